@@ -1,0 +1,14 @@
+/* hash.h - SipHash-2-4 (Aumasson, Bernstein 2012). */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include <stdint.h>
+
+#include "base/slice.h"
+
+/* With a key that is random in each process: for tables that attackers fill. */
+uint64_t hash_local(struct slice bytes);
+/* With the all-zero key: the same on every machine, for ever (the buckets of the shard map). */
+uint64_t hash_fixed(struct slice bytes);
+
+#endif

@@ -1,0 +1,27 @@
+/* map.h - a hash map from bytes to pointers (open addressing, SipHash with a key of the process).
+ *
+ * Keys are borrowed: their bytes live as long as the entry does (usually inside the value).
+ */
+#ifndef BASE_MAP_H
+#define BASE_MAP_H
+
+#include "base/memory.h"
+#include "base/slice.h"
+
+struct map;
+
+struct map *map_new(void);
+/* Values are the caller's. */
+void map_free(struct map **map);
+size_t map_size(const struct map *map);
+/* NULL when the key is absent. */
+void *map_find(const struct map *map, struct slice key);
+/* Replaces the entry of an equal key (its key bytes too); the old value, or NULL. Value must not be NULL. */
+void *map_put(struct map *map, struct slice key, void *value);
+/* The removed value, or NULL. */
+void *map_remove(struct map *map, struct slice key);
+/* Walks all entries in no order: start with *cursor = 0; NULL at the end. The entry returned last may be removed
+ * while walking; nothing may be put. */
+void *map_next(const struct map *map, size_t *cursor);
+
+#endif

@@ -1,0 +1,36 @@
+/* slice.h - borrowed bytes: a pointer and a length, no terminator, no owner. */
+#ifndef BASE_SLICE_H
+#define BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct slice {
+    const char *ptr;
+    size_t len;
+};
+
+#define SLICE_NONE ((struct slice){NULL, 0})
+/* Of a string literal. */
+#define SLICE(literal) ((struct slice){literal, sizeof(literal) - 1})
+/* For printf's "%.*s". */
+#define SLICE_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
+
+static inline struct slice slice_of(const char *str) {
+    return (struct slice){str, str ? strlen(str) : 0};
+}
+
+static inline bool slice_equal(struct slice a, struct slice b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool slice_is(struct slice a, const char *str) {
+    return slice_equal(a, slice_of(str));
+}
+
+static inline struct slice slice_from(struct slice s, size_t start) {
+    return start >= s.len ? (struct slice){s.ptr + s.len, 0} : (struct slice){s.ptr + start, s.len - start};
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* loop.h - the event loop of a worker: one libevent base, timers on a timing wheel, work for later.
+ *
+ * Order within a turn: ready descriptors and timers → posted tasks → flush tasks → reap tasks. Nobody sleeps, nobody
+ * takes a lock. The clock is cached for a turn; a loop made for tests has a clock that only loop_advance moves.
+ */
+#ifndef LOOP_LOOP_H
+#define LOOP_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct loop;
+struct event_base;
+struct uv_loop_s;
+
+/* A unit of work, embedded in its owner. {0} is an idle one after loop_task_init. */
+struct loop_task {
+    struct list link;
+    void (*run)(struct loop_task *task);
+};
+
+/* A one-shot timer on the wheel (1 ms), embedded in its owner; cheap enough for one a connection. */
+struct loop_timer {
+    struct list link;
+    struct loop *loop;
+    uint64_t due_ms;
+    void (*fire)(struct loop_timer *timer);
+};
+
+enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+struct loop_fd;
+struct loop_signal;
+
+struct loop *loop_new(void);
+/* For tests: time stands still until loop_advance. */
+struct loop *loop_new_with_fake_clock(void);
+void loop_free(struct loop **loop);
+/* Until loop_stop. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+/* One turn, without waiting; false: nothing was ready. */
+bool loop_turn(struct loop *loop);
+/* Fake clock only: moves the time in steps, so that each timer fires at its own due time; turns between. */
+void loop_advance(struct loop *loop, uint64_t ms);
+
+/* Monotonic, cached for this turn. */
+uint64_t loop_now_ms(const struct loop *loop);
+/* Monotonic, read now. */
+uint64_t loop_clock_us(const struct loop *loop);
+/* Wall clock (Unix time), cached for this turn. */
+uint64_t loop_wall_ms(const struct loop *loop);
+
+void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task));
+bool loop_task_pending(const struct loop_task *task);
+void loop_task_cancel(struct loop_task *task);
+/* Each: queued twice is queued once.
+ * post: in the next turn. flush: at the end of this turn (outboxes). reap: at the very end of this turn (frees). */
+void loop_post(struct loop *loop, struct loop_task *task);
+void loop_flush(struct loop *loop, struct loop_task *task);
+void loop_reap(struct loop *loop, struct loop_task *task);
+
+void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*fire)(struct loop_timer *timer));
+/* Arms, or moves an armed one. At least 1 ms. */
+void loop_timer_set(struct loop_timer *timer, uint64_t delay_ms);
+void loop_timer_cancel(struct loop_timer *timer);
+bool loop_timer_pending(const struct loop_timer *timer);
+
+/* Level-triggered. The descriptor stays the caller's. */
+struct loop_fd *loop_fd_new(struct loop *loop, int fd, int interest, void (*ready)(void *owner, int fd, int ready),
+                            void *owner);
+void loop_fd_set(struct loop_fd *fd, int interest);
+void loop_fd_free(struct loop_fd **fd);
+
+struct loop_signal *loop_signal_new(struct loop *loop, int signal_number,
+                                    void (*caught)(void *owner, int signal_number), void *owner);
+void loop_signal_free(struct loop_signal **signal);
+
+/* For core/net only: the base for its listener, and libwebsockets's own loop embedded in ours. */
+struct event_base *loop_base(struct loop *loop);
+struct uv_loop_s *loop_uv(struct loop *loop);
+/* After a call into libwebsockets from outside its callbacks. Cheap. */
+void loop_uv_wake(struct loop *loop);
+
+#endif

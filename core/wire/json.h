@@ -1,0 +1,51 @@
+/* json.h - strict JSON (RFC 8259): validates bytes once, then walks them in place. Builds nothing.
+ *
+ * Limits: depth 32, 256 keys an object (beyond: refused; no collision attack), valid UTF-8, no lone surrogate escapes.
+ * Of duplicate keys the last wins, everywhere.
+ */
+#ifndef WIRE_JSON_H
+#define WIRE_JSON_H
+
+#include "base/buffer.h"
+
+enum { JSON_DEPTH_MAX = 32, JSON_KEYS_MAX = 256 };
+
+enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+/* One value and nothing after it but white space. False: the bytes are not JSON; nothing else may be called on them. */
+bool json_valid(struct slice bytes) MUST_CHECK;
+
+/* All below take validated bytes. */
+
+enum json_type json_type_of(struct slice value);
+
+/* A walk over the items of an array or the members of an object. */
+struct json_walk {
+    const char *at, *end;
+};
+/* value must be an array or an object. */
+void json_walk_init(struct json_walk *walk, struct slice value);
+/* The next item's bytes, trimmed; false at the end. */
+bool json_walk_item(struct json_walk *walk, struct slice *value_r);
+/* The next member: the key's bytes with the quotes (see json_string), and its value. */
+bool json_walk_member(struct json_walk *walk, struct slice *key_r, struct slice *value_r);
+/* Of an object: the value of the (last) member with that name; an empty slice if there is none or it is not an object.
+ */
+struct slice json_member(struct slice object, const char *name);
+size_t json_count(struct slice array);
+
+/* Appends the text of a string value, unescaped (UTF-8; may hold NUL bytes). value must be a string. */
+void json_string(struct slice value, struct buffer *out);
+/* True if the string value equals text after unescaping. */
+bool json_string_is(struct slice value, struct slice text);
+/* False if the number is no integer in range, or not written as one (1.0 and 1e3 are none). */
+bool json_integer(struct slice value, int64_t *number_r) MUST_CHECK;
+double json_number(struct slice value);
+
+/* Writing: text as a JSON string with quotes. Escapes what must be, and U+2028/9. text must be UTF-8. */
+void json_write_string(struct buffer *out, struct slice text);
+/* Shortest form that reads back as the same double; integers without a fraction. NaN and infinities: null. */
+void json_write_number(struct buffer *out, double number);
+void json_write_integer(struct buffer *out, int64_t number);
+
+#endif

@@ -1,0 +1,46 @@
+/* packet.h - a message on its way out: encoded once, shared by all who receive it.
+ *
+ * A packet is made from Socket.IO's parts and knows its bytes for every kind of client: built when first asked for,
+ * kept as long as the packet. Counted; the loop's thread only.
+ */
+#ifndef WIRE_PACKET_H
+#define WIRE_PACKET_H
+
+#include "wire/socketio.h"
+
+/* What is shed first when a client is slow: the higher. Control is never shed. */
+enum packet_class { PACKET_CONTROL, PACKET_MESSAGE, PACKET_PRESENCE, PACKET_VOLATILE };
+
+enum packet_form {
+    PACKET_FRAME,          /* WebSocket: frames of "4…" and of its attachments */
+    PACKET_FRAME_DEFLATED, /* the same, compressed where it pays (text of at least PACKET_DEFLATE_MIN bytes) */
+    PACKET_POLL,           /* Engine.IO polling: "4…", 0x1E between it and its attachments */
+    PACKET_PLAIN,          /* WebSocket frame of the plain form; events and acks only, else empty */
+    PACKET_PLAIN_DEFLATED,
+    PACKET_FORMS
+};
+enum { PACKET_DEFLATE_MIN = 2048 };
+
+struct packet;
+
+/* An Engine.IO packet as it is ("2", "3probe", "6", or a message of a bare engine "4hello"). */
+struct packet *packet_new_engine(struct slice text);
+/* A bare engine's binary message. */
+struct packet *packet_new_binary(struct slice bytes);
+/* A Socket.IO packet. attachments as many as parts->attachments, copied. For an EVENT parts->json is the array with the
+ * event's name first; offset, unless empty, is appended to it as one more string (not in the plain form). */
+struct packet *packet_new(const struct socketio_packet *parts, const struct slice *attachments, struct slice offset,
+                          enum packet_class class);
+/* A frame of the plain protocol, as it is; other forms are empty. */
+struct packet *packet_new_plain(struct slice text);
+
+struct packet *packet_ref(struct packet *packet);
+void packet_unref(struct packet **packet);
+
+/* Borrowed; lives as long as the packet. */
+struct slice packet_bytes(struct packet *packet, enum packet_form form);
+enum packet_class packet_class_of(const struct packet *packet);
+/* Bytes to account a queue with (the frame's). */
+size_t packet_size(const struct packet *packet);
+
+#endif

@@ -1,0 +1,39 @@
+# Every suite is a ctest entry; ctest is the single way to run them.
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+
+# tests/core/test_NAME.c: a cmocka program. Its libraries: all of core.
+file(GLOB core_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/core/test_*.c)
+foreach(source ${core_tests})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE stoa_server PkgConfig::CMOCKA)
+  add_test(NAME core/${name} COMMAND ${name})
+  set_tests_properties(core/${name} PROPERTIES TIMEOUT 120 ENVIRONMENT
+    "ASAN_OPTIONS=detect_stack_use_after_return=0")
+endforeach()
+
+# tests/fuzz/fuzz_NAME.c: LLVMFuzzerTestOneInput. With STOA_FUZZ a libFuzzer program; always a program that replays
+# tests/fuzz/corpus/NAME/ (tests/fuzz/replay.c).
+file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
+foreach(source ${fuzzers})
+  get_filename_component(name ${source} NAME_WE)
+  string(REPLACE fuzz_ "" subject ${name})
+  add_executable(replay_${subject} ${source} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+  target_link_libraries(replay_${subject} PRIVATE stoa_lua)
+  target_include_directories(replay_${subject} PRIVATE ${CMAKE_SOURCE_DIR})
+  add_test(NAME fuzz/${subject} COMMAND replay_${subject} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${subject})
+  set_tests_properties(fuzz/${subject} PROPERTIES TIMEOUT 120)
+  if(STOA_FUZZ)
+    add_executable(${name} ${source})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(${name} PRIVATE stoa_lua)
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  endif()
+endforeach()
+
+# Each suite that needs the server adds its own entries.
+file(GLOB suites CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/suite.cmake)
+foreach(suite ${suites})
+  include(${suite})
+endforeach()
