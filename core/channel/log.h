@@ -1,0 +1,36 @@
+/* log.h - a channel's durable log on this node: append, and hand out committed events in sequence order.
+ *
+ * append → store (group commit) → in order of seq to the channel's room, then the appender hears. A channel's events
+ * reach members strictly by seq: a duplicate is dropped; what is ahead of its turn waits briefly, then the gap is read
+ * from the store.
+ */
+#ifndef CHANNEL_LOG_H
+#define CHANNEL_LOG_H
+
+#include "store/store.h"
+
+struct channel_log;
+struct loop;
+struct receiver;
+struct rooms;
+
+/* Events of channel C go to room "channel:C" of the main namespace. */
+struct channel_log *channel_log_new(struct loop *loop, struct store *store, struct rooms *rooms);
+void channel_log_free(struct channel_log **log);
+/* The room's name, appended to out. */
+void channel_room_name(struct buffer *out, struct slice channel_id);
+
+/* Submits an APPEND request made by the caller (its done and owner hear the outcome after members have been handed the
+ * event; status UNAVAILABLE when the deadline passes or the backlog is full: CHANNEL_LOG_PENDING_MAX). */
+enum { CHANNEL_LOG_PENDING_MAX = 10000, CHANNEL_LOG_DEADLINE_MS = 5000, CHANNEL_HOLD_MAX = 256, CHANNEL_HOLD_MS = 50 };
+void channel_log_append(struct channel_log *log, struct store_request **request);
+/* Appends that are under way. */
+unsigned channel_log_pending(const struct channel_log *log);
+/* An event that another worker committed, or the reply of the store: the same door for all. payload: [name, payload].
+ */
+void channel_log_committed(struct channel_log *log, struct slice channel_id, int64_t seq, struct slice epoch,
+                           struct slice event);
+/* The last seq handed out on this node; -1: the channel is not followed here. */
+int64_t channel_log_delivered(const struct channel_log *log, struct slice channel_id);
+
+#endif

@@ -1,0 +1,52 @@
+/* presence.h - who is online: users by their live connections, and what they say of themselves.
+ *
+ * A user is online while one of his connections is; the last one's end counts after a grace (a reload of the page is no
+ * absence). Changes of a channel are gathered and told at most once a tick; large channels get counts only.
+ */
+#ifndef CHANNEL_PRESENCE_H
+#define CHANNEL_PRESENCE_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+struct loop;
+struct presence;
+
+struct presence_settings {
+    uint64_t grace_ms;  /* 1→0 connections: offline after it (default 5,000) */
+    uint64_t tick_ms;   /* changes are told at most this often (default 200) */
+    unsigned names_max; /* channels with more online users tell counts only (default 500) */
+};
+struct presence_events {
+    /* Tell channel_id's online members: users is a JSON array of {userId, status, statusMessage?, lastSeen?}, or, for a
+     * large channel, empty; online: how many. */
+    void (*changed)(void *owner, struct slice channel_id, struct slice users, size_t online);
+    /* A user's last connection ended and its grace is over. */
+    void (*offline)(void *owner, struct slice user_id);
+};
+
+struct presence *presence_new(struct loop *loop, const struct presence_settings *settings,
+                              const struct presence_events *events, void *owner);
+void presence_free(struct presence **presence);
+void presence_set(struct presence *presence, const struct presence_settings *settings);
+
+/* A connection of the user begins, ends; connection_id is the socket's. */
+void presence_connected(struct presence *presence, struct slice user_id, struct slice connection_id);
+void presence_disconnected(struct presence *presence, struct slice user_id, struct slice connection_id);
+/* The connection looks at a channel; the user is online there while one of his connections does (plus grace). */
+void presence_joined(struct presence *presence, struct slice channel_id, struct slice user_id,
+                     struct slice connection_id);
+void presence_left(struct presence *presence, struct slice channel_id, struct slice user_id,
+                   struct slice connection_id);
+/* status: online, away, busy, invisible; false: none of these, or the user is not connected. message: ≤ 256 bytes. */
+bool presence_update(struct presence *presence, struct slice user_id, struct slice status, struct slice message);
+/* Appends {userId, status, statusMessage?, lastSeen?}; invisible users and those without connections are "offline",
+ * never seen ones "unknown". */
+void presence_write_user(const struct presence *presence, struct slice user_id, struct buffer *out);
+/* Appends a JSON array of the channel's online users (not the invisible ones), at most max; how many there are. */
+size_t presence_write_channel(const struct presence *presence, struct slice channel_id, size_t max, struct buffer *out);
+/* How many connections the user has. */
+size_t presence_connections(const struct presence *presence, struct slice user_id);
+
+#endif

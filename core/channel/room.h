@@ -1,0 +1,86 @@
+/* room.h - named sets of members, and the packets lately sent to each: what fan-out reaches and recovery replays.
+ *
+ * A room knows members, not sockets. It exists from its first join until its last leave and its log's expiry. Names are
+ * bytes; the namespace is a part of the key. The empty name is the room of all members of a namespace.
+ */
+#ifndef CHANNEL_ROOM_H
+#define CHANNEL_ROOM_H
+
+#include <stdint.h>
+
+#include "base/list.h"
+#include "wire/packet.h"
+
+struct loop;
+struct room;
+struct rooms;
+
+/* One receiver: embedded in what a room's members are (a socket). deliver takes its own reference. */
+struct receiver {
+    const struct receiver_ops *ops;
+    uint64_t stamp; /* the emit that reached or excluded it last; rooms.c's */
+};
+struct receiver_ops {
+    void (*deliver)(struct receiver *receiver, struct packet *packet);
+};
+
+struct room_limits {
+    uint64_t window_ms;  /* how long packets are kept for recovery; 0: none */
+    unsigned max_events; /* a room */
+    size_t max_bytes;    /* a room */
+};
+
+/* A receiver's place in a room; holds where its view of the log begins. Owned by the rooms; found by both sides. */
+struct membership {
+    struct list link; /* in the receiver's own list of memberships */
+    struct room *room;
+    struct receiver *receiver;
+    uint32_t index;        /* in room->members */
+    uint64_t since_offset; /* packets up to here were before its time */
+};
+
+struct rooms *rooms_new(struct loop *loop, const struct room_limits *limits);
+void rooms_free(struct rooms **rooms);
+void rooms_set_limits(struct rooms *rooms, const struct room_limits *limits);
+
+/* Joining twice is joining once (the same membership, its since_offset kept). memberships: the receiver's own list.
+ * since_offset: rooms_offset() for "from now", or an older one when a session is recovered. */
+struct membership *room_join(struct rooms *rooms, struct slice namespace_name, struct slice name,
+                             struct receiver *receiver, struct list *memberships, uint64_t since_offset);
+void room_leave(struct rooms *rooms, struct membership **membership);
+struct membership *room_membership(struct list *memberships, struct slice name);
+struct room *room_find(struct rooms *rooms, struct slice namespace_name, struct slice name);
+struct slice room_name(const struct room *room);
+size_t room_size(const struct room *room);
+struct receiver *room_member(const struct room *room, size_t index);
+
+/* The offset of the last packet emitted; offsets ascend over all rooms and never repeat within a process. */
+uint64_t rooms_offset(const struct rooms *rooms);
+/* The text that is appended to events, and back (false: not one of ours). 24 bytes suffice. */
+enum { ROOM_OFFSET_LEN = 24 };
+size_t room_offset_write(const struct rooms *rooms, uint64_t offset, char *out);
+bool room_offset_read(const struct rooms *rooms, struct slice text, uint64_t *offset_r) MUST_CHECK;
+
+struct room_emit {
+    struct slice namespace_name;
+    const struct slice *to; /* rooms; none: all of the namespace */
+    size_t to_len;
+    const struct slice *except; /* rooms whose members are left out */
+    size_t except_len;
+    struct receiver *except_receiver; /* may be NULL */
+    enum packet_class class;
+    struct slice args;               /* JSON array: event name, then arguments */
+    const struct slice *attachments; /* binary */
+    unsigned attachments_len;
+    bool unlogged; /* not kept for recovery (it has an offset all the same) */
+};
+/* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers. */
+size_t room_emit(struct rooms *rooms, const struct room_emit *emit);
+
+/* Replays to the receiver, in order and each once, all packets after offset of the rooms it is a member of, as its
+ * memberships allow. False: a room's log no longer reaches back so far, or more than max_events or max_bytes would be
+ * due: nothing was delivered. */
+bool rooms_replay(struct rooms *rooms, struct list *memberships, struct receiver *receiver, uint64_t offset,
+                  unsigned max_events, size_t max_bytes) MUST_CHECK;
+
+#endif

@@ -1,0 +1,42 @@
+/* gcra.h - rate limits by the generic cell rate algorithm (ITU-T I.371): one time stamp a key, no windows, no edges.
+ *
+ * A check over several limits is all or nothing: what one refuses costs none of the others.
+ */
+#ifndef LIMIT_GCRA_H
+#define LIMIT_GCRA_H
+
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct limiter;
+struct loop;
+
+/* count units a period; bursts of count units. */
+struct rate {
+    unsigned count;
+    uint64_t period_ms;
+};
+struct limit_ask {
+    struct slice name, key; /* which limit, whose ("user_messages", "alice") */
+    struct rate rate;
+    unsigned cost; /* usually 1 */
+};
+struct limit_answer {
+    bool allowed;
+    size_t refused_by;       /* index of the limit that refuses longest */
+    uint64_t retry_after_ms; /* > 0 when refused: until the same ask would pass */
+    unsigned remaining;      /* of the tightest, after this one */
+};
+
+/* At most max_bytes of state; the keys nearest to full allowance go first. Full-allowance keys are forgotten by
+ * themselves. */
+struct limiter *limiter_new(struct loop *loop, size_t max_bytes);
+void limiter_free(struct limiter **limiter);
+/* Charges all or none. A limit whose rate changed keeps the spent share (no free burst after a reload). */
+struct limit_answer limiter_take(struct limiter *limiter, const struct limit_ask *asks, size_t len);
+/* The same without charging. */
+struct limit_answer limiter_peek(struct limiter *limiter, const struct limit_ask *asks, size_t len);
+size_t limiter_keys(const struct limiter *limiter);
+
+#endif

@@ -1,0 +1,41 @@
+/* conn.h - one accepted WebSocket connection: whole messages in, prebuilt frames out.
+ *
+ * libwebsockets does TLS, HTTP, the handshake, parsing, ping/pong and close; outbound bytes are ours, one direct write
+ * a flush (docs/transport.md has the rules that make it safe; they live in websocket.c alone).
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct conn;
+
+/* What the layer above does with a connection. Not called from within conn_* calls. */
+struct conn_events {
+    /* A whole message; text is valid UTF-8. */
+    void (*message)(void *owner, struct slice message, bool binary);
+    /* After conn_write answered false: bytes can be written again. */
+    void (*drained)(void *owner);
+    /* The last call: the connection is gone (code: the peer's or ours, 1006 without a close frame). */
+    void (*closed)(void *owner, uint16_t code);
+};
+
+/* Whole frames (wire/frame.h), copied by the call when the kernel takes only a part. False: the socket is full now;
+ * write no more until drained. At most CONN_WRITE_MAX bytes a call. */
+enum { CONN_WRITE_MAX = 65536 };
+bool conn_write(struct conn *conn, struct slice frames);
+bool conn_blocked(const struct conn *conn);
+/* permessage-deflate was negotiated: frames may be compressed (with a 32 KiB window). */
+bool conn_deflates(const struct conn *conn);
+/* Stops or resumes reading; idempotent. Messages already read may still come. */
+void conn_pause(struct conn *conn, bool paused);
+/* Sends what was written, then the close frame; closed follows, at the latest after CONN_CLOSE_MS. reason: at most 123
+ * bytes. Twice is once. */
+enum { CONN_CLOSE_MS = 5000 };
+void conn_close(struct conn *conn, uint16_t code, struct slice reason);
+/* The peer as text, without port; from the PROXY header where trusted. */
+const char *conn_address(const struct conn *conn);
+
+#endif

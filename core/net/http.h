@@ -1,0 +1,59 @@
+/* http.h - HTTP requests and upgrades as the layers above see them.
+ *
+ * The server (net/server.h) parses, bounds and times them; the owner answers each exchange once, now or later.
+ */
+#ifndef NET_HTTP_H
+#define NET_HTTP_H
+
+#include "base/slice.h"
+#include "net/conn.h"
+
+struct http_exchange;
+
+struct http_request {
+    struct slice method, path, query; /* path as sent, undecoded */
+    struct slice body;                /* complete; empty for an upgrade */
+    const char *address;              /* the peer */
+    bool tls, upgrade;                /* upgrade: a WebSocket handshake whose form is correct */
+    struct http_exchange *exchange;
+};
+/* A header's value (lower-case name without colon, e.g. "authorization"), or empty. Valid until the owner's call
+ * returns. Known: host, origin, authorization, content-type, cookie, user-agent, accept, referer, traceparent,
+ * if-none-match, access-control-request-method, access-control-request-headers, x-forwarded-for. */
+struct slice http_header(const struct http_request *request, const char *name);
+/* Appends all known headers that are present as a JSON object. */
+struct buffer;
+void http_write_headers_json(const struct http_request *request, struct buffer *out);
+
+struct http_reply {
+    unsigned status;
+    const char *content_type;   /* NULL: none */
+    struct slice extra_headers; /* "name: value\r\n…", checked by the caller */
+    struct slice body;
+    bool close; /* close the connection afterwards */
+};
+/* Exactly once for each exchange; the exchange is gone afterwards. HEAD gets no body. */
+void http_reply(struct http_exchange **exchange, const struct http_reply *reply);
+/* The owner wants to hear when the client goes away before the answer; aborted is the exchange's last call. */
+void http_wait(struct http_exchange *exchange, void (*aborted)(void *owner), void *owner);
+
+struct http_upgrade {
+    const struct conn_events *events; /* accepted: who gets the messages */
+    void *owner;
+    struct http_reply refusal; /* refused: status 0 is "accepted" */
+};
+
+struct http_events {
+    /* The most bytes that a request to path may send as a body (0: none allowed); beyond: 413. */
+    size_t (*body_max)(void *owner, struct slice method, struct slice path);
+    /* A complete request. */
+    void (*request)(void *owner, struct http_request *request);
+    /* A WebSocket handshake, before the 101: accept or refuse. */
+    void (*upgrade)(void *owner, struct http_request *request, struct http_upgrade *upgrade_r);
+    /* The upgraded connection; owner is the one of the http_upgrade. Called before its first message. */
+    void (*opened)(void *upgrade_owner, struct conn *conn);
+    /* An accepted upgrade that came to nothing. */
+    void (*upgrade_failed)(void *upgrade_owner);
+};
+
+#endif

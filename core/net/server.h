@@ -1,0 +1,48 @@
+/* server.h - the sockets of a worker: listener, admission, TLS, HTTP and WebSocket over libwebsockets. */
+#ifndef NET_SERVER_H
+#define NET_SERVER_H
+
+#include "base/error.h"
+#include "net/http.h"
+
+struct loop;
+struct net_server;
+
+struct net_settings {
+    size_t max_message_bytes; /* inbound WebSocket message: beyond 1009 */
+    unsigned header_timeout_ms,
+        body_timeout_ms; /* 10,000 each: request head, TLS handshake; whole body, write of an answer */
+    const char *tls_certificate, *tls_key; /* PEM files; NULL: no TLS */
+    bool deflate;                          /* offer permessage-deflate */
+    size_t receive_buffer_bytes;           /* per connection, ≥ 256 */
+    bool proxy_protocol;                   /* every connection begins with a PROXY v1 or v2 header */
+};
+
+enum admission { ADMIT, ADMIT_REFUSE /* 503, Retry-After, before TLS and HTTP */, ADMIT_DROP /* close at once */ };
+
+struct net_events {
+    struct http_events http;
+    /* For each accepted socket, before anything costs. retry_after_s_r: for ADMIT_REFUSE. */
+    enum admission (*admit)(void *owner, const char *address, unsigned *retry_after_s_r);
+};
+
+/* listen_fd: bound and listening, non-blocking; stays the caller's (the master keeps it over respawns). */
+struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct net_settings *settings,
+                                  const struct net_events *events, void *owner, struct error *error_r) MUST_CHECK;
+/* New settings hold for new connections; certificates are read again. False: the old ones stay. */
+bool net_server_reload(struct net_server *server, const struct net_settings *settings,
+                       struct error *error_r) MUST_CHECK;
+/* Stops accepting (the listening socket stays open). */
+void net_server_stop_accepting(struct net_server *server);
+unsigned net_server_connections(const struct net_server *server);
+/* Closes what is left at once. */
+void net_server_free(struct net_server **server);
+
+/* Files below folder for GET and HEAD, with content types, ETag, nosniff, and index.html for "/". NULL reply status
+ * 404. */
+struct static_files;
+struct static_files *static_files_new(const char *folder);
+void static_files_free(struct static_files **files);
+void static_files_serve(struct static_files *files, struct http_request *request);
+
+#endif

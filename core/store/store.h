@@ -1,0 +1,113 @@
+/* store.h - what must not be lost: channel logs, members, users, sessions, audit.
+ *
+ * One request, one completion. A request owns its arguments and its result; store_submit takes it, done runs on the
+ * loop in a later turn, exactly once, and the request is freed when done returns. Drivers: SQLite (a writer thread of
+ * its own with group commit). All drivers pass the same contract test.
+ *
+ * Each change of a channel takes the channel's next number, seq, without gaps; epoch ("<number>-<incarnation>") changes
+ * when the store may have lost acknowledged numbers (a restored backup).
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/list.h"
+
+struct loop;
+struct store;
+
+enum store_op {
+    STORE_APPEND,   /* kind, channel_id, user_id, client_id?, and by kind, see below → event */
+    STORE_EVENTS,   /* channel_id, seq, epoch, limit → json [[name, payload], …], seq (head), more; reset, floor */
+    STORE_MESSAGES, /* channel_id, message_id? (a thread's), before? | after? (seqs), limit → json [message…], more */
+    STORE_MESSAGE,       /* channel_id, message_id → json message (deleted ones too, with deletedAt) */
+    STORE_CHANNEL_PUT,   /* channel_id, name?, text? (visibility) → json channel; creates or changes */
+    STORE_CHANNEL,       /* channel_id → json {channelId, name, visibility, seq, epoch, members (their number)} */
+    STORE_MEMBER_PUT,    /* channel_id, user_id, text (role) */
+    STORE_MEMBER_DELETE, /* channel_id, user_id */
+    STORE_MEMBER,        /* channel_id, user_id → json {userId, role}; NOT_FOUND */
+    STORE_MEMBERS,       /* channel_id → json [{userId, role}, …], at most 10,000 */
+    STORE_USER_CHANNELS, /* user_id → json [{channelId, name, visibility, seq, epoch, readSeq, unread}, …] */
+    STORE_USER_PUT,      /* user_id, name?, text? (avatar) */
+    STORE_USERS, /* text: JSON array of user ids → json [{userId, name, avatar?, lastSeen?}, …] of those known */
+    STORE_USER_SEEN,      /* user_id: last seen now */
+    STORE_READ_MARK,      /* channel_id, user_id, seq: never moves back; capped at the head */
+    STORE_SESSION_PUT,    /* token, user_id, expires_ms (wall clock) */
+    STORE_SESSION,        /* token → json {userId, expiresAt}; NOT_FOUND when unknown or expired */
+    STORE_SESSION_DELETE, /* token → json {userId}; NOT_FOUND */
+    STORE_AUDIT,          /* user_id (actor), name (action), channel_id?, text (JSON detail) */
+    STORE_AUDITS,         /* channel_id?, limit → json, newest first */
+    STORE_PROBE           /* writes and reads: OK while sends can be acknowledged */
+};
+
+/* What is appended; the event that clients see; arguments beside channel_id, user_id (the sender), client_id:
+ *  MESSAGE          message:new        message_id (new, made by the caller), content, thread_id?, attachments?
+ *  EDIT             message:updated    message_id, content
+ *  DELETE           message:deleted    message_id; blanks the content in the log and the message
+ *  REACTION_ADD     reaction:changed   message_id, text (emoji)
+ *  REACTION_REMOVE  reaction:changed   message_id, text
+ * content is a JSON value, attachments a JSON array: stored and given back byte for byte. */
+enum store_kind { STORE_MESSAGE_NEW, STORE_EDIT, STORE_DELETE, STORE_REACTION_ADD, STORE_REACTION_REMOVE };
+
+enum store_status {
+    STORE_OK,
+    STORE_NOT_FOUND,   /* no such channel, message, user, token */
+    STORE_CONFLICT,    /* APPEND: this client_id of this sender was used for something else */
+    STORE_BAD,         /* text that cannot be stored (NUL in an id) */
+    STORE_FULL,        /* no room on the disk; reads go on */
+    STORE_UNAVAILABLE, /* queue full, deadline passed, or the store is closing: the outcome of a write is unknown */
+};
+
+enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100 };
+
+struct store_request {
+    enum store_op op;
+    enum store_kind kind;
+    struct slice channel_id, user_id, client_id, message_id, thread_id, content, attachments, name, text, token, epoch;
+    int64_t seq, before, after, expires_ms; /* before, after: 0 = none */
+    unsigned limit;
+
+    enum store_status status;
+    struct buffer json;
+    int64_t seq_r;                 /* APPEND: the event's number; EVENTS, CHANNEL: the head */
+    char epoch_r[STORE_EPOCH_MAX]; /* APPEND: the event's; EVENTS, CHANNEL: the current one */
+    bool more, duplicate;
+    int64_t floor_r; /* EVENTS: > 0: events up to here are trimmed; json starts after it */
+    int64_t fork_r;  /* EVENTS: >= 0: the asker's epoch forked: discard all above fork_r (json starts there) */
+    char message_id_r[32], created_at_r[32]; /* APPEND: of the message; ISO 8601 */
+    /* APPEND, OK: json is the event [name, payload], ready for clients. A duplicate too: the first one's. */
+
+    void (*done)(struct store_request *request);
+    void *owner;
+    struct list link;
+    struct buffer arena;
+};
+
+struct store_ops {
+    void (*submit)(struct store *store, struct store_request *request);
+    /* Waits for what is under way (bounded by deadline_ms), then frees. Completions that are left run with UNAVAILABLE.
+     */
+    void (*close)(struct store *store, unsigned deadline_ms);
+};
+struct store {
+    const struct store_ops *ops;
+};
+
+/* path ":memory:" for tests. Checks the file (quick integrity check; a broken one is an error with a clear message),
+ * migrates the schema, starts the writer. The time between start and success may be long: called before the loop runs.
+ */
+struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) MUST_CHECK;
+
+struct store_request *store_request_new(enum store_op op, void (*done)(struct store_request *request), void *owner);
+/* A copy of the bytes that lives as long as the request. NOTE: set all fields before or after, slices stay valid. */
+struct slice store_request_copy(struct store_request *request, struct slice bytes);
+/* Takes the request. */
+void store_submit(struct store *store, struct store_request **request);
+void store_request_free(struct store_request **request);
+void store_close(struct store **store, unsigned deadline_ms);
+const char *store_status_code(enum store_status status); /* protocol.md's error code */
+
+#endif
