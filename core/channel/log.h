@@ -30,7 +30,9 @@ unsigned channel_log_pending(const struct channel_log *log);
  */
 void channel_log_committed(struct channel_log *log, struct slice channel_id, int64_t seq, struct slice epoch,
                            struct slice event);
-/* The last seq handed out on this node; -1: the channel is not followed here. */
+/* A first member is about to join: events continue after seq. Nothing when the channel is followed already. */
+void channel_log_follow(struct channel_log *log, struct slice channel_id, int64_t seq, struct slice epoch);
+/* The last seq handed out on this node; -1: the channel is not followed here (it has no members). */
 int64_t channel_log_delivered(const struct channel_log *log, struct slice channel_id);
 
 #endif

@@ -1,0 +1,30 @@
+/* follow.h - joining a channel without a gap: the missed tail from the store, then live, nothing twice, nothing lost.
+ *
+ * Reads the tail, brings the node's log to the same number, joins the room and holds live events in one step
+ * (socket_hold), so that the acknowledgement which carries the tail is on its way before what follows it.
+ */
+#ifndef SESSION_FOLLOW_H
+#define SESSION_FOLLOW_H
+
+#include "store/store.h"
+
+struct channel_log;
+struct hub;
+
+struct follow_result {
+    enum store_status status; /* UNAVAILABLE also when the socket has gone meanwhile */
+    int64_t seq;              /* the head; live events continue at seq + 1 */
+    struct slice epoch;
+    struct slice events;      /* JSON array; "[]" when nothing was missed or no cursor was given */
+    int64_t gap_from, gap_to; /* gap_to > 0: this range is not in events */
+    const char *gap_reason;   /* "too_large", "trimmed" */
+    int64_t fork_seq;         /* >= 0: reset */
+};
+typedef void follow_done(void *owner, const struct follow_result *result);
+
+/* since_seq < 0: no cursor, join at the head. done exactly once, in a later turn. */
+void follow_channel(struct hub *hub, struct channel_log *log, struct store *store, struct slice socket_id,
+                    struct slice channel_id, int64_t since_seq, struct slice since_epoch, follow_done *done,
+                    void *owner);
+
+#endif

@@ -1,0 +1,73 @@
+/* hub.h - all sessions of a worker, and what they share: settings, rooms, the policy in force.
+ *
+ * A session is one client's Engine.IO (or plain) connection over whatever transport; a socket is its place in one
+ * namespace (socket.h). The hub answers HTTP exchanges and upgrades below its paths.
+ */
+#ifndef SESSION_HUB_H
+#define SESSION_HUB_H
+
+#include <stdint.h>
+
+#include "net/http.h"
+#include "session/close_reason.h"
+
+struct hub;
+struct loop;
+struct policy;
+struct rooms;
+struct socket;
+
+struct hub_settings {
+    const char *path;           /* "/socket.io/" */
+    const char *plain_path;     /* "/ws" */
+    bool websocket, polling;    /* transports */
+    const char *const *origins; /* wire/origin.h; also CORS */
+    size_t origins_len;
+    unsigned ping_interval_ms, ping_timeout_ms, connect_timeout_ms, upgrade_timeout_ms;
+    size_t max_payload_bytes;
+    uint64_t recovery_window_ms; /* 0: off */
+    unsigned recovery_events;
+    size_t recovery_bytes;
+    size_t outbox_bytes;                /* a session: beyond, what is volatile goes; then the session lags */
+    unsigned slow_close_ms;             /* no progress for so long: closed */
+    size_t inbox_bytes;                 /* unanswered events of a session: beyond, reading pauses */
+    unsigned namespaces_max, rooms_max; /* a session, a socket */
+};
+
+/* rooms, policy and settings outlive the hub; strings of settings are copied. */
+struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_settings *settings);
+void hub_free(struct hub **hub);
+/* Hold for new sessions; timings of open ones stay as their handshake said. */
+void hub_set(struct hub *hub, const struct hub_settings *settings);
+/* The policy that is asked from now on; sessions move to it at their next question. */
+void hub_set_policy(struct hub *hub, struct policy *policy);
+/* A bare Engine.IO endpoint, answered by POLICY_ENGINE. Replaces the list. */
+void hub_set_engines(struct hub *hub, const char *const *paths, size_t len);
+/* Namespaces that exist beside "/". Replaces the list. */
+void hub_set_namespaces(struct hub *hub, const char *const *names, size_t len);
+
+/* False: the path is none of ours. */
+bool hub_request(struct hub *hub, struct http_request *request);
+bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgrade *upgrade_r);
+/* For http_events.opened, upgrade_failed: owner as given in upgrade_r. */
+void hub_opened(void *upgrade_owner, struct conn *conn);
+void hub_upgrade_failed(void *upgrade_owner);
+
+struct socket *hub_find(struct hub *hub, struct slice socket_id);
+struct rooms *hub_rooms(struct hub *hub);
+size_t hub_sessions(const struct hub *hub);
+/* Sockets of a user (their user's id), in every namespace: fn may close the socket. */
+void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *owner, struct socket *socket),
+                      void *owner);
+size_t hub_user_sessions(struct hub *hub, struct slice user_id);
+/* Closes the transport of all sessions of the user's sockets. How many. */
+size_t hub_close_user(struct hub *hub, struct slice user_id, enum close_reason reason);
+/* Closes all sessions' transports; detached sessions are dropped too if forget. */
+void hub_close_all(struct hub *hub, enum close_reason reason);
+/* Bytes that wait in outboxes, events that wait for an answer. */
+size_t hub_queued_bytes(const struct hub *hub);
+size_t hub_events_waiting(const struct hub *hub);
+/* To every socket of every namespace: args is the JSON array. */
+void hub_broadcast(struct hub *hub, struct slice args);
+
+#endif

@@ -1,0 +1,62 @@
+/* socket.h - a client's place in one namespace: what scripts call "socket".
+ *
+ * Borrowed from the hub (hub_find); valid until the loop's next turn. Ids are 20 characters and stay the same over a
+ * recovery.
+ */
+#ifndef SESSION_SOCKET_H
+#define SESSION_SOCKET_H
+
+#include <stdint.h>
+
+#include "session/close_reason.h"
+#include "wire/packet.h"
+
+struct socket;
+
+struct slice socket_id(const struct socket *socket);
+struct slice socket_namespace(const struct socket *socket);
+/* The user's id; the JSON object that authenticate returned; the handshake as JSON: {auth, query, headers, address,
+ * secure, time}. */
+struct slice socket_user_id(const struct socket *socket);
+struct slice socket_user(const struct socket *socket);
+struct slice socket_handshake(const struct socket *socket);
+bool socket_recovered(const struct socket *socket);
+/* A small JSON value that scripts keep with the socket (and that a recovery brings back); at most 4 KiB, else false. */
+struct slice socket_state(const struct socket *socket);
+bool socket_set_state(struct socket *socket, struct slice json);
+/* The session ends with CLOSE_EXPIRED at this wall-clock time (its token's); 0: never. */
+void socket_expires(struct socket *socket, uint64_t wall_ms);
+
+/* args: JSON array, the event's name first. False: reserved name, or more than ten attachments. */
+bool socket_emit(struct socket *socket, struct slice args, const struct slice *attachments, unsigned attachments_len,
+                 enum packet_class class);
+
+/* A question to the client, answered by its acknowledgement. Embedded in the asker. */
+enum socket_call_status { SOCKET_CALL_OK, SOCKET_CALL_TIMEOUT, SOCKET_CALL_GONE };
+struct socket_call;
+typedef void socket_call_done(void *owner, enum socket_call_status status, struct slice json,
+                              const struct slice *attachments, unsigned attachments_len);
+/* done exactly once, in a later turn. At most 64 open ones a socket, else false. */
+bool socket_ask(struct socket *socket, struct slice args, const struct slice *attachments, unsigned attachments_len,
+                unsigned timeout_ms, socket_call_done *done, void *owner);
+
+/* False: rooms_max reached, or a name over 128 bytes. */
+bool socket_join(struct socket *socket, struct slice room);
+void socket_leave(struct socket *socket, struct slice room);
+/* fn for each room's name (the socket's own id among them). */
+void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner);
+
+/* Until the event at hand is answered, events to this socket are held back, then follow the acknowledgement in order.
+ * (A replayed tail travels in the acknowledgement; what is live must come after it.) */
+void socket_hold(struct socket *socket);
+
+/* Leaves the namespace: the client gets DISCONNECT and does not come back by itself. */
+void socket_disconnect(struct socket *socket);
+/* Closes the session's transport: the client reconnects. */
+void socket_close(struct socket *socket, enum close_reason reason);
+
+/* Bare engines (POLICY_ENGINE): false when the session is gone. */
+struct hub;
+bool engine_send(struct hub *hub, struct slice session_id, struct slice data, bool binary);
+
+#endif
