@@ -1,0 +1,56 @@
+/* worker.h - all that one worker process is made of: what main.c puts together and what the Lua bindings act on. */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include "base/error.h"
+
+struct cache;
+struct channel_log;
+struct config;
+struct hub;
+struct limiter;
+struct loop;
+struct net_server;
+struct policy;
+struct presence;
+struct rooms;
+struct store;
+struct worker;
+
+/* How the worker gets policies: lua/ behind a pointer, so that core knows no Lua. */
+struct policy_source {
+    /* Builds a generation aside: loads and checks the configuration's scripts. Not yet asked anything. */
+    struct policy *(*load)(struct worker *worker, const struct config *config, unsigned generation,
+                           struct error *error_r);
+    /* The generation goes live: its timers start, what it registered (limits, caches, routes, engines) holds. */
+    void (*enact)(struct policy *policy);
+    /* Reads a configuration file. */
+    struct config *(*read_config)(const char *path, const char *const *sets, size_t sets_len, struct error *error_r);
+};
+
+/* Built in this order, freed in the opposite one. Everything is non-NULL while the worker serves; in stoa.testing net
+ * is NULL (fake clients talk to the hub). */
+struct worker {
+    struct loop *loop;
+    struct config *config; /* of the generation in force */
+    struct store *store;
+    struct rooms *rooms;
+    struct limiter *limiter;
+    struct cache *cache;
+    struct presence *presence;
+    struct channel_log *log;
+    struct hub *hub;
+    struct net_server *net;
+    struct policy *policy; /* in force */
+    const struct policy_source *source;
+    bool draining;
+};
+
+/* Everything but net, with the policy loaded and enacted. loop is the caller's. */
+bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
+                 struct error *error_r) MUST_CHECK;
+void worker_done(struct worker *worker);
+/* Builds the next generation and swaps it in; or none, with the reason. */
+bool worker_reload(struct worker *worker, struct config *config, struct error *error_r) MUST_CHECK;
+
+#endif
