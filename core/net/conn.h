@@ -16,6 +16,8 @@ struct conn;
 struct conn_events {
     /* A whole message; text is valid UTF-8. */
     void (*message)(void *owner, struct slice message, bool binary);
+    /* The peer answered a WebSocket ping (a prebuilt FRAME_PING is written like any frame). May be NULL. */
+    void (*pong)(void *owner);
     /* After conn_write answered false: bytes can be written again. */
     void (*drained)(void *owner);
     /* The last call: the connection is gone (code: the peer's or ours, 1006 without a close frame). */
