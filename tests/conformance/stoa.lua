@@ -1,0 +1,13 @@
+-- The server that the official Engine.IO and Socket.IO conformance suites expect: short timers, an echo on each path.
+return {
+    listen = "127.0.0.1:3000",
+    ping_interval_ms = 300,
+    ping_timeout_ms = 200,
+    connect_timeout_ms = 1000,
+    max_payload_bytes = 1000000,
+    origins = { "*" },
+    scripts = { "echo.lua" },
+    store = { driver = "sqlite", path = ":memory:" },
+    -- The suites look at exact packets: no pid, no offsets.
+    recovery = { window_s = 0 },
+}
