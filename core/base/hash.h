@@ -6,6 +6,7 @@
 
 #include "base/slice.h"
 
+uint64_t hash_keyed(uint64_t k0, uint64_t k1, struct slice bytes);
 /* With a key that is random in each process: for tables that attackers fill. */
 uint64_t hash_local(struct slice bytes);
 /* With the all-zero key: the same on every machine, for ever (the buckets of the shard map). */

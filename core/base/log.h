@@ -34,13 +34,14 @@ struct log_site {
 #define LOG_NUMBER(key, n) ((struct log_field){key, LOG_FIELD_NUMBER, SLICE_NONE, (int64_t)(n)})
 
 /* LOG(LOG_INFO, "session.close", LOG_TEXT("reason", "too_slow"), LOG_NUMBER("age_s", 31)); */
-#define LOG(level, event, ...)                                                                                   \
-    do {                                                                                                         \
-        static struct log_site log_site_here;                                                                    \
-        if (log_enabled(level)) log_write(level, &log_site_here, event, (struct log_field[]){__VA_ARGS__, {0}}); \
+#define LOG(level, event, ...)                                                                           \
+    do {                                                                                                 \
+        static struct log_site log_site_here;                                                            \
+        if (log_enabled(level))                                                                          \
+            log_write(level, &log_site_here, event, (struct log_field[]){__VA_OPT__(__VA_ARGS__, ){0}}); \
     } while (0)
-/* Not rate-limited. */
-#define LOG_ALWAYS(level, event, ...) log_write(level, NULL, event, (struct log_field[]){__VA_ARGS__, {0}})
+/* Neither rate-limited nor subject to the level. */
+#define LOG_ALWAYS(level, event, ...) log_write(level, NULL, event, (struct log_field[]){__VA_OPT__(__VA_ARGS__, ){0}})
 
 bool log_enabled(enum log_level level);
 void log_set_level(enum log_level level);

@@ -1,0 +1,74 @@
+#include "base/buffer.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CAP_MIN = 64 };
+
+void buffer_done(struct buffer *buffer) {
+    free(buffer->ptr);
+    *buffer = (struct buffer){0};
+}
+
+void buffer_clear(struct buffer *buffer) {
+    buffer->len = 0;
+}
+
+char *buffer_reserve(struct buffer *buffer, size_t len) {
+    assert(len < SIZE_MAX / 4 && buffer->len < SIZE_MAX / 4);
+    if (buffer->cap - buffer->len < len) {
+        size_t cap = buffer->cap ? buffer->cap : CAP_MIN;
+        while (cap - buffer->len < len) cap *= 2;
+        buffer->ptr = memory_resize(buffer->ptr, cap);
+        buffer->cap = cap;
+    }
+    return buffer->ptr + buffer->len;
+}
+
+void buffer_append(struct buffer *buffer, const char *ptr, size_t len) {
+    if (len == 0) return;
+    memcpy(buffer_reserve(buffer, len), ptr, len);
+    buffer->len += len;
+}
+
+void buffer_append_slice(struct buffer *buffer, struct slice slice) {
+    buffer_append(buffer, slice.ptr, slice.len);
+}
+
+void buffer_append_str(struct buffer *buffer, const char *str) {
+    buffer_append(buffer, str, strlen(str));
+}
+
+void buffer_append_char(struct buffer *buffer, char c) {
+    *buffer_reserve(buffer, 1) = c;
+    buffer->len++;
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    assert(len >= 0);
+    vsnprintf(buffer_reserve(buffer, (size_t)len + 1), (size_t)len + 1, format, again);
+    buffer->len += (size_t)len;
+    va_end(again);
+    va_end(args);
+}
+
+void buffer_consume(struct buffer *buffer, size_t len) {
+    assert(len <= buffer->len);
+    buffer->len -= len;
+    if (buffer->len && len) memmove(buffer->ptr, buffer->ptr + len, buffer->len);
+}
+
+char *buffer_take(struct buffer *buffer, size_t *len_r) {
+    *buffer_reserve(buffer, 1) = '\0';
+    char *taken = buffer->ptr;
+    if (len_r) *len_r = buffer->len;
+    *buffer = (struct buffer){0};
+    return taken;
+}

@@ -1,0 +1,18 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void error_set(struct error *error_r, const char *format, ...) {
+    if (!error_r) return;
+    /* Aside first: the arguments may hold the old text, which the new one wraps. */
+    struct error text;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text.text, sizeof(text.text), format, args);
+    va_end(args);
+    for (char *c = text.text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = ' ';
+    *error_r = text;
+}

@@ -1,0 +1,64 @@
+#include "base/hash.h"
+
+#include <endian.h>
+
+#include "base/entropy.h"
+
+struct sip {
+    uint64_t v0, v1, v2, v3;
+};
+
+static inline uint64_t rotate(uint64_t x, int bits) {
+    return x << bits | x >> (64 - bits);
+}
+
+static inline void sip_rounds(struct sip *s, int n) {
+    while (n--) {
+        s->v0 += s->v1;
+        s->v2 += s->v3;
+        s->v1 = rotate(s->v1, 13) ^ s->v0;
+        s->v3 = rotate(s->v3, 16) ^ s->v2;
+        s->v0 = rotate(s->v0, 32);
+        s->v2 += s->v1;
+        s->v0 += s->v3;
+        s->v1 = rotate(s->v1, 17) ^ s->v2;
+        s->v3 = rotate(s->v3, 21) ^ s->v0;
+        s->v2 = rotate(s->v2, 32);
+    }
+}
+
+static inline void sip_word(struct sip *s, uint64_t word) {
+    s->v3 ^= word;
+    sip_rounds(s, 2);
+    s->v0 ^= word;
+}
+
+uint64_t hash_keyed(uint64_t k0, uint64_t k1, struct slice bytes) {
+    struct sip s = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
+    size_t whole = bytes.len & ~(size_t)7;
+    for (size_t i = 0; i < whole; i += 8) {
+        uint64_t word;
+        memcpy(&word, bytes.ptr + i, sizeof(word));
+        sip_word(&s, le64toh(word));
+    }
+    uint64_t last = (uint64_t)bytes.len << 56;
+    for (size_t i = whole; i < bytes.len; i++) last |= (uint64_t)(unsigned char)bytes.ptr[i] << (8 * (i - whole));
+    sip_word(&s, last);
+    s.v2 ^= 0xff;
+    sip_rounds(&s, 4);
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t hash_local(struct slice bytes) {
+    static uint64_t key[2];
+    static bool key_is_drawn;
+    if (!key_is_drawn) {
+        entropy_fill(key, sizeof(key));
+        key_is_drawn = true;
+    }
+    return hash_keyed(key[0], key[1], bytes);
+}
+
+uint64_t hash_fixed(struct slice bytes) {
+    return hash_keyed(0, 0, bytes);
+}

@@ -1,0 +1,60 @@
+#include "base/ids.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/entropy.h"
+
+typedef unsigned __int128 ulid;
+
+/* A generator is state by its nature; a forked child forgets it, or two workers would draw the same ids. */
+static struct {
+    unsigned char pool[512];
+    size_t left;
+    ulid last;
+    bool fork_is_watched;
+} ids;
+
+static void forget(void) {
+    ids.left = 0;
+    ids.last = 0;
+}
+
+static void draw(void *out, size_t len) {
+    if (ids.left < len) {
+        if (!ids.fork_is_watched) pthread_atfork(NULL, NULL, forget);
+        ids.fork_is_watched = true;
+        entropy_fill(ids.pool, sizeof(ids.pool));
+        ids.left = sizeof(ids.pool);
+    }
+    ids.left -= len;
+    memcpy(out, ids.pool + ids.left, len);
+    explicit_bzero(ids.pool + ids.left, len);
+}
+
+void id_random(char *out, size_t len) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte;
+        draw(&byte, 1);
+        out[i] = digits[byte & 63];
+    }
+    out[len] = '\0';
+}
+
+void id_message(char *out, uint64_t wall_ms) {
+    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    struct {
+        uint64_t low;
+        uint16_t high;
+    } random;
+    draw(&random.low, sizeof(random.low));
+    draw(&random.high, sizeof(random.high));
+    ulid next = (ulid)(wall_ms & 0xffffffffffff) << 80 | (ulid)random.high << 64 | random.low;
+    /* Within the last one's millisecond, or before it: its successor. */
+    if (next >> 80 <= ids.last >> 80) next = ids.last + 1;
+    ids.last = next;
+    for (int i = ID_MESSAGE_LEN - 1; i >= 0; i--, next >>= 5) out[i] = digits[next & 31];
+    out[ID_MESSAGE_LEN] = '\0';
+}

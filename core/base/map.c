@@ -1,0 +1,103 @@
+#include "base/map.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+
+/* Linear probing in a ring of slots. A removal moves the followers of its cluster up, so there are no tombstones. */
+struct slot {
+    uint64_t hash;
+    struct slice key;
+    void *value; /* NULL: empty */
+};
+
+struct map {
+    struct slot *slots;
+    size_t cap; /* 0 or a power of two */
+    size_t size;
+};
+
+enum { CAP_MIN = 8 };
+
+struct map *map_new(void) {
+    return NEW(struct map);
+}
+
+void map_free(struct map **map) {
+    if (!*map) return;
+    free((*map)->slots);
+    free(*map);
+    *map = NULL;
+}
+
+size_t map_size(const struct map *map) {
+    return map->size;
+}
+
+/* The slot that holds the key, else the empty one where it belongs. There is always an empty one. */
+static struct slot *probe(const struct map *map, uint64_t hash, struct slice key) {
+    for (size_t i = hash;; i++) {
+        struct slot *slot = &map->slots[i & (map->cap - 1)];
+        if (!slot->value || (slot->hash == hash && slice_equal(slot->key, key))) return slot;
+    }
+}
+
+static void grow(struct map *map) {
+    struct map old = *map;
+    map->cap = old.cap ? old.cap * 2 : CAP_MIN;
+    map->slots = NEW_ARRAY(struct slot, map->cap);
+    for (size_t i = 0; i < old.cap; i++)
+        if (old.slots[i].value) *probe(map, old.slots[i].hash, old.slots[i].key) = old.slots[i];
+    free(old.slots);
+}
+
+void *map_find(const struct map *map, struct slice key) {
+    return map->size ? probe(map, hash_local(key), key)->value : NULL;
+}
+
+void *map_put(struct map *map, struct slice key, void *value) {
+    assert(value);
+    if ((map->size + 1) * 4 > map->cap * 3) grow(map);
+    uint64_t hash = hash_local(key);
+    struct slot *slot = probe(map, hash, key);
+    void *old = slot->value;
+    *slot = (struct slot){hash, key, value};
+    if (!old) map->size++;
+    return old;
+}
+
+void *map_remove(struct map *map, struct slice key) {
+    if (!map->size) return NULL;
+    size_t mask = map->cap - 1;
+    struct slot *slot = probe(map, hash_local(key), key);
+    void *removed = slot->value;
+    if (!removed) return NULL;
+    /* An entry moves up into the hole unless its home lies behind the hole. */
+    size_t hole = (size_t)(slot - map->slots);
+    for (size_t i = (hole + 1) & mask; map->slots[i].value; i = (i + 1) & mask) {
+        if (((i - map->slots[i].hash) & mask) < ((i - hole) & mask)) continue;
+        map->slots[hole] = map->slots[i];
+        hole = i;
+    }
+    map->slots[hole] = (struct slot){0};
+    map->size--;
+    return removed;
+}
+
+/* The walk goes backwards from an empty slot: no cluster spans that slot, so what a removal moves up comes from where
+ * the walk has been, and lands where it has been. The cursor holds that slot and the number of slots seen. */
+void *map_next(const struct map *map, size_t *cursor) {
+    if (map->cap == 0) return NULL;
+    size_t start = *cursor >> 32, seen = *cursor & UINT32_MAX;
+    if (*cursor == 0)
+        while (map->slots[start].value) start++;
+    while (++seen < map->cap) {
+        void *value = map->slots[(start - seen) & (map->cap - 1)].value;
+        if (!value) continue;
+        *cursor = start << 32 | seen;
+        return value;
+    }
+    return NULL;
+}
