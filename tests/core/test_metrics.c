@@ -1,0 +1,88 @@
+/* Metrics: counting, bounded labels, and a text that Prometheus reads. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/metrics.h"
+
+static void expect_rendered(const char *lines) {
+    struct buffer out = {0};
+    metrics_render(&out);
+    char *text = buffer_take(&out, NULL);
+    if (!strstr(text, lines)) fail_msg("%s\nis not in:\n%s", lines, text);
+    free(text);
+}
+
+static void counters_and_gauges_are_rendered(void **state) {
+    metric_add(METRIC_ACCEPTED, 3);
+    metric_add(METRIC_ACCEPTED, 4);
+    metric_set(METRIC_CONNECTIONS, 12);
+    metric_add(METRIC_CONNECTIONS, -2);
+    assert_int_equal(metric_get(METRIC_ACCEPTED, NULL), 7);
+    expect_rendered(
+        "# HELP stoa_accepted_total Connections accepted.\n# TYPE stoa_accepted_total counter\nstoa_accepted_total "
+        "7\n");
+    expect_rendered("# TYPE stoa_connections gauge\nstoa_connections 10\n");
+}
+
+static void label_values_are_copied_and_escaped(void **state) {
+    char reason[] = "too_slow";
+    metric_add_labelled(METRIC_CLOSED, reason, 2);
+    reason[0] = '?';
+    metric_add_labelled(METRIC_CLOSED, "too_slow", 1);
+    metric_add_labelled(METRIC_CLOSED, "a\"b\\c\nd", 1);
+    assert_int_equal(metric_get(METRIC_CLOSED, "too_slow"), 3);
+    assert_int_equal(metric_get(METRIC_CLOSED, "never"), 0);
+    assert_int_equal(metric_get(METRIC_CLOSED, NULL), 4);
+    expect_rendered("stoa_closed_total{reason=\"too_slow\"} 3\nstoa_closed_total{reason=\"a\\\"b\\\\c\\nd\"} 1\n");
+}
+
+static void too_many_label_values_are_one(void **state) {
+    for (int i = 0; i < 100; i++) {
+        char code[16];
+        snprintf(code, sizeof(code), "code-%d", i);
+        metric_add_labelled(METRIC_STORE_ERRORS, code, 1);
+    }
+    assert_int_equal(metric_get(METRIC_STORE_ERRORS, "code-63"), 1);
+    assert_int_equal(metric_get(METRIC_STORE_ERRORS, "code-64"), 0);
+    assert_int_equal(metric_get(METRIC_STORE_ERRORS, "other"), 36);
+    assert_int_equal(metric_get(METRIC_STORE_ERRORS, NULL), 100);
+}
+
+static void scripts_have_metrics_within_limits(void **state) {
+    assert_true(metric_script("sent_total", false, 1));
+    assert_true(metric_script("sent_total", false, 0.5));
+    assert_true(metric_script("depth", true, 7));
+    assert_true(metric_script("depth", true, 5));
+    assert_false(metric_script("depth", false, 1));
+    assert_false(metric_script("sent_total", false, -1));
+    assert_false(metric_script("depth", true, NAN));
+    assert_false(metric_script("9lives", true, 1));
+    assert_false(metric_script("Upper", true, 1));
+    assert_false(metric_script("a b", true, 1));
+    assert_false(metric_script("", true, 1));
+    expect_rendered("# TYPE stoa_script_sent_total counter\nstoa_script_sent_total 1.5\n");
+    expect_rendered("# TYPE stoa_script_depth gauge\nstoa_script_depth 5\n");
+    int accepted = 2;
+    for (int i = 0; i < 400; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "m%d", i);
+        accepted += metric_script(name, true, i);
+    }
+    assert_int_equal(accepted, 256);
+    assert_true(metric_script("depth", true, 6));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counters_and_gauges_are_rendered),
+        cmocka_unit_test(label_values_are_copied_and_escaped),
+        cmocka_unit_test(too_many_label_values_are_one),
+        cmocka_unit_test(scripts_have_metrics_within_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
