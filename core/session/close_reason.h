@@ -27,7 +27,7 @@
     ROW(BINARY_ON_PLAIN, "binary on plain", 1003, false, LOG_INFO)       \
     ROW(REFUSED, "refused", 4401, false, LOG_INFO)                       \
     ROW(EXPIRED, "token expired", 4401, false, LOG_INFO)                 \
-    ROW(REPLACED, "session replaced", 1000, false, LOG_DEBUG)
+    ROW(REPLACED, "session replaced", 1000, true, LOG_DEBUG)
 
 enum close_reason {
 #define CLOSE_REASON_ENUM(id, name, code, recoverable, level) CLOSE_##id,
