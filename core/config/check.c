@@ -1,0 +1,198 @@
+#include "config/check.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config/file.h"
+#include "config/value.h"
+
+void check_complain(struct error *error_r, const char *file, unsigned line, const char *key, const char *format, ...) {
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (line > 0)
+        error_set(error_r, "%s:%u: %s: %s", file, line, key, text);
+    else
+        error_set(error_r, "%s: %s: %s", file, key, text);
+}
+
+/* What is at hand while one value is checked. */
+struct check {
+    struct config *config;
+    const char *folder;
+    const struct key *key;
+    struct error *error_r;
+};
+
+#define COMPLAIN(check, value, ...) \
+    (check_complain((check)->error_r, (check)->config->file, (value)->line, (check)->key->name, __VA_ARGS__), false)
+
+static void *field(const struct check *check) {
+    return (char *)check->config + check->key->offset;
+}
+
+static bool is_integer(const struct value *value) {
+    return value->type == VALUE_NUMBER && value->number == floor(value->number) && fabs(value->number) < 1e15;
+}
+
+static bool is_word(const char *words, const char *text) {
+    size_t len = strlen(text);
+    for (const char *at = words; len > 0 && (at = strstr(at, text)); at += len)
+        if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0')) return true;
+    return false;
+}
+
+static bool check_flag(struct check *check, struct value *value) {
+    if (value->type != VALUE_BOOLEAN) return COMPLAIN(check, value, "must be true or false");
+    *(bool *)field(check) = value->boolean;
+    return true;
+}
+
+static bool check_integer(struct check *check, struct value *value) {
+    const struct key *key = check->key;
+    int64_t *number = field(check);
+    bool off = key->type == KEY_LIMIT ? value->type == VALUE_BOOLEAN && !value->boolean
+                                      : key->words && value->type == VALUE_TEXT && is_word(key->words, value->text);
+    if (off) {
+        *number = 0;
+        return true;
+    }
+    if (!is_integer(value))
+        return COMPLAIN(check, value, "must be an integer from %lld to %lld%s%s", (long long)key->min,
+                        (long long)key->max, key->words ? " or " : "",
+                        key->type == KEY_LIMIT ? ", or false"
+                        : key->words           ? key->words
+                                               : "");
+    *number = (int64_t)value->number;
+    if (*number < key->min) return COMPLAIN(check, value, "%.0f is below %lld", value->number, (long long)key->min);
+    if (*number > key->max) return COMPLAIN(check, value, "%.0f is above %lld", value->number, (long long)key->max);
+    return true;
+}
+
+static bool check_rate(struct check *check, struct value *value) {
+    struct config_rate *rate = field(check);
+    *rate = (struct config_rate){0};
+    if (value->type == VALUE_BOOLEAN && !value->boolean) return true;
+    struct value *count = value->type == VALUE_TABLE ? value->first : NULL, *period = count ? count->next : NULL;
+    if (!period || period->next || count->key || period->key || !is_integer(count) || !is_integer(period))
+        return COMPLAIN(check, value, "must be {count, seconds} or false");
+    if (count->number < 1 || count->number > 1e9)
+        return COMPLAIN(check, value, "the count must be from 1 to 1000000000");
+    if (period->number < 1 || period->number > 86400)
+        return COMPLAIN(check, value, "the period must be from 1 to 86400 seconds");
+    *rate = (struct config_rate){(int64_t)count->number, (int64_t)period->number};
+    return true;
+}
+
+static bool check_text(struct check *check, struct value *value) {
+    const struct key *key = check->key;
+    if (value->type != VALUE_TEXT) return COMPLAIN(check, value, "must be a text");
+    if (key->words && !is_word(key->words, value->text))
+        return COMPLAIN(check, value, "\"%s\" is none of: %s", value->text, key->words);
+    if ((key->type == KEY_PATH || key->type == KEY_PATHS) && value->text[0]) {
+        char *resolved = file_resolve(check->folder, value->text);
+        free(value->text);
+        value->text = resolved;
+    }
+    return true;
+}
+
+static bool check_texts(struct check *check, struct value *value) {
+    if (value->type != VALUE_TABLE) return COMPLAIN(check, value, "must be a list of texts");
+    struct config_texts *texts = field(check);
+    size_t len = 0;
+    for (struct value *item = value->first; item; item = item->next) len++;
+    free(texts->items);
+    *texts = (struct config_texts){NEW_ARRAY(const char *, len + 1), len};
+    len = 0;
+    for (struct value *item = value->first; item; item = item->next) {
+        if (item->key) return COMPLAIN(check, item, "must be a list, without names (\"%s\")", item->key);
+        if (!check_text(check, item)) return false;
+        texts->items[len++] = item->text;
+    }
+    return true;
+}
+
+bool check_key(struct config *config, const char *folder, const struct key *key, struct value *value,
+               struct error *error_r) {
+    struct check check = {config, folder, key, error_r};
+    switch (key->type) {
+        case KEY_FLAG:
+            return check_flag(&check, value);
+        case KEY_INTEGER:
+        case KEY_LIMIT:
+            return check_integer(&check, value);
+        case KEY_RATE:
+            return check_rate(&check, value);
+        case KEY_TEXT:
+        case KEY_PATH:
+            if (!check_text(&check, value)) return false;
+            *(const char **)field(&check) = value->text;
+            return true;
+        case KEY_TEXTS:
+        case KEY_PATHS:
+            return check_texts(&check, value);
+        case KEY_OPEN:
+            return value->type == VALUE_TABLE || COMPLAIN(&check, value, "must be a table");
+        case KEY_ABSENT:
+            return COMPLAIN(&check, value, "needs %s: not in this build", key->doc);
+    }
+    return false;
+}
+
+static void add_number(struct value *table, double number) {
+    struct value *item = value_new(VALUE_NUMBER, NULL);
+    item->number = number;
+    value_add(table, &item);
+}
+
+static void add_words(struct value *table, const char *words) {
+    for (size_t len; *words; words += len + (words[len] == ' ')) {
+        len = strcspn(words, " ");
+        struct value *item = value_new(VALUE_TEXT, NULL);
+        item->text = memory_copy(words, len);
+        value_add(table, &item);
+    }
+}
+
+static struct value *fallback_rate(const char *text) {
+    struct value *value = value_new(VALUE_TABLE, NULL);
+    char *slash;
+    add_number(value, (double)strtoll(text, &slash, 10));
+    add_number(value, (double)strtoll(slash + 1, NULL, 10));
+    return value;
+}
+
+struct value *check_fallback(const struct key *key) {
+    const char *text = key->fallback;
+    if (key->type == KEY_OPEN) return value_new(VALUE_TABLE, NULL);
+    if (!text) return NULL;
+    if (key->type == KEY_FLAG || strcmp(text, "false") == 0) {
+        struct value *value = value_new(VALUE_BOOLEAN, NULL);
+        value->boolean = strcmp(text, "true") == 0;
+        return value;
+    }
+    struct value *value;
+    switch (key->type) {
+        case KEY_RATE:
+            return fallback_rate(text);
+        case KEY_TEXTS:
+        case KEY_PATHS:
+            value = value_new(VALUE_TABLE, NULL);
+            add_words(value, text);
+            return value;
+        case KEY_INTEGER:
+        case KEY_LIMIT:
+            value = value_new(VALUE_NUMBER, NULL);
+            value->number = (double)strtoll(text, NULL, 10);
+            return value;
+        default:
+            value = value_new(VALUE_TEXT, NULL);
+            value->text = memory_copy(text, strlen(text));
+            return value;
+    }
+}

@@ -1,0 +1,181 @@
+#include "config/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "config/check.h"
+#include "config/file.h"
+#include "config/sources.h"
+#include "config/value.h"
+
+static bool check_table(const struct config *config, const struct value *table, const char *prefix,
+                        struct error *error_r);
+
+/* Is the name known, and is it a table where it must be one? */
+static bool check_name(const struct config *config, const struct value *child, const char *prefix,
+                       struct error *error_r) {
+    if (!child->key) {
+        check_complain(error_r, config->file, child->line, prefix[0] ? prefix : "configuration",
+                       "a value without a name");
+        return false;
+    }
+    char name[128];
+    snprintf(name, sizeof name, "%s%s%s", prefix, prefix[0] ? "." : "", child->key);
+    if (key_find(name)) return true;
+    if (key_is_section(name)) {
+        if (child->type == VALUE_TABLE) return check_table(config, child, name, error_r);
+        check_complain(error_r, config->file, child->line, name, "must be a table");
+        return false;
+    }
+    const char *nearest = key_nearest(name);
+    if (nearest)
+        check_complain(error_r, config->file, child->line, name, "unknown key, did you mean \"%s\"?", nearest);
+    else
+        check_complain(error_r, config->file, child->line, name, "unknown key");
+    return false;
+}
+
+static bool check_table(const struct config *config, const struct value *table, const char *prefix,
+                        struct error *error_r) {
+    for (const struct value *child = table->first; child; child = child->next)
+        if (!check_name(config, child, prefix, error_r)) return false;
+    return true;
+}
+
+static struct value *find_dotted(const struct value *root, const char *name) {
+    struct value *at = (struct value *)root;
+    while (at && *name) {
+        size_t len = strcspn(name, ".");
+        char step[64];
+        snprintf(step, sizeof step, "%.*s", (int)len, name);
+        at = at->type == VALUE_TABLE ? value_child(at, step) : NULL;
+        name += len + (name[len] == '.');
+    }
+    return at;
+}
+
+static bool set_fields(struct config *config, const char *folder, struct error *error_r) {
+    for (size_t i = 0; i < keys_len; i++) {
+        struct value *value = find_dotted(config->tree, keys[i].name);
+        if (!value) {
+            struct value *fallback = check_fallback(&keys[i]);
+            if (!fallback) continue;
+            value = fallback;
+            if (!value_set(config->tree, keys[i].name, &fallback, error_r)) return false;
+        }
+        if (!check_key(config, folder, &keys[i], value, error_r)) return false;
+    }
+    return true;
+}
+
+static bool complain(const struct config *config, const char *key, struct error *error_r, const char *text) {
+    const struct value *value = find_dotted(config->tree, key);
+    check_complain(error_r, config->file, value ? value->line : 0, key, "%s", text);
+    return false;
+}
+
+/* What no single key can tell. */
+static bool check_together(const struct config *config, struct error *error_r) {
+    size_t path_len = strlen(config->path);
+    if (config->workers != 1)
+        return complain(config, "workers", error_r, "more than one worker needs redis, which is not in this build");
+    if (path_len < 2 || config->path[0] != '/' || config->path[path_len - 1] != '/')
+        return complain(config, "path", error_r, "must begin and end with \"/\"");
+    if (config->plain_path[0] != '/') return complain(config, "plain_path", error_r, "must begin with \"/\"");
+    if (config->transports.len == 0) return complain(config, "transports", error_r, "must name one at least");
+    if (!config->tls.certificate != !config->tls.key)
+        return complain(config, config->tls.key ? "tls.key" : "tls.certificate", error_r,
+                        "tls needs both, certificate and key");
+    return true;
+}
+
+/* A text of 8 bytes or more below value that stands in the file. */
+static bool stands_in(const struct value *value, const char *file) {
+    if (value->type == VALUE_TEXT) return strlen(value->text) >= 8 && strstr(file, value->text);
+    for (const struct value *child = value->first; child; child = child->next)
+        if (stands_in(child, file)) return true;
+    return false;
+}
+
+static void warn_of_open_secrets(const struct config *config) {
+    struct buffer text = {0};
+    if (file_is_world_readable(config->file) && file_read(config->file, &text, NULL)) {
+        buffer_append_char(&text, '\0');
+        for (size_t i = 0; i < keys_len; i++) {
+            const struct value *value = keys[i].secret ? find_dotted(config->tree, keys[i].name) : NULL;
+            if (value && stands_in(value, text.ptr))
+                LOG_ALWAYS(LOG_WARNING, "config.secret_readable", LOG_TEXT("file", config->file),
+                           LOG_TEXT("key", keys[i].name), LOG_TEXT("advice", "chmod o-r, or env \"NAME\""));
+        }
+    }
+    if (text.ptr) explicit_bzero(text.ptr, text.len);
+    buffer_done(&text);
+}
+
+struct config *config_new(const char *file, struct value **tree, struct error *error_r) {
+    struct config *config = NEW(struct config);
+    config->references = 1;
+    config->file = memory_copy(file, strlen(file));
+    config->tree = *tree;
+    *tree = NULL;
+    char *folder = file_folder(file);
+    bool good = false;
+    if (config->tree->type != VALUE_TABLE)
+        error_set(error_r, "%s:1: the file must return a table", file);
+    else
+        good = check_table(config, config->tree, "", error_r) && set_fields(config, folder, error_r) &&
+               check_together(config, error_r) && sources_read(config, find_dotted(config->tree, "scripts"), error_r);
+    free(folder);
+    if (good)
+        warn_of_open_secrets(config);
+    else
+        config_unref(&config);
+    return config;
+}
+
+struct config *config_ref(struct config *config) {
+    config->references++;
+    return config;
+}
+
+static void wipe_text(struct value *value) {
+    for (; value; value = value->next) {
+        if (value->text) explicit_bzero(value->text, strlen(value->text));
+        wipe_text(value->first);
+    }
+}
+
+void config_unref(struct config **config) {
+    struct config *at = *config;
+    *config = NULL;
+    if (!at || --at->references > 0) return;
+    for (size_t i = 0; i < keys_len; i++)
+        if (keys[i].type == KEY_TEXTS || keys[i].type == KEY_PATHS)
+            free(((struct config_texts *)((char *)at + keys[i].offset))->items);
+    sources_free(&at->sources);
+    wipe_text(at->tree);
+    value_free(&at->tree);
+    free(at->file);
+    free(at);
+}
+
+struct slice config_source(const struct config *config, const char *path) {
+    return sources_find(config->sources, path);
+}
+
+void config_each_change(const struct config *before, const struct config *after,
+                        void (*fn)(void *owner, const char *key, enum config_when when), void *owner) {
+    struct buffer old = {0}, new = {0};
+    for (size_t i = 0; i < keys_len; i++) {
+        const struct value *was = find_dotted(before->tree, keys[i].name), *is = find_dotted(after->tree, keys[i].name);
+        buffer_clear(&old);
+        buffer_clear(&new);
+        if (was) value_write_json(was, &old);
+        if (is) value_write_json(is, &new);
+        if (!slice_equal(buffer_slice(&old), buffer_slice(&new))) fn(owner, keys[i].name, keys[i].when);
+    }
+    buffer_done(&old);
+    buffer_done(&new);
+}

@@ -1,0 +1,97 @@
+/* config.h - the operator's settings: validated, complete, immutable, shared by reference.
+ *
+ * A field is called like its key (keys.c has the table: type, default, range, when a change holds, and a sentence on
+ * each). The file is evaluated by lua/; what it returns arrives here as a tree. Nothing changes after config_new.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/slice.h"
+
+struct buffer;
+struct value;
+
+/* count 0: not limited. */
+struct config_rate {
+    int64_t count, period_s;
+};
+struct config_texts {
+    const char **items;
+    size_t len;
+};
+
+struct config {
+    unsigned references;
+    char *file;          /* absolute */
+    struct value *tree;  /* what scripts see as stoa.config: as written, with defaults, relative paths resolved */
+    struct map *sources; /* config_source */
+    const char *listen, *path, *plain_path, *control, *user, *static_folder, *log_level, *log_file; /* NULL: not set */
+    int64_t workers;
+    bool deflate;
+    struct config_texts transports, origins, scripts, api_keys;
+    int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms, upgrade_timeout_ms, max_payload_bytes;
+    struct {
+        const char *driver, *path;
+    } store;
+    struct {
+        const char *certificate, *key;
+    } tls;
+    struct {
+        int64_t window_s, max_events, max_bytes;
+    } recovery;
+    struct {
+        int64_t outbox_bytes, slow_close_ms, inbox_bytes, namespaces, rooms;
+    } session;
+    struct {
+        const char *mode;
+    } auth;
+    struct {
+        int64_t timeout_s, notice_s, reconnect_in_ms;
+        const char *message;
+    } drain;
+    struct {
+        struct config_rate user_messages, channel_messages, global_messages, uploads, connects;
+        int64_t connections_per_user, connections, channel_users; /* 0: not limited */
+        int64_t state_bytes;
+    } limits;
+    struct {
+        int64_t max_bytes;
+    } cache;
+    struct {
+        int64_t grace_ms, tick_ms, names;
+    } presence;
+    struct {
+        int64_t header_timeout_ms, body_timeout_ms, receive_buffer_bytes, backlog;
+        bool proxy_protocol;
+    } net;
+    struct {
+        int64_t memory_bytes, instructions, wall_ms, tasks;
+        bool jit, open;
+    } lua;
+    struct {
+        const char *token;
+    } metrics;
+};
+
+/* Takes the tree (its keys carry lines). Reads the scripts too, see config_source. NULL: error_r is
+ * "FILE:LINE: key: …". */
+struct config *config_new(const char *file, struct value **tree, struct error *error_r) MUST_CHECK;
+struct config *config_ref(struct config *config);
+void config_unref(struct config **config);
+
+/* The text of a script as it was when the configuration was read: of those in `scripts`, and of every *.lua beside
+ * them. A worker that is replaced thus runs the generation in force, whatever lies on the disk by now. path is
+ * absolute. Empty pointer: not among them. */
+struct slice config_source(const struct config *config, const char *path);
+
+enum config_when { CONFIG_LIVE, CONFIG_NEW_CONNECTIONS, CONFIG_RESTART };
+/* fn for each key whose value differs. */
+void config_each_change(const struct config *before, const struct config *after,
+                        void (*fn)(void *owner, const char *key, enum config_when when), void *owner);
+/* docs/configuration.md. */
+void config_write_docs(struct buffer *out);
+
+#endif

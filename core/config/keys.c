@@ -1,0 +1,167 @@
+#include "config/keys.h"
+
+#include <stddef.h>
+
+/* A key's field in struct config bears its name. */
+#define FIELD(name) offsetof(struct config, name)
+#define FLAG(name, fallback, when, doc) \
+    { #name, KEY_FLAG, fallback, 0, 0, NULL, when, false, FIELD(name), doc }
+#define INTEGER(name, fallback, min, max, when, doc) \
+    { #name, KEY_INTEGER, fallback, min, max, NULL, when, false, FIELD(name), doc }
+#define LIMIT(name, fallback, doc) \
+    { #name, KEY_LIMIT, fallback, 1, 100000000, NULL, LIVE, false, FIELD(name), doc }
+#define RATE(name, fallback, doc) \
+    { #name, KEY_RATE, fallback, 0, 0, NULL, LIVE, false, FIELD(name), doc }
+#define TEXT(name, fallback, when, doc) \
+    { #name, KEY_TEXT, fallback, 0, 0, NULL, when, false, FIELD(name), doc }
+#define WORD(name, fallback, words, when, doc) \
+    { #name, KEY_TEXT, fallback, 0, 0, words, when, false, FIELD(name), doc }
+#define SECRET(name, when, doc) \
+    { #name, KEY_TEXT, NULL, 0, 0, NULL, when, true, FIELD(name), doc }
+#define PATH(name, fallback, when, doc) \
+    { #name, KEY_PATH, fallback, 0, 0, NULL, when, false, FIELD(name), doc }
+#define OPEN(name, secret, doc) \
+    { #name, KEY_OPEN, NULL, 0, 0, NULL, LIVE, secret, 0, doc }
+#define ABSENT(name, doc) \
+    { #name, KEY_ABSENT, NULL, 0, 0, NULL, RESTART, false, 0, doc }
+
+#define LIVE CONFIG_LIVE
+#define NEW CONFIG_NEW_CONNECTIONS
+#define RESTART CONFIG_RESTART
+enum { HOUR_MS = 3600000, MIB = 1048576 };
+
+const struct key keys[] = {
+    TEXT(listen, "127.0.0.1:3000", RESTART, "Address and port; `[::]:3000` for IPv6; port 0 picks a free one."),
+    {"workers", KEY_INTEGER, "1", 1, 256, "auto", RESTART, false, FIELD(workers),
+     "Worker processes; `\"auto\"`: one a CPU. More than one needs Redis."},
+    TEXT(user, NULL, RESTART, "Started as root: become this user once the port is bound."),
+    PATH(control, "stoa.sock", RESTART, "Unix socket of `stoa reload` and `stoa status`; `\"\"`: none."),
+    WORD(log_level, "info", "debug info warning error", LIVE, "The least level that is logged."),
+    PATH(log_file, NULL, RESTART, "Log to this file instead of stderr; SIGUSR1 opens it anew."),
+
+    TEXT(path, "/socket.io/", NEW, "Where Socket.IO clients connect."),
+    TEXT(plain_path, "/ws", NEW, "Where clients without Socket.IO connect: JSON over WebSocket."),
+    {"transports", KEY_TEXTS, "websocket polling", 0, 0, "websocket polling", NEW, false, FIELD(transports),
+     "What clients may use."},
+    {"origins", KEY_TEXTS, "self", 0, 0, NULL, NEW, false, FIELD(origins),
+     "Web pages that may connect: exact origins, `\"self\"` (the Host's own), or `\"*\"`."},
+    FLAG(deflate, "false", NEW, "Offer permessage-deflate; each message is compressed once for all its receivers."),
+    INTEGER(ping_interval_ms, "25000", 10, HOUR_MS, NEW, "Between two pings to a client."),
+    INTEGER(ping_timeout_ms, "20000", 10, HOUR_MS, NEW, "A client that does not answer a ping for so long is gone."),
+    INTEGER(connect_timeout_ms, "45000", 10, HOUR_MS, NEW, "A client must join a namespace within this time."),
+    INTEGER(upgrade_timeout_ms, "10000", 10, HOUR_MS, NEW,
+            "An upgrade from polling must be complete within this time."),
+    INTEGER(max_payload_bytes, "1000000", 256, 64 * MIB, NEW, "The largest message or request body from a client."),
+    PATH(static_folder, NULL, LIVE, "Files served at `/`, such as the chat page."),
+
+    {"scripts", KEY_PATHS, "", 0, 0, NULL, LIVE, false, FIELD(scripts), "The policies, loaded in this order."},
+    OPEN(auth, true, "Whatever scripts/auth.lua asks for: keys, algorithms, cookie names."),
+    WORD(auth.mode, "development", "development jwt session", LIVE,
+         "How clients prove who they are; `development` believes them."),
+    {"api_keys", KEY_TEXTS, "", 0, 0, NULL, LIVE, true, FIELD(api_keys), "Bearer keys of the REST interface."},
+    OPEN(app, false, "Free for your own scripts: `stoa.config.app`."),
+
+    WORD(store.driver, "sqlite", "sqlite", RESTART, "Where channels, messages and users are kept."),
+    PATH(store.path, "stoa.db", RESTART, "The database file."),
+    PATH(tls.certificate, NULL, NEW, "PEM file with the certificate and its chain; a reload reads it again."),
+    PATH(tls.key, NULL, NEW, "PEM file with the private key."),
+
+    INTEGER(recovery.window_s, "120", 0, 86400, NEW, "A client that comes back within it misses nothing; 0: off."),
+    INTEGER(recovery.max_events, "1000", 1, 100000, NEW, "Packets kept a room for that."),
+    INTEGER(recovery.max_bytes, "1048576", 1024, 256 * MIB, NEW, "Bytes kept a room for that."),
+    INTEGER(session.outbox_bytes, "1048576", 16384, 256 * MIB, NEW,
+            "Beyond, a slow client's volatile packets are shed."),
+    INTEGER(session.slow_close_ms, "30000", 100, HOUR_MS, NEW, "A client that takes nothing for so long is closed."),
+    INTEGER(session.inbox_bytes, "1048576", 1024, 256 * MIB, NEW,
+            "Events that wait for their answer; beyond, reading from the client pauses."),
+    INTEGER(session.namespaces, "16", 1, 1024, NEW, "Namespaces a client may join."),
+    INTEGER(session.rooms, "1024", 1, 100000, NEW, "Rooms a socket may be in."),
+
+    RATE(limits.user_messages, "30/60", "Messages of a user."),
+    RATE(limits.channel_messages, "100/60", "Messages into a channel."),
+    RATE(limits.global_messages, "false", "Messages of all users together, for example `{10000, 60}`."),
+    RATE(limits.uploads, "10/300", "Uploads of a user."),
+    RATE(limits.connects, "10/60", "Connection attempts of a user."),
+    LIMIT(limits.connections_per_user, "5", "Connections a user may hold at a time."),
+    LIMIT(limits.connections, "10000", "Connections a worker may hold; beyond, new ones are refused with 503."),
+    LIMIT(limits.channel_users, "10000", "Users that may be online in a channel."),
+    INTEGER(limits.state_bytes, "16777216", 65536, 1024 * MIB, RESTART, "Memory for the counters of all limits."),
+    INTEGER(cache.max_bytes, "67108864", 65536, 16384LL * MIB, LIVE, "Memory for caches."),
+    INTEGER(presence.grace_ms, "5000", 0, HOUR_MS, LIVE, "A user without a connection is offline after this time."),
+    INTEGER(presence.tick_ms, "200", 10, 60000, LIVE, "Changes of a channel are told at most this often."),
+    INTEGER(presence.names, "500", 0, 100000, LIVE, "Channels with more users online tell numbers only."),
+
+    INTEGER(net.header_timeout_ms, "10000", 100, HOUR_MS, NEW, "TLS handshake and request head must arrive within it."),
+    INTEGER(net.body_timeout_ms, "10000", 100, HOUR_MS, NEW, "So must a body, and so must an answer be taken."),
+    INTEGER(net.receive_buffer_bytes, "1024", 256, MIB, NEW, "Memory that each connection reads into."),
+    INTEGER(net.backlog, "1024", 1, 65535, RESTART, "Connections that wait to be accepted."),
+    FLAG(net.proxy_protocol, "false", NEW, "Every connection begins with a PROXY header (HAProxy, load balancers)."),
+    SECRET(metrics.token, LIVE, "Bearer token of `/metrics`; without one it answers to loopback only."),
+
+    INTEGER(lua.memory_bytes, "67108864", MIB, 4096LL * MIB, LIVE, "Memory of the scripts."),
+    INTEGER(lua.instructions, "10000000", 10000, 10000000000LL, LIVE,
+            "What a script may execute before it waits or ends."),
+    INTEGER(lua.wall_ms, "200", 1, 10000, LIVE, "The time that it may take for that."),
+    INTEGER(lua.tasks, "10000", 1, 1000000, LIVE, "Script calls that wait at a time; beyond, events are refused."),
+    FLAG(lua.jit, "false", LIVE, "Compile scripts; a runaway loop is then not stopped by the budgets."),
+    FLAG(lua.open, "false", LIVE, "Give scripts all of Lua's libraries (io, os, ffi, debug)."),
+
+    INTEGER(drain.timeout_s, "10", 1, 3600, LIVE, "After SIGTERM the server has ended within this time."),
+    INTEGER(drain.notice_s, "0", 0, 600, LIVE,
+            "So long it is \"not ready\" but accepts, for load balancers to notice."),
+    INTEGER(drain.reconnect_in_ms, "1000", 0, HOUR_MS, LIVE, "What `server:shutdown` tells clients to wait, at least."),
+    TEXT(drain.message, "The server is restarting.", LIVE, "What `server:shutdown` tells people."),
+
+    ABSENT(redis, "Redis"),
+    ABSENT(postgres, "PostgreSQL"),
+    ABSENT(node, "a cluster"),
+};
+const size_t keys_len = sizeof keys / sizeof *keys;
+
+const struct key *key_find(const char *name) {
+    for (size_t i = 0; i < keys_len; i++)
+        if (strcmp(keys[i].name, name) == 0) return &keys[i];
+    return NULL;
+}
+
+bool key_is_section(const char *name) {
+    size_t len = strlen(name);
+    for (size_t i = 0; i < keys_len; i++)
+        if (strncmp(keys[i].name, name, len) == 0 && keys[i].name[len] == '.') return true;
+    return false;
+}
+
+enum { NAME_MAX_LEN = 63, NEAR = 3 };
+
+/* Levenshtein's distance. */
+static unsigned distance(const char *a, const char *b) {
+    size_t a_len = strlen(a), b_len = strlen(b);
+    if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN) return NAME_MAX_LEN;
+    unsigned row[NAME_MAX_LEN + 1];
+    for (size_t j = 0; j <= b_len; j++) row[j] = (unsigned)j;
+    for (size_t i = 1; i <= a_len; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= b_len; j++) {
+            unsigned replace = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            unsigned insert = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            row[j] = replace < insert ? replace : insert;
+        }
+    }
+    return row[b_len];
+}
+
+const char *key_nearest(const char *name) {
+    const char *nearest = NULL;
+    unsigned least = NEAR + 1;
+    for (size_t i = 0; i < keys_len; i++) {
+        /* Also for a key that was written at the wrong level: "driver" means "store.driver". */
+        const char *last = strrchr(keys[i].name, '.');
+        unsigned whole = distance(name, keys[i].name);
+        unsigned tail = last && !strchr(name, '.') ? distance(name, last + 1) + 1 : NAME_MAX_LEN;
+        unsigned best = whole < tail ? whole : tail;
+        if (best < least && best < strlen(name)) least = best, nearest = keys[i].name;
+    }
+    return nearest;
+}

@@ -1,0 +1,323 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "config/file.h"
+#include "config/keys.h"
+#include "config/value.h"
+
+static struct value *table(void) {
+    return value_new(VALUE_TABLE, NULL);
+}
+
+static void set(struct value *root, const char *key, struct value *leaf, unsigned line) {
+    leaf->line = line;
+    assert_true(value_set(root, key, &leaf, NULL));
+}
+
+static struct value *number(double n) {
+    struct value *value = value_new(VALUE_NUMBER, NULL);
+    value->number = n;
+    return value;
+}
+
+static struct value *text(const char *str) {
+    struct value *value = value_new(VALUE_TEXT, NULL);
+    value->text = memory_copy(str, strlen(str));
+    return value;
+}
+
+static struct value *boolean(bool truth) {
+    struct value *value = value_new(VALUE_BOOLEAN, NULL);
+    value->boolean = truth;
+    return value;
+}
+
+static struct value *list(struct value *a, struct value *b) {
+    struct value *value = table();
+    if (a) value_add(value, &a);
+    if (b) value_add(value, &b);
+    return value;
+}
+
+static struct config *good(struct value *tree) {
+    struct error error = {""};
+    struct config *config = config_new("/etc/stoa/stoa.lua", &tree, &error);
+    assert_string_equal(error.text, "");
+    assert_non_null(config);
+    assert_null(tree);
+    return config;
+}
+
+static void refused(struct value *tree, const char *expected) {
+    struct error error = {""};
+    assert_null(config_new("/etc/stoa/stoa.lua", &tree, &error));
+    assert_string_equal(error.text, expected);
+}
+
+static void refused_one(const char *key, struct value *leaf, const char *expected) {
+    struct value *tree = table();
+    set(tree, key, leaf, 7);
+    refused(tree, expected);
+}
+
+static void an_empty_file_has_every_default(void **state) {
+    struct config *config = good(table());
+    assert_string_equal(config->listen, "127.0.0.1:3000");
+    assert_int_equal(config->workers, 1);
+    assert_int_equal(config->transports.len, 2);
+    assert_string_equal(config->transports.items[1], "polling");
+    assert_int_equal(config->limits.user_messages.count, 30);
+    assert_int_equal(config->limits.user_messages.period_s, 60);
+    assert_int_equal(config->limits.global_messages.count, 0);
+    assert_null(config->tls.key);
+    assert_int_equal(config->scripts.len, 0);
+    config_unref(&config);
+    assert_null(config);
+}
+
+static void what_is_set_replaces_the_default(void **state) {
+    struct value *tree = table();
+    set(tree, "ping_interval_ms", number(300), 1);
+    set(tree, "origins", list(text("https://a.example"), text("self")), 2);
+    set(tree, "limits.connections_per_user", boolean(false), 3);
+    set(tree, "limits.uploads", list(number(2), number(9)), 4);
+    set(tree, "auth.mode", text("jwt"), 5);
+    set(tree, "auth.audience", text("chat"), 5);
+    struct config *config = good(tree);
+    assert_int_equal(config->ping_interval_ms, 300);
+    assert_string_equal(config->origins.items[0], "https://a.example");
+    assert_int_equal(config->limits.connections_per_user, 0);
+    assert_int_equal(config->limits.uploads.count, 2);
+    assert_int_equal(config->limits.uploads.period_s, 9);
+    assert_string_equal(config->auth.mode, "jwt");
+    config_unref(&config);
+}
+
+static void relative_paths_belong_to_the_files_folder(void **state) {
+    struct value *tree = table();
+    set(tree, "store.path", text("../var/./stoa.db"), 1);
+    set(tree, "static_folder", text("/srv/pages"), 1);
+    struct config *config = good(tree);
+    char *folder = file_folder("/etc/stoa/stoa.lua");
+    char *expected = file_resolve(folder, "../var/stoa.db");
+    assert_string_equal(config->store.path, expected);
+    assert_string_equal(config->static_folder, "/srv/pages");
+    free(expected);
+    free(folder);
+    config_unref(&config);
+}
+
+static void mistakes_name_line_key_and_remedy(void **state) {
+    refused_one("pingInterval_ms", number(1),
+                "/etc/stoa/stoa.lua:7: pingInterval_ms: unknown key, did you mean \"ping_interval_ms\"?");
+    refused_one("driver", text("sqlite"), "/etc/stoa/stoa.lua:7: driver: unknown key, did you mean \"store.driver\"?");
+    refused_one("store.pth", text("x"), "/etc/stoa/stoa.lua:7: store.pth: unknown key, did you mean \"store.path\"?");
+    refused_one("something_else", number(1), "/etc/stoa/stoa.lua:7: something_else: unknown key");
+    refused_one("store", text("sqlite"), "/etc/stoa/stoa.lua:7: store: must be a table");
+    refused_one("deflate", number(1), "/etc/stoa/stoa.lua:7: deflate: must be true or false");
+    refused_one("listen", number(3000), "/etc/stoa/stoa.lua:7: listen: must be a text");
+    refused_one("log_level", text("loud"),
+                "/etc/stoa/stoa.lua:7: log_level: \"loud\" is none of: debug info warning error");
+    refused_one("transports", list(text("websocket"), text("webtransport")),
+                "/etc/stoa/stoa.lua: transports: \"webtransport\" is none of: websocket polling");
+    refused_one("scripts", text("chat.lua"), "/etc/stoa/stoa.lua:7: scripts: must be a list of texts");
+    refused_one("limits.uploads", number(3), "/etc/stoa/stoa.lua:7: limits.uploads: must be {count, seconds} or false");
+    refused_one("limits.uploads", list(number(0), number(3)),
+                "/etc/stoa/stoa.lua:7: limits.uploads: the count must be from 1 to 1000000000");
+}
+
+static void numbers_out_of_range_are_refused(void **state) {
+    refused_one("ping_timeout_ms", number(0), "/etc/stoa/stoa.lua:7: ping_timeout_ms: 0 is below 10");
+    refused_one("ping_timeout_ms", number(-1), "/etc/stoa/stoa.lua:7: ping_timeout_ms: -1 is below 10");
+    refused_one("ping_timeout_ms", number(3600001), "/etc/stoa/stoa.lua:7: ping_timeout_ms: 3600001 is above 3600000");
+    refused_one("ping_timeout_ms", number(1e18),
+                "/etc/stoa/stoa.lua:7: ping_timeout_ms: must be an integer from 10 to 3600000");
+    refused_one("ping_timeout_ms", number(10.5),
+                "/etc/stoa/stoa.lua:7: ping_timeout_ms: must be an integer from 10 to 3600000");
+    refused_one("ping_timeout_ms", text("10s"),
+                "/etc/stoa/stoa.lua:7: ping_timeout_ms: must be an integer from 10 to 3600000");
+    refused_one("limits.connections", number(0), "/etc/stoa/stoa.lua:7: limits.connections: 0 is below 1");
+}
+
+static void what_this_build_cannot_do_is_said(void **state) {
+    refused_one("redis", table(), "/etc/stoa/stoa.lua:7: redis: needs Redis: not in this build");
+    refused_one("store.driver", text("postgres"),
+                "/etc/stoa/stoa.lua:7: store.driver: \"postgres\" is none of: sqlite");
+    refused_one("workers", text("auto"),
+                "/etc/stoa/stoa.lua:7: workers: more than one worker needs redis, which is not in this build");
+    refused_one("workers", number(2),
+                "/etc/stoa/stoa.lua:7: workers: more than one worker needs redis, which is not in this build");
+    refused_one("tls.key", text("key.pem"), "/etc/stoa/stoa.lua:7: tls.key: tls needs both, certificate and key");
+}
+
+static void scripts_see_the_whole_tree_as_json(void **state) {
+    struct value *tree = table();
+    set(tree, "app.greeting", text("say \"hi\"\n"), 1);
+    set(tree, "app.share", number(0.5), 1);
+    struct config *config = good(tree);
+    struct buffer json = {0};
+    value_write_json(config->tree, &json);
+    buffer_append_char(&json, '\0');
+    assert_non_null(strstr(json.ptr, "\"app\":{\"greeting\":\"say \\\"hi\\\"\\u000a\",\"share\":0.5}"));
+    assert_non_null(strstr(json.ptr, "\"user_messages\":[30,60]"));
+    assert_non_null(strstr(json.ptr, "\"transports\":[\"websocket\",\"polling\"]"));
+    buffer_done(&json);
+    config_unref(&config);
+}
+
+static void remember(void *owner, const char *key, enum config_when when) {
+    buffer_printf(owner, "%s/%d ", key, (int)when);
+}
+
+static void changes_are_told_with_when_they_hold(void **state) {
+    struct value *tree = table();
+    set(tree, "listen", text("0.0.0.0:80"), 1);
+    set(tree, "limits.uploads", boolean(false), 1);
+    struct config *before = good(table()), *after = good(tree);
+    struct buffer changes = {0};
+    config_each_change(before, after, remember, &changes);
+    assert_true(slice_is(buffer_slice(&changes), "listen/2 limits.uploads/0 "));
+    buffer_clear(&changes);
+    config_each_change(before, before, remember, &changes);
+    assert_int_equal(changes.len, 0);
+    buffer_done(&changes);
+    config_unref(&before);
+    config_unref(&after);
+}
+
+/* A folder with what a test writes into it. */
+struct folder {
+    char path[64];
+};
+
+static struct folder folder_new(void) {
+    struct folder folder;
+    strcpy(folder.path, "/tmp/stoa-config-XXXXXX");
+    assert_non_null(mkdtemp(folder.path));
+    return folder;
+}
+
+static char *folder_write(const struct folder *folder, const char *name, const char *content) {
+    char *path = file_resolve(folder->path, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(content, file);
+    fclose(file);
+    return path;
+}
+
+static void folder_done(const struct folder *folder) {
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder->path);
+    assert_int_equal(system(command), 0);
+}
+
+static void sources_stay_as_they_were_read(void **state) {
+    struct folder folder = folder_new();
+    char *script = folder_write(&folder, "chat.lua", "return 1"), *beside = folder_write(&folder, "words.lua", "");
+    struct value *tree = table();
+    set(tree, "scripts", list(text(script), NULL), 1);
+    struct config *config = good(tree);
+    free(folder_write(&folder, "chat.lua", "broken("));
+    assert_true(slice_is(config_source(config, script), "return 1"));
+    assert_non_null(config_source(config, beside).ptr);
+    assert_int_equal(config_source(config, beside).len, 0);
+    assert_null(config_source(config, "/etc/passwd").ptr);
+    config_unref(&config);
+    free(script);
+    free(beside);
+    folder_done(&folder);
+}
+
+static void no_script_that_is_a_pipe_a_giant_or_a_way_out(void **state) {
+    struct folder folder = folder_new();
+    struct error error;
+    struct buffer out = {0};
+    char *pipe = file_resolve(folder.path, "pipe.lua"), *link = file_resolve(folder.path, "link.lua");
+    char *giant = folder_write(&folder, "giant.lua", "");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(symlink("/etc/passwd", link), 0);
+    assert_int_equal(truncate(giant, FILE_MAX_BYTES + 1), 0);
+    assert_false(file_read_script(pipe, &out, &error));
+    assert_string_equal(error.text, "is no regular file");
+    assert_false(file_read_script(link, &out, &error));
+    assert_string_equal(error.text, "is a link out of its folder");
+    assert_false(file_read_script(giant, &out, &error));
+    assert_string_equal(error.text, "is larger than 1048576 bytes");
+    assert_false(file_read("/dev/zero", &out, &error));
+    assert_string_equal(error.text, "is no regular file");
+    struct value *tree = table();
+    set(tree, "scripts", list(text("/nowhere/x.lua"), NULL), 4);
+    refused(tree, "/etc/stoa/stoa.lua:4: scripts: /nowhere/x.lua: No such file or directory");
+    buffer_done(&out);
+    free(pipe);
+    free(link);
+    free(giant);
+    folder_done(&folder);
+}
+
+static void remember_line(void *owner, struct slice line) {
+    buffer_append_slice(owner, line);
+}
+
+static void a_secret_that_everybody_may_read_is_warned_of(void **state) {
+    struct folder folder = folder_new();
+    char *file = folder_write(&folder, "stoa.lua", "return { api_keys = { 'open-sesame' } }");
+    struct buffer lines = {0};
+    log_set_sink(remember_line, &lines);
+    for (int open = 0; open < 2; open++) {
+        assert_int_equal(chmod(file, open ? 0644 : 0640), 0);
+        struct value *tree = table();
+        set(tree, "api_keys", list(text("open-sesame"), NULL), 1);
+        struct config *config = config_new(file, &tree, NULL);
+        assert_non_null(config);
+        config_unref(&config);
+        buffer_append_char(&lines, '\0');
+        assert_int_equal(strstr(lines.ptr, "config.secret_readable") != NULL, open);
+        assert_null(strstr(lines.ptr, "open-sesame"));
+        buffer_clear(&lines);
+    }
+    log_set_sink(NULL, NULL);
+    buffer_done(&lines);
+    free(file);
+    folder_done(&folder);
+}
+
+static void every_default_passes_its_own_check(void **state) {
+    struct config *config = good(table());
+    for (size_t i = 0; i < keys_len; i++) {
+        assert_true(keys[i].doc[0]);
+        for (size_t j = 0; j < i; j++) assert_string_not_equal(keys[i].name, keys[j].name);
+        assert_ptr_equal(key_find(keys[i].name), &keys[i]);
+    }
+    config_unref(&config);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_file_has_every_default),
+        cmocka_unit_test(what_is_set_replaces_the_default),
+        cmocka_unit_test(relative_paths_belong_to_the_files_folder),
+        cmocka_unit_test(mistakes_name_line_key_and_remedy),
+        cmocka_unit_test(numbers_out_of_range_are_refused),
+        cmocka_unit_test(what_this_build_cannot_do_is_said),
+        cmocka_unit_test(scripts_see_the_whole_tree_as_json),
+        cmocka_unit_test(changes_are_told_with_when_they_hold),
+        cmocka_unit_test(sources_stay_as_they_were_read),
+        cmocka_unit_test(no_script_that_is_a_pipe_a_giant_or_a_way_out),
+        cmocka_unit_test(a_secret_that_everybody_may_read_is_warned_of),
+        cmocka_unit_test(every_default_passes_its_own_check),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
