@@ -88,12 +88,17 @@ static bool check_rate(struct check *check, struct value *value) {
     return true;
 }
 
+/* "" (none) and ":memory:" stand for themselves. */
+static bool is_file_name(const char *text) {
+    return text[0] && text[0] != ':';
+}
+
 static bool check_text(struct check *check, struct value *value) {
     const struct key *key = check->key;
     if (value->type != VALUE_TEXT) return COMPLAIN(check, value, "must be a text");
     if (key->words && !is_word(key->words, value->text))
         return COMPLAIN(check, value, "\"%s\" is none of: %s", value->text, key->words);
-    if ((key->type == KEY_PATH || key->type == KEY_PATHS) && value->text[0]) {
+    if ((key->type == KEY_PATH || key->type == KEY_PATHS) && is_file_name(value->text)) {
         char *resolved = file_resolve(check->folder, value->text);
         free(value->text);
         value->text = resolved;

@@ -26,7 +26,7 @@
     { #name, KEY_ABSENT, NULL, 0, 0, NULL, RESTART, false, 0, doc }
 
 #define LIVE CONFIG_LIVE
-#define NEW CONFIG_NEW_CONNECTIONS
+#define UPCOMING CONFIG_NEW_CONNECTIONS
 #define RESTART CONFIG_RESTART
 enum { HOUR_MS = 3600000, MIB = 1048576 };
 
@@ -39,19 +39,22 @@ const struct key keys[] = {
     WORD(log_level, "info", "debug info warning error", LIVE, "The least level that is logged."),
     PATH(log_file, NULL, RESTART, "Log to this file instead of stderr; SIGUSR1 opens it anew."),
 
-    TEXT(path, "/socket.io/", NEW, "Where Socket.IO clients connect."),
-    TEXT(plain_path, "/ws", NEW, "Where clients without Socket.IO connect: JSON over WebSocket."),
-    {"transports", KEY_TEXTS, "websocket polling", 0, 0, "websocket polling", NEW, false, FIELD(transports),
+    TEXT(path, "/socket.io/", UPCOMING, "Where Socket.IO clients connect."),
+    TEXT(plain_path, "/ws", UPCOMING, "Where clients without Socket.IO connect: JSON over WebSocket."),
+    {"transports", KEY_TEXTS, "websocket polling", 0, 0, "websocket polling", UPCOMING, false, FIELD(transports),
      "What clients may use."},
-    {"origins", KEY_TEXTS, "self", 0, 0, NULL, NEW, false, FIELD(origins),
+    {"origins", KEY_TEXTS, "self", 0, 0, NULL, UPCOMING, false, FIELD(origins),
      "Web pages that may connect: exact origins, `\"self\"` (the Host's own), or `\"*\"`."},
-    FLAG(deflate, "false", NEW, "Offer permessage-deflate; each message is compressed once for all its receivers."),
-    INTEGER(ping_interval_ms, "25000", 10, HOUR_MS, NEW, "Between two pings to a client."),
-    INTEGER(ping_timeout_ms, "20000", 10, HOUR_MS, NEW, "A client that does not answer a ping for so long is gone."),
-    INTEGER(connect_timeout_ms, "45000", 10, HOUR_MS, NEW, "A client must join a namespace within this time."),
-    INTEGER(upgrade_timeout_ms, "10000", 10, HOUR_MS, NEW,
+    FLAG(deflate, "false", UPCOMING,
+         "Offer permessage-deflate; each message is compressed once for all its receivers."),
+    INTEGER(ping_interval_ms, "25000", 10, HOUR_MS, UPCOMING, "Between two pings to a client."),
+    INTEGER(ping_timeout_ms, "20000", 10, HOUR_MS, UPCOMING,
+            "A client that does not answer a ping for so long is gone."),
+    INTEGER(connect_timeout_ms, "45000", 10, HOUR_MS, UPCOMING, "A client must join a namespace within this time."),
+    INTEGER(upgrade_timeout_ms, "10000", 10, HOUR_MS, UPCOMING,
             "An upgrade from polling must be complete within this time."),
-    INTEGER(max_payload_bytes, "1000000", 256, 64 * MIB, NEW, "The largest message or request body from a client."),
+    INTEGER(max_payload_bytes, "1000000", 256, 64 * MIB, UPCOMING,
+            "The largest message or request body from a client."),
     PATH(static_folder, NULL, LIVE, "Files served at `/`, such as the chat page."),
 
     {"scripts", KEY_PATHS, "", 0, 0, NULL, LIVE, false, FIELD(scripts), "The policies, loaded in this order."},
@@ -63,19 +66,20 @@ const struct key keys[] = {
 
     WORD(store.driver, "sqlite", "sqlite", RESTART, "Where channels, messages and users are kept."),
     PATH(store.path, "stoa.db", RESTART, "The database file."),
-    PATH(tls.certificate, NULL, NEW, "PEM file with the certificate and its chain; a reload reads it again."),
-    PATH(tls.key, NULL, NEW, "PEM file with the private key."),
+    PATH(tls.certificate, NULL, UPCOMING, "PEM file with the certificate and its chain; a reload reads it again."),
+    PATH(tls.key, NULL, UPCOMING, "PEM file with the private key."),
 
-    INTEGER(recovery.window_s, "120", 0, 86400, NEW, "A client that comes back within it misses nothing; 0: off."),
-    INTEGER(recovery.max_events, "1000", 1, 100000, NEW, "Packets kept a room for that."),
-    INTEGER(recovery.max_bytes, "1048576", 1024, 256 * MIB, NEW, "Bytes kept a room for that."),
-    INTEGER(session.outbox_bytes, "1048576", 16384, 256 * MIB, NEW,
+    INTEGER(recovery.window_s, "120", 0, 86400, UPCOMING, "A client that comes back within it misses nothing; 0: off."),
+    INTEGER(recovery.max_events, "1000", 1, 100000, UPCOMING, "Packets kept a room for that."),
+    INTEGER(recovery.max_bytes, "1048576", 1024, 256 * MIB, UPCOMING, "Bytes kept a room for that."),
+    INTEGER(session.outbox_bytes, "1048576", 16384, 256 * MIB, UPCOMING,
             "Beyond, a slow client's volatile packets are shed."),
-    INTEGER(session.slow_close_ms, "30000", 100, HOUR_MS, NEW, "A client that takes nothing for so long is closed."),
-    INTEGER(session.inbox_bytes, "1048576", 1024, 256 * MIB, NEW,
+    INTEGER(session.slow_close_ms, "30000", 100, HOUR_MS, UPCOMING,
+            "A client that takes nothing for so long is closed."),
+    INTEGER(session.inbox_bytes, "1048576", 1024, 256 * MIB, UPCOMING,
             "Events that wait for their answer; beyond, reading from the client pauses."),
-    INTEGER(session.namespaces, "16", 1, 1024, NEW, "Namespaces a client may join."),
-    INTEGER(session.rooms, "1024", 1, 100000, NEW, "Rooms a socket may be in."),
+    INTEGER(session.namespaces, "16", 1, 1024, UPCOMING, "Namespaces a client may join."),
+    INTEGER(session.rooms, "1024", 1, 100000, UPCOMING, "Rooms a socket may be in."),
 
     RATE(limits.user_messages, "30/60", "Messages of a user."),
     RATE(limits.channel_messages, "100/60", "Messages into a channel."),
@@ -91,11 +95,13 @@ const struct key keys[] = {
     INTEGER(presence.tick_ms, "200", 10, 60000, LIVE, "Changes of a channel are told at most this often."),
     INTEGER(presence.names, "500", 0, 100000, LIVE, "Channels with more users online tell numbers only."),
 
-    INTEGER(net.header_timeout_ms, "10000", 100, HOUR_MS, NEW, "TLS handshake and request head must arrive within it."),
-    INTEGER(net.body_timeout_ms, "10000", 100, HOUR_MS, NEW, "So must a body, and so must an answer be taken."),
-    INTEGER(net.receive_buffer_bytes, "1024", 256, MIB, NEW, "Memory that each connection reads into."),
+    INTEGER(net.header_timeout_ms, "10000", 100, HOUR_MS, UPCOMING,
+            "TLS handshake and request head must arrive within it."),
+    INTEGER(net.body_timeout_ms, "10000", 100, HOUR_MS, UPCOMING, "So must a body, and so must an answer be taken."),
+    INTEGER(net.receive_buffer_bytes, "1024", 256, MIB, UPCOMING, "Memory that each connection reads into."),
     INTEGER(net.backlog, "1024", 1, 65535, RESTART, "Connections that wait to be accepted."),
-    FLAG(net.proxy_protocol, "false", NEW, "Every connection begins with a PROXY header (HAProxy, load balancers)."),
+    FLAG(net.proxy_protocol, "false", UPCOMING,
+         "Every connection begins with a PROXY header (HAProxy, load balancers)."),
     SECRET(metrics.token, LIVE, "Bearer token of `/metrics`; without one it answers to loopback only."),
 
     INTEGER(lua.memory_bytes, "67108864", MIB, 4096LL * MIB, LIVE, "Memory of the scripts."),

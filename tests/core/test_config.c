@@ -116,6 +116,13 @@ static void relative_paths_belong_to_the_files_folder(void **state) {
     free(expected);
     free(folder);
     config_unref(&config);
+    tree = table();
+    set(tree, "store.path", text(":memory:"), 1);
+    set(tree, "control", text(""), 1);
+    config = good(tree);
+    assert_string_equal(config->store.path, ":memory:");
+    assert_string_equal(config->control, "");
+    config_unref(&config);
 }
 
 static void mistakes_name_line_key_and_remedy(void **state) {
