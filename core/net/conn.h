@@ -25,8 +25,8 @@ struct conn_events {
 };
 
 /* Whole frames (wire/frame.h), copied by the call when the kernel takes only a part. False: the socket is full now;
- * write no more until drained. At most CONN_WRITE_MAX bytes a call, but for a single packet's frames, which may be longer
- * (a frame is never split over calls). */
+ * write no more until drained. At most CONN_WRITE_MAX bytes a call, but for a single packet's frames, which may be
+ * longer (a frame is never split over calls). */
 enum { CONN_WRITE_MAX = 65536 };
 bool conn_write(struct conn *conn, struct slice frames);
 bool conn_blocked(const struct conn *conn);
