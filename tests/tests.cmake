@@ -8,7 +8,7 @@ foreach(source ${core_tests})
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE stoa_server PkgConfig::CMOCKA)
   add_test(NAME core/${name} COMMAND ${name})
-  set_tests_properties(core/${name} PROPERTIES TIMEOUT 120 ENVIRONMENT
+  set_tests_properties(core/${name} PROPERTIES TIMEOUT 120 LABELS unit ENVIRONMENT
     "ASAN_OPTIONS=detect_stack_use_after_return=0")
 endforeach()
 
@@ -22,7 +22,7 @@ foreach(source ${fuzzers})
   target_link_libraries(replay_${subject} PRIVATE stoa_lua)
   target_include_directories(replay_${subject} PRIVATE ${CMAKE_SOURCE_DIR})
   add_test(NAME fuzz/${subject} COMMAND replay_${subject} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${subject})
-  set_tests_properties(fuzz/${subject} PROPERTIES TIMEOUT 120)
+  set_tests_properties(fuzz/${subject} PROPERTIES TIMEOUT 120 LABELS unit)
   if(STOA_FUZZ)
     add_executable(${name} ${source})
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer)

@@ -1,0 +1,151 @@
+"""lint.py RULE BUILD: one rule of the house over the tree. Prints "FILE:LINE: what" for each breach; exit 1 if any."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Who may include whom: a folder's files include only folders of a lower rank, or their own.
+RANKS = [
+    {"server"},
+    {"session"},
+    {"channel", "policy", "net"},
+    {"store", "bus", "state", "cache", "limit"},
+    {"redis", "postgres", "wire", "loop", "config"},
+    {"base"},
+]
+# What a header embeds by value or by enum beyond base/.
+HEADER_EXCEPTIONS = {
+    "channel/room.h": {"wire/packet.h"},
+    "channel/log.h": {"store/store.h"},
+    "config/keys.h": {"config/config.h"},
+    "config/check.h": {"config/keys.h"},
+    "config/sources.h": {"config/config.h"},
+    "net/http.h": {"net/conn.h"},
+    "net/server.h": {"net/http.h"},
+    "session/follow.h": {"store/store.h"},
+    "session/hub.h": {"net/http.h", "session/close_reason.h"},
+    "session/socket.h": {"session/close_reason.h", "wire/packet.h"},
+}
+FUNCTION_MAX, C_MAX, HEADER_MAX, LUA_MAX = 60, 600, 100, 300
+
+
+def files(*patterns):
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [ROOT / name for name in sorted(set(names)) if (ROOT / name).is_file()]
+
+
+def rank(folder):
+    return next((i for i, folders in enumerate(RANKS) if folder in folders), None)
+
+
+def lint_includes(build):
+    for path in files("core/*.c", "core/*.h", "core/**/*.c", "core/**/*.h"):
+        inside = path.relative_to(ROOT / "core")
+        folder = inside.parent.name
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if re.match(r'\s*#\s*include\s*[<"](lua|lauxlib|lualib|luajit)', line) and folder:
+                yield path, number, "core knows no Lua"
+            match = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
+            if not match or not folder:
+                continue
+            target = match[1]
+            other = target.split("/")[0]
+            if "/" not in target or rank(other) is None:
+                yield path, number, f"{target}: not a folder of core"
+            elif other != folder and rank(other) <= rank(folder):
+                yield path, number, f"{folder} must not include {other}"
+            elif path.suffix == ".h" and other != "base" and other != folder:
+                if target not in HEADER_EXCEPTIONS.get(str(inside), set()):
+                    yield path, number, f"a header includes base/ only, not {target}"
+
+
+def functions(lines):
+    """(first line, length) of each function in clang-formatted C: from a line that ends in "{" at column 0 to "}"."""
+    start = None
+    for number, line in enumerate(lines, 1):
+        if start is None and re.match(r"[A-Za-z_].*\)\s*\{$", line):
+            start = number
+        elif start is None and re.match(r"\s+.*\)\s*\{$", line) and number > 1 and re.match(r"[A-Za-z_]", lines[number - 2]):
+            start = number
+        elif line.startswith("}") and start is not None:
+            yield start, number - start + 1
+            start = None
+
+
+def lint_sizes(build):
+    for path in files("*.c", "*.h", "*.lua"):
+        lines = path.read_text().splitlines()
+        most = {".c": C_MAX, ".h": HEADER_MAX, ".lua": LUA_MAX}[path.suffix]
+        if len(lines) > most:
+            yield path, len(lines), f"{len(lines)} lines, at most {most}"
+        for start, length in functions(lines) if path.suffix == ".c" else ():
+            if length > FUNCTION_MAX:
+                yield path, start, f"a function of {length} lines, at most {FUNCTION_MAX}"
+
+
+# Word parts that say nothing (style.md: full words).
+EMPTY_NAMES = re.compile(r"\b(?:struct|enum)\s+\w*(?:ctx|_data|_info|manager|helper|_util)\b|\b(?:ctx|do_\w+)\s*\(")
+
+
+def lint_names(build):
+    for path in files("core/*.c", "core/*.h", "core/**/*.c", "core/**/*.h", "lua/*.c", "lua/*.h"):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            match = EMPTY_NAMES.search(line)
+            if match:
+                yield path, number, f"a name that says nothing: {match[0]}"
+
+
+def lint_format(build):
+    program = shutil.which("clang-format-14")
+    if not program:
+        print("clang-format-14 is missing")
+        sys.exit(1)
+    names = [str(path) for path in files("*.c", "*.h")]
+    result = subprocess.run([program, "--dry-run", "-Werror", *names], capture_output=True, text=True)
+    for line in result.stderr.splitlines():
+        match = re.match(r"(.+?):(\d+):\d+: error", line)
+        if match:
+            yield pathlib.Path(match[1]), int(match[2]), "not formatted (./dev fmt)"
+
+
+def lint_config(build):
+    """docs/configuration.md is what the table of keys says; config/stoa.lua shows every key of it."""
+    page, example = ROOT / "docs/configuration.md", ROOT / "config/stoa.lua"
+    made = subprocess.run([f"{build}/stoa", "check", "--keys"], capture_output=True, text=True, check=True).stdout
+    if page.read_text() != made:
+        yield page, 1, "stale: build/stoa check --keys > docs/configuration.md"
+    shown, stack = {}, []
+    for number, line in enumerate(example.read_text().splitlines(), 1):
+        match = re.match(r"\s*(-- )?([a-z_]+) = (.*?),?( -- .*)?$", line)
+        if match and match[3] == "{":
+            stack.append(match[2])
+        elif line.strip() == "}," and stack:
+            stack.pop()
+        elif match:
+            shown[".".join([*stack, match[2]])] = number, match[3] if match[1] else None
+    rows = re.findall(r"^\| `([^`]+)` \| .*? \| (`[^`]*`|–) \| (?:live|new connections|restart) \|", made, re.M)
+    for name, fallback in rows:
+        wanted = "nil" if fallback == "–" else fallback.strip("`")
+        number, written = shown.get(name, (1, None))
+        if name not in shown and not any(key.startswith(name + ".") for key in shown):
+            yield example, 1, f"{name} is not in it"
+        elif written is not None and re.sub(r"\s", "", written) != re.sub(r"\s", "", wanted):
+            yield example, number, f"{name}: the default is {wanted}"
+
+
+def main():
+    rule, build = sys.argv[1], sys.argv[2]
+    breaches = 0
+    for path, number, what in globals()[f"lint_{rule}"](build):
+        print(f"{path.relative_to(ROOT)}:{number}: {what}")
+        breaches += 1
+    sys.exit(1 if breaches else 0)
+
+
+main()

@@ -1,0 +1,11 @@
+# Rules of the house that a machine can check. Each prints what breaks it.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+set(rules includes sizes names format)
+if(TARGET stoa)
+  list(APPEND rules config)
+endif()
+foreach(rule ${rules})
+  add_test(NAME lint/${rule} COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/lint/lint.py ${rule}
+    ${CMAKE_BINARY_DIR} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(lint/${rule} PROPERTIES LABELS lint TIMEOUT 120)
+endforeach()
