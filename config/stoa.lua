@@ -1,0 +1,116 @@
+-- Stoa on one machine: one worker, SQLite, no other service. Each key stands here with its default, commented out;
+-- docs/configuration.md says more of each. Relative paths are relative to this folder. Secrets are better kept in the
+-- environment: env "NAME".
+
+return {
+    -- Where it listens, who it runs as
+
+    -- listen = "127.0.0.1:3000",
+    -- workers = 1,
+    -- user = nil,
+    -- control = "stoa.sock",
+    -- log_level = "info",
+    -- log_file = nil,
+
+    -- Clients
+
+    -- path = "/socket.io/",
+    -- plain_path = "/ws",
+    -- transports = { "websocket", "polling" },
+    -- origins = { "self" },
+    -- deflate = false,
+    -- ping_interval_ms = 25000,
+    -- ping_timeout_ms = 20000,
+    -- connect_timeout_ms = 45000,
+    -- upgrade_timeout_ms = 10000,
+    -- max_payload_bytes = 1000000,
+    static_folder = "../build/page",
+
+    -- Policies
+
+    scripts = {
+        "../scripts/auth.lua",
+        "../scripts/chat.lua",
+        "../scripts/presence.lua",
+        "../scripts/rate_limit.lua",
+        "../scripts/admission.lua",
+        "../scripts/rest.lua",
+    },
+    auth = {
+        -- mode = "development",
+    },
+    -- api_keys = {},
+    -- app = {},
+
+    -- What must last
+
+    store = {
+        -- driver = "sqlite",
+        -- path = "stoa.db",
+    },
+    tls = {
+        -- certificate = nil,
+        -- key = nil,
+    },
+
+    -- Limits. A rate is { count, seconds }; false: none.
+
+    limits = {
+        -- user_messages = { 30, 60 },
+        -- channel_messages = { 100, 60 },
+        -- global_messages = false, -- for example { 10000, 60 }
+        -- uploads = { 10, 300 },
+        -- connects = { 10, 60 },
+        -- connections_per_user = 5,
+        -- connections = 10000,
+        -- channel_users = 10000,
+        -- state_bytes = 16777216,
+    },
+    recovery = {
+        -- window_s = 120,
+        -- max_events = 1000,
+        -- max_bytes = 1048576,
+    },
+    session = {
+        -- outbox_bytes = 1048576,
+        -- slow_close_ms = 30000,
+        -- inbox_bytes = 1048576,
+        -- namespaces = 16,
+        -- rooms = 1024,
+    },
+    cache = {
+        -- max_bytes = 67108864,
+    },
+    presence = {
+        -- grace_ms = 5000,
+        -- tick_ms = 200,
+        -- names = 500,
+    },
+    net = {
+        -- header_timeout_ms = 10000,
+        -- body_timeout_ms = 10000,
+        -- receive_buffer_bytes = 1024,
+        -- backlog = 1024,
+        -- proxy_protocol = false,
+    },
+    lua = {
+        -- memory_bytes = 67108864,
+        -- instructions = 10000000,
+        -- wall_ms = 200,
+        -- tasks = 10000,
+        -- jit = false,
+        -- open = false,
+    },
+
+    -- Operation
+
+    metrics = {
+        -- token = nil,
+    },
+    drain = {
+        -- timeout_s = 10,
+        -- notice_s = 0,
+        -- reconnect_in_ms = 1000,
+        -- message = "The server is restarting.",
+    },
+}
