@@ -2,8 +2,11 @@
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
+struct admission_control;
 struct cache;
 struct channel_log;
 struct config;
@@ -40,17 +43,21 @@ struct worker {
     struct presence *presence;
     struct channel_log *log;
     struct hub *hub;
+    struct admission_control *admission; /* scripts may set it when their generation is enacted */
     struct net_server *net;
     struct policy *policy; /* in force */
     const struct policy_source *source;
+    unsigned generation; /* of the policy in force */
     bool draining;
 };
 
-/* Everything but net, with the policy loaded and enacted. loop is the caller's. */
+/* Everything but net, with the policy loaded and enacted. loop is the caller's; config gets a reference more.
+ * generation: of this policy, 1 in a new server. False: nothing is left behind. */
 bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
-                 struct error *error_r) MUST_CHECK;
-void worker_done(struct worker *worker);
-/* Builds the next generation and swaps it in; or none, with the reason. */
+                 unsigned generation, struct error *error_r) MUST_CHECK;
+/* After net is gone. Waits for the store, at most deadline_ms. */
+void worker_done(struct worker *worker, unsigned deadline_ms);
+/* Builds the next generation aside and swaps it in, certificates included; or nothing changes, with the reason. */
 bool worker_reload(struct worker *worker, struct config *config, struct error *error_r) MUST_CHECK;
 
 #endif

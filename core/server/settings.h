@@ -1,0 +1,21 @@
+/* settings.h - what each service is told of the configuration. The one place where keys become settings. */
+#ifndef SERVER_SETTINGS_H
+#define SERVER_SETTINGS_H
+
+#include "channel/presence.h"
+#include "channel/room.h"
+#include "limit/admission.h"
+#include "net/server.h"
+#include "session/hub.h"
+
+struct config;
+
+/* Strings are borrowed from the configuration. */
+struct hub_settings settings_of_hub(const struct config *config);
+struct net_settings settings_of_net(const struct config *config);
+struct room_limits settings_of_rooms(const struct config *config);
+struct presence_settings settings_of_presence(const struct config *config);
+/* Rates are for scripts to set. */
+struct admission_settings settings_of_admission(const struct config *config);
+
+#endif

@@ -1,0 +1,110 @@
+#include "server/worker.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "cache/cache.h"
+#include "channel/log.h"
+#include "config/config.h"
+#include "limit/gcra.h"
+#include "loop/loop.h"
+#include "policy/policy.h"
+#include "server/announce.h"
+#include "server/settings.h"
+#include "store/store.h"
+
+/* Tasks of a generation that was replaced may take so long to end. */
+enum { RETIRE_MS = 10000, SETTLE_TURNS = 100 };
+
+static void build_services(struct worker *worker) {
+    const struct config *config = worker->config;
+    struct room_limits rooms = settings_of_rooms(config);
+    struct presence_settings presence = settings_of_presence(config);
+    struct hub_settings hub = settings_of_hub(config);
+    struct admission_settings admission = settings_of_admission(config);
+    worker->rooms = rooms_new(worker->loop, &rooms);
+    worker->limiter = limiter_new(worker->loop, (size_t)config->limits.state_bytes);
+    worker->cache = cache_new(worker->loop, (size_t)config->cache.max_bytes);
+    worker->presence = presence_new(worker->loop, &presence, &announce_events, worker);
+    worker->log = channel_log_new(worker->loop, worker->store, worker->rooms);
+    worker->hub = hub_new(worker->loop, worker->rooms, &hub);
+    worker->admission = admission_new(worker->loop, &admission);
+}
+
+static void enact(struct worker *worker, struct policy *policy) {
+    worker->policy = policy;
+    worker->generation = policy->generation;
+    hub_set_policy(worker->hub, policy);
+    worker->source->enact(policy);
+    metric_set(METRIC_GENERATION, policy->generation);
+}
+
+bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
+                 unsigned generation, struct error *error_r) {
+    *worker = (struct worker){.loop = loop, .config = config_ref(config), .source = source};
+    worker->store = store_sqlite_new(loop, config->store.path, error_r);
+    if (worker->store) {
+        build_services(worker);
+        struct policy *policy = source->load(worker, config, generation, error_r);
+        if (policy) {
+            enact(worker, policy);
+            return true;
+        }
+    }
+    worker_done(worker, 0);
+    return false;
+}
+
+void worker_done(struct worker *worker, unsigned deadline_ms) {
+    hub_free(&worker->hub);
+    if (worker->policy) worker->policy->ops->retire(worker->policy, 0);
+    worker->policy = NULL;
+    for (unsigned i = 0; i < SETTLE_TURNS && loop_turn(worker->loop); i++) continue;
+    admission_free(&worker->admission);
+    channel_log_free(&worker->log);
+    presence_free(&worker->presence);
+    cache_free(&worker->cache);
+    limiter_free(&worker->limiter);
+    if (worker->store) store_close(&worker->store, deadline_ms);
+    rooms_free(&worker->rooms);
+    config_unref(&worker->config);
+}
+
+static void apply(struct worker *worker) {
+    const struct config *config = worker->config;
+    struct room_limits rooms = settings_of_rooms(config);
+    struct presence_settings presence = settings_of_presence(config);
+    struct hub_settings hub = settings_of_hub(config);
+    struct admission_settings admission = settings_of_admission(config);
+    rooms_set_limits(worker->rooms, &rooms);
+    presence_set(worker->presence, &presence);
+    hub_set(worker->hub, &hub);
+    admission_set(worker->admission, &admission);
+    cache_set_max(worker->cache, (size_t)config->cache.max_bytes);
+}
+
+static void note_change(void *owner, const char *key, enum config_when when) {
+    if (when == CONFIG_RESTART)
+        LOG_ALWAYS(LOG_WARNING, "reload.restart_needed", LOG_TEXT("key", key));
+    else
+        LOG_ALWAYS(LOG_INFO, "reload.changed", LOG_TEXT("key", key));
+}
+
+bool worker_reload(struct worker *worker, struct config *config, struct error *error_r) {
+    struct policy *policy = worker->source->load(worker, config, worker->generation + 1, error_r), *before;
+    struct net_settings net = settings_of_net(config);
+    bool good = policy && (!worker->net || net_server_reload(worker->net, &net, error_r));
+    metric_add_labelled(METRIC_RELOADS, good ? "done" : "failed", 1);
+    if (!good) {
+        if (policy) policy->ops->retire(policy, 0);
+        return false;
+    }
+    config_each_change(worker->config, config, note_change, NULL);
+    struct config *old = worker->config;
+    worker->config = config_ref(config);
+    before = worker->policy;
+    apply(worker);
+    enact(worker, policy);
+    before->ops->retire(before, RETIRE_MS);
+    config_unref(&old);
+    return true;
+}
