@@ -12,7 +12,8 @@
 struct limiter;
 struct loop;
 
-/* count units a period; bursts of count units. */
+/* count units a period, evenly: at most count at once, and within any span of time at most count more than were paid
+ * back in it (count / period_ms a millisecond). count 0: nothing passes. */
 struct rate {
     unsigned count;
     uint64_t period_ms;
@@ -20,7 +21,7 @@ struct rate {
 struct limit_ask {
     struct slice name, key; /* which limit, whose ("user_messages", "alice") */
     struct rate rate;
-    unsigned cost; /* usually 1 */
+    unsigned cost; /* usually 1; more than rate.count counts as rate.count */
 };
 struct limit_answer {
     bool allowed;

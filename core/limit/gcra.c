@@ -1,0 +1,232 @@
+#include "limit/gcra.h"
+
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "base/map.h"
+#include "loop/loop.h"
+
+/* GCRA in its continuous-state form (I.371, annex A), in whole numbers: a unit costs period_ms, a millisecond pays back
+ * count, and debt never passes count * period_ms. Nothing is rounded but the wait that a refused asker is told. */
+struct bucket {
+    struct rate rate;
+    uint64_t debt;    /* at at_ms */
+    uint64_t at_ms;   /* of the last charge */
+    uint64_t full_ms; /* when the debt will be paid: the theoretical arrival time of the next burst */
+    size_t heap_index;
+    size_t key_len;
+    char key[];
+};
+
+/* The heap holds all buckets, the one that is full again first on top: what is forgotten, and what is evicted. */
+struct limiter {
+    struct loop *loop;
+    struct loop_timer sweep;
+    struct map *buckets;
+    struct bucket **heap;
+    size_t heap_cap;
+    size_t bytes, max_bytes;
+    struct buffer key; /* of the ask at hand */
+};
+
+enum { SWEEP_MS = 1000, SWEEP_MAX = 4096, MAP_SLOT_BYTES = 64 };
+
+static size_t bucket_bytes(size_t key_len) {
+    return sizeof(struct bucket) + key_len + sizeof(struct bucket *) + MAP_SLOT_BYTES;
+}
+
+static struct slice bucket_key(const struct bucket *bucket) {
+    return (struct slice){bucket->key, bucket->key_len};
+}
+
+static void heap_place(struct limiter *limiter, size_t index, struct bucket *bucket) {
+    limiter->heap[index] = bucket;
+    bucket->heap_index = index;
+}
+
+static void heap_up(struct limiter *limiter, struct bucket *bucket) {
+    size_t at = bucket->heap_index;
+    while (at > 0 && limiter->heap[(at - 1) / 2]->full_ms > bucket->full_ms) {
+        heap_place(limiter, at, limiter->heap[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+    heap_place(limiter, at, bucket);
+}
+
+static void heap_down(struct limiter *limiter, struct bucket *bucket, size_t len) {
+    size_t at = bucket->heap_index;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= len) break;
+        if (child + 1 < len && limiter->heap[child + 1]->full_ms < limiter->heap[child]->full_ms) child++;
+        if (limiter->heap[child]->full_ms >= bucket->full_ms) break;
+        heap_place(limiter, at, limiter->heap[child]);
+        at = child;
+    }
+    heap_place(limiter, at, bucket);
+}
+
+static void limiter_forget_top(struct limiter *limiter) {
+    size_t len = map_size(limiter->buckets);
+    struct bucket *top = limiter->heap[0];
+    if (len > 1) {
+        heap_place(limiter, 0, limiter->heap[len - 1]);
+        heap_down(limiter, limiter->heap[0], len - 1);
+    }
+    map_remove(limiter->buckets, bucket_key(top));
+    limiter->bytes -= bucket_bytes(top->key_len);
+    free(top);
+}
+
+/* Forgets who has his full allowance again; not more than SWEEP_MAX in one go. */
+static void limiter_sweep(struct loop_timer *timer) {
+    struct limiter *limiter = CONTAINER(timer, struct limiter, sweep);
+    uint64_t now_ms = loop_now_ms(limiter->loop);
+    unsigned forgotten = 0;
+    while (map_size(limiter->buckets) > 0 && limiter->heap[0]->full_ms <= now_ms && forgotten < SWEEP_MAX) {
+        limiter_forget_top(limiter);
+        forgotten++;
+    }
+    if (map_size(limiter->buckets) > 0) loop_timer_set(timer, forgotten == SWEEP_MAX ? 1 : SWEEP_MS);
+}
+
+struct limiter *limiter_new(struct loop *loop, size_t max_bytes) {
+    struct limiter *limiter = NEW(struct limiter);
+    limiter->loop = loop;
+    limiter->max_bytes = max_bytes;
+    limiter->buckets = map_new();
+    loop_timer_init(&limiter->sweep, loop, limiter_sweep);
+    return limiter;
+}
+
+void limiter_free(struct limiter **limiter) {
+    if (!*limiter) return;
+    loop_timer_cancel(&(*limiter)->sweep);
+    for (size_t i = 0; i < map_size((*limiter)->buckets); i++) free((*limiter)->heap[i]);
+    map_free(&(*limiter)->buckets);
+    free((*limiter)->heap);
+    buffer_done(&(*limiter)->key);
+    free(*limiter);
+    *limiter = NULL;
+}
+
+/* The key of an ask: the name's length tells "ab"+"c" from "a"+"bc". */
+static struct slice limiter_key(struct limiter *limiter, const struct limit_ask *ask) {
+    buffer_clear(&limiter->key);
+    buffer_append(&limiter->key, (const char *)&ask->name.len, sizeof ask->name.len);
+    buffer_append_slice(&limiter->key, ask->name);
+    buffer_append_slice(&limiter->key, ask->key);
+    return buffer_slice(&limiter->key);
+}
+
+/* Keeps all products within 64 bits. */
+static struct rate rate_clamp(struct rate rate) {
+    if (rate.period_ms == 0) rate.period_ms = 1;
+    if (rate.period_ms > UINT32_MAX / 2) rate.period_ms = UINT32_MAX / 2;
+    return rate;
+}
+
+static uint64_t rate_capacity(struct rate rate) {
+    return rate.count * rate.period_ms;
+}
+
+/* What the bucket owes now, under the rate that is asked with. A changed rate keeps the share that was spent. */
+static uint64_t bucket_debt(const struct bucket *bucket, struct rate rate, uint64_t now_ms) {
+    if (now_ms >= bucket->full_ms) return 0;
+    uint64_t paid = (now_ms - bucket->at_ms) * bucket->rate.count;
+    uint64_t debt = bucket->debt > paid ? bucket->debt - paid : 0;
+    if (rate.count == bucket->rate.count && rate.period_ms == bucket->rate.period_ms) return debt;
+    uint64_t was = rate_capacity(bucket->rate);
+    return (uint64_t)(((unsigned __int128)debt * rate_capacity(rate) + was - 1) / was);
+}
+
+static struct bucket *limiter_add(struct limiter *limiter, struct slice key) {
+    while (map_size(limiter->buckets) > 0 && limiter->bytes + bucket_bytes(key.len) > limiter->max_bytes)
+        limiter_forget_top(limiter);
+    size_t len = map_size(limiter->buckets);
+    if (len == limiter->heap_cap) {
+        limiter->heap_cap = limiter->heap_cap ? 2 * limiter->heap_cap : 64;
+        limiter->heap = memory_resize(limiter->heap, limiter->heap_cap * sizeof *limiter->heap);
+    }
+    struct bucket *bucket = memory_new(sizeof *bucket + key.len);
+    bucket->key_len = key.len;
+    memcpy(bucket->key, key.ptr, key.len);
+    bucket->full_ms = 0;
+    heap_place(limiter, len, bucket);
+    map_put(limiter->buckets, bucket_key(bucket), bucket);
+    limiter->bytes += bucket_bytes(key.len);
+    if (!loop_timer_pending(&limiter->sweep)) loop_timer_set(&limiter->sweep, SWEEP_MS);
+    return bucket;
+}
+
+static void limiter_charge(struct limiter *limiter, const struct limit_ask *ask, uint64_t cost, uint64_t now_ms) {
+    struct slice key = limiter_key(limiter, ask);
+    struct rate rate = rate_clamp(ask->rate);
+    struct bucket *bucket = map_find(limiter->buckets, key);
+    uint64_t debt = bucket ? bucket_debt(bucket, rate, now_ms) : 0;
+    if (!bucket) bucket = limiter_add(limiter, key);
+    bucket->rate = rate;
+    bucket->debt = debt + cost * rate.period_ms;
+    bucket->at_ms = now_ms;
+    bucket->full_ms = now_ms + (bucket->debt + rate.count - 1) / rate.count;
+    heap_up(limiter, bucket);
+    heap_down(limiter, bucket, map_size(limiter->buckets));
+}
+
+/* More than a whole burst would never pass: it counts as one. */
+static uint64_t ask_cost(const struct limit_ask *ask) {
+    return ask->cost < ask->rate.count ? ask->cost : ask->rate.count;
+}
+
+/* What asks before this one take from the same key. */
+static uint64_t ask_cost_before(const struct limit_ask *asks, size_t index) {
+    uint64_t cost = 0;
+    for (size_t i = 0; i < index; i++)
+        if (slice_equal(asks[i].key, asks[index].key) && slice_equal(asks[i].name, asks[index].name))
+            cost += ask_cost(&asks[i]);
+    return cost;
+}
+
+/* How long until the ask passes; 0: now. remaining_r: units left, after it if it passes. */
+static uint64_t limiter_wait(struct limiter *limiter, const struct limit_ask *asks, size_t index, uint64_t now_ms,
+                             unsigned *remaining_r) {
+    struct rate rate = rate_clamp(asks[index].rate);
+    *remaining_r = 0;
+    uint64_t before = ask_cost_before(asks, index), cost = ask_cost(&asks[index]);
+    if (before + cost > rate.count || rate.count == 0) return rate.period_ms;
+    const struct bucket *bucket = map_find(limiter->buckets, limiter_key(limiter, &asks[index]));
+    uint64_t debt = bucket ? bucket_debt(bucket, rate, now_ms) : 0;
+    uint64_t after = debt + (before + cost) * rate.period_ms;
+    uint64_t capacity = rate_capacity(rate);
+    uint64_t owed = after <= capacity ? after : debt;
+    *remaining_r = owed < capacity ? (unsigned)((capacity - owed) / rate.period_ms) : 0;
+    return after <= capacity ? 0 : (after - capacity + rate.count - 1) / rate.count;
+}
+
+struct limit_answer limiter_peek(struct limiter *limiter, const struct limit_ask *asks, size_t len) {
+    struct limit_answer answer = {.allowed = true, .remaining = UINT32_MAX};
+    uint64_t now_ms = loop_now_ms(limiter->loop);
+    for (size_t i = 0; i < len; i++) {
+        unsigned remaining;
+        uint64_t wait_ms = limiter_wait(limiter, asks, i, now_ms, &remaining);
+        if (remaining < answer.remaining) answer.remaining = remaining;
+        if (wait_ms <= answer.retry_after_ms) continue;
+        answer.allowed = false;
+        answer.refused_by = i;
+        answer.retry_after_ms = wait_ms;
+    }
+    return answer;
+}
+
+struct limit_answer limiter_take(struct limiter *limiter, const struct limit_ask *asks, size_t len) {
+    struct limit_answer answer = limiter_peek(limiter, asks, len);
+    if (!answer.allowed) return answer;
+    uint64_t now_ms = loop_now_ms(limiter->loop);
+    for (size_t i = 0; i < len; i++)
+        if (asks[i].cost > 0) limiter_charge(limiter, &asks[i], ask_cost(&asks[i]), now_ms);
+    return answer;
+}
+
+size_t limiter_keys(const struct limiter *limiter) {
+    return map_size(limiter->buckets);
+}
