@@ -1,13 +1,15 @@
 /* cache.h - a byte-bounded LRU of byte strings with expiry, versions and single flight.
  *
  * Overhead is counted. A value carries a version: an older one never replaces a newer one, and a removal leaves a
- * tombstone that refuses older values for a while (pitfall: a slow reader brings back what was deleted).
+ * tombstone that refuses older values for a while: a slow reader never brings back what was removed. A value of no
+ * bytes (ptr not NULL) says that there is none; such ones take at most an eighth of the memory.
  */
 #ifndef CACHE_CACHE_H
 #define CACHE_CACHE_H
 
 #include <stdint.h>
 
+#include "base/list.h"
 #include "base/slice.h"
 
 struct cache;
@@ -18,12 +20,18 @@ enum cache_found { CACHE_HIT, CACHE_MISS /* the asker now holds the key's flight
 
 /* Someone who waits for another one's flight. */
 struct cache_waiter {
-    struct cache_waiter *next;
+    struct list link;            /* cache.c's, like flight; both zeroed by the waiter */
+    struct cache_flight *flight; /* NULL: waits for nothing */
     /* value: borrowed for the call; NULL ptr: the flight failed (ask again or give up). */
     void (*done)(struct cache_waiter *waiter, struct slice value);
 };
 
+/* A flight that is not ended within CACHE_FLIGHT_MS has failed its waiters, and the next asker gets a new one; it must
+ * be ended all the same. */
+enum { CACHE_FLIGHT_MS = 10000, CACHE_TOMBSTONE_MS = 60000 };
+
 struct cache *cache_new(struct loop *loop, size_t max_bytes);
+/* Flights end with it; waiters do not hear. */
 void cache_free(struct cache **cache);
 void cache_set_max(struct cache *cache, size_t max_bytes);
 /* HIT: value_r borrowed until the next call. MISS: flight_r is the asker's. WAIT: waiter->done follows (in a later
@@ -31,11 +39,12 @@ void cache_set_max(struct cache *cache, size_t max_bytes);
 enum cache_found cache_get(struct cache *cache, struct slice key, struct slice *value_r, struct cache_flight **flight_r,
                            struct cache_waiter *waiter);
 void cache_forget_waiter(struct cache *cache, struct cache_waiter *waiter);
-/* Ends a flight: stores the value (unless the key was removed or put since the flight began) and answers the waiters;
- * ttl_ms is spread by ±10 %. value.ptr NULL: failed. */
+/* Ends a flight: stores the value (unless the key was removed or put since the flight began: it may be older than that)
+ * and answers the waiters; ttl_ms is spread by ±10 %. value.ptr NULL: failed. */
 void cache_land(struct cache *cache, struct cache_flight **flight, struct slice value, uint64_t ttl_ms);
-/* version 0: unversioned (always newer). False: a newer one is there. */
+/* version 0: unversioned (always newer). False: a newer one is there, or was removed lately. */
 bool cache_put(struct cache *cache, struct slice key, struct slice value, uint64_t version, uint64_t ttl_ms);
+/* version: of the removal; 0: of whatever is there. A value that is newer than the removal stays. */
 void cache_remove(struct cache *cache, struct slice key, uint64_t version);
 size_t cache_bytes(const struct cache *cache);
 size_t cache_entries(const struct cache *cache);

@@ -1,0 +1,271 @@
+#include "cache/cache.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/metrics.h"
+#include "loop/loop.h"
+
+enum entry_kind { ENTRY_VALUE, ENTRY_NEGATIVE, ENTRY_TOMBSTONE };
+
+struct entry {
+    struct list link; /* in recent or negative, the latest used last */
+    enum entry_kind kind;
+    uint64_t version, expires_ms;
+    size_t key_len, value_len;
+    char bytes[]; /* key, value */
+};
+
+/* Someone reads the value of a key. Current: found by its key, so that others wait for it. Once it is landed, given up
+ * or overtaken by a put or a removal, it only serves those who wait already. */
+struct cache_flight {
+    struct list link; /* in cache->flights */
+    struct cache *cache;
+    struct list waiters;
+    struct loop_task answer;
+    struct loop_timer deadline;
+    char *value; /* NULL: failed */
+    size_t value_len;
+    bool is_current;
+    size_t key_len;
+    char key[];
+};
+
+struct cache {
+    struct loop *loop;
+    struct map *entries, *current; /* values, tombstones; current flights */
+    struct list recent, negative, flights;
+    size_t max_bytes, bytes, negative_bytes;
+    uint64_t draws;
+};
+
+enum { MAP_SLOT_BYTES = 64, NEGATIVE_SHARE = 8 };
+
+static size_t entry_bytes(const struct entry *entry) {
+    return sizeof *entry + entry->key_len + entry->value_len + MAP_SLOT_BYTES;
+}
+
+static struct slice entry_key(const struct entry *entry) {
+    return (struct slice){entry->bytes, entry->key_len};
+}
+
+static void cache_drop(struct cache *cache, struct entry *entry) {
+    map_remove(cache->entries, entry_key(entry));
+    list_remove(&entry->link);
+    cache->bytes -= entry_bytes(entry);
+    if (entry->kind == ENTRY_NEGATIVE) cache->negative_bytes -= entry_bytes(entry);
+    free(entry);
+}
+
+static void cache_shrink(struct cache *cache) {
+    while (cache->negative_bytes > cache->max_bytes / NEGATIVE_SHARE)
+        cache_drop(cache, CONTAINER(cache->negative.next, struct entry, link));
+    while (cache->bytes > cache->max_bytes) {
+        struct list *oldest = list_empty(&cache->recent) ? cache->negative.next : cache->recent.next;
+        cache_drop(cache, CONTAINER(oldest, struct entry, link));
+    }
+}
+
+/* The live entry or tombstone; what has expired is dropped. */
+static struct entry *cache_entry(struct cache *cache, struct slice key) {
+    struct entry *entry = map_find(cache->entries, key);
+    if (!entry || entry->expires_ms > loop_now_ms(cache->loop)) return entry;
+    cache_drop(cache, entry);
+    return NULL;
+}
+
+/* Replaces the key's entry; its version never falls. */
+static void cache_store(struct cache *cache, struct slice key, struct slice value, enum entry_kind kind,
+                        uint64_t version, uint64_t ttl_ms) {
+    struct entry *old = map_find(cache->entries, key);
+    struct entry *entry = memory_new(sizeof *entry + key.len + value.len);
+    entry->kind = kind;
+    entry->version = old && old->version > version ? old->version : version;
+    entry->expires_ms = loop_now_ms(cache->loop) + ttl_ms;
+    entry->key_len = key.len;
+    entry->value_len = value.len;
+    if (key.len) memcpy(entry->bytes, key.ptr, key.len);
+    if (value.len) memcpy(entry->bytes + key.len, value.ptr, value.len);
+    if (old) cache_drop(cache, old);
+    if (entry_bytes(entry) > cache->max_bytes) {
+        free(entry);
+        return;
+    }
+    map_put(cache->entries, entry_key(entry), entry);
+    list_append(kind == ENTRY_NEGATIVE ? &cache->negative : &cache->recent, &entry->link);
+    cache->bytes += entry_bytes(entry);
+    if (kind == ENTRY_NEGATIVE) cache->negative_bytes += entry_bytes(entry);
+    cache_shrink(cache);
+}
+
+static void cache_store_value(struct cache *cache, struct slice key, struct slice value, uint64_t version,
+                              uint64_t ttl_ms) {
+    cache->draws++;
+    uint64_t draw = hash_local((struct slice){(const char *)&cache->draws, sizeof cache->draws}) % 1001;
+    uint64_t spread_ms = ttl_ms - ttl_ms / 10 + ttl_ms / 5 * draw / 1000;
+    cache_store(cache, key, value, value.len ? ENTRY_VALUE : ENTRY_NEGATIVE, version, spread_ms);
+}
+
+static struct slice flight_key(const struct cache_flight *flight) {
+    return (struct slice){flight->key, flight->key_len};
+}
+
+static void flight_retire(struct cache_flight *flight) {
+    if (flight->is_current) map_remove(flight->cache->current, flight_key(flight));
+    flight->is_current = false;
+}
+
+/* What is read by a flight under way may be older than what was just put or removed. */
+static void cache_overtake(struct cache *cache, struct slice key) {
+    struct cache_flight *flight = map_find(cache->current, key);
+    if (flight) flight_retire(flight);
+}
+
+static void flight_tell(struct cache_flight *flight) {
+    struct slice value = {flight->value, flight->value_len};
+    for (struct list *link; (link = list_pop(&flight->waiters));) {
+        struct cache_waiter *waiter = CONTAINER(link, struct cache_waiter, link);
+        waiter->flight = NULL;
+        waiter->done(waiter, value);
+    }
+}
+
+static void flight_free(struct cache_flight *flight) {
+    flight_retire(flight);
+    loop_timer_cancel(&flight->deadline);
+    loop_task_cancel(&flight->answer);
+    list_remove(&flight->link);
+    free(flight->value);
+    free(flight);
+}
+
+static void flight_answer(struct loop_task *task) {
+    struct cache_flight *flight = CONTAINER(task, struct cache_flight, answer);
+    flight_tell(flight);
+    flight_free(flight);
+}
+
+static void flight_overdue(struct loop_timer *timer) {
+    struct cache_flight *flight = CONTAINER(timer, struct cache_flight, deadline);
+    flight_retire(flight);
+    flight_tell(flight);
+}
+
+static struct cache_flight *flight_new(struct cache *cache, struct slice key) {
+    struct cache_flight *flight = memory_new(sizeof *flight + key.len);
+    flight->cache = cache;
+    flight->is_current = true;
+    flight->key_len = key.len;
+    if (key.len) memcpy(flight->key, key.ptr, key.len);
+    list_init(&flight->waiters);
+    loop_task_init(&flight->answer, flight_answer);
+    loop_timer_init(&flight->deadline, cache->loop, flight_overdue);
+    loop_timer_set(&flight->deadline, CACHE_FLIGHT_MS);
+    list_append(&cache->flights, &flight->link);
+    map_put(cache->current, flight_key(flight), flight);
+    return flight;
+}
+
+struct cache *cache_new(struct loop *loop, size_t max_bytes) {
+    struct cache *cache = NEW(struct cache);
+    cache->loop = loop;
+    cache->max_bytes = max_bytes;
+    cache->entries = map_new();
+    cache->current = map_new();
+    list_init(&cache->recent);
+    list_init(&cache->negative);
+    list_init(&cache->flights);
+    return cache;
+}
+
+void cache_free(struct cache **cache_owner) {
+    struct cache *cache = *cache_owner;
+    if (!cache) return;
+    LIST_EACH(&cache->flights, link) {
+        struct cache_flight *flight = CONTAINER(link, struct cache_flight, link);
+        LIST_EACH(&flight->waiters, waiting) CONTAINER(waiting, struct cache_waiter, link)->flight = NULL;
+        flight_free(flight);
+    }
+    cache_set_max(cache, 0);
+    map_free(&cache->entries);
+    map_free(&cache->current);
+    free(cache);
+    *cache_owner = NULL;
+}
+
+void cache_set_max(struct cache *cache, size_t max_bytes) {
+    cache->max_bytes = max_bytes;
+    cache_shrink(cache);
+}
+
+enum cache_found cache_get(struct cache *cache, struct slice key, struct slice *value_r, struct cache_flight **flight_r,
+                           struct cache_waiter *waiter) {
+    struct entry *entry = cache_entry(cache, key);
+    if (entry && entry->kind != ENTRY_TOMBSTONE) {
+        struct list *used = entry->kind == ENTRY_NEGATIVE ? &cache->negative : &cache->recent;
+        list_remove(&entry->link);
+        list_append(used, &entry->link);
+        *value_r = (struct slice){entry->bytes + entry->key_len, entry->value_len};
+        metric_add_labelled(METRIC_CACHE, "hit", 1);
+        return CACHE_HIT;
+    }
+    struct cache_flight *flight = map_find(cache->current, key);
+    if (flight) {
+        waiter->flight = flight;
+        list_append(&flight->waiters, &waiter->link);
+        metric_add_labelled(METRIC_CACHE, "wait", 1);
+        return CACHE_WAIT;
+    }
+    *flight_r = flight_new(cache, key);
+    metric_add_labelled(METRIC_CACHE, "miss", 1);
+    return CACHE_MISS;
+}
+
+void cache_forget_waiter(struct cache *cache, struct cache_waiter *waiter) {
+    if (!waiter->flight) return;
+    list_remove(&waiter->link);
+    waiter->flight = NULL;
+}
+
+void cache_land(struct cache *cache, struct cache_flight **flight_owner, struct slice value, uint64_t ttl_ms) {
+    struct cache_flight *flight = *flight_owner;
+    *flight_owner = NULL;
+    if (flight->is_current && value.ptr) cache_store_value(cache, flight_key(flight), value, 0, ttl_ms);
+    flight_retire(flight);
+    loop_timer_cancel(&flight->deadline);
+    if (value.ptr && !list_empty(&flight->waiters)) {
+        flight->value = memory_copy(value.ptr, value.len);
+        flight->value_len = value.len;
+    }
+    loop_post(cache->loop, &flight->answer);
+}
+
+bool cache_put(struct cache *cache, struct slice key, struct slice value, uint64_t version, uint64_t ttl_ms) {
+    struct entry *entry = cache_entry(cache, key);
+    if (entry && version != 0 && version < entry->version) return false;
+    cache_overtake(cache, key);
+    cache_store_value(cache, key, value, version, ttl_ms);
+    return true;
+}
+
+void cache_remove(struct cache *cache, struct slice key, uint64_t version) {
+    struct entry *entry = cache_entry(cache, key);
+    cache_overtake(cache, key);
+    if (entry && version != 0 && version < entry->version) return;
+    /* Without a version of its own the removal is newer than what it removes. */
+    if (version == 0 && entry && entry->version) version = entry->version + (entry->kind != ENTRY_TOMBSTONE);
+    if (version) {
+        cache_store(cache, key, SLICE_NONE, ENTRY_TOMBSTONE, version, CACHE_TOMBSTONE_MS);
+    } else if (entry) {
+        cache_drop(cache, entry);
+    }
+}
+
+size_t cache_bytes(const struct cache *cache) {
+    return cache->bytes;
+}
+
+size_t cache_entries(const struct cache *cache) {
+    return map_size(cache->entries);
+}
