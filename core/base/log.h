@@ -1,8 +1,9 @@
 /* log.h - structured lines on stderr (logfmt): time, level, a constant event name, key=value.
  *
  * Values are quoted and escaped, so that no peer can write a line of his own. A line that stderr does not take at once
- * is dropped and counted; logging never waits. One call site writes at most LOG_BURST lines a second (errors and the
- * lines that others wait for, LOG_ALWAYS, excepted); what it held back is counted in its next line.
+ * is dropped and counted; logging never waits (SIGPIPE must be ignored, as loop_new does). One call site writes at most
+ * LOG_BURST lines a second (errors and the lines that others wait for, LOG_ALWAYS, excepted); what it held back is
+ * counted in its next line.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

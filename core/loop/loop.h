@@ -36,8 +36,10 @@ struct loop_signal;
 struct loop *loop_new(void);
 /* For tests: time stands still until loop_advance. */
 struct loop *loop_new_with_fake_clock(void);
+/* Not within a turn. What was put on the loop (descriptors, timers, tasks, handles of libuv) is gone or closed before.
+ */
 void loop_free(struct loop **loop);
-/* Until loop_stop. */
+/* Until loop_stop; the turn at hand is finished first. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* One turn, without waiting; false: nothing was ready. */
@@ -80,7 +82,7 @@ void loop_signal_free(struct loop_signal **signal);
 /* For core/net only: the base for its listener, and libwebsockets's own loop embedded in ours. */
 struct event_base *loop_base(struct loop *loop);
 struct uv_loop_s *loop_uv(struct loop *loop);
-/* After a call into libwebsockets from outside its callbacks. Cheap. */
+/* After a call into libwebsockets from outside its callbacks: libuv runs in the next turn. Cheap. */
 void loop_uv_wake(struct loop *loop);
 
 #endif
