@@ -1,7 +1,8 @@
 /* room.h - named sets of members, and the packets lately sent to each: what fan-out reaches and recovery replays.
  *
- * A room knows members, not sockets. It exists from its first join until its last leave and its log's expiry. Names are
- * bytes; the namespace is a part of the key. The empty name is the room of all members of a namespace.
+ * A room knows members, not sockets. It exists from its first join until the recovery window after its last leave: as
+ * long as someone may come back to it, packets are kept for him. Names are bytes; the namespace is a part of the key.
+ * The empty name is the room of all members of a namespace.
  */
 #ifndef CHANNEL_ROOM_H
 #define CHANNEL_ROOM_H
@@ -18,9 +19,11 @@ struct rooms;
 /* One receiver: embedded in what a room's members are (a socket). deliver takes its own reference. */
 struct receiver {
     const struct receiver_ops *ops;
-    uint64_t stamp; /* the emit that reached or excluded it last; rooms.c's */
+    uint64_t identity; /* given at the first join; copied when its session comes back as another receiver */
+    uint64_t stamp;    /* the emit that reached or excluded it last; room.c's */
 };
 struct receiver_ops {
+    /* Must not join or leave a room. */
     void (*deliver)(struct receiver *receiver, struct packet *packet);
 };
 
@@ -28,7 +31,9 @@ struct room_limits {
     uint64_t window_ms;  /* how long packets are kept for recovery; 0: none */
     unsigned max_events; /* a room */
     size_t max_bytes;    /* a room */
+    size_t total_bytes;  /* all rooms; 0: ROOMS_LOG_BYTES */
 };
+enum { ROOMS_LOG_BYTES = 256 << 20 };
 
 /* A receiver's place in a room; holds where its view of the log begins. Owned by the rooms; found by both sides. */
 struct membership {
@@ -40,6 +45,7 @@ struct membership {
 };
 
 struct rooms *rooms_new(struct loop *loop, const struct room_limits *limits);
+/* Receivers have left, or are gone: their lists are not touched. */
 void rooms_free(struct rooms **rooms);
 void rooms_set_limits(struct rooms *rooms, const struct room_limits *limits);
 
@@ -74,12 +80,16 @@ struct room_emit {
     unsigned attachments_len;
     bool unlogged; /* not kept for recovery (it has an offset all the same) */
 };
-/* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers. */
+/* False: no event that may be sent (receiving clients would close their connection): a reserved or missing name, more
+ * than SOCKETIO_ATTACHMENTS_MAX attachments. Counts the refusal. */
+bool room_emit_allowed(struct slice args, unsigned attachments_len) MUST_CHECK;
+/* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers; 0 also when it is
+ * not allowed. */
 size_t room_emit(struct rooms *rooms, const struct room_emit *emit);
 
 /* Replays to the receiver, in order and each once, all packets after offset of the rooms it is a member of, as its
- * memberships allow. False: a room's log no longer reaches back so far, or more than max_events or max_bytes would be
- * due: nothing was delivered. */
+ * memberships allow; without those that left it (its identity) or one of its rooms out. False: a room's log no longer
+ * reaches back so far, or more than max_events or max_bytes would be due: nothing was delivered. */
 bool rooms_replay(struct rooms *rooms, struct list *memberships, struct receiver *receiver, uint64_t offset,
                   unsigned max_events, size_t max_bytes) MUST_CHECK;
 
