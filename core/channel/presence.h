@@ -22,9 +22,13 @@ struct presence_events {
     /* Tell channel_id's online members: users is a JSON array of {userId, status, statusMessage?, lastSeen?}, or, for a
      * large channel, empty; online: how many. */
     void (*changed)(void *owner, struct slice channel_id, struct slice users, size_t online);
-    /* A user's last connection ended and its grace is over. */
+    /* To others the user went: his last connection ended and its grace is over, or he turned invisible (his real end
+     * is then nobody's to know). */
     void (*offline)(void *owner, struct slice user_id);
 };
+
+/* Users that went are remembered so long, and so many of them: then they are "unknown" here (the store knows more). */
+enum { PRESENCE_GONE_MS = 300000, PRESENCE_GONE_MAX = 100000, PRESENCE_MESSAGE_MAX = 256 };
 
 struct presence *presence_new(struct loop *loop, const struct presence_settings *settings,
                               const struct presence_events *events, void *owner);
@@ -39,7 +43,8 @@ void presence_joined(struct presence *presence, struct slice channel_id, struct 
                      struct slice connection_id);
 void presence_left(struct presence *presence, struct slice channel_id, struct slice user_id,
                    struct slice connection_id);
-/* status: online, away, busy, invisible; false: none of these, or the user is not connected. message: ≤ 256 bytes. */
+/* status: online, away, busy, invisible; false: none of these, or the user is not connected. message: ≤ 256 bytes.
+ * Both hold until he is offline. */
 bool presence_update(struct presence *presence, struct slice user_id, struct slice status, struct slice message);
 /* Appends {userId, status, statusMessage?, lastSeen?}; invisible users and those without connections are "offline",
  * never seen ones "unknown". */
