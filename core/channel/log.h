@@ -16,12 +16,14 @@ struct rooms;
 
 /* Events of channel C go to room "channel:C" of the main namespace. */
 struct channel_log *channel_log_new(struct loop *loop, struct store *store, struct rooms *rooms);
+/* Requests that are with the store still end in their done; their events reach no member. */
 void channel_log_free(struct channel_log **log);
 /* The room's name, appended to out. */
 void channel_room_name(struct buffer *out, struct slice channel_id);
 
 /* Submits an APPEND request made by the caller (its done and owner hear the outcome after members have been handed the
- * event; status UNAVAILABLE when the deadline passes or the backlog is full: CHANNEL_LOG_PENDING_MAX). */
+ * event; status UNAVAILABLE when the deadline passes or the backlog is full: CHANNEL_LOG_PENDING_MAX). When the
+ * deadline passes, done is given a stand-in that has the request's kind and ids only. */
 enum { CHANNEL_LOG_PENDING_MAX = 10000, CHANNEL_LOG_DEADLINE_MS = 5000, CHANNEL_HOLD_MAX = 256, CHANNEL_HOLD_MS = 50 };
 void channel_log_append(struct channel_log *log, struct store_request **request);
 /* Appends that are under way. */
@@ -32,7 +34,8 @@ void channel_log_committed(struct channel_log *log, struct slice channel_id, int
                            struct slice event);
 /* A first member is about to join: events continue after seq. Nothing when the channel is followed already. */
 void channel_log_follow(struct channel_log *log, struct slice channel_id, int64_t seq, struct slice epoch);
-/* The last seq handed out on this node; -1: the channel is not followed here (it has no members). */
+/* The last seq handed out on this node; -1: the channel is not followed here. It is from channel_log_follow (or the
+ * first event that finds members in its room) for as long as its room exists: as someone is in it or may come back. */
 int64_t channel_log_delivered(const struct channel_log *log, struct slice channel_id);
 
 #endif

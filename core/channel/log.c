@@ -1,0 +1,432 @@
+#include "channel/log.h"
+
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/metrics.h"
+#include "channel/room.h"
+#include "loop/loop.h"
+#include "wire/json.h"
+
+/* An append that is with the store. log is NULL when the log has gone before it. */
+struct append {
+    struct list link;
+    struct channel_log *log;
+    struct store_request *request; /* the store's */
+    void (*done)(struct store_request *request);
+    void *owner;
+    struct loop_timer deadline;
+    bool is_answered; /* too late for its asker */
+};
+
+/* An event ahead of its turn. */
+struct held {
+    struct list link;
+    int64_t seq;
+    size_t len;
+    char event[];
+};
+
+/* What the store is asked for when something is missing. */
+struct gap_read {
+    struct followed *followed; /* NULL: nobody wants it any more */
+};
+
+/* A channel's cursor on this node. */
+struct followed {
+    struct channel_log *log;
+    char epoch[STORE_EPOCH_MAX];
+    int64_t seq;      /* handed out last */
+    int64_t seen;     /* the highest that is known to exist */
+    struct list held; /* by seq */
+    unsigned held_len;
+    struct loop_timer wait; /* runs while seq < seen, unless a read does */
+    uint64_t wait_ms;
+    struct gap_read *read;
+    bool was_roomless; /* at the last sweep */
+    size_t id_len;
+    char id[];
+};
+
+struct channel_log {
+    struct loop *loop;
+    struct store *store;
+    struct rooms *rooms;
+    struct map *followed;
+    struct list appends; /* with the store */
+    unsigned pending;
+    struct list refused; /* requests that hear UNAVAILABLE in the next turn */
+    struct loop_task refuse;
+    struct loop_timer sweep;
+    struct buffer name;            /* of a room, for the call at hand */
+    struct store_request *swapped; /* fault swap_sends: waits for the sender's next one */
+    struct loop_timer swap;
+};
+
+enum { SWEEP_MS = 30000, WAIT_MAX_MS = 5000, SWAP_MS = 50 };
+
+static void gap_wait_over(struct loop_timer *timer);
+
+static struct slice followed_id(const struct followed *followed) {
+    return (struct slice){followed->id, followed->id_len};
+}
+
+void channel_room_name(struct buffer *out, struct slice channel_id) {
+    buffer_append_str(out, "channel:");
+    buffer_append_slice(out, channel_id);
+}
+
+/* Valid until the next call. */
+static struct slice log_room_name(struct channel_log *log, struct slice channel_id) {
+    buffer_clear(&log->name);
+    channel_room_name(&log->name, channel_id);
+    return buffer_slice(&log->name);
+}
+
+static struct room *log_room(struct channel_log *log, struct slice channel_id) {
+    return room_find(log->rooms, SLICE("/"), log_room_name(log, channel_id));
+}
+
+/* Cursors. */
+
+static struct followed *followed_new(struct channel_log *log, struct slice channel_id, int64_t seq,
+                                     struct slice epoch) {
+    struct followed *followed = memory_new(sizeof *followed + channel_id.len);
+    followed->log = log;
+    memcpy(followed->epoch, epoch.ptr, epoch.len);
+    followed->seq = followed->seen = seq;
+    list_init(&followed->held);
+    loop_timer_init(&followed->wait, log->loop, gap_wait_over);
+    followed->wait_ms = CHANNEL_HOLD_MS;
+    followed->id_len = channel_id.len;
+    memcpy(followed->id, channel_id.ptr, channel_id.len);
+    map_put(log->followed, followed_id(followed), followed);
+    if (!loop_timer_pending(&log->sweep)) loop_timer_set(&log->sweep, SWEEP_MS);
+    return followed;
+}
+
+static void followed_release(struct followed *followed, struct list *link) {
+    list_remove(link);
+    followed->held_len--;
+    free(CONTAINER(link, struct held, link));
+}
+
+/* Forgets what is held and asked for. */
+static void followed_clear(struct followed *followed) {
+    LIST_EACH(&followed->held, link) followed_release(followed, link);
+    loop_timer_cancel(&followed->wait);
+    followed->wait_ms = CHANNEL_HOLD_MS;
+    if (followed->read) followed->read->followed = NULL;
+    followed->read = NULL;
+}
+
+static void followed_free(struct followed *followed) {
+    followed_clear(followed);
+    map_remove(followed->log->followed, followed_id(followed));
+    free(followed);
+}
+
+/* Drops the cursors whose rooms have been gone for a whole round. */
+static void log_sweep(struct loop_timer *timer) {
+    struct channel_log *log = CONTAINER(timer, struct channel_log, sweep);
+    size_t cursor = 0;
+    for (struct followed *followed; (followed = map_next(log->followed, &cursor));) {
+        bool is_roomless = !log_room(log, followed_id(followed));
+        if (is_roomless && followed->was_roomless)
+            followed_free(followed);
+        else
+            followed->was_roomless = is_roomless;
+    }
+    if (map_size(log->followed) > 0) loop_timer_set(timer, SWEEP_MS);
+}
+
+static void followed_hand_out(struct followed *followed, int64_t seq, struct slice event) {
+    struct slice room = log_room_name(followed->log, followed_id(followed));
+    followed->seq = seq;
+    room_emit(followed->log->rooms,
+              &(struct room_emit){
+                  .namespace_name = SLICE("/"), .to = &room, .to_len = 1, .class = PACKET_MESSAGE, .args = event});
+}
+
+/* Hands out what is held and has its turn now. */
+static void followed_drain(struct followed *followed) {
+    while (!list_empty(&followed->held)) {
+        struct held *first = CONTAINER(followed->held.next, struct held, link);
+        if (first->seq > followed->seq + 1) break;
+        if (first->seq == followed->seq + 1)
+            followed_hand_out(followed, first->seq, (struct slice){first->event, first->len});
+        followed_release(followed, &first->link);
+    }
+    if (followed->seq >= followed->seen) {
+        loop_timer_cancel(&followed->wait);
+        followed->wait_ms = CHANNEL_HOLD_MS;
+    } else if (!followed->read && !loop_timer_pending(&followed->wait)) {
+        loop_timer_set(&followed->wait, followed->wait_ms);
+    }
+}
+
+static void followed_hold(struct followed *followed, int64_t seq, struct slice event) {
+    struct list *before = followed->held.prev;
+    while (before != &followed->held && CONTAINER(before, struct held, link)->seq > seq) before = before->prev;
+    if (before != &followed->held && CONTAINER(before, struct held, link)->seq == seq) return;
+    struct held *held = memory_new(sizeof *held + event.len);
+    held->seq = seq;
+    held->len = event.len;
+    memcpy(held->event, event.ptr, event.len);
+    list_append(before->next, &held->link);
+    followed->held_len++;
+}
+
+/* Ahead of its turn: the store has it, should there be no place to hold it. */
+static void gap_read(struct followed *followed);
+
+static void followed_take(struct followed *followed, int64_t seq, struct slice event) {
+    if (seq > followed->seen) followed->seen = seq;
+    if (seq <= followed->seq) return;
+    if (seq == followed->seq + 1) {
+        followed_hand_out(followed, seq, event);
+    } else {
+        followed_hold(followed, seq, event);
+        if (followed->held_len > CHANNEL_HOLD_MAX) {
+            followed_release(followed, followed->held.prev);
+            gap_read(followed);
+        }
+    }
+    followed_drain(followed);
+}
+
+/* Reading what is missing. */
+
+/* The store's answer continues after our cursor, or says why it cannot. */
+static void gap_take(struct followed *followed, const struct store_request *request) {
+    if (!slice_is(slice_of(request->epoch_r), followed->epoch)) {
+        int64_t fork = request->fork_r >= 0 ? request->fork_r : followed->seq;
+        followed_clear(followed);
+        memcpy(followed->epoch, request->epoch_r, sizeof followed->epoch);
+        followed->seq = fork;
+        followed->seen = request->seq_r;
+    }
+    if (request->floor_r > followed->seq) followed->seq = request->floor_r;
+    struct json_walk walk, members;
+    struct slice event, name, payload;
+    json_walk_init(&walk, buffer_slice(&request->json));
+    while (json_walk_item(&walk, &event)) {
+        int64_t seq;
+        json_walk_init(&members, event);
+        if (!json_walk_item(&members, &name) || !json_walk_item(&members, &payload)) continue;
+        if (json_integer(json_member(payload, "seq"), &seq)) followed_take(followed, seq, event);
+    }
+}
+
+static void gap_read_done(struct store_request *request) {
+    struct gap_read *read = request->owner;
+    struct followed *followed = read->followed;
+    free(read);
+    if (!followed) return;
+    int64_t before = followed->seq;
+    followed->read = NULL;
+    if (request->status == STORE_OK) gap_take(followed, request);
+    if (followed->read) return;
+    if (followed->seq == before) followed->wait_ms = 2 * followed->wait_ms;
+    if (followed->wait_ms > WAIT_MAX_MS) followed->wait_ms = WAIT_MAX_MS;
+    if (followed->seq > before && request->more && followed->seq < followed->seen) gap_read(followed);
+    followed_drain(followed);
+}
+
+static void gap_read(struct followed *followed) {
+    if (followed->read) return;
+    loop_timer_cancel(&followed->wait);
+    LOG(LOG_DEBUG, "channel.gap", LOG_SLICE("channel", followed_id(followed)), LOG_NUMBER("after", followed->seq),
+        LOG_NUMBER("seen", followed->seen));
+    followed->read = NEW(struct gap_read);
+    followed->read->followed = followed;
+    struct store_request *request = store_request_new(STORE_EVENTS, gap_read_done, followed->read);
+    request->channel_id = store_request_copy(request, followed_id(followed));
+    request->epoch = store_request_copy(request, slice_of(followed->epoch));
+    request->seq = followed->seq;
+    request->limit = STORE_EVENTS_MAX;
+    store_submit(followed->log->store, &request);
+}
+
+static void gap_wait_over(struct loop_timer *timer) {
+    struct followed *followed = CONTAINER(timer, struct followed, wait);
+    if (fault_planted("no_gap_fill") && !list_empty(&followed->held)) {
+        followed->seq = CONTAINER(followed->held.next, struct held, link)->seq - 1;
+        followed_drain(followed);
+        return;
+    }
+    gap_read(followed);
+}
+
+/* The door. */
+
+static unsigned long long epoch_number(const char *epoch) {
+    return strtoull(epoch, NULL, 10);
+}
+
+/* False: of an epoch that is over. A newer one begins where its first event says. */
+static bool followed_enter(struct followed *followed, int64_t seq, struct slice epoch) {
+    char entered[STORE_EPOCH_MAX] = {0};
+    if (slice_is(epoch, followed->epoch)) return true;
+    memcpy(entered, epoch.ptr, epoch.len);
+    if (epoch_number(entered) < epoch_number(followed->epoch)) return false;
+    LOG(LOG_INFO, "channel.epoch", LOG_SLICE("channel", followed_id(followed)), LOG_TEXT("from", followed->epoch),
+        LOG_TEXT("to", entered));
+    followed_clear(followed);
+    memcpy(followed->epoch, entered, sizeof entered);
+    followed->seq = followed->seen = seq - 1;
+    return true;
+}
+
+void channel_log_committed(struct channel_log *log, struct slice channel_id, int64_t seq, struct slice epoch,
+                           struct slice event) {
+    if (epoch.len == 0 || epoch.len >= STORE_EPOCH_MAX) return;
+    struct followed *followed = map_find(log->followed, channel_id);
+    if (!followed) {
+        const struct room *room = log_room(log, channel_id);
+        if (!room || room_size(room) == 0) return;
+        followed = followed_new(log, channel_id, seq - 1, epoch);
+    }
+    if (followed_enter(followed, seq, epoch)) followed_take(followed, seq, event);
+}
+
+void channel_log_follow(struct channel_log *log, struct slice channel_id, int64_t seq, struct slice epoch) {
+    if (epoch.len >= STORE_EPOCH_MAX || map_find(log->followed, channel_id)) return;
+    followed_new(log, channel_id, seq, epoch);
+}
+
+int64_t channel_log_delivered(const struct channel_log *log, struct slice channel_id) {
+    const struct followed *followed = map_find(log->followed, channel_id);
+    return followed ? followed->seq : -1;
+}
+
+/* Appends. */
+
+static void append_done(struct store_request *request) {
+    struct append *append = request->owner;
+    struct channel_log *log = append->log;
+    if (log) {
+        list_remove(&append->link);
+        log->pending--;
+        loop_timer_cancel(&append->deadline);
+        if (request->status == STORE_OK)
+            channel_log_committed(log, request->channel_id, request->seq_r, slice_of(request->epoch_r),
+                                  buffer_slice(&request->json));
+    }
+    if (append->is_answered) {
+        metric_add(METRIC_STALE, 1);
+    } else {
+        request->done = append->done;
+        request->owner = append->owner;
+        request->done(request);
+    }
+    free(append);
+}
+
+/* The request is the store's until it completes: its asker hears of the deadline by another one in its place. */
+static void append_overdue(struct loop_timer *timer) {
+    struct append *append = CONTAINER(timer, struct append, deadline);
+    const struct store_request *late = append->request;
+    struct store_request *stand_in = store_request_new(STORE_APPEND, append->done, append->owner);
+    stand_in->kind = late->kind;
+    stand_in->channel_id = store_request_copy(stand_in, late->channel_id);
+    stand_in->user_id = store_request_copy(stand_in, late->user_id);
+    stand_in->client_id = store_request_copy(stand_in, late->client_id);
+    stand_in->message_id = store_request_copy(stand_in, late->message_id);
+    stand_in->status = STORE_UNAVAILABLE;
+    append->is_answered = true;
+    stand_in->done(stand_in);
+    store_request_free(&stand_in);
+}
+
+static void log_refuse(struct loop_task *task) {
+    struct channel_log *log = CONTAINER(task, struct channel_log, refuse);
+    for (struct list *link; (link = list_pop(&log->refused));) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        request->done(request);
+        store_request_free(&request);
+    }
+}
+
+static void log_swap_alone(struct loop_timer *timer) {
+    struct channel_log *log = CONTAINER(timer, struct channel_log, swap);
+    if (log->swapped) store_submit(log->store, &log->swapped);
+}
+
+/* The planted fault: of two consecutive sends of one sender the second goes first. */
+static void log_submit_swapped(struct channel_log *log, struct store_request **request) {
+    if (log->swapped && slice_equal(log->swapped->user_id, (*request)->user_id)) {
+        store_submit(log->store, request);
+        store_submit(log->store, &log->swapped);
+        return;
+    }
+    if (log->swapped) store_submit(log->store, &log->swapped);
+    log->swapped = *request;
+    *request = NULL;
+    loop_timer_set(&log->swap, SWAP_MS);
+}
+
+void channel_log_append(struct channel_log *log, struct store_request **request_owner) {
+    struct store_request *request = *request_owner;
+    *request_owner = NULL;
+    if (log->pending >= CHANNEL_LOG_PENDING_MAX) {
+        request->status = STORE_UNAVAILABLE;
+        list_append(&log->refused, &request->link);
+        loop_post(log->loop, &log->refuse);
+        return;
+    }
+    struct append *append = NEW(struct append);
+    *append = (struct append){.log = log, .request = request, .done = request->done, .owner = request->owner};
+    list_append(&log->appends, &append->link);
+    log->pending++;
+    loop_timer_init(&append->deadline, log->loop, append_overdue);
+    loop_timer_set(&append->deadline, CHANNEL_LOG_DEADLINE_MS);
+    request->done = append_done;
+    request->owner = append;
+    if (fault_planted("swap_sends"))
+        log_submit_swapped(log, &request);
+    else
+        store_submit(log->store, &request);
+}
+
+unsigned channel_log_pending(const struct channel_log *log) {
+    return log->pending;
+}
+
+struct channel_log *channel_log_new(struct loop *loop, struct store *store, struct rooms *rooms) {
+    struct channel_log *log = NEW(struct channel_log);
+    log->loop = loop;
+    log->store = store;
+    log->rooms = rooms;
+    log->followed = map_new();
+    list_init(&log->appends);
+    list_init(&log->refused);
+    loop_task_init(&log->refuse, log_refuse);
+    loop_timer_init(&log->sweep, loop, log_sweep);
+    loop_timer_init(&log->swap, loop, log_swap_alone);
+    return log;
+}
+
+void channel_log_free(struct channel_log **log_owner) {
+    struct channel_log *log = *log_owner;
+    if (!log) return;
+    loop_task_cancel(&log->refuse);
+    log_refuse(&log->refuse);
+    loop_timer_cancel(&log->swap);
+    log_swap_alone(&log->swap);
+    LIST_EACH(&log->appends, link) {
+        struct append *append = CONTAINER(link, struct append, link);
+        list_remove(link);
+        loop_timer_cancel(&append->deadline);
+        append->log = NULL;
+    }
+    size_t cursor = 0;
+    for (struct followed *followed; (followed = map_next(log->followed, &cursor));) followed_free(followed);
+    loop_timer_cancel(&log->sweep);
+    map_free(&log->followed);
+    buffer_done(&log->name);
+    free(log);
+    *log_owner = NULL;
+}
