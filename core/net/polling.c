@@ -1,0 +1,196 @@
+#include "net/polling.h"
+
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "wire/origin.h"
+
+struct polling {
+    const struct polling_events *events;
+    void *owner;
+    struct http_exchange *get, *post; /* those that wait for an answer */
+    struct buffer get_headers, post_headers;
+    bool paused, stopped;
+};
+
+static const char no_store[] = "cache-control: no-store\r\n";
+
+static void reply(struct http_exchange **exchange, unsigned status, const char *type, struct slice headers,
+                  struct slice body) {
+    struct http_reply answer = {.status = status, .content_type = type, .extra_headers = headers, .body = body};
+    http_reply(exchange, &answer);
+}
+
+static void reply_payload(struct polling *polling, struct slice payload) {
+    reply(&polling->get, 200, "text/plain; charset=UTF-8", buffer_slice(&polling->get_headers), payload);
+}
+
+static void reply_ok(struct polling *polling) {
+    reply(&polling->post, 200, "text/html", buffer_slice(&polling->post_headers), SLICE("ok"));
+}
+
+static void keep_headers(struct buffer *kept, struct slice headers) {
+    buffer_clear(kept);
+    buffer_append_str(kept, no_store);
+    buffer_append_slice(kept, headers);
+}
+
+struct polling *polling_new(const struct polling_events *events, void *owner) {
+    struct polling *polling = NEW(struct polling);
+    polling->events = events;
+    polling->owner = owner;
+    return polling;
+}
+
+void polling_free(struct polling **polling_r) {
+    struct polling *polling = *polling_r;
+    if (!polling) return;
+    if (polling->get) reply_payload(polling, SLICE("6"));
+    if (polling->post) reply_ok(polling);
+    buffer_done(&polling->get_headers);
+    buffer_done(&polling->post_headers);
+    free(polling);
+    *polling_r = NULL;
+}
+
+static void get_aborted(void *owner) {
+    struct polling *polling = owner;
+    polling->get = NULL;
+    if (!polling->stopped) polling->events->broken(polling->owner, false);
+}
+
+static void post_aborted(void *owner) {
+    struct polling *polling = owner;
+    polling->post = NULL;
+    if (!polling->stopped) polling->events->broken(polling->owner, false);
+}
+
+static void polling_break(struct polling *polling, struct http_request *request, struct slice headers,
+                          bool parse_error) {
+    reply(&request->exchange, 400, "text/html", headers, SLICE_NONE);
+    if (!polling->stopped) polling->events->broken(polling->owner, parse_error);
+}
+
+static void polling_get(struct polling *polling, struct http_request *request, struct slice headers) {
+    if (polling->get) {
+        polling_break(polling, request, headers, false);
+        return;
+    }
+    keep_headers(&polling->get_headers, headers);
+    polling->get = request->exchange;
+    request->exchange = NULL;
+    http_wait(polling->get, get_aborted, polling);
+    polling->events->waiting(polling->owner);
+}
+
+/* False: a bad packet. Packets before it have been handed on. */
+static bool polling_decode(struct polling *polling, struct slice body) {
+    struct engineio_payload payload;
+    struct engineio_packet packet;
+    struct buffer scratch = {0};
+    enum engineio_step step = ENGINEIO_END;
+    engineio_payload_init(&payload, body);
+    while (!polling->stopped) {
+        buffer_clear(&scratch);
+        step = engineio_payload_next(&payload, &scratch, &packet);
+        if (step != ENGINEIO_PACKET) break;
+        polling->events->packet(polling->owner, &packet);
+    }
+    buffer_done(&scratch);
+    return step != ENGINEIO_ERROR;
+}
+
+static void polling_post(struct polling *polling, struct http_request *request, struct slice headers) {
+    struct slice type = http_header(request, "content-type");
+    bool bytes = type.len >= 24 && memcmp(type.ptr, "application/octet-stream", 24) == 0;
+    if (polling->post || bytes) {
+        polling_break(polling, request, headers, false);
+    } else if (!polling_decode(polling, request->body)) {
+        polling_break(polling, request, headers, true);
+    } else {
+        keep_headers(&polling->post_headers, headers);
+        polling->post = request->exchange;
+        request->exchange = NULL;
+        if (polling->paused && !polling->stopped)
+            http_wait(polling->post, post_aborted, polling);
+        else
+            reply_ok(polling);
+    }
+}
+
+void polling_request(struct polling *polling, struct http_request *request, struct slice headers) {
+    if (slice_is(request->method, "GET"))
+        polling_get(polling, request, headers);
+    else if (slice_is(request->method, "POST"))
+        polling_post(polling, request, headers);
+    else
+        reply(&request->exchange, 500, NULL, headers, SLICE_NONE);
+}
+
+bool polling_waiting(const struct polling *polling) {
+    return polling->get != NULL;
+}
+
+void polling_write(struct polling *polling, struct slice payload) {
+    if (polling->get) reply_payload(polling, payload);
+}
+
+void polling_pause(struct polling *polling, bool paused) {
+    polling->paused = paused;
+    if (!paused && polling->post) reply_ok(polling);
+}
+
+void polling_stop(struct polling *polling) {
+    polling->stopped = true;
+}
+
+/* Requests that lead to no session. */
+
+void polling_refuse(struct http_request *request, enum engineio_error error, struct slice headers) {
+    struct buffer body = {0}, all = {0};
+    keep_headers(&all, headers);
+    buffer_printf(&body, "{\"code\":%d,\"message\":\"%s\"}", (int)error, engineio_error_message(error));
+    reply(&request->exchange, error == ENGINEIO_FORBIDDEN ? 403 : 400, "application/json", buffer_slice(&all),
+          buffer_slice(&body));
+    buffer_done(&body);
+    buffer_done(&all);
+}
+
+void polling_refusal(enum engineio_error error, struct http_reply *reply_r) {
+    *reply_r = (struct http_reply){
+        .status = error == ENGINEIO_FORBIDDEN ? 403 : 400,
+        .content_type = "text/html",
+        .body = slice_of(engineio_error_message(error)),
+        .close = true,
+    };
+}
+
+static bool allows_all(const char *const *origins, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (strcmp(origins[i], "*") == 0) return true;
+    }
+    return false;
+}
+
+void polling_cors(struct http_request *request, const char *const *origins, size_t origins_len, struct buffer *out) {
+    struct slice origin = http_header(request, "origin");
+    if (origin.len == 0) return;
+    if (allows_all(origins, origins_len)) {
+        buffer_append_str(out, "access-control-allow-origin: *\r\n");
+        return;
+    }
+    buffer_append_str(out, "vary: origin\r\n");
+    if (!origin_allowed(origin, http_header(request, "host"), origins, origins_len)) return;
+    buffer_printf(out, "access-control-allow-origin: %.*s\r\naccess-control-allow-credentials: true\r\n",
+                  SLICE_ARG(origin));
+}
+
+void polling_preflight(struct http_request *request, struct slice headers) {
+    struct buffer all = {0};
+    buffer_append_slice(&all, headers);
+    buffer_append_str(&all,
+                      "access-control-allow-methods: GET,POST\r\naccess-control-max-age: 600\r\n"
+                      "access-control-allow-headers: content-type,authorization\r\n");
+    reply(&request->exchange, 204, NULL, buffer_slice(&all), SLICE_NONE);
+    buffer_done(&all);
+}

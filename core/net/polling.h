@@ -1,0 +1,46 @@
+/* polling.h - Engine.IO long-polling for one session: its GETs wait for payloads, its POSTs bring them.
+ *
+ * It knows HTTP exchanges and Engine.IO packets; what they mean is the owner's. One GET and one POST at a time.
+ */
+#ifndef NET_POLLING_H
+#define NET_POLLING_H
+
+#include "net/http.h"
+#include "wire/engineio.h"
+
+struct buffer;
+struct polling;
+
+/* Not called from within polling_write, polling_pause, polling_free. */
+struct polling_events {
+    void (*packet)(void *owner, const struct engineio_packet *packet);
+    /* A GET waits: polling_write may answer it. */
+    void (*waiting)(void *owner);
+    /* The client broke the rules (overlap, a bad payload) or went away within an exchange. */
+    void (*broken)(void *owner, bool parse_error);
+};
+
+struct polling *polling_new(const struct polling_events *events, void *owner);
+/* A GET that waits is answered with NOOP, a POST with ok. */
+void polling_free(struct polling **polling);
+/* headers: for the answer ("name: value\r\n…"). */
+void polling_request(struct polling *polling, struct http_request *request, struct slice headers);
+bool polling_waiting(const struct polling *polling);
+/* Answers the GET that waits. */
+void polling_write(struct polling *polling, struct slice payload);
+/* Paused: a POST is answered when reading goes on, and the client sends no other before. */
+void polling_pause(struct polling *polling, bool paused);
+/* Packets of the payload at hand are not wanted any more. */
+void polling_stop(struct polling *polling);
+
+/* The reference server's answer for a request that leads to no session: 403 for FORBIDDEN, else 400, with
+ * {"code":n,"message":…}. */
+void polling_refuse(struct http_request *request, enum engineio_error error, struct slice headers);
+/* The same before an upgrade: the message alone. */
+void polling_refusal(enum engineio_error error, struct http_reply *reply_r);
+/* Appends the CORS headers for a request whose Origin is allowed; nothing for others, or without an Origin. */
+void polling_cors(struct http_request *request, const char *const *origins, size_t origins_len, struct buffer *out);
+/* Answers an OPTIONS request. */
+void polling_preflight(struct http_request *request, struct slice headers);
+
+#endif

@@ -1,0 +1,141 @@
+#include "session/assembly.h"
+
+#include <stdlib.h>
+
+#include "base/metrics.h"
+#include "session/dispatch.h"
+#include "session/hub_state.h"
+#include "wire/plain.h"
+
+enum { ASSEMBLY_FACTOR = 4 }; /* a binary packet with its attachments: so many times max_payload_bytes */
+
+struct assembly {
+    struct arrival arrival; /* of bytes in text */
+    struct buffer text;
+    struct buffer attachments[SOCKETIO_ATTACHMENTS_MAX];
+    unsigned expected, len;
+    size_t bytes;
+};
+
+void assembly_free(struct assembly **assembly) {
+    if (!*assembly) return;
+    for (unsigned i = 0; i < (*assembly)->len; i++) buffer_done(&(*assembly)->attachments[i]);
+    buffer_done(&(*assembly)->text);
+    free(*assembly);
+    *assembly = NULL;
+}
+
+static enum arrival_kind kind_of(enum socketio_type type) {
+    static const enum arrival_kind kinds[] = {
+        [SOCKETIO_CONNECT] = ARRIVAL_CONNECT,
+        [SOCKETIO_DISCONNECT] = ARRIVAL_DISCONNECT,
+        [SOCKETIO_EVENT] = ARRIVAL_EVENT,
+        [SOCKETIO_BINARY_EVENT] = ARRIVAL_EVENT,
+        [SOCKETIO_ACK] = ARRIVAL_ACK,
+        [SOCKETIO_BINARY_ACK] = ARRIVAL_ACK,
+        [SOCKETIO_CONNECT_ERROR] = ARRIVAL_CONNECT_ERROR,
+    };
+    return kinds[type];
+}
+
+static void reject(struct session *session, enum close_reason reason) {
+    metric_add_labelled(METRIC_REJECTED, close_reason_name(reason), 1);
+    session_close(session, reason);
+}
+
+static void assembly_begin(struct session *session, struct slice message, unsigned expected) {
+    struct assembly *assembly = session->assembly = NEW(struct assembly);
+    struct socketio_packet packet;
+    buffer_append_slice(&assembly->text, message);
+    if (!socketio_decode(buffer_slice(&assembly->text), &packet)) abort(); /* it was decoded a moment ago */
+    assembly->arrival = (struct arrival){kind_of(packet.type), packet.namespace_name, packet.has_id, false, packet.id,
+                                         packet.json,          packet.event,          NULL,          0};
+    assembly->expected = expected;
+    assembly->bytes = message.len;
+    session_deadline_set(session, DEADLINE_ATTACHMENT, session->hub->settings.connect_timeout_ms);
+}
+
+static void assembly_attach(struct session *session, struct slice message) {
+    struct assembly *assembly = session->assembly;
+    assembly->bytes += message.len;
+    if (assembly->bytes > session->hub->settings.max_payload_bytes * ASSEMBLY_FACTOR) {
+        reject(session, CLOSE_TOO_LARGE);
+        return;
+    }
+    buffer_append_slice(&assembly->attachments[assembly->len++], message);
+    if (assembly->len < assembly->expected) return;
+    struct slice attachments[SOCKETIO_ATTACHMENTS_MAX];
+    for (unsigned i = 0; i < assembly->len; i++) attachments[i] = buffer_slice(&assembly->attachments[i]);
+    assembly->arrival.attachments = attachments;
+    assembly->arrival.attachments_len = assembly->len;
+    session->assembly = NULL;
+    session_deadline_clear(session, DEADLINE_ATTACHMENT);
+    dispatch(session, &assembly->arrival);
+    assembly_free(&assembly);
+}
+
+void assembly_socketio(struct session *session, struct slice message, bool binary) {
+    struct socketio_packet packet;
+    if (binary != (session->assembly != NULL)) {
+        reject(session, CLOSE_PARSE_ERROR);
+    } else if (binary) {
+        assembly_attach(session, message);
+    } else if (!socketio_decode(message, &packet)) {
+        reject(session, CLOSE_PARSE_ERROR);
+    } else if (packet.attachments > 0) {
+        assembly_begin(session, message, packet.attachments);
+    } else {
+        struct arrival arrival = {kind_of(packet.type), packet.namespace_name, packet.has_id, false, packet.id,
+                                  packet.json,          packet.event,          NULL,          0};
+        dispatch(session, &arrival);
+    }
+}
+
+void assembly_engine(struct session *session, struct slice message, bool binary) {
+    dispatch(session, &(struct arrival){.kind = ARRIVAL_ENGINE, .json = message, .binary = binary});
+}
+
+/* [event, arg…] as Socket.IO has it. */
+static void gather_event(struct buffer *text, const struct plain_packet *packet) {
+    buffer_clear(text);
+    buffer_append_char(text, '[');
+    buffer_append_slice(text, packet->event);
+    struct slice rest = slice_from(packet->args, 1);
+    bool empty = true;
+    for (size_t i = 0; i < rest.len && empty; i++) empty = strchr(" \t\r\n]", rest.ptr[i]) != NULL;
+    if (empty) {
+        buffer_append_char(text, ']');
+        return;
+    }
+    buffer_append_char(text, ',');
+    buffer_append_slice(text, rest);
+}
+
+void assembly_plain(struct session *session, struct slice message, bool binary) {
+    struct plain_packet packet;
+    enum plain_result result = binary ? PLAIN_OK : plain_decode(message, &packet);
+    if (binary || result != PLAIN_OK) {
+        reject(session, binary ? CLOSE_BINARY_ON_PLAIN : result == PLAIN_BAD_JSON ? CLOSE_BAD_JSON : CLOSE_BAD_TYPE);
+        return;
+    }
+    struct arrival arrival = {.namespace_name = SLICE("/"), .has_id = packet.has_id, .id = packet.id};
+    struct buffer text = {0};
+    switch (packet.type) {
+        case PLAIN_CONNECT:
+            arrival.kind = ARRIVAL_CONNECT;
+            arrival.json = packet.auth;
+            break;
+        case PLAIN_EVENT:
+            gather_event(&text, &packet);
+            arrival.kind = ARRIVAL_EVENT;
+            arrival.json = buffer_slice(&text);
+            arrival.event = (struct slice){text.ptr + 1, packet.event.len};
+            break;
+        case PLAIN_ACK:
+            arrival.kind = ARRIVAL_ACK;
+            arrival.json = packet.args;
+            break;
+    }
+    dispatch(session, &arrival);
+    buffer_done(&text);
+}

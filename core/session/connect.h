@@ -1,0 +1,14 @@
+/* connect.h - a client's CONNECT to a namespace: who is it, does an earlier socket continue, may it come in. */
+#ifndef SESSION_CONNECT_H
+#define SESSION_CONNECT_H
+
+struct arrival;
+struct connecting;
+struct session;
+struct socket;
+
+void connect_begin(struct session *session, struct socket *none, const struct arrival *arrival);
+/* The socket goes before it was answered. */
+void connect_abandon(struct connecting **connecting);
+
+#endif

@@ -1,0 +1,244 @@
+/* The story of the server: what a client says, what is checked, who is asked, what follows. */
+#include "session/dispatch.h"
+
+#include <stdlib.h>
+
+#include "base/metrics.h"
+#include "session/connect.h"
+#include "session/hub_state.h"
+#include "wire/json.h"
+
+typedef void effect(struct session *session, struct socket *socket, const struct arrival *arrival);
+static effect leave_namespace, ask_event, ask_engine, hear_acknowledgement, refuse_packet;
+
+/* Where the sender must be in the namespace that it names; otherwise the session ends with "invalid state". */
+enum place { ANYWHERE, OUTSIDE, INSIDE };
+
+/* One row for each thing that a client can say. waits: not before the event at hand has been answered. */
+static const struct rule {
+    enum place place;
+    bool waits;
+    effect *effect;
+} rules[] = {
+    [ARRIVAL_CONNECT] = {OUTSIDE, false, connect_begin}, /* → authenticate → recover? → connect → CONNECT reply */
+    [ARRIVAL_DISCONNECT] = {INSIDE, true, leave_namespace},     /* → disconnect */
+    [ARRIVAL_EVENT] = {INSIDE, true, ask_event},                /* → the event's handler → acknowledgement */
+    [ARRIVAL_ACK] = {INSIDE, false, hear_acknowledgement},      /* → who asked */
+    [ARRIVAL_CONNECT_ERROR] = {ANYWHERE, false, refuse_packet}, /* only servers say it */
+    [ARRIVAL_ENGINE] = {ANYWHERE, true, ask_engine},            /* → the engine's handler */
+};
+
+/* What a client hears when its event had no proper answer. */
+static const struct refusal {
+    const char *code, *message;
+} refusals[] = {
+    [POLICY_REFUSED] = {"forbidden", "refused"},
+    [POLICY_NO_HANDLER] = {"unknown_event", "no handler for this event"},
+    [POLICY_SCRIPT_ERROR] = {"script_error", "the handler failed"},
+    [POLICY_OVERLOADED] = {"unavailable", "too many events wait"},
+};
+
+/* A client that goes on after so many refusals by a limit, one after the other, is not read for a while; then closed.
+ */
+enum { FLOOD_PAUSE = 16, FLOOD_PAUSE_MS = 1000, FLOOD_CLOSE = 64 };
+
+/* The event at hand: one a session. */
+struct event {
+    struct question question;
+    struct session *session;
+    struct socket *socket; /* NULL: it has gone */
+    bool busy, has_id;
+    uint64_t id;
+};
+
+/* Order. */
+
+static bool answering(const struct session *session) {
+    return session->event && session->event->busy;
+}
+
+static bool must_wait(struct session *session, const struct arrival *arrival, bool first) {
+    const struct rule *rule = &rules[arrival->kind];
+    struct socket *socket = session_socket(session, arrival->namespace_name);
+    if (socket && socket->connecting) return true;
+    if (arrival->kind == ARRIVAL_ACK) return false;
+    return (rule->waits && answering(session)) || (!first && session->inbox.len > 0);
+}
+
+static void dispatch_now(struct session *session, const struct arrival *arrival) {
+    const struct rule *rule = &rules[arrival->kind];
+    struct socket *socket = session_socket(session, arrival->namespace_name);
+    bool misplaced = (rule->place == OUTSIDE && socket) || (rule->place == INSIDE && !socket);
+    if (misplaced)
+        session_close(session, CLOSE_INVALID_STATE);
+    else
+        rule->effect(session, socket, arrival);
+}
+
+void dispatch(struct session *session, const struct arrival *arrival) {
+    if (!must_wait(session, arrival, false)) {
+        dispatch_now(session, arrival);
+        return;
+    }
+    inbox_push(&session->inbox, arrival);
+    if (session->inbox.bytes > session->hub->settings.inbox_bytes) session_pause(session, PAUSED_INBOX, true);
+}
+
+void dispatch_pump(struct session *session) {
+    struct inbox_item *item;
+    while (session->state == SESSION_OPEN && (item = inbox_first(&session->inbox))) {
+        if (must_wait(session, &item->arrival, true)) break;
+        item = inbox_pop(&session->inbox);
+        dispatch_now(session, &item->arrival);
+        free(item);
+    }
+    if (session->state == SESSION_OPEN && session->inbox.bytes <= session->hub->settings.inbox_bytes / 2) {
+        session_pause(session, PAUSED_INBOX, false);
+    }
+}
+
+size_t dispatch_waiting(const struct session *session) {
+    return session->inbox.len + (answering(session) ? 1 : 0);
+}
+
+void dispatch_forget(struct session *session) {
+    if (!answering(session)) return;
+    question_forget(&session->event->question);
+    session->event->busy = false;
+}
+
+void dispatch_forget_socket(struct session *session, const struct socket *socket) {
+    if (session->event && session->event->socket == socket) session->event->socket = NULL;
+}
+
+bool dispatch_answering(const struct session *session, const struct socket *socket) {
+    return answering(session) && session->event->socket == socket;
+}
+
+/* Answers. */
+
+static void write_refusal(struct buffer *out, const struct refusal *refusal, enum policy_status status,
+                          struct slice json) {
+    struct slice message = status == POLICY_REFUSED ? json_member(json, "message") : SLICE_NONE;
+    buffer_printf(out, "[{\"ok\":false,\"error\":{\"code\":\"%s\",\"message\":", refusal->code);
+    if (message.len > 0)
+        buffer_append_slice(out, message);
+    else
+        json_write_string(out, slice_of(refusal->message));
+    if (status == POLICY_OVERLOADED) buffer_append_str(out, ",\"retryAfter\":1");
+    buffer_append_str(out, "}}]");
+}
+
+static void acknowledge(struct socket *socket, uint64_t id, const struct policy_answer *answer) {
+    struct socketio_packet parts = {
+        .type = answer->attachments_len > 0 ? SOCKETIO_BINARY_ACK : SOCKETIO_ACK,
+        .namespace_name = slice_of(socket->namespace_name),
+        .has_id = true,
+        .id = id,
+        .attachments = answer->attachments_len,
+        .json = answer->json.len > 0 ? answer->json : SLICE("[]"),
+    };
+    enum policy_status status = answer->status;
+    if (status == POLICY_OK && answer->attachments_len > SOCKETIO_ATTACHMENTS_MAX) status = POLICY_SCRIPT_ERROR;
+    if (status != POLICY_OK) {
+        struct buffer *text = &socket->hub->scratch.text;
+        buffer_clear(text);
+        write_refusal(text, &refusals[status], status, answer->json);
+        parts.type = SOCKETIO_ACK;
+        parts.attachments = 0;
+        parts.json = buffer_slice(text);
+    }
+    struct packet *packet =
+        packet_new(&parts, parts.attachments ? answer->attachments : NULL, SLICE_NONE, PACKET_CONTROL);
+    session_push(socket->session, packet);
+    packet_unref(&packet);
+}
+
+static bool refused_by_limit(const struct policy_answer *answer) {
+    if (answer->status != POLICY_OK || !memmem(answer->json.ptr, answer->json.len, "\"rate_limited\"", 14))
+        return false;
+    struct json_walk walk;
+    struct slice first;
+    json_walk_init(&walk, answer->json);
+    if (!json_walk_item(&walk, &first)) return false;
+    struct slice code = json_member(json_member(first, "error"), "code");
+    return code.len > 0 && json_type_of(code) == JSON_STRING && json_string_is(code, SLICE("rate_limited"));
+}
+
+static void count_violations(struct session *session, const struct policy_answer *answer) {
+    if (!refused_by_limit(answer)) {
+        session->violations = 0;
+        return;
+    }
+    session->violations++;
+    if (session->violations >= FLOOD_CLOSE) {
+        session_close(session, CLOSE_FLOOD);
+    } else if (session->violations >= FLOOD_PAUSE) {
+        session_pause(session, PAUSED_FLOOD, true);
+        session_deadline_set(session, DEADLINE_CALM, FLOOD_PAUSE_MS);
+    }
+}
+
+static void event_answered(struct policy_call *call, const struct policy_answer *answer) {
+    struct event *event = CONTAINER(call, struct event, question.call);
+    struct session *session = event->session;
+    event->busy = false;
+    event->question.policy = NULL;
+    if (event->socket && event->has_id) acknowledge(event->socket, event->id, answer);
+    if (event->socket) socket_release(event->socket);
+    if (session->state != SESSION_OPEN) return; /* the handler closed it */
+    if (session->inbox.len > 0) loop_post(session->hub->loop, &session->pump);
+    count_violations(session, answer);
+}
+
+/* Effects. */
+
+static struct event *event_begin(struct session *session, struct socket *socket) {
+    if (!session->event) session->event = NEW(struct event);
+    *session->event = (struct event){.session = session, .socket = socket, .busy = true};
+    session->event->question.call.done = event_answered;
+    metric_add(METRIC_EVENTS, 1);
+    return session->event;
+}
+
+static void ask_event(struct session *session, struct socket *socket, const struct arrival *arrival) {
+    struct event *event = event_begin(session, socket);
+    struct policy_call *call = &event->question.call;
+    struct buffer *name = &session->hub->scratch.name;
+    event->has_id = call->wants_answer = arrival->has_id;
+    event->id = arrival->id;
+    buffer_clear(name);
+    bool named = json_type_of(arrival->event) == JSON_STRING;
+    if (named) json_string(arrival->event, name);
+    call->point = POLICY_EVENT;
+    call->namespace_name = slice_of(socket->namespace_name);
+    call->socket_id = slice_of(socket->id);
+    call->name = buffer_slice(name);
+    call->json = arrival->json;
+    call->attachments = arrival->attachments;
+    call->attachments_len = arrival->attachments_len;
+    question_ask(&event->question, named ? session->hub->policy : NULL); /* a number is no event's name */
+}
+
+static void ask_engine(struct session *session, struct socket *socket, const struct arrival *arrival) {
+    struct event *event = event_begin(session, NULL);
+    struct policy_call *call = &event->question.call;
+    call->point = POLICY_ENGINE;
+    call->socket_id = slice_of(session->id);
+    call->name = slice_of(session->handshake->engine_path);
+    call->data = arrival->json;
+    call->binary = arrival->binary;
+    question_ask(&event->question, session->hub->policy);
+}
+
+static void leave_namespace(struct session *session, struct socket *socket, const struct arrival *arrival) {
+    socket_part(socket, "client namespace disconnect", false);
+}
+
+static void hear_acknowledgement(struct session *session, struct socket *socket, const struct arrival *arrival) {
+    socket_hear_ack(socket, arrival);
+}
+
+static void refuse_packet(struct session *session, struct socket *socket, const struct arrival *arrival) {
+    session_close(session, CLOSE_INVALID_STATE);
+}

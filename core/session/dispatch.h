@@ -1,0 +1,22 @@
+/* dispatch.h - what happens when a client says something. */
+#ifndef SESSION_DISPATCH_H
+#define SESSION_DISPATCH_H
+
+#include "session/inbox.h"
+
+struct session;
+struct socket;
+
+/* In order: at once, or after what waits already. */
+void dispatch(struct session *session, const struct arrival *arrival);
+/* Goes on with what waits. */
+void dispatch_pump(struct session *session);
+/* The session ends: nobody waits for the event at hand. */
+void dispatch_forget(struct session *session);
+/* The socket goes: the event at hand finds nobody to acknowledge to. */
+void dispatch_forget_socket(struct session *session, const struct socket *socket);
+bool dispatch_answering(const struct session *session, const struct socket *socket);
+/* Events that wait for an answer. */
+size_t dispatch_waiting(const struct session *session);
+
+#endif

@@ -1,0 +1,18 @@
+/* driver.h - the two transports over sockets, begun by HTTP requests. For endpoint.c. */
+#ifndef SESSION_DRIVER_H
+#define SESSION_DRIVER_H
+
+#include "session/session.h"
+
+/* An upgrade is accepted: a session begins (takes handshake), or the session of that id is to be upgraded. */
+void websocket_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake,
+                      struct http_upgrade *upgrade_r);
+void websocket_accept_probe(struct hub *hub, struct slice session_id, struct http_upgrade *upgrade_r);
+
+/* A polling session begins with its first GET. */
+void polling_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake, struct http_request *request,
+                    struct slice headers);
+/* A later request of a session whose transport is polling. */
+void polling_continue(struct session *session, struct http_request *request, struct slice headers);
+
+#endif

@@ -1,0 +1,89 @@
+#include <stdlib.h>
+
+#include "net/polling.h"
+#include "session/driver.h"
+#include "session/hub_state.h"
+
+struct polling_driver {
+    struct transport transport;
+    struct loop *loop;
+    struct polling *polling;
+    struct loop_task gone;
+};
+
+static struct polling_driver *driver_of(const struct transport *transport) {
+    return CONTAINER(transport, struct polling_driver, transport);
+}
+
+static bool driver_write(struct transport *transport, struct slice bytes) {
+    polling_write(driver_of(transport)->polling, bytes);
+    return false; /* until the next GET */
+}
+
+static bool driver_blocked(const struct transport *transport) {
+    return !polling_waiting(driver_of(transport)->polling);
+}
+
+static bool driver_deflates(const struct transport *transport) {
+    return false;
+}
+
+static void driver_pause(struct transport *transport, bool paused) {
+    polling_pause(driver_of(transport)->polling, paused);
+}
+
+static void driver_gone(struct loop_task *task) {
+    struct polling_driver *driver = CONTAINER(task, struct polling_driver, gone);
+    if (driver->transport.session) session_gone(driver->transport.session, &driver->transport, 1000);
+    polling_free(&driver->polling);
+    free(driver);
+}
+
+static void driver_close(struct transport *transport, uint16_t code, struct slice reason) {
+    struct polling_driver *driver = driver_of(transport);
+    polling_stop(driver->polling);
+    polling_write(driver->polling, SLICE("6"));
+    polling_pause(driver->polling, false);
+    loop_post(driver->loop, &driver->gone);
+}
+
+static const struct transport_ops driver_ops = {
+    .polling = true,
+    .write = driver_write,
+    .blocked = driver_blocked,
+    .deflates = driver_deflates,
+    .pause = driver_pause,
+    .close = driver_close,
+};
+
+static void on_packet(void *owner, const struct engineio_packet *packet) {
+    struct transport *transport = owner;
+    if (transport->session) session_packet(transport->session, packet);
+}
+
+static void on_waiting(void *owner) {
+    struct transport *transport = owner;
+    if (transport->session) session_drained(transport->session, transport);
+}
+
+static void on_broken(void *owner, bool parse_error) {
+    struct transport *transport = owner;
+    if (transport->session) session_broken(transport->session, parse_error);
+}
+
+static const struct polling_events driver_events = {on_packet, on_waiting, on_broken};
+
+void polling_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake, struct http_request *request,
+                    struct slice headers) {
+    struct polling_driver *driver = NEW(struct polling_driver);
+    driver->transport.ops = &driver_ops;
+    driver->loop = hub->loop;
+    driver->polling = polling_new(&driver_events, &driver->transport);
+    loop_task_init(&driver->gone, driver_gone);
+    session_open(hub, kind, &driver->transport, handshake);
+    polling_request(driver->polling, request, headers);
+}
+
+void polling_continue(struct session *session, struct http_request *request, struct slice headers) {
+    polling_request(driver_of(session->transport)->polling, request, headers);
+}

@@ -1,0 +1,206 @@
+/* The hub's HTTP side: which path, which rules, which session. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/metrics.h"
+#include "net/polling.h"
+#include "session/driver.h"
+#include "session/hub_state.h"
+#include "wire/json.h"
+#include "wire/origin.h"
+#include "wire/query.h"
+
+enum { ADMITTED = -1 };
+
+struct endpoint {
+    enum { ENDPOINT_NONE, ENDPOINT_PACKETS, ENDPOINT_PLAIN } form;
+    enum session_kind kind;
+    const char *engine_path;
+};
+
+/* A prefix; "/engine.io" means "/engine.io/". */
+static bool path_below(struct slice path, const char *prefix) {
+    size_t len = strlen(prefix);
+    while (len > 0 && prefix[len - 1] == '/') len--;
+    return path.len > len && memcmp(path.ptr, prefix, len) == 0 && path.ptr[len] == '/';
+}
+
+static struct endpoint endpoint_of(const struct hub *hub, struct slice path) {
+    if (path_below(path, hub->path)) return (struct endpoint){ENDPOINT_PACKETS, SESSION_SOCKETIO, NULL};
+    if (slice_is(path, hub->plain_path)) return (struct endpoint){ENDPOINT_PLAIN, SESSION_PLAIN, NULL};
+    for (size_t i = 0; i < hub->engines.len; i++) {
+        if (path_below(path, hub->engines.names[i])) {
+            return (struct endpoint){ENDPOINT_PACKETS, SESSION_ENGINE, hub->engines.names[i]};
+        }
+    }
+    return (struct endpoint){ENDPOINT_NONE, SESSION_SOCKETIO, NULL};
+}
+
+static bool origin_ok(const struct hub *hub, struct http_request *request) {
+    struct slice origin = http_header(request, "origin");
+    return origin.len == 0 || origin_allowed(origin, http_header(request, "host"),
+                                             (const char *const *)hub->origins.names, hub->origins.len);
+}
+
+static bool origin_legal(struct http_request *request) {
+    struct slice origin = http_header(request, "origin");
+    for (size_t i = 0; i < origin.len; i++) {
+        unsigned char c = (unsigned char)origin.ptr[i];
+        if (c < 0x20 || c == 0x7f) return false;
+    }
+    return true;
+}
+
+/* What the query says. */
+struct asked {
+    bool polling, websocket, has_sid, version_4;
+    struct session *session; /* of sid; NULL: unknown */
+};
+
+static bool query_is(struct slice query, const char *name, const char *value) {
+    struct buffer text = {0};
+    bool is = query_find(query, name, &text) && slice_is(buffer_slice(&text), value);
+    buffer_done(&text);
+    return is;
+}
+
+static bool session_known(const struct session *session, const struct endpoint *endpoint) {
+    if (session->kind != endpoint->kind) return false;
+    if (endpoint->engine_path && strcmp(session->handshake->engine_path, endpoint->engine_path) != 0) return false;
+    return session->state == SESSION_OPEN || session->timing.due_ms[DEADLINE_LINGER] > 0;
+}
+
+static struct asked read_query(const struct hub *hub, const struct endpoint *endpoint, struct slice query) {
+    struct asked asked = {
+        .polling = hub->settings.polling && query_is(query, "transport", "polling"),
+        .websocket = hub->settings.websocket && query_is(query, "transport", "websocket"),
+        .version_4 = query_is(query, "EIO", "4"),
+    };
+    struct buffer sid = {0};
+    asked.has_sid = query_find(query, "sid", &sid);
+    if (asked.has_sid) asked.session = map_find(hub->sessions, buffer_slice(&sid));
+    if (asked.session && !session_known(asked.session, endpoint)) asked.session = NULL;
+    buffer_done(&sid);
+    return asked;
+}
+
+/* The reference server's order of checks. */
+static int check(const struct hub *hub, struct http_request *request, const struct asked *asked) {
+    if (!asked->polling && !asked->websocket) return ENGINEIO_UNKNOWN_TRANSPORT;
+    if (!origin_legal(request)) return ENGINEIO_BAD_REQUEST;
+    if (asked->has_sid) {
+        const struct session *session = asked->session;
+        if (!session) return ENGINEIO_UNKNOWN_SID;
+        bool on_polling = session->transport && session->transport->ops->polling;
+        bool was_polling = on_polling || session->upgrade == UPGRADE_DONE;
+        if (request->upgrade ? !asked->websocket || !was_polling : !asked->polling || !on_polling) {
+            return ENGINEIO_BAD_REQUEST;
+        }
+        return origin_ok(hub, request) ? ADMITTED : ENGINEIO_FORBIDDEN;
+    }
+    if (!slice_is(request->method, "GET")) return ENGINEIO_BAD_METHOD;
+    if (asked->websocket != request->upgrade) return ENGINEIO_BAD_REQUEST;
+    if (!origin_ok(hub, request)) return ENGINEIO_FORBIDDEN;
+    return asked->version_4 ? ADMITTED : ENGINEIO_UNSUPPORTED_VERSION;
+}
+
+static void count_refusal(int error) {
+    static const char *const names[] = {"transport", "sid", "method", "request", "origin", "version"};
+    metric_add_labelled(METRIC_REJECTED, names[error], 1);
+}
+
+static void request_packets(struct hub *hub, const struct endpoint *endpoint, struct http_request *request,
+                            struct slice headers) {
+    struct asked asked = read_query(hub, endpoint, request->query);
+    int error = check(hub, request, &asked);
+    if (error != ADMITTED) {
+        count_refusal(error);
+        polling_refuse(request, (enum engineio_error)error, headers);
+    } else if (asked.session) {
+        polling_continue(asked.session, request, headers);
+    } else {
+        polling_accept(hub, endpoint->kind, handshake_new(request, endpoint->engine_path, loop_wall_ms(hub->loop)),
+                       request, headers);
+    }
+}
+
+bool hub_request(struct hub *hub, struct http_request *request) {
+    struct endpoint endpoint = endpoint_of(hub, request->path);
+    if (endpoint.form == ENDPOINT_NONE) return false;
+    if (endpoint.form == ENDPOINT_PLAIN) {
+        struct http_reply reply = {.status = 426, .extra_headers = SLICE("upgrade: websocket\r\n")};
+        http_reply(&request->exchange, &reply);
+        return true;
+    }
+    struct buffer headers = {0};
+    polling_cors(request, (const char *const *)hub->origins.names, hub->origins.len, &headers);
+    if (slice_is(request->method, "OPTIONS"))
+        polling_preflight(request, buffer_slice(&headers));
+    else
+        request_packets(hub, &endpoint, request, buffer_slice(&headers));
+    buffer_done(&headers);
+    return true;
+}
+
+bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgrade *upgrade_r) {
+    struct endpoint endpoint = endpoint_of(hub, request->path);
+    if (endpoint.form == ENDPOINT_NONE) return false;
+    struct asked asked = {0};
+    int error = ADMITTED;
+    if (endpoint.form == ENDPOINT_PACKETS) {
+        asked = read_query(hub, &endpoint, request->query);
+        error = check(hub, request, &asked);
+    } else if (!origin_ok(hub, request)) {
+        error = ENGINEIO_FORBIDDEN;
+    }
+    if (error != ADMITTED) {
+        count_refusal(error);
+        *upgrade_r = (struct http_upgrade){0};
+        polling_refusal((enum engineio_error)error, &upgrade_r->refusal);
+    } else if (asked.session) {
+        websocket_accept_probe(hub, slice_of(asked.session->id), upgrade_r);
+    } else {
+        websocket_accept(hub, endpoint.kind, handshake_new(request, endpoint.engine_path, loop_wall_ms(hub->loop)),
+                         upgrade_r);
+    }
+    return true;
+}
+
+struct handshake *handshake_new(struct http_request *request, const char *engine_path, uint64_t wall_ms) {
+    struct buffer json = {0};
+    char when[32];
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
+    buffer_append_str(&json, "\"query\":");
+    query_write_json(request->query, &json);
+    buffer_append_str(&json, ",\"headers\":");
+    http_write_headers_json(request, &json);
+    buffer_append_str(&json, ",\"address\":");
+    json_write_string(&json, slice_of(request->address));
+    buffer_printf(&json, ",\"secure\":%s,\"time\":\"%s.%03uZ\"", request->tls ? "true" : "false", when,
+                  (unsigned)(wall_ms % 1000));
+    struct handshake *handshake = handshake_from(buffer_slice(&json), request->address, engine_path);
+    buffer_done(&json);
+    return handshake;
+}
+
+struct handshake *handshake_from(struct slice json, const char *address, const char *engine_path) {
+    struct handshake *handshake = memory_new(sizeof *handshake + json.len + 1);
+    handshake->refs = 1;
+    handshake->address = memory_copy(address, strlen(address));
+    if (engine_path) handshake->engine_path = memory_copy(engine_path, strlen(engine_path));
+    memcpy(handshake->json, json.ptr, json.len);
+    return handshake;
+}
+
+void handshake_unref(struct handshake **handshake_r) {
+    struct handshake *handshake = *handshake_r;
+    *handshake_r = NULL;
+    if (!handshake || --handshake->refs > 0) return;
+    free(handshake->address);
+    free(handshake->engine_path);
+    free(handshake);
+}

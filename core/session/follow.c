@@ -1,0 +1,193 @@
+#include "session/follow.h"
+
+#include <stdlib.h>
+
+#include "channel/log.h"
+#include "session/hub_state.h"
+#include "wire/json.h"
+
+/* The room is joined first, with what is live held back; then the tail is read and cut where live events begin. A
+ * channel that nobody follows yet is read before, to learn its head. */
+struct following {
+    struct list link; /* of the hub's */
+    struct hub *hub;  /* NULL: it has gone */
+    struct channel_log *log;
+    struct store *store;
+    char *socket_id, *channel_id, *since_epoch;
+    struct buffer room;
+    int64_t since_seq, joined_at; /* joined_at: live events come after it; -1: not joined yet */
+    bool was_member, verify;
+    follow_done *done;
+    void *owner;
+};
+
+static void following_read(struct following *following);
+
+static void following_finish(struct following *following, const struct follow_result *result) {
+    following->done(following->owner, result);
+    list_remove(&following->link);
+    buffer_done(&following->room);
+    free(following->socket_id);
+    free(following->channel_id);
+    free(following->since_epoch);
+    free(following);
+}
+
+static void following_fail(struct following *following, enum store_status status) {
+    struct socket *socket = following->hub ? hub_find(following->hub, slice_of(following->socket_id)) : NULL;
+    if (socket && following->joined_at >= 0 && !following->was_member) {
+        socket_leave(socket, buffer_slice(&following->room));
+    }
+    following_finish(following, &(struct follow_result){.status = status, .fork_seq = -1});
+}
+
+/* Holds and joins; live events of the channel come after seq. */
+static bool following_join(struct following *following, int64_t seq) {
+    struct socket *socket = hub_find(following->hub, slice_of(following->socket_id));
+    struct slice room = buffer_slice(&following->room);
+    if (!socket || !socket->session) return false;
+    following->was_member = room_membership(&socket->memberships, room) != NULL;
+    socket_hold(socket);
+    if (!socket_join(socket, room)) return false;
+    following->joined_at = seq;
+    return true;
+}
+
+static int64_t event_seq(struct slice event) {
+    struct json_walk walk;
+    struct slice item;
+    int64_t seq = -1;
+    json_walk_init(&walk, event);
+    if (!json_walk_item(&walk, &item) || !json_walk_item(&walk, &item)) return -1;
+    struct slice value = json_member(item, "seq");
+    if (value.len == 0 || json_type_of(value) != JSON_NUMBER || !json_integer(value, &seq)) return -1;
+    return seq;
+}
+
+/* Appends the events up to seq; the last one's number. */
+static int64_t cut_events(struct slice events, int64_t seq, struct buffer *out) {
+    struct json_walk walk;
+    struct slice event;
+    int64_t last = 0;
+    json_walk_init(&walk, events);
+    buffer_append_char(out, '[');
+    while (json_walk_item(&walk, &event)) {
+        int64_t number = event_seq(event);
+        if (number > seq) break;
+        if (out->len > 1) buffer_append_char(out, ',');
+        buffer_append_slice(out, event);
+        last = number;
+    }
+    buffer_append_char(out, ']');
+    return last;
+}
+
+/* Commits that were under way while nobody followed the channel: they go through the log like all others. */
+static void verified(struct store_request *request) {
+    struct channel_log *log = request->owner;
+    struct json_walk walk;
+    struct slice event;
+    if (request->status != STORE_OK || request->json.len == 0) return;
+    json_walk_init(&walk, buffer_slice(&request->json));
+    while (json_walk_item(&walk, &event)) {
+        int64_t seq = event_seq(event);
+        if (seq > 0) channel_log_committed(log, request->channel_id, seq, slice_of(request->epoch_r), event);
+    }
+}
+
+static void following_verify(struct following *following, struct slice epoch) {
+    struct store_request *request = store_request_new(STORE_EVENTS, verified, following->log);
+    request->channel_id = store_request_copy(request, slice_of(following->channel_id));
+    request->epoch = store_request_copy(request, epoch);
+    request->seq = following->joined_at;
+    request->limit = CHANNEL_HOLD_MAX;
+    store_submit(following->store, &request);
+}
+
+static void following_answer(struct following *following, struct store_request *request) {
+    struct buffer events = {0};
+    struct follow_result result = {.status = STORE_OK, .seq = following->joined_at, .fork_seq = -1};
+    result.epoch = slice_of(request->epoch_r);
+    result.events = SLICE("[]");
+    if (following->since_seq >= 0) {
+        int64_t last = cut_events(buffer_slice(&request->json), following->joined_at, &events);
+        result.events = buffer_slice(&events);
+        if (request->fork_r >= 0) result.fork_seq = request->fork_r;
+        if (request->floor_r > 0) {
+            result.gap_from = following->since_seq + 1;
+            result.gap_to = request->floor_r;
+            result.gap_reason = "trimmed";
+        }
+        if (request->more && last < following->joined_at) {
+            result.gap_from = (request->fork_r >= 0 ? request->fork_r : following->since_seq) + 1;
+            result.gap_to = following->joined_at;
+            result.gap_reason = "too_large";
+            result.events = SLICE("[]");
+        }
+    }
+    if (following->verify) following_verify(following, result.epoch);
+    following_finish(following, &result);
+    buffer_done(&events);
+}
+
+static void following_heard(struct store_request *request) {
+    struct following *following = request->owner;
+    if (request->status != STORE_OK || !following->hub) {
+        following_fail(following, request->status == STORE_OK ? STORE_UNAVAILABLE : request->status);
+        return;
+    }
+    if (following->joined_at >= 0) {
+        following_answer(following, request);
+        return;
+    }
+    struct slice channel_id = slice_of(following->channel_id);
+    int64_t delivered = channel_log_delivered(following->log, channel_id);
+    if (delivered < 0) channel_log_follow(following->log, channel_id, request->seq_r, slice_of(request->epoch_r));
+    following->verify = delivered < 0;
+    if (!following_join(following, delivered < 0 ? request->seq_r : delivered)) {
+        following_fail(following, STORE_UNAVAILABLE);
+    } else if (delivered < 0) {
+        following_answer(following, request);
+    } else {
+        following_read(following); /* somebody came first: the tail must reach to where the log is now */
+    }
+}
+
+static void following_read(struct following *following) {
+    bool cursor = following->since_seq >= 0;
+    struct store_request *request =
+        store_request_new(cursor ? STORE_EVENTS : STORE_CHANNEL, following_heard, following);
+    request->channel_id = store_request_copy(request, slice_of(following->channel_id));
+    if (cursor) {
+        request->epoch = store_request_copy(request, slice_of(following->since_epoch));
+        request->seq = following->since_seq;
+        request->limit = STORE_EVENTS_MAX;
+    }
+    store_submit(following->store, &request);
+}
+
+void follow_channel(struct hub *hub, struct channel_log *log, struct store *store, struct slice socket_id,
+                    struct slice channel_id, int64_t since_seq, struct slice since_epoch, follow_done *done,
+                    void *owner) {
+    struct following *following = NEW(struct following);
+    following->hub = hub;
+    following->log = log;
+    following->store = store;
+    following->socket_id = memory_copy(socket_id.ptr, socket_id.len);
+    following->channel_id = memory_copy(channel_id.ptr, channel_id.len);
+    following->since_epoch = memory_copy(since_epoch.ptr, since_epoch.len);
+    following->since_seq = since_seq;
+    following->joined_at = -1;
+    following->done = done;
+    following->owner = owner;
+    channel_room_name(&following->room, channel_id);
+    list_append(&hub->followings, &following->link);
+    int64_t delivered = channel_log_delivered(log, channel_id);
+    if (delivered >= 0) following_join(following, delivered); /* if that fails, once more when the store answers */
+    following_read(following);
+}
+
+void hub_forget_followings(struct hub *hub) {
+    struct list *link;
+    while ((link = list_pop(&hub->followings))) CONTAINER(link, struct following, link)->hub = NULL;
+}

@@ -1,0 +1,289 @@
+#include "session/hub.h"
+
+#include <stdlib.h>
+
+#include "base/ids.h"
+#include "session/dispatch.h"
+#include "session/hub_state.h"
+#include "session/recovery.h"
+#include "wire/frame.h"
+
+void name_list_set(struct name_list *list, const char *const *names, size_t len) {
+    for (size_t i = 0; i < list->len; i++) free(list->names[i]);
+    free(list->names);
+    list->names = len ? NEW_ARRAY(char *, len) : NULL;
+    list->len = len;
+    for (size_t i = 0; i < len; i++) list->names[i] = memory_copy(names[i], strlen(names[i]));
+}
+
+/* End of a turn: what is queued is written, what has ended is freed. */
+
+static void flush_run(struct loop_task *task) {
+    struct hub *hub = CONTAINER(task, struct hub, flush_task);
+    struct list *link;
+    while ((link = list_pop(&hub->to_flush))) session_flush(CONTAINER(link, struct session, flush_link));
+}
+
+static void reap_run(struct loop_task *task) {
+    struct hub *hub = CONTAINER(task, struct hub, reap_task);
+    struct list *link;
+    while ((link = list_pop(&hub->dead_sockets))) socket_free(CONTAINER(link, struct socket, link));
+    while ((link = list_pop(&hub->dead_sessions))) session_free(CONTAINER(link, struct session, sockets));
+}
+
+void hub_bury_session(struct session *session) {
+    list_append(&session->hub->dead_sessions, &session->sockets); /* its list of sockets is empty by now */
+    loop_reap(session->hub->loop, &session->hub->reap_task);
+}
+
+void hub_bury_socket(struct socket *socket) {
+    list_append(&socket->hub->dead_sockets, &socket->link);
+    loop_reap(socket->hub->loop, &socket->hub->reap_task);
+}
+
+/* The hub. */
+
+static struct packet *engine_packet(const char *text) {
+    return packet_new_engine(slice_of(text));
+}
+
+struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_settings *settings) {
+    struct hub *hub = NEW(struct hub);
+    hub->loop = loop;
+    hub->rooms = rooms;
+    hub->sessions = map_new();
+    hub->sockets = map_new();
+    hub->users = map_new();
+    hub->records.by_pid = map_new();
+    list_init(&hub->records.sockets);
+    loop_timer_init(&hub->records.timer, loop, recovery_expired);
+    list_init(&hub->to_flush);
+    list_init(&hub->dead_sessions);
+    list_init(&hub->dead_sockets);
+    list_init(&hub->partings);
+    list_init(&hub->followings);
+    loop_task_init(&hub->flush_task, flush_run);
+    loop_task_init(&hub->reap_task, reap_run);
+    id_random(hub->node, 4);
+    hub->shared.ping = engine_packet("2");
+    hub->shared.probe_pong = engine_packet("3probe");
+    hub->shared.noop = engine_packet("6");
+    hub->shared.close = engine_packet("1");
+    frame_write(&hub->shared.plain_ping, FRAME_PING, false, SLICE_NONE);
+    hub_set(hub, settings);
+    return hub;
+}
+
+void hub_set(struct hub *hub, const struct hub_settings *settings) {
+    hub->settings = *settings;
+    free(hub->path);
+    free(hub->plain_path);
+    hub->path = memory_copy(settings->path, strlen(settings->path));
+    hub->plain_path = memory_copy(settings->plain_path, strlen(settings->plain_path));
+    name_list_set(&hub->origins, settings->origins, settings->origins_len);
+    hub->settings.path = hub->path;
+    hub->settings.plain_path = hub->plain_path;
+    hub->settings.origins = NULL; /* hub->origins */
+}
+
+void hub_set_policy(struct hub *hub, struct policy *policy) {
+    hub->policy = policy;
+}
+
+void hub_set_engines(struct hub *hub, const char *const *paths, size_t len) {
+    name_list_set(&hub->engines, paths, len);
+}
+
+void hub_set_namespaces(struct hub *hub, const char *const *names, size_t len) {
+    name_list_set(&hub->namespaces, names, len);
+}
+
+static void free_transports(struct hub *hub) {
+    size_t cursor = 0;
+    struct session *session;
+    while ((session = map_next(hub->sessions, &cursor))) {
+        session_close(session, CLOSE_SHUTTING_DOWN);
+        struct transport *transport = session->transport;
+        session->transport = NULL;
+        if (transport) transport->session = NULL;
+        if (session->state == SESSION_GONE) continue; /* buried already */
+        session->state = SESSION_GONE;
+        loop_timer_cancel(&session->timing.timer);
+        hub_bury_session(session);
+    }
+}
+
+void hub_free(struct hub **hub_r) {
+    struct hub *hub = *hub_r;
+    if (!hub) return;
+    hub->policy = NULL;
+    free_transports(hub);
+    recovery_drop_all(hub);
+    hub_forget_partings(hub);
+    hub_forget_followings(hub);
+    loop_timer_cancel(&hub->records.timer);
+    loop_task_cancel(&hub->flush_task);
+    loop_task_cancel(&hub->reap_task);
+    reap_run(&hub->reap_task);
+    struct packet **shared[] = {&hub->shared.ping, &hub->shared.probe_pong, &hub->shared.noop, &hub->shared.close};
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) packet_unref(shared[i]);
+    struct buffer *buffers[] = {&hub->shared.plain_ping, &hub->scratch.gather, &hub->scratch.text, &hub->scratch.name,
+                                &hub->scratch.handshake};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_done(buffers[i]);
+    struct name_list *lists[] = {&hub->origins, &hub->engines, &hub->namespaces};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) name_list_set(lists[i], NULL, 0);
+    map_free(&hub->sessions);
+    map_free(&hub->sockets);
+    map_free(&hub->users);
+    map_free(&hub->records.by_pid);
+    free(hub->path);
+    free(hub->plain_path);
+    free(hub);
+    *hub_r = NULL;
+}
+
+bool hub_has_namespace(const struct hub *hub, struct slice name) {
+    if (slice_is(name, "/")) return true;
+    for (size_t i = 0; i < hub->namespaces.len; i++) {
+        if (slice_is(name, hub->namespaces.names[i])) return true;
+    }
+    return false;
+}
+
+bool hub_policy_handles(const struct hub *hub, enum policy_point point, struct slice namespace_name) {
+    return hub->policy && hub->policy->ops->handles(hub->policy, point, namespace_name, SLICE_NONE);
+}
+
+/* Users. */
+
+struct user *hub_user(struct hub *hub, struct slice id) {
+    struct user *user = map_find(hub->users, id);
+    if (!user) {
+        user = memory_new(sizeof *user + id.len + 1);
+        memcpy(user->id, id.ptr, id.len);
+        list_init(&user->sockets);
+        map_put(hub->users, slice_of(user->id), user);
+    }
+    user->refs++;
+    return user;
+}
+
+void hub_unref_user(struct hub *hub, struct user **user_r) {
+    struct user *user = *user_r;
+    *user_r = NULL;
+    if (--user->refs > 0) return;
+    map_remove(hub->users, slice_of(user->id));
+    free(user);
+}
+
+void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *owner, struct socket *socket),
+                      void *owner) {
+    struct user *user = map_find(hub->users, user_id);
+    if (!user) return;
+    struct buffer sockets = {0}; /* fn may end any of them */
+    LIST_EACH(&user->sockets, link) {
+        struct socket *socket = CONTAINER(link, struct socket, user_link);
+        buffer_append(&sockets, (const char *)&socket, sizeof socket);
+    }
+    for (size_t at = 0; at < sockets.len; at += sizeof(struct socket *)) {
+        struct socket *socket;
+        memcpy(&socket, sockets.ptr + at, sizeof socket);
+        if (socket->session) fn(owner, socket);
+    }
+    buffer_done(&sockets);
+}
+
+/* Of the sockets that a user has in one session, the first stands for all. */
+static bool stands_for_session(const struct socket *socket) {
+    LIST_EACH(&socket->session->sockets, link) {
+        struct socket *other = CONTAINER(link, struct socket, link);
+        if (other->user == socket->user) return other == socket;
+    }
+    return false;
+}
+
+size_t hub_user_sessions(struct hub *hub, struct slice user_id) {
+    struct user *user = map_find(hub->users, user_id);
+    size_t n = 0;
+    if (!user) return 0;
+    LIST_EACH(&user->sockets, link) n += stands_for_session(CONTAINER(link, struct socket, user_link));
+    return n;
+}
+
+struct closing {
+    enum close_reason reason;
+    size_t sessions;
+};
+
+static void close_one(void *owner, struct socket *socket) {
+    struct closing *closing = owner;
+    closing->sessions++;
+    socket_close(socket, closing->reason);
+}
+
+size_t hub_close_user(struct hub *hub, struct slice user_id, enum close_reason reason) {
+    struct closing closing = {.reason = reason};
+    hub_each_of_user(hub, user_id, close_one, &closing);
+    return closing.sessions;
+}
+
+/* All. */
+
+void hub_close_all(struct hub *hub, enum close_reason reason) {
+    size_t cursor = 0;
+    struct session *session;
+    while ((session = map_next(hub->sessions, &cursor))) session_close(session, reason);
+}
+
+struct socket *hub_find(struct hub *hub, struct slice socket_id) {
+    return map_find(hub->sockets, socket_id);
+}
+
+struct rooms *hub_rooms(struct hub *hub) {
+    return hub->rooms;
+}
+
+size_t hub_sessions(const struct hub *hub) {
+    return hub->sessions_open;
+}
+
+size_t hub_queued_bytes(const struct hub *hub) {
+    size_t cursor = 0, bytes = 0;
+    const struct session *session;
+    while ((session = map_next(hub->sessions, &cursor))) bytes += session->outbox.queue.bytes;
+    return bytes;
+}
+
+size_t hub_events_waiting(const struct hub *hub) {
+    size_t cursor = 0, events = 0;
+    const struct session *session;
+    while ((session = map_next(hub->sessions, &cursor))) events += dispatch_waiting(session);
+    return events;
+}
+
+void hub_broadcast(struct hub *hub, struct slice args) {
+    struct room_emit emit = {.namespace_name = SLICE("/"), .class = PACKET_MESSAGE, .args = args};
+    room_emit(hub->rooms, &emit);
+    for (size_t i = 0; i < hub->namespaces.len; i++) {
+        emit.namespace_name = slice_of(hub->namespaces.names[i]);
+        room_emit(hub->rooms, &emit);
+    }
+}
+
+bool engine_send(struct hub *hub, struct slice session_id, struct slice data, bool binary) {
+    struct session *session = map_find(hub->sessions, session_id);
+    if (!session || session->state != SESSION_OPEN || session->kind != SESSION_ENGINE) return false;
+    struct packet *packet;
+    if (binary) {
+        packet = packet_new_binary(data);
+    } else {
+        struct buffer *text = &hub->scratch.text;
+        buffer_clear(text);
+        buffer_append_char(text, '4');
+        buffer_append_slice(text, data);
+        packet = packet_new_engine(buffer_slice(text));
+    }
+    session_push(session, packet);
+    packet_unref(&packet);
+    return true;
+}

@@ -1,0 +1,61 @@
+/* hub_state.h - what all sessions of a worker share. For this folder only. */
+#ifndef SESSION_HUB_STATE_H
+#define SESSION_HUB_STATE_H
+
+#include "base/map.h"
+#include "session/place.h"
+
+struct name_list {
+    char **names;
+    size_t len;
+};
+void name_list_set(struct name_list *list, const char *const *names, size_t len);
+
+/* Packets and bytes that everyone gets. */
+struct hub_shared {
+    struct packet *ping, *probe_pong, *noop, *close;
+    struct buffer plain_ping;
+};
+
+struct hub_scratch {
+    struct buffer gather, text, name, handshake;
+};
+
+/* Detached sockets, oldest first. */
+struct hub_records {
+    struct list sockets;
+    size_t len, bytes;
+    struct loop_timer timer;
+    struct map *by_pid; /* attached ones too */
+};
+
+struct hub {
+    struct loop *loop;
+    struct rooms *rooms;
+    struct policy *policy;
+    struct hub_settings settings;
+    char *path, *plain_path;
+    struct name_list origins, engines, namespaces;
+    char node[5];         /* of session ids */
+    size_t sessions_open; /* those that are not ending */
+    struct map *sessions, *sockets, *users;
+    struct hub_records records;
+    struct list to_flush;                    /* sessions */
+    struct list dead_sessions, dead_sockets; /* freed at the end of the turn */
+    struct list partings;                    /* scripts hear of an end */
+    struct list followings;                  /* the store is asked for a channel's tail */
+    struct loop_task flush_task, reap_task;
+    struct hub_shared shared;
+    struct hub_scratch scratch;
+};
+
+bool hub_has_namespace(const struct hub *hub, struct slice name);
+void hub_bury_session(struct session *session);
+void hub_bury_socket(struct socket *socket);
+void hub_forget_partings(struct hub *hub);
+void hub_forget_followings(struct hub *hub);
+struct user *hub_user(struct hub *hub, struct slice id);
+void hub_unref_user(struct hub *hub, struct user **user);
+bool hub_policy_handles(const struct hub *hub, enum policy_point point, struct slice namespace_name);
+
+#endif

@@ -1,0 +1,55 @@
+#include "session/inbox.h"
+
+#include <stdlib.h>
+
+void inbox_init(struct inbox *inbox) {
+    *inbox = (struct inbox){0};
+    list_init(&inbox->items);
+}
+
+static struct slice place(char **at, struct slice bytes) {
+    struct slice copy = {*at, bytes.len};
+    if (bytes.len > 0) memcpy(*at, bytes.ptr, bytes.len);
+    *at += bytes.len;
+    return copy;
+}
+
+void inbox_push(struct inbox *inbox, const struct arrival *arrival) {
+    size_t len = arrival->namespace_name.len + arrival->json.len;
+    for (unsigned i = 0; i < arrival->attachments_len; i++) len += arrival->attachments[i].len;
+    size_t head = sizeof(struct inbox_item) + sizeof(struct slice) * arrival->attachments_len;
+    struct inbox_item *item = memory_new(head + len);
+    char *at = (char *)item + head;
+    item->bytes = head + len;
+    item->arrival = *arrival;
+    item->arrival.namespace_name = place(&at, arrival->namespace_name);
+    item->arrival.json = place(&at, arrival->json);
+    if (arrival->event.len > 0) {
+        item->arrival.event.ptr = item->arrival.json.ptr + (arrival->event.ptr - arrival->json.ptr);
+    }
+    for (unsigned i = 0; i < arrival->attachments_len; i++) {
+        item->attachments[i] = place(&at, arrival->attachments[i]);
+    }
+    item->arrival.attachments = item->attachments;
+    list_append(&inbox->items, &item->link);
+    inbox->bytes += item->bytes;
+    inbox->len++;
+}
+
+struct inbox_item *inbox_first(const struct inbox *inbox) {
+    return inbox->len ? CONTAINER(inbox->items.next, struct inbox_item, link) : NULL;
+}
+
+struct inbox_item *inbox_pop(struct inbox *inbox) {
+    struct inbox_item *item = inbox_first(inbox);
+    if (!item) return NULL;
+    list_remove(&item->link);
+    inbox->bytes -= item->bytes;
+    inbox->len--;
+    return item;
+}
+
+void inbox_done(struct inbox *inbox) {
+    struct inbox_item *item;
+    while ((item = inbox_pop(inbox))) free(item);
+}

@@ -1,0 +1,53 @@
+/* inbox.h - packets of one session that wait their turn: copies, in order of arrival. */
+#ifndef SESSION_INBOX_H
+#define SESSION_INBOX_H
+
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/slice.h"
+
+enum arrival_kind {
+    ARRIVAL_CONNECT,
+    ARRIVAL_DISCONNECT,
+    ARRIVAL_EVENT,
+    ARRIVAL_ACK,
+    ARRIVAL_CONNECT_ERROR, /* only servers send it */
+    ARRIVAL_ENGINE         /* a message to a bare engine */
+};
+
+/* What a client sent, whatever it speaks; slices are borrowed. */
+struct arrival {
+    enum arrival_kind kind;
+    struct slice namespace_name;
+    bool has_id, binary; /* binary: ENGINE only */
+    uint64_t id;
+    struct slice json;  /* CONNECT: an object or empty; EVENT: [event, arg…]; ACK: [arg…]; ENGINE: the message */
+    struct slice event; /* EVENT: the first item, within json */
+    const struct slice *attachments;
+    unsigned attachments_len;
+};
+
+/* An arrival with its bytes, in one allocation. */
+struct inbox_item {
+    struct list link;
+    size_t bytes;
+    struct arrival arrival;
+    struct slice attachments[];
+};
+
+/* {0} and inbox_init: empty. */
+struct inbox {
+    struct list items;
+    size_t bytes;
+    unsigned len;
+};
+
+void inbox_init(struct inbox *inbox);
+void inbox_push(struct inbox *inbox, const struct arrival *arrival);
+struct inbox_item *inbox_first(const struct inbox *inbox);
+/* The caller frees it with free. */
+struct inbox_item *inbox_pop(struct inbox *inbox);
+void inbox_done(struct inbox *inbox);
+
+#endif

@@ -1,0 +1,52 @@
+/* outbox.h - what waits to be written to one client: references to shared packets, bounded.
+ *
+ * One write a client and loop turn: a single packet goes from its shared bytes, several are gathered. When there is no
+ * room, what may be lost goes first (volatile, then presence); control is never shed. The outbox knows no sockets:
+ * whoever pushes hears that a message found no room.
+ */
+#ifndef SESSION_OUTBOX_H
+#define SESSION_OUTBOX_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "wire/packet.h"
+
+struct transport;
+
+/* A ring of references, allocated when first needed. {0} is empty. */
+struct packet_queue {
+    struct packet **ring;
+    uint32_t head, len, cap;
+    size_t bytes;
+};
+void packet_queue_push(struct packet_queue *queue, struct packet *packet);
+/* The caller owns the reference; NULL: empty. */
+struct packet *packet_queue_pop(struct packet_queue *queue);
+struct packet *packet_queue_at(const struct packet_queue *queue, uint32_t index);
+/* Drops all packets of a class; their bytes are returned. */
+size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class);
+void packet_queue_done(struct packet_queue *queue);
+
+struct outbox {
+    struct packet_queue queue;
+    size_t control_bytes; /* of queue.bytes */
+};
+
+enum outbox_verdict {
+    OUTBOX_QUEUED,
+    OUTBOX_SHED,    /* the packet itself was dropped, and counted */
+    OUTBOX_NO_ROOM, /* a message: not queued */
+    OUTBOX_OVERFLOW /* control beyond its own cap: the client reads nothing and asks for more */
+};
+
+enum { OUTBOX_CONTROL_FACTOR = 4, OUTBOX_CONTROL_MIN = 4 << 20, OUTBOX_POLL_BYTES = 262144 };
+
+enum outbox_verdict outbox_push(struct outbox *outbox, struct packet *packet, size_t max_bytes);
+/* Without a bound (a replay, which has its own). */
+void outbox_push_always(struct outbox *outbox, struct packet *packet);
+/* Writes until the transport is full or nothing is left. True: something was written. */
+bool outbox_flush(struct outbox *outbox, struct transport *transport, enum packet_form form, struct buffer *scratch);
+void outbox_done(struct outbox *outbox);
+
+#endif

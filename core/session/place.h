@@ -1,0 +1,75 @@
+/* place.h - what a socket is made of. For this folder only; socket.h is what others see.
+ *
+ * A socket outlives its session: detached, it is the record from which a recovery continues, under the same ids. A
+ * recovery moves it to the new session, so that whatever still happens to the old one cannot touch it.
+ */
+#ifndef SESSION_PLACE_H
+#define SESSION_PLACE_H
+
+#include "channel/room.h"
+#include "session/session.h"
+#include "session/socket.h"
+
+enum { SOCKET_ID_LEN = 20, PID_LEN = 22, SOCKET_STATE_MAX = 4096, SOCKET_CALLS_MAX = 64, SOCKET_ROOM_NAME_MAX = 128 };
+
+/* A user with sockets. */
+struct user {
+    unsigned refs;
+    struct list sockets; /* connected ones */
+    char id[];
+};
+
+/* What a recovery needs beside the socket's rooms. */
+struct record {
+    char pid[PID_LEN + 1]; /* empty: not recoverable */
+    uint64_t start_offset;
+    uint64_t confirmed_offset; /* the client has all up to here: it answered a later ping */
+    struct buffer rooms;       /* while detached: room_save */
+    uint64_t expires_ms;
+};
+
+struct connecting; /* connect.c: the client's CONNECT is being answered */
+
+struct socket {
+    struct receiver receiver;
+    struct hub *hub;
+    struct session *session; /* NULL: detached, or ended */
+    struct list link;        /* of the session's sockets; detached: of the hub's */
+    struct list user_link;
+    struct list memberships;
+    char id[SOCKET_ID_LEN + 1];
+    bool guest, recovered, announced; /* announced: scripts know of it and will hear of its end */
+    bool replaying, lagging, holding;
+    uint16_t rooms_len;
+    char *namespace_name;
+    struct user *user;
+    char *user_json, *auth_json, *state_json; /* NULL: null */
+    struct handshake *handshake;
+    struct record record;
+    uint64_t lag_offset; /* lagging: delivered up to here */
+    struct packet_queue held;
+    struct list calls; /* questions to the client */
+    uint64_t next_call_id;
+    struct connecting *connecting;
+};
+
+struct socket *socket_new(struct session *session, struct slice namespace_name, struct slice auth_json);
+/* Gives it a user; json is an object. */
+void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json);
+struct socket *session_socket(struct session *session, struct slice namespace_name);
+void socket_attach(struct socket *socket, struct session *session);
+/* Leaves session, user and rooms (whose names it keeps). Open calls are answered with GONE. */
+void socket_detach(struct socket *socket);
+/* Ends or, when keep, stays as a record; scripts are asked if they know of it. */
+void socket_part(struct socket *socket, const char *reason, bool keep);
+/* Joins the rooms that every socket has. */
+void socket_join_own_rooms(struct socket *socket);
+/* What was held back goes out. */
+void socket_release(struct socket *socket);
+/* A lagging socket's session has room again. False: its log does not reach back. */
+bool socket_catch_up(struct socket *socket) MUST_CHECK;
+void socket_send(struct socket *socket, enum socketio_type type, struct slice json);
+void socket_hear_ack(struct socket *socket, const struct arrival *ack);
+void socket_free(struct socket *socket);
+
+#endif

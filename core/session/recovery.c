@@ -1,0 +1,157 @@
+#include "session/recovery.h"
+
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "session/hub_state.h"
+
+static size_t record_bytes(const struct socket *socket) {
+    return sizeof *socket + socket->record.rooms.cap + (socket->user_json ? strlen(socket->user_json) : 0) +
+           (socket->auth_json ? strlen(socket->auth_json) : 0);
+}
+
+void recovery_offer(struct socket *socket) {
+    struct record *record = &socket->record;
+    if (!socket->hub->settings.recovery_window_ms) return;
+    if (!record->pid[0]) {
+        id_random(record->pid, PID_LEN);
+        map_put(socket->hub->records.by_pid, slice_of(record->pid), socket);
+    }
+    if (!socket->recovered) record->start_offset = rooms_offset(socket->hub->rooms);
+}
+
+static struct socket *oldest(struct hub_records *records) {
+    return list_empty(&records->sockets) ? NULL : CONTAINER(records->sockets.next, struct socket, link);
+}
+
+static void timer_arm(struct hub *hub) {
+    struct socket *first = oldest(&hub->records);
+    uint64_t now = loop_now_ms(hub->loop);
+    if (!first)
+        loop_timer_cancel(&hub->records.timer);
+    else
+        loop_timer_set(&hub->records.timer, first->record.expires_ms > now ? first->record.expires_ms - now : 1);
+}
+
+/* Out of the list of detached ones. */
+static void record_unlist(struct socket *socket) {
+    struct hub_records *records = &socket->hub->records;
+    list_remove(&socket->link);
+    records->len--;
+    records->bytes -= record_bytes(socket);
+    socket->record.expires_ms = 0;
+}
+
+void recovery_keep(struct socket *socket) {
+    struct hub *hub = socket->hub;
+    struct hub_records *records = &hub->records;
+    socket->record.expires_ms = loop_now_ms(hub->loop) + hub->settings.recovery_window_ms;
+    list_append(&records->sockets, &socket->link);
+    records->len++;
+    records->bytes += record_bytes(socket);
+    while (records->len > RECOVERY_SOCKETS_MAX || records->bytes > RECOVERY_BYTES_MAX) {
+        struct socket *first = oldest(records);
+        recovery_drop(first);
+        hub_bury_socket(first);
+    }
+    timer_arm(hub);
+}
+
+void recovery_drop(struct socket *socket) {
+    if (socket->record.expires_ms) record_unlist(socket);
+    if (!socket->record.pid[0]) return;
+    map_remove(socket->hub->records.by_pid, slice_of(socket->record.pid));
+    socket->record.pid[0] = 0;
+}
+
+static void drop_until(struct hub *hub, uint64_t now) {
+    struct socket *first;
+    while ((first = oldest(&hub->records)) && first->record.expires_ms <= now) {
+        recovery_drop(first);
+        hub_bury_socket(first);
+    }
+}
+
+void recovery_expired(struct loop_timer *timer) {
+    struct hub *hub = CONTAINER(timer, struct hub, records.timer);
+    drop_until(hub, loop_now_ms(hub->loop));
+    timer_arm(hub);
+}
+
+void recovery_drop_all(struct hub *hub) {
+    drop_until(hub, UINT64_MAX);
+}
+
+/* Lower bound of what the client may have missed. What it says may be old (its last event was long ago, or of an
+ * earlier socket); what it confirmed by a pong, and what was before its beginning, it does not need. */
+static bool missed_after(const struct socket *socket, struct slice said, uint64_t *offset_r) {
+    uint64_t offset = 0;
+    if (said.len > 0 && !room_offset_read(socket->hub->rooms, said, &offset)) return false;
+    if (offset > rooms_offset(socket->hub->rooms)) return false;
+    if (socket->record.start_offset > offset) offset = socket->record.start_offset;
+    if (socket->record.confirmed_offset > offset) offset = socket->record.confirmed_offset;
+    *offset_r = offset;
+    return true;
+}
+
+static void rejoin(struct socket *socket) {
+    struct slice rooms = buffer_slice(&socket->record.rooms);
+    struct slice namespace_name = slice_of(socket->namespace_name);
+    while (rooms.len > 0) {
+        uint64_t since;
+        uint16_t len;
+        memcpy(&since, rooms.ptr, sizeof since);
+        memcpy(&len, rooms.ptr + sizeof since, sizeof len);
+        rooms = slice_from(rooms, sizeof since + sizeof len);
+        struct slice name = {rooms.ptr, len};
+        room_join(socket->hub->rooms, namespace_name, name, &socket->receiver, &socket->memberships, since);
+        rooms = slice_from(rooms, len);
+    }
+    buffer_done(&socket->record.rooms);
+}
+
+static void nobody_deliver(struct receiver *receiver, struct packet *packet) {}
+
+/* Would the replay be whole? Asked before scripts hear of the recovery. */
+static bool replay_possible(struct socket *socket, uint64_t offset) {
+    static const struct receiver_ops nobody_ops = {nobody_deliver};
+    struct receiver nobody = {.ops = &nobody_ops};
+    const struct hub_settings *settings = &socket->hub->settings;
+    return rooms_replay(socket->hub->rooms, &socket->memberships, &nobody, offset, settings->recovery_events,
+                        settings->recovery_bytes);
+}
+
+static const char *judge(const struct recovery_claim *claim, const struct socket *socket) {
+    if (!socket || !slice_equal(claim->namespace_name, slice_of(socket->namespace_name))) return "unknown";
+    bool same = claim->guest ? socket->guest : slice_is(claim->user_id, socket->user->id);
+    return same ? NULL : "user";
+}
+
+struct socket *recovery_take(struct hub *hub, const struct recovery_claim *claim, uint64_t *offset_r) {
+    struct socket *socket = claim->pid.len == PID_LEN ? map_find(hub->records.by_pid, claim->pid) : NULL;
+    const char *refusal = judge(claim, socket);
+    if (refusal) {
+        metric_add_labelled(METRIC_RECOVERED, refusal, 1);
+        return NULL;
+    }
+    struct session *old = socket->session;
+    if (old)
+        socket_detach(socket);
+    else
+        record_unlist(socket);
+    if (old) session_close(old, CLOSE_REPLACED);
+    rejoin(socket);
+    if (missed_after(socket, claim->offset, offset_r) && replay_possible(socket, *offset_r)) return socket;
+    metric_add_labelled(METRIC_RECOVERED, "trimmed", 1);
+    recovery_drop(socket);
+    socket_part(socket, "transport close", false);
+    return NULL;
+}
+
+bool recovery_replay(struct socket *socket, uint64_t offset) {
+    const struct hub_settings *settings = &socket->hub->settings;
+    socket->replaying = true;
+    bool whole = rooms_replay(socket->hub->rooms, &socket->memberships, &socket->receiver, offset,
+                              settings->recovery_events, settings->recovery_bytes);
+    socket->replaying = false;
+    return whole;
+}

@@ -1,0 +1,528 @@
+#include "session/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "session/assembly.h"
+#include "session/dispatch.h"
+#include "session/hub_state.h"
+#include "wire/engineio.h"
+
+enum session_input { INPUT_PACKET, INPUT_PONG, INPUT_DRAINED, INPUT_BROKEN, INPUT_DUE };
+struct session_news {
+    enum session_input input;
+    const struct engineio_packet *packet; /* PACKET */
+    enum session_deadline deadline;       /* DUE */
+    enum close_reason reason;             /* BROKEN */
+};
+
+static void session_step(struct session *session, const struct session_news *news);
+
+static void session_set_state(struct session *session, enum session_state state) {
+    static const char *const names[] = {"open", "closing", "gone"};
+    LOG(LOG_DEBUG, "session.state", LOG_TEXT("from", names[session->state]), LOG_TEXT("to", names[state]));
+    session->state = state;
+}
+
+/* Deadlines: one timer for the earliest. */
+
+static void timing_arm(struct session_timing *timing, uint64_t now) {
+    uint64_t first = 0;
+    for (int i = 0; i < DEADLINES; i++) {
+        if (timing->due_ms[i] && (!first || timing->due_ms[i] < first)) first = timing->due_ms[i];
+    }
+    if (!first)
+        loop_timer_cancel(&timing->timer);
+    else
+        loop_timer_set(&timing->timer, first > now ? first - now : 1);
+}
+
+void session_deadline_set(struct session *session, enum session_deadline deadline, uint64_t delay_ms) {
+    uint64_t now = loop_now_ms(session->hub->loop);
+    session->timing.due_ms[deadline] = now + delay_ms;
+    timing_arm(&session->timing, now);
+}
+
+void session_deadline_clear(struct session *session, enum session_deadline deadline) {
+    if (!session->timing.due_ms[deadline]) return;
+    session->timing.due_ms[deadline] = 0;
+    timing_arm(&session->timing, loop_now_ms(session->hub->loop));
+}
+
+static void deadlines_clear(struct session *session) {
+    memset(session->timing.due_ms, 0, sizeof session->timing.due_ms);
+    loop_timer_cancel(&session->timing.timer);
+}
+
+static void timer_fired(struct loop_timer *timer) {
+    struct session *session = CONTAINER(timer, struct session, timing.timer);
+    uint64_t now = loop_now_ms(session->hub->loop);
+    for (int i = 0; i < DEADLINES; i++) {
+        if (!session->timing.due_ms[i] || session->timing.due_ms[i] > now) continue;
+        session->timing.due_ms[i] = 0;
+        session_step(session, &(struct session_news){.input = INPUT_DUE, .deadline = i});
+    }
+    timing_arm(&session->timing, now);
+}
+
+/* Heartbeat: the server pings on schedule, whatever else flows; only a pong counts. */
+
+static void heartbeat_ping(struct session *session) {
+    struct hub *hub = session->hub;
+    session->timing.heartbeat = HEARTBEAT_QUEUED;
+    session->timing.ping_offset = session->lagging ? 0 : rooms_offset(hub->rooms);
+    LIST_EACH(&session->sockets, link) {
+        if (CONTAINER(link, struct socket, link)->held.len > 0) session->timing.ping_offset = 0;
+    }
+    if (session->kind != SESSION_PLAIN) session_push(session, hub->shared.ping);
+    session_flush_later(session);
+}
+
+static void heartbeat_await_pong(struct session *session) {
+    session->timing.heartbeat = HEARTBEAT_SENT;
+    if (!session->paused) session_deadline_set(session, DEADLINE_PONG, session->timing.ping_timeout_ms);
+}
+
+static void heartbeat_pong(struct session *session) {
+    if (session->timing.heartbeat == HEARTBEAT_RESTING) {
+        metric_add_labelled(METRIC_REJECTED, "pong", 1);
+        return;
+    }
+    session->timing.heartbeat = HEARTBEAT_RESTING;
+    session_deadline_clear(session, DEADLINE_PONG);
+    session_deadline_set(session, DEADLINE_PING, session->timing.ping_interval_ms);
+    LIST_EACH(&session->sockets, link) {
+        struct record *record = &CONTAINER(link, struct socket, link)->record;
+        if (session->timing.ping_offset > record->confirmed_offset) {
+            record->confirmed_offset = session->timing.ping_offset;
+        }
+    }
+}
+
+void session_pause(struct session *session, uint8_t why, bool paused) {
+    uint8_t before = session->paused;
+    session->paused = paused ? before | why : before & ~why;
+    if (!session->paused == !before || !session->transport) return;
+    session->transport->ops->pause(session->transport, session->paused);
+    if (session->timing.heartbeat != HEARTBEAT_SENT) return;
+    if (session->paused)
+        session_deadline_clear(session, DEADLINE_PONG);
+    else
+        session_deadline_set(session, DEADLINE_PONG, session->timing.ping_timeout_ms);
+}
+
+/* Out. */
+
+static enum packet_form session_form(const struct session *session) {
+    const struct transport *transport = session->transport;
+    if (transport->ops->polling) return PACKET_POLL;
+    bool deflated = transport->ops->deflates(transport);
+    if (session->kind == SESSION_PLAIN) return deflated ? PACKET_PLAIN_DEFLATED : PACKET_PLAIN;
+    return deflated ? PACKET_FRAME_DEFLATED : PACKET_FRAME;
+}
+
+void session_push(struct session *session, struct packet *packet) {
+    if (session->state != SESSION_OPEN) return;
+    switch (outbox_push(&session->outbox, packet, session->hub->settings.outbox_bytes)) {
+        case OUTBOX_QUEUED:
+        case OUTBOX_SHED:
+            session_flush_later(session);
+            return;
+        case OUTBOX_NO_ROOM: /* a socket's message: socket.c asks before */
+        case OUTBOX_OVERFLOW:
+            session_doom(session, CLOSE_SLOW);
+            return;
+    }
+}
+
+void session_flush_later(struct session *session) {
+    if (!list_empty(&session->flush_link)) return;
+    list_append(&session->hub->to_flush, &session->flush_link);
+    loop_flush(session->hub->loop, &session->hub->flush_task);
+}
+
+void session_doom(struct session *session, enum close_reason reason) {
+    if (session->state != SESSION_OPEN || session->doom >= 0) return;
+    session->doom = (int16_t)reason;
+    session_flush_later(session);
+}
+
+/* What a flush left behind decides on the deadlines of a slow client and of the ping. */
+static void session_settle(struct session *session, bool wrote) {
+    struct transport *transport = session->transport;
+    bool polling = transport->ops->polling;
+    bool stuck = session->outbox.queue.len > 0 || (!polling && transport->ops->blocked(transport));
+    if (!stuck)
+        session_deadline_clear(session, DEADLINE_SLOW);
+    else if (wrote || !session->timing.due_ms[DEADLINE_SLOW]) {
+        session_deadline_set(session, DEADLINE_SLOW, session->hub->settings.slow_close_ms);
+    }
+    if (session->timing.heartbeat != HEARTBEAT_QUEUED || (stuck && !polling)) return;
+    if (session->kind == SESSION_PLAIN) {
+        transport->ops->write(transport, buffer_slice(&session->hub->shared.plain_ping));
+    }
+    heartbeat_await_pong(session);
+}
+
+static void session_catch_up(struct session *session) {
+    if (!session->lagging || session->outbox.queue.bytes > session->hub->settings.outbox_bytes / 2) return;
+    session->lagging = false;
+    LIST_EACH(&session->sockets, link) {
+        struct socket *socket = CONTAINER(link, struct socket, link);
+        if (socket->lagging && !socket_catch_up(socket)) {
+            session_close(session, CLOSE_SLOW);
+            return;
+        }
+    }
+}
+
+void session_flush(struct session *session) {
+    list_remove(&session->flush_link);
+    if (session->state == SESSION_GONE || !session->transport) return;
+    if (session->doom >= 0 && session->state == SESSION_OPEN) {
+        session_close(session, (enum close_reason)session->doom);
+        return;
+    }
+    bool wrote =
+        outbox_flush(&session->outbox, session->transport, session_form(session), &session->hub->scratch.gather);
+    if (session->state == SESSION_CLOSING) {
+        if (session->outbox.queue.len == 0) session->transport->ops->close(session->transport, 1000, SLICE_NONE);
+        return;
+    }
+    session_settle(session, wrote);
+    session_catch_up(session);
+}
+
+/* Upgrade: polling stays in charge until the WebSocket has proven itself. */
+
+static void release_poll(struct session *session) {
+    struct transport *polling = session->transport;
+    if (polling->ops->blocked(polling)) return;
+    if (session->outbox.queue.len == 0) session_push(session, session->hub->shared.noop);
+    session_flush(session);
+}
+
+static void probe_end(struct session *session) {
+    struct transport *probe = session->probe;
+    if (!probe) return;
+    session->probe = NULL;
+    session->upgrade = UPGRADE_NONE;
+    session_deadline_clear(session, DEADLINE_UPGRADE);
+    session_deadline_clear(session, DEADLINE_NOOP);
+    probe->session = NULL;
+    probe->ops->close(probe, 1000, SLICE_NONE);
+}
+
+static void upgrade_finish(struct session *session) {
+    struct transport *polling = session->transport;
+    session->transport = session->probe;
+    session->probe = NULL;
+    session->upgrade = UPGRADE_DONE;
+    session_deadline_clear(session, DEADLINE_UPGRADE);
+    session_deadline_clear(session, DEADLINE_NOOP);
+    session_deadline_clear(session, DEADLINE_SLOW);
+    polling->session = NULL;
+    polling->ops->close(polling, 0, SLICE_NONE);
+    if (session->paused) session->transport->ops->pause(session->transport, true);
+    session_flush_later(session);
+}
+
+static void probe_heard(struct session *session, struct slice message, bool binary) {
+    if (!binary && session->upgrade == UPGRADE_OPENED && slice_is(message, "2probe")) {
+        session->upgrade = UPGRADE_PROBED;
+        session->probe->ops->write(session->probe, packet_bytes(session->hub->shared.probe_pong, PACKET_FRAME));
+        release_poll(session);
+    } else if (!binary && session->upgrade == UPGRADE_PROBED && slice_is(message, "5")) {
+        upgrade_finish(session);
+    } else {
+        probe_end(session);
+    }
+}
+
+bool session_probe(struct session *session, struct transport *probe) {
+    if (session->state != SESSION_OPEN || session->upgrade != UPGRADE_NONE) return false;
+    if (!session->transport || !session->transport->ops->polling) return false;
+    session->probe = probe;
+    probe->session = session;
+    session->upgrade = UPGRADE_OPENED;
+    session_deadline_set(session, DEADLINE_UPGRADE, session->hub->settings.upgrade_timeout_ms);
+    return true;
+}
+
+/* In. */
+
+static void engine_packet(struct session *session, const struct engineio_packet *packet) {
+    switch (packet->type) {
+        case ENGINEIO_MESSAGE:
+            if (session->kind == SESSION_ENGINE)
+                assembly_engine(session, packet->body, packet->binary);
+            else
+                assembly_socketio(session, packet->body, packet->binary);
+            return;
+        case ENGINEIO_PONG:
+            heartbeat_pong(session);
+            return;
+        case ENGINEIO_CLOSE:
+            session_close(session, CLOSE_CLIENT_GONE);
+            return;
+        case ENGINEIO_PING: /* the wrong direction */
+            session_close(session, CLOSE_TRANSPORT_ERROR);
+            return;
+        case ENGINEIO_OPEN:
+        case ENGINEIO_UPGRADE:
+        case ENGINEIO_NOOP:
+            session_close(session, CLOSE_PARSE_ERROR);
+            return;
+    }
+}
+
+static void deadline_passed(struct session *session, enum session_deadline deadline) {
+    switch (deadline) {
+        case DEADLINE_PING:
+            heartbeat_ping(session);
+            return;
+        case DEADLINE_PONG:
+            session_close(session, CLOSE_PING_TIMEOUT);
+            return;
+        case DEADLINE_CONNECT:
+            session_close(session, CLOSE_CONNECT_TIMEOUT);
+            return;
+        case DEADLINE_ATTACHMENT:
+            session_close(session, CLOSE_PARSE_ERROR);
+            return;
+        case DEADLINE_SLOW:
+            session_close(session, CLOSE_SLOW);
+            return;
+        case DEADLINE_UPGRADE:
+            probe_end(session);
+            return;
+        case DEADLINE_NOOP:
+            release_poll(session);
+            return;
+        case DEADLINE_EXPIRES:
+            session_close(session, CLOSE_EXPIRED);
+            return;
+        case DEADLINE_CALM:
+            session_pause(session, PAUSED_FLOOD, false);
+            return;
+        case DEADLINE_LINGER:
+        case DEADLINES:
+            return;
+    }
+}
+
+static void step_open(struct session *session, const struct session_news *news) {
+    switch (news->input) {
+        case INPUT_PACKET:
+            engine_packet(session, news->packet);
+            return;
+        case INPUT_PONG:
+            heartbeat_pong(session);
+            return;
+        case INPUT_DRAINED:
+            session_deadline_clear(session, DEADLINE_SLOW);
+            session_flush(session);
+            if (session->upgrade == UPGRADE_PROBED) session_deadline_set(session, DEADLINE_NOOP, SESSION_NOOP_MS);
+            return;
+        case INPUT_BROKEN:
+            session_close(session, news->reason);
+            return;
+        case INPUT_DUE:
+            deadline_passed(session, news->deadline);
+            return;
+    }
+}
+
+static void session_step(struct session *session, const struct session_news *news) {
+    switch (session->state) {
+        case SESSION_OPEN:
+            step_open(session, news);
+            return;
+        case SESSION_CLOSING:
+            if (!session->transport) return;
+            if (news->input == INPUT_DRAINED)
+                session_flush(session);
+            else if (news->input == INPUT_DUE)
+                session->transport->ops->close(session->transport, 1000, SLICE_NONE);
+            return;
+        case SESSION_GONE:
+            return;
+    }
+}
+
+void session_message(struct session *session, struct transport *from, struct slice message, bool binary) {
+    if (session->state != SESSION_OPEN) return;
+    if (from == session->probe) {
+        probe_heard(session, message, binary);
+    } else if (session->kind == SESSION_PLAIN) {
+        assembly_plain(session, message, binary);
+    } else {
+        struct engineio_packet packet;
+        if (engineio_decode(message, binary, &packet))
+            session_packet(session, &packet);
+        else
+            session_close(session, CLOSE_PARSE_ERROR);
+    }
+}
+
+void session_packet(struct session *session, const struct engineio_packet *packet) {
+    session_step(session, &(struct session_news){.input = INPUT_PACKET, .packet = packet});
+}
+
+void session_pong(struct session *session) {
+    session_step(session, &(struct session_news){.input = INPUT_PONG});
+}
+
+void session_drained(struct session *session, struct transport *from) {
+    if (from == session->transport) session_step(session, &(struct session_news){.input = INPUT_DRAINED});
+}
+
+void session_broken(struct session *session, bool parse_error) {
+    enum close_reason reason = parse_error ? CLOSE_PARSE_ERROR : CLOSE_TRANSPORT_ERROR;
+    session_step(session, &(struct session_news){.input = INPUT_BROKEN, .reason = reason});
+}
+
+void session_gone(struct session *session, struct transport *from, uint16_t code) {
+    if (from == session->probe) {
+        session->probe = NULL;
+        session->upgrade = UPGRADE_NONE;
+        session_deadline_clear(session, DEADLINE_UPGRADE);
+        session_deadline_clear(session, DEADLINE_NOOP);
+    }
+    if (from != session->transport) return;
+    session->transport = NULL;
+    if (session->state == SESSION_OPEN) session_close(session, code == 1009 ? CLOSE_TOO_LARGE : CLOSE_CLIENT_GONE);
+    deadlines_clear(session);
+    if (session->state != SESSION_GONE) {
+        session_set_state(session, SESSION_GONE);
+        hub_bury_session(session);
+    }
+}
+
+/* The beginning and the end. */
+
+static void pump_run(struct loop_task *task) {
+    dispatch_pump(CONTAINER(task, struct session, pump));
+}
+
+static void push_open_packet(struct session *session) {
+    struct hub *hub = session->hub;
+    struct buffer *text = &hub->scratch.text;
+    buffer_clear(text);
+    engineio_write_open(text, &(struct engineio_open){
+                                  .sid = slice_of(session->id),
+                                  .upgrade_to_websocket = session->transport->ops->polling && hub->settings.websocket,
+                                  .ping_interval_ms = session->timing.ping_interval_ms,
+                                  .ping_timeout_ms = session->timing.ping_timeout_ms,
+                                  .max_payload_bytes = hub->settings.max_payload_bytes,
+                              });
+    struct packet *packet = packet_new_engine(buffer_slice(text));
+    session_push(session, packet);
+    packet_unref(&packet);
+}
+
+struct session *session_open(struct hub *hub, enum session_kind kind, struct transport *transport,
+                             struct handshake *handshake) {
+    struct session *session = NEW(struct session);
+    session->hub = hub;
+    session->kind = kind;
+    session->doom = -1;
+    session->transport = transport;
+    session->handshake = handshake;
+    transport->session = session;
+    memcpy(session->id, hub->node, 4);
+    id_random(session->id + 4, 22);
+    list_init(&session->sockets);
+    list_init(&session->flush_link);
+    inbox_init(&session->inbox);
+    loop_task_init(&session->pump, pump_run);
+    loop_timer_init(&session->timing.timer, hub->loop, timer_fired);
+    session->timing.ping_interval_ms = hub->settings.ping_interval_ms;
+    session->timing.ping_timeout_ms = hub->settings.ping_timeout_ms;
+    session->timing.opened_ms = loop_now_ms(hub->loop);
+    map_put(hub->sessions, slice_of(session->id), session);
+    hub->sessions_open++;
+    metric_add(METRIC_SESSIONS, 1);
+    session_deadline_set(session, DEADLINE_PING, session->timing.ping_interval_ms);
+    if (kind != SESSION_ENGINE) session_deadline_set(session, DEADLINE_CONNECT, hub->settings.connect_timeout_ms);
+    if (kind != SESSION_PLAIN) push_open_packet(session);
+    return session;
+}
+
+static void log_close(const struct session *session, enum close_reason reason) {
+    char who[160];
+    const struct socket *socket =
+        list_empty(&session->sockets) ? NULL : CONTAINER(session->sockets.next, struct socket, link);
+    snprintf(who, sizeof who, "%s/%s@%s", socket ? socket->id : "-", socket && socket->user ? socket->user->id : "-",
+             session->handshake->address);
+    metric_add_labelled(METRIC_CLOSED, close_reason_name(reason), 1);
+    LOG(close_reason_level(reason), "session.close", LOG_TEXT("who", who),
+        LOG_TEXT("reason", close_reason_name(reason)),
+        LOG_NUMBER("age_s", (loop_now_ms(session->hub->loop) - session->timing.opened_ms) / 1000),
+        LOG_NUMBER("queued_bytes", session->outbox.queue.bytes));
+}
+
+/* What a client without Socket.IO reads in the close frame. */
+static void close_transport(struct session *session, enum close_reason reason) {
+    char text[64];
+    if (reason == CLOSE_SHUTTING_DOWN || reason == CLOSE_OVERLOAD) {
+        char random[3];
+        id_random(random, 2);
+        unsigned spread = (unsigned char)random[0] * 61u + (unsigned char)random[1];
+        snprintf(text, sizeof text, "{\"retryAfterMs\":%u}", 500 + spread % 4500);
+    } else {
+        snprintf(text, sizeof text, "%s", close_reason_name(reason));
+    }
+    session->transport->ops->close(session->transport, close_reason_code(reason), slice_of(text));
+}
+
+/* A polling client reads its last packets and CLOSE with its next poll, unless it broke the protocol. */
+static void close_polling(struct session *session, enum close_reason reason) {
+    static const bool lingers[] = {
+        [CLOSE_FORCED] = true,        [CLOSE_SERVER_DISCONNECT] = true, [CLOSE_SHUTTING_DOWN] = true,
+        [CLOSE_OVERLOAD] = true,      [CLOSE_EXPIRED] = true,           [CLOSE_REPLACED] = true,
+        [CLOSE_INVALID_STATE] = true, [CLOSE_CONNECT_TIMEOUT] = true};
+    if (reason != CLOSE_CLIENT_GONE) outbox_push_always(&session->outbox, session->hub->shared.close);
+    outbox_flush(&session->outbox, session->transport, PACKET_POLL, &session->hub->scratch.gather);
+    bool waits = session->outbox.queue.len > 0 && (size_t)reason < sizeof lingers && lingers[reason];
+    if (waits)
+        session_deadline_set(session, DEADLINE_LINGER, SESSION_LINGER_MS);
+    else
+        session->transport->ops->close(session->transport, 1000, SLICE_NONE);
+}
+
+void session_close(struct session *session, enum close_reason reason) {
+    if (session->state != SESSION_OPEN) return;
+    log_close(session, reason);
+    if (session->transport && !session->transport->ops->polling && reason != CLOSE_SLOW) {
+        outbox_flush(&session->outbox, session->transport, session_form(session), &session->hub->scratch.gather);
+    }
+    session_set_state(session, SESSION_CLOSING);
+    session->hub->sessions_open--;
+    metric_add(METRIC_SESSIONS, -1);
+    deadlines_clear(session);
+    probe_end(session);
+    dispatch_forget(session);
+    loop_task_cancel(&session->pump);
+    inbox_done(&session->inbox);
+    assembly_free(&session->assembly);
+    while (!list_empty(&session->sockets)) {
+        struct socket *socket = CONTAINER(session->sockets.next, struct socket, link);
+        socket_part(socket, close_reason_name(reason), close_reason_recoverable(reason));
+    }
+    if (session->transport && session->transport->ops->polling)
+        close_polling(session, reason);
+    else if (session->transport)
+        close_transport(session, reason);
+}
+
+void session_free(struct session *session) {
+    map_remove(session->hub->sessions, slice_of(session->id));
+    list_remove(&session->flush_link);
+    outbox_done(&session->outbox);
+    free(session->event);
+    handshake_unref(&session->handshake);
+    free(session);
+}

@@ -1,0 +1,103 @@
+/* session.h - one client's connection, whatever carries it: heartbeat, upgrade, ending. For this folder only.
+ *
+ * session_step is the one place where a session's state moves; transports and timers report to it. What clients say
+ * goes to dispatch.c.
+ */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include "loop/loop.h"
+#include "session/hub.h"
+#include "session/inbox.h"
+#include "session/outbox.h"
+#include "session/question.h"
+#include "session/transport.h"
+
+enum session_kind { SESSION_SOCKETIO, SESSION_PLAIN, SESSION_ENGINE };
+/* CLOSING: the transport is ending; nothing more is heard. GONE: freed at the end of the turn. */
+enum session_state { SESSION_OPEN, SESSION_CLOSING, SESSION_GONE };
+/* A ping waits for its interval; for the kernel to take it; for its pong. */
+enum heartbeat { HEARTBEAT_RESTING, HEARTBEAT_QUEUED, HEARTBEAT_SENT };
+enum upgrade { UPGRADE_NONE, UPGRADE_OPENED, UPGRADE_PROBED, UPGRADE_DONE };
+enum session_deadline {
+    DEADLINE_PING,
+    DEADLINE_PONG,
+    DEADLINE_CONNECT,    /* no namespace was joined */
+    DEADLINE_ATTACHMENT, /* an announced attachment did not come */
+    DEADLINE_SLOW,       /* what is queued makes no progress */
+    DEADLINE_UPGRADE,
+    DEADLINE_NOOP,    /* releases the poll while an upgrade is probed */
+    DEADLINE_EXPIRES, /* the token's end */
+    DEADLINE_CALM,    /* reading goes on after a flood */
+    DEADLINE_LINGER,  /* a closing session waits for a last poll */
+    DEADLINES
+};
+enum { PAUSED_INBOX = 1, PAUSED_FLOOD = 2 };
+enum { SESSION_ID_LEN = 4 + 22, SESSION_LINGER_MS = 30000, SESSION_NOOP_MS = 100 };
+
+/* What the HTTP request said, shared by a session and its sockets. */
+struct handshake {
+    unsigned refs;
+    char *address, *engine_path; /* engine_path: a bare engine's, POLICY_ENGINE's name; else NULL */
+    char json[];                 /* `"query":{…},"headers":{…},…}`: all but auth, which differs by namespace */
+};
+
+/* Timings are constants of the session: its client knows them from the handshake. */
+struct session_timing {
+    unsigned ping_interval_ms, ping_timeout_ms;
+    struct loop_timer timer; /* for the earliest deadline */
+    uint64_t due_ms[DEADLINES];
+    uint64_t opened_ms;
+    uint64_t ping_offset; /* what had been queued when the ping was; 0: not known */
+    enum heartbeat heartbeat : 8;
+};
+
+struct event;
+struct assembly;
+
+struct session {
+    struct hub *hub;
+    char id[SESSION_ID_LEN + 1];
+    enum session_kind kind : 8;
+    enum session_state state : 8;
+    enum upgrade upgrade : 8;
+    uint8_t paused;     /* PAUSED_… */
+    uint8_t violations; /* refusals by a limit, one after the other */
+    bool lagging;       /* a socket of it is */
+    uint16_t sockets_len;
+    int16_t doom;                /* the close reason that the flush will carry out; -1: none */
+    struct transport *transport; /* NULL: gone */
+    struct transport *probe;     /* the WebSocket of an upgrade under way */
+    struct handshake *handshake;
+    struct list sockets, flush_link;
+    struct session_timing timing;
+    struct outbox outbox;
+    struct inbox inbox;
+    struct loop_task pump;
+    struct event *event;       /* the event at hand; kept for the next one */
+    struct assembly *assembly; /* a binary packet whose attachments are still coming */
+};
+
+/* Takes the handshake's reference. The open packet is queued. */
+struct session *session_open(struct hub *hub, enum session_kind kind, struct transport *transport,
+                             struct handshake *handshake);
+/* Begins the ending: sockets are detached or end, the transport is closed. Nothing if it has begun. */
+void session_close(struct session *session, enum close_reason reason);
+/* The same at the end of the turn: for callers within a fan-out. */
+void session_doom(struct session *session, enum close_reason reason);
+void session_push(struct session *session, struct packet *packet);
+void session_flush_later(struct session *session);
+void session_flush(struct session *session);
+void session_deadline_set(struct session *session, enum session_deadline deadline, uint64_t delay_ms);
+void session_deadline_clear(struct session *session, enum session_deadline deadline);
+/* why: PAUSED_… */
+void session_pause(struct session *session, uint8_t why, bool paused);
+/* A WebSocket that came for a polling session. False: not now; the caller closes it. */
+bool session_probe(struct session *session, struct transport *probe);
+/* Frees what is GONE; the hub's. */
+void session_free(struct session *session);
+struct handshake *handshake_new(struct http_request *request, const char *engine_path, uint64_t wall_ms);
+struct handshake *handshake_from(struct slice json, const char *address, const char *engine_path);
+void handshake_unref(struct handshake **handshake);
+
+#endif

@@ -1,0 +1,483 @@
+#include "session/socket.h"
+
+#include <stdlib.h>
+
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "session/connect.h"
+#include "session/dispatch.h"
+#include "session/hub_state.h"
+#include "session/recovery.h"
+#include "wire/json.h"
+
+struct slice socket_id(const struct socket *socket) {
+    return slice_of(socket->id);
+}
+
+struct slice socket_namespace(const struct socket *socket) {
+    return slice_of(socket->namespace_name);
+}
+
+struct slice socket_user_id(const struct socket *socket) {
+    return socket->user ? slice_of(socket->user->id) : SLICE_NONE;
+}
+
+struct slice socket_user(const struct socket *socket) {
+    return socket->user_json ? slice_of(socket->user_json) : SLICE("null");
+}
+
+struct slice socket_handshake(const struct socket *socket) {
+    struct buffer *text = &socket->hub->scratch.handshake;
+    buffer_clear(text);
+    buffer_append_str(text, "{\"auth\":");
+    buffer_append_str(text, socket->auth_json);
+    buffer_append_char(text, ',');
+    buffer_append_str(text, socket->handshake->json);
+    buffer_append_char(text, '}');
+    return buffer_slice(text);
+}
+
+bool socket_recovered(const struct socket *socket) {
+    return socket->recovered;
+}
+
+struct slice socket_state(const struct socket *socket) {
+    return socket->state_json ? slice_of(socket->state_json) : SLICE("null");
+}
+
+bool socket_set_state(struct socket *socket, struct slice json) {
+    if (json.len > SOCKET_STATE_MAX) return false;
+    char *copy = memory_copy(json.ptr, json.len);
+    free(socket->state_json);
+    socket->state_json = copy;
+    return true;
+}
+
+void socket_expires(struct socket *socket, uint64_t wall_ms) {
+    if (!socket->session || socket->session->state != SESSION_OPEN) return;
+    uint64_t now = loop_wall_ms(socket->hub->loop);
+    if (!wall_ms)
+        session_deadline_clear(socket->session, DEADLINE_EXPIRES);
+    else
+        session_deadline_set(socket->session, DEADLINE_EXPIRES, wall_ms > now ? wall_ms - now : 0);
+}
+
+/* Out. */
+
+/* The log has what is not queued from here on. */
+static void lag_begin(struct socket *socket) {
+    if (socket->lagging) return;
+    if (!socket->hub->settings.recovery_window_ms) {
+        session_doom(socket->session, CLOSE_SLOW);
+        return;
+    }
+    socket->lagging = socket->session->lagging = true;
+    socket->lag_offset = rooms_offset(socket->hub->rooms) - 1;
+}
+
+static bool may_be_lost(const struct packet *packet) {
+    return packet_class_of(packet) >= PACKET_PRESENCE;
+}
+
+static void deliver_now(struct socket *socket, struct packet *packet) {
+    struct session *session = socket->session;
+    switch (outbox_push(&session->outbox, packet, socket->hub->settings.outbox_bytes)) {
+        case OUTBOX_QUEUED:
+        case OUTBOX_SHED:
+            session_flush_later(session);
+            return;
+        case OUTBOX_NO_ROOM:
+            lag_begin(socket);
+            return;
+        case OUTBOX_OVERFLOW:
+            session_doom(session, CLOSE_SLOW);
+            return;
+    }
+}
+
+static void deliver_held(struct socket *socket, struct packet *packet) {
+    if (socket->held.bytes + packet_size(packet) <= socket->hub->settings.outbox_bytes) {
+        packet_queue_push(&socket->held, packet);
+    } else if (!may_be_lost(packet)) {
+        lag_begin(socket);
+    }
+}
+
+static void socket_deliver(struct receiver *receiver, struct packet *packet) {
+    struct socket *socket = CONTAINER(receiver, struct socket, receiver);
+    struct session *session = socket->session;
+    if (!session || session->state != SESSION_OPEN) return;
+    if (socket->replaying) {
+        outbox_push_always(&session->outbox, packet);
+        session_flush_later(session);
+        return;
+    }
+    if (socket->connecting && socket->recovered) return; /* the replay will bring it */
+    if (socket->lagging) {
+        if (may_be_lost(packet)) metric_add_labelled(METRIC_DROPPED, "lagging", 1);
+        return;
+    }
+    if (socket->connecting || socket->holding)
+        deliver_held(socket, packet);
+    else
+        deliver_now(socket, packet);
+}
+
+bool socket_catch_up(struct socket *socket) {
+    if (socket->holding) { /* released, it will catch up */
+        socket->session->lagging = true;
+        return true;
+    }
+    socket->lagging = false;
+    return recovery_replay(socket, socket->lag_offset);
+}
+
+void socket_release(struct socket *socket) {
+    struct packet *packet;
+    socket->holding = false;
+    while (socket->session && (packet = packet_queue_pop(&socket->held))) {
+        outbox_push_always(&socket->session->outbox, packet);
+        packet_unref(&packet);
+        session_flush_later(socket->session);
+    }
+}
+
+void socket_hold(struct socket *socket) {
+    if (socket->session && dispatch_answering(socket->session, socket)) socket->holding = true;
+}
+
+static bool sendable(struct slice args, unsigned attachments_len) {
+    struct json_walk walk;
+    struct slice first;
+    struct buffer name = {0};
+    if (attachments_len > SOCKETIO_ATTACHMENTS_MAX || args.len == 0 || json_type_of(args) != JSON_ARRAY) return false;
+    json_walk_init(&walk, args);
+    if (!json_walk_item(&walk, &first) || json_type_of(first) != JSON_STRING) return false;
+    json_string(first, &name);
+    bool reserved = socketio_reserved(buffer_slice(&name));
+    buffer_done(&name);
+    return !reserved;
+}
+
+bool socket_emit(struct socket *socket, struct slice args, const struct slice *attachments, unsigned attachments_len,
+                 enum packet_class class) {
+    if (!sendable(args, attachments_len)) return false;
+    struct slice own_room = slice_of(socket->id);
+    struct room_emit emit = {
+        .namespace_name = slice_of(socket->namespace_name),
+        .to = &own_room,
+        .to_len = 1,
+        .class = class,
+        .args = args,
+        .attachments = attachments,
+        .attachments_len = attachments_len,
+        .unlogged = class == PACKET_VOLATILE,
+    };
+    room_emit(socket->hub->rooms, &emit);
+    return true;
+}
+
+/* Questions to the client. */
+
+struct socket_call {
+    struct list link;
+    struct socket *socket;
+    uint64_t id;
+    struct loop_timer timer;
+    struct loop_task task;
+    socket_call_done *done;
+    void *owner;
+    enum socket_call_status status;
+    struct buffer json, attachments[SOCKETIO_ATTACHMENTS_MAX];
+    unsigned attachments_len;
+};
+
+static void call_run(struct loop_task *task) {
+    struct socket_call *call = CONTAINER(task, struct socket_call, task);
+    struct slice attachments[SOCKETIO_ATTACHMENTS_MAX];
+    for (unsigned i = 0; i < call->attachments_len; i++) attachments[i] = buffer_slice(&call->attachments[i]);
+    call->done(call->owner, call->status, buffer_slice(&call->json), attachments, call->attachments_len);
+    for (unsigned i = 0; i < call->attachments_len; i++) buffer_done(&call->attachments[i]);
+    buffer_done(&call->json);
+    free(call);
+}
+
+static void call_answer(struct socket_call *call, enum socket_call_status status) {
+    call->status = status;
+    loop_timer_cancel(&call->timer);
+    list_remove(&call->link);
+    loop_post(call->socket->hub->loop, &call->task);
+}
+
+static void call_timeout(struct loop_timer *timer) {
+    call_answer(CONTAINER(timer, struct socket_call, timer), SOCKET_CALL_TIMEOUT);
+}
+
+bool socket_ask(struct socket *socket, struct slice args, const struct slice *attachments, unsigned attachments_len,
+                unsigned timeout_ms, socket_call_done *done, void *owner) {
+    unsigned open = 0;
+    LIST_EACH(&socket->calls, link) open++;
+    if (open >= SOCKET_CALLS_MAX || !socket->session || !sendable(args, attachments_len)) return false;
+    struct socket_call *call = NEW(struct socket_call);
+    call->socket = socket;
+    call->id = socket->next_call_id++;
+    call->done = done;
+    call->owner = owner;
+    loop_timer_init(&call->timer, socket->hub->loop, call_timeout);
+    loop_timer_set(&call->timer, timeout_ms);
+    loop_task_init(&call->task, call_run);
+    list_append(&socket->calls, &call->link);
+    struct socketio_packet parts = {
+        .type = attachments_len > 0 ? SOCKETIO_BINARY_EVENT : SOCKETIO_EVENT,
+        .attachments = attachments_len,
+        .namespace_name = slice_of(socket->namespace_name),
+        .has_id = true,
+        .id = call->id,
+        .json = args,
+    };
+    struct packet *packet = packet_new(&parts, attachments, SLICE_NONE, PACKET_CONTROL);
+    if (socket->connecting || socket->holding)
+        packet_queue_push(&socket->held, packet);
+    else
+        session_push(socket->session, packet);
+    packet_unref(&packet);
+    return true;
+}
+
+void socket_hear_ack(struct socket *socket, const struct arrival *ack) {
+    LIST_EACH(&socket->calls, link) {
+        struct socket_call *call = CONTAINER(link, struct socket_call, link);
+        if (!ack->has_id || call->id != ack->id) continue;
+        buffer_append_slice(&call->json, ack->json);
+        call->attachments_len = ack->attachments_len;
+        for (unsigned i = 0; i < ack->attachments_len; i++) {
+            buffer_append_slice(&call->attachments[i], ack->attachments[i]);
+        }
+        call_answer(call, SOCKET_CALL_OK);
+        return;
+    }
+    metric_add_labelled(METRIC_REJECTED, "ack", 1);
+}
+
+/* Rooms. */
+
+bool socket_join(struct socket *socket, struct slice room) {
+    if (!socket->session || room.len == 0 || room.len > SOCKET_ROOM_NAME_MAX) return false;
+    if (room_membership(&socket->memberships, room)) return true;
+    if (socket->rooms_len >= socket->hub->settings.rooms_max) return false;
+    struct rooms *rooms = socket->hub->rooms;
+    room_join(rooms, slice_of(socket->namespace_name), room, &socket->receiver, &socket->memberships,
+              rooms_offset(rooms));
+    socket->rooms_len++;
+    return true;
+}
+
+void socket_leave(struct socket *socket, struct slice room) {
+    struct membership *membership = room.len > 0 ? room_membership(&socket->memberships, room) : NULL;
+    if (!membership) return;
+    room_leave(socket->hub->rooms, &membership);
+    socket->rooms_len--;
+}
+
+void socket_join_own_rooms(struct socket *socket) {
+    struct rooms *rooms = socket->hub->rooms;
+    struct slice own[] = {SLICE(""), slice_of(socket->id)};
+    for (int i = 0; i < 2; i++) {
+        room_join(rooms, slice_of(socket->namespace_name), own[i], &socket->receiver, &socket->memberships,
+                  rooms_offset(rooms));
+    }
+}
+
+static void each_kept_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner) {
+    struct slice rooms = buffer_slice(&socket->record.rooms);
+    while (rooms.len > 0) {
+        uint16_t len;
+        memcpy(&len, rooms.ptr + sizeof(uint64_t), sizeof len);
+        rooms = slice_from(rooms, sizeof(uint64_t) + sizeof len);
+        if (len > 0) fn(owner, (struct slice){rooms.ptr, len});
+        rooms = slice_from(rooms, len);
+    }
+}
+
+void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner) {
+    LIST_EACH(&socket->memberships, link) {
+        struct slice name = room_name(CONTAINER(link, struct membership, link)->room);
+        if (name.len > 0) fn(owner, name);
+    }
+    each_kept_room(socket, fn, owner);
+}
+
+static void keep_rooms(struct socket *socket) {
+    struct buffer *kept = &socket->record.rooms;
+    buffer_clear(kept);
+    while (!list_empty(&socket->memberships)) {
+        struct membership *membership = CONTAINER(socket->memberships.next, struct membership, link);
+        struct slice name = room_name(membership->room);
+        uint16_t len = (uint16_t)name.len;
+        buffer_append(kept, (const char *)&membership->since_offset, sizeof membership->since_offset);
+        buffer_append(kept, (const char *)&len, sizeof len);
+        buffer_append_slice(kept, name);
+        room_leave(socket->hub->rooms, &membership);
+    }
+}
+
+/* Life. */
+
+static const struct receiver_ops socket_receiver_ops = {socket_deliver};
+
+struct socket *session_socket(struct session *session, struct slice namespace_name) {
+    LIST_EACH(&session->sockets, link) {
+        struct socket *socket = CONTAINER(link, struct socket, link);
+        if (slice_is(namespace_name, socket->namespace_name)) return socket;
+    }
+    return NULL;
+}
+
+struct socket *socket_new(struct session *session, struct slice namespace_name, struct slice auth_json) {
+    struct socket *socket = NEW(struct socket);
+    socket->receiver.ops = &socket_receiver_ops;
+    socket->hub = session->hub;
+    id_random(socket->id, SOCKET_ID_LEN);
+    list_init(&socket->link);
+    list_init(&socket->user_link);
+    list_init(&socket->memberships);
+    list_init(&socket->calls);
+    socket->namespace_name = memory_copy(namespace_name.ptr, namespace_name.len);
+    socket->auth_json = memory_copy(auth_json.ptr, auth_json.len);
+    map_put(session->hub->sockets, slice_of(socket->id), socket);
+    socket_attach(socket, session);
+    return socket;
+}
+
+void socket_attach(struct socket *socket, struct session *session) {
+    socket->session = session;
+    list_append(&session->sockets, &socket->link);
+    session->sockets_len++;
+    handshake_unref(&socket->handshake);
+    socket->handshake = session->handshake;
+    socket->handshake->refs++;
+    socket->lagging = socket->holding = false;
+    if (socket->user) list_append(&socket->user->sockets, &socket->user_link);
+}
+
+void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json) {
+    struct user *before = socket->user;
+    list_remove(&socket->user_link);
+    socket->user = hub_user(socket->hub, user_id);
+    if (socket->session) list_append(&socket->user->sockets, &socket->user_link);
+    if (before) hub_unref_user(socket->hub, &before);
+    free(socket->user_json);
+    socket->user_json = memory_copy(user_json.ptr, user_json.len);
+}
+
+void socket_detach(struct socket *socket) {
+    struct session *session = socket->session;
+    connect_abandon(&socket->connecting);
+    if (session) {
+        dispatch_forget_socket(session, socket);
+        list_remove(&socket->link);
+        if (--session->sockets_len == 0 && session->state == SESSION_OPEN) {
+            session_deadline_set(session, DEADLINE_CONNECT, session->hub->settings.connect_timeout_ms);
+        }
+    }
+    socket->session = NULL;
+    list_remove(&socket->user_link);
+    if (!list_empty(&socket->memberships)) keep_rooms(socket);
+    packet_queue_done(&socket->held);
+    while (!list_empty(&socket->calls)) {
+        call_answer(CONTAINER(socket->calls.next, struct socket_call, link), SOCKET_CALL_GONE);
+    }
+}
+
+/* The scripts' hearing of an end; owns the socket unless it is kept. */
+struct parting {
+    struct question question;
+    struct list link; /* of the hub's */
+    struct hub *hub;
+    struct socket *socket;
+    struct loop_task reap;
+};
+
+static void parting_free(struct loop_task *task) {
+    free(CONTAINER(task, struct parting, reap));
+}
+
+static void parting_done(struct policy_call *call, const struct policy_answer *answer) {
+    struct parting *parting = CONTAINER(call, struct parting, question.call);
+    list_remove(&parting->link);
+    if (parting->socket) hub_bury_socket(parting->socket);
+    loop_reap(parting->hub->loop, &parting->reap);
+}
+
+static void part_ask(struct socket *socket, const char *reason, bool keep) {
+    struct hub *hub = socket->hub;
+    struct parting *parting = NEW(struct parting);
+    parting->hub = hub;
+    parting->socket = keep ? NULL : socket;
+    loop_task_init(&parting->reap, parting_free);
+    list_append(&hub->partings, &parting->link);
+    struct policy_call *call = &parting->question.call;
+    call->point = POLICY_DISCONNECT;
+    call->namespace_name = slice_of(socket->namespace_name);
+    call->socket_id = slice_of(socket->id);
+    call->name = slice_of(reason);
+    call->done = parting_done;
+    question_ask(&parting->question, hub->policy);
+}
+
+void socket_part(struct socket *socket, const char *reason, bool keep) {
+    bool announced = socket->announced;
+    socket_detach(socket);
+    socket->announced = false;
+    keep = keep && socket->record.pid[0] && socket->hub->settings.recovery_window_ms > 0;
+    if (keep)
+        recovery_keep(socket);
+    else
+        recovery_drop(socket);
+    if (announced && hub_policy_handles(socket->hub, POLICY_DISCONNECT, slice_of(socket->namespace_name))) {
+        part_ask(socket, reason, keep);
+    } else if (!keep) {
+        hub_bury_socket(socket);
+    }
+}
+
+void hub_forget_partings(struct hub *hub) {
+    while (!list_empty(&hub->partings)) {
+        struct parting *parting = CONTAINER(hub->partings.next, struct parting, link);
+        question_forget(&parting->question);
+        list_remove(&parting->link);
+        if (parting->socket) hub_bury_socket(parting->socket);
+        free(parting);
+    }
+}
+
+void socket_disconnect(struct socket *socket) {
+    struct session *session = socket->session;
+    if (!session) return;
+    if (session->kind == SESSION_PLAIN) {
+        session_close(session, CLOSE_SERVER_DISCONNECT);
+        return;
+    }
+    struct socketio_packet parts = {.type = SOCKETIO_DISCONNECT, .namespace_name = slice_of(socket->namespace_name)};
+    struct packet *packet = packet_new(&parts, NULL, SLICE_NONE, PACKET_CONTROL);
+    session_push(session, packet);
+    packet_unref(&packet);
+    socket_part(socket, "server namespace disconnect", false);
+}
+
+void socket_close(struct socket *socket, enum close_reason reason) {
+    if (socket->session) session_close(socket->session, reason);
+}
+
+void socket_free(struct socket *socket) {
+    map_remove(socket->hub->sockets, slice_of(socket->id));
+    if (socket->user) hub_unref_user(socket->hub, &socket->user);
+    handshake_unref(&socket->handshake);
+    buffer_done(&socket->record.rooms);
+    packet_queue_done(&socket->held);
+    free(socket->namespace_name);
+    free(socket->user_json);
+    free(socket->auth_json);
+    free(socket->state_json);
+    free(socket);
+}

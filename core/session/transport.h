@@ -1,0 +1,44 @@
+/* transport.h - what carries a session's packets: a WebSocket, polling exchanges, or a client within the process.
+ *
+ * A driver embeds struct transport and tells its session what happens by the calls at the end. It knows bytes only.
+ */
+#ifndef SESSION_TRANSPORT_H
+#define SESSION_TRANSPORT_H
+
+#include <stdint.h>
+
+#include "wire/packet.h"
+
+struct engineio_packet;
+struct session;
+
+struct transport {
+    const struct transport_ops *ops;
+    struct session *session; /* NULL: the session needs it no more */
+};
+
+struct transport_ops {
+    /* Bytes are polling payloads rather than WebSocket frames: a write ends the poll, CLOSE is a packet. */
+    bool polling;
+    /* Whole packets; copied where needed. False: full (or no poll waits); write no more until session_drained. */
+    bool (*write)(struct transport *transport, struct slice bytes);
+    bool (*blocked)(const struct transport *transport);
+    bool (*deflates)(const struct transport *transport);
+    void (*pause)(struct transport *transport, bool paused);
+    /* Ends it after what was written; session_gone follows in a later turn. */
+    void (*close)(struct transport *transport, uint16_t code, struct slice reason);
+};
+
+/* A whole WebSocket message. */
+void session_message(struct session *session, struct transport *from, struct slice message, bool binary);
+/* A decoded Engine.IO packet (polling). */
+void session_packet(struct session *session, const struct engineio_packet *packet);
+/* The peer answered a WebSocket ping. */
+void session_pong(struct session *session);
+void session_drained(struct session *session, struct transport *from);
+/* What polling found wrong: ends the session. */
+void session_broken(struct session *session, bool parse_error);
+/* The transport's last call: it frees itself when this returns. */
+void session_gone(struct session *session, struct transport *from, uint16_t code);
+
+#endif
