@@ -6,6 +6,8 @@
 #ifndef WIRE_JSON_H
 #define WIRE_JSON_H
 
+#include <stdint.h>
+
 #include "base/buffer.h"
 
 enum { JSON_DEPTH_MAX = 32, JSON_KEYS_MAX = 256 };
@@ -17,6 +19,8 @@ bool json_valid(struct slice bytes) MUST_CHECK;
 
 /* All below take validated bytes. */
 
+/* Without the white space around it. */
+struct slice json_trim(struct slice value);
 enum json_type json_type_of(struct slice value);
 
 /* A walk over the items of an array or the members of an object. */
@@ -38,8 +42,9 @@ size_t json_count(struct slice array);
 void json_string(struct slice value, struct buffer *out);
 /* True if the string value equals text after unescaping. */
 bool json_string_is(struct slice value, struct slice text);
-/* False if the number is no integer in range, or not written as one (1.0 and 1e3 are none). */
+/* False if the value is no integer in range, or not written as one (1.0 and 1e3 are none). */
 bool json_integer(struct slice value, int64_t *number_r) MUST_CHECK;
+/* The nearest double; infinite when beyond them (1e999). */
 double json_number(struct slice value);
 
 /* Writing: text as a JSON string with quotes. Escapes what must be, and U+2028/9. text must be UTF-8. */

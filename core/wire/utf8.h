@@ -6,4 +6,22 @@
 
 bool utf8_valid(struct slice bytes);
 
+static inline bool utf8_continues(const char *at) {
+    return ((unsigned char)*at & 0xC0) == 0x80;
+}
+
+/* The length of the character of more than one byte that begins at at; 0: there is none. at < end. */
+static inline size_t utf8_sequence(const char *at, const char *end) {
+    unsigned char lead = (unsigned char)at[0];
+    size_t len = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+    if (len == 0 || (size_t)(end - at) < len || !utf8_continues(at + 1)) return 0;
+    unsigned char second = (unsigned char)at[1];
+    if (len > 2 && !utf8_continues(at + 2)) return 0;
+    if (len > 3 && !utf8_continues(at + 3)) return 0;
+    bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
+    bool surrogate = lead == 0xED && second > 0x9F;
+    bool too_high = lead == 0xF4 && second > 0x8F;
+    return overlong || surrogate || too_high ? 0 : len;
+}
+
 #endif

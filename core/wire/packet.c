@@ -1,0 +1,153 @@
+#include "wire/packet.h"
+
+#include <stdlib.h>
+
+#include "wire/engineio.h"
+#include "wire/frame.h"
+#include "wire/json.h"
+#include "wire/plain.h"
+
+struct packet {
+    unsigned refs;
+    enum packet_class class;
+    bool plain_only, binary, built[PACKET_FORMS];
+    struct buffer text;                     /* "4…", or the plain form's */
+    struct buffer attachments[SOCKETIO_ATTACHMENTS_MAX];
+    unsigned attachments_len;
+    struct socketio_packet parts; /* type, id and json (without offset): for the plain form */
+    struct buffer json;
+    bool has_parts;
+    struct buffer forms[PACKET_FORMS];
+};
+
+static struct packet *packet_make(enum packet_class class) {
+    struct packet *packet = NEW(struct packet);
+    packet->refs = 1;
+    packet->class = class;
+    return packet;
+}
+
+struct packet *packet_new_engine(struct slice text) {
+    struct packet *packet = packet_make(PACKET_CONTROL);
+    buffer_append_slice(&packet->text, text);
+    return packet;
+}
+
+struct packet *packet_new_binary(struct slice bytes) {
+    struct packet *packet = packet_make(PACKET_CONTROL);
+    packet->binary = true;
+    buffer_append_slice(&packet->text, bytes);
+    return packet;
+}
+
+struct packet *packet_new_plain(struct slice text) {
+    struct packet *packet = packet_make(PACKET_CONTROL);
+    packet->plain_only = true;
+    buffer_append_slice(&packet->text, text);
+    return packet;
+}
+
+struct packet *packet_new(const struct socketio_packet *parts, const struct slice *attachments, struct slice offset,
+                          enum packet_class class) {
+    struct packet *packet = packet_make(class);
+    struct socketio_packet whole = *parts;
+    struct buffer json = {0};
+    packet->has_parts = true;
+    packet->parts = *parts;
+    buffer_append_slice(&packet->json, parts->json);
+    packet->parts.json = buffer_slice(&packet->json);
+    packet->parts.namespace_name = SLICE_NONE;
+    if (offset.len > 0) {
+        struct slice open = parts->json;
+        while (open.len > 0 && open.ptr[open.len - 1] != ']') open.len--;
+        buffer_append(&json, open.ptr, open.len - 1);
+        buffer_append_char(&json, ',');
+        json_write_string(&json, offset);
+        buffer_append_char(&json, ']');
+        whole.json = buffer_slice(&json);
+    }
+    buffer_append_char(&packet->text, '4');
+    socketio_encode(&packet->text, &whole);
+    buffer_done(&json);
+    packet->attachments_len = parts->attachments;
+    for (unsigned i = 0; i < parts->attachments; i++) buffer_append_slice(&packet->attachments[i], attachments[i]);
+    return packet;
+}
+
+struct packet *packet_ref(struct packet *packet) {
+    packet->refs++;
+    return packet;
+}
+
+void packet_unref(struct packet **packet_r) {
+    struct packet *packet = *packet_r;
+    *packet_r = NULL;
+    if (!packet || --packet->refs > 0) return;
+    for (unsigned i = 0; i < packet->attachments_len; i++) buffer_done(&packet->attachments[i]);
+    for (int i = 0; i < PACKET_FORMS; i++) buffer_done(&packet->forms[i]);
+    buffer_done(&packet->text);
+    buffer_done(&packet->json);
+    free(packet);
+}
+
+static void write_text(struct buffer *out, struct slice text, enum frame_opcode opcode, bool deflated) {
+    if (!deflated || text.len < PACKET_DEFLATE_MIN) {
+        frame_write(out, opcode, false, text);
+        return;
+    }
+    struct buffer packed = {0};
+    frame_deflate(&packed, text);
+    frame_write(out, opcode, true, buffer_slice(&packed));
+    buffer_done(&packed);
+}
+
+static void build_frames(struct packet *packet, struct buffer *out, bool deflated) {
+    write_text(out, buffer_slice(&packet->text), packet->binary ? FRAME_BINARY : FRAME_TEXT, deflated);
+    for (unsigned i = 0; i < packet->attachments_len; i++) {
+        frame_write(out, FRAME_BINARY, false, buffer_slice(&packet->attachments[i]));
+    }
+}
+
+static void build_poll(struct packet *packet, struct buffer *out) {
+    if (packet->binary) engineio_payload_add_binary(out, buffer_slice(&packet->text));
+    else engineio_payload_add(out, buffer_slice(&packet->text));
+    for (unsigned i = 0; i < packet->attachments_len; i++) {
+        engineio_payload_add_binary(out, buffer_slice(&packet->attachments[i]));
+    }
+}
+
+static void build_plain(struct packet *packet, struct buffer *out, bool deflated) {
+    struct buffer text = {0};
+    const struct socketio_packet *parts = &packet->parts;
+    if (packet->plain_only) {
+        buffer_append_slice(&text, buffer_slice(&packet->text));
+    } else if (packet->has_parts && parts->type == SOCKETIO_EVENT) {
+        plain_write_event(&text, parts->json, parts->has_id, parts->id);
+    } else if (packet->has_parts && parts->type == SOCKETIO_ACK) {
+        plain_write_ack(&text, parts->json, parts->id);
+    }
+    if (text.len > 0) write_text(out, buffer_slice(&text), FRAME_TEXT, deflated);
+    buffer_done(&text);
+}
+
+struct slice packet_bytes(struct packet *packet, enum packet_form form) {
+    struct buffer *out = &packet->forms[form];
+    if (packet->built[form]) return buffer_slice(out);
+    packet->built[form] = true;
+    bool plain = form == PACKET_PLAIN || form == PACKET_PLAIN_DEFLATED;
+    if (plain) build_plain(packet, out, form == PACKET_PLAIN_DEFLATED);
+    else if (packet->plain_only) return SLICE_NONE;
+    else if (form == PACKET_POLL) build_poll(packet, out);
+    else build_frames(packet, out, form == PACKET_FRAME_DEFLATED);
+    return buffer_slice(out);
+}
+
+enum packet_class packet_class_of(const struct packet *packet) {
+    return packet->class;
+}
+
+size_t packet_size(const struct packet *packet) {
+    size_t len = packet->text.len + 4;
+    for (unsigned i = 0; i < packet->attachments_len; i++) len += packet->attachments[i].len + 4;
+    return len;
+}
