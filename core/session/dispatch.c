@@ -155,8 +155,8 @@ static void acknowledge(struct socket *socket, uint64_t id, const struct policy_
 }
 
 static bool refused_by_limit(const struct policy_answer *answer) {
-    if (answer->status != POLICY_OK || !memmem(answer->json.ptr, answer->json.len, "\"rate_limited\"", 14))
-        return false;
+    if (answer->status != POLICY_OK || answer->json.len == 0) return false;
+    if (!memmem(answer->json.ptr, answer->json.len, "\"rate_limited\"", 14)) return false;
     struct json_walk walk;
     struct slice first;
     json_walk_init(&walk, answer->json);

@@ -21,7 +21,16 @@ void name_list_set(struct name_list *list, const char *const *names, size_t len)
 static void flush_run(struct loop_task *task) {
     struct hub *hub = CONTAINER(task, struct hub, flush_task);
     struct list *link;
-    while ((link = list_pop(&hub->to_flush))) session_flush(CONTAINER(link, struct session, flush_link));
+    for (unsigned i = 0; i < HUB_FLUSH_MAX && (link = list_pop(&hub->to_flush)); i++) {
+        session_flush(CONTAINER(link, struct session, flush_link));
+    }
+    if (!list_empty(&hub->to_flush)) loop_post(hub->loop, &hub->flush_more);
+}
+
+/* A large fan-out gives way to what else is ready between its slices. */
+static void flush_more_run(struct loop_task *task) {
+    struct hub *hub = CONTAINER(task, struct hub, flush_more);
+    loop_flush(hub->loop, &hub->flush_task);
 }
 
 static void reap_run(struct loop_task *task) {
@@ -63,6 +72,7 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
     list_init(&hub->partings);
     list_init(&hub->followings);
     loop_task_init(&hub->flush_task, flush_run);
+    loop_task_init(&hub->flush_more, flush_more_run);
     loop_task_init(&hub->reap_task, reap_run);
     id_random(hub->node, 4);
     hub->shared.ping = engine_packet("2");
@@ -105,7 +115,10 @@ static void free_transports(struct hub *hub) {
         session_close(session, CLOSE_SHUTTING_DOWN);
         struct transport *transport = session->transport;
         session->transport = NULL;
-        if (transport) transport->session = NULL;
+        if (transport) {
+            transport->session = NULL;
+            transport->ops->close(transport, 1001, SLICE_NONE);
+        }
         if (session->state == SESSION_GONE) continue; /* buried already */
         session->state = SESSION_GONE;
         loop_timer_cancel(&session->timing.timer);
@@ -123,6 +136,7 @@ void hub_free(struct hub **hub_r) {
     hub_forget_followings(hub);
     loop_timer_cancel(&hub->records.timer);
     loop_task_cancel(&hub->flush_task);
+    loop_task_cancel(&hub->flush_more);
     loop_task_cancel(&hub->reap_task);
     reap_run(&hub->reap_task);
     struct packet **shared[] = {&hub->shared.ping, &hub->shared.probe_pong, &hub->shared.noop, &hub->shared.close};

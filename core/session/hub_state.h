@@ -11,6 +11,8 @@ struct name_list {
 };
 void name_list_set(struct name_list *list, const char *const *names, size_t len);
 
+enum { HUB_FLUSH_MAX = 1024 }; /* sessions written to in one turn */
+
 /* Packets and bytes that everyone gets. */
 struct hub_shared {
     struct packet *ping, *probe_pong, *noop, *close;
@@ -44,7 +46,7 @@ struct hub {
     struct list dead_sessions, dead_sockets; /* freed at the end of the turn */
     struct list partings;                    /* scripts hear of an end */
     struct list followings;                  /* the store is asked for a channel's tail */
-    struct loop_task flush_task, reap_task;
+    struct loop_task flush_task, flush_more, reap_task;
     struct hub_shared shared;
     struct hub_scratch scratch;
 };

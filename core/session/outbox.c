@@ -134,7 +134,6 @@ bool outbox_flush(struct outbox *outbox, struct transport *transport, enum packe
         }
         if (bytes.len > 0) {
             wrote = true;
-            metric_add(METRIC_WRITES, 1);
             transport->ops->write(transport, bytes);
         }
         packet_unref(&only);

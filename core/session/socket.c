@@ -8,7 +8,6 @@
 #include "session/dispatch.h"
 #include "session/hub_state.h"
 #include "session/recovery.h"
-#include "wire/json.h"
 
 struct slice socket_id(const struct socket *socket) {
     return slice_of(socket->id);
@@ -146,22 +145,9 @@ void socket_hold(struct socket *socket) {
     if (socket->session && dispatch_answering(socket->session, socket)) socket->holding = true;
 }
 
-static bool sendable(struct slice args, unsigned attachments_len) {
-    struct json_walk walk;
-    struct slice first;
-    struct buffer name = {0};
-    if (attachments_len > SOCKETIO_ATTACHMENTS_MAX || args.len == 0 || json_type_of(args) != JSON_ARRAY) return false;
-    json_walk_init(&walk, args);
-    if (!json_walk_item(&walk, &first) || json_type_of(first) != JSON_STRING) return false;
-    json_string(first, &name);
-    bool reserved = socketio_reserved(buffer_slice(&name));
-    buffer_done(&name);
-    return !reserved;
-}
-
 bool socket_emit(struct socket *socket, struct slice args, const struct slice *attachments, unsigned attachments_len,
                  enum packet_class class) {
-    if (!sendable(args, attachments_len)) return false;
+    if (!room_emit_allowed(args, attachments_len)) return false;
     struct slice own_room = slice_of(socket->id);
     struct room_emit emit = {
         .namespace_name = slice_of(socket->namespace_name),
@@ -217,7 +203,7 @@ bool socket_ask(struct socket *socket, struct slice args, const struct slice *at
                 unsigned timeout_ms, socket_call_done *done, void *owner) {
     unsigned open = 0;
     LIST_EACH(&socket->calls, link) open++;
-    if (open >= SOCKET_CALLS_MAX || !socket->session || !sendable(args, attachments_len)) return false;
+    if (open >= SOCKET_CALLS_MAX || !socket->session || !room_emit_allowed(args, attachments_len)) return false;
     struct socket_call *call = NEW(struct socket_call);
     call->socket = socket;
     call->id = socket->next_call_id++;
