@@ -1,0 +1,305 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "channel/presence.h"
+#include "loop/loop.h"
+
+static const struct presence_settings SETTINGS = {.grace_ms = 5000, .tick_ms = 200, .names_max = 10};
+
+static struct loop *loop;
+static struct presence *presence;
+static struct buffer told; /* "general 2 [users]\n" for each call */
+static struct buffer went; /* "alice " */
+static unsigned calls;
+
+static void changed(void *owner, struct slice channel_id, struct slice users, size_t online) {
+    calls++;
+    buffer_printf(&told, "%.*s %zu %.*s\n", SLICE_ARG(channel_id), online, SLICE_ARG(users));
+}
+
+static void offline(void *owner, struct slice user_id) {
+    buffer_printf(&went, "%.*s ", SLICE_ARG(user_id));
+}
+
+static const struct presence_events events = {changed, offline};
+
+static int set_up(void **state) {
+    loop = loop_new_with_fake_clock();
+    presence = presence_new(loop, &SETTINGS, &events, NULL);
+    calls = 0;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    presence_free(&presence);
+    loop_free(&loop);
+    buffer_done(&told);
+    buffer_done(&went);
+    return 0;
+}
+
+static void come(const char *user, const char *connection, const char *channel) {
+    presence_connected(presence, slice_of(user), slice_of(connection));
+    presence_joined(presence, slice_of(channel), slice_of(user), slice_of(connection));
+}
+
+static void go(const char *user, const char *connection) {
+    presence_disconnected(presence, slice_of(user), slice_of(connection));
+}
+
+static bool say(const char *user, const char *status, const char *message) {
+    return presence_update(presence, slice_of(user), slice_of(status), slice_of(message));
+}
+
+/* What was told since the last question. */
+static const char *news(uint64_t wait_ms) {
+    static char text[65536];
+    loop_advance(loop, wait_ms);
+    snprintf(text, sizeof text, "%.*s", SLICE_ARG(buffer_slice(&told)));
+    buffer_clear(&told);
+    return text;
+}
+
+static const char *written(struct buffer *out) {
+    static char text[65536];
+    snprintf(text, sizeof text, "%.*s", SLICE_ARG(buffer_slice(out)));
+    buffer_done(out);
+    return text;
+}
+
+static const char *user(const char *user_id) {
+    struct buffer out = {0};
+    presence_write_user(presence, slice_of(user_id), &out);
+    return written(&out);
+}
+
+static const char *channel(const char *channel_id, size_t max) {
+    struct buffer out = {0};
+    size_t online = presence_write_channel(presence, slice_of(channel_id), max, &out);
+    buffer_printf(&out, " %zu", online);
+    return written(&out);
+}
+
+static void who_comes_is_told_within_a_tick(void **state) {
+    come("alice", "a1", "general");
+    assert_string_equal(news(SETTINGS.tick_ms - 1), "");
+    assert_string_equal(news(1), "general 1 [{\"userId\":\"alice\",\"status\":\"online\"}]\n");
+    assert_string_equal(channel("general", 10), "[{\"userId\":\"alice\",\"status\":\"online\"}] 1");
+    assert_string_equal(channel("random", 10), "[] 0");
+    assert_string_equal(news(60000), "");
+}
+
+/* Pitfall 110: one device goes, the other is still there. */
+static void pitfall_110_a_user_is_there_while_one_of_his_devices_is(void **state) {
+    come("alice", "phone", "general");
+    come("alice", "laptop", "general");
+    come("alice", "laptop", "general");
+    assert_string_equal(news(1000), "general 1 [{\"userId\":\"alice\",\"status\":\"online\"}]\n");
+    assert_int_equal(presence_connections(presence, SLICE("alice")), 2);
+    go("alice", "phone");
+    go("alice", "phone");
+    assert_string_equal(news(60000), "");
+    go("alice", "laptop");
+    assert_string_equal(news(SETTINGS.grace_ms - 1), "");
+    assert_string_equal(
+        news(SETTINGS.tick_ms + 1),
+        "general 0 [{\"userId\":\"alice\",\"status\":\"offline\",\"lastSeen\":\"2026-01-01T00:01:01.000Z\"}]\n");
+    assert_int_equal(presence_connections(presence, SLICE("alice")), 0);
+    assert_string_equal(written(&went), "alice ");
+}
+
+static void a_reload_of_the_page_is_no_absence(void **state) {
+    come("alice", "a1", "general");
+    say("alice", "busy", "in a call");
+    news(1000);
+    go("alice", "a1");
+    loop_advance(loop, SETTINGS.grace_ms - 1);
+    come("alice", "a2", "general");
+    assert_string_equal(news(60000), "");
+    assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"busy\",\"statusMessage\":\"in a call\"}");
+    assert_int_equal(went.len, 0);
+}
+
+static void leaving_a_channel_is_not_going_offline(void **state) {
+    come("alice", "a1", "general");
+    presence_joined(presence, SLICE("random"), SLICE("alice"), SLICE("a1"));
+    news(1000);
+    presence_left(presence, SLICE("general"), SLICE("alice"), SLICE("a1"));
+    presence_left(presence, SLICE("general"), SLICE("alice"), SLICE("a1"));
+    assert_string_equal(news(10000), "general 0 [{\"userId\":\"alice\",\"status\":\"offline\"}]\n");
+    assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"online\"}");
+    assert_string_equal(channel("random", 10), "[{\"userId\":\"alice\",\"status\":\"online\"}] 1");
+    assert_int_equal(went.len, 0);
+}
+
+/* Pitfall 114: a deploy makes everybody come at once: one call a channel and tick. */
+static void pitfall_114_mass_changes_are_told_at_once(void **state) {
+    char id[16];
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "u%d", i);
+        come(id, id, "general");
+        presence_joined(presence, SLICE("random"), slice_of(id), slice_of(id));
+    }
+    news(SETTINGS.tick_ms);
+    assert_int_equal(calls, 2);
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "u%d", i);
+        go(id, id);
+    }
+    news(SETTINGS.grace_ms + SETTINGS.tick_ms);
+    assert_int_equal(calls, 4);
+}
+
+static void who_came_and_went_within_a_tick_was_never_there(void **state) {
+    struct presence_settings settings = SETTINGS;
+    settings.grace_ms = 0;
+    presence_set(presence, &settings);
+    come("alice", "a1", "general");
+    go("alice", "a1");
+    assert_string_equal(news(1000), "");
+    assert_string_equal(channel("general", 10), "[] 0");
+}
+
+/* Pitfalls 31, 117: thousands of names to thousands of members are told as a number. */
+static void pitfall_117_large_channels_get_counts_and_small_ones_the_difference(void **state) {
+    char id[16];
+    come("alice", "a1", "general");
+    come("bob", "b1", "general");
+    news(1000);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(id, sizeof id, "u%d", i);
+        come(id, id, "general");
+    }
+    assert_string_equal(news(1000), "general 1002 \n");
+    say("alice", "away", "");
+    assert_string_equal(news(1000), "");
+    go("bob", "b1");
+    assert_string_equal(news(10000), "general 1001 \n");
+    for (int i = 1; i < 1000; i++) {
+        snprintf(id, sizeof id, "u%d", i);
+        go(id, id);
+    }
+    assert_string_equal(
+        news(10000),
+        "general 2 [{\"userId\":\"u0\",\"status\":\"online\"},{\"userId\":\"alice\",\"status\":\"away\"},"
+        "{\"userId\":\"bob\",\"status\":\"offline\",\"lastSeen\":\"2026-01-01T00:00:03.000Z\"}]\n");
+}
+
+static void what_a_user_says_of_himself_is_told_where_he_is(void **state) {
+    come("alice", "a1", "general");
+    come("bob", "b1", "random");
+    news(1000);
+    assert_true(say("alice", "away", "say \"hi\""));
+    assert_string_equal(
+        news(1000), "general 1 [{\"userId\":\"alice\",\"status\":\"away\",\"statusMessage\":\"say \\\"hi\\\"\"}]\n");
+    assert_false(say("alice", "asleep", ""));
+    assert_false(say("alice", "offline", ""));
+    assert_false(say("carol", "away", ""));
+    char longest[PRESENCE_MESSAGE_MAX + 2] = {0};
+    memset(longest, 'x', PRESENCE_MESSAGE_MAX + 1);
+    assert_false(say("alice", "away", longest));
+    assert_true(say("alice", "away", longest + 1));
+    go("alice", "a1");
+    assert_false(say("alice", "away", ""));
+}
+
+/* Pitfall 118. */
+static void pitfall_118_the_invisible_look_offline(void **state) {
+    come("alice", "a1", "general");
+    come("bob", "b1", "general");
+    news(1000);
+    assert_true(say("alice", "invisible", "boo"));
+    assert_string_equal(
+        news(1000),
+        "general 1 [{\"userId\":\"alice\",\"status\":\"offline\",\"lastSeen\":\"2026-01-01T00:00:01.000Z\"}]\n");
+    assert_string_equal(channel("general", 10), "[{\"userId\":\"bob\",\"status\":\"online\"}] 1");
+    presence_joined(presence, SLICE("random"), SLICE("alice"), SLICE("a1"));
+    assert_string_equal(news(1000), "");
+    /* His real end changes nothing that others see. */
+    go("alice", "a1");
+    assert_string_equal(news(60000), "");
+    assert_string_equal(user("alice"),
+                        "{\"userId\":\"alice\",\"status\":\"offline\",\"lastSeen\":\"2026-01-01T00:00:01.000Z\"}");
+    assert_string_equal(written(&went), "alice ");
+}
+
+static void who_becomes_visible_again_is_told(void **state) {
+    come("alice", "a1", "general");
+    say("alice", "invisible", "");
+    assert_string_equal(news(1000), "");
+    say("alice", "online", "");
+    assert_string_equal(news(1000), "general 1 [{\"userId\":\"alice\",\"status\":\"online\"}]\n");
+}
+
+/* Pitfall 113: nobody knows is not online, and offline is not seen just now. */
+static void pitfall_113_unknown_is_said_to_be_so(void **state) {
+    assert_string_equal(user("nobody"), "{\"userId\":\"nobody\",\"status\":\"unknown\"}");
+    come("alice", "a1", "general");
+    go("alice", "a1");
+    loop_advance(loop, 60000);
+    assert_string_equal(user("alice"),
+                        "{\"userId\":\"alice\",\"status\":\"offline\",\"lastSeen\":\"2026-01-01T00:00:00.000Z\"}");
+    loop_advance(loop, PRESENCE_GONE_MS * 2);
+    assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"unknown\"}");
+    come("alice", "a2", "general");
+    assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"online\"}");
+}
+
+static void only_so_many_who_went_are_remembered(void **state) {
+    char id[24];
+    for (int i = 0; i < PRESENCE_GONE_MAX + 1000; i++) {
+        snprintf(id, sizeof id, "u%d", i);
+        presence_connected(presence, slice_of(id), slice_of(id));
+        go(id, id);
+    }
+    buffer_done(&went);
+    loop_advance(loop, SETTINGS.grace_ms);
+    assert_string_equal(user("u0"), "{\"userId\":\"u0\",\"status\":\"unknown\"}");
+    snprintf(id, sizeof id, "u%d", PRESENCE_GONE_MAX + 999);
+    assert_non_null(strstr(user(id), "\"offline\""));
+}
+
+static void a_connection_of_another_user_is_not_his(void **state) {
+    come("alice", "a1", "general");
+    go("bob", "a1");
+    come("bob", "a1", "random");
+    presence_left(presence, SLICE("general"), SLICE("bob"), SLICE("a1"));
+    assert_string_equal(news(60000), "general 1 [{\"userId\":\"alice\",\"status\":\"online\"}]\n");
+    assert_int_equal(presence_connections(presence, SLICE("bob")), 0);
+}
+
+static void at_most_max_users_are_written(void **state) {
+    char id[16];
+    for (int i = 0; i < 5; i++) {
+        snprintf(id, sizeof id, "u%d", i);
+        come(id, id, "general");
+    }
+    assert_string_equal(channel("general", 2),
+                        "[{\"userId\":\"u0\",\"status\":\"online\"},{\"userId\":\"u1\",\"status\":\"online\"}] 5");
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(who_comes_is_told_within_a_tick),
+        TEST(pitfall_110_a_user_is_there_while_one_of_his_devices_is),
+        TEST(a_reload_of_the_page_is_no_absence),
+        TEST(leaving_a_channel_is_not_going_offline),
+        TEST(pitfall_114_mass_changes_are_told_at_once),
+        TEST(who_came_and_went_within_a_tick_was_never_there),
+        TEST(pitfall_117_large_channels_get_counts_and_small_ones_the_difference),
+        TEST(what_a_user_says_of_himself_is_told_where_he_is),
+        TEST(pitfall_118_the_invisible_look_offline),
+        TEST(who_becomes_visible_again_is_told),
+        TEST(pitfall_113_unknown_is_said_to_be_so),
+        TEST(only_so_many_who_went_are_remembered),
+        TEST(a_connection_of_another_user_is_not_his),
+        TEST(at_most_max_users_are_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
