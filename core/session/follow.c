@@ -9,8 +9,7 @@
 /* The room is joined first, with what is live held back; then the tail is read and cut where live events begin. A
  * channel that nobody follows yet is read before, to learn its head. */
 struct following {
-    struct list link; /* of the hub's */
-    struct hub *hub;  /* NULL: it has gone */
+    struct hub_watch watch;
     struct channel_log *log;
     struct store *store;
     char *socket_id, *channel_id, *since_epoch;
@@ -25,7 +24,7 @@ static void following_read(struct following *following);
 
 static void following_finish(struct following *following, const struct follow_result *result) {
     following->done(following->owner, result);
-    list_remove(&following->link);
+    list_remove(&following->watch.link);
     buffer_done(&following->room);
     free(following->socket_id);
     free(following->channel_id);
@@ -34,7 +33,8 @@ static void following_finish(struct following *following, const struct follow_re
 }
 
 static void following_fail(struct following *following, enum store_status status) {
-    struct socket *socket = following->hub ? hub_find(following->hub, slice_of(following->socket_id)) : NULL;
+    struct socket *socket =
+        following->watch.hub ? hub_find(following->watch.hub, slice_of(following->socket_id)) : NULL;
     if (socket && following->joined_at >= 0 && !following->was_member) {
         socket_leave(socket, buffer_slice(&following->room));
     }
@@ -43,7 +43,7 @@ static void following_fail(struct following *following, enum store_status status
 
 /* Holds and joins; live events of the channel come after seq. */
 static bool following_join(struct following *following, int64_t seq) {
-    struct socket *socket = hub_find(following->hub, slice_of(following->socket_id));
+    struct socket *socket = hub_find(following->watch.hub, slice_of(following->socket_id));
     struct slice room = buffer_slice(&following->room);
     if (!socket || !socket->session) return false;
     following->was_member = room_membership(&socket->memberships, room) != NULL;
@@ -132,7 +132,7 @@ static void following_answer(struct following *following, struct store_request *
 
 static void following_heard(struct store_request *request) {
     struct following *following = request->owner;
-    if (request->status != STORE_OK || !following->hub) {
+    if (request->status != STORE_OK || !following->watch.hub) {
         following_fail(following, request->status == STORE_OK ? STORE_UNAVAILABLE : request->status);
         return;
     }
@@ -170,7 +170,7 @@ void follow_channel(struct hub *hub, struct channel_log *log, struct store *stor
                     struct slice channel_id, int64_t since_seq, struct slice since_epoch, follow_done *done,
                     void *owner) {
     struct following *following = NEW(struct following);
-    following->hub = hub;
+    following->watch.hub = hub;
     following->log = log;
     following->store = store;
     following->socket_id = memory_copy(socket_id.ptr, socket_id.len);
@@ -181,13 +181,8 @@ void follow_channel(struct hub *hub, struct channel_log *log, struct store *stor
     following->done = done;
     following->owner = owner;
     channel_room_name(&following->room, channel_id);
-    list_append(&hub->followings, &following->link);
+    list_append(&hub->watches, &following->watch.link);
     int64_t delivered = channel_log_delivered(log, channel_id);
     if (delivered >= 0) following_join(following, delivered); /* if that fails, once more when the store answers */
     following_read(following);
-}
-
-void hub_forget_followings(struct hub *hub) {
-    struct list *link;
-    while ((link = list_pop(&hub->followings))) CONTAINER(link, struct following, link)->hub = NULL;
 }

@@ -70,7 +70,7 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
     list_init(&hub->dead_sessions);
     list_init(&hub->dead_sockets);
     list_init(&hub->partings);
-    list_init(&hub->followings);
+    list_init(&hub->watches);
     loop_task_init(&hub->flush_task, flush_run);
     loop_task_init(&hub->flush_more, flush_more_run);
     loop_task_init(&hub->reap_task, reap_run);
@@ -133,7 +133,8 @@ void hub_free(struct hub **hub_r) {
     free_transports(hub);
     recovery_drop_all(hub);
     hub_forget_partings(hub);
-    hub_forget_followings(hub);
+    struct list *link;
+    while ((link = list_pop(&hub->watches))) CONTAINER(link, struct hub_watch, link)->hub = NULL;
     loop_timer_cancel(&hub->records.timer);
     loop_task_cancel(&hub->flush_task);
     loop_task_cancel(&hub->flush_more);

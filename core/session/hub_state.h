@@ -31,6 +31,12 @@ struct hub_records {
     struct map *by_pid; /* attached ones too */
 };
 
+/* Embedded in what may outlive the hub: hub is NULL then. */
+struct hub_watch {
+    struct list link;
+    struct hub *hub;
+};
+
 struct hub {
     struct loop *loop;
     struct rooms *rooms;
@@ -45,7 +51,7 @@ struct hub {
     struct list to_flush;                    /* sessions */
     struct list dead_sessions, dead_sockets; /* freed at the end of the turn */
     struct list partings;                    /* scripts hear of an end */
-    struct list followings;                  /* the store is asked for a channel's tail */
+    struct list watches;                     /* hub_watch */
     struct loop_task flush_task, flush_more, reap_task;
     struct hub_shared shared;
     struct hub_scratch scratch;
@@ -55,7 +61,6 @@ bool hub_has_namespace(const struct hub *hub, struct slice name);
 void hub_bury_session(struct session *session);
 void hub_bury_socket(struct socket *socket);
 void hub_forget_partings(struct hub *hub);
-void hub_forget_followings(struct hub *hub);
 struct user *hub_user(struct hub *hub, struct slice id);
 void hub_unref_user(struct hub *hub, struct user **user);
 bool hub_policy_handles(const struct hub *hub, enum policy_point point, struct slice namespace_name);

@@ -1,0 +1,326 @@
+#include "hub_scene.h"
+
+static struct person alice, again, third;
+
+static int leave_all(void **state) {
+    goes(&alice);
+    goes(&again);
+    goes(&third);
+    return tear_down(state);
+}
+
+/* The new person continues what the old one had. */
+static void inherit(struct person *heir, const struct person *old) {
+    snprintf(heir->pid, sizeof heir->pid, "%s", old->pid);
+    snprintf(heir->offset, sizeof heir->offset, "%s", old->offset);
+}
+
+static void assert_recovered(struct person *person, const struct person *old) {
+    char text[128];
+    snprintf(text, sizeof text, "40{\"sid\":\"%s\",\"pid\":\"%s\"}", old->sid, old->pid);
+    assert_hears(person, text);
+    snprintf(person->sid, sizeof person->sid, "%s", old->sid);
+}
+
+static void assert_fresh(struct person *person, const struct person *old) {
+    const char *got = hears(person);
+    assert_non_null(got);
+    assert_int_equal(strncmp(got, "40{\"sid\":\"", 10), 0);
+    assert_null(strstr(got, old->sid));
+    assert_null(strstr(got, old->pid));
+    take_id(got, "sid", person->sid);
+    take_id(got, "pid", person->pid);
+}
+
+static void a_recovered_socket_gets_missed_events_before_its_connect(void **state) {
+    comes_as(&alice, "alice");
+    assert_true(socket_join(socket_of(&alice), SLICE("room")));
+    emit_to("room", "[\"one\"]", PACKET_MESSAGE);
+    turn();
+    assert_hears_event(&alice, "42[\"one\"]");
+    local_client_leave(alice.client);
+    emit_to("room", "[\"two\"]", PACKET_MESSAGE);
+    emit_to(alice.sid, "[\"three\"]", PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", true);
+    assert_hears_event(&again, "42[\"two\"]");
+    assert_hears_event(&again, "42[\"three\"]");
+    assert_recovered(&again, &alice);
+    assert_true(socket_recovered(socket_of(&again)));
+    emit_to("room", "[\"live\"]", PACKET_MESSAGE);
+    turn();
+    assert_hears_event(&again, "42[\"live\"]");
+    assert_int_equal(metric_get(METRIC_RECOVERED, "ok") > 0, true);
+}
+
+static void a_session_without_any_event_is_recovered_from_its_start(void **state) {
+    emit_to("room", "[\"before\"]", PACKET_MESSAGE);
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    emit_to(alice.sid, "[\"missed\"]", PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_hears_event(&again, "42[\"missed\"]");
+    assert_recovered(&again, &alice);
+}
+
+static void a_socket_can_be_recovered_while_its_old_connection_is_open(void **state) {
+    uint16_t code;
+    comes_as(&alice, "alice");
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_recovered(&again, &alice);
+    assert_true(is_closed(&alice, &code));
+    assert_null(hears(&alice)); /* no DISCONNECT: silently */
+    assert_string_equal(script.parted, "");
+    assert_int_equal(hub_user_sessions(hub, SLICE("alice")), 1);
+}
+
+static void an_old_sockets_timeout_does_not_touch_the_recovered_session(void **state) {
+    comes_as(&alice, "alice");
+    local_client_stall(alice.client, true);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_recovered(&again, &alice);
+    for (int i = 0; i < 3; i++) {
+        loop_advance(loop, 25000);
+        assert_hears(&again, "2");
+        says(&again, "3");
+    }
+    assert_string_equal(script.parted, "");
+    assert_false(is_closed(&again, NULL));
+    emit_to(alice.sid, "[\"live\"]", PACKET_MESSAGE);
+    turn();
+    assert_hears_event(&again, "42[\"live\"]");
+}
+
+static void a_socket_is_recovered_twice_in_a_row(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    emit_to(alice.sid, "[\"one\"]", PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_hears_event(&again, "42[\"one\"]");
+    assert_recovered(&again, &alice);
+    local_client_leave(again.client);
+    emit_to(alice.sid, "[\"two\"]", PACKET_MESSAGE);
+    inherit(&third, &alice);
+    snprintf(third.offset, sizeof third.offset, "%s", again.offset);
+    comes_back_as(&third, "alice", true);
+    assert_hears_event(&third, "42[\"two\"]");
+    assert_recovered(&third, &alice);
+}
+
+/* The offset that the client holds has left every log, but it has confirmed by pongs that it missed nothing. */
+static void a_client_that_was_quiet_for_long_is_recovered(void **state) {
+    comes_as(&alice, "alice");
+    assert_true(socket_join(socket_of(&alice), SLICE("room")));
+    emit_to("room", "[\"one\"]", PACKET_MESSAGE);
+    turn();
+    assert_hears_event(&alice, "42[\"one\"]");
+    struct slice room = SLICE("room");
+    struct slice self = slice_of(alice.sid);
+    struct room_emit except_self = {.namespace_name = SLICE("/"),
+                                    .to = &room,
+                                    .to_len = 1,
+                                    .except = &self,
+                                    .except_len = 1,
+                                    .class = PACKET_MESSAGE,
+                                    .args = SLICE("[\"own\"]")};
+    room_emit(rooms, &except_self);
+    for (int i = 0; i < 20; i++) {
+        loop_advance(loop, 25000);
+        assert_hears(&alice, "2");
+        says(&alice, "3");
+    }
+    local_client_leave(alice.client);
+    emit_to("room", "[\"two\"]", PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", true);
+    assert_hears_event(&again, "42[\"two\"]");
+    assert_recovered(&again, &alice);
+}
+
+static void a_volatile_event_carries_an_offset_that_recovers(void **state) {
+    comes_as(&alice, "alice");
+    assert_true(socket_emit(socket_of(&alice), SLICE("[\"typing\",\"bob\"]"), NULL, 0, PACKET_VOLATILE));
+    turn();
+    assert_hears_event(&alice, "42[\"typing\",\"bob\"]");
+    local_client_leave(alice.client);
+    emit_to(alice.sid, "[\"lost\"]", PACKET_VOLATILE);
+    emit_to(alice.sid, "[\"kept\"]", PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", true);
+    assert_hears_event(&again, "42[\"kept\"]");
+    assert_recovered(&again, &alice);
+}
+
+static void more_than_the_limit_is_not_replayed_in_part(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    for (int i = 0; i < 101; i++) emit_to(alice.sid, "[\"many\"]", PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_fresh(&again, &alice);
+    assert_null(hears(&again));
+}
+
+static void a_replay_larger_than_the_outbox_is_written_whole(void **state) {
+    char args[1024];
+    memset(args, 'x', sizeof args);
+    memcpy(args, "[\"big\",\"", 8);
+    memcpy(args + sizeof args - 3, "\"]", 3);
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    for (int i = 0; i < 50; i++) emit_to(alice.sid, args, PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    for (int i = 0; i < 50; i++) assert_non_null(strstr(hears(&again), "big"));
+    assert_recovered(&again, &alice);
+}
+
+static void a_pid_of_another_user_recovers_nothing(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    inherit(&again, &alice);
+    comes_back_as(&again, "mallory", false);
+    assert_fresh(&again, &alice);
+    inherit(&third, &alice); /* and harms nothing */
+    comes_back_as(&third, "alice", false);
+    assert_recovered(&third, &alice);
+}
+
+static void an_offset_that_is_none_of_ours_recovers_nothing(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    inherit(&again, &alice);
+    snprintf(again.offset, sizeof again.offset, "nonsense");
+    comes_back_as(&again, "alice", true);
+    assert_fresh(&again, &alice);
+}
+
+static void a_guest_is_recognised_by_his_pid(void **state) {
+    script.authenticates = false;
+    comes_as(&alice, "x");
+    char id[32];
+    snprintf(id, sizeof id, "%.*s", SLICE_ARG(socket_user_id(socket_of(&alice))));
+    local_client_leave(alice.client);
+    inherit(&again, &alice);
+    comes_back_as(&again, "x", false);
+    assert_recovered(&again, &alice);
+    assert_true(slice_is(socket_user_id(socket_of(&again)), id));
+}
+
+static void leave_secret(struct socket *socket) {
+    if (socket_recovered(socket)) socket_leave(socket, SLICE("secret"));
+}
+
+static void a_room_that_is_no_longer_permitted_is_not_replayed(void **state) {
+    script.on_connect = leave_secret;
+    comes_as(&alice, "alice");
+    assert_true(socket_join(socket_of(&alice), SLICE("secret")));
+    assert_true(socket_join(socket_of(&alice), SLICE("open")));
+    local_client_leave(alice.client);
+    emit_to("secret", "[\"hidden\"]", PACKET_MESSAGE);
+    emit_to("open", "[\"shown\"]", PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_hears_event(&again, "42[\"shown\"]");
+    assert_recovered(&again, &alice);
+}
+
+static void who_was_banned_meanwhile_does_not_come_back(void **state) {
+    script.refuses_recovered = true;
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    emit_to(alice.sid, "[\"missed\"]", PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_hears(&again, "44{\"message\":\"banned\"}");
+    assert_null(socket_of(&alice));
+}
+
+static void the_record_is_there_from_connect_on_and_until_the_window_ends(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    assert_string_equal(script.parted, "transport close;"); /* scripts hear of it at once */
+    loop_advance(loop, 119000);
+    assert_non_null(socket_of(&alice));
+    loop_advance(loop, 2000);
+    assert_null(socket_of(&alice));
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_fresh(&again, &alice);
+}
+
+static void a_disconnect_by_either_side_leaves_nothing_to_recover(void **state) {
+    comes_as(&alice, "alice");
+    says(&alice, "41");
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_fresh(&again, &alice);
+    socket_disconnect(socket_of(&again));
+    turn();
+    assert_hears(&again, "41");
+    inherit(&third, &again);
+    comes_back_as(&third, "alice", false);
+    assert_fresh(&third, &again);
+}
+
+static void what_was_trimmed_while_the_scripts_were_asked_makes_a_fresh_socket(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    emit_to(alice.sid, "[\"one\"]", PACKET_MESSAGE);
+    script.defers_connects = true;
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    for (int i = 0; i < 200; i++) emit_to(alice.sid, "[\"many\"]", PACKET_MESSAGE);
+    script.defers_connects = false;
+    scene_answer(POLICY_OK, "");
+    turn();
+    assert_fresh(&again, &alice);
+    assert_null(hears(&again));
+}
+
+static void a_connection_lost_while_it_is_recovered_can_be_recovered_again(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    emit_to(alice.sid, "[\"one\"]", PACKET_MESSAGE);
+    script.defers_connects = true;
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_non_null(script.waiting);
+    script.defers_connects = false;
+    inherit(&third, &alice);
+    comes_back_as(&third, "alice", false); /* the second connection is still open */
+    assert_null(script.waiting);
+    assert_hears_event(&third, "42[\"one\"]");
+    assert_recovered(&third, &alice);
+    assert_true(is_closed(&again, NULL));
+}
+
+#define SCENE(name) cmocka_unit_test_setup_teardown(name, set_up, leave_all)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        SCENE(a_recovered_socket_gets_missed_events_before_its_connect),
+        SCENE(a_session_without_any_event_is_recovered_from_its_start),
+        SCENE(a_socket_can_be_recovered_while_its_old_connection_is_open),
+        SCENE(an_old_sockets_timeout_does_not_touch_the_recovered_session),
+        SCENE(a_socket_is_recovered_twice_in_a_row),
+        SCENE(a_client_that_was_quiet_for_long_is_recovered),
+        SCENE(a_volatile_event_carries_an_offset_that_recovers),
+        SCENE(more_than_the_limit_is_not_replayed_in_part),
+        SCENE(a_replay_larger_than_the_outbox_is_written_whole),
+        SCENE(a_pid_of_another_user_recovers_nothing),
+        SCENE(an_offset_that_is_none_of_ours_recovers_nothing),
+        SCENE(a_guest_is_recognised_by_his_pid),
+        SCENE(a_room_that_is_no_longer_permitted_is_not_replayed),
+        SCENE(who_was_banned_meanwhile_does_not_come_back),
+        SCENE(the_record_is_there_from_connect_on_and_until_the_window_ends),
+        SCENE(a_disconnect_by_either_side_leaves_nothing_to_recover),
+        SCENE(what_was_trimmed_while_the_scripts_were_asked_makes_a_fresh_socket),
+        SCENE(a_connection_lost_while_it_is_recovered_can_be_recovered_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,441 @@
+#include "hub_scene.h"
+
+static struct person alice, bob;
+
+static int leave_all(void **state) {
+    goes(&alice);
+    goes(&bob);
+    return tear_down(state);
+}
+
+/* Connecting. */
+
+static void who_connects_is_greeted_with_a_public_id_and_a_secret_one(void **state) {
+    comes_as(&alice, "alice");
+    assert_int_equal(strlen(alice.sid), 20);
+    assert_int_equal(strlen(alice.pid), 22);
+    assert_string_not_equal(alice.sid, alice.pid);
+    assert_false(slice_is(local_client_session_id(alice.client), alice.sid));
+    assert_true(slice_is(socket_user_id(socket_of(&alice)), "alice"));
+    assert_int_equal(hub_user_sessions(hub, SLICE("alice")), 1);
+}
+
+static void without_an_authenticate_hook_everyone_is_a_guest_of_his_own(void **state) {
+    script.authenticates = false;
+    comes_as(&alice, "alice");
+    comes_as(&bob, "alice");
+    struct slice a = socket_user_id(socket_of(&alice)), b = socket_user_id(socket_of(&bob));
+    assert_int_equal(strncmp(a.ptr, "guest-", 6), 0);
+    assert_false(slice_equal(a, b));
+}
+
+static void an_unknown_namespace_is_refused_in_the_words_of_the_protocol(void **state) {
+    comes_as(&alice, "alice");
+    says(&alice, "40/random,");
+    assert_hears(&alice, "44/random,{\"message\":\"Invalid namespace\"}");
+    says(&alice, "421[\"echo\",1]");
+    assert_hears(&alice, "431[1]");
+}
+
+static void a_refused_client_reads_why_and_keeps_its_connection(void **state) {
+    arrives(&alice, &(struct local_client_options){0});
+    says(&alice, "40{}");
+    assert_hears(&alice, "44{\"message\":\"who are you\",\"data\":{\"hint\":1}}");
+    assert_false(is_closed(&alice, NULL));
+}
+
+static void a_user_id_outside_its_alphabet_is_a_script_error(void **state) {
+    arrives(&alice, &(struct local_client_options){0});
+    says(&alice, "40{\"user\":\"a b\"}");
+    assert_hears(&alice, "44{\"message\":\"script_error\",\"data\":{\"code\":\"script_error\"}}");
+}
+
+static void namespaces_beyond_the_limit_are_refused(void **state) {
+    struct hub_settings settings = scene_settings();
+    settings.namespaces_max = 1;
+    hub_set(hub, &settings);
+    comes_as(&alice, "alice");
+    says(&alice, "40/admin,{\"user\":\"alice\"}");
+    assert_hears(&alice, "44/admin,{\"message\":\"Too many namespaces\"}");
+}
+
+static void events_sent_before_the_connect_reply_wait_for_it(void **state) {
+    script.defers_connects = true;
+    arrives(&alice, &(struct local_client_options){0});
+    says(&alice, "40{\"user\":\"alice\"}");
+    says(&alice, "427[\"echo\",\"early\"]");
+    assert_null(hears(&alice));
+    scene_answer(POLICY_OK, "");
+    turn();
+    assert_int_equal(strncmp(hears(&alice), "40{", 3), 0);
+    assert_hears(&alice, "437[\"early\"]");
+}
+
+static void emit_welcome(struct socket *socket) {
+    assert_true(socket_emit(socket, SLICE("[\"welcome\"]"), NULL, 0, PACKET_MESSAGE));
+}
+
+static void what_the_connect_hook_emits_follows_the_connect_reply(void **state) {
+    script.on_connect = emit_welcome;
+    comes_as(&alice, "alice"); /* has heard "40" first */
+    assert_hears_event(&alice, "42[\"welcome\"]");
+}
+
+static void who_joins_no_namespace_is_closed_in_time(void **state) {
+    arrives(&alice, &(struct local_client_options){.answers_pings = true});
+    loop_advance(loop, 44999);
+    assert_false(is_closed(&alice, NULL));
+    loop_advance(loop, 2);
+    assert_true(is_closed(&alice, NULL));
+    assert_int_equal(metric_get(METRIC_SESSIONS, NULL), 0);
+}
+
+/* Events. */
+
+static void each_failure_of_an_event_has_its_code(void **state) {
+    comes_as(&alice, "alice");
+    says(&alice, "420[\"nobody\"]");
+    assert_hears(
+        &alice, "430[{\"ok\":false,\"error\":{\"code\":\"unknown_event\",\"message\":\"no handler for this event\"}}]");
+    says(&alice, "421[\"crash\"]");
+    assert_hears(&alice,
+                 "431[{\"ok\":false,\"error\":{\"code\":\"script_error\",\"message\":\"the handler failed\"}}]");
+    says(&alice, "422[\"busy\"]");
+    assert_hears(&alice,
+                 "432[{\"ok\":false,\"error\":{\"code\":\"unavailable\",\"message\":\"too many events "
+                 "wait\",\"retryAfter\":1}}]");
+    says(&alice, "423[7]"); /* a number names no handler */
+    assert_hears(
+        &alice, "433[{\"ok\":false,\"error\":{\"code\":\"unknown_event\",\"message\":\"no handler for this event\"}}]");
+    says(&alice, "42[\"nobody\"]");
+    assert_null(hears(&alice));
+}
+
+static void one_event_of_a_session_is_asked_at_a_time_and_in_order(void **state) {
+    comes_as(&alice, "alice");
+    says(&alice, "421[\"slow\",1]");
+    says(&alice, "422[\"slow\",2]");
+    says(&alice, "423[\"echo\",3]");
+    assert_string_equal(script.slow_seen, "1 ");
+    assert_int_equal(hub_events_waiting(hub), 3);
+    scene_answer(POLICY_OK, "[\"one\"]");
+    turn();
+    assert_hears(&alice, "431[\"one\"]");
+    assert_string_equal(script.slow_seen, "1 2 ");
+    scene_answer(POLICY_OK, "[\"two\"]");
+    turn();
+    assert_hears(&alice, "432[\"two\"]");
+    assert_hears(&alice, "433[3]");
+    assert_int_equal(hub_events_waiting(hub), 0);
+}
+
+static void a_full_inbox_stops_reading_until_it_is_half_empty(void **state) {
+    comes_as(&alice, "alice");
+    says(&alice, "421[\"slow\",1]");
+    while (!local_client_paused(alice.client)) says(&alice, "42[\"echo\",\"a message that has to wait its turn\"]");
+    /* Paused by us: no pong can be read, none is missed. */
+    loop_advance(loop, 25000 + 20000 + 1);
+    assert_false(is_closed(&alice, NULL));
+    scene_answer(POLICY_OK, "[]");
+    turn();
+    assert_false(local_client_paused(alice.client));
+}
+
+static void acknowledgement_comes_before_held_events(void **state) {
+    comes_as(&alice, "alice");
+    says(&alice, "425[\"held\"]");
+    emit_to(alice.sid, "[\"later\"]", PACKET_MESSAGE);
+    turn();
+    assert_null(hears(&alice));
+    scene_answer(POLICY_OK, "[\"tail\"]");
+    turn();
+    assert_hears(&alice, "435[\"tail\"]");
+    assert_hears_event(&alice, "42[\"live\"]");
+    assert_hears_event(&alice, "42[\"later\"]");
+}
+
+static void a_binary_event_waits_for_its_attachments(void **state) {
+    comes_as(&alice, "alice");
+    says(&alice, "451-8[\"echo\",{\"_placeholder\":true,\"num\":0}]");
+    assert_null(hears(&alice));
+    local_client_send(alice.client, SLICE("\x01\x02"), true);
+    turn();
+    assert_non_null(hears(&alice));
+    assert_int_equal(script.asked[POLICY_EVENT], 1);
+}
+
+static void heard(void *owner, enum socket_call_status status, struct slice json, const struct slice *attachments,
+                  unsigned attachments_len) {
+    snprintf(owner, 64, "%d:%.*s", (int)status, SLICE_ARG(json));
+}
+
+static void a_question_is_answered_once_by_ack_timeout_or_end(void **state) {
+    char first[64] = "", second[64] = "", third[64] = "";
+    comes_as(&alice, "alice");
+    assert_true(socket_ask(socket_of(&alice), SLICE("[\"q\"]"), NULL, 0, 1000, heard, first));
+    assert_true(socket_ask(socket_of(&alice), SLICE("[\"q\"]"), NULL, 0, 1000, heard, second));
+    turn();
+    assert_hears(&alice, "420[\"q\"]");
+    says(&alice, "430[\"yes\"]");
+    says(&alice, "430[\"again\"]");
+    says(&alice, "4399[]");
+    assert_string_equal(first, "0:[\"yes\"]");
+    loop_advance(loop, 1001);
+    assert_string_equal(second, "1:");
+    assert_true(socket_ask(socket_of(&alice), SLICE("[\"q\"]"), NULL, 0, 1000, heard, third));
+    local_client_leave(alice.client);
+    turn();
+    assert_string_equal(third, "2:");
+}
+
+static void reserved_events_and_too_many_attachments_are_never_sent(void **state) {
+    struct slice attachments[11] = {{0}};
+    comes_as(&alice, "alice");
+    assert_false(socket_emit(socket_of(&alice), SLICE("[\"disconnect\"]"), NULL, 0, PACKET_MESSAGE));
+    assert_false(socket_emit(socket_of(&alice), SLICE("[\"x\"]"), attachments, 11, PACKET_MESSAGE));
+    emit_to(alice.sid, "[\"connect\"]", PACKET_MESSAGE);
+    turn();
+    assert_null(hears(&alice));
+}
+
+/* Endings. */
+
+static void assert_closed_by(const char *text) {
+    comes_as(&alice, "alice");
+    says(&alice, text);
+    if (!is_closed(&alice, NULL)) fail_msg("not closed by %s", text);
+    goes(&alice);
+}
+
+static void what_the_protocol_forbids_ends_the_session(void **state) {
+    const char *forbidden[] = {"40{\"user\":\"alice\"}",
+                               "44{\"message\":\"x\"}",
+                               "42/admin,[\"echo\"]",
+                               "4abc",
+                               "42{}",
+                               "42[\"connect\"]",
+                               "42[]",
+                               "2",
+                               "0{}",
+                               "6",
+                               "5",
+                               "41/admin,",
+                               "459-[]",
+                               "9",
+                               ""};
+    for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++) assert_closed_by(forbidden[i]);
+}
+
+static void an_event_before_connect_ends_the_session(void **state) {
+    arrives(&alice, &(struct local_client_options){0});
+    says(&alice, "42[\"echo\"]");
+    assert_true(is_closed(&alice, NULL));
+}
+
+static void leaving_a_namespace_leaves_the_connection_open(void **state) {
+    comes_as(&alice, "alice");
+    says(&alice, "41");
+    assert_null(socket_of(&alice));
+    assert_string_equal(script.parted, "client namespace disconnect;");
+    loop_advance(loop, 25000);
+    assert_hears(&alice, "2");
+}
+
+static void a_client_that_ignores_its_limits_is_not_read_and_then_closed(void **state) {
+    comes_as(&alice, "alice");
+    for (int i = 0; i < 15; i++) says(&alice, "421[\"limited\"]");
+    assert_false(local_client_paused(alice.client));
+    says(&alice, "421[\"limited\"]");
+    assert_true(local_client_paused(alice.client));
+    loop_advance(loop, 1001);
+    assert_false(local_client_paused(alice.client));
+    says(&alice, "421[\"echo\"]"); /* calm again */
+    for (int i = 0; i < 63; i++) says(&alice, "421[\"limited\"]");
+    assert_false(is_closed(&alice, NULL));
+    says(&alice, "421[\"limited\"]");
+    uint16_t code;
+    assert_true(is_closed(&alice, &code));
+    assert_int_equal(code, 1008);
+}
+
+static void a_drain_closes_transports_and_says_no_disconnect(void **state) {
+    uint16_t code;
+    struct slice reason;
+    comes_as(&alice, "alice");
+    hub_close_all(hub, CLOSE_SHUTTING_DOWN);
+    turn();
+    assert_true(local_client_closed(alice.client, &code, &reason));
+    assert_int_equal(code, 1012);
+    assert_true(json_valid(reason));
+    assert_true(json_member(reason, "retryAfterMs").len > 0);
+    assert_null(hears(&alice));
+    assert_int_equal(hub_sessions(hub), 0);
+}
+
+static void all_sessions_of_a_user_can_be_closed(void **state) {
+    comes_as(&alice, "alice");
+    comes_as(&bob, "alice");
+    assert_int_equal(hub_user_sessions(hub, SLICE("alice")), 2);
+    assert_int_equal(hub_close_user(hub, SLICE("alice"), CLOSE_FORCED), 2);
+    turn();
+    assert_true(is_closed(&alice, NULL) && is_closed(&bob, NULL));
+    assert_int_equal(hub_user_sessions(hub, SLICE("alice")), 0);
+}
+
+static void a_token_that_expires_ends_its_session(void **state) {
+    uint16_t code;
+    comes_as(&alice, "alice");
+    socket_expires(socket_of(&alice), loop_wall_ms(loop) + 5000);
+    loop_advance(loop, 4999);
+    assert_false(is_closed(&alice, NULL));
+    loop_advance(loop, 2);
+    assert_true(is_closed(&alice, &code));
+    assert_int_equal(code, 4401);
+}
+
+/* Heartbeat. */
+
+static void an_idle_client_that_answers_pings_is_healthy(void **state) {
+    comes_as(&alice, "alice");
+    for (int i = 0; i < 10; i++) {
+        loop_advance(loop, 25000);
+        assert_hears(&alice, "2");
+        says(&alice, "3");
+    }
+    assert_false(is_closed(&alice, NULL));
+}
+
+static void pings_go_out_on_schedule_while_data_flows(void **state) {
+    comes_as(&alice, "alice");
+    for (int i = 0; i < 24; i++) {
+        loop_advance(loop, 1000);
+        says(&alice, "421[\"echo\",1]");
+        assert_hears(&alice, "431[1]");
+    }
+    loop_advance(loop, 1000);
+    assert_hears(&alice, "2");
+}
+
+static void only_a_pong_keeps_a_client_alive(void **state) {
+    comes_as(&alice, "alice");
+    loop_advance(loop, 25000);
+    loop_advance(loop, 19000);
+    says(&alice, "421[\"echo\",1]");
+    loop_advance(loop, 1001);
+    assert_true(is_closed(&alice, NULL));
+    assert_string_equal(script.parted, "ping timeout;");
+}
+
+static void new_timings_hold_for_new_sessions_only(void **state) {
+    struct hub_settings settings = scene_settings();
+    comes_as(&alice, "alice");
+    settings.ping_interval_ms = 1000;
+    settings.ping_timeout_ms = 500;
+    hub_set(hub, &settings);
+    comes_as(&bob, "bob");
+    loop_advance(loop, 1600);
+    assert_true(is_closed(&bob, NULL));
+    assert_null(hears(&alice));
+    assert_false(is_closed(&alice, NULL));
+}
+
+static void the_pong_is_due_from_when_the_kernel_took_the_ping(void **state) {
+    comes_as(&alice, "alice");
+    local_client_stall(alice.client, true);
+    loop_advance(loop, 25000 + 20000 + 1000); /* the ping is still queued */
+    assert_false(is_closed(&alice, NULL));
+    local_client_stall(alice.client, false);
+    turn();
+    assert_hears(&alice, "2");
+    loop_advance(loop, 19000);
+    says(&alice, "3");
+    loop_advance(loop, 2000);
+    assert_false(is_closed(&alice, NULL));
+}
+
+/* Other forms. */
+
+static void the_plain_form_connects_asks_and_is_told(void **state) {
+    arrives(&alice, &(struct local_client_options){.plain = true});
+    says(&alice, "{\"type\":\"connect\",\"auth\":{\"user\":\"alice\"}}");
+    const char *got = hears(&alice);
+    assert_non_null(got);
+    take_id(got, "id", alice.sid);
+    assert_int_equal(strlen(alice.sid), 20);
+    says(&alice, "{\"type\":\"event\",\"event\":\"echo\",\"args\":[7],\"id\":3}");
+    assert_hears(&alice, "{\"type\":\"ack\",\"id\":3,\"args\":[7]}");
+    emit_to(alice.sid, "[\"news\",1]", PACKET_MESSAGE);
+    turn();
+    assert_hears(&alice, "{\"type\":\"event\",\"event\":\"news\",\"args\":[1]}");
+}
+
+static void assert_plain_closes(const char *text, bool binary, uint16_t expected) {
+    uint16_t code = 0;
+    arrives(&alice, &(struct local_client_options){.plain = true});
+    local_client_send(alice.client, slice_of(text), binary);
+    turn();
+    assert_true(is_closed(&alice, &code));
+    assert_int_equal(code, expected);
+    goes(&alice);
+}
+
+static void the_plain_form_closes_with_the_code_of_the_fault(void **state) {
+    assert_plain_closes("{", false, 1007);
+    assert_plain_closes("{\"type\":\"nonsense\"}", false, 1008);
+    assert_plain_closes("x", true, 1003);
+    assert_plain_closes("{\"type\":\"connect\",\"auth\":{}}", false, 4401);
+}
+
+static void a_bare_engine_echoes_text_and_bytes(void **state) {
+    bool binary;
+    const char *paths[] = {"/engine.io/"};
+    hub_set_engines(hub, paths, 1);
+    arrives(&alice, &(struct local_client_options){.engine_path = "/engine.io/"});
+    says(&alice, "4hello");
+    assert_hears(&alice, "4hello");
+    local_client_send(alice.client, SLICE("\x01\x02\x03"), true);
+    turn();
+    buffer_clear(&alice.got);
+    assert_true(local_client_take(alice.client, &alice.got, &binary));
+    assert_true(binary);
+    assert_int_equal(alice.got.len, 3);
+}
+
+#define SCENE(name) cmocka_unit_test_setup_teardown(name, set_up, leave_all)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        SCENE(who_connects_is_greeted_with_a_public_id_and_a_secret_one),
+        SCENE(without_an_authenticate_hook_everyone_is_a_guest_of_his_own),
+        SCENE(an_unknown_namespace_is_refused_in_the_words_of_the_protocol),
+        SCENE(a_refused_client_reads_why_and_keeps_its_connection),
+        SCENE(a_user_id_outside_its_alphabet_is_a_script_error),
+        SCENE(namespaces_beyond_the_limit_are_refused),
+        SCENE(events_sent_before_the_connect_reply_wait_for_it),
+        SCENE(what_the_connect_hook_emits_follows_the_connect_reply),
+        SCENE(who_joins_no_namespace_is_closed_in_time),
+        SCENE(each_failure_of_an_event_has_its_code),
+        SCENE(one_event_of_a_session_is_asked_at_a_time_and_in_order),
+        SCENE(a_full_inbox_stops_reading_until_it_is_half_empty),
+        SCENE(acknowledgement_comes_before_held_events),
+        SCENE(a_binary_event_waits_for_its_attachments),
+        SCENE(a_question_is_answered_once_by_ack_timeout_or_end),
+        SCENE(reserved_events_and_too_many_attachments_are_never_sent),
+        SCENE(what_the_protocol_forbids_ends_the_session),
+        SCENE(an_event_before_connect_ends_the_session),
+        SCENE(leaving_a_namespace_leaves_the_connection_open),
+        SCENE(a_client_that_ignores_its_limits_is_not_read_and_then_closed),
+        SCENE(a_drain_closes_transports_and_says_no_disconnect),
+        SCENE(all_sessions_of_a_user_can_be_closed),
+        SCENE(a_token_that_expires_ends_its_session),
+        SCENE(an_idle_client_that_answers_pings_is_healthy),
+        SCENE(pings_go_out_on_schedule_while_data_flows),
+        SCENE(only_a_pong_keeps_a_client_alive),
+        SCENE(new_timings_hold_for_new_sessions_only),
+        SCENE(the_pong_is_due_from_when_the_kernel_took_the_ping),
+        SCENE(the_plain_form_connects_asks_and_is_told),
+        SCENE(the_plain_form_closes_with_the_code_of_the_fault),
+        SCENE(a_bare_engine_echoes_text_and_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

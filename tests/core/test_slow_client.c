@@ -1,0 +1,174 @@
+#include "hub_scene.h"
+
+static struct person alice;
+
+static int leave_all(void **state) {
+    goes(&alice);
+    return tear_down(state);
+}
+
+/* 512 bytes with its framing, more or less. */
+static void emit_large(const char *name, enum packet_class class) {
+    char args[512];
+    snprintf(args, sizeof args, "[\"%s\",\"%0450d\"]", name, 0);
+    emit_to(alice.sid, args, class);
+}
+
+static unsigned count(struct person *person, const char *name) {
+    unsigned n = 0;
+    const char *got;
+    while ((got = hears(person))) n += strstr(got, name) != NULL;
+    return n;
+}
+
+static void the_events_of_a_turn_leave_in_one_write(void **state) {
+    comes_as(&alice, "alice");
+    unsigned before = local_client_writes(alice.client);
+    for (int i = 0; i < 5; i++) emit_to(alice.sid, "[\"x\"]", PACKET_MESSAGE);
+    turn();
+    assert_int_equal(local_client_writes(alice.client), before + 1);
+    for (int i = 0; i < 5; i++) assert_hears_event(&alice, "42[\"x\"]");
+}
+
+static void what_is_volatile_goes_before_messages_do(void **state) {
+    comes_as(&alice, "alice");
+    local_client_stall(alice.client, true);
+    for (int i = 0; i < 5; i++) emit_large("typing", PACKET_VOLATILE);
+    for (int i = 0; i < 7; i++) emit_large("message", PACKET_MESSAGE);
+    emit_large("typing", PACKET_VOLATILE);
+    turn();
+    assert_true(hub_queued_bytes(hub) <= 4096);
+    local_client_stall(alice.client, false);
+    turn();
+    assert_int_equal(count(&alice, "message"), 7);
+    assert_true(metric_get(METRIC_DROPPED, "volatile") >= 5);
+}
+
+static void a_client_that_lags_costs_its_bound_and_loses_nothing(void **state) {
+    char expected[64];
+    comes_as(&alice, "alice");
+    local_client_stall(alice.client, true);
+    for (int i = 0; i < 90; i++) {
+        char args[256];
+        snprintf(args, sizeof args, "[\"message\",%d,\"%0100d\"]", i, 0);
+        emit_to(alice.sid, args, PACKET_MESSAGE);
+    }
+    turn();
+    assert_true(hub_queued_bytes(hub) <= 4096);
+    local_client_stall(alice.client, false);
+    turn();
+    emit_to(alice.sid, "[\"message\",90]", PACKET_MESSAGE);
+    turn();
+    for (int i = 0; i <= 90; i++) {
+        const char *got = hears(&alice);
+        assert_non_null(got);
+        snprintf(expected, sizeof expected, "[\"message\",%d,", i);
+        if (!strstr(got, expected)) fail_msg("%d is missing: %s", i, got);
+    }
+    assert_null(hears(&alice));
+    assert_false(is_closed(&alice, NULL));
+}
+
+static void a_client_beyond_the_log_is_closed_as_slow(void **state) {
+    uint16_t code;
+    struct slice reason;
+    comes_as(&alice, "alice");
+    local_client_stall(alice.client, true);
+    for (int i = 0; i < 300; i++) emit_large("message", PACKET_MESSAGE);
+    local_client_stall(alice.client, false);
+    turn();
+    assert_true(local_client_closed(alice.client, &code, &reason));
+    assert_int_equal(code, 1013);
+    assert_true(slice_is(reason, "slow_consumer"));
+}
+
+static void without_a_log_a_full_outbox_closes_at_once(void **state) {
+    struct hub_settings settings = scene_settings();
+    settings.recovery_window_ms = 0;
+    hub_set(hub, &settings);
+    comes_as(&alice, "alice");
+    local_client_stall(alice.client, true);
+    for (int i = 0; i < 20; i++) emit_large("message", PACKET_MESSAGE);
+    turn();
+    assert_true(is_closed(&alice, NULL));
+}
+
+static void no_progress_for_long_closes_as_slow(void **state) {
+    uint16_t code;
+    comes_as(&alice, "alice");
+    local_client_stall(alice.client, true);
+    emit_large("message", PACKET_MESSAGE);
+    loop_advance(loop, 29999);
+    assert_false(is_closed(&alice, NULL));
+    loop_advance(loop, 10);
+    assert_true(is_closed(&alice, &code));
+    assert_int_equal(code, 1013);
+}
+
+static void acknowledgements_and_pings_are_never_shed(void **state) {
+    comes_as(&alice, "alice");
+    local_client_stall(alice.client, true);
+    for (int i = 0; i < 40; i++) emit_large("message", PACKET_MESSAGE);
+    says(&alice, "421[\"echo\",\"still here\"]");
+    loop_advance(loop, 25000);
+    local_client_stall(alice.client, false);
+    turn();
+    unsigned acks = 0, pings = 0, messages = 0;
+    const char *got;
+    while ((got = hears(&alice))) {
+        acks += strstr(got, "431[\"still here\"]") != NULL;
+        pings += strcmp(got, "2") == 0;
+        messages += strstr(got, "message") != NULL;
+    }
+    assert_int_equal(acks, 1);
+    assert_int_equal(pings, 1);
+    assert_int_equal(messages, 40);
+}
+
+/* A fan-out larger than a slice of the flush reaches all, each in order. */
+static void a_large_room_is_written_in_slices_and_in_order(void **state) {
+    enum { CROWD = 2500 };
+    struct local_client **clients = calloc(CROWD, sizeof *clients);
+    struct buffer got = {0};
+    for (int i = 0; i < CROWD; i++) {
+        clients[i] = local_client_new(hub, &(struct local_client_options){0});
+        local_client_send(clients[i], SLICE("40{\"user\":\"alice\"}"), false);
+    }
+    turn();
+    for (int i = 0; i < CROWD; i++) {
+        while (local_client_take(clients[i], &got, NULL)) continue;
+    }
+    struct room_emit first = {.namespace_name = SLICE("/"), .class = PACKET_MESSAGE, .args = SLICE("[\"first\"]")};
+    struct room_emit second = {.namespace_name = SLICE("/"), .class = PACKET_MESSAGE, .args = SLICE("[\"second\"]")};
+    assert_int_equal(room_emit(rooms, &first), CROWD);
+    loop_turn(loop);
+    room_emit(rooms, &second);
+    turn();
+    for (int i = 0; i < CROWD; i++) {
+        buffer_clear(&got);
+        assert_true(local_client_take(clients[i], &got, NULL));
+        assert_non_null(memmem(got.ptr, got.len, "first", 5));
+        buffer_clear(&got);
+        assert_true(local_client_take(clients[i], &got, NULL));
+        assert_non_null(memmem(got.ptr, got.len, "second", 6));
+        local_client_free(&clients[i]);
+    }
+    buffer_done(&got);
+    free(clients);
+}
+
+#define SCENE(name) cmocka_unit_test_setup_teardown(name, set_up, leave_all)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        SCENE(the_events_of_a_turn_leave_in_one_write),
+        SCENE(what_is_volatile_goes_before_messages_do),
+        SCENE(a_client_that_lags_costs_its_bound_and_loses_nothing),
+        SCENE(a_client_beyond_the_log_is_closed_as_slow),
+        SCENE(without_a_log_a_full_outbox_closes_at_once),
+        SCENE(no_progress_for_long_closes_as_slow),
+        SCENE(acknowledgements_and_pings_are_never_shed),
+        SCENE(a_large_room_is_written_in_slices_and_in_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
