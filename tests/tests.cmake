@@ -1,12 +1,16 @@
 # Every suite is a ctest entry; ctest is the single way to run them.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
-# tests/core/test_NAME.c: a cmocka program. Its libraries: all of core.
+# tests/core/test_NAME.c: a cmocka program. Its libraries: all of core, and tests/core/support/*.c.
+file(GLOB core_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/core/support/*.c)
+add_library(core_support STATIC ${core_support})
+target_include_directories(core_support PUBLIC ${CMAKE_SOURCE_DIR}/tests/core)
+target_link_libraries(core_support PUBLIC stoa_server PkgConfig::CMOCKA)
 file(GLOB core_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/core/test_*.c)
 foreach(source ${core_tests})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
-  target_link_libraries(${name} PRIVATE stoa_server PkgConfig::CMOCKA)
+  target_link_libraries(${name} PRIVATE core_support)
   add_test(NAME core/${name} COMMAND ${name})
   set_tests_properties(core/${name} PROPERTIES TIMEOUT 120 LABELS unit ENVIRONMENT
     "ASAN_OPTIONS=detect_stack_use_after_return=0")

@@ -1,6 +1,8 @@
+#include "session/handshake.h"
+
 #include <stdlib.h>
 
-#include "session/session.h"
+#include "base/memory.h"
 
 struct handshake *handshake_from(struct slice json, const char *address, const char *engine_path) {
     struct handshake *handshake = memory_new(sizeof *handshake + json.len + 1);

@@ -7,6 +7,7 @@
 #define SESSION_SESSION_H
 
 #include "loop/loop.h"
+#include "session/handshake.h"
 #include "session/hub.h"
 #include "session/inbox.h"
 #include "session/outbox.h"
@@ -34,13 +35,6 @@ enum session_deadline {
 };
 enum { PAUSED_INBOX = 1, PAUSED_FLOOD = 2 };
 enum { SESSION_ID_LEN = 4 + 22, SESSION_LINGER_MS = 30000, SESSION_NOOP_MS = 100 };
-
-/* What the HTTP request said, shared by a session and its sockets. */
-struct handshake {
-    unsigned refs;
-    char *address, *engine_path; /* engine_path: a bare engine's, POLICY_ENGINE's name; else NULL */
-    char json[];                 /* `"query":{…},"headers":{…},…}`: all but auth, which differs by namespace */
-};
 
 /* Timings are constants of the session: its client knows them from the handshake. */
 struct session_timing {
@@ -96,8 +90,5 @@ void session_pause(struct session *session, uint8_t why, bool paused);
 bool session_probe(struct session *session, struct transport *probe);
 /* Frees what is GONE; the hub's. */
 void session_free(struct session *session);
-struct handshake *handshake_new(struct http_request *request, const char *engine_path, uint64_t wall_ms);
-struct handshake *handshake_from(struct slice json, const char *address, const char *engine_path);
-void handshake_unref(struct handshake **handshake);
 
 #endif

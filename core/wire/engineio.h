@@ -27,12 +27,13 @@ bool engineio_decode(struct slice message, bool binary, struct engineio_packet *
 struct engineio_payload {
     const char *at, *end;
     unsigned count; /* packets so far; more than ENGINEIO_PACKETS_MAX is a parse error */
-    bool finished; /* nothing follows: the last packet was read, or a bad one */
+    bool finished;  /* nothing follows: the last packet was read, or a bad one */
 };
 enum { ENGINEIO_PACKETS_MAX = 1024 };
 enum engineio_step { ENGINEIO_PACKET, ENGINEIO_END, ENGINEIO_ERROR };
 void engineio_payload_init(struct engineio_payload *payload, struct slice body);
-/* An empty payload is an error, as is text that is not UTF-8. scratch receives decoded bytes of a binary packet, which packet_r then borrows. */
+/* An empty payload is an error, as is text that is not UTF-8. scratch receives decoded bytes of a binary packet, which
+ * packet_r then borrows. */
 enum engineio_step engineio_payload_next(struct engineio_payload *payload, struct buffer *scratch,
                                          struct engineio_packet *packet_r);
 /* Appends a packet to a payload, with the separator when out is not empty. text is a whole packet ("4hello"). */

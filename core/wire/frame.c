@@ -1,7 +1,7 @@
 #include "wire/frame.h"
 
-#include <stdlib.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <zlib.h>
 
 enum { RSV1 = 0x40, FIN = 0x80 };
@@ -14,7 +14,8 @@ void frame_write(struct buffer *out, enum frame_opcode opcode, bool compressed, 
     } else {
         unsigned width = payload.len <= UINT16_MAX ? 2 : 8;
         head[1] = width == 2 ? 126 : 127;
-        for (unsigned i = 0; i < width; i++) head[len++] = (unsigned char)((uint64_t)payload.len >> 8 * (width - 1 - i));
+        for (unsigned i = 0; i < width; i++)
+            head[len++] = (unsigned char)((uint64_t)payload.len >> 8 * (width - 1 - i));
     }
     buffer_append(out, (const char *)head, len);
     buffer_append_slice(out, payload);

@@ -130,13 +130,24 @@ static enum next read_value(struct reader *reader) {
     if (reader->at == reader->end) return NEXT_ERROR;
     bool valid;
     switch (*reader->at) {
-        case '{': return reader->at++, read_open(reader, true);
-        case '[': return reader->at++, read_open(reader, false);
-        case '"': valid = (reader->at++, read_string(reader)); break;
-        case 't': valid = read_word(reader, SLICE("true")); break;
-        case 'f': valid = read_word(reader, SLICE("false")); break;
-        case 'n': valid = read_word(reader, SLICE("null")); break;
-        default: valid = read_number(reader);
+        case '{':
+            return reader->at++, read_open(reader, true);
+        case '[':
+            return reader->at++, read_open(reader, false);
+        case '"':
+            valid = (reader->at++, read_string(reader));
+            break;
+        case 't':
+            valid = read_word(reader, SLICE("true"));
+            break;
+        case 'f':
+            valid = read_word(reader, SLICE("false"));
+            break;
+        case 'n':
+            valid = read_word(reader, SLICE("null"));
+            break;
+        default:
+            valid = read_number(reader);
     }
     return valid ? NEXT_DONE : NEXT_ERROR;
 }
@@ -189,11 +200,17 @@ static const char *after_container(const char *at, const char *end) {
     unsigned depth = 0;
     do {
         switch (*at++) {
-            case '"': at = after_string(at, end); break;
+            case '"':
+                at = after_string(at, end);
+                break;
             case '{':
-            case '[': depth++; break;
+            case '[':
+                depth++;
+                break;
             case '}':
-            case ']': depth--; break;
+            case ']':
+                depth--;
+                break;
         }
     } while (depth);
     return at;
@@ -208,13 +225,20 @@ static const char *after_value(const char *at, const char *end) {
 
 enum json_type json_type_of(struct slice value) {
     switch (*json_trim(value).ptr) {
-        case '{': return JSON_OBJECT;
-        case '[': return JSON_ARRAY;
-        case '"': return JSON_STRING;
-        case 't': return JSON_TRUE;
-        case 'f': return JSON_FALSE;
-        case 'n': return JSON_NULL;
-        default: return JSON_NUMBER;
+        case '{':
+            return JSON_OBJECT;
+        case '[':
+            return JSON_ARRAY;
+        case '"':
+            return JSON_STRING;
+        case 't':
+            return JSON_TRUE;
+        case 'f':
+            return JSON_FALSE;
+        case 'n':
+            return JSON_NULL;
+        default:
+            return JSON_NUMBER;
     }
 }
 

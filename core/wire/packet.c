@@ -11,7 +11,7 @@ struct packet {
     unsigned refs;
     enum packet_class class;
     bool plain_only, binary, built[PACKET_FORMS];
-    struct buffer text;                     /* "4…", or the plain form's */
+    struct buffer text; /* "4…", or the plain form's */
     struct buffer attachments[SOCKETIO_ATTACHMENTS_MAX];
     unsigned attachments_len;
     struct socketio_packet parts; /* type, id and json (without offset): for the plain form */
@@ -109,8 +109,10 @@ static void build_frames(struct packet *packet, struct buffer *out, bool deflate
 }
 
 static void build_poll(struct packet *packet, struct buffer *out) {
-    if (packet->binary) engineio_payload_add_binary(out, buffer_slice(&packet->text));
-    else engineio_payload_add(out, buffer_slice(&packet->text));
+    if (packet->binary)
+        engineio_payload_add_binary(out, buffer_slice(&packet->text));
+    else
+        engineio_payload_add(out, buffer_slice(&packet->text));
     for (unsigned i = 0; i < packet->attachments_len; i++) {
         engineio_payload_add_binary(out, buffer_slice(&packet->attachments[i]));
     }
@@ -135,10 +137,14 @@ struct slice packet_bytes(struct packet *packet, enum packet_form form) {
     if (packet->built[form]) return buffer_slice(out);
     packet->built[form] = true;
     bool plain = form == PACKET_PLAIN || form == PACKET_PLAIN_DEFLATED;
-    if (plain) build_plain(packet, out, form == PACKET_PLAIN_DEFLATED);
-    else if (packet->plain_only) return SLICE_NONE;
-    else if (form == PACKET_POLL) build_poll(packet, out);
-    else build_frames(packet, out, form == PACKET_FRAME_DEFLATED);
+    if (plain)
+        build_plain(packet, out, form == PACKET_PLAIN_DEFLATED);
+    else if (packet->plain_only)
+        return SLICE_NONE;
+    else if (form == PACKET_POLL)
+        build_poll(packet, out);
+    else
+        build_frames(packet, out, form == PACKET_FRAME_DEFLATED);
     return buffer_slice(out);
 }
 

@@ -1,4 +1,4 @@
-#include "hub_scene.h"
+#include "support/hub_scene.h"
 
 static struct person alice, bob;
 

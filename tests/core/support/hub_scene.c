@@ -1,46 +1,14 @@
-/* hub_scene.h - a real hub and rooms with clients in the process, and a policy that a test can foresee. */
-#ifndef TESTS_HUB_SCENE_H
-#define TESTS_HUB_SCENE_H
+#include "support/hub_scene.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "base/metrics.h"
-#include "channel/room.h"
-#include "loop/loop.h"
-#include "policy/policy.h"
-#include "session/hub.h"
-#include "session/local_client.h"
-#include "session/socket.h"
-#include "wire/json.h"
-
-/* The policy. Events: "echo" answers its arguments, "slow" waits for scene_answer, "crash", "busy" and "limited" fail
- * as their names say, "held" holds, emits "live" to itself and waits; others have no handler. */
-struct scene_policy {
-    struct policy policy;
-    bool authenticates, connects, defers_connects, disconnects, refuses_recovered;
-    struct policy_call *waiting; /* one that was deferred */
-    unsigned asked[POLICY_ALERT + 1];
-    char parted[256];    /* the reasons of disconnects, one after the other */
-    char slow_seen[256]; /* the first argument of each "slow" */
-    void (*on_connect)(struct socket *socket);
-};
-
-static struct loop *loop;
-static struct rooms *rooms;
-static struct hub *hub;
-static struct scene_policy script;
+struct loop *loop;
+struct rooms *rooms;
+struct hub *hub;
+struct scene_policy script;
 
 static const char *const scene_origins[] = {"*"};
 static const char *const scene_namespaces[] = {"/admin"};
 
-static struct hub_settings scene_settings(void) {
+struct hub_settings scene_settings(void) {
     return (struct hub_settings){
         .path = "/socket.io/",
         .plain_path = "/ws",
@@ -76,8 +44,7 @@ static void scene_wait(struct policy_call *call) {
     script.waiting = call;
 }
 
-/* Answers the call that waits. */
-static inline void scene_answer(enum policy_status status, const char *json) {
+void scene_answer(enum policy_status status, const char *json) {
     struct policy_call *call = script.waiting;
     assert_non_null(call);
     script.waiting = NULL;
@@ -185,8 +152,7 @@ static bool scene_handles(struct policy *policy, enum policy_point point, struct
 
 static const struct policy_ops scene_policy_ops = {.ask = scene_ask, .forget = scene_forget, .handles = scene_handles};
 
-/* Takes the loop. */
-static inline void scene_begin(struct loop *on, const struct hub_settings *settings) {
+void scene_begin(struct loop *on, const struct hub_settings *settings) {
     struct room_limits limits = {.window_ms = settings->recovery_window_ms, .max_events = 1000, .max_bytes = 1 << 20};
     loop = on;
     rooms = rooms_new(loop, &limits);
@@ -197,13 +163,13 @@ static inline void scene_begin(struct loop *on, const struct hub_settings *setti
     hub_set_policy(hub, &script.policy);
 }
 
-static inline int set_up(void **state) {
+int set_up(void **state) {
     struct hub_settings settings = scene_settings();
     scene_begin(loop_new_with_fake_clock(), &settings);
     return 0;
 }
 
-static inline int tear_down(void **state) {
+int tear_down(void **state) {
     while (loop_turn(loop)) continue;
     hub_free(&hub);
     while (loop_turn(loop)) continue;
@@ -212,38 +178,29 @@ static inline int tear_down(void **state) {
     return 0;
 }
 
-/* A client, and the last message that it took. */
-struct person {
-    struct local_client *client;
-    struct buffer got;
-    char sid[32], pid[32], offset[32];
-};
-
-static inline void turn(void) {
+void turn(void) {
     for (int i = 0; i < 8 && loop_turn(loop); i++) continue;
 }
 
-static inline void says(struct person *person, const char *text) {
+void says(struct person *person, const char *text) {
     local_client_send(person->client, slice_of(text), false);
     turn();
 }
 
-/* The next message; NULL: none came. */
-static inline const char *hears(struct person *person) {
+const char *hears(struct person *person) {
     buffer_clear(&person->got);
     if (!local_client_take(person->client, &person->got, NULL)) return NULL;
     buffer_append_char(&person->got, 0);
     return person->got.ptr;
 }
 
-static inline void assert_hears(struct person *person, const char *text) {
+void assert_hears(struct person *person, const char *text) {
     const char *got = hears(person);
     assert_non_null(got);
     assert_string_equal(got, text);
 }
 
-/* An event as the client would see it: remembers its offset, which it leaves out. */
-static inline void assert_hears_event(struct person *person, const char *text) {
+void assert_hears_event(struct person *person, const char *text) {
     const char *got = hears(person);
     assert_non_null(got);
     char event[1024];
@@ -255,7 +212,7 @@ static inline void assert_hears_event(struct person *person, const char *text) {
     assert_string_equal(event, text);
 }
 
-static inline void take_id(const char *text, const char *key, char *out) {
+void take_id(const char *text, const char *key, char *out) {
     char pattern[32], format[40];
     snprintf(pattern, sizeof pattern, "\"%s\":\"", key);
     snprintf(format, sizeof format, "%%31[^\"]");
@@ -264,14 +221,13 @@ static inline void take_id(const char *text, const char *key, char *out) {
     if (at) assert_int_equal(sscanf(at + strlen(pattern), format, out), 1);
 }
 
-static inline void arrives(struct person *person, const struct local_client_options *options) {
+void arrives(struct person *person, const struct local_client_options *options) {
     person->client = local_client_new(hub, options);
     turn();
     if (!options->plain) assert_non_null(strstr(hears(person), "\"pingInterval\""));
 }
 
-/* Connects to the main namespace as a user. */
-static inline void comes_as(struct person *person, const char *user) {
+void comes_as(struct person *person, const char *user) {
     char text[256];
     arrives(person, &(struct local_client_options){0});
     snprintf(text, sizeof text, "40{\"user\":\"%s\"}", user);
@@ -283,8 +239,7 @@ static inline void comes_as(struct person *person, const char *user) {
     take_id(got, "pid", person->pid);
 }
 
-/* Comes back on a new connection; what the server says is left to be heard. */
-static inline void comes_back_as(struct person *person, const char *user, bool with_offset) {
+void comes_back_as(struct person *person, const char *user, bool with_offset) {
     char text[256];
     arrives(person, &(struct local_client_options){0});
     snprintf(text, sizeof text, "40{\"user\":\"%s\",\"pid\":\"%s\"%s%s%s}", user, person->pid,
@@ -292,22 +247,22 @@ static inline void comes_back_as(struct person *person, const char *user, bool w
     says(person, text);
 }
 
-static inline void goes(struct person *person) {
+void goes(struct person *person) {
     if (person->client) local_client_free(&person->client);
     turn();
     buffer_done(&person->got);
     person->got = (struct buffer){0};
 }
 
-static inline bool is_closed(struct person *person, uint16_t *code) {
+bool is_closed(struct person *person, uint16_t *code) {
     return local_client_closed(person->client, code, NULL);
 }
 
-static inline struct socket *socket_of(struct person *person) {
+struct socket *socket_of(struct person *person) {
     return hub_find(hub, slice_of(person->sid));
 }
 
-static inline void emit_to(const char *room, const char *args, enum packet_class class) {
+void emit_to(const char *room, const char *args, enum packet_class class) {
     struct slice to = slice_of(room);
     struct room_emit emit = {.namespace_name = SLICE("/"),
                              .to = &to,
@@ -317,5 +272,3 @@ static inline void emit_to(const char *room, const char *args, enum packet_class
                              .unlogged = class == PACKET_VOLATILE};
     room_emit(rooms, &emit);
 }
-
-#endif
