@@ -278,7 +278,8 @@ static size_t emit_targets(struct rooms *rooms, const struct room_emit *emit) {
 
 static struct packet *emit_encode(struct rooms *rooms, const struct room_emit *emit) {
     char text[ROOM_OFFSET_LEN];
-    struct slice offset = {text, room_offset_write(rooms, rooms->offset, text)};
+    struct slice offset = {text, 0}; /* none where nothing can be recovered */
+    if (rooms->logs.limits.window_ms > 0) offset.len = room_offset_write(rooms, rooms->offset, text);
     struct socketio_packet parts = {
         .type = emit->attachments_len ? SOCKETIO_BINARY_EVENT : SOCKETIO_EVENT,
         .attachments = emit->attachments_len,
