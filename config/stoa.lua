@@ -28,13 +28,16 @@ return {
 
     -- Policies
 
-    scripts = {
+    scripts = { -- in this order are hooks asked: presence comes after all that may still refuse a connection
         "../scripts/auth.lua",
-        "../scripts/chat.lua",
-        "../scripts/presence.lua",
         "../scripts/rate_limit.lua",
         "../scripts/admission.lua",
+        "../scripts/chat.lua",
+        "../scripts/presence.lua",
+        "../scripts/sharding.lua",
         "../scripts/rest.lua",
+        "../scripts/notify.lua",
+        "../scripts/alerts.lua",
     },
     auth = {
         -- mode = "development",

@@ -1,0 +1,22 @@
+-- What happens when the core reports that something is wrong: a line in the log, and a message to a webhook if there is
+-- one. app = { alert_url = "https://…" }. The same alert is told once a minute.
+local stoa = require "stoa"
+
+local url = stoa.config.app and stoa.config.app.alert_url
+
+stoa.limit("alerts", { 1, 60 })
+
+stoa.hook("alert", function(what, details)
+    if not stoa.take { alerts = what } then return end
+    local text = stoa.json.encode(details) or "null"
+    stoa.log.error("alert", { what = what, details = text })
+    if not url then return end
+    local reply, word = stoa.http.request {
+        url = url,
+        method = "POST",
+        headers = { ["content-type"] = "application/json" },
+        body = stoa.json.encode { what = what, details = details, time = stoa.iso(), version = stoa.version },
+        timeout_s = 5,
+    }
+    if not reply or reply.status >= 300 then stoa.log.warning("alert.untold", { reason = word or reply.status }) end
+end)

@@ -1,0 +1,133 @@
+-- Who a client is. auth.mode chooses: "development" believes auth.user, "jwt" checks a signed token, "session" looks a
+-- token up that POST /api/sessions has made. A client sends {token} in auth; in the query a token ends up in logs of
+-- proxies, so that is the second choice.
+--
+-- Keys of auth for "jwt": algorithm, and secret, public_key, public_key_file or jwks_file; issuer, audience, leeway_s.
+local stoa = require "stoa"
+local cache = require "cache"
+local protocol = require "protocol"
+
+local settings = stoa.config.auth
+local NAME_MAX_BYTES, CHANNELS_MAX = 100, 1000
+
+local function refuse(code, detail)
+    local error = protocol.refusal(code, detail).error
+    return nil, error.message, error
+end
+
+local function name_of(value)
+    return protocol.is_text(value, NAME_MAX_BYTES) and value ~= "" and value or nil
+end
+
+-- ---- how each mode finds the user: the user, or nil, word ----
+
+local find = {}
+
+function find.development(handshake)
+    local id = handshake.auth.user
+    if not protocol.is_id(id) then return nil, "unauthorized" end
+    return { id = id, name = name_of(handshake.auth.name) }
+end
+
+-- A claim `channels` is a list of ids and patterns ("course-*"); anything else in it is left out.
+local function channels_of(claim)
+    if type(claim) == "string" then claim = { claim } end
+    if type(claim) ~= "table" then return nil end
+    local channels = stoa.array {}
+    for i, pattern in ipairs(claim) do
+        if i > CHANNELS_MAX then break end
+        if type(pattern) == "string" then channels[#channels + 1] = pattern end
+    end
+    return channels
+end
+
+local verifier = settings.mode == "jwt" and stoa.jwt.verifier {
+    algorithm = settings.algorithm or "HS256",
+    secret = settings.secret,
+    public_key = settings.public_key,
+    public_key_file = settings.public_key_file,
+    jwks_file = settings.jwks_file,
+    issuer = settings.issuer,
+    audience = settings.audience,
+    leeway_s = settings.leeway_s,
+    kid = settings.kid,
+}
+
+-- A token without an end would be one for ever: exp is asked for.
+function find.jwt(_, token)
+    local claims, word = verifier:verify(token)
+    if not claims then return nil, word end
+    local expires = claims.exp
+    if not protocol.is_id(claims.sub) or type(expires) ~= "number" or not protocol.is_seq(math.floor(expires)) then
+        return nil, "malformed"
+    end
+    return { id = claims.sub, name = name_of(claims.name), channels = channels_of(claims.channels), expires = expires }
+end
+
+function find.session(_, token)
+    local session, word = stoa.session.find(token)
+    if not session then return nil, word end
+    -- The hash tells later which sockets a deleted session had opened (scripts/rest.lua).
+    return { id = session.userId, expires = session.expiresAt, session = stoa.crypto.sha256(token) }
+end
+
+-- ---- guessing is limited by address, before anything costs ----
+
+-- Of an IPv6 address its /64: one customer has all of it.
+local function network_of(address)
+    local head = address:match("^(.-)::") or address
+    local groups = {}
+    for group in head:gmatch("%x+") do groups[#groups + 1] = group end
+    if not address:find(":", 1, true) then return address end
+    return table.concat({ groups[1] or "0", groups[2] or "0", groups[3] or "0", groups[4] or "0" }, ":") .. "::/64"
+end
+
+stoa.limit("bad_tokens", { 100, 60 })
+
+stoa.hook("authenticate", function(handshake)
+    if type(handshake.auth) ~= "table" then return refuse("unauthorized") end
+    local admitted, word, detail = stoa.ask("admit", handshake)
+    if not admitted then return refuse(word, detail) end
+    local key = { bad_tokens = network_of(handshake.address or "") }
+    local passed
+    passed, word, detail = stoa.peek(key)
+    if not passed then return refuse(word, detail) end
+    local token = handshake.auth.token or handshake.query and handshake.query.token
+    if settings.mode ~= "development" and (type(token) ~= "string" or token == "") then return refuse("unauthorized") end
+    local user
+    user, word = find[settings.mode](handshake, token)
+    if user then return user end
+    if word == "unavailable" or word == "timeout" then return refuse(word) end
+    stoa.take(key)
+    stoa.log.info("auth.refused", { address = handshake.address, reason = word })
+    return refuse("unauthorized")
+end)
+
+-- Clients that come for the first time get a profile; a token's name corrects it.
+local function remember(user)
+    local profile = cache.profiles:get(user.id)
+    if profile == nil or profile and (not user.name or profile.name == user.name) then return end
+    stoa.user(user.id):put { name = user.name or user.id }
+    cache.profiles:remove(user.id)
+end
+
+stoa.hook("connect", function(socket)
+    if socket.user.expires then socket:expires(socket.user.expires) end
+    stoa.spawn(remember, socket.user)
+end)
+
+-- ---- development mode believes everyone: never on an address that others reach ----
+
+local function is_loopback(listen)
+    return listen:find("^127%.") or listen:find("^%[::1%]") or listen:find("^localhost:")
+end
+
+if settings.mode == "development" and not is_loopback(stoa.config.listen) then
+    stoa.log.warning("auth.development_mode_is_reachable", { listen = stoa.config.listen, set = "auth.mode" })
+end
+
+stoa.selftest("addresses of one IPv6 network count together", function()
+    assert(network_of("2001:db8:1:2:aaaa::1") == network_of("2001:db8:1:2:bbbb:1:2:3"))
+    assert(network_of("2001:db8::1") ~= network_of("2001:db9::1"))
+    assert(network_of("192.0.2.7") == "192.0.2.7")
+end)

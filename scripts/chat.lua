@@ -1,0 +1,191 @@
+-- The chat of protocol.md, section 2: channels here, messages in chat_messages.lua, who may do what in
+-- chat_access.lua. Answers and checks are in protocol.lua.
+local stoa = require "stoa"
+local access = require "chat_access"
+local protocol = require "protocol"
+require "chat_messages"
+
+local given, take = protocol.given, protocol.take
+
+local SYNC_CHANNELS_MAX = 256
+local SYNC_MAX_BYTES = 1048576 -- of one answer; what does not fit is asked for again
+local SYNC_EVENTS = 200 -- of a channel and answer
+local NAMES_MAX = stoa.config.presence.names
+
+stoa.hook("connect", function(socket)
+    if socket.recovered then access.check_again(socket) end
+end)
+
+protocol.on("channel:list", function(socket)
+    local passed, word, detail = take(socket, { reads = socket.user_id })
+    if not passed then return nil, word, detail end
+    local channels, reason = stoa.user(socket.user_id):channels()
+    if not channels then return nil, reason end
+    return { channels = channels }
+end)
+
+-- Who is here, for one who has just come; later changes reach him as a follower. A large channel tells numbers only.
+local function who_is_here(channel)
+    local users, online = channel:online(NAMES_MAX)
+    if online > NAMES_MAX then users = stoa.array {} end
+    return { channelId = channel.id, users = users, online = online }
+end
+
+-- Everything that may keep a user out, cheapest first.
+local function admit(socket, channel_id)
+    local passed, word, detail = take(socket, { joins = socket.user_id })
+    if not passed then return nil, word, detail end
+    passed, word = access.may_join(socket.user, channel_id)
+    if not passed then return nil, word end
+    passed, word, detail = stoa.ask("join", socket, channel_id)
+    if not passed then return nil, word, detail end
+    return access.enrol(socket.user, channel_id)
+end
+
+protocol.on("channel:join", function(socket, arguments)
+    local channel_id, word, detail = protocol.channel_id(arguments)
+    if not channel_id then return nil, word end
+    local since = given(arguments.since)
+    if since then
+        since, word = protocol.cursor(since)
+        if not since then return nil, word end
+    end
+    local admitted
+    admitted, word, detail = admit(socket, channel_id)
+    if not admitted then return nil, word, detail end
+    local channel = stoa.channel(channel_id)
+    local state
+    state, word = channel:follow(socket, since)
+    if not state then return nil, word end
+    -- He may have been removed while the channel was being read.
+    admitted, word = access.may_see(socket.user, channel_id)
+    if not admitted then
+        channel:unfollow(socket)
+        return nil, word
+    end
+    local here = who_is_here(channel)
+    socket:emit("presence:changed", here)
+    state.channelId, state.members, state.online = channel_id, access.members(channel_id), here.online
+    return state
+end)
+
+-- Leaving is this socket's: membership, and the user's other devices, stay.
+protocol.on("channel:leave", function(socket, arguments)
+    local channel, word = access.joined(socket, arguments)
+    if not channel then return nil, word end
+    channel:unfollow(socket)
+    stoa.ask("leave", socket, channel.id)
+    return true
+end)
+
+protocol.on("channel:members", function(socket, arguments)
+    local channel, word, detail = access.seen(socket, arguments)
+    if not channel then return nil, word end
+    local passed
+    passed, word, detail = take(socket, { reads = socket.user_id })
+    if not passed then return nil, word, detail end
+    local members
+    members, word = channel:members()
+    if not members then return nil, word end
+    return { members = members }
+end)
+
+protocol.on("read:mark", function(socket, arguments)
+    local channel, word = access.seen(socket, arguments)
+    if not channel then return nil, word end
+    if not protocol.is_seq(arguments.seq) then return nil, "bad_request" end
+    local passed, reason, detail = take(socket, { changes = socket.user_id })
+    if not passed then return nil, reason, detail end
+    return channel:mark_read(socket.user_id, arguments.seq)
+end)
+
+-- ---- sync: what was missed in many channels, in one answer ----
+
+local function sync_channel(socket, channel_id, asked)
+    if not protocol.is_id(channel_id) then return nil, "bad_channel" end
+    local since, word = protocol.cursor(asked)
+    if not since then return nil, word end
+    local visible, reason = access.may_see(socket.user, channel_id)
+    if not visible then return nil, reason end
+    since.limit = SYNC_EVENTS
+    return stoa.channel(channel_id):events(since)
+end
+
+protocol.on("sync", function(socket, arguments)
+    local asked = arguments.channels
+    if type(asked) ~= "table" or stoa.is_array(asked) then return nil, "bad_request" end
+    local count = 0
+    for _ in pairs(asked) do count = count + 1 end
+    if count > SYNC_CHANNELS_MAX then return nil, "bad_request" end
+    local passed, reason, detail = take(socket, { syncs = socket.user_id })
+    if not passed then return nil, reason, detail end
+    local channels, bytes = {}, 0
+    for channel_id, since in pairs(asked) do
+        if bytes >= SYNC_MAX_BYTES and protocol.cursor(since) then
+            channels[channel_id] = { events = stoa.array {}, seq = since.seq, epoch = since.epoch, more = true }
+        else
+            local missed, word = sync_channel(socket, channel_id, since)
+            channels[channel_id] = missed or { error = protocol.refusal(word).error }
+            if missed then bytes = bytes + #tostring(missed.events) end
+        end
+    end
+    return { channels = channels }
+end)
+
+-- ---- typing: volatile, at most once a second a user and channel ----
+
+stoa.limit("typing", { 1, 1 })
+local latest = {} -- "channelId userId" → what will be told when its second is over
+
+local function tell_typing(channel, socket, typing)
+    local news = { channelId = channel.id, userId = socket.user_id, typing = typing }
+    channel:volatile():except(socket.id):emit("typing", news)
+end
+
+-- What comes too soon waits, the last one wins: that someone stopped must not get lost.
+local function tell_later(channel, socket, key, seconds)
+    if not stoa.spawn(function()
+        stoa.sleep(seconds)
+        local typing = latest[key]
+        latest[key] = nil
+        if stoa.take { typing = key } then tell_typing(channel, socket, typing) end
+    end) then latest[key] = nil end
+end
+
+protocol.on("typing", function(socket, arguments)
+    local channel, word = access.joined(socket, arguments)
+    if not channel then return nil, word end
+    local typing = arguments.typing
+    if type(typing) ~= "boolean" then return nil, "bad_request" end
+    local key = channel.id .. " " .. socket.user_id
+    if latest[key] ~= nil then
+        latest[key] = typing
+        return true
+    end
+    local passed, _, detail = stoa.take { typing = key }
+    if passed then
+        tell_typing(channel, socket, typing)
+    else
+        latest[key] = typing
+        tell_later(channel, socket, key, detail.retryAfter)
+    end
+    return true
+end)
+
+-- ---- uploads: whether, says the limit; where to, a hook that knows the storage ----
+
+protocol.on("upload:request", function(socket, arguments)
+    local channel, word, detail = access.joined(socket, arguments)
+    if not channel then return nil, word end
+    if not protocol.is_text(arguments.name, 255) or not protocol.is_text(arguments.type, 127)
+        or not protocol.is_seq(arguments.bytes) then
+        return nil, "bad_request"
+    end
+    local passed
+    passed, word, detail = take(socket, { uploads = socket.user_id })
+    if not passed then return nil, word, detail end
+    local place
+    place, word, detail = stoa.ask("upload", socket, arguments)
+    if type(place) == "table" then return place end
+    return nil, word or "unavailable", detail -- no hook: nowhere to put it
+end)

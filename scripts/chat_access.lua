@@ -1,0 +1,172 @@
+-- Who may see, join and change a channel, and how membership changes.
+local stoa = require "stoa"
+local cache = require "cache"
+local protocol = require "protocol"
+
+local access = {}
+
+local development = stoa.config.auth.mode == "development"
+local ALL = 100000 -- users of a channel, more than any has
+local creating = {} -- ids of channels that are being created
+
+-- A token may name channels: "course-7", or all that begin alike: "course-*".
+local function claimed(user, channel_id)
+    for _, pattern in ipairs(user.channels or {}) do
+        if pattern == channel_id then return true end
+        if pattern:sub(-1) == "*" and channel_id:sub(1, #pattern - 1) == pattern:sub(1, -2) then return true end
+    end
+    return false
+end
+
+-- May the user read the channel? true, or nil, word. A private channel takes the same steps as none at all, so that
+-- neither the answer nor its time tells them apart.
+function access.may_see(user, channel_id)
+    local channel, word = cache.channels:get(channel_id)
+    if channel == nil then return nil, word end
+    if channel and channel.visibility == "public" then return true end
+    local role, reason = cache.role(channel_id, user.id)
+    if role == nil then return nil, reason end
+    if channel and (role or claimed(user, channel_id)) then return true end
+    return nil, "forbidden"
+end
+
+-- May the user join it? In development mode joining creates a public channel where none is.
+function access.may_join(user, channel_id)
+    local visible, word = access.may_see(user, channel_id)
+    if visible or word ~= "forbidden" or not development then return visible, word end
+    return cache.channels:get(channel_id) == false or nil, "forbidden"
+end
+
+-- Edits are the author's alone; deletes also a moderator's and owner's.
+function access.may_delete(user, channel_id, author)
+    if user.id == author then return true end
+    local role, word = cache.role(channel_id, user.id)
+    if role == "owner" or role == "moderator" then return true end
+    return nil, role == nil and word or "forbidden"
+end
+
+-- The channel, if the socket follows it; who only could is told to join.
+function access.joined(socket, arguments)
+    local channel_id, word = protocol.channel_id(arguments)
+    if not channel_id then return nil, word end
+    local channel = stoa.channel(channel_id)
+    if channel:followed_by(socket) then return channel end
+    local allowed, reason = access.may_join(socket.user, channel_id)
+    return nil, allowed and "not_joined" or reason
+end
+
+-- The channel, if the user may read it.
+function access.seen(socket, arguments)
+    local channel_id, word = protocol.channel_id(arguments)
+    if not channel_id then return nil, word end
+    local visible, reason = access.may_see(socket.user, channel_id)
+    if not visible then return nil, reason end
+    return stoa.channel(channel_id)
+end
+
+local function put_member(channel_id, user_id, role)
+    local done, word = stoa.channel(channel_id):put_member(user_id, role)
+    cache.forget_member(channel_id, user_id)
+    return done, word
+end
+
+local function create(channel_id, user_id)
+    local first = not creating[channel_id] -- of several at a time one becomes the owner
+    creating[channel_id] = true
+    local channel, word = stoa.channel(channel_id):put { name = channel_id, visibility = "public" }
+    if channel and first then channel, word = put_member(channel_id, user_id, "owner") end
+    if first then creating[channel_id] = nil end
+    cache.channels:remove(channel_id)
+    cache.roles:remove(channel_id .. " " .. user_id)
+    return channel and true, word
+end
+
+-- Makes who joins a public channel a member: it is in his list from then on. A token's claim makes no member: it
+-- would outlive the token.
+function access.enrol(user, channel_id)
+    local channel, word = cache.channels:get(channel_id)
+    if channel == nil then return nil, word end
+    if not channel then
+        local allowed, reason, detail = stoa.take { channel_creations = user.id }
+        if not allowed then return nil, reason, detail end
+        local done, failure = create(channel_id, user.id)
+        if not done then return nil, failure end
+    elseif channel.visibility ~= "public" then
+        return true
+    end
+    local role, reason = cache.role(channel_id, user.id)
+    if role == nil then return nil, reason end
+    return role and true or put_member(channel_id, user.id, "member")
+end
+
+-- How many members it has.
+function access.members(channel_id)
+    local channel = cache.channels:get(channel_id)
+    return channel and channel.members or 0
+end
+
+function access.audit(action, actor, channel_id, detail)
+    local written, word = stoa.audit.write(action, { actor = actor, channelId = channel_id, detail = detail })
+    if not written then stoa.log.error("audit.lost", { action = action, actor = actor, reason = word }) end
+end
+
+-- Sets a member's role, tells him and the channel, and leaves a trace.
+function access.set_role(channel_id, user_id, role, actor)
+    local done, word = put_member(channel_id, user_id, role)
+    if not done then return nil, word end
+    local news = { channelId = channel_id, userId = user_id, role = role }
+    stoa.channel(channel_id):emit("channel:joined", news)
+    for _, socket in ipairs(stoa.user(user_id):sockets()) do
+        if not stoa.channel(channel_id):followed_by(socket) then socket:emit("channel:joined", news) end
+    end
+    access.audit("member.put", actor, channel_id, { userId = user_id, role = role })
+    return true
+end
+
+-- Ends what a user's sockets follow of a channel, and tells them.
+local function show_out(channel_id, user_id, reason)
+    local channel = stoa.channel(channel_id)
+    for _, socket in ipairs(stoa.user(user_id):sockets()) do
+        channel:unfollow(socket)
+        socket:emit("channel:left", { channelId = channel_id, userId = user_id, reason = reason })
+    end
+end
+
+-- Ends a membership. On a public channel he may join again as anyone may; on a private one he may not.
+function access.remove_member(channel_id, user_id, actor)
+    local done, word = stoa.channel(channel_id):remove_member(user_id)
+    cache.forget_member(channel_id, user_id)
+    if not done then return nil, word end
+    show_out(channel_id, user_id, "removed")
+    stoa.channel(channel_id):emit("channel:left", { channelId = channel_id, userId = user_id, reason = "removed" })
+    access.audit("member.remove", actor, channel_id, { userId = user_id })
+    return true
+end
+
+-- Shows out who may not see a channel that has become private.
+local function close_doors(channel_id)
+    for _, present in ipairs(stoa.channel(channel_id):online(ALL):decode()) do
+        local _, socket = next(stoa.user(present.userId):sockets())
+        if socket and not access.may_see(socket.user, channel_id) then show_out(channel_id, present.userId, "private") end
+    end
+end
+
+-- Creates or changes a channel: {name?, visibility?}.
+function access.put_channel(channel_id, changes, actor)
+    local channel, word = stoa.channel(channel_id):put(changes)
+    cache.channels:remove(channel_id)
+    if not channel then return nil, word end
+    access.audit("channel.put", actor, channel_id, changes)
+    if changes.visibility == "private" then close_doors(channel_id) end
+    return channel
+end
+
+-- A socket that came back by itself kept its channels: meanwhile some may have been closed to it.
+function access.check_again(socket)
+    for _, room in ipairs(socket:rooms()) do
+        local channel_id = room:match("^channel:(.+)$")
+        if channel_id and not access.may_see(socket.user, channel_id) then stoa.channel(channel_id):unfollow(socket) end
+    end
+end
+
+return access

@@ -1,0 +1,132 @@
+-- Messages: sending, changing and reading them. message:send is the hot path: one check of the arguments, one of the
+-- limits, then the append, which answers after the commit.
+local stoa = require "stoa"
+local access = require "chat_access"
+local protocol = require "protocol"
+
+local given, take = protocol.given, protocol.take
+local messages = { stored = {} } -- functions(socket, arguments, receipt) that run after a message was stored
+
+-- A message of arguments that have been checked, from anyone: a client or the REST interface.
+function messages.append(channel, user_id, client_id, arguments)
+    return channel:append {
+        kind = "message",
+        userId = user_id,
+        clientId = client_id,
+        content = arguments.content,
+        threadId = given(arguments.threadId),
+        attachments = given(arguments.attachments),
+    }
+end
+
+protocol.on("message:send", function(socket, arguments)
+    local channel, word, detail = access.joined(socket, arguments)
+    if not channel then return nil, word end
+    if not protocol.is_id(arguments.clientId) then return nil, "bad_request" end
+    local passed
+    passed, word = protocol.check_message(arguments)
+    if not passed then return nil, word end
+    passed, word, detail =
+        take(socket, { user_messages = socket.user_id, channel_messages = channel.id, global_messages = "all" })
+    if not passed then return nil, word, detail end
+    passed, word, detail = stoa.ask("send", socket, arguments)
+    if not passed then return nil, word, detail end
+    local receipt
+    receipt, word = messages.append(channel, socket.user_id, arguments.clientId, arguments)
+    if not receipt then return nil, word end
+    if not receipt.duplicate then
+        for _, listener in ipairs(messages.stored) do stoa.spawn(listener, socket, arguments, receipt) end
+    end
+    return receipt
+end)
+
+-- What edits, deletes and reactions have in common: {channelId, messageId, clientId?} of a channel that is followed.
+local function target(socket, arguments)
+    local channel, word = access.joined(socket, arguments)
+    if not channel then return nil, word end
+    local client_id = given(arguments.clientId)
+    if not protocol.is_id(arguments.messageId) or client_id and not protocol.is_id(client_id) then
+        return nil, "bad_request"
+    end
+    local passed, reason, detail = take(socket, { changes = socket.user_id })
+    if not passed then return nil, reason, detail end
+    return channel
+end
+
+protocol.on("message:edit", function(socket, arguments)
+    local channel, word, detail = target(socket, arguments)
+    if not channel then return nil, word, detail end
+    local fits, reason = protocol.check_content(arguments.content)
+    if not fits then return nil, reason end
+    local message, failure = channel:message(arguments.messageId)
+    if not message then return nil, failure end
+    if message.userId ~= socket.user_id then return nil, "forbidden" end
+    local passed
+    passed, word, detail = stoa.ask("send", socket, arguments)
+    if not passed then return nil, word, detail end
+    return channel:append {
+        kind = "edit",
+        userId = socket.user_id,
+        clientId = given(arguments.clientId),
+        messageId = message.id,
+        content = arguments.content,
+    }
+end)
+
+protocol.on("message:delete", function(socket, arguments)
+    local channel, word, detail = target(socket, arguments)
+    if not channel then return nil, word, detail end
+    local message, failure = channel:message(arguments.messageId)
+    if not message then return nil, failure end
+    local allowed, reason = access.may_delete(socket.user, channel.id, message.userId)
+    if not allowed then return nil, reason end
+    local receipt
+    receipt, word = channel:append {
+        kind = "delete",
+        userId = socket.user_id,
+        clientId = given(arguments.clientId),
+        messageId = message.id,
+    }
+    if receipt and not receipt.duplicate then
+        access.audit("message.delete", socket.user_id, channel.id, { messageId = message.id, author = message.userId })
+    end
+    return receipt, word
+end)
+
+for event, kind in pairs { ["reaction:add"] = "reaction_add", ["reaction:remove"] = "reaction_remove" } do
+    protocol.on(event, function(socket, arguments)
+        local channel, word, detail = target(socket, arguments)
+        if not channel then return nil, word, detail end
+        if not protocol.is_emoji(arguments.emoji) then return nil, "bad_request" end
+        return channel:append {
+            kind = kind,
+            userId = socket.user_id,
+            clientId = given(arguments.clientId),
+            messageId = arguments.messageId,
+            emoji = arguments.emoji,
+        }
+    end)
+end
+
+-- A page of a channel's or a thread's messages, oldest first.
+local function read(socket, arguments, thread_id)
+    local channel, word, detail = access.seen(socket, arguments)
+    if not channel then return nil, word end
+    local page, reason = protocol.page(arguments)
+    if not page or thread_id and not protocol.is_id(thread_id) then return nil, reason or "bad_request" end
+    local passed
+    passed, word, detail = take(socket, { reads = socket.user_id })
+    if not passed then return nil, word, detail end
+    page.threadId = thread_id
+    return channel:messages(page)
+end
+
+protocol.on("history:get", function(socket, arguments)
+    return read(socket, arguments, given(arguments.threadId))
+end)
+
+protocol.on("thread:get", function(socket, arguments)
+    return read(socket, arguments, given(arguments.threadId) or "")
+end)
+
+return messages

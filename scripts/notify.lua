@@ -1,0 +1,58 @@
+-- An example of reacting to messages: who is mentioned (@alice) and not online is told through a webhook of yours, which
+-- may send a mail or a push notification. app = { notify_url = "https://…", notify_key = env "NOTIFY_KEY" }.
+local stoa = require "stoa"
+local messages = require "chat_messages"
+
+local MENTIONS_MAX = 20
+local app = stoa.config.app or {}
+
+local function mentions(content)
+    local found, seen = {}, {}
+    if type(content) ~= "string" then return found end
+    for name in (" " .. content):gmatch("[^%w_@]@([%w_.:%-]+)") do
+        name = name:gsub("[.:]+$", "") -- the end of a sentence is no part of a name
+        if #name >= 1 and #name <= 64 and not seen[name] and #found < MENTIONS_MAX then
+            seen[name] = true
+            found[#found + 1] = name
+        end
+    end
+    return found
+end
+
+-- Runs beside the sender's acknowledgement, after the commit: a webhook that is slow or away delays nobody.
+local function notify(socket, arguments, receipt)
+    local absent = stoa.array {}
+    for _, user_id in ipairs(mentions(arguments.content)) do
+        local status = stoa.user(user_id):presence().status
+        if user_id ~= socket.user_id and (status == "offline" or status == "unknown") then absent[#absent + 1] = user_id end
+    end
+    if #absent == 0 then return end
+    local body = stoa.json.encode {
+        channelId = arguments.channelId,
+        messageId = receipt.id,
+        from = socket.user_id,
+        userIds = absent,
+    }
+    local reply, word = stoa.http.request {
+        url = app.notify_url,
+        method = "POST",
+        headers = {
+            ["content-type"] = "application/json",
+            ["x-stoa-signature"] = stoa.crypto.hmac_sha256(app.notify_key or "", body),
+        },
+        body = body,
+        timeout_s = 5,
+    }
+    if not reply or reply.status >= 300 then
+        stoa.log.warning("notify.failed", { reason = word or reply.status, users = #absent })
+    end
+end
+
+if app.notify_url then messages.stored[#messages.stored + 1] = notify end
+
+stoa.selftest("mentions are found where a reader would", function()
+    local function check(content, expected) assert(table.concat(mentions(content), " ") == expected, content) end
+    check("@alice and @bob: hello, @alice.", "alice bob")
+    check("mail me: alice@example.org", "")
+    check("nobody", "")
+end)

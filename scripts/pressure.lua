@@ -1,0 +1,56 @@
+-- How loaded this worker is: 0 (calm), 1 (busy) or 2 (overloaded). Files require this one.
+--
+-- Measured by what waits, not by how many are connected: thousands of quiet clients are no load. It rises at once and
+-- falls one step after CALM_S quiet seconds, so that limits do not flap.
+local stoa = require "stoa"
+
+local pressure = { level = 0 }
+
+local CALM_S = 10
+local BUSY = { appends_pending = 1000, queued_bytes = 64 * 1048576, tasks = 2000 }
+local OVERLOADED = { appends_pending = 5000, queued_bytes = 256 * 1048576, tasks = 8000 }
+
+local function exceeds(stats, bounds)
+    for name, bound in pairs(bounds) do
+        if stats[name] > bound then return true end
+    end
+    return false
+end
+
+local function measure(stats)
+    return exceeds(stats, OVERLOADED) and 2 or exceeds(stats, BUSY) and 1 or 0
+end
+
+local calm_since
+
+-- One step of the clock; separate, so that the self-test below can walk it.
+local function step(level, stats, now)
+    local measured = measure(stats)
+    if measured >= level then
+        calm_since = now
+        return measured
+    end
+    calm_since = calm_since or now
+    if now - calm_since < CALM_S then return level end
+    calm_since = now
+    return level - 1
+end
+
+stoa.every(1, function()
+    local level = step(pressure.level, stoa.stats(), stoa.now())
+    if level ~= pressure.level then stoa.log.warning("pressure.changed", { level = level, was = pressure.level }) end
+    pressure.level = level
+    stoa.metrics.gauge("pressure", level)
+end)
+
+stoa.selftest("pressure rises at once and falls slowly", function()
+    local calm = { appends_pending = 0, queued_bytes = 0, tasks = 0 }
+    local storm = { appends_pending = 6000, queued_bytes = 0, tasks = 0 }
+    assert(step(0, storm, 100) == 2)
+    assert(step(2, calm, 105) == 2)
+    assert(step(2, calm, 111) == 1)
+    assert(step(1, calm, 112) == 1)
+    calm_since = nil
+end)
+
+return pressure

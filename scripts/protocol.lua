@@ -1,0 +1,169 @@
+-- What all answers have in common: errors with a code and a sentence, and the checks of what clients send.
+local stoa = require "stoa"
+
+local protocol = {}
+
+local CONTENT_MAX_BYTES = 262144
+local ATTACHMENTS_MAX, ATTACHMENTS_MAX_BYTES = 20, 16384
+local EMOJI_MAX_BYTES = 32
+local EXACT_MAX = 2 ^ 53 -- beyond, JavaScript (and we) cannot tell integers apart
+
+local sentences = {
+    bad_request = "The arguments are not what this event expects.",
+    bad_channel = "A channel id is 1 to 64 of A-Z a-z 0-9 _ . : -",
+    bad_cursor = "A cursor is {seq, epoch} as the server gave them.",
+    unauthorized = "Who are you?",
+    forbidden = "This does not exist, or is not for you.",
+    not_joined = "Join the channel first.",
+    id_conflict = "This clientId was used for something else.",
+    rate_limited = "Too fast. Try again later.",
+    too_many_connections = "This user has too many connections.",
+    channel_full = "The channel is full.",
+    too_large = "This is too large.",
+    storage_full = "The server has no room left.",
+    unavailable = "The server cannot do this now. Try again.",
+    not_found = "This does not exist.",
+}
+
+-- Words of our calls that clients hear under another name. What does not exist and what is not for you answer alike:
+-- otherwise ids could be guessed.
+local codes = { not_found = "forbidden", timeout = "unavailable", gone = "unavailable", too_many_rooms = "unavailable" }
+
+-- The answer to a refusal; detail may hold retryAfter (seconds). A sentence of a hook's own ("no links, please") is a
+-- policy's: forbidden.
+function protocol.refusal(word, detail)
+    local code = codes[word] or word
+    local message = sentences[code]
+    if not message then code, message = "forbidden", tostring(word) end
+    local retry_after = type(detail) == "table" and detail.retryAfter or nil
+    if code == "unavailable" then retry_after = retry_after or 1 end
+    return { ok = false, error = { code = code, message = message, retryAfter = retry_after } }
+end
+
+-- Answers an event by what handler(socket, arguments) returns: a table, true, or nil, word, detail.
+function protocol.on(event, handler)
+    stoa.on(event, function(socket, arguments)
+        if arguments == nil then arguments = {} end
+        if type(arguments) ~= "table" then return protocol.refusal("bad_request") end
+        local answer, word, detail = handler(socket, arguments)
+        if not answer then return protocol.refusal(word, detail) end
+        if answer == true then return { ok = true } end
+        answer.ok = true
+        return answer
+    end)
+end
+
+-- Takes from the limits {name = key}. Who goes on after being refused, again and again, is not a client but a flood:
+-- the socket is ended in a way that stock clients do not come back from.
+function protocol.take(socket, keys)
+    local passed, word, detail = stoa.take(keys)
+    if passed then return true end
+    if socket and not stoa.take { abuse = socket.user_id } then socket:disconnect() end
+    return nil, word, detail
+end
+
+-- An optional argument: null and absent are the same.
+function protocol.given(value)
+    if value == stoa.null then return nil end
+    return value
+end
+
+function protocol.is_id(value)
+    return type(value) == "string" and #value >= 1 and #value <= 64 and not value:find("[^%w_.:%-]")
+end
+
+-- The channel's id among the arguments, or nil, word.
+function protocol.channel_id(arguments)
+    local id = arguments.channelId
+    if protocol.is_id(id) then return id end
+    return nil, type(id) == "string" and "bad_channel" or "bad_request"
+end
+
+-- A list of 1 to max ids.
+function protocol.is_id_list(value, max)
+    if not stoa.is_array(value) or #value > max then return false end
+    for _, id in ipairs(value) do
+        if not protocol.is_id(id) then return false end
+    end
+    return true
+end
+
+function protocol.is_seq(value)
+    return type(value) == "number" and value >= 0 and value <= EXACT_MAX and value % 1 == 0
+end
+
+-- {seq, epoch} as we gave it, or nil, "bad_cursor".
+function protocol.cursor(value)
+    if type(value) == "table" and protocol.is_seq(value.seq) and type(value.epoch) == "string" and #value.epoch < 32
+        and value.epoch:find("^%d+%-%w+$") then
+        return { seq = value.seq, epoch = value.epoch }
+    end
+    return nil, "bad_cursor"
+end
+
+-- Text without NUL (databases end texts there).
+function protocol.is_text(value, max_bytes)
+    return type(value) == "string" and #value <= max_bytes and not value:find("\0", 1, true)
+end
+
+function protocol.is_emoji(value)
+    return type(value) == "string" and #value >= 1 and #value <= EMOJI_MAX_BYTES and not value:find("%c")
+end
+
+-- Does JSON text hold \u0000? A backslash counts only after an even number of backslashes.
+local function holds_nul(json)
+    local from = 1
+    while true do
+        local first, last = json:find("\\+u0000", from)
+        if not first then return false end
+        if (last - first - 4) % 2 == 1 then return true end
+        from = last + 1
+    end
+end
+
+local function check_json(value, max_bytes)
+    local json = stoa.json.encode(value)
+    if not json then return nil, "bad_request" end
+    if #json > max_bytes then return nil, "too_large" end
+    if holds_nul(json) then return nil, "bad_request" end
+    return true
+end
+
+-- What may be a message: text that is not empty, or any other JSON value but null.
+function protocol.check_content(value)
+    if value == nil or value == stoa.null or value == "" then return nil, "bad_request" end
+    if type(value) ~= "string" then return check_json(value, CONTENT_MAX_BYTES) end
+    if #value > CONTENT_MAX_BYTES then return nil, "too_large" end
+    if value:find("\0", 1, true) then return nil, "bad_request" end
+    return true
+end
+
+-- A list of objects that say where files are; the files themselves are not ours.
+function protocol.check_attachments(value)
+    if not stoa.is_array(value) or #value > ATTACHMENTS_MAX then return nil, "bad_request" end
+    for _, attachment in ipairs(value) do
+        if type(attachment) ~= "table" or stoa.is_array(attachment) then return nil, "bad_request" end
+    end
+    return check_json(value, ATTACHMENTS_MAX_BYTES)
+end
+
+-- A message's own parts among the arguments, or nil, word: content, threadId, attachments.
+function protocol.check_message(arguments)
+    local fits, word = protocol.check_content(arguments.content)
+    if not fits then return nil, word end
+    local thread_id, attachments = protocol.given(arguments.threadId), protocol.given(arguments.attachments)
+    if thread_id and not protocol.is_id(thread_id) then return nil, "bad_request" end
+    if not attachments then return true end
+    return protocol.check_attachments(attachments)
+end
+
+-- {before | after, limit} of a page of messages, or nil, word. A limit out of range is brought into it.
+function protocol.page(arguments)
+    local before, after = protocol.given(arguments.before), protocol.given(arguments.after)
+    local limit = protocol.given(arguments.limit) or 50
+    if before and after or type(limit) ~= "number" then return nil, "bad_request" end
+    if before and not protocol.is_seq(before) or after and not protocol.is_seq(after) then return nil, "bad_request" end
+    return { before = before, after = after, limit = math.floor(math.max(1, math.min(limit, 100))) }
+end
+
+return protocol

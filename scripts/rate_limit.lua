@@ -1,0 +1,58 @@
+-- How much of what. The numbers of `limits` in the configuration, and some that only matter to floods.
+--
+-- A limit lets `count` through at once, and `count` in each `seconds` after that: no window has an edge at which twice as
+-- much passes. Limits that are asked together are charged together or not at all. Changing a number keeps what has been
+-- spent. State is in the core: scripts only say the rules.
+local stoa = require "stoa"
+local pressure = require "pressure"
+
+local limits = stoa.config.limits
+local adaptive = stoa.config.app and stoa.config.app.adaptive_limits
+
+-- An example of a rule that is a function: under load everyone may do less, half of it when things are bad.
+local function shrinking(count)
+    local shares = { [0] = 1, 0.75, 0.5 }
+    return function() return math.max(1, math.floor(count * shares[pressure.level])) end
+end
+
+for _, name in ipairs { "user_messages", "channel_messages", "global_messages", "uploads", "connects" } do
+    local rate = limits[name]
+    if rate then
+        local count = rate[1]
+        if adaptive and name == "user_messages" then count = shrinking(count) end
+        stoa.limit(name, { count, rate[2] })
+    end
+end
+
+-- What no person reaches. Per user:
+stoa.limit("joins", { 600, 60 }) -- a page that follows many channels joins all of them after each reconnect
+stoa.limit("changes", { 600, 60 }) -- edits, deletes, reactions, read marks
+stoa.limit("reads", { 600, 60 }) -- pages of history
+stoa.limit("syncs", { 60, 60 })
+stoa.limit("statuses", { 60, 60 })
+stoa.limit("channel_creations", { 300, 3600 }) -- in development mode joining creates
+stoa.limit("abuse", { 1000, 60 }) -- attempts that were refused; beyond, the socket is ended
+
+-- Connections of a user. The core counts this one already, and the hook does not wait: of fifty at once exactly as many
+-- stay as may. Those that are turned away are not charged as attempts.
+stoa.hook("connect", function(socket)
+    local most = limits.connections_per_user
+    if most and stoa.user(socket.user_id):connections() > most then
+        return nil, "too many connections", { code = "too_many_connections", limit = most }
+    end
+    local passed, word, detail = stoa.take { connects = socket.user_id }
+    if passed then return end
+    return nil, "too many connection attempts", { code = word, retryAfter = detail.retryAfter }
+end)
+
+-- A channel holds so many users who are online; who is there already may look with another device.
+stoa.hook("join", function(socket, channel_id)
+    if not limits.channel_users then return true end
+    local channel = stoa.channel(channel_id)
+    local _, online = channel:online(0)
+    if online < limits.channel_users or channel:followed_by(socket) then return true end
+    for _, other in ipairs(stoa.user(socket.user_id):sockets()) do
+        if channel:followed_by(other) then return true end
+    end
+    return nil, "channel_full"
+end)
