@@ -29,7 +29,7 @@ struct loop_timer {
     void (*fire)(struct loop_timer *timer);
 };
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 /* the peer ended its side; bytes may still wait */ };
 struct loop_fd;
 struct loop_signal;
 

@@ -19,7 +19,9 @@ struct loop_signal {
 
 static void fd_ready(evutil_socket_t number, short what, void *owner) {
     struct loop_fd *fd = owner;
-    fd->ready(fd->owner, number, (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0));
+    fd->ready(
+        fd->owner, number,
+        (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0) | (what & EV_CLOSED ? LOOP_HANGUP : 0));
 }
 
 struct loop_fd *loop_fd_new(struct loop *loop, int fd, int interest, void (*ready)(void *owner, int fd, int ready),
@@ -34,7 +36,8 @@ struct loop_fd *loop_fd_new(struct loop *loop, int fd, int interest, void (*read
 
 void loop_fd_set(struct loop_fd *fd, int interest) {
     if (fd->interest == interest) return;
-    short what = (short)((interest & LOOP_READ ? EV_READ : 0) | (interest & LOOP_WRITE ? EV_WRITE : 0) | EV_PERSIST);
+    short what = (short)((interest & LOOP_READ ? EV_READ : 0) | (interest & LOOP_WRITE ? EV_WRITE : 0) |
+                         (interest & LOOP_HANGUP ? EV_CLOSED : 0) | EV_PERSIST);
     event_del(fd->event);
     fd->interest = interest;
     if (!interest) return;

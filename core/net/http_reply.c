@@ -1,0 +1,42 @@
+#include "net/http_exchange.h"
+
+static const struct {
+    unsigned status;
+    const char *phrase;
+} phrases[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {204, "No Content"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {411, "Length Required"},
+    {413, "Content Too Large"},
+    {426, "Upgrade Required"},
+    {429, "Too Many Requests"},
+    {500, "Internal Server Error"},
+    {503, "Service Unavailable"},
+    {507, "Insufficient Storage"},
+};
+
+static const char *phrase_of(unsigned status) {
+    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+        if (phrases[i].status == status) return phrases[i].phrase;
+    return "Status";
+}
+
+void http_write_reply(struct buffer *out, const struct http_reply *reply, bool head_only, bool close) {
+    bool bodiless = reply->status == 204 || reply->status == 304;
+    buffer_printf(out, "HTTP/1.1 %u %s\r\n", reply->status, phrase_of(reply->status));
+    if (reply->content_type) buffer_printf(out, "content-type: %s\r\n", reply->content_type);
+    if (!bodiless) buffer_printf(out, "content-length: %zu\r\n", reply->body.len);
+    buffer_append_str(out, "x-content-type-options: nosniff\r\n");
+    buffer_append_slice(out, reply->extra_headers);
+    buffer_append_str(out, close ? "connection: close\r\n\r\n" : "\r\n");
+    if (!head_only && !bodiless) buffer_append_slice(out, reply->body);
+}

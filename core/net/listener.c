@@ -1,0 +1,124 @@
+/* Accepting: admission before anything costs; when descriptors run out, one kept in reserve turns callers away rather
+ * than letting them (and the loop) spin. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "net/net_state.h"
+
+enum { ACCEPTS_A_TURN = 64, NOTSENT_BYTES = 131072, USER_TIMEOUT_MS = 45000, EXHAUSTED_PAUSE_MS = 100 };
+
+struct listener {
+    struct net_server *server;
+    int fd, reserve_fd;
+    struct loop_fd *ready;
+    struct loop_timer pause;
+};
+
+/* Accepted sockets inherit these from the listening one. */
+static void set_options(int fd) {
+    int on = 1, notsent = NOTSENT_BYTES, user_timeout = USER_TIMEOUT_MS;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof notsent);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+static void describe(const struct sockaddr_storage *peer, char *address) {
+    const void *bytes = &((const struct sockaddr_in *)peer)->sin_addr;
+    if (peer->ss_family == AF_INET6) bytes = &((const struct sockaddr_in6 *)peer)->sin6_addr;
+    if (!inet_ntop(peer->ss_family, bytes, address, ADDRESS_MAX)) snprintf(address, ADDRESS_MAX, "unknown");
+}
+
+static void refuse(struct net_server *server, int fd, unsigned retry_after_s) {
+    char answer[128];
+    int len = snprintf(answer, sizeof answer,
+                       "HTTP/1.1 503 Service Unavailable\r\nRetry-After: %u\r\nConnection: close\r\n"
+                       "Content-Length: 0\r\n\r\n",
+                       retry_after_s);
+    if (!server->host->tls && len > 0) {
+        ssize_t sent = send(fd, answer, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent == len) shutdown(fd, SHUT_WR);
+    }
+    close(fd);
+}
+
+static void admit(struct net_server *server, int fd, const char *address) {
+    unsigned retry_after_s = 1;
+    switch (server->events.admit(server->owner, address, &retry_after_s)) {
+        case ADMIT:
+            metric_add(METRIC_ACCEPTED, 1);
+            conn_adopt(server, fd, address);
+            return;
+        case ADMIT_REFUSE:
+            refuse(server, fd, retry_after_s);
+            break;
+        case ADMIT_DROP:
+            close(fd);
+            break;
+    }
+    LOG(LOG_INFO, "connection.refused", LOG_TEXT("address", address), LOG_NUMBER("retry_after_s", retry_after_s));
+}
+
+/* No descriptor left: the caller is turned away with the reserved one, then accepting rests a moment. */
+static void exhausted(struct listener *listener) {
+    LOG(LOG_ERROR, "listener.descriptors_exhausted", LOG_NUMBER("connections", listener->server->conns_len));
+    metric_add_labelled(METRIC_REJECTED, "descriptors", 1);
+    if (listener->reserve_fd >= 0) {
+        close(listener->reserve_fd);
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) close(fd);
+        listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    loop_fd_set(listener->ready, 0);
+    loop_timer_set(&listener->pause, EXHAUSTED_PAUSE_MS);
+}
+
+static void pause_over(struct loop_timer *timer) {
+    loop_fd_set(CONTAINER(timer, struct listener, pause)->ready, LOOP_READ);
+}
+
+static void listener_ready(void *owner, int fd, int ready) {
+    struct listener *listener = owner;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof peer;
+        int accepted = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (accepted < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) exhausted(listener);
+            return; /* EAGAIN, or a peer that left meanwhile */
+        }
+        char address[ADDRESS_MAX];
+        describe(&peer, address);
+        admit(listener->server, accepted, address);
+    }
+}
+
+struct listener *listener_new(struct net_server *server, int listen_fd) {
+    struct listener *listener = NEW(struct listener);
+    listener->server = server;
+    listener->fd = listen_fd;
+    listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    set_options(listen_fd);
+    loop_timer_init(&listener->pause, server->loop, pause_over);
+    listener->ready = loop_fd_new(server->loop, listen_fd, LOOP_READ, listener_ready, listener);
+    return listener;
+}
+
+void listener_free(struct listener **owned) {
+    struct listener *listener = *owned;
+    if (!listener) return;
+    loop_timer_cancel(&listener->pause);
+    loop_fd_free(&listener->ready);
+    if (listener->reserve_fd >= 0) close(listener->reserve_fd);
+    free(listener);
+    *owned = NULL;
+}

@@ -1,0 +1,92 @@
+/* net_state.h - what the files of core/net share: the server, its virtual hosts, one accepted socket. */
+#ifndef NET_NET_STATE_H
+#define NET_NET_STATE_H
+
+#include <libwebsockets.h>
+
+#include "base/buffer.h"
+#include "base/list.h"
+#include "loop/loop.h"
+#include "net/server.h"
+
+enum { ADDRESS_MAX = 46, PROTOCOL_COUNT = 1 };
+
+/* What a client negotiates with is fixed when it is accepted: a reload makes a new host, the old one ends with its last
+ * connection. */
+struct net_host {
+    struct list link; /* in server->hosts */
+    struct net_server *server;
+    struct lws_vhost *vhost;
+    size_t max_message_bytes;
+    unsigned header_timeout_ms, body_timeout_ms;
+    bool tls, retired;
+    unsigned conns;
+    struct lws_protocols protocols[PROTOCOL_COUNT + 1];
+    char name[24];
+};
+
+struct net_server {
+    struct loop *loop;
+    struct net_events events;
+    void *owner;
+    struct lws_context *context;
+    struct net_host *host; /* of new connections */
+    struct list hosts;
+    struct listener *listener;
+    struct list conns; /* by conn.link */
+    unsigned conns_len, hosts_made;
+    struct loop_task sweep; /* frees retired hosts */
+    bool proxy_protocol;
+};
+
+/* A socket from its acceptance to its end: HTTP first, a WebSocket after the upgrade. lws holds it as its opaque user
+ * data; wsi is NULL when lws no longer knows it. */
+struct conn {
+    struct list link;
+    struct net_host *host;
+    struct lws *wsi;
+    char address[ADDRESS_MAX];
+    struct loop_timer deadline; /* head, body, answer, close: one at a time */
+    struct loop_task reap, close_task;
+    struct http_exchange *exchange;
+
+    /* WebSocket: */
+    const struct conn_events *events;
+    void *owner;
+    struct buffer message; /* fragments of an unfinished one */
+    unsigned fragments;
+    uint16_t close_code;  /* of ours, asked for; 0: none */
+    uint16_t closed_code; /* to tell the owner */
+    char close_reason[124];
+    bool upgraded, accepted, blocked, closing, deflates, deflate_refused, paused, binary;
+};
+
+/* Where lws's callbacks go: websocket.c and http.c each take their own. Non-zero closes (or refuses). */
+int websocket_callback(struct conn *conn, enum lws_callback_reasons reason, void *in, size_t len);
+int http_callback(struct conn *conn, enum lws_callback_reasons reason, void *in, size_t len);
+bool websocket_wants(enum lws_callback_reasons reason);
+
+/* Takes the descriptor. */
+void conn_adopt(struct net_server *server, int fd, const char *address);
+/* At once, from outside lws's callbacks. */
+void conn_kill(struct conn *conn);
+/* Asks lws for a writeable callback, from wherever. */
+void conn_want_write(struct conn *conn);
+/* lws has let go of it: tells the owners, frees at the end of the turn. */
+void conn_gone(struct conn *conn);
+void websocket_init(struct conn *conn);
+void websocket_gone(struct conn *conn);
+void http_gone(struct conn *conn);
+
+/* One counter, one log line of bounded rate. */
+void net_reject(const struct conn *conn, const char *reason);
+
+struct listener;
+struct listener *listener_new(struct net_server *server, int listen_fd);
+void listener_free(struct listener **listener);
+
+/* tls.c: what lws must know for a host with TLS; false: the files do not make a certificate. */
+bool tls_check(const char *certificate, const char *key, struct error *error_r) MUST_CHECK;
+void tls_describe(struct lws_context_creation_info *info, const char *certificate, const char *key);
+
+#endif

@@ -1,0 +1,233 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "net/net_state.h"
+
+enum { HEAD_BYTES = 8192, WRITE_MAX = 4 << 20, KEEPALIVE_S = 60, GOODBYE_TURNS = 64 };
+
+/* The frames that lws compresses itself would be one by one and with a context: ours are compressed once for all. It
+ * only inflates. */
+static const struct lws_extension extensions[] = {
+    {"permessage-deflate", lws_extension_callback_pm_deflate,
+     "permessage-deflate; client_no_context_takeover; server_no_context_takeover"},
+    {NULL, NULL, NULL}};
+/* Without it each connection gets a timer in a sorted list: accepting would cost O(connections). */
+static const lws_retry_bo_t no_validity_timers = {0};
+
+static void log_lws(int level, const char *line) {
+    size_t len = strlen(line);
+    while (len > 0 && line[len - 1] == '\n') len--;
+    LOG(level == LLL_ERR ? LOG_INFO : LOG_DEBUG, "libwebsockets", LOG_SLICE("text", ((struct slice){line, len})));
+}
+
+void net_reject(const struct conn *conn, const char *reason) {
+    metric_add_labelled(METRIC_REJECTED, reason, 1);
+    LOG(LOG_INFO, "request.rejected", LOG_TEXT("reason", reason), LOG_TEXT("address", conn->address));
+}
+
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
+    struct conn *conn = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+    if (!conn) return 0;
+    conn->wsi = wsi;
+    if (reason == LWS_CALLBACK_WSI_DESTROY) {
+        lws_set_opaque_user_data(wsi, NULL);
+        conn_gone(conn);
+        return 0;
+    }
+    return websocket_wants(reason) ? websocket_callback(conn, reason, in, len) : http_callback(conn, reason, in, len);
+}
+
+static void reap(struct loop_task *task) {
+    struct conn *conn = CONTAINER(task, struct conn, reap);
+    struct net_host *host = conn->host;
+    if (--host->conns == 0 && host->retired) loop_post(host->server->loop, &host->server->sweep);
+    free(conn);
+}
+
+void conn_gone(struct conn *conn) {
+    struct net_server *server = conn->host->server;
+    if (loop_task_pending(&conn->reap)) return;
+    if (conn->wsi) lws_set_opaque_user_data(conn->wsi, NULL);
+    conn->wsi = NULL;
+    loop_timer_cancel(&conn->deadline);
+    http_gone(conn);
+    websocket_gone(conn);
+    list_remove(&conn->link);
+    server->conns_len--;
+    metric_set(METRIC_CONNECTIONS, server->conns_len);
+    loop_reap(server->loop, &conn->reap);
+}
+
+void conn_kill(struct conn *conn) {
+    if (!conn->wsi) return;
+    lws_set_timeout(conn->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+    loop_uv_wake(conn->host->server->loop);
+}
+
+void conn_want_write(struct conn *conn) {
+    if (!conn->wsi) return;
+    lws_callback_on_writable(conn->wsi);
+    loop_uv_wake(conn->host->server->loop);
+}
+
+static void deadline_passed(struct loop_timer *timer) {
+    struct conn *conn = CONTAINER(timer, struct conn, deadline);
+    if (!conn->upgraded) net_reject(conn, "deadline");
+    conn_kill(conn);
+}
+
+void conn_adopt(struct net_server *server, int fd, const char *address) {
+    struct conn *conn = NEW(struct conn);
+    conn->host = server->host;
+    snprintf(conn->address, sizeof conn->address, "%s", address);
+    loop_timer_init(&conn->deadline, server->loop, deadline_passed);
+    loop_task_init(&conn->reap, reap);
+    websocket_init(conn);
+    list_append(&server->conns, &conn->link);
+    conn->host->conns++;
+    metric_set(METRIC_CONNECTIONS, ++server->conns_len);
+    loop_timer_set(&conn->deadline, conn->host->header_timeout_ms);
+
+    lws_adopt_desc_t info = {
+        .vh = conn->host->vhost,
+        .type = LWS_ADOPT_HTTP | LWS_ADOPT_SOCKET | (conn->host->tls ? LWS_ADOPT_ALLOW_SSL : 0),
+        .fd.sockfd = fd,
+        .opaque = conn,
+    };
+    conn->wsi = lws_adopt_descriptor_vhost_via_info(&info);
+    if (conn->wsi)
+        lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0); /* the deadline is ours */
+    else
+        conn_gone(conn); /* lws has closed the descriptor */
+    loop_uv_wake(server->loop);
+}
+
+static bool host_new(struct net_server *server, const struct net_settings *settings, struct error *error_r) {
+    if (settings->tls_certificate && !tls_check(settings->tls_certificate, settings->tls_key, error_r)) return false;
+    struct net_host *host = NEW(struct net_host);
+    host->server = server;
+    host->max_message_bytes = settings->max_message_bytes;
+    host->header_timeout_ms = settings->header_timeout_ms;
+    host->body_timeout_ms = settings->body_timeout_ms;
+    host->tls = settings->tls_certificate != NULL;
+    host->protocols[0] = (struct lws_protocols){
+        .name = "stoa",
+        .callback = callback,
+        .per_session_data_size = 1, /* lws tells the end only of connections that have some */
+        .rx_buffer_size = settings->receive_buffer_bytes,
+        .tx_packet_size = WRITE_MAX,
+    };
+    snprintf(host->name, sizeof host->name, "clients-%u", ++server->hosts_made);
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .vhost_name = host->name,
+        .protocols = host->protocols,
+        .extensions = settings->deflate ? extensions : NULL,
+        .retry_and_idle_policy = &no_validity_timers,
+        .keepalive_timeout = KEEPALIVE_S,
+        .timeout_secs = (settings->header_timeout_ms + 999) / 1000,
+    };
+    if (host->tls) tls_describe(&info, settings->tls_certificate, settings->tls_key);
+    host->vhost = lws_create_vhost(server->context, &info);
+    if (!host->vhost) {
+        error_set(error_r, "net: libwebsockets refuses the settings of its virtual host");
+        free(host);
+        return false;
+    }
+    list_append(&server->hosts, &host->link);
+    if (server->host) {
+        server->host->retired = true;
+        loop_post(server->loop, &server->sweep);
+    }
+    server->host = host;
+    return true;
+}
+
+static void sweep(struct loop_task *task) {
+    struct net_server *server = CONTAINER(task, struct net_server, sweep);
+    LIST_EACH(&server->hosts, link) {
+        struct net_host *host = CONTAINER(link, struct net_host, link);
+        if (!host->retired || host->conns) continue;
+        list_remove(&host->link);
+        lws_vhost_destroy(host->vhost);
+        free(host);
+    }
+}
+
+static struct lws_context *context_new(struct net_server *server) {
+    void *loops[1] = {loop_uv(server->loop)};
+    struct rlimit files;
+    lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
+    struct lws_context_creation_info info = {
+        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_VALIDATE_UTF8 |
+                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .foreign_loops = loops,
+        .pcontext = &server->context,
+        .gid = -1,
+        .uid = -1,
+        .max_http_header_data = HEAD_BYTES,
+        .fd_limit_per_thread = getrlimit(RLIMIT_NOFILE, &files) == 0 ? (unsigned)files.rlim_cur : 0,
+        .retry_and_idle_policy = &no_validity_timers,
+    };
+    return lws_create_context(&info);
+}
+
+struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct net_settings *settings,
+                                  const struct net_events *events, void *owner, struct error *error_r) {
+    struct net_server *server = NEW(struct net_server);
+    *server = (struct net_server){
+        .loop = loop, .events = *events, .owner = owner, .proxy_protocol = settings->proxy_protocol};
+    list_init(&server->hosts);
+    list_init(&server->conns);
+    loop_task_init(&server->sweep, sweep);
+    server->context = context_new(server);
+    if (!server->context) {
+        error_set(error_r, "net: libwebsockets does not start (is libwebsockets-evlib-uv installed?)");
+        free(server);
+        return NULL;
+    }
+    if (!host_new(server, settings, error_r)) {
+        net_server_free(&server);
+        return NULL;
+    }
+    server->listener = listener_new(server, listen_fd);
+    loop_uv_wake(loop);
+    return server;
+}
+
+bool net_server_reload(struct net_server *server, const struct net_settings *settings, struct error *error_r) {
+    if (!host_new(server, settings, error_r)) return false;
+    server->proxy_protocol = settings->proxy_protocol;
+    return true;
+}
+
+void net_server_stop_accepting(struct net_server *server) {
+    listener_free(&server->listener);
+}
+
+unsigned net_server_connections(const struct net_server *server) {
+    return server->conns_len;
+}
+
+void net_server_free(struct net_server **owned) {
+    struct net_server *server = *owned;
+    if (!server) return;
+    listener_free(&server->listener);
+    LIST_EACH(&server->conns, link) conn_kill(CONTAINER(link, struct conn, link));
+    /* On a foreign loop it ends in steps, its handles closing in between; it sets server->context to NULL. */
+    for (int i = 0; i < GOODBYE_TURNS; i++) {
+        if (server->context && i % (GOODBYE_TURNS / 4) == 0) lws_context_destroy(server->context);
+        loop_uv_wake(server->loop);
+        loop_turn(server->loop);
+    }
+    LIST_EACH(&server->conns, link) conn_gone(CONTAINER(link, struct conn, link));
+    loop_turn(server->loop);
+    loop_task_cancel(&server->sweep);
+    LIST_EACH(&server->hosts, link) free(CONTAINER(link, struct net_host, link));
+    free(server);
+    *owned = NULL;
+}

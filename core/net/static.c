@@ -1,0 +1,126 @@
+/* Files below one folder: small ones, read when asked for. Nothing outside it is reachable, by whatever path or link.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "net/http.h"
+#include "net/server.h"
+
+enum { FILE_BYTES_MAX = 8 << 20, NAME_MAX_LEN = 512 };
+
+#define SECURITY_HEADERS                                                                                          \
+    "content-security-policy: default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; object-src " \
+    "'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\nreferrer-policy: no-referrer\r\n"     \
+    "cache-control: no-cache\r\n"
+
+struct static_files {
+    int folder_fd;
+};
+
+static const struct {
+    const char *ending, *type;
+} types[] = {
+    {".html", "text/html; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"},
+    {".mjs", "text/javascript; charset=utf-8"},
+    {".css", "text/css; charset=utf-8"},
+    {".svg", "image/svg+xml"},
+    {".png", "image/png"},
+    {".ico", "image/x-icon"},
+    {".json", "application/json"},
+    {".map", "application/json"},
+    {".txt", "text/plain; charset=utf-8"},
+    {".woff2", "font/woff2"},
+};
+
+static const char *type_of(const char *name) {
+    size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        size_t ending = strlen(types[i].ending);
+        if (len > ending && strcmp(name + len - ending, types[i].ending) == 0) return types[i].type;
+    }
+    return "application/octet-stream";
+}
+
+struct static_files *static_files_new(const char *folder) {
+    struct static_files *files = NEW(struct static_files);
+    files->folder_fd = open(folder, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    return files;
+}
+
+void static_files_free(struct static_files **files) {
+    if (!*files) return;
+    if ((*files)->folder_fd >= 0) close((*files)->folder_fd);
+    free(*files);
+    *files = NULL;
+}
+
+/* One step of the path at a time, following no link; a segment may not begin with a dot. */
+static int open_below(int folder_fd, struct slice path) {
+    int at = dup(folder_fd);
+    while (at >= 0 && path.len) {
+        const char *slash = memchr(path.ptr, '/', path.len);
+        size_t len = slash ? (size_t)(slash - path.ptr) : path.len;
+        char name[NAME_MAX_LEN];
+        if (len == 0 || len >= sizeof name || path.ptr[0] == '.' || memchr(path.ptr, '\0', len)) break;
+        memcpy(name, path.ptr, len);
+        name[len] = '\0';
+        int next = openat(at, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (slash ? O_DIRECTORY : 0));
+        close(at);
+        if (!slash) return next;
+        at = next;
+        path = slice_from(path, len + 1);
+    }
+    if (at >= 0) close(at);
+    return -1;
+}
+
+static bool read_whole(int fd, size_t len, struct buffer *out) {
+    while (out->len < len) {
+        ssize_t n = read(fd, buffer_reserve(out, len - out->len), len - out->len);
+        if (n <= 0) return false;
+        out->len += (size_t)n;
+    }
+    return true;
+}
+
+static void reply_with(struct http_request *request, int fd, const struct stat *about, const char *name) {
+    char headers[512], etag[64];
+    struct buffer content = {0};
+    struct http_reply reply = {.status = 200, .content_type = type_of(name)};
+    snprintf(etag, sizeof etag, "\"%lx-%lx\"", (long)about->st_mtim.tv_sec ^ about->st_mtim.tv_nsec,
+             (long)about->st_size);
+    int len = snprintf(headers, sizeof headers, "%setag: %s\r\n", SECURITY_HEADERS, etag);
+    reply.extra_headers = (struct slice){headers, (size_t)len};
+    if (slice_is(http_header(request, "if-none-match"), etag))
+        reply.status = 304;
+    else if (!read_whole(fd, (size_t)about->st_size, &content))
+        reply = (struct http_reply){.status = 500};
+    else
+        reply.body = buffer_slice(&content);
+    http_reply(&request->exchange, &reply);
+    buffer_done(&content);
+}
+
+void static_files_serve(struct static_files *files, struct http_request *request) {
+    struct slice path = slice_from(request->path, 1);
+    if (path.len == 0) path = SLICE("index.html");
+    bool readable = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");
+    int fd = readable && files->folder_fd >= 0 ? open_below(files->folder_fd, path) : -1;
+    struct stat about;
+    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= FILE_BYTES_MAX) {
+        char name[NAME_MAX_LEN];
+        snprintf(name, sizeof name, "%.*s", SLICE_ARG(path));
+        reply_with(request, fd, &about, name);
+    } else {
+        struct http_reply missing = {
+            .status = readable ? 404 : 405, .content_type = "text/plain; charset=utf-8", .body = SLICE("Not found.\n")};
+        http_reply(&request->exchange, &missing);
+    }
+    if (fd >= 0) close(fd);
+}

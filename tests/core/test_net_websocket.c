@@ -1,0 +1,361 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zlib.h>
+
+#include "support/net_rig.h"
+
+#define SLICE_INIT(literal) \
+    { literal, sizeof(literal) - 1 }
+#define DEFLATE_OFFER "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+
+static void expect_echo(struct raw *client, uint8_t first, struct slice payload) {
+    struct raw_frame frame = raw_next_frame(client);
+    assert_int_equal(frame.first, first);
+    assert_int_equal(frame.payload.len, payload.len);
+    assert_memory_equal(frame.payload.ptr, payload.ptr, payload.len);
+    raw_next(client, &frame);
+}
+
+static void messages_of_all_sizes_and_cuts_arrive_whole(void **state) {
+    struct rig rig;
+    struct raw alice;
+    static char big[90000];
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    memset(big, 'x', sizeof big);
+    size_t sizes[] = {0, 1, 125, 126, 1023, 1024, 1025, 4096, 65535, 65536, sizeof big};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct slice payload = {big, sizes[i]};
+        raw_frame(&alice, 0x81, true, payload);
+        expect_echo(&alice, 0x81, payload);
+    }
+    raw_frame(&alice, 0x82, true, SLICE("\xff\xfe"));
+    expect_echo(&alice, 0x82, SLICE("\xff\xfe"));
+    raw_frame(&alice, 0x01, true, SLICE("fragm"));
+    raw_frame(&alice, 0x89, true, SLICE("between"));
+    raw_frame(&alice, 0x00, true, SLICE(""));
+    expect_echo(&alice, 0x8a, SLICE("between"));
+    raw_frame(&alice, 0x80, true, SLICE("ents"));
+    expect_echo(&alice, 0x81, SLICE("fragments"));
+    assert_int_equal(rig.opened, 1);
+    raw_close(&alice);
+    RIG_UNTIL(&rig, rig.closed == 1);
+    assert_int_equal(rig.close_code, 1006);
+    rig_stop(&rig);
+}
+
+static void a_refused_upgrade_gets_the_owners_answer(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    rig.refuse_upgrades = true;
+    raw_connect(&alice, &rig);
+    assert_int_equal(raw_ask(&alice, UPGRADE_HEAD "\r\n"), 403);
+    assert_non_null(strstr(alice.in.ptr, "\r\n\r\nForbidden"));
+    RAW_UNTIL(&alice, alice.eof);
+    assert_int_equal(rig.opened, 0);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+/* Rows 43 to 55: the close code as recorded; 0: closed without a close frame. */
+static const struct attack {
+    const char *name;
+    uint8_t first;
+    bool masked;
+    struct slice payload, then; /* then: a second frame's payload, first byte its head */
+    int code;
+} attacks[] = {
+    {"unmasked", 0x81, false, SLICE_INIT("a"), {0}, 1002},
+    {"RSV1 without extension", 0xc1, true, SLICE_INIT("a"), {0}, 1002},
+    {"RSV2", 0xa1, true, SLICE_INIT("a"), {0}, 1002},
+    {"reserved opcode 3", 0x83, true, SLICE_INIT("a"), {0}, 1002},
+    {"reserved opcode 11", 0x8b, true, SLICE_INIT("a"), {0}, 1002},
+    {"fragmented ping", 0x09, true, SLICE_INIT("a"), {0}, 1002},
+    {"continuation of nothing", 0x80, true, SLICE_INIT("a"), {0}, 1002},
+    {"text within a message", 0x01, true, SLICE_INIT("a"), SLICE_INIT("\x81z"), 1002},
+    {"overlong UTF-8", 0x81, true, SLICE_INIT("\xc0\xaf"), {0}, 1007},
+    {"surrogate", 0x81, true, SLICE_INIT("\xed\xa0\x80"), {0}, 1007},
+    {"UTF-8 cut at the end", 0x81, true, SLICE_INIT("\xe2\x82"), {0}, 1007},
+    {"UTF-8 broken over fragments", 0x01, true, SLICE_INIT("\xe2\x82"), SLICE_INIT("\x80z"), 1007},
+    {"close code 1005", 0x88, true, SLICE_INIT("\x03\xed"), {0}, 1002},
+    {"close code 999", 0x88, true, SLICE_INIT("\x03\xe7"), {0}, 1002},
+    {"close with one byte", 0x88, true, SLICE_INIT("\x03"), {0}, 1002},
+};
+
+static int run_attack(const struct attack *attack, struct rig *rig) {
+    struct raw mallory;
+    print_message("%s\n", attack->name);
+    raw_connect(&mallory, rig);
+    raw_upgrade(&mallory, "");
+    raw_frame(&mallory, attack->first, attack->masked, attack->payload);
+    if (attack->then.len) raw_frame(&mallory, (uint8_t)attack->then.ptr[0], true, slice_from(attack->then, 1));
+    int code = raw_close_code(&mallory);
+    RAW_UNTIL(&mallory, mallory.eof || rig->closed);
+    raw_close(&mallory);
+    return code;
+}
+
+static void malformed_frames_close_with_their_code_and_reach_nobody(void **state) {
+    for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
+        struct rig rig;
+        rig_start(&rig, &rig_settings);
+        int code = run_attack(&attacks[i], &rig);
+        if (code != attacks[i].code)
+            print_message("%s: closed with %d, not %d\n", attacks[i].name, code, attacks[i].code);
+        if (rig.messages) fail_msg("%s: became a message", attacks[i].name);
+        RIG_UNTIL(&rig, rig.closed == 1);
+        rig_stop(&rig);
+        assert_int_equal(code, attacks[i].code);
+    }
+}
+
+static void a_message_over_the_limit_is_closed_before_it_is_held(void **state) {
+    struct rig rig;
+    struct raw alice;
+    static char big[100001];
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    raw_frame(&alice, 0x82, true, (struct slice){big, sizeof big});
+    assert_int_equal(raw_close_code(&alice), 1009);
+    assert_int_equal(rig.messages, 0);
+    raw_close(&alice);
+    /* a length of 2^62 announced */
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    raw_send(&alice, "\x82\xff\x40\0\0\0\0\0\0\0\x12\x34\x56\x78zz", 16);
+    assert_int_equal(raw_close_code(&alice), 1009);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void a_server_close_is_the_last_frame_and_tells_code_and_reason(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    struct buffer frame = {0};
+    frame_write(&frame, FRAME_TEXT, false, SLICE("last words"));
+    conn_write(rig.conn, buffer_slice(&frame));
+    conn_close(rig.conn, 1012, SLICE("restart"));
+    conn_write(rig.conn, buffer_slice(&frame)); /* too late: not sent */
+    expect_echo(&alice, 0x81, SLICE("last words"));
+    struct raw_frame close = raw_next_frame(&alice);
+    assert_int_equal(close.first, 0x88);
+    assert_memory_equal(close.payload.ptr, "\x03\xf4restart", 9);
+    raw_next(&alice, &close);
+    raw_frame(&alice, 0x88, true, SLICE("\x03\xf4"));
+    RIG_UNTIL(&rig, rig.closed == 1);
+    assert_int_equal(rig.close_code, 1012);
+    buffer_done(&frame);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void a_clients_close_is_echoed_and_told(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    raw_frame(&alice, 0x88, true,
+              SLICE("\x03\xe8"
+                    "done"));
+    assert_int_equal(raw_close_code(&alice), 1000);
+    RIG_UNTIL(&rig, rig.closed == 1);
+    assert_int_equal(rig.close_code, 1000);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+/* Numbered frames, each whole; the reader starts late and answers nothing. */
+static void a_slow_reader_gets_every_byte_in_order(void **state) {
+    enum { FRAMES = 20000, SIZE = 1000 };
+    struct rig rig;
+    struct raw alice;
+    static char payload[SIZE];
+    int small = 8192;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    setsockopt(alice.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    raw_upgrade(&alice, "");
+    unsigned sent = 0, got = 0;
+    int64_t deadline = rig_now_ms() + 60000;
+    while (got < FRAMES && rig_now_ms() < deadline) {
+        while (sent < FRAMES && !conn_blocked(rig.conn)) {
+            struct buffer frame = {0};
+            memcpy(payload, &sent, sizeof sent);
+            frame_write(&frame, FRAME_BINARY, false, (struct slice){payload, SIZE});
+            conn_write(rig.conn, buffer_slice(&frame));
+            buffer_done(&frame);
+            if (++sent % 5000 == 0) raw_frame(&alice, 0x89, true, SLICE("ping"));
+        }
+        loop_turn(rig.loop);
+        raw_read(&alice);
+        for (struct raw_frame frame; raw_peek_frame(&alice, &frame); raw_next(&alice, &frame)) {
+            if (frame.first == 0x8a) continue;
+            assert_int_equal(frame.first, 0x82);
+            assert_int_equal(frame.payload.len, SIZE);
+            assert_memory_equal(frame.payload.ptr, &got, sizeof got);
+            got++;
+        }
+        assert_false(alice.eof);
+    }
+    assert_int_equal(got, FRAMES);
+    assert_true(rig.drained > 0);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void fill(struct rig *rig) {
+    static char payload[60000];
+    struct buffer frame = {0};
+    frame_write(&frame, FRAME_BINARY, false, (struct slice){payload, sizeof payload});
+    while (conn_write(rig->conn, buffer_slice(&frame))) continue;
+    buffer_done(&frame);
+}
+
+static void a_reader_that_never_reads_is_cut(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    fill(&rig);
+    int64_t start = rig_now_ms();
+    conn_close(rig.conn, 1013, SLICE("slow"));
+    RIG_UNTIL(&rig, rig.closed == 1);
+    assert_true(rig_now_ms() - start < CONN_CLOSE_MS + 2000);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void a_close_behind_a_backlog_comes_after_it(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    fill(&rig);
+    conn_close(rig.conn, 1001, SLICE_NONE);
+    assert_int_equal(raw_close_code(&alice), 1001);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void reading_pauses_and_goes_on(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    conn_pause(rig.conn, true);
+    raw_frame(&alice, 0x81, true, SLICE("patience"));
+    int64_t until = rig_now_ms() + 100;
+    RIG_UNTIL(&rig, rig_now_ms() > until);
+    assert_int_equal(rig.messages, 0);
+    conn_pause(rig.conn, false);
+    expect_echo(&alice, 0x81, SLICE("patience"));
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static struct buffer deflated(const char *text, size_t len) {
+    z_stream zip = {0};
+    struct buffer out = {0};
+    deflateInit2(&zip, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
+    size_t room = deflateBound(&zip, len) + 16;
+    zip.next_in = (Bytef *)text;
+    zip.avail_in = (uInt)len;
+    zip.next_out = (Bytef *)buffer_reserve(&out, room);
+    zip.avail_out = (uInt)room;
+    deflate(&zip, Z_SYNC_FLUSH);
+    out.len = room - zip.avail_out - 4;
+    deflateEnd(&zip);
+    return out;
+}
+
+static void compressed_messages_arrive_inflated_and_bombs_do_not(void **state) {
+    struct rig rig;
+    struct raw alice;
+    static char zeros[20 << 20];
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, DEFLATE_OFFER);
+    assert_true(conn_deflates(rig.conn));
+    for (int i = 0; i < 3; i++) {
+        struct buffer small = deflated("hello hello hello hello", 23);
+        raw_frame(&alice, 0xc1, true, buffer_slice(&small));
+        expect_echo(&alice, 0x81, SLICE("hello hello hello hello"));
+        buffer_done(&small);
+    }
+    raw_frame(&alice, 0x81, true, SLICE("plain"));
+    expect_echo(&alice, 0x81, SLICE("plain"));
+    struct buffer bomb = deflated(zeros, sizeof zeros);
+    raw_frame(&alice, 0xc2, true, buffer_slice(&bomb));
+    assert_int_equal(raw_close_code(&alice), 1009);
+    assert_int_equal(rig.messages, 4);
+    buffer_done(&bomb);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void a_smaller_window_than_ours_is_not_negotiated(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n");
+    assert_false(conn_deflates(rig.conn));
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void settings_of_a_reload_hold_for_new_connections(void **state) {
+    struct rig rig;
+    struct raw alice, bob;
+    struct error error;
+    struct net_settings smaller = rig_settings;
+    smaller.max_message_bytes = 10;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    assert_true(net_server_reload(rig.server, &smaller, &error));
+    struct conn *conn = rig.conn;
+    raw_frame(&alice, 0x81, true, SLICE("longer than ten"));
+    expect_echo(&alice, 0x81, SLICE("longer than ten"));
+    raw_connect(&bob, &rig);
+    raw_upgrade(&bob, "");
+    raw_frame(&bob, 0x81, true, SLICE("longer than ten"));
+    assert_int_equal(raw_close_code(&bob), 1009);
+    RIG_UNTIL(&rig, rig.closed == 1);
+    rig.conn = conn;
+    raw_frame(&alice, 0x81, true, SLICE("still here, as before"));
+    expect_echo(&alice, 0x81, SLICE("still here, as before"));
+    raw_close(&alice);
+    raw_close(&bob);
+    rig_stop(&rig);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_of_all_sizes_and_cuts_arrive_whole),
+        cmocka_unit_test(a_refused_upgrade_gets_the_owners_answer),
+        cmocka_unit_test(malformed_frames_close_with_their_code_and_reach_nobody),
+        cmocka_unit_test(a_message_over_the_limit_is_closed_before_it_is_held),
+        cmocka_unit_test(a_server_close_is_the_last_frame_and_tells_code_and_reason),
+        cmocka_unit_test(a_clients_close_is_echoed_and_told),
+        cmocka_unit_test(a_slow_reader_gets_every_byte_in_order),
+        cmocka_unit_test(a_reader_that_never_reads_is_cut),
+        cmocka_unit_test(a_close_behind_a_backlog_comes_after_it),
+        cmocka_unit_test(reading_pauses_and_goes_on),
+        cmocka_unit_test(compressed_messages_arrive_inflated_and_bombs_do_not),
+        cmocka_unit_test(a_smaller_window_than_ours_is_not_negotiated),
+        cmocka_unit_test(settings_of_a_reload_hold_for_new_connections),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
