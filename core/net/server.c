@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -64,6 +65,8 @@ void conn_gone(struct conn *conn) {
 
 void conn_kill(struct conn *conn) {
     if (!conn->wsi) return;
+    /* lws would go on waiting for a peer that does not take what is buffered; on a dead socket it does not */
+    if (lws_partial_buffered(conn->wsi)) shutdown(lws_get_socket_fd(conn->wsi), SHUT_RDWR);
     lws_set_timeout(conn->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
     loop_uv_wake(conn->host->server->loop);
 }

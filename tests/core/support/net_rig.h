@@ -4,13 +4,11 @@
 #define TESTS_NET_RIG_H
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,6 +16,14 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+/* cmocka wants its own order */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/buffer.h"
 #include "base/metrics.h"
