@@ -1,0 +1,255 @@
+#include "lua/json.h"
+
+#include <lauxlib.h>
+#include <math.h>
+
+#include "lua/types.h"
+#include "lua/vm.h"
+#include "wire/json.h"
+#include "wire/utf8.h"
+
+static const double INTEGER_MAX = 9007199254740992.0; /* 2^53: beyond, a double skips integers */
+
+struct reader {
+    lua_State *L;
+    const struct slice *attachments;
+    unsigned attachments_len;
+};
+
+static void push_value(struct reader *reader, struct slice value);
+
+static void push_text(lua_State *L, struct slice text) {
+    /* Most strings have no escape: the bytes between the quotes are the text. */
+    if (!memchr(text.ptr, '\\', text.len)) {
+        lua_pushlstring(L, text.ptr + 1, text.len - 2);
+        return;
+    }
+    struct buffer *scratch = &vm_of(L)->scratch;
+    buffer_clear(scratch);
+    json_string(text, scratch);
+    lua_pushlstring(L, scratch->ptr ? scratch->ptr : "", scratch->len);
+}
+
+static void push_number(lua_State *L, struct slice text) {
+    double number = json_number(text);
+    bool whole =
+        !memchr(text.ptr, '.', text.len) && !memchr(text.ptr, 'e', text.len) && !memchr(text.ptr, 'E', text.len);
+    if (!isfinite(number) || (whole && fabs(number) > INTEGER_MAX))
+        lua_pushlstring(L, text.ptr, text.len);
+    else
+        lua_pushnumber(L, number);
+}
+
+static void push_array(struct reader *reader, struct slice value) {
+    struct json_walk walk;
+    struct slice item;
+    lua_createtable(reader->L, 0, 0);
+    types_mark_array(reader->L);
+    json_walk_init(&walk, value);
+    for (int i = 1; json_walk_item(&walk, &item); i++) {
+        push_value(reader, item);
+        lua_rawseti(reader->L, -2, i);
+    }
+}
+
+static bool is_placeholder(struct slice object) {
+    struct slice mark = json_member(object, "_placeholder");
+    return mark.len > 0 && json_type_of(mark) == JSON_TRUE;
+}
+
+static void push_attachment(struct reader *reader, struct slice object) {
+    int64_t number = -1;
+    struct slice num = json_member(object, "num");
+    if (num.len == 0 || !json_integer(num, &number) || number < 0 || number >= reader->attachments_len)
+        luaL_error(reader->L, "a placeholder without its attachment");
+    types_push_binary(reader->L, reader->attachments[number]);
+}
+
+static void push_object(struct reader *reader, struct slice value) {
+    struct json_walk walk;
+    struct slice key, item;
+    if (reader->attachments_len > 0 && is_placeholder(value)) {
+        push_attachment(reader, value);
+        return;
+    }
+    lua_createtable(reader->L, 0, 4);
+    json_walk_init(&walk, value);
+    while (json_walk_member(&walk, &key, &item)) {
+        push_text(reader->L, key);
+        push_value(reader, item);
+        lua_rawset(reader->L, -3);
+    }
+}
+
+static void push_value(struct reader *reader, struct slice value) {
+    luaL_checkstack(reader->L, 4, "JSON is nested too deeply");
+    switch (json_type_of(value)) {
+        case JSON_NULL:
+            types_push_null(reader->L);
+            break;
+        case JSON_FALSE:
+            lua_pushboolean(reader->L, false);
+            break;
+        case JSON_TRUE:
+            lua_pushboolean(reader->L, true);
+            break;
+        case JSON_NUMBER:
+            push_number(reader->L, value);
+            break;
+        case JSON_STRING:
+            push_text(reader->L, value);
+            break;
+        case JSON_ARRAY:
+            push_array(reader, value);
+            break;
+        case JSON_OBJECT:
+            push_object(reader, value);
+            break;
+    }
+}
+
+static struct slice trim(struct slice json) {
+    while (json.len > 0 && strchr(" \t\r\n", json.ptr[0])) json.ptr++, json.len--;
+    while (json.len > 0 && strchr(" \t\r\n", json.ptr[json.len - 1])) json.len--;
+    return json;
+}
+
+void json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len) {
+    struct reader reader = {L, attachments, attachments_len};
+    push_value(&reader, trim(json));
+}
+
+static bool write_value(lua_State *L, int index, struct json_out *json, unsigned depth);
+
+static bool fail(struct json_out *json, const char *problem) {
+    json->problem = problem;
+    return false;
+}
+
+static bool write_text(lua_State *L, int index, struct json_out *json) {
+    struct slice text;
+    text.ptr = lua_tolstring(L, index, &text.len);
+    if (text.len > json->max_bytes) return fail(json, "the value is too large");
+    if (!utf8_valid(text)) return fail(json, "text that is not UTF-8 (use stoa.binary for bytes)");
+    json_write_string(json->out, text);
+    return true;
+}
+
+static bool write_number(lua_State *L, int index, struct json_out *json) {
+    double number = lua_tonumber(L, index);
+    if (!isfinite(number)) return fail(json, "a number that JSON cannot hold (nan, inf)");
+    json_write_number(json->out, number);
+    return true;
+}
+
+static bool write_items(lua_State *L, int table, struct json_out *json, unsigned depth) {
+    size_t len = lua_objlen(L, table);
+    buffer_append_char(json->out, '[');
+    for (size_t i = 1; i <= len; i++) {
+        if (i > 1) buffer_append_char(json->out, ',');
+        lua_rawgeti(L, table, (int)i);
+        bool written = write_value(L, lua_gettop(L), json, depth + 1);
+        lua_pop(L, 1);
+        if (!written) return false;
+    }
+    buffer_append_char(json->out, ']');
+    return true;
+}
+
+static bool write_members(lua_State *L, int table, struct json_out *json, unsigned depth) {
+    bool first = true;
+    buffer_append_char(json->out, '{');
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+        int value = lua_gettop(L);
+        if (lua_type(L, value - 1) != LUA_TSTRING) return fail(json, "a table whose keys are neither 1…n nor strings");
+        if (!first) buffer_append_char(json->out, ',');
+        first = false;
+        if (!write_text(L, value - 1, json)) return false;
+        buffer_append_char(json->out, ':');
+        if (!write_value(L, value, json, depth + 1)) return false;
+    }
+    buffer_append_char(json->out, '}');
+    return true;
+}
+
+/* Unmarked tables: {} is an object; one with an item 1 is an array if it has nothing but items. */
+static bool is_list(lua_State *L, int table, bool *mixed_r) {
+    *mixed_r = false;
+    if (types_is_array(L, table)) return true;
+    size_t len = lua_objlen(L, table), keys = 0;
+    if (len == 0) return false;
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) keys++;
+    *mixed_r = keys != len;
+    return true;
+}
+
+static bool write_table(lua_State *L, int index, struct json_out *json, unsigned depth) {
+    bool mixed;
+    int top = lua_gettop(L);
+    if (is_list(L, index, &mixed)) {
+        if (mixed) return fail(json, "an array with holes or names");
+        return write_items(L, index, json, depth);
+    }
+    bool written = write_members(L, index, json, depth);
+    lua_settop(L, top);
+    return written;
+}
+
+static bool write_userdata(lua_State *L, int index, struct json_out *json) {
+    struct slice bytes;
+    if (types_raw(L, index, &bytes)) {
+        buffer_append_slice(json->out, bytes);
+        return true;
+    }
+    if (!types_binary(L, index, &bytes)) return fail(json, "an object that JSON cannot hold");
+    if (json->attachments_len >= json->attachments_max)
+        return fail(json, json->attachments_max ? "more than ten binary values" : "a binary value");
+    buffer_printf(json->out, "{\"_placeholder\":true,\"num\":%u}", json->attachments_len);
+    json->attachments[json->attachments_len++] = bytes;
+    return true;
+}
+
+static bool write_value(lua_State *L, int index, struct json_out *json, unsigned depth) {
+    if (depth > JSON_DEPTH_MAX) return fail(json, "nested deeper than 32, or a cycle");
+    if (json->out->len > json->max_bytes) return fail(json, "the value is too large");
+    luaL_checkstack(L, 6, "the value is nested too deeply");
+    switch (lua_type(L, index)) {
+        case LUA_TNIL:
+        case LUA_TNONE:
+            buffer_append_str(json->out, "null");
+            return true;
+        case LUA_TBOOLEAN:
+            buffer_append_str(json->out, lua_toboolean(L, index) ? "true" : "false");
+            return true;
+        case LUA_TNUMBER:
+            return write_number(L, index, json);
+        case LUA_TSTRING:
+            return write_text(L, index, json);
+        case LUA_TTABLE:
+            return write_table(L, index, json, depth);
+        case LUA_TLIGHTUSERDATA:
+            if (!types_is_null(L, index)) return fail(json, "an object that JSON cannot hold");
+            buffer_append_str(json->out, "null");
+            return true;
+        case LUA_TUSERDATA:
+            return write_userdata(L, index, json);
+        default:
+            return fail(json, "a function or thread");
+    }
+}
+
+bool json_pull(lua_State *L, int index, struct json_out *json) {
+    if (index < 0 && index > LUA_REGISTRYINDEX) index = lua_gettop(L) + index + 1;
+    if (!write_value(L, index, json, 1)) return false;
+    return json->out->len <= json->max_bytes || fail(json, "the value is too large");
+}
+
+bool json_pull_array(lua_State *L, int first, int last, struct json_out *json) {
+    buffer_append_char(json->out, '[');
+    for (int i = first; i <= last; i++) {
+        if (i > first) buffer_append_char(json->out, ',');
+        if (!write_value(L, i, json, 2)) return false;
+    }
+    buffer_append_char(json->out, ']');
+    return json->out->len <= json->max_bytes || fail(json, "the value is too large");
+}

@@ -1,0 +1,32 @@
+/* json.h - between JSON bytes and Lua values, keeping shapes: arrays (also empty ones), null, bytes (types.h).
+ *
+ * Integers beyond ±2^53 and numbers beyond a double arrive as strings; {"_placeholder":true,"num":i} stands for
+ * attachment i.
+ */
+#ifndef LUA_JSON_H
+#define LUA_JSON_H
+
+#include <lua.h>
+
+#include "base/buffer.h"
+
+enum { JSON_ATTACHMENTS_MAX = 10 };
+
+/* json must be valid. Raises only when memory runs out, or for a placeholder that names no attachment. */
+void json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len);
+
+/* What is being written. The buffer is the caller's; attachments point into Lua values, alive as long as these. */
+struct json_out {
+    struct buffer *out;
+    size_t max_bytes;
+    struct slice attachments[JSON_ATTACHMENTS_MAX];
+    unsigned attachments_len, attachments_max; /* max 0: bytes are refused */
+    const char *problem;                       /* after false */
+};
+/* Appends the value at index. False, with a problem: a cycle or depth over 32, a key that is no string, a number that
+ * is none, a function, text that is not UTF-8, more than max_bytes. */
+bool json_pull(lua_State *L, int index, struct json_out *json) MUST_CHECK;
+/* The same for values first…last as an array. */
+bool json_pull_array(lua_State *L, int first, int last, struct json_out *json) MUST_CHECK;
+
+#endif

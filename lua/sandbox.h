@@ -1,0 +1,39 @@
+/* sandbox.h - what a script finds around it: a whitelist of Lua's functions, a global table of its own, our require.
+ *
+ * The sandbox limits accidents; it is no wall against a hostile author (docs/security.md). Scripts are text, never
+ * bytecode. A script's globals can be set while it is loaded and are frozen afterwards, so that nothing of one user's
+ * call is left for another's.
+ */
+#ifndef LUA_SANDBOX_H
+#define LUA_SANDBOX_H
+
+#include <lua.h>
+
+#include "base/slice.h"
+
+/* All raise. They run under vm_protect. */
+
+/* Opens the libraries and puts the whitelist together. find_source: the text of a file that is required; an empty
+ * pointer if there is none (owner: the vm's). NULL: nothing can be required. */
+typedef struct slice sandbox_source(void *owner, const char *path);
+void sandbox_open(lua_State *L, sandbox_source *find_source);
+/* The value on top becomes what require(name) returns; popped. */
+void sandbox_provide(lua_State *L, const char *name);
+/* Pushes the chunk as a function with its own globals. path: in messages, and what require is relative to. */
+void sandbox_load(lua_State *L, const char *path, struct slice text);
+/* Pushes what the file at path returns; a file is run once. */
+void sandbox_run(lua_State *L, const char *path);
+/* Pushes what an embedded library (lua/stoa/NAME.lua) returns when called with the args values on top, which it pops.
+ */
+void sandbox_run_embedded(lua_State *L, const char *name, int args);
+
+/* lua/stoa/NAME.lua as built in. */
+struct embedded {
+    const char *name;
+    const unsigned char *text;
+    size_t len;
+};
+extern const struct embedded embedded[];
+extern const size_t embedded_len;
+
+#endif

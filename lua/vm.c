@@ -1,0 +1,126 @@
+#include "lua/vm.h"
+
+#include <lauxlib.h>
+#include <luajit.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { HOOK_STEPS = 1000 };
+
+const struct vm_settings vm_defaults = {
+    .memory_bytes = (size_t)128 << 20,
+    .run = {.instructions = 20000000, .wall_ms = 200},
+    .load = {.instructions = 200000000, .wall_ms = 5000},
+};
+
+static uint64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* LuaJIT frees with the size it allocated, so the sum is exact. Refusing is only for growth: Lua assumes that
+ * shrinking works. */
+static void *vm_allocate(void *owner, void *ptr, size_t old_len, size_t new_len) {
+    struct vm *vm = owner;
+    if (!ptr) old_len = 0;
+    if (new_len == 0) {
+        free(ptr);
+        vm->memory_used -= old_len;
+        return NULL;
+    }
+    if (new_len > old_len && vm->memory_used - old_len + new_len > vm->settings.memory_bytes) {
+        vm->broken = true;
+        return NULL;
+    }
+    void *grown = realloc(ptr, new_len);
+    if (!grown) {
+        vm->broken = true;
+        return NULL;
+    }
+    vm->memory_used += new_len - old_len;
+    return grown;
+}
+
+static void budget_error(lua_State *L) {
+    vm_of(L)->over_budget = true;
+    luaL_where(L, 0);
+    lua_pushliteral(L, "ran over its budget");
+    lua_concat(L, 2);
+    lua_error(L);
+}
+
+static void count_hook(lua_State *L, lua_Debug *activation) {
+    (void)activation;
+    vm_charge(L, HOOK_STEPS);
+}
+
+void vm_charge(lua_State *L, uint64_t steps) {
+    struct vm *vm = vm_of(L);
+    if (steps < vm->steps_left) {
+        vm->steps_left -= steps;
+        if (steps < HOOK_STEPS || now_us() < vm->deadline_us) return;
+    }
+    vm->steps_left = 0;
+    budget_error(L);
+}
+
+void vm_check(lua_State *L) {
+    if (vm_of(L)->over_budget) budget_error(L);
+}
+
+struct vm *vm_of(lua_State *L) {
+    void *owner;
+    lua_getallocf(L, &owner);
+    return owner;
+}
+
+struct vm *vm_new(const struct vm_settings *settings, void *owner) {
+    struct vm *vm = NEW(struct vm);
+    vm->settings = *settings;
+    vm->owner = owner;
+    vm->L = lua_newstate(vm_allocate, vm);
+    if (!vm->L) {
+        vm_free(&vm);
+        return NULL;
+    }
+    luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | (settings->jit ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
+    lua_sethook(vm->L, count_hook, LUA_MASKCOUNT, HOOK_STEPS);
+    if (settings->gc_aggressive) {
+        lua_gc(vm->L, LUA_GCSETPAUSE, 0);
+        lua_gc(vm->L, LUA_GCSETSTEPMUL, 100000);
+    }
+    return vm;
+}
+
+void vm_free(struct vm **vm) {
+    if (!*vm) return;
+    if ((*vm)->L) lua_close((*vm)->L);
+    buffer_done(&(*vm)->scratch);
+    buffer_done(&(*vm)->out);
+    free(*vm);
+    *vm = NULL;
+}
+
+void vm_begin(struct vm *vm, const struct vm_budget *budget) {
+    vm->over_budget = false;
+    vm->steps_left = budget->instructions;
+    vm->deadline_us = now_us() + (uint64_t)budget->wall_ms * 1000;
+    if (vm->settings.gc_aggressive && !vm->broken) lua_gc(vm->L, LUA_GCCOLLECT, 0);
+}
+
+void vm_note(struct vm *vm, int status) {
+    if (status == LUA_ERRMEM) vm->broken = true;
+}
+
+bool vm_protect(struct vm *vm, lua_CFunction fn, void *owner, struct error *error_r) {
+    int status = lua_cpcall(vm->L, fn, owner);
+    if (status == 0) return true;
+    vm_note(vm, status);
+    const char *message = status == LUA_ERRMEM      ? "not enough memory"
+                          : lua_isstring(vm->L, -1) ? lua_tostring(vm->L, -1)
+                                                    : "(error object is not a string)";
+    error_set(error_r, "%s", message);
+    lua_pop(vm->L, 1);
+    return false;
+}

@@ -1,0 +1,60 @@
+/* vm.h - one Lua state: its memory is capped, each run in it has a budget, nothing in it can end the process.
+ *
+ * Every entry is vm_protect (nothing raises across C frames that are not Lua's). After an allocation was refused the
+ * state is broken: LuaJIT runs no emergency collection, so it is thrown away by its owner and built anew.
+ * It knows nothing of scripts, tasks or the worker.
+ */
+#ifndef LUA_VM_H
+#define LUA_VM_H
+
+#include <lua.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+struct loop;
+
+/* One run: from the entry into Lua to the return or the wait. */
+struct vm_budget {
+    uint64_t instructions;
+    unsigned wall_ms;
+};
+
+struct vm_settings {
+    size_t memory_bytes;
+    struct vm_budget run, load; /* of a handler, of loading the scripts */
+    bool jit, open;             /* open: all of Lua's libraries */
+    bool gc_aggressive;         /* for tests: collects at each entry */
+};
+extern const struct vm_settings vm_defaults;
+
+struct vm {
+    lua_State *L;
+    struct vm_settings settings;
+    size_t memory_used;
+    uint64_t steps_left, deadline_us;
+    bool over_budget; /* of this run; pcall lets it pass */
+    bool broken;      /* out of memory happened */
+    bool loading;     /* globals may be set, registrations made */
+    void *owner;
+    struct buffer scratch, out; /* of whoever runs; no one keeps anything in them over a call that may raise or wait */
+};
+
+/* A bare state: no library is open. NULL when not even that fits into the memory. */
+struct vm *vm_new(const struct vm_settings *settings, void *owner);
+void vm_free(struct vm **vm);
+struct vm *vm_of(lua_State *L);
+
+/* Runs fn(L) with owner as a light userdata on top of an empty frame. False: it raised; the message is in error_r. */
+bool vm_protect(struct vm *vm, lua_CFunction fn, void *owner, struct error *error_r) MUST_CHECK;
+/* Starts a fresh budget. */
+void vm_begin(struct vm *vm, const struct vm_budget *budget);
+/* Takes steps of work done in C from the budget; raises when it is used up. */
+void vm_charge(lua_State *L, uint64_t steps);
+/* Raises the budget error if this run is over its budget (for what catches errors). */
+void vm_check(lua_State *L);
+/* After a lua_resume or lua_pcall: notes that memory ran out. */
+void vm_note(struct vm *vm, int status);
+
+#endif
