@@ -1,0 +1,190 @@
+/* Reads a configuration file: sandboxed Lua that ends in "return { key = value, … }". */
+#include <lauxlib.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "config/file.h"
+#include "config/value.h"
+#include "lua/key_lines.h"
+#include "lua/lua.h"
+#include "lua/sandbox.h"
+#include "lua/types.h"
+#include "lua/vm.h"
+
+enum { DEPTH_MAX = 16, VALUES_MAX = 20000 };
+
+static const struct vm_settings settings = {.memory_bytes = (size_t)32 << 20,
+                                            .run = {.instructions = 10000000, .wall_ms = 2000}};
+
+struct reading {
+    const char *path;
+    struct slice text;
+    struct value *tree; /* owned by whoever reads */
+    unsigned values;
+};
+
+/* ---- from Lua to values ---- */
+
+static struct value *convert(lua_State *L, int index, struct reading *reading, struct value *parent, const char *key,
+                             unsigned depth);
+
+static void convert_table(lua_State *L, int table, struct reading *reading, struct value *value, unsigned depth) {
+    size_t len = lua_objlen(L, table);
+    for (size_t i = 1; i <= len; i++) {
+        lua_rawgeti(L, table, (int)i);
+        convert(L, lua_gettop(L), reading, value, NULL, depth + 1);
+        lua_pop(L, 1);
+    }
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+        int key = lua_gettop(L) - 1;
+        if (lua_type(L, key) == LUA_TNUMBER) {
+            double number = lua_tonumber(L, key);
+            if (number >= 1 && number <= (double)len && number == floor(number)) continue;
+            luaL_error(L, "%s:1: a list has holes", reading->path);
+        }
+        if (lua_type(L, key) != LUA_TSTRING)
+            luaL_error(L, "%s:1: a key is a %s, not a name", reading->path, luaL_typename(L, key));
+        const char *name = lua_tostring(L, key);
+        if (strlen(name) != lua_objlen(L, key)) luaL_error(L, "%s:1: a key holds a NUL", reading->path);
+        convert(L, key + 1, reading, value, name, depth + 1);
+    }
+}
+
+/* Adds the value at index to its parent at once, so that an error leaks nothing. */
+static struct value *convert(lua_State *L, int index, struct reading *reading, struct value *parent, const char *key,
+                             unsigned depth) {
+    static const enum value_type types[] = {[LUA_TBOOLEAN] = VALUE_BOOLEAN,
+                                            [LUA_TNUMBER] = VALUE_NUMBER,
+                                            [LUA_TSTRING] = VALUE_TEXT,
+                                            [LUA_TTABLE] = VALUE_TABLE};
+    int type = lua_type(L, index);
+    luaL_checkstack(L, 6, "too deep");
+    if (type != LUA_TBOOLEAN && type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TTABLE)
+        luaL_error(L, "%s:1: %s: a %s is no value", reading->path, key ? key : "list item", luaL_typename(L, index));
+    if (depth > DEPTH_MAX || ++reading->values > VALUES_MAX)
+        luaL_error(L, "%s:1: %s: nested too deeply, or too large", reading->path, key ? key : "list item");
+    struct value *value = value_new(types[type], key), *added = value;
+    if (parent)
+        value_add(parent, &added);
+    else
+        reading->tree = value;
+    if (type == LUA_TBOOLEAN) value->boolean = lua_toboolean(L, index);
+    if (type == LUA_TNUMBER) value->number = lua_tonumber(L, index);
+    if (type == LUA_TSTRING) {
+        const char *text = lua_tostring(L, index);
+        if (strlen(text) != lua_objlen(L, index))
+            luaL_error(L, "%s:1: %s: holds a NUL", reading->path, key ? key : "text");
+        value->text = memory_copy(text, strlen(text));
+    }
+    if (type == LUA_TTABLE) convert_table(L, index, reading, value, depth);
+    return value;
+}
+
+/* env "NAME": of the environment, or nil. */
+static int env(lua_State *L) {
+    lua_pushstring(L, getenv(luaL_checkstring(L, 1)));
+    return 1;
+}
+
+static int evaluate(lua_State *L) {
+    struct reading *reading = lua_touserdata(L, 1);
+    sandbox_open(L, NULL);
+    sandbox_load(L, reading->path, reading->text);
+    lua_getfenv(L, -1);
+    lua_pushcfunction(L, env);
+    lua_setfield(L, -2, "env");
+    lua_pop(L, 1);
+    lua_call(L, 0, 1);
+    convert(L, lua_gettop(L), reading, NULL, NULL, 0);
+    return 0;
+}
+
+/* LuaJIT shortens long paths in messages to "...tail": the whole one again. */
+static void complete_path(struct error *error, const char *path) {
+    if (strncmp(error->text, "...", 3) != 0) return;
+    size_t tail = strcspn(error->text + 3, ":"), len = strlen(path);
+    if (tail > len || strncmp(path + len - tail, error->text + 3, tail) != 0) return;
+    struct error whole;
+    error_set(&whole, "%s%s", path, error->text + 3 + tail);
+    *error = whole;
+}
+
+static bool run(struct reading *reading, struct error *error_r) {
+    struct vm *vm = vm_new(&settings, reading);
+    struct error error = {{0}};
+    bool good = false;
+    if (vm) {
+        vm->loading = true;
+        vm_begin(vm, &settings.run);
+        good = vm_protect(vm, evaluate, reading, &error);
+    }
+    vm_free(&vm);
+    if (good) return true;
+    value_free(&reading->tree);
+    complete_path(&error, reading->path);
+    bool placed = strncmp(error.text, reading->path, strlen(reading->path)) == 0;
+    error_set(error_r, "%s%s%s", placed ? "" : reading->path, placed ? "" : ":1: ", error.text);
+    return false;
+}
+
+/* ---- --set a.b=VALUE ---- */
+
+static bool apply_set(struct value *tree, const char *set, struct error *error_r) {
+    const char *equals = strchr(set, '=');
+    if (!equals || equals == set || set[0] == '.' || equals[-1] == '.' || strstr(set, "..")) {
+        error_set(error_r, "--set %s: expected KEY=VALUE", set);
+        return false;
+    }
+    struct buffer expression = {0};
+    buffer_append_str(&expression, "return ");
+    buffer_append_str(&expression, equals + 1);
+    struct reading reading = {.path = "--set", .text = buffer_slice(&expression)};
+    struct value *leaf;
+    if (run(&reading, NULL)) {
+        leaf = reading.tree;
+    } else {
+        leaf = value_new(VALUE_TEXT, NULL);
+        leaf->text = memory_copy(equals + 1, strlen(equals + 1));
+    }
+    char *key = memory_copy(set, (size_t)(equals - set));
+    struct error error;
+    bool good = value_set(tree, key, &leaf, &error);
+    if (!good) error_set(error_r, "--set %s", error.text);
+    free(key);
+    buffer_done(&expression);
+    return good;
+}
+
+static char *absolute(const char *path) {
+    char *folder = getcwd(NULL, 0);
+    char *whole = file_resolve(folder ? folder : "/", path);
+    free(folder);
+    return whole;
+}
+
+struct config *lua_read_config(const char *path, const char *const *sets, size_t sets_len, struct error *error_r) {
+    struct buffer text = {0};
+    struct error error;
+    struct config *config = NULL;
+    char *whole = absolute(path);
+    struct reading reading = {.path = whole};
+    if (!file_read(whole, &text, &error)) {
+        error_set(error_r, "%s:1: %s", whole, error.text);
+    } else {
+        reading.text = text.len > 0 ? buffer_slice(&text) : SLICE("");
+        bool good = run(&reading, error_r);
+        if (good) key_lines_add(reading.tree, reading.text);
+        for (size_t i = 0; good && i < sets_len; i++) {
+            if (reading.tree->type != VALUE_TABLE) break;
+            good = apply_set(reading.tree, sets[i], error_r);
+        }
+        if (good) config = config_new(whole, &reading.tree, error_r);
+        value_free(&reading.tree);
+    }
+    buffer_done(&text);
+    free(whole);
+    return config;
+}

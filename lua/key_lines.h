@@ -1,0 +1,13 @@
+/* key_lines.h - on which line of a configuration file each key stands: the values that Lua made do not know. */
+#ifndef LUA_KEY_LINES_H
+#define LUA_KEY_LINES_H
+
+#include "base/slice.h"
+
+struct value;
+
+/* Finds the table behind the last top-level "return" of the text and gives the tree's values their lines; what is not
+ * written there literally keeps the line of the table it is in. */
+void key_lines_add(struct value *tree, struct slice text);
+
+#endif
