@@ -1,0 +1,26 @@
+/* jwt_keys.h - the keys of a verifier. jwt.c's own. */
+#ifndef LUA_JWT_KEYS_H
+#define LUA_JWT_KEYS_H
+
+#include <openssl/evp.h>
+
+#include "base/list.h"
+#include "lua/jwt.h"
+
+struct jwt_key {
+    struct list link;
+    enum jwt_algorithm algorithm;
+    struct buffer kid, secret; /* secret: HS256 */
+    EVP_PKEY *public_key;      /* the others */
+};
+
+struct jwt_verifier {
+    struct list keys;
+    struct buffer issuer, audience;
+    unsigned leeway_s;
+};
+
+/* The key that a token's kid means; without a kid, the only one. NULL: none. */
+struct jwt_key *jwt_key_find(const struct jwt_verifier *verifier, struct slice kid);
+
+#endif
