@@ -1,0 +1,131 @@
+/* policy_ops by Lua: each question is a task. */
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "config/config.h"
+#include "lua/bind.h"
+#include "lua/lua.h"
+#include "lua/question.h"
+#include "lua/shared.h"
+#include "policy/policy.h"
+#include "session/hub.h"
+
+struct lua_policy {
+    struct policy policy;
+    struct worker *worker;
+    struct config *config;
+    struct shared *shared;
+    struct host *host;
+    bool live, retired;
+    struct loop_task rebuild, reap;
+    struct loop_timer deadline;
+};
+
+static void policy_free(struct lua_policy *policy) {
+    loop_timer_cancel(&policy->deadline);
+    loop_task_cancel(&policy->rebuild);
+    host_free(&policy->host);
+    shared_unref(&policy->shared);
+    config_unref(&policy->config);
+    free(policy);
+}
+
+static void reap(struct loop_task *task) {
+    policy_free(CONTAINER(task, struct lua_policy, reap));
+}
+
+static void deadline_passed(struct loop_timer *timer) {
+    struct lua_policy *policy = CONTAINER(timer, struct lua_policy, deadline);
+    LOG(LOG_WARNING, "policy.deadline", LOG_NUMBER("generation", policy->policy.generation),
+        LOG_NUMBER("tasks", policy->host ? tasks_len(policy->host->tasks) : 0));
+    loop_reap(policy->worker->loop, &policy->reap);
+}
+
+static void idle(void *owner) {
+    struct lua_policy *policy = owner;
+    if (policy->retired) loop_reap(policy->worker->loop, &policy->reap);
+}
+
+static void broken(void *owner) {
+    struct lua_policy *policy = owner;
+    loop_post(policy->worker->loop, &policy->rebuild);
+}
+
+static struct host *build(struct lua_policy *policy, struct error *error_r) {
+    struct host *host = host_new(policy->worker, policy->config, policy->policy.generation, policy->shared, error_r);
+    if (!host) return NULL;
+    host->policy = policy;
+    host->idle = idle;
+    host->broken = broken;
+    return host;
+}
+
+/* Memory ran out: the same scripts in a new state. What waited has failed. */
+static void rebuild(struct loop_task *task) {
+    struct lua_policy *policy = CONTAINER(task, struct lua_policy, rebuild);
+    struct error error;
+    host_free(&policy->host);
+    if (policy->retired) {
+        loop_reap(policy->worker->loop, &policy->reap);
+        return;
+    }
+    policy->host = build(policy, &error);
+    LOG_ALWAYS(LOG_ERROR, "policy.rebuilt", LOG_NUMBER("generation", policy->policy.generation),
+               LOG_TEXT("reason", "memory"), LOG_TEXT("error", policy->host ? "" : error.text));
+    if (policy->host && policy->live) host_enact(policy->host);
+}
+
+static void policy_ask_lua(struct policy *base, struct policy_call *call) {
+    struct lua_policy *policy = (struct lua_policy *)base;
+    if (policy->host && !policy->retired) {
+        question_ask(policy->host, call);
+        return;
+    }
+    call->done(call, &(struct policy_answer){.status = POLICY_SCRIPT_ERROR});
+}
+
+static bool policy_handles_lua(struct policy *base, enum policy_point point, struct slice namespace_name,
+                               struct slice name) {
+    struct lua_policy *policy = (struct lua_policy *)base;
+    return policy->host && question_handled(policy->host, point, namespace_name, name);
+}
+
+static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
+    struct lua_policy *policy = (struct lua_policy *)base;
+    policy->retired = true;
+    if (policy->host) host_stop(policy->host);
+    if (!policy->host || deadline_ms == 0 || tasks_len(policy->host->tasks) == 0)
+        loop_reap(policy->worker->loop, &policy->reap);
+    else
+        loop_timer_set(&policy->deadline, deadline_ms);
+}
+
+static const struct policy_ops ops = {
+    .ask = policy_ask_lua, .forget = question_forget, .handles = policy_handles_lua, .retire = policy_retire_lua};
+
+static struct policy *policy_load(struct worker *worker, const struct config *config, unsigned generation,
+                                  struct error *error_r) {
+    struct lua_policy *policy = NEW(struct lua_policy), *before = (struct lua_policy *)worker->policy;
+    policy->policy = (struct policy){&ops, generation};
+    policy->worker = worker;
+    policy->config = config_ref((struct config *)(uintptr_t)config);
+    policy->shared = before ? shared_ref(before->shared) : shared_new(worker->loop);
+    loop_task_init(&policy->rebuild, rebuild);
+    loop_task_init(&policy->reap, reap);
+    loop_timer_init(&policy->deadline, worker->loop, deadline_passed);
+    policy->host = build(policy, error_r);
+    if (policy->host) return &policy->policy;
+    policy_free(policy);
+    return NULL;
+}
+
+static void policy_enact(struct policy *base) {
+    struct lua_policy *policy = (struct lua_policy *)base;
+    policy->live = true;
+    host_enact(policy->host);
+}
+
+const struct policy_source lua_policy_source = {
+    .load = policy_load, .enact = policy_enact, .read_config = lua_read_config};

@@ -1,0 +1,291 @@
+#include "lua/question.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "lua/bind.h"
+#include "lua/types.h"
+#include "server/worker.h"
+#include "session/hub.h"
+#include "wire/json.h"
+
+struct question {
+    struct policy_call *call; /* NULL: forgotten */
+    enum policy_point point;
+};
+
+/* ---- who is asked ---- */
+
+static const struct {
+    const char *what, *hook;
+} points[] = {
+    [POLICY_AUTHENTICATE] = {"authenticate", "authenticate"},
+    [POLICY_CONNECT] = {"connect", "connect"},
+    [POLICY_DISCONNECT] = {"disconnect", "disconnect"},
+    [POLICY_EVENT] = {"event", NULL},
+    [POLICY_ENGINE] = {"engine", NULL},
+    [POLICY_ROUTE] = {"route", NULL},
+    [POLICY_ALERT] = {"alert", "alert"},
+};
+
+/* Who a namespace's clients are is asked of the main one's hook, unless it has one of its own. */
+static struct handler *hook_at(const struct host *host, enum policy_point point, struct slice namespace_name) {
+    struct slice name = slice_of(points[point].hook);
+    if (point == POLICY_ALERT) namespace_name = SLICE("/");
+    struct handler *hook = host_hooks(host, namespace_name, name);
+    return hook || point != POLICY_AUTHENTICATE ? hook : host_hooks(host, SLICE("/"), name);
+}
+
+static void split(struct slice name, struct slice *method_r, struct slice *path_r) {
+    const char *space = name.len > 0 ? memchr(name.ptr, ' ', name.len) : NULL;
+    *method_r = space ? (struct slice){name.ptr, (size_t)(space - name.ptr)} : name;
+    *path_r = slice_from(name, space ? (size_t)(space - name.ptr) + 1 : name.len);
+}
+
+static struct route *route_at(const struct host *host, struct slice name) {
+    struct slice method, path;
+    split(name, &method, &path);
+    return host_route(host, method, path);
+}
+
+bool question_handled(const struct host *host, enum policy_point point, struct slice namespace_name,
+                      struct slice name) {
+    switch (point) {
+        case POLICY_EVENT:
+            return host_handler(host, namespace_name, name);
+        case POLICY_ENGINE:
+            return host_engine(host, name);
+        case POLICY_ROUTE:
+            return route_at(host, name);
+        default:
+            return hook_at(host, point, namespace_name);
+    }
+}
+
+/* ---- arguments ---- */
+
+/* Pushes the function ask of lua/stoa/hooks.lua and the hooks. */
+static void push_hook_call(lua_State *L, const struct host *host, const struct policy_call *call) {
+    lua_getfield(L, LUA_REGISTRYINDEX, call->point == POLICY_AUTHENTICATE ? "stoa.authenticate" : "stoa.ask");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, hook_at(host, call->point, call->namespace_name)->fn);
+}
+
+static void push_socket(lua_State *L, const struct host *host, struct slice id) {
+    struct socket *socket = hub_find(host->worker->hub, id);
+    if (socket)
+        socket_push(L, socket);
+    else
+        lua_pushnil(L);
+}
+
+static void push_raw_arguments(lua_State *L, struct slice json) {
+    struct json_walk walk;
+    struct slice item;
+    struct buffer *out = &vm_of(L)->scratch;
+    buffer_clear(out);
+    buffer_append_char(out, '[');
+    json_walk_init(&walk, json);
+    for (unsigned i = 0; json_walk_item(&walk, &item); i++) {
+        if (i > 1) buffer_append_char(out, ',');
+        if (i > 0) buffer_append_slice(out, item);
+    }
+    buffer_append_char(out, ']');
+    lua_pushlstring(L, out->ptr, out->len);
+}
+
+static void push_event(lua_State *L, const struct host *host, const struct policy_call *call) {
+    struct handler *handler = host_handler(host, call->namespace_name, call->name);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, handler->fn);
+    push_socket(L, host, call->socket_id);
+    if (handler->raw) {
+        push_raw_arguments(L, call->json);
+        return;
+    }
+    struct json_walk walk;
+    struct slice item;
+    json_walk_init(&walk, call->json);
+    for (unsigned i = 0; json_walk_item(&walk, &item); i++) {
+        if (i == 0) continue;
+        luaL_checkstack(L, 8, "too many arguments");
+        json_push(L, item, call->attachments, call->attachments_len);
+    }
+}
+
+static void push_route(lua_State *L, const struct host *host, const struct policy_call *call) {
+    struct slice method, path;
+    struct route *route = route_at(host, call->name);
+    split(call->name, &method, &path);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, route->fn);
+    json_push(L, call->json, NULL, 0);
+    lua_newtable(L);
+    route_matches(route->path, path, L);
+    lua_setfield(L, -2, "params");
+    if (call->data.len > 0) {
+        lua_pushlstring(L, call->data.ptr, call->data.len);
+        lua_setfield(L, -2, "body");
+    }
+}
+
+static void push_engine(lua_State *L, const struct host *host, const struct policy_call *call) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, host_engine(host, call->name)->message);
+    connection_push(L, call->socket_id);
+    if (call->binary)
+        types_push_binary(L, call->data);
+    else
+        lua_pushlstring(L, call->data.ptr ? call->data.ptr : "", call->data.len);
+}
+
+static int push_arguments(lua_State *L, void *owner) {
+    const struct policy_call *call = owner;
+    const struct host *host = host_of(L);
+    switch (call->point) {
+        case POLICY_AUTHENTICATE:
+            push_hook_call(L, host, call);
+            json_push(L, call->json, NULL, 0);
+            break;
+        case POLICY_CONNECT:
+            push_hook_call(L, host, call);
+            push_socket(L, host, call->socket_id);
+            break;
+        case POLICY_DISCONNECT:
+            push_hook_call(L, host, call);
+            push_socket(L, host, call->socket_id);
+            lua_pushlstring(L, call->name.ptr, call->name.len);
+            break;
+        case POLICY_ALERT:
+            push_hook_call(L, host, call);
+            lua_pushlstring(L, call->name.ptr, call->name.len);
+            json_push(L, call->json.len > 0 ? call->json : SLICE("null"), NULL, 0);
+            break;
+        case POLICY_EVENT:
+            push_event(L, host, call);
+            break;
+        case POLICY_ENGINE:
+            push_engine(L, host, call);
+            break;
+        case POLICY_ROUTE:
+            push_route(L, host, call);
+            break;
+    }
+    return lua_gettop(L);
+}
+
+/* ---- answers ---- */
+
+static void answer(struct question *question, const struct policy_answer *answer) {
+    struct policy_call *call = question->call;
+    free(question);
+    if (!call) return;
+    call->task = NULL;
+    call->done(call, answer);
+}
+
+static void write(lua_State *L, int index, struct json_out *json) {
+    if (!json_pull(L, index, json)) luaL_error(L, "cannot send what was returned: %s", json->problem);
+}
+
+/* nil, message, data → {"message": …, "data": …} */
+static void write_refusal(lua_State *L, int first, int len, struct json_out *json) {
+    const char *message = len > 1 && lua_type(L, first + 1) == LUA_TSTRING ? lua_tostring(L, first + 1) : "refused";
+    buffer_append_str(json->out, "{\"message\":");
+    json_write_string(json->out, slice_of(message));
+    if (len > 2 && !lua_isnil(L, first + 2)) {
+        buffer_append_str(json->out, ",\"data\":");
+        write(L, first + 2, json);
+    }
+    buffer_append_char(json->out, '}');
+}
+
+static enum policy_status write_user(lua_State *L, int first, int len, struct json_out *json) {
+    if (len == 0 || !lua_toboolean(L, first)) {
+        write_refusal(L, first, len, json);
+        return POLICY_REFUSED;
+    }
+    luaL_checktype(L, first, LUA_TTABLE);
+    lua_getfield(L, first, "id");
+    struct slice id = {lua_tostring(L, -1), 0};
+    if (id.ptr) id.len = lua_objlen(L, -1);
+    if (lua_type(L, -1) != LUA_TSTRING || !bind_is_id(id)) luaL_error(L, "authenticate: the user's id is malformed");
+    lua_pop(L, 1);
+    write(L, first, json);
+    return POLICY_OK;
+}
+
+/* status, body, headers → {"status": …, "body": …, "headers": {…}}; the server sends a body that is no text as JSON. */
+static void write_reply(lua_State *L, int first, int len, struct json_out *json) {
+    int status = len > 0 && lua_type(L, first) == LUA_TNUMBER ? (int)lua_tointeger(L, first) : 0;
+    if (status < 200 || status > 599) luaL_error(L, "a route returns status, body, headers: no status from 200 to 599");
+    buffer_printf(json->out, "{\"status\":%d", status);
+    if (len > 1 && !lua_isnil(L, first + 1)) {
+        buffer_append_str(json->out, ",\"body\":");
+        write(L, first + 1, json);
+    }
+    if (len > 2 && !lua_isnil(L, first + 2)) {
+        luaL_checktype(L, first + 2, LUA_TTABLE);
+        buffer_append_str(json->out, ",\"headers\":");
+        write(L, first + 2, json);
+    }
+    buffer_append_char(json->out, '}');
+}
+
+static enum policy_status write_answer(lua_State *L, enum policy_point point, int first, int len,
+                                       struct json_out *json) {
+    switch (point) {
+        case POLICY_AUTHENTICATE:
+            return write_user(L, first, len, json);
+        case POLICY_CONNECT:
+            if (len < 2 || lua_toboolean(L, first) || lua_isnil(L, first + 1)) return POLICY_OK;
+            write_refusal(L, first, len, json);
+            return POLICY_REFUSED;
+        case POLICY_EVENT:
+            if (!json_pull_array(L, first, first + len - 1, json))
+                luaL_error(L, "cannot send what was returned: %s", json->problem);
+            return POLICY_OK;
+        case POLICY_ROUTE:
+            write_reply(L, first, len, json);
+            return POLICY_OK;
+        default:
+            return POLICY_OK;
+    }
+}
+
+static void ended(void *asker, lua_State *L, int first, int len) {
+    struct question *question = asker;
+    if (len < 0 || !question->call) {
+        answer(question, &(struct policy_answer){.status = POLICY_SCRIPT_ERROR});
+        return;
+    }
+    struct vm *vm = vm_of(L);
+    struct json_out json = {.out = &vm->out, .max_bytes = BIND_OUT_MAX, .attachments_max = JSON_ATTACHMENTS_MAX};
+    buffer_clear(&vm->out);
+    enum policy_status status = write_answer(L, question->point, first, len, &json);
+    struct buffer out = bind_take(L);
+    answer(question, &(struct policy_answer){.status = status,
+                                             .json = buffer_slice(&out),
+                                             .attachments = json.attachments,
+                                             .attachments_len = json.attachments_len});
+    bind_release(vm, &out);
+}
+
+void question_forget(struct policy_call *call) {
+    struct question *question = call->task;
+    question->call = NULL;
+    call->task = NULL;
+}
+
+void question_ask(struct host *host, struct policy_call *call) {
+    if (!question_handled(host, call->point, call->namespace_name, call->name)) {
+        call->done(call, &(struct policy_answer){.status = POLICY_NO_HANDLER});
+        return;
+    }
+    struct question *question = NEW(struct question);
+    *question = (struct question){call, call->point};
+    call->task = question;
+    struct task_start start = {.what = points[call->point].what,
+                               .detail = call->name,
+                               .push = push_arguments,
+                               .owner = call,
+                               .ended = ended,
+                               .asker = question};
+    if (!task_start(host->tasks, &start)) answer(question, &(struct policy_answer){.status = POLICY_OVERLOADED});
+}

@@ -1,0 +1,390 @@
+#include "lua/task.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/metrics.h"
+#include "loop/loop.h"
+#include "lua/vm.h"
+
+static const char TASKS[] = "stoa.tasks", ENTER[] = "stoa.enter";
+enum { FAILURES_LOGGED = 20 /* a second */, DETAIL_MAX = 64 };
+
+struct tasks {
+    unsigned references; /* the owner's, and each ticket's */
+    struct vm *vm;       /* NULL: closed */
+    struct loop *loop;
+    const struct tasks_events *events;
+    void *owner;
+    struct map *by_id;
+    struct list all;
+    struct task *running;
+    uint64_t next_id, failures_second;
+    unsigned len, max, failures;
+};
+
+struct task {
+    struct list link;
+    struct tasks *tasks;
+    uint64_t id;
+    lua_State *co;
+    int reference; /* keeps co alive */
+    unsigned wait; /* number of the wait; a ticket of an earlier one is stale */
+    bool waits, sleeps;
+    int results; /* that lie on co for the next resume */
+    void (*ended)(void *asker, lua_State *L, int first, int len);
+    void *asker;
+    const char *what;
+    char detail[DETAIL_MAX];
+    struct loop_timer deadline;
+    struct loop_task resume;
+};
+
+struct task_ticket {
+    struct tasks *tasks;
+    uint64_t id;
+    unsigned wait;
+};
+
+static void tasks_unref(struct tasks *tasks) {
+    if (--tasks->references > 0) return;
+    map_free(&tasks->by_id);
+    free(tasks);
+}
+
+struct tasks *tasks_new(struct vm *vm, struct loop *loop, unsigned max, const struct tasks_events *events,
+                        void *owner) {
+    struct tasks *tasks = NEW(struct tasks);
+    tasks->references = 1;
+    tasks->vm = vm;
+    tasks->loop = loop;
+    tasks->max = max;
+    tasks->events = events;
+    tasks->owner = owner;
+    tasks->by_id = map_new();
+    list_init(&tasks->all);
+    return tasks;
+}
+
+unsigned tasks_len(const struct tasks *tasks) {
+    return tasks->len;
+}
+
+void task_log_failure(struct tasks *tasks, const char *kind, const char *what, struct slice detail,
+                      const char *message) {
+    uint64_t second = loop_now_ms(tasks->loop) / 1000;
+    metric_add_labelled(METRIC_SCRIPT_ERRORS, kind, 1);
+    if (second != tasks->failures_second) tasks->failures = 0;
+    tasks->failures_second = second;
+    if (tasks->failures++ >= FAILURES_LOGGED) return;
+    LOG_ALWAYS(LOG_ERROR, "script.error", LOG_TEXT("kind", kind), LOG_TEXT("in", what), LOG_SLICE("which", detail),
+               LOG_TEXT("error", message));
+}
+
+/* ---- the end of a task ---- */
+
+static void task_free(struct task *task) {
+    struct tasks *tasks = task->tasks;
+    loop_timer_cancel(&task->deadline);
+    loop_task_cancel(&task->resume);
+    map_remove(tasks->by_id, (struct slice){(char *)&task->id, sizeof task->id});
+    list_remove(&task->link);
+    tasks->len--;
+    if (tasks->vm && !tasks->vm->broken) luaL_unref(tasks->vm->L, LUA_REGISTRYINDEX, task->reference);
+    free(task);
+    if (tasks->len == 0 && tasks->vm) tasks->events->idle(tasks->owner);
+}
+
+struct traceback {
+    struct task *task;
+    char text[2048];
+};
+
+static int write_traceback(lua_State *L) {
+    struct traceback *traceback = lua_touserdata(L, 1);
+    lua_State *co = traceback->task->co;
+    const char *message = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "(error object is not a string)";
+    luaL_traceback(L, co, message, 0);
+    snprintf(traceback->text, sizeof traceback->text, "%s", lua_tostring(L, -1));
+    return 0;
+}
+
+static void log_failure(struct task *task, int status) {
+    struct vm *vm = task->tasks->vm;
+    struct traceback traceback = {.task = task, .text = "not enough memory"};
+    vm_note(vm, status);
+    if (status == LUA_YIELD) {
+        snprintf(traceback.text, sizeof traceback.text, "coroutine.yield outside of a coroutine");
+    } else if (!vm->broken) {
+        struct error error;
+        if (!vm_protect(vm, write_traceback, &traceback, &error))
+            snprintf(traceback.text, sizeof traceback.text, "%s", error.text);
+    }
+    task_log_failure(task->tasks,
+                     vm->broken        ? "memory"
+                     : vm->over_budget ? "budget"
+                                       : "raised",
+                     task->what, slice_of(task->detail), traceback.text);
+}
+
+static void fail(struct task *task) {
+    if (task->ended) task->ended(task->asker, NULL, 0, -1);
+    task->ended = NULL;
+}
+
+static int hand_results_over(lua_State *L) {
+    struct task *task = lua_touserdata(L, 1);
+    int len = lua_gettop(task->co);
+    luaL_checkstack(L, len + 8, "too many results");
+    lua_xmove(task->co, L, len);
+    task->ended(task->asker, L, 2, len);
+    return 0;
+}
+
+static void finish(struct task *task) {
+    struct error error;
+    if (!task->ended) return;
+    if (vm_protect(task->tasks->vm, hand_results_over, task, &error)) {
+        task->ended = NULL;
+    } else {
+        task_log_failure(task->tasks, task->tasks->vm->broken ? "memory" : "result", task->what, slice_of(task->detail),
+                         error.text);
+        fail(task);
+    }
+}
+
+/* One run, from here to the next wait or the end. Runs nest (a binding may lead to another question): each has its own
+ * budget. */
+static void run(struct task *task, int args) {
+    struct tasks *tasks = task->tasks;
+    struct vm *vm = tasks->vm;
+    struct task *outer = tasks->running;
+    uint64_t steps_left = vm->steps_left, deadline_us = vm->deadline_us;
+    tasks->running = task;
+    vm_begin(vm, &vm->settings.run);
+    int status = lua_resume(task->co, args);
+    bool waits = status == LUA_YIELD && task->waits;
+    tasks->running = outer;
+    if (status == 0)
+        finish(task);
+    else if (!waits)
+        log_failure(task, status);
+    bool broken = vm->broken;
+    vm->steps_left = steps_left;
+    vm->deadline_us = deadline_us;
+    if (outer) vm->over_budget = false;
+    if (!waits || broken) {
+        fail(task);
+        task_free(task);
+    }
+    if (broken) tasks->events->broken(tasks->owner);
+}
+
+/* ---- the answer to a wait ---- */
+
+struct answer {
+    struct task *task;
+    int (*push)(lua_State *L, void *owner);
+    void *owner;
+};
+
+/* A suspended coroutine has room for what a C function may push; nothing that could raise is done on it. */
+static int push_answer(lua_State *L) {
+    struct answer *answer = lua_touserdata(L, 1);
+    int len = answer->push(L, answer->owner);
+    if (len > TASK_RESULTS_MAX) {
+        lua_pop(L, len - TASK_RESULTS_MAX);
+        len = TASK_RESULTS_MAX;
+    }
+    lua_xmove(L, answer->task->co, len);
+    answer->task->results = len;
+    return 0;
+}
+
+static void answer(struct task *task, int (*push)(lua_State *L, void *owner), void *owner) {
+    struct tasks *tasks = task->tasks;
+    struct answer answer = {task, push, owner};
+    struct error error;
+    task->waits = false;
+    loop_timer_cancel(&task->deadline);
+    if (vm_protect(tasks->vm, push_answer, &answer, &error)) {
+        loop_post(tasks->loop, &task->resume);
+        return;
+    }
+    bool broken = tasks->vm->broken;
+    task_log_failure(tasks, broken ? "memory" : "raised", task->what, slice_of(task->detail), error.text);
+    fail(task);
+    task_free(task);
+    if (broken) tasks->events->broken(tasks->owner);
+}
+
+/* ---- the start ---- */
+
+struct entry {
+    struct tasks *tasks;
+    struct task *task;
+    const struct task_start *start;
+};
+
+static int push_arguments(lua_State *L) {
+    const struct task_start *start = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    return start->push(L, start->owner);
+}
+
+static int prepare(lua_State *L) {
+    struct entry *entry = lua_touserdata(L, 1);
+    lua_pushlightuserdata(L, entry->tasks);
+    lua_setfield(L, LUA_REGISTRYINDEX, TASKS);
+    lua_State *co = lua_newthread(L);
+    lua_getfield(L, LUA_REGISTRYINDEX, ENTER);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        static const char text[] =
+            "local function call(fn, ...) return fn(...) end return function(push, owner) return call(push(owner)) end";
+        if (luaL_loadbuffer(L, text, sizeof text - 1, "=stoa") != 0) lua_error(L);
+        lua_call(L, 0, 1);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, LUA_REGISTRYINDEX, ENTER);
+    }
+    lua_pushcfunction(L, push_arguments);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)entry->start);
+    lua_xmove(L, co, 3);
+    entry->task->co = co;
+    entry->task->reference = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static void resume_task(struct loop_task *resume) {
+    struct task *task = CONTAINER(resume, struct task, resume);
+    int results = task->results;
+    task->results = 0;
+    run(task, results);
+}
+
+static int push_timeout(lua_State *L, void *owner) {
+    const struct task *task = owner;
+    if (task->sleeps) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushliteral(L, "timeout");
+    return 2;
+}
+
+static void deadline_passed(struct loop_timer *timer) {
+    struct task *task = CONTAINER(timer, struct task, deadline);
+    if (task->waits && !task->tasks->vm->broken) answer(task, push_timeout, task);
+}
+
+bool task_start(struct tasks *tasks, const struct task_start *start) {
+    if (!tasks->vm || tasks->vm->broken || tasks->len >= tasks->max) return false;
+    struct task *task = NEW(struct task);
+    struct entry entry = {tasks, task, start};
+    struct error error;
+    task->tasks = tasks;
+    if (!vm_protect(tasks->vm, prepare, &entry, &error)) {
+        task_log_failure(tasks, "memory", start->what, start->detail, error.text);
+        free(task);
+        tasks->events->broken(tasks->owner);
+        return false;
+    }
+    task->id = ++tasks->next_id;
+    task->ended = start->ended;
+    task->asker = start->asker;
+    task->what = start->what;
+    snprintf(task->detail, sizeof task->detail, "%.*s", SLICE_ARG(start->detail));
+    loop_timer_init(&task->deadline, tasks->loop, deadline_passed);
+    loop_task_init(&task->resume, resume_task);
+    list_append(&tasks->all, &task->link);
+    map_put(tasks->by_id, (struct slice){(char *)&task->id, sizeof task->id}, task);
+    tasks->len++;
+    run(task, 2);
+    return true;
+}
+
+void tasks_close(struct tasks **tasks_ref) {
+    struct tasks *tasks = *tasks_ref;
+    if (!tasks) return;
+    *tasks_ref = NULL;
+    tasks->vm = NULL;
+    LIST_EACH(&tasks->all, link) {
+        struct task *task = CONTAINER(link, struct task, link);
+        fail(task);
+        task_free(task);
+    }
+    tasks_unref(tasks);
+}
+
+/* ---- waiting ---- */
+
+static struct tasks *tasks_of(lua_State *L) {
+    lua_getfield(L, LUA_REGISTRYINDEX, TASKS);
+    struct tasks *tasks = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return tasks;
+}
+
+static struct task *begin(lua_State *L) {
+    struct tasks *tasks = tasks_of(L);
+    struct task *task = tasks ? tasks->running : NULL;
+    if (!task) luaL_error(L, "nothing can wait here (a script is being loaded or tested)");
+    if (task->co != L) luaL_error(L, "nothing can wait in a coroutine of your own: use stoa.spawn");
+    task->wait++;
+    task->waits = true;
+    task->sleeps = false;
+    return task;
+}
+
+struct task_ticket *task_begin_wait(lua_State *L) {
+    struct task *task = begin(L);
+    struct task_ticket *ticket = NEW(struct task_ticket);
+    *ticket = (struct task_ticket){task->tasks, task->id, task->wait};
+    task->tasks->references++;
+    return ticket;
+}
+
+void task_abandon_wait(lua_State *L, struct task_ticket **ticket) {
+    struct tasks *tasks = tasks_of(L);
+    tasks->running->waits = false;
+    free(*ticket);
+    *ticket = NULL;
+    tasks_unref(tasks);
+}
+
+int task_wait(lua_State *L, unsigned deadline_ms) {
+    loop_timer_set(&tasks_of(L)->running->deadline, deadline_ms ? deadline_ms : TASK_WAIT_MS);
+    return lua_yield(L, 0);
+}
+
+int task_sleep(lua_State *L, unsigned ms) {
+    begin(L)->sleeps = true;
+    return task_wait(L, ms);
+}
+
+static struct task *find_waiting(const struct task_ticket *ticket) {
+    if (!ticket->tasks->vm || ticket->tasks->vm->broken) return NULL;
+    struct task *task = map_find(ticket->tasks->by_id, (struct slice){(const char *)&ticket->id, sizeof ticket->id});
+    return task && task->waits && task->wait == ticket->wait ? task : NULL;
+}
+
+bool task_waits(const struct task_ticket *ticket) {
+    return find_waiting(ticket);
+}
+
+void task_answer(struct task_ticket **ticket_ref, int (*push)(lua_State *L, void *owner), void *owner) {
+    struct task_ticket *ticket = *ticket_ref;
+    struct tasks *tasks = ticket->tasks;
+    struct task *task = find_waiting(ticket);
+    *ticket_ref = NULL;
+    free(ticket);
+    if (task)
+        answer(task, push, owner);
+    else
+        metric_add(METRIC_STALE, 1);
+    tasks_unref(tasks);
+}

@@ -1,0 +1,64 @@
+/* task.h - one coroutine a question: runs, waits, resumes on a later turn, ends.
+ *
+ * A binding that waits takes a ticket (task_begin_wait), hands it to the core as the completion's owner, and returns
+ * task_wait. The completion calls task_answer, which resumes the task in the next turn, or nothing if the task has
+ * gone on without it (its deadline passed, its state was thrown away): that is counted.
+ */
+#ifndef LUA_TASK_H
+#define LUA_TASK_H
+
+#include <lua.h>
+
+#include "base/memory.h"
+#include "base/slice.h"
+
+struct loop;
+struct task_ticket;
+struct tasks;
+struct vm;
+
+enum { TASK_RESULTS_MAX = 16, TASK_WAIT_MS = 10000 };
+
+struct tasks_events {
+    void (*idle)(void *owner);   /* the last task has ended */
+    void (*broken)(void *owner); /* memory ran out: the state must be thrown away, in a later turn */
+};
+
+struct tasks *tasks_new(struct vm *vm, struct loop *loop, unsigned max, const struct tasks_events *events, void *owner);
+/* Ends all tasks: each asker hears of a failure. The vm may be freed afterwards. */
+void tasks_close(struct tasks **tasks);
+unsigned tasks_len(const struct tasks *tasks);
+
+struct task_start {
+    const char *what;    /* in error lines: "event", "route", … */
+    struct slice detail; /* which one */
+    /* Runs in the new coroutine: pushes the function and its arguments. May raise. How many. */
+    int (*push)(lua_State *L, void *owner);
+    void *owner; /* for push, which runs within task_start */
+    /* Exactly once: results are at first…first + len - 1 of L; len < 0: it failed (and was logged), L is NULL. May
+     * raise before it has answered anyone, then it is called again as failed. NULL: nobody asks. */
+    void (*ended)(void *asker, lua_State *L, int first, int len);
+    void *asker;
+};
+/* False: too many tasks; nothing happened, ended is not called. */
+bool task_start(struct tasks *tasks, const struct task_start *start) MUST_CHECK;
+
+/* Raises where nothing can wait (outside of tasks, or in a coroutine of the script's own). Nothing may raise between
+ * this and task_wait. */
+struct task_ticket *task_begin_wait(lua_State *L);
+/* There is nothing to wait for after all. */
+void task_abandon_wait(lua_State *L, struct task_ticket **ticket);
+/* A binding's last line. After deadline_ms (0: TASK_WAIT_MS) the call returns nil, "timeout". */
+int task_wait(lua_State *L, unsigned deadline_ms);
+/* Waits for nothing but the time; returns true. */
+int task_sleep(lua_State *L, unsigned ms);
+/* push leaves at most TASK_RESULTS_MAX results on L; it runs at once, the task in the next turn. It is not called if
+ * the task does not wait for this any more. */
+void task_answer(struct task_ticket **ticket, int (*push)(lua_State *L, void *owner), void *owner);
+bool task_waits(const struct task_ticket *ticket);
+
+/* Logs a failure of a script and counts it. kind: "raised", "budget", "memory", "result". */
+void task_log_failure(struct tasks *tasks, const char *kind, const char *what, struct slice detail,
+                      const char *message);
+
+#endif
