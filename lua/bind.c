@@ -1,0 +1,178 @@
+#include "lua/bind.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "lua/sandbox.h"
+#include "lua/types.h"
+#include "server/worker.h"
+#include "store/store.h"
+
+void bind_library(lua_State *L, const char *name, const luaL_Reg *functions) {
+    lua_newtable(L);
+    luaL_register(L, NULL, functions);
+    types_freeze(L);
+    lua_setfield(L, -2, name);
+}
+
+int bind_fail(lua_State *L, const char *word) {
+    lua_pushnil(L);
+    lua_pushstring(L, word);
+    return 2;
+}
+
+int bind_true(lua_State *L) {
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+struct slice bind_text(lua_State *L, int index) {
+    struct slice text;
+    text.ptr = luaL_checklstring(L, index, &text.len);
+    return text;
+}
+
+struct slice bind_field(lua_State *L, int index, const char *name) {
+    struct slice text = SLICE_NONE;
+    lua_getfield(L, index, name);
+    if (lua_type(L, -1) == LUA_TSTRING)
+        text.ptr = lua_tolstring(L, -1, &text.len);
+    else if (!lua_isnil(L, -1) && !types_is_null(L, -1))
+        luaL_error(L, "%s is a %s, not a string", name, luaL_typename(L, -1));
+    lua_pop(L, 1);
+    return text;
+}
+
+double bind_number_field(lua_State *L, int index, const char *name, double fallback) {
+    lua_getfield(L, index, name);
+    double number = fallback;
+    if (lua_type(L, -1) == LUA_TNUMBER)
+        number = lua_tonumber(L, -1);
+    else if (!lua_isnil(L, -1) && !types_is_null(L, -1))
+        luaL_error(L, "%s is a %s, not a number", name, luaL_typename(L, -1));
+    lua_pop(L, 1);
+    return number;
+}
+
+bool bind_is_id(struct slice id) {
+    if (id.len < 1 || id.len > 64) return false;
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                       c == '.' || c == ':' || c == '-';
+        if (!allowed) return false;
+    }
+    return true;
+}
+
+struct json_out bind_json(lua_State *L, int first, int last, unsigned attachments_max) {
+    struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX, .attachments_max = attachments_max};
+    buffer_clear(json.out);
+    if (!json_pull_array(L, first, last, &json)) luaL_error(L, "cannot send %s", json.problem);
+    return json;
+}
+
+struct buffer bind_take(lua_State *L) {
+    struct vm *vm = vm_of(L);
+    struct buffer taken = vm->out;
+    vm->out = (struct buffer){0};
+    return taken;
+}
+
+/* One large value must not keep its memory for ever. */
+enum { KEEP_MAX = 1 << 20 };
+
+void bind_release(struct vm *vm, struct buffer *buffer) {
+    if (vm->out.ptr || buffer->cap > KEEP_MAX) {
+        buffer_done(buffer);
+        return;
+    }
+    vm->out = *buffer;
+}
+
+/* ---- the store ---- */
+
+struct store_wait {
+    struct task_ticket *ticket;
+    bind_push *push;
+};
+
+const char *bind_store_word(int status) {
+    switch (status) {
+        case STORE_OK:
+            return "ok";
+        case STORE_NOT_FOUND:
+            return "not_found";
+        case STORE_CONFLICT:
+            return "id_conflict";
+        case STORE_BAD:
+            return "bad_request";
+        case STORE_FULL:
+            return "storage_full";
+        default:
+            return "unavailable";
+    }
+}
+
+static int push_result(lua_State *L, void *owner) {
+    struct store_request *request = owner;
+    struct store_wait *wait = request->owner;
+    if (request->status != STORE_OK) return bind_fail(L, bind_store_word((int)request->status));
+    return wait->push(L, request);
+}
+
+static void request_done(struct store_request *request) {
+    struct store_wait *wait = request->owner;
+    task_answer(&wait->ticket, push_result, request);
+    free(wait);
+}
+
+struct store_request *bind_request(lua_State *L, int op, bind_push *push) {
+    host_worker(L);
+    struct task_ticket *ticket = task_begin_wait(L);
+    struct store_wait *wait = NEW(struct store_wait);
+    *wait = (struct store_wait){ticket, push};
+    return store_request_new((enum store_op)op, request_done, wait);
+}
+
+int bind_submit(lua_State *L, struct store_request **request) {
+    store_submit(host_of(L)->worker->store, request);
+    return task_wait(L, 0);
+}
+
+int bind_push_true(lua_State *L, struct store_request *request) {
+    (void)request;
+    return bind_true(L);
+}
+
+int bind_push_value(lua_State *L, struct store_request *request) {
+    json_push(L, buffer_slice(&request->json), NULL, 0);
+    return 1;
+}
+
+int bind_push_raw(lua_State *L, struct store_request *request) {
+    types_push_raw(L, buffer_slice(&request->json));
+    return 1;
+}
+
+/* ---- all modules ---- */
+
+void bind_all(lua_State *L) {
+    static void (*const modules[])(lua_State *) = {bind_stoa,   bind_values,  bind_socket,   bind_room,  bind_channel,
+                                                   bind_user,   bind_session, bind_presence, bind_limit, bind_cache,
+                                                   bind_shared, bind_jwt,     bind_http,     bind_log,   bind_metrics,
+                                                   bind_crypto, bind_audit};
+    static const char *const libraries[] = {"presence", "session", "shared", "jwt",  "http", "log",
+                                            "metrics",  "crypto",  "audit",  "json", NULL};
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) modules[i](L);
+    for (const char *const *name = libraries; *name; name++) {
+        lua_getfield(L, -1, *name);
+        lua_pushfstring(L, "stoa.%s", *name);
+        lua_insert(L, -2);
+        sandbox_provide(L, lua_tostring(L, -2));
+        lua_pop(L, 1);
+    }
+    types_freeze(L);
+    sandbox_provide(L, "stoa");
+}

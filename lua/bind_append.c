@@ -1,0 +1,109 @@
+/* channel:append. */
+#include <lauxlib.h>
+
+#include "base/ids.h"
+#include "channel/log.h"
+#include "lua/bind.h"
+#include "server/worker.h"
+
+static const struct {
+    const char *name;
+    enum store_kind kind;
+} kinds[] = {{"message", STORE_MESSAGE_NEW},
+             {"edit", STORE_EDIT},
+             {"delete", STORE_DELETE},
+             {"reaction_add", STORE_REACTION_ADD},
+             {"reaction_remove", STORE_REACTION_REMOVE}};
+
+static enum store_kind kind_of(lua_State *L, struct slice name) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (slice_is(name, kinds[i].name)) return kinds[i].kind;
+    luaL_error(L, "append: kind must be message, edit, delete, reaction_add or reaction_remove");
+    return STORE_EDIT;
+}
+
+static int push_appended(lua_State *L, struct store_request *request) {
+    lua_createtable(L, 0, 5);
+    lua_pushnumber(L, (lua_Number)request->seq_r);
+    lua_setfield(L, -2, "seq");
+    lua_pushstring(L, request->epoch_r);
+    lua_setfield(L, -2, "epoch");
+    if (request->kind == STORE_MESSAGE_NEW) {
+        lua_pushstring(L, request->message_id_r);
+        lua_setfield(L, -2, "id");
+        lua_pushstring(L, request->created_at_r);
+        lua_setfield(L, -2, "createdAt");
+    }
+    if (request->duplicate) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, "duplicate");
+    }
+    return 1;
+}
+
+/* A field as JSON, appended to the vm's buffer; empty when it is nil. */
+static struct slice json_field(lua_State *L, int index, const char *name, size_t *start) {
+    struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
+    *start = json.out->len;
+    lua_getfield(L, index, name);
+    if (!lua_isnil(L, -1) && !json_pull(L, -1, &json)) luaL_error(L, "append: %s: %s", name, json.problem);
+    lua_pop(L, 1);
+    return (struct slice){NULL, json.out->len - *start};
+}
+
+struct append {
+    enum store_kind kind;
+    struct slice user_id, client_id, message_id, thread_id, emoji, content, attachments;
+};
+
+/* Everything that may raise, before the request is made. */
+static void read_append(lua_State *L, int index, struct append *append) {
+    size_t content, attachments;
+    struct buffer *out = &vm_of(L)->out;
+    luaL_checktype(L, index, LUA_TTABLE);
+    append->kind = kind_of(L, bind_field(L, index, "kind"));
+    append->user_id = bind_field(L, index, "userId");
+    append->client_id = bind_field(L, index, "clientId");
+    append->message_id = bind_field(L, index, "messageId");
+    append->thread_id = bind_field(L, index, "threadId");
+    append->emoji = bind_field(L, index, "emoji");
+    buffer_clear(out);
+    append->content = json_field(L, index, "content", &content);
+    append->attachments = json_field(L, index, "attachments", &attachments);
+    append->content.ptr = out->ptr + content;
+    append->attachments.ptr = out->ptr + attachments;
+    if (append->user_id.len == 0) luaL_error(L, "append: userId is missing");
+}
+
+/* Appends to the channel's log: returns when it is committed and has been handed to the members. kind: "message"
+ * (content, threadId?, attachments?), "edit" (messageId, content), "delete" (messageId), "reaction_add" and
+ * "reaction_remove" (messageId, emoji). The same clientId of the same user is appended once.
+ * @function channel:append
+ * @param what {kind, userId, clientId?, …}
+ * @return {seq, epoch, id?, createdAt?, duplicate?}; waits
+ * @error bad_channel, id_conflict, not_found, bad_request, storage_full, unavailable
+ * @example local ack, word = channel:append{kind = "message", userId = socket.user.id, content = "hello"} */
+int channel_append(lua_State *L) {
+    struct slice id = channel_id_at(L, 1);
+    struct append what;
+    read_append(L, 2, &what);
+    if (id.len == 0) return bind_fail(L, "bad_channel");
+    struct worker *worker = host_worker(L);
+    struct store_request *request = bind_request(L, STORE_APPEND, push_appended);
+    char message_id[ID_MESSAGE_LEN + 1];
+    if (what.kind == STORE_MESSAGE_NEW && what.message_id.len == 0) {
+        id_message(message_id, loop_wall_ms(worker->loop));
+        what.message_id = slice_of(message_id);
+    }
+    request->kind = what.kind;
+    BIND_COPY(request, channel_id, id);
+    BIND_COPY(request, user_id, what.user_id);
+    BIND_COPY(request, client_id, what.client_id);
+    BIND_COPY(request, message_id, what.message_id);
+    BIND_COPY(request, thread_id, what.thread_id);
+    BIND_COPY(request, text, what.emoji);
+    BIND_COPY(request, content, what.content);
+    BIND_COPY(request, attachments, what.attachments);
+    channel_log_append(worker->log, &request);
+    return task_wait(L, CHANNEL_LOG_DEADLINE_MS * 2);
+}

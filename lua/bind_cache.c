@@ -1,0 +1,200 @@
+/* Caches: values as JSON in the worker's cache, one load a key at a time. The part that waits for a script's load
+ * function is lua/stoa/cache.lua. */
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "base/metrics.h"
+#include "cache/cache.h"
+#include "lua/bind.h"
+#include "lua/sandbox.h"
+#include "lua/types.h"
+#include "server/worker.h"
+
+static const char CACHE[] = "stoa.cache", FLIGHT[] = "stoa.flight";
+enum { NAME_MAX_LEN = 64, KEY_MAX = 512 };
+
+struct cache_rule {
+    struct list link;
+    char *name;
+    uint64_t ttl_ms;
+};
+
+/* What a script holds of a load under way; lands as failed if it is dropped. */
+struct flight {
+    struct cache *cache;
+    struct cache_flight *flight;
+    uint64_t ttl_ms;
+};
+
+void caches_free(struct host *host) {
+    LIST_EACH(&host->caches, link) {
+        struct cache_rule *rule = CONTAINER(link, struct cache_rule, link);
+        list_remove(&rule->link);
+        free(rule->name);
+        free(rule);
+    }
+}
+
+static struct cache_rule *rule_at(lua_State *L) {
+    return *(struct cache_rule **)types_check(L, 1, CACHE);
+}
+
+/* "NAME\nKEY", in the vm's scratch buffer. */
+static struct slice full_key(lua_State *L, const struct cache_rule *rule) {
+    struct slice key = bind_text(L, 2);
+    struct buffer *out = &vm_of(L)->scratch;
+    luaL_argcheck(L, key.len <= KEY_MAX, 2, "at most 512 bytes expected");
+    buffer_clear(out);
+    buffer_append_str(out, rule->name);
+    buffer_append_char(out, '\n');
+    buffer_append_slice(out, key);
+    return buffer_slice(out);
+}
+
+/* ---- get ---- */
+
+struct waiting {
+    struct cache_waiter waiter;
+    struct task_ticket *ticket;
+};
+
+static int push_landed(lua_State *L, void *owner) {
+    const struct slice *value = owner;
+    if (!value->ptr) return bind_fail(L, "unavailable");
+    lua_pushliteral(L, "hit");
+    json_push(L, *value, NULL, 0);
+    return 2;
+}
+
+static void landed(struct cache_waiter *waiter, struct slice value) {
+    struct waiting *waiting = CONTAINER(waiter, struct waiting, waiter);
+    task_answer(&waiting->ticket, push_landed, &value);
+    free(waiting);
+}
+
+static int push_found(lua_State *L, struct slice value) {
+    /* The value is borrowed until the cache's next call; decoding makes none. */
+    lua_pushliteral(L, "hit");
+    json_push(L, value, NULL, 0);
+    return 2;
+}
+
+/* For cache.lua: "hit", value | "load", flight | nil, word. */
+static int begin(lua_State *L) {
+    const struct cache_rule *rule = rule_at(L);
+    struct worker *worker = host_worker(L);
+    struct flight *flight = types_new(L, FLIGHT, sizeof *flight);
+    struct slice key = full_key(L, rule), value;
+    struct task_ticket *ticket = task_begin_wait(L);
+    struct waiting *waiting = NEW(struct waiting);
+    *waiting = (struct waiting){.waiter = {.done = landed}, .ticket = ticket};
+    enum cache_found found = cache_get(worker->cache, key, &value, &flight->flight, &waiting->waiter);
+    if (found == CACHE_WAIT) return task_wait(L, CACHE_FLIGHT_MS + 1000);
+    task_abandon_wait(L, &waiting->ticket);
+    free(waiting);
+    metric_add_labelled(METRIC_CACHE, found == CACHE_HIT ? "hit" : "miss", 1);
+    if (found == CACHE_HIT) return push_found(L, value);
+    flight->cache = worker->cache;
+    flight->ttl_ms = rule->ttl_ms;
+    lua_pushliteral(L, "load");
+    lua_pushvalue(L, -2);
+    return 2;
+}
+
+/* For cache.lua: ends a flight with a value; without one it has failed. */
+static int land(lua_State *L) {
+    struct flight *flight = types_check(L, 1, FLIGHT);
+    struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
+    buffer_clear(json.out);
+    bool good = !lua_isnoneornil(L, 2);
+    if (good && !json_pull(L, 2, &json)) luaL_error(L, "cannot keep %s", json.problem);
+    if (flight->flight)
+        cache_land(flight->cache, &flight->flight, good ? buffer_slice(json.out) : SLICE_NONE, flight->ttl_ms);
+    return 0;
+}
+
+static int flight_collect(lua_State *L) {
+    struct flight *flight = lua_touserdata(L, 1);
+    if (flight->flight) cache_land(flight->cache, &flight->flight, SLICE_NONE, 0);
+    return 0;
+}
+
+/* ---- put and remove ---- */
+
+/* Keeps a value.
+ * @function cache:put
+ * @param key a string of at most 512 bytes
+ * @param value what JSON can hold
+ * @return true
+ * @example profiles:put(user.id, profile) */
+static int put(lua_State *L) {
+    const struct cache_rule *rule = rule_at(L);
+    struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
+    luaL_checkany(L, 3);
+    buffer_clear(json.out);
+    if (!json_pull(L, 3, &json)) luaL_error(L, "cannot keep %s", json.problem);
+    cache_put(host_worker(L)->cache, full_key(L, rule), buffer_slice(json.out), 0, rule->ttl_ms);
+    return bind_true(L);
+}
+
+/* Forgets a value; a load under way does not bring it back.
+ * @function cache:remove
+ * @param key a string
+ * @return true
+ * @example profiles:remove(user.id) */
+static int remove_key(lua_State *L) {
+    const struct cache_rule *rule = rule_at(L);
+    cache_remove(host_worker(L)->cache, full_key(L, rule), 0);
+    return bind_true(L);
+}
+
+/* For cache.lua: a new rule. */
+static int define(lua_State *L) {
+    struct host *host = host_loading(L);
+    struct slice name = bind_text(L, 1);
+    double ttl_s = luaL_checknumber(L, 2);
+    luaL_argcheck(L, name.len > 0 && name.len <= NAME_MAX_LEN && !memchr(name.ptr, '\n', name.len), 1,
+                  "a name expected");
+    luaL_argcheck(L, ttl_s >= 0.001 && ttl_s <= 1e8, 2, "ttl: seconds expected");
+    LIST_EACH(&host->caches, link) {
+        if (slice_is(name, CONTAINER(link, struct cache_rule, link)->name))
+            return luaL_error(L, "cache '%s' is defined already", name.ptr);
+    }
+    struct cache_rule **at = types_new(L, CACHE, sizeof(struct cache_rule *)), *rule = NEW(struct cache_rule);
+    rule->name = memory_copy(name.ptr, name.len);
+    rule->ttl_ms = (uint64_t)(ttl_s * 1000);
+    list_append(&host->caches, &rule->link);
+    *at = rule;
+    return 1;
+}
+
+/* A cache: values live for ttl seconds; load is called for a key that is not there, once for all who wait for it.
+ * @function stoa.cache
+ * @param name its name; what is in it survives reloads
+ * @param rule {ttl = seconds, load = function(key) return value end}; without load, get of a missing key returns nil
+ * @return the cache
+ * @error raises when the name is taken
+ * @example local profiles = stoa.cache("profiles", {ttl = 60, load = function(id) return stoa.user(id):get() end})
+
+ * The value of a key: from the cache, or loaded.
+ * @function cache:get
+ * @param key a string of at most 512 bytes
+ * @return the value; waits
+ * @error what load returned, or unavailable
+ * @example local profile, word = profiles:get(user.id) */
+void bind_cache(lua_State *L) {
+    static const luaL_Reg methods[] = {{"put", put}, {"remove", remove_key}, {NULL, NULL}};
+    types_class(L, CACHE, methods, NULL, NULL);
+    types_class(L, FLIGHT, NULL, NULL, flight_collect);
+    luaL_getmetatable(L, CACHE);
+    lua_getfield(L, -1, "__index");
+    lua_pushcfunction(L, define);
+    lua_pushcfunction(L, begin);
+    lua_pushcfunction(L, land);
+    sandbox_run_embedded(L, "cache", 3);
+    lua_getfield(L, -1, "get");
+    lua_setfield(L, -3, "get");
+    lua_getfield(L, -1, "new");
+    lua_setfield(L, -5, "cache");
+    lua_pop(L, 3);
+}

@@ -1,0 +1,480 @@
+/* Channels: stoa.channel(id) is a name; each method is one request to the log, the store or the room. */
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "base/ids.h"
+#include "channel/log.h"
+#include "channel/presence.h"
+#include "lua/bind.h"
+#include "lua/types.h"
+#include "server/worker.h"
+#include "session/follow.h"
+#include "session/hub.h"
+#include "session/socket.h"
+
+static const char CHANNEL[] = "stoa.channel";
+enum { ID_MAX = 64, ROOM_MAX = 80, ONLINE_MAX = 1000 };
+
+struct channel_name {
+    unsigned len; /* 0: malformed */
+    char id[ID_MAX];
+};
+
+struct slice channel_id_at(lua_State *L, int index) {
+    const struct channel_name *name = types_check(L, index, CHANNEL);
+    return (struct slice){name->id, name->len};
+}
+
+static struct slice room_of(struct slice channel_id, char *text) {
+    struct buffer name = {0};
+    channel_room_name(&name, channel_id);
+    struct slice room = {text, name.len < ROOM_MAX ? name.len : ROOM_MAX};
+    memcpy(text, name.ptr, room.len);
+    buffer_done(&name);
+    return room;
+}
+
+static int bad_channel(lua_State *L) {
+    return bind_fail(L, "bad_channel");
+}
+
+/* ---- follow ---- */
+
+struct following {
+    struct task_ticket *ticket;
+    struct worker *worker;
+    char channel_id[ID_MAX + 1], socket_id[ID_SOCKET_LEN + 1];
+};
+
+static void push_gap(lua_State *L, int64_t from, int64_t to, const char *reason) {
+    lua_createtable(L, 0, 3);
+    lua_pushnumber(L, (lua_Number)from);
+    lua_setfield(L, -2, "from");
+    lua_pushnumber(L, (lua_Number)to);
+    lua_setfield(L, -2, "to");
+    lua_pushstring(L, reason);
+    lua_setfield(L, -2, "reason");
+    lua_setfield(L, -2, "gap");
+}
+
+static void push_reset(lua_State *L, int64_t fork_seq, struct slice epoch) {
+    lua_createtable(L, 0, 2);
+    lua_pushnumber(L, (lua_Number)fork_seq);
+    lua_setfield(L, -2, "forkSeq");
+    lua_pushlstring(L, epoch.ptr, epoch.len);
+    lua_setfield(L, -2, "epoch");
+    lua_setfield(L, -2, "reset");
+}
+
+static int push_followed(lua_State *L, void *owner) {
+    const struct follow_result *result = owner;
+    if (result->status != STORE_OK) return bind_fail(L, bind_store_word((int)result->status));
+    lua_createtable(L, 0, 5);
+    lua_pushnumber(L, (lua_Number)result->seq);
+    lua_setfield(L, -2, "seq");
+    lua_pushlstring(L, result->epoch.ptr, result->epoch.len);
+    lua_setfield(L, -2, "epoch");
+    types_push_raw(L, result->events);
+    lua_setfield(L, -2, "events");
+    if (result->gap_to > 0) push_gap(L, result->gap_from, result->gap_to, result->gap_reason);
+    if (result->fork_seq >= 0) push_reset(L, result->fork_seq, result->epoch);
+    return 1;
+}
+
+static void followed(void *owner, const struct follow_result *result) {
+    struct following *following = owner;
+    struct worker *worker = following->worker;
+    struct socket *socket = hub_find(worker->hub, slice_of(following->socket_id));
+    if (result->status == STORE_OK && socket)
+        presence_joined(worker->presence, slice_of(following->channel_id), socket_user_id(socket),
+                        slice_of(following->socket_id));
+    task_answer(&following->ticket, push_followed, (void *)(uintptr_t)result);
+    free(following);
+}
+
+/* A cursor {seq, epoch}: false when it is malformed. */
+static bool read_cursor(lua_State *L, int index, int64_t *seq_r, struct slice *epoch_r) {
+    *seq_r = -1;
+    *epoch_r = SLICE_NONE;
+    if (lua_isnoneornil(L, index) || types_is_null(L, index)) return true;
+    if (!lua_istable(L, index)) return false;
+    lua_getfield(L, index, "seq");
+    double seq = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+    lua_getfield(L, index, "epoch");
+    if (lua_type(L, -1) == LUA_TSTRING) epoch_r->ptr = lua_tolstring(L, -1, &epoch_r->len);
+    lua_pop(L, 2);
+    *seq_r = (int64_t)(seq >= 0 && seq <= 9007199254740992.0 ? seq : -1);
+    return *seq_r >= 0 && (double)*seq_r == seq && epoch_r->len > 0 && epoch_r->len < STORE_EPOCH_MAX;
+}
+
+/* The socket follows the channel: it joins its room and is online there, with what it missed since the cursor, nothing
+ * twice and nothing lost. Live events come after the acknowledgement of the event at hand.
+ * @function channel:follow
+ * @param socket who
+ * @param since {seq, epoch}: the last event that the client has; nil: from now
+ * @return {seq, epoch, events (raw), gap?, reset?}; waits
+ * @error bad_channel, bad_cursor, gone, unavailable
+ * @example local joined, word = channel:follow(socket, request.since) */
+static int follow(lua_State *L) {
+    struct slice id = channel_id_at(L, 1), epoch;
+    int64_t seq;
+    struct socket *socket = socket_at(L, 2);
+    if (id.len == 0) return bad_channel(L);
+    if (!read_cursor(L, 3, &seq, &epoch)) return bind_fail(L, "bad_cursor");
+    if (!socket) return bind_fail(L, "gone");
+    struct worker *worker = host_worker(L);
+    struct task_ticket *ticket = task_begin_wait(L);
+    struct following *following = NEW(struct following);
+    following->ticket = ticket;
+    following->worker = worker;
+    memcpy(following->channel_id, id.ptr, id.len);
+    memcpy(following->socket_id, socket_id_at(L, 2).ptr, socket_id_at(L, 2).len);
+    follow_channel(worker->hub, worker->log, worker->store, slice_of(following->socket_id),
+                   slice_of(following->channel_id), seq, epoch, followed, following);
+    return task_wait(L, 0);
+}
+
+/* The socket leaves the channel's room and is not online there any more.
+ * @function channel:unfollow
+ * @param socket who
+ * @return true
+ * @error bad_channel, gone
+ * @example channel:unfollow(socket) */
+static int unfollow(lua_State *L) {
+    struct slice id = channel_id_at(L, 1);
+    struct socket *socket = socket_at(L, 2);
+    char room[ROOM_MAX];
+    if (id.len == 0) return bad_channel(L);
+    if (!socket) return bind_fail(L, "gone");
+    presence_left(host_worker(L)->presence, id, socket_user_id(socket), socket_id(socket));
+    socket_leave(socket, room_of(id, room));
+    return bind_true(L);
+}
+
+struct search {
+    struct slice room;
+    bool found;
+};
+
+static void compare_room(void *owner, struct slice room) {
+    struct search *search = owner;
+    search->found = search->found || slice_equal(search->room, room);
+}
+
+/* Does the socket follow the channel?
+ * @function channel:followed_by
+ * @param socket who
+ * @return true or false
+ * @example if not channel:followed_by(socket) then return nil, "not_joined" end */
+static int followed_by(lua_State *L) {
+    struct slice id = channel_id_at(L, 1);
+    struct socket *socket = socket_at(L, 2);
+    char text[ROOM_MAX];
+    struct search search = {.found = false};
+    if (id.len > 0) search.room = room_of(id, text);
+    if (id.len > 0 && socket) socket_each_room(socket, compare_room, &search);
+    lua_pushboolean(L, search.found);
+    return 1;
+}
+
+/* ---- reading ---- */
+
+static int push_events(lua_State *L, struct store_request *request) {
+    lua_createtable(L, 0, 6);
+    types_push_raw(L, request->json.len > 0 ? buffer_slice(&request->json) : SLICE("[]"));
+    lua_setfield(L, -2, "events");
+    lua_pushnumber(L, (lua_Number)request->seq_r);
+    lua_setfield(L, -2, "seq");
+    lua_pushstring(L, request->epoch_r);
+    lua_setfield(L, -2, "epoch");
+    if (request->more) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, "more");
+    }
+    if (request->floor_r > 0) push_gap(L, request->seq + 1, request->floor_r, "trimmed");
+    if (request->fork_r >= 0) push_reset(L, request->fork_r, slice_of(request->epoch_r));
+    return 1;
+}
+
+static unsigned limit_field(lua_State *L, int index, unsigned most) {
+    double limit = bind_number_field(L, index, "limit", most);
+    return limit >= 1 && limit <= most ? (unsigned)limit : limit < 1 ? 1 : most;
+}
+
+/* The channel's events after a cursor.
+ * @function channel:events
+ * @param since {seq, epoch, limit?}: at most 1000
+ * @return {events (raw: [name, payload]…), seq, epoch (the head's), more?, gap?, reset?}; waits
+ * @error bad_channel, bad_cursor, not_found, unavailable
+ * @example local tail = channel:events{seq = 41, epoch = epoch} */
+static int events(lua_State *L) {
+    struct slice id = channel_id_at(L, 1), epoch;
+    int64_t seq;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    unsigned limit = limit_field(L, 2, STORE_EVENTS_MAX);
+    if (id.len == 0) return bad_channel(L);
+    if (!read_cursor(L, 2, &seq, &epoch)) return bind_fail(L, "bad_cursor");
+    struct store_request *request = bind_request(L, STORE_EVENTS, push_events);
+    BIND_COPY(request, channel_id, id);
+    BIND_COPY(request, epoch, epoch);
+    request->seq = seq;
+    request->limit = limit;
+    return bind_submit(L, &request);
+}
+
+static int push_messages(lua_State *L, struct store_request *request) {
+    lua_createtable(L, 0, 2);
+    types_push_raw(L, request->json.len > 0 ? buffer_slice(&request->json) : SLICE("[]"));
+    lua_setfield(L, -2, "messages");
+    lua_pushboolean(L, request->more);
+    lua_setfield(L, -2, "more");
+    return 1;
+}
+
+/* The channel's messages, ascending: the last ones, or those before or after a seq.
+ * @function channel:messages
+ * @param which {threadId?, before?, after?, limit?}: at most 100
+ * @return {messages (raw), more}; waits
+ * @error bad_channel, not_found, unavailable
+ * @example local page = channel:messages{before = request.before, limit = 50} */
+static int messages(lua_State *L) {
+    struct slice id = channel_id_at(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct slice thread_id = bind_field(L, 2, "threadId");
+    unsigned limit = limit_field(L, 2, STORE_MESSAGES_MAX);
+    double before = bind_number_field(L, 2, "before", 0), after = bind_number_field(L, 2, "after", 0);
+    if (id.len == 0) return bad_channel(L);
+    if (!(before >= 0 && before < 9e15 && after >= 0 && after < 9e15)) return bind_fail(L, "bad_request");
+    struct store_request *request = bind_request(L, STORE_MESSAGES, push_messages);
+    BIND_COPY(request, channel_id, id);
+    BIND_COPY(request, message_id, thread_id);
+    request->before = (int64_t)before;
+    request->after = (int64_t)after;
+    request->limit = limit;
+    return bind_submit(L, &request);
+}
+
+/* ---- members and settings: requests with up to three texts ---- */
+
+static int submit(lua_State *L, int op, bind_push *push, struct slice user_id, struct slice name, struct slice text) {
+    struct slice id = channel_id_at(L, 1);
+    if (id.len == 0) return bad_channel(L);
+    struct store_request *request = bind_request(L, op, push);
+    BIND_COPY(request, channel_id, id);
+    BIND_COPY(request, user_id, user_id);
+    BIND_COPY(request, name, name);
+    BIND_COPY(request, text, text);
+    return bind_submit(L, &request);
+}
+
+/* A message.
+ * @function channel:message
+ * @param id the message's
+ * @return its table (a deleted one has deletedAt); waits
+ * @error bad_channel, not_found, unavailable
+ * @example local message = channel:message(request.messageId) */
+static int message(lua_State *L) {
+    struct slice id = channel_id_at(L, 1), message_id = bind_text(L, 2);
+    if (id.len == 0) return bad_channel(L);
+    struct store_request *request = bind_request(L, STORE_MESSAGE, bind_push_value);
+    BIND_COPY(request, channel_id, id);
+    BIND_COPY(request, message_id, message_id);
+    return bind_submit(L, &request);
+}
+
+/* What the channel is.
+ * @function channel:info
+ * @return {channelId, name, visibility, seq, epoch, members}; waits
+ * @error bad_channel, not_found, unavailable
+ * @example local info = channel:info() */
+static int info(lua_State *L) {
+    return submit(L, STORE_CHANNEL, bind_push_value, SLICE_NONE, SLICE_NONE, SLICE_NONE);
+}
+
+/* Creates the channel or changes it.
+ * @function channel:put
+ * @param what {name?, visibility? = "public" | "private"}
+ * @return its info; waits
+ * @error bad_channel, bad_request, unavailable
+ * @example channel:put{name = "The lobby", visibility = "public"} */
+static int put(lua_State *L) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct slice name = bind_field(L, 2, "name"), visibility = bind_field(L, 2, "visibility");
+    if (visibility.len > 0 && !slice_is(visibility, "public") && !slice_is(visibility, "private"))
+        return bind_fail(L, "bad_request");
+    return submit(L, STORE_CHANNEL_PUT, bind_push_value, SLICE_NONE, name, visibility);
+}
+
+/* A member of the channel.
+ * @function channel:member
+ * @param user_id who
+ * @return {userId, role}; waits
+ * @error bad_channel, not_found, unavailable
+ * @example local member = channel:member(socket.user.id) */
+static int member(lua_State *L) {
+    return submit(L, STORE_MEMBER, bind_push_value, bind_text(L, 2), SLICE_NONE, SLICE_NONE);
+}
+
+/* All members, at most 10,000.
+ * @function channel:members
+ * @return raw: [{userId, role}…]; waits
+ * @error bad_channel, not_found, unavailable
+ * @example return {ok = true, members = channel:members()} */
+static int members(lua_State *L) {
+    return submit(L, STORE_MEMBERS, bind_push_raw, SLICE_NONE, SLICE_NONE, SLICE_NONE);
+}
+
+/* Makes a user a member, or changes his role.
+ * @function channel:put_member
+ * @param user_id who
+ * @param role "owner", "moderator" or "member"
+ * @return true; waits
+ * @error bad_channel, bad_request, not_found, unavailable
+ * @example channel:put_member("alice", "owner") */
+static int put_member(lua_State *L) {
+    struct slice user_id = bind_text(L, 2), role = bind_text(L, 3);
+    bool known = slice_is(role, "owner") || slice_is(role, "moderator") || slice_is(role, "member");
+    if (!known || !bind_is_id(user_id)) return bind_fail(L, "bad_request");
+    return submit(L, STORE_MEMBER_PUT, bind_push_true, user_id, SLICE_NONE, role);
+}
+
+/* Ends a membership.
+ * @function channel:remove_member
+ * @param user_id who
+ * @return true; waits
+ * @error bad_channel, not_found, unavailable
+ * @example channel:remove_member("mallory") */
+static int remove_member(lua_State *L) {
+    return submit(L, STORE_MEMBER_DELETE, bind_push_true, bind_text(L, 2), SLICE_NONE, SLICE_NONE);
+}
+
+/* The user has read up to a seq: never moves back.
+ * @function channel:mark_read
+ * @param user_id who
+ * @param seq up to where
+ * @return true; waits
+ * @error bad_channel, bad_request, not_found, unavailable
+ * @example channel:mark_read(socket.user.id, request.seq) */
+static int mark_read(lua_State *L) {
+    struct slice id = channel_id_at(L, 1), user_id = bind_text(L, 2);
+    double seq = luaL_checknumber(L, 3);
+    if (id.len == 0) return bad_channel(L);
+    if (!(seq >= 0 && seq < 9e15)) return bind_fail(L, "bad_request");
+    struct store_request *request = bind_request(L, STORE_READ_MARK, bind_push_true);
+    BIND_COPY(request, channel_id, id);
+    BIND_COPY(request, user_id, user_id);
+    request->seq = (int64_t)seq;
+    return bind_submit(L, &request);
+}
+
+/* Who is online in the channel.
+ * @function channel:online
+ * @param max how many to name; 1000 when absent
+ * @return raw: [{userId, status, …}…], and how many there are in all
+ * @error bad_channel
+ * @example local users, count = channel:online(100) */
+static int online(lua_State *L) {
+    struct slice id = channel_id_at(L, 1);
+    lua_Integer most = luaL_optinteger(L, 2, ONLINE_MAX);
+    if (id.len == 0) return bad_channel(L);
+    struct buffer *out = &vm_of(L)->out;
+    buffer_clear(out);
+    size_t count = presence_write_channel(host_worker(L)->presence, id, most > 0 ? (size_t)most : 0, out);
+    types_push_raw(L, buffer_slice(out));
+    lua_pushinteger(L, (lua_Integer)count);
+    return 2;
+}
+
+/* An emitter to the channel's followers, for events that are not kept.
+ * @function channel:to
+ * @return an emitter
+ * @example channel:to():volatile():except(socket.id):emit("typing", {userId = socket.user.id}) */
+static int to(lua_State *L) {
+    struct slice id = channel_id_at(L, 1);
+    char room[ROOM_MAX];
+    if (id.len == 0) return luaL_error(L, "the channel's id is malformed");
+    emitter_push(L, SLICE("/"), room_of(id, room), SLICE_NONE);
+    return 1;
+}
+
+static int forward(lua_State *L, lua_CFunction method) {
+    to(L);
+    lua_replace(L, 1);
+    return method(L);
+}
+
+/* Sends an event to the channel's followers that is not kept. volatile and except as with stoa.to.
+ * @function channel:emit
+ * @param event the name
+ * @param … the arguments
+ * @return how many sockets of this worker
+ * @example channel:volatile():except(socket.id):emit("typing", {userId = socket.user.id}) */
+static int emit(lua_State *L) {
+    return forward(L, emitter_emit);
+}
+static int set_volatile(lua_State *L) {
+    return forward(L, emitter_volatile);
+}
+static int except(lua_State *L) {
+    return forward(L, emitter_except);
+}
+
+/* Upvalue: the methods. Fields: id, room, valid. */
+static int channel_index(lua_State *L) {
+    struct slice id = channel_id_at(L, 1), key = bind_text(L, 2);
+    char room[ROOM_MAX];
+    if (slice_is(key, "id")) {
+        lua_pushlstring(L, id.ptr, id.len);
+    } else if (slice_is(key, "room")) {
+        struct slice name = room_of(id, room);
+        lua_pushlstring(L, name.ptr, name.len);
+    } else if (slice_is(key, "valid")) {
+        lua_pushboolean(L, id.len > 0);
+    } else {
+        lua_pushvalue(L, 2);
+        lua_rawget(L, lua_upvalueindex(1));
+    }
+    return 1;
+}
+
+/* A channel by its name; nothing is asked yet. Fields: id, room, valid. With a malformed id its calls return
+ * bad_channel.
+ * @function stoa.channel
+ * @param id 1 to 64 of A-Za-z0-9_.:-
+ * @return the channel
+ * @example local lobby = stoa.channel("lobby") */
+static int channel(lua_State *L) {
+    struct slice id = SLICE_NONE;
+    if (lua_type(L, 1) == LUA_TSTRING) id = bind_text(L, 1);
+    struct channel_name *name = types_new(L, CHANNEL, sizeof *name);
+    if (!bind_is_id(id)) return 1;
+    name->len = (unsigned)id.len;
+    memcpy(name->id, id.ptr, id.len);
+    return 1;
+}
+
+void bind_channel(lua_State *L) {
+    static const luaL_Reg methods[] = {{"append", channel_append},
+                                       {"follow", follow},
+                                       {"unfollow", unfollow},
+                                       {"followed_by", followed_by},
+                                       {"events", events},
+                                       {"messages", messages},
+                                       {"message", message},
+                                       {"info", info},
+                                       {"put", put},
+                                       {"member", member},
+                                       {"members", members},
+                                       {"put_member", put_member},
+                                       {"remove_member", remove_member},
+                                       {"mark_read", mark_read},
+                                       {"online", online},
+                                       {"to", to},
+                                       {"emit", emit},
+                                       {"volatile", set_volatile},
+                                       {"except", except},
+                                       {NULL, NULL}};
+    types_class(L, CHANNEL, methods, channel_index, NULL);
+    lua_pushcfunction(L, channel);
+    lua_setfield(L, -2, "channel");
+}

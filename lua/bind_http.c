@@ -1,0 +1,110 @@
+/* Requests to other servers. */
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lua/bind.h"
+#include "lua/http_client.h"
+#include "server/worker.h"
+
+enum { HEADERS_MAX = 32, TIMEOUT_S = 10, TIMEOUT_MAX_S = 120, BODY_MAX = 1 << 20, BODY_MOST = 16 << 20 };
+
+static void push_headers(lua_State *L, struct slice lines) {
+    lua_newtable(L);
+    while (lines.len > 0) {
+        const char *end = memchr(lines.ptr, '\n', lines.len), *colon = memchr(lines.ptr, ':', lines.len);
+        if (!end || !colon) return;
+        const char *value = colon + 1;
+        while (value < end && *value == ' ') value++;
+        lua_pushlstring(L, lines.ptr, (size_t)(colon - lines.ptr));
+        lua_pushlstring(L, value, (size_t)(end - value));
+        lua_rawset(L, -3);
+        lines = slice_from(lines, (size_t)(end - lines.ptr) + 1);
+    }
+}
+
+static int push_fetched(lua_State *L, void *owner) {
+    static const char *const words[] = {[HTTP_FETCH_TIMEOUT] = "timeout",
+                                        [HTTP_FETCH_UNAVAILABLE] = "unavailable",
+                                        [HTTP_FETCH_TOO_LARGE] = "too_large"};
+    const struct http_fetched *fetched = owner;
+    if (fetched->status != HTTP_FETCH_OK) return bind_fail(L, words[fetched->status]);
+    lua_createtable(L, 0, 3);
+    lua_pushinteger(L, (lua_Integer)fetched->code);
+    lua_setfield(L, -2, "status");
+    lua_pushlstring(L, fetched->body.ptr ? fetched->body.ptr : "", fetched->body.len);
+    lua_setfield(L, -2, "body");
+    push_headers(L, fetched->headers);
+    lua_setfield(L, -2, "headers");
+    return 1;
+}
+
+static void fetched(void *owner, const struct http_fetched *result) {
+    struct task_ticket *ticket = owner;
+    task_answer(&ticket, push_fetched, (void *)(uintptr_t)result);
+}
+
+/* "name: value" for each; they stay on the stack. */
+static size_t read_headers(lua_State *L, const char **headers) {
+    size_t len = 0;
+    lua_getfield(L, 1, "headers");
+    if (lua_isnil(L, -1)) return 0;
+    luaL_checktype(L, -1, LUA_TTABLE);
+    luaL_checkstack(L, HEADERS_MAX * 2 + 8, "too many headers");
+    int table = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1) || len == HEADERS_MAX)
+            luaL_error(L, "headers: at most %d names with strings expected", HEADERS_MAX);
+        const char *header = lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1));
+        if (strpbrk(header, "\r\n")) luaL_error(L, "headers: no line breaks");
+        headers[len++] = header;
+        lua_replace(L, -2);
+        lua_pushvalue(L, -2);
+    }
+    return len;
+}
+
+static int refuse(lua_State *L, void *owner) {
+    (void)owner;
+    return bind_fail(L, "unavailable");
+}
+
+/* Sends an HTTP request and waits for the answer. http and https; redirects are not followed.
+ * @function stoa.http.request
+ * @param request {url, method = "GET", headers?, body?, timeout_s = 10, max_bytes = 1048576}
+ * @return {status, headers (names in lower case), body}; waits
+ * @error timeout, unavailable (also with too many under way), too_large, bad_request (no http URL)
+ * @example local answer, word = stoa.http.request{url = "https://hooks.example/x", method = "POST", body = json} */
+static int request(lua_State *L) {
+    const char *headers[HEADERS_MAX];
+    struct host *host = host_of(L);
+    struct worker *worker = host_worker(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct slice url = bind_field(L, 1, "url"), method = bind_field(L, 1, "method");
+    double timeout_s = bind_number_field(L, 1, "timeout_s", TIMEOUT_S);
+    double max_bytes = bind_number_field(L, 1, "max_bytes", BODY_MAX);
+    if (!(timeout_s >= 0.001 && timeout_s <= TIMEOUT_MAX_S)) return luaL_error(L, "timeout_s: up to %d", TIMEOUT_MAX_S);
+    if (!(max_bytes >= 0 && max_bytes <= BODY_MOST)) return luaL_error(L, "max_bytes: up to %d", BODY_MOST);
+    if (method.len == 0) method = SLICE("GET");
+    if (strspn(method.ptr, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != method.len) return luaL_error(L, "method: capitals");
+    if (strncmp(url.ptr ? url.ptr : "", "http", 4) != 0 || strlen(url.ptr) != url.len)
+        return bind_fail(L, "bad_request");
+    struct http_fetch fetch = {.method = method.ptr,
+                               .url = url.ptr,
+                               .headers = headers,
+                               .body = bind_field(L, 1, "body"),
+                               .timeout_ms = (unsigned)(timeout_s * 1000),
+                               .max_bytes = (size_t)max_bytes};
+    fetch.headers_len = read_headers(L, headers);
+    struct task_ticket *ticket = task_begin_wait(L);
+    if (!host->http) host->http = http_client_new(worker->loop);
+    if (!http_client_fetch(host->http, &fetch, fetched, ticket)) task_answer(&ticket, refuse, NULL);
+    return task_wait(L, fetch.timeout_ms + 1000);
+}
+
+void bind_http(lua_State *L) {
+    static const luaL_Reg functions[] = {{"request", request}, {NULL, NULL}};
+    bind_library(L, "http", functions);
+}

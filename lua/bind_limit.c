@@ -1,0 +1,216 @@
+/* Rate limits: rules are data; only a field that is a function enters Lua. */
+#include <lauxlib.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/metrics.h"
+#include "limit/gcra.h"
+#include "lua/bind.h"
+#include "server/worker.h"
+
+enum { ASKS_MAX = 16, NAME_MAX_LEN = 64, KEY_MAX = 256 };
+enum { COUNT, SECONDS, COST, KEY, FIELDS };
+static const char *const field_names[FIELDS] = {"count", "seconds", "cost", "key"};
+
+/* A field is a number, or a function of the subject (a reference), or, for the key, a text. */
+struct field {
+    double number;
+    int fn;
+    char *text;
+};
+struct limit {
+    struct list link;
+    char *name;
+    struct field fields[FIELDS];
+};
+
+void limits_free(struct host *host) {
+    LIST_EACH(&host->limits, link) {
+        struct limit *limit = CONTAINER(link, struct limit, link);
+        list_remove(&limit->link);
+        free(limit->fields[KEY].text);
+        free(limit->name);
+        free(limit);
+    }
+}
+
+static struct limit *find(const struct host *host, struct slice name) {
+    LIST_EACH(&host->limits, link) {
+        struct limit *limit = CONTAINER(link, struct limit, link);
+        if (slice_is(name, limit->name)) return limit;
+    }
+    return NULL;
+}
+
+/* The field by name, or by place ({30, 60}); on top of the stack. */
+static void push_field(lua_State *L, int rule, int field) {
+    lua_getfield(L, rule, field_names[field]);
+    if (!lua_isnil(L, -1) || field > SECONDS) return;
+    lua_pop(L, 1);
+    lua_rawgeti(L, rule, field + 1);
+}
+
+static double check_number(lua_State *L, const struct limit *limit, int field, double number) {
+    static const double least[] = {[COUNT] = 0, [SECONDS] = 0.001, [COST] = 0};
+    static const double most[] = {[COUNT] = 1e8, [SECONDS] = 1e8, [COST] = 1e8};
+    if (!(number >= least[field] && number <= most[field]) || (field == COUNT && number != floor(number)))
+        luaL_error(L, "limit '%s': %s is out of range", limit->name, field_names[field]);
+    return number;
+}
+
+static void read_field(lua_State *L, struct limit *limit, int rule, int index) {
+    struct field *field = &limit->fields[index];
+    push_field(L, rule, index);
+    switch (lua_type(L, -1)) {
+        case LUA_TNIL:
+            if (index <= SECONDS) luaL_error(L, "limit '%s': %s is missing", limit->name, field_names[index]);
+            break;
+        case LUA_TFUNCTION:
+            field->fn = luaL_ref(L, LUA_REGISTRYINDEX);
+            return;
+        case LUA_TNUMBER:
+            if (index == KEY) luaL_error(L, "limit '%s': key is a number", limit->name);
+            field->number = check_number(L, limit, index, lua_tonumber(L, -1));
+            break;
+        default:
+            if (index != KEY || lua_type(L, -1) != LUA_TSTRING)
+                luaL_error(L, "limit '%s': %s is a %s", limit->name, field_names[index], luaL_typename(L, -1));
+            field->text = memory_copy(lua_tostring(L, -1), lua_objlen(L, -1));
+    }
+    lua_pop(L, 1);
+}
+
+/* Defines a limit: count units in any span of seconds, paid back evenly (GCRA); it outlives reloads. Any of count,
+ * seconds, cost, key may be a function of (subject, key).
+ * @function stoa.limit
+ * @param name what stoa.take calls it
+ * @param rule {count, seconds, cost = 1, key = nil}; key: one for all (a global limit)
+ * @error raises when a field is missing or out of range, or the name is taken
+ * @example stoa.limit("user_messages", {count = function(user) return user.paid and 120 or 30 end, seconds = 60}) */
+static int limit_new(lua_State *L) {
+    struct host *host = host_loading(L);
+    struct slice name = bind_text(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_argcheck(L, name.len > 0 && name.len <= NAME_MAX_LEN, 1, "1 to 64 bytes expected");
+    if (find(host, name)) return luaL_error(L, "limit '%s' is defined already", name.ptr);
+    struct limit *limit = NEW(struct limit);
+    limit->name = memory_copy(name.ptr, name.len);
+    list_append(&host->limits, &limit->link);
+    limit->fields[COST].number = 1;
+    for (int i = 0; i < FIELDS; i++) limit->fields[i].fn = LUA_NOREF;
+    for (int i = 0; i < FIELDS; i++) read_field(L, limit, 2, i);
+    return 0;
+}
+
+/* Pushes what the function of a field returns for the subject (argument 2) and the key at index. */
+static void call_field(lua_State *L, const struct field *field, int key) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, field->fn);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, key);
+    lua_call(L, 2, 1);
+}
+
+static double number_of(lua_State *L, const struct limit *limit, int index, int key) {
+    const struct field *field = &limit->fields[index];
+    if (field->fn == LUA_NOREF) return field->number;
+    call_field(L, field, key);
+    if (lua_type(L, -1) != LUA_TNUMBER)
+        luaL_error(L, "limit '%s': %s returned a %s", limit->name, field_names[index], luaL_typename(L, -1));
+    double number = check_number(L, limit, index, lua_tonumber(L, -1));
+    lua_pop(L, 1);
+    return number;
+}
+
+/* The key: the rule's own, or what the caller gave. It stays on the stack. */
+static struct slice key_of(lua_State *L, const struct limit *limit, int key) {
+    const struct field *field = &limit->fields[KEY];
+    if (field->text) return slice_of(field->text);
+    if (field->fn != LUA_NOREF)
+        call_field(L, field, key);
+    else
+        lua_pushvalue(L, key);
+    if (lua_isboolean(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushliteral(L, "");
+    }
+    if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "limit '%s': the key is a %s", limit->name, luaL_typename(L, -1));
+    struct slice text = bind_text(L, -1);
+    if (text.len > KEY_MAX) luaL_error(L, "limit '%s': the key is longer than %d bytes", limit->name, KEY_MAX);
+    return text;
+}
+
+/* One ask for each name that has a rule. The keys stay on the stack until the limiter has been asked. */
+static size_t gather(lua_State *L, const struct host *host, struct limit_ask *asks) {
+    size_t len = 0;
+    luaL_checkstack(L, ASKS_MAX * 2 + 16, "too many limits");
+    lua_pushnil(L);
+    while (lua_next(L, 1)) {
+        int key = lua_gettop(L), name = key - 1;
+        const struct limit *limit = lua_type(L, name) == LUA_TSTRING ? find(host, bind_text(L, name)) : NULL;
+        if (limit) {
+            if (len == ASKS_MAX) luaL_error(L, "more than %d limits at once", ASKS_MAX);
+            unsigned count = (unsigned)number_of(L, limit, COUNT, key);
+            uint64_t period_ms = (uint64_t)(number_of(L, limit, SECONDS, key) * 1000);
+            unsigned cost = (unsigned)number_of(L, limit, COST, key);
+            struct slice text = key_of(L, limit, key);
+            asks[len++] = (struct limit_ask){slice_of(limit->name), text, {count, period_ms}, cost};
+            if (lua_gettop(L) > key) lua_replace(L, key);
+            lua_pushvalue(L, name);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+    return len;
+}
+
+static int ask(lua_State *L, bool charge) {
+    struct worker *worker = host_worker(L);
+    struct limit_ask asks[ASKS_MAX];
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    size_t len = gather(L, host_of(L), asks);
+    if (len == 0) return bind_true(L);
+    struct limit_answer answer =
+        charge ? limiter_take(worker->limiter, asks, len) : limiter_peek(worker->limiter, asks, len);
+    if (answer.allowed) {
+        lua_pushboolean(L, true);
+        lua_pushinteger(L, (lua_Integer)answer.remaining);
+        return 2;
+    }
+    struct slice name = asks[answer.refused_by].name;
+    if (charge) metric_add_labelled(METRIC_LIMITED, name.ptr, 1);
+    bind_fail(L, "rate_limited");
+    lua_createtable(L, 0, 2);
+    lua_pushlstring(L, name.ptr, name.len);
+    lua_setfield(L, -2, "limit");
+    lua_pushnumber(L, ceil((double)answer.retry_after_ms / 10) / 100);
+    lua_setfield(L, -2, "retryAfter");
+    return 3;
+}
+
+/* Charges several limits, or none of them if one refuses. Names without a rule pass.
+ * @function stoa.take
+ * @param asks {name = key}; key: whose (a string, or true for a limit of all)
+ * @param subject what the rules' functions get; may be nil
+ * @return true, and how much is left of the tightest
+ * @error rate_limited, and {limit, retryAfter (seconds)}
+ * @example local ok, word, refusal = stoa.take({user_messages = user.id, channel_messages = channel.id}, user) */
+static int take(lua_State *L) {
+    return ask(L, true);
+}
+
+/* Would they pass? Charges nothing.
+ * @function stoa.peek
+ * @param asks {name = key}
+ * @param subject what the rules' functions get; may be nil
+ * @return true, and how much would be left of the tightest
+ * @error rate_limited, and {limit, retryAfter (seconds)}
+ * @example if not stoa.peek{uploads = user.id} then hide_button() end */
+static int peek(lua_State *L) {
+    return ask(L, false);
+}
+
+void bind_limit(lua_State *L) {
+    static const luaL_Reg functions[] = {{"limit", limit_new}, {"take", take}, {"peek", peek}, {NULL, NULL}};
+    luaL_register(L, NULL, functions);
+}

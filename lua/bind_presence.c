@@ -1,0 +1,85 @@
+/* Presence: who is online. */
+#include <lauxlib.h>
+
+#include "channel/presence.h"
+#include "lua/bind.h"
+#include "lua/types.h"
+#include "server/worker.h"
+#include "session/socket.h"
+
+enum { USERS_MAX = 1000 };
+
+static int note(lua_State *L, void (*change)(struct presence *, struct slice, struct slice)) {
+    struct socket *socket = socket_at(L, 1);
+    if (!socket) return bind_fail(L, "gone");
+    change(host_worker(L)->presence, socket_user_id(socket), socket_id(socket));
+    return bind_true(L);
+}
+
+/* The socket makes its user online. Call it from the hook connect.
+ * @function stoa.presence.connected
+ * @param socket whose
+ * @return true
+ * @error gone
+ * @example stoa.hook("connect", function(socket) stoa.presence.connected(socket) end) */
+static int connected(lua_State *L) {
+    return note(L, presence_connected);
+}
+
+/* The socket ends. Call it from the hook disconnect; the user is offline after a grace.
+ * @function stoa.presence.disconnected
+ * @param socket whose
+ * @return true
+ * @error gone
+ * @example stoa.hook("disconnect", function(socket) stoa.presence.disconnected(socket) end) */
+static int disconnected(lua_State *L) {
+    return note(L, presence_disconnected);
+}
+
+/* What a user says of himself.
+ * @function stoa.presence.update
+ * @param user_id who
+ * @param status "online", "away", "busy" or "invisible"
+ * @param message at most 256 bytes; may be nil
+ * @return true
+ * @error bad_request (also when he is not connected)
+ * @example stoa.presence.update(socket.user.id, "away", "at lunch") */
+static int update(lua_State *L) {
+    struct slice user_id = bind_text(L, 1), status = bind_text(L, 2), message = SLICE_NONE;
+    if (!lua_isnoneornil(L, 3) && !types_is_null(L, 3)) message = bind_text(L, 3);
+    if (message.len > PRESENCE_MESSAGE_MAX) return bind_fail(L, "bad_request");
+    bool known = presence_update(host_worker(L)->presence, user_id, status, message);
+    return known ? bind_true(L) : bind_fail(L, "bad_request");
+}
+
+/* The presence of users.
+ * @function stoa.presence.get
+ * @param user_ids a list of at most 1000
+ * @return a list of {userId, status, statusMessage?, lastSeen?}
+ * @error bad_request
+ * @example return {ok = true, users = stoa.presence.get(request.userIds)} */
+static int get(lua_State *L) {
+    struct worker *worker = host_worker(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t len = lua_objlen(L, 1);
+    struct buffer *out = &vm_of(L)->out;
+    if (len > USERS_MAX) return bind_fail(L, "bad_request");
+    buffer_clear(out);
+    buffer_append_char(out, '[');
+    for (size_t i = 1; i <= len; i++) {
+        lua_rawgeti(L, 1, (int)i);
+        if (lua_type(L, -1) != LUA_TSTRING || !bind_is_id(bind_text(L, -1))) return bind_fail(L, "bad_request");
+        if (i > 1) buffer_append_char(out, ',');
+        presence_write_user(worker->presence, bind_text(L, -1), out);
+        lua_pop(L, 1);
+    }
+    buffer_append_char(out, ']');
+    json_push(L, buffer_slice(out), NULL, 0);
+    return 1;
+}
+
+void bind_presence(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"connected", connected}, {"disconnected", disconnected}, {"update", update}, {"get", get}, {NULL, NULL}};
+    bind_library(L, "presence", functions);
+}

@@ -1,0 +1,427 @@
+/* stoa itself: what scripts register, and the server they are in. */
+#include <lauxlib.h>
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "channel/log.h"
+#include "config/config.h"
+#include "config/value.h"
+#include "lua/bind.h"
+#include "lua/sandbox.h"
+#include "lua/types.h"
+#include "server/worker.h"
+#include "session/hub.h"
+#include "wire/socketio.h"
+
+enum { NAMESPACES_MAX = 64, BUCKETS = 4096, PATH_MAX_LEN = 256 };
+
+static const char *const points[] = {"authenticate", "admit", "connect", "disconnect", "join",
+                                     "leave",        "send",  "upload",  "alert",      NULL};
+
+/* The namespace that the function at hand belongs to. */
+static struct slice upvalue_namespace(lua_State *L) {
+    return bind_text(L, lua_upvalueindex(1));
+}
+
+/* Keeps the function at index. */
+static int keep(lua_State *L, int index) {
+    lua_pushvalue(L, index);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* Answers a client's event. What the function returns is the acknowledgement: several values, several arguments.
+ * Raising answers script_error. One handler an event and namespace.
+ * @function stoa.on
+ * @param event the name
+ * @param options {raw = true}: the function gets one string, the JSON array of the arguments; may be left out
+ * @param fn function(socket, …)
+ * @error raises when the event has a handler already, or its name is reserved
+ * @example stoa.on("echo", function(socket, ...) return ... end) */
+static int on(lua_State *L) {
+    struct host *host = host_loading(L);
+    struct slice event = bind_text(L, 1), namespace_name = upvalue_namespace(L);
+    bool options = lua_istable(L, 2);
+    int fn = options ? 3 : 2;
+    luaL_checktype(L, fn, LUA_TFUNCTION);
+    luaL_argcheck(L, event.len > 0 && event.len <= SOCKETIO_EVENT_NAME_MAX, 1, "1 to 128 bytes expected");
+    luaL_argcheck(L, !socketio_reserved(event), 1, "the name is reserved");
+    bool raw = false;
+    if (options) {
+        lua_getfield(L, 2, "raw");
+        raw = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    }
+    struct handler *handler = host_add(host->handlers, namespace_name, event);
+    if (!handler) return luaL_error(L, "the event '%s' has a handler already", event.ptr);
+    handler->fn = keep(L, fn);
+    handler->raw = raw;
+    return 0;
+}
+
+static void check_point(lua_State *L, const char *point) {
+    for (const char *const *known = points; *known; known++)
+        if (strcmp(*known, point) == 0) return;
+    luaL_error(L, "no hook '%s': authenticate, admit, connect, disconnect, join, leave, send, upload, alert", point);
+}
+
+/* Is asked at a point: "authenticate" (handshake → user with id, or nothing: the next is asked, or nil, message, data),
+ * "connect" (socket), "disconnect" (socket, reason), "alert" (what, details); scripts ask each other at "admit",
+ * "join", "leave", "send", "upload" (stoa.ask). Several are asked in the order of registration, the first refusal ends
+ * it.
+ * @function stoa.hook
+ * @param point one of these
+ * @param fn the function
+ * @error raises for an unknown point
+ * @example stoa.hook("connect", function(socket) if banned[socket.user.id] then return nil, "banned" end end) */
+static int hook(lua_State *L) {
+    struct host *host = host_loading(L);
+    struct slice point = bind_text(L, 1), namespace_name = upvalue_namespace(L);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    check_point(L, point.ptr);
+    struct handler *handler = host_add(host->hooks, namespace_name, point);
+    if (handler) {
+        lua_newtable(L);
+        handler->fn = luaL_ref(L, LUA_REGISTRYINDEX);
+    } else {
+        handler = host_hooks(host, namespace_name, point);
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, handler->fn);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+    return 0;
+}
+
+/* For hooks.lua: the list of a point's hooks, or nil. */
+static int find_hooks(lua_State *L) {
+    struct slice point = bind_text(L, 1);
+    check_point(L, point.ptr);
+    struct handler *handler = host_hooks(host_of(L), SLICE("/"), point);
+    if (handler)
+        lua_rawgeti(L, LUA_REGISTRYINDEX, handler->fn);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static void push_namespace(lua_State *L, const char *name);
+
+/* A namespace; it exists for clients from then on.
+ * @function stoa.of
+ * @param namespace "/admin"
+ * @return a table with on, hook, to, except, volatile and emit of that namespace
+ * @example local admin = stoa.of("/admin") admin.on("kick", function(socket, user_id) end) */
+static int of(lua_State *L) {
+    struct slice name = bind_text(L, 1);
+    luaL_argcheck(
+        L, name.len > 0 && name.ptr[0] == '/' && name.len <= SOCKETIO_NAMESPACE_MAX && !memchr(name.ptr, ',', name.len),
+        1, "a namespace begins with '/'");
+    struct host *host = host_of(L);
+    bool known = name.len == 1;
+    size_t count = 0;
+    LIST_EACH(&host->namespaces, link) {
+        known = known || slice_is(name, CONTAINER(link, struct named, link)->name);
+        count++;
+    }
+    if (!known) {
+        host_loading(L);
+        if (count >= NAMESPACES_MAX) return luaL_error(L, "more than %d namespaces", NAMESPACES_MAX);
+        struct named *item = NEW(struct named);
+        item->name = memory_copy(name.ptr, name.len);
+        list_append(&host->namespaces, &item->link);
+    }
+    lua_newtable(L);
+    push_namespace(L, name.ptr);
+    types_freeze(L);
+    return 1;
+}
+
+/* A bare Engine.IO endpoint. In message, connection has id and send(data); data is a string or a binary.
+ * @function stoa.engine
+ * @param path "/engine.io/"
+ * @param handlers {message = function(connection, data) end}
+ * @example stoa.engine("/engine.io/", {message = function(connection, data) connection:send(data) end}) */
+static int engine(lua_State *L) {
+    struct host *host = host_loading(L);
+    struct slice path = bind_text(L, 1);
+    luaL_argcheck(L, path.len > 1 && path.ptr[0] == '/' && path.len <= PATH_MAX_LEN, 1, "a path expected");
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_getfield(L, 2, "message");
+    luaL_checktype(L, -1, LUA_TFUNCTION);
+    if (host_engine(host, path)) return luaL_error(L, "the engine '%s' is there already", path.ptr);
+    int message = luaL_ref(L, LUA_REGISTRYINDEX);
+    struct engine *item = NEW(struct engine);
+    *item = (struct engine){.path = memory_copy(path.ptr, path.len), .message = message};
+    list_append(&host->engines, &item->link);
+    return 0;
+}
+
+/* Answers HTTP requests. The request has method, path, params (of {name} in the path), query, headers, body, address.
+ * @function stoa.route
+ * @param method "GET", "POST", …
+ * @param path "/api/channels/{id}"
+ * @param fn function(request) return status, body, headers end; a body that is no string becomes JSON
+ * @example stoa.route("GET", "/hello/{name}", function(request) return 200, "Hello, " .. request.params.name end) */
+static int route(lua_State *L) {
+    struct host *host = host_loading(L);
+    struct slice method = bind_text(L, 1), path = bind_text(L, 2);
+    luaL_checktype(L, 3, LUA_TFUNCTION);
+    luaL_argcheck(L,
+                  method.len > 0 && method.len < 16 && strspn(method.ptr, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == method.len,
+                  1, "a method in capitals expected");
+    luaL_argcheck(L, path.len > 0 && path.ptr[0] == '/' && path.len <= PATH_MAX_LEN, 2, "a path expected");
+    int fn = keep(L, 3);
+    struct route *item = NEW(struct route);
+    *item = (struct route){
+        .method = memory_copy(method.ptr, method.len), .path = memory_copy(path.ptr, path.len), .fn = fn};
+    list_append(&host->routes, &item->link);
+    return 0;
+}
+
+/* Calls a function again and again, never twice at once.
+ * @function stoa.every
+ * @param seconds at least 0.01
+ * @param fn the function; it may wait
+ * @example stoa.every(60, function() stoa.metrics.gauge("users", count()) end) */
+static int every(lua_State *L) {
+    struct host *host = host_loading(L);
+    double seconds = luaL_checknumber(L, 1);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    luaL_argcheck(L, seconds >= 0.01 && seconds <= 86400 * 31, 1, "0.01 to 31 days expected");
+    int fn = keep(L, 2);
+    struct repeat *repeat = NEW(struct repeat);
+    *repeat = (struct repeat){.host = host, .period_ms = (uint64_t)(seconds * 1000), .fn = fn};
+    list_append(&host->repeats, &repeat->link);
+    return 0;
+}
+
+/* Is run when a generation is checked; raising refuses it.
+ * @function stoa.selftest
+ * @param name a sentence: what must hold
+ * @param fn the function; it cannot wait
+ * @example stoa.selftest("owners may delete", function() assert(may_delete{role = "owner"}) end) */
+static int selftest(lua_State *L) {
+    struct host *host = host_loading(L);
+    struct slice name = bind_text(L, 1);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    int fn = keep(L, 2);
+    struct named *test = NEW(struct named);
+    *test = (struct named){.name = memory_copy(name.ptr, name.len), .fn = fn};
+    list_append(&host->tests, &test->link);
+    return 0;
+}
+
+static void add_range(lua_State *L, uint16_t *shards, int index, int count) {
+    int numbers[3];
+    for (int i = 0; i < 3; i++) {
+        lua_rawgeti(L, index, i + 1);
+        double number = luaL_checknumber(L, -1);
+        if (number != floor(number) || number < 0 || number >= BUCKETS)
+            luaL_error(L, "stoa.shards: a range is {first bucket, last bucket, shard}");
+        numbers[i] = (int)number;
+        lua_pop(L, 1);
+    }
+    if (numbers[0] > numbers[1]) luaL_error(L, "stoa.shards: the range %d–%d is empty", numbers[0], numbers[1]);
+    if (numbers[2] >= count) luaL_error(L, "stoa.shards: shard %d of %d", numbers[2], count);
+    for (int bucket = numbers[0]; bucket <= numbers[1]; bucket++) {
+        if (shards[bucket] != UINT16_MAX) luaL_error(L, "stoa.shards: bucket %d is mapped twice", bucket);
+        shards[bucket] = (uint16_t)numbers[2];
+    }
+}
+
+/* Maps the 4,096 buckets of channel ids to shards: each exactly once.
+ * @function stoa.shards
+ * @param map {shards = 2, ranges = {{0, 2047, 0}, {2048, 4095, 1}}}
+ * @error raises when a bucket is mapped twice or not at all
+ * @example stoa.shards{shards = 1, ranges = {{0, 4095, 0}}} */
+static int shards(lua_State *L) {
+    struct host *host = host_loading(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    int count = (int)bind_number_field(L, 1, "shards", 0);
+    if (count < 1 || count >= BUCKETS) return luaL_error(L, "stoa.shards: shards must be 1 to 4095");
+    if (!host->shards) host->shards = NEW_ARRAY(uint16_t, BUCKETS);
+    memset(host->shards, 0xff, BUCKETS * sizeof *host->shards);
+    lua_getfield(L, 1, "ranges");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    for (int i = 1; i <= (int)lua_objlen(L, 2); i++) {
+        lua_rawgeti(L, 2, i);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        add_range(L, host->shards, lua_gettop(L), count);
+        lua_pop(L, 1);
+    }
+    for (int bucket = 0; bucket < BUCKETS; bucket++)
+        if (host->shards[bucket] == UINT16_MAX) return luaL_error(L, "stoa.shards: bucket %d is not mapped", bucket);
+    return 0;
+}
+
+/* Where a channel lives.
+ * @function stoa.bucket
+ * @param channel_id a channel's id
+ * @return its bucket, 0 to 4095 (the same on every machine, for ever), and its shard
+ * @example local bucket, shard = stoa.bucket("lobby") */
+static int bucket(lua_State *L) {
+    struct host *host = host_of(L);
+    unsigned number = (unsigned)(hash_fixed(bind_text(L, 1)) % BUCKETS);
+    lua_pushinteger(L, (lua_Integer)number);
+    lua_pushinteger(L, host->shards ? host->shards[number] : 0);
+    return 2;
+}
+
+/* Lets time pass; others run meanwhile.
+ * @function stoa.sleep
+ * @param seconds at most 86400
+ * @return true; waits
+ * @example stoa.sleep(0.5) */
+static int sleep_for(lua_State *L) {
+    double seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0 && seconds <= 86400, 1, "0 to 86400 seconds expected");
+    return task_sleep(L, (unsigned)(seconds * 1000) + 1);
+}
+
+struct spawn {
+    lua_State *L;
+    int len;
+};
+
+static int push_spawned(lua_State *L, void *owner) {
+    const struct spawn *spawn = owner;
+    luaL_checkstack(L, spawn->len, "too many arguments");
+    lua_xmove(spawn->L, L, spawn->len);
+    return spawn->len;
+}
+
+/* Runs a function as a task of its own: at once until it first waits, then beside the caller.
+ * @function stoa.spawn
+ * @param fn the function
+ * @param … its arguments
+ * @return true
+ * @error overloaded: too many tasks wait already
+ * @example stoa.spawn(function() stoa.sleep(5) socket:emit("later") end) */
+static int spawn(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    host_worker(L);
+    struct spawn spawned = {L, lua_gettop(L)};
+    struct task_start start = {.what = "spawn", .push = push_spawned, .owner = &spawned};
+    return task_start(host_of(L)->tasks, &start) ? bind_true(L) : bind_fail(L, "overloaded");
+}
+
+/* The time.
+ * @function stoa.now
+ * @return Unix seconds with a fraction
+ * @example local age = stoa.now() - started */
+static int now(lua_State *L) {
+    lua_pushnumber(L, (double)loop_wall_ms(host_of(L)->worker->loop) / 1000);
+    return 1;
+}
+
+/* A time as text, the way events carry it.
+ * @function stoa.iso
+ * @param seconds Unix seconds; now when absent
+ * @return "2026-01-31T12:00:00.000Z"
+ * @example socket:emit("clock", stoa.iso()) */
+static int iso(lua_State *L) {
+    double seconds = luaL_optnumber(L, 1, (double)loop_wall_ms(host_of(L)->worker->loop) / 1000);
+    luaL_argcheck(L, seconds >= 0 && seconds < 253402300800.0, 1, "a year up to 9999 expected");
+    uint64_t ms = (uint64_t)(seconds * 1000 + 0.5);
+    time_t whole = (time_t)(ms / 1000);
+    struct tm parts;
+    char text[40], out[48];
+    gmtime_r(&whole, &parts);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(out, sizeof out, "%s.%03uZ", text, (unsigned)(ms % 1000));
+    lua_pushstring(L, out);
+    return 1;
+}
+
+/* To every socket of every namespace of this worker.
+ * @function stoa.broadcast
+ * @param event the name
+ * @param … the arguments
+ * @return true
+ * @example stoa.broadcast("server:maintenance", {action = "prepare_reconnect", reconnectDelay = 5000}) */
+static int broadcast(lua_State *L) {
+    struct worker *worker = host_worker(L);
+    luaL_checkstring(L, 1);
+    bind_json(L, 1, lua_gettop(L), 0);
+    struct buffer args = bind_take(L);
+    hub_broadcast(worker->hub, buffer_slice(&args));
+    bind_release(vm_of(L), &args);
+    return bind_true(L);
+}
+
+/* How busy this worker is.
+ * @function stoa.stats
+ * @return {sessions, queued_bytes, events_waiting, appends_pending, tasks, draining}
+ * @example if stoa.stats().appends_pending > 5000 then return nil, "overload" end */
+static int stats(lua_State *L) {
+    struct worker *worker = host_worker(L);
+    const struct {
+        const char *name;
+        double value;
+    } rows[] = {{"sessions", (double)hub_sessions(worker->hub)},
+                {"queued_bytes", (double)hub_queued_bytes(worker->hub)},
+                {"events_waiting", (double)hub_events_waiting(worker->hub)},
+                {"appends_pending", channel_log_pending(worker->log)},
+                {"tasks", tasks_len(host_of(L)->tasks)}};
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        lua_pushnumber(L, rows[i].value);
+        lua_setfield(L, -2, rows[i].name);
+    }
+    lua_pushboolean(L, worker->draining);
+    lua_setfield(L, -2, "draining");
+    return 1;
+}
+
+/* ---- */
+
+static void push_namespace(lua_State *L, const char *name) {
+    static const luaL_Reg functions[] = {{"on", on}, {"hook", hook}, {NULL, NULL}};
+    for (const luaL_Reg *function = functions; function->name; function++) {
+        lua_pushstring(L, name);
+        lua_pushcclosure(L, function->func, 1);
+        lua_setfield(L, -2, function->name);
+    }
+    bind_namespace_rooms(L, name);
+}
+
+/* Asks the hooks of a point, from a script.
+ * @function stoa.ask
+ * @param point "admit", "join", "leave", "send", "upload"
+ * @param … what they are asked about
+ * @return what the last one returned; true when nobody is registered; waits if a hook does
+ * @error the first refusal: nil, word, detail
+ * @example local allowed, word = stoa.ask("join", socket, channel_id) */
+static void add_hooks(lua_State *L) {
+    lua_pushcfunction(L, find_hooks);
+    sandbox_run_embedded(L, "hooks", 1);
+    lua_getfield(L, -1, "ask");
+    lua_setfield(L, LUA_REGISTRYINDEX, "stoa.ask");
+    lua_getfield(L, -1, "authenticate");
+    lua_setfield(L, LUA_REGISTRYINDEX, "stoa.authenticate");
+    lua_getfield(L, -1, "ask_point");
+    lua_setfield(L, -3, "ask");
+    lua_pop(L, 1);
+}
+
+void bind_stoa(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"of", of},         {"engine", engine}, {"route", route},         {"every", every}, {"selftest", selftest},
+        {"shards", shards}, {"bucket", bucket}, {"sleep", sleep_for},     {"spawn", spawn}, {"now", now},
+        {"iso", iso},       {"stats", stats},   {"broadcast", broadcast}, {NULL, NULL}};
+    struct buffer *scratch = &vm_of(L)->out;
+    const struct host *host = host_of(L);
+    luaL_register(L, NULL, functions);
+    push_namespace(L, "/");
+    add_hooks(L);
+    buffer_clear(scratch);
+    value_write_json(host->config->tree, scratch);
+    json_push(L, buffer_slice(scratch), NULL, 0);
+    lua_setfield(L, -2, "config");
+    lua_pushstring(L, STOA_VERSION);
+    lua_setfield(L, -2, "version");
+    lua_pushinteger(L, (lua_Integer)host->generation);
+    lua_setfield(L, -2, "generation");
+}

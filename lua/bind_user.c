@@ -1,0 +1,259 @@
+/* Users: stoa.user(id) is a name. */
+#include <lauxlib.h>
+#include <stdio.h>
+
+#include "channel/presence.h"
+#include "lua/bind.h"
+#include "lua/types.h"
+#include "server/worker.h"
+#include "session/hub.h"
+#include "session/socket.h"
+#include "store/store.h"
+#include "wire/json.h"
+
+static const char USER[] = "stoa.user";
+enum { ID_MAX = 64, USERS_MAX = 1000 };
+
+struct user_name {
+    unsigned len; /* 0: malformed */
+    char id[ID_MAX];
+};
+
+static struct slice id_at(lua_State *L, int index) {
+    const struct user_name *name = types_check(L, index, USER);
+    return (struct slice){name->id, name->len};
+}
+
+static int submit(lua_State *L, int op, bind_push *push, struct slice name, struct slice text) {
+    struct slice id = id_at(L, 1);
+    if (id.len == 0) return bind_fail(L, "bad_request");
+    struct store_request *request = bind_request(L, op, push);
+    BIND_COPY(request, user_id, id);
+    BIND_COPY(request, name, name);
+    BIND_COPY(request, text, text);
+    return bind_submit(L, &request);
+}
+
+static int push_first(lua_State *L, struct store_request *request) {
+    struct json_walk walk;
+    struct slice item;
+    json_walk_init(&walk, buffer_slice(&request->json));
+    if (!json_walk_item(&walk, &item)) return bind_fail(L, "not_found");
+    json_push(L, item, NULL, 0);
+    return 1;
+}
+
+/* What the store knows of the user.
+ * @function user:get
+ * @return {userId, name, avatar?, lastSeen?}; waits
+ * @error bad_request, not_found, unavailable
+ * @example local profile = stoa.user("alice"):get() */
+static int get(lua_State *L) {
+    char text[ID_MAX + 8];
+    struct slice id = id_at(L, 1);
+    int len = snprintf(text, sizeof text, "[\"%.*s\"]", SLICE_ARG(id));
+    return submit(L, STORE_USERS, push_first, SLICE_NONE, (struct slice){text, (size_t)len});
+}
+
+/* Creates the user or changes him.
+ * @function user:put
+ * @param what {name?, avatar?}
+ * @return true; waits
+ * @error bad_request, unavailable
+ * @example stoa.user("alice"):put{name = "Alice"} */
+static int put(lua_State *L) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    return submit(L, STORE_USER_PUT, bind_push_true, bind_field(L, 2, "name"), bind_field(L, 2, "avatar"));
+}
+
+/* The user was seen now.
+ * @function user:seen
+ * @return true; waits
+ * @error bad_request, not_found, unavailable
+ * @example stoa.user(socket.user.id):seen() */
+static int seen(lua_State *L) {
+    return submit(L, STORE_USER_SEEN, bind_push_true, SLICE_NONE, SLICE_NONE);
+}
+
+/* The channels that he is a member of.
+ * @function user:channels
+ * @return raw: [{channelId, name, visibility, seq, epoch, readSeq, unread}…]; waits
+ * @error bad_request, unavailable
+ * @example return {ok = true, channels = stoa.user(socket.user.id):channels()} */
+static int channels(lua_State *L) {
+    return submit(L, STORE_USER_CHANNELS, bind_push_raw, SLICE_NONE, SLICE_NONE);
+}
+
+/* Closes his connections on this worker; his clients come back unless they are refused.
+ * @function user:disconnect
+ * @return how many
+ * @error bad_request
+ * @example stoa.user(request.params.user):disconnect() */
+static int disconnect(lua_State *L) {
+    struct slice id = id_at(L, 1);
+    if (id.len == 0) return bind_fail(L, "bad_request");
+    lua_pushinteger(L, (lua_Integer)hub_close_user(host_worker(L)->hub, id, CLOSE_FORCED));
+    return 1;
+}
+
+/* His open connections.
+ * @function user:connections
+ * @return how many
+ * @error bad_request
+ * @example if stoa.user(user.id):connections() >= 5 then return nil, "too_many_connections" end */
+static int connections(lua_State *L) {
+    struct slice id = id_at(L, 1);
+    if (id.len == 0) return bind_fail(L, "bad_request");
+    lua_pushinteger(L, (lua_Integer)hub_user_sessions(host_worker(L)->hub, id));
+    return 1;
+}
+
+/* Whether he is online, and what he says of it.
+ * @function user:presence
+ * @return {userId, status, statusMessage?, lastSeen?}
+ * @error bad_request
+ * @example local status = stoa.user("alice"):presence().status */
+static int presence(lua_State *L) {
+    struct slice id = id_at(L, 1);
+    if (id.len == 0) return bind_fail(L, "bad_request");
+    struct buffer *out = &vm_of(L)->out;
+    buffer_clear(out);
+    presence_write_user(host_worker(L)->presence, id, out);
+    json_push(L, buffer_slice(out), NULL, 0);
+    return 1;
+}
+
+struct sending {
+    struct slice args;
+    const struct json_out *json;
+    unsigned sent;
+};
+
+static void send_to(void *owner, struct socket *socket) {
+    struct sending *sending = owner;
+    sending->sent +=
+        socket_emit(socket, sending->args, sending->json->attachments, sending->json->attachments_len, PACKET_MESSAGE);
+}
+
+/* Sends an event to all his sockets on this worker.
+ * @function user:emit
+ * @param event the name
+ * @param … the arguments
+ * @return how many sockets
+ * @error bad_request
+ * @example stoa.user("alice"):emit("mention", {channelId = channel.id}) */
+static int emit(lua_State *L) {
+    struct slice id = id_at(L, 1);
+    struct worker *worker = host_worker(L);
+    bind_check_event(L, 2);
+    struct json_out json = bind_json(L, 2, lua_gettop(L), JSON_ATTACHMENTS_MAX);
+    if (id.len == 0) return bind_fail(L, "bad_request");
+    struct buffer args = bind_take(L);
+    struct sending sending = {buffer_slice(&args), &json, 0};
+    hub_each_of_user(worker->hub, id, send_to, &sending);
+    bind_release(vm_of(L), &args);
+    lua_pushinteger(L, (lua_Integer)sending.sent);
+    return 1;
+}
+
+static void add_id(void *owner, struct socket *socket) {
+    struct buffer *ids = owner;
+    buffer_append_slice(ids, socket_id(socket));
+    buffer_append_char(ids, '\n');
+}
+
+/* His sockets on this worker.
+ * @function user:sockets
+ * @return a list of sockets
+ * @error bad_request
+ * @example for _, socket in ipairs(stoa.user("alice"):sockets()) do socket:leave("lobby") end */
+static int sockets(lua_State *L) {
+    struct slice id = id_at(L, 1);
+    struct worker *worker = host_worker(L);
+    struct buffer *ids = &vm_of(L)->out;
+    int count = 0;
+    if (id.len == 0) return bind_fail(L, "bad_request");
+    buffer_clear(ids);
+    hub_each_of_user(worker->hub, id, add_id, ids);
+    lua_newtable(L);
+    types_mark_array(L);
+    for (size_t at = 0; at < ids->len;) {
+        size_t len = (size_t)((char *)memchr(ids->ptr + at, '\n', ids->len - at) - (ids->ptr + at));
+        struct socket *socket = hub_find(worker->hub, (struct slice){ids->ptr + at, len});
+        at += len + 1;
+        if (!socket) continue;
+        socket_push(L, socket);
+        lua_rawseti(L, -2, ++count);
+    }
+    return 1;
+}
+
+/* Users by their ids, at most 1000.
+ * @function stoa.users
+ * @param ids a list
+ * @return raw: [{userId, name, avatar?, lastSeen?}…] of those that are known; waits
+ * @error bad_request, unavailable
+ * @example return {ok = true, users = stoa.users(request.userIds)} */
+static int users(lua_State *L) {
+    struct buffer *out = &vm_of(L)->out;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t len = lua_objlen(L, 1);
+    if (len > USERS_MAX) return bind_fail(L, "bad_request");
+    buffer_clear(out);
+    buffer_append_char(out, '[');
+    for (size_t i = 1; i <= len; i++) {
+        lua_rawgeti(L, 1, (int)i);
+        if (lua_type(L, -1) != LUA_TSTRING || !bind_is_id(bind_text(L, -1))) return bind_fail(L, "bad_request");
+        if (i > 1) buffer_append_char(out, ',');
+        json_write_string(out, bind_text(L, -1));
+        lua_pop(L, 1);
+    }
+    buffer_append_char(out, ']');
+    struct store_request *request = bind_request(L, STORE_USERS, bind_push_raw);
+    BIND_COPY(request, text, buffer_slice(out));
+    return bind_submit(L, &request);
+}
+
+static int user_index(lua_State *L) {
+    struct slice id = id_at(L, 1), key = bind_text(L, 2);
+    if (slice_is(key, "id")) {
+        lua_pushlstring(L, id.ptr, id.len);
+    } else if (slice_is(key, "valid")) {
+        lua_pushboolean(L, id.len > 0);
+    } else {
+        lua_pushvalue(L, 2);
+        lua_rawget(L, lua_upvalueindex(1));
+    }
+    return 1;
+}
+
+/* A user by his id. Fields: id, valid. With a malformed id its calls return bad_request.
+ * @function stoa.user
+ * @param id 1 to 64 of A-Za-z0-9_.:-
+ * @return the user
+ * @example local alice = stoa.user("alice") */
+static int user(lua_State *L) {
+    struct slice id = SLICE_NONE;
+    if (lua_type(L, 1) == LUA_TSTRING) id = bind_text(L, 1);
+    struct user_name *name = types_new(L, USER, sizeof *name);
+    if (!bind_is_id(id)) return 1;
+    name->len = (unsigned)id.len;
+    memcpy(name->id, id.ptr, id.len);
+    return 1;
+}
+
+void bind_user(lua_State *L) {
+    static const luaL_Reg methods[] = {{"get", get},
+                                       {"put", put},
+                                       {"seen", seen},
+                                       {"channels", channels},
+                                       {"disconnect", disconnect},
+                                       {"connections", connections},
+                                       {"presence", presence},
+                                       {"emit", emit},
+                                       {"sockets", sockets},
+                                       {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"user", user}, {"users", users}, {NULL, NULL}};
+    types_class(L, USER, methods, user_index, NULL);
+    luaL_register(L, NULL, functions);
+}

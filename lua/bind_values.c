@@ -1,0 +1,130 @@
+/* stoa.null, array, binary, raw and stoa.json. */
+#include <lauxlib.h>
+
+#include "lua/bind.h"
+#include "lua/sandbox.h"
+#include "lua/types.h"
+#include "wire/json.h"
+
+int luaopen_cjson(lua_State *L);
+
+enum { STEP_BYTES = 8 };
+
+/* Marks a table as an array, so that it stays one when it is empty.
+ * @function stoa.array
+ * @param table a list; a new one when absent
+ * @return the table
+ * @example return {ok = true, channels = stoa.array{}} */
+static int array(lua_State *L) {
+    if (lua_isnoneornil(L, 1)) {
+        lua_settop(L, 0);
+        lua_newtable(L);
+    }
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    if (types_is_array(L, 1)) return 1;
+    luaL_argcheck(L, !luaL_getmetafield(L, 1, "__metatable"), 1, "this table is read-only");
+    types_mark_array(L);
+    return 1;
+}
+
+/* Is it a table that was marked as an array (all of a client's are)?
+ * @function stoa.is_array
+ * @param value anything
+ * @return true or false
+ * @example if not stoa.is_array(ids) then return nil, "bad_request" end */
+static int is_array(lua_State *L) {
+    lua_pushboolean(L, types_is_array(L, 1));
+    return 1;
+}
+
+/* Bytes, which travel as a binary attachment. tostring(b) gives them back, #b their number.
+ * @function stoa.binary
+ * @param bytes a string
+ * @return a binary value
+ * @example socket:emit("picture", stoa.binary(bytes)) */
+static int binary(lua_State *L) {
+    types_push_binary(L, bind_text(L, 1));
+    return 1;
+}
+
+/* Is it a binary value?
+ * @function stoa.is_binary
+ * @param value anything
+ * @return true or false
+ * @example if stoa.is_binary(content) then return nil, "bad_request" end */
+static int is_binary(lua_State *L) {
+    struct slice bytes;
+    lua_pushboolean(L, types_binary(L, 1, &bytes));
+    return 1;
+}
+
+/* JSON that is spliced in as it is, without being decoded. tostring(r) gives it back, r:decode() the value.
+ * @function stoa.raw
+ * @param json a string
+ * @return a raw value
+ * @error bad_json
+ * @example return {ok = true, messages = stoa.raw(json)} */
+static int raw(lua_State *L) {
+    struct slice json = bind_text(L, 1);
+    vm_charge(L, json.len / STEP_BYTES + 1);
+    if (!json_valid(json)) return bind_fail(L, "bad_json");
+    types_push_raw(L, json);
+    return 1;
+}
+
+/* Is it a raw value?
+ * @function stoa.is_raw
+ * @param value anything
+ * @return true or false
+ * @example if stoa.is_raw(events) then events = events:decode() end */
+static int is_raw(lua_State *L) {
+    struct slice json;
+    lua_pushboolean(L, types_raw(L, 1, &json));
+    return 1;
+}
+
+/* JSON of a value, with the shapes of events: arrays, stoa.null, raw.
+ * @function stoa.json.encode
+ * @param value anything but functions, binaries and cycles
+ * @return a string
+ * @error bad_value
+ * @example local text = stoa.json.encode{users = stoa.array{}} */
+static int encode(lua_State *L) {
+    struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
+    luaL_checkany(L, 1);
+    buffer_clear(json.out);
+    if (!json_pull(L, 1, &json)) return bind_fail(L, "bad_value");
+    vm_charge(L, json.out->len / STEP_BYTES + 1);
+    lua_pushlstring(L, json.out->ptr, json.out->len);
+    return 1;
+}
+
+/* The value of a JSON text: arrays stay arrays, null is stoa.null, integers beyond 2^53 are strings.
+ * @function stoa.json.decode
+ * @param text a string
+ * @return the value
+ * @error bad_json
+ * @example local body, word = stoa.json.decode(request.body) */
+static int decode(lua_State *L) {
+    struct slice json = bind_text(L, 1);
+    vm_charge(L, json.len / STEP_BYTES + 1);
+    if (!json_valid(json)) return bind_fail(L, "bad_json");
+    json_push(L, json, NULL, 0);
+    return 1;
+}
+
+void bind_values(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"array", array}, {"is_array", is_array}, {"binary", binary}, {"is_binary", is_binary},
+        {"raw", raw},     {"is_raw", is_raw},     {NULL, NULL}};
+    static const luaL_Reg json_functions[] = {{"encode", encode}, {"decode", decode}, {NULL, NULL}};
+    luaL_register(L, NULL, functions);
+    bind_library(L, "json", json_functions);
+    types_push_null(L);
+    lua_setfield(L, -2, "null");
+    lua_pushcfunction(L, luaopen_cjson);
+    lua_call(L, 0, 1);
+    types_freeze(L);
+    sandbox_provide(L, "cjson");
+}
