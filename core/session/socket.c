@@ -362,7 +362,8 @@ void socket_detach(struct socket *socket) {
     if (session) {
         dispatch_forget_socket(session, socket);
         list_remove(&socket->link);
-        if (--session->sockets_len == 0 && session->state == SESSION_OPEN) {
+        bool last = --session->sockets_len == 0 && session->state == SESSION_OPEN;
+        if (last && !session->timing.due_ms[DEADLINE_CONNECT]) {
             session_deadline_set(session, DEADLINE_CONNECT, session->hub->settings.connect_timeout_ms);
         }
     }
