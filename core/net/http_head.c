@@ -92,6 +92,10 @@ void http_head_read(struct http_exchange *exchange) {
         buffer_append(&exchange->headers, known[i].name, strlen(known[i].name) + 1);
         buffer_append(&exchange->headers, value, strlen(value) + 1);
     }
+    char connection[64];
+    if (lws_hdr_copy(wsi, connection, sizeof connection, WSI_TOKEN_CONNECTION) > 0) {
+        exchange->close = strcasestr(connection, "close") != NULL;
+    }
 }
 
 struct slice http_head_find(const struct buffer *headers, const char *name) {
