@@ -6,7 +6,6 @@ local protocol = require "protocol"
 local access = {}
 
 local development = stoa.config.auth.mode == "development"
-local ALL = 100000 -- users of a channel, more than any has
 local creating = {} -- ids of channels that are being created
 
 -- A token may name channels: "course-7", or all that begin alike: "course-*".
@@ -124,11 +123,11 @@ function access.set_role(channel_id, user_id, role, actor)
 end
 
 -- Ends what a user's sockets follow of a channel, and tells them.
-local function show_out(channel_id, user_id, reason)
+local function show_out(channel_id, user_id, news)
     local channel = stoa.channel(channel_id)
     for _, socket in ipairs(stoa.user(user_id):sockets()) do
         channel:unfollow(socket)
-        socket:emit("channel:left", { channelId = channel_id, userId = user_id, reason = reason })
+        socket:emit("channel:left", news)
     end
 end
 
@@ -137,27 +136,19 @@ function access.remove_member(channel_id, user_id, actor)
     local done, word = stoa.channel(channel_id):remove_member(user_id)
     cache.forget_member(channel_id, user_id)
     if not done then return nil, word end
-    show_out(channel_id, user_id, "removed")
-    stoa.channel(channel_id):emit("channel:left", { channelId = channel_id, userId = user_id, reason = "removed" })
+    local news = { channelId = channel_id, userId = user_id, reason = "removed" }
+    show_out(channel_id, user_id, news)
+    stoa.channel(channel_id):emit("channel:left", news)
     access.audit("member.remove", actor, channel_id, { userId = user_id })
     return true
 end
 
--- Shows out who may not see a channel that has become private.
-local function close_doors(channel_id)
-    for _, present in ipairs(stoa.channel(channel_id):online(ALL):decode()) do
-        local _, socket = next(stoa.user(present.userId):sockets())
-        if socket and not access.may_see(socket.user, channel_id) then show_out(channel_id, present.userId, "private") end
-    end
-end
-
--- Creates or changes a channel: {name?, visibility?}.
+-- Creates or changes a channel: {name?, visibility?}. Whoever followed it while it was public is a member, and stays.
 function access.put_channel(channel_id, changes, actor)
     local channel, word = stoa.channel(channel_id):put(changes)
     cache.channels:remove(channel_id)
     if not channel then return nil, word end
     access.audit("channel.put", actor, channel_id, changes)
-    if changes.visibility == "private" then close_doors(channel_id) end
     return channel
 end
 

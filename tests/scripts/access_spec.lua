@@ -1,0 +1,116 @@
+local support = require "tests.scripts.support"
+local api, client, code, join, send = support.api, support.client, support.code, support.join, support.send
+
+describe("a private channel", function()
+    local world, alice, mallory
+
+    before_each(function()
+        world = support.world()
+        assert.equal(200, (api(world, "PUT", "/api/channels/board", { name = "The board", visibility = "private" })))
+        api(world, "PUT", "/api/channels/board/members/alice", { role = "member" })
+        alice, mallory = client(world, "alice"), client(world, "mallory")
+    end)
+    after_each(function() world:close() end)
+
+    it("lets members in", function()
+        assert.equal(1, join(alice, "board").members)
+        assert.equal("ok", code(send(alice, "board", "hello")))
+    end)
+
+    it("answers others as if it did not exist", function()
+        for event, arguments in pairs {
+            ["channel:members"] = {}, ["history:get"] = {}, ["thread:get"] = { threadId = "x" },
+            ["read:mark"] = { seq = 1 },
+        } do
+            arguments.channelId = "board"
+            local hidden = mallory:emit(event, arguments)
+            arguments.channelId = "nowhere"
+            local missing = mallory:emit(event, arguments)
+            assert.equal("forbidden", code(hidden))
+            assert.same(missing, hidden)
+        end
+        assert.equal("forbidden", code(mallory:emit("channel:join", { channelId = "board" })))
+        assert.equal("forbidden", code(send(mallory, "board", "let me in")))
+        assert.equal("forbidden", code(mallory:emit("typing", { channelId = "board", typing = true })))
+    end)
+
+    it("shows out who is removed, at once and with a cursor too", function()
+        api(world, "PUT", "/api/channels/board/members/mallory", { role = "member" })
+        local ack = join(mallory, "board")
+        join(alice, "board")
+        assert.equal(200, (api(world, "DELETE", "/api/channels/board/members/mallory")))
+        local left = support.eventually(world, 1, function() return mallory:events("channel:left")[1] end)
+        assert.equal("board", left[2].channelId)
+        assert.equal("mallory", left[2].userId)
+        send(alice, "board", "between us")
+        assert.equal(0, #mallory:events("message:new"))
+        local since = { seq = ack.seq, epoch = ack.epoch }
+        assert.equal("forbidden", code(mallory:emit("channel:join", { channelId = "board", since = since })))
+        local answer = mallory:emit("sync", { channels = { board = since } })
+        assert.equal("forbidden", answer.channels.board.error.code)
+        assert.equal("forbidden", code(mallory:emit("history:get", { channelId = "board" })))
+    end)
+
+    it("knows a new member at once, also one it has just refused", function()
+        assert.equal("forbidden", code(mallory:emit("channel:join", { channelId = "board" })))
+        api(world, "PUT", "/api/channels/board/members/mallory", {})
+        assert.equal("channel:joined", mallory:events("channel:joined")[1][1])
+        join(mallory, "board")
+    end)
+
+    it("does not come back to one who was removed while away", function()
+        api(world, "PUT", "/api/channels/board/members/mallory", {})
+        join(mallory, "board")
+        join(alice, "board")
+        mallory:drop()
+        api(world, "DELETE", "/api/channels/board/members/mallory")
+        mallory:reconnect()
+        send(alice, "board", "between us")
+        assert.equal(0, #mallory:events("message:new"))
+    end)
+
+    it("keeps those who joined it while it was public", function()
+        api(world, "PUT", "/api/channels/park", { visibility = "public" })
+        join(mallory, "park")
+        api(world, "PUT", "/api/channels/park", { visibility = "private" })
+        assert.equal("ok", code(send(mallory, "park", "still here")))
+        assert.equal("forbidden", code(alice:emit("channel:join", { channelId = "park" })))
+    end)
+end)
+
+describe("a token's claim", function()
+    local world
+
+    setup(function()
+        world = support.world({ auth = { mode = "jwt", secret = support.SECRET } }, { "tests/scripts/tools.lua" })
+        for _, id in ipairs { "course-1", "course-2", "staff" } do
+            api(world, "PUT", "/api/channels/" .. id, { visibility = "private" })
+        end
+    end)
+    teardown(function() world:close() end)
+
+    local function connect(name, channels)
+        local claims = { sub = name, exp = 4102444800, channels = channels }
+        local _, body = world:http("POST", "/tools/sign", { claims = claims, secret = support.SECRET })
+        return assert(world:connect { auth = { token = body.token } })
+    end
+
+    it("lets join the channels it names, and makes no member", function()
+        local alice = connect("alice", { "course-1" })
+        join(alice, "course-1")
+        assert.equal("forbidden", code(alice:emit("channel:join", { channelId = "course-2" })))
+        assert.equal(0, #alice:emit("channel:list").channels)
+    end)
+
+    it("may name all that begin alike", function()
+        local bob = connect("bob", { "course-*" })
+        join(bob, "course-1")
+        join(bob, "course-2")
+        assert.equal("forbidden", code(bob:emit("channel:join", { channelId = "staff" })))
+    end)
+
+    it("creates nothing", function()
+        local carol = connect("carol", { "*" })
+        assert.equal("forbidden", code(carol:emit("channel:join", { channelId = "nowhere" })))
+    end)
+end)

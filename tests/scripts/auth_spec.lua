@@ -1,0 +1,167 @@
+local support = require "tests.scripts.support"
+local api, code, join = support.api, support.code, support.join
+
+local FOREVER = 4102444800 -- 2100
+
+describe("development mode", function()
+    local world
+
+    setup(function() world = support.world() end)
+    teardown(function() world:close() end)
+
+    it("believes who says a name", function()
+        assert.is_truthy(world:connect { auth = { user = "alice" } })
+    end)
+
+    it("refuses names that are none", function()
+        for _, auth in ipairs { {}, { user = "" }, { user = "a b" }, { user = ("x"):rep(65) }, { user = 7 }, { user = "a\nb" } } do
+            local client, refusal = world:connect { auth = auth }
+            assert.is_nil(client)
+            assert.equal("unauthorized", refusal[2].code)
+        end
+    end)
+end)
+
+describe("a token", function()
+    local world
+
+    before_each(function()
+        world = support.world({ auth = { mode = "jwt", secret = support.SECRET, issuer = "school" } }, { "tests/scripts/tools.lua" })
+    end)
+    after_each(function() world:close() end)
+
+    local function sign(claims, secret)
+        claims.iss = claims.iss or "school"
+        local _, body = world:http("POST", "/tools/sign", { claims = claims, secret = secret or support.SECRET })
+        return body.token
+    end
+
+    local function refused(token)
+        local client, refusal = world:connect { auth = { token = token } }
+        assert.is_nil(client)
+        assert.equal("unauthorized", refusal[2].code)
+    end
+
+    it("says who it is", function()
+        local alice = assert(world:connect { auth = { token = sign { sub = "alice", name = "Alice", exp = FOREVER } } })
+        world:advance(0.1)
+        assert.equal("Alice", alice:emit("user:get", { userIds = { "alice" } }).users[1].name)
+    end)
+
+    it("may come in the query, where auth has none", function()
+        assert.is_truthy(world:connect { query = { token = sign { sub = "alice", exp = FOREVER } } })
+    end)
+
+    it("is worth more than what auth.user says", function()
+        local client, refusal = world:connect { auth = { user = "alice" } }
+        assert.is_nil(client)
+        assert.equal("unauthorized", refusal[2].code)
+    end)
+
+    it("that is not ours is refused", function()
+        refused(nil)
+        refused("")
+        refused("x.y.z")
+        refused(("x"):rep(5000))
+        refused(sign({ sub = "alice", exp = FOREVER }, ("another-"):rep(5)))
+        refused(sign { sub = "alice", exp = FOREVER, iss = "elsewhere" })
+        refused(sign { sub = "alice", exp = 1 })
+        refused(sign { sub = "alice", exp = FOREVER, nbf = FOREVER })
+    end)
+
+    it("without an end, or with a strange one, is refused", function()
+        refused(sign { sub = "alice" })
+        refused(sign { sub = "alice", exp = "4102444800" })
+        refused(sign { sub = "alice", exp = 1e308 })
+    end)
+
+    it("of nobody is refused", function()
+        refused(sign { exp = FOREVER })
+        refused(sign { sub = "a b", exp = FOREVER })
+        refused(sign { sub = 7, exp = FOREVER })
+    end)
+
+    it("with another algorithm than ours is refused (row 74)", function()
+        local claims = sign({ sub = "alice", exp = FOREVER }):match("^[^.]+%.([^.]+)")
+        refused("eyJhbGciOiJub25lIn0." .. claims .. ".")
+        refused("eyJhbGciOiJuT25FIn0." .. claims .. ".")
+        refused("eyJhbGciOiJSUzI1NiJ9." .. claims .. ".AAAA")
+    end)
+
+    it("ends the connection when it ends (row 80)", function()
+        local now = assert(tonumber((select(2, world:http("GET", "/tools/now")))))
+        local alice = assert(world:connect { auth = { token = sign { sub = "alice", exp = math.floor(now) + 60 } } })
+        world:advance(59)
+        assert.is_true(alice.connected)
+        world:advance(3)
+        assert.is_false(alice.connected)
+    end)
+
+    it("is guessed so often from an address, then not even looked at (row 82)", function()
+        local token = sign { sub = "alice", exp = FOREVER }
+        for _ = 1, 100 do refused("x.y.z") end
+        local client, refusal = world:connect { auth = { token = token } }
+        assert.is_nil(client)
+        assert.equal("rate_limited", refusal[2].code)
+        assert.is_true(refusal[2].retryAfter > 0)
+        world:advance(60)
+        assert.is_truthy(world:connect { auth = { token = token } })
+    end)
+end)
+
+describe("a short secret", function()
+    it("refuses to start (row 83)", function()
+        local started, message = pcall(support.world, { auth = { mode = "jwt", secret = "short" } })
+        if started then message:close() end
+        assert.is_false(started)
+    end)
+end)
+
+describe("a session", function()
+    local world
+
+    before_each(function() world = support.world { auth = { mode = "session" } } end)
+    after_each(function() world:close() end)
+
+    local function create(user_id, ttl_s)
+        local status, body = api(world, "POST", "/api/sessions", { userId = user_id, ttlSeconds = ttl_s })
+        assert.equal(200, status)
+        return body.token
+    end
+
+    it("lets in as its user", function()
+        local alice = assert(world:connect { auth = { token = create("alice", 600) } })
+        api(world, "PUT", "/api/channels/lobby", { visibility = "public" })
+        join(alice, "lobby")
+        assert.equal("alice", alice:emit("channel:members", { channelId = "lobby" }).members[1].userId)
+    end)
+
+    it("that nobody made does not", function()
+        local client, refusal = world:connect { auth = { token = "guessed" } }
+        assert.is_nil(client)
+        assert.equal("unauthorized", refusal[2].code)
+    end)
+
+    it("ends connections with it within 5 s, and only its own (row 80)", function()
+        local token, other = create("alice", 600), create("alice", 600)
+        local alice = assert(world:connect { auth = { token = token } })
+        local elsewhere = assert(world:connect { auth = { token = other } })
+        assert.equal(200, (api(world, "DELETE", "/api/sessions/" .. token)))
+        world:advance(5)
+        assert.is_false(alice.connected)
+        assert.is_true(elsewhere.connected)
+        assert.is_nil((world:connect { auth = { token = token } }))
+        assert.equal(404, (api(world, "DELETE", "/api/sessions/" .. token)))
+    end)
+
+    it("ends when its time is over", function()
+        local alice = assert(world:connect { auth = { token = create("alice", 30) } })
+        world:advance(32)
+        assert.is_false(alice.connected)
+    end)
+
+    it("creates no channel by joining", function()
+        local alice = assert(world:connect { auth = { token = create("alice", 30) } })
+        assert.equal("forbidden", code(alice:emit("channel:join", { channelId = "nowhere" })))
+    end)
+end)

@@ -1,0 +1,164 @@
+local support = require "tests.scripts.support"
+local client, code, join, send = support.client, support.code, support.join, support.send
+
+describe("limits", function()
+    local world
+
+    local function open(limits, more)
+        world = support.world({ limits = limits }, more)
+        return world
+    end
+    after_each(function() world:close() end)
+
+    -- Sends until refused; how many passed, and the refusal.
+    local function flood(who, channel_id, most)
+        for i = 1, most do
+            local answer = send(who, channel_id, "message " .. i)
+            if not answer.ok then return i - 1, answer.error end
+        end
+        return most
+    end
+
+    it("let a user send as much as configured and say when to go on", function()
+        open { user_messages = { 5, 10 }, channel_messages = false }
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        local passed, refusal = flood(alice, "lobby", 10)
+        assert.equal(5, passed)
+        assert.equal("rate_limited", refusal.code)
+        assert.is_true(refusal.retryAfter > 0 and refusal.retryAfter <= 10)
+        world:advance(refusal.retryAfter + 0.01)
+        assert.equal("ok", code(send(alice, "lobby", "again")))
+    end)
+
+    it("never ban for ever, however often one tries (pitfall 11)", function()
+        open { user_messages = { 2, 60 }, channel_messages = false }
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        flood(alice, "lobby", 3)
+        for _ = 1, 20 do
+            local answer = send(alice, "lobby", "now?")
+            assert.equal("rate_limited", code(answer))
+            assert.is_true(answer.error.retryAfter > 0)
+        end
+        world:advance(60)
+        assert.equal(2, (flood(alice, "lobby", 3)))
+    end)
+
+    it("have no edge at which twice as much passes (pitfall 12)", function()
+        open { user_messages = { 10, 10 }, channel_messages = false }
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        world:advance(9.9)
+        local around_the_edge = flood(alice, "lobby", 20)
+        world:advance(0.2)
+        around_the_edge = around_the_edge + flood(alice, "lobby", 20)
+        assert.is_true(around_the_edge <= 11, around_the_edge)
+    end)
+
+    it("charge nobody when one of them refuses (pitfall 13)", function()
+        open { user_messages = { 5, 3600 }, channel_messages = { 3, 10 } }
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        join(alice, "attic")
+        assert.equal(3, (flood(alice, "lobby", 5)))
+        for _ = 1, 10 do assert.equal("rate_limited", code(send(alice, "lobby", "full"))) end
+        assert.equal(2, (flood(alice, "attic", 5))) -- five in all: the refused ones cost nothing
+    end)
+
+    it("of a channel hold for all its users together", function()
+        open { user_messages = false, channel_messages = { 3, 60 } }
+        local passed = 0
+        for _, name in ipairs { "alice", "bob" } do
+            local user = client(world, name)
+            join(user, "lobby")
+            passed = passed + flood(user, "lobby", 3)
+        end
+        assert.equal(3, passed)
+    end)
+
+    it("of a user hold for all his devices together", function()
+        open { user_messages = { 4, 60 }, channel_messages = false }
+        local phone, laptop = client(world, "alice"), client(world, "alice")
+        join(phone, "lobby")
+        join(laptop, "lobby")
+        assert.equal(4, flood(phone, "lobby", 3) + flood(laptop, "lobby", 3))
+    end)
+
+    it("that are false do not hold", function()
+        open { user_messages = false, channel_messages = false }
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        assert.equal(150, (flood(alice, "lobby", 150)))
+    end)
+
+    it("keep what was spent over a reload", function()
+        open { user_messages = { 5, 3600 }, channel_messages = false }
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        assert.equal(4, (flood(alice, "lobby", 4)))
+        assert(world:reload {})
+        assert.equal(1, (flood(alice, "lobby", 4)))
+    end)
+
+    it("end the socket of a flood that does not listen", function()
+        open { user_messages = { 1, 3600 }, channel_messages = false }
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        for _ = 1, 1100 do
+            if not alice:emit("message:send", support.message("lobby", "x")) then break end
+        end
+        assert.is_false(alice.connected)
+    end)
+
+    it("of connections turn away the sixth", function()
+        open { connects = false }
+        local held = {}
+        for i = 1, 5 do held[i] = client(world, "alice") end
+        local refused, refusal = world:connect { auth = { user = "alice" } }
+        assert.is_nil(refused)
+        assert.equal("too_many_connections", refusal[2].code)
+        held[3]:disconnect()
+        assert.is_truthy(world:connect { auth = { user = "alice" } })
+    end)
+
+    it("of connection attempts say when to come back", function()
+        open { connects = { 3, 60 }, connections_per_user = false }
+        for _ = 1, 3 do client(world, "alice"):disconnect() end
+        local refused, refusal = world:connect { auth = { user = "alice" } }
+        assert.is_nil(refused)
+        assert.equal("rate_limited", refusal[2].code)
+        assert.is_true(refusal[2].retryAfter > 0)
+        client(world, "bob")
+        world:advance(refusal[2].retryAfter + 0.01)
+        client(world, "alice")
+    end)
+
+    it("of a channel's users count users, not devices", function()
+        open { channel_users = 2 }
+        join(client(world, "alice"), "lobby")
+        join(client(world, "bob"), "lobby")
+        join(client(world, "alice"), "lobby")
+        local carol = client(world, "carol")
+        assert.equal("channel_full", code(carol:emit("channel:join", { channelId = "lobby" })))
+        join(carol, "attic")
+    end)
+
+    it("of uploads are asked before the hook", function()
+        open({ uploads = { 2, 60 } }, { "tests/scripts/uploads.lua" })
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        local wanted = { channelId = "lobby", name = "a.png", type = "image/png", bytes = 1000 }
+        assert.equal("https://files.example.org/a.png", alice:emit("upload:request", wanted).url)
+        assert.equal("ok", code(alice:emit("upload:request", wanted)))
+        assert.equal("rate_limited", code(alice:emit("upload:request", wanted)))
+    end)
+
+    it("let no upload through where nothing is said about where to", function()
+        open {}
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        local wanted = { channelId = "lobby", name = "a.png", type = "image/png", bytes = 1000 }
+        assert.equal("unavailable", code(alice:emit("upload:request", wanted)))
+    end)
+end)

@@ -1,0 +1,6 @@
+-- Says where files go, for limits_spec.lua.
+local stoa = require "stoa"
+
+stoa.hook("upload", function(_, arguments)
+    return { url = "https://files.example.org/" .. arguments.name }
+end)
