@@ -9,21 +9,34 @@
 
 enum { USERS_MAX = 1000 };
 
-static int note(lua_State *L, void (*change)(struct presence *, struct slice, struct slice)) {
-    struct socket *socket = socket_at(L, 1);
-    if (!socket) return bind_fail(L, "gone");
-    change(host_worker(L)->presence, socket_user_id(socket), socket_id(socket));
-    return bind_true(L);
+struct looking {
+    struct presence *presence;
+    struct socket *socket;
+};
+
+/* A socket that was recovered is still in its channels' rooms. */
+static void look_at(void *owner, struct slice room) {
+    const struct looking *looking = owner;
+    struct slice prefix = SLICE("channel:");
+    if (room.len <= prefix.len || memcmp(room.ptr, prefix.ptr, prefix.len) != 0) return;
+    presence_joined(looking->presence, slice_from(room, prefix.len), socket_user_id(looking->socket),
+                    socket_id(looking->socket));
 }
 
-/* The socket makes its user online. Call it from the hook connect.
+/* The socket makes its user online, also in the channels that it follows if it was recovered. Call it from the hook
+ * connect.
  * @function stoa.presence.connected
  * @param socket whose
  * @return true
  * @error gone
  * @example stoa.hook("connect", function(socket) stoa.presence.connected(socket) end) */
 static int connected(lua_State *L) {
-    return note(L, presence_connected);
+    struct socket *socket = socket_at(L, 1);
+    if (!socket) return bind_fail(L, "gone");
+    struct looking looking = {host_worker(L)->presence, socket};
+    presence_connected(looking.presence, socket_user_id(socket), socket_id(socket));
+    socket_each_room(socket, look_at, &looking);
+    return bind_true(L);
 }
 
 /* The socket ends. Call it from the hook disconnect; the user is offline after a grace.
@@ -33,7 +46,10 @@ static int connected(lua_State *L) {
  * @error gone
  * @example stoa.hook("disconnect", function(socket) stoa.presence.disconnected(socket) end) */
 static int disconnected(lua_State *L) {
-    return note(L, presence_disconnected);
+    struct socket *socket = socket_at(L, 1);
+    if (!socket) return bind_fail(L, "gone");
+    presence_disconnected(host_worker(L)->presence, socket_user_id(socket), socket_id(socket));
+    return bind_true(L);
 }
 
 /* What a user says of himself.
