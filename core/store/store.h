@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/list.h"
 
+struct block;
 struct loop;
 struct store;
 
@@ -83,7 +84,8 @@ struct store_request {
     void (*done)(struct store_request *request);
     void *owner;
     struct list link;
-    struct buffer arena;
+    struct block *arena; /* of store_request_copy */
+    size_t arena_bytes;
 };
 
 struct store_ops {
@@ -102,7 +104,7 @@ struct store {
 struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) MUST_CHECK;
 
 struct store_request *store_request_new(enum store_op op, void (*done)(struct store_request *request), void *owner);
-/* A copy of the bytes that lives as long as the request. NOTE: set all fields before or after, slices stay valid. */
+/* A copy of the bytes that lives as long as the request. */
 struct slice store_request_copy(struct store_request *request, struct slice bytes);
 /* Takes the request. */
 void store_submit(struct store *store, struct store_request **request);

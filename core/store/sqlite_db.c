@@ -1,0 +1,234 @@
+#include "store/sqlite_db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/ids.h"
+#include "store/powercut.h"
+
+enum { BUSY_MS = 2000, INSTANCE_LEN = 22, INCARNATION_LEN = 8 };
+
+static bool fail(struct sqlite_db *db, const char *path, const char *doing, struct error *error_r) {
+    int code = sqlite3_extended_errcode(db->handle) & 0xff;
+    const char *advice = "";
+    if (code == SQLITE_BUSY) advice = " (another server has it open)";
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+        advice = " (restore a backup, or save what can be read: sqlite3 FILE .recover)";
+    error_set(error_r, "%s: %s: %s%s", path, doing, db->handle ? sqlite3_errmsg(db->handle) : "out of memory", advice);
+    return false;
+}
+
+static bool execute(struct sqlite_db *db, const char *sql) {
+    return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+int64_t db_wall_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+sqlite3_stmt *db_query(struct sqlite_db *db, const char *sql) {
+    int i = 0;
+    while (i < DB_STATEMENTS_MAX && db->statements[i].sql && db->statements[i].sql != sql) i++;
+    if (i == DB_STATEMENTS_MAX) abort(); /* more literals than places: a bug */
+    if (!db->statements[i].sql) {
+        int code =
+            sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &db->statements[i].statement, NULL);
+        if (code != SQLITE_OK) return NULL;
+        db->statements[i].sql = sql;
+    }
+    sqlite3_reset(db->statements[i].statement);
+    sqlite3_clear_bindings(db->statements[i].statement);
+    return db->statements[i].statement;
+}
+
+void db_bind_text(sqlite3_stmt *statement, int index, struct slice text) {
+    if (text.len)
+        sqlite3_bind_text(statement, index, text.ptr, (int)text.len, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(statement, index);
+}
+
+void db_bind_integer(sqlite3_stmt *statement, int index, int64_t number) {
+    sqlite3_bind_int64(statement, index, number);
+}
+
+bool db_step(struct sqlite_db *db, sqlite3_stmt *statement) {
+    if (!statement) return false;
+    if (sqlite3_step(statement) == SQLITE_ROW) return true;
+    sqlite3_reset(statement);
+    return false;
+}
+
+enum store_status db_run(struct sqlite_db *db, sqlite3_stmt *statement) {
+    if (!statement) return db_status(db);
+    int code = sqlite3_step(statement);
+    enum store_status status = code == SQLITE_DONE || code == SQLITE_ROW ? STORE_OK : db_status(db);
+    sqlite3_reset(statement);
+    return status;
+}
+
+struct slice db_text(sqlite3_stmt *statement, int column) {
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    return (struct slice){text, (size_t)sqlite3_column_bytes(statement, column)};
+}
+
+enum store_status db_status(struct sqlite_db *db) {
+    switch (sqlite3_extended_errcode(db->handle) & 0xff) {
+        case SQLITE_OK:
+        case SQLITE_ROW:
+        case SQLITE_DONE:
+            return STORE_OK;
+        case SQLITE_FULL:
+        case SQLITE_IOERR:
+            return STORE_FULL;
+        case SQLITE_CONSTRAINT:
+        case SQLITE_TOOBIG:
+        case SQLITE_MISMATCH:
+            return STORE_BAD;
+        default:
+            return STORE_UNAVAILABLE;
+    }
+}
+
+static int64_t number_of(struct sqlite_db *db, const char *sql) {
+    sqlite3_stmt *statement;
+    int64_t number = -1;
+    if (sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL) != SQLITE_OK) return -1;
+    if (sqlite3_step(statement) == SQLITE_ROW) number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return number;
+}
+
+static bool migrate(struct sqlite_db *db, const char *path, struct error *error_r) {
+    int64_t version = number_of(db, "PRAGMA user_version"), known = 0;
+    while (sqlite_migrations[known]) known++;
+    if (version < 0) return fail(db, path, "cannot read the schema's version", error_r);
+    if (version > known) {
+        error_set(error_r, "%s: its schema (version %lld) is newer than this server (version %lld): upgrade the server",
+                  path, (long long)version, (long long)known);
+        return false;
+    }
+    for (; version < known; version++) {
+        char bump[64];
+        snprintf(bump, sizeof bump, "PRAGMA user_version = %lld", (long long)version + 1);
+        if (!execute(db, "BEGIN IMMEDIATE") || !execute(db, sqlite_migrations[version]) || !execute(db, bump) ||
+            !execute(db, "COMMIT"))
+            return fail(db, path, "cannot migrate the schema", error_r);
+    }
+    return true;
+}
+
+static bool check(struct sqlite_db *db, const char *path, struct error *error_r) {
+    sqlite3_stmt *statement;
+    bool good = false;
+    if (sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK)
+        return fail(db, path, "cannot be read", error_r);
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        const char *verdict = (const char *)sqlite3_column_text(statement, 0);
+        good = verdict && strcmp(verdict, "ok") == 0;
+        if (!good)
+            error_set(error_r, "%s: damaged: %s (restore a backup, or save what can be read: sqlite3 FILE .recover)",
+                      path, verdict ? verdict : "");
+    } else
+        fail(db, path, "cannot be checked", error_r);
+    sqlite3_finalize(statement);
+    return good;
+}
+
+/* The id beside the file tells whether it is the file that this server wrote last: a copy brought back from a backup is
+ * not, and may lack acknowledged numbers. */
+static bool same_instance(const char *beside, const char *instance) {
+    char text[INSTANCE_LEN + 1] = "";
+    int fd = open(beside, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t len = read(fd, text, INSTANCE_LEN);
+    close(fd);
+    return len == INSTANCE_LEN && strcmp(text, instance) == 0;
+}
+
+static bool write_instance(const char *beside, const char *instance) {
+    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    bool good = write(fd, instance, INSTANCE_LEN) == INSTANCE_LEN && fsync(fd) == 0;
+    return close(fd) == 0 && good;
+}
+
+static bool begin_epoch(struct sqlite_db *db, const char *path, struct error *error_r) {
+    char incarnation[INCARNATION_LEN + 1], sql[160];
+    uint32_t random;
+    char bytes[ID_SECRET_LEN + 1];
+    id_random(bytes, ID_SECRET_LEN);
+    memcpy(&random, bytes, sizeof random);
+    snprintf(incarnation, sizeof incarnation, "%08x", random);
+    snprintf(sql, sizeof sql, "INSERT INTO epochs SELECT coalesce(max(number), 0) + 1, '%s', %lld FROM epochs",
+             incarnation, (long long)db_wall_ms());
+    return execute(db, sql) || fail(db, path, "cannot begin an epoch", error_r);
+}
+
+static bool settle_epoch(struct sqlite_db *db, const char *path, struct error *error_r) {
+    char beside[4096], before[INSTANCE_LEN + 1] = "", now[INSTANCE_LEN + 1], sql[128];
+    bool on_disk = strcmp(path, ":memory:") != 0;
+    snprintf(beside, sizeof beside, "%s.instance", path);
+    execute(db, "CREATE TABLE IF NOT EXISTS instance (id TEXT NOT NULL)");
+    sqlite3_stmt *statement = db_query(db, "SELECT id FROM instance");
+    if (db_step(db, statement)) snprintf(before, sizeof before, "%.*s", SLICE_ARG(db_text(statement, 0)));
+    sqlite3_reset(statement);
+    bool fresh = number_of(db, "SELECT count(*) FROM epochs") == 0;
+    if ((fresh || (on_disk && !same_instance(beside, before))) && !begin_epoch(db, path, error_r)) return false;
+    id_random(now, INSTANCE_LEN);
+    snprintf(sql, sizeof sql, "DELETE FROM instance; INSERT INTO instance VALUES ('%s')", now);
+    if (!execute(db, "BEGIN") || !execute(db, sql) || !execute(db, "COMMIT"))
+        return fail(db, path, "cannot be written", error_r);
+    if (on_disk && !write_instance(beside, now)) {
+        error_set(error_r, "%s: cannot be written: %s", beside, strerror(errno));
+        return false;
+    }
+    statement = db_query(db, "SELECT number, incarnation FROM epochs ORDER BY number DESC LIMIT 1");
+    if (!db_step(db, statement)) return fail(db, path, "has no epoch", error_r);
+    db->epoch = sqlite3_column_int64(statement, 0);
+    snprintf(db->incarnation, sizeof db->incarnation, "%.*s", SLICE_ARG(db_text(statement, 1)));
+    snprintf(db->epoch_text, sizeof db->epoch_text, "%lld-%s", (long long)db->epoch, db->incarnation);
+    sqlite3_reset(statement);
+    return true;
+}
+
+void db_epoch_text(struct sqlite_db *db, int64_t number, char *out) {
+    if (number == db->epoch) {
+        memcpy(out, db->epoch_text, STORE_EPOCH_MAX);
+        return;
+    }
+    sqlite3_stmt *statement = db_query(db, "SELECT incarnation FROM epochs WHERE number = ?1");
+    db_bind_integer(statement, 1, number);
+    bool known = db_step(db, statement);
+    snprintf(out, STORE_EPOCH_MAX, "%lld-%.*s", (long long)number,
+             SLICE_ARG(known ? db_text(statement, 0) : SLICE("0")));
+    sqlite3_reset(statement);
+}
+
+bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) {
+    *db = (struct sqlite_db){0};
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(path, &db->handle, flags, powercut_vfs()) != SQLITE_OK)
+        return fail(db, path, "cannot be opened", error_r);
+    sqlite3_busy_timeout(db->handle, BUSY_MS);
+    /* One process, one connection: no shared memory, and whoever else opens the file is told. */
+    if (!execute(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL"))
+        return fail(db, path, "cannot be locked", error_r);
+    if (!execute(db, fault_planted("sync_off") ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL") ||
+        !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536"))
+        return fail(db, path, "cannot be set up", error_r);
+    return check(db, path, error_r) && migrate(db, path, error_r) && settle_epoch(db, path, error_r);
+}
+
+void sqlite_db_close(struct sqlite_db *db) {
+    for (int i = 0; i < DB_STATEMENTS_MAX; i++) sqlite3_finalize(db->statements[i].statement);
+    sqlite3_close(db->handle);
+    *db = (struct sqlite_db){0};
+}

@@ -1,0 +1,58 @@
+/* sqlite_db.h - the SQLite file: opened, checked, migrated; statements prepared once. The writer thread's alone, once
+ * it runs. core/store only. */
+#ifndef STORE_SQLITE_DB_H
+#define STORE_SQLITE_DB_H
+
+#include <sqlite3.h>
+
+#include "store/store.h"
+
+enum { DB_STATEMENTS_MAX = 96 };
+
+struct sqlite_db {
+    sqlite3 *handle;
+    struct {
+        const char *sql; /* the literal's address is the key */
+        sqlite3_stmt *statement;
+    } statements[DB_STATEMENTS_MAX];
+    int64_t epoch;
+    char epoch_text[STORE_EPOCH_MAX]; /* "<number>-<incarnation>" */
+    char incarnation[16];
+};
+
+extern const char *const sqlite_migrations[]; /* config/sql/sqlite, NULL at the end */
+
+/* False: error_r says what is wrong with the file and what to do. */
+bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) MUST_CHECK;
+void sqlite_db_close(struct sqlite_db *db);
+
+/* sql: a literal, with ?1, ?2 …; bound afresh. Ends with the caller's last db_step. */
+sqlite3_stmt *db_query(struct sqlite_db *db, const char *sql);
+/* An empty slice is NULL. */
+void db_bind_text(sqlite3_stmt *statement, int index, struct slice text);
+void db_bind_integer(sqlite3_stmt *statement, int index, int64_t number);
+/* True: a row. False: the end or an error (db_failed). */
+bool db_step(struct sqlite_db *db, sqlite3_stmt *statement);
+/* For statements without rows: OK, or what the failure means. */
+enum store_status db_run(struct sqlite_db *db, sqlite3_stmt *statement);
+struct slice db_text(sqlite3_stmt *statement, int column);
+/* What the last failure means for a request. */
+enum store_status db_status(struct sqlite_db *db);
+int64_t db_wall_ms(void);
+/* "<number>-<incarnation>" of any epoch in the log. */
+void db_epoch_text(struct sqlite_db *db, int64_t number, char *out);
+
+/* One operation each, within the writer's transaction; they set the request's results. */
+enum store_status sqlite_append(struct sqlite_db *db, struct store_request *request);
+enum store_status sqlite_events(struct sqlite_db *db, struct store_request *request);
+enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *request);
+enum store_status sqlite_message(struct sqlite_db *db, struct store_request *request);
+enum store_status sqlite_people(struct sqlite_db *db, struct store_request *request);
+enum store_status sqlite_accounts(struct sqlite_db *db, struct store_request *request);
+struct store_message;
+/* By id, or (message_id empty) by message_seq; its slices live until db_query of the same kind. reactions_r: its JSON.
+ */
+bool sqlite_find_message(struct sqlite_db *db, struct slice channel_id, struct slice message_id, int64_t message_seq,
+                         struct store_message *message_r, struct buffer *reactions);
+
+#endif

@@ -1,0 +1,70 @@
+#include "store/store.h"
+
+#include <stdlib.h>
+
+struct store_request *store_request_new(enum store_op op, void (*done)(struct store_request *request), void *owner) {
+    struct store_request *request = NEW(struct store_request);
+    request->op = op;
+    request->done = done;
+    request->owner = owner;
+    request->fork_r = -1;
+    list_init(&request->link);
+    return request;
+}
+
+/* A chain of blocks rather than one that moves: slices stay where they are. */
+struct block {
+    struct block *next;
+    size_t used, size;
+    char bytes[];
+};
+
+enum { BLOCK_BYTES = 512 };
+
+struct slice store_request_copy(struct store_request *request, struct slice bytes) {
+    struct block *block = request->arena;
+    if (!block || block->size - block->used < bytes.len) {
+        size_t size = bytes.len > BLOCK_BYTES ? bytes.len : BLOCK_BYTES;
+        block = memory_new(sizeof *block + size);
+        block->size = size;
+        block->next = request->arena;
+        request->arena = block;
+    }
+    char *to = block->bytes + block->used;
+    if (bytes.len) memcpy(to, bytes.ptr, bytes.len);
+    block->used += bytes.len;
+    request->arena_bytes += bytes.len;
+    return (struct slice){to, bytes.len};
+}
+
+void store_request_free(struct store_request **owned) {
+    struct store_request *request = *owned;
+    if (!request) return;
+    for (struct block *block = request->arena, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
+    buffer_done(&request->json);
+    free(request);
+    *owned = NULL;
+}
+
+void store_submit(struct store *store, struct store_request **owned) {
+    struct store_request *request = *owned;
+    *owned = NULL;
+    store->ops->submit(store, request);
+}
+
+void store_close(struct store **store, unsigned deadline_ms) {
+    if (!*store) return;
+    (*store)->ops->close(*store, deadline_ms);
+    *store = NULL;
+}
+
+const char *store_status_code(enum store_status status) {
+    static const char *const codes[] = {
+        [STORE_OK] = "ok",           [STORE_NOT_FOUND] = "not_found", [STORE_CONFLICT] = "id_conflict",
+        [STORE_BAD] = "bad_request", [STORE_FULL] = "storage_full",   [STORE_UNAVAILABLE] = "unavailable",
+    };
+    return codes[status];
+}

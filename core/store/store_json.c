@@ -1,0 +1,118 @@
+#include "store/store_json.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/hash.h"
+#include "wire/json.h"
+
+void store_time(char *out, int64_t wall_ms) {
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    size_t len = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(out + len, 32 - len, ".%03dZ", (int)(wall_ms % 1000));
+}
+
+static void write_key(struct buffer *out, const char *key) {
+    char last = out->len ? out->ptr[out->len - 1] : '{';
+    if (last != '{') buffer_append_char(out, ',');
+    buffer_printf(out, "\"%s\":", key);
+}
+
+void store_write_member(struct buffer *out, const char *key, struct slice text) {
+    if (!text.len) return;
+    write_key(out, key);
+    json_write_string(out, text);
+}
+
+void store_write_member_json(struct buffer *out, const char *key, struct slice json) {
+    if (!json.len) return;
+    write_key(out, key);
+    buffer_append_slice(out, json);
+}
+
+void store_write_member_number(struct buffer *out, const char *key, int64_t number) {
+    write_key(out, key);
+    json_write_integer(out, number);
+}
+
+static void write_member_time(struct buffer *out, const char *key, int64_t wall_ms) {
+    char text[32];
+    if (!wall_ms) return;
+    store_time(text, wall_ms);
+    store_write_member(out, key, slice_of(text));
+}
+
+void store_write_message_body(struct buffer *out, const struct store_message *message) {
+    bool deleted = message->deleted_ms != 0;
+    buffer_append_char(out, '{');
+    store_write_member(out, "id", message->message_id);
+    store_write_member(out, "channelId", message->channel_id);
+    store_write_member(out, "userId", message->user_id);
+    store_write_member_json(out, "content", deleted ? SLICE("\"\"") : message->content);
+    store_write_member(out, "threadId", message->thread_id);
+    if (!deleted) store_write_member_json(out, "attachments", message->attachments);
+    if (!deleted) store_write_member_json(out, "reactions", message->reactions);
+    write_member_time(out, "createdAt", message->created_ms);
+    write_member_time(out, "editedAt", message->edited_ms);
+    write_member_time(out, "deletedAt", message->deleted_ms);
+    buffer_append_char(out, '}');
+}
+
+void store_write_message(struct buffer *out, const struct store_message *message) {
+    store_write_message_body(out, message);
+    out->len--;
+    store_write_member_number(out, "messageSeq", message->message_seq);
+    buffer_append_char(out, '}');
+}
+
+void store_write_deleted_body(struct buffer *out, struct slice channel_id, struct slice message_id) {
+    buffer_append_char(out, '{');
+    store_write_member(out, "channelId", channel_id);
+    store_write_member(out, "messageId", message_id);
+    buffer_append_char(out, '}');
+}
+
+void store_write_reaction_body(struct buffer *out, const struct store_request *reaction) {
+    buffer_append_char(out, '{');
+    store_write_member(out, "channelId", reaction->channel_id);
+    store_write_member(out, "messageId", reaction->message_id);
+    store_write_member(out, "userId", reaction->user_id);
+    store_write_member(out, "emoji", reaction->text);
+    store_write_member_json(out, "added", reaction->kind == STORE_REACTION_ADD ? SLICE("true") : SLICE("false"));
+    buffer_append_char(out, '}');
+}
+
+void store_write_event(struct buffer *out, enum store_kind kind, struct slice body, int64_t message_seq, int64_t seq,
+                       const char *epoch) {
+    static const char *const names[] = {
+        [STORE_MESSAGE_NEW] = "message:new",          [STORE_EDIT] = "message:updated",
+        [STORE_DELETE] = "message:deleted",           [STORE_REACTION_ADD] = "reaction:changed",
+        [STORE_REACTION_REMOVE] = "reaction:changed",
+    };
+    buffer_printf(out, "[\"%s\",", names[kind]);
+    buffer_append(out, body.ptr, body.len - 1); /* its brace closes after what follows */
+    if (kind == STORE_MESSAGE_NEW || kind == STORE_EDIT) store_write_member_number(out, "messageSeq", message_seq);
+    store_write_member_number(out, "seq", seq);
+    store_write_member(out, "epoch", slice_of(epoch));
+    buffer_append_str(out, "}]");
+}
+
+static void add(struct buffer *all, struct slice part) {
+    buffer_append(all, (const char *)&part.len, sizeof part.len);
+    buffer_append_slice(all, part);
+}
+
+int64_t store_fingerprint(const struct store_request *request) {
+    struct buffer all = {0};
+    buffer_append_char(&all, (char)request->kind);
+    if (request->kind != STORE_MESSAGE_NEW) add(&all, request->message_id);
+    add(&all, request->content);
+    add(&all, request->thread_id);
+    add(&all, request->attachments);
+    add(&all, request->text);
+    int64_t fingerprint = (int64_t)hash_fixed(buffer_slice(&all));
+    buffer_done(&all);
+    return fingerprint;
+}

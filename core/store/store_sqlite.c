@@ -1,0 +1,267 @@
+/* The SQLite store: one writer thread that shares nothing with the loop but two lists of requests.
+ *
+ * It takes the whole queue whenever it is free: while one transaction is synced, the next gathers (group commit without
+ * a waiting time of its own). Writes of a batch are one transaction, each under a savepoint, so that a bad one fails
+ * alone; reads follow the commit, so whoever reads what was acknowledged finds it. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "loop/loop.h"
+#include "store/sqlite_db.h"
+
+enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, BATCH_MAX = 512 };
+
+struct sqlite_store {
+    struct store store;
+    struct loop *loop;
+    struct loop_fd *done_ready;
+    int done_fd;
+    unsigned queued; /* given to the thread and not yet come back; the loop's */
+    size_t queued_bytes;
+    bool closing;
+
+    pthread_t thread;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t wake;
+    struct list queue, finished;
+    bool stop, stopped;
+
+    struct sqlite_db db; /* the thread's */
+};
+
+/* ---- the thread */
+
+static bool is_write(enum store_op op) {
+    switch (op) {
+        case STORE_EVENTS:
+        case STORE_MESSAGES:
+        case STORE_MESSAGE:
+        case STORE_CHANNEL:
+        case STORE_MEMBER:
+        case STORE_MEMBERS:
+        case STORE_USER_CHANNELS:
+        case STORE_USERS:
+        case STORE_SESSION:
+        case STORE_AUDITS:
+            return false;
+        default:
+            return true;
+    }
+}
+
+static enum store_status perform(struct sqlite_db *db, struct store_request *request) {
+    switch (request->op) {
+        case STORE_APPEND:
+            return sqlite_append(db, request);
+        case STORE_EVENTS:
+            return sqlite_events(db, request);
+        case STORE_MESSAGES:
+            return sqlite_messages(db, request);
+        case STORE_MESSAGE:
+            return sqlite_message(db, request);
+        case STORE_CHANNEL_PUT:
+        case STORE_CHANNEL:
+        case STORE_MEMBER_PUT:
+        case STORE_MEMBER_DELETE:
+        case STORE_MEMBER:
+        case STORE_MEMBERS:
+        case STORE_USER_CHANNELS:
+        case STORE_READ_MARK:
+            return sqlite_people(db, request);
+        default:
+            return sqlite_accounts(db, request);
+    }
+}
+
+static bool execute(struct sqlite_db *db, const char *sql) {
+    return db_run(db, db_query(db, sql)) == STORE_OK;
+}
+
+/* A write that fails leaves the others of its batch alone. False: the whole transaction is gone. */
+static bool write_one(struct sqlite_db *db, struct store_request *request) {
+    if (!execute(db, "SAVEPOINT one")) return false;
+    request->status = perform(db, request);
+    if (request->status != STORE_OK && !sqlite3_get_autocommit(db->handle)) execute(db, "ROLLBACK TO one");
+    return !sqlite3_get_autocommit(db->handle) && execute(db, "RELEASE one");
+}
+
+static void fail_writes(struct list *batch, enum store_status status) {
+    LIST_EACH(batch, link) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        if (!is_write(request->op) || (request->status != STORE_OK && request->status != STORE_UNAVAILABLE)) continue;
+        request->status = status;
+        buffer_done(&request->json);
+        request->duplicate = false;
+    }
+}
+
+static void finish(struct sqlite_store *store, struct list *batch) {
+    uint64_t one = 1;
+    pthread_mutex_lock(&store->lock);
+    list_splice(&store->finished, batch);
+    pthread_mutex_unlock(&store->lock);
+    while (write(store->done_fd, &one, sizeof one) < 0 && errno == EINTR) continue;
+}
+
+static void write_batch(struct sqlite_store *store, struct list *batch) {
+    struct sqlite_db *db = &store->db;
+    bool any = false, good = true;
+    LIST_EACH(batch, link) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        if (!is_write(request->op)) continue;
+        request->status = STORE_UNAVAILABLE;
+        if (!any) good = execute(db, "BEGIN IMMEDIATE");
+        any = true;
+        if (good) good = write_one(db, request);
+    }
+    if (!any) return;
+    if (good && fault_planted("ack_before_commit")) {
+        struct list early;
+        list_init(&early);
+        list_splice(&early, batch);
+        finish(store, &early);
+        usleep(20000);
+        execute(db, "COMMIT");
+        return;
+    }
+    if (good) good = execute(db, "COMMIT");
+    if (good) return;
+    enum store_status status = db_status(db);
+    if (!sqlite3_get_autocommit(db->handle)) execute(db, "ROLLBACK");
+    fail_writes(batch, status == STORE_OK ? STORE_UNAVAILABLE : status);
+}
+
+static void read_batch(struct sqlite_store *store, struct list *batch) {
+    LIST_EACH(batch, link) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        if (!is_write(request->op)) request->status = perform(&store->db, request);
+    }
+}
+
+static bool take_batch(struct sqlite_store *store, struct list *batch) {
+    pthread_mutex_lock(&store->lock);
+    while (list_empty(&store->queue) && !store->stop) pthread_cond_wait(&store->wake, &store->lock);
+    for (int i = 0; i < BATCH_MAX && !list_empty(&store->queue); i++) list_append(batch, list_pop(&store->queue));
+    bool more = !list_empty(batch);
+    pthread_mutex_unlock(&store->lock);
+    return more;
+}
+
+static void *run(void *owner) {
+    struct sqlite_store *store = owner;
+    struct list batch;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are the loop's */
+    list_init(&batch);
+    while (take_batch(store, &batch)) {
+        write_batch(store, &batch);
+        read_batch(store, &batch);
+        finish(store, &batch);
+    }
+    sqlite_db_close(&store->db);
+    pthread_mutex_lock(&store->lock);
+    store->stopped = true;
+    pthread_cond_signal(&store->wake);
+    pthread_mutex_unlock(&store->lock);
+    return NULL;
+}
+
+/* ---- the loop */
+
+static void complete(struct store_request *request) {
+    if (request->status != STORE_OK && request->status != STORE_NOT_FOUND)
+        metric_add_labelled(METRIC_STORE_ERRORS, store_status_code(request->status), 1);
+    if (request->op == STORE_APPEND && request->status == STORE_OK && !request->duplicate)
+        metric_add(METRIC_APPENDED, 1);
+    request->done(request);
+    store_request_free(&request);
+}
+
+static void completed(void *owner, int fd, int ready) {
+    struct sqlite_store *store = owner;
+    struct list batch, *link;
+    uint64_t count;
+    list_init(&batch);
+    if (read(fd, &count, sizeof count) < 0) return;
+    pthread_mutex_lock(&store->lock);
+    list_splice(&batch, &store->finished);
+    pthread_mutex_unlock(&store->lock);
+    metric_add(METRIC_APPEND_BATCHES, (int64_t)count);
+    while ((link = list_pop(&batch))) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        store->queued--;
+        store->queued_bytes -= request->arena_bytes;
+        complete(request);
+    }
+}
+
+static void submit(struct store *base, struct store_request *request) {
+    struct sqlite_store *store = CONTAINER(base, struct sqlite_store, store);
+    bool refused =
+        store->closing || store->queued >= QUEUE_MAX || store->queued_bytes + request->arena_bytes > QUEUE_BYTES_MAX;
+    uint64_t one = 1;
+    store->queued++;
+    store->queued_bytes += request->arena_bytes;
+    pthread_mutex_lock(&store->lock);
+    if (refused) {
+        request->status = STORE_UNAVAILABLE;
+        list_append(&store->finished, &request->link);
+    } else {
+        list_append(&store->queue, &request->link);
+        pthread_cond_signal(&store->wake);
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (refused && write(store->done_fd, &one, sizeof one) < 0) LOG(LOG_ERROR, "store.eventfd");
+}
+
+static void close_store(struct store *base, unsigned deadline_ms) {
+    struct sqlite_store *store = CONTAINER(base, struct sqlite_store, store);
+    struct timespec until;
+    store->closing = true;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += deadline_ms / 1000 + 1;
+    pthread_mutex_lock(&store->lock);
+    store->stop = true;
+    pthread_cond_signal(&store->wake);
+    while (!store->stopped && pthread_cond_timedwait(&store->wake, &store->lock, &until) == 0) continue;
+    bool stopped = store->stopped;
+    pthread_mutex_unlock(&store->lock);
+    if (!stopped) {
+        LOG(LOG_ERROR, "store.stuck", LOG_NUMBER("queued", store->queued));
+        return; /* the process ends with its thread */
+    }
+    pthread_join(store->thread, NULL);
+    for (struct list *link; (link = list_pop(&store->finished));) complete(CONTAINER(link, struct store_request, link));
+    loop_fd_free(&store->done_ready);
+    close(store->done_fd);
+    free(store);
+}
+
+static const struct store_ops ops = {submit, close_store};
+
+struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) {
+    struct sqlite_store *store = NEW(struct sqlite_store);
+    store->store.ops = &ops;
+    store->loop = loop;
+    list_init(&store->queue);
+    list_init(&store->finished);
+    if (!sqlite_db_open(&store->db, path, error_r)) {
+        sqlite_db_close(&store->db);
+        free(store);
+        return NULL;
+    }
+    pthread_mutex_init(&store->lock, NULL);
+    pthread_cond_init(&store->wake, NULL);
+    store->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    store->done_ready = loop_fd_new(loop, store->done_fd, LOOP_READ, completed, store);
+    if (store->done_fd < 0 || pthread_create(&store->thread, NULL, run, store) != 0) abort();
+    return &store->store;
+}
