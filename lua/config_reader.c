@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "config/file.h"
 #include "config/value.h"
+#include "lua/config_reader.h"
 #include "lua/key_lines.h"
 #include "lua/lua.h"
 #include "lua/sandbox.h"
@@ -187,4 +188,10 @@ struct config *lua_read_config(const char *path, const char *const *sets, size_t
     buffer_done(&text);
     free(whole);
     return config;
+}
+
+struct config *config_of_table(lua_State *L, int index, const char *path, struct error *error_r) {
+    struct reading reading = {.path = path};
+    convert(L, index, &reading, NULL, NULL, 0);
+    return config_new(path, &reading.tree, error_r);
 }

@@ -1,4 +1,4 @@
-# cmake -DOUT=FILE -DFOLDER=FOLDER -P embed.cmake: FOLDER's *.lua as C arrays.
+# cmake -DOUT=FILE -DFOLDER=FOLDER -DNAME=NAME -P embed.cmake: FOLDER's *.lua as the table NAME of struct embedded.
 file(GLOB files ${FOLDER}/*.lua)
 list(SORT files)
 set(arrays "")
@@ -10,5 +10,5 @@ foreach(file ${files})
   string(APPEND arrays "static const unsigned char text_${name}[] = {${bytes}};\n")
   string(APPEND rows "    {\"${name}\", text_${name}, sizeof text_${name}},\n")
 endforeach()
-file(WRITE ${OUT} "#include \"lua/sandbox.h\"\n\n${arrays}\nconst struct embedded embedded[] = {\n${rows}};\n"
-  "const size_t embedded_len = sizeof embedded / sizeof *embedded;\n")
+file(WRITE ${OUT} "#include \"lua/sandbox.h\"\n\n${arrays}\nconst struct embedded ${NAME}[] = {\n${rows}};\n"
+  "const size_t ${NAME}_len = sizeof ${NAME} / sizeof *${NAME};\n")

@@ -14,17 +14,17 @@ struct reader {
     lua_State *L;
     const struct slice *attachments;
     unsigned attachments_len;
+    struct buffer *scratch;
 };
 
 static void push_value(struct reader *reader, struct slice value);
 
-static void push_text(lua_State *L, struct slice text) {
+static void push_text(lua_State *L, struct slice text, struct buffer *scratch) {
     /* Most strings have no escape: the bytes between the quotes are the text. */
     if (!memchr(text.ptr, '\\', text.len)) {
         lua_pushlstring(L, text.ptr + 1, text.len - 2);
         return;
     }
-    struct buffer *scratch = &vm_of(L)->scratch;
     buffer_clear(scratch);
     json_string(text, scratch);
     lua_pushlstring(L, scratch->ptr ? scratch->ptr : "", scratch->len);
@@ -75,7 +75,7 @@ static void push_object(struct reader *reader, struct slice value) {
     lua_createtable(reader->L, 0, 4);
     json_walk_init(&walk, value);
     while (json_walk_member(&walk, &key, &item)) {
-        push_text(reader->L, key);
+        push_text(reader->L, key, reader->scratch);
         push_value(reader, item);
         lua_rawset(reader->L, -3);
     }
@@ -97,7 +97,7 @@ static void push_value(struct reader *reader, struct slice value) {
             push_number(reader->L, value);
             break;
         case JSON_STRING:
-            push_text(reader->L, value);
+            push_text(reader->L, value, reader->scratch);
             break;
         case JSON_ARRAY:
             push_array(reader, value);
@@ -108,15 +108,14 @@ static void push_value(struct reader *reader, struct slice value) {
     }
 }
 
-static struct slice trim(struct slice json) {
-    while (json.len > 0 && strchr(" \t\r\n", json.ptr[0])) json.ptr++, json.len--;
-    while (json.len > 0 && strchr(" \t\r\n", json.ptr[json.len - 1])) json.len--;
-    return json;
+void json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
+                  struct buffer *scratch) {
+    struct reader reader = {L, attachments, attachments_len, scratch};
+    push_value(&reader, json_trim(json));
 }
 
 void json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len) {
-    struct reader reader = {L, attachments, attachments_len};
-    push_value(&reader, trim(json));
+    json_push_in(L, json, attachments, attachments_len, &vm_of(L)->scratch);
 }
 
 static bool write_value(lua_State *L, int index, struct json_out *json, unsigned depth);

@@ -15,6 +15,10 @@ enum { JSON_ATTACHMENTS_MAX = 10 };
 /* json must be valid. Raises only when memory runs out, or for a placeholder that names no attachment. */
 void json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len);
 
+/* The same in a state that is no vm's: scratch is the caller's, and outlives a raise. */
+void json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
+                  struct buffer *scratch);
+
 /* What is being written. The buffer is the caller's; attachments point into Lua values, alive as long as these. */
 struct json_out {
     struct buffer *out;

@@ -1,12 +1,23 @@
-# lua/stoa/*.lua, the part of the library that is nicer in Lua, is built in: lua/embedded.c is made from it.
-file(GLOB stoa_lua_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/lua/stoa/*.lua)
-set(embedded ${CMAKE_BINARY_DIR}/embedded.c)
-add_custom_command(OUTPUT ${embedded}
-  COMMAND ${CMAKE_COMMAND} -DOUT=${embedded} -DFOLDER=${CMAKE_SOURCE_DIR}/lua/stoa
-    -P ${CMAKE_SOURCE_DIR}/lua/embed.cmake
-  DEPENDS ${stoa_lua_files} ${CMAKE_SOURCE_DIR}/lua/embed.cmake)
-target_sources(stoa_lua PRIVATE ${embedded})
+# The parts of the library that are nicer in Lua are built in: lua/stoa/*.lua becomes the C table `embedded`.
+function(stoa_embed target folder name)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.lua)
+  set(out ${CMAKE_BINARY_DIR}/${name}.c)
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} -DOUT=${out} -DFOLDER=${CMAKE_SOURCE_DIR}/${folder} -DNAME=${name}
+      -P ${CMAKE_SOURCE_DIR}/lua/embed.cmake
+    DEPENDS ${files} ${CMAKE_SOURCE_DIR}/lua/embed.cmake)
+  target_sources(${target} PRIVATE ${out})
+endfunction()
+
+stoa_embed(stoa_lua lua/stoa embedded)
 target_include_directories(stoa_lua PUBLIC ${CMAKE_SOURCE_DIR})
 # lua-cjson's library for Lua 5.1 takes the lua_* functions from whoever loads it: LuaJIT here.
 find_library(CJSON lua5.1-cjson REQUIRED)
 target_link_libraries(stoa_lua PUBLIC ${CJSON} m)
+
+# require "stoa.testing" for busted: the whole core in a module that LuaJIT loads (LUA_CPATH=build/lua/?.so).
+add_library(stoa_testing MODULE lua/testing/testing.c lua/testing/client.c)
+stoa_embed(stoa_testing lua/testing testing_embedded)
+target_link_libraries(stoa_testing PRIVATE stoa_lua)
+set_target_properties(stoa_testing PROPERTIES PREFIX "" OUTPUT_NAME testing
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lua/stoa)

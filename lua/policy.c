@@ -6,8 +6,8 @@
 #include "base/map.h"
 #include "config/config.h"
 #include "lua/bind.h"
+#include "lua/inquiry.h"
 #include "lua/lua.h"
-#include "lua/question.h"
 #include "lua/shared.h"
 #include "policy/policy.h"
 #include "session/hub.h"
@@ -80,7 +80,7 @@ static void rebuild(struct loop_task *task) {
 static void policy_ask_lua(struct policy *base, struct policy_call *call) {
     struct lua_policy *policy = (struct lua_policy *)base;
     if (policy->host && !policy->retired) {
-        question_ask(policy->host, call);
+        inquiry_ask(policy->host, call);
         return;
     }
     call->done(call, &(struct policy_answer){.status = POLICY_SCRIPT_ERROR});
@@ -89,7 +89,7 @@ static void policy_ask_lua(struct policy *base, struct policy_call *call) {
 static bool policy_handles_lua(struct policy *base, enum policy_point point, struct slice namespace_name,
                                struct slice name) {
     struct lua_policy *policy = (struct lua_policy *)base;
-    return policy->host && question_handled(policy->host, point, namespace_name, name);
+    return policy->host && inquiry_handled(policy->host, point, namespace_name, name);
 }
 
 static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
@@ -103,7 +103,7 @@ static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
 }
 
 static const struct policy_ops ops = {
-    .ask = policy_ask_lua, .forget = question_forget, .handles = policy_handles_lua, .retire = policy_retire_lua};
+    .ask = policy_ask_lua, .forget = inquiry_forget, .handles = policy_handles_lua, .retire = policy_retire_lua};
 
 static struct policy *policy_load(struct worker *worker, const struct config *config, unsigned generation,
                                   struct error *error_r) {

@@ -1,4 +1,4 @@
-#include "lua/question.h"
+#include "lua/inquiry.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "session/hub.h"
 #include "wire/json.h"
 
-struct question {
+struct inquiry {
     struct policy_call *call; /* NULL: forgotten */
     enum policy_point point;
 };
@@ -48,8 +48,7 @@ static struct route *route_at(const struct host *host, struct slice name) {
     return host_route(host, method, path);
 }
 
-bool question_handled(const struct host *host, enum policy_point point, struct slice namespace_name,
-                      struct slice name) {
+bool inquiry_handled(const struct host *host, enum policy_point point, struct slice namespace_name, struct slice name) {
     switch (point) {
         case POLICY_EVENT:
             return host_handler(host, namespace_name, name);
@@ -172,9 +171,9 @@ static int push_arguments(lua_State *L, void *owner) {
 
 /* ---- answers ---- */
 
-static void answer(struct question *question, const struct policy_answer *answer) {
-    struct policy_call *call = question->call;
-    free(question);
+static void answer(struct inquiry *inquiry, const struct policy_answer *answer) {
+    struct policy_call *call = inquiry->call;
+    free(inquiry);
     if (!call) return;
     call->task = NULL;
     call->done(call, answer);
@@ -250,42 +249,42 @@ static enum policy_status write_answer(lua_State *L, enum policy_point point, in
 }
 
 static void ended(void *asker, lua_State *L, int first, int len) {
-    struct question *question = asker;
-    if (len < 0 || !question->call) {
-        answer(question, &(struct policy_answer){.status = POLICY_SCRIPT_ERROR});
+    struct inquiry *inquiry = asker;
+    if (len < 0 || !inquiry->call) {
+        answer(inquiry, &(struct policy_answer){.status = POLICY_SCRIPT_ERROR});
         return;
     }
     struct vm *vm = vm_of(L);
     struct json_out json = {.out = &vm->out, .max_bytes = BIND_OUT_MAX, .attachments_max = JSON_ATTACHMENTS_MAX};
     buffer_clear(&vm->out);
-    enum policy_status status = write_answer(L, question->point, first, len, &json);
+    enum policy_status status = write_answer(L, inquiry->point, first, len, &json);
     struct buffer out = bind_take(L);
-    answer(question, &(struct policy_answer){.status = status,
-                                             .json = buffer_slice(&out),
-                                             .attachments = json.attachments,
-                                             .attachments_len = json.attachments_len});
+    answer(inquiry, &(struct policy_answer){.status = status,
+                                            .json = buffer_slice(&out),
+                                            .attachments = json.attachments,
+                                            .attachments_len = json.attachments_len});
     bind_release(vm, &out);
 }
 
-void question_forget(struct policy_call *call) {
-    struct question *question = call->task;
-    question->call = NULL;
+void inquiry_forget(struct policy_call *call) {
+    struct inquiry *inquiry = call->task;
+    inquiry->call = NULL;
     call->task = NULL;
 }
 
-void question_ask(struct host *host, struct policy_call *call) {
-    if (!question_handled(host, call->point, call->namespace_name, call->name)) {
+void inquiry_ask(struct host *host, struct policy_call *call) {
+    if (!inquiry_handled(host, call->point, call->namespace_name, call->name)) {
         call->done(call, &(struct policy_answer){.status = POLICY_NO_HANDLER});
         return;
     }
-    struct question *question = NEW(struct question);
-    *question = (struct question){call, call->point};
-    call->task = question;
+    struct inquiry *inquiry = NEW(struct inquiry);
+    *inquiry = (struct inquiry){call, call->point};
+    call->task = inquiry;
     struct task_start start = {.what = points[call->point].what,
                                .detail = call->name,
                                .push = push_arguments,
                                .owner = call,
                                .ended = ended,
-                               .asker = question};
-    if (!task_start(host->tasks, &start)) answer(question, &(struct policy_answer){.status = POLICY_OVERLOADED});
+                               .asker = inquiry};
+    if (!task_start(host->tasks, &start)) answer(inquiry, &(struct policy_answer){.status = POLICY_OVERLOADED});
 }

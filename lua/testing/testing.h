@@ -1,0 +1,25 @@
+/* testing.h - a world for tests: the worker on a fake clock, with a store in memory and clients without sockets. */
+#ifndef LUA_TESTING_TESTING_H
+#define LUA_TESTING_TESTING_H
+
+#include <lauxlib.h>
+
+#include "base/buffer.h"
+#include "server/worker.h"
+
+struct world {
+    struct loop *loop;
+    struct worker worker;
+    struct config *config;
+    bool open;
+    unsigned clients;
+    struct buffer scratch, out;
+};
+
+/* Raises: it is closed. */
+struct world *world_at(lua_State *L, int index);
+/* world:client(options) → a client: send, take, leave, closed. */
+int client_new(lua_State *L);
+void client_open(lua_State *L);
+
+#endif

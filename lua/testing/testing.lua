@@ -1,0 +1,241 @@
+-- stoa.testing: scripts on the real core, within the test's process. The clock moves only by world:advance.
+--
+-- What waits for an answer (emit, connect, http) lets the server run until it is there, at most two seconds of real
+-- time: the store has a thread of its own.
+local core = ...
+local WAIT_S = 2
+
+local World, Client = {}, {}
+World.__index, Client.__index = World, Client
+
+-- ---- clients: Socket.IO as a browser speaks it ----
+
+local ARRIVALS = {}
+
+local function prefix(client)
+    return client.namespace == "/" and "" or client.namespace .. ","
+end
+
+-- The namespace, the id and the JSON behind a packet's type ("/chat,12[…]").
+local function split(text)
+    local namespace, rest = text:match("^(/[^,]*),?(.*)$")
+    local id, json = (rest or text):match("^(%d*)(.*)$")
+    return namespace or "/", tonumber(id), json
+end
+
+-- The server appends an offset to every event once a recovery is possible; it is no argument.
+local function drop_offset(client, args)
+    if client.pid and type(args[#args]) == "string" then client.offset = table.remove(args) end
+    return args
+end
+
+local function answer(client, id, ...)
+    local json, attachments = client.world.core:encode(...)
+    local kind = #attachments > 0 and "46" .. #attachments .. "-" or "43"
+    client.wire:send(kind .. prefix(client) .. id .. json)
+    for _, bytes in ipairs(attachments) do client.wire:send(bytes, true) end
+end
+
+local function event(client, id, args)
+    drop_offset(client, args)
+    local handler = client.handlers[args[1]]
+    if handler then
+        local function reply(...)
+            if id then answer(client, id, ...) end
+        end
+        reply(handler(unpack(args, 2)))
+    end
+    client.inbox[#client.inbox + 1] = args
+end
+
+ARRIVALS["0"] = function(client, id, json) -- CONNECT
+    local data = client.world.core:decode(json)
+    client.id, client.pid = data.sid, data.pid
+end
+ARRIVALS["1"] = function(client) client.disconnected = true end
+ARRIVALS["2"] = function(client, id, json, attachments) event(client, id, client.world.core:decode(json, attachments)) end
+ARRIVALS["3"] = function(client, id, json, attachments)
+    client.acks[id] = client.world.core:decode(json, attachments)
+end
+ARRIVALS["4"] = function(client, _, json) client.refused = client.world.core:decode(json) end
+
+local function dispatch(client, packet)
+    local _, id, json = split(packet.text)
+    ARRIVALS[packet.kind](client, id, json, packet.attachments)
+end
+
+local BINARY = { ["5"] = "2", ["6"] = "3" }
+
+local function read(client, message, binary)
+    local waiting = client.packet
+    if binary then
+        waiting.attachments[#waiting.attachments + 1] = message
+        if #waiting.attachments == waiting.announced then
+            client.packet = nil
+            dispatch(client, waiting)
+        end
+        return
+    end
+    local kind, text = message:match("^4(%d)(.*)$")
+    if not kind then return end
+    if BINARY[kind] then
+        local announced, rest = text:match("^(%d+)-(.*)$")
+        client.packet = { kind = BINARY[kind], text = rest, announced = tonumber(announced), attachments = {} }
+        return
+    end
+    dispatch(client, { kind = kind, text = text, attachments = {} })
+end
+
+local function pump(client)
+    while true do
+        local message, binary = client.wire:take()
+        if message == nil then break end
+        read(client, message, binary)
+    end
+    if client.wire:closed() then client.disconnected = true end
+end
+
+-- Lets the server run until the condition holds; false: in vain.
+local function wait(world, condition)
+    local deadline = os.time() + WAIT_S + 1
+    while os.time() < deadline do
+        world.core:turn()
+        for client in pairs(world.clients) do pump(client) end
+        if condition() then return true end
+    end
+    return false
+end
+
+local function open(client, data)
+    client.wire = client.world.core:client(client.options)
+    client.disconnected, client.refused, client.id = false, nil, nil
+    local auth = client.world.core:encode(data):sub(2, -2)
+    client.wire:send("40" .. prefix(client) .. auth)
+    wait(client.world, function() return client.id or client.refused or client.disconnected end)
+    if client.id then return client end
+    return nil, client.refused or { message = "closed" }
+end
+
+-- Sends an event and waits for the acknowledgement: its values, or nil, "timeout".
+function Client:emit(name, ...)
+    self.next_id = self.next_id + 1
+    local id = self.next_id
+    local json, attachments = self.world.core:encode(name, ...)
+    self:_send(json, attachments, id)
+    wait(self.world, function() return self.acks[id] or self.disconnected end)
+    local ack = self.acks[id]
+    self.acks[id] = nil
+    if not ack then return nil, "timeout" end
+    return unpack(ack)
+end
+
+function Client:_send(json, attachments, id)
+    local kind = #attachments > 0 and "45" .. #attachments .. "-" or "42"
+    self.wire:send(kind .. prefix(self) .. (id or "") .. json)
+    for _, bytes in ipairs(attachments) do self.wire:send(bytes, true) end
+end
+
+-- Sends an event and asks for no acknowledgement.
+function Client:send(name, ...)
+    local json, attachments = self.world.core:encode(name, ...)
+    self:_send(json, attachments)
+end
+
+-- Events that came since the last call, each {name, …}; of one name, if it is given (others stay).
+function Client:events(name)
+    self.world:settle()
+    local taken, kept = {}, {}
+    for _, args in ipairs(self.inbox) do
+        local list = (not name or args[1] == name) and taken or kept
+        list[#list + 1] = args
+    end
+    self.inbox = kept
+    return taken
+end
+
+-- Answers the server's questions (socket:call): what fn returns is the acknowledgement.
+function Client:on(name, fn) self.handlers[name] = fn end
+
+-- The connection breaks, without a word.
+function Client:disconnect()
+    self.wire:leave()
+    self.disconnected = true
+    self.world:settle()
+end
+
+-- Comes back as a browser does: with what the server gave it for a recovery.
+function Client:reconnect()
+    local data = {}
+    for key, value in pairs(self.auth) do data[key] = value end
+    data.pid, data.offset = self.pid, self.offset
+    return open(self, data)
+end
+
+-- The close code and reason, once the server has closed the connection.
+function Client:closed()
+    self.world:settle()
+    return self.wire:closed()
+end
+
+-- ---- the world ----
+
+local function settings(options)
+    local config = {
+        store = { path = ":memory:" },
+        control = "",
+        scripts = options.scripts,
+    }
+    for key, value in pairs(options.config or {}) do config[key] = value end
+    return config
+end
+
+-- A client that has connected, or nil, {message, data}. options: auth, namespace, query, headers, address.
+function World:connect(options)
+    options = options or {}
+    local client = setmetatable({
+        world = self, options = options, auth = options.auth or {}, namespace = options.namespace or "/",
+        inbox = {}, acks = {}, handlers = {}, next_id = 0,
+    }, Client)
+    self.clients[client] = true
+    return open(client, client.auth)
+end
+
+-- A request to a script's route: status, body (decoded if it was no text), headers.
+function World:http(method, path, body, headers)
+    local bare, query = path:match("^([^?]*)%??(.*)$")
+    local parameters = {}
+    for key, value in query:gmatch("([^&=]+)=([^&]*)") do parameters[key] = value end
+    if type(body) == "table" then body = self.core:encode(body):sub(2, -2) end
+    local reply, status = self.core:route(method .. " " .. bare, {
+        method = method, path = bare, query = parameters, headers = headers or {}, body = body or "",
+        address = "127.0.0.1",
+    })
+    if reply then return reply.status, reply.body, reply.headers end
+    return status == 2 and 404 or status == 4 and 503 or 500
+end
+
+-- A new generation; nil, error: the old one stays.
+function World:reload(options) return self.core:reload(settings(options)) end
+
+function World:advance(seconds)
+    self.core:advance(seconds)
+    self:settle()
+end
+
+-- Lets the server run until nothing is left to do.
+function World:settle()
+    self.core:settle()
+    for client in pairs(self.clients) do pump(client) end
+end
+
+function World:now() return self.core:now() end
+function World:close() self.core:close() end
+
+-- A server with these scripts; nil, error when they cannot be loaded. options: scripts, config.
+function core.new(options)
+    local inner, error = core.world(settings(options))
+    if not inner then return nil, error end
+    return setmetatable({ core = inner, clients = setmetatable({}, { __mode = "k" }) }, World)
+end
+
+return core
