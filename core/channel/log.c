@@ -95,7 +95,7 @@ static struct followed *followed_new(struct channel_log *log, struct slice chann
                                      struct slice epoch) {
     struct followed *followed = memory_new(sizeof *followed + channel_id.len);
     followed->log = log;
-    memcpy(followed->epoch, epoch.ptr, epoch.len);
+    if (epoch.len) memcpy(followed->epoch, epoch.ptr, epoch.len);
     followed->seq = followed->seen = seq;
     list_init(&followed->held);
     loop_timer_init(&followed->wait, log->loop, gap_wait_over);
