@@ -50,14 +50,18 @@ end
 
 ARRIVALS["0"] = function(client, id, json) -- CONNECT
     local data = client.world.core:decode(json)
-    client.id, client.pid = data.sid, data.pid
+    client.id, client.pid, client.connected = data.sid, data.pid, true
 end
-ARRIVALS["1"] = function(client) client.disconnected = true end
+ARRIVALS["1"] = function(client) client.connected = false end
 ARRIVALS["2"] = function(client, id, json, attachments) event(client, id, client.world.core:decode(json, attachments)) end
 ARRIVALS["3"] = function(client, id, json, attachments)
     client.acks[id] = client.world.core:decode(json, attachments)
 end
-ARRIVALS["4"] = function(client, _, json) client.refused = client.world.core:decode(json) end
+ARRIVALS["4"] = function(client, _, json)
+    local refusal = client.world.core:decode(json)
+    refusal[1], refusal[2] = refusal.message, refusal.data
+    client.refused = refusal
+end
 
 local function dispatch(client, packet)
     local _, id, json = split(packet.text)
@@ -92,7 +96,7 @@ local function pump(client)
         if message == nil then break end
         read(client, message, binary)
     end
-    if client.wire:closed() then client.disconnected = true end
+    if client.wire:closed() then client.connected, client.ended = false, true end
 end
 
 -- Lets the server run until the condition holds; false: in vain.
@@ -108,12 +112,12 @@ end
 
 local function open(client, data)
     client.wire = client.world.core:client(client.options)
-    client.disconnected, client.refused, client.id = false, nil, nil
+    client.connected, client.ended, client.refused, client.id = false, false, nil, nil
     local auth = client.world.core:encode(data):sub(2, -2)
     client.wire:send("40" .. prefix(client) .. auth)
-    wait(client.world, function() return client.id or client.refused or client.disconnected end)
+    wait(client.world, function() return client.id or client.refused or client.ended end)
     if client.id then return client end
-    return nil, client.refused or { message = "closed" }
+    return nil, client.refused or { "closed", message = "closed" }
 end
 
 -- Sends an event and waits for the acknowledgement: its values, or nil, "timeout".
@@ -122,7 +126,7 @@ function Client:emit(name, ...)
     local id = self.next_id
     local json, attachments = self.world.core:encode(name, ...)
     self:_send(json, attachments, id)
-    wait(self.world, function() return self.acks[id] or self.disconnected end)
+    wait(self.world, function() return self.acks[id] or not self.connected end)
     local ack = self.acks[id]
     self.acks[id] = nil
     if not ack then return nil, "timeout" end
@@ -156,11 +160,18 @@ end
 -- Answers the server's questions (socket:call): what fn returns is the acknowledgement.
 function Client:on(name, fn) self.handlers[name] = fn end
 
--- The connection breaks, without a word.
-function Client:disconnect()
+-- The connection breaks, without a word: the server keeps the session for a recovery.
+function Client:drop()
     self.wire:leave()
-    self.disconnected = true
+    self.connected = false
     self.world:settle()
+end
+
+-- Leaves for good, as socket.disconnect() in a browser does.
+function Client:disconnect()
+    self.wire:send("41" .. prefix(self))
+    self.world:settle()
+    self:drop()
 end
 
 -- Comes back as a browser does: with what the server gave it for a recovery.
@@ -189,7 +200,7 @@ local function settings(options)
     return config
 end
 
--- A client that has connected, or nil, {message, data}. options: auth, namespace, query, headers, address.
+-- A client that has connected, or nil, {message, data} (also by these names). options: auth, namespace, query, headers, address.
 function World:connect(options)
     options = options or {}
     local client = setmetatable({
@@ -231,10 +242,10 @@ end
 function World:now() return self.core:now() end
 function World:close() self.core:close() end
 
--- A server with these scripts; nil, error when they cannot be loaded. options: scripts, config.
+-- A server with these scripts; raises when they cannot be loaded. options: scripts, config.
 function core.new(options)
-    local inner, error = core.world(settings(options))
-    if not inner then return nil, error end
+    local inner, problem = core.world(settings(options))
+    if not inner then error(problem, 0) end
     return setmetatable({ core = inner, clients = setmetatable({}, { __mode = "k" }) }, World)
 end
 
