@@ -49,7 +49,8 @@ function paintMessages() {
 
 function paintPeople() {
   const here = [...view.users.values()].filter(({ status }) => status !== "offline").sort((a, b) => (a.userId < b.userId ? -1 : 1));
-  $("online").textContent = here.length ? `${here.length} here` : "";
+  const count = Math.max(here.length, view.online ?? 0);
+  $("online").textContent = count ? `${count} here` : "";
   $("users").replaceChildren(...here.map(({ userId, status, statusMessage }) => {
     const item = document.createElement("li");
     item.className = status;
@@ -93,7 +94,7 @@ async function loadHistory(before) {
 }
 
 async function open(channelId) {
-  Object.assign(view, { channel: channelId, thread: null, messages: new Map(), users: new Map(), typing: new Map() });
+  Object.assign(view, { channel: channelId, thread: null, messages: new Map(), users: new Map(), online: 0, typing: new Map() });
   const joined = await chat.join(channelId); // presence:changed tells who is here
   view.channels.set(channelId, { channelId, name: channelId, ...view.channels.get(channelId), unread: 0 });
   $("title").textContent = `# ${channelId}`;
@@ -153,9 +154,10 @@ function listen() {
   for (const name of ["gap", "reset"]) {
     chat.on(name, ({ channelId }) => { if (channelId === view.channel) { view.messages.clear(); loadHistory().catch(fail); } });
   }
-  chat.on("presence:changed", ({ channelId, users }) => {
+  chat.on("presence:changed", ({ channelId, users, online }) => {
     if (channelId !== view.channel) return;
-    for (const user of users) view.users.set(user.userId, user);
+    for (const user of users ?? []) view.users.set(user.userId, user); // of a large channel only the number is told
+    view.online = online;
     paintPeople();
   });
   chat.on("typing", ({ channelId, userId, typing }) => {

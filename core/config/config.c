@@ -91,11 +91,20 @@ static bool check_together(const struct config *config, struct error *error_r) {
     return true;
 }
 
-/* A text of 8 bytes or more below value that stands in the file. */
+/* auth is secret as a whole, auth.mode is not. */
+static bool is_open(const struct value *table, const struct value *child) {
+    char name[64];
+    if (!table->key || !child->key) return false;
+    snprintf(name, sizeof name, "%s.%s", table->key, child->key);
+    const struct key *key = key_find(name);
+    return key && !key->secret;
+}
+
+/* A secret text of 8 bytes or more below value that stands in the file. */
 static bool stands_in(const struct value *value, const char *file) {
     if (value->type == VALUE_TEXT) return strlen(value->text) >= 8 && strstr(file, value->text);
     for (const struct value *child = value->first; child; child = child->next)
-        if (stands_in(child, file)) return true;
+        if (!is_open(value, child) && stands_in(child, file)) return true;
     return false;
 }
 

@@ -301,6 +301,23 @@ static void a_secret_that_everybody_may_read_is_warned_of(void **state) {
     folder_done(&folder);
 }
 
+static void the_mode_of_authentication_is_no_secret(void **state) {
+    struct folder folder = folder_new();
+    char *file = folder_write(&folder, "stoa.lua", "return { auth = { mode = 'development' } }");
+    struct buffer lines = {0};
+    struct value *tree = table();
+    log_set_sink(remember_line, &lines);
+    set(tree, "auth.mode", text("development"), 1);
+    struct config *config = config_new(file, &tree, NULL);
+    assert_non_null(config);
+    assert_int_equal(lines.len, 0);
+    log_set_sink(NULL, NULL);
+    config_unref(&config);
+    buffer_done(&lines);
+    free(file);
+    folder_done(&folder);
+}
+
 static void every_default_passes_its_own_check(void **state) {
     struct config *config = good(table());
     for (size_t i = 0; i < keys_len; i++) {
@@ -324,6 +341,7 @@ int main(void) {
         cmocka_unit_test(sources_stay_as_they_were_read),
         cmocka_unit_test(no_script_that_is_a_pipe_a_giant_or_a_way_out),
         cmocka_unit_test(a_secret_that_everybody_may_read_is_warned_of),
+        cmocka_unit_test(the_mode_of_authentication_is_no_secret),
         cmocka_unit_test(every_default_passes_its_own_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
