@@ -1,5 +1,6 @@
 #include "config/config.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,9 +71,18 @@ static bool set_fields(struct config *config, const char *folder, struct error *
     return true;
 }
 
-static bool complain(const struct config *config, const char *key, struct error *error_r, const char *text) {
+void config_complain(const struct config *config, const char *key, struct error *error_r, const char *format, ...) {
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     const struct value *value = find_dotted(config->tree, key);
     check_complain(error_r, config->file, value ? value->line : 0, key, "%s", text);
+}
+
+static bool complain(const struct config *config, const char *key, struct error *error_r, const char *text) {
+    config_complain(config, key, error_r, "%s", text);
     return false;
 }
 

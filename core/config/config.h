@@ -80,6 +80,9 @@ struct config {
  * "FILE:LINE: key: …". */
 struct config *config_new(const char *file, struct value **tree, struct error *error_r) MUST_CHECK;
 struct config *config_ref(struct config *config);
+/* "FILE:LINE: KEY: …", for what shows only when a setting is used. */
+void config_complain(const struct config *config, const char *key, struct error *error_r, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 void config_unref(struct config **config);
 
 /* The text of a script as it was when the configuration was read: of those in `scripts`, and of every *.lua beside

@@ -60,7 +60,8 @@ struct admission_verdict admission_ask(struct admission_control *control, const 
     if (settings->rate.count > 0) asks[len++] = (struct limit_ask){SLICE("rate"), SLICE(""), settings->rate, 1};
     if (settings->address_rate.count > 0)
         asks[len++] = (struct limit_ask){SLICE("address"), prefix_of(address, &bytes), settings->address_rate, 1};
-    struct limit_answer answer = len > 0 ? limiter_take(control->limiter, asks, len) : (struct limit_answer){.allowed = true};
+    struct limit_answer answer =
+        len > 0 ? limiter_take(control->limiter, asks, len) : (struct limit_answer){.allowed = true};
     if (answer.allowed) return (struct admission_verdict){0};
     return refuse(control, asks[answer.refused_by].name.ptr, answer.retry_after_ms);
 }

@@ -1,0 +1,45 @@
+/* child.h - a worker as its master sees it: started, watched, replaced.
+ *
+ * A worker that ends is replaced at once; when workers end 5 times in 10 s the next ones wait, 1 s at first, 30 s at
+ * most. One that serves but has not turned its loop for 10 s is killed. Time comes from the caller (monotonic ms).
+ */
+#ifndef SERVER_CHILD_H
+#define SERVER_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/memory.h"
+
+enum {
+    CHILD_STUCK_MS = 10000,
+    CHILD_START_MS = 300000,
+    CHILD_STORM = 5,
+    CHILD_STORM_MS = 10000,
+    CHILD_WAIT_MAX_MS = 30000
+};
+
+struct child {
+    pid_t pid; /* 0: none runs */
+    int link;  /* the master's end; -1 */
+    bool ready, killed;
+    unsigned connections;
+    uint64_t started_ms, heard_ms;
+    uint64_t ends_ms[CHILD_STORM]; /* when the last ones ended, a ring */
+    unsigned ends, wait_ms;
+    uint64_t start_at_ms; /* none runs: when the next one starts */
+};
+
+void child_init(struct child *child, uint64_t now_ms);
+/* Forks; in the new process, run is called with the worker's end and its result is the exit status. False: no process
+ * could be made; start_at_ms is later. */
+bool child_start(struct child *child, uint64_t now_ms, int (*run)(void *owner, int link), void *owner) MUST_CHECK;
+/* It ended (status: of waitpid): logs, and decides when the next one starts. */
+void child_ended(struct child *child, uint64_t now_ms, int status);
+/* Kills one that no longer turns; logs once. */
+void child_check(struct child *child, uint64_t now_ms);
+/* When child_start or child_check has something to do next. */
+uint64_t child_due_ms(const struct child *child);
+
+#endif

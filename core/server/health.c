@@ -1,0 +1,144 @@
+#include "server/health.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "config/config.h"
+#include "net/server.h"
+#include "server/worker.h"
+#include "session/hub.h"
+#include "store/store.h"
+
+enum { PROBE_EVERY_MS = 1000, PROBE_LATE_MS = 3000 };
+
+#define PAGE_HEADERS SLICE("cache-control: no-store\r\nx-content-type-options: nosniff\r\n")
+
+static void probe(struct loop_timer *timer);
+
+static void answered(struct store_request *request) {
+    struct health *health = request->owner;
+    bool works = request->status == STORE_OK;
+    health->probing = false;
+    if (works != health->store_works && health->probed)
+        LOG_ALWAYS(works ? LOG_INFO : LOG_ERROR, works ? "store.works" : "store.fails",
+                   LOG_TEXT("code", store_status_code(request->status)));
+    health->store_works = works;
+    if (health->probed) return;
+    health->probed = true;
+    health->settled(health->owner);
+}
+
+static void probe(struct loop_timer *timer) {
+    struct health *health = CONTAINER(timer, struct health, timer);
+    loop_timer_set(timer, PROBE_EVERY_MS);
+    if (health->probing) return;
+    struct store_request *request = store_request_new(STORE_PROBE, answered, health);
+    health->probing = true;
+    health->asked_ms = loop_now_ms(health->worker->loop);
+    store_submit(health->worker->store, &request);
+}
+
+void health_init(struct health *health, struct worker *worker, void (*settled)(void *owner), void *owner) {
+    *health = (struct health){.worker = worker, .settled = settled, .owner = owner};
+    loop_timer_init(&health->timer, worker->loop, probe);
+    loop_timer_set(&health->timer, 1);
+}
+
+void health_done(struct health *health) {
+    if (health->worker) loop_timer_cancel(&health->timer);
+    health->settled = NULL;
+    health->probed = true; /* a probe that is still under way says nothing more */
+}
+
+static bool store_is_late(const struct health *health) {
+    return health->probing && loop_now_ms(health->worker->loop) - health->asked_ms > PROBE_LATE_MS;
+}
+
+bool health_is_ready(const struct health *health) {
+    return health->probed && health->store_works && !store_is_late(health) && !health->worker->draining;
+}
+
+static void write_health(const struct health *health, struct buffer *out) {
+    const struct worker *worker = health->worker;
+    const char *status = worker->draining          ? "draining"
+                         : !health->probed         ? "starting"
+                         : health_is_ready(health) ? "ok"
+                                                   : "unavailable";
+    buffer_printf(out, "{\"status\":\"%s\",\"generation\":%u,\"connections\":%u,\"version\":\"%s\",", status,
+                  worker->generation, net_server_connections(worker->net), STOA_VERSION);
+    buffer_printf(out, "\"checks\":{\"store\":\"%s\"}}",
+                  !health->store_works    ? "failing"
+                  : store_is_late(health) ? "late"
+                                          : "ok");
+}
+
+static void reply_json(struct http_request *request, unsigned status, struct slice body) {
+    http_reply(&request->exchange,
+               &(struct http_reply){
+                   .status = status, .content_type = "application/json", .extra_headers = PAGE_HEADERS, .body = body});
+}
+
+/* Takes the same time wherever the two differ. */
+static bool equal_secretly(struct slice a, struct slice b) {
+    unsigned char differs = a.len != b.len;
+    for (size_t i = 0; i < a.len && b.len > 0; i++) differs |= (unsigned char)(a.ptr[i] ^ b.ptr[i % b.len]);
+    return !differs;
+}
+
+/* A proxy on this machine is not this machine. */
+static bool is_from_here(const struct http_request *request) {
+    const char *address = request->address;
+    bool loopback =
+        strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0 || strncmp(address, "::ffff:127.", 11) == 0;
+    return loopback && http_header(request, "x-forwarded-for").len == 0;
+}
+
+static bool may_see_metrics(const struct health *health, const struct http_request *request) {
+    const char *token = health->worker->config->metrics.token;
+    if (!token) return is_from_here(request);
+    struct slice given = http_header(request, "authorization");
+    if (given.len < 7 || strncasecmp(given.ptr, "bearer ", 7) != 0) return false;
+    return equal_secretly(slice_from(given, 7), slice_of(token));
+}
+
+static void reply_metrics(struct health *health, struct http_request *request) {
+    struct worker *worker = health->worker;
+    struct buffer body = {0};
+    if (!may_see_metrics(health, request)) {
+        metric_add_labelled(METRIC_REJECTED, "metrics", 1);
+        http_reply(
+            &request->exchange,
+            &(struct http_reply){.status = 401,
+                                 .content_type = "text/plain",
+                                 .extra_headers = SLICE("www-authenticate: Bearer\r\ncache-control: no-store\r\n"),
+                                 .body = SLICE("unauthorized\n")});
+        return;
+    }
+    metric_set(METRIC_CONNECTIONS, net_server_connections(worker->net));
+    metric_set(METRIC_SESSIONS, (int64_t)hub_sessions(worker->hub));
+    metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
+    metrics_render(&body);
+    http_reply(&request->exchange, &(struct http_reply){.status = 200,
+                                                        .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                                        .extra_headers = PAGE_HEADERS,
+                                                        .body = buffer_slice(&body)});
+    buffer_done(&body);
+}
+
+bool health_request(struct health *health, struct http_request *request) {
+    struct buffer body = {0};
+    bool ready = slice_is(request->path, "/health") || slice_is(request->path, "/health/ready");
+    bool live = slice_is(request->path, "/health/live"), metrics = slice_is(request->path, "/metrics");
+    if (!ready && !live && !metrics) return false;
+    if (!slice_is(request->method, "GET") && !slice_is(request->method, "HEAD"))
+        reply_json(request, 405, SLICE("{\"ok\":false,\"error\":{\"code\":\"bad_request\",\"message\":\"GET only\"}}"));
+    else if (metrics)
+        reply_metrics(health, request);
+    else if (live)
+        reply_json(request, 200, SLICE("{\"status\":\"ok\"}"));
+    else {
+        write_health(health, &body);
+        reply_json(request, health_is_ready(health) ? 200 : 503, buffer_slice(&body));
+    }
+    buffer_done(&body);
+    return true;
+}

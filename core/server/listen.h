@@ -1,0 +1,18 @@
+/* listen.h - listening sockets from text. */
+#ifndef SERVER_LISTEN_H
+#define SERVER_LISTEN_H
+
+#include "base/error.h"
+
+enum { LISTEN_ADDRESS_MAX = 80 };
+
+/* "127.0.0.1:3000", "[::]:3000", "localhost:0"; non-blocking. -1: error_r, without the key's name. */
+int listen_tcp(const char *address, int backlog, struct error *error_r);
+/* Where it listens in fact, as "ADDR:PORT". */
+void listen_address(int fd, char address_r[LISTEN_ADDRESS_MAX]);
+/* A Unix socket that only its owner may connect to. The name of one that nobody listens on any more is taken over. */
+int listen_unix(const char *path, struct error *error_r);
+/* -1: nobody listens. Blocking. */
+int listen_connect_unix(const char *path, struct error *error_r);
+
+#endif

@@ -1,0 +1,153 @@
+#include "server/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "loop/loop.h"
+#include "net/server.h"
+#include "server/drain.h"
+#include "server/health.h"
+#include "server/notice.h"
+#include "server/router.h"
+#include "server/settings.h"
+
+enum { EXIT_BROKEN = 2, ALIVE_MS = 1000, ORPHAN_MS = 5000, STORE_CLOSE_MS = 2000 };
+
+struct process {
+    const struct process_start *start;
+    struct loop *loop;
+    struct worker worker;
+    struct router *router;
+    struct health health;
+    struct drain drain;
+    struct loop_fd *link;
+    struct loop_timer alive;
+};
+
+static void tell_alive(struct loop_timer *timer) {
+    struct process *process = CONTAINER(timer, struct process, alive);
+    loop_timer_set(timer, ALIVE_MS);
+    notice_send(process->start->link, NOTICE_ALIVE, net_server_connections(process->worker.net), NULL);
+}
+
+static void settled(void *owner) {
+    struct process *process = owner;
+    notice_send(process->start->link, NOTICE_READY, 0, NULL);
+}
+
+static void over(void *owner) {
+    loop_stop(((struct process *)owner)->loop);
+}
+
+static void drain(struct process *process, uint64_t timeout_ms, uint64_t notice_ms) {
+    drain_begin(&process->drain, timeout_ms, notice_ms);
+}
+
+/* The master has read and checked the file; it is read again here, with the sources of its scripts. */
+static void reload(struct process *process) {
+    const struct master_start *master = process->start->master;
+    struct worker *worker = &process->worker;
+    struct error error = {{0}};
+    struct config *config = master->source->read_config(master->config_path, master->sets, master->sets_len, &error);
+    bool done = config && worker_reload(worker, config, &error);
+    if (done) router_reload(process->router);
+    config_unref(&config);
+    notice_send(process->start->link, done ? NOTICE_RELOADED : NOTICE_REFUSED, worker->generation,
+                done ? NULL : error.text);
+}
+
+static void reopen_logs(const struct config *config) {
+    int fd = config->log_file ? open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640) : -1;
+    if (fd < 0) return;
+    dup2(fd, STDERR_FILENO);
+    close(fd);
+}
+
+static void heard(struct process *process, const struct notice *notice) {
+    const struct config *config = process->worker.config;
+    switch (notice->kind) {
+        case NOTICE_RELOAD:
+            if (!process->worker.draining) reload(process);
+            break;
+        case NOTICE_LOGS:
+            reopen_logs(config);
+            break;
+        case NOTICE_DRAIN:
+            drain(process, (uint64_t)config->drain.timeout_s * 1000, (uint64_t)config->drain.notice_s * 1000);
+            break;
+        case NOTICE_END:
+            drain(process, 0, 0);
+            break;
+        default:
+            break;
+    }
+}
+
+static void link_ready(void *owner, int fd, int ready) {
+    struct process *process = owner;
+    struct notice notice;
+    enum notice_read read;
+    while ((read = notice_receive(fd, &notice)) == NOTICE_READ) heard(process, &notice);
+    if (read != NOTICE_GONE) return;
+    LOG_ALWAYS(LOG_WARNING, "worker.master_gone", LOG_NUMBER("pid", getpid()));
+    loop_fd_free(&process->link);
+    net_server_stop_accepting(process->worker.net); /* first: the port is for the next master */
+    close(process->start->listen_fd);
+    drain(process, ORPHAN_MS, 0);
+}
+
+/* Signals go to the master, which tells its worker; a terminal's go to both. */
+static void ignore_signals(void) {
+    const int masters[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE};
+    for (size_t i = 0; i < sizeof masters / sizeof *masters; i++) signal(masters[i], SIG_IGN);
+}
+
+static bool begin(struct process *process, struct error *error_r) {
+    const struct process_start *start = process->start;
+    struct worker *worker = &process->worker;
+    struct net_settings net = settings_of_net(start->config);
+    if (!worker_init(worker, process->loop, start->config, start->master->source, start->generation, error_r))
+        return false;
+    process->router = router_new(worker, &process->health);
+    worker->net = net_server_new(process->loop, start->listen_fd, &net, &router_events, process->router, error_r);
+    if (!worker->net) {
+        router_free(&process->router);
+        worker_done(worker, 0);
+        return false;
+    }
+    health_init(&process->health, worker, settled, process);
+    drain_init(&process->drain, worker, over, process);
+    process->link = loop_fd_new(process->loop, start->link, LOOP_READ, link_ready, process);
+    loop_timer_init(&process->alive, process->loop, tell_alive);
+    loop_timer_set(&process->alive, 1);
+    return true;
+}
+
+static void end(struct process *process) {
+    health_done(&process->health);
+    drain_done(&process->drain);
+    loop_timer_cancel(&process->alive);
+    loop_fd_free(&process->link);
+    router_free(&process->router);
+    net_server_free(&process->worker.net);
+    worker_done(&process->worker, STORE_CLOSE_MS);
+    loop_free(&process->loop);
+}
+
+int process_run(const struct process_start *start) {
+    struct process process = {.start = start};
+    struct error error = {{0}};
+    ignore_signals();
+    process.loop = loop_new();
+    if (!begin(&process, &error)) {
+        fprintf(stderr, "%s\n", error.text);
+        return EXIT_BROKEN;
+    }
+    loop_run(process.loop);
+    end(&process);
+    return 0;
+}

@@ -1,0 +1,105 @@
+#include "server/router.h"
+
+#include <stdlib.h>
+
+#include "base/metrics.h"
+#include "config/config.h"
+#include "limit/admission.h"
+#include "policy/policy.h"
+#include "server/health.h"
+#include "server/route.h"
+#include "server/worker.h"
+#include "session/hub.h"
+
+struct router {
+    struct worker *worker;
+    struct health *health;
+    struct static_files *pages; /* NULL: no folder is set */
+    struct list calls;
+};
+
+struct router *router_new(struct worker *worker, struct health *health) {
+    struct router *router = NEW(struct router);
+    router->worker = worker;
+    router->health = health;
+    list_init(&router->calls);
+    router_reload(router);
+    return router;
+}
+
+void router_reload(struct router *router) {
+    const char *folder = router->worker->config->static_folder;
+    static_files_free(&router->pages);
+    if (folder && folder[0]) router->pages = static_files_new(folder);
+}
+
+void router_free(struct router **router) {
+    if (!*router) return;
+    route_end_all(&(*router)->calls);
+    static_files_free(&(*router)->pages);
+    free(*router);
+    *router = NULL;
+}
+
+static enum admission admit(void *owner, const char *address, unsigned *retry_after_s_r) {
+    const struct worker *worker = ((struct router *)owner)->worker;
+    struct admission_verdict verdict = admission_ask(worker->admission, address, net_server_connections(worker->net));
+    if (!verdict.refused) return ADMIT;
+    metric_add_labelled(METRIC_REJECTED, verdict.refused, 1);
+    *retry_after_s_r = verdict.retry_after_s;
+    return ADMIT_REFUSE;
+}
+
+static bool starts_with(struct slice text, const char *start) {
+    size_t len = strlen(start);
+    return text.len >= len && memcmp(text.ptr, start, len) == 0;
+}
+
+static size_t body_max(void *owner, struct slice method, struct slice path) {
+    const struct worker *worker = ((struct router *)owner)->worker;
+    bool none = slice_is(method, "GET") || slice_is(method, "HEAD") || starts_with(path, "/health") ||
+                slice_is(path, "/metrics");
+    return none ? 0 : (size_t)worker->config->max_payload_bytes;
+}
+
+static bool is_page(const struct router *router, const struct http_request *request) {
+    return router->pages && !starts_with(request->path, "/api/") &&
+           (slice_is(request->method, "GET") || slice_is(request->method, "HEAD"));
+}
+
+static void request(void *owner, struct http_request *request) {
+    struct router *router = owner;
+    struct worker *worker = router->worker;
+    if (health_request(router->health, request)) return;
+    if (hub_request(worker->hub, request)) return;
+    if (route_request(worker, &router->calls, request)) return;
+    if (is_page(router, request))
+        static_files_serve(router->pages, request);
+    else
+        route_reply_error(&request->exchange, 404, "not_found", "There is nothing here.");
+}
+
+#define DRAIN_REFUSAL                                                                                         \
+    ((struct http_reply){.status = 503,                                                                       \
+                         .content_type = "application/json",                                                  \
+                         .extra_headers = SLICE("retry-after: 1\r\n"),                                        \
+                         .body = SLICE("{\"ok\":false,\"error\":{\"code\":\"unavailable\",\"message\":\"The " \
+                                       "server is restarting.\"}}"),                                          \
+                         .close = true})
+
+static void upgrade(void *owner, struct http_request *request, struct http_upgrade *upgrade_r) {
+    struct worker *worker = ((struct router *)owner)->worker;
+    if (worker->draining)
+        upgrade_r->refusal = DRAIN_REFUSAL;
+    else if (!hub_upgrade(worker->hub, request, upgrade_r))
+        upgrade_r->refusal = (struct http_reply){.status = 404, .content_type = "text/plain", .body = SLICE("none\n")};
+}
+
+const struct net_events router_events = {
+    .http = {.body_max = body_max,
+             .request = request,
+             .upgrade = upgrade,
+             .opened = hub_opened,
+             .upgrade_failed = hub_upgrade_failed},
+    .admit = admit,
+};
