@@ -64,11 +64,21 @@ function find.jwt(_, token)
     return { id = claims.sub, name = name_of(claims.name), channels = channels_of(claims.channels), expires = expires }
 end
 
+-- "2026-01-31T12:00:00.000Z" → Unix seconds. Days are counted from a March, so that the leap day is a year's last.
+local function seconds_of(iso)
+    local year, month, day, hour, minute, second = iso:match("^(%d+)-(%d+)-(%d+)T(%d+):(%d+):([%d.]+)Z$")
+    local months = (month + 9) % 12
+    if months >= 10 then year = year - 1 end
+    local days = 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
+        + math.floor((153 * months + 2) / 5) + day - 719469
+    return days * 86400 + hour * 3600 + minute * 60 + second
+end
+
 function find.session(_, token)
     local session, word = stoa.session.find(token)
     if not session then return nil, word end
     -- The hash tells later which sockets a deleted session had opened (scripts/rest.lua).
-    return { id = session.userId, expires = session.expiresAt, session = stoa.crypto.sha256(token) }
+    return { id = session.userId, expires = seconds_of(session.expiresAt), session = stoa.crypto.sha256(token) }
 end
 
 -- ---- guessing is limited by address, before anything costs ----
@@ -125,6 +135,12 @@ end
 if settings.mode == "development" and not is_loopback(stoa.config.listen) then
     stoa.log.warning("auth.development_mode_is_reachable", { listen = stoa.config.listen, set = "auth.mode" })
 end
+
+stoa.selftest("a time is read as it was written", function()
+    for _, seconds in ipairs { 0, 951782400, 951868800.5, 1735689599.999, 4102444800 } do
+        assert(math.abs(seconds_of(stoa.iso(seconds)) - seconds) < 0.002, seconds)
+    end
+end)
 
 stoa.selftest("addresses of one IPv6 network count together", function()
     assert(network_of("2001:db8:1:2:aaaa::1") == network_of("2001:db8:1:2:bbbb:1:2:3"))

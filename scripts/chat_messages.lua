@@ -7,6 +7,14 @@ local protocol = require "protocol"
 local given, take = protocol.given, protocol.take
 local messages = { stored = {} } -- functions(socket, arguments, receipt) that run after a message was stored
 
+-- A reply is to something that is there: true, or nil, word.
+function messages.check_thread(channel, arguments)
+    local thread_id = given(arguments.threadId)
+    if not thread_id then return true end
+    local root, word = channel:message(thread_id)
+    return root and true, word
+end
+
 -- A message of arguments that have been checked, from anyone: a client or the REST interface.
 function messages.append(channel, user_id, client_id, arguments)
     return channel:append {
@@ -25,6 +33,8 @@ protocol.on("message:send", function(socket, arguments)
     if not protocol.is_id(arguments.clientId) then return nil, "bad_request" end
     local passed
     passed, word = protocol.check_message(arguments)
+    if not passed then return nil, word end
+    passed, word = messages.check_thread(channel, arguments)
     if not passed then return nil, word end
     passed, word, detail =
         take(socket, { user_messages = socket.user_id, channel_messages = channel.id, global_messages = "all" })

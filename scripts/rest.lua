@@ -69,6 +69,8 @@ api.route("POST", "/api/channels/{id}/messages", function(request, body, actor)
     if not protocol.is_id(body.userId) or client_id and not protocol.is_id(client_id) then return nil, "bad_request" end
     local passed, reason = protocol.check_message(body)
     if not passed then return nil, reason end
+    passed, reason = messages.check_thread(channel, body)
+    if not passed then return nil, reason end
     local receipt, failure = messages.append(channel, body.userId, client_id, body)
     if not receipt then return nil, failure end
     if not receipt.duplicate then access.audit("message.post", actor, channel.id, { messageId = receipt.id }) end

@@ -159,6 +159,7 @@ describe("a channel", function()
         assert.is_true(contents.answer)
         assert.is_nil(contents["something else"])
         assert.equal("bad_request", code(alice:emit("thread:get", { channelId = "lobby" })))
+        assert.equal("forbidden", code(send(alice, "lobby", "to nothing", { threadId = "nothing" })))
     end)
 
     it("catches up with many channels in one answer", function()
