@@ -23,7 +23,7 @@ static enum store_status user_seen(struct sqlite_db *db, struct store_request *r
                                  "INSERT INTO users (user_id, name, last_seen_ms) VALUES (?1, ?1, ?2) ON CONFLICT "
                                  "(user_id) DO UPDATE SET last_seen_ms = ?2");
     db_bind_text(row, 1, request->user_id);
-    db_bind_integer(row, 2, db_wall_ms());
+    db_bind_integer(row, 2, db->now_ms);
     return db_run(db, row);
 }
 
@@ -68,7 +68,7 @@ static void bind_token(sqlite3_stmt *statement, int index, struct slice token) {
 
 static enum store_status session_put(struct sqlite_db *db, struct store_request *request) {
     sqlite3_stmt *old = db_query(db, "DELETE FROM sessions WHERE expires_ms <= ?1");
-    db_bind_integer(old, 1, db_wall_ms());
+    db_bind_integer(old, 1, db->now_ms);
     enum store_status status = db_run(db, old);
     sqlite3_stmt *row = db_query(db, "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3)");
     bind_token(row, 1, request->token);
@@ -81,7 +81,7 @@ static enum store_status session_get(struct sqlite_db *db, struct store_request 
     sqlite3_stmt *row =
         db_query(db, "SELECT user_id, expires_ms FROM sessions WHERE token_hash = ?1 AND expires_ms > ?2");
     bind_token(row, 1, request->token);
-    db_bind_integer(row, 2, db_wall_ms());
+    db_bind_integer(row, 2, db->now_ms);
     if (!db_step(db, row)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
     char expires[32];
     store_time(expires, sqlite3_column_int64(row, 1));
@@ -105,7 +105,7 @@ static enum store_status audit(struct sqlite_db *db, struct store_request *reque
     sqlite3_stmt *row = db_query(
         db,
         "INSERT INTO audit (at_ms, actor, action, channel_id, detail) VALUES (?1, ?2, ?3, ?4, coalesce(?5, 'null'))");
-    db_bind_integer(row, 1, db_wall_ms());
+    db_bind_integer(row, 1, db->now_ms);
     db_bind_text(row, 2, request->user_id);
     db_bind_text(row, 3, request->name);
     db_bind_text(row, 4, request->channel_id);
@@ -138,7 +138,7 @@ static enum store_status audits(struct sqlite_db *db, struct store_request *requ
 
 static enum store_status probe(struct sqlite_db *db) {
     sqlite3_stmt *row = db_query(db, "UPDATE probe SET at_ms = ?1");
-    db_bind_integer(row, 1, db_wall_ms());
+    db_bind_integer(row, 1, db->now_ms);
     return db_run(db, row);
 }
 

@@ -74,7 +74,7 @@ static enum store_status append_message(struct sqlite_db *db, struct store_reque
         .thread_id = request->thread_id,
         .attachments = request->attachments,
         .message_seq = request->seq_r,
-        .created_ms = db_wall_ms(),
+        .created_ms = db->now_ms,
     };
     sqlite3_stmt *row =
         db_query(db,
@@ -101,7 +101,7 @@ static enum store_status append_message(struct sqlite_db *db, struct store_reque
 
 /* What was said is gone from the message and from every event that told it. */
 static enum store_status blank(struct sqlite_db *db, struct store_request *request, struct store_message *message) {
-    message->deleted_ms = db_wall_ms();
+    message->deleted_ms = db->now_ms;
     sqlite3_stmt *row = db_query(db,
                                  "UPDATE messages SET content = '\"\"', attachments = NULL, deleted_ms = ?3 WHERE "
                                  "channel_id = ?1 AND message_seq = ?2");
@@ -127,7 +127,7 @@ static enum store_status blank(struct sqlite_db *db, struct store_request *reque
 
 static enum store_status edit(struct sqlite_db *db, struct store_request *request, struct store_message *message) {
     message->content = request->content;
-    message->edited_ms = db_wall_ms();
+    message->edited_ms = db->now_ms;
     sqlite3_stmt *row =
         db_query(db, "UPDATE messages SET content = ?3, edited_ms = ?4 WHERE channel_id = ?1 AND message_seq = ?2");
     db_bind_text(row, 1, message->channel_id);
@@ -209,7 +209,7 @@ static enum store_status append_change(struct sqlite_db *db, struct store_reques
         status = request->kind == STORE_EDIT ? edit(db, request, &message) : blank(db, request, &message);
     if (status != STORE_OK) goto out;
     write_body(&body, request, &message);
-    status = insert_event(db, request, fingerprint, message.message_seq, db_wall_ms(), buffer_slice(&body));
+    status = insert_event(db, request, fingerprint, message.message_seq, db->now_ms, buffer_slice(&body));
 out:
     buffer_done(&reactions);
     buffer_done(&body);

@@ -39,7 +39,7 @@ static enum store_status channel_put(struct sqlite_db *db, struct store_request 
     db_bind_text(row, 1, request->channel_id);
     db_bind_text(row, 2, request->name);
     db_bind_text(row, 3, request->text);
-    db_bind_integer(row, 4, db_wall_ms());
+    db_bind_integer(row, 4, db->now_ms);
     enum store_status status = db_run(db, row);
     return status == STORE_OK ? channel_get(db, request) : status;
 }
@@ -53,7 +53,7 @@ static enum store_status member_put(struct sqlite_db *db, struct store_request *
     db_bind_text(row, 1, request->channel_id);
     db_bind_text(row, 2, request->user_id);
     db_bind_text(row, 3, request->text);
-    db_bind_integer(row, 4, db_wall_ms());
+    db_bind_integer(row, 4, db->now_ms);
     enum store_status status = db_run(db, row);
     return status == STORE_OK && sqlite3_changes(db->handle) == 0 ? STORE_NOT_FOUND : status;
 }

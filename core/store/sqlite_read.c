@@ -152,9 +152,13 @@ enum store_status sqlite_message(struct sqlite_db *db, struct store_request *req
     return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
 }
 
+static bool is_onwards(const struct store_request *request) {
+    return request->onwards || request->after > 0;
+}
+
 /* before and neither: the newest of that range, read backwards, told forwards. after: onwards from there. */
 static sqlite3_stmt *history_query(struct sqlite_db *db, const struct store_request *request) {
-    bool onwards = request->after > 0;
+    bool onwards = is_onwards(request);
     sqlite3_stmt *rows;
     if (request->message_id.len)
         rows = onwards ? db_query(db, MESSAGE_COLUMNS
@@ -188,7 +192,7 @@ enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *re
     }
     buffer_append_char(&request->json, '[');
     for (unsigned i = 0; i < count; i++) {
-        struct buffer *text = &texts[request->after > 0 ? i : count - 1 - i];
+        struct buffer *text = &texts[is_onwards(request) ? i : count - 1 - i];
         if (i) buffer_append_char(&request->json, ',');
         buffer_append_slice(&request->json, buffer_slice(text));
     }

@@ -69,6 +69,7 @@ struct store_request {
     enum store_kind kind;
     struct slice channel_id, user_id, client_id, message_id, thread_id, content, attachments, name, text, token, epoch;
     int64_t seq, before, after, expires_ms; /* before, after: 0 = none */
+    bool onwards;                           /* MESSAGES: from after on, also when it is 0 */
     unsigned limit;
 
     enum store_status status;
@@ -81,6 +82,7 @@ struct store_request {
     char message_id_r[32], created_at_r[32]; /* APPEND: of the message; ISO 8601 */
     /* APPEND, OK: json is the event [name, payload], ready for clients. A duplicate too: the first one's. */
 
+    int64_t now_ms; /* the driver's: wall clock of the loop at submission */
     void (*done)(struct store_request *request);
     void *owner;
     struct list link;

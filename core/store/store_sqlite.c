@@ -57,6 +57,7 @@ static bool is_write(enum store_op op) {
 }
 
 static enum store_status perform(struct sqlite_db *db, struct store_request *request) {
+    db->now_ms = request->now_ms;
     switch (request->op) {
         case STORE_APPEND:
             return sqlite_append(db, request);
@@ -208,6 +209,7 @@ static void submit(struct store *base, struct store_request *request) {
     bool refused =
         store->closing || store->queued >= QUEUE_MAX || store->queued_bytes + request->arena_bytes > QUEUE_BYTES_MAX;
     uint64_t one = 1;
+    request->now_ms = (int64_t)loop_wall_ms(store->loop);
     store->queued++;
     store->queued_bytes += request->arena_bytes;
     pthread_mutex_lock(&store->lock);
