@@ -242,14 +242,15 @@ static int messages(lua_State *L) {
     luaL_checktype(L, 2, LUA_TTABLE);
     struct slice thread_id = bind_field(L, 2, "threadId");
     unsigned limit = limit_field(L, 2, STORE_MESSAGES_MAX);
-    double before = bind_number_field(L, 2, "before", 0), after = bind_number_field(L, 2, "after", 0);
+    double before = bind_number_field(L, 2, "before", 0), after = bind_number_field(L, 2, "after", -1);
     if (id.len == 0) return bad_channel(L);
-    if (!(before >= 0 && before < 9e15 && after >= 0 && after < 9e15)) return bind_fail(L, "bad_request");
+    if (!(before >= 0 && before < 9e15 && after < 9e15)) return bind_fail(L, "bad_request");
     struct store_request *request = bind_request(L, STORE_MESSAGES, push_messages);
     BIND_COPY(request, channel_id, id);
     BIND_COPY(request, message_id, thread_id);
     request->before = (int64_t)before;
-    request->after = (int64_t)after;
+    request->onwards = after >= 0;
+    request->after = after >= 0 ? (int64_t)after : 0;
     request->limit = limit;
     return bind_submit(L, &request);
 }

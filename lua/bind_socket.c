@@ -1,6 +1,7 @@
 /* Sockets: a script holds an id; what has gone answers nil, "gone". */
 #include <lauxlib.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/ids.h"
 #include "lua/bind.h"
@@ -313,16 +314,27 @@ static int close_transport(lua_State *L) {
     return bind_true(L);
 }
 
+/* Unix seconds, or a time as events and the store write it. */
+static double time_at(lua_State *L, int index) {
+    struct tm parts = {0};
+    double seconds = -1;
+    if (lua_type(L, index) == LUA_TNUMBER)
+        seconds = lua_tonumber(L, index);
+    else if (strptime(luaL_checkstring(L, index), "%Y-%m-%dT%H:%M:%S", &parts))
+        seconds = (double)timegm(&parts);
+    luaL_argcheck(L, seconds >= 0 && seconds < 1e11, index, "a time expected");
+    return seconds;
+}
+
 /* The session ends at a time: its token's.
  * @function socket:expires
- * @param unix_seconds when; nil: never
+ * @param time Unix seconds, or text like 2026-01-31T12:00:00.000Z; nil: never
  * @return true
  * @error gone
  * @example socket:expires(socket.user.expires) */
 static int expires(lua_State *L) {
     struct socket *socket = socket_at(L, 1);
-    double seconds = luaL_optnumber(L, 2, 0);
-    luaL_argcheck(L, seconds >= 0 && seconds < 1e11, 2, "Unix seconds expected");
+    double seconds = lua_isnoneornil(L, 2) ? 0 : time_at(L, 2);
     if (!socket) return gone(L);
     socket_expires(socket, (uint64_t)(seconds * 1000));
     return bind_true(L);

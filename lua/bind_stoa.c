@@ -343,7 +343,7 @@ static int iso(lua_State *L) {
  * @example stoa.broadcast("server:maintenance", {action = "prepare_reconnect", reconnectDelay = 5000}) */
 static int broadcast(lua_State *L) {
     struct worker *worker = host_worker(L);
-    luaL_checkstring(L, 1);
+    bind_check_event(L, 1);
     bind_json(L, 1, lua_gettop(L), 0);
     struct buffer args = bind_take(L);
     hub_broadcast(worker->hub, buffer_slice(&args));

@@ -190,13 +190,11 @@ end
 
 -- ---- the world ----
 
-local function settings(options)
-    local config = {
-        store = { path = ":memory:" },
-        control = "",
-        scripts = options.scripts,
-    }
+local function settings(options, before)
+    local config = { store = { path = ":memory:" }, control = "" }
+    for key, value in pairs(before or {}) do config[key] = value end
     for key, value in pairs(options.config or {}) do config[key] = value end
+    config.scripts = options.scripts or config.scripts
     return config
 end
 
@@ -225,8 +223,13 @@ function World:http(method, path, body, headers)
     return status == 2 and 404 or status == 4 and 503 or 500
 end
 
--- A new generation; nil, error: the old one stays.
-function World:reload(options) return self.core:reload(settings(options)) end
+-- A new generation, with what is not given as it was; nil, error: the old one stays.
+function World:reload(options)
+    local config = settings(options or {}, self.config)
+    local done, problem = self.core:reload(config)
+    if done then self.config = config end
+    return done, problem
+end
 
 function World:advance(seconds)
     self.core:advance(seconds)
@@ -244,9 +247,10 @@ function World:close() self.core:close() end
 
 -- A server with these scripts; raises when they cannot be loaded. options: scripts, config.
 function core.new(options)
-    local inner, problem = core.world(settings(options))
+    local config = settings(options)
+    local inner, problem = core.world(config)
     if not inner then error(problem, 0) end
-    return setmetatable({ core = inner, clients = setmetatable({}, { __mode = "k" }) }, World)
+    return setmetatable({ core = inner, config = config, clients = setmetatable({}, { __mode = "k" }) }, World)
 end
 
 return core

@@ -1,0 +1,37 @@
+# What knows Lua: cmocka programs (test_NAME.c) and busted specs (NAME_spec.lua), all of them also under a garbage
+# collector that is always at work.
+set(lua_environment "ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0")
+if(STOA_SANITIZE)
+  # LuaJIT itself is built without: the module's sanitizer must be there first.
+  execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=libasan.so OUTPUT_VARIABLE asan
+    OUTPUT_STRIP_TRAILING_WHITESPACE)
+  list(APPEND lua_environment "LD_PRELOAD=${asan}")
+endif()
+
+# stoa_specs(NAME FOLDER GC): FOLDER's *_spec.lua on the real core, in process.
+function(stoa_specs name folder gc)
+  add_test(NAME ${name} COMMAND busted --lua=luajit --output=plainTerminal --pattern=_spec ${folder}
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS unit ENVIRONMENT
+    "LUA_CPATH=${CMAKE_BINARY_DIR}/lua/?.so\;\;;STOA_GC=${gc};${lua_environment}")
+endfunction()
+
+stoa_specs(scripts/busted tests/scripts normal)
+file(GLOB lua_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/lua/test_*.c)
+file(GLOB lua_specs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/lua/*_spec.lua)
+foreach(source ${lua_tests})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(lua_${name} ${source})
+  target_link_libraries(lua_${name} PRIVATE stoa_lua PkgConfig::CMOCKA)
+endforeach()
+foreach(gc normal aggressive)
+  if(lua_specs)
+    stoa_specs(lua/busted/${gc} tests/lua ${gc})
+  endif()
+  foreach(source ${lua_tests})
+    get_filename_component(name ${source} NAME_WE)
+    add_test(NAME lua/${name}/${gc} COMMAND lua_${name})
+    set_tests_properties(lua/${name}/${gc} PROPERTIES TIMEOUT 120 LABELS unit ENVIRONMENT
+      "STOA_GC=${gc};ASAN_OPTIONS=detect_stack_use_after_return=0")
+  endforeach()
+endforeach()
