@@ -8,7 +8,7 @@
 #include "session/hub.h"
 #include "wire/json.h"
 
-enum { STEP_MS = 10, RESERVE_MS = 300 /* of the deadline, for closing the store */ };
+enum { STEP_MS = 10, FLUSH_MS = 2000 /* clients that neither read nor ask */, RESERVE_MS = 300 /* of the deadline, for closing the store */ };
 
 static void step(struct loop_timer *timer);
 
@@ -51,9 +51,11 @@ static bool advance(struct drain *drain, uint64_t now_ms) {
         case DRAIN_FINISH: /* events under way are answered, commits acknowledged */
             if (!late && (hub_events_waiting(worker->hub) || channel_log_pending(worker->log))) return false;
             hub_close_all(worker->hub, CLOSE_SHUTTING_DOWN);
+            drain->flush_until_ms = now_ms + FLUSH_MS;
             set_state(drain, DRAIN_FLUSH, "flush");
             return false; /* at least one turn for what that writes */
         case DRAIN_FLUSH: /* close frames and what stood before them */
+            late = late || now_ms >= drain->flush_until_ms || !net_server_connections(worker->net);
             if (!late && (hub_sessions(worker->hub) || hub_queued_bytes(worker->hub))) return false;
             set_state(drain, DRAIN_OVER, "over");
             drain->over(drain->owner);

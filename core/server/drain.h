@@ -14,7 +14,7 @@ struct drain {
     struct worker *worker;
     struct loop_timer timer;
     enum { DRAIN_NO, DRAIN_NOTICE, DRAIN_FINISH, DRAIN_FLUSH, DRAIN_OVER } state;
-    uint64_t deadline_ms, accept_until_ms;
+    uint64_t deadline_ms, accept_until_ms, flush_until_ms;
     void (*over)(void *owner);
     void *owner;
 };
