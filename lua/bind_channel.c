@@ -404,7 +404,7 @@ static int forward(lua_State *L, lua_CFunction method) {
     return method(L);
 }
 
-/* Sends an event to the channel's followers that is not kept. volatile and except as with stoa.to.
+/* Sends an event to the channel's followers that is not kept.
  * @function channel:emit
  * @param event the name
  * @param … the arguments
@@ -413,9 +413,20 @@ static int forward(lua_State *L, lua_CFunction method) {
 static int emit(lua_State *L) {
     return forward(L, emitter_emit);
 }
+
+/* An emitter to the followers, whose event a slow or absent one may miss.
+ * @function channel:volatile
+ * @return an emitter
+ * @example channel:volatile():emit("typing", {userId = socket.user.id}) */
 static int set_volatile(lua_State *L) {
     return forward(L, emitter_volatile);
 }
+
+/* An emitter to the followers but for the members of rooms.
+ * @function channel:except
+ * @param room a name, or a list of names; a socket's id is a room too
+ * @return an emitter
+ * @example channel:except(socket.id):emit("joined", {userId = socket.user.id}) */
 static int except(lua_State *L) {
     return forward(L, emitter_except);
 }
