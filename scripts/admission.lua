@@ -2,6 +2,7 @@
 -- anything, and says when to come back; here is what only a script can know.
 local stoa = require "stoa"
 local pressure = require "pressure"
+local protocol = require "protocol"
 
 -- Addresses and users that are not welcome, from the configuration: app = { banned = { "192.0.2.7", "mallory" } }.
 local banned = {}
@@ -15,7 +16,7 @@ stoa.hook("admit", function(handshake)
 end)
 
 stoa.hook("connect", function(socket)
-    if banned[socket.user_id] then return nil, "forbidden", { code = "forbidden" } end
+    if banned[socket.user_id] then return protocol.refuse_connection("forbidden") end
 end)
 
 -- Overloaded: what is already connected goes on, what would add to the load waits its turn. Joining reads the store,

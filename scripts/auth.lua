@@ -7,13 +7,8 @@ local stoa = require "stoa"
 local cache = require "cache"
 local protocol = require "protocol"
 
-local settings = stoa.config.auth
+local settings, refuse = stoa.config.auth, protocol.refuse_connection
 local NAME_MAX_BYTES, CHANNELS_MAX = 100, 1000
-
-local function refuse(code, detail)
-    local error = protocol.refusal(code, detail).error
-    return nil, error.message, error
-end
 
 local function name_of(value)
     return protocol.is_text(value, NAME_MAX_BYTES) and value ~= "" and value or nil

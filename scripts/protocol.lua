@@ -12,7 +12,7 @@ local sentences = {
     bad_request = "The arguments are not what this event expects.",
     bad_channel = "A channel id is 1 to 64 of A-Z a-z 0-9 _ . : -",
     bad_cursor = "A cursor is {seq, epoch} as the server gave them.",
-    unauthorized = "Who are you?",
+    unauthorized = "A valid name or token is needed.",
     forbidden = "This does not exist, or is not for you.",
     not_joined = "Join the channel first.",
     id_conflict = "This clientId was used for something else.",
@@ -40,10 +40,16 @@ function protocol.refusal(word, detail)
     return { ok = false, error = { code = code, message = message, retryAfter = retry_after } }
 end
 
+-- The same for the hooks authenticate and connect: nil, message, data of a CONNECT_ERROR.
+function protocol.refuse_connection(word, detail)
+    local error = protocol.refusal(word, detail).error
+    return nil, error.code, error
+end
+
 -- Answers an event by what handler(socket, arguments) returns: a table, true, or nil, word, detail.
 function protocol.on(event, handler)
     stoa.on(event, function(socket, arguments)
-        if arguments == nil then arguments = {} end
+        if arguments == nil or arguments == stoa.null then arguments = {} end
         if type(arguments) ~= "table" then return protocol.refusal("bad_request") end
         local answer, word, detail = handler(socket, arguments)
         if not answer then return protocol.refusal(word, detail) end

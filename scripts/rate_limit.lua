@@ -5,6 +5,7 @@
 -- spent. State is in the core: scripts only say the rules.
 local stoa = require "stoa"
 local pressure = require "pressure"
+local protocol = require "protocol"
 
 local limits = stoa.config.limits
 local adaptive = stoa.config.app and stoa.config.app.adaptive_limits
@@ -38,11 +39,10 @@ stoa.limit("abuse", { 1000, 60 }) -- attempts that were refused; beyond, the soc
 stoa.hook("connect", function(socket)
     local most = limits.connections_per_user
     if most and stoa.user(socket.user_id):connections() > most then
-        return nil, "too many connections", { code = "too_many_connections", limit = most }
+        return protocol.refuse_connection("too_many_connections")
     end
     local passed, word, detail = stoa.take { connects = socket.user_id }
-    if passed then return end
-    return nil, "too many connection attempts", { code = word, retryAfter = detail.retryAfter }
+    if not passed then return protocol.refuse_connection(word, detail) end
 end)
 
 -- A channel holds so many users who are online; who is there already may look with another device.

@@ -26,6 +26,11 @@ describe("arguments", function()
         end
     end)
 
+    it("may be missing where none are needed", function()
+        assert.equal("ok", code(alice:emit("channel:list")))
+        assert.equal("ok", code(alice:emit("channel:list", {})))
+    end)
+
     it("with a channel id that is malformed are answered so", function()
         for _, id in ipairs { "", ("x"):rep(65), "a b", "*", "?", "a}{b", "a\nb", "a\0b", "ümlaut", "a/b", ("x"):rep(100000) } do
             refused("bad_channel", "channel:join", { channelId = id })

@@ -1,0 +1,46 @@
+local support = require "tests.scripts.support"
+local client, code, join, send = support.client, support.code, support.join, support.send
+
+describe("the banned", function()
+    local world
+
+    setup(function() world = support.world { app = { banned = { "mallory", "192.0.2.7" } } } end)
+    teardown(function() world:close() end)
+
+    it("are refused by name", function()
+        local refused, refusal = world:connect { auth = { user = "mallory" } }
+        assert.is_nil(refused)
+        assert.equal("forbidden", refusal[2].code)
+        client(world, "alice")
+    end)
+
+    it("are refused by address", function()
+        local refused, refusal = world:connect { auth = { user = "eve" }, address = "192.0.2.7" }
+        assert.is_nil(refused)
+        assert.equal("forbidden", refusal[2].code)
+    end)
+end)
+
+describe("a hook of one's own", function()
+    local world, alice
+
+    setup(function()
+        world = support.world({}, { "tests/scripts/no_links.lua" })
+        alice = client(world, "alice")
+        join(alice, "lobby")
+    end)
+    teardown(function() world:close() end)
+
+    it("refuses a message with a sentence of its own", function()
+        local answer = send(alice, "lobby", "see https://example.org")
+        assert.equal("forbidden", code(answer))
+        assert.equal("No links here, please.", answer.error.message)
+        assert.equal("ok", code(send(alice, "lobby", "see for yourself")))
+    end)
+
+    it("sees an edit too", function()
+        local receipt = send(alice, "lobby", "harmless")
+        local edit = { channelId = "lobby", messageId = receipt.id, content = "https://example.org" }
+        assert.equal("forbidden", code(alice:emit("message:edit", edit)))
+    end)
+end)
