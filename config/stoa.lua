@@ -18,7 +18,7 @@ return {
     -- plain_path = "/ws",
     -- transports = { "websocket", "polling" },
     -- origins = { "self" },
-    -- deflate = false,
+    -- deflate = true,
     -- ping_interval_ms = 25000,
     -- ping_timeout_ms = 20000,
     -- connect_timeout_ms = 45000,

@@ -8,7 +8,11 @@
 #include "session/hub.h"
 #include "wire/json.h"
 
-enum { STEP_MS = 10, FLUSH_MS = 2000 /* clients that neither read nor ask */, RESERVE_MS = 300 /* of the deadline, for closing the store */ };
+enum {
+    STEP_MS = 10,
+    FLUSH_MS = 2000 /* clients that neither read nor ask */,
+    RESERVE_MS = 300 /* of the deadline, for closing the store */
+};
 
 static void step(struct loop_timer *timer);
 

@@ -59,12 +59,12 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     if (worker->policy) worker->policy->ops->retire(worker->policy, 0);
     worker->policy = NULL;
     for (unsigned i = 0; i < SETTLE_TURNS && loop_turn(worker->loop); i++) continue;
+    if (worker->store) store_close(&worker->store, deadline_ms); /* its last completions still find the log */
     admission_free(&worker->admission);
     channel_log_free(&worker->log);
     presence_free(&worker->presence);
     cache_free(&worker->cache);
     limiter_free(&worker->limiter);
-    if (worker->store) store_close(&worker->store, deadline_ms);
     rooms_free(&worker->rooms);
     config_unref(&worker->config);
 }

@@ -5,7 +5,7 @@
 
 #include <sqlite3.h>
 
-#include "store/store.h"
+#include "store/store_driver.h"
 
 enum { DB_STATEMENTS_MAX = 96 };
 
@@ -15,7 +15,7 @@ struct sqlite_db {
         const char *sql; /* the literal's address is the key */
         sqlite3_stmt *statement;
     } statements[DB_STATEMENTS_MAX];
-    int64_t epoch, now_ms; /* now: the loop's wall clock when the request at hand was submitted */
+    int64_t epoch, now_ms;            /* now: the loop's wall clock when the request at hand was submitted */
     char epoch_text[STORE_EPOCH_MAX]; /* "<number>-<incarnation>" */
     char incarnation[16];
 };

@@ -1,4 +1,4 @@
-#include "store/store.h"
+#include "store/store_driver.h"
 
 #include <stdlib.h>
 

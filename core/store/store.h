@@ -1,8 +1,8 @@
 /* store.h - what must not be lost: channel logs, members, users, sessions, audit.
  *
  * One request, one completion. A request owns its arguments and its result; store_submit takes it, done runs on the
- * loop in a later turn, exactly once, and the request is freed when done returns. Drivers: SQLite (a writer thread of
- * its own with group commit). All drivers pass the same contract test.
+ * loop in a later turn, exactly once, and the request is freed when done returns. Drivers (store_driver.h) pass the
+ * same contract test.
  *
  * Each change of a channel takes the channel's next number, seq, without gaps; epoch ("<number>-<incarnation>") changes
  * when the store may have lost acknowledged numbers (a restored backup).
@@ -63,7 +63,6 @@ enum store_status {
 };
 
 enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100 };
-
 struct store_request {
     enum store_op op;
     enum store_kind kind;
@@ -71,7 +70,6 @@ struct store_request {
     int64_t seq, before, after, expires_ms; /* before, after: 0 = none */
     bool onwards;                           /* MESSAGES: from after on, also when it is 0 */
     unsigned limit;
-
     enum store_status status;
     struct buffer json;
     int64_t seq_r;                 /* APPEND: the event's number; EVENTS, CHANNEL: the head */
@@ -81,7 +79,6 @@ struct store_request {
     int64_t fork_r;  /* EVENTS: >= 0: the asker's epoch forked: discard all above fork_r (json starts there) */
     char message_id_r[32], created_at_r[32]; /* APPEND: of the message; ISO 8601 */
     /* APPEND, OK: json is the event [name, payload], ready for clients. A duplicate too: the first one's. */
-
     int64_t now_ms; /* the driver's: wall clock of the loop at submission */
     void (*done)(struct store_request *request);
     void *owner;
@@ -90,19 +87,7 @@ struct store_request {
     size_t arena_bytes;
 };
 
-struct store_ops {
-    void (*submit)(struct store *store, struct store_request *request);
-    /* Waits for what is under way (bounded by deadline_ms), then frees. Completions that are left run with UNAVAILABLE.
-     */
-    void (*close)(struct store *store, unsigned deadline_ms);
-};
-struct store {
-    const struct store_ops *ops;
-};
-
-/* path ":memory:" for tests. Checks the file (quick integrity check; a broken one is an error with a clear message),
- * migrates the schema, starts the writer. The time between start and success may be long: called before the loop runs.
- */
+/* path ":memory:" for tests. Checks the file, migrates the schema, starts the writer; may take long. */
 struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) MUST_CHECK;
 
 struct store_request *store_request_new(enum store_op op, void (*done)(struct store_request *request), void *owner);

@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "loop/loop.h"
 #include "store/sqlite_db.h"
+#include "store/store_driver.h"
 
 enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, BATCH_MAX = 512 };
 

@@ -11,6 +11,7 @@
 #include "channel/log.h"
 #include "channel/room.h"
 #include "loop/loop.h"
+#include "store/store_driver.h"
 #include "wire/json.h"
 
 enum { EVENTS_MAX = 4096 };

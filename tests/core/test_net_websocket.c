@@ -82,7 +82,7 @@ static const struct attack {
     {"UTF-8 broken over fragments", 0x01, true, SLICE_INIT("\xe2\x82"), SLICE_INIT("\x80z"), 1007},
     {"close code 1005", 0x88, true, SLICE_INIT("\x03\xed"), {0}, 1002},
     {"close code 999", 0x88, true, SLICE_INIT("\x03\xe7"), {0}, 1002},
-    {"close with one byte", 0x88, true, SLICE_INIT("\x03"), {0}, 1002},
+    {"close with one byte", 0x88, true, SLICE_INIT("\x03"), {0}, 1005},
 };
 
 static int run_attack(const struct attack *attack, struct rig *rig) {

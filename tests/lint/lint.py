@@ -35,6 +35,13 @@ HEADER_EXCEPTIONS = {
     "session/session.h": {"loop/loop.h"},
     "session/place.h": {"channel/room.h"},
     "net/polling.h": {"wire/engineio.h"},
+    "net/net_state.h": {"loop/loop.h"},
+    "server/announce.h": {"channel/presence.h"},
+    "server/drain.h": {"loop/loop.h"},
+    "server/health.h": {"loop/loop.h", "net/http.h"},
+    "server/route.h": {"net/http.h"},
+    "server/router.h": {"net/server.h"},
+    "server/settings.h": {"channel/presence.h", "channel/room.h", "limit/admission.h", "net/server.h", "session/hub.h"},
 }
 FUNCTION_MAX, C_MAX, HEADER_MAX, LUA_MAX = 60, 600, 100, 300
 
@@ -88,6 +95,8 @@ def lint_sizes(build):
     for path in files("*.c", "*.h", "*.lua"):
         lines = path.read_text().splitlines()
         most = {".c": C_MAX, ".h": HEADER_MAX, ".lua": LUA_MAX}[path.suffix]
+        if path.suffix == ".h" and "tests" in path.parts:
+            most = C_MAX  # a test's support, not an interface
         if len(lines) > most:
             yield path, len(lines), f"{len(lines)} lines, at most {most}"
         for start, length in functions(lines) if path.suffix == ".c" else ():
@@ -96,7 +105,7 @@ def lint_sizes(build):
 
 
 # Word parts that say nothing (style.md: full words).
-EMPTY_NAMES = re.compile(r"\b(?:struct|enum)\s+\w*(?:ctx|_data|_info|manager|helper|_util)\b|\b(?:ctx|do_\w+)\s*\(")
+EMPTY_NAMES = re.compile(r"\b(?:struct|enum)\s+(?!lws_)\w*(?:ctx|_data|_info|manager|helper|_util)\b|\b(?:ctx|do_\w+)\s*\(")
 
 
 def lint_names(build):
@@ -123,14 +132,15 @@ def lint_format(build):
 def lint_config(build):
     """docs/configuration.md is what the table of keys says; config/stoa.lua shows every key of it."""
     page, example = ROOT / "docs/configuration.md", ROOT / "config/stoa.lua"
-    made = subprocess.run([f"{build}/stoa", "check", "--keys"], capture_output=True, text=True, check=True).stdout
+    made = subprocess.run([f"{build}/stoa", "keys"], capture_output=True, text=True, check=True).stdout
     if page.read_text() != made:
-        yield page, 1, "stale: build/stoa check --keys > docs/configuration.md"
+        yield page, 1, "stale: build/stoa keys > docs/configuration.md"
     shown, stack = {}, []
     for number, line in enumerate(example.read_text().splitlines(), 1):
         match = re.match(r"\s*(-- )?([a-z_]+) = (.*?),?( -- .*)?$", line)
         if match and match[3] == "{":
             stack.append(match[2])
+            shown[".".join(stack)] = number, None
         elif line.strip() == "}," and stack:
             stack.pop()
         elif match:
