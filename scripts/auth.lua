@@ -108,11 +108,11 @@ stoa.hook("authenticate", function(handshake)
     return refuse("unauthorized")
 end)
 
--- Clients that come for the first time get a profile; a token's name corrects it.
+-- Who comes for the first time gets a profile; a token's name corrects it, none leaves it as it is.
 local function remember(user)
     local profile = cache.profiles:get(user.id)
     if profile == nil or profile and (not user.name or profile.name == user.name) then return end
-    stoa.user(user.id):put { name = user.name or user.id }
+    stoa.user(user.id):put { name = user.name }
     cache.profiles:remove(user.id)
 end
 
