@@ -1,0 +1,163 @@
+/* Joining a channel without a gap, over a store that a test can foresee. */
+#include "session/follow.h"
+
+#include "channel/log.h"
+#include "store/store_driver.h"
+#include "support/hub_scene.h"
+
+static struct person alice;
+static struct channel_log *log_of_node;
+
+/* A store that holds one channel of numbered events and answers reads when it is told to. */
+static struct fake_store {
+    struct store store;
+    int64_t head;
+    struct list waiting;
+} fake;
+
+static void fake_submit(struct store *store, struct store_request *request) {
+    list_append(&fake.waiting, &request->link);
+}
+
+static void fake_close(struct store *store, unsigned deadline_ms) {}
+
+static const struct store_ops fake_ops = {fake_submit, fake_close};
+
+static void write_event(struct buffer *out, int64_t seq) {
+    buffer_printf(out, "[\"message:new\",{\"seq\":%d}]", (int)seq);
+}
+
+static void fake_read(struct store_request *request) {
+    request->status = STORE_OK;
+    request->seq_r = fake.head;
+    request->fork_r = -1;
+    snprintf(request->epoch_r, sizeof request->epoch_r, "1-a");
+    if (request->op != STORE_EVENTS) return;
+    buffer_append_char(&request->json, '[');
+    for (int64_t seq = request->seq + 1; seq <= fake.head; seq++) {
+        if (seq > request->seq + 1) buffer_append_char(&request->json, ',');
+        write_event(&request->json, seq);
+    }
+    buffer_append_char(&request->json, ']');
+}
+
+/* Answers the oldest read with what the channel holds now. */
+static void store_answers(void) {
+    struct list *link = list_pop(&fake.waiting);
+    assert_non_null(link);
+    struct store_request *request = CONTAINER(link, struct store_request, link);
+    fake_read(request);
+    request->done(request);
+    store_request_free(&request);
+    turn();
+}
+
+static void commit(void) {
+    struct buffer event = {0};
+    write_event(&event, ++fake.head);
+    channel_log_committed(log_of_node, SLICE("c"), fake.head, SLICE("1-a"), buffer_slice(&event));
+    buffer_done(&event);
+    turn();
+}
+
+static int begin(void **state) {
+    set_up(state);
+    list_init(&fake.waiting);
+    fake.store.ops = &fake_ops;
+    fake.head = 3;
+    log_of_node = channel_log_new(loop, &fake.store, rooms);
+    comes_as(&alice, "alice");
+    return 0;
+}
+
+static int end(void **state) {
+    struct list *link;
+    goes(&alice);
+    while ((link = list_pop(&fake.waiting))) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        request->status = STORE_UNAVAILABLE;
+        request->done(request);
+        store_request_free(&request);
+    }
+    channel_log_free(&log_of_node);
+    return tear_down(state);
+}
+
+/* The answer of the follow, as an acknowledgement would carry it. */
+static char answer[512];
+
+static void followed(void *owner, const struct follow_result *result) {
+    snprintf(answer, sizeof answer, "status %d seq %d events %.*s gap %d-%d", (int)result->status, (int)result->seq,
+             SLICE_ARG(result->events), (int)result->gap_from, (int)result->gap_to);
+}
+
+/* Within an event, so that live ones are held until it is answered. */
+static void joins(int64_t since) {
+    answer[0] = 0;
+    says(&alice, "421[\"slow\"]");
+    follow_channel(hub, log_of_node, &fake.store, slice_of(alice.sid), SLICE("c"), since, SLICE("1-a"), followed, NULL);
+}
+
+static void leaves_the_event(void) {
+    scene_answer(POLICY_OK, "[]");
+    turn();
+    assert_hears(&alice, "431[]");
+}
+
+static void an_unfollowed_channel_is_joined_at_the_head_of_the_store(void **state) {
+    joins(1);
+    store_answers();
+    assert_string_equal(answer,
+                        "status 0 seq 3 events [[\"message:new\",{\"seq\":2}],[\"message:new\",{\"seq\":3}]] gap 0-0");
+    commit();
+    leaves_the_event();
+    assert_hears_event(&alice, "42[\"message:new\",{\"seq\":4}]");
+}
+
+static void what_is_committed_while_the_tail_is_read_comes_once(void **state) {
+    channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
+    joins(2);
+    commit(); /* live, held; the read sees it too */
+    store_answers();
+    assert_string_equal(answer, "status 0 seq 3 events [[\"message:new\",{\"seq\":3}]] gap 0-0");
+    leaves_the_event();
+    assert_hears_event(&alice, "42[\"message:new\",{\"seq\":4}]");
+    assert_null(hears(&alice));
+}
+
+/* The commit's own notice was dropped, because nobody followed the channel when it came. */
+static void a_commit_between_the_read_and_the_join_is_not_lost(void **state) {
+    joins(-1);
+    struct store_request *read = CONTAINER(fake.waiting.next, struct store_request, link);
+    list_remove(&read->link);
+    fake_read(read); /* sees 3 */
+    fake.head = 4;   /* committed; nobody is told */
+    read->done(read);
+    store_request_free(&read);
+    assert_string_equal(answer, "status 0 seq 3 events [] gap 0-0");
+    store_answers(); /* the look behind */
+    leaves_the_event();
+    assert_hears_event(&alice, "42[\"message:new\",{\"seq\":4}]");
+}
+
+static void a_socket_that_goes_meanwhile_makes_it_unavailable(void **state) {
+    joins(1);
+    local_client_leave(alice.client);
+    turn();
+    store_answers();
+    char expected[64];
+    snprintf(expected, sizeof expected, "status %d", (int)STORE_UNAVAILABLE);
+    assert_memory_equal(answer, expected, strlen(expected));
+}
+
+#define SCENE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        SCENE(an_unfollowed_channel_is_joined_at_the_head_of_the_store),
+        SCENE(what_is_committed_while_the_tail_is_read_comes_once),
+        SCENE(a_commit_between_the_read_and_the_join_is_not_lost),
+        SCENE(a_socket_that_goes_meanwhile_makes_it_unavailable),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
