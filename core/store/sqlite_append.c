@@ -6,32 +6,50 @@
 #include "store/sqlite_db.h"
 #include "store/store_json.h"
 
+#define EVENT_COLUMNS                                                                                                \
+    "SELECT e.seq, e.epoch, e.kind, e.body, e.message_seq, m.message_id, m.created_ms, e.fingerprint FROM events e " \
+    "LEFT JOIN messages m ON m.channel_id = e.channel_id AND m.message_seq = e.message_seq WHERE e.channel_id = ?1 "
+
+static void answer_message(struct store_request *request, struct slice message_id, int64_t created_ms) {
+    store_time(request->created_at_r, created_ms);
+    snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s", SLICE_ARG(message_id));
+}
+
+/* The answer is an event of the past: a row of EVENT_COLUMNS. */
+static void answer_duplicate(struct sqlite_db *db, struct store_request *request, sqlite3_stmt *row) {
+    request->duplicate = true;
+    request->seq_r = sqlite3_column_int64(row, 0);
+    db_epoch_text(db, sqlite3_column_int64(row, 1), request->epoch_r);
+    answer_message(request, db_text(row, 5), sqlite3_column_int64(row, 6));
+    store_write_event(&request->json, (enum store_kind)sqlite3_column_int(row, 2), db_text(row, 3),
+                      sqlite3_column_int64(row, 4), request->seq_r, request->epoch_r);
+}
+
 /* What the log already holds under this sender's client id. */
 static bool answered_before(struct sqlite_db *db, struct store_request *request, int64_t fingerprint,
                             enum store_status *status_r) {
     if (!request->client_id.len || fault_planted("dedupe_off")) return false;
-    sqlite3_stmt *found = db_query(db,
-                                   "SELECT e.seq, e.epoch, e.kind, e.fingerprint, e.body, e.message_seq, e.created_ms, "
-                                   "m.message_id FROM events e LEFT JOIN messages m ON m.channel_id = e.channel_id AND "
-                                   "m.message_seq = e.message_seq WHERE e.channel_id = ?1 AND e.sender = ?2 AND "
-                                   "e.client_id = ?3");
+    sqlite3_stmt *found = db_query(db, EVENT_COLUMNS "AND e.sender = ?2 AND e.client_id = ?3");
     db_bind_text(found, 1, request->channel_id);
     db_bind_text(found, 2, request->user_id);
     db_bind_text(found, 3, request->client_id);
     if (!db_step(db, found)) return false;
-    bool same = sqlite3_column_int64(found, 3) == fingerprint;
+    bool same = sqlite3_column_int64(found, 7) == fingerprint;
     *status_r = same ? STORE_OK : STORE_CONFLICT;
-    if (same) {
-        request->duplicate = true;
-        request->seq_r = sqlite3_column_int64(found, 0);
-        db_epoch_text(db, sqlite3_column_int64(found, 1), request->epoch_r);
-        store_time(request->created_at_r, sqlite3_column_int64(found, 6));
-        snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s", SLICE_ARG(db_text(found, 7)));
-        store_write_event(&request->json, (enum store_kind)sqlite3_column_int(found, 2), db_text(found, 4),
-                          sqlite3_column_int64(found, 5), request->seq_r, request->epoch_r);
-    }
+    if (same) answer_duplicate(db, request, found);
     sqlite3_reset(found);
     return true;
+}
+
+/* Nothing is to be changed: the event that made it so tells it. */
+static enum store_status answer_with(struct sqlite_db *db, struct store_request *request, int64_t seq) {
+    sqlite3_stmt *found = db_query(db, EVENT_COLUMNS "AND e.seq = ?2");
+    db_bind_text(found, 1, request->channel_id);
+    db_bind_integer(found, 2, seq);
+    if (!db_step(db, found)) return STORE_UNAVAILABLE;
+    answer_duplicate(db, request, found);
+    sqlite3_reset(found);
+    return STORE_OK;
 }
 
 static bool next_seq(struct sqlite_db *db, struct store_request *request) {
@@ -94,8 +112,7 @@ static enum store_status append_message(struct sqlite_db *db, struct store_reque
     store_write_message_body(&body, &message);
     status = insert_event(db, request, fingerprint, message.message_seq, message.created_ms, buffer_slice(&body));
     buffer_done(&body);
-    store_time(request->created_at_r, message.created_ms);
-    snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s", SLICE_ARG(request->message_id));
+    answer_message(request, message.message_id, message.created_ms);
     return status;
 }
 
@@ -194,10 +211,7 @@ static enum store_status append_change(struct sqlite_db *db, struct store_reques
     if (is_reaction) {
         int64_t there = reaction_seq(db, request, message.message_seq);
         if ((there != 0) == (request->kind == STORE_REACTION_ADD)) { /* it is so already */
-            request->duplicate = true;
-            request->seq_r = there ? there : head_of(db, request->channel_id);
-            memcpy(request->epoch_r, db->epoch_text, sizeof request->epoch_r);
-            status = STORE_OK;
+            status = answer_with(db, request, there ? there : head_of(db, request->channel_id));
             goto out;
         }
     }
@@ -209,6 +223,7 @@ static enum store_status append_change(struct sqlite_db *db, struct store_reques
         status = request->kind == STORE_EDIT ? edit(db, request, &message) : blank(db, request, &message);
     if (status != STORE_OK) goto out;
     write_body(&body, request, &message);
+    answer_message(request, request->message_id, message.created_ms);
     status = insert_event(db, request, fingerprint, message.message_seq, db->now_ms, buffer_slice(&body));
 out:
     buffer_done(&reactions);

@@ -34,7 +34,7 @@ static int64_t fork_of(struct sqlite_db *db, struct store_request *request, int6
     db_bind_integer(last, 2, number);
     int64_t fork = db_step(db, last) ? sqlite3_column_int64(last, 0) : 0;
     sqlite3_reset(last);
-    return fork < request->seq ? fork : request->seq;
+    return fork < request->seq ? fork : -1; /* a cursor of a later epoch, in what came before it */
 }
 
 static bool read_head(struct sqlite_db *db, struct store_request *request, int64_t *floor_r) {
@@ -69,7 +69,7 @@ enum store_status sqlite_events(struct sqlite_db *db, struct store_request *requ
     buffer_append_char(&request->json, '[');
     while (db_step(db, rows)) {
         char epoch[STORE_EPOCH_MAX];
-        if (count++ == limit) {
+        if (count++ == limit || request->json.len >= STORE_ANSWER_BYTES) {
             request->more = true;
             sqlite3_reset(rows);
             break;
@@ -178,17 +178,19 @@ enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *re
     struct buffer texts[STORE_MESSAGES_MAX] = {{0}}, reactions = {0};
     unsigned limit = request->limit && request->limit < STORE_MESSAGES_MAX ? request->limit : STORE_MESSAGES_MAX;
     unsigned count = 0;
+    size_t bytes = 0;
     sqlite3_stmt *rows = history_query(db, request);
     db_bind_integer(rows, 3, limit + 1);
     while (db_step(db, rows)) {
         struct store_message message;
-        if (count == limit) {
+        if (count == limit || bytes >= STORE_ANSWER_BYTES) {
             request->more = true;
             sqlite3_reset(rows);
             break;
         }
         take_row(db, rows, &message, &reactions);
-        store_write_message(&texts[count++], &message);
+        store_write_message(&texts[count], &message);
+        bytes += texts[count++].len;
     }
     buffer_append_char(&request->json, '[');
     for (unsigned i = 0; i < count; i++) {

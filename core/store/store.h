@@ -1,12 +1,10 @@
 /* store.h - what must not be lost: channel logs, members, users, sessions, audit.
  *
  * One request, one completion. A request owns its arguments and its result; store_submit takes it, done runs on the
- * loop in a later turn, exactly once, and the request is freed when done returns. Drivers (store_driver.h) pass the
- * same contract test.
+ * loop in a later turn, exactly once, and the request is freed when done returns. Drivers: store_driver.h.
  *
  * Each change of a channel takes the channel's next number, seq, without gaps; epoch ("<number>-<incarnation>") changes
- * when the store may have lost acknowledged numbers (a restored backup).
- */
+ * when the store may have lost acknowledged numbers (a restored backup). */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -62,7 +60,8 @@ enum store_status {
     STORE_UNAVAILABLE, /* queue full, deadline passed, or the store is closing: the outcome of a write is unknown */
 };
 
-enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100 };
+/* ANSWER_BYTES: the event or message that reaches this is the answer's last one. */
+enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100, STORE_ANSWER_BYTES = 1 << 20 };
 struct store_request {
     enum store_op op;
     enum store_kind kind;
@@ -78,7 +77,8 @@ struct store_request {
     int64_t floor_r; /* EVENTS: > 0: events up to here are trimmed; json starts after it */
     int64_t fork_r;  /* EVENTS: >= 0: the asker's epoch forked: discard all above fork_r (json starts there) */
     char message_id_r[32], created_at_r[32]; /* APPEND: of the message; ISO 8601 */
-    /* APPEND, OK: json is the event [name, payload], ready for clients. A duplicate too: the first one's. */
+    /* APPEND, OK: json is the event [name, payload] numbered seq_r, ready for clients. A duplicate too: the first
+     * one's. A reaction that is there (or gone) already: the event that made it so, or the head where none is known. */
     int64_t now_ms; /* the driver's: wall clock of the loop at submission */
     void (*done)(struct store_request *request);
     void *owner;

@@ -33,4 +33,8 @@ void store_write_member_number(struct buffer *out, const char *key, int64_t numb
 /* Of what an APPEND asks: equal for a retry, other for another use of its client id. */
 int64_t store_fingerprint(const struct store_request *request);
 
+/* False: STORE_BAD. Text is UTF-8 without NUL, content and attachments are JSON, what the operation needs is there. A
+ * body of broken JSON would spoil every answer that it is part of. Touches nothing but its argument. */
+bool store_request_sound(const struct store_request *request);
+
 #endif

@@ -16,6 +16,7 @@
 #include "loop/loop.h"
 #include "store/sqlite_db.h"
 #include "store/store_driver.h"
+#include "store/store_json.h"
 
 enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, BATCH_MAX = 512 };
 
@@ -58,6 +59,7 @@ static bool is_write(enum store_op op) {
 }
 
 static enum store_status perform(struct sqlite_db *db, struct store_request *request) {
+    if (!store_request_sound(request)) return STORE_BAD;
     db->now_ms = request->now_ms;
     switch (request->op) {
         case STORE_APPEND:

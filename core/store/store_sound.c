@@ -1,0 +1,81 @@
+#include "store/store_json.h"
+#include "wire/json.h"
+#include "wire/utf8.h"
+
+static bool is_text(struct slice text) {
+    return text.len == 0 || (!memchr(text.ptr, '\0', text.len) && utf8_valid(text));
+}
+
+static bool is_json(struct slice text) {
+    return text.len == 0 || (json_valid(text) && is_text(text));
+}
+
+static bool is_array(struct slice text) {
+    return json_valid(text) && json_type_of(text) == JSON_ARRAY;
+}
+
+static bool append_is_sound(const struct store_request *request) {
+    if (request->user_id.len == 0 || request->message_id.len == 0) return false;
+    if (request->message_id.len >= sizeof(request->message_id_r)) return false;
+    switch (request->kind) {
+        case STORE_MESSAGE_NEW:
+            return request->content.len > 0 && (request->attachments.len == 0 || is_array(request->attachments));
+        case STORE_EDIT:
+            return request->content.len > 0;
+        case STORE_DELETE:
+            return true;
+        case STORE_REACTION_ADD:
+        case STORE_REACTION_REMOVE:
+            return request->text.len > 0;
+    }
+    return false;
+}
+
+/* The fields without which an operation means nothing. */
+static bool has_what_it_needs(const struct store_request *request) {
+    size_t channel = request->channel_id.len, user = request->user_id.len;
+    switch (request->op) {
+        case STORE_APPEND:
+            return channel && append_is_sound(request);
+        case STORE_EVENTS:
+            return channel && request->seq >= 0;
+        case STORE_MESSAGES:
+        case STORE_CHANNEL_PUT:
+        case STORE_CHANNEL:
+        case STORE_MEMBERS:
+            return channel;
+        case STORE_MESSAGE:
+            return channel && request->message_id.len;
+        case STORE_MEMBER_PUT:
+            return channel && user && request->text.len;
+        case STORE_MEMBER_DELETE:
+        case STORE_MEMBER:
+            return channel && user;
+        case STORE_READ_MARK:
+            return channel && user && request->seq >= 0;
+        case STORE_USER_CHANNELS:
+        case STORE_USER_PUT:
+        case STORE_USER_SEEN:
+            return user;
+        case STORE_USERS:
+            return is_array(request->text);
+        case STORE_SESSION_PUT:
+            return request->token.len && user;
+        case STORE_SESSION:
+        case STORE_SESSION_DELETE:
+            return request->token.len;
+        case STORE_AUDIT:
+            return request->name.len && is_json(request->text);
+        case STORE_AUDITS:
+        case STORE_PROBE:
+            return true;
+    }
+    return false;
+}
+
+bool store_request_sound(const struct store_request *request) {
+    return is_text(request->channel_id) && is_text(request->user_id) && is_text(request->client_id) &&
+           is_text(request->message_id) && is_text(request->thread_id) && is_text(request->name) &&
+           is_text(request->text) && is_json(request->content) && is_json(request->attachments) &&
+           has_what_it_needs(request);
+}

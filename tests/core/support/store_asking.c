@@ -1,0 +1,82 @@
+#include "support/store_asking.h"
+
+struct question {
+    struct asking *asking;
+    struct answer *answer;
+};
+
+static void asking_too_late(struct loop_timer *timer) {
+    fail_msg("no answer within %d ms", ANSWER_DEADLINE_MS);
+}
+
+void asking_init(struct asking *asking) {
+    *asking = (struct asking){.loop = loop_new()};
+    loop_timer_init(&asking->deadline, asking->loop, asking_too_late);
+}
+
+void asking_done(struct asking *asking) {
+    store_close(&asking->store, 10000);
+    loop_free(&asking->loop);
+    for (unsigned i = 0; i < asking->count; i++) {
+        free(asking->given[i]->json);
+        free(asking->given[i]);
+    }
+}
+
+static void asking_answered(struct store_request *request) {
+    struct question *question = request->owner;
+    struct answer *answer = question->answer;
+    assert_false(answer->came);
+    *answer = (struct answer){
+        request->status,    NULL, request->seq_r, request->floor_r, request->fork_r, "", "", "", request->more,
+        request->duplicate, true};
+    answer->json = memory_copy(request->json.ptr, request->json.len);
+    memcpy(answer->epoch, request->epoch_r, sizeof(answer->epoch));
+    memcpy(answer->message_id, request->message_id_r, sizeof(answer->message_id));
+    memcpy(answer->created_at, request->created_at_r, sizeof(answer->created_at));
+    if (--question->asking->waiting == 0) loop_stop(question->asking->loop);
+    free(question);
+}
+
+struct answer *asking_submit(struct asking *asking, const struct store_request *wanted) {
+    struct question *question = NEW(struct question);
+    question->asking = asking;
+    question->answer = NEW(struct answer);
+    assert_true(asking->count < sizeof(asking->given) / sizeof(*asking->given));
+    asking->given[asking->count++] = question->answer;
+    struct store_request *request = store_request_new(wanted->op, asking_answered, question);
+    const size_t slices[] = {offsetof(struct store_request, channel_id),  offsetof(struct store_request, user_id),
+                             offsetof(struct store_request, client_id),   offsetof(struct store_request, message_id),
+                             offsetof(struct store_request, thread_id),   offsetof(struct store_request, content),
+                             offsetof(struct store_request, attachments), offsetof(struct store_request, name),
+                             offsetof(struct store_request, text),        offsetof(struct store_request, token),
+                             offsetof(struct store_request, epoch)};
+    for (size_t i = 0; i < sizeof(slices) / sizeof(*slices); i++) {
+        const struct slice *from = (const struct slice *)((const char *)wanted + slices[i]);
+        *(struct slice *)((char *)request + slices[i]) = store_request_copy(request, *from);
+    }
+    request->kind = wanted->kind;
+    request->seq = wanted->seq;
+    request->before = wanted->before;
+    request->after = wanted->after;
+    request->expires_ms = wanted->expires_ms;
+    request->limit = wanted->limit;
+    asking->waiting++;
+    struct answer *answer = question->answer;
+    store_submit(asking->store, &request);
+    return answer;
+}
+
+void asking_wait(struct asking *asking) {
+    if (asking->waiting == 0) return;
+    loop_timer_set(&asking->deadline, ANSWER_DEADLINE_MS);
+    loop_run(asking->loop);
+    loop_timer_cancel(&asking->deadline);
+    assert_int_equal(asking->waiting, 0);
+}
+
+struct answer *asking_ask(struct asking *asking, const struct store_request *wanted) {
+    struct answer *answer = asking_submit(asking, wanted);
+    asking_wait(asking);
+    return answer;
+}

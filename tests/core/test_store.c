@@ -1,0 +1,526 @@
+/* The contract of store.h: what every driver must hold. */
+#include "support/store_asking.h"
+
+/* A driver: an empty store. */
+struct driver {
+    const char *name;
+    struct store *(*make)(struct loop *loop, struct error *error_r);
+};
+
+static struct store *make_sqlite(struct loop *loop, struct error *error_r) {
+    return store_sqlite_new(loop, ":memory:", error_r);
+}
+
+static const struct driver drivers[] = {{"sqlite", make_sqlite}};
+
+static int set_up(void **state) {
+    const struct driver *driver = *state;
+    struct asking *asking = NEW(struct asking);
+    struct error error = {""};
+    asking_init(asking);
+    asking->store = driver->make(asking->loop, &error);
+    if (!asking->store) fail_msg("%s: %s", driver->name, error.text);
+    assert_status(ASK(asking, STORE_CHANNEL_PUT, .channel_id = S("hall"), .name = S("Hall"), .text = S("public")),
+                  STORE_OK);
+    *state = asking;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    asking_done(*state);
+    free(*state);
+    return 0;
+}
+
+static void each_event_takes_the_next_number(void **state) {
+    struct answer *first = SAY(*state, "hall", "alice", "c1", "m1", "\"one\"");
+    struct answer *second = SAY(*state, "hall", "bob", "c1", "m2", "\"two\"");
+    struct answer *edit = ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "bob", "", "m2", "\"2\""));
+    assert_status(first, STORE_OK);
+    assert_int_equal(first->seq, 1);
+    assert_int_equal(second->seq, 2);
+    assert_int_equal(edit->seq, 3);
+    assert_true(strncmp(first->epoch, "1-", 2) == 0);
+    assert_string_equal(edit->message_id, "m2");
+    assert_string_equal(edit->created_at, second->created_at);
+    assert_int_equal(strlen(first->created_at), strlen("2024-01-31T00:00:00.000Z"));
+}
+
+static void channels_number_apart(void **state) {
+    ASK(*state, STORE_CHANNEL_PUT, .channel_id = S("yard"));
+    SAY(*state, "hall", "alice", "", "m1", "1");
+    assert_int_equal(SAY(*state, "yard", "alice", "", "m1", "1")->seq, 1);
+}
+
+static void an_unknown_channel_is_not_found(void **state) {
+    assert_status(SAY(*state, "nowhere", "alice", "c1", "m1", "1"), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_EVENTS, .channel_id = S("nowhere")), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_CHANNEL, .channel_id = S("nowhere")), STORE_NOT_FOUND);
+}
+
+static void ids_compare_byte_by_byte(void **state) {
+    assert_status(SAY(*state, "Hall", "alice", "c1", "m1", "1"), STORE_NOT_FOUND);
+    assert_int_equal(SAY(*state, "hall", "alice", "c1", "m1", "1")->seq, 1);
+    assert_int_equal(SAY(*state, "hall", "Alice", "c1", "m2", "1")->seq, 2);
+    assert_int_equal(SAY(*state, "hall", "alice", "C1", "m3", "1")->seq, 3);
+}
+
+static void retry_with_the_same_client_id_gets_the_same_seq(void **state) {
+    struct answer *first = SAY(*state, "hall", "alice", "c1", "m1", "\"hello\"");
+    SAY(*state, "hall", "bob", "c1", "m2", "\"hi\"");
+    struct answer *again = SAY(*state, "hall", "alice", "c1", "m3", "\"hello\"");
+    assert_status(again, STORE_OK);
+    assert_true(again->duplicate);
+    assert_int_equal(again->seq, first->seq);
+    assert_string_equal(again->epoch, first->epoch);
+    assert_string_equal(again->message_id, "m1");
+    assert_string_equal(again->created_at, first->created_at);
+    assert_string_equal(again->json, first->json);
+    assert_int_equal(ASK(*state, STORE_CHANNEL, .channel_id = S("hall"))->seq, 2);
+}
+
+static void retries_in_one_batch_are_stored_once(void **state) {
+    struct answer *answers[20];
+    for (int i = 0; i < 20; i++) {
+        char id[8];
+        snprintf(id, sizeof(id), "m%d", i);
+        answers[i] = SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c1", id, "\"hello\""));
+    }
+    asking_wait(*state);
+    for (int i = 0; i < 20; i++) {
+        assert_status(answers[i], STORE_OK);
+        assert_int_equal(answers[i]->seq, 1);
+        assert_int_equal(answers[i]->duplicate, i > 0);
+    }
+}
+
+static void a_client_id_used_for_something_else_is_a_conflict(void **state) {
+    SAY(*state, "hall", "alice", "c1", "m1", "\"hello\"");
+    assert_status(SAY(*state, "hall", "alice", "c1", "m2", "\"hello!\""), STORE_CONFLICT);
+    assert_status(ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "c1", "m1", "\"hello\"")),
+                  STORE_CONFLICT);
+    assert_status(ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m2", "\"hello\""), .thread_id = S("m1")),
+                  STORE_CONFLICT);
+    assert_int_equal(ASK(*state, STORE_CHANNEL, .channel_id = S("hall"))->seq, 1);
+}
+
+static void without_a_client_id_equal_messages_are_two(void **state) {
+    assert_int_equal(SAY(*state, "hall", "alice", "", "m1", "\"hello\"")->seq, 1);
+    assert_int_equal(SAY(*state, "hall", "alice", "", "m2", "\"hello\"")->seq, 2);
+}
+
+static void a_refused_append_takes_no_number(void **state) {
+    SAY(*state, "hall", "alice", "c1", "m1", "1");
+    assert_status(SAY(*state, "hall", "alice", "c2", "m1", "2"), STORE_BAD); /* the message's id is taken */
+    assert_status(ASK(*state, STORE_APPEND, .kind = STORE_DELETE, .channel_id = S("hall"), .user_id = S("bob"),
+                      .message_id = S("m9")),
+                  STORE_NOT_FOUND);
+    assert_int_equal(SAY(*state, "hall", "alice", "c2", "m2", "2")->seq, 2);
+}
+
+static void bad_text_does_not_fail_its_batch_neighbours(void **state) {
+    struct answer *before = SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m1", "1"));
+    struct answer *nul =
+        SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c2", "m2", "2"), .thread_id = SLICE("a\0b"));
+    struct answer *latin = SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice\xe9", "c3", "m3", "3"));
+    struct answer *broken = SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c4", "m4", "{\"a\":"));
+    struct answer *taken = SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c5", "m1", "5"));
+    struct answer *after = SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c6", "m6", "6"));
+    asking_wait(*state);
+    assert_status(nul, STORE_BAD);
+    assert_status(latin, STORE_BAD);
+    assert_status(broken, STORE_BAD);
+    assert_status(taken, STORE_BAD);
+    assert_int_equal(before->seq, 1);
+    assert_int_equal(after->seq, 2);
+}
+
+static void one_senders_order_is_the_order_of_the_log(void **state) {
+    struct answer *answers[700];
+    for (int i = 0; i < 700; i++) {
+        char id[8], text[8];
+        snprintf(id, sizeof(id), "m%d", i);
+        snprintf(text, sizeof(text), "%d", i);
+        answers[i] = SUBMIT(*state, STORE_APPEND, SAYING("hall", i % 2 ? "alice" : "bob", id, id, text));
+    }
+    asking_wait(*state);
+    for (int i = 0; i < 700; i++) assert_int_equal(answers[i]->seq, i + 1);
+}
+
+static void a_new_message_is_told_as_the_protocol_says(void **state) {
+    struct answer *said = ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m1", "{ \"t\" : \"\\u00e9\" }"),
+                              .thread_id = S("m0"), .attachments = S("[ 1.50 ]"));
+    char expected[512];
+    snprintf(expected, sizeof(expected),
+             "[\"message:new\",{\"id\":\"m1\",\"channelId\":\"hall\",\"userId\":\"alice\",\"content\":{ \"t\" : "
+             "\"\\u00e9\" },\"threadId\":\"m0\",\"attachments\":[ 1.50 ],\"createdAt\":\"%s\",\"messageSeq\":1,\"seq\":"
+             "1,\"epoch\":\"%s\"}]",
+             said->created_at, said->epoch);
+    assert_string_equal(said->json, expected);
+    struct answer *read = ASK(*state, STORE_EVENTS, .channel_id = S("hall"));
+    assert_int_equal(strlen(read->json), strlen(expected) + 2);
+    assert_has(read, expected);
+}
+
+static void an_edit_carries_the_whole_message(void **state) {
+    SAY(*state, "hall", "alice", "c1", "m1", "\"helo\"");
+    ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
+    struct answer *edit =
+        ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "c2", "m1", "\"hello\""));
+    assert_has(edit,
+               "[\"message:updated\",{\"id\":\"m1\",\"channelId\":\"hall\",\"userId\":\"alice\",\"content\":\"hello\","
+               "\"reactions\":{\"+1\":[\"bob\"]},\"createdAt\":");
+    assert_has(edit, "\"editedAt\":\"");
+    assert_has(edit, "\"messageSeq\":1,\"seq\":3,");
+    struct answer *again =
+        ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "c2", "m1", "\"hello\""));
+    assert_true(again->duplicate);
+    assert_string_equal(again->json, edit->json);
+    struct answer *message = ASK(*state, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1"));
+    assert_has(message, "\"content\":\"hello\"");
+    assert_has(message, "\"messageSeq\":1}");
+}
+
+static void deleted_content_is_nowhere_any_more(void **state) {
+    SAY(*state, "hall", "alice", "c1", "m1", "\"secret one\"");
+    ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "", "m1", "\"secret two\""));
+    ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
+    struct answer *deleted = ASK(*state, STORE_APPEND, .kind = STORE_DELETE, SAYING("hall", "bob", "", "m1", ""));
+    assert_status(deleted, STORE_OK);
+    char expected[200];
+    snprintf(expected, sizeof(expected),
+             "[\"message:deleted\",{\"channelId\":\"hall\",\"messageId\":\"m1\",\"seq\":4,\"epoch\":\"%s\"}]",
+             deleted->epoch);
+    assert_string_equal(deleted->json, expected);
+    struct answer *events = ASK(*state, STORE_EVENTS, .channel_id = S("hall"));
+    assert_has_not(events, "secret");
+    assert_has(events, "\"message:new\"");
+    assert_has(events, "\"message:updated\"");
+    assert_has(events, "\"content\":\"\"");
+    struct answer *message = ASK(*state, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1"));
+    assert_has(message, "\"content\":\"\",");
+    assert_has(message, "\"deletedAt\":\"");
+    assert_has_not(message, "reactions");
+    struct answer *again = SAY(*state, "hall", "alice", "c1", "m2", "\"secret one\"");
+    assert_true(again->duplicate);
+    assert_has_not(again, "secret");
+}
+
+static void a_deleted_message_cannot_be_changed(void **state) {
+    SAY(*state, "hall", "alice", "", "m1", "1");
+    ASK(*state, STORE_APPEND, .kind = STORE_DELETE, SAYING("hall", "alice", "", "m1", ""));
+    for (enum store_kind kind = STORE_EDIT; kind <= STORE_REACTION_REMOVE; kind++)
+        assert_status(ASK(*state, STORE_APPEND, .kind = kind, SAYING("hall", "alice", "", "m1", "2"), .text = S("+1")),
+                      STORE_NOT_FOUND);
+    assert_int_equal(ASK(*state, STORE_CHANNEL, .channel_id = S("hall"))->seq, 2);
+}
+
+static void a_reaction_counts_once(void **state) {
+    SAY(*state, "hall", "alice", "", "m1", "1");
+    struct answer *added =
+        ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
+    assert_has(added,
+               "[\"reaction:changed\",{\"channelId\":\"hall\",\"messageId\":\"m1\",\"userId\":\"bob\",\"emoji\":\"+1\","
+               "\"added\":true,\"seq\":2,\"epoch\":\"");
+    struct answer *again =
+        ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
+    assert_true(again->duplicate);
+    assert_string_equal(again->json, added->json);
+    struct answer *absent = ASK(*state, STORE_APPEND, .kind = STORE_REACTION_REMOVE,
+                                SAYING("hall", "carol", "", "m1", ""), .text = S("+1"));
+    assert_true(absent->duplicate);
+    assert_int_equal(absent->seq, 2);
+    assert_string_equal(absent->json, added->json);
+    struct answer *removed =
+        ASK(*state, STORE_APPEND, .kind = STORE_REACTION_REMOVE, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
+    assert_int_equal(removed->seq, 3);
+    assert_has(removed, "\"added\":false,\"seq\":3");
+    assert_has_not(ASK(*state, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1")), "reactions");
+}
+
+static void reactions_are_grouped_by_emoji(void **state) {
+    SAY(*state, "hall", "alice", "", "m1", "1");
+    const char *who[][2] = {{"bob", "b"}, {"alice", "a"}, {"carol", "a"}};
+    for (int i = 0; i < 3; i++)
+        ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", who[i][0], "", "m1", ""),
+            .text = S(who[i][1]));
+    assert_has(ASK(*state, STORE_MESSAGES, .channel_id = S("hall")),
+               "\"reactions\":{\"a\":[\"alice\",\"carol\"],\"b\":[\"bob\"]}");
+}
+
+static void say_numbers(struct asking *asking, int count, const char *thread) {
+    for (int i = 1; i <= count; i++) {
+        char id[8], text[8];
+        snprintf(id, sizeof(id), "m%d", i);
+        snprintf(text, sizeof(text), "%d", i);
+        SUBMIT(asking, STORE_APPEND, SAYING("hall", "alice", "", id, text),
+               .thread_id = i % 2 ? SLICE_NONE : S(thread));
+    }
+    asking_wait(asking);
+}
+
+static void resume_continues_without_a_gap(void **state) {
+    say_numbers(*state, 5, "");
+    struct answer *part = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 1, .limit = 2);
+    assert_has(part, "\"seq\":2,");
+    assert_has(part, "\"seq\":3,");
+    assert_has_not(part, "\"seq\":1,");
+    assert_has_not(part, "\"seq\":4,");
+    assert_true(part->more);
+    assert_int_equal(part->seq, 5);
+    assert_int_equal(part->fork, -1);
+    struct answer *rest = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 3, .epoch = S(part->epoch));
+    assert_has(rest, "\"seq\":5,");
+    assert_false(rest->more);
+    assert_int_equal(rest->fork, -1);
+    struct answer *none = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 5, .epoch = S(part->epoch));
+    assert_string_equal(none->json, "[]");
+}
+
+static void a_cursor_beyond_the_head_is_reset(void **state) {
+    say_numbers(*state, 2, "");
+    struct answer *head = ASK(*state, STORE_CHANNEL, .channel_id = S("hall"));
+    struct answer *beyond = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 7, .epoch = S(head->epoch));
+    assert_int_equal(beyond->fork, 2);
+    assert_string_equal(beyond->json, "[]");
+}
+
+static void a_cursor_of_a_strange_epoch_starts_over(void **state) {
+    say_numbers(*state, 2, "");
+    const char *strange[] = {"1-00000000", "9-00000000", "nonsense", "-", "1-"};
+    for (int i = 0; i < 5; i++) {
+        struct answer *reset = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 2, .epoch = S(strange[i]));
+        assert_int_equal(reset->fork, 0);
+        assert_has(reset, "\"seq\":1,");
+    }
+}
+
+static void a_large_answer_ends_early_and_says_so(void **state) {
+    char *text = memory_new(400002);
+    memset(text, 'x', 400001);
+    text[0] = text[400000] = '"';
+    text[400001] = '\0';
+    for (int i = 0; i < 6; i++) {
+        char id[8];
+        snprintf(id, sizeof(id), "m%d", i);
+        text[1] = (char)('a' + i);
+        text[400001] = '\0';
+        SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "", id, text));
+    }
+    asking_wait(*state);
+    free(text);
+    struct answer *events = ASK(*state, STORE_EVENTS, .channel_id = S("hall"));
+    assert_true(events->more);
+    assert_has(events, "\"seq\":3,");
+    assert_has_not(events, "\"seq\":4,");
+    struct answer *newest = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"));
+    assert_true(newest->more);
+    assert_has(newest, "\"messageSeq\":6}");
+    assert_has_not(newest, "\"messageSeq\":3}");
+}
+
+static void history_pages_both_ways(void **state) {
+    say_numbers(*state, 9, "");
+    struct answer *newest = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .limit = 2);
+    assert_true(newest->more);
+    const char *first = strstr(newest->json, "\"messageSeq\":8}"), *second = strstr(newest->json, "\"messageSeq\":9}");
+    assert_true(first && second && first < second);
+    struct answer *before = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .before = 3, .limit = 2);
+    assert_has(before, "\"messageSeq\":1}");
+    assert_has(before, "\"messageSeq\":2}");
+    assert_false(before->more);
+    struct answer *after = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .after = 3, .limit = 2);
+    assert_has(after, "\"messageSeq\":4}");
+    assert_has(after, "\"messageSeq\":5}");
+    assert_has_not(after, "\"messageSeq\":6}");
+    assert_true(after->more);
+    assert_string_equal(ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .after = 9)->json, "[]");
+}
+
+static void a_thread_is_read_apart(void **state) {
+    say_numbers(*state, 9, "m1");
+    struct answer *thread = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .message_id = S("m1"), .limit = 3);
+    assert_true(thread->more);
+    assert_has(thread, "\"messageSeq\":4}");
+    assert_has(thread, "\"messageSeq\":8}");
+    assert_has_not(thread, "\"messageSeq\":7}");
+    struct answer *after =
+        ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .message_id = S("m1"), .after = 6, .limit = 3);
+    assert_false(after->more);
+    assert_has(after, "\"messageSeq\":8}");
+    assert_has_not(after, "\"messageSeq\":6}");
+}
+
+static void a_channel_keeps_what_is_not_said_anew(void **state) {
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("alice"), .text = S("owner"));
+    ASK(*state, STORE_CHANNEL_PUT, .channel_id = S("hall"), .name = S("The \"Hall\""));
+    struct answer *channel = ASK(*state, STORE_CHANNEL, .channel_id = S("hall"));
+    assert_has(
+        channel,
+        "{\"channelId\":\"hall\",\"name\":\"The \\\"Hall\\\"\",\"visibility\":\"public\",\"seq\":0,\"epoch\":\"1-");
+    assert_has(channel, "\"members\":1}");
+}
+
+static void members_come_and_go(void **state) {
+    assert_status(ASK(*state, STORE_MEMBER_PUT, .channel_id = S("nowhere"), .user_id = S("bob"), .text = S("member")),
+                  STORE_NOT_FOUND);
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("alice"), .text = S("owner"));
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("moderator"));
+    assert_string_equal(ASK(*state, STORE_MEMBERS, .channel_id = S("hall"))->json,
+                        "[{\"userId\":\"alice\",\"role\":\"owner\"},{\"userId\":\"bob\",\"role\":\"moderator\"}]");
+    assert_string_equal(ASK(*state, STORE_MEMBER, .channel_id = S("hall"), .user_id = S("bob"))->json,
+                        "{\"userId\":\"bob\",\"role\":\"moderator\"}");
+    assert_status(ASK(*state, STORE_MEMBER_DELETE, .channel_id = S("hall"), .user_id = S("bob")), STORE_OK);
+    assert_status(ASK(*state, STORE_MEMBER_DELETE, .channel_id = S("hall"), .user_id = S("bob")), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_MEMBER, .channel_id = S("hall"), .user_id = S("bob")), STORE_NOT_FOUND);
+}
+
+static void a_read_mark_never_moves_back(void **state) {
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    say_numbers(*state, 5, "");
+    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":0,\"unread\":5}");
+    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .seq = 3);
+    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,\"unread\":2}");
+    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .seq = 2);
+    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,");
+    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .seq = 99);
+    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":5,\"unread\":0}");
+    assert_status(ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("carol"), .seq = 1),
+                  STORE_NOT_FOUND);
+}
+
+static void unread_are_the_messages_that_stand(void **state) {
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    SAY(*state, "hall", "alice", "", "m1", "1");
+    SAY(*state, "hall", "bob", "", "m2", "2");
+    SAY(*state, "hall", "alice", "", "m3", "3");
+    ASK(*state, STORE_APPEND, .kind = STORE_DELETE, SAYING("hall", "alice", "", "m3", ""));
+    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"seq\":4,");
+    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"unread\":2}");
+}
+
+static void users_are_found_by_a_list_of_ids(void **state) {
+    ASK(*state, STORE_USER_PUT, .user_id = S("alice"), .name = S("Alice"), .text = S("a.png"));
+    ASK(*state, STORE_USER_SEEN, .user_id = S("bob"));
+    struct answer *users = ASK(*state, STORE_USERS, .text = S("[\"alice\", \"bob\", \"carol\"]"));
+    assert_has(users,
+               "[{\"userId\":\"alice\",\"name\":\"Alice\",\"avatar\":\"a.png\"},{\"userId\":\"bob\",\"name\":\"bob\","
+               "\"lastSeen\":\"");
+    assert_has_not(users, "carol");
+    ASK(*state, STORE_USER_SEEN, .user_id = S("alice"));
+    assert_has(ASK(*state, STORE_USERS, .text = S("[\"alice\"]")), "\"avatar\":\"a.png\",\"lastSeen\":\"");
+    assert_status(ASK(*state, STORE_USERS, .text = S("[\"alice\"")), STORE_BAD);
+}
+
+static void sessions_expire(void **state) {
+    int64_t far = INT64_C(4000000000000);
+    ASK(*state, STORE_SESSION_PUT, .token = S("t1"), .user_id = S("alice"), .expires_ms = far);
+    ASK(*state, STORE_SESSION_PUT, .token = S("t2"), .user_id = S("bob"), .expires_ms = 1000);
+    assert_string_equal(ASK(*state, STORE_SESSION, .token = S("t1"))->json,
+                        "{\"userId\":\"alice\",\"expiresAt\":\"2096-10-02T07:06:40.000Z\"}");
+    assert_status(ASK(*state, STORE_SESSION, .token = S("t2")), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_SESSION, .token = S("T1")), STORE_NOT_FOUND);
+    assert_has(ASK(*state, STORE_SESSION_DELETE, .token = S("t1")), "{\"userId\":\"alice\"");
+    assert_status(ASK(*state, STORE_SESSION_DELETE, .token = S("t1")), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_SESSION, .token = S("t1")), STORE_NOT_FOUND);
+}
+
+static void the_audit_is_read_newest_first(void **state) {
+    ASK(*state, STORE_AUDIT, .user_id = S("alice"), .name = S("kick"), .channel_id = S("hall"),
+        .text = S("{\"who\": 1}"));
+    ASK(*state, STORE_AUDIT, .user_id = S("bob"), .name = S("broadcast"));
+    struct answer *all = ASK(*state, STORE_AUDITS, .limit = 10);
+    const char *newest = strstr(all->json, "\"actor\":\"bob\",\"action\":\"broadcast\"");
+    const char *oldest =
+        strstr(all->json, "\"actor\":\"alice\",\"action\":\"kick\",\"channelId\":\"hall\",\"detail\":{\"who\": 1}}");
+    assert_true(newest && oldest && newest < oldest);
+    assert_has_not(ASK(*state, STORE_AUDITS, .channel_id = S("hall")), "broadcast");
+    assert_has(ASK(*state, STORE_AUDITS, .channel_id = S("hall")), "kick");
+}
+
+static void a_probe_tells_that_writes_are_possible(void **state) {
+    assert_status(ASK(*state, STORE_PROBE, ), STORE_OK);
+}
+
+static void a_read_sees_the_writes_before_it(void **state) {
+    SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "", "m1", "1"));
+    struct answer *channel = SUBMIT(*state, STORE_CHANNEL, .channel_id = S("hall"));
+    asking_wait(*state);
+    assert_int_equal(channel->seq, 1);
+}
+
+static void a_full_queue_refuses_and_recovers(void **state) {
+    struct asking *asking = *state;
+    struct answer *refused = NULL;
+    char *text = memory_new((size_t)9 << 20);
+    memset(text, '1', ((size_t)9 << 20) - 1);
+    for (int i = 0; i < 8; i++) refused = SUBMIT(asking, STORE_USERS, .text = S(text));
+    free(text);
+    asking_wait(asking);
+    assert_status(refused, STORE_UNAVAILABLE);
+    assert_status(SAY(asking, "hall", "alice", "", "m1", "1"), STORE_OK);
+}
+
+static void closing_completes_what_was_submitted(void **state) {
+    struct asking *asking = *state;
+    struct answer *answers[100];
+    for (int i = 0; i < 100; i++) {
+        char id[8];
+        snprintf(id, sizeof(id), "m%d", i);
+        answers[i] = SUBMIT(asking, STORE_APPEND, SAYING("hall", "alice", "", id, "1"));
+    }
+    store_close(&asking->store, 10000);
+    for (int i = 0; i < 100; i++) {
+        assert_true(answers[i]->came);
+        assert_status(answers[i], STORE_OK);
+    }
+}
+
+#define TEST(name) \
+    { #name, name, set_up, tear_down, (void *)&drivers[0] }
+
+int main(void) {
+    struct CMUnitTest tests[] = {
+        TEST(each_event_takes_the_next_number),
+        TEST(channels_number_apart),
+        TEST(an_unknown_channel_is_not_found),
+        TEST(ids_compare_byte_by_byte),
+        TEST(retry_with_the_same_client_id_gets_the_same_seq),
+        TEST(retries_in_one_batch_are_stored_once),
+        TEST(a_client_id_used_for_something_else_is_a_conflict),
+        TEST(without_a_client_id_equal_messages_are_two),
+        TEST(a_refused_append_takes_no_number),
+        TEST(bad_text_does_not_fail_its_batch_neighbours),
+        TEST(one_senders_order_is_the_order_of_the_log),
+        TEST(a_new_message_is_told_as_the_protocol_says),
+        TEST(an_edit_carries_the_whole_message),
+        TEST(deleted_content_is_nowhere_any_more),
+        TEST(a_deleted_message_cannot_be_changed),
+        TEST(a_reaction_counts_once),
+        TEST(reactions_are_grouped_by_emoji),
+        TEST(resume_continues_without_a_gap),
+        TEST(a_cursor_beyond_the_head_is_reset),
+        TEST(a_cursor_of_a_strange_epoch_starts_over),
+        TEST(a_large_answer_ends_early_and_says_so),
+        TEST(history_pages_both_ways),
+        TEST(a_thread_is_read_apart),
+        TEST(a_channel_keeps_what_is_not_said_anew),
+        TEST(members_come_and_go),
+        TEST(a_read_mark_never_moves_back),
+        TEST(unread_are_the_messages_that_stand),
+        TEST(users_are_found_by_a_list_of_ids),
+        TEST(sessions_expire),
+        TEST(the_audit_is_read_newest_first),
+        TEST(a_probe_tells_that_writes_are_possible),
+        TEST(a_read_sees_the_writes_before_it),
+        TEST(a_full_queue_refuses_and_recovers),
+        TEST(closing_completes_what_was_submitted),
+    };
+    int failed = 0;
+    for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++) {
+        for (size_t t = 0; t < sizeof(tests) / sizeof(*tests); t++) tests[t].initial_state = (void *)&drivers[i];
+        failed += cmocka_run_group_tests_name(drivers[i].name, tests, NULL, NULL);
+    }
+    return failed;
+}
