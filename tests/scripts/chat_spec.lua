@@ -126,6 +126,18 @@ describe("a channel", function()
         assert.equal("two", ack.events[2][2].content)
     end)
 
+    it("tells who comes with a cursor from nowhere to begin anew (row 70)", function()
+        join(alice, "lobby")
+        send(alice, "lobby", "one")
+        local epoch = join(alice, "lobby").epoch
+        local ahead = join(bob, "lobby", { seq = 1000, epoch = epoch })
+        assert.same({ forkSeq = 1, epoch = epoch }, ahead.reset)
+        assert.equal(1, ahead.seq)
+        local elsewhere = join(bob, "lobby", { seq = 1, epoch = "1-ffffffff" })
+        assert.equal(0, elsewhere.reset.forkSeq)
+        assert.equal("one", elsewhere.events[1][2].content)
+    end)
+
     it("has its history in pages, oldest first", function()
         join(alice, "lobby")
         for i = 1, 5 do send(alice, "lobby", "message " .. i) end

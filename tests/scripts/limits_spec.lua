@@ -134,6 +134,18 @@ describe("limits", function()
         client(world, "alice")
     end)
 
+    it("end a flood of joins (row 89) and of new channels (row 90)", function()
+        open {}
+        local alice = client(world, "alice")
+        local answers = {}
+        for i = 1, 620 do
+            local answer = code(alice:emit("channel:join", { channelId = "c" .. i % 320 }))
+            answers[answer] = (answers[answer] or 0) + 1
+        end
+        assert.equal(620, answers.ok + answers.rate_limited)
+        assert.equal(300, #alice:emit("channel:list").channels)
+    end)
+
     it("of a channel's users count users, not devices", function()
         open { channel_users = 2 }
         join(client(world, "alice"), "lobby")

@@ -20,7 +20,10 @@ describe("presence", function()
     local world, alice, bob
 
     before_each(function()
-        world = support.world { presence = { grace_ms = 5000, tick_ms = 200 } }
+        world = support.world {
+            presence = { grace_ms = 5000, tick_ms = 200 },
+            limits = { connects = false },
+        }
         alice, bob = client(world, "alice"), client(world, "bob")
         join(alice, "lobby")
         join(bob, "lobby")
@@ -38,6 +41,38 @@ describe("presence", function()
         bob:disconnect()
         world:advance(6)
         assert.equal("offline", status(alice, "bob"))
+    end)
+
+    it("of one who is gone is not kept alive by others who are here (pitfall 109)", function()
+        bob:drop()
+        for _ = 1, 10 do
+            local carol = client(world, "carol")
+            join(carol, "lobby")
+            carol:disconnect()
+            alice:emit("presence:update", { status = "online" })
+            world:advance(1)
+        end
+        assert.equal("offline", status(alice, "bob"))
+        local ids = {}
+        for i, user in ipairs(select(2, support.api(world, "GET", "/api/channels/lobby/presence")).users) do
+            ids[i] = user.userId
+        end
+        assert.is_nil(table.concat(ids, " "):find("bob"))
+    end)
+
+    it("counts right after many comings and goings (pitfall 111)", function()
+        for _ = 1, 5 do
+            local phone = client(world, "bob")
+            join(phone, "lobby")
+            phone:drop()
+            phone:reconnect()
+            phone:disconnect()
+        end
+        world:advance(10)
+        assert.equal(2, select(2, support.api(world, "GET", "/api/channels/lobby/presence")).online)
+        bob:disconnect()
+        world:advance(6)
+        assert.equal(1, select(2, support.api(world, "GET", "/api/channels/lobby/presence")).online)
     end)
 
     it("does not flap when a page is loaded again", function()

@@ -1,0 +1,77 @@
+-- What is cached must not be seen to be cached.
+local support = require "tests.scripts.support"
+local api, client, code, join, send = support.api, support.client, support.code, support.join, support.send
+
+describe("nothing stale is seen", function()
+    local world, alice, bob
+
+    before_each(function()
+        world = support.world()
+        alice, bob = client(world, "alice"), client(world, "bob")
+        join(alice, "lobby")
+        join(bob, "lobby")
+    end)
+    after_each(function() world:close() end)
+
+    local function history(who)
+        return who:emit("history:get", { channelId = "lobby" }).messages
+    end
+
+    it("of a channel that is empty or short (pitfall 95)", function()
+        assert.equal(0, #history(alice))
+        send(alice, "lobby", "one")
+        assert.equal(1, #history(alice))
+        send(alice, "lobby", "two")
+        assert.equal(2, #history(bob))
+    end)
+
+    it("in a history that is read while messages come (pitfall 96)", function()
+        for i = 1, 20 do
+            send(alice, "lobby", "message " .. i)
+            local messages = history(bob)
+            for place, message in ipairs(messages) do assert.equal("message " .. place, message.content) end
+            assert.equal(i, #messages)
+        end
+    end)
+
+    it("of a message that was deleted or edited (pitfalls 100, 103)", function()
+        local first, second = send(alice, "lobby", "to be edited"), send(alice, "lobby", "to be deleted")
+        history(bob)
+        alice:emit("message:edit", { channelId = "lobby", messageId = first.id, content = "edited" })
+        alice:emit("message:delete", { channelId = "lobby", messageId = second.id })
+        local messages = history(bob)
+        assert.equal("edited", messages[1].content)
+        for _, message in ipairs(messages) do assert.not_equal("to be deleted", message.content) end
+        local since = { seq = 0, epoch = first.epoch }
+        for _, event in ipairs(bob:emit("sync", { channels = { lobby = since } }).channels.lobby.events) do
+            assert.not_equal("to be deleted", event[2].content)
+        end
+    end)
+
+    it("of a role: it is taken away at once (pitfall 107)", function()
+        api(world, "PUT", "/api/channels/lobby/members/bob", { role = "moderator" })
+        local one, two = send(alice, "lobby", "one"), send(alice, "lobby", "two")
+        assert.equal("ok", code(bob:emit("message:delete", { channelId = "lobby", messageId = one.id })))
+        api(world, "PUT", "/api/channels/lobby/members/bob", { role = "member" })
+        assert.equal("forbidden", code(bob:emit("message:delete", { channelId = "lobby", messageId = two.id })))
+    end)
+
+    it("of a channel that did not exist a moment ago", function()
+        assert.equal("forbidden", code(alice:emit("history:get", { channelId = "new" })))
+        api(world, "PUT", "/api/channels/new", { visibility = "public" })
+        assert.equal("ok", code(alice:emit("history:get", { channelId = "new" })))
+    end)
+
+    it("of a channel that is no longer public", function()
+        local carol = client(world, "carol")
+        assert.equal("ok", code(carol:emit("history:get", { channelId = "lobby" })))
+        api(world, "PUT", "/api/channels/lobby", { visibility = "private" })
+        assert.equal("forbidden", code(carol:emit("history:get", { channelId = "lobby" })))
+    end)
+
+    it("of how many members there are", function()
+        assert.equal(3, join(client(world, "carol"), "lobby").members)
+        api(world, "DELETE", "/api/channels/lobby/members/carol")
+        assert.equal(2, join(alice, "lobby").members)
+    end)
+end)
