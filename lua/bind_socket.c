@@ -18,7 +18,7 @@ enum { CALL_TIMEOUT_MS = 5000, CALL_TIMEOUT_MAX_MS = 120000 };
 
 struct socket_name {
     unsigned len;
-    char text[ID_SOCKET_LEN + 1];
+    char text[ID_SESSION_LEN + 1]; /* a bare engine's connection is named by its session */
 };
 
 static void set_name(struct socket_name *name, struct slice id) {

@@ -9,7 +9,7 @@ struct websocket {
     struct conn *conn; /* NULL: not opened yet */
     enum session_kind kind;
     struct handshake *handshake; /* NULL: a probe */
-    char session_id[SESSION_ID_LEN + 1];
+    char session_id[ID_SESSION_LEN + 1];
 };
 
 static struct websocket *websocket_of(const struct transport *transport) {
@@ -91,7 +91,7 @@ void websocket_accept(struct hub *hub, enum session_kind kind, struct handshake 
 
 void websocket_accept_probe(struct hub *hub, struct slice session_id, struct http_upgrade *upgrade_r) {
     struct websocket *websocket = websocket_new(hub, upgrade_r);
-    memcpy(websocket->session_id, session_id.ptr, SESSION_ID_LEN);
+    memcpy(websocket->session_id, session_id.ptr, ID_SESSION_LEN);
 }
 
 void hub_opened(void *upgrade_owner, struct conn *conn) {

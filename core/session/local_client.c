@@ -14,7 +14,7 @@ struct local_client {
     unsigned pongs_due, writes;
     uint16_t code;
     struct buffer reason;
-    char session_id[SESSION_ID_LEN + 1];
+    char session_id[ID_SESSION_LEN + 1];
 };
 
 static struct local_client *client_of(const struct transport *transport) {

@@ -6,6 +6,7 @@
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H
 
+#include "base/ids.h"
 #include "loop/loop.h"
 #include "session/handshake.h"
 #include "session/hub.h"
@@ -34,7 +35,7 @@ enum session_deadline {
     DEADLINES
 };
 enum { PAUSED_INBOX = 1, PAUSED_FLOOD = 2 };
-enum { SESSION_ID_LEN = 4 + 22, SESSION_LINGER_MS = 30000, SESSION_NOOP_MS = 100 };
+enum { SESSION_LINGER_MS = 30000, SESSION_NOOP_MS = 100 };
 
 /* Timings are constants of the session: its client knows them from the handshake. */
 struct session_timing {
@@ -51,7 +52,7 @@ struct assembly;
 
 struct session {
     struct hub *hub;
-    char id[SESSION_ID_LEN + 1];
+    char id[ID_SESSION_LEN + 1];
     enum session_kind kind : 8;
     enum session_state state : 8;
     enum upgrade upgrade : 8;
