@@ -115,13 +115,15 @@ api.route("PUT", "/api/users/{id}", function(request, body, actor)
     return true
 end)
 
+-- Ends a user's sockets in a way that stock clients do not come back from by themselves. Who must not come back at all
+-- is banned (scripts/admission.lua), or his sessions are deleted.
 api.route("POST", "/api/users/{id}/disconnect", function(request, _, actor)
     local user_id = request.params.id
     if not protocol.is_id(user_id) then return nil, "bad_request" end
-    local ended, word = stoa.user(user_id):disconnect()
-    if not ended then return nil, word end
-    access.audit("user.disconnect", actor, nil, { userId = user_id, connections = ended })
-    return { disconnected = ended }
+    local sockets = stoa.user(user_id):sockets()
+    for _, socket in ipairs(sockets) do socket:disconnect() end
+    access.audit("user.disconnect", actor, nil, { userId = user_id, sockets = #sockets })
+    return { disconnected = #sockets }
 end)
 
 -- ---- sessions ----

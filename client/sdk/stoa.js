@@ -34,13 +34,14 @@ function newClientId() {
 export class Stoa {
   #handlers = new Map();
   #channels = new Map(); // id → { seq, epoch, ready, ahead: Map(seq → [name, payload]) }
+  #again; // the timer of the next attempt after a refusal that says when
   #sending = new Map(); // channel id → the promise of the last send: one at a time keeps their order
 
   constructor(io, url, { auth, ...options } = {}) {
     this.socket = io(url, { auth, randomizationFactor: 0.5, reconnectionDelayMax: 30_000, ...options });
     this.socket.on("connect", () => this.#connected());
     this.socket.on("disconnect", (reason) => this.#tell("state", { state: "offline", reason }));
-    this.socket.on("connect_error", (error) => this.#tell("state", { state: this.socket.active ? "connecting" : "refused", reason: error.message }));
+    this.socket.on("connect_error", (error) => this.#refused(error));
     for (const name of LOGGED_EVENTS) this.socket.on(name, (payload) => this.#receive(name, payload));
     for (const name of PASSING_EVENTS) this.socket.on(name, (payload) => this.#tell(name, payload));
   }
@@ -53,6 +54,7 @@ export class Stoa {
   }
 
   close() {
+    clearTimeout(this.#again);
     this.socket.disconnect();
   }
 
@@ -103,6 +105,13 @@ export class Stoa {
 
   #tell(name, payload) {
     for (const handler of this.#handlers.get(name) ?? []) handler(payload);
+  }
+
+  // socket.io-client gives up after a refusal. One that says when to come back is no reason to.
+  #refused({ message, data }) {
+    const wait = !this.socket.active && data?.retryAfter;
+    this.#tell("state", { state: this.socket.active || wait ? "connecting" : "refused", reason: message });
+    if (wait) this.#again = setTimeout(() => this.socket.connect(), wait * 1000 * (1 + Math.random() / 2));
   }
 
   #connected() {

@@ -134,6 +134,15 @@ describe("limits", function()
         client(world, "alice")
     end)
 
+    it("of connection attempts do not count a network that comes and goes", function()
+        open { connects = { 2, 3600 } }
+        local alice = client(world, "alice")
+        for _ = 1, 10 do
+            alice:drop()
+            assert.is_truthy(alice:reconnect())
+        end
+    end)
+
     it("end a flood of joins (row 89) and of new channels (row 90)", function()
         open {}
         local alice = client(world, "alice")
