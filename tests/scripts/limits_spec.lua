@@ -122,6 +122,21 @@ describe("limits", function()
         assert.is_truthy(world:connect { auth = { user = "alice" } })
     end)
 
+    it("of connections let exactly five of fifty in that come at once (row 85)", function()
+        open {}
+        local wires, welcome, turned_away = {}, 0, 0
+        for i = 1, 50 do wires[i] = world.core:client {} end
+        for _, wire in ipairs(wires) do wire:send '40{"user":"alice"}' end
+        world:settle()
+        for _, wire in ipairs(wires) do
+            for message in function() return (wire:take()) end do
+                if message:find '^40{"sid"' then welcome = welcome + 1 end
+                if message:find '^44.*too_many_connections' then turned_away = turned_away + 1 end
+            end
+        end
+        assert.same({ 5, 45 }, { welcome, turned_away })
+    end)
+
     it("of connection attempts say when to come back", function()
         open { connects = { 3, 60 }, connections_per_user = false }
         for _ = 1, 3 do client(world, "alice"):disconnect() end
