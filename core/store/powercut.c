@@ -23,17 +23,23 @@ static struct image *image_of(sqlite3_file *file) {
     return (struct image *)file;
 }
 
+/* SQLite writes no more than 128 KiB at once. */
+enum { PIECE_BYTES = 1 << 16 };
+
 static int flush(struct image *image, int flags) {
-    int result = SQLITE_OK;
-    if (image->was_cut) result = image->real->pMethods->xTruncate(image->real, (sqlite3_int64)image->bytes.len);
-    if (result == SQLITE_OK && image->dirty_to > image->dirty_from)
-        result =
-            image->real->pMethods->xWrite(image->real, image->bytes.ptr + image->dirty_from,
-                                          (int)(image->dirty_to - image->dirty_from), (sqlite3_int64)image->dirty_from);
+    const sqlite3_io_methods *real = image->real->pMethods;
+    int result = image->was_cut ? real->xTruncate(image->real, (sqlite3_int64)image->bytes.len) : SQLITE_OK;
+    while (result == SQLITE_OK && image->dirty_from < image->dirty_to) {
+        size_t len = image->dirty_to - image->dirty_from;
+        if (len > PIECE_BYTES) len = PIECE_BYTES;
+        const char *from = image->bytes.ptr + image->dirty_from;
+        result = real->xWrite(image->real, from, (int)len, (sqlite3_int64)image->dirty_from);
+        image->dirty_from += len;
+    }
     if (result != SQLITE_OK) return result;
     image->was_cut = false;
     image->dirty_from = image->dirty_to = 0;
-    return image->real->pMethods->xSync(image->real, flags);
+    return real->xSync(image->real, flags);
 }
 
 static int image_read(sqlite3_file *file, void *out, int len, sqlite3_int64 offset) {

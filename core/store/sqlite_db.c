@@ -1,17 +1,15 @@
 #include "store/sqlite_db.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/ids.h"
+#include "base/log.h"
 #include "store/powercut.h"
 
-enum { BUSY_MS = 2000, INSTANCE_LEN = 22, INCARNATION_LEN = 8 };
+enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 1000 };
 
 static bool fail(struct sqlite_db *db, const char *path, const char *doing, struct error *error_r) {
     int code = sqlite3_extended_errcode(db->handle) & 0xff;
@@ -79,15 +77,20 @@ struct slice db_text(sqlite3_stmt *statement, int column) {
     return (struct slice){text, (size_t)sqlite3_column_bytes(statement, column)};
 }
 
+/* A commit is the last thing that is written: after a write that failed there is none. After a flush that failed there
+ * may be one (SQLITE_IOERR_FSYNC: unavailable, the outcome is unknown). */
+static bool has_no_room(struct sqlite_db *db) {
+    int code = sqlite3_extended_errcode(db->handle);
+    return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_WRITE;
+}
+
 enum store_status db_status(struct sqlite_db *db) {
+    if (has_no_room(db)) return STORE_FULL;
     switch (sqlite3_extended_errcode(db->handle) & 0xff) {
         case SQLITE_OK:
         case SQLITE_ROW:
         case SQLITE_DONE:
             return STORE_OK;
-        case SQLITE_FULL:
-        case SQLITE_IOERR:
-            return STORE_FULL;
         case SQLITE_CONSTRAINT:
         case SQLITE_TOOBIG:
         case SQLITE_MISMATCH:
@@ -142,24 +145,6 @@ static bool check(struct sqlite_db *db, const char *path, struct error *error_r)
     return good;
 }
 
-/* The id beside the file tells whether it is the file that this server wrote last: a copy brought back from a backup is
- * not, and may lack acknowledged numbers. */
-static bool same_instance(const char *beside, const char *instance) {
-    char text[INSTANCE_LEN + 1] = "";
-    int fd = open(beside, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    ssize_t len = read(fd, text, INSTANCE_LEN);
-    close(fd);
-    return len == INSTANCE_LEN && strcmp(text, instance) == 0;
-}
-
-static bool write_instance(const char *beside, const char *instance) {
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return false;
-    bool good = write(fd, instance, INSTANCE_LEN) == INSTANCE_LEN && fsync(fd) == 0;
-    return close(fd) == 0 && good;
-}
-
 static bool begin_epoch(struct sqlite_db *db, const char *path, struct error *error_r) {
     char incarnation[INCARNATION_LEN + 1], sql[160];
     uint32_t random;
@@ -173,28 +158,16 @@ static bool begin_epoch(struct sqlite_db *db, const char *path, struct error *er
 }
 
 static bool settle_epoch(struct sqlite_db *db, const char *path, struct error *error_r) {
-    char beside[4096], before[INSTANCE_LEN + 1] = "", now[INSTANCE_LEN + 1], sql[128];
-    bool on_disk = strcmp(path, ":memory:") != 0;
-    snprintf(beside, sizeof beside, "%s.instance", path);
-    execute(db, "CREATE TABLE IF NOT EXISTS instance (id TEXT NOT NULL)");
-    sqlite3_stmt *statement = db_query(db, "SELECT id FROM instance");
-    if (db_step(db, statement)) snprintf(before, sizeof before, "%.*s", SLICE_ARG(db_text(statement, 0)));
-    sqlite3_reset(statement);
+    bool is_ours;
+    if (!lineage_open(&db->lineage, db->handle, path, &is_ours, error_r)) return false;
     bool fresh = number_of(db, "SELECT count(*) FROM epochs") == 0;
-    if ((fresh || (on_disk && !same_instance(beside, before))) && !begin_epoch(db, path, error_r)) return false;
-    id_random(now, INSTANCE_LEN);
-    snprintf(sql, sizeof sql, "DELETE FROM instance; INSERT INTO instance VALUES ('%s')", now);
-    if (!execute(db, "BEGIN") || !execute(db, sql) || !execute(db, "COMMIT"))
-        return fail(db, path, "cannot be written", error_r);
-    if (on_disk && !write_instance(beside, now)) {
-        error_set(error_r, "%s: cannot be written: %s", beside, strerror(errno));
-        return false;
-    }
-    statement = db_query(db, "SELECT number, incarnation FROM epochs ORDER BY number DESC LIMIT 1");
+    if ((fresh || !is_ours) && !begin_epoch(db, path, error_r)) return false;
+    if (!lineage_begin(&db->lineage, db->handle, path, error_r)) return false;
+    sqlite3_stmt *statement = db_query(db, "SELECT number, incarnation FROM epochs ORDER BY number DESC LIMIT 1");
     if (!db_step(db, statement)) return fail(db, path, "has no epoch", error_r);
     db->epoch = sqlite3_column_int64(statement, 0);
-    snprintf(db->incarnation, sizeof db->incarnation, "%.*s", SLICE_ARG(db_text(statement, 1)));
-    snprintf(db->epoch_text, sizeof db->epoch_text, "%lld-%s", (long long)db->epoch, db->incarnation);
+    snprintf(db->epoch_text, sizeof db->epoch_text, "%lld-%.*s", (long long)db->epoch,
+             SLICE_ARG(db_text(statement, 1)));
     sqlite3_reset(statement);
     return true;
 }
@@ -212,8 +185,21 @@ void db_epoch_text(struct sqlite_db *db, int64_t number, char *out) {
     sqlite3_reset(statement);
 }
 
+static int note_wal_size(void *owner, sqlite3 *handle, const char *database, int pages) {
+    struct sqlite_db *db = owner;
+    db->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+void db_checkpoint(struct sqlite_db *db) {
+    if (db->wal_pages < CHECKPOINT_PAGES) return;
+    db->wal_pages = 0;
+    if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
+        LOG(LOG_WARNING, "store.checkpoint_failed", LOG_TEXT("error", sqlite3_errmsg(db->handle)));
+}
+
 bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) {
-    *db = (struct sqlite_db){0};
+    *db = (struct sqlite_db){.lineage.fd = -1};
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &db->handle, flags, powercut_vfs()) != SQLITE_OK)
         return fail(db, path, "cannot be opened", error_r);
@@ -222,13 +208,15 @@ bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_
     if (!execute(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL"))
         return fail(db, path, "cannot be locked", error_r);
     if (!execute(db, fault_planted("sync_off") ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL") ||
-        !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536"))
+        !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0"))
         return fail(db, path, "cannot be set up", error_r);
+    sqlite3_wal_hook(db->handle, note_wal_size, db);
     return check(db, path, error_r) && migrate(db, path, error_r) && settle_epoch(db, path, error_r);
 }
 
 void sqlite_db_close(struct sqlite_db *db) {
     for (int i = 0; i < DB_STATEMENTS_MAX; i++) sqlite3_finalize(db->statements[i].statement);
     sqlite3_close(db->handle);
-    *db = (struct sqlite_db){0};
+    lineage_done(&db->lineage);
+    *db = (struct sqlite_db){.lineage.fd = -1};
 }

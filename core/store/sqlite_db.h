@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 
+#include "store/sqlite_lineage.h"
 #include "store/store_driver.h"
 
 enum { DB_STATEMENTS_MAX = 96 };
@@ -17,7 +18,9 @@ struct sqlite_db {
     } statements[DB_STATEMENTS_MAX];
     int64_t epoch, now_ms;            /* now: the loop's wall clock when the request at hand was submitted */
     char epoch_text[STORE_EPOCH_MAX]; /* "<number>-<incarnation>" */
-    char incarnation[16];
+    struct lineage lineage;
+    int wal_pages;    /* not yet in the database file */
+    unsigned commits; /* since the last batch was handed over */
 };
 
 extern const char *const sqlite_migrations[]; /* config/sql/sqlite, NULL at the end */
@@ -39,6 +42,8 @@ struct slice db_text(sqlite3_stmt *statement, int column);
 /* What the last failure means for a request. */
 enum store_status db_status(struct sqlite_db *db);
 int64_t db_wall_ms(void);
+/* Moves what the log file holds into the database, when there is much of it. Between transactions. */
+void db_checkpoint(struct sqlite_db *db);
 /* "<number>-<incarnation>" of any epoch in the log. */
 void db_epoch_text(struct sqlite_db *db, int64_t number, char *out);
 

@@ -17,7 +17,6 @@
 struct block;
 struct loop;
 struct store;
-
 enum store_op {
     STORE_APPEND,   /* kind, channel_id, user_id, client_id?, and by kind, see below → event */
     STORE_EVENTS,   /* channel_id, seq, epoch, limit → json [[name, payload], …], seq (head), more; reset, floor */
@@ -59,8 +58,7 @@ enum store_status {
     STORE_FULL,        /* no room on the disk; reads go on */
     STORE_UNAVAILABLE, /* queue full, deadline passed, or the store is closing: the outcome of a write is unknown */
 };
-
-/* ANSWER_BYTES: the event or message that reaches this is the answer's last one. */
+/* An answer of EVENTS or MESSAGES ends with the item that reaches STORE_ANSWER_BYTES. */
 enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100, STORE_ANSWER_BYTES = 1 << 20 };
 struct store_request {
     enum store_op op;
@@ -77,8 +75,8 @@ struct store_request {
     int64_t floor_r; /* EVENTS: > 0: events up to here are trimmed; json starts after it */
     int64_t fork_r;  /* EVENTS: >= 0: the asker's epoch forked: discard all above fork_r (json starts there) */
     char message_id_r[32], created_at_r[32]; /* APPEND: of the message; ISO 8601 */
-    /* APPEND, OK: json is the event [name, payload] numbered seq_r, ready for clients. A duplicate too: the first
-     * one's. A reaction that is there (or gone) already: the event that made it so, or the head where none is known. */
+    /* APPEND, OK: json is event seq_r, [name, payload]; of a duplicate the first one; of a reaction that changes
+     * nothing the event that made it so, or the head. */
     int64_t now_ms; /* the driver's: wall clock of the loop at submission */
     void (*done)(struct store_request *request);
     void *owner;

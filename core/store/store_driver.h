@@ -6,8 +6,7 @@
 
 struct store_ops {
     void (*submit)(struct store *store, struct store_request *request);
-    /* Waits for what is under way (bounded by deadline_ms), then frees. Completions that are left run with UNAVAILABLE.
-     */
+    /* Waits for what was submitted, then frees. What has not begun by deadline_ms runs with UNAVAILABLE. */
     void (*close)(struct store *store, unsigned deadline_ms);
 };
 struct store {

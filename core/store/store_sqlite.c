@@ -18,7 +18,7 @@
 #include "store/store_driver.h"
 #include "store/store_json.h"
 
-enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, BATCH_MAX = 512 };
+enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, BATCH_MAX = 512, LAST_BATCH_MS = 1000 };
 
 struct sqlite_store {
     struct store store;
@@ -33,6 +33,7 @@ struct sqlite_store {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t wake;
     struct list queue, finished;
+    unsigned commits; /* not yet counted by the loop */
     bool stop, stopped;
 
     struct sqlite_db db; /* the thread's */
@@ -96,6 +97,10 @@ static bool write_one(struct sqlite_db *db, struct store_request *request) {
     return !sqlite3_get_autocommit(db->handle) && execute(db, "RELEASE one");
 }
 
+static void fail_all(struct list *requests, enum store_status status) {
+    LIST_EACH(requests, link) CONTAINER(link, struct store_request, link)->status = status;
+}
+
 static void fail_writes(struct list *batch, enum store_status status) {
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
@@ -109,6 +114,8 @@ static void fail_writes(struct list *batch, enum store_status status) {
 static void finish(struct sqlite_store *store, struct list *batch) {
     uint64_t one = 1;
     pthread_mutex_lock(&store->lock);
+    store->commits += store->db.commits;
+    store->db.commits = 0;
     list_splice(&store->finished, batch);
     pthread_mutex_unlock(&store->lock);
     while (write(store->done_fd, &one, sizeof one) < 0 && errno == EINTR) continue;
@@ -126,6 +133,7 @@ static void write_batch(struct sqlite_store *store, struct list *batch) {
         if (good) good = write_one(db, request);
     }
     if (!any) return;
+    if (good) good = lineage_count(&db->lineage, db->handle);
     if (good && fault_planted("ack_before_commit")) {
         struct list early;
         list_init(&early);
@@ -136,7 +144,11 @@ static void write_batch(struct sqlite_store *store, struct list *batch) {
         return;
     }
     if (good) good = execute(db, "COMMIT");
-    if (good) return;
+    if (good) {
+        lineage_counted(&db->lineage);
+        db->commits++;
+        return;
+    }
     enum store_status status = db_status(db);
     if (!sqlite3_get_autocommit(db->handle)) execute(db, "ROLLBACK");
     fail_writes(batch, status == STORE_OK ? STORE_UNAVAILABLE : status);
@@ -169,6 +181,7 @@ static void *run(void *owner) {
         write_batch(store, &batch);
         read_batch(store, &batch);
         finish(store, &batch);
+        db_checkpoint(&store->db); /* two flushes: after the acknowledgements, not before */
     }
     sqlite_db_close(&store->db);
     pthread_mutex_lock(&store->lock);
@@ -189,22 +202,25 @@ static void complete(struct store_request *request) {
     store_request_free(&request);
 }
 
-static void completed(void *owner, int fd, int ready) {
-    struct sqlite_store *store = owner;
+static void hand_out(struct sqlite_store *store) {
     struct list batch, *link;
-    uint64_t count;
     list_init(&batch);
-    if (read(fd, &count, sizeof count) < 0) return;
     pthread_mutex_lock(&store->lock);
     list_splice(&batch, &store->finished);
+    metric_add(METRIC_APPEND_BATCHES, store->commits);
+    store->commits = 0;
     pthread_mutex_unlock(&store->lock);
-    metric_add(METRIC_APPEND_BATCHES, (int64_t)count);
     while ((link = list_pop(&batch))) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
         store->queued--;
         store->queued_bytes -= request->arena_bytes;
         complete(request);
     }
+}
+
+static void completed(void *owner, int fd, int ready) {
+    uint64_t count;
+    if (read(fd, &count, sizeof count) == sizeof count) hand_out(owner);
 }
 
 static void submit(struct store *base, struct store_request *request) {
@@ -227,25 +243,40 @@ static void submit(struct store *base, struct store_request *request) {
     if (refused && write(store->done_fd, &one, sizeof one) < 0) LOG(LOG_ERROR, "store.eventfd");
 }
 
+/* True: the thread has ended. */
+static bool wait_for_thread(struct sqlite_store *store, unsigned ms) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (!store->stopped && pthread_cond_timedwait(&store->wake, &store->lock, &until) == 0) continue;
+    return store->stopped;
+}
+
 static void close_store(struct store *base, unsigned deadline_ms) {
     struct sqlite_store *store = CONTAINER(base, struct sqlite_store, store);
-    struct timespec until;
     store->closing = true;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += deadline_ms / 1000 + 1;
     pthread_mutex_lock(&store->lock);
     store->stop = true;
     pthread_cond_signal(&store->wake);
-    while (!store->stopped && pthread_cond_timedwait(&store->wake, &store->lock, &until) == 0) continue;
-    bool stopped = store->stopped;
+    bool stopped = wait_for_thread(store, deadline_ms);
+    if (!stopped) { /* what it has not begun is taken from it; the batch at hand gets a little more */
+        fail_all(&store->queue, STORE_UNAVAILABLE);
+        list_splice(&store->finished, &store->queue);
+        stopped = wait_for_thread(store, LAST_BATCH_MS);
+    }
     pthread_mutex_unlock(&store->lock);
+    if (stopped) pthread_join(store->thread, NULL);
+    /* Completions may submit: refused, and completed here too. */
+    do hand_out(store);
+    while (stopped && !list_empty(&store->finished));
+    loop_fd_free(&store->done_ready);
     if (!stopped) {
         LOG(LOG_ERROR, "store.stuck", LOG_NUMBER("queued", store->queued));
-        return; /* the process ends with its thread */
+        return; /* the process ends with its thread, which holds the rest */
     }
-    pthread_join(store->thread, NULL);
-    for (struct list *link; (link = list_pop(&store->finished));) complete(CONTAINER(link, struct store_request, link));
-    loop_fd_free(&store->done_ready);
     close(store->done_fd);
     free(store);
 }
@@ -263,8 +294,12 @@ struct store *store_sqlite_new(struct loop *loop, const char *path, struct error
         free(store);
         return NULL;
     }
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&store->lock, NULL);
-    pthread_cond_init(&store->wake, NULL);
+    pthread_cond_init(&store->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     store->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     store->done_ready = loop_fd_new(loop, store->done_fd, LOOP_READ, completed, store);
     if (store->done_fd < 0 || pthread_create(&store->thread, NULL, run, store) != 0) abort();

@@ -1,0 +1,8 @@
+-- Which start of a server wrote last, and how many transactions there were: the file beside the database says the same
+-- of the database that we left (core/store/sqlite_lineage.h).
+DROP TABLE IF EXISTS instance;
+CREATE TABLE lineage (
+    run TEXT NOT NULL,
+    commits INTEGER NOT NULL
+);
+INSERT INTO lineage VALUES ('', 0);

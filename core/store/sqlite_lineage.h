@@ -1,0 +1,36 @@
+/* sqlite_lineage.h - is this database the one that we left?
+ *
+ * Beside it stands PATH.incarnation: the last start's random id and a count of the commits; both are in the database
+ * too. A database with another id, or with fewer commits than were counted, is a backup or has lost its end (a log that
+ * was cut): numbers that were acknowledged may be given out again, so they get a new epoch. The count is written after
+ * each commit and not flushed: a power cut leaves it too low, which is harmless.
+ */
+#ifndef STORE_SQLITE_LINEAGE_H
+#define STORE_SQLITE_LINEAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct sqlite3;
+
+enum { LINEAGE_RUN_LEN = 22 };
+
+struct lineage {
+    int fd; /* PATH.incarnation; -1: a database in memory */
+    char run[LINEAGE_RUN_LEN + 1];
+    int64_t commits;
+};
+
+/* is_ours_r: the database continues what we left. */
+bool lineage_open(struct lineage *lineage, struct sqlite3 *handle, const char *path, bool *is_ours_r,
+                  struct error *error_r) MUST_CHECK;
+/* This start, in both places. A crash between them costs an epoch more, and nothing else. */
+bool lineage_begin(struct lineage *lineage, struct sqlite3 *handle, const char *path, struct error *error_r) MUST_CHECK;
+/* Within each transaction, before COMMIT; and after it succeeded. */
+bool lineage_count(struct lineage *lineage, struct sqlite3 *handle) MUST_CHECK;
+void lineage_counted(struct lineage *lineage);
+void lineage_done(struct lineage *lineage);
+
+#endif

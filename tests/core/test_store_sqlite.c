@@ -1,0 +1,489 @@
+/* The SQLite file: what a kill, a power cut, a full disk, a backup and a broken disk leave of it. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/store_asking.h"
+
+enum { CHANNELS = 3, IN_FLIGHT = 32 };
+
+/* A folder with one database in it, and who asks it. */
+struct scene {
+    char folder[64], path[96];
+    struct asking asking;
+};
+
+static int set_up(void **state) {
+    struct scene *scene = NEW(struct scene);
+    snprintf(scene->folder, sizeof(scene->folder), "/tmp/stoa-store-XXXXXX");
+    assert_non_null(mkdtemp(scene->folder));
+    snprintf(scene->path, sizeof(scene->path), "%s/stoa.db", scene->folder);
+    asking_init(&scene->asking);
+    *state = scene;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct scene *scene = *state;
+    asking_done(&scene->asking);
+    const char *names[] = {"", "-wal", "-shm", ".incarnation", ".backup", ".backup-wal"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        char name[128];
+        snprintf(name, sizeof(name), "%s%s", scene->path, names[i]);
+        unlink(name);
+    }
+    assert_int_equal(rmdir(scene->folder), 0);
+    free(scene);
+    return 0;
+}
+
+static void open_store(struct scene *scene) {
+    struct error error = {""};
+    scene->asking.store = store_sqlite_new(scene->asking.loop, scene->path, &error);
+    if (!scene->asking.store) fail_msg("%s", error.text);
+}
+
+static void close_it(struct scene *scene) {
+    store_close(&scene->asking.store, 10000);
+}
+
+static void expect_refused(struct scene *scene, const char *words) {
+    struct error error = {""};
+    struct store *store = store_sqlite_new(scene->asking.loop, scene->path, &error);
+    assert_null(store);
+    if (!strstr(error.text, words) || !strstr(error.text, scene->path)) fail_msg("%s: not in: %s", words, error.text);
+}
+
+static void make_hall(struct scene *scene) {
+    open_store(scene);
+    ASK(&scene->asking, STORE_CHANNEL_PUT, .channel_id = S("hall"));
+}
+
+/* Messages first to last, each with its number as id. */
+static struct answer *say(struct scene *scene, int first, int last) {
+    struct answer *answer = NULL;
+    for (int i = first; i <= last; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "m%d", i);
+        answer = SAY(&scene->asking, "hall", "alice", id, id, "\"said\"");
+        assert_status(answer, STORE_OK);
+    }
+    return answer;
+}
+
+static void copy_file(const char *from, const char *to) {
+    char bytes[4096];
+    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(in >= 0 && out >= 0);
+    for (ssize_t len; (len = read(in, bytes, sizeof(bytes))) > 0;)
+        assert_int_equal(write(out, bytes, (size_t)len), len);
+    close(in);
+    close(out);
+}
+
+static char *beside(struct scene *scene, const char *suffix) {
+    static char name[4][128];
+    static unsigned next;
+    char *out = name[next++ % 4];
+    snprintf(out, sizeof(name[0]), "%s%s", scene->path, suffix);
+    return out;
+}
+
+static int64_t number_of(struct scene *scene, const char *sql) {
+    sqlite3 *handle;
+    sqlite3_stmt *row;
+    assert_int_equal(sqlite3_open_v2(scene->path, &handle, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &row, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(row, 0);
+    sqlite3_finalize(row);
+    sqlite3_close(handle);
+    return number;
+}
+
+/* ---- a process that is killed under load */
+
+/* An acknowledgement, written to the parent before anything else happens. */
+struct ack {
+    int channel, message;
+    int64_t seq;
+};
+
+struct load {
+    struct loop *loop;
+    struct store *store;
+    int pipe, next;
+};
+
+static void send_next(struct load *load);
+
+static void acknowledged(struct store_request *request) {
+    struct load *load = request->owner;
+    struct ack ack = {request->channel_id.ptr[1] - '0', atoi(request->client_id.ptr + 1), request->seq_r};
+    if (request->status != STORE_OK || write(load->pipe, &ack, sizeof(ack)) != sizeof(ack)) _exit(1);
+    send_next(load);
+}
+
+static void send_next(struct load *load) {
+    char text[24];
+    struct store_request *request = store_request_new(STORE_APPEND, acknowledged, load);
+    snprintf(text, sizeof(text), "c%d", load->next % CHANNELS);
+    request->channel_id = store_request_copy(request, S(text));
+    int len = snprintf(text, sizeof(text), "m%d", load->next++);
+    /* With the NUL behind it, for atoi. */
+    request->message_id = store_request_copy(request, (struct slice){text, (size_t)len + 1});
+    request->message_id.len = (size_t)len;
+    request->client_id = request->message_id;
+    request->user_id = SLICE("alice");
+    request->content = SLICE("\"under load\"");
+    store_submit(load->store, &request);
+}
+
+static void made(struct store_request *request) {
+    if (request->status != STORE_OK) _exit(1);
+}
+
+static void run_load(const char *path, int pipe, const char *powercut, const char *fault) {
+    if (powercut) setenv("STOA_POWERCUT", powercut, 1);
+    if (fault) setenv("STOA_FAULT", fault, 1);
+    struct load load = {loop_new(), NULL, pipe, 0};
+    load.store = store_sqlite_new(load.loop, path, NULL);
+    if (!load.store) _exit(1);
+    for (int i = 0; i < CHANNELS; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "c%d", i);
+        struct store_request *request = store_request_new(STORE_CHANNEL_PUT, made, NULL);
+        request->channel_id = store_request_copy(request, S(id));
+        store_submit(load.store, &request);
+    }
+    for (int i = 0; i < IN_FLIGHT; i++) send_next(&load);
+    loop_run(load.loop);
+    _exit(1);
+}
+
+/* Acknowledgements until wanted are there, then the kill, then those that were still on their way. */
+static unsigned load_and_kill(struct scene *scene, const char *powercut, const char *fault, struct ack *acks,
+                              unsigned wanted, unsigned max) {
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        run_load(scene->path, ends[1], powercut, fault);
+    }
+    close(ends[1]);
+    unsigned count = 0;
+    while (count < max && read(ends[0], &acks[count], sizeof(*acks)) == sizeof(*acks))
+        if (++count == wanted) kill(child, SIGKILL);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGKILL);
+    close(ends[0]);
+    assert_true(count >= wanted && count < max);
+    return count;
+}
+
+/* Those of the acknowledged that are not where the acknowledgement said. */
+static unsigned count_lost(struct scene *scene, const struct ack *acks, unsigned count) {
+    sqlite3 *handle;
+    sqlite3_stmt *row = NULL;
+    unsigned lost = 0;
+    assert_int_equal(sqlite3_open_v2(scene->path, &handle, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    const char *sql = "SELECT 1 FROM events WHERE channel_id = ?1 AND seq = ?2 AND client_id = ?3";
+    /* A database that lost even its tables has lost all. */
+    if (sqlite3_prepare_v2(handle, sql, -1, &row, NULL) != SQLITE_OK) lost = count;
+    for (unsigned i = 0; row && i < count; i++) {
+        char channel[16], client[16];
+        snprintf(channel, sizeof(channel), "c%d", acks[i].channel);
+        snprintf(client, sizeof(client), "m%d", acks[i].message);
+        sqlite3_bind_text(row, 1, channel, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(row, 2, acks[i].seq);
+        sqlite3_bind_text(row, 3, client, -1, SQLITE_STATIC);
+        if (sqlite3_step(row) != SQLITE_ROW) lost++;
+        sqlite3_reset(row);
+    }
+    sqlite3_finalize(row);
+    sqlite3_close(handle);
+    return lost;
+}
+
+static void expect_sound_log(struct scene *scene) {
+    assert_int_equal(number_of(scene,
+                               "SELECT count(*) FROM (SELECT c.channel_id FROM channels c LEFT JOIN events e USING "
+                               "(channel_id) GROUP BY c.channel_id HAVING count(e.seq) <> c.last_seq OR "
+                               "coalesce(max(e.seq), 0) <> c.last_seq)"),
+                     0);
+    assert_int_equal(number_of(scene, "SELECT count(*) - count(DISTINCT client_id) FROM events"), 0);
+    assert_int_equal(number_of(scene, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+}
+
+enum { ACKS_WANTED = 2000, ACKS_MAX = 40000 };
+
+static void acknowledged_events_survive_a_kill_and_seq_is_gapless_over_it(void **state) {
+    struct scene *scene = *state;
+    struct ack *acks = NEW_ARRAY(struct ack, ACKS_MAX);
+    unsigned count = load_and_kill(scene, NULL, NULL, acks, ACKS_WANTED, ACKS_MAX);
+    assert_int_equal(count_lost(scene, acks, count), 0);
+    expect_sound_log(scene);
+    free(acks);
+    /* A kill is no restore: the numbers go on in the same epoch, and a retry is told the first one's. */
+    open_store(scene);
+    struct answer *head = ASK(&scene->asking, STORE_CHANNEL, .channel_id = S("c0"));
+    assert_true(strncmp(head->epoch, "1-", 2) == 0);
+    struct answer *next = SAY(&scene->asking, "c0", "alice", "after", "after", "1");
+    assert_int_equal(next->seq, head->seq + 1);
+    struct answer *retry = SAY(&scene->asking, "c0", "alice", "m0", "other", "\"under load\"");
+    assert_true(retry->duplicate);
+    assert_string_equal(retry->message_id, "m0");
+}
+
+#ifdef STOA_FAULTS
+static void acknowledged_events_survive_a_power_cut(void **state) {
+    struct scene *scene = *state;
+    struct ack *acks = NEW_ARRAY(struct ack, ACKS_MAX);
+    unsigned count = load_and_kill(scene, "1", NULL, acks, ACKS_WANTED, ACKS_MAX);
+    assert_int_equal(count_lost(scene, acks, count), 0);
+    expect_sound_log(scene);
+    free(acks);
+}
+
+static void a_power_cut_without_flushes_is_seen_to_lose(void **state) {
+    struct scene *scene = *state;
+    struct ack *acks = NEW_ARRAY(struct ack, ACKS_MAX);
+    unsigned count = load_and_kill(scene, "1", "sync_off", acks, ACKS_WANTED, ACKS_MAX);
+    assert_true(count_lost(scene, acks, count) > 0);
+    free(acks);
+}
+
+static void acknowledging_before_the_commit_is_seen_to_lose(void **state) {
+    struct scene *scene = *state;
+    struct ack *acks = NEW_ARRAY(struct ack, ACKS_MAX);
+    unsigned count = load_and_kill(scene, NULL, "ack_before_commit", acks, 200, ACKS_MAX);
+    assert_true(count_lost(scene, acks, count) > 0);
+    free(acks);
+}
+
+static void deduplication_turned_off_is_seen(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    setenv("STOA_FAULT", "dedupe_off", 1);
+    SAY(&scene->asking, "hall", "alice", "c1", "m1", "1");
+    struct answer *again = SAY(&scene->asking, "hall", "alice", "c1", "m2", "1");
+    unsetenv("STOA_FAULT");
+    assert_int_equal(again->seq, 2);
+}
+#endif
+
+/* ---- backups and broken files */
+
+static void the_epoch_stays_over_a_restart(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    struct answer *before = say(scene, 1, 2);
+    close_it(scene);
+    open_store(scene);
+    assert_string_equal(say(scene, 3, 3)->epoch, before->epoch);
+}
+
+/* Whoever had seen 8 hears that all above 5 is void; whoever had seen 4 just goes on. */
+static void expect_fork_at_5(struct scene *scene, const char *old_epoch) {
+    struct answer *next = say(scene, 60, 60);
+    assert_int_equal(next->seq, 6);
+    assert_true(strncmp(next->epoch, "2-", 2) == 0);
+    struct answer *ahead = ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 8, .epoch = S(old_epoch));
+    assert_int_equal(ahead->fork, 5);
+    assert_has(ahead, "\"id\":\"m60\"");
+    assert_has_not(ahead, "\"seq\":5,");
+    struct answer *at_six = ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 6, .epoch = S(old_epoch));
+    assert_int_equal(at_six->fork, 5);
+    struct answer *behind = ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 4, .epoch = S(old_epoch));
+    assert_int_equal(behind->fork, -1);
+    assert_has(behind, "\"seq\":5,");
+    assert_has(behind, old_epoch);
+    assert_has(behind, next->epoch);
+    struct answer *newer =
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 5, .epoch = S(next->epoch));
+    assert_int_equal(newer->fork, -1);
+}
+
+static void a_restored_backup_begins_an_epoch(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 5);
+    close_it(scene);
+    copy_file(scene->path, beside(scene, ".backup"));
+    open_store(scene);
+    struct answer *lost = say(scene, 6, 8);
+    close_it(scene);
+    copy_file(beside(scene, ".backup"), scene->path);
+    open_store(scene);
+    expect_fork_at_5(scene, lost->epoch);
+}
+
+static void a_backup_of_the_same_run_is_noticed_too(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 5);
+    copy_file(scene->path, beside(scene, ".backup"));
+    copy_file(beside(scene, "-wal"), beside(scene, ".backup-wal"));
+    struct answer *lost = say(scene, 6, 8);
+    close_it(scene);
+    copy_file(beside(scene, ".backup"), scene->path);
+    copy_file(beside(scene, ".backup-wal"), beside(scene, "-wal"));
+    open_store(scene);
+    expect_fork_at_5(scene, lost->epoch);
+}
+
+static void a_lost_sidecar_costs_an_epoch_and_nobody_a_reset(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    struct answer *before = say(scene, 1, 3);
+    close_it(scene);
+    unlink(beside(scene, ".incarnation"));
+    open_store(scene);
+    struct answer *events =
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 3, .epoch = S(before->epoch));
+    assert_true(strncmp(events->epoch, "2-", 2) == 0);
+    assert_int_equal(events->fork, -1);
+}
+
+static void a_log_that_lost_its_end_is_never_silent(void **state) {
+    struct scene *scene = *state;
+    struct ack *acks = NEW_ARRAY(struct ack, ACKS_MAX);
+    load_and_kill(scene, NULL, NULL, acks, 300, ACKS_MAX);
+    free(acks);
+    struct stat wal;
+    assert_int_equal(stat(beside(scene, "-wal"), &wal), 0);
+    assert_int_equal(truncate(beside(scene, "-wal"), wal.st_size * 3 / 4), 0);
+    open_store(scene);
+    struct answer *channel = ASK(&scene->asking, STORE_CHANNEL, .channel_id = S("c0"));
+    assert_status(channel, STORE_OK);
+    assert_true(strncmp(channel->epoch, "2-", 2) == 0);
+    close_it(scene);
+    expect_sound_log(scene);
+}
+
+static void overwrite(const char *path, off_t offset, const char *bytes, size_t len) {
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(pwrite(fd, bytes, len, offset), len);
+    close(fd);
+}
+
+static void a_broken_page_is_refused_with_what_to_do(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 300);
+    close_it(scene);
+    int64_t page = number_of(scene, "SELECT rootpage FROM sqlite_schema WHERE name = 'events'");
+    overwrite(scene->path, (page - 1) * 4096, "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", 8);
+    expect_refused(scene, "restore a backup");
+}
+
+static void what_is_no_database_is_refused(void **state) {
+    struct scene *scene = *state;
+    char garbage[8192];
+    memset(garbage, 'x', sizeof(garbage));
+    overwrite(scene->path, 0, garbage, sizeof(garbage));
+    expect_refused(scene, "not a database");
+}
+
+static void a_newer_schema_is_refused(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    close_it(scene);
+    sqlite3 *handle;
+    assert_int_equal(sqlite3_open(scene->path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+    expect_refused(scene, "newer than this server");
+}
+
+static void a_second_server_is_refused(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    expect_refused(scene, "another server has it open");
+    say(scene, 1, 1);
+}
+
+/* ---- no room */
+
+static void limit_files(rlim_t bytes) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes == RLIM_INFINITY ? limit.rlim_max : bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_full_disk_refuses_writes_serves_reads_and_recovers(void **state) {
+    struct scene *scene = *state;
+    struct stat wal;
+    signal(SIGXFSZ, SIG_IGN);
+    make_hall(scene);
+    say(scene, 1, 3);
+    assert_int_equal(stat(beside(scene, "-wal"), &wal), 0);
+    limit_files((rlim_t)wal.st_size);
+    struct answer *full = SAY(&scene->asking, "hall", "alice", "m4", "m4", "\"said\"");
+    struct answer *probe = ASK(&scene->asking, STORE_PROBE, .limit = 1);
+    struct answer *read = ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"));
+    limit_files(RLIM_INFINITY);
+    assert_status(full, STORE_FULL);
+    assert_status(probe, STORE_FULL);
+    assert_status(read, STORE_OK);
+    assert_int_equal(read->seq, 3);
+    struct answer *after = say(scene, 4, 4);
+    assert_int_equal(after->seq, 4);
+    assert_false(after->duplicate);
+    close_it(scene);
+    expect_sound_log(scene);
+}
+
+static void closing_in_no_time_answers_everyone(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    struct answer *answers[2000];
+    for (int i = 0; i < 2000; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "m%d", i);
+        answers[i] = SUBMIT(&scene->asking, STORE_APPEND, SAYING("hall", "alice", id, id, "1"));
+    }
+    store_close(&scene->asking.store, 0);
+    int stored = 0;
+    for (int i = 0; i < 2000; i++) {
+        assert_true(answers[i]->came);
+        assert_true(answers[i]->status == STORE_OK || answers[i]->status == STORE_UNAVAILABLE);
+        stored += answers[i]->status == STORE_OK;
+    }
+    assert_true(stored < 2000);
+    assert_int_equal(number_of(scene, "SELECT count(*) FROM events"), stored);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(acknowledged_events_survive_a_kill_and_seq_is_gapless_over_it),
+#ifdef STOA_FAULTS
+        TEST(acknowledged_events_survive_a_power_cut),
+        TEST(a_power_cut_without_flushes_is_seen_to_lose),
+        TEST(acknowledging_before_the_commit_is_seen_to_lose),
+        TEST(deduplication_turned_off_is_seen),
+#endif
+        TEST(the_epoch_stays_over_a_restart),
+        TEST(a_restored_backup_begins_an_epoch),
+        TEST(a_backup_of_the_same_run_is_noticed_too),
+        TEST(a_lost_sidecar_costs_an_epoch_and_nobody_a_reset),
+        TEST(a_log_that_lost_its_end_is_never_silent),
+        TEST(a_broken_page_is_refused_with_what_to_do),
+        TEST(what_is_no_database_is_refused),
+        TEST(a_newer_schema_is_refused),
+        TEST(a_second_server_is_refused),
+        TEST(a_full_disk_refuses_writes_serves_reads_and_recovers),
+        TEST(closing_in_no_time_answers_everyone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
