@@ -1,0 +1,37 @@
+/* http_head.h - the head of an HTTP/1.1 request: strict, in place, builds nothing. Pure.
+ *
+ * What two parsers could read in two ways is refused (RFC 9112, sections 2.2, 3, 5, 6 and 11.2): bare line ends, folded
+ * lines, white space around a name, a length that is not digits, any Transfer-Encoding, a single-valued field twice.
+ */
+#ifndef WIRE_HTTP_HEAD_H
+#define WIRE_HTTP_HEAD_H
+
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/slice.h"
+
+enum { HTTP_HEAD_MAX = 8192, HTTP_HEAD_FIELDS_MAX = 64, HTTP_HEAD_ARGUMENTS_MAX = 24 };
+
+enum http_head_result { HTTP_HEAD_COMPLETE, HTTP_HEAD_PARTIAL, HTTP_HEAD_BAD };
+
+struct http_head {
+    struct slice method, path, query; /* path as sent; query without '?' */
+    struct slice fields;              /* all lines, each with its CRLF */
+    unsigned minor;                   /* HTTP/1.minor */
+    bool has_length;
+    uint64_t body_bytes;
+    size_t bytes; /* of the whole head */
+
+    unsigned status;   /* BAD: what to answer */
+    const char *fault; /* BAD: a constant word for counters and logs */
+};
+
+/* bytes: what has arrived so far, at most HTTP_HEAD_MAX of it is looked at. */
+enum http_head_result http_head_parse(struct slice bytes, struct http_head *head_r) MUST_CHECK;
+/* The value of the first field of that (lower-case) name, without white space around it; ptr NULL: there is none. */
+struct slice http_head_field(const struct http_head *head, const char *name);
+/* Is word (lower-case) an item of the comma-separated list? */
+bool http_list_has(struct slice list, const char *word);
+
+#endif

@@ -1,0 +1,19 @@
+/* A head that is accepted reads the same when it is cut out, and lies within the bytes. */
+#include <stdlib.h>
+
+#include "wire/http_head.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len) {
+    struct slice input = {(const char *)bytes, len};
+    struct http_head head, again;
+    if (len == 0 || http_head_parse(input, &head) != HTTP_HEAD_COMPLETE) return 0;
+    if (head.bytes > len || head.bytes > HTTP_HEAD_MAX) abort();
+    input.len = head.bytes;
+    if (http_head_parse(input, &again) != HTTP_HEAD_COMPLETE || again.body_bytes != head.body_bytes) abort();
+    input.len = head.bytes - 1;
+    if (http_head_parse(input, &again) != HTTP_HEAD_PARTIAL) abort();
+    if (http_head_field(&head, "transfer-encoding").ptr) abort();
+    return 0;
+}
