@@ -1,0 +1,52 @@
+#include "wire/inflate.h"
+
+#include <stdlib.h>
+#include <zlib.h>
+
+/* zlib says in data_type where it stopped: right behind a block, and how many bits of the last byte were not used. */
+enum { WINDOW_BITS = 15, STEP_BYTES = 16384, BEHIND_A_BLOCK = 128, UNUSED_BITS = 7 };
+
+struct inflater {
+    z_stream zip;
+};
+
+struct inflater *inflater_new(void) {
+    struct inflater *inflater = NEW(struct inflater);
+    if (inflateInit2(&inflater->zip, -WINDOW_BITS) != Z_OK) abort();
+    return inflater;
+}
+
+void inflater_free(struct inflater **inflater) {
+    if (!*inflater) return;
+    inflateEnd(&(*inflater)->zip);
+    free(*inflater);
+    *inflater = NULL;
+}
+
+enum inflate_result inflater_add(struct inflater *inflater, struct slice piece, struct buffer *out, size_t max_bytes) {
+    z_stream *zip = &inflater->zip;
+    zip->next_in = (Bytef *)piece.ptr;
+    zip->avail_in = (uInt)piece.len;
+    /* Output may wait within zlib when all input is taken: only room that is left over says that there is none. */
+    for (;;) {
+        /* one byte more than allowed, to see that there is more */
+        size_t room = max_bytes + 1 - out->len;
+        if (room > STEP_BYTES) room = STEP_BYTES;
+        zip->next_out = (Bytef *)buffer_reserve(out, room);
+        zip->avail_out = (uInt)room;
+        int result = inflate(zip, Z_SYNC_FLUSH);
+        out->len += room - zip->avail_out;
+        if (out->len > max_bytes) return INFLATE_TOO_LARGE;
+        if (result == Z_STREAM_END && inflateReset(zip) != Z_OK) return INFLATE_BROKEN;
+        if (result != Z_OK && result != Z_BUF_ERROR && result != Z_STREAM_END) return INFLATE_BROKEN;
+        if (zip->avail_out > 0 && zip->avail_in == 0) return INFLATE_OK;
+        if (result == Z_BUF_ERROR && zip->avail_out > 0) return INFLATE_BROKEN;
+    }
+}
+
+enum inflate_result inflater_finish(struct inflater *inflater, struct buffer *out, size_t max_bytes) {
+    enum inflate_result result = inflater_add(inflater, SLICE("\x00\x00\xff\xff"), out, max_bytes);
+    if (result != INFLATE_OK) return result;
+    int at = inflater->zip.data_type;
+    return at & BEHIND_A_BLOCK && !(at & UNUSED_BITS) ? INFLATE_OK : INFLATE_BROKEN;
+}
