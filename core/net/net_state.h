@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/list.h"
 #include "loop/loop.h"
+#include "net/inbound.h"
 #include "net/server.h"
 
 enum { ADDRESS_MAX = 46, PROTOCOL_COUNT = 1 };
@@ -47,24 +48,26 @@ struct conn {
     struct lws *wsi;
     char address[ADDRESS_MAX];
     struct loop_timer deadline; /* head, body, answer, close: one at a time */
-    struct loop_task reap, close_task;
+    struct loop_task reap, close_task, drained_task;
     struct http_exchange *exchange;
 
     /* WebSocket: */
     const struct conn_events *events;
     void *owner;
-    struct buffer message; /* fragments of an unfinished one */
-    unsigned fragments;
+    struct inbound inbound;
+    uint64_t pongs_since_ms; /* pings answered since then */
+    unsigned pongs;
     uint16_t close_code;  /* of ours, asked for; 0: none */
     uint16_t closed_code; /* to tell the owner */
     char close_reason[124];
-    bool upgraded, accepted, blocked, closing, deflates, deflate_refused, paused, binary;
+    bool upgraded, accepted, blocked, closing, deflates, paused, reading_rests, write_wanted;
 };
 
 /* Where lws's callbacks go: websocket.c and http.c each take their own. Non-zero closes (or refuses). */
 int websocket_callback(struct conn *conn, enum lws_callback_reasons reason, void *in, size_t len);
 int http_callback(struct conn *conn, enum lws_callback_reasons reason, void *in, size_t len);
 bool websocket_wants(enum lws_callback_reasons reason);
+extern const struct lws_extension websocket_extensions[];
 
 /* Takes the descriptor. */
 void conn_adopt(struct net_server *server, int fd, const char *address);

@@ -10,12 +10,6 @@
 
 enum { HEAD_BYTES = 8192, WRITE_MAX = 4 << 20, KEEPALIVE_S = 60, GOODBYE_TURNS = 64 };
 
-/* The frames that lws compresses itself would be one by one and with a context: ours are compressed once for all. It
- * only inflates. */
-static const struct lws_extension extensions[] = {
-    {"permessage-deflate", lws_extension_callback_pm_deflate,
-     "permessage-deflate; client_no_context_takeover; server_no_context_takeover"},
-    {NULL, NULL, NULL}};
 /* Without it each connection gets a timer in a sorted list: accepting would cost O(connections). */
 static const lws_retry_bo_t no_validity_timers = {0};
 
@@ -129,7 +123,7 @@ static bool host_new(struct net_server *server, const struct net_settings *setti
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .vhost_name = host->name,
         .protocols = host->protocols,
-        .extensions = settings->deflate ? extensions : NULL,
+        .extensions = settings->deflate ? websocket_extensions : NULL,
         .retry_and_idle_policy = &no_validity_timers,
         .keepalive_timeout = KEEPALIVE_S,
         .timeout_secs = (settings->header_timeout_ms + 999) / 1000,
@@ -166,8 +160,7 @@ static struct lws_context *context_new(struct net_server *server) {
     struct rlimit files;
     lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
     struct lws_context_creation_info info = {
-        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_VALIDATE_UTF8 |
-                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .foreign_loops = loops,
         .pcontext = &server->context,
         .gid = -1,

@@ -10,8 +10,32 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/net_state.h"
+#include "wire/utf8.h"
 
-enum { FRAGMENTS_MAX = 4096, BYTES_A_FRAGMENT = 128, CODE_NONE = 1005, CODE_ABNORMAL = 1006, CODE_TOO_BIG = 1009 };
+enum { CODE_NONE = 1005, CODE_ABNORMAL = 1006, CODE_PROTOCOL = 1002, CODE_POLICY = 1008 };
+enum { PONGS_A_SECOND = 200, OFFER_MAX = 256 };
+
+/* What libwebsockets repeats to a client that offers it. */
+enum { OPTION_CLIENT_RESETS, OPTION_SERVER_RESETS };
+static const struct lws_ext_options deflate_options[] = {
+    [OPTION_CLIENT_RESETS] = {"client_no_context_takeover", EXTARG_NONE},
+    [OPTION_SERVER_RESETS] = {"server_no_context_takeover", EXTARG_NONE},
+    {NULL, EXTARG_NONE},
+};
+
+/* Negotiates, and lets all payloads pass as they are: inbound.c inflates, our own frames come compressed. */
+static int deflate_callback(struct lws_context *context, const struct lws_extension *extension, struct lws *wsi,
+                            enum lws_extension_callback_reasons reason, void *user, void *in, size_t len) {
+    struct conn *conn = lws_get_opaque_user_data(wsi);
+    const struct lws_ext_option_arg *option = in;
+    if (reason == LWS_EXT_CB_CONSTRUCT) *(const struct lws_ext_options **)in = deflate_options;
+    if (reason == LWS_EXT_CB_OPTION_SET && option->option_index == OPTION_CLIENT_RESETS && conn)
+        conn->inbound.resets = true;
+    return 0;
+}
+
+const struct lws_extension websocket_extensions[] = {{"permessage-deflate", deflate_callback, NULL},
+                                                     {NULL, NULL, NULL}};
 
 bool websocket_wants(enum lws_callback_reasons reason) {
     switch (reason) {
@@ -41,13 +65,30 @@ static void close_now(struct loop_task *task) {
     conn_kill(conn);
 }
 
+static void tell_drained(struct loop_task *task) {
+    struct conn *conn = CONTAINER(task, struct conn, drained_task);
+    if (conn->wsi && !conn->blocked && !conn->closing && !conn->close_code) conn->events->drained(conn->owner);
+}
+
 void websocket_init(struct conn *conn) {
     loop_task_init(&conn->close_task, close_now);
+    loop_task_init(&conn->drained_task, tell_drained);
+}
+
+/* Only changes are told: each costs libuv a walk and a system call. While a partial write waits reading rests too, for
+ * libwebsockets 4.1.6 cuts a peer whose close frame it reads then. */
+static void set_reading(struct conn *conn) {
+    bool rests = (conn->paused && !conn->close_code) || conn->blocked;
+    if (!conn->wsi || conn->closing || conn->reading_rests == rests) return;
+    conn->reading_rests = rests;
+    lws_rx_flow_control(conn->wsi, !rests);
+    if (!rests) conn->write_wanted = true; /* libwebsockets asks for it, to go on with what it has read */
+    loop_uv_wake(conn->host->server->loop);
 }
 
 /* A client that asks for a smaller window of ours could not read frames that are compressed for all. */
 static int confirm_extension(struct conn *conn) {
-    char offer[256];
+    char offer[OFFER_MAX];
     bool refused = lws_hdr_copy(conn->wsi, offer, sizeof offer, WSI_TOKEN_EXTENSIONS) < 0 ||
                    strstr(offer, "server_max_window_bits") != NULL;
     conn->deflates = !refused;
@@ -61,42 +102,65 @@ static int established(struct conn *conn) {
     return 0;
 }
 
-static void whole(struct conn *conn, struct slice message) {
-    conn->events->message(conn->owner, message, conn->binary);
-    buffer_done(&conn->message);
-    conn->fragments = 0;
+static void refuse_message(struct conn *conn, unsigned code) {
+    net_reject(conn, code == 1009 ? "message_too_large" : code == CODE_PROTOCOL ? "frame" : "message_data");
+    conn_close(conn, (uint16_t)code, SLICE_NONE);
 }
 
-/* lws hands out what a read brought: pieces of frames, to be put together. */
-static void receive(struct conn *conn, struct slice piece) {
+static void receive(struct conn *conn, struct slice bytes) {
     if (conn->closing || conn->close_code) return;
-    bool first = conn->fragments++ == 0;
-    bool last = lws_is_final_fragment(conn->wsi) && !lws_remaining_packet_payload(conn->wsi);
-    size_t max = conn->host->max_message_bytes;
-    if (first) conn->binary = lws_frame_is_binary(conn->wsi);
-    if (conn->message.len + piece.len > max || lws_remaining_packet_payload(conn->wsi) > max ||
-        conn->fragments > FRAGMENTS_MAX + max / BYTES_A_FRAGMENT) {
-        net_reject(conn, "message_too_large");
-        conn_close(conn, CODE_TOO_BIG, SLICE_NONE);
-        return;
+    struct inbound_piece piece = {
+        .bytes = bytes,
+        .binary = lws_frame_is_binary(conn->wsi),
+        .compressed = lws_get_reserved_bits(conn->wsi) != 0,
+        .left = lws_remaining_packet_payload(conn->wsi),
+        .final = lws_is_final_fragment(conn->wsi),
+    };
+    struct slice message;
+    unsigned code = inbound_add(&conn->inbound, &piece, conn->host->max_message_bytes, &message);
+    if (code) {
+        refuse_message(conn, code);
+    } else if (message.ptr) {
+        conn->events->message(conn->owner, message, conn->inbound.binary);
+        inbound_next(&conn->inbound);
     }
-    if (!first || !last) buffer_append_slice(&conn->message, piece);
-    if (last) whole(conn, first ? piece : buffer_slice(&conn->message));
+}
+
+/* Libwebsockets answers pings itself and tells nobody, but for a writeable callback that nobody asked for. */
+static void count_pong(struct conn *conn) {
+    uint64_t now_ms = loop_now_ms(conn->host->server->loop);
+    if (now_ms - conn->pongs_since_ms >= 1000) {
+        conn->pongs_since_ms = now_ms;
+        conn->pongs = 0;
+    }
+    if (++conn->pongs <= PONGS_A_SECOND || conn->close_code) return;
+    net_reject(conn, "ping_flood");
+    conn_close(conn, CODE_POLICY, SLICE_NONE);
 }
 
 static void writeable(struct conn *conn) {
+    bool was_blocked = conn->blocked;
     if (conn->closing) return;
     conn->blocked = lws_partial_buffered(conn->wsi);
     if (conn->blocked) return;
+    if (!was_blocked && !conn->write_wanted) count_pong(conn);
+    conn->write_wanted = false;
+    set_reading(conn);
     if (conn->close_code)
         loop_flush(conn->host->server->loop, &conn->close_task);
-    else
-        conn->events->drained(conn->owner);
+    else if (was_blocked) /* what the peer has sent meanwhile is read first */
+        loop_post(conn->host->server->loop, &conn->drained_task);
 }
 
-static void peer_closes(struct conn *conn, const unsigned char *payload, size_t len) {
+/* -1: libwebsockets sends what we set instead of the echo. It checks the code; the rest is ours. */
+static int peer_closes(struct conn *conn, const unsigned char *payload, size_t len) {
+    struct slice reason = {(const char *)payload + 2, len > 2 ? len - 2 : 0};
     conn->closing = true;
     if (!conn->closed_code) conn->closed_code = len >= 2 ? (uint16_t)(payload[0] << 8 | payload[1]) : CODE_NONE;
+    if (len != 1 && utf8_valid(reason)) return 0;
+    net_reject(conn, "frame");
+    lws_close_reason(conn->wsi, LWS_CLOSE_STATUS_PROTOCOL_ERR, NULL, 0);
+    return -1;
 }
 
 int websocket_callback(struct conn *conn, enum lws_callback_reasons reason, void *in, size_t len) {
@@ -115,8 +179,7 @@ int websocket_callback(struct conn *conn, enum lws_callback_reasons reason, void
             writeable(conn);
             return 0;
         case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-            peer_closes(conn, in, len);
-            return 0;
+            return peer_closes(conn, in, len);
         default: /* CLOSED */
             conn_gone(conn);
             return 0;
@@ -125,7 +188,8 @@ int websocket_callback(struct conn *conn, enum lws_callback_reasons reason, void
 
 void websocket_gone(struct conn *conn) {
     loop_task_cancel(&conn->close_task);
-    buffer_done(&conn->message);
+    loop_task_cancel(&conn->drained_task);
+    inbound_done(&conn->inbound);
     if (conn->upgraded)
         conn->events->closed(conn->owner, conn->closed_code ? conn->closed_code : CODE_ABNORMAL);
     else if (conn->accepted)
@@ -144,6 +208,7 @@ bool conn_write(struct conn *conn, struct slice frames) {
     }
     if (lws_partial_buffered(conn->wsi)) {
         conn->blocked = true;
+        set_reading(conn);
         loop_uv_wake(conn->host->server->loop);
     }
     return !conn->blocked;
@@ -158,10 +223,8 @@ bool conn_deflates(const struct conn *conn) {
 }
 
 void conn_pause(struct conn *conn, bool paused) {
-    if (conn->paused == paused || !conn->wsi) return;
     conn->paused = paused;
-    lws_rx_flow_control(conn->wsi, !paused);
-    loop_uv_wake(conn->host->server->loop);
+    set_reading(conn);
 }
 
 void conn_close(struct conn *conn, uint16_t code, struct slice reason) {
@@ -171,7 +234,7 @@ void conn_close(struct conn *conn, uint16_t code, struct slice reason) {
     if (len) memcpy(conn->close_reason, reason.ptr, len);
     conn->close_reason[len] = '\0';
     loop_timer_set(&conn->deadline, CONN_CLOSE_MS);
-    conn_pause(conn, false); /* the peer's close frame must be read */
+    set_reading(conn); /* the peer's close frame must be read */
     loop_flush(conn->host->server->loop, &conn->close_task);
 }
 

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "support/net_rig.h"
+#include "wire/inflate.h"
 
 #define SLICE_INIT(literal) \
     { literal, sizeof(literal) - 1 }
@@ -82,7 +83,8 @@ static const struct attack {
     {"UTF-8 broken over fragments", 0x01, true, SLICE_INIT("\xe2\x82"), SLICE_INIT("\x80z"), 1007},
     {"close code 1005", 0x88, true, SLICE_INIT("\x03\xed"), {0}, 1002},
     {"close code 999", 0x88, true, SLICE_INIT("\x03\xe7"), {0}, 1002},
-    {"close with one byte", 0x88, true, SLICE_INIT("\x03"), {0}, 1005},
+    {"close with one byte", 0x88, true, SLICE_INIT("\x03"), {0}, 1002},
+    {"close reason that is no UTF-8", 0x88, true, SLICE_INIT("\x03\xe8\xc0\xaf"), {0}, 1002},
 };
 
 static int run_attack(const struct attack *attack, struct rig *rig) {
@@ -341,6 +343,150 @@ static void settings_of_a_reload_hold_for_new_connections(void **state) {
     rig_stop(&rig);
 }
 
+/* The cuts leave output waiting in zlib, which ends a process whose libwebsockets 4.1.6 inflates. */
+static void a_compressed_message_that_is_cut_ends_only_its_connection(void **state) {
+    static char run[70000];
+    memset(run, 'a', sizeof run);
+    struct buffer whole = deflated(run, sizeof run);
+    struct rig rig;
+    rig_start(&rig, &rig_settings);
+    for (size_t len = 1; len < whole.len; len += 3) {
+        struct raw mallory;
+        raw_connect(&mallory, &rig);
+        raw_upgrade(&mallory, DEFLATE_OFFER);
+        raw_frame(&mallory, 0xc1, true, (struct slice){whole.ptr, len});
+        assert_int_equal(raw_close_code(&mallory), 1007);
+        raw_close(&mallory);
+    }
+    assert_int_equal(rig.messages, 0);
+    buffer_done(&whole);
+    rig_stop(&rig);
+}
+
+static void compressed_messages_may_build_on_earlier_ones(void **state) {
+    struct rig rig;
+    struct raw alice;
+    z_stream zip = {0};
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, DEFLATE_OFFER);
+    deflateInit2(&zip, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
+    for (int i = 0; i < 3; i++) {
+        char out[256];
+        zip.next_in = (Bytef *)"to be or not to be";
+        zip.avail_in = 18;
+        zip.next_out = (Bytef *)out;
+        zip.avail_out = sizeof out;
+        deflate(&zip, Z_SYNC_FLUSH);
+        struct slice message = {out, sizeof out - zip.avail_out - 4};
+        /* in two frames: only the first says that it is compressed */
+        raw_frame(&alice, 0x41, true, (struct slice){message.ptr, 2});
+        raw_frame(&alice, 0x80, true, slice_from(message, 2));
+        expect_echo(&alice, 0x81, SLICE("to be or not to be"));
+    }
+    deflateEnd(&zip);
+    raw_frame(&alice, 0x01, true, SLICE("a"));
+    raw_frame(&alice, 0xc0, true, SLICE("b"));
+    assert_int_equal(raw_close_code(&alice), 1002);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void frames_that_are_compressed_for_all_are_sent_as_they_are(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice,
+                "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; "
+                "server_no_context_takeover\r\n");
+    assert_true(conn_deflates(rig.conn));
+    struct buffer payload = deflated("hello hello hello hello", 23), frame = {0}, plain = {0};
+    struct inflater *inflater = inflater_new();
+    frame_write(&frame, FRAME_TEXT, true, buffer_slice(&payload));
+    for (int i = 0; i < 3; i++) {
+        assert_true(conn_write(rig.conn, buffer_slice(&frame)));
+        struct raw_frame got = raw_next_frame(&alice);
+        assert_int_equal(got.first, 0xc1);
+        buffer_clear(&plain);
+        assert_int_equal(inflater_add(inflater, got.payload, &plain, 100), INFLATE_OK);
+        assert_int_equal(inflater_finish(inflater, &plain, 100), INFLATE_OK);
+        assert_true(slice_is(buffer_slice(&plain), "hello hello hello hello"));
+        raw_next(&alice, &got);
+        raw_frame(&alice, 0xc1, true, buffer_slice(&payload));
+        expect_echo(&alice, 0x81, SLICE("hello hello hello hello"));
+    }
+    inflater_free(&inflater);
+    buffer_done(&plain);
+    buffer_done(&payload);
+    buffer_done(&frame);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void fragments_without_end_are_too_many(void **state) {
+    struct rig rig;
+    struct raw mallory;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&mallory, &rig);
+    raw_upgrade(&mallory, "");
+    raw_frame(&mallory, 0x01, true, SLICE(""));
+    for (int i = 0; i < 3000 && !rig.closed; i++) raw_frame(&mallory, 0x00, true, SLICE(""));
+    assert_int_equal(raw_close_code(&mallory), 1009);
+    raw_close(&mallory);
+    rig_stop(&rig);
+}
+
+static void a_flood_of_pings_is_answered_up_to_its_rate_then_closed(void **state) {
+    struct rig rig;
+    struct raw mallory;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&mallory, &rig);
+    raw_upgrade(&mallory, "");
+    unsigned pongs = 0;
+    int code = 0;
+    while (!code && pongs < 5000) {
+        raw_frame(&mallory, 0x89, true, SLICE("p"));
+        struct raw_frame frame = raw_next_frame(&mallory);
+        if (frame.len == 0) break;
+        if (frame.first == 0x8a) pongs++;
+        if (frame.first == 0x88) code = (uint8_t)frame.payload.ptr[0] << 8 | (uint8_t)frame.payload.ptr[1];
+        raw_next(&mallory, &frame);
+    }
+    assert_int_equal(code, 1008);
+    assert_in_range(pongs, 50, 1000);
+    raw_close(&mallory);
+    rig_stop(&rig);
+}
+
+static void a_clients_close_while_it_is_behind_is_echoed_after_the_backlog(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    fill(&rig);
+    raw_frame(&alice, 0x88, true,
+              SLICE("\x03\xe8"
+                    "done"));
+    int64_t until = rig_now_ms() + 100;
+    RIG_UNTIL(&rig, rig_now_ms() > until);
+    struct raw_frame frame;
+    while ((frame = raw_next_frame(&alice)).first == 0x82) raw_next(&alice, &frame);
+    assert_int_equal(frame.first, 0x88);
+    assert_int_equal(frame.payload.len, 6);
+    assert_memory_equal(frame.payload.ptr,
+                        "\x03\xe8"
+                        "done",
+                        6);
+    raw_next(&alice, &frame);
+    assert_int_equal(alice.in.len, 0);
+    RIG_UNTIL(&rig, rig.closed == 1);
+    assert_int_equal(rig.close_code, 1000);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_of_all_sizes_and_cuts_arrive_whole),
@@ -355,6 +501,12 @@ int main(void) {
         cmocka_unit_test(reading_pauses_and_goes_on),
         cmocka_unit_test(compressed_messages_arrive_inflated_and_bombs_do_not),
         cmocka_unit_test(a_smaller_window_than_ours_is_not_negotiated),
+        cmocka_unit_test(a_compressed_message_that_is_cut_ends_only_its_connection),
+        cmocka_unit_test(compressed_messages_may_build_on_earlier_ones),
+        cmocka_unit_test(frames_that_are_compressed_for_all_are_sent_as_they_are),
+        cmocka_unit_test(fragments_without_end_are_too_many),
+        cmocka_unit_test(a_flood_of_pings_is_answered_up_to_its_rate_then_closed),
+        cmocka_unit_test(a_clients_close_while_it_is_behind_is_echoed_after_the_backlog),
         cmocka_unit_test(settings_of_a_reload_hold_for_new_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ HEADER_EXCEPTIONS = {
     "session/session.h": {"loop/loop.h"},
     "session/place.h": {"channel/room.h"},
     "net/polling.h": {"wire/engineio.h"},
-    "net/net_state.h": {"loop/loop.h"},
+    "net/net_state.h": {"loop/loop.h", "net/inbound.h", "net/server.h"},
     "server/announce.h": {"channel/presence.h"},
     "server/drain.h": {"loop/loop.h"},
     "server/health.h": {"loop/loop.h", "net/http.h"},
