@@ -6,8 +6,9 @@
 #include "store/sqlite_db.h"
 #include "store/store_json.h"
 
-#define EVENT_COLUMNS                                                                                                \
-    "SELECT e.seq, e.epoch, e.kind, e.body, e.message_seq, m.message_id, m.created_ms, e.fingerprint FROM events e " \
+#define EVENT_COLUMNS                                                                                              \
+    "SELECT e.seq, e.epoch, e.kind, e.body, e.message_seq, m.message_id, m.created_ms, e.fingerprint, e.checksum " \
+    "FROM events e "                                                                                               \
     "LEFT JOIN messages m ON m.channel_id = e.channel_id AND m.message_seq = e.message_seq WHERE e.channel_id = ?1 "
 
 static void answer_message(struct store_request *request, struct slice message_id, int64_t created_ms) {
@@ -17,6 +18,7 @@ static void answer_message(struct store_request *request, struct slice message_i
 
 /* The answer is an event of the past: a row of EVENT_COLUMNS. */
 static void answer_duplicate(struct sqlite_db *db, struct store_request *request, sqlite3_stmt *row) {
+    db_verify(db, row, 8, db_checksum(sqlite3_column_int64(row, 4), db_text(row, 3), SLICE_NONE));
     request->duplicate = true;
     request->seq_r = sqlite3_column_int64(row, 0);
     db_epoch_text(db, sqlite3_column_int64(row, 1), request->epoch_r);
@@ -65,7 +67,7 @@ static bool next_seq(struct sqlite_db *db, struct store_request *request) {
 
 static enum store_status insert_event(struct sqlite_db *db, struct store_request *request, int64_t fingerprint,
                                       int64_t message_seq, int64_t created_ms, struct slice body) {
-    sqlite3_stmt *event = db_query(db, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+    sqlite3_stmt *event = db_query(db, "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
     db_bind_text(event, 1, request->channel_id);
     db_bind_integer(event, 2, request->seq_r);
     db_bind_integer(event, 3, db->epoch);
@@ -76,6 +78,7 @@ static enum store_status insert_event(struct sqlite_db *db, struct store_request
     db_bind_integer(event, 8, message_seq);
     db_bind_integer(event, 9, created_ms);
     db_bind_text(event, 10, body);
+    db_bind_integer(event, 11, db_checksum(message_seq, body, SLICE_NONE));
     enum store_status status = db_run(db, event);
     if (status == STORE_OK)
         store_write_event(&request->json, request->kind, body, message_seq, request->seq_r, request->epoch_r);
@@ -97,7 +100,7 @@ static enum store_status append_message(struct sqlite_db *db, struct store_reque
     sqlite3_stmt *row =
         db_query(db,
                  "INSERT INTO messages (channel_id, message_seq, message_id, user_id, content, thread_id, attachments, "
-                 "created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+                 "created_ms, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     db_bind_text(row, 1, message.channel_id);
     db_bind_integer(row, 2, message.message_seq);
     db_bind_text(row, 3, message.message_id);
@@ -106,6 +109,7 @@ static enum store_status append_message(struct sqlite_db *db, struct store_reque
     db_bind_text(row, 6, message.thread_id);
     db_bind_text(row, 7, message.attachments);
     db_bind_integer(row, 8, message.created_ms);
+    db_bind_integer(row, 9, db_checksum(message.message_seq, message.content, message.attachments));
     enum store_status status = db_run(db, row);
     if (status != STORE_OK) return status;
     struct buffer body = {0};
@@ -119,20 +123,23 @@ static enum store_status append_message(struct sqlite_db *db, struct store_reque
 /* What was said is gone from the message and from every event that told it. */
 static enum store_status blank(struct sqlite_db *db, struct store_request *request, struct store_message *message) {
     message->deleted_ms = db->now_ms;
-    sqlite3_stmt *row = db_query(db,
-                                 "UPDATE messages SET content = '\"\"', attachments = NULL, deleted_ms = ?3 WHERE "
-                                 "channel_id = ?1 AND message_seq = ?2");
+    sqlite3_stmt *row =
+        db_query(db,
+                 "UPDATE messages SET content = '\"\"', attachments = NULL, deleted_ms = ?3, checksum = ?4 WHERE "
+                 "channel_id = ?1 AND message_seq = ?2");
     db_bind_text(row, 1, message->channel_id);
     db_bind_integer(row, 2, message->message_seq);
     db_bind_integer(row, 3, message->deleted_ms);
+    db_bind_integer(row, 4, db_checksum(message->message_seq, SLICE("\"\""), SLICE_NONE));
     enum store_status status = db_run(db, row);
     struct buffer body = {0};
     store_write_message_body(&body, message);
-    sqlite3_stmt *events =
-        db_query(db, "UPDATE events SET body = ?3 WHERE channel_id = ?1 AND message_seq = ?2 AND kind IN (0, 1)");
+    sqlite3_stmt *events = db_query(
+        db, "UPDATE events SET body = ?3, checksum = ?4 WHERE channel_id = ?1 AND message_seq = ?2 AND kind IN (0, 1)");
     db_bind_text(events, 1, message->channel_id);
     db_bind_integer(events, 2, message->message_seq);
     db_bind_text(events, 3, buffer_slice(&body));
+    db_bind_integer(events, 4, db_checksum(message->message_seq, buffer_slice(&body), SLICE_NONE));
     if (status == STORE_OK) status = db_run(db, events);
     sqlite3_stmt *reactions = db_query(db, "DELETE FROM reactions WHERE channel_id = ?1 AND message_seq = ?2");
     db_bind_text(reactions, 1, message->channel_id);
@@ -145,12 +152,14 @@ static enum store_status blank(struct sqlite_db *db, struct store_request *reque
 static enum store_status edit(struct sqlite_db *db, struct store_request *request, struct store_message *message) {
     message->content = request->content;
     message->edited_ms = db->now_ms;
-    sqlite3_stmt *row =
-        db_query(db, "UPDATE messages SET content = ?3, edited_ms = ?4 WHERE channel_id = ?1 AND message_seq = ?2");
+    sqlite3_stmt *row = db_query(
+        db,
+        "UPDATE messages SET content = ?3, edited_ms = ?4, checksum = ?5 WHERE channel_id = ?1 AND message_seq = ?2");
     db_bind_text(row, 1, message->channel_id);
     db_bind_integer(row, 2, message->message_seq);
     db_bind_text(row, 3, message->content);
     db_bind_integer(row, 4, message->edited_ms);
+    db_bind_integer(row, 5, db_checksum(message->message_seq, message->content, message->attachments));
     return db_run(db, row);
 }
 

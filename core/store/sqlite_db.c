@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <zlib.h>
 
 #include "base/fault.h"
 #include "base/ids.h"
@@ -75,6 +76,18 @@ enum store_status db_run(struct sqlite_db *db, sqlite3_stmt *statement) {
 struct slice db_text(sqlite3_stmt *statement, int column) {
     const char *text = (const char *)sqlite3_column_text(statement, column);
     return (struct slice){text, (size_t)sqlite3_column_bytes(statement, column)};
+}
+
+int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more) {
+    uLong sum = crc32(0, (const Bytef *)&message_seq, sizeof message_seq);
+    sum = crc32_z(sum, (const Bytef *)text.ptr, text.len);
+    return (int64_t)(more.len ? crc32_z(sum, (const Bytef *)more.ptr, more.len) : sum);
+}
+
+bool db_verify(struct sqlite_db *db, sqlite3_stmt *row, int column, int64_t checksum) {
+    if (sqlite3_column_type(row, column) == SQLITE_NULL || sqlite3_column_int64(row, column) == checksum) return true;
+    db->found_corrupt = true;
+    return false;
 }
 
 /* A commit is the last thing that is written: after a write that failed there is none. After a flush that failed there

@@ -19,8 +19,9 @@ struct sqlite_db {
     int64_t epoch, now_ms;            /* now: the loop's wall clock when the request at hand was submitted */
     char epoch_text[STORE_EPOCH_MAX]; /* "<number>-<incarnation>" */
     struct lineage lineage;
-    int wal_pages;    /* not yet in the database file */
-    unsigned commits; /* since the last batch was handed over */
+    bool found_corrupt; /* by the request at hand */
+    int wal_pages;      /* not yet in the database file */
+    unsigned commits;   /* since the last batch was handed over */
 };
 
 extern const char *const sqlite_migrations[]; /* config/sql/sqlite, NULL at the end */
@@ -39,6 +40,11 @@ bool db_step(struct sqlite_db *db, sqlite3_stmt *statement);
 /* For statements without rows: OK, or what the failure means. */
 enum store_status db_run(struct sqlite_db *db, sqlite3_stmt *statement);
 struct slice db_text(sqlite3_stmt *statement, int column);
+/* Of a text (in two parts) of the message with this number. SQLite itself does not see a bit that has flipped in one.
+ */
+int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more);
+/* The column holds that checksum; else the request will be answered UNAVAILABLE, and the log tells. */
+bool db_verify(struct sqlite_db *db, sqlite3_stmt *row, int column, int64_t checksum);
 /* What the last failure means for a request. */
 enum store_status db_status(struct sqlite_db *db);
 int64_t db_wall_ms(void);

@@ -60,9 +60,10 @@ enum store_status sqlite_events(struct sqlite_db *db, struct store_request *requ
         request->floor_r = floor;
         after = floor;
     }
-    sqlite3_stmt *rows = db_query(db,
-                                  "SELECT kind, body, message_seq, seq, epoch FROM events WHERE channel_id = ?1 AND "
-                                  "seq > ?2 ORDER BY seq LIMIT ?3");
+    sqlite3_stmt *rows =
+        db_query(db,
+                 "SELECT kind, body, message_seq, seq, epoch, checksum FROM events WHERE channel_id = ?1 AND "
+                 "seq > ?2 ORDER BY seq LIMIT ?3");
     db_bind_text(rows, 1, request->channel_id);
     db_bind_integer(rows, 2, after);
     db_bind_integer(rows, 3, limit + 1);
@@ -74,6 +75,7 @@ enum store_status sqlite_events(struct sqlite_db *db, struct store_request *requ
             sqlite3_reset(rows);
             break;
         }
+        db_verify(db, rows, 5, db_checksum(sqlite3_column_int64(rows, 2), db_text(rows, 1), SLICE_NONE));
         if (count > 1) buffer_append_char(&request->json, ',');
         db_epoch_text(db, sqlite3_column_int64(rows, 4), epoch);
         store_write_event(&request->json, (enum store_kind)sqlite3_column_int(rows, 0), db_text(rows, 1),
@@ -107,7 +109,7 @@ static void read_reactions(struct sqlite_db *db, struct slice channel_id, int64_
 
 #define MESSAGE_COLUMNS                                                                                             \
     "SELECT channel_id, message_seq, message_id, user_id, content, thread_id, attachments, created_ms, edited_ms, " \
-    "deleted_ms FROM messages WHERE channel_id = ?1 "
+    "deleted_ms, checksum FROM messages WHERE channel_id = ?1 "
 
 /* Slices live until the statement's next step. */
 static void take_row(struct sqlite_db *db, sqlite3_stmt *row, struct store_message *message, struct buffer *reactions) {
@@ -123,6 +125,7 @@ static void take_row(struct sqlite_db *db, sqlite3_stmt *row, struct store_messa
         .edited_ms = sqlite3_column_int64(row, 8),
         .deleted_ms = sqlite3_column_int64(row, 9),
     };
+    db_verify(db, row, 10, db_checksum(message->message_seq, message->content, message->attachments));
     buffer_clear(reactions);
     read_reactions(db, message->channel_id, message->message_seq, reactions);
     message->reactions = buffer_slice(reactions);

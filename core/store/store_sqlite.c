@@ -59,7 +59,7 @@ static bool is_write(enum store_op op) {
     }
 }
 
-static enum store_status perform(struct sqlite_db *db, struct store_request *request) {
+static enum store_status dispatch(struct sqlite_db *db, struct store_request *request) {
     if (!store_request_sound(request)) return STORE_BAD;
     db->now_ms = request->now_ms;
     switch (request->op) {
@@ -83,6 +83,15 @@ static enum store_status perform(struct sqlite_db *db, struct store_request *req
         default:
             return sqlite_accounts(db, request);
     }
+}
+
+static enum store_status perform(struct sqlite_db *db, struct store_request *request) {
+    db->found_corrupt = false;
+    enum store_status status = dispatch(db, request);
+    if (!db->found_corrupt) return status;
+    LOG(LOG_ERROR, "store.corrupt", LOG_SLICE("channel", request->channel_id), LOG_NUMBER("after", request->seq));
+    buffer_clear(&request->json);
+    return STORE_UNAVAILABLE;
 }
 
 static bool execute(struct sqlite_db *db, const char *sql) {

@@ -384,6 +384,37 @@ static void a_broken_page_is_refused_with_what_to_do(void **state) {
     expect_refused(scene, "restore a backup");
 }
 
+/* Turns one bit in each place of the database where the text stands; how many there were. */
+static int flip_bits(struct scene *scene, const char *text) {
+    static char bytes[1 << 20];
+    int fd = open(scene->path, O_RDWR), found = 0;
+    ssize_t len = read(fd, bytes, sizeof(bytes));
+    assert_true(len > 0 && len < (ssize_t)sizeof(bytes));
+    for (char *at = bytes; (at = memmem(at, (size_t)(bytes + len - at), text, strlen(text))); at++, found++) {
+        char flipped = (char)(*at ^ 1);
+        assert_int_equal(pwrite(fd, &flipped, 1, at - bytes), 1);
+    }
+    close(fd);
+    return found;
+}
+
+static void a_flipped_bit_in_a_text_is_never_handed_out(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 2);
+    SAY(&scene->asking, "hall", "bob", "b", "b", "\"pay 1000\"");
+    close_it(scene);
+    assert_int_equal(flip_bits(scene, "pay 1000"), 2); /* the event's and the message's */
+    open_store(scene);
+    assert_status(ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall")), STORE_UNAVAILABLE);
+    assert_status(ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall")), STORE_UNAVAILABLE);
+    assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("b")), STORE_UNAVAILABLE);
+    assert_status(SAY(&scene->asking, "hall", "bob", "b", "b2", "\"pay 1000\""), STORE_UNAVAILABLE);
+    /* What is whole goes on. */
+    assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1")), STORE_OK);
+    assert_int_equal(say(scene, 4, 4)->seq, 4);
+}
+
 static void what_is_no_database_is_refused(void **state) {
     struct scene *scene = *state;
     char garbage[8192];
@@ -479,6 +510,7 @@ int main(void) {
         TEST(a_lost_sidecar_costs_an_epoch_and_nobody_a_reset),
         TEST(a_log_that_lost_its_end_is_never_silent),
         TEST(a_broken_page_is_refused_with_what_to_do),
+        TEST(a_flipped_bit_in_a_text_is_never_handed_out),
         TEST(what_is_no_database_is_refused),
         TEST(a_newer_schema_is_refused),
         TEST(a_second_server_is_refused),
