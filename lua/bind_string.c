@@ -14,12 +14,12 @@ static struct slice check_text(lua_State *L, int index) {
     return text;
 }
 
-/* 1-based, negative from the end, as an offset 0…len + 1. */
+/* 1-based, negative from the end, as an offset 0…len. */
 static size_t start_offset(lua_State *L, int index, size_t len) {
     ptrdiff_t init = (ptrdiff_t)luaL_optinteger(L, index, 1);
     if (init < 0) init += (ptrdiff_t)len + 1;
     if (init < 1) init = 1;
-    return (size_t)init - 1;
+    return (size_t)init - 1 < len ? (size_t)init - 1 : len;
 }
 
 static bool is_plain(struct slice text) {
@@ -44,10 +44,6 @@ static int find_plain(lua_State *L, struct slice subject, struct slice text, siz
 static int search(lua_State *L, bool find) {
     struct slice subject = check_text(L, 1), text = check_text(L, 2);
     size_t from = start_offset(L, 3, subject.len);
-    if (from > subject.len) {
-        lua_pushnil(L);
-        return 1;
-    }
     if (find && (lua_toboolean(L, 4) || is_plain(text))) return find_plain(L, subject, text, from);
     struct pattern pattern;
     pattern_init(&pattern, L, subject, text);

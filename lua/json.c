@@ -34,7 +34,10 @@ static void push_number(lua_State *L, struct slice text) {
     double number = json_number(text);
     bool whole =
         !memchr(text.ptr, '.', text.len) && !memchr(text.ptr, 'e', text.len) && !memchr(text.ptr, 'E', text.len);
-    if (!isfinite(number) || (whole && fabs(number) > INTEGER_MAX))
+    /* A double at the limit may stand for the integer beyond it. */
+    bool exact =
+        fabs(number) < INTEGER_MAX || slice_is(text, "9007199254740992") || slice_is(text, "-9007199254740992");
+    if (!isfinite(number) || (whole && !exact))
         lua_pushlstring(L, text.ptr, text.len);
     else
         lua_pushnumber(L, number);

@@ -65,6 +65,11 @@ static int check_budget(lua_State *L) {
     return 0;
 }
 
+static int is_over_budget(lua_State *L) {
+    lua_pushboolean(L, vm_of(L)->over_budget);
+    return 1;
+}
+
 static int print(lua_State *L) {
     luaL_Buffer line;
     int len = lua_gettop(L);
@@ -85,12 +90,13 @@ static int print(lua_State *L) {
 /* pcall, xpcall, coroutine.resume of protect.lua into base and its coroutine table. */
 static void add_protected(lua_State *L, int base, int coroutine) {
     lua_pushcfunction(L, check_budget);
+    lua_pushcfunction(L, is_over_budget);
     lua_getglobal(L, "pcall");
     lua_getglobal(L, "xpcall");
     lua_getglobal(L, "coroutine");
     lua_getfield(L, -1, "resume");
     lua_replace(L, -2);
-    sandbox_run_embedded(L, "protect", 4);
+    sandbox_run_embedded(L, "protect", 5);
     lua_getfield(L, -1, "pcall");
     lua_setfield(L, base, "pcall");
     lua_getfield(L, -1, "xpcall");

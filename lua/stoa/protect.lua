@@ -1,5 +1,5 @@
 -- pcall and its like, but the error that ends a run over its budget passes: a script cannot swallow it.
-local check, pcall, xpcall, resume = ...
+local check, is_over, pcall, xpcall, resume = ...
 
 local function passed(ok, ...)
     if not ok then check() end
@@ -8,6 +8,14 @@ end
 
 return {
     pcall = function(fn, ...) return passed(pcall(fn, ...)) end,
-    xpcall = function(fn, handler, ...) return passed(xpcall(fn, handler, ...)) end,
+    -- A handler runs where the error was raised: for the budget error that is within LuaJIT's hook, where no hook would
+    -- stop it.
+    xpcall = function(fn, handler, ...)
+        local function handle(message)
+            if is_over() then return message end
+            return handler(message)
+        end
+        return passed(xpcall(fn, handle, ...))
+    end,
     resume = function(co, ...) return passed(resume(co, ...)) end,
 }

@@ -266,6 +266,26 @@ static int log_level(lua_State *L) {
     return 0;
 }
 
+/* What the server logs, for a test to read: the log's sink is one for the process. */
+static struct buffer logged;
+
+static void keep_line(void *owner, struct slice line) {
+    buffer_append_slice(owner, line);
+}
+
+/* capture_log() keeps lines from stderr; logged() → those since the last call. */
+static int capture_log(lua_State *L) {
+    (void)L;
+    log_set_sink(keep_line, &logged);
+    return 0;
+}
+
+static int take_logged(lua_State *L) {
+    lua_pushlstring(L, logged.ptr ? logged.ptr : "", logged.len);
+    buffer_clear(&logged);
+    return 1;
+}
+
 int luaopen_stoa_testing(lua_State *L) {
     static const luaL_Reg methods[] = {{"close", close_world},
                                        {"reload", reload},
@@ -279,7 +299,8 @@ int luaopen_stoa_testing(lua_State *L) {
                                        {"encode", encode},
                                        {NULL, NULL}};
     static const luaL_Reg functions[] = {
-        {"world", world_new}, {"array", array}, {"binary", binary}, {"log_level", log_level}, {NULL, NULL}};
+        {"world", world_new},         {"array", array},        {"binary", binary}, {"log_level", log_level},
+        {"capture_log", capture_log}, {"logged", take_logged}, {NULL, NULL}};
     types_open(L);
     types_class(L, WORLD, methods, NULL, world_collect);
     client_open(L);

@@ -1,0 +1,174 @@
+-- What a script cannot do, and what the server does when it tries.
+local testing = require "stoa.testing"
+local support = require "tests.lua.support"
+local load_error, ran = support.load_error, support.ran
+
+setup(testing.capture_log)
+
+describe("loading", function()
+    it("refuses bytecode (row 95)", function()
+        assert.matches("bytecode", load_error(string.dump(function() end)))
+        assert.matches("bytecode", load_error("\27LJ\2\10"))
+    end)
+
+    it("names file and line of a syntax error and of what raises", function()
+        assert.matches("script%.lua:2: ", load_error("local a\nlocal = 1"))
+        assert.matches("script%.lua:3: no good", load_error("\n\nerror 'no good'"))
+    end)
+
+    it("ends a script that does not end", function()
+        assert.matches("script%.lua:1: ran over its budget", load_error("while true do end"))
+    end)
+
+    it("ends a script that wants all memory", function()
+        assert.matches("not enough memory", load_error("local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(2 ^ 20) .. i end"))
+    end)
+
+    it("runs self-tests, which refuse a generation", function()
+        local message = load_error("require('stoa').selftest('one is two', function() assert(1 == 2, 'it is not') end)")
+        assert.matches("it is not", message)
+        assert.matches("one is two", message)
+    end)
+
+    it("lets nothing wait or act", function()
+        assert.matches("while a script is being loaded", load_error("require('stoa').emit('hello')"))
+        assert.matches("nothing can wait here", load_error("require('stoa').sleep(1)"))
+    end)
+
+    it("refuses a second handler, a reserved event, an unknown hook", function()
+        local stoa = "local stoa = require 'stoa' "
+        assert.matches("has a handler already", load_error(stoa .. "stoa.on('a', print) stoa.on('a', print)"))
+        assert.matches("reserved", load_error(stoa .. "stoa.on('disconnect', print)"))
+        assert.matches("no hook 'conect'", load_error(stoa .. "stoa.hook('conect', print)"))
+    end)
+end)
+
+describe("a script finds", function()
+    it("none of Lua's dangerous functions (row 96)", function()
+        local absent = { "io", "debug", "ffi", "jit", "package", "load", "loadstring", "loadfile", "dofile", "setfenv",
+            "getfenv", "newproxy", "collectgarbage", "module" }
+        for _, name in ipairs(absent) do assert.equal("nil", ran("return type(" .. name .. ")"), name) end
+        assert.equal("nil", ran "return type(os.execute)")
+        assert.equal("nil", ran "return type(os.exit)")
+        assert.equal("nil", ran "return type(os.getenv)")
+        assert.equal("nil", ran "return type(string.dump)")
+        assert.equal("nil", ran "return type(('').dump)")
+    end)
+
+    it("that require loads only what is ours and beside it (row 96)", function()
+        for _, name in ipairs { "ffi", "io", "debug", "jit", "string.buffer", "table.new", "../outside", "/etc/passwd", "socket" } do
+            assert.is_false(ran("return (pcall(require, '" .. name .. "'))"), name)
+        end
+        assert.equal("table", ran "return type(require 'cjson')")
+        assert.equal("table", ran "return type(require 'stoa.log')")
+    end)
+
+    it("strings whose methods nobody replaces (row 97)", function()
+        assert.is_false(ran "return getmetatable('')")
+        assert.is_false(ran "return (pcall(function() getmetatable('').__index.rep = print end))")
+        assert.is_false(ran "return (pcall(function() string.rep = print end))")
+        assert.is_false(ran "return (pcall(rawset, string, 'rep', print))")
+        assert.is_false(ran "return (pcall(setmetatable, string, {}))")
+        assert.equal("aa", ran "return ('a'):rep(2)")
+    end)
+
+    it("the server's tables read-only", function()
+        assert.is_false(ran "local stoa = require 'stoa' return (pcall(function() stoa.on = print end))")
+        assert.is_false(ran "local stoa = require 'stoa' return (pcall(rawset, stoa.log, 'info', print))")
+    end)
+end)
+
+describe("a run over its budget", function()
+    it("is ended, whatever it loops in (row 98)", function()
+        for _, text in ipairs {
+            "while true do end",
+            "local function f() return f() end f()",
+            "while true do pcall(function() while true do end end) end",
+            "while true do xpcall(function() while true do end end, function() while true do end end) end",
+            "local co = coroutine.wrap(function() while true do end end) while true do pcall(co) end",
+            "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+            "repeat until false",
+            "for _ = 1, 1e12 do end",
+        } do
+            assert.equal("script_error", ran(text), text)
+        end
+    end)
+
+    it("is ended in the middle of a pattern (row 99)", function()
+        assert.equal("script_error", ran "return (('a'):rep(3000):find(('a-'):rep(5) .. 'b'))")
+        assert.equal("script_error", ran "return (('a'):rep(3000):match(('a*'):rep(8) .. 'b'))")
+        assert.equal("script_error", ran "return (('x'):rep(100000):gsub('.-b', ''))")
+    end)
+
+    it("or of memory is ended, and the others live on (row 99)", function()
+        for _, text in ipairs {
+            "local s = ('x'):rep(2^20) local t = {} for i = 1, 1e9 do t[i] = s .. i end",
+            "local t = {} for i = 1, 1e9 do t[i] = i end",
+            "local t = {} for i = 1, 1e6 do t[i] = coroutine.create(function() coroutine.yield() end) coroutine.resume(t[i]) end",
+            "local t = {} while true do pcall(function() for i = 1, 1e9 do t[#t + 1] = {} end end) end",
+        } do
+            assert.equal("script_error", ran(text), text)
+        end
+        assert.is_false(ran "return (pcall(string.rep, 'x', 2^28))")
+        assert.is_false(ran "local function f() return 1 + f() end return (pcall(f))")
+    end)
+end)
+
+describe("what a handler returns", function()
+    it("must be sendable (row 100)", function()
+        for _, text in ipairs {
+            "local t = {} t.t = t return t",
+            "return {[0/0 == 0/0 and 1 or 1.5] = 1}",
+            "return 0/0",
+            "return print",
+            "return {a = function() end}",
+            "return coroutine.create(print)",
+            "return '\\255'",
+            "return {1, 2, x = 3}",
+            "return {[1] = 1, [3] = 3}",
+            "local s = ('x'):rep(2^20) local t = {} for i = 1, 40 do t[i] = s end return t",
+        } do
+            assert.equal("script_error", ran(text), text)
+        end
+    end)
+end)
+
+describe("globals", function()
+    it("cannot be written after loading (row 101)", function()
+        assert.equal("script_error", ran "leak = 1")
+        assert.equal("script_error", ran "_G.leak = 1")
+        assert.is_false(ran "return (pcall(rawset, _G, 'leak', 1))")
+        assert.equal("script_error", ran "print = nil")
+    end)
+
+    it("are the script's own", function()
+        local world = support.world("mine = 'a' require('stoa').on('run', function() return theirs end)",
+            "theirs = 'b'")
+        assert.equal(testing.null, (world:connect():emit("run")))
+        world:close()
+    end)
+end)
+
+describe("errors inside the server's calls", function()
+    it("stay inside (row 102)", function()
+        assert.equal("script_error", ran "return setmetatable({}, {__index = function() error('x') end}).a")
+        assert.equal("script_error", ran "table.sort({3, 2, 1}, function() error('x') end)")
+        assert.equal("script_error", ran "return (('a'):gsub('a', function() error('x') end))")
+        assert.equal("script_error", ran "require('stoa').sleep({})")
+        assert.equal("script_error", ran "local stoa = require 'stoa' table.sort({2, 1}, function() stoa.sleep(0) end)")
+        assert.equal("script_error", ran "coroutine.yield()")
+        assert.equal("script_error", ran "error(setmetatable({}, {__tostring = function() error('x') end}))")
+    end)
+
+    it("are logged with the line and how it came there", function()
+        testing.logged()
+        assert.equal("script_error", ran "\nlocal function deeper() error('too deep') end\ndeeper()")
+        local line = testing.logged()
+        assert.matches("script%.error kind=raised in=event which=run", line)
+        assert.matches("script%.lua:2: too deep", line)
+        assert.matches("script%.lua:3: in function", line)
+        assert.equal("script_error", ran "while true do end")
+        assert.matches("kind=budget.*script%.lua:1: ran over its budget", testing.logged())
+    end)
+end)
+

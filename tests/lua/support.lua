@@ -1,0 +1,50 @@
+-- Worlds of one script that a spec holds as text.
+local testing = require "stoa.testing"
+
+local support = {}
+local folder = os.tmpname()
+os.remove(folder)
+os.execute("mkdir " .. folder)
+
+local function write(name, text)
+    local path = folder .. "/" .. name
+    local file = assert(io.open(path, "wb"))
+    file:write(text)
+    file:close()
+    return path
+end
+support.write = write
+
+-- A world of these texts, each a script.
+function support.world(...)
+    local scripts = {}
+    for i, text in ipairs { ... } do scripts[i] = write(i == 1 and "script.lua" or "script" .. i .. ".lua", text) end
+    return testing.new { scripts = scripts, config = support.config }
+end
+
+function support.reload(world, text, config)
+    return world:reload { scripts = { write("script.lua", text) }, config = config }
+end
+
+-- Why a script cannot be loaded.
+function support.load_error(text)
+    local started, message = pcall(support.world, text)
+    if started then message:close() end
+    assert(not started, "it was loaded")
+    return message
+end
+
+-- What a handler with this body answers; the error's code if it failed. It has logged, quietly.
+function support.ran(text, ...)
+    local world = support.world("require('stoa').on('run', function(socket, ...) " .. text .. "\nend) "
+        .. "require('stoa').on('lives', function() return true end)")
+    local client = world:connect()
+    local results = { client:emit("run", ...) }
+    assert(client:emit("lives") == true, "the others do not live on")
+    world:close()
+    local first = results[1]
+    if type(first) == "table" and first.ok == false and first.error then return first.error.code end
+    return unpack(results)
+end
+
+return support

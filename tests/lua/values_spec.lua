@@ -1,0 +1,162 @@
+-- Values keep their shapes on the way from a client through a script and back.
+local testing = require "stoa.testing"
+local support = require "tests.lua.support"
+local ran = support.ran
+
+setup(testing.capture_log)
+
+describe("an argument", function()
+    local world, client
+
+    setup(function()
+        world = support.world [[
+            local stoa = require "stoa"
+            stoa.on("echo", function(socket, ...) return ... end)
+            stoa.on("json", function(socket, value) return stoa.json.encode(value) end)
+            stoa.on("raw", { raw = true }, function(socket, json) return json, stoa.raw(json) end)
+            stoa.on("type", function(socket, value) return type(value), stoa.is_array(value), stoa.is_binary(value) end)
+        ]]
+        client = world:connect()
+    end)
+    teardown(function() world:close() end)
+
+    local function json(value) return (client:emit("json", value)) end
+
+    it("leaves as it came", function()
+        for _, value in ipairs { 0, -1, 1.5, 1e300, 2 ^ 53, true, false, "", "text", "\0\1\127", "Ω 🎈", { a = { b = { 1, { 2 } } } } } do
+            assert.same({ value }, { client:emit("echo", value) })
+        end
+        assert.equal("[]", json(testing.array {}))
+        assert.equal("{}", json {})
+        assert.equal("[[],{}]", json { testing.array {}, {} })
+        assert.equal("null", json(testing.null))
+        assert.equal("[null,1,null]", json { testing.null, 1, testing.null })
+        assert.same({}, { client:emit("echo") })
+        assert.same({ testing.null, 1, testing.null }, { client:emit("echo", testing.null, 1, testing.null) })
+    end)
+
+    it("that is a number too large for a double is a string", function()
+        local raw = { client:emit("raw", "x") }
+        assert.equal('["x"]', raw[1])
+        client.wire:send '4277["type",9007199254740993]'
+        world:settle()
+        assert.same({ "string", false, false }, client.acks[77])
+        client.wire:send '4278["echo",9007199254740992,-9007199254740993,1e999,18446744073709551616]'
+        world:settle()
+        assert.same({ 2 ^ 53, "-9007199254740993", "1e999", "18446744073709551616" }, client.acks[78])
+    end)
+
+    it("reaches a raw handler undecoded", function()
+        client.wire:send '4279["raw", 1.0 ,{"b":[ ],"a":1}]'
+        world:settle()
+        assert.equal('[1.0,{"b":[ ],"a":1}]', client.acks[79][1])
+        assert.same({ 1, { b = {}, a = 1 } }, client.acks[79][2])
+    end)
+
+    it("of bytes stays bytes", function()
+        local bytes = testing.binary "\0\255abc"
+        local back, twice = client:emit("echo", bytes, { deep = { testing.binary "" } })
+        assert.equal("\0\255abc", tostring(back))
+        assert.equal("", tostring(twice.deep[1]))
+        assert.same({ "userdata", false, true }, { client:emit("type", bytes) })
+    end)
+end)
+
+describe("stoa.json", function()
+    it("reads back what it wrote", function()
+        assert.equal('{"a":[1,2]}', ran "local j = require('stoa').json return j.encode(j.decode(' {\"a\" : [1,2] } '))")
+        assert.equal("bad_json", ran "return select(2, require('stoa').json.decode('{'))")
+        assert.equal("bad_json", ran "return select(2, require('stoa').json.decode(('['):rep(100) .. (']'):rep(100)))")
+        assert.equal("bad_value", ran "return select(2, require('stoa').json.encode(print))")
+        assert.equal('"\\u2028"', ran "return require('stoa').json.encode('\226\128\168')")
+    end)
+
+    it("splices raw JSON in", function()
+        assert.same({ a = { 1, 2 } }, ran "return {a = require('stoa').raw('[1,2]')}")
+        assert.equal("bad_json", ran "return select(2, require('stoa').raw('[1,'))")
+        assert.equal(2, ran "return require('stoa').raw('[1,2]'):decode()[2]")
+    end)
+end)
+
+describe("cjson", function()
+    it("is lua-cjson", function()
+        assert.equal("[1,2]", ran "return require('cjson').encode({1, 2})")
+        assert.equal(1, ran "return require('cjson').decode('{\"a\":1}').a")
+    end)
+end)
+
+-- Our matcher against LuaJIT's own.
+describe("a string function", function()
+    local world, client
+
+    setup(function()
+        world = support.world [[
+            local stoa = require "stoa"
+            local function all(ok, ...) return ok and { ok, ... } or { false } end
+            stoa.on("call", function(socket, name, ...) return all(pcall(string[name], ...)) end)
+            stoa.on("gmatch", function(socket, text, pattern)
+                local found = stoa.array {}
+                for a, b in text:gmatch(pattern) do found[#found + 1] = b and a .. "," .. b or tostring(a) end
+                return found
+            end)
+        ]]
+        client = world:connect()
+    end)
+    teardown(function() world:close() end)
+
+    local function here(name, ...)
+        local results = { pcall(string[name], ...) }
+        if not results[1] then return { false } end
+        for i = 1, table.maxn(results) do if results[i] == nil then results[i] = testing.null end end
+        return results
+    end
+    local function same(name, ...) assert.same(here(name, ...), (client:emit("call", name, ...))) end
+
+    local subjects = { "", "a", "hello world", "key = value", "THE (quick) fox", "f(a(b)c)d", "aXb-aXb", "  x  ", "1,2,,3" }
+    local patterns = { "", "a", ".", "%w+", "^%s*(.-)%s*$", "(%w+) = (%w+)", "%((%a+)%)", "%b()", "()ll()", "(a)(X)%w", "%f[%a]%a+",
+        "(.)%1", "[^,]*", "[%w-]+", "[a-c]", "%d?", "x*", "a-b", "^a", "b$", "%a+$", "[]]", "[^]]", "(()", "%", "[a", "%g", "%x",
+        "%1", "(", ")", "[%a", "%b", "%f", ".-", "^(.*)$", "h.-o", "[%z]" }
+
+    it("finds what Lua's own finds", function()
+        for _, subject in ipairs(subjects) do
+            for _, pattern in ipairs(patterns) do
+                same("find", subject, pattern)
+                same("match", subject, pattern)
+                same("find", subject, pattern, 3)
+                same("match", subject, pattern, -2)
+                same("find", subject, pattern, 1, true)
+            end
+        end
+    end)
+
+    it("replaces what Lua's own replaces", function()
+        for _, subject in ipairs(subjects) do
+            for _, pattern in ipairs(patterns) do
+                same("gsub", subject, pattern, "<%0>")
+                same("gsub", subject, pattern, "<%1>")
+                same("gsub", subject, pattern, "", 1)
+                same("gsub", subject, pattern, { a = "b", hello = "bye" })
+            end
+        end
+        same("gsub", "abc", "%w", "%%%0", 2)
+        assert.same({ true, "", 0 }, (client:emit("call", "gsub", "", "a", "b")))
+    end)
+
+    it("walks what Lua's own walks", function()
+        for _, subject in ipairs(subjects) do
+            for _, pattern in ipairs { "%a+", "(%w+)=(%w+)", "[^,]*", "()", ".", "x*" } do
+                local expected = {}
+                for a, b in subject:gmatch(pattern) do expected[#expected + 1] = b and a .. "," .. b or tostring(a) end
+                assert.same(expected, (client:emit("gmatch", subject, pattern)))
+            end
+        end
+    end)
+
+    it("repeats and formats", function()
+        same("rep", "ab", 3)
+        same("rep", "ab", 0)
+        same("rep", "ab", 3, ",")
+        same("format", "%5.2f %s %d %q", 1.234, "x", 7, "a\nb")
+        same("format", "%d", "x")
+    end)
+end)
