@@ -1,0 +1,154 @@
+// What was promised, checked over the history of a run and the log that was left: an array of violations, each one line.
+// The numbers are those of docs/guarantees.md.
+
+const key = (...parts) => parts.join("\u0000");
+
+function byChannel(truth) {
+  const channels = new Map();
+  for (const row of truth) {
+    if (!channels.has(row.channel)) channels.set(row.channel, []);
+    channels.get(row.channel).push(row);
+  }
+  return channels;
+}
+
+/** I1: what was acknowledged is in the log, under that number. */
+function* acknowledgedIsStored(history, stored) {
+  for (const event of history) {
+    if (event.type !== "ok") continue;
+    const row = stored.get(key(event.channel, event.client, event.clientId));
+    if (!row) yield `I1 lost: ${event.client} ${event.clientId} was acknowledged as ${event.channel}/${event.seq}`;
+    else if (row.seq !== event.seq) yield `I1 renumbered: ${event.clientId} acknowledged as ${event.seq}, stored as ${row.seq}`;
+  }
+}
+
+/** I2: 1, 2, 3 … in each channel. */
+function* gapless(channels) {
+  for (const [channel, rows] of channels) {
+    let expected = 1;
+    for (const { seq } of rows) {
+      if (seq !== expected) { yield `I2 gap: ${channel} has ${seq} where ${expected} is due`; break; }
+      expected += 1;
+    }
+  }
+}
+
+/** I3: an id is stored once, however often it was sent; all its acknowledgements agree. */
+function* once(history, truth) {
+  const contents = new Map();
+  for (const row of truth) {
+    if (row.kind !== 0) continue;
+    const id = key(row.channel, row.sender, row.content);
+    if (row.content && contents.has(id)) yield `I3 twice: ${row.content} is ${row.channel}/${contents.get(id)} and ${row.seq}`;
+    contents.set(id, row.seq);
+  }
+  const answers = new Map();
+  for (const event of history) {
+    if (event.type !== "ok") continue;
+    const id = key(event.channel, event.client, event.clientId);
+    if (answers.has(id) && answers.get(id) !== event.seq) yield `I3 two answers: ${event.clientId} as ${answers.get(id)} and ${event.seq}`;
+    answers.set(id, event.seq);
+  }
+}
+
+/** I4: nothing that nobody sent; nothing that was definitely refused. */
+function* noPhantom(history, truth) {
+  const sent = new Set(history.filter(({ type }) => type === "invoke").map(({ content }) => content));
+  for (const event of history) {
+    if (event.type === "recv" && event.name === "message:new" && event.content && !sent.has(event.content))
+      yield `I4 phantom: ${event.client} got ${event.content}`;
+  }
+  const refused = new Set(history.filter(({ type }) => type === "fail").map((event) => key(event.channel, event.client, event.content)));
+  for (const row of truth) {
+    if (row.kind === 0 && row.content && refused.has(key(row.channel, row.sender, row.content))) yield `I4 refused but stored: ${row.content}`;
+  }
+}
+
+/** I5: each client gets a channel's numbers one by one, unless a gap or reset stands between. */
+function* inOrder(history) {
+  const cursors = new Map();
+  for (const event of history) {
+    const at = key(event.client, event.channel);
+    if (event.type === "join") cursors.set(at, event.seq);
+    else if (event.type === "gap") cursors.set(at, event.to);
+    else if (event.type === "reset") cursors.set(at, event.forkSeq);
+    else if (event.type === "recv") {
+      const before = cursors.get(at);
+      if (before !== undefined && event.seq !== before + 1) yield `I5 order: ${event.client} got ${event.channel}/${event.seq} (${event.how}) after ${before}`;
+      cursors.set(at, event.seq);
+    }
+  }
+}
+
+/** I6: one number, one content, whoever got it. */
+function* agreement(history, truth) {
+  const contents = new Map();
+  for (const event of history) {
+    if (event.type !== "recv" || event.name !== "message:new" || !event.content) continue;
+    const at = key(event.channel, event.epoch, event.seq);
+    if (contents.has(at) && contents.get(at) !== event.content) yield `I6 disagreement: ${event.channel}/${event.seq}`;
+    contents.set(at, event.content);
+  }
+  for (const row of truth) {
+    const got = contents.get(key(row.channel, row.epochText ?? "", row.seq));
+    if (got && row.content && got !== row.content) yield `I6 not what is stored: ${row.channel}/${row.seq}`;
+  }
+}
+
+/** I7: at the end each client has everything since it joined. */
+function* complete(history, channels) {
+  const joined = new Map(), got = new Map();
+  for (const event of history) {
+    const at = key(event.client, event.channel);
+    if (event.type === "join" && !joined.has(at)) { joined.set(at, event.seq); got.set(at, new Set()); }
+    if (event.type === "recv") got.get(at)?.add(event.seq);
+    if (event.type === "gap") for (let seq = event.from; seq <= event.to; seq += 1) got.get(at)?.add(seq);
+  }
+  for (const [at, since] of joined) {
+    const [client, channel] = at.split("\u0000");
+    for (const { seq } of channels.get(channel) ?? []) {
+      if (seq > since && !got.get(at).has(seq)) { yield `I7 missing: ${client} never got ${channel}/${seq}`; break; }
+    }
+  }
+}
+
+/** I9 (and first in, first out for one sender): what was acknowledged before another was sent has the lower number; two
+ * sends of one connection keep their order. */
+function* realTime(history) {
+  const acked = new Map(), orders = new Map();
+  for (const event of history) {
+    if (event.type === "ok" && !event.retry) acked.set(event.channel, Math.max(acked.get(event.channel) ?? 0, event.seq));
+    if (event.type === "invoke") orders.set(key(event.client, event.channel, event.clientId), { after: acked.get(event.channel) ?? 0, n: event.n, fifo: event.fifo });
+  }
+  const last = new Map();
+  for (const event of history) {
+    if (event.type !== "ok" || event.duplicate) continue;
+    const order = orders.get(key(event.client, event.channel, event.clientId));
+    if (order && event.seq <= order.after) yield `I9 real time: ${event.clientId} got ${event.seq}, but ${order.after} was acknowledged before it was sent`;
+    if (!order?.fifo) continue;
+    const at = key(event.client, event.channel, order.fifo), before = last.get(at);
+    if (before && (order.n < before.n) !== (event.seq < before.seq)) yield `I9 swapped: ${event.client} sent ${before.n} and ${order.n}, stored as ${before.seq} and ${event.seq}`;
+    last.set(at, { n: order.n, seq: event.seq });
+  }
+}
+
+/** I14: each send was answered, or its connection ended. */
+function* answered(history) {
+  for (const event of history) if (event.type === "silent") yield `I14 silence: ${event.client} ${event.clientId}`;
+}
+
+export function check(history, truth) {
+  const channels = byChannel(truth);
+  const stored = new Map(truth.filter(({ clientId }) => clientId).map((row) => [key(row.channel, row.sender, row.clientId), row]));
+  return [
+    ...acknowledgedIsStored(history, stored),
+    ...gapless(channels),
+    ...once(history, truth),
+    ...noPhantom(history, truth),
+    ...inOrder(history),
+    ...agreement(history, truth),
+    ...complete(history, channels),
+    ...realTime(history),
+    ...answered(history),
+  ];
+}

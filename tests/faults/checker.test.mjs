@@ -1,0 +1,48 @@
+// The checker itself: histories that are bad by hand, each found under its name; a good one passes.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { check } from "./checker.mjs";
+
+const A = { client: "alice", channel: "c" }, B = { client: "bob", channel: "c" };
+const row = (seq, clientId, content = clientId, more = {}) => ({ channel: "c", seq, epoch: 1, kind: 0, sender: "alice", clientId, content, ...more });
+const sent = (clientId, more = {}) => ({ ...A, type: "invoke", clientId, content: clientId, ...more });
+const ok = (clientId, seq, more = {}) => ({ ...A, type: "ok", clientId, seq, epoch: "1-x", ...more });
+const recv = (who, seq, content, more = {}) => ({ ...who, type: "recv", name: "message:new", seq, epoch: "1-x", content, how: "live", ...more });
+const joined = (who, seq = 0) => ({ ...who, type: "join", seq });
+
+const good = [joined(A), joined(B), sent("m1"), recv(A, 1, "m1"), recv(B, 1, "m1"), ok("m1", 1), sent("m2"), recv(A, 2, "m2"), recv(B, 2, "m2"), ok("m2", 2)];
+const stored = [row(1, "m1"), row(2, "m2")];
+const without = (history, drop) => history.filter((event) => !drop(event));
+
+const bad = {
+  "I1 an acknowledged message is missing": [good, [row(1, "m1")]],
+  "I1 an acknowledged message has another number": [[joined(A, 9), sent("m1"), ok("m1", 2)], [row(1, "m1")]],
+  "I1 everything is missing": [good, []],
+  "I2 a number is missing": [[], [row(1, "m1"), row(3, "m3")]],
+  "I2 the first number is missing": [[], [row(2, "m2")]],
+  "I2 a number is there twice": [[], [row(1, "m1"), row(1, "m2")]],
+  "I3 a message is stored twice": [[sent("m1")], [row(1, "m1"), row(2, null, "m1")]],
+  "I3 two acknowledgements disagree": [[joined(A, 9), sent("m1"), ok("m1", 1), ok("m1", 2)], [row(1, "m1")]],
+  "I4 nobody sent it": [[joined(A), recv(A, 1, "ghost")], [row(1, "g", "ghost")]],
+  "I4 it was refused and stored": [[sent("m1"), { ...A, type: "fail", clientId: "m1", content: "m1", code: "forbidden" }], [row(1, "m1")]],
+  "I5 a number is skipped": [without(good, (event) => event.type === "recv" && event.client === "bob" && event.seq === 1), stored],
+  "I5 numbers come twice": [[...good, recv(B, 2, "m2")], stored],
+  "I5 numbers come backwards": [[joined(B), sent("m1"), sent("m2"), recv(B, 2, "m2"), recv(B, 1, "m1")], stored],
+  "I5 live before the replayed tail": [[joined(B), sent("m1"), sent("m2"), recv(B, 2, "m2"), recv(B, 1, "m1", { how: "resume" })], stored],
+  "I6 two clients see different contents": [[joined(A), joined(B), sent("m1"), sent("m2"), recv(A, 1, "m1"), recv(B, 1, "m2")], [row(1, "m1")]],
+  "I7 the tail never came": [without(good, (event) => event.type === "recv" && event.client === "bob" && event.seq === 2), stored],
+  "I7 nothing ever came": [without(good, (event) => event.type === "recv" && event.client === "bob"), stored],
+  "I9 a later send has a lower number": [[joined(A, 9), sent("m1"), ok("m1", 2), sent("m2"), ok("m2", 1)], [row(1, "m2"), row(2, "m1")]],
+  "I9 two sends of one connection are swapped": [[joined(A, 9), sent("m1", { n: 0, fifo: "p" }), sent("m2", { n: 1, fifo: "p" }), ok("m1", 2), ok("m2", 1)], [row(1, "m2"), row(2, "m1")]],
+  "I14 a send was never answered": [[{ ...A, type: "silent", clientId: "m1" }], []],
+};
+
+test("a good history has no violation", () => assert.deepEqual(check(good, stored), []));
+
+for (const [name, [history, truth]] of Object.entries(bad)) {
+  test(`a bad history is found: ${name}`, () => {
+    const found = check(history, truth);
+    assert.ok(found.some((line) => line.startsWith(name.split(" ")[0] + " ")), found.join("\n") || "nothing was found");
+  });
+}

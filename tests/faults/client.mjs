@@ -1,0 +1,90 @@
+// A Socket.IO 5 client over a bare WebSocket: no library decides when to reconnect or what to repeat; the load does, and
+// writes down all that happens.
+
+import WebSocket from "ws";
+
+const ACK_MS = 4000;
+
+export class Client {
+  constructor(history, name, port) {
+    Object.assign(this, { history, name, port, cursors: new Map(), acks: new Map(), nextAck: 0, open: false });
+  }
+
+  note(type, fields) {
+    this.history.push({ t: performance.now(), client: this.name, type, ...fields });
+  }
+
+  async connect() {
+    const url = `ws://127.0.0.1:${this.port()}/socket.io/?EIO=4&transport=websocket`;
+    await new Promise((resolve, reject) => {
+      const ws = new WebSocket(url, { handshakeTimeout: 5000, perMessageDeflate: false });
+      this.ws = ws;
+      ws.on("message", (data) => this.#packet(ws, data.toString(), resolve, reject));
+      ws.on("close", (code) => { this.#lost(ws, code); reject(new Error(`closed ${code}`)); });
+      ws.on("error", reject);
+      setTimeout(() => { reject(new Error("connect timeout")); if (!this.open) ws.terminate(); }, 6000).unref();
+    });
+  }
+
+  #packet(ws, text, resolve, reject) {
+    if (ws !== this.ws) return;
+    if (text[0] === "0") ws.send(`40${JSON.stringify({ user: this.name })}`);
+    else if (text === "2") ws.send("3");
+    else if (text.startsWith("40")) { this.open = true; this.note("connect", {}); resolve(); }
+    else if (text.startsWith("44")) reject(new Error(text));
+    else if (text.startsWith("42")) this.#event(JSON.parse(text.slice(text.indexOf("["))));
+    else if (text.startsWith("43")) {
+      const start = text.indexOf("[");
+      const id = Number(text.slice(2, start));
+      this.acks.get(id)?.(JSON.parse(text.slice(start))[0]);
+      this.acks.delete(id);
+    }
+  }
+
+  #event([name, payload]) {
+    if (payload?.seq === undefined) { this.note("event", { name, payload }); return; }
+    this.#take(name, payload, "live");
+  }
+
+  #take(name, payload, how) {
+    this.note("recv", { channel: payload.channelId, epoch: payload.epoch, seq: payload.seq, name, content: payload.content, id: payload.id ?? payload.messageId, how });
+    this.cursors.set(payload.channelId, { seq: payload.seq, epoch: payload.epoch });
+  }
+
+  #lost(ws, code) {
+    if (ws !== this.ws) return;
+    if (this.open) this.note("disconnect", { code });
+    this.open = false;
+    for (const answer of this.acks.values()) answer(null);
+    this.acks.clear();
+  }
+
+  /** The acknowledgement; null: its fate is unknown. */
+  ask(event, ...args) {
+    if (!this.open) return Promise.resolve(null);
+    const id = this.nextAck++;
+    return new Promise((resolve) => {
+      this.acks.set(id, resolve);
+      this.ws.send(`42${id}${JSON.stringify([event, ...args])}`);
+      setTimeout(() => { if (this.acks.delete(id)) resolve(null); }, ACK_MS).unref();
+    });
+  }
+
+  async join(channel) {
+    const since = this.cursors.get(channel);
+    const ack = await this.ask("channel:join", { channelId: channel, since });
+    if (!ack?.ok) return ack;
+    if (!since) this.note("join", { channel, seq: ack.seq });
+    if (ack.reset) this.note("reset", { channel, forkSeq: ack.reset.forkSeq, epoch: ack.reset.epoch });
+    if (ack.gap) this.note("gap", { channel, ...ack.gap });
+    for (const [name, payload] of ack.events ?? []) this.#take(name, payload, "resume");
+    const cursor = this.cursors.get(channel);
+    this.cursors.set(channel, { seq: Math.max(ack.gap ? ack.seq : cursor?.seq ?? 0, since || ack.reset ? 0 : ack.seq), epoch: ack.epoch });
+    if (ack.gap || ack.reset || !since) this.cursors.set(channel, { seq: ack.seq, epoch: ack.epoch });
+    return ack;
+  }
+
+  close() {
+    this.ws?.terminate();
+  }
+}

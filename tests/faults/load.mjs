@@ -1,0 +1,144 @@
+// Some people, some channels, steady talk: retries under the same id, ids used twice for different things, edits,
+// deletes, reconnects. Everything is drawn from a fixed seed.
+
+import { Client } from "./client.mjs";
+import { sleep, until } from "./server.mjs";
+
+/** mulberry32: small, good enough, the same everywhere. */
+function randomFrom(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export class Load {
+  constructor(server, { clients = 8, channels = 3, rate = 60, reconnects = 0.01, seed = 20261125 } = {}) {
+    this.history = [];
+    this.random = randomFrom(seed);
+    this.channels = Array.from({ length: channels }, (_, i) => `room-${i}`);
+    Object.assign(this, { server, rate, reconnects, running: false, ok: 0, seed });
+    this.clients = Array.from({ length: clients }, (_, i) => new Client(this.history, `user-${i}`, () => server.port));
+  }
+
+  async start() {
+    this.running = true;
+    await this.clients[0].connect();
+    for (const channel of this.channels) await this.clients[0].join(channel);
+    await Promise.all(this.clients.slice(1).map(async (client) => {
+      await client.connect();
+      for (const channel of this.channels) await client.join(channel);
+    }));
+    this.people = this.clients.map((client, i) => this.#person(client, i));
+    return this;
+  }
+
+  /** Connected and in all channels again, however long it takes; false: the load has ended. */
+  async #back(client) {
+    while (!client.open) {
+      try {
+        await client.connect();
+        for (const channel of this.channels) {
+          const ack = await client.join(channel);
+          if (!ack?.ok) throw new Error("not joined");
+        }
+      } catch {
+        client.close();
+        client.open = false;
+        if (this.finished) return false;
+        await sleep(50 + this.random() * 150);
+      }
+    }
+    return true;
+  }
+
+  async #person(client, index) {
+    for (let n = 0; this.running; n += 1) {
+      await sleep((1000 / this.rate) * this.clients.length * (0.5 + this.random()));
+      if (this.random() < this.reconnects) client.close();
+      if (!(await this.#back(client))) return;
+      const channel = this.channels[this.random() < 0.25 ? 0 : Math.floor(this.random() * this.channels.length)];
+      if (this.random() < 0.15) await this.#pair(client, channel, n);
+      else await this.#send(client, channel, `${index}.${n}`, n);
+    }
+  }
+
+  /** Two at once on one connection: they keep their order. */
+  async #pair(client, channel, n) {
+    const fifo = `${n}`;
+    const ids = [`${client.name}.${n}.a`, `${client.name}.${n}.b`];
+    const asked = ids.map((clientId, i) => {
+      client.note("invoke", { channel, clientId, content: clientId, n: i, fifo });
+      return client.ask("message:send", { channelId: channel, clientId, content: clientId });
+    });
+    for (const [i, ack] of (await Promise.all(asked)).entries()) this.#outcome(client, channel, ids[i], ids[i], ack);
+    for (const clientId of ids) if (!this.known.has(clientId)) await this.#insist(client, channel, clientId, clientId);
+  }
+
+  known = new Set();
+
+  #outcome(client, channel, clientId, content, ack, retry = false) {
+    if (!ack) return client.note("unknown", { channel, clientId });
+    if (ack.ok) {
+      this.ok += 1;
+      this.known.add(clientId);
+      return client.note("ok", { channel, clientId, content, seq: ack.seq, epoch: ack.epoch, duplicate: ack.duplicate, retry });
+    }
+    if (ack.error.code !== "unavailable") this.known.add(clientId);
+    return client.note(ack.error.code === "unavailable" ? "unknown" : "fail", { channel, clientId, content, code: ack.error.code });
+  }
+
+  async #insist(client, channel, clientId, content) {
+    while (!this.known.has(clientId)) {
+      await sleep(50 + this.random() * 100);
+      if (!(await this.#back(client))) return;
+      this.#outcome(client, channel, clientId, content, await client.ask("message:send", { channelId: channel, clientId, content }), true);
+      if (this.finished) return;
+    }
+  }
+
+  async #send(client, channel, label, n) {
+    const clientId = `${client.name}.${label}`, content = `${client.name} says ${label}`;
+    client.note("invoke", { channel, clientId, content, n });
+    const ack = await client.ask("message:send", { channelId: channel, clientId, content });
+    this.#outcome(client, channel, clientId, content, ack);
+    await this.#insist(client, channel, clientId, content);
+    if (this.random() < 0.1) // on purpose, once more
+      this.#outcome(client, channel, clientId, content, await client.ask("message:send", { channelId: channel, clientId, content }), true);
+    if (this.random() < 0.02) {
+      const other = await client.ask("message:send", { channelId: channel, clientId, content: "something else" });
+      if (other?.ok) client.note("silent", { clientId: `${clientId} was used for something else` });
+    }
+    if (ack?.ok && this.random() < 0.05) {
+      const change = this.random() < 0.5 ? ["message:edit", { content: `${content} (edited)` }] : ["message:delete", {}];
+      await client.ask(change[0], { channelId: channel, messageId: ack.id, clientId: `${clientId}.change`, ...change[1] });
+    }
+  }
+
+  async progress(n, ms = 20_000) {
+    const from = this.ok;
+    await until(`${n} more acknowledgements`, () => this.ok >= from + n, ms);
+  }
+
+  /** The talk ends, everybody comes back, resumes, and waits until nothing more arrives. */
+  async finish() {
+    this.running = false;
+    await Promise.race([Promise.all(this.people), sleep(20_000)]);
+    for (const client of this.clients) {
+      client.close();
+      await until("the connection is down", () => !client.open);
+    }
+    await Promise.all(this.clients.map((client) => this.#back(client)));
+    for (let quiet = -1; quiet !== this.history.length; await sleep(300)) quiet = this.history.length;
+    this.finished = true;
+    return this.history;
+  }
+
+  close() {
+    this.finished = true;
+    this.running = false;
+    for (const client of this.clients) client.close();
+  }
+}

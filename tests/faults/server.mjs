@@ -1,0 +1,109 @@
+// The real binary in a folder of its own; everything that is started is ended by its pid.
+
+import { spawn, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const BINARY = process.env.STOA_BINARY ?? join(HERE, "../../build/stoa");
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Until the condition holds; the deadline is a failure that says what was waited for. */
+export async function until(what, condition, ms = 20_000) {
+  for (const end = Date.now() + ms; Date.now() < end; await sleep(20)) {
+    const value = await condition();
+    if (value) return value;
+  }
+  throw new Error(`never happened: ${what}`);
+}
+
+export class Server {
+  constructor({ set = [], env = {}, config = join(HERE, "stoa.lua"), folder, wrap = [] } = {}) {
+    this.folder = folder ?? mkdtempSync(join(tmpdir(), "stoa-fault-"));
+    this.database = join(this.folder, "stoa.db");
+    Object.assign(this, { set, env, config, wrap, lines: [], port: 0 });
+  }
+
+  async start() {
+    const set = [...this.set];
+    if (this.port) set.push(`listen=127.0.0.1:${this.port}`);
+    const command = [...this.wrap, BINARY, "serve", "--config", this.config, ...set.flatMap((pair) => ["--set", pair])];
+    this.lines = [];
+    this.ended = null;
+    this.child = spawn(command[0], command.slice(1), {
+      env: { ...process.env, STOA_TEST_DB: this.database, ASAN_OPTIONS: "detect_stack_use_after_return=0:abort_on_error=1", ...this.env },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const child = this.child;
+    this.exit = new Promise((resolve) => child.once("exit", (code, signal) => { if (this.child === child) this.ended = { code, signal }; resolve({ code, signal }); }));
+    let rest = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop();
+      this.lines.push(...lines);
+    });
+    const ready = await until("server.ready", () => this.line(/server\.ready listen=\S+:(\d+) pid=(\d+)/) ?? (this.ended && { failed: true }), 30_000);
+    if (ready.failed) throw new Error(`the server ended: ${this.lines.join("\n")}`);
+    this.port = Number(ready[1]);
+    this.pid = Number(ready[2]);
+    return this;
+  }
+
+  line(pattern, from = 0) {
+    for (const line of this.lines.slice(from)) {
+      const match = line.match(pattern);
+      if (match) return match;
+    }
+    return null;
+  }
+
+  worker() {
+    const started = this.lines.map((line) => line.match(/worker\.started pid=(\d+)/)?.[1]).filter(Boolean);
+    return Number(started.at(-1));
+  }
+
+  alive(pid) {
+    return existsSync(`/proc/${pid}`) && !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  }
+
+  signal(signal, pid = this.pid) {
+    try { process.kill(pid, signal); } catch { /* it has gone */ }
+  }
+
+  async stop() {
+    if (!this.child || this.ended) return this.ended;
+    this.signal("SIGTERM");
+    return this.exit;
+  }
+
+  /** All processes at once, as a power cut does. */
+  async kill() {
+    const pids = [this.pid, this.worker()];
+    for (const pid of pids) this.signal("SIGKILL", pid);
+    await this.exit;
+    await until("the worker is gone", () => pids.every((pid) => !this.alive(pid)));
+  }
+
+  rows(sql, database = this.database) {
+    const text = execFileSync("sqlite3", ["-json", database, sql], { encoding: "utf8", timeout: 20_000 });
+    return text.trim() ? JSON.parse(text) : [];
+  }
+
+  /** After it has ended: the logs as the database has them. */
+  truth() {
+    return this.rows("SELECT channel_id AS channel, seq, epoch, kind, sender, client_id AS clientId, body FROM events ORDER BY channel_id, seq")
+      .map((row) => ({ ...row, content: JSON.parse(row.body).content }));
+  }
+
+  integrity() {
+    return this.rows("PRAGMA integrity_check")[0]?.integrity_check;
+  }
+
+  async clean() {
+    if (this.child && !this.ended) await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
