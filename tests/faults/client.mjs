@@ -61,10 +61,15 @@ export class Client {
 
   /** The acknowledgement; null: its fate is unknown. */
   ask(event, ...args) {
+    return this.#ask(event, args, () => {});
+  }
+
+  /** now: called with the acknowledgement before what came behind it in the same read. */
+  #ask(event, args, now) {
     if (!this.open) return Promise.resolve(null);
     const id = this.nextAck++;
     return new Promise((resolve) => {
-      this.acks.set(id, resolve);
+      this.acks.set(id, (ack) => { now(ack); resolve(ack); });
       this.ws.send(`42${id}${JSON.stringify([event, ...args])}`);
       setTimeout(() => { if (this.acks.delete(id)) resolve(null); }, ACK_MS).unref();
     });
@@ -72,16 +77,15 @@ export class Client {
 
   async join(channel) {
     const since = this.cursors.get(channel);
-    const ack = await this.ask("channel:join", { channelId: channel, since });
-    if (!ack?.ok) return ack;
+    return this.#ask("channel:join", [{ channelId: channel, since }], (ack) => { if (ack?.ok) this.#joined(channel, since, ack); });
+  }
+
+  #joined(channel, since, ack) {
     if (!since) this.note("join", { channel, seq: ack.seq });
     if (ack.reset) this.note("reset", { channel, forkSeq: ack.reset.forkSeq, epoch: ack.reset.epoch });
     if (ack.gap) this.note("gap", { channel, ...ack.gap });
     for (const [name, payload] of ack.events ?? []) this.#take(name, payload, "resume");
-    const cursor = this.cursors.get(channel);
-    this.cursors.set(channel, { seq: Math.max(ack.gap ? ack.seq : cursor?.seq ?? 0, since || ack.reset ? 0 : ack.seq), epoch: ack.epoch });
     if (ack.gap || ack.reset || !since) this.cursors.set(channel, { seq: ack.seq, epoch: ack.epoch });
-    return ack;
   }
 
   close() {

@@ -88,7 +88,7 @@ export class Server {
   }
 
   rows(sql, database = this.database) {
-    const text = execFileSync("sqlite3", ["-json", database, sql], { encoding: "utf8", timeout: 20_000 });
+    const text = execFileSync("sqlite3", ["-json", database, sql], { encoding: "utf8", timeout: 20_000, maxBuffer: 1 << 28 });
     return text.trim() ? JSON.parse(text) : [];
   }
 
