@@ -173,6 +173,20 @@ static void scan_table(struct scanner *scanner, struct value *table, unsigned de
     next(scanner);
 }
 
+/* As in the file, so that the first thing that is wrong there is what is told. Lua keeps no order. */
+static void sort_by_line(struct value *table) {
+    struct value *sorted = NULL;
+    while (table->first) {
+        struct value *child = table->first, **at = &sorted;
+        table->first = child->next;
+        while (*at && (*at)->line <= child->line) at = &(*at)->next;
+        child->next = *at;
+        *at = child;
+        sort_by_line(child);
+    }
+    table->first = sorted;
+}
+
 void key_lines_add(struct value *tree, struct slice text) {
     struct scanner scanner = {.at = text.ptr, .end = text.ptr + text.len, .line = 1}, found = {0};
     int depth = 0;
@@ -184,4 +198,5 @@ void key_lines_add(struct value *tree, struct slice text) {
     next(&found);
     set_lines(tree, found.line);
     if (at(&found, "{")) scan_table(&found, tree, 0);
+    sort_by_line(tree);
 }

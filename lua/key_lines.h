@@ -7,7 +7,7 @@
 struct value;
 
 /* Finds the table behind the last top-level "return" of the text and gives the tree's values their lines; what is not
- * written there literally keeps the line of the table it is in. */
+ * written there literally keeps the line of the table it is in. Tables are put in the order of their lines. */
 void key_lines_add(struct value *tree, struct slice text);
 
 #endif

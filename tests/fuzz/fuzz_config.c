@@ -1,0 +1,24 @@
+/* Any bytes as a configuration file: the place of its keys, and its evaluation. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "lua/lua.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
+    static char path[] = "/tmp/stoa-fuzz-config-XXXXXX";
+    static int fd = -1;
+    struct error error = {""};
+    log_set_level(LOG_ERROR);
+    if (fd < 0) fd = mkstemp(path);
+    if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, data, len, 0) != (ssize_t)len) abort();
+    struct config *config = lua_read_config(path, NULL, 0, &error);
+    if (!config && error.text[0] == '\0') abort();
+    if (config) config_unref(&config);
+    return 0;
+}
