@@ -44,7 +44,7 @@ static int set(lua_State *L) {
     uint64_t ttl = ttl_ms(L, 3);
     buffer_clear(json.out);
     if (!json_pull(L, 2, &json)) {
-        if (json.out->len > SHARED_VALUE_MAX) return bind_fail(L, "full");
+        if (json.problem == JSON_TOO_LARGE) return bind_fail(L, "full");
         return luaL_error(L, "cannot keep %s", json.problem);
     }
     return shared_set(host_of(L)->shared, key, buffer_slice(json.out), ttl) ? bind_true(L) : bind_fail(L, "full");

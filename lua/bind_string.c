@@ -179,13 +179,18 @@ static int string_rep(lua_State *L) {
     }
     if ((size_t)count > STRING_MAX / (text.len + separator.len)) return luaL_error(L, "resulting string too large");
     vm_charge(L, (size_t)count * (text.len + separator.len) / 16 + 1);
-    luaL_Buffer out;
-    luaL_buffinit(L, &out);
-    for (lua_Integer i = 0; i < count; i++) {
-        if (i > 0) luaL_addlstring(&out, separator.ptr, separator.len);
-        luaL_addlstring(&out, text.ptr, text.len);
+    /* In the vm's buffer: what is there is doubled until it is long enough. */
+    size_t unit = text.len + separator.len, total = unit * (size_t)count - separator.len;
+    struct buffer *out = &vm_of(L)->out;
+    buffer_clear(out);
+    buffer_append_slice(out, text);
+    if (count > 1) buffer_append_slice(out, separator);
+    buffer_reserve(out, total);
+    while (out->len < total) {
+        size_t whole = out->len / unit * unit, left = total - out->len;
+        buffer_append(out, out->ptr, whole < left ? whole : left);
     }
-    luaL_pushresult(&out);
+    lua_pushlstring(L, out->ptr, total);
     return 1;
 }
 

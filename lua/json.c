@@ -2,6 +2,8 @@
 
 #include <lauxlib.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "lua/types.h"
 #include "lua/vm.h"
@@ -9,6 +11,8 @@
 #include "wire/utf8.h"
 
 static const double INTEGER_MAX = 9007199254740992.0; /* 2^53: beyond, a double skips integers */
+
+const char JSON_TOO_LARGE[] = "the value is too large";
 
 struct reader {
     lua_State *L;
@@ -131,7 +135,7 @@ static bool fail(struct json_out *json, const char *problem) {
 static bool write_text(lua_State *L, int index, struct json_out *json) {
     struct slice text;
     text.ptr = lua_tolstring(L, index, &text.len);
-    if (text.len > json->max_bytes) return fail(json, "the value is too large");
+    if (text.len > json->max_bytes) return fail(json, JSON_TOO_LARGE);
     if (!utf8_valid(text)) return fail(json, "text that is not UTF-8 (use stoa.binary for bytes)");
     json_write_string(json->out, text);
     return true;
@@ -158,17 +162,41 @@ static bool write_items(lua_State *L, int table, struct json_out *json, unsigned
     return true;
 }
 
+static int compare_keys(const void *a, const void *b) {
+    const struct slice *left = a, *right = b;
+    int order = memcmp(left->ptr, right->ptr, left->len < right->len ? left->len : right->len);
+    return order ? order : left->len < right->len ? -1 : left->len > right->len;
+}
+
+/* Pushes a userdata with the table's keys, sorted: the order of Lua's own walk changes with what the collector freed,
+ * and a message that a client repeats must become the same bytes. NULL: a key that is no string. The keys live as long
+ * as the table holds them. */
+static struct slice *push_keys(lua_State *L, int table, size_t *len_r) {
+    size_t len = 0, i = 0;
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) len++;
+    struct slice *keys = lua_newuserdata(L, len * sizeof *keys + 1);
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1), i++) {
+        if (lua_type(L, -2) != LUA_TSTRING) return NULL;
+        keys[i].ptr = lua_tolstring(L, -2, &keys[i].len);
+    }
+    qsort(keys, len, sizeof *keys, compare_keys);
+    *len_r = len;
+    return keys;
+}
+
 static bool write_members(lua_State *L, int table, struct json_out *json, unsigned depth) {
-    bool first = true;
+    size_t len;
+    struct slice *keys = push_keys(L, table, &len);
+    if (!keys) return fail(json, "a table whose keys are neither 1…n nor strings");
     buffer_append_char(json->out, '{');
-    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-        int value = lua_gettop(L);
-        if (lua_type(L, value - 1) != LUA_TSTRING) return fail(json, "a table whose keys are neither 1…n nor strings");
-        if (!first) buffer_append_char(json->out, ',');
-        first = false;
-        if (!write_text(L, value - 1, json)) return false;
+    for (size_t i = 0; i < len; i++) {
+        if (i > 0) buffer_append_char(json->out, ',');
+        lua_pushlstring(L, keys[i].ptr, keys[i].len);
+        if (!write_text(L, lua_gettop(L), json)) return false;
         buffer_append_char(json->out, ':');
-        if (!write_value(L, value, json, depth + 1)) return false;
+        lua_rawget(L, table);
+        if (!write_value(L, lua_gettop(L), json, depth + 1)) return false;
+        lua_pop(L, 1);
     }
     buffer_append_char(json->out, '}');
     return true;
@@ -213,7 +241,7 @@ static bool write_userdata(lua_State *L, int index, struct json_out *json) {
 
 static bool write_value(lua_State *L, int index, struct json_out *json, unsigned depth) {
     if (depth > JSON_DEPTH_MAX) return fail(json, "nested deeper than 32, or a cycle");
-    if (json->out->len > json->max_bytes) return fail(json, "the value is too large");
+    if (json->out->len > json->max_bytes) return fail(json, JSON_TOO_LARGE);
     luaL_checkstack(L, 6, "the value is nested too deeply");
     switch (lua_type(L, index)) {
         case LUA_TNIL:
@@ -243,7 +271,7 @@ static bool write_value(lua_State *L, int index, struct json_out *json, unsigned
 bool json_pull(lua_State *L, int index, struct json_out *json) {
     if (index < 0 && index > LUA_REGISTRYINDEX) index = lua_gettop(L) + index + 1;
     if (!write_value(L, index, json, 1)) return false;
-    return json->out->len <= json->max_bytes || fail(json, "the value is too large");
+    return json->out->len <= json->max_bytes || fail(json, JSON_TOO_LARGE);
 }
 
 bool json_pull_array(lua_State *L, int first, int last, struct json_out *json) {
@@ -253,5 +281,5 @@ bool json_pull_array(lua_State *L, int first, int last, struct json_out *json) {
         if (!write_value(L, i, json, 2)) return false;
     }
     buffer_append_char(json->out, ']');
-    return json->out->len <= json->max_bytes || fail(json, "the value is too large");
+    return json->out->len <= json->max_bytes || fail(json, JSON_TOO_LARGE);
 }

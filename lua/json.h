@@ -19,16 +19,18 @@ void json_push(lua_State *L, struct slice json, const struct slice *attachments,
 void json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
                   struct buffer *scratch);
 
+extern const char JSON_TOO_LARGE[];
+
 /* What is being written. The buffer is the caller's; attachments point into Lua values, alive as long as these. */
 struct json_out {
     struct buffer *out;
     size_t max_bytes;
     struct slice attachments[JSON_ATTACHMENTS_MAX];
     unsigned attachments_len, attachments_max; /* max 0: bytes are refused */
-    const char *problem;                       /* after false */
+    const char *problem;                       /* after false: JSON_TOO_LARGE, or another sentence */
 };
-/* Appends the value at index. False, with a problem: a cycle or depth over 32, a key that is no string, a number that
- * is none, a function, text that is not UTF-8, more than max_bytes. */
+/* Appends the value at index; the names in objects are sorted. False, with a problem: a cycle or depth over 32, a key
+ * that is no string, a number that is none, a function, text that is not UTF-8, more than max_bytes. */
 bool json_pull(lua_State *L, int index, struct json_out *json) MUST_CHECK;
 /* The same for values first…last as an array. */
 bool json_pull_array(lua_State *L, int first, int last, struct json_out *json) MUST_CHECK;

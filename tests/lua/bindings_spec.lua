@@ -1,0 +1,373 @@
+-- What scripts do with the core, and what they are told when it fails.
+local testing = require "stoa.testing"
+local support = require "tests.lua.support"
+
+setup(testing.capture_log)
+
+-- A world whose script's handler "run" evaluates nothing but the body given.
+local function handler(body, more)
+    return support.world("local stoa = require 'stoa'\n" .. (more or "") .. "\nstoa.hook('authenticate', function(handshake) "
+        .. "return {id = handshake.auth.user or 'guest', colour = 'red'} end)\n"
+        .. "stoa.on('run', function(socket, ...) " .. body .. "\nend)")
+end
+
+describe("a socket", function()
+    local world, alice, bob
+    after_each(function() world:close() end)
+    local function open(body, more)
+        world = handler(body, more)
+        alice, bob = world:connect { auth = { user = "alice" } }, world:connect { auth = { user = "bob" } }
+    end
+
+    it("knows its client", function()
+        open "return socket.id, socket.user, socket.user_id, socket.namespace, socket.handshake.auth, socket.connected, socket.recovered"
+        assert.same({ alice.id, { id = "alice", colour = "red" }, "alice", "/", { user = "alice" }, true, false },
+            { alice:emit("run") })
+    end)
+
+    it("is one value as long as a script holds it", function()
+        open("seen[socket] = (seen[socket] or 0) + 1 return seen[socket]", "local seen = {}")
+        assert.equal(1, (alice:emit("run")))
+        assert.equal(2, (alice:emit("run")))
+        assert.equal(1, (bob:emit("run")))
+    end)
+
+    it("keeps who it was when the client has gone, and says so", function()
+        open("if ... then kept[1] = socket return true end local s = kept[1] "
+            .. "local function word(_, word) return word end return s.user.id, s.connected, word(s:emit('x')), word(s:join('r')), "
+            .. "word(s:state()), word(stoa.socket(s.id)), word(s:call('x')), word(s:disconnect())", "local kept = {}")
+        alice:emit("run", true)
+        alice:disconnect()
+        assert.same({ "alice", false, "gone", "gone", "gone", "gone", "gone", "gone" }, { bob:emit("run") })
+    end)
+
+    it("reaches rooms, others, and all, each once", function()
+        open [[
+            socket:join("a") socket:join("b")
+            return stoa.to("a"):to("b"):emit("both", 1), stoa.to{"a", "b"}:except(socket.id):emit("others"),
+                socket:to("a"):emit("mates"), socket:broadcast():emit("all but me"), stoa.emit("all"),
+                stoa.to("nowhere"):emit("none"), stoa.volatile():to("a"):emit("lossy", 1)
+        ]]
+        assert.same({ 1, 0, 0, 1, 2, 0, 1 }, { alice:emit("run") })
+        assert.same({ { "both", 1 }, { "all" }, { "lossy", 1 } }, alice:events())
+        assert.same({ 2, 1, 1, 1, 2, 0, 2 }, { bob:emit("run") })
+        assert.same({ { "both", 1 }, { "others" }, { "mates" }, { "all but me" }, { "all" }, { "lossy", 1 } }, alice:events())
+    end)
+
+    it("asks its client and hears the answer", function()
+        open "return socket:call('question', 20, {timeout_ms = 1000})"
+        alice:on("question", function(n) return n + 1, { n } end)
+        assert.same({ 21, { 20 } }, { alice:emit("run") })
+        bob:send("run")
+        bob:events()
+        world:advance(3)
+        assert.is_nil(bob.acks[1])
+    end)
+
+    it("hears timeout from a client that does not answer", function()
+        world = handler "local answer, word = socket:call('question', {timeout_ms = 1000}) stoa.to(socket.id):emit('word', word)"
+        alice = world:connect()
+        alice:send("run")
+        world:settle()
+        world:advance(2)
+        assert.same({ { "word", "timeout" } }, alice:events("word"))
+    end)
+
+    it("keeps a state over a recovery", function()
+        open "if ... then return socket:set_state(...) end return socket:state(), socket.recovered"
+        assert.equal(testing.null, (alice:emit("run")))
+        assert.is_true((alice:emit("run", { seen = { 1, 2 } })))
+        alice:drop()
+        assert(alice:reconnect())
+        assert.same({ { seen = { 1, 2 } }, true }, { alice:emit("run") })
+        assert.same({ testing.null, "too_large" }, { alice:emit("run", ("x"):rep(5000)) })
+    end)
+
+    it("ends at its time", function()
+        open "return socket:expires(stoa.now() + 10)"
+        alice:emit("run")
+        world:advance(9)
+        assert.is_nil(alice:closed())
+        world:advance(2)
+        assert.equal(4401, alice:closed())
+    end)
+
+    it("is told apart from a closed one", function()
+        open "socket:disconnect() return socket.connected"
+        alice:send("run")
+        world:settle()
+        assert.is_false(alice.connected)
+    end)
+end)
+
+describe("a hook", function()
+    it("refuses with a message and data; the first refusal ends it", function()
+        local world = support.world [[
+            local stoa = require "stoa"
+            stoa.hook("authenticate", function(h) if h.auth.user == "mallory" then return nil, "no", { why = 1 } end end)
+            stoa.hook("authenticate", function(h) if h.auth.user then return { id = h.auth.user } end end)
+            stoa.hook("connect", function(socket) if socket.user.id == "eve" then return nil, "not today" end end)
+            stoa.hook("connect", function(socket) socket:emit("second") end)
+        ]]
+        local _, refusal = world:connect { auth = { user = "mallory" } }
+        assert.same({ "no", { why = 1 } }, { refusal.message, refusal.data })
+        _, refusal = world:connect { auth = {} }
+        assert.equal("unauthorized", refusal.message)
+        _, refusal = world:connect { auth = { user = "eve" } }
+        assert.equal("not today", refusal.message)
+        assert.same({ { "second" } }, assert(world:connect { auth = { user = "alice" } }):events())
+        world:close()
+    end)
+
+    it("that raises, or names no one, lets nobody in", function()
+        for _, body in ipairs { "error('x')", "return {}", "return {id = 'a b'}", "return 7", "return {id = 7}" } do
+            local world = support.world("require('stoa').hook('authenticate', function() " .. body .. " end)")
+            local client = world:connect()
+            assert.is_nil(client, body)
+            world:close()
+        end
+    end)
+
+    it("may wait, and is asked by scripts", function()
+        local world = support.world([[
+            local stoa = require "stoa"
+            stoa.hook("join", function(socket, id) if id == "closed" then return nil, "forbidden", 7 end stoa.sleep(0.001) end)
+            stoa.hook("join", function(socket, id) return "second", id end)
+            stoa.on("join", function(socket, id) return stoa.ask("join", socket, id) end)
+            stoa.on("leave", function(socket, id) return stoa.ask("leave", socket, id) end)
+        ]])
+        local alice = world:connect()
+        assert.same({ testing.null, "forbidden", 7 }, { alice:emit("join", "closed") })
+        assert.same({ true }, { alice:emit("leave", "x") })
+        alice:send("join", "open")
+        world:settle()
+        world:advance(1)
+        world:close()
+    end)
+
+    it("hears the end of a socket that still is there", function()
+        local world = support.world [[
+            local stoa = require "stoa"
+            stoa.hook("disconnect", function(socket, reason) stoa.emit("left", socket.id, reason) end)
+        ]]
+        local alice, bob = world:connect(), world:connect()
+        alice:disconnect()
+        assert.same({ { "left", alice.id, "client namespace disconnect" } }, bob:events())
+        world:close()
+    end)
+end)
+
+describe("a route", function()
+    it("answers with status, body and headers", function()
+        local world = support.world [[
+            local stoa = require "stoa"
+            stoa.route("GET", "/a/{x}/b/{y}", function(r) return 200, { r.params.x, r.params.y, r.query.q } end)
+            stoa.route("POST", "/text", function(r) return 202, r.body .. "!", { ["x-one"] = "1" } end)
+            stoa.route("GET", "/none", function() return 204 end)
+            stoa.route("GET", "/bad", function() return "200" end)
+            stoa.route("GET", "/raise", function() error("x") end)
+        ]]
+        assert.same({ 200, { "1 2", "z", "7" } }, { world:http("GET", "/a/1%202/b/z?q=7") })
+        assert.same({ 202, "hello!", { ["x-one"] = "1" } }, { world:http("POST", "/text", "hello") })
+        assert.equal(204, (world:http("GET", "/none")))
+        assert.equal(500, (world:http("GET", "/bad")))
+        assert.equal(500, (world:http("GET", "/raise")))
+        for _, path in ipairs { "/a//b/z", "/a/1/b/z/", "/a/1/b", "/A/1/b/z" } do assert.equal(404, (world:http("GET", path)), path) end
+        assert.equal(404, (world:http("PUT", "/text")))
+        world:close()
+    end)
+end)
+
+describe("time", function()
+    it("calls what is to be done every so often, never twice at once", function()
+        local world = support.world [[
+            local stoa = require "stoa"
+            stoa.every(10, function() stoa.emit("tick", stoa.shared.add("ticks", 1)) stoa.sleep(15) end)
+        ]]
+        local alice = world:connect()
+        world:advance(61)
+        assert.same({ { "tick", 1 }, { "tick", 2 }, { "tick", 3 } }, alice:events("tick"))
+        world:close()
+    end)
+
+    it("is the clock's", function()
+        local world = handler "return stoa.now(), stoa.iso(0), stoa.iso(1735689600.5)"
+        local alice = world:connect()
+        local first = alice:emit("run")
+        world:advance(5)
+        local second, zero, year = alice:emit("run")
+        assert.is_true(second - first >= 5 and second - first < 5.5)
+        assert.same({ "1970-01-01T00:00:00.000Z", "2025-01-01T00:00:00.500Z" }, { zero, year })
+        world:close()
+    end)
+
+    it("passes for tasks of their own", function()
+        local world = handler [[
+            stoa.spawn(function(a, b) stoa.sleep(2) stoa.emit("later", a, b) end, 1, "x")
+            return "at once"
+        ]]
+        local alice = world:connect()
+        assert.equal("at once", (alice:emit("run")))
+        assert.same({}, alice:events("later"))
+        world:advance(3)
+        assert.same({ { "later", 1, "x" } }, alice:events("later"))
+        world:close()
+    end)
+end)
+
+describe("a limit", function()
+    local rules = [[
+        stoa.limit("mine", { 2, 60 })
+        stoa.limit("ours", { count = 3, seconds = 60, key = "all" })
+        stoa.limit("paid", { count = function(user) return user.paid and 5 or 1 end, seconds = 60, cost = function(user) return user.cost or 1 end })
+    ]]
+    local world, alice
+    before_each(function()
+        world = handler("local asks, subject = ... local ok, word, refusal = stoa.take(asks, subject) return ok, word, refusal", rules)
+        alice = world:connect()
+    end)
+    after_each(function() world:close() end)
+    local function take(asks, subject) return (alice:emit("run", asks, subject or {})) == true end
+
+    it("charges all or none", function()
+        assert.is_true(take { mine = "a", ours = true })
+        assert.is_true(take { mine = "a", ours = true })
+        assert.is_false(take { mine = "a", ours = true })
+        assert.is_true(take { mine = "b", ours = true })
+        assert.is_false(take { mine = "b", ours = true })
+        assert.is_true(take { mine = "b" })
+    end)
+
+    it("says which and when", function()
+        take { mine = "a" }
+        take { mine = "a" }
+        local ok, word, refusal = alice:emit("run", { mine = "a" })
+        assert.same({ testing.null, "rate_limited", "mine" }, { ok, word, refusal.limit })
+        assert.is_true(refusal.retryAfter > 29 and refusal.retryAfter <= 30)
+        world:advance(refusal.retryAfter)
+        assert.is_true(take { mine = "a" })
+    end)
+
+    it("may be a function of the subject", function()
+        assert.is_true(take({ paid = "a" }, {}))
+        assert.is_false(take({ paid = "a" }, {}))
+        assert.is_true(take({ paid = "b" }, { paid = true, cost = 4 }))
+        assert.is_false(take({ paid = "b" }, { paid = true, cost = 2 }))
+        assert.is_true(take({ paid = "b" }, { paid = true, cost = 1 }))
+    end)
+
+    it("that nobody defined passes", function()
+        for _ = 1, 10 do assert.is_true(take { unknown = "a" }) end
+    end)
+
+    it("without sense is refused when it is defined", function()
+        for _, rule in ipairs { "{}", "{1}", "{-1, 60}", "{1.5, 60}", "{1, 0}", "{count = 'x', seconds = 1}", "{1, 2, key = 7}" } do
+            assert.matches("limit 'x'", support.load_error("require('stoa').limit('x', " .. rule .. ")"))
+        end
+    end)
+end)
+
+describe("a cache", function()
+    it("loads a key once for all who wait for it", function()
+        local world = handler("return cache:get(...)", [[
+            local loads = 0
+            local cache = stoa.cache("slow", { ttl = 60, load = function(key)
+                stoa.sleep(1)
+                loads = loads + 1
+                if key == "none" then return nil, "absent" end
+                if key == "raise" then error("x") end
+                return { key = key, loads = loads }
+            end })
+        ]])
+        local alice, bob = world:connect(), world:connect()
+        alice:send("run", "k")
+        bob:send("run", "k")
+        world:settle()
+        world:advance(2)
+        assert.same({ key = "k", loads = 1 }, (alice:emit("run", "k")))
+        assert.same({ key = "k", loads = 1 }, (bob:emit("run", "k")))
+        world:close()
+    end)
+
+    it("forgets, replaces, and keeps nothing that failed", function()
+        local world = handler([[
+            local what, key, value = ...
+            if what == "put" then return cache:put(key, value) end
+            if what == "remove" then return cache:remove(key) end
+            return cache:get(key)
+        ]], [[
+            local loads = 0
+            local cache = stoa.cache("plain", { ttl = 10, load = function(key)
+                loads = loads + 1
+                if key == "none" then return nil, "absent" end
+                if key == "raise" then error("x") end
+                return loads
+            end })
+        ]])
+        local alice = world:connect()
+        assert.equal(1, (alice:emit("run", "get", "a")))
+        assert.equal(1, (alice:emit("run", "get", "a")))
+        alice:emit("run", "remove", "a")
+        assert.equal(2, (alice:emit("run", "get", "a")))
+        alice:emit("run", "put", "a", "new")
+        assert.equal("new", (alice:emit("run", "get", "a")))
+        world:advance(12)
+        assert.equal(3, (alice:emit("run", "get", "a")))
+        assert.same({ testing.null, "absent" }, { alice:emit("run", "get", "none") })
+        assert.same({ testing.null, "absent" }, { alice:emit("run", "get", "none") })
+        assert.equal("script_error", alice:emit("run", "get", "raise").error.code)
+        assert.equal("script_error", alice:emit("run", "get", "raise").error.code)
+        world:close()
+    end)
+end)
+
+describe("shared state", function()
+    it("is bounded, expires, counts", function()
+        local world = handler [[
+            local s = stoa.shared
+            s.set("a", { 1, 2 }) s.set("short", true, 5) s.add("n", 2) s.add("n", 3)
+            return s.get("a"), s.get("n"), s.get("none"), select(2, s.set("big", ("x"):rep(70000)))
+        ]]
+        local alice = world:connect()
+        assert.same({ { 1, 2 }, 5, testing.null, "full" }, { alice:emit("run") })
+        world:close()
+    end)
+end)
+
+describe("stoa.shards", function()
+    it("maps each bucket exactly once, or does not load", function()
+        local stoa = "require('stoa').shards"
+        assert.matches("bucket 4095 is not mapped", support.load_error(stoa .. "{shards = 1, ranges = {{0, 4094, 0}}}"))
+        assert.matches("bucket 9 is mapped twice", support.load_error(stoa .. "{shards = 1, ranges = {{0, 9, 0}, {9, 4095, 0}}}"))
+        assert.matches("shard 2 of 2", support.load_error(stoa .. "{shards = 2, ranges = {{0, 4095, 2}}}"))
+        assert.matches("first bucket", support.load_error(stoa .. "{shards = 1, ranges = {{0, 4096, 0}}}"))
+        local world = handler("return stoa.bucket('lobby')", "stoa.shards{shards = 2, ranges = {{0, 2047, 0}, {2048, 4095, 1}}}")
+        local bucket, shard = world:connect():emit("run")
+        assert.equal(bucket < 2048 and 0 or 1, shard)
+        world:close()
+    end)
+end)
+
+describe("a bare engine and a namespace", function()
+    it("are there once a script says so", function()
+        local world = support.world [[
+            local stoa = require "stoa"
+            stoa.engine("/engine.io/", { message = function(connection, data) connection:send(data) end })
+            local admin = stoa.of("/admin")
+            admin.on("who", function(socket) admin.emit("asked") return socket.namespace end)
+        ]]
+        local admin = assert(world:connect { namespace = "/admin" })
+        assert.equal("/admin", (admin:emit("who")))
+        assert.same({ { "asked" } }, admin:events())
+        local _, refusal = world:connect { namespace = "/other" }
+        assert.equal("Invalid namespace", refusal.message)
+        local wire = world.core:client { engine = "/engine.io/" }
+        wire:send("4hello")
+        wire:send("\1\2", true)
+        world:settle()
+        assert.matches("^0{", (wire:take()))
+        assert.equal("4hello", (wire:take()))
+        assert.same({ "\1\2", true }, { wire:take() })
+        world:close()
+    end)
+end)
