@@ -1,6 +1,7 @@
 /* Only a head that has one reading is read. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include <cmocka.h>

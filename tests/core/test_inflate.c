@@ -1,6 +1,7 @@
 /* Compressed input inflates exactly, within its bound, or is refused: whatever it is. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 

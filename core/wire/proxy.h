@@ -1,0 +1,20 @@
+/* proxy.h - the PROXY header, versions 1 and 2, with which a load balancer tells whom it speaks for. Pure. */
+#ifndef WIRE_PROXY_H
+#define WIRE_PROXY_H
+
+#include "base/memory.h"
+#include "base/slice.h"
+
+enum { PROXY_HEADER_MAX = 536, PROXY_ADDRESS_MAX = 46 };
+enum proxy_result { PROXY_COMPLETE, PROXY_PARTIAL, PROXY_BAD };
+
+struct proxy_header {
+    size_t bytes; /* of the header: what follows is the client's */
+    bool local;   /* the balancer speaks for itself (LOCAL, UNKNOWN): the socket's address holds */
+    char address[PROXY_ADDRESS_MAX];
+};
+
+/* Addresses are IPv4 or IPv6. More than PROXY_HEADER_MAX bytes, a Unix socket, or a broken TLV is BAD. */
+enum proxy_result proxy_parse(struct slice bytes, struct proxy_header *header_r) MUST_CHECK;
+
+#endif

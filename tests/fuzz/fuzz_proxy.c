@@ -1,0 +1,13 @@
+/* A header that is accepted lies within its bytes and names an address, or nobody. */
+#include <stdlib.h>
+
+#include "wire/proxy.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len) {
+    struct proxy_header header;
+    if (proxy_parse((struct slice){(const char *)bytes, len}, &header) != PROXY_COMPLETE) return 0;
+    if (header.bytes > len || header.bytes > PROXY_HEADER_MAX || header.local == (header.address[0] != '\0')) abort();
+    return 0;
+}
