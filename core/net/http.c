@@ -1,111 +1,84 @@
-/* HTTP over libwebsockets: it parses and keeps connections alive; requests, answers and deadlines are ours.
- *
- * While the owner thinks about an answer, reading rests (lws would read on in the wrong state) and only the peer's
- * hanging up is watched for. */
+/* HTTP/1.1, one request after the other: heads are read strictly (wire/http_head.h) and exactly, so that no byte is
+ * read twice or in two ways. A WebSocket handshake stays in the socket, for libwebsockets, which is more lenient. */
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/http_exchange.h"
 
-enum { ANSWER_CHUNK = 65536, KEEPALIVE_MS = 60000 };
+enum { KEEPALIVE_MS = 60000, LINGER_MS = 1000, BODY_STEP = 65536 };
 
-static void exchange_free(struct conn *conn) {
-    struct http_exchange *exchange = conn->exchange;
-    if (!exchange) return;
-    loop_fd_free(&exchange->hangup);
-    buffer_done(&exchange->path);
-    buffer_done(&exchange->query);
-    buffer_done(&exchange->headers);
-    buffer_done(&exchange->body);
-    buffer_done(&exchange->out);
-    free(exchange);
-    conn->exchange = NULL;
+static void http_free(struct conn *conn) {
+    struct http *http = conn->http;
+    loop_fd_free(&http->watch);
+    loop_task_cancel(&http->work);
+    buffer_done(&http->head_bytes);
+    buffer_done(&http->body);
+    buffer_done(&http->out);
+    free(http);
+    conn->http = NULL;
 }
 
+/* The exchange that the owner still holds ends with his call of http_reply, or now, if he wants to hear. */
 void http_gone(struct conn *conn) {
-    struct http_exchange *exchange = conn->exchange;
+    struct http *http = conn->http;
+    if (!http) return;
+    struct http_exchange *exchange = http->exchange;
+    if (http->state == HTTP_LWS || http->state == HTTP_HANDSHAKE) net_reject(conn, "head");
+    http_free(conn);
     if (!exchange) return;
-    if (exchange->state == EXCHANGE_ASKED && !exchange->in_callback) {
-        /* the owner still holds it: it ends with his call of http_reply, or now, if he wants to hear */
-        exchange->conn = NULL;
-        conn->exchange = NULL;
-        loop_fd_free(&exchange->hangup);
-        if (!exchange->aborted) return;
-        exchange->aborted(exchange->owner);
-        struct conn dying = {.exchange = exchange};
-        exchange_free(&dying);
-        return;
-    }
-    exchange_free(conn);
+    exchange->http = NULL;
+    if (!exchange->aborted) return;
+    exchange->aborted(exchange->owner);
+    free(exchange);
 }
 
-static void hung_up(void *owner, int fd, int ready) {
-    struct http_exchange *exchange = owner;
-    conn_kill(exchange->conn);
+void http_rest(struct conn *conn) {
+    loop_fd_free(&conn->http->watch);
 }
 
-static struct http_exchange *exchange_new(struct conn *conn) {
-    exchange_free(conn);
-    struct http_exchange *exchange = NEW(struct http_exchange);
-    exchange->conn = conn;
-    conn->exchange = exchange;
-    http_head_read(exchange);
-    return exchange;
+static void watch(struct http *http, int interest) {
+    if (http->watch) loop_fd_set(http->watch, interest);
 }
 
-static struct http_request request_of(struct http_exchange *exchange, bool upgrade) {
+static struct http_events *events_of(struct http *http) {
+    return &http->conn->host->server->events.http;
+}
+
+static void *owner_of(struct http *http) {
+    return http->conn->host->server->owner;
+}
+
+static struct http_request request_of(struct http *http, bool upgrade) {
     return (struct http_request){
-        .method = exchange->method,
-        .path = buffer_slice(&exchange->path),
-        .query = buffer_slice(&exchange->query),
-        .body = buffer_slice(&exchange->body),
-        .address = exchange->conn->address,
-        .tls = exchange->conn->host->tls,
+        .method = http->head.method,
+        .path = http->head.path,
+        .query = http->head.query,
+        .body = buffer_slice(&http->body),
+        .address = http->conn->address,
+        .tls = http->conn->host->tls,
         .upgrade = upgrade,
-        .exchange = exchange,
+        .exchange = http->exchange,
     };
 }
 
-/* Writes what the socket takes; the callback's result: -1 closes. */
-static int flush(struct conn *conn) {
-    struct http_exchange *exchange = conn->exchange;
-    while (exchange->sent < exchange->out.len) {
-        size_t len = exchange->out.len - exchange->sent;
-        if (len > ANSWER_CHUNK) len = ANSWER_CHUNK;
-        if (lws_write(conn->wsi, (unsigned char *)exchange->out.ptr + exchange->sent, len, LWS_WRITE_HTTP) < 0)
-            return -1;
-        exchange->sent += len;
-        if (lws_partial_buffered(conn->wsi)) break;
-    }
-    if (exchange->sent < exchange->out.len) {
-        lws_callback_on_writable(conn->wsi);
-        return 0;
-    }
-    bool close = exchange->close;
-    loop_timer_set(&conn->deadline, KEEPALIVE_MS);
-    exchange_free(conn);
-    if (close) return -1; /* lws sends what it holds first */
-    return lws_http_transaction_completed(conn->wsi) ? -1 : 0;
+static void exchange_new(struct http *http) {
+    http->exchange = NEW(struct http_exchange);
+    http->exchange->http = http;
 }
 
 void http_reply(struct http_exchange **owned, const struct http_reply *reply) {
     struct http_exchange *exchange = *owned;
-    struct conn *conn = exchange->conn;
+    struct http *http = exchange->http;
     *owned = NULL;
-    if (!conn) { /* the client has gone */
-        struct conn dying = {.exchange = exchange};
-        exchange_free(&dying);
-        return;
-    }
-    exchange->close = exchange->close || reply->close;
-    http_write_reply(&exchange->out, reply, slice_is(exchange->method, "HEAD"), exchange->close);
-    exchange->state = EXCHANGE_ANSWERED;
-    loop_fd_free(&exchange->hangup);
-    loop_timer_set(&conn->deadline, conn->host->body_timeout_ms);
-    if (exchange->in_callback) return;
-    lws_rx_flow_control(conn->wsi, 1); /* lws tells no writability while it is off */
-    conn_want_write(conn);
+    free(exchange);
+    if (!http) return; /* the client has gone */
+    http->exchange = NULL;
+    http->last |= reply->close;
+    http_write_reply(&http->out, reply, slice_is(http->head.method, "HEAD"), http->last);
+    http->state = HTTP_ANSWER;
+    loop_timer_set(&http->conn->deadline, http->conn->host->body_timeout_ms);
+    loop_flush(http->conn->host->server->loop, &http->work);
 }
 
 void http_wait(struct http_exchange *exchange, void (*aborted)(void *owner), void *owner) {
@@ -113,102 +86,316 @@ void http_wait(struct http_exchange *exchange, void (*aborted)(void *owner), voi
     exchange->owner = owner;
 }
 
-/* Hands the complete request over; the callback's result. */
-static int ask(struct conn *conn) {
-    struct http_exchange *exchange = conn->exchange;
-    struct http_request request = request_of(exchange, false);
-    loop_timer_cancel(&conn->deadline);
-    lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
-    exchange->state = EXCHANGE_ASKED;
-    exchange->in_callback = true;
-    conn->host->server->events.http.request(conn->host->server->owner, &request);
-    exchange->in_callback = false;
-    if (exchange->state == EXCHANGE_ANSWERED) return flush(conn);
-    lws_rx_flow_control(conn->wsi, 0);
-    exchange->hangup =
-        loop_fd_new(conn->host->server->loop, lws_get_socket_fd(conn->wsi), LOOP_HANGUP, hung_up, exchange);
-    return 0;
-}
-
-/* An answer of the server's own; closes. */
-static int refuse(struct conn *conn, unsigned status, struct slice extra, const char *why) {
+/* An answer of the server's own: the last one. */
+static bool refuse(struct http *http, unsigned status, struct slice extra, const char *why) {
     struct http_reply reply = {.status = status, .extra_headers = extra, .close = true};
-    struct http_exchange *exchange = conn->exchange;
-    if (why) net_reject(conn, why);
-    exchange->in_callback = true;
-    http_reply(&exchange, &reply);
-    conn->exchange->in_callback = false;
-    return flush(conn);
+    net_reject(http->conn, why);
+    exchange_new(http);
+    http_reply(&(struct http_exchange *){http->exchange}, &reply);
+    return true;
 }
 
-static int head(struct conn *conn) {
-    struct net_server *server = conn->host->server;
-    const char *fault = http_head_fault(conn->wsi);
-    struct http_exchange *exchange = exchange_new(conn);
-    lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
-    if (fault) return refuse(conn, 400, SLICE_NONE, fault);
-    int64_t length = http_head_content_length(conn->wsi);
-    bool post = slice_is(exchange->method, "POST");
-    if (length < 0 && post) return refuse(conn, 411, SLICE_NONE, "length_required");
-    if (length == 0 && post) return 0; /* lws tells the end of the empty body */
-    if (length <= 0) return ask(conn);
-    exchange->body_max = server->events.http.body_max(server->owner, exchange->method, buffer_slice(&exchange->path));
-    if ((uint64_t)length > exchange->body_max) return refuse(conn, 413, SLICE_NONE, "body_too_large");
-    exchange->state = EXCHANGE_BODY;
-    loop_timer_set(&conn->deadline, conn->host->body_timeout_ms);
-    return 0;
+/* False, as step() has it: the owner may take his time. Only the client's hanging up is watched for. */
+static bool ask(struct http *http) {
+    loop_timer_cancel(&http->conn->deadline);
+    http->state = HTTP_ASKED;
+    watch(http, LOOP_HANGUP);
+    exchange_new(http);
+    struct http_request request = request_of(http, false);
+    events_of(http)->request(owner_of(http), &request);
+    return false;
 }
 
-static int body(struct conn *conn, struct slice piece) {
-    struct http_exchange *exchange = conn->exchange;
-    if (!exchange || exchange->state != EXCHANGE_BODY) return 0;
-    if (exchange->body.len + piece.len > exchange->body_max) return piece.len ? -1 : 0;
-    buffer_append_slice(&exchange->body, piece);
-    return 0;
+/* The head is out of the socket and correct. */
+static bool begin_request(struct http *http) {
+    const struct http_head *head = &http->head;
+    bool sends = slice_is(head->method, "POST") || slice_is(head->method, "PUT") || slice_is(head->method, "PATCH");
+    http->last |= head->minor == 0 || http_list_has(http_head_field(head, "connection"), "close");
+    if (sends && !head->has_length) return refuse(http, 411, SLICE_NONE, "length_required");
+    if (head->body_bytes == 0) return ask(http);
+    if (head->body_bytes > events_of(http)->body_max(owner_of(http), head->method, head->path))
+        return refuse(http, 413, SLICE_NONE, "body_too_large");
+    http->state = HTTP_BODY;
+    loop_timer_set(&http->conn->deadline, http->conn->host->body_timeout_ms);
+    return true;
 }
 
-static int body_complete(struct conn *conn) {
-    return conn->exchange && conn->exchange->state == EXCHANGE_BODY ? ask(conn) : 0;
-}
-
-/* Before the 101: 0 lets lws go on with the handshake, -1 closes after our refusal has gone out. */
-static int upgrade(struct conn *conn) {
-    struct net_server *server = conn->host->server;
-    const char *fault = http_head_fault(conn->wsi);
-    unsigned status = fault ? 400 : http_head_upgrade_fault(conn->wsi);
-    struct http_exchange *exchange = exchange_new(conn);
-    if (status == 426) return refuse(conn, 426, SLICE("sec-websocket-version: 13\r\n"), "websocket_version"), -1;
-    if (status) return refuse(conn, status, SLICE_NONE, fault ? fault : "handshake"), -1;
-    struct http_request request = request_of(exchange, true);
+/* 0: the owner takes the client. Else the answer is on its way. */
+static bool upgrade_accepted(struct http *http) {
+    const char *fault;
+    unsigned status = http_upgrade_fault(&http->head, &fault);
+    if (status == 426) return refuse(http, status, SLICE("sec-websocket-version: 13\r\n"), fault), false;
+    if (status) return refuse(http, status, SLICE_NONE, fault), false;
+    exchange_new(http);
+    struct http_request request = request_of(http, true);
     struct http_upgrade answer = {0};
-    server->events.http.upgrade(server->owner, &request, &answer);
+    events_of(http)->upgrade(owner_of(http), &request, &answer);
     if (answer.refusal.status) {
-        net_reject(conn, "upgrade_refused");
+        net_reject(http->conn, "upgrade_refused");
         answer.refusal.close = true;
-        exchange->in_callback = true;
-        http_reply(&exchange, &answer.refusal);
-        flush(conn);
-        return -1;
+        http_reply(&(struct http_exchange *){http->exchange}, &answer.refusal);
+        return false;
     }
-    exchange_free(conn);
-    conn->events = answer.events;
-    conn->owner = answer.owner;
-    conn->accepted = true;
+    free(http->exchange);
+    http->exchange = NULL;
+    http->conn->events = answer.events;
+    http->conn->owner = answer.owner;
+    http->conn->accepted = true;
+    return true;
+}
+
+/* Libwebsockets reads the handshake, which is still in the socket, and what follows. */
+static bool begin_upgrade(struct http *http) {
+    struct conn *conn = http->conn;
+    if (!upgrade_accepted(http)) return true;
+    http_free(conn);
+    conn_hand_over(conn);
+    return false;
+}
+
+/* Takes the head out of the socket, where it was looked at. */
+static bool take_head(struct http *http) {
+    for (size_t left = http->head.bytes; left > 0;) {
+        char bytes[HTTP_HEAD_MAX];
+        ssize_t n = socket_read(http->conn, bytes, left);
+        if (n <= 0) {
+            conn_kill(http->conn);
+            return false;
+        }
+        left -= (size_t)n;
+    }
+    return begin_request(http);
+}
+
+static bool head_unfinished(struct http *http, size_t len) {
+    struct conn *conn = http->conn;
+    if (conn->host->tls) { /* no more than one record can be looked at */
+        watch(http, 0);
+        http->state = HTTP_LWS;
+        conn_hand_over(conn);
+        return false;
+    }
+    if (len == http->seen) { /* woken without more: the peer has ended */
+        net_reject(conn, "head");
+        conn_kill(conn);
+        return false;
+    }
+    http->seen = len;
+    socket_wake_beyond(conn, len);
+    watch(http, LOOP_READ);
+    return false;
+}
+
+static bool read_head(struct http *http) {
+    char bytes[HTTP_HEAD_MAX];
+    ssize_t n = socket_peek(http->conn, bytes, sizeof bytes);
+    if (n < 0) {
+        conn_kill(http->conn);
+        return false;
+    }
+    if (n == 0) {
+        watch(http, LOOP_READ);
+        return false;
+    }
+    if (http->idle) loop_timer_set(&http->conn->deadline, http->conn->host->header_timeout_ms);
+    http->idle = false;
+    enum http_head_result result = http_head_parse((struct slice){bytes, (size_t)n}, &http->head);
+    if (result == HTTP_HEAD_PARTIAL) return head_unfinished(http, (size_t)n);
+    if (http->seen) socket_wake_beyond(http->conn, 0);
+    http->seen = 0;
+    if (result == HTTP_HEAD_BAD) return refuse(http, http->head.status, SLICE_NONE, http->head.fault);
+    buffer_append(&http->head_bytes, bytes, http->head.bytes);
+    result = http_head_parse(buffer_slice(&http->head_bytes), &http->head);
+    return http_head_field(&http->head, "upgrade").ptr ? begin_upgrade(http) : take_head(http);
+}
+
+static bool read_body(struct http *http) {
+    size_t left = (size_t)http->head.body_bytes - http->body.len;
+    if (left == 0) return ask(http);
+    if (http->body_from_lws) return false;
+    if (left > BODY_STEP) left = BODY_STEP;
+    ssize_t n = socket_read(http->conn, buffer_reserve(&http->body, left), left);
+    if (n > 0) {
+        http->body.len += (size_t)n;
+        return true;
+    }
+    if (n < 0)
+        conn_kill(http->conn);
+    else
+        watch(http, LOOP_READ);
+    return false;
+}
+
+/* The connection is ready for its next request. */
+static bool next_request(struct http *http) {
+    buffer_done(&http->head_bytes);
+    buffer_done(&http->body);
+    buffer_done(&http->out);
+    http->sent = 0;
+    http->state = HTTP_HEAD;
+    http->idle = true;
+    loop_timer_set(&http->conn->deadline, KEEPALIVE_MS);
+    return true;
+}
+
+static bool linger(struct http *http) {
+    http->state = HTTP_LINGER;
+    socket_end(http->conn);
+    loop_timer_set(&http->conn->deadline, LINGER_MS);
+    return true;
+}
+
+static bool write_answer(struct http *http) {
+    size_t left = http->out.len - http->sent;
+    if (left == 0) return http->last ? linger(http) : next_request(http);
+    ssize_t n = socket_write(http->conn, http->out.ptr + http->sent, left);
+    if (n > 0) {
+        http->sent += (size_t)n;
+        return true;
+    }
+    if (n < 0)
+        conn_kill(http->conn);
+    else
+        watch(http, LOOP_WRITE);
+    return false;
+}
+
+static bool discard(struct http *http) {
+    if (socket_discard(http->conn))
+        watch(http, LOOP_READ);
+    else
+        conn_kill(http->conn);
+    return false;
+}
+
+/* True: there may be more to do at once. False: it waits, or is gone. */
+static bool step(struct http *http) {
+    switch (http->state) {
+        case HTTP_HEAD:
+            return read_head(http);
+        case HTTP_BODY:
+            return read_body(http);
+        case HTTP_ANSWER:
+            return write_answer(http);
+        case HTTP_LINGER:
+            return discard(http);
+        case HTTP_HANDSHAKE:
+        case HTTP_LWS:
+        case HTTP_ASKED:
+            return false;
+    }
+    return false;
+}
+
+static void work(struct loop_task *task) {
+    struct http *http = CONTAINER(task, struct http, work);
+    if (!http->watch) return;
+    while (step(http)) continue;
+}
+
+static void ready(void *owner, int fd, int what) {
+    struct http *http = owner;
+    if (http->state == HTTP_ASKED && what & LOOP_HANGUP)
+        conn_kill(http->conn);
+    else
+        work(&http->work);
+}
+
+void http_begin(struct conn *conn) {
+    struct loop *loop = conn->host->server->loop;
+    struct http *http = NEW(struct http);
+    http->conn = conn;
+    conn->http = http;
+    loop_task_init(&http->work, work);
+    loop_timer_set(&conn->deadline, conn->host->header_timeout_ms);
+    http->watch = loop_fd_new(loop, conn->fd, 0, ready, http);
+    http->state = conn->host->tls ? HTTP_HANDSHAKE : HTTP_HEAD;
+    if (conn->host->tls)
+        conn_hand_over(conn);
+    else
+        loop_flush(loop, &http->work);
+}
+
+/* From within libwebsockets: it rests from now on. */
+static void take_over(struct http *http) {
+    lws_rx_flow_control(http->conn->wsi, 0);
+    loop_flush(http->conn->host->server->loop, &http->work);
+}
+
+static void handshake_done(struct conn *conn) {
+    if (!conn->http || conn->http->state != HTTP_HANDSHAKE) return; /* session tickets are handshakes, too */
+    conn->http->state = HTTP_HEAD;
+    take_over(conn->http);
+}
+
+void http_deadline(struct conn *conn) {
+    struct http *http = conn->http;
+    bool late_request = http->state == HTTP_BODY || (http->state == HTTP_HEAD && !http->idle && http->seen);
+    if (late_request) {
+        refuse(http, 408, SLICE_NONE, "deadline");
+        return;
+    }
+    bool quiet = http->state == HTTP_LINGER || (http->state == HTTP_HEAD && http->idle);
+    if (http->state == HTTP_HANDSHAKE || http->state == HTTP_LWS) http->state = HTTP_LINGER; /* counted here */
+    if (!quiet) net_reject(conn, "deadline");
+    conn_kill(conn);
+}
+
+/* The head of the last request of a TLS connection, from libwebsockets. */
+static bool head_from_lws(struct http *http) {
+    buffer_clear(&http->head_bytes);
+    http_head_rebuild(http->conn->wsi, &http->head_bytes);
+    http->last = true;
+    http->state = HTTP_HEAD;
+    if (http_head_parse(buffer_slice(&http->head_bytes), &http->head) == HTTP_HEAD_COMPLETE) return true;
+    refuse(http, http->head.status ? http->head.status : 400, SLICE_NONE, http->head.fault ? http->head.fault : "head");
+    return false;
+}
+
+static int request_from_lws(struct http *http) {
+    lws_set_timeout(http->conn->wsi, NO_PENDING_TIMEOUT, 0);
+    if (head_from_lws(http)) begin_request(http);
+    http->body_from_lws = http->state == HTTP_BODY;
+    if (!http->body_from_lws) take_over(http);
+    return 0;
+}
+
+static int upgrade_from_lws(struct http *http) {
+    if (head_from_lws(http) && upgrade_accepted(http)) {
+        http_free(http->conn);
+        return 0;
+    }
+    take_over(http);
+    if (socket_write(http->conn, http->out.ptr, http->out.len) <= 0) return -1;
+    http->state = HTTP_LINGER;
+    return -1;
+}
+
+static int body_from_lws(struct http *http, struct slice bytes) {
+    if (http->state != HTTP_BODY || bytes.len > http->head.body_bytes - http->body.len) return -1;
+    buffer_append_slice(&http->body, bytes);
     return 0;
 }
 
 int http_callback(struct conn *conn, enum lws_callback_reasons reason, void *in, size_t len) {
+    struct http *http = conn->http;
     switch (reason) {
-        case LWS_CALLBACK_HTTP:
-            return head(conn);
-        case LWS_CALLBACK_HTTP_BODY:
-            return body(conn, (struct slice){in, len});
-        case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-            return body_complete(conn);
-        case LWS_CALLBACK_HTTP_WRITEABLE:
-            return conn->exchange && conn->exchange->state == EXCHANGE_ANSWERED ? flush(conn) : 0;
+        case LWS_CALLBACK_SSL_INFO:
+            handshake_done(conn);
+            return 0;
         case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-            return upgrade(conn);
+            if (!http) return conn->accepted ? 0 : -1;
+            return http->state == HTTP_LWS ? upgrade_from_lws(http) : -1;
+        case LWS_CALLBACK_HTTP:
+            return http && http->state == HTTP_LWS ? request_from_lws(http) : -1;
+        case LWS_CALLBACK_HTTP_BODY:
+            return http && len ? body_from_lws(http, (struct slice){in, len}) : 0;
+        case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+            if (http && http->body_from_lws) take_over(http);
+            return 0;
+        case LWS_CALLBACK_RAW_ADOPT: /* what it makes of CONNECT */
+        case LWS_CALLBACK_RAW_RX:
+            return -1;
         case LWS_CALLBACK_CLOSED_HTTP:
             conn_gone(conn);
             return 0;

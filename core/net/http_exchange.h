@@ -1,35 +1,59 @@
-/* http_exchange.h - a request from its head to the last byte of its answer. core/net only. */
+/* http_exchange.h - HTTP on one accepted socket, request after request. core/net only. */
 #ifndef NET_HTTP_EXCHANGE_H
 #define NET_HTTP_EXCHANGE_H
 
 #include "net/net_state.h"
+#include "wire/http_head.h"
 
-struct http_exchange {
-    struct conn *conn;
-    struct buffer path, query, headers; /* headers: "name\0value\0" pairs */
-    struct slice method;
-    struct buffer body;
-    size_t body_max;
-    struct buffer out; /* the answer */
-    size_t sent;
-    struct loop_fd *hangup; /* while the owner thinks */
-    void (*aborted)(void *owner);
-    void *owner;
-    enum { EXCHANGE_BODY, EXCHANGE_ASKED, EXCHANGE_ANSWERED } state;
-    bool close, in_callback;
+enum http_state {
+    HTTP_HANDSHAKE, /* TLS, by libwebsockets */
+    HTTP_HEAD,      /* we wait for a head and look at it before anything reads it */
+    HTTP_LWS,       /* libwebsockets reads a head that came in several TLS records: the last request */
+    HTTP_BODY,
+    HTTP_ASKED, /* the owner has the request */
+    HTTP_ANSWER,
+    HTTP_LINGER /* all is said; what the peer still sends is thrown away, or it would lose our answer */
 };
 
-/* http_head.c: the request line and headers of what lws has parsed. */
-struct slice http_head_method(struct lws *wsi, int *uri_token_r);
-void http_head_read(struct http_exchange *exchange);
-/* The reason to refuse a request's form with a 400 (or close), or NULL. */
-const char *http_head_fault(struct lws *wsi);
-/* What a WebSocket handshake's form deserves: 0 (correct), 400, or 426. */
-unsigned http_head_upgrade_fault(struct lws *wsi);
-int64_t http_head_content_length(struct lws *wsi);
-struct slice http_head_find(const struct buffer *headers, const char *name);
+struct http {
+    struct conn *conn;
+    enum http_state state;
+    struct loop_fd *watch;
+    struct loop_task work;
+    struct buffer head_bytes, body, out;
+    struct http_head head; /* in head_bytes */
+    size_t seen;           /* bytes of an unfinished head that were looked at */
+    size_t sent;           /* of out */
+    struct http_exchange *exchange;
+    bool idle; /* between requests */
+    bool last; /* the connection ends with this one */
+    bool body_from_lws;
+};
+
+struct http_exchange {
+    struct http *http; /* NULL: the client has gone */
+    void (*aborted)(void *owner);
+    void *owner;
+};
+
+/* http_head.c: the head that libwebsockets has parsed, as bytes again, each field once for each time it came. */
+void http_head_rebuild(struct lws *wsi, struct buffer *out);
+
+/* http_upgrade.c */
+/* What a handshake's form deserves: 0 (correct), 400 or 426; fault_r: the word for it. */
+unsigned http_upgrade_fault(const struct http_head *head, const char **fault_r);
 
 /* http_reply.c */
 void http_write_reply(struct buffer *out, const struct http_reply *reply, bool head_only, bool close);
+
+/* socket.c: > 0 bytes, 0: would wait, -1: ended or broken. */
+ssize_t socket_peek(struct conn *conn, char *to, size_t len);
+ssize_t socket_read(struct conn *conn, char *to, size_t len);
+ssize_t socket_write(struct conn *conn, const char *from, size_t len);
+/* Ends our side; then what arrives is to be thrown away: false when the peer has ended, too. */
+void socket_end(struct conn *conn);
+bool socket_discard(struct conn *conn);
+/* Be told when more than this has arrived (not over TLS). */
+void socket_wake_beyond(struct conn *conn, size_t bytes);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "net/listener.h"
 #include "net/net_state.h"
 
 enum { ACCEPTS_A_TURN = 64, NOTSENT_BYTES = 131072, USER_TIMEOUT_MS = 45000, EXHAUSTED_PAUSE_MS = 100 };
@@ -34,8 +35,14 @@ static void set_options(int fd) {
 
 static void describe(const struct sockaddr_storage *peer, char *address) {
     const void *bytes = &((const struct sockaddr_in *)peer)->sin_addr;
-    if (peer->ss_family == AF_INET6) bytes = &((const struct sockaddr_in6 *)peer)->sin6_addr;
-    if (!inet_ntop(peer->ss_family, bytes, address, ADDRESS_MAX)) snprintf(address, ADDRESS_MAX, "unknown");
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
+    int family = peer->ss_family;
+    if (family == AF_INET6) bytes = v6;
+    if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6)) { /* one client has one name, on whichever socket */
+        family = AF_INET;
+        bytes = &v6->s6_addr[12];
+    }
+    if (!inet_ntop(family, bytes, address, ADDRESS_MAX)) snprintf(address, ADDRESS_MAX, "unknown");
 }
 
 static void refuse(struct net_server *server, int fd, unsigned retry_after_s) {
@@ -51,12 +58,12 @@ static void refuse(struct net_server *server, int fd, unsigned retry_after_s) {
     close(fd);
 }
 
-static void admit(struct net_server *server, int fd, const char *address) {
+void listener_admit(struct net_server *server, int fd, const char *address) {
     unsigned retry_after_s = 1;
     switch (server->events.admit(server->owner, address, &retry_after_s)) {
         case ADMIT:
             metric_add(METRIC_ACCEPTED, 1);
-            conn_adopt(server, fd, address);
+            conn_accept(server, fd, address);
             return;
         case ADMIT_REFUSE:
             refuse(server, fd, retry_after_s);
@@ -65,6 +72,7 @@ static void admit(struct net_server *server, int fd, const char *address) {
             close(fd);
             break;
     }
+    metric_add_labelled(METRIC_REJECTED, "admission", 1);
     LOG(LOG_INFO, "connection.refused", LOG_TEXT("address", address), LOG_NUMBER("retry_after_s", retry_after_s));
 }
 
@@ -94,11 +102,15 @@ static void listener_ready(void *owner, int fd, int ready) {
         int accepted = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) exhausted(listener);
-            return; /* EAGAIN, or a peer that left meanwhile */
+            if (errno == ECONNABORTED || errno == EINTR) continue; /* a peer that left meanwhile */
+            return;
         }
         char address[ADDRESS_MAX];
         describe(&peer, address);
-        admit(listener->server, accepted, address);
+        if (listener->server->proxy_protocol)
+            proxied_begin(listener->server, accepted, address);
+        else
+            listener_admit(listener->server, accepted, address);
     }
 }
 

@@ -34,22 +34,25 @@ struct net_server {
     struct net_host *host; /* of new connections */
     struct list hosts;
     struct listener *listener;
-    struct list conns; /* by conn.link */
+    struct list conns;   /* by conn.link */
+    struct list proxied; /* those that have not said whom they speak for */
+    unsigned proxied_len;
     unsigned conns_len, hosts_made;
     struct loop_task sweep; /* frees retired hosts */
     bool proxy_protocol;
 };
 
 /* A socket from its acceptance to its end: HTTP first, a WebSocket after the upgrade. lws holds it as its opaque user
- * data; wsi is NULL when lws no longer knows it. */
+ * data; wsi is NULL when lws does not know it: before the handshake (of TLS, else of the WebSocket), and at the end. */
 struct conn {
     struct list link;
     struct net_host *host;
+    int fd; /* -1: closed */
     struct lws *wsi;
     char address[ADDRESS_MAX];
     struct loop_timer deadline; /* head, body, answer, close: one at a time */
     struct loop_task reap, close_task, drained_task;
-    struct http_exchange *exchange;
+    struct http *http; /* until the upgrade */
 
     /* WebSocket: */
     const struct conn_events *events;
@@ -69,24 +72,23 @@ int http_callback(struct conn *conn, enum lws_callback_reasons reason, void *in,
 bool websocket_wants(enum lws_callback_reasons reason);
 extern const struct lws_extension websocket_extensions[];
 
-/* Takes the descriptor. */
-void conn_adopt(struct net_server *server, int fd, const char *address);
+/* Takes the descriptor, which admission has let in. */
+void conn_accept(struct net_server *server, int fd, const char *address);
+/* Lws reads next. The connection may be gone afterwards. */
+void conn_hand_over(struct conn *conn);
 /* At once, from outside lws's callbacks. */
 void conn_kill(struct conn *conn);
-/* Asks lws for a writeable callback, from wherever. */
-void conn_want_write(struct conn *conn);
 /* lws has let go of it: tells the owners, frees at the end of the turn. */
 void conn_gone(struct conn *conn);
 void websocket_init(struct conn *conn);
 void websocket_gone(struct conn *conn);
+void http_begin(struct conn *conn);
+void http_rest(struct conn *conn); /* it is about to end: nothing more is read */
+void http_deadline(struct conn *conn);
 void http_gone(struct conn *conn);
 
 /* One counter, one log line of bounded rate. */
 void net_reject(const struct conn *conn, const char *reason);
-
-struct listener;
-struct listener *listener_new(struct net_server *server, int listen_fd);
-void listener_free(struct listener **listener);
 
 /* tls.c: what lws must know for a host with TLS; false: the files do not make a certificate. */
 bool tls_check(const char *certificate, const char *key, struct error *error_r) MUST_CHECK;

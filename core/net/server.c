@@ -6,9 +6,11 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "net/listener.h"
 #include "net/net_state.h"
 
-enum { HEAD_BYTES = 8192, WRITE_MAX = 4 << 20, KEEPALIVE_S = 60, GOODBYE_TURNS = 64 };
+/* Lws keeps each unknown header with a head of its own. Its timeouts are only a net below ours. */
+enum { HEAD_BYTES = 10240, WRITE_MAX = 4 << 20, LWS_TIMEOUT_S = 3700, GOODBYE_TURNS = 64 };
 
 /* Without it each connection gets a timer in a sorted list: accepting would cost O(connections). */
 static const lws_retry_bo_t no_validity_timers = {0};
@@ -48,6 +50,7 @@ void conn_gone(struct conn *conn) {
     if (loop_task_pending(&conn->reap)) return;
     if (conn->wsi) lws_set_opaque_user_data(conn->wsi, NULL);
     conn->wsi = NULL;
+    conn->fd = -1;
     loop_timer_cancel(&conn->deadline);
     http_gone(conn);
     websocket_gone(conn);
@@ -58,28 +61,33 @@ void conn_gone(struct conn *conn) {
 }
 
 void conn_kill(struct conn *conn) {
-    if (!conn->wsi) return;
+    if (conn->fd < 0) return;
+    if (conn->http) http_rest(conn);
+    if (!conn->wsi) {
+        close(conn->fd);
+        conn_gone(conn);
+        return;
+    }
     /* lws would go on waiting for a peer that does not take what is buffered; on a dead socket it does not */
-    if (lws_partial_buffered(conn->wsi)) shutdown(lws_get_socket_fd(conn->wsi), SHUT_RDWR);
+    if (lws_partial_buffered(conn->wsi)) shutdown(conn->fd, SHUT_RDWR);
     lws_set_timeout(conn->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
-    loop_uv_wake(conn->host->server->loop);
-}
-
-void conn_want_write(struct conn *conn) {
-    if (!conn->wsi) return;
-    lws_callback_on_writable(conn->wsi);
     loop_uv_wake(conn->host->server->loop);
 }
 
 static void deadline_passed(struct loop_timer *timer) {
     struct conn *conn = CONTAINER(timer, struct conn, deadline);
+    if (conn->http) {
+        http_deadline(conn);
+        return;
+    }
     if (!conn->upgraded) net_reject(conn, "deadline");
     conn_kill(conn);
 }
 
-void conn_adopt(struct net_server *server, int fd, const char *address) {
+void conn_accept(struct net_server *server, int fd, const char *address) {
     struct conn *conn = NEW(struct conn);
     conn->host = server->host;
+    conn->fd = fd;
     snprintf(conn->address, sizeof conn->address, "%s", address);
     loop_timer_init(&conn->deadline, server->loop, deadline_passed);
     loop_task_init(&conn->reap, reap);
@@ -87,19 +95,34 @@ void conn_adopt(struct net_server *server, int fd, const char *address) {
     list_append(&server->conns, &conn->link);
     conn->host->conns++;
     metric_set(METRIC_CONNECTIONS, ++server->conns_len);
-    loop_timer_set(&conn->deadline, conn->host->header_timeout_ms);
+    http_begin(conn);
+}
 
-    lws_adopt_desc_t info = {
+static void adopt(struct conn *conn) {
+    lws_adopt_desc_t adoption = {
         .vh = conn->host->vhost,
         .type = LWS_ADOPT_HTTP | LWS_ADOPT_SOCKET | (conn->host->tls ? LWS_ADOPT_ALLOW_SSL : 0),
-        .fd.sockfd = fd,
+        .fd.sockfd = conn->fd,
         .opaque = conn,
     };
-    conn->wsi = lws_adopt_descriptor_vhost_via_info(&info);
+    conn->wsi = lws_adopt_descriptor_vhost_via_info(&adoption);
     if (conn->wsi)
         lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0); /* the deadline is ours */
     else
         conn_gone(conn); /* lws has closed the descriptor */
+}
+
+/* What TLS has decrypted already wakes nobody: lws is told to read, and to look for more. */
+void conn_hand_over(struct conn *conn) {
+    struct net_server *server = conn->host->server;
+    struct lws_pollfd readable = {.fd = conn->fd, .events = LWS_POLLIN, .revents = LWS_POLLIN};
+    if (!conn->wsi) {
+        adopt(conn);
+    } else {
+        lws_rx_flow_control(conn->wsi, 1);
+        lws_service_fd(server->context, &readable);
+        lws_cancel_service(server->context);
+    }
     loop_uv_wake(server->loop);
 }
 
@@ -125,8 +148,7 @@ static bool host_new(struct net_server *server, const struct net_settings *setti
         .protocols = host->protocols,
         .extensions = settings->deflate ? websocket_extensions : NULL,
         .retry_and_idle_policy = &no_validity_timers,
-        .keepalive_timeout = KEEPALIVE_S,
-        .timeout_secs = (settings->header_timeout_ms + 999) / 1000,
+        .timeout_secs_ah_idle = LWS_TIMEOUT_S,
     };
     if (host->tls) tls_describe(&info, settings->tls_certificate, settings->tls_key);
     host->vhost = lws_create_vhost(server->context, &info);
@@ -166,6 +188,7 @@ static struct lws_context *context_new(struct net_server *server) {
         .gid = -1,
         .uid = -1,
         .max_http_header_data = HEAD_BYTES,
+        .timeout_secs = LWS_TIMEOUT_S,
         .fd_limit_per_thread = getrlimit(RLIMIT_NOFILE, &files) == 0 ? (unsigned)files.rlim_cur : 0,
         .retry_and_idle_policy = &no_validity_timers,
     };
@@ -179,6 +202,7 @@ struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct
         .loop = loop, .events = *events, .owner = owner, .proxy_protocol = settings->proxy_protocol};
     list_init(&server->hosts);
     list_init(&server->conns);
+    list_init(&server->proxied);
     loop_task_init(&server->sweep, sweep);
     server->context = context_new(server);
     if (!server->context) {
@@ -213,6 +237,7 @@ void net_server_free(struct net_server **owned) {
     struct net_server *server = *owned;
     if (!server) return;
     listener_free(&server->listener);
+    proxied_end_all(server);
     LIST_EACH(&server->conns, link) conn_kill(CONTAINER(link, struct conn, link));
     /* On a foreign loop it ends in steps, its handles closing in between; it sets server->context to NULL. */
     for (int i = 0; i < GOODBYE_TURNS; i++) {

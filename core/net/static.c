@@ -107,16 +107,32 @@ static void reply_with(struct http_request *request, int fd, const struct stat *
     buffer_done(&content);
 }
 
+/* Escapes undone; false: it does not fit, or holds a NUL. (That they are whole is checked with the head.) */
+static bool unescape(struct slice path, char *out, size_t room) {
+    size_t len = 0;
+    for (size_t i = 0; i < path.len; i++) {
+        char c = path.ptr[i];
+        if (c == '%' && i + 2 < path.len) {
+            char hex[3] = {path.ptr[i + 1], path.ptr[i + 2], '\0'};
+            c = (char)strtol(hex, NULL, 16);
+            i += 2;
+        }
+        if (c == '\0' || len + 1 >= room) return false;
+        out[len++] = c;
+    }
+    out[len] = '\0';
+    return true;
+}
+
 void static_files_serve(struct static_files *files, struct http_request *request) {
-    struct slice path = slice_from(request->path, 1);
-    if (path.len == 0) path = SLICE("index.html");
+    char name[NAME_MAX_LEN];
+    bool legal = unescape(slice_from(request->path, 1), name, sizeof name);
+    struct slice path = legal && name[0] ? slice_of(name) : SLICE("index.html");
     bool readable = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");
-    int fd = readable && files->folder_fd >= 0 ? open_below(files->folder_fd, path) : -1;
+    int fd = readable && legal && files->folder_fd >= 0 ? open_below(files->folder_fd, path) : -1;
     struct stat about;
     if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= FILE_BYTES_MAX) {
-        char name[NAME_MAX_LEN];
-        snprintf(name, sizeof name, "%.*s", SLICE_ARG(path));
-        reply_with(request, fd, &about, name);
+        reply_with(request, fd, &about, path.ptr);
     } else {
         struct http_reply missing = {
             .status = readable ? 404 : 405, .content_type = "text/plain; charset=utf-8", .body = SLICE("Not found.\n")};

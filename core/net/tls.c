@@ -36,5 +36,6 @@ void tls_describe(struct lws_context_creation_info *info, const char *certificat
     info->ssl_cipher_list = TLS12_CIPHERS;
     info->ssl_options_set = SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION |
                             SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE;
+    info->ssl_info_event_mask = SSL_CB_HANDSHAKE_DONE;
     info->alpn = "http/1.1"; /* raw frames must never meet HTTP/2 framing */
 }

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "support/net_rig.h"
+#include "support/net_tls.h"
 
 static void a_request_is_answered_and_the_connection_kept(void **state) {
     struct rig rig;
@@ -119,75 +120,184 @@ static void a_body_that_does_not_end_is_closed_at_its_deadline(void **state) {
     rig_stop(&rig);
 }
 
-/* Rows 5 to 11, 17, 18, 21 of the attack table: whatever is answered, nothing is upgraded, no request is served, one
- * counter rises, and the next client is served. */
+#define SMUGGLED "GET /hello HTTP/1.1\r\nHost: smuggled\r\n\r\n"
+#define POST_HEAD "POST /echo HTTP/1.1\r\nHost: a\r\n"
+#define GET_HEAD "GET /hello HTTP/1.1\r\nHost: a\r\n"
+#define HANDSHAKE(version, key) \
+    "GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" version key "\r\n"
+#define VERSION "Sec-WebSocket-Version: 13\r\n"
+#define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+/* Rows 5 to 11 and 17 to 23 of the attack table: nothing is upgraded, no request is served, not the one that may hide
+ * behind it either; one counter rises; the connection ends; the next client is served. */
 static const struct attack {
     const char *name, *request;
-    int status; /* as recorded; 0: closed without an answer */
+    int status;
 } attacks[] = {
     {"two origins", UPGRADE_HEAD "Origin: http://a\r\nOrigin: http://b\r\n\r\n", 400},
-    {"length and transfer encoding",
-     "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc", 400},
-    {"two lengths", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400},
-    {"length +5", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nabcde", 400},
-    {"length 5,5", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5,5\r\n\r\nabcde", 400},
-    {"length 0x5", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nabcde", 400},
-    {"length 2^64", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\nabcde", 400},
-    {"xchunked", "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400},
-    {"no length", "POST /echo HTTP/1.1\r\nHost: a\r\n\r\n", 411},
-    {"version 8",
-     "GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n"
-     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-     426},
-    {"no key",
-     "GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
-     "13\r\n\r\n",
+    {"length and transfer encoding", POST_HEAD "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc" SMUGGLED,
      400},
-    {"short key",
-     "GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j\r\n\r\n",
-     400},
-    {"two keys", UPGRADE_HEAD "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 400},
+    {"two lengths", POST_HEAD "Content-Length: 3\r\nContent-Length: 43\r\n\r\nabc" SMUGGLED, 400},
+    {"one length twice", POST_HEAD "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc" SMUGGLED, 400},
+    {"length +5", POST_HEAD "Content-Length: +5\r\n\r\nabcde" SMUGGLED, 400},
+    {"length 5,5", POST_HEAD "Content-Length: 5,5\r\n\r\nabcde" SMUGGLED, 400},
+    {"length 0x5", POST_HEAD "Content-Length: 0x5\r\n\r\nabcde" SMUGGLED, 400},
+    {"length 2^64", POST_HEAD "Content-Length: 18446744073709551616\r\n\r\nabcde" SMUGGLED, 400},
+    {"length 2^62", POST_HEAD "Content-Length: 4611686018427387904\r\n\r\nabcde" SMUGGLED, 400},
+    {"chunked", POST_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 400},
+    {"xchunked", POST_HEAD "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" SMUGGLED, 400},
+    {"chunked, identity", POST_HEAD "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" SMUGGLED, 400},
+    {"space before the colon", GET_HEAD "Transfer-Encoding : chunked\r\n\r\n" SMUGGLED, 400},
+    {"tab before the colon", GET_HEAD "Content-Length\t: 41\r\n\r\n" SMUGGLED, 400},
+    {"a length behind a folded line", GET_HEAD "X: y\r\n folded\r\nContent-Length: 41\r\n\r\n" SMUGGLED, 400},
+    {"a length behind a line without colon", GET_HEAD "foo\r\nContent-Length: 41\r\n\r\n" SMUGGLED, 400},
+    {"a length behind a bare CR", GET_HEAD "X: y\rContent-Length: 41\r\n\r\n" SMUGGLED, 400},
+    {"bare LF", "GET /hello HTTP/1.1\nHost: a\n\n" SMUGGLED, 400},
+    {"two hosts", GET_HEAD "Host: b\r\n\r\n" SMUGGLED, 400},
+    {"no host", "GET /hello HTTP/1.1\r\nX: y\r\n\r\n" SMUGGLED, 400},
+    {"another host in the target", "GET http://evil.example/hello HTTP/1.1\r\nHost: a\r\n\r\n" SMUGGLED, 400},
+    {"CONNECT", "CONNECT evil.example:80 HTTP/1.1\r\nHost: a\r\n\r\n" SMUGGLED, 501},
+    {"HTTP/2 by prior knowledge", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" SMUGGLED, 505},
+    {"no length", POST_HEAD "\r\n" SMUGGLED, 411},
+    {"escaped NUL", "GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n" SMUGGLED, 400},
+    {"version 8", HANDSHAKE("Sec-WebSocket-Version: 8\r\n", KEY), 426},
+    {"no version", HANDSHAKE("", KEY), 426},
+    {"no key", HANDSHAKE(VERSION, ""), 400},
+    {"key of 15 bytes", HANDSHAKE(VERSION, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j\r\n"), 400},
+    {"key that is no base64", HANDSHAKE(VERSION, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ*==\r\n"), 400},
+    {"two keys", HANDSHAKE(VERSION, KEY KEY), 400},
+    {"subprotocol", HANDSHAKE(VERSION, KEY "Sec-WebSocket-Protocol: chat\r\n"), 400},
+    {"no connection field", "GET /socket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n" VERSION KEY "\r\n", 400},
     {"upgrade over HTTP/1.0",
-     "GET /socket HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-     400},
+     "GET /socket HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" VERSION KEY "\r\n", 400},
     {"upgrade by POST",
-     "POST /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 0\r\n\r\n",
+     "POST /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" VERSION KEY
+     "Content-Length: 0\r\n\r\n",
      400},
     {"upgrade with a body", UPGRADE_HEAD "Content-Length: 4\r\n\r\nabcd", 400},
-    {"h2c upgrade",
-     "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
-     "AAMAAABk\r\n\r\n",
+    {"h2c upgrade", GET_HEAD "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
      400},
 };
 
-static void run_attack(const struct attack *attack, bool second) {
-    struct rig rig;
+static void expect_harmless(struct rig *rig, bool tls, bool second, const struct attack *attack) {
     struct raw mallory, bob;
-    rig_start(&rig, &rig_settings);
-    raw_connect(&mallory, &rig);
+    tls ? raw_connect_tls(&mallory, rig) : raw_connect(&mallory, rig);
     if (second) assert_int_equal(raw_ask(&mallory, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
-    unsigned served = rig.requests;
+    unsigned served = rig->requests;
     int64_t rejected = metric_get(METRIC_REJECTED, NULL);
     int status = raw_ask(&mallory, attack->request);
     if (status != attack->status) fail_msg("%s: answered %d", attack->name, status);
+    raw_send_str(&mallory, SMUGGLED); /* also when it comes later */
     RAW_UNTIL(&mallory, mallory.eof);
-    if (rig.requests != served || rig.opened) fail_msg("%s: was served", attack->name);
-    if (metric_get(METRIC_REJECTED, NULL) != rejected + 1) fail_msg("%s: not counted once", attack->name);
-    raw_connect(&bob, &rig);
-    assert_int_equal(raw_ask(&bob, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
     raw_close(&mallory);
+    tls ? raw_connect_tls(&bob, rig) : raw_connect(&bob, rig);
+    assert_int_equal(raw_ask(&bob, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+    if (rig->requests != served + 1 || rig->opened) fail_msg("%s: was served", attack->name);
+    if (metric_get(METRIC_REJECTED, NULL) != rejected + 1) fail_msg("%s: not counted once", attack->name);
     raw_close(&bob);
+}
+
+static void run_attacks(const struct net_settings *settings, bool tls, bool second) {
+    struct rig rig;
+    rig_start(&rig, settings);
+    for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) expect_harmless(&rig, tls, second, &attacks[i]);
+    RIG_UNTIL(&rig, net_server_connections(rig.server) == 0);
     rig_stop(&rig);
 }
 
 static void malformed_requests_serve_nothing_and_disturb_nobody(void **state) {
-    for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
-        run_attack(&attacks[i], false);
-        run_attack(&attacks[i], true);
+    run_attacks(&rig_settings, false, false);
+}
+
+static void nor_do_they_as_a_second_request(void **state) {
+    run_attacks(&rig_settings, false, true);
+}
+
+static void nor_do_they_over_tls(void **state) {
+    struct rig_tls tls;
+    rig_tls_init(&tls, "stoa.test");
+    run_attacks(&tls.settings, true, false);
+    run_attacks(&tls.settings, true, true);
+    rig_tls_done(&tls);
+}
+
+static void expect_too_long(const char *before, size_t len, const char *after, int status) {
+    struct rig rig;
+    struct buffer request = {0};
+    rig_start(&rig, &rig_settings);
+    buffer_append_str(&request, before);
+    for (size_t i = 0; i < len; i++) buffer_append_char(&request, ' ' + (status == 414));
+    buffer_append_str(&request, after);
+    buffer_append_char(&request, '\0');
+    struct attack attack = {before, request.ptr, status};
+    expect_harmless(&rig, false, false, &attack);
+    buffer_done(&request);
+    rig_stop(&rig);
+}
+
+/* Rows 11, 19, 20. */
+static void heads_that_are_too_long_are_refused(void **state) {
+    expect_too_long("GET /", 65536, " HTTP/1.1\r\nHost: a\r\n\r\n", 414);
+    expect_too_long(GET_HEAD "X:", 9000, "y\r\n\r\n", 431);
+    expect_too_long(UPGRADE_HEAD "Sec-WebSocket-Protocol: a", 32000, "b\r\n\r\n", 431);
+    expect_too_long(UPGRADE_HEAD "Sec-WebSocket-Extensions: a;", 300, "b\r\n\r\n", 400);
+    struct buffer fields = {0};
+    for (int i = 0; i < 70; i++) buffer_append_str(&fields, "A: b\r\n");
+    buffer_append_char(&fields, '\0');
+    expect_too_long(GET_HEAD, 0, fields.ptr, 431);
+    buffer_done(&fields);
+}
+
+static void requests_that_come_at_once_are_answered_in_order(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_send_str(&alice, POST_HEAD "Content-Length: 3\r\n\r\none" POST_HEAD "Content-Length: 3\r\n\r\ntwo" POST_HEAD
+                                   "Connection: close\r\nContent-Length: 5\r\n\r\nthree");
+    RAW_UNTIL(&alice, alice.eof);
+    buffer_append_char(&alice.in, '\0');
+    const char *one = strstr(alice.in.ptr, "\r\n\r\none"), *two = one ? strstr(one, "\r\n\r\ntwo") : NULL;
+    assert_non_null(two);
+    assert_non_null(strstr(two, "\r\n\r\nthree"));
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void a_head_may_come_byte_by_byte(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    for (int i = 0; i < 2; i++) {
+        buffer_clear(&alice.in);
+        for (const char *at = POST_HEAD "Content-Length: 2\r\n\r\nhi"; *at; at++) {
+            raw_send(&alice, at, 1);
+            loop_turn(rig.loop);
+        }
+        RAW_UNTIL(&alice, raw_answered(&alice));
+        assert_int_equal(raw_status(&alice), 200);
+        assert_non_null(strstr(alice.in.ptr, "\r\n\r\nhi"));
     }
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+/* Row 14. */
+static void an_answer_that_is_not_taken_is_cut_at_its_deadline(void **state) {
+    struct rig rig;
+    struct raw mallory;
+    static char big[32 << 20];
+    rig_start(&rig, &rig_settings);
+    raw_connect(&mallory, &rig);
+    raw_send_str(&mallory, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    RIG_UNTIL(&rig, rig.waiting);
+    http_reply(&rig.waiting, &(struct http_reply){.status = 200, .body = {big, sizeof big}});
+    int64_t start = rig_now_ms();
+    RIG_UNTIL(&rig, net_server_connections(rig.server) == 0);
+    assert_in_range(rig_now_ms() - start, 900, 3000);
+    raw_close(&mallory);
+    rig_stop(&rig);
 }
 
 int main(void) {
@@ -201,6 +311,12 @@ int main(void) {
         cmocka_unit_test(a_head_that_does_not_end_is_closed_at_its_deadline),
         cmocka_unit_test(a_body_that_does_not_end_is_closed_at_its_deadline),
         cmocka_unit_test(malformed_requests_serve_nothing_and_disturb_nobody),
+        cmocka_unit_test(nor_do_they_as_a_second_request),
+        cmocka_unit_test(nor_do_they_over_tls),
+        cmocka_unit_test(heads_that_are_too_long_are_refused),
+        cmocka_unit_test(requests_that_come_at_once_are_answered_in_order),
+        cmocka_unit_test(a_head_may_come_byte_by_byte),
+        cmocka_unit_test(an_answer_that_is_not_taken_is_cut_at_its_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,7 @@ HEADER_EXCEPTIONS = {
     "session/session.h": {"loop/loop.h"},
     "session/place.h": {"channel/room.h"},
     "net/polling.h": {"wire/engineio.h"},
+    "net/http_exchange.h": {"net/net_state.h", "wire/http_head.h"},
     "net/net_state.h": {"loop/loop.h", "net/inbound.h", "net/server.h"},
     "server/announce.h": {"channel/presence.h"},
     "server/drain.h": {"loop/loop.h"},

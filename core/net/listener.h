@@ -1,0 +1,17 @@
+/* listener.h - new sockets, from the listening one to admission. core/net only. */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+struct listener;
+struct net_server;
+
+struct listener *listener_new(struct net_server *server, int listen_fd);
+void listener_free(struct listener **listener);
+/* Asks admission; takes the descriptor. */
+void listener_admit(struct net_server *server, int fd, const char *address);
+
+/* proxied.c: a socket that must begin with a PROXY header; listener_admit is told the client's address. */
+void proxied_begin(struct net_server *server, int fd, const char *address);
+void proxied_end_all(struct net_server *server);
+
+#endif

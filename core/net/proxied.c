@@ -1,0 +1,100 @@
+/* Behind a balancer a connection begins with a PROXY header. Exactly its bytes are read, before TLS and before
+ * admission, which wants the client's address. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "net/listener.h"
+#include "net/net_state.h"
+#include "wire/proxy.h"
+
+enum { PROXIED_MAX = 4096 };
+
+struct proxied {
+    struct list link;
+    struct net_server *server;
+    int fd;
+    struct loop_fd *watch;
+    struct loop_timer deadline;
+    struct loop_task reap;
+    size_t seen;
+    char address[ADDRESS_MAX];
+};
+
+static void reap(struct loop_task *task) {
+    free(CONTAINER(task, struct proxied, reap));
+}
+
+/* The descriptor is no longer its. */
+static void end(struct proxied *proxied) {
+    loop_fd_free(&proxied->watch);
+    loop_timer_cancel(&proxied->deadline);
+    list_remove(&proxied->link);
+    proxied->server->proxied_len--;
+    loop_reap(proxied->server->loop, &proxied->reap);
+}
+
+static void reject(struct net_server *server, const char *address, int fd) {
+    metric_add_labelled(METRIC_REJECTED, "proxy_header", 1);
+    LOG(LOG_INFO, "connection.refused", LOG_TEXT("reason", "proxy_header"), LOG_TEXT("address", address));
+    close(fd);
+}
+
+static void too_late(struct loop_timer *timer) {
+    struct proxied *proxied = CONTAINER(timer, struct proxied, deadline);
+    end(proxied);
+    reject(proxied->server, proxied->address, proxied->fd);
+}
+
+static void wake_beyond(int fd, size_t bytes) {
+    int low = (int)bytes + 1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
+}
+
+static void ready(void *owner, int fd, int what) {
+    struct proxied *proxied = owner;
+    char bytes[PROXY_HEADER_MAX];
+    struct proxy_header header;
+    ssize_t n = recv(fd, bytes, sizeof bytes, MSG_PEEK);
+    enum proxy_result result = n > 0 ? proxy_parse((struct slice){bytes, (size_t)n}, &header) : PROXY_BAD;
+    if (result == PROXY_PARTIAL && (size_t)n > proxied->seen) {
+        proxied->seen = (size_t)n;
+        wake_beyond(fd, proxied->seen);
+        return;
+    }
+    end(proxied);
+    if (result != PROXY_COMPLETE || recv(fd, bytes, header.bytes, 0) != (ssize_t)header.bytes) {
+        reject(proxied->server, proxied->address, fd);
+        return;
+    }
+    wake_beyond(fd, 0);
+    listener_admit(proxied->server, fd, header.local ? proxied->address : header.address);
+}
+
+void proxied_begin(struct net_server *server, int fd, const char *address) {
+    if (server->proxied_len >= PROXIED_MAX) {
+        reject(server, address, fd);
+        return;
+    }
+    struct proxied *proxied = NEW(struct proxied);
+    proxied->server = server;
+    proxied->fd = fd;
+    snprintf(proxied->address, sizeof proxied->address, "%s", address);
+    loop_timer_init(&proxied->deadline, server->loop, too_late);
+    loop_task_init(&proxied->reap, reap);
+    proxied->watch = loop_fd_new(server->loop, fd, LOOP_READ, ready, proxied);
+    loop_timer_set(&proxied->deadline, server->host->header_timeout_ms);
+    list_append(&server->proxied, &proxied->link);
+    server->proxied_len++;
+}
+
+void proxied_end_all(struct net_server *server) {
+    LIST_EACH(&server->proxied, link) {
+        struct proxied *proxied = CONTAINER(link, struct proxied, link);
+        end(proxied);
+        close(proxied->fd);
+    }
+}
