@@ -182,6 +182,8 @@ async function enter() {
 
 // ---- forms
 
+let typedAt = 0;
+
 function submitOnEnter(area) {
   area.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); area.form.requestSubmit(); }
@@ -210,6 +212,7 @@ onSubmit("compose", () => {
   const text = takeText($("text"));
   if (text) chat.send(view.channel, text).catch((error) => { $("text").value = text; fail(error); });
   chat.typing(view.channel, false);
+  typedAt = 0;
 });
 onSubmit("reply", () => {
   const text = takeText($("reply-text"));
@@ -217,7 +220,6 @@ onSubmit("reply", () => {
 });
 submitOnEnter($("text"));
 submitOnEnter($("reply-text"));
-let typedAt = 0;
 $("text").addEventListener("input", () => {
   if (Date.now() - typedAt > TYPING_MS / 2) { typedAt = Date.now(); chat.typing(view.channel, true); }
 });
