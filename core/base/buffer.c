@@ -19,7 +19,7 @@ void buffer_clear(struct buffer *buffer) {
 
 char *buffer_reserve(struct buffer *buffer, size_t len) {
     assert(len < SIZE_MAX / 4 && buffer->len < SIZE_MAX / 4);
-    if (buffer->cap - buffer->len < len) {
+    if (!buffer->ptr || buffer->cap - buffer->len < len) {
         size_t cap = buffer->cap ? buffer->cap : CAP_MIN;
         while (cap - buffer->len < len) cap *= 2;
         buffer->ptr = memory_resize(buffer->ptr, cap);
