@@ -78,8 +78,8 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# libwebsockets loads its libuv loop at run time; no shared library's name tells.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "libwebsockets-evlib-uv, passwd")
+# libwebsockets loads its libuv loop at run time: no shared library's name tells. procps: the unit's /bin/kill.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libwebsockets-evlib-uv, passwd, procps")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${package_build}/conffiles
   ${package_source}/deb/postinst ${package_source}/deb/prerm ${package_source}/deb/postrm)

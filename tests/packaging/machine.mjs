@@ -1,0 +1,76 @@
+// A Debian of its own in a folder, as small as one can be installed: packages go in there and out again.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+/** Runs a command and gives its stdout; throws with its stderr. */
+export function run(command, ...args) {
+  const result = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 26, env: { ...process.env, LC_ALL: "C" } });
+  if (result.error) throw result.error;
+  if (result.status !== 0) throw new Error(`${[command, ...args].join(" ")}: ${result.status}\n${result.stdout}${result.stderr}`);
+  return result.stdout;
+}
+
+/** A new temporary folder. */
+export const folder = () => mkdtempSync(path.join(tmpdir(), "stoa-packaging-"));
+
+/** Why no such Debian can be made here; "" if one can. */
+export function obstacle() {
+  if (process.getuid() !== 0) return "a chroot needs root";
+  const dir = folder();
+  const tried = spawnSync("sh", ["-c", `mknod ${dir}/null c 1 3 && : >${dir}/null && chroot / true`], { encoding: "utf8" });
+  rmSync(dir, { recursive: true });
+  return tried.status === 0 ? "" : `no device nodes or no chroot here: ${tried.stderr.trim()}`;
+}
+
+/** Debian's repositories as apt on this machine knows them: { uri, codename, component }. */
+function repositories() {
+  const format = "$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)";
+  const lines = run("apt-get", "indextargets", "--format", format, "Created-By: Packages").trim().split("\n");
+  const found = lines.map((line) => line.split(" ")).filter(([, , , origin]) => origin === "Debian");
+  return found.map(([uri, codename, component]) => ({ uri, codename, component }));
+}
+
+/** How apt reaches them: proxies, mirrors of a day. */
+const acquire = () =>
+  run("apt-config", "dump", "Acquire").split("\n").filter((line) => /^Acquire::(https?::|Check-)/i.test(line)).join("\n");
+
+function bootstrap(root, needed) {
+  const sources = repositories();
+  const base = sources.find(({ codename }) => !codename.includes("-"));
+  run("debootstrap", "--variant=minbase", base.codename, root, base.uri);
+  const lines = sources.map(({ uri, codename, component }) => `deb ${uri} ${codename} ${component}\n`);
+  writeFileSync(path.join(root, "etc/apt/sources.list"), lines.join(""));
+  writeFileSync(path.join(root, "etc/apt/apt.conf.d/10acquire"), acquire());
+  copyFileSync("/etc/resolv.conf", path.join(root, "etc/resolv.conf"));
+  inside(root, "apt-get", "-qq", "update");
+  inside(root, "apt-get", "-qq", "--no-install-recommends", "satisfy", "-y", needed);
+  inside(root, "apt-get", "clean");
+}
+
+/** Runs a command in the Debian at root. */
+export const inside = (root, ...command) =>
+  run("chroot", root, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", ...command);
+
+/** A Debian with what `needed` (a Depends line) names, in a new folder. It is kept in `cache` for the next time. */
+export function makeDebian(cache, needed) {
+  const tarball = path.join(cache, `debian-${createHash("sha256").update(needed).digest("hex").slice(0, 12)}.tar`);
+  const root = folder();
+  try {
+    if (!existsSync(tarball)) {
+      mkdirSync(cache, { recursive: true });
+      bootstrap(root, needed);
+      run("tar", "-C", root, "-cf", `${tarball}.new`, ".");
+      renameSync(`${tarball}.new`, tarball);
+    } else {
+      run("tar", "-C", root, "-xpf", tarball);
+    }
+  } catch (error) {
+    rmSync(root, { recursive: true, force: true });
+    throw error;
+  }
+  chmodSync(root, 0o755); // mkdtemp's is closed, a root is not
+  return root;
+}

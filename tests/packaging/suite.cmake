@@ -1,0 +1,15 @@
+# The packages as their users meet them: built, installed, started as their unit says, reloaded, upgraded, removed. A
+# package of instrumented objects is no package: the plain build only.
+find_program(NODE node REQUIRED)
+if(TARGET stoa AND NOT STOA_SANITIZE AND NOT STOA_FAULTS AND NOT STOA_FUZZ)
+  set(packages ${CMAKE_BINARY_DIR}/packaging/test)
+  add_test(NAME packaging/build COMMAND ${CMAKE_CPACK_COMMAND} -B ${packages})
+  set_tests_properties(packaging/build PROPERTIES FIXTURES_SETUP packages)
+  foreach(kind deb rpm)
+    add_test(NAME packaging/${kind} COMMAND ${NODE} --test-reporter=spec ${CMAKE_SOURCE_DIR}/tests/packaging/${kind}.test.mjs)
+    set_tests_properties(packaging/${kind} PROPERTIES FIXTURES_REQUIRED packages SKIP_RETURN_CODE 77
+      ENVIRONMENT "STOA_PACKAGES=${packages};STOA_VERSION=${PROJECT_VERSION}")
+  endforeach()
+  set_tests_properties(packaging/build packaging/deb packaging/rpm PROPERTIES LABELS "packaging;plain" RUN_SERIAL TRUE
+    TIMEOUT 900)
+endif()
