@@ -1,4 +1,4 @@
-# What knows Lua: cmocka programs (test_NAME.c) and busted specs (NAME_spec.lua), all of them also under a garbage
+# What knows Lua: cmocka programs (test_NAME.c) and busted specs (NAME_spec.lua), these also under a garbage
 # collector that is always at work.
 set(lua_environment "ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0")
 if(STOA_SANITIZE)
@@ -18,20 +18,13 @@ endfunction()
 
 stoa_specs(scripts/busted tests/scripts normal)
 file(GLOB lua_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/lua/test_*.c)
-file(GLOB lua_specs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/lua/*_spec.lua)
 foreach(source ${lua_tests})
   get_filename_component(name ${source} NAME_WE)
   add_executable(lua_${name} ${source})
   target_link_libraries(lua_${name} PRIVATE stoa_lua PkgConfig::CMOCKA)
+  add_test(NAME lua/${name} COMMAND lua_${name})
+  set_tests_properties(lua/${name} PROPERTIES TIMEOUT 120 LABELS unit ENVIRONMENT
+    "ASAN_OPTIONS=detect_stack_use_after_return=0")
 endforeach()
-foreach(gc normal aggressive)
-  if(lua_specs)
-    stoa_specs(lua/busted/${gc} tests/lua ${gc})
-  endif()
-  foreach(source ${lua_tests})
-    get_filename_component(name ${source} NAME_WE)
-    add_test(NAME lua/${name}/${gc} COMMAND lua_${name})
-    set_tests_properties(lua/${name}/${gc} PROPERTIES TIMEOUT 120 LABELS unit ENVIRONMENT
-      "STOA_GC=${gc};ASAN_OPTIONS=detect_stack_use_after_return=0")
-  endforeach()
-endforeach()
+stoa_specs(lua/busted tests/lua normal)
+stoa_specs(lua/busted_gc tests/lua aggressive)
