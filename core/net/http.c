@@ -372,7 +372,8 @@ static int upgrade_from_lws(struct http *http) {
 }
 
 static int body_from_lws(struct http *http, struct slice bytes) {
-    if (http->state != HTTP_BODY || bytes.len > http->head.body_bytes - http->body.len) return -1;
+    if (http->state != HTTP_BODY) return 0; /* of a request that was refused */
+    if (bytes.len > http->head.body_bytes - http->body.len) return -1;
     buffer_append_slice(&http->body, bytes);
     return 0;
 }

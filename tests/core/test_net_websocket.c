@@ -75,6 +75,13 @@ static const struct attack {
     {"reserved opcode 3", 0x83, true, SLICE_INIT("a"), {0}, 1002},
     {"reserved opcode 11", 0x8b, true, SLICE_INIT("a"), {0}, 1002},
     {"fragmented ping", 0x09, true, SLICE_INIT("a"), {0}, 1002},
+    {"ping of 126 bytes",
+     0x89,
+     true,
+     SLICE_INIT("0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+                "01234567890123456789012345"),
+     {0},
+     0},
     {"continuation of nothing", 0x80, true, SLICE_INIT("a"), {0}, 1002},
     {"text within a message", 0x01, true, SLICE_INIT("a"), SLICE_INIT("\x81z"), 1002},
     {"overlong UTF-8", 0x81, true, SLICE_INIT("\xc0\xaf"), {0}, 1007},
@@ -130,6 +137,26 @@ static void a_message_over_the_limit_is_closed_before_it_is_held(void **state) {
     raw_send(&alice, "\x82\xff\x40\0\0\0\0\0\0\0\x12\x34\x56\x78zz", 16);
     assert_int_equal(raw_close_code(&alice), 1009);
     raw_close(&alice);
+    /* and one that is negative */
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    raw_send(&alice, "\x82\xff\x80\0\0\0\0\0\0\0\x12\x34\x56\x78zz", 16);
+    RAW_UNTIL(&alice, alice.eof);
+    assert_int_equal(rig.messages, 0);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+/* Row 43, as recorded in docs/security.md: this libwebsockets does not tell whether a frame was masked. */
+static void an_unmasked_frame_is_a_message_like_others(void **state) {
+    struct rig rig;
+    struct raw mallory;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&mallory, &rig);
+    raw_upgrade(&mallory, "");
+    raw_frame(&mallory, 0x81, false, SLICE("bare"));
+    expect_echo(&mallory, 0x81, SLICE("bare"));
+    raw_close(&mallory);
     rig_stop(&rig);
 }
 
@@ -492,6 +519,7 @@ int main(void) {
         cmocka_unit_test(a_refused_upgrade_gets_the_owners_answer),
         cmocka_unit_test(malformed_frames_close_with_their_code_and_reach_nobody),
         cmocka_unit_test(a_message_over_the_limit_is_closed_before_it_is_held),
+        cmocka_unit_test(an_unmasked_frame_is_a_message_like_others),
         cmocka_unit_test(a_server_close_is_the_last_frame_and_tells_code_and_reason),
         cmocka_unit_test(a_clients_close_is_echoed_and_told),
         cmocka_unit_test(a_slow_reader_gets_every_byte_in_order),

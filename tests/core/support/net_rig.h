@@ -47,6 +47,9 @@ struct rig {
     struct buffer received; /* the last message */
     bool received_binary, echo;
     unsigned messages;
+    char address[64];                                         /* the last one that asked for admission */
+    void (*serve)(void *owner, struct http_request *request); /* instead of the application */
+    void *serve_owner;
 };
 
 static void rig_message(void *owner, struct slice message, bool binary) {
@@ -87,6 +90,10 @@ static void rig_request(void *owner, struct http_request *request) {
     struct rig *rig = owner;
     struct http_reply reply = {.status = 200, .content_type = "text/plain", .body = request->body};
     rig->requests++;
+    if (rig->serve) {
+        rig->serve(rig->serve_owner, request);
+        return;
+    }
     if (slice_is(request->path, "/wait")) {
         rig->waiting = request->exchange;
         http_wait(request->exchange, rig_aborted, rig);
@@ -113,8 +120,10 @@ static void rig_upgrade_failed(void *owner) {
     ((struct rig *)owner)->upgrade_failures++;
 }
 static enum admission rig_admit(void *owner, const char *address, unsigned *retry_after_s_r) {
+    struct rig *rig = owner;
     *retry_after_s_r = 3;
-    return ((struct rig *)owner)->admission;
+    snprintf(rig->address, sizeof rig->address, "%s", address);
+    return rig->admission;
 }
 static const struct net_events rig_events = {{rig_body_max, rig_request, rig_upgrade, rig_opened, rig_upgrade_failed},
                                              rig_admit};
@@ -196,7 +205,9 @@ static inline void raw_send(struct raw *raw, const char *bytes, size_t len) {
         if (n > 0) {
             bytes += n;
             len -= (size_t)n;
-        } else if (!raw->ssl && errno != EAGAIN) {
+        } else if (raw->ssl ? SSL_get_error(raw->ssl, (int)n) != SSL_ERROR_WANT_WRITE &&
+                                  SSL_get_error(raw->ssl, (int)n) != SSL_ERROR_WANT_READ
+                            : errno != EAGAIN) {
             return; /* the server has closed: the test looks at what it answered */
         }
         loop_turn(raw->rig->loop);

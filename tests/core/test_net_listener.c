@@ -1,0 +1,154 @@
+/* Before admission: PROXY headers, and what happens when descriptors run out. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "support/net_tls.h"
+/* behind it, for the order of headers */
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define V2_HEAD "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+#define V2 V2_HEAD "\x0a\0\0\x08\x7f\0\0\x01\x12\x34\0\x50"
+#define HELLO "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static struct net_settings proxied(void) {
+    struct net_settings settings = rig_settings;
+    settings.proxy_protocol = true;
+    return settings;
+}
+
+static void admission_is_asked_for_the_client_not_the_balancer(void **state) {
+    struct rig rig;
+    struct net_settings settings = proxied();
+    rig_start(&rig, &settings);
+    static const struct {
+        struct slice header;
+        const char *address;
+    } rows[] = {
+        {SLICE("PROXY TCP4 10.0.0.7 127.0.0.1 1 2\r\n"), "10.0.0.7"},
+        {SLICE("PROXY TCP6 2001:db8::7 ::1 1 2\r\n"), "2001:db8::7"},
+        {SLICE(V2), "10.0.0.8"},
+        {SLICE("PROXY UNKNOWN\r\n"), "127.0.0.1"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct raw alice;
+        raw_connect(&alice, &rig);
+        for (size_t at = 0; at < rows[i].header.len; at++) { /* however it is cut */
+            raw_send(&alice, rows[i].header.ptr + at, 1);
+            loop_turn(rig.loop);
+        }
+        assert_int_equal(raw_ask(&alice, HELLO), 200);
+        assert_string_equal(rig.address, rows[i].address);
+        raw_close(&alice);
+    }
+    rig_stop(&rig);
+}
+
+static void the_header_comes_before_tls(void **state) {
+    struct rig rig;
+    struct raw alice;
+    struct rig_tls tls;
+    int result = 0;
+    rig_tls_init(&tls, "stoa.test");
+    tls.settings.proxy_protocol = true;
+    rig_start(&rig, &tls.settings);
+    raw_prepare_tls(&alice, &rig, 0, NULL);
+    assert_int_equal(send(alice.fd, V2, sizeof V2 - 1, 0), sizeof V2 - 1);
+    RIG_UNTIL(&rig, (result = raw_handshake(&alice)) != 0);
+    assert_int_equal(result, 1);
+    assert_int_equal(raw_ask(&alice, HELLO), 200);
+    assert_string_equal(rig.address, "10.0.0.8");
+    raw_close(&alice);
+    rig_stop(&rig);
+    rig_tls_done(&tls);
+}
+
+/* Rows 24 and 25. */
+static void without_a_correct_header_nobody_comes_in(void **state) {
+    struct rig rig;
+    struct net_settings settings = proxied();
+    rig_start(&rig, &settings);
+    static const struct slice rows[] = {
+        SLICE(HELLO),
+        SLICE("PROXY TCP4 10.0.0.777 127.0.0.1 1 2\r\n" HELLO),
+        SLICE("\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff"),
+        SLICE("\r\n\r\n\0\r\nQUIT\n\x21\x31\0\x04zzzz"),
+        SLICE("PROXY TCP4 10."), /* and no more: at the deadline */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct raw mallory;
+        int64_t rejected = metric_get(METRIC_REJECTED, NULL);
+        raw_connect(&mallory, &rig);
+        raw_send(&mallory, rows[i].ptr, rows[i].len);
+        RAW_UNTIL(&mallory, mallory.eof);
+        assert_int_equal(metric_get(METRIC_REJECTED, NULL), rejected + 1);
+        raw_close(&mallory);
+    }
+    assert_int_equal(rig.requests, 0);
+    assert_string_equal(rig.address, "");
+    rig_stop(&rig);
+}
+
+static void a_header_from_a_peer_that_is_not_trusted_is_no_request(void **state) {
+    struct rig rig;
+    struct raw mallory;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&mallory, &rig);
+    assert_int_equal(raw_ask(&mallory, "PROXY TCP4 10.0.0.7 127.0.0.1 1 2\r\n" HELLO), 400);
+    assert_string_equal(rig.address, "127.0.0.1");
+    assert_int_equal(rig.requests, 0);
+    raw_close(&mallory);
+    rig_stop(&rig);
+}
+
+/* In a child of its own: it may not hold more descriptors. */
+static int run_out_of_descriptors(void) {
+    struct rig rig;
+    struct raw alice, crowd[64];
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    struct conn *alices = rig.conn;
+    for (int i = 0; i < 64; i++) raw_connect(&crowd[i], &rig); /* the queue is long enough */
+    int next = dup(alice.fd);                                  /* the lowest that is free */
+    close(next);
+    struct rlimit few = {(rlim_t)next + 9, (rlim_t)next + 9};
+    if (setrlimit(RLIMIT_NOFILE, &few) != 0) return 2;
+    int64_t rejected = metric_get(METRIC_REJECTED, "descriptors");
+    RIG_UNTIL(&rig, metric_get(METRIC_REJECTED, "descriptors") > rejected + 2);
+
+    int64_t until = rig_now_ms() + 300;
+    unsigned turns = 0;
+    while (rig_now_ms() < until) {
+        if (loop_turn(rig.loop)) turns++;
+        poll(NULL, 0, 1);
+    }
+    if (turns > 100) return 3; /* the queue keeps the loop awake */
+
+    rig.conn = alices;
+    raw_frame(&alice, 0x81, true, SLICE("hello"));
+    struct raw_frame frame = raw_next_frame(&alice);
+    return slice_is(frame.payload, "hello") ? 0 : 4;
+}
+
+static void without_descriptors_those_who_are_in_are_served_and_the_loop_rests(void **state) {
+    int status;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) _exit(run_out_of_descriptors());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(admission_is_asked_for_the_client_not_the_balancer),
+        cmocka_unit_test(the_header_comes_before_tls),
+        cmocka_unit_test(without_a_correct_header_nobody_comes_in),
+        cmocka_unit_test(a_header_from_a_peer_that_is_not_trusted_is_no_request),
+        cmocka_unit_test(without_descriptors_those_who_are_in_are_served_and_the_loop_rests),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
