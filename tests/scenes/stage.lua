@@ -1,0 +1,40 @@
+-- What the scenes of socketio.test.mjs and recovery.test.mjs need of a server and the chat does not have.
+local stoa = require "stoa"
+
+stoa.of("/news").hook("connect", function(socket)
+    if socket.handshake.auth.key ~= "open sesame" then return nil, "wrong key", { hint = "ask Ali Baba" } end
+    socket:emit("welcome", "to the news")
+end)
+stoa.of("/news").on("where", function() return "/news" end)
+
+stoa.on("where", function() return "/" end)
+stoa.on("echo", function(_, ...) return ... end)
+stoa.on("shapes", function(_, binary) return #binary, binary end)
+stoa.on("fail", function() error("on purpose") end)
+
+-- The acknowledgement that goes the other way.
+stoa.on("ask me", function(socket, question)
+    local answer, word = socket:call("question", question, { timeout_ms = 2000 })
+    return { answer = answer, word = word }
+end)
+stoa.on("ask me in vain", function(socket)
+    local answer, word = socket:call("nobody answers", { timeout_ms = 50 })
+    return { answer = answer, word = word }
+end)
+
+stoa.on("enter", function(socket, room)
+    socket:join(room)
+    return true
+end)
+stoa.on("say", function(_, room, ...)
+    stoa.to(room):emit("said", ...)
+    return true
+end)
+stoa.on("say to others", function(socket, room, ...)
+    socket:to(room):emit("said", ...)
+    return true
+end)
+stoa.on("whisper", function(_, room, ...)
+    stoa.to(room):volatile():emit("whispered", ...)
+    return true
+end)
