@@ -134,8 +134,8 @@ static bool run(struct reading *reading, struct error *error_r) {
 /* ---- --set a.b=VALUE ---- */
 
 static bool apply_set(struct value *tree, const char *set, struct error *error_r) {
-    const char *equals = strchr(set, '=');
-    if (!equals || equals == set || set[0] == '.' || equals[-1] == '.' || strstr(set, "..")) {
+    const char *equals = strchr(set, '='), *empty = strstr(set, "..");
+    if (!equals || equals == set || set[0] == '.' || equals[-1] == '.' || (empty && empty < equals)) {
         error_set(error_r, "--set %s: expected KEY=VALUE", set);
         return false;
     }
