@@ -9,7 +9,6 @@ stoa.of("/news").on("where", function() return "/news" end)
 
 stoa.on("where", function() return "/" end)
 stoa.on("echo", function(_, ...) return ... end)
-stoa.on("shapes", function(_, binary) return #binary, binary end)
 stoa.on("fail", function() error("on purpose") end)
 
 -- The acknowledgement that goes the other way.
