@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "channel/log.h"
 #include "session/hub_state.h"
 #include "wire/json.h"
@@ -109,7 +110,7 @@ static void following_answer(struct following *following, struct store_request *
     struct follow_result result = {.status = STORE_OK, .seq = following->joined_at, .fork_seq = -1};
     result.epoch = slice_of(request->epoch_r);
     result.events = SLICE("[]");
-    if (following->since_seq >= 0) {
+    if (following->since_seq >= 0 && !fault_planted("no_gap_fill")) {
         int64_t last = cut_events(buffer_slice(&request->json), following->joined_at, &events);
         result.events = buffer_slice(&events);
         if (request->fork_r >= 0) result.fork_seq = request->fork_r;

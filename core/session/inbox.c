@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/fault.h"
+
 void inbox_init(struct inbox *inbox) {
     *inbox = (struct inbox){0};
     list_init(&inbox->items);
@@ -31,7 +33,8 @@ void inbox_push(struct inbox *inbox, const struct arrival *arrival) {
         item->attachments[i] = place(&at, arrival->attachments[i]);
     }
     item->arrival.attachments = item->attachments;
-    list_append(&inbox->items, &item->link);
+    bool swap = fault_planted("swap_sends") && inbox->len;
+    list_append(swap ? inbox->items.prev : &inbox->items, &item->link);
     inbox->bytes += item->bytes;
     inbox->len++;
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/ids.h"
 #include "base/metrics.h"
 #include "session/connect.h"
@@ -142,6 +143,7 @@ void socket_release(struct socket *socket) {
 }
 
 void socket_hold(struct socket *socket) {
+    if (fault_planted("live_before_tail")) return;
     if (socket->session && dispatch_answering(socket->session, socket)) socket->holding = true;
 }
 

@@ -146,7 +146,11 @@ static void write_batch(struct sqlite_store *store, struct list *batch) {
     if (good && fault_planted("ack_before_commit")) {
         struct list early;
         list_init(&early);
-        list_splice(&early, batch);
+        LIST_EACH(batch, link) {
+            if (!is_write(CONTAINER(link, struct store_request, link)->op)) continue;
+            list_remove(link);
+            list_append(&early, link);
+        }
         finish(store, &early);
         usleep(20000);
         execute(db, "COMMIT");

@@ -60,15 +60,15 @@ export class Load {
       if (this.random() < this.reconnects) client.close();
       if (!(await this.#back(client))) return;
       const channel = this.channels[this.random() < 0.25 ? 0 : Math.floor(this.random() * this.channels.length)];
-      if (this.random() < 0.15) await this.#pair(client, channel, n);
+      if (this.random() < 0.15) await this.#burst(client, channel, n);
       else await this.#send(client, channel, `${index}.${n}`, n);
     }
   }
 
-  /** Two at once on one connection: they keep their order. */
-  async #pair(client, channel, n) {
+  /** Three at once on one connection: they keep their order. */
+  async #burst(client, channel, n) {
     const fifo = `${n}`;
-    const ids = [`${client.name}.${n}.a`, `${client.name}.${n}.b`];
+    const ids = ["a", "b", "c"].map((letter) => `${client.name}.${n}.${letter}`);
     const asked = ids.map((clientId, i) => {
       client.note("invoke", { channel, clientId, content: clientId, n: i, fifo });
       return client.ask("message:send", { channelId: channel, clientId, content: clientId });

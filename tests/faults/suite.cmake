@@ -6,4 +6,15 @@ if(TARGET stoa)
   add_test(NAME faults/faults COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/faults.test.mjs)
   set_tests_properties(faults/faults PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
     "STOA_BINARY=$<TARGET_FILE:stoa>;STOA_SANITIZED=$<IF:$<BOOL:${STOA_SANITIZE}>,1,>")
+  if(STOA_FAULTS)
+    add_test(NAME faults/planted COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/planted.test.mjs)
+    set_tests_properties(faults/planted PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
+      "STOA_BINARY=$<TARGET_FILE:stoa>")
+  else()
+    # what the sanitizer's runtime excludes (libfaketime)
+    add_test(NAME faults/clock COMMAND ${NODE} --test --test-name-pattern=N31
+      ${CMAKE_SOURCE_DIR}/tests/faults/faults.test.mjs)
+    set_tests_properties(faults/clock PROPERTIES LABELS plain TIMEOUT 120 RUN_SERIAL TRUE ENVIRONMENT
+      "STOA_BINARY=$<TARGET_FILE:stoa>")
+  endif()
 endif()
