@@ -3,15 +3,10 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
-import { folder, inside, makeDebian, obstacle, run } from "./machine.mjs";
+import { folder, inside, makeDebian, run, skipUnlessPossible } from "./machine.mjs";
 import { fetchText, startService, statesAfter, until } from "./service.mjs";
 
-const reason = obstacle();
-if (reason) {
-  console.log(`SKIPPED: the deb is not tested: ${reason}`);
-  process.exit(77);
-}
-
+skipUnlessPossible();
 const { STOA_PACKAGES: packages, STOA_VERSION: version } = process.env;
 const UNIT = "usr/lib/systemd/system/stoa.service";
 const architecture = run("dpkg", "--print-architecture").trim();

@@ -17,12 +17,20 @@ export function run(command, ...args) {
 export const folder = () => mkdtempSync(path.join(tmpdir(), "stoa-packaging-"));
 
 /** Why no such Debian can be made here; "" if one can. */
-export function obstacle() {
+function obstacle() {
   if (process.getuid() !== 0) return "a chroot needs root";
   const dir = folder();
   const tried = spawnSync("sh", ["-c", `mknod ${dir}/null c 1 3 && : >${dir}/null && chroot / true`], { encoding: "utf8" });
   rmSync(dir, { recursive: true });
   return tried.status === 0 ? "" : `no device nodes or no chroot here: ${tried.stderr.trim()}`;
+}
+
+/** Ends the test, loudly, as skipped (77) where no such Debian can be made. */
+export function skipUnlessPossible() {
+  const reason = obstacle();
+  if (!reason) return;
+  console.log(`SKIPPED ${process.argv[1]}: ${reason}`);
+  process.exit(77);
 }
 
 /** Debian's repositories as apt on this machine knows them: { uri, codename, component }. */

@@ -10,12 +10,12 @@ import { run } from "./machine.mjs";
 const DEADLINE_MS = 30_000, POLL_MS = 20;
 const helper = fileURLToPath(new URL("service.py", import.meta.url));
 
-/** Waits until check() is truthy (a promise is awaited) and resolves with that. */
-export async function until(what, check) {
+/** Waits until check() is truthy (a promise is awaited) and resolves with that; fails with `what` and story() at the deadline. */
+export async function until(what, check, story = () => "") {
   for (const end = Date.now() + DEADLINE_MS; ; ) {
     const result = await check();
     if (result) return result;
-    if (Date.now() > end) assert.fail(`not within ${DEADLINE_MS} ms: ${what}`);
+    if (Date.now() > end) assert.fail(`not within ${DEADLINE_MS} ms: ${what}\n${story()}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

@@ -1,4 +1,4 @@
-"""service.py ROOT UNIT: runs a unit's ExecStart in ROOT as systemd would: its user, folders, limits, no new privileges.
+"""service.py ROOT UNIT: runs a unit's ExecStart in ROOT as systemd would: its user, folders, limits and system calls.
 
 Prints "main PID", then each state that the main process notifies, and ends with that process's status.
 """
@@ -14,13 +14,17 @@ import struct
 import subprocess
 import sys
 
+import seccomp
+
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN = 1, 38, 65, 1
 NOTIFY_SOCKET = "/run/notify"
 
 
 def read_unit(path):
+    """The settings; SystemCallFilter as a list."""
     lines = (line.strip() for line in path.read_text().splitlines())
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    settings = [line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")]
+    return dict(settings) | {"SystemCallFilter": [value for name, value in settings if name == "SystemCallFilter"]}
 
 
 def find_user(root, name):
@@ -45,7 +49,7 @@ def read_environment(root, setting):
     return variables
 
 
-def confine(root, unit, uid, gid):
+def confine(root, unit, uid, gid, filter_calls):
     """In the child, before ExecStart."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     os.chroot(root)
@@ -63,6 +67,7 @@ def confine(root, unit, uid, gid):
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if unit["MemoryDenyWriteExecute"] == "yes" and prctl(PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) != 0:
         os.write(2, b"service.py: this kernel has no MemoryDenyWriteExecute (before 6.3)\n")
+    filter_calls()
 
 
 def listen(root):
@@ -93,8 +98,9 @@ def main(root, unit_path):
     make_folder(root / "run" / unit["RuntimeDirectory"], unit["RuntimeDirectoryMode"], uid, gid)
     make_folder(root / "var/lib" / unit["StateDirectory"], unit["StateDirectoryMode"], uid, gid)
     notices = listen(root)
+    filter_calls = seccomp.make(unit["SystemCallFilter"], unit["RestrictAddressFamilies"], unit["SystemCallErrorNumber"])
     process = subprocess.Popen(unit["ExecStart"].split(), env=read_environment(root, unit["EnvironmentFile"]),
-                               preexec_fn=lambda: confine(root, unit, uid, gid))
+                               preexec_fn=lambda: confine(root, unit, uid, gid, filter_calls))
     print("main", process.pid, flush=True)
     poll, ended = select.poll(), os.pidfd_open(process.pid)
     poll.register(notices, select.POLLIN)

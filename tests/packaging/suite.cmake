@@ -10,6 +10,9 @@ if(TARGET stoa AND NOT STOA_SANITIZE AND NOT STOA_FAULTS AND NOT STOA_FUZZ)
     set_tests_properties(packaging/${kind} PROPERTIES FIXTURES_REQUIRED packages SKIP_RETURN_CODE 77
       ENVIRONMENT "STOA_PACKAGES=${packages};STOA_VERSION=${PROJECT_VERSION}")
   endforeach()
-  set_tests_properties(packaging/build packaging/deb packaging/rpm PROPERTIES LABELS "packaging;plain" RUN_SERIAL TRUE
+  add_test(NAME packaging/proxies COMMAND ${NODE} --test-reporter=spec ${CMAKE_SOURCE_DIR}/tests/packaging/proxies.test.mjs)
+  set_tests_properties(packaging/proxies PROPERTIES SKIP_RETURN_CODE 77
+    ENVIRONMENT "STOA_PACKAGES=${packages};STOA_BINARY=$<TARGET_FILE:stoa>")
+  set_tests_properties(packaging/build packaging/deb packaging/rpm packaging/proxies PROPERTIES LABELS "packaging;plain" RUN_SERIAL TRUE
     TIMEOUT 900)
 endif()

@@ -1,0 +1,125 @@
+// The examples for proxies, with ports and certificates of the test's own, between real clients and a real server.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import https from "node:https";
+import net from "node:net";
+import path from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { inside, makeDebian, run, skipUnlessPossible } from "./machine.mjs";
+import { until, watch } from "./service.mjs";
+
+skipUnlessPossible();
+const SITE = "chat.example.org";
+const source = fileURLToPath(new URL("../..", import.meta.url));
+const root = makeDebian(process.env.STOA_PACKAGES, "haproxy, nginx-light"); // the proxies are installed there, not here
+const at = (name) => path.join(root, "srv", name);
+const started = [];
+after(async () => {
+  started.forEach((child) => child.end());
+  await until("the end of all", () => started.every((child) => child.ended !== undefined)).catch(() => started.forEach((child) => child.kill()));
+  rmSync(root, { recursive: true, force: true });
+});
+
+function start(command, ...args) {
+  const child = watch(spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] }));
+  started.push(child);
+  return child;
+}
+
+async function freePort() {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function startServer(...sets) {
+  const settings = ["listen=127.0.0.1:0", `store.path=${at(`${started.length}.db`)}`, "control=", `static_folder=${path.join(source, "client/page")}`, ...sets];
+  const server = start(process.env.STOA_BINARY, "serve", "--config", path.join(source, "config/stoa.lua"), ...settings.flatMap((set) => ["--set", set]));
+  const ready = () => server.log.map((line) => line.match(/server\.ready listen="?([^\s"]+)/)).find(Boolean);
+  await until("the server", () => ready() || server.ended !== undefined);
+  assert.ok(ready(), server.log.join("\n"));
+  server.address = ready()[1];
+  return server;
+}
+
+/** An example with other texts in place of its own; each must be there. Gives the path in root. */
+function example(name, changes) {
+  let text = readFileSync(path.join(source, "packaging", name), "utf8");
+  for (const [from, to] of changes) {
+    assert.ok(text.includes(from), `${name}: ${from}`);
+    text = text.replaceAll(from, to);
+  }
+  writeFileSync(at(name), text);
+  return `/srv/${name}`;
+}
+
+/** What a client at 127.0.0.2 gets: { status, body }, or { status: 101, first } with the server's first frame. */
+function request(port, target, headers = {}) {
+  const options = { host: "127.0.0.1", port, localAddress: "127.0.0.2", path: target, rejectUnauthorized: false, servername: SITE, headers: { host: SITE, ...headers } };
+  return new Promise((resolve, reject) => {
+    const client = https.get(options, async (response) => {
+      const chunks = await response.setEncoding("utf8").toArray();
+      resolve({ status: response.statusCode, body: chunks.join("") });
+    });
+    client.setTimeout(10_000, () => client.destroy(new Error("no answer")));
+    client.on("error", reject).on("upgrade", (response, socket, head) => {
+      const take = (bytes) => {
+        resolve({ status: response.statusCode, first: bytes.subarray(2).toString() });
+        socket.destroy();
+      };
+      if (head.length) take(head);
+      else socket.once("data", take);
+    });
+  });
+}
+
+const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "c3RvYXN0b2FzdG9hc3RvYQ==", origin: `https://${SITE}` };
+
+async function holds(port) {
+  const answers = () => request(port, "/").catch(() => false);
+  const page = await until("the proxy", async () => (await answers()) || false);
+  assert.equal(page.status, 200);
+  assert.match(page.body, /<html/);
+  const socket = await request(port, "/socket.io/?EIO=4&transport=websocket", upgrade);
+  assert.equal(socket.status, 101);
+  assert.match(socket.first, /0\{"sid":/);
+  const foreign = await request(port, "/socket.io/?EIO=4&transport=websocket", { ...upgrade, origin: "https://elsewhere.example.org" });
+  assert.equal(foreign.status, 403);
+  assert.equal((await request(port, "/metrics")).status, 403);
+}
+
+run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", `/CN=${SITE}`, "-keyout", at("key"), "-out", at("certificate"));
+writeFileSync(at("pem"), readFileSync(at("certificate"), "utf8") + readFileSync(at("key"), "utf8"));
+
+test("HAProxy's passes pages and WebSockets, and tells who the client is", async () => {
+  const server = await startServer("net.proxy_protocol=true"), port = await freePort();
+  const config = example("haproxy.cfg", [
+    ["bind :80", `bind 127.0.0.1:${await freePort()}`],
+    ["bind :443", `bind 127.0.0.1:${port}`],
+    ["/etc/haproxy/chat.example.org.pem", "/srv/pem"],
+    ["127.0.0.1:3000", server.address],
+    ["maxconn 50000", "maxconn 100"],
+  ]);
+  inside(root, "haproxy", "-c", "-f", config);
+  start("chroot", root, "/usr/sbin/haproxy", "-db", "-f", config);
+  await holds(port);
+  await until("the client's address in the log", () => server.log.some((line) => /request\.rejected .*address=127\.0\.0\.2/.test(line)), () => server.log.join("\n"));
+});
+
+test("nginx's passes pages and WebSockets", async () => {
+  const server = await startServer(), port = await freePort();
+  const config = example("nginx.conf", [
+    ["listen 443", `listen 127.0.0.1:${port}`],
+    ["/etc/nginx/chat.example.org.crt", "/srv/certificate"],
+    ["/etc/nginx/chat.example.org.key", "/srv/key"],
+    ["127.0.0.1:3000", server.address],
+  ]);
+  writeFileSync(at("main.conf"), `daemon off; error_log stderr; events {} http { access_log off; include ${config}; }`);
+  inside(root, "nginx", "-t", "-c", "/srv/main.conf");
+  start("chroot", root, "/usr/sbin/nginx", "-c", "/srv/main.conf");
+  await holds(port);
+});
