@@ -61,7 +61,7 @@ void config_write_docs(struct buffer *out) {
                       "a table: `store.path` is `store = { path = … }`;\n`--set store.path=VALUE` sets it on the "
                       "command line. A rate is `{count, seconds}` or `false`.\n\n"
                       "A change holds, after `stoa reload`: *live*: at once; *new connections*: for those; *restart*: "
-                      "not before one.\n\nThis page is made from the table of keys by `stoa check --keys`.\n\n"
+                      "not before one.\n\nThis page is made from the table of keys by `stoa keys`.\n\n"
                       "| key | type | default | holds | |\n|---|---|---|---|---|\n");
     for (size_t i = 0; i < keys_len; i++) {
         const struct key *key = &keys[i];
