@@ -175,7 +175,8 @@ test("N27 slow readers cost bounded memory and nobody else's time", { timeout: 9
       alice.note("ok", { channel: "room-0", clientId, seq: ack.seq, epoch: ack.epoch });
       times.push(performance.now() - start);
     }
-    assert.ok(rss() - before < 20 * (1 << 20) * 2 + (64 << 20), `grew by ${rss() - before} bytes`);
+    const bound = (20 * 2 * (1 << 20) + (64 << 20)) * (process.env.STOA_SANITIZED ? 4 : 1); // the sanitizer keeps what is freed
+    assert.ok(rss() - before < bound, `grew by ${rss() - before} bytes`);
     times.sort((a, b) => a - b);
     assert.ok(times[Math.floor(times.length * 0.99)] < 2000);
     for (const ws of slow) ws.terminate();
