@@ -190,7 +190,9 @@ export class Stoa {
       try {
         return await this.request(event, args);
       } catch (error) {
-        if (error instanceof Refused && error.code !== "unavailable") throw error;
+        // After a reconnect a send may come before the join that is on its way.
+        const joining = error.code === "not_joined" && this.#channels.has(args.channelId);
+        if (error instanceof Refused && error.code !== "unavailable" && !joining) throw error;
         if (!this.socket.active) throw error;
         await pause((error.retryAfter ?? 0) * 1000 + wait * (0.5 + Math.random()));
       }
