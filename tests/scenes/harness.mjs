@@ -5,7 +5,7 @@
 //
 // The owner, a test or the whole `file`, ends its servers: by their pids, and also when the run is cut short.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -72,13 +72,22 @@ function literal(value) {
   return typeof value === "string" ? JSON.stringify(value).replaceAll("\\n", "\\\n") : String(value);
 }
 
+const BINARY = path.resolve(root, process.env.STOA_BINARY ?? "build/stoa");
+
+/** The program run to its end: {code, stdout, stderr}. */
+export function runStoa(...arguments_) {
+  return new Promise((resolve) => {
+    execFile(BINARY, arguments_, { timeout: DEADLINE_MS }, (error, stdout, stderr) => resolve({ code: error ? error.code : 0, stdout, stderr }));
+  });
+}
+
 class Server {
   lines = []; // of its log
   killed = new Set(); // pids of workers that killWorker ended
   #child;
   #ended;
 
-  constructor({ config = "config/stoa.lua", set = {}, env = {}, binary = process.env.STOA_BINARY ?? "build/stoa", folder, expects }) {
+  constructor({ config = "config/stoa.lua", set = {}, env = {}, binary = BINARY, folder, expects }) {
     this.options = { config, set, env, binary, folder, expects };
     const settings = {
       listen: "127.0.0.1:0",
@@ -88,7 +97,7 @@ class Server {
       ...set,
     };
     const arguments_ = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${literal(value)}`]);
-    this.#child = spawn(path.resolve(root, binary), ["serve", "--config", path.resolve(root, config), ...arguments_], {
+    this.#child = spawn(binary, ["serve", "--config", path.resolve(root, config), ...arguments_], {
       cwd: folder,
       env: { ...process.env, ...env },
       stdio: ["ignore", "ignore", "pipe"],
@@ -130,10 +139,14 @@ class Server {
     return until(`a line ${pattern} in the log`, () => this.lines.slice(from).find((line) => pattern.test(line)));
   }
 
+  signal(name) {
+    process.kill(this.pid, name);
+  }
+
   /** Ends it as an operator does, and holds it to ending well. */
   async stop() {
     if (!started.has(this)) return;
-    process.kill(this.pid, "SIGTERM");
+    this.signal("SIGTERM");
     const { code, signal } = await within("the end of the server after SIGTERM", this.#ended);
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, this.lines.join("\n"));
     this.#checkLog();

@@ -1,0 +1,171 @@
+// What an operator does: check, start, watch, reload, end.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { newFolder, runStoa, startServer, until } from "./harness.mjs";
+import { person, sdkClient } from "./people.mjs";
+
+// A folder with files: {name: text}.
+function folderOf(owner, files) {
+  const folder = newFolder(owner);
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
+  return folder;
+}
+
+const answering = (answer) => `local stoa = require "stoa"\nstoa.on("ask", function() return "${answer}" end)\n`;
+
+async function health(server, which = "/health") {
+  const response = await fetch(server.url + which);
+  return { code: response.status, ...(await response.json()) };
+}
+
+test("the program tells its version, and how it is used", async () => {
+  const { code, stdout } = await runStoa("--version");
+  assert.equal(code, 0);
+  assert.match(stdout, /^stoa \d+\.\d+\.\d+\n$/);
+  assert.notEqual((await runStoa("dance")).code, 0);
+});
+
+test("the shipped configuration is good", async () => {
+  const { code, stdout } = await runStoa("check", "--config", "config/stoa.lua");
+  assert.equal(code, 0, stdout);
+});
+
+for (const [what, files, place] of [
+  ["an unknown key", { "stoa.lua": "return {\n  lisen = '127.0.0.1:0',\n}" }, "stoa.lua:2: "],
+  ["a value out of range", { "stoa.lua": "return {\n\n  ping_interval_ms = -1 }" }, "stoa.lua:3: "],
+  ["a syntax error", { "stoa.lua": "return {\n  = }" }, "stoa.lua:2: "],
+  ["a script that does not parse", { "stoa.lua": "return { scripts = { 'bad.lua' } }", "bad.lua": "\n\nlocal function(" }, "bad.lua:3: "],
+  ["a script that fails", { "stoa.lua": "return { scripts = { 'bad.lua' } }", "bad.lua": "\nerror('no')" }, "bad.lua:2: "],
+  ["workers without Redis", { "stoa.lua": "return {\n  workers = 2 }" }, "stoa.lua:2: "],
+]) {
+  test(`${what} ends check and serve with 2 and one line that says where`, async (t) => {
+    const folder = folderOf(t, files);
+    for (const command of ["check", "serve"]) {
+      const { code, stderr } = await runStoa(command, "--config", path.join(folder, "stoa.lua"),
+        "--set", "listen=127.0.0.1:0", "--set", "control=", "--set", `store.path=${folder}/stoa.db`);
+      assert.equal(code, 2, `${command}: ${stderr}`);
+      const told = stderr.split("\n").filter((line) => !/^\d{4}-\d\d-\d\dT/.test(line) && line !== ""); // but for the log
+      assert.equal(told.length, 1, `${command}: ${stderr}`);
+      assert.ok(told[0].startsWith(path.join(folder, place)), `${command}: ${stderr}`);
+    }
+  });
+}
+
+test("health says that it lives, and that it can acknowledge", async (t) => {
+  const server = await startServer(t);
+  assert.equal((await health(server, "/health/live")).code, 200);
+  for (const which of ["/health", "/health/ready"]) {
+    const { code, status, generation, connections, version, checks } = await health(server, which);
+    assert.deepEqual({ code, status, generation }, { code: 200, status: "ok", generation: 1 });
+    assert.equal(typeof connections, "number");
+    assert.match(version, /^\d/);
+    assert.equal(typeof checks, "object");
+  }
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  assert.match(metrics, /^stoa_connections \d+$/m);
+});
+
+for (const [how, reload] of [
+  ["SIGHUP", async (server) => server.signal("SIGHUP")],
+  ["stoa reload", async (server) => {
+    const control = path.join(server.options.folder, "stoa.sock");
+    const { code, stderr } = await runStoa("reload", "--config", "config/stoa.lua", "--set", `control=${control}`);
+    assert.equal(code, 0, stderr);
+  }],
+]) {
+  test(`${how} brings new scripts to connections that stay`, async (t) => {
+    const folder = folderOf(t, { "policy.lua": answering("old") });
+    const server = await startServer(t, { set: { scripts: [path.join(folder, "policy.lua")] } });
+    const alice = await person(t, server, "alice");
+    const { id } = alice.socket;
+    assert.equal(await alice.ask("ask"), "old");
+    writeFileSync(path.join(folder, "policy.lua"), answering("new"));
+    await reload(server);
+    await server.waitForLine(/reload\.done generation=2/);
+    assert.equal(await alice.ask("ask"), "new");
+    assert.equal(alice.socket.id, id);
+    assert.equal((await health(server)).generation, 2);
+  });
+}
+
+test("a reload that fails says where, and the old scripts stay in charge", async (t) => {
+  const folder = folderOf(t, { "policy.lua": answering("old") });
+  const script = path.join(folder, "policy.lua");
+  const server = await startServer(t, { set: { scripts: [script] }, expects: /reload\.failed/ });
+  const alice = await person(t, server, "alice");
+  writeFileSync(script, `${answering("new")}\nerror("not today")\n`);
+  server.signal("SIGHUP");
+  assert.match(await server.waitForLine(/reload\.failed/), new RegExp(`error="${script}:4: `));
+  assert.equal(await alice.ask("ask"), "old");
+  assert.equal((await health(server)).generation, 1);
+});
+
+test("SIGTERM tells everyone, closes with 1012 and not for ever, and exits 0 in time", async (t) => {
+  const server = await startServer(t, { set: { "drain.timeout_s": 1 } });
+  const alice = await person(t, server, "alice", { transports: ["websocket"] });
+  const bob = await person(t, server, "bob", { transports: ["polling"] });
+  const ends = [alice, bob].map((who) => new Promise((resolve) => who.socket.once("disconnect", (reason, details) => resolve({ reason, details }))));
+  // A poll of bob's waits: what is sent before it is answered before it.
+  await until("bob polls", () => bob.socket.io.engine.transport._polling);
+  await health(server);
+  const stopped_ms = Date.now();
+  await server.stop();
+  assert.ok(Date.now() - stopped_ms < 3000, "in time");
+  const [{ reason, details }, bobs] = await Promise.all(ends);
+  assert.equal(reason, "transport close"); // stock clients come back from it, and not from a DISCONNECT
+  assert.equal(details.context.code, 1012);
+  assert.ok(["transport close", "transport error"].includes(bobs.reason), bobs.reason);
+  for (const who of [alice, bob]) {
+    const [{ message, reconnectIn }] = who.all("server:shutdown");
+    assert.deepEqual([typeof message, typeof reconnectIn], ["string", "number"]);
+  }
+});
+
+test("what was acknowledged before the end is there in the next life", async (t) => {
+  const server = await startServer(t, { set: { "limits.user_messages": false, "limits.channel_messages": false } });
+  const alice = await person(t, server, "alice");
+  await alice.join("lobby");
+  const acknowledged = [];
+  for (let i = 0; i < 50; i++) {
+    alice.socket.emit("message:send", { channelId: "lobby", clientId: `c${i}`, content: `m${i}` }, (ack) => ack.ok && acknowledged.push(`m${i}`));
+  }
+  await until("some acknowledged", () => acknowledged.length > 0);
+  const next = await server.restart(t);
+  const bob = await person(t, next, "bob");
+  await bob.join("lobby");
+  const { messages } = await bob.ask("history:get", { channelId: "lobby", limit: 100 });
+  const stored = messages.map(({ content }) => content);
+  assert.deepEqual(stored.slice(0, acknowledged.length), acknowledged);
+});
+
+test("while it drains it is not ready, and serves who is there", async (t) => {
+  const server = await startServer(t, { set: { "drain.notice_s": 2 } });
+  const alice = await person(t, server, "alice");
+  await alice.join("lobby");
+  server.signal("SIGTERM");
+  await server.waitForLine(/server\.stopping/);
+  await until("not ready", async () => (await health(server, "/health/ready")).code === 503);
+  assert.equal((await health(server, "/health/live")).code, 200);
+  assert.equal((await alice.send("lobby", "a last word")).ok, true);
+  await server.stop();
+});
+
+test("a worker that dies is replaced, on the same port, and people come back", async (t) => {
+  const server = await startServer(t);
+  const alice = sdkClient(t, server, "alice");
+  await alice.join("lobby");
+  await alice.send("lobby", "before");
+  await server.killWorker();
+  await alice.send("lobby", "after");
+  await until("both heard", () => alice.messages.length === 2);
+  assert.equal(server.workers().length, 1);
+});
+
+test("a second SIGTERM ends it at once", async (t) => {
+  const server = await startServer(t, { set: { "drain.timeout_s": 60, "drain.notice_s": 60 } });
+  server.signal("SIGTERM");
+  await server.waitForLine(/server\.stopping/);
+  await server.stop();
+});
