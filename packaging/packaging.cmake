@@ -69,9 +69,9 @@ set(CPACK_GENERATOR DEB RPM)
 set(CPACK_PACKAGE_NAME stoa)
 set(CPACK_PACKAGE_CONTACT "The Stoa developers <stoa@example.org>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "real-time chat server with policies in Lua")
-set(CPACK_PACKAGE_DESCRIPTION "Stock Socket.IO clients connect unchanged. A core in C owns sockets and the durable log,
-Lua scripts hold the policies and are reloaded without dropping a connection.
-Messages live in SQLite; no other service is needed.")
+set(CPACK_PACKAGE_DESCRIPTION "Stock Socket.IO clients connect unchanged. A core in C owns sockets and
+the durable log, Lua scripts hold the policies and are reloaded without
+dropping a connection. Messages live in SQLite; no other service is needed.")
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 
