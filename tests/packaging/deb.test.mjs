@@ -11,7 +11,7 @@ const { STOA_PACKAGES: packages, STOA_VERSION: version } = process.env;
 const UNIT = "usr/lib/systemd/system/stoa.service";
 const architecture = run("dpkg", "--print-architecture").trim();
 const deb = path.join(packages, `stoa_${version}_${architecture}.deb`);
-const root = makeDebian(packages, run("dpkg-deb", "-f", deb, "Depends").trim());
+const root = makeDebian(packages, "service", run("dpkg-deb", "-f", deb, "Depends").trim());
 const at = (name) => path.join(root, name);
 let service;
 after(() => {
@@ -117,8 +117,9 @@ test("SIGTERM ends it with 0", async () => {
   assert.ok(service.states.includes("STOPPING=1"));
 });
 
-test("an upgrade leaves what its owner changed", () => {
+test("an upgrade leaves what its owner changed", (t) => {
   const dir = folder(), changed = readFileSync(at("etc/stoa/stoa.lua"), "utf8");
+  t.after(() => rmSync(dir, { recursive: true }));
   run("dpkg-deb", "-R", deb, dir);
   const control = path.join(dir, "DEBIAN/control");
   writeFileSync(control, readFileSync(control, "utf8").replace(`Version: ${version}`, `Version: ${version}+next`));
@@ -127,7 +128,6 @@ test("an upgrade leaves what its owner changed", () => {
   assert.equal(inside(root, "dpkg-query", "-W", "-f", "${Version}", "stoa"), `${version}+next`);
   assert.equal(readFileSync(at("etc/stoa/stoa.lua"), "utf8"), changed);
   assert.equal(inside(root, "stat", "-c", "%A %U:%G", "/etc/stoa/stoa.lua"), "-rw-r----- root:stoa\n");
-  rmSync(dir, { recursive: true });
 });
 
 test("removing it keeps configuration, scripts and messages", () => {

@@ -1,7 +1,7 @@
 // A Debian of its own in a folder, as small as one can be installed: packages go in there and out again.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -25,30 +25,39 @@ function obstacle() {
   return tried.status === 0 ? "" : `no device nodes or no chroot here: ${tried.stderr.trim()}`;
 }
 
+function skip(reason) {
+  console.log(`SKIPPED ${process.argv[1]}: ${reason}`);
+  process.exit(77);
+}
+
 /** Ends the test, loudly, as skipped (77) where no such Debian can be made. */
 export function skipUnlessPossible() {
   const reason = obstacle();
-  if (!reason) return;
-  console.log(`SKIPPED ${process.argv[1]}: ${reason}`);
-  process.exit(77);
+  if (reason) skip(reason);
 }
 
 /** Debian's repositories as apt on this machine knows them: { uri, codename, component }. */
 function repositories() {
   const format = "$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)";
-  const lines = run("apt-get", "indextargets", "--format", format, "Created-By: Packages").trim().split("\n");
-  const found = lines.map((line) => line.split(" ")).filter(([, , , origin]) => origin === "Debian");
-  return found.map(([uri, codename, component]) => ({ uri, codename, component }));
+  const list = () => run("apt-get", "indextargets", "--format", format, "Created-By: Packages").trim().split("\n").map((line) => line.split(" "));
+  const found = () => list().filter(([, , , origin]) => origin === "Debian");
+  if (!found().length) spawnSync("apt-get", ["-qq", "update"]); // its lists were removed
+  if (!found().length) skip("apt knows no repository of Debian");
+  return found().map(([uri, codename, component]) => ({ uri, codename, component }));
 }
 
 /** How apt reaches them: proxies, mirrors of a day. */
 const acquire = () =>
   run("apt-config", "dump", "Acquire").split("\n").filter((line) => /^Acquire::(https?::|Check-)/i.test(line)).join("\n");
 
-function bootstrap(root, needed) {
-  const sources = repositories();
+function bootstrap(root, sources, needed) {
   const base = sources.find(({ codename }) => !codename.includes("-"));
-  run("debootstrap", "--variant=minbase", base.codename, root, base.uri);
+  try {
+    run("debootstrap", "--variant=minbase", base.codename, root, base.uri);
+  } catch (error) {
+    rmSync(root, { recursive: true, force: true });
+    skip(error.message.split("\n").filter(Boolean).at(-1)); // no network, for example
+  }
   const lines = sources.map(({ uri, codename, component }) => `deb ${uri} ${codename} ${component}\n`);
   writeFileSync(path.join(root, "etc/apt/sources.list"), lines.join(""));
   writeFileSync(path.join(root, "etc/apt/apt.conf.d/10acquire"), acquire());
@@ -62,14 +71,18 @@ function bootstrap(root, needed) {
 export const inside = (root, ...command) =>
   run("chroot", root, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", ...command);
 
-/** A Debian with what `needed` (a Depends line) names, in a new folder. It is kept in `cache` for the next time. */
-export function makeDebian(cache, needed) {
-  const tarball = path.join(cache, `debian-${createHash("sha256").update(needed).digest("hex").slice(0, 12)}.tar`);
+/** A Debian with what `needed` (a Depends line) names, in a new folder. For the next time it is kept in `cache`, the last
+ * one of a name. */
+export function makeDebian(cache, name, needed) {
+  const tarball = path.join(cache, `${name}-${createHash("sha256").update(needed).digest("hex").slice(0, 12)}.tar`);
+  const sources = existsSync(tarball) ? [] : repositories();
   const root = folder();
   try {
-    if (!existsSync(tarball)) {
+    if (sources.length) {
       mkdirSync(cache, { recursive: true });
-      bootstrap(root, needed);
+      bootstrap(root, sources, needed);
+      const old = readdirSync(cache).filter((file) => file.startsWith(`${name}-`) && file.endsWith(".tar"));
+      old.forEach((file) => rmSync(path.join(cache, file)));
       run("tar", "-C", root, "-cf", `${tarball}.new`, ".");
       renameSync(`${tarball}.new`, tarball);
     } else {

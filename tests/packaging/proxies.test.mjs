@@ -13,7 +13,7 @@ import { until, watch } from "./service.mjs";
 skipUnlessPossible();
 const SITE = "chat.example.org";
 const source = fileURLToPath(new URL("../..", import.meta.url));
-const root = makeDebian(process.env.STOA_PACKAGES, "haproxy, nginx-light"); // the proxies are installed there, not here
+const root = makeDebian(process.env.STOA_PACKAGES, "proxies", "haproxy, nginx-light"); // the proxies are installed there, not here
 const at = (name) => path.join(root, "srv", name);
 const started = [];
 after(async () => {

@@ -1,7 +1,7 @@
 // The rpm: what it says of itself, and that its files make a server. It is not installed: this is no rpm's machine.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
 import { folder, run } from "./machine.mjs";
@@ -45,9 +45,21 @@ test("it asks for the libraries, and for what makes its user", () => {
   assert.match(query("--scripts").join("\n"), /useradd --system/);
 });
 
-test("its files make a server", async () => {
+const at = (name) => path.join(root, name);
+
+test("its files can be taken out", () => {
   run("sh", "-c", `cd ${root} && rpm2cpio ${rpm} | cpio -id --quiet`);
-  const at = (name) => path.join(root, name);
+  for (const file of query("-l").filter((name) => !name.includes("/.build-id"))) assert.ok(existsSync(at(file)), file);
+});
+
+test("LuaJIT finds stoa.testing in it", () => {
+  const file = query("-l").find((name) => name.endsWith("/stoa/testing.so"));
+  const folders = run("luajit", "-e", "print(package.cpath)").trim().split(";");
+  assert.ok(folders.includes(file.replace("stoa/testing.so", "?.so")), `${file} is in ${folders}`);
+  assert.equal(run("env", `LUA_CPATH=${at(file).replace("stoa/testing.so", "?.so")}`, "luajit", "-e", 'print(type(require "stoa.testing"))'), "table\n");
+});
+
+test("its files make a server", async () => {
   const settings = { listen: "127.0.0.1:0", static_folder: at("usr/share/stoa/page"), "store.path": at("stoa.db"), control: at("stoa.sock") };
   const sets = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
   server = watch(spawn(at("usr/bin/stoa"), ["serve", "--config", at("etc/stoa/stoa.lua"), ...sets], { stdio: ["ignore", "pipe", "pipe"] }));
