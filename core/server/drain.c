@@ -51,7 +51,7 @@ static bool advance(struct drain *drain, uint64_t now_ms) {
             net_server_stop_accepting(worker->net);
             tell(worker);
             set_state(drain, DRAIN_FINISH, "finish");
-            return false; /* stock clients drop an event that comes in one payload with the close */
+            return false;  /* stock clients drop an event that comes in one payload with the close */
         case DRAIN_FINISH: /* events under way are answered, commits acknowledged */
             if (!late && (hub_events_waiting(worker->hub) || channel_log_pending(worker->log))) return false;
             hub_close_all(worker->hub, CLOSE_SHUTTING_DOWN);
