@@ -1,0 +1,99 @@
+// The SDK: channels that miss nothing.
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { newFolder, startServer, until } from "./harness.mjs";
+import { person, sdkClient } from "./people.mjs";
+
+const UNLIMITED = { "limits.user_messages": false, "limits.channel_messages": false };
+
+test("every change of a channel is handed out once, by its number", async (t) => {
+  const server = await startServer(t);
+  const alice = sdkClient(t, server, "alice");
+  const bob = sdkClient(t, server, "bob");
+  const heard = [];
+  for (const name of ["message:new", "message:updated", "message:deleted", "reaction:changed"]) {
+    bob.on(name, ({ seq }) => heard.push(`${seq} ${name}`));
+  }
+  await alice.join("lobby");
+  await bob.join("lobby");
+  const { id } = await alice.send("lobby", "helo");
+  await alice.edit("lobby", id, "hello");
+  await bob.react("lobby", id, "👍");
+  await bob.react("lobby", id, "👍", false);
+  await alice.delete("lobby", id);
+  await until("bob hears all", () => heard.length >= 5);
+  assert.deepEqual(heard, ["1 message:new", "2 message:updated", "3 reaction:changed", "4 reaction:changed", "5 message:deleted"]);
+});
+
+test("sends that are not waited for keep their order", async (t) => {
+  const server = await startServer(t, { set: UNLIMITED });
+  const alice = sdkClient(t, server, "alice");
+  await alice.join("lobby");
+  const numbers = Array.from({ length: 40 }, (_, i) => i);
+  const receipts = await Promise.all(numbers.map((i) => alice.send("lobby", `m${i}`)));
+  assert.deepEqual(receipts.map(({ seq }) => seq), numbers.map((i) => i + 1));
+  await until("alice hears all", () => alice.messages.length === numbers.length);
+  assert.deepEqual(alice.messages.map(({ content }) => content), numbers.map((i) => `m${i}`));
+});
+
+test("what is sent while the connection is away arrives once it is back", async (t) => {
+  const server = await startServer(t);
+  const alice = sdkClient(t, server, "alice");
+  await alice.join("lobby");
+  alice.socket.io.engine.close();
+  const receipt = await alice.send("lobby", "into the void");
+  assert.equal(receipt.seq, 1);
+  await until("alice hears it", () => alice.messages.length === 1);
+});
+
+test("a refusal is an error with the server's code", async (t) => {
+  const server = await startServer(t);
+  const alice = sdkClient(t, server, "alice");
+  await assert.rejects(alice.join("a b"), { code: "bad_channel" });
+  await assert.rejects(alice.send("elsewhere", "not joined"), { code: "not_joined" });
+});
+
+test("who missed more than is sent again is told of the gap and goes on from there", async (t) => {
+  const server = await startServer(t, { set: { ...UNLIMITED, "recovery.window_s": 0 } });
+  const alice = sdkClient(t, server, "alice", { reconnection: false });
+  const gaps = [];
+  alice.on("gap", (gap) => gaps.push(gap));
+  await alice.join("lobby");
+  const bob = await person(t, server, "bob");
+  await bob.join("lobby");
+  await bob.send("lobby", "first");
+  await until("alice hears the first", () => alice.messages.length === 1);
+  alice.socket.io.engine.close();
+  await until("alice is away", () => !alice.socket.connected);
+  for (let i = 0; i < 12; i++) {
+    await Promise.all(Array.from({ length: 100 }, (_, j) => bob.send("lobby", `flood ${i} ${j}`)));
+  }
+  alice.socket.connect();
+  await until("a gap", () => gaps.length > 0);
+  await bob.send("lobby", "last");
+  await until("alice hears the last", () => alice.messages.at(-1).content === "last");
+  const { channelId, from, to, reason } = gaps[0];
+  assert.deepEqual([channelId, from, reason], ["lobby", 2, "too_large"]);
+  const seqs = alice.messages.map(({ seq }) => seq);
+  assert.equal(seqs[1], to + 1, "the first that came after the gap");
+  assert.deepEqual(seqs.slice(1), Array.from({ length: 1202 - to }, (_, i) => to + 1 + i));
+});
+
+test("who followed a channel that began anew is told of the reset", async (t) => {
+  const server = await startServer(t);
+  const alice = sdkClient(t, server, "alice");
+  const resets = [];
+  alice.on("reset", (reset) => resets.push(reset));
+  await alice.join("lobby");
+  for (const text of ["one", "two", "three"]) await alice.send("lobby", text);
+  await server.stop();
+  for (const name of ["stoa.db", "stoa.db-wal", "stoa.db-shm"]) rmSync(path.join(server.options.folder, name), { force: true });
+  await server.restart(t);
+  await until("the reset", () => resets.length > 0);
+  assert.equal(resets[0].channelId, "lobby");
+  await alice.send("lobby", "a new beginning");
+  await until("alice hears it", () => alice.messages.at(-1).content === "a new beginning");
+  assert.equal(alice.messages.at(-1).seq, 1);
+});
