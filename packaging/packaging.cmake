@@ -85,7 +85,7 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${package_build}/conffiles
   ${package_source}/deb/postinst ${package_source}/deb/prerm ${package_source}/deb/postrm)
 
 set(CPACK_RPM_FILE_NAME RPM-DEFAULT)
-set(CPACK_RPM_PACKAGE_RELOCATABLE OFF)
+set(CPACK_PACKAGE_RELOCATABLE OFF)
 set(CPACK_RPM_PACKAGE_GROUP "System Environment/Daemons")
 set(CPACK_RPM_PACKAGE_REQUIRES_PRE shadow-utils)
 set(CPACK_RPM_PRE_INSTALL_SCRIPT_FILE ${package_source}/rpm/pre)
