@@ -145,6 +145,7 @@ int process_run(const struct process_start *start) {
     process.loop = loop_new();
     if (!begin(&process, &error)) {
         fprintf(stderr, "%s\n", error.text);
+        loop_free(&process.loop);
         return EXIT_BROKEN;
     }
     loop_run(process.loop);
