@@ -176,6 +176,58 @@ test("every refusal names its code", async (t) => {
   }
 });
 
+test("who was away from many channels catches up with all of them in one answer", async (t) => {
+  const alice = await person(t, server, "alice");
+  const bob = await person(t, server, "bob");
+  const cursors = {};
+  for (const id of ["sync-1", "sync-2"]) {
+    await alice.join(id);
+    const { seq, epoch } = await bob.join(id);
+    cursors[id] = { seq, epoch };
+    assert.equal((await bob.ask("channel:leave", { channelId: id })).ok, true);
+  }
+  const { id: messageId } = await alice.send("sync-1", "while you were away");
+  await alice.ask("message:edit", { channelId: "sync-1", messageId, content: "welcome back" });
+  const { ok, channels } = await bob.ask("sync", { channels: { ...cursors, "no such channel": cursors["sync-1"] } });
+  assert.equal(ok, true);
+  assert.deepEqual(channels["sync-1"].events.map(([name, { seq }]) => [name, seq]), [["message:new", 1], ["message:updated", 2]]);
+  assert.equal(channels["sync-1"].seq, 2);
+  assert.deepEqual(channels["sync-2"].events, []);
+  assert.equal(channels["no such channel"].error.code, "bad_channel");
+  assert.deepEqual(bob.all("message:new"), [], "he has left");
+});
+
+test("a channel's members have roles: who made it owns it", async (t) => {
+  const alice = await person(t, server, "alice");
+  const bob = await person(t, server, "bob");
+  await alice.join("members");
+  await bob.join("members");
+  const { members } = await bob.ask("channel:members", { channelId: "members" });
+  assert.deepEqual(members.sort((a, b) => (a.userId < b.userId ? -1 : 1)), [{ userId: "alice", role: "owner" }, { userId: "bob", role: "member" }]);
+});
+
+test("who sends too fast is told how long to wait, and others are not disturbed", async (t) => {
+  const strict = await startServer(t, { set: { "limits.user_messages": [3, 60] } });
+  const alice = await person(t, strict, "alice");
+  const bob = await person(t, strict, "bob");
+  await alice.join("lobby");
+  await bob.join("lobby");
+  for (let i = 0; i < 3; i++) assert.equal((await alice.send("lobby", "quick")).ok, true);
+  const { ok, error } = await alice.send("lobby", "too quick");
+  assert.deepEqual([ok, error.code], [false, "rate_limited"]);
+  assert.ok(error.retryAfter > 0 && error.retryAfter <= 20, `${error.retryAfter}`);
+  assert.equal((await bob.send("lobby", "slowly")).seq, 4);
+});
+
+test("what is too large is refused, and the connection stays", async (t) => {
+  const alice = await person(t, server, "alice");
+  await alice.join("large");
+  assert.equal((await alice.send("large", "x".repeat(262_000))).ok, true);
+  const { error } = await alice.send("large", "x".repeat(262_145));
+  assert.equal(error.code, "too_large");
+  assert.equal((await alice.send("large", "small")).ok, true);
+});
+
 test("who has no name is refused with a code, and the data says the same", async (t) => {
   const nobody = new Person(t, server, "nobody", { auth: {} });
   const refusal = await nobody.refused();
