@@ -16,8 +16,8 @@ enum {
 
 static void step(struct loop_timer *timer);
 
-void drain_init(struct drain *drain, struct worker *worker, void (*over)(void *owner), void *owner) {
-    *drain = (struct drain){.worker = worker, .over = over, .owner = owner};
+void drain_init(struct drain *drain, struct worker *worker, const struct drain_events *events, void *owner) {
+    *drain = (struct drain){.worker = worker, .events = events, .owner = owner};
     loop_timer_init(&drain->timer, worker->loop, step);
 }
 
@@ -48,7 +48,7 @@ static bool advance(struct drain *drain, uint64_t now_ms) {
     switch (drain->state) {
         case DRAIN_NOTICE: /* load balancers see 503 and send no more */
             if (now_ms < drain->accept_until_ms && !late) return false;
-            net_server_stop_accepting(worker->net);
+            drain->events->accept_no_more(drain->owner);
             tell(worker);
             set_state(drain, DRAIN_FINISH, "finish");
             return false;  /* stock clients drop an event that comes in one payload with the close */
@@ -62,7 +62,7 @@ static bool advance(struct drain *drain, uint64_t now_ms) {
             late = late || now_ms >= drain->flush_until_ms || !net_server_connections(worker->net);
             if (!late && (hub_sessions(worker->hub) || hub_queued_bytes(worker->hub))) return false;
             set_state(drain, DRAIN_OVER, "over");
-            drain->over(drain->owner);
+            drain->events->over(drain->owner);
             return false;
         default:
             return false;

@@ -10,17 +10,21 @@
 
 struct worker;
 
+struct drain_events {
+    void (*accept_no_more)(void *owner);
+    void (*over)(void *owner); /* once, when nothing is left or the time is up */
+};
+
 struct drain {
     struct worker *worker;
     struct loop_timer timer;
     enum { DRAIN_NO, DRAIN_NOTICE, DRAIN_FINISH, DRAIN_FLUSH, DRAIN_OVER } state;
     uint64_t deadline_ms, accept_until_ms, flush_until_ms;
-    void (*over)(void *owner);
+    const struct drain_events *events;
     void *owner;
 };
 
-/* over: once, when nothing is left or the time is up. */
-void drain_init(struct drain *drain, struct worker *worker, void (*over)(void *owner), void *owner);
+void drain_init(struct drain *drain, struct worker *worker, const struct drain_events *events, void *owner);
 /* Begins, at once or after drain.notice_s; again: shorter, if the time is. */
 void drain_begin(struct drain *drain, uint64_t timeout_ms, uint64_t notice_ms);
 void drain_done(struct drain *drain);

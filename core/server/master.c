@@ -43,6 +43,7 @@ struct master {
     bool stopped;
     uint64_t kill_at_ms;
     int status;
+    pid_t pid;
 };
 
 static uint64_t now_ms(void) {
@@ -143,7 +144,7 @@ static int run_worker(void *owner, int link) {
                                                .listen_fd = master->listen_fd,
                                                .link = link,
                                                .generation = master->generation,
-                                               .master_pid = getppid()});
+                                               .master_pid = master->pid});
 }
 
 static void reap(struct master *master) {
@@ -335,7 +336,7 @@ static void turn(struct master *master) {
 
 int master_run(const struct master_start *start) {
     struct error error;
-    struct master master = {.start = start, .generation = 1, .listen_fd = -1, .signal_fd = -1};
+    struct master master = {.start = start, .generation = 1, .listen_fd = -1, .signal_fd = -1, .pid = getpid()};
     master.config = start->source->read_config(start->config_path, start->sets, start->sets_len, &error);
     if (!master.config || !begin(&master, &error)) {
         fprintf(stderr, "%s\n", error.text);

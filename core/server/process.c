@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -15,7 +16,8 @@
 #include "server/router.h"
 #include "server/settings.h"
 
-enum { EXIT_BROKEN = 2, ALIVE_MS = 1000, ORPHAN_MS = 5000, STORE_CLOSE_MS = 2000 };
+/* An orphan drains for ORPHAN_MS; by ORPHAN_ALARM_S it is gone, even if its loop stands still. */
+enum { EXIT_BROKEN = 2, ALIVE_MS = 1000, ORPHAN_MS = 4000, ORPHAN_ALARM_S = 5, STORE_CLOSE_MS = 2000 };
 
 struct process {
     const struct process_start *start;
@@ -26,6 +28,7 @@ struct process {
     struct drain drain;
     struct loop_fd *link;
     struct loop_timer alive;
+    int listen_fd; /* -1: no more */
 };
 
 static void tell_alive(struct loop_timer *timer) {
@@ -39,9 +42,21 @@ static void settled(void *owner) {
     notice_send(process->start->link, NOTICE_READY, 0, NULL);
 }
 
+/* This worker's copy is the last one when the master has gone or is stopping: the port is free, nobody waits in vain.
+ */
+static void accept_no_more(void *owner) {
+    struct process *process = owner;
+    if (process->listen_fd < 0) return;
+    net_server_stop_accepting(process->worker.net);
+    close(process->listen_fd);
+    process->listen_fd = -1;
+}
+
 static void over(void *owner) {
     loop_stop(((struct process *)owner)->loop);
 }
+
+static const struct drain_events drain_events = {.accept_no_more = accept_no_more, .over = over};
 
 static void drain(struct process *process, uint64_t timeout_ms, uint64_t notice_ms) {
     drain_begin(&process->drain, timeout_ms, notice_ms);
@@ -54,7 +69,9 @@ static void reload(struct process *process) {
     struct error error = {{0}};
     struct config *config = master->source->read_config(master->config_path, master->sets, master->sets_len, &error);
     bool done = config && worker_reload(worker, config, &error);
+    enum log_level level;
     if (done) router_reload(process->router);
+    if (done && log_level_of(config->log_level, &level)) log_set_level(level);
     config_unref(&config);
     notice_send(process->start->link, done ? NOTICE_RELOADED : NOTICE_REFUSED, worker->generation,
                 done ? NULL : error.text);
@@ -95,15 +112,22 @@ static void link_ready(void *owner, int fd, int ready) {
     if (read != NOTICE_GONE) return;
     LOG_ALWAYS(LOG_WARNING, "worker.master_gone", LOG_NUMBER("pid", getpid()));
     loop_fd_free(&process->link);
-    net_server_stop_accepting(process->worker.net); /* first: the port is for the next master */
-    close(process->start->listen_fd);
+    accept_no_more(process); /* first: the port is for the next master */
     drain(process, ORPHAN_MS, 0);
 }
 
+/* The kernel's word that the master has gone: it is heard even if the loop no longer turns. */
+static void end_soon(int signal_number) {
+    alarm(ORPHAN_ALARM_S);
+}
+
 /* Signals go to the master, which tells its worker; a terminal's go to both. */
-static void ignore_signals(void) {
-    const int masters[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE};
+static void take_signals(int master_pid) {
+    const int masters[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGPIPE};
     for (size_t i = 0; i < sizeof masters / sizeof *masters; i++) signal(masters[i], SIG_IGN);
+    sigaction(SIGUSR2, &(struct sigaction){.sa_handler = end_soon, .sa_flags = SA_RESTART}, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGUSR2);
+    if (getppid() != master_pid) raise(SIGUSR2); /* it went before prctl */
 }
 
 static bool begin(struct process *process, struct error *error_r) {
@@ -120,7 +144,7 @@ static bool begin(struct process *process, struct error *error_r) {
         return false;
     }
     health_init(&process->health, worker, settled, process);
-    drain_init(&process->drain, worker, over, process);
+    drain_init(&process->drain, worker, &drain_events, process);
     process->link = loop_fd_new(process->loop, start->link, LOOP_READ, link_ready, process);
     loop_timer_init(&process->alive, process->loop, tell_alive);
     loop_timer_set(&process->alive, 1);
@@ -139,9 +163,9 @@ static void end(struct process *process) {
 }
 
 int process_run(const struct process_start *start) {
-    struct process process = {.start = start};
+    struct process process = {.start = start, .listen_fd = start->listen_fd};
     struct error error = {{0}};
-    ignore_signals();
+    take_signals(start->master_pid);
     process.loop = loop_new();
     if (!begin(&process, &error)) {
         fprintf(stderr, "%s\n", error.text);
