@@ -26,6 +26,9 @@ export class Refused extends Error {
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+// Node.js 18 has it, but not as a global.
+const crypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
+
 function newClientId() {
   const bytes = crypto.getRandomValues(new Uint8Array(15));
   return Array.from(bytes, (byte) => (byte % 36).toString(36)).join("");
