@@ -146,7 +146,7 @@ test("a setting that needs a restart is named by the reload", async (t) => {
 
 test("a storm of SIGHUP is a few reloads, and the last state holds", async (t) => {
   const site = newSite(t);
-  const server = await startServer(t, site);
+  const server = await startServer(t, { ...site, expects: /reload\.failed/ });
   const alice = await connect(t, server);
   for (let n = 2; n <= 200; n++) {
     writeFileSync(site.script, version(n));
