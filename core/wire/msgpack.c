@@ -108,7 +108,7 @@ static bool read_float(struct reader *reader, unsigned len) {
     } else {
         memcpy(&number, &bits, sizeof number);
     }
-    json_write_number(reader->json, number);
+    json_write_number(reader->json, number == 0 ? 0 : number); /* JSON.stringify knows no -0 */
     return true;
 }
 
