@@ -11,6 +11,7 @@
 #include "server/announce.h"
 #include "server/settings.h"
 #include "store/store.h"
+#include "store/store_sqlite.h"
 
 /* Tasks of a generation that was replaced may take so long to end. */
 enum { RETIRE_MS = 10000, SETTLE_TURNS = 100 };

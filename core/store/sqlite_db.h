@@ -58,6 +58,7 @@ enum store_status sqlite_append(struct sqlite_db *db, struct store_request *requ
 enum store_status sqlite_events(struct sqlite_db *db, struct store_request *request);
 enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *request);
 enum store_status sqlite_message(struct sqlite_db *db, struct store_request *request);
+enum store_status sqlite_heads(struct sqlite_db *db, struct store_request *request);
 enum store_status sqlite_people(struct sqlite_db *db, struct store_request *request);
 enum store_status sqlite_accounts(struct sqlite_db *db, struct store_request *request);
 struct store_message;

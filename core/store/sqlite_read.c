@@ -206,3 +206,29 @@ enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *re
     buffer_done(&reactions);
     return db_status(db);
 }
+
+static void write_head(struct sqlite_db *db, struct store_request *request, struct slice channel_id) {
+    struct buffer *out = &request->json;
+    sqlite3_stmt *head = db_query(db, "SELECT last_seq FROM channels WHERE channel_id = ?1");
+    db_bind_text(head, 1, channel_id);
+    if (!db_step(db, head)) return;
+    store_write_head(out, channel_id, sqlite3_column_int64(head, 0), db->epoch_text);
+    sqlite3_reset(head);
+}
+
+enum store_status sqlite_heads(struct sqlite_db *db, struct store_request *request) {
+    struct json_walk walk;
+    struct slice item;
+    struct buffer id = {0};
+    buffer_append_char(&request->json, '[');
+    json_walk_init(&walk, request->text);
+    for (int i = 0; i < STORE_HEADS_MAX && json_walk_item(&walk, &item); i++) {
+        if (json_type_of(item) != JSON_STRING) continue;
+        buffer_clear(&id);
+        json_string(item, &id);
+        write_head(db, request, buffer_slice(&id));
+    }
+    buffer_append_char(&request->json, ']');
+    buffer_done(&id);
+    return db_status(db);
+}

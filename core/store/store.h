@@ -15,7 +15,6 @@
 #include "base/list.h"
 
 struct block;
-struct loop;
 struct store;
 enum store_op {
     STORE_APPEND,   /* kind, channel_id, user_id, client_id?, and by kind, see below → event */
@@ -29,8 +28,9 @@ enum store_op {
     STORE_MEMBER,        /* channel_id, user_id → json {userId, role}; NOT_FOUND */
     STORE_MEMBERS,       /* channel_id → json [{userId, role}, …], at most 10,000 */
     STORE_USER_CHANNELS, /* user_id → json [{channelId, name, visibility, seq, epoch, readSeq, unread}, …] */
-    STORE_USER_PUT,      /* user_id, name?, text? (avatar) */
-    STORE_USERS, /* text: JSON array of user ids → json [{userId, name, avatar?, lastSeen?}, …] of those known */
+    STORE_HEADS, /* text: JSON array of at most 1,000 channel ids → json [[channelId, seq, epoch], …] of those known */
+    STORE_USER_PUT, /* user_id, name?, text? (avatar) */
+    STORE_USERS,    /* text: JSON array of user ids → json [{userId, name, avatar?, lastSeen?}, …] of those known */
     STORE_USER_SEEN,      /* user_id: last seen now */
     STORE_READ_MARK,      /* channel_id, user_id, seq: never moves back; capped at the head */
     STORE_SESSION_PUT,    /* token, user_id, expires_ms (wall clock) */
@@ -59,7 +59,8 @@ enum store_status {
     STORE_UNAVAILABLE, /* queue full, deadline passed, or the store is closing: the outcome of a write is unknown */
 };
 /* An answer of EVENTS or MESSAGES ends with the item that reaches STORE_ANSWER_BYTES. */
-enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100, STORE_ANSWER_BYTES = 1 << 20 };
+enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100, STORE_HEADS_MAX = 1000 };
+enum { STORE_ANSWER_BYTES = 1 << 20 };
 struct store_request {
     enum store_op op;
     enum store_kind kind;
@@ -71,9 +72,9 @@ struct store_request {
     struct buffer json;
     int64_t seq_r;                 /* APPEND: the event's number; EVENTS, CHANNEL: the head */
     char epoch_r[STORE_EPOCH_MAX]; /* APPEND: the event's; EVENTS, CHANNEL: the current one */
-    bool more, duplicate;
-    int64_t floor_r; /* EVENTS: > 0: events up to here are trimmed; json starts after it */
-    int64_t fork_r;  /* EVENTS: >= 0: the asker's epoch forked: discard all above fork_r (json starts there) */
+    bool more, duplicate, partial; /* partial: HEADS, USER_CHANNELS without what a part that is away holds */
+    int64_t floor_r;               /* EVENTS: > 0: events up to here are trimmed; json starts after it */
+    int64_t fork_r; /* EVENTS: >= 0: the asker's epoch forked: discard all above fork_r (json starts there) */
     char message_id_r[32], created_at_r[32]; /* APPEND: of the message; ISO 8601 */
     /* APPEND, OK: json is event seq_r, [name, payload]; of a duplicate the first one; of a reaction that changes
      * nothing the event that made it so, or the head. */
@@ -84,9 +85,6 @@ struct store_request {
     struct block *arena; /* of store_request_copy */
     size_t arena_bytes;
 };
-
-/* path ":memory:" for tests. Checks the file, migrates the schema, starts the writer; may take long. */
-struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) MUST_CHECK;
 
 struct store_request *store_request_new(enum store_op op, void (*done)(struct store_request *request), void *owner);
 /* A copy of the bytes that lives as long as the request. */

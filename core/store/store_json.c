@@ -99,6 +99,16 @@ void store_write_event(struct buffer *out, enum store_kind kind, struct slice bo
     buffer_append_str(out, "}]");
 }
 
+void store_write_head(struct buffer *out, struct slice channel_id, int64_t seq, const char *epoch) {
+    buffer_append_str(out, out->len > 1 ? ",[" : "[");
+    json_write_string(out, channel_id);
+    buffer_append_char(out, ',');
+    json_write_integer(out, seq);
+    buffer_append_char(out, ',');
+    json_write_string(out, slice_of(epoch));
+    buffer_append_char(out, ']');
+}
+
 static void add(struct buffer *all, struct slice part) {
     buffer_append(all, (const char *)&part.len, sizeof part.len);
     buffer_append_slice(all, part);

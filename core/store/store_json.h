@@ -24,6 +24,9 @@ void store_write_event(struct buffer *out, enum store_kind kind, struct slice bo
 /* A message of the history: the body and messageSeq. */
 void store_write_message(struct buffer *out, const struct store_message *message);
 
+/* An item of HEADS, with a comma before it unless it is the list's first. */
+void store_write_head(struct buffer *out, struct slice channel_id, int64_t seq, const char *epoch);
+
 /* "key":"text" with a comma before it unless it is the object's first; empty text is left out. */
 void store_write_member(struct buffer *out, const char *key, struct slice text);
 /* The same for JSON and for numbers. */

@@ -58,6 +58,7 @@ static bool has_what_it_needs(const struct store_request *request) {
         case STORE_USER_SEEN:
             return user;
         case STORE_USERS:
+        case STORE_HEADS:
             return is_array(request->text);
         case STORE_SESSION_PUT:
             return request->token.len && user;

@@ -3,6 +3,8 @@
  * It takes the whole queue whenever it is free: while one transaction is synced, the next gathers (group commit without
  * a waiting time of its own). Writes of a batch are one transaction, each under a savepoint, so that a bad one fails
  * alone; reads follow the commit, so whoever reads what was acknowledged finds it. */
+#include "store/store_sqlite.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -50,6 +52,7 @@ static bool is_write(enum store_op op) {
         case STORE_MEMBER:
         case STORE_MEMBERS:
         case STORE_USER_CHANNELS:
+        case STORE_HEADS:
         case STORE_USERS:
         case STORE_SESSION:
         case STORE_AUDITS:
@@ -71,6 +74,8 @@ static enum store_status dispatch(struct sqlite_db *db, struct store_request *re
             return sqlite_messages(db, request);
         case STORE_MESSAGE:
             return sqlite_message(db, request);
+        case STORE_HEADS:
+            return sqlite_heads(db, request);
         case STORE_CHANNEL_PUT:
         case STORE_CHANNEL:
         case STORE_MEMBER_PUT:

@@ -1,4 +1,5 @@
 /* The contract of store.h: what every driver must hold. */
+#include "store/store_sqlite.h"
 #include "support/store_asking.h"
 
 /* A driver: an empty store. */
@@ -390,6 +391,20 @@ static void a_read_mark_never_moves_back(void **state) {
                   STORE_NOT_FOUND);
 }
 
+static void heads_are_found_by_a_list_of_channels(void **state) {
+    char expected[256];
+    ASK(*state, STORE_CHANNEL_PUT, .channel_id = S("yard"));
+    say_numbers(*state, 2, "");
+    struct answer *heads = ASK(*state, STORE_HEADS, .text = S("[\"yard\", \"nowhere\", 7, \"hall\"]"));
+    const char *epoch = ASK(*state, STORE_CHANNEL, .channel_id = S("hall"))->epoch;
+    snprintf(expected, sizeof(expected), "[\"hall\",2,\"%s\"]", epoch);
+    assert_has(heads, expected);
+    assert_has(heads, "[\"yard\",0,\"1-");
+    assert_has_not(heads, "nowhere");
+    assert_string_equal(ASK(*state, STORE_HEADS, .text = S("[]"))->json, "[]");
+    assert_status(ASK(*state, STORE_HEADS, .text = S("{}")), STORE_BAD);
+}
+
 static void unread_are_the_messages_that_stand(void **state) {
     ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
     SAY(*state, "hall", "alice", "", "m1", "1");
@@ -508,6 +523,7 @@ int main(void) {
         TEST(a_channel_keeps_what_is_not_said_anew),
         TEST(members_come_and_go),
         TEST(a_read_mark_never_moves_back),
+        TEST(heads_are_found_by_a_list_of_channels),
         TEST(unread_are_the_messages_that_stand),
         TEST(users_are_found_by_a_list_of_ids),
         TEST(sessions_expire),

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/store_sqlite.h"
 #include "support/store_asking.h"
 
 enum { CHANNELS = 3, IN_FLIGHT = 32 };

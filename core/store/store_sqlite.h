@@ -1,0 +1,13 @@
+/* store_sqlite.h - the store in one file, for one process. */
+#ifndef STORE_STORE_SQLITE_H
+#define STORE_STORE_SQLITE_H
+
+#include "base/error.h"
+
+struct loop;
+struct store;
+
+/* path ":memory:" for tests. Checks the file, migrates the schema, starts the writer; may take long. */
+struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) MUST_CHECK;
+
+#endif
