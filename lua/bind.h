@@ -19,6 +19,7 @@ void bind_all(lua_State *L);
 
 void bind_string(lua_State *L); /* Lua's own table string */
 void bind_stoa(lua_State *L);
+void bind_shards(lua_State *L);
 void bind_values(lua_State *L);
 void bind_socket(lua_State *L);
 void bind_room(lua_State *L);
@@ -60,7 +61,6 @@ struct json_out bind_json(lua_State *L, int first, int last, unsigned attachment
 /* The buffer, out of the vm's hands while core code runs (which may come back with another question). */
 struct buffer bind_take(lua_State *L);
 void bind_release(struct vm *vm, struct buffer *buffer);
-
 /* Adds to, except, volatile, presence, emit of a namespace to the table on top. */
 void bind_namespace_rooms(lua_State *L, const char *namespace_name);
 

@@ -16,7 +16,7 @@
 #include "session/hub.h"
 #include "wire/socketio.h"
 
-enum { NAMESPACES_MAX = 64, BUCKETS = 4096, PATH_MAX_LEN = 256 };
+enum { NAMESPACES_MAX = 64, PATH_MAX_LEN = 256 };
 
 static const char *const points[] = {"authenticate", "admit", "connect", "disconnect", "join",
                                      "leave",        "send",  "upload",  "alert",      NULL};
@@ -213,62 +213,6 @@ static int selftest(lua_State *L) {
     return 0;
 }
 
-static void add_range(lua_State *L, uint16_t *shards, int index, int count) {
-    int numbers[3];
-    for (int i = 0; i < 3; i++) {
-        lua_rawgeti(L, index, i + 1);
-        double number = luaL_checknumber(L, -1);
-        if (number != floor(number) || number < 0 || number >= BUCKETS)
-            luaL_error(L, "stoa.shards: a range is {first bucket, last bucket, shard}");
-        numbers[i] = (int)number;
-        lua_pop(L, 1);
-    }
-    if (numbers[0] > numbers[1]) luaL_error(L, "stoa.shards: the range %d–%d is empty", numbers[0], numbers[1]);
-    if (numbers[2] >= count) luaL_error(L, "stoa.shards: shard %d of %d", numbers[2], count);
-    for (int bucket = numbers[0]; bucket <= numbers[1]; bucket++) {
-        if (shards[bucket] != UINT16_MAX) luaL_error(L, "stoa.shards: bucket %d is mapped twice", bucket);
-        shards[bucket] = (uint16_t)numbers[2];
-    }
-}
-
-/* Maps the 4,096 buckets of channel ids to shards: each exactly once.
- * @function stoa.shards
- * @param map {shards = 2, ranges = {{0, 2047, 0}, {2048, 4095, 1}}}
- * @error raises when a bucket is mapped twice or not at all
- * @example stoa.shards{shards = 1, ranges = {{0, 4095, 0}}} */
-static int shards(lua_State *L) {
-    struct host *host = host_loading(L);
-    luaL_checktype(L, 1, LUA_TTABLE);
-    int count = (int)bind_number_field(L, 1, "shards", 0);
-    if (count < 1 || count >= BUCKETS) return luaL_error(L, "stoa.shards: shards must be 1 to 4095");
-    if (!host->shards) host->shards = NEW_ARRAY(uint16_t, BUCKETS);
-    memset(host->shards, 0xff, BUCKETS * sizeof *host->shards);
-    lua_getfield(L, 1, "ranges");
-    luaL_checktype(L, -1, LUA_TTABLE);
-    for (int i = 1; i <= (int)lua_objlen(L, 2); i++) {
-        lua_rawgeti(L, 2, i);
-        luaL_checktype(L, -1, LUA_TTABLE);
-        add_range(L, host->shards, lua_gettop(L), count);
-        lua_pop(L, 1);
-    }
-    for (int bucket = 0; bucket < BUCKETS; bucket++)
-        if (host->shards[bucket] == UINT16_MAX) return luaL_error(L, "stoa.shards: bucket %d is not mapped", bucket);
-    return 0;
-}
-
-/* Where a channel lives.
- * @function stoa.bucket
- * @param channel_id a channel's id
- * @return its bucket, 0 to 4095 (the same on every machine, for ever), and its shard
- * @example local bucket, shard = stoa.bucket("lobby") */
-static int bucket(lua_State *L) {
-    struct host *host = host_of(L);
-    unsigned number = (unsigned)(hash_fixed(bind_text(L, 1)) % BUCKETS);
-    lua_pushinteger(L, (lua_Integer)number);
-    lua_pushinteger(L, host->shards ? host->shards[number] : 0);
-    return 2;
-}
-
 /* Lets time pass; others run meanwhile.
  * @function stoa.sleep
  * @param seconds at most 86400
@@ -407,10 +351,18 @@ static void add_hooks(lua_State *L) {
 }
 
 void bind_stoa(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"of", of},         {"engine", engine}, {"route", route},         {"every", every}, {"selftest", selftest},
-        {"shards", shards}, {"bucket", bucket}, {"sleep", sleep_for},     {"spawn", spawn}, {"now", now},
-        {"iso", iso},       {"stats", stats},   {"broadcast", broadcast}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"of", of},
+                                         {"engine", engine},
+                                         {"route", route},
+                                         {"every", every},
+                                         {"selftest", selftest},
+                                         {"sleep", sleep_for},
+                                         {"spawn", spawn},
+                                         {"now", now},
+                                         {"iso", iso},
+                                         {"stats", stats},
+                                         {"broadcast", broadcast},
+                                         {NULL, NULL}};
     struct buffer *scratch = &vm_of(L)->out;
     const struct host *host = host_of(L);
     luaL_register(L, NULL, functions);

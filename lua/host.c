@@ -11,6 +11,7 @@
 #include "lua/shared.h"
 #include "server/worker.h"
 #include "session/hub.h"
+#include "store/shard_map.h"
 
 enum { LOAD_FACTOR = 20, LOAD_WALL_MS = 5000 };
 
@@ -110,7 +111,8 @@ static void free_registered(struct host *host) {
     }
     limits_free(host);
     caches_free(host);
-    free(host->shards);
+    if (host->shards) shard_map_retire(host->shards);
+    shard_map_unref(&host->shards);
 }
 
 /* ---- loading ---- */
@@ -152,6 +154,14 @@ static bool run_tests(struct host *host, struct error *error_r) {
     return true;
 }
 
+/* No channel may move. */
+static bool check_shards(struct host *host, struct error *error_r) {
+    struct error error;
+    if (!host->shards || store_check_shards(host->worker->store, host->shards, &error)) return true;
+    config_complain(host->config, "scripts", error_r, "stoa.shards: %s", error.text);
+    return false;
+}
+
 static bool load(struct host *host, struct error *error_r) {
     struct vm *vm = host->vm;
     vm->loading = true;
@@ -167,7 +177,7 @@ static bool load(struct host *host, struct error *error_r) {
         return false;
     }
     vm->loading = false;
-    return run_tests(host, error_r);
+    return check_shards(host, error_r) && run_tests(host, error_r);
 }
 
 static void tell_idle(void *owner) {
@@ -256,6 +266,7 @@ void host_enact(struct host *host) {
     LIST_EACH(&host->namespaces, link) {
         if (namespaces_len < 64) namespaces[namespaces_len++] = CONTAINER(link, struct named, link)->name;
     }
+    if (host->shards) store_set_shards(host->worker->store, host->shards);
     hub_set_engines(host->worker->hub, engines, engines_len);
     hub_set_namespaces(host->worker->hub, namespaces, namespaces_len);
     LIST_EACH(&host->repeats, link) {

@@ -15,6 +15,7 @@ struct config;
 struct http_client;
 struct map;
 struct shared;
+struct shard_map;
 struct worker;
 
 /* fn: a reference into Lua's registry. */
@@ -59,7 +60,8 @@ struct host {
     bool ready;                   /* loaded and checked: bindings may act */
     struct map *handlers, *hooks; /* struct handler; a hook's fn is a list of functions */
     struct list routes, engines, repeats, namespaces, tests, limits, caches;
-    uint16_t *shards; /* shard of each bucket; NULL: no map */
+    struct shard_map *shards; /* NULL: no script made one */
+    int locate;               /* its function, in the registry */
     void *policy;
     void (*idle)(void *policy);
     void (*broken)(void *policy);

@@ -1,5 +1,5 @@
 -- Which shard a channel lives on: its id is hashed into one of 4,096 buckets (the number never changes), and each bucket
--- belongs to one shard. Moving buckets moves channels; ids stay. Embedded, there is one shard.
+-- belongs to one shard. Moving buckets moves channels; ids stay: a map under which channels would move is refused.
 local stoa = require "stoa"
 
 local BUCKETS = 4096
@@ -13,21 +13,28 @@ local function even(n)
     return { shards = n, ranges = ranges }
 end
 
-stoa.shards(even(1))
+-- Embedded, there is one shard.
+local shards = stoa.config.postgres and stoa.config.postgres.shards or {}
+local count = math.max(#shards, 1)
+stoa.shards(even(count))
 
 -- Three shards, the first byte of a hash 0x00–0x55, 0x56–0xAA, 0xAB–0xFF: sixteen buckets have the same first byte. The
 -- hash is ours, not the id's own first byte: ids that begin with the time would all meet on one shard.
 --
 --     stoa.shards { shards = 3, ranges = { { 0x000, 0x55f, 0 }, { 0x560, 0xaaf, 1 }, { 0xab0, 0xfff, 2 } } }
 --
--- Any number of them, evenly:
+-- A function of your own, here by the id's first two hexadecimal digits, others on the last shard. It must answer the
+-- same for ever:
 --
---     stoa.shards(even(16))
+--     stoa.shards { shards = 3, locate = function(channel_id)
+--         local byte = tonumber(channel_id:match("^%x%x") or "ff", 16)
+--         return byte <= 0x55 and 0 or byte <= 0xaa and 1 or 2
+--     end }
 
 stoa.selftest("every channel has a bucket and a shard", function()
     for _, channel_id in ipairs { "lobby", "a", "0", ("x"):rep(64), "018f3c2e-7c1a-7000-8000-000000000000" } do
         local bucket, shard = stoa.bucket(channel_id)
-        assert(bucket >= 0 and bucket < BUCKETS and shard == 0, channel_id)
+        assert(bucket >= 0 and bucket < BUCKETS and shard >= 0 and shard < count, channel_id)
         assert(stoa.bucket(channel_id) == bucket, channel_id)
     end
 end)

@@ -1,6 +1,7 @@
-#include "store/store_driver.h"
-
 #include <stdlib.h>
+
+#include "store/shard_map.h"
+#include "store/store_driver.h"
 
 struct store_request *store_request_new(enum store_op op, void (*done)(struct store_request *request), void *owner) {
     struct store_request *request = NEW(struct store_request);
@@ -59,6 +60,14 @@ void store_close(struct store **store, unsigned deadline_ms) {
     if (!*store) return;
     (*store)->ops->close(*store, deadline_ms);
     *store = NULL;
+}
+
+bool store_check_shards(struct store *store, const struct shard_map *map, struct error *error_r) {
+    return !store->ops->check_shards || store->ops->check_shards(store, map, error_r);
+}
+
+void store_set_shards(struct store *store, struct shard_map *map) {
+    if (store->ops->set_shards) store->ops->set_shards(store, map);
 }
 
 const char *store_status_code(enum store_status status) {

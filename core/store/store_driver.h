@@ -4,10 +4,14 @@
 
 #include "store/store.h"
 
+struct shard_map;
 struct store_ops {
     void (*submit)(struct store *store, struct store_request *request);
     /* Waits for what was submitted, then frees. What has not begun by deadline_ms runs with UNAVAILABLE. */
     void (*close)(struct store *store, unsigned deadline_ms);
+    /* NULL: it has no shards. */
+    bool (*check_shards)(struct store *store, const struct shard_map *map, struct error *error_r);
+    void (*set_shards)(struct store *store, struct shard_map *map);
 };
 struct store {
     const struct store_ops *ops;

@@ -299,7 +299,7 @@ static void close_store(struct store *base, unsigned deadline_ms) {
     free(store);
 }
 
-static const struct store_ops ops = {submit, close_store};
+static const struct store_ops ops = {.submit = submit, .close = close_store};
 
 struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) {
     struct sqlite_store *store = NEW(struct sqlite_store);

@@ -21,7 +21,7 @@ static void fake_submit(struct store *store, struct store_request *request) {
 
 static void fake_close(struct store *store, unsigned deadline_ms) {}
 
-static const struct store_ops fake_ops = {fake_submit, fake_close};
+static const struct store_ops fake_ops = {.submit = fake_submit, .close = fake_close};
 
 static void write_event(struct buffer *out, int64_t seq) {
     buffer_printf(out, "[\"message:new\",{\"seq\":%d}]", (int)seq);

@@ -1,0 +1,111 @@
+/* stoa.shards and stoa.bucket: where channels live. */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "lua/bind.h"
+#include "store/shard_map.h"
+
+static void add_range(lua_State *L, struct shard_map *map, int index) {
+    unsigned numbers[3];
+    struct error error;
+    for (int i = 0; i < 3; i++) {
+        lua_rawgeti(L, index, i + 1);
+        double number = luaL_checknumber(L, -1);
+        if (number != floor(number) || number < 0 || number >= SHARD_BUCKETS)
+            luaL_error(L, "stoa.shards: a range is {first bucket, last bucket, shard}");
+        numbers[i] = (unsigned)number;
+        lua_pop(L, 1);
+    }
+    if (!shard_map_add(map, numbers[0], numbers[1], numbers[2], &error)) luaL_error(L, "stoa.shards: %s", error.text);
+}
+
+static void add_ranges(lua_State *L, struct shard_map *map) {
+    struct error error;
+    lua_getfield(L, 1, "ranges");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    int ranges = lua_gettop(L);
+    for (int i = 1; i <= (int)lua_objlen(L, ranges); i++) {
+        lua_rawgeti(L, ranges, i);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        add_range(L, map, lua_gettop(L));
+        lua_pop(L, 1);
+    }
+    if (!shard_map_is_total(map, &error)) luaL_error(L, "stoa.shards: %s", error.text);
+}
+
+/* A channel whose shard is asked for. */
+struct located {
+    int fn, shard;
+    struct slice channel_id;
+};
+
+static int call_locate(lua_State *L) {
+    struct located *located = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, located->fn);
+    lua_pushlstring(L, located->channel_id.ptr, located->channel_id.len);
+    lua_call(L, 1, 1);
+    located->shard = lua_isnumber(L, -1) ? (int)lua_tointeger(L, -1) : -1;
+    return 0;
+}
+
+/* Asked by the store, also while a script is running: its budget is as it was afterwards. */
+static int locate(void *owner, struct slice channel_id) {
+    struct host *host = owner;
+    struct vm *vm = host->vm;
+    struct located located = {host->locate, -1, channel_id};
+    struct error error;
+    uint64_t steps = vm->steps_left, deadline = vm->deadline_us;
+    vm_begin(vm, &vm->settings.run);
+    if (!vm_protect(vm, call_locate, &located, &error)) {
+        LOG(LOG_ERROR, "script.error", LOG_TEXT("in", "locate"), LOG_SLICE("channel", channel_id),
+            LOG_TEXT("error", error.text));
+        located.shard = -1;
+    }
+    vm->steps_left = steps;
+    vm->deadline_us = deadline;
+    return located.shard;
+}
+
+/* Maps the 4,096 buckets of channel ids to shards, each exactly once; or, with locate, lets a function decide. It must
+ * give the same shard for a channel for ever, on every node, and cannot wait.
+ * @function stoa.shards
+ * @param map {shards = 2, ranges = {{0, 2047, 0}, {2048, 4095, 1}}}, or {shards = 2, locate = function(channel_id)}
+ * @error raises when a bucket is mapped twice or not at all
+ * @example stoa.shards{shards = 1, ranges = {{0, 4095, 0}}} */
+static int shards(lua_State *L) {
+    struct host *host = host_loading(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    double count = bind_number_field(L, 1, "shards", 0);
+    if (count != floor(count) || count < 1 || count > SHARDS_MAX)
+        return luaL_error(L, "stoa.shards: shards must be 1 to %d", SHARDS_MAX);
+    shard_map_unref(&host->shards);
+    host->shards = shard_map_new((unsigned)count);
+    lua_getfield(L, 1, "locate");
+    if (lua_isnil(L, -1)) {
+        add_ranges(L, host->shards);
+        return 0;
+    }
+    luaL_checktype(L, -1, LUA_TFUNCTION);
+    host->locate = luaL_ref(L, LUA_REGISTRYINDEX);
+    shard_map_set_locate(host->shards, locate, host);
+    return 0;
+}
+
+/* Where a channel lives.
+ * @function stoa.bucket
+ * @param channel_id a channel's id
+ * @return its bucket, 0 to 4095 (the same on every machine, for ever), and its shard
+ * @example local bucket, shard = stoa.bucket("lobby") */
+static int bucket(lua_State *L) {
+    struct host *host = host_of(L);
+    struct slice channel_id = bind_text(L, 1);
+    lua_pushinteger(L, (lua_Integer)shard_bucket(channel_id));
+    lua_pushinteger(L, host->shards ? shard_map_find(host->shards, channel_id) : 0);
+    return 2;
+}
+
+void bind_shards(lua_State *L) {
+    static const luaL_Reg functions[] = {{"shards", shards}, {"bucket", bucket}, {NULL, NULL}};
+    luaL_register(L, NULL, functions);
+}
