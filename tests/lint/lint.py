@@ -14,7 +14,8 @@ RANKS = [
     {"session"},
     {"channel", "policy", "net"},
     {"store", "bus", "state", "cache", "limit"},
-    {"redis", "postgres", "wire", "loop", "config"},
+    {"redis", "postgres"},
+    {"wire", "loop", "config"},
     {"base"},
 ]
 # What a header embeds by value or by enum beyond base/.
