@@ -1,0 +1,160 @@
+#include "load/dialect.h"
+
+#include <stdlib.h>
+
+#include "load/crew.h"
+
+static unsigned channel_of(const struct client *client) {
+    return plan_channel_of(client->crew->plan, client->id);
+}
+
+/* An empty buffer to write a message in, and its end. */
+static struct buffer *begin(struct client *client) {
+    struct buffer *text = &client->crew->text;
+    buffer_clear(text);
+    return text;
+}
+
+static void finish(struct client *client, struct buffer *text) {
+    client_queue_text(client, buffer_slice(text));
+}
+
+static bool starts(struct slice text, const char *with) {
+    size_t len = strlen(with);
+    return text.len >= len && memcmp(text.ptr, with, len) == 0;
+}
+
+/* plain */
+
+static void plain_opened(struct client *client) {
+    client_joined(client);
+}
+
+static void plain_publish(struct client *client, const struct stamp *stamp, size_t payload_bytes) {
+    struct buffer *text = begin(client);
+    wire_write_payload(text, stamp, payload_bytes);
+    finish(client, text);
+}
+
+/* Engine.IO 4 and Socket.IO 5 */
+
+static void socketio_opened(struct client *client) {}
+
+static void write_join(struct client *client, struct buffer *text) {
+    buffer_printf(text, "420[\"join\",\"room-%u\"]", channel_of(client));
+}
+
+static void write_chat_join(struct client *client, struct buffer *text) {
+    buffer_printf(text, "420[\"channel:join\",{\"channelId\":\"room-%u\"}]", channel_of(client));
+}
+
+/* 43ID[…]: the first, of id 0, is the one of joining; then an id says when its message was due (crew_ack_id). */
+static void take_answer(struct client *client, struct slice text) {
+    uint64_t id = 0;
+    size_t at = 2;
+    for (; at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9'; at++)
+        id = id * 10 + (uint64_t)(text.ptr[at] - '0');
+    bool good = !memmem(text.ptr + at, text.len - at, "\"ok\":false", 10);
+    if (client->state == CLIENT_READY) {
+        crew_answered(client, id, good);
+    } else if (good) {
+        client_joined(client);
+    } else {
+        client_broken(client, text);
+    }
+}
+
+static void take_packet(struct client *client, struct slice text,
+                        void (*write_greeting)(struct client *, struct buffer *)) {
+    struct buffer *out = begin(client);
+    if (starts(text, "42")) {
+        crew_delivered(client, text);
+        return;
+    } else if (starts(text, "43")) {
+        take_answer(client, text);
+        return;
+    } else if (starts(text, "2")) {
+        buffer_append_str(out, "3");
+    } else if (starts(text, "0")) {
+        buffer_printf(out, "40{\"user\":\"user-%u\"}", client->id);
+    } else if (starts(text, "40") && client->crew->plan->clients.publishers > 0) {
+        write_greeting(client, out);
+    } else if (starts(text, "40")) {
+        client_joined(client); /* it only holds the connection */
+        return;
+    } else {
+        client_broken(client, text);
+        return;
+    }
+    finish(client, out);
+}
+
+static void socketio_take(struct client *client, struct slice text) {
+    take_packet(client, text, write_join);
+}
+
+static void socketio_publish(struct client *client, const struct stamp *stamp, size_t payload_bytes) {
+    struct buffer *text = begin(client);
+    buffer_printf(text, "42[\"publish\",\"room-%u\",\"", channel_of(client));
+    wire_write_payload(text, stamp, payload_bytes);
+    buffer_append_str(text, "\"]");
+    finish(client, text);
+}
+
+static void chat_take(struct client *client, struct slice text) {
+    take_packet(client, text, write_chat_join);
+}
+
+static void chat_publish(struct client *client, const struct stamp *stamp, size_t payload_bytes) {
+    struct buffer *text = begin(client);
+    buffer_printf(text, "42%llu[\"message:send\",{\"channelId\":\"room-%u\",\"clientId\":\"%u.%llu.%u\",\"content\":\"",
+                  (unsigned long long)crew_ack_id(client, stamp->due_ns), channel_of(client), client->id,
+                  (unsigned long long)client->crew->run_id, stamp->sequence);
+    wire_write_payload(text, stamp, payload_bytes);
+    buffer_append_str(text, "\"}]");
+    finish(client, text);
+}
+
+/* Stoa's plain WebSocket */
+
+static void json_opened(struct client *client) {
+    struct buffer *text = begin(client);
+    buffer_printf(text, "{\"type\":\"connect\",\"auth\":{\"user\":\"user-%u\"}}", client->id);
+    finish(client, text);
+}
+
+static void json_take(struct client *client, struct slice text) {
+    struct buffer *out = begin(client);
+    if (starts(text, "{\"type\":\"event\"")) {
+        crew_delivered(client, text);
+    } else if (starts(text, "{\"type\":\"ack\"")) {
+        client_joined(client);
+    } else if (starts(text, "{\"type\":\"connected\"")) {
+        buffer_printf(out, "{\"type\":\"event\",\"event\":\"join\",\"args\":[\"room-%u\"],\"id\":0}",
+                      channel_of(client));
+        finish(client, out);
+    } else {
+        client_broken(client, text);
+    }
+}
+
+static void json_publish(struct client *client, const struct stamp *stamp, size_t payload_bytes) {
+    struct buffer *text = begin(client);
+    buffer_printf(text, "{\"type\":\"event\",\"event\":\"publish\",\"args\":[\"room-%u\",\"", channel_of(client));
+    wire_write_payload(text, stamp, payload_bytes);
+    buffer_append_str(text, "\"]}");
+    finish(client, text);
+}
+
+static const struct dialect dialects[] = {
+    {"plain", "/", false, plain_opened, crew_delivered, plain_publish},
+    {"socketio", "/socket.io/?EIO=4&transport=websocket", false, socketio_opened, socketio_take, socketio_publish},
+    {"chat", "/socket.io/?EIO=4&transport=websocket", true, socketio_opened, chat_take, chat_publish},
+    {"json", "/ws", false, json_opened, json_take, json_publish},
+};
+
+const struct dialect *dialect_find(const char *name) {
+    for (size_t i = 0; i < sizeof dialects / sizeof *dialects; i++)
+        if (strcmp(dialects[i].name, name) == 0) return &dialects[i];
+    return NULL;
+}

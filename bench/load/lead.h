@@ -1,0 +1,43 @@
+/* lead.h - the process that leads a load: sets the phases on the board, looks at the server's processes before and
+ * after, and puts the results together. */
+#ifndef LOAD_LEAD_H
+#define LOAD_LEAD_H
+
+#include "load/plan.h"
+#include "load/tally.h"
+
+struct quantiles {
+    uint64_t count, p50_ns, p90_ns, p99_ns, p999_ns, max_ns;
+};
+
+/* Of connecting all clients, once. */
+struct connect_result {
+    unsigned clients, failed, closed;
+    double seconds, cpu_s;
+    struct quantiles latency;
+};
+
+struct step_result {
+    const struct step *step;
+    double seconds;                             /* of the window that is measured */
+    uint64_t window_sent, window_delivered;     /* in the window */
+    uint64_t sent, delivered, lost, disordered; /* in the whole step, with what came after its end */
+    uint64_t answered, refused, closed, broken;
+    double server_cpu_s, load_cpu_s; /* in the window */
+    uint64_t rss_before_bytes, rss_peak_bytes;
+    struct quantiles delivery, answer;
+};
+
+struct result {
+    struct connect_result connect, storms[16]; /* the first after those that warm it up */
+    unsigned storms_len;
+    uint64_t rss_warm_bytes, rss_connected_bytes;
+    double idle_cpu_s; /* while all were connected and nobody said a word */
+    struct step_result steps[PLAN_STEPS_MAX];
+    unsigned steps_len; /* fewer than planned: a step was not over in time */
+};
+
+/* False: not all clients could connect in time; what was measured so far is in result. */
+bool lead_run(const struct plan *plan, struct board *board, const pid_t *crews, struct result *result);
+
+#endif

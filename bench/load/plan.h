@@ -1,0 +1,58 @@
+/* plan.h - what a load is to do, from the command line: whom it drives, with how many clients, in which steps. */
+#ifndef LOAD_PLAN_H
+#define LOAD_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { PLAN_STEPS_MAX = 32, PLAN_PIDS_MAX = 16, PLAN_PROCESSES_MAX = 64 };
+
+struct dialect;
+
+/* One measurement over the connected clients. */
+struct step {
+    char name[32];
+    unsigned rate;        /* messages a second of all publishers; 0: saturation */
+    unsigned outstanding; /* saturation: messages that each publisher has under way */
+    size_t payload_bytes;
+};
+
+struct plan_clients {
+    unsigned count, warm; /* warm: connected before the first look at the server's memory */
+    unsigned channels, publishers;
+    unsigned slow;       /* members that never read, not counted among the receivers */
+    unsigned handshakes; /* under way at a time, of all processes */
+    unsigned storms;     /* then all connections are dropped and made anew, so many times */
+};
+
+struct plan {
+    const struct dialect *dialect;
+    const char *path; /* of the request; "%u" in it is the channel's number */
+    uint16_t port;
+    bool tls, json;
+    unsigned processes;
+    struct plan_clients clients;
+    struct step steps[PLAN_STEPS_MAX];
+    unsigned steps_len;
+    unsigned warmup_ms, measure_ms, drain_ms, connect_ms, idle_ms;
+    pid_t pids[PLAN_PIDS_MAX]; /* of the server */
+    unsigned pids_len;
+};
+
+/* Ends the process with a message when an argument is wrong. */
+void plan_read(struct plan *plan, int argc, char **argv);
+
+/* Which part each client has. Channel c's members are the clients c * members to (c + 1) * members - 1; publishers are
+ * spread evenly among them, slow ones are the last. A publisher's number: channel * publishers + its place. */
+unsigned plan_members(const struct plan *plan);
+unsigned plan_channel_of(const struct plan *plan, unsigned client);
+/* -1: none. */
+int plan_publisher_of(const struct plan *plan, unsigned client);
+unsigned plan_client_of(const struct plan *plan, unsigned publisher);
+bool plan_is_slow(const struct plan *plan, unsigned client);
+/* Publishers in the order of their turns: by channels first, so that neighbours in time are of different channels. */
+unsigned plan_publisher_of_turn(const struct plan *plan, uint64_t turn);
+
+#endif
