@@ -86,6 +86,10 @@ void http_wait(struct http_exchange *exchange, void (*aborted)(void *owner), voi
     exchange->owner = owner;
 }
 
+void http_reject(const struct http_request *request, const char *reason) {
+    net_reject(request->exchange->http->conn, reason);
+}
+
 /* An answer of the server's own: the last one. */
 static bool refuse(struct http *http, unsigned status, struct slice extra, const char *why) {
     struct http_reply reply = {.status = status, .extra_headers = extra, .close = true};
@@ -131,7 +135,6 @@ static bool upgrade_accepted(struct http *http) {
     struct http_upgrade answer = {0};
     events_of(http)->upgrade(owner_of(http), &request, &answer);
     if (answer.refusal.status) {
-        net_reject(http->conn, "upgrade_refused");
         answer.refusal.close = true;
         http_reply(&(struct http_exchange *){http->exchange}, &answer.refusal);
         return false;

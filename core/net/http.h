@@ -34,13 +34,16 @@ struct http_reply {
 };
 /* Exactly once for each exchange; the exchange is gone afterwards. HEAD gets no body. */
 void http_reply(struct http_exchange **exchange, const struct http_reply *reply);
+/* A request that is not as it should be: counts it in stoa_rejected_total{reason} and logs it, at a bounded rate.
+ * Before its http_reply, or within the owner's upgrade. reason: a constant. */
+void http_reject(const struct http_request *request, const char *reason);
 /* The owner wants to hear when the client goes away before the answer; aborted is the exchange's last call. */
 void http_wait(struct http_exchange *exchange, void (*aborted)(void *owner), void *owner);
 
 struct http_upgrade {
     const struct conn_events *events; /* accepted: who gets the messages */
     void *owner;
-    struct http_reply refusal; /* refused: status 0 is "accepted" */
+    struct http_reply refusal; /* refused, and counted with http_reject: status 0 is "accepted" */
 };
 
 struct http_events {

@@ -72,7 +72,6 @@ void listener_admit(struct net_server *server, int fd, const char *address) {
             close(fd);
             break;
     }
-    metric_add_labelled(METRIC_REJECTED, "admission", 1);
     LOG(LOG_INFO, "connection.refused", LOG_TEXT("address", address), LOG_NUMBER("retry_after_s", retry_after_s));
 }
 

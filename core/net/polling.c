@@ -56,24 +56,24 @@ void polling_free(struct polling **polling_r) {
 static void get_aborted(void *owner) {
     struct polling *polling = owner;
     polling->get = NULL;
-    if (!polling->stopped) polling->events->broken(polling->owner, false);
+    if (!polling->stopped) polling->events->broken(polling->owner, POLLING_ABORTED);
 }
 
 static void post_aborted(void *owner) {
     struct polling *polling = owner;
     polling->post = NULL;
-    if (!polling->stopped) polling->events->broken(polling->owner, false);
+    if (!polling->stopped) polling->events->broken(polling->owner, POLLING_ABORTED);
 }
 
 static void polling_break(struct polling *polling, struct http_request *request, struct slice headers,
-                          bool parse_error) {
+                          enum polling_fault fault) {
     reply(&request->exchange, 400, "text/html", headers, SLICE_NONE);
-    if (!polling->stopped) polling->events->broken(polling->owner, parse_error);
+    if (!polling->stopped) polling->events->broken(polling->owner, fault);
 }
 
 static void polling_get(struct polling *polling, struct http_request *request, struct slice headers) {
     if (polling->get) {
-        polling_break(polling, request, headers, false);
+        polling_break(polling, request, headers, POLLING_MISUSED);
         return;
     }
     keep_headers(&polling->get_headers, headers);
@@ -104,9 +104,9 @@ static void polling_post(struct polling *polling, struct http_request *request, 
     struct slice type = http_header(request, "content-type");
     bool bytes = type.len >= 24 && memcmp(type.ptr, "application/octet-stream", 24) == 0;
     if (polling->post || bytes) {
-        polling_break(polling, request, headers, false);
+        polling_break(polling, request, headers, POLLING_MISUSED);
     } else if (!polling_decode(polling, request->body)) {
-        polling_break(polling, request, headers, true);
+        polling_break(polling, request, headers, POLLING_BAD_BODY);
     } else {
         keep_headers(&polling->post_headers, headers);
         polling->post = request->exchange;

@@ -11,13 +11,18 @@
 struct buffer;
 struct polling;
 
+enum polling_fault {
+    POLLING_ABORTED,  /* the client went away within an exchange */
+    POLLING_MISUSED,  /* requests that overlap, a body of bytes */
+    POLLING_BAD_BODY, /* a payload that is none */
+};
+
 /* Not called from within polling_write, polling_pause, polling_free. */
 struct polling_events {
     void (*packet)(void *owner, const struct engineio_packet *packet);
     /* A GET waits: polling_write may answer it. */
     void (*waiting)(void *owner);
-    /* The client broke the rules (overlap, a bad payload) or went away within an exchange. */
-    void (*broken)(void *owner, bool parse_error);
+    void (*broken)(void *owner, enum polling_fault fault);
 };
 
 struct polling *polling_new(const struct polling_events *events, void *owner);

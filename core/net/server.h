@@ -22,7 +22,7 @@ enum admission { ADMIT, ADMIT_REFUSE /* 503, Retry-After, before TLS and HTTP */
 
 struct net_events {
     struct http_events http;
-    /* For each accepted socket, before anything costs. retry_after_s_r: for ADMIT_REFUSE. */
+    /* For each accepted socket, before anything costs; counts what it refuses. retry_after_s_r: for ADMIT_REFUSE. */
     enum admission (*admit)(void *owner, const char *address, unsigned *retry_after_s_r);
 };
 

@@ -89,10 +89,13 @@ static void request(void *owner, struct http_request *request) {
 
 static void upgrade(void *owner, struct http_request *request, struct http_upgrade *upgrade_r) {
     struct worker *worker = ((struct router *)owner)->worker;
-    if (worker->draining)
+    if (worker->draining) {
+        http_reject(request, "draining");
         upgrade_r->refusal = DRAIN_REFUSAL;
-    else if (!hub_upgrade(worker->hub, request, upgrade_r))
+    } else if (!hub_upgrade(worker->hub, request, upgrade_r)) {
+        http_reject(request, "path");
         upgrade_r->refusal = (struct http_reply){.status = 404, .content_type = "text/plain", .body = SLICE("none\n")};
+    }
 }
 
 const struct net_events router_events = {

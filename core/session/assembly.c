@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/metrics.h"
 #include "session/dispatch.h"
 #include "session/hub_state.h"
 #include "wire/plain.h"
@@ -38,11 +37,6 @@ static enum arrival_kind kind_of(enum socketio_type type) {
     return kinds[type];
 }
 
-static void reject(struct session *session, enum close_reason reason) {
-    metric_add_labelled(METRIC_REJECTED, close_reason_name(reason), 1);
-    session_close(session, reason);
-}
-
 static void assembly_begin(struct session *session, struct slice message, unsigned expected) {
     struct assembly *assembly = session->assembly = NEW(struct assembly);
     struct socketio_packet packet;
@@ -59,7 +53,7 @@ static void assembly_attach(struct session *session, struct slice message) {
     struct assembly *assembly = session->assembly;
     assembly->bytes += message.len;
     if (assembly->bytes > session->hub->settings.max_payload_bytes * ASSEMBLY_FACTOR) {
-        reject(session, CLOSE_TOO_LARGE);
+        session_reject(session, CLOSE_TOO_LARGE);
         return;
     }
     buffer_append_slice(&assembly->attachments[assembly->len++], message);
@@ -77,11 +71,11 @@ static void assembly_attach(struct session *session, struct slice message) {
 void assembly_socketio(struct session *session, struct slice message, bool binary) {
     struct socketio_packet packet;
     if (binary != (session->assembly != NULL)) {
-        reject(session, CLOSE_PARSE_ERROR);
+        session_reject(session, CLOSE_PARSE_ERROR);
     } else if (binary) {
         assembly_attach(session, message);
     } else if (!socketio_decode(message, &packet)) {
-        reject(session, CLOSE_PARSE_ERROR);
+        session_reject(session, CLOSE_PARSE_ERROR);
     } else if (packet.attachments > 0) {
         assembly_begin(session, message, packet.attachments);
     } else {
@@ -115,7 +109,9 @@ void assembly_plain(struct session *session, struct slice message, bool binary) 
     struct plain_packet packet;
     enum plain_result result = binary ? PLAIN_OK : plain_decode(message, &packet);
     if (binary || result != PLAIN_OK) {
-        reject(session, binary ? CLOSE_BINARY_ON_PLAIN : result == PLAIN_BAD_JSON ? CLOSE_BAD_JSON : CLOSE_BAD_TYPE);
+        session_reject(session, binary                     ? CLOSE_BINARY_ON_PLAIN
+                                : result == PLAIN_BAD_JSON ? CLOSE_BAD_JSON
+                                                           : CLOSE_BAD_TYPE);
         return;
     }
     struct arrival arrival = {.namespace_name = SLICE("/"), .has_id = packet.has_id, .id = packet.id};

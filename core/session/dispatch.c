@@ -38,10 +38,6 @@ static const struct refusal {
     [POLICY_OVERLOADED] = {"unavailable", "too many events wait"},
 };
 
-/* A client that goes on after so many refusals by a limit, one after the other, is not read for a while; then closed.
- */
-enum { FLOOD_PAUSE = 16, FLOOD_PAUSE_MS = 1000, FLOOD_CLOSE = 64 };
-
 /* The event at hand: one a session. */
 struct event {
     struct question question;
@@ -70,7 +66,7 @@ static void dispatch_now(struct session *session, const struct arrival *arrival)
     struct socket *socket = session_socket(session, arrival->namespace_name);
     bool misplaced = (rule->place == OUTSIDE && socket) || (rule->place == INSIDE && !socket);
     if (misplaced)
-        session_close(session, CLOSE_INVALID_STATE);
+        session_reject(session, CLOSE_INVALID_STATE);
     else
         rule->effect(session, socket, arrival);
 }
@@ -166,17 +162,10 @@ static bool refused_by_limit(const struct policy_answer *answer) {
 }
 
 static void count_violations(struct session *session, const struct policy_answer *answer) {
-    if (!refused_by_limit(answer)) {
+    if (refused_by_limit(answer))
+        session_violation(session);
+    else
         session->violations = 0;
-        return;
-    }
-    session->violations++;
-    if (session->violations >= FLOOD_CLOSE) {
-        session_close(session, CLOSE_FLOOD);
-    } else if (session->violations >= FLOOD_PAUSE) {
-        session_pause(session, PAUSED_FLOOD, true);
-        session_deadline_set(session, DEADLINE_CALM, FLOOD_PAUSE_MS);
-    }
 }
 
 static void event_answered(struct policy_call *call, const struct policy_answer *answer) {
@@ -240,5 +229,5 @@ static void hear_acknowledgement(struct session *session, struct socket *socket,
 }
 
 static void refuse_packet(struct session *session, struct socket *socket, const struct arrival *arrival) {
-    session_close(session, CLOSE_INVALID_STATE);
+    session_reject(session, CLOSE_INVALID_STATE);
 }

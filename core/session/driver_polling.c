@@ -66,9 +66,13 @@ static void on_waiting(void *owner) {
     if (transport->session) session_drained(transport->session, transport);
 }
 
-static void on_broken(void *owner, bool parse_error) {
-    struct transport *transport = owner;
-    if (transport->session) session_broken(transport->session, parse_error);
+static void on_broken(void *owner, enum polling_fault fault) {
+    struct session *session = ((struct transport *)owner)->session;
+    if (!session) return;
+    if (fault == POLLING_ABORTED)
+        session_broken(session);
+    else
+        session_reject(session, fault == POLLING_BAD_BODY ? CLOSE_PARSE_ERROR : CLOSE_TRANSPORT_ERROR);
 }
 
 static const struct polling_events driver_events = {on_packet, on_waiting, on_broken};

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/metrics.h"
 #include "net/polling.h"
 #include "session/driver.h"
 #include "session/hub_state.h"
@@ -105,9 +104,9 @@ static int check(const struct hub *hub, struct http_request *request, const stru
     return asked->version_4 ? ADMITTED : ENGINEIO_UNSUPPORTED_VERSION;
 }
 
-static void count_refusal(int error) {
+static void reject(const struct http_request *request, int error) {
     static const char *const names[] = {"transport", "sid", "method", "request", "origin", "version"};
-    metric_add_labelled(METRIC_REJECTED, names[error], 1);
+    http_reject(request, names[error]);
 }
 
 static void request_packets(struct hub *hub, const struct endpoint *endpoint, struct http_request *request,
@@ -115,7 +114,7 @@ static void request_packets(struct hub *hub, const struct endpoint *endpoint, st
     struct asked asked = read_query(hub, endpoint, request->query);
     int error = check(hub, request, &asked);
     if (error != ADMITTED) {
-        count_refusal(error);
+        reject(request, error);
         polling_refuse(request, (enum engineio_error)error, headers);
     } else if (asked.session) {
         polling_continue(asked.session, request, headers);
@@ -129,6 +128,7 @@ bool hub_request(struct hub *hub, struct http_request *request) {
     struct endpoint endpoint = endpoint_of(hub, request->path);
     if (endpoint.form == ENDPOINT_NONE) return false;
     if (endpoint.form == ENDPOINT_PLAIN) {
+        http_reject(request, "not_an_upgrade");
         struct http_reply reply = {.status = 426, .extra_headers = SLICE("upgrade: websocket\r\n")};
         http_reply(&request->exchange, &reply);
         return true;
@@ -155,7 +155,7 @@ bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgr
         error = ENGINEIO_FORBIDDEN;
     }
     if (error != ADMITTED) {
-        count_refusal(error);
+        reject(request, error);
         *upgrade_r = (struct http_upgrade){0};
         polling_refusal((enum engineio_error)error, &upgrade_r->refusal);
     } else if (asked.session) {

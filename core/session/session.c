@@ -15,7 +15,6 @@ struct session_news {
     enum session_input input;
     const struct engineio_packet *packet; /* PACKET */
     enum session_deadline deadline;       /* DUE */
-    enum close_reason reason;             /* BROKEN */
 };
 
 static void session_step(struct session *session, const struct session_news *news);
@@ -88,9 +87,11 @@ static void heartbeat_await_pong(struct session *session) {
 static void heartbeat_pong(struct session *session) {
     if (session->timing.heartbeat == HEARTBEAT_RESTING) {
         metric_add_labelled(METRIC_REJECTED, "pong", 1);
+        session_violation(session);
         return;
     }
     session->timing.heartbeat = HEARTBEAT_RESTING;
+    session->violations = 0;
     session_deadline_clear(session, DEADLINE_PONG);
     session_deadline_set(session, DEADLINE_PING, session->timing.ping_interval_ms);
     LIST_EACH(&session->sockets, link) {
@@ -98,6 +99,19 @@ static void heartbeat_pong(struct session *session) {
         if (session->timing.ping_offset > record->confirmed_offset) {
             record->confirmed_offset = session->timing.ping_offset;
         }
+    }
+}
+
+/* A client that goes on after so many violations, one after the other, is not read for a while; then closed. */
+enum { FLOOD_PAUSE = 16, FLOOD_PAUSE_MS = 1000, FLOOD_CLOSE = 64 };
+
+void session_violation(struct session *session) {
+    session->violations++;
+    if (session->violations >= FLOOD_CLOSE) {
+        session_reject(session, CLOSE_FLOOD);
+    } else if (session->violations >= FLOOD_PAUSE) {
+        session_pause(session, PAUSED_FLOOD, true);
+        session_deadline_set(session, DEADLINE_CALM, FLOOD_PAUSE_MS);
     }
 }
 
@@ -237,13 +251,17 @@ static void probe_heard(struct session *session, struct slice message, bool bina
     } else if (!binary && session->upgrade == UPGRADE_PROBED && slice_is(message, "5")) {
         upgrade_finish(session);
     } else {
+        metric_add_labelled(METRIC_REJECTED, "probe", 1);
         probe_end(session);
     }
 }
 
 bool session_probe(struct session *session, struct transport *probe) {
-    if (session->state != SESSION_OPEN || session->upgrade != UPGRADE_NONE) return false;
-    if (!session->transport || !session->transport->ops->polling) return false;
+    bool polling = session->transport && session->transport->ops->polling;
+    if (session->state != SESSION_OPEN || session->upgrade != UPGRADE_NONE || !polling) {
+        metric_add_labelled(METRIC_REJECTED, "probe", 1);
+        return false;
+    }
     session->probe = probe;
     probe->session = session;
     session->upgrade = UPGRADE_OPENED;
@@ -268,12 +286,12 @@ static void engine_packet(struct session *session, const struct engineio_packet 
             session_close(session, CLOSE_CLIENT_GONE);
             return;
         case ENGINEIO_PING: /* the wrong direction */
-            session_close(session, CLOSE_TRANSPORT_ERROR);
+            session_reject(session, CLOSE_TRANSPORT_ERROR);
             return;
         case ENGINEIO_OPEN:
         case ENGINEIO_UPGRADE:
         case ENGINEIO_NOOP:
-            session_close(session, CLOSE_PARSE_ERROR);
+            session_reject(session, CLOSE_PARSE_ERROR);
             return;
     }
 }
@@ -287,10 +305,10 @@ static void deadline_passed(struct session *session, enum session_deadline deadl
             session_close(session, CLOSE_PING_TIMEOUT);
             return;
         case DEADLINE_CONNECT:
-            session_close(session, CLOSE_CONNECT_TIMEOUT);
+            session_reject(session, CLOSE_CONNECT_TIMEOUT);
             return;
         case DEADLINE_ATTACHMENT:
-            session_close(session, CLOSE_PARSE_ERROR);
+            session_reject(session, CLOSE_PARSE_ERROR);
             return;
         case DEADLINE_SLOW:
             session_close(session, CLOSE_SLOW);
@@ -327,7 +345,7 @@ static void step_open(struct session *session, const struct session_news *news) 
             if (session->upgrade == UPGRADE_PROBED) session_deadline_set(session, DEADLINE_NOOP, SESSION_NOOP_MS);
             return;
         case INPUT_BROKEN:
-            session_close(session, news->reason);
+            session_close(session, CLOSE_TRANSPORT_ERROR);
             return;
         case INPUT_DUE:
             deadline_passed(session, news->deadline);
@@ -363,7 +381,7 @@ void session_message(struct session *session, struct transport *from, struct sli
         if (engineio_decode(message, binary, &packet))
             session_packet(session, &packet);
         else
-            session_close(session, CLOSE_PARSE_ERROR);
+            session_reject(session, CLOSE_PARSE_ERROR);
     }
 }
 
@@ -379,9 +397,8 @@ void session_drained(struct session *session, struct transport *from) {
     if (from == session->transport) session_step(session, &(struct session_news){.input = INPUT_DRAINED});
 }
 
-void session_broken(struct session *session, bool parse_error) {
-    enum close_reason reason = parse_error ? CLOSE_PARSE_ERROR : CLOSE_TRANSPORT_ERROR;
-    session_step(session, &(struct session_news){.input = INPUT_BROKEN, .reason = reason});
+void session_broken(struct session *session) {
+    session_step(session, &(struct session_news){.input = INPUT_BROKEN});
 }
 
 void session_gone(struct session *session, struct transport *from, uint16_t code) {
@@ -516,6 +533,12 @@ void session_close(struct session *session, enum close_reason reason) {
         close_polling(session, reason);
     else if (session->transport)
         close_transport(session, reason);
+}
+
+void session_reject(struct session *session, enum close_reason reason) {
+    if (session->state != SESSION_OPEN) return;
+    metric_add_labelled(METRIC_REJECTED, close_reason_name(reason), 1);
+    session_close(session, reason);
 }
 
 void session_free(struct session *session) {

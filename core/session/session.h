@@ -57,7 +57,7 @@ struct session {
     enum session_state state : 8;
     enum upgrade upgrade : 8;
     uint8_t paused;     /* PAUSED_… */
-    uint8_t violations; /* refusals by a limit, one after the other */
+    uint8_t violations; /* one after the other */
     bool lagging;       /* a socket of it is */
     uint16_t sockets_len;
     int16_t doom;                /* the close reason that the flush will carry out; -1: none */
@@ -78,7 +78,11 @@ struct session *session_open(struct hub *hub, enum session_kind kind, struct tra
                              struct handshake *handshake);
 /* Begins the ending: sockets are detached or end, the transport is closed. Nothing if it has begun. */
 void session_close(struct session *session, enum close_reason reason);
-/* The same at the end of the turn: for callers within a fan-out. */
+/* The same, counted as the client's fault (stoa_rejected_total). */
+void session_reject(struct session *session, enum close_reason reason);
+/* The client has gone beyond a limit once more: who does not stop is not read for a while, then closed. */
+void session_violation(struct session *session);
+/* The same as session_close, at the end of the turn: for callers within a fan-out. */
 void session_doom(struct session *session, enum close_reason reason);
 void session_push(struct session *session, struct packet *packet);
 void session_flush_later(struct session *session);

@@ -36,8 +36,8 @@ void session_packet(struct session *session, const struct engineio_packet *packe
 /* The peer answered a WebSocket ping. */
 void session_pong(struct session *session);
 void session_drained(struct session *session, struct transport *from);
-/* What polling found wrong: ends the session. */
-void session_broken(struct session *session, bool parse_error);
+/* The peer went away within an exchange: ends the session. */
+void session_broken(struct session *session);
 /* The transport's last call: it frees itself when this returns. */
 void session_gone(struct session *session, struct transport *from, uint16_t code);
 

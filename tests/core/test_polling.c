@@ -230,6 +230,7 @@ static void the_open_packet_has_exactly_its_five_keys(void **state) {
 }
 
 static void each_refusal_has_its_code_in_the_order_of_the_checks(void **state) {
+    int64_t rejected = metric_get(METRIC_REJECTED, NULL);
     assert_answer(fetch("GET", "EIO=4", ""), 400, "{\"code\":0,\"message\":\"Transport unknown\"}");
     assert_answer(fetch("GET", "EIO=4&transport=foo&sid=x", ""), 400, "{\"code\":0,\"message\":\"Transport unknown\"}");
     assert_answer(fetch("GET", "EIO=4&transport=polling&sid=x", ""), 400,
@@ -241,7 +242,10 @@ static void each_refusal_has_its_code_in_the_order_of_the_checks(void **state) {
                   "{\"code\":5,\"message\":\"Unsupported protocol version\"}");
     assert_answer(fetch("GET", "transport=polling", ""), 400,
                   "{\"code\":5,\"message\":\"Unsupported protocol version\"}");
+    assert_answer(fetch("GET", "EIO=99&transport=polling", ""), 400,
+                  "{\"code\":5,\"message\":\"Unsupported protocol version\"}");
     assert_answer(answer_of(open_websocket("EIO=3&transport=websocket")), 400, "Unsupported protocol version");
+    assert_int_equal(metric_get(METRIC_REJECTED, NULL), rejected + 9);
 }
 
 static void a_strange_origin_is_forbidden_and_a_known_one_gets_its_headers(void **state) {
@@ -289,7 +293,9 @@ static void a_second_poll_closes_the_session(void **state) {
     open_session();
     int first = ask("GET", polling, "", "");
     wait_turns(20);
+    int64_t rejected = metric_get(METRIC_REJECTED, NULL);
     assert_int_equal(fetch("GET", polling, "").status, 400);
+    assert_int_equal(metric_get(METRIC_REJECTED, NULL), rejected + 1);
     assert_answer(answer_of(first), 200, "1");
     assert_int_equal(fetch("GET", polling, "").status, 400);
 }

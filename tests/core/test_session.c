@@ -202,8 +202,10 @@ static void reserved_events_and_too_many_attachments_are_never_sent(void **state
 
 static void assert_closed_by(const char *text) {
     comes_as(&alice, "alice");
+    int64_t rejected = metric_get(METRIC_REJECTED, NULL);
     says(&alice, text);
     if (!is_closed(&alice, NULL)) fail_msg("not closed by %s", text);
+    if (metric_get(METRIC_REJECTED, NULL) != rejected + 1) fail_msg("not counted once: %s", text);
     goes(&alice);
 }
 
@@ -256,6 +258,33 @@ static void a_client_that_ignores_its_limits_is_not_read_and_then_closed(void **
     uint16_t code;
     assert_true(is_closed(&alice, &code));
     assert_int_equal(code, 1008);
+}
+
+static void a_client_that_floods_with_pongs_is_not_read_and_then_closed(void **state) {
+    int64_t rejected = metric_get(METRIC_REJECTED, "pong");
+    comes_as(&alice, "alice");
+    for (int i = 0; i < 15; i++) says(&alice, "3");
+    assert_false(local_client_paused(alice.client));
+    says(&alice, "3");
+    assert_true(local_client_paused(alice.client));
+    loop_advance(loop, 25000);
+    assert_hears(&alice, "2");
+    says(&alice, "3"); /* a pong that was asked for: calm again */
+    for (int i = 0; i < 63; i++) says(&alice, "3");
+    assert_false(is_closed(&alice, NULL));
+    says(&alice, "3");
+    assert_true(is_closed(&alice, NULL));
+    assert_int_equal(metric_get(METRIC_REJECTED, "pong"), rejected + 80);
+}
+
+static void a_binary_event_without_its_attachments_ends_the_session_in_time(void **state) {
+    comes_as(&alice, "alice");
+    says(&alice, "451-[\"echo\",{\"_placeholder\":true,\"num\":0}]");
+    loop_advance(loop, 25000);
+    says(&alice, "3");
+    assert_false(is_closed(&alice, NULL));
+    loop_advance(loop, 20001);
+    assert_true(is_closed(&alice, NULL));
 }
 
 static void a_drain_closes_transports_and_says_no_disconnect(void **state) {
@@ -425,6 +454,8 @@ int main(void) {
         SCENE(an_event_before_connect_ends_the_session),
         SCENE(leaving_a_namespace_leaves_the_connection_open),
         SCENE(a_client_that_ignores_its_limits_is_not_read_and_then_closed),
+        SCENE(a_client_that_floods_with_pongs_is_not_read_and_then_closed),
+        SCENE(a_binary_event_without_its_attachments_ends_the_session_in_time),
         SCENE(a_drain_closes_transports_and_says_no_disconnect),
         SCENE(all_sessions_of_a_user_can_be_closed),
         SCENE(a_token_that_expires_ends_its_session),
