@@ -86,8 +86,8 @@ void http_wait(struct http_exchange *exchange, void (*aborted)(void *owner), voi
     exchange->owner = owner;
 }
 
-void http_reject(const struct http_request *request, const char *reason) {
-    net_reject(request->exchange->http->conn, reason);
+void http_reject(const struct http_exchange *exchange, const char *reason) {
+    if (exchange->http) net_reject(exchange->http->conn, reason);
 }
 
 /* An answer of the server's own: the last one. */

@@ -34,9 +34,9 @@ struct http_reply {
 };
 /* Exactly once for each exchange; the exchange is gone afterwards. HEAD gets no body. */
 void http_reply(struct http_exchange **exchange, const struct http_reply *reply);
-/* A request that is not as it should be: counts it in stoa_rejected_total{reason} and logs it, at a bounded rate.
- * Before its http_reply, or within the owner's upgrade. reason: a constant. */
-void http_reject(const struct http_request *request, const char *reason);
+/* Before the answer to a request that is refused, or within the owner's upgrade: counts it in
+ * stoa_rejected_total{reason} and logs it, at a bounded rate. reason: a constant. */
+void http_reject(const struct http_exchange *exchange, const char *reason);
 /* The owner wants to hear when the client goes away before the answer; aborted is the exchange's last call. */
 void http_wait(struct http_exchange *exchange, void (*aborted)(void *owner), void *owner);
 

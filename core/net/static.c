@@ -136,6 +136,7 @@ void static_files_serve(struct static_files *files, struct http_request *request
     } else {
         struct http_reply missing = {
             .status = readable ? 404 : 405, .content_type = "text/plain; charset=utf-8", .body = SLICE("Not found.\n")};
+        http_reject(request->exchange, "path");
         http_reply(&request->exchange, &missing);
     }
     if (fd >= 0) close(fd);

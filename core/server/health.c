@@ -104,7 +104,7 @@ static void reply_metrics(struct health *health, struct http_request *request) {
     struct worker *worker = health->worker;
     struct buffer body = {0};
     if (!may_see_metrics(health, request)) {
-        http_reject(request, "metrics");
+        http_reject(request->exchange, "metrics");
         http_reply(
             &request->exchange,
             &(struct http_reply){.status = 401,

@@ -106,6 +106,7 @@ static void reply(struct route_call *route, struct slice json) {
     if (given.len == 0 || json_type_of(given) != JSON_NUMBER || !json_integer(given, &status) || status < 200 ||
         status > 599)
         status = 500;
+    if (status >= 400 && status < 500) http_reject(route->exchange, "route");
     bool is_text = content.len > 0 && json_type_of(content) == JSON_STRING;
     buffer_append_str(&type, is_text || content.len == 0 ? "text/plain; charset=utf-8" : "application/json");
     write_headers(json_member(json, "headers"), &type, &headers);
@@ -185,10 +186,12 @@ bool route_request(struct worker *worker, struct list *calls, struct http_reques
     buffer_append_slice(&name, request->path);
     struct slice asked = buffer_slice(&name);
     bool ours = worker->policy->ops->handles(worker->policy, POLICY_ROUTE, SLICE_NONE, asked);
-    if (ours && utf8_valid(request->path) && utf8_valid(request->body))
+    if (ours && utf8_valid(request->path) && utf8_valid(request->body)) {
         ask(worker, calls, request, asked);
-    else if (ours)
+    } else if (ours) {
+        http_reject(request->exchange, "route");
         route_reply_error(&request->exchange, 400, "bad_request", "Not UTF-8.");
+    }
     buffer_done(&name);
     return ours;
 }

@@ -73,10 +73,12 @@ static void request(void *owner, struct http_request *request) {
     if (health_request(router->health, request)) return;
     if (hub_request(worker->hub, request)) return;
     if (route_request(worker, &router->calls, request)) return;
-    if (is_page(router, request))
+    if (is_page(router, request)) {
         static_files_serve(router->pages, request);
-    else
+    } else {
+        http_reject(request->exchange, "path");
         route_reply_error(&request->exchange, 404, "not_found", "There is nothing here.");
+    }
 }
 
 #define DRAIN_REFUSAL                                                                                         \
@@ -90,10 +92,10 @@ static void request(void *owner, struct http_request *request) {
 static void upgrade(void *owner, struct http_request *request, struct http_upgrade *upgrade_r) {
     struct worker *worker = ((struct router *)owner)->worker;
     if (worker->draining) {
-        http_reject(request, "draining");
+        http_reject(request->exchange, "draining");
         upgrade_r->refusal = DRAIN_REFUSAL;
     } else if (!hub_upgrade(worker->hub, request, upgrade_r)) {
-        http_reject(request, "path");
+        http_reject(request->exchange, "path");
         upgrade_r->refusal = (struct http_reply){.status = 404, .content_type = "text/plain", .body = SLICE("none\n")};
     }
 }

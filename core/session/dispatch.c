@@ -38,6 +38,8 @@ static const struct refusal {
     [POLICY_OVERLOADED] = {"unavailable", "too many events wait"},
 };
 
+enum { REFUSAL_MAX = 1024 };
+
 /* The event at hand: one a session. */
 struct event {
     struct question question;
@@ -150,22 +152,30 @@ static void acknowledge(struct socket *socket, uint64_t id, const struct policy_
     packet_unref(&packet);
 }
 
-static bool refused_by_limit(const struct policy_answer *answer) {
-    if (answer->status != POLICY_OK || answer->json.len == 0) return false;
-    if (!memmem(answer->json.ptr, answer->json.len, "\"rate_limited\"", 14)) return false;
+/* What the script gives as {"error":{"code":…}} in an answer, which then is a short one; false: it is no refusal. */
+static bool read_refusal(struct slice answer, struct buffer *code) {
     struct json_walk walk;
     struct slice first;
-    json_walk_init(&walk, answer->json);
+    if (answer.len == 0 || answer.len > REFUSAL_MAX) return false;
+    json_walk_init(&walk, answer);
     if (!json_walk_item(&walk, &first)) return false;
-    struct slice code = json_member(json_member(first, "error"), "code");
-    return code.len > 0 && json_type_of(code) == JSON_STRING && json_string_is(code, SLICE("rate_limited"));
+    struct slice text = json_member(json_member(first, "error"), "code");
+    if (text.len == 0 || json_type_of(text) != JSON_STRING) return false;
+    json_string(text, code);
+    return true;
 }
 
-static void count_violations(struct session *session, const struct policy_answer *answer) {
-    if (refused_by_limit(answer))
+static void count_refusal(struct session *session, const struct policy_answer *answer) {
+    struct buffer code = {0};
+    bool refused = answer->status != POLICY_OK || read_refusal(answer->json, &code);
+    if (answer->status != POLICY_OK) buffer_append_str(&code, refusals[answer->status].code);
+    if (refused && slice_is(buffer_slice(&code), "rate_limited"))
         session_violation(session);
     else
         session->violations = 0;
+    buffer_append_char(&code, '\0');
+    if (refused) metric_add_labelled(METRIC_REJECTED, code.ptr, 1);
+    buffer_done(&code);
 }
 
 static void event_answered(struct policy_call *call, const struct policy_answer *answer) {
@@ -177,7 +187,7 @@ static void event_answered(struct policy_call *call, const struct policy_answer 
     if (event->socket) socket_release(event->socket);
     if (session->state != SESSION_OPEN) return; /* the handler closed it */
     if (session->inbox.len > 0) loop_post(session->hub->loop, &session->pump);
-    count_violations(session, answer);
+    count_refusal(session, answer);
 }
 
 /* Effects. */

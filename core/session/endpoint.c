@@ -106,7 +106,7 @@ static int check(const struct hub *hub, struct http_request *request, const stru
 
 static void reject(const struct http_request *request, int error) {
     static const char *const names[] = {"transport", "sid", "method", "request", "origin", "version"};
-    http_reject(request, names[error]);
+    http_reject(request->exchange, names[error]);
 }
 
 static void request_packets(struct hub *hub, const struct endpoint *endpoint, struct http_request *request,
@@ -128,7 +128,7 @@ bool hub_request(struct hub *hub, struct http_request *request) {
     struct endpoint endpoint = endpoint_of(hub, request->path);
     if (endpoint.form == ENDPOINT_NONE) return false;
     if (endpoint.form == ENDPOINT_PLAIN) {
-        http_reject(request, "not_an_upgrade");
+        http_reject(request->exchange, "not_an_upgrade");
         struct http_reply reply = {.status = 426, .extra_headers = SLICE("upgrade: websocket\r\n")};
         http_reply(&request->exchange, &reply);
         return true;

@@ -150,7 +150,9 @@ static void nothing_outside_the_folder_is_reachable(void **state) {
     struct pages pages;
     pages_begin(&pages);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        int64_t rejected = metric_get(METRIC_REJECTED, NULL);
         int status = get(&pages, "GET", paths[i], "");
+        assert_int_equal(metric_get(METRIC_REJECTED, NULL), rejected + 1);
         if (status != 404) fail_msg("%s: %d", paths[i], status);
         if (strstr(pages.alice.in.ptr, "secret\n") || strstr(pages.alice.in.ptr, "root:")) fail_msg("%s", paths[i]);
     }

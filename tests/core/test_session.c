@@ -109,6 +109,9 @@ static void each_failure_of_an_event_has_its_code(void **state) {
         &alice, "433[{\"ok\":false,\"error\":{\"code\":\"unknown_event\",\"message\":\"no handler for this event\"}}]");
     says(&alice, "42[\"nobody\"]");
     assert_null(hears(&alice));
+    assert_int_equal(metric_get(METRIC_REJECTED, "unknown_event"), 3);
+    assert_int_equal(metric_get(METRIC_REJECTED, "script_error"), 1);
+    assert_int_equal(metric_get(METRIC_REJECTED, "unavailable"), 1);
 }
 
 static void one_event_of_a_session_is_asked_at_a_time_and_in_order(void **state) {
