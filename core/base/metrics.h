@@ -2,6 +2,8 @@
  *
  * A metric is a row of the table in metrics.c (name, type, help, label). A label's values come from code, never from a
  * peer (no channel ids, no addresses): cardinality is bounded by construction.
+ * Processes that share the registry each count in a place of their own; what is rendered is the sum (of the generation,
+ * the highest).
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
@@ -42,12 +44,23 @@ enum metric {
 
 void metric_add(enum metric metric, int64_t n);
 void metric_set(enum metric metric, int64_t value);
-/* For metrics with a label; value is copied on first use; past 64 values all others are counted as "other". */
+/* For metrics with a label; value (63 bytes of it) is copied on first use; past 64 values all others are counted as
+ * "other". */
 void metric_add_labelled(enum metric metric, const char *value, int64_t n);
-/* Of a metric with a label, NULL gives the sum. */
+/* Of this process. Of a metric with a label, NULL gives the sum. */
 int64_t metric_get(enum metric metric, const char *label_value_or_null);
 /* A script's own counter or gauge: name is validated ([a-z_][a-z0-9_]*), prefixed "stoa_script_"; at most 256. */
 bool metric_script(const char *name, bool gauge, double n);
+/* Of all processes, for metrics without a label. */
+int64_t metric_total(enum metric metric);
+
+/* Before the fork of the processes that are to be counted together; this one keeps place 0. */
+void metrics_share(unsigned processes);
+/* In the new process: it goes on with the counters of whoever had the place before. */
+void metrics_take_place(unsigned place);
+/* Whoever had the place has ended: its gauges are 0. */
+void metrics_left(unsigned place);
+
 void metrics_render(struct buffer *out);
 
 #endif

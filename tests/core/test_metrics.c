@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -77,11 +79,57 @@ static void scripts_have_metrics_within_limits(void **state) {
     assert_true(metric_script("depth", true, 6));
 }
 
+static void in_place(unsigned place, void (*count)(void)) {
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        metrics_take_place(place);
+        count();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void count_some(void) {
+    metric_add(METRIC_WRITES, 5);
+    metric_set(METRIC_SESSIONS, 3);
+    metric_set(METRIC_GENERATION, 4);
+    metric_add_labelled(METRIC_LIMITED, "connects", 1);
+    metric_script("paid_total", false, 2);
+    metric_script("queue", true, 6);
+}
+
+static void processes_count_together_and_their_successors_go_on(void **state) {
+    metric_add(METRIC_WRITES, 1);
+    metric_add_labelled(METRIC_LIMITED, "sends", 7);
+    metrics_share(3);
+    in_place(1, count_some);
+    in_place(2, count_some);
+    assert_int_equal(metric_total(METRIC_WRITES), 11);
+    assert_int_equal(metric_get(METRIC_WRITES, NULL), 1);
+    expect_rendered("stoa_sessions 6\n");
+    expect_rendered("stoa_generation 4\n");
+    expect_rendered("stoa_limited_total{limit=\"sends\"} 7\nstoa_limited_total{limit=\"connects\"} 2\n");
+    expect_rendered("stoa_script_paid_total 4\n");
+    expect_rendered("stoa_script_queue 12\n");
+    metrics_left(2);
+    expect_rendered("stoa_sessions 3\n");
+    expect_rendered("stoa_writes_total 11\n");
+    expect_rendered("stoa_script_queue 6\n");
+    in_place(2, count_some);
+    expect_rendered("stoa_writes_total 16\n");
+    expect_rendered("stoa_limited_total{limit=\"connects\"} 3\n");
+    expect_rendered("stoa_script_paid_total 6\n");
+    metrics_take_place(0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_and_gauges_are_rendered),
         cmocka_unit_test(label_values_are_copied_and_escaped),
         cmocka_unit_test(too_many_label_values_are_one),
+        cmocka_unit_test(processes_count_together_and_their_successors_go_on),
         cmocka_unit_test(scripts_have_metrics_within_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
