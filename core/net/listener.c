@@ -18,6 +18,7 @@
 enum { ACCEPTS_A_TURN = 64, NOTSENT_BYTES = 131072, USER_TIMEOUT_MS = 45000, EXHAUSTED_PAUSE_MS = 100 };
 
 struct listener {
+    struct list link; /* in server->listeners */
     struct net_server *server;
     int fd, reserve_fd;
     struct loop_fd *ready;
@@ -106,14 +107,14 @@ static void listener_ready(void *owner, int fd, int ready) {
         }
         char address[ADDRESS_MAX];
         describe(&peer, address);
-        if (listener->server->proxy_protocol)
+        if (listener->server->host->proxy_protocol)
             proxied_begin(listener->server, accepted, address);
         else
             listener_admit(listener->server, accepted, address);
     }
 }
 
-struct listener *listener_new(struct net_server *server, int listen_fd) {
+void listener_new(struct net_server *server, int listen_fd) {
     struct listener *listener = NEW(struct listener);
     listener->server = server;
     listener->fd = listen_fd;
@@ -121,15 +122,20 @@ struct listener *listener_new(struct net_server *server, int listen_fd) {
     set_options(listen_fd);
     loop_timer_init(&listener->pause, server->loop, pause_over);
     listener->ready = loop_fd_new(server->loop, listen_fd, LOOP_READ, listener_ready, listener);
-    return listener;
+    list_append(&server->listeners, &listener->link);
 }
 
-void listener_free(struct listener **owned) {
-    struct listener *listener = *owned;
-    if (!listener) return;
+static void listener_free(struct listener *listener) {
+    list_remove(&listener->link);
     loop_timer_cancel(&listener->pause);
     loop_fd_free(&listener->ready);
     if (listener->reserve_fd >= 0) close(listener->reserve_fd);
     free(listener);
-    *owned = NULL;
+}
+
+void listener_end(struct net_server *server, int listen_fd) {
+    LIST_EACH(&server->listeners, link) {
+        struct listener *listener = CONTAINER(link, struct listener, link);
+        if (listen_fd < 0 || listener->fd == listen_fd) listener_free(listener);
+    }
 }

@@ -2,11 +2,11 @@
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 
-struct listener;
 struct net_server;
 
-struct listener *listener_new(struct net_server *server, int listen_fd);
-void listener_free(struct listener **listener);
+void listener_new(struct net_server *server, int listen_fd);
+/* The one of listen_fd; -1: all. */
+void listener_end(struct net_server *server, int listen_fd);
 /* Asks admission; takes the descriptor. */
 void listener_admit(struct net_server *server, int fd, const char *address);
 

@@ -20,7 +20,7 @@ struct net_host {
     struct lws_vhost *vhost;
     size_t max_message_bytes;
     unsigned header_timeout_ms, body_timeout_ms;
-    bool tls, retired;
+    bool tls, proxy_protocol, retired;
     unsigned conns;
     struct lws_protocols protocols[PROTOCOL_COUNT + 1];
     char name[24];
@@ -33,13 +33,12 @@ struct net_server {
     struct lws_context *context;
     struct net_host *host; /* of new connections */
     struct list hosts;
-    struct listener *listener;
+    struct list listeners;
     struct list conns;   /* by conn.link */
     struct list proxied; /* those that have not said whom they speak for */
     unsigned proxied_len;
     unsigned conns_len, hosts_made;
     struct loop_task sweep; /* frees retired hosts */
-    bool proxy_protocol;
 };
 
 /* A socket from its acceptance to its end: HTTP first, a WebSocket after the upgrade. lws holds it as its opaque user

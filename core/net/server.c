@@ -126,14 +126,16 @@ void conn_hand_over(struct conn *conn) {
     loop_uv_wake(server->loop);
 }
 
-static bool host_new(struct net_server *server, const struct net_settings *settings, struct error *error_r) {
-    if (settings->tls_certificate && !tls_check(settings->tls_certificate, settings->tls_key, error_r)) return false;
+struct net_host *net_server_prepare(struct net_server *server, const struct net_settings *settings,
+                                    struct error *error_r) {
+    if (settings->tls_certificate && !tls_check(settings->tls_certificate, settings->tls_key, error_r)) return NULL;
     struct net_host *host = NEW(struct net_host);
     host->server = server;
     host->max_message_bytes = settings->max_message_bytes;
     host->header_timeout_ms = settings->header_timeout_ms;
     host->body_timeout_ms = settings->body_timeout_ms;
     host->tls = settings->tls_certificate != NULL;
+    host->proxy_protocol = settings->proxy_protocol;
     host->protocols[0] = (struct lws_protocols){
         .name = "stoa",
         .callback = callback,
@@ -155,15 +157,23 @@ static bool host_new(struct net_server *server, const struct net_settings *setti
     if (!host->vhost) {
         error_set(error_r, "net: libwebsockets refuses the settings of its virtual host");
         free(host);
-        return false;
+        return NULL;
     }
     list_append(&server->hosts, &host->link);
-    if (server->host) {
-        server->host->retired = true;
-        loop_post(server->loop, &server->sweep);
-    }
-    server->host = host;
-    return true;
+    return host;
+}
+
+void net_server_abandon(struct net_server *server, struct net_host **host) {
+    if (!*host) return;
+    (*host)->retired = true;
+    loop_post(server->loop, &server->sweep);
+    *host = NULL;
+}
+
+void net_server_enact(struct net_server *server, struct net_host **host) {
+    net_server_abandon(server, &server->host);
+    server->host = *host;
+    *host = NULL;
 }
 
 static void sweep(struct loop_task *task) {
@@ -198,9 +208,9 @@ static struct lws_context *context_new(struct net_server *server) {
 struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct net_settings *settings,
                                   const struct net_events *events, void *owner, struct error *error_r) {
     struct net_server *server = NEW(struct net_server);
-    *server = (struct net_server){
-        .loop = loop, .events = *events, .owner = owner, .proxy_protocol = settings->proxy_protocol};
+    *server = (struct net_server){.loop = loop, .events = *events, .owner = owner};
     list_init(&server->hosts);
+    list_init(&server->listeners);
     list_init(&server->conns);
     list_init(&server->proxied);
     loop_task_init(&server->sweep, sweep);
@@ -210,23 +220,27 @@ struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct
         free(server);
         return NULL;
     }
-    if (!host_new(server, settings, error_r)) {
+    struct net_host *host = net_server_prepare(server, settings, error_r);
+    if (!host) {
         net_server_free(&server);
         return NULL;
     }
-    server->listener = listener_new(server, listen_fd);
+    net_server_enact(server, &host);
+    net_server_listen(server, listen_fd);
     loop_uv_wake(loop);
     return server;
 }
 
-bool net_server_reload(struct net_server *server, const struct net_settings *settings, struct error *error_r) {
-    if (!host_new(server, settings, error_r)) return false;
-    server->proxy_protocol = settings->proxy_protocol;
-    return true;
+void net_server_listen(struct net_server *server, int listen_fd) {
+    listener_new(server, listen_fd);
+}
+
+void net_server_stop_listening(struct net_server *server, int listen_fd) {
+    listener_end(server, listen_fd);
 }
 
 void net_server_stop_accepting(struct net_server *server) {
-    listener_free(&server->listener);
+    listener_end(server, -1);
 }
 
 unsigned net_server_connections(const struct net_server *server) {
@@ -236,7 +250,7 @@ unsigned net_server_connections(const struct net_server *server) {
 void net_server_free(struct net_server **owned) {
     struct net_server *server = *owned;
     if (!server) return;
-    listener_free(&server->listener);
+    net_server_stop_accepting(server);
     proxied_end_all(server);
     LIST_EACH(&server->conns, link) conn_kill(CONTAINER(link, struct conn, link));
     /* On a foreign loop it ends in steps, its handles closing in between; it sets server->context to NULL. */

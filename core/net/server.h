@@ -6,6 +6,7 @@
 #include "net/http.h"
 
 struct loop;
+struct net_host;
 struct net_server;
 
 struct net_settings {
@@ -29,10 +30,16 @@ struct net_events {
 /* listen_fd: bound and listening, non-blocking; stays the caller's (the master keeps it over respawns). */
 struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct net_settings *settings,
                                   const struct net_events *events, void *owner, struct error *error_r) MUST_CHECK;
-/* New settings hold for new connections; certificates are read again. False: the old ones stay. */
-bool net_server_reload(struct net_server *server, const struct net_settings *settings,
-                       struct error *error_r) MUST_CHECK;
-/* Stops accepting (the listening socket stays open). */
+/* New settings, built aside; certificates are read again. NULL: they do not work. */
+struct net_host *net_server_prepare(struct net_server *server, const struct net_settings *settings,
+                                    struct error *error_r) MUST_CHECK;
+/* They hold for new connections from now on; or they never will. Both take the host. */
+void net_server_enact(struct net_server *server, struct net_host **host);
+void net_server_abandon(struct net_server *server, struct net_host **host);
+/* Accepts from one more socket, or no more from it; it stays the caller's, open. */
+void net_server_listen(struct net_server *server, int listen_fd);
+void net_server_stop_listening(struct net_server *server, int listen_fd);
+/* Stops accepting from all. */
 void net_server_stop_accepting(struct net_server *server);
 unsigned net_server_connections(const struct net_server *server);
 /* Closes what is left at once. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "config/config.h"
 #include "loop/loop.h"
 #include "net/server.h"
@@ -68,8 +69,11 @@ static void reload(struct process *process) {
     struct worker *worker = &process->worker;
     struct error error = {{0}};
     struct config *config = master->source->read_config(master->config_path, master->sets, master->sets_len, &error);
-    bool done = config && worker_reload(worker, config, &error);
+    struct upcoming *next = config ? worker_prepare(worker, config, worker->generation + 1, &error) : NULL;
+    bool done = next != NULL;
     enum log_level level;
+    metric_add_labelled(METRIC_RELOADS, done ? "done" : "failed", 1);
+    if (done) worker_enact(worker, &next);
     if (done) router_reload(process->router);
     if (done && log_level_of(config->log_level, &level)) log_set_level(level);
     config_unref(&config);

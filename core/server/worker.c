@@ -1,5 +1,7 @@
 #include "server/worker.h"
 
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cache/cache.h"
@@ -90,22 +92,44 @@ static void note_change(void *owner, const char *key, enum config_when when) {
         LOG_ALWAYS(LOG_INFO, "reload.changed", LOG_TEXT("key", key));
 }
 
-bool worker_reload(struct worker *worker, struct config *config, struct error *error_r) {
-    struct policy *policy = worker->source->load(worker, config, worker->generation + 1, error_r), *before;
+struct upcoming {
+    struct config *config;
+    struct policy *policy;
+    struct net_host *host; /* NULL: there is no net */
+};
+
+struct upcoming *worker_prepare(struct worker *worker, struct config *config, unsigned generation,
+                                struct error *error_r) {
     struct net_settings net = settings_of_net(config);
-    bool good = policy && (!worker->net || net_server_reload(worker->net, &net, error_r));
-    metric_add_labelled(METRIC_RELOADS, good ? "done" : "failed", 1);
-    if (!good) {
-        if (policy) policy->ops->retire(policy, 0);
-        return false;
-    }
-    config_each_change(worker->config, config, note_change, NULL);
+    struct upcoming *upcoming = NEW(struct upcoming);
+    upcoming->config = config_ref(config);
+    upcoming->policy = worker->source->load(worker, config, generation, error_r);
+    if (upcoming->policy && worker->net) upcoming->host = net_server_prepare(worker->net, &net, error_r);
+    if (!upcoming->policy || (worker->net && !upcoming->host)) worker_abandon(worker, &upcoming);
+    return upcoming;
+}
+
+void worker_abandon(struct worker *worker, struct upcoming **owned) {
+    struct upcoming *upcoming = *owned;
+    if (!upcoming) return;
+    if (upcoming->policy) upcoming->policy->ops->retire(upcoming->policy, 0);
+    if (upcoming->host) net_server_abandon(worker->net, &upcoming->host);
+    config_unref(&upcoming->config);
+    free(upcoming);
+    *owned = NULL;
+}
+
+void worker_enact(struct worker *worker, struct upcoming **owned) {
+    struct upcoming *upcoming = *owned;
+    struct policy *before = worker->policy;
     struct config *old = worker->config;
-    worker->config = config_ref(config);
-    before = worker->policy;
+    config_each_change(old, upcoming->config, note_change, NULL);
+    worker->config = upcoming->config;
+    if (upcoming->host) net_server_enact(worker->net, &upcoming->host);
     apply(worker);
-    enact(worker, policy);
+    enact(worker, upcoming->policy);
     before->ops->retire(before, RETIRE_MS);
     config_unref(&old);
-    return true;
+    free(upcoming);
+    *owned = NULL;
 }

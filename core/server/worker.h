@@ -18,6 +18,7 @@ struct policy;
 struct presence;
 struct rooms;
 struct store;
+struct upcoming;
 struct worker;
 
 /* How the worker gets policies: lua/ behind a pointer, so that core knows no Lua. */
@@ -57,7 +58,11 @@ bool worker_init(struct worker *worker, struct loop *loop, struct config *config
                  unsigned generation, struct error *error_r) MUST_CHECK;
 /* After net is gone. Waits for the store, at most deadline_ms. */
 void worker_done(struct worker *worker, unsigned deadline_ms);
-/* Builds the next generation aside and swaps it in, certificates included; or nothing changes, with the reason. */
-bool worker_reload(struct worker *worker, struct config *config, struct error *error_r) MUST_CHECK;
+/* Builds the next generation aside, certificates included. NULL: it does not work. */
+struct upcoming *worker_prepare(struct worker *worker, struct config *config, unsigned generation,
+                                struct error *error_r) MUST_CHECK;
+/* It is in force from now on; or never will be. Both take it. */
+void worker_enact(struct worker *worker, struct upcoming **upcoming);
+void worker_abandon(struct worker *worker, struct upcoming **upcoming);
 
 #endif

@@ -123,9 +123,11 @@ static int reload(lua_State *L) {
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     struct config *config = read_config(L, &error);
-    bool good = config && worker_reload(&world->worker, config, &error);
+    struct worker *worker = &world->worker;
+    struct upcoming *next = config ? worker_prepare(worker, config, worker->generation + 1, &error) : NULL;
     if (config) config_unref(&config);
-    if (good) {
+    if (next) {
+        worker_enact(worker, &next);
         turn_all(world);
         lua_pushboolean(L, true);
         return 1;

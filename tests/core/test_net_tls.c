@@ -261,14 +261,14 @@ static void a_reload_shows_the_new_certificate_to_new_connections(void **state) 
     struct conn *alices = rig.conn;
 
     rig_certify(&tls, "second.test");
-    assert_true(net_server_reload(rig.server, &tls.settings, &error));
+    assert_true(rig_reload(&rig, &tls.settings, &error));
     raw_connect_tls(&bob, &rig);
     assert_true(shows(&bob, "second.test"));
 
     FILE *file = fopen(tls.certificate, "w");
     fputs("no certificate", file);
     fclose(file);
-    assert_false(net_server_reload(rig.server, &tls.settings, &error));
+    assert_false(rig_reload(&rig, &tls.settings, &error));
     assert_non_null(strstr(error.text, "certificate.pem"));
     raw_connect_tls(&carol, &rig);
     assert_true(shows(&carol, "second.test"));

@@ -352,7 +352,7 @@ static void settings_of_a_reload_hold_for_new_connections(void **state) {
     rig_start(&rig, &rig_settings);
     raw_connect(&alice, &rig);
     raw_upgrade(&alice, "");
-    assert_true(net_server_reload(rig.server, &smaller, &error));
+    assert_true(rig_reload(&rig, &smaller, &error));
     struct conn *conn = rig.conn;
     raw_frame(&alice, 0x81, true, SLICE("longer than ten"));
     expect_echo(&alice, 0x81, SLICE("longer than ten"));

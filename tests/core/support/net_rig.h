@@ -156,6 +156,13 @@ static inline void rig_stop(struct rig *rig) {
     buffer_done(&rig->received);
 }
 
+static inline bool rig_reload(struct rig *rig, const struct net_settings *settings, struct error *error_r) {
+    struct net_host *host = net_server_prepare(rig->server, settings, error_r);
+    if (!host) return false;
+    net_server_enact(rig->server, &host);
+    return true;
+}
+
 static inline int64_t rig_now_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
