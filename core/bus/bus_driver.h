@@ -1,0 +1,30 @@
+/* bus_driver.h - what a driver implements. */
+#ifndef BUS_BUS_DRIVER_H
+#define BUS_BUS_DRIVER_H
+
+#include "bus/bus.h"
+
+struct bus_ops {
+    bool is_alone;
+    void (*free)(struct bus *bus);
+    void (*subscribe)(struct bus *bus, struct slice topic);
+    void (*unsubscribe)(struct bus *bus, struct slice topic);
+    /* Its body is small enough. */
+    void (*publish)(struct bus *bus, struct slice topic, const struct bus_message *message);
+    void (*write_detail)(const struct bus *bus, struct buffer *out);
+};
+struct bus {
+    const struct bus_ops *ops;
+    const struct bus_events *events;
+    void *owner;
+    bool is_degraded;
+    char worker_id[BUS_WORKER_ID_MAX + 1];
+};
+
+/* Fills the fields above; settings NULL: a worker that is alone. */
+void bus_init(struct bus *bus, const struct bus_ops *ops, const struct bus_settings *settings,
+              const struct bus_events *events, void *owner);
+/* Tells the owner of a change. */
+void bus_set_degraded(struct bus *bus, bool is_degraded);
+
+#endif
