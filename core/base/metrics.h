@@ -44,6 +44,12 @@
     ROW(BUS_RECONNECTS, "stoa_bus_reconnects_total", "counter", NULL, "Reconnects for missing probes.")       \
     ROW(HEADS_CHECKED, "stoa_heads_checked_total", "counter", NULL, "Channel heads compared with the store.") \
     ROW(TAILS_FOUND, "stoa_tails_found_total", "counter", NULL, "Lost events found by comparing heads.")      \
+    ROW(REDIS_COMMANDS, "stoa_redis_commands_total", "counter", NULL, "Commands sent to Redis.")              \
+    ROW(REDIS_SENT, "stoa_redis_sent_bytes_total", "counter", NULL, "Bytes sent to Redis.")                   \
+    ROW(REDIS_RECEIVED, "stoa_redis_received_bytes_total", "counter", NULL, "Bytes received from Redis.")     \
+    ROW(REDIS_CONNECTS, "stoa_redis_connects_total", "counter", NULL, "Connections made to Redis.")           \
+    ROW(REDIS_LOST, "stoa_redis_lost_total", "counter", NULL, "Connections to Redis that were lost.")         \
+    ROW(REDIS_ERRORS, "stoa_redis_errors_total", "counter", "kind", "Errors of Redis, and commands refused.") \
     ROW(STALE, "stoa_stale_completions_total", "counter", NULL, "Completions whose asker was gone.")
 
 enum metric {

@@ -27,6 +27,8 @@ HEADER_EXCEPTIONS = {
     "config/sources.h": {"config/config.h"},
     "net/http.h": {"net/conn.h"},
     "net/server.h": {"net/http.h"},
+    "redis/redis_link.h": {"loop/loop.h", "loop/resolver.h"},
+    "redis/redis_state.h": {"loop/loop.h"},
     "session/follow.h": {"store/store.h"},
     "session/hub.h": {"net/http.h", "session/close_reason.h"},
     "session/socket.h": {"session/close_reason.h", "wire/packet.h"},

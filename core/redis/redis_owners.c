@@ -1,0 +1,47 @@
+#include "redis/redis_node.h"
+#include "redis/redis_request.h"
+#include "redis/redis_state.h"
+
+static void own(struct redis *redis, unsigned slot, struct redis_node *node) {
+    if (redis->owners[slot] == node) return;
+    redis->owners[slot] = node;
+    redis->moved = true;
+}
+
+void redis_owners_set(struct redis *redis, const struct slot_range *ranges, size_t len) {
+    LIST_EACH(&redis->nodes, link) CONTAINER(link, struct redis_node, link)->primary = false;
+    unsigned covered[REDIS_SLOTS / 32] = {0};
+    for (size_t i = 0; i < len; i++) {
+        ranges[i].node->primary = true;
+        redis_node_lane(ranges[i].node, LANE_COMMANDS);
+        for (unsigned slot = ranges[i].first; slot <= ranges[i].last; slot++) {
+            covered[slot / 32] |= 1U << slot % 32;
+            own(redis, slot, ranges[i].node);
+        }
+    }
+    for (unsigned slot = 0; slot < REDIS_SLOTS; slot++)
+        if (!(covered[slot / 32] & 1U << slot % 32)) own(redis, slot, NULL);
+    redis_changed(redis);
+}
+
+void redis_owners_move(struct redis *redis, unsigned slot, struct redis_node *node) {
+    node->primary = true;
+    redis_node_lane(node, LANE_COMMANDS);
+    own(redis, slot, node);
+    redis_changed(redis);
+}
+
+static struct redis_node *any_primary(const struct redis *redis) {
+    struct redis_node *any = NULL;
+    LIST_EACH(&redis->nodes, link) {
+        struct redis_node *node = CONTAINER(link, struct redis_node, link);
+        if (!node->primary) continue;
+        if (redis_node_ready(node)) return node;
+        if (!any) any = node;
+    }
+    return any;
+}
+
+struct redis_node *redis_owner(const struct redis *redis, unsigned slot) {
+    return slot == ANY_SLOT ? any_primary(redis) : redis->owners[slot];
+}

@@ -1,0 +1,133 @@
+#include "redis/redis_reply.h"
+
+#include <hiredis/read.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+
+/* hiredis's reader finds the structure; the values are ours, in an arena that each reply begins anew. */
+struct reply_reader {
+    redisReader *reader;
+    struct arena arena;
+    struct redis_value root;
+};
+
+/* Where the value that the reader is at belongs. */
+static struct redis_value *place_of(const redisReadTask *task) {
+    struct reply_reader *reader = task->privdata;
+    struct redis_value *parent = task->parent ? task->parent->obj : NULL;
+    return parent ? (struct redis_value *)&parent->items[task->idx] : &reader->root;
+}
+
+/* NULL tells the reader to give up. */
+static void *create_string(const redisReadTask *task, char *ptr, size_t len) {
+    struct reply_reader *reader = task->privdata;
+    char *copy = arena_take(&reader->arena, len + 1);
+    if (!copy) return NULL;
+    memcpy(copy, ptr, len);
+    copy[len] = '\0';
+    struct redis_value *value = place_of(task);
+    *value =
+        (struct redis_value){.type = task->type == REDIS_REPLY_ERROR ? REDIS_ERROR : REDIS_STRING, .text = {copy, len}};
+    return value;
+}
+
+/* The length is what the peer claims: the arena's bound judges it before memory is touched. */
+static void *create_array(const redisReadTask *task, int len) {
+    struct reply_reader *reader = task->privdata;
+    struct redis_value *items = arena_take(&reader->arena, (size_t)len * sizeof(*items));
+    if (!items) return NULL;
+    memset(items, 0, (size_t)len * sizeof(*items));
+    struct redis_value *value = place_of(task);
+    *value = (struct redis_value){.type = REDIS_ARRAY, .items = items, .items_len = (size_t)len};
+    return value;
+}
+
+static void *create_integer(const redisReadTask *task, long long integer) {
+    struct redis_value *value = place_of(task);
+    *value = (struct redis_value){.type = REDIS_INTEGER, .integer = integer};
+    return value;
+}
+
+static void *create_nil(const redisReadTask *task) {
+    struct redis_value *value = place_of(task);
+    *value = (struct redis_value){.type = REDIS_NIL};
+    return value;
+}
+
+static void free_nothing(void *value) {
+    (void)value; /* the arena's */
+}
+
+struct reply_reader *reply_reader_new(size_t max_bytes) {
+    static redisReplyObjectFunctions functions = {create_string, create_array, create_integer, create_nil,
+                                                  free_nothing};
+    struct reply_reader *reader = NEW(struct reply_reader);
+    reader->arena.max_bytes = max_bytes;
+    reader->reader = redisReaderCreateWithFunctions(&functions);
+    if (!reader->reader) abort();
+    reader->reader->privdata = reader;
+    return reader;
+}
+
+void reply_reader_free(struct reply_reader **owner) {
+    struct reply_reader *reader = *owner;
+    if (!reader) return;
+    redisReaderFree(reader->reader);
+    arena_done(&reader->arena);
+    free(reader);
+    *owner = NULL;
+}
+
+void reply_reader_feed(struct reply_reader *reader, const char *ptr, size_t len) {
+    redisReaderFeed(reader->reader, ptr, len); /* an error stays in the reader: the next reply is REPLY_BROKEN */
+}
+
+/* Incomplete, but already too much: by its bytes, or by the length that a string claims (the reader stands before it).
+ */
+static bool is_too_large(const struct reply_reader *reader) {
+    const redisReader *at = reader->reader;
+    size_t max_bytes = reader->arena.max_bytes;
+    if (at->len - at->pos > max_bytes) return true;
+    bool in_string = at->ridx >= 0 && at->rstack[at->ridx].type == REDIS_REPLY_STRING && at->pos < at->len;
+    return in_string && strtoull(at->buf + at->pos, NULL, 10) > max_bytes;
+}
+
+enum reply_state reply_reader_next(struct reply_reader *reader, const struct redis_value **value_r) {
+    /* Between replies only: an incomplete one has its values in the arena. */
+    if (reader->reader->ridx == -1) arena_clear(&reader->arena);
+    void *reply = NULL;
+    if (redisReaderGetReply(reader->reader, &reply) != 0) return REPLY_BROKEN;
+    if (reply) {
+        *value_r = reply;
+        return REPLY_WHOLE;
+    }
+    return is_too_large(reader) ? REPLY_BROKEN : REPLY_INCOMPLETE;
+}
+
+bool reply_copy(struct arena *arena, const struct redis_value *from, struct redis_value *to) {
+    *to = *from;
+    if (from->type == REDIS_STRING || from->type == REDIS_ERROR) {
+        char *text = arena_take(arena, from->text.len + 1);
+        if (!text) return false;
+        memcpy(text, from->text.ptr, from->text.len + 1);
+        to->text.ptr = text;
+    }
+    if (from->type == REDIS_ARRAY) {
+        struct redis_value *items = arena_take(arena, from->items_len * sizeof(*items));
+        if (!items) return false;
+        to->items = items;
+        for (size_t i = 0; i < from->items_len; i++)
+            if (!reply_copy(arena, &from->items[i], &items[i])) return false;
+    }
+    return true;
+}
+
+bool reply_is(const struct redis_value *value, const char *text) {
+    return value->type == REDIS_STRING && slice_is(value->text, text);
+}
+
+const struct redis_value *reply_item(const struct redis_value *value, size_t i) {
+    static const struct redis_value nil = {.type = REDIS_NIL};
+    return value->type == REDIS_ARRAY && i < value->items_len ? &value->items[i] : &nil;
+}
