@@ -18,6 +18,7 @@ return {
     -- plain_path = "/ws",
     -- transports = { "websocket", "polling" },
     -- origins = { "self" },
+    -- origin_required = false,
     -- deflate = true,
     -- ping_interval_ms = 25000,
     -- ping_timeout_ms = 20000,
@@ -66,8 +67,11 @@ return {
         -- connects = { 10, 60 },
         -- connections_per_user = 5,
         -- connections = 10000,
+        -- accepts = false, -- for example { 500, 1 }
+        -- accepts_per_address = false, -- for example { 600, 60 }
         -- channel_users = 10000,
         -- state_bytes = 16777216,
+        -- inbound_bytes = 67108864,
     },
     recovery = {
         -- window_s = 120,

@@ -30,7 +30,7 @@ struct config {
     struct map *sources; /* config_source */
     const char *listen, *path, *plain_path, *control, *user, *static_folder, *log_level, *log_file; /* NULL: not set */
     int64_t workers;
-    bool deflate;
+    bool deflate, origin_required;
     struct config_texts transports, origins, scripts, api_keys;
     int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms, upgrade_timeout_ms, max_payload_bytes;
     struct {
@@ -53,9 +53,10 @@ struct config {
         const char *message;
     } drain;
     struct {
-        struct config_rate user_messages, channel_messages, global_messages, uploads, connects;
+        struct config_rate user_messages, channel_messages, global_messages, uploads, connects, accepts,
+            accepts_per_address;
         int64_t connections_per_user, connections, channel_users; /* 0: not limited */
-        int64_t state_bytes;
+        int64_t state_bytes, inbound_bytes;
     } limits;
     struct {
         int64_t max_bytes;
@@ -76,8 +77,7 @@ struct config {
     } metrics;
 };
 
-/* Takes the tree (its keys carry lines). Reads the scripts too, see config_source. NULL: error_r is
- * "FILE:LINE: key: …". */
+/* Takes the tree, whose keys carry lines; reads the scripts. NULL: error_r is "FILE:LINE: key: …". */
 struct config *config_new(const char *file, struct value **tree, struct error *error_r) MUST_CHECK;
 struct config *config_ref(struct config *config);
 /* "FILE:LINE: KEY: …", for what shows only when a setting is used. */

@@ -99,9 +99,15 @@ static bool refuse(struct http *http, unsigned status, struct slice extra, const
     return true;
 }
 
+void http_cut(struct conn *conn) {
+    buffer_done(&conn->http->body);
+    refuse(conn->http, 503, SLICE("retry-after: 5\r\n"), "inbound_budget");
+}
+
 /* False, as step() has it: the owner may take his time. Only the client's hanging up is watched for. */
 static bool ask(struct http *http) {
     loop_timer_cancel(&http->conn->deadline);
+    conn_hold(http->conn, 0);
     http->state = HTTP_ASKED;
     watch(http, LOOP_HANGUP);
     exchange_new(http);
@@ -121,6 +127,7 @@ static bool begin_request(struct http *http) {
         return refuse(http, 413, SLICE_NONE, "body_too_large");
     http->state = HTTP_BODY;
     loop_timer_set(&http->conn->deadline, http->conn->host->body_timeout_ms);
+    conn_hold(http->conn, (size_t)http->head.body_bytes);
     return true;
 }
 

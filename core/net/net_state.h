@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "limit/budget.h"
 #include "loop/loop.h"
 #include "net/inbound.h"
 #include "net/server.h"
@@ -34,8 +35,9 @@ struct net_server {
     struct net_host *host; /* of new connections */
     struct list hosts;
     struct list listeners;
-    struct list conns;   /* by conn.link */
-    struct list proxied; /* those that have not said whom they speak for */
+    struct list conns;      /* by conn.link */
+    struct budget *inbound; /* of unfinished messages and bodies */
+    struct list proxied;    /* those that have not said whom they speak for */
     unsigned proxied_len;
     unsigned conns_len, hosts_made;
     struct loop_task sweep; /* frees retired hosts */
@@ -51,7 +53,8 @@ struct conn {
     char address[ADDRESS_MAX];
     struct loop_timer deadline; /* head, body, answer, close: one at a time */
     struct loop_task reap, close_task, drained_task;
-    struct http *http; /* until the upgrade */
+    struct holder inbound_holder; /* of an unfinished body or message */
+    struct http *http;            /* until the upgrade */
 
     /* WebSocket: */
     const struct conn_events *events;
@@ -81,16 +84,16 @@ void conn_kill(struct conn *conn);
 void conn_gone(struct conn *conn);
 void websocket_init(struct conn *conn);
 void websocket_gone(struct conn *conn);
+void websocket_cut(struct conn *conn);
 void http_begin(struct conn *conn);
 void http_rest(struct conn *conn); /* it is about to end: nothing more is read */
 void http_deadline(struct conn *conn);
 void http_gone(struct conn *conn);
+void http_cut(struct conn *conn); /* the body it reads is given up */
+/* What its unfinished body or message will hold, as far as that is known; 0: it is complete. */
+void conn_hold(struct conn *conn, size_t bytes);
 
 /* One counter, one log line of bounded rate. */
 void net_reject(const struct conn *conn, const char *reason);
-
-/* tls.c: what lws must know for a host with TLS; false: the files do not make a certificate. */
-bool tls_check(const char *certificate, const char *key, struct error *error_r) MUST_CHECK;
-void tls_describe(struct lws_context_creation_info *info, const char *certificate, const char *key);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "net/listener.h"
 #include "net/net_state.h"
+#include "net/tls.h"
 
 /* Lws keeps each unknown header with a head of its own. Its timeouts are only a net below ours. */
 enum { HEAD_BYTES = 10240, WRITE_MAX = 4 << 20, LWS_TIMEOUT_S = 3700, GOODBYE_TURNS = 64 };
@@ -52,6 +53,7 @@ void conn_gone(struct conn *conn) {
     conn->wsi = NULL;
     conn->fd = -1;
     loop_timer_cancel(&conn->deadline);
+    conn_hold(conn, 0);
     http_gone(conn);
     websocket_gone(conn);
     list_remove(&conn->link);
@@ -84,6 +86,15 @@ static void deadline_passed(struct loop_timer *timer) {
     conn_kill(conn);
 }
 
+void conn_hold(struct conn *conn, size_t bytes) {
+    budget_hold(conn->host->server->inbound, &conn->inbound_holder, bytes);
+}
+
+static void cut(struct holder *holder) {
+    struct conn *conn = CONTAINER(holder, struct conn, inbound_holder);
+    conn->http ? http_cut(conn) : websocket_cut(conn);
+}
+
 void conn_accept(struct net_server *server, int fd, const char *address) {
     struct conn *conn = NEW(struct conn);
     conn->host = server->host;
@@ -91,6 +102,7 @@ void conn_accept(struct net_server *server, int fd, const char *address) {
     snprintf(conn->address, sizeof conn->address, "%s", address);
     loop_timer_init(&conn->deadline, server->loop, deadline_passed);
     loop_task_init(&conn->reap, reap);
+    holder_init(&conn->inbound_holder, cut);
     websocket_init(conn);
     list_append(&server->conns, &conn->link);
     conn->host->conns++;
@@ -208,7 +220,7 @@ static struct lws_context *context_new(struct net_server *server) {
 struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct net_settings *settings,
                                   const struct net_events *events, void *owner, struct error *error_r) {
     struct net_server *server = NEW(struct net_server);
-    *server = (struct net_server){.loop = loop, .events = *events, .owner = owner};
+    *server = (struct net_server){.loop = loop, .events = *events, .owner = owner, .inbound = settings->inbound};
     list_init(&server->hosts);
     list_init(&server->listeners);
     list_init(&server->conns);

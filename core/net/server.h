@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "net/http.h"
 
+struct budget;
 struct loop;
 struct net_host;
 struct net_server;
@@ -17,6 +18,7 @@ struct net_settings {
     bool deflate;                          /* offer permessage-deflate */
     size_t receive_buffer_bytes;           /* per connection, ≥ 256 */
     bool proxy_protocol;                   /* every connection begins with a PROXY v1 or v2 header */
+    struct budget *inbound;                /* what unfinished messages and bodies may hold; outlives the server */
 };
 
 enum admission { ADMIT, ADMIT_REFUSE /* 503, Retry-After, before TLS and HTTP */, ADMIT_DROP /* close at once */ };

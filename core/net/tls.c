@@ -1,9 +1,10 @@
+#include "net/tls.h"
+
+#include <libwebsockets.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "net/net_state.h"
 
 /* TLS 1.2 with forward secrecy and AEAD, and 1.3 (its own suites are all of that kind). */
 #define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"

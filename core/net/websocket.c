@@ -12,7 +12,14 @@
 #include "net/net_state.h"
 #include "wire/utf8.h"
 
-enum { CODE_NONE = 1005, CODE_ABNORMAL = 1006, CODE_PROTOCOL = 1002, CODE_POLICY = 1008 };
+enum {
+    CODE_NONE = 1005,
+    CODE_ABNORMAL = 1006,
+    CODE_PROTOCOL = 1002,
+    CODE_POLICY = 1008,
+    CODE_TRY_LATER = 1013,
+    CODE_END = 5000
+};
 enum { PONGS_A_SECOND = 200, OFFER_MAX = 256 };
 
 /* What libwebsockets repeats to a client that offers it. */
@@ -86,11 +93,23 @@ static void set_reading(struct conn *conn) {
     loop_uv_wake(conn->host->server->loop);
 }
 
+/* RFC 7692, section 7.1.2.2. */
+static bool client_windows_legal(const char *offer) {
+    static const char name[] = "client_max_window_bits";
+    while ((offer = strstr(offer, name))) {
+        offer += sizeof name - 1;
+        if (*offer != '=') continue;
+        long bits = strtol(offer + 1, NULL, 10);
+        if (bits < 8 || bits > 15) return false;
+    }
+    return true;
+}
+
 /* A client that asks for a smaller window of ours could not read frames that are compressed for all. */
 static int confirm_extension(struct conn *conn) {
     char offer[OFFER_MAX];
     bool refused = lws_hdr_copy(conn->wsi, offer, sizeof offer, WSI_TOKEN_EXTENSIONS) < 0 ||
-                   strstr(offer, "server_max_window_bits") != NULL;
+                   strstr(offer, "server_max_window_bits") != NULL || !client_windows_legal(offer);
     conn->deflates = !refused;
     return refused;
 }
@@ -124,6 +143,13 @@ static void receive(struct conn *conn, struct slice bytes) {
         conn->events->message(conn->owner, message, conn->inbound.binary);
         inbound_next(&conn->inbound);
     }
+    conn_hold(conn, message.ptr ? 0 : conn->inbound.message.len + piece.left);
+}
+
+void websocket_cut(struct conn *conn) {
+    inbound_done(&conn->inbound);
+    net_reject(conn, "inbound_budget");
+    conn_close(conn, CODE_TRY_LATER, SLICE_NONE);
 }
 
 /* Libwebsockets answers pings itself and tells nobody, but for a writeable callback that nobody asked for. */
@@ -152,12 +178,12 @@ static void writeable(struct conn *conn) {
         loop_post(conn->host->server->loop, &conn->drained_task);
 }
 
-/* -1: libwebsockets sends what we set instead of the echo. It checks the code; the rest is ours. */
+/* -1: libwebsockets sends what we set instead of the echo. It checks most codes; the rest is ours. */
 static int peer_closes(struct conn *conn, const unsigned char *payload, size_t len) {
     struct slice reason = {(const char *)payload + 2, len > 2 ? len - 2 : 0};
     conn->closing = true;
     if (!conn->closed_code) conn->closed_code = len >= 2 ? (uint16_t)(payload[0] << 8 | payload[1]) : CODE_NONE;
-    if (len != 1 && utf8_valid(reason)) return 0;
+    if (len != 1 && conn->closed_code < CODE_END && utf8_valid(reason)) return 0;
     net_reject(conn, "frame");
     lws_close_reason(conn->wsi, LWS_CLOSE_STATUS_PROTOCOL_ERR, NULL, 0);
     return -1;

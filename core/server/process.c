@@ -141,6 +141,7 @@ static bool begin(struct process *process, struct error *error_r) {
     if (!worker_init(worker, process->loop, start->config, start->master->source, start->generation, error_r))
         return false;
     process->router = router_new(worker, &process->health);
+    net.inbound = worker->inbound;
     worker->net = net_server_new(process->loop, start->listen_fd, &net, &router_events, process->router, error_r);
     if (!worker->net) {
         router_free(&process->router);

@@ -16,6 +16,7 @@ struct hub_settings settings_of_hub(const struct config *config) {
         .polling = offers(config, "polling"),
         .origins = config->origins.items,
         .origins_len = config->origins.len,
+        .origin_required = config->origin_required,
         .ping_interval_ms = (unsigned)config->ping_interval_ms,
         .ping_timeout_ms = (unsigned)config->ping_timeout_ms,
         .connect_timeout_ms = (unsigned)config->connect_timeout_ms,
@@ -63,9 +64,15 @@ struct presence_settings settings_of_presence(const struct config *config) {
 
 enum { SPREAD_S = 5 };
 
+static struct rate rate_of(const struct config_rate *rate) {
+    return (struct rate){(unsigned)rate->count, (uint64_t)rate->period_s * 1000};
+}
+
 struct admission_settings settings_of_admission(const struct config *config) {
     return (struct admission_settings){
         .connections = (unsigned)config->limits.connections,
+        .rate = rate_of(&config->limits.accepts),
+        .address_rate = rate_of(&config->limits.accepts_per_address),
         .spread_s = SPREAD_S,
     };
 }

@@ -7,6 +7,7 @@
 #include "cache/cache.h"
 #include "channel/log.h"
 #include "config/config.h"
+#include "limit/budget.h"
 #include "limit/gcra.h"
 #include "loop/loop.h"
 #include "policy/policy.h"
@@ -26,9 +27,11 @@ static void build_services(struct worker *worker) {
     struct admission_settings admission = settings_of_admission(config);
     worker->rooms = rooms_new(worker->loop, &rooms);
     worker->limiter = limiter_new(worker->loop, (size_t)config->limits.state_bytes);
+    worker->inbound = budget_new((size_t)config->limits.inbound_bytes);
     worker->cache = cache_new(worker->loop, (size_t)config->cache.max_bytes);
     worker->presence = presence_new(worker->loop, &presence, &announce_events, worker);
     worker->log = channel_log_new(worker->loop, worker->store, worker->rooms);
+    hub.inbound = worker->inbound;
     worker->hub = hub_new(worker->loop, worker->rooms, &hub);
     worker->admission = admission_new(worker->loop, &admission);
 }
@@ -67,6 +70,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     channel_log_free(&worker->log);
     presence_free(&worker->presence);
     cache_free(&worker->cache);
+    budget_free(&worker->inbound);
     limiter_free(&worker->limiter);
     rooms_free(&worker->rooms);
     config_unref(&worker->config);
@@ -80,9 +84,11 @@ static void apply(struct worker *worker) {
     struct admission_settings admission = settings_of_admission(config);
     rooms_set_limits(worker->rooms, &rooms);
     presence_set(worker->presence, &presence);
+    hub.inbound = worker->inbound;
     hub_set(worker->hub, &hub);
     admission_set(worker->admission, &admission);
     cache_set_max(worker->cache, (size_t)config->cache.max_bytes);
+    budget_set_max(worker->inbound, (size_t)config->limits.inbound_bytes);
 }
 
 static void note_change(void *owner, const char *key, enum config_when when) {

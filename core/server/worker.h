@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 struct admission_control;
+struct budget;
 struct cache;
 struct channel_log;
 struct config;
@@ -40,6 +41,7 @@ struct worker {
     struct store *store;
     struct rooms *rooms;
     struct limiter *limiter;
+    struct budget *inbound; /* of net and hub together */
     struct cache *cache;
     struct presence *presence;
     struct channel_log *log;

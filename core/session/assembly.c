@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "limit/budget.h"
 #include "session/dispatch.h"
 #include "session/hub_state.h"
 #include "wire/plain.h"
@@ -9,6 +10,8 @@
 enum { ASSEMBLY_FACTOR = 4 }; /* a binary packet with its attachments: so many times max_payload_bytes */
 
 struct assembly {
+    struct session *session;
+    struct holder holder;
     struct arrival arrival; /* of bytes in text */
     struct buffer text;
     struct buffer attachments[SOCKETIO_ATTACHMENTS_MAX];
@@ -18,6 +21,7 @@ struct assembly {
 
 void assembly_free(struct assembly **assembly) {
     if (!*assembly) return;
+    budget_hold((*assembly)->session->hub->settings.inbound, &(*assembly)->holder, 0);
     for (unsigned i = 0; i < (*assembly)->len; i++) buffer_done(&(*assembly)->attachments[i]);
     buffer_done(&(*assembly)->text);
     free(*assembly);
@@ -37,9 +41,15 @@ static enum arrival_kind kind_of(enum socketio_type type) {
     return kinds[type];
 }
 
+static void cut(struct holder *holder) {
+    session_reject(CONTAINER(holder, struct assembly, holder)->session, CLOSE_OVERLOAD);
+}
+
 static void assembly_begin(struct session *session, struct slice message, unsigned expected) {
     struct assembly *assembly = session->assembly = NEW(struct assembly);
     struct socketio_packet packet;
+    assembly->session = session;
+    holder_init(&assembly->holder, cut);
     buffer_append_slice(&assembly->text, message);
     if (!socketio_decode(buffer_slice(&assembly->text), &packet)) abort(); /* it was decoded a moment ago */
     assembly->arrival = (struct arrival){kind_of(packet.type), packet.namespace_name, packet.has_id, false, packet.id,
@@ -47,6 +57,7 @@ static void assembly_begin(struct session *session, struct slice message, unsign
     assembly->expected = expected;
     assembly->bytes = message.len;
     session_deadline_set(session, DEADLINE_ATTACHMENT, session->hub->settings.connect_timeout_ms);
+    budget_hold(session->hub->settings.inbound, &assembly->holder, assembly->bytes);
 }
 
 static void assembly_attach(struct session *session, struct slice message) {
@@ -57,7 +68,10 @@ static void assembly_attach(struct session *session, struct slice message) {
         return;
     }
     buffer_append_slice(&assembly->attachments[assembly->len++], message);
-    if (assembly->len < assembly->expected) return;
+    if (assembly->len < assembly->expected) {
+        budget_hold(session->hub->settings.inbound, &assembly->holder, assembly->bytes);
+        return;
+    }
     struct slice attachments[SOCKETIO_ATTACHMENTS_MAX];
     for (unsigned i = 0; i < assembly->len; i++) attachments[i] = buffer_slice(&assembly->attachments[i]);
     assembly->arrival.attachments = attachments;

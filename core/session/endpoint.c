@@ -38,8 +38,9 @@ static struct endpoint endpoint_of(const struct hub *hub, struct slice path) {
 
 static bool origin_ok(const struct hub *hub, struct http_request *request) {
     struct slice origin = http_header(request, "origin");
-    return origin.len == 0 || origin_allowed(origin, http_header(request, "host"),
-                                             (const char *const *)hub->origins.names, hub->origins.len);
+    if (origin.len == 0) return !hub->settings.origin_required;
+    return origin_allowed(origin, http_header(request, "host"), (const char *const *)hub->origins.names,
+                          hub->origins.len);
 }
 
 static bool origin_legal(struct http_request *request) {

@@ -11,6 +11,7 @@
 #include "net/http.h"
 #include "session/close_reason.h"
 
+struct budget;
 struct hub;
 struct loop;
 struct policy;
@@ -23,6 +24,7 @@ struct hub_settings {
     bool websocket, polling;    /* transports */
     const char *const *origins; /* wire/origin.h; also CORS */
     size_t origins_len;
+    bool origin_required; /* a request without one is refused, too */
     unsigned ping_interval_ms, ping_timeout_ms, connect_timeout_ms, upgrade_timeout_ms;
     size_t max_payload_bytes;
     uint64_t recovery_window_ms; /* 0: off */
@@ -32,6 +34,7 @@ struct hub_settings {
     unsigned slow_close_ms;             /* no progress for so long: closed */
     size_t inbox_bytes;                 /* unanswered events of a session: beyond, reading pauses */
     unsigned namespaces_max, rooms_max; /* a session, a socket */
+    struct budget *inbound;             /* what unfinished binary packets may hold; NULL: anything */
 };
 
 /* rooms, policy and settings outlive the hub; strings of settings are copied. */

@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "limit/budget.h"
 #include "support/net_rig.h"
 #include "support/net_tls.h"
 
@@ -108,16 +109,46 @@ static void a_head_that_does_not_end_is_closed_at_its_deadline(void **state) {
     rig_stop(&rig);
 }
 
+/* Row 13: however often a byte comes. */
 static void a_body_that_does_not_end_is_closed_at_its_deadline(void **state) {
     struct rig rig;
     struct raw alice;
     rig_start(&rig, &rig_settings);
     raw_connect(&alice, &rig);
-    raw_send_str(&alice, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
-    RAW_UNTIL(&alice, alice.eof);
+    raw_send_str(&alice, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    int64_t start = rig_now_ms();
+    while (!raw_answered(&alice) && rig_now_ms() < start + 5000) {
+        int64_t until = rig_now_ms() + 50;
+        raw_send(&alice, "x", 1);
+        RAW_UNTIL(&alice, rig_now_ms() >= until);
+    }
+    assert_int_equal(raw_status(&alice), 408);
+    assert_in_range(rig_now_ms() - start, 900, 3000);
     assert_int_equal(rig.requests, 0);
     raw_close(&alice);
     rig_stop(&rig);
+}
+
+/* Row 94. */
+static void bodies_that_never_end_hold_no_more_than_the_budget(void **state) {
+    enum { CLIENTS = 8 };
+    struct rig rig;
+    struct raw mallory[CLIENTS], bob;
+    struct net_settings settings = rig_settings;
+    settings.inbound = budget_new(4096);
+    rig_start(&rig, &settings);
+    for (int i = 0; i < CLIENTS; i++) {
+        raw_connect(&mallory[i], &rig);
+        raw_send_str(&mallory[i], "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf");
+    }
+    RAW_UNTIL(&mallory[CLIENTS - 1], raw_answered(&mallory[CLIENTS - 1]));
+    assert_int_equal(raw_status(&mallory[CLIENTS - 1]), 503);
+    raw_connect(&bob, &rig);
+    assert_int_equal(raw_ask(&bob, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345"), 200);
+    for (int i = 0; i < CLIENTS; i++) raw_close(&mallory[i]);
+    raw_close(&bob);
+    rig_stop(&rig);
+    budget_free(&settings.inbound);
 }
 
 #define SMUGGLED "GET /hello HTTP/1.1\r\nHost: smuggled\r\n\r\n"
@@ -145,6 +176,9 @@ static const struct attack {
     {"length 2^64", POST_HEAD "Content-Length: 18446744073709551616\r\n\r\nabcde" SMUGGLED, 400},
     {"length 2^62", POST_HEAD "Content-Length: 4611686018427387904\r\n\r\nabcde" SMUGGLED, 400},
     {"chunked", POST_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 400},
+    {"chunk size of 17 digits", POST_HEAD "Transfer-Encoding: chunked\r\n\r\n11111111111111111\r\nabc" SMUGGLED, 400},
+    {"chunk extension without end", POST_HEAD "Transfer-Encoding: chunked\r\n\r\n5;aaaaaaaaaaaaaaaaaaaaaa", 400},
+    {"no final chunk", POST_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", 400},
     {"xchunked", POST_HEAD "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" SMUGGLED, 400},
     {"chunked, identity", POST_HEAD "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" SMUGGLED, 400},
     {"space before the colon", GET_HEAD "Transfer-Encoding : chunked\r\n\r\n" SMUGGLED, 400},
@@ -156,6 +190,7 @@ static const struct attack {
     {"two hosts", GET_HEAD "Host: b\r\n\r\n" SMUGGLED, 400},
     {"no host", "GET /hello HTTP/1.1\r\nX: y\r\n\r\n" SMUGGLED, 400},
     {"another host in the target", "GET http://evil.example/hello HTTP/1.1\r\nHost: a\r\n\r\n" SMUGGLED, 400},
+    {"PROXY header that is not expected", "PROXY TCP4 10.0.0.7 127.0.0.1 1 2\r\n" SMUGGLED, 400},
     {"CONNECT", "CONNECT evil.example:80 HTTP/1.1\r\nHost: a\r\n\r\n" SMUGGLED, 501},
     {"HTTP/2 by prior knowledge", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" SMUGGLED, 505},
     {"no length", POST_HEAD "\r\n" SMUGGLED, 411},
@@ -240,6 +275,7 @@ static void heads_that_are_too_long_are_refused(void **state) {
     expect_too_long("GET /", 65536, " HTTP/1.1\r\nHost: a\r\n\r\n", 414);
     expect_too_long(GET_HEAD "X:", 9000, "y\r\n\r\n", 431);
     expect_too_long(UPGRADE_HEAD "Sec-WebSocket-Protocol: a", 32000, "b\r\n\r\n", 431);
+    expect_too_long(UPGRADE_HEAD "Sec-WebSocket-Protocol: a", 7000, "b\r\n\r\n", 400);
     expect_too_long(UPGRADE_HEAD "Sec-WebSocket-Extensions: a;", 300, "b\r\n\r\n", 400);
     struct buffer fields = {0};
     for (int i = 0; i < 70; i++) buffer_append_str(&fields, "A: b\r\n");
@@ -310,6 +346,7 @@ int main(void) {
         cmocka_unit_test(who_is_not_admitted_hears_when_to_come_back),
         cmocka_unit_test(a_head_that_does_not_end_is_closed_at_its_deadline),
         cmocka_unit_test(a_body_that_does_not_end_is_closed_at_its_deadline),
+        cmocka_unit_test(bodies_that_never_end_hold_no_more_than_the_budget),
         cmocka_unit_test(malformed_requests_serve_nothing_and_disturb_nobody),
         cmocka_unit_test(nor_do_they_as_a_second_request),
         cmocka_unit_test(nor_do_they_over_tls),

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <zlib.h>
 
+#include "limit/budget.h"
 #include "support/net_rig.h"
 #include "wire/inflate.h"
 
@@ -91,6 +92,15 @@ static const struct attack {
     {"close code 1005", 0x88, true, SLICE_INIT("\x03\xed"), {0}, 1002},
     {"close code 999", 0x88, true, SLICE_INIT("\x03\xe7"), {0}, 1002},
     {"close with one byte", 0x88, true, SLICE_INIT("\x03"), {0}, 1002},
+    {"close code 65535", 0x88, true, SLICE_INIT("\xff\xff"), {0}, 1002},
+    {"close reason of 124 bytes",
+     0x88,
+     true,
+     SLICE_INIT("\x03\xe8"
+                "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+                "012345678901234567890123"),
+     {0},
+     0},
     {"close reason that is no UTF-8", 0x88, true, SLICE_INIT("\x03\xe8\xc0\xaf"), {0}, 1002},
 };
 
@@ -332,15 +342,24 @@ static void compressed_messages_arrive_inflated_and_bombs_do_not(void **state) {
     rig_stop(&rig);
 }
 
-static void a_smaller_window_than_ours_is_not_negotiated(void **state) {
-    struct rig rig;
-    struct raw alice;
-    rig_start(&rig, &rig_settings);
-    raw_connect(&alice, &rig);
-    raw_upgrade(&alice, "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n");
-    assert_false(conn_deflates(rig.conn));
-    raw_close(&alice);
-    rig_stop(&rig);
+/* Row 20. */
+static void windows_that_are_not_ours_are_not_negotiated(void **state) {
+    static const char *const offers[] = {"server_max_window_bits=10", "server_max_window_bits=99",
+                                         "client_max_window_bits=99", "client_max_window_bits=0",
+                                         "client_max_window_bits=-1", "client_max_window_bits=16"};
+    for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
+        struct rig rig;
+        struct raw alice;
+        char header[128];
+        rig_start(&rig, &rig_settings);
+        raw_connect(&alice, &rig);
+        snprintf(header, sizeof header, "Sec-WebSocket-Extensions: permessage-deflate; %s\r\n", offers[i]);
+        raw_upgrade(&alice, header);
+        buffer_append_char(&alice.in, '\0');
+        if (conn_deflates(rig.conn)) fail_msg("%s", offers[i]);
+        raw_close(&alice);
+        rig_stop(&rig);
+    }
 }
 
 static void settings_of_a_reload_hold_for_new_connections(void **state) {
@@ -450,6 +469,40 @@ static void frames_that_are_compressed_for_all_are_sent_as_they_are(void **state
     rig_stop(&rig);
 }
 
+/* Row 94. */
+static void messages_that_never_end_hold_no_more_than_the_budget(void **state) {
+    enum { CLIENTS = 20, HALF = 50000 };
+    static char half[HALF];
+    struct rig rig;
+    struct raw mallory[CLIENTS], bob;
+    struct net_settings settings = rig_settings;
+    settings.inbound = budget_new(4 * HALF);
+    rig_start(&rig, &settings);
+    rig.echo = false;
+    raw_connect(&bob, &rig);
+    raw_upgrade(&bob, "");
+    int64_t rejected = metric_get(METRIC_REJECTED, "inbound_budget");
+    for (int i = 0; i < CLIENTS; i++) {
+        raw_connect(&mallory[i], &rig);
+        raw_upgrade(&mallory[i], "");
+        raw_frame(&mallory[i], 0x02, true, (struct slice){half, sizeof half});
+    }
+    assert_int_equal(raw_close_code(&mallory[CLIENTS - 1]), 1013);
+    RIG_UNTIL(&rig, rig.closed >= CLIENTS - 4);
+    assert_int_equal(metric_get(METRIC_REJECTED, "inbound_budget"), rejected + rig.closed);
+    /* while the others still hold what they may, the rest is served */
+    raw_frame(&mallory[0], 0x80, true, (struct slice){half, 100});
+    RIG_UNTIL(&rig, rig.messages == 1);
+    raw_frame(&bob, 0x01, true, SLICE("in "));
+    raw_frame(&bob, 0x80, true, SLICE("pieces"));
+    RIG_UNTIL(&rig, rig.messages == 2);
+    assert_true(slice_is(buffer_slice(&rig.received), "in pieces"));
+    for (int i = 0; i < CLIENTS; i++) raw_close(&mallory[i]);
+    raw_close(&bob);
+    rig_stop(&rig);
+    budget_free(&settings.inbound);
+}
+
 static void fragments_without_end_are_too_many(void **state) {
     struct rig rig;
     struct raw mallory;
@@ -527,10 +580,11 @@ int main(void) {
         cmocka_unit_test(a_close_behind_a_backlog_comes_after_it),
         cmocka_unit_test(reading_pauses_and_goes_on),
         cmocka_unit_test(compressed_messages_arrive_inflated_and_bombs_do_not),
-        cmocka_unit_test(a_smaller_window_than_ours_is_not_negotiated),
+        cmocka_unit_test(windows_that_are_not_ours_are_not_negotiated),
         cmocka_unit_test(a_compressed_message_that_is_cut_ends_only_its_connection),
         cmocka_unit_test(compressed_messages_may_build_on_earlier_ones),
         cmocka_unit_test(frames_that_are_compressed_for_all_are_sent_as_they_are),
+        cmocka_unit_test(messages_that_never_end_hold_no_more_than_the_budget),
         cmocka_unit_test(fragments_without_end_are_too_many),
         cmocka_unit_test(a_flood_of_pings_is_answered_up_to_its_rate_then_closed),
         cmocka_unit_test(a_clients_close_while_it_is_behind_is_echoed_after_the_backlog),

@@ -1,3 +1,4 @@
+#include "limit/budget.h"
 #include "support/hub_scene.h"
 
 static struct person alice, bob;
@@ -290,6 +291,32 @@ static void a_binary_event_without_its_attachments_ends_the_session_in_time(void
     assert_true(is_closed(&alice, NULL));
 }
 
+/* Row 94. */
+static void binary_events_that_never_end_hold_no_more_than_the_budget(void **state) {
+    struct hub_settings settings = scene_settings();
+    static char bytes[6000];
+    uint16_t code;
+    settings.inbound = budget_new(10000);
+    hub_set(hub, &settings);
+    comes_as(&alice, "alice");
+    comes_as(&bob, "bob");
+    struct person *both[] = {&alice, &bob};
+    for (int i = 0; i < 2; i++) {
+        says(both[i], "452-[\"echo\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]");
+        local_client_send(both[i]->client, (struct slice){bytes, sizeof bytes}, true);
+        turn();
+    }
+    assert_false(is_closed(&alice, NULL));
+    assert_true(is_closed(&bob, &code));
+    assert_int_equal(code, 1013);
+    goes(&alice);
+    goes(&bob);
+    struct budget *budget = settings.inbound;
+    settings.inbound = NULL;
+    hub_set(hub, &settings);
+    budget_free(&budget);
+}
+
 static void a_drain_closes_transports_and_says_no_disconnect(void **state) {
     uint16_t code;
     struct slice reason;
@@ -459,6 +486,7 @@ int main(void) {
         SCENE(a_client_that_ignores_its_limits_is_not_read_and_then_closed),
         SCENE(a_client_that_floods_with_pongs_is_not_read_and_then_closed),
         SCENE(a_binary_event_without_its_attachments_ends_the_session_in_time),
+        SCENE(binary_events_that_never_end_hold_no_more_than_the_budget),
         SCENE(a_drain_closes_transports_and_says_no_disconnect),
         SCENE(all_sessions_of_a_user_can_be_closed),
         SCENE(a_token_that_expires_ends_its_session),

@@ -39,7 +39,7 @@ HEADER_EXCEPTIONS = {
     "session/place.h": {"channel/room.h"},
     "net/polling.h": {"wire/engineio.h"},
     "net/http_exchange.h": {"net/net_state.h", "wire/http_head.h"},
-    "net/net_state.h": {"loop/loop.h", "net/inbound.h", "net/server.h"},
+    "net/net_state.h": {"limit/budget.h", "loop/loop.h", "net/inbound.h", "net/server.h"},
     "server/announce.h": {"channel/presence.h"},
     "server/drain.h": {"loop/loop.h"},
     "server/health.h": {"loop/loop.h", "net/http.h"},

@@ -1,0 +1,62 @@
+#include "limit/budget.h"
+
+#include <stdlib.h>
+
+struct budget {
+    struct list holders; /* in the order in which they began */
+    size_t bytes, max_bytes;
+};
+
+struct budget *budget_new(size_t max_bytes) {
+    struct budget *budget = NEW(struct budget);
+    list_init(&budget->holders);
+    budget->max_bytes = max_bytes;
+    return budget;
+}
+
+void budget_free(struct budget **budget) {
+    free(*budget);
+    *budget = NULL;
+}
+
+void holder_init(struct holder *holder, void (*cut)(struct holder *holder)) {
+    *holder = (struct holder){.cut = cut};
+    list_init(&holder->link);
+}
+
+static void record(struct budget *budget, struct holder *holder, size_t bytes) {
+    budget->bytes = budget->bytes - holder->bytes + bytes;
+    if (bytes == 0)
+        list_remove(&holder->link);
+    else if (holder->bytes == 0)
+        list_append(&budget->holders, &holder->link);
+    holder->bytes = bytes;
+}
+
+static struct holder *largest(const struct budget *budget) {
+    struct holder *found = NULL;
+    LIST_EACH(&budget->holders, link) {
+        struct holder *holder = CONTAINER(link, struct holder, link);
+        if (!found || holder->bytes >= found->bytes) found = holder;
+    }
+    return found;
+}
+
+static void shed(struct budget *budget) {
+    while (budget->bytes > budget->max_bytes) {
+        struct holder *holder = largest(budget);
+        record(budget, holder, 0);
+        holder->cut(holder);
+    }
+}
+
+void budget_set_max(struct budget *budget, size_t max_bytes) {
+    budget->max_bytes = max_bytes;
+    shed(budget);
+}
+
+void budget_hold(struct budget *budget, struct holder *holder, size_t bytes) {
+    if (!budget || holder->bytes == bytes) return;
+    record(budget, holder, bytes);
+    shed(budget);
+}
