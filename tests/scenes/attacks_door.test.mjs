@@ -1,0 +1,121 @@
+// What mallory tries at the real server's door: before he has a session, or to have too many.
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import net from "node:net";
+import { test } from "node:test";
+import { startServer, until } from "./harness.mjs";
+import { person } from "./people.mjs";
+import { Engine, Wire } from "./raw.mjs";
+
+const SECRET = "thirty-two bytes are the least of it";
+const base64url = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+function tokenOf(user) {
+  const text = `${base64url({ alg: "HS256", typ: "JWT" })}.${base64url({ sub: user, exp: Math.floor(Date.now() / 1000) + 600 })}`;
+  return `${text}.${createHmac("sha256", SECRET).update(text).digest("base64url")}`;
+}
+
+// What the server has refused for that reason.
+async function rejected(server, reason) {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  return Number(text.match(new RegExp(`^stoa_rejected_total\\{reason="${reason}"\\} (\\d+)$`, "m"))?.[1] ?? 0);
+}
+
+/** A bare connection: what came over it, and whether it is over. */
+function dial(t, server) {
+  const line = { text: "", over: false };
+  line.socket = net.connect(server.port, "127.0.0.1");
+  line.socket.on("data", (bytes) => (line.text += bytes));
+  line.socket.on("error", () => (line.over = true));
+  line.socket.on("close", () => (line.over = true));
+  t.after(() => line.socket.destroy());
+  return line;
+}
+
+test("500 heads that come byte by byte are over at the deadline, and others are served meanwhile (row 12)", async (t) => {
+  const server = await startServer(t, { set: { "net.header_timeout_ms": 2000 } });
+  const bob = await person(t, server, "bob");
+  await bob.join("lobby");
+  const lines = Array.from({ length: 500 }, () => dial(t, server));
+  const head = "GET /health HTTP/1.1\r\nHost: a\r\n";
+  let sent = 0;
+  const drip = setInterval(() => lines.forEach(({ over, socket }) => over || socket.write(head[sent % head.length]), sent++), 200);
+  t.after(() => clearInterval(drip));
+  await until("all begun", () => sent > 2);
+  const asked_ms = Date.now();
+  assert.equal((await bob.send("lobby", "still here")).ok, true);
+  assert.ok(Date.now() - asked_ms < 2000);
+  await until("the end of all", () => lines.every(({ over }) => over));
+  assert.ok(lines.every(({ text }) => text === "" || text.startsWith("HTTP/1.1 408 ")));
+  assert.equal(await rejected(server, "deadline"), 500);
+  assert.equal(bob.socket.recovered, false);
+  assert.ok(server.lines.filter((line) => line.includes("request.rejected")).length < 100, "lines at a bounded rate");
+});
+
+test("guesses are counted by the address of the socket, whatever X-Forwarded-For says (rows 24, 82)", async (t) => {
+  const server = await startServer(t, { set: { "auth.mode": "jwt", "auth.secret": SECRET } });
+  const engine = new Engine(server, "/socket.io/");
+  const knock = async (i, token) => {
+    const wire = engine.websocket(t, {}, { headers: { "x-forwarded-for": `192.0.2.${i}` } });
+    await wire.next();
+    const answer = await wire.send(`40{"token":"${token}"}`).next();
+    wire.socket.terminate();
+    return answer;
+  };
+  const answers = [];
+  for (let i = 0; i < 250 && !answers.at(-1)?.includes('"rate_limited"'); i++) answers.push(await knock(i, "a.b.c"));
+  assert.ok(answers.length > 100);
+  assert.match(answers.at(-1), /"rate_limited"/);
+});
+
+test("a token in the URL is in no line of the log (row 81)", async (t) => {
+  const server = await startServer(t, { set: { "auth.mode": "jwt", "auth.secret": SECRET, log_level: "debug" } });
+  const engine = new Engine(server, "/socket.io/");
+  const good = tokenOf("alice"), bad = `${tokenOf("mallory")}x`;
+  for (const [token, answer] of [[good, /^40/], [bad, /^44/]]) {
+    const wire = engine.websocket(t, { token });
+    await wire.next();
+    assert.match(await wire.send("40").next(), answer);
+  }
+  assert.equal((await engine.request({ EIO: 3, transport: "polling", token: good })).status, 400);
+  await server.waitForLine(/request\.rejected/);
+  await server.stop();
+  for (const token of [good, bad]) assert.ok(!server.lines.some((line) => line.includes(token.slice(0, 40))));
+});
+
+test("an address that dials too often is told when to come back (row 88)", async (t) => {
+  const server = await startServer(t, { set: { "limits.accepts_per_address": [20, 60] } });
+  const lines = [];
+  for (let i = 0; i < 40; i++) {
+    lines.push(dial(t, server));
+    await until("an open connection", () => !lines[i].socket.connecting);
+  }
+  await until("refusals", () => lines.filter(({ text }) => /^HTTP\/1\.1 503 [^]*Retry-After: \d+/.test(text)).length >= 15);
+  await until("one that stays", () => lines.slice(0, 10).every(({ over }) => !over));
+  await server.waitForLine(/connection\.refused/);
+});
+
+test("half messages of 200 hold no more memory than may be held, and whole ones pass (row 94)", async (t) => {
+  const server = await startServer(t, { set: { "limits.inbound_bytes": 4_000_000 } });
+  const bob = await person(t, server, "bob");
+  await bob.join("lobby");
+  const half = Buffer.alloc(500_000);
+  const wires = Array.from({ length: 200 }, () => new Wire(t, `${server.url}/ws`));
+  for (const wire of wires) {
+    await wire.opened();
+    wire.socket.send(half, { fin: false });
+  }
+  await until("refusals", async () => (await rejected(server, "inbound_budget")) >= 192);
+  assert.ok(wires.filter(({ closed }) => closed).every(({ closed }) => [1013, 1006].includes(closed.code)));
+  assert.equal((await bob.send("lobby", "x".repeat(100_000))).ok, true);
+  assert.equal(bob.socket.recovered, false);
+});
+
+test("what is malformed is one line of the log, whatever it holds (row 72)", async (t) => {
+  const server = await startServer(t);
+  const line = dial(t, server);
+  line.socket.write("GET /\x1b[31m HTTP/1.1\r\nHost: a\nfoo\r\n\r\n");
+  await until("an answer", () => line.text.startsWith("HTTP/1.1 400 "));
+  const logged = await server.waitForLine(/request\.rejected/);
+  assert.match(logged, /^\S+ info request\.rejected reason=\w+ address=127\.0\.0\.1$/);
+});
