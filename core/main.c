@@ -58,6 +58,7 @@ static int serve(struct arguments *arguments) {
 static int check(struct arguments *arguments) {
     struct error error;
     struct worker worker;
+    arguments->sets[arguments->sets_len++] = "store.driver=sqlite";
     arguments->sets[arguments->sets_len++] = "store.path=:memory:";
     struct config *config = read_config(arguments, &error);
     if (!config) return complain(&error, EXIT_CONFIG);
@@ -102,7 +103,7 @@ static int parse(int argc, char **argv, struct arguments *arguments) {
     for (int option; (option = getopt_long(argc, argv, "c:s:vh", options, NULL)) >= 0;) {
         if (option == 'c') {
             arguments->config = optarg;
-        } else if (option == 's' && arguments->sets_len + 1 < SETS_MAX) {
+        } else if (option == 's' && arguments->sets_len + 2 < SETS_MAX) {
             arguments->sets[arguments->sets_len++] = optarg;
         } else if (option == 'v') {
             printf("stoa %s\n", STOA_VERSION);

@@ -13,9 +13,9 @@ local function even(n)
     return { shards = n, ranges = ranges }
 end
 
--- Embedded, there is one shard.
-local shards = stoa.config.postgres and stoa.config.postgres.shards or {}
-local count = math.max(#shards, 1)
+-- Embedded, there is one shard; else those of the configuration.
+local embedded = stoa.config.store.driver ~= "postgres"
+local count = embedded and 1 or #stoa.config.postgres.shards
 stoa.shards(even(count))
 
 -- Three shards, the first byte of a hash 0x00–0x55, 0x56–0xAA, 0xAB–0xFF: sixteen buckets have the same first byte. The

@@ -25,11 +25,14 @@ struct check {
     struct config *config;
     const char *folder;
     const struct key *key;
+    unsigned line; /* of the key, for items without one */
     struct error *error_r;
 };
 
-#define COMPLAIN(check, value, ...) \
-    (check_complain((check)->error_r, (check)->config->file, (value)->line, (check)->key->name, __VA_ARGS__), false)
+#define COMPLAIN(check, value, ...)                                                                         \
+    (check_complain((check)->error_r, (check)->config->file, (value)->line ? (value)->line : (check)->line, \
+                    (check)->key->name, __VA_ARGS__),                                                       \
+     false)
 
 static void *field(const struct check *check) {
     return (char *)check->config + check->key->offset;
@@ -122,9 +125,58 @@ static bool check_texts(struct check *check, struct value *value) {
     return true;
 }
 
+static bool check_conninfo(struct check *check, const struct value *value) {
+    return (value->type == VALUE_TEXT && value->text[0]) || COMPLAIN(check, value, "must be a conninfo text");
+}
+
+static bool check_replicas(struct check *check, const struct value *list, struct config_shard *shard) {
+    size_t len = 0;
+    if (list->type != VALUE_TABLE) return COMPLAIN(check, list, "read must be a list of conninfo texts");
+    for (const struct value *item = list->first; item; item = item->next) len++;
+    shard->read = NEW_ARRAY(const char *, len + 1);
+    for (const struct value *item = list->first; item; item = item->next) {
+        if (item->key || !check_conninfo(check, item))
+            return COMPLAIN(check, item, "read must be a list of conninfo texts");
+        shard->read[shard->read_len++] = item->text;
+    }
+    return true;
+}
+
+static bool check_shard(struct check *check, const struct value *value, struct config_shard *shard) {
+    if (value->key || value->type != VALUE_TABLE)
+        return COMPLAIN(check, value, "must be a list of { write = CONNINFO, read = { CONNINFO, … } }");
+    for (const struct value *field = value->first; field; field = field->next) {
+        bool is_write = field->key && strcmp(field->key, "write") == 0;
+        if (!is_write && !(field->key && strcmp(field->key, "read") == 0))
+            return COMPLAIN(check, field, "a shard has write and read, not \"%s\"", field->key ? field->key : "");
+        if (is_write ? !check_conninfo(check, field) : !check_replicas(check, field, shard)) return false;
+        if (is_write) shard->write = field->text;
+    }
+    return shard->write || COMPLAIN(check, value, "a shard needs write");
+}
+
+static bool check_shards(struct check *check, struct value *value) {
+    struct config_shards *shards = field(check);
+    size_t len = 0;
+    if (value->type != VALUE_TABLE) return COMPLAIN(check, value, "must be a list");
+    for (const struct value *item = value->first; item; item = item->next) len++;
+    shards->items = NEW_ARRAY(struct config_shard, len + 1);
+    shards->len = len;
+    len = 0;
+    for (const struct value *item = value->first; item; item = item->next)
+        if (!check_shard(check, item, &shards->items[len++])) return false;
+    return true;
+}
+
+void check_free_shards(struct config_shards *shards) {
+    for (size_t i = 0; i < shards->len; i++) free(shards->items[i].read);
+    free(shards->items);
+    *shards = (struct config_shards){0};
+}
+
 bool check_key(struct config *config, const char *folder, const struct key *key, struct value *value,
                struct error *error_r) {
-    struct check check = {config, folder, key, error_r};
+    struct check check = {config, folder, key, value->line, error_r};
     switch (key->type) {
         case KEY_FLAG:
             return check_flag(&check, value);
@@ -141,6 +193,8 @@ bool check_key(struct config *config, const char *folder, const struct key *key,
         case KEY_TEXTS:
         case KEY_PATHS:
             return check_texts(&check, value);
+        case KEY_SHARDS:
+            return check_shards(&check, value);
         case KEY_OPEN:
             return value->type == VALUE_TABLE || COMPLAIN(&check, value, "must be a table");
         case KEY_ABSENT:
@@ -187,6 +241,7 @@ struct value *check_fallback(const struct key *key) {
             return fallback_rate(text);
         case KEY_TEXTS:
         case KEY_PATHS:
+        case KEY_SHARDS:
             value = value_new(VALUE_TABLE, NULL);
             add_words(value, text);
             return value;

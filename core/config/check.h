@@ -11,6 +11,7 @@ void check_complain(struct error *error_r, const char *file, unsigned line, cons
  * borrows the value's text. */
 bool check_key(struct config *config, const char *folder, const struct key *key, struct value *value,
                struct error *error_r) MUST_CHECK;
+void check_free_shards(struct config_shards *shards);
 /* The key's default as a value; NULL: it has none. */
 struct value *check_fallback(const struct key *key);
 

@@ -94,6 +94,9 @@ static bool check_together(const struct config *config, struct error *error_r) {
     if (path_len < 2 || config->path[0] != '/' || config->path[path_len - 1] != '/')
         return complain(config, "path", error_r, "must begin and end with \"/\"");
     if (config->plain_path[0] != '/') return complain(config, "plain_path", error_r, "must begin with \"/\"");
+    if (strcmp(config->store.driver, "postgres") == 0 && (!config->postgres.global || !config->postgres.shards.len))
+        return complain(config, config->postgres.global ? "postgres.shards" : "postgres.global", error_r,
+                        "store.driver = \"postgres\" needs it");
     if (config->transports.len == 0) return complain(config, "transports", error_r, "must name one at least");
     if (!config->tls.certificate != !config->tls.key)
         return complain(config, config->tls.key ? "tls.key" : "tls.certificate", error_r,
@@ -173,6 +176,7 @@ void config_unref(struct config **config) {
     for (size_t i = 0; i < keys_len; i++)
         if (keys[i].type == KEY_TEXTS || keys[i].type == KEY_PATHS)
             free(((struct config_texts *)((char *)at + keys[i].offset))->items);
+    check_free_shards(&at->postgres.shards);
     sources_free(&at->sources);
     wipe_text(at->tree);
     value_free(&at->tree);

@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 #include "base/slice.h"
+#include "config/cluster.h"
 
 struct buffer;
 struct value;
-
 /* count 0: not limited. */
 struct config_rate {
     int64_t count, period_s;
@@ -22,7 +22,6 @@ struct config_texts {
     const char **items;
     size_t len;
 };
-
 struct config {
     unsigned references;
     char *file;          /* absolute */
@@ -36,6 +35,7 @@ struct config {
     struct {
         const char *driver, *path;
     } store;
+    struct config_postgres postgres;
     struct {
         const char *certificate, *key;
     } tls;

@@ -11,9 +11,16 @@ static void write_words(struct buffer *out, const char *words, const char *betwe
 }
 
 static const char *const types[] = {
-    [KEY_FLAG] = "boolean", [KEY_INTEGER] = "integer",     [KEY_LIMIT] = "integer or false",
-    [KEY_RATE] = "rate",    [KEY_TEXT] = "text",           [KEY_PATH] = "path",
-    [KEY_TEXTS] = "texts",  [KEY_PATHS] = "list of paths", [KEY_OPEN] = "table",
+    [KEY_FLAG] = "boolean",
+    [KEY_INTEGER] = "integer",
+    [KEY_LIMIT] = "integer or false",
+    [KEY_RATE] = "rate",
+    [KEY_TEXT] = "text",
+    [KEY_PATH] = "path",
+    [KEY_TEXTS] = "texts",
+    [KEY_PATHS] = "list of paths",
+    [KEY_OPEN] = "table",
+    [KEY_SHARDS] = "list of shards",
 };
 static const char *const whens[] = {"live", "new connections", "restart"};
 
@@ -38,7 +45,7 @@ static void write_fallback(struct buffer *out, const struct key *key) {
         return;
     }
     buffer_append_char(out, '`');
-    if (key->type == KEY_TEXTS || key->type == KEY_PATHS) {
+    if (key->type == KEY_TEXTS || key->type == KEY_PATHS || key->type == KEY_SHARDS) {
         buffer_append_str(out, *text ? "{ " : "{");
         write_words(out, text, ", ");
         buffer_append_str(out, *text ? " }" : "}");

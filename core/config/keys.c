@@ -65,8 +65,24 @@ const struct key keys[] = {
     {"api_keys", KEY_TEXTS, "", 0, 0, NULL, LIVE, true, FIELD(api_keys), "Bearer keys of the REST interface."},
     OPEN(app, false, "Free for your own scripts: `stoa.config.app`."),
 
-    WORD(store.driver, "sqlite", "sqlite", RESTART, "Where channels, messages and users are kept."),
-    PATH(store.path, "stoa.db", RESTART, "The database file."),
+    WORD(store.driver, "sqlite", "sqlite postgres", RESTART, "Where channels, messages and users are kept."),
+    PATH(store.path, "stoa.db", RESTART, "The database file of SQLite."),
+    SECRET(postgres.global, RESTART, "Conninfo of the database of users, channels and members."),
+    {"postgres.shards", KEY_SHARDS, "", 0, 0, NULL, RESTART, true, FIELD(postgres.shards),
+     "Conninfos of the databases of messages: `{ { write = \"…\", read = { \"…\" } }, … }`; read: replicas."},
+    WORD(postgres.durability, "primary", "primary quorum relaxed", RESTART,
+         "What an acknowledgement means: flushed on the primary, also on a standby, or not even that."),
+    INTEGER(postgres.pool.write, "50", 1, 10000, RESTART, "Connections to primaries, of all workers and databases."),
+    INTEGER(postgres.pool.read, "100", 1, 10000, RESTART, "Connections to replicas, of all workers and databases."),
+    INTEGER(postgres.pool.min, "10", 0, 10000, RESTART, "Of them, those to primaries that are kept open."),
+    INTEGER(postgres.pool.reserve, "25", 0, 10000, RESTART, "More connections to primaries, for when queries wait."),
+    INTEGER(postgres.pool.reserve_after_ms, "5000", 1, HOUR_MS, RESTART, "So long must a query have waited for one."),
+    INTEGER(postgres.pool.budget, "150", 2, 20000, RESTART, "Connections of any kind, of all workers."),
+    INTEGER(postgres.pool.idle_s, "600", 1, 86400, RESTART, "An idle connection beyond the minimum is closed."),
+    INTEGER(postgres.pool.lifetime_s, "3600", 1, 86400, RESTART, "A connection is replaced at this age, give or take."),
+    INTEGER(postgres.pool.connect_timeout_ms, "5000", 10, 60000, RESTART, "To connect to one address."),
+    INTEGER(postgres.pool.query_timeout_ms, "5000", 100, HOUR_MS, RESTART, "A query is cancelled after it."),
+    INTEGER(postgres.pool.wait_ms, "2000", 10, HOUR_MS, RESTART, "A query waits so long for a connection."),
     PATH(tls.certificate, NULL, UPCOMING, "PEM file with the certificate and its chain; a reload reads it again."),
     PATH(tls.key, NULL, UPCOMING, "PEM file with the private key."),
 
@@ -125,7 +141,6 @@ const struct key keys[] = {
     TEXT(drain.message, "The server is restarting.", LIVE, "What `server:shutdown` tells people."),
 
     ABSENT(redis, "Redis"),
-    ABSENT(postgres, "PostgreSQL"),
     ABSENT(node, "a cluster"),
 };
 const size_t keys_len = sizeof keys / sizeof *keys;

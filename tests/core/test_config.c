@@ -137,7 +137,7 @@ static void mistakes_name_line_key_and_remedy(void **state) {
     refused_one("log_level", text("loud"),
                 "/etc/stoa/stoa.lua:7: log_level: \"loud\" is none of: debug info warning error");
     refused_one("transports", list(text("websocket"), text("webtransport")),
-                "/etc/stoa/stoa.lua: transports: \"webtransport\" is none of: websocket polling");
+                "/etc/stoa/stoa.lua:7: transports: \"webtransport\" is none of: websocket polling");
     refused_one("scripts", text("chat.lua"), "/etc/stoa/stoa.lua:7: scripts: must be a list of texts");
     refused_one("limits.uploads", number(3), "/etc/stoa/stoa.lua:7: limits.uploads: must be {count, seconds} or false");
     refused_one("limits.uploads", list(number(0), number(3)),
@@ -159,13 +159,47 @@ static void numbers_out_of_range_are_refused(void **state) {
 
 static void what_this_build_cannot_do_is_said(void **state) {
     refused_one("redis", table(), "/etc/stoa/stoa.lua:7: redis: needs Redis: not in this build");
-    refused_one("store.driver", text("postgres"),
-                "/etc/stoa/stoa.lua:7: store.driver: \"postgres\" is none of: sqlite");
+    refused_one("store.driver", text("mysql"),
+                "/etc/stoa/stoa.lua:7: store.driver: \"mysql\" is none of: sqlite postgres");
     refused_one("workers", text("auto"),
                 "/etc/stoa/stoa.lua:7: workers: more than one worker needs redis, which is not in this build");
     refused_one("workers", number(2),
                 "/etc/stoa/stoa.lua:7: workers: more than one worker needs redis, which is not in this build");
     refused_one("tls.key", text("key.pem"), "/etc/stoa/stoa.lua:7: tls.key: tls needs both, certificate and key");
+}
+
+static struct value *shard(const char *write, struct value *read) {
+    struct value *shard = table();
+    if (write) set(shard, "write", text(write), 9);
+    if (read) set(shard, "read", read, 10);
+    return shard;
+}
+
+static void shards_name_their_primary_and_replicas(void **state) {
+    struct value *tree = table();
+    set(tree, "store.driver", text("postgres"), 3);
+    set(tree, "postgres.global", text("host=a"), 4);
+    set(tree, "postgres.shards", list(shard("host=b", list(text("host=c"), text("host=d"))), shard("host=e", NULL)), 5);
+    set(tree, "postgres.pool.write", number(8), 6);
+    struct config *config = good(tree);
+    assert_int_equal(config->postgres.shards.len, 2);
+    assert_string_equal(config->postgres.shards.items[0].write, "host=b");
+    assert_int_equal(config->postgres.shards.items[0].read_len, 2);
+    assert_string_equal(config->postgres.shards.items[0].read[1], "host=d");
+    assert_int_equal(config->postgres.shards.items[1].read_len, 0);
+    assert_int_equal(config->postgres.pool.write, 8);
+    assert_int_equal(config->postgres.pool.read, 100);
+    assert_string_equal(config->postgres.durability, "primary");
+    config_unref(&config);
+    refused_one("postgres.shards", list(shard(NULL, NULL), table()),
+                "/etc/stoa/stoa.lua:7: postgres.shards: a shard needs write");
+    refused_one("postgres.shards", list(shard("host=b", text("host=c")), table()),
+                "/etc/stoa/stoa.lua:10: postgres.shards: read must be a list of conninfo texts");
+    refused_one(
+        "postgres.shards", list(text("host=b"), table()),
+        "/etc/stoa/stoa.lua:7: postgres.shards: must be a list of { write = CONNINFO, read = { CONNINFO, … } }");
+    refused_one("store.driver", text("postgres"),
+                "/etc/stoa/stoa.lua: postgres.global: store.driver = \"postgres\" needs it");
 }
 
 static void scripts_see_the_whole_tree_as_json(void **state) {
@@ -336,6 +370,7 @@ int main(void) {
         cmocka_unit_test(mistakes_name_line_key_and_remedy),
         cmocka_unit_test(numbers_out_of_range_are_refused),
         cmocka_unit_test(what_this_build_cannot_do_is_said),
+        cmocka_unit_test(shards_name_their_primary_and_replicas),
         cmocka_unit_test(scripts_see_the_whole_tree_as_json),
         cmocka_unit_test(changes_are_told_with_when_they_hold),
         cmocka_unit_test(sources_stay_as_they_were_read),

@@ -133,30 +133,38 @@ def lint_format(build):
             yield pathlib.Path(match[1]), int(match[2]), "not formatted (./dev fmt)"
 
 
-def lint_config(build):
-    """docs/configuration.md is what the table of keys says; config/stoa.lua shows every key of it."""
-    page, example = ROOT / "docs/configuration.md", ROOT / "config/stoa.lua"
-    made = subprocess.run([f"{build}/stoa", "keys"], capture_output=True, text=True, check=True).stdout
-    if page.read_text() != made:
-        yield page, 1, "stale: build/stoa keys > docs/configuration.md"
+def shown_keys(example):
+    """{dotted key: (file, line, value if commented out)} of a configuration file."""
     shown, stack = {}, []
     for number, line in enumerate(example.read_text().splitlines(), 1):
         match = re.match(r"\s*(-- )?([a-z_]+) = (.*?),?( -- .*)?$", line)
         if match and match[3] == "{":
             stack.append(match[2])
-            shown[".".join(stack)] = number, None
+            shown[".".join(stack)] = example, number, None
         elif line.strip() == "}," and stack:
             stack.pop()
         elif match:
-            shown[".".join([*stack, match[2]])] = number, match[3] if match[1] else None
+            shown[".".join([*stack, match[2]])] = example, number, match[3] if match[1] else None
+    return shown
+
+
+def lint_config(build):
+    """docs/configuration.md is what the table of keys says; config/stoa.lua and config/cluster.lua show every key."""
+    page, example = ROOT / "docs/configuration.md", ROOT / "config/stoa.lua"
+    made = subprocess.run([f"{build}/stoa", "keys"], capture_output=True, text=True, check=True).stdout
+    if page.read_text() != made:
+        yield page, 1, "stale: build/stoa keys > docs/configuration.md"
+    cluster = shown_keys(ROOT / "config/cluster.lua")
+    alone = shown_keys(example)
     rows = re.findall(r"^\| `([^`]+)` \| .*? \| (`[^`]*`|–) \| (?:live|new connections|restart) \|", made, re.M)
     for name, fallback in rows:
         wanted = "nil" if fallback == "–" else fallback.strip("`")
-        number, written = shown.get(name, (1, None))
-        if name not in shown and not any(key.startswith(name + ".") for key in shown):
-            yield example, 1, f"{name} is not in it"
-        elif written is not None and re.sub(r"\s", "", written) != re.sub(r"\s", "", wanted):
-            yield example, number, f"{name}: the default is {wanted}"
+        if name not in alone | cluster and not any(key.startswith(name + ".") for key in alone | cluster):
+            yield example, 1, f"{name} is not in it, nor in config/cluster.lua"
+        for shown in (alone, cluster):
+            file, number, written = shown.get(name, (example, 1, None))
+            if written is not None and re.sub(r"\s", "", written) != re.sub(r"\s", "", wanted):
+                yield file, number, f"{name}: the default is {wanted}"
 
 
 def main():

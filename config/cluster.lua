@@ -1,0 +1,47 @@
+-- Stoa as a fleet: PostgreSQL keeps what must last. Keys that a fleet sets otherwise than one machine stand here; all
+-- others are as in stoa.lua, and docs/configuration.md says more of each. docs/postgres.md is the operator's guide.
+
+return {
+    static_folder = "../build/page",
+    scripts = { -- in this order are hooks asked: presence comes after all that may still refuse a connection
+        "../scripts/auth.lua",
+        "../scripts/rate_limit.lua",
+        "../scripts/admission.lua",
+        "../scripts/chat.lua",
+        "../scripts/presence.lua",
+        "../scripts/sharding.lua",
+        "../scripts/rest.lua",
+        "../scripts/notify.lua",
+        "../scripts/alerts.lua",
+    },
+    store = {
+        driver = "postgres",
+    },
+
+    -- One global database (users, channels, members) and any number of shards (the channels' messages). A conninfo is
+    -- libpq's, "host=a,b,c" names a primary and those that may become it; through PgBouncer it names that. The
+    -- databases must be there, their tables are made by `stoa migrate`.
+    postgres = {
+        global = env "STOA_GLOBAL" or "host=127.0.0.1 dbname=stoa_global user=stoa",
+        shards = {
+            { write = env "STOA_SHARD_0" or "host=127.0.0.1 dbname=stoa_0 user=stoa", read = {} },
+            { write = env "STOA_SHARD_1" or "host=127.0.0.1 dbname=stoa_1 user=stoa", read = {} },
+            { write = env "STOA_SHARD_2" or "host=127.0.0.1 dbname=stoa_2 user=stoa", read = {} },
+        },
+        -- durability = "primary", -- "quorum": an acknowledged message is on a standby too
+        -- Of this machine: divided among its workers and the databases.
+        pool = {
+            -- write = 50,
+            -- read = 100,
+            -- min = 10,
+            -- reserve = 25,
+            -- reserve_after_ms = 5000,
+            -- budget = 150,
+            -- idle_s = 600,
+            -- lifetime_s = 3600,
+            -- connect_timeout_ms = 5000,
+            -- query_timeout_ms = 5000,
+            -- wait_ms = 2000,
+        },
+    },
+}

@@ -1,0 +1,29 @@
+/* cluster.h - the parts of the configuration that only a fleet has. Included by config.h. */
+#ifndef CONFIG_CLUSTER_H
+#define CONFIG_CLUSTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Conninfo strings of libpq. */
+struct config_shard {
+    const char *write;
+    const char **read; /* of replicas */
+    size_t read_len;
+};
+struct config_shards {
+    struct config_shard *items;
+    size_t len;
+};
+
+struct config_postgres {
+    const char *global; /* conninfo; NULL: not set */
+    const char *durability;
+    struct config_shards shards;
+    struct {
+        int64_t write, read, min, reserve, reserve_after_ms, budget;
+        int64_t idle_s, lifetime_s, connect_timeout_ms, query_timeout_ms, wait_ms;
+    } pool;
+};
+
+#endif
