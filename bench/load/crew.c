@@ -122,7 +122,7 @@ static void count_missing(struct crew *crew) {
     unsigned publishers = crew->plan->clients.publishers;
     for (unsigned i = 0; i < crew->begun; i++) {
         struct client *client = &crew->clients[i];
-        if (plan_is_slow(crew->plan, client->id)) continue;
+        if (!plan_is_member(crew->plan, client->id) || plan_is_slow(crew->plan, client->id)) continue;
         unsigned first = plan_channel_of(crew->plan, client->id) * publishers;
         for (unsigned k = 0; k < publishers; k++) {
             uint32_t sent = atomic_load(&crew->board->sent[first + k]);

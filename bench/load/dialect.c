@@ -77,7 +77,7 @@ static void take_packet(struct client *client, struct slice text,
         buffer_append_str(out, "3");
     } else if (starts(text, "0")) {
         buffer_printf(out, "40{\"user\":\"user-%u\"}", client->id);
-    } else if (starts(text, "40") && client->crew->plan->clients.publishers > 0) {
+    } else if (starts(text, "40") && plan_is_member(client->crew->plan, client->id)) {
         write_greeting(client, out);
     } else if (starts(text, "40")) {
         client_joined(client); /* it only holds the connection */

@@ -172,14 +172,14 @@ static bool run_step(const struct lead *lead, unsigned number, struct step_resul
     set_phase(lead, PHASE_REST);
     uint64_t deadline = crew_clock_ns() + plan->drain_ms * MS_NS;
     while (!complete(lead) && crew_clock_ns() < deadline) nap();
-    bool over = complete(lead);
+    result->complete = complete(lead);
     set_phase(lead, PHASE_CHECK);
     struct look end = look(lead);
     fill(result, &start, &from, &to, &end);
     if (peak > result->rss_peak_bytes) result->rss_peak_bytes = peak;
     result->delivery = quantiles_of(lead, LATENCY_DELIVERY);
     result->answer = quantiles_of(lead, LATENCY_ANSWER);
-    return over;
+    return result->complete;
 }
 
 bool lead_run(const struct plan *plan, struct board *board, const pid_t *crews, struct result *result) {

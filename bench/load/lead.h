@@ -23,6 +23,7 @@ struct step_result {
     uint64_t window_sent, window_delivered;     /* in the window */
     uint64_t sent, delivered, lost, disordered; /* in the whole step, with what came after its end */
     uint64_t answered, refused, closed, broken;
+    bool complete;                   /* all arrived in time; else the server could not keep up, or lost something */
     double server_cpu_s, load_cpu_s; /* in the window */
     uint64_t rss_before_bytes, rss_peak_bytes;
     struct quantiles delivery, answer;

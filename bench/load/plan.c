@@ -11,7 +11,8 @@
 static const char USAGE[] =
     "usage: bench_load KEY=VALUE...\n"
     "  port=N dialect=plain|socketio|chat|json [path=/...%u...] [tls=1]\n"
-    "  clients=N [channels=1] [publishers=1, of each channel] [slow=0, of each channel]\n"
+    "  clients=N [channels=1] [publishers=1, of each channel] [slow=0, of each channel] "
+    "[bystanders=0, of clients]\n"
     "  [processes=1] [handshakes=200, under way at a time] [warm=0, before memory is looked at first] [storms=0]\n"
     "  [steps=w10,r1000:128,...  wN: N outstanding each publisher; rN: N messages/s of all; :BYTES of payload]\n"
     "  [warmup_ms=1000] [measure_ms=3000] [drain_ms=10000] [connect_ms=60000] [idle_ms=0, before memory is looked at "
@@ -70,6 +71,7 @@ static bool read_numbers(struct plan *plan, const char *key, const char *value, 
         {"channels", &plan->clients.channels, 1, 1000000},
         {"publishers", &plan->clients.publishers, 0, 1000000},
         {"slow", &plan->clients.slow, 0, 1000000},
+        {"bystanders", &plan->clients.bystanders, 0, 1000000},
         {"handshakes", &plan->clients.handshakes, 1, 1000000},
         {"storms", &plan->clients.storms, 0, 1000},
         {"processes", &plan->processes, 1, PLAN_PROCESSES_MAX},
@@ -123,7 +125,8 @@ void plan_read(struct plan *plan, int argc, char **argv) {
     const struct plan_clients *clients = &plan->clients;
     if (!plan->port || !plan->dialect || clients->count == 0) refuse("port, dialect and clients are needed");
     if (!plan->path) plan->path = plan->dialect->path;
-    if (clients->count % clients->channels != 0) refuse("clients: not a multiple of channels");
+    if (clients->bystanders > clients->count) refuse("bystanders: more than clients");
+    if ((clients->count - clients->bystanders) % clients->channels != 0) refuse("clients: not a multiple of channels");
     unsigned members = plan_members(plan);
     if (clients->publishers > members) refuse("publishers: more than members");
     if (plan->steps_len > 0 && clients->publishers == 0) refuse("steps need publishers");
@@ -133,7 +136,7 @@ void plan_read(struct plan *plan, int argc, char **argv) {
 }
 
 unsigned plan_members(const struct plan *plan) {
-    return plan->clients.count / plan->clients.channels;
+    return (plan->clients.count - plan->clients.bystanders) / plan->clients.channels;
 }
 
 unsigned plan_channel_of(const struct plan *plan, unsigned client) {
@@ -147,14 +150,18 @@ unsigned plan_client_of(const struct plan *plan, unsigned publisher) {
 
 int plan_publisher_of(const struct plan *plan, unsigned client) {
     unsigned publishers = plan->clients.publishers;
-    if (publishers == 0) return -1;
+    if (!plan_is_member(plan, client)) return -1;
     unsigned apart = plan_members(plan) / publishers, place = client % plan_members(plan);
     if (place % apart != 0 || place / apart >= publishers) return -1;
     return (int)(plan_channel_of(plan, client) * publishers + place / apart);
 }
 
+bool plan_is_member(const struct plan *plan, unsigned client) {
+    return plan->clients.publishers > 0 && client < plan->clients.count - plan->clients.bystanders;
+}
+
 bool plan_is_slow(const struct plan *plan, unsigned client) {
-    return client % plan_members(plan) >= plan_members(plan) - plan->clients.slow;
+    return plan_is_member(plan, client) && client % plan_members(plan) >= plan_members(plan) - plan->clients.slow;
 }
 
 unsigned plan_publisher_of_turn(const struct plan *plan, uint64_t turn) {

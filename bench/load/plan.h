@@ -23,6 +23,7 @@ struct plan_clients {
     unsigned count, warm; /* warm: connected before the first look at the server's memory */
     unsigned channels, publishers;
     unsigned slow;       /* members that never read, not counted among the receivers */
+    unsigned bystanders; /* of count: connected, in no channel */
     unsigned handshakes; /* under way at a time, of all processes */
     unsigned storms;     /* then all connections are dropped and made anew, so many times */
 };
@@ -45,12 +46,15 @@ struct plan {
 void plan_read(struct plan *plan, int argc, char **argv);
 
 /* Which part each client has. Channel c's members are the clients c * members to (c + 1) * members - 1; publishers are
- * spread evenly among them, slow ones are the last. A publisher's number: channel * publishers + its place. */
+ * spread evenly among them, slow ones are the last. After all channels' members come the bystanders. A publisher's
+ * number: channel * publishers + its place. */
 unsigned plan_members(const struct plan *plan);
 unsigned plan_channel_of(const struct plan *plan, unsigned client);
 /* -1: none. */
 int plan_publisher_of(const struct plan *plan, unsigned client);
 unsigned plan_client_of(const struct plan *plan, unsigned publisher);
+/* Whether it joins a channel. */
+bool plan_is_member(const struct plan *plan, unsigned client);
 bool plan_is_slow(const struct plan *plan, unsigned client);
 /* Publishers in the order of their turns: by channels first, so that neighbours in time are of different channels. */
 unsigned plan_publisher_of_turn(const struct plan *plan, uint64_t turn);

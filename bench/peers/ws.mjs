@@ -1,0 +1,14 @@
+// A broadcast with ws as its documentation writes it. Prints "listening PORT".
+import { WebSocketServer } from "ws";
+import { listen, newServer } from "./listen.mjs";
+
+const http = newServer();
+const server = new WebSocketServer({ server: http, perMessageDeflate: false });
+
+server.on("connection", (socket) => {
+  socket.on("error", () => {});
+  socket.on("message", (message) => {
+    for (const client of server.clients) client.send(message, { binary: false });
+  });
+});
+listen(http);
