@@ -64,6 +64,7 @@ void crew_delivered(struct client *client, struct slice text) {
     struct crew *crew = client->crew;
     struct stamp stamp;
     if (!wire_find_stamp(text, &crew->stamp_offset, &stamp)) return; /* news of presence and the like */
+    if (crew->phase == PHASE_CHECK) return;                          /* too late: it has been counted as lost */
     uint32_t publishers = crew->plan->clients.publishers, place = stamp.publisher % publishers;
     if (stamp.publisher / publishers != plan_channel_of(crew->plan, client->id)) {
         client_broken(client, text);

@@ -9,7 +9,7 @@
 #include "load/dialect.h"
 #include "load/process.h"
 
-enum { POLL_US = 5000, SETTLE_MS = 300, START_MS = 20 };
+enum { POLL_US = 5000, SETTLE_MS = 300, START_MS = 20, SURPLUS_MS = 50 };
 #define MS_NS UINT64_C(1000000)
 
 struct lead {
@@ -173,6 +173,7 @@ static bool run_step(const struct lead *lead, unsigned number, struct step_resul
     uint64_t deadline = crew_clock_ns() + plan->drain_ms * MS_NS;
     while (!complete(lead) && crew_clock_ns() < deadline) nap();
     result->complete = complete(lead);
+    sleep_until(lead, crew_clock_ns() + SURPLUS_MS * MS_NS); /* what comes twice comes late */
     set_phase(lead, PHASE_CHECK);
     struct look end = look(lead);
     fill(result, &start, &from, &to, &end);

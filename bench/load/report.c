@@ -101,9 +101,11 @@ static void json_step(FILE *out, const struct step_result *step) {
 }
 
 void report_json(FILE *out, const struct plan *plan, const struct result *result) {
-    fprintf(out, "{\"dialect\":\"%s\",\"tls\":%s,\"clients\":%u,\"channels\":%u,\"publishers\":%u,\"slow\":%u,",
+    fprintf(out,
+            "{\"dialect\":\"%s\",\"tls\":%s,\"clients\":%u,\"channels\":%u,\"publishers\":%u,\"slow\":%u,"
+            "\"bystanders\":%u,",
             plan->dialect->name, plan->tls ? "true" : "false", plan->clients.count, plan->clients.channels,
-            plan->clients.publishers, plan->clients.slow);
+            plan->clients.publishers, plan->clients.slow, plan->clients.bystanders);
     fprintf(out, "\"bytes_per_connection\":%.1f,\"idle_cpu_percent\":%.2f,\"connect\":", bytes_per_connection(result),
             100 * ratio(result->idle_cpu_s, plan->idle_ms / 1000.0));
     json_connect(out, &result->connect);

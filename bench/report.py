@@ -1,0 +1,162 @@
+"""Results as Markdown: the machine, a table for each figure, ratios, and what went wrong."""
+
+import os
+import pathlib
+import platform
+import re
+import subprocess
+
+from figures import FIGURES, anomalies, points, value_of
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+# What cannot be had from a registry: measured once, on another day, on a like machine. For the fan-out's table alone.
+QUOTED = {"uWebSockets (quoted)": {"w1": 0.83, "w3": 0.33, "w10": 3.9}}
+
+
+def text_of(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, cwd=ROOT)
+        return (done.stdout + done.stderr).strip()
+    except OSError:
+        return ""
+
+
+def package(name):
+    return text_of("dpkg-query", "-W", "-f", "${Version}", name) or "–"
+
+
+def module(name):
+    path = ROOT / f"bench/peers/node_modules/{name}/package.json"
+    found = re.search(r'"version": "([^"]+)"', path.read_text()) if path.exists() else None
+    return found[1] if found else "–"
+
+
+def machine():
+    """What the figures depend on, as pairs of words."""
+    processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    memory = re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())
+    return {
+        "processor": f"{processor[1] if processor else platform.machine()}, {os.cpu_count()} cores",
+        "memory": f"{int(memory[1]) / 1e6:.0f} GB",
+        "kernel": platform.release(),
+        "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "stoa": text_of("git", "describe", "--always", "--dirty") or "–",
+        "libwebsockets": package("libwebsockets-dev"),
+        "libevent": package("libevent-dev"),
+        "LuaJIT": package("libluajit-5.1-dev"),
+        "SQLite": package("libsqlite3-dev"),
+        "OpenSSL": package("libssl-dev"),
+        "Node.js": text_of("node", "--version").lstrip("v"),
+        "socket.io": module("socket.io"),
+        "ws": module("ws"),
+        "nginx": package("nginx"),
+        "nchan": package("libnginx-mod-nchan"),
+    }
+
+
+def number(value, digits):
+    return f"{value:,.{digits}f}"
+
+
+def cell(value, digits):
+    """median (least to most); † where the server did not follow."""
+    if value is None:
+        return "–"
+    if not value.values:
+        return "overload"
+    text = number(value.median, digits)
+    if len(value.values) > 1:
+        text += f" ({number(min(value.values), digits)} to {number(max(value.values), digits)})"
+    return text + (" †" if value.overloaded else "")
+
+
+def table(head, rows):
+    """Markdown that is in line when read as it is."""
+    lines = [head, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    dashes = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    def join(line):
+        return "| " + " | ".join(text.ljust(width) if i == 0 else text.rjust(width)
+                                 for i, (text, width) in enumerate(zip(line, widths))) + " |"
+    return "\n".join([join(head), join(dashes), *map(join, rows)])
+
+
+def point_text(point):
+    run, step = point
+    return " ".join(part for part in (run, step) if part) or "all"
+
+
+def figure_table(results, scenario, key):
+    where = points(results, scenario)
+    rows = []
+    for contender in scenario["contenders"]:
+        values = [value_of(results, scenario, key, contender, point) for point in where]
+        if any(values):
+            rows.append([contender, *(cell(value, FIGURES[key].digits) for value in values)])
+    if (scenario["name"], key) == ("fanout", "cpu_us_per_delivery"):
+        for name, quoted in QUOTED.items():
+            rows.append([name, *(str(quoted.get(step, "–")) for _, step in where)])
+    return table([FIGURES[key].title, *map(point_text, where)], rows)
+
+
+def ratio_table(results, scenario):
+    """Stoa's first figure as a multiple of the others'. Empty: nothing to compare with."""
+    key, where, rows = scenario["figures"][0], points(results, scenario), []
+    for ours in [name for name in scenario["contenders"] if name.startswith("stoa")]:
+        for other in [name for name in scenario["contenders"] if not name.startswith("stoa")]:
+            row = [f"{ours} ÷ {other}"]
+            for point in where:
+                a, b = (value_of(results, scenario, key, name, point) for name in (ours, other))
+                good = a and b and a.values and b.values and b.median > 0
+                row.append(f"{a.median / b.median:.3g}" + (" †" if good and b.overloaded else "") if good else "–")
+            rows.append(row)
+    return table([f"ratio of {FIGURES[key].title}", *map(point_text, where)], rows) if rows else ""
+
+
+def column_table(results, scenario):
+    """One contender: a row for each point, a column for each figure."""
+    contender, rows = scenario["contenders"][0], []
+    for point in points(results, scenario):
+        values = [value_of(results, scenario, key, contender, point) for key in scenario["figures"]]
+        rows.append([point_text(point), *(cell(value, FIGURES[key].digits) for key, value in zip(scenario["figures"], values))])
+    return table([contender, *(FIGURES[key].title for key in scenario["figures"])], rows)
+
+
+def highest_rate(results, scenario):
+    """Of the durable path: the highest rate at which p99 of acknowledgement and of delivery are below 100 ms."""
+    best = {}
+    for run, step in points(results, scenario):
+        values = [value_of(results, scenario, key, "stoa", (run, step)) for key in ("answer_p99_ms", "delivery_p99_ms")]
+        if all(value.values and not value.overloaded and value.median < 100 for value in values):
+            best[run] = step
+    return "".join(f"\nHighest rate with p99 of acknowledgement and delivery below 100 ms, {run}: {step[1:]} messages/s.\n"
+                   for run, step in best.items())
+
+
+def section(results, scenario):
+    parts = [f"## {scenario['title']}\n\n{scenario['about']}\n"]
+    if len(scenario["contenders"]) == 1:
+        parts.append(column_table(results, scenario) + "\n")
+    else:
+        parts += [figure_table(results, scenario, key) + "\n" for key in scenario["figures"]]
+        parts.append(ratio_table(results, scenario) + "\n")
+    if scenario["name"] == "durable":
+        parts.append(highest_rate(results, scenario))
+    return "\n".join(part for part in parts if part.strip())
+
+
+def markdown(measured):
+    """measured: what run.py keeps: {machine, started, scenarios, results}."""
+    results = measured["results"]
+    lines = ["# Stoa beside what you would use instead\n",
+             f"Measured {measured['started']}: loopback, server on one core, load on the other. Medians of the rounds (least to most); "
+             "the contenders of a round ran one after another, so compare within a table. † the server did not follow the rate.\n",
+             "![Plot](plot.svg)\n"]
+    lines += [section(results, scenario) for scenario in measured["scenarios"]
+              if any(result["scenario"] == scenario["name"] for result in results)]
+    wrong = list(anomalies(results))
+    lines.append("## Counts\n\n" + ("\n".join(f"- {sentence}" for sentence in wrong) + "\n" if wrong else
+                 "Every message arrived at every receiver that was due one, once and in order, in all runs that were not overloaded.\n"))
+    lines.append("## Machine\n\n" + table(["", ""], [[name, value] for name, value in measured["machine"].items()]) + "\n")
+    return "\n".join(lines)

@@ -1,0 +1,134 @@
+"""The contenders: how each is started on a free port, and which of its processes are looked at."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BUILD = pathlib.Path(os.environ.get("BENCH_BUILD", ROOT / "build"))
+START_S, STOP_S = 30, 10
+NCHAN_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
+
+# Contender: the dialect that it is spoken to, and the request's path where it is not the dialect's own.
+DIALECTS = {
+    "limit": {"dialect": "socketio"},
+    "stoa": {"dialect": "socketio"},
+    "stoa /ws": {"dialect": "json"},
+    "socket.io": {"dialect": "socketio"},
+    "ws": {"dialect": "plain"},
+    "nchan": {"dialect": "plain", "path": "/room/%u"},
+}
+
+
+def available(name):
+    """Why the contender cannot be started here, or None."""
+    if name == "nchan" and not (NCHAN_MODULE.exists() and shutil.which("nginx")):
+        return "Debian's nginx and libnginx-mod-nchan are not installed"
+    if name in ("socket.io", "ws") and not (ROOT / "bench/peers/node_modules").exists():
+        return "npm ci in bench/peers has not been run"
+    return None
+
+
+def pin(core):
+    return ["taskset", "-c", str(core)] if core is not None else []
+
+
+def children(pid):
+    return [int(child) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()]
+
+
+class Server:
+    """One run of a contender; leaving the `with` block ends it."""
+
+    def __init__(self, name, folder, core=None, certificate=None):
+        self.name, self.folder = name, pathlib.Path(folder)
+        self.log = self.folder / f"{name.replace(' ', '').replace('/', '-')}.log"
+        environment = {**os.environ, "BENCH_STORE": str(self.folder / "stoa.db")}
+        if certificate:
+            environment["BENCH_CERTIFICATE"] = str(certificate)
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(pin(core) + self._command(), stdout=log, stderr=log, env=environment,
+                                            cwd=ROOT, start_new_session=True)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _command(self):
+        if self.name == "limit":
+            return [BUILD / "bench_limit"]
+        if self.name.startswith("stoa"):
+            return [BUILD / "stoa", "serve", "--config", ROOT / "bench/stoa.lua"]
+        if self.name == "nchan":
+            return self._nchan()
+        return ["node", ROOT / "bench/peers" / f"{self.name.replace('.', '')}.mjs"]
+
+    def _nchan(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        text = (ROOT / "bench/peers/nchan.conf").read_text()
+        for word, value in (("FOLDER", self.folder), ("PORT", self.port), ("MODULE", NCHAN_MODULE)):
+            text = text.replace(word, str(value))
+        (self.folder / "nchan.conf").write_text(text)
+        return ["nginx", "-e", "stderr", "-p", self.folder, "-c", self.folder / "nchan.conf"]
+
+    def _wait_until_ready(self):
+        end = time.monotonic() + START_S
+        while not self._ready():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{self.name} did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.02)
+
+    def _ready(self):
+        text, pid = self.log.read_text(errors="replace"), self.process.pid
+        if self.name == "nchan":
+            self.pids = [pid, *children(pid)]
+            return len(self.pids) > 1 and self._answers()
+        found = re.search(r"^listening (\d+)$|server\.ready listen=\S+:(\d+)", text, re.M)
+        if not found:
+            return False
+        self.port = int(found[1] or found[2])
+        self.pids = [pid, *children(pid)]
+        return True
+
+    def _answers(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            for pid in [*children(self.process.pid), self.process.pid]:
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def new_certificate(folder):
+    """A PEM file with a key on P-256 and its own certificate."""
+    path = pathlib.Path(folder) / "certificate.pem"
+    parts = [path.with_suffix(".key"), path.with_suffix(".crt")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-keyout", parts[0], "-out", parts[1]], check=True, capture_output=True)
+    path.write_text("".join(part.read_text() for part in parts))
+    path.chmod(0o600)
+    return path
