@@ -33,7 +33,10 @@ end
 function access.may_join(user, channel_id)
     local visible, word = access.may_see(user, channel_id)
     if visible or word ~= "forbidden" or not development then return visible, word end
-    return cache.channels:get(channel_id) == false or nil, "forbidden"
+    local channel, reason = cache.channels:get(channel_id)
+    if channel == nil then return nil, reason end
+    -- Somebody else's joining may have created it since it was looked at.
+    return not channel or channel.visibility == "public" or nil, "forbidden"
 end
 
 -- Edits are the author's alone; deletes also a moderator's and owner's.

@@ -23,6 +23,24 @@ describe("a channel", function()
         assert.same({ { userId = "alice", role = "owner" }, { userId = "bob", role = "member" } }, members)
     end)
 
+    it("comes to be once, and lets all in, when many join it at the same time", function()
+        local crowd = {}
+        for i = 1, 20 do crowd[i] = client(world, "user-" .. i) end
+        for round = 1, 20 do
+            for _, one in ipairs(crowd) do
+                one.wire:send(('42%d["channel:join",{"channelId":"new-%d"}]'):format(900 + round, round))
+                world.core:turn() -- so that some come while the channel is being made
+            end
+            for _, one in ipairs(crowd) do
+                support.eventually(world, 2, function()
+                    one:events()
+                    return one.acks[900 + round]
+                end)
+                assert.equal("ok", code(one.acks[900 + round][1]))
+            end
+        end
+    end)
+
     it("tells who joins who is here, in one event", function()
         join(alice, "lobby")
         bob:events()
