@@ -55,6 +55,7 @@ void query_write_json(struct slice query, struct buffer *out) {
     struct slice key, text;
     struct buffer name = {0}, value = {0};
     unsigned written = 0;
+    buffer_reserve(&value, 1); /* an empty value is one, too */
     buffer_append_char(out, '{');
     while (written < PARAMETERS_MAX && next_parameter(&query, &key, &text)) {
         buffer_clear(&name);

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 bool utf8_valid(struct slice bytes) {
+    if (bytes.len == 0) return true;
     const char *at = bytes.ptr, *end = bytes.ptr + bytes.len;
     while (at != end) {
         uint64_t word;
