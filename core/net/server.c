@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "net/listener.h"
 #include "net/net_state.h"
+#include "net/tickets.h"
 #include "net/tls.h"
 
 /* Lws keeps each unknown header with a head of its own. Its timeouts are only a net below ours. */
@@ -28,6 +29,7 @@ void net_reject(const struct conn *conn, const char *reason) {
 }
 
 static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS) return !tickets_attach(user); /* of a host */
     struct conn *conn = wsi ? lws_get_opaque_user_data(wsi) : NULL;
     if (!conn) return 0;
     conn->wsi = wsi;

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/tickets.h"
 #include "support/net_tls.h"
 
 static struct rig_tls tls;
@@ -82,6 +83,41 @@ static void a_handshake_that_does_not_end_is_closed_at_its_deadline(void **state
     raw_close(&silent);
     raw_close(&half);
     raw_close(&plain);
+    rig_stop(&rig);
+}
+
+/* NULL, or a session to resume; the one that the server offers is the caller's. */
+static SSL_SESSION *visit(struct rig *rig, SSL_SESSION *session, bool *resumed_r) {
+    struct raw alice;
+    int result = 0;
+    raw_prepare_tls(&alice, rig, TLS1_2_VERSION, NULL);
+    if (session) SSL_set_session(alice.ssl, session);
+    RIG_UNTIL(rig, (result = raw_handshake(&alice)) != 0);
+    assert_int_equal(result, 1);
+    *resumed_r = SSL_session_reused(alice.ssl);
+    assert_int_equal(raw_ask(&alice, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+    SSL_SESSION *offered = SSL_get1_session(alice.ssl);
+    SSL_set_shutdown(alice.ssl, SSL_SENT_SHUTDOWN); /* a session that ends by an accident is not resumed */
+    raw_close(&alice);
+    return offered;
+}
+
+static void a_session_is_resumed_by_its_ticket_but_not_over_a_reload(void **state) {
+    struct rig rig;
+    struct error error = {""};
+    bool resumed;
+    rig_start(&rig, &tls.settings);
+    SSL_SESSION *session = visit(&rig, NULL, &resumed), *again;
+    assert_false(resumed);
+    assert_int_equal(SSL_SESSION_get_ticket_lifetime_hint(session), TICKET_KEY_S);
+    again = visit(&rig, session, &resumed);
+    assert_true(resumed);
+    SSL_SESSION_free(again);
+    assert_true(net_server_reload(rig.server, &tls.settings, &error));
+    again = visit(&rig, session, &resumed);
+    assert_false(resumed);
+    SSL_SESSION_free(again);
+    SSL_SESSION_free(session);
     rig_stop(&rig);
 }
 
@@ -289,6 +325,7 @@ int main(void) {
         cmocka_unit_test(only_current_versions_and_ciphers_are_spoken),
         cmocka_unit_test(renegotiation_is_refused),
         cmocka_unit_test(a_handshake_that_does_not_end_is_closed_at_its_deadline),
+        cmocka_unit_test(a_session_is_resumed_by_its_ticket_but_not_over_a_reload),
         cmocka_unit_test(who_is_not_admitted_costs_no_handshake),
         cmocka_unit_test(requests_keep_their_connection),
         cmocka_unit_test(a_head_may_come_in_many_records),

@@ -167,6 +167,23 @@ def lint_config(build):
                 yield file, number, f"{name}: the default is {wanted}"
 
 
+def lint_hardening(build):
+    """The program is position-independent, its relocations are read-only, its stack is guarded and not executable."""
+    program = pathlib.Path(build) / "stoa"
+    told = subprocess.run(["readelf", "--wide", "-h", "-l", "-d", "--dyn-syms", program],
+                          capture_output=True, text=True, check=True, env={"LC_ALL": "C"}).stdout
+    for what, pattern in {
+        "PIE": r"^ 0x\S+ \(FLAGS_1\) .*\bPIE\b",
+        "all symbols bound at start": r"^ 0x\S+ \(FLAGS_1\) .*\bNOW\b",
+        "read-only relocations": r"^  GNU_RELRO ",
+        "a stack that is not executable": r"^  GNU_STACK .* RW +0x",
+        "stack guards": r"\b__stack_chk_fail\b",
+        "checked library calls": r"\b__memcpy_chk\b",
+    }.items():
+        if not re.search(pattern, told, re.M):
+            yield program, 1, f"without {what}"
+
+
 def main():
     rule, build = sys.argv[1], sys.argv[2]
     breaches = 0
