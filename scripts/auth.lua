@@ -78,22 +78,13 @@ end
 
 -- ---- guessing is limited by address, before anything costs ----
 
--- Of an IPv6 address its /64: one customer has all of it.
-local function network_of(address)
-    local head = address:match("^(.-)::") or address
-    local groups = {}
-    for group in head:gmatch("%x+") do groups[#groups + 1] = group end
-    if not address:find(":", 1, true) then return address end
-    return table.concat({ groups[1] or "0", groups[2] or "0", groups[3] or "0", groups[4] or "0" }, ":") .. "::/64"
-end
-
 stoa.limit("bad_tokens", { 100, 60 })
 
 stoa.hook("authenticate", function(handshake)
     if type(handshake.auth) ~= "table" then return refuse("unauthorized") end
     local admitted, word, detail = stoa.ask("admit", handshake)
     if not admitted then return refuse(word, detail) end
-    local key = { bad_tokens = network_of(handshake.address or "") }
+    local key = { bad_tokens = protocol.network_of(handshake.address or "") }
     local passed
     passed, word, detail = stoa.peek(key)
     if not passed then return refuse(word, detail) end
@@ -138,6 +129,7 @@ stoa.selftest("a time is read as it was written", function()
 end)
 
 stoa.selftest("addresses of one IPv6 network count together", function()
+    local network_of = protocol.network_of
     assert(network_of("2001:db8:1:2:aaaa::1") == network_of("2001:db8:1:2:bbbb:1:2:3"))
     assert(network_of("2001:db8::1") ~= network_of("2001:db9::1"))
     assert(network_of("192.0.2.7") == "192.0.2.7")

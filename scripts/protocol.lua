@@ -68,6 +68,15 @@ function protocol.take(socket, keys)
     return nil, word, detail
 end
 
+-- What limits by address count as one: of an IPv6 address its /64, for one customer has all of it.
+function protocol.network_of(address)
+    if not address:find(":", 1, true) then return address end
+    local head = address:match("^(.-)::") or address
+    local groups = {}
+    for group in head:gmatch("%x+") do groups[#groups + 1] = group end
+    return table.concat({ groups[1] or "0", groups[2] or "0", groups[3] or "0", groups[4] or "0" }, ":") .. "::/64"
+end
+
 -- An optional argument: null and absent are the same.
 function protocol.given(value)
     if value == stoa.null then return nil end

@@ -1,6 +1,7 @@
 // Master and worker: what an operator sees of the processes, and what clients do not.
 import assert from "node:assert/strict";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
@@ -96,6 +97,19 @@ test("workers are the master's children, and the control socket is the owner's a
   assert.equal(status.listen, `127.0.0.1:${server.port}`);
 });
 
+test("the control socket hears nobody but its owner and root, were it open to all (row 108)", { skip: process.getuid() !== 0 }, async (t) => {
+  const server = await startServer(t, newSite(t));
+  const { folder } = server.options, control = path.join(folder, "stoa.sock"), nobody = 65534;
+  chmodSync(folder, 0o755);
+  chmodSync(control, 0o666);
+  const client = `const socket = require("net").connect(${JSON.stringify(control)});
+    socket.on("data", (bytes) => process.stdout.write(bytes)).on("error", () => {});
+    socket.write("status\\n");`;
+  const heard = (uid) => execFileSync(process.execPath, ["-e", client], { uid, cwd: "/", timeout: 20_000, encoding: "utf8" });
+  assert.equal(heard(nobody), "");
+  assert.equal(JSON.parse(heard(0)).pid, server.pid);
+});
+
 test("a reload holds for the next event of who is connected, and disconnects nobody", async (t) => {
   const site = newSite(t);
   const server = await startServer(t, site);
@@ -132,6 +146,28 @@ test("a failed reload changes nothing, says where, and outlives the worker", asy
   await until("another worker", () => server.workers().length === 1 && server.workers()[0] !== worker);
   assert.equal(await ask(await connect(t, server), "version"), 1);
   assert.equal((await (await fetch(`${server.url}/health`)).json()).generation, 2);
+});
+
+test("a reload of a broken configuration changes nothing, and says which line (row 104)", async (t) => {
+  const site = newSite(t);
+  const server = await startServer(t, { ...site, expects: /reload\.failed/ });
+  const alice = await connect(t, server);
+  for (const [setting, complaint] of [
+    ["ping_timeout_ms = 0", "ping_timeout_ms: 0 is below 10"],
+    ["ping_timeout_ms = -1", "ping_timeout_ms: -1 is below 10"],
+    ["ping_timeout_ms = 1e18", "ping_timeout_ms: must be an integer"],
+    ['ping_timeout_ms = "20s"', "ping_timeout_ms: must be an integer"],
+    ["ping_timeout = 20", "ping_timeout: unknown key"],
+    ['tls = { certificate = "absent.pem", key = "absent.pem" }', "absent.pem"],
+  ]) {
+    const from = server.lines.length;
+    writeFileSync(site.config, `return {\n  scripts = { "policy.lua" },\n  ${setting},\n}\n`);
+    process.kill(server.pid, "SIGHUP");
+    const line = await server.waitForLine(/reload\.failed /, from);
+    assert.ok(line.includes(complaint), line);
+    if (!setting.startsWith("tls")) assert.ok(line.includes("stoa.lua:3: "), line);
+    assert.equal(await ask(alice, "version"), 1);
+  }
 });
 
 test("a setting that needs a restart is named by the reload", async (t) => {

@@ -107,6 +107,17 @@ describe("a token", function()
         world:advance(60)
         assert.is_truthy(world:connect { auth = { token = token } })
     end)
+
+    it("is guessed no more often from all addresses of one IPv6 network (row 88)", function()
+        local words = {}
+        for i = 1, 102 do
+            local _, refusal = world:connect { auth = { token = "x.y.z" }, address = ("2001:db8:1:2:%x::1"):format(i) }
+            words[refusal[2].code] = (words[refusal[2].code] or 0) + 1
+        end
+        assert.same({ unauthorized = 100, rate_limited = 2 }, words)
+        local _, refusal = world:connect { auth = { token = "x.y.z" }, address = "2001:db8:1:3::1" }
+        assert.equal("unauthorized", refusal[2].code)
+    end)
 end)
 
 describe("a short secret", function()
