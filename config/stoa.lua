@@ -78,6 +78,10 @@ return {
         -- max_events = 1000,
         -- max_bytes = 1048576,
     },
+    fanout = {
+        -- window_ms = "auto",
+        -- window_max_ms = 15,
+    },
     session = {
         -- outbox_bytes = 1048576,
         -- slow_close_ms = 30000,

@@ -61,7 +61,7 @@ static bool check_integer(struct check *check, struct value *value) {
     bool off = key->type == KEY_LIMIT ? value->type == VALUE_BOOLEAN && !value->boolean
                                       : key->words && value->type == VALUE_TEXT && is_word(key->words, value->text);
     if (off) {
-        *number = 0;
+        *number = key->words ? key->min - 1 : 0;
         return true;
     }
     if (!is_integer(value))
@@ -226,6 +226,12 @@ static struct value *fallback_rate(const char *text) {
     return value;
 }
 
+static struct value *text_value(const char *text) {
+    struct value *value = value_new(VALUE_TEXT, NULL);
+    value->text = memory_copy(text, strlen(text));
+    return value;
+}
+
 struct value *check_fallback(const struct key *key) {
     const char *text = key->fallback;
     if (key->type == KEY_OPEN) return value_new(VALUE_TABLE, NULL);
@@ -247,12 +253,11 @@ struct value *check_fallback(const struct key *key) {
             return value;
         case KEY_INTEGER:
         case KEY_LIMIT:
+            if (key->words && is_word(key->words, text)) return text_value(text);
             value = value_new(VALUE_NUMBER, NULL);
             value->number = (double)strtoll(text, NULL, 10);
             return value;
         default:
-            value = value_new(VALUE_TEXT, NULL);
-            value->text = memory_copy(text, strlen(text));
-            return value;
+            return text_value(text);
     }
 }

@@ -14,9 +14,8 @@
 
 struct buffer;
 struct value;
-/* count 0: not limited. */
 struct config_rate {
-    int64_t count, period_s;
+    int64_t count, period_s; /* count 0: not limited */
 };
 struct config_texts {
     const char **items;
@@ -43,8 +42,14 @@ struct config {
         int64_t window_s, max_events, max_bytes;
     } recovery;
     struct {
+        int64_t max_bytes;
+    } cache;
+    struct {
         int64_t outbox_bytes, slow_close_ms, inbox_bytes, namespaces, rooms;
     } session;
+    struct {
+        int64_t window_ms, window_max_ms; /* window_ms -1: "auto" */
+    } fanout;
     struct {
         const char *mode;
     } auth;
@@ -58,9 +63,6 @@ struct config {
         int64_t connections_per_user, connections, channel_users; /* 0: not limited */
         int64_t state_bytes, inbound_bytes;
     } limits;
-    struct {
-        int64_t max_bytes;
-    } cache;
     struct {
         int64_t grace_ms, tick_ms, names;
     } presence;
@@ -77,17 +79,15 @@ struct config {
     } metrics;
 };
 
-/* Takes the tree, whose keys carry lines; reads the scripts. NULL: error_r is "FILE:LINE: key: …". */
+/* Takes the tree (its keys carry lines); reads the scripts too. NULL: error_r is "FILE:LINE: key: …". */
 struct config *config_new(const char *file, struct value **tree, struct error *error_r) MUST_CHECK;
 struct config *config_ref(struct config *config);
+void config_unref(struct config **config);
 /* "FILE:LINE: KEY: …", for what shows only when a setting is used. */
 void config_complain(const struct config *config, const char *key, struct error *error_r, const char *format, ...)
     PRINTF_LIKE(4, 5);
-void config_unref(struct config **config);
-
-/* The text of a script as it was when the configuration was read: of those in `scripts`, and of every *.lua beside
- * them. A worker that is replaced thus runs the generation in force, whatever lies on the disk by now. path is
- * absolute. Empty pointer: not among them. */
+/* The text of a script (absolute path) as it was when the configuration was read, for workers that are replaced. Of
+ * those in `scripts`, and of every *.lua beside them; else the pointer is NULL. */
 struct slice config_source(const struct config *config, const char *path);
 
 enum config_when { CONFIG_LIVE, CONFIG_NEW_CONNECTIONS, CONFIG_RESTART };

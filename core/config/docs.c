@@ -52,7 +52,7 @@ static void write_fallback(struct buffer *out, const struct key *key) {
     } else if (key->type == KEY_RATE && strcmp(text, "false") != 0) {
         size_t count_len = strcspn(text, "/");
         buffer_printf(out, "{%.*s, %s}", (int)count_len, text, text + count_len + 1);
-    } else if (key->type == KEY_TEXT || key->type == KEY_PATH) {
+    } else if (key->type == KEY_TEXT || key->type == KEY_PATH || (key->words && strcmp(text, key->words) == 0)) {
         buffer_printf(out, "\"%s\"", text);
     } else {
         buffer_append_str(out, text);

@@ -30,6 +30,7 @@ struct hub_settings settings_of_hub(const struct config *config) {
         .inbox_bytes = (size_t)config->session.inbox_bytes,
         .namespaces_max = (unsigned)config->session.namespaces,
         .rooms_max = (unsigned)config->session.rooms,
+        .window = {.fixed_ms = (int)config->fanout.window_ms, .max_ms = (unsigned)config->fanout.window_max_ms},
     };
 }
 

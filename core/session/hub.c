@@ -16,22 +16,7 @@ void name_list_set(struct name_list *list, const char *const *names, size_t len)
     for (size_t i = 0; i < len; i++) list->names[i] = memory_copy(names[i], strlen(names[i]));
 }
 
-/* End of a turn: what is queued is written, what has ended is freed. */
-
-static void flush_run(struct loop_task *task) {
-    struct hub *hub = CONTAINER(task, struct hub, flush_task);
-    struct list *link;
-    for (unsigned i = 0; i < HUB_FLUSH_MAX && (link = list_pop(&hub->to_flush)); i++) {
-        session_flush(CONTAINER(link, struct session, flush_link));
-    }
-    if (!list_empty(&hub->to_flush)) loop_post(hub->loop, &hub->flush_more);
-}
-
-/* A large fan-out gives way to what else is ready between its slices. */
-static void flush_more_run(struct loop_task *task) {
-    struct hub *hub = CONTAINER(task, struct hub, flush_more);
-    loop_flush(hub->loop, &hub->flush_task);
-}
+/* End of a turn: what has ended is freed. */
 
 static void reap_run(struct loop_task *task) {
     struct hub *hub = CONTAINER(task, struct hub, reap_task);
@@ -66,13 +51,11 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
     hub->records.by_pid = map_new();
     list_init(&hub->records.sockets);
     loop_timer_init(&hub->records.timer, loop, recovery_expired);
-    list_init(&hub->to_flush);
+    flush_init(&hub->flush, loop);
     list_init(&hub->dead_sessions);
     list_init(&hub->dead_sockets);
     list_init(&hub->partings);
     list_init(&hub->watches);
-    loop_task_init(&hub->flush_task, flush_run);
-    loop_task_init(&hub->flush_more, flush_more_run);
     loop_task_init(&hub->reap_task, reap_run);
     id_random(hub->node, 4);
     hub->shared.ping = engine_packet("2");
@@ -86,6 +69,7 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
 
 void hub_set(struct hub *hub, const struct hub_settings *settings) {
     hub->settings = *settings;
+    flush_set(&hub->flush, &settings->window);
     free(hub->path);
     free(hub->plain_path);
     hub->path = memory_copy(settings->path, strlen(settings->path));
@@ -136,15 +120,15 @@ void hub_free(struct hub **hub_r) {
     struct list *link;
     while ((link = list_pop(&hub->watches))) CONTAINER(link, struct hub_watch, link)->hub = NULL;
     loop_timer_cancel(&hub->records.timer);
-    loop_task_cancel(&hub->flush_task);
-    loop_task_cancel(&hub->flush_more);
+    flush_done(&hub->flush);
     loop_task_cancel(&hub->reap_task);
     reap_run(&hub->reap_task);
     struct packet **shared[] = {&hub->shared.ping, &hub->shared.probe_pong, &hub->shared.noop, &hub->shared.close};
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) packet_unref(shared[i]);
-    struct buffer *buffers[] = {&hub->shared.plain_ping, &hub->scratch.gather, &hub->scratch.text, &hub->scratch.name,
+    struct buffer *buffers[] = {&hub->shared.plain_ping, &hub->scratch.text, &hub->scratch.name,
                                 &hub->scratch.handshake};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_done(buffers[i]);
+    gathering_done(&hub->scratch.gathering);
     struct name_list *lists[] = {&hub->origins, &hub->engines, &hub->namespaces};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) name_list_set(lists[i], NULL, 0);
     map_free(&hub->sessions);

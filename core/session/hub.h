@@ -10,6 +10,7 @@
 
 #include "net/http.h"
 #include "session/close_reason.h"
+#include "session/window.h"
 
 struct budget;
 struct hub;
@@ -35,6 +36,7 @@ struct hub_settings {
     size_t inbox_bytes;                 /* unanswered events of a session: beyond, reading pauses */
     unsigned namespaces_max, rooms_max; /* a session, a socket */
     struct budget *inbound;             /* what unfinished binary packets may hold; NULL: anything */
+    struct window_settings window;      /* holds at once, for all */
 };
 
 /* rooms, policy and settings outlive the hub; strings of settings are copied. */

@@ -3,6 +3,7 @@
 #define SESSION_HUB_STATE_H
 
 #include "base/map.h"
+#include "session/flush.h"
 #include "session/place.h"
 
 struct name_list {
@@ -11,8 +12,6 @@ struct name_list {
 };
 void name_list_set(struct name_list *list, const char *const *names, size_t len);
 
-enum { HUB_FLUSH_MAX = 1024 }; /* sessions written to in one turn */
-
 /* Packets and bytes that everyone gets. */
 struct hub_shared {
     struct packet *ping, *probe_pong, *noop, *close;
@@ -20,7 +19,8 @@ struct hub_shared {
 };
 
 struct hub_scratch {
-    struct buffer gather, text, name, handshake;
+    struct gathering gathering;
+    struct buffer text, name, handshake;
 };
 
 /* Detached sockets, oldest first. */
@@ -48,11 +48,11 @@ struct hub {
     size_t sessions_open; /* those that are not ending */
     struct map *sessions, *sockets, *users;
     struct hub_records records;
-    struct list to_flush;                    /* sessions */
+    struct flush flush;
     struct list dead_sessions, dead_sockets; /* freed at the end of the turn */
     struct list partings;                    /* scripts hear of an end */
     struct list watches;                     /* hub_watch */
-    struct loop_task flush_task, flush_more, reap_task;
+    struct loop_task reap_task;
     struct hub_shared shared;
     struct hub_scratch scratch;
 };

@@ -6,7 +6,7 @@
 #include "net/conn.h"
 #include "session/transport.h"
 
-enum { QUEUE_FIRST_CAP = 4, QUEUE_IDLE_CAP = 16 };
+enum { QUEUE_FIRST_CAP = 4 };
 
 struct packet *packet_queue_at(const struct packet_queue *queue, uint32_t index) {
     return queue->ring[(queue->head + index) & (queue->cap - 1)];
@@ -28,13 +28,24 @@ void packet_queue_push(struct packet_queue *queue, struct packet *packet) {
     queue->bytes += packet_size(packet);
 }
 
+/* An empty ring begins anew, so that what waits lies in one piece. */
+static void packet_queue_skip(struct packet_queue *queue, uint32_t n) {
+    queue->len -= n;
+    queue->head = queue->len == 0 ? 0 : (queue->head + n) & (queue->cap - 1);
+}
+
 struct packet *packet_queue_pop(struct packet_queue *queue) {
     if (queue->len == 0) return NULL;
     struct packet *packet = queue->ring[queue->head];
-    queue->head = (queue->head + 1) & (queue->cap - 1);
     queue->bytes -= packet_size(packet);
-    if (--queue->len == 0 && queue->cap > QUEUE_IDLE_CAP) packet_queue_done(queue);
+    packet_queue_skip(queue, 1);
     return packet;
+}
+
+void packet_queue_rest(struct packet_queue *queue) {
+    if (queue->len > 0 || queue->cap <= QUEUE_FIRST_CAP) return;
+    free(queue->ring);
+    *queue = (struct packet_queue){0};
 }
 
 size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class) {
@@ -107,36 +118,68 @@ static void drop_first(struct outbox *outbox) {
     packet_unref(&packet);
 }
 
-/* Gathers whole packets up to max; at least one. */
-static void gather(struct outbox *outbox, enum packet_form form, size_t max, struct buffer *scratch) {
-    buffer_clear(scratch);
-    while (outbox->queue.len > 0) {
-        struct slice bytes = packet_bytes(packet_queue_at(&outbox->queue, 0), form);
-        if (scratch->len > 0 && scratch->len + bytes.len > max) return;
-        if (form == PACKET_POLL && scratch->len > 0 && bytes.len > 0) buffer_append_char(scratch, '\x1e');
-        buffer_append_slice(scratch, bytes);
-        drop_first(outbox);
+void gathering_clear(struct gathering *gathering) {
+    struct packet *packet;
+    while ((packet = packet_queue_pop(&gathering->packets))) packet_unref(&packet);
+}
+
+void gathering_done(struct gathering *gathering) {
+    packet_queue_done(&gathering->packets);
+    buffer_done(&gathering->bytes);
+}
+
+/* Whole packets up to max; at least one. */
+static void gather(struct gathering *gathering, const struct packet_queue *queue, enum packet_form form, size_t max) {
+    struct buffer *out = &gathering->bytes;
+    gathering_clear(gathering);
+    buffer_clear(out);
+    gathering->form = form;
+    gathering->full = false;
+    for (uint32_t i = 0; i < queue->len; i++) {
+        struct packet *packet = packet_queue_at(queue, i);
+        struct slice bytes = packet_bytes(packet, form);
+        gathering->full = out->len > 0 && out->len + bytes.len > max;
+        if (gathering->full) return;
+        if (form == PACKET_POLL && out->len > 0 && bytes.len > 0) buffer_append_char(out, '\x1e');
+        buffer_append_slice(out, bytes);
+        packet_queue_push(&gathering->packets, packet);
     }
 }
 
-bool outbox_flush(struct outbox *outbox, struct transport *transport, enum packet_form form, struct buffer *scratch) {
-    bool wrote = false;
+/* Is it what would be gathered of the queue? In a fan-out it is, for all receivers but the first. */
+static bool gathering_is_of(const struct gathering *gathering, const struct packet_queue *queue,
+                            enum packet_form form) {
+    uint32_t len = gathering->packets.len;
+    if (len == 0 || gathering->form != form || len > queue->len || queue->head + len > queue->cap) return false;
+    if (len < queue->len && !gathering->full) return false;
+    return memcmp(queue->ring + queue->head, gathering->packets.ring, len * sizeof *queue->ring) == 0;
+}
+
+static bool flush_one(struct outbox *outbox, struct transport *transport, enum packet_form form) {
+    struct packet *packet = packet_ref(packet_queue_at(&outbox->queue, 0));
+    struct slice bytes = packet_bytes(packet, form);
+    drop_first(outbox);
+    if (bytes.len > 0) transport->ops->write(transport, bytes);
+    packet_unref(&packet);
+    return bytes.len > 0;
+}
+
+static bool flush_many(struct outbox *outbox, struct transport *transport, enum packet_form form,
+                       struct gathering *gathering) {
     size_t max = form == PACKET_POLL ? OUTBOX_POLL_BYTES : CONN_WRITE_MAX;
+    if (!gathering_is_of(gathering, &outbox->queue, form)) gather(gathering, &outbox->queue, form, max);
+    for (uint32_t i = 0; i < gathering->packets.len; i++) drop_first(outbox);
+    struct slice bytes = buffer_slice(&gathering->bytes);
+    if (bytes.len > 0) transport->ops->write(transport, bytes);
+    return bytes.len > 0;
+}
+
+bool outbox_flush(struct outbox *outbox, struct transport *transport, enum packet_form form,
+                  struct gathering *gathering) {
+    bool wrote = false;
     while (outbox->queue.len > 0 && !transport->ops->blocked(transport)) {
-        struct packet *only = outbox->queue.len == 1 ? packet_ref(packet_queue_at(&outbox->queue, 0)) : NULL;
-        struct slice bytes;
-        if (only) {
-            bytes = packet_bytes(only, form);
-            drop_first(outbox);
-        } else {
-            gather(outbox, form, max, scratch);
-            bytes = buffer_slice(scratch);
-        }
-        if (bytes.len > 0) {
-            wrote = true;
-            transport->ops->write(transport, bytes);
-        }
-        packet_unref(&only);
+        wrote |= outbox->queue.len == 1 ? flush_one(outbox, transport, form)
+                                        : flush_many(outbox, transport, form, gathering);
     }
     return wrote;
 }

@@ -1,8 +1,8 @@
 /* outbox.h - what waits to be written to one client: references to shared packets, bounded.
  *
- * One write a client and loop turn: a single packet goes from its shared bytes, several are gathered. When there is no
- * room, what may be lost goes first (volatile, then presence); control is never shed. The outbox knows no sockets:
- * whoever pushes hears that a message found no room.
+ * One write a client and flush: a single packet goes from its shared bytes, several are gathered, once for all clients
+ * that have the same ones waiting. When there is no room, what may be lost goes first (volatile, then presence);
+ * control is never shed. The outbox knows no sockets: whoever pushes hears that a message found no room.
  */
 #ifndef SESSION_OUTBOX_H
 #define SESSION_OUTBOX_H
@@ -14,7 +14,7 @@
 
 struct transport;
 
-/* A ring of references, allocated when first needed. {0} is empty. */
+/* A ring of references, allocated when first needed and kept until packet_queue_rest. {0} is empty. */
 struct packet_queue {
     struct packet **ring;
     uint32_t head, len, cap;
@@ -26,7 +26,20 @@ struct packet *packet_queue_pop(struct packet_queue *queue);
 struct packet *packet_queue_at(const struct packet_queue *queue, uint32_t index);
 /* Drops all packets of a class; their bytes are returned. */
 size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class);
+/* Gives back the memory of an empty one. */
+void packet_queue_rest(struct packet_queue *queue);
 void packet_queue_done(struct packet_queue *queue);
+
+/* What was gathered last, and the packets that it is made of. A worker has one; {0} is empty. */
+struct gathering {
+    struct buffer bytes;
+    struct packet_queue packets;
+    enum packet_form form;
+    bool full; /* more would not have fitted */
+};
+/* Lets go of the packets, keeps the memory. */
+void gathering_clear(struct gathering *gathering);
+void gathering_done(struct gathering *gathering);
 
 struct outbox {
     struct packet_queue queue;
@@ -46,7 +59,8 @@ enum outbox_verdict outbox_push(struct outbox *outbox, struct packet *packet, si
 /* Without a bound (a replay, which has its own). */
 void outbox_push_always(struct outbox *outbox, struct packet *packet);
 /* Writes until the transport is full or nothing is left. True: something was written. */
-bool outbox_flush(struct outbox *outbox, struct transport *transport, enum packet_form form, struct buffer *scratch);
+bool outbox_flush(struct outbox *outbox, struct transport *transport, enum packet_form form,
+                  struct gathering *gathering);
 void outbox_done(struct outbox *outbox);
 
 #endif

@@ -31,16 +31,18 @@ struct record {
 struct connecting; /* connect.c: the client's CONNECT is being answered */
 
 struct socket {
+    /* What a fan-out touches, close together. */
     struct receiver receiver;
-    struct hub *hub;
     struct session *session; /* NULL: detached, or ended */
-    struct list link;        /* of the session's sockets; detached: of the hub's */
+    struct connecting *connecting;
+    bool replaying, lagging, holding;
+    bool guest, recovered, announced; /* announced: scripts know of it and will hear of its end */
+    uint16_t rooms_len;
+    struct hub *hub;
+
+    struct list link; /* of the session's sockets; detached: of the hub's */
     struct list user_link;
     struct list memberships;
-    char id[SOCKET_ID_LEN + 1];
-    bool guest, recovered, announced; /* announced: scripts know of it and will hear of its end */
-    bool replaying, lagging, holding;
-    uint16_t rooms_len;
     char *namespace_name;
     struct user *user;
     char *user_json, *auth_json, *state_json; /* NULL: null */
@@ -50,7 +52,7 @@ struct socket {
     struct packet_queue held;
     struct list calls; /* questions to the client */
     uint64_t next_call_id;
-    struct connecting *connecting;
+    char id[SOCKET_ID_LEN + 1];
 };
 
 struct socket *socket_new(struct session *session, struct slice namespace_name, struct slice auth_json);

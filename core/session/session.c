@@ -76,7 +76,7 @@ static void heartbeat_ping(struct session *session) {
         if (CONTAINER(link, struct socket, link)->held.len > 0) session->timing.ping_offset = 0;
     }
     if (session->kind != SESSION_PLAIN) session_push(session, hub->shared.ping);
-    session_flush_later(session);
+    flush_soon(session);
 }
 
 static void heartbeat_await_pong(struct session *session) {
@@ -94,6 +94,7 @@ static void heartbeat_pong(struct session *session) {
     session->violations = 0;
     session_deadline_clear(session, DEADLINE_PONG);
     session_deadline_set(session, DEADLINE_PING, session->timing.ping_interval_ms);
+    packet_queue_rest(&session->outbox.queue);
     LIST_EACH(&session->sockets, link) {
         struct record *record = &CONTAINER(link, struct socket, link)->record;
         if (session->timing.ping_offset > record->confirmed_offset) {
@@ -142,7 +143,7 @@ void session_push(struct session *session, struct packet *packet) {
     switch (outbox_push(&session->outbox, packet, session->hub->settings.outbox_bytes)) {
         case OUTBOX_QUEUED:
         case OUTBOX_SHED:
-            session_flush_later(session);
+            flush_soon(session);
             return;
         case OUTBOX_NO_ROOM: /* a socket's message: socket.c asks before */
         case OUTBOX_OVERFLOW:
@@ -151,16 +152,10 @@ void session_push(struct session *session, struct packet *packet) {
     }
 }
 
-void session_flush_later(struct session *session) {
-    if (!list_empty(&session->flush_link)) return;
-    list_append(&session->hub->to_flush, &session->flush_link);
-    loop_flush(session->hub->loop, &session->hub->flush_task);
-}
-
 void session_doom(struct session *session, enum close_reason reason) {
     if (session->state != SESSION_OPEN || session->doom >= 0) return;
     session->doom = (int16_t)reason;
-    session_flush_later(session);
+    flush_soon(session);
 }
 
 /* What a flush left behind decides on the deadlines of a slow client and of the ping. */
@@ -193,14 +188,14 @@ static void session_catch_up(struct session *session) {
 }
 
 void session_flush(struct session *session) {
-    list_remove(&session->flush_link);
+    flush_forget(session);
     if (session->state == SESSION_GONE || !session->transport) return;
     if (session->doom >= 0 && session->state == SESSION_OPEN) {
         session_close(session, (enum close_reason)session->doom);
         return;
     }
     bool wrote =
-        outbox_flush(&session->outbox, session->transport, session_form(session), &session->hub->scratch.gather);
+        outbox_flush(&session->outbox, session->transport, session_form(session), &session->hub->scratch.gathering);
     if (session->state == SESSION_CLOSING) {
         if (session->outbox.queue.len == 0) session->transport->ops->close(session->transport, 1000, SLICE_NONE);
         return;
@@ -240,7 +235,7 @@ static void upgrade_finish(struct session *session) {
     polling->session = NULL;
     polling->ops->close(polling, 0, SLICE_NONE);
     if (session->paused) session->transport->ops->pause(session->transport, true);
-    session_flush_later(session);
+    flush_soon(session);
 }
 
 static void probe_heard(struct session *session, struct slice message, bool binary) {
@@ -502,7 +497,7 @@ static void close_polling(struct session *session, enum close_reason reason) {
         [CLOSE_OVERLOAD] = true,      [CLOSE_EXPIRED] = true,           [CLOSE_REPLACED] = true,
         [CLOSE_INVALID_STATE] = true, [CLOSE_CONNECT_TIMEOUT] = true};
     if (reason != CLOSE_CLIENT_GONE) outbox_push_always(&session->outbox, session->hub->shared.close);
-    outbox_flush(&session->outbox, session->transport, PACKET_POLL, &session->hub->scratch.gather);
+    outbox_flush(&session->outbox, session->transport, PACKET_POLL, &session->hub->scratch.gathering);
     bool waits = session->outbox.queue.len > 0 && (size_t)reason < sizeof lingers && lingers[reason];
     if (waits)
         session_deadline_set(session, DEADLINE_LINGER, SESSION_LINGER_MS);
@@ -514,7 +509,7 @@ void session_close(struct session *session, enum close_reason reason) {
     if (session->state != SESSION_OPEN) return;
     log_close(session, reason);
     if (session->transport && !session->transport->ops->polling && reason != CLOSE_SLOW) {
-        outbox_flush(&session->outbox, session->transport, session_form(session), &session->hub->scratch.gather);
+        outbox_flush(&session->outbox, session->transport, session_form(session), &session->hub->scratch.gathering);
     }
     session_set_state(session, SESSION_CLOSING);
     session->hub->sessions_open--;

@@ -51,26 +51,32 @@ struct event;
 struct assembly;
 
 struct session {
+    /* What a fan-out touches, close together. */
     struct hub *hub;
-    char id[ID_SESSION_LEN + 1];
-    enum session_kind kind : 8;
-    enum session_state state : 8;
-    enum upgrade upgrade : 8;
-    uint8_t paused;     /* PAUSED_… */
-    uint8_t violations; /* one after the other */
-    bool lagging;       /* a socket of it is */
-    uint16_t sockets_len;
-    int16_t doom;                /* the close reason that the flush will carry out; -1: none */
-    struct transport *transport; /* NULL: gone */
-    struct transport *probe;     /* the WebSocket of an upgrade under way */
-    struct handshake *handshake;
-    struct list sockets, flush_link;
-    struct session_timing timing;
     struct outbox outbox;
+    struct list flush_link;
+    uint64_t due_ms;       /* held: written to then */
+    uint32_t delivered_ms; /* when a fan-out last had something for it; the lower bits */
+    bool held;             /* by the delivery window */
+    enum session_state state : 8;
+    enum session_kind kind : 8;
+    enum upgrade upgrade : 8;
+
+    struct transport *transport; /* NULL: gone */
+    uint8_t paused;              /* PAUSED_… */
+    uint8_t violations;          /* one after the other */
+    bool lagging;                /* a socket of it is */
+    uint16_t sockets_len;
+    int16_t doom;            /* the close reason that the flush will carry out; -1: none */
+    struct transport *probe; /* the WebSocket of an upgrade under way */
+    struct handshake *handshake;
+    struct list sockets;
+    struct session_timing timing;
     struct inbox inbox;
     struct loop_task pump;
     struct event *event;       /* the event at hand; kept for the next one */
     struct assembly *assembly; /* a binary packet whose attachments are still coming */
+    char id[ID_SESSION_LEN + 1];
 };
 
 /* Takes the handshake's reference. The open packet is queued. */
@@ -85,7 +91,6 @@ void session_violation(struct session *session);
 /* The same as session_close, at the end of the turn: for callers within a fan-out. */
 void session_doom(struct session *session, enum close_reason reason);
 void session_push(struct session *session, struct packet *packet);
-void session_flush_later(struct session *session);
 void session_flush(struct session *session);
 void session_deadline_set(struct session *session, enum session_deadline deadline, uint64_t delay_ms);
 void session_deadline_clear(struct session *session, enum session_deadline deadline);

@@ -84,7 +84,7 @@ static void deliver_now(struct socket *socket, struct packet *packet) {
     switch (outbox_push(&session->outbox, packet, socket->hub->settings.outbox_bytes)) {
         case OUTBOX_QUEUED:
         case OUTBOX_SHED:
-            session_flush_later(session);
+            flush_held(session);
             return;
         case OUTBOX_NO_ROOM:
             lag_begin(socket);
@@ -109,7 +109,7 @@ static void socket_deliver(struct receiver *receiver, struct packet *packet) {
     if (!session || session->state != SESSION_OPEN) return;
     if (socket->replaying) {
         outbox_push_always(&session->outbox, packet);
-        session_flush_later(session);
+        flush_soon(session);
         return;
     }
     if (socket->connecting && socket->recovered) return; /* the replay will bring it */
@@ -138,8 +138,9 @@ void socket_release(struct socket *socket) {
     while (socket->session && (packet = packet_queue_pop(&socket->held))) {
         outbox_push_always(&socket->session->outbox, packet);
         packet_unref(&packet);
-        session_flush_later(socket->session);
+        flush_soon(socket->session);
     }
+    packet_queue_rest(&socket->held);
 }
 
 void socket_hold(struct socket *socket) {

@@ -8,11 +8,10 @@
 #include "wire/plain.h"
 
 struct packet {
-    unsigned refs;
-    enum packet_class class;
+    struct packet_head head;
     bool plain_only, binary, built[PACKET_FORMS];
-    struct buffer text; /* "4…", or the plain form's */
-    struct buffer attachments[SOCKETIO_ATTACHMENTS_MAX];
+    struct buffer text;         /* "4…", or the plain form's */
+    struct buffer *attachments; /* NULL: none */
     unsigned attachments_len;
     struct socketio_packet parts; /* type, id and json (without offset): for the plain form */
     struct buffer json;
@@ -22,29 +21,36 @@ struct packet {
 
 static struct packet *packet_make(enum packet_class class) {
     struct packet *packet = NEW(struct packet);
-    packet->refs = 1;
-    packet->class = class;
+    packet->head = (struct packet_head){.refs = 1, .class = class};
+    return packet;
+}
+
+/* What it will count for in a queue: known from now on. */
+static struct packet *packet_finish(struct packet *packet) {
+    size_t len = packet->text.len + 4;
+    for (unsigned i = 0; i < packet->attachments_len; i++) len += packet->attachments[i].len + 4;
+    packet->head.size_bytes = (uint32_t)len;
     return packet;
 }
 
 struct packet *packet_new_engine(struct slice text) {
     struct packet *packet = packet_make(PACKET_CONTROL);
     buffer_append_slice(&packet->text, text);
-    return packet;
+    return packet_finish(packet);
 }
 
 struct packet *packet_new_binary(struct slice bytes) {
     struct packet *packet = packet_make(PACKET_CONTROL);
     packet->binary = true;
     buffer_append_slice(&packet->text, bytes);
-    return packet;
+    return packet_finish(packet);
 }
 
 struct packet *packet_new_plain(struct slice text) {
     struct packet *packet = packet_make(PACKET_CONTROL);
     packet->plain_only = true;
     buffer_append_slice(&packet->text, text);
-    return packet;
+    return packet_finish(packet);
 }
 
 struct packet *packet_new(const struct socketio_packet *parts, const struct slice *attachments, struct slice offset,
@@ -70,20 +76,14 @@ struct packet *packet_new(const struct socketio_packet *parts, const struct slic
     socketio_encode(&packet->text, &whole);
     buffer_done(&json);
     packet->attachments_len = parts->attachments;
+    if (parts->attachments > 0) packet->attachments = NEW_ARRAY(struct buffer, parts->attachments);
     for (unsigned i = 0; i < parts->attachments; i++) buffer_append_slice(&packet->attachments[i], attachments[i]);
-    return packet;
+    return packet_finish(packet);
 }
 
-struct packet *packet_ref(struct packet *packet) {
-    packet->refs++;
-    return packet;
-}
-
-void packet_unref(struct packet **packet_r) {
-    struct packet *packet = *packet_r;
-    *packet_r = NULL;
-    if (!packet || --packet->refs > 0) return;
+void packet_free(struct packet *packet) {
     for (unsigned i = 0; i < packet->attachments_len; i++) buffer_done(&packet->attachments[i]);
+    free(packet->attachments);
     for (int i = 0; i < PACKET_FORMS; i++) buffer_done(&packet->forms[i]);
     buffer_done(&packet->text);
     buffer_done(&packet->json);
@@ -146,14 +146,4 @@ struct slice packet_bytes(struct packet *packet, enum packet_form form) {
     else
         build_frames(packet, out, form == PACKET_FRAME_DEFLATED);
     return buffer_slice(out);
-}
-
-enum packet_class packet_class_of(const struct packet *packet) {
-    return packet->class;
-}
-
-size_t packet_size(const struct packet *packet) {
-    size_t len = packet->text.len + 4;
-    for (unsigned i = 0; i < packet->attachments_len; i++) len += packet->attachments[i].len + 4;
-    return len;
 }

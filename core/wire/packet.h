@@ -23,6 +23,13 @@ enum { PACKET_DEFLATE_MIN = 2048 };
 
 struct packet;
 
+/* A packet begins with it. Here only so that a fan-out need not call for what it asks of every receiver's packet. */
+struct packet_head {
+    unsigned refs;
+    uint32_t size_bytes;
+    enum packet_class class;
+};
+
 /* An Engine.IO packet as it is ("2", "3probe", "6", or a message of a bare engine "4hello"). */
 struct packet *packet_new_engine(struct slice text);
 /* A bare engine's binary message. */
@@ -34,13 +41,25 @@ struct packet *packet_new(const struct socketio_packet *parts, const struct slic
 /* A frame of the plain protocol, as it is; other forms are empty. */
 struct packet *packet_new_plain(struct slice text);
 
-struct packet *packet_ref(struct packet *packet);
-void packet_unref(struct packet **packet);
+static inline struct packet *packet_ref(struct packet *packet) {
+    ((struct packet_head *)packet)->refs++;
+    return packet;
+}
+void packet_free(struct packet *packet); /* packet_unref's */
+static inline void packet_unref(struct packet **packet_r) {
+    struct packet *packet = *packet_r;
+    *packet_r = NULL;
+    if (packet && --((struct packet_head *)packet)->refs == 0) packet_free(packet);
+}
 
 /* Borrowed; lives as long as the packet. */
 struct slice packet_bytes(struct packet *packet, enum packet_form form);
-enum packet_class packet_class_of(const struct packet *packet);
+static inline enum packet_class packet_class_of(const struct packet *packet) {
+    return ((const struct packet_head *)packet)->class;
+}
 /* Bytes to account a queue with (the frame's). */
-size_t packet_size(const struct packet *packet);
+static inline size_t packet_size(const struct packet *packet) {
+    return ((const struct packet_head *)packet)->size_bytes;
+}
 
 #endif

@@ -113,7 +113,7 @@ static void a_session_is_resumed_by_its_ticket_but_not_over_a_reload(void **stat
     again = visit(&rig, session, &resumed);
     assert_true(resumed);
     SSL_SESSION_free(again);
-    assert_true(net_server_reload(rig.server, &tls.settings, &error));
+    assert_true(rig_reload(&rig, &tls.settings, &error));
     again = visit(&rig, session, &resumed);
     assert_false(resumed);
     SSL_SESSION_free(again);

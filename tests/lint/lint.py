@@ -31,6 +31,7 @@ HEADER_EXCEPTIONS = {
     "redis/redis_state.h": {"loop/loop.h"},
     "session/follow.h": {"store/store.h"},
     "session/hub.h": {"net/http.h", "session/close_reason.h"},
+    "session/flush.h": {"loop/loop.h"},
     "session/socket.h": {"session/close_reason.h", "wire/packet.h"},
     "session/outbox.h": {"wire/packet.h"},
     "session/transport.h": {"wire/packet.h"},

@@ -179,7 +179,7 @@ int tear_down(void **state) {
 }
 
 void turn(void) {
-    for (int i = 0; i < 8 && loop_turn(loop); i++) continue;
+    for (int i = 0; i < 64 && loop_turn(loop); i++) continue;
 }
 
 void says(struct person *person, const char *text) {

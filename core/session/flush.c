@@ -1,0 +1,125 @@
+#include "session/flush.h"
+
+#include "base/metrics.h"
+#include "session/hub_state.h"
+
+static void run(struct loop_task *task);
+static void run_more(struct loop_task *task);
+static void window_passed(struct loop_timer *timer);
+static void review(struct loop_timer *timer);
+
+void flush_init(struct flush *flush, struct loop *loop) {
+    flush->loop = loop;
+    list_init(&flush->prompt);
+    list_init(&flush->held);
+    loop_task_init(&flush->task, run);
+    loop_task_init(&flush->more, run_more);
+    loop_timer_init(&flush->due, loop, window_passed);
+    loop_timer_init(&flush->review, loop, review);
+    window_init(&flush->window, &(struct window_settings){0}, loop_now_ms(loop));
+}
+
+void flush_set(struct flush *flush, const struct window_settings *settings) {
+    window_set(&flush->window, settings);
+    if (settings->fixed_ms != WINDOW_AUTO) loop_timer_cancel(&flush->review);
+    metric_set(METRIC_FANOUT_WINDOW, flush->window.ms);
+}
+
+void flush_done(struct flush *flush) {
+    loop_task_cancel(&flush->task);
+    loop_task_cancel(&flush->more);
+    loop_timer_cancel(&flush->due);
+    loop_timer_cancel(&flush->review);
+}
+
+static struct session *first_of(const struct list *sessions) {
+    return list_empty(sessions) ? NULL : CONTAINER(sessions->next, struct session, flush_link);
+}
+
+void flush_forget(struct session *session) {
+    list_remove(&session->flush_link);
+    session->held = false;
+}
+
+void flush_soon(struct session *session) {
+    struct flush *flush = &session->hub->flush;
+    if (session->held)
+        flush_forget(session);
+    else if (!list_empty(&session->flush_link))
+        return;
+    list_append(&flush->prompt, &session->flush_link);
+    loop_flush(flush->loop, &flush->task);
+}
+
+/* The first fan-out for a while. */
+static void begin_review(struct flush *flush, uint64_t now_ms) {
+    if (flush->window.settings.fixed_ms != WINDOW_AUTO) return;
+    flush->window.since_ms = now_ms;
+    loop_timer_set(&flush->review, WINDOW_REVIEW_MS);
+}
+
+void flush_held(struct session *session) {
+    struct flush *flush = &session->hub->flush;
+    uint64_t now_ms = loop_now_ms(flush->loop);
+    unsigned wait_ms = window_arrival(&flush->window, now_ms, &session->delivered_ms);
+    if (!list_empty(&session->flush_link)) {
+        if (session->held && session->outbox.queue.bytes >= CONN_WRITE_MAX) flush_soon(session); /* a write is full */
+        return;
+    }
+    if (!loop_timer_pending(&flush->review)) begin_review(flush, now_ms);
+    if (wait_ms == 0) {
+        flush_soon(session);
+        return;
+    }
+    session->held = true;
+    session->due_ms = now_ms + wait_ms;
+    list_append(&flush->held, &session->flush_link);
+    if (!loop_timer_pending(&flush->due)) loop_timer_set(&flush->due, wait_ms);
+}
+
+static void window_passed(struct loop_timer *timer) {
+    struct flush *flush = CONTAINER(timer, struct flush, due);
+    loop_flush(flush->loop, &flush->task);
+}
+
+/* While fan-outs come, and once more. */
+static void review(struct loop_timer *timer) {
+    struct flush *flush = CONTAINER(timer, struct flush, review);
+    window_review(&flush->window, loop_now_ms(flush->loop));
+    metric_set(METRIC_FANOUT_WINDOW, flush->window.ms);
+    if (flush->window.ms > 0) loop_timer_set(timer, WINDOW_REVIEW_MS);
+}
+
+/* The first held one whose time has come. */
+static struct session *first_due(const struct flush *flush) {
+    struct session *session = first_of(&flush->held);
+    return session && session->due_ms <= loop_now_ms(flush->loop) ? session : NULL;
+}
+
+/* A slice of each: neither waits for the other to run dry. */
+static void write_slices(struct flush *flush) {
+    struct session *session;
+    uint64_t start_us = loop_clock_us(flush->loop);
+    unsigned prompt = 0, due = 0;
+    for (; prompt < FLUSH_SLICE && (session = first_of(&flush->prompt)); prompt++) session_flush(session);
+    for (; due < FLUSH_SLICE && (session = first_due(flush)); due++) session_flush(session);
+    window_flushed(&flush->window, prompt + due, loop_clock_us(flush->loop) - start_us);
+}
+
+static void run(struct loop_task *task) {
+    struct flush *flush = CONTAINER(task, struct flush, task);
+    write_slices(flush);
+    if (!list_empty(&flush->prompt) || first_due(flush)) {
+        loop_post(flush->loop, &flush->more);
+        return;
+    }
+    gathering_clear(&CONTAINER(flush, struct hub, flush)->scratch.gathering);
+    struct session *next = first_of(&flush->held);
+    if (next) loop_timer_set(&flush->due, next->due_ms - loop_now_ms(flush->loop));
+}
+
+/* A large fan-out gives way to what else is ready between its slices. */
+static void run_more(struct loop_task *task) {
+    struct flush *flush = CONTAINER(task, struct flush, more);
+    loop_flush(flush->loop, &flush->task);
+}
