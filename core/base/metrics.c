@@ -14,9 +14,9 @@ enum { LABEL_VALUES_MAX = 64, LABEL_VALUE_MAX = 64, SCRIPT_METRICS_MAX = 256, SC
 static const struct {
     const char *name, *type, *label, *help;
 } rows[METRIC_COUNT] = {
-#define METRICS_ROW(id, name, type, label, help) {name, type, label, help},
-    METRICS_TABLE(METRICS_ROW)
-#undef METRICS_ROW
+#define METRIC(id, name, type, label, help) {name, type, label, help},
+#include "base/metrics_table.h"
+#undef METRIC
 };
 
 struct labels {

@@ -1,9 +1,8 @@
 /* metrics.h - the registry of counters and gauges, rendered in the Prometheus text format 0.0.4.
  *
- * A metric is a row of the table in metrics.c (name, type, help, label). A label's values come from code, never from a
- * peer (no channel ids, no addresses): cardinality is bounded by construction.
- * Processes that share the registry each count in a place of their own; what is rendered is the sum (of the generation,
- * the highest).
+ * A metric is a row of metrics_table.h. A label's values come from code, never from a peer (no channel ids, no
+ * addresses): cardinality is bounded by construction. Processes that share the registry each count in a place of their
+ * own; what is rendered is the sum (of the generation, the highest).
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
@@ -12,72 +11,11 @@
 
 #include "base/buffer.h"
 
-/* name, TYPE, label or NULL, help */
-#define METRICS_TABLE(ROW)                                                                                    \
-    ROW(CONNECTIONS, "stoa_connections", "gauge", NULL, "Open transport connections.")                        \
-    ROW(SESSIONS, "stoa_sessions", "gauge", NULL, "Open Engine.IO and plain sessions.")                       \
-    ROW(ACCEPTED, "stoa_accepted_total", "counter", NULL, "Connections accepted.")                            \
-    ROW(REJECTED, "stoa_rejected_total", "counter", "reason", "Input or connections refused.")                \
-    ROW(CLOSED, "stoa_closed_total", "counter", "reason", "Sessions ended, by reason.")                       \
-    ROW(EVENTS, "stoa_events_total", "counter", NULL, "Client events dispatched.")                            \
-    ROW(DELIVERIES, "stoa_deliveries_total", "counter", NULL, "Packets queued for clients by fan-out.")       \
-    ROW(WRITES, "stoa_writes_total", "counter", NULL, "Writes to client sockets.")                            \
-    ROW(DROPPED, "stoa_dropped_total", "counter", "class", "Packets shed for slow clients.")                  \
-    ROW(APPENDED, "stoa_appended_total", "counter", NULL, "Events committed to channel logs.")                \
-    ROW(APPEND_BATCHES, "stoa_append_batches_total", "counter", NULL, "Commits of the log.")                  \
-    ROW(STORE_ERRORS, "stoa_store_errors_total", "counter", "code", "Store requests that failed.")            \
-    ROW(RECOVERED, "stoa_recoveries_total", "counter", "result", "Connection state recoveries.")              \
-    ROW(LIMITED, "stoa_limited_total", "counter", "limit", "Refusals by a rate limit.")                       \
-    ROW(CACHE, "stoa_cache_total", "counter", "result", "Cache look-ups.")                                    \
-    ROW(SCRIPT_ERRORS, "stoa_script_errors_total", "counter", "kind", "Errors raised by scripts.")            \
-    ROW(GENERATION, "stoa_generation", "gauge", NULL, "Generation of configuration and scripts in force.")    \
-    ROW(RELOADS, "stoa_reloads_total", "counter", "result", "Reloads, by result.")                            \
-    ROW(LOG_DROPPED, "stoa_log_dropped_total", "counter", NULL, "Log lines lost.")                            \
-    ROW(BUS_PUBLISHED, "stoa_bus_published_total", "counter", "kind", "Messages to other workers.")           \
-    ROW(BUS_PUBLISHED_BYTES, "stoa_bus_published_bytes_total", "counter", NULL, "Their bytes.")               \
-    ROW(BUS_RECEIVED, "stoa_bus_received_total", "counter", "kind", "Messages from other workers.")           \
-    ROW(BUS_RECEIVED_BYTES, "stoa_bus_received_bytes_total", "counter", NULL,                                 \
-        "Bytes that came over the bus, own messages included.")                                               \
-    ROW(BUS_DROPPED, "stoa_bus_dropped_total", "counter", "reason", "Messages refused or not sent.")          \
-    ROW(BUS_TOPICS, "stoa_bus_topics", "gauge", NULL, "Topics subscribed.")                                   \
-    ROW(BUS_DEGRADED, "stoa_bus_degraded", "gauge", NULL, "1: messages of other workers may be missing.")     \
-    ROW(BUS_RECONNECTS, "stoa_bus_reconnects_total", "counter", NULL, "Reconnects for missing probes.")       \
-    ROW(HEADS_CHECKED, "stoa_heads_checked_total", "counter", NULL, "Channel heads compared with the store.") \
-    ROW(TAILS_FOUND, "stoa_tails_found_total", "counter", NULL, "Lost events found by comparing heads.")      \
-    ROW(REDIS_COMMANDS, "stoa_redis_commands_total", "counter", NULL, "Commands sent to Redis.")              \
-    ROW(REDIS_SENT, "stoa_redis_sent_bytes_total", "counter", NULL, "Bytes sent to Redis.")                   \
-    ROW(REDIS_RECEIVED, "stoa_redis_received_bytes_total", "counter", NULL, "Bytes received from Redis.")     \
-    ROW(REDIS_CONNECTS, "stoa_redis_connects_total", "counter", NULL, "Connections made to Redis.")           \
-    ROW(REDIS_LOST, "stoa_redis_lost_total", "counter", NULL, "Connections to Redis that were lost.")         \
-    ROW(REDIS_ERRORS, "stoa_redis_errors_total", "counter", "kind", "Errors of Redis, and commands refused.") \
-#define METRICS_TABLE(ROW)                                                                                  \
-    ROW(CONNECTIONS, "stoa_connections", "gauge", NULL, "Open transport connections.")                      \
-    ROW(SESSIONS, "stoa_sessions", "gauge", NULL, "Open Engine.IO and plain sessions.")                     \
-    ROW(ACCEPTED, "stoa_accepted_total", "counter", NULL, "Connections accepted.")                          \
-    ROW(REJECTED, "stoa_rejected_total", "counter", "reason", "Input or connections refused.")              \
-    ROW(CLOSED, "stoa_closed_total", "counter", "reason", "Sessions ended, by reason.")                     \
-    ROW(EVENTS, "stoa_events_total", "counter", NULL, "Client events dispatched.")                          \
-    ROW(DELIVERIES, "stoa_deliveries_total", "counter", NULL, "Packets queued for clients by fan-out.")     \
-    ROW(WRITES, "stoa_writes_total", "counter", NULL, "Writes to client sockets.")                          \
-    ROW(FANOUT_WINDOW, "stoa_fanout_window_ms", "gauge", NULL, "Delivery window: broadcasts wait so long.") \
-    ROW(DROPPED, "stoa_dropped_total", "counter", "class", "Packets shed for slow clients.")                \
-    ROW(APPENDED, "stoa_appended_total", "counter", NULL, "Events committed to channel logs.")              \
-    ROW(APPEND_BATCHES, "stoa_append_batches_total", "counter", NULL, "Commits of the log.")                \
-    ROW(STORE_ERRORS, "stoa_store_errors_total", "counter", "code", "Store requests that failed.")          \
-    ROW(RECOVERED, "stoa_recoveries_total", "counter", "result", "Connection state recoveries.")            \
-    ROW(LIMITED, "stoa_limited_total", "counter", "limit", "Refusals by a rate limit.")                     \
-    ROW(CACHE, "stoa_cache_total", "counter", "result", "Cache look-ups.")                                  \
-    ROW(SCRIPT_ERRORS, "stoa_script_errors_total", "counter", "kind", "Errors raised by scripts.")          \
-    ROW(GENERATION, "stoa_generation", "gauge", NULL, "Generation of configuration and scripts in force.")  \
-    ROW(RELOADS, "stoa_reloads_total", "counter", "result", "Reloads, by result.")                          \
-    ROW(LOG_DROPPED, "stoa_log_dropped_total", "counter", NULL, "Log lines lost.")                          \
-    ROW(STALE, "stoa_stale_completions_total", "counter", NULL, "Completions whose asker was gone.")
-
 enum metric {
-#define METRICS_ENUM(id, name, type, label, help) METRIC_##id,
-    METRICS_TABLE(METRICS_ENUM)
-#undef METRICS_ENUM
-        METRIC_COUNT
+#define METRIC(id, name, type, label, help) METRIC_##id,
+#include "base/metrics_table.h"
+#undef METRIC
+    METRIC_COUNT
 };
 
 void metric_add(enum metric metric, int64_t n);

@@ -13,39 +13,15 @@
 #include "session/inbox.h"
 #include "session/outbox.h"
 #include "session/question.h"
+#include "session/timing.h"
 #include "session/transport.h"
 
 enum session_kind { SESSION_SOCKETIO, SESSION_PLAIN, SESSION_ENGINE };
 /* CLOSING: the transport is ending; nothing more is heard. GONE: freed at the end of the turn. */
 enum session_state { SESSION_OPEN, SESSION_CLOSING, SESSION_GONE };
-/* A ping waits for its interval; for the kernel to take it; for its pong. */
-enum heartbeat { HEARTBEAT_RESTING, HEARTBEAT_QUEUED, HEARTBEAT_SENT };
 enum upgrade { UPGRADE_NONE, UPGRADE_OPENED, UPGRADE_PROBED, UPGRADE_DONE };
-enum session_deadline {
-    DEADLINE_PING,
-    DEADLINE_PONG,
-    DEADLINE_CONNECT,    /* no namespace was joined */
-    DEADLINE_ATTACHMENT, /* an announced attachment did not come */
-    DEADLINE_SLOW,       /* what is queued makes no progress */
-    DEADLINE_UPGRADE,
-    DEADLINE_NOOP,    /* releases the poll while an upgrade is probed */
-    DEADLINE_EXPIRES, /* the token's end */
-    DEADLINE_CALM,    /* reading goes on after a flood */
-    DEADLINE_LINGER,  /* a closing session waits for a last poll */
-    DEADLINES
-};
 enum { PAUSED_INBOX = 1, PAUSED_FLOOD = 2 };
 enum { SESSION_LINGER_MS = 30000, SESSION_NOOP_MS = 100 };
-
-/* Timings are constants of the session: its client knows them from the handshake. */
-struct session_timing {
-    unsigned ping_interval_ms, ping_timeout_ms;
-    struct loop_timer timer; /* for the earliest deadline */
-    uint64_t due_ms[DEADLINES];
-    uint64_t opened_ms;
-    uint64_t ping_offset; /* what had been queued when the ping was; 0: not known */
-    enum heartbeat heartbeat : 8;
-};
 
 struct event;
 struct assembly;

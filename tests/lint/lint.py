@@ -37,6 +37,7 @@ HEADER_EXCEPTIONS = {
     "session/transport.h": {"wire/packet.h"},
     "session/question.h": {"policy/policy.h"},
     "session/session.h": {"loop/loop.h"},
+    "session/timing.h": {"loop/loop.h"},
     "session/place.h": {"channel/room.h"},
     "net/polling.h": {"wire/engineio.h"},
     "net/http_exchange.h": {"net/net_state.h", "wire/http_head.h"},

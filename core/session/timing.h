@@ -1,0 +1,33 @@
+/* timing.h - what a session waits for, and since when. Part of session.h. */
+#ifndef SESSION_TIMING_H
+#define SESSION_TIMING_H
+
+#include "loop/loop.h"
+
+/* A ping waits for its interval; for the kernel to take it; for its pong. */
+enum heartbeat { HEARTBEAT_RESTING, HEARTBEAT_QUEUED, HEARTBEAT_SENT };
+enum session_deadline {
+    DEADLINE_PING,
+    DEADLINE_PONG,
+    DEADLINE_CONNECT,    /* no namespace was joined */
+    DEADLINE_ATTACHMENT, /* an announced attachment did not come */
+    DEADLINE_SLOW,       /* what is queued makes no progress */
+    DEADLINE_UPGRADE,
+    DEADLINE_NOOP,    /* releases the poll while an upgrade is probed */
+    DEADLINE_EXPIRES, /* the token's end */
+    DEADLINE_CALM,    /* reading goes on after a flood */
+    DEADLINE_LINGER,  /* a closing session waits for a last poll */
+    DEADLINES
+};
+
+/* Timings are constants of the session: its client knows them from the handshake. */
+struct session_timing {
+    unsigned ping_interval_ms, ping_timeout_ms;
+    struct loop_timer timer; /* for the earliest deadline */
+    uint64_t due_ms[DEADLINES];
+    uint64_t opened_ms;
+    uint64_t ping_offset; /* what had been queued when the ping was; 0: not known */
+    enum heartbeat heartbeat : 8;
+};
+
+#endif
