@@ -29,8 +29,13 @@ static inline bool slice_is(struct slice a, const char *str) {
     return slice_equal(a, slice_of(str));
 }
 
+/* Where it ends; also of SLICE_NONE, to whose pointer nothing may be added. */
+static inline const char *slice_end(struct slice s) {
+    return s.ptr ? s.ptr + s.len : NULL;
+}
+
 static inline struct slice slice_from(struct slice s, size_t start) {
-    return start >= s.len ? (struct slice){s.ptr + s.len, 0} : (struct slice){s.ptr + start, s.len - start};
+    return start >= s.len ? (struct slice){slice_end(s), 0} : (struct slice){s.ptr + start, s.len - start};
 }
 
 #endif

@@ -17,7 +17,7 @@ bool engineio_decode(struct slice message, bool binary, struct engineio_packet *
 }
 
 void engineio_payload_init(struct engineio_payload *payload, struct slice body) {
-    *payload = (struct engineio_payload){.at = body.ptr, .end = body.ptr + body.len};
+    *payload = (struct engineio_payload){.at = body.ptr, .end = slice_end(body)};
 }
 
 static bool decode_packet(struct slice text, struct buffer *scratch, struct engineio_packet *packet_r) {

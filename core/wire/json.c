@@ -165,7 +165,7 @@ static enum next read_after(struct reader *reader) {
 }
 
 bool json_valid(struct slice bytes) {
-    struct reader reader = {.at = bytes.ptr, .end = bytes.ptr + bytes.len};
+    struct reader reader = {.at = bytes.ptr, .end = slice_end(bytes)};
     for (;;) {
         enum next next = read_value(&reader);
         if (next == NEXT_DONE) {

@@ -131,7 +131,7 @@ static void write_escape(struct buffer *out, char c) {
 }
 
 void json_write_string(struct buffer *out, struct slice text) {
-    const char *at = text.ptr, *end = text.ptr + text.len;
+    const char *at = text.ptr, *end = slice_end(text);
     buffer_reserve(out, text.len + 2);
     buffer_append_char(out, '"');
     while (at != end) {

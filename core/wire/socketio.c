@@ -109,7 +109,7 @@ static bool payload_valid(struct socketio_packet *packet) {
 }
 
 bool socketio_decode(struct slice text, struct socketio_packet *packet_r) {
-    struct scan scan = {text.ptr, text.ptr + text.len};
+    struct scan scan = {text.ptr, slice_end(text)};
     unsigned seen = 0;
     *packet_r = (struct socketio_packet){0};
     if (text.len == 0 || text.ptr[0] < '0' || text.ptr[0] > '6') return false;

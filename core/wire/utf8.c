@@ -3,8 +3,7 @@
 #include <stdint.h>
 
 bool utf8_valid(struct slice bytes) {
-    if (bytes.len == 0) return true;
-    const char *at = bytes.ptr, *end = bytes.ptr + bytes.len;
+    const char *at = bytes.ptr, *end = slice_end(bytes);
     while (at != end) {
         uint64_t word;
         if (end - at >= 8 && (memcpy(&word, at, 8), (word & 0x8080808080808080) == 0)) {

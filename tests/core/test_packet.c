@@ -1,0 +1,100 @@
+/* A packet is encoded once for each kind of client, and shared. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "wire/frame.h"
+#include "wire/packet.h"
+
+static struct packet *event(struct slice args, struct slice offset) {
+    struct socketio_packet parts = {.type = SOCKETIO_EVENT, .namespace_name = SLICE("/"), .json = args};
+    return packet_new(&parts, NULL, offset, PACKET_MESSAGE);
+}
+
+static void pitfall_120_each_form_is_built_once(void **state) {
+    char big[PACKET_DEFLATE_MIN + 16];
+    memset(big, 'x', sizeof big);
+    memcpy(big, "[\"", 2);
+    memcpy(big + sizeof big - 2, "\"]", 2);
+    struct packet *packet = event((struct slice){big, sizeof big}, SLICE_NONE), *mine = packet_ref(packet);
+    for (int form = 0; form < PACKET_FORMS; form++) {
+        struct slice first = packet_bytes(packet, (enum packet_form)form);
+        struct slice second = packet_bytes(mine, (enum packet_form)form);
+        assert_true(first.len > 0);
+        assert_ptr_equal(first.ptr, second.ptr);
+        assert_int_equal(first.len, second.len);
+    }
+    packet_unref(&mine);
+    assert_null(mine);
+    assert_true(packet_bytes(packet, PACKET_FRAME).len > sizeof big);
+    packet_unref(&packet);
+}
+
+static void each_kind_of_client_gets_its_form(void **state) {
+    struct slice bytes[] = {SLICE("\x01\x02")};
+    struct packet *packet = event(SLICE("[\"a\",1]"), SLICE("o"));
+    assert_true(slice_is(packet_bytes(packet, PACKET_FRAME),
+                         "\x81\x0D"
+                         "42[\"a\",1,\"o\"]"));
+    assert_true(slice_is(packet_bytes(packet, PACKET_FRAME_DEFLATED),
+                         "\x81\x0D"
+                         "42[\"a\",1,\"o\"]")); /* too short */
+    assert_true(slice_is(packet_bytes(packet, PACKET_POLL), "42[\"a\",1,\"o\"]"));
+    assert_true(slice_is(packet_bytes(packet, PACKET_PLAIN),
+                         "\x81\x27"
+                         "{\"type\":\"event\",\"event\":\"a\",\"args\":[1]}"));
+    packet_unref(&packet);
+    struct socketio_packet parts = {.type = SOCKETIO_BINARY_EVENT,
+                                    .namespace_name = SLICE("/n"),
+                                    .attachments = 1,
+                                    .json = SLICE("[\"b\",{\"_placeholder\":true,\"num\":0}]")};
+    packet = packet_new(&parts, bytes, SLICE_NONE, PACKET_MESSAGE);
+    assert_true(slice_is(packet_bytes(packet, PACKET_POLL),
+                         "451-/n,[\"b\",{\"_placeholder\":true,\"num\":0}]\x1e"
+                         "bAQI="));
+    struct slice frames = packet_bytes(packet, PACKET_FRAME);
+    assert_memory_equal(frames.ptr + frames.len - 4, "\x82\x02\x01\x02", 4);
+    assert_int_equal(packet_bytes(packet, PACKET_PLAIN).len, 0);
+    packet_unref(&packet);
+    packet = packet_new_plain(SLICE("{}"));
+    assert_int_equal(packet_bytes(packet, PACKET_FRAME).len, 0);
+    assert_true(slice_is(packet_bytes(packet, PACKET_PLAIN), "\x81\x02{}"));
+    packet_unref(&packet);
+    packet = packet_new_binary(bytes[0]);
+    assert_true(slice_is(packet_bytes(packet, PACKET_FRAME), "\x82\x02\x01\x02"));
+    assert_true(slice_is(packet_bytes(packet, PACKET_POLL), "bAQI="));
+    packet_unref(&packet);
+}
+
+static void a_frames_head_has_the_shortest_length(void **state) {
+    static const struct {
+        size_t payload, head;
+        unsigned char second;
+    } rows[] = {{0, 2, 0}, {125, 2, 125}, {126, 4, 126}, {65535, 4, 126}, {65536, 10, 127}};
+    static char zeros[65536];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer out = {0};
+        frame_write(&out, FRAME_TEXT, false, (struct slice){zeros, rows[i].payload});
+        assert_int_equal(out.len, rows[i].head + rows[i].payload);
+        assert_int_equal((unsigned char)out.ptr[0], 0x81);
+        assert_int_equal((unsigned char)out.ptr[1], rows[i].second);
+        uint64_t len = 0;
+        for (size_t at = 2; at < rows[i].head; at++) len = len << 8 | (unsigned char)out.ptr[at];
+        if (rows[i].head > 2) assert_int_equal(len, rows[i].payload);
+        buffer_done(&out);
+    }
+}
+
+#define TEST(name) cmocka_unit_test(name)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(pitfall_120_each_form_is_built_once),
+        TEST(each_kind_of_client_gets_its_form),
+        TEST(a_frames_head_has_the_shortest_length),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

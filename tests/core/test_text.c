@@ -1,0 +1,191 @@
+/* base64, query strings, UTF-8, origins and the plain form: one reading each. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "wire/base64.h"
+#include "wire/origin.h"
+#include "wire/plain.h"
+#include "wire/query.h"
+#include "wire/utf8.h"
+
+static struct buffer out;
+
+static int tear_down(void **state) {
+    buffer_done(&out);
+    return 0;
+}
+
+static bool written(const char *expected) {
+    bool same = slice_is(buffer_slice(&out), expected);
+    if (!same) print_message("%.*s\n", (int)out.len, out.ptr);
+    buffer_clear(&out);
+    return same;
+}
+
+static void base64_has_one_spelling(void **state) {
+    static const struct {
+        const char *text, *padded, *url;
+    } rows[] = {{"", "", ""},
+                {"f", "Zg==", "Zg"},
+                {"fo", "Zm8=", "Zm8"},
+                {"foo", "Zm9v", "Zm9v"},
+                {"\xFB\xEF\xFF", "++//", "--__"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        base64_encode(&out, slice_of(rows[i].text));
+        assert_true(written(rows[i].padded));
+        base64url_encode(&out, slice_of(rows[i].text));
+        assert_true(written(rows[i].url));
+        assert_true(base64_decode(&out, slice_of(rows[i].padded)) && written(rows[i].text));
+        assert_true(base64url_decode(&out, slice_of(rows[i].url)) && written(rows[i].text));
+    }
+    static const char *const neither[] = {"A",    "Zg=",  "Zg===", "Zh==", "Zh",  "Zm9",
+                                          "Z g=", "Zg\n", "Zm9v=", "=",    "Zm*v"};
+    for (size_t i = 0; i < sizeof neither / sizeof *neither; i++) {
+        if (base64_decode(&out, slice_of(neither[i]))) fail_msg("base64 %s", neither[i]);
+        if (base64url_decode(&out, slice_of(neither[i]))) fail_msg("base64url %s", neither[i]);
+    }
+    assert_false(base64url_decode(&out, SLICE("Zg==")));
+    assert_false(base64url_decode(&out, SLICE("++//")));
+    assert_false(base64_decode(&out, SLICE("--__")));
+    assert_int_equal(out.len, 0);
+}
+
+static void a_query_is_decoded_and_its_first_value_counts(void **state) {
+    struct slice query = SLICE("EIO=4&transport=polling&%73id=a%20b+c&sid=x&empty=&flag&bad=%zz&cut=%4&&=v");
+    assert_true(query_find(query, "EIO", &out) && written("4"));
+    assert_true(query_find(query, "sid", &out) && written("a b c"));
+    assert_true(query_find(query, "empty", &out) && written(""));
+    assert_true(query_find(query, "flag", &out) && written(""));
+    assert_false(query_find(query, "bad", &out));
+    assert_false(query_find(query, "cut", &out));
+    assert_false(query_find(query, "none", &out));
+    assert_true(written(""));
+    query_write_json(SLICE("a=1&b=%22&bad=%zz&utf=%ff&c"), &out);
+    assert_true(written("{\"a\":\"1\",\"b\":\"\\\"\",\"c\":\"\"}"));
+    query_write_json(SLICE_NONE, &out);
+    assert_true(written("{}"));
+}
+
+static void utf8_is_shortest_forms_of_scalars(void **state) {
+    static const struct slice good[] = {SLICE(""),
+                                        SLICE_NONE,
+                                        SLICE("a\0z"),
+                                        SLICE("\xC2\x80\xDF\xBF"),
+                                        SLICE("\xE0\xA0\x80\xEF\xBF\xBF"),
+                                        SLICE("\xED\x9F\xBF"),
+                                        SLICE("\xF0\x90\x80\x80\xF4\x8F\xBF\xBF")};
+    static const struct slice bad[] = {SLICE("\x80"),
+                                       SLICE("\xC0\x80"),
+                                       SLICE("\xC1\xBF"),
+                                       SLICE("\xC2"),
+                                       SLICE("\xC2\x41"),
+                                       SLICE("\xE0\x9F\xBF"),
+                                       SLICE("\xE2\x82"),
+                                       SLICE("\xED\xA0\x80"),
+                                       SLICE("\xED\xBF\xBF"),
+                                       SLICE("\xF0\x8F\xBF\xBF"),
+                                       SLICE("\xF0\x90\x80"),
+                                       SLICE("\xF4\x90\x80\x80"),
+                                       SLICE("\xF5\x80\x80\x80"),
+                                       SLICE("\xFF"),
+                                       SLICE("ok\xE2\x28\xA1")};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_true(utf8_valid(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (utf8_valid(bad[i])) fail_msg("row %zu", i);
+    }
+}
+
+static void an_origin_is_compared_as_a_whole(void **state) {
+    static const char *const self[] = {"self"}, *const listed[] = {"https://good.example"}, *const all[] = {"*"};
+    struct slice host = SLICE("chat.example:8443");
+    assert_true(origin_allowed(SLICE("https://chat.example:8443"), host, self, 1));
+    assert_true(origin_allowed(SLICE("http://chat.example:8443"), host, self, 1));
+    assert_true(origin_allowed(SLICE("https://good.example"), host, listed, 1));
+    assert_true(origin_allowed(SLICE("null"), host, all, 1));
+    static const struct slice strangers[] = {
+        SLICE("null"),
+        SLICE(""),
+        SLICE("https://"),
+        SLICE("chat.example:8443"),
+        SLICE("ftp://chat.example:8443"),
+        SLICE("https://chat.example"),
+        SLICE("https://chat.example:8443/"),
+        SLICE("https://chat.example:8443.evil.example"),
+        SLICE("https://good.example.evil.com"),
+        SLICE("https://goodXexample"),
+        SLICE("https://good.example:443"),
+        SLICE("https://GOOD.example"),
+        SLICE("https://good.example."),
+        SLICE("http://good.example"),
+    };
+    for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+        if (origin_allowed(strangers[i], host, self, 1)) fail_msg("self: %.*s", SLICE_ARG(strangers[i]));
+        if (origin_allowed(strangers[i], host, listed, 1)) fail_msg("listed: %.*s", SLICE_ARG(strangers[i]));
+        assert_false(origin_allowed(strangers[i], host, NULL, 0));
+    }
+    assert_false(origin_allowed(SLICE("http://"), SLICE_NONE, self, 1));
+}
+
+static void the_plain_form_is_read(void **state) {
+    struct plain_packet packet;
+    assert_int_equal(plain_decode(SLICE("{\"type\":\"connect\"}"), &packet), PLAIN_OK);
+    assert_true(packet.type == PLAIN_CONNECT && packet.auth.len == 0);
+    assert_int_equal(plain_decode(SLICE("{\"type\":\"connect\",\"auth\":{\"user\":1}}"), &packet), PLAIN_OK);
+    assert_true(slice_is(packet.auth, "{\"user\":1}"));
+    assert_int_equal(plain_decode(SLICE("{\"id\":7,\"type\":\"event\",\"event\":\"e\",\"args\":[1]}"), &packet),
+                     PLAIN_OK);
+    assert_true(packet.type == PLAIN_EVENT && packet.has_id && packet.id == 7 && slice_is(packet.args, "[1]"));
+    assert_int_equal(plain_decode(SLICE("{\"type\":\"event\",\"event\":\"e\"}"), &packet), PLAIN_OK);
+    assert_true(!packet.has_id && slice_is(packet.args, "[]"));
+    assert_int_equal(plain_decode(SLICE("{\"type\":\"ack\",\"id\":0,\"args\":[]}"), &packet), PLAIN_OK);
+    assert_true(packet.type == PLAIN_ACK && packet.has_id);
+    static const char *const no_json[] = {"", "x", "[]", "\"connect\"", "{\"type\":\"connect\""};
+    static const char *const no_type[] = {
+        "{}",
+        "{\"type\":1}",
+        "{\"type\":\"open\"}",
+        "{\"type\":\"connect\",\"auth\":1}",
+        "{\"type\":\"event\"}",
+        "{\"type\":\"event\",\"event\":1}",
+        "{\"type\":\"event\",\"event\":\"e\",\"args\":{}}",
+        "{\"type\":\"event\",\"event\":\"e\",\"id\":-1}",
+        "{\"type\":\"event\",\"event\":\"e\",\"id\":\"1\"}",
+        "{\"type\":\"ack\",\"args\":[]}",
+        "{\"type\":\"ack\",\"id\":1.5}",
+    };
+    for (size_t i = 0; i < sizeof no_json / sizeof *no_json; i++)
+        assert_int_equal(plain_decode(slice_of(no_json[i]), &packet), PLAIN_BAD_JSON);
+    for (size_t i = 0; i < sizeof no_type / sizeof *no_type; i++)
+        assert_int_equal(plain_decode(slice_of(no_type[i]), &packet), PLAIN_BAD_TYPE);
+}
+
+static void the_plain_form_is_written(void **state) {
+    plain_write_event(&out, SLICE("[ \"e\" , 1 , [2] ]"), true, 3);
+    assert_true(written("{\"type\":\"event\",\"event\":\"e\",\"args\":[1,[2]],\"id\":3}"));
+    plain_write_event(&out, SLICE("[\"e\"]"), false, 0);
+    assert_true(written("{\"type\":\"event\",\"event\":\"e\",\"args\":[]}"));
+    plain_write_ack(&out, SLICE("[null]"), 4);
+    assert_true(written("{\"type\":\"ack\",\"id\":4,\"args\":[null]}"));
+    plain_write_connected(&out, SLICE("s1"));
+    assert_true(written("{\"type\":\"connected\",\"id\":\"s1\"}"));
+    plain_write_refused(&out, SLICE("{\"code\":\"x\"}"));
+    assert_true(written("{\"type\":\"refused\",\"error\":{\"code\":\"x\"}}"));
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(base64_has_one_spelling),
+        TEST(a_query_is_decoded_and_its_first_value_counts),
+        TEST(utf8_is_shortest_forms_of_scalars),
+        TEST(an_origin_is_compared_as_a_whole),
+        TEST(the_plain_form_is_read),
+        TEST(the_plain_form_is_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
