@@ -19,11 +19,14 @@ struct lua_policy {
     struct shared *shared;
     struct host *host;
     bool live, retired;
+    struct lua_policy *successor, *predecessor; /* who replaced it; whom it replaced, while that one's tasks end */
     struct loop_task rebuild, reap;
     struct loop_timer deadline;
 };
 
 static void policy_free(struct lua_policy *policy) {
+    if (policy->successor) policy->successor->predecessor = NULL;
+    if (policy->predecessor) policy->predecessor->successor = NULL;
     loop_timer_cancel(&policy->deadline);
     loop_task_cancel(&policy->rebuild);
     host_free(&policy->host);
@@ -36,11 +39,22 @@ static void reap(struct loop_task *task) {
     policy_free(CONTAINER(task, struct lua_policy, reap));
 }
 
-static void deadline_passed(struct loop_timer *timer) {
-    struct lua_policy *policy = CONTAINER(timer, struct lua_policy, deadline);
-    LOG(LOG_WARNING, "policy.deadline", LOG_NUMBER("generation", policy->policy.generation),
+static void cut(struct lua_policy *policy, const char *reason) {
+    LOG(LOG_WARNING, "policy.cut", LOG_TEXT("reason", reason), LOG_NUMBER("generation", policy->policy.generation),
         LOG_NUMBER("tasks", policy->host ? tasks_len(policy->host->tasks) : 0));
     loop_reap(policy->worker->loop, &policy->reap);
+}
+
+static void deadline_passed(struct loop_timer *timer) {
+    cut(CONTAINER(timer, struct lua_policy, deadline), "deadline");
+}
+
+/* At most two generations live: the one before this one ends, whatever it still waits for. */
+static void hand_over(struct lua_policy *policy, struct lua_policy *successor) {
+    if (policy->predecessor) cut(policy->predecessor, "superseded");
+    if (successor == policy) return; /* the worker ends */
+    policy->successor = successor;
+    successor->predecessor = policy;
 }
 
 static void idle(void *owner) {
@@ -95,6 +109,7 @@ static bool policy_handles_lua(struct policy *base, enum policy_point point, str
 static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
     struct lua_policy *policy = (struct lua_policy *)base;
     policy->retired = true;
+    if (policy->live) hand_over(policy, (struct lua_policy *)policy->worker->policy);
     if (policy->host) host_stop(policy->host);
     if (!policy->host || deadline_ms == 0 || tasks_len(policy->host->tasks) == 0)
         loop_reap(policy->worker->loop, &policy->reap);

@@ -71,6 +71,23 @@ describe("a reload", function()
         assert.same({}, alice:events("alive"))
     end)
 
+    it("leaves two generations at most: what waits in the one before ends", function()
+        local sleepy = "stoa.on('slow', function(socket) stoa.sleep(8) socket:emit('slow', version) end)"
+        open(version(1, sleepy))
+        local bob = world:connect { auth = { user = "bob" } }
+        alice:send("slow")
+        world:settle()
+        assert(support.reload(world, version(2, sleepy)))
+        bob:send("slow")
+        world:settle()
+        assert(support.reload(world, version(3, sleepy)))
+        assert.same({ 3, 3 }, { alice:emit("version") })
+        assert.is_nil((support.reload(world, "local x = = 1")))
+        world:advance(9)
+        assert.same({}, alice:events())
+        assert.same({ { "slow", 2 } }, bob:events())
+    end)
+
     it("keeps shared state, sockets' states, limits and caches", function()
         local more = [[
             stoa.limit("few", { 2, 3600 })
@@ -122,6 +139,7 @@ end)
 
 describe("a state that ran out of memory", function()
     it("is built anew from the same sources, and what survives reloads survives it", function()
+        support.config = { lua = { wall_ms = 10000, instructions = 1e9 } } -- memory ends first, on slow machines too
         local world = support.world [[
             local stoa = require "stoa"
             local runs = 0
@@ -129,6 +147,7 @@ describe("a state that ran out of memory", function()
             stoa.on("wait", function() stoa.sleep(5) return "waited" end)
             stoa.on("eat", function() local t = {} while true do t[#t + 1] = ("x"):rep(2 ^ 23) .. #t end end)
         ]]
+        support.config = nil
         local alice, bob = world:connect(), world:connect()
         assert.same({ 1, 1 }, { alice:emit("run") })
         bob:send("wait")
