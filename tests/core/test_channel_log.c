@@ -26,6 +26,7 @@ static struct {
     struct list submitted;
     struct loop_task task;
     bool is_silent;      /* appends wait for store_complete */
+    bool rolls_back;     /* appends are numbered, and then not committed */
     int64_t head, floor; /* of channel "general" */
     const char *epoch;
     int64_t fork;
@@ -62,8 +63,12 @@ static void answer(struct store_request *request) {
     if (request->op == STORE_EVENTS) {
         answer_events(request);
     } else {
-        request->seq_r = ++fake.head;
+        request->seq_r = fake.head + 1;
         write_event(&request->json, request->seq_r, fake.epoch);
+        if (fake.rolls_back)
+            request->status = STORE_FULL;
+        else
+            fake.head++;
     }
     snprintf(request->epoch_r, sizeof request->epoch_r, "%s", fake.epoch);
     request->done(request);
@@ -199,6 +204,21 @@ static void the_appender_hears_after_the_members(void **state) {
     assert_int_equal(sender.seq, 1);
     assert_int_equal(sender.alice_saw, 1);
     assert_int_equal(channel_log_pending(log_of_node), 0);
+}
+
+/* Pitfall 73: no ghost of what was rolled back. */
+static void what_was_not_committed_reaches_nobody(void **state) {
+    memset(&sender, 0, sizeof sender);
+    fake.rolls_back = true;
+    send_one();
+    loop_advance(loop, 1);
+    assert_int_equal(sender.status, STORE_FULL);
+    assert_saw(1, 0);
+    fake.rolls_back = false;
+    send_one();
+    loop_advance(loop, 1);
+    assert_int_equal(sender.status, STORE_OK);
+    assert_saw(1, 1);
 }
 
 /* Pitfall 49: members see 1, 2, 3, … in whatever order the events come, each once. */
@@ -413,6 +433,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_appender_hears_after_the_members),
+        TEST(what_was_not_committed_reaches_nobody),
         TEST(pitfall_49_shuffled_commits_are_handed_out_in_order),
         TEST(what_is_missing_is_read_after_the_hold),
         TEST(what_comes_in_time_is_not_read),

@@ -225,9 +225,13 @@ static void each_receiver_gets_it_once_and_the_excluded_not(void **state) {
 static void pitfall_120_all_share_one_packet(void **state) {
     join(&alice, "one");
     join(&bob, "two");
+    join(&carol, "two");
     EMIT("a", .to = "one", .and_to = "two");
     assert_non_null(alice.last);
     assert_ptr_equal(alice.last, bob.last);
+    EMIT("b", .to = "two");
+    assert_ptr_not_equal(bob.last, alice.last);
+    assert_ptr_equal(bob.last, carol.last);
 }
 
 /* Pitfall 166: stock clients close their connection at such a packet. */

@@ -395,7 +395,15 @@ static void new_timings_hold_for_new_sessions_only(void **state) {
     loop_advance(loop, 1600);
     assert_true(is_closed(&bob, NULL));
     assert_null(hears(&alice));
+    loop_advance(loop, 25000 - 1600);
+    assert_hears(&alice, "2");
+    loop_advance(loop, 19000);
     assert_false(is_closed(&alice, NULL));
+    says(&alice, "3");
+    loop_advance(loop, 24999);
+    assert_null(hears(&alice));
+    loop_advance(loop, 1);
+    assert_hears(&alice, "2");
 }
 
 static void the_pong_is_due_from_when_the_kernel_took_the_ping(void **state) {

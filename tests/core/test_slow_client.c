@@ -1,3 +1,4 @@
+#include "session/hub_state.h"
 #include "support/hub_scene.h"
 
 static struct person alice;
@@ -125,10 +126,18 @@ static void acknowledgements_and_pings_are_never_shed(void **state) {
     assert_int_equal(messages, 40);
 }
 
-/* A fan-out larger than a slice of the flush reaches all, each in order. */
+/* How many have been written to since each had before writes. */
+static int written_since(struct local_client **clients, int len, const unsigned *before) {
+    int n = 0;
+    for (int i = 0; i < len; i++) n += local_client_writes(clients[i]) != before[i];
+    return n;
+}
+
+/* A fan-out larger than a slice of the flush leaves turns to others, and reaches all, each in order. */
 static void a_large_room_is_written_in_slices_and_in_order(void **state) {
     enum { CROWD = 2500 };
     struct local_client **clients = calloc(CROWD, sizeof *clients);
+    unsigned before[CROWD];
     struct buffer got = {0};
     for (int i = 0; i < CROWD; i++) {
         clients[i] = local_client_new(hub, &(struct local_client_options){0});
@@ -137,11 +146,13 @@ static void a_large_room_is_written_in_slices_and_in_order(void **state) {
     turn();
     for (int i = 0; i < CROWD; i++) {
         while (local_client_take(clients[i], &got, NULL)) continue;
+        before[i] = local_client_writes(clients[i]);
     }
     struct room_emit first = {.namespace_name = SLICE("/"), .class = PACKET_MESSAGE, .args = SLICE("[\"first\"]")};
     struct room_emit second = {.namespace_name = SLICE("/"), .class = PACKET_MESSAGE, .args = SLICE("[\"second\"]")};
     assert_int_equal(room_emit(rooms, &first), CROWD);
     loop_turn(loop);
+    assert_int_equal(written_since(clients, CROWD, before), HUB_FLUSH_MAX);
     room_emit(rooms, &second);
     turn();
     for (int i = 0; i < CROWD; i++) {

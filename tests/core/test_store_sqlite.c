@@ -416,6 +416,41 @@ static void a_flipped_bit_in_a_text_is_never_handed_out(void **state) {
     assert_int_equal(say(scene, 4, 4)->seq, 4);
 }
 
+static void execute(struct scene *scene, const char *sql) {
+    sqlite3 *handle;
+    assert_int_equal(sqlite3_open(scene->path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+}
+
+/* Pitfall 71: the number orders, not the time. */
+static void a_clock_that_went_back_reorders_nothing(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 9);
+    close_it(scene);
+    execute(scene,
+            "UPDATE messages SET created_ms = created_ms - message_seq * 60000;"
+            "UPDATE events SET created_ms = created_ms - seq * 60000");
+    open_store(scene);
+    struct answer *answers[] = {ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .limit = 4),
+                                ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .before = 10, .limit = 4),
+                                ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .after = 5, .limit = 4),
+                                ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 5)};
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        const char *at = answers[i]->json;
+        for (int seq = 6; seq <= 9; seq++) {
+            char number[32];
+            snprintf(number, sizeof number, "\"messageSeq\":%d", seq);
+            const char *found = strstr(answers[i]->json, number);
+            if (!found || found < at) fail_msg("%d in %s", seq, answers[i]->json);
+            at = found;
+        }
+        assert_has_not(answers[i], "\"messageSeq\":5");
+    }
+    assert_int_equal(say(scene, 10, 10)->seq, 10);
+}
+
 static void what_is_no_database_is_refused(void **state) {
     struct scene *scene = *state;
     char garbage[8192];
@@ -428,10 +463,7 @@ static void a_newer_schema_is_refused(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
     close_it(scene);
-    sqlite3 *handle;
-    assert_int_equal(sqlite3_open(scene->path, &handle), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(handle, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(handle);
+    execute(scene, "PRAGMA user_version = 99");
     expect_refused(scene, "newer than this server");
 }
 
@@ -512,6 +544,7 @@ int main(void) {
         TEST(a_log_that_lost_its_end_is_never_silent),
         TEST(a_broken_page_is_refused_with_what_to_do),
         TEST(a_flipped_bit_in_a_text_is_never_handed_out),
+        TEST(a_clock_that_went_back_reorders_nothing),
         TEST(what_is_no_database_is_refused),
         TEST(a_newer_schema_is_refused),
         TEST(a_second_server_is_refused),
