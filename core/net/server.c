@@ -140,9 +140,13 @@ void conn_hand_over(struct conn *conn) {
     loop_uv_wake(server->loop);
 }
 
+bool net_settings_check(const struct net_settings *settings, struct error *error_r) {
+    return !settings->tls_certificate || tls_check(settings->tls_certificate, settings->tls_key, error_r);
+}
+
 struct net_host *net_server_prepare(struct net_server *server, const struct net_settings *settings,
                                     struct error *error_r) {
-    if (settings->tls_certificate && !tls_check(settings->tls_certificate, settings->tls_key, error_r)) return NULL;
+    if (!net_settings_check(settings, error_r)) return NULL;
     struct net_host *host = NEW(struct net_host);
     host->server = server;
     host->max_message_bytes = settings->max_message_bytes;

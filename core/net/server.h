@@ -29,6 +29,9 @@ struct net_events {
     enum admission (*admit)(void *owner, const char *address, unsigned *retry_after_s_r);
 };
 
+/* False: error_r names the file that cannot be used. */
+bool net_settings_check(const struct net_settings *settings, struct error *error_r) MUST_CHECK;
+
 /* listen_fd: bound and listening, non-blocking; stays the caller's (the master keeps it over respawns). */
 struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct net_settings *settings,
                                   const struct net_events *events, void *owner, struct error *error_r) MUST_CHECK;

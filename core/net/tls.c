@@ -13,7 +13,7 @@ static bool refuse(const char *file, struct error *error_r) {
     char reason[160];
     ERR_error_string_n(ERR_get_error(), reason, sizeof reason);
     ERR_clear_error();
-    error_set(error_r, "%s: tls: not usable: %s", file, reason);
+    error_set(error_r, "%s: not usable: %s", file, reason);
     return false;
 }
 

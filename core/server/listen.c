@@ -13,13 +13,14 @@
 #include <unistd.h>
 
 /* Splits "HOST:PORT" and "[HOST]:PORT"; the caller frees host. */
-static bool split(const char *address, char **host_r, const char **port_r) {
+static bool split(const char *address, char **host_r, const char **port_r, struct error *error_r) {
     const char *colon = strrchr(address, ':');
     if (!colon || colon == address || !colon[1] || strlen(colon + 1) > 5 ||
         strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
-        return false;
+        return error_set(error_r, "\"%s\" is no ADDRESS:PORT", address), false;
     bool bracketed = address[0] == '[' && colon[-1] == ']';
-    if (!bracketed && memchr(address, ':', (size_t)(colon - address))) return false;
+    if (!bracketed && memchr(address, ':', (size_t)(colon - address)))
+        return error_set(error_r, "\"%s\": an IPv6 address stands in brackets", address), false;
     *host_r = memory_copy(address + bracketed, (size_t)(colon - address) - 2 * bracketed);
     *port_r = colon + 1;
     return true;
@@ -38,13 +39,18 @@ static int bind_first(const struct addrinfo *found, int backlog) {
     return -1;
 }
 
+bool listen_check(const char *address, struct error *error_r) {
+    char *host;
+    const char *port;
+    if (!split(address, &host, &port, error_r)) return false;
+    free(host);
+    return true;
+}
+
 int listen_tcp(const char *address, int backlog, struct error *error_r) {
     char *host;
     const char *port;
-    if (!split(address, &host, &port)) {
-        error_set(error_r, "\"%s\" is no ADDRESS:PORT", address);
-        return -1;
-    }
+    if (!split(address, &host, &port, error_r)) return -1;
     struct addrinfo wanted = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found = NULL;
     int failed = getaddrinfo(host, port, &wanted, &found), fd = -1;
     if (failed)

@@ -2,10 +2,14 @@
 #ifndef SERVER_LISTEN_H
 #define SERVER_LISTEN_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 enum { LISTEN_ADDRESS_MAX = 80 };
 
+/* Is it of the form ADDRESS:PORT? False: error_r, without the key's name. */
+bool listen_check(const char *address, struct error *error_r) MUST_CHECK;
 /* "127.0.0.1:3000", "[::]:3000", "localhost:0"; non-blocking. -1: error_r, without the key's name. */
 int listen_tcp(const char *address, int backlog, struct error *error_r);
 /* Where it listens in fact, as "ADDR:PORT". */

@@ -1,6 +1,19 @@
 #include "server/settings.h"
 
 #include "config/config.h"
+#include "server/listen.h"
+
+bool settings_check(const struct config *config, struct error *error_r) {
+    struct net_settings net = settings_of_net(config);
+    struct error error;
+    if (!listen_check(config->listen, &error))
+        config_complain(config, "listen", error_r, "%s", error.text);
+    else if (!net_settings_check(&net, &error))
+        config_complain(config, "tls.certificate", error_r, "%s", error.text);
+    else
+        return true;
+    return false;
+}
 
 static bool offers(const struct config *config, const char *transport) {
     for (size_t i = 0; i < config->transports.len; i++)

@@ -10,6 +10,10 @@
 
 struct config;
 
+/* What shows only when settings are used, and can be seen without using them: the form of the address, certificates.
+ * False: "FILE:LINE: KEY: …". */
+bool settings_check(const struct config *config, struct error *error_r) MUST_CHECK;
+
 /* Strings are borrowed from the configuration. */
 struct hub_settings settings_of_hub(const struct config *config);
 struct net_settings settings_of_net(const struct config *config);

@@ -46,8 +46,11 @@ static void enact(struct worker *worker, struct policy *policy) {
 
 bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
                  unsigned generation, struct error *error_r) {
+    struct error error;
     *worker = (struct worker){.loop = loop, .config = config_ref(config), .source = source};
-    worker->store = store_sqlite_new(loop, config->store.path, error_r);
+    bool good = settings_check(config, error_r);
+    if (good) worker->store = store_sqlite_new(loop, config->store.path, &error);
+    if (good && !worker->store) config_complain(config, "store.path", error_r, "%s", error.text);
     if (worker->store) {
         build_services(worker);
         struct policy *policy = source->load(worker, config, generation, error_r);
@@ -109,7 +112,8 @@ struct upcoming *worker_prepare(struct worker *worker, struct config *config, un
     struct net_settings net = settings_of_net(config);
     struct upcoming *upcoming = NEW(struct upcoming);
     upcoming->config = config_ref(config);
-    upcoming->policy = worker->source->load(worker, config, generation, error_r);
+    if (settings_check(config, error_r))
+        upcoming->policy = worker->source->load(worker, config, generation, error_r);
     if (upcoming->policy && worker->net) upcoming->host = net_server_prepare(worker->net, &net, error_r);
     if (!upcoming->policy || (worker->net && !upcoming->host)) worker_abandon(worker, &upcoming);
     return upcoming;

@@ -79,6 +79,19 @@ test("check says good or what is wrong, and starts nothing", async (t) => {
   const { code, stderr } = await run("check", "--config", config);
   assert.equal(code, 2);
   assert.match(stderr, /policy\.lua:1: /);
+  writeFileSync(script, version(1));
+  for (const [text, line] of [
+    ["return {\n  listen = '127.0.0.1:99999',\n}", /:2: listen: "127\.0\.0\.1:99999" is no ADDRESS:PORT$/],
+    ["return {\n  tls = {\n    certificate = '/absent.pem',\n    key = '/absent.key' },\n}", /:3: tls\.certificate: \/absent\.pem: not usable: /],
+  ]) {
+    writeFileSync(config, text);
+    const checked = await run("check", "--config", config);
+    assert.equal(checked.code, 2, text);
+    assert.match(checked.stderr.trim(), line);
+    const served = await run("serve", "--config", config, "--set", "control=", "--set", "store.path=:memory:");
+    assert.equal(served.code, 2, text);
+    assert.ok(served.stderr.trim().split("\n").some((each) => each.startsWith(config) && line.test(each)), served.stderr);
+  }
   assert.equal((await run("--version")).code, 0);
   assert.equal((await run("dance")).code, 64);
 });
