@@ -1,6 +1,8 @@
 // What was promised, checked over the history of a run and the log that was left: an array of violations, each one line.
 // The numbers are those of docs/guarantees.md.
 
+const TAIL_MS = 2000;
+
 const key = (...parts) => parts.join("\u0000");
 
 function byChannel(truth) {
@@ -90,7 +92,7 @@ function* agreement(history, truth) {
     contents.set(at, event.content);
   }
   for (const row of truth) {
-    const got = contents.get(key(row.channel, row.epochText ?? "", row.seq));
+    const got = contents.get(key(row.channel, row.epoch, row.seq));
     if (got && row.content && got !== row.content) yield `I6 not what is stored: ${row.channel}/${row.seq}`;
   }
 }
@@ -132,6 +134,16 @@ function* realTime(history) {
   }
 }
 
+/** I10: who is there gets it within two seconds of the acknowledgement. */
+function* tail(history) {
+  const acked = new Map();
+  for (const event of history) if (event.type === "ok" && !event.retry) acked.set(key(event.channel, event.epoch, event.seq), event.t);
+  for (const event of history) {
+    const since = event.type === "recv" && event.how === "live" ? acked.get(key(event.channel, event.epoch, event.seq)) : undefined;
+    if (since !== undefined && event.t - since > TAIL_MS) yield `I10 late: ${event.client} got ${event.channel}/${event.seq} after ${Math.round(event.t - since)} ms`;
+  }
+}
+
 /** I14: each send was answered, or its connection ended. */
 function* answered(history) {
   for (const event of history) if (event.type === "silent") yield `I14 silence: ${event.client} ${event.clientId}`;
@@ -149,6 +161,7 @@ export function check(history, truth) {
     ...agreement(history, truth),
     ...complete(history, channels),
     ...realTime(history),
+    ...tail(history),
     ...answered(history),
   ];
 }

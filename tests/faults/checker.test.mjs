@@ -5,7 +5,7 @@ import test from "node:test";
 import { check } from "./checker.mjs";
 
 const A = { client: "alice", channel: "c" }, B = { client: "bob", channel: "c" };
-const row = (seq, clientId, content = clientId, more = {}) => ({ channel: "c", seq, epoch: 1, kind: 0, sender: "alice", clientId, content, ...more });
+const row = (seq, clientId, content = clientId, more = {}) => ({ channel: "c", seq, epoch: "1-x", kind: 0, sender: "alice", clientId, content, ...more });
 const sent = (clientId, more = {}) => ({ ...A, type: "invoke", clientId, content: clientId, ...more });
 const ok = (clientId, seq, more = {}) => ({ ...A, type: "ok", clientId, seq, epoch: "1-x", ...more });
 const recv = (who, seq, content, more = {}) => ({ ...who, type: "recv", name: "message:new", seq, epoch: "1-x", content, how: "live", ...more });
@@ -31,10 +31,12 @@ const bad = {
   "I5 numbers come backwards": [[joined(B), sent("m1"), sent("m2"), recv(B, 2, "m2"), recv(B, 1, "m1")], stored],
   "I5 live before the replayed tail": [[joined(B), sent("m1"), sent("m2"), recv(B, 2, "m2"), recv(B, 1, "m1", { how: "resume" })], stored],
   "I6 two clients see different contents": [[joined(A), joined(B), sent("m1"), sent("m2"), recv(A, 1, "m1"), recv(B, 1, "m2")], [row(1, "m1")]],
+  "I6 a client saw what is not stored": [[joined(A), sent("m1"), sent("m2"), recv(A, 1, "m2")], stored],
   "I7 the tail never came": [without(good, (event) => event.type === "recv" && event.client === "bob" && event.seq === 2), stored],
   "I7 nothing ever came": [without(good, (event) => event.type === "recv" && event.client === "bob"), stored],
   "I9 a later send has a lower number": [[joined(A, 9), sent("m1"), ok("m1", 2), sent("m2"), ok("m2", 1)], [row(1, "m2"), row(2, "m1")]],
   "I9 two sends of one connection are swapped": [[joined(A, 9), sent("m1", { n: 0, fifo: "p" }), sent("m2", { n: 1, fifo: "p" }), ok("m1", 2), ok("m2", 1)], [row(1, "m2"), row(2, "m1")]],
+  "I10 it came late": [[joined(A), sent("m1"), ok("m1", 1, { t: 5 }), recv(A, 1, "m1", { t: 2006 })], stored],
   "I14 a send was never answered": [[{ ...A, type: "silent", clientId: "m1" }], []],
 };
 

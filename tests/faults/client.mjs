@@ -6,8 +6,9 @@ import WebSocket from "ws";
 const ACK_MS = 4000;
 
 export class Client {
-  constructor(history, name, port) {
-    Object.assign(this, { history, name, port, cursors: new Map(), acks: new Map(), nextAck: 0, open: false });
+  /** silentMs: a send that is neither answered nor ended with its connection by then is a violation. */
+  constructor(history, name, port, silentMs = 8000) {
+    Object.assign(this, { history, name, port, silentMs, cursors: new Map(), acks: new Map(), nextAck: 0, open: false });
   }
 
   note(type, fields) {
@@ -15,6 +16,7 @@ export class Client {
   }
 
   async connect() {
+    this.#forget();
     const url = `ws://127.0.0.1:${this.port()}/socket.io/?EIO=4&transport=websocket`;
     await new Promise((resolve, reject) => {
       const ws = new WebSocket(url, { handshakeTimeout: 5000, perMessageDeflate: false });
@@ -55,6 +57,11 @@ export class Client {
     if (ws !== this.ws) return;
     if (this.open) this.note("disconnect", { code });
     this.open = false;
+    this.#forget();
+  }
+
+  /** Whatever was asked over a connection that has ended is unknown. */
+  #forget() {
     for (const answer of this.acks.values()) answer(null);
     this.acks.clear();
   }
@@ -71,7 +78,8 @@ export class Client {
     return new Promise((resolve) => {
       this.acks.set(id, (ack) => { now(ack); resolve(ack); });
       this.ws.send(`42${id}${JSON.stringify([event, ...args])}`);
-      setTimeout(() => { if (this.acks.delete(id)) resolve(null); }, ACK_MS).unref();
+      setTimeout(() => resolve(null), ACK_MS).unref();
+      setTimeout(() => { if (this.acks.delete(id)) this.note("silent", { clientId: args[0]?.clientId ?? event }); }, this.silentMs).unref();
     });
   }
 

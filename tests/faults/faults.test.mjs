@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync, writeSync, closeSync } from "node:fs";
+import { copyFileSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync, closeSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
@@ -71,7 +71,7 @@ test("N2 workers of a killed master end within five seconds; a new server takes 
   }));
 
 test("N3 a stuck worker is killed and replaced; nothing is lost or doubled", { timeout: 120_000 }, () =>
-  scene({}, async (server, load) => {
+  scene({ load: { silentMs: 20_000 } }, async (server, load) => {
     await load.progress(60);
     server.signal("SIGSTOP", server.worker());
     await sleep(3000);
@@ -96,31 +96,39 @@ test("a kill of all processes at any moment loses no acknowledged message and do
     await settle(server, load);
   }));
 
+/** Until the disk is full. */
+function fill(file) {
+  const fd = openSync(file, "w");
+  try { for (;;) writeSync(fd, Buffer.alloc(4096)); } catch { closeSync(fd); }
+}
+
 test("N22 a full disk refuses sends with storage_full, reads go on, and it recovers by itself", { timeout: 90_000 }, async () => {
   const folder = execFileSync("mktemp", ["-d"], { encoding: "utf8" }).trim();
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]);
-  const server = new Server({ folder });
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", folder]);
+  const server = new Server({ folder }), load = new Load(server, { clients: 3, rate: 40, reconnects: 0 });
   try {
     const ballast = join(folder, "ballast");
     await server.start();
-    const load = await new Load(server, { clients: 3, rate: 40, reconnects: 0 }).start();
-    await load.progress(30);
-    const fd = openSync(ballast, "w");
-    try { for (;;) writeSync(fd, Buffer.alloc(4096)); } catch { closeSync(fd); }
+    await load.start();
+    await load.progress(40);
+    fill(ballast);
     const alice = load.clients[0];
+    let sent = 0;
     const refused = await until("a refusal", async () => {
-      const ack = await alice.ask("message:send", { channelId: "room-0", clientId: `full.${performance.now()}`.replace(/[^\w.]/g, ""), content: "x".repeat(2000) });
+      const channel = "room-0", clientId = `full.${sent++}`, content = `${clientId} ${"x".repeat(2000)}`;
+      alice.note("invoke", { channel, clientId, content });
+      const ack = await alice.ask("message:send", { channelId: channel, clientId, content });
+      if (ack) alice.note(ack.ok ? "ok" : "fail", { channel, clientId, content, seq: ack.seq, epoch: ack.epoch });
       return ack && !ack.ok && ack.error;
     }, 15_000);
     assert.equal(refused.code, "storage_full");
     const history = await alice.ask("history:get", { channelId: "room-0", limit: 10 });
     assert.equal(history.ok, true);
     execFileSync("rm", [ballast]);
-    await load.progress(10);
-    load.close();
-    await server.stop();
-    assert.equal(server.integrity(), "ok");
+    await load.progress(20);
+    await settle(server, load);
   } finally {
+    load.close();
     if (!server.ended) await server.kill();
     execFileSync("umount", ["-l", folder]);
   }
@@ -128,26 +136,69 @@ test("N22 a full disk refuses sends with storage_full, reads go on, and it recov
 
 test("N24 a log that cannot be written stops nobody, and what is lost is counted", { timeout: 60_000 }, async () => {
   const folder = execFileSync("mktemp", ["-d"], { encoding: "utf8" }).trim();
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]);
   const log = join(folder, "stoa.log");
   writeFileSync(log, "");
   const server = new Server({ set: [`log_file=${log}`, "log_level=debug"] });
+  const load = new Load(server, { clients: 3, rate: 100, reconnects: 0.1 });
   const reading = setInterval(() => { server.lines = readFileSync(log, "utf8").split("\n"); }, 50); // its lines go to the file
   try {
     await server.start();
-    const load = await new Load(server, { clients: 3, rate: 100, reconnects: 0.1 }).start();
+    await load.start();
     await load.progress(50);
+    fill(join(folder, "ballast"));
     const metrics = async () => (await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text());
     await until("lines are lost", async () => Number((await metrics()).match(/^stoa_log_dropped_total (\d+)/m)?.[1]) > 0);
     await load.progress(20);
     load.close();
     await server.stop();
   } finally {
+    load.close();
     clearInterval(reading);
     await server.clean();
     execFileSync("umount", ["-l", folder]);
   }
 });
+
+/** The CPU time that a process has used, in ms. */
+function cpuMs(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/.*\) /, "").split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+test("N25 without descriptors those who are here are served, the loop rests, and others come in again later", { timeout: 90_000 }, () =>
+  scene({ wrap: ["prlimit", "--nofile=64:64"], load: { clients: 4, rate: 40, reconnects: 0 } }, async (server, load) => {
+    await load.progress(20);
+    const crowd = Array.from({ length: 200 }, () => connect(server.port, "127.0.0.1").on("error", () => {}));
+    await until("the worker has all the descriptors it may have", () => readdirSync(`/proc/${server.worker()}/fd`).length >= 63);
+    const since = performance.now(), before = cpuMs(server.worker());
+    await load.progress(80);
+    const share = (cpuMs(server.worker()) - before) / (performance.now() - since);
+    assert.ok(share < 0.7, `the worker used ${share} of a processor`);
+    for (const socket of crowd) socket.destroy();
+    await until("a newcomer is served", async () => (await fetch(`http://127.0.0.1:${server.port}/health`, { signal: AbortSignal.timeout(1000) }).catch(() => null))?.ok);
+    assert.equal(server.line(/worker\.exited/), null);
+    await settle(server, load);
+  }));
+
+test("N26 a worker that gets no memory is replaced; nothing is lost or doubled", { timeout: 90_000, skip: process.env.STOA_SANITIZED && "the sanitizer reserves address space; the plain build runs it" }, () =>
+  scene({ load: { clients: 4, rate: 40 } }, async (server, load) => {
+    await load.progress(40);
+    const before = server.worker();
+    const pages = Number(readFileSync(`/proc/${before}/statm`, "utf8").split(" ")[0]);
+    execFileSync("prlimit", ["--pid", String(before), `--as=${pages * 4096 + (1 << 20)}`]);
+    const crowd = [];
+    await until("another worker", async () => {
+      crowd.push(connect(server.port, "127.0.0.1").on("error", () => {}));
+      const socket = crowd.at(-1);
+      socket.write(`POST /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n${"x".repeat(400_000)}`);
+      return server.worker() !== before;
+    });
+    assert.ok(server.line(/^out of memory$/));
+    for (const socket of crowd) socket.destroy();
+    await load.progress(40);
+    await settle(server, load);
+  }));
 
 test("N27 slow readers cost bounded memory and nobody else's time", { timeout: 90_000 }, () =>
   scene({ load: { clients: 4, rate: 40, reconnects: 0 } }, async (server, load) => {

@@ -15,12 +15,12 @@ function randomFrom(seed) {
 }
 
 export class Load {
-  constructor(server, { clients = 8, channels = 3, rate = 60, reconnects = 0.01, seed = 20261125 } = {}) {
+  constructor(server, { clients = 8, channels = 3, rate = 60, reconnects = 0.01, seed = 20261125, silentMs } = {}) {
     this.history = [];
     this.random = randomFrom(seed);
     this.channels = Array.from({ length: channels }, (_, i) => `room-${i}`);
     Object.assign(this, { server, rate, reconnects, running: false, ok: 0, seed });
-    this.clients = Array.from({ length: clients }, (_, i) => new Client(this.history, `user-${i}`, () => server.port));
+    this.clients = Array.from({ length: clients }, (_, i) => new Client(this.history, `user-${i}`, () => server.port, silentMs));
   }
 
   async start() {

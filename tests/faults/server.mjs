@@ -94,7 +94,8 @@ export class Server {
 
   /** After it has ended: the logs as the database has them. */
   truth() {
-    return this.rows("SELECT channel_id AS channel, seq, epoch, kind, sender, client_id AS clientId, body FROM events ORDER BY channel_id, seq")
+    return this.rows(`SELECT channel_id AS channel, seq, number || '-' || incarnation AS epoch, kind, sender, client_id AS clientId, body
+      FROM events JOIN epochs ON number = epoch ORDER BY channel_id, seq`)
       .map((row) => ({ ...row, content: JSON.parse(row.body).content }));
   }
 
