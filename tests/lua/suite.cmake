@@ -27,4 +27,7 @@ foreach(source ${lua_tests})
     "ASAN_OPTIONS=detect_stack_use_after_return=0")
 endforeach()
 stoa_specs(lua/busted tests/lua normal)
+if(NOT STOA_SANITIZE) # which keeps what was freed: only without it is seen what reloads leave behind
+  set_tests_properties(lua/busted PROPERTIES LABELS "unit;plain")
+endif()
 stoa_specs(lua/busted_gc tests/lua aggressive)

@@ -205,6 +205,19 @@ test("a storm of SIGHUP is a few reloads, and the last state holds", async (t) =
   assert.ok(server.lines.filter((line) => /reload\.done/.test(line)).length < 200);
 });
 
+test("a SIGHUP during a reload is one more reload", async (t) => {
+  const site = newSite(t);
+  const server = await startServer(t, { ...site, expects: /loading/ });
+  const alice = await connect(t, server);
+  writeFileSync(site.script, `${version(2)} stoa.log.warning("loading") for _ = 1, 2e7 do end`);
+  process.kill(server.pid, "SIGHUP");
+  await server.waitForLine(/loading/);
+  writeFileSync(site.script, version(3));
+  process.kill(server.pid, "SIGHUP");
+  await server.waitForLine(/reload\.done generation=3$/);
+  assert.equal(await ask(alice, "version"), 3);
+});
+
 test("a killed worker is replaced within a second, and nobody is refused meanwhile", async (t) => {
   const server = await startServer(t, { ...newSite(t), expects: /worker\.exited/ });
   const [worker] = server.workers();
