@@ -169,6 +169,28 @@ def lint_config(build):
                 yield file, number, f"{name}: the default is {wanted}"
 
 
+# Where docs/security.md's "core/x" is.
+SUITES = {"core": ["core/test_{}.c"], "lua": ["lua/{}_spec.lua", "lua/{}.c"], "scripts": ["scripts/{}_spec.lua"],
+          "scenes": ["scenes/{}.test.mjs"], "fuzz": ["fuzz/fuzz_{}.c"]}
+
+
+def lint_security(build):
+    """Every test that docs/security.md names is there, and no attack is left out."""
+    page, rows = ROOT / "docs/security.md", set()
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        match = re.match(r"\| ([0-9–, ]+) \|.*\|(.*)\|$", line)
+        if not match:
+            continue
+        for part in match[1].split(","):
+            first, _, last = part.strip().partition("–")
+            rows.update(range(int(first), int(last or first) + 1))
+        for suite, name in re.findall(r"\b(core|lua|scripts|scenes|fuzz)/(\w+)", match[2]):
+            if name != "busted_gc" and not any((ROOT / "tests" / form.format(name)).is_file() for form in SUITES[suite]):
+                yield page, number, f"{suite}/{name}: no such test"
+    for row in set(range(1, 111)) - rows:
+        yield page, 1, f"attack {row} is not in the table"
+
+
 def lint_hardening(build):
     """The program is position-independent, its relocations are read-only, its stack is guarded and not executable."""
     program = pathlib.Path(build) / "stoa"
