@@ -4,23 +4,28 @@ import math
 from xml.sax.saxutils import escape
 
 import report
-from figures import FIGURES, points, value_of
+from figures import points, value_of
 
 COLORS = {"limit": "#8a8f98", "stoa": "#0f766e", "stoa /ws": "#5eb5a6", "socket.io": "#c2410c", "ws": "#e59a5c", "nchan": "#7c6bb0",
           "uWebSockets (quoted)": "#c9ccd1"}
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, COLUMNS, GAP = 560, 300, 60, 44, 34, 2, 24
 
-# Panel: the scenario, the figure, and its form.
-PANELS = [("fanout", "cpu_us_per_delivery", "bars"), ("fixed", "delivery_p99_ms", "bars"), ("idle", "bytes_per_connection", "bars"),
-          ("idle", "connections_per_cpu_s", "bars"), ("members", "cpu_us_per_delivery", "lines"),
-          ("payload", "cpu_us_per_delivery", "lines")]
+# Panel: the scenario, the figure, its form, and the heading.
+PANELS = [("fanout", "cpu_us_per_delivery", "bars", "Fan-out into 1,000 at saturation: server CPU, µs a delivery"),
+          ("fixed", "cpu_us_per_delivery", "bars", "Fan-out into 1,000, fixed rate: server CPU, µs a delivery"),
+          ("fixed", "delivery_p99_ms", "bars", "Fan-out into 1,000, fixed rate: p99 of delivery, ms"),
+          ("idle", "bytes_per_connection", "bars", "Idle connections: bytes of memory each"),
+          ("idle", "connections_per_cpu_s", "bars", "Accepting: connections per second of server CPU"),
+          ("members", "cpu_us_per_delivery", "lines", "Members of a room: server CPU, µs a delivery (3 outstanding)"),
+          ("payload", "cpu_us_per_delivery", "lines", "Bytes of payload, 100 members: server CPU, µs a delivery"),
+          ("connections", "cpu_us_per_delivery", "bars", "Connections beside a room of 100: server CPU, µs a delivery")]
 
 
 class Scale:
-    """Powers of ten that hold all values."""
+    """Powers of ten that hold all values, none at the very bottom."""
 
     def __init__(self, values):
-        self.low = math.floor(math.log10(min(values)))
+        self.low = math.floor(math.log10(min(values) / 1.5))
         self.high = max(self.low + 1, math.ceil(math.log10(max(values))))
 
     def y(self, value):
@@ -50,7 +55,7 @@ def series_of(measured, scenario, key):
 
 
 def short(value):
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def bars(series, where, scale):
@@ -79,14 +84,14 @@ def lines(series, where, scale):
     return parts
 
 
-def panel(measured, scenario, key, form):
+def panel(measured, scenario, key, form, heading):
     series, where = series_of(measured, scenario, key)
     scale = Scale([value for values in series.values() for value in values if value])
-    parts = [text(LEFT, 18, f"{scenario['title']}: {FIGURES[key].title}", "start", 13, "#111", "bold")]
+    parts = [text(LEFT, 18, heading, "start", 13, "#111", "bold")]
     for tick in scale.ticks():
         y = scale.y(tick)
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e3e5e8"/>')
-        parts.append(text(LEFT - 6, y + 4, f"{tick:g}" if tick < 10000 else f"{tick:,.0f}", "end"))
+        parts.append(text(LEFT - 6, y + 4, f"{tick:g}" if tick < 1 else f"{tick:,.0f}", "end"))
     for i, point in enumerate(where):
         x = (LEFT + (WIDTH - LEFT - 10) * (i + 0.5) / len(where) if form == "bars"
              else LEFT + 25 + i * (WIDTH - LEFT - 60) / max(1, len(where) - 1))
@@ -106,15 +111,15 @@ def legend(names, y):
 def svg(measured):
     """The whole picture, of what was measured."""
     by_name = {scenario["name"]: scenario for scenario in measured["scenarios"]}
-    drawn = [(by_name[name], key, form) for name, key, form in PANELS
+    drawn = [(by_name[name], key, *rest) for name, key, *rest in PANELS
              if name in by_name and any(series_of(measured, by_name[name], key)[0].values())]
-    shown = [name for name in COLORS if any(name in series_of(measured, scenario, key)[0] for scenario, key, _ in drawn)]
+    shown = [name for name in COLORS if any(name in series_of(measured, scenario, key)[0] for scenario, key, *_ in drawn)]
     rows = (len(drawn) + COLUMNS - 1) // COLUMNS
     wide, high = COLUMNS * (WIDTH + GAP) + GAP, rows * (HEIGHT + GAP) + 70
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
              'font-family="system-ui, sans-serif">', f'<rect width="{wide}" height="{high}" fill="white"/>',
              *legend(shown, 28), text(wide - GAP, 28, "logarithmic scales; medians", "end", 11, "#888")]
-    for i, (scenario, key, form) in enumerate(drawn):
+    for i, drawing in enumerate(drawn):
         x, y = GAP + i % COLUMNS * (WIDTH + GAP), 46 + i // COLUMNS * (HEIGHT + GAP)
-        parts += [f'<g transform="translate({x} {y})">', *panel(measured, scenario, key, form), "</g>"]
+        parts += [f'<g transform="translate({x} {y})">', *panel(measured, *drawing), "</g>"]
     return "\n".join([*parts, "</svg>"]) + "\n"

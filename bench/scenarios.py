@@ -99,10 +99,10 @@ def storm(_quick):
 def slow(_quick):
     return Scenario(
         "slow", "Slow readers",
-        "100 members, 20 of them never read; 200 messages of 8 KiB a second for ten seconds: 16 MB for each of the stuck. What matters is "
+        "100 members, 20 of them never read; 200 messages of 8 KiB a second for ten seconds: 16 MB for each who is stuck. What matters is "
         "how much the server's memory grows, and that the others do not notice.",
         ["stoa", "socket.io", "ws"],
-        [Run(load={"clients": 100, "publishers": 10, "slow": 5, "warmup_ms": 0, "measure_ms": 10000, "drain_ms": 5000,
+        [Run(load={"clients": 100, "publishers": 4, "slow": 20, "warmup_ms": 0, "measure_ms": 10000, "drain_ms": 5000,
                    "steps": "r200:8192"})],
         ["rss_growth_mb", "delivery_p50_ms", "delivery_p99_ms"], 1)
 
