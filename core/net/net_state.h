@@ -46,10 +46,14 @@ struct net_server {
 /* A socket from its acceptance to its end: HTTP first, a WebSocket after the upgrade. lws holds it as its opaque user
  * data; wsi is NULL when lws does not know it: before the handshake (of TLS, else of the WebSocket), and at the end. */
 struct conn {
-    struct list link;
-    struct net_host *host;
-    int fd; /* -1: closed */
+    /* What a write touches, close together. */
     struct lws *wsi;
+    uint16_t close_code; /* of ours, asked for; 0: none */
+    bool upgraded, accepted, blocked, closing, deflates, paused, reading_rests, write_wanted;
+    int fd; /* -1: closed */
+
+    struct net_host *host;
+    struct list link;
     char address[ADDRESS_MAX];
     struct loop_timer deadline; /* head, body, answer, close: one at a time */
     struct loop_task reap, close_task, drained_task;
@@ -62,10 +66,8 @@ struct conn {
     struct inbound inbound;
     uint64_t pongs_since_ms; /* pings answered since then */
     unsigned pongs;
-    uint16_t close_code;  /* of ours, asked for; 0: none */
     uint16_t closed_code; /* to tell the owner */
     char close_reason[124];
-    bool upgraded, accepted, blocked, closing, deflates, paused, reading_rests, write_wanted;
 };
 
 /* Where lws's callbacks go: websocket.c and http.c each take their own. Non-zero closes (or refuses). */

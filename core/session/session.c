@@ -70,7 +70,7 @@ static void timer_fired(struct loop_timer *timer) {
 
 static void heartbeat_ping(struct session *session) {
     struct hub *hub = session->hub;
-    session->timing.heartbeat = HEARTBEAT_QUEUED;
+    session->heartbeat = HEARTBEAT_QUEUED;
     session->timing.ping_offset = session->lagging ? 0 : rooms_offset(hub->rooms);
     LIST_EACH(&session->sockets, link) {
         if (CONTAINER(link, struct socket, link)->held.len > 0) session->timing.ping_offset = 0;
@@ -80,17 +80,17 @@ static void heartbeat_ping(struct session *session) {
 }
 
 static void heartbeat_await_pong(struct session *session) {
-    session->timing.heartbeat = HEARTBEAT_SENT;
+    session->heartbeat = HEARTBEAT_SENT;
     if (!session->paused) session_deadline_set(session, DEADLINE_PONG, session->timing.ping_timeout_ms);
 }
 
 static void heartbeat_pong(struct session *session) {
-    if (session->timing.heartbeat == HEARTBEAT_RESTING) {
+    if (session->heartbeat == HEARTBEAT_RESTING) {
         metric_add_labelled(METRIC_REJECTED, "pong", 1);
         session_violation(session);
         return;
     }
-    session->timing.heartbeat = HEARTBEAT_RESTING;
+    session->heartbeat = HEARTBEAT_RESTING;
     session->violations = 0;
     session_deadline_clear(session, DEADLINE_PONG);
     session_deadline_set(session, DEADLINE_PING, session->timing.ping_interval_ms);
@@ -121,7 +121,7 @@ void session_pause(struct session *session, uint8_t why, bool paused) {
     session->paused = paused ? before | why : before & ~why;
     if (!session->paused == !before || !session->transport) return;
     session->transport->ops->pause(session->transport, session->paused);
-    if (session->timing.heartbeat != HEARTBEAT_SENT) return;
+    if (session->heartbeat != HEARTBEAT_SENT) return;
     if (session->paused)
         session_deadline_clear(session, DEADLINE_PONG);
     else
@@ -130,12 +130,17 @@ void session_pause(struct session *session, uint8_t why, bool paused) {
 
 /* Out. */
 
-static enum packet_form session_form(const struct session *session) {
-    const struct transport *transport = session->transport;
+static enum packet_form form_for(const struct session *session, const struct transport *transport) {
     if (transport->ops->polling) return PACKET_POLL;
     bool deflated = transport->ops->deflates(transport);
     if (session->kind == SESSION_PLAIN) return deflated ? PACKET_PLAIN_DEFLATED : PACKET_PLAIN;
     return deflated ? PACKET_FRAME_DEFLATED : PACKET_FRAME;
+}
+
+static void take_transport(struct session *session, struct transport *transport) {
+    session->transport = transport;
+    session->polling = transport->ops->polling;
+    session->form = form_for(session, transport);
 }
 
 void session_push(struct session *session, struct packet *packet) {
@@ -158,17 +163,24 @@ void session_doom(struct session *session, enum close_reason reason) {
     flush_soon(session);
 }
 
+static void slow_no_more(struct session *session) {
+    if (!session->slow) return;
+    session->slow = false;
+    session_deadline_clear(session, DEADLINE_SLOW);
+}
+
 /* What a flush left behind decides on the deadlines of a slow client and of the ping. */
 static void session_settle(struct session *session, bool wrote) {
     struct transport *transport = session->transport;
-    bool polling = transport->ops->polling;
+    bool polling = session->polling;
     bool stuck = session->outbox.queue.len > 0 || (!polling && transport->ops->blocked(transport));
-    if (!stuck)
-        session_deadline_clear(session, DEADLINE_SLOW);
-    else if (wrote || !session->timing.due_ms[DEADLINE_SLOW]) {
+    if (!stuck) {
+        slow_no_more(session);
+    } else if (wrote || !session->slow) {
+        session->slow = true;
         session_deadline_set(session, DEADLINE_SLOW, session->hub->settings.slow_close_ms);
     }
-    if (session->timing.heartbeat != HEARTBEAT_QUEUED || (stuck && !polling)) return;
+    if (session->heartbeat != HEARTBEAT_QUEUED || (stuck && !polling)) return;
     if (session->kind == SESSION_PLAIN) {
         transport->ops->write(transport, buffer_slice(&session->hub->shared.plain_ping));
     }
@@ -194,8 +206,7 @@ void session_flush(struct session *session) {
         session_close(session, (enum close_reason)session->doom);
         return;
     }
-    bool wrote =
-        outbox_flush(&session->outbox, session->transport, session_form(session), &session->hub->scratch.gathering);
+    bool wrote = outbox_flush(&session->outbox, session->transport, session->form, &session->hub->scratch.gathering);
     if (session->state == SESSION_CLOSING) {
         if (session->outbox.queue.len == 0) session->transport->ops->close(session->transport, 1000, SLICE_NONE);
         return;
@@ -226,12 +237,12 @@ static void probe_end(struct session *session) {
 
 static void upgrade_finish(struct session *session) {
     struct transport *polling = session->transport;
-    session->transport = session->probe;
+    take_transport(session, session->probe);
     session->probe = NULL;
     session->upgrade = UPGRADE_DONE;
     session_deadline_clear(session, DEADLINE_UPGRADE);
     session_deadline_clear(session, DEADLINE_NOOP);
-    session_deadline_clear(session, DEADLINE_SLOW);
+    slow_no_more(session);
     polling->session = NULL;
     polling->ops->close(polling, 0, SLICE_NONE);
     if (session->paused) session->transport->ops->pause(session->transport, true);
@@ -335,7 +346,7 @@ static void step_open(struct session *session, const struct session_news *news) 
             heartbeat_pong(session);
             return;
         case INPUT_DRAINED:
-            session_deadline_clear(session, DEADLINE_SLOW);
+            slow_no_more(session);
             session_flush(session);
             if (session->upgrade == UPGRADE_PROBED) session_deadline_set(session, DEADLINE_NOOP, SESSION_NOOP_MS);
             return;
@@ -441,7 +452,7 @@ struct session *session_open(struct hub *hub, enum session_kind kind, struct tra
     session->hub = hub;
     session->kind = kind;
     session->doom = -1;
-    session->transport = transport;
+    take_transport(session, transport);
     session->handshake = handshake;
     transport->session = session;
     memcpy(session->id, hub->node, 4);
@@ -509,7 +520,7 @@ void session_close(struct session *session, enum close_reason reason) {
     if (session->state != SESSION_OPEN) return;
     log_close(session, reason);
     if (session->transport && !session->transport->ops->polling && reason != CLOSE_SLOW) {
-        outbox_flush(&session->outbox, session->transport, session_form(session), &session->hub->scratch.gathering);
+        outbox_flush(&session->outbox, session->transport, session->form, &session->hub->scratch.gathering);
     }
     session_set_state(session, SESSION_CLOSING);
     session->hub->sessions_open--;

@@ -37,13 +37,17 @@ struct session {
     enum session_state state : 8;
     enum session_kind kind : 8;
     enum upgrade upgrade : 8;
+    enum heartbeat heartbeat : 8;
+    bool slow;    /* DEADLINE_SLOW is set */
+    int16_t doom; /* the close reason that the flush will carry out; -1: none */
+    enum packet_form form : 8;
+    bool polling; /* its transport; like form, known from it */
 
     struct transport *transport; /* NULL: gone */
     uint8_t paused;              /* PAUSED_… */
     uint8_t violations;          /* one after the other */
     bool lagging;                /* a socket of it is */
     uint16_t sockets_len;
-    int16_t doom;            /* the close reason that the flush will carry out; -1: none */
     struct transport *probe; /* the WebSocket of an upgrade under way */
     struct handshake *handshake;
     struct list sockets;

@@ -27,7 +27,6 @@ struct session_timing {
     uint64_t due_ms[DEADLINES];
     uint64_t opened_ms;
     uint64_t ping_offset; /* what had been queued when the ping was; 0: not known */
-    enum heartbeat heartbeat : 8;
 };
 
 #endif

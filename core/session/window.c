@@ -2,7 +2,7 @@
 
 /* Shares of the loop that writing would take without a window: it opens above one, closes below the other, and is as
  * wide as brings it down to the third. */
-static const double OPENS = 0.5, CLOSES = 0.35, AIM = 0.45;
+static const double OPENS = 0.35, CLOSES = 0.25, AIM = 0.2;
 /* Frames that come at even intervals meet only in a window that is a little wider than these. */
 static const double SLACK = 1.1;
 /* Less company than this many frames to a write is not worth waiting for. */

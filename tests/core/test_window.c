@@ -31,7 +31,7 @@ static void it_is_as_wide_as_the_load_asks_for_and_never_wider_than_the_most(voi
     struct window window;
     uint64_t now_ms = 5000;
     window_init(&window, &automatic, now_ms);
-    load(&window, &now_ms, 500, 5, 8); /* 0.8 of the loop */
+    load(&window, &now_ms, 300, 5, 8); /* 0.48 of the loop */
     unsigned moderate = window.ms;
     assert_in_range(moderate, 5, 10);
     load(&window, &now_ms, 1000, 1, 8);
@@ -42,11 +42,11 @@ static void between_opening_and_closing_it_stays_as_it_is(void **state) {
     struct window shut, open;
     uint64_t now_ms = 5000, then_ms;
     window_init(&shut, &automatic, now_ms);
-    load(&shut, &now_ms, 520, 10, 8); /* 0.42 of the loop */
+    load(&shut, &now_ms, 360, 10, 8); /* 0.29 of the loop */
     assert_int_equal(shut.ms, 0);
     window_init(&open, &automatic, then_ms = now_ms);
     load(&open, &then_ms, 1000, 10, 8);
-    load(&open, &then_ms, 520, 10, 8);
+    load(&open, &then_ms, 360, 10, 8);
     assert_true(open.ms > 0);
 }
 
