@@ -33,8 +33,7 @@ struct net_server {
     void *owner;
     struct lws_context *context;
     struct net_host *host; /* of new connections */
-    struct list hosts;
-    struct list listeners;
+    struct list hosts, listeners;
     struct list conns;      /* by conn.link */
     struct budget *inbound; /* of unfinished messages and bodies */
     struct list proxied;    /* those that have not said whom they speak for */

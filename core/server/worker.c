@@ -112,8 +112,7 @@ struct upcoming *worker_prepare(struct worker *worker, struct config *config, un
     struct net_settings net = settings_of_net(config);
     struct upcoming *upcoming = NEW(struct upcoming);
     upcoming->config = config_ref(config);
-    if (settings_check(config, error_r))
-        upcoming->policy = worker->source->load(worker, config, generation, error_r);
+    if (settings_check(config, error_r)) upcoming->policy = worker->source->load(worker, config, generation, error_r);
     if (upcoming->policy && worker->net) upcoming->host = net_server_prepare(worker->net, &net, error_r);
     if (!upcoming->policy || (worker->net && !upcoming->host)) worker_abandon(worker, &upcoming);
     return upcoming;

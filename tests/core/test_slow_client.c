@@ -1,3 +1,4 @@
+#include "session/flush.h"
 #include "session/hub_state.h"
 #include "support/hub_scene.h"
 
@@ -152,7 +153,7 @@ static void a_large_room_is_written_in_slices_and_in_order(void **state) {
     struct room_emit second = {.namespace_name = SLICE("/"), .class = PACKET_MESSAGE, .args = SLICE("[\"second\"]")};
     assert_int_equal(room_emit(rooms, &first), CROWD);
     loop_turn(loop);
-    assert_int_equal(written_since(clients, CROWD, before), HUB_FLUSH_MAX);
+    assert_int_equal(written_since(clients, CROWD, before), FLUSH_SLICE);
     room_emit(rooms, &second);
     turn();
     for (int i = 0; i < CROWD; i++) {
