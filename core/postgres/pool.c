@@ -1,0 +1,272 @@
+#include "postgres/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "loop/loop.h"
+#include "postgres/backend.h"
+#include "postgres/query.h"
+#include "postgres/target.h"
+
+enum { TICK_BUSY_MS = 50, TICK_IDLE_MS = 1000 };
+
+/* A connection's place. */
+struct seat {
+    struct list link;
+    struct pool *pool;
+    struct backend *backend;
+    uint64_t lifetime_ms;
+};
+
+struct pool {
+    struct loop *loop;
+    struct resolver *resolver;
+    struct target *target;
+    struct pool_settings settings;
+    struct pool_budget *budget;
+    struct list seats, waiting, finished;
+    unsigned seats_len, waiting_len;
+    unsigned host; /* of the target, reached last */
+    unsigned failures;
+    uint64_t retry_ms; /* no attempt before it */
+    struct loop_timer tick;
+    struct loop_task serve, finish;
+    bool closing;
+};
+
+static uint32_t random_number(void) {
+    char text[ID_SECRET_LEN + 1];
+    uint32_t number;
+    id_random(text, ID_SECRET_LEN);
+    memcpy(&number, text, sizeof number);
+    return number;
+}
+
+static const struct query *oldest(const struct pool *pool) {
+    return list_empty(&pool->waiting) ? NULL : CONTAINER(pool->waiting.next, struct query, link);
+}
+
+struct pool_load pool_load(const struct pool *pool) {
+    const struct query *query = oldest(pool);
+    struct pool_load load = {
+        .connections = pool->seats_len,
+        .waiting = pool->waiting_len,
+        .waited_ms = query ? loop_now_ms(pool->loop) - query->submitted_ms : 0,
+        .budget = pool->budget->max - pool->budget->used,
+        .backing_off = pool->failures > 0 && loop_now_ms(pool->loop) < pool->retry_ms,
+    };
+    LIST_EACH(&pool->seats, link) {
+        const struct backend *backend = CONTAINER(link, struct seat, link)->backend;
+        if (!backend_is_ready(backend))
+            load.connecting += !backend_is_doomed(backend);
+        else if (backend_in_flight(backend) == 0)
+            load.idle++;
+    }
+    return load;
+}
+
+/* Finished queries are told in a turn of their own. */
+
+static void finish(struct loop_task *task) {
+    struct pool *pool = CONTAINER(task, struct pool, finish);
+    for (struct list *link; (link = list_pop(&pool->finished));) {
+        struct query *query = CONTAINER(link, struct query, link);
+        query->done(query);
+        if (!query->is_kept) query_free(&query);
+    }
+}
+
+static void give_back(struct pool *pool, struct query *query) {
+    list_append(&pool->finished, &query->link);
+    loop_post(pool->loop, &pool->finish);
+}
+
+/* Connections. */
+
+static void backend_ready_now(void *owner, struct backend *backend, unsigned host) {
+    struct seat *seat = owner;
+    struct pool *pool = seat->pool;
+    pool->host = host;
+    if (pool->failures > 0) LOG(LOG_INFO, "postgres.up", LOG_TEXT("target", target_name(pool->target)));
+    pool->failures = 0;
+    loop_post(pool->loop, &pool->serve);
+}
+
+static void backend_finished(void *owner, struct backend *backend, struct query *query) {
+    struct pool *pool = ((struct seat *)owner)->pool;
+    if (sqlstate_dooms(query->sqlstate)) pool_suspect(pool, query->message);
+    give_back(pool, query);
+    if (!pool->closing) loop_post(pool->loop, &pool->serve);
+}
+
+static void backend_closed(void *owner, struct backend *backend, const char *reason) {
+    struct seat *seat = owner;
+    struct pool *pool = seat->pool;
+    bool served = backend_born_ms(backend) > 0;
+    list_remove(&seat->link);
+    free(seat);
+    pool->seats_len--;
+    pool->budget->used--;
+    if (pool->closing) return;
+    if (!served) {
+        pool->retry_ms = loop_now_ms(pool->loop) + pool_plan_backoff_ms(++pool->failures, random_number());
+        LOG(LOG_WARNING, "postgres.down", LOG_TEXT("target", target_name(pool->target)), LOG_TEXT("reason", reason),
+            LOG_NUMBER("attempts", pool->failures));
+    } else {
+        LOG(LOG_INFO, "postgres.closed", LOG_TEXT("target", target_name(pool->target)), LOG_TEXT("reason", reason));
+    }
+    loop_post(pool->loop, &pool->serve);
+}
+
+static const struct backend_events events = {backend_ready_now, backend_finished, backend_closed};
+
+static void open_backend(struct pool *pool) {
+    struct seat *seat = NEW(struct seat);
+    seat->pool = pool;
+    seat->lifetime_ms = pool_plan_lifetime_ms(pool->settings.limits.lifetime_ms, random_number());
+    list_append(&pool->seats, &seat->link);
+    pool->seats_len++;
+    pool->budget->used++;
+    seat->backend = backend_new(&(struct backend_settings){.loop = pool->loop,
+                                                           .resolver = pool->resolver,
+                                                           .target = pool->target,
+                                                           .first_host = pool->host,
+                                                           .connect_timeout_ms = pool->settings.connect_timeout_ms,
+                                                           .events = &events,
+                                                           .owner = seat});
+}
+
+/* Serving. */
+
+/* The one with the fewest queries, if there is room. */
+static struct backend *find_backend(struct pool *pool) {
+    struct backend *best = NULL;
+    LIST_EACH(&pool->seats, link) {
+        struct backend *backend = CONTAINER(link, struct seat, link)->backend;
+        if (!backend_is_ready(backend) || backend_in_flight(backend) >= pool->settings.limits.depth) continue;
+        if (!best || backend_in_flight(backend) < backend_in_flight(best)) best = backend;
+    }
+    return best;
+}
+
+static uint64_t waits_until(const struct pool *pool, const struct query *query) {
+    uint64_t until = query->submitted_ms + pool->settings.wait_ms;
+    return query->due_ms && query->due_ms < until ? query->due_ms : until;
+}
+
+static void drop_overdue(struct pool *pool) {
+    LIST_EACH(&pool->waiting, link) {
+        struct query *query = CONTAINER(link, struct query, link);
+        if (waits_until(pool, query) > loop_now_ms(pool->loop)) continue;
+        list_remove(link);
+        pool->waiting_len--;
+        give_back(pool, query);
+    }
+}
+
+static void send_waiting(struct pool *pool) {
+    for (struct backend *backend; pool->waiting_len > 0 && (backend = find_backend(pool));) {
+        struct query *query = CONTAINER(list_pop(&pool->waiting), struct query, link);
+        pool->waiting_len--;
+        if (!query->due_ms) query->due_ms = loop_now_ms(pool->loop) + pool->settings.query_timeout_ms;
+        backend_send(backend, &query);
+    }
+}
+
+static void close_old(struct pool *pool) {
+    uint64_t now = loop_now_ms(pool->loop);
+    LIST_EACH(&pool->seats, link) {
+        struct seat *seat = CONTAINER(link, struct seat, link);
+        if (!backend_is_ready(seat->backend) || backend_in_flight(seat->backend) > 0) continue;
+        struct pool_load load = pool_load(pool);
+        if (pool_plan_close(&pool->settings.limits, &load, now - backend_used_ms(seat->backend),
+                            now - backend_born_ms(seat->backend), seat->lifetime_ms))
+            backend_close(seat->backend, "idle or old");
+    }
+}
+
+static void serve(struct loop_task *task) {
+    struct pool *pool = CONTAINER(task, struct pool, serve);
+    send_waiting(pool);
+    drop_overdue(pool);
+    struct pool_load load = pool_load(pool);
+    for (unsigned n = pool_plan_open(&pool->settings.limits, &load); n > 0; n--) open_backend(pool);
+    loop_timer_set(&pool->tick, pool->waiting_len ? TICK_BUSY_MS : TICK_IDLE_MS);
+}
+
+static void ticked(struct loop_timer *timer) {
+    struct pool *pool = CONTAINER(timer, struct pool, tick);
+    close_old(pool);
+    serve(&pool->serve);
+}
+
+void pool_submit(struct pool *pool, struct query **owned) {
+    struct query *query = *owned;
+    *owned = NULL;
+    query->submitted_ms = loop_now_ms(pool->loop);
+    if (pool->closing || pool->waiting_len >= pool->settings.queue_max) {
+        give_back(pool, query);
+        return;
+    }
+    list_append(&pool->waiting, &query->link);
+    pool->waiting_len++;
+    loop_flush(pool->loop, &pool->serve);
+}
+
+bool pool_is_down(const struct pool *pool) {
+    LIST_EACH(&pool->seats, link)
+    if (backend_is_ready(CONTAINER(link, struct seat, link)->backend)) return false;
+    return pool->failures > 0;
+}
+
+void pool_suspect(struct pool *pool, const char *reason) {
+    pool->host = (pool->host + 1) % target_hosts(pool->target);
+    LIST_EACH(&pool->seats, link) {
+        struct backend *backend = CONTAINER(link, struct seat, link)->backend;
+        if (backend_is_ready(backend)) backend_doom(backend, reason);
+    }
+}
+
+const char *pool_name(const struct pool *pool) {
+    return target_name(pool->target);
+}
+
+struct pool *pool_new(struct loop *loop, struct resolver *resolver, struct target **target,
+                      const struct pool_settings *settings, struct pool_budget *budget) {
+    struct pool *pool = NEW(struct pool);
+    *pool = (struct pool){.loop = loop, .resolver = resolver, .target = *target, .settings = *settings};
+    *target = NULL;
+    pool->budget = budget;
+    list_init(&pool->seats);
+    list_init(&pool->waiting);
+    list_init(&pool->finished);
+    loop_timer_init(&pool->tick, loop, ticked);
+    loop_task_init(&pool->serve, serve);
+    loop_task_init(&pool->finish, finish);
+    loop_post(loop, &pool->serve);
+    return pool;
+}
+
+void pool_close(struct pool *pool) {
+    pool->closing = true;
+    LIST_EACH(&pool->seats, link) backend_close(CONTAINER(link, struct seat, link)->backend, "the pool is closed");
+    list_splice(&pool->finished, &pool->waiting);
+    pool->waiting_len = 0;
+    loop_timer_cancel(&pool->tick);
+    loop_task_cancel(&pool->serve);
+    loop_post(pool->loop, &pool->finish);
+}
+
+void pool_free(struct pool **owned) {
+    struct pool *pool = *owned;
+    if (!pool) return;
+    assert(pool->closing && list_empty(&pool->finished));
+    loop_task_cancel(&pool->serve);
+    loop_task_cancel(&pool->finish);
+    target_free(&pool->target);
+    free(pool);
+    *owned = NULL;
+}

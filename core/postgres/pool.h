@@ -1,0 +1,45 @@
+/* pool.h - connections to one database, and the queries that wait for them.
+ *
+ * A query waits in the order of its submission, for a bounded time. Connections are opened when queries wait (or to
+ * have a minimum), replaced at an age with jitter, closed when idle for long. A server that says it is no primary any
+ * more, or is going down, costs all connections to it: the target's hosts are asked anew.
+ */
+#ifndef POSTGRES_POOL_H
+#define POSTGRES_POOL_H
+
+#include "postgres/pool_plan.h"
+
+struct loop;
+struct pool;
+struct query;
+struct resolver;
+struct target;
+
+/* Shared by the pools of a worker. */
+struct pool_budget {
+    unsigned max, used;
+};
+
+struct pool_settings {
+    struct pool_limits limits;
+    unsigned connect_timeout_ms, query_timeout_ms, wait_ms; /* the latter two: of queries without a due_ms */
+    unsigned queue_max;                                     /* queries that wait; beyond, UNSENT */
+};
+
+/* Takes the target; budget and resolver outlive it. Begins to connect. */
+struct pool *pool_new(struct loop *loop, struct resolver *resolver, struct target **target,
+                      const struct pool_settings *settings, struct pool_budget *budget);
+/* Takes the query; its done runs in a later turn, then it is freed. */
+void pool_submit(struct pool *pool, struct query **query);
+/* No server answers: what is submitted will wait. */
+bool pool_is_down(const struct pool *pool);
+/* Its servers may be the wrong ones by now: connections that are busy end with their queries. */
+void pool_suspect(struct pool *pool, const char *reason);
+/* Closes all; queries come back in later turns, UNSENT or UNKNOWN, also those that are submitted from now on. */
+void pool_close(struct pool *pool);
+/* After a turn that found nothing to do any more. */
+void pool_free(struct pool **pool);
+const char *pool_name(const struct pool *pool);
+struct pool_load pool_load(const struct pool *pool);
+
+#endif
