@@ -1,8 +1,8 @@
-# Turns config/sql/sqlite/*.sql into a C table, in the order of their names.
-# cmake -DFOLDER=… -DOUT=… -P embed.cmake
+# Turns FOLDER/*.sql into a C table NAME, in the order of their names.
+# cmake -DFOLDER=… -DNAME=… -DHEADER=… -DOUT=… -P embed.cmake
 file(GLOB scripts ${FOLDER}/*.sql)
 list(SORT scripts)
-set(text "#include \"store/sqlite_db.h\"\n\nconst char *const sqlite_migrations[] = {\n")
+set(text "#include \"${HEADER}\"\n\nconst char *const ${NAME}[] = {\n")
 foreach(script ${scripts})
   file(READ ${script} sql)
   string(REPLACE "\\" "\\\\" sql "${sql}")

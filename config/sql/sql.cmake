@@ -1,8 +1,17 @@
-# The schema's migrations are built in: sqlite_migrations.c is made from config/sql/sqlite/.
-file(GLOB sqlite_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/config/sql/sqlite/*.sql)
-set(migrations ${CMAKE_BINARY_DIR}/sqlite_migrations.c)
-add_custom_command(OUTPUT ${migrations}
-  COMMAND ${CMAKE_COMMAND} -DOUT=${migrations} -DFOLDER=${CMAKE_SOURCE_DIR}/config/sql/sqlite
-    -P ${CMAKE_SOURCE_DIR}/config/sql/embed.cmake
-  DEPENDS ${sqlite_scripts} ${CMAKE_SOURCE_DIR}/config/sql/embed.cmake)
-target_sources(stoa_store PRIVATE ${migrations})
+# The schemas' migrations are built in.
+
+# stoa_migrations(FOLDER NAME HEADER): a table of config/sql/FOLDER/*.sql.
+function(stoa_migrations folder name header)
+  set(source ${CMAKE_SOURCE_DIR}/config/sql/${folder})
+  set(out ${CMAKE_BINARY_DIR}/${name}.c)
+  file(GLOB scripts CONFIGURE_DEPENDS ${source}/*.sql)
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} -DOUT=${out} -DFOLDER=${source} -DNAME=${name} -DHEADER=${header}
+      -P ${CMAKE_SOURCE_DIR}/config/sql/embed.cmake
+    DEPENDS ${scripts} ${CMAKE_SOURCE_DIR}/config/sql/embed.cmake)
+  target_sources(stoa_store PRIVATE ${out})
+endfunction()
+
+stoa_migrations(sqlite sqlite_migrations store/sqlite_db.h)
+stoa_migrations(postgres/global postgres_global_migrations store/postgres_migrate.h)
+stoa_migrations(postgres/shard postgres_shard_migrations store/postgres_migrate.h)

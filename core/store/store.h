@@ -82,8 +82,8 @@ struct store_request {
     void (*done)(struct store_request *request);
     void *owner;
     struct list link;
-    struct block *arena; /* of store_request_copy */
-    size_t arena_bytes;
+    struct block *arena;               /* of store_request_copy */
+    size_t arena_bytes, counted_bytes; /* counted: the driver's, at submission */
 };
 
 struct store_request *store_request_new(enum store_op op, void (*done)(struct store_request *request), void *owner);

@@ -1,0 +1,185 @@
+/* Users, sessions, audit: in the global database. */
+#include <openssl/sha.h>
+
+#include "store/postgres_store.h"
+#include "store/store_json.h"
+#include "wire/json.h"
+
+enum { AUDITS_MAX = 1000, USERS_MAX = 1000 };
+
+static int take_nothing(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    return STORE_OK;
+}
+
+/* ---- users */
+
+static void build_user_put(struct store_request *request, struct query *query) {
+    struct parameters *out =
+        query_add(query,
+                  "INSERT INTO users AS u (user_id, name, avatar) VALUES ($1, coalesce($2, $1), $3) "
+                  "ON CONFLICT (user_id) DO UPDATE SET name = coalesce($2, u.name), avatar = "
+                  "coalesce($3, u.avatar)");
+    parameters_add_text(out, request->user_id);
+    parameters_add_text(out, request->name);
+    parameters_add_text(out, request->text);
+}
+
+static void build_user_seen(struct store_request *request, struct query *query) {
+    struct parameters *out =
+        query_add(query,
+                  "INSERT INTO users (user_id, name, last_seen_ms) VALUES ($1, $1, $2) ON CONFLICT "
+                  "(user_id) DO UPDATE SET last_seen_ms = excluded.last_seen_ms");
+    parameters_add_text(out, request->user_id);
+    parameters_add_integer(out, request->now_ms);
+}
+
+/* The texts of a JSON array. */
+static void add_ids(struct parameters *out, struct slice array) {
+    struct json_walk walk;
+    struct slice item;
+    struct buffer id = {0};
+    unsigned len = 0;
+    json_walk_init(&walk, array);
+    while (len < USERS_MAX && json_walk_item(&walk, &item)) len++;
+    parameters_add_texts(out, len);
+    json_walk_init(&walk, array);
+    for (; len > 0 && json_walk_item(&walk, &item); len--) {
+        buffer_clear(&id);
+        if (json_type_of(item) == JSON_STRING) json_string(item, &id);
+        bool good = id.len > 0 && !memchr(id.ptr, '\0', id.len);
+        parameters_text_item(out, good ? buffer_slice(&id) : SLICE_NONE);
+    }
+    buffer_done(&id);
+}
+
+static void build_users(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(query,
+                                       "SELECT u.user_id, u.name, u.avatar, u.last_seen_ms FROM unnest($1) WITH "
+                                       "ORDINALITY a (user_id, o) JOIN users u USING (user_id) ORDER BY a.o");
+    add_ids(out, request->text);
+}
+
+static int take_users(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    struct buffer *out = &request->json;
+    buffer_append_char(out, '[');
+    for (unsigned row = 0; row < query_rows(query, 0); row++) {
+        char seen[32] = "";
+        int64_t seen_ms = query_integer(query, 0, row, 3);
+        if (seen_ms) store_time(seen, seen_ms);
+        buffer_append_str(out, row > 0 ? ",{" : "{");
+        store_write_member(out, "userId", query_text(query, 0, row, 0));
+        store_write_member(out, "name", query_text(query, 0, row, 1));
+        store_write_member(out, "avatar", query_text(query, 0, row, 2));
+        store_write_member(out, "lastSeen", slice_of(seen));
+        buffer_append_char(out, '}');
+    }
+    buffer_append_char(out, ']');
+    return STORE_OK;
+}
+
+/* ---- sessions */
+
+static void add_token(struct parameters *out, struct slice token) {
+    unsigned char hash[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)token.ptr, token.len, hash);
+    parameters_add_bytes(out, (struct slice){(const char *)hash, sizeof hash});
+}
+
+static void build_session_put(struct store_request *request, struct query *query) {
+    parameters_add_integer(query_add(query, "DELETE FROM sessions WHERE expires_ms <= $1"), request->now_ms);
+    struct parameters *out =
+        query_add(query,
+                  "INSERT INTO sessions VALUES ($1, $2, $3) ON CONFLICT (token_hash) DO UPDATE SET "
+                  "user_id = excluded.user_id, expires_ms = excluded.expires_ms");
+    add_token(out, request->token);
+    parameters_add_text(out, request->user_id);
+    parameters_add_integer(out, request->expires_ms);
+}
+
+static void build_session(struct store_request *request, struct query *query) {
+    struct parameters *out =
+        query_add(query, "SELECT user_id, expires_ms FROM sessions WHERE token_hash = $1 AND expires_ms > $2");
+    add_token(out, request->token);
+    parameters_add_integer(out, request->now_ms);
+}
+
+static void build_session_delete(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(
+        query, "DELETE FROM sessions WHERE token_hash = $1 AND expires_ms > $2 RETURNING user_id, expires_ms");
+    add_token(out, request->token);
+    parameters_add_integer(out, request->now_ms);
+}
+
+static int take_session(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    char expires[32];
+    if (query_rows(query, 0) == 0) return STORE_NOT_FOUND;
+    store_time(expires, query_integer(query, 0, 0, 1));
+    buffer_append_char(&request->json, '{');
+    store_write_member(&request->json, "userId", query_text(query, 0, 0, 0));
+    store_write_member(&request->json, "expiresAt", slice_of(expires));
+    buffer_append_char(&request->json, '}');
+    return STORE_OK;
+}
+
+/* ---- audit */
+
+static void build_audit(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(query,
+                                       "INSERT INTO audit (at_ms, actor, action, channel_id, detail) VALUES ($1, $2, "
+                                       "$3, $4, coalesce($5, 'null'))");
+    parameters_add_integer(out, request->now_ms);
+    parameters_add_text(out, request->user_id);
+    parameters_add_text(out, request->name);
+    parameters_add_text(out, request->channel_id);
+    parameters_add_text(out, request->text);
+}
+
+static void build_audits(struct store_request *request, struct query *query) {
+    struct parameters *out =
+        query_add(query,
+                  "SELECT at_ms, actor, action, channel_id, detail FROM audit WHERE $1::text IS NULL "
+                  "OR channel_id = $1 ORDER BY audit_id DESC LIMIT $2");
+    parameters_add_text(out, request->channel_id);
+    parameters_add_integer(out, request->limit && request->limit < AUDITS_MAX ? request->limit : AUDITS_MAX);
+}
+
+static int take_audits(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    struct buffer *out = &request->json;
+    buffer_append_char(out, '[');
+    for (unsigned row = 0; row < query_rows(query, 0); row++) {
+        char at[32];
+        store_time(at, query_integer(query, 0, row, 0));
+        buffer_append_str(out, row > 0 ? ",{" : "{");
+        store_write_member(out, "at", slice_of(at));
+        store_write_member(out, "actor", query_text(query, 0, row, 1));
+        store_write_member(out, "action", query_text(query, 0, row, 2));
+        store_write_member(out, "channelId", query_text(query, 0, row, 3));
+        store_write_member_json(out, "detail", query_text(query, 0, row, 4));
+        buffer_append_char(out, '}');
+    }
+    buffer_append_char(out, ']');
+    return STORE_OK;
+}
+
+/* What a repetition would change is done once: better unknown than twice. */
+static const struct operation {
+    enum store_op op;
+    postgres_build *build;
+    postgres_take *take;
+    enum postgres_again again;
+} operations[] = {
+    {STORE_USER_PUT, build_user_put, take_nothing, AGAIN},
+    {STORE_USERS, build_users, take_users, AGAIN},
+    {STORE_USER_SEEN, build_user_seen, take_nothing, AGAIN},
+    {STORE_SESSION_PUT, build_session_put, take_nothing, AGAIN},
+    {STORE_SESSION, build_session, take_session, AGAIN},
+    {STORE_SESSION_DELETE, build_session_delete, take_session, ONCE},
+    {STORE_AUDIT, build_audit, take_nothing, ONCE},
+    {STORE_AUDITS, build_audits, take_audits, AGAIN},
+};
+
+void postgres_accounts(struct postgres_store *store, struct store_request *request) {
+    const struct operation *operation = operations;
+    while (operation->op != request->op) operation++;
+    postgres_ask(store, store->global, request, operation->build, operation->take, operation->again);
+}

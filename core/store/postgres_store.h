@@ -1,0 +1,100 @@
+/* postgres_store.h - what the files of the PostgreSQL store share. core/store only. */
+#ifndef STORE_POSTGRES_STORE_H
+#define STORE_POSTGRES_STORE_H
+
+#include "loop/loop.h"
+#include "postgres/pool.h"
+#include "postgres/query.h"
+#include "store/shard_map.h"
+#include "store/store_driver.h"
+#include "store/store_postgres.h"
+
+struct appender;
+struct postgres_store;
+struct resolver;
+
+/* closed: its epoch is not known; asking: it is asked for; open: appends may be sent; refused: wrong schema or
+ * durability. */
+enum shard_state { SHARD_CLOSED, SHARD_ASKING, SHARD_OPEN, SHARD_REFUSED };
+
+struct shard {
+    struct postgres_store *store;
+    unsigned number;
+    enum shard_state state;
+    struct pool *write, **read;
+    size_t read_len, read_next;
+    int64_t epoch; /* of the primary that answered last */
+    char epoch_text[STORE_EPOCH_MAX];
+    struct loop_timer retry;
+    struct appender *appender;
+    bool is_probing, has_answered;
+};
+
+struct postgres_store {
+    struct store store;
+    struct loop *loop;
+    struct resolver *resolver;
+    struct pool_budget budget;
+    enum store_durability durability;
+    struct pool *global;
+    struct shard *shards;
+    size_t shards_len;
+    struct shard_map *map;
+    unsigned pending;
+    size_t pending_bytes;
+    struct list finished;
+    struct loop_task finish;
+    bool closing;
+    struct shard_held *held; /* which buckets hold channels, as the global database said last */
+    size_t held_len;
+    bool held_known;
+    struct loop_timer held_refresh;
+    struct list probe_askers; /* PROBE requests that wait for any shard */
+    struct loop_timer probe_deadline;
+    unsigned opening;     /* databases that have not answered yet, while the store is made */
+    struct error refusal; /* the first, while it is made */
+    char *config;
+};
+
+/* Ends a request: its done runs in a later turn. */
+void postgres_complete(struct postgres_store *store, struct store_request *request, enum store_status status);
+/* NULL: the map knows no shard of this store for the channel. */
+struct shard *postgres_shard_of(struct postgres_store *store, struct slice channel_id);
+
+/* One query for one request: build makes it, take reads the answer, and returns the request's status, or STEP_GOES_ON
+ * when it has asked for the next step. What cannot have taken effect, or may take effect twice, is tried again. */
+enum { STEP_GOES_ON = -1 };
+typedef void postgres_build(struct store_request *request, struct query *query);
+typedef int postgres_take(struct postgres_store *store, struct store_request *request, const struct query *query);
+enum postgres_again { ONCE, AGAIN };
+void postgres_ask(struct postgres_store *store, struct pool *pool, struct store_request *request, postgres_build *build,
+                  postgres_take *take, enum postgres_again again);
+/* What a failed query means for a request. */
+enum store_status postgres_status(const struct query *query);
+
+/* postgres_shard.c: opens and probes. */
+void shard_init(struct shard *shard, struct postgres_store *store, unsigned number);
+/* The epoch is not known any more: appends wait until it is. */
+void shard_reopen(struct shard *shard);
+/* Nothing is sent any more. shard_done: after a turn that found nothing to do. */
+void shard_close(struct shard *shard);
+void shard_done(struct shard *shard);
+void postgres_probe(struct postgres_store *store, struct store_request *request);
+void postgres_probe_overdue(struct loop_timer *timer);
+
+/* postgres_append.c: the channel's appends, in order, and the reads behind them. */
+struct appender *appender_new(struct shard *shard);
+void appender_free(struct appender **appender);
+/* APPEND, or a read of the channel: read runs when the appends that were submitted before it have ended. */
+void appender_submit(struct appender *appender, struct store_request *request);
+/* The shard's epoch is known. */
+void appender_wake(struct appender *appender);
+
+/* The operations. */
+void postgres_read(struct shard *shard, struct store_request *request);
+void postgres_heads(struct postgres_store *store, struct store_request *request);
+void postgres_user_channels(struct postgres_store *store, struct store_request *request);
+void postgres_people(struct postgres_store *store, struct store_request *request);
+void postgres_accounts(struct postgres_store *store, struct store_request *request);
+
+#endif

@@ -1,0 +1,364 @@
+/* The PostgreSQL store: requests become queries, by operation and by the channel's shard. Everything is on the loop. */
+#include "store/store_postgres.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "loop/resolver.h"
+#include "postgres/target.h"
+#include "store/postgres_migrate.h"
+#include "store/postgres_store.h"
+#include "store/store_json.h"
+
+enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, HELD_REFRESH_MS = 5000, READ_DEPTH = 8 };
+
+/* ---- completions */
+
+static void finish(struct loop_task *task) {
+    struct postgres_store *store = CONTAINER(task, struct postgres_store, finish);
+    for (struct list *link; (link = list_pop(&store->finished));) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        store->pending--;
+        store->pending_bytes -= request->counted_bytes;
+        if (request->status != STORE_OK && request->status != STORE_NOT_FOUND)
+            metric_add_labelled(METRIC_STORE_ERRORS, store_status_code(request->status), 1);
+        if (request->op == STORE_APPEND && request->status == STORE_OK && !request->duplicate)
+            metric_add(METRIC_APPENDED, 1);
+        request->done(request);
+        store_request_free(&request);
+    }
+    if (store->closing && store->pending == 0) loop_stop(store->loop);
+}
+
+void postgres_complete(struct postgres_store *store, struct store_request *request, enum store_status status) {
+    request->status = status;
+    if (status != STORE_OK) buffer_clear(&request->json);
+    list_append(&store->finished, &request->link);
+    loop_post(store->loop, &store->finish);
+}
+
+/* ---- one query for one request */
+
+enum { ATTEMPTS_MAX = 5 };
+
+struct asking {
+    struct postgres_store *store;
+    struct pool *pool;
+    struct store_request *request;
+    postgres_build *build;
+    postgres_take *take;
+    enum postgres_again again;
+    unsigned attempts;
+};
+
+enum store_status postgres_status(const struct query *query) {
+    if (query->outcome != QUERY_REFUSED) return STORE_UNAVAILABLE;
+    if (sqlstate_is_of_data(query->sqlstate)) return STORE_BAD;
+    if (query_is(query, "53100")) return STORE_FULL;
+    LOG(LOG_ERROR, "store.refused", LOG_TEXT("sqlstate", query->sqlstate), LOG_TEXT("message", query->message));
+    return STORE_UNAVAILABLE;
+}
+
+static void ask(struct asking *asking);
+
+static bool may_try_again(const struct asking *asking, const struct query *query) {
+    if (asking->attempts >= ATTEMPTS_MAX) return false;
+    if (query->outcome == QUERY_UNKNOWN) return asking->again == AGAIN;
+    return query->outcome == QUERY_REFUSED &&
+           (sqlstate_dooms(query->sqlstate) || sqlstate_is_transient(query->sqlstate));
+}
+
+static void asked(struct query *query) {
+    struct asking *asking = query->owner;
+    if (may_try_again(asking, query)) {
+        ask(asking);
+        return;
+    }
+    struct postgres_store *store = asking->store;
+    struct store_request *request = asking->request;
+    int status = query->outcome == QUERY_OK ? asking->take(store, request, query) : (int)postgres_status(query);
+    if (status != STEP_GOES_ON) postgres_complete(store, request, (enum store_status)status);
+    free(asking);
+}
+
+static void ask(struct asking *asking) {
+    struct query *query = query_new(asked, asking);
+    asking->attempts++;
+    asking->build(asking->request, query);
+    pool_submit(asking->pool, &query);
+}
+
+void postgres_ask(struct postgres_store *store, struct pool *pool, struct store_request *request, postgres_build *build,
+                  postgres_take *take, enum postgres_again again) {
+    struct asking *asking = NEW(struct asking);
+    *asking = (struct asking){store, pool, request, build, take, again, 0};
+    ask(asking);
+}
+
+/* ---- requests */
+
+struct shard *postgres_shard_of(struct postgres_store *store, struct slice channel_id) {
+    int shard = shard_map_find(store->map, channel_id);
+    return shard >= 0 && shard < (int)store->shards_len ? &store->shards[shard] : NULL;
+}
+
+static void dispatch_to_shard(struct postgres_store *store, struct store_request *request) {
+    struct shard *shard = postgres_shard_of(store, request->channel_id);
+    if (shard)
+        appender_submit(shard->appender, request);
+    else
+        postgres_complete(store, request, STORE_UNAVAILABLE);
+}
+
+static void dispatch(struct postgres_store *store, struct store_request *request) {
+    switch (request->op) {
+        case STORE_APPEND:
+        case STORE_EVENTS:
+        case STORE_MESSAGES:
+        case STORE_MESSAGE:
+        case STORE_CHANNEL:
+            dispatch_to_shard(store, request);
+            break;
+        case STORE_HEADS:
+            postgres_heads(store, request);
+            break;
+        case STORE_USER_CHANNELS:
+            postgres_user_channels(store, request);
+            break;
+        case STORE_CHANNEL_PUT:
+        case STORE_MEMBER_PUT:
+        case STORE_MEMBER_DELETE:
+        case STORE_MEMBER:
+        case STORE_MEMBERS:
+        case STORE_READ_MARK:
+            postgres_people(store, request);
+            break;
+        case STORE_PROBE:
+            postgres_probe(store, request);
+            break;
+        default:
+            postgres_accounts(store, request);
+    }
+}
+
+static void submit(struct store *base, struct store_request *request) {
+    struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
+    bool refused =
+        store->closing || store->pending >= QUEUE_MAX || store->pending_bytes + request->arena_bytes > QUEUE_BYTES_MAX;
+    request->now_ms = (int64_t)loop_wall_ms(store->loop);
+    store->pending++;
+    request->counted_bytes = request->arena_bytes;
+    store->pending_bytes += request->counted_bytes;
+    if (refused)
+        postgres_complete(store, request, STORE_UNAVAILABLE);
+    else if (!store_request_sound(request))
+        postgres_complete(store, request, STORE_BAD);
+    else
+        dispatch(store, request);
+}
+
+/* ---- which buckets hold channels */
+
+static void free_held(struct postgres_store *store) {
+    for (size_t i = 0; i < store->held_len; i++) free((void *)(uintptr_t)store->held[i].channel_id.ptr);
+    free(store->held);
+    store->held = NULL;
+    store->held_len = 0;
+}
+
+static void opened(struct postgres_store *store) {
+    if (store->opening > 0 && --store->opening == 0) loop_stop(store->loop);
+}
+
+static void refuse(struct postgres_store *store, const char *what) {
+    if (store->refusal.text[0]) return;
+    error_set(&store->refusal, "postgres.global: %s: %s: run: stoa migrate --config %s", pool_name(store->global), what,
+              store->config);
+}
+
+static void take_held(struct postgres_store *store, const struct query *query) {
+    free_held(store);
+    store->held_len = query_rows(query, 1);
+    store->held = NEW_ARRAY(struct shard_held, store->held_len + 1);
+    for (unsigned i = 0; i < store->held_len; i++) {
+        struct slice id = query_text(query, 1, i, 2);
+        store->held[i] = (struct shard_held){(unsigned)query_integer(query, 1, i, 0),
+                                             (unsigned)query_integer(query, 1, i, 1),
+                                             {memory_copy(id.ptr, id.len), id.len}};
+    }
+    struct error error;
+    if (!store->held_known && !shard_map_keeps(store->map, store->held, store->held_len, &error))
+        LOG(LOG_ERROR, "store.shards_moved", LOG_TEXT("error", error.text));
+    store->held_known = true;
+}
+
+static void held_asked(struct query *query) {
+    struct postgres_store *store = query->owner;
+    if (query->outcome == QUERY_OK &&
+        query_integer(query, 0, 0, 0) < postgres_migrations_len(postgres_global_migrations))
+        refuse(store, "its schema is older than this server");
+    else if (query->outcome == QUERY_OK)
+        take_held(store, query);
+    else if (query_is(query, "42P01"))
+        refuse(store, "it has no tables of this server");
+    loop_timer_set(&store->held_refresh, HELD_REFRESH_MS);
+    opened(store);
+}
+
+static void refresh_held(struct loop_timer *timer) {
+    struct postgres_store *store = CONTAINER(timer, struct postgres_store, held_refresh);
+    struct query *query = query_new(held_asked, store);
+    query_add(query, "SELECT coalesce(max(version), 0) FROM stoa_schema");
+    query_add(query, "SELECT bucket, shard, channel_id FROM shard_buckets");
+    pool_submit(store->global, &query);
+}
+
+static bool check_shards(struct store *base, const struct shard_map *map, struct error *error_r) {
+    struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
+    if (map->shards > store->shards_len) {
+        error_set(error_r, "%u shards, but postgres.shards has %zu", map->shards, store->shards_len);
+        return false;
+    }
+    if (!store->held_known) return true; /* the first map, and nobody to ask: channels are fenced where they are made */
+    return shard_map_keeps(map, store->held, store->held_len, error_r);
+}
+
+static void set_shards(struct store *base, struct shard_map *map) {
+    struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
+    shard_map_unref(&store->map);
+    store->map = shard_map_ref(map);
+}
+
+/* ---- opening and closing */
+
+static void free_store(struct postgres_store *store) {
+    store->closing = true;
+    if (store->global) pool_close(store->global);
+    for (size_t i = 0; i < store->shards_len; i++) shard_close(&store->shards[i]);
+    while (loop_turn(store->loop)) continue; /* what was under way comes back, and connections are reaped */
+    for (size_t i = 0; i < store->shards_len; i++) shard_done(&store->shards[i]);
+    pool_free(&store->global);
+    loop_timer_cancel(&store->held_refresh);
+    loop_timer_cancel(&store->probe_deadline);
+    while (!list_empty(&store->finished)) finish(&store->finish);
+    loop_task_cancel(&store->finish);
+    resolver_free(&store->resolver);
+    shard_map_unref(&store->map);
+    free_held(store);
+    free(store->shards);
+    free(store->config);
+    free(store);
+}
+
+static void waited(struct loop_timer *timer) {
+    loop_stop(timer->loop);
+}
+
+/* Until loop_stop, or for so long. */
+static void run_loop(struct postgres_store *store, unsigned ms) {
+    struct loop_timer timer;
+    loop_timer_init(&timer, store->loop, waited);
+    loop_timer_set(&timer, ms);
+    loop_run(store->loop);
+    loop_timer_cancel(&timer);
+}
+
+static void close_store(struct store *base, unsigned deadline_ms) {
+    struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
+    store->closing = true;
+    if (store->pending > 0) run_loop(store, deadline_ms);
+    free_store(store);
+}
+
+static const struct store_ops ops = {submit, close_store, check_shards, set_shards};
+
+static struct pool *make_pool(struct postgres_store *store, const char *conninfo, bool writable, unsigned depth,
+                              const struct store_postgres_settings *settings, struct error *error_r) {
+    struct target *target = target_new(conninfo, writable, error_r);
+    if (!target) return NULL;
+    struct pool_settings pool = {
+        .limits = {.min = writable ? settings->min : 0,
+                   .max = writable ? settings->write_max : settings->read_max,
+                   .reserve = writable ? settings->reserve : 0,
+                   .depth = depth,
+                   .reserve_after_ms = settings->reserve_after_ms,
+                   .idle_ms = settings->idle_ms,
+                   .lifetime_ms = settings->lifetime_ms},
+        .connect_timeout_ms = settings->connect_timeout_ms,
+        .query_timeout_ms = settings->query_timeout_ms,
+        .wait_ms = settings->wait_ms,
+        .queue_max = QUEUE_MAX,
+    };
+    return pool_new(store->loop, store->resolver, &target, &pool, &store->budget);
+}
+
+static bool make_shard(struct postgres_store *store, unsigned number, const struct store_postgres_settings *settings,
+                       struct error *error_r) {
+    struct shard *shard = &store->shards[number];
+    const struct store_postgres_shard *wanted = &settings->shards[number];
+    shard_init(shard, store, number);
+    shard->write = make_pool(store, wanted->write, true, 1, settings, error_r);
+    if (!shard->write) return false;
+    shard->read = NEW_ARRAY(struct pool *, wanted->read_len + 1);
+    for (; shard->read_len < wanted->read_len; shard->read_len++) {
+        struct pool *read = make_pool(store, wanted->read[shard->read_len], false, READ_DEPTH, settings, error_r);
+        if (!read) return false;
+        shard->read[shard->read_len] = read;
+    }
+    return true;
+}
+
+static bool make_pools(struct postgres_store *store, const struct store_postgres_settings *settings,
+                       struct error *error_r) {
+    store->global = make_pool(store, settings->global, true, READ_DEPTH, settings, error_r);
+    if (!store->global) return false;
+    for (unsigned i = 0; i < settings->shards_len; i++) {
+        store->shards_len++;
+        if (!make_shard(store, i, settings, error_r)) return false;
+    }
+    return true;
+}
+
+bool store_postgres_check(const char *conninfo, struct error *error_r) {
+    struct target *target = target_new(conninfo, true, error_r);
+    bool good = target;
+    target_free(&target);
+    return good;
+}
+
+/* Asks every database once. */
+static bool open_all(struct postgres_store *store, unsigned timeout_ms, struct error *error_r) {
+    store->opening = (unsigned)store->shards_len + 1;
+    for (size_t i = 0; i < store->shards_len; i++) shard_reopen(&store->shards[i]);
+    refresh_held(&store->held_refresh);
+    run_loop(store, timeout_ms);
+    store->opening = 0;
+    if (!store->refusal.text[0]) return true;
+    *error_r = store->refusal;
+    return false;
+}
+
+struct store *store_postgres_new(struct loop *loop, const struct store_postgres_settings *settings,
+                                 struct error *error_r) {
+    struct postgres_store *store = NEW(struct postgres_store);
+    *store = (struct postgres_store){.store.ops = &ops, .loop = loop, .durability = settings->durability};
+    store->budget.max = settings->budget;
+    store->resolver = resolver_new(loop);
+    store->shards = NEW_ARRAY(struct shard, settings->shards_len);
+    store->map = shard_map_new_even((unsigned)settings->shards_len);
+    store->config = memory_copy(settings->config, strlen(settings->config));
+    list_init(&store->finished);
+    loop_task_init(&store->finish, finish);
+    loop_timer_init(&store->held_refresh, loop, refresh_held);
+    list_init(&store->probe_askers);
+    loop_timer_init(&store->probe_deadline, loop, postgres_probe_overdue);
+    struct error error;
+    if (make_pools(store, settings, &error) &&
+        open_all(store, settings->connect_timeout_ms + settings->wait_ms, &error))
+        return &store->store;
+    error_set(error_r, "%s", error.text);
+    free_store(store);
+    return NULL;
+}

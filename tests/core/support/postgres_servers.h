@@ -1,0 +1,30 @@
+/* postgres_servers.h - the servers that tests/servers/postgres.py started for this test. */
+#ifndef TESTS_POSTGRES_SERVERS_H
+#define TESTS_POSTGRES_SERVERS_H
+
+#include <stdbool.h>
+
+#include "store/store_postgres.h"
+
+enum { SERVER_SHARDS_MAX = 8 };
+
+/* A store's settings, and the conninfos in them. */
+struct servers {
+    struct store_postgres_settings settings;
+    struct store_postgres_shard shards[SERVER_SHARDS_MAX];
+    char global[160], write[SERVER_SHARDS_MAX][160], read[SERVER_SHARDS_MAX][160];
+    const char *reads[SERVER_SHARDS_MAX];
+};
+
+/* False: none were started (the environment names none). through_bouncer, and the first standby for shard0's reads. */
+bool servers_find(struct servers *servers, bool through_bouncer, bool with_replica);
+bool servers_have_bouncer(void);
+bool servers_have_replica(void);
+/* Tables as after `stoa migrate`, and nothing in them. Fails the test otherwise. */
+void servers_clear(const struct servers *servers);
+/* One statement, or several; the first column of the last one's first row, or "". */
+const char *servers_sql(const char *conninfo, const char *sql);
+/* postgres.py do FOLDER ACTION NAME. */
+void servers_act(const char *action, const char *name);
+
+#endif

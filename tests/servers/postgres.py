@@ -1,0 +1,231 @@
+"""postgres.py run [--one] [--shards N] [--replicas N] [--bouncer] -- COMMAND…
+   postgres.py do FOLDER ACTION NAME [ARGUMENT]
+
+Real PostgreSQL servers for a test, in a folder and on ports of their own, gone when the command ends: a global database,
+N shards (shard0 …), streaming standbys of shard0 (r1 …), PgBouncer in front. --one: all databases on one server.
+packaging/postgres has what they are set up with. The command finds in its environment:
+  STOA_PG_FOLDER   for `do`
+  STOA_PG_GLOBAL   port of the global database (database "global")
+  STOA_PG_SHARDS   ports of the shards (databases "shard0" …), STOA_PG_REPLICAS of the standbys, STOA_PG_BOUNCER of PgBouncer
+Actions on a server by NAME (global, shard0, r1, bouncer): kill, start, stop (pause: SIGSTOP), go (SIGCONT), promote,
+receiver-stop, receiver-go (of a standby), sql TEXT (database shard0, or global)."""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
+DEADLINE_S = 30
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def run(*command, **options):
+    """As the user postgres, who alone may start a server. It waits."""
+    prefix = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    return subprocess.run([*prefix, *map(str, command)], check=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                          stderr=subprocess.STDOUT, text=True, timeout=60, cwd="/tmp", **options).stdout
+
+
+def wait_for(what, condition):
+    until = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > until:
+            sys.exit(f"postgres.py: {what}: not within {DEADLINE_S} s")
+        time.sleep(0.02)
+
+
+class Servers:
+    """What runs in a folder; its servers.json lists them."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.list = self.folder / "servers.json"
+        self.servers = json.loads(self.list.read_text()) if self.list.exists() else {}
+
+    def save(self):
+        self.list.write_text(json.dumps(self.servers))
+
+    def pid(self, name):
+        file = self.folder / ("bouncer.pid" if name == "bouncer" else f"{name}/postmaster.pid")
+        return int(file.read_text().split()[0]) if file.exists() else None
+
+    def sql(self, name, text, database=None):
+        port = self.servers[name]["port"]
+        return run(BIN / "psql", "-h", "127.0.0.1", "-p", port, "-U", "postgres", "-Atq", "-v", "ON_ERROR_STOP=1", "-c",
+                   text, database or self.servers[name]["databases"][0]).strip()
+
+    def create(self, name, port, databases):
+        data = self.folder / name
+        template = self.folder / "template"
+        if not template.exists():
+            run(BIN / "initdb", "-D", template, "-U", "postgres", "-A", "trust", "--no-sync", "--no-instructions", "-E",
+                "UTF8", "--locale=C")
+            with open(template / "postgresql.conf", "a") as conf:
+                conf.write(f"include '{self.folder}/fragment.conf'\nlisten_addresses = '127.0.0.1'\n"
+                           f"unix_socket_directories = '{self.folder}'\nshared_buffers = 32MB\nfsync = off\n"
+                           "wal_keep_size = 256MB\n")
+            with open(template / "pg_hba.conf", "a") as hba:
+                hba.write("host replication all 127.0.0.1/32 trust\n")
+        run("cp", "-r", template, data)
+        self.servers[name] = {"port": port, "databases": databases}
+
+    def start(self, name):
+        if name == "bouncer":
+            (self.folder / "bouncer.pid").unlink(missing_ok=True)  # it refuses to start beside the file of a killed one
+            run("/usr/sbin/pgbouncer", "-q", "-d", self.folder / "bouncer.ini")
+        else:
+            run(BIN / "pg_ctl", "-D", self.folder / name, "-o", f"-p {self.servers[name]['port']}", "-l",
+                self.folder / f"{name}.log", "-w", "start")
+
+    def standby(self, name, port, of):
+        primary = self.servers[of]["port"]
+        run(BIN / "pg_basebackup", "-h", "127.0.0.1", "-p", primary, "-U", "postgres", "-D", self.folder / name, "-R",
+            "-X", "stream", "-c", "fast", "--no-sync")
+        auto = self.folder / name / "postgresql.auto.conf"
+        auto.write_text(f"primary_conninfo = 'host=127.0.0.1 port={primary} user=postgres application_name={name}'\n")
+        self.servers[name] = {"port": port, "databases": self.servers[of]["databases"]}
+        self.start(name)
+
+    def bouncer(self, port):
+        text = (ROOT / "packaging/postgres/pgbouncer.ini").read_text()
+        head, rest = text.split("[pgbouncer]")
+        lines = ["[databases]"]
+        for server in self.servers.values():
+            lines += [f"{database} = host=127.0.0.1 port={server['port']} dbname={database} user=postgres"
+                      for database in server["databases"] if server["port"] and f"{database} = " not in "\n".join(lines)]
+        for key, value in {"listen_port": port, "auth_type": "any", "auth_file": "", "default_pool_size": 10,
+                           "min_pool_size": 0, "reserve_pool_size": 5, "log_connections": 0,
+                           "log_disconnections": 0}.items():
+            rest = "\n".join(f"{key} = {value}" if line.startswith(f"{key} =") else line for line in rest.splitlines())
+        rest += f"\nlogfile = {self.folder}/bouncer.log\npidfile = {self.folder}/bouncer.pid\n"
+        (self.folder / "bouncer.ini").write_text("\n".join(lines) + "\n[pgbouncer]" + rest)
+        self.servers["bouncer"] = {"port": port, "databases": []}
+        self.start("bouncer")
+
+    def children(self, pid, title):
+        out = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], stdout=subprocess.PIPE, text=True).stdout
+        return [int(line.split()[0]) for line in out.splitlines() if title in line]
+
+    def act(self, action, name, argument):
+        pid = self.pid(name)
+        if action == "kill":
+            os.kill(pid, signal.SIGKILL)
+            wait_for("the end of its children", lambda: not self.children(pid, ""))
+        elif action in ("stop", "go"):
+            for one in [pid, *self.children(pid, "")]:
+                os.kill(one, signal.SIGSTOP if action == "stop" else signal.SIGCONT)
+        elif action.startswith("receiver-"):
+            for one in self.children(pid, "walreceiver"):
+                os.kill(one, signal.SIGSTOP if action == "receiver-stop" else signal.SIGCONT)
+        elif action == "promote":
+            self.sql(name, "SELECT pg_promote(true)")
+        elif action == "start":
+            self.start(name)
+        elif action == "sql":
+            print(self.sql(name, argument))
+        else:
+            sys.exit(f"postgres.py: {action}: no such action")
+
+    def end(self):
+        """By the pids in their files; what does not end by itself is killed."""
+        pids = [pid for pid in map(self.pid, self.servers) if pid]
+        for pid in pids:
+            for one in [*self.children(pid, ""), pid]:
+                try:
+                    os.kill(one, signal.SIGCONT)
+                except ProcessLookupError:
+                    pass
+        for name in self.servers:
+            pid = self.pid(name)
+            try:
+                if pid:
+                    os.kill(pid, signal.SIGTERM if name == "bouncer" else signal.SIGQUIT)
+            except ProcessLookupError:
+                pass
+        for pid in pids:
+            wait_for(f"the end of {pid}", lambda: not pathlib.Path(f"/proc/{pid}").exists())
+
+
+def set_up(servers, options):
+    names = [f"shard{i}" for i in range(options.shards)]
+    ports = free_ports(len(names) + options.replicas + 2)
+    (servers.folder / "fragment.conf").write_text((ROOT / "packaging/postgres/postgresql.conf").read_text())
+    if options.one:
+        servers.create("global", ports[0], ["global", *names])
+    else:
+        servers.create("global", ports[0], ["global"])
+        for name, port in zip(names, ports[1:]):
+            servers.create(name, port, [name])
+
+    def begin(name):
+        servers.start(name)
+        for database in servers.servers[name]["databases"]:
+            servers.sql(name, f"CREATE DATABASE {database}", "postgres")
+
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        list(threads.map(begin, list(servers.servers)))
+    first = names[0] if not options.one else "global"
+    for i in range(options.replicas):
+        servers.standby(f"r{i + 1}", ports[len(names) + 1 + i], first)
+    if options.bouncer:
+        servers.bouncer(ports[-1])
+    servers.save()
+    if options.replicas:
+        count = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+        wait_for("replication", lambda: servers.sql(first, count) == str(options.replicas))
+    shards = [ports[0] if options.one else servers.servers[name]["port"] for name in names]
+    return {"STOA_PG_FOLDER": servers.folder, "STOA_PG_GLOBAL": ports[0],
+            "STOA_PG_SHARDS": " ".join(map(str, shards)),
+            "STOA_PG_REPLICAS": " ".join(str(ports[len(names) + 1 + i]) for i in range(options.replicas)),
+            "STOA_PG_BOUNCER": ports[-1] if options.bouncer else ""}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode", choices=["run"])
+    parser.add_argument("--one", action="store_true")
+    parser.add_argument("--shards", type=int, default=3)
+    parser.add_argument("--replicas", type=int, default=0)
+    parser.add_argument("--bouncer", action="store_true")
+    if sys.argv[1:2] == ["do"]:
+        Servers(sys.argv[2]).act(sys.argv[3], sys.argv[4], sys.argv[5] if len(sys.argv) > 5 else None)
+        return
+    split = sys.argv.index("--")
+    options, command = parser.parse_args(sys.argv[1:split]), sys.argv[split + 1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    folder = tempfile.mkdtemp(prefix="stoa-pg-")
+    os.chmod(folder, 0o755)
+    if os.getuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    servers = Servers(folder)
+    try:
+        variables = {name: str(value) for name, value in set_up(servers, options).items()}
+        status = subprocess.run(command, env={**os.environ, **variables}).returncode
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"postgres.py: {' '.join(error.cmd)}: {error.stdout}")
+    finally:
+        servers.end()
+        shutil.rmtree(folder)
+    sys.exit(status)
+
+
+main()
