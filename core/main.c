@@ -9,6 +9,7 @@
 #include "lua/lua.h"
 #include "server/control.h"
 #include "server/master.h"
+#include "server/migrate.h"
 #include "server/worker.h"
 
 enum { SETS_MAX = 64, EXIT_USAGE = 64, EXIT_CONFIG = 2 };
@@ -28,6 +29,7 @@ static const char usage[] =
     "  check    check the configuration and its scripts; change nothing\n"
     "  reload   have the running server load both again, and wait for the outcome\n"
     "  status   print what the running server says of itself, as JSON\n"
+    "  migrate  bring the tables of PostgreSQL up to this version; safe to repeat\n"
     "  keys     print the documentation of all settings (Markdown)\n"
     "\n"
     "  -c, --config FILE     the configuration (default " DEFAULT_CONFIG
@@ -36,7 +38,8 @@ static const char usage[] =
     "  -v, --version         print the version\n"
     "  -h, --help            print this\n"
     "\n"
-    "Exit status: 0 good, 1 the server refused or is not there, 2 a broken configuration, 64 a wrong command line.\n";
+    "Exit status: 0 good, 1 the server (or a database) refused or is not there, 2 a broken configuration, 64 a wrong "
+    "command line.\n";
 
 static int complain(const struct error *error, int status) {
     fprintf(stderr, "%s\n", error->text);
@@ -69,6 +72,20 @@ static int check(struct arguments *arguments) {
     config_unref(&config);
     loop_free(&loop);
     return good ? EXIT_SUCCESS : complain(&error, EXIT_CONFIG);
+}
+
+static int migrate(const struct arguments *arguments) {
+    struct error error;
+    struct config *config = read_config(arguments, &error);
+    if (!config) return complain(&error, EXIT_CONFIG);
+    bool used = strcmp(config->store.driver, "postgres") == 0, good = used && migrate_all(config);
+    if (!used) {
+        config_complain(config, "store.driver", &error,
+                        "migrate is for \"postgres\": SQLite's file is migrated by serve");
+        complain(&error, EXIT_CONFIG);
+    }
+    config_unref(&config);
+    return good ? EXIT_SUCCESS : used ? EXIT_FAILURE : EXIT_CONFIG;
 }
 
 static int keys(void) {
@@ -124,6 +141,7 @@ int main(int argc, char **argv) {
     if (strcmp(command, "serve") == 0) return serve(&arguments);
     if (strcmp(command, "check") == 0) return check(&arguments);
     if (strcmp(command, "reload") == 0 || strcmp(command, "status") == 0) return ask(&arguments, command);
+    if (strcmp(command, "migrate") == 0) return migrate(&arguments);
     if (strcmp(command, "keys") == 0) return keys();
     fputs(usage, stderr);
     return EXIT_USAGE;

@@ -1,19 +1,12 @@
 #include "server/settings.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "config/config.h"
 #include "server/listen.h"
-
-bool settings_check(const struct config *config, struct error *error_r) {
-    struct net_settings net = settings_of_net(config);
-    struct error error;
-    if (!listen_check(config->listen, &error))
-        config_complain(config, "listen", error_r, "%s", error.text);
-    else if (!net_settings_check(&net, &error))
-        config_complain(config, "tls.certificate", error_r, "%s", error.text);
-    else
-        return true;
-    return false;
-}
+#include "store/store_postgres.h"
+#include "store/store_sqlite.h"
 
 static bool offers(const struct config *config, const char *transport) {
     for (size_t i = 0; i < config->transports.len; i++)
@@ -89,4 +82,100 @@ struct admission_settings settings_of_admission(const struct config *config) {
         .address_rate = rate_of(&config->limits.accepts_per_address),
         .spread_s = SPREAD_S,
     };
+}
+
+/* PostgreSQL. */
+
+static enum store_durability durability_of(const char *word) {
+    if (strcmp(word, "quorum") == 0) return STORE_QUORUM;
+    return strcmp(word, "relaxed") == 0 ? STORE_RELAXED : STORE_PRIMARY;
+}
+
+/* A machine's number, divided among its workers and so many databases. */
+static unsigned share(const struct config *config, int64_t number, size_t databases, unsigned least) {
+    int64_t workers = config->workers ? config->workers : sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t each = databases ? number / workers / (int64_t)databases : 0;
+    return each > least ? (unsigned)each : least;
+}
+
+static bool check_conninfos(const struct config *config, struct error *error_r) {
+    struct error error;
+    const struct config_postgres *postgres = &config->postgres;
+    if (!store_postgres_check(postgres->global, &error)) {
+        config_complain(config, "postgres.global", error_r, "%s", error.text);
+        return false;
+    }
+    for (size_t i = 0; i < postgres->shards.len; i++) {
+        const struct config_shard *shard = &postgres->shards.items[i];
+        bool good = store_postgres_check(shard->write, &error);
+        for (size_t j = 0; good && j < shard->read_len; j++) good = store_postgres_check(shard->read[j], &error);
+        if (good) continue;
+        config_complain(config, "postgres.shards", error_r, "shard %zu: %s", i, error.text);
+        return false;
+    }
+    return true;
+}
+
+static struct store_postgres_settings settings_of_postgres(const struct config *config,
+                                                           const struct store_postgres_shard *shards) {
+    const struct config_postgres *postgres = &config->postgres;
+    size_t primaries = postgres->shards.len + 1, replicas = 0;
+    for (size_t i = 0; i < postgres->shards.len; i++) replicas += postgres->shards.items[i].read_len;
+    return (struct store_postgres_settings){
+        .global = postgres->global,
+        .shards = shards,
+        .shards_len = postgres->shards.len,
+        .durability = durability_of(postgres->durability),
+        .write_max = share(config, postgres->pool.write, primaries, 2),
+        .read_max = share(config, postgres->pool.read, replicas, 1),
+        .min = share(config, postgres->pool.min, primaries, 1),
+        .reserve = share(config, postgres->pool.reserve, primaries, 0),
+        .budget = share(config, postgres->pool.budget, 1, (unsigned)(2 * primaries + replicas)),
+        .reserve_after_ms = (unsigned)postgres->pool.reserve_after_ms,
+        .connect_timeout_ms = (unsigned)postgres->pool.connect_timeout_ms,
+        .query_timeout_ms = (unsigned)postgres->pool.query_timeout_ms,
+        .wait_ms = (unsigned)postgres->pool.wait_ms,
+        .idle_ms = (uint64_t)postgres->pool.idle_s * 1000,
+        .lifetime_ms = (uint64_t)postgres->pool.lifetime_s * 1000,
+        .config = config->file,
+    };
+}
+
+static bool is_postgres(const struct config *config) {
+    return strcmp(config->store.driver, "postgres") == 0;
+}
+
+static struct store *open_sqlite(const struct config *config, struct loop *loop, struct error *error_r) {
+    struct error error;
+    struct store *store = store_sqlite_new(loop, config->store.path, &error);
+    if (!store) config_complain(config, "store.path", error_r, "%s", error.text);
+    return store;
+}
+
+struct store *settings_open_store(const struct config *config, struct loop *loop, struct error *error_r) {
+    if (!is_postgres(config)) return open_sqlite(config, loop, error_r);
+    size_t len = config->postgres.shards.len;
+    struct store_postgres_shard *shards = NEW_ARRAY(struct store_postgres_shard, len);
+    for (size_t i = 0; i < len; i++) {
+        const struct config_shard *shard = &config->postgres.shards.items[i];
+        shards[i] = (struct store_postgres_shard){shard->write, shard->read, shard->read_len};
+    }
+    struct store_postgres_settings settings = settings_of_postgres(config, shards);
+    struct store *store = store_postgres_new(loop, &settings, error_r);
+    free(shards);
+    return store;
+}
+
+/* All. */
+
+bool settings_check(const struct config *config, struct error *error_r) {
+    struct net_settings net = settings_of_net(config);
+    struct error error;
+    if (!listen_check(config->listen, &error))
+        config_complain(config, "listen", error_r, "%s", error.text);
+    else if (!net_settings_check(&net, &error))
+        config_complain(config, "tls.certificate", error_r, "%s", error.text);
+    else
+        return !is_postgres(config) || check_conninfos(config, error_r);
+    return false;
 }

@@ -2,6 +2,7 @@
 #ifndef SERVER_SETTINGS_H
 #define SERVER_SETTINGS_H
 
+#include "base/error.h"
 #include "channel/presence.h"
 #include "channel/room.h"
 #include "limit/admission.h"
@@ -9,6 +10,8 @@
 #include "session/hub.h"
 
 struct config;
+struct loop;
+struct store;
 
 /* What shows only when settings are used, and can be seen without using them: the form of the address, certificates.
  * False: "FILE:LINE: KEY: …". */
@@ -21,5 +24,8 @@ struct room_limits settings_of_rooms(const struct config *config);
 struct presence_settings settings_of_presence(const struct config *config);
 /* Rates are for scripts to set. */
 struct admission_settings settings_of_admission(const struct config *config);
+
+/* The store of the configuration, open. False: error_r is "FILE:LINE: …" for what stands there. */
+struct store *settings_open_store(const struct config *config, struct loop *loop, struct error *error_r) MUST_CHECK;
 
 #endif

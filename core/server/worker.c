@@ -14,7 +14,6 @@
 #include "server/announce.h"
 #include "server/settings.h"
 #include "store/store.h"
-#include "store/store_sqlite.h"
 
 /* Tasks of a generation that was replaced may take so long to end. */
 enum { RETIRE_MS = 10000, SETTLE_TURNS = 100 };
@@ -46,11 +45,8 @@ static void enact(struct worker *worker, struct policy *policy) {
 
 bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
                  unsigned generation, struct error *error_r) {
-    struct error error;
     *worker = (struct worker){.loop = loop, .config = config_ref(config), .source = source};
-    bool good = settings_check(config, error_r);
-    if (good) worker->store = store_sqlite_new(loop, config->store.path, &error);
-    if (good && !worker->store) config_complain(config, "store.path", error_r, "%s", error.text);
+    if (settings_check(config, error_r)) worker->store = settings_open_store(config, loop, error_r);
     if (worker->store) {
         build_services(worker);
         struct policy *policy = source->load(worker, config, generation, error_r);
