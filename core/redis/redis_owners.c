@@ -1,6 +1,7 @@
 #include "redis/redis_node.h"
 #include "redis/redis_request.h"
 #include "redis/redis_state.h"
+#include "redis/redis_verdict.h"
 
 static void own(struct redis *redis, unsigned slot, struct redis_node *node) {
     if (redis->owners[slot] == node) return;
@@ -44,4 +45,16 @@ static struct redis_node *any_primary(const struct redis *redis) {
 
 struct redis_node *redis_owner(const struct redis *redis, unsigned slot) {
     return slot == ANY_SLOT ? any_primary(redis) : redis->owners[slot];
+}
+
+struct redis_node *redis_redirected(struct redis *redis, const char *asked, struct slice error, unsigned *slot_r) {
+    struct slice address;
+    if (!verdict_target(error, slot_r, &address)) return NULL;
+    if (address.ptr[0] != ':') return redis_node_at(redis, address);
+    struct buffer whole = {0};
+    buffer_append(&whole, asked, (size_t)(strrchr(asked, ':') - asked));
+    buffer_append_slice(&whole, address);
+    struct redis_node *node = redis_node_at(redis, buffer_slice(&whole));
+    buffer_done(&whole);
+    return node;
 }

@@ -191,23 +191,9 @@ static void send_text(struct redis_request *request) {
     request->script = NULL;
 }
 
-/* The node that a redirect names; without a host it is the one that redirects, at another port. */
-static struct redis_node *target_of(struct redis_node *from, struct slice error, unsigned *slot_r) {
-    struct slice address;
-    if (!verdict_target(error, slot_r, &address)) return NULL;
-    if (address.ptr[0] != ':') return redis_node_at(from->redis, address);
-    struct buffer whole = {0};
-    const char *colon = strrchr(from->address, ':');
-    buffer_append(&whole, from->address, (size_t)(colon - from->address));
-    buffer_append_slice(&whole, address);
-    struct redis_node *node = redis_node_at(from->redis, buffer_slice(&whole));
-    buffer_done(&whole);
-    return node;
-}
-
 static void redirect(struct redis_request *request, struct redis_node *from, struct slice error, bool once) {
     unsigned slot;
-    struct redis_node *to = target_of(from, error, &slot);
+    struct redis_node *to = redis_redirected(request->redis, from->address, error, &slot);
     if (request->asking) unpin(request);
     request->asking = false;
     if (to && once) {

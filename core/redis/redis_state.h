@@ -69,5 +69,8 @@ void redis_owners_set(struct redis *redis, const struct slot_range *ranges, size
 void redis_owners_move(struct redis *redis, unsigned slot, struct redis_node *node);
 /* ANY_SLOT: one that is ready, if there is. NULL: not known. */
 struct redis_node *redis_owner(const struct redis *redis, unsigned slot);
+/* The node that MOVED or ASK names; without a host it is the one that was asked, at another port. NULL: it names none.
+ */
+struct redis_node *redis_redirected(struct redis *redis, const char *asked, struct slice error, unsigned *slot_r);
 
 #endif

@@ -104,7 +104,7 @@ start_sentinel() {
     done
     for i in {5..7}; do
         prepare $((base + i)) "sentinel monitor mymaster 127.0.0.1 $base 2" \
-            "sentinel down-after-milliseconds mymaster 1000" "sentinel failover-timeout mymaster 5000"
+            "sentinel down-after-milliseconds mymaster 1000" "sentinel failover-timeout mymaster 2000"
         touch "$folder/$((base + i))/is_sentinel"
         launch $((base + i))
         echo $((base + i)) >>"$folder/sentinels"

@@ -18,7 +18,7 @@ void stage_pass(unsigned ms) {
 
 int stage_set_up(void **state) {
     stage_loop = loop_new();
-    log_set_level(LOG_ERROR);
+    log_set_level(getenv("STOA_TEST_LOG") ? LOG_DEBUG : LOG_ERROR);
     return 0;
 }
 
@@ -80,6 +80,47 @@ struct asked answer_to(struct redis *redis, const char *command) {
 struct redis *redis_to(enum redis_mode mode, const char *const *nodes, size_t len) {
     struct redis_settings settings = {.mode = mode, .nodes = nodes, .nodes_len = len, .master = "mymaster"};
     return redis_new(stage_loop, &settings, NULL, NULL);
+}
+
+/* --- a subscriber --- */
+
+static void on_message(void *owner, enum topic_kind kind, struct slice pattern, struct slice topic,
+                       struct slice payload) {
+    struct ears *ears = owner;
+    ears->messages++;
+    if (kind == TOPIC_PATTERN) buffer_printf(&ears->heard, "%.*s>", SLICE_ARG(pattern));
+    buffer_printf(&ears->heard, "%.*s=%.*s ", SLICE_ARG(topic), SLICE_ARG(payload));
+}
+
+static void on_subscribed(void *owner, enum topic_kind kind, struct slice topic) {
+    struct ears *ears = owner;
+    ears->subscribed++;
+    buffer_printf(&ears->heard, "+%.*s ", SLICE_ARG(topic));
+}
+
+static void on_lost(void *owner, enum topic_kind kind, struct slice topic) {
+    struct ears *ears = owner;
+    ears->lost++;
+    buffer_printf(&ears->heard, "-%.*s ", SLICE_ARG(topic));
+}
+
+void ears_open(struct ears *ears, struct redis *redis) {
+    static const struct subscriber_events events = {on_message, on_subscribed, on_lost};
+    *ears = (struct ears){0};
+    ears->subscriber = subscriber_new(redis, &(struct subscriber_settings){.linger_ms = 100}, &events, ears);
+}
+
+void ears_close(struct ears *ears) {
+    subscriber_free(&ears->subscriber);
+    buffer_done(&ears->heard);
+}
+
+bool ears_heard(struct ears *ears, const char *text) {
+    buffer_append_char(&ears->heard, '\0');
+    bool found = strstr(ears->heard.ptr, text) != NULL;
+    ears->heard.len--;
+    if (found) buffer_clear(&ears->heard);
+    return found;
 }
 
 /* --- real servers --- */

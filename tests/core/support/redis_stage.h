@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
+#include "redis/subscriber.h"
 
 extern struct loop *stage_loop;
 
@@ -42,7 +43,7 @@ struct asked {
     bool unsure;
     enum redis_type type;
     int64_t integer;
-    char text[256]; /* of a string or an error; an array: its items, separated by spaces */
+    char text[512]; /* of a string or an error; an array: its items, separated by spaces */
 };
 /* Zeroed; deadline of ten seconds. */
 void asked_init(struct asked *asked);
@@ -80,6 +81,18 @@ void fake_default(struct fake_client *client, const char *command);
 struct redis *redis_to(enum redis_mode mode, const char *const *nodes, size_t len);
 #define REDIS_TO(mode, ...) \
     redis_to(mode, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+/* A subscriber, and what it heard: "+topic" subscribed, "-topic" lost, "topic=payload" (of a pattern
+ * "pattern>topic=payload"), each followed by a space. */
+struct ears {
+    struct subscriber *subscriber;
+    struct buffer heard;
+    unsigned messages, subscribed, lost;
+};
+void ears_open(struct ears *ears, struct redis *redis);
+void ears_close(struct ears *ears);
+/* And forgets it. */
+bool ears_heard(struct ears *ears, const char *text);
 
 /* Real servers: those of tests/servers/redis.sh in the folder that the environment names; ports_r from its file. */
 size_t real_ports(const char *file, int *ports_r, size_t max);

@@ -1,0 +1,10 @@
+# Fixture redis_MODE; core/test_redis_MODE has its folder in STOA_TEST_REDIS.
+foreach(mode standalone cluster sentinel)
+  set(folder ${CMAKE_BINARY_DIR}/servers/redis-${mode})
+  add_test(NAME servers/redis_${mode}_start COMMAND bash ${CMAKE_SOURCE_DIR}/tests/servers/redis.sh ${mode} ${folder})
+  add_test(NAME servers/redis_${mode}_stop COMMAND bash ${CMAKE_SOURCE_DIR}/tests/servers/redis.sh stop ${folder})
+  set_tests_properties(servers/redis_${mode}_start PROPERTIES FIXTURES_SETUP redis_${mode} LABELS servers TIMEOUT 60)
+  set_tests_properties(servers/redis_${mode}_stop PROPERTIES FIXTURES_CLEANUP redis_${mode} LABELS servers TIMEOUT 60)
+  set_tests_properties(core/test_redis_${mode} PROPERTIES FIXTURES_REQUIRED redis_${mode} LABELS servers ENVIRONMENT
+    "ASAN_OPTIONS=detect_stack_use_after_return=0;STOA_TEST_REDIS=${folder}")
+endforeach()
