@@ -1,4 +1,4 @@
--- Stoa as a fleet: PostgreSQL keeps what must last. Keys that a fleet sets otherwise than one machine stand here; all
+-- Stoa as a fleet: PostgreSQL keeps what must last, Redis carries the rest. Keys that a fleet sets otherwise than one machine stand here; all
 -- others are as in stoa.lua, and docs/configuration.md says more of each. docs/postgres.md is the operator's guide.
 
 return {
@@ -16,6 +16,24 @@ return {
     },
     store = {
         driver = "postgres",
+    },
+
+    -- What the nodes and their workers tell each other, and what they share for a while. docs/redis.md.
+    redis = {
+        -- mode = "standalone", -- or "sentinel": nodes are the Sentinels; "cluster": some of its nodes
+        nodes = { env "STOA_REDIS" or "127.0.0.1:6379" },
+        -- master = "mymaster",
+        -- user = nil,
+        password = env "STOA_REDIS_PASSWORD",
+        -- socketio_adapter = false, -- "classic", "sharded" or "both": share rooms with Node.js Socket.IO servers
+        -- pending_bytes = 16777216,
+        -- reply_bytes = 67108864,
+        -- command_timeout_ms = 1000,
+        -- connect_timeout_ms = 2000,
+    },
+    node = {
+        -- name = nil,
+        -- region = nil,
     },
 
     -- One global database (users, channels, members) and any number of shards (the channels' messages). A conninfo is

@@ -96,6 +96,11 @@ static bool is_file_name(const char *text) {
     return text[0] && text[0] != ':';
 }
 
+/* A text that may be false instead: its default is. */
+static bool is_off(const struct key *key, const struct value *value) {
+    return key->fallback && strcmp(key->fallback, "false") == 0 && value->type == VALUE_BOOLEAN && !value->boolean;
+}
+
 static bool check_text(struct check *check, struct value *value) {
     const struct key *key = check->key;
     if (value->type != VALUE_TEXT) return COMPLAIN(check, value, "must be a text");
@@ -187,6 +192,10 @@ bool check_key(struct config *config, const char *folder, const struct key *key,
             return check_rate(&check, value);
         case KEY_TEXT:
         case KEY_PATH:
+            if (is_off(key, value)) {
+                *(const char **)field(&check) = NULL;
+                return true;
+            }
             if (!check_text(&check, value)) return false;
             *(const char **)field(&check) = value->text;
             return true;

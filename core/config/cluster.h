@@ -5,6 +5,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct config_texts {
+    const char **items;
+    size_t len;
+};
+
+/* NULL: not set. No nodes: no Redis. */
+struct config_redis {
+    const char *mode, *master, *user, *password;
+    struct config_texts nodes;
+    const char *socketio_adapter; /* NULL: off */
+    int64_t pending_bytes, reply_bytes, command_timeout_ms, connect_timeout_ms;
+};
+
+struct config_node {
+    const char *name, *region; /* NULL: not set */
+};
+
 /* Conninfo strings of libpq. */
 struct config_shard {
     const char *write;

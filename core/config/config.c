@@ -97,6 +97,7 @@ static bool check_together(const struct config *config, struct error *error_r) {
     if (strcmp(config->store.driver, "postgres") == 0 && (!config->postgres.global || !config->postgres.shards.len))
         return complain(config, config->postgres.global ? "postgres.shards" : "postgres.global", error_r,
                         "store.driver = \"postgres\" needs it");
+    if (!check_redis(config, error_r)) return false;
     if (config->transports.len == 0) return complain(config, "transports", error_r, "must name one at least");
     if (!config->tls.certificate != !config->tls.key)
         return complain(config, config->tls.key ? "tls.key" : "tls.certificate", error_r,

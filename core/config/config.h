@@ -17,10 +17,6 @@ struct value;
 struct config_rate {
     int64_t count, period_s; /* count 0: not limited */
 };
-struct config_texts {
-    const char **items;
-    size_t len;
-};
 struct config {
     unsigned references;
     char *file;          /* absolute */
@@ -35,6 +31,8 @@ struct config {
         const char *driver, *path;
     } store;
     struct config_postgres postgres;
+    struct config_redis redis;
+    struct config_node node;
     struct {
         const char *certificate, *key;
     } tls;

@@ -24,10 +24,15 @@ static const char *const types[] = {
 };
 static const char *const whens[] = {"live", "new connections", "restart"};
 
+static bool is_off(const struct key *key) {
+    return key->fallback && strcmp(key->fallback, "false") == 0;
+}
+
 static void write_type(struct buffer *out, const struct key *key) {
     if (key->type == KEY_TEXT && key->words) {
         buffer_append_char(out, '`');
         write_words(out, key->words, "`, `");
+        if (is_off(key)) buffer_append_str(out, "`, `false");
         buffer_append_char(out, '`');
         return;
     }
@@ -49,10 +54,11 @@ static void write_fallback(struct buffer *out, const struct key *key) {
         buffer_append_str(out, *text ? "{ " : "{");
         write_words(out, text, ", ");
         buffer_append_str(out, *text ? " }" : "}");
-    } else if (key->type == KEY_RATE && strcmp(text, "false") != 0) {
+    } else if (key->type == KEY_RATE && !is_off(key)) {
         size_t count_len = strcspn(text, "/");
         buffer_printf(out, "{%.*s, %s}", (int)count_len, text, text + count_len + 1);
-    } else if (key->type == KEY_TEXT || key->type == KEY_PATH || (key->words && strcmp(text, key->words) == 0)) {
+    } else if ((key->type == KEY_TEXT && !is_off(key)) || key->type == KEY_PATH ||
+               (key->words && strcmp(text, key->words) == 0)) {
         buffer_printf(out, "\"%s\"", text);
     } else {
         buffer_append_str(out, text);

@@ -83,6 +83,24 @@ const struct key keys[] = {
     INTEGER(postgres.pool.connect_timeout_ms, "5000", 10, 60000, RESTART, "To connect to one address."),
     INTEGER(postgres.pool.query_timeout_ms, "5000", 100, HOUR_MS, RESTART, "A query is cancelled after it."),
     INTEGER(postgres.pool.wait_ms, "2000", 10, HOUR_MS, RESTART, "A query waits so long for a connection."),
+    WORD(redis.mode, "standalone", "standalone sentinel cluster", RESTART,
+         "What `redis.nodes` are: the server, the Sentinels that know it, or some nodes of a Cluster."),
+    {"redis.nodes", KEY_TEXTS, "", 0, 0, NULL, RESTART, false, FIELD(redis.nodes),
+     "Where Redis is, `\"host:port\"` each; none: this node is alone."},
+    TEXT(redis.master, "mymaster", RESTART, "What Sentinels call the primary."),
+    TEXT(redis.user, NULL, RESTART, "The ACL user."),
+    SECRET(redis.password, RESTART, "Its password, or that of the default user."),
+    {"redis.socketio_adapter", KEY_TEXT, "false", 0, 0, "classic sharded both", RESTART, false,
+     FIELD(redis.socketio_adapter),
+     "Share rooms with Node.js Socket.IO servers on this Redis, in the format of their adapter."},
+    INTEGER(redis.pending_bytes, "16777216", 65536, 1024 * MIB, RESTART,
+            "Commands of a worker that wait or are unanswered; beyond, they are refused at once."),
+    INTEGER(redis.reply_bytes, "67108864", 65536, 1024 * MIB, RESTART, "A larger reply ends the connection."),
+    INTEGER(redis.command_timeout_ms, "1000", 10, 60000, RESTART, "A command is given up after it."),
+    INTEGER(redis.connect_timeout_ms, "2000", 10, 60000, RESTART, "To connect, name look-up and AUTH included."),
+    ABSENT(redis.tls, "TLS to Redis (docs/redis.md has a way with stunnel)"),
+    TEXT(node.name, NULL, RESTART, "What other nodes call this one; without it, the name of the host."),
+    TEXT(node.region, NULL, RESTART, "The region it is in."),
     PATH(tls.certificate, NULL, UPCOMING, "PEM file with the certificate and its chain; a reload reads it again."),
     PATH(tls.key, NULL, UPCOMING, "PEM file with the private key."),
 
@@ -142,9 +160,6 @@ const struct key keys[] = {
             "So long it is \"not ready\" but accepts, for load balancers to notice."),
     INTEGER(drain.reconnect_in_ms, "1000", 0, HOUR_MS, LIVE, "What `server:shutdown` tells clients to wait, at least."),
     TEXT(drain.message, "The server is restarting.", LIVE, "What `server:shutdown` tells people."),
-
-    ABSENT(redis, "Redis"),
-    ABSENT(node, "a cluster"),
 };
 const size_t keys_len = sizeof keys / sizeof *keys;
 

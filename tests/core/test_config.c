@@ -158,7 +158,9 @@ static void numbers_out_of_range_are_refused(void **state) {
 }
 
 static void what_this_build_cannot_do_is_said(void **state) {
-    refused_one("redis", table(), "/etc/stoa/stoa.lua:7: redis: needs Redis: not in this build");
+    refused_one("redis.tls", table(),
+                "/etc/stoa/stoa.lua:7: redis.tls: needs TLS to Redis (docs/redis.md has a way with stunnel): not in "
+                "this build");
     refused_one("store.driver", text("mysql"),
                 "/etc/stoa/stoa.lua:7: store.driver: \"mysql\" is none of: sqlite postgres");
     refused_one("workers", text("auto"),
@@ -200,6 +202,50 @@ static void shards_name_their_primary_and_replicas(void **state) {
         "/etc/stoa/stoa.lua:7: postgres.shards: must be a list of { write = CONNINFO, read = { CONNINFO, … } }");
     refused_one("store.driver", text("postgres"),
                 "/etc/stoa/stoa.lua: postgres.global: store.driver = \"postgres\" needs it");
+}
+
+static void redis_is_named_by_its_nodes(void **state) {
+    struct value *tree = table();
+    set(tree, "redis.mode", text("cluster"), 3);
+    set(tree, "redis.nodes", list(text("redis-1:6379"), text("[::1]:6380")), 4);
+    set(tree, "redis.socketio_adapter", text("both"), 5);
+    set(tree, "node.name", text("a"), 6);
+    struct config *config = good(tree);
+    assert_string_equal(config->redis.mode, "cluster");
+    assert_int_equal(config->redis.nodes.len, 2);
+    assert_string_equal(config->redis.socketio_adapter, "both");
+    assert_int_equal(config->redis.command_timeout_ms, 1000);
+    assert_string_equal(config->node.name, "a");
+    config_unref(&config);
+    tree = table();
+    set(tree, "redis.socketio_adapter", boolean(false), 5);
+    config = good(tree);
+    assert_null(config->redis.socketio_adapter);
+    assert_int_equal(config->redis.nodes.len, 0);
+    config_unref(&config);
+}
+
+static void redis_that_cannot_be_is_refused(void **state) {
+    static const char *const no_addresses[] = {"redis",          "redis:",      ":6379",
+                                               "redis:0",        "redis:65536", "redis:6379/0",
+                                               "redis://a:6379", "::1:6379",    "redis:63 79"};
+    for (size_t i = 0; i < sizeof no_addresses / sizeof *no_addresses; i++) {
+        char expected[128];
+        snprintf(expected, sizeof expected, "/etc/stoa/stoa.lua:7: redis.nodes: \"%s\" is no \"host:port\"",
+                 no_addresses[i]);
+        refused_one("redis.nodes", list(text(no_addresses[i]), text("b:1")), expected);
+    }
+    refused_one("redis.nodes", list(text("a:1"), text("b:1")),
+                "/etc/stoa/stoa.lua:7: redis.nodes: one node is what mode = \"standalone\" has");
+    refused_one("redis.mode", text("sentinel"),
+                "/etc/stoa/stoa.lua: redis.nodes: mode = \"sentinel\" needs one at least");
+    refused_one("redis.mode", text("ring"),
+                "/etc/stoa/stoa.lua:7: redis.mode: \"ring\" is none of: standalone sentinel cluster");
+    refused_one("redis.user", text("stoa"), "/etc/stoa/stoa.lua: redis.password: redis.user needs it");
+    refused_one("redis.socketio_adapter", text("classic"),
+                "/etc/stoa/stoa.lua: redis.nodes: redis.socketio_adapter needs them");
+    refused_one("redis.socketio_adapter", boolean(true),
+                "/etc/stoa/stoa.lua:7: redis.socketio_adapter: must be a text");
 }
 
 static void scripts_see_the_whole_tree_as_json(void **state) {
@@ -371,6 +417,8 @@ int main(void) {
         cmocka_unit_test(numbers_out_of_range_are_refused),
         cmocka_unit_test(what_this_build_cannot_do_is_said),
         cmocka_unit_test(shards_name_their_primary_and_replicas),
+        cmocka_unit_test(redis_is_named_by_its_nodes),
+        cmocka_unit_test(redis_that_cannot_be_is_refused),
         cmocka_unit_test(scripts_see_the_whole_tree_as_json),
         cmocka_unit_test(changes_are_told_with_when_they_hold),
         cmocka_unit_test(sources_stay_as_they_were_read),
