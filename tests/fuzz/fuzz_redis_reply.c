@@ -1,0 +1,45 @@
+/* Replies of a Redis, in two pieces: what is whole is walked to its end, what is an error is read as a redirect. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "redis/redis_reply.h"
+#include "redis/redis_verdict.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+enum { MAX_BYTES = 65536 };
+
+static unsigned walk(const struct redis_value *value) {
+    unsigned sum = (unsigned)value->type;
+    struct slice address;
+    unsigned slot;
+    for (size_t i = 0; i < value->text.len; i++) sum += (unsigned char)value->text.ptr[i];
+    if (value->text.ptr && value->text.ptr[value->text.len] != '\0') abort();
+    if (value->type == REDIS_ERROR) {
+        sum += (unsigned)verdict_of(value->text)->verdict;
+        if (verdict_target(value->text, &slot, &address)) sum += slot + (unsigned)address.len;
+    }
+    for (size_t i = 0; i < value->items_len; i++) sum += walk(&value->items[i]);
+    return sum;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
+    struct reply_reader *reader = reply_reader_new(MAX_BYTES);
+    struct arena arena = {.max_bytes = 2 * MAX_BYTES};
+    size_t pieces[] = {len ? bytes[0] % len : 0, len};
+    const struct redis_value *value;
+    for (size_t piece = 0, at = 0; piece < 2; at = pieces[piece++]) {
+        enum reply_state state;
+        reply_reader_feed(reader, (const char *)bytes + at, pieces[piece] - at);
+        while ((state = reply_reader_next(reader, &value)) == REPLY_WHOLE) {
+            struct redis_value copy;
+            arena_clear(&arena);
+            if (reply_copy(&arena, value, &copy) && walk(value) != walk(&copy)) abort();
+        }
+        if (state == REPLY_BROKEN) break;
+    }
+    arena_done(&arena);
+    reply_reader_free(&reader);
+    return 0;
+}
