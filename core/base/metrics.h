@@ -11,30 +11,6 @@
 
 #include "base/buffer.h"
 
-/* name, TYPE, label or NULL, help */
-#define METRICS_TABLE(ROW)                                                                                 \
-    ROW(CONNECTIONS, "stoa_connections", "gauge", NULL, "Open transport connections.")                     \
-    ROW(SESSIONS, "stoa_sessions", "gauge", NULL, "Open Engine.IO and plain sessions.")                    \
-    ROW(ACCEPTED, "stoa_accepted_total", "counter", NULL, "Connections accepted.")                         \
-    ROW(REJECTED, "stoa_rejected_total", "counter", "reason", "Input or connections refused.")             \
-    ROW(CLOSED, "stoa_closed_total", "counter", "reason", "Sessions ended, by reason.")                    \
-    ROW(EVENTS, "stoa_events_total", "counter", NULL, "Client events dispatched.")                         \
-    ROW(DELIVERIES, "stoa_deliveries_total", "counter", NULL, "Packets queued for clients by fan-out.")    \
-    ROW(WRITES, "stoa_writes_total", "counter", NULL, "Writes to client sockets.")                         \
-    ROW(DROPPED, "stoa_dropped_total", "counter", "class", "Packets shed for slow clients.")               \
-    ROW(APPENDED, "stoa_appended_total", "counter", NULL, "Events committed to channel logs.")             \
-    ROW(APPEND_BATCHES, "stoa_append_batches_total", "counter", NULL, "Commits of the log.")               \
-    ROW(STORE_READS, "stoa_store_reads_total", "counter", "from", "Reads of channels, by who answered.")   \
-    ROW(STORE_ERRORS, "stoa_store_errors_total", "counter", "code", "Store requests that failed.")         \
-    ROW(RECOVERED, "stoa_recoveries_total", "counter", "result", "Connection state recoveries.")           \
-    ROW(LIMITED, "stoa_limited_total", "counter", "limit", "Refusals by a rate limit.")                    \
-    ROW(CACHE, "stoa_cache_total", "counter", "result", "Cache look-ups.")                                 \
-    ROW(SCRIPT_ERRORS, "stoa_script_errors_total", "counter", "kind", "Errors raised by scripts.")         \
-    ROW(GENERATION, "stoa_generation", "gauge", NULL, "Generation of configuration and scripts in force.") \
-    ROW(RELOADS, "stoa_reloads_total", "counter", "result", "Reloads, by result.")                         \
-    ROW(LOG_DROPPED, "stoa_log_dropped_total", "counter", NULL, "Log lines lost.")                         \
-    ROW(STALE, "stoa_stale_completions_total", "counter", NULL, "Completions whose asker was gone.")
-
 enum metric {
 #define METRIC(id, name, type, label, help) METRIC_##id,
 #include "base/metrics_table.h"
