@@ -8,6 +8,7 @@
 #include "lua/bind.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
+#include "server/fleet.h"
 #include "server/worker.h"
 
 static const char CACHE[] = "stoa.cache", FLIGHT[] = "stoa.flight";
@@ -137,14 +138,14 @@ static int put(lua_State *L) {
     return bind_true(L);
 }
 
-/* Forgets a value; a load under way does not bring it back.
+/* Forgets a value, on every worker; a load under way does not bring it back.
  * @function cache:remove
  * @param key a string
  * @return true
  * @example profiles:remove(user.id) */
 static int remove_key(lua_State *L) {
     const struct cache_rule *rule = rule_at(L);
-    cache_remove(host_worker(L)->cache, full_key(L, rule), 0);
+    fleet_invalidate(host_worker(L), full_key(L, rule), 0);
     return bind_true(L);
 }
 

@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
+#include "channel/relay.h"
 #include "channel/room.h"
 #include "lua/bind.h"
 #include "lua/types.h"
@@ -11,7 +12,7 @@
 #include "wire/socketio.h"
 
 static const char EMITTER[] = "stoa.emitter";
-enum { ROOMS_MAX = 64, ROOM_NAME_MAX = 128 };
+enum { ROOMS_MAX = RELAY_ROOMS_MAX, ROOM_NAME_MAX = 128 };
 
 /* What an emitter has gathered, one after another: kind, length, bytes. By value: a script may keep an emitter. */
 enum { NAME_TO = 't', NAME_EXCEPT = 'x' };
@@ -127,7 +128,7 @@ void bind_check_event(lua_State *L, int index) {
     luaL_argcheck(L, !socketio_reserved(event), index, "the name is reserved");
 }
 
-/* Sends an event to all sockets that the emitter reaches; without a room, to all of the namespace.
+/* Sends an event to all sockets that the emitter reaches, on every worker; without a room, to all of the namespace.
  * @function stoa.emit
  * @param event the name
  * @param … the arguments
@@ -142,16 +143,16 @@ int emitter_emit(lua_State *L) {
     struct json_out json = bind_json(L, 1, lua_gettop(L) - 1, JSON_ATTACHMENTS_MAX);
     struct buffer args = bind_take(L);
     size_t to_len = gather(emitter, NAME_TO, rooms), except_len = gather(emitter, NAME_EXCEPT, excepted);
-    size_t reached = room_emit(worker->rooms, &(struct room_emit){.namespace_name = slice_of(emitter->namespace_name),
-                                                                  .to = rooms,
-                                                                  .to_len = to_len,
-                                                                  .except = excepted,
-                                                                  .except_len = except_len,
-                                                                  .class = emitter->class,
-                                                                  .args = buffer_slice(&args),
-                                                                  .attachments = json.attachments,
-                                                                  .attachments_len = json.attachments_len,
-                                                                  .unlogged = emitter->class == PACKET_VOLATILE});
+    size_t reached = relay_emit(worker->relay, &(struct room_emit){.namespace_name = slice_of(emitter->namespace_name),
+                                                                   .to = rooms,
+                                                                   .to_len = to_len,
+                                                                   .except = excepted,
+                                                                   .except_len = except_len,
+                                                                   .class = emitter->class,
+                                                                   .args = buffer_slice(&args),
+                                                                   .attachments = json.attachments,
+                                                                   .attachments_len = json.attachments_len,
+                                                                   .unlogged = emitter->class == PACKET_VOLATILE});
     bind_release(vm_of(L), &args);
     lua_pushinteger(L, (lua_Integer)reached);
     return 1;

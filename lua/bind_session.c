@@ -51,7 +51,7 @@ static int find(lua_State *L) {
     return submit(L, STORE_SESSION);
 }
 
-/* Ends a token. Connections that it opened are yours to end: stoa.user(userId):disconnect().
+/* Ends a token. Connections that it opened are yours to end: stoa.user(userId):disconnect{session = …}.
  * @function stoa.session.delete
  * @param token as made by create
  * @return {userId}; waits

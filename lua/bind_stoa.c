@@ -12,6 +12,7 @@
 #include "lua/bind.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
+#include "server/fleet.h"
 #include "server/worker.h"
 #include "session/hub.h"
 #include "wire/socketio.h"
@@ -279,7 +280,7 @@ static int iso(lua_State *L) {
     return 1;
 }
 
-/* To every socket of every namespace of this worker.
+/* To every socket of every namespace, on every worker.
  * @function stoa.broadcast
  * @param event the name
  * @param … the arguments
@@ -290,7 +291,7 @@ static int broadcast(lua_State *L) {
     bind_check_event(L, 1);
     bind_json(L, 1, lua_gettop(L), 0);
     struct buffer args = bind_take(L);
-    hub_broadcast(worker->hub, buffer_slice(&args));
+    fleet_broadcast(worker, buffer_slice(&args));
     bind_release(vm_of(L), &args);
     return bind_true(L);
 }

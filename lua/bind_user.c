@@ -5,6 +5,7 @@
 #include "channel/presence.h"
 #include "lua/bind.h"
 #include "lua/types.h"
+#include "server/fleet.h"
 #include "server/worker.h"
 #include "session/hub.h"
 #include "session/socket.h"
@@ -84,15 +85,25 @@ static int channels(lua_State *L) {
     return submit(L, STORE_USER_CHANNELS, bind_push_raw, SLICE_NONE, SLICE_NONE);
 }
 
-/* Closes his connections on this worker; his clients come back unless they are refused.
+/* Ends his sockets, on every worker. His clients come back, unless they are refused or told to stay away.
  * @function user:disconnect
- * @return how many
+ * @param which {session?, stay_away?}: only those whose user has this session; stock clients do not come back by
+ * themselves
+ * @return how many sockets of this worker
  * @error bad_request
- * @example stoa.user(request.params.user):disconnect() */
+ * @example stoa.user(request.params.user):disconnect{stay_away = true} */
 static int disconnect(lua_State *L) {
     struct slice id = id_at(L, 1);
-    if (id.len == 0) return bind_fail(L, "bad_request");
-    lua_pushinteger(L, (lua_Integer)hub_close_user(host_worker(L)->hub, id, CLOSE_FORCED));
+    struct fleet_ending ending = {.stays_away = false};
+    if (!lua_isnoneornil(L, 2)) {
+        luaL_checktype(L, 2, LUA_TTABLE);
+        ending.session = bind_field(L, 2, "session");
+        lua_getfield(L, 2, "stay_away");
+        ending.stays_away = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    }
+    if (id.len == 0 || ending.session.len > FLEET_SESSION_MAX) return bind_fail(L, "bad_request");
+    lua_pushinteger(L, (lua_Integer)fleet_disconnect_user(host_worker(L), id, &ending));
     return 1;
 }
 
@@ -123,23 +134,11 @@ static int presence(lua_State *L) {
     return 1;
 }
 
-struct sending {
-    struct slice args;
-    const struct json_out *json;
-    unsigned sent;
-};
-
-static void send_to(void *owner, struct socket *socket) {
-    struct sending *sending = owner;
-    sending->sent +=
-        socket_emit(socket, sending->args, sending->json->attachments, sending->json->attachments_len, PACKET_MESSAGE);
-}
-
-/* Sends an event to all his sockets on this worker.
+/* Sends an event to all his sockets, on every worker.
  * @function user:emit
  * @param event the name
  * @param … the arguments
- * @return how many sockets
+ * @return how many sockets of this worker
  * @error bad_request
  * @example stoa.user("alice"):emit("mention", {channelId = channel.id}) */
 static int emit(lua_State *L) {
@@ -149,10 +148,9 @@ static int emit(lua_State *L) {
     struct json_out json = bind_json(L, 2, lua_gettop(L), JSON_ATTACHMENTS_MAX);
     if (id.len == 0) return bind_fail(L, "bad_request");
     struct buffer args = bind_take(L);
-    struct sending sending = {buffer_slice(&args), &json, 0};
-    hub_each_of_user(worker->hub, id, send_to, &sending);
+    size_t sent = fleet_emit_to_user(worker, id, buffer_slice(&args), json.attachments, json.attachments_len);
     bind_release(vm_of(L), &args);
-    lua_pushinteger(L, (lua_Integer)sending.sent);
+    lua_pushinteger(L, (lua_Integer)sent);
     return 1;
 }
 

@@ -120,10 +120,9 @@ end)
 api.route("POST", "/api/users/{id}/disconnect", function(request, _, actor)
     local user_id = request.params.id
     if not protocol.is_id(user_id) then return nil, "bad_request" end
-    local sockets = stoa.user(user_id):sockets()
-    for _, socket in ipairs(sockets) do socket:disconnect() end
-    access.audit("user.disconnect", actor, nil, { userId = user_id, sockets = #sockets })
-    return { disconnected = #sockets }
+    local disconnected = stoa.user(user_id):disconnect { stay_away = true }
+    access.audit("user.disconnect", actor, nil, { userId = user_id, sockets = disconnected })
+    return { disconnected = disconnected }
 end)
 
 -- ---- sessions ----
@@ -144,10 +143,7 @@ api.route("DELETE", "/api/sessions/{token}", function(request, _, actor)
     local token = request.params.token
     local session, word = stoa.session.delete(token)
     if not session then return nil, word end
-    local hash = stoa.crypto.sha256(token)
-    for _, socket in ipairs(stoa.user(session.userId):sockets()) do
-        if socket.user.session == hash then socket:disconnect() end
-    end
+    stoa.user(session.userId):disconnect { session = stoa.crypto.sha256(token), stay_away = true }
     access.audit("session.delete", actor, nil, { userId = session.userId })
     return true
 end)

@@ -21,8 +21,9 @@ enum bus_kind {
                            read it from the store */
     BUS_EMIT = 2,       /* an emit to rooms: core/channel/relay.c */
     BUS_BROADCAST = 3,  /* an event to every socket: body [name, …] */
-    BUS_USER_EMIT = 4,  /* an event to a user's sockets: core/server/fleet.c */
-    BUS_DISCONNECT = 5, /* connections of a user end: core/server/fleet.c */
+    BUS_USER_EMIT = 4,  /* an event to a user's sockets: these three, core/server/fleet.c */
+    BUS_DISCONNECT = 5, /* a user's sockets end */
+    BUS_INVALIDATE = 6, /* an entry of the caches is not so any more */
     BUS_KINDS           /* one more than the last */
 };
 

@@ -10,8 +10,9 @@ enum { VERSION = 1, FLAG_SEALED = 1, HEADER_LEN = 5, SEQ_LEN = 8, SEAL_LEN = 32 
 static const int64_t SEQ_MAX = INT64_C(1) << 53;
 
 static const char *const kind_names[BUS_KINDS] = {
-    [BUS_EVENT] = "event",           [BUS_EMIT] = "emit", [BUS_BROADCAST] = "broadcast", [BUS_USER_EMIT] = "user_emit",
-    [BUS_DISCONNECT] = "disconnect",
+    [BUS_EVENT] = "event",           [BUS_EMIT] = "emit",
+    [BUS_BROADCAST] = "broadcast",   [BUS_USER_EMIT] = "user_emit",
+    [BUS_DISCONNECT] = "disconnect", [BUS_INVALIDATE] = "invalidate",
 };
 
 const char *bus_kind_name(enum bus_kind kind) {

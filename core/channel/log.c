@@ -6,7 +6,10 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/metrics.h"
+#include "bus/bus.h"
+#include "channel/heads.h"
 #include "channel/room.h"
+#include "channel/topic.h"
 #include "loop/loop.h"
 #include "wire/json.h"
 
@@ -45,6 +48,7 @@ struct followed {
     struct loop_timer wait; /* runs while seq < seen, unless a read does */
     uint64_t wait_ms;
     struct gap_read *read;
+    struct heads_watch watch;
     bool was_roomless; /* at the last sweep */
     size_t id_len;
     char id[];
@@ -54,6 +58,9 @@ struct channel_log {
     struct loop *loop;
     struct store *store;
     struct rooms *rooms;
+    struct bus *bus;     /* NULL: no other worker can exist */
+    struct heads *heads; /* NULL: likewise */
+    bool is_degraded;
     struct map *followed;
     struct list appends; /* with the store */
     unsigned pending;
@@ -91,6 +98,13 @@ static struct room *log_room(struct channel_log *log, struct slice channel_id) {
 
 /* Cursors. */
 
+/* By its number; epoch is shorter than STORE_EPOCH_MAX. */
+static bool epoch_is_older(struct slice epoch, const struct followed *followed) {
+    char text[STORE_EPOCH_MAX] = {0};
+    memcpy(text, epoch.ptr, epoch.len);
+    return strtoull(text, NULL, 10) < strtoull(followed->epoch, NULL, 10);
+}
+
 static struct followed *followed_new(struct channel_log *log, struct slice channel_id, int64_t seq,
                                      struct slice epoch) {
     struct followed *followed = memory_new(sizeof *followed + channel_id.len);
@@ -103,6 +117,7 @@ static struct followed *followed_new(struct channel_log *log, struct slice chann
     followed->id_len = channel_id.len;
     memcpy(followed->id, channel_id.ptr, channel_id.len);
     map_put(log->followed, followed_id(followed), followed);
+    if (log->heads) heads_add(log->heads, &followed->watch, followed_id(followed));
     if (!loop_timer_pending(&log->sweep)) loop_timer_set(&log->sweep, SWEEP_MS);
     return followed;
 }
@@ -124,6 +139,7 @@ static void followed_clear(struct followed *followed) {
 
 static void followed_free(struct followed *followed) {
     followed_clear(followed);
+    if (followed->log->heads) heads_remove(followed->log->heads, &followed->watch);
     map_remove(followed->log->followed, followed_id(followed));
     free(followed);
 }
@@ -185,7 +201,10 @@ static void gap_read(struct followed *followed);
 static void followed_take(struct followed *followed, int64_t seq, struct slice event) {
     if (seq > followed->seen) followed->seen = seq;
     if (seq <= followed->seq) return;
-    if (seq == followed->seq + 1) {
+    if (followed->log->heads) heads_moved(followed->log->heads, &followed->watch);
+    if (event.len == 0) {
+        gap_read(followed);
+    } else if (seq == followed->seq + 1) {
         followed_hand_out(followed, seq, event);
     } else {
         followed_hold(followed, seq, event);
@@ -238,6 +257,7 @@ static void gap_read_done(struct store_request *request) {
 static void gap_read(struct followed *followed) {
     if (followed->read) return;
     loop_timer_cancel(&followed->wait);
+    metric_add(METRIC_GAP_READS, 1);
     LOG(LOG_DEBUG, "channel.gap", LOG_SLICE("channel", followed_id(followed)), LOG_NUMBER("after", followed->seq),
         LOG_NUMBER("seen", followed->seen));
     followed->read = NEW(struct gap_read);
@@ -262,21 +282,17 @@ static void gap_wait_over(struct loop_timer *timer) {
 
 /* The door. */
 
-static unsigned long long epoch_number(const char *epoch) {
-    return strtoull(epoch, NULL, 10);
-}
-
 /* False: of an epoch that is over. A newer one begins where its first event says. */
 static bool followed_enter(struct followed *followed, int64_t seq, struct slice epoch) {
-    char entered[STORE_EPOCH_MAX] = {0};
     if (slice_is(epoch, followed->epoch)) return true;
-    memcpy(entered, epoch.ptr, epoch.len);
-    if (epoch_number(entered) < epoch_number(followed->epoch)) return false;
+    if (epoch_is_older(epoch, followed)) return false;
     LOG(LOG_INFO, "channel.epoch", LOG_SLICE("channel", followed_id(followed)), LOG_TEXT("from", followed->epoch),
-        LOG_TEXT("to", entered));
+        LOG_SLICE("to", epoch));
     followed_clear(followed);
-    memcpy(followed->epoch, entered, sizeof entered);
+    memset(followed->epoch, 0, sizeof followed->epoch);
+    memcpy(followed->epoch, epoch.ptr, epoch.len);
     followed->seq = followed->seen = seq - 1;
+    if (followed->log->heads) heads_check_all(followed->log->heads); /* other channels' stores may have forked too */
     return true;
 }
 
@@ -297,12 +313,55 @@ void channel_log_follow(struct channel_log *log, struct slice channel_id, int64_
     followed_new(log, channel_id, seq, epoch);
 }
 
+void channel_log_unfollow(struct channel_log *log, struct slice channel_id) {
+    struct followed *followed = map_find(log->followed, channel_id);
+    if (followed) followed_free(followed);
+}
+
 int64_t channel_log_delivered(const struct channel_log *log, struct slice channel_id) {
     const struct followed *followed = map_find(log->followed, channel_id);
     return followed ? followed->seq : -1;
 }
 
+/* Comparing heads. */
+
+/* Held events and what is under way on the bus come first, unless the bus brings nothing. */
+static void head_found(void *owner, struct slice channel_id, int64_t seq, struct slice epoch) {
+    struct channel_log *log = owner;
+    struct followed *followed = map_find(log->followed, channel_id);
+    if (!followed || epoch.len == 0 || epoch.len >= STORE_EPOCH_MAX) return;
+    bool is_same = slice_is(epoch, followed->epoch);
+    if (is_same ? seq <= followed->seen : epoch_is_older(epoch, followed)) return;
+    if (is_same) followed->seen = seq;
+    if (is_same && !log->is_degraded)
+        followed_drain(followed);
+    else
+        gap_read(followed);
+}
+
+void channel_log_check(struct channel_log *log, struct slice channel_id) {
+    struct followed *followed = map_find(log->followed, channel_id);
+    if (followed && log->heads) heads_check(log->heads, &followed->watch);
+}
+
+void channel_log_set_degraded(struct channel_log *log, bool is_degraded) {
+    log->is_degraded = is_degraded;
+    if (log->heads) heads_hurry(log->heads, is_degraded);
+}
+
 /* Appends. */
+
+/* A duplicate too: who committed it may have died before this. */
+static void log_publish(struct channel_log *log, const struct store_request *request) {
+    struct buffer topic = {0};
+    const struct bus_message message = {.kind = BUS_EVENT,
+                                        .seq = request->seq_r,
+                                        .epoch = slice_of(request->epoch_r),
+                                        .body = buffer_slice(&request->json)};
+    topic_write_channel(&topic, request->channel_id);
+    (void)!bus_publish(log->bus, buffer_slice(&topic), &message);
+    buffer_done(&topic);
+}
 
 static void append_done(struct store_request *request) {
     struct append *append = request->owner;
@@ -311,9 +370,11 @@ static void append_done(struct store_request *request) {
         list_remove(&append->link);
         log->pending--;
         loop_timer_cancel(&append->deadline);
-        if (request->status == STORE_OK)
+        if (request->status == STORE_OK) {
             channel_log_committed(log, request->channel_id, request->seq_r, slice_of(request->epoch_r),
                                   buffer_slice(&request->json));
+            if (log->bus) log_publish(log, request);
+        }
     }
     if (append->is_answered) {
         metric_add(METRIC_STALE, 1);
@@ -395,11 +456,15 @@ unsigned channel_log_pending(const struct channel_log *log) {
     return log->pending;
 }
 
-struct channel_log *channel_log_new(struct loop *loop, struct store *store, struct rooms *rooms) {
+struct channel_log *channel_log_new(struct loop *loop, struct store *store, struct rooms *rooms, struct bus *bus) {
     struct channel_log *log = NEW(struct channel_log);
     log->loop = loop;
     log->store = store;
     log->rooms = rooms;
+    if (bus && !bus_is_alone(bus)) {
+        log->bus = bus;
+        log->heads = heads_new(loop, store, head_found, log);
+    }
     log->followed = map_new();
     list_init(&log->appends);
     list_init(&log->refused);
@@ -424,6 +489,7 @@ void channel_log_free(struct channel_log **log_owner) {
     }
     size_t cursor = 0;
     for (struct followed *followed; (followed = map_next(log->followed, &cursor));) followed_free(followed);
+    heads_free(&log->heads);
     loop_timer_cancel(&log->sweep);
     map_free(&log->followed);
     buffer_done(&log->name);

@@ -1,21 +1,23 @@
-/* log.h - a channel's durable log on this node: append, and hand out committed events in sequence order.
+/* log.h - a channel's durable log on this worker: append, and hand out committed events in sequence order.
  *
- * append → store (group commit) → in order of seq to the channel's room, then the appender hears. A channel's events
- * reach members strictly by seq: a duplicate is dropped; what is ahead of its turn waits briefly, then the gap is read
- * from the store.
+ * append → store (group commit) → in order of seq to the channel's room, and over the bus to other workers; then the
+ * appender hears. A channel's events reach members strictly by seq, wherever they were committed: a duplicate is
+ * dropped; what is ahead of its turn waits briefly, then the gap is read from the store; a lost tail is found by
+ * comparing heads with the store (heads.h).
  */
 #ifndef CHANNEL_LOG_H
 #define CHANNEL_LOG_H
 
 #include "store/store.h"
 
+struct bus;
 struct channel_log;
 struct loop;
 struct receiver;
 struct rooms;
 
-/* Events of channel C go to room "channel:C" of the main namespace. */
-struct channel_log *channel_log_new(struct loop *loop, struct store *store, struct rooms *rooms);
+/* Events of channel C go to room "channel:C" of the main namespace. bus NULL: no other worker can exist. */
+struct channel_log *channel_log_new(struct loop *loop, struct store *store, struct rooms *rooms, struct bus *bus);
 /* Requests that are with the store still end in their done; their events reach no member. */
 void channel_log_free(struct channel_log **log);
 /* The room's name, appended to out. */
@@ -28,13 +30,19 @@ enum { CHANNEL_LOG_PENDING_MAX = 10000, CHANNEL_LOG_DEADLINE_MS = 5000, CHANNEL_
 void channel_log_append(struct channel_log *log, struct store_request **request);
 /* Appends that are under way. */
 unsigned channel_log_pending(const struct channel_log *log);
-/* An event that another worker committed, or the reply of the store: the same door for all. payload: [name, payload].
- */
+/* An event that another worker committed, or the reply of the store: the same door for all. event: [name, payload];
+ * empty: it is to be read from the store. */
 void channel_log_committed(struct channel_log *log, struct slice channel_id, int64_t seq, struct slice epoch,
                            struct slice event);
+/* Events of the channel may have been missed: it is compared with the store at once. */
+void channel_log_check(struct channel_log *log, struct slice channel_id);
+/* While other workers' events may not arrive, channels are compared with the store all the time. */
+void channel_log_set_degraded(struct channel_log *log, bool is_degraded);
 /* A first member is about to join: events continue after seq. Nothing when the channel is followed already. */
 void channel_log_follow(struct channel_log *log, struct slice channel_id, int64_t seq, struct slice epoch);
-/* The last seq handed out on this node; -1: the channel is not followed here. It is from channel_log_follow (or the
+/* The channel's room has ended: nobody listens for its events any more. */
+void channel_log_unfollow(struct channel_log *log, struct slice channel_id);
+/* The last seq handed out on this worker; -1: the channel is not followed here. It is from channel_log_follow (or the
  * first event that finds members in its room) for as long as its room exists: as someone is in it or may come back. */
 int64_t channel_log_delivered(const struct channel_log *log, struct slice channel_id);
 

@@ -32,6 +32,7 @@ struct rooms {
     struct loop_task reap; /* the sweep's work at the end of this turn: rooms that need not be kept */
     uint64_t offset, stamp, identities;
     bool is_emitting;
+    struct rooms_watch *watch; /* NULL: nobody */
     char incarnation[9];
     struct buffer key, targets; /* of the call at hand */
 };
@@ -52,6 +53,12 @@ static struct slice room_key(struct rooms *rooms, struct slice namespace_name, s
     return buffer_slice(&rooms->key);
 }
 
+static struct slice room_namespace(const struct room *room) {
+    uint32_t len;
+    memcpy(&len, room->key, sizeof len);
+    return (struct slice){room->key + sizeof len, len};
+}
+
 static struct room *room_new(struct rooms *rooms, struct slice key, struct slice name) {
     struct room *room = memory_new(sizeof *room + key.len);
     room->key_len = key.len;
@@ -60,10 +67,12 @@ static struct room *room_new(struct rooms *rooms, struct slice key, struct slice
     list_init(&room->vacant_link);
     room_log_init(&room->log, rooms->offset);
     map_put(rooms->by_key, room_key_of(room), room);
+    if (rooms->watch) rooms->watch->opened(rooms->watch, room_namespace(room), room_name(room));
     return room;
 }
 
 static void room_free(struct rooms *rooms, struct room *room) {
+    if (rooms->watch) rooms->watch->closed(rooms->watch, room_namespace(room), room_name(room));
     map_remove(rooms->by_key, room_key_of(room));
     list_remove(&room->vacant_link);
     room_log_done(&rooms->logs, &room->log);
@@ -125,6 +134,10 @@ void rooms_free(struct rooms **rooms_owner) {
     buffer_done(&rooms->targets);
     free(rooms);
     *rooms_owner = NULL;
+}
+
+void rooms_set_watch(struct rooms *rooms, struct rooms_watch *watch_or_null) {
+    rooms->watch = watch_or_null;
 }
 
 void rooms_set_limits(struct rooms *rooms, const struct room_limits *limits) {

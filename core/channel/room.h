@@ -16,15 +16,14 @@ struct loop;
 struct room;
 struct rooms;
 
-/* One receiver: embedded in what a room's members are (a socket). deliver takes its own reference. */
+/* One receiver: embedded in what a room's members are (a socket). */
 struct receiver {
     const struct receiver_ops *ops;
     uint64_t identity; /* given at the first join; copied when its session comes back as another receiver */
     uint64_t stamp;    /* the emit that reached or excluded it last; room.c's */
 };
 struct receiver_ops {
-    /* Must not join or leave a room. */
-    void (*deliver)(struct receiver *receiver, struct packet *packet);
+    void (*deliver)(struct receiver *receiver, struct packet *packet); /* refs it itself; must not join or leave */
 };
 
 struct room_limits {
@@ -43,11 +42,17 @@ struct membership {
     uint32_t index;        /* in room->members */
     uint64_t since_offset; /* packets up to here were before its time */
 };
-
 struct rooms *rooms_new(struct loop *loop, const struct room_limits *limits);
-/* Receivers have left, or are gone: their lists are not touched. */
+/* Receivers' lists are not touched. */
 void rooms_free(struct rooms **rooms);
 void rooms_set_limits(struct rooms *rooms, const struct room_limits *limits);
+
+/* Hears of each room's beginning and end; must not call back. */
+struct rooms_watch {
+    void (*opened)(struct rooms_watch *watch, struct slice namespace_name, struct slice name);
+    void (*closed)(struct rooms_watch *watch, struct slice namespace_name, struct slice name);
+};
+void rooms_set_watch(struct rooms *rooms, struct rooms_watch *watch_or_null);
 
 /* Joining twice is joining once (the same membership, its since_offset kept). memberships: the receiver's own list.
  * since_offset: rooms_offset() for "from now", or an older one when a session is recovered. */
@@ -62,7 +67,7 @@ struct receiver *room_member(const struct room *room, size_t index);
 
 /* The offset of the last packet emitted; offsets ascend over all rooms and never repeat within a process. */
 uint64_t rooms_offset(const struct rooms *rooms);
-/* The text that is appended to events, and back (false: not one of ours). 24 bytes suffice. */
+/* The text that is appended to events, and back (false: not one of ours). */
 enum { ROOM_OFFSET_LEN = 24 };
 size_t room_offset_write(const struct rooms *rooms, uint64_t offset, char *out);
 bool room_offset_read(const struct rooms *rooms, struct slice text, uint64_t *offset_r) MUST_CHECK;
@@ -80,16 +85,15 @@ struct room_emit {
     unsigned attachments_len;
     bool unlogged; /* not kept for recovery (it has an offset all the same) */
 };
-/* False: no event that may be sent (receiving clients would close their connection): a reserved or missing name, more
- * than SOCKETIO_ATTACHMENTS_MAX attachments. Counts the refusal. */
+/* False, and counted: no event that may be sent (clients would close their connection): a reserved or missing name,
+ * more than SOCKETIO_ATTACHMENTS_MAX attachments. */
 bool room_emit_allowed(struct slice args, unsigned attachments_len) MUST_CHECK;
-/* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers; 0 also when it is
- * not allowed. */
+/* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers (none: refused). */
 size_t room_emit(struct rooms *rooms, const struct room_emit *emit);
 
 /* Replays to the receiver, in order and each once, all packets after offset of the rooms it is a member of, as its
- * memberships allow; without those that left it (its identity) or one of its rooms out. False: a room's log no longer
- * reaches back so far, or more than max_events or max_bytes would be due: nothing was delivered. */
+ * memberships allow; without those that left it (its identity) or one of its rooms out. False, nothing delivered: a
+ * room's log no longer reaches back so far, or more than max_events or max_bytes would be due. */
 bool rooms_replay(struct rooms *rooms, struct list *memberships, struct receiver *receiver, uint64_t offset,
                   unsigned max_events, size_t max_bytes) MUST_CHECK;
 

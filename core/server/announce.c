@@ -2,6 +2,7 @@
 
 #include "base/metrics.h"
 #include "channel/log.h"
+#include "channel/relay.h"
 #include "channel/room.h"
 #include "server/worker.h"
 #include "store/store.h"
@@ -19,12 +20,12 @@ static void tell_channel(void *owner, struct slice channel_id, struct slice user
     buffer_printf(&args, ",\"online\":%zu}]", online);
     channel_room_name(&room, channel_id);
     struct slice to = buffer_slice(&room);
-    room_emit(worker->rooms, &(struct room_emit){.namespace_name = SLICE("/"),
-                                                 .to = &to,
-                                                 .to_len = 1,
-                                                 .class = PACKET_PRESENCE,
-                                                 .args = buffer_slice(&args),
-                                                 .unlogged = true});
+    relay_emit(worker->relay, &(struct room_emit){.namespace_name = SLICE("/"),
+                                                  .to = &to,
+                                                  .to_len = 1,
+                                                  .class = PACKET_PRESENCE,
+                                                  .args = buffer_slice(&args),
+                                                  .unlogged = true});
     buffer_done(&args);
     buffer_done(&room);
 }

@@ -4,14 +4,17 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "bus/bus.h"
 #include "cache/cache.h"
 #include "channel/log.h"
+#include "channel/relay.h"
 #include "config/config.h"
 #include "limit/budget.h"
 #include "limit/gcra.h"
 #include "loop/loop.h"
 #include "policy/policy.h"
 #include "server/announce.h"
+#include "server/fleet.h"
 #include "server/settings.h"
 #include "store/store.h"
 
@@ -29,10 +32,13 @@ static void build_services(struct worker *worker) {
     worker->inbound = budget_new((size_t)config->limits.inbound_bytes);
     worker->cache = cache_new(worker->loop, (size_t)config->cache.max_bytes);
     worker->presence = presence_new(worker->loop, &presence, &announce_events, worker);
-    worker->log = channel_log_new(worker->loop, worker->store, worker->rooms);
+    worker->bus = bus_local_new(worker->loop, &fleet_events, worker);
+    worker->log = channel_log_new(worker->loop, worker->store, worker->rooms, worker->bus);
+    worker->relay = relay_new(worker->rooms, worker->log, worker->bus);
     hub.inbound = worker->inbound;
     worker->hub = hub_new(worker->loop, worker->rooms, &hub);
     worker->admission = admission_new(worker->loop, &admission);
+    fleet_join(worker);
 }
 
 static void enact(struct worker *worker, struct policy *policy) {
@@ -66,7 +72,9 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     for (unsigned i = 0; i < SETTLE_TURNS && loop_turn(worker->loop); i++) continue;
     if (worker->store) store_close(&worker->store, deadline_ms); /* its last completions still find the log */
     admission_free(&worker->admission);
+    relay_free(&worker->relay);
     channel_log_free(&worker->log);
+    bus_free(&worker->bus);
     presence_free(&worker->presence);
     cache_free(&worker->cache);
     budget_free(&worker->inbound);

@@ -8,6 +8,7 @@
 
 struct admission_control;
 struct budget;
+struct bus;
 struct cache;
 struct channel_log;
 struct config;
@@ -17,6 +18,7 @@ struct loop;
 struct net_server;
 struct policy;
 struct presence;
+struct relay;
 struct rooms;
 struct store;
 struct upcoming;
@@ -44,7 +46,9 @@ struct worker {
     struct budget *inbound; /* of net and hub together */
     struct cache *cache;
     struct presence *presence;
+    struct bus *bus; /* to other workers */
     struct channel_log *log;
+    struct relay *relay;
     struct hub *hub;
     struct admission_control *admission; /* scripts may set it when their generation is enacted */
     struct net_server *net;

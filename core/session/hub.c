@@ -155,6 +155,11 @@ bool hub_policy_handles(const struct hub *hub, enum policy_point point, struct s
 
 /* Users. */
 
+void hub_set_user_events(struct hub *hub, const struct hub_user_events *events, void *owner) {
+    hub->user_events = events;
+    hub->user_events_owner = owner;
+}
+
 struct user *hub_user(struct hub *hub, struct slice id) {
     struct user *user = map_find(hub->users, id);
     if (!user) {
@@ -162,6 +167,7 @@ struct user *hub_user(struct hub *hub, struct slice id) {
         memcpy(user->id, id.ptr, id.len);
         list_init(&user->sockets);
         map_put(hub->users, slice_of(user->id), user);
+        if (hub->user_events) hub->user_events->came(hub->user_events_owner, id);
     }
     user->refs++;
     return user;
@@ -171,6 +177,7 @@ void hub_unref_user(struct hub *hub, struct user **user_r) {
     struct user *user = *user_r;
     *user_r = NULL;
     if (--user->refs > 0) return;
+    if (hub->user_events) hub->user_events->went(hub->user_events_owner, slice_of(user->id));
     map_remove(hub->users, slice_of(user->id));
     free(user);
 }

@@ -58,6 +58,13 @@ bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgr
 void hub_opened(void *upgrade_owner, struct conn *conn);
 void hub_upgrade_failed(void *upgrade_owner);
 
+/* Hears when a user's first socket is there, and when the last one is gone for good. */
+struct hub_user_events {
+    void (*came)(void *owner, struct slice user_id);
+    void (*went)(void *owner, struct slice user_id);
+};
+void hub_set_user_events(struct hub *hub, const struct hub_user_events *events, void *owner);
+
 struct socket *hub_find(struct hub *hub, struct slice socket_id);
 struct rooms *hub_rooms(struct hub *hub);
 size_t hub_sessions(const struct hub *hub);

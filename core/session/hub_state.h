@@ -47,6 +47,8 @@ struct hub {
     char node[5];         /* of session ids */
     size_t sessions_open; /* those that are not ending */
     struct map *sessions, *sockets, *users;
+    const struct hub_user_events *user_events; /* NULL: nobody hears */
+    void *user_events_owner;
     struct hub_records records;
     struct flush flush;
     struct list dead_sessions, dead_sockets; /* freed at the end of the turn */

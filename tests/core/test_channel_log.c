@@ -131,7 +131,7 @@ static int set_up(void **state) {
     fake.page = STORE_EVENTS_MAX;
     list_init(&fake.submitted);
     loop_task_init(&fake.task, fake_run);
-    log_of_node = channel_log_new(loop, &fake.store, rooms);
+    log_of_node = channel_log_new(loop, &fake.store, rooms, NULL);
     memset(&alice, 0, sizeof alice);
     alice.receiver.ops = &alice_ops;
     list_init(&alice.memberships);

@@ -65,7 +65,7 @@ static int begin(void **state) {
     list_init(&fake.waiting);
     fake.store.ops = &fake_ops;
     fake.head = 3;
-    log_of_node = channel_log_new(loop, &fake.store, rooms);
+    log_of_node = channel_log_new(loop, &fake.store, rooms, NULL);
     comes_as(&alice, "alice");
     return 0;
 }

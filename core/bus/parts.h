@@ -1,0 +1,13 @@
+/* parts.h - a message's body that is made of several byte strings, one after another, each behind its length. */
+#ifndef BUS_PARTS_H
+#define BUS_PARTS_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+void parts_add(struct buffer *out, struct slice part);
+/* The next one, taken from rest. False: there is none, or it is cut off. */
+bool parts_take(struct slice *rest, struct slice *part_r) MUST_CHECK;
+
+#endif

@@ -1,0 +1,126 @@
+#include "channel/relay.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "bus/bus.h"
+#include "bus/parts.h"
+#include "channel/log.h"
+#include "channel/room.h"
+#include "channel/topic.h"
+#include "wire/json.h"
+
+struct relay {
+    struct rooms_watch watch;
+    struct rooms *rooms;
+    struct channel_log *log;
+    struct bus *bus;
+    struct buffer topic, body; /* of the call at hand */
+};
+
+/* Rooms come and go. */
+
+static void room_opened(struct rooms_watch *watch, struct slice namespace_name, struct slice name) {
+    struct relay *relay = CONTAINER(watch, struct relay, watch);
+    buffer_clear(&relay->topic);
+    if (topic_write_room(&relay->topic, namespace_name, name)) bus_subscribe(relay->bus, buffer_slice(&relay->topic));
+}
+
+static void room_closed(struct rooms_watch *watch, struct slice namespace_name, struct slice name) {
+    struct relay *relay = CONTAINER(watch, struct relay, watch);
+    buffer_clear(&relay->topic);
+    if (!topic_write_room(&relay->topic, namespace_name, name)) return;
+    struct slice topic = buffer_slice(&relay->topic), channel_id = topic_channel(topic);
+    if (channel_id.len > 0) channel_log_unfollow(relay->log, channel_id);
+    bus_unsubscribe(relay->bus, topic);
+}
+
+/* An emit as a body: class, unlogged, how many rooms, exceptions, attachments; then namespace, these, and args. */
+
+static void emit_write(const struct room_emit *emit, struct buffer *out) {
+    const char head[] = {(char)emit->class, (char)emit->unlogged, (char)emit->to_len, (char)emit->except_len,
+                         (char)emit->attachments_len};
+    buffer_append(out, head, sizeof head);
+    parts_add(out, emit->namespace_name);
+    for (size_t i = 0; i < emit->to_len; i++) parts_add(out, emit->to[i]);
+    for (size_t i = 0; i < emit->except_len; i++) parts_add(out, emit->except[i]);
+    for (unsigned i = 0; i < emit->attachments_len; i++) parts_add(out, emit->attachments[i]);
+    parts_add(out, emit->args);
+}
+
+struct emit_read {
+    struct slice to[RELAY_ROOMS_MAX], except[RELAY_ROOMS_MAX], attachments[SOCKETIO_ATTACHMENTS_MAX];
+    struct room_emit emit;
+};
+
+static bool take_all(struct slice *rest, struct slice *parts, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (!parts_take(rest, &parts[i])) return false;
+    }
+    return true;
+}
+
+static bool emit_read(struct slice body, struct emit_read *read) {
+    enum { HEAD_LEN = 5 };
+    struct room_emit *emit = &read->emit;
+    if (body.len < HEAD_LEN) return false;
+    const unsigned char *head = (const unsigned char *)body.ptr;
+    if (head[0] > PACKET_VOLATILE || head[1] > 1 || head[2] > RELAY_ROOMS_MAX || head[3] > RELAY_ROOMS_MAX ||
+        head[4] > SOCKETIO_ATTACHMENTS_MAX)
+        return false;
+    *emit = (struct room_emit){.class = head[0], .unlogged = head[1], .to_len = head[2], .except_len = head[3]};
+    emit->to = read->to;
+    emit->except = read->except;
+    emit->attachments = read->attachments;
+    emit->attachments_len = head[4];
+    body = slice_from(body, HEAD_LEN);
+    return parts_take(&body, &emit->namespace_name) && take_all(&body, read->to, emit->to_len) &&
+           take_all(&body, read->except, emit->except_len) &&
+           take_all(&body, read->attachments, emit->attachments_len) && parts_take(&body, &emit->args) &&
+           body.len == 0 && json_valid(emit->args);
+}
+
+/* One room has its own topic; several, or a socket's own, are reached by that of the namespace. Valid until the next
+ * call. */
+static struct slice emit_topic(struct relay *relay, const struct room_emit *emit) {
+    struct buffer *topic = &relay->topic;
+    buffer_clear(topic);
+    if (emit->to_len != 1 || !topic_write_room(topic, emit->namespace_name, emit->to[0]))
+        (void)topic_write_room(topic, emit->namespace_name, SLICE(""));
+    return buffer_slice(topic);
+}
+
+size_t relay_emit(struct relay *relay, const struct room_emit *emit) {
+    assert(!emit->except_receiver && emit->to_len <= RELAY_ROOMS_MAX && emit->except_len <= RELAY_ROOMS_MAX);
+    size_t reached = room_emit(relay->rooms, emit);
+    if (bus_is_alone(relay->bus) || !room_emit_allowed(emit->args, emit->attachments_len)) return reached;
+    buffer_clear(&relay->body);
+    emit_write(emit, &relay->body);
+    const struct bus_message message = {.kind = BUS_EMIT, .body = buffer_slice(&relay->body)};
+    (void)!bus_publish(relay->bus, emit_topic(relay, emit), &message); /* too large is counted there */
+    return reached;
+}
+
+bool relay_take(struct relay *relay, struct slice topic, const struct bus_message *message) {
+    struct emit_read read;
+    if (!emit_read(message->body, &read) || !slice_equal(emit_topic(relay, &read.emit), topic)) return false;
+    (void)room_emit(relay->rooms, &read.emit);
+    return true;
+}
+
+struct relay *relay_new(struct rooms *rooms, struct channel_log *log, struct bus *bus) {
+    struct relay *relay = NEW(struct relay);
+    *relay = (struct relay){.watch = {room_opened, room_closed}, .rooms = rooms, .log = log, .bus = bus};
+    if (!bus_is_alone(bus)) rooms_set_watch(rooms, &relay->watch);
+    return relay;
+}
+
+void relay_free(struct relay **relay_owner) {
+    struct relay *relay = *relay_owner;
+    *relay_owner = NULL;
+    if (!relay) return;
+    rooms_set_watch(relay->rooms, NULL);
+    buffer_done(&relay->topic);
+    buffer_done(&relay->body);
+    free(relay);
+}

@@ -1,0 +1,225 @@
+#include "server/fleet.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "bus/bus.h"
+#include "bus/parts.h"
+#include "cache/cache.h"
+#include "channel/log.h"
+#include "channel/relay.h"
+#include "channel/room.h"
+#include "channel/topic.h"
+#include "server/worker.h"
+#include "session/hub.h"
+#include "session/socket.h"
+#include "wire/json.h"
+
+static const struct slice everyone = {"", 0};
+
+static void publish(struct worker *worker, struct slice topic, enum bus_kind kind, struct slice body) {
+    const struct bus_message message = {.kind = kind, .body = body};
+    (void)!bus_publish(worker->bus, topic, &message); /* too large is counted there */
+}
+
+static void publish_to_user(struct worker *worker, struct slice user_id, enum bus_kind kind, struct slice body) {
+    struct buffer topic = {0};
+    topic_write_user(&topic, user_id);
+    publish(worker, buffer_slice(&topic), kind, body);
+    buffer_done(&topic);
+}
+
+/* Events of channels. */
+
+/* [name, {"seq": seq, …}]: what a store gives. */
+static bool is_event(struct slice body, int64_t seq) {
+    struct json_walk walk;
+    struct slice name, payload;
+    int64_t number;
+    if (!json_valid(body) || json_type_of(body) != JSON_ARRAY || json_count(body) != 2) return false;
+    json_walk_init(&walk, body);
+    return json_walk_item(&walk, &name) && json_walk_item(&walk, &payload) && json_type_of(name) == JSON_STRING &&
+           json_integer(json_member(payload, "seq"), &number) && number == seq;
+}
+
+static bool take_event(struct worker *worker, struct slice topic, const struct bus_message *message) {
+    struct slice channel_id = topic_channel(topic);
+    if (channel_id.len == 0 || (message->body.len > 0 && !is_event(message->body, message->seq))) return false;
+    channel_log_committed(worker->log, channel_id, message->seq, message->epoch, message->body);
+    return true;
+}
+
+static bool take_emit(struct worker *worker, struct slice topic, const struct bus_message *message) {
+    return relay_take(worker->relay, topic, message);
+}
+
+/* Everybody. */
+
+static bool take_broadcast(struct worker *worker, struct slice topic, const struct bus_message *message) {
+    if (topic.len > 0 || !json_valid(message->body)) return false;
+    hub_broadcast(worker->hub, message->body);
+    return true;
+}
+
+void fleet_broadcast(struct worker *worker, struct slice args) {
+    hub_broadcast(worker->hub, args);
+    publish(worker, everyone, BUS_BROADCAST, args);
+}
+
+static bool take_invalidation(struct worker *worker, struct slice topic, const struct bus_message *message) {
+    struct slice rest = message->body, version, key;
+    uint64_t number = 0;
+    if (!parts_take(&rest, &version) || version.len != sizeof number || !parts_take(&rest, &key) || rest.len > 0)
+        return false;
+    for (size_t i = 0; i < sizeof number; i++) number = number << 8 | (unsigned char)version.ptr[i];
+    cache_remove(worker->cache, key, number);
+    return true;
+}
+
+void fleet_invalidate(struct worker *worker, struct slice key, uint64_t version) {
+    struct buffer body = {0};
+    char number[sizeof version];
+    cache_remove(worker->cache, key, version);
+    if (bus_is_alone(worker->bus)) return;
+    for (size_t i = 0; i < sizeof number; i++) number[i] = (char)(version >> (8 * (sizeof number - 1 - i)));
+    parts_add(&body, (struct slice){number, sizeof number});
+    parts_add(&body, key);
+    publish(worker, everyone, BUS_INVALIDATE, buffer_slice(&body));
+    buffer_done(&body);
+}
+
+/* A user. */
+
+struct sending {
+    struct slice args;
+    const struct slice *attachments;
+    unsigned attachments_len;
+    size_t sent;
+};
+
+static void send_to(void *owner, struct socket *socket) {
+    struct sending *sending = owner;
+    sending->sent += socket_emit(socket, sending->args, sending->attachments, sending->attachments_len, PACKET_MESSAGE);
+}
+
+static bool take_user_emit(struct worker *worker, struct slice topic, const struct bus_message *message) {
+    struct slice rest = message->body, attachments[SOCKETIO_ATTACHMENTS_MAX];
+    struct sending sending = {.attachments = attachments};
+    if (topic_user(topic).len == 0 || !parts_take(&rest, &sending.args) || !json_valid(sending.args)) return false;
+    while (rest.len > 0) {
+        if (sending.attachments_len == SOCKETIO_ATTACHMENTS_MAX) return false;
+        if (!parts_take(&rest, &attachments[sending.attachments_len++])) return false;
+    }
+    hub_each_of_user(worker->hub, topic_user(topic), send_to, &sending);
+    return true;
+}
+
+size_t fleet_emit_to_user(struct worker *worker, struct slice user_id, struct slice args,
+                          const struct slice *attachments, unsigned attachments_len) {
+    struct sending sending = {args, attachments, attachments_len, 0};
+    hub_each_of_user(worker->hub, user_id, send_to, &sending);
+    if (bus_is_alone(worker->bus)) return sending.sent;
+    struct buffer body = {0};
+    parts_add(&body, args);
+    for (unsigned i = 0; i < attachments_len; i++) parts_add(&body, attachments[i]);
+    publish_to_user(worker, user_id, BUS_USER_EMIT, buffer_slice(&body));
+    buffer_done(&body);
+    return sending.sent;
+}
+
+struct ending {
+    const struct fleet_ending *wanted;
+    size_t ended;
+};
+
+static void end_one(void *owner, struct socket *socket) {
+    struct ending *ending = owner;
+    struct slice wanted = ending->wanted->session;
+    if (wanted.len > 0) {
+        struct slice session = json_member(socket_user(socket), "session");
+        if (session.len == 0 || json_type_of(session) != JSON_STRING || !json_string_is(session, wanted)) return;
+    }
+    ending->ended++;
+    if (ending->wanted->stays_away)
+        socket_disconnect(socket);
+    else
+        socket_close(socket, CLOSE_FORCED);
+}
+
+static bool take_disconnect(struct worker *worker, struct slice topic, const struct bus_message *message) {
+    struct slice rest = message->body, flag;
+    struct fleet_ending wanted = {.stays_away = false};
+    struct ending ending = {.wanted = &wanted};
+    if (topic_user(topic).len == 0 || !parts_take(&rest, &flag) || flag.len > 1) return false;
+    if (!parts_take(&rest, &wanted.session) || rest.len > 0) return false;
+    wanted.stays_away = flag.len == 1;
+    hub_each_of_user(worker->hub, topic_user(topic), end_one, &ending);
+    return true;
+}
+
+size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const struct fleet_ending *wanted) {
+    struct ending ending = {.wanted = wanted};
+    hub_each_of_user(worker->hub, user_id, end_one, &ending);
+    if (bus_is_alone(worker->bus)) return ending.ended;
+    struct buffer body = {0};
+    parts_add(&body, wanted->stays_away ? SLICE("!") : SLICE_NONE);
+    parts_add(&body, wanted->session);
+    publish_to_user(worker, user_id, BUS_DISCONNECT, buffer_slice(&body));
+    buffer_done(&body);
+    return ending.ended;
+}
+
+/* A worker listens for the users whose sockets it has. */
+
+static void user_came(void *owner, struct slice user_id) {
+    struct worker *worker = owner;
+    struct buffer topic = {0};
+    topic_write_user(&topic, user_id);
+    bus_subscribe(worker->bus, buffer_slice(&topic));
+    buffer_done(&topic);
+}
+
+static void user_went(void *owner, struct slice user_id) {
+    struct worker *worker = owner;
+    struct buffer topic = {0};
+    topic_write_user(&topic, user_id);
+    bus_unsubscribe(worker->bus, buffer_slice(&topic));
+    buffer_done(&topic);
+}
+
+static const struct hub_user_events user_events = {user_came, user_went};
+
+void fleet_join(struct worker *worker) {
+    if (bus_is_alone(worker->bus)) return;
+    bus_subscribe(worker->bus, everyone);
+    hub_set_user_events(worker->hub, &user_events, worker);
+}
+
+/* The bus speaks. */
+
+static bool (*const takers[BUS_KINDS])(struct worker *, struct slice topic, const struct bus_message *) = {
+    [BUS_EVENT] = take_event,           [BUS_EMIT] = take_emit,
+    [BUS_BROADCAST] = take_broadcast,   [BUS_USER_EMIT] = take_user_emit,
+    [BUS_DISCONNECT] = take_disconnect, [BUS_INVALIDATE] = take_invalidation,
+};
+
+/* A worker that ends hears nothing more. */
+static void received(void *owner, struct slice topic, const struct bus_message *message) {
+    struct worker *worker = owner;
+    if (!worker->hub || takers[message->kind](worker, topic, message)) return;
+    metric_add_labelled(METRIC_BUS_DROPPED, "malformed", 1);
+    LOG(LOG_WARNING, "bus.dropped", LOG_TEXT("reason", "malformed"), LOG_SLICE("topic", topic),
+        LOG_SLICE("from", message->origin));
+}
+
+static void subscribed(void *owner, struct slice topic) {
+    struct worker *worker = owner;
+    struct slice channel_id = topic_channel(topic);
+    if (channel_id.len > 0) channel_log_check(worker->log, channel_id);
+}
+
+static void degraded(void *owner, bool is_degraded) {
+    struct worker *worker = owner;
+    channel_log_set_degraded(worker->log, is_degraded);
+}
+
+const struct bus_events fleet_events = {.received = received, .subscribed = subscribed, .degraded = degraded};

@@ -1,0 +1,38 @@
+/* fleet.h - this worker among all others: what scripts do to all of them, and what others do to this one. */
+#ifndef SERVER_FLEET_H
+#define SERVER_FLEET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct bus_events;
+struct worker;
+
+enum { FLEET_SESSION_MAX = 128 };
+
+/* Of a user's sockets, which end and how. */
+struct fleet_ending {
+    struct slice session; /* only those whose user has this "session"; empty: all */
+    bool stays_away;      /* stock clients do not come back by themselves */
+};
+
+/* Their owner is a struct worker. */
+extern const struct bus_events fleet_events;
+
+/* Listens, once bus and hub are there. */
+void fleet_join(struct worker *worker);
+
+/* Each acts on this worker at once and tells the others, who act when they hear of it: nothing says that they did.
+ * How many sockets of this worker. args: JSON array, the event's name first. */
+size_t fleet_emit_to_user(struct worker *worker, struct slice user_id, struct slice args,
+                          const struct slice *attachments, unsigned attachments_len);
+size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const struct fleet_ending *ending);
+/* To every socket of every namespace. */
+void fleet_broadcast(struct worker *worker, struct slice args);
+/* The entry of that key leaves the caches: a version as in cache_remove. */
+void fleet_invalidate(struct worker *worker, struct slice key, uint64_t version);
+
+#endif

@@ -1,0 +1,114 @@
+#include "support/fake_log_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "loop/loop.h"
+#include "store/store_json.h"
+#include "wire/json.h"
+
+static const char EPOCH[] = "1-a";
+
+static struct fake_head *head_of(struct fake_log_store *fake, struct slice channel_id) {
+    for (size_t i = 0; i < fake->heads_len; i++)
+        if (slice_is(channel_id, fake->heads[i].id)) return &fake->heads[i];
+    if (fake->heads_len == FAKE_CHANNELS_MAX) abort();
+    struct fake_head *head = &fake->heads[fake->heads_len++];
+    snprintf(head->id, sizeof head->id, "%.*s", SLICE_ARG(channel_id));
+    return head;
+}
+
+void fake_log_store_write_event(const struct fake_log_store *fake, int64_t seq, struct buffer *out) {
+    buffer_printf(out, "[\"message:new\",{\"seq\":%lld,\"epoch\":\"%s\"", (long long)seq, EPOCH);
+    if (fake->padding > 0) buffer_printf(out, ",\"content\":\"%0*d\"", (int)fake->padding, 0);
+    buffer_append_str(out, "}]");
+}
+
+int64_t fake_log_store_commit(struct fake_log_store *fake, struct slice channel_id) {
+    return ++head_of(fake, channel_id)->seq;
+}
+
+static void answer_events(struct fake_log_store *fake, struct store_request *request) {
+    int64_t seq = request->seq, head = head_of(fake, request->channel_id)->seq;
+    fake->event_reads++;
+    buffer_append_char(&request->json, '[');
+    for (unsigned n = 0; seq < head && n < request->limit; n++) {
+        if (n) buffer_append_char(&request->json, ',');
+        fake_log_store_write_event(fake, ++seq, &request->json);
+    }
+    buffer_append_char(&request->json, ']');
+    request->seq_r = head;
+    request->more = seq < head;
+    request->fork_r = -1;
+}
+
+static void answer_heads(struct fake_log_store *fake, struct store_request *request) {
+    struct json_walk walk;
+    struct slice item;
+    fake->head_queries++;
+    buffer_append_char(&request->json, '[');
+    json_walk_init(&walk, request->text);
+    while (json_walk_item(&walk, &item)) {
+        struct buffer id = {0};
+        json_string(item, &id);
+        fake->heads_asked++;
+        store_write_head(&request->json, buffer_slice(&id), head_of(fake, buffer_slice(&id))->seq, EPOCH);
+        buffer_done(&id);
+    }
+    buffer_append_char(&request->json, ']');
+}
+
+static void answer_append(struct fake_log_store *fake, struct store_request *request) {
+    struct fake_head *head = head_of(fake, request->channel_id);
+    request->duplicate = request->client_id.len > 0 && slice_is(request->client_id, head->client_id);
+    if (!request->duplicate) head->seq++;
+    snprintf(head->client_id, sizeof head->client_id, "%.*s", SLICE_ARG(request->client_id));
+    request->seq_r = head->seq;
+    fake_log_store_write_event(fake, head->seq, &request->json);
+}
+
+static void answer(struct fake_log_store *fake, struct store_request *request) {
+    request->status = fake->is_away ? STORE_UNAVAILABLE : STORE_OK;
+    snprintf(request->epoch_r, sizeof request->epoch_r, "%s", EPOCH);
+    if (fake->is_away) {
+    } else if (request->op == STORE_EVENTS) {
+        answer_events(fake, request);
+    } else if (request->op == STORE_HEADS) {
+        answer_heads(fake, request);
+    } else if (request->op == STORE_CHANNEL) {
+        request->seq_r = head_of(fake, request->channel_id)->seq;
+    } else {
+        answer_append(fake, request);
+    }
+    request->done(request);
+    store_request_free(&request);
+}
+
+static void run(struct loop_task *task) {
+    struct fake_log_store *fake = CONTAINER(task, struct fake_log_store, task);
+    struct list batch, *link;
+    list_init(&batch);
+    list_splice(&batch, &fake->submitted);
+    while ((link = list_pop(&batch))) answer(fake, CONTAINER(link, struct store_request, link));
+}
+
+static void submit(struct store *store, struct store_request *request) {
+    struct fake_log_store *fake = CONTAINER(store, struct fake_log_store, store);
+    list_append(&fake->submitted, &request->link);
+    loop_post(fake->loop, &fake->task);
+}
+
+static const struct store_ops fake_ops = {.submit = submit};
+
+void fake_log_store_init(struct fake_log_store *fake, struct loop *loop) {
+    memset(fake, 0, sizeof *fake);
+    fake->store.ops = &fake_ops;
+    fake->loop = loop;
+    list_init(&fake->submitted);
+    loop_task_init(&fake->task, run);
+}
+
+void fake_log_store_done(struct fake_log_store *fake) {
+    loop_task_cancel(&fake->task);
+    while (!list_empty(&fake->submitted)) run(&fake->task);
+}

@@ -1,0 +1,35 @@
+/* fake_log_store.h - a store of channel logs in memory, for several workers of one test: answers in the next turn. */
+#ifndef TESTS_FAKE_LOG_STORE_H
+#define TESTS_FAKE_LOG_STORE_H
+
+#include "loop/loop.h"
+#include "store/store_driver.h"
+
+enum { FAKE_CHANNELS_MAX = 4096 };
+
+/* Events are ["message:new",{"seq":N,"epoch":"1-a"}]. A channel begins with its first append; one with the client id of
+ * the last event is its duplicate. */
+struct fake_log_store {
+    struct store store;
+    struct loop *loop;
+    struct list submitted;
+    struct loop_task task;
+    struct fake_head {
+        char id[65];
+        int64_t seq;
+        char client_id[65]; /* of the last event */
+    } heads[FAKE_CHANNELS_MAX];
+    size_t heads_len;
+    bool is_away; /* all is UNAVAILABLE */
+    unsigned event_reads, head_queries, heads_asked;
+    size_t padding; /* bytes more in each event */
+};
+
+void fake_log_store_init(struct fake_log_store *fake, struct loop *loop);
+/* Answers what is left. */
+void fake_log_store_done(struct fake_log_store *fake);
+/* An event that nobody publishes. Its number. */
+int64_t fake_log_store_commit(struct fake_log_store *fake, struct slice channel_id);
+void fake_log_store_write_event(const struct fake_log_store *fake, int64_t seq, struct buffer *out);
+
+#endif
