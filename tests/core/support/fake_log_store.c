@@ -87,6 +87,7 @@ static void answer(struct fake_log_store *fake, struct store_request *request) {
 static void run(struct loop_task *task) {
     struct fake_log_store *fake = CONTAINER(task, struct fake_log_store, task);
     struct list batch, *link;
+    if (fake->is_silent) return;
     list_init(&batch);
     list_splice(&batch, &fake->submitted);
     while ((link = list_pop(&batch))) answer(fake, CONTAINER(link, struct store_request, link));
@@ -110,5 +111,6 @@ void fake_log_store_init(struct fake_log_store *fake, struct loop *loop) {
 
 void fake_log_store_done(struct fake_log_store *fake) {
     loop_task_cancel(&fake->task);
+    fake->is_silent = false;
     while (!list_empty(&fake->submitted)) run(&fake->task);
 }

@@ -20,7 +20,8 @@ struct fake_log_store {
         char client_id[65]; /* of the last event */
     } heads[FAKE_CHANNELS_MAX];
     size_t heads_len;
-    bool is_away; /* all is UNAVAILABLE */
+    bool is_away;   /* all is UNAVAILABLE */
+    bool is_silent; /* answers nothing; fake_log_store_done does */
     unsigned event_reads, head_queries, heads_asked;
     size_t padding; /* bytes more in each event */
 };

@@ -1,0 +1,169 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "channel/heads.h"
+#include "loop/loop.h"
+#include "support/fake_log_store.h"
+
+static struct loop *loop;
+static struct fake_log_store store;
+static struct heads *heads;
+
+static struct channel {
+    struct heads_watch watch;
+    char id[16];
+} channels[FAKE_CHANNELS_MAX];
+
+static struct {
+    unsigned answers;
+    int64_t seq;
+    char last[16];
+} heard;
+
+static void found(void *owner, struct slice channel_id, int64_t seq, struct slice epoch) {
+    assert_true(slice_is(epoch, "1-a"));
+    heard.answers++;
+    heard.seq = seq;
+    snprintf(heard.last, sizeof heard.last, "%.*s", SLICE_ARG(channel_id));
+}
+
+static int set_up(void **state) {
+    loop = loop_new_with_fake_clock();
+    fake_log_store_init(&store, loop);
+    heads = heads_new(loop, &store.store, found, NULL);
+    memset(&heard, 0, sizeof heard);
+    return 0;
+}
+
+static void add(unsigned from, unsigned to) {
+    for (unsigned i = from; i < to; i++) {
+        snprintf(channels[i].id, sizeof channels[i].id, "c%u", i);
+        heads_add(heads, &channels[i].watch, slice_of(channels[i].id));
+    }
+}
+
+static void drop(unsigned from, unsigned to) {
+    for (unsigned i = from; i < to; i++) heads_remove(heads, &channels[i].watch);
+}
+
+static int tear_down(void **state) {
+    heads_free(&heads);
+    fake_log_store_done(&store);
+    loop_free(&loop);
+    return 0;
+}
+
+/* How often a channel is asked about in that time. */
+static unsigned asked_in(uint64_t ms) {
+    unsigned before = store.heads_asked;
+    loop_advance(loop, ms);
+    return store.heads_asked - before;
+}
+
+static void a_quiet_channel_is_asked_about_each_second(void **state) {
+    add(0, 1);
+    fake_log_store_commit(&store, SLICE("c0"));
+    assert_int_equal(asked_in(HEADS_ACTIVE_MS - 1), 0);
+    assert_int_equal(asked_in(300), 1);
+    assert_int_equal(heard.answers, 1);
+    assert_int_equal(heard.seq, 1);
+    assert_string_equal(heard.last, "c0");
+    unsigned asked = asked_in(20000);
+    assert_in_range(asked, 15, 20);
+    drop(0, 1);
+    assert_int_equal(asked_in(20000), 0);
+}
+
+/* The next event's number shows what was lost before it. */
+static void one_that_is_heard_of_is_not_asked_about(void **state) {
+    add(0, 1);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(asked_in(HEADS_ACTIVE_MS - 1), 0);
+        heads_moved(heads, &channels[0].watch);
+    }
+    drop(0, 1);
+}
+
+static void many_idle_channels_take_turns(void **state) {
+    enum { MANY = 4000, MINUTE_MS = 60000 };
+    add(0, MANY);
+    loop_advance(loop, HEADS_IDLE_AFTER_MS + 2 * HEADS_ACTIVE_MS);
+    unsigned queries = store.head_queries, asked = asked_in(MINUTE_MS);
+    assert_in_range(asked, MANY * MINUTE_MS / 5500, MANY * MINUTE_MS / 4000);
+    assert_in_range(store.head_queries - queries, asked / STORE_HEADS_MAX, MINUTE_MS / HEADS_ACTIVE_MS + 15);
+    /* One of them is heard of: it is active again. */
+    heads_moved(heads, &channels[7].watch);
+    loop_advance(loop, 1);
+    asked_in(HEADS_ACTIVE_MS + 300);
+    bool was_asked = channels[7].watch.checked_ms > channels[7].watch.moved_ms;
+    assert_true(was_asked);
+    drop(0, MANY);
+}
+
+/* While the bus brings nothing: four times a second. */
+static void in_a_hurry_all_are_asked_about_often(void **state) {
+    add(0, 10);
+    loop_advance(loop, HEADS_IDLE_AFTER_MS + 2 * HEADS_ACTIVE_MS);
+    heads_hurry(heads, true);
+    assert_in_range(asked_in(10000), 10 * 28, 10 * 40);
+    heads_hurry(heads, false);
+    assert_in_range(asked_in(10000), 10 * 7, 10 * 11);
+    drop(0, 10);
+}
+
+static void what_may_be_missing_is_asked_about_at_once(void **state) {
+    enum { MANY = 3500 };
+    add(0, MANY);
+    loop_advance(loop, 10);
+    heads_check(heads, &channels[3].watch);
+    assert_int_equal(asked_in(2), 1);
+    assert_string_equal(heard.last, "c3");
+    heads_check_all(heads);
+    assert_int_equal(asked_in(5), MANY);
+    assert_int_equal(store.head_queries, 1 + 4);
+    drop(0, MANY);
+}
+
+/* A store that is away is asked again in time, not at once. */
+static void an_answer_that_fails_is_asked_for_again(void **state) {
+    add(0, 1);
+    store.is_away = true;
+    loop_advance(loop, 10000);
+    assert_int_equal(heard.answers, 0);
+    store.is_away = false;
+    fake_log_store_commit(&store, SLICE("c0"));
+    loop_advance(loop, HEADS_ACTIVE_MS + 300);
+    assert_int_equal(heard.seq, 1);
+    drop(0, 1);
+}
+
+static void answers_outlive_the_asker(void **state) {
+    add(0, 1);
+    store.is_silent = true;
+    loop_advance(loop, 2 * HEADS_ACTIVE_MS);
+    assert_false(list_empty(&store.submitted));
+    drop(0, 1);
+    heads_free(&heads);
+    fake_log_store_done(&store);
+    assert_int_equal(heard.answers, 0);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_quiet_channel_is_asked_about_each_second),
+        TEST(one_that_is_heard_of_is_not_asked_about),
+        TEST(many_idle_channels_take_turns),
+        TEST(in_a_hurry_all_are_asked_about_often),
+        TEST(what_may_be_missing_is_asked_about_at_once),
+        TEST(an_answer_that_fails_is_asked_for_again),
+        TEST(answers_outlive_the_asker),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
