@@ -2,11 +2,13 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "bus/bus.h"
 #include "config/config.h"
 #include "net/server.h"
 #include "server/worker.h"
 #include "session/hub.h"
 #include "store/store.h"
+#include "wire/json.h"
 
 enum { PROBE_EVERY_MS = 1000, PROBE_LATE_MS = 3000 };
 
@@ -57,18 +59,32 @@ bool health_is_ready(const struct health *health) {
     return health->probed && health->store_works && !store_is_late(health) && !health->worker->draining;
 }
 
+/* What is degraded is no reason to send clients elsewhere: messages come from the store meanwhile. */
+static void write_bus(const struct bus *bus, struct buffer *out) {
+    buffer_printf(out, ",\"bus\":\"%s\"", bus_is_degraded(bus) ? "degraded" : "ok");
+    if (!bus_is_degraded(bus)) return;
+    struct buffer detail = {0};
+    bus_write_detail(bus, &detail);
+    buffer_append_str(out, ",\"busDetail\":");
+    json_write_string(out, buffer_slice(&detail));
+    buffer_done(&detail);
+}
+
 static void write_health(const struct health *health, struct buffer *out) {
     const struct worker *worker = health->worker;
-    const char *status = worker->draining          ? "draining"
-                         : !health->probed         ? "starting"
-                         : health_is_ready(health) ? "ok"
-                                                   : "unavailable";
+    const char *status = worker->draining               ? "draining"
+                         : !health->probed              ? "starting"
+                         : !health_is_ready(health)     ? "unavailable"
+                         : bus_is_degraded(worker->bus) ? "degraded"
+                                                        : "ok";
     buffer_printf(out, "{\"status\":\"%s\",\"generation\":%u,\"connections\":%u,\"version\":\"%s\",", status,
                   worker->generation, net_server_connections(worker->net), STOA_VERSION);
-    buffer_printf(out, "\"checks\":{\"store\":\"%s\"}}",
+    buffer_printf(out, "\"checks\":{\"store\":\"%s\"",
                   !health->store_works    ? "failing"
                   : store_is_late(health) ? "late"
                                           : "ok");
+    if (!bus_is_alone(worker->bus)) write_bus(worker->bus, out);
+    buffer_append_str(out, "}}");
 }
 
 static void reply_json(struct http_request *request, unsigned status, struct slice body) {

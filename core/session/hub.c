@@ -216,23 +216,6 @@ size_t hub_user_sessions(struct hub *hub, struct slice user_id) {
     return n;
 }
 
-struct closing {
-    enum close_reason reason;
-    size_t sessions;
-};
-
-static void close_one(void *owner, struct socket *socket) {
-    struct closing *closing = owner;
-    closing->sessions++;
-    socket_close(socket, closing->reason);
-}
-
-size_t hub_close_user(struct hub *hub, struct slice user_id, enum close_reason reason) {
-    struct closing closing = {.reason = reason};
-    hub_each_of_user(hub, user_id, close_one, &closing);
-    return closing.sessions;
-}
-
 /* All. */
 
 void hub_close_all(struct hub *hub, enum close_reason reason) {

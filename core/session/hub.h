@@ -72,8 +72,6 @@ size_t hub_sessions(const struct hub *hub);
 void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *owner, struct socket *socket),
                       void *owner);
 size_t hub_user_sessions(struct hub *hub, struct slice user_id);
-/* Closes the transport of all sessions of the user's sockets. How many. */
-size_t hub_close_user(struct hub *hub, struct slice user_id, enum close_reason reason);
 /* Closes all sessions' transports; detached sessions are dropped too if forget. */
 void hub_close_all(struct hub *hub, enum close_reason reason);
 /* Bytes that wait in outboxes, events that wait for an answer. */

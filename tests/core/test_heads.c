@@ -152,6 +152,7 @@ static void answers_outlive_the_asker(void **state) {
     heads_free(&heads);
     fake_log_store_done(&store);
     assert_int_equal(heard.answers, 0);
+    fake_log_store_init(&store, loop);
 }
 
 int main(void) {

@@ -331,11 +331,15 @@ static void a_drain_closes_transports_and_says_no_disconnect(void **state) {
     assert_int_equal(hub_sessions(hub), 0);
 }
 
+static void close_it(void *owner, struct socket *socket) {
+    socket_close(socket, CLOSE_FORCED);
+}
+
 static void all_sessions_of_a_user_can_be_closed(void **state) {
     comes_as(&alice, "alice");
     comes_as(&bob, "alice");
     assert_int_equal(hub_user_sessions(hub, SLICE("alice")), 2);
-    assert_int_equal(hub_close_user(hub, SLICE("alice"), CLOSE_FORCED), 2);
+    hub_each_of_user(hub, SLICE("alice"), close_it, NULL);
     turn();
     assert_true(is_closed(&alice, NULL) && is_closed(&bob, NULL));
     assert_int_equal(hub_user_sessions(hub, SLICE("alice")), 0);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "loop/loop.h"
 #include "store/store_json.h"
 #include "wire/json.h"
@@ -10,11 +11,12 @@
 static const char EPOCH[] = "1-a";
 
 static struct fake_head *head_of(struct fake_log_store *fake, struct slice channel_id) {
-    for (size_t i = 0; i < fake->heads_len; i++)
-        if (slice_is(channel_id, fake->heads[i].id)) return &fake->heads[i];
+    struct fake_head *head = map_find(fake->by_id, channel_id);
+    if (head) return head;
     if (fake->heads_len == FAKE_CHANNELS_MAX) abort();
-    struct fake_head *head = &fake->heads[fake->heads_len++];
+    head = &fake->heads[fake->heads_len++];
     snprintf(head->id, sizeof head->id, "%.*s", SLICE_ARG(channel_id));
+    map_put(fake->by_id, slice_of(head->id), head);
     return head;
 }
 
@@ -105,6 +107,7 @@ void fake_log_store_init(struct fake_log_store *fake, struct loop *loop) {
     memset(fake, 0, sizeof *fake);
     fake->store.ops = &fake_ops;
     fake->loop = loop;
+    fake->by_id = map_new();
     list_init(&fake->submitted);
     loop_task_init(&fake->task, run);
 }
@@ -113,4 +116,5 @@ void fake_log_store_done(struct fake_log_store *fake) {
     loop_task_cancel(&fake->task);
     fake->is_silent = false;
     while (!list_empty(&fake->submitted)) run(&fake->task);
+    map_free(&fake->by_id);
 }

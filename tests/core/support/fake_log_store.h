@@ -20,6 +20,7 @@ struct fake_log_store {
         char client_id[65]; /* of the last event */
     } heads[FAKE_CHANNELS_MAX];
     size_t heads_len;
+    struct map *by_id;
     bool is_away;   /* all is UNAVAILABLE */
     bool is_silent; /* answers nothing; fake_log_store_done does */
     unsigned event_reads, head_queries, heads_asked;

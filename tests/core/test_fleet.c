@@ -1,0 +1,180 @@
+/* Two workers: alice and bob are connected to one, what is done to them is done on the other. */
+#include "server/fleet.h"
+
+#include "cache/cache.h"
+#include "channel/log.h"
+#include "channel/relay.h"
+#include "server/worker.h"
+#include "session/place.h"
+#include "support/fake_bus.h"
+#include "support/fake_log_store.h"
+#include "support/hub_scene.h"
+
+static struct person alice, bob;
+static struct fake_ether ether;
+static struct fake_log_store store;
+static struct worker here, there;
+
+static void worker_begin(struct worker *worker, struct rooms *its_rooms, struct hub *its_hub) {
+    *worker = (struct worker){.loop = loop, .rooms = its_rooms, .hub = its_hub};
+    worker->cache = cache_new(loop, 1 << 20);
+    worker->bus = fake_bus_new(&ether, "node", &fleet_events, worker);
+    worker->log = channel_log_new(loop, &store.store, its_rooms, worker->bus);
+    worker->relay = relay_new(its_rooms, worker->log, worker->bus);
+    fleet_join(worker);
+}
+
+static void worker_end(struct worker *worker) {
+    hub_set_user_events(worker->hub, NULL, NULL);
+    relay_free(&worker->relay);
+    channel_log_free(&worker->log);
+    bus_free(&worker->bus);
+    cache_free(&worker->cache);
+}
+
+static int begin(void **state) {
+    static const struct room_limits limits = {.window_ms = 1000, .max_events = 100, .max_bytes = 1 << 20};
+    set_up(state);
+    fake_ether_init(&ether, loop);
+    fake_log_store_init(&store, loop);
+    struct hub_settings settings = scene_settings();
+    struct rooms *other_rooms = rooms_new(loop, &limits);
+    worker_begin(&here, rooms, hub);
+    worker_begin(&there, other_rooms, hub_new(loop, other_rooms, &settings));
+    comes_as(&alice, "alice");
+    comes_as(&bob, "bob");
+    loop_advance(loop, 10);
+    return 0;
+}
+
+static int end(void **state) {
+    goes(&alice);
+    goes(&bob);
+    worker_end(&here);
+    worker_end(&there);
+    hub_free(&there.hub);
+    fake_log_store_done(&store);
+    rooms_free(&there.rooms);
+    fake_ether_done(&ether);
+    return tear_down(state);
+}
+
+static void pass(void) {
+    loop_advance(loop, 10);
+}
+
+static void an_event_to_a_user_reaches_him_wherever_he_is(void **state) {
+    static const struct slice attachment = {"\1\2", 2};
+    fleet_emit_to_user(&there, SLICE("alice"), SLICE("[\"mention\",7]"), NULL, 0);
+    fleet_emit_to_user(&there, SLICE("alice"), SLICE("[\"file\",{\"_placeholder\":true,\"num\":0}]"), &attachment, 1);
+    pass();
+    assert_hears_event(&alice, "42[\"mention\",7]");
+    assert_non_null(strstr(hears(&alice), "451-[\"file\""));
+    assert_non_null(hears(&alice));
+    assert_null(hears(&bob));
+}
+
+static void a_worker_without_a_user_hears_nothing_of_him(void **state) {
+    unsigned before = fake_bus_received(there.bus);
+    assert_int_equal(fleet_emit_to_user(&here, SLICE("alice"), SLICE("[\"mention\",7]"), NULL, 0), 1);
+    fleet_disconnect_user(&here, SLICE("bob"), &(struct fleet_ending){.stays_away = true});
+    pass();
+    assert_int_equal(fake_bus_received(there.bus), before);
+}
+
+static void a_user_is_disconnected_on_every_worker(void **state) {
+    uint16_t code;
+    assert_int_equal(fleet_disconnect_user(&there, SLICE("alice"), &(struct fleet_ending){.stays_away = true}), 0);
+    assert_int_equal(fleet_disconnect_user(&there, SLICE("bob"), &(struct fleet_ending){.stays_away = false}), 0);
+    pass();
+    assert_hears(&alice, "41");
+    assert_true(is_closed(&bob, &code));
+}
+
+/* DELETE /api/sessions/{token}: what the token opened, and nothing else. */
+static void only_the_sockets_of_a_session_end(void **state) {
+    struct fleet_ending ending = {.session = SLICE("another"), .stays_away = true};
+    fleet_disconnect_user(&there, SLICE("alice"), &ending);
+    pass();
+    assert_null(hears(&alice));
+    socket_set_user(socket_of(&alice), SLICE("alice"), SLICE("{\"id\":\"alice\",\"session\":\"another\"}"));
+    fleet_disconnect_user(&there, SLICE("alice"), &ending);
+    pass();
+    assert_hears(&alice, "41");
+}
+
+static void a_broadcast_reaches_everybody(void **state) {
+    fleet_broadcast(&there, SLICE("[\"maintenance\"]"));
+    pass();
+    assert_hears_event(&alice, "42[\"maintenance\"]");
+    assert_hears_event(&bob, "42[\"maintenance\"]");
+    assert_null(hears(&alice));
+}
+
+static void what_one_worker_forgets_no_other_remembers(void **state) {
+    struct slice value;
+    struct cache_flight *flight;
+    struct cache_waiter waiter = {.flight = NULL};
+    cache_put(here.cache, SLICE("roles\nlobby alice"), SLICE("\"owner\""), 7, 60000);
+    fleet_invalidate(&there, SLICE("roles\nlobby alice"), 6);
+    pass();
+    assert_int_equal(cache_get(here.cache, SLICE("roles\nlobby alice"), &value, &flight, &waiter), CACHE_HIT);
+    fleet_invalidate(&there, SLICE("roles\nlobby alice"), 0);
+    pass();
+    assert_int_equal(cache_get(here.cache, SLICE("roles\nlobby alice"), &value, &flight, &waiter), CACHE_MISS);
+    cache_land(here.cache, &flight, SLICE_NONE, 0);
+}
+
+/* Row 105: what is well sealed, or not sealed at all, and makes no sense. */
+static void attack_105_messages_without_sense_are_dropped(void **state) {
+    static const struct {
+        enum bus_kind kind;
+        struct slice topic, body;
+    } wrongs[] = {
+        {BUS_EVENT, {"/#channel:lobby", 15}, {"not json", 8}},
+        {BUS_EVENT, {"/#channel:lobby", 15}, {"{}", 2}},
+        {BUS_EVENT, {"/#channel:lobby", 15}, {"[\"message:new\",{\"seq\":2}]", 25}}, /* the header says 1 */
+        {BUS_EVENT, {"/#channel:lobby", 15}, {"[\"message:new\",{}]", 18}},
+        {BUS_EVENT, {"/#channel:lobby", 15}, {"[7,{\"seq\":1}]", 13}},
+        {BUS_EVENT, {"/#lobby", 7}, {"[\"message:new\",{\"seq\":1}]", 25}},
+        {BUS_EMIT, {"/#", 2}, {"", 0}},
+        {BUS_BROADCAST, {"", 0}, {"[\"a\"", 4}},
+        {BUS_BROADCAST, {"/#", 2}, {"[\"a\"]", 5}},
+        {BUS_USER_EMIT, {"", 0}, {"\0\0\0\5[\"a\"]", 9}},
+        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\4[\"a\"", 8}},
+        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\x09[\"a\"]", 9}},
+        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\5[\"a\"]\0\0\0\1", 13}},
+        {BUS_DISCONNECT, {"@alice", 6}, {"", 0}},
+        {BUS_DISCONNECT, {"@alice", 6}, {"\0\0\0\0", 4}},
+        {BUS_DISCONNECT, {"@alice", 6}, {"\0\0\0\2!!\0\0\0\0", 10}},
+        {BUS_DISCONNECT, {"@alice", 6}, {"\0\0\0\0\0\0\0\0more", 12}},
+        {BUS_DISCONNECT, {"", 0}, {"\0\0\0\0\0\0\0\0", 8}},
+        {BUS_INVALIDATE, {"", 0}, {"\0\0\0\0\0\0\0\1k", 9}},
+    };
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+        int64_t before = metric_get(METRIC_BUS_DROPPED, "malformed");
+        const struct bus_message message = {.kind = wrongs[i].kind,
+                                            .origin = SLICE("evil"),
+                                            .seq = wrongs[i].kind == BUS_EVENT,
+                                            .epoch = wrongs[i].kind == BUS_EVENT ? SLICE("1-a") : SLICE_NONE,
+                                            .body = wrongs[i].body};
+        fleet_events.received(&here, wrongs[i].topic, &message);
+        pass();
+        assert_int_equal(metric_get(METRIC_BUS_DROPPED, "malformed"), before + 1);
+        assert_null(hears(&alice));
+    }
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(an_event_to_a_user_reaches_him_wherever_he_is),
+        TEST(a_worker_without_a_user_hears_nothing_of_him),
+        TEST(a_user_is_disconnected_on_every_worker),
+        TEST(only_the_sockets_of_a_session_end),
+        TEST(a_broadcast_reaches_everybody),
+        TEST(what_one_worker_forgets_no_other_remembers),
+        TEST(attack_105_messages_without_sense_are_dropped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
