@@ -20,6 +20,7 @@ struct probe {
     uint64_t sent, heard;
     unsigned missed; /* in a row */
     bool is_due;     /* its server is among those of now */
+    bool is_new;     /* its subscription has had no time yet */
     size_t len;
     char name[];
 };
@@ -59,6 +60,7 @@ static void take_server(void *owner, struct slice tag) {
     struct probe *probe = probe_find(probes, buffer_slice(&name));
     if (!probe) {
         probe = memory_new(sizeof *probe + name.len);
+        probe->is_new = true;
         probe->len = name.len;
         memcpy(probe->name, name.ptr, name.len);
         list_append(&probes->probes, &probe->link);
@@ -72,7 +74,8 @@ static void take_server(void *owner, struct slice tag) {
 static bool probe_send(struct bus_probes *probes, struct probe *probe) {
     char payload[24];
     bool is_subscribed = subscriber_has(probes->subscriber, probes->kind, probe_name(probe));
-    if (!is_subscribed || probe->sent > probe->heard) probe->missed++;
+    if (!probe->is_new && (!is_subscribed || probe->sent > probe->heard)) probe->missed++;
+    probe->is_new = false;
     if (!is_subscribed) return true;
     int len = snprintf(payload, sizeof payload, "%llu", (unsigned long long)++probe->sent);
     redis_publish(probes->redis, NULL, probes->kind == TOPIC_SHARDED, probe_name(probe),

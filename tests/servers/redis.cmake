@@ -8,3 +8,15 @@ foreach(mode standalone cluster sentinel)
   set_tests_properties(core/test_redis_${mode} PROPERTIES FIXTURES_REQUIRED redis_${mode} LABELS servers ENVIRONMENT
     "ASAN_OPTIONS=detect_stack_use_after_return=0;STOA_TEST_REDIS=${folder}")
 endforeach()
+
+# test_bus_redis MODE is one program.
+foreach(mode standalone cluster sentinel)
+  set(name core/test_bus_redis)
+  if(NOT mode STREQUAL standalone)
+    set(name core/test_bus_redis_${mode})
+    add_test(NAME ${name} COMMAND test_bus_redis ${mode})
+  endif()
+  set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED redis_${mode} LABELS servers TIMEOUT 180
+    RESOURCE_LOCK redis_${mode} ENVIRONMENT
+    "ASAN_OPTIONS=detect_stack_use_after_return=0;STOA_TEST_REDIS=${CMAKE_BINARY_DIR}/servers/redis-${mode}")
+endforeach()
