@@ -25,6 +25,7 @@ return {
         -- master = "mymaster",
         -- user = nil,
         password = env "STOA_REDIS_PASSWORD",
+        secret = env "STOA_REDIS_SECRET", -- all nodes: what comes over Redis without it is dropped
         -- socketio_adapter = false, -- "classic", "sharded" or "both": share rooms with Node.js Socket.IO servers
         -- pending_bytes = 16777216,
         -- reply_bytes = 67108864,

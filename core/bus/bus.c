@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/ids.h"
 #include "base/log.h"
@@ -11,15 +12,16 @@
 
 enum { NODE_MAX = 64, INCARNATION_LEN = 12 };
 
-void bus_init(struct bus *bus, const struct bus_ops *ops, const struct bus_settings *settings,
-              const struct bus_events *events, void *owner) {
-    char incarnation[INCARNATION_LEN + 1];
+void bus_init(struct bus *bus, const struct bus_ops *ops, const char *node_or_null, const struct bus_events *events,
+              void *owner) {
+    char incarnation[INCARNATION_LEN + 1], host[NODE_MAX + 1] = "";
+    (void)!gethostname(host, NODE_MAX);
     bus->ops = ops;
     bus->events = events;
     bus->owner = owner;
     id_random(incarnation, INCARNATION_LEN);
-    snprintf(bus->worker_id, sizeof bus->worker_id, "%.*s.%u.%s", NODE_MAX, settings ? settings->node : "local",
-             settings ? settings->worker : 0, incarnation);
+    snprintf(bus->worker_id, sizeof bus->worker_id, "%.*s.%d.%s", NODE_MAX, node_or_null ? node_or_null : host,
+             (int)getpid(), incarnation);
 }
 
 void bus_set_degraded(struct bus *bus, bool is_degraded) {

@@ -54,8 +54,7 @@ struct bus_events {
 };
 
 struct bus_settings {
-    const char *node;   /* the machine's name; at most 64 bytes are used */
-    unsigned worker;    /* its index on this machine */
+    const char *node;   /* the machine's name, at most 64 bytes of it; NULL: what the host calls itself */
     const char *secret; /* messages carry and must bear its HMAC-SHA-256; NULL: none */
     bool sharded;       /* Redis Cluster (7 or newer): sharded publish/subscribe */
 };
@@ -67,7 +66,7 @@ struct bus *bus_redis_new(struct loop *loop, struct redis *redis, const struct b
                           const struct bus_events *events, void *owner);
 void bus_free(struct bus **bus);
 
-/* Unique among all processes that ever were: node, index and an incarnation made at the start. */
+/* Unique among all workers that ever were: node, process and an incarnation. */
 struct slice bus_worker_id(const struct bus *bus);
 /* No other worker can exist: there is nobody to publish to. */
 bool bus_is_alone(const struct bus *bus);

@@ -12,7 +12,7 @@ struct config_texts {
 
 /* NULL: not set. No nodes: no Redis. */
 struct config_redis {
-    const char *mode, *master, *user, *password;
+    const char *mode, *master, *user, *password, *secret;
     struct config_texts nodes;
     const char *socketio_adapter; /* NULL: off */
     int64_t pending_bytes, reply_bytes, command_timeout_ms, connect_timeout_ms;

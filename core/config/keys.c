@@ -90,6 +90,8 @@ const struct key keys[] = {
     TEXT(redis.master, "mymaster", RESTART, "What Sentinels call the primary."),
     TEXT(redis.user, NULL, RESTART, "The ACL user."),
     SECRET(redis.password, RESTART, "Its password, or that of the default user."),
+    SECRET(redis.secret, RESTART,
+           "Messages between workers carry its HMAC, and those without it are dropped: the same on all nodes."),
     {"redis.socketio_adapter", KEY_TEXT, "false", 0, 0, "classic sharded both", RESTART, false,
      FIELD(redis.socketio_adapter),
      "Share rooms with Node.js Socket.IO servers on this Redis, in the format of their adapter."},

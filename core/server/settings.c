@@ -84,6 +84,37 @@ struct admission_settings settings_of_admission(const struct config *config) {
     };
 }
 
+/* Redis. */
+
+static enum redis_mode redis_mode_of(const char *word) {
+    if (strcmp(word, "cluster") == 0) return REDIS_CLUSTER;
+    return strcmp(word, "sentinel") == 0 ? REDIS_SENTINEL : REDIS_STANDALONE;
+}
+
+struct redis_settings settings_of_redis(const struct config *config) {
+    const struct config_redis *redis = &config->redis;
+    return (struct redis_settings){
+        .mode = redis_mode_of(redis->mode),
+        .nodes = redis->nodes.items,
+        .nodes_len = redis->nodes.len,
+        .master = redis->master,
+        .user = redis->user,
+        .password = redis->password,
+        .pending_bytes = (size_t)redis->pending_bytes,
+        .reply_bytes = (size_t)redis->reply_bytes,
+        .deadline_ms = (unsigned)redis->command_timeout_ms,
+        .connect_ms = (unsigned)redis->connect_timeout_ms,
+    };
+}
+
+struct bus_settings settings_of_bus(const struct config *config) {
+    return (struct bus_settings){
+        .node = config->node.name,
+        .secret = config->redis.secret,
+        .sharded = redis_mode_of(config->redis.mode) == REDIS_CLUSTER,
+    };
+}
+
 /* PostgreSQL. */
 
 static enum store_durability durability_of(const char *word) {

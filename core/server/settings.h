@@ -3,10 +3,12 @@
 #define SERVER_SETTINGS_H
 
 #include "base/error.h"
+#include "bus/bus.h"
 #include "channel/presence.h"
 #include "channel/room.h"
 #include "limit/admission.h"
 #include "net/server.h"
+#include "redis/redis.h"
 #include "session/hub.h"
 
 struct config;
@@ -22,6 +24,9 @@ struct hub_settings settings_of_hub(const struct config *config);
 struct net_settings settings_of_net(const struct config *config);
 struct room_limits settings_of_rooms(const struct config *config);
 struct presence_settings settings_of_presence(const struct config *config);
+/* Only with redis.nodes. */
+struct redis_settings settings_of_redis(const struct config *config);
+struct bus_settings settings_of_bus(const struct config *config);
 /* Rates are for scripts to set. */
 struct admission_settings settings_of_admission(const struct config *config);
 

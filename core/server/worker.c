@@ -21,6 +21,18 @@
 /* Tasks of a generation that was replaced may take so long to end. */
 enum { RETIRE_MS = 10000, SETTLE_TURNS = 100 };
 
+static void build_bus(struct worker *worker) {
+    if (worker->config->redis.nodes.len == 0) {
+        worker->bus = bus_local_new(worker->loop, &fleet_events, worker);
+        return;
+    }
+    struct redis_settings redis = settings_of_redis(worker->config);
+    struct bus_settings bus = settings_of_bus(worker->config);
+    worker->redis = redis_new(worker->loop, &redis, NULL, NULL);
+    worker->bus = bus_redis_new(worker->loop, worker->redis, &bus, &fleet_events, worker);
+    LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->bus)));
+}
+
 static void build_services(struct worker *worker) {
     const struct config *config = worker->config;
     struct room_limits rooms = settings_of_rooms(config);
@@ -32,7 +44,7 @@ static void build_services(struct worker *worker) {
     worker->inbound = budget_new((size_t)config->limits.inbound_bytes);
     worker->cache = cache_new(worker->loop, (size_t)config->cache.max_bytes);
     worker->presence = presence_new(worker->loop, &presence, &announce_events, worker);
-    worker->bus = bus_local_new(worker->loop, &fleet_events, worker);
+    build_bus(worker);
     worker->log = channel_log_new(worker->loop, worker->store, worker->rooms, worker->bus);
     worker->relay = relay_new(worker->rooms, worker->log, worker->bus);
     hub.inbound = worker->inbound;
@@ -75,6 +87,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     relay_free(&worker->relay);
     channel_log_free(&worker->log);
     bus_free(&worker->bus);
+    redis_free(&worker->redis);
     presence_free(&worker->presence);
     cache_free(&worker->cache);
     budget_free(&worker->inbound);

@@ -18,6 +18,7 @@ struct loop;
 struct net_server;
 struct policy;
 struct presence;
+struct redis;
 struct relay;
 struct rooms;
 struct store;
@@ -46,7 +47,8 @@ struct worker {
     struct budget *inbound; /* of net and hub together */
     struct cache *cache;
     struct presence *presence;
-    struct bus *bus; /* to other workers */
+    struct redis *redis; /* NULL: this worker is alone */
+    struct bus *bus;     /* to other workers */
     struct channel_log *log;
     struct relay *relay;
     struct hub *hub;

@@ -144,7 +144,7 @@ static const struct bus_ops fake_ops = {.free = fake_free,
 
 struct bus *fake_bus_new(struct fake_ether *ether, const char *node, const struct bus_events *events, void *owner) {
     struct fake_bus *fake = NEW(struct fake_bus);
-    bus_init(&fake->bus, &fake_ops, &(struct bus_settings){.node = node}, events, owner);
+    bus_init(&fake->bus, &fake_ops, node, events, owner);
     fake->ether = ether;
     fake->topics = map_new();
     list_append(&ether->buses, &fake->link);
