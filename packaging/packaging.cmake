@@ -53,7 +53,8 @@ install(FILES ${package_build}/stoa.1.gz DESTINATION share/man/man1)
 install(FILES ${package_build}/stoa.lua.5.gz DESTINATION share/man/man5)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION share/doc/stoa)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs DESTINATION share/doc/stoa)
-install(FILES ${package_source}/haproxy.cfg ${package_source}/nginx.conf DESTINATION share/doc/stoa/examples)
+install(FILES ${package_source}/haproxy.cfg ${package_source}/nginx.conf ${package_source}/redis.conf
+  DESTINATION share/doc/stoa/examples)
 
 # ---- CPack
 

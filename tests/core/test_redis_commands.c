@@ -29,7 +29,25 @@ static void a_command_is_answered(void **state) {
     assert_true(redis_is_up(redis));
 }
 
-/* --- counting what one turn writes --- */
+static void note_change(void *owner, bool up) {
+    buffer_append_char(owner, up ? '+' : '-');
+}
+
+static void ups_and_downs_are_told(void **state) {
+    static const struct redis_events events = {note_change};
+    struct buffer changes = {0};
+    struct redis_settings settings = {
+        .mode = REDIS_STANDALONE, .nodes = (const char *const[]){server.address}, .nodes_len = 1};
+    struct redis *watched = redis_new(stage_loop, &settings, &events, &changes);
+    stage_until(changes.len == 1);
+    fake_stop(&server);
+    stage_until(changes.len == 2);
+    fake_restart(&server);
+    stage_until(changes.len == 3);
+    assert_memory_equal(changes.ptr, "+-+", 3);
+    redis_free(&watched);
+    buffer_done(&changes);
+}
 
 static void echo(struct fake_client *client, const char *command) {
     char reply[1200];
@@ -38,11 +56,12 @@ static void echo(struct fake_client *client, const char *command) {
     fake_say(client, reply);
 }
 
-static void answers_come_in_order_though_all_left_at_once(void **state) {
+static void answers_come_in_order_and_what_a_turn_asks_leaves_at_once(void **state) {
     struct asked asked[100];
     char command[32];
     server.on_command = echo;
     answer_to(redis, "GET first");
+    unsigned reads = server.reads;
     for (int i = 0; i < 100; i++) {
         asked_init(&asked[i]);
         snprintf(command, sizeof(command), "GET %d", i);
@@ -50,6 +69,7 @@ static void answers_come_in_order_though_all_left_at_once(void **state) {
         assert_int_equal(asked[i].answers, 0);
     }
     stage_until(asked[99].answers);
+    assert_int_equal(server.reads, reads + 1);
     for (int i = 0; i < 100; i++) {
         snprintf(command, sizeof(command), "GET %d", i);
         assert_string_equal(asked[i].text, command);
@@ -388,7 +408,8 @@ static void slots_are_those_of_the_specification(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_command_is_answered),
-        TEST(answers_come_in_order_though_all_left_at_once),
+        TEST(ups_and_downs_are_told),
+        TEST(answers_come_in_order_and_what_a_turn_asks_leaves_at_once),
         TEST(publishing_has_a_connection_of_its_own),
         TEST(what_passes_is_tried_again_and_what_does_not_is_told),
         TEST(a_server_that_became_read_only_is_hung_up_on),

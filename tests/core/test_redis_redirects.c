@@ -244,6 +244,16 @@ static void a_mute_subscriber_link_is_found_within_five_seconds(void **state) {
     stage_until(ears.subscribed == 2);
 }
 
+static void a_message_beyond_the_bound_ends_the_connection_and_the_topic_returns(void **state) {
+    left.on_command = right.on_command = confirms_topics;
+    subscriber_want(ears.subscriber, TOPIC_SHARDED, SLICE("foo"));
+    stage_until(ears.subscribed == 1);
+    fake_say(listener, "*3\r\n$8\r\nsmessage\r\n$3\r\nfoo\r\n$4294967296\r\n");
+    stage_until(ears.subscribed == 2);
+    assert_int_equal(ears.lost, 1);
+    assert_int_equal(ears.messages, 0);
+}
+
 /* --- Sentinels --- */
 
 static struct fake_server *believed;
@@ -327,6 +337,7 @@ int main(void) {
         TEST(a_slot_that_moves_silently_is_noticed_by_the_map),
         TEST(a_refused_topic_is_tried_again_without_haste),
         TEST(what_is_wanted_again_while_it_is_unsubscribed_is_subscribed_in_the_end),
+        TEST(a_message_beyond_the_bound_ends_the_connection_and_the_topic_returns),
         TEST(a_mute_subscriber_link_is_found_within_five_seconds),
         TEST(a_master_that_says_it_is_none_is_not_believed),
         TEST(most_sentinels_are_believed_not_the_first),

@@ -97,6 +97,7 @@ static void readable(void *owner, int fd, int what) {
         if (len == 0 || errno != EAGAIN) fake_hang_up(client);
         return;
     }
+    client->server->reads++;
     if (client->server->swallows) return;
     reply_reader_feed(client->reader, bytes, (size_t)len);
     while (client->fd >= 0 && reply_reader_next(client->reader, &value) == REPLY_WHOLE) command_came(client, value);

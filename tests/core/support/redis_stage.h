@@ -59,8 +59,9 @@ struct fake_server {
     char address[32];
     /* Each command, as its words separated by spaces. Default (NULL): fake_default. */
     void (*on_command)(struct fake_client *client, const char *command);
-    bool swallows;                                 /* takes bytes, says nothing: a black hole */
-    unsigned connections, open, commands, lookups; /* so far; at present; without PING and AUTH; CLUSTER SLOTS */
+    bool swallows;                     /* takes bytes, says nothing: a black hole */
+    unsigned connections, open;        /* so far; at present */
+    unsigned reads, commands, lookups; /* pieces of bytes; without greetings; CLUSTER SLOTS */
     char last[256];
     struct fake_state *state;
 };
