@@ -2,7 +2,7 @@
  *
  * A metric is a row of metrics_table.h. A label's values come from code, never from a peer (no channel ids, no
  * addresses): cardinality is bounded by construction. Processes that share the registry each count in a place of their
- * own; what is rendered is the sum (of the generation, the highest).
+ * own; what is rendered is the sum (of a level, the highest).
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
