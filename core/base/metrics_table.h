@@ -2,6 +2,7 @@
 METRIC(CONNECTIONS, "stoa_connections", "gauge", NULL, "Open transport connections.")
 METRIC(SESSIONS, "stoa_sessions", "gauge", NULL, "Open Engine.IO and plain sessions.")
 METRIC(ACCEPTED, "stoa_accepted_total", "counter", NULL, "Connections accepted.")
+METRIC(HANDED, "stoa_handed_total", "counter", NULL, "Connections taken over from other workers.")
 METRIC(REJECTED, "stoa_rejected_total", "counter", "reason", "Input or connections refused.")
 METRIC(CLOSED, "stoa_closed_total", "counter", "reason", "Sessions ended, by reason.")
 METRIC(EVENTS, "stoa_events_total", "counter", NULL, "Client events dispatched.")

@@ -1,10 +1,15 @@
 /* HTTP/1.1, one request after the other: heads are read strictly (wire/http_head.h) and exactly, so that no byte is
  * read twice or in two ways. A WebSocket handshake stays in the socket, for libwebsockets, which is more lenient. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "net/handover.h"
 #include "net/http_exchange.h"
+#include "net/relay.h"
 
 enum { KEEPALIVE_MS = 60000, LINGER_MS = 1000, BODY_STEP = 65536 };
 
@@ -12,6 +17,7 @@ static void http_free(struct conn *conn) {
     struct http *http = conn->http;
     loop_fd_free(&http->watch);
     loop_task_cancel(&http->work);
+    relay_free(&http->relay);
     buffer_done(&http->head_bytes);
     buffer_done(&http->body);
     buffer_done(&http->out);
@@ -37,6 +43,8 @@ void http_rest(struct conn *conn) {
     loop_fd_free(&conn->http->watch);
 }
 
+static void work(struct loop_task *task);
+
 static void watch(struct http *http, int interest) {
     if (http->watch) loop_fd_set(http->watch, interest);
 }
@@ -56,7 +64,7 @@ static struct http_request request_of(struct http *http, bool upgrade) {
         .query = http->head.query,
         .body = buffer_slice(&http->body),
         .address = http->conn->address,
-        .tls = http->conn->host->tls,
+        .tls = http->conn->tls || http->conn->relayed,
         .upgrade = upgrade,
         .exchange = http->exchange,
     };
@@ -104,10 +112,84 @@ void http_cut(struct conn *conn) {
     refuse(conn->http, 503, SLICE("retry-after: 5\r\n"), "inbound_budget");
 }
 
+static bool linger(struct http *http) {
+    http->state = HTTP_LINGER;
+    socket_end(http->conn);
+    loop_timer_set(&http->conn->deadline, LINGER_MS);
+    return true;
+}
+
+/* ---- a request that is another process's */
+
+static int inbox_of(struct http *http) {
+    bool ours = http->conn->handed || !events_of(http)->elsewhere;
+    http->conn->handed = false;
+    return ours ? -1 : events_of(http)->elsewhere(owner_of(http), http->head.path, http->head.query);
+}
+
+static void relay_woken(void *owner) {
+    work(&((struct http *)owner)->work);
+}
+
+/* What is encrypted stays here; the other process gets a descriptor that leads to us. */
+static bool begin_relay(struct http *http, int inbox, struct handover *handover) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) return false;
+    handover->relayed = true;
+    bool sent = handover_send(inbox, ends[1], handover);
+    close(ends[1]);
+    if (!sent) {
+        close(ends[0]);
+        return false;
+    }
+    struct buffer read = {0};
+    if (http->head_from_lws) {
+        buffer_append_slice(&read, buffer_slice(&http->head_bytes));
+        buffer_append_slice(&read, buffer_slice(&http->body));
+    }
+    http->relay = relay_new(http->conn, ends[0], buffer_slice(&read), relay_woken, http);
+    buffer_done(&read);
+    loop_timer_cancel(&http->conn->deadline); /* the other process has its own */
+    lws_set_timeout(http->conn->wsi, NO_PENDING_TIMEOUT, 0);
+    http->state = HTTP_RELAY;
+    return true;
+}
+
+static bool hand_over(struct http *http, int inbox) {
+    struct conn *conn = http->conn;
+    struct handover handover = {.relayed = conn->relayed};
+    snprintf(handover.address, sizeof handover.address, "%s", conn->address);
+    if (conn->wsi && begin_relay(http, inbox, &handover)) return true;
+    if (conn->wsi || !handover_send(inbox, conn->fd, &handover))
+        return refuse(http, 503, SLICE("retry-after: 1\r\n"), "handover");
+    conn_kill(conn); /* our copy of it */
+    return false;
+}
+
+static bool relay(struct http *http) {
+    struct conn *conn = http->conn;
+    int interest;
+    enum relay_state state = relay_step(http->relay, &interest);
+    if (state == RELAY_OVER) return linger(http);
+    if (state == RELAY_BROKEN) {
+        conn_kill(conn);
+        return false;
+    }
+    watch(http, interest);
+    if (state == RELAY_MORE) loop_post(conn->host->server->loop, &http->work);
+    if (state == RELAY_ENDING && !loop_timer_pending(&conn->deadline))
+        loop_timer_set(&conn->deadline, conn->host->body_timeout_ms);
+    return false;
+}
+
+/* ---- requests */
+
 /* False, as step() has it: the owner may take his time. Only the client's hanging up is watched for. */
 static bool ask(struct http *http) {
-    loop_timer_cancel(&http->conn->deadline);
+    int inbox = http->head_from_lws ? inbox_of(http) : -1;
     conn_hold(http->conn, 0);
+    if (inbox >= 0) return hand_over(http, inbox);
+    loop_timer_cancel(&http->conn->deadline);
     http->state = HTTP_ASKED;
     watch(http, LOOP_HANGUP);
     exchange_new(http);
@@ -179,7 +261,7 @@ static bool take_head(struct http *http) {
 
 static bool head_unfinished(struct http *http, size_t len) {
     struct conn *conn = http->conn;
-    if (conn->host->tls) { /* no more than one record can be looked at */
+    if (conn->tls || conn->relayed) { /* no more than one record can be looked at, no more than this be waited for */
         watch(http, 0);
         http->state = HTTP_LWS;
         conn_hand_over(conn);
@@ -216,6 +298,8 @@ static bool read_head(struct http *http) {
     if (result == HTTP_HEAD_BAD) return refuse(http, http->head.status, SLICE_NONE, http->head.fault);
     buffer_append(&http->head_bytes, bytes, http->head.bytes);
     result = http_head_parse(buffer_slice(&http->head_bytes), &http->head);
+    int inbox = inbox_of(http);
+    if (inbox >= 0) return hand_over(http, inbox);
     return http_head_field(&http->head, "upgrade").ptr ? begin_upgrade(http) : take_head(http);
 }
 
@@ -245,13 +329,6 @@ static bool next_request(struct http *http) {
     http->state = HTTP_HEAD;
     http->idle = true;
     loop_timer_set(&http->conn->deadline, KEEPALIVE_MS);
-    return true;
-}
-
-static bool linger(struct http *http) {
-    http->state = HTTP_LINGER;
-    socket_end(http->conn);
-    loop_timer_set(&http->conn->deadline, LINGER_MS);
     return true;
 }
 
@@ -287,6 +364,8 @@ static bool step(struct http *http) {
             return read_body(http);
         case HTTP_ANSWER:
             return write_answer(http);
+        case HTTP_RELAY:
+            return relay(http);
         case HTTP_LINGER:
             return discard(http);
         case HTTP_HANDSHAKE:
@@ -319,8 +398,8 @@ void http_begin(struct conn *conn) {
     loop_task_init(&http->work, work);
     loop_timer_set(&conn->deadline, conn->host->header_timeout_ms);
     http->watch = loop_fd_new(loop, conn->fd, 0, ready, http);
-    http->state = conn->host->tls ? HTTP_HANDSHAKE : HTTP_HEAD;
-    if (conn->host->tls)
+    http->state = conn->tls ? HTTP_HANDSHAKE : HTTP_HEAD;
+    if (conn->tls)
         conn_hand_over(conn);
     else
         loop_flush(loop, &http->work);
@@ -345,7 +424,7 @@ void http_deadline(struct conn *conn) {
         refuse(http, 408, SLICE_NONE, "deadline");
         return;
     }
-    bool quiet = http->state == HTTP_LINGER || (http->state == HTTP_HEAD && http->idle);
+    bool quiet = http->state == HTTP_LINGER || http->state == HTTP_RELAY || (http->state == HTTP_HEAD && http->idle);
     if (http->state == HTTP_HANDSHAKE || http->state == HTTP_LWS) http->state = HTTP_LINGER; /* counted here */
     if (!quiet) net_reject(conn, "deadline");
     conn_kill(conn);
@@ -355,7 +434,7 @@ void http_deadline(struct conn *conn) {
 static bool head_from_lws(struct http *http) {
     buffer_clear(&http->head_bytes);
     http_head_rebuild(http->conn->wsi, &http->head_bytes);
-    http->last = true;
+    http->last = http->head_from_lws = true;
     http->state = HTTP_HEAD;
     if (http_head_parse(buffer_slice(&http->head_bytes), &http->head) == HTTP_HEAD_COMPLETE) return true;
     refuse(http, http->head.status ? http->head.status : 400, SLICE_NONE, http->head.fault ? http->head.fault : "head");

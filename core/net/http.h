@@ -49,6 +49,10 @@ struct http_upgrade {
 struct http_events {
     /* The most bytes that a request to path may send as a body (0: none allowed); beyond: 413. */
     size_t (*body_max)(void *owner, struct slice method, struct slice path);
+    /* Another process's request: where that one takes connections in (the other end of a net_server_open_inbox), and
+     * the connection goes there with the request unread. -1: it is ours. Asked for each request that was not handed
+     * over by another process. May be NULL. */
+    int (*elsewhere)(void *owner, struct slice path, struct slice query);
     /* A complete request. */
     void (*request)(void *owner, struct http_request *request);
     /* A WebSocket handshake, before the 101: accept or refuse. */

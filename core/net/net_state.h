@@ -34,11 +34,11 @@ struct net_server {
     struct lws_context *context;
     struct net_host *host; /* of new connections */
     struct list hosts, listeners;
+    struct inbox *inbox;    /* NULL: nobody hands connections over */
     struct list conns;      /* by conn.link */
     struct budget *inbound; /* of unfinished messages and bodies */
     struct list proxied;    /* those that have not said whom they speak for */
-    unsigned proxied_len;
-    unsigned conns_len, hosts_made;
+    unsigned proxied_len, conns_len, hosts_made;
     struct loop_task sweep; /* frees retired hosts */
 };
 
@@ -50,10 +50,10 @@ struct conn {
     uint16_t close_code; /* of ours, asked for; 0: none */
     bool upgraded, accepted, blocked, closing, deflates, paused, reading_rests, write_wanted;
     int fd; /* -1: closed */
-
     struct net_host *host;
     struct list link;
     char address[ADDRESS_MAX];
+    bool tls, relayed, handed;  /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
     struct loop_timer deadline; /* head, body, answer, close: one at a time */
     struct loop_task reap, close_task, drained_task;
     struct holder inbound_holder; /* of an unfinished body or message */

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "net/handover.h"
 #include "net/listener.h"
 #include "net/net_state.h"
 #include "net/tickets.h"
@@ -97,7 +98,7 @@ static void cut(struct holder *holder) {
     conn->http ? http_cut(conn) : websocket_cut(conn);
 }
 
-void conn_accept(struct net_server *server, int fd, const char *address) {
+static struct conn *conn_new(struct net_server *server, int fd, const char *address) {
     struct conn *conn = NEW(struct conn);
     conn->host = server->host;
     conn->fd = fd;
@@ -109,13 +110,26 @@ void conn_accept(struct net_server *server, int fd, const char *address) {
     list_append(&server->conns, &conn->link);
     conn->host->conns++;
     metric_set(METRIC_CONNECTIONS, ++server->conns_len);
+    return conn;
+}
+
+void conn_accept(struct net_server *server, int fd, const char *address) {
+    struct conn *conn = conn_new(server, fd, address);
+    conn->tls = server->host->tls;
+    http_begin(conn);
+}
+
+void conn_take(struct net_server *server, int fd, const struct handover *handover) {
+    struct conn *conn = conn_new(server, fd, handover->address);
+    conn->relayed = handover->relayed;
+    conn->handed = true;
     http_begin(conn);
 }
 
 static void adopt(struct conn *conn) {
     lws_adopt_desc_t adoption = {
         .vh = conn->host->vhost,
-        .type = LWS_ADOPT_HTTP | LWS_ADOPT_SOCKET | (conn->host->tls ? LWS_ADOPT_ALLOW_SSL : 0),
+        .type = LWS_ADOPT_HTTP | LWS_ADOPT_SOCKET | (conn->tls ? LWS_ADOPT_ALLOW_SSL : 0),
         .fd.sockfd = conn->fd,
         .opaque = conn,
     };
@@ -257,6 +271,10 @@ void net_server_stop_listening(struct net_server *server, int listen_fd) {
     listener_end(server, listen_fd);
 }
 
+void net_server_open_inbox(struct net_server *server, int inbox_fd) {
+    server->inbox = inbox_new(server, inbox_fd);
+}
+
 void net_server_stop_accepting(struct net_server *server) {
     listener_end(server, -1);
 }
@@ -269,6 +287,7 @@ void net_server_free(struct net_server **owned) {
     struct net_server *server = *owned;
     if (!server) return;
     net_server_stop_accepting(server);
+    inbox_free(&server->inbox);
     proxied_end_all(server);
     LIST_EACH(&server->conns, link) conn_kill(CONTAINER(link, struct conn, link));
     /* On a foreign loop it ends in steps, its handles closing in between; it sets server->context to NULL. */

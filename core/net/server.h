@@ -27,6 +27,8 @@ struct net_events {
     struct http_events http;
     /* For each accepted socket, before anything costs; counts what it refuses. retry_after_s_r: for ADMIT_REFUSE. */
     enum admission (*admit)(void *owner, const char *address, unsigned *retry_after_s_r);
+    /* Asked when another process hands a connection over, which was admitted there; true: it is closed. May be NULL. */
+    bool (*full)(void *owner);
 };
 
 /* False: error_r names the file that cannot be used. */
@@ -46,6 +48,10 @@ void net_server_listen(struct net_server *server, int listen_fd);
 void net_server_stop_listening(struct net_server *server, int listen_fd);
 /* Stops accepting from all. */
 void net_server_stop_accepting(struct net_server *server);
+/* Connections that other processes hand over (http_events.elsewhere) arrive here; SOCK_SEQPACKET; the caller's. */
+void net_server_open_inbox(struct net_server *server, int inbox_fd);
+/* Closes those that wait in an inbox that nobody reads any more. */
+void net_server_discard_handovers(int inbox_fd);
 unsigned net_server_connections(const struct net_server *server);
 /* Closes what is left at once. */
 void net_server_free(struct net_server **server);

@@ -8,8 +8,12 @@
 
 enum { DISCARD_BYTES = 4096, DISCARDS_A_TURN = 16 };
 
+/* With an empty error queue: what another connection left there (libwebsockets does, closing) would be taken for an
+ * error of this one. */
 static SSL *tls_of(const struct conn *conn) {
-    return conn->host->tls && conn->wsi ? lws_get_ssl(conn->wsi) : NULL;
+    SSL *tls = conn->tls && conn->wsi ? lws_get_ssl(conn->wsi) : NULL;
+    if (tls) ERR_clear_error();
+    return tls;
 }
 
 static ssize_t tls_result(SSL *tls, int n) {
@@ -60,5 +64,5 @@ bool socket_discard(struct conn *conn) {
 
 void socket_wake_beyond(struct conn *conn, size_t bytes) {
     int low = (int)bytes + 1;
-    if (!conn->host->tls) setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
+    if (!conn->tls) setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
 }

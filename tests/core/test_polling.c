@@ -36,7 +36,11 @@ static enum admission on_admit(void *owner, const char *address, unsigned *retry
 }
 
 static const struct net_events events = {
-    .http = {body_max, on_request, on_upgrade, hub_opened, hub_upgrade_failed},
+    .http = {.body_max = body_max,
+             .request = on_request,
+             .upgrade = on_upgrade,
+             .opened = hub_opened,
+             .upgrade_failed = hub_upgrade_failed},
     .admit = on_admit,
 };
 

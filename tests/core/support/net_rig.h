@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -39,6 +40,8 @@ struct rig {
     int listen_fd, port;
     enum admission admission;
     bool refuse_upgrades;
+    const char *foreign; /* paths that begin so are the process's that reads the other end of inbox; NULL: none */
+    int inbox;
     /* the application */
     struct conn *conn; /* the last one opened */
     struct http_exchange *waiting;
@@ -125,8 +128,18 @@ static enum admission rig_admit(void *owner, const char *address, unsigned *retr
     snprintf(rig->address, sizeof rig->address, "%s", address);
     return rig->admission;
 }
-static const struct net_events rig_events = {{rig_body_max, rig_request, rig_upgrade, rig_opened, rig_upgrade_failed},
-                                             rig_admit};
+static int rig_elsewhere(void *owner, struct slice path, struct slice query) {
+    const struct rig *rig = owner;
+    size_t len = rig->foreign ? strlen(rig->foreign) : 0;
+    return len > 0 && path.len >= len && memcmp(path.ptr, rig->foreign, len) == 0 ? rig->inbox : -1;
+}
+static const struct net_events rig_events = {.http = {.body_max = rig_body_max,
+                                                      .elsewhere = rig_elsewhere,
+                                                      .request = rig_request,
+                                                      .upgrade = rig_upgrade,
+                                                      .opened = rig_opened,
+                                                      .upgrade_failed = rig_upgrade_failed},
+                                             .admit = rig_admit};
 
 static const struct net_settings rig_settings = {.max_message_bytes = 100000,
                                                  .header_timeout_ms = 1000,
@@ -208,6 +221,7 @@ static inline void raw_close(struct raw *raw) {
 static inline void raw_send(struct raw *raw, const char *bytes, size_t len) {
     int64_t deadline = rig_now_ms() + RIG_PATIENCE_MS;
     while (len) {
+        ERR_clear_error();
         ssize_t n = raw->ssl ? SSL_write(raw->ssl, bytes, (int)len) : send(raw->fd, bytes, len, MSG_NOSIGNAL);
         if (n > 0) {
             bytes += n;
@@ -228,6 +242,7 @@ static inline void raw_send_str(struct raw *raw, const char *str) {
 
 static inline void raw_read(struct raw *raw) {
     char *to = buffer_reserve(&raw->in, 65536);
+    ERR_clear_error();
     ssize_t n = raw->ssl ? SSL_read(raw->ssl, to, 65536) : recv(raw->fd, to, 65536, 0);
     if (n > 0)
         raw->in.len += (size_t)n;

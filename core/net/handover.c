@@ -1,0 +1,96 @@
+#include "net/handover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "net/net_state.h"
+
+enum { HANDOVERS_A_TURN = 64 };
+
+struct inbox {
+    struct net_server *server;
+    struct loop_fd *ready;
+};
+
+/* Room for one descriptor beside the message. */
+union ancillary {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+bool handover_send(int inbox, int fd, const struct handover *handover) {
+    union ancillary ancillary = {0};
+    struct iovec bytes = {(void *)handover, sizeof *handover};
+    struct msghdr message = {
+        .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    return sendmsg(inbox, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof *handover;
+}
+
+/* -1: nothing is there. *fd_r is -1 when this process had no descriptor left for it. */
+static int receive(int inbox, struct handover *handover, int *fd_r) {
+    union ancillary ancillary = {0};
+    struct iovec bytes = {handover, sizeof *handover};
+    struct msghdr message = {
+        .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
+    *fd_r = -1;
+    if (recvmsg(inbox, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != sizeof *handover) return -1;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof *fd_r))
+        memcpy(fd_r, CMSG_DATA(header), sizeof *fd_r);
+    return 0;
+}
+
+static void reject(const struct handover *handover, int fd, const char *reason) {
+    metric_add_labelled(METRIC_REJECTED, reason, 1);
+    LOG(LOG_INFO, "connection.refused", LOG_TEXT("reason", reason), LOG_TEXT("address", handover->address));
+    if (fd >= 0) close(fd);
+}
+
+static void inbox_ready(void *owner, int inbox_fd, int ready) {
+    struct net_server *server = ((struct inbox *)owner)->server;
+    for (int i = 0; i < HANDOVERS_A_TURN; i++) {
+        struct handover handover;
+        int fd;
+        if (receive(inbox_fd, &handover, &fd) < 0) return;
+        handover.address[sizeof handover.address - 1] = '\0';
+        if (fd < 0) {
+            reject(&handover, fd, "descriptors");
+        } else if (server->events.full && server->events.full(server->owner)) {
+            reject(&handover, fd, "full");
+        } else {
+            metric_add(METRIC_HANDED, 1);
+            conn_take(server, fd, &handover);
+        }
+    }
+}
+
+struct inbox *inbox_new(struct net_server *server, int fd) {
+    struct inbox *inbox = NEW(struct inbox);
+    inbox->server = server;
+    inbox->ready = loop_fd_new(server->loop, fd, LOOP_READ, inbox_ready, inbox);
+    return inbox;
+}
+
+void inbox_free(struct inbox **inbox) {
+    if (!*inbox) return;
+    loop_fd_free(&(*inbox)->ready);
+    free(*inbox);
+    *inbox = NULL;
+}
+
+void net_server_discard_handovers(int inbox_fd) {
+    struct handover handover;
+    int fd;
+    while (receive(inbox_fd, &handover, &fd) == 0)
+        if (fd >= 0) close(fd);
+}

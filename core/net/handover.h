@@ -1,0 +1,31 @@
+/* handover.h - a client's connection on its way from one process to another, its next request unread. core/net only.
+ *
+ * An inbox is a pair of SOCK_SEQPACKET sockets: whoever has one end may send, the owner of the other receives. Nobody
+ * waits: a full inbox takes no more.
+ */
+#ifndef NET_HANDOVER_H
+#define NET_HANDOVER_H
+
+#include <stdbool.h>
+
+#include "base/memory.h"
+
+struct net_server;
+
+/* What goes with the descriptor. */
+struct handover {
+    char address[46]; /* the peer */
+    bool relayed;     /* the descriptor leads to a process that speaks TLS with the peer */
+};
+
+/* False: the inbox is full, or its process has no descriptors left. fd stays the caller's, to close. */
+bool handover_send(int inbox, int fd, const struct handover *handover) MUST_CHECK;
+
+/* server.c: takes the descriptor that came through the inbox. */
+void conn_take(struct net_server *server, int fd, const struct handover *handover);
+
+struct inbox;
+struct inbox *inbox_new(struct net_server *server, int fd);
+void inbox_free(struct inbox **inbox);
+
+#endif
