@@ -116,11 +116,16 @@ int64_t metric_get(enum metric metric, const char *label_value_or_null) {
     return sum;
 }
 
+/* Levels rather than amounts: that of all is the highest. */
+static bool is_level(enum metric metric) {
+    return metric == METRIC_GENERATION || metric == METRIC_FANOUT_WINDOW || metric == METRIC_BUS_DEGRADED;
+}
+
 int64_t metric_total(enum metric metric) {
     int64_t total = 0;
     for (unsigned place = 0; place < places_len; place++) {
         int64_t n = places[place].counts[metric];
-        total = metric == METRIC_GENERATION ? (n > total ? n : total) : total + n;
+        total = is_level(metric) ? (n > total ? n : total) : total + n;
     }
     return total;
 }

@@ -89,8 +89,11 @@ static bool complain(const struct config *config, const char *key, struct error 
 /* What no single key can tell. */
 static bool check_together(const struct config *config, struct error *error_r) {
     size_t path_len = strlen(config->path);
-    if (config->workers != 1)
-        return complain(config, "workers", error_r, "more than one worker needs redis, which is not in this build");
+    if (config->workers != 1 && config->redis.nodes.len == 0)
+        return complain(config, "workers", error_r, "more than one worker needs redis.nodes");
+    if (config->workers != 1 && strcmp(config->store.driver, "sqlite") == 0 &&
+        strcmp(config->store.path, ":memory:") != 0)
+        return complain(config, "workers", error_r, "a file of SQLite serves one worker only");
     if (path_len < 2 || config->path[0] != '/' || config->path[path_len - 1] != '/')
         return complain(config, "path", error_r, "must begin and end with \"/\"");
     if (config->plain_path[0] != '/') return complain(config, "plain_path", error_r, "must begin with \"/\"");

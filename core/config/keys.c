@@ -33,7 +33,8 @@ enum { HOUR_MS = 3600000, MIB = 1048576 };
 const struct key keys[] = {
     TEXT(listen, "127.0.0.1:3000", RESTART, "Address and port; `[::]:3000` for IPv6; port 0 picks a free one."),
     {"workers", KEY_INTEGER, "1", 1, 256, "auto", RESTART, false, FIELD(workers),
-     "Worker processes; `\"auto\"`: one a CPU. More than one needs Redis."},
+     "Worker processes; `\"auto\"`: one a CPU, more where one has too few descriptors for `limits.connections`. More "
+     "than one needs `redis.nodes`."},
     TEXT(user, NULL, RESTART, "Started as root: become this user once the port is bound."),
     PATH(control, "stoa.sock", RESTART, "Unix socket of `stoa reload` and `stoa status`; `\"\"`: none."),
     WORD(log_level, "info", "debug info warning error", LIVE, "The least level that is logged."),

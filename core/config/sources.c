@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/map.h"
 #include "config/check.h"
 #include "config/file.h"
@@ -75,6 +76,16 @@ void sources_free(struct map **sources) {
         source_free(source);
     }
     map_free(sources);
+}
+
+uint64_t sources_hash(const struct map *sources) {
+    size_t cursor = 0;
+    uint64_t sum = 0;
+    for (const struct source *source; (source = map_next(sources, &cursor));) {
+        uint64_t path = hash_fixed(slice_of(source->path));
+        sum ^= hash_keyed(path, path, buffer_slice(&source->text));
+    }
+    return sum;
 }
 
 struct slice sources_find(const struct map *sources, const char *path) {

@@ -12,11 +12,12 @@
 
 enum { WAIT_FIRST_MS = 1000, LIVED_WELL_MS = 30000 };
 
-void child_init(struct child *child, uint64_t now_ms) {
-    *child = (struct child){.link = -1, .start_at_ms = now_ms};
+void child_init(struct child *child, unsigned place, uint64_t start_at_ms) {
+    *child = (struct child){.place = place, .link = -1, .start_at_ms = start_at_ms, .caretaker = -1};
 }
 
-bool child_start(struct child *child, uint64_t now_ms, int (*run)(void *owner, int link), void *owner) {
+bool child_start(struct child *child, uint64_t now_ms, int (*run)(void *owner, struct child *child, int link),
+                 void *owner) {
     int ends[2];
     child->start_at_ms = now_ms + WAIT_FIRST_MS;
     if (!notice_pair(ends)) {
@@ -26,7 +27,7 @@ bool child_start(struct child *child, uint64_t now_ms, int (*run)(void *owner, i
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        exit(run(owner, ends[1]));
+        exit(run(owner, child, ends[1]));
     }
     close(ends[1]);
     if (pid < 0) {
@@ -70,12 +71,17 @@ static uint64_t patience_ms(const struct child *child) {
     return child->ready ? CHILD_STUCK_MS : CHILD_START_MS;
 }
 
+void child_kill(struct child *child) {
+    if (child->pid == 0 || child->killed) return;
+    kill(child->pid, SIGKILL);
+    child->killed = true;
+}
+
 void child_check(struct child *child, uint64_t now_ms) {
     if (child->pid == 0 || child->killed || now_ms - child->heard_ms < patience_ms(child)) return;
     LOG_ALWAYS(LOG_ERROR, "worker.stuck", LOG_NUMBER("pid", child->pid),
                LOG_NUMBER("silent_ms", now_ms - child->heard_ms));
-    kill(child->pid, SIGKILL);
-    child->killed = true;
+    child_kill(child);
 }
 
 uint64_t child_due_ms(const struct child *child) {

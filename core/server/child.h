@@ -20,23 +20,33 @@ enum {
     CHILD_WAIT_MAX_MS = 30000
 };
 
+/* Where it is in a reload (rollout.c). */
+enum child_stage { CHILD_IDLE, CHILD_ASKED, CHILD_PREPARED, CHILD_ENACTING };
+
 struct child {
+    unsigned place;
     pid_t pid; /* 0: none runs */
     int link;  /* the master's end; -1 */
     bool ready, killed;
+    enum child_stage stage;
     unsigned connections;
     uint64_t started_ms, heard_ms;
     uint64_t ends_ms[CHILD_STORM]; /* when the last ones ended, a ring */
     unsigned ends, wait_ms;
     uint64_t start_at_ms; /* none runs: when the next one starts */
+    int caretaker;        /* the place whose worker accepts connections for this one; -1: none */
 };
 
-void child_init(struct child *child, uint64_t now_ms);
+/* start_at_ms: UINT64_MAX is not yet. */
+void child_init(struct child *child, unsigned place, uint64_t start_at_ms);
 /* Forks; in the new process, run is called with the worker's end and its result is the exit status. False: no process
  * could be made; start_at_ms is later. */
-bool child_start(struct child *child, uint64_t now_ms, int (*run)(void *owner, int link), void *owner) MUST_CHECK;
+bool child_start(struct child *child, uint64_t now_ms, int (*run)(void *owner, struct child *child, int link),
+                 void *owner) MUST_CHECK;
 /* It ended (status: of waitpid): logs, and decides when the next one starts. */
 void child_ended(struct child *child, uint64_t now_ms, int status);
+/* At once; child_ended follows when it has been reaped. Twice is once. */
+void child_kill(struct child *child);
 /* Kills one that no longer turns; logs once. */
 void child_check(struct child *child, uint64_t now_ms);
 /* When child_start or child_check has something to do next. */

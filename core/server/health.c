@@ -5,6 +5,7 @@
 #include "bus/bus.h"
 #include "config/config.h"
 #include "net/server.h"
+#include "server/places.h"
 #include "server/worker.h"
 #include "session/hub.h"
 #include "store/store.h"
@@ -24,14 +25,25 @@ static void answered(struct store_request *request) {
         LOG_ALWAYS(works ? LOG_INFO : LOG_ERROR, works ? "store.works" : "store.fails",
                    LOG_TEXT("code", store_status_code(request->status)));
     health->store_works = works;
-    if (health->probed) return;
+    if (!health->settled) return; /* done */
+    bool first = !health->probed;
     health->probed = true;
-    health->settled(health->owner);
+    health_show(health);
+    if (first) health->settled(health->owner);
+}
+
+/* What the others render and cannot see as it changes. */
+static void measure(const struct worker *worker) {
+    metric_set(METRIC_CONNECTIONS, net_server_connections(worker->net));
+    metric_set(METRIC_SESSIONS, (int64_t)hub_sessions(worker->hub));
+    metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
 }
 
 static void probe(struct loop_timer *timer) {
     struct health *health = CONTAINER(timer, struct health, timer);
     loop_timer_set(timer, PROBE_EVERY_MS);
+    measure(health->worker);
+    health_show(health);
     if (health->probing) return;
     struct store_request *request = store_request_new(STORE_PROBE, answered, health);
     health->probing = true;
@@ -55,8 +67,28 @@ static bool store_is_late(const struct health *health) {
     return health->probing && loop_now_ms(health->worker->loop) - health->asked_ms > PROBE_LATE_MS;
 }
 
-bool health_is_ready(const struct health *health) {
-    return health->probed && health->store_works && !store_is_late(health) && !health->worker->draining;
+static enum place_state state_of(const struct health *health) {
+    if (health->worker->draining) return PLACE_DRAINING;
+    if (!health->probed) return PLACE_STARTING;
+    return health->store_works && !store_is_late(health) ? PLACE_READY : PLACE_FAILING;
+}
+
+void health_show(struct health *health) {
+    places_show(health->worker->places, health->worker->place, state_of(health));
+}
+
+/* One worker that can do its work makes the server ready: the kernel gives the others' connections to those that run.
+ */
+static bool server_is_ready(const struct places *places) {
+    return places_count(places, PLACE_READY) > 0 && places_count(places, PLACE_DRAINING) == 0;
+}
+
+static const char *status_of(const struct worker *worker) {
+    const struct places *places = worker->places;
+    unsigned ready = places_count(places, PLACE_READY);
+    if (places_count(places, PLACE_DRAINING) > 0) return "draining";
+    if (ready > 0) return ready == places_len(places) && !bus_is_degraded(worker->bus) ? "ok" : "degraded";
+    return places_count(places, PLACE_FAILING) > 0 ? "unavailable" : "starting";
 }
 
 /* What is degraded is no reason to send clients elsewhere: messages come from the store meanwhile. */
@@ -72,13 +104,10 @@ static void write_bus(const struct bus *bus, struct buffer *out) {
 
 static void write_health(const struct health *health, struct buffer *out) {
     const struct worker *worker = health->worker;
-    const char *status = worker->draining               ? "draining"
-                         : !health->probed              ? "starting"
-                         : !health_is_ready(health)     ? "unavailable"
-                         : bus_is_degraded(worker->bus) ? "degraded"
-                                                        : "ok";
-    buffer_printf(out, "{\"status\":\"%s\",\"generation\":%u,\"connections\":%u,\"version\":\"%s\",", status,
-                  worker->generation, net_server_connections(worker->net), STOA_VERSION);
+    buffer_printf(out, "{\"status\":\"%s\",\"generation\":%u,\"connections\":%lld,\"version\":\"%s\",",
+                  status_of(worker), worker->generation, (long long)metric_total(METRIC_CONNECTIONS), STOA_VERSION);
+    buffer_printf(out, "\"workers\":{\"ready\":%u,\"of\":%u},", places_count(worker->places, PLACE_READY),
+                  places_len(worker->places));
     buffer_printf(out, "\"checks\":{\"store\":\"%s\"",
                   !health->store_works    ? "failing"
                   : store_is_late(health) ? "late"
@@ -117,7 +146,6 @@ static bool may_see_metrics(const struct health *health, const struct http_reque
 }
 
 static void reply_metrics(struct health *health, struct http_request *request) {
-    struct worker *worker = health->worker;
     struct buffer body = {0};
     if (!may_see_metrics(health, request)) {
         http_reject(request->exchange, "metrics");
@@ -129,9 +157,7 @@ static void reply_metrics(struct health *health, struct http_request *request) {
                                  .body = SLICE("unauthorized\n")});
         return;
     }
-    metric_set(METRIC_CONNECTIONS, net_server_connections(worker->net));
-    metric_set(METRIC_SESSIONS, (int64_t)hub_sessions(worker->hub));
-    metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
+    measure(health->worker);
     metrics_render(&body);
     http_reply(&request->exchange, &(struct http_reply){.status = 200,
                                                         .content_type = "text/plain; version=0.0.4; charset=utf-8",
@@ -152,8 +178,9 @@ bool health_request(struct health *health, struct http_request *request) {
     else if (live)
         reply_json(request, 200, SLICE("{\"status\":\"ok\"}"));
     else {
+        health_show(health);
         write_health(health, &body);
-        reply_json(request, health_is_ready(health) ? 200 : 503, buffer_slice(&body));
+        reply_json(request, server_is_ready(health->worker->places) ? 200 : 503, buffer_slice(&body));
     }
     buffer_done(&body);
     return true;

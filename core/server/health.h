@@ -1,4 +1,5 @@
-/* health.h - can this worker do its work? A probe through the store each second, and the pages that say so.
+/* health.h - can this worker do its work? A probe through the store each second, and the pages that say so of the
+ * whole server, whichever worker is asked.
  *
  * /health/live: the loop turns. /health/ready, /health: sends can be acknowledged. /metrics: Prometheus; to whoever
  * holds the token, and without one to loopback.
@@ -23,7 +24,8 @@ struct health {
 /* Outlives the worker's store. */
 void health_init(struct health *health, struct worker *worker, void (*settled)(void *owner), void *owner);
 void health_done(struct health *health);
-bool health_is_ready(const struct health *health);
+/* Something has changed: the other workers see it (places.h). */
+void health_show(struct health *health);
 /* False: the path is none of these. */
 bool health_request(struct health *health, struct http_request *request);
 

@@ -26,17 +26,21 @@ static bool split(const char *address, char **host_r, const char **port_r, struc
     return true;
 }
 
-static int bind_first(const struct addrinfo *found, int backlog) {
+static int keep_reason(int fd) {
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return -1;
+}
+
+static int bind_first(const struct addrinfo *found, bool shared) {
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     int on = 1, off = 0;
     bool good = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
     if (good && found->ai_family == AF_INET6) good = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;
-    if (good && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, backlog) == 0) return fd;
-    int reason = errno;
-    close(fd);
-    errno = reason;
-    return -1;
+    if (good && shared) good = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+    return good && bind(fd, found->ai_addr, found->ai_addrlen) == 0 ? fd : keep_reason(fd);
 }
 
 bool listen_check(const char *address, struct error *error_r) {
@@ -47,7 +51,8 @@ bool listen_check(const char *address, struct error *error_r) {
     return true;
 }
 
-int listen_tcp(const char *address, int backlog, struct error *error_r) {
+/* Bound, not listening yet. */
+static int bind_tcp(const char *address, bool shared, struct error *error_r) {
     char *host;
     const char *port;
     if (!split(address, &host, &port, error_r)) return -1;
@@ -55,11 +60,24 @@ int listen_tcp(const char *address, int backlog, struct error *error_r) {
     int failed = getaddrinfo(host, port, &wanted, &found), fd = -1;
     if (failed)
         error_set(error_r, "%s: %s", address, gai_strerror(failed));
-    else if ((fd = bind_first(found, backlog)) < 0)
+    else if ((fd = bind_first(found, shared)) < 0)
         error_set(error_r, "%s: %s", address, strerror(errno));
     if (!failed) freeaddrinfo(found);
     free(host);
     return fd;
+}
+
+int listen_tcp(const char *address, int backlog, bool shared, struct error *error_r) {
+    int fd = bind_tcp(address, shared, error_r);
+    if (fd < 0 || listen(fd, backlog) == 0) return fd;
+    error_set(error_r, "%s: %s", address, strerror(errno));
+    return keep_reason(fd);
+}
+
+bool listen_is_free(const char *address, struct error *error_r) {
+    int fd = bind_tcp(address, false, error_r);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
 }
 
 void listen_address(int fd, char address_r[LISTEN_ADDRESS_MAX]) {

@@ -1,45 +1,50 @@
 #include "server/master.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "config/config.h"
+#include "config/fingerprint.h"
+#include "net/server.h"
 #include "server/child.h"
 #include "server/control.h"
+#include "server/environment.h"
 #include "server/listen.h"
 #include "server/notice.h"
+#include "server/places.h"
 #include "server/process.h"
+#include "server/rollout.h"
 #include "server/systemd.h"
 #include "wire/json.h"
 
-enum { EXIT_CONFIG = 2, RELOAD_MS = 60000, END_MS = 2000, DESCRIPTORS_SPARE = 128 };
+enum { EXIT_CONFIG = 2, END_MS = 2000 };
 
 struct master {
     const struct master_start *start;
     struct config *config; /* in force; what a new worker gets */
-    struct config *next;   /* the worker builds it; NULL: no reload is under way */
+    struct config *next;   /* the workers build it; NULL: no reload is under way, or it is decided */
     bool reload_wanted;
-    uint64_t reload_until_ms;
+    struct rollout rollout;
     unsigned generation;
     char reload_error[512]; /* of the last reload; "" */
-    int listen_fd, signal_fd;
+    struct places *places;
+    struct child *children; /* one a place */
+    struct pollfd *polls;
+    int signal_fd;
     char address[LISTEN_ADDRESS_MAX];
-    struct child child;
     struct control *control;
-    bool served;   /* a worker was ready once */
-    bool stopping; /* until kill_at_ms the worker may end by itself */
+    bool proven;   /* a worker was ready once: the others start */
+    bool served;   /* all were */
+    bool stopping; /* until kill_at_ms the workers may end by themselves */
     bool stopped;
     uint64_t kill_at_ms;
     int status;
@@ -52,118 +57,166 @@ static uint64_t now_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* ---- reload: the master reads the configuration, the worker builds the generation, then both have it */
+static unsigned count_running(const struct master *master, bool ready) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < places_len(master->places); i++)
+        n += master->children[i].pid != 0 && (!ready || master->children[i].ready);
+    return n;
+}
 
-static void reload_end(struct master *master, const char *error) {
-    struct buffer answer = {0};
-    if (error) {
-        config_unref(&master->next);
-        snprintf(master->reload_error, sizeof master->reload_error, "%s", error);
-        LOG_ALWAYS(LOG_ERROR, "reload.failed", LOG_TEXT("error", error));
-        buffer_printf(&answer, "error %s\n", error);
-    } else {
-        config_unref(&master->config);
-        master->config = master->next;
-        master->next = NULL;
-        master->reload_error[0] = '\0';
-        LOG_ALWAYS(LOG_INFO, "reload.done", LOG_NUMBER("generation", master->generation));
-        buffer_printf(&answer, "ok generation=%u\n", master->generation);
-    }
+static void tell_all(struct master *master, enum notice_kind kind) {
+    for (unsigned i = 0; i < places_len(master->places); i++)
+        if (master->children[i].pid != 0) notice_send(master->children[i].link, kind, 0, NULL);
+}
+
+/* ---- reload: the master reads the configuration, the workers build the generation, then all have it, or none */
+
+static void answer_reload(struct master *master, const char *result, struct slice answer) {
+    metric_add_labelled(METRIC_RELOADS, result, 1);
     systemd_notify("READY=1");
     /* Whoever asked meanwhile waits for the one that follows. */
-    if (!master->reload_wanted) control_answer(master->control, buffer_slice(&answer));
+    if (!master->reload_wanted) control_answer(master->control, answer);
+}
+
+static void reload_failed(void *owner, const char *reason) {
+    struct master *master = owner;
+    struct buffer answer = {0};
+    config_unref(&master->next);
+    snprintf(master->reload_error, sizeof master->reload_error, "%s", reason);
+    LOG_ALWAYS(LOG_ERROR, "reload.failed", LOG_TEXT("error", reason));
+    buffer_printf(&answer, "error %s\n", reason);
+    answer_reload(master, "failed", buffer_slice(&answer));
     buffer_done(&answer);
 }
 
-/* Requests that come while one is under way are answered by one more. */
+static void reload_decided(void *owner) {
+    struct master *master = owner;
+    config_unref(&master->config);
+    master->config = master->next;
+    master->next = NULL;
+    master->generation = master->rollout.generation;
+    master->reload_error[0] = '\0';
+    environment_set_log_level(master->config);
+}
+
+static void reload_done(void *owner) {
+    struct master *master = owner;
+    struct buffer answer = {0};
+    LOG_ALWAYS(LOG_INFO, "reload.done", LOG_NUMBER("generation", master->generation));
+    buffer_printf(&answer, "ok generation=%u\n", master->generation);
+    answer_reload(master, "done", buffer_slice(&answer));
+    buffer_done(&answer);
+}
+
+static const struct rollout_events reload_events = {reload_decided, reload_done, reload_failed};
+
+/* Requests that come while one is under way are answered by one more. Workers that start are waited for. */
 static void reload_begin(struct master *master) {
-    if (!master->reload_wanted || master->next || !master->child.ready || master->stopping) return;
+    unsigned ready = count_running(master, true);
+    if (!master->reload_wanted || master->rollout.state != ROLLOUT_IDLE || master->stopping) return;
+    if (ready == 0 || ready != count_running(master, false)) return;
     master->reload_wanted = false;
     struct error error;
     systemd_notify_reloading();
     master->next = master->start->source->read_config(master->start->config_path, master->start->sets,
                                                       master->start->sets_len, &error);
-    if (!master->next)
-        reload_end(master, error.text);
-    else if (!notice_send(master->child.link, NOTICE_RELOAD, master->generation + 1, NULL))
-        reload_end(master, "the worker does not listen");
-    else
-        master->reload_until_ms = now_ms() + RELOAD_MS;
+    if (!master->next) {
+        reload_failed(master, error.text);
+        return;
+    }
+    char fingerprint[CONFIG_FINGERPRINT_LEN + 1];
+    config_fingerprint(master->next, fingerprint);
+    rollout_begin(&master->rollout, master->generation + 1, fingerprint, now_ms());
 }
 
-/* ---- the worker */
+/* ---- the workers */
 
-static void apply_log_level(const struct config *config) {
-    enum log_level level;
-    if (log_level_of(config->log_level, &level)) log_set_level(level);
+static void ready(struct master *master, struct child *child) {
+    child->ready = true;
+    for (unsigned i = 1; i < places_len(master->places) && !master->proven; i++)
+        master->children[i].start_at_ms = now_ms();
+    master->proven = true;
+    if (master->served || count_running(master, true) < places_len(master->places)) return;
+    master->served = true;
+    LOG_ALWAYS(LOG_INFO, "server.ready", LOG_TEXT("listen", master->address), LOG_NUMBER("pid", getpid()));
+    systemd_notify("READY=1");
 }
 
-static void heard(struct master *master, const struct notice *notice) {
-    struct child *child = &master->child;
-    child->heard_ms = now_ms();
-    switch (notice->kind) {
-        case NOTICE_READY:
-            child->ready = true;
-            if (master->served) break;
-            master->served = true;
-            LOG_ALWAYS(LOG_INFO, "server.ready", LOG_TEXT("listen", master->address), LOG_NUMBER("pid", getpid()));
-            systemd_notify("READY=1");
-            break;
-        case NOTICE_ALIVE:
-            child->connections = notice->number;
-            break;
-        case NOTICE_RELOADED:
-            if (!master->next) break;
-            master->generation = notice->number;
-            reload_end(master, NULL);
-            apply_log_level(master->config);
-            break;
-        case NOTICE_REFUSED:
-            if (master->next) reload_end(master, notice->text);
-            break;
-        default:
-            break;
+static void hear(struct master *master, struct child *child) {
+    struct notice notice;
+    while (child->link >= 0 && notice_receive(child->link, &notice) == NOTICE_READ) {
+        child->heard_ms = now_ms();
+        if (notice.kind == NOTICE_READY)
+            ready(master, child);
+        else if (notice.kind == NOTICE_ALIVE)
+            child->connections = notice.number;
+        else
+            rollout_heard(&master->rollout, child, &notice, child->heard_ms);
     }
 }
 
-static void hear(struct master *master) {
-    struct notice notice;
-    while (master->child.link >= 0 && notice_receive(master->child.link, &notice) == NOTICE_READ)
-        heard(master, &notice);
-}
-
-static int run_worker(void *owner, int link) {
+static int run_worker(void *owner, struct child *child, int link) {
     struct master *master = owner;
     close(master->signal_fd);
     control_abandon(&master->control);
+    /* a worker sees its master's end by its link, unless another one holds it open */
+    for (unsigned i = 0; i < places_len(master->places); i++)
+        if (master->children[i].link >= 0) close(master->children[i].link);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    metrics_take_place(1 + child->place);
     return process_run(&(struct process_start){.master = master->start,
                                                .config = master->config,
-                                               .listen_fd = master->listen_fd,
+                                               .places = master->places,
+                                               .place = child->place,
                                                .link = link,
                                                .generation = master->generation,
                                                .master_pid = master->pid});
 }
 
-static void reap(struct master *master) {
-    int status;
-    struct child *child = &master->child;
-    if (child->pid == 0 || waitpid(child->pid, &status, WNOHANG) != child->pid) return;
-    hear(master); /* its last words */
-    child_ended(child, now_ms(), status);
-    if (master->next) reload_end(master, "the worker ended");
-    if (master->stopping || !master->served) {
-        master->stopped = true;
-        if (!master->served && !master->stopping) master->status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+static void start_child(struct master *master, struct child *child) {
+    places_show(master->places, child->place, PLACE_STARTING);
+    if (child->caretaker >= 0) notice_send(master->children[child->caretaker].link, NOTICE_RETURN, child->place, NULL);
+    child->caretaker = -1;
+    if (!child_start(child, now_ms(), run_worker, master)) places_show(master->places, child->place, PLACE_EMPTY);
+}
+
+/* Until it is replaced another worker accepts its connections. */
+static void find_caretaker(struct master *master, struct child *child) {
+    for (unsigned i = 0; i < places_len(master->places) && child->caretaker < 0; i++) {
+        const struct child *other = &master->children[i];
+        if (other->ready && notice_send(other->link, NOTICE_SERVE, child->place, NULL)) child->caretaker = (int)i;
     }
+}
+
+static void ended(struct master *master, struct child *child, int status) {
+    hear(master, child); /* its last words */
+    rollout_ended(&master->rollout, child, now_ms());
+    child_ended(child, now_ms(), status);
+    places_show(master->places, child->place, PLACE_EMPTY);
+    metrics_left(1 + child->place);
+    net_server_discard_handovers(places_inbox(master->places, child->place));
+    for (unsigned i = 0; i < places_len(master->places); i++)
+        if (master->children[i].caretaker == (int)child->place) master->children[i].caretaker = -1;
+    if (!master->proven && !master->stopping) {
+        master->stopped = true;
+        master->status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    }
+}
+
+static void reap(struct master *master) {
+    for (unsigned i = 0; i < places_len(master->places); i++) {
+        struct child *child = &master->children[i];
+        int status;
+        if (child->pid != 0 && waitpid(child->pid, &status, WNOHANG) == child->pid) ended(master, child, status);
+    }
+    if (master->stopping && count_running(master, false) == 0) master->stopped = true;
 }
 
 /* ---- the end */
 
 static void stop(struct master *master) {
-    struct child *child = &master->child;
     if (!master->stopping) {
         LOG_ALWAYS(LOG_INFO, "server.stopping", LOG_NUMBER("timeout_s", master->config->drain.timeout_s));
         systemd_notify("STOPPING=1");
@@ -172,44 +225,38 @@ static void stop(struct master *master) {
     } else {
         master->kill_at_ms = now_ms() + END_MS;
     }
-    if (child->pid == 0)
-        master->stopped = true;
-    else
-        notice_send(child->link, master->stopping ? NOTICE_END : NOTICE_DRAIN, 0, NULL);
+    tell_all(master, master->stopping ? NOTICE_END : NOTICE_DRAIN);
     master->stopping = true;
-    if (master->listen_fd >= 0) close(master->listen_fd); /* the worker's is the last one now */
-    master->listen_fd = -1;
+    places_close_listening(master->places); /* the workers' are the last ones now */
 }
 
-static void check_deadlines(struct master *master) {
+static void cut(struct child *child) {
+    if (child->pid == 0 || child->killed) return;
+    LOG_ALWAYS(LOG_WARNING, "server.drain_cut", LOG_NUMBER("pid", child->pid));
+    child_kill(child);
+}
+
+static void check_child(struct master *master, struct child *child) {
     uint64_t now = now_ms();
-    struct child *child = &master->child;
     if (master->stopping) {
-        if (child->pid != 0 && now >= master->kill_at_ms && !child->killed) {
-            LOG_ALWAYS(LOG_WARNING, "server.drain_cut", LOG_NUMBER("pid", child->pid));
-            kill(child->pid, SIGKILL);
-            child->killed = true;
-        }
+        if (now >= master->kill_at_ms) cut(child);
         return;
     }
     child_check(child, now);
-    if (master->next && now >= master->reload_until_ms) reload_end(master, "the worker did not answer");
-    if (child->pid == 0 && now >= child->start_at_ms && !child_start(child, now, run_worker, master))
-        master->reload_wanted = false;
+    if (child->pid != 0) return;
+    if (now < child->start_at_ms && child->ends > 0)
+        find_caretaker(master, child);
+    else if (now >= child->start_at_ms && master->rollout.state != ROLLOUT_PREPARING)
+        start_child(master, child); /* with what is in force; a decision is soon taken */
+}
+
+static void check_deadlines(struct master *master) {
+    rollout_check(&master->rollout, now_ms());
+    for (unsigned i = 0; i < places_len(master->places); i++) check_child(master, &master->children[i]);
     reload_begin(master);
 }
 
 /* ---- signals and commands */
-
-static void open_log(const char *path) {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-    if (fd < 0) {
-        LOG_ALWAYS(LOG_ERROR, "log.not_opened", LOG_TEXT("file", path), LOG_TEXT("error", strerror(errno)));
-        return;
-    }
-    dup2(fd, STDERR_FILENO);
-    close(fd);
-}
 
 static void caught(struct master *master, int signal_number) {
     switch (signal_number) {
@@ -218,8 +265,8 @@ static void caught(struct master *master, int signal_number) {
             break;
         case SIGUSR1:
             if (!master->config->log_file) break;
-            open_log(master->config->log_file);
-            if (master->child.pid) notice_send(master->child.link, NOTICE_LOGS, 0, NULL);
+            environment_open_log(master->config->log_file);
+            tell_all(master, NOTICE_LOGS);
             break;
         case SIGTERM:
         case SIGINT:
@@ -235,15 +282,25 @@ static void read_signals(struct master *master) {
     while (read(master->signal_fd, &signal, sizeof signal) == sizeof signal) caught(master, (int)signal.ssi_signo);
 }
 
+static void write_child(const struct child *child, struct buffer *out) {
+    uint64_t now = now_ms();
+    buffer_printf(out, "{\"pid\":%d,\"ready\":%s,\"connections\":%u,\"upSeconds\":%llu,\"silentMs\":%llu}", child->pid,
+                  child->ready ? "true" : "false", child->connections,
+                  (unsigned long long)(now - child->started_ms) / 1000, (unsigned long long)(now - child->heard_ms));
+}
+
+/* One worker is "worker", several are "workers". */
 static void write_status(const struct master *master, struct buffer *out) {
-    const struct child *child = &master->child;
+    unsigned len = places_len(master->places);
     buffer_printf(out, "{\"pid\":%d,\"listen\":\"%s\",\"generation\":%u,\"reloadError\":", getpid(), master->address,
                   master->generation);
     json_write_string(out, slice_of(master->reload_error));
-    buffer_printf(
-        out, ",\"worker\":{\"pid\":%d,\"ready\":%s,\"connections\":%u,\"upSeconds\":%llu,\"silentMs\":%llu}}\n",
-        child->pid, child->ready ? "true" : "false", child->connections,
-        (unsigned long long)(now_ms() - child->started_ms) / 1000, (unsigned long long)(now_ms() - child->heard_ms));
+    buffer_append_str(out, len == 1 ? ",\"worker\":" : ",\"workers\":[");
+    for (unsigned i = 0; i < len; i++) {
+        if (i > 0) buffer_append_char(out, ',');
+        write_child(&master->children[i], out);
+    }
+    buffer_append_str(out, len == 1 ? "}\n" : "]}\n");
 }
 
 static void command(void *owner, struct slice text, struct buffer *answer) {
@@ -258,29 +315,6 @@ static void command(void *owner, struct slice text, struct buffer *answer) {
 
 /* ---- start and loop */
 
-static bool set_user(const char *name, struct error *error_r) {
-    if (!name || geteuid() != 0) return true;
-    const struct passwd *user = getpwnam(name);
-    if (!user) {
-        error_set(error_r, "no user \"%s\"", name);
-        return false;
-    }
-    bool done = initgroups(name, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0;
-    if (done && (user->pw_uid == 0 || setuid(0) != 0)) return true;
-    error_set(error_r, "cannot become \"%s\": %s", name, done ? "root would stay in reach" : strerror(errno));
-    return false;
-}
-
-static void raise_descriptors(const struct config *config) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < (rlim_t)config->limits.connections + DESCRIPTORS_SPARE)
-        LOG_ALWAYS(LOG_WARNING, "server.few_descriptors", LOG_NUMBER("limit", limit.rlim_cur),
-                   LOG_NUMBER("connections", config->limits.connections));
-}
-
 static int take_signals(void) {
     sigset_t set;
     sigemptyset(&set);
@@ -291,19 +325,35 @@ static int take_signals(void) {
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static bool begin(struct master *master, struct error *error_r) {
+static bool open_places(struct master *master, struct error *error_r) {
     const struct config *config = master->config;
     struct error error;
-    apply_log_level(config);
-    if (config->log_file) open_log(config->log_file);
-    raise_descriptors(config);
-    master->listen_fd = listen_tcp(config->listen, (int)config->net.backlog, &error);
-    if (master->listen_fd < 0) {
+    unsigned connections = environment_raise_descriptors();
+    unsigned len = environment_workers(config);
+    if (connections < config->limits.connections)
+        LOG_ALWAYS(LOG_WARNING, "server.few_descriptors", LOG_NUMBER("enough_for", connections),
+                   LOG_NUMBER("connections", config->limits.connections));
+    master->places = places_new(len, config->listen, (int)config->net.backlog, &error);
+    if (!master->places) {
         config_complain(config, "listen", error_r, "%s", error.text);
         return false;
     }
-    listen_address(master->listen_fd, master->address);
-    if (!set_user(config->user, &error)) {
+    listen_address(places_listen_fd(master->places, 0), master->address);
+    metrics_share(1 + len);
+    master->polls = NEW_ARRAY(struct pollfd, 1 + len + CONTROL_POLLS_MAX);
+    master->children = NEW_ARRAY(struct child, len);
+    for (unsigned i = 0; i < len; i++) child_init(&master->children[i], i, i == 0 ? now_ms() : UINT64_MAX);
+    rollout_init(&master->rollout, master->children, len, &reload_events, master);
+    return true;
+}
+
+static bool begin(struct master *master, struct error *error_r) {
+    const struct config *config = master->config;
+    struct error error;
+    environment_set_log_level(config);
+    environment_open_log(config->log_file);
+    if (!open_places(master, error_r)) return false;
+    if (!environment_set_user(config->user, &error)) {
         config_complain(config, "user", error_r, "%s", error.text);
         return false;
     }
@@ -312,47 +362,57 @@ static bool begin(struct master *master, struct error *error_r) {
         if (!master->control) LOG_ALWAYS(LOG_WARNING, "control.unavailable", LOG_TEXT("error", error.text));
     }
     master->signal_fd = take_signals();
-    child_init(&master->child, now_ms());
     return true;
 }
 
 static int timeout_ms(const struct master *master) {
-    uint64_t now = now_ms(), due = master->stopping ? master->kill_at_ms : child_due_ms(&master->child);
-    if (master->next && master->reload_until_ms < due) due = master->reload_until_ms;
-    if (due <= now) return 0;
+    uint64_t now = now_ms(), due = master->stopping ? master->kill_at_ms : rollout_due_ms(&master->rollout);
+    for (unsigned i = 0; i < places_len(master->places) && !master->stopping; i++) {
+        uint64_t child_due = child_due_ms(&master->children[i]);
+        if (child_due < due) due = child_due;
+    }
+    if (due <= now) return master->rollout.state == ROLLOUT_PREPARING ? 10 : 0;
     return due - now < 1000 ? (int)(due - now) : 1000;
 }
 
 static void turn(struct master *master) {
-    struct pollfd polls[2 + CONTROL_POLLS_MAX] = {{.fd = master->signal_fd, .events = POLLIN},
-                                                  {.fd = master->child.link, .events = POLLIN}};
-    size_t len = control_poll(master->control, polls + 2);
-    if (poll(polls, 2 + len, timeout_ms(master)) < 0) return;
+    unsigned len = places_len(master->places);
+    struct pollfd *polls = master->polls, *control_polls = polls + 1 + len;
+    polls[0] = (struct pollfd){.fd = master->signal_fd, .events = POLLIN};
+    for (unsigned i = 0; i < len; i++) polls[1 + i] = (struct pollfd){.fd = master->children[i].link, .events = POLLIN};
+    size_t control_len = control_poll(master->control, control_polls);
+    if (poll(polls, 1 + len + control_len, timeout_ms(master)) < 0) return;
     read_signals(master);
-    hear(master);
+    for (unsigned i = 0; i < len; i++) hear(master, &master->children[i]);
     reap(master);
-    if (master->control) control_step(master->control, polls + 2, len);
+    if (master->control) control_step(master->control, control_polls, control_len);
+}
+
+static void end(struct master *master) {
+    control_answer(master->control, SLICE("error the server is stopping\n"));
+    control_free(&master->control);
+    places_free(&master->places);
+    if (master->signal_fd >= 0) close(master->signal_fd);
+    free(master->polls);
+    free(master->children);
+    config_unref(&master->next);
+    config_unref(&master->config);
 }
 
 int master_run(const struct master_start *start) {
     struct error error;
-    struct master master = {.start = start, .generation = 1, .listen_fd = -1, .signal_fd = -1, .pid = getpid()};
+    struct master master = {.start = start, .generation = 1, .signal_fd = -1, .pid = getpid()};
     master.config = start->source->read_config(start->config_path, start->sets, start->sets_len, &error);
     if (!master.config || !begin(&master, &error)) {
         fprintf(stderr, "%s\n", error.text);
-        config_unref(&master.config);
+        end(&master);
         return EXIT_CONFIG;
     }
     while (!master.stopped) {
         check_deadlines(&master);
         turn(&master);
     }
-    if (master.served) LOG_ALWAYS(LOG_INFO, "server.stopped", LOG_NUMBER("pid", getpid()));
-    control_answer(master.control, SLICE("error the server is stopping\n"));
-    control_free(&master.control);
-    if (master.listen_fd >= 0) close(master.listen_fd);
-    close(master.signal_fd);
-    config_unref(&master.next);
-    config_unref(&master.config);
+    if (master.proven) LOG_ALWAYS(LOG_INFO, "server.stopped", LOG_NUMBER("pid", getpid()));
+    end(&master);
     return master.status;
 }

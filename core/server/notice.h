@@ -13,10 +13,15 @@ enum notice_kind {
     /* Of the worker. */
     NOTICE_READY,    /* serves from now on */
     NOTICE_ALIVE,    /* each second, from the loop; number: connections */
-    NOTICE_RELOADED, /* number: generation */
-    NOTICE_REFUSED,  /* text: why the reload changed nothing */
+    NOTICE_PREPARED, /* number: the generation that is ready to be enacted */
+    NOTICE_REFUSED,  /* number: of which generation; text: why it cannot be */
+    NOTICE_ENACTED,  /* number: the generation now in force */
     /* Of the master. */
-    NOTICE_RELOAD,
+    NOTICE_PREPARE, /* build the generation number aside; text: the fingerprint of its configuration */
+    NOTICE_ENACT,   /* the prepared one is in force from now on; or is given up */
+    NOTICE_ABANDON,
+    NOTICE_SERVE, /* accept connections for the place number, too; or no longer */
+    NOTICE_RETURN,
     NOTICE_LOGS,  /* open the log file anew */
     NOTICE_DRAIN, /* end well */
     NOTICE_END    /* end now */

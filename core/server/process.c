@@ -1,21 +1,23 @@
 #include "server/process.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/metrics.h"
 #include "config/config.h"
+#include "config/fingerprint.h"
 #include "loop/loop.h"
 #include "net/server.h"
 #include "server/drain.h"
+#include "server/environment.h"
 #include "server/health.h"
 #include "server/notice.h"
+#include "server/places.h"
 #include "server/router.h"
 #include "server/settings.h"
+#include "session/hub.h"
 
 /* An orphan drains for ORPHAN_MS; by ORPHAN_ALARM_S it is gone, even if its loop stands still. */
 enum { EXIT_BROKEN = 2, ALIVE_MS = 1000, ORPHAN_MS = 4000, ORPHAN_ALARM_S = 5, STORE_CLOSE_MS = 2000 };
@@ -29,7 +31,8 @@ struct process {
     struct drain drain;
     struct loop_fd *link;
     struct loop_timer alive;
-    int listen_fd; /* -1: no more */
+    struct upcoming *next; /* NULL: no reload is under way here */
+    unsigned next_generation;
 };
 
 static void tell_alive(struct loop_timer *timer) {
@@ -43,14 +46,12 @@ static void settled(void *owner) {
     notice_send(process->start->link, NOTICE_READY, 0, NULL);
 }
 
-/* This worker's copy is the last one when the master has gone or is stopping: the port is free, nobody waits in vain.
- */
+/* The workers' copies are the last ones when the master has gone or is stopping: the port is free, nobody waits in
+ * vain. */
 static void accept_no_more(void *owner) {
     struct process *process = owner;
-    if (process->listen_fd < 0) return;
     net_server_stop_accepting(process->worker.net);
-    close(process->listen_fd);
-    process->listen_fd = -1;
+    places_close_listening(process->start->places);
 }
 
 static void over(void *owner) {
@@ -61,41 +62,69 @@ static const struct drain_events drain_events = {.accept_no_more = accept_no_mor
 
 static void drain(struct process *process, uint64_t timeout_ms, uint64_t notice_ms) {
     drain_begin(&process->drain, timeout_ms, notice_ms);
+    health_show(&process->health);
 }
 
-/* The master has read and checked the file; it is read again here, with the sources of its scripts. */
-static void reload(struct process *process) {
+/* The master has read and checked the file; it is read again here, with the sources of its scripts. All workers must
+ * have read the same. */
+static struct upcoming *prepare(struct process *process, const struct notice *wanted, struct error *error_r) {
     const struct master_start *master = process->start->master;
-    struct worker *worker = &process->worker;
-    struct error error = {{0}};
-    struct config *config = master->source->read_config(master->config_path, master->sets, master->sets_len, &error);
-    struct upcoming *next = config ? worker_prepare(worker, config, worker->generation + 1, &error) : NULL;
-    bool done = next != NULL;
-    enum log_level level;
-    metric_add_labelled(METRIC_RELOADS, done ? "done" : "failed", 1);
-    if (done) worker_enact(worker, &next);
-    if (done) router_reload(process->router);
-    if (done && log_level_of(config->log_level, &level)) log_set_level(level);
+    struct config *config = master->source->read_config(master->config_path, master->sets, master->sets_len, error_r);
+    char fingerprint[CONFIG_FINGERPRINT_LEN + 1];
+    if (!config) return NULL;
+    config_fingerprint(config, fingerprint);
+    struct upcoming *next = NULL;
+    if (strcmp(fingerprint, wanted->text) == 0)
+        next = worker_prepare(&process->worker, config, wanted->number, error_r);
+    else
+        error_set(error_r, "%s: it or its scripts changed while they were read", config->file);
     config_unref(&config);
-    notice_send(process->start->link, done ? NOTICE_RELOADED : NOTICE_REFUSED, worker->generation,
-                done ? NULL : error.text);
+    return next;
 }
 
-static void reopen_logs(const struct config *config) {
-    int fd = config->log_file ? open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640) : -1;
+static void prepare_and_tell(struct process *process, const struct notice *wanted) {
+    struct error error = {{0}};
+    worker_abandon(&process->worker, &process->next);
+    process->next = prepare(process, wanted, &error);
+    process->next_generation = wanted->number;
+    notice_send(process->start->link, process->next ? NOTICE_PREPARED : NOTICE_REFUSED, wanted->number,
+                process->next ? NULL : error.text);
+}
+
+static void enact(struct process *process, unsigned generation) {
+    if (!process->next || process->next_generation != generation) return;
+    worker_enact(&process->worker, &process->next);
+    router_reload(process->router);
+    environment_set_log_level(process->worker.config);
+    notice_send(process->start->link, NOTICE_ENACTED, generation, NULL);
+}
+
+/* A caretaker for a place whose worker is not there. */
+static void serve(struct process *process, unsigned place, bool serves) {
+    int fd = places_listen_fd(process->start->places, place);
     if (fd < 0) return;
-    dup2(fd, STDERR_FILENO);
-    close(fd);
+    net_server_stop_listening(process->worker.net, fd);
+    if (serves) net_server_listen(process->worker.net, fd);
 }
 
 static void heard(struct process *process, const struct notice *notice) {
     const struct config *config = process->worker.config;
     switch (notice->kind) {
-        case NOTICE_RELOAD:
-            if (!process->worker.draining) reload(process);
+        case NOTICE_PREPARE:
+            if (!process->worker.draining) prepare_and_tell(process, notice);
+            break;
+        case NOTICE_ENACT:
+            enact(process, notice->number);
+            break;
+        case NOTICE_ABANDON:
+            worker_abandon(&process->worker, &process->next);
+            break;
+        case NOTICE_SERVE:
+        case NOTICE_RETURN:
+            serve(process, notice->number, notice->kind == NOTICE_SERVE);
             break;
         case NOTICE_LOGS:
-            reopen_logs(config);
+            environment_open_log(config->log_file);
             break;
         case NOTICE_DRAIN:
             drain(process, (uint64_t)config->drain.timeout_s * 1000, (uint64_t)config->drain.notice_s * 1000);
@@ -134,16 +163,29 @@ static void take_signals(int master_pid) {
     if (getppid() != master_pid) raise(SIGUSR2); /* it went before prctl */
 }
 
-static bool begin(struct process *process, struct error *error_r) {
+static bool begin_net(struct process *process, struct error *error_r) {
     const struct process_start *start = process->start;
     struct worker *worker = &process->worker;
     struct net_settings net = settings_of_net(start->config);
+    net.inbound = worker->inbound;
+    worker->net = net_server_new(process->loop, places_listen_fd(start->places, start->place), &net, &router_events,
+                                 process->router, error_r);
+    if (worker->net) net_server_open_inbox(worker->net, places_inbox(start->places, start->place));
+    return worker->net != NULL;
+}
+
+static bool begin(struct process *process, struct error *error_r) {
+    const struct process_start *start = process->start;
+    struct worker *worker = &process->worker;
+    char name[PLACE_NAME_LEN + 1];
     if (!worker_init(worker, process->loop, start->config, start->master->source, start->generation, error_r))
         return false;
+    worker->places = start->places;
+    worker->place = start->place;
+    places_name(start->places, start->place, name);
+    hub_name_sessions(worker->hub, name);
     process->router = router_new(worker, &process->health);
-    net.inbound = worker->inbound;
-    worker->net = net_server_new(process->loop, start->listen_fd, &net, &router_events, process->router, error_r);
-    if (!worker->net) {
+    if (!begin_net(process, error_r)) {
         router_free(&process->router);
         worker_done(worker, 0);
         return false;
@@ -161,6 +203,7 @@ static void end(struct process *process) {
     drain_done(&process->drain);
     loop_timer_cancel(&process->alive);
     loop_fd_free(&process->link);
+    worker_abandon(&process->worker, &process->next);
     router_free(&process->router);
     net_server_free(&process->worker.net);
     worker_done(&process->worker, STORE_CLOSE_MS);
@@ -168,7 +211,7 @@ static void end(struct process *process) {
 }
 
 int process_run(const struct process_start *start) {
-    struct process process = {.start = start, .listen_fd = start->listen_fd};
+    struct process process = {.start = start};
     struct error error = {{0}};
     take_signals(start->master_pid);
     process.loop = loop_new();

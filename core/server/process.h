@@ -7,8 +7,9 @@
 struct process_start {
     const struct master_start *master; /* what reloads read again */
     struct config *config;
-    int listen_fd, link;
-    unsigned generation;
+    struct places *places;
+    unsigned place, generation;
+    int link;
     int master_pid;
 };
 

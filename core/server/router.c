@@ -7,6 +7,7 @@
 #include "limit/admission.h"
 #include "policy/policy.h"
 #include "server/health.h"
+#include "server/places.h"
 #include "server/route.h"
 #include "server/worker.h"
 #include "session/hub.h"
@@ -48,6 +49,22 @@ static enum admission admit(void *owner, const char *address, unsigned *retry_af
     metric_add_labelled(METRIC_REJECTED, verdict.refused, 1);
     *retry_after_s_r = verdict.retry_after_s;
     return ADMIT_REFUSE;
+}
+
+static bool full(void *owner) {
+    const struct worker *worker = ((struct router *)owner)->worker;
+    unsigned connections = admission_settings_of(worker->admission)->connections;
+    return connections > 0 && net_server_connections(worker->net) >= connections;
+}
+
+static int elsewhere(void *owner, struct slice path, struct slice query) {
+    const struct worker *worker = ((struct router *)owner)->worker;
+    struct buffer id = {0};
+    int inbox = -1;
+    if (places_len(worker->places) > 1 && hub_names_session(worker->hub, path, query, &id))
+        inbox = places_inbox_of(worker->places, worker->place, buffer_slice(&id));
+    buffer_done(&id);
+    return inbox;
 }
 
 static bool starts_with(struct slice text, const char *start) {
@@ -102,9 +119,11 @@ static void upgrade(void *owner, struct http_request *request, struct http_upgra
 
 const struct net_events router_events = {
     .http = {.body_max = body_max,
+             .elsewhere = elsewhere,
              .request = request,
              .upgrade = upgrade,
              .opened = hub_opened,
              .upgrade_failed = hub_upgrade_failed},
     .admit = admit,
+    .full = full,
 };

@@ -1,10 +1,11 @@
 #include "server/settings.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "config/config.h"
+#include "server/environment.h"
 #include "server/listen.h"
+#include "server/places.h"
 #include "store/store_postgres.h"
 #include "store/store_sqlite.h"
 
@@ -69,6 +70,13 @@ struct presence_settings settings_of_presence(const struct config *config) {
     };
 }
 
+unsigned settings_of_workers(const struct config *config, unsigned processors, unsigned worker_connections) {
+    if (config->workers > 0) return (unsigned)config->workers;
+    int64_t needed = (config->limits.connections + worker_connections - 1) / worker_connections;
+    int64_t workers = needed > processors ? needed : processors;
+    return workers < PLACES_MAX ? (unsigned)workers : PLACES_MAX;
+}
+
 enum { SPREAD_S = 5 };
 
 static struct rate rate_of(const struct config_rate *rate) {
@@ -124,7 +132,7 @@ static enum store_durability durability_of(const char *word) {
 
 /* A machine's number, divided among its workers and so many databases. */
 static unsigned share(const struct config *config, int64_t number, size_t databases, unsigned least) {
-    int64_t workers = config->workers ? config->workers : sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t workers = environment_workers(config);
     int64_t each = databases ? number / workers / (int64_t)databases : 0;
     return each > least ? (unsigned)each : least;
 }

@@ -27,6 +27,9 @@ struct presence_settings settings_of_presence(const struct config *config);
 /* Only with redis.nodes. */
 struct redis_settings settings_of_redis(const struct config *config);
 struct bus_settings settings_of_bus(const struct config *config);
+/* How many workers `workers` asks for. "auto": one a processor; more, if limits.connections needs them, for a worker
+ * has descriptors for no more than worker_connections. */
+unsigned settings_of_workers(const struct config *config, unsigned processors, unsigned worker_connections);
 /* Rates are for scripts to set. */
 struct admission_settings settings_of_admission(const struct config *config);
 

@@ -16,6 +16,7 @@ struct hub;
 struct limiter;
 struct loop;
 struct net_server;
+struct places;
 struct policy;
 struct presence;
 struct redis;
@@ -56,7 +57,9 @@ struct worker {
     struct net_server *net;
     struct policy *policy; /* in force */
     const struct policy_source *source;
-    unsigned generation; /* of the policy in force */
+    struct places *places; /* of all workers of this server; NULL: there are none but this one, and no master */
+    unsigned place;        /* this one's */
+    unsigned generation;   /* of the policy in force */
     bool draining;
 };
 

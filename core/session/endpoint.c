@@ -125,6 +125,11 @@ static void request_packets(struct hub *hub, const struct endpoint *endpoint, st
     }
 }
 
+bool hub_names_session(const struct hub *hub, struct slice path, struct slice query, struct buffer *id_r) {
+    return endpoint_of(hub, path).form == ENDPOINT_PACKETS && query_find(query, "sid", id_r) &&
+           id_r->len == ID_SESSION_LEN;
+}
+
 bool hub_request(struct hub *hub, struct http_request *request) {
     struct endpoint endpoint = endpoint_of(hub, request->path);
     if (endpoint.form == ENDPOINT_NONE) return false;

@@ -80,6 +80,10 @@ void hub_set(struct hub *hub, const struct hub_settings *settings) {
     hub->settings.origins = NULL; /* hub->origins */
 }
 
+void hub_name_sessions(struct hub *hub, const char name[4]) {
+    memcpy(hub->node, name, 4);
+}
+
 void hub_set_policy(struct hub *hub, struct policy *policy) {
     hub->policy = policy;
 }

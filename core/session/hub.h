@@ -13,6 +13,7 @@
 #include "session/window.h"
 
 struct budget;
+struct buffer;
 struct hub;
 struct loop;
 struct policy;
@@ -64,6 +65,10 @@ struct hub_user_events {
     void (*went)(void *owner, struct slice user_id);
 };
 void hub_set_user_events(struct hub *hub, const struct hub_user_events *events, void *owner);
+/* The session that a request names, whoever has it. False: none. */
+bool hub_names_session(const struct hub *hub, struct slice path, struct slice query, struct buffer *id_r);
+/* What the ids of new sessions begin with; without it, four random characters. */
+void hub_name_sessions(struct hub *hub, const char name[4]);
 
 struct socket *hub_find(struct hub *hub, struct slice socket_id);
 struct rooms *hub_rooms(struct hub *hub);

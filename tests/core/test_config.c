@@ -163,10 +163,8 @@ static void what_this_build_cannot_do_is_said(void **state) {
                 "this build");
     refused_one("store.driver", text("mysql"),
                 "/etc/stoa/stoa.lua:7: store.driver: \"mysql\" is none of: sqlite postgres");
-    refused_one("workers", text("auto"),
-                "/etc/stoa/stoa.lua:7: workers: more than one worker needs redis, which is not in this build");
-    refused_one("workers", number(2),
-                "/etc/stoa/stoa.lua:7: workers: more than one worker needs redis, which is not in this build");
+    refused_one("workers", text("auto"), "/etc/stoa/stoa.lua:7: workers: more than one worker needs redis.nodes");
+    refused_one("workers", number(2), "/etc/stoa/stoa.lua:7: workers: more than one worker needs redis.nodes");
     refused_one("tls.key", text("key.pem"), "/etc/stoa/stoa.lua:7: tls.key: tls needs both, certificate and key");
 }
 

@@ -1,0 +1,67 @@
+#include "server/environment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "server/settings.h"
+
+/* Beside connections: the store, the log, libraries, the other workers' places. */
+enum { DESCRIPTORS_SPARE = 256 };
+
+bool environment_set_user(const char *name, struct error *error_r) {
+    if (!name || geteuid() != 0) return true;
+    const struct passwd *user = getpwnam(name);
+    if (!user) {
+        error_set(error_r, "no user \"%s\"", name);
+        return false;
+    }
+    bool done = initgroups(name, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0;
+    if (done && (user->pw_uid == 0 || setuid(0) != 0)) return true;
+    error_set(error_r, "cannot become \"%s\": %s", name, done ? "root would stay in reach" : strerror(errno));
+    return false;
+}
+
+unsigned environment_raise_descriptors(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return UINT_MAX;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > UINT_MAX) return UINT_MAX;
+    return limit.rlim_cur > DESCRIPTORS_SPARE ? (unsigned)limit.rlim_cur - DESCRIPTORS_SPARE : 1;
+}
+
+static unsigned count_processors(void) {
+    cpu_set_t set;
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return (unsigned)CPU_COUNT(&set);
+    return online > 0 ? (unsigned)online : 1;
+}
+
+unsigned environment_workers(const struct config *config) {
+    return settings_of_workers(config, count_processors(), environment_raise_descriptors());
+}
+
+void environment_open_log(const char *path) {
+    if (!path) return;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    if (fd < 0) {
+        LOG_ALWAYS(LOG_ERROR, "log.not_opened", LOG_TEXT("file", path), LOG_TEXT("error", strerror(errno)));
+        return;
+    }
+    dup2(fd, STDERR_FILENO);
+    close(fd);
+}
+
+void environment_set_log_level(const struct config *config) {
+    enum log_level level;
+    if (log_level_of(config->log_level, &level)) log_set_level(level);
+}

@@ -1,0 +1,22 @@
+/* environment.h - what a server process asks of the system it runs on: user, descriptors, processors, its log file. */
+#ifndef SERVER_ENVIRONMENT_H
+#define SERVER_ENVIRONMENT_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+struct config;
+
+/* Started as root: becomes that user for good. NULL: stays. */
+bool environment_set_user(const char *name, struct error *error_r) MUST_CHECK;
+/* Raises the soft limit of descriptors to the hard one. How many connections that leaves a worker. */
+unsigned environment_raise_descriptors(void);
+/* How many workers `workers` means here: the same in each of the server's processes. */
+unsigned environment_workers(const struct config *config);
+/* stderr goes to the end of that file from now on; or it is logged why not. NULL: nothing. */
+void environment_open_log(const char *path);
+void environment_set_log_level(const struct config *config);
+
+#endif

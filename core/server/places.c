@@ -1,0 +1,129 @@
+#include "server/places.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/ids.h"
+#include "base/memory.h"
+#include "server/listen.h"
+
+enum { SERVER_NAME_LEN = PLACE_NAME_LEN - 2, DIGITS = 64 };
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+struct place {
+    int listen_fd, inbox, inbox_sender;
+};
+
+struct places {
+    unsigned len;
+    struct place *items;
+    unsigned char *states; /* shared by all processes, each byte with one writer */
+    char name[SERVER_NAME_LEN + 1];
+};
+
+static bool open_inbox(struct place *place, struct error *error_r) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+        error_set(error_r, "no descriptors for so many workers");
+        return false;
+    }
+    place->inbox = ends[0];
+    place->inbox_sender = ends[1];
+    return true;
+}
+
+/* The first may pick a port; the others share it. */
+static bool open_place(struct places *places, unsigned i, const char *address, int backlog, struct error *error_r) {
+    char picked[LISTEN_ADDRESS_MAX];
+    struct place *place = &places->items[i];
+    if (i > 0) {
+        listen_address(places->items[0].listen_fd, picked);
+        address = picked;
+    }
+    place->listen_fd = listen_tcp(address, backlog, places->len > 1, error_r);
+    return place->listen_fd >= 0 && open_inbox(place, error_r);
+}
+
+struct places *places_new(unsigned len, const char *address, int backlog, struct error *error_r) {
+    void *states = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (states == MAP_FAILED) abort();
+    struct places *places = NEW(struct places);
+    places->len = len;
+    places->items = NEW_ARRAY(struct place, len);
+    places->states = states;
+    for (unsigned i = 0; i < len; i++) places->items[i] = (struct place){-1, -1, -1};
+    id_random(places->name, SERVER_NAME_LEN);
+    bool good = len == 1 || listen_is_free(address, error_r);
+    for (unsigned i = 0; i < len && good; i++) good = open_place(places, i, address, backlog, error_r);
+    if (!good) places_free(&places);
+    return places;
+}
+
+void places_free(struct places **owned) {
+    struct places *places = *owned;
+    if (!places) return;
+    places_close_listening(places);
+    for (unsigned i = 0; i < places->len; i++) {
+        if (places->items[i].inbox >= 0) close(places->items[i].inbox);
+        if (places->items[i].inbox_sender >= 0) close(places->items[i].inbox_sender);
+    }
+    munmap(places->states, places->len);
+    free(places->items);
+    free(places);
+    *owned = NULL;
+}
+
+unsigned places_len(const struct places *places) {
+    return places->len;
+}
+
+int places_listen_fd(const struct places *places, unsigned place) {
+    return places->items[place].listen_fd;
+}
+
+void places_close_listening(struct places *places) {
+    for (unsigned i = 0; i < places->len; i++) {
+        if (places->items[i].listen_fd >= 0) close(places->items[i].listen_fd);
+        places->items[i].listen_fd = -1;
+    }
+}
+
+int places_inbox(const struct places *places, unsigned place) {
+    return places->items[place].inbox;
+}
+
+static unsigned digit_of(char c) {
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (unsigned)(at - digits) : DIGITS * DIGITS;
+}
+
+static enum place_state state_of(const struct places *places, unsigned place) {
+    return (enum place_state)__atomic_load_n(&places->states[place], __ATOMIC_RELAXED);
+}
+
+int places_inbox_of(const struct places *places, unsigned own, struct slice session_id) {
+    if (session_id.len < PLACE_NAME_LEN || memcmp(session_id.ptr, places->name, SERVER_NAME_LEN) != 0) return -1;
+    unsigned place = digit_of(session_id.ptr[SERVER_NAME_LEN]) * DIGITS + digit_of(session_id.ptr[SERVER_NAME_LEN + 1]);
+    if (place == own || place >= places->len) return -1;
+    enum place_state state = state_of(places, place);
+    return state == PLACE_EMPTY || state == PLACE_STARTING ? -1 : places->items[place].inbox_sender;
+}
+
+void places_name(const struct places *places, unsigned place, char name_r[PLACE_NAME_LEN + 1]) {
+    memcpy(name_r, places->name, SERVER_NAME_LEN);
+    name_r[SERVER_NAME_LEN] = digits[place / DIGITS];
+    name_r[SERVER_NAME_LEN + 1] = digits[place % DIGITS];
+    name_r[PLACE_NAME_LEN] = '\0';
+}
+
+void places_show(struct places *places, unsigned place, enum place_state state) {
+    __atomic_store_n(&places->states[place], (unsigned char)state, __ATOMIC_RELAXED);
+}
+
+unsigned places_count(const struct places *places, enum place_state state) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < places->len; i++) n += state_of(places, i) == state;
+    return n;
+}

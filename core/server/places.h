@@ -1,0 +1,40 @@
+/* places.h - the places of a server's workers: what outlives a worker, and what the others must know of it.
+ *
+ * The master opens them before the first fork, so that every process has all descriptors. A place has a listening
+ * socket (of one SO_REUSEPORT group, when there are several), an inbox for connections (net/handover.h), a name, and a
+ * state in shared memory: of the worker in it, but for PLACE_EMPTY, which the master says.
+ */
+#ifndef SERVER_PLACES_H
+#define SERVER_PLACES_H
+
+#include "base/error.h"
+#include "base/slice.h"
+
+enum { PLACES_MAX = 256, PLACE_NAME_LEN = 4 };
+
+enum place_state { PLACE_EMPTY, PLACE_STARTING, PLACE_READY, PLACE_FAILING, PLACE_DRAINING, PLACE_STATES };
+
+struct places;
+
+/* NULL: address cannot be listened on; error_r without the key's name. With several places a port that another
+ * process listens on is refused, too, although the kernel would let us share it. */
+struct places *places_new(unsigned len, const char *address, int backlog, struct error *error_r) MUST_CHECK;
+void places_free(struct places **places);
+unsigned places_len(const struct places *places);
+
+/* -1: closed. */
+int places_listen_fd(const struct places *places, unsigned place);
+/* Closes this process's copies; the port is free when all have done so. */
+void places_close_listening(struct places *places);
+/* Where the worker of that place receives connections. */
+int places_inbox(const struct places *places, unsigned place);
+/* Where to send a connection for that session: -1 when it is none of another running worker of this server. */
+int places_inbox_of(const struct places *places, unsigned own, struct slice session_id);
+/* What the ids of the sessions of that place begin with. */
+void places_name(const struct places *places, unsigned place, char name_r[PLACE_NAME_LEN + 1]);
+
+void places_show(struct places *places, unsigned place, enum place_state state);
+/* How many are in that state. */
+unsigned places_count(const struct places *places, enum place_state state);
+
+#endif

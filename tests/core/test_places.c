@@ -1,0 +1,140 @@
+/* The places of a server's workers: sockets of one port, names in session ids, states that all processes see. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config/config.h"
+#include "server/listen.h"
+#include "server/places.h"
+#include "server/settings.h"
+
+static struct places *open_places(unsigned len, const char *address) {
+    struct error error;
+    struct places *places = places_new(len, address, 16, &error);
+    if (!places) fail_msg("%s", error.text);
+    return places;
+}
+
+static int inbox_of(const struct places *places, unsigned own, unsigned owner) {
+    char id[27];
+    memset(id, 'x', sizeof id);
+    char name[PLACE_NAME_LEN + 1];
+    places_name(places, owner, name);
+    memcpy(id, name, PLACE_NAME_LEN);
+    return places_inbox_of(places, own, (struct slice){id, 26});
+}
+
+static void a_session_id_names_its_owner(void **state) {
+    struct places *places = open_places(100, "127.0.0.1:0");
+    for (unsigned i = 0; i < 100; i++) places_show(places, i, PLACE_READY);
+    for (unsigned i = 0; i < 100; i++) {
+        int inbox = inbox_of(places, 7, i);
+        assert_int_equal(inbox < 0, i == 7);
+        if (i == 7) continue;
+        assert_int_equal(send(inbox, &i, sizeof i, 0), sizeof i);
+        unsigned got;
+        assert_int_equal(recv(places_inbox(places, i), &got, sizeof got, 0), sizeof got);
+        assert_int_equal(got, i);
+    }
+    places_free(&places);
+}
+
+static void what_names_nobody_here_is_nobodys(void **state) {
+    struct places *places = open_places(3, "127.0.0.1:0"), *others = open_places(3, "127.0.0.1:0");
+    char name[PLACE_NAME_LEN + 1], id[32];
+    for (unsigned i = 0; i < 3; i++) places_show(places, i, PLACE_READY);
+    places_name(places, 1, name);
+    static const char *const ends[] = {"AD", "__", "A ", "\xff\xff", "A"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        snprintf(id, sizeof id, "%.2s%s", name, ends[i]);
+        assert_int_equal(places_inbox_of(places, 0, slice_of(id)), -1);
+    }
+    assert_int_equal(places_inbox_of(places, 0, SLICE("")), -1);
+    do { /* 12 bits tell servers apart */
+        places_free(&others);
+        others = open_places(3, "127.0.0.1:0");
+        places_name(others, 1, id);
+    } while (memcmp(id, name, 2) == 0);
+    assert_int_equal(places_inbox_of(places, 0, slice_of(id)), -1);
+    assert_true(places_inbox_of(places, 0, slice_of(name)) >= 0);
+    places_free(&places);
+    places_free(&others);
+}
+
+static void an_owner_that_does_not_run_has_no_sessions(void **state) {
+    struct places *places = open_places(2, "127.0.0.1:0");
+    assert_int_equal(inbox_of(places, 0, 1), -1);
+    places_show(places, 1, PLACE_STARTING);
+    assert_int_equal(inbox_of(places, 0, 1), -1);
+    static const enum place_state runs[] = {PLACE_READY, PLACE_FAILING, PLACE_DRAINING};
+    for (size_t i = 0; i < 3; i++) {
+        places_show(places, 1, runs[i]);
+        assert_true(inbox_of(places, 0, 1) >= 0);
+    }
+    places_free(&places);
+}
+
+static void states_are_seen_across_processes(void **state) {
+    struct places *places = open_places(2, "127.0.0.1:0");
+    if (fork() == 0) {
+        places_show(places, 1, PLACE_FAILING);
+        _exit(0);
+    }
+    assert_true(wait(NULL) > 0);
+    assert_int_equal(places_count(places, PLACE_FAILING), 1);
+    assert_int_equal(places_count(places, PLACE_EMPTY), 1);
+    places_free(&places);
+}
+
+static void all_listen_on_one_port_and_nobody_else_may(void **state) {
+    struct error error;
+    char first[LISTEN_ADDRESS_MAX], other[LISTEN_ADDRESS_MAX];
+    struct places *places = open_places(3, "127.0.0.1:0");
+    listen_address(places_listen_fd(places, 0), first);
+    for (unsigned i = 1; i < 3; i++) {
+        listen_address(places_listen_fd(places, i), other);
+        assert_string_equal(first, other);
+    }
+    assert_null(places_new(3, first, 16, &error));
+    assert_non_null(strstr(error.text, "Address already in use"));
+    assert_null(places_new(1, first, 16, &error));
+    places_close_listening(places);
+    struct places *next = open_places(3, first);
+    places_free(&next);
+    places_free(&places);
+}
+
+static void auto_is_a_worker_a_processor_and_enough_for_the_connections(void **state) {
+    struct config config = {.limits.connections = 50000};
+    assert_int_equal(settings_of_workers(&config, 2, 19744), 3);
+    assert_int_equal(settings_of_workers(&config, 8, 19744), 8);
+    assert_int_equal(settings_of_workers(&config, 2, 50000), 2);
+    assert_int_equal(settings_of_workers(&config, 2, 1), PLACES_MAX);
+    config.limits.connections = 0;
+    assert_int_equal(settings_of_workers(&config, 2, 100), 2);
+    config.workers = 5;
+    assert_int_equal(settings_of_workers(&config, 2, 19744), 5);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_session_id_names_its_owner),
+        cmocka_unit_test(what_names_nobody_here_is_nobodys),
+        cmocka_unit_test(an_owner_that_does_not_run_has_no_sessions),
+        cmocka_unit_test(states_are_seen_across_processes),
+        cmocka_unit_test(all_listen_on_one_port_and_nobody_else_may),
+        cmocka_unit_test(auto_is_a_worker_a_processor_and_enough_for_the_connections),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
