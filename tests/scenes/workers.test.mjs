@@ -1,0 +1,292 @@
+// Several workers behind one port: whichever of them a request reaches, it comes to the one that has the session.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import net from "node:net";
+import path from "node:path";
+import { test } from "node:test";
+import { io } from "socket.io-client";
+import { file, newFolder, root, runStoa, startServer, until, within } from "./harness.mjs";
+
+const WORKERS = 4;
+
+const redisFolder = path.join(newFolder(file), "redis");
+const redisScript = path.join(root, "tests/servers/redis.sh");
+execFileSync(redisScript, ["standalone", redisFolder]);
+file.after(() => execFileSync(redisScript, ["stop", redisFolder]));
+const redis = `127.0.0.1:${readFileSync(path.join(redisFolder, "ports"), "utf8").trim()}`;
+
+const keys = newFolder(file);
+const key = path.join(keys, "key.pem"), certificate = path.join(keys, "certificate.pem");
+execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+  "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], { stdio: "ignore" });
+const ca = readFileSync(certificate);
+
+const script = (version) => `local stoa = require "stoa"
+stoa.on("version", function() return ${version} end)
+stoa.on("echo", function(_, ...) return ... end)
+`;
+
+/** A server of several workers with a folder of its own, whose `script` may be rewritten. */
+async function startWorkers(owner, { set = {}, expects } = {}) {
+  const folder = newFolder(owner);
+  const config = path.join(folder, "stoa.lua"), policy = path.join(folder, "policy.lua");
+  writeFileSync(config, 'return { scripts = { "policy.lua" } }\n');
+  writeFileSync(policy, script(1));
+  const server = await startServer(owner, {
+    config, folder, expects,
+    set: { workers: WORKERS, "redis.nodes": [redis], "store.path": ":memory:", ...set },
+  });
+  server.policy = policy;
+  if (set["tls.key"]) server.url = server.url.replace("http:", "https:");
+  return server;
+}
+
+const ownerOf = (sid) => sid.slice(0, 4);
+
+async function connect(t, server, options = {}) {
+  const socket = io(server.url, { ca, forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 100, ...options });
+  t.after(() => socket.disconnect());
+  await until("a connection", () => socket.connected);
+  socket.owner = ownerOf(socket.io.engine.id);
+  return socket;
+}
+
+const connectMany = (t, server, count, options) => Promise.all(Array.from({ length: count }, () => connect(t, server, options)));
+
+/** Clients of which every worker has one at least. */
+async function connectToAll(t, server, options) {
+  const sockets = await connectMany(t, server, 2 * WORKERS, options);
+  await until("a client on each worker", async () => {
+    if (new Set(sockets.map((socket) => socket.owner)).size === WORKERS) return true;
+    sockets.push(await connect(t, server, options));
+  });
+  return sockets;
+}
+
+const ask = (socket, ...event) => within(`an answer to ${event[0]}`, socket.emitWithAck(...event));
+
+/** One HTTP request: {status, text}; every request of an agent with one socket comes over the same connection. */
+function request(server, agent, target, body) {
+  const client = server.url.startsWith("https") ? https : http;
+  return within(`an answer to ${target}`, new Promise((resolve, reject) => {
+    const sent = client.request(server.url + target, { agent, ca, method: body === undefined ? "GET" : "POST", headers: { "content-type": "text/plain" } }, (reply) => {
+      let text = "";
+      reply.setEncoding("utf8").on("data", (piece) => (text += piece)).on("end", () => resolve({ status: reply.statusCode, text, reused: sent.reusedSocket }));
+    });
+    sent.on("error", reject).end(body);
+  }));
+}
+
+const POLLING = "/socket.io/?EIO=4&transport=polling";
+
+async function openSession(server, agent) {
+  const { text } = await request(server, agent, POLLING);
+  return JSON.parse(text.slice(1)).sid;
+}
+
+/** A counter or gauge, as whichever worker says that answers. */
+async function metric(server, name) {
+  const { text } = await request(server, false, "/metrics");
+  return Number(text.match(new RegExp(`^${name} (\\S+)$`, "m"))[1]);
+}
+
+const health = async (server) => JSON.parse((await request(server, false, "/health")).text);
+
+const plain = await startWorkers(file);
+const secure = await startWorkers(file, { set: { "tls.key": key, "tls.certificate": certificate } });
+
+for (const [what, server] of [["plain", plain], ["TLS", secure]]) {
+  for (const [how, options] of [["default options", {}], ["polling only", { transports: ["polling"] }], ["WebSocket only", { transports: ["websocket"] }]]) {
+    test(`clients with ${how} live on all workers (${what})`, async (t) => {
+      const sockets = await connectToAll(t, server, options);
+      sockets.push(...(await connectMany(t, server, 24, options)));
+      let disconnects = 0;
+      sockets.forEach((socket) => socket.on("disconnect", () => disconnects++));
+      for (const size of [1, 1000, 100_000]) {
+        const text = "x".repeat(size);
+        assert.deepEqual(new Set(await Promise.all(sockets.map((socket) => ask(socket, "echo", text)))), new Set([text]));
+      }
+      const last = options.transports?.[0] ?? "websocket";
+      await until("the last transport", () => sockets.every((socket) => socket.io.engine.transport.name === last));
+      await Promise.all(sockets.map((socket) => ask(socket, "echo", 1)));
+      assert.equal(disconnects, 0);
+    });
+  }
+
+  test(`one connection serves sessions of several workers in turn (${what})`, async (t) => {
+    const sids = new Map(); // one of each worker
+    await until("a session on each worker", async () => {
+      const sid = await openSession(server, false);
+      sids.set(ownerOf(sid), sid);
+      return sids.size === WORKERS;
+    });
+    const client = server.url.startsWith("https") ? https : http;
+    const agent = new client.Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    let reused = 0;
+    for (const [packet, answer] of [["40", /^40\{"sid":/], ['427["echo","hello"]', /^437\["hello"\]$/]]) {
+      for (const sid of sids.values()) {
+        assert.equal((await request(server, agent, `${POLLING}&sid=${sid}`, packet)).text, "ok");
+        const { text, reused: again } = await request(server, agent, `${POLLING}&sid=${sid}`);
+        assert.match(text, answer);
+        reused += again;
+      }
+    }
+    assert.equal(reused, 2 * WORKERS);
+  });
+
+  test(`a session that nobody has is unknown (${what})`, async () => {
+    const sid = await openSession(server, false);
+    for (const wrong of [`${sid.slice(0, -1)}!`, `${sid.slice(0, 2)}zz${sid.slice(4)}`, `~~${sid.slice(2)}`, "x", "", "A".repeat(26)]) {
+      const answers = await Promise.all(Array.from({ length: WORKERS }, () => request(server, false, `${POLLING}&sid=${encodeURIComponent(wrong)}`)));
+      for (const { status, text } of answers) assert.deepEqual([status, JSON.parse(text)], [400, { code: 1, message: "Session ID unknown" }]);
+    }
+    assert.equal((await request(server, false, `${POLLING}&sid=${sid}`, "40")).status, 200);
+  });
+}
+
+test("whichever worker is asked answers for all", async (t) => {
+  const sockets = await connectToAll(t, plain, { transports: ["websocket"] });
+  const connections = async () => Promise.all([1, 2, 3, 4, 5, 6].map(() => metric(plain, "stoa_sessions")));
+  await until("all workers to be counted", async () => (await connections()).every((n) => n >= sockets.length));
+  assert.ok((await metric(plain, "stoa_handed_total")) > 0);
+  const said = await health(plain);
+  assert.equal(said.status, "ok");
+  assert.deepEqual(said.workers, { ready: WORKERS, of: WORKERS });
+  assert.ok(said.connections >= sockets.length);
+});
+
+test("a reload is one for all workers: one line, one generation, or nothing", async (t) => {
+  const server = await startWorkers(t, { expects: /reload\.failed/ });
+  const sockets = await connectToAll(t, server);
+  const versions = async () => [...new Set(await Promise.all(sockets.map((socket) => ask(socket, "version"))))];
+  assert.deepEqual(await versions(), [1]);
+  writeFileSync(server.policy, script(2));
+  server.signal("SIGHUP");
+  await server.waitForLine(/reload\.done generation=2$/);
+  assert.deepEqual(await versions(), [2]);
+  assert.equal(await metric(server, "stoa_generation"), 2);
+  writeFileSync(server.policy, "return return");
+  server.signal("SIGHUP");
+  await server.waitForLine(/reload\.failed error="[^"]*policy\.lua:1: /);
+  assert.deepEqual(await versions(), [2]);
+  writeFileSync(server.policy, script(3));
+  server.signal("SIGHUP");
+  await server.waitForLine(/reload\.done generation=3$/);
+  assert.deepEqual(await versions(), [3]);
+  assert.equal(server.lines.filter((line) => /reload\.(done|failed)/.test(line)).length, 3);
+});
+
+test("a worker that stands still: its clients come back elsewhere, the reload that it held up changes nothing", async (t) => {
+  const server = await startWorkers(t, { expects: /worker\.stuck|reload\.failed/ });
+  const sockets = await connectToAll(t, server);
+  const [, worker] = server.workers();
+  process.kill(worker, "SIGSTOP");
+  writeFileSync(server.policy, script(2));
+  server.signal("SIGHUP");
+  await server.waitForLine(new RegExp(`worker\\.stuck pid=${worker} `));
+  await server.waitForLine(/reload\.failed error="a worker ended"$/);
+  await until("all to be back", () => sockets.every((socket) => socket.connected));
+  assert.deepEqual(new Set(await Promise.all(sockets.map((socket) => ask(socket, "version")))), new Set([1]));
+  await until("another worker", async () => (await health(server)).workers.ready === WORKERS);
+  server.signal("SIGHUP");
+  await server.waitForLine(/reload\.done generation=2$/);
+  assert.deepEqual(new Set(await Promise.all((await connectToAll(t, server)).map((socket) => ask(socket, "version")))), new Set([2]));
+});
+
+test("a killed worker takes nobody else along; its clients come back at once, and it is replaced within a second", async (t) => {
+  const server = await startWorkers(t, { expects: /worker\.exited/ });
+  const sockets = await connectToAll(t, server);
+  await until("all upgrades", () => sockets.every((socket) => socket.io.engine.transport.name === "websocket"));
+  const sids = new Map(sockets.map((socket) => [socket, socket.io.engine.id]));
+  const lost = new Set();
+  sockets.forEach((socket) => socket.on("disconnect", () => lost.add(socket.owner)));
+  let busy = true, refusals = 0;
+  const load = sockets.map(async (socket) => {
+    while (busy) if (socket.connected) await socket.timeout(1000).emitWithAck("echo", 1).catch(() => {}); else await new Promise(setImmediate);
+  });
+  const [, worker] = server.workers();
+  const from = server.lines.length, killed_at = Date.now();
+  process.kill(worker, "SIGKILL");
+  const started = server.waitForLine(/worker\.started /, from).then(() => Date.now() - killed_at);
+  for (let n = 0; n < 50; n++) refusals += await request(server, false, "/health").then(({ status }) => status !== 200, () => true);
+  assert.ok((await started) < 1000);
+  await until("all to be back", () => sockets.every((socket) => socket.connected));
+  busy = false;
+  await Promise.all(load);
+  assert.equal(lost.size, 1);
+  assert.ok(refusals <= 1, `${refusals} refusals`); // one may have been on its way
+  const [gone] = lost;
+  for (const [socket, sid] of sids) assert.equal(socket.io.engine.id === sid, ownerOf(sid) !== gone);
+  // What the dead worker had is unknown, to its successor too.
+  const answers = await Promise.all([...sids.values()].filter((sid) => ownerOf(sid) === gone).map((sid) => request(server, false, `${POLLING}&sid=${sid}`)));
+  for (const { status, text } of answers) assert.deepEqual([status, JSON.parse(text).code], [400, 1]);
+});
+
+test("while a worker may not be replaced yet another one accepts for it", async (t) => {
+  const server = await startWorkers(t, { expects: /worker\.exited/, set: { workers: 2 } });
+  const [steady, victim] = server.workers();
+  const exits = () => server.lines.filter((line) => /worker\.exited/.test(line)).length;
+  for (let n = 1; n <= 6; n++) {
+    const current = await until("the worker", () => server.workers().find((pid) => pid !== steady));
+    process.kill(current, "SIGKILL");
+    await until("its end", () => exits() === n);
+  }
+  assert.ok(victim !== steady);
+  const answered_at = Date.now();
+  const answers = await Promise.all(Array.from({ length: 40 }, () => request(server, false, "/health")));
+  assert.ok(Date.now() - answered_at < 1900); // it waits 2 s
+  for (const { status, text } of answers) assert.deepEqual([status, JSON.parse(text).status], [200, "degraded"]);
+  await until("both again", async () => (await health(server)).status === "ok");
+});
+
+test("SIGTERM ends all workers: goodbye, 1012, 0", async (t) => {
+  const server = await startWorkers(t, { set: { "drain.timeout_s": 4 } });
+  const sockets = await connectToAll(t, server, { reconnection: false, transports: ["websocket"] });
+  const seen = sockets.map((socket) => {
+    const events = [];
+    socket.on("server:shutdown", () => events.push("shutdown"));
+    socket.on("disconnect", (reason) => events.push(reason));
+    return events;
+  });
+  const began_at = Date.now();
+  server.signal("SIGTERM");
+  assert.deepEqual(await server.ended(), { code: 0, signal: null });
+  assert.ok(Date.now() - began_at < 4500);
+  await until("everybody's news", () => seen.every((events) => events.length === 2));
+  for (const events of seen) assert.deepEqual(events, ["shutdown", "transport close"]);
+});
+
+test("without their master all workers free the port and end", async (t) => {
+  const server = await startWorkers(t);
+  const workers = server.workers();
+  const knock = () => new Promise((resolve) => {
+    const socket = net.connect(server.port, "127.0.0.1", () => (socket.destroy(), resolve("connected"))).on("error", (error) => resolve(error.code));
+  });
+  const isAlive = (pid) => {
+    try {
+      return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    } catch {
+      return false;
+    }
+  };
+  process.kill(server.pid, "SIGKILL");
+  await until("the port to be free", async () => (await knock()) === "ECONNREFUSED", 5000);
+  await until("the workers' end", () => !workers.some(isAlive), 6000);
+});
+
+test("several workers need what they share", async (t) => {
+  const config = path.join(newFolder(t), "stoa.lua");
+  for (const [settings, complaint] of [
+    ["workers = 2", /:2: workers: more than one worker needs redis\.nodes$/m],
+    [`workers = 2, redis = { nodes = { "${redis}" } }`, /:2: workers: a file of SQLite serves one worker only$/m],
+  ]) {
+    writeFileSync(config, `return {\n  ${settings},\n}\n`);
+    const { code, stderr } = await runStoa("serve", "--config", config);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, complaint);
+  }
+});
