@@ -47,12 +47,16 @@ FIGURES = {
 @dataclasses.dataclass
 class Value:
     """A figure's values over the rounds."""
-    values: list
+    by_round: dict
     overloaded: bool
 
     @property
+    def values(self):
+        return list(self.by_round.values())
+
+    @property
     def median(self):
-        return statistics.median(self.values) if self.values else None
+        return statistics.median(self.values) if self.by_round else None
 
 
 def receivers(load):
@@ -82,18 +86,18 @@ def points(results, scenario):
 
 def value_of(results, scenario, key, contender, point):
     """The Value of a figure, or None where it was not measured."""
-    figure, (run, name), values, over, ran = FIGURES[key], point, [], False, False
+    figure, (run, name), values, over, ran = FIGURES[key], point, {}, False, False
     for result in results:
         if (result["scenario"], result["run"], result["contender"]) != (scenario["name"], run, contender):
             continue
         ran, load = True, result["load"]
         if not figure.of_step:
-            values.append(figure.read(load))
+            values[result["round"]] = figure.read(load)
             continue
         step = next((step for step in load["steps"] if step["name"] == name), None)
         over = over or step is None or overloaded(load, step)
         if step:
-            values.append(figure.read(step))
+            values[result["round"]] = figure.read(step)
     return Value(values, over) if ran else None
 
 
@@ -106,6 +110,8 @@ def anomalies(results):
             wrong = [f"{step[word]:,} {word}" for word in ("disordered", "closed", "broken", "refused") if step.get(word)]
             if step.get("lost") and not overloaded(load, step):
                 wrong.append(f"{step['lost']:,} lost")
+            if step.get("rate") and step["load_cpu_percent"] > 95:
+                wrong.append("the load itself was at its end: its latency is no server's")
             if wrong:
                 yield f"{where}, {step['name']}: {', '.join(wrong)}"
         for connect in [load.get("connect", {}), *load.get("storms", [])]:

@@ -1,8 +1,8 @@
-/* limit [drop=N]: what this machine can do at best. A bare loop of epoll and send: one room, each message encoded once
- * into one ring that all members are sent from, one send a member and pass, nothing else. It speaks just enough of
- * WebSocket and of Socket.IO that bench_load can drive it; a Socket.IO client gets the very frames that Stoa sends it,
- * of equal length. Prints "listening PORT". drop=N leaves out every Nth send to the first member: what a load must
- * notice. */
+/* limit [drop=N] [processes=N]: what this machine can do at best. A bare loop of epoll and send: one room, each message
+ * encoded once into one ring that all members are sent from, one send a member and pass, nothing else. It speaks just
+ * enough of WebSocket and of Socket.IO that bench_load can drive it; a Socket.IO client gets the very frames that Stoa
+ * sends it, of equal length. Prints "listening PORT". drop=N leaves out every Nth send to the first member: what a load
+ * must notice. processes=N share the port, for more connections than one may hold; each has a room of its own. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -242,17 +243,34 @@ static void accept_all(struct server *server) {
     }
 }
 
-static void listen_on(struct server *server) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+/* port 0: a free one. Which one it is. */
+static uint16_t listen_on(struct server *server, uint16_t port) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
+    int on = 1;
     server->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(server->listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (bind(server->listener, (struct sockaddr *)&address, len) < 0 || listen(server->listener, 4096) < 0 ||
         getsockname(server->listener, (struct sockaddr *)&address, &len) < 0)
         die("limit: listen");
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->listener, &event) < 0) die("limit: epoll_ctl");
-    printf("listening %d\n", ntohs(address.sin_port));
+    return ntohs(address.sin_port);
+}
+
+/* This process listens, and so do the others, which end with this one. */
+static void listen_all(struct server *server, unsigned processes) {
+    uint16_t port = listen_on(server, 0);
+    printf("listening %d\n", port);
     fflush(stdout);
+    for (unsigned i = 1; i < processes; i++) {
+        pid_t pid = fork();
+        if (pid < 0) die("limit: fork");
+        if (pid > 0) continue;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(server->listener);
+        listen_on(server, port);
+        return;
+    }
 }
 
 static void turn(struct server *server) {
@@ -272,13 +290,20 @@ static void turn(struct server *server) {
 }
 
 int main(int argc, char **argv) {
-    struct server server = {.epoll = epoll_create1(EPOLL_CLOEXEC), .ring = map_ring()};
+    struct server server = {0};
     struct rlimit limit;
+    unsigned processes = 1;
+    for (int i = 1; i < argc; i++)
+        if (sscanf(argv[i], "drop=%u", &server.drop_each) != 1 && sscanf(argv[i], "processes=%u", &processes) != 1)
+            return 64;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    if (argc > 1 && sscanf(argv[1], "drop=%u", &server.drop_each) != 1) return 64;
+    listen_all(&server, processes);
+    server.epoll = epoll_create1(EPOLL_CLOEXEC);
+    server.ring = map_ring();
     server.room = NEW_ARRAY(struct member *, MEMBERS_MAX);
-    listen_on(&server);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    if (epoll_ctl(server.epoll, EPOLL_CTL_ADD, server.listener, &event) < 0) die("limit: epoll_ctl");
     for (;;) turn(&server);
 }

@@ -1,62 +1,14 @@
 """Results as Markdown: the machine, a table for each figure, ratios, and what went wrong."""
 
-import os
-import pathlib
-import platform
-import re
-import subprocess
-
-from figures import FIGURES, anomalies, points, value_of
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from figures import FIGURES, Value, anomalies, points, value_of
 
 # What cannot be had from a registry: measured once, on another day, on a like machine. For the fan-out's table alone.
 QUOTED = {"uWebSockets (quoted)": {"w1": 0.83, "w3": 0.33, "w10": 3.9}}
 
 
-def text_of(*command):
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, cwd=ROOT)
-        return (done.stdout + done.stderr).strip()
-    except OSError:
-        return ""
-
-
-def package(name):
-    return text_of("dpkg-query", "-W", "-f", "${Version}", name) or "–"
-
-
-def module(name):
-    path = ROOT / f"bench/peers/node_modules/{name}/package.json"
-    found = re.search(r'"version": "([^"]+)"', path.read_text()) if path.exists() else None
-    return found[1] if found else "–"
-
-
-def machine():
-    """What the figures depend on, as pairs of words."""
-    processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    memory = re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())
-    return {
-        "processor": f"{processor[1] if processor else platform.machine()}, {os.cpu_count()} cores",
-        "memory": f"{int(memory[1]) / 1e6:.0f} GB",
-        "kernel": platform.release(),
-        "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
-        "stoa": text_of("git", "describe", "--always", "--dirty") or "–",
-        "libwebsockets": package("libwebsockets-dev"),
-        "libevent": package("libevent-dev"),
-        "LuaJIT": package("libluajit-5.1-dev"),
-        "SQLite": package("libsqlite3-dev"),
-        "OpenSSL": package("libssl-dev"),
-        "Node.js": text_of("node", "--version").lstrip("v"),
-        "socket.io": module("socket.io"),
-        "ws": module("ws"),
-        "nginx": package("nginx"),
-        "nchan": package("libnginx-mod-nchan"),
-    }
-
-
 def number(value, digits):
-    return f"{value:,.{digits}f}"
+    """digits: behind the point; None: three that count."""
+    return f"{value:.3g}" if digits is None else f"{value:,.{digits}f}"
 
 
 def cell(value, digits):
@@ -100,17 +52,23 @@ def figure_table(results, scenario, key):
     return table([FIGURES[key].title, *map(point_text, where)], rows)
 
 
+def ratio_of(ours, other):
+    """The Value of the ratios within each round."""
+    if not ours or not other:
+        return None
+    rounds = [number for number in ours.by_round if other.by_round.get(number)]
+    ratios = {number: ours.by_round[number] / other.by_round[number] for number in rounds}
+    return Value(ratios, ours.overloaded or other.overloaded)
+
+
 def ratio_table(results, scenario):
     """Stoa's first figure as a multiple of the others'. Empty: nothing to compare with."""
     key, where, rows = scenario["figures"][0], points(results, scenario), []
     for ours in [name for name in scenario["contenders"] if name.startswith("stoa")]:
         for other in [name for name in scenario["contenders"] if not name.startswith("stoa")]:
-            row = [f"{ours} ÷ {other}"]
-            for point in where:
-                a, b = (value_of(results, scenario, key, name, point) for name in (ours, other))
-                good = a and b and a.values and b.values and b.median > 0
-                row.append(f"{a.median / b.median:.3g}" + (" †" if good and b.overloaded else "") if good else "–")
-            rows.append(row)
+            ratios = [ratio_of(*(value_of(results, scenario, key, name, point) for name in (ours, other))) for point in where]
+            if any(ratios):
+                rows.append([f"{ours} ÷ {other}", *(cell(ratio, None) for ratio in ratios)])
     return table([f"ratio of {FIGURES[key].title}", *map(point_text, where)], rows) if rows else ""
 
 
@@ -151,7 +109,7 @@ def markdown(measured):
     results = measured["results"]
     lines = ["# Stoa beside what you would use instead\n",
              f"Measured {measured['started']}: loopback, server on one core, load on the other. Medians of the rounds (least to most); "
-             "the contenders of a round ran one after another, so compare within a table. † the server did not follow the rate.\n",
+             "the contenders of a round ran one after another, so compare within a table; ratios are of one round each. † the server did not follow the rate.\n",
              "![Plot](plot.svg)\n"]
     lines += [section(results, scenario) for scenario in measured["scenarios"]
               if any(result["scenario"] == scenario["name"] for result in results)]

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 
+import machine
 import plot
 import report
 import scenarios
@@ -76,7 +77,8 @@ def measure_server(run, contender, folder):
 def measure(run, contender):
     if run.hook:
         return measure_hook(run)
-    folder = tempfile.mkdtemp(prefix="stoa-bench-")
+    OUT.mkdir(parents=True, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="run-", dir=OUT)  # where the store is: /tmp may be memory
     try:
         os.chmod(folder, 0o755)  # nginx's worker is another user
         return measure_server(run, contender, folder)
@@ -120,18 +122,25 @@ def say_what_is_left_out(picked):
 def run_all(picked):
     say_what_is_left_out(picked)
     plan = plan_of(picked)
-    progress, results = Progress(plan), []
-    measured = {"started": time.strftime("%Y-%m-%d %H:%M"), "machine": report.machine(),
+    progress, results, failed = Progress(plan), [], 0
+    measured = {"started": time.strftime("%Y-%m-%d %H:%M"), "machine": machine.describe(servers.BUILD),
                 "scenarios": [{key: value for key, value in dataclasses.asdict(scenario).items() if key != "runs"}
                               for scenario in picked], "results": results}
     for scenario, number, run, contender in plan:
         progress.begin(scenario, number, run, contender)
-        load = measure(run, contender)
-        results.append({"scenario": scenario.name, "run": run.label, "contender": contender, "round": number, "load": load})
+        try:
+            load = measure(run, contender)
+        except KeyboardInterrupt:
+            print("\ninterrupted: what follows is of the runs so far")
+            break
+        except (RuntimeError, subprocess.SubprocessError) as error:
+            print(f"FAILED: {error}", flush=True)
+            failed += 1
+        else:
+            results.append({"scenario": scenario.name, "run": run.label, "contender": contender, "round": number, "load": load})
         progress.end()
-        OUT.mkdir(parents=True, exist_ok=True)
         (OUT / "results.json").write_text(json.dumps(measured, indent=1))
-    return measured
+    return measured, failed
 
 
 def publish(measured):
@@ -158,7 +167,9 @@ def main():
         sys.exit(f"{__doc__}\n\nScenarios: {' '.join(names)}")
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    publish(run_all(scenarios.pick(words, quick)))
+    measured, failed = run_all(scenarios.pick(words, quick))
+    publish(measured)
+    sys.exit(1 if failed else 0)
 
 
 main()

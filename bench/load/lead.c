@@ -176,6 +176,7 @@ static bool run_step(const struct lead *lead, unsigned number, struct step_resul
     sleep_until(lead, crew_clock_ns() + SURPLUS_MS * MS_NS); /* what comes twice comes late */
     set_phase(lead, PHASE_CHECK);
     struct look end = look(lead);
+    set_phase(lead, PHASE_REST); /* all must count again before the first of them sends */
     fill(result, &start, &from, &to, &end);
     if (peak > result->rss_peak_bytes) result->rss_peak_bytes = peak;
     result->delivery = quantiles_of(lead, LATENCY_DELIVERY);

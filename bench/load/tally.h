@@ -36,7 +36,7 @@ enum phase {
     PHASE_DROP,    /* end all connections */
     PHASE_SEND,    /* publish as step `step` says */
     PHASE_REST,    /* read only */
-    PHASE_CHECK,   /* count what is missing, once */
+    PHASE_CHECK,   /* count what is missing, once; what comes now counts no more */
     PHASE_END,
 };
 
