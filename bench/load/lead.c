@@ -51,10 +51,14 @@ static uint64_t sleep_until(const struct lead *lead, uint64_t end_ns) {
     return peak;
 }
 
+static unsigned announce_phase(const struct lead *lead, enum phase phase) {
+    atomic_store(&lead->board->phase, (int)phase);
+    return atomic_fetch_add(&lead->board->turns, 1) + 1;
+}
+
 /* All crews have seen it when this returns. */
 static void set_phase(const struct lead *lead, enum phase phase) {
-    atomic_store(&lead->board->phase, (int)phase);
-    unsigned turns = atomic_fetch_add(&lead->board->turns, 1) + 1;
+    unsigned turns = announce_phase(lead, phase);
     for (unsigned i = 0; i < lead->plan->processes; i++)
         while (atomic_load(&lead->board->seen[i]) != turns) nap();
 }
@@ -190,6 +194,6 @@ bool lead_run(const struct plan *plan, struct board *board, const pid_t *crews, 
     if (connected) sleep_until(&lead, crew_clock_ns() + SETTLE_MS * MS_NS);
     for (bool good = connected; good && result->steps_len < plan->steps_len; result->steps_len++)
         good = run_step(&lead, result->steps_len, &result->steps[result->steps_len]);
-    set_phase(&lead, PHASE_END);
+    announce_phase(&lead, PHASE_END);
     return connected;
 }
