@@ -8,9 +8,9 @@
 
 /* Linear probing in a ring of slots. A removal moves the followers of its cluster up, so there are no tombstones. */
 struct slot {
-    uint64_t hash;
-    struct slice key;
+    const char *key;
     void *value; /* NULL: empty */
+    uint32_t key_len, hash;
 };
 
 struct map {
@@ -36,11 +36,19 @@ size_t map_size(const struct map *map) {
     return map->size;
 }
 
+static struct slice key_of(const struct slot *slot) {
+    return (struct slice){slot->key, slot->key_len};
+}
+
+static uint32_t hash_of(struct slice key) {
+    return (uint32_t)hash_local(key);
+}
+
 /* The slot that holds the key, else the empty one where it belongs. There is always an empty one. */
-static struct slot *probe(const struct map *map, uint64_t hash, struct slice key) {
+static struct slot *probe(const struct map *map, uint32_t hash, struct slice key) {
     for (size_t i = hash;; i++) {
         struct slot *slot = &map->slots[i & (map->cap - 1)];
-        if (!slot->value || (slot->hash == hash && slice_equal(slot->key, key))) return slot;
+        if (!slot->value || (slot->hash == hash && slice_equal(key_of(slot), key))) return slot;
     }
 }
 
@@ -49,21 +57,21 @@ static void grow(struct map *map) {
     map->cap = old.cap ? old.cap * 2 : CAP_MIN;
     map->slots = NEW_ARRAY(struct slot, map->cap);
     for (size_t i = 0; i < old.cap; i++)
-        if (old.slots[i].value) *probe(map, old.slots[i].hash, old.slots[i].key) = old.slots[i];
+        if (old.slots[i].value) *probe(map, old.slots[i].hash, key_of(&old.slots[i])) = old.slots[i];
     free(old.slots);
 }
 
 void *map_find(const struct map *map, struct slice key) {
-    return map->size ? probe(map, hash_local(key), key)->value : NULL;
+    return map->size ? probe(map, hash_of(key), key)->value : NULL;
 }
 
 void *map_put(struct map *map, struct slice key, void *value) {
     assert(value);
     if ((map->size + 1) * 4 > map->cap * 3) grow(map);
-    uint64_t hash = hash_local(key);
+    uint32_t hash = hash_of(key);
     struct slot *slot = probe(map, hash, key);
     void *old = slot->value;
-    *slot = (struct slot){hash, key, value};
+    *slot = (struct slot){key.ptr, value, (uint32_t)key.len, hash};
     if (!old) map->size++;
     return old;
 }
@@ -71,7 +79,7 @@ void *map_put(struct map *map, struct slice key, void *value) {
 void *map_remove(struct map *map, struct slice key) {
     if (!map->size) return NULL;
     size_t mask = map->cap - 1;
-    struct slot *slot = probe(map, hash_local(key), key);
+    struct slot *slot = probe(map, hash_of(key), key);
     void *removed = slot->value;
     if (!removed) return NULL;
     /* An entry moves up into the hole unless its home lies behind the hole. */

@@ -12,14 +12,14 @@
 #include "wire/json.h"
 
 struct room {
-    struct receiver **members; /* dense; memberships beside it, in the same order */
-    struct membership **memberships;
+    struct receiver **members; /* dense: [0, cap); behind them the memberships, in the same order */
+    void *single[2];           /* where both lie in a room for one, such as every socket's own */
     uint32_t len, cap;
     uint64_t stamp; /* the emit that chose it last */
     struct room_log log;
     struct list vacant_link; /* in rooms->vacant while it has no members */
     uint64_t vacated_ms;
-    size_t key_len, name_len;
+    uint32_t key_len, name_len;
     char key[]; /* room_key */
 };
 
@@ -38,6 +38,10 @@ struct rooms {
 };
 
 enum { SWEEP_MIN_MS = 100, SWEEP_MAX = 10000, INCARNATION_LEN = 8, OFFSET_HEX_MAX = 15 };
+
+static struct membership **memberships_of(const struct room *room) {
+    return (struct membership **)(void *)(room->members + room->cap);
+}
 
 static struct slice room_key_of(const struct room *room) {
     return (struct slice){room->key, room->key_len};
@@ -61,8 +65,10 @@ static struct slice room_namespace(const struct room *room) {
 
 static struct room *room_new(struct rooms *rooms, struct slice key, struct slice name) {
     struct room *room = memory_new(sizeof *room + key.len);
-    room->key_len = key.len;
-    room->name_len = name.len;
+    room->members = (struct receiver **)(void *)room->single;
+    room->cap = 1;
+    room->key_len = (uint32_t)key.len;
+    room->name_len = (uint32_t)name.len;
     memcpy(room->key, key.ptr, key.len);
     list_init(&room->vacant_link);
     room_log_init(&room->log, rooms->offset);
@@ -76,9 +82,8 @@ static void room_free(struct rooms *rooms, struct room *room) {
     map_remove(rooms->by_key, room_key_of(room));
     list_remove(&room->vacant_link);
     room_log_done(&rooms->logs, &room->log);
-    for (uint32_t i = 0; i < room->len; i++) free(room->memberships[i]);
-    free(room->members);
-    free(room->memberships);
+    for (uint32_t i = 0; i < room->len; i++) free(memberships_of(room)[i]);
+    if (room->cap > 1) free(room->members);
     free(room);
 }
 
@@ -153,10 +158,14 @@ static struct membership *membership_in(struct list *memberships, const struct r
     return NULL;
 }
 
+/* Never back to one: a room that had more may have so again. */
 static void room_resize(struct room *room, uint32_t cap) {
+    struct receiver **members = memory_new(2 * cap * sizeof(void *));
+    memcpy(members, room->members, room->len * sizeof *members);
+    memcpy(members + cap, memberships_of(room), room->len * sizeof *members);
+    if (room->cap > 1) free(room->members);
+    room->members = members;
     room->cap = cap;
-    room->members = memory_resize(room->members, cap * sizeof *room->members);
-    room->memberships = memory_resize(room->memberships, cap * sizeof *room->memberships);
 }
 
 struct membership *room_join(struct rooms *rooms, struct slice namespace_name, struct slice name,
@@ -167,13 +176,13 @@ struct membership *room_join(struct rooms *rooms, struct slice namespace_name, s
     struct membership *membership = room ? membership_in(memberships, room) : NULL;
     if (membership) return membership;
     if (!room) room = room_new(rooms, key, name);
-    if (room->len == room->cap) room_resize(room, room->cap ? 2 * room->cap : 1);
+    if (room->len == room->cap) room_resize(room, 2 * room->cap);
     if (!receiver->identity) receiver->identity = ++rooms->identities;
     membership = NEW(struct membership);
-    *membership = (struct membership){.room = room, .receiver = receiver, .since_offset = since_offset};
+    *membership = (struct membership){.room = room, .since_offset = since_offset};
     membership->index = room->len++;
     room->members[membership->index] = receiver;
-    room->memberships[membership->index] = membership;
+    memberships_of(room)[membership->index] = membership;
     list_append(memberships, &membership->link);
     list_remove(&room->vacant_link);
     return membership;
@@ -185,10 +194,10 @@ void room_leave(struct rooms *rooms, struct membership **membership_owner) {
     *membership_owner = NULL;
     if (!membership) return;
     struct room *room = membership->room;
-    struct membership *last = room->memberships[--room->len];
+    struct membership *last = memberships_of(room)[--room->len];
+    room->members[membership->index] = room->members[last->index];
     last->index = membership->index;
-    room->members[last->index] = last->receiver;
-    room->memberships[last->index] = last;
+    memberships_of(room)[last->index] = last;
     list_remove(&membership->link);
     free(membership);
     if (room->cap >= 16 && room->len < room->cap / 4) room_resize(room, room->cap / 2);
@@ -371,14 +380,15 @@ static int record_compare(const void *a, const void *b) {
 /* All records that the membership lets the receiver see after offset, the latest first. False: some are gone. */
 static bool membership_gather(const struct membership *membership, uint64_t offset, struct list *memberships,
                               struct buffer *records) {
-    const struct room_log *log = &membership->room->log;
+    const struct room *room = membership->room;
+    const struct room_log *log = &room->log;
     uint64_t start = offset > membership->since_offset ? offset : membership->since_offset;
     if (log->floor > start) return false;
     for (struct list *link = log->records.prev; link != &log->records; link = link->prev) {
         struct record *record = CONTAINER(link, struct record, by_room);
         if (record->offset <= start) break;
         if (record->exclusion &&
-            exclusion_holds(record->exclusion, record->offset, membership->receiver->identity, memberships))
+            exclusion_holds(record->exclusion, record->offset, room->members[membership->index]->identity, memberships))
             continue;
         buffer_append(records, (const char *)&record, sizeof record);
     }

@@ -38,8 +38,7 @@ enum { ROOMS_LOG_BYTES = 256 << 20 };
 struct membership {
     struct list link; /* in the receiver's own list of memberships */
     struct room *room;
-    struct receiver *receiver;
-    uint32_t index;        /* in room->members */
+    uint32_t index;        /* of its receiver in room->members */
     uint64_t since_offset; /* packets up to here were before its time */
 };
 struct rooms *rooms_new(struct loop *loop, const struct room_limits *limits);

@@ -47,7 +47,8 @@ struct net_server {
 struct conn {
     /* What a write touches, close together. */
     struct lws *wsi;
-    uint16_t close_code; /* of ours, asked for; 0: none */
+    uint16_t close_code;  /* of ours, asked for; 0: none */
+    uint16_t closed_code; /* to tell the owner */
     bool upgraded, accepted, blocked, closing, deflates, paused, reading_rests, write_wanted;
     int fd; /* -1: closed */
     struct net_host *host;
@@ -65,8 +66,7 @@ struct conn {
     struct inbound inbound;
     uint64_t pongs_since_ms; /* pings answered since then */
     unsigned pongs;
-    uint16_t closed_code; /* to tell the owner */
-    char close_reason[124];
+    char *close_reason; /* NULL: none */
 };
 
 /* Where lws's callbacks go: websocket.c and http.c each take their own. Non-zero closes (or refuses). */

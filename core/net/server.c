@@ -46,6 +46,7 @@ static void reap(struct loop_task *task) {
     struct conn *conn = CONTAINER(task, struct conn, reap);
     struct net_host *host = conn->host;
     if (--host->conns == 0 && host->retired) loop_post(host->server->loop, &host->server->sweep);
+    free(conn->close_reason);
     free(conn);
 }
 

@@ -20,7 +20,7 @@ enum {
     CODE_TRY_LATER = 1013,
     CODE_END = 5000
 };
-enum { PONGS_A_SECOND = 200, OFFER_MAX = 256 };
+enum { PONGS_A_SECOND = 200, OFFER_MAX = 256, REASON_MAX = 123 };
 
 /* What libwebsockets repeats to a client that offers it. */
 enum { OPTION_CLIENT_RESETS, OPTION_SERVER_RESETS };
@@ -68,7 +68,7 @@ static void close_now(struct loop_task *task) {
     conn->closing = true;
     conn->closed_code = conn->close_code;
     lws_close_reason(conn->wsi, (enum lws_close_status)conn->close_code, (unsigned char *)conn->close_reason,
-                     strlen(conn->close_reason));
+                     conn->close_reason ? strlen(conn->close_reason) : 0);
     conn_kill(conn);
 }
 
@@ -256,9 +256,7 @@ void conn_pause(struct conn *conn, bool paused) {
 void conn_close(struct conn *conn, uint16_t code, struct slice reason) {
     if (conn->close_code || conn->closing) return;
     conn->close_code = code;
-    size_t len = reason.len < sizeof conn->close_reason ? reason.len : sizeof conn->close_reason - 1;
-    if (len) memcpy(conn->close_reason, reason.ptr, len);
-    conn->close_reason[len] = '\0';
+    if (reason.len > 0) conn->close_reason = memory_copy(reason.ptr, reason.len < REASON_MAX ? reason.len : REASON_MAX);
     loop_timer_set(&conn->deadline, CONN_CLOSE_MS);
     set_reading(conn); /* the peer's close frame must be read */
     loop_flush(conn->host->server->loop, &conn->close_task);

@@ -40,19 +40,19 @@ static const struct refusal {
 
 enum { REFUSAL_MAX = 1024 };
 
-/* The event at hand: one a session. */
+/* The event at hand: one a session, freed with its answer (an idle session has none). */
 struct event {
     struct question question;
     struct session *session;
     struct socket *socket; /* NULL: it has gone */
-    bool busy, has_id;
+    bool has_id;
     uint64_t id;
 };
 
 /* Order. */
 
 static bool answering(const struct session *session) {
-    return session->event && session->event->busy;
+    return session->event != NULL;
 }
 
 static bool must_wait(struct session *session, const struct arrival *arrival, bool first) {
@@ -102,11 +102,12 @@ size_t dispatch_waiting(const struct session *session) {
 void dispatch_forget(struct session *session) {
     if (!answering(session)) return;
     question_forget(&session->event->question);
-    session->event->busy = false;
+    free(session->event);
+    session->event = NULL;
 }
 
 void dispatch_forget_socket(struct session *session, const struct socket *socket) {
-    if (session->event && session->event->socket == socket) session->event->socket = NULL;
+    if (dispatch_answering(session, socket)) session->event->socket = NULL;
 }
 
 bool dispatch_answering(const struct session *session, const struct socket *socket) {
@@ -181,10 +182,11 @@ static void count_refusal(struct session *session, const struct policy_answer *a
 static void event_answered(struct policy_call *call, const struct policy_answer *answer) {
     struct event *event = CONTAINER(call, struct event, question.call);
     struct session *session = event->session;
-    event->busy = false;
-    event->question.policy = NULL;
-    if (event->socket && event->has_id) acknowledge(event->socket, event->id, answer);
-    if (event->socket) socket_release(event->socket);
+    struct socket *socket = event->socket;
+    session->event = NULL;
+    if (socket && event->has_id) acknowledge(socket, event->id, answer);
+    if (socket) socket_release(socket);
+    free(event);
     if (session->state != SESSION_OPEN) return; /* the handler closed it */
     if (session->inbox.len > 0) loop_post(session->hub->loop, &session->pump);
     count_refusal(session, answer);
@@ -193,8 +195,8 @@ static void event_answered(struct policy_call *call, const struct policy_answer 
 /* Effects. */
 
 static struct event *event_begin(struct session *session, struct socket *socket) {
-    if (!session->event) session->event = NEW(struct event);
-    *session->event = (struct event){.session = session, .socket = socket, .busy = true};
+    session->event = NEW(struct event);
+    *session->event = (struct event){.session = session, .socket = socket};
     session->event->question.call.done = event_answered;
     metric_add(METRIC_EVENTS, 1);
     return session->event;

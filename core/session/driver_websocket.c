@@ -9,7 +9,7 @@ struct websocket {
     struct conn *conn; /* NULL: not opened yet */
     enum session_kind kind;
     struct handshake *handshake; /* NULL: a probe */
-    char session_id[ID_SESSION_LEN + 1];
+    char *session_id;            /* a probe's; else NULL */
 };
 
 static struct websocket *websocket_of(const struct transport *transport) {
@@ -61,10 +61,15 @@ static void on_drained(void *owner) {
     if (transport->session) session_drained(transport->session, transport);
 }
 
+static void websocket_free(struct websocket *websocket) {
+    free(websocket->session_id);
+    free(websocket);
+}
+
 static void on_closed(void *owner, uint16_t code) {
     struct transport *transport = owner;
     if (transport->session) session_gone(transport->session, transport, code);
-    free(websocket_of(transport));
+    websocket_free(websocket_of(transport));
 }
 
 static const struct conn_events websocket_events = {
@@ -91,7 +96,7 @@ void websocket_accept(struct hub *hub, enum session_kind kind, struct handshake 
 
 void websocket_accept_probe(struct hub *hub, struct slice session_id, struct http_upgrade *upgrade_r) {
     struct websocket *websocket = websocket_new(hub, upgrade_r);
-    memcpy(websocket->session_id, session_id.ptr, ID_SESSION_LEN);
+    websocket->session_id = memory_copy(session_id.ptr, ID_SESSION_LEN);
 }
 
 void hub_opened(void *upgrade_owner, struct conn *conn) {
@@ -108,5 +113,5 @@ void hub_opened(void *upgrade_owner, struct conn *conn) {
 void hub_upgrade_failed(void *upgrade_owner) {
     struct websocket *websocket = websocket_of(upgrade_owner);
     handshake_unref(&websocket->handshake);
-    free(websocket);
+    websocket_free(websocket);
 }

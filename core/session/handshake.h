@@ -11,8 +11,9 @@ struct http_request;
 /* What the HTTP request said, shared by a session and its sockets. */
 struct handshake {
     unsigned refs;
-    char *address, *engine_path; /* engine_path: a bare engine's, POLICY_ENGINE's name; else NULL */
-    char json[];                 /* `"query":{…},"headers":{…},…}`: all but auth, which differs by namespace */
+    char *engine_path; /* a bare engine's, POLICY_ENGINE's name; else NULL */
+    char *address;     /* behind json */
+    char json[];       /* `"query":{…},"headers":{…},…}`: all but auth, which differs by namespace */
 };
 
 struct handshake *handshake_new(struct http_request *request, const char *engine_path, uint64_t wall_ms);

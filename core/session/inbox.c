@@ -35,7 +35,7 @@ void inbox_push(struct inbox *inbox, const struct arrival *arrival) {
     item->arrival.attachments = item->attachments;
     bool swap = fault_planted("swap_sends") && inbox->len;
     list_append(swap ? inbox->items.prev : &inbox->items, &item->link);
-    inbox->bytes += item->bytes;
+    inbox->bytes += (unsigned)item->bytes;
     inbox->len++;
 }
 
@@ -47,7 +47,7 @@ struct inbox_item *inbox_pop(struct inbox *inbox) {
     struct inbox_item *item = inbox_first(inbox);
     if (!item) return NULL;
     list_remove(&item->link);
-    inbox->bytes -= item->bytes;
+    inbox->bytes -= (unsigned)item->bytes;
     inbox->len--;
     return item;
 }

@@ -39,8 +39,7 @@ struct inbox_item {
 /* {0} and inbox_init: empty. */
 struct inbox {
     struct list items;
-    size_t bytes;
-    unsigned len;
+    unsigned bytes, len;
 };
 
 void inbox_init(struct inbox *inbox);

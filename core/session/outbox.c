@@ -6,17 +6,24 @@
 #include "net/conn.h"
 #include "session/transport.h"
 
-enum { QUEUE_FIRST_CAP = 4 };
-
 struct packet *packet_queue_at(const struct packet_queue *queue, uint32_t index) {
     return queue->ring[(queue->head + index) & (queue->cap - 1)];
 }
 
+static void free_ring(struct packet_queue *queue) {
+    if (queue->ring != queue->few) free(queue->ring);
+}
+
 static void packet_queue_grow(struct packet_queue *queue) {
-    uint32_t cap = queue->cap ? queue->cap * 2 : QUEUE_FIRST_CAP;
+    uint32_t cap = queue->cap * 2;
+    if (cap == 0) {
+        queue->ring = queue->few;
+        queue->cap = PACKET_QUEUE_FEW;
+        return;
+    }
     struct packet **ring = NEW_ARRAY(struct packet *, cap);
     for (uint32_t i = 0; i < queue->len; i++) ring[i] = packet_queue_at(queue, i);
-    free(queue->ring);
+    free_ring(queue);
     queue->ring = ring;
     queue->cap = cap;
     queue->head = 0;
@@ -43,8 +50,8 @@ struct packet *packet_queue_pop(struct packet_queue *queue) {
 }
 
 void packet_queue_rest(struct packet_queue *queue) {
-    if (queue->len > 0 || queue->cap <= QUEUE_FIRST_CAP) return;
-    free(queue->ring);
+    if (queue->len > 0) return;
+    free_ring(queue);
     *queue = (struct packet_queue){0};
 }
 
@@ -69,7 +76,7 @@ void packet_queue_done(struct packet_queue *queue) {
         struct packet *packet = packet_queue_at(queue, i);
         packet_unref(&packet);
     }
-    free(queue->ring);
+    free_ring(queue);
     *queue = (struct packet_queue){0};
 }
 

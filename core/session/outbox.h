@@ -14,11 +14,15 @@
 
 struct transport;
 
-/* A ring of references, allocated when first needed and kept until packet_queue_rest. {0} is empty. */
+enum { PACKET_QUEUE_FEW = 2 };
+
+/* A ring of references: for a few its own, for more allocated, and kept until packet_queue_rest. {0} is empty. It stays
+ * where it is. */
 struct packet_queue {
     struct packet **ring;
     uint32_t head, len, cap;
     size_t bytes;
+    struct packet *few[PACKET_QUEUE_FEW];
 };
 void packet_queue_push(struct packet_queue *queue, struct packet *packet);
 /* The caller owns the reference; NULL: empty. */

@@ -43,14 +43,14 @@ struct socket {
     struct list link; /* of the session's sockets; detached: of the hub's */
     struct list user_link;
     struct list memberships;
-    char *namespace_name;
+    const char *namespace_name; /* the main one is nobody's own */
     struct user *user;
     char *user_json, *auth_json, *state_json; /* NULL: null */
     struct handshake *handshake;
     struct record record;
-    uint64_t lag_offset; /* lagging: delivered up to here */
-    struct packet_queue held;
-    struct list calls; /* questions to the client */
+    uint64_t lag_offset;       /* lagging: delivered up to here */
+    struct packet_queue *held; /* NULL: nothing is held back */
+    struct list calls;         /* questions to the client */
     uint64_t next_call_id;
     char id[SOCKET_ID_LEN + 1];
 };

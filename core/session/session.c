@@ -73,7 +73,7 @@ static void heartbeat_ping(struct session *session) {
     session->heartbeat = HEARTBEAT_QUEUED;
     session->timing.ping_offset = session->lagging ? 0 : rooms_offset(hub->rooms);
     LIST_EACH(&session->sockets, link) {
-        if (CONTAINER(link, struct socket, link)->held.len > 0) session->timing.ping_offset = 0;
+        if (CONTAINER(link, struct socket, link)->held) session->timing.ping_offset = 0;
     }
     if (session->kind != SESSION_PLAIN) session_push(session, hub->shared.ping);
     flush_soon(session);
@@ -551,7 +551,6 @@ void session_free(struct session *session) {
     map_remove(session->hub->sessions, slice_of(session->id));
     list_remove(&session->flush_link);
     outbox_done(&session->outbox);
-    free(session->event);
     handshake_unref(&session->handshake);
     free(session);
 }

@@ -27,8 +27,7 @@ struct event;
 struct assembly;
 
 struct session {
-    /* What a fan-out touches, close together. */
-    struct hub *hub;
+    struct hub *hub; /* from here to transport: what a fan-out touches, close together */
     struct outbox outbox;
     struct list flush_link;
     uint64_t due_ms;       /* held: written to then */
@@ -41,8 +40,7 @@ struct session {
     bool slow;    /* DEADLINE_SLOW is set */
     int16_t doom; /* the close reason that the flush will carry out; -1: none */
     enum packet_form form : 8;
-    bool polling; /* its transport; like form, known from it */
-
+    bool polling;                /* its transport; like form, known from it */
     struct transport *transport; /* NULL: gone */
     uint8_t paused;              /* PAUSED_… */
     uint8_t violations;          /* one after the other */
@@ -54,7 +52,7 @@ struct session {
     struct session_timing timing;
     struct inbox inbox;
     struct loop_task pump;
-    struct event *event;       /* the event at hand; kept for the next one */
+    struct event *event;       /* the event at hand; NULL: none */
     struct assembly *assembly; /* a binary packet whose attachments are still coming */
     char id[ID_SESSION_LEN + 1];
 };

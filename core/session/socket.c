@@ -95,9 +95,21 @@ static void deliver_now(struct socket *socket, struct packet *packet) {
     }
 }
 
+static void hold_back(struct socket *socket, struct packet *packet) {
+    if (!socket->held) socket->held = NEW(struct packet_queue);
+    packet_queue_push(socket->held, packet);
+}
+
+static void held_free(struct socket *socket) {
+    if (socket->held) packet_queue_done(socket->held);
+    free(socket->held);
+    socket->held = NULL;
+}
+
 static void deliver_held(struct socket *socket, struct packet *packet) {
-    if (socket->held.bytes + packet_size(packet) <= socket->hub->settings.outbox_bytes) {
-        packet_queue_push(&socket->held, packet);
+    size_t held_bytes = socket->held ? socket->held->bytes : 0;
+    if (held_bytes + packet_size(packet) <= socket->hub->settings.outbox_bytes) {
+        hold_back(socket, packet);
     } else if (!may_be_lost(packet)) {
         lag_begin(socket);
     }
@@ -135,12 +147,13 @@ bool socket_catch_up(struct socket *socket) {
 void socket_release(struct socket *socket) {
     struct packet *packet;
     socket->holding = false;
-    while (socket->session && (packet = packet_queue_pop(&socket->held))) {
+    if (!socket->held || !socket->session) return;
+    while ((packet = packet_queue_pop(socket->held))) {
         outbox_push_always(&socket->session->outbox, packet);
         packet_unref(&packet);
         flush_soon(socket->session);
     }
-    packet_queue_rest(&socket->held);
+    held_free(socket);
 }
 
 void socket_hold(struct socket *socket) {
@@ -226,7 +239,7 @@ bool socket_ask(struct socket *socket, struct slice args, const struct slice *at
     };
     struct packet *packet = packet_new(&parts, attachments, SLICE_NONE, PACKET_CONTROL);
     if (socket->connecting || socket->holding)
-        packet_queue_push(&socket->held, packet);
+        hold_back(socket, packet);
     else
         session_push(socket->session, packet);
     packet_unref(&packet);
@@ -314,6 +327,8 @@ static void keep_rooms(struct socket *socket) {
 
 static const struct receiver_ops socket_receiver_ops = {socket_deliver};
 
+static const char main_namespace[] = "/";
+
 struct socket *session_socket(struct session *session, struct slice namespace_name) {
     LIST_EACH(&session->sockets, link) {
         struct socket *socket = CONTAINER(link, struct socket, link);
@@ -331,7 +346,8 @@ struct socket *socket_new(struct session *session, struct slice namespace_name, 
     list_init(&socket->user_link);
     list_init(&socket->memberships);
     list_init(&socket->calls);
-    socket->namespace_name = memory_copy(namespace_name.ptr, namespace_name.len);
+    socket->namespace_name =
+        slice_is(namespace_name, main_namespace) ? main_namespace : memory_copy(namespace_name.ptr, namespace_name.len);
     socket->auth_json = memory_copy(auth_json.ptr, auth_json.len);
     map_put(session->hub->sockets, slice_of(socket->id), socket);
     socket_attach(socket, session);
@@ -373,7 +389,7 @@ void socket_detach(struct socket *socket) {
     socket->session = NULL;
     list_remove(&socket->user_link);
     if (!list_empty(&socket->memberships)) keep_rooms(socket);
-    packet_queue_done(&socket->held);
+    held_free(socket);
     while (!list_empty(&socket->calls)) {
         call_answer(CONTAINER(socket->calls.next, struct socket_call, link), SOCKET_CALL_GONE);
     }
@@ -464,8 +480,8 @@ void socket_free(struct socket *socket) {
     if (socket->user) hub_unref_user(socket->hub, &socket->user);
     handshake_unref(&socket->handshake);
     buffer_done(&socket->record.rooms);
-    packet_queue_done(&socket->held);
-    free(socket->namespace_name);
+    held_free(socket);
+    if (socket->namespace_name != main_namespace) free((char *)socket->namespace_name);
     free(socket->user_json);
     free(socket->auth_json);
     free(socket->state_json);
