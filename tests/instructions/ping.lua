@@ -1,0 +1,6 @@
+-- What count.c asks: a handler that looks at its argument and answers.
+local stoa = require "stoa"
+
+stoa.on("ping", function(_, request)
+    return { ok = true, n = request.n + 1 }
+end)

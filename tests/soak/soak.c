@@ -1,0 +1,158 @@
+/* soak STOA CONFIG CYCLES: connects Socket.IO clients to a server of its own and lets them go, in each of the ways in
+ * which clients go, CYCLES times. Fails when the worker's resident memory is not back where it was after the first
+ * cycles. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CROWD = 50, PEOPLE = 500, ADDRESSES = 50, WARM_UP = 10000, SETTLE_S = 20, GROWTH_MAX = 256 << 10 };
+
+struct server {
+    pid_t master, worker;
+    unsigned short port;
+    FILE *log;
+};
+
+static void fail(const char *what) {
+    fprintf(stderr, "soak: %s: %s\n", what, errno ? strerror(errno) : "failed");
+    exit(1);
+}
+
+static struct server server_start(const char *stoa, const char *config) {
+    struct server server = {0};
+    int pipe_fds[2];
+    char line[512];
+    const char *found;
+    if (pipe(pipe_fds) != 0) fail("pipe");
+    server.master = fork();
+    if (server.master == 0) {
+        dup2(pipe_fds[1], STDERR_FILENO);
+        execl(stoa, stoa, "serve", "--config", config, "--set", "log_level=\"info\"", (char *)NULL);
+        _exit(127);
+    }
+    close(pipe_fds[1]);
+    server.log = fdopen(pipe_fds[0], "r");
+    while (!server.port && fgets(line, sizeof line, server.log)) {
+        if ((found = strstr(line, "worker.started pid="))) server.worker = atoi(found + 19);
+        if (strstr(line, "server.ready") && (found = strrchr(strstr(line, "listen="), ':')))
+            server.port = (unsigned short)atoi(found + 1);
+        if ((found = strstr(line, "listen=127.0.0.1:"))) server.port = (unsigned short)atoi(found + 17);
+    }
+    if (!server.port || !server.worker) fail("the server does not start");
+    if (fork() == 0) { /* its log is read to the end, lest it block */
+        while (fgets(line, sizeof line, server.log)) continue;
+        _exit(0);
+    }
+    return server;
+}
+
+static long resident_bytes(pid_t pid) {
+    char path[64];
+    long pages = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (!file || fscanf(file, "%*d %ld", &pages) != 1) fail("the worker has gone");
+    fclose(file);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+static void say(int fd, unsigned char opcode, const char *text) {
+    unsigned char frame[128];
+    size_t len = strlen(text);
+    frame[0] = 0x80 | opcode;
+    frame[1] = (unsigned char)(0x80 | len);
+    memset(frame + 2, 0, 4);
+    memcpy(frame + 6, text, len);
+    if (send(fd, frame, len + 6, MSG_NOSIGNAL) < 0) fail("send");
+}
+
+/* Reads until the server has said it. */
+static void hear(int fd, const char *text) {
+    char bytes[4096];
+    size_t len = 0;
+    while (!memmem(bytes, len, text, strlen(text))) {
+        ssize_t n = recv(fd, bytes + len, sizeof bytes - len, 0);
+        if (n <= 0) fail("the server closed a connection");
+        len += (size_t)n;
+    }
+}
+
+/* From several addresses: the ports of one would not last. */
+static int dial(const struct server *server, unsigned i) {
+    static const char request[] =
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + i % ADDRESSES)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval patience = {.tv_sec = SETTLE_S};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&from, sizeof from) != 0) fail("bind");
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) fail("connect");
+    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0) fail("send");
+    return fd;
+}
+
+/* Leaves the namespace and closes; closes; or is just gone. */
+static void leave(int fd, unsigned i) {
+    struct linger at_once = {.l_onoff = 1};
+    if (i % 3 == 0) say(fd, 1, "41");
+    if (i % 3 < 2)
+        say(fd, 8, "\x03\xe8");
+    else
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+}
+
+static void crowd_comes_and_goes(const struct server *server, unsigned first) {
+    int fds[CROWD];
+    for (unsigned i = 0; i < CROWD; i++) fds[i] = dial(server, first + i);
+    for (unsigned i = 0; i < CROWD; i++) {
+        char hello[64];
+        snprintf(hello, sizeof hello, "40{\"user\":\"soak-%u\"}", (first + i) % PEOPLE);
+        hear(fds[i], "\"maxPayload\"");
+        say(fds[i], 1, hello);
+    }
+    for (unsigned i = 0; i < CROWD; i++) {
+        hear(fds[i], "40{\"sid\"");
+        leave(fds[i], first + i);
+    }
+}
+
+/* When what is kept for those who may come back has gone. */
+static long settled_bytes(const struct server *server, long at_most) {
+    long bytes = 0;
+    for (unsigned i = 0; i < SETTLE_S * 10; i++) {
+        bytes = resident_bytes(server->worker);
+        if (bytes <= at_most) break;
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    }
+    return bytes;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 4) return 64;
+    unsigned cycles = (unsigned)strtoul(argv[3], NULL, 10);
+    struct server server = server_start(argv[1], argv[2]);
+    for (unsigned i = 0; i < WARM_UP; i += CROWD) crowd_comes_and_goes(&server, i);
+    long before = resident_bytes(server.worker);
+    for (unsigned i = 0; i < cycles; i += CROWD) crowd_comes_and_goes(&server, i);
+    long after = settled_bytes(&server, before + GROWTH_MAX / 2);
+    printf("%u cycles: resident memory %ld KiB before, %ld KiB after\n", cycles, before >> 10, after >> 10);
+    kill(server.master, SIGTERM);
+    waitpid(server.master, NULL, 0);
+    return after - before > GROWTH_MAX;
+}

@@ -1,0 +1,7 @@
+# Nothing grows with uptime. The whole: build/soak build/stoa tests/soak/soak.lua 1000000 (docs/performance.md). Sanitizers
+# keep what was freed, so that only the plain build can tell.
+if(TARGET stoa AND NOT STOA_SANITIZE)
+  add_executable(soak ${CMAKE_SOURCE_DIR}/tests/soak/soak.c)
+  add_test(NAME soak/short COMMAND soak $<TARGET_FILE:stoa> ${CMAKE_SOURCE_DIR}/tests/soak/soak.lua 20000)
+  set_tests_properties(soak/short PROPERTIES LABELS plain TIMEOUT 300)
+endif()
