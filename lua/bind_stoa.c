@@ -69,9 +69,9 @@ static void check_point(lua_State *L, const char *point) {
 }
 
 /* Is asked at a point: "authenticate" (handshake → user with id, or nothing: the next is asked, or nil, message, data),
- * "connect" (socket), "disconnect" (socket, reason), "alert" (what, details); scripts ask each other at "admit",
- * "join", "leave", "send", "upload" (stoa.ask). Several are asked in the order of registration, the first refusal ends
- * it.
+ * "connect" (socket), "disconnect" (socket, reason), "alert" (what, details: "store.fails", "store.works" {code},
+ * "policy.rebuilt" {reason}); scripts ask each other at "admit", "join", "leave", "send", "upload" (stoa.ask). Several
+ * are asked in the order of registration, the first refusal ends it.
  * @function stoa.hook
  * @param point one of these
  * @param fn the function

@@ -10,6 +10,7 @@
 #include "lua/lua.h"
 #include "lua/shared.h"
 #include "policy/policy.h"
+#include "server/alert.h"
 #include "session/hub.h"
 
 struct lua_policy {
@@ -88,7 +89,9 @@ static void rebuild(struct loop_task *task) {
     policy->host = build(policy, &error);
     LOG_ALWAYS(LOG_ERROR, "policy.rebuilt", LOG_NUMBER("generation", policy->policy.generation),
                LOG_TEXT("reason", "memory"), LOG_TEXT("error", policy->host ? "" : error.text));
-    if (policy->host && policy->live) host_enact(policy->host);
+    if (!policy->host || !policy->live) return;
+    host_enact(policy->host);
+    alert(policy->worker, "policy.rebuilt", SLICE("{\"reason\":\"memory\"}"));
 }
 
 static void policy_ask_lua(struct policy *base, struct policy_call *call) {

@@ -14,7 +14,6 @@ METRIC(APPENDED, "stoa_appended_total", "counter", NULL, "Events committed to ch
 METRIC(APPEND_BATCHES, "stoa_append_batches_total", "counter", NULL, "Commits of the log.")
 METRIC(STORE_READS, "stoa_store_reads_total", "counter", "from", "Reads of channels, by who answered.")
 METRIC(STORE_ERRORS, "stoa_store_errors_total", "counter", "code", "Store requests that failed.")
-METRIC(STORE_READS, "stoa_store_reads_total", "counter", "from", "Reads of channels, by who answered.")
 METRIC(RECOVERED, "stoa_recoveries_total", "counter", "result", "Connection state recoveries.")
 METRIC(LIMITED, "stoa_limited_total", "counter", "limit", "Refusals by a rate limit.")
 METRIC(LIMITS_AWAY, "stoa_limits_away_total", "counter", "limit", "Limits judged without Redis.")

@@ -5,6 +5,7 @@
 #include "bus/bus.h"
 #include "config/config.h"
 #include "net/server.h"
+#include "server/alert.h"
 #include "server/places.h"
 #include "server/worker.h"
 #include "session/hub.h"
@@ -17,16 +18,22 @@ enum { PROBE_EVERY_MS = 1000, PROBE_LATE_MS = 3000 };
 
 static void probe(struct loop_timer *timer);
 
+static void tell_of_store(struct worker *worker, bool works, const char *code) {
+    struct buffer details = {0};
+    LOG_ALWAYS(works ? LOG_INFO : LOG_ERROR, works ? "store.works" : "store.fails", LOG_TEXT("code", code));
+    buffer_printf(&details, "{\"code\":\"%s\"}", code);
+    alert(worker, works ? "store.works" : "store.fails", buffer_slice(&details));
+    buffer_done(&details);
+}
+
 static void answered(struct store_request *request) {
     struct health *health = request->owner;
-    bool works = request->status == STORE_OK;
+    bool works = request->status == STORE_OK, changes = works != health->store_works && health->probed;
     health->probing = false;
-    if (works != health->store_works && health->probed)
-        LOG_ALWAYS(works ? LOG_INFO : LOG_ERROR, works ? "store.works" : "store.fails",
-                   LOG_TEXT("code", store_status_code(request->status)));
     health->store_works = works;
     if (!health->settled) return; /* done */
     bool first = !health->probed;
+    if (changes) tell_of_store(health->worker, works, store_status_code(request->status));
     health->probed = true;
     health_show(health);
     if (first) health->settled(health->owner);

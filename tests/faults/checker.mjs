@@ -53,14 +53,16 @@ function* once(history, truth) {
   }
 }
 
-/** I4: nothing that nobody sent; nothing that was definitely refused. */
+/** I4: nothing that nobody sent; nothing that was definitely refused, and not sent again with success. */
 function* noPhantom(history, truth) {
   const sent = new Set(history.filter(({ type }) => type === "invoke").map(({ content }) => content));
   for (const event of history) {
     if (event.type === "recv" && event.name === "message:new" && event.content && !sent.has(event.content))
       yield `I4 phantom: ${event.client} got ${event.content}`;
   }
-  const refused = new Set(history.filter(({ type }) => type === "fail").map((event) => key(event.channel, event.client, event.content)));
+  const taken = new Set(history.filter(({ type }) => type === "ok").map((event) => key(event.channel, event.client, event.clientId)));
+  const refused = new Set(history.filter((event) => event.type === "fail" && !taken.has(key(event.channel, event.client, event.clientId)))
+    .map((event) => key(event.channel, event.client, event.content)));
   for (const row of truth) {
     if (row.kind === 0 && row.content && refused.has(key(row.channel, row.sender, row.content))) yield `I4 refused but stored: ${row.content}`;
   }

@@ -114,18 +114,24 @@ test("N22 a full disk refuses sends with storage_full, reads go on, and it recov
     fill(ballast);
     const alice = load.clients[0];
     let sent = 0;
-    const refused = await until("a refusal", async () => {
+    const send = async () => {
       const channel = "room-0", clientId = `full.${sent++}`, content = `${clientId} ${"x".repeat(2000)}`;
       alice.note("invoke", { channel, clientId, content });
       const ack = await alice.ask("message:send", { channelId: channel, clientId, content });
       if (ack) alice.note(ack.ok ? "ok" : "fail", { channel, clientId, content, seq: ack.seq, epoch: ack.epoch });
+      return ack;
+    };
+    const refused = await until("a refusal", async () => {
+      const ack = await send();
       return ack && !ack.ok && ack.error;
     }, 15_000);
     assert.equal(refused.code, "storage_full");
     const history = await alice.ask("history:get", { channelId: "room-0", limit: 10 });
     assert.equal(history.ok, true);
+    await until("the alert", async () => (await send()) && server.line(/ alert details=.*storage_full.* what=store\.fails/));
     execFileSync("rm", [ballast]);
     await load.progress(20);
+    await until("the end of the alert", () => server.line(/ alert .*what=store\.works/));
     await settle(server, load);
   } finally {
     load.close();

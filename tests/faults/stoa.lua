@@ -4,7 +4,7 @@ return {
     log_level = "info",
     ping_interval_ms = 2000,
     ping_timeout_ms = 2000,
-    scripts = { "../../scripts/auth.lua", "../../scripts/chat.lua", "../../scripts/presence.lua" },
+    scripts = { "../../scripts/auth.lua", "../../scripts/chat.lua", "../../scripts/presence.lua", "../../scripts/alerts.lua" },
     store = { driver = "sqlite", path = env "STOA_TEST_DB" },
     control = "",
     auth = { mode = "development" },

@@ -144,6 +144,7 @@ describe("a state that ran out of memory", function()
             local stoa = require "stoa"
             local runs = 0
             stoa.on("run", function() runs = runs + 1 return runs, stoa.shared.add("runs", 1) end)
+            stoa.hook("alert", function(what, details) stoa.emit("trouble", what, details) end)
             stoa.on("wait", function() stoa.sleep(5) return "waited" end)
             stoa.on("eat", function() local t = {} while true do t[#t + 1] = ("x"):rep(2 ^ 23) .. #t end end)
         ]]
@@ -155,6 +156,7 @@ describe("a state that ran out of memory", function()
         assert.equal("script_error", alice:emit("eat").error.code)
         assert.same({ 1, 2 }, { alice:emit("run") })
         assert.same({ 2, 3 }, { bob:emit("run") })
+        assert.same({ { "trouble", "policy.rebuilt", { reason = "memory" } } }, bob:events())
         assert.matches("policy%.rebuilt", testing.logged())
         world:close()
     end)
