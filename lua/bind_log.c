@@ -1,5 +1,6 @@
 /* Structured log lines. */
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -10,6 +11,10 @@ enum { FIELDS_MAX = 16, EVENT_MAX = 64 };
 static bool is_word(struct slice text) {
     return text.len > 0 && text.len <= EVENT_MAX &&
            strspn(text.ptr, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") == text.len;
+}
+
+static int compare(const void *a, const void *b) {
+    return strcmp(((const struct log_field *)a)->key, ((const struct log_field *)b)->key);
 }
 
 /* The texts of numbers and the like are kept on the stack. */
@@ -31,6 +36,7 @@ static size_t read_fields(lua_State *L, struct log_field *fields) {
         }
         lua_pushvalue(L, -2);
     }
+    qsort(fields, len, sizeof *fields, compare); /* a table has no order, a line that is searched for has one */
     return len;
 }
 
@@ -45,7 +51,8 @@ static int write(lua_State *L, enum log_level level, struct log_site *site) {
     return 0;
 }
 
-/* Writes a line: a constant event and its fields. At most 20 lines a second and level; none of error is left out.
+/* Writes a line: a constant event and its fields, by name. At most 20 lines a second and level; none of error is left
+ * out.
  * @function stoa.log.debug
  * @param event a word, with dots
  * @param fields {key = value}; may be nil
