@@ -18,13 +18,6 @@ foreach(source ${core_tests})
     "ASAN_OPTIONS=detect_stack_use_after_return=0")
 endforeach()
 
-# Tests that need servers: the same contract for the store in PostgreSQL, and what it does when a server fails.
-find_package(Python3 REQUIRED COMPONENTS Interpreter)
-set(postgres ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/servers/postgres.py run)
-add_test(NAME servers/store COMMAND ${postgres} --one --replicas 1 --bouncer -- $<TARGET_FILE:test_store>)
-set_tests_properties(servers/store PROPERTIES TIMEOUT 600 LABELS servers ENVIRONMENT
-  "ASAN_OPTIONS=detect_stack_use_after_return=0;STOA_SOURCE=${CMAKE_SOURCE_DIR}")
-
 # tests/fuzz/fuzz_NAME.c: LLVMFuzzerTestOneInput. With STOA_FUZZ a libFuzzer program; always a program that replays
 # tests/fuzz/corpus/NAME/ (tests/fuzz/replay.c).
 file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)

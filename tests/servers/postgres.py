@@ -8,7 +8,7 @@ packaging/postgres has what they are set up with. The command finds in its envir
   STOA_PG_GLOBAL   port of the global database (database "global")
   STOA_PG_SHARDS   ports of the shards (databases "shard0" …), STOA_PG_REPLICAS of the standbys, STOA_PG_BOUNCER of PgBouncer
 Actions on a server by NAME (global, shard0, r1, bouncer): kill, start, stop (pause: SIGSTOP), go (SIGCONT), promote,
-receiver-stop, receiver-go (of a standby), sql TEXT (database shard0, or global)."""
+receiver-stop, receiver-go (of a standby), sender-stop, sender-go (of a primary), sql TEXT (its first database)."""
 
 import argparse
 import concurrent.futures
@@ -133,9 +133,13 @@ class Servers:
         elif action in ("stop", "go"):
             for one in [pid, *self.children(pid, "")]:
                 os.kill(one, signal.SIGSTOP if action == "stop" else signal.SIGCONT)
-        elif action.startswith("receiver-"):
-            for one in self.children(pid, "walreceiver"):
-                os.kill(one, signal.SIGSTOP if action == "receiver-stop" else signal.SIGCONT)
+        elif action.endswith(("-stop", "-go")):
+            process, what = action.split("-")
+            found = self.children(pid, f"wal{process}")
+            if not found:
+                sys.exit(f"postgres.py: {name} has no wal{process}")
+            for one in found:
+                os.kill(one, signal.SIGSTOP if what == "stop" else signal.SIGCONT)
         elif action == "promote":
             self.sql(name, "SELECT pg_promote(true)")
         elif action == "start":

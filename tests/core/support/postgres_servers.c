@@ -63,6 +63,25 @@ bool servers_find(struct servers *servers, bool through_bouncer, bool with_repli
     return true;
 }
 
+void servers_follow(struct servers *servers) {
+    char ports[80];
+    snprintf(ports, sizeof ports, "%.*s %s", (int)strcspn(variable("STOA_PG_SHARDS"), " "), variable("STOA_PG_SHARDS"),
+             variable("STOA_PG_REPLICAS"));
+    for (char *at = ports; *at; at++)
+        if (*at == ' ') *at = ',';
+    char hosts[80] = "127.0.0.1";
+    for (const char *at = ports; (at = strchr(at, ',')); at++) strcat(hosts, ",127.0.0.1");
+    snprintf(servers->write[0], sizeof servers->write[0], "host=%s port=%s dbname=shard0 user=postgres", hosts, ports);
+}
+
+const char *servers_standby(unsigned n) {
+    static char conninfo[160];
+    const char *port = variable("STOA_PG_REPLICAS");
+    for (; n > 1; n--) port = strchr(port, ' ') + 1;
+    write_conninfo(conninfo, port, "shard0");
+    return conninfo;
+}
+
 const char *servers_sql(const char *conninfo, const char *sql) {
     static char value[256];
     PGconn *connection = PQconnectdb(conninfo);

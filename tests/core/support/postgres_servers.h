@@ -20,6 +20,10 @@ struct servers {
 bool servers_find(struct servers *servers, bool through_bouncer, bool with_replica);
 bool servers_have_bouncer(void);
 bool servers_have_replica(void);
+/* shard0 may be on any of its servers: the conninfo names them all. */
+void servers_follow(struct servers *servers);
+/* The conninfo of shard0 on its n-th standby, from 1. */
+const char *servers_standby(unsigned n);
 /* Tables as after `stoa migrate`, and nothing in them. Fails the test otherwise. */
 void servers_clear(const struct servers *servers);
 /* One statement, or several; the first column of the last one's first row, or "". */
