@@ -1,10 +1,8 @@
-# What needs PostgreSQL: tests/servers/postgres.py starts its servers for each entry, and stops them.
+# What needs PostgreSQL: tests/servers/postgres.py starts servers of its own for each entry, and stops them.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-file(GLOB postgres_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/servers/test_pool.c)
-foreach(source ${server_tests})
-  get_filename_component(name ${source} NAME_WE)
-  add_executable(${name} ${source})
-  target_link_libraries(${name} PRIVATE core_support)
+foreach(program test_pool test_store_faults)
+  add_executable(${program} ${CMAKE_SOURCE_DIR}/tests/servers/${program}.c)
+  target_link_libraries(${program} PRIVATE core_support)
 endforeach()
 
 # stoa_server_test(NAME PROGRAM "OPTION…" ARGUMENT…): servers/NAME is PROGRAM with ARGUMENT beside servers with OPTIONs.
@@ -13,9 +11,12 @@ function(stoa_server_test name program options)
   add_test(NAME servers/${name} COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/servers/postgres.py run ${options}
     -- $<TARGET_FILE:${program}> ${ARGN})
   set_tests_properties(servers/${name} PROPERTIES TIMEOUT 600 LABELS servers ENVIRONMENT
-    "ASAN_OPTIONS=detect_stack_use_after_return=0;STOA_SOURCE=${CMAKE_SOURCE_DIR}")
+    "ASAN_OPTIONS=detect_stack_use_after_return=0")
 endfunction()
 
 # The contract of tests/core/test_store.c: direct, through PgBouncer, with a standby for reads.
 stoa_server_test(store test_store "--one --replicas 1 --bouncer")
 stoa_server_test(pool test_pool "--one --shards 1 --bouncer")
+foreach(scene quorum lossy stall shards)
+  stoa_server_test(store_${scene} test_store_faults "--replicas 2 --bouncer" ${scene})
+endforeach()

@@ -4,7 +4,7 @@
 Real PostgreSQL servers for a test, in a folder and on ports of their own, gone when the command ends: a global database,
 N shards (shard0 …), streaming standbys of shard0 (r1 …), PgBouncer in front. --one: all databases on one server.
 packaging/postgres has what they are set up with. The command finds in its environment:
-  STOA_PG_FOLDER   for `do`
+  STOA_SOURCE, STOA_PG_FOLDER  for `do`
   STOA_PG_GLOBAL   port of the global database (database "global")
   STOA_PG_SHARDS   ports of the shards (databases "shard0" …), STOA_PG_REPLICAS of the standbys, STOA_PG_BOUNCER of PgBouncer
 Actions on a server by NAME (global, shard0, r1, bouncer): kill, start, stop (pause: SIGSTOP), go (SIGCONT), promote,
@@ -197,7 +197,7 @@ def set_up(servers, options):
         count = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
         wait_for("replication", lambda: servers.sql(first, count) == str(options.replicas))
     shards = [ports[0] if options.one else servers.servers[name]["port"] for name in names]
-    return {"STOA_PG_FOLDER": servers.folder, "STOA_PG_GLOBAL": ports[0],
+    return {"STOA_SOURCE": ROOT, "STOA_PG_FOLDER": servers.folder, "STOA_PG_GLOBAL": ports[0],
             "STOA_PG_SHARDS": " ".join(map(str, shards)),
             "STOA_PG_REPLICAS": " ".join(str(ports[len(names) + 1 + i]) for i in range(options.replicas)),
             "STOA_PG_BOUNCER": ports[-1] if options.bouncer else ""}

@@ -28,8 +28,8 @@ static void asking_answered(struct store_request *request) {
     struct answer *answer = question->answer;
     assert_false(answer->came);
     *answer = (struct answer){
-        request->status,    NULL, request->seq_r, request->floor_r, request->fork_r, "", "", "", request->more,
-        request->duplicate, true};
+        request->status,    NULL, request->seq_r,  request->floor_r, request->fork_r, "", "", "", request->more,
+        request->duplicate, true, request->partial};
     answer->json = memory_copy(request->json.ptr, request->json.len);
     memcpy(answer->epoch, request->epoch_r, sizeof(answer->epoch));
     memcpy(answer->message_id, request->message_id_r, sizeof(answer->message_id));

@@ -21,7 +21,7 @@ struct answer {
     char *json;
     int64_t seq, floor, fork;
     char epoch[STORE_EPOCH_MAX], message_id[32], created_at[32];
-    bool more, duplicate, came;
+    bool more, duplicate, came, partial;
 };
 
 /* A store (made by the test), its loop, and what was asked of it. */
