@@ -1,0 +1,34 @@
+/* roll.h - the roll of the fleet's workers, called once a second: who answers is alive. core/state only.
+ *
+ * While Redis is away everyone stays what he was. A worker that an emptied Redis does not know any more has the time
+ * of a lease to come back before he is gone.
+ */
+#ifndef STATE_ROLL_H
+#define STATE_ROLL_H
+
+#include <stdbool.h>
+
+#include "base/slice.h"
+
+struct loop;
+struct redis;
+struct roll;
+struct state_scripts;
+
+struct roll_events {
+    void (*gone)(void *owner, struct slice worker_id);
+    void (*unknown)(void *keeper); /* Redis did not know this worker */
+};
+
+/* Answers at once for the first time. gone is told to owner, unknown to keeper. */
+struct roll *roll_new(struct loop *loop, struct redis *redis, const struct state_scripts *scripts,
+                      struct slice worker_id, const struct roll_events *events, void *owner, void *keeper);
+/* Says farewell. */
+void roll_free(struct roll **roll);
+/* This worker included. */
+unsigned roll_alive(const struct roll *roll);
+bool roll_is_dead(const struct roll *roll, struct slice worker_id);
+/* Borrowed until the loop's next turn; who died last first. How many, at most max. */
+size_t roll_dead(const struct roll *roll, const char **ids, size_t max);
+
+#endif

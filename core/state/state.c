@@ -1,0 +1,26 @@
+#include "state/state_driver.h"
+
+void state_free(struct state **state) {
+    if (*state) (*state)->ops->free(*state);
+    *state = NULL;
+}
+
+unsigned state_workers(const struct state *state) {
+    return state->ops->workers(state);
+}
+
+bool state_is_gone(const struct state *state, struct slice worker_id) {
+    return state->ops->is_gone(state, worker_id);
+}
+
+void state_claim_connection(struct state *state, struct state_claim *claim, struct slice user_id, unsigned most) {
+    state->ops->claim(state, claim, user_id, most);
+}
+
+void state_release_connection(struct state *state, struct slice user_id) {
+    state->ops->release(state, user_id);
+}
+
+void state_forget(struct state *state, struct state_claim *claim) {
+    if (claim->request) state->ops->forget(claim);
+}

@@ -1,0 +1,63 @@
+/* state.h - what the workers of a fleet hold in common and may lose: who of them is alive, who is connected where.
+ *
+ * No counter is kept anywhere: each worker says how many connections a user has with it, for as long as its lease
+ * runs, and says so again when Redis has forgotten. A worker that does not renew its lease in time is gone: what it
+ * said counts no more. Times are Redis's own, never those of a worker. Drivers: state_driver.h.
+ */
+#ifndef STATE_STATE_H
+#define STATE_STATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct loop;
+struct redis;
+struct state;
+
+enum {
+    STATE_WORKER_LEASE_MS = 6000, /* renewed each third of it */
+    STATE_USER_LEASE_MS = 90000,
+    STATE_BURIED_MS = 600000, /* the dead are remembered so long: longer than any lease of theirs */
+    STATE_WORKER_ID_MAX = 96
+};
+
+struct state_events {
+    /* Its lease has ended, or another process took its place. Once for each; not for this worker itself. */
+    void (*gone)(void *owner, struct slice worker_id);
+};
+
+/* One worker alone. */
+struct state *state_local_new(struct loop *loop);
+/* worker_id: "NODE.INDEX.INCARNATION"; an earlier incarnation of NODE.INDEX is dead as soon as this one registers.
+ * redis and events outlive it. */
+struct state *state_redis_new(struct loop *loop, struct redis *redis, struct slice worker_id,
+                              const struct state_events *events, void *owner);
+/* Gives up this worker's lease and its users, as far as Redis still hears. Calls under way are forgotten. */
+void state_free(struct state **state);
+
+/* Workers with a lease, this one included; at least 1. */
+unsigned state_workers(const struct state *state);
+/* Is the worker known to be dead? */
+bool state_is_gone(const struct state *state, struct slice worker_id);
+
+enum state_verdict {
+    STATE_CLAIMED,
+    STATE_REFUSED, /* the user has as many as he may */
+    STATE_GUESSED  /* Redis is away: this worker's own connections were counted, and are not too many */
+};
+/* Embedded in the asker, who sets done; {0} is an idle one. */
+struct state_claim {
+    /* Once; may run within state_claim_connection. connections: of the user, in all, as far as known. */
+    void (*done)(struct state_claim *claim, enum state_verdict verdict, unsigned connections);
+    void *request; /* the driver's; NULL: not under way */
+};
+/* One connection more of the user, unless he has most already (0: no bound). Of many at once over all workers, exactly
+ * as many are claimed as may be. What is claimed ends with state_release_connection. */
+void state_claim_connection(struct state *state, struct state_claim *claim, struct slice user_id, unsigned most);
+void state_release_connection(struct state *state, struct slice user_id);
+/* done will not be called; if it would have claimed, that is released. Harmless when nothing is under way. */
+void state_forget(struct state *state, struct state_claim *claim);
+
+#endif

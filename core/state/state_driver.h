@@ -1,0 +1,21 @@
+/* state_driver.h - what a driver implements, and what both share: how many connections users have with this worker. */
+#ifndef STATE_STATE_DRIVER_H
+#define STATE_STATE_DRIVER_H
+
+#include "state/state.h"
+
+struct map;
+
+struct state_ops {
+    void (*free)(struct state *state);
+    unsigned (*workers)(const struct state *state);
+    bool (*is_gone)(const struct state *state, struct slice worker_id);
+    void (*claim)(struct state *state, struct state_claim *claim, struct slice user_id, unsigned most);
+    void (*release)(struct state *state, struct slice user_id);
+    void (*forget)(struct state_claim *claim);
+};
+struct state {
+    const struct state_ops *ops;
+};
+
+#endif

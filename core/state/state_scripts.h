@@ -1,0 +1,44 @@
+/* state_scripts.h - the Lua that Redis runs for the state, and the words it is called with. core/state only.
+ *
+ * Keys: stoa:{workers} (who is alive), stoa:{u:USER}:c (where a user has connections). Times are Redis's.
+ */
+#ifndef STATE_STATE_SCRIPTS_H
+#define STATE_STATE_SCRIPTS_H
+
+#include <stdint.h>
+
+#include "redis/script.h"
+
+enum state_script {
+    /* KEYS stoa:{workers}; ARGV id, NODE.INDEX., lease_ms, buried_ms → [1 if it was alive, id, 1 or 0 (alive), …].
+     * Renews the lease; a lease of 0 ends it; an earlier process of the same place is dead. */
+    STATE_SCRIPT_BEAT,
+    /* KEYS stoa:{u:USER}:c; ARGV worker, connections, most, lease_ms, dead worker… → [1 or 0, connections elsewhere].
+     * 0: elsewhere and here together they are more than most; nothing changed. */
+    STATE_SCRIPT_CLAIM,
+    STATE_SCRIPTS
+};
+
+struct state_scripts {
+    struct redis_script all[STATE_SCRIPTS];
+};
+void state_scripts_init(struct state_scripts *scripts);
+
+/* What a script is called with; {0} is empty. Ends with state_words_eval. */
+enum { STATE_WORDS_MAX = 80, STATE_WORDS_BYTES = 512 };
+struct state_words {
+    char bytes[STATE_WORDS_BYTES];
+    size_t used;
+    struct slice key, words[STATE_WORDS_MAX];
+    size_t len;
+};
+void state_words_workers_key(struct state_words *words);
+void state_words_user_key(struct state_words *words, struct slice user_id);
+/* Borrowed. What is beyond STATE_WORDS_MAX is left out. */
+void state_words_add(struct state_words *words, struct slice word);
+void state_words_add_number(struct state_words *words, uint64_t number);
+/* call may be NULL. */
+void state_words_eval(struct state_words *words, struct redis *redis, struct redis_call *call,
+                      const struct state_scripts *scripts, enum state_script script);
+
+#endif

@@ -1,0 +1,219 @@
+/* What a fleet holds in common: the same promises from memory and from a real Redis, and what only several can see. */
+#include "support/redis_stage.h"
+
+#include "state/state.h"
+
+static struct redis *redis;
+static char gone[8][64];
+static unsigned gone_len;
+
+static void note_gone(void *owner, struct slice worker_id) {
+    snprintf(gone[gone_len++ % 8], sizeof *gone, "%.*s", SLICE_ARG(worker_id));
+}
+
+static const struct state_events events = {.gone = note_gone};
+
+static struct state *member(const char *worker_id) {
+    return state_redis_new(stage_loop, redis, slice_of(worker_id), &events, NULL);
+}
+
+struct claimed {
+    struct state_claim claim;
+    unsigned answers, connections;
+    enum state_verdict verdict;
+};
+
+static void note_claim(struct state_claim *claim, enum state_verdict verdict, unsigned connections) {
+    struct claimed *claimed = CONTAINER(claim, struct claimed, claim);
+    claimed->answers++;
+    claimed->verdict = verdict;
+    claimed->connections = connections;
+}
+
+static struct claimed claim(struct state *state, const char *user, unsigned most) {
+    struct claimed claimed = {.claim.done = note_claim};
+    state_claim_connection(state, &claimed.claim, slice_of(user), most);
+    stage_until(claimed.answers == 1);
+    return claimed;
+}
+
+/* Claims until it is refused, or granted; a release reaches Redis a moment later. */
+static bool is_granted_soon(struct state *state, const char *user, unsigned most) {
+    for (int i = 0; i < 200; i++) {
+        if (claim(state, user, most).verdict == STATE_CLAIMED) return true;
+        stage_pass(20);
+    }
+    return false;
+}
+
+/* The contract: each driver. */
+static void hold_to_the_contract(struct state *state) {
+    for (unsigned i = 1; i <= 5; i++) {
+        struct claimed claimed = claim(state, "alice", 5);
+        assert_int_equal(claimed.verdict, STATE_CLAIMED);
+        assert_int_equal(claimed.connections, i);
+    }
+    assert_int_equal(claim(state, "alice", 5).verdict, STATE_REFUSED);
+    assert_int_equal(claim(state, "bob", 5).verdict, STATE_CLAIMED);
+    state_release_connection(state, SLICE("alice"));
+    assert_true(is_granted_soon(state, "alice", 5));
+    assert_int_equal(claim(state, "alice", 5).verdict, STATE_REFUSED);
+    assert_int_equal(claim(state, "alice", 0).verdict, STATE_CLAIMED); /* no bound: counted all the same */
+    state_release_connection(state, SLICE("carol"));                   /* who has none */
+    assert_int_equal(claim(state, "carol", 1).verdict, STATE_CLAIMED);
+    assert_int_equal(claim(state, "carol", 1).verdict, STATE_REFUSED);
+    assert_int_equal(state_workers(state), 1);
+    assert_false(state_is_gone(state, SLICE("a.0.x")));
+}
+
+static void memory_holds_to_the_contract(void **unused) {
+    struct state *state = state_local_new(stage_loop);
+    hold_to_the_contract(state);
+    state_free(&state);
+}
+
+static void redis_holds_to_the_contract(void **unused) {
+    struct state *state = member("a.0.one");
+    hold_to_the_contract(state);
+    state_free(&state);
+}
+
+static void of_fifty_at_once_over_two_workers_exactly_five_are_let_in(void **unused) {
+    struct state *a = member("a.0.one"), *b = member("b.0.one");
+    struct claimed claimed[50] = {{.answers = 0}};
+    unsigned answers = 0, granted = 0;
+    for (unsigned i = 0; i < 50; i++) {
+        claimed[i].claim.done = note_claim;
+        state_claim_connection(i % 2 ? a : b, &claimed[i].claim, SLICE("dave"), 5);
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        stage_until(claimed[i].answers == 1);
+        answers++;
+        granted += claimed[i].verdict == STATE_CLAIMED;
+    }
+    assert_int_equal(answers, 50);
+    assert_int_equal(granted, 5);
+    state_free(&a);
+    state_free(&b);
+}
+
+/* A worker of which only what it said is left. */
+static void leave_a_ghost(const char *worker_id, long long lease_ends_ms, const char *user) {
+    int port;
+    assert_int_equal(real_ports("ports", &port, 1), 1);
+    free(redis_cli(port, "zadd stoa:{workers} %lld %s", lease_ends_ms, worker_id));
+    if (user) free(redis_cli(port, "hset stoa:{u:%s}:c %s '5 99999999999999'", user, worker_id));
+}
+
+enum { LEASE_MS = 60000 };
+
+static long long wall_ms(void) {
+    return (long long)loop_wall_ms(stage_loop);
+}
+
+static void a_worker_that_was_killed_locks_nobody_out(void **unused) {
+    struct state *b = member("b.0.one");
+    leave_a_ghost("a.0.one", wall_ms() + LEASE_MS, "erin");
+    stage_until(state_workers(b) == 2);
+    assert_int_equal(claim(b, "erin", 5).verdict, STATE_REFUSED);
+    gone_len = 0;
+    struct state *again = member("a.0.two"); /* the master's respawn: the earlier process is dead */
+    stage_until(state_is_gone(b, SLICE("a.0.one")));
+    assert_true(gone_len > 0);
+    assert_int_equal(claim(b, "erin", 5).verdict, STATE_CLAIMED);
+    assert_int_equal(claim(again, "erin", 5).connections, 2);
+    stage_until(state_workers(b) == 2);
+    state_free(&again);
+    stage_until(state_workers(b) == 1); /* it said farewell */
+    state_free(&b);
+}
+
+static void who_stops_is_gone_after_his_lease_and_may_come_back(void **unused) {
+    struct state *b = member("b.0.one");
+    leave_a_ghost("c.0.one", wall_ms() + 2000, NULL);
+    gone_len = 0;
+    stage_until(state_workers(b) == 2);
+    stage_until(state_is_gone(b, SLICE("c.0.one")));
+    assert_int_equal(gone_len, 1);
+    assert_string_equal(gone[0], "c.0.one");
+    leave_a_ghost("c.0.one", wall_ms() + LEASE_MS, NULL);
+    stage_until(!state_is_gone(b, SLICE("c.0.one")));
+    assert_int_equal(state_workers(b), 2);
+    state_free(&b);
+}
+
+static void an_emptied_redis_is_told_everything_again(void **unused) {
+    struct state *a = member("a.0.one"), *b = member("b.0.one");
+    int port;
+    assert_int_equal(real_ports("ports", &port, 1), 1);
+    stage_until(state_workers(a) == 2 && state_workers(b) == 2);
+    for (unsigned i = 0; i < 3; i++) assert_int_equal(claim(a, "frank", 5).verdict, STATE_CLAIMED);
+    gone_len = 0;
+    free(redis_cli(port, "flushall"));
+    stage_pass(2500); /* two beats */
+    assert_int_equal(gone_len, 0);
+    assert_int_equal(state_workers(b), 2);
+    struct claimed claimed = claim(b, "frank", 5);
+    assert_int_equal(claimed.verdict, STATE_CLAIMED);
+    assert_int_equal(claimed.connections, 4);
+    state_free(&a);
+    state_free(&b);
+}
+
+static void while_redis_is_away_a_worker_counts_its_own(void **unused) {
+    struct redis *nowhere = REDIS_TO(REDIS_STANDALONE, "127.0.0.1:1");
+    struct state *state = state_redis_new(stage_loop, nowhere, SLICE("a.0.one"), &events, NULL);
+    assert_int_equal(claim(state, "grace", 2).verdict, STATE_GUESSED);
+    assert_int_equal(claim(state, "grace", 2).verdict, STATE_GUESSED);
+    assert_int_equal(claim(state, "grace", 2).verdict, STATE_REFUSED);
+    state_release_connection(state, SLICE("grace"));
+    assert_int_equal(claim(state, "grace", 2).verdict, STATE_GUESSED);
+    state_free(&state);
+    redis_free(&nowhere);
+}
+
+static void a_forgotten_claim_takes_no_place(void **unused) {
+    struct state *a = member("a.0.one");
+    struct claimed claimed = {.claim.done = note_claim};
+    state_claim_connection(a, &claimed.claim, SLICE("heidi"), 1);
+    state_forget(a, &claimed.claim);
+    state_forget(a, &claimed.claim);
+    assert_true(is_granted_soon(a, "heidi", 1));
+    assert_int_equal(claimed.answers, 0);
+    state_claim_connection(a, &claimed.claim, SLICE("heidi"), 1); /* under way at the end */
+    state_free(&a);
+    assert_int_equal(claimed.answers, 0);
+}
+
+static int set_up(void **state) {
+    int port;
+    char address[32];
+    stage_set_up(state);
+    if (real_ports("ports", &port, 1) != 1) return -1;
+    free(redis_cli(port, "flushall"));
+    snprintf(address, sizeof address, "127.0.0.1:%d", port);
+    redis = REDIS_TO(REDIS_STANDALONE, address);
+    stage_until(redis_is_up(redis));
+    return 0;
+}
+
+static int tear_down(void **state) {
+    redis_free(&redis);
+    return stage_tear_down(state);
+}
+
+#define WITH_REDIS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_REDIS(memory_holds_to_the_contract),
+        WITH_REDIS(redis_holds_to_the_contract),
+        WITH_REDIS(of_fifty_at_once_over_two_workers_exactly_five_are_let_in),
+        WITH_REDIS(a_worker_that_was_killed_locks_nobody_out),
+        WITH_REDIS(who_stops_is_gone_after_his_lease_and_may_come_back),
+        WITH_REDIS(an_emptied_redis_is_told_everything_again),
+        WITH_REDIS(while_redis_is_away_a_worker_counts_its_own),
+        WITH_REDIS(a_forgotten_claim_takes_no_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
