@@ -153,7 +153,8 @@ static size_t gather(lua_State *L, const struct host *host, struct limit_ask *as
             uint64_t period_ms = (uint64_t)(number_of(L, limit, SECONDS, key) * 1000);
             unsigned cost = (unsigned)number_of(L, limit, COST, key);
             struct slice text = key_of(L, limit, key);
-            asks[len++] = (struct limit_ask){slice_of(limit->name), text, {count, period_ms}, cost};
+            asks[len++] = (struct limit_ask){
+                .name = slice_of(limit->name), .key = text, .rate = {count, period_ms}, .cost = cost};
             if (lua_gettop(L) > key) lua_replace(L, key);
             lua_pushvalue(L, name);
         } else {

@@ -57,9 +57,11 @@ struct admission_verdict admission_ask(struct admission_control *control, const 
     struct in6_addr bytes;
     struct limit_ask asks[2];
     size_t len = 0;
-    if (settings->rate.count > 0) asks[len++] = (struct limit_ask){SLICE("rate"), SLICE(""), settings->rate, 1};
+    if (settings->rate.count > 0)
+        asks[len++] = (struct limit_ask){.name = SLICE("rate"), .rate = settings->rate, .cost = 1};
     if (settings->address_rate.count > 0)
-        asks[len++] = (struct limit_ask){SLICE("address"), prefix_of(address, &bytes), settings->address_rate, 1};
+        asks[len++] = (struct limit_ask){
+            .name = SLICE("address"), .key = prefix_of(address, &bytes), .rate = settings->address_rate, .cost = 1};
     struct limit_answer answer =
         len > 0 ? limiter_take(control->limiter, asks, len) : (struct limit_answer){.allowed = true};
     if (answer.allowed) return (struct admission_verdict){0};

@@ -159,18 +159,23 @@ static struct bucket *limiter_add(struct limiter *limiter, struct slice key) {
     return bucket;
 }
 
+static void bucket_owe(struct limiter *limiter, struct bucket *bucket, struct rate rate, uint64_t debt,
+                       uint64_t now_ms) {
+    bucket->rate = rate;
+    bucket->debt = debt;
+    bucket->at_ms = now_ms;
+    bucket->full_ms = now_ms + (debt + rate.count - 1) / rate.count;
+    heap_up(limiter, bucket);
+    heap_down(limiter, bucket, map_size(limiter->buckets));
+}
+
 static void limiter_charge(struct limiter *limiter, const struct limit_ask *ask, uint64_t cost, uint64_t now_ms) {
     struct slice key = limiter_key(limiter, ask);
     struct rate rate = rate_clamp(ask->rate);
     struct bucket *bucket = map_find(limiter->buckets, key);
     uint64_t debt = bucket ? bucket_debt(bucket, rate, now_ms) : 0;
     if (!bucket) bucket = limiter_add(limiter, key);
-    bucket->rate = rate;
-    bucket->debt = debt + cost * rate.period_ms;
-    bucket->at_ms = now_ms;
-    bucket->full_ms = now_ms + (bucket->debt + rate.count - 1) / rate.count;
-    heap_up(limiter, bucket);
-    heap_down(limiter, bucket, map_size(limiter->buckets));
+    bucket_owe(limiter, bucket, rate, debt + cost * rate.period_ms, now_ms);
 }
 
 /* More than a whole burst would never pass: it counts as one. */
@@ -225,6 +230,18 @@ struct limit_answer limiter_take(struct limiter *limiter, const struct limit_ask
     for (size_t i = 0; i < len; i++)
         if (asks[i].cost > 0) limiter_charge(limiter, &asks[i], ask_cost(&asks[i]), now_ms);
     return answer;
+}
+
+void limiter_refund(struct limiter *limiter, const struct limit_ask *asks, size_t len) {
+    uint64_t now_ms = loop_now_ms(limiter->loop);
+    for (size_t i = 0; i < len; i++) {
+        struct rate rate = rate_clamp(asks[i].rate);
+        struct bucket *bucket = map_find(limiter->buckets, limiter_key(limiter, &asks[i]));
+        uint64_t refund = ask_cost(&asks[i]) * rate.period_ms;
+        if (!bucket || refund == 0) continue;
+        uint64_t debt = bucket_debt(bucket, rate, now_ms);
+        bucket_owe(limiter, bucket, rate, debt > refund ? debt - refund : 0, now_ms);
+    }
 }
 
 size_t limiter_keys(const struct limiter *limiter) {

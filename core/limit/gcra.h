@@ -18,10 +18,18 @@ struct rate {
     unsigned count;
     uint64_t period_ms;
 };
+/* Where several workers share limits (fleet_limiter.h): what holds while Redis is away. */
+enum limit_away {
+    LIMIT_AWAY_SHARE, /* this worker's part of the limit */
+    LIMIT_AWAY_OPEN,  /* all passes that this worker alone would let pass */
+    LIMIT_AWAY_CLOSED /* nothing passes */
+};
 struct limit_ask {
-    struct slice name, key; /* which limit, whose ("user_messages", "alice") */
+    struct slice name, key; /* which limit, whose ("user_messages", "alice"); an empty key: everybody's */
     struct rate rate;
-    unsigned cost; /* usually 1; more than rate.count counts as rate.count */
+    unsigned cost;       /* usually 1; more than rate.count counts as rate.count */
+    bool is_worker_only; /* each worker counts for itself */
+    enum limit_away away;
 };
 struct limit_answer {
     bool allowed;
@@ -36,7 +44,9 @@ struct limiter *limiter_new(struct loop *loop, size_t max_bytes);
 void limiter_free(struct limiter **limiter);
 /* Charges all or none. A limit whose rate changed keeps the spent share (no free burst after a reload). */
 struct limit_answer limiter_take(struct limiter *limiter, const struct limit_ask *asks, size_t len);
-/* The same without charging. */
+/* Gives back what an allowed take charged. */
+void limiter_refund(struct limiter *limiter, const struct limit_ask *asks, size_t len);
+/* The same as limiter_take without charging. */
 struct limit_answer limiter_peek(struct limiter *limiter, const struct limit_ask *asks, size_t len);
 size_t limiter_keys(const struct limiter *limiter);
 

@@ -25,7 +25,7 @@ static int tear_down(void **state) {
 }
 
 static struct limit_ask ask_of(const char *name, const char *key, unsigned count, uint64_t period_ms) {
-    return (struct limit_ask){slice_of(name), slice_of(key), {count, period_ms}, 1};
+    return (struct limit_ask){.name = slice_of(name), .key = slice_of(key), .rate = {count, period_ms}, .cost = 1};
 }
 
 static struct limit_answer take(const char *name, const char *key, unsigned count, uint64_t period_ms) {
@@ -196,9 +196,23 @@ static void memory_is_bounded_and_the_fullest_go_first(void **state) {
     assert_false(take("messages", "spammer", 100, 100000).allowed);
 }
 
+static void a_refund_gives_back_what_was_taken_and_no_more(void **state) {
+    struct limit_ask ask = ask_of("messages", "alice", 3, 3000);
+    for (int i = 0; i < 3; i++) assert_true(limiter_take(limiter, &ask, 1).allowed);
+    assert_false(limiter_take(limiter, &ask, 1).allowed);
+    limiter_refund(limiter, &ask, 1);
+    assert_true(limiter_take(limiter, &ask, 1).allowed);
+    assert_false(limiter_take(limiter, &ask, 1).allowed);
+    for (int i = 0; i < 10; i++) limiter_refund(limiter, &ask, 1);
+    assert_int_equal(take_all("alice", 3, 3000), 3);
+    ask.key = SLICE("nobody");
+    limiter_refund(limiter, &ask, 1);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_refund_gives_back_what_was_taken_and_no_more, set_up, tear_down),
         TEST(a_burst_of_count_passes_and_no_more),
         TEST(names_and_keys_do_not_run_into_each_other),
         TEST(retry_after_is_exact),

@@ -1,0 +1,324 @@
+#include "limit/fleet_limiter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "base/map.h"
+#include "base/metrics.h"
+#include "loop/loop.h"
+#include "redis/redis.h"
+#include "redis/script.h"
+
+/* A portion of a limit of everybody is what a worker would get within FLEET_QUOTA_MS if all asked for the same. */
+enum { PORTION_MAX = 1000, CLOSED_RETRY_MS = 1000, NUMBERS = 5 };
+
+/* ARGV charge (0, 1), count, period_ms, cost, most: takes from cost to most units, as many as there are; a cost below
+ * zero gives back. → [units taken, ms until cost would pass, units left]. Kept: "ARRIVAL PERIOD", the theoretical
+ * arrival time of GCRA and the period under which it was meant: another rate keeps the share that was spent. */
+static const char take_text[] =
+    "local time = redis.call('TIME') local now = time[1] * 1000 + time[2] / 1000 "
+    "local key, charge = KEYS[1], ARGV[1] == '1' "
+    "local count, period = tonumber(ARGV[2]), tonumber(ARGV[3]) "
+    "local cost, most = tonumber(ARGV[4]), tonumber(ARGV[5]) "
+    "if count == 0 then return { 0, period, 0 } end "
+    "local each, debt = period / count, 0 "
+    "local arrival, meant = string.match(redis.call('GET', key) or '', '^(%S+) (%S+)$') "
+    "if arrival then debt = math.max(0, (tonumber(arrival) - now) * period / tonumber(meant)) end "
+    "local free = math.floor((period - debt) / each + 0.001) "
+    "local taken = math.min(most, free) "
+    "if taken < cost then return { 0, math.max(1, math.ceil(debt + cost * each - period)), math.max(0, free) } end "
+    "debt = math.max(0, debt + taken * each) "
+    "if charge and debt > 0 then "
+    "  redis.call('SET', key, string.format('%.3f %d', now + debt, period), 'PX', math.ceil(debt)) "
+    "elseif charge then redis.call('DEL', key) end "
+    "return { taken, 0, free - taken }";
+
+/* What this worker has left of a limit of everybody. */
+struct quota {
+    unsigned left;
+    uint64_t ends_ms;
+    size_t name_len;
+    char name[];
+};
+
+struct fleet_limiter {
+    struct loop *loop;
+    struct limiter *limiter;
+    struct redis *redis;
+    unsigned (*workers)(void *owner);
+    void *owner;
+    struct redis_script script;
+    struct map *quotas;
+    struct list takings;
+    unsigned takings_len;
+};
+
+/* One ask that Redis decides. */
+struct part {
+    struct redis_call call;
+    struct fleet_taking *taking;
+    size_t index; /* of the ask */
+    bool is_quota, is_charged;
+};
+
+struct fleet_taking {
+    struct list link;
+    struct fleet_limiter *fleet;
+    struct fleet_limit_call *call; /* NULL: forgotten */
+    struct limit_answer answer;
+    bool charge;
+    size_t waiting, parts_len, asks_len;
+    struct part *parts;
+    struct buffer text; /* the asks' names and keys */
+    struct limit_ask asks[];
+};
+
+/* Asking. */
+
+static unsigned cost_of(const struct limit_ask *ask) {
+    return ask->cost < ask->rate.count ? ask->cost : ask->rate.count;
+}
+
+static void eval(struct fleet_limiter *fleet, struct redis_call *call, const struct limit_ask *ask, bool charge,
+                 long cost, long most) {
+    const long numbers[NUMBERS] = {charge, (long)ask->rate.count, (long)ask->rate.period_ms, cost, most};
+    char texts[NUMBERS][24];
+    struct slice words[NUMBERS];
+    struct buffer key = {0};
+    for (int i = 0; i < NUMBERS; i++) {
+        words[i].ptr = texts[i];
+        words[i].len = (size_t)snprintf(texts[i], sizeof texts[i], "%ld", numbers[i]);
+    }
+    buffer_printf(&key, "stoa:l:%.*s:{%.*s}", SLICE_ARG(ask->name), SLICE_ARG(ask->key));
+    struct slice keys = buffer_slice(&key);
+    redis_eval(fleet->redis, call, &fleet->script, &keys, 1, words, NUMBERS);
+    buffer_done(&key);
+}
+
+/* Quotas. */
+
+static struct quota *quota_get(struct fleet_limiter *fleet, struct slice name) {
+    struct quota *quota = map_find(fleet->quotas, name);
+    if (quota) return quota;
+    quota = memory_new(sizeof *quota + name.len);
+    quota->name_len = name.len;
+    memcpy(quota->name, name.ptr, name.len);
+    map_put(fleet->quotas, (struct slice){quota->name, quota->name_len}, quota);
+    return quota;
+}
+
+static unsigned quota_left(struct fleet_limiter *fleet, const struct quota *quota) {
+    return loop_now_ms(fleet->loop) < quota->ends_ms ? quota->left : 0;
+}
+
+static void quota_add(struct fleet_limiter *fleet, const struct limit_ask *ask, unsigned units) {
+    struct quota *quota = quota_get(fleet, ask->name);
+    quota->left = quota_left(fleet, quota) + units;
+    quota->ends_ms = loop_now_ms(fleet->loop) + FLEET_QUOTA_MS;
+}
+
+static unsigned portion_of(struct fleet_limiter *fleet, const struct limit_ask *ask) {
+    uint64_t portion = (uint64_t)ask->rate.count * FLEET_QUOTA_MS / ask->rate.period_ms / fleet->workers(fleet->owner);
+    unsigned cost = cost_of(ask);
+    if (portion > PORTION_MAX) portion = PORTION_MAX;
+    return portion > cost ? (unsigned)portion : cost;
+}
+
+/* Answers. */
+
+static void refuse(struct fleet_taking *taking, size_t index, uint64_t retry_ms) {
+    struct limit_answer *answer = &taking->answer;
+    if (!answer->allowed && answer->retry_after_ms >= retry_ms) return;
+    *answer = (struct limit_answer){.refused_by = index, .retry_after_ms = retry_ms > 0 ? retry_ms : 1};
+}
+
+static void taking_free(struct fleet_taking *taking) {
+    list_remove(&taking->link);
+    taking->fleet->takings_len--;
+    buffer_done(&taking->text);
+    free(taking->parts);
+    free(taking);
+}
+
+/* What was charged goes back: to this worker's count, to Redis, to the quota. */
+static void give_back(struct fleet_taking *taking) {
+    struct fleet_limiter *fleet = taking->fleet;
+    if (!taking->charge) return;
+    limiter_refund(fleet->limiter, taking->asks, taking->asks_len);
+    for (size_t i = 0; i < taking->parts_len; i++) {
+        const struct part *part = &taking->parts[i];
+        const struct limit_ask *ask = &taking->asks[part->index];
+        long cost = (long)cost_of(ask);
+        if (!part->is_charged || cost == 0) continue;
+        if (part->is_quota)
+            quota_add(fleet, ask, (unsigned)cost);
+        else
+            eval(fleet, NULL, ask, true, -cost, -cost);
+    }
+}
+
+static void taking_end(struct fleet_taking *taking) {
+    struct fleet_limit_call *call = taking->call;
+    struct limit_answer answer = taking->answer;
+    if (!answer.allowed) give_back(taking);
+    taking_free(taking);
+    if (!call) return;
+    call->taking = NULL;
+    call->done(call, &answer);
+}
+
+/* Redis has not answered: the ask's own rule holds. */
+static void do_without(struct fleet_taking *taking, const struct limit_ask *ask, size_t index) {
+    struct fleet_limiter *fleet = taking->fleet;
+    metric_add_labelled(METRIC_LIMITS_AWAY, ask->name.ptr, 1);
+    if (ask->away == LIMIT_AWAY_CLOSED) refuse(taking, index, CLOSED_RETRY_MS);
+    if (ask->away != LIMIT_AWAY_SHARE) return;
+    struct buffer name = {0};
+    buffer_append_slice(&name, ask->name);
+    buffer_append_str(&name, " share");
+    struct limit_ask share = *ask;
+    share.name = buffer_slice(&name);
+    unsigned workers = fleet->workers(fleet->owner);
+    if (share.rate.count > 0) share.rate.count = share.rate.count > workers ? share.rate.count / workers : 1;
+    struct limit_answer answer =
+        taking->charge ? limiter_take(fleet->limiter, &share, 1) : limiter_peek(fleet->limiter, &share, 1);
+    if (!answer.allowed) refuse(taking, index, answer.retry_after_ms);
+    buffer_done(&name);
+}
+
+static void part_answered(struct redis_call *call, const struct redis_answer *redis_answer) {
+    struct part *part = CONTAINER(call, struct part, call);
+    struct fleet_taking *taking = part->taking;
+    const struct limit_ask *ask = &taking->asks[part->index];
+    const struct redis_value *value = redis_answer->value;
+    if (redis_answer->status != REDIS_DONE || value->type != REDIS_ARRAY || value->items_len != 3) {
+        do_without(taking, ask, part->index);
+    } else if (value->items[0].integer < cost_of(ask) || (value->items[0].integer == 0 && ask->rate.count == 0)) {
+        refuse(taking, part->index, (uint64_t)value->items[1].integer);
+    } else {
+        part->is_charged = taking->charge;
+        unsigned spare = (unsigned)value->items[0].integer - cost_of(ask), left = (unsigned)value->items[2].integer;
+        if (part->is_quota && taking->charge) quota_add(taking->fleet, ask, spare);
+        if (left < taking->answer.remaining) taking->answer.remaining = left;
+    }
+    if (--taking->waiting == 0) taking_end(taking);
+}
+
+/* Takings. */
+
+static struct slice copy_text(struct fleet_taking *taking, struct slice text) {
+    struct slice kept = {taking->text.ptr + taking->text.len, text.len}; /* there is room: it never moves */
+    buffer_append_slice(&taking->text, text);
+    buffer_append_char(&taking->text, 0);
+    return kept;
+}
+
+static struct fleet_taking *taking_new(struct fleet_limiter *fleet, struct fleet_limit_call *call,
+                                       const struct limit_ask *asks, size_t len) {
+    struct fleet_taking *taking = memory_new(sizeof *taking + len * sizeof *asks);
+    size_t text_len = 0;
+    taking->fleet = fleet;
+    taking->call = call;
+    taking->asks_len = len;
+    taking->parts = NEW_ARRAY(struct part, len);
+    for (size_t i = 0; i < len; i++) text_len += asks[i].name.len + asks[i].key.len + 2;
+    buffer_reserve(&taking->text, text_len);
+    for (size_t i = 0; i < len; i++) {
+        taking->asks[i] = asks[i];
+        taking->asks[i].name = copy_text(taking, asks[i].name);
+        taking->asks[i].key = copy_text(taking, asks[i].key);
+    }
+    list_append(&fleet->takings, &taking->link);
+    fleet->takings_len++;
+    return taking;
+}
+
+/* From what was borrowed before. */
+static bool take_from_quota(struct fleet_limiter *fleet, const struct limit_ask *ask, bool charge) {
+    struct quota *quota = map_find(fleet->quotas, ask->name);
+    if (!quota || quota_left(fleet, quota) < cost_of(ask)) return false;
+    if (charge) quota->left -= cost_of(ask);
+    return true;
+}
+
+static void ask_redis(struct fleet_taking *taking, size_t index) {
+    struct fleet_limiter *fleet = taking->fleet;
+    const struct limit_ask *ask = &taking->asks[index];
+    struct part *part = &taking->parts[taking->parts_len++];
+    *part = (struct part){.taking = taking, .index = index, .is_quota = ask->key.len == 0};
+    part->call = (struct redis_call){.done = part_answered, .deadline_ms = FLEET_LIMIT_DEADLINE_MS};
+    if (part->is_quota && take_from_quota(fleet, ask, taking->charge)) {
+        part->is_charged = taking->charge;
+        return;
+    }
+    long cost = (long)cost_of(ask);
+    taking->waiting++;
+    eval(fleet, &part->call, ask, taking->charge, cost, part->is_quota ? (long)portion_of(fleet, ask) : cost);
+}
+
+static bool is_shared(const struct limit_ask *asks, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (!asks[i].is_worker_only) return true;
+    return false;
+}
+
+bool fleet_limiter_take(struct fleet_limiter *fleet, struct fleet_limit_call *call, const struct limit_ask *asks,
+                        size_t len, bool charge, struct limit_answer *answer_r) {
+    *answer_r = charge ? limiter_take(fleet->limiter, asks, len) : limiter_peek(fleet->limiter, asks, len);
+    if (!answer_r->allowed || !fleet->redis || !is_shared(asks, len)) return true;
+    struct fleet_taking *taking = taking_new(fleet, call, asks, len);
+    taking->answer = *answer_r;
+    taking->charge = charge;
+    bool is_crowded = fleet->takings_len > FLEET_LIMIT_WAITING_MAX;
+    for (size_t i = 0; i < len; i++) {
+        if (asks[i].is_worker_only) continue;
+        if (is_crowded)
+            do_without(taking, &taking->asks[i], i);
+        else
+            ask_redis(taking, i);
+    }
+    if (taking->waiting > 0) {
+        call->taking = taking;
+        return false;
+    }
+    *answer_r = taking->answer;
+    if (!answer_r->allowed) give_back(taking);
+    taking_free(taking);
+    return true;
+}
+
+void fleet_limiter_forget(struct fleet_limit_call *call) {
+    if (call->taking) call->taking->call = NULL;
+    call->taking = NULL;
+}
+
+struct fleet_limiter *fleet_limiter_new(struct loop *loop, struct limiter *limiter, struct redis *redis,
+                                        unsigned (*workers)(void *owner), void *owner) {
+    struct fleet_limiter *fleet = NEW(struct fleet_limiter);
+    fleet->loop = loop;
+    fleet->limiter = limiter;
+    fleet->redis = redis;
+    fleet->workers = workers;
+    fleet->owner = owner;
+    fleet->quotas = map_new();
+    list_init(&fleet->takings);
+    redis_script_init(&fleet->script, SLICE(take_text));
+    return fleet;
+}
+
+void fleet_limiter_free(struct fleet_limiter **fleet_owner) {
+    struct fleet_limiter *fleet = *fleet_owner;
+    *fleet_owner = NULL;
+    if (!fleet) return;
+    LIST_EACH(&fleet->takings, link) {
+        struct fleet_taking *taking = CONTAINER(link, struct fleet_taking, link);
+        for (size_t i = 0; i < taking->parts_len; i++) redis_forget(&taking->parts[i].call);
+        if (taking->call) taking->call->taking = NULL;
+        taking_free(taking);
+    }
+    size_t cursor = 0;
+    for (struct quota *quota; (quota = map_next(fleet->quotas, &cursor));) free(quota);
+    map_free(&fleet->quotas);
+    free(fleet);
+}
