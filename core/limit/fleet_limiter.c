@@ -169,7 +169,7 @@ static void taking_end(struct fleet_taking *taking) {
 }
 
 /* Redis has not answered: the ask's own rule holds. */
-static void do_without(struct fleet_taking *taking, const struct limit_ask *ask, size_t index) {
+static void judge_alone(struct fleet_taking *taking, const struct limit_ask *ask, size_t index) {
     struct fleet_limiter *fleet = taking->fleet;
     metric_add_labelled(METRIC_LIMITS_AWAY, ask->name.ptr, 1);
     if (ask->away == LIMIT_AWAY_CLOSED) refuse(taking, index, CLOSED_RETRY_MS);
@@ -193,7 +193,7 @@ static void part_answered(struct redis_call *call, const struct redis_answer *re
     const struct limit_ask *ask = &taking->asks[part->index];
     const struct redis_value *value = redis_answer->value;
     if (redis_answer->status != REDIS_DONE || value->type != REDIS_ARRAY || value->items_len != 3) {
-        do_without(taking, ask, part->index);
+        judge_alone(taking, ask, part->index);
     } else if (value->items[0].integer < cost_of(ask) || (value->items[0].integer == 0 && ask->rate.count == 0)) {
         refuse(taking, part->index, (uint64_t)value->items[1].integer);
     } else {
@@ -274,7 +274,7 @@ bool fleet_limiter_take(struct fleet_limiter *fleet, struct fleet_limit_call *ca
     for (size_t i = 0; i < len; i++) {
         if (asks[i].is_worker_only) continue;
         if (is_crowded)
-            do_without(taking, &taking->asks[i], i);
+            judge_alone(taking, &taking->asks[i], i);
         else
             ask_redis(taking, i);
     }

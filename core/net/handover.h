@@ -15,7 +15,7 @@ struct net_server;
 /* What goes with the descriptor. */
 struct handover {
     char address[46]; /* the peer */
-    bool relayed;     /* the descriptor leads to a process that speaks TLS with the peer */
+    bool tunneled;    /* the descriptor leads to a process that speaks TLS with the peer */
 };
 
 /* False: the inbox is full, or its process has no descriptors left. fd stays the caller's, to close. */

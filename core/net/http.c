@@ -9,7 +9,7 @@
 #include "base/metrics.h"
 #include "net/handover.h"
 #include "net/http_exchange.h"
-#include "net/relay.h"
+#include "net/tunnel.h"
 
 enum { KEEPALIVE_MS = 60000, LINGER_MS = 1000, BODY_STEP = 65536 };
 
@@ -17,7 +17,7 @@ static void http_free(struct conn *conn) {
     struct http *http = conn->http;
     loop_fd_free(&http->watch);
     loop_task_cancel(&http->work);
-    relay_free(&http->relay);
+    tunnel_free(&http->tunnel);
     buffer_done(&http->head_bytes);
     buffer_done(&http->body);
     buffer_done(&http->out);
@@ -64,7 +64,7 @@ static struct http_request request_of(struct http *http, bool upgrade) {
         .query = http->head.query,
         .body = buffer_slice(&http->body),
         .address = http->conn->address,
-        .tls = http->conn->tls || http->conn->relayed,
+        .tls = http->conn->tls || http->conn->tunneled,
         .upgrade = upgrade,
         .exchange = http->exchange,
     };
@@ -127,15 +127,15 @@ static int inbox_of(struct http *http) {
     return ours ? -1 : events_of(http)->elsewhere(owner_of(http), http->head.path, http->head.query);
 }
 
-static void relay_woken(void *owner) {
+static void tunnel_woken(void *owner) {
     work(&((struct http *)owner)->work);
 }
 
 /* What is encrypted stays here; the other process gets a descriptor that leads to us. */
-static bool begin_relay(struct http *http, int inbox, struct handover *handover) {
+static bool begin_tunnel(struct http *http, int inbox, struct handover *handover) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) return false;
-    handover->relayed = true;
+    handover->tunneled = true;
     bool sent = handover_send(inbox, ends[1], handover);
     close(ends[1]);
     if (!sent) {
@@ -147,37 +147,37 @@ static bool begin_relay(struct http *http, int inbox, struct handover *handover)
         buffer_append_slice(&read, buffer_slice(&http->head_bytes));
         buffer_append_slice(&read, buffer_slice(&http->body));
     }
-    http->relay = relay_new(http->conn, ends[0], buffer_slice(&read), relay_woken, http);
+    http->tunnel = tunnel_new(http->conn, ends[0], buffer_slice(&read), tunnel_woken, http);
     buffer_done(&read);
     loop_timer_cancel(&http->conn->deadline); /* the other process has its own */
     lws_set_timeout(http->conn->wsi, NO_PENDING_TIMEOUT, 0);
-    http->state = HTTP_RELAY;
+    http->state = HTTP_TUNNEL;
     return true;
 }
 
 static bool hand_over(struct http *http, int inbox) {
     struct conn *conn = http->conn;
-    struct handover handover = {.relayed = conn->relayed};
+    struct handover handover = {.tunneled = conn->tunneled};
     snprintf(handover.address, sizeof handover.address, "%s", conn->address);
-    if (conn->wsi && begin_relay(http, inbox, &handover)) return true;
+    if (conn->wsi && begin_tunnel(http, inbox, &handover)) return true;
     if (conn->wsi || !handover_send(inbox, conn->fd, &handover))
         return refuse(http, 503, SLICE("retry-after: 1\r\n"), "handover");
     conn_kill(conn); /* our copy of it */
     return false;
 }
 
-static bool relay(struct http *http) {
+static bool tunnel(struct http *http) {
     struct conn *conn = http->conn;
     int interest;
-    enum relay_state state = relay_step(http->relay, &interest);
-    if (state == RELAY_OVER) return linger(http);
-    if (state == RELAY_BROKEN) {
+    enum tunnel_state state = tunnel_step(http->tunnel, &interest);
+    if (state == TUNNEL_OVER) return linger(http);
+    if (state == TUNNEL_BROKEN) {
         conn_kill(conn);
         return false;
     }
     watch(http, interest);
-    if (state == RELAY_MORE) loop_post(conn->host->server->loop, &http->work);
-    if (state == RELAY_ENDING && !loop_timer_pending(&conn->deadline))
+    if (state == TUNNEL_MORE) loop_post(conn->host->server->loop, &http->work);
+    if (state == TUNNEL_ENDING && !loop_timer_pending(&conn->deadline))
         loop_timer_set(&conn->deadline, conn->host->body_timeout_ms);
     return false;
 }
@@ -261,7 +261,7 @@ static bool take_head(struct http *http) {
 
 static bool head_unfinished(struct http *http, size_t len) {
     struct conn *conn = http->conn;
-    if (conn->tls || conn->relayed) { /* no more than one record can be looked at, no more than this be waited for */
+    if (conn->tls || conn->tunneled) { /* no more than one record can be looked at, no more than this be waited for */
         watch(http, 0);
         http->state = HTTP_LWS;
         conn_hand_over(conn);
@@ -364,8 +364,8 @@ static bool step(struct http *http) {
             return read_body(http);
         case HTTP_ANSWER:
             return write_answer(http);
-        case HTTP_RELAY:
-            return relay(http);
+        case HTTP_TUNNEL:
+            return tunnel(http);
         case HTTP_LINGER:
             return discard(http);
         case HTTP_HANDSHAKE:
@@ -424,7 +424,7 @@ void http_deadline(struct conn *conn) {
         refuse(http, 408, SLICE_NONE, "deadline");
         return;
     }
-    bool quiet = http->state == HTTP_LINGER || http->state == HTTP_RELAY || (http->state == HTTP_HEAD && http->idle);
+    bool quiet = http->state == HTTP_LINGER || http->state == HTTP_TUNNEL || (http->state == HTTP_HEAD && http->idle);
     if (http->state == HTTP_HANDSHAKE || http->state == HTTP_LWS) http->state = HTTP_LINGER; /* counted here */
     if (!quiet) net_reject(conn, "deadline");
     conn_kill(conn);

@@ -12,8 +12,8 @@ enum http_state {
     HTTP_BODY,
     HTTP_ASKED, /* the owner has the request */
     HTTP_ANSWER,
-    HTTP_RELAY, /* another process has the connection; what it and the client say passes through here */
-    HTTP_LINGER /* all is said; what the peer still sends is thrown away, or it would lose our answer */
+    HTTP_TUNNEL, /* another process has the connection; what it and the client say passes through here */
+    HTTP_LINGER  /* all is said; what the peer still sends is thrown away, or it would lose our answer */
 };
 
 struct http {
@@ -26,7 +26,7 @@ struct http {
     size_t seen;           /* bytes of an unfinished head that were looked at */
     size_t sent;           /* of out */
     struct http_exchange *exchange;
-    struct relay *relay;
+    struct tunnel *tunnel;
     bool idle; /* between requests */
     bool last; /* the connection ends with this one */
     bool head_from_lws, body_from_lws;

@@ -54,7 +54,7 @@ struct conn {
     struct net_host *host;
     struct list link;
     char address[ADDRESS_MAX];
-    bool tls, relayed, handed;  /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
+    bool tls, tunneled, handed; /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
     struct loop_timer deadline; /* head, body, answer, close: one at a time */
     struct loop_task reap, close_task, drained_task;
     struct holder inbound_holder; /* of an unfinished body or message */

@@ -122,7 +122,7 @@ void conn_accept(struct net_server *server, int fd, const char *address) {
 
 void conn_take(struct net_server *server, int fd, const struct handover *handover) {
     struct conn *conn = conn_new(server, fd, handover->address);
-    conn->relayed = handover->relayed;
+    conn->tunneled = handover->tunneled;
     conn->handed = true;
     http_begin(conn);
 }

@@ -235,7 +235,7 @@ static void a_process_that_takes_no_more_is_no_wait(void **state) {
     stop(&pair);
 }
 
-static void who_leaves_is_missed_across_the_relay(void **state) {
+static void who_leaves_is_missed_through_the_tunnel(void **state) {
     struct pair pair;
     struct raw alice, bob;
     start(&pair, &tls.settings);
@@ -270,7 +270,7 @@ int main(void) {
         cmocka_unit_test(a_websocket_is_opened_by_its_process),
         cmocka_unit_test(when_the_process_ends_so_do_its_connections),
         cmocka_unit_test(a_process_that_takes_no_more_is_no_wait),
-        cmocka_unit_test(who_leaves_is_missed_across_the_relay),
+        cmocka_unit_test(who_leaves_is_missed_through_the_tunnel),
     };
     return cmocka_run_group_tests(tests, make_certificate, remove_certificate);
 }
