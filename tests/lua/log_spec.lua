@@ -1,6 +1,8 @@
 local support = require "tests.lua.support"
 local testing = require "stoa.testing"
 
+setup(testing.capture_log)
+
 describe("a log line", function()
     it("has its fields in the order of their names", function()
         local world = support.world [[
