@@ -66,7 +66,6 @@ void bind_namespace_rooms(lua_State *L, const char *namespace_name);
 
 /* Raises unless the string at index can be an event of ours. */
 void bind_check_event(lua_State *L, int index);
-
 /* Sockets and emitters for other bindings. */
 void socket_push(lua_State *L, struct socket *socket);
 /* NULL: gone. Raises: no socket. */
@@ -77,7 +76,8 @@ void connection_push(lua_State *L, struct slice session_id);
 /* Pushes an emitter to room (none: to all), without the socket with that id (none: empty). */
 void emitter_push(lua_State *L, struct slice namespace_name, struct slice room, struct slice without);
 
-/* Methods of emitters, and what channels lend from another file. */
+/* Methods of emitters, and what sockets and channels lend from another file. */
+int socket_claim_method(lua_State *L);
 int emitter_emit(lua_State *L);
 int emitter_volatile(lua_State *L);
 int emitter_except(lua_State *L);

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 
 #include "base/metrics.h"
-#include "limit/gcra.h"
+#include "limit/fleet_limiter.h"
 #include "lua/bind.h"
 #include "server/worker.h"
 
-enum { ASKS_MAX = 16, NAME_MAX_LEN = 64, KEY_MAX = 256 };
+enum { ASKS_MAX = 16, NAME_MAX_LEN = 64, KEY_MAX = 256, WAIT_MS = 2000 };
 enum { COUNT, SECONDS, COST, KEY, FIELDS };
 static const char *const field_names[FIELDS] = {"count", "seconds", "cost", "key"};
 
@@ -22,6 +22,8 @@ struct limit {
     struct list link;
     char *name;
     struct field fields[FIELDS];
+    bool is_worker_only;
+    enum limit_away away;
 };
 
 void limits_free(struct host *host) {
@@ -80,11 +82,32 @@ static void read_field(lua_State *L, struct limit *limit, int rule, int index) {
     lua_pop(L, 1);
 }
 
+/* One of the words; the first without a field. */
+static int read_word(lua_State *L, const struct limit *limit, int rule, const char *name, const char *const *words) {
+    lua_getfield(L, rule, name);
+    const char *word = lua_isnil(L, -1) ? words[0] : lua_tostring(L, -1);
+    int i = 0;
+    while (words[i] && (!word || strcmp(word, words[i]) != 0)) i++;
+    if (!words[i]) luaL_error(L, "limit '%s': %s is none of its words", limit->name, name);
+    lua_pop(L, 1);
+    return i;
+}
+
+static void read_words(lua_State *L, struct limit *limit, int rule) {
+    static const char *const scopes[] = {"fleet", "worker", NULL};
+    static const char *const aways[] = {
+        [LIMIT_AWAY_SHARE] = "share", [LIMIT_AWAY_OPEN] = "open", [LIMIT_AWAY_CLOSED] = "closed", NULL};
+    limit->is_worker_only = read_word(L, limit, rule, "scope", scopes) == 1;
+    limit->away = (enum limit_away)read_word(L, limit, rule, "on_error", aways);
+}
+
 /* Defines a limit: count units in any span of seconds, paid back evenly (GCRA); it outlives reloads. Any of count,
  * seconds, cost, key may be a function of (subject, key).
  * @function stoa.limit
  * @param name what stoa.take calls it
- * @param rule {count, seconds, cost = 1, key = nil}; key: one for all (a global limit)
+ * @param rule {count, seconds, cost = 1, key = nil, scope = "fleet", on_error = "share"}; key: one for all (a global
+ * limit). scope "worker": where several workers run, each counts for itself. on_error: what holds while Redis, which
+ * counts for all of them, is away: "share" (each worker's part of the limit), "open", "closed"
  * @error raises when a field is missing or out of range, or the name is taken
  * @example stoa.limit("user_messages", {count = function(user) return user.paid and 120 or 30 end, seconds = 60}) */
 static int limit_new(lua_State *L) {
@@ -99,6 +122,7 @@ static int limit_new(lua_State *L) {
     limit->fields[COST].number = 1;
     for (int i = 0; i < FIELDS; i++) limit->fields[i].fn = LUA_NOREF;
     for (int i = 0; i < FIELDS; i++) read_field(L, limit, 2, i);
+    read_words(L, limit, 2);
     return 0;
 }
 
@@ -153,8 +177,12 @@ static size_t gather(lua_State *L, const struct host *host, struct limit_ask *as
             uint64_t period_ms = (uint64_t)(number_of(L, limit, SECONDS, key) * 1000);
             unsigned cost = (unsigned)number_of(L, limit, COST, key);
             struct slice text = key_of(L, limit, key);
-            asks[len++] = (struct limit_ask){
-                .name = slice_of(limit->name), .key = text, .rate = {count, period_ms}, .cost = cost};
+            asks[len++] = (struct limit_ask){.name = slice_of(limit->name),
+                                             .key = text,
+                                             .rate = {count, period_ms},
+                                             .cost = cost,
+                                             .is_worker_only = limit->is_worker_only,
+                                             .away = limit->away};
             if (lua_gettop(L) > key) lua_replace(L, key);
             lua_pushvalue(L, name);
         } else {
@@ -164,6 +192,63 @@ static size_t gather(lua_State *L, const struct host *host, struct limit_ask *as
     return len;
 }
 
+/* What stoa.take and stoa.peek ask. The names are the rules': they live as long as the task can wait. */
+struct asking {
+    struct fleet_limit_call call;
+    struct task_ticket *ticket;
+    bool charge;
+    const char *names[ASKS_MAX];
+};
+
+struct answered {
+    const struct limit_answer *answer;
+    const struct asking *asking;
+};
+
+static int push_answer(lua_State *L, void *owner) {
+    const struct answered *answered = owner;
+    const struct limit_answer *answer = answered->answer;
+    if (answer->allowed) {
+        lua_pushboolean(L, true);
+        lua_pushinteger(L, (lua_Integer)answer->remaining);
+        return 2;
+    }
+    const char *name = answered->asking->names[answer->refused_by];
+    if (answered->asking->charge) metric_add_labelled(METRIC_LIMITED, name, 1);
+    bind_fail(L, "rate_limited");
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "limit");
+    lua_pushnumber(L, ceil((double)answer->retry_after_ms / 10) / 100);
+    lua_setfield(L, -2, "retryAfter");
+    return 3;
+}
+
+static void heard(struct fleet_limit_call *call, const struct limit_answer *answer) {
+    struct asking *asking = CONTAINER(call, struct asking, call);
+    task_answer(&asking->ticket, push_answer, &(struct answered){answer, asking});
+    free(asking);
+}
+
+static void note_names(struct asking *asking, const struct limit_ask *asks, size_t len) {
+    for (size_t i = 0; i < len; i++) asking->names[i] = asks[i].name.ptr;
+}
+
+/* Several workers count together: the answer may have to be waited for. */
+static int ask_fleet(lua_State *L, const struct limit_ask *asks, size_t len, bool charge) {
+    struct limit_answer answer;
+    struct task_ticket *ticket = task_begin_wait(L);
+    struct asking *asking = NEW(struct asking);
+    *asking = (struct asking){.call.done = heard, .ticket = ticket, .charge = charge};
+    note_names(asking, asks, len);
+    if (!fleet_limiter_take(host_worker(L)->limits, &asking->call, asks, len, charge, &answer))
+        return task_wait(L, WAIT_MS);
+    struct asking answered = *asking;
+    free(asking);
+    task_abandon_wait(L, &answered.ticket);
+    return push_answer(L, &(struct answered){&answer, &answered});
+}
+
 static int ask(lua_State *L, bool charge) {
     struct worker *worker = host_worker(L);
     struct limit_ask asks[ASKS_MAX];
@@ -171,29 +256,19 @@ static int ask(lua_State *L, bool charge) {
     lua_settop(L, 2);
     size_t len = gather(L, host_of(L), asks);
     if (len == 0) return bind_true(L);
+    if (worker->redis) return ask_fleet(L, asks, len, charge);
+    struct asking asking = {.charge = charge};
     struct limit_answer answer =
         charge ? limiter_take(worker->limiter, asks, len) : limiter_peek(worker->limiter, asks, len);
-    if (answer.allowed) {
-        lua_pushboolean(L, true);
-        lua_pushinteger(L, (lua_Integer)answer.remaining);
-        return 2;
-    }
-    struct slice name = asks[answer.refused_by].name;
-    if (charge) metric_add_labelled(METRIC_LIMITED, name.ptr, 1);
-    bind_fail(L, "rate_limited");
-    lua_createtable(L, 0, 2);
-    lua_pushlstring(L, name.ptr, name.len);
-    lua_setfield(L, -2, "limit");
-    lua_pushnumber(L, ceil((double)answer.retry_after_ms / 10) / 100);
-    lua_setfield(L, -2, "retryAfter");
-    return 3;
+    note_names(&asking, asks, len);
+    return push_answer(L, &(struct answered){&answer, &asking});
 }
 
 /* Charges several limits, or none of them if one refuses. Names without a rule pass.
  * @function stoa.take
  * @param asks {name = key}; key: whose (a string, or true for a limit of all)
  * @param subject what the rules' functions get; may be nil
- * @return true, and how much is left of the tightest
+ * @return true, and how much is left of the tightest; waits where several workers count together
  * @error rate_limited, and {limit, retryAfter (seconds)}
  * @example local ok, word, refusal = stoa.take({user_messages = user.id, channel_messages = channel.id}, user) */
 static int take(lua_State *L) {
@@ -204,7 +279,7 @@ static int take(lua_State *L) {
  * @function stoa.peek
  * @param asks {name = key}
  * @param subject what the rules' functions get; may be nil
- * @return true, and how much would be left of the tightest
+ * @return true, and how much would be left of the tightest; waits where several workers count together
  * @error rate_limited, and {limit, retryAfter (seconds)}
  * @example if not stoa.peek{uploads = user.id} then hide_button() end */
 static int peek(lua_State *L) {

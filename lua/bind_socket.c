@@ -429,6 +429,7 @@ void bind_socket(lua_State *L) {
                                        {"disconnect", disconnect},
                                        {"close", close_transport},
                                        {"expires", expires},
+                                       {"claim", socket_claim_method},
                                        {"state", state},
                                        {"set_state", set_state},
                                        {NULL, NULL}};

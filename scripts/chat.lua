@@ -134,7 +134,7 @@ end)
 
 -- ---- typing: volatile, at most once a second a user and channel ----
 
-stoa.limit("typing", { 1, 1 })
+stoa.limit("typing", { 1, 1, scope = "worker" })
 local latest = {} -- "channelId userId" → what will be told when its second is over
 
 local function tell_typing(channel, socket, typing)

@@ -32,16 +32,14 @@ stoa.limit("reads", { 600, 60 }) -- pages of history
 stoa.limit("syncs", { 60, 60 })
 stoa.limit("statuses", { 60, 60 })
 stoa.limit("channel_creations", { 300, 3600 }) -- in development mode joining creates
-stoa.limit("abuse", { 1000, 60 }) -- attempts that were refused; beyond, the socket is ended
+stoa.limit("abuse", { 1000, 60, scope = "worker" }) -- attempts that were refused; beyond, the socket is ended
 
--- Connections of a user. The core counts this one already, and the hook does not wait: of fifty at once exactly as many
--- stay as may. Those that are turned away are not charged as attempts, nor are those that only lost their network for a
--- moment: a stock client gives up when it is refused here.
+-- Connections of a user, over all workers: of fifty at once exactly as many stay as may. Those that are turned away are
+-- not charged as attempts, nor are those that only lost their network for a moment: a stock client gives up when it is
+-- refused here.
 stoa.hook("connect", function(socket)
     local most = limits.connections_per_user
-    if most and stoa.user(socket.user_id):connections() > most then
-        return protocol.refuse_connection("too_many_connections")
-    end
+    if most and not socket:claim(most) then return protocol.refuse_connection("too_many_connections") end
     if socket.recovered then return end
     local passed, word, detail = stoa.take { connects = socket.user_id }
     if not passed then return protocol.refuse_connection(word, detail) end

@@ -314,8 +314,8 @@ void fleet_limiter_free(struct fleet_limiter **fleet_owner) {
     LIST_EACH(&fleet->takings, link) {
         struct fleet_taking *taking = CONTAINER(link, struct fleet_taking, link);
         for (size_t i = 0; i < taking->parts_len; i++) redis_forget(&taking->parts[i].call);
-        if (taking->call) taking->call->taking = NULL;
-        taking_free(taking);
+        refuse(taking, 0, CLOSED_RETRY_MS);
+        taking_end(taking);
     }
     size_t cursor = 0;
     for (struct quota *quota; (quota = map_next(fleet->quotas, &cursor));) free(quota);

@@ -25,7 +25,7 @@ struct fleet_limit_call {
 /* redis NULL: this worker is alone. workers: how many there are now, at least 1. All outlive it. */
 struct fleet_limiter *fleet_limiter_new(struct loop *loop, struct limiter *limiter, struct redis *redis,
                                         unsigned (*workers)(void *owner), void *owner);
-/* Calls under way are forgotten. */
+/* Calls under way are refused. */
 void fleet_limiter_free(struct fleet_limiter **fleet);
 /* Charges all (or, without charge, looks whether it could) or none. True: *answer_r is the answer; false: call->done
  * will bring it. Asks are copied. */

@@ -12,6 +12,7 @@
 #include "server/worker.h"
 #include "session/hub.h"
 #include "session/socket.h"
+#include "state/state.h"
 #include "wire/json.h"
 
 static const struct slice everyone = {"", 0};
@@ -172,6 +173,7 @@ size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const 
 
 static void user_came(void *owner, struct slice user_id) {
     struct worker *worker = owner;
+    if (bus_is_alone(worker->bus)) return;
     struct buffer topic = {0};
     topic_write_user(&topic, user_id);
     bus_subscribe(worker->bus, buffer_slice(&topic));
@@ -180,18 +182,22 @@ static void user_came(void *owner, struct slice user_id) {
 
 static void user_went(void *owner, struct slice user_id) {
     struct worker *worker = owner;
+    if (bus_is_alone(worker->bus)) return;
     struct buffer topic = {0};
     topic_write_user(&topic, user_id);
     bus_unsubscribe(worker->bus, buffer_slice(&topic));
     buffer_done(&topic);
 }
 
-static const struct hub_user_events user_events = {user_came, user_went};
+static void user_left(void *owner, struct slice user_id) {
+    state_release_connection(((struct worker *)owner)->state, user_id);
+}
+
+static const struct hub_user_events user_events = {user_came, user_went, user_left};
 
 void fleet_join(struct worker *worker) {
-    if (bus_is_alone(worker->bus)) return;
-    bus_subscribe(worker->bus, everyone);
     hub_set_user_events(worker->hub, &user_events, worker);
+    if (!bus_is_alone(worker->bus)) bus_subscribe(worker->bus, everyone);
 }
 
 /* The bus speaks. */

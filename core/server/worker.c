@@ -10,12 +10,14 @@
 #include "channel/relay.h"
 #include "config/config.h"
 #include "limit/budget.h"
+#include "limit/fleet_limiter.h"
 #include "limit/gcra.h"
 #include "loop/loop.h"
 #include "policy/policy.h"
 #include "server/announce.h"
 #include "server/fleet.h"
 #include "server/settings.h"
+#include "state/state.h"
 #include "store/store.h"
 
 /* Tasks of a generation that was replaced may take so long to end. */
@@ -24,13 +26,19 @@ enum { RETIRE_MS = 10000, SETTLE_TURNS = 100 };
 static void build_bus(struct worker *worker) {
     if (worker->config->redis.nodes.len == 0) {
         worker->bus = bus_local_new(worker->loop, &fleet_events, worker);
+        worker->state = state_local_new(worker->loop);
         return;
     }
     struct redis_settings redis = settings_of_redis(worker->config);
     struct bus_settings bus = settings_of_bus(worker->config);
     worker->redis = redis_new(worker->loop, &redis, NULL, NULL);
     worker->bus = bus_redis_new(worker->loop, worker->redis, &bus, &fleet_events, worker);
+    worker->state = state_redis_new(worker->loop, worker->redis, bus_worker_id(worker->bus), NULL, NULL);
     LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->bus)));
+}
+
+static unsigned count_workers(void *owner) {
+    return state_workers(((struct worker *)owner)->state);
 }
 
 static void build_services(struct worker *worker) {
@@ -45,6 +53,7 @@ static void build_services(struct worker *worker) {
     worker->cache = cache_new(worker->loop, (size_t)config->cache.max_bytes);
     worker->presence = presence_new(worker->loop, &presence, &announce_events, worker);
     build_bus(worker);
+    worker->limits = fleet_limiter_new(worker->loop, worker->limiter, worker->redis, count_workers, worker);
     worker->log = channel_log_new(worker->loop, worker->store, worker->rooms, worker->bus);
     worker->relay = relay_new(worker->rooms, worker->log, worker->bus);
     hub.inbound = worker->inbound;
@@ -86,6 +95,8 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     admission_free(&worker->admission);
     relay_free(&worker->relay);
     channel_log_free(&worker->log);
+    fleet_limiter_free(&worker->limits);
+    state_free(&worker->state);
     bus_free(&worker->bus);
     redis_free(&worker->redis);
     presence_free(&worker->presence);

@@ -12,6 +12,7 @@ struct bus;
 struct cache;
 struct channel_log;
 struct config;
+struct fleet_limiter;
 struct hub;
 struct limiter;
 struct loop;
@@ -22,6 +23,7 @@ struct presence;
 struct redis;
 struct relay;
 struct rooms;
+struct state;
 struct store;
 struct upcoming;
 struct worker;
@@ -48,8 +50,10 @@ struct worker {
     struct budget *inbound; /* of net and hub together */
     struct cache *cache;
     struct presence *presence;
-    struct redis *redis; /* NULL: this worker is alone */
-    struct bus *bus;     /* to other workers */
+    struct redis *redis;          /* NULL: this worker is alone */
+    struct bus *bus;              /* to other workers */
+    struct state *state;          /* what all workers hold in common */
+    struct fleet_limiter *limits; /* the limiter's, and those that workers share */
     struct channel_log *log;
     struct relay *relay;
     struct hub *hub;

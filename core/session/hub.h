@@ -59,10 +59,12 @@ bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgr
 void hub_opened(void *upgrade_owner, struct conn *conn);
 void hub_upgrade_failed(void *upgrade_owner);
 
-/* Hears when a user's first socket is there, and when the last one is gone for good. */
+/* Hears when a user's first socket is there, when the last one is gone for good, and when a connection has ended that
+ * socket_claim made his. */
 struct hub_user_events {
     void (*came)(void *owner, struct slice user_id);
     void (*went)(void *owner, struct slice user_id);
+    void (*left)(void *owner, struct slice user_id);
 };
 void hub_set_user_events(struct hub *hub, const struct hub_user_events *events, void *owner);
 /* The session that a request names, whoever has it. False: none. */

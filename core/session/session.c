@@ -516,6 +516,14 @@ static void close_polling(struct session *session, enum close_reason reason) {
         session->transport->ops->close(session->transport, 1000, SLICE_NONE);
 }
 
+/* It counts as a connection of its user no more. */
+static void unclaim(struct session *session) {
+    struct hub *hub = session->hub;
+    if (!session->claimed) return;
+    if (hub->user_events) hub->user_events->left(hub->user_events_owner, slice_of(session->claimed->id));
+    hub_unref_user(hub, &session->claimed);
+}
+
 void session_close(struct session *session, enum close_reason reason) {
     if (session->state != SESSION_OPEN) return;
     log_close(session, reason);
@@ -535,6 +543,7 @@ void session_close(struct session *session, enum close_reason reason) {
         struct socket *socket = CONTAINER(session->sockets.next, struct socket, link);
         socket_part(socket, close_reason_name(reason), close_reason_recoverable(reason));
     }
+    unclaim(session);
     if (session->transport && session->transport->ops->polling)
         close_polling(session, reason);
     else if (session->transport)

@@ -52,6 +52,7 @@ struct session {
     struct session_timing timing;
     struct inbox inbox;
     struct loop_task pump;
+    struct user *claimed;      /* whose connection it counts as; NULL: nobody's */
     struct event *event;       /* the event at hand; NULL: none */
     struct assembly *assembly; /* a binary packet whose attachments are still coming */
     char id[ID_SESSION_LEN + 1];

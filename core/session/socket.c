@@ -53,6 +53,17 @@ bool socket_set_state(struct socket *socket, struct slice json) {
     return true;
 }
 
+bool socket_is_claimed(const struct socket *socket) {
+    return socket->session && socket->session->claimed;
+}
+
+bool socket_claim(struct socket *socket) {
+    struct session *session = socket->session;
+    if (!session || session->claimed || session->state != SESSION_OPEN) return false;
+    session->claimed = hub_user(socket->hub, slice_of(socket->user->id));
+    return true;
+}
+
 void socket_expires(struct socket *socket, uint64_t wall_ms) {
     if (!socket->session || socket->session->state != SESSION_OPEN) return;
     uint64_t now = loop_wall_ms(socket->hub->loop);

@@ -24,6 +24,9 @@ bool socket_recovered(const struct socket *socket);
 /* A small JSON value that scripts keep with the socket (and that a recovery brings back); at most 4 KiB, else false. */
 struct slice socket_state(const struct socket *socket);
 bool socket_set_state(struct socket *socket, struct slice json);
+/* The session counts as a connection of the socket's user until it ends. False: it counts as one already. */
+bool socket_claim(struct socket *socket) MUST_CHECK;
+bool socket_is_claimed(const struct socket *socket);
 /* The session ends with CLOSE_EXPIRED at this wall-clock time (its token's); 0: never. */
 void socket_expires(struct socket *socket, uint64_t wall_ms);
 

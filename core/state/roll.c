@@ -44,7 +44,7 @@ static void entry_die(struct roll *roll, struct worker_entry *entry, bool is_new
     if (is_news) {
         roll->alive--;
         LOG(LOG_WARNING, "fleet.gone", LOG_TEXT("worker", entry->id));
-        roll->events.gone(roll->owner, slice_of(entry->id));
+        if (roll->events.gone) roll->events.gone(roll->owner, slice_of(entry->id));
     }
 }
 

@@ -16,8 +16,8 @@ struct roll;
 struct state_scripts;
 
 struct roll_events {
-    void (*gone)(void *owner, struct slice worker_id);
-    void (*unknown)(void *keeper); /* Redis did not know this worker */
+    void (*gone)(void *owner, struct slice worker_id); /* may be NULL */
+    void (*unknown)(void *keeper);                     /* Redis did not know this worker */
 };
 
 /* Answers at once for the first time. gone is told to owner, unknown to keeper. */

@@ -31,10 +31,10 @@ struct state_events {
 /* One worker alone. */
 struct state *state_local_new(struct loop *loop);
 /* worker_id: "NODE.INDEX.INCARNATION"; an earlier incarnation of NODE.INDEX is dead as soon as this one registers.
- * redis and events outlive it. */
+ * events may be NULL; redis and they outlive it. */
 struct state *state_redis_new(struct loop *loop, struct redis *redis, struct slice worker_id,
                               const struct state_events *events, void *owner);
-/* Gives up this worker's lease and its users, as far as Redis still hears. Calls under way are forgotten. */
+/* Gives up this worker's lease and its users, as far as Redis still hears. Claims under way are refused. */
 void state_free(struct state **state);
 
 /* Workers with a lease, this one included; at least 1. */

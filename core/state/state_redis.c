@@ -203,10 +203,13 @@ static void redis_state_free(struct state *base) {
     loop_timer_cancel(&state->tick);
     LIST_EACH(&state->asking, link) {
         struct asking *asking = CONTAINER(link, struct asking, link);
+        struct state_claim *claim = asking->claim;
         redis_forget(&asking->call);
-        if (asking->claim) asking->claim->request = NULL;
         list_remove(link);
         free(asking);
+        if (!claim) continue;
+        claim->request = NULL;
+        claim->done(claim, STATE_REFUSED, 0);
     }
     size_t cursor = 0;
     for (struct holder *holder; (holder = map_next(state->by_id, &cursor));) {
@@ -240,7 +243,7 @@ struct state *state_redis_new(struct loop *loop, struct redis *redis, struct sli
     list_init(&state->asking);
     state_scripts_init(&state->scripts);
     state->roll = roll_new(loop, redis, &state->scripts, slice_of(state->worker_id),
-                           &(struct roll_events){events->gone, unknown}, owner, state);
+                           &(struct roll_events){events ? events->gone : NULL, unknown}, owner, state);
     loop_timer_init(&state->tick, loop, tick);
     loop_timer_set(&state->tick, TICK_MS);
     return &state->base;

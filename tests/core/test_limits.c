@@ -155,8 +155,16 @@ static void a_forgotten_taking_is_harmless(void **unused) {
     fleet_limiter_forget(&taken.call);
     fleet_limiter_forget(&taken.call);
     stage_pass(50);
-    start(0, &taken, &ask, 1, true); /* under way when the limiter ends */
     assert_int_equal(taken.answers, 0);
+}
+
+static void a_taking_under_way_is_refused_when_the_limiter_ends(void **unused) {
+    struct taken taken;
+    struct limit_ask ask = ask_of("messages", "ivan", 10, 600000);
+    start(0, &taken, &ask, 1, true);
+    fleet_limiter_free(&fleets[0]);
+    assert_int_equal(taken.answers, 1);
+    assert_false(taken.answer.allowed);
 }
 
 static int set_up(void **state) {
@@ -198,6 +206,7 @@ int main(void) {
         WITH_REDIS(a_worker_only_limit_does_not_ask),
         WITH_REDIS(without_redis_each_limit_follows_its_rule),
         WITH_REDIS(a_forgotten_taking_is_harmless),
+        WITH_REDIS(a_taking_under_way_is_refused_when_the_limiter_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

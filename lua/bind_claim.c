@@ -1,0 +1,80 @@
+/* Connections of a user: how many he may have is counted over all workers. */
+#include <lauxlib.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "lua/bind.h"
+#include "server/worker.h"
+#include "session/hub.h"
+#include "session/socket.h"
+#include "state/state.h"
+
+/* A claim under way. */
+struct claiming {
+    struct state_claim claim;
+    struct task_ticket *ticket; /* NULL: it was answered within the call */
+    struct worker *worker;
+    enum state_verdict verdict;
+    char *socket_id, *user_id;
+};
+
+static int push_verdict(lua_State *L, void *owner) {
+    const struct claiming *claiming = owner;
+    return claiming->verdict == STATE_REFUSED ? bind_fail(L, "too_many_connections") : bind_true(L);
+}
+
+static void claiming_free(struct claiming *claiming) {
+    free(claiming->socket_id);
+    free(claiming->user_id);
+    free(claiming);
+}
+
+/* What was claimed for a socket that has gone meanwhile, or for a session that another one of its sockets has claimed,
+ * is released. */
+static void claimed(struct state_claim *claim, enum state_verdict verdict, unsigned connections) {
+    struct claiming *claiming = CONTAINER(claim, struct claiming, claim);
+    struct worker *worker = claiming->worker;
+    struct socket *socket = worker->hub ? hub_find(worker->hub, slice_of(claiming->socket_id)) : NULL;
+    claiming->verdict = verdict;
+    if (verdict != STATE_REFUSED && !(socket && socket_claim(socket)))
+        state_release_connection(worker->state, slice_of(claiming->user_id));
+    if (!claiming->ticket) return;
+    task_answer(&claiming->ticket, push_verdict, claiming);
+    claiming_free(claiming);
+}
+
+static char *copy(struct slice text) {
+    return memory_copy(text.ptr, text.len);
+}
+
+/* Where one worker runs the answer comes within the call, and nothing waits. */
+static int claim_for(lua_State *L, struct worker *worker, const struct socket *socket, unsigned most) {
+    struct task_ticket *ticket = worker->redis ? task_begin_wait(L) : NULL;
+    struct claiming *claiming = NEW(struct claiming);
+    *claiming = (struct claiming){.claim.done = claimed,
+                                  .ticket = ticket,
+                                  .worker = worker,
+                                  .socket_id = copy(socket_id(socket)),
+                                  .user_id = copy(socket_user_id(socket))};
+    state_claim_connection(worker->state, &claiming->claim, slice_of(claiming->user_id), most);
+    if (ticket) return task_wait(L, 0);
+    int pushed = push_verdict(L, claiming);
+    claiming_free(claiming);
+    return pushed;
+}
+
+/* The socket's session counts as a connection of its user, over all workers, until it ends; sockets of one session are
+ * one connection. Of many that ask at once exactly as many are let in as may be.
+ * @function socket:claim
+ * @param most how many connections the user may have; nil: any number
+ * @return true; waits where several workers count together
+ * @error gone, too_many_connections
+ * @example if not socket:claim(5) then return nil, "too many devices" end */
+int socket_claim_method(lua_State *L) {
+    const struct socket *socket = socket_at(L, 1);
+    lua_Integer most = lua_isnoneornil(L, 2) ? 0 : luaL_checkinteger(L, 2);
+    luaL_argcheck(L, most >= 0 && most <= INT_MAX, 2, "out of range");
+    if (!socket) return bind_fail(L, "gone");
+    if (socket_is_claimed(socket)) return bind_true(L);
+    return claim_for(L, host_worker(L), socket, (unsigned)most);
+}
