@@ -27,6 +27,10 @@ const ca = readFileSync(certificate);
 const script = (version) => `local stoa = require "stoa"
 stoa.on("version", function() return ${version} end)
 stoa.on("echo", function(_, ...) return ... end)
+stoa.hook("authenticate", function(handshake) return { id = handshake.auth.user or stoa.crypto.token() } end)
+stoa.hook("connect", function(socket) if not socket:claim(5) then return nil, "too_many_connections" end end)
+stoa.limit("shouts", { 10, 600 })
+stoa.on("shout", function(socket) return stoa.take { shouts = socket.user_id } ~= nil end)
 `;
 
 /** A server of several workers with a folder of its own, whose `script` may be rewritten. */
@@ -289,4 +293,35 @@ test("several workers need what they share", async (t) => {
     assert.equal(code, 2, stderr);
     assert.match(stderr, complaint);
   }
+});
+
+test("of fifty connections of one user at once, over all workers, exactly five are let in", async (t) => {
+  const server = await startWorkers(t);
+  const refusals = [], open = new Set();
+  const attempts = Array.from({ length: 50 }, () => {
+    const socket = io(server.url, { forceNew: true, transports: ["websocket"], auth: { user: "alice" } });
+    t.after(() => socket.disconnect());
+    socket.on("connect", () => open.add(socket));
+    socket.on("connect_error", (error) => refusals.push(error.message));
+    return socket;
+  });
+  await until("an answer to each", () => refusals.length + open.size === attempts.length);
+  assert.equal(open.size, 5);
+  assert.deepEqual([...new Set(refusals)], ["too_many_connections"]);
+  const [first] = open;
+  first.disconnect();
+  await until("the place that became free", async () => {
+    const again = io(server.url, { forceNew: true, transports: ["websocket"], auth: { user: "alice" }, reconnection: false });
+    t.after(() => again.disconnect());
+    return new Promise((resolve) => again.once("connect", () => resolve(true)).once("connect_error", () => resolve(false)));
+  });
+});
+
+test("a limit holds over all workers", async (t) => {
+  const server = await startWorkers(t);
+  const sockets = [];
+  for (let i = 0; i < 5; i += 1) sockets.push(await connect(t, server, { auth: { user: "bob" }, transports: ["websocket"] }));
+  const answers = [];
+  for (let i = 0; i < 30; i += 1) answers.push(await ask(sockets[i % sockets.length], "shout"));
+  assert.equal(answers.filter(Boolean).length, 10);
 });
