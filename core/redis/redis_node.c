@@ -113,7 +113,9 @@ bool redis_node_ready(const struct redis_node *node) {
 void redis_node_leave(struct redis_node *node) {
     for (int kind = 0; kind < LANES; kind++) {
         struct redis_lane *lane = node->lanes[kind];
-        if (lane && lane->link.state == LINK_READY) lane->leaving = true;
+        if (!lane || lane->link.state != LINK_READY) continue;
+        lane->leaving = true;
+        if (list_empty(&lane->sent)) redis_link_hang_up(&lane->link, "no primary any more");
     }
 }
 

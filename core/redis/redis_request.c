@@ -136,6 +136,13 @@ static void stay(struct redis_request *request) {
     list_append(&request->redis->queue, &request->link);
 }
 
+/* Whom ASK named cannot be reached: from the start, after a while. */
+static void start_over(struct redis_request *request) {
+    unpin(request);
+    request->asking = false;
+    pause(request);
+}
+
 /* An attempt that has met a failure waits for better times until its deadline; a new one does not begin to. */
 void redis_request_route(struct redis_request *request) {
     struct redis *redis = request->redis;
@@ -151,7 +158,9 @@ void redis_request_route(struct redis_request *request) {
         return;
     }
     bool away = lane ? redis_lane_away(lane) : redis->topology->hopeless;
-    if (away && (request->attempts == 0 || request->node))
+    if (away && request->asking)
+        start_over(request);
+    else if (away && (request->attempts == 0 || request->node))
         refuse(request, "away");
     else
         stay(request);

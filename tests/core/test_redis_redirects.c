@@ -122,6 +122,20 @@ static void ask_is_followed_once_and_changes_nothing(void **state) {
     assert_int_equal(left.lookups + right.lookups, lookups);
 }
 
+static void asks_nobody(struct fake_client *client, const char *command) {
+    if (strstr(command, " foo") && fake_of(client)->commands < 4)
+        fake_say(client, "-ASK 12182 127.0.0.1:1\r\n");
+    else
+        cluster_command(client, command);
+}
+
+static void when_whom_ask_names_is_away_the_slot_is_asked_again(void **state) {
+    right.commands = 0;
+    right.on_command = asks_nobody;
+    assert_int_equal(answer_to(redis, "GET foo").status, REDIS_DONE);
+    assert_string_equal(right.last, "GET foo");
+}
+
 static void servers_that_do_not_agree_do_not_keep_us_busy(void **state) {
     struct asked asked;
     right.on_command = moved_away;
@@ -330,6 +344,7 @@ int main(void) {
         TEST(a_key_goes_where_its_slot_is),
         TEST(moved_changes_the_map_and_looks_are_put_together),
         TEST(ask_is_followed_once_and_changes_nothing),
+        TEST(when_whom_ask_names_is_away_the_slot_is_asked_again),
         TEST(servers_that_do_not_agree_do_not_keep_us_busy),
         TEST(a_dead_primary_is_known_when_the_map_changes),
         TEST(moved_on_ssubscribe_is_followed_at_once),
