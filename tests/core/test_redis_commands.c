@@ -201,6 +201,7 @@ static void pending_commands_are_bounded_in_bytes_and_age(void **state) {
     struct asked asked[20];
     char kilobyte[1001] = "SET key ";
     memset(kilobyte + 8, 'x', 992);
+    stage_until(redis_is_up(small));
     server.on_command = say_nothing;
     for (int i = 0; i < 20; i++) {
         asked_init(&asked[i]);

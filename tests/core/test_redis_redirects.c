@@ -90,6 +90,28 @@ static void moved_changes_the_map_and_looks_are_put_together(void **state) {
     assert_true(right.commands <= commands + 1); /* at most a look */
 }
 
+static struct fake_server *holder;
+
+static void only_the_holder_answers(struct fake_client *client, const char *command) {
+    if (strstr(command, " foo") && fake_of(client) != holder)
+        say_to(client, "MOVED", holder);
+    else
+        cluster_command(client, command);
+}
+
+static void many_moves_are_few_looks(void **state) {
+    left.on_command = right.on_command = only_the_holder_answers;
+    unsigned lookups = left.lookups + right.lookups;
+    uint64_t begun_ms = loop_now_ms(stage_loop);
+    for (int i = 0; i < 200; i++) {
+        holder = i % 2 ? &left : &right;
+        assert_int_equal(answer_to(redis, "GET foo").status, REDIS_DONE);
+    }
+    stage_until(left.lookups + right.lookups > lookups);
+    uint64_t took_ms = loop_now_ms(stage_loop) - begun_ms;
+    assert_in_range(left.lookups + right.lookups - lookups, 1, took_ms / 100 + 2);
+}
+
 static void asks_elsewhere(struct fake_client *client, const char *command) {
     if (strstr(command, " foo"))
         say_to(client, "ASK", &left);
@@ -209,6 +231,15 @@ static void an_unsolicited_sunsubscribe_means_look_again(void **state) {
     assert_true(ears_heard(&ears, "+foo -foo +foo "));
     say_push(listener, "smessage", "foo", "$5\r\nhello");
     stage_until(ears.messages == 1);
+}
+
+static void what_is_unsubscribed_by_a_server_that_keeps_the_slot_is_subscribed_again(void **state) {
+    left.on_command = right.on_command = confirms_topics;
+    subscriber_want(ears.subscriber, TOPIC_SHARDED, SLICE("foo"));
+    stage_until(ears.subscribed == 1);
+    say_push(listener, "sunsubscribe", "foo", ":0");
+    stage_until(ears.subscribed == 2);
+    assert_true(ears_heard(&ears, "+foo -foo +foo "));
 }
 
 static void a_slot_that_moves_silently_is_noticed_by_the_map(void **state) {
@@ -343,12 +374,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_key_goes_where_its_slot_is),
         TEST(moved_changes_the_map_and_looks_are_put_together),
+        TEST(many_moves_are_few_looks),
         TEST(ask_is_followed_once_and_changes_nothing),
         TEST(when_whom_ask_names_is_away_the_slot_is_asked_again),
         TEST(servers_that_do_not_agree_do_not_keep_us_busy),
         TEST(a_dead_primary_is_known_when_the_map_changes),
         TEST(moved_on_ssubscribe_is_followed_at_once),
         TEST(an_unsolicited_sunsubscribe_means_look_again),
+        TEST(what_is_unsubscribed_by_a_server_that_keeps_the_slot_is_subscribed_again),
         TEST(a_slot_that_moves_silently_is_noticed_by_the_map),
         TEST(a_refused_topic_is_tried_again_without_haste),
         TEST(what_is_wanted_again_while_it_is_unsubscribed_is_subscribed_in_the_end),

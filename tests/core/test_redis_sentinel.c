@@ -82,6 +82,8 @@ static void a_killed_primary_is_replaced(void **state) {
     assert_string_equal(answer_to(redis, "SET key value").text, "OK");
     redis_publish(redis, NULL, false, SLICE("news"), SLICE("after"));
     stage_until(ears.messages == 1);
+    real_start(old);
+    stage_until(master() && has_replicas(master(), 2));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

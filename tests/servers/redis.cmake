@@ -5,7 +5,8 @@ foreach(mode standalone cluster sentinel)
   add_test(NAME servers/redis_${mode}_stop COMMAND bash ${CMAKE_SOURCE_DIR}/tests/servers/redis.sh stop ${folder})
   set_tests_properties(servers/redis_${mode}_start PROPERTIES FIXTURES_SETUP redis_${mode} LABELS servers TIMEOUT 60)
   set_tests_properties(servers/redis_${mode}_stop PROPERTIES FIXTURES_CLEANUP redis_${mode} LABELS servers TIMEOUT 60)
-  set_tests_properties(core/test_redis_${mode} PROPERTIES FIXTURES_REQUIRED redis_${mode} LABELS servers ENVIRONMENT
+  set_tests_properties(core/test_redis_${mode} PROPERTIES FIXTURES_REQUIRED redis_${mode} LABELS servers
+    RESOURCE_LOCK redis_${mode} ENVIRONMENT
     "ASAN_OPTIONS=detect_stack_use_after_return=0;STOA_TEST_REDIS=${folder}")
 endforeach()
 
