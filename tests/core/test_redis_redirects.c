@@ -301,13 +301,13 @@ static void a_message_beyond_the_bound_ends_the_connection_and_the_topic_returns
 
 /* --- Sentinels --- */
 
-static struct fake_server *believed;
+static struct fake_server *believed, *stubborn, *its_belief;
 static const char *role;
 
 static void sentinel_command(struct fake_client *client, const char *command) {
     char reply[128], port[16];
     if (strncmp(command, "SENTINEL", 8) == 0) {
-        snprintf(port, sizeof(port), "%d", believed->port);
+        snprintf(port, sizeof(port), "%d", (fake_of(client) == stubborn ? its_belief : believed)->port);
         snprintf(reply, sizeof(reply), "*2\r\n$9\r\n127.0.0.1\r\n$%zu\r\n%s\r\n", strlen(port), port);
         fake_say(client, reply);
     } else {
@@ -357,11 +357,15 @@ static void most_sentinels_are_believed_not_the_first(void **state) {
     believed = &isolated;
     struct redis *watched = REDIS_TO(REDIS_SENTINEL, sentinels[0].address, sentinels[1].address, sentinels[2].address);
     stage_until(redis_is_up(watched));
-    sentinels[0].swallows = true; /* it goes on believing */
+    stubborn = &sentinels[0];
+    its_belief = &isolated;
     believed = &elected;
     stage_until(elected.open > 0 && redis_is_up(watched));
     answer_to(watched, "SET key value");
     assert_string_equal(elected.last, "SET key value");
+    stage_pass(2500); /* it is asked again, and answers */
+    answer_to(watched, "SET key again");
+    assert_string_equal(elected.last, "SET key again");
     redis_free(&watched);
     for (int i = 0; i < 3; i++) fake_stop(&sentinels[i]);
     fake_stop(&isolated);
