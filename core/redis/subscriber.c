@@ -104,14 +104,15 @@ static bool is_primary(const struct redis *redis, const char *address) {
     return false;
 }
 
-/* The classic one stays where it is while that is a primary: a Cluster's nodes all hear what one is told. */
+/* Classic topics stay where they are while that server can be reached: a Cluster's nodes all hear what one is told. */
 static struct feed *feed_for(struct subscriber *subscriber, const struct topic *topic) {
+    const struct redis_node *owner = redis_owner(subscriber->redis, topic->slot);
     bool sharded = topic->kind == TOPIC_SHARDED;
     LIST_EACH(&subscriber->feeds, link) {
         struct feed *feed = CONTAINER(link, struct feed, link);
-        if (feed->sharded == sharded && belongs_to(topic, feed)) return feed;
+        bool is_at_owner = owner && strcmp(owner->address, feed->address) == 0;
+        if (feed->sharded == sharded && (is_at_owner || (!sharded && feed->redis_link.failures == 0))) return feed;
     }
-    const struct redis_node *owner = redis_owner(subscriber->redis, topic->slot);
     return owner ? feed_new(subscriber, owner->address, sharded) : NULL;
 }
 
@@ -126,11 +127,20 @@ static void place_homeless(struct subscriber *subscriber) {
     }
 }
 
+/* Those that were left because nobody answers there. */
+static void free_useless(struct subscriber *subscriber) {
+    LIST_EACH(&subscriber->feeds, link) {
+        struct feed *feed = CONTAINER(link, struct feed, link);
+        if (feed->redis_link.failures > 0 && feed_is_empty(feed)) feed_free(&feed);
+    }
+}
+
 static void settle(struct loop_task *task) {
     struct subscriber *subscriber = CONTAINER(task, struct subscriber, settle);
     subscriber->failures += subscriber->refused;
     subscriber->refused = false;
     place_homeless(subscriber);
+    free_useless(subscriber);
     LIST_EACH(&subscriber->feeds, link) feed_send(CONTAINER(link, struct feed, link));
 }
 

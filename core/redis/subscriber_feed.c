@@ -218,6 +218,11 @@ struct feed *feed_new(struct subscriber *subscriber, const char *address, bool s
     return feed;
 }
 
+bool feed_is_empty(const struct feed *feed) {
+    return list_empty(&feed->wanting) && list_empty(&feed->settled) && list_empty(&feed->leaving) &&
+           list_empty(&feed->batches);
+}
+
 void feed_free(struct feed **owner) {
     struct feed *feed = *owner;
     redis_link_done(&feed->redis_link);

@@ -69,6 +69,8 @@ void topic_homeless(struct topic *topic);
 /* subscriber_feed.c */
 struct feed *feed_new(struct subscriber *subscriber, const char *address, bool sharded);
 void feed_free(struct feed **feed);
+/* No topic is on it. */
+bool feed_is_empty(const struct feed *feed);
 /* Everything on it becomes homeless. */
 void feed_abandon(struct feed *feed);
 /* Ready: what is wanting and leaving goes out, in batches. */

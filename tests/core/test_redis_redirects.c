@@ -200,6 +200,9 @@ static void confirms_topics(struct fake_client *client, const char *command) {
             say_to(client, "MOVED", &left);
         else
             say_push(client, "ssubscribe", topic, ":1");
+    } else if (sscanf(command, "SUBSCRIBE %63s", topic) == 1) {
+        listener = client;
+        say_push(client, "subscribe", topic, ":1");
     } else if (sscanf(command, "SUNSUBSCRIBE %63s", topic) == 1) {
         say_push(client, "sunsubscribe", topic, ":0");
     } else if (sscanf(command, "SPUBLISH %63s %31s", topic, word) == 2) {
@@ -253,6 +256,18 @@ static void a_slot_that_moves_silently_is_noticed_by_the_map(void **state) {
     stage_until(ears.subscribed == 2);
     assert_int_equal(ears.lost, 1);
     assert_ptr_not_equal(old, listener);
+}
+
+/* Its slots have no other owner yet, but the others hear the same. */
+static void classic_topics_leave_a_dead_server_before_it_is_replaced(void **state) {
+    left.on_command = right.on_command = confirms_topics;
+    subscriber_want(ears.subscriber, TOPIC_CLASSIC, SLICE("everywhere"));
+    stage_until(ears.subscribed == 1);
+    struct fake_server *dead = fake_of(listener), *other = dead == &left ? &right : &left;
+    fake_stop(dead);
+    stage_until(ears.subscribed == 2);
+    assert_ptr_equal(fake_of(listener), other);
+    assert_false(redis_is_up(redis));
 }
 
 static void a_refused_topic_is_tried_again_without_haste(void **state) {
@@ -387,6 +402,7 @@ int main(void) {
         TEST(an_unsolicited_sunsubscribe_means_look_again),
         TEST(what_is_unsubscribed_by_a_server_that_keeps_the_slot_is_subscribed_again),
         TEST(a_slot_that_moves_silently_is_noticed_by_the_map),
+        TEST(classic_topics_leave_a_dead_server_before_it_is_replaced),
         TEST(a_refused_topic_is_tried_again_without_haste),
         TEST(what_is_wanted_again_while_it_is_unsubscribed_is_subscribed_in_the_end),
         TEST(a_message_beyond_the_bound_ends_the_connection_and_the_topic_returns),
