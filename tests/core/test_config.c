@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "config/file.h"
+#include "config/fingerprint.h"
 #include "config/keys.h"
 #include "config/value.h"
 
@@ -325,6 +326,43 @@ static void sources_stay_as_they_were_read(void **state) {
     folder_done(&folder);
 }
 
+static void expect_fingerprint(struct value *tree, const char *expected, bool equal) {
+    char fingerprint[CONFIG_FINGERPRINT_LEN + 1];
+    struct config *config = good(tree);
+    config_fingerprint(config, fingerprint);
+    assert_int_equal(strcmp(fingerprint, expected) == 0, equal);
+    config_unref(&config);
+}
+
+static struct value *tree_of(const char *script, const char *first, double first_value, const char *second) {
+    struct value *tree = table();
+    set(tree, "scripts", list(text(script), NULL), 1);
+    set(tree, first, number(first_value), 2);
+    set(tree, second, number(2), 3);
+    return tree;
+}
+
+static void the_same_settings_and_scripts_have_one_fingerprint(void **state) {
+    struct folder folder = folder_new();
+    char *script = folder_write(&folder, "chat.lua", "return 1"), fingerprint[CONFIG_FINGERPRINT_LEN + 1];
+    struct config *config = good(tree_of(script, "app.a", 1, "app.b"));
+    config_fingerprint(config, fingerprint);
+    config_unref(&config);
+    assert_int_equal(strlen(fingerprint), CONFIG_FINGERPRINT_LEN);
+    expect_fingerprint(tree_of(script, "app.a", 1, "app.b"), fingerprint, true);
+    struct value *turned = table(); /* as another Lua state walks the same table */
+    set(turned, "app.b", number(2), 1);
+    set(turned, "app.a", number(1), 1);
+    set(turned, "scripts", list(text(script), NULL), 1);
+    expect_fingerprint(turned, fingerprint, true);
+    expect_fingerprint(tree_of(script, "app.a", 2, "app.b"), fingerprint, false);
+    expect_fingerprint(tree_of(script, "app.c", 1, "app.b"), fingerprint, false);
+    free(folder_write(&folder, "chat.lua", "return 2"));
+    expect_fingerprint(tree_of(script, "app.a", 1, "app.b"), fingerprint, false);
+    free(script);
+    folder_done(&folder);
+}
+
 static void no_script_that_is_a_pipe_a_giant_or_a_way_out(void **state) {
     struct folder folder = folder_new();
     struct error error;
@@ -420,6 +458,7 @@ int main(void) {
         cmocka_unit_test(scripts_see_the_whole_tree_as_json),
         cmocka_unit_test(changes_are_told_with_when_they_hold),
         cmocka_unit_test(sources_stay_as_they_were_read),
+        cmocka_unit_test(the_same_settings_and_scripts_have_one_fingerprint),
         cmocka_unit_test(no_script_that_is_a_pipe_a_giant_or_a_way_out),
         cmocka_unit_test(a_secret_that_everybody_may_read_is_warned_of),
         cmocka_unit_test(the_mode_of_authentication_is_no_secret),

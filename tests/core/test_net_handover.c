@@ -16,6 +16,7 @@ struct pair {
     struct rig here;
     int inboxes[2][2];
     pid_t there;
+    bool full; /* there */
 };
 
 static void tell(struct rig *rig, struct http_request *request, const char *who) {
@@ -41,6 +42,7 @@ static void run_there(struct pair *pair, const struct net_settings *settings) {
     rig.inbox = pair->inboxes[HERE][1];
     rig.serve = serve_there;
     rig.serve_owner = &rig;
+    rig.full = pair->full;
     net_server_open_inbox(rig.server, pair->inboxes[THERE][0]);
     loop_run(rig.loop);
 }
@@ -94,7 +96,7 @@ static void expect(struct raw *client, const char *request, const char *answer) 
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 static void a_request_goes_to_its_process_and_the_connection_stays_there(void **state) {
-    struct pair pair;
+    struct pair pair = {0};
     struct raw alice;
     start(&pair, &rig_settings);
     raw_connect(&alice, &pair.here);
@@ -113,7 +115,7 @@ static void a_request_goes_to_its_process_and_the_connection_stays_there(void **
 }
 
 static void over_tls_the_first_process_stands_between(void **state) {
-    struct pair pair;
+    struct pair pair = {0};
     struct raw alice;
     start(&pair, &tls.settings);
     raw_connect_tls(&alice, &pair.here);
@@ -144,7 +146,7 @@ static void a_request_may_come_in_pieces(void **state) {
     for (int secure = 0; secure < 2; secure++) {
         static const char *const requests[] = {GET("/there"), POST("/there")};
         for (int i = 0; i < 2; i++) {
-            struct pair pair;
+            struct pair pair = {0};
             struct raw alice;
             start(&pair, secure ? &tls.settings : &rig_settings);
             connect_to(&alice, &pair, secure);
@@ -174,7 +176,7 @@ static void echoes(struct raw *client) {
 
 static void a_websocket_is_opened_by_its_process(void **state) {
     for (int secure = 0; secure < 2; secure++) {
-        struct pair pair;
+        struct pair pair = {0};
         struct raw alice;
         start(&pair, secure ? &tls.settings : &rig_settings);
         connect_to(&alice, &pair, secure);
@@ -193,7 +195,7 @@ static void a_websocket_is_opened_by_its_process(void **state) {
 
 static void when_the_process_ends_so_do_its_connections(void **state) {
     for (int secure = 0; secure < 2; secure++) {
-        struct pair pair;
+        struct pair pair = {0};
         struct raw alice, bob;
         start(&pair, secure ? &tls.settings : &rig_settings);
         connect_to(&alice, &pair, secure);
@@ -213,8 +215,22 @@ static void when_the_process_ends_so_do_its_connections(void **state) {
     }
 }
 
+static void a_full_process_closes_what_it_is_handed(void **state) {
+    for (int secure = 0; secure < 2; secure++) {
+        struct pair pair = {.full = true};
+        struct raw alice;
+        start(&pair, secure ? &tls.settings : &rig_settings);
+        connect_to(&alice, &pair, secure);
+        assert_int_equal(raw_ask(&alice, GET("/there")), 0);
+        assert_true(alice.eof);
+        raw_close(&alice);
+        RIG_UNTIL(&pair.here, net_server_connections(pair.here.server) == 0);
+        stop(&pair);
+    }
+}
+
 static void a_process_that_takes_no_more_is_no_wait(void **state) {
-    struct pair pair;
+    struct pair pair = {0};
     struct raw clients[600];
     int refused = 0, n = 0;
     start(&pair, &rig_settings);
@@ -236,7 +252,7 @@ static void a_process_that_takes_no_more_is_no_wait(void **state) {
 }
 
 static void who_leaves_is_missed_through_the_tunnel(void **state) {
-    struct pair pair;
+    struct pair pair = {0};
     struct raw alice, bob;
     start(&pair, &tls.settings);
     raw_connect_tls(&alice, &pair.here);
@@ -269,6 +285,7 @@ int main(void) {
         cmocka_unit_test(a_request_may_come_in_pieces),
         cmocka_unit_test(a_websocket_is_opened_by_its_process),
         cmocka_unit_test(when_the_process_ends_so_do_its_connections),
+        cmocka_unit_test(a_full_process_closes_what_it_is_handed),
         cmocka_unit_test(a_process_that_takes_no_more_is_no_wait),
         cmocka_unit_test(who_leaves_is_missed_through_the_tunnel),
     };

@@ -106,7 +106,7 @@ for (const [what, server] of [["plain", plain], ["TLS", secure]]) {
   for (const [how, options] of [["default options", {}], ["polling only", { transports: ["polling"] }], ["WebSocket only", { transports: ["websocket"] }]]) {
     test(`clients with ${how} live on all workers (${what})`, async (t) => {
       const sockets = await connectToAll(t, server, options);
-      sockets.push(...(await connectMany(t, server, 24, options)));
+      sockets.push(...(await connectMany(t, server, 8, options)));
       let disconnects = 0;
       sockets.forEach((socket) => socket.on("disconnect", () => disconnects++));
       for (const size of [1, 1000, 100_000]) {

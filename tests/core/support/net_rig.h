@@ -39,7 +39,7 @@ struct rig {
     struct net_server *server;
     int listen_fd, port;
     enum admission admission;
-    bool refuse_upgrades;
+    bool refuse_upgrades, full;
     const char *foreign; /* paths that begin so are the process's that reads the other end of inbox; NULL: none */
     int inbox;
     /* the application */
@@ -133,13 +133,17 @@ static int rig_elsewhere(void *owner, struct slice path, struct slice query) {
     size_t len = rig->foreign ? strlen(rig->foreign) : 0;
     return len > 0 && path.len >= len && memcmp(path.ptr, rig->foreign, len) == 0 ? rig->inbox : -1;
 }
+static bool rig_full(void *owner) {
+    return ((struct rig *)owner)->full;
+}
 static const struct net_events rig_events = {.http = {.body_max = rig_body_max,
                                                       .elsewhere = rig_elsewhere,
                                                       .request = rig_request,
                                                       .upgrade = rig_upgrade,
                                                       .opened = rig_opened,
                                                       .upgrade_failed = rig_upgrade_failed},
-                                             .admit = rig_admit};
+                                             .admit = rig_admit,
+                                             .full = rig_full};
 
 static const struct net_settings rig_settings = {.max_message_bytes = 100000,
                                                  .header_timeout_ms = 1000,
