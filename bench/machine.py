@@ -51,7 +51,7 @@ def describe(build):
         "processor": f"{processor[1] if processor else platform.machine()}, {os.cpu_count()} cores",
         "memory": f"{int(memory[1]) / 1e6:.0f} GB",
         "kernel": platform.release(),
-        "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "load before": f"{os.getloadavg()[0]:.2f}",
         "store's disk": f"{text_of('stat', '-f', '-c', '%T', str(build))}, {sync_ms(build):.2f} ms a sync",
         "stoa": text_of("git", "describe", "--always", "--dirty") or "–",
         "libwebsockets": package("libwebsockets-dev"),

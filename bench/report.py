@@ -2,6 +2,8 @@
 
 from figures import FIGURES, Value, anomalies, points, value_of
 
+BUSY = 0.7  # a load average, before the first run
+
 # What cannot be had from a registry: measured once, on another day, on a like machine. For the fan-out's table alone.
 QUOTED = {"uWebSockets (quoted)": {"w1": 0.83, "w3": 0.33, "w10": 3.9}}
 
@@ -111,6 +113,8 @@ def markdown(measured):
              f"Measured {measured['started']}: loopback, server on one core, load on the other. Medians of the rounds (least to most); "
              "the contenders of a round ran one after another, so compare within a table; ratios are of one round each. † the server did not follow the rate.\n",
              "![Plot](plot.svg)\n"]
+    if float(measured["machine"]["load before"]) > BUSY:
+        lines.insert(1, "**The machine was busy with something else: these figures say little.**\n")
     lines += [section(results, scenario) for scenario in measured["scenarios"]
               if any(result["scenario"] == scenario["name"] for result in results)]
     wrong = list(anomalies(results))

@@ -18,6 +18,7 @@ NCHAN_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 DIALECTS = {
     "limit": {"dialect": "socketio"},
     "stoa": {"dialect": "socketio"},
+    "stoa, no window": {"dialect": "socketio"},
     "stoa /ws": {"dialect": "json"},
     "socket.io": {"dialect": "socketio"},
     "ws": {"dialect": "plain"},
@@ -48,8 +49,10 @@ class Server:
 
     def __init__(self, name, folder, core=None, certificate=None):
         self.name, self.folder = name, pathlib.Path(folder)
-        self.log = self.folder / f"{name.replace(' ', '').replace('/', '-')}.log"
+        self.log = self.folder / f"{re.sub('[^a-z]+', '-', name)}.log"
         environment = {**os.environ, "BENCH_STORE": str(self.folder / "stoa.db")}
+        if name == "stoa, no window":
+            environment["BENCH_WINDOW_MS"] = "0"
         if certificate:
             environment["BENCH_CERTIFICATE"] = str(certificate)
         with open(self.log, "wb") as log:
