@@ -165,24 +165,22 @@ def hook(quick):
 
 def smoke(name, scenario):
     """The scenario in a form that is over at once and measures nothing: for the tests of the measuring itself."""
-    first, load = scenario.runs[0], dict(scenario.runs[0].load)
+    last, load = scenario.runs[-1], dict(scenario.runs[-1].load)
     if load:
         stepping = "steps" in load
         load.update(clients=20, channels=min(2, load.get("channels", 1)),
-                    publishers=2 if stepping else 0, warm=0, slow=min(1, load.get("slow", 0)), warmup_ms=0, measure_ms=200,
-                    idle_ms=0, storms=min(1, load.get("storms", 0)), bystanders=0)
+                    publishers=2 if stepping else 0, warm=0, slow=min(1, load.get("slow", 0)), warmup_ms=0,
+                    measure_ms=1500 if last.reload else 200, idle_ms=0, storms=min(1, load.get("storms", 0)), bystanders=0)
         if stepping:
             load["steps"] = "w1,r20:4096" if name == "fanout" else "r20"
-    hook = ("100", *first.hook[1:]) if first.hook else ()
+    hook = ("100", *last.hook[1:]) if last.hook else ()
     contenders = ["limit", "stoa", "stoa /ws", "socket.io", "ws"] if name == "fanout" else ["stoa"]
     return dataclasses.replace(scenario, contenders=contenders, rounds=1,
-                               runs=[dataclasses.replace(first, load=load, hook=hook)])
+                               runs=[dataclasses.replace(last, load=load, hook=hook)])
 
 
 EVERY = [fanout, fixed, idle, tls, durable, storm, slow, members, payload, channels, connections, reload, hook]
 QUICK = [fanout, fixed, idle, tls, durable, hook]
-
-
 SMOKE = [fanout, idle, tls, durable, storm, slow, reload, hook]
 
 

@@ -74,8 +74,7 @@ static struct quantiles quantiles_of(const struct lead *lead, enum latency laten
                               .max_ns = histogram.max_ns};
 }
 
-/* Waits until `target` clients are connected, or have failed to be. False: not within the plan's time, or some failed.
- */
+/* Waits until `target` clients are connected, or have failed. False: not within the plan's time, or some failed. */
 static bool connect_to(const struct lead *lead, unsigned target, struct connect_result *result) {
     uint64_t start = crew_clock_ns(), cpu = server_cpu_ns(lead), before = count_of(lead, COUNT_READY);
     uint64_t failed = count_of(lead, COUNT_FAILED), closed = count_of(lead, COUNT_CLOSED), ready;
@@ -108,7 +107,7 @@ static bool connect_all(const struct lead *lead, struct result *result) {
     sleep_until(lead, crew_clock_ns() + plan->idle_ms * MS_NS);
     result->idle_cpu_s = (double)(server_cpu_ns(lead) - cpu) / 1e9;
     result->rss_connected_bytes = server_rss_bytes(lead);
-    for (unsigned i = 0; i < plan->clients.storms && i < sizeof result->storms / sizeof *result->storms; i++) {
+    for (unsigned i = 0; i < plan->clients.storms; i++) {
         atomic_store(&lead->board->target, 0);
         set_phase(lead, PHASE_DROP);
         board_forget_latencies(lead->board, plan);

@@ -30,7 +30,7 @@ struct step_result {
 };
 
 struct result {
-    struct connect_result connect, storms[16]; /* the first after those that warm it up */
+    struct connect_result connect, storms[PLAN_STORMS_MAX]; /* the first after those that warm it up */
     unsigned storms_len;
     uint64_t rss_warm_bytes, rss_connected_bytes;
     double idle_cpu_s; /* while all were connected and nobody said a word */

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { PLAN_STEPS_MAX = 32, PLAN_PIDS_MAX = 16, PLAN_PROCESSES_MAX = 64 };
+enum { PLAN_STEPS_MAX = 32, PLAN_PIDS_MAX = 16, PLAN_PROCESSES_MAX = 64, PLAN_STORMS_MAX = 16 };
 
 struct dialect;
 
