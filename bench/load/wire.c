@@ -69,6 +69,7 @@ void wire_write_payload(struct buffer *out, const struct stamp *stamp, size_t le
 }
 
 bool wire_find_stamp(struct slice text, size_t *offset_hint, struct stamp *stamp_r) {
+    if (text.len < WIRE_STAMP_LEN) return false;
     const char *at = text.ptr + *offset_hint;
     if (*offset_hint + WIRE_STAMP_LEN > text.len || at[0] != '@' || at[1] != '@') {
         at = memmem(text.ptr, text.len, "@@", 2);
