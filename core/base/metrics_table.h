@@ -12,6 +12,8 @@ METRIC(FANOUT_WINDOW, "stoa_fanout_window_ms", "gauge", NULL, "Delivery window: 
 METRIC(DROPPED, "stoa_dropped_total", "counter", "class", "Packets shed for slow clients.")
 METRIC(APPENDED, "stoa_appended_total", "counter", NULL, "Events committed to channel logs.")
 METRIC(APPEND_BATCHES, "stoa_append_batches_total", "counter", NULL, "Commits of the log.")
+METRIC(APPEND_WAIT, "stoa_append_wait_us_total", "counter", NULL, "Time of writes until their commit began.")
+METRIC(COMMIT_TIME, "stoa_commit_us_total", "counter", NULL, "Time that commits took, flush included.")
 METRIC(STORE_READS, "stoa_store_reads_total", "counter", "from", "Reads of channels, by who answered.")
 METRIC(STORE_ERRORS, "stoa_store_errors_total", "counter", "code", "Store requests that failed.")
 METRIC(RECOVERED, "stoa_recoveries_total", "counter", "result", "Connection state recoveries.")

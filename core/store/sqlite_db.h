@@ -10,6 +10,13 @@
 
 enum { DB_STATEMENTS_MAX = 96 };
 
+/* How the group commit went. */
+struct sqlite_commits {
+    unsigned n;
+    uint64_t waited_us; /* its writes, from their submission to the beginning of their transaction */
+    uint64_t took_us;   /* from there to the end of the flush */
+};
+
 struct sqlite_db {
     sqlite3 *handle;
     struct {
@@ -19,9 +26,9 @@ struct sqlite_db {
     int64_t epoch, now_ms;            /* now: the loop's wall clock when the request at hand was submitted */
     char epoch_text[STORE_EPOCH_MAX]; /* "<number>-<incarnation>" */
     struct lineage lineage;
-    bool found_corrupt; /* by the request at hand */
-    int wal_pages;      /* not yet in the database file */
-    unsigned commits;   /* since the last batch was handed over */
+    bool found_corrupt;            /* by the request at hand */
+    int wal_pages;                 /* not yet in the database file */
+    struct sqlite_commits commits; /* since the last batch was handed over */
 };
 
 extern const char *const sqlite_migrations[]; /* config/sql/sqlite, NULL at the end */

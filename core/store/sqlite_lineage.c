@@ -98,12 +98,6 @@ bool lineage_begin(struct lineage *lineage, sqlite3 *handle, const char *path, s
     return false;
 }
 
-bool lineage_count(struct lineage *lineage, sqlite3 *handle) {
-    char sql[80];
-    snprintf(sql, sizeof sql, "UPDATE lineage SET commits = %" PRId64, lineage->commits + 1);
-    return sqlite3_exec(handle, sql, NULL, NULL, NULL) == SQLITE_OK;
-}
-
 void lineage_counted(struct lineage *lineage) {
     lineage->commits++;
     /* The power cut that tests simulate takes what was not flushed, this too. A count that fails stays too low. */

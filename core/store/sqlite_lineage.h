@@ -28,8 +28,7 @@ bool lineage_open(struct lineage *lineage, struct sqlite3 *handle, const char *p
                   struct error *error_r) MUST_CHECK;
 /* This start, in both places. A crash between them costs an epoch more, and nothing else. */
 bool lineage_begin(struct lineage *lineage, struct sqlite3 *handle, const char *path, struct error *error_r) MUST_CHECK;
-/* Within each transaction, before COMMIT; and after it succeeded. */
-bool lineage_count(struct lineage *lineage, struct sqlite3 *handle) MUST_CHECK;
+/* After each commit, whose transaction has set the database's count to commits + 1. */
 void lineage_counted(struct lineage *lineage);
 void lineage_done(struct lineage *lineage);
 

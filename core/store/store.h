@@ -78,7 +78,7 @@ struct store_request {
     char message_id_r[32], created_at_r[32]; /* APPEND: of the message; ISO 8601 */
     /* APPEND, OK: json is event seq_r, [name, payload]; of a duplicate the first one; of a reaction that changes
      * nothing the event that made it so, or the head. */
-    int64_t now_ms; /* the driver's: wall clock of the loop at submission */
+    int64_t now_ms, submitted_us; /* the driver's, at submission: the loop's wall clock, a monotonic one */
     void (*done)(struct store_request *request);
     void *owner;
     struct list link;

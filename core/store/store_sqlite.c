@@ -35,7 +35,7 @@ struct sqlite_store {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t wake;
     struct list queue, finished;
-    unsigned commits; /* not yet counted by the loop */
+    struct sqlite_commits commits; /* not yet counted by the loop */
     bool stop, stopped;
 
     struct sqlite_db db; /* the thread's */
@@ -128,26 +128,50 @@ static void fail_writes(struct list *batch, enum store_status status) {
 static void finish(struct sqlite_store *store, struct list *batch) {
     uint64_t one = 1;
     pthread_mutex_lock(&store->lock);
-    store->commits += store->db.commits;
-    store->db.commits = 0;
+    store->commits.n += store->db.commits.n;
+    store->commits.waited_us += store->db.commits.waited_us;
+    store->commits.took_us += store->db.commits.took_us;
+    store->db.commits = (struct sqlite_commits){0};
     list_splice(&store->finished, batch);
     pthread_mutex_unlock(&store->lock);
     while (write(store->done_fd, &one, sizeof one) < 0 && errno == EINTR) continue;
 }
 
+static uint64_t clock_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static bool count_commit(struct sqlite_db *db) {
+    sqlite3_stmt *count = db_query(db, "UPDATE lineage SET commits = ?1");
+    db_bind_integer(count, 1, db->lineage.commits + 1);
+    return db_run(db, count) == STORE_OK;
+}
+
+static bool commit(struct sqlite_db *db, uint64_t began_us) {
+    if (!execute(db, "COMMIT")) return false;
+    lineage_counted(&db->lineage);
+    db->commits.n++;
+    db->commits.took_us += clock_us() - began_us;
+    return true;
+}
+
 static void write_batch(struct sqlite_store *store, struct list *batch) {
     struct sqlite_db *db = &store->db;
+    uint64_t began_us = clock_us();
     bool any = false, good = true;
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
         if (!is_write(request->op)) continue;
         request->status = STORE_UNAVAILABLE;
+        db->commits.waited_us += began_us - (uint64_t)request->submitted_us;
         if (!any) good = execute(db, "BEGIN IMMEDIATE");
         any = true;
         if (good) good = write_one(db, request);
     }
     if (!any) return;
-    if (good) good = lineage_count(&db->lineage, db->handle);
+    if (good) good = count_commit(db);
     if (good && fault_planted("ack_before_commit")) {
         struct list early;
         list_init(&early);
@@ -161,12 +185,7 @@ static void write_batch(struct sqlite_store *store, struct list *batch) {
         execute(db, "COMMIT");
         return;
     }
-    if (good) good = execute(db, "COMMIT");
-    if (good) {
-        lineage_counted(&db->lineage);
-        db->commits++;
-        return;
-    }
+    if (good && commit(db, began_us)) return;
     enum store_status status = db_status(db);
     if (!sqlite3_get_autocommit(db->handle)) execute(db, "ROLLBACK");
     fail_writes(batch, status == STORE_OK ? STORE_UNAVAILABLE : status);
@@ -225,8 +244,10 @@ static void hand_out(struct sqlite_store *store) {
     list_init(&batch);
     pthread_mutex_lock(&store->lock);
     list_splice(&batch, &store->finished);
-    metric_add(METRIC_APPEND_BATCHES, store->commits);
-    store->commits = 0;
+    metric_add(METRIC_APPEND_BATCHES, store->commits.n);
+    metric_add(METRIC_APPEND_WAIT, (int64_t)store->commits.waited_us);
+    metric_add(METRIC_COMMIT_TIME, (int64_t)store->commits.took_us);
+    store->commits = (struct sqlite_commits){0};
     pthread_mutex_unlock(&store->lock);
     while ((link = list_pop(&batch))) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
@@ -247,6 +268,7 @@ static void submit(struct store *base, struct store_request *request) {
         store->closing || store->queued >= QUEUE_MAX || store->queued_bytes + request->arena_bytes > QUEUE_BYTES_MAX;
     uint64_t one = 1;
     request->now_ms = (int64_t)loop_wall_ms(store->loop);
+    request->submitted_us = (int64_t)clock_us();
     store->queued++;
     store->queued_bytes += request->arena_bytes;
     pthread_mutex_lock(&store->lock);

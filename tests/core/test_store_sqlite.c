@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/metrics.h"
 #include "store/store_sqlite.h"
 #include "support/store_asking.h"
 
@@ -526,10 +527,25 @@ static void closing_in_no_time_answers_everyone(void **state) {
     assert_int_equal(number_of(scene, "SELECT count(*) FROM events"), stored);
 }
 
+static void what_gathers_while_a_commit_is_flushed_is_one_commit(void **state) {
+    struct scene *scene = *state;
+    open_store(scene);
+    int64_t commits = metric_get(METRIC_APPEND_BATCHES, NULL), took_us = metric_get(METRIC_COMMIT_TIME, NULL);
+    int64_t waited_us = metric_get(METRIC_APPEND_WAIT, NULL);
+    for (int i = 0; i < 200; i++) SUBMIT(&scene->asking, STORE_CHANNEL_PUT, .channel_id = S("hall"), .name = S("Hall"));
+    asking_wait(&scene->asking);
+    commits = metric_get(METRIC_APPEND_BATCHES, NULL) - commits;
+    assert_in_range(commits, 1, 100);
+    assert_true(metric_get(METRIC_COMMIT_TIME, NULL) > took_us);
+    assert_true(metric_get(METRIC_APPEND_WAIT, NULL) > waited_us);
+    close_it(scene);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(what_gathers_while_a_commit_is_flushed_is_one_commit),
         TEST(acknowledged_events_survive_a_kill_and_seq_is_gapless_over_it),
 #ifdef STOA_FAULTS
         TEST(acknowledged_events_survive_a_power_cut),
