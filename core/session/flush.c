@@ -5,7 +5,7 @@
 
 static void run(struct loop_task *task);
 static void run_more(struct loop_task *task);
-static void window_passed(struct loop_timer *timer);
+static void due_come(struct loop_timer *timer);
 static void review(struct loop_timer *timer);
 
 void flush_init(struct flush *flush, struct loop *loop) {
@@ -14,7 +14,7 @@ void flush_init(struct flush *flush, struct loop *loop) {
     list_init(&flush->held);
     loop_task_init(&flush->task, run);
     loop_task_init(&flush->more, run_more);
-    loop_timer_init(&flush->due, loop, window_passed);
+    loop_timer_init(&flush->due, loop, due_come);
     loop_timer_init(&flush->review, loop, review);
     window_init(&flush->window, &(struct window_settings){0}, loop_now_ms(loop));
 }
@@ -63,7 +63,8 @@ void flush_held(struct session *session) {
     uint64_t now_ms = loop_now_ms(flush->loop);
     unsigned wait_ms = window_arrival(&flush->window, now_ms, &session->delivered_ms);
     if (!list_empty(&session->flush_link)) {
-        if (session->held && session->outbox.queue.bytes >= CONN_WRITE_MAX) flush_soon(session); /* a write is full */
+        bool full = session->outbox.queue.bytes >= CONN_WRITE_MAX; /* as much as one write takes */
+        if (session->held && (full || window_is_full(&flush->window, session->outbox.queue.len))) flush_soon(session);
         return;
     }
     if (!loop_timer_pending(&flush->review)) begin_review(flush, now_ms);
@@ -77,7 +78,7 @@ void flush_held(struct session *session) {
     if (!loop_timer_pending(&flush->due)) loop_timer_set(&flush->due, wait_ms);
 }
 
-static void window_passed(struct loop_timer *timer) {
+static void due_come(struct loop_timer *timer) {
     struct flush *flush = CONTAINER(timer, struct flush, due);
     loop_flush(flush->loop, &flush->task);
 }
@@ -102,7 +103,10 @@ static void write_slices(struct flush *flush) {
     uint64_t start_us = loop_clock_us(flush->loop);
     unsigned prompt = 0, due = 0;
     for (; prompt < FLUSH_SLICE && (session = first_of(&flush->prompt)); prompt++) session_flush(session);
-    for (; due < FLUSH_SLICE && (session = first_due(flush)); due++) session_flush(session);
+    for (; due < FLUSH_SLICE && (session = first_due(flush)); due++) {
+        window_passed(&flush->window, session->outbox.queue.len);
+        session_flush(session);
+    }
     window_flushed(&flush->window, prompt + due, loop_clock_us(flush->loop) - start_us);
 }
 

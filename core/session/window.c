@@ -41,6 +41,19 @@ static double wanted_ms(const struct window *window, uint64_t elapsed_ms) {
     return wanted < max_ms ? wanted : max_ms;
 }
 
+/* Now and then all windows pass to their ends, to see how many frames share one (as a frame sees it: where some clients
+ * get many and others few, those who get many count). */
+static void measure(struct window *window) {
+    const struct window_load *load = &window->load;
+    if (window->ms == 0) {
+        window->measured = window->usual = 0;
+        return;
+    }
+    if (window->usual == 0 && load->gathered > 0)
+        window->measured = (unsigned)((load->squares + load->gathered / 2) / load->gathered);
+    window->usual = ++window->reviews % WINDOW_MEASURES == 0 ? 0 : window->measured;
+}
+
 /* Half way at a time, up and down; closes at once. */
 void window_review(struct window *window, uint64_t now_ms) {
     const struct window_load *load = &window->load;
@@ -52,6 +65,7 @@ void window_review(struct window *window, uint64_t now_ms) {
         window->ms = wanted > 0 ? (unsigned)((window->ms + wanted) / 2 + 0.9) : 0;
         if (window->ms > window->settings.max_ms) window->ms = window->settings.max_ms;
     }
+    measure(window);
     window->load = (struct window_load){0};
     window->since_ms = now_ms;
 }

@@ -15,6 +15,7 @@ enum {
     WINDOW_AUTO = -1,
     WINDOW_REVIEW_MS = 100, /* between two decisions */
     WINDOW_MAX_MS = 1000,   /* of any setting */
+    WINDOW_MEASURES = 8,    /* decisions between two measurements of what is usual */
     WINDOW_NEAR = 4         /* windows (of the most they may be): a client that got nothing for so long is not held */
 };
 
@@ -29,6 +30,7 @@ struct window_load {
     uint64_t followers;           /* of these: soon after the client's last */
     uint64_t gaps_ms;             /* the followers': time since that */
     uint64_t flushed, flushed_us; /* writes that were made, and the time they took */
+    uint64_t gathered, squares;   /* frames in windows that passed to their end: their sum, the sum of their squares */
 };
 
 struct window {
@@ -38,6 +40,8 @@ struct window {
     unsigned near_ms;
     unsigned write_ns; /* a write takes */
     unsigned ms;       /* frames wait so long; 0: closed */
+    unsigned usual;    /* so many gather in a whole window: none need wait for more; 0: not known, or being measured */
+    unsigned measured, reviews;
 };
 
 void window_init(struct window *window, const struct window_settings *settings, uint64_t now_ms);
@@ -56,6 +60,18 @@ static inline unsigned window_arrival(struct window *window, uint64_t now_ms, ui
     window->load.followers++;
     window->load.gaps_ms += gap;
     return window->ms;
+}
+
+/* A client with so many frames waiting is written to without waiting on: senders who wait for their own messages would
+ * send no more. */
+static inline bool window_is_full(const struct window *window, uint32_t frames) {
+    return window->usual > 0 && frames >= window->usual;
+}
+
+/* A client's window has passed. */
+static inline void window_passed(struct window *window, uint32_t frames) {
+    window->load.gathered += frames;
+    window->load.squares += (uint64_t)frames * frames;
 }
 
 static inline void window_flushed(struct window *window, unsigned writes, uint64_t us) {

@@ -81,6 +81,48 @@ static void clients_that_seldom_hear_anything_open_nothing(void **state) {
     assert_int_equal(window.ms, 0);
 }
 
+static void a_window_ends_when_as_many_have_come_as_usually_do(void **state) {
+    struct window window;
+    uint64_t now_ms = 5000;
+    unsigned measurements = 0;
+    window_init(&window, &automatic, now_ms);
+    load(&window, &now_ms, 1000, 10, 8);
+    assert_false(window_is_full(&window, 1000)); /* nothing has been measured */
+    for (unsigned i = 0; i < 2 * WINDOW_MEASURES; i++) {
+        uint32_t last_ms[1000];
+        for (unsigned j = 0; j < 1000; j++) last_ms[j] = (uint32_t)(now_ms - 5);
+        for (unsigned j = 0; j < 10; j++) window_passed(&window, 7);
+        for (unsigned j = 0; j < 10000; j++) window_arrival(&window, now_ms + j / 1000, &last_ms[j % 1000]);
+        window_review(&window, now_ms += WINDOW_REVIEW_MS);
+        measurements += window.usual == 0;
+        if (window.usual == 0) continue;
+        assert_false(window_is_full(&window, 6));
+        assert_true(window_is_full(&window, 7));
+    }
+    assert_int_equal(measurements, 2);
+    window_review(&window, now_ms += WINDOW_REVIEW_MS);
+    assert_int_equal(window.ms, 0);
+    assert_false(window_is_full(&window, 1000));
+}
+
+static void of_some_who_get_many_and_others_who_get_few_the_many_count(void **state) {
+    struct window window;
+    uint64_t now_ms = 5000;
+    window_init(&window, &automatic, now_ms);
+    load(&window, &now_ms, 1000, 10, 8);
+    uint32_t last_ms = (uint32_t)(now_ms - 5);
+    for (unsigned i = 0; i < 10000; i++) {
+        uint32_t last = last_ms;
+        window_arrival(&window, now_ms, &last);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        window_passed(&window, 16);
+        window_passed(&window, 2);
+    }
+    window_review(&window, now_ms + WINDOW_REVIEW_MS);
+    assert_in_range(window.measured, 14, 16);
+}
+
 /* Scenes: a window that is always 10 ms wide. */
 static struct person alice, bob;
 
@@ -200,6 +242,8 @@ int main(void) {
         cmocka_unit_test(between_opening_and_closing_it_stays_as_it_is),
         cmocka_unit_test(what_it_saves_does_not_close_it),
         cmocka_unit_test(clients_that_seldom_hear_anything_open_nothing),
+        cmocka_unit_test(a_window_ends_when_as_many_have_come_as_usually_do),
+        cmocka_unit_test(of_some_who_get_many_and_others_who_get_few_the_many_count),
         SCENE(a_broadcast_waits_for_others_and_they_leave_in_one_write),
         SCENE(an_acknowledgement_never_waits_and_comes_after_what_was_before_it),
         SCENE(a_ping_takes_along_what_is_held),
