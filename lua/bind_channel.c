@@ -7,6 +7,7 @@
 #include "channel/presence.h"
 #include "lua/bind.h"
 #include "lua/types.h"
+#include "server/fleet.h"
 #include "server/worker.h"
 #include "session/follow.h"
 #include "session/hub.h"
@@ -151,14 +152,48 @@ static int unfollow(lua_State *L) {
     return bind_true(L);
 }
 
-struct search {
-    struct slice room;
-    bool found;
-};
+/* An event at 3 to sockets of the user at 2. */
+static int tell_user(lua_State *L, enum fleet_reach reach) {
+    struct slice id = channel_id_at(L, 1), user_id = bind_text(L, 2);
+    struct worker *worker = host_worker(L);
+    bind_check_event(L, 3);
+    struct json_out json = bind_json(L, 3, lua_gettop(L), JSON_ATTACHMENTS_MAX);
+    if (id.len == 0) return bad_channel(L);
+    if (!bind_is_id(user_id)) return bind_fail(L, "bad_request");
+    struct buffer args = bind_take(L);
+    size_t sent = fleet_emit_to_user(worker, &(struct fleet_news){.user_id = user_id,
+                                                                  .channel_id = id,
+                                                                  .reach = reach,
+                                                                  .args = buffer_slice(&args),
+                                                                  .attachments = json.attachments,
+                                                                  .attachments_len = json.attachments_len});
+    bind_release(vm_of(L), &args);
+    lua_pushinteger(L, (lua_Integer)sent);
+    return 1;
+}
 
-static void compare_room(void *owner, struct slice room) {
-    struct search *search = owner;
-    search->found = search->found || slice_equal(search->room, room);
+/* A user's sockets, on every worker, follow the channel no more; then each of his sockets gets an event.
+ * @function channel:expel
+ * @param user_id who
+ * @param event the name
+ * @param … the arguments
+ * @return how many sockets of this worker got it
+ * @error bad_channel, bad_request
+ * @example channel:expel(user_id, "channel:left", {channelId = channel.id, userId = user_id, reason = "removed"}) */
+static int expel(lua_State *L) {
+    return tell_user(L, FLEET_EXPELLED);
+}
+
+/* An event to those of a user's sockets, on every worker, that do not follow the channel.
+ * @function channel:tell_absent
+ * @param user_id who
+ * @param event the name
+ * @param … the arguments
+ * @return how many sockets of this worker got it
+ * @error bad_channel, bad_request
+ * @example channel:tell_absent(user_id, "channel:joined", {channelId = channel.id, userId = user_id}) */
+static int tell_absent(lua_State *L) {
+    return tell_user(L, FLEET_ABSENT);
 }
 
 /* Does the socket follow the channel?
@@ -169,11 +204,8 @@ static void compare_room(void *owner, struct slice room) {
 static int followed_by(lua_State *L) {
     struct slice id = channel_id_at(L, 1);
     struct socket *socket = socket_at(L, 2);
-    char text[ROOM_MAX];
-    struct search search = {.found = false};
-    if (id.len > 0) search.room = room_of(id, text);
-    if (id.len > 0 && socket) socket_each_room(socket, compare_room, &search);
-    lua_pushboolean(L, search.found);
+    char room[ROOM_MAX];
+    lua_pushboolean(L, id.len > 0 && socket && socket_is_in(socket, room_of(id, room)));
     return 1;
 }
 
@@ -470,6 +502,8 @@ void bind_channel(lua_State *L) {
                                        {"follow", follow},
                                        {"unfollow", unfollow},
                                        {"followed_by", followed_by},
+                                       {"expel", expel},
+                                       {"tell_absent", tell_absent},
                                        {"events", events},
                                        {"messages", messages},
                                        {"message", message},

@@ -148,7 +148,10 @@ static int emit(lua_State *L) {
     struct json_out json = bind_json(L, 2, lua_gettop(L), JSON_ATTACHMENTS_MAX);
     if (id.len == 0) return bind_fail(L, "bad_request");
     struct buffer args = bind_take(L);
-    size_t sent = fleet_emit_to_user(worker, id, buffer_slice(&args), json.attachments, json.attachments_len);
+    size_t sent = fleet_emit_to_user(worker, &(struct fleet_news){.user_id = id,
+                                                                  .args = buffer_slice(&args),
+                                                                  .attachments = json.attachments,
+                                                                  .attachments_len = json.attachments_len});
     bind_release(vm_of(L), &args);
     lua_pushinteger(L, (lua_Integer)sent);
     return 1;

@@ -118,20 +118,9 @@ function access.set_role(channel_id, user_id, role, actor)
     if not done then return nil, word end
     local news = { channelId = channel_id, userId = user_id, role = role }
     stoa.channel(channel_id):emit("channel:joined", news)
-    for _, socket in ipairs(stoa.user(user_id):sockets()) do
-        if not stoa.channel(channel_id):followed_by(socket) then socket:emit("channel:joined", news) end
-    end
+    stoa.channel(channel_id):tell_absent(user_id, "channel:joined", news)
     access.audit("member.put", actor, channel_id, { userId = user_id, role = role })
     return true
-end
-
--- Ends what a user's sockets follow of a channel, and tells them.
-local function show_out(channel_id, user_id, news)
-    local channel = stoa.channel(channel_id)
-    for _, socket in ipairs(stoa.user(user_id):sockets()) do
-        channel:unfollow(socket)
-        socket:emit("channel:left", news)
-    end
 end
 
 -- Ends a membership. On a public channel he may join again as anyone may; on a private one he may not.
@@ -140,7 +129,7 @@ function access.remove_member(channel_id, user_id, actor)
     cache.forget_member(channel_id, user_id)
     if not done then return nil, word end
     local news = { channelId = channel_id, userId = user_id, reason = "removed" }
-    show_out(channel_id, user_id, news)
+    stoa.channel(channel_id):expel(user_id, "channel:left", news)
     stoa.channel(channel_id):emit("channel:left", news)
     access.audit("member.remove", actor, channel_id, { userId = user_id })
     return true

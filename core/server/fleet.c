@@ -6,6 +6,7 @@
 #include "bus/parts.h"
 #include "cache/cache.h"
 #include "channel/log.h"
+#include "channel/presence.h"
 #include "channel/relay.h"
 #include "channel/room.h"
 #include "channel/topic.h"
@@ -91,40 +92,59 @@ void fleet_invalidate(struct worker *worker, struct slice key, uint64_t version)
 /* A user. */
 
 struct sending {
-    struct slice args;
-    const struct slice *attachments;
-    unsigned attachments_len;
+    struct worker *worker;
+    const struct fleet_news *news;
+    struct buffer room; /* the channel's */
     size_t sent;
 };
 
 static void send_to(void *owner, struct socket *socket) {
     struct sending *sending = owner;
-    sending->sent += socket_emit(socket, sending->args, sending->attachments, sending->attachments_len, PACKET_MESSAGE);
+    const struct fleet_news *news = sending->news;
+    struct slice room = buffer_slice(&sending->room);
+    if (news->reach == FLEET_ABSENT && socket_is_in(socket, room)) return;
+    if (news->reach == FLEET_EXPELLED) {
+        presence_left(sending->worker->presence, news->channel_id, news->user_id, socket_id(socket));
+        socket_leave(socket, room);
+    }
+    sending->sent += socket_emit(socket, news->args, news->attachments, news->attachments_len, PACKET_MESSAGE);
+}
+
+static size_t send_here(struct worker *worker, const struct fleet_news *news) {
+    struct sending sending = {.worker = worker, .news = news};
+    channel_room_name(&sending.room, news->channel_id);
+    hub_each_of_user(worker->hub, news->user_id, send_to, &sending);
+    buffer_done(&sending.room);
+    return sending.sent;
 }
 
 static bool take_user_emit(struct worker *worker, struct slice topic, const struct bus_message *message) {
-    struct slice rest = message->body, attachments[SOCKETIO_ATTACHMENTS_MAX];
-    struct sending sending = {.attachments = attachments};
-    if (topic_user(topic).len == 0 || !parts_take(&rest, &sending.args) || !json_valid(sending.args)) return false;
+    struct slice rest = message->body, reach, attachments[SOCKETIO_ATTACHMENTS_MAX];
+    struct fleet_news news = {.user_id = topic_user(topic), .attachments = attachments};
+    if (news.user_id.len == 0 || !parts_take(&rest, &reach) || reach.len != 1 || reach.ptr[0] > FLEET_EXPELLED ||
+        !parts_take(&rest, &news.channel_id) || !parts_take(&rest, &news.args) || !json_valid(news.args))
+        return false;
     while (rest.len > 0) {
-        if (sending.attachments_len == SOCKETIO_ATTACHMENTS_MAX) return false;
-        if (!parts_take(&rest, &attachments[sending.attachments_len++])) return false;
+        if (news.attachments_len == SOCKETIO_ATTACHMENTS_MAX) return false;
+        if (!parts_take(&rest, &attachments[news.attachments_len++])) return false;
     }
-    hub_each_of_user(worker->hub, topic_user(topic), send_to, &sending);
+    news.reach = (enum fleet_reach)reach.ptr[0];
+    send_here(worker, &news);
     return true;
 }
 
-size_t fleet_emit_to_user(struct worker *worker, struct slice user_id, struct slice args,
-                          const struct slice *attachments, unsigned attachments_len) {
-    struct sending sending = {args, attachments, attachments_len, 0};
-    hub_each_of_user(worker->hub, user_id, send_to, &sending);
-    if (bus_is_alone(worker->bus)) return sending.sent;
+size_t fleet_emit_to_user(struct worker *worker, const struct fleet_news *news) {
+    size_t sent = send_here(worker, news);
+    const char reach = (char)news->reach;
+    if (bus_is_alone(worker->bus)) return sent;
     struct buffer body = {0};
-    parts_add(&body, args);
-    for (unsigned i = 0; i < attachments_len; i++) parts_add(&body, attachments[i]);
-    publish_to_user(worker, user_id, BUS_USER_EMIT, buffer_slice(&body));
+    parts_add(&body, (struct slice){&reach, 1});
+    parts_add(&body, news->channel_id);
+    parts_add(&body, news->args);
+    for (unsigned i = 0; i < news->attachments_len; i++) parts_add(&body, news->attachments[i]);
+    publish_to_user(worker, news->user_id, BUS_USER_EMIT, buffer_slice(&body));
     buffer_done(&body);
-    return sending.sent;
+    return sent;
 }
 
 struct ending {

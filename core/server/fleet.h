@@ -13,6 +13,20 @@ struct worker;
 
 enum { FLEET_SESSION_MAX = 128 };
 
+/* An event to a user's sockets. */
+enum fleet_reach {
+    FLEET_ALL,
+    FLEET_ABSENT,  /* those that do not follow the channel */
+    FLEET_EXPELLED /* all; and those that follow the channel do so no more */
+};
+struct fleet_news {
+    struct slice user_id, channel_id; /* channel_id: not of FLEET_ALL */
+    enum fleet_reach reach;
+    struct slice args; /* JSON array, the event's name first */
+    const struct slice *attachments;
+    unsigned attachments_len;
+};
+
 /* Of a user's sockets, which end and how. */
 struct fleet_ending {
     struct slice session; /* only those whose user has this "session"; empty: all */
@@ -26,11 +40,10 @@ extern const struct bus_events fleet_events;
 void fleet_join(struct worker *worker);
 
 /* Each acts on this worker at once and tells the others, who act when they hear of it: nothing says that they did.
- * How many sockets of this worker. args: JSON array, the event's name first. */
-size_t fleet_emit_to_user(struct worker *worker, struct slice user_id, struct slice args,
-                          const struct slice *attachments, unsigned attachments_len);
+ * How many sockets of this worker. */
+size_t fleet_emit_to_user(struct worker *worker, const struct fleet_news *news);
 size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const struct fleet_ending *ending);
-/* To every socket of every namespace. */
+/* To every socket of every namespace. args: as in fleet_news. */
 void fleet_broadcast(struct worker *worker, struct slice args);
 /* The entry of that key leaves the caches: a version as in cache_remove. */
 void fleet_invalidate(struct worker *worker, struct slice key, uint64_t version);

@@ -320,6 +320,22 @@ void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slic
     each_kept_room(socket, fn, owner);
 }
 
+struct search {
+    struct slice room;
+    bool found;
+};
+
+static void compare_room(void *owner, struct slice room) {
+    struct search *search = owner;
+    search->found = search->found || slice_equal(search->room, room);
+}
+
+bool socket_is_in(struct socket *socket, struct slice room) {
+    struct search search = {.room = room};
+    socket_each_room(socket, compare_room, &search);
+    return search.found;
+}
+
 static void keep_rooms(struct socket *socket) {
     struct buffer *kept = &socket->record.rooms;
     buffer_clear(kept);

@@ -46,6 +46,7 @@ bool socket_ask(struct socket *socket, struct slice args, const struct slice *at
 /* False: rooms_max reached, or a name over 128 bytes. */
 bool socket_join(struct socket *socket, struct slice room);
 void socket_leave(struct socket *socket, struct slice room);
+bool socket_is_in(struct socket *socket, struct slice room);
 /* fn for each room's name (the socket's own id among them). */
 void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner);
 

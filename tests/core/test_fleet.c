@@ -3,6 +3,7 @@
 
 #include "cache/cache.h"
 #include "channel/log.h"
+#include "channel/presence.h"
 #include "channel/relay.h"
 #include "server/worker.h"
 #include "session/place.h"
@@ -15,9 +16,13 @@ static struct fake_ether ether;
 static struct fake_log_store store;
 static struct worker here, there;
 
+static const struct presence_settings unhurried = {.grace_ms = 1000, .tick_ms = 1000, .names_max = 10};
+static const struct presence_events silent = {.changed = NULL};
+
 static void worker_begin(struct worker *worker, struct rooms *its_rooms, struct hub *its_hub) {
     *worker = (struct worker){.loop = loop, .rooms = its_rooms, .hub = its_hub};
     worker->cache = cache_new(loop, 1 << 20);
+    worker->presence = presence_new(loop, &unhurried, &silent, NULL);
     worker->bus = fake_bus_new(&ether, "node", &fleet_events, worker);
     worker->log = channel_log_new(loop, &store.store, its_rooms, worker->bus);
     worker->relay = relay_new(its_rooms, worker->log, worker->bus);
@@ -29,6 +34,7 @@ static void worker_end(struct worker *worker) {
     relay_free(&worker->relay);
     channel_log_free(&worker->log);
     bus_free(&worker->bus);
+    presence_free(&worker->presence);
     cache_free(&worker->cache);
 }
 
@@ -63,10 +69,15 @@ static void pass(void) {
     loop_advance(loop, 10);
 }
 
+static const struct fleet_news mention = {.user_id = {"alice", 5}, .args = {"[\"mention\",7]", 13}};
+
 static void an_event_to_a_user_reaches_him_wherever_he_is(void **state) {
     static const struct slice attachment = {"\1\2", 2};
-    fleet_emit_to_user(&there, SLICE("alice"), SLICE("[\"mention\",7]"), NULL, 0);
-    fleet_emit_to_user(&there, SLICE("alice"), SLICE("[\"file\",{\"_placeholder\":true,\"num\":0}]"), &attachment, 1);
+    fleet_emit_to_user(&there, &mention);
+    fleet_emit_to_user(&there, &(struct fleet_news){.user_id = SLICE("alice"),
+                                                    .args = SLICE("[\"file\",{\"_placeholder\":true,\"num\":0}]"),
+                                                    .attachments = &attachment,
+                                                    .attachments_len = 1});
     pass();
     assert_hears_event(&alice, "42[\"mention\",7]");
     assert_non_null(strstr(hears(&alice), "451-[\"file\""));
@@ -76,7 +87,7 @@ static void an_event_to_a_user_reaches_him_wherever_he_is(void **state) {
 
 static void a_worker_without_a_user_hears_nothing_of_him(void **state) {
     unsigned before = fake_bus_received(there.bus);
-    assert_int_equal(fleet_emit_to_user(&here, SLICE("alice"), SLICE("[\"mention\",7]"), NULL, 0), 1);
+    assert_int_equal(fleet_emit_to_user(&here, &mention), 1);
     fleet_disconnect_user(&here, SLICE("bob"), &(struct fleet_ending){.stays_away = true});
     pass();
     assert_int_equal(fake_bus_received(there.bus), before);
@@ -101,6 +112,24 @@ static void only_the_sockets_of_a_session_end(void **state) {
     fleet_disconnect_user(&there, SLICE("alice"), &ending);
     pass();
     assert_hears(&alice, "41");
+}
+
+static void who_is_expelled_follows_no_more_wherever_he_is(void **state) {
+    struct fleet_news news = {
+        .user_id = SLICE("alice"), .channel_id = SLICE("lobby"), .reach = FLEET_ABSENT, .args = SLICE("[\"news\"]")};
+    assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
+    fleet_emit_to_user(&there, &news);
+    pass();
+    assert_null(hears(&alice));
+    news.reach = FLEET_EXPELLED;
+    fleet_emit_to_user(&there, &news);
+    pass();
+    assert_hears_event(&alice, "42[\"news\"]");
+    assert_int_equal(room_size(room_find(rooms, SLICE("/"), SLICE("channel:lobby"))), 0);
+    news.reach = FLEET_ABSENT;
+    fleet_emit_to_user(&there, &news);
+    pass();
+    assert_hears_event(&alice, "42[\"news\"]");
 }
 
 static void a_broadcast_reaches_everybody(void **state) {
@@ -140,10 +169,11 @@ static void attack_105_messages_without_sense_are_dropped(void **state) {
         {BUS_EMIT, {"/#", 2}, {"", 0}},
         {BUS_BROADCAST, {"", 0}, {"[\"a\"", 4}},
         {BUS_BROADCAST, {"/#", 2}, {"[\"a\"]", 5}},
-        {BUS_USER_EMIT, {"", 0}, {"\0\0\0\5[\"a\"]", 9}},
-        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\4[\"a\"", 8}},
-        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\x09[\"a\"]", 9}},
-        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\5[\"a\"]\0\0\0\1", 13}},
+        {BUS_USER_EMIT, {"", 0}, {"\0\0\0\1\0\0\0\0\0\0\0\0\5[\"a\"]", 18}},
+        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\0\0\0\0\0\0\0\0\4[\"a\"", 17}},
+        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\3\0\0\0\0\0\0\0\5[\"a\"]", 18}}, /* no such reach */
+        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\0\0\0\0\0\0\0\0\x09[\"a\"]", 18}},
+        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\0\0\0\0\0\0\0\0\5[\"a\"]\0\0\0\1", 22}},
         {BUS_DISCONNECT, {"@alice", 6}, {"", 0}},
         {BUS_DISCONNECT, {"@alice", 6}, {"\0\0\0\0", 4}},
         {BUS_DISCONNECT, {"@alice", 6}, {"\0\0\0\2!!\0\0\0\0", 10}},
@@ -168,13 +198,10 @@ static void attack_105_messages_without_sense_are_dropped(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(an_event_to_a_user_reaches_him_wherever_he_is),
-        TEST(a_worker_without_a_user_hears_nothing_of_him),
-        TEST(a_user_is_disconnected_on_every_worker),
-        TEST(only_the_sockets_of_a_session_end),
-        TEST(a_broadcast_reaches_everybody),
-        TEST(what_one_worker_forgets_no_other_remembers),
-        TEST(attack_105_messages_without_sense_are_dropped),
+        TEST(an_event_to_a_user_reaches_him_wherever_he_is),  TEST(a_worker_without_a_user_hears_nothing_of_him),
+        TEST(a_user_is_disconnected_on_every_worker),         TEST(only_the_sockets_of_a_session_end),
+        TEST(who_is_expelled_follows_no_more_wherever_he_is), TEST(a_broadcast_reaches_everybody),
+        TEST(what_one_worker_forgets_no_other_remembers),     TEST(attack_105_messages_without_sense_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,8 +65,8 @@ export function newFolder(owner) {
   return folder;
 }
 
-// A value as --set takes it.
-function literal(value) {
+/** A value as --set takes it. */
+export function literal(value) {
   if (Array.isArray(value)) return `{${value.map(literal).join(",")}}`;
   if (typeof value === "object") return `{${Object.entries(value).map(([key, item]) => `[${literal(key)}]=${literal(item)}`).join(",")}}`;
   return typeof value === "string" ? JSON.stringify(value).replaceAll("\\n", "\\\n") : String(value);

@@ -1,0 +1,105 @@
+// A fleet's stage: a Redis of its own, and nodes that share it and the PostgreSQL which servers/postgres.py has started.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { BINARY, literal, newFolder, root, startServer } from "../scenes/harness.mjs";
+
+const REDIS = path.join(root, "tests/servers/redis.sh");
+
+/** A real Redis; `mode` as redis.sh has them. It can be killed and started again. */
+export class Redis {
+  constructor(owner, mode = "standalone") {
+    this.folder = path.join(newFolder(owner), "redis");
+    this.mode = mode;
+    this.#script(mode, this.folder);
+    owner.after(() => existsSync(this.folder) && this.#script("stop", this.folder));
+    this.ports = readFileSync(path.join(this.folder, "ports"), "utf8").trim().split("\n").map(Number);
+  }
+
+  #script(...arguments_) {
+    execFileSync("bash", [REDIS, ...arguments_], { timeout: 60_000 });
+  }
+
+  get nodes() {
+    const seeds = this.mode === "sentinel" ? readFileSync(path.join(this.folder, "sentinels"), "utf8").trim().split("\n") : this.ports;
+    return (this.mode === "standalone" ? seeds.slice(0, 1) : seeds).map((port) => `127.0.0.1:${port}`);
+  }
+
+  signal(name, port = this.ports[0]) {
+    process.kill(Number(readFileSync(path.join(this.folder, String(port), "pid"), "utf8")), name);
+  }
+
+  kill(port = this.ports[0]) {
+    this.signal("SIGKILL", port);
+  }
+
+  start(port = this.ports[0]) {
+    this.#script("start", this.folder, String(port));
+  }
+
+  /** What redis-cli says. */
+  cli(...arguments_) {
+    return execFileSync("redis-cli", ["-p", String(this.ports[0]), ...arguments_], { timeout: 10_000, encoding: "utf8" });
+  }
+}
+
+function conninfo(port, database) {
+  return `host=127.0.0.1 port=${port} dbname=${database} user=postgres`;
+}
+
+/** Settings that make a server a node of the fleet on this Redis. */
+export function settings(redis, set = {}) {
+  const shards = process.env.STOA_PG_SHARDS.split(/[ ,]+/);
+  return {
+    "store.driver": "postgres",
+    "postgres.global": conninfo(process.env.STOA_PG_GLOBAL, "global"),
+    "postgres.shards": shards.map((port, i) => ({ write: conninfo(port, `shard${i}`) })),
+    "redis.mode": redis.mode,
+    "redis.nodes": redis.nodes,
+    "postgres.pool.write": 6,
+    "postgres.pool.min": 1,
+    api_keys: ["the-back-office"],
+    "limits.connects": false,
+    "limits.user_messages": false,
+    "limits.channel_messages": false,
+    ...set,
+  };
+}
+
+let migrated = false;
+
+/** So many nodes, named n0, n1, …; they know of each other when this resolves. */
+export async function startFleet(owner, redis, count, set = {}, more = {}) {
+  const options = Array.from({ length: count }, (_, i) => ({ ...more, set: settings(redis, { "node.name": `n${i}`, ...set }) }));
+  if (!migrated) {
+    const pairs = Object.entries(options[0].set).filter(([key]) => /^(store|postgres)\./.test(key));
+    execFileSync(BINARY, ["migrate", "--config", path.join(root, "config/stoa.lua"), ...pairs.flatMap(([key, value]) => ["--set", `${key}=${literal(value)}`])], { timeout: 60_000 });
+    migrated = true;
+  }
+  return Promise.all(options.map((each) => startServer(owner, each)));
+}
+
+/** A node's metric: the sum over what matches, such as `stoa_bus_received_total{kind="event"}`. */
+export async function metric(server, name) {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  return text
+    .split("\n")
+    .filter((line) => line.startsWith(name))
+    .reduce((sum, line) => sum + Number(line.split(" ").pop()), 0);
+}
+
+/** {status: of HTTP, …what /health says}. */
+export async function health(server) {
+  const response = await fetch(`${server.url}/health/ready`);
+  return { http: response.status, ...(await response.json()) };
+}
+
+/** Protocol.md's REST. */
+export async function rest(server, method, path_, body) {
+  const response = await fetch(`${server.url}/api${path_}`, {
+    method,
+    headers: { authorization: "Bearer the-back-office", ...(body && { "content-type": "application/json" }) },
+    body: body && JSON.stringify(body),
+  });
+  return { status: response.status, ...(await response.json()) };
+}

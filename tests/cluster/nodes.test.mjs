@@ -1,0 +1,200 @@
+// Two nodes and a third: what is said on one is heard on all, whatever happens to Redis. Needs servers/postgres.py.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { file, until } from "../scenes/harness.mjs";
+import { person, sdkClient } from "../scenes/people.mjs";
+import { Redis, health, metric, rest, startFleet } from "./fleet.mjs";
+
+const DELIVERED_MS = 2000; // G9
+const EVENTS = 'stoa_bus_received_total{kind="event"}';
+
+const redis = new Redis(file);
+const [north, south, east] = await startFleet(file, redis, 3);
+const all = [north, south, east];
+let channels = 0;
+const newChannel = () => `channel-${++channels}`;
+
+const seqs = (someone) => someone.all("message:new").map(({ seq }) => seq);
+const oneTo = (count) => Array.from({ length: count }, (_, i) => i + 1);
+
+/** Everybody has heard of 1 … count, in this order, each once. */
+async function allHeard(people, count, deadline_ms) {
+  for (const someone of people) await until(`${someone.user} has heard ${count}`, () => seqs(someone).length >= count, deadline_ms);
+  for (const someone of people) assert.deepEqual(seqs(someone), oneTo(count), someone.user);
+  const [first, ...others] = people.map((someone) => JSON.stringify(someone.all("message:new")));
+  for (const other of others) assert.equal(other, first);
+}
+
+async function joined(t, server, user, channel, options) {
+  const someone = await person(t, server, user, options);
+  assert.equal((await someone.join(channel)).ok, true);
+  return someone;
+}
+
+const busWorks = () => until("the bus works on all nodes", async () => (await Promise.all(all.map(health))).every(({ checks }) => checks.bus === "ok"));
+
+await busWorks();
+
+test("members on all nodes hear one order", async (t) => {
+  const channel = newChannel(), EACH = 100;
+  const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel), await joined(t, east, "carol", channel)];
+  const answers = await Promise.all(people.flatMap((someone) => Array.from({ length: EACH }, (_, i) => someone.send(channel, `${someone.user} ${i}`))));
+  assert.ok(answers.every(({ ok }) => ok));
+  await allHeard(people, 3 * EACH);
+});
+
+test("who joins while others speak misses nothing and hears nothing twice", async (t) => {
+  const channel = newChannel(), MESSAGES = 300;
+  const alice = await joined(t, north, "alice", channel);
+  const chat = sdkClient(t, south, "bob");
+  for (let i = 0; i < MESSAGES; i++) {
+    assert.equal((await alice.send(channel, i)).ok, true);
+    if (i === 10) await chat.join(channel, { since: undefined });
+  }
+  await until("bob is up to date", () => chat.messages.at(-1)?.content === MESSAGES - 1);
+  const contents = chat.messages.map(({ content }) => content);
+  assert.deepEqual(contents, oneTo(MESSAGES).slice(-contents.length).map((n) => n - 1));
+  assert.ok(contents.length >= MESSAGES - 11);
+});
+
+test("a node without members of a channel gets none of its traffic", async (t) => {
+  const channel = newChannel();
+  await joined(t, north, "alice", channel);
+  const bob = await joined(t, south, "bob", channel);
+  await joined(t, east, "carol", newChannel());
+  const [heard, unheard] = [await metric(south, EVENTS), await metric(east, "stoa_bus_received_total")];
+  const alice = await joined(t, north, "alice", channel);
+  for (let i = 0; i < 50; i++) await alice.send(channel, i);
+  await until("bob has heard it", () => seqs(bob).length === 50);
+  assert.equal((await metric(south, EVENTS)) - heard, 50);
+  assert.equal(await metric(east, "stoa_bus_received_total"), unheard);
+});
+
+test("typing reaches the others on all nodes, not the one who types", async (t) => {
+  const channel = newChannel();
+  const alice = await joined(t, north, "alice", channel);
+  const [ali, bob] = [await joined(t, south, "ali", channel), await joined(t, south, "bob", channel)];
+  alice.socket.emit("typing", { channelId: channel, typing: true });
+  for (const someone of [ali, bob]) assert.equal((await someone.next("typing")).userId, "alice");
+  assert.deepEqual(alice.all("typing"), []);
+});
+
+test("a broadcast reaches everybody, a channel's members or a user, on whatever node it is asked for", async (t) => {
+  const channel = newChannel();
+  const [alice, bob] = [await joined(t, north, "alice", channel), await person(t, south, "bob")];
+  await rest(east, "POST", "/broadcast", { event: "drill", data: "noon" });
+  await rest(east, "POST", "/broadcast", { event: "in here", channelId: channel, data: 1 });
+  await rest(east, "POST", "/broadcast", { event: "for you", userId: "bob", data: 2 });
+  assert.deepEqual([await alice.next("drill"), await bob.next("drill")], ["noon", "noon"]);
+  assert.equal(await alice.next("in here"), 1);
+  assert.equal(await bob.next("for you"), 2);
+  assert.deepEqual([alice.all("for you"), bob.all("in here")], [[], []]);
+});
+
+test("a user is disconnected wherever he is", async (t) => {
+  const people = [await person(t, north, "mallory"), await person(t, south, "mallory")];
+  const bob = await person(t, south, "bob");
+  assert.equal((await rest(east, "POST", "/users/mallory/disconnect")).status, 200);
+  for (const mallory of people) await until("mallory is out", () => !mallory.socket.connected);
+  assert.ok(bob.socket.connected);
+});
+
+test("a session that is deleted on one node ends on every node", async (t) => {
+  const [here, there] = await startFleet(t, redis, 2, { "auth.mode": "session" });
+  const { token } = await rest(here, "POST", "/sessions", { userId: "alice", ttlSeconds: 600 });
+  const { token: other } = await rest(there, "POST", "/sessions", { userId: "alice", ttlSeconds: 600 });
+  const [alice, still] = [await person(t, there, "alice", { auth: { token } }), await person(t, there, "alice", { auth: { token: other } })];
+  await rest(here, "DELETE", `/sessions/${token}`);
+  await until("alice is out", () => !alice.socket.connected, 5000);
+  assert.ok(still.socket.connected);
+});
+
+test("attack 105: what is forged on Redis reaches nobody", async (t) => {
+  const channel = newChannel();
+  const [here, there] = await startFleet(t, redis, 2, { "redis.secret": "known to us alone" });
+  const people = [await joined(t, here, "alice", channel), await joined(t, there, "bob", channel)];
+  await people[0].send(channel, "genuine");
+  await allHeard(people, 1);
+  const event = '["message:new",{"seq":2,"content":"forged"}]';
+  const [topic] = redis.cli("pubsub", "channels", `stoa:*#channel:${channel}`).split("\n");
+  for (const header of ["", "{", "\\1", "\\2\\0\\1\\4\\3evil1-a\\0\\0\\0\\0\\0\\0\\0\\2", "\\1\\0\\1\\4\\3evil1-a\\0\\0\\0\\0\\0\\0\\0\\2"]) {
+    const from = await metric(there, "stoa_bus_dropped_total");
+    assert.equal(redis.cli("eval", `return redis.call("publish", ARGV[1], "${header}" .. ARGV[2])`, "0", topic, event).trim(), "2");
+    await until("it is dropped", async () => (await metric(there, "stoa_bus_dropped_total")) === from + 1);
+  }
+  await people[1].send(channel, "genuine too");
+  await allHeard(people, 2);
+  assert.ok((await metric(there, 'stoa_bus_dropped_total{reason="seal"}')) >= 1);
+});
+
+test("what one node changes, no other remembers otherwise", async (t) => {
+  const channel = newChannel();
+  await rest(north, "PUT", `/channels/${channel}`, { visibility: "private" });
+  await rest(north, "PUT", `/channels/${channel}/members/bob`, { role: "member" });
+  const bob = await joined(t, south, "bob", channel); // south has his role in its cache
+  assert.equal((await bob.send(channel, "in")).ok, true);
+  await rest(north, "DELETE", `/channels/${channel}/members/bob`);
+  await until("bob is shown out", async () => !(await bob.send(channel, "still in?")).ok);
+});
+
+test("FLUSHALL loses nothing", async (t) => {
+  const channel = newChannel();
+  const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];
+  for (let i = 0; i < 40; i++) {
+    if (i % 20 === 10) redis.cli("flushall");
+    await people[i % 2].send(channel, i);
+  }
+  await allHeard(people, 40);
+  assert.equal((await health(south)).checks.bus, "ok");
+});
+
+test("connections to Redis that are cut lose nothing", async (t) => {
+  const channel = newChannel();
+  const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];
+  for (let i = 0; i < 100; i++) {
+    if (i % 10 === 5) redis.cli("client", "kill", "type", i % 20 === 5 ? "pubsub" : "normal");
+    await people[i % 2].send(channel, i);
+  }
+  await allHeard(people, 100);
+});
+
+test("while Redis is away messages come from the store, in order; when it is back, from it again", async (t) => {
+  const channel = newChannel();
+  const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];
+  await people[0].send(channel, "before");
+  await allHeard(people, 1);
+  redis.kill();
+  let count = 1;
+  for (; count < 10; count++) assert.equal((await people[count % 2].send(channel, count)).ok, true);
+  await allHeard(people, count, DELIVERED_MS);
+  await until("the nodes know", async () => (await health(south)).checks.bus === "degraded" && (await health(north)).checks.bus === "degraded");
+  assert.deepEqual([(await health(south)).http, (await health(south)).status], [200, "degraded"]);
+  const late = [];
+  for (let i = 0; i < 20; i++, count++) {
+    await people[0].send(channel, i);
+    const sent = Date.now();
+    await until("bob has heard it", () => seqs(people[1]).length > count);
+    late.push(Date.now() - sent);
+  }
+  late.sort((a, b) => a - b);
+  assert.ok(late[10] <= 500, `half of them took more than ${late[10]} ms`);
+  redis.start();
+  await busWorks();
+  const reads = await metric(south, "stoa_gap_reads_total");
+  for (let i = 0; i < 20; i++, count++) await people[0].send(channel, i);
+  await allHeard(people, count);
+  assert.equal(await metric(south, "stoa_gap_reads_total"), reads);
+});
+
+test("a Redis that stands still is found out by the probes, and nothing is lost", async (t) => {
+  const channel = newChannel();
+  const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];
+  redis.signal("SIGSTOP");
+  for (let i = 0; i < 10; i++) assert.equal((await people[i % 2].send(channel, i)).ok, true);
+  await until("the node knows", async () => (await health(south)).checks.bus === "degraded");
+  await allHeard(people, 10);
+  redis.signal("SIGCONT");
+  await busWorks();
+  for (let i = 0; i < 10; i++) await people[i % 2].send(channel, i);
+  await allHeard(people, 20);
+});
