@@ -31,7 +31,8 @@ struct pool {
     unsigned seats_len, waiting_len;
     unsigned host; /* of the target, reached last */
     unsigned failures;
-    uint64_t retry_ms; /* no attempt before it */
+    uint64_t failed_ms; /* the first of them */
+    uint64_t retry_ms;  /* no attempt before it */
     struct loop_timer tick;
     struct loop_task serve, finish;
     bool closing;
@@ -112,7 +113,9 @@ static void backend_closed(void *owner, struct backend *backend, const char *rea
     pool->budget->used--;
     if (pool->closing) return;
     if (!served) {
-        pool->retry_ms = loop_now_ms(pool->loop) + pool_plan_backoff_ms(++pool->failures, random_number());
+        uint64_t now = loop_now_ms(pool->loop);
+        if (pool->failures == 0) pool->failed_ms = now;
+        pool->retry_ms = now + pool_plan_backoff_ms(++pool->failures, random_number());
         LOG(LOG_WARNING, "postgres.down", LOG_TEXT("target", target_name(pool->target)), LOG_TEXT("reason", reason),
             LOG_NUMBER("attempts", pool->failures));
     } else {
@@ -203,23 +206,24 @@ static void ticked(struct loop_timer *timer) {
     serve(&pool->serve);
 }
 
+uint64_t pool_down_ms(const struct pool *pool) {
+    LIST_EACH(&pool->seats, link) {
+        if (backend_is_ready(CONTAINER(link, struct seat, link)->backend)) return 0;
+    }
+    return pool->failures > 0 ? loop_now_ms(pool->loop) - pool->failed_ms + 1 : 0;
+}
+
 void pool_submit(struct pool *pool, struct query **owned) {
     struct query *query = *owned;
     *owned = NULL;
     query->submitted_ms = loop_now_ms(pool->loop);
-    if (pool->closing || pool->waiting_len >= pool->settings.queue_max) {
+    if (pool->closing || pool->waiting_len >= pool->settings.queue_max || pool_down_ms(pool) > pool->settings.wait_ms) {
         give_back(pool, query);
         return;
     }
     list_append(&pool->waiting, &query->link);
     pool->waiting_len++;
     loop_flush(pool->loop, &pool->serve);
-}
-
-bool pool_is_down(const struct pool *pool) {
-    LIST_EACH(&pool->seats, link)
-    if (backend_is_ready(CONTAINER(link, struct seat, link)->backend)) return false;
-    return pool->failures > 0;
 }
 
 void pool_suspect(struct pool *pool, const char *reason) {

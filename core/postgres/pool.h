@@ -31,8 +31,9 @@ struct pool *pool_new(struct loop *loop, struct resolver *resolver, struct targe
                       const struct pool_settings *settings, struct pool_budget *budget);
 /* Takes the query; its done runs in a later turn, then it is freed. */
 void pool_submit(struct pool *pool, struct query **query);
-/* No server answers: what is submitted will wait. */
-bool pool_is_down(const struct pool *pool);
+/* So long has no server answered; 0: one does. What is submitted then waits, and not at all when this is longer than a
+ * query may wait. */
+uint64_t pool_down_ms(const struct pool *pool);
 /* Its servers may be the wrong ones by now: connections that are busy end with their queries. */
 void pool_suspect(struct pool *pool, const char *reason);
 /* Closes all; queries come back in later turns, UNSENT or UNKNOWN, also those that are submitted from now on. */

@@ -207,6 +207,10 @@ static void give_client_id(struct store_request *request) {
 
 void appender_submit(struct appender *appender, struct store_request *request) {
     bool is_append = request->op == STORE_APPEND;
+    if (is_append && pool_down_ms(appender->shard->write) > APPEND_DEADLINE_MS) { /* waiting would not help */
+        postgres_complete(appender->shard->store, request, STORE_UNAVAILABLE);
+        return;
+    }
     if (!is_append && !map_find(appender->lanes, request->channel_id)) {
         postgres_read(appender->shard, request);
         return;

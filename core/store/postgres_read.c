@@ -212,7 +212,7 @@ static void rows_came(struct query *query) {
 static struct pool *find_replica(struct shard *shard) {
     for (size_t i = 0; i < shard->read_len; i++) {
         struct pool *pool = shard->read[shard->read_next++ % shard->read_len];
-        if (!pool_is_down(pool)) return pool;
+        if (pool_down_ms(pool) == 0) return pool;
     }
     return NULL;
 }

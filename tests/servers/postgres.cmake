@@ -20,3 +20,10 @@ stoa_server_test(pool test_pool "--one --shards 1 --bouncer")
 foreach(scene quorum lossy stall shards)
   stoa_server_test(store_${scene} test_store_faults "--replicas 2 --bouncer" ${scene})
 endforeach()
+
+# The real server on it.
+find_program(NODE node REQUIRED)
+add_test(NAME servers/chat_postgres COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/servers/postgres.py run
+  -- ${NODE} --test-reporter=spec ${CMAKE_SOURCE_DIR}/tests/servers/postgres.test.mjs WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(servers/chat_postgres PROPERTIES TIMEOUT 600 LABELS servers ENVIRONMENT
+  "STOA_BINARY=$<TARGET_FILE:stoa>;ASAN_OPTIONS=detect_stack_use_after_return=0")

@@ -278,7 +278,7 @@ static void nothing_depends_on_the_session(void **state) {
     for (int i = 0; i < 40; i++) assert_int_equal(outcomes[i].outcome, i % 3 ? QUERY_OK : QUERY_REFUSED);
 }
 
-static void a_full_queue_refuses(void **state) {
+static void a_full_queue_refuses_and_a_server_long_away_at_once(void **state) {
     struct scene *scene = *state;
     static struct outcome outcomes[150];
     open_pool(scene, "host=127.0.0.1 port=1", 1, 1);
@@ -287,7 +287,11 @@ static void a_full_queue_refuses(void **state) {
     await(scene);
     for (int i = 0; i < 150; i++) assert_int_equal(outcomes[i].outcome, QUERY_UNSENT);
     assert_true(outcomes[149].at_ms < outcomes[0].at_ms);
-    assert_true(pool_is_down(scene->pool));
+    assert_true(pool_down_ms(scene->pool) > 2000);
+    uint64_t before = loop_now_ms(scene->loop);
+    struct outcome at_once = ask(scene, "SELECT 1");
+    assert_int_equal(at_once.outcome, QUERY_UNSENT);
+    assert_in_range(at_once.at_ms - before, 0, 1000);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -303,7 +307,7 @@ int main(void) {
         TEST(names_are_resolved),
         TEST(a_dead_server_blocks_nothing_and_the_next_host_is_asked),
         TEST(nothing_depends_on_the_session),
-        TEST(a_full_queue_refuses),
+        TEST(a_full_queue_refuses_and_a_server_long_away_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
