@@ -54,8 +54,9 @@ static void count_wire(void) {
 static void count_limit_and_cache(void) {
     struct limiter *limiter = limiter_new(loop, 1 << 20);
     struct cache *cache = cache_new(loop, 1 << 20);
-    struct limit_ask asks[] = {{SLICE("user_messages"), SLICE("alice"), {1000000, 1000}, 1},
-                               {SLICE("channel_messages"), SLICE("lobby"), {1000000, 1000}, 1}};
+    struct limit_ask asks[] = {
+        {.name = SLICE("user_messages"), .key = SLICE("alice"), .rate = {1000000, 1000}, .cost = 1},
+        {.name = SLICE("channel_messages"), .key = SLICE("lobby"), .rate = {1000000, 1000}, .cost = 1}};
     struct cache_waiter waiter = {0};
     struct cache_flight *flight;
     struct slice value;
