@@ -61,9 +61,12 @@ static int serve(struct arguments *arguments) {
 static int check(struct arguments *arguments) {
     struct error error;
     struct worker worker;
+    struct config *config = read_config(arguments, &error); /* as it is written */
+    if (!config) return complain(&error, EXIT_CONFIG);
+    config_unref(&config);
     arguments->sets[arguments->sets_len++] = "store.driver=sqlite";
     arguments->sets[arguments->sets_len++] = "store.path=:memory:";
-    struct config *config = read_config(arguments, &error);
+    config = read_config(arguments, &error);
     if (!config) return complain(&error, EXIT_CONFIG);
     struct loop *loop = loop_new();
     bool good = worker_init(&worker, loop, config, &lua_policy_source, 1, &error);

@@ -289,9 +289,11 @@ test("several workers need what they share", async (t) => {
     [`workers = 2, redis = { nodes = { "${redis}" } }`, /:2: workers: a file of SQLite serves one worker only$/m],
   ]) {
     writeFileSync(config, `return {\n  ${settings},\n}\n`);
-    const { code, stderr } = await runStoa("serve", "--config", config);
-    assert.equal(code, 2, stderr);
-    assert.match(stderr, complaint);
+    for (const command of ["serve", "check"]) {
+      const { code, stderr } = await runStoa(command, "--config", config);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, complaint);
+    }
   }
 });
 
