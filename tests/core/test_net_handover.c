@@ -229,6 +229,19 @@ static void a_full_process_closes_what_it_is_handed(void **state) {
     }
 }
 
+static void who_speaks_through_a_balancer_keeps_his_address(void **state) {
+    struct pair pair = {0};
+    struct net_settings settings = rig_settings;
+    struct raw alice;
+    settings.proxy_protocol = true;
+    start(&pair, &settings);
+    raw_connect(&alice, &pair.here);
+    expect(&alice, "PROXY TCP4 192.0.2.7 192.0.2.1 4000 443\r\n" GET("/there"), "there 1 192.0.2.7");
+    expect(&alice, GET("/here"), "here 1 192.0.2.7");
+    raw_close(&alice);
+    stop(&pair);
+}
+
 static void a_process_that_takes_no_more_is_no_wait(void **state) {
     struct pair pair = {0};
     struct raw clients[600];
@@ -286,6 +299,7 @@ int main(void) {
         cmocka_unit_test(a_websocket_is_opened_by_its_process),
         cmocka_unit_test(when_the_process_ends_so_do_its_connections),
         cmocka_unit_test(a_full_process_closes_what_it_is_handed),
+        cmocka_unit_test(who_speaks_through_a_balancer_keeps_his_address),
         cmocka_unit_test(a_process_that_takes_no_more_is_no_wait),
         cmocka_unit_test(who_leaves_is_missed_through_the_tunnel),
     };
