@@ -18,6 +18,20 @@ foreach(source ${core_tests})
     "ASAN_OPTIONS=detect_stack_use_after_return=0")
 endforeach()
 
+# Faults planted in what keeps workers together: each must turn its test red.
+if(STOA_FAULTS)
+  foreach(planted no_head_check=a_lost_tail_is_found_within_two_seconds
+      no_gap_fill=pitfall_49_every_worker_hands_out_one_order_whatever_the_bus_does)
+    string(REPLACE "=" ";" planted ${planted})
+    list(GET planted 0 fault)
+    list(GET planted 1 victim)
+    add_test(NAME core/planted_${fault} COMMAND test_relay)
+    set_tests_properties(core/planted_${fault} PROPERTIES TIMEOUT 120 LABELS unit
+      PASS_REGULAR_EXPRESSION "FAILED  \\] ${victim}"
+      ENVIRONMENT "ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0;STOA_FAULT=${fault}")
+  endforeach()
+endif()
+
 # tests/fuzz/fuzz_NAME.c: LLVMFuzzerTestOneInput. With STOA_FUZZ a libFuzzer program; always a program that replays
 # tests/fuzz/corpus/NAME/ (tests/fuzz/replay.c).
 file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)

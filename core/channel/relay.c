@@ -92,8 +92,9 @@ static struct slice emit_topic(struct relay *relay, const struct room_emit *emit
 
 size_t relay_emit(struct relay *relay, const struct room_emit *emit) {
     assert(!emit->except_receiver && emit->to_len <= RELAY_ROOMS_MAX && emit->except_len <= RELAY_ROOMS_MAX);
+    if (bus_is_alone(relay->bus)) return room_emit(relay->rooms, emit);
+    if (!room_emit_allowed(emit->args, emit->attachments_len)) return 0;
     size_t reached = room_emit(relay->rooms, emit);
-    if (bus_is_alone(relay->bus) || !room_emit_allowed(emit->args, emit->attachments_len)) return reached;
     buffer_clear(&relay->body);
     emit_write(emit, &relay->body);
     const struct bus_message message = {.kind = BUS_EMIT, .body = buffer_slice(&relay->body)};

@@ -43,6 +43,15 @@ test("members on all nodes hear one order", async (t) => {
   await allHeard(people, 3 * EACH);
 });
 
+test("two workers on each of two nodes are four that hear each other", async (t) => {
+  const nodes = await startFleet(t, redis, 2, { workers: 2 });
+  const channel = newChannel();
+  const people = await Promise.all(oneTo(12).map((i) => joined(t, nodes[i % 2], `user-${i}`, channel)));
+  const answers = await Promise.all(people.map((someone, i) => someone.send(channel, i)));
+  assert.ok(answers.every(({ ok }) => ok));
+  await allHeard(people, people.length);
+});
+
 test("who joins while others speak misses nothing and hears nothing twice", async (t) => {
   const channel = newChannel(), MESSAGES = 300;
   const alice = await joined(t, north, "alice", channel);
