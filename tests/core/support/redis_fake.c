@@ -80,8 +80,9 @@ static void command_came(struct fake_client *client, const struct redis_value *v
         len +=
             (size_t)snprintf(words + len, sizeof(words) - len, i ? " %.*s" : "%.*s", SLICE_ARG(value->items[i].text));
     bool greeting = strncmp(words, "PING", 4) == 0 || strncmp(words, "AUTH", 4) == 0 || strcmp(words, "ROLE") == 0;
-    if (strcmp(words, "CLUSTER SLOTS") == 0) server->lookups++;
-    if (!greeting) {
+    if (strcmp(words, "CLUSTER SLOTS") == 0) {
+        server->lookups++;
+    } else if (!greeting) {
         server->commands++;
         snprintf(server->last, sizeof(server->last), "%.*s", 255, words);
     }

@@ -61,8 +61,8 @@ struct fake_server {
     void (*on_command)(struct fake_client *client, const char *command);
     bool swallows;                     /* takes bytes, says nothing: a black hole */
     unsigned connections, open;        /* so far; at present */
-    unsigned reads, commands, lookups; /* pieces of bytes; without greetings; CLUSTER SLOTS */
-    char last[256];
+    unsigned reads, lookups, commands; /* pieces of bytes; CLUSTER SLOTS; what is neither that nor a greeting */
+    char last[256];                    /* of the commands */
     struct fake_state *state;
 };
 void fake_start(struct fake_server *server);
