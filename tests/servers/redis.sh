@@ -7,7 +7,7 @@
 #   redis.sh stop FOLDER           all of them; the folder goes too
 # FOLDER/ports has one port a line (sentinel: the Sentinels in FOLDER/sentinels), FOLDER/PORT/pid the process.
 set -euo pipefail
-mode=$1 folder=$2
+mode=$1 folder=$(realpath -m "$2")
 packaged=$(cd "$(dirname "$0")/../../packaging" && pwd)/redis.conf
 failover_ms=2000
 
@@ -112,12 +112,13 @@ start_sentinel() {
     for i in {5..7}; do until_true 30 knows_all $((base + i)); done
 }
 
+# Whoever works in the folder, also one that has not written its pid yet.
 stop() {
-    local pid pids=()
-    for pid in "$folder"/*/pid; do
-        [ -f "$pid" ] && pids+=("$(cat "$pid")")
+    local at pid
+    for at in $(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$folder/*" 2>/dev/null); do
+        pid=${at//[^0-9]/}
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != redis-server ] || kill -9 "$pid" 2>/dev/null || true
     done
-    for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
     rm -rf "$folder"
 }
 
@@ -125,7 +126,6 @@ case $mode in
 standalone | cluster | sentinel)
     [ ! -e "$folder" ] || stop
     mkdir -p "$folder"
-    folder=$(cd "$folder" && pwd)
     pick_ports
     "start_$mode"
     ;;
