@@ -57,6 +57,7 @@ struct pool_load pool_load(const struct pool *pool) {
         .waiting = pool->waiting_len,
         .waited_ms = query ? loop_now_ms(pool->loop) - query->submitted_ms : 0,
         .budget = pool->budget->max - pool->budget->used,
+        .is_failing = pool->failures > 0,
         .backing_off = pool->failures > 0 && loop_now_ms(pool->loop) < pool->retry_ms,
     };
     LIST_EACH(&pool->seats, link) {
@@ -76,7 +77,7 @@ static void finish(struct loop_task *task) {
     for (struct list *link; (link = list_pop(&pool->finished));) {
         struct query *query = CONTAINER(link, struct query, link);
         query->done(query);
-        if (!query->is_kept) query_free(&query);
+        query_free(&query);
     }
 }
 

@@ -11,7 +11,8 @@ unsigned pool_plan_open(const struct pool_limits *limits, const struct pool_load
     if (load->waiting > 0 && load->waited_ms >= limits->reserve_after_ms) most += limits->reserve;
     if (load->backing_off || load->connections >= most) return 0;
     unsigned wanted = load->connections < limits->min ? limits->min - load->connections : 0;
-    unsigned served = load->connecting + load->idle; /* by what is there or on its way */
+    if (load->is_failing && load->connections == 0 && wanted == 0) wanted = 1; /* to see when it is back */
+    unsigned served = load->connecting + load->idle;                           /* by what is there or on its way */
     if (load->waiting > served && load->waiting - served > wanted) wanted = load->waiting - served;
     return least(least(wanted, most - load->connections), load->budget);
 }

@@ -20,7 +20,8 @@ struct pool_load {
     unsigned waiting;   /* queries without a connection */
     uint64_t waited_ms; /* of the oldest */
     unsigned budget;    /* connections that may still be opened, of all pools */
-    bool backing_off;   /* the last attempt failed, and the next one is not due */
+    bool is_failing;    /* the last attempt failed */
+    bool backing_off;   /* and the next one is not due */
 };
 
 /* Connections to open now. */

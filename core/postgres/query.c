@@ -20,6 +20,18 @@ struct parameters *query_add(struct query *query, const char *sql) {
     return &statement->parameters;
 }
 
+struct query *query_take(struct query *query) {
+    struct query *taken = query_new(NULL, NULL);
+    taken->outcome = query->outcome;
+    memcpy(taken->sqlstate, query->sqlstate, sizeof taken->sqlstate);
+    for (unsigned i = 0; i < query->statements_len; i++) {
+        query_add(taken, query->statements[i].sql);
+        taken->statements[i].result = query->statements[i].result;
+        query->statements[i].result = NULL;
+    }
+    return taken;
+}
+
 void query_free(struct query **owned) {
     struct query *query = *owned;
     if (!query) return;

@@ -33,7 +33,6 @@ struct query {
     /* It may wait for a standby, and a commit that is cancelled then looks like one that was replicated: it is not
      * cancelled, its connection waits with it. */
     bool waits_for_commit;
-    bool is_kept;                  /* set by done: it is the owner's to free */
     uint64_t submitted_ms, due_ms; /* of the loop's clock; due_ms: the pool's, if 0 */
     enum query_outcome outcome;
     char sqlstate[SQLSTATE_LEN + 1];
@@ -45,6 +44,9 @@ struct query {
 struct query *query_new(void (*done)(struct query *query), void *owner);
 /* The statement's parameters, to be filled. sql has $1, $2, …; what it returns must fit into memory. */
 struct parameters *query_add(struct query *query, const char *sql);
+/* For done, which may not keep the query itself: another one, with its outcome and what it was answered. The caller
+ * frees. */
+struct query *query_take(struct query *query);
 void query_free(struct query **query);
 
 /* Of the answer to a statement, when the outcome is OK. */

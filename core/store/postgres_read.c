@@ -196,15 +196,13 @@ static void compare(struct comparison *comparison) {
 
 static void head_came(struct query *query) {
     struct comparison *comparison = query->owner;
-    query->is_kept = true;
-    comparison->head = query;
+    comparison->head = query_take(query);
     compare(comparison);
 }
 
 static void rows_came(struct query *query) {
     struct comparison *comparison = query->owner;
-    query->is_kept = true;
-    comparison->rows = query;
+    comparison->rows = query_take(query);
     compare(comparison);
 }
 

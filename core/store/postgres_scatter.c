@@ -66,10 +66,7 @@ static void gather(struct scatter *scatter) {
 
 static void part_came(struct query *query) {
     struct part *part = query->owner;
-    if (query->outcome == QUERY_OK) {
-        query->is_kept = true;
-        part->answer = query;
-    }
+    if (query->outcome == QUERY_OK) part->answer = query_take(query);
     if (--part->scatter->waiting == 0) gather(part->scatter);
 }
 

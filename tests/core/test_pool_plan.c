@@ -54,6 +54,15 @@ static void a_server_that_is_away_is_not_hammered(void **state) {
     assert_int_not_equal(pool_plan_backoff_ms(9, 17), pool_plan_backoff_ms(9, 18));
 }
 
+static void a_server_that_went_is_tried_though_nobody_waits(void **state) {
+    const struct pool_limits none = {.max = 5, .depth = 1};
+    assert_int_equal(pool_plan_open(&none, &(struct pool_load){.budget = 9}), 0);
+    assert_int_equal(pool_plan_open(&none, &(struct pool_load){.budget = 9, .is_failing = true}), 1);
+    assert_int_equal(pool_plan_open(&none, &(struct pool_load){.budget = 9, .is_failing = true, .connections = 1}), 0);
+    assert_int_equal(pool_plan_open(&none, &(struct pool_load){.budget = 9, .is_failing = true, .backing_off = true}),
+                     0);
+}
+
 static void idle_connections_beyond_the_minimum_are_closed(void **state) {
     struct pool_load load = {.connections = 3};
     assert_false(pool_plan_close(&limits, &load, 29999, 40000, 3600000));
@@ -79,6 +88,7 @@ int main(void) {
         cmocka_unit_test(the_reserve_is_for_queries_that_have_waited),
         cmocka_unit_test(the_budget_of_all_pools_is_never_exceeded),
         cmocka_unit_test(a_server_that_is_away_is_not_hammered),
+        cmocka_unit_test(a_server_that_went_is_tried_though_nobody_waits),
         cmocka_unit_test(idle_connections_beyond_the_minimum_are_closed),
         cmocka_unit_test(connections_made_at_once_do_not_end_at_once),
     };

@@ -53,6 +53,14 @@ def wait_for(what, condition):
         time.sleep(0.02)
 
 
+def lives(pid):
+    """A zombie, which nobody has buried yet, does not."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 class Servers:
     """What runs in a folder; its servers.json lists them."""
 
@@ -128,8 +136,10 @@ class Servers:
     def act(self, action, name, argument):
         pid = self.pid(name)
         if action == "kill":
-            os.kill(pid, signal.SIGKILL)
-            wait_for("the end of its children", lambda: not self.children(pid, ""))
+            processes = [pid, *self.children(pid, "")]
+            for one in processes:
+                os.kill(one, signal.SIGKILL)
+            wait_for("the end of its processes", lambda: not any(map(lives, processes)))
         elif action in ("stop", "go"):
             for one in [pid, *self.children(pid, "")]:
                 os.kill(one, signal.SIGSTOP if action == "stop" else signal.SIGCONT)
@@ -166,7 +176,7 @@ class Servers:
             except ProcessLookupError:
                 pass
         for pid in pids:
-            wait_for(f"the end of {pid}", lambda: not pathlib.Path(f"/proc/{pid}").exists())
+            wait_for(f"the end of {pid}", lambda: not lives(pid))
 
 
 def set_up(servers, options):

@@ -119,6 +119,9 @@ test("a shard that is away costs its channels only", async (t) => {
       assert.ok(error.retryAfter > 0, JSON.stringify(error));
     }
     assert.equal((await fetch(`${server.url}/health/ready`)).status, 200);
+    const { channels: list, partial } = await people[0].ask("channel:list");
+    assert.equal(partial, true);
+    assert.deepEqual(list.map(({ channelId }) => channelId), [channels[0]]);
     const before = performance.now();
     assert.equal((await say("still nobody?")).filter(({ ok }) => !ok).length, bad.length);
     assert.ok(performance.now() - before < 4000, "a shard that has been away for long is not waited for");

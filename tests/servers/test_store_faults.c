@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "store/shard_map.h"
 #include "support/postgres_servers.h"
 #include "support/store_asking.h"
@@ -493,9 +494,39 @@ static void a_shard_that_is_away_leaves_the_others_working(void **state) {
     await(asking, lost);
     assert_status(lost, STORE_UNAVAILABLE);
     servers_act("start", "shard1");
-    struct answer *again = send(asking, away, "lost", 0);
-    await(asking, again);
+    struct answer *again = lost;
+    for (int i = 0; i < 100 && again->status != STORE_OK; i++) {
+        again = send(asking, away, "lost", 0);
+        await(asking, again);
+        pass(asking, 100);
+    }
     assert_status(again, STORE_OK);
+    assert_int_equal(again->seq, 2);
+}
+
+/* Reads until one is answered by such a server. */
+static void await_read_from(struct asking *asking, const char *channel, const char *from) {
+    int64_t before = metric_get(METRIC_STORE_READS, from);
+    for (int i = 0; i < 300 && metric_get(METRIC_STORE_READS, from) == before; i++) {
+        assert_status(ASK(asking, STORE_EVENTS, .channel_id = S(channel)), STORE_OK);
+        pass(asking, 50);
+    }
+    assert_true(metric_get(METRIC_STORE_READS, from) > before);
+}
+
+static void a_replica_that_went_is_read_again_when_it_is_back(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    struct store_postgres_settings settings = settings_of(scene, false, true);
+    char channel[16];
+    scene->asking.store = open_with(scene, &settings);
+    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
+    put_channel(asking, channel);
+    await_read_from(asking, channel, "replica");
+    servers_act("kill", "r1");
+    await_read_from(asking, channel, "primary");
+    servers_act("start", "r1");
+    await_read_from(asking, channel, "replica");
 }
 
 static void refuses_to_start(struct scene *scene, enum store_durability durability, const char *words) {
@@ -543,6 +574,7 @@ static const struct CMUnitTest shards[] = {
     TEST(a_reader_never_sees_a_number_before_those_below_it),
     TEST(nothing_is_lost_or_doubled_when_pgbouncer_is_killed),
     TEST(an_own_message_is_read_however_far_a_replica_is_behind),
+    TEST(a_replica_that_went_is_read_again_when_it_is_back),
     TEST(two_maps_never_write_one_channel_to_two_shards),
     TEST(less_durability_than_promised_is_refused),
     TEST(a_shard_that_is_away_leaves_the_others_working),
