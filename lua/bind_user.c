@@ -76,13 +76,20 @@ static int seen(lua_State *L) {
     return submit(L, STORE_USER_SEEN, bind_push_true, SLICE_NONE, SLICE_NONE);
 }
 
+static int push_channels(lua_State *L, struct store_request *request) {
+    int count = bind_push_raw(L, request);
+    lua_pushboolean(L, request->partial);
+    return count + 1;
+}
+
 /* The channels that he is a member of.
  * @function user:channels
- * @return raw: [{channelId, name, visibility, seq, epoch, readSeq, unread}…]; waits
+ * @return raw: [{channelId, name, visibility, seq, epoch, readSeq, unread}…]; and true if a part of the store is away
+ *   (those without seq, epoch and unread are there); waits
  * @error bad_request, unavailable
  * @example return {ok = true, channels = stoa.user(socket.user.id):channels()} */
 static int channels(lua_State *L) {
-    return submit(L, STORE_USER_CHANNELS, bind_push_raw, SLICE_NONE, SLICE_NONE);
+    return submit(L, STORE_USER_CHANNELS, push_channels, SLICE_NONE, SLICE_NONE);
 }
 
 /* Ends his sockets, on every worker. His clients come back, unless they are refused or told to stay away.

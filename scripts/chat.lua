@@ -19,9 +19,9 @@ end)
 protocol.on("channel:list", function(socket)
     local passed, word, detail = take(socket, { reads = socket.user_id })
     if not passed then return nil, word, detail end
-    local channels, reason = stoa.user(socket.user_id):channels()
-    if not channels then return nil, reason end
-    return { channels = channels }
+    local channels, partial = stoa.user(socket.user_id):channels()
+    if not channels then return nil, partial end
+    return { channels = channels, partial = partial or nil }
 end)
 
 -- Who is here, for one who has just come; later changes reach him as a follower. A large channel tells numbers only.
