@@ -29,6 +29,8 @@ struct conn_events {
  * longer (a frame is never split over calls). */
 enum { CONN_WRITE_MAX = 65536 };
 bool conn_write(struct conn *conn, struct slice frames);
+/* Into the caches, what the next write needs. */
+void conn_fetch(const struct conn *conn);
 bool conn_blocked(const struct conn *conn);
 /* permessage-deflate was negotiated: frames may be compressed (with a 32 KiB window). */
 bool conn_deflates(const struct conn *conn);

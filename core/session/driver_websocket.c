@@ -24,6 +24,10 @@ static bool websocket_blocked(const struct transport *transport) {
     return conn_blocked(websocket_of(transport)->conn);
 }
 
+static void websocket_fetch(const struct transport *transport) {
+    conn_fetch(websocket_of(transport)->conn);
+}
+
 static bool websocket_deflates(const struct transport *transport) {
     return conn_deflates(websocket_of(transport)->conn);
 }
@@ -41,6 +45,7 @@ static void websocket_close(struct transport *transport, uint16_t code, struct s
 static const struct transport_ops websocket_ops = {
     .write = websocket_write,
     .blocked = websocket_blocked,
+    .fetch = websocket_fetch,
     .deflates = websocket_deflates,
     .pause = websocket_pause,
     .close = websocket_close,

@@ -23,6 +23,8 @@ struct transport_ops {
     /* Whole packets; copied where needed. False: full (or no poll waits); write no more until session_drained. */
     bool (*write)(struct transport *transport, struct slice bytes);
     bool (*blocked)(const struct transport *transport);
+    /* A write will soon follow: what it needs may be fetched into the caches. May be NULL. */
+    void (*fetch)(const struct transport *transport);
     bool (*deflates)(const struct transport *transport);
     void (*pause)(struct transport *transport, bool paused);
     /* Ends it after what was written; session_gone follows in a later turn. */
