@@ -270,6 +270,24 @@ static void without_a_bus_messages_come_from_the_store_within_half_a_second(void
     assert_int_equal(store.event_reads, reads);
 }
 
+/* A promoted replica that lost the last event: no event tells of it, the head does. */
+static void a_fork_that_only_a_head_shows_is_followed(void **state) {
+    follow(&bob, SLICE("general"));
+    loop_advance(loop, 10);
+    for (int i = 0; i < 3; i++) send_to(&nodes[0], SLICE("general"));
+    loop_advance(loop, 10);
+    assert_saw_all(&bob, 3);
+    store.epoch = "2-b";
+    store.fork = 2;
+    loop_advance(loop, TAIL_MS);
+    assert_int_equal(bob.len, 4);
+    assert_non_null(strstr(bob.seen[3], "\"seq\":3,\"epoch\":\"2-b\""));
+    send_to(&nodes[2], SLICE("general"));
+    loop_advance(loop, 10);
+    assert_int_equal(bob.len, 5);
+    assert_int_equal(channel_log_delivered(nodes[1].log, SLICE("general")), 4);
+}
+
 /* Pitfalls 42, 46: while it is subscribed anew, a topic is deaf; each channel is compared with the store then. */
 static void pitfall_46_what_an_interruption_swallowed_is_found_when_it_ends(void **state) {
     enum { CHANNELS = 2500 };
@@ -436,6 +454,7 @@ int main(void) {
         TEST(a_large_event_travels_as_its_number),
         TEST(what_passes_before_a_subscription_holds_is_not_missed),
         TEST(without_a_bus_messages_come_from_the_store_within_half_a_second),
+        TEST(a_fork_that_only_a_head_shows_is_followed),
         TEST(pitfall_46_what_an_interruption_swallowed_is_found_when_it_ends),
         TEST(a_worker_without_members_of_a_channel_gets_none_of_its_traffic),
         TEST(a_channel_that_nobody_followed_for_a_while_is_followed_anew),

@@ -8,8 +8,6 @@
 #include "store/store_json.h"
 #include "wire/json.h"
 
-static const char EPOCH[] = "1-a";
-
 static struct fake_head *head_of(struct fake_log_store *fake, struct slice channel_id) {
     struct fake_head *head = map_find(fake->by_id, channel_id);
     if (head) return head;
@@ -21,7 +19,7 @@ static struct fake_head *head_of(struct fake_log_store *fake, struct slice chann
 }
 
 void fake_log_store_write_event(const struct fake_log_store *fake, int64_t seq, struct buffer *out) {
-    buffer_printf(out, "[\"message:new\",{\"seq\":%lld,\"epoch\":\"%s\"", (long long)seq, EPOCH);
+    buffer_printf(out, "[\"message:new\",{\"seq\":%lld,\"epoch\":\"%s\"", (long long)seq, fake->epoch);
     if (fake->padding > 0) buffer_printf(out, ",\"content\":\"%0*d\"", (int)fake->padding, 0);
     buffer_append_str(out, "}]");
 }
@@ -33,6 +31,8 @@ int64_t fake_log_store_commit(struct fake_log_store *fake, struct slice channel_
 static void answer_events(struct fake_log_store *fake, struct store_request *request) {
     int64_t seq = request->seq, head = head_of(fake, request->channel_id)->seq;
     fake->event_reads++;
+    request->fork_r = slice_is(request->epoch, fake->epoch) ? -1 : fake->fork;
+    if (request->fork_r >= 0) seq = request->fork_r;
     buffer_append_char(&request->json, '[');
     for (unsigned n = 0; seq < head && n < request->limit; n++) {
         if (n) buffer_append_char(&request->json, ',');
@@ -41,7 +41,6 @@ static void answer_events(struct fake_log_store *fake, struct store_request *req
     buffer_append_char(&request->json, ']');
     request->seq_r = head;
     request->more = seq < head;
-    request->fork_r = -1;
 }
 
 static void answer_heads(struct fake_log_store *fake, struct store_request *request) {
@@ -54,7 +53,7 @@ static void answer_heads(struct fake_log_store *fake, struct store_request *requ
         struct buffer id = {0};
         json_string(item, &id);
         fake->heads_asked++;
-        store_write_head(&request->json, buffer_slice(&id), head_of(fake, buffer_slice(&id))->seq, EPOCH);
+        store_write_head(&request->json, buffer_slice(&id), head_of(fake, buffer_slice(&id))->seq, fake->epoch);
         buffer_done(&id);
     }
     buffer_append_char(&request->json, ']');
@@ -71,7 +70,7 @@ static void answer_append(struct fake_log_store *fake, struct store_request *req
 
 static void answer(struct fake_log_store *fake, struct store_request *request) {
     request->status = fake->is_away ? STORE_UNAVAILABLE : STORE_OK;
-    snprintf(request->epoch_r, sizeof request->epoch_r, "%s", EPOCH);
+    snprintf(request->epoch_r, sizeof request->epoch_r, "%s", fake->epoch);
     if (fake->is_away) {
     } else if (request->op == STORE_EVENTS) {
         answer_events(fake, request);
@@ -108,6 +107,7 @@ void fake_log_store_init(struct fake_log_store *fake, struct loop *loop) {
     fake->store.ops = &fake_ops;
     fake->loop = loop;
     fake->by_id = map_new();
+    fake->epoch = "1-a";
     list_init(&fake->submitted);
     loop_task_init(&fake->task, run);
 }

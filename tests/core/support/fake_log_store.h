@@ -7,7 +7,7 @@
 
 enum { FAKE_CHANNELS_MAX = 4096 };
 
-/* Events are ["message:new",{"seq":N,"epoch":"1-a"}]. A channel begins with its first append; one with the client id of
+/* Events are ["message:new",{"seq":N,"epoch":EPOCH}]. A channel begins with its first append; one with the client id of
  * the last event is its duplicate. */
 struct fake_log_store {
     struct store store;
@@ -21,6 +21,8 @@ struct fake_log_store {
     } heads[FAKE_CHANNELS_MAX];
     size_t heads_len;
     struct map *by_id;
+    const char *epoch; /* "1-a"; another one is a fork after seq `fork` of every channel */
+    int64_t fork;
     bool is_away;   /* all is UNAVAILABLE */
     bool is_silent; /* answers nothing; fake_log_store_done does */
     unsigned event_reads, head_queries, heads_asked;
