@@ -10,3 +10,6 @@ target_link_libraries(bench_load PRIVATE stoa_base PkgConfig::SSL)
 
 add_executable(bench_limit bench/limit.c)
 target_link_libraries(bench_limit PRIVATE stoa_wire)
+
+add_executable(bench_store bench/store.c)
+target_link_libraries(bench_store PRIVATE stoa_store)

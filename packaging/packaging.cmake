@@ -54,7 +54,8 @@ install(FILES ${package_build}/stoa.lua.5.gz DESTINATION share/man/man5)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION share/doc/stoa)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs DESTINATION share/doc/stoa)
 install(FILES ${package_source}/haproxy.cfg ${package_source}/nginx.conf ${package_source}/redis.conf
-  DESTINATION share/doc/stoa/examples)
+  ${CMAKE_SOURCE_DIR}/config/cluster.lua DESTINATION share/doc/stoa/examples)
+install(DIRECTORY ${package_source}/postgres DESTINATION share/doc/stoa/examples)
 
 # ---- CPack
 
