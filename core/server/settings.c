@@ -215,6 +215,7 @@ bool settings_check(const struct config *config, struct error *error_r) {
     else if (!net_settings_check(&net, &error))
         config_complain(config, "tls.certificate", error_r, "%s", error.text);
     else
-        return !is_postgres(config) || check_conninfos(config, error_r);
+        return !config->postgres.global ||
+               check_conninfos(config, error_r); /* also when SQLite is used: `stoa check` */
     return false;
 }

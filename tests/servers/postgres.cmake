@@ -17,7 +17,7 @@ endfunction()
 # The contract of tests/core/test_store.c: direct, through PgBouncer, with a standby for reads.
 stoa_server_test(store test_store "--one --replicas 1 --bouncer")
 stoa_server_test(pool test_pool "--one --shards 1 --bouncer")
-foreach(scene quorum lossy stall shards)
+foreach(scene quorum switchover lossy stall shards)
   stoa_server_test(store_${scene} test_store_faults "--replicas 2 --bouncer" ${scene})
 endforeach()
 

@@ -7,7 +7,7 @@ packaging/postgres has what they are set up with. The command finds in its envir
   STOA_SOURCE, STOA_PG_FOLDER  for `do`
   STOA_PG_GLOBAL   port of the global database (database "global")
   STOA_PG_SHARDS   ports of the shards (databases "shard0" …), STOA_PG_REPLICAS of the standbys, STOA_PG_BOUNCER of PgBouncer
-Actions on a server by NAME (global, shard0, r1, bouncer): kill, start, stop (pause: SIGSTOP), go (SIGCONT), promote,
+Actions on a server by NAME (global, shard0, r1, bouncer): kill, start, stop (pause: SIGSTOP), go (SIGCONT), promote, demote,
 receiver-stop, receiver-go (of a standby), sender-stop, sender-go (of a primary), sql TEXT (its first database)."""
 
 import argparse
@@ -150,6 +150,10 @@ class Servers:
                 sys.exit(f"postgres.py: {name} has no wal{process}")
             for one in found:
                 os.kill(one, signal.SIGSTOP if what == "stop" else signal.SIGCONT)
+        elif action == "demote":
+            run("touch", self.folder / name / "standby.signal")
+            run(BIN / "pg_ctl", "-D", self.folder / name, "-m", "fast", "-w", "stop")
+            self.start(name)
         elif action == "promote":
             self.sql(name, "SELECT pg_promote(true)")
         elif action == "start":

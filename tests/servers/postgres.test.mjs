@@ -49,9 +49,11 @@ test("a database that was not migrated is refused with the command that does it;
 test("a wrong conninfo names its file and line", async (t) => {
   const config = configFile(t, [], "\nnode = nil");
   writeFileSync(config, readFileSync(config, "utf8").replace("host=127.0.0.1", "hosts=127.0.0.1"));
-  const { code, stderr } = await runStoa("serve", "--config", config);
-  assert.equal(code, 2);
-  assert.match(stderr, /fleet\.lua:2: postgres\.global: invalid connection option "hosts"/);
+  for (const command of ["serve", "check"]) {
+    const { code, stderr } = await runStoa(command, "--config", config);
+    assert.equal(code, 2);
+    assert.match(stderr, /fleet\.lua:2: postgres\.global: invalid connection option "hosts"/);
+  }
 });
 
 const channels = ["lobby", "c0", "c1", "c2", "c3", "c4", "c5", "c6"];

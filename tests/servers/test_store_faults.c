@@ -314,6 +314,38 @@ static void a_promotion_that_loses_events_resets_to_the_last_common_one(void **s
     assert_has(common, "kept-9");
 }
 
+/* PgBouncer keeps its clients' connections while the server behind it becomes a standby: it still answers "SELECT 1".
+ */
+static void a_primary_that_became_a_standby_is_left_for_the_new_one(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    struct servers bounced;
+    char conninfo[200];
+    assert_true(servers_find(&bounced, true, false));
+    snprintf(conninfo, sizeof conninfo, "host=127.0.0.1,127.0.0.1 port=%.*s,%s",
+             (int)strcspn(strstr(bounced.write[0], "port=") + 5, " "), strstr(bounced.write[0], "port=") + 5,
+             strstr(servers_standby(1), "port=") + 5);
+    struct store_postgres_settings settings = bounced.settings;
+    settings.shards_len = 1;
+    bounced.shards[0].write = conninfo;
+    settings.global = scene->servers.global;
+    settings.shards = bounced.shards;
+    scene->asking.store = open_with(scene, &settings);
+    put_channel(asking, "hall");
+    struct answer *before = send(asking, "hall", "before", 0);
+    await(asking, before);
+    assert_status(before, STORE_OK);
+    await_sql(asking, servers_standby(1), "SELECT last_seq FROM channel_heads", "1");
+    servers_act("promote", "r1");
+    servers_act("demote", "shard0");
+    struct answer *after = send(asking, "hall", "after", 0);
+    await(asking, after);
+    assert_status(after, STORE_OK);
+    assert_int_equal(after->seq, 2);
+    assert_true(strncmp(after->epoch, "2-", 2) == 0);
+    assert_string_equal(servers_sql(servers_standby(1), "SELECT last_seq FROM channel_heads"), "2");
+}
+
 /* ---- shards */
 
 static struct store_postgres_settings settings_of(struct scene *scene, bool bounced, bool replicated) {
@@ -563,6 +595,7 @@ static const struct CMUnitTest quorum[] = {
     TEST(nothing_acknowledged_is_lost_when_the_primary_is_killed),
     cmocka_unit_test_setup_teardown(a_lossless_promotion_begins_an_epoch_and_resets_nobody, set_up_again, tear_down),
 };
+static const struct CMUnitTest switchover[] = {TEST(a_primary_that_became_a_standby_is_left_for_the_new_one)};
 static const struct CMUnitTest lossy[] = {TEST(a_promotion_that_loses_events_resets_to_the_last_common_one)};
 static const struct CMUnitTest stall[] = {
     TEST(a_stalled_commit_is_unavailable_at_its_deadline_and_a_duplicate_later),
@@ -585,9 +618,10 @@ int main(int argc, char **argv) {
     const char *group = argc > 1 ? argv[1] : "";
     log_set_level(LOG_WARNING);
     if (strcmp(group, "quorum") == 0) return cmocka_run_group_tests(quorum, NULL, NULL);
+    if (strcmp(group, "switchover") == 0) return cmocka_run_group_tests(switchover, NULL, NULL);
     if (strcmp(group, "lossy") == 0) return cmocka_run_group_tests(lossy, NULL, NULL);
     if (strcmp(group, "stall") == 0) return cmocka_run_group_tests(stall, NULL, NULL);
     if (strcmp(group, "shards") == 0) return cmocka_run_group_tests(shards, NULL, NULL);
-    fprintf(stderr, "usage: %s quorum|lossy|stall|shards\n", argv[0]);
+    fprintf(stderr, "usage: %s quorum|switchover|lossy|stall|shards\n", argv[0]);
     return 64;
 }

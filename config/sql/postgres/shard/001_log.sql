@@ -66,8 +66,14 @@ CREATE TABLE reactions (
 CREATE TABLE probe (at_ms bigint NOT NULL);
 INSERT INTO probe VALUES (0);
 
-CREATE FUNCTION stoa_timeline() RETURNS text LANGUAGE sql AS
-    $$ SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) $$;
+-- Of this primary. A server that has become a standby says so as it would to a write.
+CREATE FUNCTION stoa_timeline() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'this server is a standby' USING ERRCODE = 'read_only_sql_transaction';
+    END IF;
+    RETURN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8);
+END $$;
 
 -- The epoch in force; begins one if this is not the server of the last. Of two workers that see it at once, one begins
 -- it. Not on a standby.
