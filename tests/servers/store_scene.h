@@ -1,0 +1,130 @@
+/* store_scene.h - a store over real servers of PostgreSQL, asked as a worker asks it. */
+#ifndef TESTS_STORE_SCENE_H
+#define TESTS_STORE_SCENE_H
+
+#include <inttypes.h>
+#include "base/log.h"
+#include "base/metrics.h"
+#include "store/shard_map.h"
+#include "support/postgres_servers.h"
+#include "support/store_asking.h"
+
+enum { PATIENCE_MS = 30000, DEADLINE_MS = 5000 };
+
+struct scene {
+    struct asking asking;
+    struct servers servers;
+};
+
+/* ---- the stage */
+
+static void waited(struct loop_timer *timer) {
+    loop_stop(timer->loop);
+}
+
+/* Lets so much time pass. */
+static void pass(struct asking *asking, unsigned ms) {
+    struct loop_timer timer;
+    loop_timer_init(&timer, asking->loop, waited);
+    loop_timer_set(&timer, ms);
+    loop_run(asking->loop);
+    loop_timer_cancel(&timer);
+}
+
+static void await(struct asking *asking, const struct answer *answer) {
+    for (unsigned ms = 0; !answer->came; ms += 10) {
+        if (ms > PATIENCE_MS) fail_msg("no answer within %d ms", PATIENCE_MS);
+        pass(asking, 10);
+    }
+}
+
+/* Until the query's answer is the wanted one. */
+static void await_sql(struct asking *asking, const char *conninfo, const char *sql, const char *wanted) {
+    for (unsigned ms = 0; strcmp(servers_sql(conninfo, sql), wanted) != 0; ms += 20) {
+        if (ms > PATIENCE_MS) fail_msg("%s: not %s within %d ms", sql, wanted, PATIENCE_MS);
+        pass(asking, 20);
+    }
+}
+
+static struct store *open_with(struct scene *scene, const struct store_postgres_settings *settings) {
+    struct error error = {""};
+    struct store *store = store_postgres_new(scene->asking.loop, settings, &error);
+    if (!store) fail_msg("%s", error.text);
+    return store;
+}
+
+static int set_up(void **state) {
+    struct scene *scene = NEW(struct scene);
+    asking_init(&scene->asking);
+    assert_true(servers_find(&scene->servers, false, false));
+    servers_clear(&scene->servers);
+    servers_follow(&scene->servers);
+    *state = scene;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct scene *scene = *state;
+    asking_done(&scene->asking);
+    free(scene);
+    return 0;
+}
+
+/* The n-th channel id that an even map puts on that shard. Lives until the call after the next. */
+static const char *channel_on(int shard, unsigned n) {
+    static char ids[4][16];
+    static unsigned turn;
+    struct shard_map *map = shard_map_new_even(3);
+    char *id = ids[turn++ % 4];
+    for (unsigned i = 0, found = 0; found <= n; i++) {
+        snprintf(id, sizeof ids[0], "c%u", i);
+        found += shard_map_find(map, slice_of(id)) == shard;
+    }
+    shard_map_unref(&map);
+    return id;
+}
+
+static void put_channel(struct asking *asking, const char *id) {
+    assert_status(ASK(asking, STORE_CHANNEL_PUT, .channel_id = S(id)), STORE_OK);
+}
+
+/* A message with client id and message id NAME-n. */
+static struct answer *send(struct asking *asking, const char *channel, const char *name, int n) {
+    char id[32];
+    snprintf(id, sizeof id, "%s-%d", name, n);
+    return SUBMIT(asking, STORE_APPEND, SAYING(channel, "alice", id, id, "\"said\""));
+}
+
+static void set_standbys(struct scene *scene, const char *names) {
+    char sql[120];
+    snprintf(sql, sizeof sql, "ALTER SYSTEM SET synchronous_standby_names = '%s'", names);
+    servers_sql(scene->servers.write[0], sql);
+    servers_sql(scene->servers.write[0], "SELECT pg_reload_conf()");
+    await_sql(&scene->asking, scene->servers.write[0],
+              names[0] ? "SELECT (count(*) > 0)::text FROM pg_stat_replication WHERE sync_state = 'quorum'"
+                       : "SELECT (current_setting('synchronous_standby_names') = '')::text",
+              "true");
+}
+
+static void open_quorum(struct scene *scene) {
+    struct store_postgres_settings settings = scene->servers.settings;
+    set_standbys(scene, "ANY 1 (r1, r2)");
+    for (int shard = 1; shard < 3; shard++) scene->servers.write[shard][0] = '\0';
+    settings.shards_len = 1;
+    settings.durability = STORE_QUORUM;
+    scene->asking.store = open_with(scene, &settings);
+}
+
+static void stop_receivers(void) {
+    servers_act("receiver-stop", "r1");
+    servers_act("receiver-stop", "r2");
+}
+
+static void let_receivers_go(void) {
+    servers_act("receiver-go", "r1");
+    servers_act("receiver-go", "r2");
+}
+
+/* ---- quorum */
+
+#endif
