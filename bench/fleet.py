@@ -2,8 +2,8 @@
 CLIENTS (50,000) Socket.IO clients in channels of ten; acknowledged messages at each RATE a second (500 1000 2000 3000 5000). Within
 tests/servers/postgres.py run: `./dev bench fleet` does that.
 
-Says what was reached, what each kind of process took of a processor, what a message costs on Redis, and what pgbench reaches with
-the same append on one shard."""
+Says what was reached, what each kind of process took of a processor, and what a message costs on Redis. What PostgreSQL alone can
+take, beside pgbench: README.md."""
 
 import json
 import os
@@ -20,13 +20,6 @@ ROOT, BUILD = servers.ROOT, servers.BUILD
 TICKS = os.sysconf("SC_CLK_TCK")
 KINDS = ("stoa", "redis-server", "postgres", "bench_load")
 WARMUP_MS, MEASURE_MS = 1000, 5000
-PGBENCH = """\\set o random(0, {most})
-SELECT count(*) FROM (SELECT array_agg(channel_id) c FROM (SELECT channel_id FROM channel_heads OFFSET :o LIMIT 20) h) x,
-LATERAL stoa_append_messages((SELECT max(number) FROM epochs), true, x.c, array_fill('alice'::text, ARRAY[20]),
-(SELECT array_agg(gen_random_uuid()::text) FROM generate_series(1, 20)), array_fill(1::bigint, ARRAY[20]),
-(SELECT array_agg(gen_random_uuid()::text) FROM generate_series(1, 20)), array_fill('"{text}"'::text, ARRAY[20]),
-array_fill(NULL::text, ARRAY[20]), array_fill(NULL::text, ARRAY[20]), array_fill(1::bigint, ARRAY[20])) a WHERE a.status = 'ok';
-"""
 
 
 def cpu_seconds():
@@ -88,20 +81,6 @@ def load(port, clients, rate, pids):
     return json.loads(done.stdout)
 
 
-def pgbench():
-    port = os.environ["STOA_PG_SHARDS"].split()[0]
-    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
-        script.write(PGBENCH.format(most=1500, text="x" * 128))
-        script.flush()
-        os.chmod(script.name, 0o644)
-        done = subprocess.run(["pgbench", "-n", "-h", "127.0.0.1", "-p", port, "-U", "postgres", "-c", "8", "-j", "1", "-T", "8",
-                               "-f", script.name, "shard0"], capture_output=True, text=True, timeout=60)
-    tps, latency = re.search(r"tps = ([\d.]+)", done.stdout), re.search(r"latency average = ([\d.]+)", done.stdout)
-    if not tps:
-        return f"pgbench: {done.stderr[-500:]}"
-    return f"pgbench, the same append of 20, one shard, 8 clients: {20 * float(tps[1]):,.0f} messages/s, {latency[1]} ms a batch"
-
-
 def measure(port, clients, rate, server, ports):
     cpu, redis, began = cpu_seconds(), redis_totals(ports), time.monotonic()
     result = load(port, clients, rate, servers.children(server.pid))
@@ -130,7 +109,7 @@ def main():
                   "bytes |\n|---|---|---|---|---|---|---|---|")
             for rate in rates:
                 measure(port, clients, rate, server, ports)
-            print("\n†: not all was answered and delivered in time.\n" + pgbench())
+            print("\n†: not all was answered and delivered in time.")
         finally:
             server.terminate()
             server.wait(60)
