@@ -19,8 +19,8 @@
 
 enum { NAMESPACES_MAX = 64, PATH_MAX_LEN = 256 };
 
-static const char *const points[] = {"authenticate", "admit", "connect", "disconnect", "join",
-                                     "leave",        "send",  "upload",  "alert",      NULL};
+static const char *const points[] = {"authenticate", "admit",   "connect", "disconnect", "join", "leave",
+                                     "send",         "deliver", "upload",  "alert",      NULL};
 
 /* The namespace that the function at hand belongs to. */
 static struct slice upvalue_namespace(lua_State *L) {
@@ -65,13 +65,15 @@ static int on(lua_State *L) {
 static void check_point(lua_State *L, const char *point) {
     for (const char *const *known = points; *known; known++)
         if (strcmp(*known, point) == 0) return;
-    luaL_error(L, "no hook '%s': authenticate, admit, connect, disconnect, join, leave, send, upload, alert", point);
+    luaL_error(L, "no hook '%s': authenticate, admit, connect, disconnect, join, leave, send, deliver, upload, alert",
+               point);
 }
 
 /* Is asked at a point: "authenticate" (handshake → user with id, or nothing: the next is asked, or nil, message, data),
  * "connect" (socket), "disconnect" (socket, reason), "alert" (what, details: "store.fails", "store.works" {code},
- * "policy.rebuilt" {reason}); scripts ask each other at "admit", "join", "leave", "send", "upload" (stoa.ask). Several
- * are asked in the order of registration, the first refusal ends it.
+ * "policy.rebuilt" {reason}); scripts ask each other at "admit", "join", "leave", "send", "upload" (stoa.ask), where
+ * several are asked in the order of registration, the first refusal ends it; and tell each other at "deliver"
+ * (stoa.tell): (socket, arguments, receipt) of a message that was committed and handed out.
  * @function stoa.hook
  * @param point one of these
  * @param fn the function
@@ -332,6 +334,12 @@ static void push_namespace(lua_State *L, const char *name) {
     bind_namespace_rooms(L, name);
 }
 
+/* Tells the hooks of a point, each in a task of its own: nobody is waited for, and nobody can refuse.
+ * @function stoa.tell
+ * @param point "deliver"
+ * @param … what they are told
+ * @example stoa.tell("deliver", socket, arguments, receipt) */
+
 /* Asks the hooks of a point, from a script.
  * @function stoa.ask
  * @param point "admit", "join", "leave", "send", "upload"
@@ -341,13 +349,16 @@ static void push_namespace(lua_State *L, const char *name) {
  * @example local allowed, word = stoa.ask("join", socket, channel_id) */
 static void add_hooks(lua_State *L) {
     lua_pushcfunction(L, find_hooks);
-    sandbox_run_embedded(L, "hooks", 1);
+    lua_pushcfunction(L, spawn);
+    sandbox_run_embedded(L, "hooks", 2);
     lua_getfield(L, -1, "ask");
     lua_setfield(L, LUA_REGISTRYINDEX, "stoa.ask");
     lua_getfield(L, -1, "authenticate");
     lua_setfield(L, LUA_REGISTRYINDEX, "stoa.authenticate");
     lua_getfield(L, -1, "ask_point");
     lua_setfield(L, -3, "ask");
+    lua_getfield(L, -1, "tell_point");
+    lua_setfield(L, -3, "tell");
     lua_pop(L, 1);
 }
 

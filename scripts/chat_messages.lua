@@ -5,7 +5,7 @@ local access = require "chat_access"
 local protocol = require "protocol"
 
 local given, take = protocol.given, protocol.take
-local messages = { stored = {} } -- functions(socket, arguments, receipt) that run after a message was stored
+local messages = {}
 
 -- A reply is to something that is there: true, or nil, word.
 function messages.check_thread(channel, arguments)
@@ -44,9 +44,7 @@ protocol.on("message:send", function(socket, arguments)
     local receipt
     receipt, word = messages.append(channel, socket.user_id, arguments.clientId, arguments)
     if not receipt then return nil, word end
-    if not receipt.duplicate then
-        for _, listener in ipairs(messages.stored) do stoa.spawn(listener, socket, arguments, receipt) end
-    end
+    if not receipt.duplicate then stoa.tell("deliver", socket, arguments, receipt) end
     return receipt
 end)
 

@@ -1,7 +1,6 @@
 -- An example of reacting to messages: who is mentioned (@alice) and not online is told through a webhook of yours, which
 -- may send a mail or a push notification. app = { notify_url = "https://…", notify_key = env "NOTIFY_KEY" }.
 local stoa = require "stoa"
-local messages = require "chat_messages"
 
 local MENTIONS_MAX = 20
 local app = stoa.config.app or {}
@@ -48,7 +47,7 @@ local function notify(socket, arguments, receipt)
     end
 end
 
-if app.notify_url then messages.stored[#messages.stored + 1] = notify end
+if app.notify_url then stoa.hook("deliver", notify) end
 
 stoa.selftest("mentions are found where a reader would", function()
     local function check(content, expected) assert(table.concat(mentions(content), " ") == expected, content) end

@@ -1,5 +1,5 @@
 -- How the hooks of a point are asked: in the order of registration, until one refuses.
-local find = ...
+local find, spawn = ...
 
 -- A refusal is nil or false with a word or message behind it.
 local function verdict(hooks, index, args, len, first, second, ...)
@@ -34,4 +34,11 @@ local function ask_point(point, ...)
     return ask(hooks, ...)
 end
 
-return { ask = ask, ask_point = ask_point, authenticate = authenticate }
+-- Each in a task of its own: whoever tells does not wait, and nobody can refuse.
+local function tell_point(point, ...)
+    local hooks = find(point)
+    if not hooks then return end
+    for _, hook in ipairs(hooks) do spawn(hook, ...) end
+end
+
+return { ask = ask, tell_point = tell_point, ask_point = ask_point, authenticate = authenticate }
