@@ -15,6 +15,7 @@ METRIC(APPEND_BATCHES, "stoa_append_batches_total", "counter", NULL, "Commits of
 METRIC(APPEND_WAIT, "stoa_append_wait_us_total", "counter", NULL, "Time of writes until their commit began.")
 METRIC(COMMIT_TIME, "stoa_commit_us_total", "counter", NULL, "Time that commits took, flush included.")
 METRIC(STORE_READS, "stoa_store_reads_total", "counter", "from", "Reads of channels, by who answered.")
+METRIC(REPLICA_LAG, "stoa_replica_lag_bytes", "gauge", NULL, "WAL that the replica farthest behind has not had.")
 METRIC(STORE_ERRORS, "stoa_store_errors_total", "counter", "code", "Store requests that failed.")
 METRIC(RECOVERED, "stoa_recoveries_total", "counter", "result", "Connection state recoveries.")
 METRIC(LIMITED, "stoa_limited_total", "counter", "limit", "Refusals by a rate limit.")

@@ -1,6 +1,7 @@
 /* Users, sessions, audit: in the global database. */
 #include <openssl/sha.h>
 
+#include "store/postgres_ask.h"
 #include "store/postgres_store.h"
 #include "store/store_json.h"
 #include "wire/json.h"

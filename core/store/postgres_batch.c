@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "store/postgres_ask.h"
 #include "store/postgres_rows.h"
 #include "store/store_json.h"
 
@@ -192,6 +193,7 @@ static void sent(struct query *query) {
     struct batch *batch = query->owner;
     if (query->outcome == QUERY_OK) {
         metric_add(METRIC_APPEND_BATCHES, 1);
+        metric_add(METRIC_COMMIT_TIME, (int64_t)(loop_now_ms(batch->shard->store->loop) - batch->sent_ms) * 1000);
         for (unsigned row = 0; row < query_rows(query, 0); row++) take_row(batch, query, row);
         go_on(batch);
     } else if (query->outcome != QUERY_REFUSED || sqlstate_is_transient(query->sqlstate)) {
@@ -220,6 +222,9 @@ static void call(struct batch *batch) {
 void batch_send(struct batch *batch) {
     batch->to = batch->len;
     batch->sent_ms = loop_now_ms(batch->shard->store->loop);
+    for (unsigned i = 0; i < batch->len; i++)
+        metric_add(METRIC_APPEND_WAIT,
+                   (int64_t)(batch->sent_ms + APPEND_DEADLINE_MS - batch->entries[i]->due_ms) * 1000);
     batch->epoch = batch->shard->epoch;
     memcpy(batch->epoch_text, batch->shard->epoch_text, sizeof batch->epoch_text);
     call(batch);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "store/postgres_ask.h"
 #include "store/postgres_store.h"
 #include "store/store_json.h"
 

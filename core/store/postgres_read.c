@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "base/metrics.h"
+#include "store/postgres_ask.h"
+#include "store/postgres_replica.h"
 #include "store/postgres_rows.h"
 #include "store/postgres_store.h"
 
@@ -206,21 +208,12 @@ static void rows_came(struct query *query) {
     compare(comparison);
 }
 
-/* In turn, of those that answer; NULL: none. */
-static struct pool *find_replica(struct shard *shard) {
-    for (size_t i = 0; i < shard->read_len; i++) {
-        struct pool *pool = shard->read[shard->read_next++ % shard->read_len];
-        if (pool_down_ms(pool) == 0) return pool;
-    }
-    return NULL;
-}
-
 void postgres_read(struct shard *shard, struct store_request *request) {
     if (request->op == STORE_CHANNEL) {
         postgres_people(shard->store, request);
         return;
     }
-    struct pool *replica = find_replica(shard);
+    struct replica *replica = replica_find(shard);
     if (!replica) {
         read_primary(shard, request);
         return;
@@ -232,5 +225,5 @@ void postgres_read(struct shard *shard, struct store_request *request) {
     parameters_add_text(query_add(head, READ_HEAD), request->channel_id);
     kind_of(request)->build(request, rows);
     pool_submit(shard->write, &head);
-    pool_submit(replica, &rows);
+    pool_submit(replica->pool, &rows);
 }

@@ -2,6 +2,7 @@
  * answer says so (partial). */
 #include <stdlib.h>
 
+#include "store/postgres_ask.h"
 #include "store/postgres_store.h"
 #include "store/store_json.h"
 #include "wire/json.h"

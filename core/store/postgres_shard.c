@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "store/postgres_migrate.h"
+#include "store/postgres_replica.h"
 #include "store/postgres_store.h"
 
 enum { RETRY_MS = 250, RETRY_REFUSED_MS = 5000, PROBE_MS = 5000 };
@@ -20,7 +21,7 @@ static void opened(struct shard *shard) {
     struct postgres_store *store = shard->store;
     if (shard->has_answered) return;
     shard->has_answered = true;
-    if (store->opening > 0 && --store->opening == 0) loop_stop(store->loop);
+    if (store->opening.waiting > 0 && --store->opening.waiting == 0) loop_stop(store->loop);
 }
 
 /* The server answers, but will not do. */
@@ -30,7 +31,7 @@ static void refuse(struct shard *shard, const char *what, const char *remedy) {
     error_set(&error, "postgres.shards: shard %u: %s: %s: %s", shard->number, pool_name(shard->write), what, remedy);
     shard->state = SHARD_REFUSED;
     LOG(LOG_ERROR, "store.shard_refused", LOG_NUMBER("shard", shard->number), LOG_TEXT("error", error.text));
-    if (!store->refusal.text[0]) store->refusal = error;
+    if (!store->opening.refusal.text[0]) store->opening.refusal = error;
     loop_timer_set(&shard->retry, RETRY_REFUSED_MS);
 }
 
@@ -101,19 +102,21 @@ static void retry(struct loop_timer *timer) {
 void shard_init(struct shard *shard, struct postgres_store *store, unsigned number) {
     *shard = (struct shard){.store = store, .number = number};
     loop_timer_init(&shard->retry, store->loop, retry);
+    loop_timer_init(&shard->watch, store->loop, replicas_watch);
     shard->appender = appender_new(shard);
 }
 
 void shard_close(struct shard *shard) {
     if (shard->write) pool_close(shard->write);
-    for (size_t i = 0; i < shard->read_len; i++) pool_close(shard->read[i]);
+    for (size_t i = 0; i < shard->replicas_len; i++) pool_close(shard->replicas[i].pool);
 }
 
 void shard_done(struct shard *shard) {
     appender_free(&shard->appender);
     pool_free(&shard->write);
-    for (size_t i = 0; i < shard->read_len; i++) pool_free(&shard->read[i]);
-    free(shard->read);
+    for (size_t i = 0; i < shard->replicas_len; i++) pool_free(&shard->replicas[i].pool);
+    free(shard->replicas);
+    loop_timer_cancel(&shard->watch);
     loop_timer_cancel(&shard->retry);
 }
 

@@ -11,6 +11,7 @@
 
 struct appender;
 struct postgres_store;
+struct replica;
 struct resolver;
 
 /* closed: its epoch is not known; asking: it is asked for; open: appends may be sent; refused: wrong schema or
@@ -21,11 +22,13 @@ struct shard {
     struct postgres_store *store;
     unsigned number;
     enum shard_state state;
-    struct pool *write, **read;
-    size_t read_len, read_next;
-    int64_t epoch; /* of the primary that answered last */
+    struct pool *write;
+    struct replica *replicas;
+    size_t replicas_len, replica_next;
+    int64_t position; /* of the primary's WAL, in bytes */
+    int64_t epoch;    /* of the primary that answered last */
     char epoch_text[STORE_EPOCH_MAX];
-    struct loop_timer retry;
+    struct loop_timer retry, watch;
     struct appender *appender;
     bool is_probing, has_answered;
 };
@@ -45,14 +48,18 @@ struct postgres_store {
     struct list finished;
     struct loop_task finish;
     bool closing;
-    struct shard_held *held; /* which buckets hold channels, as the global database said last */
-    size_t held_len;
-    bool held_known;
-    struct loop_timer held_refresh;
+    struct {
+        struct shard_held *items; /* which buckets hold channels, as the global database said last */
+        size_t len;
+        bool is_known;
+        struct loop_timer refresh;
+    } held;
     struct list probe_askers; /* PROBE requests that wait for any shard */
     struct loop_timer probe_deadline;
-    unsigned opening;     /* databases that have not answered yet, while the store is made */
-    struct error refusal; /* the first, while it is made */
+    struct {
+        unsigned waiting; /* databases that have not answered yet, while the store is made */
+        struct error refusal;
+    } opening;
     char *config;
 };
 
@@ -60,17 +67,6 @@ struct postgres_store {
 void postgres_complete(struct postgres_store *store, struct store_request *request, enum store_status status);
 /* NULL: the map knows no shard of this store for the channel. */
 struct shard *postgres_shard_of(struct postgres_store *store, struct slice channel_id);
-
-/* One query for one request: build makes it, take reads the answer, and returns the request's status, or STEP_GOES_ON
- * when it has asked for the next step. What cannot have taken effect, or may take effect twice, is tried again. */
-enum { STEP_GOES_ON = -1 };
-typedef void postgres_build(struct store_request *request, struct query *query);
-typedef int postgres_take(struct postgres_store *store, struct store_request *request, const struct query *query);
-enum postgres_again { ONCE, AGAIN };
-void postgres_ask(struct postgres_store *store, struct pool *pool, struct store_request *request, postgres_build *build,
-                  postgres_take *take, enum postgres_again again);
-/* What a failed query means for a request. */
-enum store_status postgres_status(const struct query *query);
 
 /* postgres_shard.c: opens and probes. */
 void shard_init(struct shard *shard, struct postgres_store *store, unsigned number);
@@ -90,7 +86,6 @@ void appender_submit(struct appender *appender, struct store_request *request);
 /* The shard's epoch is known. */
 void appender_wake(struct appender *appender);
 
-/* The operations. */
 void postgres_read(struct shard *shard, struct store_request *request);
 void postgres_heads(struct postgres_store *store, struct store_request *request);
 void postgres_user_channels(struct postgres_store *store, struct store_request *request);

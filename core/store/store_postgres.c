@@ -9,6 +9,7 @@
 #include "loop/resolver.h"
 #include "postgres/target.h"
 #include "store/postgres_migrate.h"
+#include "store/postgres_replica.h"
 #include "store/postgres_store.h"
 #include "store/store_json.h"
 
@@ -37,64 +38,6 @@ void postgres_complete(struct postgres_store *store, struct store_request *reque
     if (status != STORE_OK) buffer_clear(&request->json);
     list_append(&store->finished, &request->link);
     loop_post(store->loop, &store->finish);
-}
-
-/* ---- one query for one request */
-
-enum { ATTEMPTS_MAX = 5 };
-
-struct asking {
-    struct postgres_store *store;
-    struct pool *pool;
-    struct store_request *request;
-    postgres_build *build;
-    postgres_take *take;
-    enum postgres_again again;
-    unsigned attempts;
-};
-
-enum store_status postgres_status(const struct query *query) {
-    if (query->outcome != QUERY_REFUSED) return STORE_UNAVAILABLE;
-    if (sqlstate_is_of_data(query->sqlstate)) return STORE_BAD;
-    if (query_is(query, "53100")) return STORE_FULL;
-    LOG(LOG_ERROR, "store.refused", LOG_TEXT("sqlstate", query->sqlstate), LOG_TEXT("message", query->message));
-    return STORE_UNAVAILABLE;
-}
-
-static void ask(struct asking *asking);
-
-static bool may_try_again(const struct asking *asking, const struct query *query) {
-    if (asking->attempts >= ATTEMPTS_MAX) return false;
-    if (query->outcome == QUERY_UNKNOWN) return asking->again == AGAIN;
-    return query->outcome == QUERY_REFUSED &&
-           (sqlstate_dooms(query->sqlstate) || sqlstate_is_transient(query->sqlstate));
-}
-
-static void asked(struct query *query) {
-    struct asking *asking = query->owner;
-    if (may_try_again(asking, query)) {
-        ask(asking);
-        return;
-    }
-    struct postgres_store *store = asking->store;
-    struct store_request *request = asking->request;
-    int status = query->outcome == QUERY_OK ? asking->take(store, request, query) : (int)postgres_status(query);
-    if (status != STEP_GOES_ON) postgres_complete(store, request, (enum store_status)status);
-    free(asking);
-}
-
-static void ask(struct asking *asking) {
-    struct query *query = query_new(asked, asking);
-    asking->attempts++;
-    asking->build(asking->request, query);
-    pool_submit(asking->pool, &query);
-}
-
-void postgres_ask(struct postgres_store *store, struct pool *pool, struct store_request *request, postgres_build *build,
-                  postgres_take *take, enum postgres_again again) {
-    struct asking *asking = NEW(struct asking);
-    *asking = (struct asking){store, pool, request, build, take, again, 0};
-    ask(asking);
 }
 
 /* ---- requests */
@@ -162,36 +105,36 @@ static void submit(struct store *base, struct store_request *request) {
 /* ---- which buckets hold channels */
 
 static void free_held(struct postgres_store *store) {
-    for (size_t i = 0; i < store->held_len; i++) free((void *)(uintptr_t)store->held[i].channel_id.ptr);
-    free(store->held);
-    store->held = NULL;
-    store->held_len = 0;
+    for (size_t i = 0; i < store->held.len; i++) free((void *)(uintptr_t)store->held.items[i].channel_id.ptr);
+    free(store->held.items);
+    store->held.items = NULL;
+    store->held.len = 0;
 }
 
 static void opened(struct postgres_store *store) {
-    if (store->opening > 0 && --store->opening == 0) loop_stop(store->loop);
+    if (store->opening.waiting > 0 && --store->opening.waiting == 0) loop_stop(store->loop);
 }
 
 static void refuse(struct postgres_store *store, const char *what) {
-    if (store->refusal.text[0]) return;
-    error_set(&store->refusal, "postgres.global: %s: %s: run: stoa migrate --config %s", pool_name(store->global), what,
-              store->config);
+    if (store->opening.refusal.text[0]) return;
+    error_set(&store->opening.refusal, "postgres.global: %s: %s: run: stoa migrate --config %s",
+              pool_name(store->global), what, store->config);
 }
 
 static void take_held(struct postgres_store *store, const struct query *query) {
     free_held(store);
-    store->held_len = query_rows(query, 1);
-    store->held = NEW_ARRAY(struct shard_held, store->held_len + 1);
-    for (unsigned i = 0; i < store->held_len; i++) {
+    store->held.len = query_rows(query, 1);
+    store->held.items = NEW_ARRAY(struct shard_held, store->held.len + 1);
+    for (unsigned i = 0; i < store->held.len; i++) {
         struct slice id = query_text(query, 1, i, 2);
-        store->held[i] = (struct shard_held){(unsigned)query_integer(query, 1, i, 0),
-                                             (unsigned)query_integer(query, 1, i, 1),
-                                             {memory_copy(id.ptr, id.len), id.len}};
+        store->held.items[i] = (struct shard_held){(unsigned)query_integer(query, 1, i, 0),
+                                                   (unsigned)query_integer(query, 1, i, 1),
+                                                   {memory_copy(id.ptr, id.len), id.len}};
     }
     struct error error;
-    if (!store->held_known && !shard_map_keeps(store->map, store->held, store->held_len, &error))
+    if (!store->held.is_known && !shard_map_keeps(store->map, store->held.items, store->held.len, &error))
         LOG(LOG_ERROR, "store.shards_moved", LOG_TEXT("error", error.text));
-    store->held_known = true;
+    store->held.is_known = true;
 }
 
 static void held_asked(struct query *query) {
@@ -203,12 +146,12 @@ static void held_asked(struct query *query) {
         take_held(store, query);
     else if (query_is(query, "42P01"))
         refuse(store, "it has no tables of this server");
-    loop_timer_set(&store->held_refresh, HELD_REFRESH_MS);
+    loop_timer_set(&store->held.refresh, HELD_REFRESH_MS);
     opened(store);
 }
 
 static void refresh_held(struct loop_timer *timer) {
-    struct postgres_store *store = CONTAINER(timer, struct postgres_store, held_refresh);
+    struct postgres_store *store = CONTAINER(timer, struct postgres_store, held.refresh);
     struct query *query = query_new(held_asked, store);
     query_add(query, "SELECT coalesce(max(version), 0) FROM stoa_schema");
     query_add(query, "SELECT bucket, shard, channel_id FROM shard_buckets");
@@ -221,8 +164,9 @@ static bool check_shards(struct store *base, const struct shard_map *map, struct
         error_set(error_r, "%u shards, but postgres.shards has %zu", map->shards, store->shards_len);
         return false;
     }
-    if (!store->held_known) return true; /* the first map, and nobody to ask: channels are fenced where they are made */
-    return shard_map_keeps(map, store->held, store->held_len, error_r);
+    if (!store->held.is_known)
+        return true; /* the first map, and nobody to ask: channels are fenced where they are made */
+    return shard_map_keeps(map, store->held.items, store->held.len, error_r);
 }
 
 static void set_shards(struct store *base, struct shard_map *map) {
@@ -240,7 +184,7 @@ static void free_store(struct postgres_store *store) {
     while (loop_turn(store->loop)) continue; /* what was under way comes back, and connections are reaped */
     for (size_t i = 0; i < store->shards_len; i++) shard_done(&store->shards[i]);
     pool_free(&store->global);
-    loop_timer_cancel(&store->held_refresh);
+    loop_timer_cancel(&store->held.refresh);
     loop_timer_cancel(&store->probe_deadline);
     while (!list_empty(&store->finished)) finish(&store->finish);
     loop_task_cancel(&store->finish);
@@ -301,12 +245,14 @@ static bool make_shard(struct postgres_store *store, unsigned number, const stru
     shard_init(shard, store, number);
     shard->write = make_pool(store, wanted->write, true, 1, settings, error_r);
     if (!shard->write) return false;
-    shard->read = NEW_ARRAY(struct pool *, wanted->read_len + 1);
-    for (; shard->read_len < wanted->read_len; shard->read_len++) {
-        struct pool *read = make_pool(store, wanted->read[shard->read_len], false, READ_DEPTH, settings, error_r);
-        if (!read) return false;
-        shard->read[shard->read_len] = read;
+    shard->replicas = NEW_ARRAY(struct replica, wanted->read_len + 1);
+    for (; shard->replicas_len < wanted->read_len; shard->replicas_len++) {
+        const char *conninfo = wanted->read[shard->replicas_len];
+        struct pool *pool = make_pool(store, conninfo, false, READ_DEPTH, settings, error_r);
+        if (!pool) return false;
+        shard->replicas[shard->replicas_len] = (struct replica){.shard = shard, .pool = pool};
     }
+    if (shard->replicas_len > 0) loop_timer_set(&shard->watch, 1);
     return true;
 }
 
@@ -330,13 +276,13 @@ bool store_postgres_check(const char *conninfo, struct error *error_r) {
 
 /* Asks every database once. */
 static bool open_all(struct postgres_store *store, unsigned timeout_ms, struct error *error_r) {
-    store->opening = (unsigned)store->shards_len + 1;
+    store->opening.waiting = (unsigned)store->shards_len + 1;
     for (size_t i = 0; i < store->shards_len; i++) shard_reopen(&store->shards[i]);
-    refresh_held(&store->held_refresh);
+    refresh_held(&store->held.refresh);
     run_loop(store, timeout_ms);
-    store->opening = 0;
-    if (!store->refusal.text[0]) return true;
-    *error_r = store->refusal;
+    store->opening.waiting = 0;
+    if (!store->opening.refusal.text[0]) return true;
+    *error_r = store->opening.refusal;
     return false;
 }
 
@@ -351,7 +297,7 @@ struct store *store_postgres_new(struct loop *loop, const struct store_postgres_
     store->config = memory_copy(settings->config, strlen(settings->config));
     list_init(&store->finished);
     loop_task_init(&store->finish, finish);
-    loop_timer_init(&store->held_refresh, loop, refresh_held);
+    loop_timer_init(&store->held.refresh, loop, refresh_held);
     list_init(&store->probe_askers);
     loop_timer_init(&store->probe_deadline, loop, postgres_probe_overdue);
     struct error error;

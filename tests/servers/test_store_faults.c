@@ -437,6 +437,28 @@ static void a_replica_that_went_is_read_again_when_it_is_back(void **state) {
     await_read_from(asking, channel, "replica");
 }
 
+static void a_replica_far_behind_is_known_and_left_alone(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    struct store_postgres_settings settings = settings_of(scene, false, true);
+    char channel[16];
+    scene->asking.store = open_with(scene, &settings);
+    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
+    put_channel(asking, channel);
+    await_read_from(asking, channel, "replica");
+    servers_sql(servers_standby(1), "SELECT pg_wal_replay_pause()");
+    servers_sql(
+        scene->servers.write[0],
+        "SELECT count(pg_logical_emit_message(false, 'lag', repeat('x', 1 << 20))) FROM generate_series(1, 20)");
+    for (int i = 0; i < 300 && metric_get(METRIC_REPLICA_LAG, NULL) < 20 << 20; i++) pass(asking, 50);
+    assert_true(metric_get(METRIC_REPLICA_LAG, NULL) >= 20 << 20);
+    int64_t in_vain = metric_get(METRIC_STORE_READS, "behind");
+    for (int i = 0; i < 5; i++) await_read_from(asking, channel, "primary");
+    assert_int_equal(metric_get(METRIC_STORE_READS, "behind"), in_vain);
+    servers_sql(servers_standby(1), "SELECT pg_wal_replay_resume()");
+    await_read_from(asking, channel, "replica");
+}
+
 static void refuses_to_start(struct scene *scene, enum store_durability durability, const char *words) {
     struct store_postgres_settings settings = scene->servers.settings;
     struct error error = {""};
@@ -484,6 +506,7 @@ static const struct CMUnitTest shards[] = {
     TEST(nothing_is_lost_or_doubled_when_pgbouncer_is_killed),
     TEST(an_own_message_is_read_however_far_a_replica_is_behind),
     TEST(a_replica_that_went_is_read_again_when_it_is_back),
+    TEST(a_replica_far_behind_is_known_and_left_alone),
     TEST(two_maps_never_write_one_channel_to_two_shards),
     TEST(less_durability_than_promised_is_refused),
     TEST(a_shard_that_is_away_leaves_the_others_working),
