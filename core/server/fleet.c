@@ -10,6 +10,7 @@
 #include "channel/relay.h"
 #include "channel/room.h"
 #include "channel/topic.h"
+#include "server/insist.h"
 #include "server/worker.h"
 #include "session/hub.h"
 #include "session/socket.h"
@@ -27,6 +28,14 @@ static void publish_to_user(struct worker *worker, struct slice user_id, enum bu
     struct buffer topic = {0};
     topic_write_user(&topic, user_id);
     publish(worker, buffer_slice(&topic), kind, body);
+    buffer_done(&topic);
+}
+
+static void insist_to_user(struct worker *worker, struct slice user_id, enum bus_kind kind, struct slice body) {
+    const struct bus_message message = {.kind = kind, .body = body};
+    struct buffer topic = {0};
+    topic_write_user(&topic, user_id);
+    insist_publish(worker->insist, buffer_slice(&topic), &message);
     buffer_done(&topic);
 }
 
@@ -184,7 +193,10 @@ size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const 
     struct buffer body = {0};
     parts_add(&body, wanted->stays_away ? SLICE("!") : SLICE_NONE);
     parts_add(&body, wanted->session);
-    publish_to_user(worker, user_id, BUS_DISCONNECT, buffer_slice(&body));
+    if (wanted->session.len > 0)
+        insist_to_user(worker, user_id, BUS_DISCONNECT, buffer_slice(&body)); /* it has ended for ever */
+    else
+        publish_to_user(worker, user_id, BUS_DISCONNECT, buffer_slice(&body));
     buffer_done(&body);
     return ending.ended;
 }

@@ -42,6 +42,7 @@ void fleet_join(struct worker *worker);
 /* Each acts on this worker at once and tells the others, who act when they hear of it: nothing says that they did.
  * How many sockets of this worker. */
 size_t fleet_emit_to_user(struct worker *worker, const struct fleet_news *news);
+/* Of a session it is said again and again, until the others must have heard it: a deleted token lets nobody stay. */
 size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const struct fleet_ending *ending);
 /* To every socket of every namespace. args: as in fleet_news. */
 void fleet_broadcast(struct worker *worker, struct slice args);

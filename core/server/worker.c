@@ -16,6 +16,7 @@
 #include "policy/policy.h"
 #include "server/announce.h"
 #include "server/fleet.h"
+#include "server/insist.h"
 #include "server/settings.h"
 #include "state/state.h"
 #include "store/store.h"
@@ -56,6 +57,7 @@ static void build_services(struct worker *worker) {
     worker->limits = fleet_limiter_new(worker->loop, worker->limiter, worker->redis, count_workers, worker);
     worker->log = channel_log_new(worker->loop, worker->store, worker->rooms, worker->bus);
     worker->relay = relay_new(worker->rooms, worker->log, worker->bus);
+    worker->insist = insist_new(worker->loop, worker->bus);
     hub.inbound = worker->inbound;
     worker->hub = hub_new(worker->loop, worker->rooms, &hub);
     worker->admission = admission_new(worker->loop, &admission);
@@ -93,6 +95,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     for (unsigned i = 0; i < SETTLE_TURNS && loop_turn(worker->loop); i++) continue;
     if (worker->store) store_close(&worker->store, deadline_ms); /* its last completions still find the log */
     admission_free(&worker->admission);
+    insist_free(&worker->insist);
     relay_free(&worker->relay);
     channel_log_free(&worker->log);
     fleet_limiter_free(&worker->limits);

@@ -14,6 +14,7 @@ struct channel_log;
 struct config;
 struct fleet_limiter;
 struct hub;
+struct insist;
 struct limiter;
 struct loop;
 struct net_server;
@@ -56,6 +57,7 @@ struct worker {
     struct fleet_limiter *limits; /* the limiter's, and those that workers share */
     struct channel_log *log;
     struct relay *relay;
+    struct insist *insist;
     struct hub *hub;
     struct admission_control *admission; /* scripts may set it when their generation is enacted */
     struct net_server *net;

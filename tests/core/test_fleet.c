@@ -5,6 +5,7 @@
 #include "channel/log.h"
 #include "channel/presence.h"
 #include "channel/relay.h"
+#include "server/insist.h"
 #include "server/worker.h"
 #include "session/place.h"
 #include "support/fake_bus.h"
@@ -26,11 +27,13 @@ static void worker_begin(struct worker *worker, struct rooms *its_rooms, struct 
     worker->bus = fake_bus_new(&ether, "node", &fleet_events, worker);
     worker->log = channel_log_new(loop, &store.store, its_rooms, worker->bus);
     worker->relay = relay_new(its_rooms, worker->log, worker->bus);
+    worker->insist = insist_new(loop, worker->bus);
     fleet_join(worker);
 }
 
 static void worker_end(struct worker *worker) {
     hub_set_user_events(worker->hub, NULL, NULL);
+    insist_free(&worker->insist);
     relay_free(&worker->relay);
     channel_log_free(&worker->log);
     bus_free(&worker->bus);
@@ -112,6 +115,23 @@ static void only_the_sockets_of_a_session_end(void **state) {
     fleet_disconnect_user(&there, SLICE("alice"), &ending);
     pass();
     assert_hears(&alice, "41");
+}
+
+/* The token is deleted while nothing passes between the workers. */
+static void a_session_ends_as_soon_as_the_workers_hear_each_other_again(void **state) {
+    socket_set_user(socket_of(&alice), SLICE("alice"), SLICE("{\"id\":\"alice\",\"session\":\"deleted\"}"));
+    fake_ether_set_down(&ether, true);
+    fleet_disconnect_user(&there, SLICE("alice"),
+                          &(struct fleet_ending){.session = SLICE("deleted"), .stays_away = true});
+    loop_advance(loop, 5000);
+    assert_null(hears(&alice));
+    fake_ether_set_down(&ether, false);
+    loop_advance(loop, INSIST_EVERY_MS + 10);
+    assert_hears(&alice, "41");
+    loop_advance(loop, 2 * INSIST_FOR_MS);
+    unsigned before = fake_bus_received(here.bus);
+    loop_advance(loop, 2 * INSIST_FOR_MS);
+    assert_int_equal(fake_bus_received(here.bus), before);
 }
 
 static void who_is_expelled_follows_no_more_wherever_he_is(void **state) {
@@ -198,10 +218,15 @@ static void attack_105_messages_without_sense_are_dropped(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(an_event_to_a_user_reaches_him_wherever_he_is),  TEST(a_worker_without_a_user_hears_nothing_of_him),
-        TEST(a_user_is_disconnected_on_every_worker),         TEST(only_the_sockets_of_a_session_end),
-        TEST(who_is_expelled_follows_no_more_wherever_he_is), TEST(a_broadcast_reaches_everybody),
-        TEST(what_one_worker_forgets_no_other_remembers),     TEST(attack_105_messages_without_sense_are_dropped),
+        TEST(an_event_to_a_user_reaches_him_wherever_he_is),
+        TEST(a_worker_without_a_user_hears_nothing_of_him),
+        TEST(a_user_is_disconnected_on_every_worker),
+        TEST(only_the_sockets_of_a_session_end),
+        TEST(a_session_ends_as_soon_as_the_workers_hear_each_other_again),
+        TEST(who_is_expelled_follows_no_more_wherever_he_is),
+        TEST(a_broadcast_reaches_everybody),
+        TEST(what_one_worker_forgets_no_other_remembers),
+        TEST(attack_105_messages_without_sense_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
