@@ -1,6 +1,7 @@
 /* Presence: who is online. */
 #include <lauxlib.h>
 
+#include "bus/bus.h"
 #include "channel/presence.h"
 #include "lua/bind.h"
 #include "lua/types.h"
@@ -94,8 +95,18 @@ static int get(lua_State *L) {
     return 1;
 }
 
+/* Is what is known of users of other workers as it was when Redis went away?
+ * @function stoa.presence.stale
+ * @return true or false
+ * @example return {users = stoa.presence.get(request.userIds), stale = stoa.presence.stale() or nil} */
+static int stale(lua_State *L) {
+    lua_pushboolean(L, bus_is_degraded(host_worker(L)->bus));
+    return 1;
+}
+
 void bind_presence(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"connected", connected}, {"disconnected", disconnected}, {"update", update}, {"get", get}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"connected", connected}, {"disconnected", disconnected},
+                                         {"update", update},       {"get", get},
+                                         {"stale", stale},         {NULL, NULL}};
     bind_library(L, "presence", functions);
 }

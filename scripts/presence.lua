@@ -48,7 +48,7 @@ protocol.on("presence:get", function(socket, arguments)
     if not passed then return nil, word, detail end
     local users = stoa.presence.get(arguments.userIds)
     look_up(users)
-    return { users = users }
+    return { users = users, stale = stoa.presence.stale() or nil }
 end)
 
 protocol.on("user:get", function(socket, arguments)

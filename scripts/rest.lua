@@ -97,7 +97,7 @@ api.route("GET", "/api/channels/{id}/presence", function(request)
     local channel, word = existing(request)
     if not channel then return nil, word end
     local users, online = channel:online(PRESENT_MAX)
-    return { users = users, online = online }
+    return { users = users, online = online, stale = stoa.presence.stale() or nil }
 end)
 
 -- ---- users ----

@@ -10,18 +10,19 @@
 #include "bus/bus_driver.h"
 #include "bus/bus_message.h"
 
-enum { NODE_MAX = 64, INCARNATION_LEN = 12 };
+enum { NODE_MAX = 64, PLACE_MAX = 16, INCARNATION_LEN = 12 };
 
-void bus_init(struct bus *bus, const struct bus_ops *ops, const char *node_or_null, const struct bus_events *events,
-              void *owner) {
-    char incarnation[INCARNATION_LEN + 1], host[NODE_MAX + 1] = "";
+void bus_init(struct bus *bus, const struct bus_ops *ops, const struct bus_settings *settings,
+              const struct bus_events *events, void *owner) {
+    char incarnation[INCARNATION_LEN + 1], host[NODE_MAX + 1] = "", process[PLACE_MAX + 1];
     (void)!gethostname(host, NODE_MAX);
+    snprintf(process, sizeof process, "%d", (int)getpid());
     bus->ops = ops;
     bus->events = events;
     bus->owner = owner;
     id_random(incarnation, INCARNATION_LEN);
-    snprintf(bus->worker_id, sizeof bus->worker_id, "%.*s.%d.%s", NODE_MAX, node_or_null ? node_or_null : host,
-             (int)getpid(), incarnation);
+    snprintf(bus->worker_id, sizeof bus->worker_id, "%.*s.%.*s.%s", NODE_MAX, settings->node ? settings->node : host,
+             PLACE_MAX, settings->place ? settings->place : process, incarnation);
 }
 
 void bus_set_degraded(struct bus *bus, bool is_degraded) {

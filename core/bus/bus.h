@@ -24,6 +24,7 @@ enum bus_kind {
     BUS_USER_EMIT = 4,  /* an event to a user's sockets: these three, core/server/fleet.c */
     BUS_DISCONNECT = 5, /* a user's sockets end */
     BUS_INVALIDATE = 6, /* an entry of the caches is not so any more */
+    BUS_PRESENCE = 7,   /* who is online where: core/channel/gossip.c */
     BUS_KINDS           /* one more than the last */
 };
 
@@ -54,7 +55,8 @@ struct bus_events {
 };
 
 struct bus_settings {
-    const char *node;   /* the machine's name, at most 64 bytes of it; NULL: what the host calls itself */
+    const char *node;  /* the machine's name, at most 64 bytes of it; NULL: what the host calls itself */
+    const char *place; /* of the worker on it, no dot in it: who comes after it there has the same; NULL: the process */
     const char *secret; /* messages carry and must bear its HMAC-SHA-256; NULL: none */
     bool sharded;       /* Redis Cluster (7 or newer): sharded publish/subscribe */
 };
@@ -66,7 +68,7 @@ struct bus *bus_redis_new(struct loop *loop, struct redis *redis, const struct b
                           const struct bus_events *events, void *owner);
 void bus_free(struct bus **bus);
 
-/* Unique among all workers that ever were: node, process and an incarnation. */
+/* Unique among all workers that ever were: "NODE.PLACE.INCARNATION". */
 struct slice bus_worker_id(const struct bus *bus);
 /* No other worker can exist: there is nobody to publish to. */
 bool bus_is_alone(const struct bus *bus);

@@ -21,9 +21,9 @@ struct bus {
     char worker_id[BUS_WORKER_ID_MAX + 1];
 };
 
-/* Fills the fields above; node: as in bus_settings. */
-void bus_init(struct bus *bus, const struct bus_ops *ops, const char *node_or_null, const struct bus_events *events,
-              void *owner);
+/* Fills the fields above; of settings, node and place hold. */
+void bus_init(struct bus *bus, const struct bus_ops *ops, const struct bus_settings *settings,
+              const struct bus_events *events, void *owner);
 /* Tells the owner of a change. */
 void bus_set_degraded(struct bus *bus, bool is_degraded);
 

@@ -74,7 +74,7 @@ static const struct bus_ops local_ops = {.is_alone = true,
 
 struct bus *bus_local_new(struct loop *loop, const struct bus_events *events, void *owner) {
     struct bus_local *local = NEW(struct bus_local);
-    bus_init(&local->bus, &local_ops, NULL, events, owner);
+    bus_init(&local->bus, &local_ops, &(struct bus_settings){.node = NULL}, events, owner);
     local->loop = loop;
     list_init(&local->wishes);
     list_init(&local->granted);

@@ -13,6 +13,7 @@ static const char *const kind_names[BUS_KINDS] = {
     [BUS_EVENT] = "event",           [BUS_EMIT] = "emit",
     [BUS_BROADCAST] = "broadcast",   [BUS_USER_EMIT] = "user_emit",
     [BUS_DISCONNECT] = "disconnect", [BUS_INVALIDATE] = "invalidate",
+    [BUS_PRESENCE] = "presence",
 };
 
 const char *bus_kind_name(enum bus_kind kind) {

@@ -216,7 +216,7 @@ struct bus *bus_redis_new(struct loop *loop, struct redis *redis, const struct b
                           const struct bus_events *events, void *owner) {
     static const struct subscriber_settings defaults = {0};
     struct bus_redis *bus = NEW(struct bus_redis);
-    bus_init(&bus->bus, &redis_ops, settings->node, events, owner);
+    bus_init(&bus->bus, &redis_ops, settings, events, owner);
     bus->loop = loop;
     bus->redis = redis;
     bus->is_sharded = settings->sharded;

@@ -1,88 +1,16 @@
 #include "channel/presence.h"
 
-#include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "base/list.h"
-#include "base/map.h"
-#include "loop/loop.h"
-#include "wire/json.h"
+#include "channel/presence_state.h"
 
-enum status { STATUS_ONLINE, STATUS_AWAY, STATUS_BUSY, STATUS_INVISIBLE };
 enum { FORGET_MAX = 10000 };
-static const char *const status_names[] = {"online", "away", "busy", "invisible"};
 
-/* A user is present while he has a connection, and for a grace after the last one. */
-struct user {
-    struct presence *presence;
-    struct list seats;     /* user_link: in channels */
-    struct list gone_link; /* in presence->gone while not present */
-    unsigned connections;
-    bool is_present;
-    enum status status;
-    char *message;    /* NULL: none */
-    uint64_t changed; /* counts what he said of himself: compared with what seats have told */
-    uint64_t last_seen_wall_ms, gone_ms;
-    struct loop_timer grace;
-    size_t id_len;
-    char id[];
-};
-
-/* A user in a channel: taken while one of his connections looks at it, and for a grace. Lives until the others have
- * been told that it is empty. */
-struct seat {
-    struct user *user;
-    struct channel *channel;
-    struct list user_link, channel_link, dirty_link;
-    unsigned looks;
-    bool is_taken, is_counted; /* counted: taken and visible */
-    bool told_online;          /* what the channel's members know of it */
-    uint64_t told_changed;
-    struct loop_timer grace;
-};
-
-struct channel {
-    struct list seats, dirty; /* dirty: what its members know is not so any more */
-    struct list due_link;     /* in presence->due */
-    size_t online, told_online;
-    size_t id_len;
-    char id[];
-};
-
-/* One connection, and the seats at which it looks. */
-struct connection {
-    struct user *user;
-    struct list looks;
-    size_t id_len;
-    char id[];
-};
-struct look {
-    struct list link;
-    struct seat *seat;
-};
-
-struct presence {
-    struct loop *loop;
-    struct presence_settings settings;
-    const struct presence_events *events;
-    void *owner;
-    struct map *users, *channels, *connections;
-    struct list due;  /* channels to tell at the next tick */
-    struct list gone; /* users, who went first first */
-    size_t gone_len;
-    struct loop_timer tick, forget;
-};
-
-static void user_end_grace(struct loop_timer *timer);
+static void user_timer_fired(struct loop_timer *timer);
 static void seat_end_grace(struct loop_timer *timer);
 
-static struct slice user_id(const struct user *user) {
-    return (struct slice){user->id, user->id_len};
-}
-
-static bool user_is_visible(const struct user *user) {
-    return user->is_present && user->status != STATUS_INVISIBLE;
+static bool seat_is_taken(const struct seat *seat) {
+    return seat->is_here || seat->elsewhere > 0;
 }
 
 static void channel_due(struct presence *presence, struct channel *channel) {
@@ -90,14 +18,27 @@ static void channel_due(struct presence *presence, struct channel *channel) {
     if (!loop_timer_pending(&presence->tick)) loop_timer_set(&presence->tick, presence->settings.tick_ms);
 }
 
+/* What other workers hear of: the seat as this worker's own connections have it. */
+static void seat_refresh_own(struct seat *seat) {
+    const struct user *user = seat->user;
+    const struct presence *presence = user->presence;
+    bool is_own = seat->is_here && user->is_here && user_is_visible(user);
+    if (seat->is_own == is_own && (!is_own || seat->own_changed == user->changed)) return;
+    if (seat->is_own != is_own) seat->channel->own += is_own ? 1 : (size_t)-1;
+    seat->is_own = is_own;
+    seat->own_changed = user->changed;
+    if (presence->events->moved) presence->events->moved(presence->owner, channel_id_of(seat->channel), user_id(user));
+}
+
 /* Something of the seat or its user has changed. */
 static void seat_refresh(struct seat *seat) {
     struct channel *channel = seat->channel;
-    bool counts = seat->is_taken && user_is_visible(seat->user);
+    bool taken = seat_is_taken(seat), counts = taken && user_is_visible(seat->user);
+    seat_refresh_own(seat);
     if (counts != seat->is_counted) channel->online += counts ? 1 : (size_t)-1;
     seat->is_counted = counts;
     list_remove(&seat->dirty_link);
-    if (seat->told_online == counts && (!counts || seat->told_changed == seat->user->changed) && seat->is_taken) return;
+    if (seat->told_online == counts && (!counts || seat->told_changed == seat->user->changed) && taken) return;
     list_append(&channel->dirty, &seat->dirty_link);
     channel_due(seat->user->presence, channel);
 }
@@ -115,12 +56,12 @@ static struct channel *channel_get(struct presence *presence, struct slice id) {
     list_init(&channel->seats);
     list_init(&channel->dirty);
     list_init(&channel->due_link);
-    map_put(presence->channels, (struct slice){channel->id, channel->id_len}, channel);
+    map_put(presence->channels, channel_id_of(channel), channel);
     return channel;
 }
 
 static void channel_free(struct presence *presence, struct channel *channel) {
-    map_remove(presence->channels, (struct slice){channel->id, channel->id_len});
+    map_remove(presence->channels, channel_id_of(channel));
     list_remove(&channel->due_link);
     free(channel);
 }
@@ -128,7 +69,7 @@ static void channel_free(struct presence *presence, struct channel *channel) {
 static struct seat *seat_find(const struct user *user, struct slice channel_id) {
     LIST_EACH(&user->seats, link) {
         struct seat *seat = CONTAINER(link, struct seat, user_link);
-        if (slice_equal((struct slice){seat->channel->id, seat->channel->id_len}, channel_id)) return seat;
+        if (slice_equal(channel_id_of(seat->channel), channel_id)) return seat;
     }
     return NULL;
 }
@@ -156,7 +97,7 @@ static void seat_free(struct seat *seat) {
 
 static void seat_end_grace(struct loop_timer *timer) {
     struct seat *seat = CONTAINER(timer, struct seat, grace);
-    seat->is_taken = false;
+    seat->is_here = false;
     seat_refresh(seat);
 }
 
@@ -169,7 +110,7 @@ static struct user *user_get(struct presence *presence, struct slice id) {
     memcpy(user->id, id.ptr, id.len);
     list_init(&user->seats);
     list_init(&user->gone_link);
-    loop_timer_init(&user->grace, presence->loop, user_end_grace);
+    loop_timer_init(&user->timer, presence->loop, user_timer_fired);
     map_put(presence->users, user_id(user), user);
     return user;
 }
@@ -179,7 +120,7 @@ static void user_free(struct user *user) {
     if (!list_empty(&user->gone_link)) presence->gone_len--;
     map_remove(presence->users, user_id(user));
     list_remove(&user->gone_link);
-    loop_timer_cancel(&user->grace);
+    loop_timer_cancel(&user->timer);
     free(user->message);
     free(user);
 }
@@ -208,20 +149,57 @@ static void presence_forget_due(struct loop_timer *timer) {
     presence_forget(CONTAINER(timer, struct presence, forget));
 }
 
-static void user_end_grace(struct loop_timer *timer) {
-    struct user *user = CONTAINER(timer, struct user, grace);
-    struct presence *presence = user->presence;
-    bool was_visible = user_is_visible(user);
-    user->is_present = false;
-    user->status = STATUS_ONLINE;
+static void user_say(struct user *user, enum status status, struct slice message) {
+    user->status = status;
     free(user->message);
-    user->message = NULL;
+    user->message = message.len ? memory_copy(message.ptr, message.len) : NULL;
+}
+
+/* He is present nowhere any more. What he said of himself is forgotten. */
+static void user_went(struct user *user) {
+    struct presence *presence = user->presence;
+    user_say(user, STATUS_ONLINE, SLICE_NONE);
+    user->changed = 0;
     user->gone_ms = loop_now_ms(presence->loop);
     list_append(&presence->gone, &user->gone_link);
     presence->gone_len++;
     user_refresh(user);
-    if (was_visible && presence->events->offline) presence->events->offline(presence->owner, user_id(user));
     presence_forget(presence);
+}
+
+static void user_came(struct user *user) {
+    if (list_empty(&user->gone_link)) return;
+    list_remove(&user->gone_link);
+    user->presence->gone_len--;
+}
+
+static void user_timer_fired(struct loop_timer *timer) {
+    struct user *user = CONTAINER(timer, struct user, timer);
+    const struct presence *presence = user->presence;
+    bool was_visible = user_is_visible(user);
+    user->is_settling = false;
+    user->is_here = user->connections > 0;
+    if (user_is_present(user)) {
+        user_refresh(user);
+        return;
+    }
+    if (was_visible && presence->events->offline) presence->events->offline(presence->owner, user_id(user));
+    user_went(user);
+}
+
+/* In a fleet, other workers may know what he said of himself, when he was not known here. */
+static void user_connected(struct user *user) {
+    uint64_t settle_ms = user->presence->settings.settle_ms;
+    if (user->connections++ > 0) return;
+    if (!user_is_present(user)) user->is_settling = settle_ms > 0;
+    user_came(user);
+    if (user->is_settling)
+        loop_timer_set(&user->timer, settle_ms);
+    else
+        loop_timer_cancel(&user->timer);
+    if (user->is_here) return;
+    user->is_here = true;
+    user_refresh(user);
 }
 
 static struct connection *connection_get(struct presence *presence, struct slice id, struct slice of_user) {
@@ -234,16 +212,7 @@ static struct connection *connection_get(struct presence *presence, struct slice
     memcpy(connection->id, id.ptr, id.len);
     list_init(&connection->looks);
     map_put(presence->connections, (struct slice){connection->id, connection->id_len}, connection);
-    user->connections++;
-    loop_timer_cancel(&user->grace);
-    if (!list_empty(&user->gone_link)) {
-        list_remove(&user->gone_link);
-        presence->gone_len--;
-    }
-    if (!user->is_present) {
-        user->is_present = true;
-        user_refresh(user);
-    }
+    user_connected(user);
     return connection;
 }
 
@@ -274,8 +243,8 @@ void presence_disconnected(struct presence *presence, struct slice of_user, stru
     map_remove(presence->connections, connection_id);
     free(connection);
     if (--user->connections > 0) return;
-    if (user->status != STATUS_INVISIBLE) user->last_seen_wall_ms = loop_wall_ms(presence->loop);
-    loop_timer_set(&user->grace, presence->settings.grace_ms);
+    if (user_is_visible(user)) user->last_seen_wall_ms = loop_wall_ms(presence->loop);
+    loop_timer_set(&user->timer, presence->settings.grace_ms);
 }
 
 void presence_joined(struct presence *presence, struct slice channel_id, struct slice of_user,
@@ -288,7 +257,7 @@ void presence_joined(struct presence *presence, struct slice channel_id, struct 
     look->seat = seat;
     list_append(&connection->looks, &look->link);
     seat->looks++;
-    seat->is_taken = true;
+    seat->is_here = true;
     loop_timer_cancel(&seat->grace);
     seat_refresh(seat);
 }
@@ -302,74 +271,117 @@ void presence_left(struct presence *presence, struct slice channel_id, struct sl
     if (look) look_end(look);
 }
 
+static struct presence_word user_word(const struct user *user) {
+    return (struct presence_word){user->changed, user->status, slice_of(user->message)};
+}
+
+/* He says something of himself, here or on another worker. */
+static void user_hear(struct user *user, const struct presence_word *word) {
+    struct presence *presence = user->presence;
+    struct slice id = user_id(user);
+    bool was_visible = user_is_visible(user);
+    user_say(user, word->status, word->message);
+    user->changed = word->version;
+    bool hides = was_visible && !user_is_visible(user);
+    if (hides) user->last_seen_wall_ms = loop_wall_ms(presence->loop);
+    user_refresh(user);
+    if (hides && presence->events->offline) presence->events->offline(presence->owner, id);
+}
+
 bool presence_update(struct presence *presence, struct slice of_user, struct slice status, struct slice message) {
     struct user *user = map_find(presence->users, of_user);
     enum status new_status = STATUS_ONLINE;
-    while (new_status <= STATUS_INVISIBLE && !slice_is(status, status_names[new_status])) new_status++;
+    while (new_status <= STATUS_INVISIBLE && !slice_is(status, presence_status_names[new_status])) new_status++;
     if (!user || user->connections == 0 || new_status > STATUS_INVISIBLE || message.len > PRESENCE_MESSAGE_MAX)
         return false;
-    bool hides = new_status == STATUS_INVISIBLE && user->status != STATUS_INVISIBLE;
-    if (hides) user->last_seen_wall_ms = loop_wall_ms(presence->loop);
-    user->status = new_status;
-    free(user->message);
-    user->message = message.len ? memory_copy(message.ptr, message.len) : NULL;
-    user->changed++;
-    user_refresh(user);
-    if (hides && presence->events->offline) presence->events->offline(presence->owner, of_user);
+    user_hear(user, &(struct presence_word){user->changed + 1, new_status, message});
+    if (presence->events->said) presence->events->said(presence->owner, of_user);
     return true;
 }
 
-static void write_wall_time(uint64_t wall_ms, struct buffer *out) {
-    char text[32];
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    buffer_printf(out, "\"%s.%03uZ\"", text, (unsigned)(wall_ms % 1000));
-}
+/* Other workers. */
 
-static void write_user(const struct user *user, bool online, struct buffer *out) {
-    buffer_append_str(out, "{\"userId\":");
-    json_write_string(out, user_id(user));
-    buffer_printf(out, ",\"status\":\"%s\"", online ? status_names[user->status] : "offline");
-    if (online && user->message) {
-        buffer_append_str(out, ",\"statusMessage\":");
-        json_write_string(out, slice_of(user->message));
-    }
-    if (!user_is_visible(user) && user->last_seen_wall_ms) {
-        buffer_append_str(out, ",\"lastSeen\":");
-        write_wall_time(user->last_seen_wall_ms, out);
-    }
-    buffer_append_char(out, '}');
-}
-
-void presence_write_user(const struct presence *presence, struct slice of_user, struct buffer *out) {
+bool presence_own(const struct presence *presence, struct slice channel_id, struct slice of_user,
+                  struct presence_word *word_r) {
     const struct user *user = map_find(presence->users, of_user);
-    if (user) {
-        write_user(user, user_is_visible(user), out);
-        return;
-    }
-    buffer_append_str(out, "{\"userId\":");
-    json_write_string(out, of_user);
-    buffer_append_str(out, ",\"status\":\"unknown\"}");
+    const struct seat *seat = user ? seat_find(user, channel_id) : NULL;
+    if (!seat || !seat->is_own) return false;
+    *word_r = user_word(user);
+    return true;
 }
 
-size_t presence_write_channel(const struct presence *presence, struct slice channel_id, size_t max,
-                              struct buffer *out) {
+size_t presence_each_own(const struct presence *presence, struct slice channel_id,
+                         void (*fn)(void *owner, struct slice user_id, const struct presence_word *word), void *owner) {
     const struct channel *channel = map_find(presence->channels, channel_id);
-    buffer_append_char(out, '[');
-    if (channel) {
-        size_t written = 0;
+    if (!channel) return 0;
+    if (fn) {
         LIST_EACH(&channel->seats, link) {
             const struct seat *seat = CONTAINER(link, struct seat, channel_link);
-            if (!seat->is_counted) continue;
-            if (written == max) break;
-            if (written++ > 0) buffer_append_char(out, ',');
-            write_user(seat->user, true, out);
+            struct presence_word word = user_word(seat->user);
+            if (seat->is_own) fn(owner, user_id(seat->user), &word);
         }
     }
-    buffer_append_char(out, ']');
-    return channel ? channel->online : 0;
+    return channel->own;
+}
+
+bool presence_word_of(const struct presence *presence, struct slice of_user, struct presence_word *word_r) {
+    const struct user *user = map_find(presence->users, of_user);
+    if (!user || !user->is_here || user->changed == 0) return false;
+    *word_r = user_word(user);
+    return true;
+}
+
+/* Of two that were said at the same time all workers keep the same one, the more private. */
+static bool is_newer(const struct presence_word *word, const struct user *user) {
+    if (word->version != user->changed) return word->version > user->changed;
+    return word->status > (unsigned)user->status;
+}
+
+void presence_hear(struct presence *presence, struct slice of_user, const struct presence_word *word) {
+    struct user *user = map_find(presence->users, of_user);
+    if (!user || !user_is_present(user) || !is_newer(word, user)) return;
+    if (user->is_settling && user->changed > 0) { /* said here before the earlier word arrived: this is the later one */
+        user->changed = word->version + 1;
+        if (presence->events->said) presence->events->said(presence->owner, of_user);
+        return;
+    }
+    user->is_settling = false;
+    user_hear(user, word);
+}
+
+void presence_came_elsewhere(struct presence *presence, struct slice channel_id, struct slice of_user,
+                             const struct presence_word *word) {
+    struct user *user = user_get(presence, of_user);
+    struct seat *seat = seat_get(user, channel_id);
+    seat->elsewhere++;
+    user->elsewhere++;
+    user_came(user);
+    presence_hear(presence, of_user, word);
+    user->is_settling = false;
+    user_refresh(user);
+}
+
+void presence_went_elsewhere(struct presence *presence, struct slice channel_id, struct slice of_user, bool was_told) {
+    struct user *user = map_find(presence->users, of_user);
+    struct seat *seat = user ? seat_find(user, channel_id) : NULL;
+    if (!seat || seat->elsewhere == 0) return;
+    bool was_visible = user_is_visible(user);
+    seat->elsewhere--;
+    if (--user->elsewhere > 0 || user->is_here) {
+        seat_refresh(seat);
+        return;
+    }
+    if (was_visible) user->last_seen_wall_ms = loop_wall_ms(presence->loop);
+    if (was_visible && !was_told && presence->events->offline) presence->events->offline(presence->owner, of_user);
+    user_went(user);
+}
+
+void presence_set_unnamed(struct presence *presence, struct slice channel_id, size_t unnamed) {
+    struct channel *channel =
+        unnamed > 0 ? channel_get(presence, channel_id) : map_find(presence->channels, channel_id);
+    if (!channel || channel->unnamed == unnamed) return;
+    channel->unnamed = unnamed;
+    channel_due(presence, channel);
 }
 
 size_t presence_connections(const struct presence *presence, struct slice of_user) {
@@ -387,11 +399,11 @@ static void channel_take_changes(struct channel *channel, struct buffer *users) 
         if (changed) {
             buffer_append_char(users, users->len ? ',' : '[');
             /* Out of this channel may still be online elsewhere; here he is offline. */
-            write_user(seat->user, seat->is_counted, users);
+            presence_write_as(seat->user, seat->is_counted, users);
         }
         seat->told_online = seat->is_counted;
         seat->told_changed = seat->user->changed;
-        if (!seat->is_taken) seat_free(seat);
+        if (!seat_is_taken(seat)) seat_free(seat);
     }
     if (users->len) buffer_append_char(users, ']');
 }
@@ -401,23 +413,23 @@ static void channel_take_changes(struct channel *channel, struct buffer *users) 
 static void channel_free_unheard(struct channel *channel) {
     LIST_EACH(&channel->dirty, link) {
         struct seat *seat = CONTAINER(link, struct seat, dirty_link);
-        if (!seat->is_taken && !seat->told_online) seat_free(seat);
+        if (!seat_is_taken(seat) && !seat->told_online) seat_free(seat);
     }
 }
 
 static void channel_tell(struct presence *presence, struct channel *channel) {
     struct buffer users = {0}, id = {0};
-    size_t online = channel->online;
+    size_t online = channel->online + channel->unnamed;
     bool has_news = online != channel->told_online;
     if (online > presence->settings.names_max) {
         channel_free_unheard(channel);
     } else {
         channel_take_changes(channel, &users);
-        has_news = users.len > 0;
+        has_news = has_news || users.len > 0;
     }
     channel->told_online = online;
     buffer_append(&id, channel->id, channel->id_len);
-    if (list_empty(&channel->seats)) channel_free(presence, channel);
+    if (list_empty(&channel->seats) && channel->unnamed == 0) channel_free(presence, channel);
     if (has_news) presence->events->changed(presence->owner, buffer_slice(&id), buffer_slice(&users), online);
     buffer_done(&users);
     buffer_done(&id);

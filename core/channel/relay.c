@@ -5,6 +5,7 @@
 
 #include "bus/bus.h"
 #include "bus/parts.h"
+#include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/room.h"
 #include "channel/topic.h"
@@ -15,6 +16,7 @@ struct relay {
     struct rooms *rooms;
     struct channel_log *log;
     struct bus *bus;
+    struct gossip *gossip;     /* NULL: nobody hears */
     struct buffer topic, body; /* of the call at hand */
 };
 
@@ -32,6 +34,7 @@ static void room_closed(struct rooms_watch *watch, struct slice namespace_name, 
     if (!topic_write_room(&relay->topic, namespace_name, name)) return;
     struct slice topic = buffer_slice(&relay->topic), channel_id = topic_channel(topic);
     if (channel_id.len > 0) channel_log_unfollow(relay->log, channel_id);
+    if (channel_id.len > 0 && relay->gossip) gossip_unfollow(relay->gossip, channel_id);
     bus_unsubscribe(relay->bus, topic);
 }
 
@@ -114,6 +117,10 @@ struct relay *relay_new(struct rooms *rooms, struct channel_log *log, struct bus
     *relay = (struct relay){.watch = {room_opened, room_closed}, .rooms = rooms, .log = log, .bus = bus};
     if (!bus_is_alone(bus)) rooms_set_watch(rooms, &relay->watch);
     return relay;
+}
+
+void relay_set_gossip(struct relay *relay, struct gossip *gossip) {
+    relay->gossip = gossip;
 }
 
 void relay_free(struct relay **relay_owner) {

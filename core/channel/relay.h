@@ -12,6 +12,7 @@
 struct bus;
 struct bus_message;
 struct channel_log;
+struct gossip;
 struct relay;
 struct room_emit;
 struct rooms;
@@ -21,6 +22,8 @@ enum { RELAY_ROOMS_MAX = 64 }; /* that an emit names; likewise those it leaves o
 /* Of what it is made outlives it. Before the first join. */
 struct relay *relay_new(struct rooms *rooms, struct channel_log *log, struct bus *bus);
 void relay_free(struct relay **relay);
+/* Hears, too, which channels are no longer followed. Outlives the relay. */
+void relay_set_gossip(struct relay *relay, struct gossip *gossip);
 /* except_receiver must be NULL. How many receivers of this worker. */
 size_t relay_emit(struct relay *relay, const struct room_emit *emit);
 /* A BUS_EMIT of another worker. False: it is malformed; nobody got anything. */

@@ -1,8 +1,8 @@
 #include "server/announce.h"
 
 #include "base/metrics.h"
+#include "channel/gossip.h"
 #include "channel/log.h"
-#include "channel/relay.h"
 #include "channel/room.h"
 #include "server/worker.h"
 #include "store/store.h"
@@ -20,12 +20,12 @@ static void tell_channel(void *owner, struct slice channel_id, struct slice user
     buffer_printf(&args, ",\"online\":%zu}]", online);
     channel_room_name(&room, channel_id);
     struct slice to = buffer_slice(&room);
-    relay_emit(worker->relay, &(struct room_emit){.namespace_name = SLICE("/"),
-                                                  .to = &to,
-                                                  .to_len = 1,
-                                                  .class = PACKET_PRESENCE,
-                                                  .args = buffer_slice(&args),
-                                                  .unlogged = true});
+    room_emit(worker->rooms, &(struct room_emit){.namespace_name = SLICE("/"),
+                                                 .to = &to,
+                                                 .to_len = 1,
+                                                 .class = PACKET_PRESENCE,
+                                                 .args = buffer_slice(&args),
+                                                 .unlogged = true});
     buffer_done(&args);
     buffer_done(&room);
 }
@@ -41,4 +41,13 @@ static void note_last_seen(void *owner, struct slice user_id) {
     store_submit(worker->store, &request);
 }
 
-const struct presence_events announce_events = {.changed = tell_channel, .offline = note_last_seen};
+static void moved(void *owner, struct slice channel_id, struct slice user_id) {
+    gossip_moved(((struct worker *)owner)->gossip, channel_id, user_id);
+}
+
+static void said(void *owner, struct slice user_id) {
+    gossip_said(((struct worker *)owner)->gossip, user_id);
+}
+
+const struct presence_events announce_events = {
+    .changed = tell_channel, .offline = note_last_seen, .moved = moved, .said = said};

@@ -1,5 +1,5 @@
-/* announce.h - tells channels who came and went: presence's changes as the event presence:changed to the channel's
- * room, and "last seen" to the store. */
+/* announce.h - tells who came and went: presence's changes as the event presence:changed to the members here of the
+ * channel, to other workers as gossip (they tell their members), and "last seen" to the store. */
 #ifndef SERVER_ANNOUNCE_H
 #define SERVER_ANNOUNCE_H
 

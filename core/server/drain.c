@@ -1,6 +1,7 @@
 #include "server/drain.h"
 
 #include "base/log.h"
+#include "channel/gossip.h"
 #include "channel/log.h"
 #include "config/config.h"
 #include "net/server.h"
@@ -80,6 +81,7 @@ void drain_begin(struct drain *drain, uint64_t timeout_ms, uint64_t notice_ms) {
     uint64_t now_ms = loop_now_ms(drain->worker->loop);
     if (drain->state == DRAIN_NO) {
         drain->worker->draining = true;
+        gossip_farewell(drain->worker->gossip);
         drain->deadline_ms = now_ms + notice_ms + timeout_ms;
         drain->accept_until_ms = now_ms + notice_ms;
         set_state(drain, DRAIN_NOTICE, "notice");

@@ -5,6 +5,7 @@
 #include "bus/bus.h"
 #include "bus/parts.h"
 #include "cache/cache.h"
+#include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/presence.h"
 #include "channel/relay.h"
@@ -232,12 +233,27 @@ void fleet_join(struct worker *worker) {
     if (!bus_is_alone(worker->bus)) bus_subscribe(worker->bus, everyone);
 }
 
+/* Presence. */
+
+/* What was on its way when its worker died says nothing any more. */
+static bool take_presence(struct worker *worker, struct slice topic, const struct bus_message *message) {
+    return state_is_gone(worker->state, message->origin) || gossip_take(worker->gossip, topic, message);
+}
+
+static void gone(void *owner, struct slice worker_id) {
+    struct worker *worker = owner;
+    if (worker->gossip) gossip_gone(worker->gossip, worker_id);
+}
+
+const struct state_events fleet_state_events = {.gone = gone};
+
 /* The bus speaks. */
 
 static bool (*const takers[BUS_KINDS])(struct worker *, struct slice topic, const struct bus_message *) = {
     [BUS_EVENT] = take_event,           [BUS_EMIT] = take_emit,
     [BUS_BROADCAST] = take_broadcast,   [BUS_USER_EMIT] = take_user_emit,
     [BUS_DISCONNECT] = take_disconnect, [BUS_INVALIDATE] = take_invalidation,
+    [BUS_PRESENCE] = take_presence,
 };
 
 /* A worker that ends hears nothing more. */
@@ -253,6 +269,7 @@ static void subscribed(void *owner, struct slice topic) {
     struct worker *worker = owner;
     struct slice channel_id = topic_channel(topic);
     if (channel_id.len > 0) channel_log_check(worker->log, channel_id);
+    gossip_subscribed(worker->gossip, topic);
 }
 
 static void degraded(void *owner, bool is_degraded) {

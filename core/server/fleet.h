@@ -9,6 +9,7 @@
 #include "base/slice.h"
 
 struct bus_events;
+struct state_events;
 struct worker;
 
 enum { FLEET_SESSION_MAX = 128 };
@@ -35,6 +36,7 @@ struct fleet_ending {
 
 /* Their owner is a struct worker. */
 extern const struct bus_events fleet_events;
+extern const struct state_events fleet_state_events;
 
 /* Listens, once bus and hub are there. */
 void fleet_join(struct worker *worker);

@@ -178,12 +178,11 @@ static bool begin(struct process *process, struct error *error_r) {
     const struct process_start *start = process->start;
     struct worker *worker = &process->worker;
     char name[PLACE_NAME_LEN + 1];
-    if (!worker_init(worker, process->loop, start->config, start->master->source, start->generation, error_r))
+    places_name(start->places, start->place, name);
+    if (!worker_init(worker, process->loop, start->config, start->master->source, start->generation, name, error_r))
         return false;
     worker->places = start->places;
     worker->place = start->place;
-    places_name(start->places, start->place, name);
-    hub_name_sessions(worker->hub, name);
     process->router = router_new(worker, &process->health);
     if (!begin_net(process, error_r)) {
         router_free(&process->router);

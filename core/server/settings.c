@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "channel/gossip.h"
 #include "config/config.h"
 #include "server/environment.h"
 #include "server/listen.h"
@@ -66,6 +67,7 @@ struct presence_settings settings_of_presence(const struct config *config) {
     return (struct presence_settings){
         .grace_ms = (uint64_t)config->presence.grace_ms,
         .tick_ms = (uint64_t)config->presence.tick_ms,
+        .settle_ms = config->redis.nodes.len > 0 ? GOSSIP_SETTLE_MS : 0,
         .names_max = (unsigned)config->presence.names,
     };
 }

@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "bus/bus.h"
 #include "cache/cache.h"
+#include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/relay.h"
 #include "config/config.h"
@@ -32,9 +33,11 @@ static void build_bus(struct worker *worker) {
     }
     struct redis_settings redis = settings_of_redis(worker->config);
     struct bus_settings bus = settings_of_bus(worker->config);
+    bus.place = worker->name;
     worker->redis = redis_new(worker->loop, &redis, NULL, NULL);
     worker->bus = bus_redis_new(worker->loop, worker->redis, &bus, &fleet_events, worker);
-    worker->state = state_redis_new(worker->loop, worker->redis, bus_worker_id(worker->bus), NULL, NULL);
+    worker->state =
+        state_redis_new(worker->loop, worker->redis, bus_worker_id(worker->bus), &fleet_state_events, worker);
     LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->bus)));
 }
 
@@ -55,11 +58,14 @@ static void build_services(struct worker *worker) {
     worker->presence = presence_new(worker->loop, &presence, &announce_events, worker);
     build_bus(worker);
     worker->limits = fleet_limiter_new(worker->loop, worker->limiter, worker->redis, count_workers, worker);
+    worker->gossip = gossip_new(worker->loop, worker->presence, worker->bus, &presence);
     worker->log = channel_log_new(worker->loop, worker->store, worker->rooms, worker->bus);
     worker->relay = relay_new(worker->rooms, worker->log, worker->bus);
+    relay_set_gossip(worker->relay, worker->gossip);
     worker->insist = insist_new(worker->loop, worker->bus);
     hub.inbound = worker->inbound;
     worker->hub = hub_new(worker->loop, worker->rooms, &hub);
+    hub_name_sessions(worker->hub, worker->name);
     worker->admission = admission_new(worker->loop, &admission);
     fleet_join(worker);
 }
@@ -73,8 +79,12 @@ static void enact(struct worker *worker, struct policy *policy) {
 }
 
 bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
-                 unsigned generation, struct error *error_r) {
+                 unsigned generation, const char *name, struct error *error_r) {
     *worker = (struct worker){.loop = loop, .config = config_ref(config), .source = source};
+    if (name)
+        memcpy(worker->name, name, ID_OWNER_LEN);
+    else
+        id_random(worker->name, ID_OWNER_LEN);
     if (settings_check(config, error_r)) worker->store = settings_open_store(config, loop, error_r);
     if (worker->store) {
         build_services(worker);
@@ -98,6 +108,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     insist_free(&worker->insist);
     relay_free(&worker->relay);
     channel_log_free(&worker->log);
+    gossip_free(&worker->gossip);
     fleet_limiter_free(&worker->limits);
     state_free(&worker->state);
     bus_free(&worker->bus);
@@ -118,6 +129,7 @@ static void apply(struct worker *worker) {
     struct admission_settings admission = settings_of_admission(config);
     rooms_set_limits(worker->rooms, &rooms);
     presence_set(worker->presence, &presence);
+    gossip_set(worker->gossip, &presence);
     hub.inbound = worker->inbound;
     hub_set(worker->hub, &hub);
     admission_set(worker->admission, &admission);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/ids.h"
 
 struct admission_control;
 struct budget;
@@ -13,6 +14,7 @@ struct cache;
 struct channel_log;
 struct config;
 struct fleet_limiter;
+struct gossip;
 struct hub;
 struct insist;
 struct limiter;
@@ -55,6 +57,7 @@ struct worker {
     struct bus *bus;              /* to other workers */
     struct state *state;          /* what all workers hold in common */
     struct fleet_limiter *limits; /* the limiter's, and those that workers share */
+    struct gossip *gossip;
     struct channel_log *log;
     struct relay *relay;
     struct insist *insist;
@@ -67,12 +70,14 @@ struct worker {
     unsigned place;        /* this one's */
     unsigned generation;   /* of the policy in force */
     bool draining;
+    char name[ID_OWNER_LEN + 1];
 };
 
 /* Everything but net, with the policy loaded and enacted. loop is the caller's; config gets a reference more.
- * generation: of this policy, 1 in a new server. False: nothing is left behind. */
+ * generation: of this policy, 1 in a new server. name: what the ids of its sessions begin with, ID_OWNER_LEN
+ * characters, the same for whoever is in its place; NULL: random ones. False: nothing is left behind. */
 bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
-                 unsigned generation, struct error *error_r) MUST_CHECK;
+                 unsigned generation, const char *name, struct error *error_r) MUST_CHECK;
 /* After net is gone. Waits for the store, at most deadline_ms. */
 void worker_done(struct worker *worker, unsigned deadline_ms);
 /* Builds the next generation aside, certificates included. NULL: it does not work. */

@@ -2,12 +2,15 @@
 #include "server/fleet.h"
 
 #include "cache/cache.h"
+#include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/presence.h"
 #include "channel/relay.h"
+#include "server/announce.h"
 #include "server/insist.h"
 #include "server/worker.h"
 #include "session/place.h"
+#include "state/state.h"
 #include "support/fake_bus.h"
 #include "support/fake_log_store.h"
 #include "support/hub_scene.h"
@@ -17,14 +20,14 @@ static struct fake_ether ether;
 static struct fake_log_store store;
 static struct worker here, there;
 
-static const struct presence_settings unhurried = {.grace_ms = 1000, .tick_ms = 1000, .names_max = 10};
-static const struct presence_events silent = {.changed = NULL};
-
 static void worker_begin(struct worker *worker, struct rooms *its_rooms, struct hub *its_hub) {
+    static const struct presence_settings presence = {.grace_ms = 5000, .tick_ms = 200, .names_max = 10};
     *worker = (struct worker){.loop = loop, .rooms = its_rooms, .hub = its_hub};
     worker->cache = cache_new(loop, 1 << 20);
-    worker->presence = presence_new(loop, &unhurried, &silent, NULL);
+    worker->presence = presence_new(loop, &presence, &announce_events, worker);
+    worker->state = state_local_new(loop);
     worker->bus = fake_bus_new(&ether, "node", &fleet_events, worker);
+    worker->gossip = gossip_new(loop, worker->presence, worker->bus, &presence);
     worker->log = channel_log_new(loop, &store.store, its_rooms, worker->bus);
     worker->relay = relay_new(its_rooms, worker->log, worker->bus);
     worker->insist = insist_new(loop, worker->bus);
@@ -36,6 +39,8 @@ static void worker_end(struct worker *worker) {
     insist_free(&worker->insist);
     relay_free(&worker->relay);
     channel_log_free(&worker->log);
+    gossip_free(&worker->gossip);
+    state_free(&worker->state);
     bus_free(&worker->bus);
     presence_free(&worker->presence);
     cache_free(&worker->cache);
@@ -200,6 +205,12 @@ static void attack_105_messages_without_sense_are_dropped(void **state) {
         {BUS_DISCONNECT, {"@alice", 6}, {"\0\0\0\0\0\0\0\0more", 12}},
         {BUS_DISCONNECT, {"", 0}, {"\0\0\0\0\0\0\0\0", 8}},
         {BUS_INVALIDATE, {"", 0}, {"\0\0\0\0\0\0\0\1k", 9}},
+        {BUS_PRESENCE, {"", 0}, {"", 0}},
+        {BUS_PRESENCE, {"", 0}, {"\6", 1}},
+        {BUS_PRESENCE, {"", 0}, {"\4more", 5}},
+        {BUS_PRESENCE, {"/#lobby", 7}, {"\4", 1}},                           /* a hello is everyone's */
+        {BUS_PRESENCE, {"/#channel:lobby", 15}, {"\2\0\0", 3}},              /* a tell that is cut off */
+        {BUS_PRESENCE, {"@alice", 6}, {"\3\0\0\0\0\0\0\0\1\4\0\0\0\0", 14}}, /* no such status */
     };
     for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
         int64_t before = metric_get(METRIC_BUS_DROPPED, "malformed");

@@ -26,7 +26,7 @@ static void offline(void *owner, struct slice user_id) {
     buffer_printf(&went, "%.*s ", SLICE_ARG(user_id));
 }
 
-static const struct presence_events events = {changed, offline};
+static const struct presence_events events = {.changed = changed, .offline = offline};
 
 static int set_up(void **state) {
     loop = loop_new_with_fake_clock();

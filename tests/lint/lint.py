@@ -22,6 +22,7 @@ RANKS = [
 HEADER_EXCEPTIONS = {
     "channel/room.h": {"wire/packet.h"},
     "channel/log.h": {"store/store.h"},
+    "channel/presence_state.h": {"loop/loop.h"},
     "config/keys.h": {"config/config.h"},
     "config/check.h": {"config/keys.h"},
     "config/sources.h": {"config/config.h"},

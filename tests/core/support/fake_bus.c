@@ -142,13 +142,18 @@ static const struct bus_ops fake_ops = {.free = fake_free,
                                         .publish = fake_publish,
                                         .write_detail = fake_write_detail};
 
-struct bus *fake_bus_new(struct fake_ether *ether, const char *node, const struct bus_events *events, void *owner) {
+struct bus *fake_bus_new_at(struct fake_ether *ether, const char *node, const char *place,
+                            const struct bus_events *events, void *owner) {
     struct fake_bus *fake = NEW(struct fake_bus);
-    bus_init(&fake->bus, &fake_ops, node, events, owner);
+    bus_init(&fake->bus, &fake_ops, &(struct bus_settings){.node = node, .place = place}, events, owner);
     fake->ether = ether;
     fake->topics = map_new();
     list_append(&ether->buses, &fake->link);
     return &fake->bus;
+}
+
+struct bus *fake_bus_new(struct fake_ether *ether, const char *node, const struct bus_events *events, void *owner) {
+    return fake_bus_new_at(ether, node, NULL, events, owner);
 }
 
 unsigned fake_bus_received(const struct bus *bus) {

@@ -23,6 +23,9 @@ void fake_ether_done(struct fake_ether *ether);
 void fake_ether_set_down(struct fake_ether *ether, bool is_down);
 
 struct bus *fake_bus_new(struct fake_ether *ether, const char *node, const struct bus_events *events, void *owner);
+/* With a place, as bus_settings have it. */
+struct bus *fake_bus_new_at(struct fake_ether *ether, const char *node, const char *place,
+                            const struct bus_events *events, void *owner);
 /* Messages that it received, of all kinds. */
 unsigned fake_bus_received(const struct bus *bus);
 /* Topics that it wants. */

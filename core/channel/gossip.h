@@ -1,0 +1,52 @@
+/* gossip.h - presence over all workers: each tells the others whom its own connections make present.
+ *
+ * A worker tells, on a channel's topic, the changes of its own users, gathered for a tick and numbered: what is doubled
+ * or late is dropped, and who sees that something is missing asks for the whole. Who starts to listen asks everyone.
+ * Each DIGEST_MS the number is told again: it heals what was lost last. Nothing is kept in Redis. A worker that is gone
+ * takes its users with it after a hold, in which they come back to other workers; a worker that said farewell leaves
+ * them the grace. While the bus is degraded nothing changes.
+ */
+#ifndef CHANNEL_GOSSIP_H
+#define CHANNEL_GOSSIP_H
+
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/slice.h"
+
+struct bus;
+struct bus_message;
+struct gossip;
+struct loop;
+struct presence;
+struct presence_settings;
+
+enum {
+    GOSSIP_TICK_MS = 50,
+    GOSSIP_HOLD_MS = 1600, /* stock clients come back within 0.5 to 1.5 s */
+    GOSSIP_DIGEST_MS = 10000,
+    GOSSIP_SILENT_MS = 35000, /* what a worker told that has told nothing for so long is not so any more */
+    GOSSIP_SETTLE_MS = 150    /* a word about a user who comes is there by then */
+};
+
+/* presence, whose settings these are, and bus outlive it. */
+struct gossip *gossip_new(struct loop *loop, struct presence *presence, struct bus *bus,
+                          const struct presence_settings *settings);
+void gossip_free(struct gossip **gossip);
+void gossip_set(struct gossip *gossip, const struct presence_settings *settings);
+
+/* presence_events. */
+void gossip_moved(struct gossip *gossip, struct slice channel_id, struct slice user_id);
+void gossip_said(struct gossip *gossip, struct slice user_id);
+/* The bus has subscribed the topic: a channel's, a user's, or that of all; again after each interruption. */
+void gossip_subscribed(struct gossip *gossip, struct slice topic);
+/* The channel's topic is no longer listened to. */
+void gossip_unfollow(struct gossip *gossip, struct slice channel_id);
+/* A BUS_PRESENCE of another worker. False: it is malformed. */
+bool gossip_take(struct gossip *gossip, struct slice topic, const struct bus_message *message) MUST_CHECK;
+/* That worker is dead. */
+void gossip_gone(struct gossip *gossip, struct slice worker_id);
+/* This one will end soon: its users move to others. */
+void gossip_farewell(struct gossip *gossip);
+
+#endif

@@ -1,0 +1,103 @@
+#include "channel/gossip_message.h"
+
+#include "bus/parts.h"
+#include "wire/utf8.h"
+
+enum { NUMBER_LEN = 8, USER_ID_MAX = 64 };
+
+static void write_number(struct buffer *out, uint64_t number) {
+    for (int shift = 56; shift >= 0; shift -= 8) buffer_append_char(out, (char)(number >> shift));
+}
+
+static bool read_number(struct slice *rest, uint64_t *number_r) {
+    if (rest->len < NUMBER_LEN) return false;
+    *number_r = 0;
+    for (int i = 0; i < NUMBER_LEN; i++) *number_r = *number_r << 8 | (unsigned char)rest->ptr[i];
+    *rest = slice_from(*rest, NUMBER_LEN);
+    return true;
+}
+
+static bool read_byte(struct slice *rest, unsigned max, unsigned *byte_r) {
+    if (rest->len == 0) return false;
+    *byte_r = (unsigned char)rest->ptr[0];
+    *rest = slice_from(*rest, 1);
+    return *byte_r <= max;
+}
+
+void gossip_write_kind(struct buffer *out, enum gossip_kind kind) {
+    buffer_append_char(out, (char)kind);
+}
+
+void gossip_write_ask(struct buffer *out, struct slice worker_id) {
+    gossip_write_kind(out, GOSSIP_ASK);
+    parts_add(out, worker_id);
+}
+
+void gossip_write_tell(struct buffer *out, const struct gossip_tell *head) {
+    gossip_write_kind(out, GOSSIP_TELL);
+    write_number(out, head->from);
+    write_number(out, head->to);
+    write_number(out, head->online);
+    buffer_append_char(out, (char)head->names);
+}
+
+static void append_word(struct buffer *out, const struct presence_word *word) {
+    write_number(out, word->version);
+    buffer_append_char(out, (char)word->status);
+    parts_add(out, word->message);
+}
+
+void gossip_write_entry(struct buffer *out, const struct gossip_entry *entry) {
+    parts_add(out, entry->user_id);
+    buffer_append_char(out, (char)entry->is_online);
+    append_word(out, &entry->word);
+}
+
+void gossip_write_word(struct buffer *out, const struct presence_word *word) {
+    gossip_write_kind(out, GOSSIP_WORD);
+    append_word(out, word);
+}
+
+enum gossip_kind gossip_read_kind(struct slice *body) {
+    unsigned kind;
+    return read_byte(body, GOSSIP_FAREWELL, &kind) ? (enum gossip_kind)kind : 0;
+}
+
+bool gossip_read_ask(struct slice body, struct slice *worker_id_r) {
+    return parts_take(&body, worker_id_r) && body.len == 0;
+}
+
+static bool take_word(struct slice *rest, struct presence_word *word_r) {
+    return read_number(rest, &word_r->version) && read_byte(rest, PRESENCE_STATUS_MAX, &word_r->status) &&
+           parts_take(rest, &word_r->message) && word_r->message.len <= PRESENCE_MESSAGE_MAX &&
+           utf8_valid(word_r->message) &&
+           (word_r->message.len == 0 || !memchr(word_r->message.ptr, 0, word_r->message.len));
+}
+
+bool gossip_read_word(struct slice body, struct presence_word *word_r) {
+    return take_word(&body, word_r) && body.len == 0;
+}
+
+bool gossip_read_entry(struct slice *entries, struct gossip_entry *entry_r) {
+    unsigned is_online;
+    if (!parts_take(entries, &entry_r->user_id) || entry_r->user_id.len == 0 || entry_r->user_id.len > USER_ID_MAX ||
+        !utf8_valid(entry_r->user_id) || !read_byte(entries, 1, &is_online) || !take_word(entries, &entry_r->word))
+        return false;
+    entry_r->is_online = is_online;
+    return true;
+}
+
+bool gossip_read_tell(struct slice body, struct gossip_tell *tell_r) {
+    unsigned names;
+    if (!read_number(&body, &tell_r->from) || !read_number(&body, &tell_r->to) ||
+        !read_number(&body, &tell_r->online) || !read_byte(&body, 1, &names) || tell_r->from > tell_r->to ||
+        tell_r->online > UINT32_MAX || (!names && body.len > 0))
+        return false;
+    tell_r->names = names;
+    tell_r->entries = body;
+    struct gossip_entry entry;
+    while (body.len > 0) {
+        if (!gossip_read_entry(&body, &entry)) return false;
+    }
+    return true;
+}

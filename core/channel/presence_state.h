@@ -1,0 +1,99 @@
+/* presence_state.h - what presence is made of. For presence*.c only. */
+#ifndef CHANNEL_PRESENCE_STATE_H
+#define CHANNEL_PRESENCE_STATE_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "channel/presence.h"
+#include "loop/loop.h"
+
+enum status { STATUS_ONLINE, STATUS_AWAY, STATUS_BUSY, STATUS_INVISIBLE };
+
+/* A user is present while he has a connection here, for a grace after the last one, and while others have him. */
+struct user {
+    struct presence *presence;
+    struct list seats;     /* user_link: in channels */
+    struct list gone_link; /* in presence->gone while not present */
+    unsigned connections;
+    unsigned elsewhere; /* of his seats: how often another worker has him there */
+    bool is_here;       /* connected, or within the grace */
+    bool is_settling;   /* nobody sees him yet: other workers may know that he is invisible */
+    enum status status;
+    char *message;    /* NULL: none */
+    uint64_t changed; /* counts what he said of himself, over all workers: compared with what seats have told */
+    uint64_t last_seen_wall_ms, gone_ms;
+    struct loop_timer timer; /* settling, or without a connection the grace */
+    size_t id_len;
+    char id[];
+};
+
+/* A user in a channel: taken while one of his connections looks at it, for a grace, and while others have him there.
+ * Lives until the members have been told that it is empty. */
+struct seat {
+    struct user *user;
+    struct channel *channel;
+    struct list user_link, channel_link, dirty_link;
+    unsigned looks, elsewhere; /* elsewhere: workers that have him there */
+    bool is_here;              /* looked at from here, or within the grace */
+    bool is_counted;           /* taken and visible */
+    bool is_own;               /* by this worker's connections alone */
+    bool told_online;          /* what the channel's members know of it */
+    uint64_t told_changed, own_changed;
+    struct loop_timer grace;
+};
+
+struct channel {
+    struct list seats, dirty; /* dirty: what its members know is not so any more */
+    struct list due_link;     /* in presence->due */
+    size_t online, own;       /* named ones; of them, by this worker's connections */
+    size_t unnamed;           /* those of whom other workers tell only how many they are */
+    size_t told_online;
+    size_t id_len;
+    char id[];
+};
+
+/* One connection, and the seats at which it looks. */
+struct connection {
+    struct user *user;
+    struct list looks;
+    size_t id_len;
+    char id[];
+};
+struct look {
+    struct list link;
+    struct seat *seat;
+};
+
+struct presence {
+    struct loop *loop;
+    struct presence_settings settings;
+    const struct presence_events *events;
+    void *owner;
+    struct map *users, *channels, *connections;
+    struct list due;  /* channels to tell at the next tick */
+    struct list gone; /* users, who went first first */
+    size_t gone_len;
+    struct loop_timer tick, forget;
+};
+
+static inline struct slice user_id(const struct user *user) {
+    return (struct slice){user->id, user->id_len};
+}
+
+static inline struct slice channel_id_of(const struct channel *channel) {
+    return (struct slice){channel->id, channel->id_len};
+}
+
+static inline bool user_is_present(const struct user *user) {
+    return user->is_here || user->elsewhere > 0;
+}
+
+static inline bool user_is_visible(const struct user *user) {
+    return user_is_present(user) && !user->is_settling && user->status != STATUS_INVISIBLE;
+}
+
+extern const char *const presence_status_names[];
+/* Appends the user as seen where he is online or not. */
+void presence_write_as(const struct user *user, bool online, struct buffer *out);
+
+#endif
