@@ -1,12 +1,9 @@
 #include "bus/bus_message.h"
 
-#include <openssl/core_names.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <stdlib.h>
+#include "redis/seal.h"
 
 /* version, flags, kind, length of the origin, length of the epoch; origin, epoch; an EVENT's seq; body; seal. */
-enum { VERSION = 1, FLAG_SEALED = 1, HEADER_LEN = 5, SEQ_LEN = 8, SEAL_LEN = 32 };
+enum { VERSION = 1, FLAG_SEALED = 1, HEADER_LEN = 5, SEQ_LEN = 8 };
 static const int64_t SEQ_MAX = INT64_C(1) << 53;
 
 static const char *const kind_names[BUS_KINDS] = {
@@ -18,41 +15,6 @@ static const char *const kind_names[BUS_KINDS] = {
 
 const char *bus_kind_name(enum bus_kind kind) {
     return kind_names[kind];
-}
-
-struct seal {
-    EVP_MAC_CTX *mac;
-};
-
-struct seal *seal_new(const char *secret) {
-    if (!secret) return NULL;
-    struct seal *seal = NEW(struct seal);
-    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    char digest[] = "SHA256";
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-                           OSSL_PARAM_construct_end()};
-    seal->mac = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
-    EVP_MAC_free(hmac);
-    if (!seal->mac || !EVP_MAC_init(seal->mac, (const unsigned char *)secret, strlen(secret), params)) abort();
-    return seal;
-}
-
-void seal_free(struct seal **seal_owner) {
-    struct seal *seal = *seal_owner;
-    *seal_owner = NULL;
-    if (!seal) return;
-    EVP_MAC_CTX_free(seal->mac);
-    free(seal);
-}
-
-static void seal_compute(struct seal *seal, struct slice topic, struct slice bytes, unsigned char out[SEAL_LEN]) {
-    const unsigned char len[2] = {(unsigned char)(topic.len >> 8), (unsigned char)topic.len};
-    size_t out_len;
-    if (!EVP_MAC_init(seal->mac, NULL, 0, NULL) || !EVP_MAC_update(seal->mac, len, sizeof len) ||
-        !EVP_MAC_update(seal->mac, (const unsigned char *)topic.ptr, topic.len) ||
-        !EVP_MAC_update(seal->mac, (const unsigned char *)bytes.ptr, bytes.len) ||
-        !EVP_MAC_final(seal->mac, out, &out_len, SEAL_LEN))
-        abort();
 }
 
 static void write_number(struct buffer *out, uint64_t number) {
@@ -78,20 +40,13 @@ void bus_message_write(struct seal *seal, struct slice topic, const struct bus_m
     buffer_append_slice(out, epoch);
     if (is_event) write_number(out, (uint64_t)message->seq);
     buffer_append_slice(out, message->body);
-    if (!seal) return;
-    unsigned char computed[SEAL_LEN];
-    seal_compute(seal, topic, (struct slice){out->ptr + start, out->len - start}, computed);
-    buffer_append(out, (const char *)computed, SEAL_LEN);
+    if (seal) seal_append(seal, topic, out, start);
 }
 
 static bool seal_is_right(struct seal *seal, struct slice topic, struct slice *bytes) {
-    unsigned char computed[SEAL_LEN];
     bool is_sealed = bytes->ptr[1] & FLAG_SEALED;
     if (!seal || !is_sealed) return !seal && !is_sealed;
-    if (bytes->len < HEADER_LEN + SEAL_LEN) return false;
-    bytes->len -= SEAL_LEN;
-    seal_compute(seal, topic, *bytes, computed);
-    return CRYPTO_memcmp(computed, bytes->ptr + bytes->len, SEAL_LEN) == 0;
+    return bytes->len >= HEADER_LEN + SEAL_LEN && seal_strip(seal, topic, bytes);
 }
 
 static struct slice take(struct slice *bytes, size_t len) {

@@ -5,14 +5,9 @@
 
 #include "bus/bus.h"
 
-/* With the secret: HMAC-SHA-256 over the topic and the message, so that none can be made, changed or sent elsewhere
- * without it. (It can be sent there again: an event's number and the idempotence of the others are the answer.) */
 struct seal;
-/* NULL without a secret; the functions below take that. */
-struct seal *seal_new(const char *secret);
-void seal_free(struct seal **seal);
 
-/* Appends the message. Its fields are in their ranges. */
+/* Appends the message, sealed for its topic (redis/seal.h) unless seal is NULL. Its fields are in their ranges. */
 void bus_message_write(struct seal *seal, struct slice topic, const struct bus_message *message, struct buffer *out);
 /* The message's slices point into bytes. NULL, or why it is dropped: "too_large", "malformed", "version", "seal",
  * "kind", "seq". */

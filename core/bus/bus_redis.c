@@ -11,6 +11,7 @@
 #include "bus/bus_probes.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
+#include "redis/seal.h"
 #include "redis/subscriber.h"
 
 /* On Redis a topic is "stoa:{pNNN}:TOPIC". The partition, a hash of the topic, decides the slot: what is resubscribed

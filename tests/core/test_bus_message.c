@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bus/bus_message.h"
+#include "redis/seal.h"
 
 static const struct slice topic = {"/#channel:lobby", 15};
 static const struct bus_message event = {.kind = BUS_EVENT,
