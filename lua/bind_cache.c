@@ -4,27 +4,38 @@
 #include <stdlib.h>
 
 #include "base/metrics.h"
+#include "bus/bus.h"
 #include "cache/cache.h"
+#include "cache/shared_cache.h"
 #include "lua/bind.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
 #include "server/fleet.h"
 #include "server/worker.h"
+#include "wire/json.h"
 
 static const char CACHE[] = "stoa.cache", FLIGHT[] = "stoa.flight";
+static const char NAME_BYTES[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 enum { NAME_MAX_LEN = 64, KEY_MAX = 512 };
+/* What is shared stays so long in a worker's own memory; and while invalidations may be missing. */
+enum { LOCAL_MS = 60000, LOCAL_DEGRADED_MS = 5000, FETCH_MS = 3000 };
 
 struct cache_rule {
     struct list link;
     char *name;
     uint64_t ttl_ms;
+    bool is_shared;
 };
 
 /* What a script holds of a load under way; lands as failed if it is dropped. */
 struct flight {
-    struct cache *cache;
+    struct worker *worker;
     struct cache_flight *flight;
     uint64_t ttl_ms;
+    bool is_shared;
+    uint64_t lease; /* in Redis; 0: none */
+    size_t key_len;
+    char key[];
 };
 
 void caches_free(struct host *host) {
@@ -80,26 +91,95 @@ static int push_found(lua_State *L, struct slice value) {
     return 2;
 }
 
-/* For cache.lua: "hit", value | "load", flight | nil, word. */
+static bool is_shared(const struct worker *worker, const struct cache_rule *rule) {
+    return rule->is_shared && worker->shared;
+}
+
+static uint64_t local_ttl_ms(const struct worker *worker, bool shared, uint64_t ttl_ms) {
+    uint64_t most_ms = bus_is_degraded(worker->bus) ? LOCAL_DEGRADED_MS : LOCAL_MS;
+    return shared && ttl_ms > most_ms ? most_ms : ttl_ms;
+}
+
+/* For cache.lua: "hit", value | "load" or "ask", nil, flight | nil, word. */
 static int begin(lua_State *L) {
     const struct cache_rule *rule = rule_at(L);
     struct worker *worker = host_worker(L);
-    struct flight *flight = types_new(L, FLIGHT, sizeof *flight);
     struct slice key = full_key(L, rule), value;
+    struct flight *flight = types_new(L, FLIGHT, sizeof *flight + key.len);
+    flight->worker = worker;
+    flight->ttl_ms = rule->ttl_ms;
+    flight->is_shared = is_shared(worker, rule);
+    flight->key_len = key.len;
+    memcpy(flight->key, key.ptr, key.len);
     struct task_ticket *ticket = task_begin_wait(L);
     struct waiting *waiting = NEW(struct waiting);
     *waiting = (struct waiting){.waiter = {.done = landed}, .ticket = ticket};
     enum cache_found found = cache_get(worker->cache, key, &value, &flight->flight, &waiting->waiter);
+    if (found != CACHE_MISS) metric_add_labelled(METRIC_CACHE_HITS, rule->name, 1);
     if (found == CACHE_WAIT) return task_wait(L, CACHE_FLIGHT_MS + 1000);
     task_abandon_wait(L, &waiting->ticket);
     free(waiting);
-    metric_add_labelled(METRIC_CACHE, found == CACHE_HIT ? "hit" : "miss", 1);
     if (found == CACHE_HIT) return push_found(L, value);
-    flight->cache = worker->cache;
-    flight->ttl_ms = rule->ttl_ms;
-    lua_pushliteral(L, "load");
-    lua_pushvalue(L, -2);
-    return 2;
+    if (!flight->is_shared) metric_add_labelled(METRIC_CACHE_MISSES, rule->name, 1);
+    lua_pushstring(L, flight->is_shared ? "ask" : "load");
+    lua_pushnil(L);
+    lua_pushvalue(L, -3);
+    return 3;
+}
+
+/* ---- what other workers have loaded ---- */
+
+struct fetching {
+    struct shared_fetch fetch;
+    struct task_ticket *ticket;
+    struct flight *flight; /* these two live as long as the task waits */
+    const struct cache_rule *rule;
+    const struct shared_answer *answer;
+};
+
+/* What is in Redis is not ours to trust: it must be JSON. */
+static int push_fetched(lua_State *L, void *owner) {
+    const struct fetching *fetching = owner;
+    const struct shared_answer *answer = fetching->answer;
+    struct flight *flight = fetching->flight;
+    if (!answer->value.ptr || !json_valid(answer->value)) {
+        flight->lease = answer->lease;
+        metric_add_labelled(METRIC_CACHE_MISSES, fetching->rule->name, 1);
+        lua_pushliteral(L, "load");
+        return 1;
+    }
+    metric_add_labelled(METRIC_CACHE_SHARED_HITS, fetching->rule->name, 1);
+    cache_land(flight->worker->cache, &flight->flight, answer->value,
+               local_ttl_ms(flight->worker, true, answer->ttl_ms));
+    return push_found(L, answer->value);
+}
+
+static void fetched(struct shared_fetch *fetch, const struct shared_answer *answer) {
+    struct fetching *fetching = CONTAINER(fetch, struct fetching, fetch);
+    fetching->answer = answer;
+    task_answer(&fetching->ticket, push_fetched, fetching);
+    free(fetching);
+}
+
+/* For cache.lua: "hit", value | "load". */
+static int fetch(lua_State *L) {
+    const struct cache_rule *rule = rule_at(L);
+    struct flight *flight = types_check(L, 2, FLIGHT);
+    struct task_ticket *ticket = task_begin_wait(L);
+    struct fetching *fetching = NEW(struct fetching);
+    *fetching = (struct fetching){.fetch.done = fetched, .ticket = ticket, .flight = flight, .rule = rule};
+    shared_cache_fetch(flight->worker->shared, &fetching->fetch, (struct slice){flight->key, flight->key_len});
+    return task_wait(L, FETCH_MS);
+}
+
+/* value.ptr NULL: it failed. */
+static void flight_land(struct flight *flight, struct slice value) {
+    struct worker *worker = flight->worker;
+    if (!flight->flight) return;
+    if (flight->lease)
+        shared_cache_land(worker->shared, (struct slice){flight->key, flight->key_len}, flight->lease, value,
+                          flight->ttl_ms);
+    cache_land(worker->cache, &flight->flight, value, local_ttl_ms(worker, flight->is_shared, flight->ttl_ms));
 }
 
 /* For cache.lua: ends a flight with a value; without one it has failed. */
@@ -109,20 +189,18 @@ static int land(lua_State *L) {
     buffer_clear(json.out);
     bool good = !lua_isnoneornil(L, 2);
     if (good && !json_pull(L, 2, &json)) luaL_error(L, "cannot keep %s", json.problem);
-    if (flight->flight)
-        cache_land(flight->cache, &flight->flight, good ? buffer_slice(json.out) : SLICE_NONE, flight->ttl_ms);
+    flight_land(flight, good ? buffer_slice(json.out) : SLICE_NONE);
     return 0;
 }
 
 static int flight_collect(lua_State *L) {
-    struct flight *flight = lua_touserdata(L, 1);
-    if (flight->flight) cache_land(flight->cache, &flight->flight, SLICE_NONE, 0);
+    flight_land(lua_touserdata(L, 1), SLICE_NONE);
     return 0;
 }
 
 /* ---- put and remove ---- */
 
-/* Keeps a value.
+/* Keeps a value; of a shared cache the other workers get it too.
  * @function cache:put
  * @param key a string of at most 512 bytes
  * @param value what JSON can hold
@@ -134,7 +212,11 @@ static int put(lua_State *L) {
     luaL_checkany(L, 3);
     buffer_clear(json.out);
     if (!json_pull(L, 3, &json)) luaL_error(L, "cannot keep %s", json.problem);
-    cache_put(host_worker(L)->cache, full_key(L, rule), buffer_slice(json.out), 0, rule->ttl_ms);
+    struct worker *worker = host_worker(L);
+    struct slice key = full_key(L, rule), value = buffer_slice(json.out);
+    bool shared = is_shared(worker, rule);
+    if (shared) shared_cache_put(worker->shared, key, value, rule->ttl_ms);
+    cache_put(worker->cache, key, value, 0, local_ttl_ms(worker, shared, rule->ttl_ms));
     return bind_true(L);
 }
 
@@ -145,7 +227,11 @@ static int put(lua_State *L) {
  * @example profiles:remove(user.id) */
 static int remove_key(lua_State *L) {
     const struct cache_rule *rule = rule_at(L);
-    fleet_invalidate(host_worker(L), full_key(L, rule), 0);
+    struct worker *worker = host_worker(L);
+    if (is_shared(worker, rule))
+        fleet_invalidate_shared(worker, full_key(L, rule));
+    else
+        fleet_invalidate(worker, full_key(L, rule), 0);
     return bind_true(L);
 }
 
@@ -157,6 +243,9 @@ static int define(lua_State *L) {
     luaL_argcheck(L, name.len > 0 && name.len <= NAME_MAX_LEN && !memchr(name.ptr, '\n', name.len), 1,
                   "a name expected");
     luaL_argcheck(L, ttl_s >= 0.001 && ttl_s <= 1e8, 2, "ttl: seconds expected");
+    bool shared = lua_toboolean(L, 3);
+    luaL_argcheck(L, !shared || strspn(name.ptr, NAME_BYTES) == name.len, 1,
+                  "the name of a shared cache: letters, digits, _ and - expected");
     LIST_EACH(&host->caches, link) {
         if (slice_is(name, CONTAINER(link, struct cache_rule, link)->name))
             return luaL_error(L, "cache '%s' is defined already", name.ptr);
@@ -164,6 +253,7 @@ static int define(lua_State *L) {
     struct cache_rule **at = types_new(L, CACHE, sizeof(struct cache_rule *)), *rule = NEW(struct cache_rule);
     rule->name = memory_copy(name.ptr, name.len);
     rule->ttl_ms = (uint64_t)(ttl_s * 1000);
+    rule->is_shared = shared;
     list_append(&host->caches, &rule->link);
     *at = rule;
     return 1;
@@ -172,7 +262,10 @@ static int define(lua_State *L) {
 /* A cache: values live for ttl seconds; load is called for a key that is not there, once for all who wait for it.
  * @function stoa.cache
  * @param name its name; what is in it survives reloads
- * @param rule {ttl = seconds, load = function(key) return value end}; without load, get of a missing key returns nil
+ * @param rule {ttl = seconds, load = function(key) return value end, shared = false}; without load, get of a missing
+ key
+ * returns nil. shared: workers that have Redis keep it there too, so that one load serves all of them; each has it in
+ * memory for a minute at most
  * @return the cache
  * @error raises when the name is taken
  * @example local profiles = stoa.cache("profiles", {ttl = 60, load = function(id) return stoa.user(id):get() end})
@@ -191,8 +284,9 @@ void bind_cache(lua_State *L) {
     lua_getfield(L, -1, "__index");
     lua_pushcfunction(L, define);
     lua_pushcfunction(L, begin);
+    lua_pushcfunction(L, fetch);
     lua_pushcfunction(L, land);
-    sandbox_run_embedded(L, "cache", 3);
+    sandbox_run_embedded(L, "cache", 4);
     lua_getfield(L, -1, "get");
     lua_setfield(L, -3, "get");
     lua_getfield(L, -1, "new");

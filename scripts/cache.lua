@@ -1,8 +1,13 @@
 -- What is kept in memory, and for how long. Files require this one; it is not listed in the configuration.
 --
--- A time to live is only the last resort: whoever changes something removes its entry, and a load that was under way
--- then is not kept. Messages are not here: their cache is the channel's log, by sequence number. A user's list of
--- channels is not either: it carries unread counters, which change with each message.
+-- Each worker has its own memory; of a shared cache all workers of the fleet have a copy in Redis too, so that one load
+-- serves all. A time to live is only the last resort: whoever changes something removes its entry, everywhere, and a
+-- load that was under way then is not kept.
+--
+-- What is not here, and why: a channel's messages are its log's, by sequence number. Presence, and who of a channel is
+-- online, is the workers' own knowledge: it moves by events and is never read from elsewhere. A user's list of channels
+-- carries unread counters, which change with each message. A session's token is looked up when someone connects: a
+-- deleted one must open nothing from then on, and what it opened is closed by the deletion itself.
 local stoa = require "stoa"
 
 local cache = {}
@@ -16,6 +21,7 @@ end
 -- userId → {userId, name, avatar?}; false: no such user.
 cache.profiles = stoa.cache("profiles", {
     ttl = 15 * 60,
+    shared = true,
     load = function(user_id)
         local user, word = stoa.user(user_id):get()
         if not user then return absent(word) end
@@ -27,6 +33,7 @@ cache.profiles = stoa.cache("profiles", {
 -- not to be read from here.
 cache.channels = stoa.cache("channels", {
     ttl = 5 * 60,
+    shared = true,
     load = function(channel_id)
         local channel, word = stoa.channel(channel_id):info()
         if not channel then return absent(word) end
@@ -34,9 +41,21 @@ cache.channels = stoa.cache("channels", {
     end,
 })
 
+-- channelId → [{userId, role}, …]; false: no such channel.
+cache.members = stoa.cache("members", {
+    ttl = 5 * 60,
+    shared = true,
+    load = function(channel_id)
+        local members, word = stoa.channel(channel_id):members()
+        if not members then return absent(word) end
+        return members
+    end,
+})
+
 -- "channelId userId" → "owner", "moderator" or "member"; false: not a member. (Ids hold no spaces.)
 cache.roles = stoa.cache("roles", {
     ttl = 5 * 60,
+    shared = true,
     load = function(key)
         local channel_id, user_id = key:match("^(%S+) (%S+)$")
         local member, word = stoa.channel(channel_id):member(user_id)
@@ -52,6 +71,7 @@ end
 
 function cache.forget_member(channel_id, user_id)
     cache.roles:remove(channel_id .. " " .. user_id)
+    cache.members:remove(channel_id)
     cache.channels:remove(channel_id) -- its number of members
 end
 

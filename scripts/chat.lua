@@ -1,6 +1,7 @@
 -- The chat of protocol.md, section 2: channels here, messages in chat_messages.lua, who may do what in
 -- chat_access.lua. Answers and checks are in protocol.lua.
 local stoa = require "stoa"
+local cache = require "cache"
 local access = require "chat_access"
 local protocol = require "protocol"
 require "chat_messages"
@@ -85,8 +86,8 @@ protocol.on("channel:members", function(socket, arguments)
     passed, word, detail = take(socket, { reads = socket.user_id })
     if not passed then return nil, word, detail end
     local members
-    members, word = channel:members()
-    if not members then return nil, word end
+    members, word = cache.members:get(channel.id)
+    if not members then return nil, word or "not_found" end
     return { members = members }
 end)
 

@@ -4,7 +4,6 @@
 
 #include "base/hash.h"
 #include "base/map.h"
-#include "base/metrics.h"
 #include "loop/loop.h"
 
 enum entry_kind { ENTRY_VALUE, ENTRY_NEGATIVE, ENTRY_TOMBSTONE };
@@ -207,18 +206,15 @@ enum cache_found cache_get(struct cache *cache, struct slice key, struct slice *
         list_remove(&entry->link);
         list_append(used, &entry->link);
         *value_r = (struct slice){entry->bytes + entry->key_len, entry->value_len};
-        metric_add_labelled(METRIC_CACHE, "hit", 1);
         return CACHE_HIT;
     }
     struct cache_flight *flight = map_find(cache->current, key);
     if (flight) {
         waiter->flight = flight;
         list_append(&flight->waiters, &waiter->link);
-        metric_add_labelled(METRIC_CACHE, "wait", 1);
         return CACHE_WAIT;
     }
     *flight_r = flight_new(cache, key);
-    metric_add_labelled(METRIC_CACHE, "miss", 1);
     return CACHE_MISS;
 }
 
@@ -259,6 +255,15 @@ void cache_remove(struct cache *cache, struct slice key, uint64_t version) {
         cache_store(cache, key, SLICE_NONE, ENTRY_TOMBSTONE, version, CACHE_TOMBSTONE_MS);
     } else if (entry) {
         cache_drop(cache, entry);
+    }
+}
+
+void cache_forget_all(struct cache *cache) {
+    LIST_EACH(&cache->flights, link) flight_retire(CONTAINER(link, struct cache_flight, link));
+    LIST_EACH(&cache->negative, link) cache_drop(cache, CONTAINER(link, struct entry, link));
+    LIST_EACH(&cache->recent, link) {
+        struct entry *entry = CONTAINER(link, struct entry, link);
+        if (entry->kind == ENTRY_VALUE) cache_drop(cache, entry);
     }
 }
 

@@ -46,6 +46,8 @@ void cache_land(struct cache *cache, struct cache_flight **flight, struct slice 
 bool cache_put(struct cache *cache, struct slice key, struct slice value, uint64_t version, uint64_t ttl_ms);
 /* version: of the removal; 0: of whatever is there. A value that is newer than the removal stays. */
 void cache_remove(struct cache *cache, struct slice key, uint64_t version);
+/* All values go, and what is read by flights under way is not kept: they may be older than what was not heard of. */
+void cache_forget_all(struct cache *cache);
 size_t cache_bytes(const struct cache *cache);
 size_t cache_entries(const struct cache *cache);
 

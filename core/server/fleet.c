@@ -5,6 +5,7 @@
 #include "bus/bus.h"
 #include "bus/parts.h"
 #include "cache/cache.h"
+#include "cache/shared_cache.h"
 #include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/presence.h"
@@ -87,10 +88,9 @@ static bool take_invalidation(struct worker *worker, struct slice topic, const s
     return true;
 }
 
-void fleet_invalidate(struct worker *worker, struct slice key, uint64_t version) {
+static void tell_invalid(struct worker *worker, struct slice key, uint64_t version) {
     struct buffer body = {0};
     char number[sizeof version];
-    cache_remove(worker->cache, key, version);
     if (bus_is_alone(worker->bus)) return;
     for (size_t i = 0; i < sizeof number; i++) number[i] = (char)(version >> (8 * (sizeof number - 1 - i)));
     parts_add(&body, (struct slice){number, sizeof number});
@@ -98,6 +98,22 @@ void fleet_invalidate(struct worker *worker, struct slice key, uint64_t version)
     publish(worker, everyone, BUS_INVALIDATE, buffer_slice(&body));
     buffer_done(&body);
 }
+
+void fleet_invalidate(struct worker *worker, struct slice key, uint64_t version) {
+    cache_remove(worker->cache, key, version);
+    tell_invalid(worker, key, version);
+}
+
+void fleet_invalidate_shared(struct worker *worker, struct slice key) {
+    cache_remove(worker->cache, key, 0);
+    shared_cache_remove(worker->shared, key);
+}
+
+static void removed(void *owner, struct slice key) {
+    tell_invalid(owner, key, 0);
+}
+
+const struct shared_events fleet_removals = {.removed = removed};
 
 /* A user. */
 
@@ -270,11 +286,13 @@ static void subscribed(void *owner, struct slice topic) {
     struct slice channel_id = topic_channel(topic);
     if (channel_id.len > 0) channel_log_check(worker->log, channel_id);
     gossip_subscribed(worker->gossip, topic);
+    if (topic.len == 0) cache_forget_all(worker->cache); /* invalidations may be missing */
 }
 
 static void degraded(void *owner, bool is_degraded) {
     struct worker *worker = owner;
     channel_log_set_degraded(worker->log, is_degraded);
+    cache_forget_all(worker->cache);
 }
 
 const struct bus_events fleet_events = {.received = received, .subscribed = subscribed, .degraded = degraded};

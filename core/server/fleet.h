@@ -9,6 +9,7 @@
 #include "base/slice.h"
 
 struct bus_events;
+struct shared_events;
 struct state_events;
 struct worker;
 
@@ -50,5 +51,9 @@ size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const 
 void fleet_broadcast(struct worker *worker, struct slice args);
 /* The entry of that key leaves the caches: a version as in cache_remove. */
 void fleet_invalidate(struct worker *worker, struct slice key, uint64_t version);
+/* Of a cache that workers share: first here and in Redis; the others hear when it is gone there. Their owner is a
+ * struct worker. */
+void fleet_invalidate_shared(struct worker *worker, struct slice key);
+extern const struct shared_events fleet_removals;
 
 #endif

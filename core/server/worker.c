@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "bus/bus.h"
 #include "cache/cache.h"
+#include "cache/shared_cache.h"
 #include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/relay.h"
@@ -38,6 +39,7 @@ static void build_bus(struct worker *worker) {
     worker->bus = bus_redis_new(worker->loop, worker->redis, &bus, &fleet_events, worker);
     worker->state =
         state_redis_new(worker->loop, worker->redis, bus_worker_id(worker->bus), &fleet_state_events, worker);
+    worker->shared = shared_cache_new(worker->loop, worker->redis, bus.secret, &fleet_removals, worker);
     LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->bus)));
 }
 
@@ -111,6 +113,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     gossip_free(&worker->gossip);
     fleet_limiter_free(&worker->limits);
     state_free(&worker->state);
+    shared_cache_free(&worker->shared);
     bus_free(&worker->bus);
     redis_free(&worker->redis);
     presence_free(&worker->presence);

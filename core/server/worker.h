@@ -26,6 +26,7 @@ struct presence;
 struct redis;
 struct relay;
 struct rooms;
+struct shared_cache;
 struct state;
 struct store;
 struct upcoming;
@@ -51,11 +52,12 @@ struct worker {
     struct rooms *rooms;
     struct limiter *limiter;
     struct budget *inbound; /* of net and hub together */
-    struct cache *cache;
+    struct cache *cache;    /* this worker's own */
     struct presence *presence;
     struct redis *redis;          /* NULL: this worker is alone */
     struct bus *bus;              /* to other workers */
     struct state *state;          /* what all workers hold in common */
+    struct shared_cache *shared;  /* behind their caches; NULL: this worker is alone */
     struct fleet_limiter *limits; /* the limiter's, and those that workers share */
     struct gossip *gossip;
     struct channel_log *log;

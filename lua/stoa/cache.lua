@@ -1,5 +1,5 @@
 -- stoa.cache: what waits for a script's load function.
-local define, begin, land = ...
+local define, begin, fetch, land = ...
 local loaders = setmetatable({}, { __mode = "k" })
 
 -- The flight ends whatever load does; a load that raised raises here too.
@@ -14,21 +14,20 @@ local function finish(flight, loaded, value, word)
 end
 
 local function get(cache, key)
-    local state, found = begin(cache, key)
-    if state ~= "load" then
-        if state == "hit" then return found end
-        return nil, found
-    end
+    local state, found, flight = begin(cache, key)
+    if state == "ask" then state, found = fetch(cache, flight) end
+    if state == "hit" then return found end
+    if not flight then return nil, found end
     local load = loaders[cache]
     if not load then
-        land(found)
+        land(flight)
         return nil
     end
-    return finish(found, pcall(load, key))
+    return finish(flight, pcall(load, key))
 end
 
 local function new(name, rule)
-    local cache = define(name, rule.ttl)
+    local cache = define(name, rule.ttl, rule.shared == true)
     loaders[cache] = rule.load
     return cache
 end

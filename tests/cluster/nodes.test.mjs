@@ -146,6 +146,28 @@ test("what one node changes, no other remembers otherwise", async (t) => {
   await until("bob is shown out", async () => !(await bob.send(channel, "still in?")).ok);
 });
 
+test("what one node has loaded the others find, and what one changes all know at once", async (t) => {
+  const channel = newChannel(), SHARED = 'stoa_cache_shared_hits_total{cache="members"}', LOADED = 'stoa_cache_misses_total{cache="members"}';
+  const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel), await joined(t, east, "carol", channel)];
+  const roles = async (someone) => Object.fromEntries((await someone.ask("channel:members", { channelId: channel })).members.map(({ userId, role }) => [userId, role]).sort());
+  const everywhere = async (expected) => {
+    for (const someone of people) await until(`${someone.user} knows`, async () => JSON.stringify(await roles(someone)) === JSON.stringify(expected));
+  };
+  const sum = async (name) => (await Promise.all(all.map((node) => metric(node, name)))).reduce((a, b) => a + b);
+  const members = { alice: "owner", bob: "member", carol: "member" };
+  await everywhere(members);
+  await rest(north, "PUT", `/channels/${channel}/members/bob`, { role: "moderator" });
+  await everywhere({ ...members, bob: "moderator" });
+  const [shared, loaded] = [await sum(SHARED), await sum(LOADED)];
+  assert.ok(shared > 0);
+  redis.cli("flushall"); // what the workers have in memory is still so
+  await everywhere({ ...members, bob: "moderator" });
+  assert.deepEqual([await sum(SHARED), await sum(LOADED)], [shared, loaded]);
+  await rest(south, "DELETE", `/channels/${channel}/members/bob`);
+  people.splice(1, 1);
+  await everywhere({ alice: "owner", carol: "member" });
+});
+
 test("FLUSHALL loses nothing", async (t) => {
   const channel = newChannel();
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];

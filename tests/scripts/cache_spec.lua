@@ -74,4 +74,29 @@ describe("nothing stale is seen", function()
         api(world, "DELETE", "/api/channels/lobby/members/carol")
         assert.equal(2, join(alice, "lobby").members)
     end)
+
+    it("of who the members are (pitfall 107)", function()
+        local function members()
+            local roles = {}
+            for _, member in ipairs(alice:emit("channel:members", { channelId = "lobby" }).members) do
+                roles[member.userId] = member.role
+            end
+            return roles
+        end
+        assert.same({ alice = "owner", bob = "member" }, members())
+        join(client(world, "carol"), "lobby")
+        assert.same({ alice = "owner", bob = "member", carol = "member" }, members())
+        api(world, "PUT", "/api/channels/lobby/members/bob", { role = "moderator" })
+        api(world, "DELETE", "/api/channels/lobby/members/carol")
+        assert.same({ alice = "owner", bob = "moderator" }, members())
+    end)
+
+    it("of who someone is", function()
+        local function name()
+            return alice:emit("user:get", { userIds = { "bob" } }).users[1].name
+        end
+        name()
+        api(world, "PUT", "/api/users/bob", { name = "Robert" })
+        assert.equal("Robert", name())
+    end)
 end)

@@ -1,0 +1,304 @@
+#include "cache/shared_cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "base/hash.h"
+#include "base/ids.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "loop/loop.h"
+#include "redis/redis.h"
+#include "redis/script.h"
+#include "redis/seal.h"
+
+/* One string a key: "l" and the lease of who loads it, or "v" and the value (sealed). A removal deletes either. */
+static const char fetch_text[] =
+    "local held = redis.call('GET', KEYS[1]) "
+    "local kind = held and string.sub(held, 1, 1) "
+    "if kind == 'v' then return { held, redis.call('PTTL', KEYS[1]) } end "
+    "if kind == 'l' then return 0 end "
+    "redis.call('SET', KEYS[1], 'l' .. ARGV[1], 'PX', ARGV[2]) "
+    "return 1";
+static const char land_text[] =
+    "if redis.call('GET', KEYS[1]) ~= 'l' .. ARGV[1] then return 0 end "
+    "if ARGV[2] == '' then redis.call('DEL', KEYS[1]) "
+    "else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end "
+    "return 1";
+
+enum { ID_LEN = 12, PAUSE_MS = 20, RETRY_MS = 100, RETRY_MAX = 1000, NUMBER_MAX = 24, LEASE_MAX = ID_LEN + 24 };
+
+struct shared_cache {
+    struct loop *loop;
+    struct redis *redis;
+    const struct shared_events *events;
+    void *owner;
+    struct redis_script fetch, land;
+    struct seal *seal;   /* NULL: no secret */
+    char id[ID_LEN + 1]; /* of leases, with their number */
+    uint64_t leases, draws;
+    struct list askings;
+    struct list removals, owed; /* with Redis; to be asked for again */
+    size_t removals_len;        /* of both */
+    struct loop_timer retry;
+    struct buffer key, held; /* in Redis, of the call at hand */
+};
+
+/* A fetch under way. */
+struct shared_asking {
+    struct redis_call call;
+    struct list link;
+    struct shared_cache *shared;
+    struct shared_fetch *fetch;
+    struct loop_timer pause;
+    uint64_t until_ms, lease;
+    size_t key_len;
+    char key[];
+};
+
+struct removal {
+    struct redis_call call;
+    struct list link;
+    struct shared_cache *shared;
+    size_t key_len;
+    char key[];
+};
+
+/* Valid until the next call. */
+static struct slice redis_key(struct shared_cache *shared, struct slice key) {
+    const char *end = memchr(key.ptr, '\n', key.len);
+    size_t name_len = end ? (size_t)(end - key.ptr) : key.len;
+    buffer_clear(&shared->key);
+    buffer_append_str(&shared->key, "stoa:x:");
+    buffer_append(&shared->key, key.ptr, name_len);
+    buffer_append_str(&shared->key, ":{");
+    buffer_append_slice(&shared->key, slice_from(key, name_len + 1));
+    buffer_append_char(&shared->key, '}');
+    return buffer_slice(&shared->key);
+}
+
+static struct slice write_lease(const struct shared_cache *shared, uint64_t lease, char *out) {
+    int len = snprintf(out, LEASE_MAX, "%s.%llu", shared->id, (unsigned long long)lease);
+    return (struct slice){out, (size_t)len};
+}
+
+static struct slice write_number(uint64_t number, char *out) {
+    int len = snprintf(out, NUMBER_MAX, "%llu", (unsigned long long)number);
+    return (struct slice){out, (size_t)len};
+}
+
+static uint64_t draw(struct shared_cache *shared, uint64_t below) {
+    shared->draws++;
+    return hash_local((struct slice){(const char *)&shared->draws, sizeof shared->draws}) % below;
+}
+
+static struct slice write_ttl(struct shared_cache *shared, uint64_t ttl_ms, char *out) {
+    uint64_t spread_ms = ttl_ms - ttl_ms / 10 + ttl_ms / 5 * draw(shared, 1001) / 1000;
+    return write_number(spread_ms ? spread_ms : 1, out);
+}
+
+/* As Redis holds it; too large a value: as nothing. Valid until the next call. */
+static struct slice write_held(struct shared_cache *shared, struct slice key, struct slice value) {
+    buffer_clear(&shared->held);
+    if (!value.ptr || value.len > SHARED_VALUE_MAX) return SLICE_NONE;
+    buffer_append_char(&shared->held, 'v');
+    buffer_append_slice(&shared->held, value);
+    if (shared->seal) seal_append(shared->seal, key, &shared->held, 0);
+    return buffer_slice(&shared->held);
+}
+
+/* The value; a NULL ptr: whoever put it there does not know the secret. */
+static struct slice read_held(struct shared_cache *shared, struct slice key, struct slice held) {
+    if (shared->seal && (held.len <= SEAL_LEN || !seal_strip(shared->seal, key, &held))) return SLICE_NONE;
+    return slice_from(held, 1);
+}
+
+/* Fetches. */
+
+static void asking_free(struct shared_asking *asking) {
+    if (asking->fetch) asking->fetch->asking = NULL;
+    redis_forget(&asking->call);
+    loop_timer_cancel(&asking->pause);
+    list_remove(&asking->link);
+    free(asking);
+}
+
+static void asking_end(struct shared_asking *asking, const struct shared_answer *answer) {
+    struct shared_fetch *fetch = asking->fetch;
+    asking_free(asking);
+    fetch->done(fetch, answer);
+}
+
+static void asking_ask(struct shared_asking *asking) {
+    struct shared_cache *shared = asking->shared;
+    char lease[LEASE_MAX], lease_ms[NUMBER_MAX];
+    struct slice key = redis_key(shared, (struct slice){asking->key, asking->key_len});
+    asking->lease = ++shared->leases;
+    redis_eval(shared->redis, &asking->call, &shared->fetch, &key, 1,
+               REDIS_ARGS(write_lease(shared, asking->lease, lease), write_number(SHARED_LEASE_MS, lease_ms)));
+}
+
+static void asking_hit(struct shared_asking *asking, const struct redis_value *held, int64_t ttl_ms) {
+    struct shared_cache *shared = asking->shared;
+    struct slice key = redis_key(shared, (struct slice){asking->key, asking->key_len});
+    struct slice value = read_held(shared, key, held->text);
+    asking_end(asking, &(struct shared_answer){.value = value, .ttl_ms = ttl_ms > 0 ? (uint64_t)ttl_ms : 1});
+}
+
+static void asking_answered(struct redis_call *call, const struct redis_answer *answer) {
+    struct shared_asking *asking = CONTAINER(call, struct shared_asking, call);
+    struct shared_cache *shared = asking->shared;
+    static const struct redis_value none = {.type = REDIS_NIL};
+    const struct redis_value *value = answer->status == REDIS_DONE ? answer->value : &none;
+    bool is_led = value->type == REDIS_INTEGER && value->integer == 1;
+    if (value->type == REDIS_ARRAY && value->items_len == 2)
+        asking_hit(asking, &value->items[0], value->items[1].integer);
+    else if (value->type == REDIS_INTEGER && !is_led && loop_now_ms(shared->loop) < asking->until_ms)
+        loop_timer_set(&asking->pause, PAUSE_MS + draw(shared, 2 * PAUSE_MS));
+    else
+        asking_end(asking, &(struct shared_answer){.lease = is_led ? asking->lease : 0});
+}
+
+/* What Redis has may be what was removed. */
+static void asking_go_on(struct loop_timer *timer) {
+    struct shared_asking *asking = CONTAINER(timer, struct shared_asking, pause);
+    if (list_empty(&asking->shared->owed))
+        asking_ask(asking);
+    else
+        asking_end(asking, &(struct shared_answer){.lease = 0});
+}
+
+void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key) {
+    struct shared_asking *asking = memory_new(sizeof *asking + key.len);
+    asking->call = (struct redis_call){.done = asking_answered, .deadline_ms = SHARED_DEADLINE_MS};
+    asking->shared = shared;
+    asking->fetch = fetch;
+    asking->until_ms = loop_now_ms(shared->loop) + SHARED_WAIT_MS;
+    asking->key_len = key.len;
+    memcpy(asking->key, key.ptr, key.len);
+    loop_timer_init(&asking->pause, shared->loop, asking_go_on);
+    list_append(&shared->askings, &asking->link);
+    fetch->asking = asking;
+    if (list_empty(&shared->owed))
+        asking_ask(asking);
+    else
+        loop_timer_set(&asking->pause, 1);
+}
+
+void shared_cache_forget(struct shared_fetch *fetch) {
+    if (fetch->asking) asking_free(fetch->asking);
+}
+
+void shared_cache_land(struct shared_cache *shared, struct slice key, uint64_t lease, struct slice value,
+                       uint64_t ttl_ms) {
+    char lease_text[LEASE_MAX], ttl[NUMBER_MAX];
+    if (lease == 0) return;
+    struct slice at = redis_key(shared, key);
+    redis_eval(shared->redis, NULL, &shared->land, &at, 1,
+               REDIS_ARGS(write_lease(shared, lease, lease_text), write_held(shared, at, value),
+                          write_ttl(shared, ttl_ms, ttl)));
+}
+
+/* Removals. */
+
+static void removal_free(struct removal *removal) {
+    redis_forget(&removal->call);
+    list_remove(&removal->link);
+    removal->shared->removals_len--;
+    free(removal);
+}
+
+static void removal_ask(struct removal *removal) {
+    struct shared_cache *shared = removal->shared;
+    struct slice key = redis_key(shared, (struct slice){removal->key, removal->key_len});
+    list_remove(&removal->link);
+    list_append(&shared->removals, &removal->link);
+    redis_command(shared->redis, &removal->call, key, REDIS_ARGS(SLICE("DEL"), key));
+}
+
+static void removal_answered(struct redis_call *call, const struct redis_answer *answer) {
+    struct removal *removal = CONTAINER(call, struct removal, call);
+    struct shared_cache *shared = removal->shared;
+    if (answer->status == REDIS_DONE) {
+        shared->events->removed(shared->owner, (struct slice){removal->key, removal->key_len});
+        removal_free(removal);
+        return;
+    }
+    list_remove(&removal->link);
+    list_append(&shared->owed, &removal->link);
+    if (!loop_timer_pending(&shared->retry)) loop_timer_set(&shared->retry, RETRY_MS);
+}
+
+static void removals_retry(struct loop_timer *timer) {
+    struct shared_cache *shared = CONTAINER(timer, struct shared_cache, retry);
+    unsigned asked = 0;
+    LIST_EACH(&shared->owed, link)
+    if (asked++ < RETRY_MAX) removal_ask(CONTAINER(link, struct removal, link));
+    if (!list_empty(&shared->owed)) loop_timer_set(timer, RETRY_MS);
+}
+
+static void removals_bound(struct shared_cache *shared) {
+    while (shared->removals_len > SHARED_REMOVALS_MAX) {
+        struct list *oldest = list_empty(&shared->owed) ? shared->removals.next : shared->owed.next;
+        struct removal *removal = CONTAINER(oldest, struct removal, link);
+        LOG(LOG_WARNING, "cache.removal_lost", LOG_SLICE("key", ((struct slice){removal->key, removal->key_len})));
+        removal_free(removal);
+    }
+}
+
+void shared_cache_remove(struct shared_cache *shared, struct slice key) {
+    struct removal *removal = memory_new(sizeof *removal + key.len);
+    removal->call = (struct redis_call){.done = removal_answered, .repeatable = true};
+    removal->shared = shared;
+    removal->key_len = key.len;
+    memcpy(removal->key, key.ptr, key.len);
+    list_init(&removal->link);
+    shared->removals_len++;
+    removal_ask(removal);
+    removals_bound(shared);
+}
+
+void shared_cache_put(struct shared_cache *shared, struct slice key, struct slice value, uint64_t ttl_ms) {
+    char ttl[NUMBER_MAX];
+    shared_cache_remove(shared, key);
+    struct slice at = redis_key(shared, key), held = write_held(shared, at, value);
+    if (held.len > 0)
+        redis_command(shared->redis, NULL, at,
+                      REDIS_ARGS(SLICE("SET"), at, held, SLICE("PX"), write_ttl(shared, ttl_ms, ttl)));
+}
+
+/* The whole. */
+
+struct shared_cache *shared_cache_new(struct loop *loop, struct redis *redis, const char *secret,
+                                      const struct shared_events *events, void *owner) {
+    struct shared_cache *shared = NEW(struct shared_cache);
+    shared->loop = loop;
+    shared->redis = redis;
+    shared->seal = seal_new(secret);
+    shared->events = events;
+    shared->owner = owner;
+    redis_script_init(&shared->fetch, SLICE(fetch_text));
+    redis_script_init(&shared->land, SLICE(land_text));
+    id_random(shared->id, ID_LEN);
+    list_init(&shared->askings);
+    list_init(&shared->removals);
+    list_init(&shared->owed);
+    loop_timer_init(&shared->retry, loop, removals_retry);
+    return shared;
+}
+
+void shared_cache_free(struct shared_cache **owned) {
+    struct shared_cache *shared = *owned;
+    *owned = NULL;
+    if (!shared) return;
+    LIST_EACH(&shared->askings, link)
+    asking_end(CONTAINER(link, struct shared_asking, link), &(struct shared_answer){.lease = 0});
+    LIST_EACH(&shared->owed, link) removal_free(CONTAINER(link, struct removal, link));
+    LIST_EACH(&shared->removals, link) removal_free(CONTAINER(link, struct removal, link));
+    loop_timer_cancel(&shared->retry);
+    seal_free(&shared->seal);
+    buffer_done(&shared->key);
+    buffer_done(&shared->held);
+    free(shared);
+}

@@ -1,0 +1,65 @@
+/* shared_cache.h - the second layer of a cache: what a worker's own (cache.h) does not have, from Redis.
+ *
+ * Of all workers that miss a key one is given a lease and loads it; the others wait for that a moment. What is loaded
+ * is kept only while the lease holds, and a removal ends it: a slow reader never brings back what was removed. A
+ * removal that Redis does not confirm is repeated until it does; until then nothing is read from Redis here. Redis
+ * away: every asker loads.
+ *
+ * A key is "NAME\nKEY", as in the worker's cache; in Redis stoa:x:NAME:{KEY}.
+ */
+#ifndef CACHE_SHARED_CACHE_H
+#define CACHE_SHARED_CACHE_H
+
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct loop;
+struct redis;
+struct shared_asking;
+struct shared_cache;
+
+enum {
+    SHARED_LEASE_MS = 3000,     /* a load that takes longer is not kept */
+    SHARED_WAIT_MS = 500,       /* so long does an asker wait for another one's load */
+    SHARED_DEADLINE_MS = 300,   /* of an answer of Redis */
+    SHARED_VALUE_MAX = 1 << 20, /* larger values are not kept */
+    SHARED_REMOVALS_MAX = 10000 /* not confirmed yet; of more than these the oldest are given up */
+};
+
+struct shared_answer {
+    struct slice value; /* borrowed for the call; NULL ptr: there is none, load it */
+    uint64_t ttl_ms;    /* how long it has yet */
+    uint64_t lease;     /* for shared_cache_land; 0: none */
+};
+
+/* Embedded in the asker, who sets done; {0} is an idle one. */
+struct shared_fetch {
+    void (*done)(struct shared_fetch *fetch,
+                 const struct shared_answer *answer); /* once, in a later turn or at the end */
+    struct shared_asking *asking;                     /* NULL: not under way */
+};
+
+struct shared_events {
+    /* Redis has it no more: workers that have it must be told now, not before. */
+    void (*removed)(void *owner, struct slice key);
+};
+
+/* redis and events outlive it. secret: values are sealed with it (redis/seal.h), and others are not read; NULL: none.
+ */
+struct shared_cache *shared_cache_new(struct loop *loop, struct redis *redis, const char *secret,
+                                      const struct shared_events *events, void *owner);
+/* Who fetches hears that there is nothing; removals that are not confirmed are given up. */
+void shared_cache_free(struct shared_cache **shared);
+void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key);
+/* done will not be called. Harmless when nothing is under way. */
+void shared_cache_forget(struct shared_fetch *fetch);
+/* Keeps what was loaded under the lease, if it still holds; ttl_ms is spread by ±10 %. value.ptr NULL: the load
+ * failed, the next one may try. */
+void shared_cache_land(struct shared_cache *shared, struct slice key, uint64_t lease, struct slice value,
+                       uint64_t ttl_ms);
+void shared_cache_remove(struct shared_cache *shared, struct slice key);
+/* Removes, then keeps this. */
+void shared_cache_put(struct shared_cache *shared, struct slice key, struct slice value, uint64_t ttl_ms);
+
+#endif

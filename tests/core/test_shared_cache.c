@@ -1,0 +1,258 @@
+/* The cache that workers share: two of them over one real Redis, in the orders that go wrong elsewhere. */
+#include "support/redis_stage.h"
+
+#include <signal.h>
+
+#include "cache/shared_cache.h"
+
+enum { WORKERS = 2, TTL_MS = 60000 };
+static struct redis *redis[WORKERS];
+static struct shared_cache *shared[WORKERS];
+static unsigned removals[WORKERS];
+static int port;
+
+static void note_removed(void *owner, struct slice key) {
+    ++*(unsigned *)owner;
+}
+
+static const struct shared_events events = {.removed = note_removed};
+
+struct fetched {
+    struct shared_fetch fetch;
+    unsigned answers;
+    char value[64]; /* "-": it is to be loaded */
+    uint64_t ttl_ms, lease;
+};
+
+static void note(struct shared_fetch *fetch, const struct shared_answer *answer) {
+    struct fetched *fetched = CONTAINER(fetch, struct fetched, fetch);
+    fetched->answers++;
+    fetched->ttl_ms = answer->ttl_ms;
+    fetched->lease = answer->lease;
+    snprintf(fetched->value, sizeof fetched->value, "%.*s", SLICE_ARG(answer->value.ptr ? answer->value : SLICE("-")));
+}
+
+static void start(int worker, struct fetched *fetched, const char *key) {
+    *fetched = (struct fetched){.fetch.done = note};
+    shared_cache_fetch(shared[worker], &fetched->fetch, slice_of(key));
+}
+
+static struct fetched fetch(int worker, const char *key) {
+    struct fetched fetched;
+    start(worker, &fetched, key);
+    stage_until(fetched.answers == 1);
+    return fetched;
+}
+
+static void land(int worker, const char *key, struct fetched fetched, const char *value) {
+    shared_cache_land(shared[worker], slice_of(key), fetched.lease, slice_of(value), TTL_MS);
+    answer_to(redis[worker], "GET stoa:x:settled"); /* what was asked before it has been answered */
+}
+
+static void remove_at(int worker, const char *key) {
+    unsigned before = removals[worker];
+    shared_cache_remove(shared[worker], slice_of(key));
+    stage_until(removals[worker] == before + 1);
+}
+
+static void what_one_worker_loads_the_others_find(void **unused) {
+    struct fetched first = fetch(0, "profiles\nalice");
+    assert_string_equal(first.value, "-");
+    assert_true(first.lease > 0);
+    land(0, "profiles\nalice", first, "{\"name\":\"Alice\"}");
+    assert_string_equal(fetch(1, "profiles\nalice").value, "{\"name\":\"Alice\"}");
+    assert_string_equal(fetch(0, "profiles\nalice").value, "{\"name\":\"Alice\"}");
+    assert_string_equal(fetch(0, "profiles\nbob").value, "-");
+    assert_string_equal(fetch(0, "roles\nalice").value, "-");
+    char *type = redis_cli(port, "type stoa:x:profiles:{alice}");
+    assert_string_equal(type, "string");
+    free(type);
+}
+
+static void what_is_put_replaces_what_was_there(void **unused) {
+    land(0, "a\nk", fetch(0, "a\nk"), "1");
+    shared_cache_put(shared[1], SLICE("a\nk"), SLICE("2"), TTL_MS);
+    stage_until(removals[1] == 1);
+    stage_until(strcmp(fetch(0, "a\nk").value, "2") == 0);
+}
+
+static void pitfall_104_of_a_hundred_readers_of_a_cold_key_one_loads(void **unused) {
+    static struct fetched readers[100];
+    struct fetched *leader = NULL;
+    for (int i = 0; i < 100; i++) start(i % WORKERS, &readers[i], "p\ncourse");
+    stage_until(readers[0].answers || readers[1].answers);
+    for (int i = 0; i < WORKERS; i++)
+        if (readers[i].answers) leader = &readers[i];
+    assert_true(leader->lease > 0);
+    land(leader == &readers[0] ? 0 : 1, "p\ncourse", *leader, "loaded");
+    for (int i = 0; i < 100; i++) {
+        stage_until(readers[i].answers == 1);
+        assert_string_equal(readers[i].value, &readers[i] == leader ? "-" : "loaded");
+    }
+}
+
+static void pitfall_104_expiry_is_spread_by_a_tenth(void **unused) {
+    uint64_t least = UINT64_MAX, most = 0;
+    for (int i = 0; i < 100; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "t\n%d", i);
+        land(0, key, fetch(0, key), "1");
+        uint64_t ttl_ms = fetch(1, key).ttl_ms;
+        if (ttl_ms < least) least = ttl_ms;
+        if (ttl_ms > most) most = ttl_ms;
+    }
+    assert_in_range(least, TTL_MS * 85 / 100, TTL_MS);
+    assert_in_range(most, TTL_MS, TTL_MS * 11 / 10);
+}
+
+static void pitfall_103_a_slow_reader_brings_nothing_back(void **unused) {
+    struct fetched slow = fetch(0, "m\nx"); /* reads, and is slow */
+    remove_at(1, "m\nx");                   /* what it read is changed meanwhile */
+    land(0, "m\nx", slow, "deleted");
+    struct fetched after = fetch(1, "m\nx");
+    assert_string_equal(after.value, "-");
+    assert_true(after.lease > 0);
+    land(0, "m\nx", slow, "deleted"); /* nor under another one's lease */
+    land(1, "m\nx", after, "blank");
+    assert_string_equal(fetch(0, "m\nx").value, "blank");
+    land(0, "m\nx", slow, "deleted"); /* nor over what is there */
+    assert_string_equal(fetch(0, "m\nx").value, "blank");
+}
+
+static void pitfall_103_a_removal_takes_what_was_kept_before_it(void **unused) {
+    land(0, "m\nx", fetch(0, "m\nx"), "old");
+    remove_at(1, "m\nx");
+    assert_string_equal(fetch(0, "m\nx").value, "-");
+}
+
+static void who_has_waited_for_long_loads_himself_and_keeps_nothing(void **unused) {
+    struct fetched stuck = fetch(0, "s\nx"), impatient;
+    uint64_t begun_ms = loop_now_ms(stage_loop);
+    impatient = fetch(1, "s\nx");
+    assert_true(loop_now_ms(stage_loop) >= begun_ms + SHARED_WAIT_MS);
+    assert_string_equal(impatient.value, "-");
+    assert_int_equal(impatient.lease, 0);
+    land(1, "s\nx", impatient, "unkept");
+    land(0, "s\nx", stuck, "kept");
+    assert_string_equal(fetch(1, "s\nx").value, "kept");
+}
+
+static void after_a_load_that_failed_the_next_one_tries_at_once(void **unused) {
+    struct fetched failing = fetch(0, "f\nx");
+    shared_cache_land(shared[0], SLICE("f\nx"), failing.lease, SLICE_NONE, TTL_MS);
+    assert_true(fetch(0, "f\nx").lease > 0);
+}
+
+static void what_is_too_large_is_not_kept(void **unused) {
+    char *large = memory_new(SHARED_VALUE_MAX + 1);
+    memset(large, '7', SHARED_VALUE_MAX + 1);
+    struct fetched first = fetch(0, "l\nx");
+    shared_cache_land(shared[0], SLICE("l\nx"), first.lease, (struct slice){large, SHARED_VALUE_MAX + 1}, TTL_MS);
+    struct fetched second = fetch(0, "l\nx");
+    assert_string_equal(second.value, "-");
+    assert_true(second.lease > 0);
+    free(large);
+}
+
+static void an_emptied_redis_is_a_miss(void **unused) {
+    land(0, "e\nx", fetch(0, "e\nx"), "1");
+    struct fetched loading = fetch(0, "e\ny");
+    free(redis_cli(port, "flushall"));
+    assert_string_equal(fetch(1, "e\nx").value, "-");
+    land(0, "e\ny", loading, "old");
+    assert_string_equal(fetch(1, "e\ny").value, "-");
+}
+
+static void a_removal_that_redis_did_not_hear_is_repeated_and_nothing_is_read_until_then(void **unused) {
+    land(0, "r\nx", fetch(0, "r\nx"), "old");
+    real_signal(port, SIGSTOP);
+    shared_cache_remove(shared[0], SLICE("r\nx"));
+    stage_pass(1500); /* its deadline passes */
+    struct fetched meanwhile = fetch(0, "r\nx");
+    assert_string_equal(meanwhile.value, "-");
+    assert_int_equal(meanwhile.lease, 0);
+    assert_int_equal(removals[0], 0);
+    real_signal(port, SIGCONT);
+    stage_until(removals[0] == 1);
+    assert_string_equal(fetch(1, "r\nx").value, "-");
+}
+
+static void with_a_secret_nothing_forged_is_read(void **unused) {
+    for (int i = 0; i < WORKERS; i++) {
+        shared_cache_free(&shared[i]);
+        shared[i] = shared_cache_new(stage_loop, redis[i], "known to us alone", &events, &removals[i]);
+    }
+    land(0, "roles\nmallory", fetch(0, "roles\nmallory"), "false");
+    land(0, "roles\nalice", fetch(0, "roles\nalice"), "\"owner\"");
+    assert_string_equal(fetch(1, "roles\nalice").value, "\"owner\"");
+    free(redis_cli(port, "copy stoa:x:roles:{alice} stoa:x:roles:{mallory} replace"));
+    assert_string_equal(fetch(1, "roles\nmallory").value, "-");
+    free(redis_cli(port, "set stoa:x:roles:{mallory} v'owner'"));
+    assert_string_equal(fetch(1, "roles\nmallory").value, "-");
+}
+
+static void while_redis_is_away_everybody_loads(void **unused) {
+    real_signal(port, SIGSTOP);
+    struct fetched alone = fetch(0, "w\nx");
+    real_signal(port, SIGCONT);
+    assert_string_equal(alone.value, "-");
+    assert_int_equal(alone.lease, 0);
+}
+
+static void who_is_forgotten_hears_nothing_and_the_others_hear_of_the_end(void **unused) {
+    struct fetched forgotten, open;
+    start(0, &forgotten, "g\nx");
+    shared_cache_forget(&forgotten.fetch);
+    shared_cache_forget(&forgotten.fetch);
+    start(0, &open, "g\ny");
+    shared_cache_remove(shared[0], SLICE("g\nx"));
+    shared_cache_free(&shared[0]);
+    assert_int_equal(forgotten.answers, 0);
+    assert_int_equal(open.answers, 1);
+    assert_string_equal(open.value, "-");
+}
+
+static int set_up(void **state) {
+    stage_set_up(state);
+    assert_int_equal(real_ports("ports", &port, 1), 1);
+    free(redis_cli(port, "flushall"));
+    char address[32];
+    snprintf(address, sizeof address, "127.0.0.1:%d", port);
+    for (int i = 0; i < WORKERS; i++) {
+        removals[i] = 0;
+        redis[i] = REDIS_TO(REDIS_STANDALONE, address);
+        shared[i] = shared_cache_new(stage_loop, redis[i], NULL, &events, &removals[i]);
+        stage_until(redis_is_up(redis[i]));
+    }
+    return 0;
+}
+
+static int tear_down(void **state) {
+    for (int i = 0; i < WORKERS; i++) {
+        shared_cache_free(&shared[i]);
+        redis_free(&redis[i]);
+    }
+    return stage_tear_down(state);
+}
+
+#define WITH_REDIS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITH_REDIS(what_one_worker_loads_the_others_find),
+        WITH_REDIS(what_is_put_replaces_what_was_there),
+        WITH_REDIS(pitfall_104_of_a_hundred_readers_of_a_cold_key_one_loads),
+        WITH_REDIS(pitfall_104_expiry_is_spread_by_a_tenth),
+        WITH_REDIS(pitfall_103_a_slow_reader_brings_nothing_back),
+        WITH_REDIS(pitfall_103_a_removal_takes_what_was_kept_before_it),
+        WITH_REDIS(who_has_waited_for_long_loads_himself_and_keeps_nothing),
+        WITH_REDIS(after_a_load_that_failed_the_next_one_tries_at_once),
+        WITH_REDIS(what_is_too_large_is_not_kept),
+        WITH_REDIS(an_emptied_redis_is_a_miss),
+        WITH_REDIS(a_removal_that_redis_did_not_hear_is_repeated_and_nothing_is_read_until_then),
+        WITH_REDIS(with_a_secret_nothing_forged_is_read),
+        WITH_REDIS(while_redis_is_away_everybody_loads),
+        WITH_REDIS(who_is_forgotten_hears_nothing_and_the_others_hear_of_the_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
