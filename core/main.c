@@ -12,7 +12,7 @@
 #include "server/migrate.h"
 #include "server/worker.h"
 
-enum { SETS_MAX = 64, EXIT_USAGE = 64, EXIT_CONFIG = 2 };
+enum { SETS_MAX = 64, CHECK_SETS = 4 /* that a check adds */, EXIT_USAGE = 64, EXIT_CONFIG = 2 };
 
 #define DEFAULT_CONFIG "/etc/stoa/stoa.lua"
 
@@ -66,6 +66,8 @@ static int check(struct arguments *arguments) {
     config_unref(&config);
     arguments->sets[arguments->sets_len++] = "store.driver=sqlite";
     arguments->sets[arguments->sets_len++] = "store.path=:memory:";
+    arguments->sets[arguments->sets_len++] = "redis.nodes={}"; /* a check joins no fleet */
+    arguments->sets[arguments->sets_len++] = "workers=1";
     config = read_config(arguments, &error);
     if (!config) return complain(&error, EXIT_CONFIG);
     struct loop *loop = loop_new();
@@ -123,7 +125,7 @@ static int parse(int argc, char **argv, struct arguments *arguments) {
     for (int option; (option = getopt_long(argc, argv, "c:s:vh", options, NULL)) >= 0;) {
         if (option == 'c') {
             arguments->config = optarg;
-        } else if (option == 's' && arguments->sets_len + 2 < SETS_MAX) {
+        } else if (option == 's' && arguments->sets_len + CHECK_SETS < SETS_MAX) {
             arguments->sets[arguments->sets_len++] = optarg;
         } else if (option == 'v') {
             printf("stoa %s\n", STOA_VERSION);
