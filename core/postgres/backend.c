@@ -27,9 +27,11 @@ struct backend {
     struct loop_timer timer; /* of the address that is tried; then of the first query in flight */
     struct loop_task start, reap;
     struct resolver_question question;
-    unsigned host, hosts_tried;
-    char addresses[RESOLVER_ADDRESSES][ADDRESS_MAX];
-    unsigned addresses_len, address; /* address: the one that is tried */
+    struct {
+        unsigned host, hosts; /* of the target: the one that is tried, and how many were */
+        char addresses[RESOLVER_ADDRESSES][ADDRESS_MAX];
+        unsigned addresses_len, address; /* of the host; address: the one that is tried */
+    } attempt;
     struct list in_flight;
     unsigned in_flight_len, statement; /* statement: of the first query, whose result comes next */
     bool unreplicated;                 /* the server said so of the first query's commit */
@@ -68,11 +70,12 @@ static void timed_out(struct loop_timer *timer) {
 
 static void resolved(struct resolver_question *question, const struct sockaddr_storage *addresses, size_t len) {
     struct backend *backend = CONTAINER(question, struct backend, question);
-    backend->addresses_len = 0;
+    backend->attempt.addresses_len = 0;
     for (size_t i = 0; i < len; i++)
         if (getnameinfo((const struct sockaddr *)&addresses[i], resolver_address_len(&addresses[i]),
-                        backend->addresses[backend->addresses_len], ADDRESS_MAX, NULL, 0, NI_NUMERICHOST) == 0)
-            backend->addresses_len++;
+                        backend->attempt.addresses[backend->attempt.addresses_len], ADDRESS_MAX, NULL, 0,
+                        NI_NUMERICHOST) == 0)
+            backend->attempt.addresses_len++;
     backend_step(backend, INPUT_RESOLVED);
 }
 
@@ -106,8 +109,8 @@ static void watch(struct backend *backend, int interest) {
 
 /* The address at hand, NULL: the target knows it itself. False: it failed at once. */
 static bool begin_address(struct backend *backend) {
-    const char *address = backend->addresses_len ? backend->addresses[backend->address] : NULL;
-    backend->connection = target_connect(backend->settings.target, backend->host, address);
+    const char *address = backend->attempt.addresses_len ? backend->attempt.addresses[backend->attempt.address] : NULL;
+    backend->connection = target_connect(backend->settings.target, backend->attempt.host, address);
     if (!backend->connection) abort();
     if (PQstatus(backend->connection) == CONNECTION_BAD || PQsocket(backend->connection) < 0) {
         set_reason(backend, PQerrorMessage(backend->connection));
@@ -122,36 +125,36 @@ static bool begin_address(struct backend *backend) {
 
 static void begin_host(struct backend *backend) {
     const struct target *target = backend->settings.target;
-    const char *name = target_host(target, backend->host);
-    backend->addresses_len = backend->address = 0;
+    const char *name = target_host(target, backend->attempt.host);
+    backend->attempt.addresses_len = backend->attempt.address = 0;
     backend_set_state(backend, BACKEND_RESOLVING);
     loop_timer_set(&backend->timer, backend->settings.connect_timeout_ms);
     if (name && name[0] != '/')
-        resolver_ask(backend->settings.resolver, &backend->question, name, target_port(target, backend->host));
+        resolver_ask(backend->settings.resolver, &backend->question, name, target_port(target, backend->attempt.host));
     else
         backend_step(backend, INPUT_RESOLVED);
 }
 
 static void next_host(struct backend *backend) {
-    if (++backend->hosts_tried >= target_hosts(backend->settings.target)) {
+    if (++backend->attempt.hosts >= target_hosts(backend->settings.target)) {
         backend_close(backend, backend->reason);
         return;
     }
-    backend->host = (backend->host + 1) % target_hosts(backend->settings.target);
+    backend->attempt.host = (backend->attempt.host + 1) % target_hosts(backend->settings.target);
     begin_host(backend);
 }
 
 static void next_address(struct backend *backend) {
     drop_connection(backend);
-    while (++backend->address < backend->addresses_len)
+    while (++backend->attempt.address < backend->attempt.addresses_len)
         if (begin_address(backend)) return;
     next_host(backend);
 }
 
 static void connect_resolved(struct backend *backend) {
-    const char *name = target_host(backend->settings.target, backend->host);
+    const char *name = target_host(backend->settings.target, backend->attempt.host);
     backend_set_state(backend, BACKEND_CONNECTING);
-    if (name && name[0] != '/' && backend->addresses_len == 0) {
+    if (name && name[0] != '/' && backend->attempt.addresses_len == 0) {
         set_reason(backend, "no address for the host's name");
         next_host(backend);
     } else if (!begin_address(backend)) {
@@ -168,7 +171,7 @@ static void become_ready(struct backend *backend) {
     backend_set_state(backend, BACKEND_READY);
     backend->born_ms = backend->used_ms = loop_now_ms(backend->settings.loop);
     watch(backend, LOOP_READ);
-    backend->settings.events->ready(backend->settings.owner, backend, backend->host);
+    backend->settings.events->ready(backend->settings.owner, backend, backend->attempt.host);
 }
 
 static void poll_connection(struct backend *backend) {
@@ -380,7 +383,7 @@ static void backend_step(struct backend *backend, enum backend_input input) {
 struct backend *backend_new(const struct backend_settings *settings) {
     struct backend *backend = NEW(struct backend);
     backend->settings = *settings;
-    backend->host = settings->first_host;
+    backend->attempt.host = settings->first_host;
     backend->question.done = resolved;
     list_init(&backend->in_flight);
     loop_timer_init(&backend->timer, settings->loop, timed_out);

@@ -124,6 +124,11 @@ test("a shard that is away costs its channels only", async (t) => {
     const { channels: list, partial } = await people[0].ask("channel:list");
     assert.equal(partial, true);
     assert.deepEqual(list.map(({ channelId }) => channelId), [channels[0]]);
+    const late = await startServer(t, { set: databases }); // a worker that is replaced must not wait for the shard
+    const visitor = await person(t, late, "late");
+    const here = channels[answers.findIndex(({ ok }) => ok)];
+    assert.equal((await visitor.join(here)).ok, true);
+    assert.equal((await visitor.send(here, "I have just come")).ok, true);
     const before = performance.now();
     assert.equal((await say("still nobody?")).filter(({ ok }) => !ok).length, bad.length);
     assert.ok(performance.now() - before < 4000, "a shard that has been away for long is not waited for");
