@@ -58,20 +58,18 @@ static void enlist(struct heads *heads, struct heads_watch *watch, bool is_idle)
     list_append(is_idle ? &heads->idle : &heads->active, &watch->link);
 }
 
-/* Takes those that are due into the query's text; true when there was no room for all. */
-static bool take_due(struct heads *heads, struct list *from, uint64_t every_ms, struct buffer *text, unsigned *len) {
+/* Takes those that are due into the query's text, while there is room. */
+static void take_due(struct heads *heads, struct list *from, uint64_t every_ms, struct buffer *text, unsigned *len) {
     uint64_t now_ms = loop_now_ms(heads->loop);
     while (!list_empty(from)) {
         struct heads_watch *watch = CONTAINER(from->next, struct heads_watch, link);
-        if (!watch->is_due && watch->checked_ms + every_ms > now_ms) return false;
-        if (*len == STORE_HEADS_MAX) return true;
+        if (*len == STORE_HEADS_MAX || (!watch->is_due && watch->checked_ms + every_ms > now_ms)) return;
         buffer_append_char(text, (*len)++ == 0 ? '[' : ',');
         json_write_string(text, watch->channel_id);
         watch->checked_ms = now_ms;
         watch->is_due = false;
         enlist(heads, watch, watch->moved_ms + HEADS_IDLE_AFTER_MS <= now_ms);
     }
-    return false;
 }
 
 static void answered(struct store_request *request);
@@ -162,13 +160,6 @@ void heads_check(struct heads *heads, struct heads_watch *watch) {
     struct list *at = watch->is_idle ? &heads->idle : &heads->active;
     list_remove(&watch->link);
     list_append(at->next, &watch->link);
-    loop_timer_set(&heads->tick, 1);
-}
-
-void heads_check_all(struct heads *heads) {
-    struct list *lists[] = {&heads->active, &heads->idle};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        LIST_EACH(lists[i], link) CONTAINER(link, struct heads_watch, link)->is_due = true;
     loop_timer_set(&heads->tick, 1);
 }
 

@@ -41,7 +41,6 @@ void heads_remove(struct heads *heads, struct heads_watch *watch);
 void heads_moved(struct heads *heads, struct heads_watch *watch);
 /* Something may be missing: ask as soon as possible. */
 void heads_check(struct heads *heads, struct heads_watch *watch);
-void heads_check_all(struct heads *heads);
 void heads_hurry(struct heads *heads, bool is_hurried);
 
 #endif

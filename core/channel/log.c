@@ -218,14 +218,22 @@ static void followed_take(struct followed *followed, int64_t seq, struct slice e
 
 /* Reading what is missing. */
 
+static void followed_change_epoch(struct followed *followed, struct slice epoch) {
+    LOG(LOG_INFO, "channel.epoch", LOG_SLICE("channel", followed_id(followed)), LOG_TEXT("from", followed->epoch),
+        LOG_SLICE("to", epoch));
+    followed_clear(followed);
+    memset(followed->epoch, 0, sizeof followed->epoch);
+    memcpy(followed->epoch, epoch.ptr, epoch.len);
+}
+
 /* The store's answer continues after our cursor, or says why it cannot. */
 static void gap_take(struct followed *followed, const struct store_request *request) {
     if (!slice_is(slice_of(request->epoch_r), followed->epoch)) {
         int64_t fork = request->fork_r >= 0 ? request->fork_r : followed->seq;
-        followed_clear(followed);
-        memcpy(followed->epoch, request->epoch_r, sizeof followed->epoch);
+        followed_change_epoch(followed, slice_of(request->epoch_r));
         followed->seq = fork;
         followed->seen = request->seq_r;
+        if (followed->log->heads) heads_check(followed->log->heads, &followed->watch); /* what came was not held */
     }
     if (request->floor_r > followed->seq) followed->seq = request->floor_r;
     struct json_walk walk, members;
@@ -282,17 +290,17 @@ static void gap_wait_over(struct loop_timer *timer) {
 
 /* The door. */
 
-/* False: of an epoch that is over. A newer one begins where its first event says. */
+/* False: of an epoch that is over; or the store has to say first where this one begins, for events of other workers may
+ * have come before. To a worker that is alone a newer one begins where its first event says. */
 static bool followed_enter(struct followed *followed, int64_t seq, struct slice epoch) {
     if (slice_is(epoch, followed->epoch)) return true;
     if (epoch_is_older(epoch, followed)) return false;
-    LOG(LOG_INFO, "channel.epoch", LOG_SLICE("channel", followed_id(followed)), LOG_TEXT("from", followed->epoch),
-        LOG_SLICE("to", epoch));
-    followed_clear(followed);
-    memset(followed->epoch, 0, sizeof followed->epoch);
-    memcpy(followed->epoch, epoch.ptr, epoch.len);
+    if (followed->log->bus) {
+        gap_read(followed);
+        return false;
+    }
+    followed_change_epoch(followed, epoch);
     followed->seq = followed->seen = seq - 1;
-    if (followed->log->heads) heads_check_all(followed->log->heads); /* other channels' stores may have forked too */
     return true;
 }
 

@@ -124,7 +124,7 @@ static void what_may_be_missing_is_asked_about_at_once(void **state) {
     heads_check(heads, &channels[3].watch);
     assert_int_equal(asked_in(2), 1);
     assert_string_equal(heard.last, "c3");
-    heads_check_all(heads);
+    for (unsigned i = 0; i < MANY; i++) heads_check(heads, &channels[i].watch);
     assert_int_equal(asked_in(5), MANY);
     assert_int_equal(store.head_queries, 1 + 4);
     drop(0, MANY);
