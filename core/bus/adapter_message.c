@@ -44,24 +44,36 @@ static bool number_of(struct slice object, const char *name, int64_t *number_r) 
     return value.len > 0 && json_integer(value, number_r);
 }
 
-/* Absent: the main namespace. */
 static bool is_of_namespace(struct slice nsp, struct slice namespace_name) {
-    if (nsp.len == 0) return slice_is(namespace_name, "/");
     return json_type_of(nsp) == JSON_STRING && json_string_is(nsp, namespace_name);
 }
 
-static void take_options(struct adapter_message *message, struct slice options) {
-    message->rooms = member_of(options, "rooms", JSON_ARRAY);
-    message->except = member_of(options, "except", JSON_ARRAY);
-    message->is_volatile = member_of(member_of(options, "flags", JSON_OBJECT), "volatile", JSON_TRUE).len > 0;
-    if (json_member(options, "stoa").len > 0) message->is_ours = true;
+/* False: it is there, and no list. */
+static bool take_names(struct slice options, const char *name, struct slice *names_r) {
+    struct slice value = json_member(options, name);
+    *names_r = is_type(value, JSON_ARRAY) ? value : SLICE_NONE;
+    return value.len == 0 || names_r->len > 0 || is_type(value, JSON_NULL);
 }
 
-static bool take_packet(struct adapter_message *message, struct slice packet, struct slice namespace_name) {
+/* Without options a message does not say whom it is about, and must not be taken for one about everybody. */
+static bool take_options(struct adapter_message *message, struct slice options) {
+    if (!is_type(options, JSON_OBJECT)) return false;
+    struct slice flags = member_of(options, "flags", JSON_OBJECT);
+    message->is_volatile = member_of(flags, "volatile", JSON_TRUE).len > 0;
+    if (!number_of(flags, "timeout", &message->timeout_ms)) message->timeout_ms = 0;
+    if (json_member(options, "stoa").len > 0) message->is_ours = true;
+    return take_names(options, "rooms", &message->rooms) && take_names(options, "except", &message->except);
+}
+
+/* absent: what a packet without a namespace belongs to. */
+static bool take_packet(struct adapter_message *message, struct slice packet, struct slice namespace_name,
+                        struct slice absent) {
     int64_t type;
+    struct slice nsp = json_member(packet, "nsp");
     message->args = member_of(packet, "data", JSON_ARRAY);
     return number_of(packet, "type", &type) && (type == PACKET_EVENT || type == PACKET_BINARY_EVENT) &&
-           message->args.len > 0 && is_of_namespace(json_member(packet, "nsp"), namespace_name);
+           message->args.len > 0 &&
+           (nsp.len > 0 ? is_of_namespace(nsp, namespace_name) : slice_equal(absent, namespace_name));
 }
 
 /* [uid, packet, options] */
@@ -74,16 +86,39 @@ static bool take_classic_emit(struct adapter_message *message, struct slice root
     if (!json_walk_item(&walk, &packet) || !json_walk_item(&walk, &options) || json_walk_item(&walk, &more))
         return false;
     message->kind = ADAPTER_EMIT;
-    take_options(message, options);
-    return take_packet(message, packet, namespace_name);
+    return take_options(message, options) && take_packet(message, packet, namespace_name, SLICE("/"));
 }
 
 /* Of old, one socket and one room: {sid, room}. They stand beside each other in no array: each is one of its own kind.
  */
-static void take_single(struct adapter_message *message, struct slice root) {
-    if (message->kind != ADAPTER_JOIN && message->kind != ADAPTER_LEAVE) return;
-    if (message->moved.len == 0) message->moved = member_of(root, "room", JSON_STRING);
-    if (message->rooms.len == 0) message->rooms = member_of(root, "sid", JSON_STRING);
+static bool take_single(struct adapter_message *message, struct slice root) {
+    message->rooms = member_of(root, "sid", JSON_STRING);
+    message->moved = member_of(root, "room", JSON_STRING);
+    return message->rooms.len > 0;
+}
+
+static bool take_classic_body(struct adapter_message *message, struct slice root, struct slice namespace_name) {
+    struct slice options = json_member(root, "opts");
+    switch (message->kind) {
+        case ADAPTER_SOCKETS:
+            return take_names(root, "rooms", &message->rooms);
+        case ADAPTER_JOIN:
+        case ADAPTER_LEAVE:
+        case ADAPTER_DISCONNECT:
+            message->moved = member_of(root, "rooms", JSON_ARRAY);
+            message->closes = member_of(root, "close", JSON_TRUE).len > 0;
+            return options.len > 0 ? take_options(message, options) : take_single(message, root);
+        case ADAPTER_FETCH:
+            return take_options(message, options);
+        case ADAPTER_SERVER_EVENT:
+            message->args = member_of(root, "data", JSON_ARRAY);
+            return message->args.len > 0;
+        case ADAPTER_EMIT:
+            return take_options(message, options) &&
+                   take_packet(message, json_member(root, "packet"), namespace_name, namespace_name);
+        default:
+            return true;
+    }
 }
 
 static bool take_classic_request(struct adapter_message *message, struct slice root, struct slice namespace_name) {
@@ -91,16 +126,23 @@ static bool take_classic_request(struct adapter_message *message, struct slice r
     if (!is_type(root, JSON_OBJECT) || !number_of(root, "type", &type)) return false;
     message->kind = type >= 0 && type < (int64_t)(sizeof classic_kinds / sizeof *classic_kinds) ? classic_kinds[type]
                                                                                                 : ADAPTER_OTHER;
-    struct slice options = member_of(root, "opts", JSON_OBJECT), rooms = member_of(root, "rooms", JSON_ARRAY);
     message->uid = member_of(root, "uid", JSON_STRING);
     message->request_id = member_of(root, "requestId", JSON_STRING);
-    message->closes = member_of(root, "close", JSON_TRUE).len > 0;
-    take_options(message, options);
-    if (message->kind == ADAPTER_SOCKETS) message->rooms = rooms;
-    if (message->kind == ADAPTER_JOIN || message->kind == ADAPTER_LEAVE) message->moved = rooms;
-    take_single(message, root);
-    if (message->kind == ADAPTER_SERVER_EVENT) message->args = member_of(root, "data", JSON_ARRAY);
-    return message->kind != ADAPTER_EMIT || take_packet(message, json_member(root, "packet"), namespace_name);
+    return take_classic_body(message, root, namespace_name);
+}
+
+static bool take_sharded_body(struct adapter_message *message, struct slice body, struct slice namespace_name) {
+    if (message->kind == ADAPTER_OTHER) return true;
+    message->request_id = member_of(body, "requestId", JSON_STRING);
+    if (message->kind == ADAPTER_SERVER_EVENT) {
+        message->args = member_of(body, "packet", JSON_ARRAY);
+        return message->args.len > 0;
+    }
+    message->closes = member_of(body, "close", JSON_TRUE).len > 0;
+    message->moved = member_of(body, "rooms", JSON_ARRAY);
+    return take_options(message, json_member(body, "opts")) &&
+           (message->kind != ADAPTER_EMIT ||
+            take_packet(message, json_member(body, "packet"), namespace_name, namespace_name));
 }
 
 /* {uid, nsp, type, data} */
@@ -112,13 +154,7 @@ static bool take_sharded(struct adapter_message *message, struct slice root, str
     if (!number_of(root, "type", &type)) return false;
     message->kind = type >= 0 && type < (int64_t)(sizeof sharded_kinds / sizeof *sharded_kinds) ? sharded_kinds[type]
                                                                                                 : ADAPTER_OTHER;
-    message->request_id = member_of(body, "requestId", JSON_STRING);
-    message->closes = member_of(body, "close", JSON_TRUE).len > 0;
-    message->moved = member_of(body, "rooms", JSON_ARRAY);
-    take_options(message, member_of(body, "opts", JSON_OBJECT));
-    if (json_member(root, "stoa").len > 0) message->is_ours = true;
-    if (message->kind == ADAPTER_SERVER_EVENT) message->args = member_of(body, "packet", JSON_ARRAY);
-    return message->kind != ADAPTER_EMIT || take_packet(message, json_member(body, "packet"), namespace_name);
+    return take_sharded_body(message, body, namespace_name);
 }
 
 bool adapter_read(enum adapter_channel channel, struct slice namespace_name, struct slice bytes, struct buffer *json,

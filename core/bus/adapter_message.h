@@ -22,9 +22,9 @@ enum adapter_kind {
     ADAPTER_EMIT,         /* args to the sockets of rooms; with a request_id each one's acknowledgement is asked for */
     ADAPTER_SOCKETS,      /* which sockets, by their ids (classic, old) */
     ADAPTER_ROOMS,        /* which rooms are there (classic) */
-    ADAPTER_JOIN,         /* the sockets join moved; a request_id (classic, old) wants an empty answer */
+    ADAPTER_JOIN,         /* the sockets join moved; a request_id (classic, old) wants an empty answer of who has one */
     ADAPTER_LEAVE,        /* the same, leave */
-    ADAPTER_DISCONNECT,   /* the sockets leave the namespace; closes: their connections end */
+    ADAPTER_DISCONNECT,   /* the sockets leave the namespace; closes: their connections end; request_id: the same */
     ADAPTER_FETCH,        /* which sockets, with all that is known of them */
     ADAPTER_SERVER_EVENT, /* an event between servers; a request_id wants an answer */
     ADAPTER_OTHER         /* answers to others, heartbeats */
@@ -39,6 +39,7 @@ struct adapter_message {
     struct slice args;          /* EMIT, SERVER_EVENT: an array, the event's name first */
     struct slice rooms, except; /* adapter_names; empty: none */
     struct slice moved;         /* JOIN, LEAVE: the same */
+    int64_t timeout_ms;         /* EMIT with a request_id: how long the asker waits; 0: it does not say */
     bool is_volatile, closes;
     bool is_ours; /* from a stoa: whoever hears the bus has it already */
 };

@@ -119,8 +119,9 @@ static void each_request_is_read_in_both_forms(void **state) {
     assert_slice(read.message.moved, "\"b\"");
     assert_true(read_packed(&read, ADAPTER_CLASSIC_REQUESTS,
                             "{\"uid\":\"u\",\"requestId\":\"q\",\"type\":7,\"packet\":{\"type\":2,\"data\":[\"hi\"],"
-                            "\"nsp\":\"/\"},\"opts\":{\"rooms\":[\"a\"],\"except\":[],\"flags\":{}}}"));
+                            "\"nsp\":\"/\"},\"opts\":{\"rooms\":[\"a\"],\"except\":[],\"flags\":{\"timeout\":1500}}}"));
     assert_int_equal(read.message.kind, ADAPTER_EMIT);
+    assert_int_equal(read.message.timeout_ms, 1500);
     assert_slice(read.message.request_id, "\"q\"");
     assert_true(read_text(&read, ADAPTER_CLASSIC_REQUESTS, "{\"type\":8,\"requestId\":\"q\",\"clientCount\":1}"));
     assert_int_equal(read.message.kind, ADAPTER_OTHER);
@@ -141,6 +142,48 @@ static void what_is_of_another_form_or_namespace_is_refused(void **state) {
     assert_false(read_packed(&read, ADAPTER_SHARDED_ALL, "[1]"));
     assert_false(read_text(&read, ADAPTER_SHARDED_ALL, "{\"uid\":\"u\",\"type\":4,\"data\":{}}"));
     assert_false(read_text(&read, ADAPTER_SHARDED_ALL, "{\"uid\":\"u\",\"nsp\":\"/x\",\"type\":4,\"data\":{}}"));
+    read_done(&read);
+}
+
+/* The sharded adapter leaves it out of the packet, an old emitter out of everything. */
+static void a_packet_without_a_namespace_is_of_the_messages_or_of_the_main_one(void **state) {
+    static const char sharded[] =
+        "{\"uid\":\"u\",\"nsp\":\"/x\",\"type\":3,\"data\":{\"opts\":{\"rooms\":[]},"
+        "\"packet\":{\"type\":2,\"data\":[\"hi\"]}}}";
+    struct read read = {0};
+    buffer_append_str(&read.bytes, sharded);
+    assert_true(read_bytes(&read, ADAPTER_SHARDED_ALL, "/x"));
+    assert_false(read_bytes(&read, ADAPTER_SHARDED_ALL, "/"));
+    buffer_clear(&read.bytes);
+    msgpack_write(&read.bytes, SLICE("[\"emitter\",{\"type\":2,\"data\":[\"hi\"]},{\"rooms\":[]}]"), NULL, 0);
+    assert_true(read_bytes(&read, ADAPTER_CLASSIC_EMITS, "/"));
+    assert_false(read_bytes(&read, ADAPTER_CLASSIC_EMITS, "/x"));
+    read_done(&read);
+}
+
+static void what_does_not_say_whom_it_is_about_is_about_nobody(void **state) {
+    static const char *const classic[] = {
+        "{\"uid\":\"u\",\"type\":2,\"rooms\":[\"b\"]}",
+        "{\"uid\":\"u\",\"type\":4,\"close\":true}",
+        "{\"uid\":\"u\",\"type\":4,\"opts\":{\"rooms\":\"a\"}}",
+        "{\"uid\":\"u\",\"type\":4,\"opts\":{\"rooms\":[],\"except\":{}}}",
+        "{\"uid\":\"u\",\"type\":5,\"requestId\":\"q\"}",
+        "{\"uid\":\"u\",\"type\":0,\"requestId\":\"q\",\"rooms\":7}",
+    };
+    static const char *const sharded[] = {
+        "{\"uid\":\"u\",\"nsp\":\"/\",\"type\":3,\"data\":{\"packet\":{\"type\":2,\"data\":[\"hi\"],\"nsp\":\"/\"}}}",
+        "{\"uid\":\"u\",\"nsp\":\"/\",\"type\":4,\"data\":{\"rooms\":[\"b\"]}}",
+        "{\"uid\":\"u\",\"nsp\":\"/\",\"type\":6,\"data\":{\"opts\":[],\"close\":true}}",
+    };
+    struct read read = {0};
+    for (size_t i = 0; i < sizeof classic / sizeof *classic; i++)
+        assert_false(read_text(&read, ADAPTER_CLASSIC_REQUESTS, classic[i]));
+    for (size_t i = 0; i < sizeof sharded / sizeof *sharded; i++)
+        assert_false(read_text(&read, ADAPTER_SHARDED_ALL, sharded[i]));
+    assert_true(read_text(&read, ADAPTER_CLASSIC_REQUESTS,
+                          "{\"uid\":\"u\",\"requestId\":\"q\",\"type\":4,\"sid\":\"s\",\"close\":true}"));
+    assert_slice(read.message.rooms, "\"s\"");
+    assert_true(read.message.closes);
     read_done(&read);
 }
 
@@ -236,6 +279,8 @@ int main(void) {
         cmocka_unit_test(an_emit_of_the_sharded_adapter_is_read),
         cmocka_unit_test(each_request_is_read_in_both_forms),
         cmocka_unit_test(what_is_of_another_form_or_namespace_is_refused),
+        cmocka_unit_test(a_packet_without_a_namespace_is_of_the_messages_or_of_the_main_one),
+        cmocka_unit_test(what_does_not_say_whom_it_is_about_is_about_nobody),
         cmocka_unit_test(names_are_texts_and_numbers_up_to_a_bound),
         cmocka_unit_test(our_own_emit_is_read_back_and_bears_our_mark),
         cmocka_unit_test(answers_have_the_form_that_the_asker_expects),
