@@ -372,6 +372,29 @@ size_t room_emit(struct rooms *rooms, const struct room_emit *emit) {
     return reached;
 }
 
+void room_gather(struct rooms *rooms, const struct room_emit *emit, struct buffer *receivers) {
+    rooms->stamp++;
+    size_t len = emit_targets(rooms, emit);
+    struct room **targets = (struct room **)(void *)rooms->targets.ptr;
+    struct exclusion *exclusion = emit_exclude(rooms, emit);
+    for (size_t i = 0; i < len; i++) {
+        for (uint32_t j = 0; j < targets[i]->len; j++) {
+            struct receiver *receiver = targets[i]->members[j];
+            if (receiver->stamp == rooms->stamp) continue;
+            receiver->stamp = rooms->stamp;
+            buffer_append(receivers, (const char *)&receiver, sizeof(struct receiver *));
+        }
+    }
+    exclusion_unref(&exclusion);
+}
+
+const struct room *rooms_next(const struct rooms *rooms, struct slice namespace_name, size_t *cursor) {
+    for (const struct room *room; (room = map_next(rooms->by_key, cursor));) {
+        if (room->len > 0 && room->name_len > 0 && slice_equal(room_namespace(room), namespace_name)) return room;
+    }
+    return NULL;
+}
+
 static int record_compare(const void *a, const void *b) {
     uint64_t left = (*(struct record *const *)a)->offset, right = (*(struct record *const *)b)->offset;
     return left < right ? -1 : left > right;

@@ -73,10 +73,8 @@ bool room_offset_read(const struct rooms *rooms, struct slice text, uint64_t *of
 
 struct room_emit {
     struct slice namespace_name;
-    const struct slice *to; /* rooms; none: all of the namespace */
-    size_t to_len;
-    const struct slice *except; /* rooms whose members are left out */
-    size_t except_len;
+    const struct slice *to, *except; /* rooms, none: all of the namespace; rooms whose members are left out */
+    size_t to_len, except_len;
     struct receiver *except_receiver; /* may be NULL */
     enum packet_class class;
     struct slice args;               /* JSON array: event name, then arguments */
@@ -84,9 +82,12 @@ struct room_emit {
     unsigned attachments_len;
     bool unlogged; /* not kept for recovery (it has an offset all the same) */
 };
-/* False, and counted: no event that may be sent (clients would close their connection): a reserved or missing name,
- * more than SOCKETIO_ATTACHMENTS_MAX attachments. */
+/* False, and counted: clients would close their connection (name reserved or missing, too many attachments). */
 bool room_emit_allowed(struct slice args, unsigned attachments_len) MUST_CHECK;
+/* Appends pointers to the receivers whom such an emit would reach, each once: its event is not looked at. */
+void room_gather(struct rooms *rooms, const struct room_emit *emit, struct buffer *receivers);
+/* The next room with a member and a name; start with *cursor = 0; NULL: no more. None may come or go meanwhile. */
+const struct room *rooms_next(const struct rooms *rooms, struct slice namespace_name, size_t *cursor);
 /* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers (none: refused). */
 size_t room_emit(struct rooms *rooms, const struct room_emit *emit);
 

@@ -203,6 +203,19 @@ void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *ow
     buffer_done(&sockets);
 }
 
+void hub_each_reached(struct hub *hub, const struct room_emit *emit, void (*fn)(void *owner, struct socket *socket),
+                      void *owner) {
+    struct buffer receivers = {0};
+    room_gather(hub->rooms, emit, &receivers);
+    for (size_t at = 0; at < receivers.len; at += sizeof(struct receiver *)) {
+        struct receiver *receiver;
+        memcpy(&receiver, receivers.ptr + at, sizeof receiver);
+        struct socket *socket = CONTAINER(receiver, struct socket, receiver);
+        if (socket->session) fn(owner, socket);
+    }
+    buffer_done(&receivers);
+}
+
 /* Of the sockets that a user has in one session, the first stands for all. */
 static bool stands_for_session(const struct socket *socket) {
     LIST_EACH(&socket->session->sockets, link) {

@@ -17,6 +17,7 @@ struct buffer;
 struct hub;
 struct loop;
 struct policy;
+struct room_emit;
 struct rooms;
 struct socket;
 
@@ -77,6 +78,9 @@ struct rooms *hub_rooms(struct hub *hub);
 size_t hub_sessions(const struct hub *hub);
 /* Sockets of a user (their user's id), in every namespace: fn may close the socket. */
 void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *owner, struct socket *socket),
+                      void *owner);
+/* Sockets that an emit would reach (room_gather), each once: fn may close the socket, or change its rooms. */
+void hub_each_reached(struct hub *hub, const struct room_emit *emit, void (*fn)(void *owner, struct socket *socket),
                       void *owner);
 size_t hub_user_sessions(struct hub *hub, struct slice user_id);
 /* Closes all sessions' transports; detached sessions are dropped too if forget. */

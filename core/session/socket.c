@@ -286,7 +286,8 @@ bool socket_join(struct socket *socket, struct slice room) {
 }
 
 void socket_leave(struct socket *socket, struct slice room) {
-    struct membership *membership = room.len > 0 ? room_membership(&socket->memberships, room) : NULL;
+    if (room.len == 0 || slice_is(room, socket->id)) return;
+    struct membership *membership = room_membership(&socket->memberships, room);
     if (!membership) return;
     room_leave(socket->hub->rooms, &membership);
     socket->rooms_len--;
@@ -496,6 +497,13 @@ void socket_disconnect(struct socket *socket) {
     session_push(session, packet);
     packet_unref(&packet);
     socket_part(socket, "server namespace disconnect", false);
+}
+
+void socket_expel(struct socket *socket) {
+    struct session *session = socket->session;
+    if (!session) return;
+    LIST_EACH(&session->sockets, link) socket_disconnect(CONTAINER(link, struct socket, link));
+    session_close(session, CLOSE_SERVER_DISCONNECT);
 }
 
 void socket_close(struct socket *socket, enum close_reason reason) {

@@ -45,6 +45,7 @@ bool socket_ask(struct socket *socket, struct slice args, const struct slice *at
 
 /* False: rooms_max reached, or a name over 128 bytes. */
 bool socket_join(struct socket *socket, struct slice room);
+/* Its own room it does not leave. */
 void socket_leave(struct socket *socket, struct slice room);
 bool socket_is_in(struct socket *socket, struct slice room);
 /* fn for each room's name (the socket's own id among them). */
@@ -56,6 +57,8 @@ void socket_hold(struct socket *socket);
 
 /* Leaves the namespace: the client gets DISCONNECT and does not come back by itself. */
 void socket_disconnect(struct socket *socket);
+/* The same for all namespaces of its session, which is closed. */
+void socket_expel(struct socket *socket);
 /* Closes the session's transport: the client reconnects. */
 void socket_close(struct socket *socket, enum close_reason reason);
 

@@ -222,6 +222,58 @@ static void each_receiver_gets_it_once_and_the_excluded_not(void **state) {
 }
 
 /* Pitfall 120. */
+static void gather(const struct room_emit *emit, const char *expected) {
+    struct buffer receivers = {0};
+    room_gather(rooms, emit, &receivers);
+    char got[4] = "";
+    for (size_t at = 0; at < receivers.len; at += sizeof(struct receiver *)) {
+        struct receiver *receiver;
+        memcpy(&receiver, receivers.ptr + at, sizeof receiver);
+        got[at / sizeof receiver] = receiver == &alice.receiver ? 'a' : receiver == &bob.receiver ? 'b' : 'c';
+    }
+    assert_string_equal(got, expected);
+    buffer_done(&receivers);
+}
+
+static void whom_an_emit_would_reach_can_be_told_without_one(void **state) {
+    struct slice to[] = {SLICE("general"), SLICE("random"), SLICE("nowhere")}, except = SLICE("muted");
+    struct room_emit emit = {.namespace_name = SLICE("/"), .to = to, .except = &except, .unlogged = true};
+    struct person *people[] = {&alice, &bob, &carol};
+    for (size_t i = 0; i < 3; i++) join(people[i], "");
+    join(&alice, "general");
+    join(&alice, "random");
+    join(&bob, "random");
+    join(&bob, "muted");
+    gather(&emit, "abc");
+    emit.to_len = 1;
+    gather(&emit, "a");
+    emit.to_len = 3;
+    gather(&emit, "ab");
+    emit.except_len = 1;
+    gather(&emit, "a");
+    emit.to_len = 0;
+    gather(&emit, "ac");
+    emit.namespace_name = SLICE("/news");
+    gather(&emit, "");
+    assert_string_equal(alice.got, "");
+    EMIT("x", .to = "general", .and_to = "random");
+    assert_string_equal(bob.got, "x"); /* what was told has left no mark */
+}
+
+static void the_rooms_of_a_namespace_are_those_with_members(void **state) {
+    size_t cursor = 0;
+    join(&alice, "");
+    join(&alice, "general");
+    join(&bob, "general");
+    join(&bob, "left");
+    leave(&bob, "left");
+    room_join(rooms, SLICE("/news"), SLICE("elsewhere"), &bob.receiver, &bob.memberships, 0);
+    const struct room *room = rooms_next(rooms, SLICE("/"), &cursor);
+    assert_non_null(room);
+    assert_true(slice_is(room_name(room), "general"));
+    assert_null(rooms_next(rooms, SLICE("/"), &cursor));
+}
+
 static void pitfall_120_all_share_one_packet(void **state) {
     join(&alice, "one");
     join(&bob, "two");
@@ -511,6 +563,8 @@ int main(void) {
         TEST(namespaces_are_apart),
         TEST(no_room_is_all_of_the_namespace),
         TEST(each_receiver_gets_it_once_and_the_excluded_not),
+        TEST(whom_an_emit_would_reach_can_be_told_without_one),
+        TEST(the_rooms_of_a_namespace_are_those_with_members),
         TEST(pitfall_120_all_share_one_packet),
         TEST(pitfall_166_what_clients_would_choke_on_is_refused),
         TEST(offsets_are_read_back_by_their_own_process_only),
