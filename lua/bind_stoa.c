@@ -19,8 +19,8 @@
 
 enum { NAMESPACES_MAX = 64, PATH_MAX_LEN = 256 };
 
-static const char *const points[] = {"authenticate", "admit",   "connect", "disconnect", "join", "leave",
-                                     "send",         "deliver", "upload",  "alert",      NULL};
+static const char *const points[] = {"authenticate", "admit",   "connect", "disconnect", "join",         "leave",
+                                     "send",         "deliver", "upload",  "alert",      "server_event", NULL};
 
 /* The namespace that the function at hand belongs to. */
 static struct slice upvalue_namespace(lua_State *L) {
@@ -65,15 +65,18 @@ static int on(lua_State *L) {
 static void check_point(lua_State *L, const char *point) {
     for (const char *const *known = points; *known; known++)
         if (strcmp(*known, point) == 0) return;
-    luaL_error(L, "no hook '%s': authenticate, admit, connect, disconnect, join, leave, send, deliver, upload, alert",
+    luaL_error(L,
+               "no hook '%s': authenticate, admit, connect, disconnect, join, leave, send, deliver, upload, alert, "
+               "server_event",
                point);
 }
 
 /* Is asked at a point: "authenticate" (handshake → user with id, or nothing: the next is asked, or nil, message, data),
  * "connect" (socket), "disconnect" (socket, reason), "alert" (what, details: "store.fails", "store.works" {code},
- * "policy.rebuilt" {reason}); scripts ask each other at "admit", "join", "leave", "send", "upload" (stoa.ask), where
- * several are asked in the order of registration, the first refusal ends it; and tell each other at "deliver"
- * (stoa.tell): (socket, arguments, receipt) of a message that was committed and handed out.
+ * "policy.rebuilt" {reason}), "server_event" (event, …: a Node.js server's serverSideEmit, whose callback gets what is
+ * returned); scripts ask each other at "admit", "join", "leave", "send", "upload" (stoa.ask), where several are asked
+ * in the order of registration, the first refusal ends it; and tell each other at "deliver" (stoa.tell): (socket,
+ * arguments, receipt) of a message that was committed and handed out.
  * @function stoa.hook
  * @param point one of these
  * @param fn the function

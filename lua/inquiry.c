@@ -25,6 +25,7 @@ static const struct {
     [POLICY_EVENT] = {"event", NULL},
     [POLICY_ENGINE] = {"engine", NULL},
     [POLICY_ROUTE] = {"route", NULL},
+    [POLICY_SERVER_EVENT] = {"server_event", "server_event"},
     [POLICY_ALERT] = {"alert", "alert"},
 };
 
@@ -92,22 +93,26 @@ static void push_raw_arguments(lua_State *L, struct slice json) {
     lua_pushlstring(L, out->ptr, out->len);
 }
 
-static void push_event(lua_State *L, const struct host *host, const struct policy_call *call) {
-    struct handler *handler = host_handler(host, call->namespace_name, call->name);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, handler->fn);
-    push_socket(L, host, call->socket_id);
-    if (handler->raw) {
-        push_raw_arguments(L, call->json);
-        return;
-    }
+/* The items of the call's JSON array from first on. */
+static void push_items(lua_State *L, const struct policy_call *call, unsigned first) {
     struct json_walk walk;
     struct slice item;
     json_walk_init(&walk, call->json);
     for (unsigned i = 0; json_walk_item(&walk, &item); i++) {
-        if (i == 0) continue;
+        if (i < first) continue;
         luaL_checkstack(L, 8, "too many arguments");
         json_push(L, item, call->attachments, call->attachments_len);
     }
+}
+
+static void push_event(lua_State *L, const struct host *host, const struct policy_call *call) {
+    struct handler *handler = host_handler(host, call->namespace_name, call->name);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, handler->fn);
+    push_socket(L, host, call->socket_id);
+    if (handler->raw)
+        push_raw_arguments(L, call->json);
+    else
+        push_items(L, call, 1);
 }
 
 static void push_route(lua_State *L, const struct host *host, const struct policy_call *call) {
@@ -155,6 +160,10 @@ static int push_arguments(lua_State *L, void *owner) {
             push_hook_call(L, host, call);
             lua_pushlstring(L, call->name.ptr, call->name.len);
             json_push(L, call->json.len > 0 ? call->json : SLICE("null"), NULL, 0);
+            break;
+        case POLICY_SERVER_EVENT:
+            push_hook_call(L, host, call);
+            push_items(L, call, 0);
             break;
         case POLICY_EVENT:
             push_event(L, host, call);
@@ -239,6 +248,10 @@ static enum policy_status write_answer(lua_State *L, enum policy_point point, in
         case POLICY_EVENT:
             if (!json_pull_array(L, first, first + len - 1, json))
                 luaL_error(L, "cannot send what was returned: %s", json->problem);
+            return POLICY_OK;
+        case POLICY_SERVER_EVENT:
+            if (len == 0 || lua_isnil(L, first)) return POLICY_REFUSED;
+            write(L, first, json);
             return POLICY_OK;
         case POLICY_ROUTE:
             write_reply(L, first, len, json);

@@ -19,7 +19,8 @@ enum policy_point {
     POLICY_ENGINE,       /* a bare engine: socket_id = the session's id, name = path; json empty, text in data */
     POLICY_ROUTE, /* name: "METHOD path", json: {method, path, query, headers, body, address} → json {status, headers?,
                      body} */
-    POLICY_ALERT  /* name: what, json: details */
+    POLICY_SERVER_EVENT, /* json: [event, arg…] of another server → OK: json = one value */
+    POLICY_ALERT         /* name: what, json: details */
 };
 
 enum policy_status {
