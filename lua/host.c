@@ -9,6 +9,7 @@
 #include "lua/bind.h"
 #include "lua/sandbox.h"
 #include "lua/shared.h"
+#include "server/fleet.h"
 #include "server/worker.h"
 #include "session/hub.h"
 #include "store/shard_map.h"
@@ -268,7 +269,7 @@ void host_enact(struct host *host) {
     }
     if (host->shards) store_set_shards(host->worker->store, host->shards);
     hub_set_engines(host->worker->hub, engines, engines_len);
-    hub_set_namespaces(host->worker->hub, namespaces, namespaces_len);
+    fleet_set_namespaces(host->worker, namespaces, namespaces_len);
     LIST_EACH(&host->repeats, link) {
         struct repeat *repeat = CONTAINER(link, struct repeat, link);
         loop_timer_init(&repeat->timer, host->worker->loop, repeat_due);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "bus/adapter.h"
 #include "bus/bus.h"
 #include "bus/parts.h"
 #include "channel/gossip.h"
@@ -17,6 +18,7 @@ struct relay {
     struct channel_log *log;
     struct bus *bus;
     struct gossip *gossip;     /* NULL: nobody hears */
+    struct adapter *adapter;   /* NULL: there are no others */
     struct buffer topic, body; /* of the call at hand */
 };
 
@@ -24,12 +26,14 @@ struct relay {
 
 static void room_opened(struct rooms_watch *watch, struct slice namespace_name, struct slice name) {
     struct relay *relay = CONTAINER(watch, struct relay, watch);
+    if (relay->adapter) adapter_room_occupied(relay->adapter, namespace_name, name);
     buffer_clear(&relay->topic);
     if (topic_write_room(&relay->topic, namespace_name, name)) bus_subscribe(relay->bus, buffer_slice(&relay->topic));
 }
 
 static void room_closed(struct rooms_watch *watch, struct slice namespace_name, struct slice name) {
     struct relay *relay = CONTAINER(watch, struct relay, watch);
+    if (relay->adapter) adapter_room_vacated(relay->adapter, namespace_name, name);
     buffer_clear(&relay->topic);
     if (!topic_write_room(&relay->topic, namespace_name, name)) return;
     struct slice topic = buffer_slice(&relay->topic), channel_id = topic_channel(topic);
@@ -93,6 +97,18 @@ static struct slice emit_topic(struct relay *relay, const struct room_emit *emit
     return buffer_slice(topic);
 }
 
+static void tell_adapter(struct adapter *adapter, const struct room_emit *emit) {
+    adapter_publish(adapter, &(struct adapter_emit){.namespace_name = emit->namespace_name,
+                                                    .rooms = emit->to,
+                                                    .rooms_len = emit->to_len,
+                                                    .except = emit->except,
+                                                    .except_len = emit->except_len,
+                                                    .is_volatile = emit->class == PACKET_VOLATILE,
+                                                    .args = emit->args,
+                                                    .attachments = emit->attachments,
+                                                    .attachments_len = emit->attachments_len});
+}
+
 size_t relay_emit(struct relay *relay, const struct room_emit *emit) {
     assert(!emit->except_receiver && emit->to_len <= RELAY_ROOMS_MAX && emit->except_len <= RELAY_ROOMS_MAX);
     if (bus_is_alone(relay->bus)) return room_emit(relay->rooms, emit);
@@ -102,6 +118,7 @@ size_t relay_emit(struct relay *relay, const struct room_emit *emit) {
     emit_write(emit, &relay->body);
     const struct bus_message message = {.kind = BUS_EMIT, .body = buffer_slice(&relay->body)};
     (void)!bus_publish(relay->bus, emit_topic(relay, emit), &message); /* too large is counted there */
+    if (relay->adapter) tell_adapter(relay->adapter, emit);
     return reached;
 }
 
@@ -112,9 +129,10 @@ bool relay_take(struct relay *relay, struct slice topic, const struct bus_messag
     return true;
 }
 
-struct relay *relay_new(struct rooms *rooms, struct channel_log *log, struct bus *bus) {
+struct relay *relay_new(struct rooms *rooms, struct channel_log *log, struct bus *bus, struct adapter *adapter) {
     struct relay *relay = NEW(struct relay);
-    *relay = (struct relay){.watch = {room_opened, room_closed}, .rooms = rooms, .log = log, .bus = bus};
+    *relay =
+        (struct relay){.watch = {room_opened, room_closed}, .rooms = rooms, .log = log, .bus = bus, .adapter = adapter};
     if (!bus_is_alone(bus)) rooms_set_watch(rooms, &relay->watch);
     return relay;
 }

@@ -1,4 +1,5 @@
-/* relay.h - rooms over all workers: emits reach the members here, and by the bus those elsewhere.
+/* relay.h - rooms over all workers: emits reach the members here, by the bus those of other workers, and by the adapter
+ * those of Node.js servers.
  *
  * At most once; an emitter's events to one room arrive everywhere in his order. The relay listens on the bus for the
  * rooms that exist here: where nobody is in a room or may come back to it, none of its traffic goes.
@@ -9,6 +10,7 @@
 #include "base/memory.h"
 #include "base/slice.h"
 
+struct adapter;
 struct bus;
 struct bus_message;
 struct channel_log;
@@ -19,8 +21,8 @@ struct rooms;
 
 enum { RELAY_ROOMS_MAX = 64 }; /* that an emit names; likewise those it leaves out */
 
-/* Of what it is made outlives it. Before the first join. */
-struct relay *relay_new(struct rooms *rooms, struct channel_log *log, struct bus *bus);
+/* Of what it is made outlives it. Before the first join. adapter may be NULL. */
+struct relay *relay_new(struct rooms *rooms, struct channel_log *log, struct bus *bus, struct adapter *adapter);
 void relay_free(struct relay **relay);
 /* Hears, too, which channels are no longer followed. Outlives the relay. */
 void relay_set_gossip(struct relay *relay, struct gossip *gossip);

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "bus/adapter.h"
 #include "bus/bus.h"
 #include "bus/parts.h"
 #include "cache/cache.h"
@@ -76,6 +77,12 @@ static bool take_broadcast(struct worker *worker, struct slice topic, const stru
 void fleet_broadcast(struct worker *worker, struct slice args) {
     hub_broadcast(worker->hub, args);
     publish(worker, everyone, BUS_BROADCAST, args);
+    if (worker->adapter) adapter_broadcast(worker->adapter, args);
+}
+
+void fleet_set_namespaces(struct worker *worker, const char *const *names, size_t len) {
+    hub_set_namespaces(worker->hub, names, len);
+    if (worker->adapter) adapter_set_namespaces(worker->adapter, names, len);
 }
 
 static bool take_invalidation(struct worker *worker, struct slice topic, const struct bus_message *message) {

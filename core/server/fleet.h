@@ -47,8 +47,10 @@ void fleet_join(struct worker *worker);
 size_t fleet_emit_to_user(struct worker *worker, const struct fleet_news *news);
 /* Of a session it is said again and again, until the others must have heard it: a deleted token lets nobody stay. */
 size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const struct fleet_ending *ending);
-/* To every socket of every namespace. args: as in fleet_news. */
+/* To every socket of every namespace, those of Node.js servers among them. args: as in fleet_news. */
 void fleet_broadcast(struct worker *worker, struct slice args);
+/* The namespaces that exist beside the main one, for clients and for Node.js servers. Replaces the list. */
+void fleet_set_namespaces(struct worker *worker, const char *const *names, size_t len);
 /* The entry of that key leaves the caches: a version as in cache_remove. */
 void fleet_invalidate(struct worker *worker, struct slice key, uint64_t version);
 /* Of a cache that workers share: first here and in Redis; the others hear when it is gone there. Their owner is a

@@ -125,6 +125,15 @@ struct bus_settings settings_of_bus(const struct config *config) {
     };
 }
 
+struct adapter_settings settings_of_adapter(const struct config *config) {
+    const char *form = config->redis.socketio_adapter;
+    bool is_both = strcmp(form, "both") == 0;
+    return (struct adapter_settings){
+        .is_classic = is_both || strcmp(form, "classic") == 0,
+        .is_sharded = is_both || strcmp(form, "sharded") == 0,
+    };
+}
+
 /* PostgreSQL. */
 
 static enum store_durability durability_of(const char *word) {

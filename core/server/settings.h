@@ -3,6 +3,7 @@
 #define SERVER_SETTINGS_H
 
 #include "base/error.h"
+#include "bus/adapter.h"
 #include "bus/bus.h"
 #include "channel/presence.h"
 #include "channel/room.h"
@@ -27,6 +28,8 @@ struct presence_settings settings_of_presence(const struct config *config);
 /* Only with redis.nodes. */
 struct redis_settings settings_of_redis(const struct config *config);
 struct bus_settings settings_of_bus(const struct config *config);
+/* Only with redis.socketio_adapter. */
+struct adapter_settings settings_of_adapter(const struct config *config);
 /* How many workers `workers` asks for. "auto": one a processor; more, if limits.connections needs them, for a worker
  * has descriptors for no more than worker_connections. */
 unsigned settings_of_workers(const struct config *config, unsigned processors, unsigned worker_connections);

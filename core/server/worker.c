@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "bus/adapter.h"
 #include "bus/bus.h"
 #include "cache/cache.h"
 #include "cache/shared_cache.h"
@@ -19,6 +20,7 @@
 #include "server/announce.h"
 #include "server/fleet.h"
 #include "server/insist.h"
+#include "server/peers.h"
 #include "server/settings.h"
 #include "state/state.h"
 #include "store/store.h"
@@ -41,6 +43,9 @@ static void build_bus(struct worker *worker) {
         state_redis_new(worker->loop, worker->redis, bus_worker_id(worker->bus), &fleet_state_events, worker);
     worker->shared = shared_cache_new(worker->loop, worker->redis, bus.secret, &fleet_removals, worker);
     LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->bus)));
+    if (!worker->config->redis.socketio_adapter) return;
+    struct adapter_settings adapter = settings_of_adapter(worker->config);
+    worker->adapter = adapter_new(worker->redis, &adapter, &peers_events, worker);
 }
 
 static unsigned count_workers(void *owner) {
@@ -62,7 +67,7 @@ static void build_services(struct worker *worker) {
     worker->limits = fleet_limiter_new(worker->loop, worker->limiter, worker->redis, count_workers, worker);
     worker->gossip = gossip_new(worker->loop, worker->presence, worker->bus, &presence);
     worker->log = channel_log_new(worker->loop, worker->store, worker->rooms, worker->bus);
-    worker->relay = relay_new(worker->rooms, worker->log, worker->bus);
+    worker->relay = relay_new(worker->rooms, worker->log, worker->bus, worker->adapter);
     relay_set_gossip(worker->relay, worker->gossip);
     worker->insist = insist_new(worker->loop, worker->bus);
     hub.inbound = worker->inbound;
@@ -114,6 +119,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     fleet_limiter_free(&worker->limits);
     state_free(&worker->state);
     shared_cache_free(&worker->shared);
+    adapter_free(&worker->adapter);
     bus_free(&worker->bus);
     redis_free(&worker->redis);
     presence_free(&worker->presence);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 
+struct adapter;
 struct admission_control;
 struct budget;
 struct bus;
@@ -60,6 +61,7 @@ struct worker {
     struct shared_cache *shared;  /* behind their caches; NULL: this worker is alone */
     struct fleet_limiter *limits; /* the limiter's, and those that workers share */
     struct gossip *gossip;
+    struct adapter *adapter; /* to Node.js servers; NULL: there are none */
     struct channel_log *log;
     struct relay *relay;
     struct insist *insist;

@@ -29,7 +29,7 @@ static void worker_begin(struct worker *worker, struct rooms *its_rooms, struct 
     worker->bus = fake_bus_new(&ether, "node", &fleet_events, worker);
     worker->gossip = gossip_new(loop, worker->presence, worker->bus, &presence);
     worker->log = channel_log_new(loop, &store.store, its_rooms, worker->bus);
-    worker->relay = relay_new(its_rooms, worker->log, worker->bus);
+    worker->relay = relay_new(its_rooms, worker->log, worker->bus, NULL);
     worker->insist = insist_new(loop, worker->bus);
     fleet_join(worker);
 }

@@ -83,7 +83,7 @@ static int set_up(void **state) {
         *node = (struct node){.rooms = rooms_new(loop, &limits)};
         node->bus = fake_bus_new(&ether, "node", &node_events, node);
         node->log = channel_log_new(loop, &store.store, node->rooms, node->bus);
-        node->relay = relay_new(node->rooms, node->log, node->bus);
+        node->relay = relay_new(node->rooms, node->log, node->bus, NULL);
     }
     for (size_t i = 0; i < NODES; i++) {
         *people[i] = (struct person){.receiver = {.ops = &person_ops}, .node = &nodes[i]};
