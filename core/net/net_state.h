@@ -21,7 +21,8 @@ struct net_host {
     struct lws_vhost *vhost;
     size_t max_message_bytes;
     unsigned header_timeout_ms, body_timeout_ms;
-    bool tls, proxy_protocol, retired;
+    bool tls, proxy_protocol;
+    bool retired, ending; /* for no new connection; told to end, host_over follows */
     unsigned conns;
     struct lws_protocols protocols[PROTOCOL_COUNT + 1];
     char name[24];

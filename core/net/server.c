@@ -159,6 +159,15 @@ bool net_settings_check(const struct net_settings *settings, struct error *error
     return !settings->tls_certificate || tls_check(settings->tls_certificate, settings->tls_key, error_r);
 }
 
+/* libwebsockets compares the Host of each upgrade with the names of all hosts that it has, and may keep one for long
+ * after its last connection (docs/transport.md). */
+static void host_over(struct lws_vhost *vhost, void *owner) {
+    struct net_host *host = owner;
+    if (!host->vhost) return; /* it never came to be */
+    list_remove(&host->link);
+    free(host);
+}
+
 struct net_host *net_server_prepare(struct net_server *server, const struct net_settings *settings,
                                     struct error *error_r) {
     if (!net_settings_check(settings, error_r)) return NULL;
@@ -184,6 +193,8 @@ struct net_host *net_server_prepare(struct net_server *server, const struct net_
         .extensions = settings->deflate ? websocket_extensions : NULL,
         .retry_and_idle_policy = &no_validity_timers,
         .timeout_secs_ah_idle = LWS_TIMEOUT_S,
+        .finalize = host_over,
+        .finalize_arg = host,
     };
     if (host->tls) tls_describe(&info, settings->tls_certificate, settings->tls_key);
     host->vhost = lws_create_vhost(server->context, &info);
@@ -213,10 +224,9 @@ static void sweep(struct loop_task *task) {
     struct net_server *server = CONTAINER(task, struct net_server, sweep);
     LIST_EACH(&server->hosts, link) {
         struct net_host *host = CONTAINER(link, struct net_host, link);
-        if (!host->retired || host->conns) continue;
-        list_remove(&host->link);
+        if (!host->retired || host->ending || host->conns) continue;
+        host->ending = true;
         lws_vhost_destroy(host->vhost);
-        free(host);
     }
 }
 

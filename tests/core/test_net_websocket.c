@@ -388,6 +388,37 @@ static void settings_of_a_reload_hold_for_new_connections(void **state) {
     rig_stop(&rig);
 }
 
+/* By the Host of an upgrade libwebsockets would choose among all hosts that it has, those of earlier reloads too. */
+static void who_came_before_a_reload_takes_nobody_along(void **state) {
+    struct rig rig;
+    struct raw people[4];
+    struct error error;
+    rig_start(&rig, &rig_settings);
+    for (unsigned i = 0; i < 4; i++) {
+        raw_connect(&people[i], &rig);
+        raw_upgrade(&people[i], "");
+        assert_true(rig_reload(&rig, &rig_settings, &error));
+    }
+    static const unsigned order[] = {1, 0, 2};
+    for (unsigned i = 0; i < 3; i++) {
+        struct raw late;
+        raw_close(&people[order[i]]);
+        RIG_UNTIL(&rig, rig.closed == 2 * i + 1);
+        raw_connect(&late, &rig);
+        raw_upgrade(&late, "");
+        raw_frame(&late, 0x81, true, SLICE("late"));
+        expect_echo(&late, 0x81, SLICE("late"));
+        raw_close(&late);
+        RIG_UNTIL(&rig, rig.closed == 2 * i + 2);
+    }
+    RIG_UNTIL(&rig, net_server_connections(rig.server) == 1);
+    raw_frame(&people[3], 0x89, true, SLICE("?"));
+    struct raw_frame pong = raw_next_frame(&people[3]);
+    assert_int_equal(pong.first, 0x8a);
+    raw_close(&people[3]);
+    rig_stop(&rig);
+}
+
 /* The cuts leave output waiting in zlib, which ends a process whose libwebsockets 4.1.6 inflates. */
 static void a_compressed_message_that_is_cut_ends_only_its_connection(void **state) {
     static char run[70000];
@@ -589,6 +620,7 @@ int main(void) {
         cmocka_unit_test(a_flood_of_pings_is_answered_up_to_its_rate_then_closed),
         cmocka_unit_test(a_clients_close_while_it_is_behind_is_echoed_after_the_backlog),
         cmocka_unit_test(settings_of_a_reload_hold_for_new_connections),
+        cmocka_unit_test(who_came_before_a_reload_takes_nobody_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
