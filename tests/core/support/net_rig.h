@@ -362,4 +362,12 @@ static inline int raw_close_code(struct raw *raw) {
     }
 }
 
+static inline void expect_echo(struct raw *client, uint8_t first, struct slice payload) {
+    struct raw_frame frame = raw_next_frame(client);
+    assert_int_equal(frame.first, first);
+    assert_int_equal(frame.payload.len, payload.len);
+    assert_memory_equal(frame.payload.ptr, payload.ptr, payload.len);
+    raw_next(client, &frame);
+}
+
 #endif
