@@ -59,9 +59,7 @@ struct conn {
     struct loop_timer deadline; /* head, body, answer, close: one at a time */
     struct loop_task reap, close_task, drained_task;
     struct holder inbound_holder; /* of an unfinished body or message */
-    struct http *http;            /* until the upgrade */
-
-    /* WebSocket: */
+    struct http *http;            /* until the upgrade; what follows is a WebSocket's */
     const struct conn_events *events;
     void *owner;
     struct inbound inbound;
