@@ -1,18 +1,21 @@
 // A fleet's stage: a Redis of its own, and nodes that share it and the PostgreSQL which servers/postgres.py has started.
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
-import { BINARY, literal, newFolder, root, startServer } from "../scenes/harness.mjs";
+import { BINARY, literal, root, startServer } from "../scenes/harness.mjs";
 
 const REDIS = path.join(root, "tests/servers/redis.sh");
 
 /** A real Redis; `mode` as redis.sh has them. It can be killed and started again. */
 export class Redis {
   constructor(owner, mode = "standalone") {
-    this.folder = path.join(newFolder(owner), "redis");
+    this.folder = mkdtempSync(path.join(tmpdir(), "stoa-redis-"));
     this.mode = mode;
+    const stop = () => this.#script("stop", this.folder); // its folder goes with it
+    owner.after(stop);
+    process.on("exit", stop); // cut short
     this.#script(mode, this.folder);
-    owner.after(() => existsSync(this.folder) && this.#script("stop", this.folder));
     this.ports = readFileSync(path.join(this.folder, "ports"), "utf8").trim().split("\n").map(Number);
   }
 
