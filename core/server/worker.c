@@ -24,6 +24,7 @@
 #include "server/settings.h"
 #include "state/state.h"
 #include "store/store.h"
+#include "store/store_cached.h"
 
 /* Tasks of a generation that was replaced may take so long to end. */
 enum { RETIRE_MS = 10000, SETTLE_TURNS = 100 };
@@ -41,6 +42,7 @@ static void build_bus(struct worker *worker) {
     worker->bus = bus_redis_new(worker->loop, worker->redis, &bus, &fleet_events, worker);
     worker->state =
         state_redis_new(worker->loop, worker->redis, bus_worker_id(worker->bus), &fleet_state_events, worker);
+    worker->store = store_cached_new(worker->loop, &worker->store, worker->redis, bus.secret);
     worker->shared = shared_cache_new(worker->loop, worker->redis, bus.secret, &fleet_removals, worker);
     LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->bus)));
     if (!worker->config->redis.socketio_adapter) return;

@@ -168,6 +168,33 @@ test("what one node has loaded the others find, and what one changes all know at
   await everywhere({ alice: "owner", carol: "member" });
 });
 
+test("a tail that one node has read the others find, and a deletion leaves nothing of what was said", async (t) => {
+  const channel = newChannel(), READ = 'stoa_cache_misses_total{cache="events"}', FOUND = 'stoa_cache_shared_hits_total{cache="events"}';
+  const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel), await joined(t, east, "carol", channel)];
+  const sent = [];
+  for (let i = 0; i < 20; i++) sent.push(await people[0].send(channel, `word ${i}`));
+  await allHeard(people, 20);
+  const { epoch } = people[0].all("message:new")[0];
+  const tail = async (someone) => (await someone.ask("sync", { channels: { [channel]: { seq: 0, epoch } } })).channels[channel].events;
+  const counted = async (name) => (await Promise.all(all.map((node) => metric(node, name)))).reduce((a, b) => a + b);
+  const first = await tail(people[0]);
+  assert.equal(first.length, 20);
+  const [read, found] = [await counted(READ), await counted(FOUND)];
+  for (const someone of people) await until(`${someone.user} reads it from Redis`, async () => {
+    assert.deepEqual(await tail(someone), first);
+    return (await counted(FOUND)) > found;
+  });
+  assert.ok((await counted(READ)) - read <= 1); // it may not have been kept yet
+  await people[0].ask("message:edit", { channelId: channel, messageId: sent[3].id, content: "another word" });
+  await people[0].ask("message:delete", { channelId: channel, messageId: sent[5].id });
+  for (const someone of people) {
+    const text = JSON.stringify(await tail(someone));
+    assert.ok(text.includes("another word") && text.includes("message:deleted") && !text.includes("word 5"), someone.user);
+  }
+  redis.cli("flushall");
+  for (const someone of people) assert.equal((await tail(someone)).length, 22);
+});
+
 test("FLUSHALL loses nothing", async (t) => {
   const channel = newChannel();
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];

@@ -1,54 +1,9 @@
 /* The contract of store.h: what every driver must hold. */
-#include "store/store_sqlite.h"
-#include "support/postgres_servers.h"
 #include "support/store_asking.h"
-
-/* A driver: an empty store. */
-struct driver {
-    const char *name;
-    struct store *(*make)(struct loop *loop, struct error *error_r);
-};
-
-static struct store *make_sqlite(struct loop *loop, struct error *error_r) {
-    return store_sqlite_new(loop, ":memory:", error_r);
-}
-
-static struct store *make_postgres_with(struct loop *loop, bool through_bouncer, bool with_replica,
-                                        struct error *error_r) {
-    struct servers servers;
-    assert_true(servers_find(&servers, through_bouncer, with_replica));
-    servers_clear(&servers);
-    return store_postgres_new(loop, &servers.settings, error_r);
-}
-
-static struct store *make_postgres(struct loop *loop, struct error *error_r) {
-    return make_postgres_with(loop, false, false, error_r);
-}
-
-static struct store *make_bounced(struct loop *loop, struct error *error_r) {
-    return make_postgres_with(loop, true, false, error_r);
-}
-
-static struct store *make_replicated(struct loop *loop, struct error *error_r) {
-    return make_postgres_with(loop, false, true, error_r);
-}
-
-/* Without servers SQLite alone, with them the others. */
-static const struct driver drivers[] = {{"sqlite", make_sqlite},
-                                        {"postgres", make_postgres},
-                                        {"postgres through PgBouncer", make_bounced},
-                                        {"postgres with a replica", make_replicated}};
-
-static bool is_here(const struct driver *driver) {
-    struct servers servers;
-    if (!servers_find(&servers, false, false)) return driver->make == make_sqlite;
-    if (driver->make == make_bounced) return servers_have_bouncer();
-    if (driver->make == make_replicated) return servers_have_replica();
-    return driver->make == make_postgres;
-}
+#include "support/store_drivers.h"
 
 static int set_up(void **state) {
-    const struct driver *driver = *state;
+    const struct store_driver *driver = *state;
     struct asking *asking = NEW(struct asking);
     struct error error = {""};
     asking_init(asking);
@@ -61,8 +16,11 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
-    asking_done(*state);
-    free(*state);
+    struct asking *asking = *state;
+    store_close(&asking->store, 10000);
+    store_drivers_done();
+    asking_done(asking);
+    free(asking);
     return 0;
 }
 
@@ -567,10 +525,10 @@ int main(void) {
         TEST(closing_completes_what_was_submitted),
     };
     int failed = 0;
-    for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++) {
-        if (!is_here(&drivers[i])) continue;
-        for (size_t t = 0; t < sizeof(tests) / sizeof(*tests); t++) tests[t].initial_state = (void *)&drivers[i];
-        failed += cmocka_run_group_tests_name(drivers[i].name, tests, NULL, NULL);
+    for (const struct store_driver *driver = store_drivers; driver->name; driver++) {
+        if (!driver->is_here()) continue;
+        for (size_t t = 0; t < sizeof(tests) / sizeof(*tests); t++) tests[t].initial_state = (void *)driver;
+        failed += cmocka_run_group_tests_name(driver->name, tests, NULL, NULL);
     }
     return failed;
 }

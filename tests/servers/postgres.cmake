@@ -14,8 +14,10 @@ function(stoa_server_test name program options)
     "ASAN_OPTIONS=detect_stack_use_after_return=0")
 endfunction()
 
-# The contract of tests/core/test_store.c: direct, through PgBouncer, with a standby for reads.
+# The contract of tests/core/test_store.c: direct, through PgBouncer, with a standby for reads, behind Redis.
 stoa_server_test(store test_store "--one --replicas 1 --bouncer")
+set_tests_properties(servers/store PROPERTIES FIXTURES_REQUIRED redis_standalone RESOURCE_LOCK redis_standalone ENVIRONMENT
+  "ASAN_OPTIONS=detect_stack_use_after_return=0;STOA_TEST_REDIS=${CMAKE_BINARY_DIR}/servers/redis-standalone")
 stoa_server_test(pool test_pool "--one --shards 1 --bouncer")
 foreach(scene quorum switchover lossy stall shards)
   stoa_server_test(store_${scene} test_store_faults "--replicas 2 --bouncer" ${scene})

@@ -1,0 +1,347 @@
+#include "store/store_cached.h"
+
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/metrics.h"
+#include "store/recent_events.h"
+#include "store/shard_map.h"
+#include "store/store_driver.h"
+#include "store/store_json.h"
+#include "wire/json.h"
+
+/* What misses is read in pages that end at the head, so that readers a little further back find it. */
+enum { PAGE = 100 };
+
+struct store_cached {
+    struct store base;
+    struct store *inner;
+    struct recent_events *recent;
+    struct map *flights; /* by channel */
+    bool is_closing;
+};
+
+/* A channel that is being read: head → Redis → what is missing there, from the store. */
+struct flight {
+    struct store_cached *cached;
+    struct list reads, waiting; /* requests: of this reading; of the next one */
+    struct recent_read read;
+    char epoch[STORE_EPOCH_MAX];
+    int64_t head, after, top; /* events: after + 1 … top, a comma behind each */
+    struct buffer events;
+    size_t id_len;
+    char id[];
+};
+
+/* An append whose event goes to Redis when it is committed. */
+struct append {
+    struct store_cached *cached;
+    void (*done)(struct store_request *request);
+    void *owner;
+};
+
+static void flight_ask_head(struct flight *flight);
+
+static struct store_cached *cached_of(struct store *store) {
+    return CONTAINER(store, struct store_cached, base);
+}
+
+static struct slice flight_id(const struct flight *flight) {
+    return (struct slice){flight->id, flight->id_len};
+}
+
+static struct recent_log flight_log(const struct flight *flight) {
+    return (struct recent_log){flight_id(flight), slice_of(flight->epoch)};
+}
+
+/* Ends. */
+
+static void request_complete(struct store_request *request, enum store_status status) {
+    request->status = status;
+    request->done(request);
+    store_request_free(&request);
+}
+
+/* The store answers it as if there were no cache. */
+static void flight_pass(struct flight *flight, struct store_request *request) {
+    list_remove(&request->link);
+    metric_add_labelled(METRIC_CACHE_MISSES, "events", 1);
+    if (flight->cached->is_closing)
+        request_complete(request, STORE_UNAVAILABLE);
+    else
+        store_submit(flight->cached->inner, &request);
+}
+
+static void flight_free(struct flight *flight) {
+    map_remove(flight->cached->flights, flight_id(flight));
+    recent_events_forget(&flight->read);
+    buffer_done(&flight->events);
+    free(flight);
+}
+
+/* Those who came meanwhile are next. */
+static void flight_end(struct flight *flight) {
+    if (flight->cached->is_closing) list_splice(&flight->reads, &flight->waiting);
+    LIST_EACH(&flight->reads, link) flight_pass(flight, CONTAINER(link, struct store_request, link));
+    if (list_empty(&flight->waiting))
+        flight_free(flight);
+    else
+        flight_ask_head(flight);
+}
+
+/* Answers. */
+
+static void answer_from(const struct flight *flight, struct store_request *request) {
+    unsigned limit = request->limit && request->limit < STORE_EVENTS_MAX ? request->limit : STORE_EVENTS_MAX;
+    struct buffer array = {0};
+    struct json_walk walk;
+    struct slice event;
+    int64_t seq = flight->after;
+    unsigned count = 0;
+    buffer_append_char(&array, '[');
+    buffer_append_slice(&array, buffer_slice(&flight->events));
+    if (array.len > 1) array.len--;
+    buffer_append_char(&array, ']');
+    json_walk_init(&walk, buffer_slice(&array));
+    buffer_append_char(&request->json, '[');
+    while (json_walk_item(&walk, &event)) {
+        if (++seq <= request->seq) continue;
+        request->more = count == limit || request->json.len >= STORE_ANSWER_BYTES;
+        if (request->more) break;
+        if (count++ > 0) buffer_append_char(&request->json, ',');
+        buffer_append_slice(&request->json, event);
+    }
+    buffer_append_char(&request->json, ']');
+    buffer_done(&array);
+    request->seq_r = flight->top;
+    memcpy(request->epoch_r, flight->epoch, sizeof request->epoch_r);
+}
+
+static void flight_answer(struct flight *flight, enum metric counted) {
+    for (struct list *link; (link = list_pop(&flight->reads));) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        metric_add_labelled(counted, "events", 1);
+        answer_from(flight, request);
+        request_complete(request, STORE_OK);
+    }
+    flight_end(flight);
+}
+
+/* What Redis does not have. */
+
+static void flight_read_rows(struct flight *flight);
+
+static bool has_deletion(struct slice events) {
+    struct json_walk walk;
+    struct slice event;
+    json_walk_init(&walk, events);
+    while (json_walk_item(&walk, &event))
+        if (recent_event_deletes(event)) return true;
+    return false;
+}
+
+/* Do the rows continue what there is, up to the head, in this epoch? */
+static bool is_rest(const struct flight *flight, const struct store_request *rows) {
+    return rows->status == STORE_OK && slice_is(slice_of(rows->epoch_r), flight->epoch) && rows->fork_r < 0 &&
+           rows->floor_r == 0 && !rows->more &&
+           (int64_t)json_count(buffer_slice(&rows->json)) == rows->seq_r - flight->top;
+}
+
+static void rows_came(struct store_request *rows) {
+    struct flight *flight = rows->owner;
+    struct slice events = buffer_slice(&rows->json);
+    bool continues = flight->events.len > 0;
+    if (flight->cached->is_closing || !is_rest(flight, rows)) {
+        flight_end(flight);
+        return;
+    }
+    if (continues && has_deletion(events)) { /* what Redis had is blank by now */
+        buffer_clear(&flight->events);
+        flight_read_rows(flight);
+        return;
+    }
+    struct recent_log log = flight_log(flight);
+    recent_events_keep(flight->cached->recent, &log, flight->top, rows->seq_r, events, continues);
+    if (rows->seq_r > flight->top) {
+        buffer_append(&flight->events, events.ptr + 1, events.len - 2);
+        buffer_append_char(&flight->events, ',');
+    }
+    flight->top = rows->seq_r;
+    flight_answer(flight, METRIC_CACHE_MISSES);
+}
+
+static void flight_read_rows(struct flight *flight) {
+    struct store_request *rows = store_request_new(STORE_EVENTS, rows_came, flight);
+    if (flight->events.len == 0) {
+        int64_t whole = (flight->head - flight->after + PAGE - 1) / PAGE * PAGE;
+        flight->after = flight->top = flight->head > whole ? flight->head - whole : 0;
+    }
+    rows->channel_id = store_request_copy(rows, flight_id(flight));
+    rows->epoch = store_request_copy(rows, slice_of(flight->epoch));
+    rows->seq = flight->top;
+    rows->limit = STORE_EVENTS_MAX;
+    store_submit(flight->cached->inner, &rows);
+}
+
+static void recent_came(struct recent_read *read, struct slice events, int64_t top) {
+    struct flight *flight = CONTAINER(read, struct flight, read);
+    buffer_append_slice(&flight->events, events);
+    flight->top = top;
+    if (top == flight->head)
+        flight_answer(flight, METRIC_CACHE_SHARED_HITS);
+    else
+        flight_read_rows(flight);
+}
+
+/* The head. */
+
+/* Whose cursor is in this epoch's log and not far behind can be answered here; the others ask the store. */
+static void flight_sort(struct flight *flight) {
+    flight->after = flight->head;
+    LIST_EACH(&flight->reads, link) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        bool is_current = request->epoch.len == 0 || request->seq == 0 || slice_is(request->epoch, flight->epoch);
+        if (!is_current || request->seq > flight->head || flight->head - request->seq > RECENT_EVENTS_MAX)
+            flight_pass(flight, request);
+        else if (request->seq < flight->after)
+            flight->after = request->seq;
+    }
+    flight->top = flight->after;
+}
+
+/* [[id, seq, epoch]] */
+static bool take_head(struct flight *flight, const struct store_request *heads) {
+    struct json_walk walk;
+    struct slice row, id, seq, epoch;
+    struct buffer text = {0};
+    if (heads->status != STORE_OK) return false;
+    json_walk_init(&walk, buffer_slice(&heads->json));
+    if (!json_walk_item(&walk, &row)) return false;
+    json_walk_init(&walk, row);
+    bool good = json_walk_item(&walk, &id) && json_walk_item(&walk, &seq) && json_walk_item(&walk, &epoch) &&
+                json_integer(seq, &flight->head);
+    if (good) json_string(epoch, &text);
+    good = good && text.len > 0 && text.len < STORE_EPOCH_MAX;
+    memset(flight->epoch, 0, sizeof flight->epoch);
+    if (good) memcpy(flight->epoch, text.ptr, text.len);
+    buffer_done(&text);
+    return good;
+}
+
+static void head_came(struct store_request *heads) {
+    struct flight *flight = heads->owner;
+    if (flight->cached->is_closing || !take_head(flight, heads)) {
+        flight_end(flight);
+        return;
+    }
+    flight_sort(flight);
+    buffer_clear(&flight->events);
+    if (list_empty(&flight->reads)) {
+        flight_end(flight);
+    } else if (flight->after == flight->head) {
+        flight_answer(flight, METRIC_CACHE_SHARED_HITS);
+    } else {
+        struct recent_log log = flight_log(flight);
+        recent_events_read(flight->cached->recent, &flight->read, &log, flight->after, flight->head);
+    }
+}
+
+static void flight_ask_head(struct flight *flight) {
+    struct store_request *heads = store_request_new(STORE_HEADS, head_came, flight);
+    struct buffer text = {0};
+    list_splice(&flight->reads, &flight->waiting);
+    buffer_append_char(&text, '[');
+    json_write_string(&text, flight_id(flight));
+    buffer_append_char(&text, ']');
+    heads->text = store_request_copy(heads, buffer_slice(&text));
+    buffer_done(&text);
+    store_submit(flight->cached->inner, &heads);
+}
+
+/* Requests. */
+
+static void cached_read(struct store_cached *cached, struct store_request *request) {
+    struct flight *flight = map_find(cached->flights, request->channel_id);
+    if (flight) {
+        list_append(&flight->waiting, &request->link);
+        return;
+    }
+    flight = memory_new(sizeof *flight + request->channel_id.len);
+    flight->cached = cached;
+    flight->read.done = recent_came;
+    list_init(&flight->reads);
+    list_init(&flight->waiting);
+    flight->id_len = request->channel_id.len;
+    memcpy(flight->id, request->channel_id.ptr, request->channel_id.len);
+    map_put(cached->flights, flight_id(flight), flight);
+    list_append(&flight->waiting, &request->link);
+    flight_ask_head(flight);
+}
+
+static void append_done(struct store_request *request) {
+    struct append *append = request->owner;
+    struct store_cached *cached = append->cached;
+    request->done = append->done;
+    request->owner = append->owner;
+    free(append);
+    if (request->status == STORE_OK && !cached->is_closing && recent_events_usable(cached->recent)) {
+        struct recent_log log = {request->channel_id, slice_of(request->epoch_r)};
+        recent_events_committed(cached->recent, &log, request->seq_r, buffer_slice(&request->json));
+    }
+    request->done(request);
+}
+
+static void cached_append(struct store_cached *cached, struct store_request *request) {
+    struct append *append = NEW(struct append);
+    *append = (struct append){cached, request->done, request->owner};
+    request->done = append_done;
+    request->owner = append;
+    store_submit(cached->inner, &request);
+}
+
+static void cached_submit(struct store *store, struct store_request *request) {
+    struct store_cached *cached = cached_of(store);
+    bool is_read = request->op == STORE_EVENTS && store_request_sound(request);
+    if (is_read && !cached->is_closing && recent_events_usable(cached->recent))
+        cached_read(cached, request);
+    else if (request->op == STORE_APPEND)
+        cached_append(cached, request);
+    else
+        store_submit(cached->inner, &request);
+}
+
+/* Readings that wait for Redis end here, those that wait for the store with it. */
+static void cached_close(struct store *store, unsigned deadline_ms) {
+    struct store_cached *cached = cached_of(store);
+    size_t cursor = 0;
+    cached->is_closing = true;
+    for (struct flight *flight; (flight = map_next(cached->flights, &cursor));)
+        if (flight->read.reading) flight_end(flight);
+    store_close(&cached->inner, deadline_ms);
+    recent_events_free(&cached->recent);
+    map_free(&cached->flights);
+    free(cached);
+}
+
+static bool cached_check_shards(struct store *store, const struct shard_map *map, struct error *error_r) {
+    return store_check_shards(cached_of(store)->inner, map, error_r);
+}
+
+static void cached_set_shards(struct store *store, struct shard_map *map) {
+    store_set_shards(cached_of(store)->inner, map);
+}
+
+static const struct store_ops ops = {.submit = cached_submit,
+                                     .close = cached_close,
+                                     .check_shards = cached_check_shards,
+                                     .set_shards = cached_set_shards};
+
+struct store *store_cached_new(struct loop *loop, struct store **store, struct redis *redis, const char *secret) {
+    struct store_cached *cached = NEW(struct store_cached);
+    cached->base.ops = &ops;
+    cached->inner = *store;
+    *store = NULL;
+    cached->recent = recent_events_new(loop, redis, secret);
+    cached->flights = map_new();
+    return &cached->base;
+}
