@@ -51,9 +51,11 @@ void buffer_printf(struct buffer *buffer, const char *format, ...) {
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    char *at = buffer_reserve(buffer, 1);
+    int len = vsnprintf(at, buffer->cap - buffer->len, format, args);
     assert(len >= 0);
-    vsnprintf(buffer_reserve(buffer, (size_t)len + 1), (size_t)len + 1, format, again);
+    if ((size_t)len >= buffer->cap - buffer->len)
+        vsnprintf(buffer_reserve(buffer, (size_t)len + 1), (size_t)len + 1, format, again);
     buffer->len += (size_t)len;
     va_end(again);
     va_end(args);

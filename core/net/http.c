@@ -239,14 +239,20 @@ static bool upgrade_accepted(struct http *http) {
 /* Libwebsockets reads the handshake, which is still in the socket, and what follows. */
 static bool begin_upgrade(struct http *http) {
     struct conn *conn = http->conn;
-    if (!upgrade_accepted(http)) return true;
+    if (!upgrade_accepted(http)) {
+        http->head = (struct http_head){0}; /* its bytes are the caller's */
+        return true;
+    }
     http_free(conn);
+    socket_cork(conn, true);
     conn_hand_over(conn);
     return false;
 }
 
-/* Takes the head out of the socket, where it was looked at. */
-static bool take_head(struct http *http) {
+/* Takes the head out of the socket, where it was looked at, and keeps it. */
+static bool take_head(struct http *http, const char *bytes_seen) {
+    buffer_append(&http->head_bytes, bytes_seen, http->head.bytes);
+    if (http_head_parse(buffer_slice(&http->head_bytes), &http->head) != HTTP_HEAD_COMPLETE) abort();
     for (size_t left = http->head.bytes; left > 0;) {
         char bytes[HTTP_HEAD_MAX];
         ssize_t n = socket_read(http->conn, bytes, left);
@@ -296,11 +302,9 @@ static bool read_head(struct http *http) {
     if (http->seen) socket_wake_beyond(http->conn, 0);
     http->seen = 0;
     if (result == HTTP_HEAD_BAD) return refuse(http, http->head.status, SLICE_NONE, http->head.fault);
-    buffer_append(&http->head_bytes, bytes, http->head.bytes);
-    result = http_head_parse(buffer_slice(&http->head_bytes), &http->head);
     int inbox = inbox_of(http);
     if (inbox >= 0) return hand_over(http, inbox);
-    return http_head_field(&http->head, "upgrade").ptr ? begin_upgrade(http) : take_head(http);
+    return http_head_field(&http->head, "upgrade").ptr ? begin_upgrade(http) : take_head(http, bytes);
 }
 
 static bool read_body(struct http *http) {

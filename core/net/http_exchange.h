@@ -55,6 +55,8 @@ ssize_t socket_write(struct conn *conn, const char *from, size_t len);
 /* Ends our side; then what arrives is to be thrown away: false when the peer has ended, too. */
 void socket_end(struct conn *conn);
 bool socket_discard(struct conn *conn);
+/* Corked, the kernel holds back what does not fill a packet. */
+void socket_cork(struct conn *conn, bool corked);
 /* Be told when more than this has arrived (not over TLS). */
 void socket_wake_beyond(struct conn *conn, size_t bytes);
 

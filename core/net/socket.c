@@ -1,5 +1,7 @@
 /* The bytes of a client in HTTP, over TLS or not. Over TLS libwebsockets owns the socket, but rests. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
@@ -60,6 +62,11 @@ bool socket_discard(struct conn *conn) {
         if (n <= 0) return n == 0;
     }
     return true;
+}
+
+void socket_cork(struct conn *conn, bool corked) {
+    int on = corked;
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
 }
 
 void socket_wake_beyond(struct conn *conn, size_t bytes) {

@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "net/net_state.h"
+#include "net/http_exchange.h"
 #include "wire/utf8.h"
 
 enum {
@@ -114,10 +114,12 @@ static int confirm_extension(struct conn *conn) {
     return refused;
 }
 
+/* What the owner writes at once goes in one packet with the answer to the handshake. */
 static int established(struct conn *conn) {
     conn->upgraded = true;
     loop_timer_cancel(&conn->deadline);
     conn->host->server->events.http.opened(conn->owner, conn);
+    if (conn->fd >= 0) socket_cork(conn, false);
     return 0;
 }
 

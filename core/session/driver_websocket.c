@@ -108,7 +108,7 @@ void hub_opened(void *upgrade_owner, struct conn *conn) {
     struct websocket *websocket = websocket_of(upgrade_owner);
     websocket->conn = conn;
     if (websocket->handshake) {
-        session_open(websocket->hub, websocket->kind, &websocket->transport, websocket->handshake);
+        session_flush(session_open(websocket->hub, websocket->kind, &websocket->transport, websocket->handshake));
         return;
     }
     struct session *session = map_find(websocket->hub->sessions, slice_of(websocket->session_id));

@@ -10,7 +10,7 @@
 #include "wire/origin.h"
 #include "wire/query.h"
 
-enum { ADMITTED = -1 };
+enum { ADMITTED = -1, HANDSHAKE_BYTES = 512 /* most need no more */ };
 
 struct endpoint {
     enum { ENDPOINT_NONE, ENDPOINT_PACKETS, ENDPOINT_PLAIN } form;
@@ -175,6 +175,7 @@ bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgr
 
 struct handshake *handshake_new(struct http_request *request, const char *engine_path, uint64_t wall_ms) {
     struct buffer json = {0};
+    buffer_reserve(&json, HANDSHAKE_BYTES);
     char when[32];
     time_t seconds = (time_t)(wall_ms / 1000);
     struct tm utc;

@@ -36,13 +36,18 @@ static bool next_parameter(struct slice *query, struct slice *name_r, struct sli
     return true;
 }
 
+static bool decodes_to(struct slice text, const char *plain) {
+    if (!memchr(text.ptr, '%', text.len) && !memchr(text.ptr, '+', text.len)) return slice_is(text, plain);
+    struct buffer decoded = {0};
+    bool does = decode(text, &decoded) && slice_is(buffer_slice(&decoded), plain);
+    buffer_done(&decoded);
+    return does;
+}
+
 bool query_find(struct slice query, const char *name, struct buffer *value) {
     struct slice key, text;
     while (next_parameter(&query, &key, &text)) {
-        struct buffer decoded = {0};
-        bool found = decode(key, &decoded) && slice_is(buffer_slice(&decoded), name);
-        buffer_done(&decoded);
-        if (!found) continue;
+        if (!decodes_to(key, name)) continue;
         size_t before = value->len;
         if (decode(text, value)) return true;
         value->len = before;

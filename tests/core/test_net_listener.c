@@ -5,6 +5,7 @@
 
 #include "support/net_tls.h"
 /* behind it, for the order of headers */
+#include <linux/tcp.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -142,8 +143,30 @@ static void without_descriptors_those_who_are_in_are_served_and_the_loop_rests(v
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void what_is_said_on_opening_comes_with_the_answer_in_one_packet(void **state) {
+    struct rig rig;
+    struct raw alice;
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    rig_start(&rig, &rig_settings);
+    rig.greets = true;
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    struct raw_frame frame = raw_next_frame(&alice);
+    assert_memory_equal(frame.payload.ptr, "hello", 5);
+    assert_int_equal(getsockopt(alice.fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    assert_int_equal(info.tcpi_data_segs_in, 1);
+    raw_next(&alice, &frame);
+    conn_write(rig.conn, SLICE("\x81\x05later")); /* nothing is held back from then on */
+    frame = raw_next_frame(&alice);
+    assert_memory_equal(frame.payload.ptr, "later", 5);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_said_on_opening_comes_with_the_answer_in_one_packet),
         cmocka_unit_test(admission_is_asked_for_the_client_not_the_balancer),
         cmocka_unit_test(the_header_comes_before_tls),
         cmocka_unit_test(without_a_correct_header_nobody_comes_in),

@@ -1,5 +1,7 @@
 // Engine.IO v4 at a bare path: every case of the official suite, in our own words, and what it leaves out.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { engineCases } from "./engine_cases.mjs";
 import { file, startServer, until } from "./harness.mjs";
@@ -10,6 +12,18 @@ const server = await startServer(file, { config: "tests/conformance/stoa.lua" })
 const engine = new Engine(server, PATH);
 
 engineCases(engine);
+
+test("the open packet comes with the answer to the WebSocket's handshake, in one packet", async (t) => {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  t.after(() => socket.destroy());
+  socket.write(
+    `GET ${PATH}?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  );
+  const [first] = await once(socket, "data");
+  assert.match(first.toString("latin1"), /^HTTP\/1\.1 101 [^]*\r\n\r\n\x81..?.?0\{"sid":"/);
+});
 
 for (const [what, payload] of Object.entries({
   "a text packet": "4hello",

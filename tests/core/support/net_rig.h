@@ -48,7 +48,7 @@ struct rig {
     unsigned requests, opened, closed, drained, aborted, pongs, upgrade_failures;
     uint16_t close_code;
     struct buffer received; /* the last message */
-    bool received_binary, echo;
+    bool received_binary, echo, greets;
     unsigned messages;
     char address[64];                                         /* the last one that asked for admission */
     void (*serve)(void *owner, struct http_request *request); /* instead of the application */
@@ -118,6 +118,7 @@ static void rig_opened(void *owner, struct conn *conn) {
     struct rig *rig = owner;
     rig->opened++;
     rig->conn = conn;
+    if (rig->greets) conn_write(conn, SLICE("\x81\x05hello"));
 }
 static void rig_upgrade_failed(void *owner) {
     ((struct rig *)owner)->upgrade_failures++;
