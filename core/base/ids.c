@@ -43,6 +43,12 @@ void id_random(char *out, size_t len) {
     out[len] = '\0';
 }
 
+uint64_t id_number(void) {
+    uint64_t number;
+    draw(&number, sizeof number);
+    return number;
+}
+
 void id_message(char *out, uint64_t wall_ms) {
     static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     struct {

@@ -10,6 +10,7 @@ enum { ID_SOCKET_LEN = 20, ID_SECRET_LEN = 22, ID_OWNER_LEN = 4, ID_SESSION_LEN 
 
 /* len characters of base64url, 6 random bits each (getrandom, buffered), and a NUL. out holds len + 1. */
 void id_random(char *out, size_t len);
+uint64_t id_number(void);
 /* A ULID (48 bits of wall-clock milliseconds, 80 random): ids made by one process are strictly ascending, also within
  * one millisecond and when the clock steps back. out holds ID_MESSAGE_LEN + 1. */
 void id_message(char *out, uint64_t wall_ms);

@@ -1,6 +1,6 @@
 #include "bus/parts.h"
 
-enum { LENGTH_BYTES = 4 };
+enum { LENGTH_BYTES = 4, NUMBER_BYTES = 8 };
 
 void parts_add(struct buffer *out, struct slice part) {
     for (int shift = 24; shift >= 0; shift -= 8) buffer_append_char(out, (char)(part.len >> shift));
@@ -14,5 +14,17 @@ bool parts_take(struct slice *rest, struct slice *part_r) {
     if (rest->len - LENGTH_BYTES < len) return false;
     *part_r = (struct slice){rest->ptr + LENGTH_BYTES, len};
     *rest = slice_from(*rest, LENGTH_BYTES + len);
+    return true;
+}
+
+void parts_add_number(struct buffer *out, uint64_t number) {
+    for (int shift = 56; shift >= 0; shift -= 8) buffer_append_char(out, (char)(number >> shift));
+}
+
+bool parts_take_number(struct slice *rest, uint64_t *number_r) {
+    if (rest->len < NUMBER_BYTES) return false;
+    *number_r = 0;
+    for (int i = 0; i < NUMBER_BYTES; i++) *number_r = *number_r << 8 | (unsigned char)rest->ptr[i];
+    *rest = slice_from(*rest, NUMBER_BYTES);
     return true;
 }

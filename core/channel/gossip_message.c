@@ -3,19 +3,7 @@
 #include "bus/parts.h"
 #include "wire/utf8.h"
 
-enum { NUMBER_LEN = 8, USER_ID_MAX = 64 };
-
-static void write_number(struct buffer *out, uint64_t number) {
-    for (int shift = 56; shift >= 0; shift -= 8) buffer_append_char(out, (char)(number >> shift));
-}
-
-static bool read_number(struct slice *rest, uint64_t *number_r) {
-    if (rest->len < NUMBER_LEN) return false;
-    *number_r = 0;
-    for (int i = 0; i < NUMBER_LEN; i++) *number_r = *number_r << 8 | (unsigned char)rest->ptr[i];
-    *rest = slice_from(*rest, NUMBER_LEN);
-    return true;
-}
+enum { USER_ID_MAX = 64 };
 
 static bool read_byte(struct slice *rest, unsigned max, unsigned *byte_r) {
     if (rest->len == 0) return false;
@@ -35,14 +23,14 @@ void gossip_write_ask(struct buffer *out, struct slice worker_id) {
 
 void gossip_write_tell(struct buffer *out, const struct gossip_tell *head) {
     gossip_write_kind(out, GOSSIP_TELL);
-    write_number(out, head->from);
-    write_number(out, head->to);
-    write_number(out, head->online);
+    parts_add_number(out, head->from);
+    parts_add_number(out, head->to);
+    parts_add_number(out, head->online);
     buffer_append_char(out, (char)head->names);
 }
 
 static void append_word(struct buffer *out, const struct presence_word *word) {
-    write_number(out, word->version);
+    parts_add_number(out, word->version);
     buffer_append_char(out, (char)word->status);
     parts_add(out, word->message);
 }
@@ -68,7 +56,7 @@ bool gossip_read_ask(struct slice body, struct slice *worker_id_r) {
 }
 
 static bool take_word(struct slice *rest, struct presence_word *word_r) {
-    return read_number(rest, &word_r->version) && read_byte(rest, PRESENCE_STATUS_MAX, &word_r->status) &&
+    return parts_take_number(rest, &word_r->version) && read_byte(rest, PRESENCE_STATUS_MAX, &word_r->status) &&
            parts_take(rest, &word_r->message) && word_r->message.len <= PRESENCE_MESSAGE_MAX &&
            utf8_valid(word_r->message) &&
            (word_r->message.len == 0 || !memchr(word_r->message.ptr, 0, word_r->message.len));
@@ -89,8 +77,8 @@ bool gossip_read_entry(struct slice *entries, struct gossip_entry *entry_r) {
 
 bool gossip_read_tell(struct slice body, struct gossip_tell *tell_r) {
     unsigned names;
-    if (!read_number(&body, &tell_r->from) || !read_number(&body, &tell_r->to) ||
-        !read_number(&body, &tell_r->online) || !read_byte(&body, 1, &names) || tell_r->from > tell_r->to ||
+    if (!parts_take_number(&body, &tell_r->from) || !parts_take_number(&body, &tell_r->to) ||
+        !parts_take_number(&body, &tell_r->online) || !read_byte(&body, 1, &names) || tell_r->from > tell_r->to ||
         tell_r->online > UINT32_MAX || (!names && body.len > 0))
         return false;
     tell_r->names = names;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/metrics.h"
@@ -158,12 +159,20 @@ static void log_sweep(struct loop_timer *timer) {
     if (map_size(log->followed) > 0) loop_timer_set(timer, SWEEP_MS);
 }
 
+static uint64_t event_tag(const struct followed *followed, int64_t seq) {
+    uint64_t hash = hash_fixed(slice_of(followed->epoch));
+    return hash_keyed(hash, (uint64_t)seq, followed_id(followed)) | 1;
+}
+
 static void followed_hand_out(struct followed *followed, int64_t seq, struct slice event) {
     struct slice room = log_room_name(followed->log, followed_id(followed));
     followed->seq = seq;
-    room_emit(followed->log->rooms,
-              &(struct room_emit){
-                  .namespace_name = SLICE("/"), .to = &room, .to_len = 1, .class = PACKET_MESSAGE, .args = event});
+    room_emit(followed->log->rooms, &(struct room_emit){.namespace_name = SLICE("/"),
+                                                        .to = &room,
+                                                        .to_len = 1,
+                                                        .class = PACKET_MESSAGE,
+                                                        .args = event,
+                                                        .tag = event_tag(followed, seq)});
 }
 
 /* Hands out what is held and has its turn now. */
@@ -329,6 +338,11 @@ void channel_log_unfollow(struct channel_log *log, struct slice channel_id) {
 int64_t channel_log_delivered(const struct channel_log *log, struct slice channel_id) {
     const struct followed *followed = map_find(log->followed, channel_id);
     return followed ? followed->seq : -1;
+}
+
+struct slice channel_log_epoch(const struct channel_log *log, struct slice channel_id) {
+    const struct followed *followed = map_find(log->followed, channel_id);
+    return followed ? slice_of(followed->epoch) : SLICE_NONE;
 }
 
 /* Comparing heads. */

@@ -45,5 +45,7 @@ void channel_log_unfollow(struct channel_log *log, struct slice channel_id);
 /* The last seq handed out on this worker; -1: the channel is not followed here. It is from channel_log_follow (or the
  * first event that finds members in its room) for as long as its room exists: as someone is in it or may come back. */
 int64_t channel_log_delivered(const struct channel_log *log, struct slice channel_id);
+/* Of that seq; empty: the channel is not followed here. Borrowed. */
+struct slice channel_log_epoch(const struct channel_log *log, struct slice channel_id);
 
 #endif

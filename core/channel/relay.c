@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "bus/adapter.h"
 #include "bus/bus.h"
 #include "bus/parts.h"
@@ -17,8 +18,9 @@ struct relay {
     struct rooms *rooms;
     struct channel_log *log;
     struct bus *bus;
-    struct gossip *gossip;     /* NULL: nobody hears */
-    struct adapter *adapter;   /* NULL: there are no others */
+    struct gossip *gossip;   /* NULL: nobody hears */
+    struct adapter *adapter; /* NULL: there are no others */
+    uint64_t emits;
     struct buffer topic, body; /* of the call at hand */
 };
 
@@ -42,12 +44,15 @@ static void room_closed(struct rooms_watch *watch, struct slice namespace_name, 
     bus_unsubscribe(relay->bus, topic);
 }
 
-/* An emit as a body: class, unlogged, how many rooms, exceptions, attachments; then namespace, these, and args. */
+/* An emit as a body: class, unlogged, how many rooms, exceptions, attachments; its tag; then namespace, these, and
+ * args.
+ */
 
 static void emit_write(const struct room_emit *emit, struct buffer *out) {
     const char head[] = {(char)emit->class, (char)emit->unlogged, (char)emit->to_len, (char)emit->except_len,
                          (char)emit->attachments_len};
     buffer_append(out, head, sizeof head);
+    parts_add_number(out, emit->tag);
     parts_add(out, emit->namespace_name);
     for (size_t i = 0; i < emit->to_len; i++) parts_add(out, emit->to[i]);
     for (size_t i = 0; i < emit->except_len; i++) parts_add(out, emit->except[i]);
@@ -81,8 +86,8 @@ static bool emit_read(struct slice body, struct emit_read *read) {
     emit->attachments = read->attachments;
     emit->attachments_len = head[4];
     body = slice_from(body, HEAD_LEN);
-    return parts_take(&body, &emit->namespace_name) && take_all(&body, read->to, emit->to_len) &&
-           take_all(&body, read->except, emit->except_len) &&
+    return parts_take_number(&body, &emit->tag) && parts_take(&body, &emit->namespace_name) &&
+           take_all(&body, read->to, emit->to_len) && take_all(&body, read->except, emit->except_len) &&
            take_all(&body, read->attachments, emit->attachments_len) && parts_take(&body, &emit->args) &&
            body.len == 0 && json_valid(emit->args);
 }
@@ -109,16 +114,18 @@ static void tell_adapter(struct adapter *adapter, const struct room_emit *emit) 
                                                     .attachments_len = emit->attachments_len});
 }
 
-size_t relay_emit(struct relay *relay, const struct room_emit *emit) {
-    assert(!emit->except_receiver && emit->to_len <= RELAY_ROOMS_MAX && emit->except_len <= RELAY_ROOMS_MAX);
-    if (bus_is_alone(relay->bus)) return room_emit(relay->rooms, emit);
-    if (!room_emit_allowed(emit->args, emit->attachments_len)) return 0;
-    size_t reached = room_emit(relay->rooms, emit);
+size_t relay_emit(struct relay *relay, const struct room_emit *untagged) {
+    struct room_emit emit = *untagged;
+    assert(!emit.except_receiver && emit.to_len <= RELAY_ROOMS_MAX && emit.except_len <= RELAY_ROOMS_MAX);
+    if (bus_is_alone(relay->bus)) return room_emit(relay->rooms, &emit);
+    if (!room_emit_allowed(emit.args, emit.attachments_len)) return 0;
+    emit.tag = hash_keyed(0, ++relay->emits, bus_worker_id(relay->bus)) | 1;
+    size_t reached = room_emit(relay->rooms, &emit);
     buffer_clear(&relay->body);
-    emit_write(emit, &relay->body);
+    emit_write(&emit, &relay->body);
     const struct bus_message message = {.kind = BUS_EMIT, .body = buffer_slice(&relay->body)};
-    (void)!bus_publish(relay->bus, emit_topic(relay, emit), &message); /* too large is counted there */
-    if (relay->adapter) tell_adapter(relay->adapter, emit);
+    (void)!bus_publish(relay->bus, emit_topic(relay, &emit), &message); /* too large is counted there */
+    if (relay->adapter) tell_adapter(relay->adapter, &emit);
     return reached;
 }
 

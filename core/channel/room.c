@@ -1,4 +1,5 @@
 #include "channel/room.h"
+#include "channel/room_replay.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -298,17 +299,19 @@ static size_t emit_targets(struct rooms *rooms, const struct room_emit *emit) {
     return rooms->targets.len / sizeof(struct room *);
 }
 
-static struct packet *emit_encode(struct rooms *rooms, const struct room_emit *emit) {
+static struct packet *emit_encode(struct rooms *rooms, const struct room_emit *emit, uint64_t at_offset) {
     char text[ROOM_OFFSET_LEN];
     struct slice offset = {text, 0}; /* none where nothing can be recovered */
-    if (rooms->logs.limits.window_ms > 0) offset.len = room_offset_write(rooms, rooms->offset, text);
+    if (rooms->logs.limits.window_ms > 0) offset.len = room_offset_write(rooms, at_offset, text);
     struct socketio_packet parts = {
         .type = emit->attachments_len ? SOCKETIO_BINARY_EVENT : SOCKETIO_EVENT,
         .attachments = emit->attachments_len,
         .namespace_name = emit->namespace_name,
         .json = emit->args,
     };
-    return packet_new(&parts, emit->attachments, offset, emit->class);
+    struct packet *packet = packet_new(&parts, emit->attachments, offset, emit->class);
+    packet_set_tag(packet, emit->tag);
+    return packet;
 }
 
 /* Stamps all who are left out as if they had it already, and remembers them for the logs. NULL: nobody is. */
@@ -356,7 +359,7 @@ size_t room_emit(struct rooms *rooms, const struct room_emit *emit) {
     struct room **targets = (struct room **)(void *)rooms->targets.ptr;
     uint64_t now_ms = loop_now_ms(rooms->loop);
     rooms->offset++;
-    struct packet *packet = emit_encode(rooms, emit);
+    struct packet *packet = emit_encode(rooms, emit, rooms->offset);
     struct exclusion *exclusion = emit_exclude(rooms, emit);
     rooms->is_emitting = true;
     for (size_t i = 0; i < len; i++) {
@@ -393,6 +396,22 @@ const struct room *rooms_next(const struct rooms *rooms, struct slice namespace_
         if (room->len > 0 && room->name_len > 0 && slice_equal(room_namespace(room), namespace_name)) return room;
     }
     return NULL;
+}
+
+void rooms_reserve(struct rooms *rooms, unsigned count) {
+    rooms->offset += count;
+}
+
+void room_keep(struct rooms *rooms, struct slice namespace_name, struct slice name, uint64_t offset,
+               const struct room_emit *emit) {
+    struct room *room = room_find(rooms, namespace_name, name);
+    if (!room) return;
+    struct room_emit kept = *emit;
+    kept.namespace_name = namespace_name;
+    struct packet *packet = emit_encode(rooms, &kept, offset);
+    room_log_add(&rooms->logs, &room->log, offset, loop_now_ms(rooms->loop), packet, NULL);
+    packet_unref(&packet);
+    rooms_arm(rooms);
 }
 
 static int record_compare(const void *a, const void *b) {

@@ -81,6 +81,7 @@ struct room_emit {
     const struct slice *attachments; /* binary */
     unsigned attachments_len;
     bool unlogged; /* not kept for recovery (it has an offset all the same) */
+    uint64_t tag;  /* packet_tag */
 };
 /* False, and counted: clients would close their connection (name reserved or missing, too many attachments). */
 bool room_emit_allowed(struct slice args, unsigned attachments_len) MUST_CHECK;
@@ -90,11 +91,5 @@ void room_gather(struct rooms *rooms, const struct room_emit *emit, struct buffe
 const struct room *rooms_next(const struct rooms *rooms, struct slice namespace_name, size_t *cursor);
 /* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers (none: refused). */
 size_t room_emit(struct rooms *rooms, const struct room_emit *emit);
-
-/* Replays to the receiver, in order and each once, all packets after offset of the rooms it is a member of, as its
- * memberships allow; without those that left it (its identity) or one of its rooms out. False, nothing delivered: a
- * room's log no longer reaches back so far, or more than max_events or max_bytes would be due. */
-bool rooms_replay(struct rooms *rooms, struct list *memberships, struct receiver *receiver, uint64_t offset,
-                  unsigned max_events, size_t max_bytes) MUST_CHECK;
 
 #endif

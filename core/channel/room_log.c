@@ -108,7 +108,9 @@ void room_log_add(struct room_logs *logs, struct room_log *log, uint64_t offset,
         exclusion->refs++;
         record->bytes += sizeof *exclusion + exclusion->names.cap + exclusion->identities.cap;
     }
-    list_append(&log->records, &record->by_room);
+    struct list *before = log->records.prev;
+    while (before != &log->records && CONTAINER(before, struct record, by_room)->offset > offset) before = before->prev;
+    list_append(before->next, &record->by_room);
     list_append(&logs->by_age, &record->by_age);
     log->events++;
     log->bytes += record->bytes;

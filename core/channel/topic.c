@@ -36,6 +36,11 @@ void topic_write_user(struct buffer *out, struct slice user_id) {
     buffer_append_slice(out, user_id);
 }
 
+void topic_write_worker(struct buffer *out, struct slice name) {
+    buffer_append_char(out, '!');
+    buffer_append_slice(out, name);
+}
+
 struct slice topic_channel(struct slice topic) {
     static const struct slice prefix = {"/#channel:", 10};
     if (topic.len <= prefix.len || memcmp(topic.ptr, prefix.ptr, prefix.len) != 0) return SLICE_NONE;

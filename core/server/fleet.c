@@ -17,6 +17,7 @@
 #include "server/worker.h"
 #include "session/hub.h"
 #include "session/socket.h"
+#include "session/transfer.h"
 #include "state/state.h"
 #include "wire/json.h"
 
@@ -270,13 +271,17 @@ static void gone(void *owner, struct slice worker_id) {
 
 const struct state_events fleet_state_events = {.gone = gone};
 
+static bool take_transfer(struct worker *worker, struct slice topic, const struct bus_message *message) {
+    return !worker->transfers || transfers_take(worker->transfers, topic, message);
+}
+
 /* The bus speaks. */
 
 static bool (*const takers[BUS_KINDS])(struct worker *, struct slice topic, const struct bus_message *) = {
     [BUS_EVENT] = take_event,           [BUS_EMIT] = take_emit,
     [BUS_BROADCAST] = take_broadcast,   [BUS_USER_EMIT] = take_user_emit,
     [BUS_DISCONNECT] = take_disconnect, [BUS_INVALIDATE] = take_invalidation,
-    [BUS_PRESENCE] = take_presence,
+    [BUS_PRESENCE] = take_presence,     [BUS_TRANSFER] = take_transfer,
 };
 
 /* A worker that ends hears nothing more. */

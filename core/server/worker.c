@@ -22,6 +22,7 @@
 #include "server/insist.h"
 #include "server/peers.h"
 #include "server/settings.h"
+#include "session/transfer.h"
 #include "state/state.h"
 #include "store/store.h"
 #include "store/store_cached.h"
@@ -75,6 +76,7 @@ static void build_services(struct worker *worker) {
     hub.inbound = worker->inbound;
     worker->hub = hub_new(worker->loop, worker->rooms, &hub);
     hub_name_sessions(worker->hub, worker->name);
+    worker->transfers = transfers_new(worker->hub, worker->log, worker->bus);
     worker->admission = admission_new(worker->loop, &admission);
     fleet_join(worker);
 }
@@ -108,6 +110,7 @@ bool worker_init(struct worker *worker, struct loop *loop, struct config *config
 }
 
 void worker_done(struct worker *worker, unsigned deadline_ms) {
+    transfers_free(&worker->transfers);
     hub_free(&worker->hub);
     if (worker->policy) worker->policy->ops->retire(worker->policy, 0);
     worker->policy = NULL;

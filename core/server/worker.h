@@ -30,6 +30,7 @@ struct rooms;
 struct shared_cache;
 struct state;
 struct store;
+struct transfers;
 struct upcoming;
 struct worker;
 
@@ -66,6 +67,7 @@ struct worker {
     struct relay *relay;
     struct insist *insist;
     struct hub *hub;
+    struct transfers *transfers;
     struct admission_control *admission; /* scripts may set it when their generation is enacted */
     struct net_server *net;
     struct policy *policy; /* in force */

@@ -7,10 +7,9 @@
 #include "base/metrics.h"
 #include "session/hub_state.h"
 #include "session/recovery.h"
+#include "session/transfer.h"
 #include "wire/json.h"
 #include "wire/plain.h"
-
-enum { USER_ID_MAX = 64 };
 
 /* A CONNECT that is being answered: authenticate, take over an earlier socket, ask, answer. */
 struct connecting {
@@ -19,6 +18,7 @@ struct connecting {
     struct loop_task next, reap;
     char *pid, *offset;   /* what the client wants to continue; NULL: nothing */
     uint64_t replay_from; /* of a recovered socket */
+    struct transfer_call transfer;
 };
 
 static void connect_admit(struct connecting *connecting);
@@ -47,6 +47,7 @@ void connect_abandon(struct connecting **connecting_r) {
     if (!connecting) return;
     question_forget(&connecting->authenticate);
     question_forget(&connecting->admit);
+    transfer_forget(&connecting->transfer);
     connect_end(connecting);
 }
 
@@ -173,19 +174,46 @@ static void next_run(struct loop_task *task) {
     connect_admit(CONTAINER(task, struct connecting, next));
 }
 
-/* The client's earlier socket takes the place of the new one. */
-static void connect_recover(struct connecting *connecting) {
-    struct socket *fresh = connecting->socket, *old;
-    struct recovery_claim claim = {
+static struct recovery_claim claim_of(const struct connecting *connecting) {
+    const struct socket *fresh = connecting->socket;
+    return (struct recovery_claim){
         .pid = slice_of(connecting->pid),
         .offset = slice_of(connecting->offset),
         .namespace_name = slice_of(fresh->namespace_name),
         .user_id = slice_of(fresh->user->id),
         .guest = fresh->guest,
     };
-    old = recovery_take(fresh->hub, &claim, &connecting->replay_from);
+}
+
+static void forget_claim(struct connecting *connecting) {
     free(connecting->pid);
     connecting->pid = NULL;
+}
+
+static void transferred(struct transfer_call *call, bool is_moved, uint64_t offset) {
+    struct connecting *connecting = CONTAINER(call, struct connecting, transfer);
+    connecting->replay_from = offset;
+    if (is_moved)
+        recovery_moved(connecting->socket, connecting->pid, offset);
+    else
+        metric_add_labelled(METRIC_RECOVERED, "elsewhere", 1);
+    forget_claim(connecting);
+    loop_post(connecting->socket->hub->loop, &connecting->next);
+}
+
+/* False: it is none that another worker has. */
+static bool connect_transfer(struct connecting *connecting) {
+    struct recovery_claim claim = claim_of(connecting);
+    connecting->transfer.done = transferred;
+    return transfer_begin(&connecting->transfer, connecting->socket, &claim);
+}
+
+/* The client's earlier socket takes the place of the new one. */
+static void connect_recover(struct connecting *connecting) {
+    struct socket *fresh = connecting->socket, *old;
+    struct recovery_claim claim = claim_of(connecting);
+    old = recovery_take(fresh->hub, &claim, &connecting->replay_from);
+    forget_claim(connecting);
     if (!old) return;
     char *auth = old->auth_json;
     old->auth_json = fresh->auth_json;
@@ -201,6 +229,7 @@ static void connect_recover(struct connecting *connecting) {
 }
 
 static void connect_admit(struct connecting *connecting) {
+    if (connecting->pid && connect_transfer(connecting)) return;
     if (connecting->pid) connect_recover(connecting);
     struct socket *socket = connecting->socket;
     struct hub *hub = socket->hub;

@@ -50,6 +50,7 @@ struct hub {
     const struct hub_user_events *user_events; /* NULL: nobody hears */
     void *user_events_owner;
     struct hub_records records;
+    struct transfers *transfers; /* NULL: sockets stay where they are */
     struct flush flush;
     struct list dead_sessions, dead_sockets; /* freed at the end of the turn */
     struct list partings;                    /* scripts hear of an end */

@@ -10,7 +10,14 @@
 #include "session/session.h"
 #include "session/socket.h"
 
-enum { SOCKET_ID_LEN = 20, PID_LEN = 22, SOCKET_STATE_MAX = 4096, SOCKET_CALLS_MAX = 64, SOCKET_ROOM_NAME_MAX = 128 };
+enum {
+    SOCKET_ID_LEN = 20,
+    PID_LEN = ID_OWNER_LEN + ID_SECRET_LEN,
+    SOCKET_STATE_MAX = 4096,
+    USER_ID_MAX = 64,
+    SOCKET_CALLS_MAX = 64,
+    SOCKET_ROOM_NAME_MAX = 128
+};
 
 /* A user with sockets. */
 struct user {
@@ -21,7 +28,8 @@ struct user {
 
 /* What a recovery needs beside the socket's rooms. */
 struct record {
-    char pid[PID_LEN + 1]; /* empty: not recoverable */
+    char pid[PID_LEN + 1]; /* its worker's name and a secret; empty: not recoverable */
+    struct buffer *had;    /* tags of what came with it; NULL: none */
     uint64_t start_offset;
     uint64_t confirmed_offset; /* the client has all up to here: it answered a later ping */
     struct buffer rooms;       /* while detached: room_save */
@@ -37,6 +45,7 @@ struct socket {
     struct connecting *connecting;
     bool replaying, lagging, holding;
     bool guest, recovered, announced; /* announced: scripts know of it and will hear of its end */
+    bool moved;                       /* from another worker: offsets of there mean its start */
     uint16_t rooms_len;
     struct hub *hub;
 
@@ -66,6 +75,14 @@ void socket_detach(struct socket *socket);
 void socket_part(struct socket *socket, const char *reason, bool keep);
 /* Joins the rooms that every socket has. */
 void socket_join_own_rooms(struct socket *socket);
+/* Takes another id. */
+void socket_rename(struct socket *socket, struct slice id);
+/* Out of all rooms, under a new id: as if it had never been anyone. */
+void socket_become_other(struct socket *socket);
+void socket_join_since(struct socket *socket, struct slice room, uint64_t since_offset);
+/* What came with a transfer does not come again when it arrives here by itself. */
+void socket_note_had(struct socket *socket, uint64_t tag);
+bool socket_has_had(const struct socket *socket, const struct packet *packet);
 /* What was held back goes out. */
 void socket_release(struct socket *socket);
 /* A lagging socket's session has room again. False: its log does not reach back. */

@@ -2,6 +2,7 @@
 
 #include "base/ids.h"
 #include "base/metrics.h"
+#include "channel/room_replay.h"
 #include "session/hub_state.h"
 
 static size_t record_bytes(const struct socket *socket) {
@@ -13,10 +14,26 @@ void recovery_offer(struct socket *socket) {
     struct record *record = &socket->record;
     if (!socket->hub->settings.recovery_window_ms) return;
     if (!record->pid[0]) {
-        id_random(record->pid, PID_LEN);
+        memcpy(record->pid, socket->hub->node, ID_OWNER_LEN);
+        id_random(record->pid + ID_OWNER_LEN, ID_SECRET_LEN);
         map_put(socket->hub->records.by_pid, slice_of(record->pid), socket);
     }
     if (!socket->recovered) record->start_offset = rooms_offset(socket->hub->rooms);
+}
+
+void recovery_restore(struct socket *socket, const char *pid) {
+    memcpy(socket->record.pid, pid, PID_LEN);
+    map_put(socket->hub->records.by_pid, slice_of(socket->record.pid), socket);
+}
+
+struct socket *recovery_find(const struct hub *hub, struct slice pid) {
+    return map_find(hub->records.by_pid, pid);
+}
+
+void recovery_moved(struct socket *socket, const char *pid, uint64_t offset) {
+    recovery_restore(socket, pid);
+    socket->recovered = socket->moved = true;
+    socket->record.start_offset = offset;
 }
 
 static struct socket *oldest(struct hub_records *records) {
@@ -85,7 +102,8 @@ void recovery_drop_all(struct hub *hub) {
  * earlier socket); what it confirmed by a pong, and what was before its beginning, it does not need. */
 static bool missed_after(const struct socket *socket, struct slice said, uint64_t *offset_r) {
     uint64_t offset = 0;
-    if (said.len > 0 && !room_offset_read(socket->hub->rooms, said, &offset)) return false;
+    bool is_ours = said.len == 0 || room_offset_read(socket->hub->rooms, said, &offset);
+    if (!is_ours && !socket->moved) return false;
     if (offset > rooms_offset(socket->hub->rooms)) return false;
     if (socket->record.start_offset > offset) offset = socket->record.start_offset;
     if (socket->record.confirmed_offset > offset) offset = socket->record.confirmed_offset;
@@ -111,13 +129,19 @@ static void rejoin(struct socket *socket) {
 
 static void nobody_deliver(struct receiver *receiver, struct packet *packet) {}
 
+/* What came with a transfer may have arrived by itself, too, and counts twice. */
+static bool replay_to(struct socket *socket, struct receiver *receiver, uint64_t offset) {
+    const struct hub_settings *settings = &socket->hub->settings;
+    unsigned copies = socket->record.had ? 2 : 1;
+    return rooms_replay(socket->hub->rooms, &socket->memberships, receiver, offset, copies * settings->recovery_events,
+                        copies * settings->recovery_bytes);
+}
+
 /* Would the replay be whole? Asked before scripts hear of the recovery. */
 static bool replay_possible(struct socket *socket, uint64_t offset) {
     static const struct receiver_ops nobody_ops = {nobody_deliver};
     struct receiver nobody = {.ops = &nobody_ops};
-    const struct hub_settings *settings = &socket->hub->settings;
-    return rooms_replay(socket->hub->rooms, &socket->memberships, &nobody, offset, settings->recovery_events,
-                        settings->recovery_bytes);
+    return replay_to(socket, &nobody, offset);
 }
 
 static const char *judge(const struct recovery_claim *claim, const struct socket *socket) {
@@ -127,7 +151,7 @@ static const char *judge(const struct recovery_claim *claim, const struct socket
 }
 
 struct socket *recovery_take(struct hub *hub, const struct recovery_claim *claim, uint64_t *offset_r) {
-    struct socket *socket = claim->pid.len == PID_LEN ? map_find(hub->records.by_pid, claim->pid) : NULL;
+    struct socket *socket = claim->pid.len == PID_LEN ? recovery_find(hub, claim->pid) : NULL;
     const char *refusal = judge(claim, socket);
     if (refusal) {
         metric_add_labelled(METRIC_RECOVERED, refusal, 1);
@@ -148,10 +172,8 @@ struct socket *recovery_take(struct hub *hub, const struct recovery_claim *claim
 }
 
 bool recovery_replay(struct socket *socket, uint64_t offset) {
-    const struct hub_settings *settings = &socket->hub->settings;
     socket->replaying = true;
-    bool whole = rooms_replay(socket->hub->rooms, &socket->memberships, &socket->receiver, offset,
-                              settings->recovery_events, settings->recovery_bytes);
+    bool whole = replay_to(socket, &socket->receiver, offset);
     socket->replaying = false;
     return whole;
 }

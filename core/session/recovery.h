@@ -14,6 +14,13 @@ enum { RECOVERY_SOCKETS_MAX = 100000, RECOVERY_BYTES_MAX = 64 << 20 };
 
 /* From now on the socket can be recovered under a pid (of its own, if it has none). */
 void recovery_offer(struct socket *socket);
+/* As it was before recovery_drop. */
+void recovery_restore(struct socket *socket, const char *pid);
+/* It has come from another worker, and is to hear what came after offset. The pid stays: clients know by it that they
+ * are recovered. */
+void recovery_moved(struct socket *socket, const char *pid, uint64_t offset);
+/* NULL: no socket of this worker. */
+struct socket *recovery_find(const struct hub *hub, struct slice pid);
 /* The detached socket waits for its client, within the window. */
 void recovery_keep(struct socket *socket);
 /* No longer recoverable. */

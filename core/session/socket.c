@@ -126,10 +126,28 @@ static void deliver_held(struct socket *socket, struct packet *packet) {
     }
 }
 
+void socket_note_had(struct socket *socket, uint64_t tag) {
+    struct record *record = &socket->record;
+    if (!record->had) record->had = NEW(struct buffer);
+    buffer_append(record->had, (const char *)&tag, sizeof tag);
+}
+
+bool socket_has_had(const struct socket *socket, const struct packet *packet) {
+    const struct buffer *had = socket->record.had;
+    uint64_t each;
+    if (!had || packet_tag(packet) % 2 == 0) return false;
+    for (size_t at = 0; at < had->len; at += sizeof each) {
+        memcpy(&each, had->ptr + at, sizeof each);
+        if (each == packet_tag(packet)) return true;
+    }
+    return false;
+}
+
 static void socket_deliver(struct receiver *receiver, struct packet *packet) {
     struct socket *socket = CONTAINER(receiver, struct socket, receiver);
     struct session *session = socket->session;
     if (!session || session->state != SESSION_OPEN) return;
+    if (socket->moved && socket_has_had(socket, packet)) return;
     if (socket->replaying) {
         outbox_push_always(&session->outbox, packet);
         flush_soon(session);
@@ -293,13 +311,16 @@ void socket_leave(struct socket *socket, struct slice room) {
     socket->rooms_len--;
 }
 
+void socket_join_since(struct socket *socket, struct slice room, uint64_t since_offset) {
+    room_join(socket->hub->rooms, slice_of(socket->namespace_name), room, &socket->receiver, &socket->memberships,
+              since_offset);
+    if (room.len > 0 && !slice_is(room, socket->id)) socket->rooms_len++;
+}
+
 void socket_join_own_rooms(struct socket *socket) {
-    struct rooms *rooms = socket->hub->rooms;
-    struct slice own[] = {SLICE(""), slice_of(socket->id)};
-    for (int i = 0; i < 2; i++) {
-        room_join(rooms, slice_of(socket->namespace_name), own[i], &socket->receiver, &socket->memberships,
-                  rooms_offset(rooms));
-    }
+    uint64_t now = rooms_offset(socket->hub->rooms);
+    socket_join_since(socket, SLICE(""), now);
+    socket_join_since(socket, slice_of(socket->id), now);
 }
 
 static void each_kept_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner) {
@@ -380,6 +401,26 @@ struct socket *socket_new(struct session *session, struct slice namespace_name, 
     map_put(session->hub->sockets, slice_of(socket->id), socket);
     socket_attach(socket, session);
     return socket;
+}
+
+void socket_rename(struct socket *socket, struct slice id) {
+    map_remove(socket->hub->sockets, slice_of(socket->id));
+    memcpy(socket->id, id.ptr, SOCKET_ID_LEN);
+    map_put(socket->hub->sockets, slice_of(socket->id), socket);
+}
+
+void socket_become_other(struct socket *socket) {
+    char id[SOCKET_ID_LEN + 1];
+    while (!list_empty(&socket->memberships)) {
+        struct membership *membership = CONTAINER(socket->memberships.next, struct membership, link);
+        room_leave(socket->hub->rooms, &membership);
+    }
+    socket->rooms_len = 0;
+    socket->recovered = false;
+    free(socket->state_json);
+    socket->state_json = NULL;
+    id_random(id, SOCKET_ID_LEN);
+    socket_rename(socket, slice_of(id));
 }
 
 void socket_attach(struct socket *socket, struct session *session) {
@@ -515,6 +556,8 @@ void socket_free(struct socket *socket) {
     if (socket->user) hub_unref_user(socket->hub, &socket->user);
     handshake_unref(&socket->handshake);
     buffer_done(&socket->record.rooms);
+    if (socket->record.had) buffer_done(socket->record.had);
+    free(socket->record.had);
     held_free(socket);
     if (socket->namespace_name != main_namespace) free((char *)socket->namespace_name);
     free(socket->user_json);

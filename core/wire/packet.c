@@ -81,6 +81,15 @@ struct packet *packet_new(const struct socketio_packet *parts, const struct slic
     return packet_finish(packet);
 }
 
+struct slice packet_json(const struct packet *packet) {
+    return buffer_slice(&packet->json);
+}
+
+unsigned packet_attachments(const struct packet *packet, struct slice attachments_r[SOCKETIO_ATTACHMENTS_MAX]) {
+    for (unsigned i = 0; i < packet->attachments_len; i++) attachments_r[i] = buffer_slice(&packet->attachments[i]);
+    return packet->attachments_len;
+}
+
 void packet_free(struct packet *packet) {
     for (unsigned i = 0; i < packet->attachments_len; i++) buffer_done(&packet->attachments[i]);
     free(packet->attachments);

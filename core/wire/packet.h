@@ -28,6 +28,7 @@ struct packet_head {
     unsigned refs;
     uint32_t size_bytes;
     enum packet_class class;
+    uint64_t tag; /* odd: the same on all workers that have the event; 0: it is on this one only; even: handed over */
 };
 
 /* An Engine.IO packet as it is ("2", "3probe", "6", or a message of a bare engine "4hello"). */
@@ -57,6 +58,15 @@ struct slice packet_bytes(struct packet *packet, enum packet_form form);
 static inline enum packet_class packet_class_of(const struct packet *packet) {
     return ((const struct packet_head *)packet)->class;
 }
+static inline uint64_t packet_tag(const struct packet *packet) {
+    return ((const struct packet_head *)packet)->tag;
+}
+static inline void packet_set_tag(struct packet *packet, uint64_t tag) {
+    ((struct packet_head *)packet)->tag = tag;
+}
+/* Of an event: its JSON array without the offset, and its attachments; how many. Borrowed. */
+struct slice packet_json(const struct packet *packet);
+unsigned packet_attachments(const struct packet *packet, struct slice attachments_r[SOCKETIO_ATTACHMENTS_MAX]);
 /* Bytes to account a queue with (the frame's). */
 static inline size_t packet_size(const struct packet *packet) {
     return ((const struct packet_head *)packet)->size_bytes;

@@ -446,14 +446,14 @@ static void attack_105_malformed_emits_are_dropped(void **state) {
         {"", 0},
         {"\1\0\1\0", 4},
         {"\1\0\1\0\0", 5},
-        {"\x09\0\0\0\0\0\0\0\1/\0\0\0\4[\"a\"", 18},               /* no such class */
-        {"\1\2\0\0\0\0\0\0\1/\0\0\0\5[\"a\"]", 19},                /* nor such a flag */
-        {"\1\0\0\0\0\0\0\0\1/\0\0\0\4[\"a\"", 18},                 /* not JSON */
-        {"\1\0\0\0\0\0\0\0\1/\0\0\0\5[\"a\"]more", 23},            /* more than there should be */
-        {"\1\0\0\0\0\xff\xff\xff\xff/\0\0\0\5[\"a\"]", 19},        /* beyond the end */
-        {"\1\0\1\0\0\0\0\0\1/\0\0\0\5other\0\0\0\5[\"a\"]", 28},   /* another room than the topic's */
-        {"\1\0\xff\0\0\0\0\0\1/\0\0\0\5other\0\0\0\5[\"a\"]", 28}, /* too many rooms */
-        {"\1\0\0\0\x0b\0\0\0\1/\0\0\0\1a\0\0\0\5[\"a\"]", 24},     /* too many attachments */
+        {"\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\4[\"a\"", 26},               /* no such class */
+        {"\1\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5[\"a\"]", 27},                /* nor such a flag */
+        {"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\4[\"a\"", 26},                 /* not JSON */
+        {"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5[\"a\"]more", 31},            /* more than there should be */
+        {"\1\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff/\0\0\0\5[\"a\"]", 27},        /* beyond the end */
+        {"\1\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5other\0\0\0\5[\"a\"]", 36},   /* another room than the topic's */
+        {"\1\0\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5other\0\0\0\5[\"a\"]", 36}, /* too many rooms */
+        {"\1\0\0\0\x0b\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\1a\0\0\0\5[\"a\"]", 32},     /* too many attachments */
     };
     connect_all();
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
@@ -461,7 +461,7 @@ static void attack_105_malformed_emits_are_dropped(void **state) {
         assert_false(relay_take(nodes[0].relay, SLICE("/#"), &forged));
     }
     const struct bus_message fine = {
-        .kind = BUS_EMIT, .origin = SLICE("evil"), .body = {"\1\0\0\0\0\0\0\0\1/\0\0\0\5[\"a\"]", 19}};
+        .kind = BUS_EMIT, .origin = SLICE("evil"), .body = {"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5[\"a\"]", 27}};
     assert_true(relay_take(nodes[0].relay, SLICE("/#"), &fine));
     assert_int_equal(alice.len, 1);
 }

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/metrics.h"
 #include "channel/room.h"
+#include "channel/room_replay.h"
 #include "loop/loop.h"
 #include "wire/json.h"
 

@@ -1,0 +1,371 @@
+#include "session/transfer.h"
+
+#include <stdlib.h>
+
+#include "base/ids.h"
+#include "bus/bus.h"
+#include "bus/parts.h"
+#include "channel/log.h"
+#include "channel/room_replay.h"
+#include "channel/topic.h"
+#include "session/hub_state.h"
+#include "session/recovery.h"
+#include "session/transfer_state.h"
+#include "wire/json.h"
+
+/* A socket that another worker has, and that is to be continued here. */
+struct taking {
+    struct list link;
+    struct transfers *transfers;
+    struct transfer_call *call;
+    struct socket *socket;
+    uint64_t number, base; /* base: offsets after it are reserved for what was missed */
+    bool is_offered, is_ready;
+    struct buffer unheard; /* topics whose mark has not come, as parts */
+    struct buffer cursors; /* channels that were followed here already, and how far */
+    struct loop_timer timer;
+    char owner[ID_OWNER_LEN + 1];
+};
+
+/* Messages. */
+
+void transfer_write_head(struct transfers *transfers, enum transfer_kind kind, uint64_t number) {
+    buffer_clear(&transfers->body);
+    buffer_append_char(&transfers->body, (char)kind);
+    parts_add_number(&transfers->body, number);
+}
+
+void transfer_publish(struct transfers *transfers, struct slice topic) {
+    const struct bus_message message = {.kind = BUS_TRANSFER, .body = buffer_slice(&transfers->body)};
+    (void)!bus_publish(transfers->bus, topic, &message); /* too large: the taker waits in vain */
+}
+
+void transfer_send(struct transfers *transfers, struct slice name) {
+    buffer_clear(&transfers->topic);
+    topic_write_worker(&transfers->topic, name);
+    transfer_publish(transfers, buffer_slice(&transfers->topic));
+}
+
+struct slice transfer_channel(struct slice namespace_name, struct slice room) {
+    struct buffer topic = {0};
+    bool has_topic = topic_write_room(&topic, namespace_name, room);
+    size_t len = has_topic ? topic_channel(buffer_slice(&topic)).len : 0;
+    buffer_done(&topic);
+    return slice_from(room, room.len - len);
+}
+
+/* Sockets that went on. */
+
+struct moved {
+    struct list link;
+    char pid[PID_LEN + 1], name[ID_OWNER_LEN + 1];
+};
+
+const char *transfer_where(const struct transfers *transfers, struct slice pid) {
+    const struct moved *moved = map_find(transfers->moved, pid);
+    return moved ? moved->name : NULL;
+}
+
+static void moved_free(struct transfers *transfers, struct moved *moved) {
+    map_remove(transfers->moved, slice_of(moved->pid));
+    list_remove(&moved->link);
+    free(moved);
+}
+
+void transfer_note_moved(struct transfers *transfers, struct slice pid, struct slice name) {
+    struct moved *moved = map_find(transfers->moved, pid);
+    if (moved) moved_free(transfers, moved);
+    moved = NEW(struct moved);
+    memcpy(moved->pid, pid.ptr, PID_LEN);
+    memcpy(moved->name, name.ptr, ID_OWNER_LEN);
+    map_put(transfers->moved, slice_of(moved->pid), moved);
+    list_append(&transfers->moved_old, &moved->link);
+    if (map_size(transfers->moved) > RECOVERY_SOCKETS_MAX)
+        moved_free(transfers, CONTAINER(transfers->moved_old.next, struct moved, link));
+}
+
+/* Ends. */
+
+static void taking_free(struct taking *taking) {
+    list_remove(&taking->link);
+    loop_timer_cancel(&taking->timer);
+    buffer_done(&taking->unheard);
+    buffer_done(&taking->cursors);
+    free(taking);
+}
+
+static void taking_end(struct taking *taking, bool is_moved) {
+    struct transfer_call *call = taking->call;
+    uint64_t base = taking->base;
+    if (!is_moved && taking->is_offered) socket_become_other(taking->socket);
+    taking_free(taking);
+    call->taking = NULL;
+    call->done(call, is_moved, base);
+}
+
+static void too_late(struct loop_timer *timer) {
+    taking_end(CONTAINER(timer, struct taking, timer), false);
+}
+
+void transfer_forget(struct transfer_call *call) {
+    if (call->taking) taking_free(call->taking);
+    call->taking = NULL;
+}
+
+/* The claim. */
+
+bool transfer_begin(struct transfer_call *call, struct socket *socket, const struct recovery_claim *claim) {
+    struct hub *hub = socket->hub;
+    struct transfers *transfers = hub->transfers;
+    if (!transfers || bus_is_alone(transfers->bus) || !hub->settings.recovery_window_ms || claim->pid.len != PID_LEN ||
+        recovery_find(hub, claim->pid))
+        return false;
+    const char *owner = transfer_where(transfers, claim->pid);
+    if (!owner) owner = claim->pid.ptr;
+    if (memcmp(owner, hub->node, ID_OWNER_LEN) == 0) return false;
+    struct taking *taking = NEW(struct taking);
+    taking->transfers = transfers;
+    taking->call = call;
+    taking->socket = socket;
+    taking->number = id_number();
+    memcpy(taking->owner, owner, ID_OWNER_LEN);
+    loop_timer_init(&taking->timer, hub->loop, too_late);
+    loop_timer_set(&taking->timer, TRANSFER_CLAIM_MS);
+    list_append(&transfers->takings, &taking->link);
+    call->taking = taking;
+    struct buffer *body = &transfers->body;
+    transfer_write_head(transfers, TRANSFER_CLAIM, taking->number);
+    parts_add(body, (struct slice){hub->node, ID_OWNER_LEN});
+    parts_add(body, claim->pid);
+    parts_add(body, claim->offset);
+    parts_add(body, claim->namespace_name);
+    parts_add(body, claim->user_id);
+    parts_add(body, claim->guest ? SLICE("!") : SLICE_NONE);
+    transfer_send(transfers, slice_of(taking->owner));
+    return true;
+}
+
+/* The offer. */
+
+static void be_ready(struct taking *taking) {
+    if (taking->unheard.len > 0 || taking->is_ready) return;
+    taking->is_ready = true;
+    transfer_write_head(taking->transfers, TRANSFER_READY, taking->number);
+    transfer_send(taking->transfers, slice_of(taking->owner));
+}
+
+static void await_mark(struct taking *taking, struct slice room) {
+    struct buffer topic = {0};
+    if (topic_write_room(&topic, slice_of(taking->socket->namespace_name), room))
+        parts_add(&taking->unheard, buffer_slice(&topic));
+    buffer_done(&topic);
+}
+
+static void join(struct taking *taking, struct slice room, struct slice epoch, uint64_t seq) {
+    struct socket *socket = taking->socket;
+    struct channel_log *log = taking->transfers->log;
+    struct slice channel_id = transfer_channel(slice_of(socket->namespace_name), room);
+    int64_t delivered = channel_id.len > 0 ? channel_log_delivered(log, channel_id) : -1;
+    if (delivered >= 0) {
+        parts_add(&taking->cursors, channel_id);
+        parts_add_number(&taking->cursors, (uint64_t)delivered);
+    } else if (channel_id.len > 0 && epoch.len > 0) {
+        channel_log_follow(log, channel_id, (int64_t)seq, epoch);
+    }
+    socket_join_since(socket, room, taking->base);
+    await_mark(taking, room);
+}
+
+static bool rooms_are_sound(struct slice rest) {
+    struct slice room, epoch;
+    uint64_t seq;
+    while (rest.len > 0) {
+        if (!parts_take(&rest, &room) || room.len == 0 || room.len > SOCKET_ROOM_NAME_MAX ||
+            !parts_take(&rest, &epoch) || epoch.len >= STORE_EPOCH_MAX || !parts_take_number(&rest, &seq) ||
+            seq > INT64_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* Nobody authenticates: who has the pid is who he was. */
+static void become_guest(struct socket *socket, struct slice user_id) {
+    struct buffer json = {0};
+    if (user_id.len == 0 || user_id.len > USER_ID_MAX) return;
+    buffer_append_str(&json, "{\"id\":");
+    json_write_string(&json, user_id);
+    buffer_append_char(&json, '}');
+    socket_set_user(socket, user_id, buffer_slice(&json));
+    buffer_done(&json);
+}
+
+static bool take_offer(struct taking *taking, struct slice rest) {
+    struct socket *socket = taking->socket;
+    struct slice owner, id, guest, state, room, epoch;
+    uint64_t seq;
+    if (taking->is_offered || !parts_take(&rest, &owner) || owner.len != ID_OWNER_LEN || !parts_take(&rest, &id) ||
+        id.len != SOCKET_ID_LEN || !parts_take(&rest, &guest) || !parts_take(&rest, &state) ||
+        state.len > SOCKET_STATE_MAX || (state.len > 0 && !json_valid(state)) || !rooms_are_sound(rest))
+        return false;
+    if (hub_find(socket->hub, id)) { /* it is here already */
+        taking_end(taking, false);
+        return true;
+    }
+    taking->is_offered = socket->recovered = true; /* what comes from now on, the replay will bring */
+    taking->base = rooms_offset(socket->hub->rooms);
+    loop_timer_set(&taking->timer, TRANSFER_MS);
+    memcpy(taking->owner, owner.ptr, ID_OWNER_LEN);
+    socket_rename(socket, id);
+    if (socket->guest) become_guest(socket, guest);
+    if (state.len > 0) (void)socket_set_state(socket, state);
+    join(taking, SLICE(""), SLICE_NONE, 0);
+    join(taking, id, SLICE_NONE, 0);
+    while (parts_take(&rest, &room) && parts_take(&rest, &epoch) && parts_take_number(&rest, &seq))
+        join(taking, room, epoch, seq);
+    rooms_reserve(socket->hub->rooms, socket->hub->settings.recovery_events); /* before all that is live */
+    return true;
+}
+
+static void hear_mark(struct taking *taking, struct slice topic) {
+    struct buffer still = {0};
+    struct slice rest = buffer_slice(&taking->unheard), each;
+    if (!taking->is_offered) return;
+    while (parts_take(&rest, &each))
+        if (!slice_equal(each, topic)) parts_add(&still, each);
+    buffer_done(&taking->unheard);
+    taking->unheard = still;
+    be_ready(taking);
+}
+
+/* What was missed. */
+
+/* Has the owner heard all that was handed out here before the socket joined? */
+static bool reaches(const struct taking *taking, struct slice cursors) {
+    struct slice mine = buffer_slice(&taking->cursors), channel_id, other_id;
+    uint64_t seq, other_seq;
+    while (parts_take(&mine, &channel_id) && parts_take_number(&mine, &seq)) {
+        struct slice rest = cursors;
+        bool found = false;
+        while (!found && parts_take(&rest, &other_id) && parts_take_number(&rest, &other_seq))
+            found = slice_equal(channel_id, other_id) && other_seq >= seq;
+        if (!found) return false;
+    }
+    return true;
+}
+
+static bool take_event(struct slice *rest, struct room_emit *emit, struct slice *attachments) {
+    if (!parts_take_number(rest, &emit->tag) || rest->len < 2) return false;
+    unsigned class = (unsigned char)rest->ptr[0], len = (unsigned char)rest->ptr[1];
+    *rest = slice_from(*rest, 2);
+    if (class > PACKET_VOLATILE || len > SOCKETIO_ATTACHMENTS_MAX || !parts_take(rest, &emit->args)) return false;
+    for (unsigned i = 0; i < len; i++)
+        if (!parts_take(rest, &attachments[i])) return false;
+    emit->class = (enum packet_class) class;
+    emit->attachments = attachments;
+    emit->attachments_len = len;
+    return json_valid(emit->args) && room_emit_allowed(emit->args, len);
+}
+
+/* How many they are; SIZE_MAX: they are malformed. */
+static size_t count_events(struct slice rest) {
+    struct slice attachments[SOCKETIO_ATTACHMENTS_MAX];
+    struct room_emit emit;
+    size_t count = 0;
+    for (; rest.len > 0; count++)
+        if (!take_event(&rest, &emit, attachments)) return SIZE_MAX;
+    return count;
+}
+
+static bool take_missed(struct taking *taking, struct slice rest) {
+    struct socket *socket = taking->socket;
+    struct slice cursors, events, attachments[SOCKETIO_ATTACHMENTS_MAX];
+    struct room_emit emit;
+    if (!taking->is_ready || !parts_take(&rest, &cursors) || !parts_take(&rest, &events) || rest.len > 0) return false;
+    size_t count = count_events(events);
+    if (count > socket->hub->settings.recovery_events) return false;
+    bool is_whole = reaches(taking, cursors);
+    for (uint64_t offset = taking->base + 1; is_whole && events.len > 0; offset++) {
+        emit = (struct room_emit){.to_len = 0};
+        if (!take_event(&events, &emit, attachments)) break;
+        if (emit.tag) socket_note_had(socket, emit.tag);
+        emit.tag &= ~UINT64_C(1); /* the live copy is the one that comes too late */
+        room_keep(socket->hub->rooms, slice_of(socket->namespace_name), slice_of(socket->id), offset, &emit);
+    }
+    taking_end(taking, is_whole);
+    return true;
+}
+
+static bool hear(struct taking *taking, enum transfer_kind kind, struct slice topic, struct slice body) {
+    switch (kind) {
+        case TRANSFER_OFFER:
+            return take_offer(taking, body);
+        case TRANSFER_MARK:
+            hear_mark(taking, topic);
+            return body.len == 0;
+        case TRANSFER_MISSED:
+            return take_missed(taking, body);
+        case TRANSFER_REFUSED:
+            taking_end(taking, false);
+            return body.len == 0;
+        default:
+            return false;
+    }
+}
+
+static bool take_moved(struct transfers *transfers, struct slice body) {
+    struct slice pid, name;
+    if (!parts_take(&body, &pid) || pid.len != PID_LEN || !parts_take(&body, &name) || name.len != ID_OWNER_LEN ||
+        body.len > 0)
+        return false;
+    transfer_note_moved(transfers, pid, name);
+    return true;
+}
+
+bool transfers_take(struct transfers *transfers, struct slice topic, const struct bus_message *message) {
+    struct slice body = message->body;
+    uint64_t number;
+    if (body.len == 0) return false;
+    unsigned kind = (unsigned char)body.ptr[0];
+    body = slice_from(body, 1);
+    if (kind == 0 || kind >= TRANSFER_KINDS || !parts_take_number(&body, &number)) return false;
+    if (kind == TRANSFER_CLAIM) return transfer_take_claim(transfers, number, body);
+    if (kind == TRANSFER_MOVED) return take_moved(transfers, body);
+    if (kind == TRANSFER_READY) return transfer_take_ready(transfers, number, body);
+    LIST_EACH(&transfers->takings, link) {
+        struct taking *taking = CONTAINER(link, struct taking, link);
+        if (taking->number == number) return hear(taking, (enum transfer_kind)kind, topic, body);
+    }
+    return true; /* too late */
+}
+
+/* The whole. */
+
+struct transfers *transfers_new(struct hub *hub, struct channel_log *log, struct bus *bus) {
+    struct transfers *transfers = NEW(struct transfers);
+    transfers->hub = hub;
+    transfers->log = log;
+    transfers->bus = bus;
+    list_init(&transfers->takings);
+    list_init(&transfers->givings);
+    list_init(&transfers->moved_old);
+    transfers->moved = map_new();
+    hub->transfers = transfers;
+    if (bus_is_alone(bus)) return transfers;
+    topic_write_worker(&transfers->topic, (struct slice){hub->node, ID_OWNER_LEN});
+    bus_subscribe(bus, buffer_slice(&transfers->topic));
+    return transfers;
+}
+
+void transfers_free(struct transfers **transfers_owner) {
+    struct transfers *transfers = *transfers_owner;
+    *transfers_owner = NULL;
+    if (!transfers) return;
+    LIST_EACH(&transfers->takings, link) transfer_forget(CONTAINER(link, struct taking, link)->call);
+    transfer_end_givings(transfers);
+    transfers->hub->transfers = NULL;
+    LIST_EACH(&transfers->moved_old, link) moved_free(transfers, CONTAINER(link, struct moved, link));
+    map_free(&transfers->moved);
+    buffer_done(&transfers->topic);
+    buffer_done(&transfers->body);
+    free(transfers);
+}

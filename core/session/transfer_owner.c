@@ -1,0 +1,213 @@
+/* The owner's side of a transfer. */
+#include <stdlib.h>
+
+#include "base/metrics.h"
+#include "bus/parts.h"
+#include "channel/log.h"
+#include "channel/room_replay.h"
+#include "channel/topic.h"
+#include "session/hub_state.h"
+#include "session/recovery.h"
+#include "session/transfer.h"
+#include "session/transfer_state.h"
+
+/* A socket that another worker takes. */
+struct giving {
+    struct list link;
+    struct transfers *transfers;
+    struct socket *socket;
+    uint64_t number, offset, until_ms;
+    bool is_ready; /* the taker listens: what is on its way to here is waited for */
+    struct loop_timer timer;
+    char pid[PID_LEN + 1], taker[ID_OWNER_LEN + 1];
+};
+
+static void giving_free(struct giving *giving) {
+    list_remove(&giving->link);
+    loop_timer_cancel(&giving->timer);
+    free(giving);
+}
+
+/* The taker has fallen silent: whoever knows the pid may come again. */
+static void take_back(struct giving *giving) {
+    struct socket *socket = giving->socket;
+    recovery_restore(socket, giving->pid);
+    giving_free(giving);
+    socket_part(socket, "transport close", true);
+}
+
+static bool is_shared(const struct socket *socket, struct slice room) {
+    return room.len > 0 && !slice_is(room, socket->id);
+}
+
+static void send_offer(struct giving *giving) {
+    struct transfers *transfers = giving->transfers;
+    const struct socket *socket = giving->socket;
+    struct slice namespace_name = slice_of(socket->namespace_name);
+    transfer_write_head(transfers, TRANSFER_OFFER, giving->number);
+    parts_add(&transfers->body, (struct slice){transfers->hub->node, ID_OWNER_LEN});
+    parts_add(&transfers->body, slice_of(socket->id));
+    parts_add(&transfers->body, socket->guest ? slice_of(socket->user->id) : SLICE_NONE);
+    parts_add(&transfers->body, slice_of(socket->state_json));
+    LIST_EACH(&socket->memberships, link) {
+        struct slice room = room_name(CONTAINER(link, struct membership, link)->room);
+        if (!is_shared(socket, room)) continue;
+        struct slice channel_id = transfer_channel(namespace_name, room);
+        struct slice epoch = channel_id.len > 0 ? channel_log_epoch(transfers->log, channel_id) : SLICE_NONE;
+        parts_add(&transfers->body, room);
+        parts_add(&transfers->body, epoch);
+        parts_add_number(&transfers->body, epoch.len ? (uint64_t)channel_log_delivered(transfers->log, channel_id) : 0);
+    }
+    transfer_send(transfers, slice_of(giving->taker));
+}
+
+static void send_marks(struct giving *giving) {
+    struct transfers *transfers = giving->transfers;
+    const struct socket *socket = giving->socket;
+    struct buffer topic = {0};
+    LIST_EACH(&socket->memberships, link) {
+        struct slice room = room_name(CONTAINER(link, struct membership, link)->room);
+        buffer_clear(&topic);
+        if (!topic_write_room(&topic, slice_of(socket->namespace_name), room)) continue;
+        transfer_write_head(transfers, TRANSFER_MARK, giving->number);
+        transfer_publish(transfers, buffer_slice(&topic));
+    }
+    buffer_done(&topic);
+}
+
+/* Gathers the packets of a replay. */
+struct collector {
+    struct receiver receiver;
+    const struct socket *socket;
+    struct buffer *out;
+};
+
+static void collect(struct receiver *receiver, struct packet *packet) {
+    struct collector *collector = CONTAINER(receiver, struct collector, receiver);
+    struct slice attachments[SOCKETIO_ATTACHMENTS_MAX];
+    if (socket_has_had(collector->socket, packet)) return;
+    unsigned len = packet_attachments(packet, attachments);
+    parts_add_number(collector->out, packet_tag(packet) ? packet_tag(packet) | 1 : 0);
+    buffer_append_char(collector->out, (char)packet_class_of(packet));
+    buffer_append_char(collector->out, (char)len);
+    parts_add(collector->out, packet_json(packet));
+    for (unsigned i = 0; i < len; i++) parts_add(collector->out, attachments[i]);
+}
+
+static void add_cursors(const struct giving *giving, struct buffer *out) {
+    const struct socket *socket = giving->socket;
+    const struct channel_log *log = giving->transfers->log;
+    LIST_EACH(&socket->memberships, link) {
+        struct slice room = room_name(CONTAINER(link, struct membership, link)->room);
+        struct slice channel_id = transfer_channel(slice_of(socket->namespace_name), room);
+        if (channel_id.len == 0 || channel_log_delivered(log, channel_id) < 0) continue;
+        parts_add(out, channel_id);
+        parts_add_number(out, (uint64_t)channel_log_delivered(log, channel_id));
+    }
+}
+
+/* Whoever asks the pid's home for it is sent on. */
+static void tell_home(const struct giving *giving) {
+    struct transfers *transfers = giving->transfers;
+    struct slice pid = slice_of(giving->pid), taker = slice_of(giving->taker);
+    if (memcmp(giving->pid, transfers->hub->node, ID_OWNER_LEN) == 0) {
+        transfer_note_moved(transfers, pid, taker);
+        return;
+    }
+    transfer_write_head(transfers, TRANSFER_MOVED, giving->number);
+    parts_add(&transfers->body, pid);
+    parts_add(&transfers->body, taker);
+    transfer_send(transfers, (struct slice){giving->pid, ID_OWNER_LEN});
+}
+
+static void give(struct giving *giving) {
+    static const struct receiver_ops collector_ops = {collect};
+    struct transfers *transfers = giving->transfers;
+    struct socket *socket = giving->socket;
+    const struct hub_settings *settings = &socket->hub->settings;
+    struct buffer cursors = {0}, events = {0};
+    struct collector collector = {.receiver = {.ops = &collector_ops}, .socket = socket, .out = &events};
+    bool whole = rooms_replay(socket->hub->rooms, &socket->memberships, &collector.receiver, giving->offset,
+                              settings->recovery_events, settings->recovery_bytes);
+    add_cursors(giving, &cursors);
+    transfer_write_head(transfers, whole ? TRANSFER_MISSED : TRANSFER_REFUSED, giving->number);
+    if (whole) parts_add(&transfers->body, buffer_slice(&cursors));
+    if (whole) parts_add(&transfers->body, buffer_slice(&events));
+    transfer_send(transfers, slice_of(giving->taker));
+    buffer_done(&cursors);
+    buffer_done(&events);
+    if (whole) tell_home(giving);
+    giving_free(giving);
+    socket_part(socket, "transport close", false);
+}
+
+static void timer_fired(struct loop_timer *timer) {
+    struct giving *giving = CONTAINER(timer, struct giving, timer);
+    if (giving->is_ready) {
+        give(giving);
+    } else if (loop_now_ms(timer->loop) >= giving->until_ms) {
+        take_back(giving);
+    } else {
+        send_marks(giving);
+        loop_timer_set(timer, TRANSFER_MARK_MS);
+    }
+}
+
+static void giving_begin(struct transfers *transfers, uint64_t number, struct slice taker, struct socket *socket,
+                         uint64_t offset) {
+    struct hub *hub = transfers->hub;
+    struct giving *giving = NEW(struct giving);
+    giving->transfers = transfers;
+    giving->socket = socket;
+    giving->number = number;
+    giving->offset = offset;
+    giving->until_ms = loop_now_ms(hub->loop) + TRANSFER_MS;
+    memcpy(giving->pid, socket->record.pid, PID_LEN);
+    memcpy(giving->taker, taker.ptr, ID_OWNER_LEN);
+    loop_timer_init(&giving->timer, hub->loop, timer_fired);
+    list_append(&transfers->givings, &giving->link);
+    recovery_drop(socket); /* nobody else takes it meanwhile */
+    send_offer(giving);
+    send_marks(giving);
+    loop_timer_set(&giving->timer, TRANSFER_MARK_MS);
+}
+
+bool transfer_take_claim(struct transfers *transfers, uint64_t number, struct slice body) {
+    struct recovery_claim claim = {.guest = false};
+    struct slice whole = body, taker, guest;
+    uint64_t offset;
+    if (!parts_take(&body, &taker) || taker.len != ID_OWNER_LEN || !parts_take(&body, &claim.pid) ||
+        !parts_take(&body, &claim.offset) || !parts_take(&body, &claim.namespace_name) ||
+        !parts_take(&body, &claim.user_id) || !parts_take(&body, &guest) || guest.len > 1 || body.len > 0)
+        return false;
+    claim.guest = guest.len == 1;
+    const char *elsewhere = recovery_find(transfers->hub, claim.pid) ? NULL : transfer_where(transfers, claim.pid);
+    if (elsewhere) {
+        transfer_write_head(transfers, TRANSFER_CLAIM, number);
+        buffer_append_slice(&transfers->body, whole);
+        transfer_send(transfers, slice_of(elsewhere));
+        return true;
+    }
+    struct socket *socket = recovery_take(transfers->hub, &claim, &offset);
+    if (socket) {
+        giving_begin(transfers, number, taker, socket, offset);
+        return true;
+    }
+    transfer_write_head(transfers, TRANSFER_REFUSED, number);
+    transfer_send(transfers, taker);
+    return true;
+}
+
+bool transfer_take_ready(struct transfers *transfers, uint64_t number, struct slice body) {
+    LIST_EACH(&transfers->givings, link) {
+        struct giving *giving = CONTAINER(link, struct giving, link);
+        if (giving->number != number || giving->is_ready) continue;
+        giving->is_ready = true;
+        loop_timer_set(&giving->timer, TRANSFER_SKEW_MS);
+    }
+    return body.len == 0;
+}
+
+void transfer_end_givings(struct transfers *transfers) {
+    LIST_EACH(&transfers->givings, link) take_back(CONTAINER(link, struct giving, link));
+}
