@@ -191,7 +191,7 @@ static struct store_postgres_settings settings_of_postgres(const struct config *
     };
 }
 
-static bool is_postgres(const struct config *config) {
+bool settings_share_store(const struct config *config) {
     return strcmp(config->store.driver, "postgres") == 0;
 }
 
@@ -203,7 +203,7 @@ static struct store *open_sqlite(const struct config *config, struct loop *loop,
 }
 
 struct store *settings_open_store(const struct config *config, struct loop *loop, struct error *error_r) {
-    if (!is_postgres(config)) return open_sqlite(config, loop, error_r);
+    if (!settings_share_store(config)) return open_sqlite(config, loop, error_r);
     size_t len = config->postgres.shards.len;
     struct store_postgres_shard *shards = NEW_ARRAY(struct store_postgres_shard, len);
     for (size_t i = 0; i < len; i++) {

@@ -43,8 +43,10 @@ static void build_bus(struct worker *worker) {
     worker->bus = bus_redis_new(worker->loop, worker->redis, &bus, &fleet_events, worker);
     worker->state =
         state_redis_new(worker->loop, worker->redis, bus_worker_id(worker->bus), &fleet_state_events, worker);
-    worker->store = store_cached_new(worker->loop, &worker->store, worker->redis, bus.secret);
-    worker->shared = shared_cache_new(worker->loop, worker->redis, bus.secret, &fleet_removals, worker);
+    if (settings_share_store(worker->config)) { /* else what one has read is not what the others would */
+        worker->store = store_cached_new(worker->loop, &worker->store, worker->redis, bus.secret);
+        worker->shared = shared_cache_new(worker->loop, worker->redis, bus.secret, &fleet_removals, worker);
+    }
     LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->bus)));
     if (!worker->config->redis.socketio_adapter) return;
     struct adapter_settings adapter = settings_of_adapter(worker->config);

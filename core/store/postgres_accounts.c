@@ -1,6 +1,7 @@
 /* Users, sessions, audit: in the global database. */
 #include <openssl/sha.h>
 
+#include "base/wall_time.h"
 #include "store/postgres_ask.h"
 #include "store/postgres_store.h"
 #include "store/store_json.h"
@@ -66,7 +67,7 @@ static int take_users(struct postgres_store *store, struct store_request *reques
     for (unsigned row = 0; row < query_rows(query, 0); row++) {
         char seen[32] = "";
         int64_t seen_ms = query_integer(query, 0, row, 3);
-        if (seen_ms) store_time(seen, seen_ms);
+        if (seen_ms) wall_time_write(seen, seen_ms);
         buffer_append_str(out, row > 0 ? ",{" : "{");
         store_write_member(out, "userId", query_text(query, 0, row, 0));
         store_write_member(out, "name", query_text(query, 0, row, 1));
@@ -114,7 +115,7 @@ static void build_session_delete(struct store_request *request, struct query *qu
 static int take_session(struct postgres_store *store, struct store_request *request, const struct query *query) {
     char expires[32];
     if (query_rows(query, 0) == 0) return STORE_NOT_FOUND;
-    store_time(expires, query_integer(query, 0, 0, 1));
+    wall_time_write(expires, query_integer(query, 0, 0, 1));
     buffer_append_char(&request->json, '{');
     store_write_member(&request->json, "userId", query_text(query, 0, 0, 0));
     store_write_member(&request->json, "expiresAt", slice_of(expires));
@@ -149,7 +150,7 @@ static int take_audits(struct postgres_store *store, struct store_request *reque
     buffer_append_char(out, '[');
     for (unsigned row = 0; row < query_rows(query, 0); row++) {
         char at[32];
-        store_time(at, query_integer(query, 0, row, 0));
+        wall_time_write(at, query_integer(query, 0, row, 0));
         buffer_append_str(out, row > 0 ? ",{" : "{");
         store_write_member(out, "at", slice_of(at));
         store_write_member(out, "actor", query_text(query, 0, row, 1));

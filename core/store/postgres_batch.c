@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/wall_time.h"
 #include "store/postgres_ask.h"
 #include "store/postgres_rows.h"
 #include "store/store_json.h"
@@ -134,7 +135,7 @@ static void answer_message(struct batch *batch, struct store_request *request, i
     request->seq_r = seq;
     memcpy(request->epoch_r, batch->epoch_text, sizeof request->epoch_r);
     snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s", SLICE_ARG(request->message_id));
-    store_time(request->created_at_r, request->now_ms);
+    wall_time_write(request->created_at_r, request->now_ms);
     store_write_message_body(&body, &message);
     store_write_event(&request->json, STORE_MESSAGE_NEW, buffer_slice(&body), seq, seq, batch->epoch_text);
     buffer_done(&body);

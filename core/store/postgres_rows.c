@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/wall_time.h"
 #include "postgres/query.h"
 #include "store/store_json.h"
 
@@ -99,6 +100,6 @@ void row_answer_append(struct store_request *request, const struct query *query,
              SLICE_ARG(query_text(query, 0, row, column + EVENT_EPOCH)));
     snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s",
              SLICE_ARG(query_text(query, 0, row, column + EVENT_MESSAGE_ID)));
-    store_time(request->created_at_r, query_integer(query, 0, row, column + EVENT_CREATED));
+    wall_time_write(request->created_at_r, query_integer(query, 0, row, column + EVENT_CREATED));
     row_write_event(&request->json, query, row, column);
 }

@@ -1,6 +1,7 @@
 /* Users, sessions, audit, and the probe of readiness. */
 #include <openssl/sha.h>
 
+#include "base/wall_time.h"
 #include "store/sqlite_db.h"
 #include "store/store_json.h"
 #include "wire/json.h"
@@ -32,7 +33,7 @@ static void write_user(struct sqlite_db *db, struct slice user_id, struct buffer
     db_bind_text(row, 1, user_id);
     if (!db_step(db, row)) return;
     char seen[32] = "";
-    if (sqlite3_column_int64(row, 2)) store_time(seen, sqlite3_column_int64(row, 2));
+    if (sqlite3_column_int64(row, 2)) wall_time_write(seen, sqlite3_column_int64(row, 2));
     buffer_append_str(out, out->len > 1 ? ",{" : "{");
     store_write_member(out, "userId", user_id);
     store_write_member(out, "name", db_text(row, 0));
@@ -84,7 +85,7 @@ static enum store_status session_get(struct sqlite_db *db, struct store_request 
     db_bind_integer(row, 2, db->now_ms);
     if (!db_step(db, row)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
     char expires[32];
-    store_time(expires, sqlite3_column_int64(row, 1));
+    wall_time_write(expires, sqlite3_column_int64(row, 1));
     buffer_append_char(&request->json, '{');
     store_write_member(&request->json, "userId", db_text(row, 0));
     store_write_member(&request->json, "expiresAt", slice_of(expires));
@@ -123,7 +124,7 @@ static enum store_status audits(struct sqlite_db *db, struct store_request *requ
     buffer_append_char(out, '[');
     while (db_step(db, rows)) {
         char at[32];
-        store_time(at, sqlite3_column_int64(rows, 0));
+        wall_time_write(at, sqlite3_column_int64(rows, 0));
         buffer_append_str(out, out->len > 1 ? ",{" : "{");
         store_write_member(out, "at", slice_of(at));
         store_write_member(out, "actor", db_text(rows, 1));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/fault.h"
+#include "base/wall_time.h"
 #include "store/sqlite_db.h"
 #include "store/store_json.h"
 
@@ -12,7 +13,7 @@
     "LEFT JOIN messages m ON m.channel_id = e.channel_id AND m.message_seq = e.message_seq WHERE e.channel_id = ?1 "
 
 static void answer_message(struct store_request *request, struct slice message_id, int64_t created_ms) {
-    store_time(request->created_at_r, created_ms);
+    wall_time_write(request->created_at_r, created_ms);
     snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s", SLICE_ARG(message_id));
 }
 

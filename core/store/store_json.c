@@ -4,15 +4,8 @@
 #include <time.h>
 
 #include "base/hash.h"
+#include "base/wall_time.h"
 #include "wire/json.h"
-
-void store_time(char *out, int64_t wall_ms) {
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    size_t len = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(out + len, 32 - len, ".%03dZ", (int)(wall_ms % 1000));
-}
 
 static void write_key(struct buffer *out, const char *key) {
     char last = out->len ? out->ptr[out->len - 1] : '{';
@@ -40,7 +33,7 @@ void store_write_member_number(struct buffer *out, const char *key, int64_t numb
 static void write_member_time(struct buffer *out, const char *key, int64_t wall_ms) {
     char text[32];
     if (!wall_ms) return;
-    store_time(text, wall_ms);
+    wall_time_write(text, wall_ms);
     store_write_member(out, key, slice_of(text));
 }
 

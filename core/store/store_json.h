@@ -11,9 +11,6 @@ struct store_message {
     struct slice reactions;                                 /* JSON object {emoji: [userId, …]}; empty: none */
 };
 
-/* ISO 8601, UTC, milliseconds; out holds 32. */
-void store_time(char *out, int64_t wall_ms);
-
 /* The payload of message:new and message:updated, without messageSeq, seq and epoch: what a log keeps. */
 void store_write_message_body(struct buffer *out, const struct store_message *message);
 void store_write_deleted_body(struct buffer *out, struct slice channel_id, struct slice message_id);
