@@ -46,7 +46,7 @@ static void worker_begin(struct worker *worker, struct rooms *its_rooms, struct 
     hub_name_sessions(its_hub, name);
     worker->bus = fake_bus_new(&ether, "node", &events, worker);
     worker->log = channel_log_new(loop, &store.store, its_rooms, worker->bus);
-    worker->relay = relay_new(its_rooms, worker->log, worker->bus);
+    worker->relay = relay_new(its_rooms, worker->log, worker->bus, NULL);
     worker->transfers = transfers_new(its_hub, worker->log, worker->bus);
 }
 
