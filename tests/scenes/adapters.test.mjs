@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
 import { Emitter } from "@socket.io/redis-emitter";
 import { encode } from "notepack.io";
-import { createClient } from "redis";
+import { createClient, createCluster } from "redis";
 import { Server } from "socket.io";
 import { file, newFolder, root, startServer, until, within } from "./harness.mjs";
 import { Person } from "./people.mjs";
@@ -40,15 +40,17 @@ stoa.on("announce", function(_, ...) stoa.broadcast(...) return true end)
 `;
 const NAMESPACES = ["/", "/side"];
 
-function startRedis(owner) {
+/** The addresses of its servers. */
+function startRedis(owner, mode = "standalone") {
   const folder = path.join(newFolder(owner), "redis"), program = path.join(root, "tests/servers/redis.sh");
-  execFileSync(program, ["standalone", folder]);
+  execFileSync(program, [mode, folder]);
   owner.after(() => execFileSync(program, ["stop", folder]));
-  return `127.0.0.1:${readFileSync(path.join(folder, "ports"), "utf8").trim()}`;
+  return readFileSync(path.join(folder, "ports"), "utf8").trim().split("\n").map((port) => `127.0.0.1:${port}`);
 }
 
 async function redisClient(owner, redis) {
-  const client = createClient({ url: `redis://${redis}` });
+  const [first, ...others] = redis.map((address) => ({ url: `redis://${address}` }));
+  const client = others.length > 0 ? createCluster({ rootNodes: [first, ...others] }) : createClient(first);
   client.on("error", () => {}); // the test's conditions tell
   await client.connect();
   owner.after(() => client.disconnect());
@@ -57,8 +59,9 @@ async function redisClient(owner, redis) {
 
 /** Node.js with an adapter: what stoa's script does, it does too. */
 async function startNode(owner, redis, make) {
-  const http = createServer(), [publisher, subscriber] = [await redisClient(owner, redis), await redisClient(owner, redis)];
-  const io = new Server(http, { adapter: make(publisher, subscriber) });
+  const http = createServer(), io = new Server(http);
+  owner.after(() => (io.engine.close(), http.close())); // io.close() would say goodbye to a Redis that may have gone
+  io.adapter(make(await redisClient(owner, redis), await redisClient(owner, redis)));
   for (const name of NAMESPACES) {
     io.of(name).on("connection", (socket) => {
       socket.data = { from: "node" };
@@ -66,7 +69,6 @@ async function startNode(owner, redis, make) {
     });
   }
   await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
-  owner.after(() => io.close());
   const emit = (namespace, how, ...event) => {
     const emitter = io.of(namespace).to(how.to).except(how.except);
     (how.volatile ? emitter.volatile : emitter).emit(...event);
@@ -80,7 +82,7 @@ async function startStoa(owner, redis, form, { recovery_s = 0 } = {}) {
   writeFileSync(policy, script(NAMESPACES.slice(1)));
   const server = await startServer(owner, {
     config, folder, expects: /on purpose/,
-    set: { "store.path": ":memory:", "redis.nodes": [redis], "redis.socketio_adapter": form, "recovery.window_s": recovery_s },
+    set: { "store.path": ":memory:", "redis.mode": redis.length > 1 ? "cluster" : "standalone", "redis.nodes": redis, "redis.socketio_adapter": form, "recovery.window_s": recovery_s },
   });
   server.policy = policy;
   server.voices = {}; // somebody in each namespace who says what is to be emitted
@@ -92,8 +94,8 @@ async function startStoa(owner, redis, form, { recovery_s = 0 } = {}) {
 const makers = { classic: createAdapter, sharded: createShardedAdapter };
 
 /** Two stoas and a Node.js server of each form; all know of each other when this resolves. */
-async function startCompany(owner, form) {
-  const redis = startRedis(owner);
+async function startCompany(owner, form, mode) {
+  const redis = startRedis(owner, mode);
   const forms = form === "both" ? ["classic", "sharded"] : [form];
   const stoas = [await startStoa(owner, redis, form), await startStoa(owner, redis, form)];
   const nodes = [];
@@ -138,11 +140,15 @@ async function settled(company, people) {
 const plain = (value) => JSON.parse(JSON.stringify(value, (_, item) => (item?.type === "Buffer" ? Buffer.from(item).toString("hex") : item)));
 const said = (somebody) => somebody.heard.filter(([name]) => name === "said").map((event) => plain(event)).sort();
 
-for (const form of ["classic", "sharded", "both"]) {
-  const company = await startCompany(file, form);
+const companies = new Map();
+for (const form of ["classic", "sharded", "both"]) companies.set(form, await startCompany(file, form));
+companies.set("sharded on a Cluster", await startCompany(file, "sharded", "cluster"));
+
+for (const [name, company] of companies) {
+  const { form } = company;
   const { stoas: [stoa, other], nodes } = company;
 
-  test(`${form}: an emit of any server reaches whom it is for, everywhere, once`, async (t) => {
+  test(`${name}: an emit of any server reaches whom it is for, everywhere, once`, async (t) => {
     const people = [];
     for (const server of company.servers)
       for (const rooms of [[], ["lobby"], ["kitchen"], ["lobby", "kitchen"], ["lobby", "muted"]]) people.push(await person(t, server, rooms));
@@ -181,7 +187,7 @@ for (const form of ["classic", "sharded", "both"]) {
     assert.ok(said(people[2]).length > 0 && said(elsewhere).length > 0);
   });
 
-  test(`${form}: a volatile event of any server is for all who can take it at once`, async (t) => {
+  test(`${name}: a volatile event of any server is for all who can take it at once`, async (t) => {
     const people = [];
     for (const server of company.servers) people.push(await person(t, server, ["pier"]));
     await settled(company, people);
@@ -194,7 +200,7 @@ for (const form of ["classic", "sharded", "both"]) {
     }
   });
 
-  test(`${form}: a broadcast of stoa reaches all of all namespaces`, async (t) => {
+  test(`${name}: a broadcast of stoa reaches all of all namespaces`, async (t) => {
     const people = [];
     for (const server of company.servers) for (const namespace of NAMESPACES) people.push(await person(t, server, [], { namespace }));
     await settled(company, people);
@@ -204,7 +210,7 @@ for (const form of ["classic", "sharded", "both"]) {
   });
 
   for (const [n, { io }] of nodes.entries()) {
-    const which = `${form}, Node.js ${n + 1}`;
+    const which = `${name}, Node.js ${n + 1}`;
 
     test(`${which}: finds stoa's sockets, moves them, and sends them away`, async (t) => {
       const room = `club ${n}`;
@@ -279,7 +285,7 @@ for (const form of ["classic", "sharded", "both"]) {
     });
   }
 
-  test(`${form}: namespaces come and go with the scripts`, async (t) => {
+  test(`${name}: namespaces come and go with the scripts`, async (t) => {
     const [{ io }] = nodes, later = io.of("/later");
     t.after(() => writeFileSync(stoa.policy, script(NAMESPACES.slice(1))));
     const reload = async (namespaces) => {
@@ -298,7 +304,7 @@ for (const form of ["classic", "sharded", "both"]) {
     assert.ok((await io.of("/side").fetchSockets()).length > 0);
   });
 
-  test(`${form}: who comes back to stoa has what Node.js said meanwhile`, async (t) => {
+  test(`${name}: who comes back to stoa has what Node.js said meanwhile`, async (t) => {
     const redis = startRedis(t), away = await startStoa(t, redis, form, { recovery_s: 60 });
     const node = await startNode(t, redis, makers[form] ?? createAdapter);
     const alice = await person(t, away, ["lobby"], { transports: ["websocket"], reconnectionDelay: 300 });
@@ -316,7 +322,7 @@ for (const form of ["classic", "sharded", "both"]) {
 
   if (form === "sharded") continue; // emitters publish in the classic form only
 
-  test(`${form}: an emitter without a server reaches stoa's clients`, async (t) => {
+  test(`${name}: an emitter without a server reaches stoa's clients`, async (t) => {
     const emitter = new Emitter(await redisClient(t, company.redis));
     const people = [await person(t, stoa, ["desk"]), await person(t, other, ["desk", "muted"]), await person(t, stoa, ["desk"], { namespace: "/side" })];
     await settled(company, people);
@@ -336,7 +342,7 @@ for (const form of ["classic", "sharded", "both"]) {
     assert.ok(people[1].socket.connected);
   });
 
-  test(`${form}: what older adapters ask of one socket is done and answered by the stoa that has it`, async (t) => {
+  test(`${name}: what older adapters ask of one socket is done and answered by the stoa that has it`, async (t) => {
     const redis = await redisClient(t, company.redis), responses = await redisClient(t, company.redis), answers = [];
     await responses.subscribe("socket.io-response#/#", (text) => answers.push(JSON.parse(text)));
     const alice = await person(t, stoa, ["desk"]), sid = alice.socket.id;
@@ -360,7 +366,7 @@ for (const form of ["classic", "sharded", "both"]) {
   });
 
   // ★ pitfalls 166
-  test(`${form}: what a stock client cannot take, or nobody can read, disconnects nobody`, async (t) => {
+  test(`${name}: what a stock client cannot take, or nobody can read, disconnects nobody`, async (t) => {
     const redis = await redisClient(t, company.redis), emitter = new Emitter(redis);
     const people = [await person(t, stoa, ["desk"]), await person(t, other, ["desk"])];
     await settled(company, people);
