@@ -165,6 +165,29 @@ static void a_broadcast_reaches_everybody(void **state) {
     assert_null(hears(&alice));
 }
 
+static bool remembers(struct worker *worker, struct slice key) {
+    struct slice value;
+    struct cache_flight *flight;
+    struct cache_waiter waiter = {.flight = NULL};
+    if (cache_get(worker->cache, key, &value, &flight, &waiter) == CACHE_HIT) return true;
+    cache_land(worker->cache, &flight, SLICE_NONE, 0);
+    return false;
+}
+
+/* Pitfall 101: what others forgot meanwhile was not heard of. */
+static void pitfall_101_after_a_gap_of_the_bus_nothing_is_remembered(void **state) {
+    const struct slice key = SLICE("roles\nlobby alice");
+    cache_put(here.cache, key, SLICE("\"owner\""), 0, 60000);
+    fleet_events.subscribed(&here, SLICE("/#channel:lobby"));
+    assert_true(remembers(&here, key));
+    fleet_events.subscribed(&here, SLICE(""));
+    assert_false(remembers(&here, key));
+    cache_put(here.cache, key, SLICE("\"owner\""), 0, 60000);
+    fleet_events.degraded(&here, true);
+    assert_false(remembers(&here, key));
+    fleet_events.degraded(&here, false);
+}
+
 static void what_one_worker_forgets_no_other_remembers(void **state) {
     struct slice value;
     struct cache_flight *flight;
@@ -236,6 +259,7 @@ int main(void) {
         TEST(a_session_ends_as_soon_as_the_workers_hear_each_other_again),
         TEST(who_is_expelled_follows_no_more_wherever_he_is),
         TEST(a_broadcast_reaches_everybody),
+        TEST(pitfall_101_after_a_gap_of_the_bus_nothing_is_remembered),
         TEST(what_one_worker_forgets_no_other_remembers),
         TEST(attack_105_messages_without_sense_are_dropped),
     };
