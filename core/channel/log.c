@@ -44,6 +44,7 @@ struct followed {
     char epoch[STORE_EPOCH_MAX];
     int64_t seq;      /* handed out last */
     int64_t seen;     /* the highest that is known to exist */
+    int64_t newer;    /* the highest that was heard of a newer epoch, which the store is asked about; 0: none */
     struct list held; /* by seq */
     unsigned held_len;
     struct loop_timer wait; /* runs while seq < seen, unless a read does */
@@ -227,22 +228,24 @@ static void followed_take(struct followed *followed, int64_t seq, struct slice e
 
 /* Reading what is missing. */
 
-static void followed_change_epoch(struct followed *followed, struct slice epoch) {
+/* Into another epoch, whose log is ours up to fork. */
+static void followed_turn(struct followed *followed, const char *epoch, int64_t fork, int64_t head) {
     LOG(LOG_INFO, "channel.epoch", LOG_SLICE("channel", followed_id(followed)), LOG_TEXT("from", followed->epoch),
-        LOG_SLICE("to", epoch));
+        LOG_TEXT("to", epoch));
     followed_clear(followed);
-    memset(followed->epoch, 0, sizeof followed->epoch);
-    memcpy(followed->epoch, epoch.ptr, epoch.len);
+    memcpy(followed->epoch, epoch, sizeof followed->epoch);
+    followed->seq = fork;
+    followed->seen = followed->newer > head ? followed->newer : head;
+    followed->newer = 0;
+    if (followed->log->heads) heads_check(followed->log->heads, &followed->watch); /* what came was not held */
 }
 
 /* The store's answer continues after our cursor, or says why it cannot. */
 static void gap_take(struct followed *followed, const struct store_request *request) {
+    if (epoch_is_older(slice_of(request->epoch_r), followed)) return; /* of a primary that is none any more */
     if (!slice_is(slice_of(request->epoch_r), followed->epoch)) {
         int64_t fork = request->fork_r >= 0 ? request->fork_r : followed->seq;
-        followed_change_epoch(followed, slice_of(request->epoch_r));
-        followed->seq = fork;
-        followed->seen = request->seq_r;
-        if (followed->log->heads) heads_check(followed->log->heads, &followed->watch); /* what came was not held */
+        followed_turn(followed, request->epoch_r, fork, request->seq_r);
     }
     if (request->floor_r > followed->seq) followed->seq = request->floor_r;
     struct json_walk walk, members;
@@ -299,18 +302,18 @@ static void gap_wait_over(struct loop_timer *timer) {
 
 /* The door. */
 
-/* False: of an epoch that is over; or the store has to say first where this one begins, for events of other workers may
- * have come before. To a worker that is alone a newer one begins where its first event says. */
+/* A newer epoch's log may fork from ours anywhere below: where, and how it goes on from there, only the store knows. */
+static void followed_hear_of_newer(struct followed *followed, int64_t seq) {
+    if (seq > followed->newer) followed->newer = seq;
+    if (followed->seen == followed->seq) followed->seen++; /* until it is there, there is something to ask for */
+    gap_read(followed);
+}
+
+/* False: not of the epoch that we are in. */
 static bool followed_enter(struct followed *followed, int64_t seq, struct slice epoch) {
     if (slice_is(epoch, followed->epoch)) return true;
-    if (epoch_is_older(epoch, followed)) return false;
-    if (followed->log->bus) {
-        gap_read(followed);
-        return false;
-    }
-    followed_change_epoch(followed, epoch);
-    followed->seq = followed->seen = seq - 1;
-    return true;
+    if (!epoch_is_older(epoch, followed)) followed_hear_of_newer(followed, seq);
+    return false;
 }
 
 void channel_log_committed(struct channel_log *log, struct slice channel_id, int64_t seq, struct slice epoch,
@@ -343,6 +346,11 @@ int64_t channel_log_delivered(const struct channel_log *log, struct slice channe
 struct slice channel_log_epoch(const struct channel_log *log, struct slice channel_id) {
     const struct followed *followed = map_find(log->followed, channel_id);
     return followed ? slice_of(followed->epoch) : SLICE_NONE;
+}
+
+bool channel_log_is_in(struct channel_log *log, struct slice channel_id, struct slice epoch) {
+    struct followed *followed = map_find(log->followed, channel_id);
+    return !followed || followed_enter(followed, 0, epoch);
 }
 
 /* Comparing heads. */

@@ -47,5 +47,7 @@ void channel_log_unfollow(struct channel_log *log, struct slice channel_id);
 int64_t channel_log_delivered(const struct channel_log *log, struct slice channel_id);
 /* Of that seq; empty: the channel is not followed here. Borrowed. */
 struct slice channel_log_epoch(const struct channel_log *log, struct slice channel_id);
+/* Are events handed out of that epoch, which the store told of? False: not yet, the log goes there; or no longer. */
+bool channel_log_is_in(struct channel_log *log, struct slice channel_id, struct slice epoch);
 
 #endif

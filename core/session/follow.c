@@ -1,5 +1,6 @@
 #include "session/follow.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
@@ -15,7 +16,8 @@ struct following {
     struct store *store;
     char *socket_id, *channel_id, *since_epoch;
     struct buffer room;
-    int64_t since_seq, joined_at; /* joined_at: live events come after it; -1: not joined yet */
+    int64_t since_seq, joined_at;       /* joined_at: live events come after it; -1: not joined yet */
+    char joined_epoch[STORE_EPOCH_MAX]; /* joined_at is a number of it */
     bool was_member, verify;
     follow_done *done;
     void *owner;
@@ -42,8 +44,9 @@ static void following_fail(struct following *following, enum store_status status
     following_finish(following, &(struct follow_result){.status = status, .fork_seq = -1});
 }
 
-/* Holds and joins; live events of the channel come after seq. */
+/* Holds and joins; live events of the channel, which the log follows, come after seq. */
 static bool following_join(struct following *following, int64_t seq) {
+    struct slice epoch = channel_log_epoch(following->log, slice_of(following->channel_id));
     struct socket *socket = hub_find(following->watch.hub, slice_of(following->socket_id));
     struct slice room = buffer_slice(&following->room);
     if (!socket || !socket->session) return false;
@@ -51,6 +54,7 @@ static bool following_join(struct following *following, int64_t seq) {
     socket_hold(socket);
     if (!socket_join(socket, room)) return false;
     following->joined_at = seq;
+    snprintf(following->joined_epoch, sizeof following->joined_epoch, "%.*s", SLICE_ARG(epoch));
     return true;
 }
 
@@ -137,11 +141,16 @@ static void following_heard(struct store_request *request) {
         following_fail(following, request->status == STORE_OK ? STORE_UNAVAILABLE : request->status);
         return;
     }
+    struct slice channel_id = slice_of(following->channel_id), epoch = slice_of(request->epoch_r);
+    if (!channel_log_is_in(following->log, channel_id, epoch) ||
+        (following->joined_at >= 0 && !slice_is(epoch, following->joined_epoch))) {
+        following_fail(following, STORE_UNAVAILABLE); /* its numbers and those of live events are of two epochs */
+        return;
+    }
     if (following->joined_at >= 0) {
         following_answer(following, request);
         return;
     }
-    struct slice channel_id = slice_of(following->channel_id);
     int64_t delivered = channel_log_delivered(following->log, channel_id);
     if (delivered < 0) channel_log_follow(following->log, channel_id, request->seq_r, slice_of(request->epoch_r));
     following->verify = delivered < 0;

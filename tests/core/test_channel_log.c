@@ -311,22 +311,48 @@ static void what_is_trimmed_is_passed_over(void **state) {
     assert_saw(51, 100);
 }
 
-static void a_new_epoch_resets_the_cursor(void **state) {
+static void a_newer_epoch_is_entered_where_its_log_forks(void **state) {
     commit(1);
     commit(2);
     commit(9);
-    commit_of(2, "2-b");
+    fake.epoch = "2-b";
+    fake.fork = 1;
+    fake.head = 4;
+    commit_of(4, "2-b"); /* what comes first of it is not its first */
     commit_of(3, "2-b");
     commit(10);
-    loop_advance(loop, 60000);
-    static const int64_t expected[] = {1, 2, 2, 3};
-    assert_int_equal(alice.len, 4);
-    assert_memory_equal(alice.seen, expected, sizeof expected);
-    assert_int_equal(fake.reads, 0);
-    commit_of(4, "2-other");
+    loop_advance(loop, 1);
+    static const int64_t expected[] = {1, 2, 2, 3, 4};
     assert_int_equal(alice.len, 5);
+    assert_memory_equal(alice.seen, expected, sizeof expected);
+    assert_int_equal(fake.reads, 1);
     commit_of(5, "an epoch that is far too long to be one");
     assert_int_equal(alice.len, 5);
+}
+
+static void a_newer_epoch_that_cannot_be_read_yet_is_asked_for_until_it_can(void **state) {
+    commit(1);
+    fake.epoch = "2-b";
+    fake.fork = 1;
+    fake.head = 2;
+    fake.failures = 3;
+    commit_of(2, "2-b");
+    loop_advance(loop, 2000);
+    assert_saw(1, 2);
+    assert_true(channel_log_is_in(log_of_node, SLICE("general"), SLICE("2-b")));
+}
+
+static void what_a_newer_epoch_brings_while_it_is_read_is_not_lost(void **state) {
+    commit(1);
+    fake.epoch = "2-b";
+    fake.fork = 1;
+    fake.head = 2;
+    commit_of(3, "2-b"); /* the store answers as it was before */
+    loop_advance(loop, 1);
+    assert_saw(1, 2);
+    fake.head = 3;
+    loop_advance(loop, CHANNEL_HOLD_MS);
+    assert_saw(1, 3);
 }
 
 static void a_fork_found_by_reading_is_followed(void **state) {
@@ -442,7 +468,9 @@ int main(void) {
         TEST(a_store_that_is_away_is_asked_again),
         TEST(a_store_that_lags_is_asked_again),
         TEST(what_is_trimmed_is_passed_over),
-        TEST(a_new_epoch_resets_the_cursor),
+        TEST(a_newer_epoch_is_entered_where_its_log_forks),
+        TEST(a_newer_epoch_that_cannot_be_read_yet_is_asked_for_until_it_can),
+        TEST(what_a_newer_epoch_brings_while_it_is_read_is_not_lost),
         TEST(a_fork_found_by_reading_is_followed),
         TEST(a_late_commit_is_unavailable_to_its_sender_and_reaches_the_members),
         TEST(the_backlog_is_bounded),

@@ -12,6 +12,7 @@ static struct channel_log *log_of_node;
 static struct fake_store {
     struct store store;
     int64_t head;
+    const char *epoch;
     struct list waiting;
 } fake;
 
@@ -31,7 +32,7 @@ static void fake_read(struct store_request *request) {
     request->status = STORE_OK;
     request->seq_r = fake.head;
     request->fork_r = -1;
-    snprintf(request->epoch_r, sizeof request->epoch_r, "1-a");
+    snprintf(request->epoch_r, sizeof request->epoch_r, "%s", fake.epoch);
     if (request->op != STORE_EVENTS) return;
     buffer_append_char(&request->json, '[');
     for (int64_t seq = request->seq + 1; seq <= fake.head; seq++) {
@@ -65,6 +66,7 @@ static int begin(void **state) {
     list_init(&fake.waiting);
     fake.store.ops = &fake_ops;
     fake.head = 3;
+    fake.epoch = "1-a";
     log_of_node = channel_log_new(loop, &fake.store, rooms, NULL);
     comes_as(&alice, "alice");
     return 0;
@@ -125,6 +127,36 @@ static void what_is_committed_while_the_tail_is_read_comes_once(void **state) {
     assert_null(hears(&alice));
 }
 
+/* What was read is of another log than what comes live: numbers of the two do not continue each other. */
+static void who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_until_it_has(void **state) {
+    channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
+    fake.epoch = "2-b";
+    joins(3);
+    store_answers();
+    assert_string_equal(answer, "status 5 seq 0 events  gap 0-0");
+    store_answers(); /* the log's own read */
+    leaves_the_event();
+    joins(3);
+    store_answers();
+    assert_string_equal(answer, "status 0 seq 3 events [] gap 0-0");
+    leaves_the_event();
+}
+
+/* The log enters it before the answer comes, but after the socket has joined. */
+static void an_epoch_that_begins_between_the_join_and_the_answer_makes_it_unavailable(void **state) {
+    channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
+    joins(3);
+    struct list *link = list_pop(&fake.waiting);
+    fake.epoch = "2-b";
+    channel_log_committed(log_of_node, SLICE("c"), 4, SLICE("2-b"), SLICE("[\"message:new\",{\"seq\":4}]"));
+    fake.head = 4;
+    store_answers(); /* the log's read */
+    list_append(&fake.waiting, link);
+    store_answers();
+    assert_string_equal(answer, "status 5 seq 0 events  gap 0-0");
+    leaves_the_event();
+}
+
 /* The commit's own notice was dropped, because nobody followed the channel when it came. */
 static void a_commit_between_the_read_and_the_join_is_not_lost(void **state) {
     joins(-1);
@@ -157,6 +189,8 @@ int main(void) {
         SCENE(an_unfollowed_channel_is_joined_at_the_head_of_the_store),
         SCENE(what_is_committed_while_the_tail_is_read_comes_once),
         SCENE(a_commit_between_the_read_and_the_join_is_not_lost),
+        SCENE(who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_until_it_has),
+        SCENE(an_epoch_that_begins_between_the_join_and_the_answer_makes_it_unavailable),
         SCENE(a_socket_that_goes_meanwhile_makes_it_unavailable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
