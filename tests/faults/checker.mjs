@@ -1,5 +1,8 @@
 // What was promised, checked over the history of a run and the log that was left: an array of violations, each one line.
 // The numbers are those of docs/guarantees.md.
+//
+// A fault's time stands in the history as {type: "nemesis", phase: "start" | "stop"}: what is said then may come late.
+// lossy: a promotion may have lost what was acknowledged, if everybody who knew of it was told by a reset.
 
 const TAIL_MS = 2000;
 
@@ -21,6 +24,21 @@ function* acknowledgedIsStored(history, stored) {
     const row = stored.get(key(event.channel, event.client, event.clientId));
     if (!row) yield `I1 lost: ${event.client} ${event.clientId} was acknowledged as ${event.channel}/${event.seq}`;
     else if (row.seq !== event.seq) yield `I1 renumbered: ${event.clientId} acknowledged as ${event.seq}, stored as ${row.seq}`;
+  }
+}
+
+/** What the log does not have although it was told of it: acknowledged, or handed out. */
+function lostEvents(history, truth) {
+  const rows = new Set(truth.map((row) => key(row.channel, row.epoch, row.seq)));
+  return new Set(history.filter((event) => (event.type === "ok" || event.type === "recv") && !rows.has(key(event.channel, event.epoch, event.seq))));
+}
+
+/** I1 where a promotion may lose: who knew of a lost event was told that it is not so. */
+function* lostIsAnnounced(history, lost) {
+  const resets = history.filter(({ type }) => type === "reset");
+  for (const event of lost) {
+    const told = resets.some((reset) => reset.client === event.client && reset.channel === event.channel && reset.forkSeq < event.seq && reset.epoch !== event.epoch);
+    if (!told) yield `I1 lost and not announced: ${event.client} knew ${event.channel}/${event.seq} of ${event.epoch}`;
   }
 }
 
@@ -50,6 +68,17 @@ function* once(history, truth) {
     const id = key(event.channel, event.client, event.clientId);
     if (answers.has(id) && answers.get(id) !== event.seq) yield `I3 two answers: ${event.clientId} as ${answers.get(id)} and ${event.seq}`;
     answers.set(id, event.seq);
+  }
+}
+
+/** I8: what was unknown is stored once or not at all. */
+function* unknownIsOneOfBoth(truth) {
+  const ids = new Set();
+  for (const row of truth) {
+    if (!row.clientId) continue;
+    const id = key(row.channel, row.sender, row.clientId);
+    if (ids.has(id)) yield `I8 twice: ${row.sender} ${row.clientId} in ${row.channel}`;
+    ids.add(id);
   }
 }
 
@@ -84,9 +113,10 @@ function* inOrder(history) {
   }
 }
 
-/** I6: one number, one content, whoever got it. */
-function* agreement(history, truth) {
+/** I6: one number, one content, whoever got it; and the log has it. */
+function* agreement(history, truth, lost) {
   const contents = new Map();
+  for (const event of lost) if (event.type === "recv") { yield `I6 not stored: ${event.client} got ${event.channel}/${event.seq}`; break; }
   for (const event of history) {
     if (event.type !== "recv" || event.name !== "message:new" || !event.content) continue;
     const at = key(event.channel, event.epoch, event.seq);
@@ -100,12 +130,13 @@ function* agreement(history, truth) {
 }
 
 /** I7: at the end each client has everything since it joined. */
-function* complete(history, channels) {
+function* complete(history, channels, lost) {
   const joined = new Map(), got = new Map();
   for (const event of history) {
     const at = key(event.client, event.channel);
     if (event.type === "join" && !joined.has(at)) { joined.set(at, event.seq); got.set(at, new Set()); }
-    if (event.type === "recv") got.get(at)?.add(event.seq);
+    if (event.type === "recv" && !lost.has(event)) got.get(at)?.add(event.seq);
+    if (event.type === "reset" && event.forkSeq < joined.get(at)) joined.set(at, event.forkSeq);
     if (event.type === "gap") for (let seq = event.from; seq <= event.to; seq += 1) got.get(at)?.add(seq);
   }
   for (const [at, since] of joined) {
@@ -136,13 +167,34 @@ function* realTime(history) {
   }
 }
 
-/** I10: who is there gets it within two seconds of the acknowledgement. */
+/** [from, to] of the faults, with what was said shortly before them. */
+function troubles(history) {
+  const spans = [];
+  for (const event of history) {
+    if (event.type !== "nemesis") continue;
+    if (event.phase === "start") spans.push([event.t - TAIL_MS, Infinity]);
+    else for (const span of spans) span[1] = Math.min(span[1], event.t);
+  }
+  return spans;
+}
+
+/** I10: who is there gets it within two seconds of the acknowledgement, when there is no fault. */
 function* tail(history) {
-  const acked = new Map();
+  const acked = new Map(), spans = troubles(history);
   for (const event of history) if (event.type === "ok" && !event.retry) acked.set(key(event.channel, event.epoch, event.seq), event.t);
   for (const event of history) {
     const since = event.type === "recv" && event.how === "live" ? acked.get(key(event.channel, event.epoch, event.seq)) : undefined;
-    if (since !== undefined && event.t - since > TAIL_MS) yield `I10 late: ${event.client} got ${event.channel}/${event.seq} after ${Math.round(event.t - since)} ms`;
+    if (since === undefined || spans.some(([from, to]) => since >= from && since <= to)) continue;
+    if (event.t - since > TAIL_MS) yield `I10 late: ${event.client} got ${event.channel}/${event.seq} after ${Math.round(event.t - since)} ms`;
+  }
+}
+
+/** I12: after a fault sends are acknowledged again within its bound. */
+function* recovers(history) {
+  for (const [i, healed] of history.entries()) {
+    if (healed.type !== "nemesis" || healed.phase !== "stop") continue;
+    const first = history.slice(i).find(({ type }) => type === "ok");
+    if (!first || first.t - healed.t > healed.boundMs) yield `I12 slow: the first acknowledgement came ${first ? Math.round(first.t - healed.t) : "no"} ms after the fault`;
   }
 }
 
@@ -151,19 +203,24 @@ function* answered(history) {
   for (const event of history) if (event.type === "silent") yield `I14 silence: ${event.client} ${event.clientId}`;
 }
 
-export function check(history, truth) {
+export function check(history, truth, { lossy = false } = {}) {
   const channels = byChannel(truth);
   const stored = new Map(truth.filter(({ clientId }) => clientId).map((row) => [key(row.channel, row.sender, row.clientId), row]));
+  const lost = lostEvents(history, truth);
+  const kept = lossy ? history.filter((event) => event.type !== "ok" || !lost.has(event)) : history;
   return [
-    ...acknowledgedIsStored(history, stored),
+    ...acknowledgedIsStored(kept, stored),
+    ...(lossy ? lostIsAnnounced(history, lost) : []),
     ...gapless(channels),
-    ...once(history, truth),
+    ...once(kept, truth),
     ...noPhantom(history, truth),
     ...inOrder(history),
-    ...agreement(history, truth),
-    ...complete(history, channels),
-    ...realTime(history),
+    ...agreement(history, truth, lossy ? [] : lost),
+    ...complete(history, channels, lost),
+    ...unknownIsOneOfBoth(truth),
+    ...realTime(kept),
     ...tail(history),
+    ...recovers(history),
     ...answered(history),
   ];
 }

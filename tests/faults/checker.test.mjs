@@ -40,6 +40,12 @@ const bad = {
   "I14 a send was never answered": [[{ ...A, type: "silent", clientId: "m1" }], []],
 };
 
+bad["I6 a client got what the log does not have"] = [[joined(A), sent("m1"), recv(A, 1, "m1")], []];
+bad["I8 what was unknown is stored twice"] = [[sent("m1"), sent("m2")], [row(1, "m1"), row(2, "m1", "m2")]];
+bad["I12 nothing is acknowledged after a fault"] = [[{ type: "nemesis", phase: "stop", t: 5, boundMs: 1000 }], []];
+bad["I12 it takes too long"] = [[sent("m1"), { type: "nemesis", phase: "stop", t: 5, boundMs: 1000 }, ok("m1", 1, { t: 1006 })], [row(1, "m1")]];
+bad["I10 it came late after the fault"] = [[{ type: "nemesis", phase: "start", t: 1 }, { type: "nemesis", phase: "stop", t: 4 }, ...bad["I10 it came late"][0]], stored];
+
 test("a good history has no violation", () => assert.deepEqual(check(good, stored), []));
 
 for (const [name, [history, truth]] of Object.entries(bad)) {
@@ -48,3 +54,21 @@ for (const [name, [history, truth]] of Object.entries(bad)) {
     assert.ok(found.some((line) => line.startsWith(name.split(" ")[0] + " ")), found.join("\n") || "nothing was found");
   });
 }
+
+// m2 was acknowledged and handed out as 2 of the first epoch, and lost in the promotion; m3 is 2 of the second.
+const second = { epoch: "2-y" };
+const forked = [...good, { ...A, type: "reset", forkSeq: 1, epoch: "2-y" }, { ...B, type: "reset", forkSeq: 1, epoch: "2-y" },
+  sent("m3"), recv(A, 2, "m3", second), recv(B, 2, "m3", second), ok("m3", 2, second)];
+const left = [row(1, "m1"), row(2, "m3", "m3", second)];
+const untold = without(forked, ({ type, client }) => type === "reset" && client === "bob");
+const finds = (name, violations) => assert.ok(violations.some((line) => line.startsWith(name)), violations.join("\n") || "nothing was found");
+
+test("a loss that was announced to all who knew of it is none", () => assert.deepEqual(check(forked, left, { lossy: true }), []));
+test("a loss where none may be is found", () => finds("I1 lost", check(forked, left)));
+test("a loss that one was not told of is found", () => finds("I1 lost and not announced: bob", check(untold, left, { lossy: true })));
+test("a log that is not read again after the reset is found", () =>
+  finds("I7", check(without(forked, ({ type, client, epoch }) => type === "recv" && client === "bob" && epoch === "2-y"), left, { lossy: true })));
+test("a fault's time excuses what came late in it", () => {
+  const late = [{ type: "nemesis", phase: "start", t: 1 }, ...bad["I10 it came late"][0]];
+  assert.deepEqual(check(late, stored).filter((line) => line.startsWith("I10")), []);
+});

@@ -3,12 +3,11 @@
 
 import WebSocket from "ws";
 
-const ACK_MS = 4000;
-
 export class Client {
-  /** silentMs: a send that is neither answered nor ended with its connection by then is a violation. */
-  constructor(history, name, port, silentMs = 8000) {
-    Object.assign(this, { history, name, port, silentMs, cursors: new Map(), acks: new Map(), nextAck: 0, open: false });
+  /** ackMs: then it is unknown. silentMs: a send that is neither answered nor ended with its connection by then is a violation. followsEpochs: an
+   * epoch that does not continue the cursor's makes it ask again, as after a promotion that lost events. */
+  constructor(history, name, port, { ackMs = 4000, silentMs = 8000, followsEpochs = false } = {}) {
+    Object.assign(this, { history, name, port, ackMs, silentMs, followsEpochs, cursors: new Map(), acks: new Map(), nextAck: 0, open: false, asking: new Set() });
   }
 
   note(type, fields) {
@@ -17,6 +16,7 @@ export class Client {
 
   async connect() {
     this.#forget();
+    this.asking.clear();
     const url = `ws://127.0.0.1:${this.port()}/socket.io/?EIO=4&transport=websocket`;
     await new Promise((resolve, reject) => {
       const ws = new WebSocket(url, { handshakeTimeout: 5000, perMessageDeflate: false });
@@ -45,7 +45,17 @@ export class Client {
 
   #event([name, payload]) {
     if (payload?.seq === undefined) { this.note("event", { name, payload }); return; }
-    this.#take(name, payload, "live");
+    if (this.asking.has(payload.channelId)) return; // the answer has it
+    const cursor = this.cursors.get(payload.channelId);
+    if (cursor && this.followsEpochs && payload.epoch !== cursor.epoch && payload.seq !== cursor.seq + 1) this.#askAgain(payload.channelId);
+    else this.#take(name, payload, "live");
+  }
+
+  /** Another epoch that does not continue ours: what of the old one is still so, only the server can say. */
+  async #askAgain(channel) {
+    const ws = this.ws;
+    this.asking.add(channel);
+    while (this.ws === ws && this.open && !(await this.join(channel))?.ok) await new Promise((resolve) => setTimeout(resolve, 100));
   }
 
   #take(name, payload, how) {
@@ -78,7 +88,7 @@ export class Client {
     return new Promise((resolve) => {
       this.acks.set(id, (ack) => { now(ack); resolve(ack); });
       this.ws.send(`42${id}${JSON.stringify([event, ...args])}`);
-      setTimeout(() => resolve(null), ACK_MS).unref();
+      setTimeout(() => resolve(null), this.ackMs).unref();
       setTimeout(() => { if (this.acks.delete(id)) this.note("silent", { clientId: args[0]?.clientId ?? event }); }, this.silentMs).unref();
     });
   }
@@ -89,6 +99,7 @@ export class Client {
   }
 
   #joined(channel, since, ack) {
+    this.asking.delete(channel);
     if (!since) this.note("join", { channel, seq: ack.seq });
     if (ack.reset) this.note("reset", { channel, forkSeq: ack.reset.forkSeq, epoch: ack.reset.epoch });
     if (ack.gap) this.note("gap", { channel, ...ack.gap });

@@ -15,12 +15,12 @@ function randomFrom(seed) {
 }
 
 export class Load {
-  constructor(server, { clients = 8, channels = 3, rate = 60, reconnects = 0.01, seed = 20261125, silentMs } = {}) {
+  constructor(server, { clients = 8, channels = 3, rate = 60, reconnects = 0.01, seed = 20261125, ...client } = {}) {
     this.history = [];
     this.random = randomFrom(seed);
     this.channels = Array.from({ length: channels }, (_, i) => `room-${i}`);
     Object.assign(this, { server, rate, reconnects, running: false, ok: 0, seed });
-    this.clients = Array.from({ length: clients }, (_, i) => new Client(this.history, `user-${i}`, () => server.port, silentMs));
+    this.clients = Array.from({ length: clients }, (_, i) => new Client(this.history, `user-${i}`, () => server.port, client));
   }
 
   async start() {
@@ -125,7 +125,9 @@ export class Load {
   /** The talk ends, everybody comes back, resumes, and waits until nothing more arrives. */
   async finish() {
     this.running = false;
-    await Promise.race([Promise.all(this.people), sleep(20_000)]);
+    let gone = false;
+    Promise.all(this.people).then(() => { gone = true; });
+    await until("everybody has said it", () => gone, 20_000);
     for (const client of this.clients) {
       client.close();
       await until("the connection is down", () => !client.open);

@@ -65,6 +65,17 @@ export class Server {
     return Number(started.at(-1));
   }
 
+  /** Pids of the workers that live, as far as the log has told. */
+  workers() {
+    const alive = new Set();
+    for (const line of this.lines) {
+      const [, what, pid] = line.match(/worker\.(started|exited) .*?pid=(\d+)/) ?? [];
+      if (what === "started") alive.add(Number(pid));
+      if (what === "exited") alive.delete(Number(pid));
+    }
+    return [...alive];
+  }
+
   alive(pid) {
     return existsSync(`/proc/${pid}`) && !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   }
@@ -81,7 +92,7 @@ export class Server {
 
   /** All processes at once, as a power cut does. */
   async kill() {
-    const pids = [this.pid, this.worker()];
+    const pids = [this.pid, ...this.workers()];
     for (const pid of pids) this.signal("SIGKILL", pid);
     await this.exit;
     await until("the worker is gone", () => pids.every((pid) => !this.alive(pid)));

@@ -7,6 +7,10 @@ if(TARGET stoa)
   set_tests_properties(faults/faults PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
     "STOA_BINARY=$<TARGET_FILE:stoa>;STOA_SANITIZED=$<IF:$<BOOL:${STOA_SANITIZE}>,1,>")
   if(STOA_FAULTS)
+    # A fleet's: with the sanitizers, for what a failover does to memory; their bounds are those of the servers, in seconds.
+    add_test(NAME faults/fleet COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/fleet.test.mjs)
+    set_tests_properties(faults/fleet PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
+      "STOA_BINARY=$<TARGET_FILE:stoa>")
     add_test(NAME faults/planted COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/planted.test.mjs)
     set_tests_properties(faults/planted PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
       "STOA_BINARY=$<TARGET_FILE:stoa>")

@@ -1,0 +1,263 @@
+// A fleet for fault tests: PostgreSQL (a global database, shards, standbys, PgBouncer), Redis, and nodes of the real binary
+// with config/cluster.lua, everything in one folder. Whatever ends the test ends them: the servers when our end of their
+// stdin closes, the nodes with their parent.
+
+import { execFile, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Server, until } from "./server.mjs";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const REDIS_SH = join(ROOT, "tests/servers/redis.sh"), POSTGRES_PY = join(ROOT, "tests/servers/postgres.py");
+const RUN_MS = 60_000;
+
+/** What the program said; it is waited for without stopping the load. */
+export function run(...command) {
+  return new Promise((resolve, reject) => {
+    execFile(command[0], command.slice(1), { timeout: RUN_MS, encoding: "utf8", maxBuffer: 1 << 28, cwd: "/tmp" }, (error, stdout, stderr) => {
+      if (error) reject(new Error(`${command.join(" ")}: ${error.message}\n${stdout}${stderr}`));
+      else resolve(stdout);
+    });
+  });
+}
+
+/** A program that works until its stdin ends; the text that it said before `mark` came. */
+class Attendant {
+  constructor(command, env = {}) {
+    this.child = spawn(command[0], command.slice(1), { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
+    this.text = "";
+    for (const stream of [this.child.stdout, this.child.stderr]) stream.setEncoding("utf8").on("data", (text) => { this.text += text; });
+    this.ended = new Promise((resolve) => this.child.once("close", resolve));
+    this.ended.then(() => { this.isOver = true; });
+  }
+
+  async ready(mark) {
+    await until(`${mark} of ${this.child.spawnfile}`, () => this.text.includes(mark) || this.isOver, RUN_MS);
+    if (this.isOver) throw new Error(`it ended: ${this.text}`);
+    return this.text;
+  }
+
+  async stop() {
+    this.child.stdin.end();
+    await this.ended;
+  }
+}
+
+/** Real Redis servers: mode standalone, cluster or sentinel. */
+export class Redis {
+  constructor(folder, mode) {
+    Object.assign(this, { folder: join(folder, "redis"), mode });
+  }
+
+  async start() {
+    const script = `bash '${REDIS_SH}' ${this.mode} '${this.folder}' && echo all-up && cat >/dev/null; bash '${REDIS_SH}' stop '${this.folder}'`;
+    this.attendant = new Attendant(["bash", "-c", script]);
+    await this.attendant.ready("all-up");
+    this.ports = this.#numbers("ports");
+    this.seeds = this.mode === "sentinel" ? this.#numbers("sentinels") : this.ports;
+  }
+
+  #numbers(name) {
+    return readFileSync(join(this.folder, name), "utf8").trim().split("\n").map(Number);
+  }
+
+  signal(name, port = this.ports[0]) {
+    process.kill(Number(readFileSync(join(this.folder, String(port), "pid"), "utf8")), name);
+  }
+
+  startAgain(port) {
+    return run("bash", REDIS_SH, "start", this.folder, String(port));
+  }
+
+  cli(port, ...words) {
+    return run("timeout", "30", "redis-cli", "-p", String(port), ...words);
+  }
+
+  /** The one of these that is a primary and takes writes; null: none. */
+  async primaryAmong(ports) {
+    for (const port of ports) {
+      const role = await run("timeout", "1", "redis-cli", "-p", String(port), "role").catch(() => "");
+      if (role.startsWith("master")) return port;
+    }
+    return null;
+  }
+
+  stop() {
+    return this.attendant?.stop();
+  }
+}
+
+/** Real PostgreSQL servers (tests/servers/postgres.py), by their names: global, shard0 …, r1 …, bouncer. */
+export class Postgres {
+  constructor(folder, { shards, replicas, bouncer }) {
+    this.options = ["--shards", shards, "--replicas", replicas, ...(bouncer ? ["--bouncer"] : [])].map(String);
+    Object.assign(this, { folder, shardsLen: shards, primary: "shard0" });
+  }
+
+  async start() {
+    const waiting = ["sh", "-c", "env; echo all-up; cat >/dev/null"];
+    this.attendant = new Attendant(["python3", POSTGRES_PY, "run", ...this.options, "--", ...waiting], { TMPDIR: this.folder });
+    const text = await this.attendant.ready("all-up");
+    const variable = (name) => text.match(new RegExp(`^STOA_PG_${name}=(.*)$`, "m"))[1];
+    const ports = (name) => variable(name).split(" ").filter(Boolean).map(Number);
+    this.home = variable("FOLDER");
+    this.ports = { global: ports("GLOBAL")[0], bouncer: ports("BOUNCER")[0] };
+    for (const [i, port] of ports("SHARDS").entries()) this.ports[`shard${i}`] = port;
+    for (const [i, port] of ports("REPLICAS").entries()) this.ports[`r${i + 1}`] = port;
+  }
+
+  act(...words) {
+    return run("python3", POSTGRES_PY, "do", this.home, ...words.map(String));
+  }
+
+  /** In the server's first database, or a PgBouncer's console. */
+  async sql(name, text) {
+    const database = name === "bouncer" ? "pgbouncer" : name.startsWith("r") ? "shard0" : name;
+    return (await run("psql", "-h", "127.0.0.1", "-p", String(this.ports[name]), "-U", "postgres", "-Atq", "-v", "ON_ERROR_STOP=1", "-c", text, database)).trim();
+  }
+
+  /** SIGUSR1: PAUSE, SIGUSR2: RESUME. */
+  signalBouncer(name) {
+    process.kill(Number(readFileSync(join(this.home, "bouncer.pid"), "utf8")), name);
+  }
+
+  /** libpq's words for a database, on one of these ports. */
+  conninfo(database, ports) {
+    return `host=${ports.map(() => "127.0.0.1").join(",")} port=${ports.join(",")} dbname=${database} user=postgres`;
+  }
+
+  /** An acknowledgement waits for a standby; also on the one that is promoted, whose standby the other one is. */
+  async useQuorum() {
+    for (const name of ["shard0", "r1", "r2"]) {
+      await this.sql(name, "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (r1, r2)'");
+      await this.sql(name, "SELECT pg_reload_conf()");
+    }
+    await until("both standbys are of the quorum", async () => (await this.sql("shard0", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'")) === "2");
+  }
+
+  /** The standby that has more is the primary from now on; the other one follows it. */
+  async promote() {
+    const lsn = async (name) => BigInt(await this.sql(name, "SELECT (pg_last_wal_receive_lsn() - '0/0')::bigint"));
+    const [next, other] = (await lsn("r1")) >= (await lsn("r2")) ? ["r1", "r2"] : ["r2", "r1"];
+    await this.act("promote", next);
+    this.primary = next;
+    await this.sql(other, `ALTER SYSTEM SET primary_conninfo = 'host=127.0.0.1 port=${this.ports[next]} user=postgres application_name=${other}'`);
+    await this.sql(other, "SELECT pg_reload_conf()");
+  }
+
+  /** The logs as the databases have them. */
+  async truth() {
+    const names = [this.primary, ...Array.from({ length: this.shardsLen - 1 }, (_, i) => `shard${i + 1}`)];
+    const rows = await Promise.all(names.map((name) => this.sql(name, `SELECT coalesce(json_agg(t ORDER BY channel, seq), '[]') FROM
+      (SELECT e.channel_id AS channel, e.seq, p.number || '-' || p.incarnation AS epoch, e.kind, e.sender,
+        CASE WHEN e.client_id NOT LIKE '~%' THEN e.client_id END AS "clientId", coalesce(e.content, m.content) AS content
+       FROM events e JOIN epochs p ON p.number = e.epoch
+       LEFT JOIN messages m ON m.channel_id = e.channel_id AND m.message_seq = e.message_seq) t`)));
+    return rows.flatMap((text) => JSON.parse(text)).map((row) => ({ ...row, content: row.content && JSON.parse(row.content) }));
+  }
+
+  /** Channels whose head is not the highest number in it. */
+  async wrongHeads() {
+    return this.sql(this.primary, `SELECT count(*) FROM channel_heads h
+      WHERE last_seq <> (SELECT coalesce(max(seq), 0) FROM events e WHERE e.channel_id = h.channel_id)`);
+  }
+
+  stop() {
+    return this.attendant?.stop();
+  }
+}
+
+const literal = (value) => Array.isArray(value) ? `{${value.map(literal).join(",")}}`
+  : typeof value === "object" ? `{${Object.entries(value).map(([name, item]) => `${name}=${literal(item)}`).join(",")}}`
+  : typeof value === "string" ? JSON.stringify(value) : String(value);
+
+export class Fleet {
+  /** redis: a mode; nodes, workers: how many; shards, replicas (of shard0), bouncer, quorum, reads (names
+   * of standbys): of PostgreSQL; set: settings;
+   * edges(fleet): settings that need its servers' ports, such as those of proxies before them, for each node by number. */
+  constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, bouncer = false, quorum = false, reads = [], set = {}, env = {}, edges = () => ({}) } = {}) {
+    this.folder = mkdtempSync(join(tmpdir(), "stoa-fleet-"));
+    chmodSync(this.folder, 0o755); // PostgreSQL is another user
+    this.redis = new Redis(this.folder, redis);
+    this.postgres = new Postgres(this.folder, { shards, replicas, bouncer });
+    Object.assign(this, { quorum, reads, edges, set, env, workersLen: workers, nodesLen: nodes, nodes: [], turn: 0 });
+  }
+
+  async start() {
+    await Promise.all([this.redis.start(), this.postgres.start()]);
+    if (this.quorum) await this.postgres.useQuorum();
+    await this.#migrate();
+    this.nodes = Array.from({ length: this.nodesLen }, (_, i) => this.#node(i));
+    await Promise.all(this.nodes.map((node) => node.start()));
+    await until("all nodes are ready", async () => (await Promise.all(this.nodes.map((node) => health(node)))).every(({ checks }) => checks?.store === "ok" && checks.bus === "ok"));
+    return this;
+  }
+
+  settings(i) {
+    const { ports, conninfo, shardsLen, options } = this.postgres;
+    const bounced = options.includes("--bouncer");
+    const followed = ["shard0", "r1", "r2"].map((name) => ports[name]).filter(Boolean);
+    const shards = Array.from({ length: shardsLen }, (_, n) => ({ write: conninfo(`shard${n}`, bounced ? [ports.bouncer] : n === 0 ? followed : [ports[`shard${n}`]]) }));
+    shards[0].read = this.reads.map((name) => conninfo("shard0", [ports[name]]));
+    return {
+      "postgres.global": conninfo("global", [bounced ? ports.bouncer : ports.global]),
+      "postgres.shards": shards,
+      "postgres.durability": this.quorum ? "quorum" : "primary",
+      "postgres.pool.write": 12,
+      "postgres.pool.read": 12,
+      "postgres.pool.min": 4,
+      "redis.mode": this.redis.mode,
+      "redis.nodes": this.redis.seeds.map((port) => `127.0.0.1:${port}`),
+      "node.name": `node-${i}`,
+      workers: this.workersLen,
+      listen: "127.0.0.1:0",
+      control: "",
+      static_folder: "",
+      ping_interval_ms: 2000,
+      ping_timeout_ms: 2000,
+      "drain.timeout_s": 5,
+      "limits.user_messages": false, // the load is what the test says
+      "limits.channel_messages": false,
+      "limits.connects": false,
+      ...this.set,
+      ...this.edges(this, i),
+    };
+  }
+
+  #pairs(i) {
+    return Object.entries(this.settings(i)).map(([name, value]) => `${name}=${literal(value)}`);
+  }
+
+  #node(i) {
+    return new Server({ folder: join(this.folder, `node-${i}`), config: join(ROOT, "config/cluster.lua"), set: this.#pairs(i), env: this.env, wrap: ["setpriv", "--pdeathsig", "KILL"] });
+  }
+
+  #migrate() {
+    const binary = process.env.STOA_BINARY ?? join(ROOT, "build/stoa");
+    const pairs = this.#pairs(0).filter((pair) => /^(postgres|redis)\./.test(pair));
+    return run(binary, "migrate", "--config", join(ROOT, "config/cluster.lua"), ...pairs.flatMap((pair) => ["--set", pair]));
+  }
+
+  /** Clients come to the nodes in turn, so that who comes back finds the other one. */
+  get port() {
+    return this.nodes[this.turn++ % this.nodes.length].port;
+  }
+
+  async clean() {
+    await Promise.all(this.nodes.filter((node) => node.child && !node.ended).map((node) => node.kill()));
+    await Promise.all([this.redis.stop(), this.postgres.stop()]);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** {http, …what /health says}; {} when there is no answer. */
+export async function health(node) {
+  try {
+    const response = await fetch(`http://127.0.0.1:${node.port}/health/ready`, { signal: AbortSignal.timeout(2000) });
+    return { http: response.status, ...(await response.json()) };
+  } catch {
+    return {};
+  }
+}

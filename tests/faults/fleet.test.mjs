@@ -1,0 +1,334 @@
+// Faults of a fleet under load: two nodes of two workers, whatever happens to them, to Redis or to PostgreSQL: the checker
+// finds no broken promise. The numbers are those of docs/guarantees.md.
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import test from "node:test";
+import { check } from "./checker.mjs";
+import { Fleet, health } from "./fleet.mjs";
+import { Load } from "./load.mjs";
+import { sleep, until } from "./server.mjs";
+
+const TIME = { timeout: 120_000 };
+
+/** What a sanitizer said first. */
+function report(node) {
+  const at = node.lines.findIndex((line) => /Sanitizer|runtime error:/.test(line));
+  return at < 0 ? [] : node.lines.slice(at, at + 60);
+}
+
+/** For whoever reads a failure: how each kind of event went, and the last lines of each node. */
+function account(fleet, load) {
+  const counts = {};
+  for (const { type, code } of load?.history ?? []) counts[code ? `${type} ${code}` : type] = (counts[code ? `${type} ${code}` : type] ?? 0) + 1;
+  return [JSON.stringify(counts), ...fleet.nodes.map((node) => [...report(node), ...node.lines.slice(-25)].join("\n"))].join("\n\n");
+}
+
+async function scene(options, act) {
+  const fleet = new Fleet(options);
+  let load;
+  try {
+    await fleet.start();
+    load = await new Load(fleet, options.load).start();
+    await act(fleet, load);
+  } catch (error) {
+    error.message += `\n${account(fleet, load)}`;
+    throw error;
+  } finally {
+    load?.close();
+    await fleet.clean();
+  }
+}
+
+/** The fault's time is written down; afterwards sends are acknowledged within boundMs. */
+async function nemesis(load, boundMs, fault) {
+  const note = (phase) => load.history.push({ t: performance.now(), type: "nemesis", phase, boundMs });
+  note("start");
+  const result = await fault();
+  note("stop");
+  return result;
+}
+
+async function settle(fleet, load, options) {
+  const history = await load.finish();
+  load.close();
+  const ends = await Promise.all(fleet.nodes.map((node) => node.stop()));
+  const truth = await fleet.postgres.truth();
+  if (process.env.STOA_HISTORY) writeFileSync(process.env.STOA_HISTORY, history.map((event) => JSON.stringify(event)).join("\n")); // to look into
+  assert.deepEqual(check(history, truth, options).slice(0, 5), []);
+  assert.equal(await fleet.postgres.wrongHeads(), "0");
+  assert.deepEqual(ends.map(({ code }) => code), ends.map(() => 0));
+  for (const node of fleet.nodes) assert.deepEqual(report(node), []);
+  assert.ok(truth.length > 50, `only ${truth.length} events`);
+  return { history, truth };
+}
+
+const busWorks = (fleet) => until("the bus works on all nodes", async () => (await Promise.all(fleet.nodes.map(health))).every(({ checks }) => checks?.bus === "ok"), 30_000);
+
+const percentile = (numbers, share) => numbers.sort((a, b) => a - b)[Math.floor((numbers.length - 1) * share)];
+
+/** How long after its acknowledgement each one had what was said since then, in ms. */
+function deliveries(history, since) {
+  const acked = new Map(), delays = [];
+  for (const { type, retry, channel, seq, t } of history) if (type === "ok" && !retry && t > since) acked.set(`${channel} ${seq}`, t);
+  for (const { type, how, channel, seq, t } of history) {
+    const from = type === "recv" && how === "live" ? acked.get(`${channel} ${seq}`) : undefined;
+    if (from !== undefined) delays.push(Math.max(0, t - from));
+  }
+  return delays;
+}
+
+/** How long each acknowledgement took, in ms. */
+function acknowledgements(history) {
+  const asked = new Map(), delays = [];
+  for (const { type, client, clientId, t } of history) {
+    if (type === "invoke") asked.set(`${client} ${clientId}`, t);
+    else if (type === "ok" && asked.has(`${client} ${clientId}`)) { delays.push(t - asked.get(`${client} ${clientId}`)); asked.delete(`${client} ${clientId}`); }
+  }
+  return delays;
+}
+
+test("N1 a killed worker is replaced within a second; its clients resume on either node without a gap", TIME, () =>
+  scene({}, async (fleet, load) => {
+    for (const node of [...fleet.nodes, fleet.nodes[0]]) {
+      await load.progress(40);
+      const before = node.workers();
+      node.signal("SIGKILL", before[0]);
+      await until("another worker", () => node.workers().some((pid) => !before.includes(pid)), 1500);
+    }
+    await load.progress(40);
+    await settle(fleet, load);
+  }));
+
+test("N2 workers of a killed master end within five seconds; its node starts again on its port", TIME, () =>
+  scene({}, async (fleet, load) => {
+    const [node] = fleet.nodes, workers = node.workers();
+    await load.progress(40);
+    await nemesis(load, 5000, async () => {
+      node.signal("SIGKILL");
+      await node.exit;
+      await until("the workers have ended", () => workers.every((pid) => !node.alive(pid)), 6000);
+      await node.start();
+    });
+    await load.progress(60);
+    await settle(fleet, load);
+  }));
+
+test("N4 a node that stood still goes on without a gap, a loss or a second delivery", TIME, () =>
+  scene({ load: { silentMs: 30_000 } }, async (fleet, load) => {
+    const [node] = fleet.nodes, all = [node.pid, ...node.workers()];
+    await load.progress(40);
+    await nemesis(load, 5000, async () => {
+      for (const pid of all) node.signal("SIGSTOP", pid);
+      await sleep(8000);
+      for (const pid of all) node.signal("SIGCONT", pid);
+    });
+    await load.progress(60);
+    await settle(fleet, load);
+  }));
+
+const REPLICAS = [3, 4, 5]; // by their place among a Cluster's ports
+
+test("N5 a Redis Cluster's primary is killed: sends go on, and what was missed comes in order", TIME, () =>
+  scene({ redis: "cluster" }, async (fleet, load) => {
+    const { redis } = fleet;
+    await load.progress(40);
+    await nemesis(load, 1000, async () => {
+      redis.signal("SIGKILL", redis.ports[0]);
+      await load.progress(40);
+      await until("its replica is the primary", () => redis.primaryAmong([redis.ports[3]]));
+    });
+    await load.progress(40);
+    await busWorks(fleet);
+    await load.progress(40);
+    await settle(fleet, load);
+  }));
+
+test("N6 the Sentinels' primary is killed: sends go on, and what was missed comes in order", TIME, () =>
+  scene({ redis: "sentinel" }, async (fleet, load) => {
+    const { redis } = fleet;
+    await load.progress(40);
+    await nemesis(load, 1000, async () => {
+      redis.signal("SIGKILL", redis.ports[0]);
+      await load.progress(40);
+      await until("another one is the primary", () => redis.primaryAmong(redis.ports.slice(1)));
+    });
+    await busWorks(fleet);
+    await load.progress(40);
+    await settle(fleet, load);
+  }));
+
+test("N7 a Redis primary that stood still through its failover costs no event", TIME, () =>
+  scene({ redis: "cluster" }, async (fleet, load) => {
+    const { redis } = fleet;
+    await load.progress(40);
+    await nemesis(load, 1000, async () => {
+      redis.signal("SIGSTOP", redis.ports[0]);
+      await until("its replica is the primary", () => redis.primaryAmong([redis.ports[3]]));
+      await sleep(500);
+      redis.signal("SIGCONT", redis.ports[0]);
+    });
+    await busWorks(fleet);
+    await load.progress(60);
+    await settle(fleet, load);
+  }));
+
+test("N8 FLUSHALL, twice, costs no event", TIME, () =>
+  scene({ redis: "cluster" }, async (fleet, load) => {
+    const { redis } = fleet;
+    for (let round = 0; round < 2; round += 1) {
+      await load.progress(40);
+      await Promise.all(redis.ports.slice(0, 3).map((port) => redis.cli(port, "FLUSHALL")));
+    }
+    await load.progress(60);
+    await settle(fleet, load);
+  }));
+
+test("N9 without Redis the nodes are degraded and ready, and what is said comes from the store within half a second", TIME, () =>
+  scene({ redis: "cluster", load: { reconnects: 0 } }, async (fleet, load) => {
+    const { redis } = fleet;
+    await load.progress(40);
+    await nemesis(load, 1000, async () => {
+      for (const port of redis.ports) redis.signal("SIGKILL", port);
+      await until("both say so", async () => (await Promise.all(fleet.nodes.map(health))).every(({ http, status }) => http === 200 && status === "degraded"));
+      const from = performance.now();
+      await load.progress(150);
+      const delays = deliveries(load.history, from);
+      assert.ok(delays.length > 200, `only ${delays.length} deliveries`);
+      assert.ok(percentile(delays, 0.9) < 500, `90 % came within ${percentile(delays, 0.9)} ms`);
+      await Promise.all(redis.ports.map((port) => redis.startAgain(port)));
+    });
+    await busWorks(fleet);
+    await load.progress(60);
+    await settle(fleet, load);
+  }));
+
+test("N10 Redis Cluster moves slots and changes a primary under load; nothing is missed", TIME, () =>
+  scene({ redis: "cluster" }, async (fleet, load) => {
+    const { redis } = fleet, [first, second] = redis.ports;
+    const id = async (port) => (await redis.cli(port, "cluster", "myid")).trim();
+    await load.progress(40);
+    await redis.cli(first, "--cluster", "reshard", `127.0.0.1:${first}`, "--cluster-from", await id(first), "--cluster-to", await id(second), "--cluster-slots", "100", "--cluster-yes");
+    await load.progress(40);
+    const replica = redis.ports[REPLICAS[1]];
+    await redis.cli(replica, "cluster", "failover");
+    await until("the replica is the primary", () => redis.primaryAmong([replica]));
+    await load.progress(60);
+    await settle(fleet, load);
+  }));
+
+const epochs = (truth) => new Set(truth.map(({ epoch }) => epoch));
+
+test("N11 a PostgreSQL primary is killed and a standby of its quorum promoted: nothing is lost, nobody is reset", TIME, () =>
+  scene({ replicas: 2, quorum: true, load: { reconnects: 0.05 } }, async (fleet, load) => {
+    const { postgres } = fleet;
+    await load.progress(80);
+    await nemesis(load, 5000, async () => {
+      await postgres.act("kill", "shard0");
+      await postgres.promote();
+    });
+    await load.progress(80);
+    const { history, truth } = await settle(fleet, load);
+    assert.equal(epochs(truth).size, 2);
+    assert.deepEqual(history.filter(({ type }) => type === "reset"), []);
+  }));
+
+/** The primary is killed as its standbys have stood still for a while, and one of them promoted. */
+async function losePrimary({ postgres }, load) {
+  await load.progress(80);
+  await nemesis(load, 5000, async () => {
+    await postgres.act("sender-stop", "shard0");
+    await sleep(300);
+    await postgres.act("kill", "shard0");
+    await postgres.promote();
+  });
+  await load.progress(80);
+}
+
+test("N12 an asynchronous standby is promoted: what is lost is announced to all who knew of it", TIME, () =>
+  scene({ replicas: 2, load: { rate: 150, reconnects: 0.05, followsEpochs: true } }, async (fleet, load) => {
+    await losePrimary(fleet, load);
+    const { history, truth } = await settle(fleet, load, { lossy: true });
+    const stored = new Set(truth.map(({ channel, seq, epoch }) => `${channel} ${seq} ${epoch}`));
+    const lost = history.filter(({ type, channel, seq, epoch }) => type === "ok" && !stored.has(`${channel} ${seq} ${epoch}`));
+    assert.ok(lost.length > 0, "nothing was lost: the fault proves nothing");
+    assert.equal(epochs(truth).size, 2);
+  }));
+
+test("N13 standbys of a quorum stand still: sends are refused at their deadline, and a retry is a duplicate", TIME, () =>
+  scene({ replicas: 2, quorum: true, load: { ackMs: 7000, silentMs: 9000, rate: 30, reconnects: 0 } }, async (fleet, load) => {
+    const { postgres } = fleet;
+    await load.progress(40);
+    await nemesis(load, 3000, async () => {
+      await postgres.act("sender-stop", "shard0");
+      const from = load.history.length;
+      await until("sends are refused", () => load.history.slice(from).some(({ type, code }) => type === "unknown" && code === "unavailable"), 8000);
+      await postgres.act("sender-go", "shard0");
+    });
+    await load.progress(40);
+    const { history } = await settle(fleet, load);
+    assert.ok(history.some(({ type, retry, duplicate }) => type === "ok" && retry && duplicate), "no retry was a duplicate");
+  }));
+
+test("N14 a commit that is cancelled while it waits for its standby is not acknowledged", TIME, () =>
+  scene({ replicas: 2, quorum: true, load: { reconnects: 0 } }, async (fleet, load) => {
+    const { postgres } = fleet;
+    await load.progress(40);
+    await nemesis(load, 3000, async () => {
+      await postgres.act("sender-stop", "shard0");
+      await until("a commit is cancelled", async () => Number(await postgres.sql("shard0", "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")) > 0);
+      const from = load.ok;
+      await sleep(500);
+      assert.equal(load.ok, from);
+      await postgres.act("sender-go", "shard0");
+    });
+    await load.progress(60);
+    await settle(fleet, load);
+  }));
+
+test("N16 PgBouncer is killed: what was under way is sent again under the same ids; a pause adds latency only", TIME, () =>
+  scene({ shards: 2, bouncer: true, load: { reconnects: 0 } }, async (fleet, load) => {
+    const { postgres } = fleet;
+    await load.progress(40);
+    await nemesis(load, 3000, async () => {
+      await postgres.act("kill", "bouncer");
+      await sleep(300);
+      await postgres.act("start", "bouncer");
+    });
+    await load.progress(60);
+    const from = load.history.length;
+    await nemesis(load, 3000, async () => {
+      postgres.signalBouncer("SIGUSR1"); // PAUSE
+      await sleep(3000);
+      postgres.signalBouncer("SIGUSR2"); // RESUME
+    });
+    await load.progress(60);
+    assert.deepEqual(load.history.slice(from).filter(({ type }) => type === "unknown" || type === "disconnect"), []);
+    await settle(fleet, load);
+  }));
+
+test("N17 a lock on a channel's head stalls that channel only", TIME, () =>
+  scene({ load: { channels: 4, ackMs: 7000, silentMs: 9000 } }, async (fleet, load) => {
+    const { postgres } = fleet, [hot] = load.channels;
+    await load.progress(40);
+    const from = performance.now();
+    await nemesis(load, 3000, () => postgres.sql("shard0", `BEGIN; SELECT FROM channel_heads WHERE channel_id = '${hot}' FOR UPDATE; SELECT pg_sleep(7); COMMIT`));
+    const during = load.history.filter(({ t }) => t > from + 500 && t < from + 7000);
+    assert.ok(during.some(({ type, channel, code }) => channel === hot && type === "unknown" && code === "unavailable"), "nobody was refused in the locked channel");
+    assert.ok(during.some(({ type, channel }) => channel !== hot && type === "ok"));
+    const delays = acknowledgements(during.filter(({ channel }) => channel !== hot));
+    assert.ok(percentile(delays, 0.99) < 500, `99 % of the others' acknowledgements took ${percentile(delays, 0.99)} ms`);
+    await load.progress(60);
+    await settle(fleet, load);
+  }));
+
+test("N18 a replica that is five seconds behind makes no gap in a resume", TIME, () =>
+  scene({ replicas: 1, reads: ["r1"], load: { reconnects: 0.3 } }, async (fleet, load) => {
+    const { postgres } = fleet;
+    await load.progress(40);
+    await postgres.sql("r1", "ALTER SYSTEM SET recovery_min_apply_delay = '5s'");
+    await postgres.sql("r1", "SELECT pg_reload_conf()");
+    await load.progress(200);
+    const { history } = await settle(fleet, load);
+    assert.ok(history.filter(({ type, how }) => type === "recv" && how === "resume").length > 20);
+  }));
