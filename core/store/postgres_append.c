@@ -6,6 +6,7 @@
  * may or may not have been committed is sent again with the same ids, until its deadline. */
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -200,7 +201,7 @@ static void overdue(struct loop_timer *timer) {
 /* Without one, a retry of ours could not be told from another send. */
 static void give_client_id(struct store_request *request) {
     char id[ID_SECRET_LEN + 2] = "~";
-    if (request->client_id.len) return;
+    if (request->client_id.len && !fault_planted("dedupe_off")) return;
     id_random(id + 1, ID_SECRET_LEN);
     request->client_id = store_request_copy(request, slice_of(id));
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/metrics.h"
 #include "store/postgres_ask.h"
 #include "store/postgres_replica.h"
@@ -47,7 +48,7 @@ static void build_events(struct store_request *request, struct query *query) {
     parameters_add_text(out, request->channel_id);
     parameters_add_integer(out, request->seq);
     parameters_add_integer(out, limit_of(request, STORE_EVENTS_MAX) + 1);
-    parameters_add_text(out, request->epoch);
+    parameters_add_text(out, fault_planted("cursor_without_epoch") ? SLICE("") : request->epoch);
 }
 
 static void take_head(struct store_request *request, const struct query *query) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "store/postgres_migrate.h"
 #include "store/postgres_replica.h"
@@ -44,7 +45,7 @@ static void refuse_schema(struct shard *shard, const char *what) {
 /* Would what is acknowledged be as durable as promised? NULL: yes. */
 static const char *missing_durability(enum store_durability durability, struct slice commit, struct slice standbys) {
     bool off = slice_is(commit, "off"), local = slice_is(commit, "local") || slice_is(commit, "remote_write");
-    if (durability == STORE_RELAXED) return NULL;
+    if (durability == STORE_RELAXED || fault_planted("sync_off")) return NULL;
     if (off) return "synchronous_commit is off";
     if (durability == STORE_QUORUM && standbys.len == 0) return "synchronous_standby_names is empty";
     if (durability == STORE_QUORUM && local) return "synchronous_commit does not wait for a standby's disk";

@@ -7,6 +7,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Proxy } from "./proxy.mjs";
 import { Server, until } from "./server.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -129,12 +130,14 @@ export class Postgres {
   }
 
   /** An acknowledgement waits for a standby; also on the one that is promoted, whose standby the other one is. */
-  async useQuorum() {
+  async useQuorum(commit) {
     for (const name of ["shard0", "r1", "r2"]) {
       await this.sql(name, "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (r1, r2)'");
       await this.sql(name, "SELECT pg_reload_conf()");
     }
     await until("both standbys are of the quorum", async () => (await this.sql("shard0", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'")) === "2");
+    await this.sql("shard0", `ALTER SYSTEM SET synchronous_commit = '${commit}'`);
+    await this.sql("shard0", "SELECT pg_reload_conf()");
   }
 
   /** The standby that has more is the primary from now on; the other one follows it. */
@@ -174,23 +177,26 @@ const literal = (value) => Array.isArray(value) ? `{${value.map(literal).join(",
   : typeof value === "string" ? JSON.stringify(value) : String(value);
 
 export class Fleet {
-  /** redis: a mode; nodes, workers: how many; shards, replicas (of shard0), bouncer, quorum, reads (names
-   * of standbys): of PostgreSQL; set: settings;
-   * edges(fleet): settings that need its servers' ports, such as those of proxies before them, for each node by number. */
-  constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, bouncer = false, quorum = false, reads = [], set = {}, env = {}, edges = () => ({}) } = {}) {
+  /** redis: a mode; nodes, workers: how many; shards, replicas (of shard0), bouncer, quorum (commit: its
+   * synchronous_commit), reads (names of standbys): of PostgreSQL; proxied: edges that go through a Proxy of this.proxies:
+   * "clients" (of all nodes), "postgres" (node 0 to shard0), "redis" (node 0 to a standalone one); set: settings. */
+  constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, bouncer = false, quorum = false, commit = "on", reads = [], proxied = [], set = {}, env = {} } = {}) {
     this.folder = mkdtempSync(join(tmpdir(), "stoa-fleet-"));
     chmodSync(this.folder, 0o755); // PostgreSQL is another user
     this.redis = new Redis(this.folder, redis);
     this.postgres = new Postgres(this.folder, { shards, replicas, bouncer });
-    Object.assign(this, { quorum, reads, edges, set, env, workersLen: workers, nodesLen: nodes, nodes: [], turn: 0 });
+    Object.assign(this, { quorum, commit, reads, proxied, set, env, workersLen: workers, nodesLen: nodes, nodes: [], turn: 0, proxies: {} });
   }
 
   async start() {
     await Promise.all([this.redis.start(), this.postgres.start()]);
-    if (this.quorum) await this.postgres.useQuorum();
+    if (this.quorum) await this.postgres.useQuorum(this.commit);
     await this.#migrate();
+    if (this.proxied.includes("postgres")) this.proxies.postgres = await new Proxy(this.postgres.ports.shard0).start();
+    if (this.proxied.includes("redis")) this.proxies.redis = await new Proxy(this.redis.ports[0]).start();
     this.nodes = Array.from({ length: this.nodesLen }, (_, i) => this.#node(i));
     await Promise.all(this.nodes.map((node) => node.start()));
+    if (this.proxied.includes("clients")) this.proxies.clients = await Promise.all(this.nodes.map((node) => new Proxy(node.port).start()));
     await until("all nodes are ready", async () => (await Promise.all(this.nodes.map((node) => health(node)))).every(({ checks }) => checks?.store === "ok" && checks.bus === "ok"));
     return this;
   }
@@ -198,7 +204,8 @@ export class Fleet {
   settings(i) {
     const { ports, conninfo, shardsLen, options } = this.postgres;
     const bounced = options.includes("--bouncer");
-    const followed = ["shard0", "r1", "r2"].map((name) => ports[name]).filter(Boolean);
+    const proxies = i === 0 ? this.proxies : {};
+    const followed = [proxies.postgres?.port ?? ports.shard0, ports.r1, ports.r2].filter(Boolean);
     const shards = Array.from({ length: shardsLen }, (_, n) => ({ write: conninfo(`shard${n}`, bounced ? [ports.bouncer] : n === 0 ? followed : [ports[`shard${n}`]]) }));
     shards[0].read = this.reads.map((name) => conninfo("shard0", [ports[name]]));
     return {
@@ -209,7 +216,7 @@ export class Fleet {
       "postgres.pool.read": 12,
       "postgres.pool.min": 4,
       "redis.mode": this.redis.mode,
-      "redis.nodes": this.redis.seeds.map((port) => `127.0.0.1:${port}`),
+      "redis.nodes": proxies.redis ? [`127.0.0.1:${proxies.redis.port}`] : this.redis.seeds.map((port) => `127.0.0.1:${port}`),
       "node.name": `node-${i}`,
       workers: this.workersLen,
       listen: "127.0.0.1:0",
@@ -222,7 +229,6 @@ export class Fleet {
       "limits.channel_messages": false,
       "limits.connects": false,
       ...this.set,
-      ...this.edges(this, i),
     };
   }
 
@@ -242,10 +248,12 @@ export class Fleet {
 
   /** Clients come to the nodes in turn, so that who comes back finds the other one. */
   get port() {
-    return this.nodes[this.turn++ % this.nodes.length].port;
+    const doors = this.proxies.clients ?? this.nodes;
+    return doors[this.turn++ % doors.length].port;
   }
 
   async clean() {
+    for (const proxy of Object.values(this.proxies).flat()) proxy.stop();
     await Promise.all(this.nodes.filter((node) => node.child && !node.ended).map((node) => node.kill()));
     await Promise.all([this.redis.stop(), this.postgres.stop()]);
     rmSync(this.folder, { recursive: true, force: true });

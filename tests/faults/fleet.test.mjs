@@ -2,70 +2,12 @@
 // finds no broken promise. The numbers are those of docs/guarantees.md.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import test from "node:test";
-import { check } from "./checker.mjs";
-import { Fleet, health } from "./fleet.mjs";
-import { Load } from "./load.mjs";
+import { health } from "./fleet.mjs";
 import { sleep, until } from "./server.mjs";
+import { busWorks, losePrimary, nemesis, percentile, scene, settle } from "./stage.mjs";
 
 const TIME = { timeout: 120_000 };
-
-/** What a sanitizer said first. */
-function report(node) {
-  const at = node.lines.findIndex((line) => /Sanitizer|runtime error:/.test(line));
-  return at < 0 ? [] : node.lines.slice(at, at + 60);
-}
-
-/** For whoever reads a failure: how each kind of event went, and the last lines of each node. */
-function account(fleet, load) {
-  const counts = {};
-  for (const { type, code } of load?.history ?? []) counts[code ? `${type} ${code}` : type] = (counts[code ? `${type} ${code}` : type] ?? 0) + 1;
-  return [JSON.stringify(counts), ...fleet.nodes.map((node) => [...report(node), ...node.lines.slice(-25)].join("\n"))].join("\n\n");
-}
-
-async function scene(options, act) {
-  const fleet = new Fleet(options);
-  let load;
-  try {
-    await fleet.start();
-    load = await new Load(fleet, options.load).start();
-    await act(fleet, load);
-  } catch (error) {
-    error.message += `\n${account(fleet, load)}`;
-    throw error;
-  } finally {
-    load?.close();
-    await fleet.clean();
-  }
-}
-
-/** The fault's time is written down; afterwards sends are acknowledged within boundMs. */
-async function nemesis(load, boundMs, fault) {
-  const note = (phase) => load.history.push({ t: performance.now(), type: "nemesis", phase, boundMs });
-  note("start");
-  const result = await fault();
-  note("stop");
-  return result;
-}
-
-async function settle(fleet, load, options) {
-  const history = await load.finish();
-  load.close();
-  const ends = await Promise.all(fleet.nodes.map((node) => node.stop()));
-  const truth = await fleet.postgres.truth();
-  if (process.env.STOA_HISTORY) writeFileSync(process.env.STOA_HISTORY, history.map((event) => JSON.stringify(event)).join("\n")); // to look into
-  assert.deepEqual(check(history, truth, options).slice(0, 5), []);
-  assert.equal(await fleet.postgres.wrongHeads(), "0");
-  assert.deepEqual(ends.map(({ code }) => code), ends.map(() => 0));
-  for (const node of fleet.nodes) assert.deepEqual(report(node), []);
-  assert.ok(truth.length > 50, `only ${truth.length} events`);
-  return { history, truth };
-}
-
-const busWorks = (fleet) => until("the bus works on all nodes", async () => (await Promise.all(fleet.nodes.map(health))).every(({ checks }) => checks?.bus === "ok"), 30_000);
-
-const percentile = (numbers, share) => numbers.sort((a, b) => a - b)[Math.floor((numbers.length - 1) * share)];
 
 /** How long after its acknowledgement each one had what was said since then, in ms. */
 function deliveries(history, since) {
@@ -233,18 +175,6 @@ test("N11 a PostgreSQL primary is killed and a standby of its quorum promoted: n
     assert.deepEqual(history.filter(({ type }) => type === "reset"), []);
   }));
 
-/** The primary is killed as its standbys have stood still for a while, and one of them promoted. */
-async function losePrimary({ postgres }, load) {
-  await load.progress(80);
-  await nemesis(load, 5000, async () => {
-    await postgres.act("sender-stop", "shard0");
-    await sleep(300);
-    await postgres.act("kill", "shard0");
-    await postgres.promote();
-  });
-  await load.progress(80);
-}
-
 test("N12 an asynchronous standby is promoted: what is lost is announced to all who knew of it", TIME, () =>
   scene({ replicas: 2, load: { rate: 150, reconnects: 0.05, followsEpochs: true } }, async (fleet, load) => {
     await losePrimary(fleet, load);
@@ -332,3 +262,47 @@ test("N18 a replica that is five seconds behind makes no gap in a resume", TIME,
     const { history } = await settle(fleet, load);
     assert.ok(history.filter(({ type, how }) => type === "recv" && how === "resume").length > 20);
   }));
+
+test("N20 slow, thin and sliced edges to the clients change no order, and nobody is thrown out", TIME, () =>
+  scene({ proxied: ["clients"], set: { ping_timeout_ms: 5000 }, load: { reconnects: 0 } }, async (fleet, load) => {
+    for (const fault of [{ kind: "latency", ms: 80, jitterMs: 40 }, { kind: "rate", bytesPerSecond: 125_000 }, { kind: "slice", bytes: 1 }]) {
+      for (const proxy of fleet.proxies.clients) proxy.set(fault);
+      await load.progress(50);
+    }
+    for (const proxy of fleet.proxies.clients) proxy.pass();
+    assert.deepEqual(load.history.filter(({ type }) => type === "disconnect"), []);
+    await settle(fleet, load);
+  }));
+
+for (const ways of [["up", "down"], ["down"]]) {
+  test(`N21 a node whose packets to PostgreSQL vanish (${ways}) finds out by its deadlines; the other one goes on`, TIME, () =>
+    scene({ proxied: ["postgres"], load: { ackMs: 7000, silentMs: 9000, reconnects: 0 } }, async (fleet, load) => {
+      await load.progress(40);
+      await nemesis(load, 6000, async () => {
+        const from = load.history.length;
+        fleet.proxies.postgres.set({ kind: "blackhole", ways });
+        await until("the node says that it is not ready", async () => (await health(fleet.nodes[0])).http === 503, 8000);
+        await until("sends are refused", () => load.history.slice(from).some(({ type, code }) => type === "unknown" && code === "unavailable"), 8000);
+        await load.progress(20);
+        assert.equal((await health(fleet.nodes[1])).http, 200);
+        fleet.proxies.postgres.pass();
+      });
+      await until("the node is ready again", async () => (await health(fleet.nodes[0])).http === 200, 15_000);
+      await load.progress(60);
+      await settle(fleet, load);
+    }));
+
+  test(`N21 a node whose packets to Redis vanish (${ways}) finds out within five seconds, and misses nothing`, TIME, () =>
+    scene({ proxied: ["redis"], load: { reconnects: 0 } }, async (fleet, load) => {
+      await load.progress(40);
+      await nemesis(load, 1000, async () => {
+        fleet.proxies.redis.set({ kind: "blackhole", ways });
+        await until("the node says that it is degraded", async () => (await health(fleet.nodes[0])).status === "degraded", 5000);
+        await load.progress(40);
+        fleet.proxies.redis.pass();
+      });
+      await busWorks(fleet);
+      await load.progress(40);
+      await settle(fleet, load);
+    }));
+}

@@ -8,9 +8,11 @@ if(TARGET stoa)
     "STOA_BINARY=$<TARGET_FILE:stoa>;STOA_SANITIZED=$<IF:$<BOOL:${STOA_SANITIZE}>,1,>")
   if(STOA_FAULTS)
     # A fleet's: with the sanitizers, for what a failover does to memory; their bounds are those of the servers, in seconds.
-    add_test(NAME faults/fleet COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/fleet.test.mjs)
-    set_tests_properties(faults/fleet PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
-      "STOA_BINARY=$<TARGET_FILE:stoa>")
+    foreach(suite fleet fleet_planted)
+      add_test(NAME faults/${suite} COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/${suite}.test.mjs)
+      set_tests_properties(faults/${suite} PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
+        "STOA_BINARY=$<TARGET_FILE:stoa>")
+    endforeach()
     add_test(NAME faults/planted COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/planted.test.mjs)
     set_tests_properties(faults/planted PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
       "STOA_BINARY=$<TARGET_FILE:stoa>")

@@ -1,0 +1,83 @@
+// What the tests of a fleet share: a fleet and its load, a fault's time in the history, and the verdict.
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { check } from "./checker.mjs";
+import { Fleet, health } from "./fleet.mjs";
+import { Load } from "./load.mjs";
+import { sleep, until } from "./server.mjs";
+
+/** What a sanitizer said first. */
+function report(node) {
+  const at = node.lines.findIndex((line) => /Sanitizer|runtime error:/.test(line));
+  return at < 0 ? [] : node.lines.slice(at, at + 60);
+}
+
+/** For whoever reads a failure: how each kind of event went, and the last lines of each node. */
+function account(fleet, load) {
+  const counts = {};
+  for (const { type, code } of load?.history ?? []) counts[code ? `${type} ${code}` : type] = (counts[code ? `${type} ${code}` : type] ?? 0) + 1;
+  return [JSON.stringify(counts), ...fleet.nodes.map((node) => [...report(node), ...node.lines.slice(-25)].join("\n"))].join("\n\n");
+}
+
+export async function scene(options, act) {
+  const fleet = new Fleet(options);
+  let load;
+  try {
+    await fleet.start();
+    load = await new Load(fleet, options.load).start();
+    await act(fleet, load);
+  } catch (error) {
+    error.message += `\n${account(fleet, load)}`;
+    throw error;
+  } finally {
+    load?.close();
+    await fleet.clean();
+  }
+}
+
+/** The fault's time is written down; afterwards sends are acknowledged within boundMs. */
+export async function nemesis(load, boundMs, fault) {
+  const note = (phase) => load.history.push({ t: performance.now(), type: "nemesis", phase, boundMs });
+  note("start");
+  const result = await fault();
+  note("stop");
+  return result;
+}
+
+/** The talk ends, the nodes too: {violations, history, truth, ends: how the nodes ended}. */
+export async function verdict(fleet, load, options) {
+  const history = await load.finish();
+  load.close();
+  const ends = await Promise.all(fleet.nodes.map((node) => node.stop()));
+  const truth = await fleet.postgres.truth();
+  if (process.env.STOA_HISTORY) writeFileSync(process.env.STOA_HISTORY, history.map((event) => JSON.stringify(event)).join("\n")); // to look into
+  return { violations: check(history, truth, options), history, truth, ends };
+}
+
+/** Nothing that was promised is broken. */
+export async function settle(fleet, load, options) {
+  const { violations, history, truth, ends } = await verdict(fleet, load, options);
+  assert.deepEqual(violations.slice(0, 5), []);
+  assert.equal(await fleet.postgres.wrongHeads(), "0");
+  assert.deepEqual(ends.map(({ code }) => code), ends.map(() => 0));
+  for (const node of fleet.nodes) assert.deepEqual(report(node), []);
+  assert.ok(truth.length > 50, `only ${truth.length} events`);
+  return { history, truth };
+}
+
+export const busWorks = (fleet) => until("the bus works on all nodes", async () => (await Promise.all(fleet.nodes.map(health))).every(({ checks }) => checks?.bus === "ok"), 30_000);
+
+export const percentile = (numbers, share) => numbers.sort((a, b) => a - b)[Math.floor((numbers.length - 1) * share)];
+
+/** The primary is killed as its standbys have stood still for a while, and one of them promoted. */
+export async function losePrimary({ postgres }, load) {
+  await load.progress(80);
+  await nemesis(load, 5000, async () => {
+    await postgres.act("sender-stop", "shard0");
+    await sleep(300);
+    await postgres.act("kill", "shard0");
+    await postgres.promote();
+  });
+  await load.progress(80);
+}
