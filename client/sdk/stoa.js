@@ -145,6 +145,7 @@ export class Stoa {
     channel.ready = false;
     const ack = await this.request("channel:join", { channelId, since });
     if (this.#channels.get(channelId) !== channel) return ack;
+    for (const [seq, [, { epoch }]] of channel.ahead) if (epoch !== ack.epoch) channel.ahead.delete(seq);
     if (ack.reset) this.#tell("reset", { channelId, forkSeq: ack.reset.forkSeq });
     if (ack.gap) this.#tell("gap", { channelId, ...ack.gap });
     if (channel.epoch === null || ack.reset || ack.gap) channel.seq = ack.seq - (ack.events?.length ?? 0);
@@ -160,7 +161,10 @@ export class Stoa {
 
   #receive(name, payload) {
     const channel = this.#channels.get(payload.channelId);
-    if (!channel || payload.seq <= channel.seq) return;
+    if (!channel) return;
+    const forked = channel.epoch !== null && payload.epoch !== channel.epoch && payload.seq !== channel.seq + 1;
+    if (channel.ready && forked) this.#resumeUntilDone(payload.channelId); // what we have may be none of its log
+    if (forked || payload.seq <= channel.seq) return;
     channel.ahead.set(payload.seq, [name, payload]);
     if (!channel.ready) return;
     this.#drain(channel);

@@ -48,6 +48,23 @@ test("what is sent while the connection is away arrives once it is back", async 
   await until("alice hears it", () => alice.messages.length === 1);
 });
 
+test("an event of another epoch that does not go on where we are makes it ask where the logs fork", async (t) => {
+  const server = await startServer(t);
+  const alice = sdkClient(t, server, "alice");
+  await alice.join("lobby");
+  const { epoch } = await alice.send("lobby", "one");
+  await alice.send("lobby", "two");
+  await until("alice hears both", () => alice.messages.length === 2);
+  const asked = [];
+  alice.socket.onAnyOutgoing((name, argument) => asked.push([name, argument]));
+  alice.socket.onevent({ data: ["message:new", { channelId: "lobby", seq: 2, epoch: "9-other", content: "not two" }] });
+  await until("alice asks", () => asked.length > 0);
+  assert.deepEqual(asked, [["channel:join", { channelId: "lobby", since: { seq: 2, epoch } }]]);
+  const receipt = await alice.send("lobby", "three");
+  await until("alice goes on", () => alice.messages.length === 3);
+  assert.deepEqual(alice.messages.map(({ seq }) => seq), [1, 2, receipt.seq]);
+});
+
 test("a refusal is an error with the server's code", async (t) => {
   const server = await startServer(t);
   const alice = sdkClient(t, server, "alice");
