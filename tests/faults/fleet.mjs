@@ -179,9 +179,10 @@ const literal = (value) => Array.isArray(value) ? `{${value.map(literal).join(",
 export class Fleet {
   /** redis: a mode; nodes, workers: how many; shards, replicas (of shard0), bouncer, quorum (commit: its
    * synchronous_commit), reads (names of standbys): of PostgreSQL; proxied: edges that go through a Proxy of this.proxies:
-   * "clients" (of all nodes), "postgres" (node 0 to shard0), "redis" (node 0 to a standalone one); set: settings. */
-  constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, bouncer = false, quorum = false, commit = "on", reads = [], proxied = [], set = {}, env = {} } = {}) {
-    this.folder = mkdtempSync(join(tmpdir(), "stoa-fleet-"));
+   * "clients" (of all nodes), "postgres" (node 0 to shard0), "redis" (node 0 to a standalone one); set: settings; parent: the folder that its
+   * own is in. */
+  constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, bouncer = false, quorum = false, commit = "on", reads = [], proxied = [], set = {}, env = {}, parent = tmpdir() } = {}) {
+    this.folder = mkdtempSync(join(parent, "stoa-fleet-"));
     chmodSync(this.folder, 0o755); // PostgreSQL is another user
     this.redis = new Redis(this.folder, redis);
     this.postgres = new Postgres(this.folder, { shards, replicas, bouncer });

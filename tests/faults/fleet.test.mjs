@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
+import { Disk } from "./disk.mjs";
 import { health } from "./fleet.mjs";
 import { sleep, until } from "./server.mjs";
 import { busWorks, losePrimary, nemesis, percentile, scene, settle } from "./stage.mjs";
@@ -306,3 +307,28 @@ for (const ways of [["up", "down"], ["down"]]) {
       await settle(fleet, load);
     }));
 }
+
+test("N23 a PostgreSQL whose disk is full takes nothing, and what was acknowledged is there when it has room again", TIME, async (t) => {
+  const disk = await Disk.mount(500).catch((error) => error);
+  if (disk instanceof Error) { t.skip(`no tmpfs can be mounted: ${disk.message}`); return; }
+  try {
+    await scene({ parent: disk.folder, load: { ackMs: 7000, silentMs: 9000, reconnects: 0 } }, async (fleet, load) => {
+      const { postgres } = fleet;
+      await load.progress(40);
+      await nemesis(load, 8000, async () => {
+        await disk.fill();
+        const from = load.history.length;
+        await until("sends are refused", async () => {
+          await postgres.sql("shard0", "SELECT pg_switch_wal()").catch(() => {}); // it has no room for the next segment
+          return load.history.slice(from).some(({ type, code }) => type === "unknown" && code === "unavailable");
+        }, 20_000);
+        await disk.free();
+        for (const name of ["global", "shard0"]) await postgres.act("start", name).catch(() => {}); // where it has panicked
+      });
+      await load.progress(60);
+      await settle(fleet, load);
+    });
+  } finally {
+    await disk.unmount();
+  }
+});

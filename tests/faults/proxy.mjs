@@ -20,7 +20,7 @@ class Flow {
   async #pass(bytes) {
     const { fault } = this.proxy;
     if (fault.ways && !fault.ways.includes(this.way)) return this.#write(bytes);
-    if (fault.kind === "blackhole") return undefined; // read, and never seen again
+    if (fault.kind === "blackhole") { this.proxy.spoil(this.from, this.to); return undefined; }
     if (fault.kind === "latency") await pause(fault.ms + (Math.random() * 2 - 1) * (fault.jitterMs ?? 0));
     if (fault.kind === "rate") await pause((bytes.length * 1000) / fault.bytesPerSecond);
     if (fault.kind === "corrupt" && this.passed <= fault.at && fault.at < this.passed + bytes.length) bytes[fault.at - this.passed] ^= 0x10;
@@ -51,6 +51,7 @@ export class Proxy {
   fault = { kind: "pass" };
   port = 0;
   #pairs = new Set();
+  #spoiled = new Set();
 
   constructor(target) {
     this.target = target; // a port on this machine; it may change
@@ -75,6 +76,14 @@ export class Proxy {
 
   set(fault) {
     this.fault = fault;
+    for (const socket of this.#spoiled) socket.resetAndDestroy();
+    this.#spoiled.clear();
+  }
+
+  /** Bytes of theirs have vanished: what comes after the fault would make no sense. A real network's connection has timed
+   * out by then, or has sent them again. */
+  spoil(...sockets) {
+    for (const socket of sockets) this.#spoiled.add(socket);
   }
 
   pass() {

@@ -225,7 +225,10 @@ def main():
     parser.add_argument("--replicas", type=int, default=0)
     parser.add_argument("--bouncer", action="store_true")
     if sys.argv[1:2] == ["do"]:
-        Servers(sys.argv[2]).act(sys.argv[3], sys.argv[4], sys.argv[5] if len(sys.argv) > 5 else None)
+        try:
+            Servers(sys.argv[2]).act(sys.argv[3], sys.argv[4], sys.argv[5] if len(sys.argv) > 5 else None)
+        except subprocess.CalledProcessError as error:
+            sys.exit(f"postgres.py: {' '.join(error.cmd)}: {error.stdout}")
         return
     split = sys.argv.index("--")
     options, command = parser.parse_args(sys.argv[1:split]), sys.argv[split + 1:]
