@@ -353,6 +353,13 @@ bool channel_log_is_in(struct channel_log *log, struct slice channel_id, struct 
     return !followed || followed_enter(followed, 0, epoch);
 }
 
+void channel_log_expect(struct channel_log *log, struct slice channel_id, int64_t seq) {
+    struct followed *followed = map_find(log->followed, channel_id);
+    if (!followed || seq <= followed->seq) return;
+    if (seq > followed->seen) followed->seen = seq;
+    gap_read(followed);
+}
+
 /* Comparing heads. */
 
 /* Held events and what is under way on the bus come first, unless the bus brings nothing. */

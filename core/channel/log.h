@@ -36,6 +36,8 @@ void channel_log_committed(struct channel_log *log, struct slice channel_id, int
                            struct slice event);
 /* Events of the channel may have been missed: it is compared with the store at once. */
 void channel_log_check(struct channel_log *log, struct slice channel_id);
+/* The channel has events up to seq: what is missing here is read at once. */
+void channel_log_expect(struct channel_log *log, struct slice channel_id, int64_t seq);
 /* While other workers' events may not arrive, channels are compared with the store all the time. */
 void channel_log_set_degraded(struct channel_log *log, bool is_degraded);
 /* A first member is about to join: events continue after seq. Nothing when the channel is followed already. */

@@ -18,10 +18,13 @@ struct following {
     struct buffer room;
     int64_t since_seq, joined_at;       /* joined_at: live events come after it; -1: not joined yet */
     char joined_epoch[STORE_EPOCH_MAX]; /* joined_at is a number of it */
+    unsigned behind;                    /* so often was this worker behind the cursor */
     bool was_member, verify;
     follow_done *done;
     void *owner;
 };
+
+enum { BEHIND_MAX = 5 };
 
 static void following_read(struct following *following);
 
@@ -135,6 +138,21 @@ static void following_answer(struct following *following, struct store_request *
     buffer_done(&events);
 }
 
+/* Has the cursor's client been told more than this worker has? He must not get it twice. */
+static bool is_behind(const struct following *following, const struct store_request *request, int64_t delivered) {
+    int64_t cursor = request->fork_r >= 0 ? request->fork_r : following->since_seq;
+    return delivered >= 0 && delivered < cursor;
+}
+
+/* Reads again when the log, which asks first, has caught up. */
+static void following_catch_up(struct following *following, const struct store_request *request) {
+    channel_log_expect(following->log, slice_of(following->channel_id), request->seq_r);
+    if (++following->behind > BEHIND_MAX)
+        following_fail(following, STORE_UNAVAILABLE);
+    else
+        following_read(following);
+}
+
 static void following_heard(struct store_request *request) {
     struct following *following = request->owner;
     if (request->status != STORE_OK || !following->watch.hub) {
@@ -152,6 +170,10 @@ static void following_heard(struct store_request *request) {
         return;
     }
     int64_t delivered = channel_log_delivered(following->log, channel_id);
+    if (is_behind(following, request, delivered)) {
+        following_catch_up(following, request);
+        return;
+    }
     if (delivered < 0) channel_log_follow(following->log, channel_id, request->seq_r, slice_of(request->epoch_r));
     following->verify = delivered < 0;
     if (!following_join(following, delivered < 0 ? request->seq_r : delivered)) {
@@ -193,6 +215,7 @@ void follow_channel(struct hub *hub, struct channel_log *log, struct store *stor
     channel_room_name(&following->room, channel_id);
     list_append(&hub->watches, &following->watch.link);
     int64_t delivered = channel_log_delivered(log, channel_id);
-    if (delivered >= 0) following_join(following, delivered); /* if that fails, once more when the store answers */
+    if (delivered >= 0 && delivered >= since_seq)
+        following_join(following, delivered); /* if that fails, once more when the store answers */
     following_read(following);
 }

@@ -127,6 +127,23 @@ static void what_is_committed_while_the_tail_is_read_comes_once(void **state) {
     assert_null(hears(&alice));
 }
 
+/* He was on another worker, which had heard more than this one. */
+static void who_has_more_than_this_worker_gets_nothing_twice(void **state) {
+    channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
+    fake.head = 5;
+    joins(5);
+    store_answers();
+    assert_string_equal(answer, "");
+    store_answers(); /* the log's */
+    store_answers();
+    store_answers(); /* the tail up to where he has joined */
+    assert_string_equal(answer, "status 0 seq 5 events [] gap 0-0");
+    commit();
+    leaves_the_event();
+    assert_hears_event(&alice, "42[\"message:new\",{\"seq\":6}]");
+    assert_null(hears(&alice));
+}
+
 /* What was read is of another log than what comes live: numbers of the two do not continue each other. */
 static void who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_until_it_has(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
@@ -189,6 +206,7 @@ int main(void) {
         SCENE(an_unfollowed_channel_is_joined_at_the_head_of_the_store),
         SCENE(what_is_committed_while_the_tail_is_read_comes_once),
         SCENE(a_commit_between_the_read_and_the_join_is_not_lost),
+        SCENE(who_has_more_than_this_worker_gets_nothing_twice),
         SCENE(who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_until_it_has),
         SCENE(an_epoch_that_begins_between_the_join_and_the_answer_makes_it_unavailable),
         SCENE(a_socket_that_goes_meanwhile_makes_it_unavailable),
