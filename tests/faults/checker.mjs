@@ -160,7 +160,7 @@ function* realTime(history) {
     if (event.type !== "ok" || event.duplicate) continue;
     const order = orders.get(key(event.client, event.channel, event.clientId));
     if (order && event.seq <= order.after) yield `I9 real time: ${event.clientId} got ${event.seq}, but ${order.after} was acknowledged before it was sent`;
-    if (!order?.fifo) continue;
+    if (!order?.fifo || event.retry) continue; // in order are those that were acknowledged at the first try
     const at = key(event.client, event.channel, order.fifo), before = last.get(at);
     if (before && (order.n < before.n) !== (event.seq < before.seq)) yield `I9 swapped: ${event.client} sent ${before.n} and ${order.n}, stored as ${before.seq} and ${event.seq}`;
     last.set(at, { n: order.n, seq: event.seq });

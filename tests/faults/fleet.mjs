@@ -179,8 +179,8 @@ const literal = (value) => Array.isArray(value) ? `{${value.map(literal).join(",
 export class Fleet {
   /** redis: a mode; nodes, workers: how many; shards, replicas (of shard0), bouncer, quorum (commit: its
    * synchronous_commit), reads (names of standbys): of PostgreSQL; proxied: edges that go through a Proxy of this.proxies:
-   * "clients" (of all nodes), "postgres" (node 0 to shard0), "redis" (node 0 to a standalone one); set: settings; parent: the folder that its
-   * own is in. */
+   * "clients" (of all nodes), "postgres" (of node 0, to shard0, and it knows of no standby), "redis" (of node 0, to a
+   * standalone one); set: settings; parent: the folder that its own is in. */
   constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, bouncer = false, quorum = false, commit = "on", reads = [], proxied = [], set = {}, env = {}, parent = tmpdir() } = {}) {
     this.folder = mkdtempSync(join(parent, "stoa-fleet-"));
     chmodSync(this.folder, 0o755); // PostgreSQL is another user
@@ -206,7 +206,7 @@ export class Fleet {
     const { ports, conninfo, shardsLen, options } = this.postgres;
     const bounced = options.includes("--bouncer");
     const proxies = i === 0 ? this.proxies : {};
-    const followed = [proxies.postgres?.port ?? ports.shard0, ports.r1, ports.r2].filter(Boolean);
+    const followed = proxies.postgres ? [proxies.postgres.port] : [ports.shard0, ports.r1, ports.r2].filter(Boolean);
     const shards = Array.from({ length: shardsLen }, (_, n) => ({ write: conninfo(`shard${n}`, bounced ? [ports.bouncer] : n === 0 ? followed : [ports[`shard${n}`]]) }));
     shards[0].read = this.reads.map((name) => conninfo("shard0", [ports[name]]));
     return {

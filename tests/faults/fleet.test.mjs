@@ -217,6 +217,34 @@ test("N14 a commit that is cancelled while it waits for its standby is not ackno
     await settle(fleet, load);
   }));
 
+test("N15 an old primary that comes back after a promotion can acknowledge nothing to the node that is led to it", TIME, () =>
+  scene({ replicas: 2, quorum: true, proxied: ["postgres"], load: { ackMs: 7000, silentMs: 9000, reconnects: 0 } }, async (fleet, load) => {
+    const { postgres, proxies } = fleet;
+    const lead = (name) => { proxies.postgres.target = postgres.ports[name]; proxies.postgres.cut(); };
+    const waiting = async (name) => Number(await postgres.sql(name, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"));
+    await load.progress(60);
+    await nemesis(load, 5000, async () => {
+      await postgres.act("kill", "shard0");
+      await postgres.promote();
+      lead(postgres.primary);
+    });
+    await until("node 0 is on the new primary", async () => (await health(fleet.nodes[0])).checks?.store === "ok");
+    await load.progress(60);
+    await nemesis(load, 6000, async () => {
+      await postgres.act("start", "shard0");
+      lead("shard0");
+      await until("node 0 writes to the old one, in vain", async () => (await waiting("shard0")) > 0);
+      await load.progress(20); // node 1
+      await until("node 0 says that it is not ready", async () => (await health(fleet.nodes[0])).http === 503);
+      lead(postgres.primary);
+    });
+    await until("node 0 is ready again", async () => (await health(fleet.nodes[0])).http === 200);
+    await load.progress(60);
+    const { history, truth } = await settle(fleet, load);
+    assert.equal(epochs(truth).size, 2);
+    assert.deepEqual(history.filter(({ type }) => type === "reset"), []);
+  }));
+
 test("N16 PgBouncer is killed: what was under way is sent again under the same ids; a pause adds latency only", TIME, () =>
   scene({ shards: 2, bouncer: true, load: { reconnects: 0 } }, async (fleet, load) => {
     const { postgres } = fleet;
