@@ -297,7 +297,8 @@ bool task_start(struct tasks *tasks, const struct task_start *start) {
     task->ended = start->ended;
     task->asker = start->asker;
     task->what = start->what;
-    snprintf(task->detail, sizeof task->detail, "%.*s", SLICE_ARG(start->detail));
+    size_t detail_len = start->detail.len < sizeof task->detail ? start->detail.len : sizeof task->detail - 1;
+    if (detail_len) memcpy(task->detail, start->detail.ptr, detail_len);
     loop_timer_init(&task->deadline, tasks->loop, deadline_passed);
     loop_task_init(&task->resume, resume_task);
     list_append(&tasks->all, &task->link);

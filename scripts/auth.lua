@@ -9,6 +9,7 @@ local protocol = require "protocol"
 
 local settings, refuse = stoa.config.auth, protocol.refuse_connection
 local NAME_MAX_BYTES, CHANNELS_MAX = 100, 1000
+local NEWCOMERS_MAX, TOGETHER_S = 1000, 0.02
 
 local function name_of(value)
     return protocol.is_text(value, NAME_MAX_BYTES) and value ~= "" and value or nil
@@ -99,17 +100,38 @@ stoa.hook("authenticate", function(handshake)
     return refuse("unauthorized")
 end)
 
--- Who comes for the first time gets a profile; a token's name corrects it, none leaves it as it is.
-local function remember(user)
-    local profile = cache.profiles:get(user.id)
-    if profile == nil or profile and (not user.name or profile.name == user.name) then return end
-    stoa.user(user.id):put { name = user.name }
-    cache.profiles:remove(user.id)
+-- Who comes for the first time gets a profile; a token's name corrects it, none leaves it as it is. Those who come at the
+-- same time are looked up together: when everybody comes back at once, this is what their connections cost.
+local newcomers -- {names = {userId → name or false}, len}, until they are looked up
+
+local function keep(user_id, name)
+    stoa.user(user_id):put { name = name or nil }
+    cache.profiles:remove(user_id)
+end
+
+local function remember(these)
+    stoa.sleep(TOGETHER_S)
+    if newcomers == these then newcomers = nil end
+    local names, ids = these.names, stoa.array {}
+    for user_id in pairs(names) do ids[#ids + 1] = user_id end
+    local known = stoa.users(ids)
+    if not known then return end
+    for _, user in ipairs(known:decode()) do
+        local name = names[user.userId]
+        if not name or name == user.name then names[user.userId] = nil end
+    end
+    for user_id, name in pairs(names) do stoa.spawn(keep, user_id, name) end
 end
 
 stoa.hook("connect", function(socket)
-    if socket.user.expires then socket:expires(socket.user.expires) end
-    stoa.spawn(remember, socket.user)
+    local user = socket.user
+    if user.expires then socket:expires(user.expires) end
+    if not newcomers or newcomers.len == NEWCOMERS_MAX then
+        newcomers = { names = {}, len = 0 }
+        stoa.spawn(remember, newcomers)
+    end
+    newcomers.names[user.id] = user.name or false
+    newcomers.len = newcomers.len + 1
 end)
 
 -- ---- development mode believes everyone: never on an address that others reach ----

@@ -207,6 +207,15 @@ describe("a profile", function()
         assert.same({ userId = "alice", name = "Alice Liddell", avatar = "https://example.org/a.png" }, profile)
     end)
 
+    it("is there for each of those who come at the same time", function()
+        local alice = client(world, "alice")
+        for i = 1, 30 do client(world, "guest-" .. i) end
+        world:advance(0.1)
+        local asked = {}
+        for i = 1, 30 do asked[i] = "guest-" .. i end
+        assert.equal(30, #alice:emit("user:get", { userIds = asked }).users)
+    end)
+
     it("with markup in its name is given back as text", function()
         local alice = client(world, "alice")
         local name = "<img src=x onerror=alert(1)>"
