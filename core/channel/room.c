@@ -14,13 +14,15 @@
 
 struct room {
     struct receiver **members; /* dense: [0, cap); behind them the memberships, in the same order */
-    void *single[2];           /* where both lie in a room for one, such as every socket's own */
+    union {
+        void *single[2];         /* where both lie in a room for one, such as every socket's own */
+        struct list vacant_link; /* in rooms->vacant: it has no members */
+    };
     uint32_t len, cap;
     uint64_t stamp; /* the emit that chose it last */
     struct room_log log;
-    struct list vacant_link; /* in rooms->vacant while it has no members */
     uint64_t vacated_ms;
-    uint32_t key_len, name_len;
+    uint16_t key_len, name_len;
     char key[]; /* room_key */
 };
 
@@ -68,10 +70,10 @@ static struct room *room_new(struct rooms *rooms, struct slice key, struct slice
     struct room *room = memory_new(sizeof *room + key.len);
     room->members = (struct receiver **)(void *)room->single;
     room->cap = 1;
-    room->key_len = (uint32_t)key.len;
-    room->name_len = (uint32_t)name.len;
+    assert(key.len <= UINT16_MAX);
+    room->key_len = (uint16_t)key.len;
+    room->name_len = (uint16_t)name.len;
     memcpy(room->key, key.ptr, key.len);
-    list_init(&room->vacant_link);
     room_log_init(&room->log, rooms->offset);
     map_put(rooms->by_key, room_key_of(room), room);
     if (rooms->watch) rooms->watch->opened(rooms->watch, room_namespace(room), room_name(room));
@@ -81,7 +83,7 @@ static struct room *room_new(struct rooms *rooms, struct slice key, struct slice
 static void room_free(struct rooms *rooms, struct room *room) {
     if (rooms->watch) rooms->watch->closed(rooms->watch, room_namespace(room), room_name(room));
     map_remove(rooms->by_key, room_key_of(room));
-    list_remove(&room->vacant_link);
+    if (room->len == 0) list_remove(&room->vacant_link);
     room_log_done(&rooms->logs, &room->log);
     for (uint32_t i = 0; i < room->len; i++) free(memberships_of(room)[i]);
     if (room->cap > 1) free(room->members);
@@ -176,7 +178,10 @@ struct membership *room_join(struct rooms *rooms, struct slice namespace_name, s
     struct room *room = map_find(rooms->by_key, key);
     struct membership *membership = room ? membership_in(memberships, room) : NULL;
     if (membership) return membership;
-    if (!room) room = room_new(rooms, key, name);
+    if (!room)
+        room = room_new(rooms, key, name);
+    else if (room->len == 0)
+        list_remove(&room->vacant_link);
     if (room->len == room->cap) room_resize(room, 2 * room->cap);
     if (!receiver->identity) receiver->identity = ++rooms->identities;
     membership = NEW(struct membership);
@@ -185,7 +190,6 @@ struct membership *room_join(struct rooms *rooms, struct slice namespace_name, s
     room->members[membership->index] = receiver;
     memberships_of(room)[membership->index] = membership;
     list_append(memberships, &membership->link);
-    list_remove(&room->vacant_link);
     return membership;
 }
 

@@ -55,9 +55,9 @@ struct conn {
     struct net_host *host;
     struct list link;
     char address[ADDRESS_MAX];
-    bool tls, tunneled, handed; /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
-    struct loop_timer deadline; /* head, body, answer, close: one at a time */
-    struct loop_task reap, close_task, drained_task;
+    bool tls, tunneled, handed;   /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
+    struct loop_timer deadline;   /* head, body, answer, close: one at a time */
+    struct loop_task task;        /* a WebSocket's closing, or news that it has drained; at last, freeing it */
     struct holder inbound_holder; /* of an unfinished body or message */
     struct http *http;            /* until the upgrade; what follows is a WebSocket's */
     const struct conn_events *events;

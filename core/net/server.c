@@ -43,7 +43,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 }
 
 static void reap(struct loop_task *task) {
-    struct conn *conn = CONTAINER(task, struct conn, reap);
+    struct conn *conn = CONTAINER(task, struct conn, task);
     struct net_host *host = conn->host;
     if (--host->conns == 0 && host->retired) loop_post(host->server->loop, &host->server->sweep);
     free(conn->close_reason);
@@ -52,7 +52,7 @@ static void reap(struct loop_task *task) {
 
 void conn_gone(struct conn *conn) {
     struct net_server *server = conn->host->server;
-    if (loop_task_pending(&conn->reap)) return;
+    if (conn->fd < 0) return;
     if (conn->wsi) lws_set_opaque_user_data(conn->wsi, NULL);
     conn->wsi = NULL;
     conn->fd = -1;
@@ -63,7 +63,8 @@ void conn_gone(struct conn *conn) {
     list_remove(&conn->link);
     server->conns_len--;
     metric_set(METRIC_CONNECTIONS, server->conns_len);
-    loop_reap(server->loop, &conn->reap);
+    loop_task_init(&conn->task, reap);
+    loop_reap(server->loop, &conn->task);
 }
 
 void conn_kill(struct conn *conn) {
@@ -105,7 +106,6 @@ static struct conn *conn_new(struct net_server *server, int fd, const char *addr
     conn->fd = fd;
     snprintf(conn->address, sizeof conn->address, "%s", address);
     loop_timer_init(&conn->deadline, server->loop, deadline_passed);
-    loop_task_init(&conn->reap, reap);
     holder_init(&conn->inbound_holder, cut);
     websocket_init(conn);
     list_append(&server->conns, &conn->link);

@@ -62,8 +62,7 @@ bool websocket_wants(enum lws_callback_reasons reason) {
 /* Outside lws's callbacks and with nothing of ours pending: lws sends the close frame and waits for the peer's.
  * (Closing by a callback's result would not do: this libwebsockets kills at once what its writeable callback wants
  * closed.) */
-static void close_now(struct loop_task *task) {
-    struct conn *conn = CONTAINER(task, struct conn, close_task);
+static void close_now(struct conn *conn) {
     if (!conn->wsi || conn->closing || conn->blocked) return;
     conn->closing = true;
     conn->closed_code = conn->close_code;
@@ -72,14 +71,16 @@ static void close_now(struct loop_task *task) {
     conn_kill(conn);
 }
 
-static void tell_drained(struct loop_task *task) {
-    struct conn *conn = CONTAINER(task, struct conn, drained_task);
-    if (conn->wsi && !conn->blocked && !conn->closing && !conn->close_code) conn->events->drained(conn->owner);
+static void task_run(struct loop_task *task) {
+    struct conn *conn = CONTAINER(task, struct conn, task);
+    if (conn->close_code)
+        close_now(conn);
+    else if (conn->wsi && !conn->blocked && !conn->closing)
+        conn->events->drained(conn->owner);
 }
 
 void websocket_init(struct conn *conn) {
-    loop_task_init(&conn->close_task, close_now);
-    loop_task_init(&conn->drained_task, tell_drained);
+    loop_task_init(&conn->task, task_run);
 }
 
 /* Only changes are told: each costs libuv a walk and a system call. While a partial write waits reading rests too, for
@@ -175,9 +176,9 @@ static void writeable(struct conn *conn) {
     conn->write_wanted = false;
     set_reading(conn);
     if (conn->close_code)
-        loop_flush(conn->host->server->loop, &conn->close_task);
+        loop_flush(conn->host->server->loop, &conn->task);
     else if (was_blocked) /* what the peer has sent meanwhile is read first */
-        loop_post(conn->host->server->loop, &conn->drained_task);
+        loop_post(conn->host->server->loop, &conn->task);
 }
 
 /* -1: libwebsockets sends what we set instead of the echo. It checks most codes; the rest is ours. */
@@ -215,8 +216,7 @@ int websocket_callback(struct conn *conn, enum lws_callback_reasons reason, void
 }
 
 void websocket_gone(struct conn *conn) {
-    loop_task_cancel(&conn->close_task);
-    loop_task_cancel(&conn->drained_task);
+    loop_task_cancel(&conn->task);
     inbound_done(&conn->inbound);
     if (conn->upgraded)
         conn->events->closed(conn->owner, conn->closed_code ? conn->closed_code : CODE_ABNORMAL);
@@ -266,7 +266,8 @@ void conn_close(struct conn *conn, uint16_t code, struct slice reason) {
     if (reason.len > 0) conn->close_reason = memory_copy(reason.ptr, reason.len < REASON_MAX ? reason.len : REASON_MAX);
     loop_timer_set(&conn->deadline, CONN_CLOSE_MS);
     set_reading(conn); /* the peer's close frame must be read */
-    loop_flush(conn->host->server->loop, &conn->close_task);
+    loop_task_cancel(&conn->task);
+    loop_flush(conn->host->server->loop, &conn->task);
 }
 
 const char *conn_address(const struct conn *conn) {

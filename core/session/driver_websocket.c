@@ -3,13 +3,20 @@
 #include "session/driver.h"
 #include "session/hub_state.h"
 
+/* What begins when the WebSocket is there. */
+struct opening {
+    struct hub *hub;
+    enum session_kind kind;
+    struct handshake *handshake;         /* NULL: a probe */
+    char session_id[ID_SESSION_LEN + 1]; /* a probe's */
+};
+
 struct websocket {
     struct transport transport;
-    struct hub *hub;
-    struct conn *conn; /* NULL: not opened yet */
-    enum session_kind kind;
-    struct handshake *handshake; /* NULL: a probe */
-    char *session_id;            /* a probe's; else NULL */
+    union {
+        struct opening *opening; /* until hub_opened or hub_upgrade_failed */
+        struct conn *conn;
+    };
 };
 
 static struct websocket *websocket_of(const struct transport *transport) {
@@ -66,15 +73,10 @@ static void on_drained(void *owner) {
     if (transport->session) session_drained(transport->session, transport);
 }
 
-static void websocket_free(struct websocket *websocket) {
-    free(websocket->session_id);
-    free(websocket);
-}
-
 static void on_closed(void *owner, uint16_t code) {
     struct transport *transport = owner;
     if (transport->session) session_gone(transport->session, transport, code);
-    websocket_free(websocket_of(transport));
+    free(websocket_of(transport));
 }
 
 static const struct conn_events websocket_events = {
@@ -84,39 +86,41 @@ static const struct conn_events websocket_events = {
     .closed = on_closed,
 };
 
-static struct websocket *websocket_new(struct hub *hub, struct http_upgrade *upgrade_r) {
+static void websocket_begin(const struct opening *opening, struct http_upgrade *upgrade_r) {
     struct websocket *websocket = NEW(struct websocket);
     websocket->transport.ops = &websocket_ops;
-    websocket->hub = hub;
+    websocket->opening = NEW(struct opening);
+    *websocket->opening = *opening;
     *upgrade_r = (struct http_upgrade){.events = &websocket_events, .owner = &websocket->transport};
-    return websocket;
 }
 
 void websocket_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake,
                       struct http_upgrade *upgrade_r) {
-    struct websocket *websocket = websocket_new(hub, upgrade_r);
-    websocket->kind = kind;
-    websocket->handshake = handshake;
+    websocket_begin(&(struct opening){.hub = hub, .kind = kind, .handshake = handshake}, upgrade_r);
 }
 
 void websocket_accept_probe(struct hub *hub, struct slice session_id, struct http_upgrade *upgrade_r) {
-    struct websocket *websocket = websocket_new(hub, upgrade_r);
-    websocket->session_id = memory_copy(session_id.ptr, ID_SESSION_LEN);
+    struct opening opening = {.hub = hub};
+    memcpy(opening.session_id, session_id.ptr, ID_SESSION_LEN);
+    websocket_begin(&opening, upgrade_r);
 }
 
 void hub_opened(void *upgrade_owner, struct conn *conn) {
     struct websocket *websocket = websocket_of(upgrade_owner);
+    struct opening opening = *websocket->opening;
+    free(websocket->opening);
     websocket->conn = conn;
-    if (websocket->handshake) {
-        session_flush(session_open(websocket->hub, websocket->kind, &websocket->transport, websocket->handshake));
+    if (opening.handshake) {
+        session_flush(session_open(opening.hub, opening.kind, &websocket->transport, opening.handshake));
         return;
     }
-    struct session *session = map_find(websocket->hub->sessions, slice_of(websocket->session_id));
+    struct session *session = map_find(opening.hub->sessions, slice_of(opening.session_id));
     if (!session || !session_probe(session, &websocket->transport)) conn_close(conn, 1000, SLICE_NONE);
 }
 
 void hub_upgrade_failed(void *upgrade_owner) {
     struct websocket *websocket = websocket_of(upgrade_owner);
-    handshake_unref(&websocket->handshake);
-    websocket_free(websocket);
+    handshake_unref(&websocket->opening->handshake);
+    free(websocket->opening);
+    free(websocket);
 }
