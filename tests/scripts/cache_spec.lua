@@ -92,10 +92,9 @@ describe("nothing stale is seen", function()
     end)
 
     it("of who someone is", function()
-        local function name()
-            return alice:emit("user:get", { userIds = { "bob" } }).users[1].name
-        end
-        name()
+        local function bob_as_known() return alice:emit("user:get", { userIds = { "bob" } }).users[1] end
+        local function name() return bob_as_known().name end
+        support.eventually(world, 1, bob_as_known)
         api(world, "PUT", "/api/users/bob", { name = "Robert" })
         assert.equal("Robert", name())
     end)
