@@ -6,7 +6,7 @@ import test from "node:test";
 import { Disk } from "./disk.mjs";
 import { health } from "./fleet.mjs";
 import { sleep, until } from "./server.mjs";
-import { busWorks, losePrimary, nemesis, percentile, scene, settle } from "./stage.mjs";
+import { allOnline, busWorks, losePrimary, nemesis, percentile, saidOffline, scene, settle } from "./stage.mjs";
 
 const TIME = { timeout: 120_000 };
 
@@ -31,8 +31,8 @@ function acknowledgements(history) {
   return delays;
 }
 
-test("N1 a killed worker is replaced within a second; its clients resume on either node without a gap", TIME, () =>
-  scene({}, async (fleet, load) => {
+test("N1 a killed worker is replaced within a second; its clients resume on either node without a gap, and nobody is said to be away", TIME, () =>
+  scene({ load: { reconnects: 0 } }, async (fleet, load) => {
     for (const node of [...fleet.nodes, fleet.nodes[0]]) {
       await load.progress(40);
       const before = node.workers();
@@ -40,6 +40,8 @@ test("N1 a killed worker is replaced within a second; its clients resume on eith
       await until("another worker", () => node.workers().some((pid) => !before.includes(pid)), 1500);
     }
     await load.progress(40);
+    await allOnline(load, 2000);
+    assert.deepEqual(saidOffline(load.history), []);
     await settle(fleet, load);
   }));
 
@@ -67,6 +69,7 @@ test("N4 a node that stood still goes on without a gap, a loss or a second deliv
       for (const pid of all) node.signal("SIGCONT", pid);
     });
     await load.progress(60);
+    await allOnline(load, 10_000);
     await settle(fleet, load);
   }));
 
@@ -112,18 +115,21 @@ test("N7 a Redis primary that stood still through its failover costs no event", 
       redis.signal("SIGCONT", redis.ports[0]);
     });
     await busWorks(fleet);
+    await allOnline(load, 10_000);
     await load.progress(60);
     await settle(fleet, load);
   }));
 
-test("N8 FLUSHALL, twice, costs no event", TIME, () =>
-  scene({ redis: "cluster" }, async (fleet, load) => {
+test("N8 FLUSHALL, twice, costs no event, and nobody is said to be away", TIME, () =>
+  scene({ redis: "cluster", load: { reconnects: 0 } }, async (fleet, load) => {
     const { redis } = fleet;
     for (let round = 0; round < 2; round += 1) {
       await load.progress(40);
       await Promise.all(redis.ports.slice(0, 3).map((port) => redis.cli(port, "FLUSHALL")));
     }
-    await load.progress(60);
+    await sleep(9000); // leases that were lost would have ended by now
+    await allOnline(load, 1000);
+    assert.deepEqual(saidOffline(load.history), []);
     await settle(fleet, load);
   }));
 

@@ -68,6 +68,19 @@ export async function settle(fleet, load, options) {
 
 export const busWorks = (fleet) => until("the bus works on all nodes", async () => (await Promise.all(fleet.nodes.map(health))).every(({ checks }) => checks?.bus === "ok"), 30_000);
 
+/** Everybody is online in everybody's eyes, within ms. */
+export async function allOnline(load, ms) {
+  const userIds = load.clients.map(({ name }) => name);
+  await until("everybody is online", async () => {
+    await sleep(100);
+    const answers = await Promise.all(load.clients.map((client) => client.ask("presence:get", { userIds })));
+    return answers.every((ack) => ack?.ok && ack.users.every(({ status, stale }) => status === "online" && !stale) && !ack.stale);
+  }, ms);
+}
+
+/** What said that someone is offline. */
+export const saidOffline = (history) => history.filter(({ type, name, payload }) => type === "event" && name === "presence:changed" && payload.users?.some(({ status }) => status === "offline"));
+
 export const percentile = (numbers, share) => numbers.sort((a, b) => a - b)[Math.floor((numbers.length - 1) * share)];
 
 /** The primary is killed as its standbys have stood still for a while, and one of them promoted. */
