@@ -264,7 +264,7 @@ static enum policy_status write_answer(lua_State *L, enum policy_point point, in
 static void ended(void *asker, lua_State *L, int first, int len) {
     struct inquiry *inquiry = asker;
     if (len < 0 || !inquiry->call) {
-        answer(inquiry, &(struct policy_answer){.status = POLICY_SCRIPT_ERROR});
+        answer(inquiry, &(struct policy_answer){.status = len == TASK_CUT ? POLICY_UNAVAILABLE : POLICY_SCRIPT_ERROR});
         return;
     }
     struct vm *vm = vm_of(L);
@@ -299,5 +299,5 @@ void inquiry_ask(struct host *host, struct policy_call *call) {
                                .owner = call,
                                .ended = ended,
                                .asker = inquiry};
-    if (!task_start(host->tasks, &start)) answer(inquiry, &(struct policy_answer){.status = POLICY_OVERLOADED});
+    if (!task_start(host->tasks, &start)) answer(inquiry, &(struct policy_answer){.status = POLICY_UNAVAILABLE});
 }

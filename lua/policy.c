@@ -100,7 +100,7 @@ static void policy_ask_lua(struct policy *base, struct policy_call *call) {
         inquiry_ask(policy->host, call);
         return;
     }
-    call->done(call, &(struct policy_answer){.status = POLICY_SCRIPT_ERROR});
+    call->done(call, &(struct policy_answer){.status = POLICY_UNAVAILABLE});
 }
 
 static bool policy_handles_lua(struct policy *base, enum policy_point point, struct slice namespace_name,

@@ -130,9 +130,14 @@ static void log_failure(struct task *task, int status) {
                      task->what, slice_of(task->detail), traceback.text);
 }
 
-static void fail(struct task *task) {
-    if (task->ended) task->ended(task->asker, NULL, 0, -1);
+/* how: TASK_FAILED, TASK_CUT */
+static void end_without(struct task *task, int how) {
+    if (task->ended) task->ended(task->asker, NULL, 0, how);
     task->ended = NULL;
+}
+
+static void fail(struct task *task) {
+    end_without(task, TASK_FAILED);
 }
 
 static int hand_results_over(lua_State *L) {
@@ -315,7 +320,7 @@ void tasks_close(struct tasks **tasks_ref) {
     tasks->vm = NULL;
     LIST_EACH(&tasks->all, link) {
         struct task *task = CONTAINER(link, struct task, link);
-        fail(task);
+        end_without(task, TASK_CUT);
         task_free(task);
     }
     tasks_unref(tasks);

@@ -17,6 +17,7 @@ struct task_ticket;
 struct tasks;
 struct vm;
 
+enum { TASK_FAILED = -1, TASK_CUT = -2 };
 enum { TASK_RESULTS_MAX = 16, TASK_WAIT_MS = 10000 };
 
 struct tasks_events {
@@ -25,7 +26,7 @@ struct tasks_events {
 };
 
 struct tasks *tasks_new(struct vm *vm, struct loop *loop, unsigned max, const struct tasks_events *events, void *owner);
-/* Ends all tasks: each asker hears of a failure. The vm may be freed afterwards. */
+/* Ends all tasks: each asker hears TASK_CUT. The vm may be freed afterwards. */
 void tasks_close(struct tasks **tasks);
 unsigned tasks_len(const struct tasks *tasks);
 
@@ -35,7 +36,8 @@ struct task_start {
     /* Runs in the new coroutine: pushes the function and its arguments. May raise. How many. */
     int (*push)(lua_State *L, void *owner);
     void *owner; /* for push, which runs within task_start */
-    /* Exactly once: results are at first…first + len - 1 of L; len < 0: it failed (and was logged), L is NULL. May
+    /* Exactly once: results are at first…first + len - 1 of L; TASK_FAILED: it failed (and was logged), TASK_CUT: it
+     * was ended from outside, whatever it waited for goes on; L is NULL then. May
      * raise before it has answered anyone, then it is called again as failed. NULL: nobody asks. */
     void (*ended)(void *asker, lua_State *L, int first, int len);
     void *asker;

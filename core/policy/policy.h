@@ -28,7 +28,8 @@ enum policy_status {
     POLICY_REFUSED,      /* json: {"message": …, "data": …?} */
     POLICY_NO_HANDLER,   /* nobody registered for it */
     POLICY_SCRIPT_ERROR, /* raised, ran over its budget, or returned what cannot be sent; logged by the policy */
-    POLICY_OVERLOADED    /* too many tasks wait already */
+    POLICY_UNAVAILABLE   /* too many tasks wait already; or the scripts went before they answered: what they had begun
+                            may have been done */
 };
 
 struct policy_answer {

@@ -137,7 +137,7 @@ static void answered(struct policy_call *call, const struct policy_answer *answe
         case POLICY_NO_HANDLER:
             end_with_error(route, 404, "not_found", "There is nothing here.");
             break;
-        case POLICY_OVERLOADED:
+        case POLICY_UNAVAILABLE:
             end_with_error(route, 503, "unavailable", "Too much is going on.");
             break;
         case POLICY_SCRIPT_ERROR:

@@ -82,7 +82,7 @@ static void connect_refuse(struct connecting *connecting, const struct policy_an
     struct socket *socket = connecting->socket;
     struct session *session = socket->session;
     struct slice json = answer->json;
-    if (answer->status == POLICY_OVERLOADED) {
+    if (answer->status == POLICY_UNAVAILABLE) {
         json = SLICE("{\"message\":\"unavailable\",\"data\":{\"code\":\"unavailable\",\"retryAfter\":1}}");
     } else if (answer->status != POLICY_REFUSED || json.len == 0 || json_type_of(json) != JSON_OBJECT) {
         json = SLICE("{\"message\":\"script_error\",\"data\":{\"code\":\"script_error\"}}");

@@ -35,7 +35,7 @@ static const struct refusal {
     [POLICY_REFUSED] = {"forbidden", "refused"},
     [POLICY_NO_HANDLER] = {"unknown_event", "no handler for this event"},
     [POLICY_SCRIPT_ERROR] = {"script_error", "the handler failed"},
-    [POLICY_OVERLOADED] = {"unavailable", "too many events wait"},
+    [POLICY_UNAVAILABLE] = {"unavailable", "the server cannot do this now"},
 };
 
 enum { REFUSAL_MAX = 1024 };
@@ -124,7 +124,7 @@ static void write_refusal(struct buffer *out, const struct refusal *refusal, enu
         buffer_append_slice(out, message);
     else
         json_write_string(out, slice_of(refusal->message));
-    if (status == POLICY_OVERLOADED) buffer_append_str(out, ",\"retryAfter\":1");
+    if (status == POLICY_UNAVAILABLE) buffer_append_str(out, ",\"retryAfter\":1");
     buffer_append_str(out, "}}]");
 }
 

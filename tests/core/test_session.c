@@ -103,8 +103,8 @@ static void each_failure_of_an_event_has_its_code(void **state) {
                  "431[{\"ok\":false,\"error\":{\"code\":\"script_error\",\"message\":\"the handler failed\"}}]");
     says(&alice, "422[\"busy\"]");
     assert_hears(&alice,
-                 "432[{\"ok\":false,\"error\":{\"code\":\"unavailable\",\"message\":\"too many events "
-                 "wait\",\"retryAfter\":1}}]");
+                 "432[{\"ok\":false,\"error\":{\"code\":\"unavailable\",\"message\":\"the server cannot do this "
+                 "now\",\"retryAfter\":1}}]");
     says(&alice, "423[7]"); /* a number names no handler */
     assert_hears(
         &alice, "433[{\"ok\":false,\"error\":{\"code\":\"unknown_event\",\"message\":\"no handler for this event\"}}]");

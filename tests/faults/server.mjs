@@ -2,6 +2,7 @@
 
 import { spawn, execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, existsSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,6 +21,15 @@ export async function until(what, condition, ms = 20_000) {
   throw new Error(`never happened: ${what}`);
 }
 
+/** One that nobody has, below those that the system gives to clients: it can be taken again after a kill. */
+export function freePort() {
+  const port = 21000 + Math.floor(Math.random() * 11000);
+  return new Promise((resolve) => {
+    const probe = createServer().once("error", () => resolve(freePort()));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(port)));
+  });
+}
+
 export class Server {
   constructor({ set = [], env = {}, config = join(HERE, "stoa.lua"), folder, wrap = [] } = {}) {
     this.folder = folder ?? mkdtempSync(join(tmpdir(), "stoa-fault-"));
@@ -28,8 +38,8 @@ export class Server {
   }
 
   async start() {
-    const set = [...this.set];
-    if (this.port) set.push(`listen=127.0.0.1:${this.port}`);
+    this.port ||= await freePort();
+    const set = [...this.set, `listen=127.0.0.1:${this.port}`];
     const command = [...this.wrap, BINARY, "serve", "--config", this.config, ...set.flatMap((pair) => ["--set", pair])];
     this.lines = [];
     this.ended = null;

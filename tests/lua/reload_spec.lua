@@ -88,6 +88,17 @@ describe("a reload", function()
         assert.same({ { "slow", 2 } }, bob:events())
     end)
 
+    it("leaves the fate of what it cuts off open: it may have been done", function()
+        open(version(1, "stoa.on('slow', function() stoa.sleep(8) return 'done' end)"))
+        alice.wire:send('42900["slow"]')
+        world:settle()
+        for number = 2, 3 do assert(support.reload(world, version(number, "stoa.on('slow', function() stoa.sleep(8) end)"))) end
+        world:settle()
+        alice:events()
+        local answer = alice.acks[900][1]
+        assert.equal("unavailable", answer.error.code)
+    end)
+
     it("keeps shared state, sockets' states, limits and caches", function()
         local more = [[
             stoa.limit("few", { 2, 3600 })

@@ -104,7 +104,7 @@ static void scene_event(struct policy_call *call) {
     } else {
         scene_reply(call,
                     slice_is(call->name, "crash")  ? POLICY_SCRIPT_ERROR
-                    : slice_is(call->name, "busy") ? POLICY_OVERLOADED
+                    : slice_is(call->name, "busy") ? POLICY_UNAVAILABLE
                                                    : POLICY_NO_HANDLER,
                     SLICE_NONE);
     }
