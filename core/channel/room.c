@@ -67,7 +67,7 @@ static struct slice room_namespace(const struct room *room) {
 }
 
 static struct room *room_new(struct rooms *rooms, struct slice key, struct slice name) {
-    struct room *room = memory_new(sizeof *room + key.len);
+    struct room *room = memory_new(offsetof(struct room, key) + key.len);
     room->members = (struct receiver **)(void *)room->single;
     room->cap = 1;
     assert(key.len <= UINT16_MAX);

@@ -55,7 +55,6 @@ struct conn {
     struct net_host *host;
     struct list link;
     char address[ADDRESS_MAX];
-    bool tls, tunneled, handed;   /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
     struct loop_timer deadline;   /* head, body, answer, close: one at a time */
     struct loop_task task;        /* a WebSocket's closing, or news that it has drained; at last, freeing it */
     struct holder inbound_holder; /* of an unfinished body or message */
@@ -63,9 +62,10 @@ struct conn {
     const struct conn_events *events;
     void *owner;
     struct inbound inbound;
-    uint64_t pongs_since_ms; /* pings answered since then */
-    unsigned pongs;
-    char *close_reason; /* NULL: none */
+    char *close_reason;      /* NULL: none */
+    uint32_t pongs_since_ms; /* pings answered since then; the lower bits */
+    uint8_t pongs;
+    bool tls, tunneled, handed; /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
 };
 
 /* Where lws's callbacks go: websocket.c and http.c each take their own. Non-zero closes (or refuses). */

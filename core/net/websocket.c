@@ -21,6 +21,7 @@ enum {
     CODE_END = 5000
 };
 enum { PONGS_A_SECOND = 200, OFFER_MAX = 256, REASON_MAX = 123 };
+_Static_assert(PONGS_A_SECOND < UINT8_MAX, "conn.pongs");
 
 /* What libwebsockets repeats to a client that offers it. */
 enum { OPTION_CLIENT_RESETS, OPTION_SERVER_RESETS };
@@ -157,7 +158,7 @@ void websocket_cut(struct conn *conn) {
 
 /* Libwebsockets answers pings itself and tells nobody, but for a writeable callback that nobody asked for. */
 static void count_pong(struct conn *conn) {
-    uint64_t now_ms = loop_now_ms(conn->host->server->loop);
+    uint32_t now_ms = (uint32_t)loop_now_ms(conn->host->server->loop);
     if (now_ms - conn->pongs_since_ms >= 1000) {
         conn->pongs_since_ms = now_ms;
         conn->pongs = 0;

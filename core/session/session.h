@@ -42,11 +42,7 @@ struct session {
     enum packet_form form : 8;
     bool polling;                /* its transport; like form, known from it */
     struct transport *transport; /* NULL: gone */
-    uint8_t paused;              /* PAUSED_… */
-    uint8_t violations;          /* one after the other */
-    bool lagging;                /* a socket of it is */
-    uint16_t sockets_len;
-    struct transport *probe; /* the WebSocket of an upgrade under way */
+    struct transport *probe;     /* the WebSocket of an upgrade under way */
     struct handshake *handshake;
     struct list sockets;
     struct session_timing timing;
@@ -56,6 +52,10 @@ struct session {
     struct event *event;       /* the event at hand; NULL: none */
     struct assembly *assembly; /* a binary packet whose attachments are still coming */
     char id[ID_SESSION_LEN + 1];
+    uint8_t paused;     /* PAUSED_… */
+    uint8_t violations; /* one after the other */
+    bool lagging;       /* a socket of it is */
+    uint16_t sockets_len;
 };
 
 /* Takes the handshake's reference. The open packet is queued. */
