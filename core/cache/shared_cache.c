@@ -39,8 +39,8 @@ struct shared_cache {
     char id[ID_LEN + 1]; /* of leases, with their number */
     uint64_t leases, draws;
     struct list askings;
-    struct list removals, owed; /* with Redis; to be asked for again */
-    size_t removals_len;        /* of both */
+    struct list removals, owed;    /* with Redis; to be asked for again */
+    size_t removals_len, owed_len; /* of both; of those that have failed before */
     struct loop_timer retry;
     struct buffer key, held; /* in Redis, of the call at hand */
 };
@@ -61,6 +61,7 @@ struct removal {
     struct redis_call call;
     struct list link;
     struct shared_cache *shared;
+    bool is_owed; /* has failed before */
     size_t key_len;
     char key[];
 };
@@ -163,7 +164,7 @@ static void asking_answered(struct redis_call *call, const struct redis_answer *
 /* What Redis has may be what was removed. */
 static void asking_go_on(struct loop_timer *timer) {
     struct shared_asking *asking = CONTAINER(timer, struct shared_asking, pause);
-    if (list_empty(&asking->shared->owed))
+    if (asking->shared->owed_len == 0)
         asking_ask(asking);
     else
         asking_end(asking, &(struct shared_answer){.lease = 0});
@@ -180,7 +181,7 @@ void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch,
     loop_timer_init(&asking->pause, shared->loop, asking_go_on);
     list_append(&shared->askings, &asking->link);
     fetch->asking = asking;
-    if (list_empty(&shared->owed))
+    if (shared->owed_len == 0)
         asking_ask(asking);
     else
         loop_timer_set(&asking->pause, 1);
@@ -206,6 +207,7 @@ static void removal_free(struct removal *removal) {
     redis_forget(&removal->call);
     list_remove(&removal->link);
     removal->shared->removals_len--;
+    removal->shared->owed_len -= removal->is_owed;
     free(removal);
 }
 
@@ -227,6 +229,8 @@ static void removal_answered(struct redis_call *call, const struct redis_answer 
     }
     list_remove(&removal->link);
     list_append(&shared->owed, &removal->link);
+    shared->owed_len += !removal->is_owed;
+    removal->is_owed = true;
     if (!loop_timer_pending(&shared->retry)) loop_timer_set(&shared->retry, RETRY_MS);
 }
 

@@ -167,11 +167,14 @@ static void a_removal_that_redis_refused_is_repeated_and_nothing_is_read_until_t
     land(0, "r\nx", fetch(0, "r\nx"), "old");
     free(redis_cli(port, "acl setuser default -del"));
     shared_cache_remove(shared[0], SLICE("r\nx"));
-    stage_pass(300);
-    struct fetched meanwhile = fetch(0, "r\nx");
+    stage_pass(20); /* from then on, whether it is being repeated or waits for that */
+    for (int i = 0; i < 50; i++) {
+        struct fetched meanwhile = fetch(0, "r\nx");
+        assert_string_equal(meanwhile.value, "-");
+        assert_int_equal(meanwhile.lease, 0);
+        stage_pass(7);
+    }
     free(redis_cli(port, "acl setuser default +del"));
-    assert_string_equal(meanwhile.value, "-");
-    assert_int_equal(meanwhile.lease, 0);
     stage_until(removals[0] == 1);
     assert_string_equal(fetch(1, "r\nx").value, "-");
 }
@@ -226,6 +229,7 @@ static void who_is_forgotten_hears_nothing_and_the_others_hear_of_the_end(void *
 static int set_up(void **state) {
     stage_set_up(state);
     assert_int_equal(real_ports("ports", &port, 1), 1);
+    free(redis_cli(port, "acl setuser default +del")); /* whatever a test that failed left */
     free(redis_cli(port, "flushall"));
     char address[32];
     snprintf(address, sizeof address, "127.0.0.1:%d", port);
