@@ -252,7 +252,7 @@ test("N15 an old primary that comes back after a promotion can acknowledge nothi
   }));
 
 test("N16 PgBouncer is killed: what was under way is sent again under the same ids; a pause adds latency only", TIME, () =>
-  scene({ shards: 2, bouncer: true, load: { reconnects: 0 } }, async (fleet, load) => {
+  scene({ shards: 2, bouncer: true, load: { ackMs: 7000, silentMs: 9000, reconnects: 0 } }, async (fleet, load) => {
     const { postgres } = fleet;
     await load.progress(40);
     await nemesis(load, 3000, async () => {
@@ -273,7 +273,7 @@ test("N16 PgBouncer is killed: what was under way is sent again under the same i
   }));
 
 test("N17 a lock on a channel's head stalls that channel only", TIME, () =>
-  scene({ load: { channels: 4, ackMs: 7000, silentMs: 9000 } }, async (fleet, load) => {
+  scene({ load: { channels: 4, loyal: true, ackMs: 7000, silentMs: 9000 } }, async (fleet, load) => {
     const { postgres } = fleet, [hot] = load.channels;
     await load.progress(40);
     const from = performance.now();

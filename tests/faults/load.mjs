@@ -15,11 +15,12 @@ function randomFrom(seed) {
 }
 
 export class Load {
-  constructor(server, { clients = 8, channels = 3, rate = 60, reconnects = 0.01, seed = 20261125, ...client } = {}) {
+  /** loyal: each talks in one channel only, so that one that stalls holds up nobody of the others. */
+  constructor(server, { clients = 8, channels = 3, rate = 60, reconnects = 0.01, loyal = false, seed = 20261125, ...client } = {}) {
     this.history = [];
     this.random = randomFrom(seed);
     this.channels = Array.from({ length: channels }, (_, i) => `room-${i}`);
-    Object.assign(this, { server, rate, reconnects, running: false, ok: 0, seed });
+    Object.assign(this, { server, rate, reconnects, loyal, running: false, ok: 0, seed });
     this.clients = Array.from({ length: clients }, (_, i) => new Client(this.history, `user-${i}`, () => server.port, client));
   }
 
@@ -59,10 +60,14 @@ export class Load {
       await sleep((1000 / this.rate) * this.clients.length * (0.5 + this.random()));
       if (this.random() < this.reconnects) client.close();
       if (!(await this.#back(client))) return;
-      const channel = this.channels[this.random() < 0.25 ? 0 : Math.floor(this.random() * this.channels.length)];
+      const channel = this.loyal ? this.channels[index % this.channels.length] : this.#anyChannel();
       if (this.random() < 0.15) await this.#burst(client, channel, n);
       else await this.#send(client, channel, `${index}.${n}`, n);
     }
+  }
+
+  #anyChannel() {
+    return this.channels[this.random() < 0.25 ? 0 : Math.floor(this.random() * this.channels.length)];
   }
 
   /** Three at once on one connection: they keep their order. */

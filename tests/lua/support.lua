@@ -5,6 +5,7 @@ local support = {}
 local folder = os.tmpname()
 os.remove(folder)
 os.execute("mkdir " .. folder)
+require("busted").subscribe({ "suite", "end" }, function() os.execute("rm -r " .. folder) return nil, true end)
 
 local function write(name, text)
     local path = folder .. "/" .. name
