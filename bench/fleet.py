@@ -85,6 +85,8 @@ def measure(port, clients, rate, server, ports):
     cpu, redis, began = cpu_seconds(), redis_totals(ports), time.monotonic()
     result = load(port, clients, rate, servers.children(server.pid))
     elapsed, now, totals = time.monotonic() - began, cpu_seconds(), redis_totals(ports)
+    if not result["steps"]:
+        sys.exit(f"{clients:,} clients did not get as far as talking: {json.dumps(result)[:500]}")
     step = result["steps"][0]
     sent = max(1, step["answered"])
     shares = ", ".join(f"{kind} {100 * (now[kind] - cpu[kind]) / elapsed:.0f} %" for kind in KINDS[:3])
