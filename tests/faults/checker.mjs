@@ -178,14 +178,26 @@ function troubles(history) {
   return spans;
 }
 
-/** I10: who is there gets it within two seconds of the acknowledgement, when there is no fault. */
+/** When each client was connected: [from, to] by its name. */
+function stays(history) {
+  const spans = new Map();
+  for (const { type, client, t } of history) {
+    if (type === "connect") spans.set(client, [...(spans.get(client) ?? []), [t, Infinity]]);
+    else if (type === "disconnect") spans.get(client).at(-1)[1] = t;
+  }
+  return spans;
+}
+
+/** I10: who is there gets it within two seconds of the acknowledgement, when there is no fault: not later, and not only
+ * when it comes back and asks. */
 function* tail(history) {
-  const acked = new Map(), spans = troubles(history);
+  const acked = new Map(), spans = troubles(history), there = stays(history);
   for (const event of history) if (event.type === "ok" && !event.retry) acked.set(key(event.channel, event.epoch, event.seq), event.t);
   for (const event of history) {
-    const since = event.type === "recv" && event.how === "live" ? acked.get(key(event.channel, event.epoch, event.seq)) : undefined;
-    if (since === undefined || spans.some(([from, to]) => since >= from && since <= to)) continue;
-    if (event.t - since > TAIL_MS) yield `I10 late: ${event.client} got ${event.channel}/${event.seq} after ${Math.round(event.t - since)} ms`;
+    const since = event.type === "recv" ? acked.get(key(event.channel, event.epoch, event.seq)) : undefined;
+    if (since === undefined || event.t - since <= TAIL_MS || spans.some(([from, to]) => since >= from && since <= to)) continue;
+    if (event.how === "live" || there.get(event.client)?.some(([from, to]) => from <= since && since + TAIL_MS <= to))
+      yield `I10 late: ${event.client} got ${event.channel}/${event.seq} after ${Math.round(event.t - since)} ms (${event.how})`;
   }
 }
 

@@ -40,6 +40,8 @@ const bad = {
   "I14 a send was never answered": [[{ ...A, type: "silent", clientId: "m1" }], []],
 };
 
+bad["I10 it came only when it was asked for"] = [[{ ...A, type: "connect", t: 1 }, joined(A), sent("m1"), ok("m1", 1, { t: 5 }), { ...A, type: "disconnect", t: 2010 },
+  { ...A, type: "connect", t: 2011 }, recv(A, 1, "m1", { t: 2012, how: "resume" })], stored];
 bad["I6 a client got what the log does not have"] = [[joined(A), sent("m1"), recv(A, 1, "m1")], []];
 bad["I8 what was unknown is stored twice"] = [[sent("m1"), sent("m2")], [row(1, "m1"), row(2, "m1", "m2")]];
 bad["I12 nothing is acknowledged after a fault"] = [[{ type: "nemesis", phase: "stop", t: 5, boundMs: 1000 }], []];
@@ -68,6 +70,10 @@ test("a loss where none may be is found", () => finds("I1 lost", check(forked, l
 test("a loss that one was not told of is found", () => finds("I1 lost and not announced: bob", check(untold, left, { lossy: true })));
 test("a log that is not read again after the reset is found", () =>
   finds("I7", check(without(forked, ({ type, client, epoch }) => type === "recv" && client === "bob" && epoch === "2-y"), left, { lossy: true })));
+test("who was away may get it late", () => {
+  const history = [{ ...A, type: "connect", t: 1 }, sent("m1"), ok("m1", 1, { t: 5 }), { ...A, type: "disconnect", t: 9 }, { ...A, type: "connect", t: 3000 }, recv(A, 1, "m1", { t: 3001, how: "resume" })];
+  assert.deepEqual(check(history, stored).filter((line) => line.startsWith("I10")), []);
+});
 test("a fault's time excuses what came late in it", () => {
   const late = [{ type: "nemesis", phase: "start", t: 1 }, ...bad["I10 it came late"][0]];
   assert.deepEqual(check(late, stored).filter((line) => line.startsWith("I10")), []);

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { sleep } from "./server.mjs";
-import { losePrimary, scene, verdict } from "./stage.mjs";
+import { losePrimary, scene, settle, verdict } from "./stage.mjs";
 
 const TIME = { timeout: 180_000 };
 
@@ -18,19 +18,22 @@ function turnsRed(invariants, fault, options, trouble, checking) {
   });
 }
 
-/** The subscribers' connections end again and again: events between the workers are lost. */
+/** The subscribers' connections end again and again: most events between the workers are lost; the last ones with nothing after them. */
 async function loseEvents({ redis }, load) {
   await load.progress(20);
-  for (let round = 0; round < 20; round += 1) {
-    await redis.cli(redis.ports[0], "client", "kill", "type", "pubsub");
-    await sleep(200);
-  }
+  await redis.cli(redis.ports[0], "-r", "80", "-i", "0.1", "client", "kill", "type", "pubsub");
   await load.progress(10);
 }
 
 test("not reading what is missing turns I5 red", TIME, () => turnsRed(["I5"], "no_gap_fill", {}, loseEvents));
-test("not comparing heads turns I10 red", TIME, () =>
-  turnsRed(["I10"], "no_head_check", { load: { channels: 8, rate: 4, reconnects: 0 } }, loseEvents));
+const SPARSE = { load: { channels: 8, rate: 4, reconnects: 0 } }; // hardly ever a next one that shows that one is missing
+test("not comparing heads turns I10 red", TIME, () => turnsRed(["I10"], "no_head_check", SPARSE, loseEvents));
+test("losing events between the workers alone breaks no promise", TIME, () =>
+  scene(SPARSE, async (fleet, load) => {
+    await loseEvents(fleet, load);
+    await load.progress(20);
+    await settle(fleet, load);
+  }));
 test("no deduplication turns I3 red", TIME, () => turnsRed(["I3"], "dedupe_off", {}, (_fleet, load) => load.progress(150)));
 test("cursors without their epoch turn I1 red when a promotion loses events", TIME, () =>
   turnsRed(["I1"], "cursor_without_epoch", { replicas: 2, load: { rate: 150, reconnects: 0.05, followsEpochs: true } }, losePrimary, { lossy: true }));

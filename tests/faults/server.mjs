@@ -23,7 +23,7 @@ export async function until(what, condition, ms = 20_000) {
 
 /** One that nobody has, below those that the system gives to clients: it can be taken again after a kill. */
 export function freePort() {
-  const port = 21000 + Math.floor(Math.random() * 11000);
+  const port = 21000 + Math.floor(Math.random() * 10000);
   return new Promise((resolve) => {
     const probe = createServer().once("error", () => resolve(freePort()));
     probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(port)));

@@ -7,6 +7,7 @@ import net from "node:net";
 import path from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../faults/server.mjs";
 import { inside, makeDebian, run, skipUnlessPossible } from "./machine.mjs";
 import { until, watch } from "./service.mjs";
 
@@ -26,14 +27,6 @@ function start(command, ...args) {
   const child = watch(spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] }));
   started.push(child);
   return child;
-}
-
-async function freePort() {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function startServer(...sets) {
