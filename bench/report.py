@@ -85,9 +85,9 @@ def column_table(results, scenario):
 
 def highest_rate(results, scenario):
     """Of the durable path: the highest rate at which p99 of acknowledgement and of delivery are below 100 ms."""
-    best = {}
+    best, (contender,) = {}, scenario["contenders"]
     for run, step in points(results, scenario):
-        values = [value_of(results, scenario, key, "stoa", (run, step)) for key in ("answer_p99_ms", "delivery_p99_ms")]
+        values = [value_of(results, scenario, key, contender, (run, step)) for key in ("answer_p99_ms", "delivery_p99_ms")]
         if all(value.values and not value.overloaded and value.median < 100 for value in values):
             best[run] = step
     return "".join(f"\nHighest rate with p99 of acknowledgement and delivery below 100 ms, {run}: {step[1:]} messages/s.\n"

@@ -59,8 +59,9 @@ def idle(quick):
     return Scenario(
         "idle", "Idle connections and handshakes",
         "Connections that are held and say nothing: resident memory of the server for each, beyond the first 100, and what accepting "
-        "them cost. Socket.IO clients have joined the main namespace.",
-        ["limit", "stoa", "socket.io", "ws", "nchan"],
+        "them cost. Socket.IO clients have joined the main namespace. The chat's scripts ask who someone is, count his connections and "
+        "tell his presence; the others do nothing of that.",
+        ["limit", "stoa", "stoa, chat", "socket.io", "ws", "nchan"],
         [Run(f"{n:,}", {"clients": n, "publishers": 0, "warm": 100, "idle_ms": 1000}) for n in sizes],
         ["connections_per_cpu_s", "cpu_us_per_connection", "bytes_per_connection"], 1 if quick else 2)
 
@@ -70,7 +71,7 @@ def tls(quick):
     return Scenario(
         "tls", "Idle connections and handshakes over TLS",
         "The same over TLS 1.3 with a key on P-256, without resumption.",
-        ["stoa", "socket.io"], [Run(f"{n:,}", {"clients": n, "publishers": 0, "warm": 100, "idle_ms": 1000}, tls=True)],
+        ["stoa", "stoa, chat", "socket.io"], [Run(f"{n:,}", {"clients": n, "publishers": 0, "warm": 100, "idle_ms": 1000}, tls=True)],
         ["connections_per_cpu_s", "cpu_us_per_connection", "bytes_per_connection"], 1 if quick else 2)
 
 
@@ -84,7 +85,7 @@ def durable(quick):
         f"{load['clients']:,} Socket.IO clients in channels of 10; message:send at a fixed rate from all of them in turn, acknowledged "
         "once it is committed and synced, and delivered to the ten. Server and SQLite's thread share one core. Steps go up "
         "until one is not over in time.",
-        ["stoa"], runs,
+        ["stoa, chat"], runs,
         ["answer_p50_ms", "answer_p99_ms", "delivery_p99_ms", "server_cpu_percent", "cpu_us_per_message"], 1 if quick else 2)
 
 
@@ -150,7 +151,7 @@ def reload(_quick):
     return Scenario(
         "reload", "Reload under load",
         "500 durable messages a second, without and with a reload of all scripts each second. Nothing may be lost, nobody dropped.",
-        ["stoa"], [Run("without", load), Run("with", load, reload=True)],
+        ["stoa, chat"], [Run("without", load), Run("with", load, reload=True)],
         ["answer_p50_ms", "answer_p99_ms", "delivery_p99_ms", "cpu_us_per_message"], 2)
 
 
@@ -174,7 +175,9 @@ def smoke(name, scenario):
         if stepping:
             load["steps"] = "w1,r20:4096" if name == "fanout" else "r20"
     hook = ("100", *last.hook[1:]) if last.hook else ()
-    contenders = ["limit", "stoa", "stoa /ws", "socket.io", "ws"] if name == "fanout" else ["stoa"]
+    contenders = ["limit", "stoa", "stoa /ws", "socket.io", "ws"]
+    if name != "fanout":
+        contenders = [one for one in scenario.contenders if one.startswith("stoa")]
     return dataclasses.replace(scenario, contenders=contenders, rounds=1,
                                runs=[dataclasses.replace(last, load=load, hook=hook)])
 

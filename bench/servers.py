@@ -19,6 +19,7 @@ DIALECTS = {
     "limit": {"dialect": "socketio"},
     "stoa": {"dialect": "socketio"},
     "stoa, no window": {"dialect": "socketio"},
+    "stoa, chat": {"dialect": "socketio"},
     "stoa /ws": {"dialect": "json"},
     "socket.io": {"dialect": "socketio"},
     "ws": {"dialect": "plain"},
@@ -53,6 +54,8 @@ class Server:
         environment = {**os.environ, "BENCH_STORE": str(self.folder / "stoa.db")}
         if name == "stoa, no window":
             environment["BENCH_WINDOW_MS"] = "0"
+        if name == "stoa, chat":
+            environment["BENCH_CHAT"] = "1"
         if certificate:
             environment["BENCH_CERTIFICATE"] = str(certificate)
         with open(self.log, "wb") as log:

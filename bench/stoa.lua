@@ -1,16 +1,13 @@
--- The server of the measurements: the chat without its rate limits, and rooms that anyone may shout into.
+-- The server of the measurements: rooms that anyone may shout into, as the peers have them; with BENCH_CHAT the chat,
+-- without its rate limits.
+local chat = env "BENCH_CHAT"
 local certificate = env "BENCH_CERTIFICATE"
 
 return {
     listen = "127.0.0.1:0",
     log_level = "warning",
-    scripts = {
-        "../scripts/auth.lua",
-        "../scripts/chat.lua",
-        "../scripts/presence.lua",
-        "room.lua",
-        "hook.lua",
-    },
+    scripts = chat and { "../scripts/auth.lua", "../scripts/chat.lua", "../scripts/presence.lua" }
+        or { "room.lua", "hook.lua" },
     limits = {
         connections = 19900,
         connections_per_user = false,

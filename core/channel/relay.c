@@ -9,7 +9,7 @@
 #include "bus/parts.h"
 #include "channel/gossip.h"
 #include "channel/log.h"
-#include "channel/room.h"
+#include "channel/room_hooks.h"
 #include "channel/topic.h"
 #include "wire/json.h"
 

@@ -1,4 +1,4 @@
-#include "channel/room.h"
+#include "channel/room_hooks.h"
 #include "channel/room_replay.h"
 
 #include <assert.h>
@@ -15,7 +15,7 @@
 struct room {
     struct receiver **members; /* dense: [0, cap); behind them the memberships, in the same order */
     union {
-        void *single[2];         /* where both lie in a room for one, such as every socket's own */
+        void *single[2];         /* where both lie in a room for one, such as a socket's own */
         struct list vacant_link; /* in rooms->vacant: it has no members */
     };
     uint32_t len, cap;
@@ -35,7 +35,8 @@ struct rooms {
     struct loop_task reap; /* the sweep's work at the end of this turn: rooms that need not be kept */
     uint64_t offset, stamp, identities;
     bool is_emitting;
-    struct rooms_watch *watch; /* NULL: nobody */
+    struct rooms_watch *watch;     /* NULL: nobody */
+    struct rooms_implied *implied; /* NULL: none are */
     char incarnation[9];
     struct buffer key, targets; /* of the call at hand */
 };
@@ -148,6 +149,10 @@ void rooms_set_watch(struct rooms *rooms, struct rooms_watch *watch_or_null) {
     rooms->watch = watch_or_null;
 }
 
+void rooms_set_implied(struct rooms *rooms, struct rooms_implied *implied_or_null) {
+    rooms->implied = implied_or_null;
+}
+
 void rooms_set_limits(struct rooms *rooms, const struct room_limits *limits) {
     room_logs_set(&rooms->logs, limits);
     loop_reap(rooms->loop, &rooms->reap);
@@ -171,8 +176,8 @@ static void room_resize(struct room *room, uint32_t cap) {
     room->cap = cap;
 }
 
-struct membership *room_join(struct rooms *rooms, struct slice namespace_name, struct slice name,
-                             struct receiver *receiver, struct list *memberships, uint64_t since_offset) {
+static struct membership *join(struct rooms *rooms, struct slice namespace_name, struct slice name,
+                               struct receiver *receiver, struct list *memberships, uint64_t since_offset) {
     assert(!rooms->is_emitting);
     struct slice key = room_key(rooms, namespace_name, name);
     struct room *room = map_find(rooms->by_key, key);
@@ -191,6 +196,21 @@ struct membership *room_join(struct rooms *rooms, struct slice namespace_name, s
     memberships_of(room)[membership->index] = membership;
     list_append(memberships, &membership->link);
     return membership;
+}
+
+struct room *room_find(struct rooms *rooms, struct slice namespace_name, struct slice name) {
+    struct receiver *receiver;
+    struct list *memberships;
+    struct room *room = map_find(rooms->by_key, room_key(rooms, namespace_name, name));
+    if (room || !rooms->implied) return room;
+    if (!rooms->implied->member(rooms->implied, namespace_name, name, &receiver, &memberships)) return NULL;
+    return join(rooms, namespace_name, name, receiver, memberships, rooms->offset)->room;
+}
+
+struct membership *room_join(struct rooms *rooms, struct slice namespace_name, struct slice name,
+                             struct receiver *receiver, struct list *memberships, uint64_t since_offset) {
+    room_find(rooms, namespace_name, name); /* who is in it from its beginning comes first */
+    return join(rooms, namespace_name, name, receiver, memberships, since_offset);
 }
 
 void room_leave(struct rooms *rooms, struct membership **membership_owner) {
@@ -219,10 +239,6 @@ struct membership *room_membership(struct list *memberships, struct slice name) 
         if (slice_equal(room_name(membership->room), name)) return membership;
     }
     return NULL;
-}
-
-struct room *room_find(struct rooms *rooms, struct slice namespace_name, struct slice name) {
-    return map_find(rooms->by_key, room_key(rooms, namespace_name, name));
 }
 
 struct slice room_name(const struct room *room) {

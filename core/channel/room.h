@@ -46,19 +46,13 @@ struct rooms *rooms_new(struct loop *loop, const struct room_limits *limits);
 void rooms_free(struct rooms **rooms);
 void rooms_set_limits(struct rooms *rooms, const struct room_limits *limits);
 
-/* Hears of each room's beginning and end; must not call back. */
-struct rooms_watch {
-    void (*opened)(struct rooms_watch *watch, struct slice namespace_name, struct slice name);
-    void (*closed)(struct rooms_watch *watch, struct slice namespace_name, struct slice name);
-};
-void rooms_set_watch(struct rooms *rooms, struct rooms_watch *watch_or_null);
-
 /* Joining twice is joining once (the same membership, its since_offset kept). memberships: the receiver's own list.
  * since_offset: rooms_offset() for "from now", or an older one when a session is recovered. */
 struct membership *room_join(struct rooms *rooms, struct slice namespace_name, struct slice name,
                              struct receiver *receiver, struct list *memberships, uint64_t since_offset);
 void room_leave(struct rooms *rooms, struct membership **membership);
 struct membership *room_membership(struct list *memberships, struct slice name);
+/* NULL: there is none. One that was only implied is from now on. */
 struct room *room_find(struct rooms *rooms, struct slice namespace_name, struct slice name);
 struct slice room_name(const struct room *room);
 size_t room_size(const struct room *room);
@@ -87,7 +81,8 @@ struct room_emit {
 bool room_emit_allowed(struct slice args, unsigned attachments_len) MUST_CHECK;
 /* Appends pointers to the receivers whom such an emit would reach, each once: its event is not looked at. */
 void room_gather(struct rooms *rooms, const struct room_emit *emit, struct buffer *receivers);
-/* The next room with a member and a name; start with *cursor = 0; NULL: no more. None may come or go meanwhile. */
+/* The next room with a member and a name, implied ones left out until they are used; start with *cursor = 0; NULL: no
+ * more. None may come or go meanwhile. */
 const struct room *rooms_next(const struct rooms *rooms, struct slice namespace_name, size_t *cursor);
 /* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers (none: refused). */
 size_t room_emit(struct rooms *rooms, const struct room_emit *emit);

@@ -40,7 +40,5 @@ void conn_pause(struct conn *conn, bool paused);
  * bytes. Twice is once. */
 enum { CONN_CLOSE_MS = 5000 };
 void conn_close(struct conn *conn, uint16_t code, struct slice reason);
-/* The peer as text, without port; from the PROXY header where trusted. */
-const char *conn_address(const struct conn *conn);
 
 #endif

@@ -54,7 +54,6 @@ struct conn {
     int fd; /* -1: closed */
     struct net_host *host;
     struct list link;
-    char address[ADDRESS_MAX];
     struct loop_timer deadline;   /* head, body, answer, close: one at a time */
     struct loop_task task;        /* a WebSocket's closing, or news that it has drained; at last, freeing it */
     struct holder inbound_holder; /* of an unfinished body or message */
@@ -66,6 +65,7 @@ struct conn {
     uint32_t pongs_since_ms; /* pings answered since then; the lower bits */
     uint8_t pongs;
     bool tls, tunneled, handed; /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
+    char address[];             /* the peer's, from the PROXY header where trusted */
 };
 
 /* Where lws's callbacks go: websocket.c and http.c each take their own. Non-zero closes (or refuses). */

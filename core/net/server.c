@@ -101,10 +101,10 @@ static void cut(struct holder *holder) {
 }
 
 static struct conn *conn_new(struct net_server *server, int fd, const char *address) {
-    struct conn *conn = NEW(struct conn);
+    struct conn *conn = memory_new(sizeof *conn + strlen(address) + 1);
     conn->host = server->host;
     conn->fd = fd;
-    snprintf(conn->address, sizeof conn->address, "%s", address);
+    memcpy(conn->address, address, strlen(address));
     loop_timer_init(&conn->deadline, server->loop, deadline_passed);
     holder_init(&conn->inbound_holder, cut);
     websocket_init(conn);

@@ -270,7 +270,3 @@ void conn_close(struct conn *conn, uint16_t code, struct slice reason) {
     loop_task_cancel(&conn->task);
     loop_flush(conn->host->server->loop, &conn->task);
 }
-
-const char *conn_address(const struct conn *conn) {
-    return conn->address;
-}

@@ -235,8 +235,11 @@ static void take_fetch(struct worker *worker, const struct adapter_heard *heard)
 static void take_rooms(struct worker *worker, const struct adapter_heard *heard) {
     struct listing listing = {.worker = worker};
     size_t cursor = 0;
-    for (const struct room *room; (room = rooms_next(worker->rooms, heard->namespace_name, &cursor));)
-        if (utf8_valid(room_name(room))) json_write_string(next_item(&listing), room_name(room));
+    each_socket(worker, heard, list_id, &listing); /* its own room's name */
+    for (const struct room *room; (room = rooms_next(worker->rooms, heard->namespace_name, &cursor));) {
+        if (hub_find(worker->hub, room_name(room)) || !utf8_valid(room_name(room))) continue;
+        json_write_string(next_item(&listing), room_name(room));
+    }
     answer_listing(&listing, heard, ANSWER_ROOMS);
 }
 

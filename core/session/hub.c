@@ -45,6 +45,8 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
     struct hub *hub = NEW(struct hub);
     hub->loop = loop;
     hub->rooms = rooms;
+    hub->own_rooms.member = socket_is_implied;
+    rooms_set_implied(rooms, &hub->own_rooms);
     hub->sessions = map_new();
     hub->sockets = map_new();
     hub->users = map_new();
@@ -120,6 +122,7 @@ void hub_free(struct hub **hub_r) {
     hub->policy = NULL;
     free_transports(hub);
     recovery_drop_all(hub);
+    rooms_set_implied(hub->rooms, NULL);
     hub_forget_partings(hub);
     struct list *link;
     while ((link = list_pop(&hub->watches))) CONTAINER(link, struct hub_watch, link)->hub = NULL;

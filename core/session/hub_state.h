@@ -40,6 +40,7 @@ struct hub_watch {
 struct hub {
     struct loop *loop;
     struct rooms *rooms;
+    struct rooms_implied own_rooms;
     struct policy *policy;
     struct hub_settings settings;
     char *path, *plain_path;
@@ -47,6 +48,7 @@ struct hub {
     char node[5];         /* of session ids */
     size_t sessions_open; /* those that are not ending */
     struct map *sessions, *sockets, *users;
+    uint64_t calls;                            /* questions to clients, so far: their ids */
     const struct hub_user_events *user_events; /* NULL: nobody hears */
     void *user_events_owner;
     struct hub_records records;

@@ -6,7 +6,7 @@
 #ifndef SESSION_PLACE_H
 #define SESSION_PLACE_H
 
-#include "channel/room.h"
+#include "channel/room_hooks.h"
 #include "session/session.h"
 #include "session/socket.h"
 
@@ -32,7 +32,7 @@ struct record {
     struct buffer *had;    /* tags of what came with it; NULL: none */
     uint64_t start_offset;
     uint64_t confirmed_offset; /* the client has all up to here: it answered a later ping */
-    struct buffer rooms;       /* while detached: room_save */
+    struct buffer *rooms;      /* while detached: keep_rooms; NULL: none */
     uint64_t expires_ms;
 };
 
@@ -43,10 +43,9 @@ struct socket {
     struct receiver receiver;
     struct session *session; /* NULL: detached, or ended */
     struct connecting *connecting;
+    uint16_t rooms_len;
     bool replaying, lagging, holding;
     bool guest, recovered, announced; /* announced: scripts know of it and will hear of its end */
-    bool moved;                       /* from another worker: offsets of there mean its start */
-    uint16_t rooms_len;
     struct hub *hub;
 
     struct list link; /* of the session's sockets; detached: of the hub's */
@@ -60,7 +59,7 @@ struct socket {
     uint64_t lag_offset;       /* lagging: delivered up to here */
     struct packet_queue *held; /* NULL: nothing is held back */
     struct list calls;         /* questions to the client */
-    uint64_t next_call_id;
+    bool moved;                /* from another worker: offsets of there mean its start */
     char id[SOCKET_ID_LEN + 1];
 };
 
@@ -69,12 +68,19 @@ struct socket *socket_new(struct session *session, struct slice namespace_name, 
 void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json);
 struct socket *session_socket(struct session *session, struct slice namespace_name);
 void socket_attach(struct socket *socket, struct session *session);
+/* The rooms that it was in when it was detached: of each the offset from which on it is in it (64 bits), the length of
+ * its name (16), the name. */
+struct slice socket_kept_rooms(const struct socket *socket);
+void socket_forget_rooms(struct socket *socket);
 /* Leaves session, user and rooms (whose names it keeps). Open calls are answered with GONE. */
 void socket_detach(struct socket *socket);
 /* Ends or, when keep, stays as a record; scripts are asked if they know of it. */
 void socket_part(struct socket *socket, const char *reason, bool keep);
-/* Joins the rooms that every socket has. */
-void socket_join_own_rooms(struct socket *socket);
+/* Joins its namespace; from now on it has a room of its own too, which is there once it is used. */
+void socket_join_namespace(struct socket *socket);
+/* For rooms_set_implied: sockets' own rooms. */
+bool socket_is_implied(struct rooms_implied *implied, struct slice namespace_name, struct slice name,
+                       struct receiver **receiver_r, struct list **memberships_r);
 /* Takes another id. */
 void socket_rename(struct socket *socket, struct slice id);
 /* Out of all rooms, under a new id: as if it had never been anyone. */

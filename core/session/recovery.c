@@ -6,7 +6,7 @@
 #include "session/hub_state.h"
 
 static size_t record_bytes(const struct socket *socket) {
-    return sizeof *socket + socket->record.rooms.cap + (socket->user_json ? strlen(socket->user_json) : 0) +
+    return sizeof *socket + socket_kept_rooms(socket).len + (socket->user_json ? strlen(socket->user_json) : 0) +
            (socket->auth_json ? strlen(socket->auth_json) : 0);
 }
 
@@ -112,7 +112,7 @@ static bool missed_after(const struct socket *socket, struct slice said, uint64_
 }
 
 static void rejoin(struct socket *socket) {
-    struct slice rooms = buffer_slice(&socket->record.rooms);
+    struct slice rooms = socket_kept_rooms(socket);
     struct slice namespace_name = slice_of(socket->namespace_name);
     while (rooms.len > 0) {
         uint64_t since;
@@ -124,7 +124,7 @@ static void rejoin(struct socket *socket) {
         room_join(socket->hub->rooms, namespace_name, name, &socket->receiver, &socket->memberships, since);
         rooms = slice_from(rooms, len);
     }
-    buffer_done(&socket->record.rooms);
+    socket_forget_rooms(socket);
 }
 
 static void nobody_deliver(struct receiver *receiver, struct packet *packet) {}

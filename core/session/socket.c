@@ -251,7 +251,7 @@ bool socket_ask(struct socket *socket, struct slice args, const struct slice *at
     if (open >= SOCKET_CALLS_MAX || !socket->session || !room_emit_allowed(args, attachments_len)) return false;
     struct socket_call *call = NEW(struct socket_call);
     call->socket = socket;
-    call->id = socket->next_call_id++;
+    call->id = socket->hub->calls++;
     call->done = done;
     call->owner = owner;
     loop_timer_init(&call->timer, socket->hub->loop, call_timeout);
@@ -317,14 +317,36 @@ void socket_join_since(struct socket *socket, struct slice room, uint64_t since_
     if (room.len > 0 && !slice_is(room, socket->id)) socket->rooms_len++;
 }
 
-void socket_join_own_rooms(struct socket *socket) {
-    uint64_t now = rooms_offset(socket->hub->rooms);
-    socket_join_since(socket, SLICE(""), now);
-    socket_join_since(socket, slice_of(socket->id), now);
+void socket_join_namespace(struct socket *socket) {
+    socket_join_since(socket, SLICE(""), rooms_offset(socket->hub->rooms));
+}
+
+static bool has_joined(struct socket *socket) {
+    return room_membership(&socket->memberships, SLICE("")) != NULL;
+}
+
+bool socket_is_implied(struct rooms_implied *implied, struct slice namespace_name, struct slice name,
+                       struct receiver **receiver_r, struct list **memberships_r) {
+    struct hub *hub = CONTAINER(implied, struct hub, own_rooms);
+    struct socket *socket = name.len == SOCKET_ID_LEN ? hub_find(hub, name) : NULL;
+    if (!socket || !slice_is(namespace_name, socket->namespace_name) || !has_joined(socket)) return false;
+    *receiver_r = &socket->receiver;
+    *memberships_r = &socket->memberships;
+    return true;
+}
+
+struct slice socket_kept_rooms(const struct socket *socket) {
+    return socket->record.rooms ? buffer_slice(socket->record.rooms) : SLICE_NONE;
+}
+
+void socket_forget_rooms(struct socket *socket) {
+    if (socket->record.rooms) buffer_done(socket->record.rooms);
+    free(socket->record.rooms);
+    socket->record.rooms = NULL;
 }
 
 static void each_kept_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner) {
-    struct slice rooms = buffer_slice(&socket->record.rooms);
+    struct slice rooms = socket_kept_rooms(socket);
     while (rooms.len > 0) {
         uint16_t len;
         memcpy(&len, rooms.ptr + sizeof(uint64_t), sizeof len);
@@ -335,9 +357,10 @@ static void each_kept_room(struct socket *socket, void (*fn)(void *owner, struct
 }
 
 void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner) {
+    if (has_joined(socket)) fn(owner, slice_of(socket->id));
     LIST_EACH(&socket->memberships, link) {
         struct slice name = room_name(CONTAINER(link, struct membership, link)->room);
-        if (name.len > 0) fn(owner, name);
+        if (name.len > 0 && !slice_is(name, socket->id)) fn(owner, name);
     }
     each_kept_room(socket, fn, owner);
 }
@@ -358,9 +381,12 @@ bool socket_is_in(struct socket *socket, struct slice room) {
     return search.found;
 }
 
+/* What is sent to its own room from now on is kept for it, like that of the others. */
 static void keep_rooms(struct socket *socket) {
-    struct buffer *kept = &socket->record.rooms;
+    struct buffer *kept = socket->record.rooms ? socket->record.rooms : NEW(struct buffer);
+    socket->record.rooms = kept;
     buffer_clear(kept);
+    room_find(socket->hub->rooms, slice_of(socket->namespace_name), slice_of(socket->id));
     while (!list_empty(&socket->memberships)) {
         struct membership *membership = CONTAINER(socket->memberships.next, struct membership, link);
         struct slice name = room_name(membership->room);
@@ -555,7 +581,7 @@ void socket_free(struct socket *socket) {
     map_remove(socket->hub->sockets, slice_of(socket->id));
     if (socket->user) hub_unref_user(socket->hub, &socket->user);
     handshake_unref(&socket->handshake);
-    buffer_done(&socket->record.rooms);
+    socket_forget_rooms(socket);
     if (socket->record.had) buffer_done(socket->record.had);
     free(socket->record.had);
     held_free(socket);

@@ -472,6 +472,47 @@ static void a_bare_engine_echoes_text_and_bytes(void **state) {
     assert_int_equal(alice.got.len, 3);
 }
 
+/* Rooms. */
+
+static size_t rooms_len(void) {
+    size_t cursor = 0, len = 0;
+    while (rooms_next(rooms, SLICE("/"), &cursor)) len++;
+    return len;
+}
+
+static size_t emit_but(const char *except, const char *args) {
+    struct slice names[] = {{except, strlen(except)}};
+    return room_emit(rooms, &(struct room_emit){.namespace_name = SLICE("/"),
+                                                .except = names,
+                                                .except_len = 1,
+                                                .class = PACKET_MESSAGE,
+                                                .args = {args, strlen(args)}});
+}
+
+static void a_sockets_own_room_is_there_once_it_is_used(void **state) {
+    comes_as(&alice, "alice");
+    comes_as(&bob, "bob");
+    assert_int_equal(rooms_len(), 0);
+    assert_true(socket_is_in(socket_of(&alice), socket_id(socket_of(&alice))));
+    assert_int_equal(emit_but(alice.sid, "[\"others\"]"), 1);
+    emit_to(bob.sid, "[\"to bob\"]", PACKET_MESSAGE);
+    turn();
+    assert_hears_event(&bob, "42[\"others\"]");
+    assert_hears_event(&bob, "42[\"to bob\"]");
+    assert_null(hears(&alice));
+    assert_int_equal(rooms_len(), 2);
+}
+
+static void who_joins_anothers_own_room_finds_him_there(void **state) {
+    comes_as(&alice, "alice");
+    comes_as(&bob, "bob");
+    assert_true(socket_join(socket_of(&bob), slice_of(alice.sid)));
+    emit_to(alice.sid, "[\"to both\"]", PACKET_MESSAGE);
+    turn();
+    assert_hears_event(&alice, "42[\"to both\"]");
+    assert_hears_event(&bob, "42[\"to both\"]");
+}
+
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, set_up, leave_all)
 
 int main(void) {
@@ -510,6 +551,8 @@ int main(void) {
         SCENE(the_plain_form_connects_asks_and_is_told),
         SCENE(the_plain_form_closes_with_the_code_of_the_fault),
         SCENE(a_bare_engine_echoes_text_and_bytes),
+        SCENE(a_sockets_own_room_is_there_once_it_is_used),
+        SCENE(who_joins_anothers_own_room_finds_him_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

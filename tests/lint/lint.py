@@ -42,7 +42,7 @@ HEADER_EXCEPTIONS = {
     "session/question.h": {"policy/policy.h"},
     "session/session.h": {"loop/loop.h"},
     "session/timing.h": {"loop/loop.h"},
-    "session/place.h": {"channel/room.h"},
+    "session/place.h": {"channel/room_hooks.h"},
     "net/polling.h": {"wire/engineio.h"},
     "net/http_exchange.h": {"net/net_state.h", "wire/http_head.h"},
     "net/net_state.h": {"limit/budget.h", "loop/loop.h", "net/inbound.h", "net/server.h"},
