@@ -16,7 +16,7 @@ struct net_settings {
         body_timeout_ms; /* 10,000 each: request head, TLS handshake; whole body, write of an answer */
     const char *tls_certificate, *tls_key; /* PEM files; NULL: no TLS */
     bool deflate;                          /* offer permessage-deflate */
-    size_t receive_buffer_bytes;           /* per connection, ≥ 64 */
+    size_t receive_buffer_bytes;           /* per connection, ≥ 128: a control frame's payload in one piece */
     bool proxy_protocol;                   /* every connection begins with a PROXY v1 or v2 header */
     struct budget *inbound;                /* what unfinished messages and bodies may hold; outlives the server */
 };
