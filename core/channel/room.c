@@ -187,7 +187,7 @@ static struct membership *join(struct rooms *rooms, struct slice namespace_name,
         room = room_new(rooms, key, name);
     else if (room->len == 0)
         list_remove(&room->vacant_link);
-    if (room->len == room->cap) room_resize(room, 2 * room->cap);
+    if (room->len == room->cap) room_resize(room, room->cap + room->cap / 2 + 1);
     if (!receiver->identity) receiver->identity = ++rooms->identities;
     membership = NEW(struct membership);
     *membership = (struct membership){.room = room, .since_offset = since_offset};

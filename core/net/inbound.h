@@ -5,13 +5,14 @@
 #include "base/buffer.h"
 
 struct inflater;
+struct unfinished;
 
+/* {0}: nothing has come. */
 struct inbound {
-    struct buffer message;
-    struct inflater *inflater; /* NULL until the peer compresses */
-    unsigned frames;
-    bool within_message, within_frame, binary, compressed;
-    bool resets; /* the peer's compression begins afresh with each message */
+    struct unfinished *unfinished; /* the message at hand; NULL: none, or one that came in one piece */
+    struct inflater *inflater;     /* NULL until the peer compresses */
+    bool binary;                   /* the message at hand */
+    bool resets;                   /* the peer's compression begins afresh with each message */
 };
 
 struct inbound_piece {
@@ -21,6 +22,8 @@ struct inbound_piece {
     size_t left;             /* bytes of the frame still to come */
 };
 
+/* Bytes of the unfinished message that wait for the rest. */
+size_t inbound_waiting(const struct inbound *inbound);
 void inbound_done(struct inbound *inbound);
 /* 0, or the code to close with. message_r: a whole message, valid until inbound_next, or its ptr is NULL. */
 unsigned inbound_add(struct inbound *inbound, const struct inbound_piece *piece, size_t max_bytes,

@@ -54,10 +54,10 @@ struct conn {
     int fd; /* -1: closed */
     struct net_host *host;
     struct list link;
-    struct loop_timer deadline;   /* head, body, answer, close: one at a time */
-    struct loop_task task;        /* a WebSocket's closing, or news that it has drained; at last, freeing it */
-    struct holder inbound_holder; /* of an unfinished body or message */
-    struct http *http;            /* until the upgrade; what follows is a WebSocket's */
+    struct loop_timer deadline; /* head, body, answer, close: one at a time */
+    struct loop_task task;      /* a WebSocket's closing, or news that it has drained; at last, freeing it */
+    struct held *held;          /* NULL: no unfinished body or message */
+    struct http *http;          /* until the upgrade; what follows is a WebSocket's */
     const struct conn_events *events;
     void *owner;
     struct inbound inbound;

@@ -91,13 +91,27 @@ static void deadline_passed(struct loop_timer *timer) {
     conn_kill(conn);
 }
 
-void conn_hold(struct conn *conn, size_t bytes) {
-    budget_hold(conn->host->server->inbound, &conn->inbound_holder, bytes);
-}
+struct held {
+    struct holder holder;
+    struct conn *conn;
+};
 
 static void cut(struct holder *holder) {
-    struct conn *conn = CONTAINER(holder, struct conn, inbound_holder);
+    struct conn *conn = CONTAINER(holder, struct held, holder)->conn;
     conn->http ? http_cut(conn) : websocket_cut(conn);
+}
+
+void conn_hold(struct conn *conn, size_t bytes) {
+    if (!conn->held && bytes == 0) return;
+    if (!conn->held) {
+        conn->held = NEW(struct held);
+        conn->held->conn = conn;
+        holder_init(&conn->held->holder, cut);
+    }
+    budget_hold(conn->host->server->inbound, &conn->held->holder, bytes); /* may have cut it off */
+    if (bytes > 0) return;
+    free(conn->held);
+    conn->held = NULL;
 }
 
 static struct conn *conn_new(struct net_server *server, int fd, const char *address) {
@@ -106,7 +120,6 @@ static struct conn *conn_new(struct net_server *server, int fd, const char *addr
     conn->fd = fd;
     memcpy(conn->address, address, strlen(address));
     loop_timer_init(&conn->deadline, server->loop, deadline_passed);
-    holder_init(&conn->inbound_holder, cut);
     websocket_init(conn);
     list_append(&server->conns, &conn->link);
     conn->host->conns++;

@@ -147,7 +147,7 @@ static void receive(struct conn *conn, struct slice bytes) {
         conn->events->message(conn->owner, message, conn->inbound.binary);
         inbound_next(&conn->inbound);
     }
-    conn_hold(conn, message.ptr ? 0 : conn->inbound.message.len + piece.left);
+    conn_hold(conn, message.ptr ? 0 : inbound_waiting(&conn->inbound) + piece.left);
 }
 
 void websocket_cut(struct conn *conn) {

@@ -128,7 +128,7 @@ static void send_connected(struct socket *socket) {
 /* What was to be replayed went while the scripts were asked: the client begins anew. */
 static void start_over(struct connecting *connecting) {
     struct socket *old = connecting->socket;
-    struct socket *fresh = socket_new(old->session, slice_of(old->namespace_name), slice_of(old->auth_json));
+    struct socket *fresh = socket_new(old->session, slice_of(old->namespace_name), socket_auth(old));
     socket_set_user(fresh, slice_of(old->user->id), slice_of(old->user_json));
     fresh->guest = old->guest;
     old->connecting = NULL;

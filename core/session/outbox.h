@@ -20,8 +20,7 @@ enum { PACKET_QUEUE_FEW = 2 };
  * where it is. */
 struct packet_queue {
     struct packet **ring;
-    uint32_t head, len, cap;
-    size_t bytes;
+    uint32_t head, len, cap, bytes;
     struct packet *few[PACKET_QUEUE_FEW];
 };
 void packet_queue_push(struct packet_queue *queue, struct packet *packet);
@@ -47,7 +46,7 @@ void gathering_done(struct gathering *gathering);
 
 struct outbox {
     struct packet_queue queue;
-    size_t control_bytes; /* of queue.bytes */
+    uint32_t control_bytes; /* of queue.bytes */
 };
 
 enum outbox_verdict {

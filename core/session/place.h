@@ -7,12 +7,12 @@
 #define SESSION_PLACE_H
 
 #include "channel/room_hooks.h"
+#include "session/record.h"
 #include "session/session.h"
 #include "session/socket.h"
 
 enum {
     SOCKET_ID_LEN = 20,
-    PID_LEN = ID_OWNER_LEN + ID_SECRET_LEN,
     SOCKET_STATE_MAX = 4096,
     USER_ID_MAX = 64,
     SOCKET_CALLS_MAX = 64,
@@ -24,16 +24,6 @@ struct user {
     unsigned refs;
     struct list sockets; /* connected ones */
     char id[];
-};
-
-/* What a recovery needs beside the socket's rooms. */
-struct record {
-    char pid[PID_LEN + 1]; /* its worker's name and a secret; empty: not recoverable */
-    struct buffer *had;    /* tags of what came with it; NULL: none */
-    uint64_t start_offset;
-    uint64_t confirmed_offset; /* the client has all up to here: it answered a later ping */
-    struct buffer *rooms;      /* while detached: keep_rooms; NULL: none */
-    uint64_t expires_ms;
 };
 
 struct connecting; /* connect.c: the client's CONNECT is being answered */
@@ -53,7 +43,8 @@ struct socket {
     struct list memberships;
     const char *namespace_name; /* the main one is nobody's own */
     struct user *user;
-    char *user_json, *auth_json, *state_json; /* NULL: null */
+    char *user_json, *state_json; /* NULL: null */
+    char *auth_json;              /* NULL: {} */
     struct handshake *handshake;
     struct record record;
     uint64_t lag_offset;       /* lagging: delivered up to here */
@@ -63,15 +54,13 @@ struct socket {
     char id[SOCKET_ID_LEN + 1];
 };
 
+/* The `auth` that its client sent, an object. */
+struct slice socket_auth(const struct socket *socket);
 struct socket *socket_new(struct session *session, struct slice namespace_name, struct slice auth_json);
 /* Gives it a user; json is an object. */
 void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json);
 struct socket *session_socket(struct session *session, struct slice namespace_name);
 void socket_attach(struct socket *socket, struct session *session);
-/* The rooms that it was in when it was detached: of each the offset from which on it is in it (64 bits), the length of
- * its name (16), the name. */
-struct slice socket_kept_rooms(const struct socket *socket);
-void socket_forget_rooms(struct socket *socket);
 /* Leaves session, user and rooms (whose names it keeps). Open calls are answered with GONE. */
 void socket_detach(struct socket *socket);
 /* Ends or, when keep, stays as a record; scripts are asked if they know of it. */

@@ -6,7 +6,7 @@
 #include "session/hub_state.h"
 
 static size_t record_bytes(const struct socket *socket) {
-    return sizeof *socket + socket_kept_rooms(socket).len + (socket->user_json ? strlen(socket->user_json) : 0) +
+    return sizeof *socket + record_rooms(&socket->record).len + (socket->user_json ? strlen(socket->user_json) : 0) +
            (socket->auth_json ? strlen(socket->auth_json) : 0);
 }
 
@@ -18,7 +18,7 @@ void recovery_offer(struct socket *socket) {
         id_random(record->pid + ID_OWNER_LEN, ID_SECRET_LEN);
         map_put(socket->hub->records.by_pid, slice_of(record->pid), socket);
     }
-    if (!socket->recovered) record->start_offset = rooms_offset(socket->hub->rooms);
+    if (!socket->recovered) record->known_offset = rooms_offset(socket->hub->rooms);
 }
 
 void recovery_restore(struct socket *socket, const char *pid) {
@@ -33,11 +33,16 @@ struct socket *recovery_find(const struct hub *hub, struct slice pid) {
 void recovery_moved(struct socket *socket, const char *pid, uint64_t offset) {
     recovery_restore(socket, pid);
     socket->recovered = socket->moved = true;
-    socket->record.start_offset = offset;
+    socket->record.known_offset = offset;
 }
 
 static struct socket *oldest(struct hub_records *records) {
     return list_empty(&records->sockets) ? NULL : CONTAINER(records->sockets.next, struct socket, link);
+}
+
+/* 0: it is not in the list of detached ones. */
+static uint64_t expires_ms(const struct socket *socket) {
+    return socket->record.away ? socket->record.away->expires_ms : 0;
 }
 
 static void timer_arm(struct hub *hub) {
@@ -46,7 +51,7 @@ static void timer_arm(struct hub *hub) {
     if (!first)
         loop_timer_cancel(&hub->records.timer);
     else
-        loop_timer_set(&hub->records.timer, first->record.expires_ms > now ? first->record.expires_ms - now : 1);
+        loop_timer_set(&hub->records.timer, expires_ms(first) > now ? expires_ms(first) - now : 1);
 }
 
 /* Out of the list of detached ones. */
@@ -55,13 +60,13 @@ static void record_unlist(struct socket *socket) {
     list_remove(&socket->link);
     records->len--;
     records->bytes -= record_bytes(socket);
-    socket->record.expires_ms = 0;
+    socket->record.away->expires_ms = 0;
 }
 
 void recovery_keep(struct socket *socket) {
     struct hub *hub = socket->hub;
     struct hub_records *records = &hub->records;
-    socket->record.expires_ms = loop_now_ms(hub->loop) + hub->settings.recovery_window_ms;
+    record_away(&socket->record)->expires_ms = loop_now_ms(hub->loop) + hub->settings.recovery_window_ms;
     list_append(&records->sockets, &socket->link);
     records->len++;
     records->bytes += record_bytes(socket);
@@ -74,7 +79,7 @@ void recovery_keep(struct socket *socket) {
 }
 
 void recovery_drop(struct socket *socket) {
-    if (socket->record.expires_ms) record_unlist(socket);
+    if (expires_ms(socket)) record_unlist(socket);
     if (!socket->record.pid[0]) return;
     map_remove(socket->hub->records.by_pid, slice_of(socket->record.pid));
     socket->record.pid[0] = 0;
@@ -82,7 +87,7 @@ void recovery_drop(struct socket *socket) {
 
 static void drop_until(struct hub *hub, uint64_t now) {
     struct socket *first;
-    while ((first = oldest(&hub->records)) && first->record.expires_ms <= now) {
+    while ((first = oldest(&hub->records)) && expires_ms(first) <= now) {
         recovery_drop(first);
         hub_bury_socket(first);
     }
@@ -105,26 +110,18 @@ static bool missed_after(const struct socket *socket, struct slice said, uint64_
     bool is_ours = said.len == 0 || room_offset_read(socket->hub->rooms, said, &offset);
     if (!is_ours && !socket->moved) return false;
     if (offset > rooms_offset(socket->hub->rooms)) return false;
-    if (socket->record.start_offset > offset) offset = socket->record.start_offset;
-    if (socket->record.confirmed_offset > offset) offset = socket->record.confirmed_offset;
+    if (socket->record.known_offset > offset) offset = socket->record.known_offset;
     *offset_r = offset;
     return true;
 }
 
 static void rejoin(struct socket *socket) {
-    struct slice rooms = socket_kept_rooms(socket);
-    struct slice namespace_name = slice_of(socket->namespace_name);
-    while (rooms.len > 0) {
-        uint64_t since;
-        uint16_t len;
-        memcpy(&since, rooms.ptr, sizeof since);
-        memcpy(&len, rooms.ptr + sizeof since, sizeof len);
-        rooms = slice_from(rooms, sizeof since + sizeof len);
-        struct slice name = {rooms.ptr, len};
-        room_join(socket->hub->rooms, namespace_name, name, &socket->receiver, &socket->memberships, since);
-        rooms = slice_from(rooms, len);
-    }
-    socket_forget_rooms(socket);
+    struct slice rooms = record_rooms(&socket->record), name;
+    uint64_t since;
+    while (record_next_room(&rooms, &name, &since))
+        room_join(socket->hub->rooms, slice_of(socket->namespace_name), name, &socket->receiver, &socket->memberships,
+                  since);
+    record_forget_away(&socket->record);
 }
 
 static void nobody_deliver(struct receiver *receiver, struct packet *packet) {}

@@ -27,21 +27,40 @@ static void session_set_state(struct session *session, enum session_state state)
 
 /* Deadlines: one timer for the earliest. */
 
+/* Until the deadline; not more than 0: it has passed. */
+static int32_t left_ms(const struct session_timing *timing, int deadline, uint64_t now) {
+    return (int32_t)(timing->due_ms[deadline] - (uint32_t)now);
+}
+
 static void timing_arm(struct session_timing *timing, uint64_t now) {
-    uint64_t first = 0;
+    int32_t first = INT32_MAX;
     for (int i = 0; i < DEADLINES; i++) {
-        if (timing->due_ms[i] && (!first || timing->due_ms[i] < first)) first = timing->due_ms[i];
+        if (timing->due_ms[i] && left_ms(timing, i, now) < first) first = left_ms(timing, i, now);
     }
-    if (!first)
+    if (first == INT32_MAX)
         loop_timer_cancel(&timing->timer);
     else
-        loop_timer_set(&timing->timer, first > now ? first - now : 1);
+        loop_timer_set(&timing->timer, first > 0 ? (uint64_t)first : 1);
 }
 
 void session_deadline_set(struct session *session, enum session_deadline deadline, uint64_t delay_ms) {
     uint64_t now = loop_now_ms(session->hub->loop);
-    session->timing.due_ms[deadline] = now + delay_ms;
+    uint32_t due = (uint32_t)(now + (delay_ms < DEADLINE_MAX_MS ? delay_ms : DEADLINE_MAX_MS));
+    session->timing.due_ms[deadline] = due ? due : 1;
     timing_arm(&session->timing, now);
+}
+
+void session_expire_in(struct session *session, uint64_t delay_ms) {
+    session->timing.expires_s = (uint32_t)((loop_now_ms(session->hub->loop) + delay_ms) / 1000);
+    session_deadline_set(session, DEADLINE_EXPIRES, delay_ms);
+}
+
+static void expire(struct session *session) {
+    uint64_t now = loop_now_ms(session->hub->loop), end = session->timing.expires_s * UINT64_C(1000);
+    if (end > now)
+        session_deadline_set(session, DEADLINE_EXPIRES, end - now);
+    else
+        session_close(session, CLOSE_EXPIRED);
 }
 
 void session_deadline_clear(struct session *session, enum session_deadline deadline) {
@@ -59,7 +78,7 @@ static void timer_fired(struct loop_timer *timer) {
     struct session *session = CONTAINER(timer, struct session, timing.timer);
     uint64_t now = loop_now_ms(session->hub->loop);
     for (int i = 0; i < DEADLINES; i++) {
-        if (!session->timing.due_ms[i] || session->timing.due_ms[i] > now) continue;
+        if (!session->timing.due_ms[i] || left_ms(&session->timing, i, now) > 0) continue;
         session->timing.due_ms[i] = 0;
         session_step(session, &(struct session_news){.input = INPUT_DUE, .deadline = i});
     }
@@ -97,9 +116,7 @@ static void heartbeat_pong(struct session *session) {
     packet_queue_rest(&session->outbox.queue);
     LIST_EACH(&session->sockets, link) {
         struct record *record = &CONTAINER(link, struct socket, link)->record;
-        if (session->timing.ping_offset > record->confirmed_offset) {
-            record->confirmed_offset = session->timing.ping_offset;
-        }
+        if (session->timing.ping_offset > record->known_offset) record->known_offset = session->timing.ping_offset;
     }
 }
 
@@ -326,7 +343,7 @@ static void deadline_passed(struct session *session, enum session_deadline deadl
             release_poll(session);
             return;
         case DEADLINE_EXPIRES:
-            session_close(session, CLOSE_EXPIRED);
+            expire(session);
             return;
         case DEADLINE_CALM:
             session_pause(session, PAUSED_FLOOD, false);
@@ -464,7 +481,7 @@ struct session *session_open(struct hub *hub, enum session_kind kind, struct tra
     loop_timer_init(&session->timing.timer, hub->loop, timer_fired);
     session->timing.ping_interval_ms = hub->settings.ping_interval_ms;
     session->timing.ping_timeout_ms = hub->settings.ping_timeout_ms;
-    session->timing.opened_ms = loop_now_ms(hub->loop);
+    session->timing.opened_s = (uint32_t)(loop_now_ms(hub->loop) / 1000);
     map_put(hub->sessions, slice_of(session->id), session);
     hub->sessions_open++;
     metric_add(METRIC_SESSIONS, 1);
@@ -483,7 +500,7 @@ static void log_close(const struct session *session, enum close_reason reason) {
     metric_add_labelled(METRIC_CLOSED, close_reason_name(reason), 1);
     LOG(close_reason_level(reason), "session.close", LOG_TEXT("who", who),
         LOG_TEXT("reason", close_reason_name(reason)),
-        LOG_NUMBER("age_s", (loop_now_ms(session->hub->loop) - session->timing.opened_ms) / 1000),
+        LOG_NUMBER("age_s", loop_now_ms(session->hub->loop) / 1000 - session->timing.opened_s),
         LOG_NUMBER("queued_bytes", session->outbox.queue.bytes));
 }
 

@@ -72,6 +72,8 @@ void session_doom(struct session *session, enum close_reason reason);
 void session_push(struct session *session, struct packet *packet);
 void session_flush(struct session *session);
 void session_deadline_set(struct session *session, enum session_deadline deadline, uint64_t delay_ms);
+/* Closed with CLOSE_EXPIRED then. */
+void session_expire_in(struct session *session, uint64_t delay_ms);
 void session_deadline_clear(struct session *session, enum session_deadline deadline);
 /* why: PAUSED_… */
 void session_pause(struct session *session, uint8_t why, bool paused);

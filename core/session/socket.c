@@ -26,11 +26,15 @@ struct slice socket_user(const struct socket *socket) {
     return socket->user_json ? slice_of(socket->user_json) : SLICE("null");
 }
 
+struct slice socket_auth(const struct socket *socket) {
+    return socket->auth_json ? slice_of(socket->auth_json) : SLICE("{}");
+}
+
 struct slice socket_handshake(const struct socket *socket) {
     struct buffer *text = &socket->hub->scratch.handshake;
     buffer_clear(text);
     buffer_append_str(text, "{\"auth\":");
-    buffer_append_str(text, socket->auth_json);
+    buffer_append_slice(text, socket_auth(socket));
     buffer_append_char(text, ',');
     buffer_append_str(text, socket->handshake->json);
     buffer_append_char(text, '}');
@@ -70,7 +74,7 @@ void socket_expires(struct socket *socket, uint64_t wall_ms) {
     if (!wall_ms)
         session_deadline_clear(socket->session, DEADLINE_EXPIRES);
     else
-        session_deadline_set(socket->session, DEADLINE_EXPIRES, wall_ms > now ? wall_ms - now : 0);
+        session_expire_in(socket->session, wall_ms > now ? wall_ms - now : 0);
 }
 
 /* Out. */
@@ -335,25 +339,11 @@ bool socket_is_implied(struct rooms_implied *implied, struct slice namespace_nam
     return true;
 }
 
-struct slice socket_kept_rooms(const struct socket *socket) {
-    return socket->record.rooms ? buffer_slice(socket->record.rooms) : SLICE_NONE;
-}
-
-void socket_forget_rooms(struct socket *socket) {
-    if (socket->record.rooms) buffer_done(socket->record.rooms);
-    free(socket->record.rooms);
-    socket->record.rooms = NULL;
-}
-
 static void each_kept_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner) {
-    struct slice rooms = socket_kept_rooms(socket);
-    while (rooms.len > 0) {
-        uint16_t len;
-        memcpy(&len, rooms.ptr + sizeof(uint64_t), sizeof len);
-        rooms = slice_from(rooms, sizeof(uint64_t) + sizeof len);
-        if (len > 0) fn(owner, (struct slice){rooms.ptr, len});
-        rooms = slice_from(rooms, len);
-    }
+    struct slice rooms = record_rooms(&socket->record), name;
+    uint64_t since;
+    while (record_next_room(&rooms, &name, &since))
+        if (name.len > 0) fn(owner, name);
 }
 
 void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner) {
@@ -383,17 +373,11 @@ bool socket_is_in(struct socket *socket, struct slice room) {
 
 /* What is sent to its own room from now on is kept for it, like that of the others. */
 static void keep_rooms(struct socket *socket) {
-    struct buffer *kept = socket->record.rooms ? socket->record.rooms : NEW(struct buffer);
-    socket->record.rooms = kept;
-    buffer_clear(kept);
+    record_forget_away(&socket->record);
     room_find(socket->hub->rooms, slice_of(socket->namespace_name), slice_of(socket->id));
     while (!list_empty(&socket->memberships)) {
         struct membership *membership = CONTAINER(socket->memberships.next, struct membership, link);
-        struct slice name = room_name(membership->room);
-        uint16_t len = (uint16_t)name.len;
-        buffer_append(kept, (const char *)&membership->since_offset, sizeof membership->since_offset);
-        buffer_append(kept, (const char *)&len, sizeof len);
-        buffer_append_slice(kept, name);
+        record_add_room(&socket->record, room_name(membership->room), membership->since_offset);
         room_leave(socket->hub->rooms, &membership);
     }
 }
@@ -423,7 +407,7 @@ struct socket *socket_new(struct session *session, struct slice namespace_name, 
     list_init(&socket->calls);
     socket->namespace_name =
         slice_is(namespace_name, main_namespace) ? main_namespace : memory_copy(namespace_name.ptr, namespace_name.len);
-    socket->auth_json = memory_copy(auth_json.ptr, auth_json.len);
+    if (!slice_is(auth_json, "{}")) socket->auth_json = memory_copy(auth_json.ptr, auth_json.len);
     map_put(session->hub->sockets, slice_of(socket->id), socket);
     socket_attach(socket, session);
     return socket;
@@ -581,7 +565,7 @@ void socket_free(struct socket *socket) {
     map_remove(socket->hub->sockets, slice_of(socket->id));
     if (socket->user) hub_unref_user(socket->hub, &socket->user);
     handshake_unref(&socket->handshake);
-    socket_forget_rooms(socket);
+    record_forget_away(&socket->record);
     if (socket->record.had) buffer_done(socket->record.had);
     free(socket->record.had);
     held_free(socket);

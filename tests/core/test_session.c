@@ -356,6 +356,20 @@ static void a_token_that_expires_ends_its_session(void **state) {
     assert_int_equal(code, 4401);
 }
 
+static void a_token_that_is_good_for_months_lasts_so_long(void **state) {
+    uint64_t months_ms = UINT64_C(60) * 86400 * 1000;
+    comes_as(&alice, "alice");
+    socket_expires(socket_of(&alice), loop_wall_ms(loop) + months_ms);
+    for (uint64_t ms = 25000; ms < months_ms; ms += 25000) {
+        loop_advance(loop, 25000);
+        assert_hears(&alice, "2");
+        says(&alice, "3");
+    }
+    assert_false(is_closed(&alice, NULL));
+    loop_advance(loop, 25000);
+    assert_true(is_closed(&alice, NULL));
+}
+
 /* Heartbeat. */
 
 static void an_idle_client_that_answers_pings_is_healthy(void **state) {
@@ -543,6 +557,7 @@ int main(void) {
         SCENE(a_drain_closes_transports_and_says_no_disconnect),
         SCENE(all_sessions_of_a_user_can_be_closed),
         SCENE(a_token_that_expires_ends_its_session),
+        SCENE(a_token_that_is_good_for_months_lasts_so_long),
         SCENE(an_idle_client_that_answers_pings_is_healthy),
         SCENE(pings_go_out_on_schedule_while_data_flows),
         SCENE(only_a_pong_keeps_a_client_alive),
