@@ -227,12 +227,16 @@ void pool_submit(struct pool *pool, struct query **owned) {
     loop_flush(pool->loop, &pool->serve);
 }
 
-void pool_suspect(struct pool *pool, const char *reason) {
-    pool->host = (pool->host + 1) % target_hosts(pool->target);
+void pool_renew(struct pool *pool, const char *reason) {
     LIST_EACH(&pool->seats, link) {
         struct backend *backend = CONTAINER(link, struct seat, link)->backend;
         if (backend_is_ready(backend)) backend_doom(backend, reason);
     }
+}
+
+void pool_suspect(struct pool *pool, const char *reason) {
+    pool->host = (pool->host + 1) % target_hosts(pool->target);
+    pool_renew(pool, reason);
 }
 
 const char *pool_name(const struct pool *pool) {

@@ -34,7 +34,10 @@ void pool_submit(struct pool *pool, struct query **query);
 /* So long has no server answered; 0: one does. What is submitted then waits, and not at all when this is longer than a
  * query may wait. */
 uint64_t pool_down_ms(const struct pool *pool);
-/* Its servers may be the wrong ones by now: connections that are busy end with their queries. */
+/* Its connections may lead to the wrong server by now: new ones take their place; those that are busy end with their
+ * queries. */
+void pool_renew(struct pool *pool, const char *reason);
+/* The server is the wrong one: pool_renew, and the target's next host is asked first. */
 void pool_suspect(struct pool *pool, const char *reason);
 /* Closes all; queries come back in later turns, UNSENT or UNKNOWN, also those that are submitted from now on. */
 void pool_close(struct pool *pool);

@@ -202,7 +202,8 @@ static struct store *open_sqlite(const struct config *config, struct loop *loop,
     return store;
 }
 
-struct store *settings_open_store(const struct config *config, struct loop *loop, struct error *error_r) {
+struct store *settings_open_store(const struct config *config, struct loop *loop, struct redis *redis,
+                                  struct error *error_r) {
     if (!settings_share_store(config)) return open_sqlite(config, loop, error_r);
     size_t len = config->postgres.shards.len;
     struct store_postgres_shard *shards = NEW_ARRAY(struct store_postgres_shard, len);
@@ -211,6 +212,8 @@ struct store *settings_open_store(const struct config *config, struct loop *loop
         shards[i] = (struct store_postgres_shard){shard->write, shard->read, shard->read_len};
     }
     struct store_postgres_settings settings = settings_of_postgres(config, shards);
+    settings.redis = redis;
+    settings.secret = config->redis.secret;
     struct store *store = store_postgres_new(loop, &settings, error_r);
     free(shards);
     return store;

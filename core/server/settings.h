@@ -38,7 +38,9 @@ struct admission_settings settings_of_admission(const struct config *config);
 
 /* All workers have the same store: PostgreSQL, not a file each. */
 bool settings_share_store(const struct config *config);
-/* The store of the configuration, open. False: error_r is "FILE:LINE: …" for what stands there. */
-struct store *settings_open_store(const struct config *config, struct loop *loop, struct error *error_r) MUST_CHECK;
+/* The store of the configuration, open. redis outlives it; NULL: this worker is alone. NULL: error_r is "FILE:LINE: …"
+ * for what stands there. */
+struct store *settings_open_store(const struct config *config, struct loop *loop, struct redis *redis,
+                                  struct error *error_r) MUST_CHECK;
 
 #endif

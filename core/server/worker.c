@@ -31,15 +31,13 @@
 enum { RETIRE_MS = 10000, SETTLE_TURNS = 100 };
 
 static void build_bus(struct worker *worker) {
-    if (worker->config->redis.nodes.len == 0) {
+    if (!worker->redis) {
         worker->bus = bus_local_new(worker->loop, &fleet_events, worker);
         worker->state = state_local_new(worker->loop);
         return;
     }
-    struct redis_settings redis = settings_of_redis(worker->config);
     struct bus_settings bus = settings_of_bus(worker->config);
     bus.place = worker->name;
-    worker->redis = redis_new(worker->loop, &redis, NULL, NULL);
     worker->bus = bus_redis_new(worker->loop, worker->redis, &bus, &fleet_events, worker);
     worker->state =
         state_redis_new(worker->loop, worker->redis, bus_worker_id(worker->bus), &fleet_state_events, worker);
@@ -83,6 +81,15 @@ static void build_services(struct worker *worker) {
     fleet_join(worker);
 }
 
+static bool open_store(struct worker *worker, struct error *error_r) {
+    if (worker->config->redis.nodes.len > 0) {
+        struct redis_settings redis = settings_of_redis(worker->config);
+        worker->redis = redis_new(worker->loop, &redis, NULL, NULL);
+    }
+    worker->store = settings_open_store(worker->config, worker->loop, worker->redis, error_r);
+    return worker->store;
+}
+
 static void enact(struct worker *worker, struct policy *policy) {
     worker->policy = policy;
     worker->generation = policy->generation;
@@ -98,8 +105,7 @@ bool worker_init(struct worker *worker, struct loop *loop, struct config *config
         memcpy(worker->name, name, ID_OWNER_LEN);
     else
         id_random(worker->name, ID_OWNER_LEN);
-    if (settings_check(config, error_r)) worker->store = settings_open_store(config, loop, error_r);
-    if (worker->store) {
+    if (settings_check(config, error_r) && open_store(worker, error_r)) {
         build_services(worker);
         struct policy *policy = source->load(worker, config, generation, error_r);
         if (policy) {

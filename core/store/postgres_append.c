@@ -156,14 +156,11 @@ static void batch_ended(struct batch *batch, enum batch_end end) {
     put_back(batch);
     release_lanes(appender, batch);
     batch_free(&batch);
-    if (end == BATCH_STALE && shard->state == SHARD_OPEN) {
-        shard->state = SHARD_CLOSED;
-        shard_reopen(shard);
-    } else if (end == BATCH_AGAIN) {
+    if (end == BATCH_STALE) shard_doubt(shard);
+    if (end == BATCH_AGAIN)
         loop_timer_set(&appender->gather, AGAIN_MS);
-    } else {
+    else
         loop_flush(shard->store->loop, &appender->flush);
-    }
 }
 
 /* ---- deadlines */

@@ -60,3 +60,11 @@ void postgres_ask(struct postgres_store *store, struct pool *pool, struct store_
     *asking = (struct asking){store, pool, request, build, take, again, 0};
     ask(asking);
 }
+
+void postgres_ask_shard(struct shard *shard, struct store_request *request, postgres_build *build,
+                        postgres_take *take) {
+    if (shard->is_fenced)
+        postgres_complete(shard->store, request, STORE_UNAVAILABLE);
+    else
+        postgres_ask(shard->store, shard->write, request, build, take, AGAIN);
+}

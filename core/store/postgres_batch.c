@@ -192,7 +192,9 @@ static void refuse(struct batch *batch, enum store_status status) {
 
 static void sent(struct query *query) {
     struct batch *batch = query->owner;
-    if (query->outcome == QUERY_OK) {
+    if (query->outcome == QUERY_OK && shard_is_over(batch->shard, batch->epoch)) {
+        batch->ended(batch, BATCH_STALE); /* by an old primary, perhaps: the same ids tell */
+    } else if (query->outcome == QUERY_OK) {
         metric_add(METRIC_APPEND_BATCHES, 1);
         metric_add(METRIC_COMMIT_TIME, (int64_t)(loop_now_ms(batch->shard->store->loop) - batch->sent_ms) * 1000);
         for (unsigned row = 0; row < query_rows(query, 0); row++) take_row(batch, query, row);

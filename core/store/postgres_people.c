@@ -79,7 +79,7 @@ static int take_place(struct postgres_store *store, struct store_request *reques
             LOG_TEXT("reason", "its log is on another shard than the shard map says"));
         return STORE_UNAVAILABLE;
     }
-    postgres_ask(store, shard->write, request, build_new_head, take_new_head, AGAIN);
+    postgres_ask_shard(shard, request, build_new_head, take_new_head);
     return STEP_GOES_ON;
 }
 
@@ -179,7 +179,7 @@ static int take_mark_head(struct postgres_store *store, struct store_request *re
 static void ask_shard(struct postgres_store *store, struct store_request *request, postgres_take *take) {
     struct shard *shard = postgres_shard_of(store, request->channel_id);
     if (shard)
-        postgres_ask(store, shard->write, request, build_head, take, AGAIN);
+        postgres_ask_shard(shard, request, build_head, take);
     else
         postgres_complete(store, request, STORE_UNAVAILABLE);
 }

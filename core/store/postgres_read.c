@@ -162,7 +162,7 @@ static int take_from_primary(struct postgres_store *store, struct store_request 
 }
 
 static void read_primary(struct shard *shard, struct store_request *request) {
-    postgres_ask(shard->store, shard->write, request, kind_of(request)->build, take_from_primary, AGAIN);
+    postgres_ask_shard(shard, request, kind_of(request)->build, take_from_primary);
 }
 
 /* Two answers that are waited for. */
@@ -214,7 +214,7 @@ void postgres_read(struct shard *shard, struct store_request *request) {
         postgres_people(shard->store, request);
         return;
     }
-    struct replica *replica = replica_find(shard);
+    struct replica *replica = shard->is_fenced ? NULL : replica_find(shard);
     if (!replica) {
         read_primary(shard, request);
         return;

@@ -97,7 +97,7 @@ static void scatter_run(struct scatter *scatter, bool with_unread) {
     scatter->waiting = 1;
     for (size_t i = 0; i < store->shards_len; i++) {
         scatter->parts[i].scatter = scatter;
-        if (!wanted[i]) continue;
+        if (!wanted[i] || store->shards[i].is_fenced) continue;
         scatter->waiting++;
         ask_part(scatter, (int)i, with_unread);
     }

@@ -5,16 +5,17 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "store/epoch_floors.h"
 #include "store/postgres_migrate.h"
 #include "store/postgres_replica.h"
 #include "store/postgres_store.h"
 
-enum { RETRY_MS = 250, RETRY_REFUSED_MS = 5000, PROBE_MS = 5000 };
+enum { RETRY_MS = 250, RETRY_FENCED_MS = 1000, RETRY_REFUSED_MS = 5000, PROBE_MS = 5000 };
 
 #define OPENING                                                                                               \
     "SELECT e.number, e.incarnation, current_setting('synchronous_commit'), "                                 \
     "current_setting('synchronous_standby_names'), (SELECT coalesce(max(version), 0) FROM stoa_schema) FROM " \
-    "stoa_epoch() e"
+    "stoa_epoch($1) e"
 enum { OPENING_NUMBER, OPENING_INCARNATION, OPENING_COMMIT, OPENING_STANDBYS, OPENING_VERSION };
 
 /* The first answer, while the store is made. */
@@ -52,6 +53,18 @@ static const char *missing_durability(enum store_durability durability, struct s
     return NULL;
 }
 
+/* An old primary that has come back: another one is looked for. */
+static void fence(struct shard *shard) {
+    if (!shard->is_fenced)
+        LOG(LOG_ERROR, "store.shard_fenced", LOG_NUMBER("shard", shard->number),
+            LOG_TEXT("target", pool_name(shard->write)), LOG_NUMBER("epoch", shard->epoch),
+            LOG_NUMBER("known", epoch_floors_of(shard->store->floors, shard->number)));
+    shard->is_fenced = true;
+    shard->state = SHARD_CLOSED;
+    pool_suspect(shard->write, "its epoch is over");
+    loop_timer_set(&shard->retry, RETRY_FENCED_MS);
+}
+
 static void take_opening(struct shard *shard, const struct query *query) {
     if (query_integer(query, 0, 0, OPENING_VERSION) < postgres_migrations_len(postgres_shard_migrations)) {
         refuse_schema(shard, "its schema is older than this server");
@@ -65,9 +78,15 @@ static void take_opening(struct shard *shard, const struct query *query) {
     }
     int64_t before = shard->epoch;
     shard->epoch = query_integer(query, 0, 0, OPENING_NUMBER);
+    if (shard_is_over(shard, shard->epoch)) {
+        fence(shard);
+        return;
+    }
     snprintf(shard->epoch_text, sizeof shard->epoch_text, "%" PRId64 "-%.*s", shard->epoch,
              SLICE_ARG(query_text(query, 0, 0, OPENING_INCARNATION)));
     shard->state = SHARD_OPEN;
+    shard->is_fenced = false;
+    epoch_floors_meet(shard->store->floors, shard->number, shard->epoch);
     if (shard->epoch != before)
         LOG(LOG_INFO, "store.epoch", LOG_NUMBER("shard", shard->number), LOG_TEXT("epoch", shard->epoch_text));
     appender_wake(shard->appender);
@@ -91,8 +110,19 @@ void shard_reopen(struct shard *shard) {
     shard->state = SHARD_ASKING;
     loop_timer_cancel(&shard->retry);
     struct query *query = query_new(asked, shard);
-    query_add(query, OPENING);
+    parameters_add_integer(query_add(query, OPENING), epoch_floors_of(shard->store->floors, shard->number));
     pool_submit(shard->write, &query);
+}
+
+void shard_doubt(struct shard *shard) {
+    if (shard->state != SHARD_OPEN) return;
+    shard->state = SHARD_CLOSED;
+    pool_renew(shard->write, "its epoch may be over");
+    shard_reopen(shard);
+}
+
+bool shard_is_over(const struct shard *shard, int64_t epoch) {
+    return epoch < epoch_floors_of(shard->store->floors, shard->number);
 }
 
 static void retry(struct loop_timer *timer) {

@@ -10,12 +10,12 @@
 #include "store/store_postgres.h"
 
 struct appender;
+struct epoch_floors;
 struct postgres_store;
 struct replica;
 struct resolver;
 
-/* closed: its epoch is not known; asking: it is asked for; open: appends may be sent; refused: wrong schema or
- * durability. */
+/* closed: its epoch is not known; asking: it is asked for; open: takes appends; refused: wrong schema or durability. */
 enum shard_state { SHARD_CLOSED, SHARD_ASKING, SHARD_OPEN, SHARD_REFUSED };
 
 struct shard {
@@ -30,13 +30,14 @@ struct shard {
     char epoch_text[STORE_EPOCH_MAX];
     struct loop_timer retry, watch;
     struct appender *appender;
-    bool is_probing, has_answered;
+    bool is_probing, has_answered, is_fenced; /* fenced: its epoch is over: it is neither written to nor read */
 };
 
 struct postgres_store {
     struct store store;
     struct loop *loop;
     struct resolver *resolver;
+    struct epoch_floors *floors;
     struct pool_budget budget;
     enum store_durability durability;
     struct pool *global;
@@ -72,6 +73,10 @@ struct shard *postgres_shard_of(struct postgres_store *store, struct slice chann
 void shard_init(struct shard *shard, struct postgres_store *store, unsigned number);
 /* The epoch is not known any more: appends wait until it is. */
 void shard_reopen(struct shard *shard);
+/* It may not be the primary's any more: likewise, over new connections. Nothing unless the shard is open. */
+void shard_doubt(struct shard *shard);
+/* Is it known by now that this epoch is over? */
+bool shard_is_over(const struct shard *shard, int64_t epoch);
 /* Nothing is sent any more. shard_done: after a turn that found nothing to do. */
 void shard_close(struct shard *shard);
 void shard_done(struct shard *shard);

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "loop/resolver.h"
 #include "postgres/target.h"
+#include "store/epoch_floors.h"
 #include "store/postgres_migrate.h"
 #include "store/postgres_replica.h"
 #include "store/postgres_store.h"
@@ -183,6 +184,7 @@ static void free_store(struct postgres_store *store) {
     for (size_t i = 0; i < store->shards_len; i++) shard_close(&store->shards[i]);
     while (loop_turn(store->loop)) continue; /* what was under way comes back, and connections are reaped */
     for (size_t i = 0; i < store->shards_len; i++) shard_done(&store->shards[i]);
+    epoch_floors_free(&store->floors);
     pool_free(&store->global);
     loop_timer_cancel(&store->held.refresh);
     loop_timer_cancel(&store->probe_deadline);
@@ -274,12 +276,26 @@ bool store_postgres_check(const char *conninfo, struct error *error_r) {
     return good;
 }
 
-/* Asks every database once. */
-static bool open_all(struct postgres_store *store, unsigned timeout_ms, struct error *error_r) {
-    store->opening.waiting = (unsigned)store->shards_len + 1;
+static void floors_settled(void *owner) {
+    struct postgres_store *store = owner;
     for (size_t i = 0; i < store->shards_len; i++) shard_reopen(&store->shards[i]);
+}
+
+static void floor_raised(void *owner, unsigned shard) {
+    struct postgres_store *store = owner;
+    shard_doubt(&store->shards[shard]);
+}
+
+static const struct epoch_floors_events floors_events = {floors_settled, floor_raised};
+
+/* Asks every database once; a shard as soon as it is known which epochs of it are over. */
+static bool open_all(struct postgres_store *store, const struct store_postgres_settings *settings,
+                     struct error *error_r) {
+    store->opening.waiting = (unsigned)store->shards_len + 1;
+    store->floors =
+        epoch_floors_new(store->loop, settings->redis, settings->secret, store->shards_len, &floors_events, store);
     refresh_held(&store->held.refresh);
-    run_loop(store, timeout_ms);
+    run_loop(store, settings->connect_timeout_ms + settings->wait_ms);
     store->opening.waiting = 0;
     if (!store->opening.refusal.text[0]) return true;
     *error_r = store->opening.refusal;
@@ -301,9 +317,7 @@ struct store *store_postgres_new(struct loop *loop, const struct store_postgres_
     list_init(&store->probe_askers);
     loop_timer_init(&store->probe_deadline, loop, postgres_probe_overdue);
     struct error error;
-    if (make_pools(store, settings, &error) &&
-        open_all(store, settings->connect_timeout_ms + settings->wait_ms, &error))
-        return &store->store;
+    if (make_pools(store, settings, &error) && open_all(store, settings, &error)) return &store->store;
     error_set(error_r, "%s", error.text);
     free_store(store);
     return NULL;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 struct loop;
+struct redis;
 struct store;
 
 /* What an acknowledgement means: flushed on the primary; on a standby too; not even that (synchronous_commit = off). */
@@ -29,7 +30,9 @@ struct store_postgres_settings {
     unsigned write_max, read_max, min, reserve, budget;
     unsigned reserve_after_ms, connect_timeout_ms, query_timeout_ms, wait_ms;
     uint64_t idle_ms, lifetime_ms;
-    const char *config; /* the file, for advice */
+    struct redis *redis; /* where workers tell each other of epochs; outlives the store; NULL: this worker is alone */
+    const char *secret;  /* of what is in Redis; NULL: none */
+    const char *config;  /* the file, for advice */
 };
 
 /* A conninfo that libpq cannot read is refused. Nothing is connected to. */

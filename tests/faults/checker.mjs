@@ -5,6 +5,7 @@
 // lossy: a promotion may have lost what was acknowledged, if everybody who knew of it was told by a reset.
 
 const TAIL_MS = 2000;
+const FENCE_MS = 2000; // a worker has heard of the next epoch by then
 
 const key = (...parts) => parts.join("\u0000");
 
@@ -39,6 +40,20 @@ function* lostIsAnnounced(history, lost) {
   for (const event of lost) {
     const told = resets.some((reset) => reset.client === event.client && reset.channel === event.channel && reset.forkSeq < event.seq && reset.epoch !== event.epoch);
     if (!told) yield `I1 lost and not announced: ${event.client} knew ${event.channel}/${event.seq} of ${event.epoch}`;
+  }
+}
+
+const numberOf = (epoch) => Number(epoch.split("-")[0]);
+
+/** I1 where a promotion may lose: soon after something was acknowledged in the next epoch, nothing new is in one before it. */
+function* overIsOver(history) {
+  const began = new Map();
+  for (const event of history) {
+    if (event.type !== "ok" || event.duplicate) continue;
+    const number = numberOf(event.epoch), latest = began.get(event.channel);
+    if (!latest || number > latest.number) began.set(event.channel, { number, t: event.t });
+    else if (number < latest.number && event.t - latest.t > FENCE_MS)
+      yield `I1 by an old primary: ${event.client} ${event.clientId} was acknowledged as ${event.channel}/${event.seq} of ${event.epoch} after epoch ${latest.number} began`;
   }
 }
 
@@ -223,6 +238,7 @@ export function check(history, truth, { lossy = false } = {}) {
   return [
     ...acknowledgedIsStored(kept, stored),
     ...(lossy ? lostIsAnnounced(history, lost) : []),
+    ...overIsOver(history),
     ...gapless(channels),
     ...once(kept, truth),
     ...noPhantom(history, truth),

@@ -68,6 +68,12 @@ const finds = (name, violations) => assert.ok(violations.some((line) => line.sta
 test("a loss that was announced to all who knew of it is none", () => assert.deepEqual(check(forked, left, { lossy: true }), []));
 test("a loss where none may be is found", () => finds("I1 lost", check(forked, left)));
 test("a loss that one was not told of is found", () => finds("I1 lost and not announced: bob", check(untold, left, { lossy: true })));
+test("an acknowledgement of an old primary is found, also when its loss is announced", () => {
+  const late = [...forked, sent("m4"), ok("m4", 3, { t: 9000 }), { ...A, type: "reset", forkSeq: 2, epoch: "2-y" }];
+  finds("I1 by an old primary: alice m4", check(late.map((event) => ({ t: 1, ...event })), left, { lossy: true }));
+});
+test("a duplicate has the epoch that it was stored in", () =>
+  assert.deepEqual(check([...forked, ok("m1", 1, { t: 9000, retry: true, duplicate: true })].map((event) => ({ t: 1, ...event })), left, { lossy: true }), []));
 test("a log that is not read again after the reset is found", () =>
   finds("I7", check(without(forked, ({ type, client, epoch }) => type === "recv" && client === "bob" && epoch === "2-y"), left, { lossy: true })));
 test("who was away may get it late", () => {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { sleep } from "./server.mjs";
-import { losePrimary, scene, settle, verdict } from "./stage.mjs";
+import { losePrimary, returnOldPrimary, scene, settle, verdict } from "./stage.mjs";
 
 const TIME = { timeout: 180_000 };
 
@@ -39,3 +39,6 @@ test("cursors without their epoch turn I1 red when a promotion loses events", TI
   turnsRed(["I1"], "cursor_without_epoch", { replicas: 2, load: { rate: 150, reconnects: 0.05, followsEpochs: true } }, losePrimary, { lossy: true }));
 test("acknowledging what no standby has turns I1 red when one is promoted", TIME, () =>
   turnsRed(["I1"], "sync_off", { replicas: 2, quorum: true, commit: "local", load: { rate: 150 } }, losePrimary));
+test("believing an old primary that comes back turns I1 red", TIME, () =>
+  turnsRed(["I1"], "no_epoch_floor", { replicas: 2, proxied: ["postgres"], load: { followsEpochs: true } },
+    (fleet, load) => returnOldPrimary(fleet, load, () => sleep(4000)), { lossy: true }));

@@ -94,3 +94,21 @@ export async function losePrimary({ postgres }, load) {
   });
   await load.progress(80);
 }
+
+/** The primary is killed, a standby promoted, and the old one started again, to which node 0 is led until `meanwhile` has ended. */
+export async function returnOldPrimary({ postgres, proxies, nodes }, load, meanwhile) {
+  const lead = (name) => { proxies.postgres.target = postgres.ports[name]; proxies.postgres.cut(); };
+  await nemesis(load, 5000, async () => {
+    await postgres.act("kill", "shard0");
+    await postgres.promote();
+    lead(postgres.primary);
+  });
+  await until("node 0 is on the new primary", async () => (await health(nodes[0])).checks?.store === "ok");
+  await load.progress(60);
+  await nemesis(load, 6000, async () => {
+    await postgres.act("start", "shard0");
+    lead("shard0");
+    await meanwhile();
+    lead(postgres.primary);
+  });
+}
