@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* SESSION: of Engine.IO, 4 characters of the process (OWNER) and a secret. */
-enum { ID_SOCKET_LEN = 20, ID_SECRET_LEN = 22, ID_OWNER_LEN = 4, ID_SESSION_LEN = 26, ID_MESSAGE_LEN = 26 };
+/* SESSION: of Engine.IO, the characters of the process (OWNER) and a secret. */
+enum { ID_SOCKET_LEN = 20, ID_SECRET_LEN = 22, ID_OWNER_LEN = 6, ID_SESSION_LEN = 28, ID_MESSAGE_LEN = 26 };
 
 /* len characters of base64url, 6 random bits each (getrandom, buffered), and a NUL. out holds len + 1. */
 void id_random(char *out, size_t len);

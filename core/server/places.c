@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/ids.h"
 #include "base/memory.h"
 #include "server/listen.h"
 

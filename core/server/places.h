@@ -8,9 +8,10 @@
 #define SERVER_PLACES_H
 
 #include "base/error.h"
+#include "base/ids.h"
 #include "base/slice.h"
 
-enum { PLACES_MAX = 256, PLACE_NAME_LEN = 4 };
+enum { PLACES_MAX = 256, PLACE_NAME_LEN = ID_OWNER_LEN };
 
 enum place_state { PLACE_EMPTY, PLACE_STARTING, PLACE_READY, PLACE_FAILING, PLACE_DRAINING, PLACE_STATES };
 
@@ -30,7 +31,7 @@ void places_close_listening(struct places *places);
 int places_inbox(const struct places *places, unsigned place);
 /* Where to send a connection for that session: -1 when it is none of another running worker of this server. */
 int places_inbox_of(const struct places *places, unsigned own, struct slice session_id);
-/* What the ids of the sessions of that place begin with. */
+/* What the ids of the sessions of that place begin with: 24 random bits are the server's, the rest says which place. */
 void places_name(const struct places *places, unsigned place, char name_r[PLACE_NAME_LEN + 1]);
 
 void places_show(struct places *places, unsigned place, enum place_state state);

@@ -59,7 +59,7 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
     list_init(&hub->partings);
     list_init(&hub->watches);
     loop_task_init(&hub->reap_task, reap_run);
-    id_random(hub->node, 4);
+    id_random(hub->node, ID_OWNER_LEN);
     hub->shared.ping = engine_packet("2");
     hub->shared.probe_pong = engine_packet("3probe");
     hub->shared.noop = engine_packet("6");
@@ -82,8 +82,8 @@ void hub_set(struct hub *hub, const struct hub_settings *settings) {
     hub->settings.origins = NULL; /* hub->origins */
 }
 
-void hub_name_sessions(struct hub *hub, const char name[4]) {
-    memcpy(hub->node, name, 4);
+void hub_name_sessions(struct hub *hub, const char name[ID_OWNER_LEN]) {
+    memcpy(hub->node, name, ID_OWNER_LEN);
 }
 
 void hub_set_policy(struct hub *hub, struct policy *policy) {

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "base/ids.h"
 #include "net/http.h"
 #include "session/close_reason.h"
 #include "session/window.h"
@@ -70,8 +71,8 @@ struct hub_user_events {
 void hub_set_user_events(struct hub *hub, const struct hub_user_events *events, void *owner);
 /* The session that a request names, whoever has it. False: none. */
 bool hub_names_session(const struct hub *hub, struct slice path, struct slice query, struct buffer *id_r);
-/* What the ids of new sessions begin with; without it, four random characters. */
-void hub_name_sessions(struct hub *hub, const char name[4]);
+/* What the ids of new sessions begin with; without it, random characters. */
+void hub_name_sessions(struct hub *hub, const char name[ID_OWNER_LEN]);
 
 struct socket *hub_find(struct hub *hub, struct slice socket_id);
 struct rooms *hub_rooms(struct hub *hub);

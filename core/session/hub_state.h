@@ -45,8 +45,8 @@ struct hub {
     struct hub_settings settings;
     char *path, *plain_path;
     struct name_list origins, engines, namespaces;
-    char node[5];         /* of session ids */
-    size_t sessions_open; /* those that are not ending */
+    char node[ID_OWNER_LEN + 1]; /* of session ids */
+    size_t sessions_open;        /* those that are not ending */
     struct map *sessions, *sockets, *users;
     uint64_t calls;                            /* questions to clients, so far: their ids */
     const struct hub_user_events *user_events; /* NULL: nobody hears */

@@ -472,8 +472,8 @@ struct session *session_open(struct hub *hub, enum session_kind kind, struct tra
     take_transport(session, transport);
     session->handshake = handshake;
     transport->session = session;
-    memcpy(session->id, hub->node, 4);
-    id_random(session->id + 4, 22);
+    memcpy(session->id, hub->node, ID_OWNER_LEN);
+    id_random(session->id + ID_OWNER_LEN, ID_SECRET_LEN);
     list_init(&session->sockets);
     list_init(&session->flush_link);
     inbox_init(&session->inbox);

@@ -40,7 +40,8 @@ struct session {
     bool slow;    /* DEADLINE_SLOW is set */
     int16_t doom; /* the close reason that the flush will carry out; -1: none */
     enum packet_form form : 8;
-    bool polling;                /* its transport; like form, known from it */
+    bool polling; /* its transport; like form, known from it */
+    uint16_t sockets_len;
     struct transport *transport; /* NULL: gone */
     struct transport *probe;     /* the WebSocket of an upgrade under way */
     struct handshake *handshake;
@@ -48,14 +49,13 @@ struct session {
     struct session_timing timing;
     struct inbox inbox;
     struct loop_task pump;
-    struct user *claimed;      /* whose connection it counts as; NULL: nobody's */
-    struct event *event;       /* the event at hand; NULL: none */
-    struct assembly *assembly; /* a binary packet whose attachments are still coming */
-    char id[ID_SESSION_LEN + 1];
-    uint8_t paused;     /* PAUSED_… */
-    uint8_t violations; /* one after the other */
-    bool lagging;       /* a socket of it is */
-    uint16_t sockets_len;
+    struct user *claimed;        /* whose connection it counts as; NULL: nobody's */
+    struct event *event;         /* the event at hand; NULL: none */
+    struct assembly *assembly;   /* a binary packet whose attachments are still coming */
+    char id[ID_SESSION_LEN + 1]; /* with these three a multiple of 8 bytes */
+    uint8_t paused;              /* PAUSED_… */
+    uint8_t violations;          /* one after the other */
+    bool lagging;                /* a socket of it is */
 };
 
 /* Takes the handshake's reference. The open packet is queued. */

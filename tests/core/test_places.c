@@ -27,12 +27,12 @@ static struct places *open_places(unsigned len, const char *address) {
 }
 
 static int inbox_of(const struct places *places, unsigned own, unsigned owner) {
-    char id[27];
+    char id[ID_SESSION_LEN];
     memset(id, 'x', sizeof id);
     char name[PLACE_NAME_LEN + 1];
     places_name(places, owner, name);
     memcpy(id, name, PLACE_NAME_LEN);
-    return places_inbox_of(places, own, (struct slice){id, 26});
+    return places_inbox_of(places, own, (struct slice){id, sizeof id});
 }
 
 static void a_session_id_names_its_owner(void **state) {
@@ -57,19 +57,29 @@ static void what_names_nobody_here_is_nobodys(void **state) {
     places_name(places, 1, name);
     static const char *const ends[] = {"AD", "__", "A ", "\xff\xff", "A"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        snprintf(id, sizeof id, "%.2s%s", name, ends[i]);
+        snprintf(id, sizeof id, "%.4s%s", name, ends[i]);
         assert_int_equal(places_inbox_of(places, 0, slice_of(id)), -1);
     }
     assert_int_equal(places_inbox_of(places, 0, SLICE("")), -1);
-    do { /* 12 bits tell servers apart */
-        places_free(&others);
-        others = open_places(3, "127.0.0.1:0");
-        places_name(others, 1, id);
-    } while (memcmp(id, name, 2) == 0);
+    places_name(others, 1, id);
+    assert_string_not_equal(id, name);
     assert_int_equal(places_inbox_of(places, 0, slice_of(id)), -1);
     assert_true(places_inbox_of(places, 0, slice_of(name)) >= 0);
     places_free(&places);
     places_free(&others);
+}
+
+/* Two of a thousand servers with one name: once in 30 starts of them all. */
+static void four_random_characters_tell_servers_apart(void **state) {
+    bool differs[PLACE_NAME_LEN] = {false};
+    char first[PLACE_NAME_LEN + 1], name[PLACE_NAME_LEN + 1];
+    for (int server = 0; server < 50; server++) {
+        struct places *places = open_places(1, "127.0.0.1:0");
+        places_name(places, 0, server ? name : first);
+        for (int i = 0; server && i < PLACE_NAME_LEN; i++) differs[i] |= name[i] != first[i];
+        places_free(&places);
+    }
+    for (int i = 0; i < PLACE_NAME_LEN; i++) assert_int_equal(differs[i], i < 4);
 }
 
 static void an_owner_that_does_not_run_has_no_sessions(void **state) {
@@ -131,6 +141,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_id_names_its_owner),
         cmocka_unit_test(what_names_nobody_here_is_nobodys),
+        cmocka_unit_test(four_random_characters_tell_servers_apart),
         cmocka_unit_test(an_owner_that_does_not_run_has_no_sessions),
         cmocka_unit_test(states_are_seen_across_processes),
         cmocka_unit_test(all_listen_on_one_port_and_nobody_else_may),

@@ -14,7 +14,7 @@ static int leave_all(void **state) {
 static void who_connects_is_greeted_with_a_public_id_and_a_secret_one(void **state) {
     comes_as(&alice, "alice");
     assert_int_equal(strlen(alice.sid), 20);
-    assert_int_equal(strlen(alice.pid), 26); /* its worker's name, and 132 random bits */
+    assert_int_equal(strlen(alice.pid), 28); /* its worker's name, and 132 random bits */
     assert_string_not_equal(alice.sid, alice.pid);
     assert_false(slice_is(local_client_session_id(alice.client), alice.sid));
     assert_true(slice_is(socket_user_id(socket_of(&alice)), "alice"));

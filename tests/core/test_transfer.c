@@ -66,11 +66,11 @@ static int begin(void **state) {
     set_up(state);
     fake_ether_init(&ether, loop);
     fake_log_store_init(&store, loop);
-    worker_begin(&here, rooms, hub, "here");
+    worker_begin(&here, rooms, hub, "here-0");
     rooms = rooms_new(loop, &limits);
-    worker_begin(&there, rooms, hub_new(loop, rooms, &settings), "ther");
+    worker_begin(&there, rooms, hub_new(loop, rooms, &settings), "there1");
     rooms = rooms_new(loop, &limits);
-    worker_begin(&far, rooms, hub_new(loop, rooms, &settings), "far_");
+    worker_begin(&far, rooms, hub_new(loop, rooms, &settings), "far_-2");
     hub_set_policy(there.hub, &script.policy);
     hub_set_policy(far.hub, &script.policy);
     hub = here.hub;
@@ -419,7 +419,7 @@ static void attack_105_messages_without_sense_are_dropped(void **state) {
     };
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         const struct bus_message forged = {.kind = BUS_TRANSFER, .origin = SLICE("evil"), .body = bodies[i]};
-        assert_false(transfers_take(here.transfers, SLICE("!here"), &forged));
+        assert_false(transfers_take(here.transfers, SLICE("!here-0"), &forged));
     }
 }
 

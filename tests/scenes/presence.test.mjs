@@ -25,7 +25,7 @@ const startFleet = (owner, set = {}) =>
     set: { workers: 2, "redis.nodes": [`127.0.0.1:${redisPort}`], "store.path": ":memory:", "limits.connects": false, "limits.connections_per_user": false, ...set },
   });
 
-const ownerOf = (who) => who.socket.io.engine.id.slice(0, 4);
+const ownerOf = (who) => who.socket.io.engine.id.slice(0, 6);
 
 /** People in the lobby, `each` at least on each of the two workers, by worker. */
 async function crowd(t, server, name, each, options) {

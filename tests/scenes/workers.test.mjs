@@ -48,7 +48,7 @@ async function startWorkers(owner, { set = {}, expects } = {}) {
   return server;
 }
 
-const ownerOf = (sid) => sid.slice(0, 4);
+const ownerOf = (sid) => sid.slice(0, 6);
 
 async function connect(t, server, options = {}) {
   const socket = io(server.url, { ca, forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 100, ...options });
