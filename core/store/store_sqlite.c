@@ -1,8 +1,9 @@
 /* The SQLite store: one writer thread that shares nothing with the loop but two lists of requests.
  *
- * It takes the whole queue whenever it is free: while one transaction is synced, the next gathers (group commit without
- * a waiting time of its own). Writes of a batch are one transaction, each under a savepoint, so that a bad one fails
- * alone; reads follow the commit, so whoever reads what was acknowledged finds it. */
+ * It takes the whole queue whenever it is free: while one transaction is synced, the next gathers (group commit). Who
+ * comes alone waits for nothing; while writes come thick, it looks once or twice whether more come (gather). Writes of
+ * a batch are one transaction; if one fails halfway, all are done again, each under a savepoint, so that it fails
+ * alone. Reads follow the commit, so whoever reads what was acknowledged finds it. */
 #include "store/store_sqlite.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include "store/store_json.h"
 
 enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, BATCH_MAX = 512, LAST_BATCH_MS = 1000 };
+enum { GATHER_STEP_US = 1000, GATHER_STEPS = 2 };
 
 struct sqlite_store {
     struct store store;
@@ -35,10 +37,12 @@ struct sqlite_store {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t wake;
     struct list queue, finished;
+    unsigned queue_len;
     struct sqlite_commits commits; /* not yet counted by the loop */
     bool stop, stopped;
 
     struct sqlite_db db; /* the thread's */
+    unsigned batch_len;  /* of the last one; the thread's */
 };
 
 /* ---- the thread */
@@ -103,12 +107,40 @@ static bool execute(struct sqlite_db *db, const char *sql) {
     return db_run(db, db_query(db, sql)) == STORE_OK;
 }
 
-/* A write that fails leaves the others of its batch alone. False: the whole transaction is gone. */
-static bool write_one(struct sqlite_db *db, struct store_request *request) {
-    if (!execute(db, "SAVEPOINT one")) return false;
+static bool within_transaction(const struct sqlite_db *db) {
+    return !sqlite3_get_autocommit(db->handle);
+}
+
+/* False: it has failed when something was changed already, or the whole transaction is gone. */
+static bool write_bare(struct sqlite_db *db, struct store_request *request) {
+    int changes = sqlite3_total_changes(db->handle);
     request->status = perform(db, request);
-    if (request->status != STORE_OK && !sqlite3_get_autocommit(db->handle)) execute(db, "ROLLBACK TO one");
-    return !sqlite3_get_autocommit(db->handle) && execute(db, "RELEASE one");
+    bool clean = request->status == STORE_OK || sqlite3_total_changes(db->handle) == changes;
+    return clean && within_transaction(db);
+}
+
+/* A write that fails leaves the others of its batch alone. False: the whole transaction is gone. */
+static bool write_guarded(struct sqlite_db *db, struct store_request *request) {
+    if (!execute(db, "SAVEPOINT one")) return false;
+    buffer_clear(&request->json);
+    request->duplicate = false;
+    request->status = perform(db, request);
+    if (request->status != STORE_OK && within_transaction(db)) execute(db, "ROLLBACK TO one");
+    return within_transaction(db) && execute(db, "RELEASE one");
+}
+
+static bool write_all(struct sqlite_db *db, struct list *batch,
+                      bool (*write_one)(struct sqlite_db *db, struct store_request *request)) {
+    bool good = execute(db, "BEGIN IMMEDIATE");
+    LIST_EACH(batch, link) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        if (good && is_write(request->op)) good = write_one(db, request);
+    }
+    return good;
+}
+
+static void roll_back(struct sqlite_db *db) {
+    if (within_transaction(db)) execute(db, "ROLLBACK");
 }
 
 static void fail_all(struct list *requests, enum store_status status) {
@@ -160,17 +192,20 @@ static bool commit(struct sqlite_db *db, uint64_t began_us) {
 static void write_batch(struct sqlite_store *store, struct list *batch) {
     struct sqlite_db *db = &store->db;
     uint64_t began_us = clock_us();
-    bool any = false, good = true;
+    bool any = false;
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
         if (!is_write(request->op)) continue;
         request->status = STORE_UNAVAILABLE;
         db->commits.waited_us += began_us - (uint64_t)request->submitted_us;
-        if (!any) good = execute(db, "BEGIN IMMEDIATE");
         any = true;
-        if (good) good = write_one(db, request);
     }
     if (!any) return;
+    bool good = write_all(db, batch, write_bare);
+    if (!good) {
+        roll_back(db);
+        good = write_all(db, batch, write_guarded);
+    }
     if (good) good = count_commit(db);
     if (good && fault_planted("ack_before_commit")) {
         struct list early;
@@ -187,7 +222,7 @@ static void write_batch(struct sqlite_store *store, struct list *batch) {
     }
     if (good && commit(db, began_us)) return;
     enum store_status status = db_status(db);
-    if (!sqlite3_get_autocommit(db->handle)) execute(db, "ROLLBACK");
+    roll_back(db);
     fail_writes(batch, status == STORE_OK ? STORE_UNAVAILABLE : status);
 }
 
@@ -198,10 +233,23 @@ static void read_batch(struct sqlite_store *store, struct list *batch) {
     }
 }
 
+/* Until no more come, and not for longer than GATHER_STEPS: fewer, larger commits. With the lock. */
+static void gather(struct sqlite_store *store) {
+    for (unsigned step = 0, before = 0; step < GATHER_STEPS && store->queue_len != before && !store->stop; step++) {
+        before = store->queue_len;
+        pthread_mutex_unlock(&store->lock);
+        nanosleep(&(struct timespec){.tv_nsec = GATHER_STEP_US * 1000}, NULL);
+        pthread_mutex_lock(&store->lock);
+    }
+}
+
 static bool take_batch(struct sqlite_store *store, struct list *batch) {
     pthread_mutex_lock(&store->lock);
     while (list_empty(&store->queue) && !store->stop) pthread_cond_wait(&store->wake, &store->lock);
-    for (int i = 0; i < BATCH_MAX && !list_empty(&store->queue); i++) list_append(batch, list_pop(&store->queue));
+    if (store->batch_len > 1) gather(store); /* who had company has some again */
+    for (store->batch_len = 0; store->batch_len < BATCH_MAX && !list_empty(&store->queue); store->batch_len++)
+        list_append(batch, list_pop(&store->queue));
+    store->queue_len -= store->batch_len;
     bool more = !list_empty(batch);
     pthread_mutex_unlock(&store->lock);
     return more;
@@ -277,6 +325,7 @@ static void submit(struct store *base, struct store_request *request) {
         list_append(&store->finished, &request->link);
     } else {
         list_append(&store->queue, &request->link);
+        store->queue_len++;
         pthread_cond_signal(&store->wake);
     }
     pthread_mutex_unlock(&store->lock);
@@ -305,6 +354,7 @@ static void close_store(struct store *base, unsigned deadline_ms) {
     if (!stopped) { /* what it has not begun is taken from it; the batch at hand gets a little more */
         fail_all(&store->queue, STORE_UNAVAILABLE);
         list_splice(&store->finished, &store->queue);
+        store->queue_len = 0;
         stopped = wait_for_thread(store, LAST_BATCH_MS);
     }
     pthread_mutex_unlock(&store->lock);
