@@ -186,16 +186,63 @@ static void a_forgotten_claim_takes_no_place(void **unused) {
     assert_int_equal(claimed.verdict, STATE_REFUSED);
 }
 
-static int set_up(void **state) {
+/* When the lease of what that worker says of the user ends, in Redis's time. */
+static long long lease_end_ms(const char *user, const char *worker_id) {
+    int port, connections;
+    long long end_ms = 0;
+    assert_int_equal(real_ports("ports", &port, 1), 1);
+    char *said = redis_cli(port, "hget stoa:{u:%s}:c %s", user, worker_id);
+    if (sscanf(said, "%d %lld", &connections, &end_ms) != 2) end_ms = 0;
+    free(said);
+    return end_ms;
+}
+
+/* Nobody says anything of a user who has been connected for long. */
+static void pitfall_2_a_connection_counts_for_as_long_as_it_lasts(void **unused) {
+    struct state *state = member("a.0.one");
+    assert_int_equal(claim(state, "ivan", 5).verdict, STATE_CLAIMED);
+    long long first_ms = lease_end_ms("ivan", "a.0.one");
+    assert_true(first_ms > 0);
+    uint64_t end_ms = loop_now_ms(stage_loop) + STATE_USER_LEASE_MS * 2 / 3;
+    while (lease_end_ms("ivan", "a.0.one") <= first_ms) {
+        assert_true(loop_now_ms(stage_loop) < end_ms);
+        stage_pass(1000);
+    }
+    state_free(&state);
+}
+
+/* By a worker that lives, but has forgotten: by its lease, not by anybody's memory. */
+static void pitfall_2_what_is_not_said_again_counts_no_more(void **unused) {
+    int port;
+    struct state *state = member("b.0.one");
+    assert_int_equal(real_ports("ports", &port, 1), 1);
+    leave_a_ghost("a.0.one", wall_ms() + LEASE_MS, "judy");
+    stage_until(state_workers(state) == 2);
+    assert_int_equal(claim(state, "judy", 5).verdict, STATE_REFUSED);
+    free(redis_cli(port, "hset stoa:{u:judy}:c a.0.one '5 %lld'", wall_ms() - 1));
+    assert_int_equal(claim(state, "judy", 5).verdict, STATE_CLAIMED);
+    assert_int_equal(claim(state, "judy", 5).connections, 2);
+    state_free(&state);
+}
+
+static int set_up_on(void **state, int (*set_up_stage)(void **state)) {
     int port;
     char address[32];
-    stage_set_up(state);
+    set_up_stage(state);
     if (real_ports("ports", &port, 1) != 1) return -1;
     free(redis_cli(port, "flushall"));
     snprintf(address, sizeof address, "127.0.0.1:%d", port);
     redis = REDIS_TO(REDIS_STANDALONE, address);
     stage_until(redis_is_up(redis));
     return 0;
+}
+
+static int set_up(void **state) {
+    return set_up_on(state, stage_set_up);
+}
+
+static int set_up_in_haste(void **state) {
+    return set_up_on(state, stage_set_up_in_haste);
 }
 
 static int tear_down(void **state) {
@@ -215,6 +262,9 @@ int main(void) {
         WITH_REDIS(an_emptied_redis_is_told_everything_again),
         WITH_REDIS(while_redis_is_away_a_worker_counts_its_own),
         WITH_REDIS(a_forgotten_claim_takes_no_place),
+        cmocka_unit_test_setup_teardown(pitfall_2_a_connection_counts_for_as_long_as_it_lasts, set_up_in_haste,
+                                        tear_down),
+        WITH_REDIS(pitfall_2_what_is_not_said_again_counts_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,12 @@
 #include "base/log.h"
 
 struct loop *stage_loop;
+static unsigned haste_ms; /* how much time passes in a turn that finds nothing; 0: as much as does */
 
 void stage_turn(void) {
-    if (!loop_turn(stage_loop)) poll(NULL, 0, 1);
+    if (loop_turn(stage_loop)) return;
+    poll(NULL, 0, 1);
+    if (haste_ms) loop_advance(stage_loop, haste_ms);
 }
 
 void stage_pass(unsigned ms) {
@@ -18,7 +21,16 @@ void stage_pass(unsigned ms) {
 
 int stage_set_up(void **state) {
     stage_loop = loop_new();
+    haste_ms = 0;
     log_set_level(getenv("STOA_TEST_LOG") ? LOG_DEBUG : LOG_ERROR);
+    return 0;
+}
+
+int stage_set_up_in_haste(void **state) {
+    stage_set_up(state);
+    loop_free(&stage_loop);
+    stage_loop = loop_new_with_fake_clock();
+    haste_ms = 10;
     return 0;
 }
 
