@@ -34,8 +34,8 @@ static void cluster_command(struct fake_client *client, const char *command) {
         fake_default(client, command);
 }
 
-static int set_up(void **state) {
-    stage_set_up(state);
+static int set_up_on(void **state, int (*set_up_stage)(void **state)) {
+    set_up_stage(state);
     left = right = (struct fake_server){.on_command = cluster_command};
     fake_start(&left);
     fake_start(&right);
@@ -46,6 +46,14 @@ static int set_up(void **state) {
     ears_open(&ears, redis);
     stage_until(redis_is_up(redis));
     return 0;
+}
+
+static int set_up(void **state) {
+    return set_up_on(state, stage_set_up);
+}
+
+static int set_up_in_haste(void **state) {
+    return set_up_on(state, stage_set_up_in_haste);
 }
 
 static int tear_down(void **state) {
@@ -274,6 +282,20 @@ static void a_slot_that_moves_silently_is_noticed_by_the_map(void **state) {
     assert_string_equal(right.last, "SUNSUBSCRIBE foo");
 }
 
+/* Nobody is redirected, no topic is taken away: whoever only listens would never know. */
+static void pitfall_42_the_map_is_looked_at_without_an_occasion(void **state) {
+    left.on_command = right.on_command = confirms_topics;
+    subscriber_want(ears.subscriber, TOPIC_SHARDED, SLICE("foo"));
+    stage_until(ears.subscribed == 1);
+    stage_pass(2000); /* the looks of the beginning are over */
+    foo = &left;
+    for (unsigned seconds = 0; ears.subscribed < 2; seconds++) {
+        assert_true(seconds < 60);
+        stage_pass(1000);
+    }
+    assert_ptr_equal(fake_of(listener), &left);
+}
+
 /* Its slots have no other owner yet, but the others hear the same. */
 static void classic_topics_leave_a_dead_server_before_it_is_replaced(void **state) {
     left.on_command = right.on_command = confirms_topics;
@@ -418,6 +440,8 @@ int main(void) {
         TEST(an_unsolicited_sunsubscribe_means_look_again),
         TEST(what_is_unsubscribed_by_a_server_that_keeps_the_slot_is_subscribed_again),
         TEST(a_slot_that_moves_silently_is_noticed_by_the_map),
+        cmocka_unit_test_setup_teardown(pitfall_42_the_map_is_looked_at_without_an_occasion, set_up_in_haste,
+                                        tear_down),
         TEST(classic_topics_leave_a_dead_server_before_it_is_replaced),
         TEST(a_refused_topic_is_tried_again_without_haste),
         TEST(what_is_wanted_again_while_it_is_unsubscribed_is_subscribed_in_the_end),
