@@ -184,6 +184,19 @@ static void pitfall_60_the_old_connection_ends_without_a_word(void **state) {
     assert_non_null(hub_find(there.hub, slice_of(again.sid)));
 }
 
+/* A client whose first attempt was slow tries again: one socket, not two with one id. */
+static void pitfall_60_of_two_who_claim_it_at_once_one_gets_it(void **state) {
+    alice_comes();
+    local_client_leave(alice.client);
+    inherit(&there, &again, &alice, "alice");
+    inherit(&there, &third, &alice, "alice");
+    loop_advance(loop, SOON_MS);
+    const char *first = hears(&again), *second = hears(&third);
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_int_equal((strstr(first, alice.sid) != NULL) + (strstr(second, alice.sid) != NULL), 1);
+}
+
 static void it_moves_there_and_back_also_without_an_event(void **state) {
     alice_comes();
     say_to_room(&here, "[\"one\"]");
@@ -428,6 +441,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_socket_continues_on_another_worker_with_all_that_it_missed),
         TEST(pitfall_60_the_old_connection_ends_without_a_word),
+        TEST(pitfall_60_of_two_who_claim_it_at_once_one_gets_it),
         TEST(it_moves_there_and_back_also_without_an_event),
         TEST(it_moves_on_from_worker_to_worker),
         TEST(what_was_handed_over_and_not_heard_is_missed_again),
