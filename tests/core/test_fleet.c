@@ -2,6 +2,7 @@
 #include "server/fleet.h"
 
 #include "cache/cache.h"
+#include "cache/shared_cache.h"
 #include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/presence.h"
@@ -249,6 +250,18 @@ static void attack_105_messages_without_sense_are_dropped(void **state) {
     }
 }
 
+/* Pitfalls 100, 102: Redis has confirmed to one worker that it is gone there; the others touch their own memory only.
+ */
+static void pitfall_100_what_is_removed_from_redis_no_worker_remembers(void **state) {
+    const struct slice key = SLICE("members\nlobby"), other = SLICE("members\nden");
+    cache_put(here.cache, key, SLICE("[\"alice\"]"), 0, 60000);
+    cache_put(here.cache, other, SLICE("[\"bob\"]"), 0, 60000);
+    fleet_removals.removed(&there, key);
+    pass();
+    assert_false(remembers(&here, key));
+    assert_true(remembers(&here, other));
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
@@ -261,6 +274,7 @@ int main(void) {
         TEST(a_broadcast_reaches_everybody),
         TEST(pitfall_101_after_a_gap_of_the_bus_nothing_is_remembered),
         TEST(what_one_worker_forgets_no_other_remembers),
+        TEST(pitfall_100_what_is_removed_from_redis_no_worker_remembers),
         TEST(attack_105_messages_without_sense_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
