@@ -191,6 +191,23 @@ static void pitfall_104_of_a_hundred_readers_of_a_cold_channel_one_reads_the_log
     assert_int_equal(doors[0].reads, 1);
 }
 
+static void pitfall_104_ranges_that_were_read_at_once_do_not_end_at_once(void **unused) {
+    int64_t least = INT64_MAX, most = 0;
+    char command[128];
+    say(0, 1);
+    snprintf(command, sizeof command, "PTTL stoa:{c:hall}:e:%s", epoch);
+    for (int i = 0; i < 50; i++) {
+        free(redis_cli(port, "flushall"));
+        reads_right(0, 0, 0);
+        settle();
+        int64_t ttl_ms = answer_to(redis, command).integer;
+        if (ttl_ms < least) least = ttl_ms;
+        if (ttl_ms > most) most = ttl_ms;
+    }
+    assert_in_range(least, RECENT_TTL_MS * 85 / 100, RECENT_TTL_MS * 97 / 100);
+    assert_in_range(most, RECENT_TTL_MS * 103 / 100, RECENT_TTL_MS * 11 / 10);
+}
+
 static void an_emptied_redis_is_a_miss(void **unused) {
     say(0, 1);
     reads_right(0, 0, 0);
@@ -335,6 +352,7 @@ int main(void) {
         WITH_REDIS(pitfall_97_growing_does_not_renew_the_time),
         WITH_REDIS(pitfall_103_what_was_deleted_is_not_shown_again),
         WITH_REDIS(pitfall_104_of_a_hundred_readers_of_a_cold_channel_one_reads_the_log),
+        WITH_REDIS(pitfall_104_ranges_that_were_read_at_once_do_not_end_at_once),
         WITH_REDIS(an_emptied_redis_is_a_miss),
         WITH_REDIS(what_others_put_there_is_a_miss),
         WITH_REDIS(what_is_beyond_the_head_is_not_told),
