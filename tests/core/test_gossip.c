@@ -425,6 +425,16 @@ static void pitfall_117_of_a_large_channel_only_counts_are_told(void **state) {
     assert_int_equal(count(&workers[1]), 23);
 }
 
+/* The roll has lost sight of a worker that lives: its next word comes before anybody is said to have gone. */
+static void pitfall_115_who_is_heard_in_time_has_never_gone(void **state) {
+    all_come();
+    gossip_gone(workers[0].gossip, bus_worker_id(workers[2].bus));
+    come(&workers[2], "dave");
+    loop_advance(loop, 60000);
+    assert_string_equal(news(&workers[0]), "dave+ ");
+    assert_int_equal(count(&workers[0]), 4);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -437,6 +447,7 @@ int main(void) {
         TEST(what_was_lost_last_comes_with_a_digest),
         TEST(pitfall_115_the_users_of_a_dead_worker_leave_once_and_those_who_came_back_do_not),
         TEST(who_does_not_come_back_from_a_killed_worker_is_offline_within_2_s),
+        TEST(pitfall_115_who_is_heard_in_time_has_never_gone),
         TEST(pitfall_114_a_deploy_is_no_absence),
         TEST(while_redis_is_away_presence_stands_still),
         TEST(who_was_thought_dead_is_heard_again),
