@@ -1,5 +1,8 @@
 /* Queries, connections and pools against a real server. */
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -219,12 +222,26 @@ static void a_query_waits_for_a_connection_only_so_long(void **state) {
     assert_true(late.at_ms < busy.at_ms);
 }
 
-static void names_are_resolved(void **state) {
+/* Everybody's in this program, libpq's too: names are counted that are looked up on the thread of the loop. */
+static pthread_t loop_thread;
+static unsigned looked_up_on_the_loop;
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found_r) {
+    int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, __func__);
+    bool is_address = hints && hints->ai_flags & AI_NUMERICHOST;
+    if (name && !is_address && pthread_equal(pthread_self(), loop_thread)) looked_up_on_the_loop++;
+    return next(name, service, hints, found_r);
+}
+
+static void pitfall_78_names_are_resolved_and_never_on_the_loop(void **state) {
     struct scene *scene = *state;
     char conninfo[200];
+    loop_thread = pthread_self();
+    looked_up_on_the_loop = 0;
     snprintf(conninfo, sizeof conninfo, "host=localhost %s", strstr(scene->servers.global, "port="));
     open_pool(scene, conninfo, 1, 1);
     assert_int_equal(ask(scene, "SELECT 1").outcome, QUERY_OK);
+    assert_int_equal(looked_up_on_the_loop, 0);
 }
 
 static void beat(struct loop_timer *timer) {
@@ -304,7 +321,7 @@ int main(void) {
         TEST(an_overdue_query_is_cancelled_on_the_server),
         TEST(each_query_in_flight_fails_when_its_connection_does),
         TEST(a_query_waits_for_a_connection_only_so_long),
-        TEST(names_are_resolved),
+        TEST(pitfall_78_names_are_resolved_and_never_on_the_loop),
         TEST(a_dead_server_blocks_nothing_and_the_next_host_is_asked),
         TEST(nothing_depends_on_the_session),
         TEST(a_full_queue_refuses_and_a_server_long_away_at_once),
