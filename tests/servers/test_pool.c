@@ -222,6 +222,16 @@ static void a_query_waits_for_a_connection_only_so_long(void **state) {
     assert_true(late.at_ms < busy.at_ms);
 }
 
+/* Whatever else the connection would still answer. */
+static void pitfall_80_a_server_that_is_no_primary_any_more_is_left(void **unused) {
+    static const char *const left[] = {"25006", "57P01", "57P02", "57P03", "08006", "08P01", "53300"};
+    static const char *const stays[] = {"", "22P02", "23505", "40001", "40P01", "55P03", "57014", "CH001"};
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        if (!sqlstate_dooms(left[i])) fail_msg("%s", left[i]);
+    for (size_t i = 0; i < sizeof stays / sizeof *stays; i++)
+        if (sqlstate_dooms(stays[i])) fail_msg("%s", stays[i]);
+}
+
 /* Everybody's in this program, libpq's too: names are counted that are looked up on the thread of the loop. */
 static pthread_t loop_thread;
 static unsigned looked_up_on_the_loop;
@@ -321,6 +331,7 @@ int main(void) {
         TEST(an_overdue_query_is_cancelled_on_the_server),
         TEST(each_query_in_flight_fails_when_its_connection_does),
         TEST(a_query_waits_for_a_connection_only_so_long),
+        cmocka_unit_test(pitfall_80_a_server_that_is_no_primary_any_more_is_left),
         TEST(pitfall_78_names_are_resolved_and_never_on_the_loop),
         TEST(a_dead_server_blocks_nothing_and_the_next_host_is_asked),
         TEST(nothing_depends_on_the_session),
