@@ -155,6 +155,19 @@ static void pitfall_114_mass_changes_are_told_at_once(void **state) {
     assert_int_equal(calls, 4);
 }
 
+/* They come one after the other: each channel hears of all of them in one call a tick. */
+static void pitfall_114_changes_of_a_tick_are_told_in_one_call(void **state) {
+    char id[16];
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "u%d", i);
+        come(id, id, "general");
+        loop_advance(loop, SETTINGS.tick_ms / 20);
+    }
+    assert_int_equal(calls, 0);
+    news(SETTINGS.tick_ms / 2 + 1);
+    assert_int_equal(calls, 1);
+}
+
 static void who_came_and_went_within_a_tick_was_never_there(void **state) {
     struct presence_settings settings = SETTINGS;
     settings.grace_ms = 0;
@@ -291,6 +304,7 @@ int main(void) {
         TEST(a_reload_of_the_page_is_no_absence),
         TEST(leaving_a_channel_is_not_going_offline),
         TEST(pitfall_114_mass_changes_are_told_at_once),
+        TEST(pitfall_114_changes_of_a_tick_are_told_in_one_call),
         TEST(who_came_and_went_within_a_tick_was_never_there),
         TEST(pitfall_117_large_channels_get_counts_and_small_ones_the_difference),
         TEST(what_a_user_says_of_himself_is_told_where_he_is),
