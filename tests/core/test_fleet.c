@@ -11,7 +11,7 @@
 #include "server/insist.h"
 #include "server/worker.h"
 #include "session/place.h"
-#include "state/state.h"
+#include "state/state_driver.h"
 #include "support/fake_bus.h"
 #include "support/fake_log_store.h"
 #include "support/hub_scene.h"
@@ -250,6 +250,38 @@ static void attack_105_messages_without_sense_are_dropped(void **state) {
     }
 }
 
+/* Is the user said to be online at that worker? */
+static bool shows(const struct worker *worker, const char *user) {
+    struct buffer out = {0};
+    presence_write_user(worker->presence, slice_of(user), &out);
+    buffer_append_char(&out, 0);
+    bool is_online = strstr(out.ptr, "\"status\":\"online\"") != NULL;
+    buffer_done(&out);
+    return is_online;
+}
+
+static bool all_are_gone(const struct state *state, struct slice worker_id) {
+    return true;
+}
+
+/* A worker that was buried goes on where it stood: its users are back elsewhere, or not at all. */
+static void pitfall_6_what_a_dead_worker_still_says_is_not_heard(void **state) {
+    static const struct state_ops roll = {.is_gone = all_are_gone};
+    struct state burial = {.ops = &roll}, *alive = here.state;
+    assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
+    loop_advance(loop, 1000);
+    here.state = &burial;
+    presence_joined(there.presence, SLICE("lobby"), SLICE("carol"), SLICE("c"));
+    loop_advance(loop, 1000);
+    here.state = alive;
+    assert_false(shows(&here, "carol"));
+    presence_joined(there.presence, SLICE("lobby"), SLICE("dave"), SLICE("d"));
+    loop_advance(loop, 5000);
+    assert_true(shows(&here, "dave"));
+    presence_disconnected(there.presence, SLICE("carol"), SLICE("c"));
+    presence_disconnected(there.presence, SLICE("dave"), SLICE("d"));
+}
+
 /* Pitfalls 100, 102: Redis has confirmed to one worker that it is gone there; the others touch their own memory only.
  */
 static void pitfall_100_what_is_removed_from_redis_no_worker_remembers(void **state) {
@@ -274,6 +306,7 @@ int main(void) {
         TEST(a_broadcast_reaches_everybody),
         TEST(pitfall_101_after_a_gap_of_the_bus_nothing_is_remembered),
         TEST(what_one_worker_forgets_no_other_remembers),
+        TEST(pitfall_6_what_a_dead_worker_still_says_is_not_heard),
         TEST(pitfall_100_what_is_removed_from_redis_no_worker_remembers),
         TEST(attack_105_messages_without_sense_are_dropped),
     };
