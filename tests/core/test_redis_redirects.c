@@ -356,10 +356,13 @@ static void a_message_beyond_the_bound_ends_the_connection_and_the_topic_returns
 
 static struct fake_server *believed, *stubborn, *its_belief;
 static const char *role;
+static bool answers_nobody;
 
 static void sentinel_command(struct fake_client *client, const char *command) {
     char reply[128], port[16];
+    if (strncmp(command, "SUBSCRIBE", 9) == 0) listener = client;
     if (strncmp(command, "SENTINEL", 8) == 0) {
+        if (answers_nobody) return;
         snprintf(port, sizeof(port), "%d", (fake_of(client) == stubborn ? its_belief : believed)->port);
         snprintf(reply, sizeof(reply), "*2\r\n$9\r\n127.0.0.1\r\n$%zu\r\n%s\r\n", strlen(port), port);
         fake_say(client, reply);
@@ -397,6 +400,31 @@ static void a_master_that_says_it_is_none_is_not_believed(void **state) {
     redis_free(&watched);
     fake_stop(&sentinel);
     fake_stop(&server);
+}
+
+/* It tells by itself, and does not say so when it is asked. */
+static void pitfall_53_a_sentinels_word_of_a_new_master_is_heard(void **state) {
+    struct fake_server sentinel = {.on_command = sentinel_command}, old = {0}, elected = {0};
+    char word[64], news[128];
+    fake_start(&sentinel);
+    fake_start(&old);
+    fake_start(&elected);
+    believed = &old;
+    listener = NULL;
+    struct redis *watched = REDIS_TO(REDIS_SENTINEL, sentinel.address);
+    stage_until(redis_is_up(watched) && listener);
+    answers_nobody = true;
+    snprintf(word, sizeof word, "mymaster 127.0.0.1 %d 127.0.0.1 %d", old.port, elected.port);
+    snprintf(news, sizeof news, "$%zu\r\n%s", strlen(word), word);
+    say_push(listener, "message", "+switch-master", news);
+    stage_until(elected.open > 0 && redis_is_up(watched));
+    answer_to(watched, "SET key value");
+    assert_string_equal(elected.last, "SET key value");
+    answers_nobody = false;
+    redis_free(&watched);
+    fake_stop(&sentinel);
+    fake_stop(&old);
+    fake_stop(&elected);
 }
 
 static void most_sentinels_are_believed_not_the_first(void **state) {
@@ -448,6 +476,7 @@ int main(void) {
         TEST(a_message_beyond_the_bound_ends_the_connection_and_the_topic_returns),
         TEST(a_mute_subscriber_link_is_found_within_five_seconds),
         TEST(a_master_that_says_it_is_none_is_not_believed),
+        TEST(pitfall_53_a_sentinels_word_of_a_new_master_is_heard),
         TEST(most_sentinels_are_believed_not_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
