@@ -14,6 +14,7 @@ enum { WORKERS = 2 };
 struct door {
     struct store base;
     unsigned reads;
+    bool is_promoted; /* between the head and what is read after it */
 };
 
 static struct asking asking;
@@ -25,7 +26,16 @@ static int port;
 static char epoch[STORE_EPOCH_MAX];
 
 static void door_submit(struct store *store, struct store_request *request) {
-    CONTAINER(store, struct door, base)->reads += request->op == STORE_EVENTS;
+    struct door *door = CONTAINER(store, struct door, base);
+    door->reads += request->op == STORE_EVENTS;
+    if (door->is_promoted && request->op == STORE_HEADS) {
+        buffer_append_str(&request->json, "[[\"hall\",1,\"0-before\"]]");
+        request->status = STORE_OK;
+        request->done(request);
+        store_request_free(&request);
+        return;
+    }
+    if (door->is_promoted && request->op == STORE_EVENTS) request->epoch = S(epoch); /* whose log goes on from there */
     store_submit(log_store, &request);
 }
 
@@ -241,6 +251,18 @@ static void what_is_beyond_the_head_is_not_told(void **unused) {
     assert_int_equal(reads_right(0, 0, 0), 0);
 }
 
+/* And what is read of the new epoch is not kept as the old one's. */
+static void pitfall_54_an_epoch_that_begins_meanwhile_is_told(void **unused) {
+    say(0, 1);
+    doors[0].is_promoted = true;
+    struct answer *answer = events_at(workers[0], 0, 0);
+    settle();
+    assert_status(answer, STORE_OK);
+    assert_string_equal(answer->epoch, epoch);
+    assert_string_equal(answer->json, events_at(log_store, 0, 0)->json);
+    assert_int_equal(answer_to(redis, "EXISTS stoa:{c:hall}:e:0-before").integer, 0);
+}
+
 static void a_range_is_bounded(void **unused) {
     char *large = memory_new(RECENT_EVENT_BYTES + 3);
     snprintf(large, RECENT_EVENT_BYTES + 3, "\"%0*d\"", RECENT_EVENT_BYTES, 7);
@@ -356,6 +378,7 @@ int main(void) {
         WITH_REDIS(an_emptied_redis_is_a_miss),
         WITH_REDIS(what_others_put_there_is_a_miss),
         WITH_REDIS(what_is_beyond_the_head_is_not_told),
+        WITH_REDIS(pitfall_54_an_epoch_that_begins_meanwhile_is_told),
         WITH_REDIS(a_range_is_bounded),
         WITH_REDIS(while_redis_is_away_the_log_answers),
         WITH_REDIS(whatever_happens_the_log_is_told),
