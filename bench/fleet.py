@@ -76,8 +76,10 @@ def load(port, clients, rate, pids):
                  "connect_ms": 180000, "pids": ",".join(map(str, pids))}
     done = subprocess.run([BUILD / "bench_load", *(f"{key}={value}" for key, value in arguments.items())],
                           capture_output=True, text=True, timeout=600)
+    if done.stderr:
+        print(done.stderr, end="", file=sys.stderr)
     if not done.stdout:
-        sys.exit(f"bench_load: {done.stderr}")
+        sys.exit("bench_load said nothing")
     return json.loads(done.stdout)
 
 
@@ -112,6 +114,9 @@ def main():
             for rate in rates:
                 measure(port, clients, rate, server, ports)
             print("\n†: not all was answered and delivered in time.")
+        except SystemExit:
+            print((folder / "stoa.log").read_text()[-2000:], file=sys.stderr)
+            raise
         finally:
             server.terminate()
             server.wait(60)

@@ -73,7 +73,16 @@ static int put(lua_State *L) {
  * @error bad_request, not_found, unavailable
  * @example stoa.user(socket.user.id):seen() */
 static int seen(lua_State *L) {
-    return submit(L, STORE_USER_SEEN, bind_push_true, SLICE_NONE, SLICE_NONE);
+    struct slice id = id_at(L, 1);
+    if (id.len == 0) return bind_fail(L, "bad_request");
+    struct store_request *request = bind_request(L, STORE_USERS_SEEN, bind_push_true);
+    struct buffer ids = {0};
+    buffer_append_char(&ids, '[');
+    json_write_string(&ids, id);
+    buffer_append_char(&ids, ']');
+    BIND_COPY(request, text, buffer_slice(&ids));
+    buffer_done(&ids);
+    return bind_submit(L, &request);
 }
 
 static int push_channels(lua_State *L, struct store_request *request) {

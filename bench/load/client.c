@@ -202,7 +202,7 @@ void client_step(struct client *client) {
 void client_joined(struct client *client) {
     client->state = CLIENT_READY;
     if (plan_is_slow(client->crew->plan, client->id)) epoll_ctl(client->crew->epoll, EPOLL_CTL_DEL, client->fd, NULL);
-    crew_settled(client, true);
+    crew_settled(client, NULL);
 }
 
 void client_broken(struct client *client, struct slice text) {
@@ -214,16 +214,14 @@ void client_broken(struct client *client, struct slice text) {
 
 void client_close(struct client *client, bool wished) {
     if (client->state == CLIENT_CLOSED || client->state == CLIENT_NEW) return;
+    static const char *const stages[] = {"", "connecting", "upgrading", "joining"};
     bool was_ready = client->state == CLIENT_READY;
+    if (!was_ready) crew_settled(client, stages[client->state]);
     client->state = CLIENT_CLOSED;
     if (client->ssl) SSL_free(client->ssl);
     client->ssl = NULL;
     close(client->fd);
     buffer_done(&client->in);
     buffer_done(&client->out);
-    if (was_ready) {
-        crew_lost(client, wished);
-    } else {
-        crew_settled(client, false);
-    }
+    if (was_ready) crew_lost(client, wished);
 }

@@ -1,9 +1,11 @@
 #include "load/crew.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -21,11 +23,12 @@ uint64_t crew_clock_ns(void) {
 
 /* Clients */
 
-void crew_settled(struct client *client, bool ready) {
+void crew_settled(struct client *client, const char *failed_at) {
     struct crew *crew = client->crew;
     crew->under_way--;
-    tally_add(crew->tally, ready ? COUNT_READY : COUNT_FAILED, 1);
-    if (ready) histogram_add(&crew->tally->latencies[LATENCY_CONNECT], crew_clock_ns() - client->started_ns);
+    if (tally_add(crew->tally, failed_at ? COUNT_FAILED : COUNT_READY, 1) == 1 && failed_at)
+        fprintf(stderr, "bench_load: client %u ended while %s: %s\n", client->id, failed_at, strerror(errno));
+    if (!failed_at) histogram_add(&crew->tally->latencies[LATENCY_CONNECT], crew_clock_ns() - client->started_ns);
 }
 
 void crew_lost(struct client *client, bool wished) {

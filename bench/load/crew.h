@@ -30,7 +30,8 @@ struct crew {
 void crew_run(const struct plan *plan, struct board *board, unsigned place);
 
 /* What a client tells its crew. */
-void crew_settled(struct client *client, bool ready);
+/* failed_at: NULL: it is ready; else what it was about when it ended (errno may say why). */
+void crew_settled(struct client *client, const char *failed_at);
 void crew_lost(struct client *client, bool wished);
 void crew_delivered(struct client *client, struct slice text);
 void crew_answered(struct client *client, uint64_t ack_id, bool good);

@@ -1,12 +1,24 @@
 #include "server/announce.h"
 
+#include <stdlib.h>
+
 #include "base/metrics.h"
 #include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/room.h"
+#include "loop/loop.h"
 #include "server/worker.h"
 #include "store/store.h"
 #include "wire/json.h"
+
+enum { SEEN_MS = 100, SEEN_MAX = 1000 };
+
+struct announce {
+    struct worker *worker;
+    struct buffer seen; /* JSON array of who is to be noted as last seen now, unfinished */
+    unsigned seen_len;
+    struct loop_timer timer;
+};
 
 static void tell_channel(void *owner, struct slice channel_id, struct slice users, size_t online) {
     struct worker *worker = owner;
@@ -34,11 +46,44 @@ static void seen(struct store_request *request) {
     if (request->status != STORE_OK) metric_add_labelled(METRIC_STORE_ERRORS, store_status_code(request->status), 1);
 }
 
-static void note_last_seen(void *owner, struct slice user_id) {
-    struct worker *worker = owner;
-    struct store_request *request = store_request_new(STORE_USER_SEEN, seen, worker);
-    request->user_id = store_request_copy(request, user_id);
+static void write_seen(struct announce *announce) {
+    struct worker *worker = announce->worker;
+    if (announce->seen_len == 0) return;
+    buffer_append_char(&announce->seen, ']');
+    struct store_request *request = store_request_new(STORE_USERS_SEEN, seen, worker);
+    request->text = store_request_copy(request, buffer_slice(&announce->seen));
+    buffer_done(&announce->seen);
+    announce->seen_len = 0;
+    loop_timer_cancel(&announce->timer);
     store_submit(worker->store, &request);
+}
+
+static void write_seen_due(struct loop_timer *timer) {
+    write_seen(CONTAINER(timer, struct announce, timer));
+}
+
+/* Thousands go at once when a network or a node does: they share a write. */
+static void note_last_seen(void *owner, struct slice user_id) {
+    struct announce *announce = ((struct worker *)owner)->announce;
+    buffer_append_char(&announce->seen, announce->seen_len++ ? ',' : '[');
+    json_write_string(&announce->seen, user_id);
+    if (announce->seen_len == SEEN_MAX)
+        write_seen(announce);
+    else if (!loop_timer_pending(&announce->timer))
+        loop_timer_set(&announce->timer, SEEN_MS);
+}
+
+struct announce *announce_new(struct worker *worker) {
+    struct announce *announce = NEW(struct announce);
+    announce->worker = worker;
+    loop_timer_init(&announce->timer, worker->loop, write_seen_due);
+    return announce;
+}
+
+void announce_free(struct announce **announce) {
+    if (*announce) write_seen(*announce);
+    free(*announce);
+    *announce = NULL;
 }
 
 static void moved(void *owner, struct slice channel_id, struct slice user_id) {

@@ -5,6 +5,13 @@
 
 #include "channel/presence.h"
 
+struct announce;
+struct worker;
+
+struct announce *announce_new(struct worker *worker);
+/* What is not noted yet goes to the store. */
+void announce_free(struct announce **announce);
+
 /* Their owner is a struct worker. */
 extern const struct presence_events announce_events;
 

@@ -65,6 +65,7 @@ static void build_services(struct worker *worker) {
     worker->limiter = limiter_new(worker->loop, (size_t)config->limits.state_bytes);
     worker->inbound = budget_new((size_t)config->limits.inbound_bytes);
     worker->cache = cache_new(worker->loop, (size_t)config->cache.max_bytes);
+    worker->announce = announce_new(worker);
     worker->presence = presence_new(worker->loop, &presence, &announce_events, worker);
     build_bus(worker);
     worker->limits = fleet_limiter_new(worker->loop, worker->limiter, worker->redis, count_workers, worker);
@@ -123,6 +124,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     if (worker->policy) worker->policy->ops->retire(worker->policy, 0);
     worker->policy = NULL;
     for (unsigned i = 0; i < SETTLE_TURNS && loop_turn(worker->loop); i++) continue;
+    announce_free(&worker->announce);
     if (worker->store) store_close(&worker->store, deadline_ms); /* its last completions still find the log */
     admission_free(&worker->admission);
     insist_free(&worker->insist);

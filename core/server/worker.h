@@ -8,6 +8,7 @@
 #include "base/ids.h"
 
 struct adapter;
+struct announce;
 struct admission_control;
 struct budget;
 struct bus;
@@ -56,6 +57,7 @@ struct worker {
     struct budget *inbound; /* of net and hub together */
     struct cache *cache;    /* this worker's own */
     struct presence *presence;
+    struct announce *announce;
     struct redis *redis;          /* NULL: this worker is alone */
     struct bus *bus;              /* to other workers */
     struct state *state;          /* what all workers hold in common */

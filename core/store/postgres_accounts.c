@@ -26,15 +26,6 @@ static void build_user_put(struct store_request *request, struct query *query) {
     parameters_add_text(out, request->text);
 }
 
-static void build_user_seen(struct store_request *request, struct query *query) {
-    struct parameters *out =
-        query_add(query,
-                  "INSERT INTO users (user_id, name, last_seen_ms) VALUES ($1, $1, $2) ON CONFLICT "
-                  "(user_id) DO UPDATE SET last_seen_ms = excluded.last_seen_ms");
-    parameters_add_text(out, request->user_id);
-    parameters_add_integer(out, request->now_ms);
-}
-
 /* The texts of a JSON array. */
 static void add_ids(struct parameters *out, struct slice array) {
     struct json_walk walk;
@@ -52,6 +43,17 @@ static void add_ids(struct parameters *out, struct slice array) {
         parameters_text_item(out, good ? buffer_slice(&id) : SLICE_NONE);
     }
     buffer_done(&id);
+}
+
+/* In order, or two workers could wait for each other's rows. */
+static void build_users_seen(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(
+        query,
+        "INSERT INTO users (user_id, name, last_seen_ms) SELECT DISTINCT id, id, $2 FROM unnest($1) AS a (id) "
+        "WHERE id IS NOT NULL ORDER BY id ON CONFLICT (user_id) DO UPDATE SET last_seen_ms = "
+        "excluded.last_seen_ms");
+    add_ids(out, request->text);
+    parameters_add_integer(out, request->now_ms);
 }
 
 static void build_users(struct store_request *request, struct query *query) {
@@ -172,7 +174,7 @@ static const struct operation {
 } operations[] = {
     {STORE_USER_PUT, build_user_put, take_nothing, AGAIN},
     {STORE_USERS, build_users, take_users, AGAIN},
-    {STORE_USER_SEEN, build_user_seen, take_nothing, AGAIN},
+    {STORE_USERS_SEEN, build_users_seen, take_nothing, AGAIN},
     {STORE_SESSION_PUT, build_session_put, take_nothing, AGAIN},
     {STORE_SESSION, build_session, take_session, AGAIN},
     {STORE_SESSION_DELETE, build_session_delete, take_session, ONCE},

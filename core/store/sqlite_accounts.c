@@ -19,19 +19,40 @@ static enum store_status user_put(struct sqlite_db *db, struct store_request *re
     return db_run(db, row);
 }
 
-static enum store_status user_seen(struct sqlite_db *db, struct store_request *request) {
+/* fn for each text of a JSON array, until one fails. */
+static enum store_status each_id(struct sqlite_db *db, struct store_request *request,
+                                 enum store_status (*fn)(struct sqlite_db *db, struct store_request *request,
+                                                         struct slice id)) {
+    struct json_walk walk;
+    struct slice item;
+    struct buffer id = {0};
+    enum store_status status = STORE_OK;
+    json_walk_init(&walk, request->text);
+    for (int i = 0; status == STORE_OK && i < USERS_MAX && json_walk_item(&walk, &item); i++) {
+        if (json_type_of(item) != JSON_STRING) continue;
+        buffer_clear(&id);
+        json_string(item, &id);
+        status = fn(db, request, buffer_slice(&id));
+    }
+    buffer_done(&id);
+    return status;
+}
+
+static enum store_status see(struct sqlite_db *db, struct store_request *request, struct slice user_id) {
     sqlite3_stmt *row = db_query(db,
                                  "INSERT INTO users (user_id, name, last_seen_ms) VALUES (?1, ?1, ?2) ON CONFLICT "
                                  "(user_id) DO UPDATE SET last_seen_ms = ?2");
-    db_bind_text(row, 1, request->user_id);
+    if (user_id.len == 0) return STORE_OK;
+    db_bind_text(row, 1, user_id);
     db_bind_integer(row, 2, db->now_ms);
     return db_run(db, row);
 }
 
-static void write_user(struct sqlite_db *db, struct slice user_id, struct buffer *out) {
+static enum store_status write_user(struct sqlite_db *db, struct store_request *request, struct slice user_id) {
+    struct buffer *out = &request->json;
     sqlite3_stmt *row = db_query(db, "SELECT name, avatar, last_seen_ms FROM users WHERE user_id = ?1");
     db_bind_text(row, 1, user_id);
-    if (!db_step(db, row)) return;
+    if (!db_step(db, row)) return STORE_OK;
     char seen[32] = "";
     if (sqlite3_column_int64(row, 2)) wall_time_write(seen, sqlite3_column_int64(row, 2));
     buffer_append_str(out, out->len > 1 ? ",{" : "{");
@@ -41,23 +62,13 @@ static void write_user(struct sqlite_db *db, struct slice user_id, struct buffer
     store_write_member(out, "lastSeen", slice_of(seen));
     buffer_append_char(out, '}');
     sqlite3_reset(row);
+    return STORE_OK;
 }
 
 static enum store_status users(struct sqlite_db *db, struct store_request *request) {
-    struct json_walk walk;
-    struct slice item;
-    struct buffer id = {0};
-    if (!json_valid(request->text) || json_type_of(request->text) != JSON_ARRAY) return STORE_BAD;
     buffer_append_char(&request->json, '[');
-    json_walk_init(&walk, request->text);
-    for (int i = 0; i < USERS_MAX && json_walk_item(&walk, &item); i++) {
-        if (json_type_of(item) != JSON_STRING) continue;
-        buffer_clear(&id);
-        json_string(item, &id);
-        write_user(db, buffer_slice(&id), &request->json);
-    }
+    each_id(db, request, write_user);
     buffer_append_char(&request->json, ']');
-    buffer_done(&id);
     return db_status(db);
 }
 
@@ -149,8 +160,8 @@ enum store_status sqlite_accounts(struct sqlite_db *db, struct store_request *re
             return user_put(db, request);
         case STORE_USERS:
             return users(db, request);
-        case STORE_USER_SEEN:
-            return user_seen(db, request);
+        case STORE_USERS_SEEN:
+            return each_id(db, request, see);
         case STORE_SESSION_PUT:
             return session_put(db, request);
         case STORE_SESSION:

@@ -31,7 +31,7 @@ enum store_op {
     STORE_HEADS, /* text: JSON array of at most 1,000 channel ids → json [[channelId, seq, epoch], …] of those known */
     STORE_USER_PUT, /* user_id, name?, text? (avatar) */
     STORE_USERS,    /* text: JSON array of user ids → json [{userId, name, avatar?, lastSeen?}, …] of those known */
-    STORE_USER_SEEN,      /* user_id: last seen now */
+    STORE_USERS_SEEN,     /* text: JSON array of at most 1,000 user ids: last seen now */
     STORE_READ_MARK,      /* channel_id, user_id, seq: never moves back; capped at the head */
     STORE_SESSION_PUT,    /* token, user_id, expires_ms (wall clock) */
     STORE_SESSION,        /* token → json {userId, expiresAt}; NOT_FOUND when unknown or expired */

@@ -55,9 +55,9 @@ static bool has_what_it_needs(const struct store_request *request) {
             return channel && user && request->seq >= 0;
         case STORE_USER_CHANNELS:
         case STORE_USER_PUT:
-        case STORE_USER_SEEN:
             return user;
         case STORE_USERS:
+        case STORE_USERS_SEEN:
         case STORE_HEADS:
             return is_array(request->text);
         case STORE_SESSION_PUT:

@@ -408,13 +408,15 @@ static void unread_are_the_messages_that_stand(void **state) {
 
 static void users_are_found_by_a_list_of_ids(void **state) {
     ASK(*state, STORE_USER_PUT, .user_id = S("alice"), .name = S("Alice"), .text = S("a.png"));
-    ASK(*state, STORE_USER_SEEN, .user_id = S("bob"));
+    ASK(*state, STORE_USERS_SEEN, .text = S("[\"bob\", \"dora\", \"bob\"]"));
     struct answer *users = ASK(*state, STORE_USERS, .text = S("[\"alice\", \"bob\", \"carol\"]"));
     assert_has(users,
                "[{\"userId\":\"alice\",\"name\":\"Alice\",\"avatar\":\"a.png\"},{\"userId\":\"bob\",\"name\":\"bob\","
                "\"lastSeen\":\"");
     assert_has_not(users, "carol");
-    ASK(*state, STORE_USER_SEEN, .user_id = S("alice"));
+    assert_has(ASK(*state, STORE_USERS, .text = S("[\"dora\"]")), "\"lastSeen\":\"");
+    assert_status(ASK(*state, STORE_USERS_SEEN, .text = S("bob")), STORE_BAD);
+    ASK(*state, STORE_USERS_SEEN, .text = S("[\"alice\"]"));
     assert_has(ASK(*state, STORE_USERS, .text = S("[\"alice\"]")), "\"avatar\":\"a.png\",\"lastSeen\":\"");
     assert_status(ASK(*state, STORE_USERS, .text = S("[\"alice\"")), STORE_BAD);
 }
