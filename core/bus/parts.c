@@ -17,6 +17,15 @@ bool parts_take(struct slice *rest, struct slice *part_r) {
     return true;
 }
 
+void parts_remove(struct buffer *parts, struct slice part) {
+    struct buffer kept = {0};
+    struct slice rest = buffer_slice(parts), each;
+    while (parts_take(&rest, &each))
+        if (!slice_equal(each, part)) parts_add(&kept, each);
+    buffer_done(parts);
+    *parts = kept;
+}
+
 void parts_add_number(struct buffer *out, uint64_t number) {
     for (int shift = 56; shift >= 0; shift -= 8) buffer_append_char(out, (char)(number >> shift));
 }

@@ -9,6 +9,8 @@
 void parts_add(struct buffer *out, struct slice part);
 /* The next one, taken from rest. False: there is none, or it is cut off. */
 bool parts_take(struct slice *rest, struct slice *part_r) MUST_CHECK;
+/* Takes each part that is equal to this one out of parts, which are whole. */
+void parts_remove(struct buffer *parts, struct slice part);
 /* Eight bytes, the highest first. */
 void parts_add_number(struct buffer *out, uint64_t number);
 bool parts_take_number(struct slice *rest, uint64_t *number_r) MUST_CHECK;

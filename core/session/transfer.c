@@ -227,13 +227,8 @@ static bool take_offer(struct taking *taking, struct slice rest) {
 }
 
 static void hear_mark(struct taking *taking, struct slice topic) {
-    struct buffer still = {0};
-    struct slice rest = buffer_slice(&taking->unheard), each;
     if (!taking->is_offered) return;
-    while (parts_take(&rest, &each))
-        if (!slice_equal(each, topic)) parts_add(&still, each);
-    buffer_done(&taking->unheard);
-    taking->unheard = still;
+    parts_remove(&taking->unheard, topic);
     be_ready(taking);
 }
 
