@@ -259,9 +259,14 @@ void fleet_join(struct worker *worker) {
 
 /* Presence. */
 
-/* What was on its way when its worker died says nothing any more. */
+/* What was on its way when its worker died says nothing any more. A worker's first word is one of these. */
+static bool is_of_dead(struct worker *worker, const struct bus_message *message) {
+    state_note_worker(worker->state, message->origin);
+    return state_is_gone(worker->state, message->origin);
+}
+
 static bool take_presence(struct worker *worker, struct slice topic, const struct bus_message *message) {
-    return state_is_gone(worker->state, message->origin) || gossip_take(worker->gossip, topic, message);
+    return is_of_dead(worker, message) || gossip_take(worker->gossip, topic, message);
 }
 
 static void gone(void *owner, struct slice worker_id) {

@@ -12,7 +12,7 @@
 #include "state/state.h"
 #include "state/state_scripts.h"
 
-enum { BEAT_MS = 1000, MISSING_MS = STATE_WORKER_LEASE_MS + 2000 };
+enum { BEAT_MS = 1000, EARLY_MS = 20, MISSING_MS = STATE_WORKER_LEASE_MS + 2000 };
 
 struct worker_entry {
     struct list link; /* in roll->dead, who died last first; else alone */
@@ -32,8 +32,8 @@ struct roll {
     unsigned alive;
     struct loop_timer beat;
     struct redis_call call;
-    bool was_known;
-    size_t place_len; /* of "NODE.INDEX." */
+    bool was_known, is_early; /* early: for a stranger, before it is due */
+    size_t place_len;         /* of "NODE.INDEX." */
     char id[STATE_WORKER_ID_MAX + 1];
 };
 
@@ -113,7 +113,14 @@ static void speak(struct roll *roll, uint64_t lease_ms, struct redis_call *call)
 static void beat(struct loop_timer *timer) {
     struct roll *roll = CONTAINER(timer, struct roll, beat);
     loop_timer_set(timer, BEAT_MS);
+    roll->is_early = false;
     if (!roll->call.request) speak(roll, STATE_WORKER_LEASE_MS, &roll->call);
+}
+
+void roll_note(struct roll *roll, struct slice worker_id) {
+    if (roll->is_early || map_find(roll->entries, worker_id)) return;
+    roll->is_early = true;
+    loop_timer_set(&roll->beat, EARLY_MS);
 }
 
 struct roll *roll_new(struct loop *loop, struct redis *redis, const struct state_scripts *scripts,
@@ -152,6 +159,13 @@ void roll_free(struct roll **roll_owner) {
 
 unsigned roll_alive(const struct roll *roll) {
     return roll->alive;
+}
+
+void roll_each_alive(const struct roll *roll, void (*fn)(void *owner, struct slice worker_id), void *owner) {
+    size_t cursor = 0;
+    for (const struct worker_entry *entry; (entry = map_next(roll->entries, &cursor));) {
+        if (!entry->is_dead) fn(owner, slice_of(entry->id));
+    }
 }
 
 bool roll_is_dead(const struct roll *roll, struct slice worker_id) {

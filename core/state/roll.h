@@ -27,6 +27,10 @@ struct roll *roll_new(struct loop *loop, struct redis *redis, const struct state
 void roll_free(struct roll **roll);
 /* This worker included. */
 unsigned roll_alive(const struct roll *roll);
+/* But this one. */
+void roll_each_alive(const struct roll *roll, void (*fn)(void *owner, struct slice worker_id), void *owner);
+/* The worker was heard: if it is a stranger the roll is called soon, before it is due. */
+void roll_note(struct roll *roll, struct slice worker_id);
 bool roll_is_dead(const struct roll *roll, struct slice worker_id);
 /* Borrowed until the loop's next turn; who died last first. How many, at most max. */
 size_t roll_dead(const struct roll *roll, const char **ids, size_t max);

@@ -9,6 +9,14 @@ unsigned state_workers(const struct state *state) {
     return state->ops->workers(state);
 }
 
+void state_each_other(const struct state *state, void (*fn)(void *owner, struct slice worker_id), void *owner) {
+    state->ops->each_other(state, fn, owner);
+}
+
+void state_note_worker(struct state *state, struct slice worker_id) {
+    state->ops->note_worker(state, worker_id);
+}
+
 bool state_is_gone(const struct state *state, struct slice worker_id) {
     return state->ops->is_gone(state, worker_id);
 }

@@ -39,6 +39,10 @@ void state_free(struct state **state);
 
 /* Workers with a lease, this one included; at least 1. */
 unsigned state_workers(const struct state *state);
+/* fn for each of them but this one; the id lives until it returns. */
+void state_each_other(const struct state *state, void (*fn)(void *owner, struct slice worker_id), void *owner);
+/* That worker was heard. One that is not known yet is looked for: it is known a moment after it began. */
+void state_note_worker(struct state *state, struct slice worker_id);
 /* Is the worker known to be dead? */
 bool state_is_gone(const struct state *state, struct slice worker_id);
 

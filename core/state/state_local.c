@@ -51,6 +51,10 @@ static unsigned local_workers(const struct state *state) {
     return 1;
 }
 
+static void local_each_other(const struct state *state, void (*fn)(void *, struct slice), void *owner) {}
+
+static void local_note_worker(struct state *state, struct slice worker_id) {}
+
 static bool local_is_gone(const struct state *state, struct slice worker_id) {
     return false;
 }
@@ -66,6 +70,8 @@ static void local_free(struct state *state) {
 static const struct state_ops local_ops = {
     .free = local_free,
     .workers = local_workers,
+    .each_other = local_each_other,
+    .note_worker = local_note_worker,
     .is_gone = local_is_gone,
     .claim = local_claim,
     .release = local_release,

@@ -188,6 +188,14 @@ static unsigned redis_workers(const struct state *base) {
     return roll_alive(redis_of((struct state *)base)->roll);
 }
 
+static void redis_each_other(const struct state *base, void (*fn)(void *, struct slice), void *owner) {
+    roll_each_alive(redis_of((struct state *)base)->roll, fn, owner);
+}
+
+static void redis_note_worker(struct state *base, struct slice worker_id) {
+    roll_note(redis_of(base)->roll, worker_id);
+}
+
 static bool redis_is_gone(const struct state *base, struct slice worker_id) {
     return roll_is_dead(redis_of((struct state *)base)->roll, worker_id);
 }
@@ -224,6 +232,8 @@ static void redis_state_free(struct state *base) {
 static const struct state_ops redis_ops = {
     .free = redis_state_free,
     .workers = redis_workers,
+    .each_other = redis_each_other,
+    .note_worker = redis_note_worker,
     .is_gone = redis_is_gone,
     .claim = redis_claim,
     .release = redis_release,

@@ -260,13 +260,15 @@ static bool shows(const struct worker *worker, const char *user) {
     return is_online;
 }
 
+static void note_nobody(struct state *state, struct slice worker_id) {}
+
 static bool all_are_gone(const struct state *state, struct slice worker_id) {
     return true;
 }
 
 /* A worker that was buried goes on where it stood: its users are back elsewhere, or not at all. */
 static void pitfall_6_what_a_dead_worker_still_says_is_not_heard(void **state) {
-    static const struct state_ops roll = {.is_gone = all_are_gone};
+    static const struct state_ops roll = {.note_worker = note_nobody, .is_gone = all_are_gone};
     struct state burial = {.ops = &roll}, *alive = here.state;
     assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
     loop_advance(loop, 1000);

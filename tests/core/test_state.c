@@ -46,6 +46,18 @@ static bool is_granted_soon(struct state *state, const char *user, unsigned most
     return false;
 }
 
+static void note_other(void *owner, struct slice worker_id) {
+    buffer_printf(owner, "%.*s ", SLICE_ARG(worker_id));
+}
+
+static void assert_others(const struct state *state, const char *worker_ids) {
+    struct buffer others = {0};
+    state_each_other(state, note_other, &others);
+    buffer_append_char(&others, 0);
+    assert_string_equal(others.ptr, worker_ids);
+    buffer_done(&others);
+}
+
 /* The contract: each driver. */
 static void hold_to_the_contract(struct state *state) {
     for (unsigned i = 1; i <= 5; i++) {
@@ -64,6 +76,7 @@ static void hold_to_the_contract(struct state *state) {
     assert_int_equal(claim(state, "carol", 1).verdict, STATE_REFUSED);
     assert_int_equal(state_workers(state), 1);
     assert_false(state_is_gone(state, SLICE("a.0.x")));
+    assert_others(state, "");
 }
 
 static void memory_holds_to_the_contract(void **unused) {
@@ -132,13 +145,32 @@ static void who_stops_is_gone_after_his_lease_and_may_come_back(void **unused) {
     struct state *b = member("b.0.one");
     leave_a_ghost("c.0.one", wall_ms() + 2000, NULL);
     gone_len = 0;
+    assert_others(b, "");
     stage_until(state_workers(b) == 2);
+    assert_others(b, "c.0.one ");
     stage_until(state_is_gone(b, SLICE("c.0.one")));
+    assert_others(b, "");
     assert_int_equal(gone_len, 1);
     assert_string_equal(gone[0], "c.0.one");
     leave_a_ghost("c.0.one", wall_ms() + LEASE_MS, NULL);
     stage_until(!state_is_gone(b, SLICE("c.0.one")));
     assert_int_equal(state_workers(b), 2);
+    state_free(&b);
+}
+
+/* By the roll alone each of them would take a second. */
+static void a_stranger_who_is_heard_is_known_soon(void **unused) {
+    enum { STRANGERS = 5 };
+    struct state *b = member("b.0.one");
+    uint64_t began_ms = loop_now_ms(stage_loop);
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "s.%u.one", i);
+        leave_a_ghost(id, wall_ms() + LEASE_MS, NULL);
+        state_note_worker(b, slice_of(id));
+        stage_until(state_workers(b) == 2 + i);
+    }
+    assert_in_range(loop_now_ms(stage_loop) - began_ms, 0, (STRANGERS - 2) * 1000);
     state_free(&b);
 }
 
@@ -259,6 +291,7 @@ int main(void) {
         WITH_REDIS(of_fifty_at_once_over_two_workers_exactly_five_are_let_in),
         WITH_REDIS(a_worker_that_was_killed_locks_nobody_out),
         WITH_REDIS(who_stops_is_gone_after_his_lease_and_may_come_back),
+        WITH_REDIS(a_stranger_who_is_heard_is_known_soon),
         WITH_REDIS(an_emptied_redis_is_told_everything_again),
         WITH_REDIS(while_redis_is_away_a_worker_counts_its_own),
         WITH_REDIS(a_forgotten_claim_takes_no_place),
