@@ -78,12 +78,12 @@ void emitter_push(lua_State *L, struct slice namespace_name, struct slice room, 
 
 /* Methods of emitters, and what sockets and channels lend from another file. */
 int socket_claim_method(lua_State *L);
-int emitter_emit(lua_State *L);
-int emitter_volatile(lua_State *L);
-int emitter_except(lua_State *L);
+int emitter_emit(lua_State *L), emitter_volatile(lua_State *L), emitter_except(lua_State *L);
 int channel_append(lua_State *L);
 /* Empty: the id is malformed. Raises: no channel. */
 struct slice channel_id_at(lua_State *L, int index);
+/* Returns what these users (parts) are, as a list or the only one, and whether that is stale. A binding's last line. */
+int presence_ask(lua_State *L, struct slice user_ids, bool is_list);
 
 /* A request of the running task, which resumes with what push makes of an OK (else nil, word). Raises where nothing
  * can wait; nothing may raise between this and bind_submit. */

@@ -1,8 +1,11 @@
 /* Presence: who is online. */
 #include <lauxlib.h>
+#include <stdlib.h>
 
 #include "bus/bus.h"
+#include "bus/parts.h"
 #include "channel/presence.h"
+#include "channel/survey.h"
 #include "lua/bind.h"
 #include "lua/types.h"
 #include "server/worker.h"
@@ -69,30 +72,78 @@ static int update(lua_State *L) {
     return known ? bind_true(L) : bind_fail(L, "bad_request");
 }
 
-/* The presence of users.
+/* What users are, by what all workers know of them. */
+struct asking {
+    struct survey_call call;
+    struct task_ticket *ticket; /* NULL: it is answered within the call */
+    struct buffer user_ids, users;
+    bool is_stale, is_list;
+};
+
+static int push(lua_State *L, struct slice users, bool is_list, bool is_stale) {
+    json_push(L, is_list ? users : (struct slice){users.ptr + 1, users.len - 2}, NULL, 0);
+    lua_pushboolean(L, is_stale);
+    return 2;
+}
+
+static int push_answer(lua_State *L, void *owner) {
+    const struct asking *asking = owner;
+    return push(L, buffer_slice(&asking->users), asking->is_list, asking->is_stale);
+}
+
+static void asking_free(struct asking *asking) {
+    buffer_done(&asking->user_ids);
+    buffer_done(&asking->users);
+    free(asking);
+}
+
+static void answered(struct survey_call *call, struct slice users, bool is_stale) {
+    struct asking *asking = CONTAINER(call, struct asking, call);
+    buffer_append_slice(&asking->users, users);
+    asking->is_stale = is_stale;
+    if (!asking->ticket) return;
+    task_answer(&asking->ticket, push_answer, asking);
+    asking_free(asking);
+}
+
+/* Nobody waits for what is known here. */
+int presence_ask(lua_State *L, struct slice user_ids, bool is_list) {
+    struct survey *survey = host_worker(L)->survey;
+    struct task_ticket *ticket = survey_must_ask(survey, user_ids) ? task_begin_wait(L) : NULL;
+    struct asking *asking = NEW(struct asking);
+    *asking = (struct asking){.call.done = answered, .ticket = ticket, .is_list = is_list};
+    buffer_append_slice(&asking->user_ids, user_ids);
+    asking->call.user_ids = buffer_slice(&asking->user_ids);
+    survey_ask(survey, &asking->call);
+    if (ticket) return task_wait(L, 0);
+    struct buffer *users = &vm_of(L)->out;
+    bool is_stale = asking->is_stale;
+    buffer_clear(users);
+    buffer_append_slice(users, buffer_slice(&asking->users));
+    asking_free(asking);
+    return push(L, buffer_slice(users), is_list, is_stale);
+}
+
+/* The presence of users, on whichever worker they are.
  * @function stoa.presence.get
  * @param user_ids a list of at most 1000
- * @return a list of {userId, status, statusMessage?, lastSeen?}
- * @error bad_request
- * @example return {ok = true, users = stoa.presence.get(request.userIds)} */
+ * @return a list of {userId, status, statusMessage?, lastSeen?}; and true if other workers may know better and cannot
+ *   be heard, else false; waits where others must be asked
+ * @error bad_request, timeout
+ * @example local users, stale = stoa.presence.get(request.userIds) */
 static int get(lua_State *L) {
-    struct worker *worker = host_worker(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     size_t len = lua_objlen(L, 1);
-    struct buffer *out = &vm_of(L)->out;
+    struct buffer *user_ids = &vm_of(L)->scratch;
     if (len > USERS_MAX) return bind_fail(L, "bad_request");
-    buffer_clear(out);
-    buffer_append_char(out, '[');
+    buffer_clear(user_ids);
     for (size_t i = 1; i <= len; i++) {
         lua_rawgeti(L, 1, (int)i);
         if (lua_type(L, -1) != LUA_TSTRING || !bind_is_id(bind_text(L, -1))) return bind_fail(L, "bad_request");
-        if (i > 1) buffer_append_char(out, ',');
-        presence_write_user(worker->presence, bind_text(L, -1), out);
+        parts_add(user_ids, bind_text(L, -1));
         lua_pop(L, 1);
     }
-    buffer_append_char(out, ']');
-    json_push(L, buffer_slice(out), NULL, 0);
-    return 1;
+    return presence_ask(L, buffer_slice(user_ids), true);
 }
 
 /* Is what is known of users of other workers as it was when Redis went away?

@@ -2,7 +2,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-#include "channel/presence.h"
+#include "bus/parts.h"
 #include "lua/bind.h"
 #include "lua/types.h"
 #include "server/fleet.h"
@@ -135,19 +135,19 @@ static int connections(lua_State *L) {
     return 1;
 }
 
-/* Whether he is online, and what he says of it.
+/* Whether he is online, on whichever worker, and what he says of it.
  * @function user:presence
- * @return {userId, status, statusMessage?, lastSeen?}
- * @error bad_request
+ * @return {userId, status, statusMessage?, lastSeen?}; and true if other workers may know better and cannot be heard,
+ *   else false; waits where others must be asked
+ * @error bad_request, timeout
  * @example local status = stoa.user("alice"):presence().status */
 static int presence(lua_State *L) {
     struct slice id = id_at(L, 1);
+    struct buffer *user_ids = &vm_of(L)->scratch;
     if (id.len == 0) return bind_fail(L, "bad_request");
-    struct buffer *out = &vm_of(L)->out;
-    buffer_clear(out);
-    presence_write_user(host_worker(L)->presence, id, out);
-    json_push(L, buffer_slice(out), NULL, 0);
-    return 1;
+    buffer_clear(user_ids);
+    parts_add(user_ids, id);
+    return presence_ask(L, buffer_slice(user_ids), false);
 }
 
 /* Sends an event to all his sockets, on every worker.

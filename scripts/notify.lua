@@ -21,9 +21,9 @@ end
 -- Runs beside the sender's acknowledgement, after the commit: a webhook that is slow or away delays nobody.
 local function notify(socket, arguments, receipt)
     local absent = stoa.array {}
-    for _, user_id in ipairs(mentions(arguments.content)) do
-        local status = stoa.user(user_id):presence().status
-        if user_id ~= socket.user_id and (status == "offline" or status == "unknown") then absent[#absent + 1] = user_id end
+    for _, user in ipairs(stoa.presence.get(mentions(arguments.content)) or {}) do
+        local is_absent = user.status == "offline" or user.status == "unknown"
+        if is_absent and user.userId ~= socket.user_id then absent[#absent + 1] = user.userId end
     end
     if #absent == 0 then return end
     local body = stoa.json.encode {

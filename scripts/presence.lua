@@ -25,7 +25,7 @@ protocol.on("presence:update", function(socket, arguments)
     return stoa.presence.update(socket.user_id, arguments.status, message)
 end)
 
--- Users whom this server has not seen lately may be known to the store: offline, last seen then.
+-- Users whom no worker has seen lately may be known to the store: offline, last seen then.
 local function look_up(users)
     local unknown, places = stoa.array {}, {}
     for _, user in ipairs(users) do
@@ -46,9 +46,10 @@ protocol.on("presence:get", function(socket, arguments)
     if not protocol.is_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
     local passed, word, detail = protocol.take(socket, { reads = socket.user_id })
     if not passed then return nil, word, detail end
-    local users = stoa.presence.get(arguments.userIds)
+    local users, stale = stoa.presence.get(arguments.userIds)
+    if not users then return nil, stale end
     look_up(users)
-    return { users = users, stale = stoa.presence.stale() or nil }
+    return { users = users, stale = stale or nil }
 end)
 
 protocol.on("user:get", function(socket, arguments)

@@ -26,6 +26,7 @@ enum bus_kind {
     BUS_INVALIDATE = 6, /* an entry of the caches is not so any more */
     BUS_PRESENCE = 7,   /* who is online where: core/channel/gossip.c */
     BUS_TRANSFER = 8,   /* a socket moves to another worker: core/session/transfer.c */
+    BUS_SURVEY = 9,     /* who is online anywhere: core/channel/survey.c */
     BUS_KINDS           /* one more than the last */
 };
 

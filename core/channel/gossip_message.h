@@ -1,4 +1,5 @@
-/* gossip_message.h - what workers tell each other of presence, as bytes. gossip.c's own. */
+/* gossip_message.h - what workers tell each other of presence, as bytes. For gossip.c; survey.c's users are written
+ * alike. */
 #ifndef CHANNEL_GOSSIP_MESSAGE_H
 #define CHANNEL_GOSSIP_MESSAGE_H
 

@@ -271,7 +271,7 @@ void presence_left(struct presence *presence, struct slice channel_id, struct sl
     if (look) look_end(look);
 }
 
-static struct presence_word user_word(const struct user *user) {
+struct presence_word user_word(const struct user *user) {
     return (struct presence_word){user->changed, user->status, slice_of(user->message)};
 }
 
@@ -331,10 +331,13 @@ bool presence_word_of(const struct presence *presence, struct slice of_user, str
     return true;
 }
 
-/* Of two that were said at the same time all workers keep the same one, the more private. */
+bool presence_word_is_newer(const struct presence_word *word, const struct presence_word *than) {
+    return word->version != than->version ? word->version > than->version : word->status > than->status;
+}
+
 static bool is_newer(const struct presence_word *word, const struct user *user) {
-    if (word->version != user->changed) return word->version > user->changed;
-    return word->status > (unsigned)user->status;
+    struct presence_word known = user_word(user);
+    return presence_word_is_newer(word, &known);
 }
 
 void presence_hear(struct presence *presence, struct slice of_user, const struct presence_word *word) {

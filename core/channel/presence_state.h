@@ -92,6 +92,7 @@ static inline bool user_is_visible(const struct user *user) {
     return user_is_present(user) && !user->is_settling && user->status != STATUS_INVISIBLE;
 }
 
+struct presence_word user_word(const struct user *user); /* borrowed */
 extern const char *const presence_status_names[];
 /* Appends the user as seen where he is online or not. */
 void presence_write_as(const struct user *user, bool online, struct buffer *out);

@@ -15,30 +15,49 @@ static void write_wall_time(uint64_t wall_ms, struct buffer *out) {
     buffer_printf(out, "\"%s.%03uZ\"", text, (unsigned)(wall_ms % 1000));
 }
 
-void presence_write_as(const struct user *user, bool online, struct buffer *out) {
+bool presence_is_visible(const struct presence_sight *sight) {
+    return sight->is_present && sight->word.status != STATUS_INVISIBLE;
+}
+
+void presence_write_sight(struct slice id, const struct presence_sight *sight, struct buffer *out) {
+    bool is_visible = presence_is_visible(sight);
+    const char *unseen = sight->is_known ? "offline" : "unknown";
     buffer_append_str(out, "{\"userId\":");
-    json_write_string(out, user_id(user));
-    buffer_printf(out, ",\"status\":\"%s\"", online ? presence_status_names[user->status] : "offline");
-    if (online && user->message) {
+    json_write_string(out, id);
+    buffer_printf(out, ",\"status\":\"%s\"", is_visible ? presence_status_names[sight->word.status] : unseen);
+    if (is_visible && sight->word.message.len > 0) {
         buffer_append_str(out, ",\"statusMessage\":");
-        json_write_string(out, slice_of(user->message));
+        json_write_string(out, sight->word.message);
     }
-    if (!user_is_visible(user) && user->last_seen_wall_ms) {
+    if (!is_visible && sight->last_seen_wall_ms) {
         buffer_append_str(out, ",\"lastSeen\":");
-        write_wall_time(user->last_seen_wall_ms, out);
+        write_wall_time(sight->last_seen_wall_ms, out);
     }
     buffer_append_char(out, '}');
 }
 
-void presence_write_user(const struct presence *presence, struct slice of_user, struct buffer *out) {
+static struct presence_sight sight_of(const struct user *user, bool is_present) {
+    struct presence_sight sight = {.is_known = true, .is_present = is_present};
+    if (is_present) sight.word = user_word(user);
+    if (!user_is_visible(user)) sight.last_seen_wall_ms = user->last_seen_wall_ms;
+    return sight;
+}
+
+void presence_write_as(const struct user *user, bool online, struct buffer *out) {
+    struct presence_sight sight = sight_of(user, online);
+    presence_write_sight(user_id(user), &sight, out);
+}
+
+struct presence_sight presence_see(const struct presence *presence, struct slice of_user) {
     const struct user *user = map_find(presence->users, of_user);
-    if (user) {
-        presence_write_as(user, user_is_visible(user), out);
-        return;
-    }
-    buffer_append_str(out, "{\"userId\":");
-    json_write_string(out, of_user);
-    buffer_append_str(out, ",\"status\":\"unknown\"}");
+    if (!user) return (struct presence_sight){.is_known = false};
+    return sight_of(user, user_is_present(user) && !user->is_settling);
+}
+
+struct presence_sight presence_see_own(const struct presence *presence, struct slice of_user) {
+    const struct user *user = map_find(presence->users, of_user);
+    bool is_own = user && (user->is_here || !user_is_present(user)) && !user->is_settling;
+    return is_own ? sight_of(user, user->is_here) : (struct presence_sight){.is_known = false};
 }
 
 size_t presence_write_channel(const struct presence *presence, struct slice channel_id, size_t max,

@@ -12,6 +12,7 @@
 #include "channel/presence.h"
 #include "channel/relay.h"
 #include "channel/room.h"
+#include "channel/survey.h"
 #include "channel/topic.h"
 #include "server/insist.h"
 #include "server/worker.h"
@@ -269,6 +270,10 @@ static bool take_presence(struct worker *worker, struct slice topic, const struc
     return is_of_dead(worker, message) || gossip_take(worker->gossip, topic, message);
 }
 
+static bool take_survey(struct worker *worker, struct slice topic, const struct bus_message *message) {
+    return is_of_dead(worker, message) || survey_take(worker->survey, topic, message);
+}
+
 static void gone(void *owner, struct slice worker_id) {
     struct worker *worker = owner;
     if (worker->gossip) gossip_gone(worker->gossip, worker_id);
@@ -287,6 +292,7 @@ static bool (*const takers[BUS_KINDS])(struct worker *, struct slice topic, cons
     [BUS_BROADCAST] = take_broadcast,   [BUS_USER_EMIT] = take_user_emit,
     [BUS_DISCONNECT] = take_disconnect, [BUS_INVALIDATE] = take_invalidation,
     [BUS_PRESENCE] = take_presence,     [BUS_TRANSFER] = take_transfer,
+    [BUS_SURVEY] = take_survey,
 };
 
 /* A worker that ends hears nothing more. */

@@ -11,6 +11,7 @@
 #include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/relay.h"
+#include "channel/survey.h"
 #include "config/config.h"
 #include "limit/budget.h"
 #include "limit/fleet_limiter.h"
@@ -70,6 +71,7 @@ static void build_services(struct worker *worker) {
     build_bus(worker);
     worker->limits = fleet_limiter_new(worker->loop, worker->limiter, worker->redis, count_workers, worker);
     worker->gossip = gossip_new(worker->loop, worker->presence, worker->bus, &presence);
+    worker->survey = survey_new(worker->loop, worker->presence, worker->bus, worker->state, slice_of(worker->name));
     worker->log = channel_log_new(worker->loop, worker->store, worker->rooms, worker->bus);
     worker->relay = relay_new(worker->rooms, worker->log, worker->bus, worker->adapter);
     relay_set_gossip(worker->relay, worker->gossip);
@@ -130,6 +132,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     insist_free(&worker->insist);
     relay_free(&worker->relay);
     channel_log_free(&worker->log);
+    survey_free(&worker->survey);
     gossip_free(&worker->gossip);
     fleet_limiter_free(&worker->limits);
     state_free(&worker->state);

@@ -31,6 +31,7 @@ struct rooms;
 struct shared_cache;
 struct state;
 struct store;
+struct survey;
 struct transfers;
 struct upcoming;
 struct worker;
@@ -64,6 +65,7 @@ struct worker {
     struct shared_cache *shared;  /* behind their caches; NULL: this worker is alone */
     struct fleet_limiter *limits; /* the limiter's, and those that workers share */
     struct gossip *gossip;
+    struct survey *survey;
     struct adapter *adapter; /* to Node.js servers; NULL: there are none */
     struct channel_log *log;
     struct relay *relay;

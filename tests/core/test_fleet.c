@@ -253,7 +253,8 @@ static void attack_105_messages_without_sense_are_dropped(void **state) {
 /* Is the user said to be online at that worker? */
 static bool shows(const struct worker *worker, const char *user) {
     struct buffer out = {0};
-    presence_write_user(worker->presence, slice_of(user), &out);
+    struct presence_sight sight = presence_see(worker->presence, slice_of(user));
+    presence_write_sight(slice_of(user), &sight, &out);
     buffer_append_char(&out, 0);
     bool is_online = strstr(out.ptr, "\"status\":\"online\"") != NULL;
     buffer_done(&out);

@@ -150,7 +150,8 @@ static bool sees(struct worker *worker, const char *user, const char *status) {
     struct buffer out = {0};
     char wanted[64];
     snprintf(wanted, sizeof wanted, "\"status\":\"%s\"", status);
-    presence_write_user(worker->presence, slice_of(user), &out);
+    struct presence_sight sight = presence_see(worker->presence, slice_of(user));
+    presence_write_sight(slice_of(user), &sight, &out);
     buffer_append_char(&out, 0);
     bool found = strstr(out.ptr, wanted) != NULL;
     buffer_done(&out);

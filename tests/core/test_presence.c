@@ -74,7 +74,8 @@ static const char *written(struct buffer *out) {
 
 static const char *user(const char *user_id) {
     struct buffer out = {0};
-    presence_write_user(presence, slice_of(user_id), &out);
+    struct presence_sight sight = presence_see(presence, slice_of(user_id));
+    presence_write_sight(slice_of(user_id), &sight, &out);
     return written(&out);
 }
 

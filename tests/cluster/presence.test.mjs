@@ -1,0 +1,136 @@
+// Who is online, asked on a node with whom those who are asked about share no channel. Needs servers/postgres.py.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { file, until } from "../scenes/harness.mjs";
+import { person } from "../scenes/people.mjs";
+import { Redis, health, metric, startFleet } from "./fleet.mjs";
+
+const MESSAGES = 'stoa_bus_published_total{kind="survey"}';
+const LEASE_MS = 6000; // of a worker
+
+const redis = new Redis(file);
+const [north, south] = await startFleet(file, redis, 2, { workers: 2, "presence.grace_ms": 500, "limits.connections_per_user": false }, { expects: /worker\.exited/ });
+
+let people = 0;
+const newName = (name) => `${name}-${++people}`;
+const come = (t, server, name, options) => person(t, server, newName(name), options);
+
+/** The answer to one who asks of `users`. */
+const get = (who, ...users) => who.ask("presence:get", { userIds: users.map((user) => user.user ?? user) });
+
+/** The user as `who` is told, once that `holds`; an answer that is stale does not. */
+const seen = (who, user, holds) =>
+  until(`${who.user} sees ${user.user}`, async () => {
+    const { users, stale } = await get(who, user);
+    return !stale && holds(users[0]) && users[0];
+  });
+const seenAs = (who, user, status) => seen(who, user, (found) => found.status === status);
+
+/** For so long `who` is told nothing else; on a busy machine some answers may be stale. */
+async function stays(ms, who, user, status) {
+  let answers = 0;
+  for (const until_ms = Date.now() + ms; Date.now() < until_ms; await setTimeout(50)) {
+    const { users, stale } = await get(who, user);
+    if (!stale) answers++;
+    assert.ok(stale || users[0].status === status, users[0].status);
+  }
+  assert.ok(answers > 0);
+}
+
+/** Each of these workers is known to so many others. */
+const known = (server, others) =>
+  until("the workers to know each other", () => server.lines.filter((line) => / fleet\.came /.test(line)).length >= others * server.workers().length);
+
+for (const server of [north, south]) await known(server, 3);
+
+test("who is online on another node is seen there as he says, though nobody shares a channel with him", async (t) => {
+  const alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
+  await seenAs(bob, alice, "online");
+  await alice.ask("presence:update", { status: "busy", statusMessage: "in a lecture" });
+  const busy = await seenAs(bob, alice, "busy");
+  assert.deepEqual(busy, { userId: alice.user, status: "busy", statusMessage: "in a lecture" });
+  alice.socket.disconnect();
+  const left = await seenAs(bob, alice, "offline");
+  assert.ok(Math.abs(Date.now() - Date.parse(left.lastSeen)) < 20_000, left.lastSeen);
+});
+
+test("pitfall 110: who went from here is online while a device of his is on another node", async (t) => {
+  const phone = await come(t, south, "alice"), bob = await come(t, south, "bob");
+  const laptop = await person(t, north, phone.user);
+  await seenAs(bob, phone, "online");
+  phone.socket.disconnect();
+  await stays(2000, bob, phone, "online"); // four times the grace
+  laptop.socket.disconnect();
+  await seenAs(bob, phone, "offline");
+});
+
+test("pitfall 118: the invisible look offline on the other node, too", async (t) => {
+  const alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
+  await seenAs(bob, alice, "online");
+  await alice.ask("presence:update", { status: "invisible" });
+  await seenAs(bob, alice, "offline");
+  await alice.ask("presence:update", { status: "away" });
+  await seenAs(bob, alice, "away");
+});
+
+test("a list costs one question whatever is in it, and none if the worker sees them all", async (t) => {
+  const alice = await come(t, north, "alice"), bob = await come(t, south, "bob"), gone = await come(t, north, "gone");
+  for (const user of [alice, gone]) await seenAs(bob, user, "online");
+  gone.socket.disconnect();
+  await seenAs(bob, gone, "offline");
+  const strangers = Array.from({ length: 96 }, (_, i) => `stranger-${i}`);
+  const sent = () => Promise.all([south, north].map((server) => metric(server, MESSAGES)));
+  const [before, silent] = await sent();
+  const { users } = await get(bob, gone, alice, bob, ...strangers);
+  assert.deepEqual(users.slice(0, 3).map(({ status }) => status), ["offline", "online", "online"]);
+  assert.deepEqual(new Set(users.slice(3).map(({ status }) => status)), new Set(["unknown"]));
+  const asked = [before + 2, silent + 2]; // a question, and an answer of each other worker
+  await until("all have answered", async () => (await sent()).join() === asked.join());
+  for (let i = 0; i < 10; i++) assert.equal((await get(bob, bob)).users[0].status, "online");
+  assert.deepEqual(await sent(), asked);
+});
+
+test("FLUSHALL makes nobody look offline", async (t) => {
+  const alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
+  await seenAs(bob, alice, "online");
+  redis.cli("flushall");
+  await stays(3000, bob, alice, "online"); // the workers register again within a second
+});
+
+test("while Redis stands still the answer comes soon, is what the worker sees, and says that it is stale", async (t) => {
+  const alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
+  await seenAs(bob, alice, "online");
+  redis.signal("SIGSTOP");
+  try {
+    for (const known of ["the workers do not know yet", "they do"]) {
+      const asked_ms = Date.now();
+      const { users, stale } = await get(bob, alice, bob);
+      assert.ok(Date.now() - asked_ms < 5000, known); // half a second on a machine that is not busy
+      assert.deepEqual([users[0].status === "online", users[1].status, stale], [false, "online", true], known);
+      if (known === "the workers do not know yet") await until("the bus to be degraded", async () => (await health(south)).checks.bus === "degraded");
+    }
+  } finally {
+    redis.signal("SIGCONT");
+  }
+  await seenAs(bob, alice, "online");
+});
+
+test("a node that stands still makes the answer stale until it is dead, and nobody else look otherwise", async (t) => {
+  const [east] = await startFleet(t, redis, 1, { "node.name": "east", "presence.grace_ms": 500 }, { expects: /worker\./ });
+  const alice = await come(t, east, "alice", { reconnection: false }), bob = await come(t, south, "bob"), carol = await come(t, north, "carol");
+  for (const server of [north, south]) await known(server, 4);
+  for (const user of [alice, carol]) await seenAs(bob, user, "online");
+  const all = [east.pid, ...east.workers()];
+  all.forEach((pid) => process.kill(pid, "SIGSTOP"));
+  try {
+    const { users, stale } = await get(bob, alice, carol);
+    assert.deepEqual([users[0].status === "online", users[1].status, stale], [false, "online", true]);
+    await until("it to be dead", async () => !(await get(bob, alice)).stale, LEASE_MS + 20_000);
+    assert.equal((await get(bob, carol)).users[0].status, "online");
+  } finally {
+    all.forEach((pid) => process.kill(pid, "SIGCONT"));
+  }
+  await seenAs(bob, alice, "online"); // he was connected all the time
+});
+
