@@ -39,7 +39,8 @@ return {
 
     -- One global database (users, channels, members) and any number of shards (the channels' messages). A conninfo is
     -- libpq's, "host=a,b,c" names a primary and those that may become it; through PgBouncer it names that. The
-    -- databases must be there, their tables are made by `stoa migrate`.
+    -- databases must be there, their tables are made by `stoa migrate`. A replica that is kept for some reads only is
+    -- { conninfo = "host=pg-0c", purposes = { "history" } }: "history", "sync" or "disaster_recovery" (docs/postgres.md).
     postgres = {
         global = env "STOA_GLOBAL" or "host=127.0.0.1 dbname=stoa_global user=stoa",
         shards = {

@@ -114,11 +114,16 @@ static bool check_text(struct check *check, struct value *value) {
     return true;
 }
 
+static size_t value_len(const struct value *list) {
+    size_t len = 0;
+    for (const struct value *item = list->first; item; item = item->next) len++;
+    return len;
+}
+
 static bool check_texts(struct check *check, struct value *value) {
     if (value->type != VALUE_TABLE) return COMPLAIN(check, value, "must be a list of texts");
     struct config_texts *texts = field(check);
-    size_t len = 0;
-    for (struct value *item = value->first; item; item = item->next) len++;
+    size_t len = value_len(value);
     free(texts->items);
     *texts = (struct config_texts){NEW_ARRAY(const char *, len + 1), len};
     len = 0;
@@ -134,15 +139,41 @@ static bool check_conninfo(struct check *check, const struct value *value) {
     return (value->type == VALUE_TEXT && value->text[0]) || COMPLAIN(check, value, "must be a conninfo text");
 }
 
-static bool check_replicas(struct check *check, const struct value *list, struct config_shard *shard) {
-    size_t len = 0;
-    if (list->type != VALUE_TABLE) return COMPLAIN(check, list, "read must be a list of conninfo texts");
-    for (const struct value *item = list->first; item; item = item->next) len++;
-    shard->read = NEW_ARRAY(const char *, len + 1);
+static bool check_purposes(struct check *check, const struct value *list, struct config_texts *purposes) {
+    static const char words[] = "history sync disaster_recovery";
+    if (list->type != VALUE_TABLE) return COMPLAIN(check, list, "purposes must be a list of: %s", words);
+    purposes->items = NEW_ARRAY(const char *, value_len(list) + 1);
     for (const struct value *item = list->first; item; item = item->next) {
-        if (item->key || !check_conninfo(check, item))
-            return COMPLAIN(check, item, "read must be a list of conninfo texts");
-        shard->read[shard->read_len++] = item->text;
+        if (item->key || item->type != VALUE_TEXT)
+            return COMPLAIN(check, item, "purposes must be a list of: %s", words);
+        if (!is_word(words, item->text))
+            return COMPLAIN(check, item, "purpose \"%s\" is none of: %s", item->text, words);
+        purposes->items[purposes->len++] = item->text;
+    }
+    return true;
+}
+
+static bool check_replica(struct check *check, const struct value *value, struct config_replica *replica) {
+    replica->conninfo = value->type == VALUE_TEXT ? value->text : NULL;
+    if (value->type != VALUE_TABLE) return check_conninfo(check, value);
+    for (const struct value *field = value->first; field; field = field->next) {
+        bool is_conninfo = field->key && strcmp(field->key, "conninfo") == 0;
+        if (!is_conninfo && !(field->key && strcmp(field->key, "purposes") == 0))
+            return COMPLAIN(check, field, "a replica has conninfo and purposes, not \"%s\"",
+                            field->key ? field->key : "");
+        if (is_conninfo ? !check_conninfo(check, field) : !check_purposes(check, field, &replica->purposes))
+            return false;
+        if (is_conninfo) replica->conninfo = field->text;
+    }
+    return replica->conninfo || COMPLAIN(check, value, "a replica needs conninfo");
+}
+
+static bool check_replicas(struct check *check, const struct value *list, struct config_shard *shard) {
+    if (list->type != VALUE_TABLE) return COMPLAIN(check, list, "read must be a list of replicas");
+    shard->read = NEW_ARRAY(struct config_replica, value_len(list) + 1);
+    for (const struct value *item = list->first; item; item = item->next) {
+        if (item->key) return COMPLAIN(check, item, "read must be a list of replicas");
+        if (!check_replica(check, item, &shard->read[shard->read_len++])) return false;
     }
     return true;
 }
@@ -162,19 +193,21 @@ static bool check_shard(struct check *check, const struct value *value, struct c
 
 static bool check_shards(struct check *check, struct value *value) {
     struct config_shards *shards = field(check);
-    size_t len = 0;
     if (value->type != VALUE_TABLE) return COMPLAIN(check, value, "must be a list");
-    for (const struct value *item = value->first; item; item = item->next) len++;
-    shards->items = NEW_ARRAY(struct config_shard, len + 1);
-    shards->len = len;
-    len = 0;
+    shards->len = value_len(value);
+    shards->items = NEW_ARRAY(struct config_shard, shards->len + 1);
+    size_t len = 0;
     for (const struct value *item = value->first; item; item = item->next)
         if (!check_shard(check, item, &shards->items[len++])) return false;
     return true;
 }
 
 void check_free_shards(struct config_shards *shards) {
-    for (size_t i = 0; i < shards->len; i++) free(shards->items[i].read);
+    for (size_t i = 0; i < shards->len; i++) {
+        struct config_shard *shard = &shards->items[i];
+        for (size_t j = 0; j < shard->read_len; j++) free(shard->read[j].purposes.items);
+        free(shard->read);
+    }
     free(shards->items);
     *shards = (struct config_shards){0};
 }

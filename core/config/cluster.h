@@ -23,9 +23,13 @@ struct config_node {
 };
 
 /* Conninfo strings of libpq. */
+struct config_replica {
+    const char *conninfo;
+    struct config_texts purposes; /* none: any read */
+};
 struct config_shard {
     const char *write;
-    const char **read; /* of replicas */
+    struct config_replica *read;
     size_t read_len;
 };
 struct config_shards {

@@ -70,7 +70,10 @@ const struct key keys[] = {
     PATH(store.path, "stoa.db", RESTART, "The database file of SQLite."),
     SECRET(postgres.global, RESTART, "Conninfo of the database of users, channels and members."),
     {"postgres.shards", KEY_SHARDS, "", 0, 0, NULL, RESTART, true, FIELD(postgres.shards),
-     "Conninfos of the databases of messages: `{ { write = \"…\", read = { \"…\" } }, … }`; read: replicas."},
+     "Conninfos of the databases of messages: `{ { write = \"…\", read = { \"…\" } }, … }`; read: replicas, each a "
+     "conninfo "
+     "or `{ conninfo = \"…\", purposes = { … } }`: `history` (pages of messages, and single ones), `sync` (events that "
+     "someone missed), `disaster_recovery` (not read); without, any read."},
     WORD(postgres.durability, "primary", "primary quorum relaxed", RESTART,
          "What an acknowledgement means: flushed on the primary, also on a standby, or not even that."),
     INTEGER(postgres.pool.write, "50", 1, 10000, RESTART, "Connections to primaries, of all workers and databases."),

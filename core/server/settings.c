@@ -158,7 +158,8 @@ static bool check_conninfos(const struct config *config, struct error *error_r) 
     for (size_t i = 0; i < postgres->shards.len; i++) {
         const struct config_shard *shard = &postgres->shards.items[i];
         bool good = store_postgres_check(shard->write, &error);
-        for (size_t j = 0; good && j < shard->read_len; j++) good = store_postgres_check(shard->read[j], &error);
+        for (size_t j = 0; good && j < shard->read_len; j++)
+            good = store_postgres_check(shard->read[j].conninfo, &error);
         if (good) continue;
         config_complain(config, "postgres.shards", error_r, "shard %zu: %s", i, error.text);
         return false;
@@ -191,6 +192,27 @@ static struct store_postgres_settings settings_of_postgres(const struct config *
     };
 }
 
+static unsigned purposes_of(const struct config_texts *words) {
+    static const char *const names[STORE_PURPOSES] = {
+        [STORE_FOR_ANY] = "",
+        [STORE_FOR_HISTORY] = "history",
+        [STORE_FOR_SYNC] = "sync",
+        [STORE_FOR_DISASTER_RECOVERY] = "disaster_recovery",
+    };
+    unsigned purposes = 0;
+    for (size_t i = 0; i < words->len; i++)
+        for (unsigned purpose = 0; purpose < STORE_PURPOSES; purpose++)
+            if (strcmp(words->items[i], names[purpose]) == 0) purposes |= 1U << purpose;
+    return purposes;
+}
+
+static struct store_postgres_shard shard_of(const struct config_shard *shard) {
+    struct store_postgres_replica *read = NEW_ARRAY(struct store_postgres_replica, shard->read_len + 1);
+    for (size_t i = 0; i < shard->read_len; i++)
+        read[i] = (struct store_postgres_replica){shard->read[i].conninfo, purposes_of(&shard->read[i].purposes)};
+    return (struct store_postgres_shard){shard->write, read, shard->read_len};
+}
+
 bool settings_share_store(const struct config *config) {
     return strcmp(config->store.driver, "postgres") == 0;
 }
@@ -207,14 +229,12 @@ struct store *settings_open_store(const struct config *config, struct loop *loop
     if (!settings_share_store(config)) return open_sqlite(config, loop, error_r);
     size_t len = config->postgres.shards.len;
     struct store_postgres_shard *shards = NEW_ARRAY(struct store_postgres_shard, len);
-    for (size_t i = 0; i < len; i++) {
-        const struct config_shard *shard = &config->postgres.shards.items[i];
-        shards[i] = (struct store_postgres_shard){shard->write, shard->read, shard->read_len};
-    }
+    for (size_t i = 0; i < len; i++) shards[i] = shard_of(&config->postgres.shards.items[i]);
     struct store_postgres_settings settings = settings_of_postgres(config, shards);
     settings.redis = redis;
     settings.secret = config->redis.secret;
     struct store *store = store_postgres_new(loop, &settings, error_r);
+    for (size_t i = 0; i < len; i++) free((void *)(uintptr_t)shards[i].read);
     free(shards);
     return store;
 }

@@ -143,12 +143,13 @@ static enum store_status take_message(struct store_request *request, const struc
 
 struct kind {
     enum store_op op;
+    enum store_purpose purpose;
     postgres_build *build;
     enum store_status (*take)(struct store_request *request, const struct query *query, int64_t last_seq);
 };
-static const struct kind kinds[] = {{STORE_EVENTS, build_events, take_events},
-                                    {STORE_MESSAGES, build_messages, take_messages},
-                                    {STORE_MESSAGE, build_message, take_message}};
+static const struct kind kinds[] = {{STORE_EVENTS, STORE_FOR_SYNC, build_events, take_events},
+                                    {STORE_MESSAGES, STORE_FOR_HISTORY, build_messages, take_messages},
+                                    {STORE_MESSAGE, STORE_FOR_HISTORY, build_message, take_message}};
 
 static const struct kind *kind_of(const struct store_request *request) {
     const struct kind *kind = kinds;
@@ -214,7 +215,7 @@ void postgres_read(struct shard *shard, struct store_request *request) {
         postgres_people(shard->store, request);
         return;
     }
-    struct replica *replica = shard->is_fenced ? NULL : replica_find(shard);
+    struct replica *replica = shard->is_fenced ? NULL : replica_find(shard, kind_of(request)->purpose);
     if (!replica) {
         read_primary(shard, request);
         return;

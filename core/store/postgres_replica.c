@@ -58,10 +58,21 @@ bool replica_is_behind(const struct replica *replica) {
     return replica->lag_bytes > LAG_MAX_BYTES;
 }
 
-struct replica *replica_find(struct shard *shard) {
+static bool replica_serves(const struct replica *replica, enum store_purpose purpose) {
+    return purpose == STORE_FOR_ANY ? replica->purposes == 0 : replica->purposes & 1U << purpose;
+}
+
+/* Each purpose has its own turn: otherwise two kinds of reads that alternate would each leave out the same replicas. */
+static struct replica *replica_next(struct shard *shard, enum store_purpose purpose) {
     for (size_t i = 0; i < shard->replicas_len; i++) {
-        struct replica *replica = &shard->replicas[shard->replica_next++ % shard->replicas_len];
-        if (pool_down_ms(replica->pool) == 0 && !replica_is_behind(replica)) return replica;
+        struct replica *replica = &shard->replicas[shard->replica_next[purpose]++ % shard->replicas_len];
+        if (replica_serves(replica, purpose) && pool_down_ms(replica->pool) == 0 && !replica_is_behind(replica))
+            return replica;
     }
     return NULL;
+}
+
+struct replica *replica_find(struct shard *shard, enum store_purpose purpose) {
+    struct replica *replica = replica_next(shard, purpose);
+    return replica ? replica : replica_next(shard, STORE_FOR_ANY);
 }

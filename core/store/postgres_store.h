@@ -24,9 +24,9 @@ struct shard {
     enum shard_state state;
     struct pool *write;
     struct replica *replicas;
-    size_t replicas_len, replica_next;
-    int64_t position; /* of the primary's WAL, in bytes */
-    int64_t epoch;    /* of the primary that answered last */
+    size_t replicas_len, replica_next[STORE_PURPOSES]; /* whose turn it is */
+    int64_t position;                                  /* of the primary's WAL, in bytes */
+    int64_t epoch;                                     /* of the primary that answered last */
     char epoch_text[STORE_EPOCH_MAX];
     struct loop_timer retry, watch;
     struct appender *appender;

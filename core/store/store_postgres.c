@@ -249,10 +249,11 @@ static bool make_shard(struct postgres_store *store, unsigned number, const stru
     if (!shard->write) return false;
     shard->replicas = NEW_ARRAY(struct replica, wanted->read_len + 1);
     for (; shard->replicas_len < wanted->read_len; shard->replicas_len++) {
-        const char *conninfo = wanted->read[shard->replicas_len];
-        struct pool *pool = make_pool(store, conninfo, false, READ_DEPTH, settings, error_r);
+        const struct store_postgres_replica *read = &wanted->read[shard->replicas_len];
+        struct pool *pool = make_pool(store, read->conninfo, false, READ_DEPTH, settings, error_r);
         if (!pool) return false;
-        shard->replicas[shard->replicas_len] = (struct replica){.shard = shard, .pool = pool};
+        shard->replicas[shard->replicas_len] =
+            (struct replica){.shard = shard, .pool = pool, .purposes = read->purposes};
     }
     if (shard->replicas_len > 0) loop_timer_set(&shard->watch, 1);
     return true;

@@ -15,9 +15,16 @@ struct store;
 /* What an acknowledgement means: flushed on the primary; on a standby too; not even that (synchronous_commit = off). */
 enum store_durability { STORE_PRIMARY, STORE_QUORUM, STORE_RELAXED };
 
+/* What a channel is read for. ANY: a replica that was given no purpose serves what has none of its own. */
+enum store_purpose { STORE_FOR_ANY, STORE_FOR_HISTORY, STORE_FOR_SYNC, STORE_FOR_DISASTER_RECOVERY, STORE_PURPOSES };
+
+struct store_postgres_replica {
+    const char *conninfo;
+    unsigned purposes; /* 1 << enum store_purpose, or 0 */
+};
 struct store_postgres_shard {
     const char *write; /* conninfo */
-    const char *const *read;
+    const struct store_postgres_replica *read;
     size_t read_len;
 };
 

@@ -176,17 +176,36 @@ static struct value *shard(const char *write, struct value *read) {
     return shard;
 }
 
+static struct value *replica(const char *conninfo, struct value *purposes) {
+    struct value *replica = table();
+    if (conninfo) set(replica, "conninfo", text(conninfo), 11);
+    if (purposes) set(replica, "purposes", purposes, 12);
+    return replica;
+}
+
+static void refused_replica(struct value *replica, const char *complaint) {
+    refused_one("postgres.shards", list(shard("host=b", list(replica, NULL)), NULL), complaint);
+}
+
 static void shards_name_their_primary_and_replicas(void **state) {
     struct value *tree = table();
     set(tree, "store.driver", text("postgres"), 3);
     set(tree, "postgres.global", text("host=a"), 4);
-    set(tree, "postgres.shards", list(shard("host=b", list(text("host=c"), text("host=d"))), shard("host=e", NULL)), 5);
+    set(tree, "postgres.shards",
+        list(shard("host=b", list(text("host=c"), replica("host=d", list(text("history"), text("sync"))))),
+             shard("host=e", NULL)),
+        5);
     set(tree, "postgres.pool.write", number(8), 6);
     struct config *config = good(tree);
     assert_int_equal(config->postgres.shards.len, 2);
     assert_string_equal(config->postgres.shards.items[0].write, "host=b");
     assert_int_equal(config->postgres.shards.items[0].read_len, 2);
-    assert_string_equal(config->postgres.shards.items[0].read[1], "host=d");
+    const struct config_replica *read = config->postgres.shards.items[0].read;
+    assert_string_equal(read[0].conninfo, "host=c");
+    assert_int_equal(read[0].purposes.len, 0);
+    assert_string_equal(read[1].conninfo, "host=d");
+    assert_int_equal(read[1].purposes.len, 2);
+    assert_string_equal(read[1].purposes.items[1], "sync");
     assert_int_equal(config->postgres.shards.items[1].read_len, 0);
     assert_int_equal(config->postgres.pool.write, 8);
     assert_int_equal(config->postgres.pool.read, 100);
@@ -195,7 +214,16 @@ static void shards_name_their_primary_and_replicas(void **state) {
     refused_one("postgres.shards", list(shard(NULL, NULL), table()),
                 "/etc/stoa/stoa.lua:7: postgres.shards: a shard needs write");
     refused_one("postgres.shards", list(shard("host=b", text("host=c")), table()),
-                "/etc/stoa/stoa.lua:10: postgres.shards: read must be a list of conninfo texts");
+                "/etc/stoa/stoa.lua:10: postgres.shards: read must be a list of replicas");
+    refused_replica(number(1), "/etc/stoa/stoa.lua:7: postgres.shards: must be a conninfo text");
+    refused_replica(
+        replica("host=c", text("sync")),
+        "/etc/stoa/stoa.lua:12: postgres.shards: purposes must be a list of: history sync disaster_recovery");
+    refused_replica(
+        replica("host=c", list(text("serach"), NULL)),
+        "/etc/stoa/stoa.lua:7: postgres.shards: purpose \"serach\" is none of: history sync disaster_recovery");
+    refused_replica(replica(NULL, list(text("sync"), NULL)),
+                    "/etc/stoa/stoa.lua:7: postgres.shards: a replica needs conninfo");
     refused_one(
         "postgres.shards", list(text("host=b"), table()),
         "/etc/stoa/stoa.lua:7: postgres.shards: must be a list of { write = CONNINFO, read = { CONNINFO, … } }");

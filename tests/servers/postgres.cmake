@@ -1,6 +1,6 @@
 # What needs PostgreSQL: tests/servers/postgres.py starts servers of its own for each entry, and stops them.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-foreach(program test_pool test_store_faults)
+foreach(program test_pool test_store_faults test_store_replicas)
   add_executable(${program} ${CMAKE_SOURCE_DIR}/tests/servers/${program}.c)
   target_link_libraries(${program} PRIVATE core_support)
 endforeach()
@@ -22,6 +22,8 @@ stoa_server_test(pool test_pool "--one --shards 1 --bouncer")
 foreach(scene quorum switchover lossy stall shards)
   stoa_server_test(store_${scene} test_store_faults "--replicas 2 --bouncer" ${scene})
 endforeach()
+
+stoa_server_test(store_replicas test_store_replicas "--replicas 2")
 
 # The real server on it.
 find_program(NODE node REQUIRED)

@@ -95,36 +95,11 @@ static struct answer *send(struct asking *asking, const char *channel, const cha
     return SUBMIT(asking, STORE_APPEND, SAYING(channel, "alice", id, id, "\"said\""));
 }
 
-static void set_standbys(struct scene *scene, const char *names) {
-    char sql[120];
-    snprintf(sql, sizeof sql, "ALTER SYSTEM SET synchronous_standby_names = '%s'", names);
-    servers_sql(scene->servers.write[0], sql);
-    servers_sql(scene->servers.write[0], "SELECT pg_reload_conf()");
-    await_sql(&scene->asking, scene->servers.write[0],
-              names[0] ? "SELECT (count(*) > 0)::text FROM pg_stat_replication WHERE sync_state = 'quorum'"
-                       : "SELECT (current_setting('synchronous_standby_names') = '')::text",
-              "true");
+static struct store_postgres_settings settings_of(struct scene *scene, bool bounced, bool replicated) {
+    assert_true(servers_find(&scene->servers, bounced, replicated));
+    return scene->servers.settings;
 }
 
-static void open_quorum(struct scene *scene) {
-    struct store_postgres_settings settings = scene->servers.settings;
-    set_standbys(scene, "ANY 1 (r1, r2)");
-    for (int shard = 1; shard < 3; shard++) scene->servers.write[shard][0] = '\0';
-    settings.shards_len = 1;
-    settings.durability = STORE_QUORUM;
-    scene->asking.store = open_with(scene, &settings);
-}
-
-static void stop_receivers(void) {
-    servers_act("receiver-stop", "r1");
-    servers_act("receiver-stop", "r2");
-}
-
-static void let_receivers_go(void) {
-    servers_act("receiver-go", "r1");
-    servers_act("receiver-go", "r2");
-}
-
-/* ---- quorum */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 #endif

@@ -1,6 +1,36 @@
 /* The PostgreSQL store while servers fail: what was acknowledged stays, what was not is answered, the others go on. */
 #include "store_scene.h"
 
+static void set_standbys(struct scene *scene, const char *names) {
+    char sql[120];
+    snprintf(sql, sizeof sql, "ALTER SYSTEM SET synchronous_standby_names = '%s'", names);
+    servers_sql(scene->servers.write[0], sql);
+    servers_sql(scene->servers.write[0], "SELECT pg_reload_conf()");
+    await_sql(&scene->asking, scene->servers.write[0],
+              names[0] ? "SELECT (count(*) > 0)::text FROM pg_stat_replication WHERE sync_state = 'quorum'"
+                       : "SELECT (current_setting('synchronous_standby_names') = '')::text",
+              "true");
+}
+
+static void open_quorum(struct scene *scene) {
+    struct store_postgres_settings settings = scene->servers.settings;
+    set_standbys(scene, "ANY 1 (r1, r2)");
+    for (int shard = 1; shard < 3; shard++) scene->servers.write[shard][0] = '\0';
+    settings.shards_len = 1;
+    settings.durability = STORE_QUORUM;
+    scene->asking.store = open_with(scene, &settings);
+}
+
+static void stop_receivers(void) {
+    servers_act("receiver-stop", "r1");
+    servers_act("receiver-stop", "r2");
+}
+
+static void let_receivers_go(void) {
+    servers_act("receiver-go", "r1");
+    servers_act("receiver-go", "r2");
+}
+
 /* Says numbered messages until told to stop; every acknowledgement is checked later. */
 struct talk {
     struct answer *answers[3000];
@@ -224,11 +254,6 @@ static void a_primary_that_became_a_standby_is_left_for_the_new_one(void **state
 
 /* ---- shards */
 
-static struct store_postgres_settings settings_of(struct scene *scene, bool bounced, bool replicated) {
-    assert_true(servers_find(&scene->servers, bounced, replicated));
-    return scene->servers.settings;
-}
-
 static void a_lock_that_someone_else_holds_stalls_that_channel_only(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
@@ -316,23 +341,6 @@ static void nothing_is_lost_or_doubled_when_pgbouncer_is_killed(void **state) {
     }
 }
 
-static void an_own_message_is_read_however_far_a_replica_is_behind(void **state) {
-    struct scene *scene = *state;
-    struct asking *asking = &scene->asking;
-    struct store_postgres_settings settings = settings_of(scene, false, true);
-    char channel[16];
-    scene->asking.store = open_with(scene, &settings);
-    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
-    put_channel(asking, channel);
-    servers_sql(servers_standby(1), "SELECT pg_wal_replay_pause()");
-    struct answer *said = send(asking, channel, "own", 0);
-    await(asking, said);
-    assert_has(ASK(asking, STORE_MESSAGES, .channel_id = S(channel)), "own-0");
-    assert_has(ASK(asking, STORE_EVENTS, .channel_id = S(channel)), "own-0");
-    assert_has(ASK(asking, STORE_MESSAGE, .channel_id = S(channel), .message_id = S("own-0")), "own-0");
-    servers_sql(servers_standby(1), "SELECT pg_wal_replay_resume()");
-}
-
 static void two_maps_never_write_one_channel_to_two_shards(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
@@ -412,53 +420,6 @@ static void a_shard_that_is_away_leaves_the_others_working(void **state) {
     assert_int_equal(again->seq, 2);
 }
 
-/* Reads until one is answered by such a server. */
-static void await_read_from(struct asking *asking, const char *channel, const char *from) {
-    int64_t before = metric_get(METRIC_STORE_READS, from);
-    for (int i = 0; i < 300 && metric_get(METRIC_STORE_READS, from) == before; i++) {
-        assert_status(ASK(asking, STORE_EVENTS, .channel_id = S(channel)), STORE_OK);
-        pass(asking, 50);
-    }
-    assert_true(metric_get(METRIC_STORE_READS, from) > before);
-}
-
-static void a_replica_that_went_is_read_again_when_it_is_back(void **state) {
-    struct scene *scene = *state;
-    struct asking *asking = &scene->asking;
-    struct store_postgres_settings settings = settings_of(scene, false, true);
-    char channel[16];
-    scene->asking.store = open_with(scene, &settings);
-    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
-    put_channel(asking, channel);
-    await_read_from(asking, channel, "replica");
-    servers_act("kill", "r1");
-    await_read_from(asking, channel, "primary");
-    servers_act("start", "r1");
-    await_read_from(asking, channel, "replica");
-}
-
-static void a_replica_far_behind_is_known_and_left_alone(void **state) {
-    struct scene *scene = *state;
-    struct asking *asking = &scene->asking;
-    struct store_postgres_settings settings = settings_of(scene, false, true);
-    char channel[16];
-    scene->asking.store = open_with(scene, &settings);
-    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
-    put_channel(asking, channel);
-    await_read_from(asking, channel, "replica");
-    servers_sql(servers_standby(1), "SELECT pg_wal_replay_pause()");
-    servers_sql(
-        scene->servers.write[0],
-        "SELECT count(pg_logical_emit_message(false, 'lag', repeat('x', 1 << 20))) FROM generate_series(1, 20)");
-    for (int i = 0; i < 300 && metric_get(METRIC_REPLICA_LAG, NULL) < 20 << 20; i++) pass(asking, 50);
-    assert_true(metric_get(METRIC_REPLICA_LAG, NULL) >= 20 << 20);
-    int64_t in_vain = metric_get(METRIC_STORE_READS, "behind");
-    for (int i = 0; i < 5; i++) await_read_from(asking, channel, "primary");
-    assert_int_equal(metric_get(METRIC_STORE_READS, "behind"), in_vain);
-    servers_sql(servers_standby(1), "SELECT pg_wal_replay_resume()");
-    await_read_from(asking, channel, "replica");
-}
-
 static void refuses_to_start(struct scene *scene, enum store_durability durability, const char *words) {
     struct store_postgres_settings settings = scene->servers.settings;
     struct error error = {""};
@@ -496,8 +457,6 @@ static void a_database_that_was_not_migrated_is_refused(void **state) {
     refuses_to_start(scene, STORE_PRIMARY, "run: stoa migrate --config config/cluster.lua");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 static const struct CMUnitTest quorum[] = {
     TEST(nothing_acknowledged_is_lost_when_the_primary_is_killed),
     cmocka_unit_test_setup_teardown(a_lossless_promotion_begins_an_epoch_and_resets_nobody, set_up_again, tear_down),
@@ -513,9 +472,6 @@ static const struct CMUnitTest shards[] = {
     TEST(a_lock_that_someone_else_holds_stalls_that_channel_only),
     TEST(a_reader_never_sees_a_number_before_those_below_it),
     TEST(nothing_is_lost_or_doubled_when_pgbouncer_is_killed),
-    TEST(an_own_message_is_read_however_far_a_replica_is_behind),
-    TEST(a_replica_that_went_is_read_again_when_it_is_back),
-    TEST(a_replica_far_behind_is_known_and_left_alone),
     TEST(two_maps_never_write_one_channel_to_two_shards),
     TEST(less_durability_than_promised_is_refused),
     TEST(an_epoch_begins_above_all_that_the_fleet_has_met_and_once_a_server),

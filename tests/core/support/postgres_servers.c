@@ -41,7 +41,7 @@ bool servers_find(struct servers *servers, bool through_bouncer, bool with_repli
     }
     if (with_replica) {
         write_conninfo(servers->read[0], variable("STOA_PG_REPLICAS"), "shard0");
-        servers->reads[0] = servers->read[0];
+        servers->reads[0].conninfo = servers->read[0];
         servers->shards[0].read = servers->reads;
         servers->shards[0].read_len = 1;
     }

@@ -13,7 +13,7 @@ struct servers {
     struct store_postgres_settings settings;
     struct store_postgres_shard shards[SERVER_SHARDS_MAX];
     char global[160], write[SERVER_SHARDS_MAX][160], read[SERVER_SHARDS_MAX][160];
-    const char *reads[SERVER_SHARDS_MAX];
+    struct store_postgres_replica reads[SERVER_SHARDS_MAX];
 };
 
 /* False: none were started (the environment names none). through_bouncer, and the first standby for shard0's reads. */
