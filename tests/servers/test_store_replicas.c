@@ -152,9 +152,17 @@ static void for_a_replica_far_behind_one_without_purpose_is_read(void **state) {
     resume(asking, channel, 1);
 }
 
+/* Else PostgreSQL takes each read for one of a thousand channels, and compiles it first. */
+static void a_read_is_planned_for_one_cursor(void **state) {
+    struct scene *scene = *state;
+    assert_string_equal(
+        servers_sql(scene->servers.write[0], "SELECT prorows::int FROM pg_proc WHERE proname = 'stoa_cursor'"), "1");
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         TEST(an_own_message_is_read_however_far_a_replica_is_behind),
+        TEST(a_read_is_planned_for_one_cursor),
         TEST(a_replica_that_went_is_read_again_when_it_is_back),
         TEST(a_replica_far_behind_is_known_and_left_alone),
         TEST(a_read_goes_to_the_replicas_of_its_purpose),
