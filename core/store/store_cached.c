@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "base/metrics.h"
+#include "store/newest_page.h"
 #include "store/recent_events.h"
 #include "store/shard_map.h"
 #include "store/store_driver.h"
@@ -21,7 +22,7 @@ struct store_cached {
     bool is_closing;
 };
 
-/* A channel that is being read: head → Redis → what is missing there, from the store. */
+/* A channel whose events, or newest messages, are being read: head → Redis → what is missing there, from the store. */
 struct flight {
     struct store_cached *cached;
     struct list reads, waiting; /* requests: of this reading; of the next one */
@@ -54,6 +55,22 @@ static struct recent_log flight_log(const struct flight *flight) {
     return (struct recent_log){flight_id(flight), slice_of(flight->epoch)};
 }
 
+/* MESSAGES, from the head backwards. */
+static bool is_newest_page(const struct store_request *request) {
+    return request->op == STORE_MESSAGES && request->message_id.len == 0 && request->before <= 0 &&
+           request->after <= 0 && !request->onwards;
+}
+
+static unsigned limit_of(const struct store_request *request) {
+    unsigned most = request->op == STORE_MESSAGES ? STORE_MESSAGES_MAX : STORE_EVENTS_MAX;
+    return request->limit && request->limit < most ? request->limit : most;
+}
+
+/* Counts it; its cache is named after what is read. */
+static void count(enum metric counter, const struct store_request *request) {
+    metric_add_labelled(counter, request->op == STORE_MESSAGES ? "pages" : "events", 1);
+}
+
 /* Ends. */
 
 static void request_complete(struct store_request *request, enum store_status status) {
@@ -65,7 +82,7 @@ static void request_complete(struct store_request *request, enum store_status st
 /* The store answers it as if there were no cache. */
 static void flight_pass(struct flight *flight, struct store_request *request) {
     list_remove(&request->link);
-    metric_add_labelled(METRIC_CACHE_MISSES, "events", 1);
+    count(METRIC_CACHE_MISSES, request);
     if (flight->cached->is_closing)
         request_complete(request, STORE_UNAVAILABLE);
     else
@@ -91,39 +108,70 @@ static void flight_end(struct flight *flight) {
 
 /* Answers. */
 
-static void answer_from(const struct flight *flight, struct store_request *request) {
-    unsigned limit = request->limit && request->limit < STORE_EVENTS_MAX ? request->limit : STORE_EVENTS_MAX;
-    struct buffer array = {0};
+static void answer_events(const struct flight *flight, struct slice events, struct store_request *request) {
+    unsigned limit = limit_of(request), len = 0;
     struct json_walk walk;
     struct slice event;
     int64_t seq = flight->after;
-    unsigned count = 0;
-    buffer_append_char(&array, '[');
-    buffer_append_slice(&array, buffer_slice(&flight->events));
-    if (array.len > 1) array.len--;
-    buffer_append_char(&array, ']');
-    json_walk_init(&walk, buffer_slice(&array));
+    json_walk_init(&walk, events);
     buffer_append_char(&request->json, '[');
     while (json_walk_item(&walk, &event)) {
         if (++seq <= request->seq) continue;
-        request->more = count == limit || request->json.len >= STORE_ANSWER_BYTES;
+        request->more = len == limit || request->json.len >= STORE_ANSWER_BYTES;
         if (request->more) break;
-        if (count++ > 0) buffer_append_char(&request->json, ',');
+        if (len++ > 0) buffer_append_char(&request->json, ',');
         buffer_append_slice(&request->json, event);
     }
     buffer_append_char(&request->json, ']');
-    buffer_done(&array);
     request->seq_r = flight->top;
     memcpy(request->epoch_r, flight->epoch, sizeof request->epoch_r);
 }
 
+/* What all who want as many messages get. */
+struct page {
+    struct buffer json;
+    unsigned limit; /* 0: nobody has wanted one yet */
+    bool reaches, more;
+};
+
+/* False: the events do not go back so far. */
+static bool answer_page(const struct flight *flight, struct slice events, struct page *page,
+                        struct store_request *request) {
+    if (page->limit != limit_of(request)) {
+        buffer_clear(&page->json);
+        page->limit = limit_of(request);
+        page->reaches = newest_page_write(events, flight->after, page->limit, &page->json, &page->more);
+    }
+    if (page->reaches) buffer_append_slice(&request->json, buffer_slice(&page->json));
+    request->more = page->reaches && page->more;
+    return page->reaches;
+}
+
+static bool answer_from(const struct flight *flight, struct slice events, struct page *page,
+                        struct store_request *request) {
+    if (request->op == STORE_MESSAGES) return answer_page(flight, events, page, request);
+    answer_events(flight, events, request);
+    return true;
+}
+
 static void flight_answer(struct flight *flight, enum metric counted) {
+    struct buffer array = {0};
+    struct page page = {.limit = 0};
+    buffer_append_char(&array, '[');
+    buffer_append_slice(&array, buffer_slice(&flight->events));
+    if (array.len > 1) array.len--; /* the last comma */
+    buffer_append_char(&array, ']');
     for (struct list *link; (link = list_pop(&flight->reads));) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
-        metric_add_labelled(counted, "events", 1);
-        answer_from(flight, request);
+        if (!answer_from(flight, buffer_slice(&array), &page, request)) {
+            flight_pass(flight, request);
+            continue;
+        }
+        count(counted, request);
         request_complete(request, STORE_OK);
     }
+    buffer_done(&array);
+    buffer_done(&page.json);
     flight_end(flight);
 }
 
@@ -195,16 +243,27 @@ static void recent_came(struct recent_read *read, struct slice events, int64_t t
 
 /* The head. */
 
+/* The number after which it needs the events; -1: none that are here are of use. */
+static int64_t needed_after(const struct flight *flight, const struct store_request *request) {
+    if (request->op == STORE_MESSAGES) { /* half of them may be edits and reactions */
+        int64_t len = 2 * limit_of(request) > PAGE ? 2 * limit_of(request) : PAGE;
+        return flight->head > len ? flight->head - len : 0;
+    }
+    bool is_current = request->epoch.len == 0 || request->seq == 0 || slice_is(request->epoch, flight->epoch);
+    bool is_near = request->seq <= flight->head && flight->head - request->seq <= RECENT_EVENTS_MAX;
+    return is_current && is_near ? request->seq : -1;
+}
+
 /* Whose cursor is in this epoch's log and not far behind can be answered here; the others ask the store. */
 static void flight_sort(struct flight *flight) {
     flight->after = flight->head;
     LIST_EACH(&flight->reads, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
-        bool is_current = request->epoch.len == 0 || request->seq == 0 || slice_is(request->epoch, flight->epoch);
-        if (!is_current || request->seq > flight->head || flight->head - request->seq > RECENT_EVENTS_MAX)
+        int64_t after = needed_after(flight, request);
+        if (after < 0)
             flight_pass(flight, request);
-        else if (request->seq < flight->after)
-            flight->after = request->seq;
+        else if (after < flight->after)
+            flight->after = after;
     }
     flight->top = flight->after;
 }
@@ -301,7 +360,7 @@ static void cached_append(struct store_cached *cached, struct store_request *req
 
 static void cached_submit(struct store *store, struct store_request *request) {
     struct store_cached *cached = cached_of(store);
-    bool is_read = request->op == STORE_EVENTS && store_request_sound(request);
+    bool is_read = (request->op == STORE_EVENTS || is_newest_page(request)) && store_request_sound(request);
     if (is_read && !cached->is_closing && recent_events_usable(cached->recent))
         cached_read(cached, request);
     else if (request->op == STORE_APPEND)

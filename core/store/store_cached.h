@@ -1,8 +1,8 @@
 /* store_cached.h - a store with the channels' last events in Redis before it (recent_events.h).
  *
- * What is read from there is the log: each reading of EVENTS learns the channel's head from the store, and is answered
- * without reading rows only if the range reaches it. Of a channel one reading is under way at a time, for all who
- * asked before it began. All else goes to the store.
+ * What is read from there is the log: each reading of EVENTS, and of the newest page of MESSAGES, learns the channel's
+ * head from the store, and is answered without reading rows only if the range reaches it. Of a channel one reading is
+ * under way at a time, for all who asked before it began. All else goes to the store.
  */
 #ifndef STORE_STORE_CACHED_H
 #define STORE_STORE_CACHED_H

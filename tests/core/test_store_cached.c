@@ -3,6 +3,7 @@
 #include "support/store_asking.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "store/recent_events.h"
 #include "store/store_cached.h"
 #include "store/store_driver.h"
@@ -27,7 +28,7 @@ static char epoch[STORE_EPOCH_MAX];
 
 static void door_submit(struct store *store, struct store_request *request) {
     struct door *door = CONTAINER(store, struct door, base);
-    door->reads += request->op == STORE_EVENTS;
+    door->reads += request->op == STORE_EVENTS || request->op == STORE_MESSAGES;
     if (door->is_promoted && request->op == STORE_HEADS) {
         buffer_append_str(&request->json, "[[\"hall\",1,\"0-before\"]]");
         request->status = STORE_OK;
@@ -64,6 +65,18 @@ static unsigned reads_right(int worker, int64_t seq, unsigned limit) {
     assert_int_equal(cached->floor, plain->floor);
     assert_int_equal(cached->fork, plain->fork);
     return doors[worker].reads - before;
+}
+
+/* The same of the newest page. */
+static unsigned pages_right(int worker, unsigned limit) {
+    unsigned before = doors[worker].reads;
+    struct answer *cached = ASK(at(workers[worker]), STORE_MESSAGES, .channel_id = S("hall"), .limit = limit);
+    unsigned reads = doors[worker].reads - before;
+    struct answer *plain = ASK(at(log_store), STORE_MESSAGES, .channel_id = S("hall"), .limit = limit);
+    assert_status(cached, plain->status);
+    assert_string_equal(cached->json, plain->json);
+    assert_int_equal(cached->more, plain->more);
+    return reads;
 }
 
 /* What was sent to Redis before has been done. */
@@ -218,6 +231,102 @@ static void pitfall_104_ranges_that_were_read_at_once_do_not_end_at_once(void **
     assert_in_range(most, RECENT_TTL_MS * 103 / 100, RECENT_TTL_MS * 11 / 10);
 }
 
+/* what: the new content, or the emoji. */
+static void change(int worker, enum store_kind kind, const char *id, const char *what) {
+    const char *content = kind == STORE_EDIT ? what : "";
+    assert_status(
+        ASK(at(workers[worker]), STORE_APPEND, .kind = kind, SAYING("hall", "alice", "", id, content), .text = S(what)),
+        STORE_OK);
+    settle();
+}
+
+static void pitfall_95_the_newest_page_of_an_empty_channel_and_a_short_one_is_not_read_again(void **unused) {
+    assert_int_equal(pages_right(0, 50), 0);
+    say(0, 1);
+    assert_int_equal(pages_right(0, 50), 1);
+    settle();
+    assert_int_equal(pages_right(0, 50), 0);
+    assert_int_equal(pages_right(1, 1), 0);
+}
+
+static void pitfall_104_of_a_hundred_who_open_a_channel_one_reads_it(void **unused) {
+    struct answer *answers[100];
+    int64_t hits = metric_get(METRIC_CACHE_SHARED_HITS, "pages"), misses = metric_get(METRIC_CACHE_MISSES, "pages");
+    for (int i = 1; i <= 60; i++) say(0, i);
+    doors[0].reads = doors[1].reads = 0;
+    answers[0] = ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .limit = 50);
+    settle();
+    for (int i = 1; i < 100; i++)
+        answers[i] = SUBMIT(at(workers[i % 2]), STORE_MESSAGES, .channel_id = S("hall"), .limit = 50);
+    asking_wait(&asking);
+    for (int i = 0; i < 100; i++) {
+        assert_string_equal(answers[i]->json, answers[0]->json);
+        assert_true(answers[i]->more);
+    }
+    assert_int_equal(doors[0].reads + doors[1].reads, 1);
+    assert_int_equal(metric_get(METRIC_CACHE_SHARED_HITS, "pages") - hits, 99);
+    assert_int_equal(metric_get(METRIC_CACHE_MISSES, "pages") - misses, 1);
+}
+
+static void pitfall_100_what_changed_is_in_the_newest_page_on_every_worker_at_once(void **unused) {
+    for (int i = 1; i <= 60; i++) say(0, i);
+    pages_right(0, 50);
+    settle();
+    change(1, STORE_EDIT, "m58", "\"better\"");
+    assert_int_equal(pages_right(0, 50) + pages_right(1, 50), 0);
+    say(1, 61);
+    change(0, STORE_REACTION_ADD, "m61", "+1");
+    change(0, STORE_REACTION_ADD, "m58", "*");
+    change(0, STORE_REACTION_ADD, "m58", "+1");
+    change(1, STORE_EDIT, "m58", "\"best\"");
+    change(1, STORE_REACTION_REMOVE, "m58", "*");
+    assert_int_equal(pages_right(0, 50) + pages_right(1, 50), 0);
+    assert_has(ASK(at(workers[1]), STORE_MESSAGES, .channel_id = S("hall")),
+               "\"best\",\"reactions\":{\"+1\":[\"alice\"]}");
+}
+
+static void pitfall_103_what_was_deleted_is_in_no_newest_page(void **unused) {
+    say(0, 1);
+    assert_status(SAY(at(workers[0]), "hall", "alice", "", "m2", "\"a secret\""), STORE_OK);
+    change(0, STORE_REACTION_ADD, "m2", "+1");
+    change(0, STORE_EDIT, "m2", "\"a secret still\"");
+    pages_right(0, 50);
+    settle();
+    change(1, STORE_DELETE, "m2", "");
+    for (int i = 0; i < 4; i++) {
+        pages_right(i % 2, 50);
+        assert_has_not(ASK(at(workers[i % 2]), STORE_MESSAGES, .channel_id = S("hall")), "a secret");
+        settle();
+    }
+    assert_int_equal(pages_right(0, 50) + pages_right(1, 50), 0);
+}
+
+static void a_page_that_goes_back_further_than_the_events_is_read(void **unused) {
+    for (int i = 1; i <= 30; i++) say(0, i);
+    for (int i = 0; i < 100; i++) change(0, i % 2 ? STORE_REACTION_REMOVE : STORE_REACTION_ADD, "m7", "+1");
+    pages_right(0, 20);
+    settle();
+    assert_int_equal(pages_right(0, 20), 1);
+    say(0, 31);
+    assert_int_equal(pages_right(0, 1), 1); /* a second one is not there: is it the only one? */
+    say(0, 32);
+    assert_int_equal(pages_right(0, 1), 0);
+}
+
+static void other_pages_are_read(void **unused) {
+    for (int i = 1; i <= 5; i++) say(0, i);
+    pages_right(0, 50);
+    settle();
+    unsigned before = doors[0].reads;
+    assert_has_not(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .before = 3), "\"m3\"");
+    assert_has_not(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .after = 3), "\"m3\"");
+    assert_has(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .onwards = true, .limit = 1), "\"m1\"");
+    assert_string_equal(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .message_id = S("m1"))->json,
+                        "[]");
+    assert_status(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("elsewhere")), STORE_OK);
+    assert_int_equal(doors[0].reads - before, 5);
+}
+
 static void an_emptied_redis_is_a_miss(void **unused) {
     say(0, 1);
     reads_right(0, 0, 0);
@@ -285,6 +394,7 @@ static void while_redis_is_away_the_log_answers(void **unused) {
     assert_int_equal(reads_right(0, 0, 0), 1);
     SAY(at(workers[0]), "hall", "alice", "", "m2", "2");
     assert_int_equal(reads_right(0, 0, 0), 1);
+    assert_int_equal(pages_right(0, 50), 1);
     real_start(port);
     stage_until(redis_is_up(redis));
     assert_int_equal(reads_right(0, 0, 0), 1);
@@ -306,12 +416,13 @@ static void whatever_happens_the_log_is_told(void **unused) {
             head = (int)SAY(at(through), "hall", "alice", "", id, "\"hello\"")->seq;
         } else if (what < 16 && said > 0) {
             snprintf(id, sizeof id, "m%d", (int)(which % (unsigned)said));
-            ASK(at(through), STORE_APPEND, .kind = kinds[what - 12], SAYING("hall", "alice", "", id, "\"other\""),
-                .text = S("+1"));
+            ASK(at(through), STORE_APPEND, .kind = kinds[what - 12],
+                SAYING("hall", which & 128 ? "alice" : "bob", "", id, "\"other\""), .text = S(which & 64 ? "+1" : "*"));
         } else if (what == 16) {
             free(redis_cli(port, "flushall"));
         } else {
             reads_right(which % 2, head > 0 ? (int)(which / 2) % (head + 1) : 0, what % 4 == 0 ? 3 : 0);
+            pages_right(which / 4 % 2, what % 8 == 0 ? 60 : what);
         }
     }
 }
@@ -375,6 +486,12 @@ int main(void) {
         WITH_REDIS(pitfall_103_what_was_deleted_is_not_shown_again),
         WITH_REDIS(pitfall_104_of_a_hundred_readers_of_a_cold_channel_one_reads_the_log),
         WITH_REDIS(pitfall_104_ranges_that_were_read_at_once_do_not_end_at_once),
+        WITH_REDIS(pitfall_95_the_newest_page_of_an_empty_channel_and_a_short_one_is_not_read_again),
+        WITH_REDIS(pitfall_100_what_changed_is_in_the_newest_page_on_every_worker_at_once),
+        WITH_REDIS(pitfall_103_what_was_deleted_is_in_no_newest_page),
+        WITH_REDIS(pitfall_104_of_a_hundred_who_open_a_channel_one_reads_it),
+        WITH_REDIS(a_page_that_goes_back_further_than_the_events_is_read),
+        WITH_REDIS(other_pages_are_read),
         WITH_REDIS(an_emptied_redis_is_a_miss),
         WITH_REDIS(what_others_put_there_is_a_miss),
         WITH_REDIS(what_is_beyond_the_head_is_not_told),

@@ -59,6 +59,7 @@ struct answer *asking_submit(struct asking *asking, const struct store_request *
     request->seq = wanted->seq;
     request->before = wanted->before;
     request->after = wanted->after;
+    request->onwards = wanted->onwards;
     request->expires_ms = wanted->expires_ms;
     request->limit = wanted->limit;
     asking->waiting++;
