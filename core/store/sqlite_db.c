@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "store/powercut.h"
 
-enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 1000 };
+enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 8000 };
 
 static bool fail(struct sqlite_db *db, const char *path, const char *doing, struct error *error_r) {
     int code = sqlite3_extended_errcode(db->handle) & 0xff;
