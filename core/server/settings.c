@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "channel/gossip.h"
 #include "config/config.h"
 #include "server/environment.h"
@@ -65,7 +66,7 @@ struct room_limits settings_of_rooms(const struct config *config) {
 
 struct presence_settings settings_of_presence(const struct config *config) {
     return (struct presence_settings){
-        .grace_ms = (uint64_t)config->presence.grace_ms,
+        .grace_ms = fault_planted("no_grace") ? 0 : (uint64_t)config->presence.grace_ms,
         .tick_ms = (uint64_t)config->presence.tick_ms,
         .settle_ms = config->redis.nodes.len > 0 ? GOSSIP_SETTLE_MS : 0,
         .names_max = (unsigned)config->presence.names,

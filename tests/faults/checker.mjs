@@ -6,6 +6,8 @@
 
 const TAIL_MS = 2000;
 const FENCE_MS = 2000; // a worker has heard of the next epoch by then
+const GONE_MS = 10_000; // who left is offline by then, and after a fault what is said of who is there is right again (G7)
+const BLINK_MS = 1000; // who is back by then was never away: far below the grace, and below what a killed worker's users get
 
 const key = (...parts) => parts.join("\u0000");
 
@@ -144,9 +146,12 @@ function* agreement(history, truth, lost) {
   }
 }
 
-/** I7: at the end each client has everything since it joined. */
+/** When those left who never came back, by their names. */
+const leavers = (history) => new Map(history.filter(({ type }) => type === "leave").map(({ client, t }) => [client, t]));
+
+/** I7: at the end each client that stayed has everything since it joined. */
 function* complete(history, channels, lost) {
-  const joined = new Map(), got = new Map();
+  const joined = new Map(), got = new Map(), left = leavers(history);
   for (const event of history) {
     const at = key(event.client, event.channel);
     if (event.type === "join" && !joined.has(at)) { joined.set(at, event.seq); got.set(at, new Set()); }
@@ -156,6 +161,7 @@ function* complete(history, channels, lost) {
   }
   for (const [at, since] of joined) {
     const [client, channel] = at.split("\u0000");
+    if (left.has(client)) continue;
     for (const { seq } of channels.get(channel) ?? []) {
       if (seq > since && !got.get(at).has(seq)) { yield `I7 missing: ${client} never got ${channel}/${seq}`; break; }
     }
@@ -216,6 +222,47 @@ function* tail(history) {
   }
 }
 
+/** Of whom it was said, by their status: {t, client: to whom, user}. */
+function told(history, what) {
+  return history.filter(({ type, name }) => type === "event" && name === "presence:changed")
+    .flatMap(({ t, client, payload }) => (payload.users ?? []).filter(({ status }) => status === what).map(({ userId }) => ({ t, client, user: userId })));
+}
+
+/** Stays with nothing but a blink between them are one. */
+function withoutBlinks(spans) {
+  const joined = [];
+  for (const [from, to] of spans) {
+    if (joined.length && from - joined.at(-1)[1] < BLINK_MS) joined.at(-1)[1] = to;
+    else joined.push([from, to]);
+  }
+  return joined;
+}
+
+/** I11: nobody who is there is said to be offline, except in a fault's time and the bound after it. What is said soon after
+ * someone came may still be of before. */
+function* notFalselyOffline(history) {
+  const there = new Map([...stays(history)].map(([client, spans]) => [client, withoutBlinks(spans)]));
+  const spans = troubles(history);
+  for (const { t, client, user } of told(history, "offline")) {
+    if (spans.some(([from, to]) => t >= from && t <= to + GONE_MS)) continue;
+    if (there.get(user)?.some(([from, to]) => from + TAIL_MS <= t && t <= to)) yield `I11 not away: ${client} was told at ${Math.round(t)} that ${user} is offline`;
+  }
+}
+
+/** I11: who left for good is said to be offline, to each one that was there all the time and had been told that he was online. */
+function* leaversAreOffline(history) {
+  const there = stays(history), said = told(history, "offline"), met = told(history, "online"), spans = troubles(history), end = history.at(-1)?.t;
+  for (const [user, left] of leavers(history)) {
+    const due = left + GONE_MS;
+    if (end < due || spans.some(([from, to]) => from <= due && to + GONE_MS >= left)) continue;
+    for (const [client, stay] of there) {
+      if (client === user || !stay.some(([from, to]) => from <= left && to >= due)) continue;
+      if (!met.some((one) => one.client === client && one.user === user && one.t < left)) continue;
+      if (!said.some((one) => one.client === client && one.user === user && one.t >= left && one.t <= due)) yield `I11 ghost: ${client} was not told that ${user} is offline`;
+    }
+  }
+}
+
 /** I12: after a fault sends are acknowledged again within its bound. */
 function* recovers(history) {
   for (const [i, healed] of history.entries()) {
@@ -248,6 +295,8 @@ export function check(history, truth, { lossy = false } = {}) {
     ...unknownIsOneOfBoth(truth),
     ...realTime(kept),
     ...tail(history),
+    ...notFalselyOffline(history),
+    ...leaversAreOffline(history),
     ...recovers(history),
     ...answered(history),
   ];

@@ -216,6 +216,7 @@ export class Fleet {
       "postgres.pool.write": 12,
       "postgres.pool.read": 12,
       "postgres.pool.min": 4,
+      "postgres.pool.idle_s": 2, // descriptors are counted when it is quiet
       "redis.mode": this.redis.mode,
       "redis.nodes": proxies.redis ? [`127.0.0.1:${proxies.redis.port}`] : this.redis.seeds.map((port) => `127.0.0.1:${port}`),
       "node.name": `node-${i}`,

@@ -35,6 +35,7 @@ test("losing events between the workers alone breaks no promise", TIME, () =>
     await settle(fleet, load);
   }));
 test("no deduplication turns I3 red", TIME, () => turnsRed(["I3"], "dedupe_off", {}, (_fleet, load) => load.progress(150)));
+test("no grace for who comes back turns I11 red", TIME, () => turnsRed(["I11"], "no_grace", { load: { reconnects: 0.1 } }, (_fleet, load) => load.progress(300)));
 test("cursors without their epoch turn I1 red when a promotion loses events", TIME, () =>
   turnsRed(["I1"], "cursor_without_epoch", { replicas: 2, load: { rate: 150, reconnects: 0.05, followsEpochs: true } }, losePrimary, { lossy: true }));
 test("acknowledging what no standby has turns I1 red when one is promoted", TIME, () =>

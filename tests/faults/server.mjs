@@ -1,7 +1,7 @@
 // The real binary in a folder of its own; everything that is started is ended by its pid.
 
 import { spawn, execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, existsSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, dirname } from "node:path";
@@ -34,7 +34,7 @@ export class Server {
   constructor({ set = [], env = {}, config = join(HERE, "stoa.lua"), folder, wrap = [] } = {}) {
     this.folder = folder ?? mkdtempSync(join(tmpdir(), "stoa-fault-"));
     this.database = join(this.folder, "stoa.db");
-    Object.assign(this, { set, env, config, wrap, lines: [], port: 0 });
+    Object.assign(this, { set, env, config, wrap, lines: [], port: 0, killed: new Set() });
   }
 
   async start() {
@@ -90,7 +90,21 @@ export class Server {
     return existsSync(`/proc/${pid}`) && !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   }
 
+  /** Workers that ended by a signal that was not ours, or with an error: what the log says of them. */
+  crashes() {
+    return this.lines.filter((line) => {
+      const [, pid, how] = line.match(/worker\.exited .*?pid=(\d+)(.*)/) ?? [];
+      return pid && !this.killed.has(Number(pid)) && !/status=0\b/.test(how);
+    });
+  }
+
+  /** How many descriptors each worker has: by its pid. */
+  descriptors() {
+    return new Map(this.workers().filter((pid) => this.alive(pid)).map((pid) => [pid, readdirSync(`/proc/${pid}/fd`).length]));
+  }
+
   signal(signal, pid = this.pid) {
+    if (signal === "SIGKILL") this.killed.add(pid);
     try { process.kill(pid, signal); } catch { /* it has gone */ }
   }
 

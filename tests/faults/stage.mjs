@@ -7,6 +7,8 @@ import { Fleet, health } from "./fleet.mjs";
 import { Load } from "./load.mjs";
 import { sleep, until } from "./server.mjs";
 
+const DESCRIPTORS_SLACK = 10;
+
 /** What a sanitizer said first. */
 function report(node) {
   const at = node.lines.findIndex((line) => /Sanitizer|runtime error:/.test(line));
@@ -25,6 +27,7 @@ export async function scene(options, act) {
   let load;
   try {
     await fleet.start();
+    fleet.descriptors = fleet.nodes.map((node) => node.descriptors());
     load = await new Load(fleet, options.load).start();
     await act(fleet, load);
   } catch (error) {
@@ -45,14 +48,29 @@ export async function nemesis(load, boundMs, fault) {
   return result;
 }
 
+/** I13: when nobody is there any more, each worker that lived through it has about the descriptors that it began with. (Its
+ * memory says nothing under a sanitizer, which keeps what is freed.) */
+async function descriptorsAreBack({ nodes, descriptors }) {
+  let grown;
+  const back = () => {
+    grown = nodes.flatMap((node, i) => [...node.descriptors()].map(([pid, count]) => ({ pid, before: descriptors[i].get(pid), count })))
+      .filter(({ before, count }) => before !== undefined && Math.abs(count - before) > DESCRIPTORS_SLACK);
+    return grown.length === 0;
+  };
+  await until("descriptors are back", back).catch(() => {});
+  return grown.map(({ pid, before, count }) => `I13 descriptors: worker ${pid} had ${before} and has ${count}`);
+}
+
 /** The talk ends, the nodes too: {violations, history, truth, ends: how the nodes ended}. */
 export async function verdict(fleet, load, options) {
   const history = await load.finish();
   load.close();
+  const leaks = await descriptorsAreBack(fleet);
   const ends = await Promise.all(fleet.nodes.map((node) => node.stop()));
+  const crashes = fleet.nodes.flatMap((node) => node.crashes()).map((line) => `I13 crash: ${line}`);
   const truth = await fleet.postgres.truth();
   if (process.env.STOA_HISTORY) writeFileSync(process.env.STOA_HISTORY, history.map((event) => JSON.stringify(event)).join("\n")); // to look into
-  return { violations: check(history, truth, options), history, truth, ends };
+  return { violations: [...check(history, truth, options), ...leaks, ...crashes], history, truth, ends };
 }
 
 /** Nothing that was promised is broken. */
@@ -78,8 +96,8 @@ export async function allOnline(load, ms) {
   }, ms);
 }
 
-/** What said that someone is offline. */
-export const saidOffline = (history) => history.filter(({ type, name, payload }) => type === "event" && name === "presence:changed" && payload.users?.some(({ status }) => status === "offline"));
+/** What said that someone who stayed is offline. */
+export const saidOffline = (history) => history.filter(({ type, name, payload }) => type === "event" && name === "presence:changed" && payload.users?.some(({ userId, status }) => status === "offline" && userId !== "guest"));
 
 export const percentile = (numbers, share) => numbers.sort((a, b) => a - b)[Math.floor((numbers.length - 1) * share)];
 
