@@ -310,9 +310,9 @@ test("N18 a replica that is five seconds behind makes no gap in a resume", TIME,
     assert.ok(history.filter(({ type, how }) => type === "recv" && how === "resume").length > 20);
   }));
 
-test("N20 slow, thin and sliced edges to the clients change no order, and nobody is thrown out", TIME, () =>
+test("N20 slow, lossy, thin and sliced edges to the clients change no order, and nobody is thrown out", TIME, () =>
   scene({ proxied: ["clients"], set: { ping_timeout_ms: 5000 }, load: { reconnects: 0 } }, async (fleet, load) => {
-    for (const fault of [{ kind: "latency", ms: 80, jitterMs: 40 }, { kind: "rate", bytesPerSecond: 125_000 }, { kind: "slice", bytes: 1 }]) {
+    for (const fault of [{ kind: "latency", ms: 80, jitterMs: 40 }, { kind: "loss", share: 0.02, ms: 250 }, { kind: "rate", bytesPerSecond: 125_000 }, { kind: "slice", bytes: 1 }]) {
       for (const proxy of fleet.proxies.clients) proxy.set(fault);
       await load.progress(50);
     }

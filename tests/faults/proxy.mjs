@@ -22,6 +22,7 @@ class Flow {
     if (fault.ways && !fault.ways.includes(this.way)) return this.#write(bytes);
     if (fault.kind === "blackhole") { this.proxy.spoil(this.from, this.to); return undefined; }
     if (fault.kind === "latency") await pause(fault.ms + (Math.random() * 2 - 1) * (fault.jitterMs ?? 0));
+    if (fault.kind === "loss" && Math.random() < fault.share) await pause(fault.ms);
     if (fault.kind === "rate") await pause((bytes.length * 1000) / fault.bytesPerSecond);
     if (fault.kind === "corrupt" && this.passed <= fault.at && fault.at < this.passed + bytes.length) bytes[fault.at - this.passed] ^= 0x10;
     if (fault.kind === "slice") {
@@ -45,7 +46,8 @@ class Flow {
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
-/** Faults: {kind: "pass" | "refuse" | "blackhole" | "latency" (ms, jitterMs) | "rate" (bytesPerSecond) | "slice" (bytes) |
+/** Faults: {kind: "pass" | "refuse" | "blackhole" | "latency" (ms, jitterMs) | "loss" (share of the pieces,
+ * ms: over TCP a lost packet is one that comes a timeout later, and all behind it) | "rate" (bytesPerSecond) | "slice" (bytes) |
  * "corrupt" (at: the byte's place) | "limit" (bytes, then it is closed)}; ways: ["up"] or ["down"], else both. */
 export class Proxy {
   fault = { kind: "pass" };

@@ -48,8 +48,8 @@ for (const way of ["up", "down"]) {
   });
 }
 
-test("latency and rate: it takes its time", async (t) => {
-  for (const [fault, ms] of [[{ kind: "latency", ms: 50 }, 100], [{ kind: "rate", bytesPerSecond: 1000 }, 200]]) {
+test("latency, loss and rate: it takes its time", async (t) => {
+  for (const [fault, ms] of [[{ kind: "latency", ms: 50 }, 100], [{ kind: "loss", share: 1, ms: 60 }, 120], [{ kind: "rate", bytesPerSecond: 1000 }, 200]]) {
     const { socket, heard } = await stage(t, fault);
     const from = performance.now();
     socket.write("x".repeat(100));

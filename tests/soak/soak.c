@@ -19,7 +19,7 @@ enum {
     CROWD = 50,
     PEOPLE = 500,
     ADDRESSES = 50,
-    WARM_UP = 10000,
+    WARM_UP = 30000,
     SETTLE_S = 20,
     GROWTH_MAX = 3 << 19,
     PROGRESS = 50000
