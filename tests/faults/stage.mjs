@@ -126,7 +126,7 @@ export async function returnOldPrimary({ postgres, proxies, nodes }, load, meanw
   await until("all workers have met the new epoch", () => nodes.every((node) => know(node) >= node.workers().length));
   await load.progress(60);
   await nemesis(load, 6000, async () => {
-    await postgres.act("start", "shard0");
+    await until("the last process of the killed one has gone", () => postgres.act("start", "shard0").then(() => true, () => false));
     lead("shard0");
     await meanwhile();
     lead(postgres.primary);

@@ -139,23 +139,13 @@ class Servers:
         out = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], stdout=subprocess.PIPE, text=True).stdout
         return [int(line.split()[0]) for line in out.splitlines() if title in line]
 
-    def kill_left(self, name):
-        """Kills those that a postmaster has left behind, some of which it may just have begun: they all work in its folder. How many."""
-        count = 0
-        for directory in pathlib.Path("/proc").glob("[0-9]*/cwd"):
-            try:
-                if directory.readlink() == self.folder / name:
-                    os.kill(int(directory.parent.name), signal.SIGKILL)
-                    count += 1
-            except (FileNotFoundError, ProcessLookupError):
-                pass  # it has ended
-        return count
-
     def act(self, action, name, argument):
         pid = self.pid(name)
         if action == "kill":
-            os.kill(pid, signal.SIGKILL)
-            wait_for("the end of its processes", lambda: not lives(pid) and not self.kill_left(name))
+            processes = [pid, *self.children(pid, "")]
+            for one in processes:
+                os.kill(one, signal.SIGKILL)
+            wait_for("the end of its processes", lambda: not any(map(lives, processes)))
         elif action in ("stop", "go"):
             for one in [pid, *self.children(pid, "")]:
                 os.kill(one, signal.SIGSTOP if action == "stop" else signal.SIGCONT)
