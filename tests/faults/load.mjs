@@ -22,7 +22,6 @@ export class Load {
     this.channels = Array.from({ length: channels }, (_, i) => `room-${i}`);
     Object.assign(this, { server, rate, reconnects, loyal, running: false, ok: 0, seed });
     this.clients = Array.from({ length: clients }, (_, i) => new Client(this.history, `user-${i}`, () => server.port, client));
-    this.guest = new Client(this.history, "guest", () => server.port, client);
   }
 
   async start() {
@@ -33,19 +32,8 @@ export class Load {
       await client.connect();
       for (const channel of this.channels) await client.join(channel);
     }));
-    await this.#visit();
     this.people = this.clients.map((client, i) => this.#person(client, i));
     return this;
-  }
-
-  /** One is in all channels and leaves for good: his end is to be told. */
-  async #visit() {
-    await this.guest.connect();
-    for (const channel of this.channels) await this.guest.join(channel);
-    const seen = ({ client, name, payload }) => client !== "guest" && name === "presence:changed" && payload.users?.some(({ userId }) => userId === "guest");
-    await until("the guest is seen", () => this.history.some(seen));
-    this.guest.note("leave", {});
-    this.guest.close();
   }
 
   /** Connected and in all channels again, however long it takes; false: the load has ended. */
@@ -126,7 +114,7 @@ export class Load {
       this.#outcome(client, channel, clientId, content, await client.ask("message:send", { channelId: channel, clientId, content }), true);
     if (this.random() < 0.02) {
       const other = await client.ask("message:send", { channelId: channel, clientId, content: "something else" });
-      if (other?.ok) client.note("silent", { clientId: `${clientId} was used for something else` });
+      if (other?.ok) client.note("reused", { channel, clientId, content: "something else" });
     }
     if (ack?.ok && this.random() < 0.05) {
       const change = this.random() < 0.5 ? ["message:edit", { content: `${content} (edited)` }] : ["message:delete", {}];

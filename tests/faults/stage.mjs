@@ -96,8 +96,8 @@ export async function allOnline(load, ms) {
   }, ms);
 }
 
-/** What said that someone who stayed is offline. */
-export const saidOffline = (history) => history.filter(({ type, name, payload }) => type === "event" && name === "presence:changed" && payload.users?.some(({ userId, status }) => status === "offline" && userId !== "guest"));
+/** What said that someone is offline. */
+export const saidOffline = (history) => history.filter(({ type, name, payload }) => type === "event" && name === "presence:changed" && payload.users?.some(({ status }) => status === "offline"));
 
 export const percentile = (numbers, share) => numbers.sort((a, b) => a - b)[Math.floor((numbers.length - 1) * share)];
 
