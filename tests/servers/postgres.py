@@ -107,8 +107,20 @@ class Servers:
             (self.folder / "bouncer.pid").unlink(missing_ok=True)  # it refuses to start beside the file of a killed one
             run("/usr/sbin/pgbouncer", "-q", "-d", self.folder / "bouncer.ini")
         else:
+            wait_for(f"the start of {name}", lambda: self.started(name))
+
+    def started(self, name):
+        """False: not yet. What is left of a killed server holds its lock file until it is buried, its memory and its port."""
+        try:
             run(BIN / "pg_ctl", "-D", self.folder / name, "-o", f"-p {self.servers[name]['port']}", "-l",
                 self.folder / f"{name}.log", "-w", "start")
+        except subprocess.CalledProcessError:
+            end, pid = (self.folder / f"{name}.log").read_text()[-2000:], self.pid(name)
+            is_left = any(words in end for words in ("already exists", "still in use", "already in use"))
+            if not is_left or (pid and lives(pid)):
+                raise
+            return False
+        return True
 
     def standby(self, name, port, of):
         primary = self.servers[of]["port"]
