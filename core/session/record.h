@@ -8,13 +8,11 @@
 #include "base/buffer.h"
 #include "base/ids.h"
 
-struct socket;
-
 enum { PID_LEN = ID_OWNER_LEN + ID_SECRET_LEN };
 
 /* What a socket has while it is detached. */
 struct away {
-    struct buffer rooms; /* keep_rooms */
+    struct buffer rooms; /* record_rooms */
     uint64_t expires_ms; /* 0: no recovery is waited for */
 };
 

@@ -223,10 +223,10 @@ function* tail(history) {
   }
 }
 
-/** Of whom it was said, by their status: {t, client: to whom, user}. */
-function told(history, what) {
+/** Of whom it was said that they are offline: {t, client: to whom, user}. */
+export function saidOffline(history) {
   return history.filter(({ type, name }) => type === "event" && name === "presence:changed")
-    .flatMap(({ t, client, payload }) => (payload.users ?? []).filter(({ status }) => status === what).map(({ userId }) => ({ t, client, user: userId })));
+    .flatMap(({ t, client, payload }) => (payload.users ?? []).filter(({ status }) => status === "offline").map(({ userId }) => ({ t, client, user: userId })));
 }
 
 /** Stays with nothing but a blink between them are one. */
@@ -244,7 +244,7 @@ function withoutBlinks(spans) {
 function* notFalselyOffline(history) {
   const there = new Map([...stays(history)].map(([client, spans]) => [client, withoutBlinks(spans)]));
   const spans = troubles(history);
-  for (const { t, client, user } of told(history, "offline")) {
+  for (const { t, client, user } of saidOffline(history)) {
     if (spans.some(([from, to]) => t >= from && t <= to + GONE_MS)) continue;
     if (there.get(user)?.some(([from, to]) => from + TAIL_MS <= t && t <= to)) yield `I11 not away: ${client} was told at ${Math.round(t)} that ${user} is offline`;
   }

@@ -3,10 +3,11 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
+import { saidOffline } from "./checker.mjs";
 import { Disk } from "./disk.mjs";
 import { health } from "./fleet.mjs";
 import { sleep, until } from "./server.mjs";
-import { allOnline, busWorks, losePrimary, nemesis, percentile, returnOldPrimary, saidOffline, scene, settle } from "./stage.mjs";
+import { allOnline, busWorks, losePrimary, nemesis, percentile, returnOldPrimary, scene, settle } from "./stage.mjs";
 
 const TIME = { timeout: 120_000 };
 

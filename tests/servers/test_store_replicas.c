@@ -1,14 +1,32 @@
 /* Replicas of the PostgreSQL store: which one is read, and that nobody sees less there than on the primary. */
 #include "store_scene.h"
 
+enum { CHANNEL_LEN = 16 };
+
+/* On shard0, whose standbys are read. */
+static void put_channel_of_ours(struct asking *asking, char channel[CHANNEL_LEN]) {
+    snprintf(channel, CHANNEL_LEN, "%s", channel_on(0, 0));
+    put_channel(asking, channel);
+}
+
+static struct store *open_with_replica(struct scene *scene) {
+    struct store_postgres_settings settings = settings_of(scene, false, true);
+    return open_with(scene, &settings);
+}
+
+/* More than a replica may be behind. */
+static void write_much(struct scene *scene) {
+    servers_sql(
+        scene->servers.write[0],
+        "SELECT count(pg_logical_emit_message(false, 'lag', repeat('x', 1 << 20))) FROM generate_series(1, 20)");
+}
+
 static void an_own_message_is_read_however_far_a_replica_is_behind(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
-    struct store_postgres_settings settings = settings_of(scene, false, true);
-    char channel[16];
-    scene->asking.store = open_with(scene, &settings);
-    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
-    put_channel(asking, channel);
+    char channel[CHANNEL_LEN];
+    scene->asking.store = open_with_replica(scene);
+    put_channel_of_ours(asking, channel);
     servers_sql(servers_standby(1), "SELECT pg_wal_replay_pause()");
     struct answer *said = send(asking, channel, "own", 0);
     await(asking, said);
@@ -35,11 +53,9 @@ static void await_read_from(struct asking *asking, const char *channel, const ch
 static void a_replica_that_went_is_read_again_when_it_is_back(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
-    struct store_postgres_settings settings = settings_of(scene, false, true);
-    char channel[16];
-    scene->asking.store = open_with(scene, &settings);
-    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
-    put_channel(asking, channel);
+    char channel[CHANNEL_LEN];
+    scene->asking.store = open_with_replica(scene);
+    put_channel_of_ours(asking, channel);
     await_read_from(asking, channel, "replica");
     servers_act("kill", "r1");
     await_read_from(asking, channel, "primary");
@@ -50,16 +66,12 @@ static void a_replica_that_went_is_read_again_when_it_is_back(void **state) {
 static void a_replica_far_behind_is_known_and_left_alone(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
-    struct store_postgres_settings settings = settings_of(scene, false, true);
-    char channel[16];
-    scene->asking.store = open_with(scene, &settings);
-    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
-    put_channel(asking, channel);
+    char channel[CHANNEL_LEN];
+    scene->asking.store = open_with_replica(scene);
+    put_channel_of_ours(asking, channel);
     await_read_from(asking, channel, "replica");
     servers_sql(servers_standby(1), "SELECT pg_wal_replay_pause()");
-    servers_sql(
-        scene->servers.write[0],
-        "SELECT count(pg_logical_emit_message(false, 'lag', repeat('x', 1 << 20))) FROM generate_series(1, 20)");
+    write_much(scene);
     for (int i = 0; i < 300 && metric_get(METRIC_REPLICA_LAG, NULL) < 20 << 20; i++) pass(asking, 50);
     assert_true(metric_get(METRIC_REPLICA_LAG, NULL) >= 20 << 20);
     int64_t in_vain = metric_get(METRIC_STORE_READS, "behind");
@@ -111,10 +123,9 @@ static void all_from(struct asking *asking, enum store_op op, const char *channe
 static void a_read_goes_to_the_replicas_of_its_purpose(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
-    char channel[16];
+    char channel[CHANNEL_LEN];
     scene->asking.store = open_with_purposes(scene, 1U << STORE_FOR_HISTORY, 1U << STORE_FOR_SYNC);
-    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
-    put_channel(asking, channel);
+    put_channel_of_ours(asking, channel);
     leave_behind(asking, channel, 1);
     all_from(asking, STORE_MESSAGES, channel, "behind");
     all_from(asking, STORE_EVENTS, channel, "replica");
@@ -128,10 +139,9 @@ static void a_read_goes_to_the_replicas_of_its_purpose(void **state) {
 static void a_replica_for_disaster_recovery_is_not_read(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
-    char channel[16];
+    char channel[CHANNEL_LEN];
     scene->asking.store = open_with_purposes(scene, 1U << STORE_FOR_DISASTER_RECOVERY, 1U << STORE_FOR_SYNC);
-    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
-    put_channel(asking, channel);
+    put_channel_of_ours(asking, channel);
     all_from(asking, STORE_EVENTS, channel, "replica");
     all_from(asking, STORE_MESSAGES, channel, "primary");
 }
@@ -139,15 +149,12 @@ static void a_replica_for_disaster_recovery_is_not_read(void **state) {
 static void for_a_replica_far_behind_one_without_purpose_is_read(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
-    char channel[16];
+    char channel[CHANNEL_LEN];
     scene->asking.store = open_with_purposes(scene, 1U << STORE_FOR_HISTORY, 0);
-    snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
-    put_channel(asking, channel);
+    put_channel_of_ours(asking, channel);
     leave_behind(asking, channel, 1);
     all_from(asking, STORE_MESSAGES, channel, "behind"); /* its purpose, and near enough to be asked */
-    servers_sql(
-        scene->servers.write[0],
-        "SELECT count(pg_logical_emit_message(false, 'lag', repeat('x', 1 << 20))) FROM generate_series(1, 20)");
+    write_much(scene);
     all_from(asking, STORE_MESSAGES, channel, "replica");
     resume(asking, channel, 1);
 }
