@@ -1,7 +1,7 @@
 // Two nodes and a third: what is said on one is heard on all, whatever happens to Redis. Needs servers/postgres.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { file, until } from "../scenes/harness.mjs";
+import { file, until, within } from "../scenes/harness.mjs";
 import { person, sdkClient } from "../scenes/people.mjs";
 import { Redis, health, metric, rest, startFleet } from "./fleet.mjs";
 
@@ -86,6 +86,32 @@ test("typing reaches the others on all nodes, not the one who types", async (t) 
   alice.socket.emit("typing", { channelId: channel, typing: true });
   for (const someone of [ali, bob]) assert.equal((await someone.next("typing")).userId, "alice");
   assert.deepEqual(alice.all("typing"), []);
+});
+
+test("pitfall 59: whose worker is killed hears that he is not recovered, and by his cursor misses nothing", async (t) => {
+  const channel = newChannel();
+  const [here, there] = await startFleet(t, redis, 2);
+  const alice = await joined(t, here, "alice", channel);
+  const bob = await joined(t, there, "bob", channel);
+  const page = sdkClient(t, there, "carol");
+  await page.join(channel);
+  for (let i = 0; i < 10; i++) await alice.send(channel, i);
+  await allHeard([alice, bob], 10);
+  await until("the page has heard it", () => page.messages.length === 10);
+  const [{ seq, epoch }, id] = [bob.all("message:new").at(-1), bob.socket.id];
+  const connected = new Promise((resolve) => bob.socket.io.engine.once("close", () => bob.socket.once("connect", resolve)));
+  await there.killWorker();
+  for (let i = 10; i < 20; i++) await alice.send(channel, i);
+  await within("bob is back", connected);
+  assert.equal(bob.socket.recovered, false);
+  assert.notEqual(bob.socket.id, id);
+  const { events } = await bob.join(channel, { seq, epoch });
+  const missed = events.map(([, event]) => event.seq);
+  await alice.send(channel, 20);
+  await until("bob has heard it", () => seqs(bob).at(-1) === 21);
+  assert.deepEqual([...oneTo(10), ...missed, ...seqs(bob).slice(10)], oneTo(21));
+  await until("the page has heard it", () => page.messages.at(-1)?.content === 20);
+  assert.deepEqual(page.messages.map(({ content }) => content), oneTo(21).map((n) => n - 1));
 });
 
 test("a broadcast reaches everybody, a channel's members or a user, on whatever node it is asked for", async (t) => {
