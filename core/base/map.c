@@ -15,7 +15,7 @@ struct slot {
 
 struct map {
     struct slot *slots;
-    size_t cap; /* 0 or a power of two */
+    size_t cap; /* at most three quarters of them are taken */
     size_t size;
 };
 
@@ -44,17 +44,31 @@ static uint32_t hash_of(struct slice key) {
     return (uint32_t)hash_local(key);
 }
 
+/* Where a search begins. */
+static size_t home_of(const struct map *map, uint32_t hash) {
+    return (uint64_t)hash * map->cap >> 32;
+}
+
+static size_t after(const struct map *map, size_t i) {
+    return i + 1 < map->cap ? i + 1 : 0;
+}
+
+/* From one slot on to another, round the ring. */
+static size_t distance(const struct map *map, size_t from, size_t to) {
+    return to >= from ? to - from : to + map->cap - from;
+}
+
 /* The slot that holds the key, else the empty one where it belongs. There is always an empty one. */
 static struct slot *probe(const struct map *map, uint32_t hash, struct slice key) {
-    for (size_t i = hash;; i++) {
-        struct slot *slot = &map->slots[i & (map->cap - 1)];
+    for (size_t i = home_of(map, hash);; i = after(map, i)) {
+        struct slot *slot = &map->slots[i];
         if (!slot->value || (slot->hash == hash && slice_equal(key_of(slot), key))) return slot;
     }
 }
 
 static void grow(struct map *map) {
     struct map old = *map;
-    map->cap = old.cap ? old.cap * 2 : CAP_MIN;
+    map->cap = old.cap ? old.cap + old.cap / 4 : CAP_MIN;
     map->slots = NEW_ARRAY(struct slot, map->cap);
     for (size_t i = 0; i < old.cap; i++)
         if (old.slots[i].value) *probe(map, old.slots[i].hash, key_of(&old.slots[i])) = old.slots[i];
@@ -78,14 +92,13 @@ void *map_put(struct map *map, struct slice key, void *value) {
 
 void *map_remove(struct map *map, struct slice key) {
     if (!map->size) return NULL;
-    size_t mask = map->cap - 1;
     struct slot *slot = probe(map, hash_of(key), key);
     void *removed = slot->value;
     if (!removed) return NULL;
     /* An entry moves up into the hole unless its home lies behind the hole. */
     size_t hole = (size_t)(slot - map->slots);
-    for (size_t i = (hole + 1) & mask; map->slots[i].value; i = (i + 1) & mask) {
-        if (((i - map->slots[i].hash) & mask) < ((i - hole) & mask)) continue;
+    for (size_t i = after(map, hole); map->slots[i].value; i = after(map, i)) {
+        if (distance(map, home_of(map, map->slots[i].hash), i) < distance(map, hole, i)) continue;
         map->slots[hole] = map->slots[i];
         hole = i;
     }
@@ -102,7 +115,7 @@ void *map_next(const struct map *map, size_t *cursor) {
     if (*cursor == 0)
         while (map->slots[start].value) start++;
     while (++seen < map->cap) {
-        void *value = map->slots[(start - seen) & (map->cap - 1)].value;
+        void *value = map->slots[start >= seen ? start - seen : start + map->cap - seen].value;
         if (!value) continue;
         *cursor = start << 32 | seen;
         return value;
