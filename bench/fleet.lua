@@ -10,7 +10,7 @@ for i, conninfo in ipairs(list "BENCH_SHARDS") do shards[i] = { write = conninfo
 
 return {
     listen = "127.0.0.1:0",
-    workers = "auto",
+    workers = tonumber(env "BENCH_WORKERS" or "") or "auto",
     log_level = "warning",
     scripts = { "../scripts/auth.lua", "../scripts/chat.lua", "../scripts/presence.lua", "room.lua" },
     limits = {

@@ -1,17 +1,19 @@
-"""fleet.py [CLIENTS [RATE…]]: many workers with a Redis Cluster and a sharded PostgreSQL, all on this machine, under the load of
-CLIENTS (50,000) Socket.IO clients in channels of ten; acknowledged messages at each RATE a second (500 1000 2000 3000 5000). Within
+"""fleet.py [CLIENTS [RATE…]] | growth: many workers with a Redis Cluster and a sharded PostgreSQL, all on this machine. Within
 tests/servers/postgres.py run: `./dev bench fleet` does that.
 
-Says what was reached, what each kind of process took of a processor, and what a message costs on Redis. What PostgreSQL alone can
-take, beside pgbench: README.md."""
+CLIENTS (50,000) Socket.IO clients in channels of ten send RATE (500 1000 2000 3000 5000) messages a second: how long
+acknowledgements and deliveries took, what each kind of process took of a processor, what a message cost on Redis. `growth`:
+what it costs there as workers and channels grow. What PostgreSQL alone can take, beside pgbench: README.md."""
 
 import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import servers
@@ -19,7 +21,7 @@ import servers
 ROOT, BUILD = servers.ROOT, servers.BUILD
 TICKS = os.sysconf("SC_CLK_TCK")
 KINDS = ("stoa", "redis-server", "postgres", "bench_load")
-WARMUP_MS, MEASURE_MS = 1000, 5000
+WARMUP_MS, MEASURE_MS, SAMPLE_S = 1000, 5000, 0.25
 
 
 def cpu_seconds():
@@ -36,24 +38,49 @@ def cpu_seconds():
     return seconds
 
 
-def redis_totals(ports):
-    totals = {"commands": 0, "bytes": 0}
-    for port in ports:
-        text = subprocess.run(["redis-cli", "-p", port, "info", "stats"], capture_output=True, text=True, timeout=10).stdout
-        number = lambda key: int(re.search(rf"{key}:(\d+)", text)[1])
-        totals["commands"] += number("total_commands_processed")
-        totals["bytes"] += number("total_net_input_bytes") + number("total_net_output_bytes")
-    return totals
+class Sampler(threading.Thread):
+    """Looks at processors and Redis all the time, for windows that are known only afterwards."""
+
+    def __init__(self, ports):
+        super().__init__(daemon=True)
+        self.links = [socket.create_connection(("127.0.0.1", int(port)), 10) for port in ports]
+        self.samples, self.over = [], threading.Event()
+        self.own = {"commands": 0, "bytes": 0}  # what looking has cost so far
+        self.start()
+
+    def run(self):
+        while not self.over.wait(SAMPLE_S):
+            self.samples.append({"at": time.monotonic(), **cpu_seconds(), **self._redis()})
+
+    def _redis(self):
+        question, totals, own = b"INFO stats\r\n", {"commands": 0, "bytes": 0}, dict(self.own)
+        for link in self.links:
+            link.sendall(question)
+            text = b""
+            while not (head := re.match(rb"\$(\d+)\r\n", text)) or len(text) < head.end() + int(head[1]) + 2:
+                text += link.recv(65536)
+            number = lambda key: int(re.search(rb"%s:(\d+)" % key, text)[1])
+            totals["commands"] += number(b"total_commands_processed")
+            totals["bytes"] += number(b"total_net_input_bytes") + number(b"total_net_output_bytes")
+            self.own["commands"] += 1
+            self.own["bytes"] += len(question) + len(text)
+        return {key: totals[key] - own[key] for key in totals}
+
+    def window(self, step):
+        """What was used within the step's window, a second."""
+        within = [s for s in self.samples if step["began_s"] <= s["at"] <= step["began_s"] + step["seconds"]]
+        first, last = within[0], within[-1]
+        return {key: (last[key] - first[key]) / (last["at"] - first["at"]) for key in first if key != "at"}
 
 
-def environment(folder, clients):
+def environment(folder, clients, workers):
     def conninfo(port, name):
         return f"host=127.0.0.1 port={port} dbname={name} user=postgres"
     redis = ";".join(f"127.0.0.1:{port}" for port in (folder / "redis/ports").read_text().split())
     shards = os.environ["STOA_PG_SHARDS"].split()
     return {**os.environ, "BENCH_GLOBAL": conninfo(os.environ["STOA_PG_GLOBAL"], "global"), "BENCH_REDIS": redis,
             "BENCH_SHARDS": ";".join(conninfo(port, f"shard{i}") for i, port in enumerate(shards)), "BENCH_NODE": "bench",
-            "BENCH_CONNECTIONS": str(clients + 1000)}
+            "BENCH_CONNECTIONS": str(clients + 1000), "BENCH_WORKERS": workers}
 
 
 def start(folder, variables):
@@ -69,57 +96,74 @@ def start(folder, variables):
     return server, int(found[1])
 
 
-def load(port, clients, rate, pids):
-    processes = -(-clients // 18000)
-    arguments = {"port": port, "dialect": "chat", "clients": clients, "channels": clients // 10, "publishers": 10, "json": 1,
-                 "processes": processes, "steps": f"r{rate}", "warmup_ms": WARMUP_MS, "measure_ms": MEASURE_MS, "drain_ms": 10000,
-                 "connect_ms": 180000, "pids": ",".join(map(str, pids))}
+def load(port, clients, channels, rates, pids):
+    arguments = {"port": port, "dialect": "chat", "clients": clients, "channels": channels,
+                 "publishers": min(10, clients // channels), "json": 1,
+                 "processes": -(-clients // 18000), "steps": ",".join(f"r{rate}" for rate in rates), "warmup_ms": WARMUP_MS,
+                 "measure_ms": MEASURE_MS, "drain_ms": 10000, "connect_ms": 180000, "pids": ",".join(map(str, pids))}
     done = subprocess.run([BUILD / "bench_load", *(f"{key}={value}" for key, value in arguments.items())],
-                          capture_output=True, text=True, timeout=600)
+                          capture_output=True, text=True, timeout=900)
     if done.stderr:
         print(done.stderr, end="", file=sys.stderr)
     if not done.stdout:
         sys.exit("bench_load said nothing")
-    return json.loads(done.stdout)
-
-
-def measure(port, clients, rate, server, ports):
-    cpu, redis, began = cpu_seconds(), redis_totals(ports), time.monotonic()
-    result = load(port, clients, rate, servers.children(server.pid))
-    elapsed, now, totals = time.monotonic() - began, cpu_seconds(), redis_totals(ports)
+    result = json.loads(done.stdout)
     if not result["steps"]:
         sys.exit(f"{clients:,} clients did not get as far as talking: {json.dumps(result)[:500]}")
-    step = result["steps"][0]
-    sent = max(1, step["answered"])
-    shares = ", ".join(f"{kind} {100 * (now[kind] - cpu[kind]) / elapsed:.0f} %" for kind in KINDS[:3])
-    late = "" if step["complete"] else " †"
-    reached = sent / (WARMUP_MS + MEASURE_MS) * 1000
-    print(f"| {rate:,}{late} | {reached:,.0f} | {step['answer']['p50_us'] / 1000:.1f} | {step['answer']['p99_us'] / 1000:.1f} | "
-          f"{step['delivery']['p99_us'] / 1000:.1f} | {shares} | {(totals['commands'] - redis['commands']) / sent:.1f} | "
-          f"{(totals['bytes'] - redis['bytes']) / sent:,.0f} |", flush=True)
+    return result["steps"]
+
+
+def measure(folder, clients, channels, rates, workers=""):
+    """(the number of workers, steps); each step with what was used in its window, a second."""
+    ports = (folder / "redis/ports").read_text().split()
+    server, port = start(folder, environment(folder, clients, workers))
+    pids = servers.children(server.pid)
+    sampler = Sampler(ports)
+    try:
+        steps = load(port, clients, channels, rates, pids)
+        return len(pids), [{**step, "used": sampler.window(step)} for step in steps]
+    except SystemExit:
+        print((folder / "stoa.log").read_text()[-2000:], file=sys.stderr)
+        raise
+    finally:
+        sampler.over.set()
+        server.terminate()
+        server.wait(60)
+
+
+def under_load(folder, clients, rates):
+    workers, steps = measure(folder, clients, clients // 10, rates)
+    print(f"{clients:,} clients, {workers} workers\n\n| messages/s asked | acknowledged/s | ack p50, ms | ack p99, ms | delivery p99, ms | "
+          "of a processor | Redis commands a message | bytes |\n|---|---|---|---|---|---|---|---|")
+    for step in steps:
+        reached, used = step["answered"] / (WARMUP_MS + MEASURE_MS) * 1000, step["used"]
+        shares = ", ".join(f"{kind} {100 * used[kind]:.0f} %" for kind in KINDS)
+        print(f"| {step['rate']:,}{'' if step['complete'] else ' †'} | {reached:,.0f} | {step['answer']['p50_us'] / 1000:.1f} | "
+              f"{step['answer']['p99_us'] / 1000:.1f} | {step['delivery']['p99_us'] / 1000:.1f} | {shares} | "
+              f"{used['commands'] / step['messages_per_s']:.1f} | {used['bytes'] / step['messages_per_s']:,.0f} |")
+    print("\n†: not all was answered and delivered in time, and nothing more was asked.")
+
+
+def growth(folder):
+    print("| workers | channels | members each | Redis commands a message | bytes |\n|---|---|---|---|---|")
+    for workers in (1, 2, 4):
+        for channels in (10, 100, 1000):
+            _, [step] = measure(folder, 1000, channels, [500], str(workers))
+            rate, used = step["messages_per_s"], step["used"]
+            print(f"| {workers} | {channels:,} | {1000 // channels} | {used['commands'] / rate:.2f} | {used['bytes'] / rate:,.0f} |", flush=True)
 
 
 def main():
-    clients = int(sys.argv[1]) if len(sys.argv) > 1 else 50000
-    rates = [int(rate) for rate in sys.argv[2:]] or [500, 1000, 2000, 3000, 5000]
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         subprocess.run(["bash", ROOT / "tests/servers/redis.sh", "cluster", folder / "redis"], check=True)
-        ports = (folder / "redis/ports").read_text().split()
-        server, port = start(folder, environment(folder, clients))
         try:
-            print(f"{clients:,} clients, {len(servers.children(server.pid))} workers\n\n| messages/s asked | acknowledged/s | ack p50 ms | "
-                  "ack p99 ms | delivery p99 ms | processors (whole run, connecting included) | Redis commands a message | "
-                  "bytes |\n|---|---|---|---|---|---|---|---|")
-            for rate in rates:
-                measure(port, clients, rate, server, ports)
-            print("\n†: not all was answered and delivered in time.")
-        except SystemExit:
-            print((folder / "stoa.log").read_text()[-2000:], file=sys.stderr)
-            raise
+            if sys.argv[1:] == ["growth"]:
+                growth(folder)
+            else:
+                under_load(folder, int(sys.argv[1]) if len(sys.argv) > 1 else 50000,
+                           [int(rate) for rate in sys.argv[2:]] or [500, 1000, 2000, 3000, 5000])
         finally:
-            server.terminate()
-            server.wait(60)
             subprocess.run(["bash", ROOT / "tests/servers/redis.sh", "stop", folder / "redis"], check=True)
 
 

@@ -141,6 +141,7 @@ static struct look look(const struct lead *lead) {
 
 static void fill(struct step_result *result, const struct look *start, const struct look *from, const struct look *to,
                  const struct look *end) {
+    result->began_s = (double)from->now_ns / 1e9;
     result->seconds = (double)(to->now_ns - from->now_ns) / 1e9;
     result->server_cpu_s = (double)(to->server_cpu_ns - from->server_cpu_ns) / 1e9;
     result->load_cpu_s = (double)(to->load_cpu_ns - from->load_cpu_ns) / 1e9;

@@ -19,7 +19,7 @@ struct connect_result {
 
 struct step_result {
     const struct step *step;
-    double seconds;                             /* of the window that is measured */
+    double began_s, seconds;                    /* of the window that is measured; began_s on the monotonic clock */
     uint64_t window_sent, window_delivered;     /* in the window */
     uint64_t sent, delivered, lost, disordered; /* in the whole step, with what came after its end */
     uint64_t answered, refused, closed, broken;

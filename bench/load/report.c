@@ -79,9 +79,10 @@ static void json_connect(FILE *out, const struct connect_result *connect) {
 
 static void json_step(FILE *out, const struct step_result *step) {
     fprintf(out,
-            "{\"name\":\"%s\",\"complete\":%s,\"rate\":%u,\"outstanding\":%u,\"payload_bytes\":%zu,\"seconds\":%.3f,",
+            "{\"name\":\"%s\",\"complete\":%s,\"rate\":%u,\"outstanding\":%u,\"payload_bytes\":%zu,\"began_s\":%.3f,"
+            "\"seconds\":%.3f,",
             step->step->name, step->complete ? "true" : "false", step->step->rate, step->step->outstanding,
-            step->step->payload_bytes, step->seconds);
+            step->step->payload_bytes, step->began_s, step->seconds);
     fprintf(out, "\"messages_per_s\":%.1f,\"deliveries_per_s\":%.1f,\"cpu_us_per_delivery\":%.4f,",
             ratio((double)step->window_sent, step->seconds), ratio((double)step->window_delivered, step->seconds),
             cpu_us_per_delivery(step));
