@@ -212,7 +212,8 @@ const char *key_nearest(const char *name) {
         unsigned whole = distance(name, keys[i].name);
         unsigned tail = last && !strchr(name, '.') ? distance(name, last + 1) + 1 : NAME_MAX_LEN;
         unsigned best = whole < tail ? whole : tail;
-        if (best < least && best < strlen(name)) least = best, nearest = keys[i].name;
+        /* A name that is more than half wrong is no slip of the pen. */
+        if (best < least && best * 2 < strlen(name)) least = best, nearest = keys[i].name;
     }
     return nearest;
 }

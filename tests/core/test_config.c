@@ -131,6 +131,7 @@ static void mistakes_name_line_key_and_remedy(void **state) {
                 "/etc/stoa/stoa.lua:7: pingInterval_ms: unknown key, did you mean \"ping_interval_ms\"?");
     refused_one("driver", text("sqlite"), "/etc/stoa/stoa.lua:7: driver: unknown key, did you mean \"store.driver\"?");
     refused_one("store.pth", text("x"), "/etc/stoa/stoa.lua:7: store.pth: unknown key, did you mean \"store.path\"?");
+    refused_one("nope", number(1), "/etc/stoa/stoa.lua:7: nope: unknown key");
     refused_one("something_else", number(1), "/etc/stoa/stoa.lua:7: something_else: unknown key");
     refused_one("store", text("sqlite"), "/etc/stoa/stoa.lua:7: store: must be a table");
     refused_one("deflate", number(1), "/etc/stoa/stoa.lua:7: deflate: must be true or false");
