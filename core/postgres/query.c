@@ -57,10 +57,6 @@ int64_t query_integer(const struct query *query, unsigned statement, unsigned ro
     return strtoll(PQgetvalue(query->statements[statement].result, (int)row, (int)column), NULL, 10);
 }
 
-bool query_flag(const struct query *query, unsigned statement, unsigned row, unsigned column) {
-    return PQgetvalue(query->statements[statement].result, (int)row, (int)column)[0] == 't';
-}
-
 int64_t query_changed(const struct query *query, unsigned statement) {
     return strtoll(PQcmdTuples(query->statements[statement].result), NULL, 10);
 }

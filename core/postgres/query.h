@@ -54,7 +54,6 @@ unsigned query_rows(const struct query *query, unsigned statement);
 /* Lives as long as the query; empty: NULL. */
 struct slice query_text(const struct query *query, unsigned statement, unsigned row, unsigned column);
 int64_t query_integer(const struct query *query, unsigned statement, unsigned row, unsigned column);
-bool query_flag(const struct query *query, unsigned statement, unsigned row, unsigned column);
 /* How many rows an INSERT, UPDATE or DELETE touched. */
 int64_t query_changed(const struct query *query, unsigned statement);
 bool query_is(const struct query *query, const char *sqlstate);

@@ -248,10 +248,6 @@ struct socket *hub_find(struct hub *hub, struct slice socket_id) {
     return map_find(hub->sockets, socket_id);
 }
 
-struct rooms *hub_rooms(struct hub *hub) {
-    return hub->rooms;
-}
-
 size_t hub_sessions(const struct hub *hub) {
     return hub->sessions_open;
 }

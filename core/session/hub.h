@@ -75,7 +75,6 @@ bool hub_names_session(const struct hub *hub, struct slice path, struct slice qu
 void hub_name_sessions(struct hub *hub, const char name[ID_OWNER_LEN]);
 
 struct socket *hub_find(struct hub *hub, struct slice socket_id);
-struct rooms *hub_rooms(struct hub *hub);
 size_t hub_sessions(const struct hub *hub);
 /* Sockets of a user (their user's id), in every namespace: fn may close the socket. */
 void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *owner, struct socket *socket),

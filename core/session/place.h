@@ -82,7 +82,6 @@ bool socket_has_had(const struct socket *socket, const struct packet *packet);
 void socket_release(struct socket *socket);
 /* A lagging socket's session has room again. False: its log does not reach back. */
 bool socket_catch_up(struct socket *socket) MUST_CHECK;
-void socket_send(struct socket *socket, enum socketio_type type, struct slice json);
 void socket_hear_ack(struct socket *socket, const struct arrival *ack);
 void socket_free(struct socket *socket);
 
