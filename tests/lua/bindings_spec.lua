@@ -4,12 +4,7 @@ local support = require "tests.lua.support"
 
 setup(testing.capture_log)
 
--- A world whose script's handler "run" evaluates nothing but the body given.
-local function handler(body, more)
-    return support.world("local stoa = require 'stoa'\n" .. (more or "") .. "\nstoa.hook('authenticate', function(handshake) "
-        .. "return {id = handshake.auth.user or 'guest', colour = 'red'} end)\n"
-        .. "stoa.on('run', function(socket, ...) " .. body .. "\nend)")
-end
+local handler = support.handler
 
 describe("a hook", function()
     it("refuses with a message and data; the first refusal ends it", function()
@@ -175,60 +170,6 @@ describe("a limit", function()
         for _, rule in ipairs { "{}", "{1}", "{-1, 60}", "{1.5, 60}", "{1, 0}", "{count = 'x', seconds = 1}", "{1, 2, key = 7}" } do
             assert.matches("limit 'x'", support.load_error("require('stoa').limit('x', " .. rule .. ")"))
         end
-    end)
-end)
-
-describe("a cache", function()
-    it("loads a key once for all who wait for it", function()
-        local world = handler("return cache:get(...)", [[
-            local loads = 0
-            local cache = stoa.cache("slow", { ttl = 60, load = function(key)
-                stoa.sleep(1)
-                loads = loads + 1
-                if key == "none" then return nil, "absent" end
-                if key == "raise" then error("x") end
-                return { key = key, loads = loads }
-            end })
-        ]])
-        local alice, bob = world:connect(), world:connect()
-        alice:send("run", "k")
-        bob:send("run", "k")
-        world:settle()
-        world:advance(2)
-        assert.same({ key = "k", loads = 1 }, (alice:emit("run", "k")))
-        assert.same({ key = "k", loads = 1 }, (bob:emit("run", "k")))
-        world:close()
-    end)
-
-    it("forgets, replaces, and keeps nothing that failed", function()
-        local world = handler([[
-            local what, key, value = ...
-            if what == "put" then return cache:put(key, value) end
-            if what == "remove" then return cache:remove(key) end
-            return cache:get(key)
-        ]], [[
-            local loads = 0
-            local cache = stoa.cache("plain", { ttl = 10, load = function(key)
-                loads = loads + 1
-                if key == "none" then return nil, "absent" end
-                if key == "raise" then error("x") end
-                return loads
-            end })
-        ]])
-        local alice = world:connect()
-        assert.equal(1, (alice:emit("run", "get", "a")))
-        assert.equal(1, (alice:emit("run", "get", "a")))
-        alice:emit("run", "remove", "a")
-        assert.equal(2, (alice:emit("run", "get", "a")))
-        alice:emit("run", "put", "a", "new")
-        assert.equal("new", (alice:emit("run", "get", "a")))
-        world:advance(12)
-        assert.equal(3, (alice:emit("run", "get", "a")))
-        assert.same({ testing.null, "absent" }, { alice:emit("run", "get", "none") })
-        assert.same({ testing.null, "absent" }, { alice:emit("run", "get", "none") })
-        assert.equal("script_error", alice:emit("run", "get", "raise").error.code)
-        assert.equal("script_error", alice:emit("run", "get", "raise").error.code)
-        world:close()
     end)
 end)
 

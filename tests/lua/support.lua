@@ -35,6 +35,13 @@ function support.load_error(text)
     return message
 end
 
+-- A world whose script's handler "run" evaluates nothing but the body given.
+function support.handler(body, more)
+    return support.world("local stoa = require 'stoa'\n" .. (more or "") .. "\nstoa.hook('authenticate', function(handshake) "
+        .. "return {id = handshake.auth.user or 'guest', colour = 'red'} end)\n"
+        .. "stoa.on('run', function(socket, ...) " .. body .. "\nend)")
+end
+
 -- What a handler with this body answers; the error's code if it failed. It has logged, quietly.
 function support.ran(text, ...)
     local world = support.world("require('stoa').on('run', function(socket, ...) " .. text .. "\nend) "
