@@ -32,7 +32,7 @@ struct flight {
     struct worker *worker;
     struct cache_flight *flight;
     uint64_t ttl_ms;
-    bool is_shared;
+    bool is_shared, is_early;
     uint64_t lease; /* in Redis; 0: none */
     size_t key_len;
     char key[];
@@ -84,11 +84,16 @@ static void landed(struct cache_waiter *waiter, struct slice value) {
     free(waiting);
 }
 
-static int push_found(lua_State *L, struct slice value) {
+static int push_hit(lua_State *L, struct slice value) {
     /* The value is borrowed until the cache's next call; decoding makes none. */
     lua_pushliteral(L, "hit");
     json_push(L, value, NULL, 0);
     return 2;
+}
+
+static const char *count_load(const struct flight *flight, const struct cache_rule *rule) {
+    metric_add_labelled(flight->is_early ? METRIC_CACHE_REFRESHES : METRIC_CACHE_MISSES, rule->name, 1);
+    return "load";
 }
 
 static bool is_shared(const struct worker *worker, const struct cache_rule *rule) {
@@ -100,7 +105,7 @@ static uint64_t local_ttl_ms(const struct worker *worker, bool shared, uint64_t 
     return shared && ttl_ms > most_ms ? most_ms : ttl_ms;
 }
 
-/* For cache.lua: "hit", value | "load" or "ask", nil, flight | nil, word. */
+/* For cache.lua: "hit", value | "load" or "ask", the value as yet or nil, flight | nil, word. */
 static int begin(lua_State *L) {
     const struct cache_rule *rule = rule_at(L);
     struct worker *worker = host_worker(L);
@@ -115,14 +120,17 @@ static int begin(lua_State *L) {
     struct waiting *waiting = NEW(struct waiting);
     *waiting = (struct waiting){.waiter = {.done = landed}, .ticket = ticket};
     enum cache_found found = cache_get(worker->cache, key, &value, &flight->flight, &waiting->waiter);
-    if (found != CACHE_MISS) metric_add_labelled(METRIC_CACHE_HITS, rule->name, 1);
+    if (!flight->flight) metric_add_labelled(METRIC_CACHE_HITS, rule->name, 1);
     if (found == CACHE_WAIT) return task_wait(L, CACHE_FLIGHT_MS + 1000);
     task_abandon_wait(L, &waiting->ticket);
     free(waiting);
-    if (found == CACHE_HIT) return push_found(L, value);
-    if (!flight->is_shared) metric_add_labelled(METRIC_CACHE_MISSES, rule->name, 1);
-    lua_pushstring(L, flight->is_shared ? "ask" : "load");
-    lua_pushnil(L);
+    if (found == CACHE_HIT) return push_hit(L, value);
+    flight->is_early = found == CACHE_EARLY;
+    lua_pushstring(L, flight->is_shared ? "ask" : count_load(flight, rule));
+    if (flight->is_early)
+        json_push(L, value, NULL, 0);
+    else
+        lua_pushnil(L);
     lua_pushvalue(L, -3);
     return 3;
 }
@@ -137,21 +145,20 @@ struct fetching {
     const struct shared_answer *answer;
 };
 
-/* What is in Redis is not ours to trust: it must be JSON. */
+/* What is in Redis is not ours to trust: it must be JSON. With a lease it ends soon. */
 static int push_fetched(lua_State *L, void *owner) {
     const struct fetching *fetching = owner;
     const struct shared_answer *answer = fetching->answer;
     struct flight *flight = fetching->flight;
-    if (!answer->value.ptr || !json_valid(answer->value)) {
+    if (answer->lease || !answer->value.ptr || !json_valid(answer->value)) {
         flight->lease = answer->lease;
-        metric_add_labelled(METRIC_CACHE_MISSES, fetching->rule->name, 1);
-        lua_pushliteral(L, "load");
+        lua_pushstring(L, count_load(flight, fetching->rule));
         return 1;
     }
     metric_add_labelled(METRIC_CACHE_SHARED_HITS, fetching->rule->name, 1);
     cache_land(flight->worker->cache, &flight->flight, answer->value,
                local_ttl_ms(flight->worker, true, answer->ttl_ms));
-    return push_found(L, answer->value);
+    return push_hit(L, answer->value);
 }
 
 static void fetched(struct shared_fetch *fetch, const struct shared_answer *answer) {
@@ -168,29 +175,30 @@ static int fetch(lua_State *L) {
     struct task_ticket *ticket = task_begin_wait(L);
     struct fetching *fetching = NEW(struct fetching);
     *fetching = (struct fetching){.fetch.done = fetched, .ticket = ticket, .flight = flight, .rule = rule};
-    shared_cache_fetch(flight->worker->shared, &fetching->fetch, (struct slice){flight->key, flight->key_len});
+    shared_cache_fetch(flight->worker->shared, &fetching->fetch, (struct slice){flight->key, flight->key_len},
+                       flight->is_early ? flight->ttl_ms / CACHE_EARLY_SHARE : 0);
     return task_wait(L, FETCH_MS);
 }
 
-/* value.ptr NULL: it failed. */
-static void flight_land(struct flight *flight, struct slice value) {
+/* value.ptr NULL: it failed. As cache_land. */
+static bool flight_land(struct flight *flight, struct slice value) {
     struct worker *worker = flight->worker;
-    if (!flight->flight) return;
+    if (!flight->flight) return false;
     if (flight->lease)
         shared_cache_land(worker->shared, (struct slice){flight->key, flight->key_len}, flight->lease, value,
                           flight->ttl_ms);
-    cache_land(worker->cache, &flight->flight, value, local_ttl_ms(worker, flight->is_shared, flight->ttl_ms));
+    return cache_land(worker->cache, &flight->flight, value, local_ttl_ms(worker, flight->is_shared, flight->ttl_ms));
 }
 
-/* For cache.lua: ends a flight with a value; without one it has failed. */
+/* For cache.lua: ends a flight with a value; without one it has failed. False: it was overtaken. */
 static int land(lua_State *L) {
     struct flight *flight = types_check(L, 1, FLIGHT);
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
     buffer_clear(json.out);
     bool good = !lua_isnoneornil(L, 2);
     if (good && !json_pull(L, 2, &json)) luaL_error(L, "cannot keep %s", json.problem);
-    flight_land(flight, good ? buffer_slice(json.out) : SLICE_NONE);
-    return 0;
+    lua_pushboolean(L, flight_land(flight, good ? buffer_slice(json.out) : SLICE_NONE));
+    return 1;
 }
 
 static int flight_collect(lua_State *L) {
@@ -265,7 +273,8 @@ static int define(lua_State *L) {
  * @param rule {ttl = seconds, load = function(key) return value end, shared = false}; without load, get of a missing
  key
  * returns nil. shared: workers that have Redis keep it there too, so that one load serves all of them; each has it in
- * memory for a minute at most
+ * memory for a minute at most. In the last tenth of its time one who asks loads a value again while the others are
+ * served what is there; if that fails, it stays until its end
  * @return the cache
  * @error raises when the name is taken
  * @example local profiles = stoa.cache("profiles", {ttl = 60, load = function(id) return stoa.user(id):get() end})

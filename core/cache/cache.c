@@ -11,7 +11,9 @@ enum entry_kind { ENTRY_VALUE, ENTRY_NEGATIVE, ENTRY_TOMBSTONE };
 struct entry {
     struct list link; /* in recent or negative, the latest used last */
     enum entry_kind kind;
-    uint64_t version, expires_ms;
+    uint64_t version;
+    uint64_t refresh_ms, expires_ms, stale_ms; /* who asks then is sent for it; its end; its end while he is away */
+    bool is_refreshing;                        /* the key's current flight is an early one */
     size_t key_len, value_len;
     char bytes[]; /* key, value */
 };
@@ -67,11 +69,30 @@ static void cache_shrink(struct cache *cache) {
 }
 
 /* The live entry or tombstone; what has expired is dropped. */
-static struct entry *cache_entry(struct cache *cache, struct slice key) {
+static struct entry *cache_entry_at(struct cache *cache, struct slice key, uint64_t now_ms) {
     struct entry *entry = map_find(cache->entries, key);
-    if (!entry || entry->expires_ms > loop_now_ms(cache->loop)) return entry;
+    if (!entry || (entry->is_refreshing ? entry->stale_ms : entry->expires_ms) > now_ms) return entry;
     cache_drop(cache, entry);
     return NULL;
+}
+
+static struct entry *cache_entry(struct cache *cache, struct slice key) {
+    return cache_entry_at(cache, key, loop_now_ms(cache->loop));
+}
+
+static uint64_t draw(struct cache *cache, uint64_t below) {
+    cache->draws++;
+    return hash_local((struct slice){(const char *)&cache->draws, sizeof cache->draws}) % below;
+}
+
+/* A tenth to a twentieth of what it has yet before its end: a refresh that failed is tried again, but ever later. Drawn
+ * for a copy rather than at each look-up: one is sent in any case, and what is asked for more often needs no earlier
+ * refresh. Copies of one value on many workers, which end together, draw different moments. */
+static void entry_plan(struct cache *cache, struct entry *entry) {
+    uint64_t now_ms = loop_now_ms(cache->loop);
+    uint64_t left_ms = entry->expires_ms > now_ms ? entry->expires_ms - now_ms : 0;
+    uint64_t ahead_ms = left_ms / CACHE_EARLY_SHARE;
+    entry->refresh_ms = entry->expires_ms - ahead_ms + draw(cache, ahead_ms / 2 + 1);
 }
 
 /* Replaces the key's entry; its version never falls. */
@@ -82,6 +103,9 @@ static void cache_store(struct cache *cache, struct slice key, struct slice valu
     entry->kind = kind;
     entry->version = old && old->version > version ? old->version : version;
     entry->expires_ms = loop_now_ms(cache->loop) + ttl_ms;
+    entry->stale_ms = entry->expires_ms + ttl_ms / CACHE_EARLY_SHARE;
+    entry->is_refreshing = false;
+    entry_plan(cache, entry);
     entry->key_len = key.len;
     entry->value_len = value.len;
     if (key.len) memcpy(entry->bytes, key.ptr, key.len);
@@ -100,9 +124,7 @@ static void cache_store(struct cache *cache, struct slice key, struct slice valu
 
 static void cache_store_value(struct cache *cache, struct slice key, struct slice value, uint64_t version,
                               uint64_t ttl_ms) {
-    cache->draws++;
-    uint64_t draw = hash_local((struct slice){(const char *)&cache->draws, sizeof cache->draws}) % 1001;
-    uint64_t spread_ms = ttl_ms - ttl_ms / 10 + ttl_ms / 5 * draw / 1000;
+    uint64_t spread_ms = ttl_ms - ttl_ms / 10 + ttl_ms / 5 * draw(cache, 1001) / 1000;
     cache_store(cache, key, value, value.len ? ENTRY_VALUE : ENTRY_NEGATIVE, version, spread_ms);
 }
 
@@ -111,8 +133,14 @@ static struct slice flight_key(const struct cache_flight *flight) {
 }
 
 static void flight_retire(struct cache_flight *flight) {
-    if (flight->is_current) map_remove(flight->cache->current, flight_key(flight));
+    struct cache *cache = flight->cache;
+    if (!flight->is_current) return;
     flight->is_current = false;
+    map_remove(cache->current, flight_key(flight));
+    struct entry *entry = map_find(cache->entries, flight_key(flight));
+    if (!entry || !entry->is_refreshing) return;
+    entry->is_refreshing = false;
+    entry_plan(cache, entry);
 }
 
 /* What is read by a flight under way may be older than what was just put or removed. */
@@ -200,13 +228,17 @@ void cache_set_max(struct cache *cache, size_t max_bytes) {
 
 enum cache_found cache_get(struct cache *cache, struct slice key, struct slice *value_r, struct cache_flight **flight_r,
                            struct cache_waiter *waiter) {
-    struct entry *entry = cache_entry(cache, key);
+    uint64_t now_ms = loop_now_ms(cache->loop);
+    struct entry *entry = cache_entry_at(cache, key, now_ms);
     if (entry && entry->kind != ENTRY_TOMBSTONE) {
         struct list *used = entry->kind == ENTRY_NEGATIVE ? &cache->negative : &cache->recent;
         list_remove(&entry->link);
         list_append(used, &entry->link);
         *value_r = (struct slice){entry->bytes + entry->key_len, entry->value_len};
-        return CACHE_HIT;
+        if (entry->is_refreshing || entry->refresh_ms > now_ms) return CACHE_HIT;
+        entry->is_refreshing = true;
+        *flight_r = flight_new(cache, key);
+        return CACHE_EARLY;
     }
     struct cache_flight *flight = map_find(cache->current, key);
     if (flight) {
@@ -224,17 +256,19 @@ void cache_forget_waiter(struct cache *cache, struct cache_waiter *waiter) {
     waiter->flight = NULL;
 }
 
-void cache_land(struct cache *cache, struct cache_flight **flight_owner, struct slice value, uint64_t ttl_ms) {
+bool cache_land(struct cache *cache, struct cache_flight **flight_owner, struct slice value, uint64_t ttl_ms) {
     struct cache_flight *flight = *flight_owner;
     *flight_owner = NULL;
-    if (flight->is_current && value.ptr) cache_store_value(cache, flight_key(flight), value, 0, ttl_ms);
+    bool is_current = flight->is_current;
     flight_retire(flight);
+    if (is_current && value.ptr) cache_store_value(cache, flight_key(flight), value, 0, ttl_ms);
     loop_timer_cancel(&flight->deadline);
     if (value.ptr && !list_empty(&flight->waiters)) {
         flight->value = memory_copy(value.ptr, value.len);
         flight->value_len = value.len;
     }
     loop_post(cache->loop, &flight->answer);
+    return is_current;
 }
 
 bool cache_put(struct cache *cache, struct slice key, struct slice value, uint64_t version, uint64_t ttl_ms) {

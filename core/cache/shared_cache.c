@@ -13,21 +13,29 @@
 #include "redis/script.h"
 #include "redis/seal.h"
 
-/* One string a key: "l" and the lease of who loads it, or "v" and the value (sealed). A removal deletes either. */
+/* One string a key, so that a removal ends all of it: "l" and the lease of who loads it; or "v", the lease of who loads
+ * it again, or NO_LEASE, and the value (sealed). Such a lease ends with its value and is not given back: what could not
+ * be loaded early once is a miss at its end. */
+#define NO_LEASE "----------------------------"
 static const char fetch_text[] =
     "local held = redis.call('GET', KEYS[1]) "
-    "local kind = held and string.sub(held, 1, 1) "
-    "if kind == 'v' then return { held, redis.call('PTTL', KEYS[1]) } end "
-    "if kind == 'l' then return 0 end "
-    "redis.call('SET', KEYS[1], 'l' .. ARGV[1], 'PX', ARGV[2]) "
-    "return 1";
+    "if not held then redis.call('SET', KEYS[1], 'l' .. ARGV[1], 'PX', ARGV[2]) return 1 end "
+    "if string.sub(held, 1, 1) == 'l' then return 0 end "
+    "local left, early = redis.call('PTTL', KEYS[1]), tonumber(ARGV[3]) "
+    "if left >= early or string.sub(held, 2, 29) ~= ARGV[4] then return { held, left, 0 } end "
+    "redis.call('SETRANGE', KEYS[1], 1, ARGV[1]) "
+    "redis.call('PEXPIRE', KEYS[1], left + early) "
+    "return { held, left, 1 }";
 static const char land_text[] =
-    "if redis.call('GET', KEYS[1]) ~= 'l' .. ARGV[1] then return 0 end "
-    "if ARGV[2] == '' then redis.call('DEL', KEYS[1]) "
-    "else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end "
+    "local head = redis.call('GETRANGE', KEYS[1], 0, 28) "
+    "if string.sub(head, 2) ~= ARGV[1] then return 0 end "
+    "if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) "
+    "elseif string.sub(head, 1, 1) == 'l' then redis.call('DEL', KEYS[1]) end "
     "return 1";
 
-enum { ID_LEN = 12, PAUSE_MS = 20, RETRY_MS = 100, RETRY_MAX = 1000, NUMBER_MAX = 24, LEASE_MAX = ID_LEN + 24 };
+enum { ID_LEN = 12, LEASE_LEN = sizeof NO_LEASE - 1, HEAD_LEN = 1 + LEASE_LEN };
+_Static_assert(LEASE_LEN == 28 && LEASE_LEN == ID_LEN + 16, "what the scripts and write_lease know");
+enum { PAUSE_MS = 20, RETRY_MS = 100, RETRY_MAX = 1000, NUMBER_MAX = 24 };
 
 struct shared_cache {
     struct loop *loop;
@@ -52,7 +60,7 @@ struct shared_asking {
     struct shared_cache *shared;
     struct shared_fetch *fetch;
     struct loop_timer pause;
-    uint64_t until_ms, lease;
+    uint64_t until_ms, lease, early_ms;
     size_t key_len;
     char key[];
 };
@@ -80,8 +88,8 @@ static struct slice redis_key(struct shared_cache *shared, struct slice key) {
 }
 
 static struct slice write_lease(const struct shared_cache *shared, uint64_t lease, char *out) {
-    int len = snprintf(out, LEASE_MAX, "%s.%llu", shared->id, (unsigned long long)lease);
-    return (struct slice){out, (size_t)len};
+    snprintf(out, LEASE_LEN + 1, "%s%016llx", shared->id, (unsigned long long)lease);
+    return (struct slice){out, LEASE_LEN};
 }
 
 static struct slice write_number(uint64_t number, char *out) {
@@ -103,16 +111,18 @@ static struct slice write_ttl(struct shared_cache *shared, uint64_t ttl_ms, char
 static struct slice write_held(struct shared_cache *shared, struct slice key, struct slice value) {
     buffer_clear(&shared->held);
     if (!value.ptr || value.len > SHARED_VALUE_MAX) return SLICE_NONE;
-    buffer_append_char(&shared->held, 'v');
+    buffer_append_str(&shared->held, "v" NO_LEASE);
     buffer_append_slice(&shared->held, value);
-    if (shared->seal) seal_append(shared->seal, key, &shared->held, 0);
+    if (shared->seal) seal_append(shared->seal, key, &shared->held, HEAD_LEN);
     return buffer_slice(&shared->held);
 }
 
 /* The value; a NULL ptr: whoever put it there does not know the secret. */
 static struct slice read_held(struct shared_cache *shared, struct slice key, struct slice held) {
-    if (shared->seal && (held.len <= SEAL_LEN || !seal_strip(shared->seal, key, &held))) return SLICE_NONE;
-    return slice_from(held, 1);
+    if (held.len < HEAD_LEN) return SLICE_NONE;
+    struct slice value = slice_from(held, HEAD_LEN);
+    if (shared->seal && (value.len < SEAL_LEN || !seal_strip(shared->seal, key, &value))) return SLICE_NONE;
+    return value;
 }
 
 /* Fetches. */
@@ -133,18 +143,21 @@ static void asking_end(struct shared_asking *asking, const struct shared_answer 
 
 static void asking_ask(struct shared_asking *asking) {
     struct shared_cache *shared = asking->shared;
-    char lease[LEASE_MAX], lease_ms[NUMBER_MAX];
+    char lease[LEASE_LEN + 1], lease_ms[NUMBER_MAX], early_ms[NUMBER_MAX];
     struct slice key = redis_key(shared, (struct slice){asking->key, asking->key_len});
     asking->lease = ++shared->leases;
     redis_eval(shared->redis, &asking->call, &shared->fetch, &key, 1,
-               REDIS_ARGS(write_lease(shared, asking->lease, lease), write_number(SHARED_LEASE_MS, lease_ms)));
+               REDIS_ARGS(write_lease(shared, asking->lease, lease), write_number(SHARED_LEASE_MS, lease_ms),
+                          write_number(asking->early_ms, early_ms), SLICE(NO_LEASE)));
 }
 
-static void asking_hit(struct shared_asking *asking, const struct redis_value *held, int64_t ttl_ms) {
+/* items: what Redis holds, how long yet, whether we have the lease. */
+static void asking_hit(struct shared_asking *asking, const struct redis_value *items) {
     struct shared_cache *shared = asking->shared;
     struct slice key = redis_key(shared, (struct slice){asking->key, asking->key_len});
-    struct slice value = read_held(shared, key, held->text);
-    asking_end(asking, &(struct shared_answer){.value = value, .ttl_ms = ttl_ms > 0 ? (uint64_t)ttl_ms : 1});
+    asking_end(asking, &(struct shared_answer){.value = read_held(shared, key, items[0].text),
+                                               .ttl_ms = items[1].integer > 0 ? (uint64_t)items[1].integer : 1,
+                                               .lease = items[2].integer == 1 ? asking->lease : 0});
 }
 
 static void asking_answered(struct redis_call *call, const struct redis_answer *answer) {
@@ -153,8 +166,8 @@ static void asking_answered(struct redis_call *call, const struct redis_answer *
     static const struct redis_value none = {.type = REDIS_NIL};
     const struct redis_value *value = answer->status == REDIS_DONE ? answer->value : &none;
     bool is_led = value->type == REDIS_INTEGER && value->integer == 1;
-    if (value->type == REDIS_ARRAY && value->items_len == 2)
-        asking_hit(asking, &value->items[0], value->items[1].integer);
+    if (value->type == REDIS_ARRAY && value->items_len == 3)
+        asking_hit(asking, value->items);
     else if (value->type == REDIS_INTEGER && !is_led && loop_now_ms(shared->loop) < asking->until_ms)
         loop_timer_set(&asking->pause, PAUSE_MS + draw(shared, 2 * PAUSE_MS));
     else
@@ -170,12 +183,13 @@ static void asking_go_on(struct loop_timer *timer) {
         asking_end(asking, &(struct shared_answer){.lease = 0});
 }
 
-void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key) {
+void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key, uint64_t early_ms) {
     struct shared_asking *asking = memory_new(sizeof *asking + key.len);
     asking->call = (struct redis_call){.done = asking_answered, .deadline_ms = SHARED_DEADLINE_MS};
     asking->shared = shared;
     asking->fetch = fetch;
     asking->until_ms = loop_now_ms(shared->loop) + SHARED_WAIT_MS;
+    asking->early_ms = early_ms;
     asking->key_len = key.len;
     memcpy(asking->key, key.ptr, key.len);
     loop_timer_init(&asking->pause, shared->loop, asking_go_on);
@@ -193,7 +207,7 @@ void shared_cache_forget(struct shared_fetch *fetch) {
 
 void shared_cache_land(struct shared_cache *shared, struct slice key, uint64_t lease, struct slice value,
                        uint64_t ttl_ms) {
-    char lease_text[LEASE_MAX], ttl[NUMBER_MAX];
+    char lease_text[LEASE_LEN + 1], ttl[NUMBER_MAX];
     if (lease == 0) return;
     struct slice at = redis_key(shared, key);
     redis_eval(shared->redis, NULL, &shared->land, &at, 1,

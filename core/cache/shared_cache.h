@@ -1,6 +1,7 @@
 /* shared_cache.h - the second layer of a cache: what a worker's own (cache.h) does not have, from Redis.
  *
- * Of all workers that miss a key one is given a lease and loads it; the others wait for that a moment. What is loaded
+ * Of all workers that miss a key one is given a lease and loads it; the others wait for that a moment. Of those that
+ * ask for it early, near its end, one is given a lease with the value, once; the others go on with it. What is loaded
  * is kept only while the lease holds, and a removal ends it: a slow reader never brings back what was removed. A
  * removal that Redis does not confirm is repeated until it does; until then nothing is read from Redis here. Redis
  * away: every asker loads.
@@ -20,7 +21,7 @@ struct shared_asking;
 struct shared_cache;
 
 enum {
-    SHARED_LEASE_MS = 3000,     /* a load that takes longer is not kept */
+    SHARED_LEASE_MS = 3000,     /* of a key without a value: a load that takes longer is not kept */
     SHARED_WAIT_MS = 500,       /* so long does an asker wait for another one's load */
     SHARED_DEADLINE_MS = 300,   /* of an answer of Redis */
     SHARED_VALUE_MAX = 1 << 20, /* larger values are not kept */
@@ -30,7 +31,7 @@ enum {
 struct shared_answer {
     struct slice value; /* borrowed for the call; NULL ptr: there is none, load it */
     uint64_t ttl_ms;    /* how long it has yet */
-    uint64_t lease;     /* for shared_cache_land; 0: none */
+    uint64_t lease;     /* for shared_cache_land; 0: none. With a value: load it again, it ends soon */
 };
 
 /* Embedded in the asker, who sets done; {0} is an idle one. */
@@ -51,11 +52,13 @@ struct shared_cache *shared_cache_new(struct loop *loop, struct redis *redis, co
                                       const struct shared_events *events, void *owner);
 /* Who fetches hears that there is nothing; removals that are not confirmed are given up. */
 void shared_cache_free(struct shared_cache **shared);
-void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key);
+/* early_ms: a value that has less than that left comes with a lease, to the first who asks so, and lives so much
+ * longer; 0: never. */
+void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key, uint64_t early_ms);
 /* done will not be called. Harmless when nothing is under way. */
 void shared_cache_forget(struct shared_fetch *fetch);
 /* Keeps what was loaded under the lease, if it still holds; ttl_ms is spread by ±10 %. value.ptr NULL: the load
- * failed, the next one may try. */
+ * failed. The next one may try; but what was to be loaded early stays its time. */
 void shared_cache_land(struct shared_cache *shared, struct slice key, uint64_t lease, struct slice value,
                        uint64_t ttl_ms);
 void shared_cache_remove(struct shared_cache *shared, struct slice key);

@@ -2,28 +2,31 @@
 local define, begin, fetch, land = ...
 local loaders = setmetatable({}, { __mode = "k" })
 
--- The flight ends whatever load does; a load that raised raises here too.
-local function finish(flight, loaded, value, word)
-    if not loaded then
-        land(flight)
-        error(value, 0)
+-- The flight ends whatever load does. If it failed, what was there yet is the answer, unless it was removed meanwhile;
+-- else a load that raised raises here too.
+local function finish(flight, there, loaded, value, word)
+    if loaded and value ~= nil then
+        land(flight, value)
+        return value
     end
-    land(flight, value)
-    if value == nil then return nil, word or "not_found" end
-    return value
+    if land(flight) and there ~= nil then return there end
+    if not loaded then error(value, 0) end
+    return nil, word or "not_found"
 end
 
 local function get(cache, key)
     local state, found, flight = begin(cache, key)
-    if state == "ask" then state, found = fetch(cache, flight) end
     if state == "hit" then return found end
     if not flight then return nil, found end
+    local there = found
+    if state == "ask" then state, found = fetch(cache, flight) end
+    if state == "hit" then return found end
     local load = loaders[cache]
     if not load then
         land(flight)
-        return nil
+        return there
     end
-    return finish(flight, pcall(load, key))
+    return finish(flight, there, pcall(load, key))
 end
 
 local function new(name, rule)

@@ -60,6 +60,9 @@ static const char *peek(const char *key) {
     switch (get(&reader, key)) {
         case CACHE_HIT:
             return reader.value;
+        case CACHE_EARLY:
+            cache_land(cache, &reader.flight, SLICE_NONE, 0);
+            return reader.value;
         case CACHE_MISS:
             cache_land(cache, &reader.flight, SLICE_NONE, 0);
             break;
@@ -101,6 +104,100 @@ static void pitfall_104_one_reads_and_all_hear(void **state) {
         if (i != 500) assert_string_equal(readers[i].value, "alice");
     }
     assert_string_equal(peek("profile"), "alice");
+}
+
+/* Puts "old" and asks until someone is sent for it ahead of its end. */
+static void get_early(struct reader *reader, const char *key, uint64_t ttl_ms) {
+    enum cache_found found;
+    assert_true(cache_put(cache, slice_of(key), SLICE("old"), 0, ttl_ms));
+    while ((found = get(reader, key)) == CACHE_HIT) loop_advance(loop, 1);
+    assert_int_equal(found, CACHE_EARLY);
+}
+
+static void pitfall_104_near_its_end_one_loads_and_the_others_are_served(void **state) {
+    struct reader first, other;
+    get_early(&first, "hot", 10000);
+    assert_string_equal(first.value, "old");
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(get(&other, "hot"), CACHE_HIT);
+        assert_string_equal(other.value, "old");
+    }
+    assert_true(cache_land(cache, &first.flight, SLICE("new"), 10000));
+    for (int i = 0; i < 8000; i++) {
+        assert_int_equal(get(&other, "hot"), CACHE_HIT);
+        assert_string_equal(other.value, "new");
+        loop_advance(loop, 1);
+    }
+}
+
+static void pitfall_104_while_it_is_loaded_it_is_served_beyond_its_end(void **state) {
+    struct reader first, other;
+    for (int i = 0; i < 20; i++) {
+        get_early(&first, "hot", 10000);
+        uint64_t begun_ms = loop_now_ms(loop);
+        enum cache_found found;
+        while ((found = get(&other, "hot")) == CACHE_HIT) loop_advance(loop, 1);
+        assert_in_range(loop_now_ms(loop) - begun_ms, 1350, 2200); /* its end and a tenth more */
+        assert_int_equal(found, CACHE_WAIT);
+        assert_true(cache_land(cache, &first.flight, SLICE("new"), 10000));
+        loop_advance(loop, 0);
+        assert_string_equal(other.value, "new");
+    }
+}
+
+static void pitfall_104_a_refresh_that_failed_is_not_seen(void **state) {
+    struct reader reader;
+    get_early(&reader, "hot", 10000);
+    uint64_t begun_ms = loop_now_ms(loop);
+    int failures = 0;
+    for (enum cache_found found = CACHE_EARLY; found != CACHE_MISS; found = get(&reader, "hot")) {
+        assert_string_equal(reader.value, "old");
+        if (found == CACHE_EARLY) {
+            assert_true(cache_land(cache, &reader.flight, SLICE_NONE, 10000));
+            failures++;
+        }
+        loop_advance(loop, 1);
+    }
+    assert_in_range(failures, 1, 5);                   /* tried again, but not by each */
+    assert_true(loop_now_ms(loop) - begun_ms <= 1101); /* and no longer than it had */
+    cache_land(cache, &reader.flight, SLICE_NONE, 10000);
+}
+
+static void pitfall_104_a_refresh_that_never_ends_is_given_up(void **state) {
+    struct reader stuck, next;
+    get_early(&stuck, "hot", TTL_MS);
+    loop_advance(loop, CACHE_FLIGHT_MS);
+    enum cache_found found;
+    while ((found = get(&next, "hot")) == CACHE_HIT) loop_advance(loop, 1);
+    assert_true(found == CACHE_EARLY || found == CACHE_MISS);
+    assert_true(cache_land(cache, &next.flight, SLICE("new"), TTL_MS));
+    assert_false(cache_land(cache, &stuck.flight, SLICE("late"), TTL_MS));
+    assert_string_equal(peek("hot"), "new");
+}
+
+static void pitfall_104_workers_ask_at_different_moments_of_the_last_tenth(void **state) {
+    struct reader reader;
+    char key[16];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        assert_true(cache_put(cache, slice_of(key), slice_of(i % 2 ? "old" : ""), 0, 10000));
+    }
+    bool has_asked[1000] = {0};
+    int early[3] = {0};
+    for (int ms = 0; ms < 11000; ms += 10) {
+        for (int i = 0; i < 1000; i++) {
+            snprintf(key, sizeof key, "k%d", i);
+            enum cache_found found = has_asked[i] ? CACHE_HIT : get(&reader, key);
+            if (found == CACHE_HIT) continue;
+            has_asked[i] = true;
+            assert_int_equal(found, CACHE_EARLY);
+            early[ms < 8100 ? 0 : ms < 9250 ? 1 : 2]++;
+        }
+        loop_advance(loop, 10);
+    }
+    assert_int_equal(early[0], 0);
+    assert_in_range(early[1], 400, 600);
+    assert_int_equal(early[1] + early[2], 1000);
 }
 
 static void expiry_is_spread_by_a_tenth(void **state) {
@@ -163,6 +260,23 @@ static void pitfall_103_a_slow_reader_brings_nothing_back(void **state) {
     loop_advance(loop, 0);
     assert_string_equal(late.value, "blank");
     assert_string_equal(peek("message"), "blank");
+}
+
+static void pitfall_103_what_is_removed_while_it_is_loaded_again_stays_so(void **state) {
+    struct reader slow;
+    get_early(&slow, "message", 10000);
+    cache_remove(cache, SLICE("message"), 0);
+    assert_string_equal(peek("message"), "-");
+    assert_false(cache_land(cache, &slow.flight, SLICE("deleted"), 10000));
+    assert_string_equal(peek("message"), "-");
+    get_early(&slow, "message", 10000);
+    assert_true(put("message", "edited", 0));
+    assert_false(cache_land(cache, &slow.flight, SLICE("old"), 10000));
+    assert_string_equal(peek("message"), "edited");
+    get_early(&slow, "other", 10000);
+    cache_forget_all(cache);
+    assert_false(cache_land(cache, &slow.flight, SLICE_NONE, 10000));
+    assert_string_equal(peek("other"), "-");
 }
 
 static void a_put_overtakes_a_flight(void **state) {
@@ -283,10 +397,16 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(what_is_put_is_got),
         TEST(pitfall_104_one_reads_and_all_hear),
+        TEST(pitfall_104_near_its_end_one_loads_and_the_others_are_served),
+        TEST(pitfall_104_while_it_is_loaded_it_is_served_beyond_its_end),
+        TEST(pitfall_104_a_refresh_that_failed_is_not_seen),
+        TEST(pitfall_104_a_refresh_that_never_ends_is_given_up),
+        TEST(pitfall_104_workers_ask_at_different_moments_of_the_last_tenth),
         TEST(expiry_is_spread_by_a_tenth),
         TEST(a_failed_flight_tells_its_waiters_and_stores_nothing),
         TEST(a_flight_that_never_lands_fails_its_waiters),
         TEST(pitfall_103_a_slow_reader_brings_nothing_back),
+        TEST(pitfall_103_what_is_removed_while_it_is_loaded_again_stays_so),
         TEST(a_put_overtakes_a_flight),
         TEST(an_older_version_never_replaces_a_newer_one),
         TEST(a_tombstone_refuses_older_versions_for_a_while),

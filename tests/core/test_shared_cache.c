@@ -34,12 +34,19 @@ static void note(struct shared_fetch *fetch, const struct shared_answer *answer)
 
 static void start(int worker, struct fetched *fetched, const char *key) {
     *fetched = (struct fetched){.fetch.done = note};
-    shared_cache_fetch(shared[worker], &fetched->fetch, slice_of(key));
+    shared_cache_fetch(shared[worker], &fetched->fetch, slice_of(key), 0);
 }
 
 static struct fetched fetch(int worker, const char *key) {
     struct fetched fetched;
     start(worker, &fetched, key);
+    stage_until(fetched.answers == 1);
+    return fetched;
+}
+
+static struct fetched fetch_early(int worker, const char *key, uint64_t early_ms) {
+    struct fetched fetched = {.fetch.done = note};
+    shared_cache_fetch(shared[worker], &fetched.fetch, slice_of(key), early_ms);
     stage_until(fetched.answers == 1);
     return fetched;
 }
@@ -91,6 +98,40 @@ static void pitfall_104_of_a_hundred_readers_of_a_cold_key_one_loads(void **unus
     }
 }
 
+static void pitfall_104_near_its_end_one_worker_loads_and_the_others_go_on(void **unused) {
+    land(0, "p\ncourse", fetch(0, "p\ncourse"), "old");
+    assert_int_equal(fetch_early(0, "p\ncourse", TTL_MS / 10).lease, 0); /* it has more left */
+    struct fetched sent = fetch_early(0, "p\ncourse", 2 * TTL_MS);
+    assert_true(sent.lease > 0);
+    assert_string_equal(sent.value, "old");
+    for (int i = 0; i < 20; i++) {
+        struct fetched other = i < 10 ? fetch_early(i % WORKERS, "p\ncourse", 4 * TTL_MS) : fetch(1, "p\ncourse");
+        assert_int_equal(other.lease, 0);
+        assert_string_equal(other.value, "old");
+    }
+    land(0, "p\ncourse", sent, "new");
+    assert_string_equal(fetch(1, "p\ncourse").value, "new");
+    assert_true(fetch_early(1, "p\ncourse", 2 * TTL_MS).lease > 0); /* and so on */
+}
+
+static void pitfall_104_while_it_is_loaded_it_is_served_beyond_its_end(void **unused) {
+    land(0, "p\ncourse", fetch(0, "p\ncourse"), "old");
+    uint64_t left_ms = fetch_early(0, "p\ncourse", 2 * TTL_MS).ttl_ms;
+    assert_true(left_ms < 2 * TTL_MS);
+    assert_true(fetch(1, "p\ncourse").ttl_ms > 2 * TTL_MS);
+    fetch_early(1, "p\ncourse", 8 * TTL_MS); /* but once */
+    assert_true(fetch(1, "p\ncourse").ttl_ms < 4 * TTL_MS);
+}
+
+static void pitfall_104_a_refresh_that_failed_is_not_seen(void **unused) {
+    land(0, "p\ncourse", fetch(0, "p\ncourse"), "old");
+    struct fetched sent = fetch_early(0, "p\ncourse", 2 * TTL_MS);
+    shared_cache_land(shared[0], SLICE("p\ncourse"), sent.lease, SLICE_NONE, TTL_MS);
+    assert_string_equal(fetch_early(0, "p\ncourse", 4 * TTL_MS).value, "old");
+    assert_int_equal(fetch_early(1, "p\ncourse", 8 * TTL_MS).lease, 0);
+    assert_true(fetch(1, "p\ncourse").ttl_ms < 4 * TTL_MS);
+}
+
 static void pitfall_104_expiry_is_spread_by_a_tenth(void **unused) {
     uint64_t least = UINT64_MAX, most = 0;
     for (int i = 0; i < 100; i++) {
@@ -117,6 +158,23 @@ static void pitfall_103_a_slow_reader_brings_nothing_back(void **unused) {
     assert_string_equal(fetch(0, "m\nx").value, "blank");
     land(0, "m\nx", slow, "deleted"); /* nor over what is there */
     assert_string_equal(fetch(0, "m\nx").value, "blank");
+}
+
+static void pitfall_103_what_is_removed_while_it_is_loaded_again_stays_so(void **unused) {
+    land(0, "m\nx", fetch(0, "m\nx"), "old");
+    struct fetched slow = fetch_early(0, "m\nx", 2 * TTL_MS);
+    assert_true(slow.lease > 0);
+    remove_at(1, "m\nx");
+    land(0, "m\nx", slow, "deleted");
+    assert_string_equal(fetch(0, "m\nx").value, "-");
+    shared_cache_put(shared[1], SLICE("m\nx"), SLICE("old"), TTL_MS);
+    stage_until(strcmp(fetch(0, "m\nx").value, "old") == 0);
+    slow = fetch_early(0, "m\nx", 2 * TTL_MS);
+    assert_true(slow.lease > 0);
+    shared_cache_put(shared[1], SLICE("m\nx"), SLICE("edited"), TTL_MS);
+    stage_until(strcmp(fetch(1, "m\nx").value, "edited") == 0);
+    land(0, "m\nx", slow, "old");
+    assert_string_equal(fetch(1, "m\nx").value, "edited");
 }
 
 static void pitfall_103_a_removal_takes_what_was_kept_before_it(void **unused) {
@@ -198,6 +256,7 @@ static void with_a_secret_nothing_forged_is_read(void **unused) {
     }
     land(0, "roles\nmallory", fetch(0, "roles\nmallory"), "false");
     land(0, "roles\nalice", fetch(0, "roles\nalice"), "\"owner\"");
+    assert_true(fetch_early(1, "roles\nalice", 2 * TTL_MS).lease > 0);
     assert_string_equal(fetch(1, "roles\nalice").value, "\"owner\"");
     free(redis_cli(port, "copy stoa:x:roles:{alice} stoa:x:roles:{mallory} replace"));
     assert_string_equal(fetch(1, "roles\nmallory").value, "-");
@@ -257,8 +316,12 @@ int main(void) {
         WITH_REDIS(what_one_worker_loads_the_others_find),
         WITH_REDIS(what_is_put_replaces_what_was_there),
         WITH_REDIS(pitfall_104_of_a_hundred_readers_of_a_cold_key_one_loads),
+        WITH_REDIS(pitfall_104_near_its_end_one_worker_loads_and_the_others_go_on),
+        WITH_REDIS(pitfall_104_while_it_is_loaded_it_is_served_beyond_its_end),
+        WITH_REDIS(pitfall_104_a_refresh_that_failed_is_not_seen),
         WITH_REDIS(pitfall_104_expiry_is_spread_by_a_tenth),
         WITH_REDIS(pitfall_103_a_slow_reader_brings_nothing_back),
+        WITH_REDIS(pitfall_103_what_is_removed_while_it_is_loaded_again_stays_so),
         WITH_REDIS(pitfall_103_a_removal_takes_what_was_kept_before_it),
         WITH_REDIS(who_has_waited_for_long_loads_himself_and_keeps_nothing),
         WITH_REDIS(after_a_load_that_failed_the_next_one_tries_at_once),

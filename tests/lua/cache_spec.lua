@@ -27,6 +27,59 @@ describe("a cache", function()
         world:close()
     end)
 
+    it("has one load a value again near its end and serves the others meanwhile (pitfalls 103, 104)", function()
+        local world = handler([[
+            mode = ... or mode
+            local value, word = cache:get("hot")
+            socket:emit("got", value or word)
+            return value, loads
+        ]], [[
+            local loads, mode = 0, "quick"
+            local cache = stoa.cache("hot", { ttl = 100, load = function()
+                loads = loads + 1
+                local number, mode = loads, mode
+                if mode ~= "quick" then stoa.sleep(1) end
+                if mode == "raise" then error("x") end
+                if mode == "refuse" then return nil, "absent" end
+                return number
+            end })
+            stoa.on("forget", function() mode = "quick" return cache:remove("hot") end)
+        ]])
+        local alice, bob = world:connect(), world:connect()
+        local function near_the_end(mode)
+            alice:emit("forget")
+            local old, before = alice:emit("run")
+            local value, loads
+            world:advance(80)
+            repeat
+                world:advance(1)
+                bob:send("run", mode)
+                world:settle()
+                value, loads = alice:emit("run")
+                assert.equal(old, value)
+            until loads > before
+            assert.same({ old, before + 1 }, { alice:emit("run") })
+            return old, before + 1
+        end
+        local function bob_hears(what)
+            bob:events()
+            world:advance(2)
+            assert.same({ { "got", what } }, bob:events())
+        end
+        local old, new = near_the_end("slow")
+        bob_hears(new)
+        assert.same({ new, new }, { alice:emit("run") })
+        for _, failure in ipairs { "refuse", "raise" } do
+            old, new = near_the_end(failure)
+            bob_hears(old)
+            assert.same({ old, new }, { alice:emit("run") })
+        end
+        near_the_end("refuse")
+        alice:emit("forget")
+        bob_hears("absent")
+        world:close()
+    end)
+
     it("forgets, replaces, and keeps nothing that failed", function()
         local world = handler([[
             local what, key, value = ...

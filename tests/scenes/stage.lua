@@ -1,4 +1,4 @@
--- What the scenes of socketio.test.mjs and recovery.test.mjs need of a server and the chat does not have.
+-- What the scenes of socketio.test.mjs, recovery.test.mjs and of fleets need of a server and the chat does not have.
 local stoa = require "stoa"
 
 stoa.of("/news").hook("connect", function(socket)
@@ -37,3 +37,9 @@ stoa.on("whisper", function(_, room, ...)
     stoa.to(room):volatile():emit("whispered", ...)
     return true
 end)
+
+local hot = stoa.cache("hot", { ttl = 4, shared = true, load = function(key)
+    stoa.sleep(0.3)
+    return { key = key, at = stoa.now() }
+end })
+stoa.on("hot", function(_, key) return hot:get(key) end)
