@@ -106,6 +106,17 @@ static void forum_due(struct forum *forum) {
 
 /* Telling. */
 
+static size_t forum_online(const struct forum *forum) {
+    return presence_each_own(forum->gossip->presence, forum_id(forum), NULL, NULL);
+}
+
+/* To all who listen, if anything was or is to be told: it may have been told before this worker listened itself. */
+static void forum_tell_whole(struct forum *forum) {
+    if (forum->version == 0 && forum_online(forum) == 0) return;
+    forum->wants_whole = true;
+    forum_due(forum);
+}
+
 static void add_entry(void *owner, struct slice user_id, const struct presence_word *word) {
     struct gossip *gossip = owner;
     gossip_write_entry(&gossip->body, &(struct gossip_entry){user_id, true, *word});
@@ -124,11 +135,11 @@ static void add_changes(struct forum *forum) {
 static void forum_tell(struct forum *forum) {
     struct gossip *gossip = forum->gossip;
     struct gossip_tell head = {.from = forum->version, .to = forum->version};
-    head.online = presence_each_own(gossip->presence, forum_id(forum), NULL, NULL);
+    head.online = forum_online(forum);
     head.names = head.online <= gossip->settings.names_max;
     bool whole = forum->wants_whole || !head.names || !forum->told_names || forum->version == 0;
     if (whole) head.from = 0;
-    if (forum->changed.len > 0) head.to = forum->version = ++gossip->version;
+    if (forum->changed.len > 0 || forum->version == 0) head.to = forum->version = ++gossip->version;
     buffer_clear(&gossip->body);
     gossip_write_tell(&gossip->body, &head);
     if (head.names && whole)
@@ -138,7 +149,7 @@ static void forum_tell(struct forum *forum) {
     forum->told_names = head.names;
     forum->wants_whole = false;
     buffer_clear(&forum->changed);
-    if (head.to > 0) publish_on_channel(gossip, forum_id(forum));
+    publish_on_channel(gossip, forum_id(forum));
     if (!forum->is_followed) forum_free(forum);
 }
 
@@ -158,7 +169,7 @@ static void forum_digest(struct forum *forum) {
     const struct gossip_tell head = {
         .from = forum->version,
         .to = forum->version,
-        .online = presence_each_own(gossip->presence, forum_id(forum), NULL, NULL),
+        .online = forum_online(forum),
         .names = forum->told_names || forum->version == 0,
     };
     buffer_clear(&gossip->body);
@@ -216,9 +227,7 @@ static void subscribed_to_channel(struct gossip *gossip, struct slice channel_id
     struct forum *forum = forum_get(gossip, channel_id);
     forum->is_followed = true;
     ask(forum, SLICE_NONE);
-    if (forum->version == 0) return;
-    forum->wants_whole = true;
-    forum_due(forum);
+    forum_tell_whole(forum);
 }
 
 void gossip_subscribed(struct gossip *gossip, struct slice topic) {
@@ -249,9 +258,7 @@ static bool take_ask(struct gossip *gossip, struct slice topic, struct slice ori
     struct forum *forum = map_find(gossip->forums, topic_channel(topic));
     if (!forum) return true;
     (void)view_get(&forum->views, peer_get(gossip->peers, origin), loop_now_ms(gossip->loop));
-    if (forum->version == 0 || (asked.len > 0 && !slice_equal(asked, bus_worker_id(gossip->bus)))) return true;
-    forum->wants_whole = true;
-    forum_due(forum);
+    if (asked.len == 0 || slice_equal(asked, bus_worker_id(gossip->bus))) forum_tell_whole(forum);
     return true;
 }
 

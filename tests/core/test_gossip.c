@@ -436,6 +436,17 @@ static void pitfall_115_who_is_heard_in_time_has_never_gone(void **state) {
     assert_int_equal(count(&workers[0]), 4);
 }
 
+/* Redis was slow to confirm that the worker listens to the channel: it had told of its own users before. */
+static void who_begins_to_listen_hears_of_those_who_came_before_their_worker_listened(void **state) {
+    ether.subscribe_ms = GOSSIP_SETTLE_MS + 2 * GOSSIP_TICK_MS;
+    come(&workers[0], "alice");
+    loop_advance(loop, SOON_MS);
+    come(&workers[1], "bob");
+    loop_advance(loop, SOON_MS);
+    assert_int_equal(count(&workers[1]), 2);
+    assert_int_equal(count(&workers[0]), 2);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -457,6 +468,7 @@ int main(void) {
         TEST(what_is_said_at_once_on_a_second_device_is_the_latest),
         TEST(who_comes_anew_has_said_nothing),
         TEST(pitfall_117_of_a_large_channel_only_counts_are_told),
+        TEST(who_begins_to_listen_hears_of_those_who_came_before_their_worker_listened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
