@@ -82,8 +82,6 @@ int emitter_emit(lua_State *L), emitter_volatile(lua_State *L), emitter_except(l
 int channel_append(lua_State *L);
 /* Empty: the id is malformed. Raises: no channel. */
 struct slice channel_id_at(lua_State *L, int index);
-/* Returns what these users (parts) are, as a list or the only one, and whether that is stale. A binding's last line. */
-int presence_ask(lua_State *L, struct slice user_ids, bool is_list);
 
 /* A request of the running task, which resumes with what push makes of an OK (else nil, word). Raises where nothing
  * can wait; nothing may raise between this and bind_submit. */

@@ -6,6 +6,7 @@
 #include "channel/log.h"
 #include "channel/presence.h"
 #include "lua/bind.h"
+#include "lua/bind_presence.h"
 #include "lua/types.h"
 #include "server/fleet.h"
 #include "server/worker.h"
@@ -400,19 +401,38 @@ static int mark_read(lua_State *L) {
     return bind_submit(L, &request);
 }
 
-/* Who is online in the channel.
+static size_t names_max_at(lua_State *L, int index) {
+    lua_Integer most = luaL_optinteger(L, index, ONLINE_MAX);
+    return most > 0 ? (size_t)most : 0;
+}
+
+/* Who is online in the channel, on whichever worker.
  * @function channel:online
+ * @param max how many to name; 1000 when absent
+ * @return raw: [{userId, status, …}…]; how many there are in all; and true if other workers may know better and cannot
+ * be heard, else false; waits where others must be asked
+ * @error bad_channel, timeout
+ * @example local users, count, stale = channel:online(100) */
+static int online(lua_State *L) {
+    struct slice id = channel_id_at(L, 1);
+    size_t names_max = names_max_at(L, 2);
+    return id.len == 0 ? bad_channel(L) : presence_ask_channel(L, id, names_max);
+}
+
+/* Who is online in the channel as far as this worker has heard: it waits for nobody. All of them once a socket of this
+ * worker has followed the channel for a moment; before, too few.
+ * @function channel:online_so_far
  * @param max how many to name; 1000 when absent
  * @return raw: [{userId, status, …}…], and how many there are in all
  * @error bad_channel
- * @example local users, count = channel:online(100) */
-static int online(lua_State *L) {
+ * @example local _, count = channel:online_so_far(0) */
+static int online_so_far(lua_State *L) {
     struct slice id = channel_id_at(L, 1);
-    lua_Integer most = luaL_optinteger(L, 2, ONLINE_MAX);
+    size_t names_max = names_max_at(L, 2);
     if (id.len == 0) return bad_channel(L);
     struct buffer *out = &vm_of(L)->out;
     buffer_clear(out);
-    size_t count = presence_write_channel(host_worker(L)->presence, id, most > 0 ? (size_t)most : 0, out);
+    size_t count = presence_write_channel(host_worker(L)->presence, id, names_max, out);
     types_push_raw(L, buffer_slice(out));
     lua_pushinteger(L, (lua_Integer)count);
     return 2;
@@ -515,6 +535,7 @@ void bind_channel(lua_State *L) {
                                        {"remove_member", remove_member},
                                        {"mark_read", mark_read},
                                        {"online", online},
+                                       {"online_so_far", online_so_far},
                                        {"to", to},
                                        {"emit", emit},
                                        {"volatile", set_volatile},

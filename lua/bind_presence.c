@@ -7,6 +7,7 @@
 #include "channel/presence.h"
 #include "channel/survey.h"
 #include "lua/bind.h"
+#include "lua/bind_presence.h"
 #include "lua/types.h"
 #include "server/worker.h"
 #include "session/socket.h"
@@ -72,34 +73,43 @@ static int update(lua_State *L) {
     return known ? bind_true(L) : bind_fail(L, "bad_request");
 }
 
-/* What users are, by what all workers know of them. */
+/* What all workers know of users, or of who is online in a channel. */
+enum answer { A_LIST, A_USER, A_CHANNEL };
 struct asking {
     struct survey_call call;
-    struct task_ticket *ticket; /* NULL: it is answered within the call */
-    struct buffer user_ids, users;
-    bool is_stale, is_list;
+    struct task_ticket *ticket;   /* NULL: it is answered within the call */
+    struct buffer subject, users; /* subject: the call's users or channel */
+    size_t online;
+    bool is_stale;
+    enum answer answer;
 };
 
-static int push(lua_State *L, struct slice users, bool is_list, bool is_stale) {
-    json_push(L, is_list ? users : (struct slice){users.ptr + 1, users.len - 2}, NULL, 0);
-    lua_pushboolean(L, is_stale);
-    return 2;
+static int push(lua_State *L, const struct asking *asking, struct slice users) {
+    if (asking->answer == A_CHANNEL) {
+        types_push_raw(L, users);
+        lua_pushinteger(L, (lua_Integer)asking->online);
+    } else {
+        json_push(L, asking->answer == A_LIST ? users : (struct slice){users.ptr + 1, users.len - 2}, NULL, 0);
+    }
+    lua_pushboolean(L, asking->is_stale);
+    return asking->answer == A_CHANNEL ? 3 : 2;
 }
 
 static int push_answer(lua_State *L, void *owner) {
     const struct asking *asking = owner;
-    return push(L, buffer_slice(&asking->users), asking->is_list, asking->is_stale);
+    return push(L, asking, buffer_slice(&asking->users));
 }
 
 static void asking_free(struct asking *asking) {
-    buffer_done(&asking->user_ids);
+    buffer_done(&asking->subject);
     buffer_done(&asking->users);
     free(asking);
 }
 
-static void answered(struct survey_call *call, struct slice users, bool is_stale) {
+static void answered(struct survey_call *call, struct slice users, size_t online, bool is_stale) {
     struct asking *asking = CONTAINER(call, struct asking, call);
     buffer_append_slice(&asking->users, users);
+    asking->online = online;
     asking->is_stale = is_stale;
     if (!asking->ticket) return;
     task_answer(&asking->ticket, push_answer, asking);
@@ -107,21 +117,31 @@ static void answered(struct survey_call *call, struct slice users, bool is_stale
 }
 
 /* Nobody waits for what is known here. */
-int presence_ask(lua_State *L, struct slice user_ids, bool is_list) {
+static int ask(lua_State *L, const struct survey_call *call, enum answer answer) {
     struct survey *survey = host_worker(L)->survey;
-    struct task_ticket *ticket = survey_must_ask(survey, user_ids) ? task_begin_wait(L) : NULL;
+    struct task_ticket *ticket = survey_must_ask(survey, call) ? task_begin_wait(L) : NULL;
     struct asking *asking = NEW(struct asking);
-    *asking = (struct asking){.call.done = answered, .ticket = ticket, .is_list = is_list};
-    buffer_append_slice(&asking->user_ids, user_ids);
-    asking->call.user_ids = buffer_slice(&asking->user_ids);
+    *asking = (struct asking){.call = *call, .ticket = ticket, .answer = answer};
+    struct slice *subject = answer == A_CHANNEL ? &asking->call.channel_id : &asking->call.user_ids;
+    buffer_append_slice(&asking->subject, *subject);
+    *subject = buffer_slice(&asking->subject);
+    asking->call.done = answered;
     survey_ask(survey, &asking->call);
     if (ticket) return task_wait(L, 0);
+    struct asking known = *asking;
     struct buffer *users = &vm_of(L)->out;
-    bool is_stale = asking->is_stale;
     buffer_clear(users);
     buffer_append_slice(users, buffer_slice(&asking->users));
     asking_free(asking);
-    return push(L, buffer_slice(users), is_list, is_stale);
+    return push(L, &known, buffer_slice(users));
+}
+
+int presence_ask(lua_State *L, struct slice user_ids, bool is_list) {
+    return ask(L, &(struct survey_call){.user_ids = user_ids}, is_list ? A_LIST : A_USER);
+}
+
+int presence_ask_channel(lua_State *L, struct slice channel_id, size_t names_max) {
+    return ask(L, &(struct survey_call){.channel_id = channel_id, .names_max = names_max}, A_CHANNEL);
 }
 
 /* The presence of users, on whichever worker they are.

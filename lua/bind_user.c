@@ -4,6 +4,7 @@
 
 #include "bus/parts.h"
 #include "lua/bind.h"
+#include "lua/bind_presence.h"
 #include "lua/types.h"
 #include "server/fleet.h"
 #include "server/worker.h"

@@ -27,7 +27,7 @@ end)
 
 -- Who is here, for one who has just come; later changes reach him as a follower. A large channel tells numbers only.
 local function who_is_here(channel)
-    local users, online = channel:online(NAMES_MAX)
+    local users, online = channel:online_so_far(NAMES_MAX)
     if online > NAMES_MAX then users = stoa.array {} end
     return { channelId = channel.id, users = users, online = online }
 end

@@ -49,7 +49,7 @@ end)
 stoa.hook("join", function(socket, channel_id)
     if not limits.channel_users then return true end
     local channel = stoa.channel(channel_id)
-    local _, online = channel:online(0)
+    local _, online = channel:online_so_far(0)
     if online < limits.channel_users or channel:followed_by(socket) then return true end
     for _, other in ipairs(stoa.user(socket.user_id):sockets()) do
         if channel:followed_by(other) then return true end

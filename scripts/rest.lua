@@ -96,8 +96,9 @@ end)
 api.route("GET", "/api/channels/{id}/presence", function(request)
     local channel, word = existing(request)
     if not channel then return nil, word end
-    local users, online = channel:online(PRESENT_MAX)
-    return { users = users, online = online, stale = stoa.presence.stale() or nil }
+    local users, online, stale = channel:online(PRESENT_MAX)
+    if not users then return nil, online end
+    return { users = users, online = online, stale = stale or nil }
 end)
 
 -- ---- users ----

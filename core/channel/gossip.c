@@ -22,6 +22,7 @@ struct forum {
     uint64_t version;      /* of what was told last; 0: nothing */
     struct buffer changed; /* users of whom the others do not know yet, as parts */
     bool is_followed, wants_whole, told_names;
+    uint64_t followed_ms; /* since then */
     uint64_t digest_ms;
     size_t id_len;
     char id[];
@@ -226,6 +227,7 @@ void gossip_farewell(struct gossip *gossip) {
 static void subscribed_to_channel(struct gossip *gossip, struct slice channel_id) {
     struct forum *forum = forum_get(gossip, channel_id);
     forum->is_followed = true;
+    forum->followed_ms = loop_now_ms(gossip->loop);
     ask(forum, SLICE_NONE);
     forum_tell_whole(forum);
 }
@@ -239,6 +241,11 @@ void gossip_subscribed(struct gossip *gossip, struct slice topic) {
     buffer_clear(&gossip->body);
     gossip_write_ask(&gossip->body, SLICE_NONE);
     publish_about(gossip, user_id);
+}
+
+bool gossip_knows(const struct gossip *gossip, struct slice channel_id) {
+    const struct forum *forum = map_find(gossip->forums, channel_id);
+    return forum && forum->is_followed && forum->followed_ms + GOSSIP_WHOLE_MS <= loop_now_ms(gossip->loop);
 }
 
 void gossip_unfollow(struct gossip *gossip, struct slice channel_id) {

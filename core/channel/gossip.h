@@ -26,7 +26,8 @@ enum {
     GOSSIP_HOLD_MS = 1600, /* stock clients come back within 0.5 to 1.5 s */
     GOSSIP_DIGEST_MS = 10000,
     GOSSIP_SILENT_MS = 35000, /* what a worker told that has told nothing for so long is not so any more */
-    GOSSIP_SETTLE_MS = 150    /* a word about a user who comes is there by then */
+    GOSSIP_SETTLE_MS = 150,   /* a word about a user who comes is there by then */
+    GOSSIP_WHOLE_MS = 1000    /* who begins to listen to a channel has been told the whole by then */
 };
 
 /* presence, whose settings these are, and bus outlive it. */
@@ -40,6 +41,8 @@ void gossip_moved(struct gossip *gossip, struct slice channel_id, struct slice u
 void gossip_said(struct gossip *gossip, struct slice user_id);
 /* The bus has subscribed the topic: a channel's, a user's, or that of all; again after each interruption. */
 void gossip_subscribed(struct gossip *gossip, struct slice topic);
+/* Who is online in the channel is known here: it has been listened to for GOSSIP_WHOLE_MS. */
+bool gossip_knows(const struct gossip *gossip, struct slice channel_id);
 /* The channel's topic is no longer listened to. */
 void gossip_unfollow(struct gossip *gossip, struct slice channel_id);
 /* A BUS_PRESENCE of another worker. False: it is malformed. */

@@ -3,28 +3,22 @@
 #include <stdlib.h>
 
 #include "base/ids.h"
-#include "base/map.h"
 #include "bus/bus.h"
 #include "bus/parts.h"
+#include "channel/gossip.h"
+#include "channel/gossip_message.h"
 #include "channel/presence.h"
+#include "channel/survey_findings.h"
 #include "channel/survey_message.h"
 #include "channel/topic.h"
 #include "loop/loop.h"
 #include "state/state.h"
 
-/* Of whom it is asked, and what was heard of him. */
-struct person {
-    struct presence_sight sight;
-    struct buffer message; /* the sight's */
-    size_t id_len;
-    char id[];
-};
-
 struct question {
     struct survey *survey;
     struct list link; /* in survey->questions */
     struct list calls;
-    struct map *persons;
+    struct findings *findings;
     struct buffer awaited; /* workers that have not answered, as parts */
     uint64_t number;
     struct loop_timer timer; /* until it is asked, then until it is too late */
@@ -33,11 +27,12 @@ struct question {
 struct survey {
     struct loop *loop;
     const struct presence *presence;
+    const struct gossip *gossip;
     struct bus *bus;
     const struct state *state;
     struct list questions;
     struct question *gathering; /* not asked yet; NULL: none */
-    size_t persons_len;         /* of all questions */
+    size_t named;               /* in the findings of all questions */
     uint64_t next_ms;           /* not before it is asked again */
     struct buffer body, topic;  /* of the message at hand */
     char name[ID_OWNER_LEN];
@@ -45,53 +40,42 @@ struct survey {
 
 /* Answers to the askers. */
 
-static void hear(struct person *person, const struct presence_sight *sight) {
-    struct presence_sight *known = &person->sight;
-    known->is_known = true;
-    if (known->last_seen_wall_ms < sight->last_seen_wall_ms) known->last_seen_wall_ms = sight->last_seen_wall_ms;
-    if (!sight->is_present || (known->is_present && !presence_word_is_newer(&sight->word, &known->word))) return;
-    known->is_present = true;
-    known->word = sight->word;
-    buffer_clear(&person->message);
-    buffer_append_slice(&person->message, sight->word.message);
-    known->word.message = buffer_slice(&person->message);
-}
-
-static bool is_visible_here(const struct survey *survey, struct slice user_id) {
-    struct presence_sight sight = presence_see(survey->presence, user_id);
-    return presence_is_visible(&sight);
-}
-
-/* question: NULL: nobody was asked. */
-static void write_user(const struct survey *survey, struct question *question, struct slice user_id,
+static void write_user(const struct survey *survey, const struct findings *findings, struct slice user_id,
                        struct buffer *out) {
+    if (findings && findings_write_user(findings, user_id, out)) return;
     struct presence_sight sight = presence_see(survey->presence, user_id);
-    struct person *person = question ? map_find(question->persons, user_id) : NULL;
-    if (person && sight.is_known) hear(person, &sight);
-    presence_write_sight(user_id, person ? &person->sight : &sight, out);
+    presence_write_sight(user_id, &sight, out);
 }
 
-static void answer(struct survey *survey, struct question *question, struct survey_call *call, bool is_stale) {
-    struct buffer users = {0};
-    struct slice rest = call->user_ids, user_id;
-    while (parts_take(&rest, &user_id)) {
-        buffer_append_char(&users, users.len > 0 ? ',' : '[');
-        write_user(survey, question, user_id, &users);
+static void write_users(const struct survey *survey, const struct findings *findings, struct slice user_ids,
+                        struct buffer *out) {
+    struct slice user_id;
+    while (parts_take(&user_ids, &user_id)) {
+        buffer_append_char(out, out->len > 0 ? ',' : '[');
+        write_user(survey, findings, user_id, out);
     }
-    buffer_append_str(&users, users.len > 0 ? "]" : "[]");
-    call->done(call, buffer_slice(&users), is_stale);
+    buffer_append_str(out, out->len > 0 ? "]" : "[]");
+}
+
+/* findings: NULL: nobody was asked. */
+static void answer(const struct survey *survey, const struct findings *findings, struct survey_call *call,
+                   bool is_stale) {
+    struct buffer users = {0};
+    size_t online = 0;
+    if (call->channel_id.len == 0)
+        write_users(survey, findings, call->user_ids, &users);
+    else if (findings)
+        online = findings_write_channel(findings, call->channel_id, call->names_max, &users);
+    else
+        online = presence_write_channel(survey->presence, call->channel_id, call->names_max, &users);
+    call->done(call, buffer_slice(&users), online, is_stale);
     buffer_done(&users);
 }
 
 /* Questions. */
 
 static void question_free(struct question *question) {
-    struct survey *survey = question->survey;
-    size_t cursor = 0;
-    survey->persons_len -= map_size(question->persons);
-    for (struct person *person; (person = map_next(question->persons, &cursor)); free(person))
-        buffer_done(&person->message);
-    map_free(&question->persons);
+    findings_free(&question->findings);
     buffer_done(&question->awaited);
     loop_timer_cancel(&question->timer);
     free(question);
@@ -102,8 +86,9 @@ static void question_end(struct question *question, bool is_stale) {
     struct list *link;
     if (survey->gathering == question) survey->gathering = NULL;
     list_remove(&question->link);
+    findings_hear_own(question->findings);
     while ((link = list_pop(&question->calls)))
-        answer(survey, question, CONTAINER(link, struct survey_call, link), is_stale);
+        answer(survey, question->findings, CONTAINER(link, struct survey_call, link), is_stale);
     question_free(question);
 }
 
@@ -123,9 +108,7 @@ static void question_ask(struct question *question) {
     }
     buffer_clear(&survey->body);
     survey_write_question(&survey->body, question->number, (struct slice){survey->name, sizeof survey->name});
-    size_t cursor = 0;
-    for (const struct person *person; (person = map_next(question->persons, &cursor));)
-        parts_add(&survey->body, (struct slice){person->id, person->id_len});
+    findings_write_subjects(question->findings, &survey->body);
     const struct bus_message message = {.kind = BUS_SURVEY, .body = buffer_slice(&survey->body)};
     (void)!bus_publish(survey->bus, SLICE(""), &message); /* it is far from too large */
     loop_timer_set(&question->timer, SURVEY_DEADLINE_MS);
@@ -153,7 +136,7 @@ static struct question *gathering(struct survey *survey) {
     struct question *question = survey->gathering = NEW(struct question);
     question->survey = survey;
     question->number = id_number();
-    question->persons = map_new();
+    question->findings = findings_new(survey->presence, &survey->named);
     list_init(&question->calls);
     list_append(&survey->questions, &question->link);
     loop_timer_init(&question->timer, survey->loop, question_timer_fired);
@@ -161,50 +144,87 @@ static struct question *gathering(struct survey *survey) {
     return question;
 }
 
-static void question_add(struct question *question, struct slice user_id) {
-    if (map_find(question->persons, user_id)) return;
-    struct person *person = memory_new(sizeof *person + user_id.len);
-    person->id_len = user_id.len;
-    memcpy(person->id, user_id.ptr, user_id.len);
-    map_put(question->persons, (struct slice){person->id, person->id_len}, person);
-    question->survey->persons_len++;
+static bool is_visible_here(const struct survey *survey, struct slice user_id) {
+    struct presence_sight sight = presence_see(survey->presence, user_id);
+    return presence_is_visible(&sight);
 }
 
-static bool sees_all(const struct survey *survey, struct slice user_ids) {
-    struct slice user_id;
-    while (parts_take(&user_ids, &user_id))
+static bool knows(const struct survey *survey, const struct survey_call *call) {
+    struct slice rest = call->user_ids, user_id;
+    if (bus_is_alone(survey->bus)) return true;
+    if (bus_is_degraded(survey->bus)) return false;
+    if (call->channel_id.len > 0) return gossip_knows(survey->gossip, call->channel_id);
+    while (parts_take(&rest, &user_id))
         if (!is_visible_here(survey, user_id)) return false;
     return true;
 }
 
-bool survey_must_ask(const struct survey *survey, struct slice user_ids) {
-    return !bus_is_alone(survey->bus) && !bus_is_degraded(survey->bus) && survey->persons_len < SURVEY_USERS_MAX &&
-           !sees_all(survey, user_ids);
+static bool may_ask(const struct survey *survey) {
+    size_t asked = 0;
+    LIST_EACH(&survey->questions, link) asked += findings_asked(CONTAINER(link, struct question, link)->findings);
+    return !bus_is_degraded(survey->bus) && asked < SURVEY_SUBJECTS_MAX;
+}
+
+bool survey_must_ask(const struct survey *survey, const struct survey_call *call) {
+    return !knows(survey, call) && may_ask(survey);
 }
 
 void survey_ask(struct survey *survey, struct survey_call *call) {
     struct slice rest = call->user_ids, user_id;
-    if (!survey_must_ask(survey, rest)) {
-        bool could_know = bus_is_alone(survey->bus) || (!bus_is_degraded(survey->bus) && sees_all(survey, rest));
-        answer(survey, NULL, call, !could_know);
+    if (!survey_must_ask(survey, call)) {
+        answer(survey, NULL, call, !knows(survey, call));
         return;
     }
     struct question *question = gathering(survey);
     list_append(&question->calls, &call->link);
+    if (call->channel_id.len > 0) findings_add_channel(question->findings, call->channel_id);
     while (parts_take(&rest, &user_id))
-        if (!is_visible_here(survey, user_id)) question_add(question, user_id);
+        if (!is_visible_here(survey, user_id)) findings_add_user(question->findings, user_id);
 }
 
 /* Other workers. */
 
+/* What is answered to one question. */
+struct telling {
+    struct survey *survey;
+    size_t names_left;
+};
+
+static void add_entry(void *owner, struct slice user_id, const struct presence_word *word) {
+    gossip_write_entry(&((struct survey *)owner)->body, &(struct gossip_entry){user_id, true, *word});
+}
+
+static void tell_user(struct telling *telling, struct slice user_id) {
+    struct survey *survey = telling->survey;
+    struct presence_sight sight = presence_see_own(survey->presence, user_id);
+    if (!sight.is_known) return;
+    survey_write_sight(&survey->body, user_id, &sight);
+    telling->names_left -= telling->names_left > 0;
+}
+
+static void tell_channel(struct telling *telling, struct slice channel_id) {
+    struct survey *survey = telling->survey;
+    size_t online = presence_each_own(survey->presence, channel_id, NULL, NULL);
+    bool is_named = online <= SURVEY_NAMES_MAX && online <= telling->names_left;
+    if (online == 0) return;
+    survey_write_channel(&survey->body, channel_id, is_named ? 0 : online, is_named ? online : 0);
+    if (!is_named) return;
+    presence_each_own(survey->presence, channel_id, add_entry, survey);
+    telling->names_left -= online;
+}
+
 static bool take_question(struct survey *survey, uint64_t number, struct slice body) {
-    struct slice asker, user_ids, user_id;
-    if (!survey_read_question(body, &asker, &user_ids)) return false;
+    struct telling telling = {survey, SURVEY_SUBJECTS_MAX};
+    struct slice asker, subjects, subject;
+    if (!survey_read_question(body, &asker, &subjects)) return false;
     buffer_clear(&survey->body);
     survey_write_answer(&survey->body, number);
-    while (parts_take(&user_ids, &user_id)) {
-        struct presence_sight sight = presence_see_own(survey->presence, user_id);
-        if (sight.is_known) survey_write_sight(&survey->body, user_id, &sight);
+    while (parts_take(&subjects, &subject)) {
+        struct slice channel_id = survey_channel(subject);
+        if (channel_id.len > 0)
+            tell_channel(&telling, channel_id);
+        else
+            tell_user(&telling, subject);
     }
     buffer_clear(&survey->topic);
     topic_write_worker(&survey->topic, asker);
@@ -223,15 +243,13 @@ static struct question *question_find(const struct survey *survey, uint64_t numb
 
 static bool take_answer(struct survey *survey, uint64_t number, struct slice origin, struct slice body) {
     struct question *question = question_find(survey, number);
-    struct slice user_id;
-    struct presence_sight sight;
+    struct survey_finding finding;
     if (!survey_read_answer(body)) return false;
     if (!question) return true; /* too late */
-    while (body.len > 0 && survey_read_sight(&body, &user_id, &sight)) {
-        struct person *person = map_find(question->persons, user_id);
-        if (person) hear(person, &sight);
-    }
+    size_t awaited = question->awaited.len;
     parts_remove(&question->awaited, origin);
+    bool is_again = question->awaited.len == awaited;
+    while (body.len > 0 && survey_read_finding(&body, &finding)) findings_hear(question->findings, &finding, is_again);
     if (question->awaited.len == 0) question_end(question, false);
     return true;
 }
@@ -250,11 +268,12 @@ bool survey_take(struct survey *survey, struct slice topic, const struct bus_mes
 
 /* The whole. */
 
-struct survey *survey_new(struct loop *loop, const struct presence *presence, struct bus *bus,
-                          const struct state *state, struct slice name) {
+struct survey *survey_new(struct loop *loop, const struct presence *presence, const struct gossip *gossip,
+                          struct bus *bus, const struct state *state, struct slice name) {
     struct survey *survey = NEW(struct survey);
     survey->loop = loop;
     survey->presence = presence;
+    survey->gossip = gossip;
     survey->bus = bus;
     survey->state = state;
     list_init(&survey->questions);

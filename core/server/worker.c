@@ -71,7 +71,8 @@ static void build_services(struct worker *worker) {
     build_bus(worker);
     worker->limits = fleet_limiter_new(worker->loop, worker->limiter, worker->redis, count_workers, worker);
     worker->gossip = gossip_new(worker->loop, worker->presence, worker->bus, &presence);
-    worker->survey = survey_new(worker->loop, worker->presence, worker->bus, worker->state, slice_of(worker->name));
+    worker->survey =
+        survey_new(worker->loop, worker->presence, worker->gossip, worker->bus, worker->state, slice_of(worker->name));
     worker->log = channel_log_new(worker->loop, worker->store, worker->rooms, worker->bus);
     worker->relay = relay_new(worker->rooms, worker->log, worker->bus, worker->adapter);
     relay_set_gossip(worker->relay, worker->gossip);

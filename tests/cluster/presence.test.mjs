@@ -1,10 +1,11 @@
-// Who is online, asked on a node with whom those who are asked about share no channel. Needs servers/postgres.py.
+// Who is online, asked on a node with whom those who are asked about share no channel, or that has no member of the channel
+// that is asked about. Needs servers/postgres.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { file, until } from "../scenes/harness.mjs";
 import { person } from "../scenes/people.mjs";
-import { Redis, health, metric, startFleet } from "./fleet.mjs";
+import { Redis, health, metric, rest, startFleet } from "./fleet.mjs";
 
 const MESSAGES = 'stoa_bus_published_total{kind="survey"}';
 const LEASE_MS = 6000; // of a worker
@@ -36,6 +37,32 @@ async function stays(ms, who, user, status) {
     assert.ok(stale || users[0].status === status, users[0].status);
   }
   assert.ok(answers > 0);
+}
+
+/** Who is online in a channel, by what another server of ours is told on that node. */
+async function present(server, channel) {
+  const { status, users, online, stale } = await rest(server, "GET", `/channels/${channel}/presence`);
+  assert.equal(status, 200);
+  return { users: users.map(({ userId }) => userId).sort(), online, stale };
+}
+
+/** In that channel are these people, and nobody else. */
+const whole = (...people) => ({ users: people.map(({ user }) => user).sort(), online: people.length, stale: undefined });
+
+/** Until that node says so. */
+const presentAs = (server, channel, expected) =>
+  until(`${expected.users} in ${channel}`, async () => (await present(server, channel)).users.join() === expected.users.join());
+
+/** People on the node until each of its workers has one of them in the channel. */
+async function fill(t, server, channel) {
+  const people = [], workers = new Set();
+  while (workers.size < server.workers().length) {
+    const who = await come(t, server, "member");
+    workers.add(who.socket.io.engine.id.slice(0, 6)); // a session's id begins with its worker's name
+    assert.equal((await who.join(channel)).ok, true);
+    people.push(who);
+  }
+  return people;
 }
 
 /** Each of these workers is known to so many others. */
@@ -91,6 +118,40 @@ test("a list costs one question whatever is in it, and none if the worker sees t
   assert.deepEqual(await sent(), asked);
 });
 
+test("who is online in a channel is told whole by a node without a member of it; a user with devices on two workers is one", async (t) => {
+  const channel = newName("lobby");
+  const alice = await come(t, north, "alice"), bob = await come(t, north, "bob"), phones = [];
+  for (const who of [alice, bob]) assert.equal((await who.join(channel)).ok, true);
+  for (const workers = new Set([alice.socket.io.engine.id.slice(0, 6)]); workers.size < 2; workers.add(phones.at(-1).socket.io.engine.id.slice(0, 6))) {
+    phones.push(await person(t, north, alice.user));
+    assert.equal((await phones.at(-1).join(channel)).ok, true);
+  }
+  await presentAs(south, channel, whole(alice, bob));
+  for (let i = 0; i < 8; i++) assert.deepEqual(await present(south, channel), whole(alice, bob)); // of either worker
+  for (const device of [bob, alice]) device.socket.disconnect();
+  await presentAs(south, channel, whole(alice));
+  for (const phone of phones) phone.socket.disconnect();
+  await presentAs(south, channel, whole());
+});
+
+test("a node that has just got its first member of a channel tells the whole at once; one that follows it asks nobody", async (t) => {
+  const channel = newName("lobby"), alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
+  assert.equal((await alice.join(channel)).ok, true);
+  for (const user of [alice, bob]) await seenAs(user, user, "online"); // nobody is still settling
+  await presentAs(north, channel, whole(alice));
+  assert.equal((await bob.join(channel)).ok, true);
+  for (let i = 0; i < 8; i++) assert.deepEqual(await present(south, channel), whole(alice, bob));
+  const all = [alice, bob, ...(await fill(t, south, channel))];
+  const sent = () => metric(south, MESSAGES);
+  await until("nothing is asked", async () => { // it has followed the channel for long enough
+    const before = await sent();
+    for (let i = 0; i < 8; i++) await present(south, channel);
+    return (await sent()) === before;
+  });
+  await presentAs(south, channel, whole(...all));
+  assert.deepEqual(await present(south, channel), whole(...all));
+});
+
 test("FLUSHALL makes nobody look offline", async (t) => {
   const alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
   await seenAs(bob, alice, "online");
@@ -99,8 +160,10 @@ test("FLUSHALL makes nobody look offline", async (t) => {
 });
 
 test("while Redis stands still the answer comes soon, is what the worker sees, and says that it is stale", async (t) => {
-  const alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
+  const channel = newName("lobby"), alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
+  assert.equal((await alice.join(channel)).ok, true);
   await seenAs(bob, alice, "online");
+  await presentAs(south, channel, whole(alice));
   redis.signal("SIGSTOP");
   try {
     for (const known of ["the workers do not know yet", "they do"]) {
@@ -108,6 +171,7 @@ test("while Redis stands still the answer comes soon, is what the worker sees, a
       const { users, stale } = await get(bob, alice, bob);
       assert.ok(Date.now() - asked_ms < 5000, known); // half a second on a machine that is not busy
       assert.deepEqual([users[0].status === "online", users[1].status, stale], [false, "online", true], known);
+      assert.equal((await present(south, channel)).stale, true, known);
       if (known === "the workers do not know yet") await until("the bus to be degraded", async () => (await health(south)).checks.bus === "degraded");
     }
   } finally {

@@ -1,4 +1,5 @@
-/* Workers that ask each other who is online, on a clock that stands still. Nobody shares a channel with anybody. */
+/* Workers that ask each other who is online, on a clock that stands still. Nobody shares a channel with anybody, unless
+ * a scene says so. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,6 +29,7 @@ static struct fake_ether ether;
 static struct worker {
     struct presence *presence;
     struct bus *bus;
+    struct gossip *gossip;
     struct state state;
     struct survey *survey;
     bool is_dead; /* as the roll of the others has it */
@@ -53,13 +55,20 @@ static const struct state_ops roll_ops = {.workers = count_workers, .each_other 
 /* The scene. */
 
 static void changed(void *owner, struct slice channel_id, struct slice users, size_t online) {}
-static const struct presence_events presence_events = {.changed = changed};
+static void moved(void *owner, struct slice channel_id, struct slice user_id) {
+    gossip_moved(((struct worker *)owner)->gossip, channel_id, user_id);
+}
+static const struct presence_events presence_events = {.changed = changed, .moved = moved};
 
 static void received(void *owner, struct slice topic, const struct bus_message *message) {
     struct worker *worker = owner;
-    worker->malformed += !survey_take(worker->survey, topic, message);
+    bool is_sound = message->kind == BUS_SURVEY ? survey_take(worker->survey, topic, message)
+                                                : gossip_take(worker->gossip, topic, message);
+    worker->malformed += !is_sound;
 }
-static void subscribed(void *owner, struct slice topic) {}
+static void subscribed(void *owner, struct slice topic) {
+    gossip_subscribed(((struct worker *)owner)->gossip, topic);
+}
 static void degraded(void *owner, bool is_degraded) {}
 static const struct bus_events bus_events = {received, subscribed, degraded};
 
@@ -69,10 +78,11 @@ static void worker_begin(struct worker *worker, char letter) {
     struct buffer topic = {0};
     char name[ID_OWNER_LEN + 1] = "";
     memset(name, letter, ID_OWNER_LEN);
-    *worker = (struct worker){.presence = presence_new(loop, &presence, &presence_events, NULL),
+    *worker = (struct worker){.presence = presence_new(loop, &presence, &presence_events, worker),
                               .bus = fake_bus_new_at(&ether, "node", name, &bus_events, worker),
                               .state.ops = &roll_ops};
-    worker->survey = survey_new(loop, worker->presence, worker->bus, &worker->state, slice_of(name));
+    worker->gossip = gossip_new(loop, worker->presence, worker->bus, &presence);
+    worker->survey = survey_new(loop, worker->presence, worker->gossip, worker->bus, &worker->state, slice_of(name));
     topic_write_worker(&topic, slice_of(name));
     bus_subscribe(worker->bus, SLICE(""));
     bus_subscribe(worker->bus, buffer_slice(&topic));
@@ -91,6 +101,7 @@ static int tear_down(void **state) {
     for (size_t i = 0; i < WORKERS; i++) {
         assert_int_equal(workers[i].malformed, 0);
         survey_free(&workers[i].survey);
+        gossip_free(&workers[i].gossip);
         bus_free(&workers[i].bus);
         presence_free(&workers[i].presence);
     }
@@ -114,12 +125,14 @@ struct asked {
     struct survey_call call;
     struct buffer user_ids;
     unsigned answers;
+    size_t online;
     bool is_stale;
     char users[1024];
 };
 
-static void done(struct survey_call *call, struct slice users, bool is_stale) {
+static void done(struct survey_call *call, struct slice users, size_t online, bool is_stale) {
     struct asked *asked = CONTAINER(call, struct asked, call);
+    asked->online = online;
     snprintf(asked->users, sizeof asked->users, "%.*s", SLICE_ARG(users));
     asked->is_stale = is_stale;
     asked->answers++;
@@ -154,6 +167,44 @@ static void assert_sees(struct worker *worker, const char *user_ids, const char 
     struct asked asked = ask(worker, user_ids);
     assert_answered(&asked, users, false);
     loop_advance(loop, PACE_MS);
+}
+
+/* In the lobby. */
+static void enter(struct worker *worker, const char *user) {
+    presence_joined(worker->presence, SLICE("lobby"), slice_of(user), slice_of(user));
+}
+
+static void follow_lobby(struct worker *worker) {
+    struct buffer topic = {0};
+    topic_write_channel(&topic, SLICE("lobby"));
+    bus_subscribe(worker->bus, buffer_slice(&topic));
+    buffer_done(&topic);
+}
+
+static void begin_to_ask_of_lobby(struct worker *worker, struct asked *asked, size_t names_max) {
+    *asked = (struct asked){.call = {.done = done, .channel_id = SLICE("lobby"), .names_max = names_max}};
+    survey_ask(worker->survey, &asked->call);
+}
+
+static struct asked ask_of_lobby(struct worker *worker, size_t names_max) {
+    static struct asked asked;
+    begin_to_ask_of_lobby(worker, &asked, names_max);
+    loop_advance(loop, TURN_MS);
+    assert_int_equal(asked.answers, 1);
+    return asked;
+}
+
+static size_t named(const struct asked *asked) {
+    static const char key[] = "\"userId\":\"";
+    size_t users = 0;
+    for (const char *at = asked->users; (at = strstr(at, key)); at += strlen(key)) users++;
+    return users;
+}
+
+/* Each of them once, and nobody else. */
+static void assert_named(const struct asked *asked, size_t len, const char *const *users) {
+    assert_int_equal(named(asked), len);
+    for (size_t i = 0; i < len; i++) assert_non_null(strstr(asked->users, users[i]));
 }
 
 #define ONLINE(id) "{\"userId\":\"" id "\",\"status\":\"online\"}"
@@ -296,7 +347,7 @@ static void more_than_can_be_asked_at_once_is_answered_as_far_as_it_is_known(voi
     struct asked first, second;
     come(&workers[0], "alice");
     come(&workers[1], "bob");
-    for (unsigned i = 0; i < SURVEY_USERS_MAX; i++) buffer_printf(&many, "u%u ", i);
+    for (unsigned i = 0; i < SURVEY_SUBJECTS_MAX; i++) buffer_printf(&many, "u%u ", i);
     buffer_append_char(&many, 0);
     begin_to_ask(&workers[0], &first, many.ptr);
     begin_to_ask(&workers[0], &second, "alice bob");
@@ -340,14 +391,176 @@ static void who_still_waits_as_the_worker_ends_is_answered(void **state) {
 static void alone_a_worker_knows_everybody(void **state) {
     static const char name[ID_OWNER_LEN + 1] = "alone";
     struct bus *bus = bus_local_new(loop, &bus_events, &workers[0]);
-    struct survey *survey =
-        survey_new(loop, workers[0].presence, bus, &workers[0].state, (struct slice){name, ID_OWNER_LEN});
+    struct survey *survey = survey_new(loop, workers[0].presence, workers[0].gossip, bus, &workers[0].state,
+                                       (struct slice){name, ID_OWNER_LEN});
     struct worker alone = {.survey = survey};
     struct asked asked;
     begin_to_ask(&alone, &asked, "nobody");
     assert_answered(&asked, "[" UNKNOWN("nobody") "]", false);
     survey_free(&survey);
     bus_free(&bus);
+}
+
+/* bob's phone and laptop are on two workers. */
+static void who_is_online_in_a_channel_that_is_on_other_workers_is_seen_once_as_he_says(void **state) {
+    static const char *const all[] = {ONLINE("alice"),
+                                      "{\"userId\":\"bob\",\"status\":\"busy\",\"statusMessage\":\"in a lecture\"}",
+                                      ONLINE("carol")};
+    come(&workers[1], "alice");
+    come(&workers[2], "carol");
+    for (size_t i = 1; i < WORKERS; i++) {
+        come(&workers[i], "bob");
+        enter(&workers[i], "bob");
+    }
+    say(&workers[1], "bob", "busy", "in a lecture");
+    enter(&workers[1], "alice");
+    enter(&workers[2], "carol");
+    come(&workers[1], "elsewhere");
+    struct asked asked = ask_of_lobby(&workers[0], 100);
+    assert_named(&asked, 3, all);
+    assert_int_equal(asked.online, 3);
+    assert_false(asked.is_stale);
+    loop_advance(loop, PACE_MS);
+    asked = ask_of_lobby(&workers[0], 2); /* cut, and counted as it is */
+    assert_int_equal(named(&asked), 2);
+    assert_int_equal(asked.online, 3);
+    loop_advance(loop, GRACE_MS);
+    go(&workers[2], "bob");
+    go(&workers[1], "alice");
+    loop_advance(loop, GRACE_MS + SOON_MS);
+    asked = ask_of_lobby(&workers[0], 0);
+    assert_string_equal(asked.users, "[]");
+    assert_int_equal(asked.online, 2);
+}
+
+/* Also by a worker that has members, until it has heard of all others. */
+static void a_channel_is_asked_about_until_the_worker_has_followed_it_for_a_moment(void **state) {
+    static const char *const both[] = {ONLINE("alice"), ONLINE("bob")};
+    come(&workers[0], "alice");
+    come(&workers[1], "bob");
+    enter(&workers[1], "bob");
+    follow_lobby(&workers[1]);
+    loop_advance(loop, SOON_MS);
+    ether.delay_ms = GOSSIP_TICK_MS;
+    enter(&workers[0], "alice");
+    follow_lobby(&workers[0]);
+    loop_advance(loop, 1);
+    static struct asked asked;
+    begin_to_ask_of_lobby(&workers[0], &asked, 100);
+    loop_advance(loop, 4 * GOSSIP_TICK_MS);
+    assert_int_equal(asked.answers, 1);
+    assert_named(&asked, 2, both);
+    assert_false(asked.is_stale);
+    loop_advance(loop, GOSSIP_WHOLE_MS);
+    unsigned before = messages();
+    begin_to_ask_of_lobby(&workers[0], &asked, 100);
+    assert_int_equal(asked.answers, 1); /* at once */
+    assert_named(&asked, 2, both);
+    assert_int_equal(asked.online, 2);
+    assert_false(asked.is_stale);
+    assert_int_equal(messages(), before);
+}
+
+static void a_channel_of_which_a_worker_is_silent_is_stale(void **state) {
+    static const char *const bob[] = {ONLINE("bob")};
+    for (size_t i = 1; i < WORKERS; i++) {
+        come(&workers[i], i == 1 ? "bob" : "carol");
+        enter(&workers[i], i == 1 ? "bob" : "carol");
+    }
+    bus_unsubscribe(workers[2].bus, SLICE(""));
+    static struct asked asked;
+    begin_to_ask_of_lobby(&workers[0], &asked, 100);
+    loop_advance(loop, SURVEY_DEADLINE_MS - 1);
+    assert_int_equal(asked.answers, 0);
+    loop_advance(loop, TURN_MS);
+    assert_named(&asked, 1, bob);
+    assert_int_equal(asked.online, 1);
+    assert_true(asked.is_stale);
+    fake_ether_set_down(&ether, true);
+    asked = ask_of_lobby(&workers[0], 100);
+    assert_int_equal(named(&asked), 0);
+    assert_true(asked.is_stale);
+    fake_ether_set_down(&ether, false);
+    loop_advance(loop, SOON_MS);
+}
+
+static void pitfall_118_the_invisible_are_not_in_a_channel_that_is_asked_about(void **state) {
+    come(&workers[1], "alice");
+    enter(&workers[1], "alice");
+    say(&workers[1], "alice", "invisible", "");
+    struct asked asked = ask_of_lobby(&workers[0], 100);
+    assert_int_equal(named(&asked), 0);
+    assert_int_equal(asked.online, 0);
+}
+
+static void enter_many(struct worker *worker, unsigned from, unsigned to) {
+    char user[16];
+    for (unsigned i = from; i < to; i++) {
+        snprintf(user, sizeof user, "u%u", i);
+        presence_connected(worker->presence, slice_of(user), slice_of(user));
+        enter(worker, user);
+    }
+    loop_advance(loop, SOON_MS);
+}
+
+/* The same users on two workers are one each as long as each worker names them; also when answers are doubled. */
+static void pitfall_117_a_large_channel_is_counted_to_the_last_one_and_named_as_far_as_asked(void **state) {
+    ether.double_percent = 50;
+    enter_many(&workers[1], 0, SURVEY_NAMES_MAX);
+    enter_many(&workers[2], SURVEY_NAMES_MAX - 100, SURVEY_NAMES_MAX + 100);
+    for (unsigned more = 0; more <= 1; more++) { /* one too many: that worker tells how many it has */
+        size_t online = more ? SURVEY_NAMES_MAX + 1 + 200 : SURVEY_NAMES_MAX + 100;
+        enter_many(&workers[1], SURVEY_NAMES_MAX, SURVEY_NAMES_MAX + more);
+        for (int i = 0; i < 10; i++) {
+            struct asked asked = ask_of_lobby(&workers[0], 3);
+            assert_int_equal(named(&asked), 3);
+            assert_int_equal(asked.online, online);
+            loop_advance(loop, PACE_MS);
+        }
+    }
+}
+
+/* Together more than an answer names: of one there are only numbers. */
+static void an_answer_about_large_channels_is_bounded_and_counts_all_of_them(void **state) {
+    enum { CHANNELS = 5, MEMBERS = SURVEY_NAMES_MAX - 500 };
+    static const char *const channels[CHANNELS] = {"c0", "c1", "c2", "c3", "c4"};
+    static struct asked asked[CHANNELS];
+    size_t names = 0;
+    enter_many(&workers[1], 0, MEMBERS);
+    for (unsigned i = 0; i < MEMBERS * CHANNELS; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%u", i / CHANNELS);
+        presence_joined(workers[1].presence, slice_of(channels[i % CHANNELS]), slice_of(user), slice_of(user));
+    }
+    for (size_t i = 0; i < CHANNELS; i++) {
+        asked[i] = (struct asked){.call = {.done = done, .channel_id = slice_of(channels[i]), .names_max = 1}};
+        survey_ask(workers[0].survey, &asked[i].call);
+    }
+    loop_advance(loop, TURN_MS);
+    for (size_t i = 0; i < CHANNELS; i++) {
+        assert_int_equal(asked[i].answers, 1);
+        assert_int_equal(asked[i].online, MEMBERS);
+        names += named(&asked[i]);
+    }
+    assert_int_equal(names, SURVEY_SUBJECTS_MAX / MEMBERS);
+}
+
+static void users_and_channels_that_are_asked_about_at_once_are_one_question(void **state) {
+    enum { MESSAGES = 2 * (WORKERS - 1) };
+    static const char *const bob[] = {ONLINE("bob")};
+    struct asked of_users, of_lobby, again;
+    come(&workers[1], "bob");
+    enter(&workers[1], "bob");
+    unsigned before = messages();
+    begin_to_ask(&workers[0], &of_users, "bob");
+    begin_to_ask_of_lobby(&workers[0], &of_lobby, 100);
+    begin_to_ask_of_lobby(&workers[0], &again, 0);
+    loop_advance(loop, TURN_MS);
+    assert_answered(&of_users, "[" ONLINE("bob") "]", false);
+    assert_named(&of_lobby, 1, bob);
+    assert_int_equal(named(&again), 0);
+    assert_int_equal(again.online, 1);
+    assert_int_equal(messages() - before, MESSAGES);
 }
 
 int main(void) {
@@ -367,6 +580,13 @@ int main(void) {
         TEST(what_is_doubled_late_or_malformed_changes_nothing),
         TEST(who_still_waits_as_the_worker_ends_is_answered),
         TEST(alone_a_worker_knows_everybody),
+        TEST(who_is_online_in_a_channel_that_is_on_other_workers_is_seen_once_as_he_says),
+        TEST(a_channel_is_asked_about_until_the_worker_has_followed_it_for_a_moment),
+        TEST(a_channel_of_which_a_worker_is_silent_is_stale),
+        TEST(pitfall_118_the_invisible_are_not_in_a_channel_that_is_asked_about),
+        TEST(pitfall_117_a_large_channel_is_counted_to_the_last_one_and_named_as_far_as_asked),
+        TEST(an_answer_about_large_channels_is_bounded_and_counts_all_of_them),
+        TEST(users_and_channels_that_are_asked_about_at_once_are_one_question),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,39 +2,57 @@
 #include <stdlib.h>
 
 #include "bus/parts.h"
+#include "channel/gossip_message.h"
 #include "channel/survey_message.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
 
-static void write_sights(struct slice sights, struct buffer *out) {
-    struct slice user_id;
-    struct presence_sight sight;
-    while (sights.len > 0) {
-        if (!survey_read_sight(&sights, &user_id, &sight)) abort();
-        survey_write_sight(out, user_id, &sight);
+static uint64_t count_entries(struct slice entries) {
+    struct gossip_entry entry;
+    uint64_t count = 0;
+    for (; entries.len > 0; count++)
+        if (!gossip_read_entry(&entries, &entry)) abort();
+    return count;
+}
+
+static void write_findings(struct slice findings, struct buffer *out) {
+    struct survey_finding finding;
+    while (findings.len > 0) {
+        if (!survey_read_finding(&findings, &finding)) abort();
+        struct slice channel_id = survey_channel(finding.subject);
+        if (channel_id.len == 0) {
+            survey_write_sight(out, finding.subject, &finding.sight);
+            continue;
+        }
+        survey_write_channel(out, channel_id, finding.unnamed, count_entries(finding.entries));
+        buffer_append_slice(out, finding.entries);
     }
 }
 
-static void write_users(struct slice user_ids, struct buffer *out) {
-    struct slice user_id;
-    while (user_ids.len > 0) {
-        if (!parts_take(&user_ids, &user_id)) abort();
-        parts_add(out, user_id);
+static void write_subjects(struct slice subjects, struct buffer *out) {
+    struct slice subject;
+    while (subjects.len > 0) {
+        if (!parts_take(&subjects, &subject)) abort();
+        struct slice channel_id = survey_channel(subject);
+        if (channel_id.len > 0)
+            survey_add_channel(out, channel_id);
+        else
+            survey_add_user(out, subject);
     }
 }
 
 static bool write_again(enum survey_kind kind, uint64_t number, struct slice body, struct buffer *out) {
-    struct slice asker, user_ids;
+    struct slice asker, subjects;
     switch (kind) {
         case SURVEY_QUESTION:
-            if (!survey_read_question(body, &asker, &user_ids)) return false;
+            if (!survey_read_question(body, &asker, &subjects)) return false;
             survey_write_question(out, number, asker);
-            write_users(user_ids, out);
+            write_subjects(subjects, out);
             return true;
         case SURVEY_ANSWER:
             if (!survey_read_answer(body)) return false;
             survey_write_answer(out, number);
-            write_sights(body, out);
+            write_findings(body, out);
             return true;
     }
     return false;
