@@ -7,6 +7,7 @@
 const TAIL_MS = 2000;
 const FENCE_MS = 2000; // a worker has heard of the next epoch by then
 const GONE_MS = 10_000; // after a fault what is said of who is there is right again by then (G7)
+export const AWAY_MS = 5000 + GONE_MS; // who left is offline by then: after the grace, in which his machine may have ended
 const BLINK_MS = 1000; // who is back by then was never away: far below the grace, and below what a killed worker's users get
 
 const key = (...parts) => parts.join("\u0000");
@@ -250,6 +251,45 @@ function* notFalselyOffline(history) {
   }
 }
 
+/** What each client takes for so: {client, user, channel, from, to}, while he was last told that the user is online there.
+ * Whoever comes back is told anew. */
+export function beliefs(history) {
+  const found = [], held = new Map();
+  for (const { type, name, client, payload, t } of history) {
+    if (type === "connect") held.set(client, new Map());
+    else if (type === "disconnect") for (const belief of held.get(client).values()) belief.to = t;
+    if (name !== "presence:changed" || !held.has(client)) continue;
+    for (const { userId: user, status } of payload.users ?? []) {
+      const at = key(payload.channelId, user), belief = held.get(client).get(at);
+      if (status !== "offline" && !belief) {
+        held.get(client).set(at, { client, user, channel: payload.channelId, from: t, to: Infinity });
+        found.push(held.get(client).get(at));
+      } else if (status === "offline" && belief) {
+        belief.to = t;
+        held.get(client).delete(at);
+      }
+    }
+  }
+  return found;
+}
+
+/** When each client was away: [from, to] by its name. */
+function absences(history) {
+  return new Map([...stays(history)].map(([client, spans]) => [client, spans.map(([, to], i) => [to, spans[i + 1]?.[0] ?? Infinity])]));
+}
+
+/** I11: nobody takes one who left for online for longer than the bound; a fault's time, and the bound after it, do not count. */
+function* noGhosts(history) {
+  const spans = troubles(history), away = absences(history), end = history.at(-1)?.t ?? 0;
+  for (const { client, user, channel, from, to } of beliefs(history)) {
+    for (const [left, back] of away.get(user) ?? []) {
+      const since = Math.max(from, left), until = Math.min(to, back, end);
+      const due = spans.reduce((latest, [start, stop]) => (start <= latest ? Math.max(latest, stop + GONE_MS) : latest), since + AWAY_MS);
+      if (until > due) yield `I11 ghost: ${client} took ${user} for online in ${channel} for ${Math.round(until - since)} ms after he had left`;
+    }
+  }
+}
+
 /** I12: after a fault sends are acknowledged again within its bound. */
 function* recovers(history) {
   for (const [i, healed] of history.entries()) {
@@ -284,6 +324,7 @@ export function check(history, truth, { lossy = false } = {}) {
     ...realTime(kept),
     ...tail(history),
     ...notFalselyOffline(history),
+    ...noGhosts(history),
     ...recovers(history),
     ...answered(history),
   ];

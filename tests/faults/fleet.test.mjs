@@ -3,11 +3,11 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { saidOffline } from "./checker.mjs";
+import { AWAY_MS, saidOffline } from "./checker.mjs";
 import { Disk } from "./disk.mjs";
 import { health } from "./fleet.mjs";
 import { sleep, until } from "./server.mjs";
-import { allOnline, busWorks, losePrimary, nemesis, percentile, returnOldPrimary, scene, settle } from "./stage.mjs";
+import { allOnline, busWorks, losePrimary, nemesis, nobodyElse, percentile, returnOldPrimary, scene, settle } from "./stage.mjs";
 
 const TIME = { timeout: 120_000 };
 
@@ -32,26 +32,40 @@ function acknowledgements(history) {
   return delays;
 }
 
-test("N1 a killed worker is replaced within a second; its clients resume on either node without a gap, and nobody is said to be away", TIME, () =>
-  scene({ load: { reconnects: 0 } }, async (fleet, load) => {
+/** The worker of the node that has most connections. */
+const busiest = (node) => [...node.descriptors()].sort(([, one], [, other]) => other - one)[0][0];
+
+/** Of those who have not left nobody was said to be offline. */
+function onlyWhoLeftIsSaidOffline(load) {
+  const there = new Set(load.present.map(({ name }) => name));
+  assert.deepEqual(saidOffline(load.history).filter(({ user }) => there.has(user)), []);
+}
+
+test("N1 a killed worker is replaced within a second; its clients resume on either node without a gap; who comes back is not said to be away, who does not is", TIME, () =>
+  scene({ load: { clients: 10, reconnects: 0 } }, async (fleet, load) => {
+    load.leave(load.clients[9]); // his worker may be killed in his grace
+    load.leaveWhenLost(2);
     for (const node of [...fleet.nodes, fleet.nodes[0]]) {
       await load.progress(40);
       const before = node.workers();
-      node.signal("SIGKILL", before[0]);
+      node.signal("SIGKILL", busiest(node));
       await until("another worker", () => node.workers().some((pid) => !before.includes(pid)), 1500);
     }
     await load.progress(40);
     await allOnline(load, 2000);
-    assert.deepEqual(saidOffline(load.history), []);
+    assert.ok(load.gone.size > 1, "nobody was lost with a worker");
+    await nobodyElse(load, AWAY_MS);
+    onlyWhoLeftIsSaidOffline(load);
     await settle(fleet, load);
   }));
 
-test("N2 workers of a killed master end within five seconds; its node starts again on its port", TIME, () =>
-  scene({}, async (fleet, load) => {
+test("N2 workers of a killed master end within five seconds; its node starts again on its port; who does not come back is offline", TIME, () =>
+  scene({ set: { "presence.grace_ms": 1000 } }, async (fleet, load) => {
     const [node] = fleet.nodes, workers = node.workers();
     await load.progress(40);
     await nemesis(load, 5000, async () => {
       node.signal("SIGKILL");
+      load.leaveWhenLost(1);
       await node.exit;
       await until("the workers have ended", () => workers.every((pid) => !node.alive(pid)), 6000);
       await node.start();
@@ -60,17 +74,19 @@ test("N2 workers of a killed master end within five seconds; its node starts aga
     await settle(fleet, load);
   }));
 
-test("N4 a node that stood still goes on without a gap, a loss or a second delivery", TIME, () =>
+test("N4 a node that stood still goes on without a gap, a loss or a second delivery; who left it meanwhile is offline", TIME, () =>
   scene({ load: { silentMs: 30_000 } }, async (fleet, load) => {
     const [node] = fleet.nodes, all = [node.pid, ...node.workers()];
     await load.progress(40);
     await nemesis(load, 5000, async () => {
       for (const pid of all) node.signal("SIGSTOP", pid);
+      load.leave(load.clients[6]); // this node does not notice
       await sleep(8000);
       for (const pid of all) node.signal("SIGCONT", pid);
     });
     await load.progress(60);
     await allOnline(load, 10_000);
+    await nobodyElse(load, AWAY_MS);
     await settle(fleet, load);
   }));
 
@@ -111,6 +127,7 @@ test("N7 a Redis primary that stood still through its failover costs no event", 
     await load.progress(40);
     await nemesis(load, 1000, async () => {
       redis.signal("SIGSTOP", redis.ports[0]);
+      load.leave(load.clients[6]);
       await until("its replica is the primary", () => redis.primaryAmong([redis.ports[3]]));
       await sleep(500);
       redis.signal("SIGCONT", redis.ports[0]);
@@ -130,17 +147,19 @@ test("N8 FLUSHALL, twice, costs no event, and nobody is said to be away", TIME, 
     }
     await sleep(9000); // leases that were lost would have ended by now
     await allOnline(load, 1000);
-    assert.deepEqual(saidOffline(load.history), []);
+    onlyWhoLeftIsSaidOffline(load);
     await settle(fleet, load);
   }));
 
-test("N9 without Redis the nodes are degraded and ready, and what is said comes from the store within half a second", TIME, () =>
-  scene({ redis: "cluster", load: { reconnects: 0 } }, async (fleet, load) => {
+test("N9 without Redis the nodes are degraded and ready, and what is said comes from the store within half a second; who left is offline afterwards", TIME, () =>
+  scene({ redis: "cluster", set: { "presence.grace_ms": 1000 }, load: { clients: 10, reconnects: 0 } }, async (fleet, load) => {
     const { redis } = fleet;
     await load.progress(40);
+    load.leave(load.clients[9]); // the grace of both who leave ends while Redis is away
     await nemesis(load, 1000, async () => {
       for (const port of redis.ports) redis.signal("SIGKILL", port);
       await until("both say so", async () => (await Promise.all(fleet.nodes.map(health))).every(({ http, status }) => http === 200 && status === "degraded"));
+      load.leave(load.clients[8]);
       const from = performance.now();
       await load.progress(150);
       const delays = deliveries(load.history, from);
@@ -150,6 +169,7 @@ test("N9 without Redis the nodes are degraded and ready, and what is said comes 
     });
     await busWorks(fleet);
     await load.progress(60);
+    await nobodyElse(load, AWAY_MS);
     await settle(fleet, load);
   }));
 

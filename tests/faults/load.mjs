@@ -1,6 +1,7 @@
 // Some people, some channels, steady talk: retries under the same id, ids used twice for different things, edits,
 // deletes, reconnects. Everything is drawn from a fixed seed.
 
+import { AWAY_MS, beliefs } from "./checker.mjs";
 import { Client } from "./client.mjs";
 import { sleep, until } from "./server.mjs";
 
@@ -20,7 +21,7 @@ export class Load {
     this.history = [];
     this.random = randomFrom(seed);
     this.channels = Array.from({ length: channels }, (_, i) => `room-${i}`);
-    Object.assign(this, { server, rate, reconnects, loyal, running: false, ok: 0, seed });
+    Object.assign(this, { server, rate, reconnects, loyal, running: false, ok: 0, seed, gone: new Set(), willGo: 0 });
     this.clients = Array.from({ length: clients }, (_, i) => new Client(this.history, `user-${i}`, () => server.port, client));
   }
 
@@ -36,9 +37,33 @@ export class Load {
     return this;
   }
 
-  /** Connected and in all channels again, however long it takes; false: the load has ended. */
+  /** He leaves, until the talk has ended. */
+  leave(client) {
+    this.gone.add(client);
+    client.close();
+  }
+
+  /** So do so many of those who lose their connection next. */
+  leaveWhenLost(count) {
+    this.willGo += count;
+  }
+
+  get present() {
+    return this.clients.filter((client) => !this.gone.has(client));
+  }
+
+  #staysAway(client) {
+    if (!this.gone.has(client) && this.willGo > 0) {
+      this.willGo -= 1;
+      this.gone.add(client);
+    }
+    return this.running && this.gone.has(client);
+  }
+
+  /** Connected and in all channels again, however long it takes; false: he has left, or the load has ended. */
   async #back(client) {
     while (!client.open) {
+      if (this.#staysAway(client)) return false;
       try {
         await client.connect();
         for (const channel of this.channels) {
@@ -127,12 +152,20 @@ export class Load {
     await until(`${n} more acknowledgements`, () => this.ok >= from + n, ms);
   }
 
+  /** Until nobody takes one who left for online. Who does so for too long is the checker's to find. */
+  async #farewell() {
+    const gone = new Set([...this.gone].map(({ name }) => name));
+    const isHeld = () => beliefs(this.history).some(({ user, to }) => gone.has(user) && to === Infinity);
+    await until("who left is offline", () => !isHeld(), AWAY_MS + 1000).catch(() => {});
+  }
+
   /** The talk ends, everybody comes back, resumes, and waits until nothing more arrives. */
   async finish() {
     this.running = false;
     let gone = false;
     Promise.all(this.people).then(() => { gone = true; });
     await until("everybody has said it", () => gone, 20_000);
+    await this.#farewell();
     for (const client of this.clients) {
       client.close();
       await until("the connection is down", () => !client.open);

@@ -86,15 +86,21 @@ export async function settle(fleet, load, options) {
 
 export const busWorks = (fleet) => until("the bus works on all nodes", async () => (await Promise.all(fleet.nodes.map(health))).every(({ checks }) => checks?.bus === "ok"), 30_000);
 
-/** Everybody is online in everybody's eyes, within ms. */
-export async function allOnline(load, ms) {
-  const userIds = load.clients.map(({ name }) => name);
-  await until("everybody is online", async () => {
+/** Within ms everybody who is present is told that of these clients `holds`. */
+async function seen(load, ms, clients, holds) {
+  const userIds = clients.map(({ name }) => name);
+  await until("all see how everybody is", async () => {
     await sleep(100);
-    const answers = await Promise.all(load.clients.map((client) => client.ask("presence:get", { userIds })));
-    return answers.every((ack) => ack?.ok && ack.users.every(({ status, stale }) => status === "online" && !stale) && !ack.stale);
+    const answers = await Promise.all(load.present.map((client) => client.ask("presence:get", { userIds })));
+    return answers.every((ack) => ack?.ok && !ack.stale && ack.users.every(({ status }) => holds(status)));
   }, ms);
 }
+
+/** Everybody who has not left is online in everybody's eyes, within ms. */
+export const allOnline = (load, ms) => seen(load, ms, load.present, (status) => status === "online");
+
+/** Who left is not. */
+export const nobodyElse = (load, ms) => seen(load, ms, [...load.gone], (status) => status === "offline" || status === "unknown");
 
 export const percentile = (numbers, share) => numbers.sort((a, b) => a - b)[Math.floor((numbers.length - 1) * share)];
 
