@@ -62,3 +62,12 @@ uint64_t hash_local(struct slice bytes) {
 uint64_t hash_fixed(struct slice bytes) {
     return hash_keyed(0, 0, bytes);
 }
+
+uint64_t hash_draw(uint64_t *draws, uint64_t below) {
+    ++*draws;
+    return hash_local((struct slice){(const char *)draws, sizeof *draws}) % below;
+}
+
+uint64_t hash_spread(uint64_t *draws, uint64_t number) {
+    return number - number / 10 + number / 5 * hash_draw(draws, 1001) / 1000;
+}

@@ -12,4 +12,9 @@ uint64_t hash_local(struct slice bytes);
 /* With the all-zero key: the same on every machine, for ever (the buckets of the shard map). */
 uint64_t hash_fixed(struct slice bytes);
 
+/* Below `below`, another one at each call: nobody outside foresees it. *draws counts them, from anywhere. */
+uint64_t hash_draw(uint64_t *draws, uint64_t below);
+/* A tenth more or less, drawn: what begins together does not end together. */
+uint64_t hash_spread(uint64_t *draws, uint64_t number);
+
 #endif

@@ -80,11 +80,6 @@ static struct entry *cache_entry(struct cache *cache, struct slice key) {
     return cache_entry_at(cache, key, loop_now_ms(cache->loop));
 }
 
-static uint64_t draw(struct cache *cache, uint64_t below) {
-    cache->draws++;
-    return hash_local((struct slice){(const char *)&cache->draws, sizeof cache->draws}) % below;
-}
-
 /* A tenth to a twentieth of what it has yet before its end: a refresh that failed is tried again, but ever later. Drawn
  * for a copy rather than at each look-up: one is sent in any case, and what is asked for more often needs no earlier
  * refresh. Copies of one value on many workers, which end together, draw different moments. */
@@ -92,7 +87,7 @@ static void entry_plan(struct cache *cache, struct entry *entry) {
     uint64_t now_ms = loop_now_ms(cache->loop);
     uint64_t left_ms = entry->expires_ms > now_ms ? entry->expires_ms - now_ms : 0;
     uint64_t ahead_ms = left_ms / CACHE_EARLY_SHARE;
-    entry->refresh_ms = entry->expires_ms - ahead_ms + draw(cache, ahead_ms / 2 + 1);
+    entry->refresh_ms = entry->expires_ms - ahead_ms + hash_draw(&cache->draws, ahead_ms / 2 + 1);
 }
 
 /* Replaces the key's entry; its version never falls. */
@@ -124,8 +119,8 @@ static void cache_store(struct cache *cache, struct slice key, struct slice valu
 
 static void cache_store_value(struct cache *cache, struct slice key, struct slice value, uint64_t version,
                               uint64_t ttl_ms) {
-    uint64_t spread_ms = ttl_ms - ttl_ms / 10 + ttl_ms / 5 * draw(cache, 1001) / 1000;
-    cache_store(cache, key, value, value.len ? ENTRY_VALUE : ENTRY_NEGATIVE, version, spread_ms);
+    cache_store(cache, key, value, value.len ? ENTRY_VALUE : ENTRY_NEGATIVE, version,
+                hash_spread(&cache->draws, ttl_ms));
 }
 
 static struct slice flight_key(const struct cache_flight *flight) {

@@ -97,13 +97,8 @@ static struct slice write_number(uint64_t number, char *out) {
     return (struct slice){out, (size_t)len};
 }
 
-static uint64_t draw(struct shared_cache *shared, uint64_t below) {
-    shared->draws++;
-    return hash_local((struct slice){(const char *)&shared->draws, sizeof shared->draws}) % below;
-}
-
 static struct slice write_ttl(struct shared_cache *shared, uint64_t ttl_ms, char *out) {
-    uint64_t spread_ms = ttl_ms - ttl_ms / 10 + ttl_ms / 5 * draw(shared, 1001) / 1000;
+    uint64_t spread_ms = hash_spread(&shared->draws, ttl_ms);
     return write_number(spread_ms ? spread_ms : 1, out);
 }
 
@@ -169,7 +164,7 @@ static void asking_answered(struct redis_call *call, const struct redis_answer *
     if (value->type == REDIS_ARRAY && value->items_len == 3)
         asking_hit(asking, value->items);
     else if (value->type == REDIS_INTEGER && !is_led && loop_now_ms(shared->loop) < asking->until_ms)
-        loop_timer_set(&asking->pause, PAUSE_MS + draw(shared, 2 * PAUSE_MS));
+        loop_timer_set(&asking->pause, PAUSE_MS + hash_draw(&shared->draws, 2 * PAUSE_MS));
     else
         asking_end(asking, &(struct shared_answer){.lease = is_led ? asking->lease : 0});
 }

@@ -212,12 +212,6 @@ void recent_events_committed(struct recent_events *recent, const struct recent_l
                REDIS_ARGS(write_number(seq, number), slice_of(MOST), buffer_slice(&recent->event)));
 }
 
-static int64_t draw_ttl(struct recent_events *recent) {
-    recent->draws++;
-    uint64_t draw = hash_local((struct slice){(const char *)&recent->draws, sizeof recent->draws}) % 1001;
-    return (int64_t)(RECENT_TTL_MS - RECENT_TTL_MS / 10 + RECENT_TTL_MS / 5 * draw / 1000);
-}
-
 /* The last ones of the array, RECENT_EVENTS_MAX at most, as arguments. False: there are none, or one is too large. */
 static bool write_events(struct recent_events *recent, struct slice key, struct slice events, struct slice *args,
                          size_t *len_r) {
@@ -246,7 +240,7 @@ void recent_events_keep(struct recent_events *recent, const struct recent_log *l
     if (!write_events(recent, key, events, args + KEEP_FIXED, &len) || after + (int64_t)len != top) return;
     args[0] = write_number(after + 1, first);
     args[1] = slice_of(MOST);
-    args[2] = write_number(continues ? 0 : draw_ttl(recent), ttl);
+    args[2] = write_number(continues ? 0 : (int64_t)hash_spread(&recent->draws, RECENT_TTL_MS), ttl);
     hint_of(recent, hash_local(log->channel_id))->until_ms = 0;
     redis_eval(recent->redis, NULL, &recent->keep, &key, 1, args, KEEP_FIXED + len);
 }
