@@ -58,7 +58,9 @@ class Sampler(threading.Thread):
             link.sendall(question)
             text = b""
             while not (head := re.match(rb"\$(\d+)\r\n", text)) or len(text) < head.end() + int(head[1]) + 2:
-                text += link.recv(65536)
+                if not (piece := link.recv(65536)):
+                    raise ConnectionError("a Redis has closed its connection")
+                text += piece
             number = lambda key: int(re.search(rb"%s:(\d+)" % key, text)[1])
             totals["commands"] += number(b"total_commands_processed")
             totals["bytes"] += number(b"total_net_input_bytes") + number(b"total_net_output_bytes")
