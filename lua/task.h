@@ -1,7 +1,7 @@
-/* task.h - one coroutine a question: runs, waits, resumes on a later turn, ends.
+/* task.h - one coroutine a question: runs, waits, resumes from the loop, ends.
  *
  * A binding that waits takes a ticket (task_begin_wait), hands it to the core as the completion's owner, and returns
- * task_wait. The completion calls task_answer, which resumes the task in the next turn, or nothing if the task has
+ * task_wait. The completion calls task_answer, which resumes the task from the loop, or nothing if the task has
  * gone on without it (its deadline passed, its state was thrown away): that is counted.
  */
 #ifndef LUA_TASK_H
@@ -22,7 +22,7 @@ enum { TASK_RESULTS_MAX = 16, TASK_WAIT_MS = 10000 };
 
 struct tasks_events {
     void (*idle)(void *owner);   /* the last task has ended */
-    void (*broken)(void *owner); /* memory ran out: the state must be thrown away, in a later turn */
+    void (*broken)(void *owner); /* memory ran out: the state must be thrown away, later, from the loop */
 };
 
 struct tasks *tasks_new(struct vm *vm, struct loop *loop, unsigned max, const struct tasks_events *events, void *owner);
@@ -54,7 +54,7 @@ void task_abandon_wait(lua_State *L, struct task_ticket **ticket);
 int task_wait(lua_State *L, unsigned deadline_ms);
 /* Waits for nothing but the time; returns true. */
 int task_sleep(lua_State *L, unsigned ms);
-/* push leaves at most TASK_RESULTS_MAX results on L; it runs at once, the task in the next turn. It is not called if
+/* push leaves at most TASK_RESULTS_MAX results on L; it runs at once, the task from the loop. It is not called if
  * the task does not wait for this any more. */
 void task_answer(struct task_ticket **ticket, int (*push)(lua_State *L, void *owner), void *owner);
 bool task_waits(const struct task_ticket *ticket);

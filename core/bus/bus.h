@@ -49,7 +49,7 @@ enum {
 /* Slices live until the call returns. Callbacks may subscribe, unsubscribe and publish; not free the bus. */
 struct bus_events {
     void (*received)(void *owner, struct slice topic, const struct bus_message *message);
-    /* From now on messages of the topic arrive; those of before may be missing. In a later turn than bus_subscribe, and
+    /* From now on messages of the topic arrive; those of before may be missing. Not within bus_subscribe, and
      * again whenever an interruption is over. */
     void (*subscribed)(void *owner, struct slice topic);
     /* Degraded: messages are missing, or may be. Begins as false. */

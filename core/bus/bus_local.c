@@ -4,7 +4,7 @@
 #include "bus/bus_driver.h"
 #include "loop/loop.h"
 
-/* A topic whose subscription is told of in the next turn. */
+/* A topic whose subscription is told of from the loop. */
 struct wish {
     struct list link;
     size_t len;

@@ -36,7 +36,7 @@ struct bus_redis {
     bool is_sharded;
     struct map *topics;  /* by name */
     struct list unheard; /* the longest so first */
-    struct list granted; /* heard already: subscribed is due in the next turn */
+    struct list granted; /* heard already: subscribed is due from the loop */
     uint64_t away_ms;    /* since when Redis takes no commands; 0: it does */
     struct bus_probes *probes;
     struct loop_timer check;

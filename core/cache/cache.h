@@ -40,7 +40,7 @@ struct cache *cache_new(struct loop *loop, size_t max_bytes);
 void cache_free(struct cache **cache);
 void cache_set_max(struct cache *cache, size_t max_bytes);
 /* HIT, EARLY: value_r borrowed until the next call. EARLY, MISS: flight_r is the asker's. WAIT: waiter->done follows
- * (in a later turn). */
+ * (later, from the loop). */
 enum cache_found cache_get(struct cache *cache, struct slice key, struct slice *value_r, struct cache_flight **flight_r,
                            struct cache_waiter *waiter);
 void cache_forget_waiter(struct cache *cache, struct cache_waiter *waiter);

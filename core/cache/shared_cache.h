@@ -37,7 +37,7 @@ struct shared_answer {
 /* Embedded in the asker, who sets done; {0} is an idle one. */
 struct shared_fetch {
     void (*done)(struct shared_fetch *fetch,
-                 const struct shared_answer *answer); /* once, in a later turn or at the end */
+                 const struct shared_answer *answer); /* once, later, from the loop or at the end */
     struct shared_asking *asking;                     /* NULL: not under way */
 };
 

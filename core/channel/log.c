@@ -66,7 +66,7 @@ struct channel_log {
     struct map *followed;
     struct list appends; /* with the store */
     unsigned pending;
-    struct list refused; /* requests that hear UNAVAILABLE in the next turn */
+    struct list refused; /* requests that hear UNAVAILABLE from the loop */
     struct loop_task refuse;
     struct loop_timer sweep;
     struct buffer name;            /* of a room, for the call at hand */

@@ -18,7 +18,7 @@ enum { FLEET_LIMIT_DEADLINE_MS = 300, FLEET_LIMIT_WAITING_MAX = 10000, FLEET_QUO
 
 /* Embedded in the asker, who sets done; {0} is an idle one. */
 struct fleet_limit_call {
-    void (*done)(struct fleet_limit_call *call, const struct limit_answer *answer); /* once, in a later turn */
+    void (*done)(struct fleet_limit_call *call, const struct limit_answer *answer); /* once, later, from the loop */
     struct fleet_taking *taking;                                                    /* NULL: not under way */
 };
 

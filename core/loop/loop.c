@@ -69,7 +69,6 @@ static struct loop *new_loop(struct loop_clock clock) {
     loop->clock = clock;
     list_init(&loop->due);
     list_init(&loop->posted);
-    list_init(&loop->ready);
     list_init(&loop->flush);
     list_init(&loop->reap);
     wheel_init(&loop->wheel, loop_now_ms(loop));
@@ -211,13 +210,12 @@ static bool run_ready_descriptors(struct loop *loop, bool wait) {
 /* True: something was ready. */
 static bool turn(struct loop *loop, bool wait) {
     assert(!loop->turning);
-    list_splice(&loop->ready, &loop->posted);
-    bool idle = list_empty(&loop->ready) && list_empty(&loop->flush) && list_empty(&loop->reap);
+    bool idle = list_empty(&loop->posted) && list_empty(&loop->flush) && list_empty(&loop->reap);
     if (wait && idle) arm_timer_fd(loop);
     loop->turning = true;
     bool busy = run_ready_descriptors(loop, wait && idle);
     busy |= fire_timers(loop);
-    busy |= run_tasks(&loop->ready);
+    busy |= run_tasks(&loop->posted);
     busy |= run_rounds(&loop->flush);
     busy |= run_rounds(&loop->reap);
     loop->turning = false;

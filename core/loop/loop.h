@@ -58,7 +58,8 @@ void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task))
 bool loop_task_pending(const struct loop_task *task);
 void loop_task_cancel(struct loop_task *task);
 /* Each: queued twice is queued once.
- * post: in the next turn. flush: at the end of this turn (outboxes). reap: at the very end of this turn (frees). */
+ * post: when what is ready has been dealt with, before the flush; not within the call. What a posted task posts is for
+ * the next turn. flush: at the end of this turn (outboxes). reap: at the very end of this turn (frees). */
 void loop_post(struct loop *loop, struct loop_task *task);
 void loop_flush(struct loop *loop, struct loop_task *task);
 void loop_reap(struct loop *loop, struct loop_task *task);

@@ -25,8 +25,7 @@ struct loop {
     struct event *timer_event;
     uint64_t timer_fd_at_ms; /* 0: not set */
 
-    /* posted: for the next turn; ready: for this one */
-    struct list posted, ready, flush, reap;
+    struct list posted, flush, reap;
 
     struct loop_uv *uv; /* NULL until somebody asks for it */
 };

@@ -35,7 +35,7 @@ struct backend_settings {
     void *owner;
 };
 
-/* Begins to connect; the events come in later turns. */
+/* Begins to connect; the events come later, from the loop. */
 struct backend *backend_new(const struct backend_settings *settings);
 /* Takes the query. It must be ready. The query's due_ms is set. */
 void backend_send(struct backend *backend, struct query **query);

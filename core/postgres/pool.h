@@ -29,7 +29,7 @@ struct pool_settings {
 /* Takes the target; budget and resolver outlive it. Begins to connect. */
 struct pool *pool_new(struct loop *loop, struct resolver *resolver, struct target **target,
                       const struct pool_settings *settings, struct pool_budget *budget);
-/* Takes the query; its done runs in a later turn, then it is freed. */
+/* Takes the query; its done runs later, from the loop, then it is freed. */
 void pool_submit(struct pool *pool, struct query **query);
 /* So long has no server answered; 0: one does. What is submitted then waits, and not at all when this is longer than a
  * query may wait. */
@@ -39,7 +39,7 @@ uint64_t pool_down_ms(const struct pool *pool);
 void pool_renew(struct pool *pool, const char *reason);
 /* The server is the wrong one: pool_renew, and the target's next host is asked first. */
 void pool_suspect(struct pool *pool, const char *reason);
-/* Closes all; queries come back in later turns, UNSENT or UNKNOWN, also those that are submitted from now on. */
+/* Closes all; queries come back later, from the loop, UNSENT or UNKNOWN, also those that are submitted from now on. */
 void pool_close(struct pool *pool);
 /* After a turn that found nothing to do any more. */
 void pool_free(struct pool **pool);

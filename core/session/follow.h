@@ -22,7 +22,7 @@ struct follow_result {
 };
 typedef void follow_done(void *owner, const struct follow_result *result);
 
-/* since_seq < 0: no cursor, join at the head. done exactly once, in a later turn. */
+/* since_seq < 0: no cursor, join at the head. done exactly once, later, from the loop. */
 void follow_channel(struct hub *hub, struct channel_log *log, struct store *store, struct slice socket_id,
                     struct slice channel_id, int64_t since_seq, struct slice since_epoch, follow_done *done,
                     void *owner);

@@ -27,7 +27,7 @@ struct transport_ops {
     void (*fetch)(const struct transport *transport);
     bool (*deflates)(const struct transport *transport);
     void (*pause)(struct transport *transport, bool paused);
-    /* Ends it after what was written; session_gone follows in a later turn. */
+    /* Ends it after what was written; session_gone follows later, from the loop. */
     void (*close)(struct transport *transport, uint16_t code, struct slice reason);
 };
 

@@ -15,7 +15,7 @@ struct epoch_floors;
 struct loop;
 struct redis;
 
-/* In a later turn than the call that caused it. */
+/* From the loop, not within the call that caused it. */
 struct epoch_floors_events {
     void (*settled)(void *owner);                /* once: Redis has answered, or will not soon */
     void (*raised)(void *owner, unsigned shard); /* by another worker */

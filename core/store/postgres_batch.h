@@ -56,7 +56,7 @@ void batch_free(struct batch **batch);
 bool batch_takes(const struct batch *batch, const struct entry *entry);
 /* Out of its lane. */
 void batch_add(struct batch *batch, struct entry *entry, struct lane *lane);
-/* ended is called once, in a later turn; entries that are not NULL by then are to go back to their lanes. */
+/* ended is called once, later, from the loop; entries that are not NULL by then are to go back to their lanes. */
 void batch_send(struct batch *batch);
 
 #endif

@@ -64,7 +64,7 @@ struct postgres_store {
     char *config;
 };
 
-/* Ends a request: its done runs in a later turn. */
+/* Ends a request: its done runs later, from the loop. */
 void postgres_complete(struct postgres_store *store, struct store_request *request, enum store_status status);
 /* NULL: the map knows no shard of this store for the channel. */
 struct shard *postgres_shard_of(struct postgres_store *store, struct slice channel_id);

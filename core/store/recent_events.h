@@ -32,7 +32,7 @@ struct recent_log {
 
 /* Embedded in the asker, who sets done; {0} is an idle one. */
 struct recent_read {
-    /* Once, in a later turn. events: those from after + 1 on without a gap, each with a comma behind it. top: the
+    /* Once, later, from the loop. events: those from after + 1 on without a gap, each with a comma behind it. top: the
      * number of the last one; after: there are none. */
     void (*done)(struct recent_read *read, struct slice events, int64_t top);
     struct recent_reading *reading; /* NULL: not under way */

@@ -1,7 +1,7 @@
 /* store.h - what must not be lost: channel logs, members, users, sessions, audit.
  *
  * One request, one completion. A request owns its arguments and its result; store_submit takes it, done runs on the
- * loop in a later turn, exactly once, and the request is freed when done returns. Drivers: store_driver.h.
+ * loop, not within the call, exactly once, and the request is freed when done returns. Drivers: store_driver.h.
  *
  * Each change of a channel takes the channel's next number, seq, without gaps; epoch ("<number>-<incarnation>") changes
  * when the store may have lost acknowledged numbers (a restored backup). */

@@ -113,8 +113,8 @@ static void turn_runs_descriptors_timers_posted_flush_and_reap_tasks(void **stat
     loop_advance(scene.loop, 4);
     expect_story(&scene, "");
     loop_advance(scene.loop, 1);
-    expect_story(&scene, "tfrp");
-    /* What was posted before the turn runs before its flush. */
+    /* An answer that a descriptor or a timer brings is flushed with what it brought itself. */
+    expect_story(&scene, "tpfr");
     loop_reap(scene.loop, &others[0].task);
     loop_flush(scene.loop, &others[1].task);
     loop_post(scene.loop, &others[2].task);

@@ -51,6 +51,21 @@ test("a message carries what the protocol says, and its sender is told the same 
   });
 });
 
+test("a sender's acknowledgement and his own message leave in one write", async (t) => {
+  const writes = async () => Number(/^stoa_writes_total (\d+)$/m.exec(await (await fetch(`${server.url}/metrics`)).text())[1]);
+  const alice = await person(t, server, "alice", { transports: ["websocket"] });
+  const bob = await person(t, server, "bob", { transports: ["websocket"] });
+  await alice.join("writes");
+  await bob.join("writes");
+  const before = await writes();
+  for (let i = 1; i <= 20; i++) {
+    await alice.send("writes", `message ${i}`);
+    await bob.next("message:new", ({ seq }) => seq === i);
+  }
+  const made = (await writes()) - before;
+  assert.ok(made >= 40 && made < 50, `${made} writes for 20 messages to two`); // and the odd ping
+});
+
 test("history comes in pages, ascending, and says whether there is more", async (t) => {
   const alice = await person(t, server, "alice");
   await alice.join("history");
