@@ -78,10 +78,12 @@ struct slice db_text(sqlite3_stmt *statement, int column) {
     return (struct slice){text, (size_t)sqlite3_column_bytes(statement, column)};
 }
 
-int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more) {
+int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more, struct slice most) {
+    const struct slice texts[] = {text, more, most};
     uLong sum = crc32(0, (const Bytef *)&message_seq, sizeof message_seq);
-    sum = crc32_z(sum, (const Bytef *)text.ptr, text.len);
-    return (int64_t)(more.len ? crc32_z(sum, (const Bytef *)more.ptr, more.len) : sum);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].len) sum = crc32_z(sum, (const Bytef *)texts[i].ptr, texts[i].len);
+    return (int64_t)sum;
 }
 
 bool db_verify(struct sqlite_db *db, sqlite3_stmt *row, int column, int64_t checksum) {
@@ -131,6 +133,8 @@ static bool migrate(struct sqlite_db *db, const char *path, struct error *error_
                   path, (long long)version, (long long)known);
         return false;
     }
+    if (version && version < known)
+        LOG(LOG_INFO, "store.migrates", LOG_TEXT("path", path), LOG_NUMBER("from", version), LOG_NUMBER("to", known));
     for (; version < known; version++) {
         char bump[64];
         snprintf(bump, sizeof bump, "PRAGMA user_version = %lld", (long long)version + 1);

@@ -47,9 +47,9 @@ bool db_step(struct sqlite_db *db, sqlite3_stmt *statement);
 /* For statements without rows: OK, or what the failure means. */
 enum store_status db_run(struct sqlite_db *db, sqlite3_stmt *statement);
 struct slice db_text(sqlite3_stmt *statement, int column);
-/* Of a text (in two parts) of the message with this number. SQLite itself does not see a bit that has flipped in one.
- */
-int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more);
+/* CRC-32 of texts (SLICE_NONE: none) that belong to the message with this number. SQLite itself does not see a bit that
+ * has flipped in one. */
+int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more, struct slice most);
 /* The column holds that checksum; else the request will be answered UNAVAILABLE, and the log tells. */
 bool db_verify(struct sqlite_db *db, sqlite3_stmt *row, int column, int64_t checksum);
 /* What the last failure means for a request. */
@@ -69,9 +69,14 @@ enum store_status sqlite_heads(struct sqlite_db *db, struct store_request *reque
 enum store_status sqlite_people(struct sqlite_db *db, struct store_request *request);
 enum store_status sqlite_accounts(struct sqlite_db *db, struct store_request *request);
 struct store_message;
-/* By id, or (message_id empty) by message_seq; its slices live until db_query of the same kind. reactions_r: its JSON.
- */
+/* By id, or (message_id empty) by message_seq, without its reactions; its slices live until the next search of the same
+ * kind. */
 bool sqlite_find_message(struct sqlite_db *db, struct slice channel_id, struct slice message_id, int64_t message_seq,
-                         struct store_message *message_r, struct buffer *reactions);
+                         struct store_message *message_r);
+/* As JSON into the buffer, which the message then refers to. */
+void sqlite_read_reactions(struct sqlite_db *db, struct store_message *message, struct buffer *reactions);
+int64_t sqlite_message_checksum(const struct store_message *message);
+/* The event with this number as the request's answer, and the number of the message that it speaks of. */
+bool sqlite_event(struct sqlite_db *db, struct store_request *request, int64_t seq, int64_t *message_seq_r);
 
 #endif

@@ -12,7 +12,7 @@ static enum store_status channel_get(struct sqlite_db *db, struct store_request 
     sqlite3_stmt *row =
         db_query(db,
                  "SELECT name, visibility, last_seq, (SELECT count(*) FROM members m WHERE m.channel_id = "
-                 "c.channel_id) FROM channels c WHERE channel_id = ?1");
+                 "c.channel_id) FROM channels c JOIN heads USING (channel_id) WHERE c.channel_id = ?1");
     db_bind_text(row, 1, request->channel_id);
     if (!db_step(db, row)) return missing(db);
     struct buffer *out = &request->json;
@@ -101,9 +101,10 @@ static enum store_status members(struct sqlite_db *db, struct store_request *req
 static enum store_status user_channels(struct sqlite_db *db, struct store_request *request) {
     sqlite3_stmt *rows = db_query(
         db,
-        "SELECT c.channel_id, c.name, c.visibility, c.last_seq, m.read_seq, (SELECT count(*) FROM messages x WHERE "
+        "SELECT c.channel_id, c.name, c.visibility, h.last_seq, m.read_seq, (SELECT count(*) FROM messages x WHERE "
         "x.channel_id = c.channel_id AND x.message_seq > m.read_seq AND x.deleted_ms IS NULL) FROM members m JOIN "
-        "channels c ON c.channel_id = m.channel_id WHERE m.user_id = ?1 ORDER BY c.channel_id LIMIT ?2");
+        "channels c USING (channel_id) JOIN heads h USING (channel_id) WHERE m.user_id = ?1 ORDER BY c.channel_id "
+        "LIMIT ?2");
     struct buffer *out = &request->json;
     db_bind_text(rows, 1, request->user_id);
     db_bind_integer(rows, 2, CHANNELS_MAX);
@@ -125,7 +126,7 @@ static enum store_status user_channels(struct sqlite_db *db, struct store_reques
 
 static enum store_status read_mark(struct sqlite_db *db, struct store_request *request) {
     sqlite3_stmt *row = db_query(db,
-                                 "UPDATE members SET read_seq = max(read_seq, min(?3, (SELECT last_seq FROM channels "
+                                 "UPDATE members SET read_seq = max(read_seq, min(?3, (SELECT last_seq FROM heads "
                                  "WHERE channel_id = ?1))) WHERE channel_id = ?1 AND user_id = ?2");
     db_bind_text(row, 1, request->channel_id);
     db_bind_text(row, 2, request->user_id);

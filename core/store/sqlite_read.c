@@ -38,7 +38,7 @@ static int64_t fork_of(struct sqlite_db *db, struct store_request *request, int6
 }
 
 static bool read_head(struct sqlite_db *db, struct store_request *request, int64_t *floor_r) {
-    sqlite3_stmt *head = db_query(db, "SELECT last_seq, min_seq FROM channels WHERE channel_id = ?1");
+    sqlite3_stmt *head = db_query(db, "SELECT last_seq, min_seq FROM heads WHERE channel_id = ?1");
     db_bind_text(head, 1, request->channel_id);
     bool found = db_step(db, head);
     if (found) {
@@ -48,6 +48,78 @@ static bool read_head(struct sqlite_db *db, struct store_request *request, int64
     sqlite3_reset(head);
     memcpy(request->epoch_r, db->epoch_text, sizeof request->epoch_r);
     return found;
+}
+
+#define MESSAGE_COLUMNS                                                                                              \
+    "SELECT message_seq AS seq, epoch, checksum, channel_id, message_id, user_id, content, thread_id, attachments, " \
+    "said, created_ms, edited_ms, deleted_ms, 0 AS kind FROM messages WHERE channel_id = ?1 "
+
+/* Those whose number is so: messages, as their own events, and changes, whose columns begin alike. */
+#define EVENTS(is)                                                                                              \
+    MESSAGE_COLUMNS "AND message_seq " is                                                                       \
+                    " UNION ALL SELECT seq, epoch, checksum, body, message_seq, NULL, NULL, NULL, NULL, NULL, " \
+                    "NULL, NULL, NULL, kind FROM changes WHERE channel_id = ?1 AND seq " is " ORDER BY 1"
+
+enum { SEQ, EPOCH, CHECKSUM, CHANNEL_ID, MESSAGE_ID, USER_ID, CONTENT, THREAD_ID, ATTACHMENTS, SAID };
+enum { CREATED_MS = SAID + 1, EDITED_MS, DELETED_MS, KIND };
+enum { BODY = CHECKSUM + 1, MESSAGE_SEQ }; /* of a change */
+
+int64_t sqlite_message_checksum(const struct store_message *message) {
+    return db_checksum(message->message_seq, message->content, message->attachments, message->said);
+}
+
+/* Slices live until the statement's next step. */
+static struct store_message message_of(struct sqlite_db *db, sqlite3_stmt *row) {
+    struct store_message message = {
+        .channel_id = db_text(row, CHANNEL_ID),
+        .message_seq = sqlite3_column_int64(row, SEQ),
+        .message_id = db_text(row, MESSAGE_ID),
+        .user_id = db_text(row, USER_ID),
+        .content = db_text(row, CONTENT),
+        .thread_id = db_text(row, THREAD_ID),
+        .attachments = db_text(row, ATTACHMENTS),
+        .said = db_text(row, SAID),
+        .created_ms = sqlite3_column_int64(row, CREATED_MS),
+        .edited_ms = sqlite3_column_int64(row, EDITED_MS),
+        .deleted_ms = sqlite3_column_int64(row, DELETED_MS),
+    };
+    db_verify(db, row, CHECKSUM, sqlite_message_checksum(&message));
+    return message;
+}
+
+/* A row of EVENTS as clients see it; the number of the message that it speaks of. */
+static int64_t write_event(struct sqlite_db *db, sqlite3_stmt *row, struct buffer *out) {
+    enum store_kind kind = (enum store_kind)sqlite3_column_int(row, KIND);
+    int64_t seq = sqlite3_column_int64(row, SEQ), message_seq = seq;
+    char epoch[STORE_EPOCH_MAX];
+    struct buffer said = {0};
+    struct slice body;
+    if (kind == STORE_MESSAGE_NEW) {
+        struct store_message message = message_of(db, row);
+        if (message.said.len) message.content = message.said;
+        message.edited_ms = 0;
+        store_write_message_body(&said, &message);
+        body = buffer_slice(&said);
+    } else {
+        message_seq = sqlite3_column_int64(row, MESSAGE_SEQ);
+        body = db_text(row, BODY);
+        db_verify(db, row, CHECKSUM, db_checksum(message_seq, body, SLICE_NONE, SLICE_NONE));
+    }
+    db_epoch_text(db, sqlite3_column_int64(row, EPOCH), epoch);
+    store_write_event(out, kind, body, message_seq, seq, epoch);
+    buffer_done(&said);
+    return message_seq;
+}
+
+bool sqlite_event(struct sqlite_db *db, struct store_request *request, int64_t seq, int64_t *message_seq_r) {
+    sqlite3_stmt *row = db_query(db, EVENTS("= ?2"));
+    db_bind_text(row, 1, request->channel_id);
+    db_bind_integer(row, 2, seq);
+    if (!db_step(db, row)) return false;
+    db_epoch_text(db, sqlite3_column_int64(row, EPOCH), request->epoch_r);
+    *message_seq_r = write_event(db, row, &request->json);
+    sqlite3_reset(row);
+    return true;
 }
 
 enum store_status sqlite_events(struct sqlite_db *db, struct store_request *request) {
@@ -60,79 +132,50 @@ enum store_status sqlite_events(struct sqlite_db *db, struct store_request *requ
         request->floor_r = floor;
         after = floor;
     }
-    sqlite3_stmt *rows =
-        db_query(db,
-                 "SELECT kind, body, message_seq, seq, epoch, checksum FROM events WHERE channel_id = ?1 AND "
-                 "seq > ?2 ORDER BY seq LIMIT ?3");
+    sqlite3_stmt *rows = db_query(db, EVENTS("> ?2") " LIMIT ?3");
     db_bind_text(rows, 1, request->channel_id);
     db_bind_integer(rows, 2, after);
     db_bind_integer(rows, 3, limit + 1);
     buffer_append_char(&request->json, '[');
     while (db_step(db, rows)) {
-        char epoch[STORE_EPOCH_MAX];
         if (count++ == limit || request->json.len >= STORE_ANSWER_BYTES) {
             request->more = true;
             sqlite3_reset(rows);
             break;
         }
-        db_verify(db, rows, 5, db_checksum(sqlite3_column_int64(rows, 2), db_text(rows, 1), SLICE_NONE));
         if (count > 1) buffer_append_char(&request->json, ',');
-        db_epoch_text(db, sqlite3_column_int64(rows, 4), epoch);
-        store_write_event(&request->json, (enum store_kind)sqlite3_column_int(rows, 0), db_text(rows, 1),
-                          sqlite3_column_int64(rows, 2), sqlite3_column_int64(rows, 3), epoch);
+        write_event(db, rows, &request->json);
     }
     buffer_append_char(&request->json, ']');
     return db_status(db);
 }
 
-static void read_reactions(struct sqlite_db *db, struct slice channel_id, int64_t message_seq, struct buffer *out) {
+void sqlite_read_reactions(struct sqlite_db *db, struct store_message *message, struct buffer *reactions) {
     sqlite3_stmt *rows = db_query(
         db, "SELECT emoji, user_id FROM reactions WHERE channel_id = ?1 AND message_seq = ?2 ORDER BY emoji, seq");
     struct buffer emoji = {0};
-    db_bind_text(rows, 1, channel_id);
-    db_bind_integer(rows, 2, message_seq);
+    db_bind_text(rows, 1, message->channel_id);
+    db_bind_integer(rows, 2, message->message_seq);
+    buffer_clear(reactions);
     while (db_step(db, rows)) {
-        bool first = out->len == 0;
+        bool first = reactions->len == 0;
         if (first || !slice_equal(buffer_slice(&emoji), db_text(rows, 0))) {
-            buffer_append_str(out, first ? "{" : "],");
+            buffer_append_str(reactions, first ? "{" : "],");
             buffer_clear(&emoji);
             buffer_append_slice(&emoji, db_text(rows, 0));
-            json_write_string(out, db_text(rows, 0));
-            buffer_append_str(out, ":[");
+            json_write_string(reactions, db_text(rows, 0));
+            buffer_append_str(reactions, ":[");
         } else
-            buffer_append_char(out, ',');
-        json_write_string(out, db_text(rows, 1));
+            buffer_append_char(reactions, ',');
+        json_write_string(reactions, db_text(rows, 1));
     }
-    if (out->len) buffer_append_str(out, "]}");
+    if (reactions->len) buffer_append_str(reactions, "]}");
+    message->reactions = buffer_slice(reactions);
     buffer_done(&emoji);
 }
 
-#define MESSAGE_COLUMNS                                                                                             \
-    "SELECT channel_id, message_seq, message_id, user_id, content, thread_id, attachments, created_ms, edited_ms, " \
-    "deleted_ms, checksum FROM messages WHERE channel_id = ?1 "
-
-/* Slices live until the statement's next step. */
-static void take_row(struct sqlite_db *db, sqlite3_stmt *row, struct store_message *message, struct buffer *reactions) {
-    *message = (struct store_message){
-        .channel_id = db_text(row, 0),
-        .message_seq = sqlite3_column_int64(row, 1),
-        .message_id = db_text(row, 2),
-        .user_id = db_text(row, 3),
-        .content = db_text(row, 4),
-        .thread_id = db_text(row, 5),
-        .attachments = db_text(row, 6),
-        .created_ms = sqlite3_column_int64(row, 7),
-        .edited_ms = sqlite3_column_int64(row, 8),
-        .deleted_ms = sqlite3_column_int64(row, 9),
-    };
-    db_verify(db, row, 10, db_checksum(message->message_seq, message->content, message->attachments));
-    buffer_clear(reactions);
-    read_reactions(db, message->channel_id, message->message_seq, reactions);
-    message->reactions = buffer_slice(reactions);
-}
-
 bool sqlite_find_message(struct sqlite_db *db, struct slice channel_id, struct slice message_id, int64_t message_seq,
-                         struct store_message *message_r, struct buffer *reactions) {
+                         struct store_message *message_r) {
     sqlite3_stmt *row = message_id.len ? db_query(db, MESSAGE_COLUMNS "AND message_id = ?2")
                                        : db_query(db, MESSAGE_COLUMNS "AND message_seq = ?2");
     db_bind_text(row, 1, channel_id);
@@ -141,15 +184,18 @@ bool sqlite_find_message(struct sqlite_db *db, struct slice channel_id, struct s
     else
         db_bind_integer(row, 2, message_seq);
     if (!db_step(db, row)) return false;
-    take_row(db, row, message_r, reactions);
+    *message_r = message_of(db, row);
     return true;
 }
 
 enum store_status sqlite_message(struct sqlite_db *db, struct store_request *request) {
     struct store_message message;
     struct buffer reactions = {0};
-    bool found = sqlite_find_message(db, request->channel_id, request->message_id, 0, &message, &reactions);
-    if (found) store_write_message(&request->json, &message);
+    bool found = sqlite_find_message(db, request->channel_id, request->message_id, 0, &message);
+    if (found) {
+        sqlite_read_reactions(db, &message, &reactions);
+        store_write_message(&request->json, &message);
+    }
     buffer_done(&reactions);
     if (found) return STORE_OK;
     return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
@@ -185,13 +231,13 @@ enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *re
     sqlite3_stmt *rows = history_query(db, request);
     db_bind_integer(rows, 3, limit + 1);
     while (db_step(db, rows)) {
-        struct store_message message;
         if (count == limit || bytes >= STORE_ANSWER_BYTES) {
             request->more = true;
             sqlite3_reset(rows);
             break;
         }
-        take_row(db, rows, &message, &reactions);
+        struct store_message message = message_of(db, rows);
+        sqlite_read_reactions(db, &message, &reactions);
         store_write_message(&texts[count], &message);
         bytes += texts[count++].len;
     }
@@ -209,7 +255,7 @@ enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *re
 
 static void write_head(struct sqlite_db *db, struct store_request *request, struct slice channel_id) {
     struct buffer *out = &request->json;
-    sqlite3_stmt *head = db_query(db, "SELECT last_seq FROM channels WHERE channel_id = ?1");
+    sqlite3_stmt *head = db_query(db, "SELECT last_seq FROM heads WHERE channel_id = ?1");
     db_bind_text(head, 1, channel_id);
     if (!db_step(db, head)) return;
     store_write_head(out, channel_id, sqlite3_column_int64(head, 0), db->epoch_text);

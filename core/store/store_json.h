@@ -6,7 +6,8 @@
 
 struct store_message {
     struct slice channel_id, message_id, user_id;
-    struct slice content, thread_id, attachments;           /* content, attachments: JSON; empty: none */
+    struct slice content, thread_id, attachments; /* content, attachments: JSON; empty: none */
+    struct slice said;                            /* JSON, what was said at first, when edited; empty: content */
     int64_t message_seq, created_ms, edited_ms, deleted_ms; /* 0: not */
     struct slice reactions;                                 /* JSON object {emoji: [userId, …]}; empty: none */
 };

@@ -129,8 +129,10 @@ export class Server {
 
   /** After it has ended: the logs as the database has them. */
   truth() {
-    return this.rows(`SELECT channel_id AS channel, seq, number || '-' || incarnation AS epoch, kind, sender, client_id AS clientId, body
-      FROM events JOIN epochs ON number = epoch ORDER BY channel_id, seq`)
+    return this.rows(`SELECT e.channel_id AS channel, e.seq, number || '-' || incarnation AS epoch, e.kind, e.sender, client_id AS clientId,
+        coalesce(g.body, json_object('content', json(coalesce(m.said, m.content)))) AS body
+      FROM events e JOIN epochs ON number = e.epoch LEFT JOIN client_ids USING (channel_id, seq) LEFT JOIN changes g USING (channel_id, seq)
+      LEFT JOIN messages m ON m.channel_id = e.channel_id AND m.message_seq = e.seq ORDER BY e.channel_id, e.seq`)
       .map((row) => ({ ...row, content: JSON.parse(row.body).content }));
   }
 

@@ -1,0 +1,151 @@
+/* A SQLite file of an older server. */
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "store/sqlite_db.h"
+#include "store/store_sqlite.h"
+#include "support/store_asking.h"
+
+/* As a server of the third schema left it: of three messages two were edited, one of these deleted, the first has a
+ * reaction; then one more. */
+static const char old_log[] =
+    "INSERT INTO epochs VALUES(1,'4e6f5f70',1795639554948);"
+    "INSERT INTO channels VALUES('hall','hall','public',1795639554949,9,1);"
+    "INSERT INTO events "
+    "VALUES('hall',1,1,0,'alice','c1',-4987572402738621794,1,1795639554949,'{\"id\":\"m1\",\"channelId\":\"hall\","
+    "\"userId\":\"alice\",\"content\":\"one\",\"createdAt\":\"2026-11-25T20:45:54.949Z\"}',507287252);"
+    "INSERT INTO events "
+    "VALUES('hall',2,1,0,'bob','c1',-6270931563119998181,2,1795639554950,'{\"id\":\"m2\",\"channelId\":\"hall\","
+    "\"userId\":\"bob\",\"content\":{ \"of\": [1, 2.50, \"\\u00fc\"] "
+    "},\"threadId\":\"m1\",\"attachments\":[{\"url\":\"/a\"}],\"createdAt\":\"2026-11-25T20:45:54.950Z\"}',570291813);"
+    "INSERT INTO events "
+    "VALUES('hall',3,1,1,'alice','c2',1933279468037844233,1,1795639554950,'{\"id\":\"m1\",\"channelId\":\"hall\","
+    "\"userId\":\"alice\",\"content\":\"ONE\",\"createdAt\":\"2026-11-25T20:45:54.949Z\",\"editedAt\":\"2026-11-25T20:"
+    "45:54.950Z\"}',2806759085);"
+    "INSERT INTO events "
+    "VALUES('hall',4,1,0,'alice',NULL,-8036134471511592237,4,1795639554950,'{\"id\":\"m3\",\"channelId\":\"hall\","
+    "\"userId\":\"alice\",\"content\":\"\",\"createdAt\":\"2026-11-25T20:45:54.950Z\",\"editedAt\":\"2026-11-25T20:45:"
+    "54.950Z\",\"deletedAt\":\"2026-11-25T20:45:54.951Z\"}',2342120543);"
+    "INSERT INTO events "
+    "VALUES('hall',5,1,1,'alice',NULL,-5219282897159380540,4,1795639554950,'{\"id\":\"m3\",\"channelId\":\"hall\","
+    "\"userId\":\"alice\",\"content\":\"\",\"createdAt\":\"2026-11-25T20:45:54.950Z\",\"editedAt\":\"2026-11-25T20:45:"
+    "54.950Z\",\"deletedAt\":\"2026-11-25T20:45:54.951Z\"}',2342120543);"
+    "INSERT INTO events "
+    "VALUES('hall',6,1,1,'bob','c3',931676148355469312,2,1795639554950,'{\"id\":\"m2\",\"channelId\":\"hall\","
+    "\"userId\":\"bob\",\"content\":\"TWO\",\"threadId\":\"m1\",\"attachments\":[{\"url\":\"/"
+    "a\"}],\"createdAt\":\"2026-11-25T20:45:54.950Z\",\"editedAt\":\"2026-11-25T20:45:54.950Z\"}',3120086545);"
+    "INSERT INTO events "
+    "VALUES('hall',7,1,2,'alice',NULL,-1647411346161383792,4,1795639554951,'{\"channelId\":\"hall\",\"messageId\":"
+    "\"m3\"}',4256229515);"
+    "INSERT INTO events "
+    "VALUES('hall',8,1,3,'bob','c4',6578846534528540178,1,1795639554951,'{\"channelId\":\"hall\",\"messageId\":\"m1\","
+    "\"userId\":\"bob\",\"emoji\":\"+1\",\"added\":true}',385478797);"
+    "INSERT INTO events "
+    "VALUES('hall',9,1,0,'bob','c6',773420792469150409,9,1795639554952,'{\"id\":\"m6\",\"channelId\":\"hall\","
+    "\"userId\":\"bob\",\"content\":\"six\",\"createdAt\":\"2026-11-25T20:45:54.952Z\"}',3163667035);"
+    "INSERT INTO messages "
+    "VALUES('hall',1,'m1','alice','\"ONE\"',NULL,NULL,1795639554949,1795639554950,NULL,2298409318);"
+    "INSERT INTO messages "
+    "VALUES('hall',2,'m2','bob','\"TWO\"','m1','[{\"url\":\"/a\"}]',1795639554950,1795639554950,NULL,1873901046);"
+    "INSERT INTO messages "
+    "VALUES('hall',4,'m3','alice','\"\"',NULL,NULL,1795639554950,1795639554950,1795639554951,2561920968);"
+    "INSERT INTO messages VALUES('hall',9,'m6','bob','\"six\"',NULL,NULL,1795639554952,NULL,NULL,1072332233);"
+    "INSERT INTO reactions VALUES('hall',1,'+1','bob',8);"
+    "INSERT INTO members VALUES('hall','alice','owner',1795639554949,0);";
+
+/* As it told them, in single quotes. */
+static const char *const old_events[] = {
+    "['message:new',{'id':'m1','channelId':'hall','userId':'alice','content':'one','createdAt':'2026-11-25T20:45:54."
+    "949Z','messageSeq':1,'seq':1,'epoch':'1-4e6f5f70'}]",
+    "['message:new',{'id':'m2','channelId':'hall','userId':'bob','content':{'of':[1,2.50,'\\u00fc']},'threadId':'m1','"
+    "attachments':[{'url':'/a'}],'createdAt':'2026-11-25T20:45:54.950Z','messageSeq':2,'seq':2,'epoch':'1-4e6f5f70'}]",
+    "['message:updated',{'id':'m1','channelId':'hall','userId':'alice','content':'ONE','createdAt':'2026-11-25T20:45:"
+    "54.949Z','editedAt':'2026-11-25T20:45:54.950Z','messageSeq':1,'seq':3,'epoch':'1-4e6f5f70'}]",
+    "['message:new',{'id':'m3','channelId':'hall','userId':'alice','content':'','createdAt':'2026-11-25T20:45:54.950Z',"
+    "'deletedAt':'2026-11-25T20:45:54.951Z','messageSeq':4,'seq':4,'epoch':'1-4e6f5f70'}]",
+    "['message:updated',{'id':'m3','channelId':'hall','userId':'alice','content':'','createdAt':'2026-11-25T20:45:54."
+    "950Z','editedAt':'2026-11-25T20:45:54.950Z','deletedAt':'2026-11-25T20:45:54.951Z','messageSeq':4,'seq':5,'epoch':"
+    "'1-4e6f5f70'}]",
+    "['message:updated',{'id':'m2','channelId':'hall','userId':'bob','content':'TWO','threadId':'m1','attachments':[{'"
+    "url':'/"
+    "a'}],'createdAt':'2026-11-25T20:45:54.950Z','editedAt':'2026-11-25T20:45:54.950Z','messageSeq':2,'seq':6,'epoch':'"
+    "1-4e6f5f70'}]",
+    "['message:deleted',{'channelId':'hall','messageId':'m3','seq':7,'epoch':'1-4e6f5f70'}]",
+    "['reaction:changed',{'channelId':'hall','messageId':'m1','userId':'bob','emoji':'+1','added':true,'seq':8,'epoch':"
+    "'1-4e6f5f70'}]",
+    "['message:new',{'id':'m6','channelId':'hall','userId':'bob','content':'six','createdAt':'2026-11-25T20:45:54.952Z'"
+    ",'messageSeq':9,'seq':9,'epoch':'1-4e6f5f70'}]",
+    NULL,
+};
+static const char *const old_messages[] = {
+    "{'id':'m1','channelId':'hall','userId':'alice','content':'ONE','reactions':{'+1':['bob']},'createdAt':'2026-11-"
+    "25T20:45:54.949Z','editedAt':'2026-11-25T20:45:54.950Z','messageSeq':1}",
+    "{'id':'m2','channelId':'hall','userId':'bob','content':'TWO','threadId':'m1','attachments':[{'url':'/"
+    "a'}],'createdAt':'2026-11-25T20:45:54.950Z','editedAt':'2026-11-25T20:45:54.950Z','messageSeq':2}",
+    "{'id':'m3','channelId':'hall','userId':'alice','content':'','createdAt':'2026-11-25T20:45:54.950Z','editedAt':'"
+    "2026-11-25T20:45:54.950Z','deletedAt':'2026-11-25T20:45:54.951Z','messageSeq':4}",
+    "{'id':'m6','channelId':'hall','userId':'bob','content':'six','createdAt':'2026-11-25T20:45:54.952Z','messageSeq':"
+    "9}",
+    NULL,
+};
+
+static void expect_json(const struct answer *answer, const char *const *items) {
+    struct buffer expected = {0};
+    for (int i = 0; items[i]; i++) {
+        buffer_append_char(&expected, i ? ',' : '[');
+        for (const char *at = items[i]; *at; at++) buffer_append_char(&expected, *at == '\'' ? '"' : *at);
+    }
+    buffer_append_str(&expected, "]");
+    buffer_append_char(&expected, '\0');
+    assert_string_equal(answer->json, expected.ptr);
+    buffer_done(&expected);
+}
+
+static void execute(const char *path, const char *sql) {
+    sqlite3 *handle;
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+}
+
+static void a_log_of_an_older_schema_is_told_as_before(void **state) {
+    struct asking asked, *asking = &asked;
+    struct error error = {""};
+    char path[] = "/tmp/stoa-schema-XXXXXX", sidecar[64];
+    close(mkstemp(path));
+    snprintf(sidecar, sizeof sidecar, "%s.incarnation", path);
+    for (int i = 0; i < 3; i++) execute(path, sqlite_migrations[i]);
+    execute(path, "PRAGMA user_version = 3");
+    execute(path, old_log);
+    asking_init(asking);
+    asking->store = store_sqlite_new(asking->loop, path, &error);
+    if (!asking->store) fail_msg("%s", error.text);
+    struct answer *events = ASK(asking, STORE_EVENTS, .channel_id = S("hall"));
+    assert_int_equal(events->seq, 9);
+    expect_json(events, old_events);
+    expect_json(ASK(asking, STORE_MESSAGES, .channel_id = S("hall")), old_messages);
+    /* Retries are known, and what is told of them is the same. */
+    struct answer *again = SAY(asking, "hall", "alice", "c1", "new", "\"one\"");
+    assert_true(again->duplicate);
+    assert_int_equal(again->seq, 1);
+    assert_string_equal(again->message_id, "m1");
+    assert_has(again, "\"content\":\"one\"");
+    again =
+        ASK(asking, STORE_APPEND, SAYING("hall", "bob", "c4", "m1", ""), .text = S("+1"), .kind = STORE_REACTION_ADD);
+    assert_true(again->duplicate);
+    assert_int_equal(again->seq, 8);
+    assert_status(SAY(asking, "hall", "alice", "c1", "new", "\"other\""), STORE_CONFLICT);
+    /* The log goes on, and a deletion finds every place where something was said. */
+    assert_int_equal(ASK(asking, STORE_APPEND, SAYING("hall", "bob", "c7", "m2", ""), .kind = STORE_DELETE)->seq, 10);
+    assert_has_not(ASK(asking, STORE_EVENTS, .channel_id = S("hall")), "TWO");
+    assert_has_not(ASK(asking, STORE_EVENTS, .channel_id = S("hall")), "2.50");
+    asking_done(asking);
+    unlink(path);
+    unlink(sidecar);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_log_of_an_older_schema_is_told_as_before)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
