@@ -47,6 +47,14 @@ void buffer_append_char(struct buffer *buffer, char c) {
     buffer->len++;
 }
 
+void buffer_append_number(struct buffer *buffer, uint64_t number) {
+    char digits[20];
+    size_t at = sizeof digits;
+    do digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    buffer_append(buffer, digits + at, sizeof digits - at);
+}
+
 void buffer_printf(struct buffer *buffer, const char *format, ...) {
     va_list args, again;
     va_start(args, format);

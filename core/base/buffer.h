@@ -2,6 +2,8 @@
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
+#include <stdint.h>
+
 #include "base/memory.h"
 #include "base/slice.h"
 
@@ -19,6 +21,8 @@ void buffer_append(struct buffer *buffer, const char *ptr, size_t len);
 void buffer_append_slice(struct buffer *buffer, struct slice slice);
 void buffer_append_str(struct buffer *buffer, const char *str);
 void buffer_append_char(struct buffer *buffer, char c);
+/* In decimal. */
+void buffer_append_number(struct buffer *buffer, uint64_t number);
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Removes the first len bytes. */
 void buffer_consume(struct buffer *buffer, size_t len);

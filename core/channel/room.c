@@ -2,7 +2,6 @@
 #include "channel/room_replay.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/ids.h"
@@ -258,10 +257,14 @@ uint64_t rooms_offset(const struct rooms *rooms) {
 }
 
 size_t room_offset_write(const struct rooms *rooms, uint64_t offset, char *out) {
-    char text[INCARNATION_LEN + OFFSET_HEX_MAX + 2];
-    int len = snprintf(text, sizeof text, "%s.%llx", rooms->incarnation, (unsigned long long)offset);
-    memcpy(out, text, (size_t)len);
-    return (size_t)len;
+    char digits[OFFSET_HEX_MAX];
+    size_t at = sizeof digits, len = INCARNATION_LEN;
+    do digits[--at] = "0123456789abcdef"[offset & 15];
+    while ((offset >>= 4) && at > 0);
+    memcpy(out, rooms->incarnation, len);
+    out[len++] = '.';
+    memcpy(out + len, digits + at, sizeof digits - at);
+    return len + sizeof digits - at;
 }
 
 bool room_offset_read(const struct rooms *rooms, struct slice text, uint64_t *offset_r) {

@@ -1,6 +1,6 @@
 /* The append: one transaction numbers and stores the event, changes the message it speaks of, and remembers what a
  * retry must be answered with. */
-#include <stdio.h>
+#include <string.h>
 
 #include "base/fault.h"
 #include "base/wall_time.h"
@@ -9,7 +9,9 @@
 
 static void answer_message(struct store_request *request, struct slice message_id, int64_t created_ms) {
     wall_time_write(request->created_at_r, created_ms);
-    snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s", SLICE_ARG(message_id));
+    size_t len = message_id.len < sizeof request->message_id_r ? message_id.len : sizeof request->message_id_r - 1;
+    memcpy(request->message_id_r, message_id.ptr, len);
+    request->message_id_r[len] = '\0';
 }
 
 /* The answer is an event of the past, and the message that it speaks of. */

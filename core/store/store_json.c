@@ -1,6 +1,5 @@
 #include "store/store_json.h"
 
-#include <stdio.h>
 #include <time.h>
 
 #include "base/hash.h"
@@ -10,7 +9,9 @@
 static void write_key(struct buffer *out, const char *key) {
     char last = out->len ? out->ptr[out->len - 1] : '{';
     if (last != '{') buffer_append_char(out, ',');
-    buffer_printf(out, "\"%s\":", key);
+    buffer_append_char(out, '"');
+    buffer_append_str(out, key);
+    buffer_append_str(out, "\":");
 }
 
 void store_write_member(struct buffer *out, const char *key, struct slice text) {
@@ -84,7 +85,9 @@ void store_write_event(struct buffer *out, enum store_kind kind, struct slice bo
         [STORE_DELETE] = "message:deleted",           [STORE_REACTION_ADD] = "reaction:changed",
         [STORE_REACTION_REMOVE] = "reaction:changed",
     };
-    buffer_printf(out, "[\"%s\",", names[kind]);
+    buffer_append_str(out, "[\"");
+    buffer_append_str(out, names[kind]);
+    buffer_append_str(out, "\",");
     buffer_append(out, body.ptr, body.len - 1); /* its brace closes after what follows */
     if (kind == STORE_MESSAGE_NEW || kind == STORE_EDIT) store_write_member_number(out, "messageSeq", message_seq);
     store_write_member_number(out, "seq", seq);

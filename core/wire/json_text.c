@@ -150,9 +150,8 @@ void json_write_string(struct buffer *out, struct slice text) {
 }
 
 void json_write_integer(struct buffer *out, int64_t number) {
-    char digits[24];
-    int len = snprintf(digits, sizeof(digits), "%lld", (long long)number);
-    buffer_append(out, digits, (size_t)len);
+    if (number < 0) buffer_append_char(out, '-');
+    buffer_append_number(out, number < 0 ? -(uint64_t)number : (uint64_t)number);
 }
 
 void json_write_number(struct buffer *out, double number) {

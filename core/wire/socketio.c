@@ -1,7 +1,5 @@
 #include "wire/socketio.h"
 
-#include <inttypes.h>
-
 #include "wire/json.h"
 
 struct scan {
@@ -131,6 +129,6 @@ void socketio_encode(struct buffer *out, const struct socketio_packet *packet) {
         buffer_append_slice(out, packet->namespace_name);
         buffer_append_char(out, ',');
     }
-    if (packet->has_id) buffer_printf(out, "%" PRIu64, packet->id);
+    if (packet->has_id) buffer_append_number(out, packet->id);
     buffer_append_slice(out, packet->json);
 }
