@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "lua/bind.h"
+#include "lua/task.h"
 #include "lua/types.h"
 #include "lua/vm.h"
 
@@ -20,7 +21,7 @@ static const char *const base_names[] = {"assert",   "error",  "ipairs",       "
 static const char *const os_names[] = {"time", "date", "clock", "difftime", NULL};
 static const char *const string_names[] = {"byte",  "char",  "find", "format",  "gmatch", "gsub",  "len",
                                            "lower", "match", "rep",  "reverse", "sub",    "upper", NULL};
-static const char *const coroutine_names[] = {"create", "status", "wrap", "yield", "running", NULL};
+static const char *const coroutine_names[] = {"create", "status", "wrap", "yield", NULL};
 
 static void open_library(lua_State *L, lua_CFunction open, const char *name) {
     lua_pushcfunction(L, open);
@@ -139,6 +140,8 @@ static void build_base(lua_State *L) {
     lua_getglobal(L, "coroutine");
     copy(L, base + 2, base + 1, coroutine_names);
     lua_pop(L, 1);
+    lua_pushcfunction(L, task_running);
+    lua_setfield(L, base + 1, "running");
     add_protected(L, base, base + 1);
     types_freeze(L);
     lua_setfield(L, base, "coroutine");

@@ -11,7 +11,12 @@
 #include "lua/vm.h"
 
 static const char TASKS[] = "stoa.tasks", ENTER[] = "stoa.enter";
-enum { FAILURES_LOGGED = 20 /* a second */, DETAIL_MAX = 64 };
+enum { FAILURES_LOGGED = 20 /* a second */, DETAIL_MAX = 64, IDLE_MAX = 64 };
+
+struct thread {
+    lua_State *co;
+    int reference; /* keeps co alive */
+};
 
 struct tasks {
     unsigned references; /* the owner's, and each ticket's */
@@ -24,17 +29,20 @@ struct tasks {
     struct task *running;
     uint64_t next_id, failures_second;
     unsigned len, max, failures;
+    struct thread idle[IDLE_MAX]; /* each has run a task to its end, and is empty */
+    unsigned idle_len;
 };
 
 struct task {
     struct list link;
     struct tasks *tasks;
     uint64_t id;
-    lua_State *co;
-    int reference; /* keeps co alive */
+    struct thread thread;
     unsigned wait; /* number of the wait; a ticket of an earlier one is stale */
     bool waits, sleeps;
-    int results; /* that lie on co for the next resume */
+    bool known; /* a script asked for its coroutine */
+    bool returned;
+    int results; /* that lie on the thread for the next resume */
     void (*ended)(void *asker, lua_State *L, int first, int len);
     void *asker;
     const char *what;
@@ -93,7 +101,14 @@ static void task_free(struct task *task) {
     map_remove(tasks->by_id, (struct slice){(char *)&task->id, sizeof task->id});
     list_remove(&task->link);
     tasks->len--;
-    if (tasks->vm && !tasks->vm->broken) luaL_unref(tasks->vm->L, LUA_REGISTRYINDEX, task->reference);
+    if (tasks->vm && !tasks->vm->broken) {
+        if (task->returned && !task->known && tasks->idle_len < IDLE_MAX) {
+            lua_settop(task->thread.co, 0);
+            tasks->idle[tasks->idle_len++] = task->thread;
+        } else {
+            luaL_unref(tasks->vm->L, LUA_REGISTRYINDEX, task->thread.reference);
+        }
+    }
     free(task);
     if (tasks->len == 0 && tasks->vm) tasks->events->idle(tasks->owner);
 }
@@ -105,7 +120,7 @@ struct traceback {
 
 static int write_traceback(lua_State *L) {
     struct traceback *traceback = lua_touserdata(L, 1);
-    lua_State *co = traceback->task->co;
+    lua_State *co = traceback->task->thread.co;
     const char *message = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "(error object is not a string)";
     luaL_traceback(L, co, message, 0);
     snprintf(traceback->text, sizeof traceback->text, "%s", lua_tostring(L, -1));
@@ -142,9 +157,9 @@ static void fail(struct task *task) {
 
 static int hand_results_over(lua_State *L) {
     struct task *task = lua_touserdata(L, 1);
-    int len = lua_gettop(task->co);
+    int len = lua_gettop(task->thread.co);
     luaL_checkstack(L, len + 8, "too many results");
-    lua_xmove(task->co, L, len);
+    lua_xmove(task->thread.co, L, len);
     task->ended(task->asker, L, 2, len);
     return 0;
 }
@@ -170,7 +185,8 @@ static void run(struct task *task, int args) {
     uint64_t steps_left = vm->steps_left, deadline_us = vm->deadline_us;
     tasks->running = task;
     vm_begin(vm, &vm->settings.run);
-    int status = lua_resume(task->co, args);
+    int status = lua_resume(task->thread.co, args);
+    task->returned = status == 0;
     bool waits = status == LUA_YIELD && task->waits;
     tasks->running = outer;
     if (status == 0)
@@ -204,7 +220,7 @@ static int push_answer(lua_State *L) {
         lua_pop(L, len - TASK_RESULTS_MAX);
         len = TASK_RESULTS_MAX;
     }
-    lua_xmove(L, answer->task->co, len);
+    lua_xmove(L, answer->task->thread.co, len);
     answer->task->results = len;
     return 0;
 }
@@ -244,7 +260,10 @@ static int prepare(lua_State *L) {
     struct entry *entry = lua_touserdata(L, 1);
     lua_pushlightuserdata(L, entry->tasks);
     lua_setfield(L, LUA_REGISTRYINDEX, TASKS);
-    lua_State *co = lua_newthread(L);
+    struct tasks *tasks = entry->tasks;
+    bool is_new = tasks->idle_len == 0;
+    struct thread thread = is_new ? (struct thread){lua_newthread(L), 0} : tasks->idle[tasks->idle_len - 1];
+    if (is_new) thread.reference = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_getfield(L, LUA_REGISTRYINDEX, ENTER);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
@@ -257,9 +276,9 @@ static int prepare(lua_State *L) {
     }
     lua_pushcfunction(L, push_arguments);
     lua_pushlightuserdata(L, (void *)(uintptr_t)entry->start);
-    lua_xmove(L, co, 3);
-    entry->task->co = co;
-    entry->task->reference = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_xmove(L, thread.co, 3);
+    entry->task->thread = thread;
+    if (!is_new) tasks->idle_len--;
     return 0;
 }
 
@@ -335,11 +354,18 @@ static struct tasks *tasks_of(lua_State *L) {
     return tasks;
 }
 
+int task_running(lua_State *L) {
+    struct tasks *tasks = tasks_of(L);
+    if (lua_pushthread(L)) lua_pushnil(L); /* not a coroutine */
+    if (tasks && tasks->running && tasks->running->thread.co == L) tasks->running->known = true;
+    return 1;
+}
+
 static struct task *begin(lua_State *L) {
     struct tasks *tasks = tasks_of(L);
     struct task *task = tasks ? tasks->running : NULL;
     if (!task) luaL_error(L, "nothing can wait here (a script is being loaded or tested)");
-    if (task->co != L) luaL_error(L, "nothing can wait in a coroutine of your own: use stoa.spawn");
+    if (task->thread.co != L) luaL_error(L, "nothing can wait in a coroutine of your own: use stoa.spawn");
     task->wait++;
     task->waits = true;
     task->sleeps = false;

@@ -57,6 +57,8 @@ int task_sleep(lua_State *L, unsigned ms);
 /* push leaves at most TASK_RESULTS_MAX results on L; it runs at once, the task from the loop. It is not called if
  * the task does not wait for this any more. */
 void task_answer(struct task_ticket **ticket, int (*push)(lua_State *L, void *owner), void *owner);
+/* coroutine.running of scripts: the coroutine that a script knows serves no other question after this one. */
+int task_running(lua_State *L);
 bool task_waits(const struct task_ticket *ticket);
 
 /* Logs a failure of a script and counts it. kind: "raised", "budget", "memory", "result". */

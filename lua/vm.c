@@ -19,27 +19,27 @@ static uint64_t now_us(void) {
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* What lives, or what small blocks once took. */
+static bool is_full(const struct vm *vm, size_t more) {
+    size_t max_bytes = vm->settings.memory_bytes;
+    return vm->memory_used + more > max_bytes || vm->memory.arena.used_bytes > max_bytes;
+}
+
 /* LuaJIT frees with the size it allocated, so the sum is exact. Refusing is only for growth: Lua assumes that
  * shrinking works. */
 static void *vm_allocate(void *owner, void *ptr, size_t old_len, size_t new_len) {
     struct vm *vm = owner;
     if (!ptr) old_len = 0;
-    if (new_len == 0) {
-        free(ptr);
-        vm->memory_used -= old_len;
-        return NULL;
-    }
-    if (new_len > old_len && vm->memory_used - old_len + new_len > vm->settings.memory_bytes) {
+    if (new_len > old_len && is_full(vm, new_len - old_len)) {
         vm->broken = true;
         return NULL;
     }
-    void *grown = realloc(ptr, new_len);
-    if (!grown) {
+    void *resized = vm_memory_resize(&vm->memory, ptr, old_len, new_len);
+    if (resized || new_len == 0)
+        vm->memory_used += new_len - old_len;
+    else
         vm->broken = true;
-        return NULL;
-    }
-    vm->memory_used += new_len - old_len;
-    return grown;
+    return resized;
 }
 
 static void budget_error(lua_State *L) {
@@ -79,6 +79,7 @@ struct vm *vm_new(const struct vm_settings *settings, void *owner) {
     struct vm *vm = NEW(struct vm);
     vm->settings = *settings;
     vm->owner = owner;
+    vm->memory.arena.max_bytes = SIZE_MAX; /* is_full bounds it */
     vm->L = lua_newstate(vm_allocate, vm);
     if (!vm->L) {
         vm_free(&vm);
@@ -96,6 +97,7 @@ struct vm *vm_new(const struct vm_settings *settings, void *owner) {
 void vm_free(struct vm **vm) {
     if (!*vm) return;
     if ((*vm)->L) lua_close((*vm)->L);
+    vm_memory_done(&(*vm)->memory);
     buffer_done(&(*vm)->scratch);
     buffer_done(&(*vm)->out);
     free(*vm);

@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "lua/vm_memory.h"
 
 struct loop;
 
@@ -33,6 +34,7 @@ struct vm {
     lua_State *L;
     struct vm_settings settings;
     size_t memory_used;
+    struct vm_memory memory;
     uint64_t steps_left, deadline_us;
     bool over_budget; /* of this run; pcall lets it pass */
     bool broken;      /* out of memory happened */

@@ -149,6 +149,26 @@ describe("globals", function()
     end)
 end)
 
+describe("a handler's coroutine", function()
+    it("serves no other question once a script knows it", function()
+        local world = support.handler("local co = coroutine.running() local met = known[co] known[co] = true "
+            .. "return type(co), met or false, (coroutine.resume(co))", "local known = {}")
+        local client = world:connect()
+        for _ = 1, 3 do assert.same({ "thread", false, false }, { client:emit "run" }) end
+        world:close()
+    end)
+
+    it("serves the next with nothing left of the one before, also after one that raised", function()
+        local world = support.handler("if select('#', ...) == 0 then error 'none' end return select('#', ...), (select('#', ...))")
+        local client = world:connect()
+        for given = 0, 3 do
+            local answer = { client:emit("run", unpack({ 1, 2, 3 }, 1, given)) }
+            if given > 0 then assert.same({ given, given }, answer) end
+        end
+        world:close()
+    end)
+end)
+
 describe("errors inside the server's calls", function()
     it("stay inside (row 102)", function()
         assert.equal("script_error", ran "return setmetatable({}, {__index = function() error('x') end}).a")
