@@ -250,16 +250,26 @@ static const char *follow(struct pattern *pattern, const char *at, const char *i
     return match;
 }
 
+static const char *first_item_end(struct pattern *pattern) {
+    const char *item = pattern->text.ptr, *letter = item + 1;
+    if (pattern->text.len == 0 || strchr("($)", *item)) return NULL;
+    if (*item == '%' && letter < text_end(pattern) && strchr("bf123456789", *letter)) return NULL;
+    const char *end = item_end(pattern, item);
+    return end < text_end(pattern) && strchr("?*-", *end) ? NULL : end;
+}
+
 void pattern_init(struct pattern *pattern, lua_State *L, struct slice subject, struct slice text) {
     pattern->L = L;
     pattern->subject = subject;
     pattern->anchored = text.len > 0 && text.ptr[0] == '^';
     pattern->text = slice_from(text, pattern->anchored);
     pattern->steps = 0;
+    pattern->first_end = first_item_end(pattern);
 }
 
 const char *pattern_match(struct pattern *pattern, const char *at) {
     pattern->captures_len = pattern->depth = 0;
+    if (pattern->first_end && !item_holds(pattern, at, pattern->text.ptr, pattern->first_end)) return NULL;
     return follow(pattern, at, pattern->text.ptr);
 }
 

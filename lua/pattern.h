@@ -20,7 +20,8 @@ struct pattern_capture {
 struct pattern {
     lua_State *L;
     struct slice subject, text;
-    bool anchored; /* began with '^', which text no longer has */
+    bool anchored;         /* began with '^', which text no longer has */
+    const char *first_end; /* of an item at the beginning that holds for the first character of any match; NULL: none */
     unsigned captures_len, depth, steps;
     struct pattern_capture captures[PATTERN_CAPTURES_MAX];
 };

@@ -17,34 +17,12 @@ void buffer_clear(struct buffer *buffer) {
     buffer->len = 0;
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t len) {
+void buffer_grow(struct buffer *buffer, size_t len) {
     assert(len < SIZE_MAX / 4 && buffer->len < SIZE_MAX / 4);
-    if (!buffer->ptr || buffer->cap - buffer->len < len) {
-        size_t cap = buffer->cap ? buffer->cap : CAP_MIN;
-        while (cap - buffer->len < len) cap *= 2;
-        buffer->ptr = memory_resize(buffer->ptr, cap);
-        buffer->cap = cap;
-    }
-    return buffer->ptr + buffer->len;
-}
-
-void buffer_append(struct buffer *buffer, const char *ptr, size_t len) {
-    if (len == 0) return;
-    memcpy(buffer_reserve(buffer, len), ptr, len);
-    buffer->len += len;
-}
-
-void buffer_append_slice(struct buffer *buffer, struct slice slice) {
-    buffer_append(buffer, slice.ptr, slice.len);
-}
-
-void buffer_append_str(struct buffer *buffer, const char *str) {
-    buffer_append(buffer, str, strlen(str));
-}
-
-void buffer_append_char(struct buffer *buffer, char c) {
-    *buffer_reserve(buffer, 1) = c;
-    buffer->len++;
+    size_t cap = buffer->cap ? buffer->cap : CAP_MIN;
+    while (cap - buffer->len < len) cap *= 2;
+    buffer->ptr = memory_resize(buffer->ptr, cap);
+    buffer->cap = cap;
 }
 
 void buffer_append_number(struct buffer *buffer, uint64_t number) {

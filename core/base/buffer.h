@@ -15,12 +15,33 @@ struct buffer {
 void buffer_done(struct buffer *buffer);
 /* Keeps the memory. */
 void buffer_clear(struct buffer *buffer);
+void buffer_grow(struct buffer *buffer, size_t len); /* of buffer_reserve */
+
 /* Room for len more bytes; the place to write them to. Does not change buffer->len. */
-char *buffer_reserve(struct buffer *buffer, size_t len);
-void buffer_append(struct buffer *buffer, const char *ptr, size_t len);
-void buffer_append_slice(struct buffer *buffer, struct slice slice);
-void buffer_append_str(struct buffer *buffer, const char *str);
-void buffer_append_char(struct buffer *buffer, char c);
+static inline char *buffer_reserve(struct buffer *buffer, size_t len) {
+    if (!buffer->ptr || buffer->cap - buffer->len < len) buffer_grow(buffer, len);
+    return buffer->ptr + buffer->len;
+}
+
+static inline void buffer_append(struct buffer *buffer, const char *ptr, size_t len) {
+    if (len == 0) return;
+    memcpy(buffer_reserve(buffer, len), ptr, len);
+    buffer->len += len;
+}
+
+static inline void buffer_append_slice(struct buffer *buffer, struct slice slice) {
+    buffer_append(buffer, slice.ptr, slice.len);
+}
+
+static inline void buffer_append_str(struct buffer *buffer, const char *str) {
+    buffer_append(buffer, str, strlen(str));
+}
+
+static inline void buffer_append_char(struct buffer *buffer, char c) {
+    *buffer_reserve(buffer, 1) = c;
+    buffer->len++;
+}
+
 /* In decimal. */
 void buffer_append_number(struct buffer *buffer, uint64_t number);
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);

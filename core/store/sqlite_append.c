@@ -55,17 +55,8 @@ static enum store_status remember(struct sqlite_db *db, struct store_request *re
     return db_run(db, row);
 }
 
-/* -1: there is no such channel, or db_status tells. */
-static int64_t head_of(struct sqlite_db *db, struct slice channel_id) {
-    sqlite3_stmt *head = db_query(db, "SELECT last_seq FROM heads WHERE channel_id = ?1");
-    db_bind_text(head, 1, channel_id);
-    int64_t seq = db_step(db, head) ? sqlite3_column_int64(head, 0) : -1;
-    sqlite3_reset(head);
-    return seq;
-}
-
 static bool next_seq(struct sqlite_db *db, struct store_request *request) {
-    request->seq_r = head_of(db, request->channel_id) + 1;
+    request->seq_r = db_head(db, request->channel_id) + 1;
     memcpy(request->epoch_r, db->epoch_text, sizeof request->epoch_r);
     return request->seq_r > 0;
 }
@@ -222,7 +213,7 @@ static enum store_status append_change(struct sqlite_db *db, struct store_reques
     if (is_reaction) {
         int64_t there = reaction_seq(db, request, message.message_seq);
         if ((there != 0) == (request->kind == STORE_REACTION_ADD)) { /* it is so already */
-            status = answer_with(db, request, there ? there : head_of(db, request->channel_id));
+            status = answer_with(db, request, there ? there : db_head(db, request->channel_id));
             goto out;
         }
     }
@@ -251,6 +242,8 @@ enum store_status sqlite_append(struct sqlite_db *db, struct store_request *requ
     int64_t fingerprint = store_fingerprint(request);
     enum store_status status;
     if (answered_before(db, request, fingerprint, &status)) return status;
-    return request->kind == STORE_MESSAGE_NEW ? append_message(db, request, fingerprint)
-                                              : append_change(db, request, fingerprint);
+    status = request->kind == STORE_MESSAGE_NEW ? append_message(db, request, fingerprint)
+                                                : append_change(db, request, fingerprint);
+    if (status == STORE_OK && !request->duplicate) db_set_head(db, request->channel_id, request->seq_r);
+    return status;
 }

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "store/powercut.h"
 
 enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 8000 };
@@ -76,6 +77,43 @@ enum store_status db_run(struct sqlite_db *db, sqlite3_stmt *statement) {
 struct slice db_text(sqlite3_stmt *statement, int column) {
     const char *text = (const char *)sqlite3_column_text(statement, column);
     return (struct slice){text, (size_t)sqlite3_column_bytes(statement, column)};
+}
+
+/* As many as there are channels, of those that are appended to; then from the log again. */
+enum { HEADS_MAX = 20000 };
+
+struct head {
+    int64_t seq;
+    char channel_id[];
+};
+
+void db_forget_heads(struct sqlite_db *db) {
+    size_t cursor = 0;
+    struct head *head;
+    while ((head = map_next(db->heads, &cursor))) free(head);
+    map_free(&db->heads);
+    db->heads = map_new();
+}
+
+int64_t db_head(struct sqlite_db *db, struct slice channel_id) {
+    const struct head *known = map_find(db->heads, channel_id);
+    if (known) return known->seq;
+    sqlite3_stmt *head = db_query(db, "SELECT last_seq FROM heads WHERE channel_id = ?1");
+    db_bind_text(head, 1, channel_id);
+    int64_t seq = db_step(db, head) ? sqlite3_column_int64(head, 0) : -1;
+    sqlite3_reset(head);
+    return seq;
+}
+
+void db_set_head(struct sqlite_db *db, struct slice channel_id, int64_t seq) {
+    struct head *head = map_find(db->heads, channel_id);
+    if (!head) {
+        if (map_size(db->heads) >= HEADS_MAX) db_forget_heads(db);
+        head = memory_new(sizeof *head + channel_id.len);
+        memcpy(head->channel_id, channel_id.ptr, channel_id.len);
+        map_put(db->heads, (struct slice){head->channel_id, channel_id.len}, head);
+    }
+    head->seq = seq;
 }
 
 int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more, struct slice most) {
@@ -216,7 +254,8 @@ void db_checkpoint(struct sqlite_db *db) {
 }
 
 bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) {
-    *db = (struct sqlite_db){.lineage.fd = -1};
+    *db = (struct sqlite_db){.lineage.fd = -1, .heads = map_new()};
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a lock for each allocation; refused when SQLite is in use already */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &db->handle, flags, powercut_vfs()) != SQLITE_OK)
         return fail(db, path, "cannot be opened", error_r);
@@ -234,6 +273,8 @@ bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_
 void sqlite_db_close(struct sqlite_db *db) {
     for (int i = 0; i < DB_STATEMENTS_MAX; i++) sqlite3_finalize(db->statements[i].statement);
     sqlite3_close(db->handle);
+    db_forget_heads(db);
+    map_free(&db->heads);
     lineage_done(&db->lineage);
     *db = (struct sqlite_db){.lineage.fd = -1};
 }

@@ -26,6 +26,7 @@ struct sqlite_db {
     int64_t epoch, now_ms;            /* now: the loop's wall clock when the request at hand was submitted */
     char epoch_text[STORE_EPOCH_MAX]; /* "<number>-<incarnation>" */
     struct lineage lineage;
+    struct map *heads;             /* struct head, of channels that were appended to of late */
     bool found_corrupt;            /* by the request at hand */
     int wal_pages;                 /* not yet in the database file */
     struct sqlite_commits commits; /* since the last batch was handed over */
@@ -52,6 +53,11 @@ struct slice db_text(sqlite3_stmt *statement, int column);
 int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more, struct slice most);
 /* The column holds that checksum; else the request will be answered UNAVAILABLE, and the log tells. */
 bool db_verify(struct sqlite_db *db, sqlite3_stmt *row, int column, int64_t checksum);
+/* The head of a channel's log; -1: there is no such channel, or db_status tells. */
+int64_t db_head(struct sqlite_db *db, struct slice channel_id);
+/* It has moved, if the transaction at hand succeeds; else db_forget_heads. */
+void db_set_head(struct sqlite_db *db, struct slice channel_id, int64_t seq);
+void db_forget_heads(struct sqlite_db *db);
 /* What the last failure means for a request. */
 enum store_status db_status(struct sqlite_db *db);
 int64_t db_wall_ms(void);

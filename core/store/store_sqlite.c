@@ -140,6 +140,7 @@ static bool write_all(struct sqlite_db *db, struct list *batch,
 }
 
 static void roll_back(struct sqlite_db *db) {
+    db_forget_heads(db);
     if (within_transaction(db)) execute(db, "ROLLBACK");
 }
 
