@@ -13,7 +13,7 @@
 #include "wire/socketio.h"
 
 static const char SOCKET[] = "stoa.socket", VOLATILE[] = "stoa.volatile_socket", CONNECTION[] = "stoa.connection",
-                  SOCKETS[] = "stoa.sockets";
+                  SOCKETS[] = "stoa.sockets", USER_JSON[] = "user as JSON";
 enum { CALL_TIMEOUT_MS = 5000, CALL_TIMEOUT_MAX_MS = 120000 };
 
 struct socket_name {
@@ -27,7 +27,7 @@ static void set_name(struct socket_name *name, struct slice id) {
 }
 
 /* One Lua value a socket, as long as a script holds it: in a table with weak values. Its environment keeps user and
- * handshake, which so outlive the client. */
+ * handshake, which so outlive the client; either is decoded when it is first asked for. */
 void socket_push(lua_State *L, struct socket *socket) {
     struct slice id = socket_id(socket);
     lua_getfield(L, LUA_REGISTRYINDEX, SOCKETS);
@@ -43,11 +43,10 @@ void socket_push(lua_State *L, struct socket *socket) {
     struct socket_name *name = types_new(L, SOCKET, sizeof *name);
     set_name(name, id);
     lua_createtable(L, 0, 4);
-    if (socket_user(socket).len > 0)
-        json_push(L, socket_user(socket), NULL, 0);
-    else
-        lua_newtable(L);
-    lua_setfield(L, -2, "user");
+    if (socket_user(socket).len > 0) {
+        lua_pushlstring(L, socket_user(socket).ptr, socket_user(socket).len);
+        lua_setfield(L, -2, USER_JSON);
+    }
     lua_pushlstring(L, socket_user_id(socket).ptr, socket_user_id(socket).len);
     lua_setfield(L, -2, "user_id");
     lua_pushlstring(L, socket_namespace(socket).ptr, socket_namespace(socket).len);
@@ -76,15 +75,15 @@ static int gone(lua_State *L) {
 
 /* ---- fields ---- */
 
-/* The handshake is decoded when first asked for. */
-static void push_handshake(lua_State *L, struct socket *socket) {
+/* The value of the JSON, which the socket's environment keeps under the name from now on. */
+static void push_decoded(lua_State *L, const char *name, struct slice json) {
     lua_getfenv(L, 1);
-    lua_getfield(L, -1, "handshake");
-    if (lua_isnil(L, -1) && socket) {
-        json_push(L, socket_handshake(socket), NULL, 0);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -4, "handshake");
-    }
+    if (json.len > 0)
+        json_push(L, json, NULL, 0);
+    else
+        lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, name);
 }
 
 /* id, user, user_id, namespace stay when the client has gone; upvalue: the methods. */
@@ -106,8 +105,10 @@ static int socket_index(lua_State *L) {
         lua_pushboolean(L, socket != NULL);
     else if (slice_is(key, "recovered"))
         lua_pushboolean(L, socket && socket_recovered(socket));
-    else if (slice_is(key, "handshake"))
-        push_handshake(L, socket);
+    else if (slice_is(key, "handshake") && socket)
+        push_decoded(L, "handshake", socket_handshake(socket));
+    else if (slice_is(key, "user"))
+        push_decoded(L, "user", bind_field(L, -2, USER_JSON));
     return 1;
 }
 

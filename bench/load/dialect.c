@@ -105,11 +105,14 @@ static void chat_take(struct client *client, struct slice text) {
     take_packet(client, text, write_chat_join);
 }
 
+/* clientId: the time first, as the SDK has it. */
 static void chat_publish(struct client *client, const struct stamp *stamp, size_t payload_bytes) {
     struct buffer *text = begin(client);
-    buffer_printf(text, "42%llu[\"message:send\",{\"channelId\":\"room-%u\",\"clientId\":\"%u.%llu.%u\",\"content\":\"",
-                  (unsigned long long)crew_ack_id(client, stamp->due_ns), channel_of(client), client->id,
-                  (unsigned long long)client->crew->run_id, stamp->sequence);
+    buffer_printf(
+        text, "42%llu[\"message:send\",{\"channelId\":\"room-%u\",\"clientId\":\"%010llx.%u.%llu.%u\",\"content\":\"",
+        (unsigned long long)crew_ack_id(client, stamp->due_ns), channel_of(client),
+        (unsigned long long)stamp->due_ns / 1000000, client->id, (unsigned long long)client->crew->run_id,
+        stamp->sequence);
     wire_write_payload(text, stamp, payload_bytes);
     buffer_append_str(text, "\"}]");
     finish(client, text);

@@ -32,10 +32,10 @@ static bool answered_before(struct sqlite_db *db, struct store_request *request,
                             enum store_status *status_r) {
     if (!request->client_id.len || fault_planted("dedupe_off")) return false;
     sqlite3_stmt *found = db_query(
-        db, "SELECT seq, fingerprint FROM client_ids WHERE channel_id = ?1 AND sender = ?2 AND client_id = ?3");
-    db_bind_text(found, 1, request->channel_id);
-    db_bind_text(found, 2, request->user_id);
-    db_bind_text(found, 3, request->client_id);
+        db, "SELECT seq, fingerprint FROM client_ids WHERE client_id = ?1 AND channel_id = ?2 AND sender = ?3");
+    db_bind_text(found, 1, request->client_id);
+    db_bind_text(found, 2, request->channel_id);
+    db_bind_text(found, 3, request->user_id);
     if (!db_step(db, found)) return false;
     bool same = sqlite3_column_int64(found, 1) == fingerprint;
     int64_t seq = sqlite3_column_int64(found, 0);
@@ -47,9 +47,9 @@ static bool answered_before(struct sqlite_db *db, struct store_request *request,
 static enum store_status remember(struct sqlite_db *db, struct store_request *request, int64_t fingerprint) {
     if (!request->client_id.len || fault_planted("dedupe_off")) return STORE_OK;
     sqlite3_stmt *row = db_query(db, "INSERT INTO client_ids VALUES (?1, ?2, ?3, ?4, ?5)");
-    db_bind_text(row, 1, request->channel_id);
-    db_bind_text(row, 2, request->user_id);
-    db_bind_text(row, 3, request->client_id);
+    db_bind_text(row, 1, request->client_id);
+    db_bind_text(row, 2, request->channel_id);
+    db_bind_text(row, 3, request->user_id);
     db_bind_integer(row, 4, request->seq_r);
     db_bind_integer(row, 5, fingerprint);
     return db_run(db, row);

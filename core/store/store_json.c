@@ -6,6 +6,9 @@
 #include "base/wall_time.h"
 #include "wire/json.h"
 
+/* About what stands around the texts: names, ids, times, numbers. */
+enum { FRAME_BYTES = 250 };
+
 static void write_key(struct buffer *out, const char *key) {
     char last = out->len ? out->ptr[out->len - 1] : '{';
     if (last != '{') buffer_append_char(out, ',');
@@ -40,6 +43,7 @@ static void write_member_time(struct buffer *out, const char *key, int64_t wall_
 
 void store_write_message_body(struct buffer *out, const struct store_message *message) {
     bool deleted = message->deleted_ms != 0;
+    buffer_reserve(out, message->content.len + message->attachments.len + message->reactions.len + FRAME_BYTES);
     buffer_append_char(out, '{');
     store_write_member(out, "id", message->message_id);
     store_write_member(out, "channelId", message->channel_id);
@@ -85,6 +89,7 @@ void store_write_event(struct buffer *out, enum store_kind kind, struct slice bo
         [STORE_DELETE] = "message:deleted",           [STORE_REACTION_ADD] = "reaction:changed",
         [STORE_REACTION_REMOVE] = "reaction:changed",
     };
+    buffer_reserve(out, body.len + FRAME_BYTES);
     buffer_append_str(out, "[\"");
     buffer_append_str(out, names[kind]);
     buffer_append_str(out, "\",");

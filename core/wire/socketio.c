@@ -2,6 +2,8 @@
 
 #include "wire/json.h"
 
+enum { HEAD_BYTES = 32 }; /* type, attachments, id: at most that */
+
 struct scan {
     const char *at, *end;
 };
@@ -123,6 +125,7 @@ bool socketio_decode(struct slice text, struct socketio_packet *packet_r) {
 }
 
 void socketio_encode(struct buffer *out, const struct socketio_packet *packet) {
+    buffer_reserve(out, packet->namespace_name.len + packet->json.len + HEAD_BYTES);
     buffer_append_char(out, (char)('0' + packet->type));
     if (packet->attachments > 0) buffer_printf(out, "%u-", packet->attachments);
     if (!slice_is(packet->namespace_name, "/")) {

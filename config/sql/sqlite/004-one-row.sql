@@ -49,18 +49,19 @@ INSERT INTO changes
     SELECT channel_id, seq, epoch, kind, sender, message_seq, created_ms, checksum, body FROM old_events
     WHERE kind <> 0 ORDER BY channel_id, seq;
 CREATE INDEX changes_edits ON changes (channel_id, message_seq) WHERE kind = 1;
--- What a retry is known by. fingerprint: of what was asked, to tell a retry from another use of its client_id.
+-- What a retry is known by. Clients whose ids begin with the time (the SDK's; UUIDv7) add where the newest are, too.
+-- fingerprint: of what was asked, to tell a retry from another use of its client_id.
 CREATE TABLE client_ids (
+    client_id TEXT NOT NULL,
     channel_id TEXT NOT NULL,
     sender TEXT NOT NULL,
-    client_id TEXT NOT NULL,
     seq INTEGER NOT NULL,
     fingerprint INTEGER NOT NULL,
-    PRIMARY KEY (channel_id, sender, client_id)
+    PRIMARY KEY (client_id, channel_id, sender)
 ) WITHOUT ROWID;
 INSERT INTO client_ids
-    SELECT channel_id, sender, client_id, seq, fingerprint FROM old_events
-    WHERE client_id IS NOT NULL ORDER BY channel_id, sender, client_id;
+    SELECT client_id, channel_id, sender, seq, fingerprint FROM old_events
+    WHERE client_id IS NOT NULL ORDER BY client_id, channel_id, sender;
 DROP TABLE old_events;
 DROP TABLE old_messages;
 -- The log: each number once.
