@@ -48,6 +48,10 @@ sqlite3_stmt *db_query(struct sqlite_db *db, const char *sql) {
     return db->statements[i].statement;
 }
 
+void db_end_readings(struct sqlite_db *db) {
+    for (int i = 0; i < DB_STATEMENTS_MAX && db->statements[i].sql; i++) sqlite3_reset(db->statements[i].statement);
+}
+
 void db_bind_text(sqlite3_stmt *statement, int index, struct slice text) {
     if (text.len)
         sqlite3_bind_text(statement, index, text.ptr, (int)text.len, SQLITE_STATIC);

@@ -38,8 +38,10 @@ extern const char *const sqlite_migrations[]; /* config/sql/sqlite, NULL at the 
 bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) MUST_CHECK;
 void sqlite_db_close(struct sqlite_db *db);
 
-/* sql: a literal, with ?1, ?2 …; bound afresh. Ends with the caller's last db_step. */
+/* sql: a literal, with ?1, ?2 …; bound afresh. Ends with the caller's last db_step, or with db_end_readings. */
 sqlite3_stmt *db_query(struct sqlite_db *db, const char *sql);
+/* Whoever left a statement at a row ends there: as long as one reads, the log file cannot begin anew. */
+void db_end_readings(struct sqlite_db *db);
 /* An empty slice is NULL. */
 void db_bind_text(sqlite3_stmt *statement, int index, struct slice text);
 void db_bind_integer(sqlite3_stmt *statement, int index, int64_t number);

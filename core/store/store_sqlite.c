@@ -232,6 +232,7 @@ static void read_batch(struct sqlite_store *store, struct list *batch) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
         if (!is_write(request->op)) request->status = perform(&store->db, request);
     }
+    db_end_readings(&store->db);
 }
 
 /* Until no more come, and not for longer than GATHER_STEPS: fewer, larger commits. With the lock. */

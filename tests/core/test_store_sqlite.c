@@ -508,6 +508,33 @@ static void a_full_disk_refuses_writes_serves_reads_and_recovers(void **state) {
     expect_sound_log(scene);
 }
 
+static off_t wal_size(struct scene *scene) {
+    struct stat wal;
+    assert_int_equal(stat(beside(scene, "-wal"), &wal), 0);
+    return wal.st_size;
+}
+
+/* Whatever was looked up before: a reading that is not ended would keep the log from beginning anew. */
+static void the_log_of_the_database_is_used_again(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 2);
+    say(scene, 2, 2);
+    ASK(&scene->asking, STORE_APPEND, SAYING("hall", "alice", "e1", "m1", "\"edited\""), .kind = STORE_EDIT);
+    ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m2"));
+    static char text[1 << 20];
+    memset(text, 'x', sizeof text - 1);
+    text[0] = text[sizeof text - 2] = '"';
+    off_t most = 0;
+    for (int i = 0; i < 100; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "large%d", i);
+        assert_status(SAY(&scene->asking, "hall", "alice", id, id, text), STORE_OK);
+        if (wal_size(scene) > most) most = wal_size(scene);
+    }
+    assert_true(most < 50 << 20);
+}
+
 static void closing_in_no_time_answers_everyone(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
@@ -566,6 +593,7 @@ int main(void) {
         TEST(a_newer_schema_is_refused),
         TEST(a_second_server_is_refused),
         TEST(a_full_disk_refuses_writes_serves_reads_and_recovers),
+        TEST(the_log_of_the_database_is_used_again),
         TEST(closing_in_no_time_answers_everyone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
