@@ -29,7 +29,10 @@ static int64_t fork_of(struct sqlite_db *db, struct store_request *request, int6
     sqlite3_reset(row);
     if (common) return -1;
     if (!number) return 0; /* an incarnation that we never had: nothing is known to be common */
-    sqlite3_stmt *last = db_query(db, "SELECT max(seq) FROM events WHERE channel_id = ?1 AND epoch <= ?2");
+    sqlite3_stmt *last = db_query(
+        db,
+        "SELECT max(coalesce((SELECT max(message_seq) FROM messages WHERE channel_id = ?1 AND epoch <= ?2), 0), "
+        "coalesce((SELECT max(seq) FROM changes WHERE channel_id = ?1 AND epoch <= ?2), 0))");
     db_bind_text(last, 1, request->channel_id);
     db_bind_integer(last, 2, number);
     int64_t fork = db_step(db, last) ? sqlite3_column_int64(last, 0) : 0;
