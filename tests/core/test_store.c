@@ -198,6 +198,42 @@ static void deleted_content_is_nowhere_any_more(void **state) {
     assert_has_not(again, "secret");
 }
 
+/* The texts stand in this order. */
+static void assert_order(const struct answer *answer, const char *const *texts, size_t len) {
+    const char *at = answer->json;
+    for (size_t i = 0; i < len; i++) {
+        const char *found = strstr(at, texts[i]);
+        if (!found) fail_msg("%s is not there, or too early, in %s", texts[i], answer->json);
+        at = found;
+    }
+}
+
+static void the_log_tells_each_event_as_it_was(void **state) {
+    SAY(*state, "hall", "alice", "c1", "m1", "\"one\"");
+    SAY(*state, "hall", "alice", "c2", "m2", "\"two\"");
+    ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "c3", "m1", "\"uno\""));
+    SAY(*state, "hall", "bob", "c4", "m3", "\"three\"");
+    ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "c5", "m1", "\"eins\""));
+    static const char *const told[] = {"\"one\"",    "\"seq\":1,", "\"two\"",    "\"seq\":2,", "\"uno\"",
+                                       "\"seq\":3,", "\"three\"",  "\"seq\":4,", "\"eins\"",   "\"seq\":5,"};
+    assert_order(ASK(*state, STORE_EVENTS, .channel_id = S("hall")), told, 10);
+    assert_order(ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 2), told + 4, 6);
+    assert_has(ASK(*state, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1")), "\"eins\"");
+    /* A retry is told what it was told, and takes no number. */
+    struct answer *again = SAY(*state, "hall", "alice", "c1", "new", "\"one\"");
+    assert_true(again->duplicate);
+    assert_int_equal(again->seq, 1);
+    assert_has(again, "\"content\":\"one\"");
+    assert_int_equal(SAY(*state, "hall", "alice", "c6", "m4", "\"four\"")->seq, 6);
+    /* Nor does what is so already. */
+    for (int i = 0; i < 2; i++) {
+        again =
+            ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
+        assert_int_equal(again->seq, 7);
+        assert_int_equal(SAY(*state, "hall", "bob", "", i ? "m6" : "m5", "\"more\"")->seq, 8 + i);
+    }
+}
+
 static void a_deleted_message_cannot_be_changed(void **state) {
     SAY(*state, "hall", "alice", "", "m1", "1");
     ASK(*state, STORE_APPEND, .kind = STORE_DELETE, SAYING("hall", "alice", "", "m1", ""));
@@ -504,6 +540,7 @@ int main(void) {
         TEST(a_new_message_is_told_as_the_protocol_says),
         TEST(an_edit_carries_the_whole_message),
         TEST(deleted_content_is_nowhere_any_more),
+        TEST(the_log_tells_each_event_as_it_was),
         TEST(a_deleted_message_cannot_be_changed),
         TEST(a_reaction_counts_once),
         TEST(reactions_are_grouped_by_emoji),

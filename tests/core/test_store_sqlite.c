@@ -9,103 +9,9 @@
 
 #include "base/metrics.h"
 #include "store/store_sqlite.h"
-#include "support/store_asking.h"
+#include "support/sqlite_scene.h"
 
 enum { CHANNELS = 3, IN_FLIGHT = 32 };
-
-/* A folder with one database in it, and who asks it. */
-struct scene {
-    char folder[64], path[96];
-    struct asking asking;
-};
-
-static int set_up(void **state) {
-    struct scene *scene = NEW(struct scene);
-    snprintf(scene->folder, sizeof(scene->folder), "/tmp/stoa-store-XXXXXX");
-    assert_non_null(mkdtemp(scene->folder));
-    snprintf(scene->path, sizeof(scene->path), "%s/stoa.db", scene->folder);
-    asking_init(&scene->asking);
-    *state = scene;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct scene *scene = *state;
-    asking_done(&scene->asking);
-    const char *names[] = {"", "-wal", "-shm", ".incarnation", ".backup", ".backup-wal"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        char name[128];
-        snprintf(name, sizeof(name), "%s%s", scene->path, names[i]);
-        unlink(name);
-    }
-    assert_int_equal(rmdir(scene->folder), 0);
-    free(scene);
-    return 0;
-}
-
-static void open_store(struct scene *scene) {
-    struct error error = {""};
-    scene->asking.store = store_sqlite_new(scene->asking.loop, scene->path, &error);
-    if (!scene->asking.store) fail_msg("%s", error.text);
-}
-
-static void close_it(struct scene *scene) {
-    store_close(&scene->asking.store, 10000);
-}
-
-static void expect_refused(struct scene *scene, const char *words) {
-    struct error error = {""};
-    struct store *store = store_sqlite_new(scene->asking.loop, scene->path, &error);
-    assert_null(store);
-    if (!strstr(error.text, words) || !strstr(error.text, scene->path)) fail_msg("%s: not in: %s", words, error.text);
-}
-
-static void make_hall(struct scene *scene) {
-    open_store(scene);
-    ASK(&scene->asking, STORE_CHANNEL_PUT, .channel_id = S("hall"));
-}
-
-/* Messages first to last, each with its number as id. */
-static struct answer *say(struct scene *scene, int first, int last) {
-    struct answer *answer = NULL;
-    for (int i = first; i <= last; i++) {
-        char id[16];
-        snprintf(id, sizeof(id), "m%d", i);
-        answer = SAY(&scene->asking, "hall", "alice", id, id, "\"said\"");
-        assert_status(answer, STORE_OK);
-    }
-    return answer;
-}
-
-static void copy_file(const char *from, const char *to) {
-    char bytes[4096];
-    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    assert_true(in >= 0 && out >= 0);
-    for (ssize_t len; (len = read(in, bytes, sizeof(bytes))) > 0;)
-        assert_int_equal(write(out, bytes, (size_t)len), len);
-    close(in);
-    close(out);
-}
-
-static char *beside(struct scene *scene, const char *suffix) {
-    static char name[4][128];
-    static unsigned next;
-    char *out = name[next++ % 4];
-    snprintf(out, sizeof(name[0]), "%s%s", scene->path, suffix);
-    return out;
-}
-
-static int64_t number_of(struct scene *scene, const char *sql) {
-    sqlite3 *handle;
-    sqlite3_stmt *row;
-    assert_int_equal(sqlite3_open_v2(scene->path, &handle, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &row, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(row), SQLITE_ROW);
-    int64_t number = sqlite3_column_int64(row, 0);
-    sqlite3_finalize(row);
-    sqlite3_close(handle);
-    return number;
-}
 
 /* ---- a process that is killed under load */
 
@@ -237,7 +143,7 @@ static void acknowledged_events_survive_a_kill_and_seq_is_gapless_over_it(void *
     expect_sound_log(scene);
     free(acks);
     /* A kill is no restore: the numbers go on in the same epoch, and a retry is told the first one's. */
-    open_store(scene);
+    scene_open(scene);
     struct answer *head = ASK(&scene->asking, STORE_CHANNEL, .channel_id = S("c0"));
     assert_true(strncmp(head->epoch, "1-", 2) == 0);
     struct answer *next = SAY(&scene->asking, "c0", "alice", "after", "after", "1");
@@ -290,8 +196,8 @@ static void the_epoch_stays_over_a_restart(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
     struct answer *before = say(scene, 1, 2);
-    close_it(scene);
-    open_store(scene);
+    scene_close(scene);
+    scene_open(scene);
     assert_string_equal(say(scene, 3, 3)->epoch, before->epoch);
 }
 
@@ -316,17 +222,27 @@ static void expect_fork_at_5(struct scene *scene, const char *old_epoch) {
     assert_int_equal(newer->fork, -1);
 }
 
+static void copy_file(const char *from, const char *to) {
+    char bytes[4096];
+    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(in >= 0 && out >= 0);
+    for (ssize_t len; (len = read(in, bytes, sizeof(bytes))) > 0;)
+        assert_int_equal(write(out, bytes, (size_t)len), len);
+    close(in);
+    close(out);
+}
+
 static void a_restored_backup_begins_an_epoch(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
     say(scene, 1, 5);
-    close_it(scene);
+    scene_close(scene);
     copy_file(scene->path, beside(scene, ".backup"));
-    open_store(scene);
+    scene_open(scene);
     struct answer *lost = say(scene, 6, 8);
-    close_it(scene);
+    scene_close(scene);
     copy_file(beside(scene, ".backup"), scene->path);
-    open_store(scene);
+    scene_open(scene);
     expect_fork_at_5(scene, lost->epoch);
 }
 
@@ -337,10 +253,10 @@ static void a_backup_of_the_same_run_is_noticed_too(void **state) {
     copy_file(scene->path, beside(scene, ".backup"));
     copy_file(beside(scene, "-wal"), beside(scene, ".backup-wal"));
     struct answer *lost = say(scene, 6, 8);
-    close_it(scene);
+    scene_close(scene);
     copy_file(beside(scene, ".backup"), scene->path);
     copy_file(beside(scene, ".backup-wal"), beside(scene, "-wal"));
-    open_store(scene);
+    scene_open(scene);
     expect_fork_at_5(scene, lost->epoch);
 }
 
@@ -348,9 +264,9 @@ static void a_lost_sidecar_costs_an_epoch_and_nobody_a_reset(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
     struct answer *before = say(scene, 1, 3);
-    close_it(scene);
+    scene_close(scene);
     unlink(beside(scene, ".incarnation"));
-    open_store(scene);
+    scene_open(scene);
     struct answer *events =
         ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 3, .epoch = S(before->epoch));
     assert_true(strncmp(events->epoch, "2-", 2) == 0);
@@ -365,66 +281,12 @@ static void a_log_that_lost_its_end_is_never_silent(void **state) {
     struct stat wal;
     assert_int_equal(stat(beside(scene, "-wal"), &wal), 0);
     assert_int_equal(truncate(beside(scene, "-wal"), wal.st_size * 3 / 4), 0);
-    open_store(scene);
+    scene_open(scene);
     struct answer *channel = ASK(&scene->asking, STORE_CHANNEL, .channel_id = S("c0"));
     assert_status(channel, STORE_OK);
     assert_true(strncmp(channel->epoch, "2-", 2) == 0);
-    close_it(scene);
+    scene_close(scene);
     expect_sound_log(scene);
-}
-
-static void overwrite(const char *path, off_t offset, const char *bytes, size_t len) {
-    int fd = open(path, O_WRONLY | O_CREAT, 0600);
-    assert_int_equal(pwrite(fd, bytes, len, offset), len);
-    close(fd);
-}
-
-static void a_broken_page_is_refused_with_what_to_do(void **state) {
-    struct scene *scene = *state;
-    make_hall(scene);
-    say(scene, 1, 300);
-    close_it(scene);
-    int64_t page = number_of(scene, "SELECT rootpage FROM sqlite_schema WHERE name = 'messages'");
-    overwrite(scene->path, (page - 1) * 4096, "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", 8);
-    expect_refused(scene, "restore a backup");
-}
-
-/* Turns one bit in each place of the database where the text stands; how many there were. */
-static int flip_bits(struct scene *scene, const char *text) {
-    static char bytes[1 << 20];
-    int fd = open(scene->path, O_RDWR), found = 0;
-    ssize_t len = read(fd, bytes, sizeof(bytes));
-    assert_true(len > 0 && len < (ssize_t)sizeof(bytes));
-    for (char *at = bytes; (at = memmem(at, (size_t)(bytes + len - at), text, strlen(text))); at++, found++) {
-        char flipped = (char)(*at ^ 1);
-        assert_int_equal(pwrite(fd, &flipped, 1, at - bytes), 1);
-    }
-    close(fd);
-    return found;
-}
-
-static void a_flipped_bit_in_a_text_is_never_handed_out(void **state) {
-    struct scene *scene = *state;
-    make_hall(scene);
-    say(scene, 1, 2);
-    SAY(&scene->asking, "hall", "bob", "b", "b", "\"pay 1000\"");
-    close_it(scene);
-    assert_int_equal(flip_bits(scene, "pay 1000"), 1);
-    open_store(scene);
-    assert_status(ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall")), STORE_UNAVAILABLE);
-    assert_status(ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall")), STORE_UNAVAILABLE);
-    assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("b")), STORE_UNAVAILABLE);
-    assert_status(SAY(&scene->asking, "hall", "bob", "b", "b2", "\"pay 1000\""), STORE_UNAVAILABLE);
-    /* What is whole goes on. */
-    assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1")), STORE_OK);
-    assert_int_equal(say(scene, 4, 4)->seq, 4);
-}
-
-static void execute(struct scene *scene, const char *sql) {
-    sqlite3 *handle;
-    assert_int_equal(sqlite3_open(scene->path, &handle), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(handle);
 }
 
 /* Pitfall 71: the number orders, not the time. */
@@ -432,9 +294,9 @@ static void a_clock_that_went_back_reorders_nothing(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
     say(scene, 1, 9);
-    close_it(scene);
+    scene_close(scene);
     execute(scene, "UPDATE messages SET created_ms = created_ms - message_seq * 60000");
-    open_store(scene);
+    scene_open(scene);
     struct answer *answers[] = {ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .limit = 4),
                                 ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .before = 10, .limit = 4),
                                 ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .after = 5, .limit = 4),
@@ -451,29 +313,6 @@ static void a_clock_that_went_back_reorders_nothing(void **state) {
         assert_has_not(answers[i], "\"messageSeq\":5");
     }
     assert_int_equal(say(scene, 10, 10)->seq, 10);
-}
-
-static void what_is_no_database_is_refused(void **state) {
-    struct scene *scene = *state;
-    char garbage[8192];
-    memset(garbage, 'x', sizeof(garbage));
-    overwrite(scene->path, 0, garbage, sizeof(garbage));
-    expect_refused(scene, "not a database");
-}
-
-static void a_newer_schema_is_refused(void **state) {
-    struct scene *scene = *state;
-    make_hall(scene);
-    close_it(scene);
-    execute(scene, "PRAGMA user_version = 99");
-    expect_refused(scene, "newer than this server");
-}
-
-static void a_second_server_is_refused(void **state) {
-    struct scene *scene = *state;
-    make_hall(scene);
-    expect_refused(scene, "another server has it open");
-    say(scene, 1, 1);
 }
 
 /* ---- no room */
@@ -504,7 +343,7 @@ static void a_full_disk_refuses_writes_serves_reads_and_recovers(void **state) {
     struct answer *after = say(scene, 4, 4);
     assert_int_equal(after->seq, 4);
     assert_false(after->duplicate);
-    close_it(scene);
+    scene_close(scene);
     expect_sound_log(scene);
 }
 
@@ -557,7 +396,7 @@ static void closing_in_no_time_answers_everyone(void **state) {
 
 static void what_gathers_while_a_commit_is_flushed_is_one_commit(void **state) {
     struct scene *scene = *state;
-    open_store(scene);
+    scene_open(scene);
     int64_t commits = metric_get(METRIC_APPEND_BATCHES, NULL), took_us = metric_get(METRIC_COMMIT_TIME, NULL);
     int64_t waited_us = metric_get(METRIC_APPEND_WAIT, NULL);
     for (int i = 0; i < 200; i++) SUBMIT(&scene->asking, STORE_CHANNEL_PUT, .channel_id = S("hall"), .name = S("Hall"));
@@ -566,35 +405,28 @@ static void what_gathers_while_a_commit_is_flushed_is_one_commit(void **state) {
     assert_in_range(commits, 1, 100);
     assert_true(metric_get(METRIC_COMMIT_TIME, NULL) > took_us);
     assert_true(metric_get(METRIC_APPEND_WAIT, NULL) > waited_us);
-    close_it(scene);
+    scene_close(scene);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(what_gathers_while_a_commit_is_flushed_is_one_commit),
-        TEST(acknowledged_events_survive_a_kill_and_seq_is_gapless_over_it),
+        SCENE_TEST(what_gathers_while_a_commit_is_flushed_is_one_commit),
+        SCENE_TEST(acknowledged_events_survive_a_kill_and_seq_is_gapless_over_it),
 #ifdef STOA_FAULTS
-        TEST(acknowledged_events_survive_a_power_cut),
-        TEST(a_power_cut_without_flushes_is_seen_to_lose),
-        TEST(acknowledging_before_the_commit_is_seen_to_lose),
-        TEST(deduplication_turned_off_is_seen),
+        SCENE_TEST(acknowledged_events_survive_a_power_cut),
+        SCENE_TEST(a_power_cut_without_flushes_is_seen_to_lose),
+        SCENE_TEST(acknowledging_before_the_commit_is_seen_to_lose),
+        SCENE_TEST(deduplication_turned_off_is_seen),
 #endif
-        TEST(the_epoch_stays_over_a_restart),
-        TEST(a_restored_backup_begins_an_epoch),
-        TEST(a_backup_of_the_same_run_is_noticed_too),
-        TEST(a_lost_sidecar_costs_an_epoch_and_nobody_a_reset),
-        TEST(a_log_that_lost_its_end_is_never_silent),
-        TEST(a_broken_page_is_refused_with_what_to_do),
-        TEST(a_flipped_bit_in_a_text_is_never_handed_out),
-        TEST(a_clock_that_went_back_reorders_nothing),
-        TEST(what_is_no_database_is_refused),
-        TEST(a_newer_schema_is_refused),
-        TEST(a_second_server_is_refused),
-        TEST(a_full_disk_refuses_writes_serves_reads_and_recovers),
-        TEST(the_log_of_the_database_is_used_again),
-        TEST(closing_in_no_time_answers_everyone),
+        SCENE_TEST(the_epoch_stays_over_a_restart),
+        SCENE_TEST(a_restored_backup_begins_an_epoch),
+        SCENE_TEST(a_backup_of_the_same_run_is_noticed_too),
+        SCENE_TEST(a_lost_sidecar_costs_an_epoch_and_nobody_a_reset),
+        SCENE_TEST(a_log_that_lost_its_end_is_never_silent),
+        SCENE_TEST(a_clock_that_went_back_reorders_nothing),
+        SCENE_TEST(a_full_disk_refuses_writes_serves_reads_and_recovers),
+        SCENE_TEST(the_log_of_the_database_is_used_again),
+        SCENE_TEST(closing_in_no_time_answers_everyone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

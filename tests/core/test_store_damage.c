@@ -1,0 +1,106 @@
+/* A SQLite file that is damaged, or is none of ours. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "support/sqlite_scene.h"
+
+static void overwrite(const char *path, off_t offset, const char *bytes, size_t len) {
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(pwrite(fd, bytes, len, offset), len);
+    close(fd);
+}
+
+static void a_broken_page_is_refused_with_what_to_do(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 300);
+    scene_close(scene);
+    int64_t page = number_of(scene, "SELECT rootpage FROM sqlite_schema WHERE name = 'messages'");
+    overwrite(scene->path, (page - 1) * 4096, "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", 8);
+    expect_refused(scene, "restore a backup");
+}
+
+/* Turns one bit in each place of the database where the text stands; how many there were. */
+static int flip_bits(struct scene *scene, const char *text) {
+    static char bytes[1 << 20];
+    int fd = open(scene->path, O_RDWR), found = 0;
+    ssize_t len = read(fd, bytes, sizeof(bytes));
+    assert_true(len > 0 && len < (ssize_t)sizeof(bytes));
+    for (char *at = bytes; (at = memmem(at, (size_t)(bytes + len - at), text, strlen(text))); at++, found++) {
+        char flipped = (char)(*at ^ 1);
+        assert_int_equal(pwrite(fd, &flipped, 1, at - bytes), 1);
+    }
+    close(fd);
+    return found;
+}
+
+static void a_flipped_bit_in_a_text_is_never_handed_out(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 2);
+    SAY(&scene->asking, "hall", "bob", "b", "b", "\"pay 1000\"");
+    scene_close(scene);
+    assert_int_equal(flip_bits(scene, "pay 1000"), 1);
+    scene_open(scene);
+    assert_status(ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall")), STORE_UNAVAILABLE);
+    assert_status(ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall")), STORE_UNAVAILABLE);
+    assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("b")), STORE_UNAVAILABLE);
+    assert_status(SAY(&scene->asking, "hall", "bob", "b", "b2", "\"pay 1000\""), STORE_UNAVAILABLE);
+    /* What is whole goes on. */
+    assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1")), STORE_OK);
+    assert_int_equal(say(scene, 4, 4)->seq, 4);
+}
+
+static void what_was_said_before_an_edit_is_guarded_and_deleted_too(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    SAY(&scene->asking, "hall", "bob", "b", "m1", "\"pay 1000\"");
+    ASK(&scene->asking, STORE_APPEND, SAYING("hall", "bob", "e", "m1", "\"pay 2000\""), .kind = STORE_EDIT);
+    scene_close(scene);
+    assert_int_equal(flip_bits(scene, "pay 1000"), 1);
+    scene_open(scene);
+    assert_status(ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall")), STORE_UNAVAILABLE);
+    scene_close(scene);
+    flip_bits(scene, "qay 1000");
+    scene_open(scene);
+    assert_has(ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall")), "pay 1000");
+    ASK(&scene->asking, STORE_APPEND, SAYING("hall", "bob", "d", "m1", ""), .kind = STORE_DELETE);
+    scene_close(scene);
+    assert_int_equal(number_of(scene, "SELECT count(*) FROM messages WHERE said IS NOT NULL OR content <> '\"\"'"), 0);
+    assert_int_equal(number_of(scene, "SELECT count(*) FROM changes WHERE body LIKE '%pay%'"), 0);
+}
+
+static void what_is_no_database_is_refused(void **state) {
+    struct scene *scene = *state;
+    char garbage[8192];
+    memset(garbage, 'x', sizeof(garbage));
+    overwrite(scene->path, 0, garbage, sizeof(garbage));
+    expect_refused(scene, "not a database");
+}
+
+static void a_newer_schema_is_refused(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    scene_close(scene);
+    execute(scene, "PRAGMA user_version = 99");
+    expect_refused(scene, "newer than this server");
+}
+
+static void a_second_server_is_refused(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    expect_refused(scene, "another server has it open");
+    say(scene, 1, 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(a_broken_page_is_refused_with_what_to_do),
+        SCENE_TEST(a_flipped_bit_in_a_text_is_never_handed_out),
+        SCENE_TEST(what_was_said_before_an_edit_is_guarded_and_deleted_too),
+        SCENE_TEST(what_is_no_database_is_refused),
+        SCENE_TEST(a_newer_schema_is_refused),
+        SCENE_TEST(a_second_server_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
