@@ -18,6 +18,8 @@ enum { RETRY_MS = 250, RETRY_FENCED_MS = 1000, RETRY_REFUSED_MS = 5000, PROBE_MS
     "stoa_epoch($1) e"
 enum { OPENING_NUMBER, OPENING_INCARNATION, OPENING_COMMIT, OPENING_STANDBYS, OPENING_VERSION };
 
+#define PROBE "UPDATE probe SET at_ms = $1 RETURNING (SELECT coalesce(max(number), 0) FROM epochs)"
+
 /* The first answer, while the store is made. */
 static void opened(struct shard *shard) {
     struct postgres_store *store = shard->store;
@@ -167,8 +169,10 @@ static bool is_probing(const struct postgres_store *store) {
 
 static void probed(struct query *query) {
     struct shard *shard = query->owner;
+    int64_t epoch = query->outcome == QUERY_OK ? query_integer(query, 0, 0, 0) : 0;
     shard->is_probing = false;
-    if (query->outcome == QUERY_OK)
+    if (epoch > 0 && epoch != shard->epoch) shard_doubt(shard); /* another server than the one that was asked */
+    if (epoch > 0 && !shard_is_over(shard, epoch))
         answer_probes(shard->store, STORE_OK);
     else if (!is_probing(shard->store))
         answer_probes(shard->store, STORE_UNAVAILABLE);
@@ -178,7 +182,7 @@ static void probe(struct shard *shard) {
     struct query *query = query_new(probed, shard);
     shard->is_probing = true;
     query->waits_for_commit = true;
-    parameters_add_integer(query_add(query, "UPDATE probe SET at_ms = $1"), (int64_t)loop_wall_ms(shard->store->loop));
+    parameters_add_integer(query_add(query, PROBE), (int64_t)loop_wall_ms(shard->store->loop));
     pool_submit(shard->write, &query);
 }
 

@@ -262,7 +262,8 @@ test("N15 an old primary of a quorum that comes back can acknowledge nothing, ev
   }));
 
 test("N15 an old asynchronous primary that comes back is not believed: neither by those who know of its successor, nor by workers that begin", TIME, () =>
-  scene({ replicas: 2, proxied: ["postgres"], load: { ackMs: 7000, silentMs: 9000, reconnects: 0, followsEpochs: true } }, async (fleet, load) => {
+  // Two clients for four workers: those that write nothing must find out as well.
+  scene({ replicas: 2, proxied: ["postgres"], load: { clients: 2, ackMs: 7000, silentMs: 9000, reconnects: 0, followsEpochs: true } }, async (fleet, load) => {
     const { postgres } = fleet, [node] = fleet.nodes;
     await load.progress(60);
     await returnOldPrimary(fleet, load, async () => {

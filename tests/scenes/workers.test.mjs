@@ -280,6 +280,7 @@ test("without their master all workers free the port and end", async (t) => {
   process.kill(server.pid, "SIGKILL");
   await until("the port to be free", async () => (await knock()) === "ECONNREFUSED", 5000);
   await until("the workers' end", () => !workers.some(isAlive), 6000);
+  await server.ended();
 });
 
 test("several workers need what they share", async (t) => {
