@@ -1,11 +1,10 @@
 /* stoa itself: what scripts register, and the server they are in. */
 #include <lauxlib.h>
 #include <math.h>
-#include <stdio.h>
-#include <time.h>
 
 #include "base/hash.h"
 #include "base/map.h"
+#include "base/wall_time.h"
 #include "channel/log.h"
 #include "config/config.h"
 #include "config/value.h"
@@ -275,13 +274,9 @@ static int iso(lua_State *L) {
     double seconds = luaL_optnumber(L, 1, (double)loop_wall_ms(host_of(L)->worker->loop) / 1000);
     luaL_argcheck(L, seconds >= 0 && seconds < 253402300800.0, 1, "a year up to 9999 expected");
     uint64_t ms = (uint64_t)(seconds * 1000 + 0.5);
-    time_t whole = (time_t)(ms / 1000);
-    struct tm parts;
-    char text[40], out[48];
-    gmtime_r(&whole, &parts);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(out, sizeof out, "%s.%03uZ", text, (unsigned)(ms % 1000));
-    lua_pushstring(L, out);
+    char text[WALL_TIME_MAX];
+    wall_time_write(text, (int64_t)ms);
+    lua_pushstring(L, text);
     return 1;
 }
 

@@ -1,18 +1,14 @@
 /* What clients see of presence: users as JSON. */
-#include <time.h>
-
+#include "base/wall_time.h"
 #include "channel/presence_state.h"
 #include "wire/json.h"
 
 const char *const presence_status_names[] = {"online", "away", "busy", "invisible"};
 
 static void write_wall_time(uint64_t wall_ms, struct buffer *out) {
-    char text[32];
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    buffer_printf(out, "\"%s.%03uZ\"", text, (unsigned)(wall_ms % 1000));
+    char text[WALL_TIME_MAX];
+    wall_time_write(text, (int64_t)wall_ms);
+    json_write_string(out, slice_of(text));
 }
 
 bool presence_is_visible(const struct presence_sight *sight) {

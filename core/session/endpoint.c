@@ -1,8 +1,7 @@
 /* The hub's HTTP side: which path, which rules, which session. */
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/wall_time.h"
 #include "net/polling.h"
 #include "session/driver.h"
 #include "session/hub_state.h"
@@ -176,19 +175,15 @@ bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgr
 struct handshake *handshake_new(struct http_request *request, const char *engine_path, uint64_t wall_ms) {
     struct buffer json = {0};
     buffer_reserve(&json, HANDSHAKE_BYTES);
-    char when[32];
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
+    char when[WALL_TIME_MAX];
+    wall_time_write(when, (int64_t)wall_ms);
     buffer_append_str(&json, "\"query\":");
     query_write_json(request->query, &json);
     buffer_append_str(&json, ",\"headers\":");
     http_write_headers_json(request, &json);
     buffer_append_str(&json, ",\"address\":");
     json_write_string(&json, slice_of(request->address));
-    buffer_printf(&json, ",\"secure\":%s,\"time\":\"%s.%03uZ\"", request->tls ? "true" : "false", when,
-                  (unsigned)(wall_ms % 1000));
+    buffer_printf(&json, ",\"secure\":%s,\"time\":\"%s\"", request->tls ? "true" : "false", when);
     struct handshake *handshake = handshake_from(buffer_slice(&json), request->address, engine_path);
     buffer_done(&json);
     return handshake;

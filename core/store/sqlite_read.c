@@ -257,12 +257,8 @@ enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *re
 }
 
 static void write_head(struct sqlite_db *db, struct store_request *request, struct slice channel_id) {
-    struct buffer *out = &request->json;
-    sqlite3_stmt *head = db_query(db, "SELECT last_seq FROM heads WHERE channel_id = ?1");
-    db_bind_text(head, 1, channel_id);
-    if (!db_step(db, head)) return;
-    store_write_head(out, channel_id, sqlite3_column_int64(head, 0), db->epoch_text);
-    sqlite3_reset(head);
+    int64_t seq = db_head(db, channel_id);
+    if (seq >= 0) store_write_head(&request->json, channel_id, seq, db->epoch_text);
 }
 
 enum store_status sqlite_heads(struct sqlite_db *db, struct store_request *request) {

@@ -1,7 +1,5 @@
 #include "store/store_json.h"
 
-#include <time.h>
-
 #include "base/hash.h"
 #include "base/wall_time.h"
 #include "wire/json.h"

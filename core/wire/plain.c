@@ -1,7 +1,5 @@
 #include "wire/plain.h"
 
-#include <inttypes.h>
-
 #include "wire/json.h"
 
 static bool is_type(struct slice value, enum json_type type) {
@@ -59,12 +57,17 @@ void plain_write_event(struct buffer *out, struct slice args_with_event, bool ha
         buffer_append_slice(out, item);
     }
     buffer_append_char(out, ']');
-    if (has_id) buffer_printf(out, ",\"id\":%" PRIu64, id);
+    if (has_id) {
+        buffer_append_str(out, ",\"id\":");
+        buffer_append_number(out, id);
+    }
     buffer_append_char(out, '}');
 }
 
 void plain_write_ack(struct buffer *out, struct slice args, uint64_t id) {
-    buffer_printf(out, "{\"type\":\"ack\",\"id\":%" PRIu64 ",\"args\":", id);
+    buffer_append_str(out, "{\"type\":\"ack\",\"id\":");
+    buffer_append_number(out, id);
+    buffer_append_str(out, ",\"args\":");
     buffer_append_slice(out, args);
     buffer_append_char(out, '}');
 }

@@ -127,7 +127,10 @@ bool socketio_decode(struct slice text, struct socketio_packet *packet_r) {
 void socketio_encode(struct buffer *out, const struct socketio_packet *packet) {
     buffer_reserve(out, packet->namespace_name.len + packet->json.len + HEAD_BYTES);
     buffer_append_char(out, (char)('0' + packet->type));
-    if (packet->attachments > 0) buffer_printf(out, "%u-", packet->attachments);
+    if (packet->attachments > 0) {
+        buffer_append_number(out, packet->attachments);
+        buffer_append_char(out, '-');
+    }
     if (!slice_is(packet->namespace_name, "/")) {
         buffer_append_slice(out, packet->namespace_name);
         buffer_append_char(out, ',');
