@@ -1,11 +1,7 @@
 /* A SQLite file of an older server. */
-#include <sqlite3.h>
-#include <unistd.h>
-
 #include "base/buffer.h"
 #include "store/sqlite_db.h"
-#include "store/store_sqlite.h"
-#include "support/store_asking.h"
+#include "support/sqlite_scene.h"
 
 /* As a server of the third schema left it: of three messages two were edited, one of these deleted, the first has a
  * reaction; then one more. */
@@ -102,25 +98,13 @@ static void expect_json(const struct answer *answer, const char *const *items) {
     buffer_done(&expected);
 }
 
-static void execute(const char *path, const char *sql) {
-    sqlite3 *handle;
-    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(handle);
-}
-
 static void a_log_of_an_older_schema_is_told_as_before(void **state) {
-    struct asking asked, *asking = &asked;
-    struct error error = {""};
-    char path[] = "/tmp/stoa-schema-XXXXXX", sidecar[64];
-    close(mkstemp(path));
-    snprintf(sidecar, sizeof sidecar, "%s.incarnation", path);
-    for (int i = 0; i < 3; i++) execute(path, sqlite_migrations[i]);
-    execute(path, "PRAGMA user_version = 3");
-    execute(path, old_log);
-    asking_init(asking);
-    asking->store = store_sqlite_new(asking->loop, path, &error);
-    if (!asking->store) fail_msg("%s", error.text);
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    for (int i = 0; i < 3; i++) execute(scene, sqlite_migrations[i]);
+    execute(scene, "PRAGMA user_version = 3");
+    execute(scene, old_log);
+    scene_open(scene);
     struct answer *events = ASK(asking, STORE_EVENTS, .channel_id = S("hall"));
     assert_int_equal(events->seq, 9);
     expect_json(events, old_events);
@@ -140,12 +124,11 @@ static void a_log_of_an_older_schema_is_told_as_before(void **state) {
     assert_int_equal(ASK(asking, STORE_APPEND, SAYING("hall", "bob", "c7", "m2", ""), .kind = STORE_DELETE)->seq, 10);
     assert_has_not(ASK(asking, STORE_EVENTS, .channel_id = S("hall")), "TWO");
     assert_has_not(ASK(asking, STORE_EVENTS, .channel_id = S("hall")), "2.50");
-    asking_done(asking);
-    unlink(path);
-    unlink(sidecar);
+    scene_close(scene);
+    assert_int_equal(number_of(scene, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_log_of_an_older_schema_is_told_as_before)};
+    const struct CMUnitTest tests[] = {SCENE_TEST(a_log_of_an_older_schema_is_told_as_before)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
