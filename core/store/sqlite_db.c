@@ -16,7 +16,7 @@ enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 8000 };
 static bool fail(struct sqlite_db *db, const char *path, const char *doing, struct error *error_r) {
     int code = sqlite3_extended_errcode(db->handle) & 0xff;
     const char *advice = "";
-    if (code == SQLITE_BUSY) advice = " (another server has it open)";
+    if (code == SQLITE_BUSY) advice = " (somebody else holds it locked)";
     if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
         advice = " (restore a backup, or save what can be read: sqlite3 FILE .recover)";
     error_set(error_r, "%s: %s: %s%s", path, doing, db->handle ? sqlite3_errmsg(db->handle) : "out of memory", advice);
@@ -261,12 +261,11 @@ bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_
     *db = (struct sqlite_db){.lineage.fd = -1, .heads = map_new()};
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a lock for each allocation; refused when SQLite is in use already */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    if (!lineage_lock(&db->lineage, path, error_r)) return false;
     if (sqlite3_open_v2(path, &db->handle, flags, powercut_vfs()) != SQLITE_OK)
         return fail(db, path, "cannot be opened", error_r);
     sqlite3_busy_timeout(db->handle, BUSY_MS);
-    /* One process, one connection: no shared memory, and whoever else opens the file is told. */
-    if (!execute(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL"))
-        return fail(db, path, "cannot be locked", error_r);
+    if (!execute(db, "PRAGMA journal_mode = WAL")) return fail(db, path, "cannot be set up", error_r);
     if (!execute(db, fault_planted("sync_off") ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL") ||
         !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0"))
         return fail(db, path, "cannot be set up", error_r);

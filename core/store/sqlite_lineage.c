@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -17,6 +19,10 @@
 
 /* "RUN COMMITS\n", always as long: one write replaces it. */
 enum { FILE_LEN = LINEAGE_RUN_LEN + 1 + 20 + 1 };
+/* Behind it "PID\n" of whoever has the lock. */
+enum { HOLDER_LEN = 11 };
+/* A worker that was killed is waited for. */
+enum { LOCK_WAIT_MS = 2000, LOCK_STEP_MS = 20 };
 
 static bool write_file(const struct lineage *lineage) {
     char text[FILE_LEN + 1];
@@ -34,13 +40,64 @@ static void read_file(struct lineage *lineage) {
     lineage->commits = 0;
 }
 
-static bool open_file(struct lineage *lineage, const char *path, struct error *error_r) {
+static int open_file(const char *name, struct error *error_r) {
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) error_set(error_r, "%s: %s", name, strerror(errno));
+    return fd;
+}
+
+/* Of the open file, not of the process: two stores of one process exclude each other too. */
+static bool try_lock(int fd) {
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &whole) == 0;
+}
+
+/* The name still leads to this file: whoever removes it takes the lock with it. */
+static bool is_at(int fd, const char *name) {
+    struct stat ours, there;
+    return fstat(fd, &ours) == 0 && stat(name, &there) == 0 && ours.st_ino == there.st_ino &&
+           ours.st_dev == there.st_dev;
+}
+
+static void write_holder(int fd) {
+    char text[HOLDER_LEN + 1];
+    snprintf(text, sizeof text, "%010d\n", (int)getpid());
+    if (pwrite(fd, text, HOLDER_LEN, FILE_LEN) != HOLDER_LEN)
+        LOG(LOG_WARNING, "store.unnamed", LOG_TEXT("error", strerror(errno)));
+}
+
+static void tell_holder(int fd, const char *path, struct error *error_r) {
+    char text[HOLDER_LEN + 1] = "";
+    bool named = pread(fd, text, HOLDER_LEN, FILE_LEN) == HOLDER_LEN;
+    if (named)
+        error_set(error_r, "%s: another server has it open: process %ld", path, strtol(text, NULL, 10));
+    else
+        error_set(error_r, "%s: another server has it open", path);
+}
+
+static bool lock_file(struct lineage *lineage, const char *name, const char *path, struct error *error_r) {
+    for (unsigned waited_ms = 0;; waited_ms += LOCK_STEP_MS) {
+        lineage->fd = open_file(name, error_r);
+        if (lineage->fd < 0) return false;
+        if (try_lock(lineage->fd) && is_at(lineage->fd, name)) break;
+        if (waited_ms >= LOCK_WAIT_MS) {
+            tell_holder(lineage->fd, path, error_r);
+            return false;
+        }
+        lineage_done(lineage);
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_STEP_MS * 1000000}, NULL);
+    }
+    write_holder(lineage->fd);
+    return true;
+}
+
+bool lineage_lock(struct lineage *lineage, const char *path, struct error *error_r) {
     struct buffer name = {0};
+    if (strcmp(path, ":memory:") == 0) return true;
     buffer_printf(&name, "%s.incarnation%c", path, '\0');
-    lineage->fd = open(name.ptr, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lineage->fd < 0) error_set(error_r, "%s: %s", name.ptr, strerror(errno));
+    bool good = lock_file(lineage, name.ptr, path, error_r);
     buffer_done(&name);
-    return lineage->fd >= 0;
+    return good;
 }
 
 static bool read_database(sqlite3 *handle, char run[LINEAGE_RUN_LEN + 1], int64_t *commits_r) {
@@ -63,8 +120,7 @@ bool lineage_open(struct lineage *lineage, sqlite3 *handle, const char *path, bo
         return false;
     }
     *is_ours_r = true;
-    if (strcmp(path, ":memory:") != 0) {
-        if (!open_file(lineage, path, error_r)) return false;
+    if (lineage->fd >= 0) {
         read_file(lineage);
         *is_ours_r = strcmp(run, lineage->run) == 0 && commits >= lineage->commits;
         if (!*is_ours_r && run[0])

@@ -4,6 +4,9 @@
  * too. A database with another id, or with fewer commits than were counted, is a backup or has lost its end (a log that
  * was cut): numbers that were acknowledged may be given out again, so they get a new epoch. The count is written after
  * each commit and not flushed: a power cut leaves it too low, which is harmless.
+ *
+ * Whoever serves the database holds a lock on that file. Were the file removed, and a second server started, the first
+ * one's commits would find another run in the database, and fail.
  */
 #ifndef STORE_SQLITE_LINEAGE_H
 #define STORE_SQLITE_LINEAGE_H
@@ -23,6 +26,8 @@ struct lineage {
     int64_t commits;
 };
 
+/* First: false while another server has the database open; error_r names it. */
+bool lineage_lock(struct lineage *lineage, const char *path, struct error *error_r) MUST_CHECK;
 /* is_ours_r: the database continues what we left. */
 bool lineage_open(struct lineage *lineage, struct sqlite3 *handle, const char *path, bool *is_ours_r,
                   struct error *error_r) MUST_CHECK;

@@ -176,10 +176,15 @@ static uint64_t clock_us(void) {
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* Refused when another server has begun to write to this database. */
 static bool count_commit(struct sqlite_db *db) {
-    sqlite3_stmt *count = db_query(db, "UPDATE lineage SET commits = ?1");
+    sqlite3_stmt *count = db_query(db, "UPDATE lineage SET commits = ?1 WHERE run = ?2");
     db_bind_integer(count, 1, db->lineage.commits + 1);
-    return db_run(db, count) == STORE_OK;
+    db_bind_text(count, 2, slice_of(db->lineage.run));
+    if (db_run(db, count) != STORE_OK) return false;
+    if (sqlite3_changes(db->handle) == 1) return true;
+    LOG(LOG_ERROR, "store.taken_over", LOG_TEXT("run", db->lineage.run));
+    return false;
 }
 
 static bool commit(struct sqlite_db *db, uint64_t began_us) {

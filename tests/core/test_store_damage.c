@@ -89,8 +89,44 @@ static void a_newer_schema_is_refused(void **state) {
 static void a_second_server_is_refused(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
-    expect_refused(scene, "another server has it open");
+    char holder[64];
+    snprintf(holder, sizeof holder, "another server has it open: process %d", (int)getpid());
+    expect_refused(scene, holder);
     say(scene, 1, 1);
+}
+
+static void whoever_is_taken_over_writes_no_more(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 2);
+    unlink(beside(scene, ".incarnation"));
+    struct store *first = scene->asking.store;
+    scene_open(scene);
+    struct store *second = scene->asking.store;
+    scene->asking.store = first;
+    assert_status(SAY(&scene->asking, "hall", "alice", "m3", "m3", "\"said\""), STORE_UNAVAILABLE);
+    assert_status(ASK(&scene->asking, STORE_PROBE, .limit = 1), STORE_UNAVAILABLE);
+    scene_close(scene);
+    scene->asking.store = second;
+    struct answer *next = say(scene, 4, 4);
+    assert_int_equal(next->seq, 3);
+    assert_true(strncmp(next->epoch, "2-", 2) == 0);
+}
+
+static void the_file_is_read_by_others_while_it_is_served(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    for (int i = 1; i <= 3; i++) {
+        say(scene, i, i);
+        assert_int_equal(number_of(scene, "SELECT last_seq FROM heads"), i);
+    }
+    char copy[192];
+    snprintf(copy, sizeof copy, "VACUUM INTO '%s'", beside(scene, ".backup"));
+    execute(scene, copy);
+    say(scene, 4, 4);
+    scene_close(scene);
+    assert_int_equal(rename(beside(scene, ".backup"), scene->path), 0);
+    assert_int_equal(number_of(scene, "SELECT max(message_seq) FROM messages"), 3);
 }
 
 int main(void) {
@@ -101,6 +137,8 @@ int main(void) {
         SCENE_TEST(what_is_no_database_is_refused),
         SCENE_TEST(a_newer_schema_is_refused),
         SCENE_TEST(a_second_server_is_refused),
+        SCENE_TEST(whoever_is_taken_over_writes_no_more),
+        SCENE_TEST(the_file_is_read_by_others_while_it_is_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
