@@ -1,13 +1,20 @@
 // What was promised, checked over the history of a run and the log that was left: an array of violations, each one line.
 // The numbers are those of docs/guarantees.md.
 //
-// A fault's time stands in the history as {type: "nemesis", phase: "start" | "stop"}: what is said then may come late.
-// lossy: a promotion may have lost what was acknowledged, if everybody who knew of it was told by a reset.
+// What a fault has done stands in the history:
+// {type: "nemesis", phase: "start" | "stop"}: its time; what is said then may come late. only, at the start: the channels that
+//   it may stall; it spares all others.
+// {type: "succession", epoch}: the log has gone on elsewhere; from now on nothing is acknowledged in an epoch up to this number.
+// {type: "deaf", phase: "start" | "stop"}: no acknowledgement between these can be kept, so that there may be none.
+// {type: "expelled", client, channel}: they are no member any more, and must not come in again.
+// {type: "damaged", channel, seq}: the stored content was spoilt on the disk.
+// lossy: a promotion or a restored backup may have lost what was acknowledged, if everybody who knew of it was told by a reset.
 
 const TAIL_MS = 2000;
 const FENCE_MS = 2000; // a worker has heard of the next epoch by then
 const GONE_MS = 10_000; // after a fault what is said of who is there is right again by then (G7)
 export const AWAY_MS = 5000 + GONE_MS; // who left is offline by then: after the grace, in which his machine may have ended
+const SPARED_MS = 1000; // an acknowledgement where a fault is elsewhere
 const BLINK_MS = 1000; // who is back by then was never away: far below the grace, and below what a killed worker's users get
 
 const key = (...parts) => parts.join("\u0000");
@@ -51,12 +58,36 @@ const numberOf = (epoch) => Number(epoch.split("-")[0]);
 /** I1 where a promotion may lose: soon after something was acknowledged in the next epoch, nothing new is in one before it. */
 function* overIsOver(history) {
   const began = new Map();
+  let succession = null;
   for (const event of history) {
+    if (event.type === "succession") succession = event;
     if (event.type !== "ok" || event.duplicate) continue;
     const number = numberOf(event.epoch), latest = began.get(event.channel);
+    if (succession && number <= succession.epoch && event.t - succession.t > FENCE_MS)
+      yield `I1 by an old primary: ${event.client} ${event.clientId} was acknowledged as ${event.channel}/${event.seq} of ${event.epoch} after the log had gone on elsewhere`;
     if (!latest || number > latest.number) began.set(event.channel, { number, t: event.t });
     else if (number < latest.number && event.t - latest.t > FENCE_MS)
       yield `I1 by an old primary: ${event.client} ${event.clientId} was acknowledged as ${event.channel}/${event.seq} of ${event.epoch} after epoch ${latest.number} began`;
+  }
+}
+
+/** I1: while nothing can be kept as it was promised, nothing is acknowledged. (What was stored before may be said again.) */
+function* deafIsSilent(history) {
+  let isDeaf = false;
+  for (const event of history) {
+    if (event.type === "deaf") isDeaf = event.phase === "start";
+    else if (isDeaf && event.type === "ok" && !event.duplicate)
+      yield `I1 not kept: ${event.client} ${event.clientId} was acknowledged as ${event.channel}/${event.seq} where nothing could be kept`;
+  }
+}
+
+/** I1: an acknowledged expulsion is in every later read. */
+function* expelledIsOut(history) {
+  const out = new Set();
+  for (const event of history) {
+    const at = key(event.client, event.channel);
+    if (event.type === "expelled") out.add(at);
+    else if (event.type === "join" && out.has(at)) yield `I1 back: ${event.client} was let into ${event.channel} after they had been expelled`;
   }
 }
 
@@ -146,7 +177,9 @@ function* agreement(history, truth, lost) {
     if (contents.has(at) && contents.get(at) !== event.content) yield `I6 disagreement: ${event.channel}/${event.seq}`;
     contents.set(at, event.content);
   }
+  const damaged = new Set(history.filter(({ type }) => type === "damaged").map(({ channel, seq }) => key(channel, seq)));
   for (const row of truth) {
+    if (damaged.has(key(row.channel, row.seq))) continue;
     const got = contents.get(key(row.channel, row.epoch, row.seq));
     if (got && row.content && got !== row.content) yield `I6 not what is stored: ${row.channel}/${row.seq}`;
   }
@@ -299,6 +332,21 @@ function* recovers(history) {
   }
 }
 
+/** I12: what a fault spares goes on meanwhile: sends elsewhere are answered as ever. */
+function* others(history) {
+  const asked = new Map();
+  let only = null;
+  for (const event of history) {
+    if (event.type === "nemesis") { only = event.phase === "start" && event.only ? { t: event.t, channels: event.only } : null; asked.clear(); }
+    if (!only || event.retry || only.channels.includes(event.channel)) continue;
+    const at = key(event.client, event.clientId);
+    if (event.type === "invoke") asked.set(at, event.t);
+    else if (event.type === "unknown" && asked.has(at)) yield `I12 spreads: ${event.client} ${event.clientId} was not answered in ${event.channel}, which the fault spares`;
+    else if (event.type === "ok" && event.t - asked.get(at) > SPARED_MS)
+      yield `I12 spreads: ${event.client} ${event.clientId} waited ${Math.round(event.t - asked.get(at))} ms in ${event.channel}, which the fault spares`;
+  }
+}
+
 /** I14: each send was answered, or its connection ended. */
 function* answered(history) {
   for (const event of history) if (event.type === "silent") yield `I14 silence: ${event.client} ${event.clientId}`;
@@ -313,6 +361,8 @@ export function check(history, truth, { lossy = false } = {}) {
     ...acknowledgedIsStored(kept, stored),
     ...(lossy ? lostIsAnnounced(history, lost) : []),
     ...overIsOver(history),
+    ...deafIsSilent(history),
+    ...expelledIsOut(history),
     ...gapless(channels),
     ...once(kept, truth),
     ...(lossy ? [] : idsAreKept(history)),
@@ -326,6 +376,7 @@ export function check(history, truth, { lossy = false } = {}) {
     ...notFalselyOffline(history),
     ...noGhosts(history),
     ...recovers(history),
+    ...others(history),
     ...answered(history),
   ];
 }

@@ -49,6 +49,12 @@ bad["I12 nothing is acknowledged after a fault"] = [[{ type: "nemesis", phase: "
 bad["I12 it takes too long"] = [[sent("m1"), { type: "nemesis", phase: "stop", t: 5, boundMs: 1000 }, ok("m1", 1, { t: 1006 })], [row(1, "m1")]];
 bad["I10 it came late after the fault"] = [[{ type: "nemesis", phase: "start", t: 1 }, { type: "nemesis", phase: "stop", t: 4 }, ...bad["I10 it came late"][0]], stored];
 
+bad["I12 a fault elsewhere refuses a send"] = [[joined(A, 9), { type: "nemesis", phase: "start", t: 1, only: ["hot"] }, sent("m1", { t: 2 }), { ...A, type: "unknown", clientId: "m1", t: 9 }], []];
+bad["I12 a fault elsewhere delays a send"] = [[joined(A, 9), { type: "nemesis", phase: "start", t: 1, only: ["hot"] }, sent("m1", { t: 2 }), ok("m1", 1, { t: 1003 })], [row(1, "m1")]];
+bad["I1 it is acknowledged where nothing can be kept"] = [[...good, { type: "deaf", phase: "start" }, sent("m3"), ok("m3", 3)], [...stored, row(3, "m3")]];
+bad["I1 an old primary acknowledges, and nobody had written to the new one"] = [[joined(A, 9), { type: "succession", epoch: 1, t: 1 }, sent("m1", { t: 4000 }), ok("m1", 1, { t: 4001 })], [row(1, "m1")]];
+bad["I1 one who was expelled is let in"] = [[joined(B), { ...B, type: "expelled" }, joined(B)], []];
+
 const connect = (who, t) => ({ ...who, type: "connect", t }), disconnect = (who, t) => ({ ...who, type: "disconnect", t });
 const told = (status) => (who, userId, t) => ({ client: who.client, type: "event", name: "presence:changed", t, payload: { channelId: "c", users: [{ userId, status }], online: 1 } });
 const offline = told("offline"), online = told("online");
@@ -77,6 +83,12 @@ const fine = {
 for (const [name, history] of Object.entries(fine)) {
   test(`presence is right: ${name}`, () => assert.deepEqual(check(history, []).filter((line) => line.startsWith("I11")), []));
 }
+
+const all = (history, truth) => test(`nothing is wrong: ${JSON.stringify(history.map(({ type }) => type))}`, () => assert.deepEqual(check(history, truth), []));
+all([joined(A, 9), { type: "nemesis", phase: "start", t: 1, only: ["c"] }, sent("m1", { t: 2 }), { ...A, type: "unknown", clientId: "m1", t: 9 }], []);
+all([...good, { type: "deaf", phase: "start" }, ok("m2", 2, { duplicate: true }), { type: "deaf", phase: "stop" }], stored);
+all([...good, { type: "damaged", channel: "c", seq: 1 }], [row(1, "m1", "n1"), row(2, "m2")]);
+all([joined(A, 9), { type: "succession", epoch: 1, t: 1 }, sent("m1", { t: 4000 }), ok("m1", 1, { t: 4001, epoch: "2-y" })], [row(1, "m1", "m1", { epoch: "2-y" })]);
 
 test("a good history has no violation", () => assert.deepEqual(check(good, stored), []));
 

@@ -90,10 +90,10 @@ export class Redis {
   }
 }
 
-/** Real PostgreSQL servers (tests/servers/postgres.py), by their names: global, shard0 …, r1 …, bouncer. */
+/** Real PostgreSQL servers (tests/servers/postgres.py), by their names: global, g1 …, shard0 …, r1 …, bouncer. */
 export class Postgres {
-  constructor(folder, { shards, replicas, bouncer }) {
-    this.options = ["--shards", shards, "--replicas", replicas, ...(bouncer ? ["--bouncer"] : [])].map(String);
+  constructor(folder, { shards, replicas, globalReplicas, bouncer }) {
+    this.options = ["--shards", shards, "--replicas", replicas, "--global-replicas", globalReplicas, ...(bouncer ? ["--bouncer"] : [])].map(String);
     Object.assign(this, { folder, shardsLen: shards, primary: "shard0" });
   }
 
@@ -107,6 +107,7 @@ export class Postgres {
     this.ports = { global: ports("GLOBAL")[0], bouncer: ports("BOUNCER")[0] };
     for (const [i, port] of ports("SHARDS").entries()) this.ports[`shard${i}`] = port;
     for (const [i, port] of ports("REPLICAS").entries()) this.ports[`r${i + 1}`] = port;
+    for (const [i, port] of ports("GLOBAL_REPLICAS").entries()) this.ports[`g${i + 1}`] = port;
   }
 
   act(...words) {
@@ -115,7 +116,7 @@ export class Postgres {
 
   /** In the server's first database, or a PgBouncer's console. */
   async sql(name, text) {
-    const database = name === "bouncer" ? "pgbouncer" : name.startsWith("r") ? "shard0" : name;
+    const database = { b: "pgbouncer", r: "shard0", g: "global" }[name[0]] ?? name;
     return (await run("psql", "-h", "127.0.0.1", "-p", String(this.ports[name]), "-U", "postgres", "-Atq", "-v", "ON_ERROR_STOP=1", "-c", text, database)).trim();
   }
 
@@ -150,6 +151,11 @@ export class Postgres {
     await this.sql(other, "SELECT pg_reload_conf()");
   }
 
+  /** How many epochs the log of a shard has had. */
+  async lastEpoch(name) {
+    return Number(await this.sql(name, "SELECT coalesce(max(number), 0) FROM epochs"));
+  }
+
   /** The logs as the databases have them. */
   async truth() {
     const names = [this.primary, ...Array.from({ length: this.shardsLen - 1 }, (_, i) => `shard${i + 1}`)];
@@ -172,20 +178,20 @@ export class Postgres {
   }
 }
 
-const literal = (value) => Array.isArray(value) ? `{${value.map(literal).join(",")}}`
+export const literal = (value) => Array.isArray(value) ? `{${value.map(literal).join(",")}}`
   : typeof value === "object" ? `{${Object.entries(value).map(([name, item]) => `${name}=${literal(item)}`).join(",")}}`
   : typeof value === "string" ? JSON.stringify(value) : String(value);
 
 export class Fleet {
-  /** redis: a mode; nodes, workers: how many; shards, replicas (of shard0), bouncer, quorum (commit: its
+  /** redis: a mode; nodes, workers: how many; shards, replicas (of shard0), globalReplicas, bouncer, quorum (commit: its
    * synchronous_commit), reads (names of standbys): of PostgreSQL; proxied: edges that go through a Proxy of this.proxies:
-   * "clients" (of all nodes), "postgres" (of node 0, to shard0, and it knows of no standby), "redis" (of node 0, to a
-   * standalone one); set: settings; parent: the folder that its own is in. */
-  constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, bouncer = false, quorum = false, commit = "on", reads = [], proxied = [], set = {}, env = {}, parent = tmpdir() } = {}) {
+   * "clients" (of all nodes), "postgres" (of node 0, to shard0, and it knows of no standby), "global" (likewise), "redis" (of
+   * node 0, to a standalone one); set: settings, undefined: those of the server; parent: the folder that its own is in. */
+  constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, globalReplicas = 0, bouncer = false, quorum = false, commit = "on", reads = [], proxied = [], set = {}, env = {}, parent = tmpdir() } = {}) {
     this.folder = mkdtempSync(join(parent, "stoa-fleet-"));
     chmodSync(this.folder, 0o755); // PostgreSQL is another user
     this.redis = new Redis(this.folder, redis);
-    this.postgres = new Postgres(this.folder, { shards, replicas, bouncer });
+    this.postgres = new Postgres(this.folder, { shards, replicas, globalReplicas, bouncer });
     Object.assign(this, { quorum, commit, reads, proxied, set, env, workersLen: workers, nodesLen: nodes, nodes: [], turn: 0, proxies: {} });
   }
 
@@ -194,6 +200,7 @@ export class Fleet {
     if (this.quorum) await this.postgres.useQuorum(this.commit);
     await this.#migrate();
     if (this.proxied.includes("postgres")) this.proxies.postgres = await new Proxy(this.postgres.ports.shard0).start();
+    if (this.proxied.includes("global")) this.proxies.global = await new Proxy(this.postgres.ports.global).start();
     if (this.proxied.includes("redis")) this.proxies.redis = await new Proxy(this.redis.ports[0]).start();
     this.nodes = Array.from({ length: this.nodesLen }, (_, i) => this.#node(i));
     await Promise.all(this.nodes.map((node) => node.start()));
@@ -210,7 +217,7 @@ export class Fleet {
     const shards = Array.from({ length: shardsLen }, (_, n) => ({ write: conninfo(`shard${n}`, bounced ? [ports.bouncer] : n === 0 ? followed : [ports[`shard${n}`]]) }));
     shards[0].read = this.reads.map((name) => conninfo("shard0", [ports[name]]));
     return {
-      "postgres.global": conninfo("global", [bounced ? ports.bouncer : ports.global]),
+      "postgres.global": conninfo("global", bounced ? [ports.bouncer] : proxies.global ? [proxies.global.port] : [ports.global, ports.g1].filter(Boolean)),
       "postgres.shards": shards,
       "postgres.durability": this.quorum ? "quorum" : "primary",
       "postgres.pool.write": 12,
@@ -235,7 +242,7 @@ export class Fleet {
   }
 
   #pairs(i) {
-    return Object.entries(this.settings(i)).map(([name, value]) => `${name}=${literal(value)}`);
+    return Object.entries(this.settings(i)).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${literal(value)}`);
   }
 
   #node(i) {
@@ -252,6 +259,16 @@ export class Fleet {
   get port() {
     const doors = this.proxies.clients ?? this.nodes;
     return doors[this.turn++ % doors.length].port;
+  }
+
+  truth() {
+    return this.postgres.truth();
+  }
+
+  /** What the store has wrong: [] is right. */
+  async damage() {
+    const wrong = await this.postgres.wrongHeads();
+    return wrong === "0" ? [] : [`I2 heads: ${wrong} are not the last number of their channel`];
   }
 
   async clean() {

@@ -6,7 +6,7 @@ import { Client } from "./client.mjs";
 import { sleep, until } from "./server.mjs";
 
 /** mulberry32: small, good enough, the same everywhere. */
-function randomFrom(seed) {
+export function randomFrom(seed) {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
     let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
@@ -21,7 +21,7 @@ export class Load {
     this.history = [];
     this.random = randomFrom(seed);
     this.channels = Array.from({ length: channels }, (_, i) => `room-${i}`);
-    Object.assign(this, { server, rate, reconnects, loyal, running: false, ok: 0, seed, gone: new Set(), willGo: 0 });
+    Object.assign(this, { server, rate, reconnects, loyal, running: false, ok: 0, seed, gone: new Set(), willGo: 0, isHushed: false, speaking: 0 });
     this.clients = Array.from({ length: clients }, (_, i) => new Client(this.history, `user-${i}`, () => server.port, client));
   }
 
@@ -85,10 +85,27 @@ export class Load {
       await sleep((1000 / this.rate) * this.clients.length * (0.5 + this.random()));
       if (this.random() < this.reconnects) client.close();
       if (!(await this.#back(client))) return;
-      const channel = this.loyal ? this.channels[index % this.channels.length] : this.#anyChannel();
-      if (this.random() < 0.15) await this.#burst(client, channel, n);
-      else await this.#send(client, channel, `${index}.${n}`, n);
+      if (this.isHushed) continue;
+      this.speaking += 1;
+      await this.#say(client, index, n);
+      this.speaking -= 1;
     }
+  }
+
+  async #say(client, index, n) {
+    const channel = this.loyal ? this.channels[index % this.channels.length] : this.#anyChannel();
+    if (this.random() < 0.15) await this.#burst(client, channel, n);
+    else await this.#send(client, channel, `${index}.${n}`, n);
+  }
+
+  /** Everybody stays, and nobody says anything: until speak(). */
+  async hush() {
+    this.isHushed = true;
+    await until("nobody says anything", () => this.speaking === 0);
+  }
+
+  speak() {
+    this.isHushed = false;
   }
 
   #anyChannel() {

@@ -1,10 +1,11 @@
-// What the tests of a fleet share: a fleet and its load, a fault's time in the history, and the verdict.
+// What the tests share: a stage (one machine on SQLite, or a fleet) and its load, a fault's time in the history, and the verdict.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import { Alone } from "./alone.mjs";
 import { check } from "./checker.mjs";
 import { Fleet, health } from "./fleet.mjs";
-import { Load } from "./load.mjs";
+import { Load, randomFrom } from "./load.mjs";
 import { sleep, until } from "./server.mjs";
 
 const DESCRIPTORS_SLACK = 10;
@@ -16,35 +17,40 @@ function report(node) {
 }
 
 /** For whoever reads a failure: how each kind of event went, and the last lines of each node. */
-function account(fleet, load) {
+function account(stage, load) {
   const counts = {};
   for (const { type, code } of load?.history ?? []) counts[code ? `${type} ${code}` : type] = (counts[code ? `${type} ${code}` : type] ?? 0) + 1;
-  return [JSON.stringify(counts), ...fleet.nodes.map((node) => [...report(node), ...node.lines.slice(-25)].join("\n"))].join("\n\n");
+  return [JSON.stringify(counts), ...stage.nodes.map((node) => [...report(node), ...node.lines.slice(-25)].join("\n"))].join("\n\n");
 }
 
+/** options: those of the stage (alone: one machine, else a fleet), and `load`, those of the load. The load's seed decides
+ * stage.random, too, by which a fault chooses its moments. */
 export async function scene(options, act) {
-  const fleet = new Fleet(options);
+  const stage = options.alone ? new Alone(options) : new Fleet(options);
   let load;
   try {
-    await fleet.start();
-    fleet.descriptors = fleet.nodes.map((node) => node.descriptors());
-    load = await new Load(fleet, options.load).start();
-    await act(fleet, load);
+    await stage.start();
+    stage.descriptors = stage.nodes.map((node) => node.descriptors());
+    load = await new Load(stage, options.load).start();
+    stage.random = randomFrom(load.seed);
+    await act(stage, load);
   } catch (error) {
-    error.message += `\n${account(fleet, load)}`;
+    error.message += `\n${account(stage, load)}`;
     throw error;
   } finally {
     load?.close();
-    await fleet.clean();
+    await stage.clean();
   }
 }
 
-/** The fault's time is written down; afterwards sends are acknowledged within boundMs. */
-export async function nemesis(load, boundMs, fault) {
-  const note = (phase) => load.history.push({ t: performance.now(), type: "nemesis", phase, boundMs });
-  note("start");
+/** Something that a fault has done is written down. */
+export const note = (load, type, fields) => load.history.push({ t: performance.now(), type, ...fields });
+
+/** The fault's time is written down; afterwards sends are acknowledged within boundMs. only: the channels that it may stall. */
+export async function nemesis(load, boundMs, fault, { only } = {}) {
+  note(load, "nemesis", { phase: "start", boundMs, only });
   const result = await fault();
-  note("stop");
+  note(load, "nemesis", { phase: "stop", boundMs });
   return result;
 }
 
@@ -61,25 +67,24 @@ async function descriptorsAreBack({ nodes, descriptors }) {
   return grown.map(({ pid, before, count }) => `I13 descriptors: worker ${pid} had ${before} and has ${count}`);
 }
 
-/** The talk ends, the nodes too: {violations, history, truth, ends: how the nodes ended}. */
-export async function verdict(fleet, load, options) {
+/** The talk ends, the nodes too: {violations, history, truth}. */
+export async function verdict(stage, load, options) {
   const history = await load.finish();
   load.close();
-  const leaks = await descriptorsAreBack(fleet);
-  const ends = await Promise.all(fleet.nodes.map((node) => node.stop()));
-  const crashes = fleet.nodes.flatMap((node) => node.crashes()).map((line) => `I13 crash: ${line}`);
-  const truth = await fleet.postgres.truth();
+  const leaks = await descriptorsAreBack(stage);
+  const ends = await Promise.all(stage.nodes.map((node) => node.stop()));
+  const crashes = stage.nodes.flatMap((node) => [...node.crashes(), ...report(node).slice(0, 1)]).map((line) => `I13 crash: ${line}`);
+  const wrongEnds = ends.filter(({ code }) => code !== 0).map(({ code, signal }) => `I13 end: with ${code ?? signal}`);
+  const truth = await stage.truth();
   if (process.env.STOA_HISTORY) writeFileSync(process.env.STOA_HISTORY, history.map((event) => JSON.stringify(event)).join("\n")); // to look into
-  return { violations: [...check(history, truth, options), ...leaks, ...crashes], history, truth, ends };
+  return { violations: [...check(history, truth, options), ...leaks, ...crashes, ...wrongEnds, ...(await stage.damage())], history, truth };
 }
 
 /** Nothing that was promised is broken. */
-export async function settle(fleet, load, options) {
-  const { violations, history, truth, ends } = await verdict(fleet, load, options);
+export async function settle(stage, load, options) {
+  const { violations, history, truth } = await verdict(stage, load, options);
   assert.deepEqual(violations.slice(0, 5), []);
-  assert.equal(await fleet.postgres.wrongHeads(), "0");
-  assert.deepEqual(ends.map(({ code }) => code), ends.map(() => 0));
-  for (const node of fleet.nodes) assert.deepEqual(report(node), []);
+  for (const node of stage.nodes) assert.deepEqual(report(node), []);
   assert.ok(truth.length > 50, `only ${truth.length} events`);
   return { history, truth };
 }

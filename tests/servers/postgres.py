@@ -1,14 +1,16 @@
-"""postgres.py run [--one] [--shards N] [--replicas N] [--bouncer] -- COMMAND…
+"""postgres.py run [--one] [--shards N] [--replicas N] [--global-replicas N] [--bouncer] -- COMMAND…
    postgres.py do FOLDER ACTION NAME [ARGUMENT]
 
 Real PostgreSQL servers for a test, in a folder and on ports of their own, gone when the command ends: a global database,
-N shards (shard0 …), streaming standbys of shard0 (r1 …), PgBouncer in front. --one: all databases on one server.
+N shards (shard0 …), streaming standbys of shard0 (r1 …) and of the global one (g1 …), PgBouncer in front. --one: all databases on one server.
 packaging/postgres has what they are set up with. The command finds in its environment:
   STOA_SOURCE, STOA_PG_FOLDER  for `do`
   STOA_PG_GLOBAL   port of the global database (database "global")
-  STOA_PG_SHARDS   ports of the shards (databases "shard0" …), STOA_PG_REPLICAS of the standbys, STOA_PG_BOUNCER of PgBouncer
+  STOA_PG_SHARDS   ports of the shards (databases "shard0" …), STOA_PG_REPLICAS and STOA_PG_GLOBAL_REPLICAS of the standbys,
+  STOA_PG_BOUNCER  of PgBouncer
 Actions on a server by NAME (global, shard0, r1, bouncer): kill, start, stop (pause: SIGSTOP), go (SIGCONT), promote, demote,
-receiver-stop, receiver-go (of a standby), sender-stop, sender-go (of a primary), sql TEXT (its first database)."""
+receiver-stop, receiver-go (of a standby), sender-stop, sender-go (of a primary), sql TEXT (its first database);
+backups: copy, copy-back (of the data directory; the server is stopped meanwhile), dump, load (of its first database)."""
 
 import argparse
 import concurrent.futures
@@ -82,10 +84,15 @@ class Servers:
         file = self.folder / ("bouncer.pid" if name == "bouncer" else f"{name}/postmaster.pid")
         return int(file.read_text().split()[0]) if file.exists() else None
 
+    def reach(self, name):
+        return "-h", "127.0.0.1", "-p", self.servers[name]["port"], "-U", "postgres"
+
+    def database(self, name):
+        return self.servers[name]["databases"][0]
+
     def sql(self, name, text, database=None):
-        port = self.servers[name]["port"]
-        return run(BIN / "psql", "-h", "127.0.0.1", "-p", port, "-U", "postgres", "-Atq", "-v", "ON_ERROR_STOP=1", "-c",
-                   text, database or self.servers[name]["databases"][0]).strip()
+        return run(BIN / "psql", *self.reach(name), "-Atq", "-v", "ON_ERROR_STOP=1", "-c", text,
+                   database or self.database(name)).strip()
 
     def create(self, name, port, databases):
         data = self.folder / name
@@ -176,6 +183,19 @@ class Servers:
             self.sql(name, "SELECT pg_promote(true)")
         elif action == "start":
             self.start(name)
+        elif action in ("copy", "copy-back"):
+            data, backup = self.folder / name, self.folder / f"{name}.copy"
+            run(BIN / "pg_ctl", "-D", data, "-m", "fast", "-w", "stop")
+            source, target = (data, backup) if action == "copy" else (backup, data)
+            run("rm", "-rf", target)
+            run("cp", "-a", source, target)
+            self.start(name)
+        elif action == "dump":
+            run(BIN / "pg_dump", *self.reach(name), "-Fc", "-f", self.folder / f"{name}.dump", self.database(name))
+        elif action == "load":
+            self.sql(name, f"DROP DATABASE {self.database(name)} WITH (FORCE)", "postgres")
+            self.sql(name, f"CREATE DATABASE {self.database(name)}", "postgres")
+            run(BIN / "pg_restore", *self.reach(name), "-d", self.database(name), self.folder / f"{name}.dump")
         elif action == "sql":
             print(self.sql(name, argument))
         else:
@@ -203,7 +223,9 @@ class Servers:
 
 def set_up(servers, options):
     names = [f"shard{i}" for i in range(options.shards)]
-    ports = free_ports(len(names) + options.replicas + 2)
+    standbys = [(f"r{i + 1}", "global" if options.one else names[0]) for i in range(options.replicas)]
+    standbys += [(f"g{i + 1}", "global") for i in range(options.global_replicas)]
+    ports = free_ports(1 + len(names) + len(standbys) + 1)
     (servers.folder / "fragment.conf").write_text((ROOT / "packaging/postgres/postgresql.conf").read_text())
     if options.one:
         servers.create("global", ports[0], ["global", *names])
@@ -219,19 +241,20 @@ def set_up(servers, options):
 
     with concurrent.futures.ThreadPoolExecutor() as threads:
         list(threads.map(begin, list(servers.servers)))
-    first = names[0] if not options.one else "global"
-    for i in range(options.replicas):
-        servers.standby(f"r{i + 1}", ports[len(names) + 1 + i], first)
+    for (name, of), port in zip(standbys, ports[1 + len(names):]):
+        servers.standby(name, port, of)
     if options.bouncer:
         servers.bouncer(ports[-1])
     servers.save()
-    if options.replicas:
-        count = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
-        wait_for("replication", lambda: servers.sql(first, count) == str(options.replicas))
-    shards = [ports[0] if options.one else servers.servers[name]["port"] for name in names]
-    return {"STOA_SOURCE": ROOT, "STOA_PG_FOLDER": servers.folder, "STOA_PG_GLOBAL": ports[0],
-            "STOA_PG_SHARDS": " ".join(map(str, shards)),
-            "STOA_PG_REPLICAS": " ".join(str(ports[len(names) + 1 + i]) for i in range(options.replicas)),
+    count = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+    for primary in {of for _, of in standbys}:
+        due = str(sum(of == primary for _, of in standbys))
+        wait_for("replication", lambda primary=primary, due=due: servers.sql(primary, count) == due)
+    port = lambda name: servers.servers[name]["port"]
+    listed = lambda letter: " ".join(str(port(name)) for name, _ in standbys if name[0] == letter)
+    return {"STOA_SOURCE": ROOT, "STOA_PG_FOLDER": servers.folder, "STOA_PG_GLOBAL": port("global"),
+            "STOA_PG_SHARDS": " ".join(str(port("global" if options.one else name)) for name in names),
+            "STOA_PG_REPLICAS": listed("r"), "STOA_PG_GLOBAL_REPLICAS": listed("g"),
             "STOA_PG_BOUNCER": ports[-1] if options.bouncer else ""}
 
 
@@ -241,6 +264,7 @@ def main():
     parser.add_argument("--one", action="store_true")
     parser.add_argument("--shards", type=int, default=3)
     parser.add_argument("--replicas", type=int, default=0)
+    parser.add_argument("--global-replicas", type=int, default=0)
     parser.add_argument("--bouncer", action="store_true")
     if sys.argv[1:2] == ["do"]:
         try:
