@@ -1,20 +1,18 @@
 // A small disk of its own, which can be full: a tmpfs, so it needs root.
 
-import { chmodSync, mkdtempSync, rmdirSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "./fleet.mjs";
 
 export class Disk {
-  static async mount(megabytes) {
-    const folder = mkdtempSync(join(tmpdir(), "stoa-disk-"));
-    try {
-      await run("mount", "-t", "tmpfs", "-o", `size=${megabytes}m,mode=755`, "tmpfs", folder);
-    } catch (error) {
-      rmdirSync(folder);
-      throw error;
-    }
-    return Object.assign(new Disk(), { folder, ballast: join(folder, "ballast") });
+  constructor(folder) {
+    Object.assign(this, { folder, ballast: join(folder, "ballast") });
+  }
+
+  static async mount(folder, megabytes) {
+    await run("mount", "-t", "tmpfs", "-o", `size=${megabytes}m,mode=755`, "tmpfs", folder).catch((error) => {
+      throw Object.assign(new Error(`no tmpfs can be mounted: ${error.message}`), { isLack: true });
+    });
+    return new Disk(folder);
   }
 
   /** dd ends with an error when there is no more room. */
@@ -29,6 +27,5 @@ export class Disk {
 
   async unmount() {
     await run("umount", "-l", this.folder);
-    rmdirSync(this.folder);
   }
 }

@@ -7,6 +7,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Disk } from "./disk.mjs";
 import { Proxy } from "./proxy.mjs";
 import { Server, until } from "./server.mjs";
 
@@ -186,16 +187,17 @@ export class Fleet {
   /** redis: a mode; nodes, workers: how many; shards, replicas (of shard0), globalReplicas, bouncer, quorum (commit: its
    * synchronous_commit), reads (names of standbys): of PostgreSQL; proxied: edges that go through a Proxy of this.proxies:
    * "clients" (of all nodes), "postgres" (of node 0, to shard0, and it knows of no standby), "global" (likewise), "redis" (of
-   * node 0, to a standalone one); set: settings, undefined: those of the server; parent: the folder that its own is in. */
-  constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, globalReplicas = 0, bouncer = false, quorum = false, commit = "on", reads = [], proxied = [], set = {}, env = {}, parent = tmpdir() } = {}) {
-    this.folder = mkdtempSync(join(parent, "stoa-fleet-"));
+   * node 0, to a standalone one); set: settings, undefined: those of the server; disk: all files are on one of so many megabytes. */
+  constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, globalReplicas = 0, bouncer = false, quorum = false, commit = "on", reads = [], proxied = [], set = {}, env = {}, disk = 0 } = {}) {
+    this.folder = mkdtempSync(join(tmpdir(), "stoa-fleet-"));
     chmodSync(this.folder, 0o755); // PostgreSQL is another user
     this.redis = new Redis(this.folder, redis);
     this.postgres = new Postgres(this.folder, { shards, replicas, globalReplicas, bouncer });
-    Object.assign(this, { quorum, commit, reads, proxied, set, env, workersLen: workers, nodesLen: nodes, nodes: [], turn: 0, proxies: {} });
+    Object.assign(this, { quorum, commit, reads, proxied, set, env, megabytes: disk, workersLen: workers, nodesLen: nodes, nodes: [], turn: 0, proxies: {} });
   }
 
   async start() {
+    if (this.megabytes) this.disk = await Disk.mount(this.folder, this.megabytes);
     await Promise.all([this.redis.start(), this.postgres.start()]);
     if (this.quorum) await this.postgres.useQuorum(this.commit);
     await this.#migrate();
@@ -275,6 +277,7 @@ export class Fleet {
     for (const proxy of Object.values(this.proxies).flat()) proxy.stop();
     await Promise.all(this.nodes.filter((node) => node.child && !node.ended).map((node) => node.kill()));
     await Promise.all([this.redis.stop(), this.postgres.stop()]);
+    await this.disk?.unmount();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { Alone } from "./alone.mjs";
-import { check } from "./checker.mjs";
+import { check, saidOffline } from "./checker.mjs";
 import { Fleet, health } from "./fleet.mjs";
 import { Load, randomFrom } from "./load.mjs";
 import { sleep, until } from "./server.mjs";
@@ -89,6 +89,21 @@ export async function settle(stage, load, options) {
   return { history, truth };
 }
 
+/** A trouble (troubles/): {name, stage: options of the scene, lossy, act(stage, load), after({history, truth})}, from the first
+ * word to the verdict. t: of the test, which is skipped where the machine has not what the stage needs. */
+export async function face({ stage: options = {}, lossy, act, after }, t, load = {}) {
+  try {
+    await scene({ ...options, load: { ...options.load, ...load } }, async (stage, talk) => {
+      await act(stage, talk);
+      const end = await settle(stage, talk, { lossy });
+      await after?.(end);
+    });
+  } catch (error) {
+    if (!error.isLack) throw error;
+    t.skip(error.message);
+  }
+}
+
 export const busWorks = (fleet) => until("the bus works on all nodes", async () => (await Promise.all(fleet.nodes.map(health))).every(({ checks }) => checks?.bus === "ok"), 30_000);
 
 /** Within ms everybody who is present is told that of these clients `holds`. */
@@ -106,6 +121,12 @@ export const allOnline = (load, ms) => seen(load, ms, load.present, (status) => 
 
 /** Who left is not. */
 export const nobodyElse = (load, ms) => seen(load, ms, [...load.gone], (status) => status === "offline" || status === "unknown");
+
+/** Of those who have not left nobody was said to be offline. */
+export function onlyWhoLeftIsSaidOffline(load) {
+  const there = new Set(load.present.map(({ name }) => name));
+  assert.deepEqual(saidOffline(load.history).filter(({ user }) => there.has(user)), []);
+}
 
 export const percentile = (numbers, share) => numbers.sort((a, b) => a - b)[Math.floor((numbers.length - 1) * share)];
 

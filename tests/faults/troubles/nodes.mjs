@@ -1,0 +1,76 @@
+// What befalls nodes and the edges to their clients.
+
+import assert from "node:assert/strict";
+import { AWAY_MS } from "../checker.mjs";
+import { sleep, until } from "../server.mjs";
+import { allOnline, nemesis, nobodyElse, onlyWhoLeftIsSaidOffline } from "../stage.mjs";
+
+/** The worker of the node that has most connections. */
+const busiest = (node) => [...node.descriptors()].sort(([, one], [, other]) => other - one)[0][0];
+
+export default [
+  {
+    name: "N1 a killed worker is replaced within a second; its clients resume on either node without a gap; who comes back is not said to be away, who does not is",
+    stage: { load: { clients: 10, reconnects: 0 } },
+    act: async (fleet, load) => {
+      load.leave(load.clients[9]); // his worker may be killed in his grace
+      load.leaveWhenLost(2);
+      for (const node of [...fleet.nodes, fleet.nodes[0]]) {
+        await load.progress(40);
+        const before = node.workers();
+        node.signal("SIGKILL", busiest(node));
+        await until("another worker", () => node.workers().some((pid) => !before.includes(pid)), 1500);
+      }
+      await load.progress(40);
+      await allOnline(load, 2000);
+      assert.ok(load.gone.size > 1, "nobody was lost with a worker");
+      await nobodyElse(load, AWAY_MS);
+      onlyWhoLeftIsSaidOffline(load);
+    },
+  },
+  {
+    name: "N2 workers of a killed master end within five seconds; its node starts again on its port; who does not come back is offline",
+    stage: { set: { "presence.grace_ms": 1000 } },
+    act: async (fleet, load) => {
+      const [node] = fleet.nodes, workers = node.workers();
+      await load.progress(40);
+      await nemesis(load, 5000, async () => {
+        node.signal("SIGKILL");
+        load.leaveWhenLost(1);
+        await node.exit;
+        await until("the workers have ended", () => workers.every((pid) => !node.alive(pid)), 6000);
+        await node.start();
+      });
+      await load.progress(60);
+    },
+  },
+  {
+    name: "N4 a node that stood still goes on without a gap, a loss or a second delivery; who left it meanwhile is offline",
+    stage: { load: { silentMs: 30_000 } },
+    act: async (fleet, load) => {
+      const [node] = fleet.nodes, all = [node.pid, ...node.workers()];
+      await load.progress(40);
+      await nemesis(load, 5000, async () => {
+        for (const pid of all) node.signal("SIGSTOP", pid);
+        load.leave(load.clients[6]); // this node does not notice
+        await sleep(8000);
+        for (const pid of all) node.signal("SIGCONT", pid);
+      });
+      await load.progress(60);
+      await allOnline(load, 10_000);
+      await nobodyElse(load, AWAY_MS);
+    },
+  },
+  {
+    name: "N20 slow, lossy, thin and sliced edges to the clients change no order, and nobody is thrown out",
+    stage: { proxied: ["clients"], set: { ping_timeout_ms: 5000 }, load: { reconnects: 0 } },
+    act: async (fleet, load) => {
+      for (const fault of [{ kind: "latency", ms: 80, jitterMs: 40 }, { kind: "loss", share: 0.02, ms: 250 }, { kind: "rate", bytesPerSecond: 125_000 }, { kind: "slice", bytes: 1 }]) {
+        for (const proxy of fleet.proxies.clients) proxy.set(fault);
+        await load.progress(50);
+      }
+      for (const proxy of fleet.proxies.clients) proxy.pass();
+      assert.deepEqual(load.history.filter(({ type }) => type === "disconnect"), []);
+    },
+  },
+];
