@@ -185,5 +185,5 @@ static const struct operation {
 void postgres_accounts(struct postgres_store *store, struct store_request *request) {
     const struct operation *operation = operations;
     while (operation->op != request->op) operation++;
-    postgres_ask(store, store->global, request, operation->build, operation->take, operation->again);
+    postgres_ask(&store->global, request, operation->build, operation->take, operation->again);
 }

@@ -112,7 +112,7 @@ static void flush(struct loop_task *task) {
     struct appender *appender = CONTAINER(task, struct appender, flush);
     loop_timer_cancel(&appender->gather);
     appender->gathered_len = 0;
-    if (appender->shard->state != SHARD_OPEN) return;
+    if (appender->shard->primary.state != PRIMARY_OPEN) return;
     while (!list_empty(&appender->hot) && appender->hot_batches_len < HOT_BATCHES_MAX &&
            appender->batches_len < BATCHES_MAX)
         dispatch_batch(appender, &appender->hot, true);
@@ -156,7 +156,7 @@ static void batch_ended(struct batch *batch, enum batch_end end) {
     put_back(batch);
     release_lanes(appender, batch);
     batch_free(&batch);
-    if (end == BATCH_STALE) shard_doubt(shard);
+    if (end == BATCH_STALE) primary_doubt(&shard->primary);
     if (end == BATCH_AGAIN)
         loop_timer_set(&appender->gather, AGAIN_MS);
     else
@@ -205,7 +205,7 @@ static void give_client_id(struct store_request *request) {
 
 void appender_submit(struct appender *appender, struct store_request *request) {
     bool is_append = request->op == STORE_APPEND;
-    if (is_append && pool_down_ms(appender->shard->write) > APPEND_DEADLINE_MS) { /* waiting would not help */
+    if (is_append && pool_down_ms(appender->shard->primary.pool) > APPEND_DEADLINE_MS) { /* waiting would not help */
         postgres_complete(appender->shard->store, request, STORE_UNAVAILABLE);
         return;
     }

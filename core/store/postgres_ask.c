@@ -8,8 +8,7 @@
 enum { ATTEMPTS_MAX = 5 };
 
 struct asking {
-    struct postgres_store *store;
-    struct pool *pool;
+    struct primary *primary;
     struct store_request *request;
     postgres_build *build;
     postgres_take *take;
@@ -40,7 +39,7 @@ static void asked(struct query *query) {
         ask(asking);
         return;
     }
-    struct postgres_store *store = asking->store;
+    struct postgres_store *store = asking->primary->store;
     struct store_request *request = asking->request;
     int status = query->outcome == QUERY_OK ? asking->take(store, request, query) : (int)postgres_status(query);
     if (status != STEP_GOES_ON) postgres_complete(store, request, (enum store_status)status);
@@ -51,20 +50,21 @@ static void ask(struct asking *asking) {
     struct query *query = query_new(asked, asking);
     asking->attempts++;
     asking->build(asking->request, query);
-    pool_submit(asking->pool, &query);
+    pool_submit(asking->primary->pool, &query);
 }
 
-void postgres_ask(struct postgres_store *store, struct pool *pool, struct store_request *request, postgres_build *build,
-                  postgres_take *take, enum postgres_again again) {
+void postgres_ask(struct primary *primary, struct store_request *request, postgres_build *build, postgres_take *take,
+                  enum postgres_again again) {
+    if (primary->is_fenced) {
+        postgres_complete(primary->store, request, STORE_UNAVAILABLE);
+        return;
+    }
     struct asking *asking = NEW(struct asking);
-    *asking = (struct asking){store, pool, request, build, take, again, 0};
+    *asking = (struct asking){primary, request, build, take, again, 0};
     ask(asking);
 }
 
 void postgres_ask_shard(struct shard *shard, struct store_request *request, postgres_build *build,
                         postgres_take *take) {
-    if (shard->is_fenced)
-        postgres_complete(shard->store, request, STORE_UNAVAILABLE);
-    else
-        postgres_ask(shard->store, shard->write, request, build, take, AGAIN);
+    postgres_ask(&shard->primary, request, build, take, AGAIN);
 }

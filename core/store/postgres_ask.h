@@ -4,20 +4,21 @@
 
 #include "store/store.h"
 
-struct pool;
 struct postgres_store;
+struct primary;
 struct query;
 struct shard;
 
 /* build makes the query, take reads the answer, and returns the request's status, or STEP_GOES_ON when it has asked for
- * the next step. What cannot have taken effect is tried again; what may have, only with AGAIN. */
+ * the next step. What cannot have taken effect is tried again; what may have, only with AGAIN.
+ * UNAVAILABLE when the primary is fenced. */
 enum { STEP_GOES_ON = -1 };
 typedef void postgres_build(struct store_request *request, struct query *query);
 typedef int postgres_take(struct postgres_store *store, struct store_request *request, const struct query *query);
 enum postgres_again { ONCE, AGAIN };
-void postgres_ask(struct postgres_store *store, struct pool *pool, struct store_request *request, postgres_build *build,
-                  postgres_take *take, enum postgres_again again);
-/* Of a shard's primary; UNAVAILABLE when the shard is fenced. */
+void postgres_ask(struct primary *primary, struct store_request *request, postgres_build *build, postgres_take *take,
+                  enum postgres_again again);
+/* Of a shard's primary. */
 void postgres_ask_shard(struct shard *shard, struct store_request *request, postgres_build *build, postgres_take *take);
 /* What a failed query means for a request. */
 enum store_status postgres_status(const struct query *query);

@@ -192,7 +192,7 @@ static void refuse(struct batch *batch, enum store_status status) {
 
 static void sent(struct query *query) {
     struct batch *batch = query->owner;
-    if (query->outcome == QUERY_OK && shard_is_over(batch->shard, batch->epoch)) {
+    if (query->outcome == QUERY_OK && primary_is_over(&batch->shard->primary, batch->epoch)) {
         batch->ended(batch, BATCH_STALE); /* by an old primary, perhaps: the same ids tell */
     } else if (query->outcome == QUERY_OK) {
         metric_add(METRIC_APPEND_BATCHES, 1);
@@ -219,7 +219,7 @@ static void call(struct batch *batch) {
         return;
     }
     struct query *query = build(batch, sent);
-    pool_submit(batch->shard->write, &query);
+    pool_submit(batch->shard->primary.pool, &query);
 }
 
 void batch_send(struct batch *batch) {
@@ -228,7 +228,7 @@ void batch_send(struct batch *batch) {
     for (unsigned i = 0; i < batch->len; i++)
         metric_add(METRIC_APPEND_WAIT,
                    (int64_t)(batch->sent_ms + APPEND_DEADLINE_MS - batch->entries[i]->due_ms) * 1000);
-    batch->epoch = batch->shard->epoch;
-    memcpy(batch->epoch_text, batch->shard->epoch_text, sizeof batch->epoch_text);
+    batch->epoch = batch->shard->primary.epoch;
+    memcpy(batch->epoch_text, batch->shard->primary.epoch_text, sizeof batch->epoch_text);
     call(batch);
 }

@@ -55,7 +55,7 @@ static bool take_head(struct store_request *request, const struct query *query, 
 
 static int take_channel_head(struct postgres_store *store, struct store_request *request, const struct query *query) {
     if (!take_head(request, query, 0)) return STORE_NOT_FOUND;
-    postgres_ask(store, store->global, request, build_channel, take_channel, AGAIN);
+    postgres_ask(&store->global, request, build_channel, take_channel, AGAIN);
     return STEP_GOES_ON;
 }
 
@@ -68,7 +68,7 @@ static void build_new_head(struct store_request *request, struct query *query) {
 
 static int take_new_head(struct postgres_store *store, struct store_request *request, const struct query *query) {
     if (!take_head(request, query, 1)) return STORE_UNAVAILABLE;
-    postgres_ask(store, store->global, request, build_channel, take_channel, AGAIN);
+    postgres_ask(&store->global, request, build_channel, take_channel, AGAIN);
     return STEP_GOES_ON;
 }
 
@@ -100,7 +100,7 @@ static void channel_put(struct postgres_store *store, struct store_request *requ
         return;
     }
     request->seq = shard->number;
-    postgres_ask(store, store->global, request, build_place, take_place, AGAIN);
+    postgres_ask(&store->global, request, build_place, take_place, AGAIN);
 }
 
 /* ---- members */
@@ -172,7 +172,7 @@ static void build_mark(struct store_request *request, struct query *query) {
 
 static int take_mark_head(struct postgres_store *store, struct store_request *request, const struct query *query) {
     if (!take_head(request, query, 0)) return STORE_NOT_FOUND;
-    postgres_ask(store, store->global, request, build_mark, take_change, AGAIN);
+    postgres_ask(&store->global, request, build_mark, take_change, AGAIN);
     return STEP_GOES_ON;
 }
 
@@ -193,16 +193,16 @@ void postgres_people(struct postgres_store *store, struct store_request *request
             channel_put(store, request);
             break;
         case STORE_MEMBER_PUT:
-            postgres_ask(store, store->global, request, build_member_put, take_change, AGAIN);
+            postgres_ask(&store->global, request, build_member_put, take_change, AGAIN);
             break;
         case STORE_MEMBER_DELETE:
-            postgres_ask(store, store->global, request, build_member_delete, take_change, ONCE);
+            postgres_ask(&store->global, request, build_member_delete, take_change, ONCE);
             break;
         case STORE_MEMBER:
-            postgres_ask(store, store->global, request, build_member, take_member, AGAIN);
+            postgres_ask(&store->global, request, build_member, take_member, AGAIN);
             break;
         case STORE_MEMBERS:
-            postgres_ask(store, store->global, request, build_members, take_members, AGAIN);
+            postgres_ask(&store->global, request, build_members, take_members, AGAIN);
             break;
         default: /* STORE_READ_MARK */
             ask_shard(store, request, take_mark_head);

@@ -215,7 +215,7 @@ void postgres_read(struct shard *shard, struct store_request *request) {
         postgres_people(shard->store, request);
         return;
     }
-    struct replica *replica = shard->is_fenced ? NULL : replica_find(shard, kind_of(request)->purpose);
+    struct replica *replica = shard->primary.is_fenced ? NULL : replica_find(shard, kind_of(request)->purpose);
     if (!replica) {
         read_primary(shard, request);
         return;
@@ -226,6 +226,6 @@ void postgres_read(struct shard *shard, struct store_request *request) {
     struct query *head = query_new(head_came, comparison), *rows = query_new(rows_came, comparison);
     parameters_add_text(query_add(head, READ_HEAD), request->channel_id);
     kind_of(request)->build(request, rows);
-    pool_submit(shard->write, &head);
+    pool_submit(shard->primary.pool, &head);
     pool_submit(replica->pool, &rows);
 }

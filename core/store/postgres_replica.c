@@ -51,7 +51,7 @@ void replicas_watch(struct loop_timer *timer) {
     struct shard *shard = CONTAINER(timer, struct shard, watch);
     struct query *query = query_new(primary_came, shard);
     query_add(query, POSITION_OF_PRIMARY);
-    pool_submit(shard->write, &query);
+    pool_submit(shard->primary.pool, &query);
 }
 
 bool replica_is_behind(const struct replica *replica) {

@@ -82,7 +82,7 @@ static void ask_part(struct scatter *scatter, int shard, bool with_unread) {
     parameters_add_integers(out, with_unread ? len : 0);
     for (unsigned i = 0; i < scatter->channels_len && with_unread; i++)
         if (scatter->channels[i].shard == shard) parameters_integer_item(out, scatter->channels[i].read_seq);
-    pool_submit(scatter->store->shards[shard].write, &query);
+    pool_submit(scatter->store->shards[shard].primary.pool, &query);
 }
 
 static void scatter_run(struct scatter *scatter, bool with_unread) {
@@ -97,7 +97,7 @@ static void scatter_run(struct scatter *scatter, bool with_unread) {
     scatter->waiting = 1;
     for (size_t i = 0; i < store->shards_len; i++) {
         scatter->parts[i].scatter = scatter;
-        if (!wanted[i] || store->shards[i].is_fenced) continue;
+        if (!wanted[i] || store->shards[i].primary.is_fenced) continue;
         scatter->waiting++;
         ask_part(scatter, (int)i, with_unread);
     }
@@ -182,5 +182,5 @@ static void build_channels(struct store_request *request, struct query *query) {
 }
 
 void postgres_user_channels(struct postgres_store *store, struct store_request *request) {
-    postgres_ask(store, store->global, request, build_channels, take_channels, AGAIN);
+    postgres_ask(&store->global, request, build_channels, take_channels, AGAIN);
 }

@@ -5,6 +5,7 @@
 #include "loop/loop.h"
 #include "postgres/pool.h"
 #include "postgres/query.h"
+#include "store/postgres_primary.h"
 #include "store/shard_map.h"
 #include "store/store_driver.h"
 #include "store/store_postgres.h"
@@ -15,22 +16,16 @@ struct postgres_store;
 struct replica;
 struct resolver;
 
-/* closed: its epoch is not known; asking: it is asked for; open: takes appends; refused: wrong schema or durability. */
-enum shard_state { SHARD_CLOSED, SHARD_ASKING, SHARD_OPEN, SHARD_REFUSED };
-
 struct shard {
     struct postgres_store *store;
     unsigned number;
-    enum shard_state state;
-    struct pool *write;
+    struct primary primary;
     struct replica *replicas;
     size_t replicas_len, replica_next[STORE_PURPOSES]; /* whose turn it is */
     int64_t position;                                  /* of the primary's WAL, in bytes */
-    int64_t epoch;                                     /* of the primary that answered last */
-    char epoch_text[STORE_EPOCH_MAX];
-    struct loop_timer retry, watch;
+    struct loop_timer watch;
     struct appender *appender;
-    bool is_probing, has_answered, is_fenced; /* fenced: its epoch is over: it is neither written to nor read */
+    bool is_probing;
 };
 
 struct postgres_store {
@@ -40,7 +35,7 @@ struct postgres_store {
     struct epoch_floors *floors;
     struct pool_budget budget;
     enum store_durability durability;
-    struct pool *global;
+    struct primary global;
     struct shard *shards;
     size_t shards_len;
     struct shard_map *map;
@@ -71,12 +66,6 @@ struct shard *postgres_shard_of(struct postgres_store *store, struct slice chann
 
 /* postgres_shard.c: opens and probes. */
 void shard_init(struct shard *shard, struct postgres_store *store, unsigned number);
-/* The epoch is not known any more: appends wait until it is. */
-void shard_reopen(struct shard *shard);
-/* It may not be the primary's any more: likewise, over new connections. Nothing unless the shard is open. */
-void shard_doubt(struct shard *shard);
-/* Is it known by now that this epoch is over? */
-bool shard_is_over(const struct shard *shard, int64_t epoch);
 /* Nothing is sent any more. shard_done: after a turn that found nothing to do. */
 void shard_close(struct shard *shard);
 void shard_done(struct shard *shard);

@@ -119,7 +119,7 @@ static void opened(struct postgres_store *store) {
 static void refuse(struct postgres_store *store, const char *what) {
     if (store->opening.refusal.text[0]) return;
     error_set(&store->opening.refusal, "postgres.global: %s: %s: run: stoa migrate --config %s",
-              pool_name(store->global), what, store->config);
+              pool_name(store->global.pool), what, store->config);
 }
 
 static void take_held(struct postgres_store *store, const struct query *query) {
@@ -156,7 +156,7 @@ static void refresh_held(struct loop_timer *timer) {
     struct query *query = query_new(held_asked, store);
     query_add(query, "SELECT coalesce(max(version), 0) FROM stoa_schema");
     query_add(query, "SELECT bucket, shard, channel_id FROM shard_buckets");
-    pool_submit(store->global, &query);
+    pool_submit(store->global.pool, &query);
 }
 
 static bool check_shards(struct store *base, const struct shard_map *map, struct error *error_r) {
@@ -180,12 +180,12 @@ static void set_shards(struct store *base, struct shard_map *map) {
 
 static void free_store(struct postgres_store *store) {
     store->closing = true;
-    if (store->global) pool_close(store->global);
+    if (store->global.pool) pool_close(store->global.pool);
     for (size_t i = 0; i < store->shards_len; i++) shard_close(&store->shards[i]);
     while (loop_turn(store->loop)) continue; /* what was under way comes back, and connections are reaped */
     for (size_t i = 0; i < store->shards_len; i++) shard_done(&store->shards[i]);
     epoch_floors_free(&store->floors);
-    pool_free(&store->global);
+    primary_done(&store->global);
     loop_timer_cancel(&store->held.refresh);
     loop_timer_cancel(&store->probe_deadline);
     while (!list_empty(&store->finished)) finish(&store->finish);
@@ -245,8 +245,8 @@ static bool make_shard(struct postgres_store *store, unsigned number, const stru
     struct shard *shard = &store->shards[number];
     const struct store_postgres_shard *wanted = &settings->shards[number];
     shard_init(shard, store, number);
-    shard->write = make_pool(store, wanted->write, true, 1, settings, error_r);
-    if (!shard->write) return false;
+    shard->primary.pool = make_pool(store, wanted->write, true, 1, settings, error_r);
+    if (!shard->primary.pool) return false;
     shard->replicas = NEW_ARRAY(struct replica, wanted->read_len + 1);
     for (; shard->replicas_len < wanted->read_len; shard->replicas_len++) {
         const struct store_postgres_replica *read = &wanted->read[shard->replicas_len];
@@ -261,8 +261,8 @@ static bool make_shard(struct postgres_store *store, unsigned number, const stru
 
 static bool make_pools(struct postgres_store *store, const struct store_postgres_settings *settings,
                        struct error *error_r) {
-    store->global = make_pool(store, settings->global, true, READ_DEPTH, settings, error_r);
-    if (!store->global) return false;
+    store->global.pool = make_pool(store, settings->global, true, READ_DEPTH, settings, error_r);
+    if (!store->global.pool) return false;
     for (unsigned i = 0; i < settings->shards_len; i++) {
         store->shards_len++;
         if (!make_shard(store, i, settings, error_r)) return false;
@@ -279,12 +279,12 @@ bool store_postgres_check(const char *conninfo, struct error *error_r) {
 
 static void floors_settled(void *owner) {
     struct postgres_store *store = owner;
-    for (size_t i = 0; i < store->shards_len; i++) shard_reopen(&store->shards[i]);
+    for (size_t i = 0; i < store->shards_len; i++) primary_reopen(&store->shards[i].primary);
 }
 
 static void floor_raised(void *owner, unsigned shard) {
     struct postgres_store *store = owner;
-    shard_doubt(&store->shards[shard]);
+    primary_doubt(&store->shards[shard].primary);
 }
 
 static const struct epoch_floors_events floors_events = {floors_settled, floor_raised};
@@ -312,6 +312,7 @@ struct store *store_postgres_new(struct loop *loop, const struct store_postgres_
     store->shards = NEW_ARRAY(struct shard, settings->shards_len);
     store->map = shard_map_new_even((unsigned)settings->shards_len);
     store->config = memory_copy(settings->config, strlen(settings->config));
+    primary_init(&store->global, store, (unsigned)settings->shards_len, NULL);
     list_init(&store->finished);
     loop_task_init(&store->finish, finish);
     loop_timer_init(&store->held.refresh, loop, refresh_held);

@@ -32,6 +32,7 @@ HEADER_EXCEPTIONS = {
     "redis/redis_link.h": {"loop/loop.h", "loop/resolver.h"},
     "redis/redis_state.h": {"loop/loop.h"},
     "state/state_scripts.h": {"redis/script.h"},
+    "store/postgres_primary.h": {"loop/loop.h"},
     "store/postgres_store.h": {"loop/loop.h", "postgres/pool.h", "postgres/query.h"},
     "session/follow.h": {"store/store.h"},
     "session/hub.h": {"net/http.h", "session/close_reason.h"},
