@@ -159,7 +159,8 @@ static void user_say(struct user *user, enum status status, struct slice message
 static void user_went(struct user *user) {
     struct presence *presence = user->presence;
     user_say(user, STATUS_ONLINE, SLICE_NONE);
-    user->changed = 0;
+    user->changed += user->version > 0;
+    user->version = 0;
     user->gone_ms = loop_now_ms(presence->loop);
     list_append(&presence->gone, &user->gone_link);
     presence->gone_len++;
@@ -272,7 +273,7 @@ void presence_left(struct presence *presence, struct slice channel_id, struct sl
 }
 
 struct presence_word user_word(const struct user *user) {
-    return (struct presence_word){user->changed, user->status, slice_of(user->message)};
+    return (struct presence_word){user->version, user->status, slice_of(user->message)};
 }
 
 /* He says something of himself, here or on another worker. */
@@ -281,7 +282,8 @@ static void user_hear(struct user *user, const struct presence_word *word) {
     struct slice id = user_id(user);
     bool was_visible = user_is_visible(user);
     user_say(user, word->status, word->message);
-    user->changed = word->version;
+    user->version = word->version;
+    user->changed++;
     bool hides = was_visible && !user_is_visible(user);
     if (hides) user->last_seen_wall_ms = loop_wall_ms(presence->loop);
     user_refresh(user);
@@ -294,7 +296,7 @@ bool presence_update(struct presence *presence, struct slice of_user, struct sli
     while (new_status <= STATUS_INVISIBLE && !slice_is(status, presence_status_names[new_status])) new_status++;
     if (!user || user->connections == 0 || new_status > STATUS_INVISIBLE || message.len > PRESENCE_MESSAGE_MAX)
         return false;
-    user_hear(user, &(struct presence_word){user->changed + 1, new_status, message});
+    user_hear(user, &(struct presence_word){user->version + 1, new_status, message});
     if (presence->events->said) presence->events->said(presence->owner, of_user);
     return true;
 }
@@ -326,13 +328,15 @@ size_t presence_each_own(const struct presence *presence, struct slice channel_i
 
 bool presence_word_of(const struct presence *presence, struct slice of_user, struct presence_word *word_r) {
     const struct user *user = map_find(presence->users, of_user);
-    if (!user || !user->is_here || user->changed == 0) return false;
+    if (!user || !user->is_here || user->version == 0) return false;
     *word_r = user_word(user);
     return true;
 }
 
 bool presence_word_is_newer(const struct presence_word *word, const struct presence_word *than) {
-    return word->version != than->version ? word->version > than->version : word->status > than->status;
+    if (word->version != than->version) return word->version > than->version;
+    if (word->status != than->status) return word->status > than->status;
+    return slice_compare(word->message, than->message) > 0;
 }
 
 static bool is_newer(const struct presence_word *word, const struct user *user) {
@@ -343,8 +347,9 @@ static bool is_newer(const struct presence_word *word, const struct user *user) 
 void presence_hear(struct presence *presence, struct slice of_user, const struct presence_word *word) {
     struct user *user = map_find(presence->users, of_user);
     if (!user || !user_is_present(user) || !is_newer(word, user)) return;
-    if (user->is_settling && user->changed > 0) { /* said here before the earlier word arrived: this is the later one */
-        user->changed = word->version + 1;
+    if (user->is_settling && user->version > 0) { /* said here before the earlier word arrived: this is the later one */
+        user->version = word->version + 1;
+        user->changed++;
         if (presence->events->said) presence->events->said(presence->owner, of_user);
         return;
     }

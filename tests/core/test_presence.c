@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -297,6 +298,66 @@ static void at_most_max_users_are_written(void **state) {
                         "[{\"userId\":\"u0\",\"status\":\"online\"},{\"userId\":\"u1\",\"status\":\"online\"}] 5");
 }
 
+/* Said by several at the same time, too: with one version, and even with one status. */
+enum { WORDS = 24, REPLICAS = 2, ROUNDS = 50 };
+struct said {
+    char text[8];
+    struct presence_word word;
+};
+
+static void say_something(struct said *said, unsigned *seed) {
+    snprintf(said->text, sizeof said->text, "%.*s", rand_r(seed) % 4, rand_r(seed) % 2 ? "lunch" : "later");
+    said->word =
+        (struct presence_word){1 + (unsigned)rand_r(seed) % 3, (unsigned)rand_r(seed) % 4, slice_of(said->text)};
+}
+
+static void shuffle(const struct said **words, unsigned *seed) {
+    for (size_t i = WORDS - 1; i > 0; i--) {
+        size_t j = (size_t)rand_r(seed) % (i + 1);
+        const struct said *word = words[i];
+        words[i] = words[j];
+        words[j] = word;
+    }
+}
+
+/* What a replica holds in the end, and what its members heard last of alice. */
+static const char *told_after(const struct said **words) {
+    static char text[REPLICAS][2048];
+    static unsigned calls_of_this;
+    char *out = text[calls_of_this++ % REPLICAS];
+    come("alice", "a1", "general");
+    (void)news(1000);
+    for (size_t i = 0; i < WORDS; i++) {
+        presence_hear(presence, SLICE("alice"), &words[i]->word);
+        loop_advance(loop, SETTINGS.tick_ms);
+    }
+    struct presence_word word;
+    const char *all = news(1000), *last = all;
+    for (const char *at = all; (at = strstr(at, "general ")); at++) last = at;
+    assert_true(presence_word_of(presence, SLICE("alice"), &word));
+    snprintf(out, sizeof *text, "%llu %u '%.*s' %.1500s", (unsigned long long)word.version, word.status,
+             SLICE_ARG(word.message), word.status == 3 ? "" : last);
+    return out;
+}
+
+static void replicas_that_hear_the_same_words_in_any_order_end_equal(void **state) {
+    unsigned seed = 1;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct said said[WORDS];
+        const struct said *words[WORDS];
+        const char *ended[REPLICAS];
+        for (size_t i = 0; i < WORDS; i++) say_something(&said[i], &seed);
+        for (size_t i = 0; i < WORDS; i++) words[i] = &said[i];
+        for (size_t i = 0; i < REPLICAS; i++) {
+            shuffle(words, &seed);
+            ended[i] = told_after(words);
+            tear_down(state);
+            set_up(state);
+        }
+        assert_string_equal(ended[0], ended[1]);
+    }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -315,6 +376,7 @@ int main(void) {
         TEST(only_so_many_who_went_are_remembered),
         TEST(a_connection_of_another_user_is_not_his),
         TEST(at_most_max_users_are_written),
+        TEST(replicas_that_hear_the_same_words_in_any_order_end_equal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
