@@ -62,12 +62,17 @@ struct pool_load pool_load(const struct pool *pool) {
     };
     LIST_EACH(&pool->seats, link) {
         const struct backend *backend = CONTAINER(link, struct seat, link)->backend;
-        if (!backend_is_ready(backend))
-            load.connecting += !backend_is_doomed(backend);
-        else if (backend_in_flight(backend) == 0)
-            load.idle++;
+        bool is_ready = backend_is_ready(backend);
+        load.ready += is_ready;
+        load.idle += is_ready && backend_in_flight(backend) == 0;
+        load.connecting += !is_ready && !backend_is_doomed(backend);
     }
     return load;
+}
+
+bool pool_can_spare(const struct pool *pool) {
+    struct pool_load load = pool_load(pool);
+    return pool_plan_can_spare(&pool->settings.limits, &load);
 }
 
 /* Finished queries are told in a turn of their own. */

@@ -34,6 +34,8 @@ void pool_submit(struct pool *pool, struct query **query);
 /* So long has no server answered; 0: one does. What is submitted then waits, and not at all when this is longer than a
  * query may wait. */
 uint64_t pool_down_ms(const struct pool *pool);
+/* May a query take a connection for as long as somebody else's lock lasts? False: it would be the last one. */
+bool pool_can_spare(const struct pool *pool);
 /* Its connections may lead to the wrong server by now: new ones take their place; those that are busy end with their
  * queries. */
 void pool_renew(struct pool *pool, const char *reason);

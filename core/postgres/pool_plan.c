@@ -17,6 +17,11 @@ unsigned pool_plan_open(const struct pool_limits *limits, const struct pool_load
     return least(least(wanted, most - load->connections), load->budget);
 }
 
+bool pool_plan_can_spare(const struct pool_limits *limits, const struct pool_load *load) {
+    unsigned more = load->connections < limits->max ? limits->max - load->connections : 0;
+    return load->ready + (load->is_failing ? 0 : least(more, load->budget)) >= 2;
+}
+
 bool pool_plan_close(const struct pool_limits *limits, const struct pool_load *load, uint64_t idle_ms, uint64_t age_ms,
                      uint64_t lifetime_ms) {
     if (age_ms >= lifetime_ms) return true;

@@ -15,17 +15,19 @@ struct pool_limits {
 
 /* What there is. */
 struct pool_load {
-    unsigned connections; /* those that connect included */
-    unsigned connecting, idle;
-    unsigned waiting;   /* queries without a connection */
-    uint64_t waited_ms; /* of the oldest */
-    unsigned budget;    /* connections that may still be opened, of all pools */
-    bool is_failing;    /* the last attempt failed */
-    bool backing_off;   /* and the next one is not due */
+    unsigned connections;             /* those that connect included */
+    unsigned connecting, ready, idle; /* ready: they take queries; idle: of those, the ones that have none */
+    unsigned waiting;                 /* queries without a connection */
+    uint64_t waited_ms;               /* of the oldest */
+    unsigned budget;                  /* connections that may still be opened, of all pools */
+    bool is_failing;                  /* the last attempt failed */
+    bool backing_off;                 /* and the next one is not due */
 };
 
 /* Connections to open now. */
 unsigned pool_plan_open(const struct pool_limits *limits, const struct pool_load *load);
+/* Were one held for a while, would others have another one? */
+bool pool_plan_can_spare(const struct pool_limits *limits, const struct pool_load *load);
 /* Should a connection without queries be closed? idle_ms: since its last; lifetime_ms: of it, jitter included. */
 bool pool_plan_close(const struct pool_limits *limits, const struct pool_load *load, uint64_t idle_ms, uint64_t age_ms,
                      uint64_t lifetime_ms);

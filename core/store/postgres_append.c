@@ -2,26 +2,33 @@
  *
  * A channel is in one batch at a time. At most BATCHES_MAX batches are under way; while there is none, one leaves at
  * the end of the turn, else when it is full, 5 ms old, or another one comes back. A channel whose head is locked by
- * someone else is left out by the server, and waits for its lock in a batch of its own: nobody waits behind it. What
- * may or may not have been committed is sent again with the same ids, until its deadline. */
+ * someone else is left out by the server, and is hot from then on: hot channels share one batch, which takes those that
+ * are free by then, or waits briefly for the first of them, each in its turn. It never takes the last connection:
+ * nobody else waits behind it. What may or may not have been committed is sent again with the same ids, until its
+ * deadline. */
 #include <stdlib.h>
 
 #include "base/fault.h"
+#include "base/hash.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "store/postgres_batch.h"
 #include "store/postgres_store.h"
 
-enum { BATCHES_MAX = 4, HOT_BATCHES_MAX = 2, GATHER_MS = 5, AGAIN_MS = 20, HOT_MS = 20 };
+enum { BATCHES_MAX = 4, GATHER_MS = 5, AGAIN_MS = 20 };
+/* Quicker than HOT_MS: nobody held it. HOT_REST_MS: until the next one, after a hot batch that got no lock. */
+enum { HOT_MS = 20, HOT_REST_MS = 50 };
 
 struct appender {
     struct shard *shard;
     struct map *lanes;
-    struct list ready, hot; /* lanes that may go into a batch, and those that need one of their own */
-    struct list ages;       /* entries by deadline */
-    unsigned batches_len, hot_batches_len, gathered_len; /* gathered: entries since the last batch left */
-    struct loop_timer gather, deadline;
+    struct list ready, hot;             /* lanes that may go into a batch; those whose heads are locked, by turns */
+    struct list ages;                   /* entries by deadline */
+    bool is_hot_sent;                   /* a batch of hot lanes is under way, beside batches_len others */
+    unsigned batches_len, gathered_len; /* gathered: entries since the last batch left */
+    uint64_t draws;
+    struct loop_timer gather, rest, deadline;
     struct loop_task flush;
 };
 
@@ -77,34 +84,49 @@ static void flush_soon(struct appender *appender) {
 
 static void batch_ended(struct batch *batch, enum batch_end end);
 
-/* Everything that a lane can give to a batch of its kind. */
-static void fill_from(struct batch *batch, struct lane *lane) {
-    while (!list_empty(&lane->entries)) {
+/* What a lane can give to a batch of its kind, up to a share. */
+static void fill_from(struct batch *batch, struct lane *lane, unsigned share) {
+    for (; share > 0 && !list_empty(&lane->entries); share--) {
         struct entry *entry = CONTAINER(lane->entries.next, struct entry, link);
         if (!batch_takes(batch, entry)) break;
         batch_add(batch, entry, lane);
     }
 }
 
-static struct batch *gather(struct appender *appender, struct list *lanes, bool alone) {
-    struct batch *batch = batch_new(appender->shard, alone, batch_ended, appender);
+/* Hot lanes get equal shares: one that has much to send keeps no other one out. */
+static unsigned share_of(const struct list *lanes, bool hot) {
+    unsigned len = 0;
+    if (!hot) return BATCH_MAX;
+    for (const struct list *link = lanes->next; link != lanes && len < BATCH_MAX; link = link->next) len++;
+    return BATCH_MAX / len;
+}
+
+static struct batch *gather(struct appender *appender, struct list *lanes, bool hot) {
+    struct batch *batch = batch_new(appender->shard, hot, batch_ended, appender);
+    unsigned share = share_of(lanes, hot);
     LIST_EACH(lanes, link) {
         struct lane *lane = CONTAINER(link, struct lane, link);
         unsigned before = batch->len;
-        fill_from(batch, lane);
+        fill_from(batch, lane, share);
         if (batch->len == before) continue;
         lane->in_batch = true;
+        lane->is_hot = false;
         list_remove(&lane->link);
-        if (alone || batch->len == BATCH_MAX) break;
+        if (batch->len == BATCH_MAX) break;
     }
     return batch;
 }
 
-static void dispatch_batch(struct appender *appender, struct list *lanes, bool alone) {
-    struct batch *batch = gather(appender, lanes, alone);
-    appender->batches_len++;
-    appender->hot_batches_len += alone;
+static void send_hot(struct appender *appender) {
+    struct batch *batch = gather(appender, &appender->hot, true);
+    appender->is_hot_sent = true;
+    batch->waits = pool_can_spare(appender->shard->primary.pool);
     batch_send(batch);
+}
+
+static void send_ready(struct appender *appender) {
+    appender->batches_len++;
+    batch_send(gather(appender, &appender->ready, false));
 }
 
 /* Hot ones first: they have waited. */
@@ -113,15 +135,17 @@ static void flush(struct loop_task *task) {
     loop_timer_cancel(&appender->gather);
     appender->gathered_len = 0;
     if (appender->shard->primary.state != PRIMARY_OPEN) return;
-    while (!list_empty(&appender->hot) && appender->hot_batches_len < HOT_BATCHES_MAX &&
-           appender->batches_len < BATCHES_MAX)
-        dispatch_batch(appender, &appender->hot, true);
-    while (!list_empty(&appender->ready) && appender->batches_len < BATCHES_MAX)
-        dispatch_batch(appender, &appender->ready, false);
+    if (!list_empty(&appender->hot) && !appender->is_hot_sent && !loop_timer_pending(&appender->rest))
+        send_hot(appender);
+    while (!list_empty(&appender->ready) && appender->batches_len < BATCHES_MAX) send_ready(appender);
 }
 
 static void gathered(struct loop_timer *timer) {
     flush(&CONTAINER(timer, struct appender, gather)->flush);
+}
+
+static void rested(struct loop_timer *timer) {
+    flush(&CONTAINER(timer, struct appender, rest)->flush);
 }
 
 /* What was left out, or is not known, is the first of its lane again. */
@@ -135,30 +159,39 @@ static void put_back(struct batch *batch) {
     }
 }
 
-static void release_lanes(struct appender *appender, struct batch *batch) {
-    bool quick = loop_now_ms(appender->shard->store->loop) - batch->sent_ms < HOT_MS;
-    for (unsigned i = 0; i < batch->len; i++) {
-        struct lane *lane = batch->lanes[i];
-        for (unsigned later = i + 1; later < batch->len; later++)
-            if (batch->lanes[later] == lane) batch->lanes[later] = NULL;
-        if (!lane) continue;
-        lane->in_batch = false;
-        if (batch->alone && quick) lane->is_hot = false;
-        settle_lane(appender, lane);
-    }
+static void release_lane(struct appender *appender, struct batch *batch, struct lane *lane) {
+    for (unsigned i = 0; i < batch->len; i++)
+        if (batch->lanes[i] == lane) batch->lanes[i] = NULL;
+    lane->in_batch = false;
+    settle_lane(appender, lane);
+}
+
+/* A hot one stays hot while its batch had to wait. The first, which was waited for, is the last next time. */
+static void release_lanes(struct appender *appender, struct batch *batch, enum batch_end end) {
+    struct lane *first = batch->lanes[0];
+    bool quick = end == BATCH_DONE && loop_now_ms(appender->shard->store->loop) - batch->sent_ms < HOT_MS;
+    for (unsigned i = 0; i < batch->len; i++)
+        if (batch->hot && !quick) batch->lanes[i]->is_hot = true;
+    for (unsigned i = 1; i < batch->len; i++)
+        if (batch->lanes[i] && batch->lanes[i] != first) release_lane(appender, batch, batch->lanes[i]);
+    release_lane(appender, batch, first);
 }
 
 static void batch_ended(struct batch *batch, enum batch_end end) {
     struct appender *appender = batch->owner;
     struct shard *shard = appender->shard;
-    appender->batches_len--;
-    appender->hot_batches_len -= batch->alone;
+    bool got_nothing = batch->hot && !batch->locked_any;
+    if (batch->hot)
+        appender->is_hot_sent = false;
+    else
+        appender->batches_len--;
     put_back(batch);
-    release_lanes(appender, batch);
+    release_lanes(appender, batch, end);
     batch_free(&batch);
     if (end == BATCH_STALE) primary_doubt(&shard->primary);
+    if (got_nothing) loop_timer_set(&appender->rest, HOT_REST_MS / 2 + hash_draw(&appender->draws, HOT_REST_MS));
     if (end == BATCH_AGAIN)
-        loop_timer_set(&appender->gather, AGAIN_MS);
+        loop_timer_set(&appender->gather, AGAIN_MS / 2 + hash_draw(&appender->draws, AGAIN_MS));
     else
         loop_flush(shard->store->loop, &appender->flush);
 }
@@ -239,6 +272,7 @@ struct appender *appender_new(struct shard *shard) {
     list_init(&appender->hot);
     list_init(&appender->ages);
     loop_timer_init(&appender->gather, shard->store->loop, gathered);
+    loop_timer_init(&appender->rest, shard->store->loop, rested);
     loop_timer_init(&appender->deadline, shard->store->loop, overdue);
     loop_task_init(&appender->flush, flush);
     return appender;
@@ -259,6 +293,7 @@ void appender_free(struct appender **owned) {
     }
     map_free(&appender->lanes);
     loop_timer_cancel(&appender->gather);
+    loop_timer_cancel(&appender->rest);
     loop_timer_cancel(&appender->deadline);
     loop_task_cancel(&appender->flush);
     free(appender);

@@ -17,11 +17,11 @@
     "SELECT " APPEND_COLUMNS " FROM stoa_append_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) a"
 enum { COLUMN_ORD, COLUMN_STATUS, COLUMN_SEQ, COLUMN_EVENT };
 
-struct batch *batch_new(struct shard *shard, bool alone, void (*ended)(struct batch *batch, enum batch_end end),
+struct batch *batch_new(struct shard *shard, bool hot, void (*ended)(struct batch *batch, enum batch_end end),
                         void *owner) {
     struct batch *batch = NEW(struct batch);
     batch->shard = shard;
-    batch->alone = alone;
+    batch->hot = hot;
     batch->ended = ended;
     batch->owner = owner;
     return batch;
@@ -89,7 +89,7 @@ static struct query *build(struct batch *batch, void (*done)(struct query *query
     struct query *query = query_new(done, batch);
     struct parameters *out = query_add(query, batch->of_changes ? APPEND_CHANGES : APPEND_MESSAGES);
     parameters_add_integer(out, batch->epoch);
-    parameters_add_flag(out, batch->alone);
+    parameters_add_flag(out, batch->waits);
     if (batch->of_changes) integers(out, batch, kind_of);
     TEXTS(out, batch, channel_id);
     TEXTS(out, batch, user_id);
@@ -149,6 +149,7 @@ static void take_row(struct batch *batch, const struct query *query, unsigned ro
         batch->lanes[i]->is_hot = true;
         return;
     }
+    batch->locked_any = true;
     bool duplicate = slice_is(status, "duplicate");
     if (slice_is(status, "ok") || duplicate) {
         if (request) request->duplicate = duplicate;

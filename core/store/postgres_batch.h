@@ -22,7 +22,7 @@ struct lane {
     struct list link; /* of the lanes that may go into a batch */
     struct list entries;
     bool in_batch;
-    bool is_hot; /* someone else held its lock */
+    bool is_hot; /* someone else holds the lock of its head */
     size_t id_len;
     char id[];
 };
@@ -37,7 +37,9 @@ struct batch {
     struct shard *shard;
     void (*ended)(struct batch *batch, enum batch_end end);
     void *owner;
-    bool alone;                       /* one channel: waits for its lock */
+    bool hot;                         /* of channels whose heads were locked */
+    bool waits;                       /* for a lock, when it gets none at once */
+    bool locked_any;                  /* it got one */
     bool of_changes;                  /* edits, deletes, reactions: another function than messages */
     struct entry *entries[BATCH_MAX]; /* NULL: answered */
     struct lane *lanes[BATCH_MAX];
@@ -49,7 +51,7 @@ struct batch {
     char epoch_text[STORE_EPOCH_MAX];
 };
 
-struct batch *batch_new(struct shard *shard, bool alone, void (*ended)(struct batch *batch, enum batch_end end),
+struct batch *batch_new(struct shard *shard, bool hot, void (*ended)(struct batch *batch, enum batch_end end),
                         void *owner);
 void batch_free(struct batch **batch);
 /* Is there room, and is it of the batch's kind? An empty batch takes the kind of its first. */

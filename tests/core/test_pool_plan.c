@@ -44,6 +44,17 @@ static void the_budget_of_all_pools_is_never_exceeded(void **state) {
     assert_int_equal(pool_plan_open(&limits, &(struct pool_load){.waiting = 9, .budget = 0}), 0);
 }
 
+/* A query that waits for somebody else's lock does not take it. */
+static void the_last_connection_is_nobodys_to_keep(void **state) {
+#define SPARES(...) pool_plan_can_spare(&limits, &(struct pool_load){.budget = 100, __VA_ARGS__})
+    assert_true(SPARES(.connections = 5, .ready = 5));
+    assert_true(SPARES(.connections = 5, .ready = 2));
+    assert_false(SPARES(.connections = 5, .ready = 1, .connecting = 4));
+    assert_true(SPARES(.connections = 1, .ready = 1));
+    assert_false(SPARES(.connections = 1, .ready = 1, .is_failing = true));
+    assert_false(pool_plan_can_spare(&limits, &(struct pool_load){.connections = 1, .ready = 1, .budget = 0}));
+}
+
 static void a_server_that_is_away_is_not_hammered(void **state) {
     assert_int_equal(OPENS(.waiting = 9, .backing_off = true), 0);
     for (unsigned failures = 1; failures < 100; failures++) {
@@ -87,6 +98,7 @@ int main(void) {
         cmocka_unit_test(what_is_on_its_way_is_not_opened_again),
         cmocka_unit_test(the_reserve_is_for_queries_that_have_waited),
         cmocka_unit_test(the_budget_of_all_pools_is_never_exceeded),
+        cmocka_unit_test(the_last_connection_is_nobodys_to_keep),
         cmocka_unit_test(a_server_that_is_away_is_not_hammered),
         cmocka_unit_test(a_server_that_went_is_tried_though_nobody_waits),
         cmocka_unit_test(idle_connections_beyond_the_minimum_are_closed),

@@ -1,6 +1,6 @@
 # What needs PostgreSQL: tests/servers/postgres.py starts servers of its own for each entry, and stops them.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-foreach(program test_pool test_store_faults test_store_replicas)
+foreach(program test_pool test_store_crowd test_store_faults test_store_replicas)
   add_executable(${program} ${CMAKE_SOURCE_DIR}/tests/servers/${program}.c)
   target_link_libraries(${program} PRIVATE core_support)
 endforeach()
@@ -23,6 +23,7 @@ foreach(scene quorum switchover lossy stall shards)
   stoa_server_test(store_${scene} test_store_faults "--replicas 2 --bouncer" ${scene})
 endforeach()
 
+stoa_server_test(store_crowd test_store_crowd "--one")
 stoa_server_test(store_replicas test_store_replicas "--replicas 2")
 
 # The real server on it.
