@@ -242,8 +242,6 @@ enum store_status sqlite_append(struct sqlite_db *db, struct store_request *requ
     int64_t fingerprint = store_fingerprint(request);
     enum store_status status;
     if (answered_before(db, request, fingerprint, &status)) return status;
-    status = request->kind == STORE_MESSAGE_NEW ? append_message(db, request, fingerprint)
-                                                : append_change(db, request, fingerprint);
-    if (status == STORE_OK && !request->duplicate) db_set_head(db, request->channel_id, request->seq_r);
-    return status;
+    return request->kind == STORE_MESSAGE_NEW ? append_message(db, request, fingerprint)
+                                              : append_change(db, request, fingerprint);
 }

@@ -8,7 +8,7 @@
 #include "base/fault.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "base/map.h"
+#include "store/known_heads.h"
 #include "store/powercut.h"
 
 enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 8000 };
@@ -63,17 +63,24 @@ void db_bind_integer(sqlite3_stmt *statement, int index, int64_t number) {
     sqlite3_bind_int64(statement, index, number);
 }
 
+/* The request at hand cannot succeed any more, whatever comes next. */
+static void note_failure(struct sqlite_db *db, int code) {
+    if (db->failure == STORE_OK) db->failure = db_status(db);
+    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) db->found_corrupt = true;
+}
+
 bool db_step(struct sqlite_db *db, sqlite3_stmt *statement) {
-    if (!statement) return false;
-    if (sqlite3_step(statement) == SQLITE_ROW) return true;
+    int code = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    if (code == SQLITE_ROW) return true;
+    if (code != SQLITE_DONE) note_failure(db, code);
     sqlite3_reset(statement);
     return false;
 }
 
 enum store_status db_run(struct sqlite_db *db, sqlite3_stmt *statement) {
-    if (!statement) return db_status(db);
-    int code = sqlite3_step(statement);
-    enum store_status status = code == SQLITE_DONE || code == SQLITE_ROW ? STORE_OK : db_status(db);
+    int code = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    if (code != SQLITE_ROW && code != SQLITE_DONE) note_failure(db, code);
+    enum store_status status = db_status(db);
     sqlite3_reset(statement);
     return status;
 }
@@ -83,41 +90,14 @@ struct slice db_text(sqlite3_stmt *statement, int column) {
     return (struct slice){text, (size_t)sqlite3_column_bytes(statement, column)};
 }
 
-/* As many as there are channels, of those that are appended to; then from the log again. */
-enum { HEADS_MAX = 20000 };
-
-struct head {
-    int64_t seq;
-    char channel_id[];
-};
-
-void db_forget_heads(struct sqlite_db *db) {
-    size_t cursor = 0;
-    struct head *head;
-    while ((head = map_next(db->heads, &cursor))) free(head);
-    map_free(&db->heads);
-    db->heads = map_new();
-}
-
 int64_t db_head(struct sqlite_db *db, struct slice channel_id) {
-    const struct head *known = map_find(db->heads, channel_id);
-    if (known) return known->seq;
+    int64_t known = known_heads_find(db->heads, channel_id);
+    if (known >= 0) return known;
     sqlite3_stmt *head = db_query(db, "SELECT last_seq FROM heads WHERE channel_id = ?1");
     db_bind_text(head, 1, channel_id);
     int64_t seq = db_step(db, head) ? sqlite3_column_int64(head, 0) : -1;
     sqlite3_reset(head);
     return seq;
-}
-
-void db_set_head(struct sqlite_db *db, struct slice channel_id, int64_t seq) {
-    struct head *head = map_find(db->heads, channel_id);
-    if (!head) {
-        if (map_size(db->heads) >= HEADS_MAX) db_forget_heads(db);
-        head = memory_new(sizeof *head + channel_id.len);
-        memcpy(head->channel_id, channel_id.ptr, channel_id.len);
-        map_put(db->heads, (struct slice){head->channel_id, channel_id.len}, head);
-    }
-    head->seq = seq;
 }
 
 int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more, struct slice most) {
@@ -258,7 +238,7 @@ void db_checkpoint(struct sqlite_db *db) {
 }
 
 bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) {
-    *db = (struct sqlite_db){.lineage.fd = -1, .heads = map_new()};
+    *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new()};
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a lock for each allocation; refused when SQLite is in use already */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (!lineage_lock(&db->lineage, path, error_r)) return false;
@@ -276,8 +256,7 @@ bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_
 void sqlite_db_close(struct sqlite_db *db) {
     for (int i = 0; i < DB_STATEMENTS_MAX; i++) sqlite3_finalize(db->statements[i].statement);
     sqlite3_close(db->handle);
-    db_forget_heads(db);
-    map_free(&db->heads);
+    known_heads_free(&db->heads);
     lineage_done(&db->lineage);
     *db = (struct sqlite_db){.lineage.fd = -1};
 }

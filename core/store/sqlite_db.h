@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 
+#include "store/known_heads.h"
 #include "store/sqlite_lineage.h"
 #include "store/store_driver.h"
 
@@ -26,8 +27,9 @@ struct sqlite_db {
     int64_t epoch, now_ms;            /* now: the loop's wall clock when the request at hand was submitted */
     char epoch_text[STORE_EPOCH_MAX]; /* "<number>-<incarnation>" */
     struct lineage lineage;
-    struct map *heads;             /* struct head, of channels that were appended to of late */
-    bool found_corrupt;            /* by the request at hand */
+    struct known_heads *heads;
+    enum store_status failure;     /* the first one of the request at hand */
+    bool found_corrupt;            /* by it */
     int wal_pages;                 /* not yet in the database file */
     struct sqlite_commits commits; /* since the last batch was handed over */
 };
@@ -45,7 +47,7 @@ void db_end_readings(struct sqlite_db *db);
 /* An empty slice is NULL. */
 void db_bind_text(sqlite3_stmt *statement, int index, struct slice text);
 void db_bind_integer(sqlite3_stmt *statement, int index, int64_t number);
-/* True: a row. False: the end or an error (db_failed). */
+/* True: a row. False: the end or an error; after an error the request fails. */
 bool db_step(struct sqlite_db *db, sqlite3_stmt *statement);
 /* For statements without rows: OK, or what the failure means. */
 enum store_status db_run(struct sqlite_db *db, sqlite3_stmt *statement);
@@ -57,9 +59,6 @@ int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more, s
 bool db_verify(struct sqlite_db *db, sqlite3_stmt *row, int column, int64_t checksum);
 /* The head of a channel's log; -1: there is no such channel, or db_status tells. */
 int64_t db_head(struct sqlite_db *db, struct slice channel_id);
-/* It has moved, if the transaction at hand succeeds; else db_forget_heads. */
-void db_set_head(struct sqlite_db *db, struct slice channel_id, int64_t seq);
-void db_forget_heads(struct sqlite_db *db);
 /* What the last failure means for a request. */
 enum store_status db_status(struct sqlite_db *db);
 int64_t db_wall_ms(void);
@@ -78,7 +77,7 @@ enum store_status sqlite_people(struct sqlite_db *db, struct store_request *requ
 enum store_status sqlite_accounts(struct sqlite_db *db, struct store_request *request);
 struct store_message;
 /* By id, or (message_id empty) by message_seq, without its reactions; its slices live until the next search of the same
- * kind. */
+ * kind. False also when it is there, but damaged. */
 bool sqlite_find_message(struct sqlite_db *db, struct slice channel_id, struct slice message_id, int64_t message_seq,
                          struct store_message *message_r);
 /* As JSON into the buffer, which the message then refers to. */

@@ -188,7 +188,7 @@ bool sqlite_find_message(struct sqlite_db *db, struct slice channel_id, struct s
         db_bind_integer(row, 2, message_seq);
     if (!db_step(db, row)) return false;
     *message_r = message_of(db, row);
-    return true;
+    return !db->found_corrupt;
 }
 
 enum store_status sqlite_message(struct sqlite_db *db, struct store_request *request) {

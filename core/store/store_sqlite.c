@@ -95,12 +95,22 @@ static enum store_status dispatch(struct sqlite_db *db, struct store_request *re
 }
 
 static enum store_status perform(struct sqlite_db *db, struct store_request *request) {
+    db->failure = STORE_OK;
     db->found_corrupt = false;
     enum store_status status = dispatch(db, request);
-    if (!db->found_corrupt) return status;
-    LOG(LOG_ERROR, "store.corrupt", LOG_SLICE("channel", request->channel_id), LOG_NUMBER("after", request->seq));
-    buffer_clear(&request->json);
-    return STORE_UNAVAILABLE;
+    if (status == STORE_OK || status == STORE_NOT_FOUND) status = db->failure == STORE_OK ? status : db->failure;
+    if (db->found_corrupt) {
+        LOG(LOG_ERROR, "store.corrupt", LOG_SLICE("channel", request->channel_id), LOG_NUMBER("after", request->seq));
+        status = STORE_UNAVAILABLE;
+    }
+    if (status != STORE_OK) buffer_clear(&request->json);
+    return status;
+}
+
+/* The next append of the transaction goes on from here. */
+static void stage(struct sqlite_db *db, const struct store_request *request) {
+    if (request->op == STORE_APPEND && !request->duplicate)
+        known_heads_stage(db->heads, request->channel_id, request->seq_r);
 }
 
 static bool execute(struct sqlite_db *db, const char *sql) {
@@ -115,6 +125,7 @@ static bool within_transaction(const struct sqlite_db *db) {
 static bool write_bare(struct sqlite_db *db, struct store_request *request) {
     int changes = sqlite3_total_changes(db->handle);
     request->status = perform(db, request);
+    if (request->status == STORE_OK) stage(db, request);
     bool clean = request->status == STORE_OK || sqlite3_total_changes(db->handle) == changes;
     return clean && within_transaction(db);
 }
@@ -125,7 +136,10 @@ static bool write_guarded(struct sqlite_db *db, struct store_request *request) {
     buffer_clear(&request->json);
     request->duplicate = false;
     request->status = perform(db, request);
-    if (request->status != STORE_OK && within_transaction(db)) execute(db, "ROLLBACK TO one");
+    if (request->status == STORE_OK)
+        stage(db, request);
+    else if (within_transaction(db))
+        execute(db, "ROLLBACK TO one");
     return within_transaction(db) && execute(db, "RELEASE one");
 }
 
@@ -140,7 +154,7 @@ static bool write_all(struct sqlite_db *db, struct list *batch,
 }
 
 static void roll_back(struct sqlite_db *db) {
-    db_forget_heads(db);
+    known_heads_forget(db->heads);
     if (within_transaction(db)) execute(db, "ROLLBACK");
 }
 
@@ -148,10 +162,11 @@ static void fail_all(struct list *requests, enum store_status status) {
     LIST_EACH(requests, link) CONTAINER(link, struct store_request, link)->status = status;
 }
 
+/* What was not committed proves nothing: verdicts too are of the transaction that has gone. */
 static void fail_writes(struct list *batch, enum store_status status) {
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
-        if (!is_write(request->op) || (request->status != STORE_OK && request->status != STORE_UNAVAILABLE)) continue;
+        if (!is_write(request->op) || request->status == STORE_BAD) continue;
         request->status = status;
         buffer_done(&request->json);
         request->duplicate = false;
@@ -189,6 +204,7 @@ static bool count_commit(struct sqlite_db *db) {
 
 static bool commit(struct sqlite_db *db, uint64_t began_us) {
     if (!execute(db, "COMMIT")) return false;
+    known_heads_publish(db->heads);
     lineage_counted(&db->lineage);
     db->commits.n++;
     db->commits.took_us += clock_us() - began_us;
@@ -223,7 +239,7 @@ static void write_batch(struct sqlite_store *store, struct list *batch) {
         }
         finish(store, &early);
         usleep(20000);
-        execute(db, "COMMIT");
+        if (!commit(db, began_us)) roll_back(db);
         return;
     }
     if (good && commit(db, began_us)) return;

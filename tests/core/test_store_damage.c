@@ -51,6 +51,36 @@ static void a_flipped_bit_in_a_text_is_never_handed_out(void **state) {
     assert_int_equal(say(scene, 4, 4)->seq, 4);
 }
 
+/* Asked alone or in company: the next number is the one that followers wait for. */
+static void a_refused_change_of_a_damaged_message_takes_no_number(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    make_hall(scene);
+    say(scene, 1, 2);
+    SAY(asking, "hall", "bob", "b", "b", "\"pay 1000\"");
+    scene_close(scene);
+    flip_bits(scene, "pay 1000");
+    scene_open(scene);
+    const enum store_kind kinds[] = {STORE_REACTION_ADD, STORE_EDIT, STORE_DELETE};
+    for (int i = 0; i < 6; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "next%d", i);
+        struct answer *change =
+            SUBMIT(asking, STORE_APPEND, SAYING("hall", "bob", "", "b", "2"), .kind = kinds[i % 3], .text = S("+1"));
+        if (i < 3) asking_wait(asking);
+        struct answer *next = SUBMIT(asking, STORE_APPEND, SAYING("hall", "alice", "", id, "1"));
+        asking_wait(asking);
+        assert_status(change, STORE_UNAVAILABLE);
+        assert_status(next, STORE_OK);
+        assert_int_equal(next->seq, 4 + i);
+    }
+    struct answer *after = ASK(asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 3);
+    assert_status(after, STORE_OK);
+    assert_has(after, "next5");
+    scene_close(scene);
+    assert_int_equal(number_of(scene, "SELECT count(*) FROM changes"), 0);
+}
+
 static void what_was_said_before_an_edit_is_guarded_and_deleted_too(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
@@ -133,6 +163,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_broken_page_is_refused_with_what_to_do),
         SCENE_TEST(a_flipped_bit_in_a_text_is_never_handed_out),
+        SCENE_TEST(a_refused_change_of_a_damaged_message_takes_no_number),
         SCENE_TEST(what_was_said_before_an_edit_is_guarded_and_deleted_too),
         SCENE_TEST(what_is_no_database_is_refused),
         SCENE_TEST(a_newer_schema_is_refused),
