@@ -15,7 +15,9 @@ enum { PORTION_MAX = 1000, CLOSED_RETRY_MS = 1000, NUMBERS = 5 };
 
 /* ARGV charge (0, 1), count, period_ms, cost, most: takes from cost to most units, as many as there are; a cost below
  * zero gives back. → [units taken, ms until cost would pass, units left]. Kept: "ARRIVAL PERIOD", the theoretical
- * arrival time of GCRA and the period under which it was meant: another rate keeps the share that was spent. */
+ * arrival time of GCRA and the period under which it was meant: another rate keeps the share that was spent. No debt is
+ * longer than that period: what looks so was kept by a server whose clock was ahead of this one's, and counts as full.
+ */
 static const char take_text[] =
     "local time = redis.call('TIME') local now = time[1] * 1000 + time[2] / 1000 "
     "local key, charge = KEYS[1], ARGV[1] == '1' "
@@ -24,7 +26,14 @@ static const char take_text[] =
     "if count == 0 then return { 0, period, 0 } end "
     "local each, debt = period / count, 0 "
     "local arrival, meant = string.match(redis.call('GET', key) or '', '^(%S+) (%S+)$') "
-    "if arrival then debt = math.max(0, (tonumber(arrival) - now) * period / tonumber(meant)) end "
+    "if arrival then "
+    "  local owed = math.max(0, tonumber(arrival) - now) meant = tonumber(meant) "
+    "  if owed > meant + 1 then "
+    "    owed = meant "
+    "    redis.call('SET', key, string.format('%.3f %d', now + owed, meant), 'PX', meant) "
+    "  end "
+    "  debt = owed * period / meant "
+    "end "
     "local free = math.floor((period - debt) / each + 0.001) "
     "local taken = math.min(most, free) "
     "if taken < cost then return { 0, math.max(1, math.ceil(debt + cost * each - period)), math.max(0, free) } end "

@@ -167,6 +167,25 @@ static void a_taking_under_way_is_refused_when_the_limiter_ends(void **unused) {
     assert_false(taken.answer.allowed);
 }
 
+/* A Redis was promoted whose clock is ten minutes behind: what the one before it kept is in its future. */
+static void a_redis_whose_clock_is_behind_refuses_nobody_for_longer_than_the_period(void **unused) {
+    enum { PERIOD_MS = 1000, AHEAD_MS = 600000 };
+    int port;
+    struct limit_ask ask = ask_of("messages", "judy", 2, PERIOD_MS);
+    assert_int_equal(real_ports("ports", &port, 1), 1);
+    free(redis_cli(port, "set stoa:l:messages:{judy} '%lld %d'",
+                   (long long)loop_wall_ms(stage_loop) + AHEAD_MS + PERIOD_MS, PERIOD_MS));
+    uint64_t began_ms = loop_now_ms(stage_loop);
+    struct limit_answer answer = take(0, ask);
+    assert_false(answer.allowed);
+    while (!answer.allowed) {
+        assert_in_range(answer.retry_after_ms, 1, PERIOD_MS);
+        assert_in_range(loop_now_ms(stage_loop) - began_ms, 0, 2 * PERIOD_MS);
+        stage_pass((unsigned)answer.retry_after_ms + 5);
+        answer = take(1, ask);
+    }
+}
+
 static int set_up(void **state) {
     int port;
     char address[32];
@@ -207,6 +226,7 @@ int main(void) {
         WITH_REDIS(without_redis_each_limit_follows_its_rule),
         WITH_REDIS(a_forgotten_taking_is_harmless),
         WITH_REDIS(a_taking_under_way_is_refused_when_the_limiter_ends),
+        WITH_REDIS(a_redis_whose_clock_is_behind_refuses_nobody_for_longer_than_the_period),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
