@@ -17,25 +17,42 @@
 #include "base/log.h"
 #include "store/powercut.h"
 
-/* "RUN COMMITS\n", always as long: one write replaces it. */
-enum { FILE_LEN = LINEAGE_RUN_LEN + 1 + 20 + 1 };
+/* "RUN COMMITS WRITTEN\n", always as long: one write replaces it. WRITTEN: when, in ms. */
+enum { FILE_LEN = LINEAGE_RUN_LEN + 1 + 20 + 1 + 20 + 1 };
+/* Between the look at the clock and the write. */
+enum { WRITE_SLACK_MS = 1000 };
 /* Behind it "PID\n" of whoever has the lock. */
 enum { HOLDER_LEN = 11 };
 /* A worker that was killed is waited for. */
 enum { LOCK_WAIT_MS = 2000, LOCK_STEP_MS = 20 };
 
+static int64_t ms_of(struct timespec time) {
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
 static bool write_file(const struct lineage *lineage) {
     char text[FILE_LEN + 1];
-    snprintf(text, sizeof text, "%s %020" PRId64 "\n", lineage->run, lineage->commits);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(text, sizeof text, "%-*s %020" PRId64 " %020" PRId64 "\n", LINEAGE_RUN_LEN, lineage->run, lineage->commits,
+             ms_of(now));
     return pwrite(lineage->fd, text, FILE_LEN, 0) == FILE_LEN;
 }
 
-/* An absent, empty or garbled file names no run. */
+/* The file was changed after we wrote it: it was copied, or moved. */
+static bool was_touched(int fd, int64_t written_ms) {
+    struct stat file;
+    return fstat(fd, &file) != 0 || ms_of(file.st_ctim) > written_ms + WRITE_SLACK_MS;
+}
+
+/* An absent, empty or garbled file names no run, and one that we did not write last neither. One of a server before
+ * this rule does not say when it was written. */
 static void read_file(struct lineage *lineage) {
     char text[FILE_LEN + 1] = "";
-    if (pread(lineage->fd, text, FILE_LEN, 0) == FILE_LEN &&
-        sscanf(text, "%22s %20" SCNd64, lineage->run, &lineage->commits) == 2)
-        return;
+    int64_t written_ms = INT64_MAX - WRITE_SLACK_MS;
+    bool whole = pread(lineage->fd, text, FILE_LEN, 0) >= LINEAGE_RUN_LEN && text[0] != ' ' &&
+                 sscanf(text, "%22s %20" SCNd64 "%*[ ]%20" SCNd64, lineage->run, &lineage->commits, &written_ms) >= 2;
+    if (whole && !was_touched(lineage->fd, written_ms)) return;
     lineage->run[0] = '\0';
     lineage->commits = 0;
 }
@@ -59,10 +76,10 @@ static bool is_at(int fd, const char *name) {
            ours.st_dev == there.st_dev;
 }
 
-static void write_holder(int fd) {
+static void write_holder(const struct lineage *lineage) {
     char text[HOLDER_LEN + 1];
     snprintf(text, sizeof text, "%010d\n", (int)getpid());
-    if (pwrite(fd, text, HOLDER_LEN, FILE_LEN) != HOLDER_LEN)
+    if (!write_file(lineage) || pwrite(lineage->fd, text, HOLDER_LEN, FILE_LEN) != HOLDER_LEN)
         LOG(LOG_WARNING, "store.unnamed", LOG_TEXT("error", strerror(errno)));
 }
 
@@ -87,7 +104,8 @@ static bool lock_file(struct lineage *lineage, const char *name, const char *pat
         lineage_done(lineage);
         nanosleep(&(struct timespec){.tv_nsec = LOCK_STEP_MS * 1000000}, NULL);
     }
-    write_holder(lineage->fd);
+    read_file(lineage); /* before the holder's number changes its time */
+    write_holder(lineage);
     return true;
 }
 
@@ -121,8 +139,7 @@ bool lineage_open(struct lineage *lineage, sqlite3 *handle, const char *path, bo
     }
     *is_ours_r = true;
     if (lineage->fd >= 0) {
-        read_file(lineage);
-        *is_ours_r = strcmp(run, lineage->run) == 0 && commits >= lineage->commits;
+        *is_ours_r = run[0] && strcmp(run, lineage->run) == 0 && commits >= lineage->commits;
         if (!*is_ours_r && run[0])
             LOG_ALWAYS(LOG_WARNING, "store.restored", LOG_TEXT("path", path), LOG_NUMBER("commits", commits),
                        LOG_NUMBER("commits_expected", lineage->commits));

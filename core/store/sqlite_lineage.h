@@ -3,7 +3,9 @@
  * Beside it stands PATH.incarnation: the last start's random id and a count of the commits; both are in the database
  * too. A database with another id, or with fewer commits than were counted, is a backup or has lost its end (a log that
  * was cut): numbers that were acknowledged may be given out again, so they get a new epoch. The count is written after
- * each commit and not flushed: a power cut leaves it too low, which is harmless.
+ * each commit and not flushed: a power cut leaves it too low, which is harmless. When it was written is in the file
+ * too: one that was changed later, by the system's account, was copied back beside its database, and says nothing of
+ * what was acknowledged since the copy was made.
  *
  * Whoever serves the database holds a lock on that file. Were the file removed, and a second server started, the first
  * one's commits would find another run in the database, and fail.

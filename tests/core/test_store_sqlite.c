@@ -232,32 +232,119 @@ static void copy_file(const char *from, const char *to) {
     close(out);
 }
 
-static void a_restored_backup_begins_an_epoch(void **state) {
+/* ---- the log went back: 8 were acknowledged, and the file that has 5 is back, in each way that people copy files */
+
+enum { KEPT = 3 };
+static const char *const kept[KEPT] = {"", "-wal", ".incarnation"};
+
+/* Of the files that are there, as cp does it. */
+static void copy_files(struct scene *scene, const char *from, const char *to, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        char source[32], target[32];
+        snprintf(source, sizeof source, "%s%s", from, kept[i]);
+        snprintf(target, sizeof target, "%s%s", to, kept[i]);
+        if (access(beside(scene, source), F_OK) == 0) copy_file(beside(scene, source), beside(scene, target));
+    }
+}
+
+static void the_database_copied_back_begins_an_epoch(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
     say(scene, 1, 5);
     scene_close(scene);
-    copy_file(scene->path, beside(scene, ".backup"));
+    copy_files(scene, "", ".backup", 1);
     scene_open(scene);
     struct answer *lost = say(scene, 6, 8);
     scene_close(scene);
-    copy_file(beside(scene, ".backup"), scene->path);
+    copy_files(scene, ".backup", "", 1);
     scene_open(scene);
     expect_fork_at_5(scene, lost->epoch);
 }
 
-static void a_backup_of_the_same_run_is_noticed_too(void **state) {
+static void the_database_and_its_log_copied_back_begin_an_epoch(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
     say(scene, 1, 5);
-    copy_file(scene->path, beside(scene, ".backup"));
-    copy_file(beside(scene, "-wal"), beside(scene, ".backup-wal"));
+    copy_files(scene, "", ".backup", 2);
     struct answer *lost = say(scene, 6, 8);
     scene_close(scene);
-    copy_file(beside(scene, ".backup"), scene->path);
-    copy_file(beside(scene, ".backup-wal"), beside(scene, "-wal"));
+    copy_files(scene, ".backup", "", 2);
     scene_open(scene);
     expect_fork_at_5(scene, lost->epoch);
+}
+
+/* As it was written an hour before. */
+static void age_sidecar(const char *path) {
+    char text[128] = "";
+    long long commits, written_ms;
+    char run[32];
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof text, file));
+    assert_int_equal(sscanf(text, "%22s %lld %lld", run, &commits, &written_ms), 3);
+    rewind(file);
+    fprintf(file, "%s %020lld %020lld\n", run, commits, written_ms - 3600000);
+    fclose(file);
+}
+
+static void the_whole_folder_copied_back_begins_an_epoch(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 5);
+    copy_files(scene, "", ".backup", KEPT);
+    age_sidecar(beside(scene, ".backup.incarnation"));
+    struct answer *lost = say(scene, 6, 8);
+    scene_close(scene);
+    copy_files(scene, ".backup", "", KEPT);
+    scene_open(scene);
+    expect_fork_at_5(scene, lost->epoch);
+}
+
+/* With other inodes, as mv and rsync leave them. */
+static void the_whole_folder_moved_back_begins_an_epoch(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 5);
+    scene_close(scene);
+    copy_files(scene, "", ".backup", KEPT);
+    age_sidecar(beside(scene, ".backup.incarnation"));
+    scene_open(scene);
+    struct answer *lost = say(scene, 6, 8);
+    scene_close(scene);
+    assert_int_equal(rename(beside(scene, ".backup"), beside(scene, "")), 0);
+    assert_int_equal(rename(beside(scene, ".backup.incarnation"), beside(scene, ".incarnation")), 0);
+    scene_open(scene);
+    expect_fork_at_5(scene, lost->epoch);
+}
+
+static void what_sqlite3_backed_up_while_it_was_served_begins_an_epoch(void **state) {
+    struct scene *scene = *state;
+    sqlite3 *from, *to;
+    make_hall(scene);
+    say(scene, 1, 5);
+    assert_int_equal(sqlite3_open_v2(scene->path, &from, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_open(beside(scene, ".backup"), &to), SQLITE_OK);
+    sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
+    assert_int_equal(sqlite3_backup_step(backup, -1), SQLITE_DONE);
+    assert_int_equal(sqlite3_backup_finish(backup), SQLITE_OK);
+    sqlite3_close(to);
+    sqlite3_close(from);
+    struct answer *lost = say(scene, 6, 8);
+    scene_close(scene);
+    copy_files(scene, ".backup", "", 1);
+    scene_open(scene);
+    expect_fork_at_5(scene, lost->epoch);
+}
+
+static void a_copy_that_was_never_served_is_no_continuation_either(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 5);
+    scene_close(scene);
+    execute(scene, "UPDATE lineage SET run = ''");
+    unlink(beside(scene, ".incarnation"));
+    scene_open(scene);
+    assert_true(strncmp(say(scene, 6, 6)->epoch, "2-", 2) == 0);
 }
 
 static void a_lost_sidecar_costs_an_epoch_and_nobody_a_reset(void **state) {
@@ -419,8 +506,12 @@ int main(void) {
         SCENE_TEST(deduplication_turned_off_is_seen),
 #endif
         SCENE_TEST(the_epoch_stays_over_a_restart),
-        SCENE_TEST(a_restored_backup_begins_an_epoch),
-        SCENE_TEST(a_backup_of_the_same_run_is_noticed_too),
+        SCENE_TEST(the_database_copied_back_begins_an_epoch),
+        SCENE_TEST(the_database_and_its_log_copied_back_begin_an_epoch),
+        SCENE_TEST(the_whole_folder_copied_back_begins_an_epoch),
+        SCENE_TEST(the_whole_folder_moved_back_begins_an_epoch),
+        SCENE_TEST(what_sqlite3_backed_up_while_it_was_served_begins_an_epoch),
+        SCENE_TEST(a_copy_that_was_never_served_is_no_continuation_either),
         SCENE_TEST(a_lost_sidecar_costs_an_epoch_and_nobody_a_reset),
         SCENE_TEST(a_log_that_lost_its_end_is_never_silent),
         SCENE_TEST(a_clock_that_went_back_reorders_nothing),

@@ -18,7 +18,7 @@ int scene_set_up(void **state) {
 int scene_tear_down(void **state) {
     struct scene *scene = *state;
     asking_done(&scene->asking);
-    const char *names[] = {"", "-wal", "-shm", ".incarnation", ".backup", ".backup-wal"};
+    const char *names[] = {"", "-wal", "-shm", ".incarnation", ".backup", ".backup-wal", ".backup.incarnation"};
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         char name[128];
         snprintf(name, sizeof(name), "%s%s", scene->path, names[i]);
