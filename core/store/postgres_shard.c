@@ -6,7 +6,7 @@
 
 enum { PROBE_MS = 5000 };
 
-#define PROBE "UPDATE probe SET at_ms = $1 RETURNING (SELECT coalesce(max(number), 0) FROM epochs)"
+#define PROBE "SELECT (SELECT coalesce(max(number), 0) FROM epochs), stoa_touch()"
 
 static void opened(struct primary *primary) {
     appender_wake(CONTAINER(primary, struct shard, primary)->appender);
@@ -62,7 +62,7 @@ static void probe(struct shard *shard) {
     struct query *query = query_new(probed, shard);
     shard->is_probing = true;
     query->waits_for_commit = true;
-    parameters_add_integer(query_add(query, PROBE), (int64_t)loop_wall_ms(shard->store->loop));
+    query_add(query, PROBE);
     pool_submit(shard->primary.pool, &query);
 }
 

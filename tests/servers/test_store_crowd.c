@@ -92,9 +92,45 @@ static void heads_that_somebody_holds_stop_no_other_channel(void **state) {
     PQfinish(brief);
 }
 
+/* Were they to wait for each other, each commit would come after the last one: seconds for a fleet. */
+static void a_probe_waits_for_no_other_workers_probe(void **state) {
+    struct scene *scene = *state;
+    struct store_postgres_settings settings = settings_of_eight_workers(scene);
+    PGconn *others[20];
+    settings.shards_len = 1;
+    scene->asking.store = open_with(scene, &settings);
+    for (int i = 0; i < 20; i++) {
+        others[i] = somebody(scene->servers.write[0]);
+        does(others[i], "BEGIN");
+        does(others[i], "SET LOCAL lock_timeout = '2s'");
+        does(others[i], "SELECT stoa_touch()");
+    }
+    assert_status(ASK(&scene->asking, STORE_PROBE, ), STORE_OK);
+    for (int i = 0; i < 20; i++) PQfinish(others[i]);
+}
+
+/* Where nothing is written there is nothing to flush, and nothing would be proven. */
+static void a_probe_flushes_the_log_and_is_refused_where_a_write_is(void **state) {
+    struct scene *scene = *state;
+    settings_of(scene, false, false);
+    PGconn *prober = somebody(scene->servers.write[0]);
+    does(prober, "CREATE TEMP TABLE before AS SELECT pg_current_wal_insert_lsn() AS at");
+    does(prober, "SELECT stoa_touch()");
+    PGresult *result = PQexec(prober, "SELECT (pg_current_wal_flush_lsn() > at)::text FROM before");
+    assert_string_equal(PQgetvalue(result, 0, 0), "true");
+    PQclear(result);
+    does(prober, "SET default_transaction_read_only = on");
+    result = PQexec(prober, "SELECT stoa_touch()");
+    assert_string_equal(PQresultErrorField(result, PG_DIAG_SQLSTATE), "25006");
+    PQclear(result);
+    PQfinish(prober);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(heads_that_somebody_holds_stop_no_other_channel),
+        TEST(a_probe_waits_for_no_other_workers_probe),
+        TEST(a_probe_flushes_the_log_and_is_refused_where_a_write_is),
     };
     log_set_level(LOG_WARNING);
     return cmocka_run_group_tests(tests, NULL, NULL);
