@@ -25,7 +25,8 @@ struct emitter {
 
 static void add_name(lua_State *L, struct emitter *emitter, char kind, struct slice text) {
     if (text.len > ROOM_NAME_MAX) luaL_error(L, "a room's name has at most %d bytes", ROOM_NAME_MAX);
-    if (emitter->count++ == ROOMS_MAX) luaL_error(L, "more than %d rooms", ROOMS_MAX);
+    if (emitter->count == ROOMS_MAX) luaL_error(L, "more than %d rooms", ROOMS_MAX);
+    emitter->count++;
     buffer_append_char(&emitter->names, kind);
     buffer_append_char(&emitter->names, (char)text.len);
     buffer_append_slice(&emitter->names, text);

@@ -16,7 +16,7 @@
 #include "session/hub.h"
 #include "wire/socketio.h"
 
-enum { NAMESPACES_MAX = 64, PATH_MAX_LEN = 256 };
+enum { PATH_MAX_LEN = 256 };
 
 static const char *const points[] = {"authenticate", "admit",   "connect", "disconnect", "join",         "leave",
                                      "send",         "deliver", "upload",  "alert",      "server_event", NULL};
@@ -132,7 +132,7 @@ static int of(lua_State *L) {
     }
     if (!known) {
         host_loading(L);
-        if (count >= NAMESPACES_MAX) return luaL_error(L, "more than %d namespaces", NAMESPACES_MAX);
+        if (count >= HOST_NAMESPACES_MAX) return luaL_error(L, "more than %d namespaces", HOST_NAMESPACES_MAX);
         struct named *item = NEW(struct named);
         item->name = memory_copy(name.ptr, name.len);
         list_append(&host->namespaces, &item->link);
@@ -156,6 +156,9 @@ static int engine(lua_State *L) {
     lua_getfield(L, 2, "message");
     luaL_checktype(L, -1, LUA_TFUNCTION);
     if (host_engine(host, path)) return luaL_error(L, "the engine '%s' is there already", path.ptr);
+    size_t count = 0;
+    LIST_EACH(&host->engines, link) count++;
+    if (count >= HOST_ENGINES_MAX) return luaL_error(L, "more than %d engines", HOST_ENGINES_MAX);
     int message = luaL_ref(L, LUA_REGISTRYINDEX);
     struct engine *item = NEW(struct engine);
     *item = (struct engine){.path = memory_copy(path.ptr, path.len), .message = message};

@@ -259,13 +259,14 @@ static void repeat_due(struct loop_timer *timer) {
 }
 
 void host_enact(struct host *host) {
-    const char *engines[64], *namespaces[64];
+    const char *engines[HOST_ENGINES_MAX], *namespaces[HOST_NAMESPACES_MAX];
     size_t engines_len = 0, namespaces_len = 0;
     LIST_EACH(&host->engines, link) {
-        if (engines_len < 64) engines[engines_len++] = CONTAINER(link, struct engine, link)->path;
+        if (engines_len < HOST_ENGINES_MAX) engines[engines_len++] = CONTAINER(link, struct engine, link)->path;
     }
     LIST_EACH(&host->namespaces, link) {
-        if (namespaces_len < 64) namespaces[namespaces_len++] = CONTAINER(link, struct named, link)->name;
+        if (namespaces_len < HOST_NAMESPACES_MAX)
+            namespaces[namespaces_len++] = CONTAINER(link, struct named, link)->name;
     }
     if (host->shards) store_set_shards(host->worker->store, host->shards);
     hub_set_engines(host->worker->hub, engines, engines_len);

@@ -18,6 +18,8 @@ struct shared;
 struct shard_map;
 struct worker;
 
+enum { HOST_ENGINES_MAX = 64, HOST_NAMESPACES_MAX = 64 };
+
 /* fn: a reference into Lua's registry. */
 struct handler {
     char *key; /* "NAMESPACE\nEVENT" */

@@ -211,6 +211,13 @@ describe("stoa.shards", function()
 end)
 
 describe("a bare engine and a namespace", function()
+    it("is refused when there are more than are served", function()
+        local load = "local stoa = require 'stoa' for i = 1, %d do "
+            .. "stoa.engine('/engine' .. i .. '/', {message = print}) stoa.of('/namespace' .. i) end"
+        support.world(load:format(64)):close()
+        assert.matches("more than 64 engines", support.load_error(load:format(65)))
+    end)
+
     it("are there once a script says so", function()
         local world = support.world [[
             local stoa = require "stoa"

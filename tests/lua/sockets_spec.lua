@@ -54,6 +54,26 @@ describe("a socket", function()
         assert.same({ { "both", 1 }, { "others" }, { "mates" }, { "all but me" }, { "all" }, { "lossy", 1 } }, alice:events())
     end)
 
+    it("names no more rooms than an emitter holds, however often a script tries", function()
+        open [[
+            local rooms, emitters, refused = {}, { stoa.to("a"), stoa.except("a") }, 0
+            for i = 1, 63 do rooms[i] = "room" .. i end
+            for _, emitter in ipairs(emitters) do emitter:to(rooms) end
+            for i = 1, 200 do
+                for _, emitter in ipairs(emitters) do
+                    if not pcall(i % 2 == 0 and emitter.to or emitter.except, emitter, ("x"):rep(100) .. i) then refused = refused + 1 end
+                end
+            end
+            for i = 1, 200 do
+                if not pcall(stoa.to, rooms, rooms) then refused = refused + 1 end
+                if not pcall(emitters[1].to, emitters[1], rooms) then refused = refused + 1 end
+            end
+            socket:join("a")
+            return refused, emitters[1]:emit("kept"), emitters[2]:emit("kept")
+        ]]
+        assert.same({ 600, 1, 0 }, { alice:emit("run") })
+    end)
+
     it("asks its client and hears the answer", function()
         open "return socket:call('question', 20, {timeout_ms = 1000})"
         alice:on("question", function(n) return n + 1, { n } end)
