@@ -16,7 +16,7 @@ find_library(CJSON lua5.1-cjson REQUIRED)
 target_link_libraries(stoa_lua PUBLIC ${CJSON} m)
 
 # require "stoa.testing" for busted: the whole core in a module that LuaJIT loads (LUA_CPATH=build/lua/?.so).
-add_library(stoa_testing MODULE lua/testing/testing.c lua/testing/client.c)
+add_library(stoa_testing MODULE lua/testing/testing.c lua/testing/client.c lua/testing/odd_store.c)
 stoa_embed(stoa_testing lua/testing testing_embedded)
 target_link_libraries(stoa_testing PRIVATE stoa_lua)
 set_target_properties(stoa_testing PROPERTIES PREFIX "" OUTPUT_NAME testing

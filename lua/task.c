@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -31,6 +32,16 @@ struct tasks {
     unsigned len, max, failures;
     struct thread idle[IDLE_MAX]; /* each has run a task to its end, and is empty */
     unsigned idle_len;
+    struct error untaken; /* why the results of a task that was TOLD could not be taken */
+};
+
+/* Between its start and its end. An answer may come before the task has yielded: then it is told within the call. */
+enum task_state {
+    TASK_RUNS,  /* its code does */
+    TASK_ASKS,  /* it has a ticket; the binding has not come to task_wait */
+    TASK_TOLD,  /* the same, and the answer lies on its stack */
+    TASK_WAITS, /* it has yielded */
+    TASK_DUE    /* it was answered and will be resumed */
 };
 
 struct task {
@@ -39,10 +50,11 @@ struct task {
     uint64_t id;
     struct thread thread;
     unsigned wait; /* number of the wait; a ticket of an earlier one is stale */
-    bool waits, sleeps;
+    enum task_state state;
+    bool sleeps;
     bool known; /* a script asked for its coroutine */
     bool returned;
-    int results; /* that lie on the thread for the next resume */
+    int results; /* that lie on the thread: DUE, for the resume; TOLD, for task_wait (-1: they could not be taken) */
     void (*ended)(void *asker, lua_State *L, int first, int len);
     void *asker;
     const char *what;
@@ -184,10 +196,11 @@ static void run(struct task *task, int args) {
     struct task *outer = tasks->running;
     uint64_t steps_left = vm->steps_left, deadline_us = vm->deadline_us;
     tasks->running = task;
+    task->state = TASK_RUNS;
     vm_begin(vm, &vm->settings.run);
     int status = lua_resume(task->thread.co, args);
     task->returned = status == 0;
-    bool waits = status == LUA_YIELD && task->waits;
+    bool waits = status == LUA_YIELD && task->state == TASK_WAITS;
     tasks->running = outer;
     if (status == 0)
         finish(task);
@@ -212,7 +225,7 @@ struct answer {
     void *owner;
 };
 
-/* A suspended coroutine has room for what a C function may push; nothing that could raise is done on it. */
+/* The coroutine has room (begin): nothing that could raise is done on it. */
 static int push_answer(lua_State *L) {
     struct answer *answer = lua_touserdata(L, 1);
     int len = answer->push(L, answer->owner);
@@ -229,9 +242,17 @@ static void answer(struct task *task, int (*push)(lua_State *L, void *owner), vo
     struct tasks *tasks = task->tasks;
     struct answer answer = {task, push, owner};
     struct error error;
-    task->waits = false;
+    bool early = task->state == TASK_ASKS;
+    task->state = early ? TASK_TOLD : TASK_DUE;
     loop_timer_cancel(&task->deadline);
-    if (vm_protect(tasks->vm, push_answer, &answer, &error)) {
+    bool taken = vm_protect(tasks->vm, push_answer, &answer, &error);
+    if (early) {
+        if (taken) return;
+        task->results = -1;
+        tasks->untaken = error;
+        return;
+    }
+    if (taken) {
         loop_post(tasks->loop, &task->resume);
         return;
     }
@@ -302,7 +323,7 @@ static int push_timeout(lua_State *L, void *owner) {
 
 static void deadline_passed(struct loop_timer *timer) {
     struct task *task = CONTAINER(timer, struct task, deadline);
-    if (task->waits && !task->tasks->vm->broken) answer(task, push_timeout, task);
+    if (task->state == TASK_WAITS && !task->tasks->vm->broken) answer(task, push_timeout, task);
 }
 
 bool task_start(struct tasks *tasks, const struct task_start *start) {
@@ -366,8 +387,11 @@ static struct task *begin(lua_State *L) {
     struct task *task = tasks ? tasks->running : NULL;
     if (!task) luaL_error(L, "nothing can wait here (a script is being loaded or tested)");
     if (task->thread.co != L) luaL_error(L, "nothing can wait in a coroutine of your own: use stoa.spawn");
+    if (!lua_isyieldable(L))
+        luaL_error(L, "nothing can wait in a function that table.sort, string.gsub or a limit calls");
+    luaL_checkstack(L, TASK_RESULTS_MAX, "too many values to wait");
     task->wait++;
-    task->waits = true;
+    task->state = TASK_ASKS;
     task->sleeps = false;
     return task;
 }
@@ -382,14 +406,24 @@ struct task_ticket *task_begin_wait(lua_State *L) {
 
 void task_abandon_wait(lua_State *L, struct task_ticket **ticket) {
     struct tasks *tasks = tasks_of(L);
-    tasks->running->waits = false;
+    tasks->running->state = TASK_RUNS;
     free(*ticket);
     *ticket = NULL;
     tasks_unref(tasks);
 }
 
+static int take_told(lua_State *L, struct task *task) {
+    int results = task->results;
+    task->results = 0;
+    task->state = TASK_RUNS;
+    return results >= 0 ? results : luaL_error(L, "%s", task->tasks->untaken.text);
+}
+
 int task_wait(lua_State *L, unsigned deadline_ms) {
-    loop_timer_set(&tasks_of(L)->running->deadline, deadline_ms ? deadline_ms : TASK_WAIT_MS);
+    struct task *task = tasks_of(L)->running;
+    if (task->state == TASK_TOLD) return take_told(L, task);
+    task->state = TASK_WAITS;
+    loop_timer_set(&task->deadline, deadline_ms ? deadline_ms : TASK_WAIT_MS);
     return lua_yield(L, 0);
 }
 
@@ -401,7 +435,8 @@ int task_sleep(lua_State *L, unsigned ms) {
 static struct task *find_waiting(const struct task_ticket *ticket) {
     if (!ticket->tasks->vm || ticket->tasks->vm->broken) return NULL;
     struct task *task = map_find(ticket->tasks->by_id, (struct slice){(const char *)&ticket->id, sizeof ticket->id});
-    return task && task->waits && task->wait == ticket->wait ? task : NULL;
+    bool waits = task && (task->state == TASK_ASKS || task->state == TASK_WAITS);
+    return waits && task->wait == ticket->wait ? task : NULL;
 }
 
 bool task_waits(const struct task_ticket *ticket) {

@@ -2,7 +2,8 @@
  *
  * A binding that waits takes a ticket (task_begin_wait), hands it to the core as the completion's owner, and returns
  * task_wait. The completion calls task_answer, which resumes the task from the loop, or nothing if the task has
- * gone on without it (its deadline passed, its state was thrown away): that is counted.
+ * gone on without it (its deadline passed, its state was thrown away): that is counted. A completion that comes before
+ * task_wait, within the core's call, is task_wait's result: the task goes on without a pause.
  */
 #ifndef LUA_TASK_H
 #define LUA_TASK_H
@@ -45,8 +46,8 @@ struct task_start {
 /* False: too many tasks; nothing happened, ended is not called. */
 bool task_start(struct tasks *tasks, const struct task_start *start) MUST_CHECK;
 
-/* Raises where nothing can wait (outside of tasks, or in a coroutine of the script's own). Nothing may raise between
- * this and task_wait. */
+/* Raises where nothing can wait (outside of tasks, in a coroutine of the script's own, in a function that C calls).
+ * Nothing may raise or push results between this and task_wait. */
 struct task_ticket *task_begin_wait(lua_State *L);
 /* There is nothing to wait for after all. */
 void task_abandon_wait(lua_State *L, struct task_ticket **ticket);
@@ -54,8 +55,8 @@ void task_abandon_wait(lua_State *L, struct task_ticket **ticket);
 int task_wait(lua_State *L, unsigned deadline_ms);
 /* Waits for nothing but the time; returns true. */
 int task_sleep(lua_State *L, unsigned ms);
-/* push leaves at most TASK_RESULTS_MAX results on L; it runs at once, the task from the loop. It is not called if
- * the task does not wait for this any more. */
+/* push leaves at most TASK_RESULTS_MAX results on L; it runs at once, the task from the loop (or, when it has not yet
+ * come to task_wait, from there). It is not called if the task does not wait for this any more. */
 void task_answer(struct task_ticket **ticket, int (*push)(lua_State *L, void *owner), void *owner);
 /* coroutine.running of scripts: the coroutine that a script knows serves no other question after this one. */
 int task_running(lua_State *L);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "channel/log.h"
 #include "config/config.h"
 #include "config/file.h"
@@ -13,6 +14,7 @@
 #include "lua/json.h"
 #include "lua/lua.h"
 #include "lua/sandbox.h"
+#include "lua/testing/odd_store.h"
 #include "lua/types.h"
 #include "policy/policy.h"
 #include "wire/json.h"
@@ -61,6 +63,7 @@ static void settle(struct world *world) {
 static void world_close(struct world *world) {
     if (!world->open) return;
     world->open = false;
+    if (world->odd_store) odd_store_end(world->odd_store);
     worker_done(&world->worker, DONE_MS);
     turn_all(world);
     loop_free(&world->loop);
@@ -135,6 +138,16 @@ static int reload(lua_State *L) {
     lua_pushnil(L);
     lua_pushstring(L, error.text);
     return 2;
+}
+
+/* From now on the store answers within each call ("at once"), or not before the world's end ("late"). */
+static int make_store_odd(lua_State *L) {
+    static const char *const modes[] = {[ODD_STORE_AT_ONCE] = "at once", [ODD_STORE_LATE] = "late", NULL};
+    struct world *world = world_at(L, 1);
+    int mode = luaL_checkoption(L, 2, NULL, modes);
+    if (world->odd_store) return luaL_error(L, "the store is odd already");
+    world->odd_store = odd_store_new(world->loop, world->worker.store, (enum odd_store_mode)mode);
+    return 0;
 }
 
 static int settle_world(lua_State *L) {
@@ -275,6 +288,15 @@ static void keep_line(void *owner, struct slice line) {
     buffer_append_slice(owner, line);
 }
 
+/* metrics() → the page of them, of all worlds of this process. */
+static int metrics(lua_State *L) {
+    struct buffer page = {0};
+    metrics_render(&page);
+    lua_pushlstring(L, page.ptr ? page.ptr : "", page.len);
+    buffer_done(&page);
+    return 1;
+}
+
 /* capture_log() keeps lines from stderr; logged() → those since the last call. */
 static int capture_log(lua_State *L) {
     (void)L;
@@ -292,6 +314,7 @@ int luaopen_stoa_testing(lua_State *L) {
     static const luaL_Reg methods[] = {{"close", close_world},
                                        {"reload", reload},
                                        {"settle", settle_world},
+                                       {"odd_store", make_store_odd},
                                        {"turn", turn},
                                        {"advance", advance},
                                        {"now", now},
@@ -301,8 +324,8 @@ int luaopen_stoa_testing(lua_State *L) {
                                        {"encode", encode},
                                        {NULL, NULL}};
     static const luaL_Reg functions[] = {
-        {"world", world_new},         {"array", array},        {"binary", binary}, {"log_level", log_level},
-        {"capture_log", capture_log}, {"logged", take_logged}, {NULL, NULL}};
+        {"world", world_new},         {"array", array},        {"binary", binary},   {"log_level", log_level},
+        {"capture_log", capture_log}, {"logged", take_logged}, {"metrics", metrics}, {NULL, NULL}};
     types_open(L);
     types_class(L, WORLD, methods, NULL, world_collect);
     client_open(L);

@@ -7,12 +7,15 @@
 #include "base/buffer.h"
 #include "server/worker.h"
 
+struct odd_store;
+
 struct world {
     struct loop *loop;
     struct worker worker;
     struct config *config;
     bool open;
     unsigned clients;
+    struct odd_store *odd_store; /* NULL: the store is as it is */
     struct buffer scratch, out;
 };
 

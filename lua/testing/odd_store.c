@@ -1,0 +1,72 @@
+#include "lua/testing/odd_store.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "loop/loop.h"
+#include "store/store_driver.h"
+
+struct odd_store {
+    struct store_ops ops; /* in the place of: */
+    const struct store_ops *real;
+    enum odd_store_mode mode;
+    struct list held;
+    int fd; /* readable once the world ends */
+    struct loop_fd *ready;
+};
+
+static void refuse(struct store_request *request) {
+    request->status = STORE_UNAVAILABLE;
+    request->done(request);
+    store_request_free(&request);
+}
+
+static bool refuse_first(struct odd_store *odd) {
+    struct list *link = list_pop(&odd->held);
+    if (link) refuse(CONTAINER(link, struct store_request, link));
+    return link;
+}
+
+static void end_ready(void *owner, int fd, int ready) {
+    struct odd_store *odd = owner;
+    eventfd_t count;
+    (void)ready;
+    if (eventfd_read(fd, &count) == 0) (void)refuse_first(odd);
+}
+
+static void submit(struct store *store, struct store_request *request) {
+    struct odd_store *odd = CONTAINER(store->ops, struct odd_store, ops);
+    if (odd->mode == ODD_STORE_AT_ONCE)
+        refuse(request);
+    else
+        list_append(&odd->held, &request->link);
+}
+
+static void close_store(struct store *store, unsigned deadline_ms) {
+    struct odd_store *odd = CONTAINER(store->ops, struct odd_store, ops);
+    store->ops = odd->real;
+    while (refuse_first(odd)) continue;
+    store->ops->close(store, deadline_ms);
+    loop_fd_free(&odd->ready);
+    close(odd->fd);
+    free(odd);
+}
+
+struct odd_store *odd_store_new(struct loop *loop, struct store *store, enum odd_store_mode mode) {
+    struct odd_store *odd = NEW(struct odd_store);
+    odd->real = store->ops;
+    odd->ops = *store->ops;
+    odd->ops.submit = submit;
+    odd->ops.close = close_store;
+    odd->mode = mode;
+    list_init(&odd->held);
+    odd->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    odd->ready = loop_fd_new(loop, odd->fd, LOOP_READ, end_ready, odd);
+    store->ops = &odd->ops;
+    return odd;
+}
+
+void odd_store_end(struct odd_store *odd) {
+    if (odd->mode == ODD_STORE_LATE) (void)!eventfd_write(odd->fd, 1);
+}

@@ -1,0 +1,19 @@
+/* odd_store.h - a world's store that answers at odd moments: within the call, or as late as when the worker ends. */
+#ifndef LUA_TESTING_ODD_STORE_H
+#define LUA_TESTING_ODD_STORE_H
+
+struct odd_store;
+struct loop;
+struct store;
+
+enum odd_store_mode {
+    ODD_STORE_AT_ONCE, /* each request is refused within the call */
+    ODD_STORE_LATE /* each waits until the end: one is refused in the next turn, the others while the store closes */
+};
+
+/* In the store's place from now on; frees itself when the store is closed. */
+struct odd_store *odd_store_new(struct loop *loop, struct store *store, enum odd_store_mode mode);
+/* The world is about to close. */
+void odd_store_end(struct odd_store *odd);
+
+#endif

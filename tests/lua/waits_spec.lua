@@ -1,0 +1,110 @@
+-- What waits: an answer may come before the wait has begun, in the middle, or when nobody waits any more.
+local testing = require "stoa.testing"
+local support = require "tests.lua.support"
+
+setup(testing.capture_log)
+
+local WORLD = [[
+    local stoa = require "stoa"
+    local loads = stoa.cache("loads", { ttl = 60, load = function(key) return stoa.user(key):get() end })
+    local channel, user = stoa.channel "lobby", stoa.user "alice"
+    stoa.limit("tight", { count = 1, seconds = 60 })
+    local calls = {
+        ["channel:append"] = function() return channel:append { kind = "message", userId = "alice", content = "hi" } end,
+        ["channel:follow"] = function(socket) return channel:follow(socket) end,
+        ["channel:events"] = function() return channel:events { seq = 0, epoch = "1-a" } end,
+        ["channel:messages"] = function() return channel:messages {} end,
+        ["channel:message"] = function() return channel:message "m" end,
+        ["channel:info"] = function() return channel:info() end,
+        ["channel:put"] = function() return channel:put { name = "x" } end,
+        ["channel:member"] = function() return channel:member "alice" end,
+        ["channel:members"] = function() return channel:members() end,
+        ["channel:put_member"] = function() return channel:put_member("alice", "owner") end,
+        ["channel:remove_member"] = function() return channel:remove_member "alice" end,
+        ["channel:mark_read"] = function() return channel:mark_read("alice", 1) end,
+        ["user:get"] = function() return user:get() end,
+        ["user:put"] = function() return user:put { name = "Alice" } end,
+        ["user:seen"] = function() return user:seen() end,
+        ["user:channels"] = function() return user:channels() end,
+        ["stoa.users"] = function() return stoa.users { "alice" } end,
+        ["stoa.session.create"] = function() return stoa.session.create("alice", 60) end,
+        ["stoa.session.find"] = function() return stoa.session.find "token" end,
+        ["stoa.session.delete"] = function() return stoa.session.delete "token" end,
+        ["stoa.audit.write"] = function() return stoa.audit.write("act", { actor = "alice" }) end,
+        ["stoa.audit.list"] = function() return stoa.audit.list {} end,
+        ["cache:get"] = function() return loads:get "alice" end,
+        ["stoa.http.request"] = function() return stoa.http.request { url = "httpx://127.0.0.1/" } end,
+        ["socket:call"] = function(socket)
+            for _ = 1, 64 do stoa.spawn(function() socket:call "never answered" end) end
+            return socket:call "one too many"
+        end,
+        ["stoa.take"] = function() stoa.take { tight = "alice" } return stoa.take { tight = "alice" } end,
+        ["stoa.peek"] = function() stoa.take { tight = "alice" } return stoa.peek { tight = "alice" } end,
+        ["socket:claim"] = function(socket)
+            for _, other in ipairs(user:sockets()) do if other.id ~= socket.id then other:claim(1) end end
+            return socket:claim(1)
+        end,
+    }
+    -- No other worker is asked, and none of these can be refused.
+    local answered = {
+        ["channel:online"] = function() return channel:online() end,
+        ["user:presence"] = function() return user:presence() end,
+        ["stoa.presence.get"] = function() return stoa.presence.get { "alice" } end,
+        ["stoa.ask"] = function() return stoa.ask "join" end,
+    }
+    stoa.hook("authenticate", function() return { id = "alice" } end)
+    stoa.on("refused", function(socket, name) return calls[name](socket) end)
+    stoa.on("answered", function(socket, name) return answered[name](socket) and true end)
+    stoa.on("covered", function(_, name) return calls[name] ~= nil and 1 or answered[name] ~= nil and 2 or 0 end)
+    stoa.on("inside", function()
+        local append = calls["channel:append"]
+        channel:put { visibility = "public" }
+        local done, problem = pcall(string.gsub, "x", "x", append)
+        return done, problem:find("nothing can wait", 1, true) ~= nil, channel:messages({}).messages:decode()[1], "not_found"
+    end)
+    stoa.on("lives", function() return true end)
+]]
+
+-- The functions whose reference says that they wait. Of these sleep asks nobody.
+local function waiting()
+    local names, name = {}, nil
+    for line in io.lines "docs/lua-api.md" do
+        name = line:match "^### `?([%w_.:]+)" or name
+        if line:match "^%- returns .*waits" and name ~= "stoa.sleep" then names[#names + 1] = name end
+    end
+    return names
+end
+
+local WORDS = { ["socket:call"] = "overloaded", ["stoa.take"] = "rate_limited", ["stoa.peek"] = "rate_limited",
+    ["socket:claim"] = "too_many_connections" }
+
+describe("a wait", function()
+    local world, alice
+    before_each(function()
+        world = support.world(WORLD)
+        alice = world:connect()
+        testing.logged()
+    end)
+    after_each(function() world:close() end)
+
+    for _, name in ipairs(waiting()) do
+        it("of " .. name .. " that is refused at once gives nil and the word", function()
+            world:connect()
+            world:odd_store "at once"
+            local kind = alice:emit("covered", name)
+            assert(kind > 0, "nothing here refuses it")
+            if kind == 2 then
+                assert.is_true((alice:emit("answered", name)))
+            else
+                local value, word = alice:emit("refused", name)
+                assert.same({ testing.null, WORDS[name] or "unavailable" }, { value, word })
+            end
+            assert.is_true((alice:emit "lives"))
+            assert.equal("", testing.logged())
+        end)
+    end
+
+    it("is not begun where nothing can wait, and nothing is asked", function()
+        assert.same({ false, true, testing.null, "not_found" }, { alice:emit "inside" })
+    end)
+end)
