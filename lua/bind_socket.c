@@ -43,7 +43,7 @@ void socket_push(lua_State *L, struct socket *socket) {
     struct socket_name *name = types_new(L, SOCKET, sizeof *name);
     set_name(name, id);
     lua_createtable(L, 0, 4);
-    if (socket_user(socket).len > 0) {
+    if (socket_user_id(socket).len > 0) {
         lua_pushlstring(L, socket_user(socket).ptr, socket_user(socket).len);
         lua_setfield(L, -2, USER_JSON);
     }
@@ -349,17 +349,13 @@ static int expires(lua_State *L) {
 static int state(lua_State *L) {
     struct socket *socket = socket_at(L, 1);
     if (!socket) return gone(L);
-    struct slice json = socket_state(socket);
-    if (json.len > 0)
-        json_push(L, json, NULL, 0);
-    else
-        lua_pushnil(L);
+    json_push_given(L, socket_state(socket));
     return 1;
 }
 
 /* Keeps a value with the socket: at most 4 KiB as JSON.
  * @function socket:set_state
- * @param value what JSON can hold
+ * @param value what JSON can hold; nil or stoa.null: none
  * @return true
  * @error gone, too_large
  * @example socket:set_state{language = "el"} */

@@ -159,7 +159,7 @@ static int push_arguments(lua_State *L, void *owner) {
         case POLICY_ALERT:
             push_hook_call(L, host, call);
             lua_pushlstring(L, call->name.ptr, call->name.len);
-            json_push(L, call->json.len > 0 ? call->json : SLICE("null"), NULL, 0);
+            json_push_given(L, call->json);
             break;
         case POLICY_SERVER_EVENT:
             push_hook_call(L, host, call);

@@ -125,6 +125,13 @@ void json_push(lua_State *L, struct slice json, const struct slice *attachments,
     json_push_in(L, json, attachments, attachments_len, &vm_of(L)->scratch);
 }
 
+void json_push_given(lua_State *L, struct slice json) {
+    if (json.len > 0 && json_type_of(json) != JSON_NULL)
+        json_push(L, json, NULL, 0);
+    else
+        lua_pushnil(L);
+}
+
 static bool write_value(lua_State *L, int index, struct json_out *json, unsigned depth);
 
 static bool fail(struct json_out *json, const char *problem) {

@@ -15,6 +15,9 @@ enum { JSON_ATTACHMENTS_MAX = 10 };
 /* json must be valid. Raises only when memory runs out, or for a placeholder that names no attachment. */
 void json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len);
 
+/* The same for a value that may be absent: nil when there is no JSON, or null. */
+void json_push_given(lua_State *L, struct slice json);
+
 /* The same in a state that is no vm's: scratch is the caller's, and outlives a raise. */
 void json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
                   struct buffer *scratch);

@@ -103,6 +103,16 @@ describe("a socket", function()
         assert.same({ testing.null, "too_large" }, { alice:emit("run", ("x"):rep(5000)) })
     end)
 
+    it("has nil where it keeps no state, so that a script can say what instead", function()
+        open "local kept = (socket:state() or {first = true}).first socket:set_state(...) return kept, socket:state() == nil"
+        for _, none in ipairs { "nothing", testing.null } do
+            local kept, is_nil = alice:emit("run", none)
+            assert.is_true(kept)
+            assert.equal(none == testing.null, is_nil)
+            alice:emit("run", testing.null)
+        end
+    end)
+
     it("ends at its time", function()
         open "return socket:expires(stoa.now() + 10)"
         alice:emit("run")
