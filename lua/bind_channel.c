@@ -86,7 +86,7 @@ static int push_followed(lua_State *L, void *owner) {
 static void followed(void *owner, const struct follow_result *result) {
     struct following *following = owner;
     struct worker *worker = following->worker;
-    struct socket *socket = hub_find(worker->hub, slice_of(following->socket_id));
+    struct socket *socket = worker->hub ? hub_find(worker->hub, slice_of(following->socket_id)) : NULL;
     if (result->status == STORE_OK && socket)
         presence_joined(worker->presence, slice_of(following->channel_id), socket_user_id(socket),
                         slice_of(following->socket_id));

@@ -30,6 +30,7 @@ static void policy_free(struct lua_policy *policy) {
     if (policy->predecessor) policy->predecessor->successor = NULL;
     loop_timer_cancel(&policy->deadline);
     loop_task_cancel(&policy->rebuild);
+    loop_task_cancel(&policy->reap);
     host_free(&policy->host);
     shared_unref(&policy->shared);
     config_unref(&policy->config);
@@ -53,7 +54,6 @@ static void deadline_passed(struct loop_timer *timer) {
 /* At most two generations live: the one before this one ends, whatever it still waits for. */
 static void hand_over(struct lua_policy *policy, struct lua_policy *successor) {
     if (policy->predecessor) cut(policy->predecessor, "superseded");
-    if (successor == policy) return; /* the worker ends */
     policy->successor = successor;
     successor->predecessor = policy;
 }
@@ -112,16 +112,25 @@ static bool policy_handles_lua(struct policy *base, enum policy_point point, str
 static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
     struct lua_policy *policy = (struct lua_policy *)base;
     policy->retired = true;
-    if (policy->live) hand_over(policy, (struct lua_policy *)policy->worker->policy);
+    hand_over(policy, (struct lua_policy *)policy->worker->policy);
     if (policy->host) host_stop(policy->host);
-    if (!policy->host || deadline_ms == 0 || tasks_len(policy->host->tasks) == 0)
+    if (!policy->host || tasks_len(policy->host->tasks) == 0)
         loop_reap(policy->worker->loop, &policy->reap);
     else
         loop_timer_set(&policy->deadline, deadline_ms);
 }
 
-static const struct policy_ops ops = {
-    .ask = policy_ask_lua, .forget = inquiry_forget, .handles = policy_handles_lua, .retire = policy_retire_lua};
+static void policy_end_lua(struct policy *base) {
+    struct lua_policy *policy = (struct lua_policy *)base;
+    while (policy->predecessor) policy_free(policy->predecessor);
+    policy_free(policy);
+}
+
+static const struct policy_ops ops = {.ask = policy_ask_lua,
+                                      .forget = inquiry_forget,
+                                      .handles = policy_handles_lua,
+                                      .retire = policy_retire_lua,
+                                      .end = policy_end_lua};
 
 static struct policy *policy_load(struct worker *worker, const struct config *config, unsigned generation,
                                   struct error *error_r) {

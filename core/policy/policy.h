@@ -57,8 +57,12 @@ struct policy_ops {
     void (*forget)(struct policy_call *call);
     /* Is anything registered? Lets the core skip what nobody asked for. */
     bool (*handles)(struct policy *policy, enum policy_point point, struct slice namespace_name, struct slice name);
-    /* No new questions; freed when the tasks under way have ended, at the latest after deadline_ms. */
+    /* Another one is in force. No new questions; freed when the tasks under way have ended, at the latest after
+     * deadline_ms. */
     void (*retire)(struct policy *policy, unsigned deadline_ms);
+    /* Freed within the call, with those that it replaced: who has asked hears UNAVAILABLE, what the scripts waited for
+     * completes to nobody. Not within a question. */
+    void (*end)(struct policy *policy);
 };
 /* Embedded first in the implementation. */
 struct policy {

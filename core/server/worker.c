@@ -121,11 +121,19 @@ bool worker_init(struct worker *worker, struct loop *loop, struct config *config
     return false;
 }
 
+/* Scripts first: they act on all that follows, and no answer may wake one of them up once a part of it is gone. */
+static void end_policy(struct worker *worker) {
+    struct policy *policy = worker->policy;
+    worker->policy = NULL;
+    if (!policy) return;
+    hub_set_policy(worker->hub, NULL);
+    policy->ops->end(policy);
+}
+
 void worker_done(struct worker *worker, unsigned deadline_ms) {
+    end_policy(worker);
     transfers_free(&worker->transfers);
     hub_free(&worker->hub);
-    if (worker->policy) worker->policy->ops->retire(worker->policy, 0);
-    worker->policy = NULL;
     for (unsigned i = 0; i < SETTLE_TURNS && loop_turn(worker->loop); i++) continue;
     announce_free(&worker->announce);
     if (worker->store) store_close(&worker->store, deadline_ms); /* its last completions still find the log */
@@ -192,7 +200,7 @@ struct upcoming *worker_prepare(struct worker *worker, struct config *config, un
 void worker_abandon(struct worker *worker, struct upcoming **owned) {
     struct upcoming *upcoming = *owned;
     if (!upcoming) return;
-    if (upcoming->policy) upcoming->policy->ops->retire(upcoming->policy, 0);
+    if (upcoming->policy) upcoming->policy->ops->end(upcoming->policy);
     if (upcoming->host) net_server_abandon(worker->net, &upcoming->host);
     config_unref(&upcoming->config);
     free(upcoming);

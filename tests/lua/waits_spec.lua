@@ -108,3 +108,37 @@ describe("a wait", function()
         assert.same({ false, true, testing.null, "not_found" }, { alice:emit "inside" })
     end)
 end)
+
+describe("the end of a world", function()
+    local function stale() return tonumber(testing.metrics():match "\nstoa_stale_completions_total (%d+)") end
+
+    it("wakes no script up, however late the store answers; each answer is counted as stale", function()
+        local world = support.world [[
+            local stoa = require "stoa"
+            local channel = stoa.channel "lobby"
+            local function wake(socket)
+                stoa.log.error "woken"
+                socket:emit("late") socket:join("late") stoa.emit("late") stoa.user("alice"):sockets()
+                stoa.presence.connected(socket) channel:info() stoa.user("alice"):disconnect()
+            end
+            stoa.hook("authenticate", function(handshake) return { id = handshake.auth.user } end)
+            stoa.on("info", function(socket) channel:info() wake(socket) end)
+            stoa.on("append", function(socket)
+                channel:append { kind = "message", userId = socket.user_id, content = "hi" } wake(socket)
+            end)
+            stoa.on("follow", function(socket) channel:follow(socket) wake(socket) end)
+        ]]
+        local waiting = {}
+        for i, event in ipairs { "info", "append", "follow", "follow", "info" } do
+            waiting[i] = world:connect { auth = { user = event .. i } }
+        end
+        world:odd_store "late"
+        for i, event in ipairs { "info", "append", "follow", "follow", "info" } do waiting[i]:send(event) end
+        while world.core:turn() do end -- an append that is pending is never settled here
+        testing.logged()
+        local before = stale()
+        world:close()
+        assert.equal("", testing.logged())
+        assert.equal(before + 5, stale())
+    end)
+end)
