@@ -47,9 +47,8 @@ struct policy_source {
     struct config *(*read_config)(const char *path, const char *const *sets, size_t sets_len, struct error *error_r);
 };
 
-/* Built in this order, freed in the opposite one, but for the policy: its scripts act on all of it, so it goes first,
- * and what completes later finds nobody. Everything is non-NULL while the worker serves; in stoa.testing net is NULL
- * (fake clients talk to the hub). */
+/* Built in this order, freed in the opposite one; the policy first, whose scripts act on all of it. Everything is
+ * non-NULL while the worker serves; in stoa.testing net is NULL (fake clients talk to the hub). */
 struct worker {
     struct loop *loop;
     struct config *config; /* of the generation in force */
