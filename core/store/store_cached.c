@@ -390,10 +390,15 @@ static void cached_set_shards(struct store *store, struct shard_map *map) {
     store_set_shards(cached_of(store)->inner, map);
 }
 
+static unsigned cached_part_of(struct store *store, struct slice channel_id) {
+    return store_part_of(cached_of(store)->inner, channel_id);
+}
+
 static const struct store_ops ops = {.submit = cached_submit,
                                      .close = cached_close,
                                      .check_shards = cached_check_shards,
-                                     .set_shards = cached_set_shards};
+                                     .set_shards = cached_set_shards,
+                                     .part_of = cached_part_of};
 
 struct store *store_cached_new(struct loop *loop, struct store **store, struct redis *redis, const char *secret) {
     struct store_cached *cached = NEW(struct store_cached);

@@ -218,7 +218,12 @@ static void close_store(struct store *base, unsigned deadline_ms) {
     free_store(store);
 }
 
-static const struct store_ops ops = {submit, close_store, check_shards, set_shards};
+static unsigned part_of(struct store *base, struct slice channel_id) {
+    const struct shard *shard = postgres_shard_of(CONTAINER(base, struct postgres_store, store), channel_id);
+    return shard ? shard->number : 0;
+}
+
+static const struct store_ops ops = {submit, close_store, check_shards, set_shards, part_of};
 
 static struct pool *make_pool(struct postgres_store *store, const char *conninfo, bool writable, unsigned depth,
                               const struct store_postgres_settings *settings, struct error *error_r) {

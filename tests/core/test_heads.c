@@ -18,6 +18,7 @@ static struct heads *heads;
 static struct channel {
     struct heads_watch watch;
     char id[16];
+    int64_t found;
 } channels[FAKE_CHANNELS_MAX];
 
 static struct {
@@ -31,6 +32,7 @@ static void found(void *owner, struct slice channel_id, int64_t seq, struct slic
     heard.answers++;
     heard.seq = seq;
     snprintf(heard.last, sizeof heard.last, "%.*s", SLICE_ARG(channel_id));
+    channels[strtoul(heard.last + 1, NULL, 10)].found = seq;
 }
 
 static int set_up(void **state) {
@@ -43,6 +45,7 @@ static int set_up(void **state) {
 
 static void add(unsigned from, unsigned to) {
     for (unsigned i = from; i < to; i++) {
+        channels[i].found = 0;
         snprintf(channels[i].id, sizeof channels[i].id, "c%u", i);
         heads_add(heads, &channels[i].watch, slice_of(channels[i].id));
     }
@@ -143,6 +146,48 @@ static void an_answer_that_fails_is_asked_for_again(void **state) {
     drop(0, 1);
 }
 
+/* How long until the store's number is heard of. */
+static unsigned found_in_ms(unsigned channel) {
+    int64_t seq = fake_log_store_commit(&store, slice_of(channels[channel].id));
+    unsigned ms = 0;
+    for (; channels[channel].found != seq && ms < 10000; ms++) loop_advance(loop, 1);
+    return ms;
+}
+
+/* With hundreds of channels on each, and though some of the part that stalls are due before all others. */
+static void a_part_that_stalls_delays_no_other(void **state) {
+    store.parts = 2;
+    add(0, 1000);
+    store.stalled = '1' % 2;
+    for (unsigned i = 1; i < 1000; i += 2) heads_check(heads, &channels[i].watch);
+    loop_advance(loop, 3 * HEADS_ACTIVE_MS);
+    for (unsigned turn = 0; turn < 5; turn++) {
+        unsigned before = store.head_queries;
+        for (unsigned i = 0; i < 1000; i += 2) heads_moved(heads, &channels[i].watch);
+        assert_in_range(found_in_ms(998), 0, 2000);
+        assert_in_range(store.head_queries - before, 1, 20);
+    }
+    fake_log_store_go_on(&store);
+    assert_in_range(found_in_ms(999), 0, 2000);
+    drop(0, 1000);
+}
+
+/* Not only when its turn comes again. */
+static void what_could_not_be_asked_is_due_when_the_store_is_back(void **state) {
+    enum { MANY = 4000 };
+    add(0, MANY);
+    loop_advance(loop, HEADS_IDLE_AFTER_MS + 6 * HEADS_ACTIVE_MS);
+    store.is_away = true;
+    for (unsigned i = 0; i < MANY; i++) heads_check(heads, &channels[i].watch);
+    loop_advance(loop, 5000);
+    unsigned queries = store.head_queries, before = store.heads_asked;
+    store.is_away = false;
+    loop_advance(loop, 2 * HEADS_RETRY_MOST_MS);
+    assert_in_range(store.heads_asked - before, MANY, 2 * MANY);
+    assert_in_range(store.head_queries - queries, 4, 8);
+    drop(0, MANY);
+}
+
 static void answers_outlive_the_asker(void **state) {
     add(0, 1);
     store.is_silent = true;
@@ -164,6 +209,8 @@ int main(void) {
         TEST(in_a_hurry_all_are_asked_about_often),
         TEST(what_may_be_missing_is_asked_about_at_once),
         TEST(an_answer_that_fails_is_asked_for_again),
+        TEST(a_part_that_stalls_delays_no_other),
+        TEST(what_could_not_be_asked_is_due_when_the_store_is_back),
         TEST(answers_outlive_the_asker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

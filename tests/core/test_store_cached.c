@@ -42,7 +42,11 @@ static void door_submit(struct store *store, struct store_request *request) {
 
 static void door_close(struct store *store, unsigned deadline_ms) {}
 
-static const struct store_ops door_ops = {.submit = door_submit, .close = door_close};
+static unsigned door_part_of(struct store *store, struct slice channel_id) {
+    return slice_is(channel_id, "hall") ? 7 : 3;
+}
+
+static const struct store_ops door_ops = {.submit = door_submit, .close = door_close, .part_of = door_part_of};
 
 static struct asking *at(struct store *store) {
     asking.store = store;
@@ -464,6 +468,12 @@ static int set_up(void **state) {
     return 0;
 }
 
+static void a_channel_is_in_the_part_that_the_store_says(void **state) {
+    assert_int_equal(store_part_of(workers[0], SLICE("hall")), 7);
+    assert_int_equal(store_part_of(workers[0], SLICE("yard")), 3);
+    assert_int_equal(store_part_of(log_store, SLICE("hall")), 0);
+}
+
 static int tear_down(void **state) {
     for (int i = 0; i < WORKERS; i++) store_close(&workers[i], 1000);
     store_close(&log_store, 1000);
@@ -500,6 +510,7 @@ int main(void) {
         WITH_REDIS(while_redis_is_away_the_log_answers),
         WITH_REDIS(whatever_happens_the_log_is_told),
         WITH_REDIS(readings_end_with_the_store),
+        WITH_REDIS(a_channel_is_in_the_part_that_the_store_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

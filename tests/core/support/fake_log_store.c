@@ -85,13 +85,45 @@ static void answer(struct fake_log_store *fake, struct store_request *request) {
     store_request_free(&request);
 }
 
+static unsigned part_of(struct store *store, struct slice channel_id) {
+    const struct fake_log_store *fake = CONTAINER(store, struct fake_log_store, store);
+    return fake->parts ? (unsigned char)channel_id.ptr[channel_id.len - 1] % fake->parts : 0;
+}
+
+/* A store asks all of its parts, and answers when each has. */
+static bool asks_stalled(struct fake_log_store *fake, const struct store_request *request) {
+    struct json_walk walk;
+    struct slice item;
+    bool asks = false;
+    if (fake->stalled < 0 || request->op != STORE_HEADS) return false;
+    json_walk_init(&walk, request->text);
+    while (json_walk_item(&walk, &item)) {
+        struct buffer id = {0};
+        json_string(item, &id);
+        asks |= (int)part_of(&fake->store, buffer_slice(&id)) == fake->stalled;
+        buffer_done(&id);
+    }
+    return asks;
+}
+
 static void run(struct loop_task *task) {
     struct fake_log_store *fake = CONTAINER(task, struct fake_log_store, task);
     struct list batch, *link;
     if (fake->is_silent) return;
     list_init(&batch);
     list_splice(&batch, &fake->submitted);
-    while ((link = list_pop(&batch))) answer(fake, CONTAINER(link, struct store_request, link));
+    while ((link = list_pop(&batch))) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        if (asks_stalled(fake, request))
+            list_append(&fake->submitted, link);
+        else
+            answer(fake, request);
+    }
+}
+
+void fake_log_store_go_on(struct fake_log_store *fake) {
+    fake->stalled = -1;
+    loop_post(fake->loop, &fake->task);
 }
 
 static void submit(struct store *store, struct store_request *request) {
@@ -100,7 +132,7 @@ static void submit(struct store *store, struct store_request *request) {
     loop_post(fake->loop, &fake->task);
 }
 
-static const struct store_ops fake_ops = {.submit = submit};
+static const struct store_ops fake_ops = {.submit = submit, .part_of = part_of};
 
 void fake_log_store_init(struct fake_log_store *fake, struct loop *loop) {
     memset(fake, 0, sizeof *fake);
@@ -108,6 +140,7 @@ void fake_log_store_init(struct fake_log_store *fake, struct loop *loop) {
     fake->loop = loop;
     fake->by_id = map_new();
     fake->epoch = "1-a";
+    fake->stalled = -1;
     list_init(&fake->submitted);
     loop_task_init(&fake->task, run);
 }
@@ -115,6 +148,7 @@ void fake_log_store_init(struct fake_log_store *fake, struct loop *loop) {
 void fake_log_store_done(struct fake_log_store *fake) {
     loop_task_cancel(&fake->task);
     fake->is_silent = false;
+    fake->stalled = -1;
     while (!list_empty(&fake->submitted)) run(&fake->task);
     map_free(&fake->by_id);
 }

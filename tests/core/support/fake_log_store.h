@@ -25,6 +25,8 @@ struct fake_log_store {
     int64_t fork;
     bool is_away;   /* all is UNAVAILABLE */
     bool is_silent; /* answers nothing; fake_log_store_done does */
+    unsigned parts; /* channel ids are spread over so many by their last character; 0: one */
+    int stalled;    /* the part whose queries of heads, and what asks it beside others, are not answered; -1: none */
     unsigned event_reads, head_queries, heads_asked;
     size_t padding; /* bytes more in each event */
 };
@@ -32,6 +34,8 @@ struct fake_log_store {
 void fake_log_store_init(struct fake_log_store *fake, struct loop *loop);
 /* Answers what is left. */
 void fake_log_store_done(struct fake_log_store *fake);
+/* The stalled part answers. */
+void fake_log_store_go_on(struct fake_log_store *fake);
 /* An event that nobody publishes. Its number. */
 int64_t fake_log_store_commit(struct fake_log_store *fake, struct slice channel_id);
 void fake_log_store_write_event(const struct fake_log_store *fake, int64_t seq, struct buffer *out);
