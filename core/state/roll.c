@@ -12,12 +12,15 @@
 #include "state/state.h"
 #include "state/state_scripts.h"
 
-enum { BEAT_MS = 1000, EARLY_MS = 20, MISSING_MS = STATE_WORKER_LEASE_MS + 2000 };
+/* STEP: the fleet's clock goes on by so much at most for a beat. When Redis was away, nobody's lease has run. */
+enum { BEAT_MS = 1000, EARLY_MS = 20, MISSING_MS = STATE_WORKER_LEASE_MS + 2000, STEP_MS = 2000 };
+enum { WAS_ALIVE, CLOCK, NUMBER, ALIVE, IS_ALL, ENTRIES }; /* an answer's items */
 
 struct worker_entry {
     struct list link; /* in roll->dead, who died last first; else alone */
     bool is_dead;
-    uint64_t heard_ms; /* when the roll held it last */
+    uint64_t heard_ms; /* when the roll told of it last */
+    uint64_t round;    /* of the roll */
     char id[];
 };
 
@@ -30,6 +33,9 @@ struct roll {
     struct map *entries; /* not this worker */
     struct list dead;
     unsigned alive;
+    uint64_t clock_ms, clock_read_ms; /* the fleet's; when it was told, by this worker's own */
+    uint64_t number;                  /* of the last change that was told; 0: all must be told */
+    uint64_t round, round_ms;         /* counts how often all were told; since when it is this one */
     struct loop_timer beat;
     struct redis_call call;
     bool was_known, is_early; /* early: for a stranger, before it is due */
@@ -63,6 +69,7 @@ static void hear(struct roll *roll, struct slice id, bool is_alive) {
     bool is_new = !map_find(roll->entries, id);
     struct worker_entry *entry = entry_get(roll, id);
     entry->heard_ms = loop_now_ms(roll->loop);
+    entry->round = roll->round;
     if (is_alive && (is_new || entry->is_dead)) {
         entry->is_dead = false;
         list_remove(&entry->link);
@@ -73,31 +80,66 @@ static void hear(struct roll *roll, struct slice id, bool is_alive) {
     }
 }
 
-/* Those that Redis knows no more: the dead are forgotten with it, the living have some time. */
-static void miss(struct roll *roll) {
+/* Those that Redis knows no more: the dead are forgotten with it, the living have some time. How many it has alive. */
+static unsigned miss(struct roll *roll) {
     uint64_t now_ms = loop_now_ms(roll->loop);
     size_t cursor = 0;
+    unsigned alive = 1;
     for (struct worker_entry *entry; (entry = map_next(roll->entries, &cursor));) {
-        if (entry->heard_ms == now_ms) continue;
-        if (!entry->is_dead && entry->heard_ms + MISSING_MS <= now_ms) entry_die(roll, entry, true);
+        bool is_missing = entry->round != roll->round;
+        alive += !entry->is_dead && !is_missing;
+        if (!entry->is_dead && is_missing && roll->round_ms + MISSING_MS <= now_ms) entry_die(roll, entry, true);
         if (!entry->is_dead || entry->heard_ms + STATE_BURIED_MS > now_ms) continue;
         map_remove(roll->entries, slice_of(entry->id));
         list_remove(&entry->link);
         free(entry);
     }
+    return alive;
+}
+
+static void call_soon(struct roll *roll) {
+    if (roll->is_early) return;
+    roll->is_early = true;
+    loop_timer_set(&roll->beat, EARLY_MS);
+}
+
+static uint64_t steady_ms(const struct roll *roll) {
+    return loop_clock_us(roll->loop) / 1000;
+}
+
+static void take_entries(struct roll *roll, const struct redis_value *items, size_t len) {
+    bool is_all = items[IS_ALL].integer;
+    roll->clock_ms = (uint64_t)items[CLOCK].integer;
+    roll->clock_read_ms = steady_ms(roll);
+    roll->number = (uint64_t)items[NUMBER].integer;
+    if (is_all) {
+        roll->round++;
+        roll->round_ms = loop_now_ms(roll->loop);
+    }
+    for (size_t i = ENTRIES; i + 1 < len; i += 2) hear(roll, items[i].text, items[i + 1].integer);
+    if (miss(roll) == items[ALIVE].integer || is_all) return;
+    roll->number = 0; /* a server that took another one's place had not heard all of it */
+    call_soon(roll);
 }
 
 static void answered(struct redis_call *call, const struct redis_answer *answer) {
     struct roll *roll = CONTAINER(call, struct roll, call);
     const struct redis_value *value = answer->value;
-    if (answer->status != REDIS_DONE || value->type != REDIS_ARRAY || value->items_len == 0) return;
-    bool is_known = value->items[0].integer != 0;
-    for (size_t i = 1; i + 1 < value->items_len; i += 2) hear(roll, value->items[i].text, value->items[i + 1].integer);
-    miss(roll);
-    if (is_known) return;
+    if (answer->status != REDIS_DONE || value->type != REDIS_ARRAY || value->items_len < ENTRIES) return;
+    take_entries(roll, value->items, value->items_len);
+    if (value->items[WAS_ALIVE].integer) return;
     if (roll->was_known) LOG(LOG_WARNING, "fleet.forgotten", LOG_TEXT("worker", roll->id));
     roll->was_known = true;
     roll->events.unknown(roll->keeper);
+}
+
+static uint64_t passed_ms(const struct roll *roll) {
+    uint64_t passed_ms = steady_ms(roll) - roll->clock_read_ms;
+    return passed_ms < STEP_MS ? passed_ms : STEP_MS;
+}
+
+uint64_t roll_clock_ms(const struct roll *roll) {
+    return roll->clock_ms > 0 ? roll->clock_ms + passed_ms(roll) : 0;
 }
 
 static void speak(struct roll *roll, uint64_t lease_ms, struct redis_call *call) {
@@ -107,6 +149,9 @@ static void speak(struct roll *roll, uint64_t lease_ms, struct redis_call *call)
     state_words_add(&words, (struct slice){roll->id, roll->place_len});
     state_words_add_number(&words, lease_ms);
     state_words_add_number(&words, STATE_BURIED_MS);
+    state_words_add_number(&words, roll->clock_ms);
+    state_words_add_number(&words, passed_ms(roll));
+    state_words_add_number(&words, roll->number);
     state_words_eval(&words, roll->redis, call, roll->scripts, STATE_SCRIPT_BEAT);
 }
 
@@ -118,9 +163,7 @@ static void beat(struct loop_timer *timer) {
 }
 
 void roll_note(struct roll *roll, struct slice worker_id) {
-    if (roll->is_early || map_find(roll->entries, worker_id)) return;
-    roll->is_early = true;
-    loop_timer_set(&roll->beat, EARLY_MS);
+    if (!map_find(roll->entries, worker_id)) call_soon(roll);
 }
 
 struct roll *roll_new(struct loop *loop, struct redis *redis, const struct state_scripts *scripts,

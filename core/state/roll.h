@@ -1,12 +1,14 @@
 /* roll.h - the roll of the fleet's workers, called once a second: who answers is alive. core/state only.
  *
- * While Redis is away everyone stays what he was. A worker that an emptied Redis does not know any more has the time
- * of a lease to come back before he is gone.
+ * It answers with what has changed since it was called last: a quiet fleet costs each worker the same, however large it
+ * is. While Redis is away everyone stays what he was. A worker that an emptied Redis does not know any more has the
+ * time of a lease to come back before he is gone.
  */
 #ifndef STATE_ROLL_H
 #define STATE_ROLL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -31,6 +33,8 @@ unsigned roll_alive(const struct roll *roll);
 void roll_each_alive(const struct roll *roll, void (*fn)(void *owner, struct slice worker_id), void *owner);
 /* The worker was heard: if it is a stranger the roll is called soon, before it is due. */
 void roll_note(struct roll *roll, struct slice worker_id);
+/* The fleet's time (state_scripts.h), as far as this worker knows; 0: it has not been told yet. */
+uint64_t roll_clock_ms(const struct roll *roll);
 bool roll_is_dead(const struct roll *roll, struct slice worker_id);
 /* Borrowed until the loop's next turn; who died last first. How many, at most max. */
 size_t roll_dead(const struct roll *roll, const char **ids, size_t max);

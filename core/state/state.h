@@ -2,7 +2,8 @@
  *
  * No counter is kept anywhere: each worker says how many connections a user has with it, for as long as its lease
  * runs, and says so again when Redis has forgotten. A worker that does not renew its lease in time is gone: what it
- * said counts no more. Times are Redis's own, never those of a worker. Drivers: state_driver.h.
+ * said counts no more. No machine's clock decides: time is what has passed for the workers (state_scripts.h). Drivers:
+ * state_driver.h.
  */
 #ifndef STATE_STATE_H
 #define STATE_STATE_H

@@ -86,6 +86,7 @@ static void say(struct holder *holder, unsigned connections, unsigned most, stru
     state_words_add_number(&words, connections);
     state_words_add_number(&words, most);
     state_words_add_number(&words, STATE_USER_LEASE_MS);
+    state_words_add_number(&words, roll_clock_ms(state->roll));
     for (size_t i = 0; i < dead_len; i++) state_words_add(&words, slice_of(dead[i]));
     state_words_eval(&words, state->redis, call, &state->scripts, STATE_SCRIPT_CLAIM);
     list_remove(&holder->link);

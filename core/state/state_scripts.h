@@ -1,6 +1,11 @@
 /* state_scripts.h - the Lua that Redis runs for the state, and the words it is called with. core/state only.
  *
- * Keys: stoa:{workers} (who is alive), stoa:{u:USER}:c (where a user has connections). Times are Redis's.
+ * Times are the fleet's own, in milliseconds: a clock in Redis that the workers' monotonic clocks push on. Each of them
+ * says what it read last and how much has passed since then; the furthest one counts. So neither a server's clock nor
+ * one that takes its place moves a lease, and none ends while nobody reaches Redis.
+ *
+ * Keys: stoa:{workers}: who is alive, by the end of its lease. …:news: all who are, and the dead for a while, by the
+ * number of their last change. …:clock. stoa:{u:USER}:c: where a user has connections.
  */
 #ifndef STATE_STATE_SCRIPTS_H
 #define STATE_STATE_SCRIPTS_H
@@ -10,11 +15,14 @@
 #include "redis/script.h"
 
 enum state_script {
-    /* KEYS stoa:{workers}; ARGV id, NODE.INDEX., lease_ms, buried_ms → [1 if it was alive, id, 1 or 0 (alive), …].
-     * Renews the lease; a lease of 0 ends it; an earlier process of the same place is dead. */
+    /* KEYS stoa:{workers}; ARGV id, NODE.INDEX., lease_ms, buried_ms, clock, ms since then, number → [1 if it was
+     * alive, clock, number, how many are alive, 1 if all follow, id, 1 or 0 (alive), …]. Renews the lease; a lease of 0
+     * ends it; an earlier process of the same place is dead. What follows has changed since the number; all of it for
+     * who was not alive, or whose number is 0 or from elsewhere. */
     STATE_SCRIPT_BEAT,
-    /* KEYS stoa:{u:USER}:c; ARGV worker, connections, most, lease_ms, dead worker… → [1 or 0, connections elsewhere].
-     * 0: elsewhere and here together they are more than most; nothing changed. */
+    /* KEYS stoa:{u:USER}:c; ARGV worker, connections, most, lease_ms, clock, dead worker… → [1 or 0, connections
+     * elsewhere]. 0: elsewhere and here together they are more than most; nothing changed. No lease is longer than
+     * lease_ms. */
     STATE_SCRIPT_CLAIM,
     STATE_SCRIPTS
 };

@@ -1,6 +1,7 @@
 /* What a fleet holds in common: the same promises from memory and from a real Redis, and what only several can see. */
 #include "support/redis_stage.h"
 
+#include "base/metrics.h"
 #include "state/state.h"
 
 static struct redis *redis;
@@ -218,7 +219,7 @@ static void a_forgotten_claim_takes_no_place(void **unused) {
     assert_int_equal(claimed.verdict, STATE_REFUSED);
 }
 
-/* When the lease of what that worker says of the user ends, in Redis's time. */
+/* When the lease of what that worker says of the user ends, in the fleet's time. */
 static long long lease_end_ms(const char *user, const char *worker_id) {
     int port, connections;
     long long end_ms = 0;
@@ -251,10 +252,61 @@ static void pitfall_2_what_is_not_said_again_counts_no_more(void **unused) {
     leave_a_ghost("a.0.one", wall_ms() + LEASE_MS, "judy");
     stage_until(state_workers(state) == 2);
     assert_int_equal(claim(state, "judy", 5).verdict, STATE_REFUSED);
-    free(redis_cli(port, "hset stoa:{u:judy}:c a.0.one '5 %lld'", wall_ms() - 1));
+    free(redis_cli(port, "hset stoa:{u:judy}:c a.0.one '5 %lld'", wall_ms() - 1000));
     assert_int_equal(claim(state, "judy", 5).verdict, STATE_CLAIMED);
     assert_int_equal(claim(state, "judy", 5).connections, 2);
     state_free(&state);
+}
+
+/* As one that was promoted, whose clock says something else. */
+static void nobody_is_gone_because_the_clock_of_redis_jumps(void **unused) {
+    static const long long jumps_ms[] = {8000, 600000, -600000, 0};
+    struct state *a = member("a.0.one"), *b = member("b.0.one");
+    stage_until(state_workers(a) == 2 && state_workers(b) == 2);
+    for (unsigned i = 0; i < 5; i++) assert_int_equal(claim(a, "kim", 5).verdict, STATE_CLAIMED);
+    gone_len = 0;
+    for (size_t i = 0; i < sizeof jumps_ms / sizeof *jumps_ms; i++) {
+        real_set_clock(jumps_ms[i]);
+        stage_pass(1200); /* both have called the roll */
+        assert_int_equal(gone_len, 0);
+        assert_int_equal(state_workers(a), 2);
+        assert_int_equal(state_workers(b), 2);
+        assert_int_equal(claim(b, "kim", 5).verdict, STATE_REFUSED); /* all of a's still count */
+    }
+    state_free(&a);
+    stage_until(state_workers(b) == 1);
+    state_free(&b);
+}
+
+/* A clock that was set back leaves what it wrote in the future. */
+static void who_was_killed_before_the_clock_of_redis_was_set_back_is_gone_after_his_lease(void **unused) {
+    enum { LATEST_MS = 5000 };
+    struct state *b = member("b.0.one");
+    uint64_t began_ms = loop_now_ms(stage_loop);
+    leave_a_ghost("a.0.one", wall_ms() + 2000, NULL);
+    stage_until(state_workers(b) == 2);
+    real_set_clock(-600000);
+    stage_until(state_is_gone(b, SLICE("a.0.one")));
+    assert_in_range(loop_now_ms(stage_loop) - began_ms, 0, LATEST_MS);
+    state_free(&b);
+}
+
+/* Each of 1,000 would otherwise hear of 1,000 each second. */
+static void the_roll_of_a_quiet_fleet_costs_the_same_however_large_it_is(void **unused) {
+    enum { FLEET = 1000, BEATS = 2, BYTES_A_BEAT = 512 };
+    int port;
+    struct state *b = member("b.0.one");
+    assert_int_equal(real_ports("ports", &port, 1), 1);
+    free(redis_cli(port,
+                   "eval \"for i = 1, %d do redis.call('ZADD', KEYS[1], '%lld', 'g.' .. i .. '.one') end\" 1 "
+                   "stoa:{workers}",
+                   FLEET, wall_ms() + LEASE_MS));
+    stage_until(state_workers(b) == FLEET + 1);
+    int64_t before = metric_get(METRIC_REDIS_RECEIVED, NULL);
+    stage_pass(BEATS * 1000);
+    int64_t received = metric_get(METRIC_REDIS_RECEIVED, NULL) - before;
+    assert_in_range(received, 1, (BEATS + 1) * BYTES_A_BEAT);
+    state_free(&b);
 }
 
 static int set_up_on(void **state, int (*set_up_stage)(void **state)) {
@@ -263,6 +315,7 @@ static int set_up_on(void **state, int (*set_up_stage)(void **state)) {
     set_up_stage(state);
     if (real_ports("ports", &port, 1) != 1) return -1;
     free(redis_cli(port, "flushall"));
+    real_set_clock(0);
     snprintf(address, sizeof address, "127.0.0.1:%d", port);
     redis = REDIS_TO(REDIS_STANDALONE, address);
     stage_until(redis_is_up(redis));
@@ -298,6 +351,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(pitfall_2_a_connection_counts_for_as_long_as_it_lasts, set_up_in_haste,
                                         tear_down),
         WITH_REDIS(pitfall_2_what_is_not_said_again_counts_no_more),
+        WITH_REDIS(the_roll_of_a_quiet_fleet_costs_the_same_however_large_it_is),
+        WITH_REDIS(nobody_is_gone_because_the_clock_of_redis_jumps),
+        WITH_REDIS(who_was_killed_before_the_clock_of_redis_was_set_back_is_gone_after_his_lease),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,13 @@
 # Fixture redis_MODE; core/test_redis_MODE has its folder in STOA_TEST_REDIS.
+add_library(wall_clock SHARED ${CMAKE_SOURCE_DIR}/tests/servers/wall_clock.c)
+target_compile_options(wall_clock PRIVATE -fno-sanitize=all)
+target_link_options(wall_clock PRIVATE -fno-sanitize=all)
 foreach(mode standalone cluster sentinel)
   set(folder ${CMAKE_BINARY_DIR}/servers/redis-${mode})
   add_test(NAME servers/redis_${mode}_start COMMAND bash ${CMAKE_SOURCE_DIR}/tests/servers/redis.sh ${mode} ${folder})
   add_test(NAME servers/redis_${mode}_stop COMMAND bash ${CMAKE_SOURCE_DIR}/tests/servers/redis.sh stop ${folder})
-  set_tests_properties(servers/redis_${mode}_start PROPERTIES FIXTURES_SETUP redis_${mode} LABELS servers TIMEOUT 60)
+  set_tests_properties(servers/redis_${mode}_start PROPERTIES FIXTURES_SETUP redis_${mode} LABELS servers TIMEOUT 60
+    ENVIRONMENT "STOA_TEST_CLOCK=$<TARGET_FILE:wall_clock>")
   set_tests_properties(servers/redis_${mode}_stop PROPERTIES FIXTURES_CLEANUP redis_${mode} LABELS servers TIMEOUT 60)
   set_tests_properties(core/test_redis_${mode} PROPERTIES FIXTURES_REQUIRED redis_${mode} LABELS servers
     RESOURCE_LOCK redis_${mode} ENVIRONMENT

@@ -5,6 +5,7 @@
 #   redis.sh sentinel FOLDER       a primary, two replicas, three Sentinels ("mymaster")
 #   redis.sh start FOLDER PORT     a server that was killed, again
 #   redis.sh stop FOLDER           all of them; the folder goes too
+# With STOA_TEST_CLOCK, the library of wall_clock.c, FOLDER/clock says how far their clocks are ahead.
 # FOLDER/ports has one port a line (sentinel: the Sentinels in FOLDER/sentinels), FOLDER/PORT/pid the process.
 set -euo pipefail
 mode=$1 folder=$(realpath -m "$2")
@@ -29,7 +30,7 @@ pick_ports() {
 launch() {
     local arguments=("$folder/$1/conf")
     [ ! -f "$folder/$1/is_sentinel" ] || arguments+=(--sentinel)
-    timeout 10 redis-server "${arguments[@]}" >"$folder/$1/out" 2>&1 || { cat "$folder/$1/out" >&2; exit 1; }
+    timeout 10 env ${STOA_TEST_CLOCK:+"LD_PRELOAD=$STOA_TEST_CLOCK" "STOA_TEST_CLOCK_FILE=$folder/clock"} redis-server "${arguments[@]}" >"$folder/$1/out" 2>&1 || { cat "$folder/$1/out" >&2; exit 1; }
 }
 
 # prepare PORT SETTING…: those that each server has, and these
@@ -126,6 +127,7 @@ case $mode in
 standalone | cluster | sentinel)
     [ ! -e "$folder" ] || stop
     mkdir -p "$folder"
+    head -c 8 /dev/zero >"$folder/clock"
     pick_ports
     "start_$mode"
     ;;

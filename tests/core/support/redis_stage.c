@@ -185,6 +185,16 @@ void real_kill(int port) {
     real_signal(port, SIGKILL);
 }
 
+void real_set_clock(long long ahead_ms) {
+    char path[512];
+    int64_t ahead_us = ahead_ms * 1000;
+    snprintf(path, sizeof(path), "%s/clock", folder());
+    FILE *out = fopen(path, "r+");
+    assert_non_null(out);
+    assert_int_equal(fwrite(&ahead_us, sizeof(ahead_us), 1, out), 1);
+    fclose(out);
+}
+
 void real_start(int port) {
     char command[640];
     snprintf(command, sizeof(command), "bash %s/redis.sh start %s %d", SERVERS, folder(), port);

@@ -102,6 +102,8 @@ char *redis_cli(int port, const char *format, ...) __attribute__((format(printf,
 void real_kill(int port);
 void real_signal(int port, int signal_number);
 void real_start(int port);
+/* Their wall clocks are so far ahead of the machine's from now on. */
+void real_set_clock(long long ahead_ms);
 
 int stage_set_up(void **state);
 /* A clock that runs fast while nothing happens: for what takes minutes. Servers are as quick as ever. */
