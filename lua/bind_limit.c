@@ -53,7 +53,7 @@ static void push_field(lua_State *L, int rule, int field) {
 }
 
 static double check_number(lua_State *L, const struct limit *limit, int field, double number) {
-    static const double least[] = {[COUNT] = 0, [SECONDS] = 0.001, [COST] = 0};
+    static const double least[] = {[COUNT] = 0, [SECONDS] = 0.001, [COST] = 1.0 / LIMIT_PARTS};
     static const double most[] = {[COUNT] = 1e8, [SECONDS] = 1e8, [COST] = 1e8};
     if (!(number >= least[field] && number <= most[field]) || (field == COUNT && number != floor(number)))
         luaL_error(L, "limit '%s': %s is out of range", limit->name, field_names[field]);
@@ -106,8 +106,9 @@ static void read_words(lua_State *L, struct limit *limit, int rule) {
  * @function stoa.limit
  * @param name what stoa.take calls it
  * @param rule {count, seconds, cost = 1, key = nil, scope = "fleet", on_error = "share"}; key: one for all (a global
- * limit). scope "worker": where several workers run, each counts for itself. on_error: what holds while Redis, which
- * counts for all of them, is away: "share" (each worker's part of the limit), "open", "closed"
+ * limit). cost: more than 0, kept to a millionth. scope "worker": where several workers run, each counts for itself.
+ * on_error: what holds while Redis, which counts for all of them, is away: "share" (each worker's part of the limit),
+ * "open", "closed"
  * @error raises when a field is missing or out of range, or the name is taken
  * @example stoa.limit("user_messages", {count = function(user) return user.paid and 120 or 30 end, seconds = 60}) */
 static int limit_new(lua_State *L) {
@@ -175,7 +176,7 @@ static size_t gather(lua_State *L, const struct host *host, struct limit_ask *as
             if (len == ASKS_MAX) luaL_error(L, "more than %d limits at once", ASKS_MAX);
             unsigned count = (unsigned)number_of(L, limit, COUNT, key);
             uint64_t period_ms = (uint64_t)(number_of(L, limit, SECONDS, key) * 1000);
-            unsigned cost = (unsigned)number_of(L, limit, COST, key);
+            double cost = number_of(L, limit, COST, key);
             struct slice text = key_of(L, limit, key);
             asks[len++] = (struct limit_ask){.name = slice_of(limit->name),
                                              .key = text,

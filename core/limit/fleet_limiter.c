@@ -1,5 +1,6 @@
 #include "limit/fleet_limiter.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,24 +14,32 @@
 /* A portion of a limit of everybody is what a worker would get within FLEET_QUOTA_MS if all asked for the same. */
 enum { PORTION_MAX = 1000, CLOSED_RETRY_MS = 1000, NUMBERS = 5 };
 
-/* ARGV charge (0, 1), count, period_ms, cost, most: takes from cost to most units, as many as there are; a cost below
- * zero gives back. → [units taken, ms until cost would pass, units left]. Kept: "ARRIVAL PERIOD", the theoretical
- * arrival time of GCRA and the period under which it was meant: another rate keeps the share that was spent. No debt is
- * longer than that period: what looks so was kept by a server whose clock was ahead of this one's, and counts as full.
- */
+/* ARGV charge (0, 1), count, period_ms, cost, most: takes from cost to most parts of a unit, as many as there are; a
+ * cost below zero gives back. → [parts taken, ms until cost would pass, parts left]. Kept: "ARRIVAL PERIOD", the
+ * theoretical arrival time of GCRA and the period under which it was meant: another rate keeps the share that was
+ * spent. No debt is longer than that period: what looks so was kept by a server whose clock was ahead of this one's,
+ * and counts as full. A part may take less time than a double tells apart in this century: whole milliseconds and the
+ * fraction are two numbers. */
 static const char take_text[] =
-    "local time = redis.call('TIME') local now = time[1] * 1000 + time[2] / 1000 "
+    "local time = redis.call('TIME') "
+    "local now, passed = time[1] * 1000 + math.floor(time[2] / 1000), time[2] % 1000 / 1000 "
     "local key, charge = KEYS[1], ARGV[1] == '1' "
     "local count, period = tonumber(ARGV[2]), tonumber(ARGV[3]) "
     "local cost, most = tonumber(ARGV[4]), tonumber(ARGV[5]) "
     "if count == 0 then return { 0, period, 0 } end "
-    "local each, debt = period / count, 0 "
-    "local arrival, meant = string.match(redis.call('GET', key) or '', '^(%S+) (%S+)$') "
-    "if arrival then "
-    "  local owed = math.max(0, tonumber(arrival) - now) meant = tonumber(meant) "
+    "local function keep(owed, meant) "
+    "  local ahead = math.floor(passed + owed) "
+    "  local fraction = string.format('%.15f', math.min(passed + owed - ahead, 0.999999999999999)) "
+    "  local arrival = string.format('%d%s %d', now + ahead, string.sub(fraction, 2), meant) "
+    "  redis.call('SET', key, arrival, 'PX', math.ceil(owed)) "
+    "end "
+    "local each, debt = period / count / 1000000, 0 "
+    "local whole, rest, meant = string.match(redis.call('GET', key) or '', '^(%d+)(%.?%d*) (%d+)$') "
+    "if whole then "
+    "  local owed = math.max(0, whole - now + (tonumber('0' .. rest) - passed)) meant = tonumber(meant) "
     "  if owed > meant + 1 then "
     "    owed = meant "
-    "    redis.call('SET', key, string.format('%.3f %d', now + owed, meant), 'PX', meant) "
+    "    keep(owed, meant) "
     "  end "
     "  debt = owed * period / meant "
     "end "
@@ -38,14 +47,13 @@ static const char take_text[] =
     "local taken = math.min(most, free) "
     "if taken < cost then return { 0, math.max(1, math.ceil(debt + cost * each - period)), math.max(0, free) } end "
     "debt = math.max(0, debt + taken * each) "
-    "if charge and debt > 0 then "
-    "  redis.call('SET', key, string.format('%.3f %d', now + debt, period), 'PX', math.ceil(debt)) "
+    "if charge and debt > 0 then keep(debt, period) "
     "elseif charge then redis.call('DEL', key) end "
     "return { taken, 0, free - taken }";
 
 /* What this worker has left of a limit of everybody. */
 struct quota {
-    unsigned left;
+    uint64_t left; /* parts */
     uint64_t ends_ms;
     size_t name_len;
     char name[];
@@ -85,19 +93,16 @@ struct fleet_taking {
 
 /* Asking. */
 
-static unsigned cost_of(const struct limit_ask *ask) {
-    return ask->cost < ask->rate.count ? ask->cost : ask->rate.count;
-}
-
+/* cost, most: in parts. */
 static void eval(struct fleet_limiter *fleet, struct redis_call *call, const struct limit_ask *ask, bool charge,
-                 long cost, long most) {
-    const long numbers[NUMBERS] = {charge, (long)ask->rate.count, (long)ask->rate.period_ms, cost, most};
+                 int64_t cost, int64_t most) {
+    const int64_t numbers[NUMBERS] = {charge, ask->rate.count, (int64_t)ask->rate.period_ms, cost, most};
     char texts[NUMBERS][24];
     struct slice words[NUMBERS];
     struct buffer key = {0};
     for (int i = 0; i < NUMBERS; i++) {
         words[i].ptr = texts[i];
-        words[i].len = (size_t)snprintf(texts[i], sizeof texts[i], "%ld", numbers[i]);
+        words[i].len = (size_t)snprintf(texts[i], sizeof texts[i], "%" PRId64, numbers[i]);
     }
     buffer_printf(&key, "stoa:l:%.*s:{%.*s}", SLICE_ARG(ask->name), SLICE_ARG(ask->key));
     struct slice keys = buffer_slice(&key);
@@ -117,21 +122,21 @@ static struct quota *quota_get(struct fleet_limiter *fleet, struct slice name) {
     return quota;
 }
 
-static unsigned quota_left(struct fleet_limiter *fleet, const struct quota *quota) {
+static uint64_t quota_left(struct fleet_limiter *fleet, const struct quota *quota) {
     return loop_now_ms(fleet->loop) < quota->ends_ms ? quota->left : 0;
 }
 
-static void quota_add(struct fleet_limiter *fleet, const struct limit_ask *ask, unsigned units) {
+static void quota_add(struct fleet_limiter *fleet, const struct limit_ask *ask, uint64_t parts) {
     struct quota *quota = quota_get(fleet, ask->name);
-    quota->left = quota_left(fleet, quota) + units;
+    quota->left = quota_left(fleet, quota) + parts;
     quota->ends_ms = loop_now_ms(fleet->loop) + FLEET_QUOTA_MS;
 }
 
-static unsigned portion_of(struct fleet_limiter *fleet, const struct limit_ask *ask) {
+static uint64_t portion_of(struct fleet_limiter *fleet, const struct limit_ask *ask) {
     uint64_t portion = (uint64_t)ask->rate.count * FLEET_QUOTA_MS / ask->rate.period_ms / fleet->workers(fleet->owner);
-    unsigned cost = cost_of(ask);
+    uint64_t cost = limit_cost_parts(ask);
     if (portion > PORTION_MAX) portion = PORTION_MAX;
-    return portion > cost ? (unsigned)portion : cost;
+    return portion * LIMIT_PARTS > cost ? portion * LIMIT_PARTS : cost;
 }
 
 /* Answers. */
@@ -158,10 +163,10 @@ static void give_back(struct fleet_taking *taking) {
     for (size_t i = 0; i < taking->parts_len; i++) {
         const struct part *part = &taking->parts[i];
         const struct limit_ask *ask = &taking->asks[part->index];
-        long cost = (long)cost_of(ask);
+        int64_t cost = (int64_t)limit_cost_parts(ask);
         if (!part->is_charged || cost == 0) continue;
         if (part->is_quota)
-            quota_add(fleet, ask, (unsigned)cost);
+            quota_add(fleet, ask, (uint64_t)cost);
         else
             eval(fleet, NULL, ask, true, -cost, -cost);
     }
@@ -201,14 +206,15 @@ static void part_answered(struct redis_call *call, const struct redis_answer *re
     struct fleet_taking *taking = part->taking;
     const struct limit_ask *ask = &taking->asks[part->index];
     const struct redis_value *value = redis_answer->value;
+    int64_t cost = (int64_t)limit_cost_parts(ask);
     if (redis_answer->status != REDIS_DONE || value->type != REDIS_ARRAY || value->items_len != 3) {
         judge_alone(taking, ask, part->index);
-    } else if (value->items[0].integer < cost_of(ask) || (value->items[0].integer == 0 && ask->rate.count == 0)) {
+    } else if (value->items[0].integer < cost || (value->items[0].integer == 0 && ask->rate.count == 0)) {
         refuse(taking, part->index, (uint64_t)value->items[1].integer);
     } else {
         part->is_charged = taking->charge;
-        unsigned spare = (unsigned)value->items[0].integer - cost_of(ask), left = (unsigned)value->items[2].integer;
-        if (part->is_quota && taking->charge) quota_add(taking->fleet, ask, spare);
+        unsigned left = (unsigned)(value->items[2].integer / LIMIT_PARTS);
+        if (part->is_quota && taking->charge) quota_add(taking->fleet, ask, (uint64_t)(value->items[0].integer - cost));
         if (left < taking->answer.remaining) taking->answer.remaining = left;
     }
     if (--taking->waiting == 0) taking_end(taking);
@@ -246,8 +252,8 @@ static struct fleet_taking *taking_new(struct fleet_limiter *fleet, struct fleet
 /* From what was borrowed before. */
 static bool take_from_quota(struct fleet_limiter *fleet, const struct limit_ask *ask, bool charge) {
     struct quota *quota = map_find(fleet->quotas, ask->name);
-    if (!quota || quota_left(fleet, quota) < cost_of(ask)) return false;
-    if (charge) quota->left -= cost_of(ask);
+    if (!quota || quota_left(fleet, quota) < limit_cost_parts(ask)) return false;
+    if (charge) quota->left -= limit_cost_parts(ask);
     return true;
 }
 
@@ -261,9 +267,9 @@ static void ask_redis(struct fleet_taking *taking, size_t index) {
         part->is_charged = taking->charge;
         return;
     }
-    long cost = (long)cost_of(ask);
+    int64_t cost = (int64_t)limit_cost_parts(ask);
     taking->waiting++;
-    eval(fleet, &part->call, ask, taking->charge, cost, part->is_quota ? (long)portion_of(fleet, ask) : cost);
+    eval(fleet, &part->call, ask, taking->charge, cost, part->is_quota ? (int64_t)portion_of(fleet, ask) : cost);
 }
 
 static bool is_shared(const struct limit_ask *asks, size_t len) {

@@ -6,11 +6,14 @@
 #include "base/map.h"
 #include "loop/loop.h"
 
-/* GCRA in its continuous-state form (I.371, annex A), in whole numbers: a unit costs period_ms, a millisecond pays back
- * count, and debt never passes count * period_ms. Nothing is rounded but the wait that a refused asker is told. */
+/* GCRA in its continuous-state form (I.371, annex A), in whole numbers: a part of a unit costs period_ms, a millisecond
+ * pays back count * LIMIT_PARTS, and debt never passes the product of the three, which 64 bits do not hold. Nothing is
+ * rounded but the wait that a refused asker is told. */
+typedef unsigned __int128 debt_t;
+
 struct bucket {
     struct rate rate;
-    uint64_t debt;    /* at at_ms */
+    debt_t debt;      /* at at_ms */
     uint64_t at_ms;   /* of the last charge */
     uint64_t full_ms; /* when the debt will be paid: the theoretical arrival time of the next burst */
     size_t heap_index;
@@ -29,7 +32,7 @@ struct limiter {
     struct buffer key; /* of the ask at hand */
 };
 
-enum { SWEEP_MS = 1000, SWEEP_MAX = 4096, MAP_SLOT_BYTES = 64 };
+enum { SWEEP_MS = 1000, SWEEP_MAX = 4096, MAP_SLOT_BYTES = 64, FOUND_MAX = 8 };
 
 static size_t bucket_bytes(size_t key_len) {
     return sizeof(struct bucket) + key_len + sizeof(struct bucket *) + MAP_SLOT_BYTES;
@@ -119,25 +122,41 @@ static struct slice limiter_key(struct limiter *limiter, const struct limit_ask 
     return buffer_slice(&limiter->key);
 }
 
-/* Keeps all products within 64 bits. */
+static struct bucket *limiter_find(struct limiter *limiter, const struct limit_ask *ask) {
+    return map_find(limiter->buckets, limiter_key(limiter, ask));
+}
+
+/* So that a debt has 32 + 20 + 42 bits at most, and period_ms * LIMIT_PARTS 62. */
+static const uint64_t PERIOD_MAX_MS = (uint64_t)1 << 42; /* 139 years */
+
 static struct rate rate_clamp(struct rate rate) {
     if (rate.period_ms == 0) rate.period_ms = 1;
-    if (rate.period_ms > UINT32_MAX / 2) rate.period_ms = UINT32_MAX / 2;
+    if (rate.period_ms > PERIOD_MAX_MS) rate.period_ms = PERIOD_MAX_MS;
     return rate;
 }
 
-static uint64_t rate_capacity(struct rate rate) {
-    return rate.count * rate.period_ms;
+/* What a millisecond pays back; what a burst costs in parts, too. */
+static uint64_t rate_parts(struct rate rate) {
+    return (uint64_t)rate.count * LIMIT_PARTS;
+}
+
+static debt_t rate_capacity(struct rate rate) {
+    return (debt_t)rate_parts(rate) * rate.period_ms;
+}
+
+/* Nearly always 64 bits hold it. */
+static uint64_t divide(debt_t debt, uint64_t by) {
+    return debt <= UINT64_MAX ? (uint64_t)debt / by : (uint64_t)(debt / by);
 }
 
 /* What the bucket owes now, under the rate that is asked with. A changed rate keeps the share that was spent. */
-static uint64_t bucket_debt(const struct bucket *bucket, struct rate rate, uint64_t now_ms) {
+static debt_t bucket_debt(const struct bucket *bucket, struct rate rate, uint64_t now_ms) {
     if (now_ms >= bucket->full_ms) return 0;
-    uint64_t paid = (now_ms - bucket->at_ms) * bucket->rate.count;
-    uint64_t debt = bucket->debt > paid ? bucket->debt - paid : 0;
+    debt_t paid = (debt_t)(now_ms - bucket->at_ms) * rate_parts(bucket->rate);
+    debt_t debt = bucket->debt > paid ? bucket->debt - paid : 0;
     if (rate.count == bucket->rate.count && rate.period_ms == bucket->rate.period_ms) return debt;
-    uint64_t was = rate_capacity(bucket->rate);
-    return (uint64_t)(((unsigned __int128)debt * rate_capacity(rate) + was - 1) / was);
+    long double share = (long double)debt / (long double)rate_capacity(bucket->rate);
+    return (debt_t)(share * (long double)rate_capacity(rate) + 0.5L);
 }
 
 static struct bucket *limiter_add(struct limiter *limiter, struct slice key) {
@@ -159,28 +178,29 @@ static struct bucket *limiter_add(struct limiter *limiter, struct slice key) {
     return bucket;
 }
 
-static void bucket_owe(struct limiter *limiter, struct bucket *bucket, struct rate rate, uint64_t debt,
-                       uint64_t now_ms) {
+static void bucket_owe(struct limiter *limiter, struct bucket *bucket, struct rate rate, debt_t debt, uint64_t now_ms) {
     bucket->rate = rate;
     bucket->debt = debt;
     bucket->at_ms = now_ms;
-    bucket->full_ms = now_ms + (debt + rate.count - 1) / rate.count;
+    bucket->full_ms = now_ms + divide(debt + rate_parts(rate) - 1, rate_parts(rate));
     heap_up(limiter, bucket);
     heap_down(limiter, bucket, map_size(limiter->buckets));
 }
 
-static void limiter_charge(struct limiter *limiter, const struct limit_ask *ask, uint64_t cost, uint64_t now_ms) {
-    struct slice key = limiter_key(limiter, ask);
-    struct rate rate = rate_clamp(ask->rate);
-    struct bucket *bucket = map_find(limiter->buckets, key);
-    uint64_t debt = bucket ? bucket_debt(bucket, rate, now_ms) : 0;
-    if (!bucket) bucket = limiter_add(limiter, key);
-    bucket_owe(limiter, bucket, rate, debt + cost * rate.period_ms, now_ms);
+/* More than a whole burst would never pass: it counts as one. */
+uint64_t limit_cost_parts(const struct limit_ask *ask) {
+    if (!(ask->cost < ask->rate.count)) return rate_parts(ask->rate);
+    return (uint64_t)(int64_t)(ask->cost * LIMIT_PARTS + 0.5);
 }
 
-/* More than a whole burst would never pass: it counts as one. */
-static uint64_t ask_cost(const struct limit_ask *ask) {
-    return ask->cost < ask->rate.count ? ask->cost : ask->rate.count;
+/* bucket: the ask's; NULL: there was none. */
+static void limiter_charge(struct limiter *limiter, const struct limit_ask *ask, struct bucket *bucket,
+                           uint64_t now_ms) {
+    struct rate rate = rate_clamp(ask->rate);
+    if (!bucket) bucket = limiter_find(limiter, ask); /* an ask before may have made it */
+    if (!bucket) bucket = limiter_add(limiter, limiter_key(limiter, ask));
+    debt_t debt = bucket_debt(bucket, rate, now_ms);
+    bucket_owe(limiter, bucket, rate, debt + (debt_t)limit_cost_parts(ask) * rate.period_ms, now_ms);
 }
 
 /* What asks before this one take from the same key. */
@@ -188,32 +208,34 @@ static uint64_t ask_cost_before(const struct limit_ask *asks, size_t index) {
     uint64_t cost = 0;
     for (size_t i = 0; i < index; i++)
         if (slice_equal(asks[i].key, asks[index].key) && slice_equal(asks[i].name, asks[index].name))
-            cost += ask_cost(&asks[i]);
+            cost += limit_cost_parts(&asks[i]);
     return cost;
 }
 
 /* How long until the ask passes; 0: now. remaining_r: units left, after it if it passes. */
-static uint64_t limiter_wait(struct limiter *limiter, const struct limit_ask *asks, size_t index, uint64_t now_ms,
-                             unsigned *remaining_r) {
+static uint64_t bucket_wait(const struct bucket *bucket, const struct limit_ask *asks, size_t index, uint64_t now_ms,
+                            unsigned *remaining_r) {
     struct rate rate = rate_clamp(asks[index].rate);
     *remaining_r = 0;
-    uint64_t before = ask_cost_before(asks, index), cost = ask_cost(&asks[index]);
-    if (before + cost > rate.count || rate.count == 0) return rate.period_ms;
-    const struct bucket *bucket = map_find(limiter->buckets, limiter_key(limiter, &asks[index]));
-    uint64_t debt = bucket ? bucket_debt(bucket, rate, now_ms) : 0;
-    uint64_t after = debt + (before + cost) * rate.period_ms;
-    uint64_t capacity = rate_capacity(rate);
-    uint64_t owed = after <= capacity ? after : debt;
-    *remaining_r = owed < capacity ? (unsigned)((capacity - owed) / rate.period_ms) : 0;
-    return after <= capacity ? 0 : (after - capacity + rate.count - 1) / rate.count;
+    uint64_t cost = ask_cost_before(asks, index) + limit_cost_parts(&asks[index]), parts = rate_parts(rate);
+    if (cost > parts || parts == 0) return rate.period_ms;
+    debt_t debt = bucket ? bucket_debt(bucket, rate, now_ms) : 0;
+    debt_t after = debt + (debt_t)cost * rate.period_ms, capacity = rate_capacity(rate);
+    debt_t owed = after <= capacity ? after : debt;
+    *remaining_r = owed < capacity ? (unsigned)divide(capacity - owed, rate.period_ms * LIMIT_PARTS) : 0;
+    return after <= capacity ? 0 : divide(after - capacity + parts - 1, parts);
 }
 
-struct limit_answer limiter_peek(struct limiter *limiter, const struct limit_ask *asks, size_t len) {
+/* found_r: the buckets of the first FOUND_MAX asks; NULL: there is none. */
+static struct limit_answer limiter_look(struct limiter *limiter, const struct limit_ask *asks, size_t len,
+                                        struct bucket *found_r[FOUND_MAX]) {
     struct limit_answer answer = {.allowed = true, .remaining = UINT32_MAX};
     uint64_t now_ms = loop_now_ms(limiter->loop);
     for (size_t i = 0; i < len; i++) {
         unsigned remaining;
-        uint64_t wait_ms = limiter_wait(limiter, asks, i, now_ms, &remaining);
+        struct bucket *bucket = limiter_find(limiter, &asks[i]);
+        if (i < FOUND_MAX) found_r[i] = bucket;
+        uint64_t wait_ms = bucket_wait(bucket, asks, i, now_ms, &remaining);
         if (remaining < answer.remaining) answer.remaining = remaining;
         if (wait_ms <= answer.retry_after_ms) continue;
         answer.allowed = false;
@@ -223,12 +245,22 @@ struct limit_answer limiter_peek(struct limiter *limiter, const struct limit_ask
     return answer;
 }
 
+struct limit_answer limiter_peek(struct limiter *limiter, const struct limit_ask *asks, size_t len) {
+    struct bucket *found[FOUND_MAX];
+    return limiter_look(limiter, asks, len, found);
+}
+
 struct limit_answer limiter_take(struct limiter *limiter, const struct limit_ask *asks, size_t len) {
-    struct limit_answer answer = limiter_peek(limiter, asks, len);
+    struct bucket *found[FOUND_MAX];
+    struct limit_answer answer = limiter_look(limiter, asks, len, found);
     if (!answer.allowed) return answer;
     uint64_t now_ms = loop_now_ms(limiter->loop);
-    for (size_t i = 0; i < len; i++)
-        if (asks[i].cost > 0) limiter_charge(limiter, &asks[i], ask_cost(&asks[i]), now_ms);
+    bool is_whole = true; /* what was found is still there: a new bucket may push one out */
+    for (size_t i = 0; i < len; i++) {
+        struct bucket *bucket = is_whole && i < FOUND_MAX ? found[i] : NULL;
+        is_whole = is_whole && bucket;
+        if (asks[i].cost > 0) limiter_charge(limiter, &asks[i], bucket, now_ms);
+    }
     return answer;
 }
 
@@ -236,10 +268,10 @@ void limiter_refund(struct limiter *limiter, const struct limit_ask *asks, size_
     uint64_t now_ms = loop_now_ms(limiter->loop);
     for (size_t i = 0; i < len; i++) {
         struct rate rate = rate_clamp(asks[i].rate);
-        struct bucket *bucket = map_find(limiter->buckets, limiter_key(limiter, &asks[i]));
-        uint64_t refund = ask_cost(&asks[i]) * rate.period_ms;
+        struct bucket *bucket = limiter_find(limiter, &asks[i]);
+        debt_t refund = (debt_t)limit_cost_parts(&asks[i]) * rate.period_ms;
         if (!bucket || refund == 0) continue;
-        uint64_t debt = bucket_debt(bucket, rate, now_ms);
+        debt_t debt = bucket_debt(bucket, rate, now_ms);
         bucket_owe(limiter, bucket, rate, debt > refund ? debt - refund : 0, now_ms);
     }
 }

@@ -12,6 +12,8 @@
 struct limiter;
 struct loop;
 
+enum { LIMIT_PARTS = 1000000 /* of a unit, in which costs are counted */ };
+
 /* count units a period, evenly: at most count at once, and within any span of time at most count more than were paid
  * back in it (count / period_ms a millisecond). count 0: nothing passes. */
 struct rate {
@@ -27,7 +29,7 @@ enum limit_away {
 struct limit_ask {
     struct slice name, key; /* which limit, whose ("user_messages", "alice"); an empty key: everybody's */
     struct rate rate;
-    unsigned cost;       /* usually 1; more than rate.count counts as rate.count */
+    double cost;         /* > 0, usually 1; kept to a millionth; more than rate.count counts as rate.count */
     bool is_worker_only; /* each worker counts for itself */
     enum limit_away away;
 };
@@ -35,8 +37,11 @@ struct limit_answer {
     bool allowed;
     size_t refused_by;       /* index of the limit that refuses longest */
     uint64_t retry_after_ms; /* > 0 when refused: until the same ask would pass */
-    unsigned remaining;      /* of the tightest, after this one */
+    unsigned remaining;      /* whole units of the tightest, after this one */
 };
+
+/* The ask's cost in parts. */
+uint64_t limit_cost_parts(const struct limit_ask *ask);
 
 /* At most max_bytes of state; the keys nearest to full allowance go first. Full-allowance keys are forgotten by
  * themselves. */

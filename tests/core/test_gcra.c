@@ -149,6 +149,42 @@ static void a_cost_above_the_burst_takes_the_whole_of_it(void **state) {
     assert_true(limiter_take(limiter, &ask, 1).allowed);
 }
 
+/* A hundred tenths, whose sum in binary fractions is more than ten. */
+static void a_part_of_a_unit_is_counted_to_the_millionth(void **state) {
+    static const struct {
+        double cost;
+        unsigned count, passes;
+    } rows[] = {{0.1, 10, 100}, {0.5, 1, 2}, {0.3, 1, 3}, {0.999999, 1, 1}, {1e-6, 1, 1000000}, {1.5, 3, 2}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct limit_ask ask = ask_of("parts", (char[]){(char)('a' + (int)i), 0}, rows[i].count, 86400000);
+        ask.cost = rows[i].cost;
+        unsigned passed = 0;
+        while (passed <= rows[i].passes && limiter_take(limiter, &ask, 1).allowed) passed++;
+        assert_int_equal(passed, rows[i].passes);
+    }
+}
+
+static void what_a_part_costs_is_paid_back_in_its_time(void **state) {
+    struct limit_ask ask = ask_of("parts", "alice", 2, 8000);
+    ask.cost = 0.25;
+    for (int i = 0; i < 8; i++) assert_true(limiter_take(limiter, &ask, 1).allowed);
+    assert_int_equal(limiter_take(limiter, &ask, 1).retry_after_ms, 1000);
+    loop_advance(loop, 999);
+    assert_false(limiter_take(limiter, &ask, 1).allowed);
+    loop_advance(loop, 1);
+    assert_int_equal(limiter_peek(limiter, &ask, 1).remaining, 0);
+    limiter_refund(limiter, &ask, 1);
+    assert_true(limiter_take(limiter, &ask, 1).allowed);
+    assert_true(limiter_take(limiter, &ask, 1).allowed);
+    assert_false(limiter_take(limiter, &ask, 1).allowed);
+}
+
+static void a_period_of_a_year_is_a_year(void **state) {
+    const uint64_t year_ms = 365ull * 86400000;
+    assert_int_equal(take_all("alice", 2, year_ms), 2);
+    assert_int_equal(take("messages", "alice", 2, year_ms).retry_after_ms, year_ms / 2);
+}
+
 static void a_count_of_zero_lets_nothing_pass(void **state) {
     struct limit_answer refused = take("messages", "alice", 0, 5000);
     assert_false(refused.allowed);
@@ -223,6 +259,9 @@ int main(void) {
         TEST(a_key_asked_twice_pays_twice),
         TEST(peek_charges_nothing),
         TEST(a_cost_above_the_burst_takes_the_whole_of_it),
+        TEST(a_part_of_a_unit_is_counted_to_the_millionth),
+        TEST(what_a_part_costs_is_paid_back_in_its_time),
+        TEST(a_period_of_a_year_is_a_year),
         TEST(a_count_of_zero_lets_nothing_pass),
         TEST(the_largest_rates_do_not_overflow),
         TEST(pitfall_158_a_new_rate_keeps_the_spent_share),

@@ -53,6 +53,23 @@ static void two_workers_let_through_what_one_would(void **unused) {
     assert_true(take(0, ask_of("joins", "alice", 10, 600000)).allowed);
 }
 
+static void parts_of_a_unit_are_counted_by_all_workers(void **unused) {
+    static const struct {
+        const char *key;
+        double cost;
+        unsigned count;
+        uint64_t period_ms;
+        unsigned passes;
+    } rows[] = {{"tenths", 0.1, 4, 600000, 40}, {"halves", 0.5, 1, 600000, 2}, {"", 0.3, 3, 600000, 10}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct limit_ask ask = ask_of("parts", rows[i].key, rows[i].count, rows[i].period_ms);
+        ask.cost = rows[i].cost;
+        unsigned passed = 0;
+        for (unsigned n = 0; n < rows[i].passes + 5; n++) passed += take((int)n % WORKERS, ask).allowed;
+        assert_int_equal(passed, rows[i].passes);
+    }
+}
+
 static void what_is_asked_at_once_is_counted_once(void **unused) {
     struct taken taken[40];
     struct limit_ask ask = ask_of("messages", "carol", 10, 600000);
@@ -216,6 +233,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_REDIS(two_workers_let_through_what_one_would),
+        WITH_REDIS(parts_of_a_unit_are_counted_by_all_workers),
         WITH_REDIS(what_is_asked_at_once_is_counted_once),
         WITH_REDIS(the_wait_that_is_told_is_the_wait_that_is_needed),
         WITH_REDIS(what_one_limit_refuses_costs_the_others_nothing),

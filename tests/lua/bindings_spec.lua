@@ -162,6 +162,23 @@ describe("a limit", function()
         assert.is_true(take({ paid = "b" }, { paid = true, cost = 1 }))
     end)
 
+    it("counts costs below one, exactly", function()
+        local cost = { paid = true, cost = 0.1 }
+        for _ = 1, 50 do assert.is_true(take({ paid = "a" }, cost)) end
+        assert.is_false(take({ paid = "a" }, cost))
+        assert.is_false(take({ paid = "a" }, { paid = true, cost = 1e-6 }))
+    end)
+
+    it("refuses what is no cost: not above 0, no number, beyond all counts", function()
+        for _, cost in ipairs { "0", "-1", "0/0", "1/0", "-1/0", "1e-7", "1e9", "1e300", "'1'" } do
+            local rule = "{count = 1, seconds = 1, cost = " .. cost .. "}"
+            assert.matches("limit 'x': cost", support.load_error("require('stoa').limit('x', " .. rule .. ")"))
+            local later = "{count = 1, seconds = 1, cost = function() return " .. cost .. " end}"
+            assert.equal("script_error", support.ran("return require('stoa').take{x = 'a'} end) "
+                .. "require('stoa').limit('x', " .. later .. ") require('stoa').on('other', function()"), cost)
+        end
+    end)
+
     it("that nobody defined passes", function()
         for _ = 1, 10 do assert.is_true(take { unknown = "a" }) end
     end)
