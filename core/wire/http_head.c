@@ -27,13 +27,12 @@ static const struct slice single[] = {
     NAME("x-real-ip"),
     NAME("te"),
     NAME("sec-websocket-origin"),
-    NAME("sec-websocket-protocol"),
     NAME("access-control-request-method"),
     NAME("access-control-request-headers"),
 };
 enum { SINGLE_LEN = sizeof single / sizeof *single };
 
-static bool is_token_char(unsigned char c) {
+bool http_is_token_char(unsigned char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
            (c != 0 && strchr("!#$%&'*+-.^_`|~", c));
 }
@@ -134,7 +133,7 @@ static bool split_field(struct slice line, struct slice *name_r, struct slice *v
 
 static bool field_legal(struct slice name, struct slice value) {
     for (size_t i = 0; i < name.len; i++)
-        if (!is_token_char((unsigned char)name.ptr[i])) return false;
+        if (!http_is_token_char((unsigned char)name.ptr[i])) return false;
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
@@ -191,17 +190,22 @@ enum http_head_result http_head_parse(struct slice bytes, struct http_head *head
 }
 
 /* The lines are known to be whole and sound: this may be quick. */
-struct slice http_head_field(const struct http_head *head, const char *name) {
+bool http_head_next(struct slice *rest, const char *name, struct slice *value_r) {
     size_t len = strlen(name);
-    struct slice rest = head->fields;
-    while (rest.len > 0) {
-        const char *end = memchr(rest.ptr, '\r', rest.len);
-        struct slice line = {rest.ptr, (size_t)(end - rest.ptr)};
-        if (line.len > len && line.ptr[len] == ':' && strncasecmp(line.ptr, name, len) == 0)
-            return trim(slice_from(line, len + 1));
-        rest = slice_from(rest, line.len + 2);
+    while (rest->len > 0) {
+        const char *end = memchr(rest->ptr, '\r', rest->len);
+        struct slice line = {rest->ptr, (size_t)(end - rest->ptr)};
+        *rest = slice_from(*rest, line.len + 2);
+        if (line.len <= len || line.ptr[len] != ':' || strncasecmp(line.ptr, name, len) != 0) continue;
+        *value_r = trim(slice_from(line, len + 1));
+        return true;
     }
-    return SLICE_NONE;
+    return false;
+}
+
+struct slice http_head_field(const struct http_head *head, const char *name) {
+    struct slice rest = head->fields, value = SLICE_NONE;
+    return http_head_next(&rest, name, &value) ? value : SLICE_NONE;
 }
 
 bool http_list_has(struct slice list, const char *word) {

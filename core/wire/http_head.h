@@ -31,6 +31,10 @@ struct http_head {
 enum http_head_result http_head_parse(struct slice bytes, struct http_head *head_r) MUST_CHECK;
 /* The value of the first field of that (lower-case) name, without white space around it; ptr NULL: there is none. */
 struct slice http_head_field(const struct http_head *head, const char *name);
+/* The next field of that (lower-case) name, where one may come several times; *rest is head->fields at first. */
+bool http_head_next(struct slice *rest, const char *name, struct slice *value_r) MUST_CHECK;
+/* RFC 9110, section 5.6.2. */
+bool http_is_token_char(unsigned char c);
 /* Is word (lower-case) an item of the comma-separated list? */
 bool http_list_has(struct slice list, const char *word);
 

@@ -6,6 +6,18 @@
 
 bool utf8_valid(struct slice bytes);
 
+/* Text that comes in pieces, cut anywhere; {0} before the first. */
+struct utf8_stream {
+    unsigned char left;        /* bytes of a character still to come */
+    unsigned char least, most; /* of the next one */
+};
+/* False as soon as nothing that could follow would make it valid. */
+bool utf8_add(struct utf8_stream *stream, struct slice piece);
+/* Does it end behind a character? */
+static inline bool utf8_whole(const struct utf8_stream *stream) {
+    return stream->left == 0;
+}
+
 static inline bool utf8_continues(const char *at) {
     return ((unsigned char)*at & 0xC0) == 0x80;
 }

@@ -1,0 +1,62 @@
+/* websocket.h - what a client sends over a WebSocket (RFC 6455, section 5), found in its bytes as they come. Pure.
+ *
+ * The reader checks the form and the order of frames, unmasks payloads in place, and keeps no bytes: the caller shows
+ * it again what it did not take (an unfinished head, an unfinished control frame), with more behind it. It does not
+ * know the size or the text of messages (net/inbound.h does). Frames to the client: wire/frame.h. */
+#ifndef WIRE_WEBSOCKET_H
+#define WIRE_WEBSOCKET_H
+
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/slice.h"
+
+/* Close codes (RFC 6455, section 7.4.1). NONE and ABNORMAL are told to owners and never sent. */
+enum websocket_code {
+    WEBSOCKET_NORMAL = 1000,
+    WEBSOCKET_PROTOCOL_ERROR = 1002,
+    WEBSOCKET_NO_CODE = 1005,
+    WEBSOCKET_ABNORMAL = 1006,
+    WEBSOCKET_BAD_DATA = 1007,
+    WEBSOCKET_POLICY = 1008,
+    WEBSOCKET_TOO_LARGE = 1009,
+    WEBSOCKET_TRY_LATER = 1013
+};
+
+/* A control frame's payload is at most this long (section 5.5), its head 6 bytes. */
+enum { WEBSOCKET_CONTROL_MAX = 125, WEBSOCKET_REASON_MAX = 123, WEBSOCKET_WAITING_MAX = 6 + WEBSOCKET_CONTROL_MAX };
+
+enum websocket_event {
+    WEBSOCKET_MORE,  /* nothing more can be told: the bytes that are left wait for others */
+    WEBSOCKET_PIECE, /* of a message: a frame's payload, or what of it has come */
+    WEBSOCKET_PING,  /* whole, as are the next two */
+    WEBSOCKET_PONG,
+    WEBSOCKET_CLOSE,
+    WEBSOCKET_VIOLATION /* the connection fails with code; the reader is not to be asked again */
+};
+
+/* Before the first byte {.may_compress = …}. */
+struct websocket_reader {
+    uint64_t left;        /* of the data frame at hand: payload bytes still to come */
+    unsigned char key[4]; /* its mask, turned so that key[0] is the next byte's */
+    uint8_t message;      /* the opcode of the message at hand; 0: none */
+    bool final, compressed;
+    bool may_compress; /* permessage-deflate was negotiated: RSV1 has a meaning */
+};
+_Static_assert(sizeof(struct websocket_reader) <= 32, "one a connection");
+
+struct websocket_found {
+    struct slice payload;           /* unmasked, in the caller's bytes */
+    bool binary, compressed, final; /* PIECE: of the message; final: the frame ends the message */
+    bool begins_frame;              /* PIECE: the frame's first; an empty frame is one piece */
+    uint64_t left;                  /* PIECE: bytes of the frame still to come */
+    uint16_t code;                  /* CLOSE: the peer's, or NO_CODE; payload is the reason. VIOLATION: to close with */
+};
+
+/* Takes bytes from *at on, moves *at behind them, and tells what they were. */
+enum websocket_event websocket_read(struct websocket_reader *reader, char **at, const char *end,
+                                    struct websocket_found *found_r) MUST_CHECK;
+/* May it stand in a Close frame (section 7.4, and the IANA registry)? */
+bool websocket_code_legal(unsigned code);
+
+#endif
