@@ -100,7 +100,6 @@ return {
     net = {
         -- header_timeout_ms = 10000,
         -- body_timeout_ms = 10000,
-        -- receive_buffer_bytes = 128,
         -- backlog = 1024,
         -- proxy_protocol = false,
     },

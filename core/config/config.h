@@ -65,7 +65,7 @@ struct config {
         int64_t grace_ms, tick_ms, names;
     } presence;
     struct {
-        int64_t header_timeout_ms, body_timeout_ms, receive_buffer_bytes, backlog;
+        int64_t header_timeout_ms, body_timeout_ms, backlog;
         bool proxy_protocol;
     } net;
     struct {

@@ -147,7 +147,6 @@ const struct key keys[] = {
     INTEGER(net.header_timeout_ms, "10000", 100, HOUR_MS, UPCOMING,
             "TLS handshake and request head must arrive within it."),
     INTEGER(net.body_timeout_ms, "10000", 100, HOUR_MS, UPCOMING, "So must a body, and so must an answer be taken."),
-    INTEGER(net.receive_buffer_bytes, "128", 128, MIB, UPCOMING, "Memory that each connection reads into."),
     INTEGER(net.backlog, "1024", 1, 65535, RESTART, "Connections that wait to be accepted."),
     FLAG(net.proxy_protocol, "false", UPCOMING,
          "Every connection begins with a PROXY header (HAProxy, load balancers)."),

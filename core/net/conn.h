@@ -1,8 +1,4 @@
-/* conn.h - one accepted WebSocket connection: whole messages in, prebuilt frames out.
- *
- * libwebsockets does TLS, HTTP, the handshake, parsing, ping/pong and close; outbound bytes are ours, one direct write
- * a flush (docs/transport.md has the rules that make it safe; they live in websocket.c alone).
- */
+/* conn.h - one accepted WebSocket connection: whole messages in, prebuilt frames out, one write a flush. */
 #ifndef NET_CONN_H
 #define NET_CONN_H
 

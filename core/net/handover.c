@@ -23,27 +23,30 @@ union ancillary {
     char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-bool handover_send(int inbox, int fd, const struct handover *handover) {
+bool handover_send(int inbox, int fd, const struct handover *handover, struct slice unread) {
     union ancillary ancillary = {0};
-    struct iovec bytes = {(void *)handover, sizeof *handover};
+    struct iovec bytes[] = {{(void *)handover, sizeof *handover}, {(void *)unread.ptr, unread.len}};
     struct msghdr message = {
-        .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
+        .msg_iov = bytes, .msg_iovlen = 2, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
+    if (unread.len > HANDOVER_BYTES) return false;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof fd);
     memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    return sendmsg(inbox, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof *handover;
+    return sendmsg(inbox, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)(sizeof *handover + unread.len);
 }
 
 /* -1: nothing is there. *fd_r is -1 when this process had no descriptor left for it. */
-static int receive(int inbox, struct handover *handover, int *fd_r) {
+static int receive(int inbox, struct handover *handover, struct buffer *unread, int *fd_r) {
     union ancillary ancillary = {0};
-    struct iovec bytes = {handover, sizeof *handover};
+    struct iovec bytes[] = {{handover, sizeof *handover}, {buffer_reserve(unread, HANDOVER_BYTES), HANDOVER_BYTES}};
     struct msghdr message = {
-        .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
+        .msg_iov = bytes, .msg_iovlen = 2, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
     *fd_r = -1;
-    if (recvmsg(inbox, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != sizeof *handover) return -1;
+    ssize_t n = recvmsg(inbox, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < (ssize_t)sizeof *handover) return -1;
+    unread->len = (size_t)n - sizeof *handover;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof *fd_r))
         memcpy(fd_r, CMSG_DATA(header), sizeof *fd_r);
@@ -58,10 +61,10 @@ static void reject(const struct handover *handover, int fd, const char *reason) 
 
 static void inbox_ready(void *owner, int inbox_fd, int ready) {
     struct net_server *server = ((struct inbox *)owner)->server;
-    for (int i = 0; i < HANDOVERS_A_TURN; i++) {
-        struct handover handover;
-        int fd;
-        if (receive(inbox_fd, &handover, &fd) < 0) return;
+    struct buffer unread = {0};
+    struct handover handover;
+    int fd;
+    for (int i = 0; i < HANDOVERS_A_TURN && receive(inbox_fd, &handover, &unread, &fd) == 0; i++) {
         handover.address[sizeof handover.address - 1] = '\0';
         if (fd < 0) {
             reject(&handover, fd, "descriptors");
@@ -69,9 +72,11 @@ static void inbox_ready(void *owner, int inbox_fd, int ready) {
             reject(&handover, fd, "full");
         } else {
             metric_add(METRIC_HANDED, 1);
-            conn_take(server, fd, &handover);
+            conn_take(server, fd, &handover, buffer_slice(&unread));
         }
+        buffer_clear(&unread);
     }
+    buffer_done(&unread);
 }
 
 struct inbox *inbox_new(struct net_server *server, int fd) {
@@ -89,8 +94,10 @@ void inbox_free(struct inbox **inbox) {
 }
 
 void net_server_discard_handovers(int inbox_fd) {
+    struct buffer unread = {0};
     struct handover handover;
     int fd;
-    while (receive(inbox_fd, &handover, &fd) == 0)
+    for (; receive(inbox_fd, &handover, &unread, &fd) == 0; buffer_clear(&unread))
         if (fd >= 0) close(fd);
+    buffer_done(&unread);
 }

@@ -1,4 +1,5 @@
-/* handover.h - a client's connection on its way from one process to another, its next request unread. core/net only.
+/* handover.h - a client's connection on its way from one process to another, with what was received of its next
+ * request. core/net only.
  *
  * An inbox is a pair of SOCK_SEQPACKET sockets: whoever has one end may send, the owner of the other receives. Nobody
  * waits: a full inbox takes no more.
@@ -9,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/memory.h"
+#include "base/slice.h"
 
 struct net_server;
 
@@ -18,11 +20,13 @@ struct handover {
     bool tunneled;    /* the descriptor leads to a process that speaks TLS with the peer */
 };
 
-/* False: the inbox is full, or its process has no descriptors left. fd stays the caller's, to close. */
-bool handover_send(int inbox, int fd, const struct handover *handover) MUST_CHECK;
+/* unread: at most HANDOVER_BYTES. False: the inbox is full, or its process has no descriptors left. fd stays the
+ * caller's, to close. */
+enum { HANDOVER_BYTES = 131072 };
+bool handover_send(int inbox, int fd, const struct handover *handover, struct slice unread) MUST_CHECK;
 
-/* server.c: takes the descriptor that came through the inbox. */
-void conn_take(struct net_server *server, int fd, const struct handover *handover);
+/* conn.c: takes the descriptor that came through the inbox. */
+void conn_take(struct net_server *server, int fd, const struct handover *handover, struct slice unread);
 
 struct inbox;
 struct inbox *inbox_new(struct net_server *server, int fd);

@@ -57,10 +57,8 @@ struct http_events {
     void (*request)(void *owner, struct http_request *request);
     /* A WebSocket handshake, before the 101: accept or refuse. */
     void (*upgrade)(void *owner, struct http_request *request, struct http_upgrade *upgrade_r);
-    /* The upgraded connection; owner is the one of the http_upgrade. Called before its first message. */
+    /* Next after an accepted upgrade: the connection; owner is the one of the http_upgrade. */
     void (*opened)(void *upgrade_owner, struct conn *conn);
-    /* An accepted upgrade that came to nothing. */
-    void (*upgrade_failed)(void *upgrade_owner);
 };
 
 #endif

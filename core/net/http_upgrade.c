@@ -1,11 +1,13 @@
-/* A WebSocket handshake's form (RFC 6455, section 4.2.1), before anybody is asked or libwebsockets sees it. */
+/* A WebSocket handshake: its form (RFC 6455, section 4.2.1), before anybody is asked, and the answer (4.2.2). */
 #include <ctype.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "net/http_exchange.h"
+#include "wire/base64.h"
 
-enum { KEY_LEN = 24, OFFER_MAX = 200 };
+enum { KEY_LEN = 24 };
 
 /* 16 bytes in base64: the last character before the padding holds two bits. */
 static bool key_legal(struct slice key) {
@@ -15,7 +17,15 @@ static bool key_legal(struct slice key) {
     return strchr("AQgw", key.ptr[KEY_LEN - 3]) != NULL;
 }
 
-unsigned http_upgrade_fault(const struct http_head *head, const char **fault_r) {
+static bool read_extensions(const struct http_head *head, struct deflate_offer *deflate_r) {
+    struct slice rest = head->fields, value;
+    *deflate_r = (struct deflate_offer){0};
+    while (http_head_next(&rest, "sec-websocket-extensions", &value))
+        if (!deflate_offer_read(value, deflate_r)) return false;
+    return true;
+}
+
+unsigned http_upgrade_fault(const struct http_head *head, struct deflate_offer *deflate_r, const char **fault_r) {
     struct slice upgrade = http_head_field(head, "upgrade");
     bool websocket = upgrade.len == 9 && strncasecmp(upgrade.ptr, "websocket", 9) == 0;
     *fault_r = "handshake";
@@ -23,8 +33,26 @@ unsigned http_upgrade_fault(const struct http_head *head, const char **fault_r) 
     if (!http_list_has(http_head_field(head, "connection"), "upgrade")) return 400;
     if (!slice_is(http_head_field(head, "sec-websocket-version"), "13")) return *fault_r = "websocket_version", 426;
     if (!key_legal(http_head_field(head, "sec-websocket-key"))) return 400;
-    /* libwebsockets cuts off without an answer what asks for a subprotocol, or for much */
-    if (http_head_field(head, "sec-websocket-protocol").len > 0) return *fault_r = "subprotocol", 400;
-    if (http_head_field(head, "sec-websocket-extensions").len > OFFER_MAX) return *fault_r = "extensions", 400;
+    if (!read_extensions(head, deflate_r)) return *fault_r = "extensions", 400;
     return 0;
+}
+
+static void write_accept(struct buffer *out, struct slice key) {
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    char text[KEY_LEN + sizeof guid - 1];
+    unsigned char digest[SHA_DIGEST_LENGTH];
+    memcpy(text, key.ptr, KEY_LEN);
+    memcpy(text + KEY_LEN, guid, sizeof guid - 1);
+    SHA1((const unsigned char *)text, sizeof text, digest);
+    base64_encode(out, (struct slice){(const char *)digest, sizeof digest});
+}
+
+void http_write_switching(struct buffer *out, const struct http_head *head, const struct deflate_offer *deflate) {
+    buffer_append_str(out,
+                      "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+                      "sec-websocket-accept: ");
+    write_accept(out, http_head_field(head, "sec-websocket-key"));
+    buffer_append_str(out, "\r\n");
+    deflate_offer_answer(deflate, out);
+    buffer_append_str(out, "\r\n");
 }

@@ -1,5 +1,3 @@
-/* What libwebsockets 4.1.6 hands out are pieces of frames. Text is checked and compression undone here, not there: its
- * permessage-deflate ends the process for some input that is cut short. */
 #include "net/inbound.h"
 
 #include <stdlib.h>
@@ -8,89 +6,104 @@
 #include "wire/inflate.h"
 #include "wire/utf8.h"
 
-enum { FRAMES_MAX = 1024, CODE_PROTOCOL = 1002, CODE_BAD_DATA = 1007, CODE_TOO_LARGE = 1009 };
-
 struct unfinished {
     struct buffer message;
-    unsigned frames;
-    bool within_frame, compressed;
+    struct inflater *inflater; /* NULL: it is not compressed */
+    struct utf8_stream text;
+    uint64_t since_ms; /* small fragments are counted from then on */
+    unsigned small;
+    bool complete; /* it was handed out: the next call frees it */
 };
 
-static void unfinished_free(struct inbound *inbound) {
-    if (inbound->unfinished) buffer_done(&inbound->unfinished->message);
-    free(inbound->unfinished);
-    inbound->unfinished = NULL;
+void inbound_shared_done(struct inbound_shared *shared) {
+    inflater_free(&shared->inflater);
+    buffer_done(&shared->message);
 }
 
 size_t inbound_waiting(const struct inbound *inbound) {
-    return inbound->unfinished ? inbound->unfinished->message.len : 0;
+    const struct unfinished *unfinished = inbound->unfinished;
+    return unfinished && !unfinished->complete ? unfinished->message.len : 0;
 }
 
 void inbound_done(struct inbound *inbound) {
-    unfinished_free(inbound);
-    inflater_free(&inbound->inflater);
-}
-
-void inbound_next(struct inbound *inbound) {
-    unfinished_free(inbound); /* an idle connection holds nothing */
-    if (inbound->resets) inflater_free(&inbound->inflater);
-}
-
-/* RSV1 belongs to a message's first frame (RFC 7692, section 6). */
-static bool begin_frame(struct inbound *inbound, const struct inbound_piece *piece) {
     struct unfinished *unfinished = inbound->unfinished;
-    if (unfinished && piece->compressed) return false;
-    if (!unfinished) {
-        unfinished = inbound->unfinished = NEW(struct unfinished);
-        unfinished->compressed = piece->compressed;
-        inbound->binary = piece->binary;
+    if (!unfinished) return;
+    buffer_done(&unfinished->message);
+    inflater_free(&unfinished->inflater);
+    free(unfinished);
+    inbound->unfinished = NULL;
+}
+
+static unsigned inflate_piece(struct inflater *inflater, const struct websocket_found *piece, bool last,
+                              struct buffer *message, size_t max_bytes) {
+    enum inflate_result result = inflater_add(inflater, piece->payload, message, max_bytes);
+    if (result == INFLATE_OK && last) result = inflater_finish(inflater, message, max_bytes);
+    return result == INFLATE_OK ? 0 : result == INFLATE_TOO_LARGE ? WEBSOCKET_TOO_LARGE : WEBSOCKET_BAD_DATA;
+}
+
+/* All of it is here: nothing is kept. */
+static unsigned add_whole(struct inbound_shared *shared, const struct websocket_found *piece, size_t max_bytes,
+                          struct slice *message_r) {
+    struct slice message = piece->payload;
+    if (piece->compressed) {
+        buffer_clear(&shared->message);
+        if (!shared->inflater) shared->inflater = inflater_new();
+        inflater_begin(shared->inflater);
+        unsigned code = inflate_piece(shared->inflater, piece, true, &shared->message, max_bytes);
+        if (code) return code;
+        message = buffer_slice(&shared->message);
     }
-    unfinished->frames++;
-    return true;
-}
-
-static unsigned code_of(enum inflate_result result) {
-    return result == INFLATE_OK ? 0 : result == INFLATE_TOO_LARGE ? CODE_TOO_LARGE : CODE_BAD_DATA;
-}
-
-static unsigned inflate_piece(struct inbound *inbound, const struct inbound_piece *piece, bool last, size_t max_bytes) {
-    struct buffer *message = &inbound->unfinished->message;
-    if (!inbound->inflater) inbound->inflater = inflater_new();
-    enum inflate_result result = inflater_add(inbound->inflater, piece->bytes, message, max_bytes);
-    if (result == INFLATE_OK && last) result = inflater_finish(inbound->inflater, message, max_bytes);
-    return code_of(result);
-}
-
-static unsigned add_piece(struct inbound *inbound, const struct inbound_piece *piece, bool last, size_t max_bytes) {
-    if (!inbound->unfinished || !inbound->unfinished->within_frame) {
-        if (!begin_frame(inbound, piece)) return CODE_PROTOCOL;
-    }
-    struct unfinished *unfinished = inbound->unfinished;
-    unfinished->within_frame = piece->left > 0;
-    if (unfinished->frames > FRAMES_MAX) return CODE_TOO_LARGE;
-    if (unfinished->compressed) return inflate_piece(inbound, piece, last, max_bytes);
-    if (unfinished->message.len + piece->bytes.len > max_bytes ||
-        piece->left > max_bytes - unfinished->message.len - piece->bytes.len)
-        return CODE_TOO_LARGE;
-    buffer_append_slice(&unfinished->message, piece->bytes);
+    if (message.len > max_bytes) return WEBSOCKET_TOO_LARGE;
+    if (!piece->binary && !utf8_valid(message)) return WEBSOCKET_BAD_DATA;
+    *message_r = message.ptr ? message : SLICE("");
     return 0;
 }
 
-unsigned inbound_add(struct inbound *inbound, const struct inbound_piece *piece, size_t max_bytes,
-                     struct slice *message_r) {
-    bool last = piece->final && piece->left == 0;
-    struct slice message = piece->bytes;
-    *message_r = SLICE_NONE;
-    if (!inbound->unfinished && last && !piece->compressed) { /* as most do: nothing is copied */
-        inbound->binary = piece->binary;
-        if (message.len > max_bytes) return CODE_TOO_LARGE;
-    } else {
-        unsigned code = add_piece(inbound, piece, last, max_bytes);
-        if (code || !last) return code;
-        message = buffer_slice(&inbound->unfinished->message);
+static struct unfinished *unfinished_new(const struct websocket_found *piece) {
+    struct unfinished *unfinished = NEW(struct unfinished);
+    if (piece->compressed) unfinished->inflater = inflater_new();
+    return unfinished;
+}
+
+/* An honest client does not send its message by the byte (or by less) for long. */
+static bool too_many(struct unfinished *unfinished, const struct websocket_found *piece, uint64_t now_ms) {
+    if (!piece->begins_frame || piece->payload.len + piece->left >= FRAGMENT_SMALL) return false;
+    if (now_ms - unfinished->since_ms >= 1000) {
+        unfinished->since_ms = now_ms;
+        unfinished->small = 0;
     }
-    if (!message.ptr) message = SLICE("");
-    if (!inbound->binary && !utf8_valid(message)) return CODE_BAD_DATA;
-    *message_r = message;
+    return ++unfinished->small > FRAGMENTS_A_SECOND;
+}
+
+/* What is announced is refused before it comes. */
+static unsigned add_piece(struct unfinished *unfinished, const struct websocket_found *piece, bool last,
+                          size_t max_bytes) {
+    struct buffer *message = &unfinished->message;
+    size_t before = message->len;
+    if (unfinished->inflater) {
+        unsigned code = inflate_piece(unfinished->inflater, piece, last, message, max_bytes);
+        if (code) return code;
+    } else {
+        if (piece->payload.len + piece->left > max_bytes - message->len) return WEBSOCKET_TOO_LARGE;
+        buffer_append_slice(message, piece->payload);
+    }
+    if (piece->binary) return 0;
+    bool valid = utf8_add(&unfinished->text, slice_from(buffer_slice(message), before));
+    return valid && (!last || utf8_whole(&unfinished->text)) ? 0 : WEBSOCKET_BAD_DATA;
+}
+
+unsigned inbound_add(struct inbound *inbound, struct inbound_shared *shared, const struct websocket_found *piece,
+                     size_t max_bytes, uint64_t now_ms, struct slice *message_r) {
+    bool last = piece->final && piece->left == 0;
+    *message_r = SLICE_NONE;
+    if (inbound->unfinished && inbound->unfinished->complete) inbound_done(inbound);
+    if (!inbound->unfinished && last) return add_whole(shared, piece, max_bytes, message_r);
+    if (!inbound->unfinished) inbound->unfinished = unfinished_new(piece);
+    if (too_many(inbound->unfinished, piece, now_ms)) return WEBSOCKET_TOO_LARGE;
+    unsigned code = add_piece(inbound->unfinished, piece, last, max_bytes);
+    if (code || !last) return code;
+    inbound->unfinished->complete = true;
+    struct slice message = buffer_slice(&inbound->unfinished->message);
+    *message_r = message.ptr ? message : SLICE("");
     return 0;
 }

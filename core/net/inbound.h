@@ -1,34 +1,35 @@
-/* inbound.h - a WebSocket message on its way in, put together from pieces of frames, within bounds. */
+/* inbound.h - a WebSocket message on its way in, put together from what comes of its frames, within bounds: text is
+ * checked and compression undone as the bytes come (RFC 6455, section 8.1; RFC 7692). */
 #ifndef NET_INBOUND_H
 #define NET_INBOUND_H
 
 #include "base/buffer.h"
+#include "wire/websocket.h"
 
 struct inflater;
 struct unfinished;
 
+/* Of a worker, for messages that come in one piece. {0} at first. */
+struct inbound_shared {
+    struct inflater *inflater;
+    struct buffer message;
+};
+void inbound_shared_done(struct inbound_shared *shared);
+
 /* {0}: nothing has come. */
 struct inbound {
     struct unfinished *unfinished; /* the message at hand; NULL: none, or one that came in one piece */
-    struct inflater *inflater;     /* NULL until the peer compresses */
-    bool binary;                   /* the message at hand */
-    bool resets;                   /* the peer's compression begins afresh with each message */
 };
 
-struct inbound_piece {
-    struct slice bytes;
-    bool binary, compressed; /* of the frame: compressed is its RSV1 */
-    bool final;              /* of the message's last frame */
-    size_t left;             /* bytes of the frame still to come */
-};
+/* Fragments of fewer bytes than FRAGMENT_SMALL, beyond so many a second: whoever sends them wants us to work. */
+enum { FRAGMENT_SMALL = 16, FRAGMENTS_A_SECOND = 1000 };
 
 /* Bytes of the unfinished message that wait for the rest. */
 size_t inbound_waiting(const struct inbound *inbound);
+/* Lets go of it. */
 void inbound_done(struct inbound *inbound);
-/* 0, or the code to close with. message_r: a whole message, valid until inbound_next, or its ptr is NULL. */
-unsigned inbound_add(struct inbound *inbound, const struct inbound_piece *piece, size_t max_bytes,
-                     struct slice *message_r) MUST_CHECK;
-/* After a whole message. */
-void inbound_next(struct inbound *inbound);
+/* 0, or the code to close with. message_r: a whole message, valid until the next call, or its ptr is NULL. */
+unsigned inbound_add(struct inbound *inbound, struct inbound_shared *shared, const struct websocket_found *piece,
+                     size_t max_bytes, uint64_t now_ms, struct slice *message_r) MUST_CHECK;
 
 #endif

@@ -1,8 +1,9 @@
-/* net_state.h - what the files of core/net share: the server, its virtual hosts, one accepted socket. */
+/* net_state.h - what the files of core/net share: the server, the settings of new connections, one accepted socket. */
 #ifndef NET_NET_STATE_H
 #define NET_NET_STATE_H
 
-#include <libwebsockets.h>
+#include <openssl/types.h>
+#include <sys/types.h>
 
 #include "base/buffer.h"
 #include "base/list.h"
@@ -10,88 +11,114 @@
 #include "loop/loop.h"
 #include "net/inbound.h"
 #include "net/server.h"
+#include "net/tickets.h"
+#include "wire/websocket.h"
 
-enum { ADDRESS_MAX = 46, PROTOCOL_COUNT = 1 };
+enum { ADDRESS_MAX = 46, READ_BYTES = 65536 };
 
 /* What a client negotiates with is fixed when it is accepted: a reload makes a new host, the old one ends with its last
  * connection. */
 struct net_host {
     struct list link; /* in server->hosts */
     struct net_server *server;
-    struct lws_vhost *vhost;
+    struct tls *tls; /* NULL: none */
     size_t max_message_bytes;
     unsigned header_timeout_ms, body_timeout_ms;
-    bool tls, proxy_protocol;
-    bool retired, ending; /* for no new connection; told to end, host_over follows */
+    bool proxy_protocol, deflate;
+    bool retired; /* for no new connection */
     unsigned conns;
-    struct lws_protocols protocols[PROTOCOL_COUNT + 1];
-    char name[24];
 };
 
 struct net_server {
     struct loop *loop;
     struct net_events events;
     void *owner;
-    struct lws_context *context;
     struct net_host *host; /* of new connections */
     struct list hosts, listeners;
     struct inbox *inbox;    /* NULL: nobody hands connections over */
     struct list conns;      /* by conn.link */
-    struct budget *inbound; /* of unfinished messages and bodies */
+    struct budget *inbound; /* of what was received and is not a whole message or body yet */
     struct list proxied;    /* those that have not said whom they speak for */
-    unsigned proxied_len, conns_len, hosts_made;
-    struct loop_task sweep; /* frees retired hosts */
+    unsigned proxied_len, conns_len;
+    struct loop_task sweep;          /* frees retired hosts */
+    struct tickets tickets;          /* unless the settings have others */
+    struct list handshakes;          /* of TLS that have something to do, by conn.task */
+    struct loop_task shake;          /* does some of it */
+    struct inbound_shared inflating; /* for messages that come in one piece */
+    char read_bytes[READ_BYTES];     /* what a connection reads into; it keeps what it cannot use yet */
 };
 
-/* A socket from its acceptance to its end: HTTP first, a WebSocket after the upgrade. lws holds it as its opaque user
- * data; wsi is NULL when lws does not know it: before the handshake (of TLS, else of the WebSocket), and at the end. */
+/* HTTP until the upgrade; then OPEN: messages and frames; CLOSING: our Close frame is sent and the peer's awaited;
+ * ENDED: all is said, TCP is being closed and what still comes is thrown away; GONE: the descriptor is closed. */
+enum conn_state { CONN_HTTP, CONN_OPEN, CONN_CLOSING, CONN_ENDED, CONN_GONE };
+
+/* A socket from its acceptance to its end: HTTP first, a WebSocket after the upgrade. */
 struct conn {
     /* What a write touches, close together. */
-    struct lws *wsi;
-    uint16_t close_code;  /* of ours, asked for; 0: none */
+    int fd;
+    uint8_t state;       /* enum conn_state */
+    bool close_wanted;   /* by us or the peer: our Close frame is sent as soon as it can be */
+    bool close_received; /* the peer's has come, or is not waited for */
+    bool blocked;        /* unsent waits for the kernel */
+    bool corked;         /* unsent waits for what the owner says at once */
+    bool deflates, paused, broken, drained;
     uint16_t closed_code; /* to tell the owner */
-    bool upgraded, accepted, blocked, closing, deflates, paused, reading_rests, write_wanted;
-    int fd; /* -1: closed */
+    SSL *ssl;             /* NULL: plain, or before the first byte of a handshake */
+    struct buffer unsent; /* written, and not taken by the kernel */
     struct net_host *host;
     struct list link;
+    struct loop_fd *watch;
     struct loop_timer deadline; /* head, body, answer, close: one at a time */
-    struct loop_task task;      /* a WebSocket's closing, or news that it has drained; at last, freeing it */
-    struct held *held;          /* NULL: no unfinished body or message */
+    struct loop_task task;      /* what a call from above must not do itself; at last, freeing it */
     struct http *http;          /* until the upgrade; what follows is a WebSocket's */
     const struct conn_events *events;
     void *owner;
+    struct buffer unread; /* received, and not used yet */
+    struct held *held;    /* NULL: nothing of it is charged */
+    struct websocket_reader reader;
     struct inbound inbound;
-    char *close_reason;      /* NULL: none */
-    uint32_t pongs_since_ms; /* pings answered since then; the lower bits */
-    uint8_t pongs;
+    struct close *close;     /* what our Close frame says; NULL: nothing, or none */
+    struct pong *pong;       /* the last that could not be written */
+    uint32_t pings_since_ms; /* those answered since then; the lower bits */
+    uint16_t pings;
     bool tls, tunneled, handed; /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
     char address[];             /* the peer's, from the PROXY header where trusted */
 };
 
-/* Where lws's callbacks go: websocket.c and http.c each take their own. Non-zero closes (or refuses). */
-int websocket_callback(struct conn *conn, enum lws_callback_reasons reason, void *in, size_t len);
-int http_callback(struct conn *conn, enum lws_callback_reasons reason, void *in, size_t len);
-bool websocket_wants(enum lws_callback_reasons reason);
-extern const struct lws_extension websocket_extensions[];
-
+/* conn.c */
 /* Takes the descriptor, which admission has let in. */
 void conn_accept(struct net_server *server, int fd, const char *address);
-/* Lws reads next. The connection may be gone afterwards. */
-void conn_hand_over(struct conn *conn);
-/* At once, from outside lws's callbacks. */
+/* What is to be used next: of what was received, or read now. 0: nothing is there; -1: the peer has ended or is away.
+ * more: what was received is not enough. The bytes may be changed in place, and live until conn_used. */
+ssize_t conn_input(struct conn *conn, bool more, char **bytes_r) MUST_CHECK;
+/* So many of those bytes were used; the others stay. */
+void conn_used(struct conn *conn, char *bytes, size_t len, size_t used);
+/* What it holds of unfinished things is charged anew. May cut it off. */
+void conn_charge(struct conn *conn);
+/* At once; not within a call from above. */
 void conn_kill(struct conn *conn);
-/* lws has let go of it: tells the owners, frees at the end of the turn. */
-void conn_gone(struct conn *conn);
-void websocket_init(struct conn *conn);
+/* All is said: TCP ends, ours first. */
+void conn_end(struct conn *conn);
+
+/* tls.c: the next step of a handshake, when it is its turn; then http_begin. */
+void tls_ready(struct conn *conn);
+void tls_shake(struct loop_task *task);
+
+/* websocket.c */
+/* From HTTP: the answer to the handshake, which leaves with what the owner says at once. */
+void websocket_begin(struct conn *conn, bool may_compress, struct slice answer);
+void websocket_ready(struct conn *conn, int what);
 void websocket_gone(struct conn *conn);
 void websocket_cut(struct conn *conn);
+void websocket_run(struct conn *conn);
+
+/* http.c */
 void http_begin(struct conn *conn);
-void http_rest(struct conn *conn); /* it is about to end: nothing more is read */
+void http_ready(struct conn *conn, int what);
 void http_deadline(struct conn *conn);
 void http_gone(struct conn *conn);
-void http_cut(struct conn *conn); /* the body it reads is given up */
-/* What its unfinished body or message will hold, as far as that is known; 0: it is complete. */
-void conn_hold(struct conn *conn, size_t bytes);
+void http_cut(struct conn *conn);          /* the body it reads is given up */
+size_t http_held(const struct http *http); /* of an unfinished body */
 
 /* One counter, one log line of bounded rate. */
 void net_reject(const struct conn *conn, const char *reason);

@@ -1,4 +1,4 @@
-/* server.h - the sockets of a worker: listener, admission, TLS, HTTP and WebSocket over libwebsockets. */
+/* server.h - the sockets of a worker: listener, admission, TLS, HTTP and WebSocket. */
 #ifndef NET_SERVER_H
 #define NET_SERVER_H
 
@@ -9,16 +9,26 @@ struct budget;
 struct loop;
 struct net_host;
 struct net_server;
+struct tickets;
+
+struct net_certificate {
+    const char *certificate, *key; /* PEM files */
+};
 
 struct net_settings {
     size_t max_message_bytes; /* inbound WebSocket message: beyond 1009 */
     unsigned header_timeout_ms,
         body_timeout_ms; /* 10,000 each: request head, TLS handshake; whole body, write of an answer */
-    const char *tls_certificate, *tls_key; /* PEM files; NULL: no TLS */
-    bool deflate;                          /* offer permessage-deflate */
-    size_t receive_buffer_bytes;           /* per connection, ≥ 128: a control frame's payload in one piece */
-    bool proxy_protocol;                   /* every connection begins with a PROXY v1 or v2 header */
-    struct budget *inbound;                /* what unfinished messages and bodies may hold; outlives the server */
+    const char *tls_certificate, *tls_key;  /* PEM files; NULL: no TLS */
+    const struct net_certificate *tls_more; /* for clients that ask for a name which one of these has */
+    size_t tls_more_len;
+    const char
+        *tls_client_ca; /* PEM file: clients may show a certificate, which must be of these; NULL: none is asked for */
+    bool tls_kernel;    /* the kernel encrypts, where it can */
+    struct tickets *tickets; /* shared with other processes; outlive the server; NULL: its own */
+    bool deflate;            /* offer permessage-deflate */
+    bool proxy_protocol;     /* every connection begins with a PROXY v1 or v2 header */
+    struct budget *inbound;  /* what unfinished messages and bodies may hold; outlives the server */
 };
 
 enum admission { ADMIT, ADMIT_REFUSE /* 503, Retry-After, before TLS and HTTP */, ADMIT_DROP /* close at once */ };

@@ -1,48 +1,68 @@
 #include "net/tickets.h"
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static void make_key(struct ticket_key *key, uint64_t now_s) {
-    if (RAND_bytes(key->name, sizeof key->name) != 1 || RAND_bytes(key->cipher_key, sizeof key->cipher_key) != 1 ||
-        RAND_bytes(key->mac_key, sizeof key->mac_key) != 1)
-        abort(); /* without randomness there is no TLS either */
-    key->made_s = now_s;
+/* A pseudorandom function of the chain's value and a word: 32 bytes. */
+static void derive(const unsigned char *chain, const char *word, unsigned char *out) {
+    unsigned len = TICKET_CHAIN_LEN;
+    if (!HMAC(EVP_sha256(), chain, TICKET_CHAIN_LEN, (const unsigned char *)word, strlen(word), out, &len))
+        abort(); /* without SHA-256 there is no TLS either */
+}
+
+static void make_key(struct tickets *tickets, uint64_t made_s) {
+    unsigned char bytes[TICKET_CHAIN_LEN];
+    struct ticket_key *key = &tickets->current;
+    derive(tickets->chain, "name", bytes);
+    memcpy(key->name, bytes, sizeof key->name);
+    derive(tickets->chain, "cipher", key->cipher_key);
+    derive(tickets->chain, "mac", key->mac_key);
+    key->made_s = made_s;
+    derive(tickets->chain, "next", bytes);
+    memcpy(tickets->chain, bytes, sizeof bytes);
+    OPENSSL_cleanse(bytes, sizeof bytes);
 }
 
 const struct ticket_key *tickets_current(struct tickets *tickets, uint64_t now_s) {
     struct ticket_key *current = &tickets->current;
-    if (current->made_s && now_s - current->made_s < TICKET_KEY_S) return current;
-    tickets->former = *current;
-    make_key(current, now_s);
+    if (!current->made_s) {
+        if (RAND_bytes(tickets->chain, sizeof tickets->chain) != 1) abort();
+        make_key(tickets, now_s);
+    }
+    while (now_s - current->made_s >= TICKET_KEY_S) {
+        tickets->former = *current;
+        make_key(tickets, current->made_s + TICKET_KEY_S);
+    }
     return current;
 }
 
 const struct ticket_key *tickets_find(struct tickets *tickets, const unsigned char *name, uint64_t now_s) {
+    if (tickets->current.made_s) tickets_current(tickets, now_s); /* another process may be an hour ahead */
     struct ticket_key *keys[] = {&tickets->current, &tickets->former};
-    for (int i = 0; i < 2; i++) {
-        bool fresh = keys[i]->made_s && now_s - keys[i]->made_s < 2 * TICKET_KEY_S;
-        if (fresh && memcmp(keys[i]->name, name, TICKET_NAME_LEN) == 0) return keys[i];
-    }
+    for (int i = 0; i < 2; i++)
+        if (keys[i]->made_s && memcmp(keys[i]->name, name, TICKET_NAME_LEN) == 0) return keys[i];
     return NULL;
-}
-
-static int context_index = -1; /* OpenSSL's place for what is ours in a context; made once */
-
-static void free_tickets(void *parent, void *tickets, CRYPTO_EX_DATA *data, int index, long number, void *pointer) {
-    if (tickets) OPENSSL_cleanse(tickets, sizeof(struct tickets));
-    free(tickets);
 }
 
 static uint64_t seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
     return (uint64_t)now.tv_sec + 1;
+}
+
+void tickets_advance(struct tickets *tickets) {
+    tickets_current(tickets, seconds());
+}
+
+void tickets_done(struct tickets *tickets) {
+    OPENSSL_cleanse(tickets, sizeof *tickets);
 }
 
 static bool begin(const struct ticket_key *key, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
@@ -57,7 +77,7 @@ static bool begin(const struct ticket_key *key, unsigned char *iv, EVP_CIPHER_CT
 /* 0: no such key, a full handshake follows; 1: good; 2: good, and a new ticket is to be given; -1: an error. */
 static int choose_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
                       int encrypt) {
-    struct tickets *tickets = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
+    struct tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     uint64_t now_s = seconds();
     const struct ticket_key *key;
     if (encrypt) {
@@ -73,13 +93,8 @@ static int choose_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
     return key == tickets_current(tickets, now_s) ? 1 : 2;
 }
 
-bool tickets_attach(SSL_CTX *context) {
-    if (context_index < 0) context_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_tickets);
-    struct tickets *tickets = NEW(struct tickets);
-    if (SSL_CTX_set_ex_data(context, context_index, tickets) != 1) {
-        free(tickets);
-        return false;
-    }
+void tickets_attach(struct tickets *tickets, SSL_CTX *context) {
+    SSL_CTX_set_app_data(context, tickets);
     SSL_CTX_set_timeout(context, TICKET_KEY_S);
-    return SSL_CTX_set_tlsext_ticket_key_evp_cb(context, choose_key) == 1;
+    if (SSL_CTX_set_tlsext_ticket_key_evp_cb(context, choose_key) != 1) abort();
 }

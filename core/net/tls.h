@@ -1,16 +1,25 @@
-/* tls.h - which TLS is spoken. core/net only. */
+/* tls.h - TLS 1.2 and 1.3 of new connections: certificates by name, tickets, client certificates. core/net only.
+ *
+ * Handshakes cost a thousand times what a frame costs: those that have something to do wait in one line, and each turn
+ * of the loop works on it for HANDSHAKE_SLICE_US, so that a storm of them holds up nobody who is connected. */
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
+#include <openssl/types.h>
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "net/server.h"
 
-struct lws_context_creation_info;
+enum { HANDSHAKE_SLICE_US = 2000 };
 
-/* False: the files do not make a certificate. */
-bool tls_check(const char *certificate, const char *key, struct error *error_r) MUST_CHECK;
-/* What lws must know for a virtual host with TLS. */
-void tls_describe(struct lws_context_creation_info *info, const char *certificate, const char *key);
+struct tickets;
+struct tls;
+
+/* *tls_r: NULL when the settings want none. tickets: outlive it; NULL: without. False: error_r names the file that
+ * cannot be used. */
+bool tls_new(const struct net_settings *settings, struct tickets *tickets, struct tls **tls_r,
+             struct error *error_r) MUST_CHECK;
+void tls_free(struct tls **tls);
 
 #endif

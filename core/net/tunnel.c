@@ -5,7 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/http_exchange.h"
+#include "net/net_state.h"
+#include "net/socket.h"
 
 enum { HELD_BYTES = 65536, STEP_BYTES = 16384, STEPS_A_TURN = 16 };
 
@@ -25,11 +26,12 @@ static void ready(void *owner, int fd, int what) {
     tunnel->woken(tunnel->owner);
 }
 
-struct tunnel *tunnel_new(struct conn *conn, int fd, struct slice first, void (*woken)(void *owner), void *owner) {
+struct tunnel *tunnel_new(struct conn *conn, int fd, void (*woken)(void *owner), void *owner) {
     struct tunnel *tunnel = NEW(struct tunnel);
     *tunnel = (struct tunnel){.conn = conn, .fd = fd, .woken = woken, .owner = owner};
     tunnel->watch = loop_fd_new(conn->host->server->loop, fd, LOOP_READ, ready, tunnel);
-    buffer_append_slice(&tunnel->up, first);
+    tunnel->up = conn->unread;
+    conn->unread = (struct buffer){0};
     return tunnel;
 }
 

@@ -8,8 +8,8 @@
 struct conn;
 struct tunnel;
 
-/* Takes fd, the process's end; first: bytes of the client that were read already. woken: tunnel_step has work. */
-struct tunnel *tunnel_new(struct conn *conn, int fd, struct slice first, void (*woken)(void *owner), void *owner);
+/* Takes fd, the process's end, and what was received and not used. woken: tunnel_step has work. */
+struct tunnel *tunnel_new(struct conn *conn, int fd, void (*woken)(void *owner), void *owner);
 void tunnel_free(struct tunnel **tunnel);
 
 enum tunnel_state {

@@ -1,251 +1,114 @@
-/* WebSocket over libwebsockets: it does the handshake, TLS, parsing, ping/pong and close; what goes out are prebuilt
- * frames, one LWS_WRITE_RAW a flush. The rules that make this safe (docs/transport.md) live here and nowhere else:
- *  1. whole frames only, never beside lws's own fragments or deflate;
- *  2. a partial write blocks the connection until SERVER_WRITEABLE (lws has copied the rest);
- *  3. once either side closes, nothing more is written;
- *  4. writes are capped, so that the copied rest is bounded;
- *  5. outside lws's callbacks, what is asked of lws needs a run of its loop (loop_uv_wake). */
+/* A WebSocket on an accepted socket: frames in by wire/websocket.h, prebuilt frames out. The rules (docs/transport.md)
+ * live here and nowhere else:
+ *  1. a write holds whole frames; what the kernel does not take is copied once, and nothing more is written until it
+ *     has drained;
+ *  2. from the moment either side begins to close no data frame is written; one Close frame, then TCP ends, ours
+ *     first;
+ *  3. while messages rest (paused, or blocked) control frames in front of them are still obeyed;
+ *  4. the answer to the handshake leaves with what the owner says at once. */
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/metrics.h"
-#include "net/http_exchange.h"
-#include "wire/utf8.h"
+#include "net/net_state.h"
+#include "net/socket.h"
+#include "wire/frame.h"
 
-enum {
-    CODE_NONE = 1005,
-    CODE_ABNORMAL = 1006,
-    CODE_PROTOCOL = 1002,
-    CODE_POLICY = 1008,
-    CODE_TRY_LATER = 1013,
-    CODE_END = 5000
-};
-enum { PONGS_A_SECOND = 200, OFFER_MAX = 256, REASON_MAX = 123 };
-_Static_assert(PONGS_A_SECOND < UINT8_MAX, "conn.pongs");
+enum { PONGS_A_SECOND = 200, READS_A_TURN = 4 };
 
-/* What libwebsockets repeats to a client that offers it. */
-enum { OPTION_CLIENT_RESETS, OPTION_SERVER_RESETS };
-static const struct lws_ext_options deflate_options[] = {
-    [OPTION_CLIENT_RESETS] = {"client_no_context_takeover", EXTARG_NONE},
-    [OPTION_SERVER_RESETS] = {"server_no_context_takeover", EXTARG_NONE},
-    {NULL, EXTARG_NONE},
+/* The payload of our Close frame. */
+struct close {
+    uint8_t len;
+    char payload[WEBSOCKET_CONTROL_MAX];
 };
 
-/* Negotiates, and lets all payloads pass as they are: inbound.c inflates, our own frames come compressed. */
-static int deflate_callback(struct lws_context *context, const struct lws_extension *extension, struct lws *wsi,
-                            enum lws_extension_callback_reasons reason, void *user, void *in, size_t len) {
-    struct conn *conn = lws_get_opaque_user_data(wsi);
-    const struct lws_ext_option_arg *option = in;
-    if (reason == LWS_EXT_CB_CONSTRUCT) *(const struct lws_ext_options **)in = deflate_options;
-    if (reason == LWS_EXT_CB_OPTION_SET && option->option_index == OPTION_CLIENT_RESETS && conn)
-        conn->inbound.resets = true;
-    return 0;
+struct pong {
+    uint8_t len;
+    char payload[WEBSOCKET_CONTROL_MAX];
+};
+
+static struct loop *loop_of(const struct conn *conn) {
+    return conn->host->server->loop;
 }
 
-const struct lws_extension websocket_extensions[] = {{"permessage-deflate", deflate_callback, NULL},
-                                                     {NULL, NULL, NULL}};
+/* ---- out */
 
-bool websocket_wants(enum lws_callback_reasons reason) {
-    switch (reason) {
-        case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
-        case LWS_CALLBACK_ESTABLISHED:
-        case LWS_CALLBACK_RECEIVE:
-        case LWS_CALLBACK_RECEIVE_PONG:
-        case LWS_CALLBACK_SERVER_WRITEABLE:
-        case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-        case LWS_CALLBACK_CLOSED:
-            return true;
-        default:
-            return false;
-    }
+/* Does a message come next, and is none wanted yet? */
+static bool rests(const struct conn *conn, const char *at, const char *end) {
+    enum { CONTROL_BIT = 8 };
+    if ((!conn->paused && !conn->blocked) || conn->close_wanted) return false;
+    return conn->reader.left > 0 || (at < end && !(*at & CONTROL_BIT));
 }
 
-/* Outside lws's callbacks and with nothing of ours pending: lws sends the close frame and waits for the peer's.
- * (Closing by a callback's result would not do: this libwebsockets kills at once what its writeable callback wants
- * closed.) */
-static void close_now(struct conn *conn) {
-    if (!conn->wsi || conn->closing || conn->blocked) return;
-    conn->closing = true;
-    conn->closed_code = conn->close_code;
-    lws_close_reason(conn->wsi, (enum lws_close_status)conn->close_code, (unsigned char *)conn->close_reason,
-                     conn->close_reason ? strlen(conn->close_reason) : 0);
-    conn_kill(conn);
+/* What is kept begins with a message that rests. */
+static bool holds_message(const struct conn *conn) {
+    const struct buffer *unread = &conn->unread;
+    return unread->len > 0 && rests(conn, unread->ptr, unread->ptr + unread->len);
 }
 
-static void task_run(struct loop_task *task) {
-    struct conn *conn = CONTAINER(task, struct conn, task);
-    if (conn->close_code)
-        close_now(conn);
-    else if (conn->wsi && !conn->blocked && !conn->closing)
-        conn->events->drained(conn->owner);
+static void watch(struct conn *conn) {
+    if (conn->state != CONN_OPEN && conn->state != CONN_CLOSING) return;
+    bool reads = !conn->close_received && !holds_message(conn);
+    loop_fd_set(conn->watch, (reads ? LOOP_READ : 0) | (conn->blocked ? LOOP_WRITE : 0));
 }
 
-void websocket_init(struct conn *conn) {
-    loop_task_init(&conn->task, task_run);
+/* The peer cannot be written to: it is gone, as the loop will tell. */
+static void break_off(struct conn *conn) {
+    conn->broken = true;
+    loop_task_cancel(&conn->task);
+    loop_flush(loop_of(conn), &conn->task);
 }
 
-/* Only changes are told: each costs libuv a walk and a system call. While a partial write waits reading rests too, for
- * libwebsockets 4.1.6 cuts a peer whose close frame it reads then. */
-static void set_reading(struct conn *conn) {
-    bool rests = (conn->paused && !conn->close_code) || conn->blocked;
-    if (!conn->wsi || conn->closing || conn->reading_rests == rests) return;
-    conn->reading_rests = rests;
-    lws_rx_flow_control(conn->wsi, !rests);
-    if (!rests) conn->write_wanted = true; /* libwebsockets asks for it, to go on with what it has read */
-    loop_uv_wake(conn->host->server->loop);
+/* What is left of bytes the kernel does not take. */
+static void keep_unsent(struct conn *conn, struct slice rest) {
+    buffer_append_slice(&conn->unsent, rest);
+    conn->blocked = true;
+    watch(conn);
 }
 
-/* RFC 7692, section 7.1.2.2. */
-static bool client_windows_legal(const char *offer) {
-    static const char name[] = "client_max_window_bits";
-    while ((offer = strstr(offer, name))) {
-        offer += sizeof name - 1;
-        if (*offer != '=') continue;
-        long bits = strtol(offer + 1, NULL, 10);
-        if (bits < 8 || bits > 15) return false;
+/* Over TLS a write takes a record at a time. */
+static bool write_all(struct conn *conn, struct slice *bytes) {
+    while (bytes->len > 0) {
+        ssize_t n = socket_write(conn, bytes->ptr, bytes->len);
+        if (n < 0) break_off(conn);
+        if (n <= 0) return n == 0;
+        *bytes = slice_from(*bytes, (size_t)n);
+        if (!conn->ssl) break; /* what was not taken would not be */
     }
     return true;
 }
 
-/* A client that asks for a smaller window of ours could not read frames that are compressed for all. */
-static int confirm_extension(struct conn *conn) {
-    char offer[OFFER_MAX];
-    bool refused = lws_hdr_copy(conn->wsi, offer, sizeof offer, WSI_TOKEN_EXTENSIONS) < 0 ||
-                   strstr(offer, "server_max_window_bits") != NULL || !client_windows_legal(offer);
-    conn->deflates = !refused;
-    return refused;
-}
-
-/* What the owner writes at once goes in one packet with the answer to the handshake. */
-static int established(struct conn *conn) {
-    conn->upgraded = true;
-    loop_timer_cancel(&conn->deadline);
-    conn->host->server->events.http.opened(conn->owner, conn);
-    if (conn->fd >= 0) socket_cork(conn, false);
-    return 0;
-}
-
-static void refuse_message(struct conn *conn, unsigned code) {
-    net_reject(conn, code == 1009 ? "message_too_large" : code == CODE_PROTOCOL ? "frame" : "message_data");
-    conn_close(conn, (uint16_t)code, SLICE_NONE);
-}
-
-static void receive(struct conn *conn, struct slice bytes) {
-    if (conn->closing || conn->close_code) return;
-    struct inbound_piece piece = {
-        .bytes = bytes,
-        .binary = lws_frame_is_binary(conn->wsi),
-        .compressed = lws_get_reserved_bits(conn->wsi) != 0,
-        .left = lws_remaining_packet_payload(conn->wsi),
-        .final = lws_is_final_fragment(conn->wsi),
-    };
-    struct slice message;
-    unsigned code = inbound_add(&conn->inbound, &piece, conn->host->max_message_bytes, &message);
-    if (code) {
-        refuse_message(conn, code);
-    } else if (message.ptr) {
-        conn->events->message(conn->owner, message, conn->inbound.binary);
-        inbound_next(&conn->inbound);
-    }
-    conn_hold(conn, message.ptr ? 0 : inbound_waiting(&conn->inbound) + piece.left);
-}
-
-void websocket_cut(struct conn *conn) {
-    inbound_done(&conn->inbound);
-    net_reject(conn, "inbound_budget");
-    conn_close(conn, CODE_TRY_LATER, SLICE_NONE);
-}
-
-/* Libwebsockets answers pings itself and tells nobody, but for a writeable callback that nobody asked for. */
-static void count_pong(struct conn *conn) {
-    uint32_t now_ms = (uint32_t)loop_now_ms(conn->host->server->loop);
-    if (now_ms - conn->pongs_since_ms >= 1000) {
-        conn->pongs_since_ms = now_ms;
-        conn->pongs = 0;
-    }
-    if (++conn->pongs <= PONGS_A_SECOND || conn->close_code) return;
-    net_reject(conn, "ping_flood");
-    conn_close(conn, CODE_POLICY, SLICE_NONE);
-}
-
-static void writeable(struct conn *conn) {
-    bool was_blocked = conn->blocked;
-    if (conn->closing) return;
-    conn->blocked = lws_partial_buffered(conn->wsi);
-    if (conn->blocked) return;
-    if (!was_blocked && !conn->write_wanted) count_pong(conn);
-    conn->write_wanted = false;
-    set_reading(conn);
-    if (conn->close_code)
-        loop_flush(conn->host->server->loop, &conn->task);
-    else if (was_blocked) /* what the peer has sent meanwhile is read first */
-        loop_post(conn->host->server->loop, &conn->task);
-}
-
-/* -1: libwebsockets sends what we set instead of the echo. It checks most codes; the rest is ours. */
-static int peer_closes(struct conn *conn, const unsigned char *payload, size_t len) {
-    struct slice reason = {(const char *)payload + 2, len > 2 ? len - 2 : 0};
-    conn->closing = true;
-    if (!conn->closed_code) conn->closed_code = len >= 2 ? (uint16_t)(payload[0] << 8 | payload[1]) : CODE_NONE;
-    if (len != 1 && conn->closed_code < CODE_END && utf8_valid(reason)) return 0;
-    net_reject(conn, "frame");
-    lws_close_reason(conn->wsi, LWS_CLOSE_STATUS_PROTOCOL_ERR, NULL, 0);
-    return -1;
-}
-
-int websocket_callback(struct conn *conn, enum lws_callback_reasons reason, void *in, size_t len) {
-    switch (reason) {
-        case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
-            return confirm_extension(conn);
-        case LWS_CALLBACK_ESTABLISHED:
-            return established(conn);
-        case LWS_CALLBACK_RECEIVE:
-            receive(conn, (struct slice){in, len});
-            return 0;
-        case LWS_CALLBACK_RECEIVE_PONG:
-            if (conn->events->pong && !conn->closing) conn->events->pong(conn->owner);
-            return 0;
-        case LWS_CALLBACK_SERVER_WRITEABLE:
-            writeable(conn);
-            return 0;
-        case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-            return peer_closes(conn, in, len);
-        default: /* CLOSED */
-            conn_gone(conn);
-            return 0;
-    }
-}
-
-void websocket_gone(struct conn *conn) {
-    loop_task_cancel(&conn->task);
-    inbound_done(&conn->inbound);
-    if (conn->upgraded)
-        conn->events->closed(conn->owner, conn->closed_code ? conn->closed_code : CODE_ABNORMAL);
-    else if (conn->accepted)
-        conn->host->server->events.http.upgrade_failed(conn->owner);
-    conn->upgraded = conn->accepted = false;
-}
-
-bool conn_write(struct conn *conn, struct slice frames) {
-    if (conn->closing || conn->close_code || !conn->wsi) return true; /* nobody reads it any more */
+static bool send_frames(struct conn *conn, struct slice frames) {
     metric_add(METRIC_WRITES, 1);
-    int written = lws_write(conn->wsi, (unsigned char *)frames.ptr, frames.len, LWS_WRITE_HTTP);
-    if (written < 0) {
-        conn->closing = true;
-        loop_timer_set(&conn->deadline, 1);
-        return true;
-    }
-    if (lws_partial_buffered(conn->wsi)) {
-        conn->blocked = true;
-        set_reading(conn);
-        loop_uv_wake(conn->host->server->loop);
+    if (conn->corked) { /* behind the answer to the handshake */
+        conn->corked = false;
+        buffer_append_slice(&conn->unsent, frames);
+        struct buffer together = conn->unsent;
+        conn->unsent = (struct buffer){0};
+        struct slice rest = buffer_slice(&together);
+        if (write_all(conn, &rest) && rest.len > 0) keep_unsent(conn, rest);
+        buffer_done(&together);
+    } else if (write_all(conn, &frames) && frames.len > 0) {
+        keep_unsent(conn, frames);
     }
     return !conn->blocked;
 }
 
+static void send_control(struct conn *conn, enum frame_opcode opcode, struct slice payload) {
+    struct buffer frame = {0};
+    frame_write(&frame, opcode, false, payload);
+    send_frames(conn, buffer_slice(&frame));
+    buffer_done(&frame);
+}
+
+bool conn_write(struct conn *conn, struct slice frames) {
+    if (conn->state != CONN_OPEN || conn->close_wanted || conn->broken) return true; /* nobody reads it any more */
+    return send_frames(conn, frames);
+}
+
 void conn_fetch(const struct conn *conn) {
-    enum { LWS_BYTES = 880, LINE = 64 }; /* what libwebsockets 4.1.6 has of a connection */
-    for (int at = 0; conn->wsi && at < LWS_BYTES; at += LINE) __builtin_prefetch((const char *)conn->wsi + at);
+    enum { LINE = 64 };
+    __builtin_prefetch(conn);
+    __builtin_prefetch((const char *)conn + LINE);
 }
 
 bool conn_blocked(const struct conn *conn) {
@@ -256,17 +119,229 @@ bool conn_deflates(const struct conn *conn) {
     return conn->deflates;
 }
 
-void conn_pause(struct conn *conn, bool paused) {
-    conn->paused = paused;
-    set_reading(conn);
+/* ---- the end */
+
+/* Both Close frames are there, or ours is and the peer's is not waited for. */
+static void closed(struct conn *conn) {
+    conn_end(conn);
+}
+
+/* When nothing is in its way, and never within a call from above. */
+static void send_close(struct conn *conn) {
+    struct slice payload = conn->close ? (struct slice){conn->close->payload, conn->close->len} : SLICE_NONE;
+    conn->state = CONN_CLOSING;
+    send_control(conn, FRAME_CLOSE, payload);
+    watch(conn);
+    if (conn->close_received && !conn->blocked && !conn->broken) closed(conn);
+}
+
+/* payload: of our Close frame. */
+static void want_close(struct conn *conn, struct slice payload) {
+    conn->close_wanted = true;
+    if (payload.len > 0) {
+        conn->close = NEW(struct close);
+        conn->close->len = (uint8_t)payload.len;
+        memcpy(conn->close->payload, payload.ptr, payload.len);
+    }
+    loop_timer_set(&conn->deadline, CONN_CLOSE_MS);
+    loop_task_cancel(&conn->task);
+    loop_flush(loop_of(conn), &conn->task);
 }
 
 void conn_close(struct conn *conn, uint16_t code, struct slice reason) {
-    if (conn->close_code || conn->closing) return;
-    conn->close_code = code;
-    if (reason.len > 0) conn->close_reason = memory_copy(reason.ptr, reason.len < REASON_MAX ? reason.len : REASON_MAX);
-    loop_timer_set(&conn->deadline, CONN_CLOSE_MS);
-    set_reading(conn); /* the peer's close frame must be read */
+    char payload[WEBSOCKET_CONTROL_MAX] = {(char)(code >> 8), (char)code};
+    if (conn->state != CONN_OPEN || conn->close_wanted) return;
+    if (reason.len > WEBSOCKET_REASON_MAX) reason.len = WEBSOCKET_REASON_MAX;
+    if (reason.len > 0) memcpy(payload + 2, reason.ptr, reason.len);
+    conn->closed_code = code;
+    want_close(conn, (struct slice){payload, 2 + reason.len});
+}
+
+/* RFC 6455, section 7.1.7: nothing more of the peer is read, a Close frame neither. */
+static void fail(struct conn *conn, unsigned code, const char *reason) {
+    net_reject(conn, reason);
+    conn_close(conn, (uint16_t)code, SLICE_NONE);
+    conn->close_received = true;
+}
+
+void websocket_cut(struct conn *conn) {
+    inbound_done(&conn->inbound);
+    net_reject(conn, "inbound_budget");
+    conn_close(conn, WEBSOCKET_TRY_LATER, SLICE_NONE);
+}
+
+/* Section 5.5.1: the answer says what the peer said. */
+static void peer_closes(struct conn *conn, const struct websocket_found *found) {
+    conn->close_received = true;
+    if (conn->state == CONN_CLOSING) {
+        if (!conn->blocked) closed(conn);
+        return;
+    }
+    if (conn->close_wanted) return; /* ours is about to leave */
+    conn->closed_code = found->code;
+    bool has_code = found->code != WEBSOCKET_NO_CODE;
+    want_close(conn, has_code ? (struct slice){found->payload.ptr - 2, found->payload.len + 2} : SLICE_NONE);
+}
+
+void websocket_gone(struct conn *conn) {
+    inbound_done(&conn->inbound);
+    free(conn->close);
+    free(conn->pong);
+    conn->close = NULL;
+    conn->pong = NULL;
+    if (!conn->events) return;
+    const struct conn_events *events = conn->events;
+    conn->events = NULL;
+    events->closed(conn->owner, conn->closed_code ? conn->closed_code : WEBSOCKET_ABNORMAL);
+}
+
+/* ---- in */
+
+/* RFC 6455, section 5.5.3: while none can be written, the last one is enough. */
+static void answer_ping(struct conn *conn, struct slice payload) {
+    uint32_t now_ms = (uint32_t)loop_now_ms(loop_of(conn));
+    if (conn->close_wanted) return;
+    if (now_ms - conn->pings_since_ms >= 1000) {
+        conn->pings_since_ms = now_ms;
+        conn->pings = 0;
+    }
+    if (++conn->pings > PONGS_A_SECOND) {
+        fail(conn, WEBSOCKET_POLICY, "ping_flood");
+    } else if (conn->blocked) {
+        if (!conn->pong) conn->pong = NEW(struct pong);
+        conn->pong->len = (uint8_t)payload.len;
+        memcpy(conn->pong->payload, payload.ptr, payload.len);
+    } else {
+        send_control(conn, FRAME_PONG, payload);
+    }
+}
+
+static void add_piece(struct conn *conn, const struct websocket_found *piece) {
+    struct slice message;
+    if (conn->close_wanted) return; /* nobody is told any more */
+    unsigned code = inbound_add(&conn->inbound, &conn->host->server->inflating, piece, conn->host->max_message_bytes,
+                                loop_now_ms(loop_of(conn)), &message);
+    if (code)
+        fail(conn, code, code == WEBSOCKET_TOO_LARGE ? "message_too_large" : "message_data");
+    else if (message.ptr)
+        conn->events->message(conn->owner, message, piece->binary);
+}
+
+static void obey(struct conn *conn, enum websocket_event event, const struct websocket_found *found) {
+    switch (event) {
+        case WEBSOCKET_PIECE:
+            add_piece(conn, found);
+            break;
+        case WEBSOCKET_PING:
+            answer_ping(conn, found->payload);
+            break;
+        case WEBSOCKET_PONG:
+            if (conn->events->pong && !conn->close_wanted) conn->events->pong(conn->owner);
+            break;
+        case WEBSOCKET_CLOSE:
+            peer_closes(conn, found);
+            break;
+        default:
+            fail(conn, found->code, "frame");
+            break;
+    }
+}
+
+/* Nothing that comes has a meaning any more. */
+static bool is_deaf(const struct conn *conn) {
+    return conn->close_received || conn->broken || conn->state >= CONN_ENDED;
+}
+
+static size_t use(struct conn *conn, char *bytes, size_t len) {
+    char *at = bytes, *end = bytes + len;
+    while (!is_deaf(conn) && !rests(conn, at, end)) {
+        struct websocket_found found;
+        enum websocket_event event = websocket_read(&conn->reader, &at, end, &found);
+        if (event == WEBSOCKET_MORE) break;
+        obey(conn, event, &found);
+    }
+    return is_deaf(conn) ? len : (size_t)(at - bytes);
+}
+
+/* True: TLS has more. */
+static bool read_once(struct conn *conn, bool more) {
+    char *bytes;
+    ssize_t n = conn_input(conn, more, &bytes);
+    if (n < 0) conn_kill(conn);
+    if (n <= 0) return false;
+    size_t used = use(conn, bytes, (size_t)n);
+    conn_used(conn, bytes, (size_t)n, used);
+    conn_charge(conn);
+    return conn->state < CONN_ENDED && socket_has_more(conn);
+}
+
+static void read_frames(struct conn *conn) {
+    bool more = true;
+    for (int i = 0; more && !holds_message(conn) && i < READS_A_TURN; i++) more = read_once(conn, true);
+    if (conn->state >= CONN_ENDED) return;
+    if (more && !holds_message(conn)) loop_post(loop_of(conn), &conn->task); /* what TLS has wakes nobody */
+    watch(conn);
+}
+
+/* Messages are wanted again. */
+static void go_on(struct conn *conn) {
+    if (conn->unread.len > 0) read_once(conn, false);
+    if (conn->state < CONN_ENDED && socket_has_more(conn)) read_frames(conn);
+    watch(conn);
+}
+
+static void drain(struct conn *conn) {
+    struct slice rest = buffer_slice(&conn->unsent);
+    bool good = write_all(conn, &rest);
+    if (!good) return;
+    buffer_consume(&conn->unsent, conn->unsent.len - rest.len);
+    if (rest.len > 0) return;
+    buffer_done(&conn->unsent);
+    conn->blocked = false;
+    conn->drained = true;
+    if (conn->pong) send_control(conn, FRAME_PONG, (struct slice){conn->pong->payload, conn->pong->len});
+    free(conn->pong);
+    conn->pong = NULL;
+    watch(conn);
+    loop_post(loop_of(conn), &conn->task); /* what the peer has sent meanwhile is read first */
+}
+
+/* Once at a time: what calls from above ask for, and what has become possible. */
+void websocket_run(struct conn *conn) {
+    if (conn->broken) {
+        conn_kill(conn);
+        return;
+    }
+    if (conn->close_wanted && conn->state == CONN_OPEN && !conn->blocked) send_close(conn);
+    if (conn->state == CONN_CLOSING && conn->close_received && !conn->blocked) closed(conn);
+    if (conn->state >= CONN_ENDED) return;
+    if (conn->drained && !conn->blocked) {
+        conn->drained = false;
+        if (conn->state == CONN_OPEN && !conn->close_wanted) conn->events->drained(conn->owner);
+    }
+    go_on(conn);
+}
+
+void websocket_ready(struct conn *conn, int what) {
+    if (what & LOOP_WRITE && conn->blocked) drain(conn);
+    if (what & LOOP_READ) read_frames(conn);
+}
+
+void conn_pause(struct conn *conn, bool paused) {
+    if (conn->paused == paused || conn->state != CONN_OPEN) return;
+    conn->paused = paused;
+    if (!paused && conn->unread.len > 0) loop_post(loop_of(conn), &conn->task);
+}
+
+void websocket_begin(struct conn *conn, bool may_compress, struct slice answer) {
+    conn->state = CONN_OPEN;
+    conn->reader.may_compress = may_compress;
+    loop_timer_cancel(&conn->deadline);
     loop_task_cancel(&conn->task);
-    loop_flush(conn->host->server->loop, &conn->task);
+    buffer_append_slice(&conn->unsent, answer);
+    conn->corked = true;
+    conn->host->server->events.http.opened(conn->owner, conn);
+    if (conn->corked) send_frames(conn, SLICE_NONE);
+    if (conn->unread.len > 0 || socket_has_more(conn)) loop_post(loop_of(conn), &conn->task);
+    watch(conn);
 }

@@ -122,8 +122,7 @@ const struct net_events router_events = {
              .elsewhere = elsewhere,
              .request = request,
              .upgrade = upgrade,
-             .opened = hub_opened,
-             .upgrade_failed = hub_upgrade_failed},
+             .opened = hub_opened},
     .admit = admit,
     .full = full,
 };

@@ -51,7 +51,6 @@ struct net_settings settings_of_net(const struct config *config) {
         .tls_certificate = config->tls.certificate,
         .tls_key = config->tls.key,
         .deflate = config->deflate,
-        .receive_buffer_bytes = (size_t)config->net.receive_buffer_bytes,
         .proxy_protocol = config->net.proxy_protocol,
     };
 }

@@ -14,7 +14,7 @@ struct opening {
 struct websocket {
     struct transport transport;
     union {
-        struct opening *opening; /* until hub_opened or hub_upgrade_failed */
+        struct opening *opening; /* until hub_opened */
         struct conn *conn;
     };
 };
@@ -116,11 +116,4 @@ void hub_opened(void *upgrade_owner, struct conn *conn) {
     }
     struct session *session = map_find(opening.hub->sessions, slice_of(opening.session_id));
     if (!session || !session_probe(session, &websocket->transport)) conn_close(conn, 1000, SLICE_NONE);
-}
-
-void hub_upgrade_failed(void *upgrade_owner) {
-    struct websocket *websocket = websocket_of(upgrade_owner);
-    handshake_unref(&websocket->opening->handshake);
-    free(websocket->opening);
-    free(websocket);
 }

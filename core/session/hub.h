@@ -57,9 +57,8 @@ void hub_set_namespaces(struct hub *hub, const char *const *names, size_t len);
 /* False: the path is none of ours. */
 bool hub_request(struct hub *hub, struct http_request *request);
 bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgrade *upgrade_r);
-/* For http_events.opened, upgrade_failed: owner as given in upgrade_r. */
+/* For http_events.opened: owner as given in upgrade_r. */
 void hub_opened(void *upgrade_owner, struct conn *conn);
-void hub_upgrade_failed(void *upgrade_owner);
 
 /* Hears when a user's first socket is there, when the last one is gone for good, and when a connection has ended that
  * socket_claim made his. */

@@ -23,6 +23,10 @@ void inflater_free(struct inflater **inflater) {
     *inflater = NULL;
 }
 
+void inflater_begin(struct inflater *inflater) {
+    if (inflateReset(&inflater->zip) != Z_OK) abort();
+}
+
 enum inflate_result inflater_add(struct inflater *inflater, struct slice piece, struct buffer *out, size_t max_bytes) {
     z_stream *zip = &inflater->zip;
     zip->next_in = (Bytef *)piece.ptr;

@@ -1,6 +1,6 @@
 /* inflate.h - compressed WebSocket messages of a peer (RFC 7692), within a bound. Pure.
  *
- * An inflater keeps the peer's context from message to message (some 40 KB), unless the peer has none.
+ * An inflater holds some 40 KB. Peers keep no context from message to message (wire/deflate_offer.h).
  */
 #ifndef WIRE_INFLATE_H
 #define WIRE_INFLATE_H
@@ -12,6 +12,8 @@ enum inflate_result { INFLATE_OK, INFLATE_TOO_LARGE, INFLATE_BROKEN };
 
 struct inflater *inflater_new(void);
 void inflater_free(struct inflater **inflater);
+/* Before each message but the first. */
+void inflater_begin(struct inflater *inflater);
 /* Appends what a piece of a message's payload becomes. max_bytes: of out; what would exceed it is not made. */
 enum inflate_result inflater_add(struct inflater *inflater, struct slice piece, struct buffer *out,
                                  size_t max_bytes) MUST_CHECK;

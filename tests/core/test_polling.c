@@ -39,8 +39,7 @@ static const struct net_events events = {
     .http = {.body_max = body_max,
              .request = on_request,
              .upgrade = on_upgrade,
-             .opened = hub_opened,
-             .upgrade_failed = hub_upgrade_failed},
+             .opened = hub_opened},
     .admit = on_admit,
 };
 
@@ -48,8 +47,7 @@ static int serve(void **state) {
     struct hub_settings settings = scene_settings();
     struct net_settings net = {.max_message_bytes = 1000000,
                                .header_timeout_ms = 10000,
-                               .body_timeout_ms = 10000,
-                               .receive_buffer_bytes = 1024};
+                               .body_timeout_ms = 10000};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
     settings.origins = self_and_friend;

@@ -45,7 +45,7 @@ struct rig {
     /* the application */
     struct conn *conn; /* the last one opened */
     struct http_exchange *waiting;
-    unsigned requests, opened, closed, drained, aborted, pongs, upgrade_failures;
+    unsigned requests, opened, closed, drained, aborted, pongs;
     uint16_t close_code;
     struct buffer received; /* the last message */
     bool received_binary, echo, greets;
@@ -120,9 +120,6 @@ static void rig_opened(void *owner, struct conn *conn) {
     rig->conn = conn;
     if (rig->greets) conn_write(conn, SLICE("\x81\x05hello"));
 }
-static void rig_upgrade_failed(void *owner) {
-    ((struct rig *)owner)->upgrade_failures++;
-}
 static enum admission rig_admit(void *owner, const char *address, unsigned *retry_after_s_r) {
     struct rig *rig = owner;
     *retry_after_s_r = 3;
@@ -141,16 +138,12 @@ static const struct net_events rig_events = {.http = {.body_max = rig_body_max,
                                                       .elsewhere = rig_elsewhere,
                                                       .request = rig_request,
                                                       .upgrade = rig_upgrade,
-                                                      .opened = rig_opened,
-                                                      .upgrade_failed = rig_upgrade_failed},
+                                                      .opened = rig_opened},
                                              .admit = rig_admit,
                                              .full = rig_full};
 
-static const struct net_settings rig_settings = {.max_message_bytes = 100000,
-                                                 .header_timeout_ms = 1000,
-                                                 .body_timeout_ms = 1000,
-                                                 .deflate = true,
-                                                 .receive_buffer_bytes = 1024};
+static const struct net_settings rig_settings = {
+    .max_message_bytes = 100000, .header_timeout_ms = 1000, .body_timeout_ms = 1000, .deflate = true};
 
 static inline void rig_start(struct rig *rig, const struct net_settings *settings) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

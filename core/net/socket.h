@@ -1,0 +1,20 @@
+/* socket.h - the bytes of one connection, over TLS or not. core/net only. */
+#ifndef NET_SOCKET_H
+#define NET_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct conn;
+
+/* Each: > 0 bytes, 0: would wait, -1: the peer has ended, or the connection is broken. */
+ssize_t socket_read(struct conn *conn, char *to, size_t len);
+ssize_t socket_write(struct conn *conn, const char *from, size_t len);
+/* Bytes wait that no descriptor will tell of: TLS has received them. */
+bool socket_has_more(const struct conn *conn);
+/* Ends our side; then what arrives is to be thrown away: false when the peer has ended, too. */
+void socket_end(struct conn *conn);
+bool socket_discard(struct conn *conn);
+
+#endif
