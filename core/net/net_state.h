@@ -40,8 +40,8 @@ struct net_server {
     struct budget *inbound; /* of what was received and is not a whole message or body yet */
     struct list proxied;    /* those that have not said whom they speak for */
     unsigned proxied_len, conns_len;
-    struct loop_task sweep;          /* frees retired hosts */
-    struct tickets tickets;          /* unless the settings have others */
+    struct loop_task sweep; /* frees retired hosts */
+    struct tickets tickets;
     struct list handshakes;          /* of TLS that have something to do, by conn.task */
     struct loop_task shake;          /* does some of it */
     struct inbound_shared inflating; /* for messages that come in one piece */

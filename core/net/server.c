@@ -17,7 +17,7 @@ bool net_settings_check(const struct net_settings *settings, struct error *error
 struct net_host *net_server_prepare(struct net_server *server, const struct net_settings *settings,
                                     struct error *error_r) {
     struct tls *tls;
-    if (!tls_new(settings, settings->tickets ? settings->tickets : &server->tickets, &tls, error_r)) return NULL;
+    if (!tls_new(settings, &server->tickets, &tls, error_r)) return NULL;
     struct net_host *host = NEW(struct net_host);
     *host = (struct net_host){
         .server = server,
@@ -66,6 +66,7 @@ struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct
     server->events = *events;
     server->owner = owner;
     server->inbound = settings->inbound;
+    if (settings->tickets) server->tickets = *settings->tickets;
     list_init(&server->hosts);
     list_init(&server->listeners);
     list_init(&server->conns);

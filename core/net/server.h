@@ -25,10 +25,10 @@ struct net_settings {
     const char
         *tls_client_ca; /* PEM file: clients may show a certificate, which must be of these; NULL: none is asked for */
     bool tls_kernel;    /* the kernel encrypts, where it can */
-    struct tickets *tickets; /* shared with other processes; outlive the server; NULL: its own */
-    bool deflate;            /* offer permessage-deflate */
-    bool proxy_protocol;     /* every connection begins with a PROXY v1 or v2 header */
-    struct budget *inbound;  /* what unfinished messages and bodies may hold; outlives the server */
+    const struct tickets *tickets; /* net_server_new: the keys to begin with, as others do; NULL: its own */
+    bool deflate;                  /* offer permessage-deflate */
+    bool proxy_protocol;           /* every connection begins with a PROXY v1 or v2 header */
+    struct budget *inbound;        /* what unfinished messages and bodies may hold; outlives the server */
 };
 
 enum admission { ADMIT, ADMIT_REFUSE /* 503, Retry-After, before TLS and HTTP */, ADMIT_DROP /* close at once */ };

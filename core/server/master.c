@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "config/fingerprint.h"
 #include "net/server.h"
+#include "net/tickets.h"
 #include "server/child.h"
 #include "server/control.h"
 #include "server/environment.h"
@@ -41,6 +42,7 @@ struct master {
     struct pollfd *polls;
     int signal_fd;
     char address[LISTEN_ADDRESS_MAX];
+    struct tickets tickets; /* what its workers give clients of TLS is good at all of them */
     struct control *control;
     bool proven;   /* a worker was ready once: the others start */
     bool served;   /* all were */
@@ -170,6 +172,7 @@ static int run_worker(void *owner, struct child *child, int link) {
                                                .config = master->config,
                                                .places = master->places,
                                                .place = child->place,
+                                               .tickets = &master->tickets,
                                                .link = link,
                                                .generation = master->generation,
                                                .master_pid = master->pid});
@@ -179,6 +182,7 @@ static void start_child(struct master *master, struct child *child) {
     places_show(master->places, child->place, PLACE_STARTING);
     if (child->caretaker >= 0) notice_send(master->children[child->caretaker].link, NOTICE_RETURN, child->place, NULL);
     child->caretaker = -1;
+    tickets_advance(&master->tickets);
     if (!child_start(child, now_ms(), run_worker, master)) places_show(master->places, child->place, PLACE_EMPTY);
 }
 

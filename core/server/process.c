@@ -168,6 +168,7 @@ static bool begin_net(struct process *process, struct error *error_r) {
     struct worker *worker = &process->worker;
     struct net_settings net = settings_of_net(start->config);
     net.inbound = worker->inbound;
+    net.tickets = start->tickets;
     worker->net = net_server_new(process->loop, places_listen_fd(start->places, start->place), &net, &router_events,
                                  process->router, error_r);
     if (worker->net) net_server_open_inbox(worker->net, places_inbox(start->places, start->place));

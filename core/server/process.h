@@ -9,6 +9,7 @@ struct process_start {
     struct config *config;
     struct places *places;
     unsigned place, generation;
+    const struct tickets *tickets;
     int link;
     int master_pid;
 };
