@@ -1,6 +1,6 @@
 /* tickets.h - the keys of TLS session tickets: each makes tickets for an hour and reads them for one more, so that what
- * was recorded is not readable for long with a key that is stolen later (RFC 5077, section 5.5). The master makes the first
- * ones, the workers' core/net uses them.
+ * was recorded is not readable for long with a key that is stolen later (RFC 5077, section 5.5). The master makes the
+ * first ones, the workers' core/net uses them.
  *
  * The keys follow from one another one way only, hour by hour: processes that begin with the same first one have the
  * same ever after, and none of them can tell the keys of the past.

@@ -118,11 +118,8 @@ static void upgrade(void *owner, struct http_request *request, struct http_upgra
 }
 
 const struct net_events router_events = {
-    .http = {.body_max = body_max,
-             .elsewhere = elsewhere,
-             .request = request,
-             .upgrade = upgrade,
-             .opened = hub_opened},
+    .http =
+        {.body_max = body_max, .elsewhere = elsewhere, .request = request, .upgrade = upgrade, .opened = hub_opened},
     .admit = admit,
     .full = full,
 };

@@ -64,7 +64,7 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
     hub->shared.probe_pong = engine_packet("3probe");
     hub->shared.noop = engine_packet("6");
     hub->shared.close = engine_packet("1");
-    frame_write(&hub->shared.plain_ping, FRAME_PING, false, SLICE("stoa")); /* lws tells of no pong that is empty */
+    frame_write(&hub->shared.plain_ping, FRAME_PING, false, SLICE("stoa"));
     hub_set(hub, settings);
     return hub;
 }

@@ -36,18 +36,13 @@ static enum admission on_admit(void *owner, const char *address, unsigned *retry
 }
 
 static const struct net_events events = {
-    .http = {.body_max = body_max,
-             .request = on_request,
-             .upgrade = on_upgrade,
-             .opened = hub_opened},
+    .http = {.body_max = body_max, .request = on_request, .upgrade = on_upgrade, .opened = hub_opened},
     .admit = on_admit,
 };
 
 static int serve(void **state) {
     struct hub_settings settings = scene_settings();
-    struct net_settings net = {.max_message_bytes = 1000000,
-                               .header_timeout_ms = 10000,
-                               .body_timeout_ms = 10000};
+    struct net_settings net = {.max_message_bytes = 1000000, .header_timeout_ms = 10000, .body_timeout_ms = 10000};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
     settings.origins = self_and_friend;
