@@ -94,8 +94,8 @@ static int push_channels(lua_State *L, struct store_request *request) {
 
 /* The channels that he is a member of.
  * @function user:channels
- * @return raw: [{channelId, name, visibility, seq, epoch, readSeq, unread}…]; and true if a part of the store is away
- *   (those without seq, epoch and unread are there); waits
+ * @return raw: [{channelId, name, visibility, seq, epoch, readSeq, unread (999 at most)}…]; and true if a part of the
+ * store is away (those without seq, epoch and unread are there); waits
  * @error bad_request, unavailable
  * @example return {ok = true, channels = stoa.user(socket.user.id):channels()} */
 static int channels(lua_State *L) {

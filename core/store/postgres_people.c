@@ -53,6 +53,14 @@ static bool take_head(struct store_request *request, const struct query *query, 
     return true;
 }
 
+static void ask_shard(struct postgres_store *store, struct store_request *request, postgres_take *take) {
+    struct shard *shard = postgres_shard_of(store, request->channel_id);
+    if (shard)
+        postgres_ask_shard(shard, request, build_head, take);
+    else
+        postgres_complete(store, request, STORE_UNAVAILABLE);
+}
+
 static int take_channel_head(struct postgres_store *store, struct store_request *request, const struct query *query) {
     if (!take_head(request, query, 0)) return STORE_NOT_FOUND;
     postgres_ask(&store->global, request, build_channel, take_channel, AGAIN);
@@ -109,15 +117,37 @@ static int take_change(struct postgres_store *store, struct store_request *reque
     return query_changed(query, 0) > 0 ? STORE_OK : STORE_NOT_FOUND;
 }
 
-static void build_member_put(struct store_request *request, struct query *query) {
+/* MEMBER_PUT: the role of one who is a member; else the head, up to which a new one has read, then the member. */
+
+static void build_role(struct store_request *request, struct query *query) {
     struct parameters *out =
-        query_add(query,
-                  "INSERT INTO channel_members (channel_id, user_id, role, joined_ms) SELECT channel_id, $2, $3, $4 "
-                  "FROM channels "
-                  "WHERE channel_id = $1 ON CONFLICT (channel_id, user_id) DO UPDATE SET role = excluded.role");
+        query_add(query, "UPDATE channel_members SET role = $3 WHERE channel_id = $1 AND user_id = $2");
+    add_member(out, request);
+    parameters_add_text(out, request->text);
+}
+
+static void build_new_member(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(
+        query,
+        "INSERT INTO channel_members (channel_id, user_id, role, joined_ms, read_seq) SELECT channel_id, $2, $3, $4, "
+        "$5 "
+        "FROM channels WHERE channel_id = $1 ON CONFLICT (channel_id, user_id) DO UPDATE SET role = excluded.role");
     add_member(out, request);
     parameters_add_text(out, request->text);
     parameters_add_integer(out, request->now_ms);
+    parameters_add_integer(out, request->seq_r);
+}
+
+static int take_join_head(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    if (!take_head(request, query, 0)) return STORE_NOT_FOUND;
+    postgres_ask(&store->global, request, build_new_member, take_change, AGAIN);
+    return STEP_GOES_ON;
+}
+
+static int take_role(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    if (query_changed(query, 0) > 0) return STORE_OK;
+    ask_shard(store, request, take_join_head);
+    return STEP_GOES_ON;
 }
 
 static void build_member_delete(struct store_request *request, struct query *query) {
@@ -176,14 +206,6 @@ static int take_mark_head(struct postgres_store *store, struct store_request *re
     return STEP_GOES_ON;
 }
 
-static void ask_shard(struct postgres_store *store, struct store_request *request, postgres_take *take) {
-    struct shard *shard = postgres_shard_of(store, request->channel_id);
-    if (shard)
-        postgres_ask_shard(shard, request, build_head, take);
-    else
-        postgres_complete(store, request, STORE_UNAVAILABLE);
-}
-
 void postgres_people(struct postgres_store *store, struct store_request *request) {
     switch (request->op) {
         case STORE_CHANNEL:
@@ -193,7 +215,7 @@ void postgres_people(struct postgres_store *store, struct store_request *request
             channel_put(store, request);
             break;
         case STORE_MEMBER_PUT:
-            postgres_ask(&store->global, request, build_member_put, take_change, AGAIN);
+            postgres_ask(&store->global, request, build_role, take_role, AGAIN);
             break;
         case STORE_MEMBER_DELETE:
             postgres_ask(&store->global, request, build_member_delete, take_change, ONCE);

@@ -1,5 +1,6 @@
 /* Questions to several shards at once: HEADS, USER_CHANNELS. What a shard that is away holds is left out, and the
- * answer says so (partial). */
+ * answer says so (partial). A list that somebody looks at does not wait long for a shard; who asks for heads asks each
+ * shard on its own, and waits. */
 #include <stdlib.h>
 
 #include "store/postgres_ask.h"
@@ -7,7 +8,7 @@
 #include "store/store_json.h"
 #include "wire/json.h"
 
-enum { CHANNELS_MAX = 10000 };
+enum { CHANNELS_MAX = 10000, LIST_MS = 2000 };
 
 /* A channel that is asked for, in the order of the answer. */
 struct asked {
@@ -18,7 +19,8 @@ struct asked {
 
 struct scatter {
     struct postgres_store *store;
-    struct store_request *request;
+    struct store_request *request; /* NULL: it was answered without those that are late */
+    struct loop_timer deadline;
     struct asked *channels;
     unsigned channels_len, waiting;
     void (*write)(struct scatter *scatter, const struct asked *channel, const struct query *answer, unsigned row);
@@ -31,7 +33,7 @@ struct scatter {
 
 /* The columns of stoa_heads. */
 enum { HEADS_CHANNEL, HEADS_SEQ, HEADS_EPOCH, HEADS_UNREAD };
-#define HEADS "SELECT * FROM stoa_heads($1, $2)"
+#define HEADS "SELECT * FROM stoa_heads($1, $2, $3)"
 
 static void free_scatter(struct scatter *scatter) {
     for (size_t i = 0; i < scatter->store->shards_len; i++) query_free(&scatter->parts[i].answer);
@@ -61,14 +63,32 @@ static void gather(struct scatter *scatter) {
         scatter->write(scatter, channel, found ? part->answer : NULL, row);
     }
     buffer_append_char(&request->json, ']');
+    scatter->request = NULL;
     postgres_complete(scatter->store, request, STORE_OK);
+}
+
+static void overdue(struct loop_timer *timer) {
+    gather(CONTAINER(timer, struct scatter, deadline));
+}
+
+/* One that was waited for has come. */
+static void count_down(struct scatter *scatter) {
+    if (--scatter->waiting > 0) return;
+    loop_timer_cancel(&scatter->deadline);
+    if (scatter->request) gather(scatter);
     free_scatter(scatter);
 }
 
 static void part_came(struct query *query) {
     struct part *part = query->owner;
-    if (query->outcome == QUERY_OK) part->answer = query_take(query);
-    if (--part->scatter->waiting == 0) gather(part->scatter);
+    if (query->outcome == QUERY_OK && part->scatter->request) part->answer = query_take(query);
+    count_down(part->scatter);
+}
+
+/* Of each channel, so that a list costs no more however long it is. */
+static int64_t unread_most(const struct scatter *scatter) {
+    int64_t share = STORE_UNREAD_LOOKS / (scatter->channels_len ? scatter->channels_len : 1);
+    return share < STORE_UNREAD_MAX ? share : STORE_UNREAD_MAX;
 }
 
 static void ask_part(struct scatter *scatter, int shard, bool with_unread) {
@@ -82,6 +102,7 @@ static void ask_part(struct scatter *scatter, int shard, bool with_unread) {
     parameters_add_integers(out, with_unread ? len : 0);
     for (unsigned i = 0; i < scatter->channels_len && with_unread; i++)
         if (scatter->channels[i].shard == shard) parameters_integer_item(out, scatter->channels[i].read_seq);
+    parameters_add_integer(out, unread_most(scatter));
     pool_submit(scatter->store->shards[shard].primary.pool, &query);
 }
 
@@ -102,13 +123,15 @@ static void scatter_run(struct scatter *scatter, bool with_unread) {
         ask_part(scatter, (int)i, with_unread);
     }
     free(wanted);
-    if (--scatter->waiting == 0) gather(scatter);
+    if (with_unread) loop_timer_set(&scatter->deadline, LIST_MS);
+    count_down(scatter);
 }
 
 static struct scatter *scatter_new(struct postgres_store *store, struct store_request *request, unsigned most) {
     struct scatter *scatter = NEW(struct scatter);
     scatter->store = store;
     scatter->request = request;
+    loop_timer_init(&scatter->deadline, store->loop, overdue);
     scatter->channels = NEW_ARRAY(struct asked, most + 1);
     return scatter;
 }

@@ -23,11 +23,12 @@ enum store_op {
     STORE_MESSAGE,       /* channel_id, message_id → json message (deleted ones too, with deletedAt) */
     STORE_CHANNEL_PUT,   /* channel_id, name?, text? (visibility) → json channel; creates or changes */
     STORE_CHANNEL,       /* channel_id → json {channelId, name, visibility, seq, epoch, members (their number)} */
-    STORE_MEMBER_PUT,    /* channel_id, user_id, text (role) */
+    STORE_MEMBER_PUT,    /* channel_id, user_id, text (role); a new member has read all that is there */
     STORE_MEMBER_DELETE, /* channel_id, user_id */
     STORE_MEMBER,        /* channel_id, user_id → json {userId, role}; NOT_FOUND */
     STORE_MEMBERS,       /* channel_id → json [{userId, role}, …], at most 10,000 */
-    STORE_USER_CHANNELS, /* user_id → json [{channelId, name, visibility, seq, epoch, readSeq, unread}, …] */
+    STORE_USER_CHANNELS, /* user_id → json [{channelId, name, visibility, seq, epoch, readSeq, unread}, …], at most
+                            10,000 */
     STORE_HEADS, /* text: JSON array of at most 1,000 channel ids → json [[channelId, seq, epoch], …] of those known */
     STORE_USER_PUT, /* user_id, name?, text? (avatar) */
     STORE_USERS,    /* text: JSON array of user ids → json [{userId, name, avatar?, lastSeen?}, …] of those known */
@@ -61,6 +62,9 @@ enum store_status {
 /* An answer of EVENTS or MESSAGES ends with the item that reaches STORE_ANSWER_BYTES. */
 enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100, STORE_HEADS_MAX = 1000 };
 enum { STORE_ANSWER_BYTES = 1 << 20 };
+/* unread of USER_CHANNELS is that at most, and that whenever more messages follow, deleted ones too: so many are looked
+ * at. A list of more channels than STORE_UNREAD_LOOKS / STORE_UNREAD_MAX looks at an equal share of LOOKS in each. */
+enum { STORE_UNREAD_MAX = 999, STORE_UNREAD_LOOKS = 100000 };
 struct store_request {
     enum store_op op;
     enum store_kind kind;

@@ -126,11 +126,107 @@ static void a_probe_flushes_the_log_and_is_refused_where_a_write_is(void **state
     PQfinish(prober);
 }
 
+/* Their shard has so many channels, of which bob is a member; the first one has so many messages. */
+static void fill(struct scene *scene, int channels, int messages) {
+    char sql[500];
+    snprintf(
+        sql, sizeof sql,
+        "INSERT INTO channels SELECT 'hall-' || i, 'Hall', 'public', 0, 0 FROM generate_series(1, %d) i; INSERT INTO "
+        "channel_members (channel_id, user_id, role, joined_ms) SELECT channel_id, 'bob', 'member', 0 FROM channels",
+        channels);
+    servers_sql(scene->servers.global, sql);
+    snprintf(
+        sql, sizeof sql,
+        "INSERT INTO channel_heads SELECT 'hall-' || i, CASE i WHEN 1 THEN %d ELSE 0 END FROM generate_series(1, %d) "
+        "i; INSERT INTO messages SELECT 'hall-1', i, 'm' || i, 'alice', '1', NULL, i FROM generate_series(1, %d) i",
+        messages, channels, messages);
+    servers_sql(scene->servers.write[0], sql);
+}
+
+static void assert_unread(struct scene *scene, unsigned unread) {
+    char expected[60];
+    snprintf(expected, sizeof expected, "\"readSeq\":0,\"unread\":%u}", unread);
+    assert_has(ASK(&scene->asking, STORE_USER_CHANNELS, .user_id = S("bob")), expected);
+}
+
+static void unread_messages_are_counted_so_far_only(void **state) {
+    struct scene *scene = *state;
+    struct store_postgres_settings settings = settings_of(scene, false, false);
+    settings.shards_len = 1;
+    scene->asking.store = open_with(scene, &settings);
+    fill(scene, 1, STORE_UNREAD_MAX + 500);
+    assert_unread(scene, STORE_UNREAD_MAX);
+    servers_sql(scene->servers.write[0],
+                "DELETE FROM messages WHERE message_seq > 999; UPDATE messages SET deleted_ms = "
+                "1 WHERE message_seq <= 9");
+    assert_unread(scene, STORE_UNREAD_MAX - 9);
+}
+
+static void a_longer_list_counts_less_of_each_channel(void **state) {
+    struct scene *scene = *state;
+    struct store_postgres_settings settings = settings_of(scene, false, false);
+    settings.shards_len = 1;
+    scene->asking.store = open_with(scene, &settings);
+    fill(scene, 400, STORE_UNREAD_MAX);
+    assert_unread(scene, STORE_UNREAD_LOOKS / 400);
+}
+
+static void a_new_member_has_read_what_is_there_and_a_new_role_moves_no_mark(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    struct store_postgres_settings settings = settings_of(scene, false, false);
+    char hall[16];
+    scene->asking.store = open_with(scene, &settings);
+    snprintf(hall, sizeof hall, "%s", channel_on(1, 0));
+    put_channel(asking, hall);
+    ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("carol"), .text = S("member"));
+    for (int i = 0; i < 3; i++) send(asking, hall, "said", i);
+    asking_wait(asking);
+    ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("bob"), .text = S("member"));
+    send(asking, hall, "said", 3);
+    asking_wait(asking);
+    ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("carol"), .text = S("moderator"));
+    assert_has(ASK(asking, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,\"unread\":1}");
+    assert_has(ASK(asking, STORE_USER_CHANNELS, .user_id = S("carol")), "\"readSeq\":0,\"unread\":4}");
+    assert_status(ASK(asking, STORE_MEMBER_PUT, .channel_id = S("nowhere"), .user_id = S("bob"), .text = S("member")),
+                  STORE_NOT_FOUND);
+}
+
+static void a_list_of_channels_does_not_wait_for_a_shard_that_stalls(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    struct store_postgres_settings settings = settings_of(scene, false, false);
+    const char *there[2];
+    settings.query_timeout_ms = 2 * ANSWER_DEADLINE_MS;
+    scene->asking.store = open_with(scene, &settings);
+    for (int shard = 0; shard < 2; shard++) {
+        there[shard] = channel_on(shard, 0);
+        put_channel(asking, there[shard]);
+        ASK(asking, STORE_MEMBER_PUT, .channel_id = S(there[shard]), .user_id = S("bob"), .text = S("member"));
+        send(asking, there[shard], "said", shard);
+    }
+    asking_wait(asking);
+    PGconn *holder = somebody(scene->servers.write[1]);
+    does(holder, "BEGIN");
+    does(holder, "LOCK TABLE messages");
+    struct answer *list = ASK(asking, STORE_USER_CHANNELS, .user_id = S("bob"));
+    assert_true(list->partial);
+    assert_has(list, "\"readSeq\":0,\"unread\":1}");
+    assert_has(list, "\"readSeq\":0}");
+    PQfinish(holder);
+    list = ASK(asking, STORE_USER_CHANNELS, .user_id = S("bob"));
+    assert_false(list->partial);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(heads_that_somebody_holds_stop_no_other_channel),
         TEST(a_probe_waits_for_no_other_workers_probe),
         TEST(a_probe_flushes_the_log_and_is_refused_where_a_write_is),
+        TEST(unread_messages_are_counted_so_far_only),
+        TEST(a_longer_list_counts_less_of_each_channel),
+        TEST(a_new_member_has_read_what_is_there_and_a_new_role_moves_no_mark),
+        TEST(a_list_of_channels_does_not_wait_for_a_shard_that_stalls),
     };
     log_set_level(LOG_WARNING);
     return cmocka_run_group_tests(tests, NULL, NULL);
