@@ -67,7 +67,7 @@ void room_logs_set(struct room_logs *logs, const struct room_limits *limits) {
 
 static void record_forget(struct room_logs *logs, struct record *record) {
     struct room_log *log = record->log;
-    log->floor = record->offset;
+    if (record->offset > log->floor) log->floor = record->offset; /* what was kept late may go after what is later */
     log->events--;
     log->bytes -= record->bytes;
     logs->bytes -= record->bytes;
