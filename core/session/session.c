@@ -51,14 +51,14 @@ void session_deadline_set(struct session *session, enum session_deadline deadlin
 }
 
 void session_expire_in(struct session *session, uint64_t delay_ms) {
-    session->timing.expires_s = (uint32_t)((loop_now_ms(session->hub->loop) + delay_ms) / 1000);
+    session->timing.expires_ms = loop_now_ms(session->hub->loop) + delay_ms;
     session_deadline_set(session, DEADLINE_EXPIRES, delay_ms);
 }
 
 static void expire(struct session *session) {
-    uint64_t now = loop_now_ms(session->hub->loop), end = session->timing.expires_s * UINT64_C(1000);
-    if (end > now)
-        session_deadline_set(session, DEADLINE_EXPIRES, end - now);
+    uint64_t now = loop_now_ms(session->hub->loop), end_ms = session->timing.expires_ms;
+    if (end_ms > now)
+        session_deadline_set(session, DEADLINE_EXPIRES, end_ms - now);
     else
         session_close(session, CLOSE_EXPIRED);
 }
@@ -481,7 +481,7 @@ struct session *session_open(struct hub *hub, enum session_kind kind, struct tra
     loop_timer_init(&session->timing.timer, hub->loop, timer_fired);
     session->timing.ping_interval_ms = hub->settings.ping_interval_ms;
     session->timing.ping_timeout_ms = hub->settings.ping_timeout_ms;
-    session->timing.opened_s = (uint32_t)(loop_now_ms(hub->loop) / 1000);
+    session->timing.opened_ms = loop_now_ms(hub->loop);
     map_put(hub->sessions, slice_of(session->id), session);
     hub->sessions_open++;
     metric_add(METRIC_SESSIONS, 1);
@@ -500,7 +500,7 @@ static void log_close(const struct session *session, enum close_reason reason) {
     metric_add_labelled(METRIC_CLOSED, close_reason_name(reason), 1);
     LOG(close_reason_level(reason), "session.close", LOG_TEXT("who", who),
         LOG_TEXT("reason", close_reason_name(reason)),
-        LOG_NUMBER("age_s", loop_now_ms(session->hub->loop) / 1000 - session->timing.opened_s),
+        LOG_NUMBER("age_s", (loop_now_ms(session->hub->loop) - session->timing.opened_ms) / 1000),
         LOG_NUMBER("queued_bytes", session->outbox.queue.bytes));
 }
 

@@ -25,10 +25,10 @@ enum { DEADLINE_MAX_MS = 1 << 30 }; /* 12 days; what is later comes early */
 /* Timings are constants of the session: its client knows them from the handshake. */
 struct session_timing {
     uint32_t ping_interval_ms, ping_timeout_ms;
-    uint32_t opened_s, expires_s; /* by the loop's clock; expires_s: DEADLINE_EXPIRES, however far */
-    struct loop_timer timer;      /* for the earliest deadline */
-    uint32_t due_ms[DEADLINES];   /* the lower bits of the loop's time; 0: none */
-    uint64_t ping_offset;         /* what had been queued when the ping was; 0: not known */
+    uint64_t opened_ms, expires_ms; /* by the loop's clock; expires_ms: DEADLINE_EXPIRES, however far */
+    struct loop_timer timer;        /* for the earliest deadline */
+    uint32_t due_ms[DEADLINES];     /* the lower bits of the loop's time; 0: none */
+    uint64_t ping_offset;           /* what had been queued when the ping was; 0: not known */
 };
 
 #endif

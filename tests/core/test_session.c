@@ -370,6 +370,20 @@ static void a_token_that_is_good_for_months_lasts_so_long(void **state) {
     assert_true(is_closed(&alice, NULL));
 }
 
+static void a_token_that_is_good_for_longer_than_a_life_does_not_end_early(void **state) {
+    struct hub_settings settings = scene_settings();
+    settings.ping_interval_ms = 12 * 3600 * 1000;
+    hub_set(hub, &settings);
+    comes_as(&alice, "alice");
+    socket_expires(socket_of(&alice), loop_wall_ms(loop) + ((UINT64_C(1) << 32) + 60) * 1000); /* 136 years */
+    for (int i = 0; i < 2 * 14; i++) {
+        loop_advance(loop, settings.ping_interval_ms);
+        assert_hears(&alice, "2");
+        says(&alice, "3");
+    }
+    assert_false(is_closed(&alice, NULL));
+}
+
 /* Heartbeat. */
 
 static void an_idle_client_that_answers_pings_is_healthy(void **state) {
@@ -558,6 +572,7 @@ int main(void) {
         SCENE(all_sessions_of_a_user_can_be_closed),
         SCENE(a_token_that_expires_ends_its_session),
         SCENE(a_token_that_is_good_for_months_lasts_so_long),
+        SCENE(a_token_that_is_good_for_longer_than_a_life_does_not_end_early),
         SCENE(an_idle_client_that_answers_pings_is_healthy),
         SCENE(pings_go_out_on_schedule_while_data_flows),
         SCENE(only_a_pong_keeps_a_client_alive),
