@@ -5,6 +5,7 @@
 
 #include "base/ids.h"
 #include "base/metrics.h"
+#include "session/dispatch.h"
 #include "session/hub_state.h"
 #include "session/recovery.h"
 #include "session/transfer.h"
@@ -35,8 +36,10 @@ static void reap_run(struct loop_task *task) {
 }
 
 static void connect_end(struct connecting *connecting) {
-    struct hub *hub = connecting->socket->hub;
-    connecting->socket->connecting = NULL;
+    struct socket *socket = connecting->socket;
+    struct hub *hub = socket->hub;
+    if (socket->session) dispatch_wake(socket->session);
+    socket->connecting = NULL;
     connecting->socket = NULL;
     loop_task_cancel(&connecting->next);
     loop_reap(hub->loop, &connecting->reap);
@@ -94,10 +97,7 @@ static void connect_refuse(struct connecting *connecting, const struct policy_an
         send_refusal(session, slice_of(socket->namespace_name), json);
     connect_end(connecting);
     socket_part(socket, "refused", false);
-    if (session->kind == SESSION_PLAIN)
-        session_close(session, CLOSE_REFUSED);
-    else if (session->inbox.len > 0)
-        loop_post(session->hub->loop, &session->pump);
+    if (session->kind == SESSION_PLAIN) session_close(session, CLOSE_REFUSED);
 }
 
 static void connect_script_error(struct connecting *connecting) {
@@ -154,7 +154,6 @@ static void connect_finish(struct connecting *connecting) {
     send_connected(socket);
     socket_release(socket);
     session_deadline_clear(session, DEADLINE_CONNECT);
-    if (session->inbox.len > 0) loop_post(session->hub->loop, &session->pump);
 }
 
 /* The steps before. */

@@ -95,6 +95,15 @@ void dispatch_pump(struct session *session) {
     }
 }
 
+void dispatch_wake(struct session *session) {
+    if (session->state == SESSION_OPEN && session->inbox.len > 0) loop_post(session->hub->loop, &session->pump);
+}
+
+void dispatch_drop(struct session *session, struct slice namespace_name) {
+    inbox_drop(&session->inbox, namespace_name);
+    dispatch_wake(session);
+}
+
 size_t dispatch_waiting(const struct session *session) {
     return session->inbox.len + (answering(session) ? 1 : 0);
 }
@@ -188,7 +197,7 @@ static void event_answered(struct policy_call *call, const struct policy_answer 
     if (socket) socket_release(socket);
     free(event);
     if (session->state != SESSION_OPEN) return; /* the handler closed it */
-    if (session->inbox.len > 0) loop_post(session->hub->loop, &session->pump);
+    dispatch_wake(session);
     count_refusal(session, answer);
 }
 

@@ -43,13 +43,27 @@ struct inbox_item *inbox_first(const struct inbox *inbox) {
     return inbox->len ? CONTAINER(inbox->items.next, struct inbox_item, link) : NULL;
 }
 
-struct inbox_item *inbox_pop(struct inbox *inbox) {
-    struct inbox_item *item = inbox_first(inbox);
-    if (!item) return NULL;
+static void take_out(struct inbox *inbox, struct inbox_item *item) {
     list_remove(&item->link);
     inbox->bytes -= (unsigned)item->bytes;
     inbox->len--;
+}
+
+struct inbox_item *inbox_pop(struct inbox *inbox) {
+    struct inbox_item *item = inbox_first(inbox);
+    if (item) take_out(inbox, item);
     return item;
+}
+
+void inbox_drop(struct inbox *inbox, struct slice namespace_name) {
+    LIST_EACH(&inbox->items, link) {
+        struct inbox_item *item = CONTAINER(link, struct inbox_item, link);
+        bool is_there = slice_equal(item->arrival.namespace_name, namespace_name);
+        if (is_there && item->arrival.kind == ARRIVAL_CONNECT) return;
+        if (!is_there) continue;
+        take_out(inbox, item);
+        free(item);
+    }
 }
 
 void inbox_done(struct inbox *inbox) {

@@ -47,6 +47,8 @@ void inbox_push(struct inbox *inbox, const struct arrival *arrival);
 struct inbox_item *inbox_first(const struct inbox *inbox);
 /* The caller frees it with free. */
 struct inbox_item *inbox_pop(struct inbox *inbox);
+/* Drops what was sent to a namespace, up to a CONNECT to it. */
+void inbox_drop(struct inbox *inbox, struct slice namespace_name);
 void inbox_done(struct inbox *inbox);
 
 #endif

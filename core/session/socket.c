@@ -547,13 +547,14 @@ void socket_disconnect(struct socket *socket) {
     struct packet *packet = packet_new(&parts, NULL, SLICE_NONE, PACKET_CONTROL);
     session_push(session, packet);
     packet_unref(&packet);
+    dispatch_drop(session, slice_of(socket->namespace_name));
     socket_part(socket, "server namespace disconnect", false);
 }
 
 void socket_expel(struct socket *socket) {
     struct session *session = socket->session;
     if (!session) return;
-    LIST_EACH(&session->sockets, link) socket_disconnect(CONTAINER(link, struct socket, link));
+    while (!list_empty(&session->sockets)) socket_disconnect(CONTAINER(session->sockets.next, struct socket, link));
     session_close(session, CLOSE_SERVER_DISCONNECT);
 }
 
