@@ -169,7 +169,7 @@ static void socket_deliver(struct receiver *receiver, struct packet *packet) {
 }
 
 bool socket_catch_up(struct socket *socket) {
-    if (socket->holding) { /* released, it will catch up */
+    if (socket->connecting || socket->holding) { /* released, it will catch up */
         socket->session->lagging = true;
         return true;
     }

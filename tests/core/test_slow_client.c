@@ -71,6 +71,38 @@ static void a_client_that_lags_costs_its_bound_and_loses_nothing(void **state) {
     assert_false(is_closed(&alice, NULL));
 }
 
+static void join_room(struct socket *socket) {
+    assert_true(socket_join(socket, SLICE("room")));
+}
+
+/* What is due to a socket whose connect hook still waits is more than is held for it. */
+static void what_comes_before_the_connect_reply_follows_it_in_order_however_much_it_is(void **state) {
+    script.on_connect = join_room;
+    script.defers_connects = true;
+    arrives(&alice, &(struct local_client_options){0});
+    says(&alice, "40{\"user\":\"alice\"}");
+    for (int i = 0; i < 30; i++) {
+        char args[512];
+        snprintf(args, sizeof args, "[\"message\",%d,\"%0450d\"]", i, 0);
+        emit_to("room", args, PACKET_MESSAGE);
+        turn();
+    }
+    loop_advance(loop, 25000); /* something else is written meanwhile */
+    assert_hears(&alice, "2");
+    scene_answer(POLICY_OK, "");
+    turn();
+    assert_memory_equal(hears(&alice), "40{", 3);
+    for (int i = 0; i < 30; i++) {
+        char expected[64];
+        const char *got = hears(&alice);
+        assert_non_null(got);
+        snprintf(expected, sizeof expected, "[\"message\",%d,", i);
+        if (!strstr(got, expected)) fail_msg("%d is missing: %s", i, got);
+    }
+    assert_null(hears(&alice));
+    assert_false(is_closed(&alice, NULL));
+}
+
 static void a_client_beyond_the_log_is_closed_as_slow(void **state) {
     uint16_t code;
     struct slice reason;
@@ -176,6 +208,7 @@ int main(void) {
         SCENE(the_events_of_a_turn_leave_in_one_write),
         SCENE(what_is_volatile_goes_before_messages_do),
         SCENE(a_client_that_lags_costs_its_bound_and_loses_nothing),
+        SCENE(what_comes_before_the_connect_reply_follows_it_in_order_however_much_it_is),
         SCENE(a_client_beyond_the_log_is_closed_as_slow),
         SCENE(without_a_log_a_full_outbox_closes_at_once),
         SCENE(no_progress_for_long_closes_as_slow),
