@@ -232,7 +232,10 @@ static void connect_admit(struct connecting *connecting) {
     if (connecting->pid) connect_recover(connecting);
     struct socket *socket = connecting->socket;
     struct hub *hub = socket->hub;
-    if (!socket->recovered) socket_join_namespace(socket);
+    if (!socket->recovered) {
+        socket_join_namespace(socket);
+        socket->record.known_offset = rooms_offset(hub->rooms);
+    }
     if (!hub_policy_handles(hub, POLICY_CONNECT, slice_of(socket->namespace_name))) {
         connect_finish(connecting);
         return;

@@ -18,7 +18,6 @@ void recovery_offer(struct socket *socket) {
         id_random(record->pid + ID_OWNER_LEN, ID_SECRET_LEN);
         map_put(socket->hub->records.by_pid, slice_of(record->pid), socket);
     }
-    if (!socket->recovered) record->known_offset = rooms_offset(socket->hub->rooms);
 }
 
 void recovery_restore(struct socket *socket, const char *pid) {

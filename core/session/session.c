@@ -87,13 +87,19 @@ static void timer_fired(struct loop_timer *timer) {
 
 /* Heartbeat: the server pings on schedule, whatever else flows; only a pong counts. */
 
+/* Has all that was emitted to its sockets been queued before what is queued next? A pong then confirms it. */
+static bool is_settled(const struct session *session) {
+    LIST_EACH(&session->sockets, link) {
+        const struct socket *socket = CONTAINER(link, struct socket, link);
+        if (socket->connecting || socket->holding || socket->lagging) return false;
+    }
+    return true;
+}
+
 static void heartbeat_ping(struct session *session) {
     struct hub *hub = session->hub;
     session->heartbeat = HEARTBEAT_QUEUED;
-    session->timing.ping_offset = session->lagging ? 0 : rooms_offset(hub->rooms);
-    LIST_EACH(&session->sockets, link) {
-        if (CONTAINER(link, struct socket, link)->held) session->timing.ping_offset = 0;
-    }
+    session->timing.ping_offset = is_settled(session) ? rooms_offset(hub->rooms) : 0;
     if (session->kind != SESSION_PLAIN) session_push(session, hub->shared.ping);
     flush_soon(session);
 }

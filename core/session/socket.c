@@ -441,6 +441,7 @@ void socket_attach(struct socket *socket, struct session *session) {
     socket->handshake = session->handshake;
     socket->handshake->refs++;
     socket->lagging = socket->holding = false;
+    session->timing.ping_offset = 0; /* a ping that is on its way was before what this one still gets */
     if (socket->user) list_append(&socket->user->sockets, &socket->user_link);
 }
 

@@ -299,6 +299,68 @@ static void a_connection_lost_while_it_is_recovered_can_be_recovered_again(void 
     assert_true(is_closed(&again, NULL));
 }
 
+/* A pong confirms what was on its way before its ping, and nothing that a recovery still owes. */
+
+static void a_pong_while_a_recovery_is_asked_about_confirms_nothing(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    emit_to(alice.sid, "[\"missed\"]", PACKET_MESSAGE);
+    script.defers_connects = true;
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    loop_advance(loop, 25000);
+    assert_hears(&again, "2");
+    says(&again, "3");
+    local_client_leave(again.client);
+    script.defers_connects = false;
+    inherit(&third, &alice);
+    comes_back_as(&third, "alice", false);
+    assert_hears_event(&third, "42[\"missed\"]");
+    assert_recovered(&third, &alice);
+}
+
+static void a_pong_to_a_ping_from_before_a_recovery_confirms_nothing_of_it(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    arrives(&again, &(struct local_client_options){0});
+    emit_to(alice.sid, "[\"missed\"]", PACKET_MESSAGE);
+    loop_advance(loop, 25000);
+    assert_hears(&again, "2");
+    local_client_stall(again.client, true);
+    char text[128];
+    snprintf(text, sizeof text, "40{\"user\":\"alice\",\"pid\":\"%s\"}", alice.pid);
+    says(&again, text);
+    says(&again, "3");
+    local_client_leave(again.client); /* it never read what it missed */
+    inherit(&third, &alice);
+    comes_back_as(&third, "alice", false);
+    assert_hears_event(&third, "42[\"missed\"]");
+    assert_recovered(&third, &alice);
+}
+
+static void join_room(struct socket *socket) {
+    assert_true(socket_join(socket, SLICE("room")));
+}
+
+static void what_came_while_the_first_connect_was_asked_about_is_not_taken_for_known(void **state) {
+    script.on_connect = join_room;
+    script.defers_connects = true;
+    arrives(&alice, &(struct local_client_options){0});
+    says(&alice, "40{\"user\":\"alice\"}");
+    emit_to("room", "[\"early\"]", PACKET_MESSAGE);
+    script.defers_connects = false;
+    scene_answer(POLICY_OK, "");
+    turn();
+    const char *got = hears(&alice); /* and there the line breaks */
+    take_id(got, "sid", alice.sid);
+    take_id(got, "pid", alice.pid);
+    local_client_leave(alice.client);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_hears_event(&again, "42[\"early\"]");
+    assert_recovered(&again, &alice);
+}
+
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, set_up, leave_all)
 
 int main(void) {
@@ -321,6 +383,9 @@ int main(void) {
         SCENE(a_disconnect_by_either_side_leaves_nothing_to_recover),
         SCENE(what_was_trimmed_while_the_scripts_were_asked_makes_a_fresh_socket),
         SCENE(a_connection_lost_while_it_is_recovered_can_be_recovered_again),
+        SCENE(a_pong_while_a_recovery_is_asked_about_confirms_nothing),
+        SCENE(a_pong_to_a_ping_from_before_a_recovery_confirms_nothing_of_it),
+        SCENE(what_came_while_the_first_connect_was_asked_about_is_not_taken_for_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
