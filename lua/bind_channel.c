@@ -42,12 +42,6 @@ static int bad_channel(lua_State *L) {
 
 /* ---- follow ---- */
 
-struct following {
-    struct task_ticket *ticket;
-    struct worker *worker;
-    char channel_id[ID_MAX + 1], socket_id[ID_SOCKET_LEN + 1];
-};
-
 static void push_gap(lua_State *L, int64_t from, int64_t to, const char *reason) {
     lua_createtable(L, 0, 3);
     lua_pushnumber(L, (lua_Number)from);
@@ -84,14 +78,8 @@ static int push_followed(lua_State *L, void *owner) {
 }
 
 static void followed(void *owner, const struct follow_result *result) {
-    struct following *following = owner;
-    struct worker *worker = following->worker;
-    struct socket *socket = worker->hub ? hub_find(worker->hub, slice_of(following->socket_id)) : NULL;
-    if (result->status == STORE_OK && socket)
-        presence_joined(worker->presence, slice_of(following->channel_id), socket_user_id(socket),
-                        slice_of(following->socket_id));
-    task_answer(&following->ticket, push_followed, (void *)(uintptr_t)result);
-    free(following);
+    struct task_ticket *ticket = owner;
+    task_answer(&ticket, push_followed, (void *)(uintptr_t)result);
 }
 
 /* A cursor {seq, epoch}: false when it is malformed. */
@@ -126,13 +114,7 @@ static int follow(lua_State *L) {
     if (!socket) return bind_fail(L, "gone");
     struct worker *worker = host_worker(L);
     struct task_ticket *ticket = task_begin_wait(L);
-    struct following *following = NEW(struct following);
-    following->ticket = ticket;
-    following->worker = worker;
-    memcpy(following->channel_id, id.ptr, id.len);
-    memcpy(following->socket_id, socket_id_at(L, 2).ptr, socket_id_at(L, 2).len);
-    follow_channel(worker->hub, worker->log, worker->store, slice_of(following->socket_id),
-                   slice_of(following->channel_id), seq, epoch, followed, following);
+    follow_channel(worker->hub, worker->log, worker->store, socket_id_at(L, 2), id, seq, epoch, followed, ticket);
     return task_wait(L, 0);
 }
 
@@ -148,7 +130,6 @@ static int unfollow(lua_State *L) {
     char room[ROOM_MAX];
     if (id.len == 0) return bad_channel(L);
     if (!socket) return bind_fail(L, "gone");
-    presence_left(host_worker(L)->presence, id, socket_user_id(socket), socket_id(socket));
     socket_leave(socket, room_of(id, room));
     return bind_true(L);
 }

@@ -34,7 +34,7 @@ static void claiming_free(struct claiming *claiming) {
 static void claimed(struct state_claim *claim, enum state_verdict verdict, unsigned connections) {
     struct claiming *claiming = CONTAINER(claim, struct claiming, claim);
     struct worker *worker = claiming->worker;
-    struct socket *socket = worker->hub ? hub_find(worker->hub, slice_of(claiming->socket_id)) : NULL;
+    struct socket *socket = worker->hub ? hub_find_connected(worker->hub, slice_of(claiming->socket_id)) : NULL;
     claiming->verdict = verdict;
     if (verdict != STATE_REFUSED && !(socket && socket_claim(socket)))
         state_release_connection(worker->state, slice_of(claiming->user_id));

@@ -14,22 +14,8 @@
 
 enum { USERS_MAX = 1000 };
 
-struct looking {
-    struct presence *presence;
-    struct socket *socket;
-};
-
-/* A socket that was recovered is still in its channels' rooms. */
-static void look_at(void *owner, struct slice room) {
-    const struct looking *looking = owner;
-    struct slice prefix = SLICE("channel:");
-    if (room.len <= prefix.len || memcmp(room.ptr, prefix.ptr, prefix.len) != 0) return;
-    presence_joined(looking->presence, slice_from(room, prefix.len), socket_user_id(looking->socket),
-                    socket_id(looking->socket));
-}
-
-/* The socket makes its user online, also in the channels that it follows if it was recovered. Call it from the hook
- * connect.
+/* The socket makes its user online until its connection ends (and for a grace), also in the channels that it follows if
+ * it was recovered. Call it from the hook connect: a socket that comes back is asked about anew.
  * @function stoa.presence.connected
  * @param socket whose
  * @return true
@@ -37,23 +23,17 @@ static void look_at(void *owner, struct slice room) {
  * @example stoa.hook("connect", function(socket) stoa.presence.connected(socket) end) */
 static int connected(lua_State *L) {
     struct socket *socket = socket_at(L, 1);
-    if (!socket) return bind_fail(L, "gone");
-    struct looking looking = {host_worker(L)->presence, socket};
-    presence_connected(looking.presence, socket_user_id(socket), socket_id(socket));
-    socket_each_room(socket, look_at, &looking);
-    return bind_true(L);
+    return socket && socket_count(socket) ? bind_true(L) : bind_fail(L, "gone");
 }
 
-/* The socket ends. Call it from the hook disconnect; the user is offline after a grace.
+/* Does nothing, for scripts that call it: the server itself ends what stoa.presence.connected began. A hook may wait
+ * and speak of a connection whose client is back by another.
  * @function stoa.presence.disconnected
  * @param socket whose
  * @return true
- * @error gone
  * @example stoa.hook("disconnect", function(socket) stoa.presence.disconnected(socket) end) */
 static int disconnected(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
-    if (!socket) return bind_fail(L, "gone");
-    presence_disconnected(host_worker(L)->presence, socket_user_id(socket), socket_id(socket));
+    (void)socket_id_at(L, 1);
     return bind_true(L);
 }
 

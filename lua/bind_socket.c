@@ -102,7 +102,7 @@ static int socket_index(lua_State *L) {
     if (!lua_isnil(L, -1)) return 1;
     struct socket *socket = hub_find(host_of(L)->worker->hub, id);
     if (slice_is(key, "connected"))
-        lua_pushboolean(L, socket != NULL);
+        lua_pushboolean(L, socket && socket_is_connected(socket));
     else if (slice_is(key, "recovered"))
         lua_pushboolean(L, socket && socket_recovered(socket));
     else if (slice_is(key, "handshake") && socket)

@@ -180,7 +180,7 @@ static void add_id(void *owner, struct socket *socket) {
     buffer_append_char(ids, '\n');
 }
 
-/* His sockets on this worker.
+/* His sockets on this worker, also those that are away and may come back (they are not `connected`).
  * @function user:sockets
  * @return a list of sockets
  * @error bad_request

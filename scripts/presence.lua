@@ -11,10 +11,6 @@ stoa.hook("connect", function(socket)
     stoa.presence.connected(socket)
 end)
 
-stoa.hook("disconnect", function(socket)
-    stoa.presence.disconnected(socket)
-end)
-
 protocol.on("presence:update", function(socket, arguments)
     local message = protocol.given(arguments.statusMessage)
     if not statuses[arguments.status] or message and not protocol.is_text(message, MESSAGE_MAX_BYTES) then

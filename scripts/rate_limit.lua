@@ -52,7 +52,7 @@ stoa.hook("join", function(socket, channel_id)
     local _, online = channel:online_so_far(0)
     if online < limits.channel_users or channel:followed_by(socket) then return true end
     for _, other in ipairs(stoa.user(socket.user_id):sockets()) do
-        if channel:followed_by(other) then return true end
+        if other.connected and channel:followed_by(other) then return true end
     end
     return nil, "channel_full"
 end)

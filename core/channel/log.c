@@ -87,6 +87,13 @@ void channel_room_name(struct buffer *out, struct slice channel_id) {
     buffer_append_slice(out, channel_id);
 }
 
+struct slice channel_of_room(struct slice namespace_name, struct slice room) {
+    static const struct slice prefix = {"channel:", 8};
+    bool is_channel =
+        slice_is(namespace_name, "/") && room.len > prefix.len && memcmp(room.ptr, prefix.ptr, prefix.len) == 0;
+    return is_channel ? slice_from(room, prefix.len) : SLICE_NONE;
+}
+
 /* Valid until the next call. */
 static struct slice log_room_name(struct channel_log *log, struct slice channel_id) {
     buffer_clear(&log->name);

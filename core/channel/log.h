@@ -22,6 +22,8 @@ struct channel_log *channel_log_new(struct loop *loop, struct store *store, stru
 void channel_log_free(struct channel_log **log);
 /* The room's name, appended to out. */
 void channel_room_name(struct buffer *out, struct slice channel_id);
+/* The channel whose room it is; empty: it is none's. */
+struct slice channel_of_room(struct slice namespace_name, struct slice room);
 
 /* Submits an APPEND request made by the caller (its done and owner hear the outcome after members have been handed the
  * event; status UNAVAILABLE when the deadline passes or the backlog is full: CHANNEL_LOG_PENDING_MAX). When the

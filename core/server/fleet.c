@@ -9,7 +9,6 @@
 #include "cache/shared_cache.h"
 #include "channel/gossip.h"
 #include "channel/log.h"
-#include "channel/presence.h"
 #include "channel/relay.h"
 #include "channel/room.h"
 #include "channel/survey.h"
@@ -127,7 +126,6 @@ const struct shared_events fleet_removals = {.removed = removed};
 /* A user. */
 
 struct sending {
-    struct worker *worker;
     const struct fleet_news *news;
     struct buffer room; /* the channel's */
     size_t sent;
@@ -138,15 +136,13 @@ static void send_to(void *owner, struct socket *socket) {
     const struct fleet_news *news = sending->news;
     struct slice room = buffer_slice(&sending->room);
     if (news->reach == FLEET_ABSENT && socket_is_in(socket, room)) return;
-    if (news->reach == FLEET_EXPELLED) {
-        presence_left(sending->worker->presence, news->channel_id, news->user_id, socket_id(socket));
-        socket_leave(socket, room);
-    }
-    sending->sent += socket_emit(socket, news->args, news->attachments, news->attachments_len, PACKET_MESSAGE);
+    if (news->reach == FLEET_EXPELLED) socket_leave(socket, room);
+    bool sent = socket_emit(socket, news->args, news->attachments, news->attachments_len, PACKET_MESSAGE);
+    sending->sent += sent && socket_is_connected(socket);
 }
 
 static size_t send_here(struct worker *worker, const struct fleet_news *news) {
-    struct sending sending = {.worker = worker, .news = news};
+    struct sending sending = {.news = news};
     channel_room_name(&sending.room, news->channel_id);
     hub_each_of_user(worker->hub, news->user_id, send_to, &sending);
     buffer_done(&sending.room);

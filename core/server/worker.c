@@ -79,6 +79,7 @@ static void build_services(struct worker *worker) {
     worker->insist = insist_new(worker->loop, worker->bus);
     hub.inbound = worker->inbound;
     worker->hub = hub_new(worker->loop, worker->rooms, &hub);
+    hub_set_presence(worker->hub, worker->presence);
     hub_name_sessions(worker->hub, worker->name);
     worker->transfers = transfers_new(worker->hub, worker->log, worker->bus);
     worker->admission = admission_new(worker->loop, &admission);

@@ -23,6 +23,7 @@ struct connecting {
 };
 
 static void connect_admit(struct connecting *connecting);
+static void connect_next(struct connecting *connecting);
 
 static void connecting_free(struct connecting *connecting) {
     loop_task_cancel(&connecting->next);
@@ -35,6 +36,7 @@ static void reap_run(struct loop_task *task) {
     connecting_free(CONTAINER(task, struct connecting, reap));
 }
 
+/* However it ends, what waited for it goes on. */
 static void connect_end(struct connecting *connecting) {
     struct socket *socket = connecting->socket;
     struct hub *hub = socket->hub;
@@ -137,7 +139,7 @@ static void start_over(struct connecting *connecting) {
     recovery_drop(old);
     socket_part(old, "transport close", false);
     metric_add_labelled(METRIC_RECOVERED, "trimmed", 1);
-    connect_admit(connecting);
+    connect_next(connecting);
 }
 
 static void connect_finish(struct connecting *connecting) {
@@ -169,10 +171,6 @@ static void admit_answered(struct policy_call *call, const struct policy_answer 
         connect_refuse(connecting, answer);
 }
 
-static void next_run(struct loop_task *task) {
-    connect_admit(CONTAINER(task, struct connecting, next));
-}
-
 static struct recovery_claim claim_of(const struct connecting *connecting) {
     const struct socket *fresh = connecting->socket;
     return (struct recovery_claim){
@@ -197,7 +195,7 @@ static void transferred(struct transfer_call *call, bool is_moved, uint64_t offs
     else
         metric_add_labelled(METRIC_RECOVERED, "elsewhere", 1);
     forget_claim(connecting);
-    loop_post(connecting->socket->hub->loop, &connecting->next);
+    connect_next(connecting);
 }
 
 /* False: it is none that another worker has. */
@@ -227,9 +225,22 @@ static void connect_recover(struct connecting *connecting) {
     connecting->socket = old;
 }
 
+/* Scripts hear of what has ended before they are asked about what begins. */
+static void connect_next(struct connecting *connecting) {
+    loop_post(connecting->socket->hub->loop, &connecting->next);
+}
+
+static void next_run(struct loop_task *task) {
+    struct connecting *connecting = CONTAINER(task, struct connecting, next);
+    if (!connecting->pid) {
+        connect_admit(connecting);
+    } else if (!connect_transfer(connecting)) {
+        connect_recover(connecting);
+        connect_next(connecting);
+    }
+}
+
 static void connect_admit(struct connecting *connecting) {
-    if (connecting->pid && connect_transfer(connecting)) return;
-    if (connecting->pid) connect_recover(connecting);
     struct socket *socket = connecting->socket;
     struct hub *hub = socket->hub;
     if (!socket->recovered) {
@@ -279,7 +290,7 @@ static void authenticate_answered(struct policy_call *call, const struct policy_
     else if (!take_user(connecting->socket, answer->json))
         connect_script_error(connecting);
     else
-        loop_post(connecting->socket->hub->loop, &connecting->next);
+        connect_next(connecting);
 }
 
 static void connect_as_guest(struct connecting *connecting) {
@@ -288,7 +299,7 @@ static void connect_as_guest(struct connecting *connecting) {
     snprintf(json, sizeof json, "{\"id\":\"%s\"}", id);
     socket_set_user(connecting->socket, slice_of(id), slice_of(json));
     connecting->socket->guest = true;
-    connect_admit(connecting);
+    connect_next(connecting);
 }
 
 static void connect_authenticate(struct connecting *connecting) {

@@ -6,17 +6,20 @@
 #include "base/fault.h"
 #include "channel/log.h"
 #include "session/hub_state.h"
+#include "session/online.h"
+#include "session/watch.h"
 #include "wire/json.h"
 
 /* The room is joined first, with what is live held back; then the tail is read and cut where live events begin. A
  * channel that nobody follows yet is read before, to learn its head. */
 struct following {
-    struct hub_watch watch;
+    struct watch watch;
     struct channel_log *log;
     struct store *store;
-    char *socket_id, *channel_id, *since_epoch;
+    char *channel_id, *since_epoch;
     struct buffer room;
     int64_t since_seq, joined_at;       /* joined_at: live events come after it; -1: not joined yet */
+    uint64_t member_since;              /* of the membership that joined_at is of */
     char joined_epoch[STORE_EPOCH_MAX]; /* joined_at is a number of it */
     unsigned behind;                    /* so often was this worker behind the cursor */
     bool was_member, verify;
@@ -30,32 +33,46 @@ static void following_read(struct following *following);
 
 static void following_finish(struct following *following, const struct follow_result *result) {
     following->done(following->owner, result);
-    list_remove(&following->watch.link);
+    watch_end(&following->watch);
     buffer_done(&following->room);
-    free(following->socket_id);
     free(following->channel_id);
     free(following->since_epoch);
     free(following);
 }
 
+/* False: it was taken out of the room meanwhile, or joined anew. */
+static bool is_member(const struct following *following) {
+    const struct membership *membership =
+        room_membership(&following->watch.socket->memberships, buffer_slice(&following->room));
+    return membership && membership->since_offset == following->member_since;
+}
+
+/* As if it had never been asked for. */
+static void following_undo(const struct following *following) {
+    if (following->joined_at >= 0 && !following->was_member && is_member(following))
+        socket_leave(following->watch.socket, buffer_slice(&following->room));
+}
+
 static void following_fail(struct following *following, enum store_status status) {
-    struct socket *socket =
-        following->watch.hub ? hub_find(following->watch.hub, slice_of(following->socket_id)) : NULL;
-    if (socket && following->joined_at >= 0 && !following->was_member) {
-        socket_leave(socket, buffer_slice(&following->room));
-    }
+    if (following->watch.socket) following_undo(following);
     following_finish(following, &(struct follow_result){.status = status, .fork_seq = -1});
+}
+
+/* Its client will not hear the answer: what it comes back to is what it has been told. */
+static void connection_ended(struct watch *watch) {
+    following_undo(CONTAINER(watch, struct following, watch));
 }
 
 /* Holds and joins; live events of the channel, which the log follows, come after seq. */
 static bool following_join(struct following *following, int64_t seq) {
     struct slice epoch = channel_log_epoch(following->log, slice_of(following->channel_id));
-    struct socket *socket = hub_find(following->watch.hub, slice_of(following->socket_id));
+    struct socket *socket = following->watch.socket;
     struct slice room = buffer_slice(&following->room);
-    if (!socket || !socket->session) return false;
-    following->was_member = room_membership(&socket->memberships, room) != NULL;
+    bool was_member = room_membership(&socket->memberships, room) != NULL;
     socket_hold(socket);
-    if (!socket_join(socket, room)) return false;
+    if (!socket_enter(socket, room)) return false;
+    following->was_member = was_member;
+    following->member_since = room_membership(&socket->memberships, room)->since_offset;
     following->joined_at = seq;
     snprintf(following->joined_epoch, sizeof following->joined_epoch, "%.*s", SLICE_ARG(epoch));
     return true;
@@ -112,6 +129,19 @@ static void following_verify(struct following *following, struct slice epoch) {
     store_submit(following->store, &request);
 }
 
+/* Others who are about to join the same socket find it joined, whatever becomes of them. */
+static void following_succeed(struct following *following) {
+    struct socket *socket = following->watch.socket;
+    struct slice room = buffer_slice(&following->room);
+    LIST_EACH(&socket->watches, link) {
+        struct watch *watch = CONTAINER(link, struct watch, link);
+        if (watch->ended != connection_ended) continue;
+        struct following *other = CONTAINER(watch, struct following, watch);
+        other->was_member = other->was_member || slice_equal(buffer_slice(&other->room), room);
+    }
+    online_joined(socket, room);
+}
+
 static void following_answer(struct following *following, struct store_request *request) {
     struct buffer events = {0};
     struct follow_result result = {.status = STORE_OK, .seq = following->joined_at, .fork_seq = -1};
@@ -134,6 +164,7 @@ static void following_answer(struct following *following, struct store_request *
         }
     }
     if (following->verify) following_verify(following, result.epoch);
+    following_succeed(following);
     following_finish(following, &result);
     buffer_done(&events);
 }
@@ -155,7 +186,7 @@ static void following_catch_up(struct following *following, const struct store_r
 
 static void following_heard(struct store_request *request) {
     struct following *following = request->owner;
-    if (request->status != STORE_OK || !following->watch.hub) {
+    if (request->status != STORE_OK || !following->watch.socket) {
         following_fail(following, request->status == STORE_OK ? STORE_UNAVAILABLE : request->status);
         return;
     }
@@ -166,7 +197,10 @@ static void following_heard(struct store_request *request) {
         return;
     }
     if (following->joined_at >= 0) {
-        following_answer(following, request);
+        if (is_member(following))
+            following_answer(following, request);
+        else
+            following_fail(following, STORE_UNAVAILABLE);
         return;
     }
     int64_t delivered = channel_log_delivered(following->log, channel_id);
@@ -202,10 +236,9 @@ void follow_channel(struct hub *hub, struct channel_log *log, struct store *stor
                     struct slice channel_id, int64_t since_seq, struct slice since_epoch, follow_done *done,
                     void *owner) {
     struct following *following = NEW(struct following);
-    following->watch.hub = hub;
+    following->watch.ended = connection_ended;
     following->log = log;
     following->store = store;
-    following->socket_id = memory_copy(socket_id.ptr, socket_id.len);
     following->channel_id = memory_copy(channel_id.ptr, channel_id.len);
     following->since_epoch = memory_copy(since_epoch.ptr, since_epoch.len);
     following->since_seq = since_seq;
@@ -213,9 +246,10 @@ void follow_channel(struct hub *hub, struct channel_log *log, struct store *stor
     following->done = done;
     following->owner = owner;
     channel_room_name(&following->room, channel_id);
-    list_append(&hub->watches, &following->watch.link);
+    struct socket *socket = hub_find_connected(hub, socket_id);
+    if (socket) watch_begin(&following->watch, socket);
     int64_t delivered = channel_log_delivered(log, channel_id);
-    if (delivered >= 0 && delivered >= since_seq)
+    if (socket && delivered >= 0 && delivered >= since_seq)
         following_join(following, delivered); /* if that fails, once more when the store answers */
     following_read(following);
 }

@@ -12,7 +12,7 @@ struct channel_log;
 struct hub;
 
 struct follow_result {
-    enum store_status status; /* UNAVAILABLE also when the socket has gone meanwhile */
+    enum store_status status; /* UNAVAILABLE also when the connection has ended meanwhile: the socket has not joined */
     int64_t seq;              /* the head; live events continue at seq + 1 */
     struct slice epoch;
     struct slice events;      /* JSON array; "[]" when nothing was missed or no cursor was given */

@@ -5,6 +5,7 @@
 #include "base/ids.h"
 #include "session/dispatch.h"
 #include "session/hub_state.h"
+#include "session/parting.h"
 #include "session/recovery.h"
 #include "wire/frame.h"
 
@@ -31,6 +32,9 @@ void hub_bury_session(struct session *session) {
 }
 
 void hub_bury_socket(struct socket *socket) {
+    list_remove(&socket->user_link);
+    socket->has_ended = true;
+    if (socket->partings > 0) return;
     list_append(&socket->hub->dead_sockets, &socket->link);
     loop_reap(socket->hub->loop, &socket->hub->reap_task);
 }
@@ -57,7 +61,6 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
     list_init(&hub->dead_sessions);
     list_init(&hub->dead_sockets);
     list_init(&hub->partings);
-    list_init(&hub->watches);
     loop_task_init(&hub->reap_task, reap_run);
     id_random(hub->node, ID_OWNER_LEN);
     hub->shared.ping = engine_packet("2");
@@ -80,6 +83,10 @@ void hub_set(struct hub *hub, const struct hub_settings *settings) {
     hub->settings.path = hub->path;
     hub->settings.plain_path = hub->plain_path;
     hub->settings.origins = NULL; /* hub->origins */
+}
+
+void hub_set_presence(struct hub *hub, struct presence *presence) {
+    hub->presence = presence;
 }
 
 void hub_name_sessions(struct hub *hub, const char name[ID_OWNER_LEN]) {
@@ -123,9 +130,7 @@ void hub_free(struct hub **hub_r) {
     free_transports(hub);
     recovery_drop_all(hub);
     rooms_set_implied(hub->rooms, NULL);
-    hub_forget_partings(hub);
-    struct list *link;
-    while ((link = list_pop(&hub->watches))) CONTAINER(link, struct hub_watch, link)->hub = NULL;
+    partings_forget(hub);
     loop_timer_cancel(&hub->records.timer);
     flush_done(&hub->flush);
     loop_task_cancel(&hub->reap_task);
@@ -201,7 +206,7 @@ void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *ow
     for (size_t at = 0; at < sockets.len; at += sizeof(struct socket *)) {
         struct socket *socket;
         memcpy(&socket, sockets.ptr + at, sizeof socket);
-        if (socket->session) fn(owner, socket);
+        if (!socket->has_ended) fn(owner, socket);
     }
     buffer_done(&sockets);
 }
@@ -221,6 +226,7 @@ void hub_each_reached(struct hub *hub, const struct room_emit *emit, void (*fn)(
 
 /* Of the sockets that a user has in one session, the first stands for all. */
 static bool stands_for_session(const struct socket *socket) {
+    if (!socket->session) return false;
     LIST_EACH(&socket->session->sockets, link) {
         struct socket *other = CONTAINER(link, struct socket, link);
         if (other->user == socket->user) return other == socket;
@@ -242,6 +248,11 @@ void hub_close_all(struct hub *hub, enum close_reason reason) {
     size_t cursor = 0;
     struct session *session;
     while ((session = map_next(hub->sessions, &cursor))) session_close(session, reason);
+}
+
+struct socket *hub_find_connected(struct hub *hub, struct slice socket_id) {
+    struct socket *socket = hub_find(hub, socket_id);
+    return socket && socket->session ? socket : NULL;
 }
 
 struct socket *hub_find(struct hub *hub, struct slice socket_id) {

@@ -18,6 +18,7 @@ struct buffer;
 struct hub;
 struct loop;
 struct policy;
+struct presence;
 struct room_emit;
 struct rooms;
 struct socket;
@@ -44,6 +45,8 @@ struct hub_settings {
 
 /* rooms, policy and settings outlive the hub; strings of settings are copied. */
 struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_settings *settings);
+/* Where those connections are online that scripts count (socket_count). Outlives the hub. */
+void hub_set_presence(struct hub *hub, struct presence *presence);
 void hub_free(struct hub **hub);
 /* Hold for new sessions; timings of open ones stay as their handshake said. */
 void hub_set(struct hub *hub, const struct hub_settings *settings);
@@ -73,9 +76,12 @@ bool hub_names_session(const struct hub *hub, struct slice path, struct slice qu
 /* What the ids of new sessions begin with; without it, random characters. */
 void hub_name_sessions(struct hub *hub, const char name[ID_OWNER_LEN]);
 
+/* A socket that is connected; that is away, too, or of whose end scripts are just hearing. */
+struct socket *hub_find_connected(struct hub *hub, struct slice socket_id);
 struct socket *hub_find(struct hub *hub, struct slice socket_id);
 size_t hub_sessions(const struct hub *hub);
-/* Sockets of a user (their user's id), in every namespace: fn may close the socket. */
+/* Sockets of a user (their user's id), in every namespace, also those that are away and may come back: fn may close the
+ * socket. */
 void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *owner, struct socket *socket),
                       void *owner);
 /* Sockets that an emit would reach (room_gather), each once: fn may close the socket, or change its rooms. */

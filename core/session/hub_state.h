@@ -31,15 +31,10 @@ struct hub_records {
     struct map *by_pid; /* attached ones too */
 };
 
-/* Embedded in what may outlive the hub: hub is NULL then. */
-struct hub_watch {
-    struct list link;
-    struct hub *hub;
-};
-
 struct hub {
     struct loop *loop;
     struct rooms *rooms;
+    struct presence *presence; /* NULL: nobody is online */
     struct rooms_implied own_rooms;
     struct policy *policy;
     struct hub_settings settings;
@@ -56,7 +51,6 @@ struct hub {
     struct flush flush;
     struct list dead_sessions, dead_sockets; /* freed at the end of the turn */
     struct list partings;                    /* scripts hear of an end */
-    struct list watches;                     /* hub_watch */
     struct loop_task reap_task;
     struct hub_shared shared;
     struct hub_scratch scratch;
@@ -64,8 +58,8 @@ struct hub {
 
 bool hub_has_namespace(const struct hub *hub, struct slice name);
 void hub_bury_session(struct session *session);
+/* Freed at the end of the turn, or once scripts have heard of its ends. */
 void hub_bury_socket(struct socket *socket);
-void hub_forget_partings(struct hub *hub);
 struct user *hub_user(struct hub *hub, struct slice id);
 void hub_unref_user(struct hub *hub, struct user **user);
 bool hub_policy_handles(const struct hub *hub, enum policy_point point, struct slice namespace_name);

@@ -22,7 +22,7 @@ enum {
 /* A user with sockets. */
 struct user {
     unsigned refs;
-    struct list sockets; /* connected ones */
+    struct list sockets; /* connected ones, and those that may come back */
     char id[];
 };
 
@@ -36,10 +36,14 @@ struct socket {
     uint16_t rooms_len;
     bool replaying, lagging, holding;
     bool guest, recovered, announced; /* announced: scripts know of it and will hear of its end */
+    bool moved;                       /* from another worker: offsets of there mean its start */
+    bool counts;                      /* in presence, by this connection */
+    bool has_ended;                   /* freed once scripts have heard of its ends */
+    unsigned partings;                /* of which scripts are to hear, or are hearing */
     struct hub *hub;
 
-    struct list link; /* of the session's sockets; detached: of the hub's */
-    struct list user_link;
+    struct list link;      /* of the session's sockets; detached: of the hub's */
+    struct list user_link; /* until it has ended */
     struct list memberships;
     const char *namespace_name; /* the main one is nobody's own */
     struct user *user;
@@ -50,7 +54,7 @@ struct socket {
     uint64_t lag_offset;       /* lagging: delivered up to here */
     struct packet_queue *held; /* NULL: nothing is held back */
     struct list calls;         /* questions to the client */
-    bool moved;                /* from another worker: offsets of there mean its start */
+    struct list watches;       /* of its connection */
     char id[SOCKET_ID_LEN + 1];
 };
 
@@ -61,10 +65,12 @@ struct socket *socket_new(struct session *session, struct slice namespace_name, 
 void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json);
 struct socket *session_socket(struct session *session, struct slice namespace_name);
 void socket_attach(struct socket *socket, struct session *session);
-/* Leaves session, user and rooms (whose names it keeps). Open calls are answered with GONE. */
+/* Leaves session and rooms (whose names it keeps). Open calls are answered with GONE. */
 void socket_detach(struct socket *socket);
-/* Ends or, when keep, stays as a record; scripts are asked if they know of it. */
+/* Ends or, when keep, stays as a record; scripts hear of it, later, if they know of it. */
 void socket_part(struct socket *socket, const char *reason, bool keep);
+/* In the room, and not yet online in its channel. False: rooms_max reached. */
+bool socket_enter(struct socket *socket, struct slice room);
 /* Joins its namespace; from now on it has a room of its own too, which is there once it is used. */
 void socket_join_namespace(struct socket *socket);
 /* For rooms_set_implied: sockets' own rooms. */
@@ -77,7 +83,7 @@ void socket_become_other(struct socket *socket);
 void socket_join_since(struct socket *socket, struct slice room, uint64_t since_offset);
 /* What came with a transfer does not come again when it arrives here by itself. */
 void socket_note_had(struct socket *socket, uint64_t tag);
-bool socket_has_had(const struct socket *socket, const struct packet *packet);
+bool socket_has_had(struct socket *socket, const struct packet *packet);
 /* What was held back goes out. */
 void socket_release(struct socket *socket);
 /* A lagging socket's session has room again. False: its log does not reach back. */

@@ -14,15 +14,27 @@ enum { PID_LEN = ID_OWNER_LEN + ID_SECRET_LEN };
 struct away {
     struct buffer rooms; /* record_rooms */
     uint64_t expires_ms; /* 0: no recovery is waited for */
+    size_t bytes;        /* what it counts for among the hub's records */
+};
+
+/* What came with a socket from another worker, and may come by itself, too: as long as a copy may be on its way, or be
+ * kept in a room's log. */
+struct had {
+    uint64_t until_ms;
+    struct buffer tags; /* uint64_t each */
 };
 
 /* What a recovery needs beside the socket's rooms. */
 struct record {
     char pid[PID_LEN + 1]; /* its worker's name and a secret; empty: not recoverable */
-    struct buffer *had;    /* tags of what came with it; NULL: none */
+    struct had *had;       /* NULL: nothing came with it, or too long ago to come again */
     uint64_t known_offset; /* up to here it is in no need: that was before its time, or it answered a later ping */
     struct away *away;     /* NULL: it is attached */
 };
+
+void record_note_had(struct record *record, uint64_t tag, uint64_t until_ms);
+bool record_has_had(struct record *record, uint64_t tag, uint64_t now_ms);
+void record_forget_had(struct record *record);
 
 /* Made, if it has none. */
 struct away *record_away(struct record *record);
@@ -31,6 +43,8 @@ void record_forget_away(struct record *record);
  * its name (16), the name. */
 struct slice record_rooms(const struct record *record);
 void record_add_room(struct record *record, struct slice name, uint64_t since_offset);
+/* False: it was not in it. */
+bool record_remove_room(struct record *record, struct slice name);
 /* The first of them, and rooms without it; false: there is none. */
 bool record_next_room(struct slice *rooms, struct slice *name_r, uint64_t *since_offset_r) MUST_CHECK;
 

@@ -4,10 +4,15 @@
 #include "base/metrics.h"
 #include "channel/room_replay.h"
 #include "session/hub_state.h"
+#include "session/transfer.h"
+
+static size_t text_len(const char *text) {
+    return text ? strlen(text) : 0;
+}
 
 static size_t record_bytes(const struct socket *socket) {
-    return sizeof *socket + record_rooms(&socket->record).len + (socket->user_json ? strlen(socket->user_json) : 0) +
-           (socket->auth_json ? strlen(socket->auth_json) : 0);
+    return sizeof *socket + record_rooms(&socket->record).len + text_len(socket->user_json) +
+           text_len(socket->auth_json) + text_len(socket->state_json);
 }
 
 void recovery_offer(struct socket *socket) {
@@ -58,17 +63,19 @@ static void record_unlist(struct socket *socket) {
     struct hub_records *records = &socket->hub->records;
     list_remove(&socket->link);
     records->len--;
-    records->bytes -= record_bytes(socket);
+    records->bytes -= socket->record.away->bytes;
     socket->record.away->expires_ms = 0;
 }
 
 void recovery_keep(struct socket *socket) {
     struct hub *hub = socket->hub;
     struct hub_records *records = &hub->records;
-    record_away(&socket->record)->expires_ms = loop_now_ms(hub->loop) + hub->settings.recovery_window_ms;
+    struct away *away = record_away(&socket->record);
+    away->expires_ms = loop_now_ms(hub->loop) + hub->settings.recovery_window_ms;
+    away->bytes = record_bytes(socket);
     list_append(&records->sockets, &socket->link);
     records->len++;
-    records->bytes += record_bytes(socket);
+    records->bytes += away->bytes;
     while (records->len > RECOVERY_SOCKETS_MAX || records->bytes > RECOVERY_BYTES_MAX) {
         struct socket *first = oldest(records);
         recovery_drop(first);
@@ -77,8 +84,34 @@ void recovery_keep(struct socket *socket) {
     timer_arm(hub);
 }
 
+bool recovery_is_awaited(const struct socket *socket) {
+    return expires_ms(socket) > 0;
+}
+
+void recovery_edited(struct socket *socket) {
+    struct hub *hub = socket->hub;
+    if (recovery_is_awaited(socket)) {
+        struct away *away = socket->record.away;
+        hub->records.bytes -= away->bytes;
+        away->bytes = record_bytes(socket);
+        hub->records.bytes += away->bytes;
+    } else if (hub->transfers) {
+        transfer_edited(hub->transfers, socket);
+    }
+}
+
+void recovery_revoke(struct socket *socket) {
+    struct hub *hub = socket->hub;
+    if (recovery_is_awaited(socket)) {
+        recovery_drop(socket);
+        hub_bury_socket(socket);
+    } else if (hub->transfers) {
+        transfer_edited(hub->transfers, socket);
+    }
+}
+
 void recovery_drop(struct socket *socket) {
-    if (expires_ms(socket)) record_unlist(socket);
+    if (recovery_is_awaited(socket)) record_unlist(socket);
     if (!socket->record.pid[0]) return;
     map_remove(socket->hub->records.by_pid, slice_of(socket->record.pid));
     socket->record.pid[0] = 0;

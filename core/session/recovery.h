@@ -23,8 +23,13 @@ void recovery_moved(struct socket *socket, const char *pid, uint64_t offset);
 struct socket *recovery_find(const struct hub *hub, struct slice pid);
 /* The detached socket waits for its client, within the window. */
 void recovery_keep(struct socket *socket);
+bool recovery_is_awaited(const struct socket *socket);
+/* What it comes back to has changed while it is away. */
+void recovery_edited(struct socket *socket);
 /* No longer recoverable. */
 void recovery_drop(struct socket *socket);
+/* The socket, which is away, ends. Nothing if it has ended. */
+void recovery_revoke(struct socket *socket);
 void recovery_drop_all(struct hub *hub);
 /* The timer of the hub's records. */
 struct loop_timer;

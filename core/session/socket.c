@@ -8,7 +8,11 @@
 #include "session/connect.h"
 #include "session/dispatch.h"
 #include "session/hub_state.h"
+#include "session/online.h"
+#include "session/parting.h"
 #include "session/recovery.h"
+#include "session/transfer.h"
+#include "session/watch.h"
 
 struct slice socket_id(const struct socket *socket) {
     return slice_of(socket->id);
@@ -41,6 +45,10 @@ struct slice socket_handshake(const struct socket *socket) {
     return buffer_slice(text);
 }
 
+bool socket_is_connected(const struct socket *socket) {
+    return socket->session != NULL;
+}
+
 bool socket_recovered(const struct socket *socket) {
     return socket->recovered;
 }
@@ -54,6 +62,7 @@ bool socket_set_state(struct socket *socket, struct slice json) {
     char *copy = memory_copy(json.ptr, json.len);
     free(socket->state_json);
     socket->state_json = copy;
+    if (!socket->session) recovery_edited(socket);
     return true;
 }
 
@@ -131,20 +140,13 @@ static void deliver_held(struct socket *socket, struct packet *packet) {
 }
 
 void socket_note_had(struct socket *socket, uint64_t tag) {
-    struct record *record = &socket->record;
-    if (!record->had) record->had = NEW(struct buffer);
-    buffer_append(record->had, (const char *)&tag, sizeof tag);
+    uint64_t late_ms = TRANSFER_MS + socket->hub->settings.recovery_window_ms;
+    record_note_had(&socket->record, tag, loop_now_ms(socket->hub->loop) + late_ms);
 }
 
-bool socket_has_had(const struct socket *socket, const struct packet *packet) {
-    const struct buffer *had = socket->record.had;
-    uint64_t each;
-    if (!had || packet_tag(packet) % 2 == 0) return false;
-    for (size_t at = 0; at < had->len; at += sizeof each) {
-        memcpy(&each, had->ptr + at, sizeof each);
-        if (each == packet_tag(packet)) return true;
-    }
-    return false;
+bool socket_has_had(struct socket *socket, const struct packet *packet) {
+    uint64_t tag = packet_tag(packet);
+    return socket->record.had && tag % 2 == 1 && record_has_had(&socket->record, tag, loop_now_ms(socket->hub->loop));
 }
 
 static void socket_deliver(struct receiver *receiver, struct packet *packet) {
@@ -296,23 +298,47 @@ void socket_hear_ack(struct socket *socket, const struct arrival *ack) {
 
 /* Rooms. */
 
-bool socket_join(struct socket *socket, struct slice room) {
-    if (!socket->session || room.len == 0 || room.len > SOCKET_ROOM_NAME_MAX) return false;
-    if (room_membership(&socket->memberships, room)) return true;
-    if (socket->rooms_len >= socket->hub->settings.rooms_max) return false;
+static struct membership *join_now(struct socket *socket, struct slice room) {
     struct rooms *rooms = socket->hub->rooms;
-    room_join(rooms, slice_of(socket->namespace_name), room, &socket->receiver, &socket->memberships,
-              rooms_offset(rooms));
+    if (socket->rooms_len >= socket->hub->settings.rooms_max) return NULL;
     socket->rooms_len++;
+    return room_join(rooms, slice_of(socket->namespace_name), room, &socket->receiver, &socket->memberships,
+                     rooms_offset(rooms));
+}
+
+bool socket_enter(struct socket *socket, struct slice room) {
+    return room_membership(&socket->memberships, room) || join_now(socket, room);
+}
+
+/* From now on the room keeps events for it. */
+static bool join_away(struct socket *socket, struct slice room) {
+    if (socket_is_in(socket, room)) return true;
+    struct membership *membership = join_now(socket, room);
+    if (!membership) return false;
+    record_add_room(&socket->record, room, membership->since_offset);
+    room_leave(socket->hub->rooms, &membership);
+    recovery_edited(socket);
+    return true;
+}
+
+bool socket_join(struct socket *socket, struct slice room) {
+    if (room.len == 0 || room.len > SOCKET_ROOM_NAME_MAX) return false;
+    if (!socket->session) return recovery_is_awaited(socket) && join_away(socket, room);
+    if (!socket_enter(socket, room)) return false;
+    if (socket->counts) online_joined(socket, room);
     return true;
 }
 
 void socket_leave(struct socket *socket, struct slice room) {
     if (room.len == 0 || slice_is(room, socket->id)) return;
     struct membership *membership = room_membership(&socket->memberships, room);
-    if (!membership) return;
-    room_leave(socket->hub->rooms, &membership);
+    if (membership)
+        room_leave(socket->hub->rooms, &membership);
+    else if (!record_remove_room(&socket->record, room))
+        return;
     socket->rooms_len--;
+    online_left(socket, room);
+    if (!socket->session) recovery_edited(socket);
 }
 
 void socket_join_since(struct socket *socket, struct slice room, uint64_t since_offset) {
@@ -405,6 +431,7 @@ struct socket *socket_new(struct session *session, struct slice namespace_name, 
     list_init(&socket->user_link);
     list_init(&socket->memberships);
     list_init(&socket->calls);
+    list_init(&socket->watches);
     socket->namespace_name =
         slice_is(namespace_name, main_namespace) ? main_namespace : memory_copy(namespace_name.ptr, namespace_name.len);
     if (!slice_is(auth_json, "{}")) socket->auth_json = memory_copy(auth_json.ptr, auth_json.len);
@@ -442,14 +469,13 @@ void socket_attach(struct socket *socket, struct session *session) {
     socket->handshake->refs++;
     socket->lagging = socket->holding = false;
     session->timing.ping_offset = 0; /* a ping that is on its way was before what this one still gets */
-    if (socket->user) list_append(&socket->user->sockets, &socket->user_link);
 }
 
 void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json) {
     struct user *before = socket->user;
     list_remove(&socket->user_link);
     socket->user = hub_user(socket->hub, user_id);
-    if (socket->session) list_append(&socket->user->sockets, &socket->user_link);
+    list_append(&socket->user->sockets, &socket->user_link);
     if (before) hub_unref_user(socket->hub, &before);
     free(socket->user_json);
     socket->user_json = memory_copy(user_json.ptr, user_json.len);
@@ -458,6 +484,8 @@ void socket_set_user(struct socket *socket, struct slice user_id, struct slice u
 void socket_detach(struct socket *socket) {
     struct session *session = socket->session;
     connect_abandon(&socket->connecting);
+    watches_tell(socket);
+    online_ended(socket);
     if (session) {
         dispatch_forget_socket(session, socket);
         list_remove(&socket->link);
@@ -467,7 +495,6 @@ void socket_detach(struct socket *socket) {
         }
     }
     socket->session = NULL;
-    list_remove(&socket->user_link);
     if (!list_empty(&socket->memberships)) keep_rooms(socket);
     held_free(socket);
     while (!list_empty(&socket->calls)) {
@@ -475,71 +502,26 @@ void socket_detach(struct socket *socket) {
     }
 }
 
-/* The scripts' hearing of an end; owns the socket unless it is kept. */
-struct parting {
-    struct question question;
-    struct list link; /* of the hub's */
-    struct hub *hub;
-    struct socket *socket;
-    struct loop_task reap;
-};
-
-static void parting_free(struct loop_task *task) {
-    free(CONTAINER(task, struct parting, reap));
-}
-
-static void parting_done(struct policy_call *call, const struct policy_answer *answer) {
-    struct parting *parting = CONTAINER(call, struct parting, question.call);
-    list_remove(&parting->link);
-    if (parting->socket) hub_bury_socket(parting->socket);
-    loop_reap(parting->hub->loop, &parting->reap);
-}
-
-static void part_ask(struct socket *socket, const char *reason, bool keep) {
-    struct hub *hub = socket->hub;
-    struct parting *parting = NEW(struct parting);
-    parting->hub = hub;
-    parting->socket = keep ? NULL : socket;
-    loop_task_init(&parting->reap, parting_free);
-    list_append(&hub->partings, &parting->link);
-    struct policy_call *call = &parting->question.call;
-    call->point = POLICY_DISCONNECT;
-    call->namespace_name = slice_of(socket->namespace_name);
-    call->socket_id = slice_of(socket->id);
-    call->name = slice_of(reason);
-    call->done = parting_done;
-    question_ask(&parting->question, hub->policy);
-}
-
 void socket_part(struct socket *socket, const char *reason, bool keep) {
     bool announced = socket->announced;
     socket_detach(socket);
     socket->announced = false;
-    keep = keep && socket->record.pid[0] && socket->hub->settings.recovery_window_ms > 0;
-    if (keep)
+    if (announced && hub_policy_handles(socket->hub, POLICY_DISCONNECT, slice_of(socket->namespace_name)))
+        parting_begin(socket, reason);
+    if (keep && socket->record.pid[0] && socket->hub->settings.recovery_window_ms > 0) {
         recovery_keep(socket);
-    else
+    } else {
         recovery_drop(socket);
-    if (announced && hub_policy_handles(socket->hub, POLICY_DISCONNECT, slice_of(socket->namespace_name))) {
-        part_ask(socket, reason, keep);
-    } else if (!keep) {
         hub_bury_socket(socket);
-    }
-}
-
-void hub_forget_partings(struct hub *hub) {
-    while (!list_empty(&hub->partings)) {
-        struct parting *parting = CONTAINER(hub->partings.next, struct parting, link);
-        question_forget(&parting->question);
-        list_remove(&parting->link);
-        if (parting->socket) hub_bury_socket(parting->socket);
-        free(parting);
     }
 }
 
 void socket_disconnect(struct socket *socket) {
     struct session *session = socket->session;
-    if (!session) return;
+    if (!session) {
+        recovery_revoke(socket);
+        return;
+    }
     if (session->kind == SESSION_PLAIN) {
         session_close(session, CLOSE_SERVER_DISCONNECT);
         return;
@@ -568,8 +550,7 @@ void socket_free(struct socket *socket) {
     if (socket->user) hub_unref_user(socket->hub, &socket->user);
     handshake_unref(&socket->handshake);
     record_forget_away(&socket->record);
-    if (socket->record.had) buffer_done(socket->record.had);
-    free(socket->record.had);
+    record_forget_had(&socket->record);
     held_free(socket);
     if (socket->namespace_name != main_namespace) free((char *)socket->namespace_name);
     free(socket->user_json);

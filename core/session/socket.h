@@ -34,6 +34,12 @@ void socket_expires(struct socket *socket, uint64_t wall_ms);
 bool socket_emit(struct socket *socket, struct slice args, const struct slice *attachments, unsigned attachments_len,
                  enum packet_class class);
 
+/* Is its client there? Not one that is away, or about to go. */
+bool socket_is_connected(const struct socket *socket);
+/* Its user is online by it, also in the channels whose rooms it is in, until the connection ends. False: there is no
+ * connection. */
+bool socket_count(struct socket *socket) MUST_CHECK;
+
 /* A question to the client, answered by its acknowledgement. Embedded in the asker. */
 enum socket_call_status { SOCKET_CALL_OK, SOCKET_CALL_TIMEOUT, SOCKET_CALL_GONE };
 struct socket_call;
@@ -43,7 +49,8 @@ typedef void socket_call_done(void *owner, enum socket_call_status status, struc
 bool socket_ask(struct socket *socket, struct slice args, const struct slice *attachments, unsigned attachments_len,
                 unsigned timeout_ms, socket_call_done *done, void *owner);
 
-/* False: rooms_max reached, or a name over 128 bytes. */
+/* Of a socket that is away both change what it will come back to. False: rooms_max reached, or a name over 128 bytes,
+ * or it is about to go. */
 bool socket_join(struct socket *socket, struct slice room);
 /* Its own room it does not leave. */
 void socket_leave(struct socket *socket, struct slice room);
@@ -55,7 +62,8 @@ void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slic
  * (A replayed tail travels in the acknowledgement; what is live must come after it.) */
 void socket_hold(struct socket *socket);
 
-/* Leaves the namespace: the client gets DISCONNECT and does not come back by itself. */
+/* Leaves the namespace: the client gets DISCONNECT and does not come back by itself. Who is away finds nothing to come
+ * back to. */
 void socket_disconnect(struct socket *socket);
 /* The same for all namespaces of its session, which is closed. */
 void socket_expel(struct socket *socket);

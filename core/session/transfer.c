@@ -20,6 +20,7 @@ struct taking {
     struct transfer_call *call;
     struct socket *socket;
     uint64_t number, base; /* base: offsets after it are reserved for what was missed */
+    unsigned reserved;     /* so many */
     bool is_offered, is_ready;
     struct buffer unheard; /* topics whose mark has not come, as parts */
     struct buffer cursors; /* channels that were followed here already, and how far */
@@ -44,14 +45,6 @@ void transfer_send(struct transfers *transfers, struct slice name) {
     buffer_clear(&transfers->topic);
     topic_write_worker(&transfers->topic, name);
     transfer_publish(transfers, buffer_slice(&transfers->topic));
-}
-
-struct slice transfer_channel(struct slice namespace_name, struct slice room) {
-    struct buffer topic = {0};
-    bool has_topic = topic_write_room(&topic, namespace_name, room);
-    size_t len = has_topic ? topic_channel(buffer_slice(&topic)).len : 0;
-    buffer_done(&topic);
-    return slice_from(room, room.len - len);
 }
 
 /* Sockets that went on. */
@@ -164,7 +157,7 @@ static void await_mark(struct taking *taking, struct slice room) {
 static void join(struct taking *taking, struct slice room, struct slice epoch, uint64_t seq) {
     struct socket *socket = taking->socket;
     struct channel_log *log = taking->transfers->log;
-    struct slice channel_id = transfer_channel(slice_of(socket->namespace_name), room);
+    struct slice channel_id = channel_of_room(slice_of(socket->namespace_name), room);
     int64_t delivered = channel_id.len > 0 ? channel_log_delivered(log, channel_id) : -1;
     if (delivered >= 0) {
         parts_add(&taking->cursors, channel_id);
@@ -222,7 +215,8 @@ static bool take_offer(struct taking *taking, struct slice rest) {
     join(taking, id, SLICE_NONE, 0);
     while (parts_take(&rest, &room) && parts_take(&rest, &epoch) && parts_take_number(&rest, &seq))
         join(taking, room, epoch, seq);
-    rooms_reserve(socket->hub->rooms, socket->hub->settings.recovery_events); /* before all that is live */
+    taking->reserved = socket->hub->settings.recovery_events;
+    rooms_reserve(socket->hub->rooms, taking->reserved); /* before all that is live */
     return true;
 }
 
@@ -277,7 +271,7 @@ static bool take_missed(struct taking *taking, struct slice rest) {
     struct room_emit emit;
     if (!taking->is_ready || !parts_take(&rest, &cursors) || !parts_take(&rest, &events) || rest.len > 0) return false;
     size_t count = count_events(events);
-    if (count > socket->hub->settings.recovery_events) return false;
+    if (count > taking->reserved) return false;
     bool is_whole = reaches(taking, cursors);
     for (uint64_t offset = taking->base + 1; is_whole && events.len > 0; offset++) {
         emit = (struct room_emit){.to_len = 0};

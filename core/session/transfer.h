@@ -34,6 +34,10 @@ void transfers_free(struct transfers **transfers);
 /* A BUS_TRANSFER of another worker. False: it is malformed. */
 bool transfers_take(struct transfers *transfers, struct slice topic, const struct bus_message *message) MUST_CHECK;
 
+/* A socket has changed. If it is one that is just being given to another worker, what it would go on from there is not
+ * so any more: it goes on nowhere. */
+void transfer_edited(struct transfers *transfers, const struct socket *socket);
+
 /* Embedded in the asker. */
 struct transfer_call {
     /* Once, never within transfer_begin. With is_moved the socket has the id, the rooms and the state of the one that

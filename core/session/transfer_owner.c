@@ -18,6 +18,7 @@ struct giving {
     struct socket *socket;
     uint64_t number, offset, until_ms;
     bool is_ready; /* the taker listens: what is on its way to here is waited for */
+    bool is_stale; /* what was offered has changed: it is refused */
     struct loop_timer timer;
     char pid[PID_LEN + 1], taker[ID_OWNER_LEN + 1];
 };
@@ -36,6 +37,15 @@ static void take_back(struct giving *giving) {
     socket_part(socket, "transport close", true);
 }
 
+void transfer_edited(struct transfers *transfers, const struct socket *socket) {
+    LIST_EACH(&transfers->givings, link) {
+        struct giving *giving = CONTAINER(link, struct giving, link);
+        if (giving->socket != socket) continue;
+        giving->is_stale = true;
+        loop_timer_set(&giving->timer, 1);
+    }
+}
+
 static bool is_shared(const struct socket *socket, struct slice room) {
     return room.len > 0 && !slice_is(room, socket->id);
 }
@@ -52,7 +62,7 @@ static void send_offer(struct giving *giving) {
     LIST_EACH(&socket->memberships, link) {
         struct slice room = room_name(CONTAINER(link, struct membership, link)->room);
         if (!is_shared(socket, room)) continue;
-        struct slice channel_id = transfer_channel(namespace_name, room);
+        struct slice channel_id = channel_of_room(namespace_name, room);
         struct slice epoch = channel_id.len > 0 ? channel_log_epoch(transfers->log, channel_id) : SLICE_NONE;
         parts_add(&transfers->body, room);
         parts_add(&transfers->body, epoch);
@@ -78,7 +88,7 @@ static void send_marks(struct giving *giving) {
 /* Gathers the packets of a replay. */
 struct collector {
     struct receiver receiver;
-    const struct socket *socket;
+    struct socket *socket;
     struct buffer *out;
 };
 
@@ -99,7 +109,7 @@ static void add_cursors(const struct giving *giving, struct buffer *out) {
     const struct channel_log *log = giving->transfers->log;
     LIST_EACH(&socket->memberships, link) {
         struct slice room = room_name(CONTAINER(link, struct membership, link)->room);
-        struct slice channel_id = transfer_channel(slice_of(socket->namespace_name), room);
+        struct slice channel_id = channel_of_room(slice_of(socket->namespace_name), room);
         if (channel_id.len == 0 || channel_log_delivered(log, channel_id) < 0) continue;
         parts_add(out, channel_id);
         parts_add_number(out, (uint64_t)channel_log_delivered(log, channel_id));
@@ -127,8 +137,8 @@ static void give(struct giving *giving) {
     const struct hub_settings *settings = &socket->hub->settings;
     struct buffer cursors = {0}, events = {0};
     struct collector collector = {.receiver = {.ops = &collector_ops}, .socket = socket, .out = &events};
-    bool whole = rooms_replay(socket->hub->rooms, &socket->memberships, &collector.receiver, giving->offset,
-                              settings->recovery_events, settings->recovery_bytes);
+    bool whole = !giving->is_stale && rooms_replay(socket->hub->rooms, &socket->memberships, &collector.receiver,
+                                                   giving->offset, settings->recovery_events, settings->recovery_bytes);
     add_cursors(giving, &cursors);
     transfer_write_head(transfers, whole ? TRANSFER_MISSED : TRANSFER_REFUSED, giving->number);
     if (whole) parts_add(&transfers->body, buffer_slice(&cursors));
@@ -143,7 +153,7 @@ static void give(struct giving *giving) {
 
 static void timer_fired(struct loop_timer *timer) {
     struct giving *giving = CONTAINER(timer, struct giving, timer);
-    if (giving->is_ready) {
+    if (giving->is_ready || giving->is_stale) {
         give(giving);
     } else if (loop_now_ms(timer->loop) >= giving->until_ms) {
         take_back(giving);

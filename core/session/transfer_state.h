@@ -39,8 +39,6 @@ void transfer_write_head(struct transfers *transfers, enum transfer_kind kind, u
 /* Sends the body to a worker; on a topic. */
 void transfer_send(struct transfers *transfers, struct slice name);
 void transfer_publish(struct transfers *transfers, struct slice topic);
-/* The channel of a room of that namespace; empty: it is none's. */
-struct slice transfer_channel(struct slice namespace_name, struct slice room);
 
 /* Where a socket is whose pid this worker gave out; NULL: nobody has told. */
 const char *transfer_where(const struct transfers *transfers, struct slice pid);

@@ -297,6 +297,45 @@ static void pitfall_100_what_is_removed_from_redis_no_worker_remembers(void **st
     assert_true(remembers(&here, other));
 }
 
+/* alice's connection breaks; what is done to her meanwhile holds when she is back. */
+
+static void comes_again(struct person *again) {
+    snprintf(again->pid, sizeof again->pid, "%s", alice.pid);
+    comes_back_as(again, "alice", false);
+}
+
+static void who_is_taken_out_of_a_channel_while_away_does_not_come_back_to_it(void **state) {
+    struct person again = {0};
+    assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
+    local_client_leave(alice.client);
+    turn();
+    fleet_emit_to_user(&there, &(struct fleet_news){.user_id = SLICE("alice"),
+                                                    .channel_id = SLICE("lobby"),
+                                                    .reach = FLEET_EXPELLED,
+                                                    .args = SLICE("[\"removed\"]")});
+    pass();
+    comes_again(&again);
+    assert_hears_event(&again, "42[\"removed\"]"); /* and she is told */
+    assert_non_null(strstr(hears(&again), alice.sid));
+    assert_false(socket_is_in(socket_of(&alice), SLICE("channel:lobby")));
+    goes(&again);
+}
+
+static void what_a_user_is_told_while_away_comes_with_her_recovery_and_reached_nobody_yet(void **state) {
+    struct person again = {0};
+    const struct fleet_news news = {.user_id = SLICE("alice"), .args = SLICE("[\"news\"]")};
+    assert_int_equal(fleet_emit_to_user(&here, &news), 1);
+    turn();
+    assert_hears_event(&alice, "42[\"news\"]");
+    local_client_leave(alice.client);
+    turn();
+    assert_int_equal(fleet_emit_to_user(&here, &news), 0);
+    snprintf(again.offset, sizeof again.offset, "%s", alice.offset);
+    comes_again(&again);
+    assert_hears_event(&again, "42[\"news\"]");
+    goes(&again);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
@@ -312,6 +351,8 @@ int main(void) {
         TEST(pitfall_6_what_a_dead_worker_still_says_is_not_heard),
         TEST(pitfall_100_what_is_removed_from_redis_no_worker_remembers),
         TEST(attack_105_messages_without_sense_are_dropped),
+        TEST(who_is_taken_out_of_a_channel_while_away_does_not_come_back_to_it),
+        TEST(what_a_user_is_told_while_away_comes_with_her_recovery_and_reached_nobody_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,11 +2,13 @@
 #include "session/follow.h"
 
 #include "channel/log.h"
+#include "channel/presence.h"
 #include "store/store_driver.h"
 #include "support/hub_scene.h"
 
 static struct person alice;
 static struct channel_log *log_of_node;
+static struct presence *presence;
 
 /* A store that holds one channel of numbered events and answers reads when it is told to. */
 static struct fake_store {
@@ -61,8 +63,14 @@ static void commit(void) {
     turn();
 }
 
+static void changed(void *owner, struct slice channel_id, struct slice users, size_t online) {}
+
 static int begin(void **state) {
+    static const struct presence_settings settings = {.grace_ms = 5000, .tick_ms = 200, .names_max = 10};
+    static const struct presence_events presence_events = {.changed = changed};
     set_up(state);
+    presence = presence_new(loop, &settings, &presence_events, NULL);
+    hub_set_presence(hub, presence);
     list_init(&fake.waiting);
     fake.store.ops = &fake_ops;
     fake.head = 3;
@@ -82,6 +90,8 @@ static int end(void **state) {
         store_request_free(&request);
     }
     channel_log_free(&log_of_node);
+    tear_down_hub();
+    presence_free(&presence);
     return tear_down(state);
 }
 
@@ -199,6 +209,108 @@ static void a_socket_that_goes_meanwhile_makes_it_unavailable(void **state) {
     assert_memory_equal(answer, expected, strlen(expected));
 }
 
+static size_t online(void) {
+    struct buffer users = {0};
+    size_t count = presence_write_channel(presence, SLICE("c"), 10, &users);
+    buffer_done(&users);
+    return count;
+}
+
+static void assert_status(enum store_status status) {
+    char expected[64];
+    snprintf(expected, sizeof expected, "status %d ", (int)status);
+    assert_memory_equal(answer, expected, strlen(expected));
+}
+
+/* Caches are warm after a restart of the network: everybody joins while the log follows already. */
+static void a_connection_that_breaks_while_its_channel_is_read_leaves_nobody_online(void **state) {
+    channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
+    joins(2);
+    assert_true(socket_is_in(socket_of(&alice), SLICE("channel:c")));
+    local_client_leave(alice.client);
+    turn();
+    store_answers();
+    assert_status(STORE_UNAVAILABLE);
+    assert_int_equal(online(), 0);
+    loop_advance(loop, 6000);
+    assert_int_equal(presence_connections(presence, SLICE("alice")), 0);
+    struct person again = {0};
+    snprintf(again.pid, sizeof again.pid, "%s", alice.pid);
+    comes_back_as(&again, "alice", false);
+    assert_non_null(strstr(hears(&again), alice.sid));
+    assert_false(socket_is_in(socket_of(&alice), SLICE("channel:c"))); /* it was never told that it has joined */
+    assert_int_equal(online(), 0);
+    goes(&again);
+}
+
+/* The same, and it is back before the store answers. */
+static void the_answer_to_a_connection_that_ended_does_not_touch_the_next_one(void **state) {
+    channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
+    joins(2);
+    local_client_leave(alice.client);
+    turn();
+    struct person again = {0};
+    snprintf(again.pid, sizeof again.pid, "%s", alice.pid);
+    snprintf(again.sid, sizeof again.sid, "%s", alice.sid);
+    comes_back_as(&again, "alice", false);
+    store_answers();
+    assert_status(STORE_UNAVAILABLE);
+    assert_false(socket_is_in(socket_of(&again), SLICE("channel:c")));
+    assert_int_equal(online(), 0);
+    goes(&again);
+}
+
+static void who_follows_is_online_until_the_connection_ends_whatever_leaves_the_room(void **state) {
+    joins(1);
+    store_answers();
+    leaves_the_event();
+    assert_int_equal(online(), 1);
+    socket_leave(socket_of(&alice), SLICE("channel:c")); /* as another server does it */
+    loop_advance(loop, 6000);
+    assert_int_equal(online(), 0);
+    assert_int_equal(presence_connections(presence, SLICE("alice")), 1);
+    local_client_leave(alice.client);
+    turn();
+    assert_int_equal(presence_connections(presence, SLICE("alice")), 0);
+}
+
+static void who_is_taken_out_while_the_channel_is_read_has_not_joined(void **state) {
+    channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
+    joins(2);
+    socket_leave(socket_of(&alice), SLICE("channel:c"));
+    store_answers();
+    assert_status(STORE_UNAVAILABLE);
+    assert_int_equal(online(), 0);
+    leaves_the_event();
+}
+
+/* Two tasks of one script; the store fails the first. */
+static void a_join_that_fails_does_not_undo_another_that_did_not(void **state) {
+    channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
+    joins(2);
+    struct list *first = list_pop(&fake.waiting);
+    follow_channel(hub, log_of_node, &fake.store, slice_of(alice.sid), SLICE("c"), 3, SLICE("1-a"), followed, NULL);
+    store_answers();
+    assert_status(STORE_OK);
+    struct store_request *request = CONTAINER(first, struct store_request, link);
+    request->status = STORE_UNAVAILABLE;
+    request->done(request);
+    store_request_free(&request);
+    assert_status(STORE_UNAVAILABLE);
+    assert_true(socket_is_in(socket_of(&alice), SLICE("channel:c")));
+    assert_int_equal(online(), 1);
+    leaves_the_event();
+}
+
+/* The worker ends; the store is slower than its goodbye. */
+static void an_answer_after_the_hub_has_gone_touches_nothing(void **state) {
+    joins(1);
+    goes(&alice);
+    tear_down_hub();
+    store_answers();
+    assert_status(STORE_UNAVAILABLE);
+}
+
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void) {
@@ -210,6 +322,12 @@ int main(void) {
         SCENE(who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_until_it_has),
         SCENE(an_epoch_that_begins_between_the_join_and_the_answer_makes_it_unavailable),
         SCENE(a_socket_that_goes_meanwhile_makes_it_unavailable),
+        SCENE(a_connection_that_breaks_while_its_channel_is_read_leaves_nobody_online),
+        SCENE(the_answer_to_a_connection_that_ended_does_not_touch_the_next_one),
+        SCENE(who_follows_is_online_until_the_connection_ends_whatever_leaves_the_room),
+        SCENE(who_is_taken_out_while_the_channel_is_read_has_not_joined),
+        SCENE(a_join_that_fails_does_not_undo_another_that_did_not),
+        SCENE(an_answer_after_the_hub_has_gone_touches_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

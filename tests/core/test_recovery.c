@@ -243,6 +243,7 @@ static void who_was_banned_meanwhile_does_not_come_back(void **state) {
 static void the_record_is_there_from_connect_on_and_until_the_window_ends(void **state) {
     comes_as(&alice, "alice");
     local_client_leave(alice.client);
+    turn();
     assert_string_equal(script.parted, "transport close;"); /* scripts hear of it at once */
     loop_advance(loop, 119000);
     assert_non_null(socket_of(&alice));
@@ -297,6 +298,145 @@ static void a_connection_lost_while_it_is_recovered_can_be_recovered_again(void 
     assert_hears_event(&third, "42[\"one\"]");
     assert_recovered(&third, &alice);
     assert_true(is_closed(&again, NULL));
+}
+
+/* Changes that meet the socket while nobody is connected. */
+
+static void a_room_that_is_left_while_away_stays_left(void **state) {
+    comes_as(&alice, "alice");
+    assert_true(socket_join(socket_of(&alice), SLICE("secret")));
+    assert_true(socket_join(socket_of(&alice), SLICE("open")));
+    local_client_leave(alice.client);
+    socket_leave(socket_of(&alice), SLICE("secret"));
+    assert_false(socket_is_in(socket_of(&alice), SLICE("secret")));
+    emit_to("secret", "[\"hidden\"]", PACKET_MESSAGE);
+    emit_to("open", "[\"shown\"]", PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_hears_event(&again, "42[\"shown\"]");
+    assert_recovered(&again, &alice);
+    assert_false(socket_is_in(socket_of(&again), SLICE("secret")));
+    assert_true(socket_is_in(socket_of(&again), SLICE("open")));
+    emit_to("secret", "[\"hidden\"]", PACKET_MESSAGE);
+    turn();
+    assert_null(hears(&again));
+}
+
+static void a_room_that_is_joined_while_away_is_heard_from_then_on(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    emit_to("new", "[\"before\"]", PACKET_MESSAGE);
+    assert_true(socket_join(socket_of(&alice), SLICE("new")));
+    assert_true(socket_join(socket_of(&alice), SLICE("new")));
+    emit_to("new", "[\"after\"]", PACKET_MESSAGE);
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_hears_event(&again, "42[\"after\"]");
+    assert_recovered(&again, &alice);
+    for (int i = 1; i < 8; i++) {
+        char room[8];
+        snprintf(room, sizeof room, "r%d", i);
+        assert_true(socket_join(socket_of(&again), slice_of(room)));
+    }
+    assert_false(socket_join(socket_of(&again), SLICE("one too many")));
+}
+
+static void what_is_kept_with_a_socket_that_is_away_comes_back_with_it(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    assert_true(socket_set_state(socket_of(&alice), SLICE("{\"muted\":true}")));
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_recovered(&again, &alice);
+    assert_string_equal(socket_state(socket_of(&again)).ptr, "{\"muted\":true}");
+}
+
+static void end_it(void *owner, struct socket *socket) {
+    socket_disconnect(socket);
+}
+
+static void who_is_disconnected_while_away_does_not_come_back(void **state) {
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    hub_each_of_user(hub, SLICE("alice"), end_it, NULL);
+    turn();
+    assert_null(socket_of(&alice));
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    assert_fresh(&again, &alice);
+}
+
+static void end_all_of_user(struct socket *socket) {
+    char id[32];
+    snprintf(id, sizeof id, "%.*s", SLICE_ARG(socket_user_id(socket)));
+    hub_each_of_user(hub, slice_of(id), end_it, NULL);
+}
+
+/* "One device a user": the hook hears of the first one's end while the second is coming in. */
+static void a_hook_may_end_the_socket_that_takes_the_place_of_another(void **state) {
+    script.on_disconnect = end_all_of_user;
+    comes_as(&alice, "alice");
+    inherit(&again, &alice);
+    snprintf(again.offset, sizeof again.offset, "nonsense");
+    comes_back_as(&again, "alice", true);
+    assert_hears(&again, "41");
+    assert_true(is_closed(&alice, NULL));
+    assert_int_equal(hub_user_sessions(hub, SLICE("alice")), 0);
+    assert_string_equal(script.parted, "transport close;");
+    script.on_disconnect = NULL;
+}
+
+static void a_hook_may_end_the_socket_that_begins_anew(void **state) {
+    script.on_disconnect = end_all_of_user;
+    comes_as(&alice, "alice");
+    local_client_leave(alice.client);
+    emit_to(alice.sid, "[\"one\"]", PACKET_MESSAGE);
+    script.defers_connects = true;
+    script.on_disconnect = NULL;
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false);
+    for (int i = 0; i < 200; i++) emit_to(alice.sid, "[\"many\"]", PACKET_MESSAGE);
+    script.on_disconnect = end_all_of_user;
+    scene_answer(POLICY_OK, "");
+    turn();
+    assert_hears(&again, "41");
+    assert_null(script.waiting);
+    script.on_disconnect = NULL;
+}
+
+static char parted_before[sizeof script.parted];
+
+static void note_parted(struct socket *socket) {
+    snprintf(parted_before, sizeof parted_before, "%s", script.parted);
+}
+
+static void scripts_hear_of_an_end_before_they_are_asked_about_who_comes_back(void **state) {
+    comes_as(&alice, "alice");
+    says(&alice, "40/admin,{\"user\":\"alice\"}");
+    script.on_connect = note_parted;
+    inherit(&again, &alice);
+    comes_back_as(&again, "alice", false); /* the old connection is still open: its other socket ends */
+    assert_recovered(&again, &alice);
+    assert_string_equal(parted_before, "session replaced;");
+    local_client_leave(again.client);
+    inherit(&third, &alice);
+    comes_back_as(&third, "alice", false);
+    assert_recovered(&third, &alice);
+    assert_string_equal(parted_before, "session replaced;transport close;");
+}
+
+static void a_hook_that_waits_keeps_its_socket_and_nothing_else(void **state) {
+    script.defers_disconnects = true;
+    comes_as(&alice, "alice");
+    says(&alice, "41");
+    assert_non_null(script.waiting);
+    assert_non_null(socket_of(&alice));
+    assert_false(socket_is_connected(socket_of(&alice)));
+    assert_false(socket_join(socket_of(&alice), SLICE("room")));
+    script.defers_disconnects = false;
+    scene_answer(POLICY_OK, "");
+    turn();
+    assert_null(socket_of(&alice));
 }
 
 /* A pong confirms what was on its way before its ping, and nothing that a recovery still owes. */
@@ -383,6 +523,14 @@ int main(void) {
         SCENE(a_disconnect_by_either_side_leaves_nothing_to_recover),
         SCENE(what_was_trimmed_while_the_scripts_were_asked_makes_a_fresh_socket),
         SCENE(a_connection_lost_while_it_is_recovered_can_be_recovered_again),
+        SCENE(a_room_that_is_left_while_away_stays_left),
+        SCENE(a_room_that_is_joined_while_away_is_heard_from_then_on),
+        SCENE(what_is_kept_with_a_socket_that_is_away_comes_back_with_it),
+        SCENE(who_is_disconnected_while_away_does_not_come_back),
+        SCENE(a_hook_may_end_the_socket_that_takes_the_place_of_another),
+        SCENE(a_hook_may_end_the_socket_that_begins_anew),
+        SCENE(scripts_hear_of_an_end_before_they_are_asked_about_who_comes_back),
+        SCENE(a_hook_that_waits_keeps_its_socket_and_nothing_else),
         SCENE(a_pong_while_a_recovery_is_asked_about_confirms_nothing),
         SCENE(a_pong_to_a_ping_from_before_a_recovery_confirms_nothing_of_it),
         SCENE(what_came_while_the_first_connect_was_asked_about_is_not_taken_for_known),

@@ -421,6 +421,55 @@ static void pitfall_65_who_may_no_longer_come_in_does_not(void **state) {
     assert_hears(&again, "44{\"message\":\"banned\"}");
 }
 
+/* The offer with its rooms is on its way when somebody changes them. */
+static void a_room_that_is_left_while_the_socket_moves_is_not_joined_there(void **state) {
+    ether.delay_ms = 20;
+    alice_comes();
+    local_client_leave(alice.client);
+    inherit(&there, &again, &alice, "alice");
+    loop_advance(loop, 50);
+    socket_leave(hub_find(here.hub, slice_of(alice.sid)), SLICE("room"));
+    loop_advance(loop, SOON_MS);
+    assert_fresh(&again, &alice);
+    assert_false(socket_is_in(socket_of(&again), SLICE("room")));
+}
+
+static void who_is_disconnected_while_the_socket_moves_has_nothing_to_come_back_to(void **state) {
+    ether.delay_ms = 20;
+    alice_comes();
+    local_client_leave(alice.client);
+    inherit(&there, &again, &alice, "alice");
+    loop_advance(loop, 50);
+    local_client_leave(again.client); /* so that it would stay where it is */
+    socket_disconnect(hub_find(here.hub, slice_of(alice.sid)));
+    loop_advance(loop, TRANSFER_MS + SOON_MS);
+    assert_null(hub_find(here.hub, slice_of(alice.sid)));
+    inherit(&here, &third, &alice, "alice");
+    loop_advance(loop, SOON_MS);
+    assert_fresh(&third, &alice);
+}
+
+static void what_came_along_is_remembered_as_long_as_a_copy_may_come(void **state) {
+    alice_comes();
+    local_client_leave(alice.client);
+    say_to_room(&here, "[\"one\"]");
+    loop_advance(loop, 10);
+    inherit(&there, &again, &alice, "alice");
+    loop_advance(loop, SOON_MS);
+    assert_hears_event(&again, "42[\"one\"]");
+    assert_recovered(&again, &alice);
+    assert_non_null(socket_of(&again)->record.had);
+    for (int i = 0; i < 5; i++) {
+        loop_advance(loop, 25000);
+        assert_hears(&again, "2");
+        says(&again, "3");
+    }
+    say_to_room(&here, "[\"two\"]");
+    loop_advance(loop, 10);
+    assert_hears_event(&again, "42[\"two\"]");
+    assert_null(socket_of(&again)->record.had);
+}
+
 static void attack_105_messages_without_sense_are_dropped(void **state) {
     static const struct slice bodies[] = {
         {"", 0},
@@ -453,6 +502,9 @@ int main(void) {
         TEST(pitfall_61_a_claim_that_came_to_nothing_leaves_the_socket_where_it_was),
         TEST(pitfall_64_too_much_is_not_recovered_and_said_so),
         TEST(pitfall_65_who_may_no_longer_come_in_does_not),
+        TEST(a_room_that_is_left_while_the_socket_moves_is_not_joined_there),
+        TEST(who_is_disconnected_while_the_socket_moves_has_nothing_to_come_back_to),
+        TEST(what_came_along_is_remembered_as_long_as_a_copy_may_come),
         TEST(attack_105_messages_without_sense_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

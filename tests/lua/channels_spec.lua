@@ -167,3 +167,43 @@ describe("with the store", function()
         assert.same({ testing.null, "bad_request" }, { alice:emit("audit", "write", "x", { actor = "a b" }) })
     end)
 end)
+
+describe("presence follows connections, whatever scripts do", function()
+    local world
+    after_each(function() world:close() end)
+
+    local function alice_and_bob(hook)
+        world = support.world([[
+            local stoa = require "stoa"
+            stoa.hook("authenticate", function(handshake) return { id = handshake.auth.user } end)
+            stoa.hook("connect", function(socket) stoa.presence.connected(socket) end)
+            stoa.hook("disconnect", function(socket) ]] .. hook .. [[ end)
+            stoa.on("status", function(_, id) return stoa.presence.get({ id })[1].status end)
+        ]])
+        return world:connect { auth = { user = "alice" } }, world:connect { auth = { user = "bob" } }
+    end
+
+    it("a disconnect hook that waits takes nobody offline who is back", function()
+        local alice, bob = alice_and_bob "stoa.sleep(2) stoa.presence.disconnected(socket)"
+        alice:drop()
+        world:advance(1)
+        assert.is_truthy(alice:reconnect())
+        world:advance(20)
+        assert.equal("online", (bob:emit("status", "alice")))
+    end)
+
+    it("who goes is offline after the grace without a word of the scripts", function()
+        local alice, bob = alice_and_bob ""
+        alice:drop()
+        assert.equal("online", (bob:emit("status", "alice")))
+        world:advance(20)
+        assert.equal("offline", (bob:emit("status", "alice")))
+    end)
+
+    it("a hook that speaks of a socket that is away brings nobody back", function()
+        local alice, bob = alice_and_bob "stoa.sleep(1) stoa.presence.connected(socket)"
+        alice:drop()
+        world:advance(20)
+        assert.equal("offline", (bob:emit("status", "alice")))
+    end)
+end)

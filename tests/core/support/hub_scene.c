@@ -76,6 +76,16 @@ static void scene_connect(struct policy_call *call) {
     }
 }
 
+static void scene_disconnect(struct policy_call *call) {
+    size_t len = strlen(script.parted);
+    snprintf(script.parted + len, sizeof script.parted - len, "%.*s;", SLICE_ARG(call->name));
+    if (script.on_disconnect) script.on_disconnect(hub_find(hub, call->socket_id));
+    if (script.defers_disconnects)
+        scene_wait(call);
+    else
+        scene_reply(call, POLICY_OK, SLICE_NONE);
+}
+
 static void scene_held(struct policy_call *call) {
     struct socket *socket = hub_find(hub, call->socket_id);
     socket_hold(socket);
@@ -119,12 +129,9 @@ static void scene_ask(struct policy *policy, struct policy_call *call) {
         case POLICY_CONNECT:
             scene_connect(call);
             return;
-        case POLICY_DISCONNECT: {
-            size_t len = strlen(script.parted);
-            snprintf(script.parted + len, sizeof script.parted - len, "%.*s;", SLICE_ARG(call->name));
-            scene_reply(call, POLICY_OK, SLICE_NONE);
+        case POLICY_DISCONNECT:
+            scene_disconnect(call);
             return;
-        }
         case POLICY_EVENT:
             scene_event(call);
             return;
@@ -169,10 +176,14 @@ int set_up(void **state) {
     return 0;
 }
 
-int tear_down(void **state) {
+void tear_down_hub(void) {
     while (loop_turn(loop)) continue;
     hub_free(&hub);
     while (loop_turn(loop)) continue;
+}
+
+int tear_down(void **state) {
+    tear_down_hub();
     rooms_free(&rooms);
     loop_free(&loop);
     return 0;

@@ -24,12 +24,13 @@
  * as their names say, "held" holds, emits "live" to itself and waits; others have no handler. */
 struct scene_policy {
     struct policy policy;
-    bool authenticates, connects, defers_connects, disconnects, refuses_recovered;
+    bool authenticates, connects, defers_connects, disconnects, defers_disconnects, refuses_recovered;
     struct policy_call *waiting; /* one that was deferred */
     unsigned asked[POLICY_ALERT + 1];
     char parted[256];    /* the reasons of disconnects, one after the other */
     char slow_seen[256]; /* the first argument of each "slow" */
     void (*on_connect)(struct socket *socket);
+    void (*on_disconnect)(struct socket *socket);
 };
 
 extern struct loop *loop;
@@ -45,6 +46,8 @@ void scene_answer(enum policy_status status, const char *json);
 /* For cmocka: scene_settings on a clock that loop_advance moves. */
 int set_up(void **state);
 int tear_down(void **state);
+/* The hub alone; tear_down then finds none. */
+void tear_down_hub(void);
 
 /* A client, and what it knows. */
 struct person {

@@ -1,0 +1,22 @@
+/* watch.h - what is under way for a socket's connection hears of its end. For this folder only. */
+#ifndef SESSION_WATCH_H
+#define SESSION_WATCH_H
+
+#include "base/list.h"
+
+struct socket;
+
+/* Embedded in what is under way. {0} watches nobody. */
+struct watch {
+    struct list link;
+    struct socket *socket;              /* NULL: the connection has ended */
+    void (*ended)(struct watch *watch); /* the socket is still in its rooms */
+};
+
+/* The socket must be connected. */
+void watch_begin(struct watch *watch, struct socket *socket);
+void watch_end(struct watch *watch);
+/* The connection ends. */
+void watches_tell(struct socket *socket);
+
+#endif
