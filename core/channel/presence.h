@@ -62,8 +62,7 @@ void presence_joined(struct presence *presence, struct slice channel_id, struct 
                      struct slice connection_id);
 void presence_left(struct presence *presence, struct slice channel_id, struct slice user_id,
                    struct slice connection_id);
-/* status: online, away, busy, invisible; false: none of these, or the user is not connected. message: ≤ 256 bytes.
- * Both hold until he is offline. */
+/* False: status is none (online, away, busy, invisible), or he is not connected. Both hold until he is offline. */
 bool presence_update(struct presence *presence, struct slice user_id, struct slice status, struct slice message);
 /* What this worker knows of him; the word is borrowed. */
 struct presence_sight presence_see(const struct presence *presence, struct slice user_id);

@@ -44,10 +44,10 @@ struct seat {
 };
 
 struct channel {
-    struct list seats, dirty; /* dirty: what its members know is not so any more */
-    struct list due_link;     /* in presence->due */
-    size_t online, own;       /* named ones; of them, by this worker's connections */
-    size_t unnamed;           /* those of whom other workers tell only how many they are */
+    struct list seats, dirty,
+        due_link;       /* dirty: what its members know is not so any more; due_link: in presence->due */
+    size_t online, own; /* named ones; of them, by this worker's connections */
+    size_t unnamed;     /* those of whom other workers tell only how many they are */
     size_t told_online;
     size_t id_len;
     char id[];
