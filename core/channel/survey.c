@@ -96,7 +96,7 @@ static void await(void *owner, struct slice worker_id) {
     parts_add(&((struct question *)owner)->awaited, worker_id);
 }
 
-static void question_ask(struct question *question) {
+static void question_send(struct question *question) {
     struct survey *survey = question->survey;
     uint64_t pace_ms = SURVEY_PACE_MS * (uint64_t)state_workers(survey->state);
     survey->gathering = NULL;
@@ -125,7 +125,7 @@ static bool is_anyone_silent(const struct question *question) {
 static void question_timer_fired(struct loop_timer *timer) {
     struct question *question = CONTAINER(timer, struct question, timer);
     if (question == question->survey->gathering)
-        question_ask(question);
+        question_send(question);
     else
         question_end(question, is_anyone_silent(question));
 }

@@ -6,7 +6,7 @@
 
 struct worker;
 
-/* what: a constant word. details: JSON. Nobody's answer is waited for. */
+/* what: a word. details: JSON. The scripts are told from the loop, not within the call. */
 void alert(struct worker *worker, const char *what, struct slice details);
 
 #endif

@@ -6,6 +6,7 @@
 #include "bus/adapter.h"
 #include "channel/room.h"
 #include "config/config.h"
+#include "loop/loop.h"
 #include "policy/policy.h"
 #include "server/peer_socket.h"
 #include "server/worker.h"
@@ -243,11 +244,15 @@ static void take_rooms(struct worker *worker, const struct adapter_heard *heard)
     answer_listing(&listing, heard, ANSWER_ROOMS);
 }
 
-/* Events between servers: scripts hear them, and may answer. */
+/* Events between servers: scripts hear them when the bus has been read, and may answer. */
 
 struct server_event {
     struct policy_call call;
+    struct worker *worker;
     struct adapter_reply *reply; /* NULL: no answer is wanted */
+    struct loop_task tell;
+    char *text; /* what the call is about */
+    struct slice attachments[];
 };
 
 static void server_event_done(struct policy_call *call, const struct policy_answer *answer) {
@@ -257,7 +262,17 @@ static void server_event_done(struct policy_call *call, const struct policy_answ
         adapter_reply_send(event->reply, ANSWER_EVENT, is_answered ? answer->json : SLICE("null"), answer->attachments,
                            is_answered ? answer->attachments_len : 0);
     adapter_reply_free(&event->reply);
+    free(event->text);
     free(event);
+}
+
+static void server_event_tell(struct loop_task *task) {
+    struct server_event *event = CONTAINER(task, struct server_event, tell);
+    struct policy *policy = event->worker->policy;
+    if (policy)
+        policy_ask(policy, &event->call);
+    else /* the worker ends */
+        server_event_done(&event->call, &(struct policy_answer){.status = POLICY_UNAVAILABLE});
 }
 
 /* For the log: as it is written, without the quotes. */
@@ -269,17 +284,32 @@ static struct slice event_name(struct slice args) {
     return (struct slice){name.ptr + 1, name.len - 2};
 }
 
+/* The part of the text that was appended last. */
+static struct slice append_part(struct buffer *text, struct slice part) {
+    buffer_append_slice(text, part);
+    return (struct slice){text->ptr + text->len - part.len, part.len};
+}
+
 static void take_server_event(struct worker *worker, const struct adapter_heard *heard) {
-    struct server_event *event = NEW(struct server_event);
-    *event = (struct server_event){.call = {.point = POLICY_SERVER_EVENT,
-                                            .namespace_name = heard->namespace_name,
-                                            .name = event_name(heard->message->args),
-                                            .json = heard->message->args,
-                                            .attachments = heard->attachments,
-                                            .attachments_len = heard->attachments_len,
-                                            .done = server_event_done},
-                                   .reply = adapter_reply_new(worker->adapter, heard)};
-    policy_ask(worker->policy, &event->call);
+    struct server_event *event = memory_new(sizeof *event + heard->attachments_len * sizeof *heard->attachments);
+    struct buffer text = {0};
+    size_t len = heard->namespace_name.len + heard->message->args.len;
+    for (unsigned i = 0; i < heard->attachments_len; i++) len += heard->attachments[i].len;
+    buffer_reserve(&text, len); /* so that what was appended stays where it is */
+    event->worker = worker;
+    event->reply = adapter_reply_new(worker->adapter, heard);
+    event->call = (struct policy_call){.point = POLICY_SERVER_EVENT,
+                                       .namespace_name = append_part(&text, heard->namespace_name),
+                                       .json = append_part(&text, heard->message->args),
+                                       .attachments = event->attachments,
+                                       .attachments_len = heard->attachments_len,
+                                       .done = server_event_done};
+    event->call.name = event_name(event->call.json);
+    for (unsigned i = 0; i < heard->attachments_len; i++)
+        event->attachments[i] = append_part(&text, heard->attachments[i]);
+    event->text = text.ptr;
+    loop_task_init(&event->tell, server_event_tell);
+    loop_post(worker->loop, &event->tell);
 }
 
 static void (*const takers[])(struct worker *, const struct adapter_heard *) = {
