@@ -56,6 +56,8 @@ static int locate(void *owner, struct slice channel_id) {
     struct located located = {host->locate, -1, channel_id};
     struct error error;
     uint64_t steps = vm->steps_left, deadline = vm->deadline_us;
+    bool ready = host->ready;
+    host->ready = false; /* whoever asks is in the middle of something */
     vm_begin(vm, &vm->settings.run);
     if (!vm_protect(vm, call_locate, &located, &error)) {
         LOG(LOG_ERROR, "script.error", LOG_TEXT("in", "locate"), LOG_SLICE("channel", channel_id),
@@ -64,11 +66,12 @@ static int locate(void *owner, struct slice channel_id) {
     }
     vm->steps_left = steps;
     vm->deadline_us = deadline;
+    host->ready = ready;
     return located.shard;
 }
 
 /* Maps the 4,096 buckets of channel ids to shards, each exactly once; or, with locate, lets a function decide. It must
- * give the same shard for a channel for ever, on every node, and cannot wait.
+ * give the same shard for a channel for ever, on every node; it cannot wait, and nothing that acts works in it.
  * @function stoa.shards
  * @param map {shards = 2, ranges = {{0, 2047, 0}, {2048, 4095, 1}}}, or {shards = 2, locate = function(channel_id)}
  * @error raises when a bucket is mapped twice or not at all

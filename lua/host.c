@@ -22,7 +22,8 @@ struct host *host_of(lua_State *L) {
 
 struct worker *host_worker(lua_State *L) {
     struct host *host = host_of(L);
-    if (!host->ready) luaL_error(L, "works in handlers, hooks and timers, not while a script is being loaded");
+    if (!host->ready)
+        luaL_error(L, "works in handlers, hooks and timers: not while a script is being loaded, nor in locate");
     return host->worker;
 }
 
