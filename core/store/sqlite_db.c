@@ -184,24 +184,7 @@ static bool check(struct sqlite_db *db, const char *path, struct error *error_r)
     return good;
 }
 
-static bool begin_epoch(struct sqlite_db *db, const char *path, struct error *error_r) {
-    char incarnation[INCARNATION_LEN + 1], sql[160];
-    uint32_t random;
-    char bytes[ID_SECRET_LEN + 1];
-    id_random(bytes, ID_SECRET_LEN);
-    memcpy(&random, bytes, sizeof random);
-    snprintf(incarnation, sizeof incarnation, "%08x", random);
-    snprintf(sql, sizeof sql, "INSERT INTO epochs SELECT coalesce(max(number), 0) + 1, '%s', %lld FROM epochs",
-             incarnation, (long long)db_wall_ms());
-    return execute(db, sql) || fail(db, path, "cannot begin an epoch", error_r);
-}
-
-static bool settle_epoch(struct sqlite_db *db, const char *path, struct error *error_r) {
-    bool is_ours;
-    if (!lineage_open(&db->lineage, db->handle, path, &is_ours, error_r)) return false;
-    bool fresh = number_of(db, "SELECT count(*) FROM epochs") == 0;
-    if ((fresh || !is_ours) && !begin_epoch(db, path, error_r)) return false;
-    if (!lineage_begin(&db->lineage, db->handle, path, error_r)) return false;
+static bool read_epoch(struct sqlite_db *db, const char *path, struct error *error_r) {
     sqlite3_stmt *statement = db_query(db, "SELECT number, incarnation FROM epochs ORDER BY number DESC LIMIT 1");
     if (!db_step(db, statement)) return fail(db, path, "has no epoch", error_r);
     db->epoch = sqlite3_column_int64(statement, 0);
@@ -209,6 +192,27 @@ static bool settle_epoch(struct sqlite_db *db, const char *path, struct error *e
              SLICE_ARG(db_text(statement, 1)));
     sqlite3_reset(statement);
     return true;
+}
+
+bool sqlite_db_begin_epoch(struct sqlite_db *db, const char *path, int64_t above, struct error *error_r) {
+    char incarnation[INCARNATION_LEN + 1], sql[200];
+    uint32_t random;
+    char bytes[ID_SECRET_LEN + 1];
+    id_random(bytes, ID_SECRET_LEN);
+    memcpy(&random, bytes, sizeof random);
+    snprintf(incarnation, sizeof incarnation, "%08x", random);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO epochs SELECT max(coalesce(max(number), 0), %lld) + 1, '%s', %lld FROM epochs",
+             (long long)above, incarnation, (long long)db_wall_ms());
+    return (execute(db, sql) || fail(db, path, "cannot begin an epoch", error_r)) && read_epoch(db, path, error_r);
+}
+
+static bool settle_epoch(struct sqlite_db *db, const char *path, struct error *error_r) {
+    bool is_ours;
+    if (!lineage_open(&db->lineage, db->handle, path, &is_ours, error_r)) return false;
+    bool fresh = number_of(db, "SELECT count(*) FROM epochs") == 0;
+    if ((fresh || !is_ours) && !sqlite_db_begin_epoch(db, path, 0, error_r)) return false;
+    return lineage_begin(&db->lineage, db->handle, path, error_r) && read_epoch(db, path, error_r);
 }
 
 void db_epoch_text(struct sqlite_db *db, int64_t number, char *out) {
@@ -237,20 +241,30 @@ void db_checkpoint(struct sqlite_db *db) {
         LOG(LOG_WARNING, "store.checkpoint_failed", LOG_TEXT("error", sqlite3_errmsg(db->handle)));
 }
 
-bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) {
-    *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new()};
+/* name: what errors call it. */
+static bool open_file(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a lock for each allocation; refused when SQLite is in use already */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    if (!lineage_lock(&db->lineage, path, error_r)) return false;
     if (sqlite3_open_v2(path, &db->handle, flags, powercut_vfs()) != SQLITE_OK)
-        return fail(db, path, "cannot be opened", error_r);
+        return fail(db, name, "cannot be opened", error_r);
     sqlite3_busy_timeout(db->handle, BUSY_MS);
-    if (!execute(db, "PRAGMA journal_mode = WAL")) return fail(db, path, "cannot be set up", error_r);
+    if (!execute(db, "PRAGMA journal_mode = WAL")) return fail(db, name, "cannot be set up", error_r);
     if (!execute(db, fault_planted("sync_off") ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL") ||
         !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0"))
-        return fail(db, path, "cannot be set up", error_r);
+        return fail(db, name, "cannot be set up", error_r);
     sqlite3_wal_hook(db->handle, note_wal_size, db);
-    return check(db, path, error_r) && migrate(db, path, error_r) && settle_epoch(db, path, error_r);
+    return check(db, name, error_r) && migrate(db, name, error_r);
+}
+
+bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) {
+    *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new()};
+    return lineage_lock(&db->lineage, path, error_r) && open_file(db, path, path, error_r) &&
+           settle_epoch(db, path, error_r);
+}
+
+bool sqlite_db_open_copy(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) {
+    *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new()};
+    return open_file(db, path, name, error_r);
 }
 
 void sqlite_db_close(struct sqlite_db *db) {

@@ -38,6 +38,10 @@ extern const char *const sqlite_migrations[]; /* config/sql/sqlite, NULL at the 
 
 /* False: error_r says what is wrong with the file and what to do. */
 bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) MUST_CHECK;
+/* The copy of another, which errors name: no server serves it, and it has no lineage yet. */
+bool sqlite_db_open_copy(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) MUST_CHECK;
+/* The number of the new one is above any that is in the file, and above `above`. */
+bool sqlite_db_begin_epoch(struct sqlite_db *db, const char *path, int64_t above, struct error *error_r) MUST_CHECK;
 void sqlite_db_close(struct sqlite_db *db);
 
 /* sql: a literal, with ?1, ?2 …; bound afresh. Ends with the caller's last db_step, or with db_end_readings. */

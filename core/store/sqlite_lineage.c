@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "base/buffer.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/whole_file.h"
 #include "store/powercut.h"
 
 /* "RUN COMMITS WRITTEN\n", always as long: one write replaces it. WRITTEN: when, in ms. */
@@ -149,12 +149,14 @@ bool lineage_open(struct lineage *lineage, sqlite3 *handle, const char *path, bo
 }
 
 static bool flush(const struct lineage *lineage, const char *path) {
-    char *copy = memory_copy(path, strlen(path));
-    int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = write_file(lineage) && fsync(lineage->fd) == 0 && folder >= 0 && fsync(folder) == 0;
-    if (folder >= 0) close(folder);
-    free(copy);
-    return good;
+    return write_file(lineage) && fsync(lineage->fd) == 0 && whole_file_sync_folder(path);
+}
+
+bool lineage_adopt(struct lineage *lineage, sqlite3 *handle, const char *path, struct error *error_r) {
+    char run[LINEAGE_RUN_LEN + 1];
+    if (read_database(handle, run, &lineage->commits)) return lineage_begin(lineage, handle, path, error_r);
+    error_set(error_r, "%s: cannot be read: %s", path, sqlite3_errmsg(handle));
+    return false;
 }
 
 bool lineage_begin(struct lineage *lineage, sqlite3 *handle, const char *path, struct error *error_r) {

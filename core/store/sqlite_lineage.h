@@ -35,6 +35,8 @@ bool lineage_open(struct lineage *lineage, struct sqlite3 *handle, const char *p
                   struct error *error_r) MUST_CHECK;
 /* This start, in both places. A crash between them costs an epoch more, and nothing else. */
 bool lineage_begin(struct lineage *lineage, struct sqlite3 *handle, const char *path, struct error *error_r) MUST_CHECK;
+/* The same for a database that is about to take the place of the one at path, whose lock we have. */
+bool lineage_adopt(struct lineage *lineage, struct sqlite3 *handle, const char *path, struct error *error_r) MUST_CHECK;
 /* After each commit, whose transaction has set the database's count to commits + 1. */
 void lineage_counted(struct lineage *lineage);
 void lineage_done(struct lineage *lineage);
