@@ -1,5 +1,6 @@
 /* main.c - puts the core and the Lua policies together, and reads the command line. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,39 +8,28 @@
 #include "config/config.h"
 #include "loop/loop.h"
 #include "lua/lua.h"
+#include "server/backup.h"
 #include "server/control.h"
 #include "server/master.h"
 #include "server/migrate.h"
+#include "server/verify.h"
 #include "server/worker.h"
 
-enum { SETS_MAX = 64, CHECK_SETS = 4 /* that a check adds */, EXIT_USAGE = 64, EXIT_CONFIG = 2 };
+enum { SETS_MAX = 64, CHECK_SETS = 4 /* that a check adds */ };
+enum { EXIT_CONFIG = 2, EXIT_NO_SERVER = 3, EXIT_USAGE = 64 };
 
 #define DEFAULT_CONFIG "/etc/stoa/stoa.lua"
+#define DEFAULT_CONTROL "/run/stoa/stoa.sock"
 
 struct arguments {
     const char *config;
     const char *sets[SETS_MAX + 1];
     size_t sets_len;
+    const char *control, *database; /* NULL: the configuration's */
+    const char *file;               /* the command's operand */
+    long shard;                     /* -1: none */
+    bool force, unsound, json, global;
 };
-
-static const char usage[] =
-    "usage: stoa COMMAND [--config FILE] [--set KEY=VALUE]...\n"
-    "\n"
-    "  serve    run the server in the foreground\n"
-    "  check    check the configuration and its scripts; change nothing\n"
-    "  reload   have the running server load both again, and wait for the outcome\n"
-    "  status   print what the running server says of itself, as JSON\n"
-    "  migrate  bring the tables of PostgreSQL up to this version; safe to repeat\n"
-    "  keys     print the documentation of all settings (Markdown)\n"
-    "\n"
-    "  -c, --config FILE     the configuration (default " DEFAULT_CONFIG
-    ")\n"
-    "  -s, --set KEY=VALUE   instead of the file's; VALUE is a Lua literal, else a text\n"
-    "  -v, --version         print the version\n"
-    "  -h, --help            print this\n"
-    "\n"
-    "Exit status: 0 good, 1 the server (or a database) refused or is not there, 2 a broken configuration, 64 a wrong "
-    "command line.\n";
 
 static int complain(const struct error *error, int status) {
     fprintf(stderr, "%s\n", error->text);
@@ -79,7 +69,7 @@ static int check(struct arguments *arguments) {
     return good ? EXIT_SUCCESS : complain(&error, EXIT_CONFIG);
 }
 
-static int migrate(const struct arguments *arguments) {
+static int migrate(struct arguments *arguments) {
     struct error error;
     struct config *config = read_config(arguments, &error);
     if (!config) return complain(&error, EXIT_CONFIG);
@@ -93,7 +83,7 @@ static int migrate(const struct arguments *arguments) {
     return good ? EXIT_SUCCESS : used ? EXIT_FAILURE : EXIT_CONFIG;
 }
 
-static int keys(void) {
+static int keys(struct arguments *arguments) {
     struct buffer out = {0};
     config_write_docs(&out);
     fwrite(out.ptr, 1, out.len, stdout);
@@ -101,53 +91,305 @@ static int keys(void) {
     return EXIT_SUCCESS;
 }
 
-static int ask(struct arguments *arguments, const char *command) {
+/* ---- reload, status: to the running server, whatever has become of its configuration */
+
+enum { SOCKETS_MAX = 2 };
+
+/* Where to look for it; how many. The caller frees. */
+static size_t find_sockets(const struct arguments *arguments, char *paths_r[SOCKETS_MAX]) {
+    static const char *const wanted[] = {"control", NULL};
+    struct error error;
+    char *path;
+    if (arguments->control) {
+        paths_r[0] = memory_copy(arguments->control, strlen(arguments->control));
+        return 1;
+    }
+    if (lua_peek_config(arguments->config, arguments->sets, arguments->sets_len, wanted, &path, &error)) {
+        paths_r[0] = path ? path : memory_copy("", 0);
+        return 1;
+    }
+    struct buffer beside = {0};
+    const char *slash = strrchr(arguments->config, '/');
+    buffer_append(&beside, arguments->config, slash ? (size_t)(slash - arguments->config) + 1 : 0);
+    buffer_append_str(&beside, "stoa.sock");
+    paths_r[0] = buffer_take(&beside, NULL);
+    paths_r[1] = memory_copy(DEFAULT_CONTROL, strlen(DEFAULT_CONTROL));
+    fprintf(stderr, "warning: %s; looking for the server at %s and %s\n", error.text, paths_r[0], paths_r[1]);
+    return 2;
+}
+
+static int connect_server(const struct arguments *arguments) {
+    char *paths[SOCKETS_MAX];
+    struct error error;
+    int fd = -1;
+    size_t len = find_sockets(arguments, paths);
+    for (size_t i = 0; i < len; i++) {
+        if (fd < 0 && paths[i][0] && (fd = control_connect(paths[i], &error)) < 0)
+            fprintf(stderr, "no server: %s\n", error.text);
+        else if (!paths[i][0])
+            fprintf(stderr, "no server: %s: control: none (--control PATH says where)\n", arguments->config);
+        free(paths[i]);
+    }
+    return fd;
+}
+
+static int ask(const struct arguments *arguments, const char *command) {
     struct error error;
     struct buffer answer = {0};
-    struct config *config = read_config(arguments, &error);
-    if (!config) return complain(&error, EXIT_CONFIG);
-    bool heard = control_ask(config->control, command, &answer, &error);
-    config_unref(&config);
-    if (!heard) return complain(&error, EXIT_FAILURE);
+    int fd = connect_server(arguments);
+    if (fd < 0) return EXIT_NO_SERVER;
+    if (!control_ask(fd, command, &answer, &error)) return complain(&error, EXIT_FAILURE);
     bool refused = answer.len >= 6 && memcmp(answer.ptr, "error ", 6) == 0;
     fwrite(answer.ptr, 1, answer.len, refused ? stderr : stdout);
     buffer_done(&answer);
     return refused ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* -1: go on; else the exit status. */
-static int parse(int argc, char **argv, struct arguments *arguments) {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"set", required_argument, NULL, 's'},
-                                            {"version", no_argument, NULL, 'v'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    for (int option; (option = getopt_long(argc, argv, "c:s:vh", options, NULL)) >= 0;) {
-        if (option == 'c') {
-            arguments->config = optarg;
-        } else if (option == 's' && arguments->sets_len + CHECK_SETS < SETS_MAX) {
-            arguments->sets[arguments->sets_len++] = optarg;
-        } else if (option == 'v') {
-            printf("stoa %s\n", STOA_VERSION);
-            return EXIT_SUCCESS;
-        } else {
-            fputs(usage, option == 'h' ? stdout : stderr);
-            return option == 'h' ? EXIT_SUCCESS : EXIT_USAGE;
-        }
+static int reload(struct arguments *arguments) {
+    return ask(arguments, "reload");
+}
+
+static int status(struct arguments *arguments) {
+    return ask(arguments, "status");
+}
+
+/* ---- backup, restore, epoch, verify: of the store, whatever else is wrong in the configuration */
+
+/* The path of a SQLite store. NULL: the store is another one, or (EXIT_CONFIG in status_r) there is no saying. */
+static char *find_database(const struct arguments *arguments, int *status_r) {
+    static const char *const wanted[] = {"store.driver", "store.path", NULL};
+    struct error error;
+    char *texts[2], *path = NULL;
+    *status_r = EXIT_SUCCESS;
+    if (arguments->database) return memory_copy(arguments->database, strlen(arguments->database));
+    bool good = lua_peek_config(arguments->config, arguments->sets, arguments->sets_len, wanted, texts, &error);
+    bool is_file = good && texts[0] && strcmp(texts[0], "sqlite") == 0;
+    if (good && (!texts[0] || (is_file && (!texts[1] || strcmp(texts[1], ":memory:") == 0)))) {
+        error_set(&error, "%s: store: names no file that is kept", arguments->config);
+        good = false;
     }
-    return -1;
+    if (!good) *status_r = complain(&error, EXIT_CONFIG);
+    if (good && is_file) path = memory_copy(texts[1], strlen(texts[1]));
+    free(texts[0]);
+    free(texts[1]);
+    return path;
+}
+
+static int run_on_file(const struct arguments *arguments, int (*run)(const struct backup_order *order)) {
+    int exit;
+    char *path = find_database(arguments, &exit);
+    if (path)
+        exit = run(&(struct backup_order){path, arguments->file, arguments->force, arguments->unsound});
+    else if (exit == EXIT_SUCCESS)
+        exit = complain(&(struct error){"this is for SQLite; of PostgreSQL: docs/postgres.md"}, EXIT_CONFIG);
+    free(path);
+    return exit;
+}
+
+static int backup(struct arguments *arguments) {
+    return run_on_file(arguments, backup_make);
+}
+
+static int restore(struct arguments *arguments) {
+    return run_on_file(arguments, backup_restore);
+}
+
+static int epoch_begin(struct arguments *arguments) {
+    int exit;
+    struct error error;
+    char *path = find_database(arguments, &exit);
+    if (path) {
+        exit = backup_begin_epoch(path);
+    } else if (exit == EXIT_SUCCESS) {
+        struct config *config = read_config(arguments, &error);
+        exit = config ? verify_begin_epoch(config, arguments->shard, arguments->global) : complain(&error, EXIT_CONFIG);
+        config_unref(&config);
+    }
+    free(path);
+    return exit;
+}
+
+static int verify(struct arguments *arguments) {
+    int exit;
+    struct error error;
+    char *path = find_database(arguments, &exit);
+    if (path) {
+        exit = verify_file(path, arguments->json);
+    } else if (exit == EXIT_SUCCESS) {
+        struct config *config = read_config(arguments, &error);
+        exit = config ? verify_fleet(config, arguments->shard, arguments->json) : complain(&error, EXIT_CONFIG);
+        config_unref(&config);
+    }
+    free(path);
+    return exit;
+}
+
+/* ---- the command line */
+
+/* What stands in no option's short form. */
+enum { CONTROL = 256, DATABASE, FORCE, GLOBAL, JSON, SHARD, UNSOUND };
+
+static const struct command {
+    const char *name;    /* one word or two */
+    const char *operand; /* NULL: none */
+    const int *options;  /* beside config and set; 0 at the end */
+    int (*run)(struct arguments *arguments);
+    const char *help;
+} commands[] = {
+    {"serve", NULL, (int[]){0}, serve, "run the server in the foreground"},
+    {"check", NULL, (int[]){0}, check, "check the configuration and its scripts; change nothing"},
+    {"reload", NULL, (int[]){CONTROL, 0}, reload, "have the running server load both again, and wait for the outcome"},
+    {"status", NULL, (int[]){CONTROL, 0}, status, "print what the running server says of itself, as JSON"},
+    {"backup", "FILE", (int[]){DATABASE, FORCE, UNSOUND, 0}, backup,
+     "copy a SQLite store into FILE, also while it is served"},
+    {"restore", "FILE", (int[]){DATABASE, UNSOUND, 0}, restore,
+     "put a copy of FILE in the SQLite store's place; the old one is kept"},
+    {"epoch begin", NULL, (int[]){DATABASE, SHARD, GLOBAL, 0}, epoch_begin,
+     "say that acknowledged messages may be missing, where no one can see it"},
+    {"verify", NULL, (int[]){DATABASE, SHARD, JSON, 0}, verify, "read the whole store, and say what is wrong in it"},
+    {"migrate", NULL, (int[]){0}, migrate, "bring the tables of PostgreSQL up to this version; safe to repeat"},
+    {"keys", NULL, (int[]){0}, keys, "print the documentation of all settings (Markdown)"},
+};
+enum { COMMANDS_LEN = sizeof commands / sizeof *commands };
+
+static const char options_help[] =
+    "\n"
+    "  -c, --config FILE     the configuration (default " DEFAULT_CONFIG
+    ")\n"
+    "  -s, --set KEY=VALUE   instead of the file's; VALUE is a Lua literal, else a text\n"
+    "      --control PATH    reload, status: the running server's socket (default: the configuration's)\n"
+    "      --database PATH   backup, restore, epoch begin, verify: the SQLite store (default: the configuration's)\n"
+    "      --force           backup: replace FILE\n"
+    "      --unsound         backup, restore: although verify finds something wrong in it\n"
+    "      --shard N         epoch begin, verify: of PostgreSQL this shard only\n"
+    "      --global          epoch begin: of PostgreSQL the global database\n"
+    "      --json            verify: a line of JSON for each finding\n"
+    "  -v, --version         print the version\n"
+    "  -h, --help            print this\n"
+    "\n"
+    "Exit status: 0 good, 1 refused, or something is wrong in the store, 2 a broken configuration, 3 no server there,\n"
+    "4 not all of the store could be read, 64 a wrong command line, 130 interrupted.\n";
+
+static void print_usage(FILE *out) {
+    fputs("usage: stoa COMMAND [OPTION]...\n\n", out);
+    for (size_t i = 0; i < COMMANDS_LEN; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s%s%s", commands[i].name, commands[i].operand ? " " : "",
+                 commands[i].operand ? commands[i].operand : "");
+        fprintf(out, "  %-13s %s\n", name, commands[i].help);
+    }
+    fputs(options_help, out);
+}
+
+static int refuse(const char *format, const char *what) {
+    fprintf(stderr, "stoa: ");
+    fprintf(stderr, format, what);
+    fputs(" (stoa --help)\n", stderr);
+    return EXIT_USAGE;
+}
+
+static bool take_number(const char *text, long *number_r) {
+    char *end;
+    *number_r = strtol(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && *number_r < INT_MAX;
+}
+
+static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                        {"set", required_argument, NULL, 's'},
+                                        {"version", no_argument, NULL, 'v'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {"control", required_argument, NULL, CONTROL},
+                                        {"database", required_argument, NULL, DATABASE},
+                                        {"force", no_argument, NULL, FORCE},
+                                        {"global", no_argument, NULL, GLOBAL},
+                                        {"json", no_argument, NULL, JSON},
+                                        {"shard", required_argument, NULL, SHARD},
+                                        {"unsound", no_argument, NULL, UNSOUND},
+                                        {0}};
+enum { GIVEN_MAX = 16 };
+
+/* False: a wrong one. given_r: those that only some commands have. */
+static bool take_option(int option, struct arguments *arguments, int given_r[GIVEN_MAX + 1], size_t *given_len) {
+    if (option >= CONTROL && *given_len < GIVEN_MAX) given_r[(*given_len)++] = option;
+    switch (option) {
+        case 'c':
+            arguments->config = optarg;
+            return true;
+        case 's':
+            if (arguments->sets_len + CHECK_SETS >= SETS_MAX) return false;
+            arguments->sets[arguments->sets_len++] = optarg;
+            return true;
+        case CONTROL:
+            arguments->control = optarg;
+            return true;
+        case DATABASE:
+            arguments->database = optarg;
+            return true;
+        case FORCE:
+            arguments->force = true;
+            return true;
+        case GLOBAL:
+            arguments->global = true;
+            return true;
+        case JSON:
+            arguments->json = true;
+            return true;
+        case UNSOUND:
+            arguments->unsound = true;
+            return true;
+        case SHARD:
+            return take_number(optarg, &arguments->shard);
+        default:
+            return false;
+    }
+}
+
+static const char *name_of(int option) {
+    const struct option *at = options;
+    while (at->name && at->val != option) at++;
+    return at->name;
+}
+
+/* Takes the words of its name off. NULL: there is none. */
+static const struct command *find_command(char ***words, int *len) {
+    for (size_t i = 0; i < COMMANDS_LEN; i++) {
+        const char *name = commands[i].name, *space = strchr(name, ' ');
+        size_t first = space ? (size_t)(space - name) : strlen(name);
+        int taken = space ? 2 : 1;
+        if (*len < taken || strlen((*words)[0]) != first || strncmp((*words)[0], name, first) != 0) continue;
+        if (space && strcmp((*words)[1], space + 1) != 0) continue;
+        *words += taken;
+        *len -= taken;
+        return &commands[i];
+    }
+    return NULL;
+}
+
+static bool has_option(const struct command *command, int option) {
+    for (const int *at = command->options; *at; at++)
+        if (*at == option) return true;
+    return false;
 }
 
 int main(int argc, char **argv) {
-    struct arguments arguments = {.config = DEFAULT_CONFIG};
-    int status = parse(argc, argv, &arguments);
-    if (status >= 0) return status;
-    const char *command = optind == argc - 1 ? argv[optind] : "";
-    if (strcmp(command, "serve") == 0) return serve(&arguments);
-    if (strcmp(command, "check") == 0) return check(&arguments);
-    if (strcmp(command, "reload") == 0 || strcmp(command, "status") == 0) return ask(&arguments, command);
-    if (strcmp(command, "migrate") == 0) return migrate(&arguments);
-    if (strcmp(command, "keys") == 0) return keys();
-    fputs(usage, stderr);
-    return EXIT_USAGE;
+    struct arguments arguments = {.config = DEFAULT_CONFIG, .shard = -1};
+    int given[GIVEN_MAX + 1] = {0};
+    size_t given_len = 0;
+    for (int option; (option = getopt_long(argc, argv, "c:s:vh", options, NULL)) >= 0;) {
+        if (option == 'v') return printf("stoa %s\n", STOA_VERSION) > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (option == 'h') return print_usage(stdout), EXIT_SUCCESS;
+        if (option == '?') return EXIT_USAGE; /* getopt has said why */
+        if (!take_option(option, &arguments, given, &given_len)) return refuse("--%s: wrong", name_of(option));
+    }
+    char **words = argv + optind;
+    int len = argc - optind;
+    const struct command *command = find_command(&words, &len);
+    if (!command) return print_usage(stderr), EXIT_USAGE;
+    for (size_t i = 0; i < given_len; i++)
+        if (!has_option(command, given[i])) return refuse("--%s is not for this command", name_of(given[i]));
+    if (len != (command->operand ? 1 : 0))
+        return command->operand && len == 0 ? refuse("%s is missing", command->operand)
+                                            : refuse("%s: one word too many", words[len > 1 && command->operand]);
+    arguments.file = command->operand ? words[0] : NULL;
+    return command->run(&arguments);
 }

@@ -166,28 +166,42 @@ static char *absolute(const char *path) {
     return whole;
 }
 
-struct config *lua_read_config(const char *path, const char *const *sets, size_t sets_len, struct error *error_r) {
+/* reading->path is absolute; its tree is the caller's. */
+static bool read_tree(struct reading *reading, const char *const *sets, size_t sets_len, struct error *error_r) {
     struct buffer text = {0};
     struct error error;
-    struct config *config = NULL;
-    char *whole = absolute(path);
-    struct reading reading = {.path = whole};
-    if (!file_read(whole, &text, &error)) {
-        error_set(error_r, "%s:1: %s", whole, error.text);
-    } else {
-        reading.text = text.len > 0 ? buffer_slice(&text) : SLICE("");
-        bool good = run(&reading, error_r);
-        if (good) key_lines_add(reading.tree, reading.text);
-        for (size_t i = 0; good && i < sets_len; i++) {
-            if (reading.tree->type != VALUE_TABLE) break;
-            good = apply_set(reading.tree, sets[i], error_r);
-        }
-        if (good) config = config_new(whole, &reading.tree, error_r);
-        value_free(&reading.tree);
+    bool good = file_read(reading->path, &text, &error);
+    if (!good) error_set(error_r, "%s:1: %s", reading->path, error.text);
+    reading->text = text.len > 0 ? buffer_slice(&text) : SLICE("");
+    good = good && run(reading, error_r);
+    if (good) key_lines_add(reading->tree, reading->text);
+    for (size_t i = 0; good && i < sets_len; i++) {
+        if (reading->tree->type != VALUE_TABLE) break;
+        good = apply_set(reading->tree, sets[i], error_r);
     }
     buffer_done(&text);
+    return good;
+}
+
+struct config *lua_read_config(const char *path, const char *const *sets, size_t sets_len, struct error *error_r) {
+    char *whole = absolute(path);
+    struct reading reading = {.path = whole};
+    bool good = read_tree(&reading, sets, sets_len, error_r);
+    struct config *config = good ? config_new(whole, &reading.tree, error_r) : NULL;
+    value_free(&reading.tree);
     free(whole);
     return config;
+}
+
+bool lua_peek_config(const char *path, const char *const *sets, size_t sets_len, const char *const *names,
+                     char **texts_r, struct error *error_r) {
+    char *whole = absolute(path);
+    struct reading reading = {.path = whole};
+    bool good = read_tree(&reading, sets, sets_len, error_r);
+    for (size_t i = 0; names[i]; i++) texts_r[i] = good ? config_peek(reading.tree, whole, names[i]) : NULL;
+    value_free(&reading.tree);
+    free(whole);
+    return good;
 }
 
 struct config *config_of_table(lua_State *L, int index, const char *path, struct error *error_r) {

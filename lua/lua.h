@@ -9,4 +9,9 @@ extern const struct policy_source lua_policy_source;
 /* Reads a configuration file as sandboxed Lua. sets: "a.b=VALUE". NULL: FILE:LINE: … */
 struct config *lua_read_config(const char *path, const char *const *sets, size_t sets_len, struct error *error_r);
 
+/* Of such a file only what a command of the shell needs: texts and paths by their keys (NULL at the end), whatever is
+ * wrong with the others. texts_r: as config_peek. False: the file does not even evaluate (error_r). */
+bool lua_peek_config(const char *path, const char *const *sets, size_t sets_len, const char *const *names,
+                     char **texts_r, struct error *error_r);
+
 #endif

@@ -161,6 +161,21 @@ struct config *config_new(const char *file, struct value **tree, struct error *e
     return config;
 }
 
+char *config_peek(struct value *tree, const char *file, const char *name) {
+    struct config config = {.file = (char *)file};
+    const struct key *key = key_find(name);
+    struct value *fallback = NULL, *value = find_dotted(tree, name);
+    if (!value) value = fallback = check_fallback(key);
+    char *folder = file_folder(file), *text = NULL;
+    if (value && check_key(&config, folder, key, value, NULL)) {
+        const char *field = *(const char **)((char *)&config + key->offset);
+        if (field) text = memory_copy(field, strlen(field));
+    }
+    value_free(&fallback);
+    free(folder);
+    return text;
+}
+
 struct config *config_ref(struct config *config) {
     config->references++;
     return config;

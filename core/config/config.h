@@ -79,6 +79,8 @@ struct config {
 
 /* Takes the tree (its keys carry lines); reads the scripts too. NULL: error_r is "FILE:LINE: key: …". */
 struct config *config_new(const char *file, struct value **tree, struct error *error_r) MUST_CHECK;
+/* A text or path, whatever is wrong elsewhere in the tree; NULL: not set, or wrong. The caller frees. */
+char *config_peek(struct value *tree, const char *file, const char *name);
 struct config *config_ref(struct config *config);
 void config_unref(struct config **config);
 /* "FILE:LINE: KEY: …", for what shows only when a setting is used. */

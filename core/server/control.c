@@ -122,9 +122,11 @@ void control_answer(struct control *control, struct slice text) {
         if (control->clients[i].waits) answer(&control->clients[i], text);
 }
 
-bool control_ask(const char *path, const char *command, struct buffer *text, struct error *error_r) {
-    int fd = listen_connect_unix(path, error_r);
-    if (fd < 0) return false;
+int control_connect(const char *path, struct error *error_r) {
+    return listen_connect_unix(path, error_r);
+}
+
+bool control_ask(int fd, const char *command, struct buffer *text, struct error *error_r) {
     struct timeval patience = {.tv_sec = CONTROL_ASK_S};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     struct buffer line = {0};
@@ -137,6 +139,6 @@ bool control_ask(const char *path, const char *command, struct buffer *text, str
     }
     close(fd);
     if (len == 0 && text->len > 0) return true;
-    error_set(error_r, "%s: no answer", path);
+    error_set(error_r, "the server does not answer");
     return false;
 }

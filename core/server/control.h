@@ -30,7 +30,9 @@ void control_step(struct control *control, const struct pollfd *polls, size_t le
 /* To all whose command has no answer yet. */
 void control_answer(struct control *control, struct slice answer);
 
-/* The other side: blocks, at most CONTROL_ASK_S. */
-bool control_ask(const char *path, const char *command, struct buffer *answer, struct error *error_r) MUST_CHECK;
+/* The other side. -1: no server is there. */
+int control_connect(const char *path, struct error *error_r);
+/* Blocks, at most CONTROL_ASK_S; closes fd. */
+bool control_ask(int fd, const char *command, struct buffer *answer, struct error *error_r) MUST_CHECK;
 
 #endif

@@ -50,6 +50,7 @@ HEADER_EXCEPTIONS = {
     "net/net_state.h": {"limit/budget.h", "loop/loop.h", "net/inbound.h", "net/server.h", "wire/websocket.h"},
     "server/announce.h": {"channel/presence.h"},
     "server/drain.h": {"loop/loop.h"},
+    "server/findings.h": {"store/verify.h"},
     "server/health.h": {"loop/loop.h", "net/http.h"},
     "server/route.h": {"net/http.h"},
     "server/router.h": {"net/server.h"},

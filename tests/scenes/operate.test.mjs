@@ -1,6 +1,6 @@
 // What an operator does: check, start, watch, reload, end.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { unlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { newFolder, runStoa, startServer, until } from "./harness.mjs";
@@ -87,6 +87,46 @@ for (const [how, reload] of [
     assert.equal(await alice.ask("ask"), "new");
     assert.equal(alice.socket.id, id);
     assert.equal((await health(server)).generation, 2);
+  });
+}
+
+for (const [what, text, warning] of [
+  ["has a key that there is not", "return { control = 'stoa.sock', lisen = 1 }", /^$/],
+  ["lacks what it takes from the environment", "return { control = 'stoa.sock', store = { driver = 'postgres' }, postgres = { global = env 'NOT_THERE' } }", /^$/],
+  ["does not even evaluate", "return { control = 'stoa.sock' .. env 'NOT_THERE', }", /^warning: \S+stoa\.lua:1: .*; looking for the server at .*\n$/],
+  ["is away", undefined, /^warning: \S+stoa\.lua:1: No such file/],
+]) {
+  test(`the running server says how it is while the configuration on the disk ${what}`, async (t) => {
+    const config = path.join(folderOf(t, { "stoa.lua": "return { control = 'stoa.sock' }" }), "stoa.lua");
+    const server = await startServer(t, { config, set: { control: path.join(path.dirname(config), "stoa.sock") }, expects: /reload\.failed/ });
+    if (text) writeFileSync(config, text);
+    else unlinkSync(config);
+    const { code, stdout, stderr } = await runStoa("status", "--config", config);
+    assert.equal(code, 0, stderr);
+    assert.equal(JSON.parse(stdout).pid, server.pid);
+    assert.match(stderr, warning);
+    const reload = await runStoa("reload", "--config", config);
+    assert.equal(reload.code, 1, "it is there, and refuses");
+    assert.match(reload.stderr, /stoa\.lua:/);
+  });
+}
+
+test("the server is found by its socket alone; where none is, the status is another one than a refusal's", async (t) => {
+  const server = await startServer(t);
+  const control = path.join(server.options.folder, "stoa.sock");
+  const { code, stdout } = await runStoa("status", "--control", control, "--config", "/nowhere/stoa.lua");
+  assert.equal(code, 0);
+  assert.equal(JSON.parse(stdout).pid, server.pid);
+  const none = await runStoa("status", "--control", `${control}.none`);
+  assert.deepEqual([none.code, none.stdout], [3, ""]);
+  assert.match(none.stderr, /^no server: .*stoa\.sock\.none: No such file/);
+});
+
+for (const words of [["dance"], ["epoch"], ["epoch", "end"], ["backup"], ["backup", "one", "two"], ["serve", "--json"], ["verify", "--shard", "-1"], []]) {
+  test(`\`stoa ${words.join(" ")}\` is a wrong command line`, async () => {
+    const { code, stdout, stderr } = await runStoa(...words);
+    assert.deepEqual([code, stdout], [64, ""]);
+    assert.notEqual(stderr, "");
   });
 }
 

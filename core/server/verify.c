@@ -1,0 +1,77 @@
+#include "server/verify.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "config/config.h"
+#include "server/findings.h"
+#include "store/postgres_epoch.h"
+
+enum { EXIT_UNSOUND = 1, EXIT_CONFIG = 2, EXIT_INCOMPLETE = 4 };
+
+static int end(struct findings *findings, bool whole, const struct error *error) {
+    const struct verify *verify = &findings->verify;
+    findings_done(findings);
+    if (!whole) fprintf(stderr, "%s\n", error->text);
+    if (verify->is_older)
+        fprintf(stderr, "of an older version: only the file was checked; a start of the server migrates it\n");
+    if (findings->json)
+        printf("{\"channels\":%" PRIu64 ",\"events\":%" PRIu64 ",\"findings\":%" PRIu64 ",\"whole\":%s}\n",
+               verify->channels, verify->events, verify->findings, whole ? "true" : "false");
+    else
+        printf("%s: %" PRIu64 " channels, %" PRIu64 " events, %" PRIu64 " findings\n",
+               verify->findings ? "not sound"
+               : whole          ? "sound"
+                                : "not verified",
+               verify->channels, verify->events, verify->findings);
+    return !whole ? EXIT_INCOMPLETE : verify->findings ? EXIT_UNSOUND : EXIT_SUCCESS;
+}
+
+int verify_file(const char *path, bool json) {
+    struct findings findings;
+    struct error error;
+    findings_init(&findings, stdout, json);
+    findings.verify.thorough = true;
+    bool whole = sqlite_verify(path, &findings.verify, &error);
+    return end(&findings, whole, &error);
+}
+
+static bool is_shard(const struct config *config, long shard) {
+    struct error error;
+    if (shard < (long)config->postgres.shards.len) return true;
+    config_complain(config, "postgres.shards", &error, "there is no shard %ld", shard);
+    fprintf(stderr, "%s\n", error.text);
+    return false;
+}
+
+int verify_fleet(const struct config *config, long shard, bool json) {
+    struct findings findings;
+    struct error error;
+    if (!is_shard(config, shard)) return EXIT_CONFIG;
+    size_t len = config->postgres.shards.len;
+    const char **shards = NEW_ARRAY(const char *, len);
+    for (size_t i = 0; i < len; i++) shards[i] = config->postgres.shards.items[i].write;
+    findings_init(&findings, stdout, json);
+    bool whole = postgres_verify(&(struct verify_fleet){config->postgres.global, shards, (unsigned)len, (int)shard},
+                                 &findings.verify, &error);
+    free(shards);
+    return end(&findings, whole, &error);
+}
+
+int verify_begin_epoch(const struct config *config, long shard, bool global) {
+    struct error error;
+    char epoch[STORE_EPOCH_MAX], name[32] = "global";
+    if (global == (shard >= 0)) {
+        fputs("epoch begin: of which database? --shard N or --global\n", stderr);
+        return EXIT_CONFIG;
+    }
+    if (!is_shard(config, shard)) return EXIT_CONFIG;
+    if (!global) snprintf(name, sizeof name, "shard %ld", shard);
+    const char *conninfo = global ? config->postgres.global : config->postgres.shards.items[shard].write;
+    if (postgres_begin_epoch(conninfo, epoch, &error)) {
+        printf("%s: epoch %s begins\n", name, epoch);
+        return EXIT_SUCCESS;
+    }
+    fprintf(stderr, "%s: %s\n", name, error.text);
+    return EXIT_FAILURE;
+}
