@@ -7,7 +7,7 @@
 #include "server/findings.h"
 #include "store/postgres_epoch.h"
 
-enum { EXIT_UNSOUND = 1, EXIT_CONFIG = 2, EXIT_INCOMPLETE = 4 };
+enum { EXIT_UNSOUND = 1, EXIT_CONFIG = 2, EXIT_INCOMPLETE = 4, EXIT_USAGE = 64 };
 
 static int end(struct findings *findings, bool whole, const struct error *error) {
     const struct verify *verify = &findings->verify;
@@ -63,7 +63,7 @@ int verify_begin_epoch(const struct config *config, long shard, bool global) {
     char epoch[STORE_EPOCH_MAX], name[32] = "global";
     if (global == (shard >= 0)) {
         fputs("epoch begin: of which database? --shard N or --global\n", stderr);
-        return EXIT_CONFIG;
+        return EXIT_USAGE;
     }
     if (!is_shard(config, shard)) return EXIT_CONFIG;
     if (!global) snprintf(name, sizeof name, "shard %ld", shard);

@@ -32,3 +32,7 @@ add_test(NAME servers/chat_postgres COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE
   -- ${NODE} --test-reporter=spec ${CMAKE_SOURCE_DIR}/tests/servers/postgres.test.mjs WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 set_tests_properties(servers/chat_postgres PROPERTIES TIMEOUT 600 LABELS servers ENVIRONMENT
   "STOA_BINARY=$<TARGET_FILE:stoa>;ASAN_OPTIONS=detect_stack_use_after_return=0")
+add_test(NAME servers/verify COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/servers/postgres.py run --one --shards 2
+  -- ${NODE} --test-reporter=spec ${CMAKE_SOURCE_DIR}/tests/servers/verify.test.mjs WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(servers/verify PROPERTIES TIMEOUT 300 LABELS servers ENVIRONMENT
+  "STOA_BINARY=$<TARGET_FILE:stoa>;ASAN_OPTIONS=detect_stack_use_after_return=0")
