@@ -2,9 +2,10 @@
  *
  * A worker tells, on a channel's topic, the changes of its own users, gathered for a tick and numbered: what is doubled
  * or late is dropped, and who sees that something is missing asks for the whole. Who starts to listen asks everyone.
- * Each DIGEST_MS the number is told again: it heals what was lost last. Nothing is kept in Redis. A worker that is gone
- * takes its users with it after a hold, in which they come back to other workers; a worker that said farewell leaves
- * them the grace. While the bus is degraded nothing changes.
+ * Each GOSSIP_DIGEST_MS two workers compare all that they told each other by one number: that heals what was lost last,
+ * and costs the same however many channels are quiet. Nothing is kept in Redis. A worker that is gone takes its users
+ * with it after a hold, in which they come back to other workers; a worker that said farewell leaves them the grace.
+ * While the bus is degraded nothing changes.
  */
 #ifndef CHANNEL_GOSSIP_H
 #define CHANNEL_GOSSIP_H
@@ -23,9 +24,9 @@ struct presence_settings;
 
 enum {
     GOSSIP_TICK_MS = 50,
-    GOSSIP_HOLD_MS = 1600, /* stock clients come back within 0.5 to 1.5 s */
-    GOSSIP_DIGEST_MS = 10000,
-    GOSSIP_SILENT_MS = 35000, /* what a worker told that has told nothing for so long is not so any more */
+    GOSSIP_HOLD_MS = 1600,    /* stock clients come back within 0.5 to 1.5 s */
+    GOSSIP_DIGEST_MS = 10000, /* longer with more than 200 workers; then SILENT is longer, too */
+    GOSSIP_SILENT_MS = 35000, /* what a worker told that was not heard for so long is not so any more */
     GOSSIP_SETTLE_MS = 150,   /* a word about a user who comes is there by then */
     GOSSIP_WHOLE_MS = 1000    /* who begins to listen to a channel has been told the whole by then */
 };

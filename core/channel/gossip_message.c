@@ -21,8 +21,8 @@ void gossip_write_ask(struct buffer *out, struct slice worker_id) {
     parts_add(out, worker_id);
 }
 
-void gossip_write_tell(struct buffer *out, const struct gossip_tell *head) {
-    gossip_write_kind(out, GOSSIP_TELL);
+void gossip_write_tell(struct buffer *out, enum gossip_kind kind, const struct gossip_tell *head) {
+    gossip_write_kind(out, kind);
     parts_add_number(out, head->from);
     parts_add_number(out, head->to);
     parts_add_number(out, head->online);
@@ -48,7 +48,7 @@ void gossip_write_word(struct buffer *out, const struct presence_word *word) {
 
 enum gossip_kind gossip_read_kind(struct slice *body) {
     unsigned kind;
-    return read_byte(body, GOSSIP_FAREWELL, &kind) ? (enum gossip_kind)kind : 0;
+    return read_byte(body, GOSSIP_KIND_MAX, &kind) ? (enum gossip_kind)kind : 0;
 }
 
 bool gossip_read_ask(struct slice body, struct slice *worker_id_r) {
@@ -86,6 +86,61 @@ bool gossip_read_tell(struct slice body, struct gossip_tell *tell_r) {
     struct gossip_entry entry;
     while (body.len > 0) {
         if (!gossip_read_entry(&body, &entry)) return false;
+    }
+    return true;
+}
+
+/* What two workers told each other. */
+
+void gossip_write_digest(struct buffer *out, const struct gossip_digest *digest) {
+    gossip_write_kind(out, GOSSIP_DIGEST);
+    parts_add_number(out, digest->told);
+    parts_add_number(out, digest->heard);
+    parts_add_number(out, digest->within_ms);
+}
+
+bool gossip_read_digest(struct slice body, struct gossip_digest *digest_r) {
+    return parts_take_number(&body, &digest_r->told) && parts_take_number(&body, &digest_r->heard) &&
+           parts_take_number(&body, &digest_r->within_ms) && digest_r->within_ms <= UINT32_MAX && body.len == 0;
+}
+
+void gossip_write_compare(struct buffer *out, const uint64_t sums[GOSSIP_BUCKETS]) {
+    gossip_write_kind(out, GOSSIP_COMPARE);
+    for (unsigned i = 0; i < GOSSIP_BUCKETS; i++) parts_add_number(out, sums[i]);
+}
+
+bool gossip_read_compare(struct slice body, uint64_t sums_r[GOSSIP_BUCKETS]) {
+    for (unsigned i = 0; i < GOSSIP_BUCKETS; i++)
+        if (!parts_take_number(&body, &sums_r[i])) return false;
+    return body.len == 0;
+}
+
+void gossip_write_list(struct buffer *out, uint64_t buckets) {
+    gossip_write_kind(out, GOSSIP_LIST);
+    parts_add_number(out, buckets);
+}
+
+void gossip_write_listed(struct buffer *out, const struct gossip_listed *listed) {
+    parts_add(out, listed->channel_id);
+    parts_add_number(out, listed->version);
+    buffer_append_char(out, (char)listed->is_known);
+}
+
+bool gossip_read_listed(struct slice *entries, struct gossip_listed *listed_r) {
+    unsigned is_known;
+    if (!parts_take(entries, &listed_r->channel_id) || listed_r->channel_id.len == 0 ||
+        !parts_take_number(entries, &listed_r->version) || !read_byte(entries, 1, &is_known))
+        return false;
+    listed_r->is_known = is_known;
+    return true;
+}
+
+bool gossip_read_list(struct slice body, uint64_t *buckets_r, struct slice *entries_r) {
+    struct gossip_listed listed;
+    if (!parts_take_number(&body, buckets_r)) return false;
+    *entries_r = body;
+    while (body.len > 0) {
+        if (!gossip_read_listed(&body, &listed)) return false;
     }
     return true;
 }

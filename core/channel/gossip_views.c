@@ -2,18 +2,25 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/map.h"
 #include "bus/bus.h"
 #include "channel/gossip.h"
 #include "channel/gossip_message.h"
 #include "loop/loop.h"
 
+enum { DIGESTS_A_SECOND = 20 }; /* at most */
+
 /* Another worker. Lives while it has views. */
 struct peer {
     struct peers *peers;
     struct list views;
-    struct loop_timer hold; /* it is gone */
-    bool will_go;           /* by itself: its users are on their way to others */
+    struct list order_link; /* in peers->order */
+    uint64_t told[GOSSIP_BUCKETS], heard[GOSSIP_BUCKETS];
+    uint64_t heard_ms, within_ms; /* since it was heard; it says something so often */
+    uint64_t digest_ms;           /* when it gets one */
+    struct loop_timer hold;       /* it is gone */
+    bool will_go;                 /* by itself: its users are on their way to others */
     size_t id_len;
     char id[];
 };
@@ -21,6 +28,7 @@ struct peers {
     struct loop *loop;
     const struct bus *bus;
     struct map *by_id;
+    struct list order; /* whose digest is due first is first */
     uint64_t grace_ms;
 };
 
@@ -33,6 +41,7 @@ struct view {
     uint64_t version, heard_ms, asked_ms;
     uint64_t round;   /* counts the wholes */
     uint64_t unnamed; /* it told no names */
+    uint64_t list;    /* the last one that it was in */
 };
 struct told {
     uint64_t version, round;
@@ -40,10 +49,34 @@ struct told {
     char id[];
 };
 
+/* Sums. */
+
+/* Of a channel at a version: what differs anywhere makes the sums differ. */
+static uint64_t weight(const struct views *views, uint64_t version) {
+    return version > 0 ? hash_keyed(views->hash, version, SLICE_NONE) : 0;
+}
+
+unsigned views_bucket(const struct views *views) {
+    return (unsigned)(views->hash % GOSSIP_BUCKETS);
+}
+
+void views_tell(struct views *views, uint64_t version) {
+    uint64_t more = weight(views, version) - weight(views, views->told);
+    LIST_EACH(&views->all, link) CONTAINER(link, struct view, link)->peer->told[views_bucket(views)] += more;
+    views->told = version;
+}
+
+static void view_set_version(struct view *view, uint64_t version) {
+    const struct views *views = view->views;
+    view->peer->heard[views_bucket(views)] += weight(views, version) - weight(views, view->version);
+    view->version = version;
+}
+
 /* Workers. */
 
 static void peer_tidy(struct peer *peer) {
     if (!list_empty(&peer->views)) return;
+    list_remove(&peer->order_link);
     map_remove(peer->peers->by_id, (struct slice){peer->id, peer->id_len});
     loop_timer_cancel(&peer->hold);
     free(peer);
@@ -73,6 +106,8 @@ static void drop_users(struct view *view, uint64_t but_of_round, bool was_told) 
 
 static void view_free(struct view *view, bool was_told) {
     drop_users(view, UINT64_MAX, was_told);
+    view_set_version(view, 0);
+    view->peer->told[views_bucket(view->views)] -= weight(view->views, view->views->told);
     list_remove(&view->link);
     list_remove(&view->peer_link);
     if (view->unnamed > 0) count_unnamed(view->views);
@@ -81,7 +116,7 @@ static void view_free(struct view *view, bool was_told) {
 }
 
 void views_init(struct views *views, struct presence *presence, struct slice channel_id) {
-    *views = (struct views){.presence = presence, .channel_id = channel_id};
+    *views = (struct views){.presence = presence, .channel_id = channel_id, .hash = hash_fixed(channel_id)};
     list_init(&views->all);
 }
 
@@ -99,18 +134,17 @@ bool views_empty(const struct views *views) {
     return list_empty(&views->all);
 }
 
-void views_drop_silent(struct views *views, uint64_t now_ms) {
-    LIST_EACH(&views->all, link) {
-        struct view *view = CONTAINER(link, struct view, link);
-        if (view->heard_ms + GOSSIP_SILENT_MS <= now_ms) drop(view);
-    }
-}
-
-struct view *view_get(struct views *views, struct peer *peer, uint64_t now_ms) {
+struct view *view_find(const struct views *views, const struct peer *peer) {
     LIST_EACH(&views->all, link) {
         struct view *view = CONTAINER(link, struct view, link);
         if (view->peer == peer) return view;
     }
+    return NULL;
+}
+
+struct view *view_get(struct views *views, struct peer *peer, uint64_t now_ms) {
+    struct view *known = view_find(views, peer);
+    if (known) return known;
     struct view *view = NEW(struct view);
     view->views = views;
     view->peer = peer;
@@ -118,6 +152,7 @@ struct view *view_get(struct views *views, struct peer *peer, uint64_t now_ms) {
     view->users = map_new();
     list_append(&views->all, &view->link);
     list_append(&peer->views, &view->peer_link);
+    peer->told[views_bucket(views)] += weight(views, views->told);
     return view;
 }
 
@@ -159,8 +194,17 @@ bool view_take(struct view *view, const struct gossip_tell *tell, uint64_t now_m
     uint64_t unnamed = tell->names ? 0 : tell->online, before = view->unnamed;
     view->unnamed = unnamed;
     if (unnamed != before) count_unnamed(view->views);
-    view->version = tell->to;
+    view_set_version(view, tell->to);
     return true;
+}
+
+void view_pass(struct view *view) {
+    if (map_size(view->users) == 0 && view->unnamed == 0) drop(view);
+}
+
+bool view_is_listed(struct view *view, uint64_t version, uint64_t list) {
+    view->list = list;
+    return view->version == version;
 }
 
 bool view_may_ask(struct view *view, uint64_t now_ms, uint64_t interval_ms) {
@@ -181,17 +225,66 @@ static void hold_ended(struct loop_timer *timer) {
     peer_tidy(peer);
 }
 
-struct peer *peer_get(struct peers *peers, struct slice worker_id) {
+struct peer *peer_find(const struct peers *peers, struct slice worker_id) {
+    return map_find(peers->by_id, worker_id);
+}
+
+struct slice peer_id(const struct peer *peer) {
+    return (struct slice){peer->id, peer->id_len};
+}
+
+struct peer *peer_get(struct peers *peers, struct slice worker_id, uint64_t now_ms) {
     struct peer *peer = map_find(peers->by_id, worker_id);
-    if (peer) return peer;
+    if (peer) {
+        peer->heard_ms = now_ms;
+        return peer;
+    }
     peer = memory_new(sizeof *peer + worker_id.len);
     peer->peers = peers;
     peer->id_len = worker_id.len;
     memcpy(peer->id, worker_id.ptr, worker_id.len);
     list_init(&peer->views);
+    peer->heard_ms = now_ms;
+    peer->within_ms = GOSSIP_DIGEST_MS;
+    peer->digest_ms = now_ms + GOSSIP_DIGEST_MS;
+    list_append(&peers->order, &peer->order_link);
     loop_timer_init(&peer->hold, peers->loop, hold_ended);
     map_put(peers->by_id, (struct slice){peer->id, peer->id_len}, peer);
     return peer;
+}
+
+void peer_lives(struct peer *peer, uint64_t now_ms, uint64_t within_ms) {
+    peer->heard_ms = now_ms;
+    peer->within_ms = within_ms > GOSSIP_DIGEST_MS ? within_ms : GOSSIP_DIGEST_MS;
+    loop_timer_cancel(&peer->hold);
+}
+
+bool peer_is_silent(const struct peer *peer, uint64_t now_ms) {
+    return peer->heard_ms + peer->within_ms * GOSSIP_SILENT_MS / GOSSIP_DIGEST_MS <= now_ms;
+}
+
+static const uint64_t nothing[GOSSIP_BUCKETS];
+
+const uint64_t *peer_told(const struct peer *peer) {
+    return peer ? peer->told : nothing;
+}
+
+const uint64_t *peer_heard(const struct peer *peer) {
+    return peer ? peer->heard : nothing;
+}
+
+void peer_drop(struct peer *peer) {
+    LIST_EACH(&peer->views, link) view_free(CONTAINER(link, struct view, peer_link), true);
+    peer_tidy(peer);
+}
+
+void peer_drop_unlisted(struct peer *peer, uint64_t buckets, uint64_t list, uint64_t now_ms) {
+    LIST_EACH(&peer->views, link) {
+        struct view *view = CONTAINER(link, struct view, peer_link);
+        bool is_among = buckets >> views_bucket(view->views) & 1 && view->version > 0 && view->list != list;
+        if (is_among && view->heard_ms + GOSSIP_DIGEST_MS <= now_ms) view_free(view, true);
+    }
+    peer_tidy(peer);
 }
 
 static void peer_gone(struct peer *peer) {
@@ -230,11 +323,30 @@ struct peers *peers_new(struct loop *loop, const struct bus *bus) {
     peers->loop = loop;
     peers->bus = bus;
     peers->by_id = map_new();
+    list_init(&peers->order);
     return peers;
 }
 
 void peers_set_grace(struct peers *peers, uint64_t grace_ms) {
     peers->grace_ms = grace_ms;
+}
+
+size_t peers_len(const struct peers *peers) {
+    return map_size(peers->by_id);
+}
+
+uint64_t peers_interval_ms(const struct peers *peers) {
+    uint64_t interval_ms = peers_len(peers) * 1000 / DIGESTS_A_SECOND;
+    return interval_ms > GOSSIP_DIGEST_MS ? interval_ms : GOSSIP_DIGEST_MS;
+}
+
+struct peer *peers_due(struct peers *peers, uint64_t now_ms) {
+    struct peer *peer = list_empty(&peers->order) ? NULL : CONTAINER(peers->order.next, struct peer, order_link);
+    if (!peer || peer->digest_ms > now_ms) return NULL;
+    peer->digest_ms = now_ms + peers_interval_ms(peers);
+    list_remove(&peer->order_link);
+    list_append(&peers->order, &peer->order_link);
+    return peer;
 }
 
 void peers_free(struct peers **peers_owner) {

@@ -77,8 +77,7 @@ size_t presence_connections(const struct presence *presence, struct slice user_i
 
 /* For survey.c: what he is by this worker's own connections, and not by what it heard; the word is borrowed. */
 struct presence_sight presence_see_own(const struct presence *presence, struct slice user_id);
-/* A total order over all that a word says: of two that were said at the same time all workers keep the same one, the
- * more private, else by the bytes of the message. */
+/* A total order over all that a word says: of one version every worker keeps the same, the more private one. */
 bool presence_word_is_newer(const struct presence_word *word, const struct presence_word *than);
 /* For gossip.c. Is the user online in the channel by this worker's connections? Words are borrowed. */
 bool presence_own(const struct presence *presence, struct slice channel_id, struct slice user_id,

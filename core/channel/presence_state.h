@@ -19,9 +19,8 @@ struct user {
     bool is_here;       /* connected, or within the grace */
     bool is_settling;   /* nobody sees him yet: other workers may know that he is invisible */
     enum status status;
-    char *message;    /* NULL: none */
-    uint64_t version; /* of what he said of himself, over all workers; 0: nothing */
-    uint64_t changed; /* counts what is known here of that: compared with what seats have told */
+    char *message;             /* NULL: none */
+    uint64_t version, changed; /* of his word, over all workers; how often it changed here, compared with seats' */
     uint64_t last_seen_wall_ms, gone_ms;
     struct loop_timer timer; /* settling, or without a connection the grace */
     size_t id_len;

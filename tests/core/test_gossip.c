@@ -1,188 +1,17 @@
-/* Workers that tell each other who is online, on a clock that stands still: what members see, whatever the bus does. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "bus/bus.h"
-#include "channel/gossip.h"
-#include "channel/presence.h"
-#include "channel/topic.h"
-#include "loop/loop.h"
-#include "support/fake_bus.h"
-
-enum { WORKERS = 3, TICK_MS = 200, GRACE_MS = 5000, SOON_MS = 1000 };
-
-static struct loop *loop;
-static struct fake_ether ether;
-
-struct worker {
-    struct presence *presence;
-    struct bus *bus;
-    struct gossip *gossip;
-    struct buffer told; /* "alice+ bob- ": who was told to come and go; of a large channel "=17 " */
-    struct buffer lost; /* of whom the store hears that he went */
-    unsigned malformed;
-} workers[WORKERS];
-
-static void note_users(struct worker *worker, struct slice users) {
-    static const char key[] = "{\"userId\":\"";
-    for (const char *at = users.ptr, *end = slice_end(users);
-         at && (at = memmem(at, (size_t)(end - at), key, strlen(key)));) {
-        at += strlen(key);
-        const char *quote = memchr(at, '"', (size_t)(end - at));
-        bool is_offline = strncmp(quote, "\",\"status\":\"offline\"", 20) == 0;
-        buffer_printf(&worker->told, "%.*s%c ", (int)(quote - at), at, is_offline ? '-' : '+');
-    }
-}
-
-static void changed(void *owner, struct slice channel_id, struct slice users, size_t online) {
-    struct worker *worker = owner;
-    if (users.len > 0)
-        note_users(worker, users);
-    else
-        buffer_printf(&worker->told, "=%zu ", online);
-}
-static void offline(void *owner, struct slice user_id) {
-    buffer_printf(&((struct worker *)owner)->lost, "%.*s ", SLICE_ARG(user_id));
-}
-static void moved(void *owner, struct slice channel_id, struct slice user_id) {
-    gossip_moved(((struct worker *)owner)->gossip, channel_id, user_id);
-}
-static void said(void *owner, struct slice user_id) {
-    gossip_said(((struct worker *)owner)->gossip, user_id);
-}
-static const struct presence_events presence_events = {changed, offline, moved, said};
-
-static void received(void *owner, struct slice topic, const struct bus_message *message) {
-    struct worker *worker = owner;
-    worker->malformed += !gossip_take(worker->gossip, topic, message);
-}
-static void subscribed(void *owner, struct slice topic) {
-    gossip_subscribed(((struct worker *)owner)->gossip, topic);
-}
-static void degraded(void *owner, bool is_degraded) {}
-static const struct bus_events bus_events = {received, subscribed, degraded};
-
-static void worker_begin(struct worker *worker) {
-    static const struct presence_settings presence = {
-        .grace_ms = GRACE_MS, .tick_ms = TICK_MS, .settle_ms = GOSSIP_SETTLE_MS, .names_max = 10};
-    static const char *const places[] = {"one", "two", "three"};
-    *worker = (struct worker){.presence = presence_new(loop, &presence, &presence_events, worker)};
-    worker->bus = fake_bus_new_at(&ether, "node", places[worker - workers], &bus_events, worker);
-    worker->gossip = gossip_new(loop, worker->presence, worker->bus, &presence);
-    bus_subscribe(worker->bus, SLICE(""));
-}
-
-/* Without a word to anybody. */
-static void worker_end(struct worker *worker) {
-    bus_free(&worker->bus);
-    struct bus *nobody = worker->bus = bus_local_new(loop, &bus_events, worker);
-    gossip_free(&worker->gossip);
-    presence_free(&worker->presence);
-    bus_free(&nobody);
-    buffer_done(&worker->told);
-    buffer_done(&worker->lost);
-}
-
-static int set_up(void **state) {
-    loop = loop_new_with_fake_clock();
-    fake_ether_init(&ether, loop);
-    for (size_t i = 0; i < WORKERS; i++) worker_begin(&workers[i]);
-    loop_advance(loop, 10);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    for (size_t i = 0; i < WORKERS; i++) {
-        assert_int_equal(workers[i].malformed, 0);
-        worker_end(&workers[i]);
-    }
-    fake_ether_done(&ether);
-    loop_free(&loop);
-    return 0;
-}
-
-static void come_to(struct worker *worker, const char *user, const char *connection, const char *channel) {
-    struct buffer topic = {0};
-    topic_write_user(&topic, slice_of(user));
-    bus_subscribe(worker->bus, buffer_slice(&topic));
-    buffer_clear(&topic);
-    topic_write_channel(&topic, slice_of(channel));
-    bus_subscribe(worker->bus, buffer_slice(&topic));
-    buffer_done(&topic);
-    presence_connected(worker->presence, slice_of(user), slice_of(connection));
-    presence_joined(worker->presence, slice_of(channel), slice_of(user), slice_of(connection));
-}
-
-static void come(struct worker *worker, const char *user) {
-    come_to(worker, user, user, "lobby");
-}
-
-static void go(struct worker *worker, const char *user) {
-    presence_disconnected(worker->presence, slice_of(user), slice_of(user));
-}
-
-static bool say(struct worker *worker, const char *user, const char *status) {
-    return presence_update(worker->presence, slice_of(user), slice_of(status), SLICE_NONE);
-}
-
-/* What the members there heard since the last question. */
-static const char *news(struct worker *worker) {
-    static char text[4096];
-    snprintf(text, sizeof text, "%.*s", SLICE_ARG(buffer_slice(&worker->told)));
-    buffer_clear(&worker->told);
-    return text;
-}
-
-static size_t count(struct worker *worker) {
-    struct buffer out = {0};
-    size_t online = presence_write_channel(worker->presence, SLICE("lobby"), 100, &out);
-    buffer_done(&out);
-    return online;
-}
-
-static bool sees(struct worker *worker, const char *user, const char *status) {
-    struct buffer out = {0};
-    char wanted[64];
-    snprintf(wanted, sizeof wanted, "\"status\":\"%s\"", status);
-    struct presence_sight sight = presence_see(worker->presence, slice_of(user));
-    presence_write_sight(slice_of(user), &sight, &out);
-    buffer_append_char(&out, 0);
-    bool found = strstr(out.ptr, wanted) != NULL;
-    buffer_done(&out);
-    return found;
-}
-
-static void forget_news(void) {
-    for (size_t i = 0; i < WORKERS; i++) (void)news(&workers[i]);
-}
-
-/* alice at one, bob at two, carol at three. */
-static void all_come(void) {
-    come(&workers[0], "alice");
-    come(&workers[1], "bob");
-    come(&workers[2], "carol");
-    loop_advance(loop, SOON_MS);
-    for (size_t i = 0; i < WORKERS; i++) assert_int_equal(count(&workers[i]), 3);
-    forget_news();
-}
+/* Workers that tell each other who is online: what members see, whatever the bus does. */
+#include "support/gossip_scene.h"
 
 static void members_see_each_other_wherever_they_are(void **state) {
     come(&workers[0], "alice");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     come(&workers[1], "bob");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     assert_string_equal(news(&workers[0]), "alice+ bob+ ");
     assert_int_equal(count(&workers[1]), 2);
     go(&workers[1], "bob");
-    loop_advance(loop, GRACE_MS - 1);
+    loop_advance(scene_loop, GRACE_MS - 1);
     assert_string_equal(news(&workers[0]), "");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     assert_string_equal(news(&workers[0]), "bob- ");
     assert_true(sees(&workers[0], "bob", "offline"));
     assert_string_equal(buffer_slice(&workers[0].lost).len ? "told" : "", ""); /* bob's own worker tells the store */
@@ -192,7 +21,7 @@ static void pitfall_116_a_worker_without_members_hears_nothing(void **state) {
     unsigned before = fake_bus_received(workers[2].bus);
     come(&workers[0], "alice");
     come(&workers[1], "bob");
-    loop_advance(loop, 60000);
+    loop_advance(scene_loop, 60000);
     assert_int_equal(fake_bus_received(workers[2].bus), before);
 }
 
@@ -201,7 +30,7 @@ static void pitfall_109_who_stays_does_not_keep_those_who_went(void **state) {
     go(&workers[1], "bob");
     for (int i = 0; i < 20; i++) {
         say(&workers[0], "alice", i % 2 ? "away" : "busy");
-        loop_advance(loop, 1000);
+        loop_advance(scene_loop, 1000);
     }
     assert_int_equal(count(&workers[0]), 2);
     assert_int_equal(count(&workers[2]), 2);
@@ -210,21 +39,21 @@ static void pitfall_109_who_stays_does_not_keep_those_who_went(void **state) {
 static void pitfall_110_a_device_on_another_worker_keeps_the_user_online(void **state) {
     all_come();
     come_to(&workers[1], "alice", "phone", "lobby");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     go(&workers[0], "alice");
-    loop_advance(loop, 60000);
+    loop_advance(scene_loop, 60000);
     for (size_t i = 0; i < WORKERS; i++) {
         assert_string_equal(news(&workers[i]), "");
         assert_true(sees(&workers[i], "alice", "online"));
     }
     presence_disconnected(workers[1].presence, SLICE("alice"), SLICE("phone"));
-    loop_advance(loop, GRACE_MS + SOON_MS);
+    loop_advance(scene_loop, GRACE_MS + SOON_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_string_equal(news(&workers[i]), "alice- ");
 }
 
 static void pitfall_112_idle_users_stay_online(void **state) {
     all_come();
-    loop_advance(loop, 10 * 60 * 1000);
+    loop_advance(scene_loop, 10 * 60 * 1000);
     for (size_t i = 0; i < WORKERS; i++) {
         assert_string_equal(news(&workers[i]), "");
         assert_int_equal(count(&workers[i]), 3);
@@ -246,11 +75,11 @@ static void pitfall_111_a_count_never_drifts_whatever_the_bus_loses_and_doubles(
         else
             come(&workers[i % WORKERS], name);
         is_here[i] = !is_here[i];
-        loop_advance(loop, 300);
+        loop_advance(scene_loop, 300);
     }
     for (size_t i = 0; i < WORKERS; i++) come(&workers[i], "dave"); /* every worker listens to the end */
     ether.drop_percent = 0;
-    loop_advance(loop, GRACE_MS + 3 * GOSSIP_DIGEST_MS);
+    loop_advance(scene_loop, GRACE_MS + 3 * GOSSIP_DIGEST_MS);
     size_t here = 1;
     for (size_t i = 0; i < 12; i++) here += is_here[i];
     for (size_t i = 0; i < WORKERS; i++) assert_int_equal(count(&workers[i]), here);
@@ -260,10 +89,10 @@ static void what_was_lost_last_comes_with_a_digest(void **state) {
     all_come();
     ether.drop_percent = 100;
     come(&workers[0], "dave");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     ether.drop_percent = 0;
     assert_int_equal(count(&workers[1]), 3);
-    loop_advance(loop, GOSSIP_DIGEST_MS + 2 * SOON_MS);
+    loop_advance(scene_loop, GOSSIP_DIGEST_MS + 2 * SOON_MS);
     assert_string_equal(news(&workers[1]), "dave+ ");
     assert_int_equal(count(&workers[2]), 4);
 }
@@ -273,24 +102,24 @@ static void pitfall_115_the_users_of_a_dead_worker_leave_once_and_those_who_came
     all_come();
     come_to(&workers[2], "dave", "d", "lobby");
     come(&workers[2], "erin");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     forget_news();
     struct buffer id = {0};
     buffer_append_slice(&id, bus_worker_id(workers[2].bus));
     worker_end(&workers[2]);
     worker_begin(&workers[2]); /* its place is taken at once */
-    loop_advance(loop, 10);
+    loop_advance(scene_loop, 10);
     gossip_gone(workers[0].gossip, buffer_slice(&id));
     gossip_gone(workers[1].gossip, buffer_slice(&id));
     buffer_done(&id);
-    loop_advance(loop, 1000);
+    loop_advance(scene_loop, 1000);
     assert_string_equal(news(&workers[0]), "");
     come(&workers[1], "dave");
     come(&workers[2], "erin");
-    loop_advance(loop, 990 + TICK_MS);
+    loop_advance(scene_loop, 990 + TICK_MS);
     assert_string_equal(news(&workers[0]), "carol- ");
     assert_string_equal(news(&workers[1]), "carol- ");
-    loop_advance(loop, 60000);
+    loop_advance(scene_loop, 60000);
     assert_string_equal(news(&workers[0]), "");
     assert_int_equal(count(&workers[0]), 4);
     assert_int_equal(count(&workers[2]), 4);
@@ -302,7 +131,7 @@ static void who_does_not_come_back_from_a_killed_worker_is_offline_within_2_s(vo
     all_come();
     worker_end(&workers[2]);
     worker_begin(&workers[2]);
-    loop_advance(loop, 2000);
+    loop_advance(scene_loop, 2000);
     assert_string_equal(news(&workers[0]), "carol- ");
     assert_string_equal(news(&workers[1]), "carol- ");
 }
@@ -315,17 +144,17 @@ static void pitfall_114_a_deploy_is_no_absence(void **state) {
         struct buffer id = {0};
         buffer_append_slice(&id, bus_worker_id(workers[i].bus));
         gossip_farewell(workers[i].gossip);
-        loop_advance(loop, 10);
+        loop_advance(scene_loop, 10);
         go(&workers[i], names[i]);
-        loop_advance(loop, 500);
+        loop_advance(scene_loop, 500);
         worker_end(&workers[i]);
         worker_begin(&workers[i]);
         for (size_t j = 0; j < WORKERS; j++)
             if (j != i) gossip_gone(workers[j].gossip, buffer_slice(&id));
         buffer_done(&id);
-        loop_advance(loop, 3000);
+        loop_advance(scene_loop, 3000);
         come(&workers[i], names[i]);
-        loop_advance(loop, 60000);
+        loop_advance(scene_loop, 60000);
         for (size_t j = 0; j < WORKERS; j++) {
             if (j != i) assert_string_equal(news(&workers[j]), "");
         }
@@ -343,10 +172,10 @@ static void while_redis_is_away_presence_stands_still(void **state) {
     gossip_gone(workers[0].gossip, buffer_slice(&id)); /* heard just before */
     buffer_done(&id);
     come(&workers[1], "dave");
-    loop_advance(loop, 120000);
+    loop_advance(scene_loop, 120000);
     assert_string_equal(news(&workers[0]), "");
     fake_ether_set_down(&ether, false);
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     assert_string_equal(news(&workers[0]), "dave+ ");
     assert_int_equal(count(&workers[2]), 4);
 }
@@ -358,10 +187,10 @@ static void who_was_thought_dead_is_heard_again(void **state) {
     ether.drop_percent = 100;
     gossip_gone(workers[0].gossip, id);
     gossip_gone(workers[1].gossip, id);
-    loop_advance(loop, 9000);
+    loop_advance(scene_loop, 9000);
     ether.drop_percent = 0;
     assert_string_equal(news(&workers[0]), "carol- ");
-    loop_advance(loop, GOSSIP_DIGEST_MS + 2 * SOON_MS);
+    loop_advance(scene_loop, GOSSIP_DIGEST_MS + 2 * SOON_MS);
     assert_string_equal(news(&workers[0]), "carol+ ");
     assert_int_equal(count(&workers[2]), 3);
 }
@@ -369,12 +198,12 @@ static void who_was_thought_dead_is_heard_again(void **state) {
 static void what_a_user_says_holds_on_all_his_devices(void **state) {
     all_come();
     come_to(&workers[1], "alice", "phone", "lobby");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     say(&workers[0], "alice", "busy");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_true(sees(&workers[i], "alice", "busy"));
     say(&workers[1], "alice", "away");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_true(sees(&workers[i], "alice", "away"));
 }
 
@@ -382,10 +211,10 @@ static void what_a_user_says_holds_on_all_his_devices(void **state) {
 static void the_invisible_are_seen_by_nobody_on_any_worker(void **state) {
     all_come();
     say(&workers[0], "alice", "invisible");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_string_equal(news(&workers[i]), "alice- ");
     come_to(&workers[1], "alice", "phone", "lobby");
-    loop_advance(loop, 60000);
+    loop_advance(scene_loop, 60000);
     for (size_t i = 0; i < WORKERS; i++) {
         assert_string_equal(news(&workers[i]), "");
         assert_true(sees(&workers[i], "alice", "offline"));
@@ -396,21 +225,21 @@ static void what_is_said_at_once_on_a_second_device_is_the_latest(void **state) 
     all_come();
     say(&workers[0], "alice", "busy");
     say(&workers[0], "alice", "away");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     come_to(&workers[1], "alice", "phone", "den");
     say(&workers[1], "alice", "online");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_true(sees(&workers[i], "alice", "online"));
 }
 
 static void who_comes_anew_has_said_nothing(void **state) {
     all_come();
     say(&workers[0], "alice", "busy");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     go(&workers[0], "alice");
-    loop_advance(loop, GRACE_MS);
+    loop_advance(scene_loop, GRACE_MS);
     come(&workers[0], "alice");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_true(sees(&workers[i], "alice", "online"));
 }
 
@@ -421,7 +250,7 @@ static void pitfall_117_of_a_large_channel_only_counts_are_told(void **state) {
         snprintf(name, sizeof name, "u%d", i);
         come(&workers[0], name);
     }
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     assert_string_equal(news(&workers[1]), "=23 ");
     assert_int_equal(count(&workers[1]), 23);
 }
@@ -431,7 +260,7 @@ static void pitfall_115_who_is_heard_in_time_has_never_gone(void **state) {
     all_come();
     gossip_gone(workers[0].gossip, bus_worker_id(workers[2].bus));
     come(&workers[2], "dave");
-    loop_advance(loop, 60000);
+    loop_advance(scene_loop, 60000);
     assert_string_equal(news(&workers[0]), "dave+ ");
     assert_int_equal(count(&workers[0]), 4);
 }
@@ -440,15 +269,15 @@ static void pitfall_115_who_is_heard_in_time_has_never_gone(void **state) {
 static void who_begins_to_listen_hears_of_those_who_came_before_their_worker_listened(void **state) {
     ether.subscribe_ms = GOSSIP_SETTLE_MS + 2 * GOSSIP_TICK_MS;
     come(&workers[0], "alice");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     come(&workers[1], "bob");
-    loop_advance(loop, SOON_MS);
+    loop_advance(scene_loop, SOON_MS);
     assert_int_equal(count(&workers[1]), 2);
     assert_int_equal(count(&workers[0]), 2);
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, gossip_set_up, gossip_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(members_see_each_other_wherever_they_are),
         TEST(pitfall_116_a_worker_without_members_hears_nothing),
