@@ -69,6 +69,12 @@ struct socket *socket_at(lua_State *L, int index) {
     return hub_find(host_worker(L)->hub, id);
 }
 
+/* One whose client is there: nobody else answers. */
+static struct socket *connected_at(lua_State *L, int index) {
+    struct slice id = socket_id_at(L, index);
+    return hub_find_connected(host_worker(L)->hub, id);
+}
+
 static int gone(lua_State *L) {
     return bind_fail(L, "gone");
 }
@@ -200,10 +206,10 @@ static unsigned take_timeout(lua_State *L) {
  * @param event the name
  * @param … the arguments; a last one {timeout_ms = 5000} is the option
  * @return what the client answered (at most 16 values); waits
- * @error gone, timeout, overloaded
+ * @error gone (also one that is away, and may come back), timeout, overloaded
  * @example local answer, word = socket:call("are you there?", {timeout_ms = 1000}) */
 static int call(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = connected_at(L, 1);
     bind_check_event(L, 2);
     unsigned timeout_ms = take_timeout(L);
     struct json_out json = bind_json(L, 2, lua_gettop(L), JSON_ATTACHMENTS_MAX);

@@ -23,7 +23,7 @@ local function split(text)
     return namespace or "/", tonumber(id), json
 end
 
--- The server appends an offset to every event once a recovery is possible; it is no argument.
+-- The server appends an offset to every event once a recovery is possible, but to no question; it is no argument.
 local function drop_offset(client, args)
     if client.pid and type(args[#args]) == "string" then client.offset = table.remove(args) end
     return args
@@ -37,7 +37,7 @@ local function answer(client, id, ...)
 end
 
 local function event(client, id, args)
-    drop_offset(client, args)
+    if not id then drop_offset(client, args) end
     local handler = client.handlers[args[1]]
     if handler then
         local function reply(...)
@@ -52,7 +52,7 @@ ARRIVALS["0"] = function(client, id, json) -- CONNECT
     local data = client.world.core:decode(json)
     client.id, client.pid, client.connected = data.sid, data.pid, true
 end
-ARRIVALS["1"] = function(client) client.connected = false end
+ARRIVALS["1"] = function(client) client.connected, client.parted = false, true end
 ARRIVALS["2"] = function(client, id, json, attachments) event(client, id, client.world.core:decode(json, attachments)) end
 ARRIVALS["3"] = function(client, id, json, attachments)
     client.acks[id] = client.world.core:decode(json, attachments)
@@ -112,10 +112,10 @@ end
 
 local function open(client, data)
     client.wire = client.world.core:client(client.options)
-    client.connected, client.ended, client.refused, client.id = false, false, nil, nil
+    client.connected, client.ended, client.parted, client.refused, client.id = false, false, false, nil, nil
     local auth = client.world.core:encode(data):sub(2, -2)
     client.wire:send("40" .. prefix(client) .. auth)
-    wait(client.world, function() return client.id or client.refused or client.ended end)
+    wait(client.world, function() return client.id or client.refused or client.parted or client.ended end)
     if client.id then return client end
     return nil, client.refused or { "closed", message = "closed" }
 end

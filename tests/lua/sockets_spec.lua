@@ -84,6 +84,16 @@ describe("a socket", function()
         assert.is_nil(bob.acks[1])
     end)
 
+    it("hears gone at once of a client that is away", function()
+        open("if ... then kept[1] = socket return true end return kept[1]:call('question')", "local kept = {}")
+        alice:emit("run", true)
+        alice:drop()
+        assert.same({ testing.null, "gone" }, { bob:emit("run") })
+        assert(alice:reconnect())
+        alice:on("question", function() return "here" end)
+        assert.equal("here", (alice:emit("run")))
+    end)
+
     it("hears timeout from a client that does not answer", function()
         world = handler "local answer, word = socket:call('question', {timeout_ms = 1000}) stoa.to(socket.id):emit('word', word)"
         alice = world:connect()
