@@ -117,6 +117,39 @@ def lint_sizes(build):
                 yield path, start, f"a function of {length} lines, at most {FUNCTION_MAX}"
 
 
+# What runs a script, or asks who does. Each place is a row of the record, with the reason why it may.
+SCRIPTS_RUN = ROOT / "docs/decisions/018-when-scripts-run.md"
+RUNS_SCRIPTS = re.compile(
+    r"\b(?:policy_ask|question_ask|task_start|vm_protect|lua_resume|lua_call|lua_pcall|lua_cpcall|luaL_callmeta)\(")
+
+
+def lint_scripts(build):
+    rows = {}
+    for number, line in enumerate(SCRIPTS_RUN.read_text().splitlines(), 1):
+        match = re.match(r"\| `(\S+\.[ch])` `(\w+)` \|", line)
+        if match:
+            rows[match[1], match[2]] = number
+    found = set()
+    for path in files("core/*.c", "core/**/*.c", "core/**/*.h", "lua/*.c", "lua/*.h"):
+        lines = path.read_text().splitlines()
+        name = str(path.relative_to(ROOT))
+        if name.startswith("lua/testing/"):
+            continue
+        for start, length in functions(lines):
+            head = start
+            while not re.match(r"[A-Za-z_]", lines[head - 1]):
+                head -= 1
+            place = name, re.search(r"(\w+) ?\(", lines[head - 1])[1]
+            for number in range(start + 1, start + length):
+                if RUNS_SCRIPTS.search(lines[number - 1]):
+                    found.add(place)
+                    if place not in rows:
+                        yield path, number, f"{place[1]} runs a script: no row of {SCRIPTS_RUN.name} says why it may"
+    for place, number in rows.items():
+        if place not in found:
+            yield SCRIPTS_RUN, number, f"{place[1]} of {place[0]} runs no script"
+
+
 # Word parts that say nothing (style.md: full words).
 EMPTY_NAMES = re.compile(r"\b(?:struct|enum)\s+(?!lws_)\w*(?:ctx|_data|_info|manager|helper|_util)\b|\b(?:ctx|do_\w+)\s*\(")
 

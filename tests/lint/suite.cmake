@@ -1,6 +1,6 @@
 # Rules of the house that a machine can check. Each prints what breaks it.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-set(rules includes sizes names format security)
+set(rules includes sizes names scripts format security)
 if(TARGET stoa)
   list(APPEND rules config)
 endif()
