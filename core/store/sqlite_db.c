@@ -11,7 +11,7 @@
 #include "store/known_heads.h"
 #include "store/powercut.h"
 
-enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 8000 };
+enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 8000, LARGE_LOG_PAGES = 65536 };
 
 static bool fail(struct sqlite_db *db, const char *path, const char *doing, struct error *error_r) {
     int code = sqlite3_extended_errcode(db->handle) & 0xff;
@@ -230,24 +230,32 @@ void db_epoch_text(struct sqlite_db *db, int64_t number, char *out) {
 
 static int note_wal_size(void *owner, sqlite3 *handle, const char *database, int pages) {
     struct sqlite_db *db = owner;
+    if (pages < db->wal_pages) db->moved_pages = 0; /* it has begun anew */
     db->wal_pages = pages;
     return SQLITE_OK;
 }
 
+/* The log begins anew when all of it was moved and nobody reads from it. A reading that is under way just then,
+ * whoever's it is, lets the log grow until the next time. */
 void db_checkpoint(struct sqlite_db *db) {
-    if (db->wal_pages < CHECKPOINT_PAGES) return;
-    db->wal_pages = 0;
+    if (db->wal_pages - db->moved_pages < CHECKPOINT_PAGES) return;
+    if (db->wal_pages >= LARGE_LOG_PAGES) LOG(LOG_WARNING, "store.log_grows", LOG_NUMBER("pages", db->wal_pages));
+    db->moved_pages = db->wal_pages;
     if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
         LOG(LOG_WARNING, "store.checkpoint_failed", LOG_TEXT("error", sqlite3_errmsg(db->handle)));
 }
 
 /* name: what errors call it. */
-static bool open_file(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) {
+static bool open_handle(struct sqlite_db *db, const char *path, const char *name, int flags, struct error *error_r) {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a lock for each allocation; refused when SQLite is in use already */
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path, &db->handle, flags, powercut_vfs()) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, powercut_vfs()) != SQLITE_OK)
         return fail(db, name, "cannot be opened", error_r);
     sqlite3_busy_timeout(db->handle, BUSY_MS);
+    return true;
+}
+
+static bool open_file(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) {
+    if (!open_handle(db, path, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error_r)) return false;
     if (!execute(db, "PRAGMA journal_mode = WAL")) return fail(db, name, "cannot be set up", error_r);
     if (!execute(db, fault_planted("sync_off") ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL") ||
         !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0"))
@@ -265,6 +273,16 @@ bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_
 bool sqlite_db_open_copy(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) {
     *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new()};
     return open_file(db, path, name, error_r);
+}
+
+bool sqlite_db_open_reader(struct sqlite_db *db, const char *path, const struct sqlite_db *writer,
+                           struct error *error_r) {
+    *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new()};
+    if (!open_handle(db, path, path, SQLITE_OPEN_READONLY, error_r)) return false;
+    db->epoch = writer->epoch;
+    memcpy(db->epoch_text, writer->epoch_text, sizeof db->epoch_text);
+    return execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768") ||
+           fail(db, path, "cannot be set up", error_r);
 }
 
 void sqlite_db_close(struct sqlite_db *db) {

@@ -1,5 +1,5 @@
 /* sqlite_db.h - the SQLite file: opened, checked, migrated; statements prepared once. The writer thread's alone, once
- * it runs. core/store only. */
+ * it runs; the reader thread has another one. core/store only. */
 #ifndef STORE_SQLITE_DB_H
 #define STORE_SQLITE_DB_H
 
@@ -11,13 +11,6 @@
 
 enum { DB_STATEMENTS_MAX = 96 };
 
-/* How the group commit went. */
-struct sqlite_commits {
-    unsigned n;
-    uint64_t waited_us; /* its writes, from their submission to the beginning of their transaction */
-    uint64_t took_us;   /* from there to the end of the flush */
-};
-
 struct sqlite_db {
     sqlite3 *handle;
     struct {
@@ -28,10 +21,9 @@ struct sqlite_db {
     char epoch_text[STORE_EPOCH_MAX]; /* "<number>-<incarnation>" */
     struct lineage lineage;
     struct known_heads *heads;
-    enum store_status failure;     /* the first one of the request at hand */
-    bool found_corrupt;            /* by it */
-    int wal_pages;                 /* not yet in the database file */
-    struct sqlite_commits commits; /* since the last batch was handed over */
+    enum store_status failure;  /* the first one of the request at hand */
+    bool found_corrupt;         /* by it */
+    int wal_pages, moved_pages; /* of the log; of them, those that were moved into the database */
 };
 
 extern const char *const sqlite_migrations[]; /* config/sql/sqlite, NULL at the end */
@@ -42,6 +34,9 @@ bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_
 bool sqlite_db_open_copy(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) MUST_CHECK;
 /* The number of the new one is above any that is in the file, and above `above`. */
 bool sqlite_db_begin_epoch(struct sqlite_db *db, const char *path, int64_t above, struct error *error_r) MUST_CHECK;
+/* A second connection, that only reads. */
+bool sqlite_db_open_reader(struct sqlite_db *db, const char *path, const struct sqlite_db *writer,
+                           struct error *error_r) MUST_CHECK;
 void sqlite_db_close(struct sqlite_db *db);
 
 /* sql: a literal, with ?1, ?2 …; bound afresh. Ends with the caller's last db_step, or with db_end_readings. */
@@ -71,7 +66,12 @@ void db_checkpoint(struct sqlite_db *db);
 /* "<number>-<incarnation>" of any epoch in the log. */
 void db_epoch_text(struct sqlite_db *db, int64_t number, char *out);
 
-/* One operation each, within the writer's transaction; they set the request's results. */
+bool sqlite_is_write(enum store_op op);
+/* Sets the request's status and results. Within a transaction. */
+void sqlite_perform(struct sqlite_db *db, struct store_request *request);
+/* A read, in one snapshot of its own. */
+void sqlite_read(struct sqlite_db *db, struct store_request *request);
+/* One operation each; they set the request's results. */
 enum store_status sqlite_append(struct sqlite_db *db, struct store_request *request);
 enum store_status sqlite_events(struct sqlite_db *db, struct store_request *request);
 enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *request);

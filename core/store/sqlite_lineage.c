@@ -99,6 +99,7 @@ static bool lock_file(struct lineage *lineage, const char *name, const char *pat
         if (try_lock(lineage->fd) && is_at(lineage->fd, name)) break;
         if (waited_ms >= LOCK_WAIT_MS) {
             tell_holder(lineage->fd, path, error_r);
+            lineage_done(lineage);
             return false;
         }
         lineage_done(lineage);

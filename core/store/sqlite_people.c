@@ -47,8 +47,8 @@ static enum store_status channel_put(struct sqlite_db *db, struct store_request 
 static enum store_status member_put(struct sqlite_db *db, struct store_request *request) {
     sqlite3_stmt *row =
         db_query(db,
-                 "INSERT INTO members (channel_id, user_id, role, joined_ms) SELECT channel_id, ?2, ?3, "
-                 "?4 FROM channels WHERE channel_id = ?1 ON CONFLICT (channel_id, user_id) DO UPDATE "
+                 "INSERT INTO members (channel_id, user_id, role, joined_ms, read_seq) SELECT channel_id, ?2, ?3, "
+                 "?4, last_seq FROM heads WHERE channel_id = ?1 ON CONFLICT (channel_id, user_id) DO UPDATE "
                  "SET role = excluded.role");
     db_bind_text(row, 1, request->channel_id);
     db_bind_text(row, 2, request->user_id);
@@ -98,16 +98,30 @@ static enum store_status members(struct sqlite_db *db, struct store_request *req
     return db_status(db);
 }
 
+/* Of each channel, so that a list costs no more however long it is. */
+static int64_t unread_most(struct sqlite_db *db, const struct store_request *request) {
+    sqlite3_stmt *row = db_query(db, "SELECT count(*) FROM (SELECT 1 FROM members WHERE user_id = ?1 LIMIT ?2)");
+    db_bind_text(row, 1, request->user_id);
+    db_bind_integer(row, 2, CHANNELS_MAX);
+    int64_t channels = db_step(db, row) ? sqlite3_column_int64(row, 0) : 0;
+    int64_t share = STORE_UNREAD_LOOKS / (channels > 0 ? channels : 1);
+    return share < STORE_UNREAD_MAX ? share : STORE_UNREAD_MAX;
+}
+
 static enum store_status user_channels(struct sqlite_db *db, struct store_request *request) {
+    int64_t most = unread_most(db, request);
     sqlite3_stmt *rows = db_query(
         db,
-        "SELECT c.channel_id, c.name, c.visibility, h.last_seq, m.read_seq, (SELECT count(*) FROM messages x WHERE "
-        "x.channel_id = c.channel_id AND x.message_seq > m.read_seq AND x.deleted_ms IS NULL) FROM members m JOIN "
-        "channels c USING (channel_id) JOIN heads h USING (channel_id) WHERE m.user_id = ?1 ORDER BY c.channel_id "
-        "LIMIT ?2");
+        "SELECT c.channel_id, c.name, c.visibility, h.last_seq, m.read_seq, (SELECT CASE WHEN count(*) > ?3 THEN ?3 "
+        "ELSE "
+        "count(*) FILTER (WHERE deleted_ms IS NULL) END FROM (SELECT deleted_ms FROM messages x WHERE x.channel_id = "
+        "c.channel_id AND x.message_seq > m.read_seq ORDER BY x.message_seq LIMIT ?3 + 1)) FROM members m JOIN "
+        "channels "
+        "c USING (channel_id) JOIN heads h USING (channel_id) WHERE m.user_id = ?1 ORDER BY c.channel_id LIMIT ?2");
     struct buffer *out = &request->json;
     db_bind_text(rows, 1, request->user_id);
     db_bind_integer(rows, 2, CHANNELS_MAX);
+    db_bind_integer(rows, 3, most);
     buffer_append_char(out, '[');
     while (db_step(db, rows)) {
         buffer_append_str(out, out->len > 1 ? ",{" : "{");

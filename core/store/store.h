@@ -83,6 +83,7 @@ struct store_request {
     /* APPEND, OK: json is event seq_r, [name, payload]; of a duplicate the first one; of a reaction that changes
      * nothing the event that made it so, or the head. */
     int64_t now_ms, submitted_us; /* the driver's, at submission: the loop's wall clock, a monotonic one */
+    uint64_t after_writes;        /* the driver's: how many writes were submitted before */
     void (*done)(struct store_request *request);
     void *owner;
     struct list link;

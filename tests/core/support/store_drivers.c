@@ -1,11 +1,34 @@
 #include "support/store_drivers.h"
 
+#include <unistd.h>
+
 #include "store/store_cached.h"
 #include "store/store_sqlite.h"
 #include "support/postgres_servers.h"
 #include "support/redis_stage.h"
 
+static char folder[64], path[80]; /* of the store at hand, if it has a file */
+
+static void remove_file(void) {
+    if (!folder[0]) return;
+    const char *const names[] = {"", "-wal", "-shm", ".incarnation"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[96];
+        snprintf(name, sizeof name, "%s%s", path, names[i]);
+        unlink(name);
+    }
+    assert_int_equal(rmdir(folder), 0);
+    folder[0] = '\0';
+}
+
 static struct store *make_sqlite(struct loop *loop, struct error *error_r) {
+    snprintf(folder, sizeof folder, "/dev/shm/stoa-contract-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/stoa.db", folder);
+    return store_sqlite_new(loop, path, error_r);
+}
+
+static struct store *make_in_memory(struct loop *loop, struct error *error_r) {
     return store_sqlite_new(loop, ":memory:", error_r);
 }
 
@@ -79,6 +102,7 @@ static bool has_replica_and_redis(void) {
 
 const struct store_driver store_drivers[] = {
     {"sqlite", make_sqlite, has_none},
+    {"sqlite in memory", make_in_memory, has_none},
     {"sqlite behind Redis", make_cached_sqlite, has_redis},
     {"postgres", make_postgres, has_postgres},
     {"postgres through PgBouncer", make_bounced, has_bouncer},
@@ -89,4 +113,5 @@ const struct store_driver store_drivers[] = {
 
 void store_drivers_done(void) {
     redis_free(&redis);
+    remove_file();
 }
