@@ -80,5 +80,5 @@ bool sqlstate_is_transient(const char *sqlstate) {
 }
 
 bool sqlstate_is_of_data(const char *sqlstate) {
-    return is_of_class(sqlstate, "22") || is_of_class(sqlstate, "23");
+    return is_of_class(sqlstate, "22") || is_of_class(sqlstate, "23") || is_of_class(sqlstate, "54");
 }

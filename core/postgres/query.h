@@ -63,7 +63,7 @@ bool query_is(const struct query *query, const char *sqlstate);
 bool sqlstate_dooms(const char *sqlstate);
 /* The statement met another one: nothing was changed, and the same again may succeed. */
 bool sqlstate_is_transient(const char *sqlstate);
-/* The statement's own fault (22xxx, 23xxx): the same again fails again. */
+/* The statement's own fault (22xxx and 23xxx, or a limit of the server's, 54xxx): the same again fails again. */
 bool sqlstate_is_of_data(const char *sqlstate);
 
 #endif

@@ -37,9 +37,7 @@ static void add_ids(struct parameters *out, struct slice array) {
     parameters_add_texts(out, len);
     json_walk_init(&walk, array);
     for (; len > 0 && json_walk_item(&walk, &item); len--) {
-        buffer_clear(&id);
-        if (json_type_of(item) == JSON_STRING) json_string(item, &id);
-        bool good = id.len > 0 && !memchr(id.ptr, '\0', id.len);
+        bool good = store_list_id(item, STORE_USER_ID_MAX, &id);
         parameters_text_item(out, good ? buffer_slice(&id) : SLICE_NONE);
     }
     buffer_done(&id);

@@ -154,10 +154,7 @@ void postgres_heads(struct postgres_store *store, struct store_request *request)
     scatter->write = write_head;
     json_walk_init(&walk, request->text);
     while (scatter->channels_len < STORE_HEADS_MAX && json_walk_item(&walk, &item)) {
-        if (json_type_of(item) != JSON_STRING) continue;
-        buffer_clear(&id);
-        json_string(item, &id);
-        if (id.len == 0 || memchr(id.ptr, '\0', id.len)) continue;
+        if (!store_list_id(item, STORE_ID_MAX, &id)) continue;
         scatter->channels[scatter->channels_len++].channel_id = store_request_copy(request, buffer_slice(&id));
     }
     buffer_done(&id);

@@ -29,10 +29,7 @@ static enum store_status each_id(struct sqlite_db *db, struct store_request *req
     enum store_status status = STORE_OK;
     json_walk_init(&walk, request->text);
     for (int i = 0; status == STORE_OK && i < USERS_MAX && json_walk_item(&walk, &item); i++) {
-        if (json_type_of(item) != JSON_STRING) continue;
-        buffer_clear(&id);
-        json_string(item, &id);
-        status = fn(db, request, buffer_slice(&id));
+        if (store_list_id(item, STORE_USER_ID_MAX, &id)) status = fn(db, request, buffer_slice(&id));
     }
     buffer_done(&id);
     return status;
@@ -42,7 +39,6 @@ static enum store_status see(struct sqlite_db *db, struct store_request *request
     sqlite3_stmt *row = db_query(db,
                                  "INSERT INTO users (user_id, name, last_seen_ms) VALUES (?1, ?1, ?2) ON CONFLICT "
                                  "(user_id) DO UPDATE SET last_seen_ms = ?2");
-    if (user_id.len == 0) return STORE_OK;
     db_bind_text(row, 1, user_id);
     db_bind_integer(row, 2, db->now_ms);
     return db_run(db, row);

@@ -268,10 +268,7 @@ enum store_status sqlite_heads(struct sqlite_db *db, struct store_request *reque
     buffer_append_char(&request->json, '[');
     json_walk_init(&walk, request->text);
     for (int i = 0; i < STORE_HEADS_MAX && json_walk_item(&walk, &item); i++) {
-        if (json_type_of(item) != JSON_STRING) continue;
-        buffer_clear(&id);
-        json_string(item, &id);
-        write_head(db, request, buffer_slice(&id));
+        if (store_list_id(item, STORE_ID_MAX, &id)) write_head(db, request, buffer_slice(&id));
     }
     buffer_append_char(&request->json, ']');
     buffer_done(&id);

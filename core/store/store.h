@@ -55,10 +55,13 @@ enum store_status {
     STORE_OK,
     STORE_NOT_FOUND,   /* no such channel, message, user, token */
     STORE_CONFLICT,    /* APPEND: this client_id of this sender was used for something else */
-    STORE_BAD,         /* text that cannot be stored (NUL in an id) */
+    STORE_BAD,         /* text that cannot be stored (NUL in an id, or too long) */
     STORE_FULL,        /* no room on the disk; reads go on */
     STORE_UNAVAILABLE, /* queue full, deadline passed, or the store is closing: the outcome of a write is unknown */
 };
+/* Bytes. What is longer is BAD, in a list left out, before it meets what others ask; bounds for names, roles and the
+ * like are in store_sound.c. */
+enum { STORE_ID_MAX = 64, STORE_USER_ID_MAX = 255, STORE_MESSAGE_ID_MAX = 31, STORE_EMOJI_MAX = 64 };
 /* An answer of EVENTS or MESSAGES ends with the item that reaches STORE_ANSWER_BYTES. */
 enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100, STORE_HEADS_MAX = 1000 };
 enum { STORE_ANSWER_BYTES = 1 << 20 };
@@ -79,7 +82,7 @@ struct store_request {
     bool more, duplicate, partial; /* partial: HEADS, USER_CHANNELS without what a part that is away holds */
     int64_t floor_r;               /* EVENTS: > 0: events up to here are trimmed; json starts after it */
     int64_t fork_r; /* EVENTS: >= 0: the asker's epoch forked: discard all above fork_r (json starts there) */
-    char message_id_r[32], created_at_r[32]; /* APPEND: of the message; ISO 8601 */
+    char message_id_r[STORE_MESSAGE_ID_MAX + 1], created_at_r[32]; /* APPEND: of the message; ISO 8601 */
     /* APPEND, OK: json is event seq_r, [name, payload]; of a duplicate the first one; of a reaction that changes
      * nothing the event that made it so, or the head. */
     int64_t now_ms, submitted_us; /* the driver's, at submission: the loop's wall clock, a monotonic one */

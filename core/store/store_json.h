@@ -34,8 +34,11 @@ void store_write_member_number(struct buffer *out, const char *key, int64_t numb
 /* Of what an APPEND asks: equal for a retry, other for another use of its client id. */
 int64_t store_fingerprint(const struct store_request *request);
 
-/* False: STORE_BAD. Text is UTF-8 without NUL, content and attachments are JSON, what the operation needs is there. A
- * body of broken JSON would spoil every answer that it is part of. Touches nothing but its argument. */
+/* False: STORE_BAD. Text is UTF-8 without NUL, no longer than it may be; content and attachments are JSON; what the
+ * operation needs is there. A body of broken JSON would spoil every answer that it is part of, and a text that a
+ * database refuses would cost all that were sent with it. Touches nothing but its argument. */
 bool store_request_sound(const struct store_request *request);
+/* An item of a request's list of ids, into id, which is emptied before. False: it is none, and is left out. */
+bool store_list_id(struct slice item, size_t most, struct buffer *id);
 
 #endif

@@ -1,3 +1,4 @@
+/* What may be asked of a store, of any driver and by any caller. */
 #include "store/store_json.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
@@ -14,9 +15,40 @@ static bool is_array(struct slice text) {
     return json_valid(text) && json_type_of(text) == JSON_ARRAY;
 }
 
+/* Those of texts come before a database's own: the keys of an index are bounded there, and rows that are sent together
+ * fail together. */
+enum { NAME_MAX_BYTES = 1024, WORD_MAX_BYTES = 64, AVATAR_MAX_BYTES = 4096, TOKEN_MAX_BYTES = 4096 };
+enum { LIST_MAX_BYTES = 1 << 20, DETAIL_MAX_BYTES = 64 << 10, CONTENT_MAX_BYTES = 16 << 20 };
+
+static size_t text_max(enum store_op op) {
+    switch (op) {
+        case STORE_APPEND:
+            return STORE_EMOJI_MAX;
+        case STORE_USER_PUT:
+            return AVATAR_MAX_BYTES;
+        case STORE_HEADS:
+        case STORE_USERS:
+        case STORE_USERS_SEEN:
+            return LIST_MAX_BYTES;
+        case STORE_AUDIT:
+            return DETAIL_MAX_BYTES;
+        default: /* a role, a visibility */
+            return WORD_MAX_BYTES;
+    }
+}
+
+static bool is_bounded(const struct store_request *request) {
+    return request->channel_id.len <= STORE_ID_MAX && request->user_id.len <= STORE_USER_ID_MAX &&
+           request->client_id.len <= STORE_ID_MAX && request->message_id.len <= STORE_ID_MAX &&
+           request->thread_id.len <= STORE_ID_MAX && request->name.len <= NAME_MAX_BYTES &&
+           request->token.len <= TOKEN_MAX_BYTES && request->epoch.len < STORE_EPOCH_MAX &&
+           request->text.len <= text_max(request->op) && request->content.len <= CONTENT_MAX_BYTES &&
+           request->attachments.len <= CONTENT_MAX_BYTES;
+}
+
 static bool append_is_sound(const struct store_request *request) {
     if (request->user_id.len == 0 || request->message_id.len == 0) return false;
-    if (request->message_id.len >= sizeof(request->message_id_r)) return false;
+    if (request->message_id.len > STORE_MESSAGE_ID_MAX) return false;
     switch (request->kind) {
         case STORE_MESSAGE_NEW:
             return request->content.len > 0 && (request->attachments.len == 0 || is_array(request->attachments));
@@ -74,9 +106,15 @@ static bool has_what_it_needs(const struct store_request *request) {
     return false;
 }
 
+bool store_list_id(struct slice item, size_t most, struct buffer *id) {
+    buffer_clear(id);
+    if (json_type_of(item) == JSON_STRING) json_string(item, id);
+    return id->len > 0 && id->len <= most && !memchr(id->ptr, '\0', id->len);
+}
+
 bool store_request_sound(const struct store_request *request) {
-    return is_text(request->channel_id) && is_text(request->user_id) && is_text(request->client_id) &&
-           is_text(request->message_id) && is_text(request->thread_id) && is_text(request->name) &&
-           is_text(request->text) && is_json(request->content) && is_json(request->attachments) &&
-           has_what_it_needs(request);
+    return is_bounded(request) && is_text(request->epoch) && is_text(request->channel_id) &&
+           is_text(request->user_id) && is_text(request->client_id) && is_text(request->message_id) &&
+           is_text(request->thread_id) && is_text(request->name) && is_text(request->text) &&
+           is_json(request->content) && is_json(request->attachments) && has_what_it_needs(request);
 }

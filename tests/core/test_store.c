@@ -1,28 +1,6 @@
 /* The contract of store.h: what every driver must hold. */
 #include "support/store_asking.h"
-#include "support/store_drivers.h"
-
-static int set_up(void **state) {
-    const struct store_driver *driver = *state;
-    struct asking *asking = NEW(struct asking);
-    struct error error = {""};
-    asking_init(asking);
-    asking->store = driver->make(asking->loop, &error);
-    if (!asking->store) fail_msg("%s: %s", driver->name, error.text);
-    assert_status(ASK(asking, STORE_CHANNEL_PUT, .channel_id = S("hall"), .name = S("Hall"), .text = S("public")),
-                  STORE_OK);
-    *state = asking;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct asking *asking = *state;
-    store_close(&asking->store, 10000);
-    store_drivers_done();
-    asking_done(asking);
-    free(asking);
-    return 0;
-}
+#include "support/store_contract.h"
 
 static void each_event_takes_the_next_number(void **state) {
     struct answer *first = SAY(*state, "hall", "alice", "c1", "m1", "\"one\"");
@@ -125,6 +103,53 @@ static void bad_text_does_not_fail_its_batch_neighbours(void **state) {
     assert_status(taken, STORE_BAD);
     assert_int_equal(before->seq, 1);
     assert_int_equal(after->seq, 2);
+}
+
+/* Longer ones than an index of a database takes, among others of the same batch. */
+static void what_is_too_long_is_refused_alone(void **state) {
+    static char text[8001];
+    memset(text, 'x', sizeof text - 1);
+    struct slice most = {text, STORE_ID_MAX}, more = {text, STORE_ID_MAX + 1}, much = {text, 8000};
+#define SAYS(...) SUBMIT(*state, STORE_APPEND, __VA_ARGS__)
+    struct answer *good[] = {SAYS(SAYING("hall", "alice", "c1", "m1", "1")),
+                             SAYS(SAYING("hall", "alice", "c2", "m2", "2"), .thread_id = most),
+                             SAYS(.channel_id = S("hall"), .user_id = {text, STORE_USER_ID_MAX}, .client_id = most,
+                                  .message_id = {text, STORE_MESSAGE_ID_MAX}, .content = S("3"))};
+    struct answer *bad[] = {
+        SAYS(.channel_id = S("hall"), .user_id = S("alice"), .client_id = much, .message_id = S("b1"),
+             .content = S("1")),
+        SAYS(.channel_id = S("hall"), .user_id = S("alice"), .client_id = more, .message_id = S("b2"),
+             .content = S("1")),
+        SAYS(.channel_id = S("hall"), .user_id = {text, STORE_USER_ID_MAX + 1}, .message_id = S("b3"),
+             .content = S("1")),
+        SAYS(.channel_id = S("hall"), .user_id = S("alice"), .message_id = {text, STORE_MESSAGE_ID_MAX + 1},
+             .content = S("1")),
+        SAYS(SAYING("hall", "alice", "b5", "b5", "1"), .thread_id = more),
+        SAYS(.channel_id = more, .user_id = S("alice"), .message_id = S("b6"), .content = S("1")),
+        SAYS(.kind = STORE_REACTION_ADD, SAYING("hall", "alice", "b7", "m1", ""), .text = {text, STORE_EMOJI_MAX + 1}),
+        SUBMIT(*state, STORE_USER_PUT, .user_id = S("alice"), .name = much),
+        SUBMIT(*state, STORE_CHANNEL_PUT, .channel_id = S("yard"), .name = much),
+        SUBMIT(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("alice"), .text = more),
+        SUBMIT(*state, STORE_SESSION_PUT, .token = much, .user_id = S("alice"), .expires_ms = 1),
+        SUBMIT(*state, STORE_EVENTS, .channel_id = S("hall"), .epoch = much),
+    };
+#undef SAYS
+    asking_wait(*state);
+    for (unsigned i = 0; i < sizeof good / sizeof *good; i++) assert_int_equal(good[i]->seq, i + 1);
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) assert_status(bad[i], STORE_BAD);
+}
+
+/* Lists are gathered from many. */
+static void an_id_that_is_too_long_costs_nobody_else_of_its_list(void **state) {
+    struct buffer list = {0};
+    buffer_printf(&list, "[\"bob\",\"%0*d\",\"hall\",\"\",7,\"a\\u0000b\",\"dora\"]", 8000, 0);
+    assert_status(ASK(*state, STORE_USERS_SEEN, .text = buffer_slice(&list)), STORE_OK);
+    struct answer *users = ASK(*state, STORE_USERS, .text = buffer_slice(&list));
+    assert_has(users, "\"userId\":\"bob\"");
+    assert_has(users, "\"userId\":\"dora\"");
+    assert_has_not(users, "00");
+    assert_has(ASK(*state, STORE_HEADS, .text = buffer_slice(&list)), "[\"hall\",0,");
+    buffer_done(&list);
 }
 
 static void one_senders_order_is_the_order_of_the_log(void **state) {
@@ -522,7 +547,7 @@ static void closing_completes_what_was_submitted(void **state) {
 }
 
 #define TEST(name) \
-    { #name, name, set_up, tear_down, NULL }
+    { #name, name, contract_set_up, contract_tear_down, NULL }
 
 int main(void) {
     struct CMUnitTest tests[] = {
@@ -536,6 +561,8 @@ int main(void) {
         TEST(without_a_client_id_equal_messages_are_two),
         TEST(a_refused_append_takes_no_number),
         TEST(bad_text_does_not_fail_its_batch_neighbours),
+        TEST(what_is_too_long_is_refused_alone),
+        TEST(an_id_that_is_too_long_costs_nobody_else_of_its_list),
         TEST(one_senders_order_is_the_order_of_the_log),
         TEST(a_new_message_is_told_as_the_protocol_says),
         TEST(an_edit_carries_the_whole_message),
@@ -563,11 +590,5 @@ int main(void) {
         TEST(a_full_queue_refuses_and_recovers),
         TEST(closing_completes_what_was_submitted),
     };
-    int failed = 0;
-    for (const struct store_driver *driver = store_drivers; driver->name; driver++) {
-        if (!driver->is_here()) continue;
-        for (size_t t = 0; t < sizeof(tests) / sizeof(*tests); t++) tests[t].initial_state = (void *)driver;
-        failed += cmocka_run_group_tests_name(driver->name, tests, NULL, NULL);
-    }
-    return failed;
+    return contract_run(tests, sizeof(tests) / sizeof(*tests));
 }

@@ -65,6 +65,8 @@ describe("with the store", function()
         local names = {}
         for i, event in ipairs(bob:events()) do names[i] = event[1] .. " " .. event[2].seq end
         assert.same({ "message:new 1", "message:updated 2", "reaction:changed 3", "message:deleted 4" }, names)
+        assert.same({ testing.null, "bad_request" },
+            { append(alice, { kind = "message", clientId = ("c"):rep(8000), content = "hi" }) })
         assert.same({ testing.null, "not_found" }, { append(alice, { kind = "edit", messageId = "none", content = "x" }) })
         assert.is_truthy(channel(alice, "message", ack.id).deletedAt)
     end)

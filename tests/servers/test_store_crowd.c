@@ -126,6 +126,37 @@ static void a_probe_flushes_the_log_and_is_refused_where_a_write_is(void **state
     PQfinish(prober);
 }
 
+/* Stands in for what nobody has thought of: a content that is a SQLSTATE is refused with it. */
+static void what_the_database_refuses_fails_alone(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    static const char *const classes[] = {"22000", "23514", "54000", "54001"};
+    struct store_postgres_settings settings = settings_of(scene, false, false);
+    struct answer *answers[60];
+    char hall[16];
+    scene->asking.store = open_with(scene, &settings);
+    snprintf(hall, sizeof hall, "%s", channel_on(0, 0));
+    put_channel(asking, hall);
+    servers_sql(
+        scene->servers.write[0],
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.content LIKE '\"%' THEN "
+        "RETURN NEW; END IF; RAISE EXCEPTION 'refused' USING ERRCODE = NEW.content; END $$; CREATE TRIGGER refuse "
+        "BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION refuse()");
+    for (int i = 0; i < 60; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "m%d", i);
+        answers[i] =
+            SUBMIT(asking, STORE_APPEND, SAYING(hall, "alice", id, id, i % 15 == 7 ? classes[i / 15] : "\"said\""));
+    }
+    asking_wait(asking);
+    servers_sql(scene->servers.write[0], "DROP FUNCTION refuse CASCADE");
+    int64_t seq = 0;
+    for (int i = 0; i < 60; i++) {
+        assert_status(answers[i], i % 15 == 7 ? STORE_BAD : STORE_OK);
+        if (i % 15 != 7) assert_int_equal(answers[i]->seq, ++seq);
+    }
+}
+
 /* Their shard has so many channels, of which bob is a member; the first one has so many messages. */
 static void fill(struct scene *scene, int channels, int messages) {
     char sql[500];
@@ -223,6 +254,7 @@ int main(void) {
         TEST(heads_that_somebody_holds_stop_no_other_channel),
         TEST(a_probe_waits_for_no_other_workers_probe),
         TEST(a_probe_flushes_the_log_and_is_refused_where_a_write_is),
+        TEST(what_the_database_refuses_fails_alone),
         TEST(unread_messages_are_counted_so_far_only),
         TEST(a_longer_list_counts_less_of_each_channel),
         TEST(a_new_member_has_read_what_is_there_and_a_new_role_moves_no_mark),
