@@ -1,12 +1,13 @@
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <stdlib.h>
 
 #include "loop/loop_state.h"
 
 struct loop_fd {
+    struct event event; /* within: one allocation a connection less */
     struct loop *loop;
-    struct event *event;
-    int fd, interest;
+    int interest;
     void (*ready)(void *owner, int fd, int ready);
     void *owner;
 };
@@ -27,9 +28,10 @@ static void fd_ready(evutil_socket_t number, short what, void *owner) {
 struct loop_fd *loop_fd_new(struct loop *loop, int fd, int interest, void (*ready)(void *owner, int fd, int ready),
                             void *owner) {
     struct loop_fd *new = NEW(struct loop_fd);
-    *new = (struct loop_fd){.loop = loop, .fd = fd, .ready = ready, .owner = owner};
-    new->event = event_new(loop->base, fd, EV_PERSIST, fd_ready, new);
-    if (!new->event) abort();
+    new->loop = loop;
+    new->ready = ready;
+    new->owner = owner;
+    if (event_assign(&new->event, loop->base, fd, EV_PERSIST, fd_ready, new) != 0) abort();
     loop_fd_set(new, interest);
     return new;
 }
@@ -38,16 +40,16 @@ void loop_fd_set(struct loop_fd *fd, int interest) {
     if (fd->interest == interest) return;
     short what = (short)((interest & LOOP_READ ? EV_READ : 0) | (interest & LOOP_WRITE ? EV_WRITE : 0) |
                          (interest & LOOP_HANGUP ? EV_CLOSED : 0) | EV_PERSIST);
-    event_del(fd->event);
+    if (fd->interest) event_del(&fd->event);
     fd->interest = interest;
     if (!interest) return;
-    event_assign(fd->event, fd->loop->base, fd->fd, what, fd_ready, fd);
-    if (event_add(fd->event, NULL) != 0) abort();
+    event_assign(&fd->event, fd->loop->base, event_get_fd(&fd->event), what, fd_ready, fd);
+    if (event_add(&fd->event, NULL) != 0) abort();
 }
 
 void loop_fd_free(struct loop_fd **fd) {
     if (!*fd) return;
-    event_free((*fd)->event);
+    event_del(&(*fd)->event);
     free(*fd);
     *fd = NULL;
 }

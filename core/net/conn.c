@@ -17,48 +17,82 @@ void net_reject(const struct conn *conn, const char *reason) {
     LOG(LOG_INFO, "request.rejected", LOG_TEXT("reason", reason), LOG_TEXT("address", conn->address));
 }
 
-/* ---- what it holds of unfinished things */
-
-struct held {
-    struct holder holder;
-    struct conn *conn;
-};
+/* ---- what is unfinished */
 
 static void cut(struct holder *holder) {
-    struct conn *conn = CONTAINER(holder, struct held, holder)->conn;
+    struct conn *conn = CONTAINER(holder, struct unfinished, holder)->conn;
     conn->http ? http_cut(conn) : websocket_cut(conn);
 }
 
-static void hold(struct conn *conn, size_t bytes) {
-    if (!conn->held && bytes == 0) return;
-    if (!conn->held) {
-        conn->held = NEW(struct held);
-        conn->held->conn = conn;
-        holder_init(&conn->held->holder, cut);
+static void deadline_passed(struct loop_timer *timer) {
+    struct conn *conn = CONTAINER(timer, struct unfinished, deadline)->conn;
+    if (conn->http) {
+        http_deadline(conn);
+        return;
     }
-    budget_hold(conn->host->server->inbound, &conn->held->holder, bytes); /* may have cut it off */
-    if (bytes > 0) return;
-    free(conn->held);
-    conn->held = NULL;
+    if (conn->state == CONN_HTTP) net_reject(conn, "deadline"); /* within the handshake of TLS */
+    conn_kill(conn);
+}
+
+struct unfinished *conn_unfinished(struct conn *conn) {
+    if (conn->unfinished) return conn->unfinished;
+    struct unfinished *unfinished = conn->unfinished = NEW(struct unfinished);
+    unfinished->conn = conn;
+    holder_init(&unfinished->holder, cut);
+    loop_timer_init(&unfinished->deadline, conn->host->server->loop, deadline_passed);
+    return unfinished;
+}
+
+static bool is_finished(const struct unfinished *unfinished) {
+    return unfinished->unsent.len == 0 && unfinished->unread.len == 0 && unfinished->holder.bytes == 0 &&
+           unfinished->close.len == 0 && !unfinished->has_pong && !loop_timer_pending(&unfinished->deadline);
+}
+
+static void forget(struct conn *conn) {
+    struct unfinished *unfinished = conn->unfinished;
+    if (!unfinished) return;
+    budget_hold(conn->host->server->inbound, &unfinished->holder, 0);
+    loop_timer_cancel(&unfinished->deadline);
+    buffer_done(&unfinished->unsent);
+    buffer_done(&unfinished->unread);
+    buffer_done(&unfinished->close);
+    buffer_done(&unfinished->pong);
+    free(unfinished);
+    conn->unfinished = NULL;
+}
+
+void conn_settle(struct conn *conn) {
+    if (conn->unfinished && is_finished(conn->unfinished)) forget(conn);
+}
+
+void conn_set_deadline(struct conn *conn, uint64_t delay_ms) {
+    loop_timer_set(&conn_unfinished(conn)->deadline, delay_ms);
+}
+
+void conn_cancel_deadline(struct conn *conn) {
+    if (conn->unfinished) loop_timer_cancel(&conn->unfinished->deadline);
 }
 
 void conn_charge(struct conn *conn) {
     if (conn->state >= CONN_ENDED) return;
-    hold(conn, conn->unread.len + inbound_waiting(&conn->inbound) + (conn->http ? http_held(conn->http) : 0));
+    size_t bytes = conn_unread(conn).len + inbound_waiting(&conn->inbound) + (conn->http ? http_held(conn->http) : 0);
+    if (bytes == 0 && !conn->unfinished) return;
+    budget_hold(conn->host->server->inbound, &conn_unfinished(conn)->holder, bytes); /* may have cut it off */
 }
 
 /* ---- what it has received */
 
 ssize_t conn_input(struct conn *conn, bool more, char **bytes_r) {
-    struct buffer *unread = &conn->unread;
-    *bytes_r = unread->ptr;
-    if (unread->len > 0 && !more) return (ssize_t)unread->len;
+    struct buffer *unread = conn->unfinished ? &conn->unfinished->unread : NULL;
+    bool waits = unread && unread->len > 0;
+    *bytes_r = waits ? unread->ptr : NULL;
+    if (waits && !more) return (ssize_t)unread->len;
     char *to = conn->host->server->read_bytes;
     size_t room = conn->paused || conn->blocked ? RESTING_READ_BYTES : READ_BYTES; /* what may have to be kept */
-    if (unread->len > 0) to = buffer_reserve(unread, room);
+    if (waits) to = buffer_reserve(unread, room);
     ssize_t n = socket_read(conn, to, room);
     if (n <= 0) return n;
-    if (unread->len == 0) {
+    if (!waits) {
         *bytes_r = to;
         return n;
     }
@@ -68,15 +102,14 @@ ssize_t conn_input(struct conn *conn, bool more, char **bytes_r) {
 }
 
 void conn_used(struct conn *conn, char *bytes, size_t len, size_t used) {
-    struct buffer *unread = &conn->unread;
-    if (conn->state >= CONN_ENDED) {
-        buffer_done(unread);
-    } else if (bytes != unread->ptr) {
-        buffer_append(unread, bytes + used, len - used);
-    } else {
-        buffer_consume(unread, used);
-        if (unread->len == 0) buffer_done(unread); /* an idle connection holds nothing */
+    if (conn->state >= CONN_ENDED) return;
+    if (bytes == conn->host->server->read_bytes) {
+        if (used < len) buffer_append(&conn_unfinished(conn)->unread, bytes + used, len - used);
+        return;
     }
+    struct buffer *unread = &conn->unfinished->unread;
+    buffer_consume(unread, used);
+    if (unread->len == 0) buffer_done(unread);
 }
 
 /* ---- its end */
@@ -90,14 +123,11 @@ static void reap(struct loop_task *task) {
 
 /* Its owners hear of it, and it holds nothing more, but for what TCP needs to end. */
 static void part(struct conn *conn, enum conn_state state) {
-    loop_timer_cancel(&conn->deadline);
     loop_task_cancel(&conn->task);
     conn->state = (uint8_t)state;
-    hold(conn, 0);
+    forget(conn);
     http_gone(conn);
     websocket_gone(conn);
-    buffer_done(&conn->unread);
-    buffer_done(&conn->unsent);
 }
 
 void conn_kill(struct conn *conn) {
@@ -121,17 +151,7 @@ void conn_end(struct conn *conn) {
     part(conn, CONN_ENDED);
     socket_end(conn);
     loop_fd_set(conn->watch, LOOP_READ);
-    loop_timer_set(&conn->deadline, LINGER_MS);
-}
-
-static void deadline_passed(struct loop_timer *timer) {
-    struct conn *conn = CONTAINER(timer, struct conn, deadline);
-    if (conn->http) {
-        http_deadline(conn);
-        return;
-    }
-    if (conn->state == CONN_HTTP) net_reject(conn, "deadline"); /* within the handshake of TLS */
-    conn_kill(conn);
+    conn_set_deadline(conn, LINGER_MS);
 }
 
 static void run(struct loop_task *task) {
@@ -156,13 +176,12 @@ static struct conn *conn_new(struct net_server *server, int fd, const char *addr
     conn->host = server->host;
     conn->fd = fd;
     memcpy(conn->address, address, strlen(address));
-    loop_timer_init(&conn->deadline, server->loop, deadline_passed);
     loop_task_init(&conn->task, run);
     list_append(&server->conns, &conn->link);
     conn->host->conns++;
     metric_set(METRIC_CONNECTIONS, ++server->conns_len);
     conn->watch = loop_fd_new(server->loop, fd, LOOP_READ, ready, conn);
-    loop_timer_set(&conn->deadline, conn->host->header_timeout_ms);
+    conn_set_deadline(conn, conn->host->header_timeout_ms);
     return conn;
 }
 
@@ -176,6 +195,6 @@ void conn_take(struct net_server *server, int fd, const struct handover *handove
     struct conn *conn = conn_new(server, fd, handover->address);
     conn->tunneled = handover->tunneled;
     conn->handed = true;
-    buffer_append_slice(&conn->unread, unread);
+    buffer_append_slice(&conn_unfinished(conn)->unread, unread);
     http_begin(conn);
 }

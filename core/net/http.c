@@ -80,7 +80,7 @@ void http_reply(struct http_exchange **owned, const struct http_reply *reply) {
     http->last |= reply->close;
     http_write_reply(&http->out, reply, slice_is(http->head.method, "HEAD"), http->last);
     http->state = HTTP_ANSWER;
-    loop_timer_set(&http->conn->deadline, http->conn->host->body_timeout_ms);
+    conn_set_deadline(http->conn, http->conn->host->body_timeout_ms);
     loop_flush(http->conn->host->server->loop, &http->work);
 }
 
@@ -135,7 +135,7 @@ static bool begin_tunnel(struct http *http, int inbox, struct handover *handover
         return false;
     }
     http->tunnel = tunnel_new(http->conn, ends[0], tunnel_woken, http);
-    loop_timer_cancel(&http->conn->deadline); /* the other process has its own */
+    conn_cancel_deadline(http->conn); /* the other process has its own */
     http->state = HTTP_TUNNEL;
     return true;
 }
@@ -162,8 +162,8 @@ static bool tunnel(struct http *http) {
     }
     watch(http, interest);
     if (state == TUNNEL_MORE) loop_post(conn->host->server->loop, &http->work);
-    if (state == TUNNEL_ENDING && !loop_timer_pending(&conn->deadline))
-        loop_timer_set(&conn->deadline, conn->host->body_timeout_ms);
+    if (state == TUNNEL_ENDING && !loop_timer_pending(&conn_unfinished(conn)->deadline))
+        conn_set_deadline(conn, conn->host->body_timeout_ms);
     return false;
 }
 
@@ -171,7 +171,7 @@ static bool tunnel(struct http *http) {
 
 /* False, as step() has it: the owner may take their time. Only the client's hanging up is watched for. */
 static bool ask(struct http *http) {
-    loop_timer_cancel(&http->conn->deadline);
+    conn_cancel_deadline(http->conn);
     http->state = HTTP_ASKED;
     conn_charge(http->conn);
     watch(http, LOOP_HANGUP);
@@ -190,7 +190,7 @@ static bool begin_request(struct http *http) {
     if (head->body_bytes > events_of(http)->body_max(owner_of(http), head->method, head->path))
         return refuse(http, 413, SLICE_NONE, "body_too_large");
     http->state = HTTP_BODY;
-    loop_timer_set(&http->conn->deadline, http->conn->host->body_timeout_ms);
+    conn_set_deadline(http->conn, http->conn->host->body_timeout_ms);
     return true;
 }
 
@@ -246,7 +246,7 @@ static bool head_done(struct http *http, char *bytes, size_t len) {
 
 /* The peer has ended or broken the connection. */
 static bool ended(struct http *http) {
-    if (http->state == HTTP_HEAD && http->conn->unread.len > 0) net_reject(http->conn, "head");
+    if (http->state == HTTP_HEAD && conn_unread(http->conn).len > 0) net_reject(http->conn, "head");
     conn_kill(http->conn);
     return false;
 }
@@ -263,7 +263,7 @@ static bool read_head(struct http *http) {
     ssize_t n = conn_input(conn, http->seen > 0, &bytes);
     if (n < 0) return ended(http);
     if (n == 0) return wait_for_more(http);
-    if (http->idle) loop_timer_set(&conn->deadline, conn->host->header_timeout_ms);
+    if (http->idle) conn_set_deadline(conn, conn->host->header_timeout_ms);
     http->idle = false;
     http->seen = (size_t)n;
     switch (http_head_parse((struct slice){bytes, (size_t)n}, &http->head)) {
@@ -302,7 +302,7 @@ static bool next_request(struct http *http) {
     http->sent = 0;
     http->state = HTTP_HEAD;
     http->idle = true;
-    loop_timer_set(&http->conn->deadline, KEEPALIVE_MS);
+    conn_set_deadline(http->conn, KEEPALIVE_MS);
     return true;
 }
 

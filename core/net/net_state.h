@@ -52,6 +52,18 @@ struct net_server {
  * ENDED: all is said, TCP is being closed and what still comes is thrown away; GONE: the descriptor is closed. */
 enum conn_state { CONN_HTTP, CONN_OPEN, CONN_CLOSING, CONN_ENDED, CONN_GONE };
 
+/* What only a connection has that is not at rest: idle ones, which are most, do without. */
+struct unfinished {
+    struct buffer unsent;       /* written, and not taken by the kernel */
+    struct buffer unread;       /* received, and not used yet */
+    struct loop_timer deadline; /* head, body, answer, close: one at a time */
+    struct holder holder;       /* what is charged for it */
+    struct conn *conn;
+    struct buffer close; /* what our Close frame says */
+    struct buffer pong;  /* what the last ping said that could not be answered yet */
+    bool has_pong;
+};
+
 /* A socket from its acceptance to its end: HTTP first, a WebSocket after the upgrade. */
 struct conn {
     /* What a write touches, close together. */
@@ -64,21 +76,16 @@ struct conn {
     bool deflates, paused, broken, drained;
     uint16_t closed_code; /* to tell the owner */
     SSL *ssl;             /* NULL: plain, or before the first byte of a handshake */
-    struct buffer unsent; /* written, and not taken by the kernel */
     struct net_host *host;
     struct list link;
     struct loop_fd *watch;
-    struct loop_timer deadline; /* head, body, answer, close: one at a time */
-    struct loop_task task;      /* what a call from above must not do itself; at last, freeing it */
-    struct http *http;          /* until the upgrade; what follows is a WebSocket's */
+    struct loop_task task; /* what a call from above must not do itself; at last, freeing it */
+    struct http *http;     /* until the upgrade; what follows is a WebSocket's */
     const struct conn_events *events;
     void *owner;
-    struct buffer unread; /* received, and not used yet */
-    struct held *held;    /* NULL: nothing of it is charged */
+    struct unfinished *unfinished; /* NULL: nothing is */
     struct websocket_reader reader;
     struct inbound inbound;
-    struct close *close;     /* what our Close frame says; NULL: nothing, or none */
-    struct pong *pong;       /* the last that could not be written */
     uint32_t pings_since_ms; /* those answered since then; the lower bits */
     uint16_t pings;
     bool tls, tunneled, handed; /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
@@ -88,6 +95,17 @@ struct conn {
 /* conn.c */
 /* Takes the descriptor, which admission has let in. */
 void conn_accept(struct net_server *server, int fd, const char *address);
+/* Made when there is none. */
+struct unfinished *conn_unfinished(struct conn *conn);
+/* Frees it when nothing is unfinished any more. */
+void conn_settle(struct conn *conn);
+/* One at a time: a new one takes the place of the last. */
+void conn_set_deadline(struct conn *conn, uint64_t delay_ms);
+void conn_cancel_deadline(struct conn *conn);
+/* Received, and not used yet. */
+static inline struct slice conn_unread(const struct conn *conn) {
+    return conn->unfinished ? buffer_slice(&conn->unfinished->unread) : SLICE_NONE;
+}
 /* What is to be used next: of what was received, or read now. 0: nothing is there; -1: the peer has ended or is away.
  * more: what was received is not enough. The bytes may be changed in place, and live until conn_used. */
 ssize_t conn_input(struct conn *conn, bool more, char **bytes_r) MUST_CHECK;

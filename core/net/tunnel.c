@@ -30,8 +30,8 @@ struct tunnel *tunnel_new(struct conn *conn, int fd, void (*woken)(void *owner),
     struct tunnel *tunnel = NEW(struct tunnel);
     *tunnel = (struct tunnel){.conn = conn, .fd = fd, .woken = woken, .owner = owner};
     tunnel->watch = loop_fd_new(conn->host->server->loop, fd, LOOP_READ, ready, tunnel);
-    tunnel->up = conn->unread;
-    conn->unread = (struct buffer){0};
+    buffer_append_slice(&tunnel->up, conn_unread(conn));
+    if (conn->unfinished) buffer_done(&conn->unfinished->unread);
     return tunnel;
 }
 

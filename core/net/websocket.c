@@ -15,17 +15,6 @@
 
 enum { PONGS_A_SECOND = 200, READS_A_TURN = 4 };
 
-/* The payload of our Close frame. */
-struct close {
-    uint8_t len;
-    char payload[WEBSOCKET_CONTROL_MAX];
-};
-
-struct pong {
-    uint8_t len;
-    char payload[WEBSOCKET_CONTROL_MAX];
-};
-
 static struct loop *loop_of(const struct conn *conn) {
     return conn->host->server->loop;
 }
@@ -41,8 +30,8 @@ static bool rests(const struct conn *conn, const char *at, const char *end) {
 
 /* What is kept begins with a message that rests. */
 static bool holds_message(const struct conn *conn) {
-    const struct buffer *unread = &conn->unread;
-    return unread->len > 0 && rests(conn, unread->ptr, unread->ptr + unread->len);
+    struct slice unread = conn_unread(conn);
+    return unread.len > 0 && rests(conn, unread.ptr, slice_end(unread));
 }
 
 static void watch(struct conn *conn) {
@@ -60,7 +49,7 @@ static void break_off(struct conn *conn) {
 
 /* What is left of bytes the kernel does not take. */
 static void keep_unsent(struct conn *conn, struct slice rest) {
-    buffer_append_slice(&conn->unsent, rest);
+    buffer_append_slice(&conn_unfinished(conn)->unsent, rest);
     conn->blocked = true;
     watch(conn);
 }
@@ -80,10 +69,10 @@ static bool write_all(struct conn *conn, struct slice *bytes) {
 static bool send_frames(struct conn *conn, struct slice frames) {
     metric_add(METRIC_WRITES, 1);
     if (conn->corked) { /* behind the answer to the handshake */
+        struct buffer together = conn->unfinished->unsent;
+        conn->unfinished->unsent = (struct buffer){0};
         conn->corked = false;
-        buffer_append_slice(&conn->unsent, frames);
-        struct buffer together = conn->unsent;
-        conn->unsent = (struct buffer){0};
+        buffer_append_slice(&together, frames);
         struct slice rest = buffer_slice(&together);
         if (write_all(conn, &rest) && rest.len > 0) keep_unsent(conn, rest);
         buffer_done(&together);
@@ -128,9 +117,8 @@ static void closed(struct conn *conn) {
 
 /* When nothing is in its way, and never within a call from above. */
 static void send_close(struct conn *conn) {
-    struct slice payload = conn->close ? (struct slice){conn->close->payload, conn->close->len} : SLICE_NONE;
     conn->state = CONN_CLOSING;
-    send_control(conn, FRAME_CLOSE, payload);
+    send_control(conn, FRAME_CLOSE, buffer_slice(&conn_unfinished(conn)->close));
     watch(conn);
     if (conn->close_received && !conn->blocked && !conn->broken) closed(conn);
 }
@@ -138,12 +126,8 @@ static void send_close(struct conn *conn) {
 /* payload: of our Close frame. */
 static void want_close(struct conn *conn, struct slice payload) {
     conn->close_wanted = true;
-    if (payload.len > 0) {
-        conn->close = NEW(struct close);
-        conn->close->len = (uint8_t)payload.len;
-        memcpy(conn->close->payload, payload.ptr, payload.len);
-    }
-    loop_timer_set(&conn->deadline, CONN_CLOSE_MS);
+    buffer_append_slice(&conn_unfinished(conn)->close, payload);
+    conn_set_deadline(conn, CONN_CLOSE_MS);
     loop_task_cancel(&conn->task);
     loop_flush(loop_of(conn), &conn->task);
 }
@@ -185,10 +169,6 @@ static void peer_closes(struct conn *conn, const struct websocket_found *found) 
 
 void websocket_gone(struct conn *conn) {
     inbound_done(&conn->inbound);
-    free(conn->close);
-    free(conn->pong);
-    conn->close = NULL;
-    conn->pong = NULL;
     if (!conn->events) return;
     const struct conn_events *events = conn->events;
     conn->events = NULL;
@@ -208,9 +188,10 @@ static void answer_ping(struct conn *conn, struct slice payload) {
     if (++conn->pings > PONGS_A_SECOND) {
         fail(conn, WEBSOCKET_POLICY, "ping_flood");
     } else if (conn->blocked) {
-        if (!conn->pong) conn->pong = NEW(struct pong);
-        conn->pong->len = (uint8_t)payload.len;
-        memcpy(conn->pong->payload, payload.ptr, payload.len);
+        struct unfinished *unfinished = conn_unfinished(conn);
+        unfinished->has_pong = true;
+        buffer_clear(&unfinished->pong);
+        buffer_append_slice(&unfinished->pong, payload);
     } else {
         send_control(conn, FRAME_PONG, payload);
     }
@@ -281,27 +262,29 @@ static void read_frames(struct conn *conn) {
     if (conn->state >= CONN_ENDED) return;
     if (more && !holds_message(conn)) loop_post(loop_of(conn), &conn->task); /* what TLS has wakes nobody */
     watch(conn);
+    conn_settle(conn);
 }
 
 /* Messages are wanted again. */
 static void go_on(struct conn *conn) {
-    if (conn->unread.len > 0) read_once(conn, false);
+    if (conn_unread(conn).len > 0) read_once(conn, false);
     if (conn->state < CONN_ENDED && socket_has_more(conn)) read_frames(conn);
     watch(conn);
+    conn_settle(conn);
 }
 
 static void drain(struct conn *conn) {
-    struct slice rest = buffer_slice(&conn->unsent);
-    bool good = write_all(conn, &rest);
-    if (!good) return;
-    buffer_consume(&conn->unsent, conn->unsent.len - rest.len);
+    struct unfinished *unfinished = conn->unfinished;
+    struct slice rest = buffer_slice(&unfinished->unsent);
+    if (!write_all(conn, &rest)) return;
+    buffer_consume(&unfinished->unsent, unfinished->unsent.len - rest.len);
     if (rest.len > 0) return;
-    buffer_done(&conn->unsent);
+    buffer_done(&unfinished->unsent);
     conn->blocked = false;
     conn->drained = true;
-    if (conn->pong) send_control(conn, FRAME_PONG, (struct slice){conn->pong->payload, conn->pong->len});
-    free(conn->pong);
-    conn->pong = NULL;
+    if (unfinished->has_pong) send_control(conn, FRAME_PONG, buffer_slice(&unfinished->pong));
+    unfinished->has_pong = false;
+    buffer_done(&unfinished->pong);
     watch(conn);
     loop_post(loop_of(conn), &conn->task); /* what the peer has sent meanwhile is read first */
 }
@@ -330,18 +313,19 @@ void websocket_ready(struct conn *conn, int what) {
 void conn_pause(struct conn *conn, bool paused) {
     if (conn->paused == paused || conn->state != CONN_OPEN) return;
     conn->paused = paused;
-    if (!paused && conn->unread.len > 0) loop_post(loop_of(conn), &conn->task);
+    if (!paused && conn_unread(conn).len > 0) loop_post(loop_of(conn), &conn->task);
 }
 
 void websocket_begin(struct conn *conn, bool may_compress, struct slice answer) {
     conn->state = CONN_OPEN;
     conn->reader.may_compress = may_compress;
-    loop_timer_cancel(&conn->deadline);
+    conn_cancel_deadline(conn);
     loop_task_cancel(&conn->task);
-    buffer_append_slice(&conn->unsent, answer);
+    buffer_append_slice(&conn_unfinished(conn)->unsent, answer);
     conn->corked = true;
     conn->host->server->events.http.opened(conn->owner, conn);
     if (conn->corked) send_frames(conn, SLICE_NONE);
-    if (conn->unread.len > 0 || socket_has_more(conn)) loop_post(loop_of(conn), &conn->task);
+    if (conn_unread(conn).len > 0 || socket_has_more(conn)) loop_post(loop_of(conn), &conn->task);
     watch(conn);
+    conn_settle(conn);
 }
