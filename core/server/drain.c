@@ -12,7 +12,7 @@
 enum {
     STEP_MS = 10,
     FLUSH_MS = 2000 /* clients that neither read nor ask */,
-    RESERVE_MS = 300 /* of the deadline, for closing the store */
+    RESERVE_MS = 300 /* of the deadline: the worker ends by itself, before its master ends it */
 };
 
 static void step(struct loop_timer *timer);
@@ -90,4 +90,9 @@ void drain_begin(struct drain *drain, uint64_t timeout_ms, uint64_t notice_ms) {
         drain->deadline_ms = now_ms + timeout_ms;
         drain->accept_until_ms = now_ms;
     }
+}
+
+unsigned drain_left_ms(const struct drain *drain) {
+    uint64_t now_ms = loop_now_ms(drain->worker->loop);
+    return now_ms + RESERVE_MS < drain->deadline_ms ? (unsigned)(drain->deadline_ms - now_ms - RESERVE_MS) : 0;
 }

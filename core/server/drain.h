@@ -27,6 +27,8 @@ struct drain {
 void drain_init(struct drain *drain, struct worker *worker, const struct drain_events *events, void *owner);
 /* Begins, at once or after drain.notice_s; again: shorter, if the time is. */
 void drain_begin(struct drain *drain, uint64_t timeout_ms, uint64_t notice_ms);
+/* For the rest of the end: the store's last answers. */
+unsigned drain_left_ms(const struct drain *drain);
 void drain_done(struct drain *drain);
 
 #endif

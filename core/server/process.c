@@ -198,6 +198,12 @@ static bool begin(struct process *process, struct error *error_r) {
     return true;
 }
 
+/* Whoever has waited for the store until the deadline waits no more. */
+static unsigned store_patience_ms(const struct process *process) {
+    unsigned left_ms = drain_left_ms(&process->drain);
+    return left_ms < STORE_CLOSE_MS ? left_ms : STORE_CLOSE_MS;
+}
+
 static void end(struct process *process) {
     health_done(&process->health);
     drain_done(&process->drain);
@@ -206,7 +212,7 @@ static void end(struct process *process) {
     worker_abandon(&process->worker, &process->next);
     router_free(&process->router);
     net_server_free(&process->worker.net);
-    worker_done(&process->worker, STORE_CLOSE_MS);
+    worker_done(&process->worker, store_patience_ms(process));
     loop_free(&process->loop);
 }
 
