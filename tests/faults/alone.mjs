@@ -28,9 +28,10 @@ export class Alone {
     return this.server.truth();
   }
 
-  damage() {
-    const word = this.server.integrity();
-    return word === "ok" ? [] : [`I2 integrity: ${word}`];
+  /** What the store has wrong, as SQLite and as `stoa verify` say. */
+  async damage() {
+    const word = this.server.integrity(), { code, text } = await this.server.command("verify");
+    return [...(word === "ok" ? [] : [`I2 integrity: ${word}`]), ...(code === 0 || this.isSpoilt ? [] : [`I2 verify: ${text}`])];
   }
 
   clean() {

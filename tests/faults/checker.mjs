@@ -87,7 +87,7 @@ function* expelledIsOut(history) {
   for (const event of history) {
     const at = key(event.client, event.channel);
     if (event.type === "expelled") out.add(at);
-    else if (event.type === "join" && out.has(at)) yield `I1 back: ${event.client} was let into ${event.channel} after they had been expelled`;
+    else if ((event.type === "join" || event.type === "rejoin") && out.has(at)) yield `I1 back: ${event.client} was let into ${event.channel} after they had been expelled`;
   }
 }
 

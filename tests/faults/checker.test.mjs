@@ -53,7 +53,7 @@ bad["I12 a fault elsewhere refuses a send"] = [[joined(A, 9), { type: "nemesis",
 bad["I12 a fault elsewhere delays a send"] = [[joined(A, 9), { type: "nemesis", phase: "start", t: 1, only: ["hot"] }, sent("m1", { t: 2 }), ok("m1", 1, { t: 1003 })], [row(1, "m1")]];
 bad["I1 it is acknowledged where nothing can be kept"] = [[...good, { type: "deaf", phase: "start" }, sent("m3"), ok("m3", 3)], [...stored, row(3, "m3")]];
 bad["I1 an old primary acknowledges, and nobody had written to the new one"] = [[joined(A, 9), { type: "succession", epoch: 1, t: 1 }, sent("m1", { t: 4000 }), ok("m1", 1, { t: 4001 })], [row(1, "m1")]];
-bad["I1 one who was expelled is let in"] = [[joined(B), { ...B, type: "expelled" }, joined(B)], []];
+bad["I1 one who was expelled is let in"] = [[joined(B), { ...B, type: "expelled" }, { ...joined(B), type: "rejoin" }], []];
 
 const connect = (who, t) => ({ ...who, type: "connect", t }), disconnect = (who, t) => ({ ...who, type: "disconnect", t });
 const told = (status) => (who, userId, t) => ({ client: who.client, type: "event", name: "presence:changed", t, payload: { channelId: "c", users: [{ userId, status }], online: 1 } });

@@ -2,6 +2,7 @@
 // writes down all that happens.
 
 import WebSocket from "ws";
+import { until } from "./server.mjs";
 
 export class Client {
   /** ackMs: then it is unknown. silentMs: a send that is neither answered nor ended with its connection by then is a violation. followsEpochs: an
@@ -93,6 +94,20 @@ export class Client {
     });
   }
 
+  /** The connection breaks while the server works at this one's way back into the channels. */
+  async breakOff(channels, ms) {
+    await this.hangUp();
+    await this.connect();
+    for (const channel of channels) this.join(channel);
+    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+    await this.hangUp();
+  }
+
+  async hangUp() {
+    this.close();
+    await until("the connection is down", () => !this.open);
+  }
+
   async join(channel) {
     const since = this.cursors.get(channel);
     return this.#ask("channel:join", [{ channelId: channel, since }], (ack) => { if (ack?.ok) this.#joined(channel, since, ack); });
@@ -100,7 +115,7 @@ export class Client {
 
   #joined(channel, since, ack) {
     this.asking.delete(channel);
-    if (!since) this.note("join", { channel, seq: ack.seq });
+    this.note(since ? "rejoin" : "join", { channel, seq: ack.seq });
     if (ack.reset) this.note("reset", { channel, forkSeq: ack.reset.forkSeq, epoch: ack.reset.epoch });
     if (ack.gap) this.note("gap", { channel, ...ack.gap });
     for (const [name, payload] of ack.events ?? []) this.#take(name, payload, "resume");

@@ -1,5 +1,5 @@
 // Faults planted in the server must turn the checker red when a fleet is in trouble, each under its name; without them the
-// same troubles are green (fleet.test.mjs). (Builds with STOA_FAULTS only.)
+// same troubles are green (troubles/). (Builds with STOA_FAULTS only.)
 
 import assert from "node:assert/strict";
 import test from "node:test";

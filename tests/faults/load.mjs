@@ -21,7 +21,7 @@ export class Load {
     this.history = [];
     this.random = randomFrom(seed);
     this.channels = Array.from({ length: channels }, (_, i) => `room-${i}`);
-    Object.assign(this, { server, rate, reconnects, loyal, running: false, ok: 0, seed, gone: new Set(), willGo: 0, isHushed: false, speaking: 0 });
+    Object.assign(this, { server, rate, reconnects, loyal, running: false, ok: 0, seed, gone: new Set(), willGo: 0, hushed: new Set(), speaking: new Set() });
     this.clients = Array.from({ length: clients }, (_, i) => new Client(this.history, `user-${i}`, () => server.port, client));
   }
 
@@ -85,10 +85,10 @@ export class Load {
       await sleep((1000 / this.rate) * this.clients.length * (0.5 + this.random()));
       if (this.random() < this.reconnects) client.close();
       if (!(await this.#back(client))) return;
-      if (this.isHushed) continue;
-      this.speaking += 1;
+      if (this.hushed.has(client)) continue;
+      this.speaking.add(client);
       await this.#say(client, index, n);
-      this.speaking -= 1;
+      this.speaking.delete(client);
     }
   }
 
@@ -98,14 +98,14 @@ export class Load {
     else await this.#send(client, channel, `${index}.${n}`, n);
   }
 
-  /** Everybody stays, and nobody says anything: until speak(). */
-  async hush() {
-    this.isHushed = true;
-    await until("nobody says anything", () => this.speaking === 0);
+  /** They stay, and say nothing until they are told to speak(). */
+  async hush(clients = this.clients) {
+    for (const client of clients) this.hushed.add(client);
+    await until("nobody of them says anything", () => clients.every((client) => !this.speaking.has(client)));
   }
 
-  speak() {
-    this.isHushed = false;
+  speak(clients = this.clients) {
+    for (const client of clients) this.hushed.delete(client);
   }
 
   #anyChannel() {
@@ -183,10 +183,7 @@ export class Load {
     Promise.all(this.people).then(() => { gone = true; });
     await until("everybody has said it", () => gone, 20_000);
     await this.#farewell();
-    for (const client of this.clients) {
-      client.close();
-      await until("the connection is down", () => !client.open);
-    }
+    for (const client of this.clients) await client.hangUp();
     await Promise.all(this.clients.map((client) => this.#back(client)));
     for (let quiet = -1; quiet !== this.history.length; await sleep(300)) quiet = this.history.length;
     this.finished = true;

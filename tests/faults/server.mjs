@@ -1,6 +1,6 @@
 // The real binary in a folder of its own; everything that is started is ended by its pid.
 
-import { spawn, execFileSync } from "node:child_process";
+import { spawn, execFile, execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -34,13 +34,14 @@ export class Server {
   constructor({ set = [], env = {}, config = join(HERE, "stoa.lua"), folder, wrap = [] } = {}) {
     this.folder = folder ?? mkdtempSync(join(tmpdir(), "stoa-fault-"));
     this.database = join(this.folder, "stoa.db");
-    Object.assign(this, { set, env, config, wrap, lines: [], port: 0, killed: new Set() });
+    Object.assign(this, { set, env, config, wrap, lines: [], past: [], port: 0, killed: new Set() }); // lines: since it started last
   }
 
   async start() {
     this.port ||= await freePort();
     const set = [...this.set, `listen=127.0.0.1:${this.port}`];
     const command = [...this.wrap, BINARY, "serve", "--config", this.config, ...set.flatMap((pair) => ["--set", pair])];
+    this.past.push(...this.lines);
     this.lines = [];
     this.ended = null;
     this.child = spawn(command[0], command.slice(1), {
@@ -92,7 +93,7 @@ export class Server {
 
   /** Workers that ended by a signal that was not ours, or with an error: what the log says of them. */
   crashes() {
-    return this.lines.filter((line) => {
+    return [...this.past, ...this.lines].filter((line) => {
       const [, pid, how] = line.match(/worker\.exited .*?pid=(\d+)(.*)/) ?? [];
       return pid && !this.killed.has(Number(pid)) && !/status=0\b/.test(how);
     });
@@ -134,6 +135,14 @@ export class Server {
       FROM events e JOIN epochs ON number = e.epoch LEFT JOIN client_ids USING (channel_id, seq) LEFT JOIN changes g USING (channel_id, seq)
       LEFT JOIN messages m ON m.channel_id = e.channel_id AND m.message_seq = e.seq ORDER BY e.channel_id, e.seq`)
       .map((row) => ({ ...row, content: JSON.parse(row.body).content }));
+  }
+
+  /** The binary with another command, on this one's database: {code, text}. */
+  command(...words) {
+    return new Promise((resolve) => {
+      execFile(BINARY, [...words, "--database", this.database], { timeout: 60_000, encoding: "utf8" }, (error, stdout, stderr) =>
+        resolve({ code: error ? error.code : 0, text: stdout + stderr }));
+    });
   }
 
   integrity() {

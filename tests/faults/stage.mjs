@@ -11,9 +11,9 @@ import { sleep, until } from "./server.mjs";
 const DESCRIPTORS_SLACK = 10;
 
 /** What a sanitizer said first. */
-function report(node) {
-  const at = node.lines.findIndex((line) => /Sanitizer|runtime error:/.test(line));
-  return at < 0 ? [] : node.lines.slice(at, at + 60);
+function report({ past, lines }) {
+  const all = [...past, ...lines], at = all.findIndex((line) => /Sanitizer|runtime error:/.test(line));
+  return at < 0 ? [] : all.slice(at, at + 60);
 }
 
 /** For whoever reads a failure: how each kind of event went, and the last lines of each node. */
@@ -89,14 +89,14 @@ export async function settle(stage, load, options) {
   return { history, truth };
 }
 
-/** A trouble (troubles/): {name, stage: options of the scene, lossy, act(stage, load), after({history, truth})}, from the first
+/** A trouble (troubles/): {name, stage: options of the scene, lossy, act(stage, load), after({history, truth}, stage)}, from the first
  * word to the verdict. t: of the test, which is skipped where the machine has not what the stage needs. */
 export async function face({ stage: options = {}, lossy, act, after }, t, load = {}) {
   try {
     await scene({ ...options, load: { ...options.load, ...load } }, async (stage, talk) => {
       await act(stage, talk);
       const end = await settle(stage, talk, { lossy });
-      await after?.(end);
+      await after?.(end, stage);
     });
   } catch (error) {
     if (!error.isLack) throw error;

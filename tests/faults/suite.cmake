@@ -9,15 +9,20 @@ if(TARGET stoa)
   set_tests_properties(faults/faults PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
     "STOA_BINARY=$<TARGET_FILE:stoa>;STOA_SANITIZED=$<IF:$<BOOL:${STOA_SANITIZE}>,1,>")
   if(STOA_FAULTS)
-    # A fleet's: with the sanitizers, for what a failover does to memory; their bounds are those of the servers, in seconds.
-    foreach(suite fleet fleet_planted)
+    # With the sanitizers, for what a failover does to memory; their bounds are those of the servers, in seconds. Those that wait
+    # for a server more than for the processor go side by side.
+    foreach(suite "fleet 1 nodes redis postgres" "stalls 1 stalls" "people 2 people" "damage 1 damage")
+      separate_arguments(suite)
+      list(POP_FRONT suite name)
+      add_test(NAME faults/${name} COMMAND ${NODE} ${CMAKE_SOURCE_DIR}/tests/faults/troubles.test.mjs ${suite})
+      set_tests_properties(faults/${name} PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
+        "STOA_BINARY=$<TARGET_FILE:stoa>")
+    endforeach()
+    foreach(suite planted fleet_planted)
       add_test(NAME faults/${suite} COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/${suite}.test.mjs)
       set_tests_properties(faults/${suite} PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
         "STOA_BINARY=$<TARGET_FILE:stoa>")
     endforeach()
-    add_test(NAME faults/planted COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/planted.test.mjs)
-    set_tests_properties(faults/planted PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
-      "STOA_BINARY=$<TARGET_FILE:stoa>")
   else()
     # what the sanitizer's runtime excludes (libfaketime) or blurs (memory)
     add_test(NAME faults/plain COMMAND ${NODE} --test "--test-name-pattern=N26|N27|N31"

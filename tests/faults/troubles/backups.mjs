@@ -1,0 +1,93 @@
+// Backups that are brought back: the log goes on from an earlier place, and everybody who knew better is told so.
+
+import assert from "node:assert/strict";
+import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { until } from "../server.mjs";
+import { nemesis } from "../stage.mjs";
+
+const PARTS = ["", "-wal", "-shm", ".incarnation"];
+
+/** Until a copy of this moment is so old that the time of its files tells it from what was there. */
+const old = (since) => until("the copy is old", () => performance.now() - since > 1500);
+
+/** These files of the database, as a backup of them. */
+function keep({ database }, parts) {
+  for (const part of parts) if (existsSync(database + part)) copyFileSync(database + part, `${database}${part}.kept`);
+}
+
+/** They take the place of what is there now. */
+function bringBack({ database }, parts) {
+  for (const part of PARTS) {
+    const kept = `${database}${part}.kept`;
+    if (!parts.includes(part)) continue;
+    rmSync(database + part, { force: true });
+    if (existsSync(kept)) copyFileSync(kept, database + part);
+    rmSync(kept, { force: true });
+  }
+}
+
+// How the server ends before the copy; of what it is; what is brought back, so that a file that was not kept is removed.
+const SQLITE = [
+  { name: "of a server that was stopped", end: "stop", kept: [""], back: ["", "-wal"] },
+  { name: "of a killed server, with its -wal", end: "kill", kept: ["", "-wal"], back: ["", "-wal"] },
+  { name: "of a killed server, without its -wal", end: "kill", kept: [""], back: ["", "-wal"] },
+  { name: "of the folder as a whole", end: "stop", kept: PARTS, back: PARTS },
+  { name: "of a killed server's folder as a whole", end: "kill", kept: PARTS, back: PARTS },
+  { name: "in a folder of its own, without the file of the incarnation", end: "stop", kept: [""], back: PARTS },
+];
+
+const sqlite = SQLITE.map(({ name, end, kept, back }) => ({
+  name: `N36 a SQLite backup ${name}, brought back: a new epoch begins, and who knew more is told`,
+  stage: { alone: true, load: { rate: 100, followsEpochs: true } },
+  lossy: true,
+  act: async ({ server }, load) => {
+    await load.progress(40);
+    await nemesis(load, 5000, async () => {
+      await server[end]();
+      keep(server, kept);
+      await server.start();
+    });
+    await old(performance.now());
+    await load.progress(60);
+    await nemesis(load, 5000, async () => {
+      await server[end]();
+      bringBack(server, back);
+      await server.start();
+    });
+    await load.progress(60);
+  },
+}));
+
+const commands = {
+  name: "N36 a backup that stoa backup made under load, brought back by stoa restore: a new epoch begins, and who knew more is told",
+  stage: { alone: true, load: { rate: 100, followsEpochs: true } },
+  lossy: true,
+  act: async ({ server }, load) => {
+    const file = `${server.folder}/backup.db`, good = async (...words) => assert.equal((await server.command(...words)).code, 0);
+    await load.progress(60);
+    await good("backup", file);
+    await load.progress(60);
+    await nemesis(load, 5000, async () => {
+      await server.stop();
+      await good("restore", file);
+      await server.start();
+    });
+    await load.progress(60);
+  },
+};
+
+/** Kept by one action of tests/servers/postgres.py, brought back by the other one. */
+const postgres = [["copy", "copy-back", "the data directory"], ["dump", "load", "a pg_dump"]].map(([keeping, back, what]) => ({
+  name: `N36 ${what} of a PostgreSQL shard, brought back: a new epoch begins, and who knew more is told`,
+  stage: { load: { rate: 100, ackMs: 7000, silentMs: 9000, followsEpochs: true } },
+  lossy: true,
+  act: async ({ postgres: servers }, load) => {
+    await load.progress(40);
+    await nemesis(load, 6000, () => servers.act(keeping, "shard0"));
+    await load.progress(60);
+    await nemesis(load, 6000, () => servers.act(back, "shard0"));
+    await load.progress(60);
+  },
+}));
+
+export default [...sqlite, commands, ...postgres];
