@@ -55,6 +55,9 @@ return {
     tls = {
         -- certificate = nil,
         -- key = nil,
+        -- certificates = {}, -- for other names: PEM files with certificate, chain and key
+        -- client_ca = nil,
+        -- kernel = false,
     },
 
     -- Limits. A rate is { count, seconds }; false: none.

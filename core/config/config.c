@@ -105,6 +105,9 @@ static bool check_together(const struct config *config, struct error *error_r) {
     if (!config->tls.certificate != !config->tls.key)
         return complain(config, config->tls.key ? "tls.key" : "tls.certificate", error_r,
                         "tls needs both, certificate and key");
+    if (!config->tls.certificate && (config->tls.certificates.len > 0 || config->tls.client_ca))
+        return complain(config, config->tls.client_ca ? "tls.client_ca" : "tls.certificates", error_r,
+                        "needs tls.certificate");
     return true;
 }
 

@@ -34,7 +34,9 @@ struct config {
     struct config_redis redis;
     struct config_node node;
     struct {
-        const char *certificate, *key;
+        const char *certificate, *key, *client_ca;
+        struct config_texts certificates;
+        bool kernel;
     } tls;
     struct {
         int64_t window_s, max_events, max_bytes;

@@ -109,6 +109,15 @@ const struct key keys[] = {
     TEXT(node.region, NULL, RESTART, "The region it is in."),
     PATH(tls.certificate, NULL, UPCOMING, "PEM file with the certificate and its chain; a reload reads it again."),
     PATH(tls.key, NULL, UPCOMING, "PEM file with the private key."),
+    {"tls.certificates", KEY_PATHS, "", 0, 0, NULL, UPCOMING, false, FIELD(tls.certificates),
+     "More certificates: PEM files, each with the certificate, its chain and its key. A client that asks for a name "
+     "(SNI) "
+     "gets the first one that is for it."},
+    PATH(tls.client_ca, NULL, UPCOMING,
+         "PEM file with certificates: clients are asked for one that these have signed. One that has none is served "
+         "too, "
+         "one with another is not."),
+    FLAG(tls.kernel, "false", UPCOMING, "Let the kernel encrypt (kTLS), where it can."),
 
     INTEGER(recovery.window_s, "120", 0, 86400, UPCOMING, "A client that comes back within it misses nothing; 0: off."),
     INTEGER(recovery.max_events, "1000", 1, 100000, UPCOMING, "Packets kept a room for that."),

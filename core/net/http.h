@@ -21,8 +21,11 @@ struct http_request {
  * returns. Known: host, origin, authorization, content-type, cookie, user-agent, accept, referer, traceparent,
  * if-none-match, access-control-request-method, access-control-request-headers, x-forwarded-for. */
 struct slice http_header(const struct http_request *request, const char *name);
-/* Appends all known headers that are present as a JSON object. */
+/* Appends the subject of the certificate that the client has shown, as RFC 2253 writes it, in UTF-8. False: none was
+ * asked for or shown (settings: tls_client_ca), or another process speaks TLS with the client. */
 struct buffer;
+bool http_client_certificate(const struct http_request *request, struct buffer *subject_r);
+/* Appends all known headers that are present as a JSON object. */
 void http_write_headers_json(const struct http_request *request, struct buffer *out);
 
 struct http_reply {

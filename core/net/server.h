@@ -11,20 +11,15 @@ struct net_host;
 struct net_server;
 struct tickets;
 
-struct net_certificate {
-    const char *certificate, *key; /* PEM files */
-};
-
 struct net_settings {
     size_t max_message_bytes; /* inbound WebSocket message: beyond 1009 */
     unsigned header_timeout_ms,
         body_timeout_ms; /* 10,000 each: request head, TLS handshake; whole body, write of an answer */
-    const char *tls_certificate, *tls_key;  /* PEM files; NULL: no TLS */
-    const struct net_certificate *tls_more; /* for clients that ask for a name which one of these has */
-    size_t tls_more_len;
-    const char
-        *tls_client_ca; /* PEM file: clients may show a certificate, which must be of these; NULL: none is asked for */
-    bool tls_kernel;    /* the kernel encrypts, where it can */
+    const char *tls_certificate, *tls_key; /* PEM files; NULL: no TLS */
+    const char *const *tls_certificates;   /* more, each a PEM file with chain and key: for whoever asks for its name */
+    size_t tls_certificates_len;
+    const char *tls_client_ca; /* PEM file: a client may show a certificate, signed by one of these; NULL: not asked */
+    bool tls_kernel;           /* the kernel encrypts, where it can */
     const struct tickets *tickets; /* net_server_new: the keys to begin with, as others do; NULL: its own */
     bool deflate;                  /* offer permessage-deflate */
     bool proxy_protocol;           /* every connection begins with a PROXY v1 or v2 header */

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "net/net_state.h"
+#include "net/http_exchange.h"
 #include "net/tickets.h"
 
 /* TLS 1.2 with forward secrecy and AEAD, and 1.3 (its own suites are all of that kind). */
@@ -91,13 +91,13 @@ bool tls_new(const struct net_settings *settings, struct tickets *tickets, struc
     *tls_r = NULL;
     if (!settings->tls_certificate) return true;
     struct tls *tls = *tls_r = NEW(struct tls);
-    tls->contexts = NEW_ARRAY(SSL_CTX *, 1 + settings->tls_more_len);
-    for (size_t i = 0; i <= settings->tls_more_len; i++) {
-        const struct net_certificate *more = i > 0 ? &settings->tls_more[i - 1] : NULL;
+    tls->contexts = NEW_ARRAY(SSL_CTX *, 1 + settings->tls_certificates_len);
+    for (size_t i = 0; i <= settings->tls_certificates_len; i++) {
+        const char *more = i > 0 ? settings->tls_certificates[i - 1] : NULL;
         SSL_CTX *context = tls->contexts[tls->len++] = SSL_CTX_new(TLS_server_method());
         if (!context) abort();
-        if (load_certificate(context, more ? more->certificate : settings->tls_certificate,
-                             more ? more->key : settings->tls_key, error_r))
+        if (load_certificate(context, more ? more : settings->tls_certificate, more ? more : settings->tls_key,
+                             error_r))
             continue;
         tls_free(tls_r);
         return false;
@@ -116,6 +116,23 @@ void tls_free(struct tls **owned) {
     free(tls->contexts);
     free(tls);
     *owned = NULL;
+}
+
+/* ---- clients' certificates */
+
+bool http_client_certificate(const struct http_request *request, struct buffer *subject_r) {
+    const struct http *http = request->exchange->http;
+    SSL *ssl = http ? http->conn->ssl : NULL;
+    X509 *certificate = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
+    if (!certificate) return false;
+    BIO *text = BIO_new(BIO_s_mem());
+    char *bytes;
+    bool good = text && X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0,
+                                           XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0;
+    long len = good ? BIO_get_mem_data(text, &bytes) : 0;
+    if (len > 0) buffer_append(subject_r, bytes, (size_t)len);
+    BIO_free(text);
+    return len > 0;
 }
 
 /* ---- handshakes */

@@ -50,6 +50,10 @@ struct net_settings settings_of_net(const struct config *config) {
         .body_timeout_ms = (unsigned)config->net.body_timeout_ms,
         .tls_certificate = config->tls.certificate,
         .tls_key = config->tls.key,
+        .tls_certificates = (const char *const *)config->tls.certificates.items,
+        .tls_certificates_len = config->tls.certificates.len,
+        .tls_client_ca = config->tls.client_ca,
+        .tls_kernel = config->tls.kernel,
         .deflate = config->deflate,
         .proxy_protocol = config->net.proxy_protocol,
     };

@@ -309,6 +309,114 @@ static void a_reload_shows_the_new_certificate_to_new_connections(void **state) 
     rig_stop(&rig);
 }
 
+static void finish(struct raw *client) {
+    int result = 0;
+    RIG_UNTIL(client->rig, (result = raw_handshake(client)) != 0);
+    assert_int_equal(result, 1);
+}
+
+/* RFC 6066, section 3. */
+static void a_client_gets_the_certificate_of_the_name_that_it_asks_for(void **state) {
+    static const char *const rows[][2] = {{"second.test", "second.test"},
+                                          {"third.test", "third.test"},
+                                          {"first.test", "first.test"},
+                                          {"a.stranger.test", "first.test"},
+                                          {NULL, "first.test"}};
+    char second[64], third[64];
+    struct rig rig;
+    struct net_settings settings = tls.settings;
+    const char *more[] = {second, third};
+    rig_certify(&tls, "first.test");
+    snprintf(second, sizeof second, "%s/second.pem", tls.folder);
+    snprintf(third, sizeof third, "%s/third.pem", tls.folder);
+    rig_certify_as("second.test", second, NULL);
+    rig_certify_as("third.test", third, NULL);
+    settings.tls_certificates = more;
+    settings.tls_certificates_len = 2;
+    rig_start(&rig, &settings);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct raw alice;
+        raw_prepare_tls(&alice, &rig, 0, NULL);
+        if (rows[i][0]) SSL_set_tlsext_host_name(alice.ssl, rows[i][0]);
+        finish(&alice);
+        if (!shows(&alice, rows[i][1])) fail_msg("%s", rows[i][0]);
+        raw_close(&alice);
+    }
+    rig_stop(&rig);
+    unlink(second);
+    unlink(third);
+}
+
+static char shown[64];
+
+static void tell_certificate(void *owner, struct http_request *request) {
+    struct buffer subject = {0};
+    bool has = http_client_certificate(request, &subject);
+    snprintf(shown, sizeof shown, "%.*s", SLICE_ARG(buffer_slice(&subject)));
+    buffer_done(&subject);
+    http_reply(&request->exchange, &(struct http_reply){.status = has ? 200 : 204});
+}
+
+static int show(struct rig *rig, const char *file) {
+    struct raw client;
+    int result = 0;
+    raw_prepare_tls(&client, rig, TLS1_2_VERSION, NULL);
+    if (file) {
+        assert_int_equal(SSL_use_certificate_file(client.ssl, file, SSL_FILETYPE_PEM), 1);
+        assert_int_equal(SSL_use_PrivateKey_file(client.ssl, file, SSL_FILETYPE_PEM), 1);
+    }
+    RIG_UNTIL(rig, (result = raw_handshake(&client)) != 0);
+    int status = result == 1 ? raw_ask(&client, "GET /who HTTP/1.1\r\nHost: a\r\n\r\n") : 0;
+    raw_close(&client);
+    return status;
+}
+
+static void a_client_may_show_a_certificate_but_no_strangers(void **state) {
+    char known[64], unknown[64];
+    struct rig rig;
+    struct net_settings settings = tls.settings;
+    snprintf(known, sizeof known, "%s/known.pem", tls.folder);
+    snprintf(unknown, sizeof unknown, "%s/unknown.pem", tls.folder);
+    rig_certify_as("eu-west", known, NULL);
+    rig_certify_as("mallory", unknown, NULL);
+    settings.tls_client_ca = known;
+    rig_start(&rig, &settings);
+    rig.serve = tell_certificate;
+    assert_int_equal(show(&rig, known), 200);
+    assert_string_equal(shown, "CN=eu-west");
+    assert_int_equal(show(&rig, NULL), 204);
+    assert_int_equal(show(&rig, unknown), 0);
+    rig_stop(&rig);
+    unlink(known);
+    unlink(unknown);
+}
+
+/* Their handshakes take many times HANDSHAKE_SLICE_US. */
+static void many_handshakes_at_once_do_not_hold_up_who_is_connected(void **state) {
+    enum { CROWD = 60 };
+    struct rig rig;
+    struct raw alice, crowd[CROWD];
+    unsigned done = 0;
+    rig_start(&rig, &tls.settings);
+    raw_connect_tls(&alice, &rig);
+    raw_upgrade(&alice, "");
+    for (int i = 0; i < CROWD; i++) {
+        raw_prepare_tls(&crowd[i], &rig, 0, NULL);
+        assert_int_equal(raw_handshake(&crowd[i]), 0); /* its hello is sent */
+    }
+    while (rig.server && loop_turn(rig.loop) && net_server_connections(rig.server) < CROWD + 1) continue;
+    raw_frame(&alice, 0x81, true, SLICE("me too"));
+    expect_echo(&alice, 0x81, SLICE("me too"));
+    for (int i = 0; i < CROWD; i++) done += raw_handshake(&crowd[i]) == 1;
+    assert_in_range(done, 0, CROWD / 2);
+    for (int i = 0; i < CROWD; i++) {
+        finish(&crowd[i]);
+        raw_close(&crowd[i]);
+    }
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_current_versions_and_ciphers_are_spoken),
@@ -321,6 +429,9 @@ int main(void) {
         cmocka_unit_test(a_slow_reader_gets_every_byte_in_order_with_its_pongs),
         cmocka_unit_test(messages_of_all_sizes_arrive_whole),
         cmocka_unit_test(a_reload_shows_the_new_certificate_to_new_connections),
+        cmocka_unit_test(a_client_gets_the_certificate_of_the_name_that_it_asks_for),
+        cmocka_unit_test(a_client_may_show_a_certificate_but_no_strangers),
+        cmocka_unit_test(many_handshakes_at_once_do_not_hold_up_who_is_connected),
     };
     return cmocka_run_group_tests(tests, make_certificate, remove_certificate);
 }

@@ -34,11 +34,30 @@ static void without_keys_no_name_is_known(void **state) {
     assert_null(tickets_find(&tickets, (const unsigned char[TICKET_NAME_LEN]){0}, START_S));
 }
 
+/* So that a ticket is good at every worker, those that started later too. */
+static void a_copy_goes_on_with_the_same_keys_and_knows_none_of_the_past(void **state) {
+    struct tickets first = {0};
+    unsigned char past[TICKET_NAME_LEN];
+    memcpy(past, tickets_current(&first, START_S)->name, sizeof past);
+    tickets_current(&first, START_S + 5 * TICKET_KEY_S);
+    struct tickets copy = first;
+    assert_null(tickets_find(&copy, past, START_S + 5 * TICKET_KEY_S));
+    for (uint64_t hour = 5; hour < 9; hour++) {
+        const struct ticket_key *key = tickets_current(&first, START_S + hour * TICKET_KEY_S);
+        assert_memory_equal(tickets_find(&copy, key->name, START_S + hour * TICKET_KEY_S), key, sizeof *key);
+    }
+    /* and one that slept */
+    struct tickets late = copy;
+    const struct ticket_key *key = tickets_current(&first, START_S + 30 * TICKET_KEY_S);
+    assert_memory_equal(tickets_current(&late, START_S + 30 * TICKET_KEY_S), key, sizeof *key);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_makes_tickets_for_an_hour_and_reads_them_for_one_more),
         cmocka_unit_test(a_key_that_nobody_asked_for_in_time_reads_nothing),
         cmocka_unit_test(without_keys_no_name_is_known),
+        cmocka_unit_test(a_copy_goes_on_with_the_same_keys_and_knows_none_of_the_past),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,8 @@ struct rig_tls {
     struct net_settings settings;
 };
 
-/* (Over)writes the files with a certificate for that name. */
-static inline void rig_certify(struct rig_tls *tls, const char *name) {
+/* (Over)writes the files, or one that has both (key NULL), with a certificate for that name. */
+static inline void rig_certify_as(const char *name, const char *certificate_path, const char *key_path) {
     EVP_PKEY *key = EVP_RSA_gen(2048);
     X509 *certificate = X509_new();
     X509_set_version(certificate, 2);
@@ -25,14 +25,20 @@ static inline void rig_certify(struct rig_tls *tls, const char *name) {
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
     X509_set_issuer_name(certificate, subject);
     X509_sign(certificate, key, EVP_sha256());
-    FILE *file = fopen(tls->certificate, "w");
+    FILE *file = fopen(certificate_path, "w");
     PEM_write_X509(file, certificate);
-    fclose(file);
-    file = fopen(tls->key, "w");
+    if (key_path) {
+        fclose(file);
+        file = fopen(key_path, "w");
+    }
     PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
     fclose(file);
     X509_free(certificate);
     EVP_PKEY_free(key);
+}
+
+static inline void rig_certify(struct rig_tls *tls, const char *name) {
+    rig_certify_as(name, tls->certificate, tls->key);
 }
 
 static inline void rig_tls_init(struct rig_tls *tls, const char *name) {
