@@ -36,8 +36,8 @@ struct backend {
     unsigned in_flight_len, statement; /* statement: of the first query, whose result comes next */
     bool unreplicated;                 /* the server said so of the first query's commit */
     bool cancelled, doomed;
-    uint64_t born_ms, used_ms;
-    char reason[REASON_MAX]; /* of its end */
+    uint64_t born_ms, used_ms, first_ms; /* first: when the first query's turn came */
+    char reason[REASON_MAX];             /* of its end */
 };
 
 static void backend_step(struct backend *backend, enum backend_input input);
@@ -210,6 +210,7 @@ static void set_deadline(struct backend *backend) {
     loop_timer_cancel(&backend->timer);
     if (!query) return;
     uint64_t now = loop_now_ms(backend->settings.loop);
+    backend->first_ms = now;
     uint64_t due = query->due_ms + (query->waits_for_commit ? COMMIT_PATIENCE_MS : 0);
     loop_timer_set(&backend->timer, due > now ? due - now : 1);
 }
@@ -395,6 +396,10 @@ struct backend *backend_new(const struct backend_settings *settings) {
 
 unsigned backend_in_flight(const struct backend *backend) {
     return backend->in_flight_len;
+}
+
+uint64_t backend_held_up_ms(const struct backend *backend) {
+    return backend->in_flight_len > 0 ? loop_now_ms(backend->settings.loop) - backend->first_ms : 0;
 }
 
 bool backend_is_ready(const struct backend *backend) {

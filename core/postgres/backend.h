@@ -40,6 +40,8 @@ struct backend *backend_new(const struct backend_settings *settings);
 /* Takes the query. It must be ready. The query's due_ms is set. */
 void backend_send(struct backend *backend, struct query **query);
 unsigned backend_in_flight(const struct backend *backend);
+/* So long has the first of them been waited for, and those behind it with it. */
+uint64_t backend_held_up_ms(const struct backend *backend);
 bool backend_is_ready(const struct backend *backend);
 /* When it became ready, and when it was used last; of the loop's clock. */
 uint64_t backend_born_ms(const struct backend *backend);

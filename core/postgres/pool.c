@@ -12,6 +12,8 @@
 #include "postgres/target.h"
 
 enum { TICK_BUSY_MS = 50, TICK_IDLE_MS = 1000 };
+/* Nothing is sent behind a query that has been waited for so long: for somebody's lock, perhaps. */
+enum { HELD_UP_MS = 250 };
 
 /* A connection's place. */
 struct seat {
@@ -156,6 +158,7 @@ static struct backend *find_backend(struct pool *pool) {
     LIST_EACH(&pool->seats, link) {
         struct backend *backend = CONTAINER(link, struct seat, link)->backend;
         if (!backend_is_ready(backend) || backend_in_flight(backend) >= pool->settings.limits.depth) continue;
+        if (backend_held_up_ms(backend) > HELD_UP_MS) continue;
         if (!best || backend_in_flight(backend) < backend_in_flight(best)) best = backend;
     }
     return best;

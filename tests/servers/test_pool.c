@@ -190,6 +190,28 @@ static void an_overdue_query_is_cancelled_on_the_server(void **state) {
                         "0");
 }
 
+static void is_over(struct loop_timer *timer) {
+    loop_stop(timer->loop);
+}
+
+static void nothing_is_sent_behind_a_query_that_is_held_up(void **state) {
+    struct scene *scene = *state;
+    struct outcome slow, quick[16];
+    struct loop_timer timer;
+    open_pool(scene, scene->servers.global, 2, 8);
+    submit(scene, asking_for(scene, &slow, "SELECT 'late' FROM pg_sleep(2)"));
+    loop_timer_init(&timer, scene->loop, is_over);
+    loop_timer_set(&timer, 600);
+    loop_run(scene->loop);
+    for (int i = 0; i < 16; i++) submit(scene, asking_for(scene, &quick[i], "SELECT 'quick'"));
+    await(scene);
+    for (int i = 0; i < 16; i++) {
+        assert_string_equal(quick[i].text, "quick");
+        assert_true(quick[i].at_ms < slow.at_ms);
+    }
+    assert_string_equal(slow.text, "late");
+}
+
 static void each_query_in_flight_fails_when_its_connection_does(void **state) {
     struct scene *scene = *state;
     struct outcome outcomes[4];
@@ -329,6 +351,7 @@ int main(void) {
         TEST(statements_of_one_query_are_a_transaction),
         TEST(parameters_arrive_as_they_are),
         TEST(an_overdue_query_is_cancelled_on_the_server),
+        TEST(nothing_is_sent_behind_a_query_that_is_held_up),
         TEST(each_query_in_flight_fails_when_its_connection_does),
         TEST(a_query_waits_for_a_connection_only_so_long),
         cmocka_unit_test(pitfall_80_a_server_that_is_no_primary_any_more_is_left),
