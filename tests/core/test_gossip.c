@@ -29,7 +29,7 @@ static void pitfall_109_who_stays_does_not_keep_those_who_went(void **state) {
     all_come();
     go(&workers[1], "bob");
     for (int i = 0; i < 20; i++) {
-        say(&workers[0], "alice", i % 2 ? "away" : "busy");
+        say_status(&workers[0], "alice", i % 2 ? "away" : "busy");
         loop_advance(scene_loop, 1000);
     }
     assert_int_equal(count(&workers[0]), 2);
@@ -199,10 +199,10 @@ static void what_a_user_says_holds_on_all_his_devices(void **state) {
     all_come();
     come_to(&workers[1], "alice", "phone", "lobby");
     loop_advance(scene_loop, SOON_MS);
-    say(&workers[0], "alice", "busy");
+    say_status(&workers[0], "alice", "busy");
     loop_advance(scene_loop, SOON_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_true(sees(&workers[i], "alice", "busy"));
-    say(&workers[1], "alice", "away");
+    say_status(&workers[1], "alice", "away");
     loop_advance(scene_loop, SOON_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_true(sees(&workers[i], "alice", "away"));
 }
@@ -210,7 +210,7 @@ static void what_a_user_says_holds_on_all_his_devices(void **state) {
 /* Pitfall 118: not even for a moment, when a second device comes that knows nothing of it. */
 static void the_invisible_are_seen_by_nobody_on_any_worker(void **state) {
     all_come();
-    say(&workers[0], "alice", "invisible");
+    say_status(&workers[0], "alice", "invisible");
     loop_advance(scene_loop, SOON_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_string_equal(news(&workers[i]), "alice- ");
     come_to(&workers[1], "alice", "phone", "lobby");
@@ -223,18 +223,18 @@ static void the_invisible_are_seen_by_nobody_on_any_worker(void **state) {
 
 static void what_is_said_at_once_on_a_second_device_is_the_latest(void **state) {
     all_come();
-    say(&workers[0], "alice", "busy");
-    say(&workers[0], "alice", "away");
+    say_status(&workers[0], "alice", "busy");
+    say_status(&workers[0], "alice", "away");
     loop_advance(scene_loop, SOON_MS);
     come_to(&workers[1], "alice", "phone", "den");
-    say(&workers[1], "alice", "online");
+    say_status(&workers[1], "alice", "online");
     loop_advance(scene_loop, SOON_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_true(sees(&workers[i], "alice", "online"));
 }
 
 static void who_comes_anew_has_said_nothing(void **state) {
     all_come();
-    say(&workers[0], "alice", "busy");
+    say_status(&workers[0], "alice", "busy");
     loop_advance(scene_loop, SOON_MS);
     go(&workers[0], "alice");
     loop_advance(scene_loop, GRACE_MS);

@@ -107,7 +107,7 @@ void go(struct gossip_worker *worker, const char *user) {
     presence_disconnected(worker->presence, slice_of(user), slice_of(user));
 }
 
-bool say(struct gossip_worker *worker, const char *user, const char *status) {
+bool say_status(struct gossip_worker *worker, const char *user, const char *status) {
     return presence_update(worker->presence, slice_of(user), slice_of(status), SLICE_NONE);
 }
 

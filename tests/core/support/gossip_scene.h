@@ -42,7 +42,7 @@ void come_to(struct gossip_worker *worker, const char *user, const char *connect
 /* To the lobby. */
 void come(struct gossip_worker *worker, const char *user);
 void go(struct gossip_worker *worker, const char *user);
-bool say(struct gossip_worker *worker, const char *user, const char *status);
+bool say_status(struct gossip_worker *worker, const char *user, const char *status);
 /* What the members there heard since the last question. */
 const char *news(struct gossip_worker *worker);
 /* Online in the lobby, as that worker sees it. */
