@@ -129,6 +129,7 @@ static int limit_new(lua_State *L) {
 
 /* Pushes what the function of a field returns for the subject (argument 2) and the key at index. */
 static void call_field(lua_State *L, const struct field *field, int key) {
+    vm_check_depth(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, field->fn);
     lua_pushvalue(L, 2);
     lua_pushvalue(L, key);

@@ -249,7 +249,7 @@ static int push_spawned(lua_State *L, void *owner) {
  * @param fn the function
  * @param … its arguments
  * @return true
- * @error overloaded: too many tasks wait already
+ * @error overloaded: too many tasks wait already, or each has started the next one at once
  * @example stoa.spawn(function() stoa.sleep(5) socket:emit("later") end) */
 static int spawn(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);

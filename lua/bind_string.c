@@ -119,6 +119,7 @@ static void add_template(luaL_Buffer *out, struct pattern *pattern, struct slice
 /* What replaces a match, by argument 3: a template, a table or a function. */
 static void add_replacement(luaL_Buffer *out, struct pattern *pattern, const char *at, const char *end) {
     lua_State *L = pattern->L;
+    vm_check_depth(L);
     if (lua_type(L, 3) == LUA_TTABLE) {
         pattern_push_one(pattern, 0, at, end);
         lua_gettable(L, 3);
@@ -200,6 +201,7 @@ static int string_format(lua_State *L) {
     for (int i = 1; i <= lua_gettop(L); i++) total += lua_type(L, i) == LUA_TSTRING ? lua_objlen(L, i) : 0;
     if (total > STRING_MAX) return luaL_error(L, "resulting string too large");
     vm_charge(L, total / 16 + 1);
+    vm_check_depth(L);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
     lua_call(L, lua_gettop(L) - 1, 1);

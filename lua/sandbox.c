@@ -74,6 +74,7 @@ static int is_over_budget(lua_State *L) {
 static int print(lua_State *L) {
     luaL_Buffer line;
     int len = lua_gettop(L);
+    vm_check_depth(L);
     luaL_buffinit(L, &line);
     for (int i = 1; i <= len; i++) {
         if (i > 1) luaL_addchar(&line, ' ');

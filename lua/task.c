@@ -327,7 +327,7 @@ static void deadline_passed(struct loop_timer *timer) {
 }
 
 bool task_start(struct tasks *tasks, const struct task_start *start) {
-    if (!tasks->vm || tasks->vm->broken || tasks->len >= tasks->max) return false;
+    if (!tasks->vm || tasks->vm->broken || tasks->len >= tasks->max || vm_is_deep(tasks->vm)) return false;
     struct task *task = NEW(struct task);
     struct entry entry = {tasks, task, start};
     struct error error;

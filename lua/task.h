@@ -43,7 +43,7 @@ struct task_start {
     void (*ended)(void *asker, lua_State *L, int first, int len);
     void *asker;
 };
-/* False: too many tasks; nothing happened, ended is not called. */
+/* False: too many tasks, or one within another too often; nothing happened, ended is not called. */
 bool task_start(struct tasks *tasks, const struct task_start *start) MUST_CHECK;
 
 /* Raises where nothing can wait (outside of tasks, in a coroutine of the script's own, in a function that C calls).

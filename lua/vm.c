@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { HOOK_STEPS = 1000 };
+/* The system's stack is 8 MiB: what nests between two checks, and the core's own calls, need far less than the rest. */
+enum { HOOK_STEPS = 1000, STACK_MAX = 1 << 19 };
 
 const struct vm_settings vm_defaults = {
     .memory_bytes = (size_t)128 << 20,
@@ -52,7 +53,16 @@ static void budget_error(lua_State *L) {
 
 static void count_hook(lua_State *L, lua_Debug *activation) {
     (void)activation;
+    vm_check_depth(L);
     vm_charge(L, HOOK_STEPS);
+}
+
+bool vm_is_deep(const struct vm *vm) {
+    return vm->stack_top - (const char *)__builtin_frame_address(0) > STACK_MAX;
+}
+
+void vm_check_depth(lua_State *L) {
+    if (vm_is_deep(vm_of(L))) luaL_error(L, "stack overflow (calls from Lua to C and back are nested too deeply)");
 }
 
 void vm_charge(lua_State *L, uint64_t steps) {
@@ -78,6 +88,7 @@ struct vm *vm_of(lua_State *L) {
 struct vm *vm_new(const struct vm_settings *settings, void *owner) {
     struct vm *vm = NEW(struct vm);
     vm->settings = *settings;
+    vm->stack_top = __builtin_frame_address(0);
     vm->owner = owner;
     vm->memory.arena.max_bytes = SIZE_MAX; /* is_full bounds it */
     vm->L = lua_newstate(vm_allocate, vm);

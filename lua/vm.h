@@ -36,9 +36,10 @@ struct vm {
     size_t memory_used;
     struct vm_memory memory;
     uint64_t steps_left, deadline_us;
-    bool over_budget; /* of this run; pcall lets it pass */
-    bool broken;      /* out of memory happened */
-    bool loading;     /* globals may be set, registrations made */
+    bool over_budget;      /* of this run; pcall lets it pass */
+    bool broken;           /* out of memory happened */
+    bool loading;          /* globals may be set, registrations made */
+    const char *stack_top; /* about where the C stack was when it was made */
     void *owner;
     struct buffer scratch, out; /* of whoever runs; no one keeps anything in them over a call that may raise or wait */
 };
@@ -56,6 +57,10 @@ void vm_begin(struct vm *vm, const struct vm_budget *budget);
 void vm_charge(lua_State *L, uint64_t steps);
 /* Raises the budget error if this run is over its budget (for what catches errors). */
 void vm_check(lua_State *L);
+/* Is so much of the C stack in use that nothing may call Lua from C any more? */
+bool vm_is_deep(const struct vm *vm);
+/* Raises then. For what calls a script's function from C; the others are caught after some more instructions. */
+void vm_check_depth(lua_State *L);
 /* After a lua_resume or lua_pcall: notes that memory ran out. */
 void vm_note(struct vm *vm, int status);
 

@@ -192,3 +192,51 @@ describe("errors inside the server's calls", function()
     end)
 end)
 
+describe("calls from Lua to C and back", function()
+    local ways = {
+        gsub = "local function g() return (('x'):gsub('x', g)) end return g",
+        gsub_table = "local t = {} setmetatable(t, {__index = function() return (('x'):gsub('x', t)) end}) "
+            .. "return function() return ('x'):gsub('x', t) end",
+        format = "local t = setmetatable({}, {__tostring = function(self) return ('%s'):format(self) end}) "
+            .. "return function() return ('%s'):format(t) end",
+        print = "local t = setmetatable({}, {__tostring = function(self) print(self) return 'x' end}) "
+            .. "return function() print(t) end",
+        sort = "local function g() table.sort({1, 2}, function(a, b) g() return a < b end) end return g",
+        resume = "local function g() assert(coroutine.resume(coroutine.create(g))) end return g",
+        wrap = "local function g() coroutine.wrap(g)() end return g",
+        index = "local t = setmetatable({}, {__index = function(self) return stoa.http.request(self) end}) "
+            .. "return function() stoa.http.request(t) end",
+        limit = "return function() stoa.take { nested = 'x' } end",
+    }
+    local large = { resume = true, wrap = true, sort = true }
+    for name, way in pairs(ways) do
+        it("end in an error before the stack ends: " .. name, function()
+            local world = support.world("local stoa = require 'stoa' "
+                .. "stoa.limit('nested', {count = function() stoa.take { nested = 'x' } return 1 end, seconds = 1}) "
+                .. "local function make() " .. way .. " end local nest = make() "
+                .. "stoa.on('run', function() local done, problem = pcall(nest) "
+                .. "return done, tostring(problem):find('overflow') ~= nil end) "
+                .. "stoa.on('lives', function() return true end)")
+            local alice = world:connect()
+            local done, overflowed = alice:emit "run"
+            if large[name] then -- their memory or their budget may end first
+                assert.is_true(done == false or done.ok == false)
+            else
+                assert.same({ false, true }, { done, overflowed })
+            end
+            assert.is_true((alice:emit "lives"))
+            world:close()
+        end)
+    end
+
+    it("are refused when each starts a task within another", function()
+        local world = support.world [[
+            local stoa = require "stoa"
+            local word
+            local function nest() local started, problem = stoa.spawn(nest) word = word or problem end
+            stoa.on("run", function() nest() return word end)
+        ]]
+        assert.equal("overloaded", (world:connect():emit "run"))
+        world:close()
+    end)
+end)
