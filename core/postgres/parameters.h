@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 
-enum { PARAMETERS_MAX = 12 };
+enum { PARAMETERS_MAX = 16 };
 
 /* {0} has none. */
 struct parameters {

@@ -20,6 +20,8 @@ struct seat {
     struct list link;
     struct pool *pool;
     struct backend *backend;
+    struct query *proof; /* under way */
+    bool is_proven;
     uint64_t lifetime_ms;
 };
 
@@ -95,19 +97,45 @@ static void give_back(struct pool *pool, struct query *query) {
 
 /* Connections. */
 
+static void start_proof(struct seat *seat) {
+    const struct pool_settings *settings = &seat->pool->settings;
+    if (!settings->proof.ask) seat->is_proven = true;
+    if (seat->is_proven || seat->proof) return;
+    struct query *query = settings->proof.ask(settings->proof.owner);
+    if (!query) return;
+    query->due_ms = loop_now_ms(seat->pool->loop) + settings->query_timeout_ms;
+    seat->proof = query;
+    backend_send(seat->backend, &query);
+}
+
+static void end_proof(struct pool *pool, struct backend *backend, struct query *query) {
+    const struct pool_proof *proof = &pool->settings.proof;
+    if (query->outcome != QUERY_OK) backend_doom(backend, "it leads to another server");
+    if (query->outcome == QUERY_REFUSED && !sqlstate_dooms(query->sqlstate)) proof->failed(proof->owner, query);
+    query_free(&query);
+}
+
 static void backend_ready_now(void *owner, struct backend *backend, unsigned host) {
     struct seat *seat = owner;
     struct pool *pool = seat->pool;
     pool->host = host;
     if (pool->failures > 0) LOG(LOG_INFO, "postgres.up", LOG_TEXT("target", target_name(pool->target)));
     pool->failures = 0;
+    start_proof(seat);
     loop_post(pool->loop, &pool->serve);
 }
 
 static void backend_finished(void *owner, struct backend *backend, struct query *query) {
-    struct pool *pool = ((struct seat *)owner)->pool;
-    if (sqlstate_dooms(query->sqlstate)) pool_suspect(pool, query->message);
-    give_back(pool, query);
+    struct seat *seat = owner;
+    struct pool *pool = seat->pool;
+    bool is_proof = query == seat->proof;
+    if (is_proof) seat->proof = NULL;
+    if (is_proof) seat->is_proven = query->outcome == QUERY_OK;
+    if (sqlstate_dooms(query->sqlstate)) pool_suspect(pool, query->message); /* the seat may be gone then */
+    if (is_proof)
+        end_proof(pool, backend, query);
+    else
+        give_back(pool, query);
     if (!pool->closing) loop_post(pool->loop, &pool->serve);
 }
 
@@ -153,10 +181,12 @@ static void open_backend(struct pool *pool) {
 /* Serving. */
 
 /* The one with the fewest queries, if there is room. */
-static struct backend *find_backend(struct pool *pool) {
+static struct backend *find_backend(struct pool *pool, const struct query *query) {
     struct backend *best = NULL;
     LIST_EACH(&pool->seats, link) {
-        struct backend *backend = CONTAINER(link, struct seat, link)->backend;
+        const struct seat *seat = CONTAINER(link, struct seat, link);
+        struct backend *backend = seat->backend;
+        if (!seat->is_proven && !query->needs_no_proof) continue;
         if (!backend_is_ready(backend) || backend_in_flight(backend) >= pool->settings.limits.depth) continue;
         if (backend_held_up_ms(backend) > HELD_UP_MS) continue;
         if (!best || backend_in_flight(backend) < backend_in_flight(best)) best = backend;
@@ -180,7 +210,7 @@ static void drop_overdue(struct pool *pool) {
 }
 
 static void send_waiting(struct pool *pool) {
-    for (struct backend *backend; pool->waiting_len > 0 && (backend = find_backend(pool));) {
+    for (struct backend *backend; pool->waiting_len > 0 && (backend = find_backend(pool, oldest(pool)));) {
         struct query *query = CONTAINER(list_pop(&pool->waiting), struct query, link);
         pool->waiting_len--;
         if (!query->due_ms) query->due_ms = loop_now_ms(pool->loop) + pool->settings.query_timeout_ms;
@@ -230,9 +260,17 @@ void pool_submit(struct pool *pool, struct query **owned) {
         give_back(pool, query);
         return;
     }
-    list_append(&pool->waiting, &query->link);
+    list_append(query->needs_no_proof ? pool->waiting.next : &pool->waiting,
+                &query->link); /* before the first, or last */
     pool->waiting_len++;
     loop_flush(pool->loop, &pool->serve);
+}
+
+void pool_prove(struct pool *pool) {
+    LIST_EACH(&pool->seats, link) {
+        struct seat *seat = CONTAINER(link, struct seat, link);
+        if (backend_is_ready(seat->backend)) start_proof(seat);
+    }
 }
 
 void pool_renew(struct pool *pool, const char *reason) {

@@ -20,8 +20,19 @@ struct pool_budget {
     unsigned max, used;
 };
 
+/* A connection may lead to another server than the last one did: a query that says so is the first on each. Both are
+ * called from the loop. */
+struct pool_proof {
+    /* Refused by every server but the right one. NULL: which one is right is not known, see pool_prove. */
+    struct query *(*ask)(void *owner);
+    /* It was refused. The connection closes. */
+    void (*failed)(void *owner, const struct query *query);
+    void *owner;
+};
+
 struct pool_settings {
     struct pool_limits limits;
+    struct pool_proof proof;                                /* {0}: all servers are right */
     unsigned connect_timeout_ms, query_timeout_ms, wait_ms; /* the latter two: of queries without a due_ms */
     unsigned queue_max;                                     /* queries that wait; beyond, UNSENT */
 };
@@ -36,6 +47,8 @@ void pool_submit(struct pool *pool, struct query **query);
 uint64_t pool_down_ms(const struct pool *pool);
 /* May a query take a connection for as long as somebody else's lock lasts? False: it would be the last one. */
 bool pool_can_spare(const struct pool *pool);
+/* It is known now which server is right: connections that wait for that are asked. */
+void pool_prove(struct pool *pool);
 /* Its connections may lead to the wrong server by now: new ones take their place; those that are busy end with their
  * queries. */
 void pool_renew(struct pool *pool, const char *reason);

@@ -33,6 +33,7 @@ struct query {
     /* It may wait for a standby, and a commit that is cancelled then looks like one that was replicated: it is not
      * cancelled, its connection waits with it. */
     bool waits_for_commit;
+    bool needs_no_proof;           /* it asks who the server is: before all others, on any connection */
     uint64_t submitted_ms, due_ms; /* of the loop's clock; due_ms: the pool's, if 0 */
     enum query_outcome outcome;
     char sqlstate[SQLSTATE_LEN + 1];

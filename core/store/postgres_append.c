@@ -238,7 +238,8 @@ static void give_client_id(struct store_request *request) {
 
 void appender_submit(struct appender *appender, struct store_request *request) {
     bool is_append = request->op == STORE_APPEND;
-    if (is_append && pool_down_ms(appender->shard->primary.pool) > APPEND_DEADLINE_MS) { /* waiting would not help */
+    if (is_append && (pool_down_ms(appender->shard->primary.pool) > APPEND_DEADLINE_MS ||
+                      appender->shard->primary.lacks[0])) { /* waiting would not help */
         postgres_complete(appender->shard->store, request, STORE_UNAVAILABLE);
         return;
     }

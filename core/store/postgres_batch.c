@@ -10,12 +10,11 @@
 #include "store/postgres_rows.h"
 #include "store/store_json.h"
 
-#define APPEND_COLUMNS "a.ord, a.status, a.at_seq, (a.event).*"
-#define APPEND_MESSAGES \
-    "SELECT " APPEND_COLUMNS " FROM stoa_append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) a"
-#define APPEND_CHANGES \
-    "SELECT " APPEND_COLUMNS " FROM stoa_append_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) a"
-enum { COLUMN_ORD, COLUMN_STATUS, COLUMN_SEQ, COLUMN_EVENT };
+/* stoa_advance: this is the log that we know, here, and it is kept as promised. */
+#define APPEND(function)                                                                    \
+    "SELECT a.ord, a.status, a.at_seq, currval('log_position'), (a.event).* FROM " function \
+    "(stoa_advance($1, $2, $3), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) a"
+enum { COLUMN_ORD, COLUMN_STATUS, COLUMN_SEQ, COLUMN_REACHED, COLUMN_EVENT };
 
 struct batch *batch_new(struct shard *shard, bool hot, void (*ended)(struct batch *batch, enum batch_end end),
                         void *owner) {
@@ -87,8 +86,11 @@ static void integers(struct parameters *out, const struct batch *batch,
 
 static struct query *build(struct batch *batch, void (*done)(struct query *query)) {
     struct query *query = query_new(done, batch);
-    struct parameters *out = query_add(query, batch->of_changes ? APPEND_CHANGES : APPEND_MESSAGES);
-    parameters_add_integer(out, batch->epoch);
+    struct parameters *out =
+        query_add(query, batch->of_changes ? APPEND("stoa_add_changes") : APPEND("stoa_add_messages"));
+    parameters_add_text(out, slice_of(batch->epoch_text));
+    parameters_add_integer(out, primary_reached(&batch->shard->primary));
+    parameters_add_text(out, slice_of(primary_durability(&batch->shard->primary)));
     parameters_add_flag(out, batch->waits);
     if (batch->of_changes) integers(out, batch, kind_of);
     TEXTS(out, batch, channel_id);
@@ -198,10 +200,14 @@ static void sent(struct query *query) {
     } else if (query->outcome == QUERY_OK) {
         metric_add(METRIC_APPEND_BATCHES, 1);
         metric_add(METRIC_COMMIT_TIME, (int64_t)(loop_now_ms(batch->shard->store->loop) - batch->sent_ms) * 1000);
+        primary_reach(&batch->shard->primary, batch->epoch, query_integer(query, 0, 0, COLUMN_REACHED));
         for (unsigned row = 0; row < query_rows(query, 0); row++) take_row(batch, query, row);
         go_on(batch);
     } else if (query->outcome != QUERY_REFUSED || sqlstate_is_transient(query->sqlstate)) {
         batch->ended(batch, BATCH_AGAIN);
+    } else if (query_is(query, "CH002")) {
+        primary_lack(&batch->shard->primary, query->message);
+        refuse(batch, STORE_UNAVAILABLE);
     } else if (query_is(query, "CH001") || sqlstate_dooms(query->sqlstate)) {
         batch->ended(batch, BATCH_STALE);
     } else if (sqlstate_is_of_data(query->sqlstate)) {

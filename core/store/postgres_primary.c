@@ -9,13 +9,39 @@
 #include "store/postgres_migrate.h"
 #include "store/postgres_store.h"
 
-enum { RETRY_MS = 250, RETRY_FENCED_MS = 1000, RETRY_REFUSED_MS = 5000 };
+enum { RETRY_MS = 250, RETRY_FENCED_MS = 1000, RETRY_LACKING_MS = 1000, RETRY_REFUSED_MS = 5000 };
 
-#define OPENING                                                                                               \
-    "SELECT e.number, e.incarnation, current_setting('synchronous_commit'), "                                 \
-    "current_setting('synchronous_standby_names'), (SELECT coalesce(max(version), 0) FROM stoa_schema) FROM " \
-    "stoa_epoch($1) e"
-enum { OPENING_NUMBER, OPENING_INCARNATION, OPENING_COMMIT, OPENING_STANDBYS, OPENING_VERSION };
+#define HELLO "SELECT 1"
+#define OPENING                                                                                        \
+    "SELECT e.number, e.incarnation, p.last_value, stoa_lacks($4), (SELECT coalesce(max(version), 0) " \
+    "FROM stoa_schema) FROM stoa_epoch($1, $2, $3) e, log_position p"
+enum { OPENING_NUMBER, OPENING_INCARNATION, OPENING_REACHED, OPENING_LACKS, OPENING_VERSION };
+#define PROOF "SELECT stoa_prove($1, $2), last_value FROM log_position"
+enum { PROOF_EPOCH, PROOF_REACHED };
+
+bool primary_is_global(const struct primary *primary) {
+    return primary == &primary->store->global;
+}
+
+/* Which database, for the log. */
+static struct log_field which(const struct primary *primary) {
+    return primary_is_global(primary) ? LOG_TEXT("database", "global") : LOG_NUMBER("shard", primary->number);
+}
+
+static bool is_known(const struct primary *primary) {
+    return primary->state == PRIMARY_OPEN || primary->state == PRIMARY_LACKING;
+}
+
+static const struct epoch_floor *floor_of(const struct primary *primary) {
+    return epoch_floors_of(primary->store->floors, primary->number);
+}
+
+/* Without a standby's disk for the global database: quorum is about messages. */
+const char *primary_durability(const struct primary *primary) {
+    enum store_durability durability = primary->store->durability;
+    if (durability == STORE_RELAXED || fault_planted("sync_off")) return "relaxed";
+    return durability == STORE_QUORUM && !primary_is_global(primary) ? "quorum" : "primary";
+}
 
 /* The first answer, while the store is made. */
 static void note_answer(struct primary *primary) {
@@ -25,82 +51,133 @@ static void note_answer(struct primary *primary) {
     if (store->opening.waiting > 0 && --store->opening.waiting == 0) loop_stop(store->loop);
 }
 
-/* The server answers, but will not do. */
-static void refuse(struct primary *primary, const char *what, const char *remedy) {
+/* ---- one that will not do */
+
+static void complain(struct primary *primary, const char *what, const char *remedy) {
     struct postgres_store *store = primary->store;
     struct error error;
-    error_set(&error, "postgres.shards: shard %u: %s: %s: %s", primary->number, pool_name(primary->pool), what, remedy);
-    primary->state = PRIMARY_REFUSED;
-    LOG(LOG_ERROR, "store.shard_refused", LOG_NUMBER("shard", primary->number), LOG_TEXT("error", error.text));
+    char key[48] = "postgres.global";
+    if (!primary_is_global(primary)) snprintf(key, sizeof key, "postgres.shards: shard %u", primary->number);
+    error_set(&error, "%s: %s: %s: %s", key, pool_name(primary->pool), what, remedy);
+    LOG(LOG_ERROR, primary_is_global(primary) ? "store.global_refused" : "store.shard_refused", which(primary),
+        LOG_TEXT("error", error.text));
     if (!store->opening.refusal.text[0]) store->opening.refusal = error;
-    loop_timer_set(&primary->retry, RETRY_REFUSED_MS);
 }
 
 static void refuse_schema(struct primary *primary, const char *what) {
     char remedy[300];
     snprintf(remedy, sizeof remedy, "run: stoa migrate --config %s", primary->store->config);
-    refuse(primary, what, remedy);
+    complain(primary, what, remedy);
+    primary->state = PRIMARY_REFUSED;
+    loop_timer_set(&primary->retry, RETRY_REFUSED_MS);
 }
 
-/* Would what is acknowledged be as durable as promised? NULL: yes. */
-static const char *missing_durability(enum store_durability durability, struct slice commit, struct slice standbys) {
-    bool off = slice_is(commit, "off"), local = slice_is(commit, "local") || slice_is(commit, "remote_write");
-    if (durability == STORE_RELAXED || fault_planted("sync_off")) return NULL;
-    if (off) return "synchronous_commit is off";
-    if (durability == STORE_QUORUM && standbys.len == 0) return "synchronous_standby_names is empty";
-    if (durability == STORE_QUORUM && local) return "synchronous_commit does not wait for a standby's disk";
-    return NULL;
+void primary_lack(struct primary *primary, const char *why) {
+    if (strcmp(primary->lacks, why) != 0) complain(primary, why, "change it, or postgres.durability");
+    snprintf(primary->lacks, sizeof primary->lacks, "%s", why);
+    if (primary->state == PRIMARY_ASKING) return;
+    primary->state = PRIMARY_LACKING;
+    loop_timer_set(&primary->retry, RETRY_LACKING_MS);
 }
 
 /* An old primary that has come back: another one is looked for. */
 static void fence(struct primary *primary) {
     if (!primary->is_fenced)
-        LOG(LOG_ERROR, "store.shard_fenced", LOG_NUMBER("shard", primary->number),
+        LOG(LOG_ERROR, primary_is_global(primary) ? "store.global_fenced" : "store.shard_fenced", which(primary),
             LOG_TEXT("target", pool_name(primary->pool)), LOG_NUMBER("epoch", primary->epoch),
-            LOG_NUMBER("known", epoch_floors_of(primary->store->floors, primary->number)));
+            LOG_NUMBER("known", floor_of(primary)->number),
+            LOG_TEXT("remedy", "lead to the new primary; if this is a backup that was brought back: stoa epoch begin"));
     primary->is_fenced = true;
     primary->state = PRIMARY_CLOSED;
     pool_suspect(primary->pool, "its epoch is over");
     loop_timer_set(&primary->retry, RETRY_FENCED_MS);
 }
 
+/* ---- opening: a connection, then what others know of it, then its epoch */
+
+static void open_as(struct primary *primary, const struct epoch_floor *floor, struct slice lacks) {
+    bool was_lacking = primary->lacks[0];
+    char why[LACKS_MAX];
+    snprintf(why, sizeof why, "%.*s", SLICE_ARG(lacks));
+    primary->is_fenced = false;
+    primary->state = PRIMARY_OPEN;
+    epoch_floors_meet(primary->store->floors, primary->number, floor);
+    if (why[0]) {
+        primary_lack(primary, why);
+    } else {
+        primary->lacks[0] = '\0';
+        if (was_lacking) LOG(LOG_INFO, "store.keeps_again", which(primary));
+    }
+    pool_prove(primary->pool);
+    if (primary->state == PRIMARY_OPEN && primary->opened) primary->opened(primary);
+}
+
 static void take_opening(struct primary *primary, const struct query *query) {
-    if (query_integer(query, 0, 0, OPENING_VERSION) < postgres_migrations_len(postgres_shard_migrations)) {
+    const char *const *migrations = primary_is_global(primary) ? postgres_global_migrations : postgres_shard_migrations;
+    if (query_integer(query, 0, 0, OPENING_VERSION) < postgres_migrations_len(migrations)) {
         refuse_schema(primary, "its schema is older than this server");
         return;
     }
-    const char *missing = missing_durability(primary->store->durability, query_text(query, 0, 0, OPENING_COMMIT),
-                                             query_text(query, 0, 0, OPENING_STANDBYS));
-    if (missing) {
-        refuse(primary, missing, "change it, or postgres.durability");
-        return;
-    }
-    int64_t before = primary->epoch;
-    primary->epoch = query_integer(query, 0, 0, OPENING_NUMBER);
-    if (primary_is_over(primary, primary->epoch)) {
+    char before[STORE_EPOCH_MAX];
+    struct epoch_floor floor = {.number = query_integer(query, 0, 0, OPENING_NUMBER),
+                                .reached = query_integer(query, 0, 0, OPENING_REACHED)};
+    snprintf(floor.incarnation, sizeof floor.incarnation, "%.*s",
+             SLICE_ARG(query_text(query, 0, 0, OPENING_INCARNATION)));
+    memcpy(before, primary->epoch_text, sizeof before);
+    primary->epoch = floor.number;
+    snprintf(primary->epoch_text, sizeof primary->epoch_text, "%" PRId64 "-%s", floor.number, floor.incarnation);
+    if (primary_is_over(primary, primary->epoch) || epoch_floor_ends(&floor, floor_of(primary))) {
         fence(primary);
         return;
     }
-    snprintf(primary->epoch_text, sizeof primary->epoch_text, "%" PRId64 "-%.*s", primary->epoch,
-             SLICE_ARG(query_text(query, 0, 0, OPENING_INCARNATION)));
-    primary->state = PRIMARY_OPEN;
-    primary->is_fenced = false;
-    epoch_floors_meet(primary->store->floors, primary->number, primary->epoch);
-    if (primary->epoch != before)
-        LOG(LOG_INFO, "store.epoch", LOG_NUMBER("shard", primary->number), LOG_TEXT("epoch", primary->epoch_text));
-    primary->opened(primary);
+    if (strcmp(before, primary->epoch_text) != 0)
+        LOG(LOG_INFO, "store.epoch", which(primary), LOG_TEXT("epoch", primary->epoch_text));
+    open_as(primary, &floor, query_text(query, 0, 0, OPENING_LACKS));
 }
 
-static void asked(struct query *query) {
-    struct primary *primary = query->owner;
-    if (query->outcome == QUERY_OK) {
-        take_opening(primary, query);
-    } else if (query_is(query, "42883") || query_is(query, "42P01")) {
+static void fail_to_open(struct primary *primary, const struct query *query) {
+    if (query_is(query, "42883") || query_is(query, "42P01")) {
         refuse_schema(primary, "it has no tables of this server");
     } else {
         primary->state = PRIMARY_CLOSED;
         loop_timer_set(&primary->retry, RETRY_MS);
     }
+}
+
+static void epoch_came(struct query *query) {
+    struct primary *primary = query->owner;
+    if (query->outcome == QUERY_OK)
+        take_opening(primary, query);
+    else
+        fail_to_open(primary, query);
+    note_answer(primary);
+}
+
+static struct query *question(struct primary *primary, void (*done)(struct query *query)) {
+    struct query *query = query_new(done, primary);
+    query->needs_no_proof = true;
+    return query;
+}
+
+static void ask_epoch(struct primary *primary) {
+    const struct epoch_floor *floor = floor_of(primary);
+    struct query *query = question(primary, epoch_came);
+    struct parameters *out = query_add(query, OPENING);
+    parameters_add_integer(out, floor->number);
+    parameters_add_text(out, slice_of(floor->incarnation));
+    parameters_add_integer(out, floor->reached);
+    parameters_add_text(out, slice_of(primary_durability(primary)));
+    pool_submit(primary->pool, &query);
+}
+
+/* There is a server: only now is it worth others' while. */
+static void greeted(struct query *query) {
+    struct primary *primary = query->owner;
+    if (query->outcome == QUERY_OK) {
+        witnesses_ask(primary, ask_epoch);
+        return;
+    }
+    fail_to_open(primary, query);
     note_answer(primary);
 }
 
@@ -108,25 +185,81 @@ void primary_reopen(struct primary *primary) {
     if (primary->state == PRIMARY_ASKING) return;
     primary->state = PRIMARY_ASKING;
     loop_timer_cancel(&primary->retry);
-    struct query *query = query_new(asked, primary);
-    parameters_add_integer(query_add(query, OPENING), epoch_floors_of(primary->store->floors, primary->number));
+    epoch_floors_read(primary->store->floors);
+    struct query *query = question(primary, greeted);
+    query_add(query, HELLO);
     pool_submit(primary->pool, &query);
 }
 
 void primary_doubt(struct primary *primary) {
-    if (primary->state != PRIMARY_OPEN) return;
+    if (!is_known(primary)) return;
     primary->state = PRIMARY_CLOSED;
     pool_renew(primary->pool, "its epoch may be over");
     primary_reopen(primary);
 }
 
 bool primary_is_over(const struct primary *primary, int64_t epoch) {
-    return epoch < epoch_floors_of(primary->store->floors, primary->number);
+    return epoch < floor_of(primary)->number;
 }
 
 static void retry(struct loop_timer *timer) {
     struct primary *primary = CONTAINER(timer, struct primary, retry);
     primary_reopen(primary);
+}
+
+/* ---- proofs */
+
+int64_t primary_reached(const struct primary *primary) {
+    const struct epoch_floor *floor = floor_of(primary);
+    return floor->number == primary->epoch ? floor->reached : 0;
+}
+
+void primary_reach(struct primary *primary, int64_t epoch, int64_t reached) {
+    struct epoch_floor floor;
+    if (epoch != primary->epoch || !epoch_floor_parse(&floor, slice_of(primary->epoch_text))) return;
+    floor.reached = reached;
+    epoch_floors_meet(primary->store->floors, primary->number, &floor);
+}
+
+static void add_proof(struct query *query, const struct primary *primary) {
+    struct parameters *out = query_add(query, PROOF);
+    parameters_add_text(out, slice_of(primary->epoch_text));
+    parameters_add_integer(out, primary_reached(primary));
+}
+
+static void be_done(struct query *query) {}
+
+static struct query *ask_proof(void *owner) {
+    const struct primary *primary = owner;
+    if (!is_known(primary)) return NULL;
+    struct query *query = query_new(be_done, owner);
+    add_proof(query, primary);
+    return query;
+}
+
+static void proof_failed(void *owner, const struct query *query) {
+    primary_doubt(owner);
+}
+
+struct pool_proof primary_proof(struct primary *primary) {
+    return (struct pool_proof){ask_proof, proof_failed, primary};
+}
+
+static void proven(struct query *query) {
+    struct primary *primary = query->owner;
+    primary->is_proving = false;
+    if (query->outcome == QUERY_OK)
+        primary_reach(primary, query_integer(query, 0, 0, PROOF_EPOCH), query_integer(query, 0, 0, PROOF_REACHED));
+    else if (query_is(query, "CH001") || sqlstate_dooms(query->sqlstate))
+        primary_doubt(primary);
+}
+
+void primary_prove(struct primary *primary) {
+    if (!is_known(primary) || primary->is_proving) return;
+    struct query *query = query_new(proven, primary);
+    primary->is_proving = true;
+    add_proof(query, primary);
+    pool_submit(primary->pool, &query);
 }
 
 void primary_init(struct primary *primary, struct postgres_store *store, unsigned number,

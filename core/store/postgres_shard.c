@@ -1,4 +1,5 @@
 /* A shard: its primary, its replicas, its appender; and whether any of them takes a write. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "store/postgres_replica.h"
@@ -6,7 +7,8 @@
 
 enum { PROBE_MS = 5000 };
 
-#define PROBE "SELECT (SELECT coalesce(max(number), 0) FROM epochs), stoa_touch()"
+#define PROBE "SELECT stoa_prove($1, $2), last_value, stoa_lacks($3), stoa_touch() FROM log_position"
+enum { PROBE_EPOCH, PROBE_REACHED, PROBE_LACKS };
 
 static void opened(struct primary *primary) {
     appender_wake(CONTAINER(primary, struct shard, primary)->appender);
@@ -46,13 +48,22 @@ static bool is_probing(const struct postgres_store *store) {
     return false;
 }
 
+/* Would an append be acknowledged now? */
+static bool take_probe(struct primary *primary, const struct query *query) {
+    char lacks[LACKS_MAX];
+    if (query_is(query, "CH001")) primary_doubt(primary);
+    if (query->outcome != QUERY_OK) return false;
+    int64_t epoch = query_integer(query, 0, 0, PROBE_EPOCH);
+    primary_reach(primary, epoch, query_integer(query, 0, 0, PROBE_REACHED));
+    snprintf(lacks, sizeof lacks, "%.*s", SLICE_ARG(query_text(query, 0, 0, PROBE_LACKS)));
+    if (lacks[0]) primary_lack(primary, lacks);
+    return !lacks[0] && !primary_is_over(primary, epoch);
+}
+
 static void probed(struct query *query) {
     struct shard *shard = query->owner;
-    int64_t epoch = query->outcome == QUERY_OK ? query_integer(query, 0, 0, 0) : 0;
     shard->is_probing = false;
-    if (epoch > 0 && epoch != shard->primary.epoch)
-        primary_doubt(&shard->primary); /* another server than the one that was asked */
-    if (epoch > 0 && !primary_is_over(&shard->primary, epoch))
+    if (take_probe(&shard->primary, query) && !shard->store->global.is_fenced)
         answer_probes(shard->store, STORE_OK);
     else if (!is_probing(shard->store))
         answer_probes(shard->store, STORE_UNAVAILABLE);
@@ -62,7 +73,10 @@ static void probe(struct shard *shard) {
     struct query *query = query_new(probed, shard);
     shard->is_probing = true;
     query->waits_for_commit = true;
-    query_add(query, PROBE);
+    struct parameters *out = query_add(query, PROBE);
+    parameters_add_text(out, slice_of(shard->primary.epoch_text));
+    parameters_add_integer(out, primary_reached(&shard->primary));
+    parameters_add_text(out, slice_of(primary_durability(&shard->primary)));
     pool_submit(shard->primary.pool, &query);
 }
 
@@ -72,6 +86,8 @@ void postgres_probe(struct postgres_store *store, struct store_request *request)
         struct shard *shard = &store->shards[i];
         if (shard->primary.state == PRIMARY_OPEN && !shard->is_probing) probe(shard);
     }
+    primary_prove(&store->global);
+    witnesses_tell(store);
     if (!is_probing(store))
         answer_probes(store, STORE_UNAVAILABLE);
     else if (!loop_timer_pending(&store->probe_deadline))

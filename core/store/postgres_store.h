@@ -50,6 +50,7 @@ struct postgres_store {
         bool is_known;
         struct loop_timer refresh;
     } held;
+    unsigned witness_next;    /* the shard that is told next of the global database */
     struct list probe_askers; /* PROBE requests that wait for any shard */
     struct loop_timer probe_deadline;
     struct {

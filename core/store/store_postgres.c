@@ -9,7 +9,6 @@
 #include "loop/resolver.h"
 #include "postgres/target.h"
 #include "store/epoch_floors.h"
-#include "store/postgres_migrate.h"
 #include "store/postgres_replica.h"
 #include "store/postgres_store.h"
 #include "store/store_json.h"
@@ -116,20 +115,14 @@ static void opened(struct postgres_store *store) {
     if (store->opening.waiting > 0 && --store->opening.waiting == 0) loop_stop(store->loop);
 }
 
-static void refuse(struct postgres_store *store, const char *what) {
-    if (store->opening.refusal.text[0]) return;
-    error_set(&store->opening.refusal, "postgres.global: %s: %s: run: stoa migrate --config %s",
-              pool_name(store->global.pool), what, store->config);
-}
-
 static void take_held(struct postgres_store *store, const struct query *query) {
     free_held(store);
-    store->held.len = query_rows(query, 1);
+    store->held.len = query_rows(query, 0);
     store->held.items = NEW_ARRAY(struct shard_held, store->held.len + 1);
     for (unsigned i = 0; i < store->held.len; i++) {
-        struct slice id = query_text(query, 1, i, 2);
-        store->held.items[i] = (struct shard_held){(unsigned)query_integer(query, 1, i, 0),
-                                                   (unsigned)query_integer(query, 1, i, 1),
+        struct slice id = query_text(query, 0, i, 2);
+        store->held.items[i] = (struct shard_held){(unsigned)query_integer(query, 0, i, 0),
+                                                   (unsigned)query_integer(query, 0, i, 1),
                                                    {memory_copy(id.ptr, id.len), id.len}};
     }
     struct error error;
@@ -140,13 +133,7 @@ static void take_held(struct postgres_store *store, const struct query *query) {
 
 static void held_asked(struct query *query) {
     struct postgres_store *store = query->owner;
-    if (query->outcome == QUERY_OK &&
-        query_integer(query, 0, 0, 0) < postgres_migrations_len(postgres_global_migrations))
-        refuse(store, "its schema is older than this server");
-    else if (query->outcome == QUERY_OK)
-        take_held(store, query);
-    else if (query_is(query, "42P01"))
-        refuse(store, "it has no tables of this server");
+    if (query->outcome == QUERY_OK) take_held(store, query);
     loop_timer_set(&store->held.refresh, HELD_REFRESH_MS);
     opened(store);
 }
@@ -154,7 +141,6 @@ static void held_asked(struct query *query) {
 static void refresh_held(struct loop_timer *timer) {
     struct postgres_store *store = CONTAINER(timer, struct postgres_store, held.refresh);
     struct query *query = query_new(held_asked, store);
-    query_add(query, "SELECT coalesce(max(version), 0) FROM stoa_schema");
     query_add(query, "SELECT bucket, shard, channel_id FROM shard_buckets");
     pool_submit(store->global.pool, &query);
 }
@@ -225,8 +211,10 @@ static unsigned part_of(struct store *base, struct slice channel_id) {
 
 static const struct store_ops ops = {submit, close_store, check_shards, set_shards, part_of};
 
-static struct pool *make_pool(struct postgres_store *store, const char *conninfo, bool writable, unsigned depth,
-                              const struct store_postgres_settings *settings, struct error *error_r) {
+/* primary: whose it is; NULL: a standby's. */
+static struct pool *make_pool(struct postgres_store *store, const char *conninfo, struct primary *primary,
+                              unsigned depth, const struct store_postgres_settings *settings, struct error *error_r) {
+    bool writable = primary;
     struct target *target = target_new(conninfo, writable, error_r);
     if (!target) return NULL;
     struct pool_settings pool = {
@@ -237,6 +225,7 @@ static struct pool *make_pool(struct postgres_store *store, const char *conninfo
                    .reserve_after_ms = settings->reserve_after_ms,
                    .idle_ms = settings->idle_ms,
                    .lifetime_ms = settings->lifetime_ms},
+        .proof = primary ? primary_proof(primary) : (struct pool_proof){0},
         .connect_timeout_ms = settings->connect_timeout_ms,
         .query_timeout_ms = settings->query_timeout_ms,
         .wait_ms = settings->wait_ms,
@@ -250,12 +239,12 @@ static bool make_shard(struct postgres_store *store, unsigned number, const stru
     struct shard *shard = &store->shards[number];
     const struct store_postgres_shard *wanted = &settings->shards[number];
     shard_init(shard, store, number);
-    shard->primary.pool = make_pool(store, wanted->write, true, 1, settings, error_r);
+    shard->primary.pool = make_pool(store, wanted->write, &shard->primary, 1, settings, error_r);
     if (!shard->primary.pool) return false;
     shard->replicas = NEW_ARRAY(struct replica, wanted->read_len + 1);
     for (; shard->replicas_len < wanted->read_len; shard->replicas_len++) {
         const struct store_postgres_replica *read = &wanted->read[shard->replicas_len];
-        struct pool *pool = make_pool(store, read->conninfo, false, READ_DEPTH, settings, error_r);
+        struct pool *pool = make_pool(store, read->conninfo, NULL, READ_DEPTH, settings, error_r);
         if (!pool) return false;
         shard->replicas[shard->replicas_len] =
             (struct replica){.shard = shard, .pool = pool, .purposes = read->purposes};
@@ -266,7 +255,7 @@ static bool make_shard(struct postgres_store *store, unsigned number, const stru
 
 static bool make_pools(struct postgres_store *store, const struct store_postgres_settings *settings,
                        struct error *error_r) {
-    store->global.pool = make_pool(store, settings->global, true, READ_DEPTH, settings, error_r);
+    store->global.pool = make_pool(store, settings->global, &store->global, READ_DEPTH, settings, error_r);
     if (!store->global.pool) return false;
     for (unsigned i = 0; i < settings->shards_len; i++) {
         store->shards_len++;
@@ -285,11 +274,12 @@ bool store_postgres_check(const char *conninfo, struct error *error_r) {
 static void floors_settled(void *owner) {
     struct postgres_store *store = owner;
     for (size_t i = 0; i < store->shards_len; i++) primary_reopen(&store->shards[i].primary);
+    primary_reopen(&store->global);
 }
 
-static void floor_raised(void *owner, unsigned shard) {
+static void floor_raised(void *owner, unsigned database) {
     struct postgres_store *store = owner;
-    primary_doubt(&store->shards[shard].primary);
+    primary_doubt(database < store->shards_len ? &store->shards[database].primary : &store->global);
 }
 
 static const struct epoch_floors_events floors_events = {floors_settled, floor_raised};
@@ -297,9 +287,9 @@ static const struct epoch_floors_events floors_events = {floors_settled, floor_r
 /* Asks every database once; a shard as soon as it is known which epochs of it are over. */
 static bool open_all(struct postgres_store *store, const struct store_postgres_settings *settings,
                      struct error *error_r) {
-    store->opening.waiting = (unsigned)store->shards_len + 1;
+    store->opening.waiting = (unsigned)store->shards_len + 2;
     store->floors =
-        epoch_floors_new(store->loop, settings->redis, settings->secret, store->shards_len, &floors_events, store);
+        epoch_floors_new(store->loop, settings->redis, settings->secret, store->shards_len + 1, &floors_events, store);
     refresh_held(&store->held.refresh);
     run_loop(store, settings->connect_timeout_ms + settings->wait_ms);
     store->opening.waiting = 0;

@@ -24,12 +24,16 @@ static const struct epoch_floors_events events = {note_settled, note_raised};
 
 static void begin(struct worker *worker, struct redis *through, const char *secret) {
     *worker = (struct worker){.settled = 0};
-    worker->floors = epoch_floors_new(stage_loop, through, secret, SHARDS, &events, worker);
+    worker->floors = epoch_floors_new(stage_loop, through, secret, SHARDS + 1, &events, worker);
     stage_until(worker->settled == 1);
 }
 
 static int64_t known(const struct worker *worker, unsigned shard) {
-    return epoch_floors_of(worker->floors, shard);
+    return epoch_floors_of(worker->floors, shard)->number;
+}
+
+static void meet(struct worker *worker, unsigned shard, int64_t number) {
+    epoch_floors_meet(worker->floors, shard, &(struct epoch_floor){.number = number});
 }
 
 static int real_port(void) {
@@ -42,7 +46,7 @@ static void what_one_has_met_a_newcomer_knows_before_it_writes(void **unused) {
     struct worker one, other, newcomer;
     begin(&one, redis, NULL);
     begin(&other, redis, NULL);
-    epoch_floors_meet(one.floors, 2, 7);
+    meet(&one, 2, 7);
     stage_until(known(&other, 2) == 7);
     assert_int_equal(other.raised, 1u << 2);
     assert_int_equal(one.raised, 0);
@@ -57,12 +61,12 @@ static void what_one_has_met_a_newcomer_knows_before_it_writes(void **unused) {
 static void nobody_lowers_it(void **unused) {
     struct worker one, late;
     begin(&one, redis, NULL);
-    epoch_floors_meet(one.floors, 0, 3);
+    meet(&one, 0, 3);
     begin(&late, redis, NULL);
-    epoch_floors_meet(late.floors, 0, 2);
+    meet(&late, 0, 2);
     stage_until(known(&late, 0) == 3);
-    epoch_floors_meet(late.floors, 0, 3);
-    epoch_floors_meet(one.floors, 0, 1);
+    meet(&late, 0, 3);
+    meet(&one, 0, 1);
     epoch_floors_free(&one.floors);
     epoch_floors_free(&late.floors);
     begin(&one, redis, NULL);
@@ -73,7 +77,7 @@ static void nobody_lowers_it(void **unused) {
 static void what_an_emptied_redis_forgot_is_said_again(void **unused) {
     struct worker one, newcomer;
     begin(&one, redis, NULL);
-    epoch_floors_meet(one.floors, 1, 5);
+    meet(&one, 1, 5);
     stage_until(answer_to(redis, "HGET stoa:{epochs} 1").type == REDIS_STRING);
     free(redis_cli(real_port(), "flushall"));
     assert_int_equal(known(&one, 1), 5);
@@ -86,7 +90,7 @@ static void what_an_emptied_redis_forgot_is_said_again(void **unused) {
 static void what_is_not_sealed_for_that_shard_is_not_believed_and_is_replaced(void **unused) {
     struct worker one, newcomer;
     begin(&one, redis, "a secret");
-    epoch_floors_meet(one.floors, 0, 4);
+    meet(&one, 0, 4);
     stage_until(answer_to(redis, "HGET stoa:{epochs} 0").type == REDIS_STRING);
     assert_int_equal(answer_to(redis,
                                "EVAL return{redis.call('HSET',KEYS[1],'1',redis.call('HGET',KEYS[1],'0'),'0','9')} "
@@ -109,15 +113,60 @@ static void without_redis_it_is_what_this_worker_has_met(void **unused) {
     struct redis *nobody = REDIS_TO(REDIS_STANDALONE, hole.address);
     begin(&alone, NULL, NULL);
     begin(&cut_off, nobody, NULL);
-    epoch_floors_meet(alone.floors, 0, 2);
-    epoch_floors_meet(cut_off.floors, 0, 2);
-    epoch_floors_meet(cut_off.floors, 0, 1);
+    meet(&alone, 0, 2);
+    meet(&cut_off, 0, 2);
+    meet(&cut_off, 0, 1);
     assert_int_equal(known(&alone, 0), 2);
     assert_int_equal(known(&cut_off, 0), 2);
     epoch_floors_free(&alone.floors);
     epoch_floors_free(&cut_off.floors);
     redis_free(&nobody);
     fake_stop(&hole);
+}
+
+static void reach(struct worker *worker, unsigned shard, int64_t number, const char *incarnation, int64_t reached) {
+    struct epoch_floor floor = {.number = number, .reached = reached};
+    snprintf(floor.incarnation, sizeof floor.incarnation, "%s", incarnation);
+    epoch_floors_meet(worker->floors, shard, &floor);
+}
+
+static bool stands_at(const struct worker *worker, unsigned shard, const char *incarnation, int64_t reached) {
+    const struct epoch_floor *floor = epoch_floors_of(worker->floors, shard);
+    return strcmp(floor->incarnation, incarnation) == 0 && floor->reached == reached;
+}
+
+static void how_far_a_log_had_got_a_newcomer_knows_too(void **unused) {
+    struct worker one, other, newcomer;
+    begin(&one, redis, "a secret");
+    begin(&other, redis, "a secret");
+    reach(&one, 0, 2, "aaaa", 70);
+    reach(&one, SHARDS, 1, "gggg", 7); /* the global database */
+    stage_until(stands_at(&other, 0, "aaaa", 70) && stands_at(&other, SHARDS, "gggg", 7));
+    reach(&one, 0, 2, "aaaa", 90);
+    reach(&other, 0, 2, "aaaa", 80); /* who lags lowers nothing */
+    stage_until(stands_at(&other, 0, "aaaa", 90));
+    other.raised = 0;
+    reach(&one, 0, 2, "aaaa", 95);
+    stage_until(stands_at(&other, 0, "aaaa", 95));
+    assert_int_equal(other.raised, 0); /* it is the same epoch still */
+    begin(&newcomer, redis, "a secret");
+    assert_true(stands_at(&newcomer, 0, "aaaa", 95) && stands_at(&newcomer, SHARDS, "gggg", 7));
+    epoch_floors_free(&one.floors);
+    epoch_floors_free(&other.floors);
+    epoch_floors_free(&newcomer.floors);
+}
+
+static void a_worker_of_before_and_one_of_now_hear_of_each_others_epochs(void **unused) {
+    struct worker one;
+    begin(&one, redis, NULL);
+    reach(&one, 0, 2, "aaaa", 70);
+    stage_until(answer_to(redis, "HGET stoa:{epochs} 0").type == REDIS_STRING);
+    char *number = redis_cli(real_port(), "hget stoa:{epochs} 0");
+    assert_string_equal(number, "2");
+    free(number);
+    free(redis_cli(real_port(), "hset stoa:{epochs} 0 3"));
+    stage_until(known(&one, 0) == 3);
+    epoch_floors_free(&one.floors);
 }
 
 static int set_up(void **state) {
@@ -140,6 +189,8 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(what_one_has_met_a_newcomer_knows_before_it_writes),
+        TEST(how_far_a_log_had_got_a_newcomer_knows_too),
+        TEST(a_worker_of_before_and_one_of_now_hear_of_each_others_epochs),
         TEST(nobody_lowers_it),
         TEST(what_an_emptied_redis_forgot_is_said_again),
         TEST(what_is_not_sealed_for_that_shard_is_not_believed_and_is_replaced),

@@ -1,6 +1,6 @@
 # What needs PostgreSQL: tests/servers/postgres.py starts servers of its own for each entry, and stops them.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-foreach(program test_pool test_store_crowd test_store_faults test_store_replicas)
+foreach(program test_pool test_store_crowd test_store_faults test_store_replicas test_store_identity)
   add_executable(${program} ${CMAKE_SOURCE_DIR}/tests/servers/${program}.c)
   target_link_libraries(${program} PRIVATE core_support)
 endforeach()
@@ -25,6 +25,9 @@ endforeach()
 
 stoa_server_test(store_crowd test_store_crowd "--one")
 stoa_server_test(store_replicas test_store_replicas "--replicas 2")
+
+stoa_server_test(store_copies test_store_identity "--shards 1" copies)
+stoa_server_test(store_returns test_store_identity "--shards 1 --replicas 2 --global-replicas 1" returns)
 
 # The real server on it.
 find_program(NODE node REQUIRED)

@@ -1,0 +1,396 @@
+/* The PostgreSQL store when another log takes the place of the one it knows: a backup, a copy, an old primary. */
+#include "store_scene.h"
+
+/* ---- who asks */
+
+static void close_first(struct scene *scene) {
+    store_close(&scene->asking.store, 1000);
+}
+
+/* A worker that knows nothing yet. There is no Redis: it learns from the other databases. */
+static void begin_anew(struct scene *scene) {
+    if (scene->asking.store) close_first(scene);
+    scene->asking.store = open_with(scene, &scene->servers.settings);
+}
+
+static struct answer *say(struct scene *scene, const char *name, int n) {
+    struct answer *said = send(&scene->asking, "hall", name, n);
+    await(&scene->asking, said);
+    return said;
+}
+
+static struct answer *say_some(struct scene *scene, const char *name, int len) {
+    struct answer *said = NULL;
+    for (int i = 0; i < len; i++) {
+        said = say(scene, name, i);
+        assert_status(said, STORE_OK);
+    }
+    return said;
+}
+
+/* As a worker does each second. */
+static struct answer *probe(struct scene *scene) {
+    return ASK(&scene->asking, STORE_PROBE, );
+}
+
+static void probe_until(struct scene *scene, const char *conninfo, const char *sql, const char *wanted) {
+    for (unsigned ms = 0; strcmp(servers_sql(conninfo, sql), wanted) != 0; ms += 50) {
+        if (ms > PATIENCE_MS) fail_msg("%s: not %s within %d ms", sql, wanted, PATIENCE_MS);
+        probe(scene);
+        pass(&scene->asking, 50);
+    }
+}
+
+static void probe_until_status(struct scene *scene, enum store_status status) {
+    for (unsigned ms = 0; probe(scene)->status != status; ms += 50) {
+        if (ms > PATIENCE_MS) fail_msg("%s: not within %d ms", store_status_code(status), PATIENCE_MS);
+        pass(&scene->asking, 50);
+    }
+}
+
+static void say_until_taken(struct scene *scene, const char *name, struct answer **said_r) {
+    for (int i = 0; i < 20; i++) {
+        *said_r = say(scene, name, 0);
+        if ((*said_r)->status == STORE_OK) return;
+    }
+    fail_msg("never taken");
+}
+
+/* Number 5 of that epoch was lost: its reader is told, and what comes next is of another epoch. */
+static void is_another_epoch(struct scene *scene, const struct answer *lost) {
+    struct answer *next;
+    say_until_taken(scene, "after", &next);
+    assert_int_equal(next->seq, 4);
+    assert_string_not_equal(next->epoch, lost->epoch);
+    struct answer *reset =
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = lost->seq, .epoch = S(lost->epoch));
+    assert_int_equal(reset->fork, 3);
+    assert_has(reset, "after-0");
+    struct answer *common =
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 2, .epoch = S(lost->epoch));
+    assert_int_equal(common->fork, -1);
+}
+
+/* ---- copies */
+
+static void a_dump_that_was_loaded_again_is_another_epoch(void **state) {
+    struct scene *scene = *state;
+    begin_anew(scene);
+    put_channel(&scene->asking, "hall");
+    say_some(scene, "kept", 3);
+    servers_act("dump", "shard0");
+    struct answer *lost = say_some(scene, "lost", 2);
+    servers_act("load", "shard0");
+    is_another_epoch(scene, lost);
+}
+
+static void files_that_were_copied_back_are_another_epoch(void **state) {
+    struct scene *scene = *state;
+    struct answer *again;
+    begin_anew(scene);
+    put_channel(&scene->asking, "hall");
+    say_some(scene, "kept", 3);
+    servers_act("copy", "shard0");
+    say_until_taken(scene, "lost", &again);
+    struct answer *lost = say(scene, "lost", 1);
+    servers_act("copy-back", "shard0");
+    is_another_epoch(scene, lost);
+}
+
+static void whoever_comes_new_knows_how_far_a_log_had_got(void **state) {
+    struct scene *scene = *state;
+    struct answer *again;
+    begin_anew(scene);
+    put_channel(&scene->asking, "hall");
+    say_some(scene, "kept", 3);
+    servers_act("copy", "shard0");
+    say_until_taken(scene, "lost", &again);
+    struct answer *lost = say(scene, "lost", 1);
+    char sql[120], reached[32];
+    snprintf(reached, sizeof reached, "%s",
+             servers_sql(scene->servers.write[0], "SELECT last_value FROM log_position"));
+    snprintf(sql, sizeof sql, "SELECT (reached >= %s)::text FROM floors WHERE name = '0'", reached);
+    probe_until(scene, scene->servers.global, sql, "true");
+    close_first(scene);
+    servers_act("copy-back", "shard0");
+    begin_anew(scene);
+    is_another_epoch(scene, lost);
+}
+
+static void a_restart_is_no_other_epoch(void **state) {
+    struct scene *scene = *state;
+    struct answer *after;
+    begin_anew(scene);
+    put_channel(&scene->asking, "hall");
+    struct answer *before = say_some(scene, "before", 3);
+    servers_act("kill", "shard0");
+    servers_act("start", "shard0");
+    say_until_taken(scene, "after", &after);
+    assert_string_equal(after->epoch, before->epoch);
+    begin_anew(scene);
+    assert_string_equal(say(scene, "later", 0)->epoch, before->epoch);
+}
+
+/* Everything was brought back at once, and nobody can see it: the operator says so. */
+static void an_epoch_that_was_ended_goes_on_as_another(void **state) {
+    struct scene *scene = *state;
+    struct answer *after;
+    begin_anew(scene);
+    put_channel(&scene->asking, "hall");
+    struct answer *before = say_some(scene, "before", 3);
+    servers_sql(scene->servers.write[0], "SELECT stoa_end_epoch()");
+    say_until_taken(scene, "after", &after);
+    assert_int_equal(after->seq, 4);
+    assert_string_not_equal(after->epoch, before->epoch);
+}
+
+static void members_that_were_copied_back_are_another_epoch(void **state) {
+    struct scene *scene = *state;
+    const char *epoch = "SELECT max(number) FROM epochs";
+    begin_anew(scene);
+    put_channel(&scene->asking, "hall");
+    servers_act("copy", "global");
+    probe_until_status(scene, STORE_OK);
+    for (int i = 0; i < 20; i++)
+        if (ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"))
+                ->status == STORE_OK)
+            break;
+    char sql[120], before[32];
+    snprintf(before, sizeof before, "%s", servers_sql(scene->servers.global, "SELECT last_value FROM log_position"));
+    snprintf(sql, sizeof sql, "SELECT (reached >= %s)::text FROM floors WHERE name = 'global'", before);
+    probe_until(scene, scene->servers.write[0], sql, "true");
+    close_first(scene);
+    servers_act("copy-back", "global");
+    snprintf(before, sizeof before, "%s", servers_sql(scene->servers.global, epoch));
+    begin_anew(scene);
+    snprintf(sql, sizeof sql, "SELECT (max(number) > %s)::text FROM epochs", before);
+    assert_string_equal(servers_sql(scene->servers.global, sql), "true");
+    assert_status(ASK(&scene->asking, STORE_MEMBER, .channel_id = S("hall"), .user_id = S("bob")), STORE_NOT_FOUND);
+}
+
+/* ---- what is acknowledged is kept as promised, at any time */
+
+static char logged[1 << 16];
+static size_t logged_len;
+
+static void take_line(void *owner, struct slice line) {
+    if (logged_len + line.len >= sizeof logged) return;
+    memcpy(logged + logged_len, line.ptr, line.len);
+    logged_len += line.len;
+    logged[logged_len] = '\0';
+}
+
+/* A setting of shard0's server, at run time. */
+static void set(struct scene *scene, const char *name, const char *value) {
+    char sql[160];
+    if (value)
+        snprintf(sql, sizeof sql, "ALTER SYSTEM SET %s = '%s'", name, value);
+    else
+        snprintf(sql, sizeof sql, "ALTER SYSTEM RESET %s", name);
+    servers_sql(scene->servers.write[0], sql);
+    servers_sql(scene->servers.write[0], "SELECT pg_reload_conf()");
+}
+
+static unsigned lines_with(const char *text) {
+    unsigned count = 0;
+    for (const char *at = logged; (at = strstr(at, text)); at++) count++;
+    return count;
+}
+
+/* While that setting is so, nothing is acknowledged, the worker is not ready, and one line names it. */
+static void is_refused_meanwhile(struct scene *scene, const char *name, const char *value, const char *words) {
+    static int n;
+    logged_len = 0;
+    logged[0] = '\0';
+    put_channel(&scene->asking, "hall");
+    struct answer *before = send(&scene->asking, "hall", "before", ++n);
+    await(&scene->asking, before);
+    assert_status(before, STORE_OK);
+    set(scene, name, value);
+    char shown[120];
+    snprintf(shown, sizeof shown, "SELECT current_setting('%s')", name);
+    await_sql(&scene->asking, scene->servers.write[0], shown, value);
+    pass(&scene->asking, 50); /* its other processes read it too, each when it is asked for something */
+    struct answer *said = send(&scene->asking, "hall", "meanwhile", n);
+    await(&scene->asking, said);
+    assert_status(said, STORE_UNAVAILABLE);
+    for (int i = 0; i < 3; i++) assert_status(probe(scene), STORE_UNAVAILABLE);
+    assert_int_equal(lines_with(words), 1);
+    assert_int_equal(lines_with("store.shard_refused"), 1);
+    set(scene, name, NULL);
+    probe_until_status(scene, STORE_OK);
+    struct answer *again = send(&scene->asking, "hall", "meanwhile", n);
+    await(&scene->asking, again);
+    assert_status(again, STORE_OK);
+    assert_false(again->duplicate);
+}
+
+static void a_server_that_keeps_less_acknowledges_nothing_while_it_does(void **state) {
+    struct scene *scene = *state;
+    begin_anew(scene);
+    log_set_sink(take_line, NULL);
+    is_refused_meanwhile(scene, "synchronous_commit", "off", "synchronous_commit is off");
+    is_refused_meanwhile(scene, "fsync", "off", "fsync is off");
+    is_refused_meanwhile(scene, "full_page_writes", "off", "full_page_writes is off");
+    log_set_sink(NULL, NULL);
+}
+
+static void a_quorum_that_is_gone_acknowledges_nothing(void **state) {
+    struct scene *scene = *state;
+    set(scene, "synchronous_standby_names", "ANY 1 (r1, r2)");
+    await_sql(&scene->asking, scene->servers.write[0],
+              "SELECT (count(*) > 0)::text FROM pg_stat_replication WHERE sync_state = 'quorum'", "true");
+    scene->servers.settings.durability = STORE_QUORUM;
+    begin_anew(scene);
+    put_channel(&scene->asking, "hall");
+    struct answer *before = say(scene, "before", 0);
+    assert_status(before, STORE_OK);
+    set(scene, "synchronous_standby_names", NULL);
+    await_sql(&scene->asking, scene->servers.write[0], "SELECT current_setting('synchronous_standby_names')", "");
+    pass(&scene->asking, 50);
+    assert_status(say(scene, "meanwhile", 0), STORE_UNAVAILABLE);
+    assert_status(probe(scene), STORE_UNAVAILABLE);
+    set(scene, "synchronous_standby_names", "ANY 1 (r1, r2)");
+    probe_until_status(scene, STORE_OK);
+    assert_int_equal(say(scene, "after", 0)->seq, 2);
+    set(scene, "synchronous_standby_names", NULL);
+}
+
+static void a_server_that_keeps_less_is_refused_at_the_start(void **state) {
+    struct scene *scene = *state;
+    const char *settings[] = {"fsync", "full_page_writes"};
+    for (int i = 0; i < 2; i++) {
+        struct error error = {""};
+        char shown[120], words[64];
+        set(scene, settings[i], "off");
+        snprintf(shown, sizeof shown, "SELECT current_setting('%s')", settings[i]);
+        await_sql(&scene->asking, scene->servers.write[0], shown, "off");
+        assert_null(store_postgres_new(scene->asking.loop, &scene->servers.settings, &error));
+        snprintf(words, sizeof words, "%s is off: change it, or postgres.durability", settings[i]);
+        if (!strstr(error.text, words)) fail_msg("%s: not in: %s", words, error.text);
+        scene->servers.settings.durability = STORE_RELAXED;
+        begin_anew(scene);
+        scene->servers.settings.durability = STORE_PRIMARY;
+        close_first(scene);
+        set(scene, settings[i], NULL);
+    }
+}
+
+/* ---- an old primary */
+
+/* Of two workers one is led to the new primary, and writes nothing; the other one to the old one. */
+static void an_old_primary_is_not_written_to_although_nobody_wrote_to_the_new_one(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    char old[160], new[160];
+    settings_of(scene, false, false);
+    snprintf(old, sizeof old, "%s", scene->servers.write[0]);
+    snprintf(new, sizeof new, "%s", servers_standby(1));
+    begin_anew(scene);
+    put_channel(asking, "hall");
+    say_some(scene, "before", 3);
+    await_sql(asking, new, "SELECT last_seq FROM channel_heads", "3");
+    struct store *misled = asking->store;
+    servers_act("promote", "r1"); /* the old one is alive, and reached by some */
+    snprintf(scene->servers.write[0], sizeof scene->servers.write[0], "%s", new);
+    struct store *led = open_with(scene, &scene->servers.settings);
+    asking->store = led;
+    assert_status(probe(scene), STORE_OK);
+    probe_until(scene, scene->servers.global, "SELECT number FROM floors WHERE name = '0'", "2");
+    asking->store = misled;
+    probe(scene);
+    pass(asking, 50);
+    assert_status(probe(scene), STORE_UNAVAILABLE);
+    assert_status(say(scene, "in-vain", 0), STORE_UNAVAILABLE);
+    assert_status(ASK(asking, STORE_EVENTS, .channel_id = S("hall")), STORE_UNAVAILABLE);
+    assert_string_equal(servers_sql(old, "SELECT count(*) FROM events"), "3");
+    asking->store = led;
+    struct answer *next = say(scene, "after", 0);
+    assert_status(next, STORE_OK);
+    assert_int_equal(next->seq, 4);
+    store_close(&misled, 1000);
+}
+
+/* Nobody says a word, and nobody has met the new primary before. */
+static void the_first_connection_to_a_new_primary_begins_its_epoch(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    char new[160], both[200];
+    settings_of(scene, false, false);
+    snprintf(new, sizeof new, "%s", servers_standby(2));
+    snprintf(both, sizeof both, "host=127.0.0.1,127.0.0.1 port=%.*s,%s",
+             (int)strcspn(strstr(scene->servers.write[0], "port=") + 5, " "),
+             strstr(scene->servers.write[0], "port=") + 5, strstr(new, "port=") + 5);
+    scene->servers.shards[0].write = both;
+    begin_anew(scene);
+    put_channel(asking, "hall");
+    await_sql(asking, new, "SELECT count(*) FROM channel_heads", "1");
+    servers_act("kill", "shard0");
+    servers_act("promote", "r2");
+    await_sql(asking, new, "SELECT max(number) FROM epochs", "2");
+}
+
+/* Bob was expelled where the members are now. */
+static void an_old_global_primary_is_not_believed(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    char old[160], new[160];
+    settings_of(scene, false, false);
+    snprintf(old, sizeof old, "%s", scene->servers.global);
+    snprintf(new, sizeof new, "host=127.0.0.1 port=%s dbname=global user=postgres", getenv("STOA_PG_GLOBAL_REPLICAS"));
+    snprintf(scene->servers.global, sizeof scene->servers.global, "host=127.0.0.1,127.0.0.1 port=%s,%s dbname=global",
+             getenv("STOA_PG_GLOBAL"), getenv("STOA_PG_GLOBAL_REPLICAS"));
+    strcat(scene->servers.global, " user=postgres");
+    begin_anew(scene);
+    put_channel(asking, "hall");
+    assert_status(ASK(asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member")),
+                  STORE_OK);
+    await_sql(asking, new, "SELECT count(*) FROM channel_members", "1");
+    servers_act("kill", "global");
+    servers_act("promote", "g1");
+    enum store_status status = STORE_UNAVAILABLE;
+    for (int i = 0; i < 50 && status == STORE_UNAVAILABLE; i++) {
+        status = ASK(asking, STORE_MEMBER_DELETE, .channel_id = S("hall"), .user_id = S("bob"))->status;
+        pass(asking, 50);
+    }
+    assert_string_equal(servers_sql(new, "SELECT count(*) FROM channel_members"), "0");
+    probe_until(scene, scene->servers.write[0], "SELECT number FROM floors WHERE name = 'global'", "2");
+    servers_act("start", "global");
+    snprintf(scene->servers.global, sizeof scene->servers.global, "%s", old);
+    struct store *led = asking->store;
+    asking->store = open_with(scene, &scene->servers.settings);
+    assert_status(ASK(asking, STORE_MEMBER, .channel_id = S("hall"), .user_id = S("bob")), STORE_UNAVAILABLE);
+    assert_status(ASK(asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("eve"), .text = S("owner")),
+                  STORE_UNAVAILABLE);
+    assert_status(probe(scene), STORE_UNAVAILABLE);
+    assert_string_equal(servers_sql(old, "SELECT string_agg(user_id, ' ') FROM channel_members"), "bob");
+    store_close(&asking->store, 1000);
+    asking->store = led;
+    assert_status(ASK(asking, STORE_MEMBER, .channel_id = S("hall"), .user_id = S("bob")), STORE_NOT_FOUND);
+}
+
+static const struct CMUnitTest copies[] = {
+    TEST(a_restart_is_no_other_epoch),
+    TEST(a_dump_that_was_loaded_again_is_another_epoch),
+    TEST(files_that_were_copied_back_are_another_epoch),
+    TEST(whoever_comes_new_knows_how_far_a_log_had_got),
+    TEST(members_that_were_copied_back_are_another_epoch),
+    TEST(an_epoch_that_was_ended_goes_on_as_another),
+    TEST(a_server_that_keeps_less_acknowledges_nothing_while_it_does),
+    TEST(a_server_that_keeps_less_is_refused_at_the_start),
+};
+static const struct CMUnitTest returns[] = {
+    TEST(a_quorum_that_is_gone_acknowledges_nothing),
+    TEST(an_old_primary_is_not_written_to_although_nobody_wrote_to_the_new_one),
+    TEST(an_old_global_primary_is_not_believed),
+    TEST(the_first_connection_to_a_new_primary_begins_its_epoch), /* last: shard0 stays away */
+};
+
+int main(int argc, char **argv) {
+    const char *group = argc > 1 ? argv[1] : "";
+    log_set_level(LOG_WARNING);
+    if (strcmp(group, "copies") == 0) return cmocka_run_group_tests(copies, NULL, NULL);
+    if (strcmp(group, "returns") == 0) return cmocka_run_group_tests(returns, NULL, NULL);
+    fprintf(stderr, "usage: %s copies|returns\n", argv[0]);
+    return 64;
+}
