@@ -82,6 +82,7 @@ int emitter_emit(lua_State *L), emitter_volatile(lua_State *L), emitter_except(l
 int channel_append(lua_State *L);
 /* Empty: the id is malformed. Raises: no channel. */
 struct slice channel_id_at(lua_State *L, int index);
+bool channel_is_followed(struct slice channel_id, struct socket *socket);
 
 /* A request of the running task, which resumes with what push makes of an OK (else nil, word). Raises where nothing
  * can wait; nothing may raise between this and bind_submit. */

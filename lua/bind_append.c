@@ -54,6 +54,7 @@ static struct slice json_field(lua_State *L, int index, const char *name, size_t
 struct append {
     enum store_kind kind;
     struct slice user_id, client_id, message_id, thread_id, emoji, content, attachments;
+    struct socket *follower; /* NULL: none was named, or it has gone */
 };
 
 /* Everything that may raise, before the request is made. */
@@ -73,21 +74,27 @@ static void read_append(lua_State *L, int index, struct append *append) {
     append->content.ptr = out->ptr + content;
     append->attachments.ptr = out->ptr + attachments;
     if (append->user_id.len == 0) luaL_error(L, "append: userId is missing");
+    lua_getfield(L, index, "follower");
+    append->follower = lua_isnil(L, -1) ? NULL : socket_at(L, -1);
+    lua_pop(L, 1);
 }
 
 /* Appends to the channel's log: returns when it is committed and has been handed to the members. kind: "message"
  * (content, threadId?, attachments?), "edit" (messageId, content), "delete" (messageId), "reaction_add" and
- * "reaction_remove" (messageId, emoji). The same clientId of the same user is appended once.
+ * "reaction_remove" (messageId, emoji). The same clientId of the same user is appended once. follower: the socket that
+ * asks; it must follow the channel at this moment, whatever was found before a wait. One whose connection has ended
+ * meanwhile is let through: nobody has shown it out.
  * @function channel:append
- * @param what {kind, userId, clientId?, …}
+ * @param what {kind, userId, clientId?, follower?, …}
  * @return {seq, epoch, id?, createdAt?, duplicate?}; waits
- * @error bad_channel, id_conflict, not_found, bad_request, storage_full, unavailable
+ * @error bad_channel, not_joined, id_conflict, not_found, bad_request, storage_full, unavailable
  * @example local ack, word = channel:append{kind = "message", userId = socket.user.id, content = "hello"} */
 int channel_append(lua_State *L) {
     struct slice id = channel_id_at(L, 1);
     struct append what;
     read_append(L, 2, &what);
     if (id.len == 0) return bind_fail(L, "bad_channel");
+    if (what.follower && !channel_is_followed(id, what.follower)) return bind_fail(L, "not_joined");
     struct worker *worker = host_worker(L);
     struct store_request *request = bind_request(L, STORE_APPEND, push_appended);
     char message_id[ID_MESSAGE_LEN + 1];

@@ -36,6 +36,11 @@ static struct slice room_of(struct slice channel_id, char *text) {
     return room;
 }
 
+bool channel_is_followed(struct slice channel_id, struct socket *socket) {
+    char room[ROOM_MAX];
+    return socket_is_in(socket, room_of(channel_id, room));
+}
+
 static int bad_channel(lua_State *L) {
     return bind_fail(L, "bad_channel");
 }
@@ -186,8 +191,7 @@ static int tell_absent(lua_State *L) {
 static int followed_by(lua_State *L) {
     struct slice id = channel_id_at(L, 1);
     struct socket *socket = socket_at(L, 2);
-    char room[ROOM_MAX];
-    lua_pushboolean(L, id.len > 0 && socket && socket_is_in(socket, room_of(id, room)));
+    lua_pushboolean(L, id.len > 0 && socket && channel_is_followed(id, socket));
     return 1;
 }
 

@@ -15,10 +15,11 @@ function messages.check_thread(channel, arguments)
     return root and true, word
 end
 
--- A message of arguments that have been checked, from anyone: a client or the REST interface.
-function messages.append(channel, user_id, client_id, arguments)
+-- A message of arguments that have been checked, from anyone: a client's socket, or the REST interface without one.
+function messages.append(channel, user_id, client_id, arguments, socket)
     return channel:append {
         kind = "message",
+        follower = socket,
         userId = user_id,
         clientId = client_id,
         content = arguments.content,
@@ -42,7 +43,7 @@ protocol.on("message:send", function(socket, arguments)
     passed, word, detail = stoa.ask("send", socket, arguments)
     if not passed then return nil, word, detail end
     local receipt
-    receipt, word = messages.append(channel, socket.user_id, arguments.clientId, arguments)
+    receipt, word = messages.append(channel, socket.user_id, arguments.clientId, arguments, socket)
     if not receipt then return nil, word end
     if not receipt.duplicate then stoa.tell("deliver", socket, arguments, receipt) end
     return receipt
@@ -74,6 +75,7 @@ protocol.on("message:edit", function(socket, arguments)
     if not passed then return nil, word, detail end
     return channel:append {
         kind = "edit",
+        follower = socket,
         userId = socket.user_id,
         clientId = given(arguments.clientId),
         messageId = message.id,
@@ -91,6 +93,7 @@ protocol.on("message:delete", function(socket, arguments)
     local receipt
     receipt, word = channel:append {
         kind = "delete",
+        follower = socket,
         userId = socket.user_id,
         clientId = given(arguments.clientId),
         messageId = message.id,
@@ -108,6 +111,7 @@ for event, kind in pairs { ["reaction:add"] = "reaction_add", ["reaction:remove"
         if not protocol.is_emoji(arguments.emoji) then return nil, "bad_request" end
         return channel:append {
             kind = kind,
+            follower = socket,
             userId = socket.user_id,
             clientId = given(arguments.clientId),
             messageId = arguments.messageId,

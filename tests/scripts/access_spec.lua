@@ -1,6 +1,39 @@
 local support = require "tests.scripts.support"
 local api, client, code, join, send = support.api, support.client, support.code, support.join, support.send
 
+describe("who is removed while a send or an edit waits", function()
+    local world, mallory
+
+    before_each(function()
+        world = support.world({}, { "tests/scripts/expelled_meanwhile.lua" })
+        api(world, "PUT", "/api/channels/board", { visibility = "private" })
+        api(world, "PUT", "/api/channels/board/members/mallory", { role = "member" })
+        mallory = client(world, "mallory")
+        join(mallory, "board")
+    end)
+    after_each(function() world:close() end)
+
+    local function contents()
+        local _, page = api(world, "GET", "/api/channels/board/messages")
+        local texts = {}
+        for i, message in ipairs(page.messages) do texts[i] = message.content end
+        return texts
+    end
+
+    it("says nothing more", function()
+        assert.equal("ok", code(send(mallory, "board", "early")))
+        assert.equal("not_joined", code(send(mallory, "board", "late")))
+        assert.same({ "early" }, contents())
+    end)
+
+    it("changes nothing more", function()
+        local said = send(mallory, "board", "early")
+        local edit = { channelId = "board", messageId = said.id, content = "late" }
+        assert.equal("not_joined", code(mallory:emit("message:edit", edit)))
+        assert.same({ "early" }, contents())
+    end)
+end)
+
 describe("a private channel", function()
     local world, alice, mallory
 
