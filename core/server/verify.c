@@ -44,13 +44,20 @@ static bool is_shard(const struct config *config, long shard) {
     return false;
 }
 
+/* Their conninfos; the caller's. */
+static const char **shards_of(const struct config *config) {
+    size_t len = config->postgres.shards.len;
+    const char **shards = NEW_ARRAY(const char *, len);
+    for (size_t i = 0; i < len; i++) shards[i] = config->postgres.shards.items[i].write;
+    return shards;
+}
+
 int verify_fleet(const struct config *config, long shard, bool json) {
     struct findings findings;
     struct error error;
     if (!is_shard(config, shard)) return EXIT_CONFIG;
     size_t len = config->postgres.shards.len;
-    const char **shards = NEW_ARRAY(const char *, len);
-    for (size_t i = 0; i < len; i++) shards[i] = config->postgres.shards.items[i].write;
+    const char **shards = shards_of(config);
     findings_init(&findings, stdout, json);
     bool whole = postgres_verify(&(struct verify_fleet){config->postgres.global, shards, (unsigned)len, (int)shard},
                                  &findings.verify, &error);
@@ -67,11 +74,14 @@ int verify_begin_epoch(const struct config *config, long shard, bool global) {
     }
     if (!is_shard(config, shard)) return EXIT_CONFIG;
     if (!global) snprintf(name, sizeof name, "shard %ld", shard);
-    const char *conninfo = global ? config->postgres.global : config->postgres.shards.items[shard].write;
-    if (postgres_begin_epoch(conninfo, epoch, &error)) {
+    const char **shards = shards_of(config);
+    bool good = postgres_begin_epoch(
+        &(struct postgres_databases){config->postgres.global, shards, (unsigned)config->postgres.shards.len},
+        global ? -1 : (int)shard, epoch, &error);
+    free(shards);
+    if (good)
         printf("%s: epoch %s begins\n", name, epoch);
-        return EXIT_SUCCESS;
-    }
-    fprintf(stderr, "%s: %s\n", name, error.text);
-    return EXIT_FAILURE;
+    else
+        fprintf(stderr, "%s: %s\n", name, error.text);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

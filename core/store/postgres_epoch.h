@@ -7,7 +7,15 @@
 #include "base/error.h"
 #include "store/store.h"
 
-/* Of a shard; the servers of the fleet notice at their next write or probe. */
-bool postgres_begin_epoch(const char *conninfo, char epoch_r[STORE_EPOCH_MAX], struct error *error_r) MUST_CHECK;
+struct postgres_databases {
+    const char *global; /* conninfos */
+    const char *const *shards;
+    unsigned shards_len;
+};
+
+/* Of a shard, or of the global one (-1); the servers of the fleet notice at their next write or probe. It is above what
+ * the other databases know of this one, so they must answer: of the shards those that can be reached, one at least. */
+bool postgres_begin_epoch(const struct postgres_databases *databases, int shard, char epoch_r[STORE_EPOCH_MAX],
+                          struct error *error_r) MUST_CHECK;
 
 #endif

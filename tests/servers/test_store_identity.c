@@ -132,16 +132,17 @@ static void a_restart_is_no_other_epoch(void **state) {
 }
 
 /* Everything was brought back at once, and nobody can see it: the operator says so. */
-static void an_epoch_that_was_ended_goes_on_as_another(void **state) {
+static void an_epoch_that_is_begun_by_hand_is_above_what_is_known(void **state) {
     struct scene *scene = *state;
     struct answer *after;
     begin_anew(scene);
     put_channel(&scene->asking, "hall");
     struct answer *before = say_some(scene, "before", 3);
-    servers_sql(scene->servers.write[0], "SELECT stoa_end_epoch()");
+    servers_sql(scene->servers.write[0], "SELECT stoa_begin_epoch(7)");
     say_until_taken(scene, "after", &after);
     assert_int_equal(after->seq, 4);
     assert_string_not_equal(after->epoch, before->epoch);
+    assert_true(strncmp(after->epoch, "8-", 2) == 0);
 }
 
 static void members_that_were_copied_back_are_another_epoch(void **state) {
@@ -375,7 +376,7 @@ static const struct CMUnitTest copies[] = {
     TEST(files_that_were_copied_back_are_another_epoch),
     TEST(whoever_comes_new_knows_how_far_a_log_had_got),
     TEST(members_that_were_copied_back_are_another_epoch),
-    TEST(an_epoch_that_was_ended_goes_on_as_another),
+    TEST(an_epoch_that_is_begun_by_hand_is_above_what_is_known),
     TEST(a_server_that_keeps_less_acknowledges_nothing_while_it_does),
     TEST(a_server_that_keeps_less_is_refused_at_the_start),
 };

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { before, test } from "node:test";
-import { file, newFolder, root, runStoa, startServer } from "../scenes/harness.mjs";
+import { file, newFolder, root, runStoa, startServer, until } from "../scenes/harness.mjs";
 import { person } from "../scenes/people.mjs";
 
 const conninfo = (port, database) => `host=127.0.0.1 port=${port} dbname=${database} user=postgres`;
@@ -146,5 +146,10 @@ test("an epoch of a shard is begun by hand; who was beyond is told, the others g
   const sent = await alice.send("hall", "anew");
   assert.deepEqual([sent.seq, sent.epoch], [7, epoch]);
   assert.equal((await alice.join("hall", { seq: 7, epoch: before })).reset.forkSeq, 6);
+  sql(0, "UPDATE floors SET number = 40 WHERE name = 'global'"); // as if the fleet had met it
+  const people = await runStoa("epoch", "begin", "--config", config, "--global");
+  assert.match(people.stdout, /^global: epoch 41-\w+ begins\n$/, people.stderr);
+  await until("the server knows it", () => sql(0, "SELECT number FROM floors WHERE name = 'global'") === "41");
+  assert.equal((await alice.join("c0")).ok, true);
   assert.equal((await verify()).code, 0);
 });

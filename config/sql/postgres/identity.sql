@@ -96,7 +96,9 @@ BEGIN
     RETURN QUERY SELECT * FROM floors;
 END $$;
 
--- What cannot be seen: everything was brought back at once. The next worker that asks begins another epoch.
-CREATE FUNCTION stoa_end_epoch() RETURNS text LANGUAGE sql AS $$
-    UPDATE epochs SET place = NULL WHERE number = (SELECT max(number) FROM epochs) RETURNING number || '-' || incarnation
-$$;
+-- What cannot be seen: everything was brought back at once. Another epoch, above p_floor.
+CREATE FUNCTION stoa_begin_epoch(p_floor bigint) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE epochs SET place = NULL WHERE number = (SELECT max(number) FROM epochs);
+    RETURN (SELECT number || '-' || incarnation FROM stoa_epoch(p_floor, NULL, 0));
+END $$;
