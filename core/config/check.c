@@ -121,11 +121,16 @@ static size_t value_len(const struct value *list) {
 }
 
 static bool check_texts(struct check *check, struct value *value) {
-    if (value->type != VALUE_TABLE) return COMPLAIN(check, value, "must be a list of texts");
+    bool several = check->key->type == KEY_SEVERAL, one = several && value->type == VALUE_TEXT;
+    if (!one && value->type != VALUE_TABLE)
+        return COMPLAIN(check, value, "must be %sa list of texts", several ? "a text or " : "");
     struct config_texts *texts = field(check);
-    size_t len = value_len(value);
+    size_t len = one ? 1 : value_len(value);
     free(texts->items);
     *texts = (struct config_texts){NEW_ARRAY(const char *, len + 1), len};
+    if (one && !check_text(check, value)) return false;
+    if (one) texts->items[0] = value->text;
+    if (one) return true;
     len = 0;
     for (struct value *item = value->first; item; item = item->next) {
         if (item->key) return COMPLAIN(check, item, "must be a list, without names (\"%s\")", item->key);
@@ -234,6 +239,7 @@ bool check_key(struct config *config, const char *folder, const struct key *key,
             return true;
         case KEY_TEXTS:
         case KEY_PATHS:
+        case KEY_SEVERAL:
             return check_texts(&check, value);
         case KEY_SHARDS:
             return check_shards(&check, value);

@@ -196,7 +196,7 @@ void config_unref(struct config **config) {
     *config = NULL;
     if (!at || --at->references > 0) return;
     for (size_t i = 0; i < keys_len; i++)
-        if (keys[i].type == KEY_TEXTS || keys[i].type == KEY_PATHS)
+        if (keys[i].type == KEY_TEXTS || keys[i].type == KEY_PATHS || keys[i].type == KEY_SEVERAL)
             free(((struct config_texts *)((char *)at + keys[i].offset))->items);
     check_free_shards(&at->postgres.shards);
     sources_free(&at->sources);

@@ -19,6 +19,7 @@ static const char *const types[] = {
     [KEY_PATH] = "path",
     [KEY_TEXTS] = "texts",
     [KEY_PATHS] = "list of paths",
+    [KEY_SEVERAL] = "text or texts",
     [KEY_OPEN] = "table",
     [KEY_SHARDS] = "list of shards",
 };
@@ -57,7 +58,7 @@ static void write_fallback(struct buffer *out, const struct key *key) {
     } else if (key->type == KEY_RATE && !is_off(key)) {
         size_t count_len = strcspn(text, "/");
         buffer_printf(out, "{%.*s, %s}", (int)count_len, text, text + count_len + 1);
-    } else if ((key->type == KEY_TEXT && !is_off(key)) || key->type == KEY_PATH ||
+    } else if ((key->type == KEY_TEXT && !is_off(key)) || key->type == KEY_PATH || key->type == KEY_SEVERAL ||
                (key->words && strcmp(text, key->words) == 0)) {
         buffer_printf(out, "\"%s\"", text);
     } else {

@@ -31,7 +31,11 @@
 enum { HOUR_MS = 3600000, MIB = 1048576 };
 
 const struct key keys[] = {
-    TEXT(listen, "127.0.0.1:3000", RESTART, "Address and port; `[::]:3000` for IPv6; port 0 picks a free one."),
+    {"listen", KEY_SEVERAL, "127.0.0.1:3000", 0, 0, NULL, RESTART, false, FIELD(listen),
+     "Where clients connect, one or several: `127.0.0.1:3000`; `[::1]:3000` (IPv6 alone); `localhost:3000`, every "
+     "address "
+     "of the name; `:3000`, all addresses of both families; port 0 picks a free one; "
+     "`unix:/run/stoa/http.sock,mode=0660,owner=www-data:www-data`, mode and owner if wanted."},
     {"workers", KEY_INTEGER, "1", 1, 256, "auto", RESTART, false, FIELD(workers),
      "Worker processes; `\"auto\"`: one a CPU, more where one has too few descriptors for `limits.connections`. More "
      "than one needs `redis.nodes`."},

@@ -38,6 +38,10 @@ static void describe(const struct sockaddr_storage *peer, char *address) {
     const void *bytes = &((const struct sockaddr_in *)peer)->sin_addr;
     const struct in6_addr *v6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
     int family = peer->ss_family;
+    if (family == AF_UNIX) {
+        snprintf(address, ADDRESS_MAX, "unix");
+        return;
+    }
     if (family == AF_INET6) bytes = v6;
     if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6)) { /* one client has one name, on whichever socket */
         family = AF_INET;

@@ -59,7 +59,7 @@ static void sweep(struct loop_task *task) {
     }
 }
 
-struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct net_settings *settings,
+struct net_server *net_server_new(struct loop *loop, const struct net_settings *settings,
                                   const struct net_events *events, void *owner, struct error *error_r) {
     struct net_server *server = NEW(struct net_server);
     server->loop = loop;
@@ -80,7 +80,6 @@ struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct
         return NULL;
     }
     net_server_enact(server, &host);
-    net_server_listen(server, listen_fd);
     return server;
 }
 

@@ -39,8 +39,7 @@ struct net_events {
 /* False: error_r names the file that cannot be used. */
 bool net_settings_check(const struct net_settings *settings, struct error *error_r) MUST_CHECK;
 
-/* listen_fd: bound and listening, non-blocking; stays the caller's (the master keeps it over respawns). */
-struct net_server *net_server_new(struct loop *loop, int listen_fd, const struct net_settings *settings,
+struct net_server *net_server_new(struct loop *loop, const struct net_settings *settings,
                                   const struct net_events *events, void *owner, struct error *error_r) MUST_CHECK;
 /* New settings, built aside; certificates are read again. NULL: they do not work. */
 struct net_host *net_server_prepare(struct net_server *server, const struct net_settings *settings,
@@ -48,7 +47,8 @@ struct net_host *net_server_prepare(struct net_server *server, const struct net_
 /* They hold for new connections from now on; or they never will. Both take the host. */
 void net_server_enact(struct net_server *server, struct net_host **host);
 void net_server_abandon(struct net_server *server, struct net_host **host);
-/* Accepts from one more socket, or no more from it; it stays the caller's, open. */
+/* Accepts from one more socket, bound, listening and non-blocking, or no more from it; it stays the caller's, open (the
+ * master keeps it over respawns). */
 void net_server_listen(struct net_server *server, int listen_fd);
 void net_server_stop_listening(struct net_server *server, int listen_fd);
 /* Stops accepting from all. */

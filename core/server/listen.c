@@ -2,7 +2,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,19 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Splits "HOST:PORT" and "[HOST]:PORT"; the caller frees host. */
-static bool split(const char *address, char **host_r, const char **port_r, struct error *error_r) {
-    const char *colon = strrchr(address, ':');
-    if (!colon || colon == address || !colon[1] || strlen(colon + 1) > 5 ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
-        return error_set(error_r, "\"%s\" is no ADDRESS:PORT", address), false;
-    bool bracketed = address[0] == '[' && colon[-1] == ']';
-    if (!bracketed && memchr(address, ':', (size_t)(colon - address)))
-        return error_set(error_r, "\"%s\": an IPv6 address stands in brackets", address), false;
-    *host_r = memory_copy(address + bracketed, (size_t)(colon - address) - 2 * bracketed);
-    *port_r = colon + 1;
-    return true;
-}
+static const char unix_prefix[] = "unix:";
 
 static int keep_reason(int fd) {
     int reason = errno;
@@ -33,62 +25,78 @@ static int keep_reason(int fd) {
     return -1;
 }
 
-static int bind_first(const struct addrinfo *found, bool shared) {
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -1;
-    int on = 1, off = 0;
-    bool good = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
-    if (good && found->ai_family == AF_INET6) good = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;
-    if (good && shared) good = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
-    return good && bind(fd, found->ai_addr, found->ai_addrlen) == 0 ? fd : keep_reason(fd);
-}
+/* ---- TCP */
 
-bool listen_check(const char *address, struct error *error_r) {
-    char *host;
-    const char *port;
-    if (!split(address, &host, &port, error_r)) return false;
-    free(host);
+/* Splits "HOST:PORT" and "[HOST]:PORT"; the caller frees host. Without a host it is "". */
+static bool split(const char *address, char **host_r, const char **port_r, struct error *error_r) {
+    const char *colon = strrchr(address, ':');
+    if (!colon || !colon[1] || strlen(colon + 1) > 5 || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+        atoi(colon + 1) > 65535)
+        return error_set(error_r, "\"%s\" is no ADDRESS:PORT, and no unix:PATH", address), false;
+    bool bracketed = address[0] == '[' && colon > address && colon[-1] == ']';
+    if (!bracketed && memchr(address, ':', (size_t)(colon - address)))
+        return error_set(error_r, "\"%s\": an IPv6 address stands in brackets", address), false;
+    *host_r = memory_copy(address + bracketed, (size_t)(colon - address) - 2 * bracketed);
+    *port_r = colon + 1;
     return true;
 }
 
-/* Bound, not listening yet. */
-static int bind_tcp(const char *address, bool shared, struct error *error_r) {
-    char *host;
-    const char *port;
-    if (!split(address, &host, &port, error_r)) return -1;
-    struct addrinfo wanted = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    int failed = getaddrinfo(host, port, &wanted, &found), fd = -1;
-    if (failed)
-        error_set(error_r, "%s: %s", address, gai_strerror(failed));
-    else if ((fd = bind_first(found, shared)) < 0)
-        error_set(error_r, "%s: %s", address, strerror(errno));
-    if (!failed) freeaddrinfo(found);
-    free(host);
-    return fd;
+static int listen_at(const struct sockaddr *name, socklen_t len, int backlog, bool shared) {
+    int fd = socket(name->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    if (fd < 0) return -1;
+    bool good = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
+    if (good && name->sa_family == AF_INET6) good = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+    if (good && shared) good = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+    return good && bind(fd, name, len) == 0 && listen(fd, backlog) == 0 ? fd : keep_reason(fd);
 }
 
-int listen_tcp(const char *address, int backlog, bool shared, struct error *error_r) {
-    int fd = bind_tcp(address, shared, error_r);
-    if (fd < 0 || listen(fd, backlog) == 0) return fd;
-    error_set(error_r, "%s: %s", address, strerror(errno));
-    return keep_reason(fd);
+static in_port_t *port_of(struct sockaddr_storage *name) {
+    return name->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)name)->sin6_port
+                                       : &((struct sockaddr_in *)name)->sin_port;
 }
 
-bool listen_is_free(const char *address, struct error *error_r) {
-    int fd = bind_tcp(address, false, error_r);
-    if (fd >= 0) close(fd);
-    return fd >= 0;
-}
-
-void listen_address(int fd, char address_r[LISTEN_ADDRESS_MAX]) {
+static in_port_t picked_port(int fd) {
     struct sockaddr_storage name = {0};
     socklen_t len = sizeof name;
-    char host[INET6_ADDRSTRLEN + 1] = "?", port[8] = "0";
-    if (getsockname(fd, (struct sockaddr *)&name, &len) == 0)
-        getnameinfo((struct sockaddr *)&name, len, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV);
-    snprintf(address_r, LISTEN_ADDRESS_MAX, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    return getsockname(fd, (struct sockaddr *)&name, &len) == 0 ? *port_of(&name) : 0;
 }
+
+/* A machine need not have both families: that one of several is missing is no mistake. */
+static bool is_missing(int reason) {
+    return reason == EAFNOSUPPORT || reason == EADDRNOTAVAIL || reason == EPROTONOSUPPORT;
+}
+
+static bool open_found(const struct addrinfo *found, int backlog, bool shared, struct listen_sockets *sockets) {
+    unsigned before = sockets->len;
+    in_port_t port = 0;
+    for (; found && sockets->len < LISTEN_MAX; found = found->ai_next) {
+        struct sockaddr_storage name = {0};
+        memcpy(&name, found->ai_addr, found->ai_addrlen);
+        if (port) *port_of(&name) = port;
+        int fd = listen_at((struct sockaddr *)&name, found->ai_addrlen, backlog, shared);
+        if (fd < 0 && !is_missing(errno)) return false;
+        if (fd < 0) continue;
+        sockets->fds[sockets->len++] = fd;
+        port = picked_port(fd);
+    }
+    return sockets->len > before;
+}
+
+static bool open_tcp(const char *address, int backlog, bool shared, struct listen_sockets *sockets,
+                     struct error *error_r) {
+    char *host;
+    const char *port;
+    if (!split(address, &host, &port, error_r)) return false;
+    struct addrinfo wanted = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found = NULL;
+    int failed = getaddrinfo(host[0] ? host : NULL, port, &wanted, &found);
+    bool good = !failed && open_found(found, backlog, shared, sockets);
+    if (!good) error_set(error_r, "%s: %s", address, failed ? gai_strerror(failed) : strerror(errno));
+    if (!failed) freeaddrinfo(found);
+    free(host);
+    return good;
+}
+
+/* ---- Unix sockets */
 
 static bool unix_name(const char *path, struct sockaddr_un *name_r, struct error *error_r) {
     *name_r = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -110,7 +118,7 @@ int listen_connect_unix(const char *path, struct error *error_r) {
     return -1;
 }
 
-int listen_unix(const char *path, struct error *error_r) {
+static int bind_unix(const char *path, mode_t mode, int backlog, struct error *error_r) {
     struct sockaddr_un name;
     if (!unix_name(path, &name, error_r)) return -1;
     int other = listen_connect_unix(path, NULL);
@@ -122,12 +130,173 @@ int listen_unix(const char *path, struct error *error_r) {
     struct stat old;
     if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode)) unlink(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    mode_t mask = umask(0177);
-    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) == 0 && listen(fd, 8) == 0;
+    mode_t mask = umask(~mode & 0777);
+    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) == 0 && listen(fd, backlog) == 0;
     int reason = errno;
     umask(mask);
     if (bound) return fd;
     error_set(error_r, "%s: %s", path, strerror(reason));
     if (fd >= 0) close(fd);
     return -1;
+}
+
+int listen_unix(const char *path, struct error *error_r) {
+    enum { BACKLOG = 8 };
+    return bind_unix(path, 0600, BACKLOG, error_r);
+}
+
+/* What "unix:PATH,mode=…,owner=…" says. */
+struct unix_address {
+    char *path, *user, *group; /* the caller's; user NULL: unchanged */
+    mode_t mode;
+};
+
+static void unix_address_done(struct unix_address *address) {
+    free(address->path);
+    free(address->user);
+    free(address->group);
+}
+
+static bool read_option(struct unix_address *address, const char *option, size_t len) {
+    if (len > 5 && strncmp(option, "mode=", 5) == 0) {
+        char *end;
+        unsigned long mode = strtoul(option + 5, &end, 8);
+        address->mode = (mode_t)mode;
+        return end == option + len && mode <= 0777;
+    }
+    if (len <= 6 || strncmp(option, "owner=", 6) != 0 || address->user) return false;
+    const char *owner = option + 6, *colon = memchr(owner, ':', len - 6);
+    address->user = memory_copy(owner, colon ? (size_t)(colon - owner) : len - 6);
+    if (colon) address->group = memory_copy(colon + 1, (size_t)(option + len - colon - 1));
+    return true;
+}
+
+static bool read_unix(const char *text, struct unix_address *address_r, struct error *error_r) {
+    const char *at = text + sizeof unix_prefix - 1;
+    size_t len = strcspn(at, ",");
+    struct sockaddr_un name;
+    *address_r = (struct unix_address){.path = memory_copy(at, len), .mode = 0660};
+    bool good = at[0] == '/' && unix_name(address_r->path, &name, error_r);
+    if (at[0] != '/') error_set(error_r, "\"%s\": the path of a Unix socket begins with /", text);
+    for (at += len; good && *at == ','; at += len) {
+        at++;
+        len = strcspn(at, ",");
+        good = read_option(address_r, at, len);
+        if (!good) error_set(error_r, "\"%s\": \"%.*s\" is no mode=OCTAL and no owner=USER:GROUP", text, (int)len, at);
+    }
+    if (!good) unix_address_done(address_r);
+    return good;
+}
+
+static bool give_away(const struct unix_address *address, struct error *error_r) {
+    if (!address->user) return true;
+    const struct passwd *user = getpwnam(address->user);
+    const struct group *group = address->group ? getgrnam(address->group) : NULL;
+    if (!user || (address->group && !group)) {
+        error_set(error_r, "%s: there is no %s \"%s\"", address->path, user ? "group" : "user",
+                  user ? address->group : address->user);
+        return false;
+    }
+    if (chown(address->path, user->pw_uid, group ? group->gr_gid : user->pw_gid) == 0) return true;
+    error_set(error_r, "%s: cannot be given to %s: %s", address->path, address->user, strerror(errno));
+    return false;
+}
+
+static bool open_unix(const char *text, int backlog, struct listen_sockets *sockets, struct error *error_r) {
+    struct unix_address address;
+    if (!read_unix(text, &address, error_r)) return false;
+    int fd = bind_unix(address.path, address.mode, backlog, error_r);
+    if (fd >= 0) sockets->fds[sockets->len++] = fd;
+    bool good = fd >= 0 && give_away(&address, error_r);
+    unix_address_done(&address);
+    return good;
+}
+
+/* ---- all of them */
+
+static bool is_unix(const char *address) {
+    return strncmp(address, unix_prefix, sizeof unix_prefix - 1) == 0;
+}
+
+static bool check_one(const char *address, struct error *error_r) {
+    struct unix_address unix_address;
+    char *host;
+    const char *port;
+    if (is_unix(address)) {
+        if (!read_unix(address, &unix_address, error_r)) return false;
+        unix_address_done(&unix_address);
+        return true;
+    }
+    if (!split(address, &host, &port, error_r)) return false;
+    free(host);
+    return true;
+}
+
+bool listen_check(const char *const *addresses, size_t len, struct error *error_r) {
+    if (len == 0) error_set(error_r, "names no address");
+    for (size_t i = 0; i < len; i++)
+        if (!check_one(addresses[i], error_r)) return false;
+    return len > 0;
+}
+
+bool listen_open(const char *const *addresses, size_t len, int backlog, bool shared, struct listen_sockets *sockets_r,
+                 struct error *error_r) {
+    *sockets_r = (struct listen_sockets){.len = 0};
+    bool good = listen_check(addresses, len, error_r);
+    for (size_t i = 0; i < len && good; i++) {
+        if (sockets_r->len == LISTEN_MAX)
+            good = (error_set(error_r, "more than %d sockets", LISTEN_MAX), false);
+        else
+            good = is_unix(addresses[i]) ? open_unix(addresses[i], backlog, sockets_r, error_r)
+                                         : open_tcp(addresses[i], backlog, shared, sockets_r, error_r);
+    }
+    if (!good) listen_close(sockets_r);
+    return good;
+}
+
+bool listen_again(const struct listen_sockets *sockets, int backlog, struct listen_sockets *sockets_r,
+                  struct error *error_r) {
+    *sockets_r = (struct listen_sockets){.len = 0};
+    for (unsigned i = 0; i < sockets->len; i++) {
+        struct sockaddr_storage name = {0};
+        socklen_t len = sizeof name;
+        if (getsockname(sockets->fds[i], (struct sockaddr *)&name, &len) != 0) abort();
+        int fd = name.ss_family == AF_UNIX ? fcntl(sockets->fds[i], F_DUPFD_CLOEXEC, 0)
+                                           : listen_at((struct sockaddr *)&name, len, backlog, true);
+        if (fd >= 0) {
+            sockets_r->fds[sockets_r->len++] = fd;
+            continue;
+        }
+        char address[LISTEN_ADDRESS_MAX];
+        listen_address(sockets->fds[i], address);
+        error_set(error_r, "%s: %s", address, strerror(errno));
+        listen_close(sockets_r);
+        return false;
+    }
+    return true;
+}
+
+void listen_close(struct listen_sockets *sockets) {
+    for (unsigned i = 0; i < sockets->len; i++) close(sockets->fds[i]);
+    sockets->len = 0;
+}
+
+void listen_address(int fd, char address_r[LISTEN_ADDRESS_MAX]) {
+    struct sockaddr_storage name = {0};
+    socklen_t len = sizeof name;
+    char host[INET6_ADDRSTRLEN + 1] = "?", port[8] = "0";
+    if (getsockname(fd, (struct sockaddr *)&name, &len) == 0 && name.ss_family == AF_UNIX) {
+        snprintf(address_r, LISTEN_ADDRESS_MAX, "%s%s", unix_prefix, ((struct sockaddr_un *)&name)->sun_path);
+        return;
+    }
+    getnameinfo((struct sockaddr *)&name, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(address_r, LISTEN_ADDRESS_MAX, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+void listen_remove_names(const struct listen_sockets *sockets) {
+    for (unsigned i = 0; i < sockets->len; i++) {
+        char address[LISTEN_ADDRESS_MAX];
+        listen_address(sockets->fds[i], address);
+        if (is_unix(address)) unlink(address + sizeof unix_prefix - 1);
+    }
 }

@@ -3,20 +3,36 @@
 #define SERVER_LISTEN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/error.h"
 
-enum { LISTEN_ADDRESS_MAX = 80 };
+enum { LISTEN_ADDRESS_MAX = 160, LISTEN_MAX = 16 /* sockets of one server */ };
 
-/* Is it of the form ADDRESS:PORT? False: error_r, without the key's name. */
-bool listen_check(const char *address, struct error *error_r) MUST_CHECK;
-/* "127.0.0.1:3000", "[::]:3000", "localhost:0"; non-blocking. shared: other sockets of this user may listen there,
- * too (SO_REUSEPORT). -1: error_r, without the key's name. */
-int listen_tcp(const char *address, int backlog, bool shared, struct error *error_r);
-/* False: somebody listens there, whether sharing or not; or it is no address. */
-bool listen_is_free(const char *address, struct error *error_r) MUST_CHECK;
-/* Where it listens in fact, as "ADDR:PORT". */
+/* Each address is one of
+ *   127.0.0.1:3000, [::1]:3000   that address; of IPv6 without its guests of IPv4 (IPV6_V6ONLY)
+ *   localhost:3000               every address of the name
+ *   :3000                        all addresses, of both families, as far as the machine has them
+ *   unix:/run/stoa/http.sock     a Unix socket; ,mode=0660 (the default) and ,owner=USER or USER:GROUP may follow
+ * Port 0 picks a free one, the same for all of one text. False: error_r, without the key's name. */
+bool listen_check(const char *const *addresses, size_t len, struct error *error_r) MUST_CHECK;
+
+/* Sockets that listen, non-blocking. */
+struct listen_sockets {
+    int fds[LISTEN_MAX];
+    unsigned len;
+};
+/* shared: other sockets of this user may listen there, too (SO_REUSEPORT). False: none is open; error_r as above. */
+bool listen_open(const char *const *addresses, size_t len, int backlog, bool shared, struct listen_sockets *sockets_r,
+                 struct error *error_r) MUST_CHECK;
+/* More of the same, for another process: where those listen in fact. Of a Unix socket, the same one. */
+bool listen_again(const struct listen_sockets *sockets, int backlog, struct listen_sockets *sockets_r,
+                  struct error *error_r) MUST_CHECK;
+void listen_close(struct listen_sockets *sockets);
+/* Where it listens in fact, as "ADDR:PORT", or "unix:PATH". */
 void listen_address(int fd, char address_r[LISTEN_ADDRESS_MAX]);
+/* The names of those that are Unix sockets go, so that nobody takes them for living ones. */
+void listen_remove_names(const struct listen_sockets *sockets);
 /* A Unix socket that only its owner may connect to. The name of one that nobody listens on any more is taken over. */
 int listen_unix(const char *path, struct error *error_r);
 /* -1: nobody listens. Blocking. */

@@ -41,7 +41,7 @@ struct master {
     struct child *children; /* one a place */
     struct pollfd *polls;
     int signal_fd;
-    char address[LISTEN_ADDRESS_MAX];
+    char address[4 * LISTEN_ADDRESS_MAX];
     struct tickets tickets; /* what its workers give clients of TLS is good at all of them */
     struct control *control;
     bool proven;   /* a worker was ready once: the others start */
@@ -231,6 +231,7 @@ static void stop(struct master *master) {
     }
     tell_all(master, master->stopping ? NOTICE_END : NOTICE_DRAIN);
     master->stopping = true;
+    places_remove_names(master->places);
     places_close_listening(master->places); /* the workers' are the last ones now */
 }
 
@@ -337,12 +338,12 @@ static bool open_places(struct master *master, struct error *error_r) {
     if (connections < config->limits.connections)
         LOG_ALWAYS(LOG_WARNING, "server.few_descriptors", LOG_NUMBER("enough_for", connections),
                    LOG_NUMBER("connections", config->limits.connections));
-    master->places = places_new(len, config->listen, (int)config->net.backlog, &error);
+    master->places = places_new(len, config->listen.items, config->listen.len, (int)config->net.backlog, &error);
     if (!master->places) {
         config_complain(config, "listen", error_r, "%s", error.text);
         return false;
     }
-    listen_address(places_listen_fd(master->places, 0), master->address);
+    places_addresses(master->places, master->address, sizeof master->address);
     metrics_share(1 + len);
     master->polls = NEW_ARRAY(struct pollfd, 1 + len + CONTROL_POLLS_MAX);
     master->children = NEW_ARRAY(struct child, len);

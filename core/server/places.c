@@ -1,5 +1,6 @@
 #include "server/places.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,7 +13,8 @@ enum { SERVER_NAME_LEN = PLACE_NAME_LEN - 2, DIGITS = 64 };
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 struct place {
-    int listen_fd, inbox, inbox_sender;
+    struct listen_sockets listening;
+    int inbox, inbox_sender;
 };
 
 struct places {
@@ -33,30 +35,34 @@ static bool open_inbox(struct place *place, struct error *error_r) {
     return true;
 }
 
-/* The first may pick a port; the others share it. */
-static bool open_place(struct places *places, unsigned i, const char *address, int backlog, struct error *error_r) {
-    char picked[LISTEN_ADDRESS_MAX];
-    struct place *place = &places->items[i];
-    if (i > 0) {
-        listen_address(places->items[0].listen_fd, picked);
-        address = picked;
+/* The first may pick ports; the others share them. */
+static bool open_places(struct places *places, const char *const *addresses, size_t len, int backlog,
+                        struct error *error_r) {
+    struct listen_sockets free_ones;
+    struct place *first = &places->items[0];
+    if (places->len > 1) { /* none of them is another process's, which the kernel would let us share */
+        if (!listen_open(addresses, len, backlog, false, &free_ones, error_r)) return false;
+        listen_close(&free_ones);
     }
-    place->listen_fd = listen_tcp(address, backlog, places->len > 1, error_r);
-    return place->listen_fd >= 0 && open_inbox(place, error_r);
+    if (!listen_open(addresses, len, backlog, places->len > 1, &first->listening, error_r)) return false;
+    for (unsigned i = 1; i < places->len; i++)
+        if (!listen_again(&first->listening, backlog, &places->items[i].listening, error_r)) return false;
+    for (unsigned i = 0; i < places->len; i++)
+        if (!open_inbox(&places->items[i], error_r)) return false;
+    return true;
 }
 
-struct places *places_new(unsigned len, const char *address, int backlog, struct error *error_r) {
+struct places *places_new(unsigned len, const char *const *addresses, size_t addresses_len, int backlog,
+                          struct error *error_r) {
     void *states = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (states == MAP_FAILED) abort();
     struct places *places = NEW(struct places);
     places->len = len;
     places->items = NEW_ARRAY(struct place, len);
     places->states = states;
-    for (unsigned i = 0; i < len; i++) places->items[i] = (struct place){-1, -1, -1};
+    for (unsigned i = 0; i < len; i++) places->items[i] = (struct place){.inbox = -1, .inbox_sender = -1};
     id_random(places->name, SERVER_NAME_LEN);
-    bool good = len == 1 || listen_is_free(address, error_r);
-    for (unsigned i = 0; i < len && good; i++) good = open_place(places, i, address, backlog, error_r);
-    if (!good) places_free(&places);
+    if (!open_places(places, addresses, addresses_len, backlog, error_r)) places_free(&places);
     return places;
 }
 
@@ -78,15 +84,27 @@ unsigned places_len(const struct places *places) {
     return places->len;
 }
 
-int places_listen_fd(const struct places *places, unsigned place) {
-    return places->items[place].listen_fd;
+int places_listen_fd(const struct places *places, unsigned place, unsigned number) {
+    const struct listen_sockets *listening = &places->items[place].listening;
+    return number < listening->len ? listening->fds[number] : -1;
+}
+
+void places_addresses(const struct places *places, char *addresses_r, size_t len) {
+    const struct listen_sockets *listening = &places->items[0].listening;
+    size_t at = 0;
+    for (unsigned i = 0; i < listening->len && at < len; i++) {
+        char address[LISTEN_ADDRESS_MAX];
+        listen_address(listening->fds[i], address);
+        at += (size_t)snprintf(addresses_r + at, len - at, "%s%s", i ? "," : "", address);
+    }
 }
 
 void places_close_listening(struct places *places) {
-    for (unsigned i = 0; i < places->len; i++) {
-        if (places->items[i].listen_fd >= 0) close(places->items[i].listen_fd);
-        places->items[i].listen_fd = -1;
-    }
+    for (unsigned i = 0; i < places->len; i++) listen_close(&places->items[i].listening);
+}
+
+void places_remove_names(const struct places *places) {
+    listen_remove_names(&places->items[0].listening);
 }
 
 int places_inbox(const struct places *places, unsigned place) {

@@ -1,8 +1,8 @@
 /* places.h - the places of a server's workers: what outlives a worker, and what the others must know of it.
  *
- * The master opens them before the first fork, so that every process has all descriptors. A place has a listening
- * socket (of one SO_REUSEPORT group, when there are several), an inbox for connections (net/handover.h), a name, and a
- * state in shared memory: of the worker in it, but for PLACE_EMPTY, which the master says.
+ * The master opens them before the first fork, so that every process has all descriptors. A place has listening
+ * sockets (each of a SO_REUSEPORT group, when there are several places), an inbox for connections (net/handover.h), a
+ * name, and a state in shared memory: of the worker in it, but for PLACE_EMPTY, which the master says.
  */
 #ifndef SERVER_PLACES_H
 #define SERVER_PLACES_H
@@ -17,16 +17,21 @@ enum place_state { PLACE_EMPTY, PLACE_STARTING, PLACE_READY, PLACE_FAILING, PLAC
 
 struct places;
 
-/* NULL: address cannot be listened on; error_r without the key's name. With several places a port that another
- * process listens on is refused, too, although the kernel would let us share it. */
-struct places *places_new(unsigned len, const char *address, int backlog, struct error *error_r) MUST_CHECK;
+/* NULL: one of the addresses (server/listen.h) cannot be listened on; error_r without the key's name. With several
+ * places a port that another process listens on is refused, too, although the kernel would let us share it. */
+struct places *places_new(unsigned len, const char *const *addresses, size_t addresses_len, int backlog,
+                          struct error *error_r) MUST_CHECK;
 void places_free(struct places **places);
 unsigned places_len(const struct places *places);
 
-/* -1: closed. */
-int places_listen_fd(const struct places *places, unsigned place);
+/* The place's sockets in turn; -1: there is none with that number, or they are closed. */
+int places_listen_fd(const struct places *places, unsigned place, unsigned number);
+/* Where they listen, separated by commas. */
+void places_addresses(const struct places *places, char *addresses_r, size_t len);
 /* Closes this process's copies; the port is free when all have done so. */
 void places_close_listening(struct places *places);
+/* Before the last process closes them: the names of Unix sockets go. */
+void places_remove_names(const struct places *places);
 /* Where the worker of that place receives connections. */
 int places_inbox(const struct places *places, unsigned place);
 /* Where to send a connection for that session: -1 when it is none of another running worker of this server. */

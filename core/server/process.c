@@ -101,10 +101,10 @@ static void enact(struct process *process, unsigned generation) {
 
 /* A caretaker for a place whose worker is not there. */
 static void serve(struct process *process, unsigned place, bool serves) {
-    int fd = places_listen_fd(process->start->places, place);
-    if (fd < 0) return;
-    net_server_stop_listening(process->worker.net, fd);
-    if (serves) net_server_listen(process->worker.net, fd);
+    for (int i = 0, fd; (fd = places_listen_fd(process->start->places, place, (unsigned)i)) >= 0; i++) {
+        net_server_stop_listening(process->worker.net, fd);
+        if (serves) net_server_listen(process->worker.net, fd);
+    }
 }
 
 static void heard(struct process *process, const struct notice *notice) {
@@ -169,10 +169,12 @@ static bool begin_net(struct process *process, struct error *error_r) {
     struct net_settings net = settings_of_net(start->config);
     net.inbound = worker->inbound;
     net.tickets = start->tickets;
-    worker->net = net_server_new(process->loop, places_listen_fd(start->places, start->place), &net, &router_events,
-                                 process->router, error_r);
-    if (worker->net) net_server_open_inbox(worker->net, places_inbox(start->places, start->place));
-    return worker->net != NULL;
+    worker->net = net_server_new(process->loop, &net, &router_events, process->router, error_r);
+    if (!worker->net) return false;
+    for (int i = 0, fd; (fd = places_listen_fd(start->places, start->place, (unsigned)i)) >= 0; i++)
+        net_server_listen(worker->net, fd);
+    net_server_open_inbox(worker->net, places_inbox(start->places, start->place));
+    return true;
 }
 
 static bool begin(struct process *process, struct error *error_r) {

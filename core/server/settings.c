@@ -248,7 +248,7 @@ struct store *settings_open_store(const struct config *config, struct loop *loop
 bool settings_check(const struct config *config, struct error *error_r) {
     struct net_settings net = settings_of_net(config);
     struct error error;
-    if (!listen_check(config->listen, &error))
+    if (!listen_check(config->listen.items, config->listen.len, &error))
         config_complain(config, "listen", error_r, "%s", error.text);
     else if (!net_settings_check(&net, &error))
         config_complain(config, "tls.certificate", error_r, "%s", error.text);

@@ -74,7 +74,7 @@ static void refused_one(const char *key, struct value *leaf, const char *expecte
 
 static void an_empty_file_has_every_default(void **state) {
     struct config *config = good(table());
-    assert_string_equal(config->listen, "127.0.0.1:3000");
+    assert_string_equal(config->listen.items[0], "127.0.0.1:3000");
     assert_int_equal(config->workers, 1);
     assert_int_equal(config->transports.len, 2);
     assert_string_equal(config->transports.items[1], "polling");
@@ -135,7 +135,7 @@ static void mistakes_name_line_key_and_remedy(void **state) {
     refused_one("something_else", number(1), "/etc/stoa/stoa.lua:7: something_else: unknown key");
     refused_one("store", text("sqlite"), "/etc/stoa/stoa.lua:7: store: must be a table");
     refused_one("deflate", number(1), "/etc/stoa/stoa.lua:7: deflate: must be true or false");
-    refused_one("listen", number(3000), "/etc/stoa/stoa.lua:7: listen: must be a text");
+    refused_one("listen", number(3000), "/etc/stoa/stoa.lua:7: listen: must be a text or a list of texts");
     refused_one("log_level", text("loud"),
                 "/etc/stoa/stoa.lua:7: log_level: \"loud\" is none of: debug info warning error");
     refused_one("transports", list(text("websocket"), text("webtransport")),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@
 
 static struct places *open_places(unsigned len, const char *address) {
     struct error error;
-    struct places *places = places_new(len, address, 16, &error);
+    struct places *places = places_new(len, &address, 1, 16, &error);
     if (!places) fail_msg("%s", error.text);
     return places;
 }
@@ -111,18 +112,83 @@ static void all_listen_on_one_port_and_nobody_else_may(void **state) {
     struct error error;
     char first[LISTEN_ADDRESS_MAX], other[LISTEN_ADDRESS_MAX];
     struct places *places = open_places(3, "127.0.0.1:0");
-    listen_address(places_listen_fd(places, 0), first);
+    listen_address(places_listen_fd(places, 0, 0), first);
     for (unsigned i = 1; i < 3; i++) {
-        listen_address(places_listen_fd(places, i), other);
+        listen_address(places_listen_fd(places, i, 0), other);
         assert_string_equal(first, other);
+        assert_int_equal(places_listen_fd(places, i, 1), -1);
     }
-    assert_null(places_new(3, first, 16, &error));
+    const char *taken = first;
+    assert_null(places_new(3, &taken, 1, 16, &error));
     assert_non_null(strstr(error.text, "Address already in use"));
-    assert_null(places_new(1, first, 16, &error));
+    assert_null(places_new(1, &taken, 1, 16, &error));
     places_close_listening(places);
     struct places *next = open_places(3, first);
     places_free(&next);
     places_free(&places);
+}
+
+static int connect_to(int fd) {
+    struct sockaddr_storage name = {0};
+    socklen_t len = sizeof name;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+    int client = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int result = connect(client, (struct sockaddr *)&name, len);
+    close(client);
+    return result;
+}
+
+/* Both families on the same port, and a Unix socket that is as open as it was said to be and goes with the server. */
+static void one_server_listens_on_several_addresses(void **state) {
+    char folder[] = "/tmp/stoa-listen-XXXXXX", text[64], all[512];
+    struct error error;
+    struct stat file;
+    assert_non_null(mkdtemp(folder));
+    snprintf(text, sizeof text, "unix:%s/http.sock,mode=0620", folder);
+    const char *addresses[] = {"127.0.0.1:0", ":0", text};
+    struct places *places = places_new(2, addresses, 3, 16, &error);
+    if (!places) fail_msg("%s", error.text);
+    unsigned len = 0;
+    for (int fd; (fd = places_listen_fd(places, 1, len)) >= 0; len++) assert_int_equal(connect_to(fd), 0);
+    assert_in_range(len, 3, 4); /* a machine without IPv6 has one less */
+    places_addresses(places, all, sizeof all);
+    assert_non_null(strstr(all, ",unix:/tmp/stoa-listen-"));
+    snprintf(text, sizeof text, "%s/http.sock", folder);
+    assert_int_equal(stat(text, &file), 0);
+    assert_int_equal(file.st_mode & 0777, 0620);
+    if (len == 4) { /* IPv6 alone: two sockets, one port */
+        char four[LISTEN_ADDRESS_MAX], six[LISTEN_ADDRESS_MAX];
+        listen_address(places_listen_fd(places, 0, 1), four);
+        listen_address(places_listen_fd(places, 0, 2), six);
+        assert_string_equal(strrchr(four, ':'), strrchr(six, ':'));
+    }
+    places_remove_names(places);
+    places_free(&places);
+    assert_int_equal(stat(text, &file), -1);
+    rmdir(folder);
+}
+
+static void what_is_no_address_is_refused_with_a_reason(void **state) {
+    static const char *const rows[][2] = {
+        {"3000", "no ADDRESS:PORT"},
+        {"::1:3000", "stands in brackets"},
+        {"127.0.0.1:66000", "no ADDRESS:PORT"},
+        {"unix:http.sock", "begins with /"},
+        {"unix:/a,mode=9", "no mode=OCTAL"},
+        {"unix:/a,mode=1777", "no mode=OCTAL"},
+        {"unix:/a,owner=", "no mode=OCTAL"},
+        {"unix:/a,color=red", "no mode=OCTAL"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct error error = {""};
+        assert_false(listen_check(&rows[i][0], 1, &error));
+        if (!strstr(error.text, rows[i][1])) fail_msg("%s: %s", rows[i][0], error.text);
+    }
+    struct error error = {""};
+    const char *stranger = "unix:/tmp/stoa-nobody.sock,owner=nobody-at-all";
+    assert_null(places_new(1, &stranger, 1, 16, &error));
+    assert_non_null(strstr(error.text, "there is no user \"nobody-at-all\""));
+    unlink("/tmp/stoa-nobody.sock");
 }
 
 static void auto_is_a_worker_a_processor_and_enough_for_the_connections(void **state) {
@@ -145,6 +211,8 @@ int main(void) {
         cmocka_unit_test(an_owner_that_does_not_run_has_no_sessions),
         cmocka_unit_test(states_are_seen_across_processes),
         cmocka_unit_test(all_listen_on_one_port_and_nobody_else_may),
+        cmocka_unit_test(one_server_listens_on_several_addresses),
+        cmocka_unit_test(what_is_no_address_is_refused_with_a_reason),
         cmocka_unit_test(auto_is_a_worker_a_processor_and_enough_for_the_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

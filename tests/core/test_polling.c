@@ -58,8 +58,9 @@ static int serve(void **state) {
     getsockname(listen_fd, (struct sockaddr *)&address, &len);
     snprintf(host, sizeof host, "127.0.0.1:%u", ntohs(address.sin_port));
     struct error error;
-    server = net_server_new(loop, listen_fd, &net, &events, NULL, &error);
+    server = net_server_new(loop, &net, &events, NULL, &error);
     assert_non_null(server);
+    net_server_listen(server, listen_fd);
     return 0;
 }
 

@@ -156,8 +156,9 @@ static inline void rig_start(struct rig *rig, const struct net_settings *setting
     assert_int_equal(listen(rig->listen_fd, 128), 0);
     getsockname(rig->listen_fd, (struct sockaddr *)&address, &len);
     rig->port = ntohs(address.sin_port);
-    rig->server = net_server_new(rig->loop, rig->listen_fd, settings, &rig_events, rig, &error);
+    rig->server = net_server_new(rig->loop, settings, &rig_events, rig, &error);
     if (!rig->server) fail_msg("%s", error.text);
+    net_server_listen(rig->server, rig->listen_fd);
 }
 
 static inline void rig_stop(struct rig *rig) {
