@@ -32,7 +32,7 @@ static bool split(const char *address, char **host_r, const char **port_r, struc
     const char *colon = strrchr(address, ':');
     if (!colon || !colon[1] || strlen(colon + 1) > 5 || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
         atoi(colon + 1) > 65535)
-        return error_set(error_r, "\"%s\" is no ADDRESS:PORT, and no unix:PATH", address), false;
+        return error_set(error_r, "\"%s\" is no ADDRESS:PORT", address), false;
     bool bracketed = address[0] == '[' && colon > address && colon[-1] == ']';
     if (!bracketed && memchr(address, ':', (size_t)(colon - address)))
         return error_set(error_r, "\"%s\": an IPv6 address stands in brackets", address), false;
