@@ -55,10 +55,12 @@ static bool give(int fd, const char *path, struct error *error_r) {
     return good;
 }
 
-/* Whoever closes a database last moves its log into it. What cannot be read keeps its log. */
+/* Whoever closes a database last moves its log into it. What cannot be read keeps its log, and so does a file to which
+ * that of another belongs. */
 static void settle_log(const char *path) {
     sqlite3 *handle = NULL;
-    if (access(path, F_OK) == 0 && sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
+    if (access(path, F_OK) == 0 && sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+        lineage_log_fits(handle, path, NULL))
         sqlite3_exec(handle, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
     sqlite3_close(handle);
 }

@@ -241,8 +241,11 @@ void db_checkpoint(struct sqlite_db *db) {
     if (db->wal_pages - db->moved_pages < CHECKPOINT_PAGES) return;
     if (db->wal_pages >= LARGE_LOG_PAGES) LOG(LOG_WARNING, "store.log_grows", LOG_NUMBER("pages", db->wal_pages));
     db->moved_pages = db->wal_pages;
-    if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
+    int pages = -1, moved = 0;
+    if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved) != SQLITE_OK)
         LOG(LOG_WARNING, "store.checkpoint_failed", LOG_TEXT("error", sqlite3_errmsg(db->handle)));
+    else if (moved == pages)
+        db->lineage.checkpointed = db->lineage.commits;
 }
 
 /* name: what errors call it. */
@@ -256,6 +259,7 @@ static bool open_handle(struct sqlite_db *db, const char *path, const char *name
 
 static bool open_file(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) {
     if (!open_handle(db, path, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error_r)) return false;
+    if (!lineage_log_fits(db->handle, path, error_r)) return false;
     if (!execute(db, "PRAGMA journal_mode = WAL")) return fail(db, name, "cannot be set up", error_r);
     if (!execute(db, fault_planted("sync_off") ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL") ||
         !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0"))

@@ -39,9 +39,9 @@ bool sqlite_file_open(const char *path, sqlite3 **handle_r, struct error *error_
     sqlite3_busy_timeout(*handle_r, BUSY_MS);
     /* The last one who closes a database moves its log into it: that is the server's to do. */
     if (has_log(path)) sqlite3_db_config(*handle_r, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (sqlite3_exec(*handle_r, "PRAGMA query_only = ON; SELECT 1 FROM sqlite_schema", NULL, NULL, NULL) == SQLITE_OK)
-        return true;
-    return fail(*handle_r, path, error_r);
+    if (sqlite3_exec(*handle_r, "PRAGMA query_only = ON; SELECT 1 FROM sqlite_schema", NULL, NULL, NULL) != SQLITE_OK)
+        return fail(*handle_r, path, error_r);
+    return !has_log(path) || lineage_log_fits(*handle_r, path, error_r);
 }
 
 static int64_t number_of(sqlite3 *handle, const char *sql) {

@@ -131,6 +131,46 @@ static bool read_database(sqlite3 *handle, char run[LINEAGE_RUN_LEN + 1], int64_
     return sqlite3_finalize(row) == SQLITE_OK && found;
 }
 
+static int64_t number_of(sqlite3 *handle, const char *sql) {
+    sqlite3_stmt *row = NULL;
+    int64_t number = -1;
+    if (sqlite3_prepare_v2(handle, sql, -1, &row, NULL) == SQLITE_OK && sqlite3_step(row) == SQLITE_ROW)
+        number = sqlite3_column_int64(row, 0);
+    sqlite3_finalize(row);
+    return number;
+}
+
+/* What the file holds by itself: to a reader for whom it never changes there is no log. -1: nothing that can be read.
+ */
+static int64_t commits_in_file(const char *path) {
+    struct buffer uri = {0};
+    sqlite3 *handle = NULL;
+    int64_t commits = -1;
+    buffer_append_str(&uri, "file:");
+    for (const char *at = path; *at; at++)
+        if (strchr("?#%", *at))
+            buffer_printf(&uri, "%%%02x", *at);
+        else
+            buffer_append_char(&uri, *at);
+    buffer_printf(&uri, "?immutable=1%c", '\0');
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(uri.ptr, &handle, flags, powercut_vfs()) == SQLITE_OK)
+        commits = number_of(handle, "SELECT commits FROM lineage");
+    sqlite3_close(handle);
+    buffer_done(&uri);
+    return commits;
+}
+
+bool lineage_log_fits(sqlite3 *handle, const char *path, struct error *error_r) {
+    int64_t checkpointed = number_of(handle, "SELECT checkpointed FROM lineage");
+    int64_t commits = checkpointed > 0 && strcmp(path, ":memory:") != 0 ? commits_in_file(path) : -1;
+    if (commits < 0 || commits >= checkpointed) return true;
+    error_set(error_r, "%s: is older than the log beside it, %s-wal, which would damage it: move that and %s-shm away",
+              path, path, path);
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return false;
+}
+
 bool lineage_open(struct lineage *lineage, sqlite3 *handle, const char *path, bool *is_ours_r, struct error *error_r) {
     char run[LINEAGE_RUN_LEN + 1] = "";
     int64_t commits = 0;
@@ -146,6 +186,7 @@ bool lineage_open(struct lineage *lineage, sqlite3 *handle, const char *path, bo
                        LOG_NUMBER("commits_expected", lineage->commits));
     }
     lineage->commits = commits;
+    lineage->checkpointed = lineage->fd >= 0 ? commits_in_file(path) : -1;
     return true;
 }
 
@@ -155,16 +196,19 @@ static bool flush(const struct lineage *lineage, const char *path) {
 
 bool lineage_adopt(struct lineage *lineage, sqlite3 *handle, const char *path, struct error *error_r) {
     char run[LINEAGE_RUN_LEN + 1];
+    lineage->checkpointed = 0;
     if (read_database(handle, run, &lineage->commits)) return lineage_begin(lineage, handle, path, error_r);
     error_set(error_r, "%s: cannot be read: %s", path, sqlite3_errmsg(handle));
     return false;
 }
 
 bool lineage_begin(struct lineage *lineage, sqlite3 *handle, const char *path, struct error *error_r) {
-    char sql[128];
+    char sql[160];
     id_random(lineage->run, LINEAGE_RUN_LEN);
     lineage->commits++;
-    snprintf(sql, sizeof sql, "UPDATE lineage SET run = '%s', commits = %" PRId64, lineage->run, lineage->commits);
+    snprintf(sql, sizeof sql,
+             "UPDATE lineage SET run = '%s', commits = %" PRId64 ", checkpointed = max(0, %" PRId64 ")", lineage->run,
+             lineage->commits, lineage->checkpointed);
     if (sqlite3_exec(handle, sql, NULL, NULL, NULL) != SQLITE_OK) {
         error_set(error_r, "%s: cannot be written: %s", path, sqlite3_errmsg(handle));
         return false;

@@ -26,10 +26,14 @@ struct lineage {
     int fd; /* PATH.incarnation; -1: a database in memory */
     char run[LINEAGE_RUN_LEN + 1];
     int64_t commits;
+    int64_t checkpointed; /* as many of them are in the database's file itself, not in its log only */
 };
 
 /* First: false while another server has the database open; error_r names it. */
 bool lineage_lock(struct lineage *lineage, const char *path, struct error *error_r) MUST_CHECK;
+/* False: the log beside the file belongs to a later state of it, so that together they are none. They stay as they are
+ * when the handle is closed. Before anything else is done with it. */
+bool lineage_log_fits(struct sqlite3 *handle, const char *path, struct error *error_r) MUST_CHECK;
 /* is_ours_r: the database continues what we left. */
 bool lineage_open(struct lineage *lineage, struct sqlite3 *handle, const char *path, bool *is_ours_r,
                   struct error *error_r) MUST_CHECK;

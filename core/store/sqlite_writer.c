@@ -70,9 +70,10 @@ static void fail_writes(struct list *batch, enum store_status status) {
 
 /* Refused when another server has begun to write to this database. */
 static bool count_commit(struct sqlite_db *db) {
-    sqlite3_stmt *count = db_query(db, "UPDATE lineage SET commits = ?1 WHERE run = ?2");
+    sqlite3_stmt *count = db_query(db, "UPDATE lineage SET commits = ?1, checkpointed = ?3 WHERE run = ?2");
     db_bind_integer(count, 1, db->lineage.commits + 1);
     db_bind_text(count, 2, slice_of(db->lineage.run));
+    db_bind_integer(count, 3, db->lineage.checkpointed);
     if (db_run(db, count) != STORE_OK) return false;
     if (sqlite3_changes(db->handle) == 1) return true;
     LOG(LOG_ERROR, "store.taken_over", LOG_TEXT("run", db->lineage.run));

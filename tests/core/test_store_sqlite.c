@@ -336,6 +336,45 @@ static void what_sqlite3_backed_up_while_it_was_served_begins_an_epoch(void **st
     expect_fork_at_5(scene, lost->epoch);
 }
 
+/* A server was killed, its log stayed, and the database alone was copied back. Between copy and log was a checkpoint.
+ */
+static void a_database_beside_the_log_of_a_later_one_is_refused_and_stays_as_it_is(void **state) {
+    enum { TEXT_LEN = 300000 };
+    static char text[TEXT_LEN + 3];
+    struct scene *scene = *state;
+    struct stat before, after;
+    memset(text, 'x', sizeof text - 1);
+    text[0] = text[TEXT_LEN + 1] = '"';
+    make_hall(scene);
+    say(scene, 1, 5);
+    scene_close(scene);
+    copy_files(scene, "", ".backup", 1);
+    assert_int_equal(stat(beside(scene, ".backup"), &before), 0);
+    scene_open(scene);
+    after = before;
+    for (int i = 6; after.st_size == before.st_size && i < 400; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "m%d", i);
+        assert_status(SAY(&scene->asking, "hall", "alice", id, id, text), STORE_OK);
+        assert_int_equal(stat(scene->path, &after), 0);
+    }
+    assert_true(after.st_size > before.st_size);
+    say(scene, 500, 501);
+    copy_file(beside(scene, "-wal"), beside(scene, ".backup-wal"));
+    scene_close(scene);
+    copy_files(scene, ".backup", "", 2);
+    expect_refused(scene, "is older than the log beside it");
+    assert_int_equal(stat(scene->path, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    /* Without the log it is what it was, in a new epoch. */
+    unlink(beside(scene, "-wal"));
+    unlink(beside(scene, "-shm"));
+    scene_open(scene);
+    struct answer *next = say(scene, 60, 60);
+    assert_int_equal(next->seq, 6);
+    assert_true(strncmp(next->epoch, "2-", 2) == 0);
+}
+
 static void a_copy_that_was_never_served_is_no_continuation_either(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
@@ -511,6 +550,7 @@ int main(void) {
         SCENE_TEST(the_whole_folder_copied_back_begins_an_epoch),
         SCENE_TEST(the_whole_folder_moved_back_begins_an_epoch),
         SCENE_TEST(what_sqlite3_backed_up_while_it_was_served_begins_an_epoch),
+        SCENE_TEST(a_database_beside_the_log_of_a_later_one_is_refused_and_stays_as_it_is),
         SCENE_TEST(a_copy_that_was_never_served_is_no_continuation_either),
         SCENE_TEST(a_lost_sidecar_costs_an_epoch_and_nobody_a_reset),
         SCENE_TEST(a_log_that_lost_its_end_is_never_silent),

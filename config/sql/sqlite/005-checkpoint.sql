@@ -1,0 +1,3 @@
+-- How many transactions the file held at the last checkpoint: a file with fewer is not the one that the log beside it
+-- belongs to (core/store/sqlite_lineage.h).
+ALTER TABLE lineage ADD COLUMN checkpointed INTEGER NOT NULL DEFAULT 0;
