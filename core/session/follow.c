@@ -19,10 +19,10 @@ struct following {
     char *channel_id, *since_epoch;
     struct buffer room;
     int64_t since_seq, joined_at;       /* joined_at: live events come after it; -1: not joined yet */
-    uint64_t member_since;              /* of the membership that joined_at is of */
     char joined_epoch[STORE_EPOCH_MAX]; /* joined_at is a number of it */
     unsigned behind;                    /* so often was this worker behind the cursor */
     bool was_member, verify;
+    bool is_over; /* the socket was taken out of the room, or out of what would be it */
     follow_done *done;
     void *owner;
 };
@@ -40,16 +40,9 @@ static void following_finish(struct following *following, const struct follow_re
     free(following);
 }
 
-/* False: it was taken out of the room meanwhile, or joined anew. */
-static bool is_member(const struct following *following) {
-    const struct membership *membership =
-        room_membership(&following->watch.socket->memberships, buffer_slice(&following->room));
-    return membership && membership->since_offset == following->member_since;
-}
-
 /* As if it had never been asked for. */
 static void following_undo(const struct following *following) {
-    if (following->joined_at >= 0 && !following->was_member && is_member(following))
+    if (following->joined_at >= 0 && !following->was_member && !following->is_over)
         socket_leave(following->watch.socket, buffer_slice(&following->room));
 }
 
@@ -63,6 +56,20 @@ static void connection_ended(struct watch *watch) {
     following_undo(CONTAINER(watch, struct following, watch));
 }
 
+/* NULL: it is another kind of watch, or of another room. */
+static struct following *following_of(struct watch *watch, struct slice room) {
+    if (watch->ended != connection_ended) return NULL;
+    struct following *following = CONTAINER(watch, struct following, watch);
+    return slice_equal(buffer_slice(&following->room), room) ? following : NULL;
+}
+
+void follow_left(struct socket *socket, struct slice room) {
+    LIST_EACH(&socket->watches, link) {
+        struct following *following = following_of(CONTAINER(link, struct watch, link), room);
+        if (following) following->is_over = true;
+    }
+}
+
 /* Holds and joins; live events of the channel, which the log follows, come after seq. */
 static bool following_join(struct following *following, int64_t seq) {
     struct slice epoch = channel_log_epoch(following->log, slice_of(following->channel_id));
@@ -72,7 +79,6 @@ static bool following_join(struct following *following, int64_t seq) {
     socket_hold(socket);
     if (!socket_enter(socket, room)) return false;
     following->was_member = was_member;
-    following->member_since = room_membership(&socket->memberships, room)->since_offset;
     following->joined_at = seq;
     snprintf(following->joined_epoch, sizeof following->joined_epoch, "%.*s", SLICE_ARG(epoch));
     return true;
@@ -130,14 +136,12 @@ static void following_verify(struct following *following, struct slice epoch) {
 }
 
 /* Others who are about to join the same socket find it joined, whatever becomes of them. */
-static void following_succeed(struct following *following) {
+static void following_succeed(const struct following *following) {
     struct socket *socket = following->watch.socket;
     struct slice room = buffer_slice(&following->room);
     LIST_EACH(&socket->watches, link) {
-        struct watch *watch = CONTAINER(link, struct watch, link);
-        if (watch->ended != connection_ended) continue;
-        struct following *other = CONTAINER(watch, struct following, watch);
-        other->was_member = other->was_member || slice_equal(buffer_slice(&other->room), room);
+        struct following *other = following_of(CONTAINER(link, struct watch, link), room);
+        if (other) other->was_member = true;
     }
     online_joined(socket, room);
 }
@@ -186,7 +190,7 @@ static void following_catch_up(struct following *following, const struct store_r
 
 static void following_heard(struct store_request *request) {
     struct following *following = request->owner;
-    if (request->status != STORE_OK || !following->watch.socket) {
+    if (request->status != STORE_OK || !following->watch.socket || following->is_over) {
         following_fail(following, request->status == STORE_OK ? STORE_UNAVAILABLE : request->status);
         return;
     }
@@ -197,10 +201,7 @@ static void following_heard(struct store_request *request) {
         return;
     }
     if (following->joined_at >= 0) {
-        if (is_member(following))
-            following_answer(following, request);
-        else
-            following_fail(following, STORE_UNAVAILABLE);
+        following_answer(following, request);
         return;
     }
     int64_t delivered = channel_log_delivered(following->log, channel_id);

@@ -12,8 +12,9 @@ struct channel_log;
 struct hub;
 
 struct follow_result {
-    enum store_status status; /* UNAVAILABLE also when the connection has ended meanwhile: the socket has not joined */
-    int64_t seq;              /* the head; live events continue at seq + 1 */
+    /* UNAVAILABLE also when the connection has ended meanwhile, or the socket was taken out: it has not joined. */
+    enum store_status status;
+    int64_t seq; /* the head; live events continue at seq + 1 */
     struct slice epoch;
     struct slice events;      /* JSON array; "[]" when nothing was missed or no cursor was given */
     int64_t gap_from, gap_to; /* gap_to > 0: this range is not in events */
@@ -26,5 +27,9 @@ typedef void follow_done(void *owner, const struct follow_result *result);
 void follow_channel(struct hub *hub, struct channel_log *log, struct store *store, struct slice socket_id,
                     struct slice channel_id, int64_t since_seq, struct slice since_epoch, follow_done *done,
                     void *owner);
+
+/* The socket leaves the room, or is not to join it: for socket.c. */
+struct socket;
+void follow_left(struct socket *socket, struct slice room);
 
 #endif

@@ -8,14 +8,6 @@ static struct slice channel_of(const struct socket *socket, struct slice room) {
     return channel_of_room(slice_of(socket->namespace_name), room);
 }
 
-void online_joined(struct socket *socket, struct slice room) {
-    struct presence *presence = socket->hub->presence;
-    struct slice channel_id = channel_of(socket, room);
-    if (!presence || !socket->session || channel_id.len == 0) return;
-    socket->counts = true;
-    presence_joined(presence, channel_id, slice_of(socket->user->id), slice_of(socket->id));
-}
-
 void online_left(struct socket *socket, struct slice room) {
     struct slice channel_id = channel_of(socket, room);
     if (!socket->counts || channel_id.len == 0) return;
@@ -28,13 +20,25 @@ void online_ended(struct socket *socket) {
     presence_disconnected(socket->hub->presence, slice_of(socket->user->id), slice_of(socket->id));
 }
 
+static void look_at(struct socket *socket, struct slice room) {
+    struct slice channel_id = channel_of(socket, room);
+    if (channel_id.len > 0)
+        presence_joined(socket->hub->presence, channel_id, slice_of(socket->user->id), slice_of(socket->id));
+}
+
 bool socket_count(struct socket *socket) {
     struct presence *presence = socket->hub->presence;
     if (!socket->session || !socket->user) return false;
     if (!presence) return true;
     socket->counts = true;
     presence_connected(presence, slice_of(socket->user->id), slice_of(socket->id));
-    LIST_EACH(&socket->memberships, link)
-    online_joined(socket, room_name(CONTAINER(link, struct membership, link)->room));
+    LIST_EACH(&socket->memberships, link) look_at(socket, room_name(CONTAINER(link, struct membership, link)->room));
     return true;
+}
+
+void online_joined(struct socket *socket, struct slice room) {
+    if (socket->counts)
+        look_at(socket, room);
+    else
+        (void)!socket_count(socket);
 }

@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "session/connect.h"
 #include "session/dispatch.h"
+#include "session/follow.h"
 #include "session/hub_state.h"
 #include "session/online.h"
 #include "session/parting.h"
@@ -332,6 +333,7 @@ bool socket_join(struct socket *socket, struct slice room) {
 void socket_leave(struct socket *socket, struct slice room) {
     if (room.len == 0 || slice_is(room, socket->id)) return;
     struct membership *membership = room_membership(&socket->memberships, room);
+    follow_left(socket, room);
     if (membership)
         room_leave(socket->hub->rooms, &membership);
     else if (!record_remove_room(&socket->record, room))

@@ -284,6 +284,15 @@ static void who_is_taken_out_while_the_channel_is_read_has_not_joined(void **sta
     leaves_the_event();
 }
 
+static void who_is_taken_out_before_he_has_joined_does_not_join(void **state) {
+    joins(2);
+    socket_leave(socket_of(&alice), SLICE("channel:c"));
+    store_answers();
+    assert_status(STORE_UNAVAILABLE);
+    assert_false(socket_is_in(socket_of(&alice), SLICE("channel:c")));
+    leaves_the_event();
+}
+
 /* Two tasks of one script; the store fails the first. */
 static void a_join_that_fails_does_not_undo_another_that_did_not(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
@@ -326,6 +335,7 @@ int main(void) {
         SCENE(the_answer_to_a_connection_that_ended_does_not_touch_the_next_one),
         SCENE(who_follows_is_online_until_the_connection_ends_whatever_leaves_the_room),
         SCENE(who_is_taken_out_while_the_channel_is_read_has_not_joined),
+        SCENE(who_is_taken_out_before_he_has_joined_does_not_join),
         SCENE(a_join_that_fails_does_not_undo_another_that_did_not),
         SCENE(an_answer_after_the_hub_has_gone_touches_nothing),
     };
