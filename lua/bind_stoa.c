@@ -72,10 +72,10 @@ static void check_point(lua_State *L, const char *point) {
 
 /* Is asked at a point: "authenticate" (handshake → user with id, or nothing: the next is asked, or nil, message, data),
  * "connect" (socket), "disconnect" (socket, reason), "alert" (what, details: "store.fails", "store.works" {code},
- * "policy.rebuilt" {reason}), "server_event" (event, …: a Node.js server's serverSideEmit, whose callback gets what is
- * returned); scripts ask each other at "admit", "join", "leave", "send", "upload" (stoa.ask), where several are asked
- * in the order of registration, the first refusal ends it; and tell each other at "deliver" (stoa.tell): (socket,
- * arguments, receipt) of a message that was committed and handed out.
+ * "store.damaged" {}, "policy.rebuilt" {reason}), "server_event" (event, …: a Node.js server's serverSideEmit, whose
+ * callback gets what is returned); scripts ask each other at "admit", "join", "leave", "send", "upload" (stoa.ask),
+ * where several are asked in the order of registration, the first refusal ends it; and tell each other at "deliver"
+ * (stoa.tell): (socket, arguments, receipt) of a message that was committed and handed out.
  * @function stoa.hook
  * @param point one of these
  * @param fn the function

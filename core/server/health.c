@@ -46,9 +46,17 @@ static void measure(const struct worker *worker) {
     metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
 }
 
+/* Once. Nothing mends itself there. */
+static void look_for_damage(struct health *health) {
+    if (health->store_is_damaged || !store_is_damaged(health->worker->store)) return;
+    health->store_is_damaged = true;
+    alert(health->worker, "store.damaged", SLICE("{}"));
+}
+
 static void probe(struct loop_timer *timer) {
     struct health *health = CONTAINER(timer, struct health, timer);
     loop_timer_set(timer, PROBE_EVERY_MS);
+    look_for_damage(health);
     measure(health->worker);
     health_show(health);
     if (health->probing) return;
@@ -90,11 +98,14 @@ static bool server_is_ready(const struct places *places) {
     return places_count(places, PLACE_READY) > 0 && places_count(places, PLACE_DRAINING) == 0;
 }
 
-static const char *status_of(const struct worker *worker) {
+static const char *status_of(const struct health *health) {
+    const struct worker *worker = health->worker;
     const struct places *places = worker->places;
     unsigned ready = places_count(places, PLACE_READY);
     if (places_count(places, PLACE_DRAINING) > 0) return "draining";
-    if (ready > 0) return ready == places_len(places) && !bus_is_degraded(worker->bus) ? "ok" : "degraded";
+    if (ready > 0)
+        return ready == places_len(places) && !bus_is_degraded(worker->bus) && !health->store_is_damaged ? "ok"
+                                                                                                         : "degraded";
     return places_count(places, PLACE_FAILING) > 0 ? "unavailable" : "starting";
 }
 
@@ -112,13 +123,14 @@ static void write_bus(const struct bus *bus, struct buffer *out) {
 static void write_health(const struct health *health, struct buffer *out) {
     const struct worker *worker = health->worker;
     buffer_printf(out, "{\"status\":\"%s\",\"generation\":%u,\"connections\":%lld,\"version\":\"%s\",",
-                  status_of(worker), worker->generation, (long long)metric_total(METRIC_CONNECTIONS), STOA_VERSION);
+                  status_of(health), worker->generation, (long long)metric_total(METRIC_CONNECTIONS), STOA_VERSION);
     buffer_printf(out, "\"workers\":{\"ready\":%u,\"of\":%u},", places_count(worker->places, PLACE_READY),
                   places_len(worker->places));
     buffer_printf(out, "\"checks\":{\"store\":\"%s\"",
-                  !health->store_works    ? "failing"
-                  : store_is_late(health) ? "late"
-                                          : "ok");
+                  !health->store_works       ? "failing"
+                  : store_is_late(health)    ? "late"
+                  : health->store_is_damaged ? "damaged"
+                                             : "ok");
     if (!bus_is_alone(worker->bus)) write_bus(worker->bus, out);
     buffer_append_str(out, "}}");
 }

@@ -17,7 +17,7 @@ struct health {
     struct loop_timer timer;
     void (*settled)(void *owner); /* once: the first probe has come back */
     void *owner;
-    bool probing, probed, store_works;
+    bool probing, probed, store_works, store_is_damaged;
     uint64_t asked_ms;
 };
 

@@ -11,7 +11,7 @@
 #include "store/known_heads.h"
 #include "store/powercut.h"
 
-enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 8000, LARGE_LOG_PAGES = 65536 };
+enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 8000, LARGE_LOG_PAGES = 65536, CHECKED_PAGES = 4096 };
 
 static bool fail(struct sqlite_db *db, const char *path, const char *doing, struct error *error_r) {
     int code = sqlite3_extended_errcode(db->handle) & 0xff;
@@ -167,21 +167,54 @@ static bool migrate(struct sqlite_db *db, const char *path, struct error *error_
     return true;
 }
 
+static bool tell_damage(const char *path, const char *what, struct error *error_r) {
+    error_set(error_r, "%s: damaged: %s (restore a backup, or save what can be read: sqlite3 FILE .recover)", path,
+              what);
+    return false;
+}
+
+/* A small file is looked at as a whole. */
 static bool check(struct sqlite_db *db, const char *path, struct error *error_r) {
     sqlite3_stmt *statement;
-    bool good = false;
-    if (sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK)
+    int64_t pages = number_of(db, "PRAGMA page_count");
+    if (pages > CHECKED_PAGES) return true;
+    if (pages < 0 || sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK)
         return fail(db, path, "cannot be read", error_r);
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        const char *verdict = (const char *)sqlite3_column_text(statement, 0);
-        good = verdict && strcmp(verdict, "ok") == 0;
-        if (!good)
-            error_set(error_r, "%s: damaged: %s (restore a backup, or save what can be read: sqlite3 FILE .recover)",
-                      path, verdict ? verdict : "");
-    } else
+    bool good = sqlite3_step(statement) == SQLITE_ROW;
+    const char *verdict = good ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    if (!good)
         fail(db, path, "cannot be checked", error_r);
+    else if (!verdict || strcmp(verdict, "ok") != 0)
+        good = tell_damage(path, verdict ? verdict : "", error_r);
     sqlite3_finalize(statement);
     return good;
+}
+
+/* Of a large one, each tree from its root to its first and its last leaf; sqlite_check.h has the rest. */
+static const char *const ends[] = {
+    "SELECT content FROM messages ORDER BY channel_id, message_seq LIMIT 1",
+    "SELECT content FROM messages ORDER BY channel_id DESC, message_seq DESC LIMIT 1",
+    "SELECT message_id FROM messages ORDER BY message_id, channel_id LIMIT 1",
+    "SELECT message_id FROM messages ORDER BY message_id DESC, channel_id DESC LIMIT 1",
+    "SELECT thread_id FROM messages WHERE thread_id IS NOT NULL ORDER BY channel_id, thread_id LIMIT 1",
+    "SELECT body FROM changes ORDER BY channel_id, seq LIMIT 1",
+    "SELECT body FROM changes ORDER BY channel_id DESC, seq DESC LIMIT 1",
+    "SELECT sender FROM client_ids ORDER BY client_id, channel_id, sender LIMIT 1",
+    "SELECT sender FROM client_ids ORDER BY client_id DESC, channel_id DESC, sender DESC LIMIT 1",
+    "SELECT name FROM channels ORDER BY channel_id LIMIT 1",
+    "SELECT name FROM channels ORDER BY channel_id DESC LIMIT 1",
+    "SELECT role FROM members ORDER BY channel_id, user_id LIMIT 1",
+    "SELECT role FROM members ORDER BY channel_id DESC, user_id DESC LIMIT 1",
+    "SELECT channel_id FROM members ORDER BY user_id DESC LIMIT 1",
+    "SELECT name FROM users ORDER BY user_id LIMIT 1",
+    "SELECT name FROM users ORDER BY user_id DESC LIMIT 1",
+    "SELECT emoji FROM reactions ORDER BY channel_id DESC, message_seq DESC LIMIT 1",
+};
+
+static bool look_at_ends(struct sqlite_db *db, const char *path, struct error *error_r) {
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (!execute(db, ends[i])) return tell_damage(path, sqlite3_errmsg(db->handle), error_r);
+    return true;
 }
 
 static bool read_epoch(struct sqlite_db *db, const char *path, struct error *error_r) {
@@ -265,7 +298,7 @@ static bool open_file(struct sqlite_db *db, const char *path, const char *name, 
         !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0"))
         return fail(db, name, "cannot be set up", error_r);
     sqlite3_wal_hook(db->handle, note_wal_size, db);
-    return check(db, name, error_r) && migrate(db, name, error_r);
+    return check(db, name, error_r) && migrate(db, name, error_r) && look_at_ends(db, name, error_r);
 }
 
 bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) {

@@ -4,6 +4,7 @@
 #define STORE_SQLITE_DB_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "store/known_heads.h"
 #include "store/sqlite_lineage.h"
@@ -23,6 +24,7 @@ struct sqlite_db {
     struct known_heads *heads;
     enum store_status failure;  /* the first one of the request at hand */
     bool found_corrupt;         /* by it */
+    atomic_bool is_damaged;     /* any was; the loop looks too */
     int wal_pages, moved_pages; /* of the log; of them, those that were moved into the database */
 };
 

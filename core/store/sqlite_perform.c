@@ -56,6 +56,7 @@ void sqlite_perform(struct sqlite_db *db, struct store_request *request) {
     enum store_status status = dispatch(db, request);
     if (status == STORE_OK || status == STORE_NOT_FOUND) status = db->failure == STORE_OK ? status : db->failure;
     if (db->found_corrupt) {
+        atomic_store(&db->is_damaged, true);
         LOG(LOG_ERROR, "store.corrupt", LOG_SLICE("channel", request->channel_id), LOG_NUMBER("after", request->seq));
         status = STORE_UNAVAILABLE;
     }

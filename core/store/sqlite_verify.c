@@ -184,6 +184,7 @@ static void check_channel(struct walk *walk) {
     bool is_channel = read_head(walk, &floor, &before);
     verify_log_begin(&log, walk->verify, channel_of(walk), floor);
     check_log(walk, &log);
+    if (walk->verify->stopped) return;
     if (is_channel && read_head(walk, &floor, &after))
         verify_log_end(&log, before, after);
     else if (log.any)
@@ -310,7 +311,7 @@ bool sqlite_verify(const char *path, struct verify *verify, struct error *error_
     if (good) good = (version = sqlite_file_version(walk.handle, path, error_r)) > 0;
     if (good) {
         verify->is_older = version < known;
-        good = check_file(&walk) && (verify->is_older || verify->stopped || check_rows(&walk));
+        good = (verify->in_slices || check_file(&walk)) && (verify->is_older || verify->stopped || check_rows(&walk));
         if (!good) error_set(error_r, "%s: cannot be read: %s", path, sqlite3_errmsg(walk.handle));
         if (verify->stopped) error_set(error_r, "%s: ended before all was verified", path);
         good = good && !verify->stopped;

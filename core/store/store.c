@@ -66,6 +66,10 @@ unsigned store_part_of(struct store *store, struct slice channel_id) {
     return store->ops->part_of ? store->ops->part_of(store, channel_id) : 0;
 }
 
+bool store_is_damaged(const struct store *store) {
+    return store->ops->is_damaged && store->ops->is_damaged(store);
+}
+
 bool store_check_shards(struct store *store, const struct shard_map *map, struct error *error_r) {
     return !store->ops->check_shards || store->ops->check_shards(store, map, error_r);
 }

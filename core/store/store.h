@@ -103,6 +103,8 @@ void store_request_free(struct store_request **request);
 /* The part that holds the channel's log, from 0. A part may be away, or slow, while the others are not. */
 unsigned store_part_of(struct store *store, struct slice channel_id);
 void store_close(struct store **store, unsigned deadline_ms);
+/* Something was read that is not what was written; the log says what. */
+bool store_is_damaged(const struct store *store);
 const char *store_status_code(enum store_status status); /* protocol.md's error code */
 
 #endif

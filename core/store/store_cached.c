@@ -386,6 +386,10 @@ static bool cached_check_shards(struct store *store, const struct shard_map *map
     return store_check_shards(cached_of(store)->inner, map, error_r);
 }
 
+static bool cached_is_damaged(const struct store *store) {
+    return store_is_damaged(CONTAINER(store, struct store_cached, base)->inner);
+}
+
 static void cached_set_shards(struct store *store, struct shard_map *map) {
     store_set_shards(cached_of(store)->inner, map);
 }
@@ -397,6 +401,7 @@ static unsigned cached_part_of(struct store *store, struct slice channel_id) {
 static const struct store_ops ops = {.submit = cached_submit,
                                      .close = cached_close,
                                      .check_shards = cached_check_shards,
+                                     .is_damaged = cached_is_damaged,
                                      .set_shards = cached_set_shards,
                                      .part_of = cached_part_of};
 

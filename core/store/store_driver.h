@@ -12,6 +12,8 @@ struct store_ops {
     /* NULL: it has no shards. */
     bool (*check_shards)(struct store *store, const struct shard_map *map, struct error *error_r);
     void (*set_shards)(struct store *store, struct shard_map *map);
+    /* NULL: it does not know. */
+    bool (*is_damaged)(const struct store *store);
     /* NULL: all is in one part. */
     unsigned (*part_of)(struct store *store, struct slice channel_id);
 };

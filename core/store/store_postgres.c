@@ -209,7 +209,8 @@ static unsigned part_of(struct store *base, struct slice channel_id) {
     return shard ? shard->number : 0;
 }
 
-static const struct store_ops ops = {submit, close_store, check_shards, set_shards, part_of};
+static const struct store_ops ops = {
+    .submit = submit, .close = close_store, .check_shards = check_shards, .set_shards = set_shards, .part_of = part_of};
 
 /* primary: whose it is; NULL: a standby's. */
 static struct pool *make_pool(struct postgres_store *store, const char *conninfo, struct primary *primary,

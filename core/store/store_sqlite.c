@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "loop/loop.h"
+#include "store/powercut.h"
+#include "store/sqlite_check.h"
 #include "store/sqlite_threads.h"
 
 struct sqlite_store {
@@ -14,6 +16,7 @@ struct sqlite_store {
     struct loop *loop;
     struct loop_fd *done_ready;
     struct sqlite_threads threads;
+    struct sqlite_check *check; /* NULL: there is no file */
 };
 
 static void complete(struct store_request *request) {
@@ -46,8 +49,15 @@ static void submit(struct store *base, struct store_request *request) {
     sqlite_threads_submit(&store->threads, request);
 }
 
+static bool is_damaged(const struct store *base) {
+    struct sqlite_store *store = CONTAINER(base, struct sqlite_store, store);
+    return atomic_load(&store->threads.write_db.is_damaged) || atomic_load(&store->threads.read_db.is_damaged) ||
+           sqlite_check_found_damage(store->check);
+}
+
 static void close_store(struct store *base, unsigned deadline_ms) {
     struct sqlite_store *store = CONTAINER(base, struct sqlite_store, store);
+    sqlite_check_free(&store->check);
     bool ended = sqlite_threads_stop(&store->threads, deadline_ms);
     /* Completions may submit: refused, and completed here too. */
     do hand_out(store);
@@ -62,7 +72,7 @@ static void close_store(struct store *base, unsigned deadline_ms) {
     free(store);
 }
 
-static const struct store_ops ops = {.submit = submit, .close = close_store};
+static const struct store_ops ops = {.submit = submit, .close = close_store, .is_damaged = is_damaged};
 
 struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) {
     struct sqlite_store *store = NEW(struct sqlite_store);
@@ -73,5 +83,6 @@ struct store *store_sqlite_new(struct loop *loop, const char *path, struct error
         return NULL;
     }
     store->done_ready = loop_fd_new(loop, store->threads.done_fd, LOOP_READ, completed, store);
+    if (store->threads.has_reader && !powercut_vfs()) store->check = sqlite_check_new(path);
     return &store->store;
 }

@@ -7,7 +7,7 @@
 struct loop;
 struct store;
 
-/* path ":memory:" for tests. Checks the file, migrates the schema, starts the writer; may take long. */
+/* path ":memory:" for tests. Looks at the file, migrates the schema (which may take long), starts the threads. */
 struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) MUST_CHECK;
 
 #endif

@@ -24,8 +24,9 @@ struct verify {
     void (*found)(void *owner, const struct verify_finding *finding);
     bool (*moved)(void *owner, const struct verify *verify); /* after each slice; false ends it */
     void *owner;
-    bool thorough; /* indexes too, entry by entry; else the structure of the file only */
-    bool is_older; /* of a schema that a start of the server will migrate: only the file was checked */
+    bool thorough;  /* indexes too, entry by entry; else the structure of the file only */
+    bool in_slices; /* without that structure, a table of which is read in one go */
+    bool is_older;  /* of a schema that a start of the server will migrate: only the file was checked */
     bool stopped;
     const char *place; /* where the driver is at */
     uint64_t channels, events, findings;

@@ -1,7 +1,9 @@
 /* A SQLite file that is damaged, or is none of ours. */
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "support/sqlite_scene.h"
 
 static void overwrite(const char *path, off_t offset, const char *bytes, size_t len) {
@@ -159,6 +161,99 @@ static void the_file_is_read_by_others_while_it_is_served(void **state) {
     assert_int_equal(number_of(scene, "SELECT max(message_seq) FROM messages"), 3);
 }
 
+/* ---- a file that is too large to be looked at as a whole when the server starts */
+
+/* Longer than that: 5,000 pages. */
+static void make_large(struct scene *scene) {
+    make_hall(scene);
+    scene_close(scene);
+    execute(scene,
+            "INSERT INTO messages (channel_id, message_seq, epoch, message_id, user_id, created_ms, content) "
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+            "SELECT 'hall', i, 1, printf('%09d', i), 'alice', i, printf('\"%3000d\"', i) FROM n");
+}
+
+static bool finds_damage(struct scene *scene) {
+    for (int ms = 0; ms < ANSWER_DEADLINE_MS; ms += 5) {
+        if (store_is_damaged(scene->asking.store)) return true;
+        usleep(5000);
+    }
+    return false;
+}
+
+static void damage_in_a_large_file_is_found_though_nobody_reads_it(void **state) {
+    struct scene *scene = *state;
+    make_large(scene);
+    execute(scene, "UPDATE messages SET checksum = 1 WHERE message_seq = 2500");
+    setenv("STOA_FAULT", "check_at_once", 1);
+    scene_open(scene);
+    unsetenv("STOA_FAULT");
+    assert_true(finds_damage(scene));
+    assert_int_equal(say(scene, 5001, 5001)->seq, 5001);
+}
+
+/* Ended halfway, a look through the file says nothing of what it has not seen. */
+static void count_corrupt(void *owner, struct slice line) {
+    *(int *)owner += memmem(line.ptr, line.len, "store.corrupt", strlen("store.corrupt")) != NULL;
+}
+
+static void a_look_that_is_ended_finds_nothing_wrong(void **state) {
+    struct scene *scene = *state;
+    int corrupt = 0;
+    make_large(scene);
+    log_set_sink(count_corrupt, &corrupt);
+    setenv("STOA_FAULT", "check_at_once", 1);
+    for (int i = 0; i < 20; i++) {
+        scene_open(scene);
+        usleep((unsigned)i * 1000); /* wherever it is by now */
+        scene_close(scene);
+    }
+    unsetenv("STOA_FAULT");
+    log_set_sink(NULL, NULL);
+    assert_int_equal(corrupt, 0);
+}
+
+static void what_is_read_damaged_is_known_from_then_on(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    say(scene, 1, 2);
+    scene_close(scene);
+    execute(scene, "UPDATE messages SET checksum = 1 WHERE message_seq = 1");
+    scene_open(scene);
+    assert_false(store_is_damaged(scene->asking.store));
+    assert_status(ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall")), STORE_UNAVAILABLE);
+    assert_true(store_is_damaged(scene->asking.store));
+}
+
+/* Bytes that this process has asked the system for. */
+static long bytes_read(void) {
+    char text[512] = "";
+    int fd = open("/proc/self/io", O_RDONLY);
+    assert_true(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    return strtol(text + strlen("rchar: "), NULL, 10);
+}
+
+static void a_start_reads_no_more_however_large_the_file_is(void **state) {
+    struct scene *scene = *state;
+    make_large(scene);
+    struct stat file;
+    assert_int_equal(stat(scene->path, &file), 0);
+    assert_true(file.st_size > 20 << 20);
+    long before = bytes_read();
+    scene_open(scene);
+    assert_int_equal(say(scene, 5001, 5001)->seq, 5001);
+    assert_in_range(bytes_read() - before, 1, 1 << 20);
+}
+
+static void a_large_file_with_a_broken_tree_is_refused(void **state) {
+    struct scene *scene = *state;
+    make_large(scene);
+    int64_t page = number_of(scene, "SELECT rootpage FROM sqlite_schema WHERE name = 'messages_id'");
+    overwrite(scene->path, (page - 1) * 4096, "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", 8);
+    expect_refused(scene, "restore a backup");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_broken_page_is_refused_with_what_to_do),
@@ -168,6 +263,11 @@ int main(void) {
         SCENE_TEST(what_is_no_database_is_refused),
         SCENE_TEST(a_newer_schema_is_refused),
         SCENE_TEST(a_second_server_is_refused),
+        SCENE_TEST(damage_in_a_large_file_is_found_though_nobody_reads_it),
+        SCENE_TEST(a_look_that_is_ended_finds_nothing_wrong),
+        SCENE_TEST(what_is_read_damaged_is_known_from_then_on),
+        SCENE_TEST(a_start_reads_no_more_however_large_the_file_is),
+        SCENE_TEST(a_large_file_with_a_broken_tree_is_refused),
         SCENE_TEST(whoever_is_taken_over_writes_no_more),
         SCENE_TEST(the_file_is_read_by_others_while_it_is_served),
     };

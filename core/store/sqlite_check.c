@@ -1,0 +1,121 @@
+#include "store/sqlite_check.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "store/verify.h"
+
+/* It rests four times as long as it reads. */
+enum { BEGIN_MS = 5000, REST_TIMES = 4, REST_MAX_MS = 1000, TOLD_MAX = 20, LEAST_PRIORITY = 19 };
+
+struct sqlite_check {
+    char *path;
+    struct verify verify;
+    int64_t begin_ms;           /* so long after the start */
+    int64_t began_ms, slice_ms; /* slice: when the one at hand began */
+    atomic_bool found_damage;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop;
+};
+
+static int64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* False: it is to end. */
+static bool rest(struct sqlite_check *check, int64_t ms) {
+    int64_t until_ms = now_ms() + ms;
+    struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+    pthread_mutex_lock(&check->lock);
+    while (!check->stop && pthread_cond_timedwait(&check->wake, &check->lock, &until) == 0) continue;
+    bool goes_on = !check->stop;
+    pthread_mutex_unlock(&check->lock);
+    return goes_on;
+}
+
+static bool moved(void *owner, const struct verify *verify) {
+    struct sqlite_check *check = owner;
+    int64_t ms = (now_ms() - check->slice_ms) * REST_TIMES;
+    bool goes_on = rest(check, ms < REST_MAX_MS ? ms : REST_MAX_MS);
+    check->slice_ms = now_ms();
+    return goes_on;
+}
+
+static void found(void *owner, const struct verify_finding *finding) {
+    struct sqlite_check *check = owner;
+    atomic_store(&check->found_damage, true);
+    if (check->verify.findings > TOLD_MAX) return;
+    LOG_ALWAYS(LOG_ERROR, "store.corrupt", LOG_TEXT("kind", finding->kind), LOG_SLICE("channel", finding->channel_id),
+               LOG_NUMBER("seq", finding->seq), LOG_TEXT("text", finding->text));
+}
+
+static void tell_end(struct sqlite_check *check, bool whole, const struct error *error) {
+    int64_t seconds = (now_ms() - check->began_ms) / 1000;
+    if (check->verify.stopped) return;
+    if (check->verify.findings > 0)
+        LOG_ALWAYS(LOG_ERROR, "store.damaged", LOG_NUMBER("findings", check->verify.findings),
+                   LOG_TEXT("path", check->path), LOG_TEXT("advice", "stoa verify tells all; restore a backup"));
+    else if (!whole)
+        LOG_ALWAYS(LOG_WARNING, "store.not_checked", LOG_TEXT("error", error->text));
+    else
+        LOG_ALWAYS(LOG_INFO, "store.checked", LOG_NUMBER("events", check->verify.events), LOG_NUMBER("s", seconds));
+}
+
+static void *run(void *owner) {
+    struct sqlite_check *check = owner;
+    struct error error = {""};
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are the loop's */
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LEAST_PRIORITY);
+    if (!rest(check, check->begin_ms)) return NULL;
+    check->began_ms = check->slice_ms = now_ms();
+    bool whole = sqlite_verify(check->path, &check->verify, &error);
+    tell_end(check, whole, &error);
+    return NULL;
+}
+
+struct sqlite_check *sqlite_check_new(const char *path) {
+    struct sqlite_check *check = NEW(struct sqlite_check);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&check->lock, NULL);
+    pthread_cond_init(&check->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    check->begin_ms = fault_planted("check_at_once") ? 0 : BEGIN_MS;
+    check->path = memory_copy(path, strlen(path));
+    check->verify = (struct verify){.found = found, .moved = moved, .owner = check, .in_slices = true, .place = ""};
+    if (pthread_create(&check->thread, NULL, run, check) != 0) abort();
+    return check;
+}
+
+bool sqlite_check_found_damage(const struct sqlite_check *check) {
+    return check && atomic_load(&check->found_damage);
+}
+
+void sqlite_check_free(struct sqlite_check **owned) {
+    struct sqlite_check *check = *owned;
+    *owned = NULL;
+    if (!check) return;
+    pthread_mutex_lock(&check->lock);
+    check->stop = true;
+    pthread_cond_signal(&check->wake);
+    pthread_mutex_unlock(&check->lock);
+    pthread_join(check->thread, NULL);
+    free(check->path);
+    free(check);
+}
