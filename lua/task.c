@@ -327,7 +327,10 @@ static void deadline_passed(struct loop_timer *timer) {
 }
 
 bool task_start(struct tasks *tasks, const struct task_start *start) {
-    if (!tasks->vm || tasks->vm->broken || tasks->len >= tasks->max || vm_is_deep(tasks->vm)) return false;
+    if (!tasks->vm || tasks->vm->broken || tasks->len >= tasks->max || vm_is_deep(tasks->vm)) {
+        metric_add_labelled(METRIC_SCRIPT_ERRORS, "refused", 1); /* else a notice is lost unseen */
+        return false;
+    }
     struct task *task = NEW(struct task);
     struct entry entry = {tasks, task, start};
     struct error error;

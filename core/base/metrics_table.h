@@ -24,7 +24,8 @@ METRIC(CACHE_HITS, "stoa_cache_hits_total", "counter", "cache", "Look-ups answer
 METRIC(CACHE_SHARED_HITS, "stoa_cache_shared_hits_total", "counter", "cache", "Look-ups answered from Redis.")
 METRIC(CACHE_MISSES, "stoa_cache_misses_total", "counter", "cache", "Look-ups that had to load.")
 METRIC(CACHE_REFRESHES, "stoa_cache_refreshes_total", "counter", "cache", "Look-ups that loaded ahead of expiry.")
-METRIC(SCRIPT_ERRORS, "stoa_script_errors_total", "counter", "kind", "Errors raised by scripts.")
+METRIC(SCRIPT_ERRORS, "stoa_script_errors_total", "counter", "kind",
+       "Errors raised by scripts, and calls of them that were refused.")
 METRIC(GENERATION, "stoa_generation", "gauge", NULL, "Generation of configuration and scripts in force.")
 METRIC(RELOADS, "stoa_reloads_total", "counter", "result", "Reloads, by result.")
 METRIC(LOG_DROPPED, "stoa_log_dropped_total", "counter", NULL, "Log lines lost.")

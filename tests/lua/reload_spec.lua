@@ -174,19 +174,27 @@ describe("a state that ran out of memory", function()
 end)
 
 describe("tasks", function()
-    it("that wait are bounded: the next one is answered unavailable", function()
+    it("that wait are bounded: the next one is answered unavailable, and what is refused is counted", function()
         support.config = { lua = { tasks = 3 } }
         local world = support.world [[
             local stoa = require "stoa"
             stoa.on("wait", function() stoa.sleep(60) end)
             stoa.on("run", function() return 1 end)
+            stoa.hook("disconnect", function() end)
         ]]
         support.config = nil
         local clients = {}
         for i = 1, 4 do clients[i] = world:connect() end
         for i = 1, 3 do clients[i]:send("wait") end
         world:settle()
+        local function refused()
+            return tonumber(testing.metrics():match 'stoa_script_errors_total{kind="refused"} (%d+)' or 0)
+        end
+        local before = refused()
         assert.equal("unavailable", clients[4]:emit("run").error.code)
+        clients[4]:disconnect()
+        assert.equal(before + 2, refused())
+        clients[4] = world:connect()
         world:advance(61)
         assert.equal(1, (clients[4]:emit("run")))
         world:close()
