@@ -39,3 +39,7 @@ add_test(NAME servers/verify COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/t
   -- ${NODE} --test-reporter=spec ${CMAKE_SOURCE_DIR}/tests/servers/verify.test.mjs WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 set_tests_properties(servers/verify PROPERTIES TIMEOUT 300 LABELS servers ENVIRONMENT
   "STOA_BINARY=$<TARGET_FILE:stoa>;ASAN_OPTIONS=detect_stack_use_after_return=0")
+add_test(NAME servers/fleet_backup COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/servers/postgres.py run --shards 2
+  -- ${NODE} --test-reporter=spec ${CMAKE_SOURCE_DIR}/tests/servers/fleet_backup.test.mjs WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(servers/fleet_backup PROPERTIES TIMEOUT 300 LABELS servers ENVIRONMENT
+  "STOA_BINARY=$<TARGET_FILE:stoa>;ASAN_OPTIONS=detect_stack_use_after_return=0")

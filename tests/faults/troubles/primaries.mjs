@@ -26,10 +26,11 @@ const quietShard = {
     await load.hush();
     await nemesis(load, 8000, async () => {
       const epoch = await postgres.lastEpoch("shard0");
+      const from = nodes[1].lines.length;
       await postgres.act("kill", "shard0");
       await postgres.promote();
       note(load, "succession", { epoch });
-      await until("node 1 is on the new primary", () => isReady(nodes[1]));
+      await until("node 1 is on the new primary", () => nodes[1].line(/store\.epoch shard=0/, from));
       await postgres.act("start", "shard0");
       lead(fleet, "postgres", "shard0");
       await sleep(2000); // what a fence may take
