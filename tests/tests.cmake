@@ -18,18 +18,21 @@ foreach(source ${core_tests})
     "ASAN_OPTIONS=detect_stack_use_after_return=0")
 endforeach()
 
-# Faults planted in what keeps workers together: each must turn its test red.
+# stoa_planted(FAULT PROGRAM TEST): with that fault planted (base/fault.h), TEST of PROGRAM must turn red.
+function(stoa_planted fault program test)
+  add_test(NAME core/planted_${fault} COMMAND ${program})
+  set_tests_properties(core/planted_${fault} PROPERTIES TIMEOUT 120 LABELS unit
+    PASS_REGULAR_EXPRESSION "FAILED  \\] ${test}"
+    ENVIRONMENT "ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0;STOA_FAULT=${fault}")
+endfunction()
 if(STOA_FAULTS)
-  foreach(planted no_head_check=a_lost_tail_is_found_within_two_seconds
-      no_gap_fill=pitfall_49_every_worker_hands_out_one_order_whatever_the_bus_does)
-    string(REPLACE "=" ";" planted ${planted})
-    list(GET planted 0 fault)
-    list(GET planted 1 victim)
-    add_test(NAME core/planted_${fault} COMMAND test_relay)
-    set_tests_properties(core/planted_${fault} PROPERTIES TIMEOUT 120 LABELS unit
-      PASS_REGULAR_EXPRESSION "FAILED  \\] ${victim}"
-      ENVIRONMENT "ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0;STOA_FAULT=${fault}")
-  endforeach()
+  stoa_planted(no_head_check test_relay a_lost_tail_is_found_within_two_seconds)
+  stoa_planted(no_gap_fill test_relay pitfall_49_every_worker_hands_out_one_order_whatever_the_bus_does)
+  stoa_planted(mask_ignored test_websocket every_head_of_two_bytes_is_judged_the_same)
+  stoa_planted(rsv_ignored test_websocket every_head_of_two_bytes_is_judged_the_same)
+  stoa_planted(long_control_frames test_websocket every_head_of_two_bytes_is_judged_the_same)
+  stoa_planted(utf8_late test_net_strict text_is_refused_before_its_message_ends)
+  stoa_planted(close_twice test_net_strict each_close_code_is_echoed_or_refused)
 endif()
 
 # tests/fuzz/fuzz_NAME.c: LLVMFuzzerTestOneInput. With STOA_FUZZ a libFuzzer program; always a program that replays
@@ -40,7 +43,7 @@ foreach(source ${fuzzers})
   string(REPLACE fuzz_ "" subject ${name})
   add_executable(replay_${subject} ${source} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
   target_link_libraries(replay_${subject} PRIVATE stoa_lua)
-  target_include_directories(replay_${subject} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_include_directories(replay_${subject} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/tests)
   add_test(NAME fuzz/${subject} COMMAND replay_${subject} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${subject})
   set_tests_properties(fuzz/${subject} PROPERTIES TIMEOUT 120 LABELS unit)
   if(STOA_FUZZ)
@@ -48,7 +51,7 @@ foreach(source ${fuzzers})
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_libraries(${name} PRIVATE stoa_lua)
-    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/tests)
   endif()
 endforeach()
 

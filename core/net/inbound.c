@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/memory.h"
 #include "wire/inflate.h"
 #include "wire/utf8.h"
@@ -88,6 +89,7 @@ static unsigned add_piece(struct unfinished *unfinished, const struct websocket_
         buffer_append_slice(message, piece->payload);
     }
     if (piece->binary) return 0;
+    if (fault_planted("utf8_late")) return !last || utf8_valid(buffer_slice(message)) ? 0 : WEBSOCKET_BAD_DATA;
     bool valid = utf8_add(&unfinished->text, slice_from(buffer_slice(message), before));
     return valid && (!last || utf8_whole(&unfinished->text)) ? 0 : WEBSOCKET_BAD_DATA;
 }

@@ -8,6 +8,7 @@
  *  4. the answer to the handshake leaves with what the owner says at once. */
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/metrics.h"
 #include "net/net_state.h"
 #include "net/socket.h"
@@ -119,6 +120,7 @@ static void closed(struct conn *conn) {
 static void send_close(struct conn *conn) {
     conn->state = CONN_CLOSING;
     send_control(conn, FRAME_CLOSE, buffer_slice(&conn_unfinished(conn)->close));
+    if (fault_planted("close_twice")) send_control(conn, FRAME_CLOSE, buffer_slice(&conn_unfinished(conn)->close));
     watch(conn);
     if (conn->close_received && !conn->blocked && !conn->broken) closed(conn);
 }

@@ -1,5 +1,6 @@
 #include "wire/websocket.h"
 
+#include "base/fault.h"
 #include "wire/utf8.h"
 
 enum { FIN = 0x80, RSV1 = 0x40, RSV_OTHERS = 0x30, OPCODE = 0x0f, MASKED = 0x80, LENGTH = 0x7f };
@@ -47,8 +48,8 @@ static bool read_length(const unsigned char *at, unsigned width, uint64_t *lengt
 /* What can be told from the first byte alone; 0: nothing is wrong. */
 static unsigned opcode_fault(const struct websocket_reader *reader, const struct head *head, unsigned first) {
     bool is_control = head->opcode >= CONTROL, begins = head->opcode == TEXT || head->opcode == BINARY;
-    if (first & RSV_OTHERS) return WEBSOCKET_PROTOCOL_ERROR;
-    if (head->compressed && (!begins || !reader->may_compress)) return WEBSOCKET_PROTOCOL_ERROR;
+    bool has_rsv = first & RSV_OTHERS || (head->compressed && (!begins || !reader->may_compress));
+    if (has_rsv && !fault_planted("rsv_ignored")) return WEBSOCKET_PROTOCOL_ERROR;
     if (is_control) return head->opcode <= PONG && head->final ? 0 : WEBSOCKET_PROTOCOL_ERROR;
     if (head->opcode == CONTINUATION) return reader->message ? 0 : WEBSOCKET_PROTOCOL_ERROR;
     return begins && !reader->message ? 0 : WEBSOCKET_PROTOCOL_ERROR;
@@ -66,8 +67,10 @@ static enum websocket_event read_head(const struct websocket_reader *reader, con
     if (fault) return violation(found, fault);
     if (len == 1) return WEBSOCKET_MORE;
     unsigned length = bytes[1] & LENGTH;
-    if (!(bytes[1] & MASKED)) return violation(found, WEBSOCKET_PROTOCOL_ERROR); /* section 5.1 */
-    if (head_r->opcode >= CONTROL && length > WEBSOCKET_CONTROL_MAX) return violation(found, WEBSOCKET_PROTOCOL_ERROR);
+    if (!(bytes[1] & MASKED) && !fault_planted("mask_ignored")) /* section 5.1 */
+        return violation(found, WEBSOCKET_PROTOCOL_ERROR);
+    if (head_r->opcode >= CONTROL && length > WEBSOCKET_CONTROL_MAX && !fault_planted("long_control_frames"))
+        return violation(found, WEBSOCKET_PROTOCOL_ERROR);
     unsigned width = length == LENGTH_16 ? 2 : length == LENGTH_64 ? 8 : 0;
     head_r->payload_len = length;
     if (len < 2 + width) return WEBSOCKET_MORE;

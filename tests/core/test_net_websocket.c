@@ -166,6 +166,8 @@ static void a_server_close_is_the_last_frame_and_tells_code_and_reason(void **st
     raw_frame(&alice, 0x88, true, SLICE("\x03\xf4"));
     RIG_UNTIL(&rig, rig.closed == 1);
     assert_int_equal(rig.close_code, 1012);
+    RAW_UNTIL(&alice, alice.eof); /* ours ends first, with nothing behind the Close frame */
+    assert_int_equal(alice.in.len, 0);
     buffer_done(&frame);
     raw_close(&alice);
     rig_stop(&rig);
