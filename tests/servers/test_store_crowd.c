@@ -67,14 +67,20 @@ static void heads_that_somebody_holds_stop_no_other_channel(void **state) {
     for (int i = 0; i < HELD; i++) stuck[i] = send(asking, ids[i], "stuck", i);
     struct answer *freed = send(asking, ids[FREED], "freed", 0);
     int said = 0;
+    uint64_t released_ms = 0, waited_ms = UINT64_MAX;
     while (!stuck[0]->came) { /* at its deadline */
         struct answer *free = send(asking, ids[HALL], "free", said++);
         await(asking, free);
         assert_status(free, STORE_OK);
-        if (said == 20) does(brief, "ROLLBACK");
+        if (said == 20) {
+            does(brief, "ROLLBACK");
+            released_ms = loop_clock_us(asking->loop) / 1000;
+        }
+        if (freed->came && waited_ms == UINT64_MAX) waited_ms = loop_clock_us(asking->loop) / 1000 - released_ms;
     }
     assert_in_range(said, 200, 100000);
     assert_status(freed, STORE_OK);
+    assert_in_range(waited_ms, 0, 2000); /* its turn comes, though others are held */
     for (int i = 0; i < HELD; i++) {
         await(asking, stuck[i]);
         assert_status(stuck[i], STORE_UNAVAILABLE);
@@ -249,6 +255,48 @@ static void a_list_of_channels_does_not_wait_for_a_shard_that_stalls(void **stat
     assert_false(list->partial);
 }
 
+/* A cursor of nobody's makes the log be searched for where it left it. */
+static void where_a_cursor_left_a_long_log_is_found_in_a_few_steps(void **state) {
+    struct scene *scene = *state;
+    const char *shard = scene->servers.write[0];
+    settings_of(scene, false, false);
+    servers_sql(shard,
+                "SELECT stoa_epoch(0); INSERT INTO channel_heads VALUES ('hall', 50000); INSERT INTO events "
+                "SELECT 'hall', i, e.number + (i > 1000)::int, 0, 'alice', i, 0, i, 0 FROM generate_series(1, "
+                "50000) i, (SELECT max(number) AS number FROM epochs) e");
+    assert_string_equal(servers_sql(shard,
+                                    "SELECT fork FROM epochs e, stoa_cursor('hall', 99999, number || '-' || "
+                                    "incarnation) ORDER BY number DESC LIMIT 1"),
+                        "1000");
+    assert_string_equal(
+        servers_sql(shard,
+                    "SELECT count(*) FROM (SELECT number || '-' || incarnation AS epoch FROM epochs ORDER BY number "
+                    "DESC LIMIT 1) e, stoa_cursor('hall', 99999, e.epoch); SELECT "
+                    "(pg_stat_get_xact_tuples_fetched('events'::regclass) + "
+                    "pg_stat_get_xact_tuples_fetched('events_pkey'::regclass) < 100)::text"),
+        "true");
+}
+
+/* So many that sweeping them would take longer than a query may. */
+static void a_session_is_made_however_many_have_expired(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    struct store_postgres_settings settings = settings_of(scene, false, false);
+    scene->asking.store = open_with(scene, &settings);
+    servers_sql(scene->servers.global,
+                "INSERT INTO sessions SELECT sha256(i::text::bytea), 'bob', i FROM "
+                "generate_series(1, 1000) i");
+    assert_status(ASK(asking, STORE_SESSION_PUT, .token = S("t"), .user_id = S("bob"), .expires_ms = INT64_MAX / 2),
+                  STORE_OK);
+    assert_string_equal(servers_sql(scene->servers.global, "SELECT count(*) FROM sessions"), "901");
+    PGconn *sweeper = somebody(scene->servers.global);
+    does(sweeper, "BEGIN");
+    does(sweeper, "SELECT FROM sessions WHERE expires_ms <= 300 FOR UPDATE");
+    assert_status(ASK(asking, STORE_SESSION_PUT, .token = S("u"), .user_id = S("bob"), .expires_ms = INT64_MAX / 2),
+                  STORE_OK);
+    PQfinish(sweeper);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(heads_that_somebody_holds_stop_no_other_channel),
@@ -259,6 +307,8 @@ int main(void) {
         TEST(a_longer_list_counts_less_of_each_channel),
         TEST(a_new_member_has_read_what_is_there_and_a_new_role_moves_no_mark),
         TEST(a_list_of_channels_does_not_wait_for_a_shard_that_stalls),
+        TEST(where_a_cursor_left_a_long_log_is_found_in_a_few_steps),
+        TEST(a_session_is_made_however_many_have_expired),
     };
     log_set_level(LOG_WARNING);
     return cmocka_run_group_tests(tests, NULL, NULL);
