@@ -28,8 +28,17 @@ static bool verify_copy(const char *copy, const char *name, const struct sqlite_
     return false;
 }
 
+static bool is_same(const char *path, const char *other) {
+    struct stat one, two;
+    return stat(path, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
 bool sqlite_backup(const char *path, const char *file, const struct sqlite_backup *how, struct error *error_r) {
     struct whole_file whole;
+    if (is_same(path, file)) {
+        error_set(error_r, "%s: is the store itself", file);
+        return false;
+    }
     if (!how->replace && access(file, F_OK) == 0) {
         error_set(error_r, "%s: is there already (--force replaces it)", file);
         return false;

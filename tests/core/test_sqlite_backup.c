@@ -76,7 +76,7 @@ static bool copied(void *owner, int64_t pages, int64_t of) {
 }
 
 /* Numbers of epochs that the store had after the backup was made are not given out again. */
-static void a_restored_store_is_in_an_epoch_above_all_that_were(void **state) {
+static void a_restored_store_is_its_owners_and_in_an_epoch_above_all_that_were(void **state) {
     struct scene *scene = *state;
     struct error error = {""};
     struct sqlite_restored restored;
@@ -87,10 +87,19 @@ static void a_restored_store_is_in_an_epoch_above_all_that_were(void **state) {
     say(scene, 1, 3);
     scene_close(scene);
     assert_true(sqlite_backup(scene->path, beside(scene, ".backup"), &how, &error));
+    bool may_give = geteuid() == 0; /* root restores what is another user's */
+    if (may_give) assert_int_equal(chown(scene->path, 65534, 65534), 0);
     for (int i = 0; i < 3; i++) assert_true(sqlite_begin_epoch(scene->path, epoch, &error));
     assert_true(strncmp(epoch, "4-", 2) == 0);
     if (!sqlite_restore(scene->path, beside(scene, ".backup"), &how, &restored, &error)) fail_msg("%s", error.text);
     assert_true(strncmp(restored.epoch, "5-", 2) == 0);
+    const char *const files[] = {"", ".incarnation"};
+    for (size_t i = 0; i < 2; i++) {
+        struct stat file;
+        assert_int_equal(stat(beside(scene, files[i]), &file), 0);
+        assert_int_equal(file.st_mode & 0777, 0600);
+        assert_int_equal(file.st_uid, may_give ? 65534 : geteuid());
+    }
     scene_open(scene);
     assert_string_equal(say(scene, 4, 4)->epoch, restored.epoch);
     scene_close(scene);
@@ -131,7 +140,7 @@ static void what_a_killed_server_left_in_its_log_is_kept_by_a_restore(void **sta
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_copy_is_of_one_moment_however_much_is_written_meanwhile),
-        SCENE_TEST(a_restored_store_is_in_an_epoch_above_all_that_were),
+        SCENE_TEST(a_restored_store_is_its_owners_and_in_an_epoch_above_all_that_were),
         SCENE_TEST(what_a_killed_server_left_in_its_log_is_kept_by_a_restore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,6 +168,9 @@ test("a backup replaces nothing without --force, and a failure leaves what was t
   assert.equal(full.status, 1, full.stderr);
   assert.ok(readFileSync(backup).equals(first));
   assert.deepEqual(readdirSync(folder), ["copy.db"]);
+  const itself = await runStoa("backup", "--force", database, "--database", database);
+  assert.equal(itself.code, 1);
+  assert.match(itself.stderr, /is the store itself/);
   const nowhere = await runStoa("backup", path.join(folder, "none/copy.db"), "--database", database);
   assert.equal(nowhere.code, 1);
   assert.match(nowhere.stderr, /none\/copy\.db\.partial: No such file or directory/);
