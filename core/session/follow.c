@@ -64,8 +64,8 @@ static struct following *following_of(struct watch *watch, struct slice room) {
 }
 
 void follow_left(struct socket *socket, struct slice room) {
-    LIST_EACH(&socket->watches, link) {
-        struct following *following = following_of(CONTAINER(link, struct watch, link), room);
+    for (struct watch *watch = socket->watches; watch; watch = watch->next) {
+        struct following *following = following_of(watch, room);
         if (following) following->is_over = true;
     }
 }
@@ -139,8 +139,8 @@ static void following_verify(struct following *following, struct slice epoch) {
 static void following_succeed(const struct following *following) {
     struct socket *socket = following->watch.socket;
     struct slice room = buffer_slice(&following->room);
-    LIST_EACH(&socket->watches, link) {
-        struct following *other = following_of(CONTAINER(link, struct watch, link), room);
+    for (struct watch *watch = socket->watches; watch; watch = watch->next) {
+        struct following *other = following_of(watch, room);
         if (other) other->was_member = true;
     }
     online_joined(socket, room);

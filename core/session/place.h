@@ -26,6 +26,7 @@ struct user {
     char id[];
 };
 
+struct watch;
 struct connecting; /* connect.c: the client's CONNECT is being answered */
 
 struct socket {
@@ -54,7 +55,7 @@ struct socket {
     uint64_t lag_offset;       /* lagging: delivered up to here */
     struct packet_queue *held; /* NULL: nothing is held back */
     struct list calls;         /* questions to the client */
-    struct list watches;       /* of its connection */
+    struct watch *watches;     /* of its connection */
     char id[SOCKET_ID_LEN + 1];
 };
 

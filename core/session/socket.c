@@ -433,7 +433,6 @@ struct socket *socket_new(struct session *session, struct slice namespace_name, 
     list_init(&socket->user_link);
     list_init(&socket->memberships);
     list_init(&socket->calls);
-    list_init(&socket->watches);
     socket->namespace_name =
         slice_is(namespace_name, main_namespace) ? main_namespace : memory_copy(namespace_name.ptr, namespace_name.len);
     if (!slice_is(auth_json, "{}")) socket->auth_json = memory_copy(auth_json.ptr, auth_json.len);

@@ -4,17 +4,21 @@
 
 void watch_begin(struct watch *watch, struct socket *socket) {
     watch->socket = socket;
-    list_append(&socket->watches, &watch->link);
+    watch->next = socket->watches;
+    socket->watches = watch;
 }
 
 void watch_end(struct watch *watch) {
-    if (watch->socket) list_remove(&watch->link);
+    if (!watch->socket) return;
+    struct watch **at = &watch->socket->watches;
+    while (*at != watch) at = &(*at)->next;
+    *at = watch->next;
     watch->socket = NULL;
 }
 
 void watches_tell(struct socket *socket) {
-    while (!list_empty(&socket->watches)) {
-        struct watch *watch = CONTAINER(socket->watches.next, struct watch, link);
+    while (socket->watches) {
+        struct watch *watch = socket->watches;
         watch->ended(watch);
         watch_end(watch);
     }

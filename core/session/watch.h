@@ -2,13 +2,11 @@
 #ifndef SESSION_WATCH_H
 #define SESSION_WATCH_H
 
-#include "base/list.h"
-
 struct socket;
 
 /* Embedded in what is under way. {0} watches nobody. */
 struct watch {
-    struct list link;
+    struct watch *next;
     struct socket *socket;              /* NULL: the connection has ended */
     void (*ended)(struct watch *watch); /* the socket is still in its rooms */
 };
