@@ -192,6 +192,45 @@ test("something wrong in the store: no backup of it replaces a good one, unless 
   assert.equal((await verified(backup)).findings, 2);
 });
 
+test("a restore that is killed at any point leaves the old store or the new one, whole", async (t) => {
+  const server = await storeOf(t, 3000);
+  const { folder } = server.options, database = databaseOf(server), backup = path.join(newFolder(t), "copy.db");
+  assert.equal((await runStoa("backup", backup, "--database", database)).code, 0);
+  // The old store as a killed server leaves it: 100 more, in its log only.
+  const next = await server.restart(t);
+  const alice = await person(t, next, "alice");
+  await alice.join("lobby");
+  for (let i = 0; i < 100; i++) assert.equal((await alice.send("lobby", `more ${i}`)).ok, true);
+  alice.socket.disconnect();
+  await next.kill();
+  const left = new Map(readdirSync(folder).filter((name) => name.startsWith("stoa.db")).map((name) => [name, readFileSync(path.join(folder, name))]));
+  assert.ok(left.get("stoa.db-wal").length > 0);
+  const attempt = async (kill) => {
+    for (const name of readdirSync(folder)) unlinkSync(path.join(folder, name));
+    for (const [name, bytes] of left) writeFileSync(path.join(folder, name), bytes);
+    const began = performance.now();
+    const child = spawn(BINARY, ["restore", backup, "--database", database], { stdio: "ignore" });
+    const ended = new Promise((resolve) => child.on("close", (code) => resolve(code)));
+    const timer = kill === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), kill);
+    const code = await within("the restore's end", ended);
+    clearTimeout(timer);
+    return { code, took: performance.now() - began };
+  };
+  const { code, took } = await attempt();
+  assert.equal(code, 0);
+  const seen = new Set();
+  for (const part of [0, 0.3, 0.6, 0.8, 0.85, 0.9, 0.95, 1]) {
+    const end = await attempt(part * took);
+    const { code: verdict, events, stderr } = await verified(database);
+    assert.equal(verdict, 0, `killed at ${part}: ${stderr}`);
+    assert.ok(events === 3100 || (events === 3000 && readdirSync(folder).some((name) => name.includes(".before-"))), `killed at ${part}: ${events}`);
+    if (end.code === 0) assert.equal(events, 3000);
+    seen.add(events);
+  }
+  assert.ok(seen.has(3100));
+  assert.equal((await attempt()).code, 0, "the next one goes through");
+});
+
 test("a restore is refused while the store is served", async (t) => {
   const server = await startServer(t, { set: unlimited });
   const backup = path.join(newFolder(t), "copy.db"), database = databaseOf(server);
