@@ -47,7 +47,9 @@ struct postgres_store {
     struct {
         struct shard_held *items; /* which buckets hold channels, as the global database said last */
         size_t len;
+        char state[48]; /* of what was said; empty: nothing yet */
         bool is_known;
+        uint64_t draws;
         struct loop_timer refresh;
     } held;
     unsigned witness_next;    /* the shard that is told next of the global database */

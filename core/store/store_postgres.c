@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "loop/resolver.h"
@@ -115,15 +116,26 @@ static void opened(struct postgres_store *store) {
     if (store->opening.waiting > 0 && --store->opening.waiting == 0) loop_stop(store->loop);
 }
 
+/* state is a number that another content of the table does not have. Mostly it is the one of the last time: then there
+ * is one row, with nothing else in it, however many workers ask and buckets there are. */
+#define HELD                                                                                                         \
+    "WITH now AS MATERIALIZED (SELECT coalesce(sum(hashtextextended(h.channel_id, h.bucket * 4096::bigint + "        \
+    "h.shard)), 0)::text AS state FROM shard_buckets h) SELECT now.state, b.bucket, b.shard, b.channel_id FROM now " \
+    "LEFT JOIN shard_buckets b ON now.state IS DISTINCT FROM $1"
+enum { HELD_STATE, HELD_BUCKET, HELD_SHARD, HELD_CHANNEL };
+
 static void take_held(struct postgres_store *store, const struct query *query) {
+    struct slice state = query_text(query, 0, 0, HELD_STATE);
+    if (slice_is(state, store->held.state)) return;
+    snprintf(store->held.state, sizeof store->held.state, "%.*s", SLICE_ARG(state));
     free_held(store);
-    store->held.len = query_rows(query, 0);
-    store->held.items = NEW_ARRAY(struct shard_held, store->held.len + 1);
-    for (unsigned i = 0; i < store->held.len; i++) {
-        struct slice id = query_text(query, 0, i, 2);
-        store->held.items[i] = (struct shard_held){(unsigned)query_integer(query, 0, i, 0),
-                                                   (unsigned)query_integer(query, 0, i, 1),
-                                                   {memory_copy(id.ptr, id.len), id.len}};
+    store->held.items = NEW_ARRAY(struct shard_held, query_rows(query, 0));
+    for (unsigned i = 0; i < query_rows(query, 0); i++) {
+        struct slice id = query_text(query, 0, i, HELD_CHANNEL);
+        if (id.len == 0) continue; /* the table is empty */
+        store->held.items[store->held.len++] = (struct shard_held){(unsigned)query_integer(query, 0, i, HELD_BUCKET),
+                                                                   (unsigned)query_integer(query, 0, i, HELD_SHARD),
+                                                                   {memory_copy(id.ptr, id.len), id.len}};
     }
     struct error error;
     if (!store->held.is_known && !shard_map_keeps(store->map, store->held.items, store->held.len, &error))
@@ -134,14 +146,14 @@ static void take_held(struct postgres_store *store, const struct query *query) {
 static void held_asked(struct query *query) {
     struct postgres_store *store = query->owner;
     if (query->outcome == QUERY_OK) take_held(store, query);
-    loop_timer_set(&store->held.refresh, HELD_REFRESH_MS);
+    loop_timer_set(&store->held.refresh, hash_spread(&store->held.draws, HELD_REFRESH_MS));
     opened(store);
 }
 
 static void refresh_held(struct loop_timer *timer) {
     struct postgres_store *store = CONTAINER(timer, struct postgres_store, held.refresh);
     struct query *query = query_new(held_asked, store);
-    query_add(query, "SELECT bucket, shard, channel_id FROM shard_buckets");
+    parameters_add_text(query_add(query, HELD), slice_of(store->held.state));
     pool_submit(store->global.pool, &query);
 }
 
