@@ -176,7 +176,7 @@ static int fetch(lua_State *L) {
     struct fetching *fetching = NEW(struct fetching);
     *fetching = (struct fetching){.fetch.done = fetched, .ticket = ticket, .flight = flight, .rule = rule};
     shared_cache_fetch(flight->worker->shared, &fetching->fetch, (struct slice){flight->key, flight->key_len},
-                       flight->is_early ? flight->ttl_ms / CACHE_EARLY_SHARE : 0);
+                       flight->ttl_ms, flight->is_early ? flight->ttl_ms / CACHE_EARLY_SHARE : 0);
     return task_wait(L, FETCH_MS);
 }
 

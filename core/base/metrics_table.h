@@ -45,5 +45,7 @@ METRIC(REDIS_SENT, "stoa_redis_sent_bytes_total", "counter", NULL, "Bytes sent t
 METRIC(REDIS_RECEIVED, "stoa_redis_received_bytes_total", "counter", NULL, "Bytes received from Redis.")
 METRIC(REDIS_CONNECTS, "stoa_redis_connects_total", "counter", NULL, "Connections made to Redis.")
 METRIC(REDIS_LOST, "stoa_redis_lost_total", "counter", NULL, "Connections to Redis that were lost.")
+METRIC(REDIS_FULL, "stoa_redis_full", "gauge", NULL, "1: a server of Redis has no memory left, and no caches.")
+METRIC(CACHE_TRIMMED, "stoa_cache_trimmed_total", "counter", NULL, "Keys removed from Redis to make room.")
 METRIC(REDIS_ERRORS, "stoa_redis_errors_total", "counter", "kind", "Errors of Redis, and commands refused.")
 METRIC(STALE, "stoa_stale_completions_total", "counter", NULL, "Completions whose asker was gone.")

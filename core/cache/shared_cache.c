@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
+#include "redis/redis_room.h"
 #include "redis/script.h"
 #include "redis/seal.h"
 
@@ -21,7 +22,8 @@ static const char fetch_text[] =
     "local held = redis.call('GET', KEYS[1]) "
     "if not held then redis.call('SET', KEYS[1], 'l' .. ARGV[1], 'PX', ARGV[2]) return 1 end "
     "if string.sub(held, 1, 1) == 'l' then return 0 end "
-    "local left, early = redis.call('PTTL', KEYS[1]), tonumber(ARGV[3]) "
+    "local left, early, most = redis.call('PTTL', KEYS[1]), tonumber(ARGV[3]), tonumber(ARGV[5]) "
+    "if left > most then left = most redis.call('PEXPIRE', KEYS[1], left) end " /* the clock was set back */
     "if left >= early or string.sub(held, 2, 29) ~= ARGV[4] then return { held, left, 0 } end "
     "redis.call('SETRANGE', KEYS[1], 1, ARGV[1]) "
     "redis.call('PEXPIRE', KEYS[1], left + early) "
@@ -40,6 +42,7 @@ enum { PAUSE_MS = 20, RETRY_MS = 100, RETRY_MAX = 1000, NUMBER_MAX = 24 };
 struct shared_cache {
     struct loop *loop;
     struct redis *redis;
+    struct redis_room *room;
     const struct shared_events *events;
     void *owner;
     struct redis_script fetch, land;
@@ -60,7 +63,7 @@ struct shared_asking {
     struct shared_cache *shared;
     struct shared_fetch *fetch;
     struct loop_timer pause;
-    uint64_t until_ms, lease, early_ms;
+    uint64_t until_ms, lease, early_ms, most_ms;
     size_t key_len;
     char key[];
 };
@@ -102,10 +105,11 @@ static struct slice write_ttl(struct shared_cache *shared, uint64_t ttl_ms, char
     return write_number(spread_ms ? spread_ms : 1, out);
 }
 
-/* As Redis holds it; too large a value: as nothing. Valid until the next call. */
+/* As Redis holds it; too large a value, or one without room: as nothing. Valid until the next call. */
 static struct slice write_held(struct shared_cache *shared, struct slice key, struct slice value) {
     buffer_clear(&shared->held);
     if (!value.ptr || value.len > SHARED_VALUE_MAX) return SLICE_NONE;
+    if (!redis_room_take(shared->room, key.len + value.len + ROOM_ENTRY_BYTES)) return SLICE_NONE;
     buffer_append_str(&shared->held, "v" NO_LEASE);
     buffer_append_slice(&shared->held, value);
     if (shared->seal) seal_append(shared->seal, key, &shared->held, HEAD_LEN);
@@ -138,12 +142,13 @@ static void asking_end(struct shared_asking *asking, const struct shared_answer 
 
 static void asking_ask(struct shared_asking *asking) {
     struct shared_cache *shared = asking->shared;
-    char lease[LEASE_LEN + 1], lease_ms[NUMBER_MAX], early_ms[NUMBER_MAX];
+    char lease[LEASE_LEN + 1], lease_ms[NUMBER_MAX], early_ms[NUMBER_MAX], most_ms[NUMBER_MAX];
     struct slice key = redis_key(shared, (struct slice){asking->key, asking->key_len});
     asking->lease = ++shared->leases;
-    redis_eval(shared->redis, &asking->call, &shared->fetch, &key, 1,
-               REDIS_ARGS(write_lease(shared, asking->lease, lease), write_number(SHARED_LEASE_MS, lease_ms),
-                          write_number(asking->early_ms, early_ms), SLICE(NO_LEASE)));
+    redis_eval(
+        shared->redis, &asking->call, &shared->fetch, &key, 1,
+        REDIS_ARGS(write_lease(shared, asking->lease, lease), write_number(SHARED_LEASE_MS, lease_ms),
+                   write_number(asking->early_ms, early_ms), SLICE(NO_LEASE), write_number(asking->most_ms, most_ms)));
 }
 
 /* items: what Redis holds, how long yet, whether we have the lease. */
@@ -178,13 +183,15 @@ static void asking_go_on(struct loop_timer *timer) {
         asking_end(asking, &(struct shared_answer){.lease = 0});
 }
 
-void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key, uint64_t early_ms) {
+void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key, uint64_t ttl_ms,
+                        uint64_t early_ms) {
     struct shared_asking *asking = memory_new(sizeof *asking + key.len);
     asking->call = (struct redis_call){.done = asking_answered, .deadline_ms = SHARED_DEADLINE_MS};
     asking->shared = shared;
     asking->fetch = fetch;
     asking->until_ms = loop_now_ms(shared->loop) + SHARED_WAIT_MS;
     asking->early_ms = early_ms;
+    asking->most_ms = ttl_ms + ttl_ms / 4 + early_ms;
     asking->key_len = key.len;
     memcpy(asking->key, key.ptr, key.len);
     loop_timer_init(&asking->pause, shared->loop, asking_go_on);
@@ -283,11 +290,12 @@ void shared_cache_put(struct shared_cache *shared, struct slice key, struct slic
 
 /* The whole. */
 
-struct shared_cache *shared_cache_new(struct loop *loop, struct redis *redis, const char *secret,
-                                      const struct shared_events *events, void *owner) {
+struct shared_cache *shared_cache_new(struct loop *loop, struct redis *redis, struct redis_room *room,
+                                      const char *secret, const struct shared_events *events, void *owner) {
     struct shared_cache *shared = NEW(struct shared_cache);
     shared->loop = loop;
     shared->redis = redis;
+    shared->room = room;
     shared->seal = seal_new(secret);
     shared->events = events;
     shared->owner = owner;

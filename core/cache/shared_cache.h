@@ -17,6 +17,7 @@
 
 struct loop;
 struct redis;
+struct redis_room;
 struct shared_asking;
 struct shared_cache;
 
@@ -46,15 +47,21 @@ struct shared_events {
     void (*removed)(void *owner, struct slice key);
 };
 
-/* redis and events outlive it. secret: values are sealed with it (redis/seal.h), and others are not read; NULL: none.
+/* Of the keys in Redis, as a pattern of Lua. */
+#define SHARED_CACHE_KEYS "^stoa:x:"
+
+/* redis, room and events outlive it. Without room nothing is kept; room NULL: there always is. secret: values are
+ * sealed with it (redis/seal.h), and others are not read; NULL: none.
  */
-struct shared_cache *shared_cache_new(struct loop *loop, struct redis *redis, const char *secret,
-                                      const struct shared_events *events, void *owner);
+struct shared_cache *shared_cache_new(struct loop *loop, struct redis *redis, struct redis_room *room,
+                                      const char *secret, const struct shared_events *events, void *owner);
 /* Who fetches hears that there is nothing; removals that are not confirmed are given up. */
 void shared_cache_free(struct shared_cache **shared);
-/* early_ms: a value that has less than that left comes with a lease, to the first who asks so, and lives so much
- * longer; 0: never. */
-void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key, uint64_t early_ms);
+/* ttl_ms: what it is kept for; what has much more left was kept before the server's clock was set back, or another one
+ * took its place, and is cut to that. early_ms: a value that has less than that left comes with a lease, to the first
+ * who asks so, and lives so much longer; 0: never. */
+void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key, uint64_t ttl_ms,
+                        uint64_t early_ms);
 /* done will not be called. Harmless when nothing is under way. */
 void shared_cache_forget(struct shared_fetch *fetch);
 /* Keeps what was loaded under the lease, if it still holds; ttl_ms is spread by ±10 %. value.ptr NULL: the load

@@ -21,6 +21,7 @@ enum { PORTION_MAX = 1000, CLOSED_RETRY_MS = 1000, NUMBERS = 5 };
  * and counts as full. A part may take less time than a double tells apart in this century: whole milliseconds and the
  * fraction are two numbers. */
 static const char take_text[] =
+    "#!lua flags=allow-oom\n" /* what it keeps is small */
     "local time = redis.call('TIME') "
     "local now, passed = time[1] * 1000 + math.floor(time[2] / 1000), time[2] % 1000 / 1000 "
     "local key, charge = KEYS[1], ARGV[1] == '1' "

@@ -5,6 +5,7 @@
 #include "bus/bus.h"
 #include "config/config.h"
 #include "net/server.h"
+#include "redis/redis_room.h"
 #include "server/alert.h"
 #include "server/places.h"
 #include "server/worker.h"
@@ -98,14 +99,16 @@ static bool server_is_ready(const struct places *places) {
     return places_count(places, PLACE_READY) > 0 && places_count(places, PLACE_DRAINING) == 0;
 }
 
-static const char *status_of(const struct health *health) {
+static bool is_degraded(const struct health *health) {
     const struct worker *worker = health->worker;
-    const struct places *places = worker->places;
+    return bus_is_degraded(worker->bus) || redis_room_is_full(worker->room) || health->store_is_damaged;
+}
+
+static const char *status_of(const struct health *health) {
+    const struct places *places = health->worker->places;
     unsigned ready = places_count(places, PLACE_READY);
     if (places_count(places, PLACE_DRAINING) > 0) return "draining";
-    if (ready > 0)
-        return ready == places_len(places) && !bus_is_degraded(worker->bus) && !health->store_is_damaged ? "ok"
-                                                                                                         : "degraded";
+    if (ready > 0) return ready == places_len(places) && !is_degraded(health) ? "ok" : "degraded";
     return places_count(places, PLACE_FAILING) > 0 ? "unavailable" : "starting";
 }
 
@@ -132,6 +135,7 @@ static void write_health(const struct health *health, struct buffer *out) {
                   : health->store_is_damaged ? "damaged"
                                              : "ok");
     if (!bus_is_alone(worker->bus)) write_bus(worker->bus, out);
+    if (worker->room) buffer_printf(out, ",\"redis\":\"%s\"", redis_room_is_full(worker->room) ? "full" : "ok");
     buffer_append_str(out, "}}");
 }
 

@@ -18,6 +18,7 @@
 #include "limit/gcra.h"
 #include "loop/loop.h"
 #include "policy/policy.h"
+#include "redis/redis_room.h"
 #include "server/announce.h"
 #include "server/fleet.h"
 #include "server/insist.h"
@@ -37,14 +38,17 @@ static void build_bus(struct worker *worker) {
         worker->state = state_local_new(worker->loop);
         return;
     }
+    static const char *const caches[] = {STORE_CACHED_KEYS, SHARED_CACHE_KEYS};
     struct bus_settings bus = settings_of_bus(worker->config);
     bus.place = worker->name;
     worker->bus = bus_redis_new(worker->loop, worker->redis, &bus, &fleet_events, worker);
     worker->state =
         state_redis_new(worker->loop, worker->redis, bus_worker_id(worker->bus), &fleet_state_events, worker);
     if (settings_share_store(worker->config)) { /* else what one has read is not what the others would */
-        worker->store = store_cached_new(worker->loop, &worker->store, worker->redis, bus.secret);
-        worker->shared = shared_cache_new(worker->loop, worker->redis, bus.secret, &fleet_removals, worker);
+        worker->room = redis_room_new(worker->loop, worker->redis, caches, sizeof caches / sizeof *caches);
+        worker->store = store_cached_new(worker->loop, &worker->store, worker->redis, worker->room, bus.secret);
+        worker->shared =
+            shared_cache_new(worker->loop, worker->redis, worker->room, bus.secret, &fleet_removals, worker);
     }
     LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->bus)));
     if (!worker->config->redis.socketio_adapter) return;
@@ -149,6 +153,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     shared_cache_free(&worker->shared);
     adapter_free(&worker->adapter);
     bus_free(&worker->bus);
+    redis_room_free(&worker->room);
     redis_free(&worker->redis);
     presence_free(&worker->presence);
     cache_free(&worker->cache);

@@ -26,6 +26,7 @@ struct places;
 struct policy;
 struct presence;
 struct redis;
+struct redis_room;
 struct relay;
 struct rooms;
 struct shared_cache;
@@ -60,6 +61,7 @@ struct worker {
     struct presence *presence;
     struct announce *announce;
     struct redis *redis;          /* NULL: this worker is alone */
+    struct redis_room *room;      /* for caches there */
     struct bus *bus;              /* to other workers */
     struct state *state;          /* what all workers hold in common */
     struct shared_cache *shared;  /* behind their caches; NULL: this worker is alone */

@@ -20,6 +20,7 @@ enum floor_field { FIELD_NUMBER, FIELD_REACHED, FIELDS };
 #define KEY SLICE("stoa:{epochs}")
 /* KEYS the hash; ARGV field, what was read and is too low, what takes its place. Someone else's is not undone. */
 static const char raise_text[] =
+    "#!lua flags=allow-oom\n" /* what it keeps is small */
     "if (redis.call('HGET', KEYS[1], ARGV[1]) or '') == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end "
     "return 1";
 

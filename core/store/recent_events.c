@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
+#include "redis/redis_room.h"
 #include "redis/script.h"
 #include "redis/seal.h"
 #include "wire/json.h"
@@ -44,6 +45,7 @@ struct hint {
 struct recent_events {
     struct loop *loop;
     struct redis *redis;
+    struct redis_room *room;
     struct seal *seal; /* NULL: no secret */
     struct redis_script append, keep;
     struct hint hints[HINTS];
@@ -198,6 +200,7 @@ void recent_events_committed(struct recent_events *recent, const struct recent_l
     uint64_t channel = hash_local(log->channel_id);
     const struct hint *hint = hint_of(recent, channel);
     if (hint->channel == channel && loop_now_ms(recent->loop) < hint->until_ms) return;
+    if (!redis_room_take(recent->room, event.len + ROOM_ENTRY_BYTES)) return; /* the range ends before it */
     struct appending *appending = NEW(struct appending);
     char number[NUMBER_MAX];
     struct slice key = key_of(recent, log);
@@ -237,6 +240,7 @@ void recent_events_keep(struct recent_events *recent, const struct recent_log *l
     struct slice args[KEEP_FIXED + RECENT_EVENTS_MAX], key = key_of(recent, log);
     char first[NUMBER_MAX], ttl[NUMBER_MAX];
     size_t len;
+    if (!redis_room_take(recent->room, events.len + RECENT_EVENTS_MAX * ROOM_ENTRY_BYTES)) return;
     if (!write_events(recent, key, events, args + KEEP_FIXED, &len) || after + (int64_t)len != top) return;
     args[0] = write_number(after + 1, first);
     args[1] = slice_of(MOST);
@@ -247,10 +251,12 @@ void recent_events_keep(struct recent_events *recent, const struct recent_log *l
 
 /* The whole. */
 
-struct recent_events *recent_events_new(struct loop *loop, struct redis *redis, const char *secret) {
+struct recent_events *recent_events_new(struct loop *loop, struct redis *redis, struct redis_room *room,
+                                        const char *secret) {
     struct recent_events *recent = NEW(struct recent_events);
     recent->loop = loop;
     recent->redis = redis;
+    recent->room = room;
     recent->seal = seal_new(secret);
     redis_script_init(&recent->append, SLICE(append_text));
     redis_script_init(&recent->keep, SLICE(keep_text));

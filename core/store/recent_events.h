@@ -16,6 +16,7 @@ struct loop;
 struct recent_events;
 struct recent_reading;
 struct redis;
+struct redis_room;
 
 enum {
     RECENT_EVENTS_MAX = 1000,
@@ -38,8 +39,10 @@ struct recent_read {
     struct recent_reading *reading; /* NULL: not under way */
 };
 
-/* redis outlives it. secret: events are sealed with it, and others not read; NULL: none. */
-struct recent_events *recent_events_new(struct loop *loop, struct redis *redis, const char *secret);
+/* redis and room outlive it; without room nothing is written; room NULL: there always is. secret: events are sealed
+ * with it, and others not read; NULL: none. */
+struct recent_events *recent_events_new(struct loop *loop, struct redis *redis, struct redis_room *room,
+                                        const char *secret);
 void recent_events_free(struct recent_events **recent);
 bool recent_events_usable(const struct recent_events *recent);
 /* Those after up to head; what is said to be beyond it may have been lost with a primary. */

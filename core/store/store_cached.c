@@ -405,12 +405,13 @@ static const struct store_ops ops = {.submit = cached_submit,
                                      .set_shards = cached_set_shards,
                                      .part_of = cached_part_of};
 
-struct store *store_cached_new(struct loop *loop, struct store **store, struct redis *redis, const char *secret) {
+struct store *store_cached_new(struct loop *loop, struct store **store, struct redis *redis, struct redis_room *room,
+                               const char *secret) {
     struct store_cached *cached = NEW(struct store_cached);
     cached->base.ops = &ops;
     cached->inner = *store;
     *store = NULL;
-    cached->recent = recent_events_new(loop, redis, secret);
+    cached->recent = recent_events_new(loop, redis, room, secret);
     cached->flights = map_new();
     return &cached->base;
 }

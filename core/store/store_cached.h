@@ -9,9 +9,14 @@
 
 struct loop;
 struct redis;
+struct redis_room;
 struct store;
 
-/* Takes the store, which it closes with itself; redis outlives both. secret: as in recent_events.h. */
-struct store *store_cached_new(struct loop *loop, struct store **store, struct redis *redis, const char *secret);
+/* Of the keys in Redis, as a pattern of Lua. */
+#define STORE_CACHED_KEYS "^stoa:{c:.*}:e:"
+
+/* Takes the store, which it closes with itself; redis and room outlive both. room, secret: as in recent_events.h. */
+struct store *store_cached_new(struct loop *loop, struct store **store, struct redis *redis, struct redis_room *room,
+                               const char *secret);
 
 #endif

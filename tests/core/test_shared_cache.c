@@ -9,6 +9,7 @@ enum { WORKERS = 2, TTL_MS = 60000 };
 static struct redis *redis[WORKERS];
 static struct shared_cache *shared[WORKERS];
 static unsigned removals[WORKERS];
+static uint64_t kept_ms; /* what fetches think that values are kept for */
 static int port;
 
 static void note_removed(void *owner, struct slice key) {
@@ -34,7 +35,7 @@ static void note(struct shared_fetch *fetch, const struct shared_answer *answer)
 
 static void start(int worker, struct fetched *fetched, const char *key) {
     *fetched = (struct fetched){.fetch.done = note};
-    shared_cache_fetch(shared[worker], &fetched->fetch, slice_of(key), 0);
+    shared_cache_fetch(shared[worker], &fetched->fetch, slice_of(key), kept_ms, 0);
 }
 
 static struct fetched fetch(int worker, const char *key) {
@@ -46,7 +47,7 @@ static struct fetched fetch(int worker, const char *key) {
 
 static struct fetched fetch_early(int worker, const char *key, uint64_t early_ms) {
     struct fetched fetched = {.fetch.done = note};
-    shared_cache_fetch(shared[worker], &fetched.fetch, slice_of(key), early_ms);
+    shared_cache_fetch(shared[worker], &fetched.fetch, slice_of(key), kept_ms, early_ms);
     stage_until(fetched.answers == 1);
     return fetched;
 }
@@ -252,7 +253,7 @@ static void a_removal_that_redis_did_not_answer_is_repeated(void **unused) {
 static void with_a_secret_nothing_forged_is_read(void **unused) {
     for (int i = 0; i < WORKERS; i++) {
         shared_cache_free(&shared[i]);
-        shared[i] = shared_cache_new(stage_loop, redis[i], "known to us alone", &events, &removals[i]);
+        shared[i] = shared_cache_new(stage_loop, redis[i], NULL, "known to us alone", &events, &removals[i]);
     }
     land(0, "roles\nmallory", fetch(0, "roles\nmallory"), "false");
     land(0, "roles\nalice", fetch(0, "roles\nalice"), "\"owner\"");
@@ -285,7 +286,20 @@ static void who_is_forgotten_hears_nothing_and_the_others_hear_of_the_end(void *
     assert_string_equal(open.value, "-");
 }
 
+/* As one that was promoted, whose clock is ten minutes behind. */
+static void a_value_has_its_time_left_at_most_whatever_the_clock_of_redis_says(void **unused) {
+    land(0, "p\nchess", fetch(0, "p\nchess"), "queen");
+    kept_ms = TTL_MS;
+    real_set_clock(-600000);
+    assert_string_equal(fetch(1, "p\nchess").value, "queen");
+    assert_in_range(fetch(1, "p\nchess").ttl_ms, 1, TTL_MS + TTL_MS / 4);
+    int64_t left_ms = answer_to(redis[1], "PTTL stoa:x:p:{chess}").integer;
+    real_set_clock(0);
+    assert_in_range(left_ms, 1, TTL_MS + TTL_MS / 4);
+}
+
 static int set_up(void **state) {
+    kept_ms = 10 * TTL_MS; /* and more, with what tests ask for early */
     stage_set_up(state);
     assert_int_equal(real_ports("ports", &port, 1), 1);
     free(redis_cli(port, "acl setuser default +del")); /* whatever a test that failed left */
@@ -295,7 +309,7 @@ static int set_up(void **state) {
     for (int i = 0; i < WORKERS; i++) {
         removals[i] = 0;
         redis[i] = REDIS_TO(REDIS_STANDALONE, address);
-        shared[i] = shared_cache_new(stage_loop, redis[i], NULL, &events, &removals[i]);
+        shared[i] = shared_cache_new(stage_loop, redis[i], NULL, NULL, &events, &removals[i]);
         stage_until(redis_is_up(redis[i]));
     }
     return 0;
@@ -330,6 +344,7 @@ int main(void) {
         WITH_REDIS(a_removal_that_redis_refused_is_repeated_and_nothing_is_read_until_then),
         WITH_REDIS(a_removal_that_redis_did_not_answer_is_repeated),
         WITH_REDIS(with_a_secret_nothing_forged_is_read),
+        WITH_REDIS(a_value_has_its_time_left_at_most_whatever_the_clock_of_redis_says),
         WITH_REDIS(while_redis_is_away_everybody_loads),
         WITH_REDIS(who_is_forgotten_hears_nothing_and_the_others_hear_of_the_end),
     };

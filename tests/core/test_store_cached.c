@@ -455,13 +455,13 @@ static int set_up(void **state) {
     snprintf(address, sizeof address, "127.0.0.1:%d", port);
     redis = REDIS_TO(REDIS_STANDALONE, address);
     stage_until(redis_is_up(redis));
-    recent = recent_events_new(stage_loop, redis, NULL);
+    recent = recent_events_new(stage_loop, redis, NULL, NULL);
     log_store = store_sqlite_new(stage_loop, ":memory:", &error);
     assert_non_null(log_store);
     for (int i = 0; i < WORKERS; i++) {
         doors[i] = (struct door){.base.ops = &door_ops};
         struct store *door = &doors[i].base;
-        workers[i] = store_cached_new(stage_loop, &door, redis, NULL);
+        workers[i] = store_cached_new(stage_loop, &door, redis, NULL, NULL);
     }
     ASK(at(log_store), STORE_CHANNEL_PUT, .channel_id = S("hall"));
     memcpy(epoch, ASK(at(log_store), STORE_CHANNEL, .channel_id = S("hall"))->epoch, sizeof epoch);

@@ -64,7 +64,7 @@ static struct store *cached(struct loop *loop, struct store *store) {
     stage_loop = loop;
     redis = REDIS_TO(REDIS_STANDALONE, address);
     stage_until(redis_is_up(redis));
-    return store_cached_new(loop, &store, redis, "a secret");
+    return store_cached_new(loop, &store, redis, NULL, "a secret");
 }
 
 static struct store *make_cached_sqlite(struct loop *loop, struct error *error_r) {
