@@ -76,9 +76,15 @@ static const char next_seq_sql[] =
     "WHERE channel_id = $1 AND message_seq > $2::bigint), (SELECT min(message_seq) FROM reactions WHERE channel_id = "
     "$1 AND message_seq > $2::bigint))";
 
-static void check_slice(struct walk *walk, struct verify_log *log, const char *const texts[3]) {
+/* Of (after, to]; up to where all was looked at: the last event that was there, since meanwhile more may have come. */
+static int64_t check_slice(struct walk *walk, struct verify_log *log, int64_t after, int64_t to) {
+    char from[NUMBER_MAX], upto[NUMBER_MAX];
+    snprintf(from, sizeof from, "%" PRId64, after);
+    snprintf(upto, sizeof upto, "%" PRId64, to);
+    const char *const texts[] = {log->channel_id.ptr, from, upto};
     PGresult *rows = ask(walk, walk->shard, events_sql, 3, texts);
-    for (int i = 0; rows && i < PQntuples(rows); i++)
+    int len = rows ? PQntuples(rows) : 0;
+    for (int i = 0; i < len; i++)
         verify_log_event(log, &(struct verify_event){.seq = number_at(rows, i, 0),
                                                      .epoch = number_at(rows, i, 1),
                                                      .kind = (int)number_at(rows, i, 2),
@@ -87,11 +93,14 @@ static void check_slice(struct walk *walk, struct verify_log *log, const char *c
                                                      .message_is_there = flag_at(rows, i, 5),
                                                      .is_intact = true});
     PQclear(rows);
+    if (len) to = log->seq;
+    snprintf(upto, sizeof upto, "%" PRId64, to);
     rows = ask(walk, walk->shard, orphans_sql, 3, texts);
     for (int i = 0; rows && i < PQntuples(rows); i++)
         verify_found(walk->verify, "orphan", log->channel_id, number_at(rows, i, 1), "%s %" PRId64 " has no %s",
                      PQgetvalue(rows, i, 0), number_at(rows, i, 1), PQgetvalue(rows, i, 2));
     PQclear(rows);
+    return to;
 }
 
 /* The first number above after that anything has. */
@@ -118,11 +127,8 @@ static void check_channel(struct walk *walk, const char *channel, bool is_channe
     verify_log_begin(&log, walk->verify, slice_of(channel), floor);
     int64_t after = INT64_MIN, first;
     while (!walk->verify->stopped && find_seq(walk, channel, after, &first)) {
-        char from[NUMBER_MAX], to[NUMBER_MAX];
-        after = first < INT64_MAX - VERIFY_SLICE ? first + VERIFY_SLICE : INT64_MAX;
-        snprintf(from, sizeof from, "%" PRId64, first - 1);
-        snprintf(to, sizeof to, "%" PRId64, after);
-        check_slice(walk, &log, (const char *const[]){channel, from, to});
+        int64_t to = first < INT64_MAX - VERIFY_SLICE ? first + VERIFY_SLICE : INT64_MAX;
+        after = check_slice(walk, &log, first - 1, to);
         if (!verify_moved(walk->verify)) return;
     }
     if (walk->failed || walk->verify->stopped) return;

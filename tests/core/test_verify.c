@@ -124,15 +124,22 @@ static void each_planted_damage_is_found(void **state) {
     }
 }
 
+static void insert_messages(struct scene *scene, int first, int last) {
+    char sql[400];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO messages (channel_id, message_seq, epoch, message_id, user_id, created_ms, content) WITH "
+             "RECURSIVE n (i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT 'hall', i, 1, 'm' || i, "
+             "'alice', 0, '1' FROM n",
+             first, last);
+    execute(scene, sql);
+}
+
 static void numbers_are_followed_over_every_slice(void **state) {
     struct scene *scene = *state;
     struct found found;
     make_hall(scene);
     scene_close(scene);
-    execute(scene,
-            "INSERT INTO messages (channel_id, message_seq, epoch, message_id, user_id, created_ms, content) "
-            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6500) SELECT 'hall', i, 1, 'm' "
-            "|| i, 'alice', 0, '1' FROM n");
+    insert_messages(scene, 1, 6500);
     look(scene, &found);
     assert_int_equal(found.len, 0);
     assert_int_equal(found.verify.events, 6500);
@@ -141,6 +148,37 @@ static void numbers_are_followed_over_every_slice(void **state) {
     assert_int_equal(found.len, 2);
     expect_found(&found, "gap", "hall", 2001);
     expect_found(&found, "gap", "hall", 4500);
+}
+
+enum { FIRST_PART = 1500, WHOLE = 4600 };
+
+struct appending {
+    struct found found;
+    struct scene *scene;
+    bool appended;
+};
+
+static bool append_more(void *owner, const struct verify *verify) {
+    struct appending *appending = owner;
+    if (verify->events == FIRST_PART && !appending->appended) {
+        insert_messages(appending->scene, FIRST_PART + 1, WHOLE);
+        appending->appended = true;
+    }
+    return true;
+}
+
+static void what_is_appended_between_two_slices_is_no_gap(void **state) {
+    struct scene *scene = *state;
+    struct error error = {""};
+    struct appending appending = {.scene = scene};
+    make_hall(scene);
+    scene_close(scene);
+    insert_messages(scene, 1, FIRST_PART);
+    appending.found.verify = (struct verify){.found = remember, .moved = append_more, .owner = &appending, .place = ""};
+    assert_true(sqlite_verify(scene->path, &appending.found.verify, &error));
+    assert_true(appending.appended);
+    assert_int_equal(appending.found.len, 0);
+    assert_int_equal(appending.found.verify.events, WHOLE);
 }
 
 /* Both what SQLite sees by itself, and that what is behind the page is looked at all the same. */
@@ -194,9 +232,13 @@ static void a_store_is_verified_while_it_is_served(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        SCENE_TEST(a_sound_store_is_found_sound),           cmocka_unit_test(each_planted_damage_is_found),
-        SCENE_TEST(numbers_are_followed_over_every_slice),  SCENE_TEST(a_broken_page_is_told_and_the_rest_is_looked_at),
-        SCENE_TEST(an_entry_that_an_index_lacks_is_found),  SCENE_TEST(what_is_no_store_cannot_be_verified),
+        SCENE_TEST(a_sound_store_is_found_sound),
+        cmocka_unit_test(each_planted_damage_is_found),
+        SCENE_TEST(numbers_are_followed_over_every_slice),
+        SCENE_TEST(what_is_appended_between_two_slices_is_no_gap),
+        SCENE_TEST(a_broken_page_is_told_and_the_rest_is_looked_at),
+        SCENE_TEST(an_entry_that_an_index_lacks_is_found),
+        SCENE_TEST(what_is_no_store_cannot_be_verified),
         SCENE_TEST(a_store_is_verified_while_it_is_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
