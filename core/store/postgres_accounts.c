@@ -43,13 +43,18 @@ static void add_ids(struct parameters *out, struct slice array) {
     buffer_done(&id);
 }
 
-/* In order, or two workers could wait for each other's rows. */
+/* In order, or two workers could wait for each other's rows. A user whose row somebody holds is left out: the others of
+ * the list do not wait. */
+#define SEE                                                                                                           \
+    "WITH asked AS MATERIALIZED (SELECT DISTINCT id FROM unnest($1) AS a (id) WHERE id IS NOT NULL), free AS "        \
+    "MATERIALIZED (SELECT user_id FROM users JOIN asked ON user_id = id ORDER BY user_id FOR NO KEY UPDATE OF users " \
+    "SKIP LOCKED), seen AS (UPDATE users u SET last_seen_ms = $2 FROM free WHERE u.user_id = free.user_id) INSERT "   \
+    "INTO "                                                                                                           \
+    "users (user_id, name, last_seen_ms) SELECT id, id, $2 FROM asked WHERE NOT EXISTS (SELECT FROM users WHERE "     \
+    "user_id = id) ORDER BY id ON CONFLICT DO NOTHING"
+
 static void build_users_seen(struct store_request *request, struct query *query) {
-    struct parameters *out = query_add(
-        query,
-        "INSERT INTO users (user_id, name, last_seen_ms) SELECT DISTINCT id, id, $2 FROM unnest($1) AS a (id) "
-        "WHERE id IS NOT NULL ORDER BY id ON CONFLICT (user_id) DO UPDATE SET last_seen_ms = "
-        "excluded.last_seen_ms");
+    struct parameters *out = query_add(query, SEE);
     add_ids(out, request->text);
     parameters_add_integer(out, request->now_ms);
 }

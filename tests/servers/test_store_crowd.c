@@ -163,6 +163,24 @@ static void what_the_database_refuses_fails_alone(void **state) {
     }
 }
 
+static void a_user_whom_somebody_holds_costs_nobody_else_of_a_list(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    struct store_postgres_settings settings = settings_of(scene, false, false);
+    scene->asking.store = open_with(scene, &settings);
+    ASK(asking, STORE_USER_PUT, .user_id = S("bob"), .name = S("Bob"));
+    ASK(asking, STORE_USER_PUT, .user_id = S("carol"), .name = S("Carol"));
+    PGconn *holder = somebody(scene->servers.global);
+    does(holder, "BEGIN");
+    does(holder, "SELECT FROM users WHERE user_id = 'bob' FOR UPDATE");
+    assert_status(ASK(asking, STORE_USERS_SEEN, .text = S("[\"bob\",\"carol\",\"dora\",\"dora\"]")), STORE_OK);
+    assert_string_equal(servers_sql(scene->servers.global,
+                                    "SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM users "
+                                    "WHERE last_seen_ms > 0"),
+                        "carol dora");
+    PQfinish(holder);
+}
+
 /* Their shard has so many channels, of which bob is a member; the first one has so many messages. */
 static void fill(struct scene *scene, int channels, int messages) {
     char sql[500];
@@ -303,6 +321,7 @@ int main(void) {
         TEST(a_probe_waits_for_no_other_workers_probe),
         TEST(a_probe_flushes_the_log_and_is_refused_where_a_write_is),
         TEST(what_the_database_refuses_fails_alone),
+        TEST(a_user_whom_somebody_holds_costs_nobody_else_of_a_list),
         TEST(unread_messages_are_counted_so_far_only),
         TEST(a_longer_list_counts_less_of_each_channel),
         TEST(a_new_member_has_read_what_is_there_and_a_new_role_moves_no_mark),
