@@ -64,6 +64,14 @@ static void each_socket(struct worker *worker, const struct adapter_heard *heard
     whom_done(&whom);
 }
 
+/* The same, and for those that are away, too. */
+static void change_each(struct worker *worker, const struct adapter_heard *heard,
+                        void (*fn)(void *owner, struct socket *socket), void *owner) {
+    struct whom whom;
+    if (whom_init(&whom, heard)) hub_each_meant(worker->hub, &whom.emit, fn, owner);
+    whom_done(&whom);
+}
+
 /* If an answer is wanted. */
 static void answer(struct worker *worker, const struct adapter_heard *heard, enum adapter_answer kind,
                    struct slice value) {
@@ -167,7 +175,7 @@ static void take_move(struct worker *worker, const struct adapter_heard *heard) 
     struct move move = {.joins = heard->message->kind == ADAPTER_JOIN};
     struct buffer text = {0};
     if (adapter_names(heard->message->moved, &text, move.rooms, ROOMS_MAX, &move.len))
-        each_socket(worker, heard, move_one, &move);
+        change_each(worker, heard, move_one, &move);
     else
         metric_add_labelled(METRIC_REJECTED, "adapter_message", 1);
     if (move.moved > 0) answer(worker, heard, ANSWER_DONE, SLICE_NONE);
@@ -190,7 +198,7 @@ static void end_one(void *owner, struct socket *socket) {
 
 static void take_disconnect(struct worker *worker, const struct adapter_heard *heard) {
     struct ending ending = {.closes = heard->message->closes};
-    each_socket(worker, heard, end_one, &ending);
+    change_each(worker, heard, end_one, &ending);
     if (ending.ended > 0) answer(worker, heard, ANSWER_DONE, SLICE_NONE);
 }
 

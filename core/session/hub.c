@@ -194,34 +194,79 @@ void hub_unref_user(struct hub *hub, struct user **user_r) {
     free(user);
 }
 
-void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *owner, struct socket *socket),
-                      void *owner) {
-    struct user *user = map_find(hub->users, user_id);
-    if (!user) return;
-    struct buffer sockets = {0}; /* fn may end any of them */
-    LIST_EACH(&user->sockets, link) {
-        struct socket *socket = CONTAINER(link, struct socket, user_link);
-        buffer_append(&sockets, (const char *)&socket, sizeof socket);
-    }
-    for (size_t at = 0; at < sockets.len; at += sizeof(struct socket *)) {
-        struct socket *socket;
-        memcpy(&socket, sockets.ptr + at, sizeof socket);
-        if (!socket->has_ended) fn(owner, socket);
-    }
-    buffer_done(&sockets);
-}
-
-void hub_each_reached(struct hub *hub, const struct room_emit *emit, void (*fn)(void *owner, struct socket *socket),
-                      void *owner) {
+static void gather_reached(struct hub *hub, const struct room_emit *emit, struct buffer *sockets) {
     struct buffer receivers = {0};
     room_gather(hub->rooms, emit, &receivers);
     for (size_t at = 0; at < receivers.len; at += sizeof(struct receiver *)) {
         struct receiver *receiver;
         memcpy(&receiver, receivers.ptr + at, sizeof receiver);
         struct socket *socket = CONTAINER(receiver, struct socket, receiver);
-        if (socket->session) fn(owner, socket);
+        buffer_append(sockets, (const char *)&socket, sizeof socket);
     }
     buffer_done(&receivers);
+}
+
+static bool is_one_of(struct slice name, const struct slice *names, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (slice_equal(name, names[i])) return true;
+    return false;
+}
+
+static bool is_meant_while_away(const struct socket *socket, const struct room_emit *emit) {
+    struct slice rooms = record_rooms(&socket->record), name;
+    uint64_t since;
+    bool is_meant = emit->to_len == 0;
+    if (!slice_is(emit->namespace_name, socket->namespace_name)) return false;
+    while (record_next_room(&rooms, &name, &since)) {
+        if (is_one_of(name, emit->except, emit->except_len)) return false;
+        is_meant = is_meant || is_one_of(name, emit->to, emit->to_len);
+    }
+    return is_meant;
+}
+
+static void gather_away(struct hub *hub, const struct room_emit *emit, struct buffer *sockets) {
+    LIST_EACH(&hub->records.sockets, link) {
+        struct socket *socket = CONTAINER(link, struct socket, link);
+        if (is_meant_while_away(socket, emit)) buffer_append(sockets, (const char *)&socket, sizeof socket);
+    }
+}
+
+/* fn may end any of them. */
+static void each_gathered(struct buffer *sockets, bool is_connected, void (*fn)(void *owner, struct socket *socket),
+                          void *owner) {
+    for (size_t at = 0; at < sockets->len; at += sizeof(struct socket *)) {
+        struct socket *socket;
+        memcpy(&socket, sockets->ptr + at, sizeof socket);
+        if (is_connected ? socket->session != NULL : !socket->has_ended) fn(owner, socket);
+    }
+    buffer_done(sockets);
+}
+
+void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *owner, struct socket *socket),
+                      void *owner) {
+    struct user *user = map_find(hub->users, user_id);
+    struct buffer sockets = {0};
+    if (!user) return;
+    LIST_EACH(&user->sockets, link) {
+        struct socket *socket = CONTAINER(link, struct socket, user_link);
+        buffer_append(&sockets, (const char *)&socket, sizeof socket);
+    }
+    each_gathered(&sockets, false, fn, owner);
+}
+
+void hub_each_reached(struct hub *hub, const struct room_emit *emit, void (*fn)(void *owner, struct socket *socket),
+                      void *owner) {
+    struct buffer sockets = {0};
+    gather_reached(hub, emit, &sockets);
+    each_gathered(&sockets, true, fn, owner);
+}
+
+void hub_each_meant(struct hub *hub, const struct room_emit *emit, void (*fn)(void *owner, struct socket *socket),
+                    void *owner) {
+    struct buffer sockets = {0};
+    gather_reached(hub, emit, &sockets);
+    gather_away(hub, emit, &sockets);
+    each_gathered(&sockets, false, fn, owner);
 }
 
 /* Of the sockets that a user has in one session, the first stands for all. */

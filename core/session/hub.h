@@ -87,6 +87,10 @@ void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *ow
 /* Sockets that an emit would reach (room_gather), each once: fn may close the socket, or change its rooms. */
 void hub_each_reached(struct hub *hub, const struct room_emit *emit, void (*fn)(void *owner, struct socket *socket),
                       void *owner);
+/* Those, and who is away from one of the rooms: what is done to them holds when they are back. Takes longer, the more
+ * are away. */
+void hub_each_meant(struct hub *hub, const struct room_emit *emit, void (*fn)(void *owner, struct socket *socket),
+                    void *owner);
 size_t hub_user_sessions(struct hub *hub, struct slice user_id);
 /* Closes all sessions' transports; detached sessions are dropped too if forget. */
 void hub_close_all(struct hub *hub, enum close_reason reason);

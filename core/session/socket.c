@@ -537,7 +537,10 @@ void socket_disconnect(struct socket *socket) {
 
 void socket_expel(struct socket *socket) {
     struct session *session = socket->session;
-    if (!session) return;
+    if (!session) {
+        recovery_revoke(socket);
+        return;
+    }
     while (!list_empty(&session->sockets)) socket_disconnect(CONTAINER(session->sockets.next, struct socket, link));
     session_close(session, CLOSE_SERVER_DISCONNECT);
 }

@@ -366,6 +366,31 @@ static void who_is_disconnected_while_away_does_not_come_back(void **state) {
     assert_fresh(&again, &alice);
 }
 
+static void leave_open(void *owner, struct socket *socket) {
+    socket_leave(socket, SLICE("open"));
+}
+
+/* As another server says it: "whoever is in this room leaves that one". */
+static void what_is_done_to_a_room_is_done_to_who_is_away_from_it(void **state) {
+    struct slice open = SLICE("open"), vip = SLICE("vip");
+    struct room_emit emit = {.namespace_name = SLICE("/"), .to = &open, .to_len = 1, .except = &vip, .except_len = 1};
+    comes_as(&alice, "alice");
+    assert_true(socket_join(socket_of(&alice), open));
+    assert_true(socket_join(socket_of(&alice), vip));
+    local_client_leave(alice.client);
+    hub_each_meant(hub, &emit, leave_open, NULL);
+    assert_true(socket_is_in(socket_of(&alice), open));
+    emit.except_len = 0;
+    hub_each_reached(hub, &emit, leave_open, NULL);
+    assert_true(socket_is_in(socket_of(&alice), open));
+    hub_each_meant(hub, &emit, leave_open, NULL);
+    assert_false(socket_is_in(socket_of(&alice), open));
+    emit.to_len = 0;
+    hub_each_meant(hub, &emit, end_it, NULL);
+    turn();
+    assert_null(socket_of(&alice));
+}
+
 static void end_all_of_user(struct socket *socket) {
     char id[32];
     snprintf(id, sizeof id, "%.*s", SLICE_ARG(socket_user_id(socket)));
@@ -527,6 +552,7 @@ int main(void) {
         SCENE(a_room_that_is_joined_while_away_is_heard_from_then_on),
         SCENE(what_is_kept_with_a_socket_that_is_away_comes_back_with_it),
         SCENE(who_is_disconnected_while_away_does_not_come_back),
+        SCENE(what_is_done_to_a_room_is_done_to_who_is_away_from_it),
         SCENE(a_hook_may_end_the_socket_that_takes_the_place_of_another),
         SCENE(a_hook_may_end_the_socket_that_begins_anew),
         SCENE(scripts_hear_of_an_end_before_they_are_asked_about_who_comes_back),
