@@ -20,12 +20,25 @@ static bool migrate(const char *name, const char *conninfo, const char *const *m
     return true;
 }
 
+/* Whose it is: a database that is some other one's is no good. */
+static bool put_stamp(const char *name, const char *conninfo, struct postgres_stamp *stamp) {
+    struct error error;
+    if (postgres_stamp(conninfo, stamp, &error)) return true;
+    fprintf(stderr, "%s: %s\n", name, error.text);
+    return false;
+}
+
 bool migrate_all(const struct config *config) {
-    bool good = migrate("global", config->postgres.global, postgres_global_migrations);
+    struct postgres_stamp stamp = {.shard = -1};
+    bool good = migrate("global", config->postgres.global, postgres_global_migrations) &&
+                put_stamp("global", config->postgres.global, &stamp);
     for (size_t i = 0; i < config->postgres.shards.len; i++) {
         char name[32];
         snprintf(name, sizeof name, "shard %zu", i);
-        if (!migrate(name, config->postgres.shards.items[i].write, postgres_shard_migrations)) good = false;
+        const char *conninfo = config->postgres.shards.items[i].write;
+        bool is_there = migrate(name, conninfo, postgres_shard_migrations);
+        stamp.shard = (int)i;
+        if (!is_there || (stamp.fleet[0] && !put_stamp(name, conninfo, &stamp))) good = false;
     }
     return good;
 }

@@ -11,7 +11,8 @@
 
 enum { RETRY_MS = 250, RETRY_FENCED_MS = 1000, RETRY_LACKING_MS = 1000, RETRY_REFUSED_MS = 5000 };
 
-#define HELLO "SELECT 1"
+#define HELLO "SELECT fleet, role, number FROM stamp"
+enum { HELLO_FLEET, HELLO_ROLE, HELLO_NUMBER };
 #define OPENING                                                                                        \
     "SELECT e.number, e.incarnation, p.last_value, stoa_lacks($4), (SELECT coalesce(max(version), 0) " \
     "FROM stoa_schema) FROM stoa_epoch($1, $2, $3) e, log_position p"
@@ -64,12 +65,16 @@ static void complain(struct primary *primary, const char *what, const char *reme
     if (!store->opening.refusal.text[0]) store->opening.refusal = error;
 }
 
-static void refuse_schema(struct primary *primary, const char *what) {
-    char remedy[300];
-    snprintf(remedy, sizeof remedy, "run: stoa migrate --config %s", primary->store->config);
+static void refuse(struct primary *primary, const char *what, const char *remedy) {
     complain(primary, what, remedy);
     primary->state = PRIMARY_REFUSED;
     loop_timer_set(&primary->retry, RETRY_REFUSED_MS);
+}
+
+static void refuse_schema(struct primary *primary, const char *what) {
+    char remedy[300];
+    snprintf(remedy, sizeof remedy, "run: stoa migrate --config %s", primary->store->config);
+    refuse(primary, what, remedy);
 }
 
 void primary_lack(struct primary *primary, const char *why) {
@@ -170,14 +175,32 @@ static void ask_epoch(struct primary *primary) {
     pool_submit(primary->pool, &query);
 }
 
+/* Is it the one that is meant? One without a stamp is. Nothing is changed in any other. */
+static bool is_ours(struct primary *primary, const struct query *query) {
+    struct postgres_store *store = primary->store;
+    struct postgres_stamp stamp = {.shard = -1};
+    char name[POSTGRES_STAMP_NAME_MAX], what[POSTGRES_STAMP_NAME_MAX + 20];
+    if (query_rows(query, 0) == 0) return true;
+    snprintf(stamp.fleet, sizeof stamp.fleet, "%.*s", SLICE_ARG(query_text(query, 0, 0, HELLO_FLEET)));
+    if (slice_is(query_text(query, 0, 0, HELLO_ROLE), "shard"))
+        stamp.shard = (int)query_integer(query, 0, 0, HELLO_NUMBER);
+    if (!store->fleet[0]) snprintf(store->fleet, sizeof store->fleet, "%s", stamp.fleet);
+    bool is_meant = stamp.shard == (primary_is_global(primary) ? -1 : (int)primary->number);
+    if (is_meant && strcmp(stamp.fleet, store->fleet) == 0) return true;
+    snprintf(what, sizeof what, "this database is %s", postgres_stamp_name(&stamp, name));
+    refuse(primary, what, "name each database in its own place");
+    return false;
+}
+
 /* There is a server: only now is it worth others' while. */
 static void greeted(struct query *query) {
     struct primary *primary = query->owner;
-    if (query->outcome == QUERY_OK) {
+    if (query->outcome != QUERY_OK)
+        fail_to_open(primary, query);
+    else if (is_ours(primary, query)) {
         witnesses_ask(primary, ask_epoch);
         return;
     }
-    fail_to_open(primary, query);
     note_answer(primary);
 }
 

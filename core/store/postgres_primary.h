@@ -18,7 +18,8 @@ struct postgres_store;
 struct query;
 
 /* closed: its epoch is not known; asking: it is asked for; open: takes appends; lacking: its epoch is known, but it
- * keeps less than it should, and is only read; refused: wrong schema. */
+ * keeps less than it should, and is only read; refused: wrong schema, or another database than the one that is meant.
+ */
 enum primary_state { PRIMARY_CLOSED, PRIMARY_ASKING, PRIMARY_OPEN, PRIMARY_LACKING, PRIMARY_REFUSED };
 enum { LACKS_MAX = 80 };
 

@@ -5,6 +5,7 @@
 #include "loop/loop.h"
 #include "postgres/pool.h"
 #include "postgres/query.h"
+#include "store/postgres_migrate.h"
 #include "store/postgres_primary.h"
 #include "store/shard_map.h"
 #include "store/store_driver.h"
@@ -52,8 +53,9 @@ struct postgres_store {
         uint64_t draws;
         struct loop_timer refresh;
     } held;
-    unsigned witness_next;    /* the shard that is told next of the global database */
-    struct list probe_askers; /* PROBE requests that wait for any shard */
+    char fleet[POSTGRES_FLEET_MAX]; /* of the database that answered first; "": none yet */
+    unsigned witness_next;          /* the shard that is told next of the global database */
+    struct list probe_askers;       /* PROBE requests that wait for any shard */
     struct loop_timer probe_deadline;
     struct {
         unsigned waiting; /* databases that have not answered yet, while the store is made */

@@ -46,6 +46,20 @@ test("a database that was not migrated is refused with the command that does it;
   assert.match(away.stderr, /^global: .*refused/);
 });
 
+test("a database in another one's place is refused, by its name, when migrated and when served", async (t) => {
+  const swapped = `postgres.shards={${[shards[1], shards[0], shards[2]].map(({ write }) => `{write="${write}"}`).join(",")}}`;
+  const twice = `postgres.shards={${[shards[0], shards[0], shards[2]].map(({ write }) => `{write="${write}"}`).join(",")}}`;
+  const config = configFile(t);
+  for (const [set, names] of [[swapped, ["shard 0: .*shard 1 of fleet \\w+", "shard 1: .*shard 0 of fleet \\w+"]], [twice, ["shard 1: .*shard 0 of fleet \\w+"]]]) {
+    const migrated = await runStoa("migrate", "--config", config, "--set", set);
+    assert.equal(migrated.code, 1);
+    for (const name of names) assert.match(migrated.stderr, new RegExp(`^${name}`, "m"));
+    const served = await runStoa("serve", "--config", config, "--set", set);
+    assert.equal(served.code, 2);
+    assert.match(served.stderr, /postgres\.shards: shard [01]: .*: this database is shard [01] of fleet \w+: name each database in its own place/);
+  }
+});
+
 test("a wrong conninfo names its file and line", async (t) => {
   const config = configFile(t, [], "\nnode = nil");
   writeFileSync(config, readFileSync(config, "utf8").replace("host=127.0.0.1", "hosts=127.0.0.1"));

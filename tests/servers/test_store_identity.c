@@ -81,6 +81,8 @@ static void a_dump_that_was_loaded_again_is_another_epoch(void **state) {
     servers_act("dump", "shard0");
     struct answer *lost = say_some(scene, "lost", 2);
     servers_act("load", "shard0");
+    /* A dump reads sequences outside of its snapshot: it may claim what its tables do not hold. */
+    servers_sql(scene->servers.write[0], "SELECT setval('log_position', 1000)");
     is_another_epoch(scene, lost);
 }
 

@@ -102,3 +102,11 @@ BEGIN
     UPDATE epochs SET place = NULL WHERE number = (SELECT max(number) FROM epochs);
     RETURN (SELECT number || '-' || incarnation FROM stoa_epoch(p_floor, NULL, 0));
 END $$;
+
+-- Whose database this is: of which fleet, "global" or "shard", and which one of its shards. A copy has it too.
+CREATE TABLE stamp (
+    fleet text COLLATE "C" NOT NULL,
+    role text COLLATE "C" NOT NULL,
+    number bigint NOT NULL, -- of the global one: 0
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only)
+);
