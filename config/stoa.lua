@@ -7,6 +7,7 @@ return {
 
     -- listen = "127.0.0.1:3000",
     -- workers = 1,
+    -- start_timeout_s = 300,
     -- user = nil,
     -- control = "stoa.sock",
     -- log_level = "info",

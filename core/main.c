@@ -61,7 +61,7 @@ static int check(struct arguments *arguments) {
     config = read_config(arguments, &error);
     if (!config) return complain(&error, EXIT_CONFIG);
     struct loop *loop = loop_new();
-    bool good = worker_init(&worker, loop, config, &lua_policy_source, 1, NULL, &error);
+    bool good = worker_init(&worker, loop, config, &lua_policy_source, 1, NULL, NULL, &error);
     if (good) worker_done(&worker, 1000);
     if (good) printf("%s: good (%zu scripts)\n", arguments->config, config->scripts.len);
     config_unref(&config);

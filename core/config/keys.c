@@ -39,6 +39,10 @@ const struct key keys[] = {
     {"workers", KEY_INTEGER, "1", 1, 256, "auto", RESTART, false, FIELD(workers),
      "Worker processes; `\"auto\"`: one a CPU, more where one has too few descriptors for `limits.connections`. More "
      "than one needs `redis.nodes`."},
+    INTEGER(
+        start_timeout_s, "300", 1, 86400, LIVE,
+        "A worker that starts is ended when it says for so long neither that it serves nor that it gets on (with the "
+        "migration of a large store)."),
     TEXT(user, NULL, RESTART, "Started as root: become this user once the port is bound."),
     PATH(control, "stoa.sock", RESTART, "Unix socket of `stoa reload` and `stoa status`; `\"\"`: none."),
     WORD(log_level, "info", "debug info warning error", LIVE, "The least level that is logged."),

@@ -68,7 +68,7 @@ void child_ended(struct child *child, uint64_t now_ms, int status) {
 }
 
 static uint64_t patience_ms(const struct child *child) {
-    return child->ready ? CHILD_STUCK_MS : CHILD_START_MS;
+    return child->ready ? CHILD_STUCK_MS : child->start_timeout_ms;
 }
 
 void child_kill(struct child *child) {

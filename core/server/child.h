@@ -1,7 +1,8 @@
 /* child.h - a worker as its master sees it: started, watched, replaced.
  *
  * A worker that ends is replaced at once; when workers end 5 times in 10 s the next ones wait, 1 s at first, 30 s at
- * most. One that serves but has not turned its loop for 10 s is killed. Time comes from the caller (monotonic ms).
+ * most. One that serves but has not turned its loop for 10 s is killed, and so is one that starts and does not say for
+ * its timeout that it gets on. Time comes from the caller (monotonic ms).
  */
 #ifndef SERVER_CHILD_H
 #define SERVER_CHILD_H
@@ -12,13 +13,7 @@
 
 #include "base/memory.h"
 
-enum {
-    CHILD_STUCK_MS = 10000,
-    CHILD_START_MS = 300000,
-    CHILD_STORM = 5,
-    CHILD_STORM_MS = 10000,
-    CHILD_WAIT_MAX_MS = 30000
-};
+enum { CHILD_STUCK_MS = 10000, CHILD_STORM = 5, CHILD_STORM_MS = 10000, CHILD_WAIT_MAX_MS = 30000 };
 
 /* Where it is in a reload (rollout.c). */
 enum child_stage { CHILD_IDLE, CHILD_ASKED, CHILD_PREPARED, CHILD_ENACTING };
@@ -31,6 +26,7 @@ struct child {
     enum child_stage stage;
     unsigned connections;
     uint64_t started_ms, heard_ms;
+    uint64_t start_timeout_ms;     /* without a word until it serves */
     uint64_t ends_ms[CHILD_STORM]; /* when the last ones ended, a ring */
     unsigned ends, wait_ms;
     uint64_t start_at_ms; /* none runs: when the next one starts */

@@ -144,12 +144,23 @@ static void ready(struct master *master, struct child *child) {
     systemd_notify("READY=1");
 }
 
+/* systemd too waits as long again. */
+static void wait_longer(const struct master *master, const struct notice *notice) {
+    char state[160];
+    if (master->served) return;
+    snprintf(state, sizeof state, "EXTEND_TIMEOUT_USEC=%lld\nSTATUS=%.64s: %u %%",
+             (long long)master->config->start_timeout_s * 1000000, notice->text, notice->number);
+    systemd_notify(state);
+}
+
 static void hear(struct master *master, struct child *child) {
     struct notice notice;
     while (child->link >= 0 && notice_receive(child->link, &notice) == NOTICE_READ) {
         child->heard_ms = now_ms();
         if (notice.kind == NOTICE_READY)
             ready(master, child);
+        else if (notice.kind == NOTICE_STARTING)
+            wait_longer(master, &notice);
         else if (notice.kind == NOTICE_ALIVE)
             child->connections = notice.number;
         else
@@ -183,6 +194,7 @@ static void start_child(struct master *master, struct child *child) {
     if (child->caretaker >= 0) notice_send(master->children[child->caretaker].link, NOTICE_RETURN, child->place, NULL);
     child->caretaker = -1;
     tickets_advance(&master->tickets);
+    child->start_timeout_ms = (uint64_t)master->config->start_timeout_s * 1000;
     if (!child_start(child, now_ms(), run_worker, master)) places_show(master->places, child->place, PLACE_EMPTY);
 }
 

@@ -11,6 +11,7 @@
 
 enum notice_kind {
     /* Of the worker. */
+    NOTICE_STARTING, /* gets on with what it must do before it serves; number: percent; text: of what */
     NOTICE_READY,    /* serves from now on */
     NOTICE_ALIVE,    /* each second, from the loop; number: connections */
     NOTICE_PREPARED, /* number: the generation that is ready to be enacted */

@@ -18,6 +18,7 @@
 #include "server/router.h"
 #include "server/settings.h"
 #include "session/hub.h"
+#include "store/store_progress.h"
 
 /* An orphan drains for ORPHAN_MS; by ORPHAN_ALARM_S it is gone, even if its loop stands still. */
 enum { EXIT_BROKEN = 2, ALIVE_MS = 1000, ORPHAN_MS = 4000, ORPHAN_ALARM_S = 5, STORE_CLOSE_MS = 2000 };
@@ -31,6 +32,7 @@ struct process {
     struct drain drain;
     struct loop_fd *link;
     struct loop_timer alive;
+    uint64_t told_us;      /* that it gets on, before it serves */
     struct upcoming *next; /* NULL: no reload is under way here */
     unsigned next_generation;
 };
@@ -177,12 +179,23 @@ static bool begin_net(struct process *process, struct error *error_r) {
     return true;
 }
 
+/* The loop does not turn yet. */
+static void gets_on(void *owner, const char *what, unsigned percent) {
+    struct process *process = owner;
+    uint64_t now_us = loop_clock_us(process->loop);
+    if (now_us - process->told_us < ALIVE_MS * 1000 / 4) return;
+    process->told_us = now_us;
+    notice_send(process->start->link, NOTICE_STARTING, percent, what);
+}
+
 static bool begin(struct process *process, struct error *error_r) {
     const struct process_start *start = process->start;
     struct worker *worker = &process->worker;
     char name[PLACE_NAME_LEN + 1];
     places_name(start->places, start->place, name);
-    if (!worker_init(worker, process->loop, start->config, start->master->source, start->generation, name, error_r))
+    const struct store_progress progress = {gets_on, process};
+    if (!worker_init(worker, process->loop, start->config, start->master->source, start->generation, name, &progress,
+                     error_r))
         return false;
     worker->places = start->places;
     worker->place = start->place;

@@ -221,16 +221,17 @@ bool settings_share_store(const struct config *config) {
     return strcmp(config->store.driver, "postgres") == 0;
 }
 
-static struct store *open_sqlite(const struct config *config, struct loop *loop, struct error *error_r) {
+static struct store *open_sqlite(const struct config *config, struct loop *loop, const struct store_progress *progress,
+                                 struct error *error_r) {
     struct error error;
-    struct store *store = store_sqlite_new(loop, config->store.path, &error);
+    struct store *store = store_sqlite_new(loop, config->store.path, progress, &error);
     if (!store) config_complain(config, "store.path", error_r, "%s", error.text);
     return store;
 }
 
 struct store *settings_open_store(const struct config *config, struct loop *loop, struct redis *redis,
-                                  struct error *error_r) {
-    if (!settings_share_store(config)) return open_sqlite(config, loop, error_r);
+                                  const struct store_progress *progress, struct error *error_r) {
+    if (!settings_share_store(config)) return open_sqlite(config, loop, progress, error_r);
     size_t len = config->postgres.shards.len;
     struct store_postgres_shard *shards = NEW_ARRAY(struct store_postgres_shard, len);
     for (size_t i = 0; i < len; i++) shards[i] = shard_of(&config->postgres.shards.items[i]);

@@ -15,6 +15,7 @@
 struct config;
 struct loop;
 struct store;
+struct store_progress;
 
 /* What shows only when settings are used, and can be seen without using them: the form of the address, certificates.
  * False: "FILE:LINE: KEY: …". */
@@ -41,6 +42,6 @@ bool settings_share_store(const struct config *config);
 /* The store of the configuration, open. redis outlives it; NULL: this worker is alone. NULL: error_r is "FILE:LINE: …"
  * for what stands there. */
 struct store *settings_open_store(const struct config *config, struct loop *loop, struct redis *redis,
-                                  struct error *error_r) MUST_CHECK;
+                                  const struct store_progress *progress, struct error *error_r) MUST_CHECK;
 
 #endif

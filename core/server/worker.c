@@ -90,12 +90,12 @@ static void build_services(struct worker *worker) {
     fleet_join(worker);
 }
 
-static bool open_store(struct worker *worker, struct error *error_r) {
+static bool open_store(struct worker *worker, const struct store_progress *progress, struct error *error_r) {
     if (worker->config->redis.nodes.len > 0) {
         struct redis_settings redis = settings_of_redis(worker->config);
         worker->redis = redis_new(worker->loop, &redis, NULL, NULL);
     }
-    worker->store = settings_open_store(worker->config, worker->loop, worker->redis, error_r);
+    worker->store = settings_open_store(worker->config, worker->loop, worker->redis, progress, error_r);
     return worker->store;
 }
 
@@ -108,13 +108,13 @@ static void enact(struct worker *worker, struct policy *policy) {
 }
 
 bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
-                 unsigned generation, const char *name, struct error *error_r) {
+                 unsigned generation, const char *name, const struct store_progress *progress, struct error *error_r) {
     *worker = (struct worker){.loop = loop, .config = config_ref(config), .source = source};
     if (name)
         memcpy(worker->name, name, ID_OWNER_LEN);
     else
         id_random(worker->name, ID_OWNER_LEN);
-    if (settings_check(config, error_r) && open_store(worker, error_r)) {
+    if (settings_check(config, error_r) && open_store(worker, progress, error_r)) {
         build_services(worker);
         struct policy *policy = source->load(worker, config, generation, error_r);
         if (policy) {

@@ -32,6 +32,7 @@ struct rooms;
 struct shared_cache;
 struct state;
 struct store;
+struct store_progress;
 struct survey;
 struct transfers;
 struct upcoming;
@@ -89,7 +90,8 @@ struct worker {
  * generation: of this policy, 1 in a new server. name: what the ids of its sessions begin with, ID_OWNER_LEN
  * characters, the same for whoever is in its place; NULL: random ones. False: nothing is left behind. */
 bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
-                 unsigned generation, const char *name, struct error *error_r) MUST_CHECK;
+                 unsigned generation, const char *name, const struct store_progress *progress,
+                 struct error *error_r) MUST_CHECK;
 /* After net is gone. Waits for the store, at most deadline_ms. */
 void worker_done(struct worker *worker, unsigned deadline_ms);
 /* Builds the next generation aside, certificates included. NULL: it does not work. */

@@ -170,7 +170,7 @@ bool sqlite_begin_epoch(const char *path, char epoch_r[STORE_EPOCH_MAX], struct 
         error_set(error_r, "%s: %s", path, strerror(errno));
         return false;
     }
-    good = sqlite_db_open(&db, path, error_r) && sqlite_db_begin_epoch(&db, path, 0, error_r);
+    good = sqlite_db_open(&db, path, NULL, error_r) && sqlite_db_begin_epoch(&db, path, 0, error_r);
     memcpy(epoch_r, db.epoch_text, STORE_EPOCH_MAX);
     sqlite_db_close(&db);
     return good;

@@ -137,7 +137,7 @@ enum store_status db_status(struct sqlite_db *db) {
     }
 }
 
-static int64_t number_of(struct sqlite_db *db, const char *sql) {
+int64_t db_number(struct sqlite_db *db, const char *sql) {
     sqlite3_stmt *statement;
     int64_t number = -1;
     if (sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL) != SQLITE_OK) return -1;
@@ -146,8 +146,9 @@ static int64_t number_of(struct sqlite_db *db, const char *sql) {
     return number;
 }
 
-static bool migrate(struct sqlite_db *db, const char *path, struct error *error_r) {
-    int64_t version = number_of(db, "PRAGMA user_version"), known = 0;
+static bool migrate(struct sqlite_db *db, const char *path, const struct store_progress *progress,
+                    struct error *error_r) {
+    int64_t version = db_number(db, "PRAGMA user_version"), known = 0;
     while (sqlite_migrations[known]) known++;
     if (version < 0) return fail(db, path, "cannot read the schema's version", error_r);
     if (version > known) {
@@ -155,16 +156,7 @@ static bool migrate(struct sqlite_db *db, const char *path, struct error *error_
                   path, (long long)version, (long long)known);
         return false;
     }
-    if (version && version < known)
-        LOG(LOG_INFO, "store.migrates", LOG_TEXT("path", path), LOG_NUMBER("from", version), LOG_NUMBER("to", known));
-    for (; version < known; version++) {
-        char bump[64];
-        snprintf(bump, sizeof bump, "PRAGMA user_version = %lld", (long long)version + 1);
-        if (!execute(db, "BEGIN IMMEDIATE") || !execute(db, sqlite_migrations[version]) || !execute(db, bump) ||
-            !execute(db, "COMMIT"))
-            return fail(db, path, "cannot migrate the schema", error_r);
-    }
-    return true;
+    return sqlite_migrate(db, version, progress) || fail(db, path, "cannot migrate the schema", error_r);
 }
 
 static bool tell_damage(const char *path, const char *what, struct error *error_r) {
@@ -176,7 +168,7 @@ static bool tell_damage(const char *path, const char *what, struct error *error_
 /* A small file is looked at as a whole. */
 static bool check(struct sqlite_db *db, const char *path, struct error *error_r) {
     sqlite3_stmt *statement;
-    int64_t pages = number_of(db, "PRAGMA page_count");
+    int64_t pages = db_number(db, "PRAGMA page_count");
     if (pages > CHECKED_PAGES) return true;
     if (pages < 0 || sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK)
         return fail(db, path, "cannot be read", error_r);
@@ -243,7 +235,7 @@ bool sqlite_db_begin_epoch(struct sqlite_db *db, const char *path, int64_t above
 static bool settle_epoch(struct sqlite_db *db, const char *path, struct error *error_r) {
     bool is_ours;
     if (!lineage_open(&db->lineage, db->handle, path, &is_ours, error_r)) return false;
-    bool fresh = number_of(db, "SELECT count(*) FROM epochs") == 0;
+    bool fresh = db_number(db, "SELECT count(*) FROM epochs") == 0;
     if ((fresh || !is_ours) && !sqlite_db_begin_epoch(db, path, 0, error_r)) return false;
     return lineage_begin(&db->lineage, db->handle, path, error_r) && read_epoch(db, path, error_r);
 }
@@ -290,7 +282,8 @@ static bool open_handle(struct sqlite_db *db, const char *path, const char *name
     return true;
 }
 
-static bool open_file(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) {
+static bool open_file(struct sqlite_db *db, const char *path, const char *name, const struct store_progress *progress,
+                      struct error *error_r) {
     if (!open_handle(db, path, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error_r)) return false;
     if (!lineage_log_fits(db->handle, path, error_r)) return false;
     if (!execute(db, "PRAGMA journal_mode = WAL")) return fail(db, name, "cannot be set up", error_r);
@@ -298,18 +291,19 @@ static bool open_file(struct sqlite_db *db, const char *path, const char *name, 
         !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0"))
         return fail(db, name, "cannot be set up", error_r);
     sqlite3_wal_hook(db->handle, note_wal_size, db);
-    return check(db, name, error_r) && migrate(db, name, error_r) && look_at_ends(db, name, error_r);
+    return check(db, name, error_r) && migrate(db, name, progress, error_r) && look_at_ends(db, name, error_r);
 }
 
-bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) {
+bool sqlite_db_open(struct sqlite_db *db, const char *path, const struct store_progress *progress,
+                    struct error *error_r) {
     *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new()};
-    return lineage_lock(&db->lineage, path, error_r) && open_file(db, path, path, error_r) &&
+    return lineage_lock(&db->lineage, path, error_r) && open_file(db, path, path, progress, error_r) &&
            settle_epoch(db, path, error_r);
 }
 
 bool sqlite_db_open_copy(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) {
     *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new()};
-    return open_file(db, path, name, error_r);
+    return open_file(db, path, name, NULL, error_r);
 }
 
 bool sqlite_db_open_reader(struct sqlite_db *db, const char *path, const struct sqlite_db *writer,

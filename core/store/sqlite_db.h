@@ -30,8 +30,12 @@ struct sqlite_db {
 
 extern const char *const sqlite_migrations[]; /* config/sql/sqlite, NULL at the end */
 
-/* False: error_r says what is wrong with the file and what to do. */
-bool sqlite_db_open(struct sqlite_db *db, const char *path, struct error *error_r) MUST_CHECK;
+struct store_progress;
+/* False: error_r says what is wrong with the file and what to do. progress: of the migration; may be NULL. */
+bool sqlite_db_open(struct sqlite_db *db, const char *path, const struct store_progress *progress,
+                    struct error *error_r) MUST_CHECK;
+/* From that version of the schema, or from where another start was interrupted. */
+bool sqlite_migrate(struct sqlite_db *db, int64_t version, const struct store_progress *progress) MUST_CHECK;
 /* The copy of another, which errors name: no server serves it, and it has no lineage yet. */
 bool sqlite_db_open_copy(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) MUST_CHECK;
 /* The number of the new one is above any that is in the file, and above `above`. */
@@ -60,6 +64,8 @@ int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more, s
 bool db_verify(struct sqlite_db *db, sqlite3_stmt *row, int column, int64_t checksum);
 /* The head of a channel's log; -1: there is no such channel, or db_status tells. */
 int64_t db_head(struct sqlite_db *db, struct slice channel_id);
+/* What the query says; -1: it fails. */
+int64_t db_number(struct sqlite_db *db, const char *sql);
 /* What the last failure means for a request. */
 enum store_status db_status(struct sqlite_db *db);
 int64_t db_wall_ms(void);

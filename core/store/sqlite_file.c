@@ -63,8 +63,8 @@ int64_t sqlite_file_version(sqlite3 *handle, const char *path, struct error *err
     else if (version > known)
         error_set(error_r, "%s: its schema (version %lld) is newer than this program (version %lld)", path,
                   (long long)version, (long long)known);
-    else
-        return version;
+    else /* one whose migration was interrupted is of the version before */
+        return version - (number_of(handle, "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'") > 0);
     return 0;
 }
 

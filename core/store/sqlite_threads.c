@@ -257,10 +257,11 @@ static void init(struct sqlite_threads *threads) {
     list_init(&threads->finished);
 }
 
-bool sqlite_threads_start(struct sqlite_threads *threads, const char *path, struct error *error_r) {
+bool sqlite_threads_start(struct sqlite_threads *threads, const char *path, const struct store_progress *progress,
+                          struct error *error_r) {
     init(threads);
     threads->has_reader = strcmp(path, ":memory:") != 0;
-    bool good = sqlite_db_open(&threads->write_db, path, error_r) &&
+    bool good = sqlite_db_open(&threads->write_db, path, progress, error_r) &&
                 (!threads->has_reader || sqlite_db_open_reader(&threads->read_db, path, &threads->write_db, error_r));
     if (!good) {
         sqlite_db_close(&threads->read_db);

@@ -40,7 +40,8 @@ struct sqlite_threads {
     pthread_t writer, reader;
 };
 
-bool sqlite_threads_start(struct sqlite_threads *threads, const char *path, struct error *error_r) MUST_CHECK;
+bool sqlite_threads_start(struct sqlite_threads *threads, const char *path, const struct store_progress *progress,
+                          struct error *error_r) MUST_CHECK;
 /* Takes the request; it comes back among the finished. */
 void sqlite_threads_submit(struct sqlite_threads *threads, struct store_request *request);
 /* What has finished, to the end of the list; how the commits went since the last call. */

@@ -74,11 +74,12 @@ static void close_store(struct store *base, unsigned deadline_ms) {
 
 static const struct store_ops ops = {.submit = submit, .close = close_store, .is_damaged = is_damaged};
 
-struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) {
+struct store *store_sqlite_new(struct loop *loop, const char *path, const struct store_progress *progress,
+                               struct error *error_r) {
     struct sqlite_store *store = NEW(struct sqlite_store);
     store->store.ops = &ops;
     store->loop = loop;
-    if (!sqlite_threads_start(&store->threads, path, error_r)) {
+    if (!sqlite_threads_start(&store->threads, path, progress, error_r)) {
         free(store);
         return NULL;
     }

@@ -6,8 +6,11 @@
 
 struct loop;
 struct store;
+struct store_progress;
 
-/* path ":memory:" for tests. Looks at the file, migrates the schema (which may take long), starts the threads. */
-struct store *store_sqlite_new(struct loop *loop, const char *path, struct error *error_r) MUST_CHECK;
+/* path ":memory:" for tests. Looks at the file, migrates the schema (which may take long), starts the threads.
+ * progress may be NULL. */
+struct store *store_sqlite_new(struct loop *loop, const char *path, const struct store_progress *progress,
+                               struct error *error_r) MUST_CHECK;
 
 #endif

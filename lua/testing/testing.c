@@ -94,7 +94,8 @@ static int world_new(lua_State *L) {
     world->config = read_config(L, &error);
     if (world->config) {
         world->loop = loop_new_with_fake_clock();
-        world->open = worker_init(&world->worker, world->loop, world->config, &lua_policy_source, 1, NULL, &error);
+        world->open =
+            worker_init(&world->worker, world->loop, world->config, &lua_policy_source, 1, NULL, NULL, &error);
         if (!world->open) {
             turn_all(world);
             loop_free(&world->loop);

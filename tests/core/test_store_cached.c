@@ -456,7 +456,7 @@ static int set_up(void **state) {
     redis = REDIS_TO(REDIS_STANDALONE, address);
     stage_until(redis_is_up(redis));
     recent = recent_events_new(stage_loop, redis, NULL, NULL);
-    log_store = store_sqlite_new(stage_loop, ":memory:", &error);
+    log_store = store_sqlite_new(stage_loop, ":memory:", NULL, &error);
     assert_non_null(log_store);
     for (int i = 0; i < WORKERS; i++) {
         doors[i] = (struct door){.base.ops = &door_ops};

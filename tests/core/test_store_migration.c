@@ -1,6 +1,11 @@
 /* A SQLite file of an older server. */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/buffer.h"
 #include "store/sqlite_db.h"
+#include "store/store_progress.h"
+#include "store/store_sqlite.h"
 #include "support/sqlite_scene.h"
 
 /* As a server of the third schema left it: of three messages two were edited, one of these deleted, the first has a
@@ -128,7 +133,77 @@ static void a_log_of_an_older_schema_is_told_as_before(void **state) {
     assert_int_equal(number_of(scene, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
 }
 
+/* ---- a migration that is killed */
+
+static int calls_left;
+
+static void die(void *owner, const char *what, unsigned percent) {
+    if (calls_left-- == 0) _exit(percent <= 100 ? 3 : 4);
+}
+
+/* A start that is killed when it has said so many times that it gets on. False: it was ready before. */
+static bool is_killed_at(struct scene *scene, int call) {
+    pid_t child = fork();
+    int status;
+    if (child == 0) {
+        struct loop *loop = loop_new();
+        calls_left = call;
+        struct store *store = store_sqlite_new(loop, scene->path, &(struct store_progress){die, NULL}, NULL);
+        _exit(store ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3);
+    return WEXITSTATUS(status) == 3;
+}
+
+enum { OLD_ROWS = 7000 };
+
+static void make_old(struct scene *scene) {
+    char sql[700];
+    for (int i = 0; i < 3; i++) execute(scene, sqlite_migrations[i]);
+    execute(scene, "PRAGMA user_version = 3");
+    execute(scene, old_log);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO channels VALUES ('yard', 'yard', 'public', 0, %d, 1);"
+             "INSERT INTO events WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT "
+             "'yard', i, 1, 0, 'bob', 'y' || i, 0, i, 1795639554949, '{}', NULL FROM n;"
+             "INSERT INTO messages SELECT 'yard', seq, 'y' || seq, 'bob', '\"' || seq || '\"', NULL, NULL, created_ms, "
+             "NULL, NULL, NULL FROM events WHERE channel_id = 'yard'",
+             OLD_ROWS, OLD_ROWS);
+    execute(scene, sql);
+}
+
+static void a_migration_that_is_killed_anywhere_goes_on_with_the_next_start(void **state) {
+    struct scene *scene = *state;
+    make_old(scene);
+    int kills = 0;
+    while (is_killed_at(scene, kills % 3)) assert_true(++kills < 100);
+    assert_true(kills > 8);
+    scene_open(scene);
+    expect_json(ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall")), old_events);
+    expect_json(ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall")), old_messages);
+    assert_int_equal(ASK(&scene->asking, STORE_CHANNEL, .channel_id = S("yard"))->seq, OLD_ROWS);
+    scene_close(scene);
+    assert_int_equal(number_of(scene,
+                               "SELECT count(*) FROM messages WHERE channel_id = 'yard' AND content = '\"' || "
+                               "message_seq || '\"'"),
+                     OLD_ROWS);
+    assert_int_equal(number_of(scene,
+                               "SELECT count(*) FROM client_ids JOIN messages USING (channel_id) WHERE seq = "
+                               "message_seq AND client_id = message_id"),
+                     OLD_ROWS);
+    assert_int_equal(number_of(scene,
+                               "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%old%' OR name = "
+                               "'migration'"),
+                     0);
+    assert_int_equal(number_of(scene, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {SCENE_TEST(a_log_of_an_older_schema_is_told_as_before)};
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(a_log_of_an_older_schema_is_told_as_before),
+        SCENE_TEST(a_migration_that_is_killed_anywhere_goes_on_with_the_next_start),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static int count_steps(void *owner) {
 static long cost_of(struct scene *scene, struct store_request *request) {
     struct sqlite_db db;
     long steps = 0;
-    assert_true(sqlite_db_open(&db, scene->path, NULL));
+    assert_true(sqlite_db_open(&db, scene->path, NULL, NULL));
     sqlite3_progress_handler(db.handle, 1, count_steps, &steps);
     sqlite_read(&db, request);
     sqlite3_progress_handler(db.handle, 0, NULL, NULL);

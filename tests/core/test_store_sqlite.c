@@ -59,7 +59,7 @@ static void run_load(const char *path, int pipe, const char *powercut, const cha
     if (powercut) setenv("STOA_POWERCUT", powercut, 1);
     if (fault) setenv("STOA_FAULT", fault, 1);
     struct load load = {loop_new(), NULL, pipe, 0};
-    load.store = store_sqlite_new(load.loop, path, NULL);
+    load.store = store_sqlite_new(load.loop, path, NULL, NULL);
     if (!load.store) _exit(1);
     for (int i = 0; i < CHANNELS; i++) {
         char id[16];

@@ -2,7 +2,11 @@
 // checker that finds nothing wrong with a server that is wrong proves nothing. (Builds with STOA_FAULTS only.)
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
 import { check } from "./checker.mjs";
 import { Load } from "./load.mjs";
 import { Server } from "./server.mjs";
@@ -54,3 +58,45 @@ test("no deduplication turns I3 red", TIME, () => turnsRed(["I3"], { env: { STOA
 test("not reading the missed tail turns I5 or I7 red", TIME, () => turnsRed(["I5", "I7"], { env: { STOA_FAULT: "no_gap_fill" } }));
 test("live events before the replayed tail turn I5 red", TIME, () => turnsRed(["I5"], { env: { STOA_FAULT: "live_before_tail" }, load: { reconnects: 0.3 } }));
 test("swapping two sends of one sender turns I9 red", TIME, () => turnsRed(["I9"], { env: { STOA_FAULT: "swap_sends" } }));
+
+// ---- a start that takes longer than start_timeout_s
+
+const SCHEMA = join(dirname(fileURLToPath(import.meta.url)), "../../config/sql/sqlite");
+const OLD_MESSAGES = 20_000;
+
+/** A store as a server of the third schema left it. */
+function makeOldStore(server) {
+  const schema = readdirSync(SCHEMA).filter((name) => /^00[123]/.test(name)).sort().map((name) => readFileSync(join(SCHEMA, name), "utf8"));
+  execFileSync("sqlite3", [server.database], { timeout: 60_000, input: `${schema.join("\n")}
+    PRAGMA user_version = 3;
+    INSERT INTO epochs VALUES (1, 'b165704e', 1);
+    INSERT INTO channels VALUES ('hall', 'hall', 'public', 0, ${OLD_MESSAGES}, 1);
+    INSERT INTO events WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${OLD_MESSAGES})
+      SELECT 'hall', i, 1, 0, 'bob', 'c' || i, 0, i, 1, '{}', NULL FROM n;
+    INSERT INTO messages SELECT 'hall', seq, 'm' || seq, 'bob', '"said"', NULL, NULL, 1, NULL, NULL, NULL FROM events;` });
+}
+
+async function startOldStore(fault, body) {
+  const server = new Server({ env: { STOA_FAULT: fault }, set: ["start_timeout_s=1"] });
+  try {
+    makeOldStore(server);
+    const began = Date.now();
+    const failure = await server.start().then(() => null, (error) => error);
+    await body(server, failure, Date.now() - began);
+  } finally {
+    await server.clean();
+  }
+}
+
+test("a start that takes longer than its deadline is waited for as long as it gets on", TIME, () => startOldStore("slow_migration", async (server, failure, took) => {
+  assert.equal(failure, null);
+  assert.ok(took > 2000, `it took ${took} ms`);
+  assert.ok(server.line(/store\.migrates .*from=3/));
+  await server.stop();
+  assert.equal(server.rows("SELECT last_seq FROM heads")[0].last_seq, OLD_MESSAGES);
+}));
+
+test("a start that does not get on is ended", TIME, () => startOldStore("stuck_migration", (server, failure) => {
+  assert.ok(failure);
+  assert.ok(server.line(/worker\.stuck/), server.lines.join("\n"));
+}));

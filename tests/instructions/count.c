@@ -117,7 +117,7 @@ static void count_lua(const char *config_file) {
     struct worker worker;
     struct loop *own = loop_new_with_fake_clock(); /* no timer fires meanwhile */
     struct config *config = lua_read_config(config_file, NULL, 0, &error);
-    if (!config || !worker_init(&worker, own, config, &lua_policy_source, 1, NULL, &error)) {
+    if (!config || !worker_init(&worker, own, config, &lua_policy_source, 1, NULL, NULL, &error)) {
         fprintf(stderr, "%s\n", error.text);
         exit(2);
     }

@@ -22,15 +22,6 @@ CREATE TABLE messages (
     said TEXT,
     PRIMARY KEY (channel_id, message_seq)
 ) WITHOUT ROWID;
-INSERT INTO messages
-    SELECT m.channel_id, m.message_seq, e.epoch, m.message_id, m.user_id, m.created_ms, m.edited_ms, m.deleted_ms,
-        CASE WHEN m.edited_ms IS NULL OR m.deleted_ms THEN m.checksum END, m.thread_id, m.content, m.attachments,
-        CASE WHEN m.edited_ms AND m.deleted_ms IS NULL THEN e.body -> '$.content' END
-    FROM old_messages m JOIN old_events e ON e.channel_id = m.channel_id AND e.seq = m.message_seq
-    ORDER BY m.channel_id, m.message_seq;
--- Ids of messages ascend in time: whatever the channels, the newest are together.
-CREATE UNIQUE INDEX messages_id ON messages (message_id, channel_id);
-CREATE INDEX messages_thread ON messages (channel_id, thread_id, message_seq) WHERE thread_id IS NOT NULL;
 -- kind: 1 edit, 2 delete, 3 reaction added, 4 removed. body: the payload that clients see, without seq, epoch and
 -- messageSeq.
 CREATE TABLE changes (
@@ -45,10 +36,6 @@ CREATE TABLE changes (
     body TEXT NOT NULL,
     PRIMARY KEY (channel_id, seq)
 ) WITHOUT ROWID;
-INSERT INTO changes
-    SELECT channel_id, seq, epoch, kind, sender, message_seq, created_ms, checksum, body FROM old_events
-    WHERE kind <> 0 ORDER BY channel_id, seq;
-CREATE INDEX changes_edits ON changes (channel_id, message_seq) WHERE kind = 1;
 -- What a retry is known by. Clients whose ids begin with the time (the SDK's; UUIDv7) add where the newest are, too.
 -- fingerprint: of what was asked, to tell a retry from another use of its client_id.
 CREATE TABLE client_ids (
@@ -59,10 +46,40 @@ CREATE TABLE client_ids (
     fingerprint INTEGER NOT NULL,
     PRIMARY KEY (client_id, channel_id, sender)
 ) WITHOUT ROWID;
+-- slices of SELECT (SELECT count(*) FROM old_messages) - (SELECT count(*) FROM messages)
+INSERT INTO messages
+    SELECT m.channel_id, m.message_seq, e.epoch, m.message_id, m.user_id, m.created_ms, m.edited_ms, m.deleted_ms,
+        CASE WHEN m.edited_ms IS NULL OR m.deleted_ms THEN m.checksum END, m.thread_id, m.content, m.attachments,
+        CASE WHEN m.edited_ms AND m.deleted_ms IS NULL THEN e.body -> '$.content' END
+    FROM old_messages m CROSS JOIN old_events e ON e.channel_id = m.channel_id AND e.seq = m.message_seq
+    WHERE (m.channel_id, m.message_seq) > (SELECT +a, +b FROM (SELECT '' AS a, 0 AS b UNION ALL SELECT * FROM (
+        SELECT channel_id, message_seq FROM messages ORDER BY channel_id DESC, message_seq DESC LIMIT 1))
+        ORDER BY a DESC LIMIT 1)
+    ORDER BY m.channel_id, m.message_seq LIMIT 2000;
+-- slices of SELECT (SELECT count(*) FROM old_events WHERE kind <> 0) - (SELECT count(*) FROM changes)
+INSERT INTO changes
+    SELECT channel_id, seq, epoch, kind, sender, message_seq, created_ms, checksum, body FROM old_events
+    WHERE kind <> 0 AND (channel_id, seq) > (SELECT +a, +b FROM (SELECT '' AS a, 0 AS b UNION ALL SELECT * FROM (
+        SELECT channel_id, seq FROM changes ORDER BY channel_id DESC, seq DESC LIMIT 1)) ORDER BY a DESC LIMIT 1)
+    ORDER BY channel_id, seq LIMIT 2000;
+-- step
+CREATE INDEX old_client_ids ON old_events (client_id, channel_id, sender, fingerprint) WHERE client_id IS NOT NULL;
+-- slices of SELECT (SELECT count(*) FROM old_events WHERE client_id IS NOT NULL) - (SELECT count(*) FROM client_ids)
 INSERT INTO client_ids
-    SELECT client_id, channel_id, sender, seq, fingerprint FROM old_events
-    WHERE client_id IS NOT NULL ORDER BY client_id, channel_id, sender;
+    SELECT client_id, channel_id, sender, seq, fingerprint FROM old_events INDEXED BY old_client_ids
+    WHERE client_id IS NOT NULL AND (client_id, channel_id, sender) > (SELECT +a, +b, +c FROM (
+        SELECT '' AS a, '' AS b, '' AS c UNION ALL SELECT * FROM (SELECT client_id, channel_id, sender FROM client_ids
+        ORDER BY client_id DESC, channel_id DESC, sender DESC LIMIT 1)) ORDER BY a DESC LIMIT 1)
+    ORDER BY client_id, channel_id, sender LIMIT 2000;
+-- step
+-- Ids of messages ascend in time: whatever the channels, the newest are together.
+CREATE UNIQUE INDEX messages_id ON messages (message_id, channel_id);
+-- step
+CREATE INDEX messages_thread ON messages (channel_id, thread_id, message_seq) WHERE thread_id IS NOT NULL;
+CREATE INDEX changes_edits ON changes (channel_id, message_seq) WHERE kind = 1;
+-- step
 DROP TABLE old_events;
+-- step
 DROP TABLE old_messages;
 -- The log: each number once.
 CREATE VIEW events AS

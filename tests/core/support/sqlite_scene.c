@@ -31,7 +31,7 @@ int scene_tear_down(void **state) {
 
 void scene_open(struct scene *scene) {
     struct error error = {""};
-    scene->asking.store = store_sqlite_new(scene->asking.loop, scene->path, &error);
+    scene->asking.store = store_sqlite_new(scene->asking.loop, scene->path, NULL, &error);
     if (!scene->asking.store) fail_msg("%s", error.text);
 }
 
@@ -41,7 +41,7 @@ void scene_close(struct scene *scene) {
 
 void expect_refused(struct scene *scene, const char *words) {
     struct error error = {""};
-    struct store *store = store_sqlite_new(scene->asking.loop, scene->path, &error);
+    struct store *store = store_sqlite_new(scene->asking.loop, scene->path, NULL, &error);
     assert_null(store);
     if (!strstr(error.text, words) || !strstr(error.text, scene->path)) fail_msg("%s: not in: %s", words, error.text);
 }

@@ -25,11 +25,11 @@ static struct store *make_sqlite(struct loop *loop, struct error *error_r) {
     snprintf(folder, sizeof folder, "/dev/shm/stoa-contract-XXXXXX");
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/stoa.db", folder);
-    return store_sqlite_new(loop, path, error_r);
+    return store_sqlite_new(loop, path, NULL, error_r);
 }
 
 static struct store *make_in_memory(struct loop *loop, struct error *error_r) {
-    return store_sqlite_new(loop, ":memory:", error_r);
+    return store_sqlite_new(loop, ":memory:", NULL, error_r);
 }
 
 static struct store *make_postgres_with(struct loop *loop, bool through_bouncer, bool with_replica,
