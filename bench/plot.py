@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 import report
 from figures import points, value_of
 
-COLORS = {"limit": "#8a8f98", "stoa": "#0f766e", "stoa, no window": "#5eb5a6", "stoa /ws": "#99cfc5", "stoa, chat": "#5eb5a6", "socket.io": "#c2410c", "ws": "#e59a5c", "nchan": "#7c6bb0",
+COLORS = {"limit": "#8a8f98", "stoa": "#0f766e", "stoa, no window": "#5eb5a6", "stoa /ws": "#99cfc5", "stoa, chat": "#5eb5a6", "socket.io": "#c2410c", "ws": "#e59a5c", "nchan": "#7c6bb0", "centrifugo": "#b0899c",
           "uWebSockets (quoted)": "#c9ccd1"}
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, COLUMNS, GAP = 560, 300, 60, 44, 34, 2, 24
 

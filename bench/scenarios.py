@@ -24,7 +24,7 @@ class Scenario:
     rounds: int = 3
 
 
-ALL = ["limit", "stoa", "stoa /ws", "socket.io", "ws", "nchan"]
+ALL = ["limit", "stoa", "stoa /ws", "socket.io", "ws", "nchan", "centrifugo"]
 STEADY = {"warmup_ms": 500, "measure_ms": 2000, "drain_ms": 5000}
 BRIEF = {"warmup_ms": 200, "measure_ms": 700, "drain_ms": 3000}
 ROOM = {"clients": 1000, "publishers": 10}
@@ -49,7 +49,7 @@ def fixed(quick):
         "100 and 1,000 messages a second (r100, r1000) into the same room, on a schedule; latency counts from when a message was "
         "due, so that a server that falls behind cannot hide it. Stoa holds broadcasts for up to 15 ms when that saves work (fanout.window_ms "
         "= auto), and never without the window; the limit does not either.",
-        ["limit", "stoa", "stoa, no window", "socket.io"] + ([] if quick else ["ws", "nchan"]),
+        ["limit", "stoa", "stoa, no window", "socket.io"] + ([] if quick else ["ws", "nchan", "centrifugo"]),
         [Run(load={**ROOM, **pace, "steps": "r100,r1000"})],
         ["cpu_us_per_delivery", "server_cpu_percent", "delivery_p50_ms", "delivery_p99_ms", "delivery_p999_ms"], 1 if quick else 3)
 
@@ -61,7 +61,7 @@ def idle(quick):
         "Connections that are held and say nothing: resident memory of the server for each, beyond the first 100, and what accepting "
         "them cost. Socket.IO clients have joined the main namespace. The chat's scripts ask who someone is, count his connections and "
         "tell his presence; the others do nothing of that.",
-        ["limit", "stoa", "stoa, chat", "socket.io", "ws", "nchan"],
+        ["limit", "stoa", "stoa, chat", "socket.io", "ws", "nchan", "centrifugo"],
         [Run(f"{n:,}", {"clients": n, "publishers": 0, "warm": 100, "idle_ms": 1000}) for n in sizes],
         ["connections_per_cpu_s", "cpu_us_per_connection", "bytes_per_connection"], 1 if quick else 2)
 

@@ -12,6 +12,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("BENCH_BUILD", ROOT / "build"))
 START_S, STOP_S = 30, 10
+CENTRIFUGO = BUILD / "peers/centrifugo"
 NCHAN_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
 # Contender: the dialect that it is spoken to, and the request's path where it is not the dialect's own.
@@ -24,6 +25,7 @@ DIALECTS = {
     "socket.io": {"dialect": "socketio"},
     "ws": {"dialect": "plain"},
     "nchan": {"dialect": "plain", "path": "/room/%u"},
+    "centrifugo": {"dialect": "centrifugo"},
 }
 
 
@@ -31,6 +33,8 @@ def available(name):
     """Why the contender cannot be started here, or None."""
     if name == "nchan" and not (NCHAN_MODULE.exists() and shutil.which("nginx")):
         return "Debian's nginx and libnginx-mod-nchan are not installed"
+    if name == "centrifugo" and not CENTRIFUGO.exists():
+        return "Centrifugo is not built (it needs Go)"
     if name in ("socket.io", "ws") and not (ROOT / "bench/peers/node_modules").exists():
         return "npm ci in bench/peers has not been run"
     return None
@@ -58,6 +62,8 @@ class Server:
             environment["BENCH_CHAT"] = "1"
         if certificate:
             environment["BENCH_CERTIFICATE"] = str(certificate)
+        if name == "centrifugo":
+            environment["GOMAXPROCS"] = "1"  # one worker, as the others
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(pin(core) + self._command(), stdout=log, stderr=log, env=environment,
                                             cwd=ROOT, start_new_session=True)
@@ -74,17 +80,27 @@ class Server:
             return [BUILD / "stoa", "serve", "--config", ROOT / "bench/stoa.lua"]
         if self.name == "nchan":
             return self._nchan()
+        if self.name == "centrifugo":
+            return [CENTRIFUGO, "--config", self._settings("centrifugo.json", {"PORT": self._free_port()})]
         return ["node", ROOT / "bench/peers" / f"{self.name.replace('.', '')}.mjs"]
 
-    def _nchan(self):
+    def _free_port(self):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        text = (ROOT / "bench/peers/nchan.conf").read_text()
-        for word, value in (("FOLDER", self.folder), ("PORT", self.port), ("MODULE", NCHAN_MODULE)):
+        return self.port
+
+    def _settings(self, name, values):
+        """The file of that name in bench/peers, with the values in place of their words."""
+        text = (ROOT / "bench/peers" / name).read_text()
+        for word, value in values.items():
             text = text.replace(word, str(value))
-        (self.folder / "nchan.conf").write_text(text)
-        return ["nginx", "-e", "stderr", "-p", self.folder, "-c", self.folder / "nchan.conf"]
+        (self.folder / name).write_text(text)
+        return self.folder / name
+
+    def _nchan(self):
+        values = {"FOLDER": self.folder, "PORT": self._free_port(), "MODULE": NCHAN_MODULE}
+        return ["nginx", "-e", "stderr", "-p", self.folder, "-c", self._settings("nchan.conf", values)]
 
     def _wait_until_ready(self):
         end = time.monotonic() + START_S
@@ -95,9 +111,9 @@ class Server:
 
     def _ready(self):
         text, pid = self.log.read_text(errors="replace"), self.process.pid
-        if self.name == "nchan":
+        if self.name in ("nchan", "centrifugo"):
             self.pids = [pid, *children(pid)]
-            return len(self.pids) > 1 and self._answers()
+            return (self.name == "centrifugo" or len(self.pids) > 1) and self._answers()
         found = re.search(r"^listening (\d+)$|server\.ready listen=\S+:(\d+)", text, re.M)
         if not found:
             return False

@@ -149,11 +149,54 @@ static void json_publish(struct client *client, const struct stamp *stamp, size_
     finish(client, text);
 }
 
+/* Centrifugo's JSON: commands with an id, answers and pushes, several in a message, a line each. */
+
+static void centrifugo_opened(struct client *client) {
+    struct buffer *text = begin(client);
+    buffer_append_str(text, "{\"id\":1,\"connect\":{}}");
+    finish(client, text);
+}
+
+static void centrifugo_take_one(struct client *client, struct slice text) {
+    struct buffer *out = begin(client);
+    if (starts(text, "{\"push\"")) {
+        crew_delivered(client, text);
+    } else if (slice_is(text, "{}")) { /* a ping */
+        buffer_append_str(out, "{}");
+        finish(client, out);
+    } else if (starts(text, "{\"id\":1,\"connect\"")) {
+        buffer_printf(out, "{\"id\":2,\"subscribe\":{\"channel\":\"room-%u\"}}", channel_of(client));
+        finish(client, out);
+    } else if (starts(text, "{\"id\":2,\"subscribe\"")) {
+        client_joined(client);
+    } else if (!starts(text, "{\"id\":3,\"publish\"")) {
+        client_broken(client, text);
+    }
+}
+
+static void centrifugo_take(struct client *client, struct slice text) {
+    while (text.len > 0) {
+        const char *end = memchr(text.ptr, '\n', text.len);
+        struct slice line = {text.ptr, end ? (size_t)(end - text.ptr) : text.len};
+        centrifugo_take_one(client, line);
+        text = slice_from(text, line.len + 1);
+    }
+}
+
+static void centrifugo_publish(struct client *client, const struct stamp *stamp, size_t payload_bytes) {
+    struct buffer *text = begin(client);
+    buffer_printf(text, "{\"id\":3,\"publish\":{\"channel\":\"room-%u\",\"data\":\"", channel_of(client));
+    wire_write_payload(text, stamp, payload_bytes);
+    buffer_append_str(text, "\"}}");
+    finish(client, text);
+}
+
 static const struct dialect dialects[] = {
     {"plain", "/", false, plain_opened, crew_delivered, plain_publish},
     {"socketio", "/socket.io/?EIO=4&transport=websocket", false, socketio_opened, socketio_take, socketio_publish},
     {"chat", "/socket.io/?EIO=4&transport=websocket", true, socketio_opened, chat_take, chat_publish},
     {"json", "/ws", false, json_opened, json_take, json_publish},
+    {"centrifugo", "/connection/websocket", false, centrifugo_opened, centrifugo_take, centrifugo_publish},
 };
 
 const struct dialect *dialect_find(const char *name) {
