@@ -540,3 +540,9 @@ void channel_log_free(struct channel_log **log_owner) {
     free(log);
     *log_owner = NULL;
 }
+
+bool channel_log_is_before(const struct channel_log *log, struct slice channel_id, struct slice epoch) {
+    const struct followed *followed = map_find(log->followed, channel_id);
+    if (!followed || epoch.len == 0 || slice_is(epoch, followed->epoch)) return false;
+    return epoch.len >= STORE_EPOCH_MAX || !epoch_is_older(epoch, followed);
+}

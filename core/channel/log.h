@@ -53,5 +53,7 @@ int64_t channel_log_delivered(const struct channel_log *log, struct slice channe
 struct slice channel_log_epoch(const struct channel_log *log, struct slice channel_id);
 /* Are events handed out of that epoch, which the store told of? False: not yet, the log goes there; or no longer. */
 bool channel_log_is_in(struct channel_log *log, struct slice channel_id, struct slice epoch);
+/* Are they of an earlier one? Then their numbers say nothing of those in that epoch. */
+bool channel_log_is_before(const struct channel_log *log, struct slice channel_id, struct slice epoch);
 
 #endif

@@ -84,6 +84,14 @@ static bool following_join(struct following *following, int64_t seq) {
     return true;
 }
 
+/* Are live events on from here all behind the cursor? */
+static bool log_is_as_far(const struct following *following) {
+    struct slice channel_id = slice_of(following->channel_id);
+    int64_t delivered = channel_log_delivered(following->log, channel_id);
+    return delivered >= 0 && delivered >= following->since_seq &&
+           !channel_log_is_before(following->log, channel_id, slice_of(following->since_epoch));
+}
+
 static int64_t event_seq(struct slice event) {
     struct json_walk walk;
     struct slice item;
@@ -249,8 +257,7 @@ void follow_channel(struct hub *hub, struct channel_log *log, struct store *stor
     channel_room_name(&following->room, channel_id);
     struct socket *socket = hub_find_connected(hub, socket_id);
     if (socket) watch_begin(&following->watch, socket);
-    int64_t delivered = channel_log_delivered(log, channel_id);
-    if (socket && delivered >= 0 && delivered >= since_seq)
-        following_join(following, delivered); /* if that fails, once more when the store answers */
+    if (socket && log_is_as_far(following))
+        following_join(following, channel_log_delivered(log, channel_id)); /* if not, when the store has answered */
     following_read(following);
 }

@@ -13,7 +13,7 @@ static struct presence *presence;
 /* A store that holds one channel of numbered events and answers reads when it is told to. */
 static struct fake_store {
     struct store store;
-    int64_t head;
+    int64_t head, fork; /* where the epoch's log left those before */
     const char *epoch;
     struct list waiting;
 } fake;
@@ -33,12 +33,13 @@ static void write_event(struct buffer *out, int64_t seq) {
 static void fake_read(struct store_request *request) {
     request->status = STORE_OK;
     request->seq_r = fake.head;
-    request->fork_r = -1;
+    request->fork_r = slice_is(request->epoch, fake.epoch) ? -1 : fake.fork;
     snprintf(request->epoch_r, sizeof request->epoch_r, "%s", fake.epoch);
     if (request->op != STORE_EVENTS) return;
     buffer_append_char(&request->json, '[');
-    for (int64_t seq = request->seq + 1; seq <= fake.head; seq++) {
-        if (seq > request->seq + 1) buffer_append_char(&request->json, ',');
+    int64_t since = request->fork_r >= 0 ? request->fork_r : request->seq;
+    for (int64_t seq = since + 1; seq <= fake.head; seq++) {
+        if (seq > since + 1) buffer_append_char(&request->json, ',');
         write_event(&request->json, seq);
     }
     buffer_append_char(&request->json, ']');
@@ -74,6 +75,7 @@ static int begin(void **state) {
     list_init(&fake.waiting);
     fake.store.ops = &fake_ops;
     fake.head = 3;
+    fake.fork = -1;
     fake.epoch = "1-a";
     log_of_node = channel_log_new(loop, &fake.store, rooms, NULL);
     comes_as(&alice, "alice");
@@ -104,10 +106,15 @@ static void followed(void *owner, const struct follow_result *result) {
 }
 
 /* Within an event, so that live ones are held until it is answered. */
-static void joins(int64_t since) {
+static void joins_in(int64_t since, const char *epoch) {
     answer[0] = 0;
     says(&alice, "421[\"slow\"]");
-    follow_channel(hub, log_of_node, &fake.store, slice_of(alice.sid), SLICE("c"), since, SLICE("1-a"), followed, NULL);
+    follow_channel(hub, log_of_node, &fake.store, slice_of(alice.sid), SLICE("c"), since, slice_of(epoch), followed,
+                   NULL);
+}
+
+static void joins(int64_t since) {
+    joins_in(since, "1-a");
 }
 
 static void leaves_the_event(void) {
@@ -182,6 +189,23 @@ static void an_epoch_that_begins_between_the_join_and_the_answer_makes_it_unavai
     store_answers();
     assert_string_equal(answer, "status 5 seq 0 events  gap 0-0");
     leaves_the_event();
+}
+
+/* They were on another worker, which was in the next epoch before. */
+static void who_knows_of_an_epoch_before_this_worker_does_hears_nothing_that_they_have_had(void **state) {
+    channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
+    fake.epoch = "2-b";
+    fake.fork = 1;
+    fake.head = 2;
+    joins_in(2, "2-b");
+    struct list *follow = list_pop(&fake.waiting);
+    channel_log_committed(log_of_node, SLICE("c"), 2, SLICE("2-b"), SLICE("[\"message:new\",{\"seq\":2}]"));
+    store_answers(); /* the log's: it enters the epoch, and hands 2 out */
+    list_append(&fake.waiting, follow);
+    while (!list_empty(&fake.waiting)) store_answers();
+    assert_string_equal(answer, "status 0 seq 2 events [] gap 0-0");
+    leaves_the_event();
+    assert_null(hears(&alice));
 }
 
 /* The commit's own notice was dropped, because nobody followed the channel when it came. */
@@ -329,6 +353,7 @@ int main(void) {
         SCENE(a_commit_between_the_read_and_the_join_is_not_lost),
         SCENE(who_has_more_than_this_worker_gets_nothing_twice),
         SCENE(who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_until_it_has),
+        SCENE(who_knows_of_an_epoch_before_this_worker_does_hears_nothing_that_they_have_had),
         SCENE(an_epoch_that_begins_between_the_join_and_the_answer_makes_it_unavailable),
         SCENE(a_socket_that_goes_meanwhile_makes_it_unavailable),
         SCENE(a_connection_that_breaks_while_its_channel_is_read_leaves_nobody_online),
