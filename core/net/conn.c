@@ -9,6 +9,7 @@
 #include "net/handover.h"
 #include "net/net_state.h"
 #include "net/socket.h"
+#include "net/tls.h"
 
 enum { LINGER_MS = 1000, RESTING_READ_BYTES = 4096 };
 
@@ -124,6 +125,7 @@ static void reap(struct loop_task *task) {
 /* Its owners hear of it, and it holds nothing more, but for what TCP needs to end. */
 static void part(struct conn *conn, enum conn_state state) {
     loop_task_cancel(&conn->task);
+    if (conn->state == CONN_HTTP && !conn->http && conn->tls) conn->host->server->shaking--;
     conn->state = (uint8_t)state;
     forget(conn);
     http_gone(conn);
@@ -186,9 +188,18 @@ static struct conn *conn_new(struct net_server *server, int fd, const char *addr
 }
 
 void conn_accept(struct net_server *server, int fd, const char *address) {
+    if (server->host->tls && server->shaking >= HANDSHAKES_MAX) {
+        metric_add_labelled(METRIC_REJECTED, "handshakes", 1);
+        LOG(LOG_INFO, "connection.refused", LOG_TEXT("reason", "handshakes"), LOG_TEXT("address", address));
+        close(fd);
+        return;
+    }
     struct conn *conn = conn_new(server, fd, address);
     conn->tls = server->host->tls != NULL;
-    if (!conn->tls) http_begin(conn);
+    if (conn->tls)
+        server->shaking++;
+    else
+        http_begin(conn);
 }
 
 void conn_take(struct net_server *server, int fd, const struct handover *handover, struct slice unread) {

@@ -42,6 +42,7 @@ struct net_server {
     unsigned proxied_len, conns_len;
     struct loop_task sweep; /* frees retired hosts */
     struct tickets tickets;
+    unsigned shaking;                /* connections whose handshake of TLS is not over */
     struct list handshakes;          /* of TLS that have something to do, by conn.task */
     struct loop_task shake;          /* does some of it */
     struct inbound_shared inflating; /* for messages that come in one piece */

@@ -164,6 +164,7 @@ static void step(struct conn *conn) {
     ERR_clear_error();
     int result = SSL_do_handshake(conn->ssl);
     if (result == 1) {
+        conn->host->server->shaking--;
         loop_fd_set(conn->watch, LOOP_READ);
         http_begin(conn);
         return;

@@ -1,7 +1,8 @@
 /* tls.h - TLS 1.2 and 1.3 of new connections: certificates by name, tickets, client certificates. core/net only.
  *
  * Handshakes cost a thousand times what a frame costs: those that have something to do wait in one line, and each turn
- * of the loop works on it for HANDSHAKE_SLICE_US, so that a storm of them holds up nobody who is connected. */
+ * of the loop works on it for HANDSHAKE_SLICE_US, so that a storm of them holds up nobody who is connected. An
+ * unfinished one holds some 20 KB: their number is bounded. */
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
@@ -11,7 +12,7 @@
 #include "base/error.h"
 #include "net/server.h"
 
-enum { HANDSHAKE_SLICE_US = 2000 };
+enum { HANDSHAKE_SLICE_US = 2000, HANDSHAKES_MAX = 4096 /* unfinished ones; beyond, new connections are closed */ };
 
 struct tickets;
 struct tls;

@@ -3,7 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/net_state.h"
 #include "net/tickets.h"
+#include "net/tls.h"
 #include "support/net_tls.h"
 
 static struct rig_tls tls;
@@ -417,6 +419,32 @@ static void many_handshakes_at_once_do_not_hold_up_who_is_connected(void **state
     rig_stop(&rig);
 }
 
+/* Each of them would hold what OpenSSL needs for a handshake. */
+static void unfinished_handshakes_are_so_many_at_most(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &tls.settings);
+    struct net_server *server = rig.server;
+    raw_connect_tls(&alice, &rig);
+    raw_upgrade(&alice, "");
+    assert_int_equal(server->shaking, 0);
+    server->shaking = HANDSHAKES_MAX; /* as if so many others were at it */
+    struct raw late;
+    raw_connect(&late, &rig);
+    RAW_UNTIL(&late, late.eof);
+    raw_close(&late);
+    raw_frame(&alice, 0x81, true, SLICE("still here"));
+    expect_echo(&alice, 0x81, SLICE("still here"));
+    server->shaking = 0;
+    struct raw bob;
+    raw_connect(&bob, &rig);
+    RIG_UNTIL(&rig, server->shaking == 1);
+    raw_close(&bob);
+    RIG_UNTIL(&rig, server->shaking == 0);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_current_versions_and_ciphers_are_spoken),
@@ -431,6 +459,7 @@ int main(void) {
         cmocka_unit_test(a_reload_shows_the_new_certificate_to_new_connections),
         cmocka_unit_test(a_client_gets_the_certificate_of_the_name_that_it_asks_for),
         cmocka_unit_test(a_client_may_show_a_certificate_but_no_strangers),
+        cmocka_unit_test(unfinished_handshakes_are_so_many_at_most),
         cmocka_unit_test(many_handshakes_at_once_do_not_hold_up_who_is_connected),
     };
     return cmocka_run_group_tests(tests, make_certificate, remove_certificate);
