@@ -9,7 +9,8 @@
 #include "store/postgres_migrate.h"
 #include "store/postgres_store.h"
 
-enum { RETRY_MS = 250, RETRY_FENCED_MS = 1000, RETRY_LACKING_MS = 1000, RETRY_REFUSED_MS = 5000 };
+/* WRONG: a server answers, and will not do yet: a backup may be on its way into it. */
+enum { RETRY_MS = 250, RETRY_WRONG_MS = 1000 };
 
 #define HELLO "SELECT fleet, role, number FROM stamp"
 enum { HELLO_FLEET, HELLO_ROLE, HELLO_NUMBER };
@@ -66,9 +67,10 @@ static void complain(struct primary *primary, const char *what, const char *reme
 }
 
 static void refuse(struct primary *primary, const char *what, const char *remedy) {
-    complain(primary, what, remedy);
+    if (strcmp(primary->refused_for, what) != 0) complain(primary, what, remedy);
+    snprintf(primary->refused_for, sizeof primary->refused_for, "%s", what);
     primary->state = PRIMARY_REFUSED;
-    loop_timer_set(&primary->retry, RETRY_REFUSED_MS);
+    loop_timer_set(&primary->retry, RETRY_WRONG_MS);
 }
 
 static void refuse_schema(struct primary *primary, const char *what) {
@@ -82,7 +84,7 @@ void primary_lack(struct primary *primary, const char *why) {
     snprintf(primary->lacks, sizeof primary->lacks, "%s", why);
     if (primary->state == PRIMARY_ASKING) return;
     primary->state = PRIMARY_LACKING;
-    loop_timer_set(&primary->retry, RETRY_LACKING_MS);
+    loop_timer_set(&primary->retry, RETRY_WRONG_MS);
 }
 
 /* An old primary that has come back: another one is looked for. */
@@ -95,7 +97,7 @@ static void fence(struct primary *primary) {
     primary->is_fenced = true;
     primary->state = PRIMARY_CLOSED;
     pool_suspect(primary->pool, "its epoch is over");
-    loop_timer_set(&primary->retry, RETRY_FENCED_MS);
+    loop_timer_set(&primary->retry, RETRY_WRONG_MS);
 }
 
 /* ---- opening: a connection, then what others know of it, then its epoch */
@@ -105,6 +107,7 @@ static void open_as(struct primary *primary, const struct epoch_floor *floor, st
     char why[LACKS_MAX];
     snprintf(why, sizeof why, "%.*s", SLICE_ARG(lacks));
     primary->is_fenced = false;
+    primary->refused_for[0] = '\0';
     primary->state = PRIMARY_OPEN;
     epoch_floors_meet(primary->store->floors, primary->number, floor);
     if (why[0]) {

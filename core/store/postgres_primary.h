@@ -21,7 +21,7 @@ struct query;
  * keeps less than it should, and is only read; refused: wrong schema, or another database than the one that is meant.
  */
 enum primary_state { PRIMARY_CLOSED, PRIMARY_ASKING, PRIMARY_OPEN, PRIMARY_LACKING, PRIMARY_REFUSED };
-enum { LACKS_MAX = 80 };
+enum { LACKS_MAX = 80, REFUSED_MAX = 160 };
 
 struct primary {
     struct postgres_store *store;
@@ -30,7 +30,8 @@ struct primary {
     struct pool *pool;
     int64_t epoch; /* of the server that answered last */
     char epoch_text[STORE_EPOCH_MAX];
-    char lacks[LACKS_MAX]; /* why it keeps less than it should, until it is open again; "": it does not */
+    char refused_for[REFUSED_MAX]; /* since it was open last */
+    char lacks[LACKS_MAX];         /* why it keeps less than it should, until it is open again; "": it does not */
     struct {
         unsigned waiting; /* for others to tell of this one */
         void (*heard)(struct primary *primary);
