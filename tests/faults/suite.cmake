@@ -11,7 +11,8 @@ if(TARGET stoa)
   if(STOA_FAULTS)
     # With the sanitizers, for what a failover does to memory; their bounds are those of the servers, in seconds. Those that wait
     # for a server more than for the processor go side by side.
-    foreach(suite "fleet 1 nodes redis postgres" "stalls 1 stalls" "people 2 people" "damage 1 damage")
+    foreach(suite "fleet 1 nodes redis postgres" "primaries 2 primaries" "backups 3 backups" "stalls 1 stalls"
+        "people 2 people" "damage 1 damage")
       separate_arguments(suite)
       list(POP_FRONT suite name)
       add_test(NAME faults/${name} COMMAND ${NODE} ${CMAKE_SOURCE_DIR}/tests/faults/troubles.test.mjs ${suite})

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { health } from "../fleet.mjs";
 import { until } from "../server.mjs";
 import { nemesis } from "../stage.mjs";
 
@@ -81,11 +82,14 @@ const postgres = [["copy", "copy-back", "the data directory"], ["dump", "load", 
   name: `N36 ${what} of a PostgreSQL shard, brought back: a new epoch begins, and who knew more is told`,
   stage: { load: { rate: 100, ackMs: 7000, silentMs: 9000, followsEpochs: true } },
   lossy: true,
-  act: async ({ postgres: servers }, load) => {
+  act: async ({ postgres: servers, nodes }, load) => {
     await load.progress(40);
     await nemesis(load, 6000, () => servers.act(keeping, "shard0"));
     await load.progress(60);
-    await nemesis(load, 6000, () => servers.act(back, "shard0"));
+    await nemesis(load, 6000, async () => {
+      await servers.act(back, "shard0");
+      await until("the nodes have taken it", async () => (await Promise.all(nodes.map(health))).every(({ http }) => http === 200));
+    });
     await load.progress(60);
   },
 }));
