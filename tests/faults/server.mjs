@@ -87,8 +87,14 @@ export class Server {
     return [...alive];
   }
 
+  /** Not so once all of its threads are zombies: until then it holds what it had open. */
   alive(pid) {
-    return existsSync(`/proc/${pid}`) && !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    try {
+      const stats = readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8"));
+      return stats.some((stat) => !/^\d+ \(.*\) [ZX]/.test(stat));
+    } catch {
+      return existsSync(`/proc/${pid}`); // a thread has gone meanwhile: look again
+    }
   }
 
   /** Workers that ended by a signal that was not ours, or with an error: what the log says of them. */
