@@ -1,9 +1,11 @@
-/* soak STOA CONFIG CYCLES: connects Socket.IO clients to a server of its own and lets them go, in each of the ways in
- * which clients go, CYCLES times. Fails when the worker's resident memory is not back where it was after the first
- * cycles (10,000, or a tenth): within what the scripts' collector has it breathe. */
+/* soak STOA CONFIG CYCLES [PEM]: connects Socket.IO clients to a server of its own and lets them go, in each of the
+ * ways in which clients go, CYCLES times; over TLS, with a full handshake each, if PEM has a certificate and its key.
+ * Fails when the worker's resident memory is not back where it was after the first cycles (10,000, or a tenth): within
+ * what the scripts' collector has it breathe. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +31,12 @@ struct server {
     pid_t master, worker;
     unsigned short port;
     FILE *log;
+    SSL_CTX *tls; /* NULL: none */
+};
+
+struct client {
+    int fd;
+    SSL *ssl; /* NULL: plain */
 };
 
 static void fail(const char *what) {
@@ -36,16 +44,20 @@ static void fail(const char *what) {
     exit(1);
 }
 
-static struct server server_start(const char *stoa, const char *config) {
+static struct server server_start(const char *stoa, const char *config, const char *pem) {
     struct server server = {0};
     int pipe_fds[2];
-    char line[512];
+    char line[512], certificate[300], key[300];
     const char *found;
+    snprintf(certificate, sizeof certificate, "tls.certificate=%s", pem ? pem : "");
+    snprintf(key, sizeof key, "tls.key=%s", pem ? pem : "");
+    if (pem) server.tls = SSL_CTX_new(TLS_client_method());
     if (pipe(pipe_fds) != 0) fail("pipe");
     server.master = fork();
     if (server.master == 0) {
         dup2(pipe_fds[1], STDERR_FILENO);
-        execl(stoa, stoa, "serve", "--config", config, "--set", "log_level=\"info\"", (char *)NULL);
+        execl(stoa, stoa, "serve", "--config", config, "--set", "log_level=\"info\"", pem ? "--set" : NULL, certificate,
+              "--set", key, (char *)NULL);
         _exit(127);
     }
     close(pipe_fds[1]);
@@ -74,29 +86,35 @@ static long resident_bytes(pid_t pid) {
     return pages * sysconf(_SC_PAGESIZE);
 }
 
-static void say(int fd, unsigned char opcode, const char *text) {
+static void put(const struct client *client, const void *bytes, size_t len) {
+    ssize_t n = client->ssl ? SSL_write(client->ssl, bytes, (int)len) : send(client->fd, bytes, len, MSG_NOSIGNAL);
+    if (n != (ssize_t)len) fail("send");
+}
+
+static void say(const struct client *client, unsigned char opcode, const char *text) {
     unsigned char frame[128];
     size_t len = strlen(text);
     frame[0] = 0x80 | opcode;
     frame[1] = (unsigned char)(0x80 | len);
     memset(frame + 2, 0, 4);
     memcpy(frame + 6, text, len);
-    if (send(fd, frame, len + 6, MSG_NOSIGNAL) < 0) fail("send");
+    put(client, frame, len + 6);
 }
 
 /* Reads until the server has said it. */
-static void hear(int fd, const char *text) {
+static void hear(const struct client *client, const char *text) {
     char bytes[4096];
     size_t len = 0;
     while (!memmem(bytes, len, text, strlen(text))) {
-        ssize_t n = recv(fd, bytes + len, sizeof bytes - len, 0);
+        ssize_t n = client->ssl ? SSL_read(client->ssl, bytes + len, (int)(sizeof bytes - len))
+                                : recv(client->fd, bytes + len, sizeof bytes - len, 0);
         if (n <= 0) fail("the server closed a connection");
         len += (size_t)n;
     }
 }
 
 /* From several addresses: the ports of one would not last. */
-static int dial(const struct server *server, unsigned i) {
+static struct client dial(const struct server *server, unsigned i) {
     static const char request[] =
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -105,38 +123,45 @@ static int dial(const struct server *server, unsigned i) {
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval patience = {.tv_sec = SETTLE_S};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    struct client client = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    int fd = client.fd, on = 1;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&from, sizeof from) != 0) fail("bind");
     if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) fail("connect");
-    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0) fail("send");
-    return fd;
+    if (server->tls) {
+        client.ssl = SSL_new(server->tls);
+        SSL_set_fd(client.ssl, fd);
+        if (SSL_connect(client.ssl) != 1) fail("TLS");
+    }
+    put(&client, request, sizeof request - 1);
+    return client;
 }
 
 /* Leaves the namespace and closes; closes; or is just gone. */
-static void leave(int fd, unsigned i) {
+static void leave(const struct client *client, unsigned i) {
     struct linger at_once = {.l_onoff = 1};
-    if (i % 3 == 0) say(fd, 1, "41");
+    if (i % 3 == 0) say(client, 1, "41");
     if (i % 3 < 2)
-        say(fd, 8, "\x03\xe8");
+        say(client, 8, "\x03\xe8");
     else
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    close(fd);
+        setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    SSL_free(client->ssl);
+    close(client->fd);
 }
 
 static void crowd_comes_and_goes(const struct server *server, unsigned first) {
-    int fds[CROWD];
-    for (unsigned i = 0; i < CROWD; i++) fds[i] = dial(server, first + i);
+    struct client crowd[CROWD];
+    for (unsigned i = 0; i < CROWD; i++) crowd[i] = dial(server, first + i);
     for (unsigned i = 0; i < CROWD; i++) {
         char hello[64];
         snprintf(hello, sizeof hello, "40{\"user\":\"soak-%u\"}", (first + i) % PEOPLE);
-        hear(fds[i], "\"maxPayload\"");
-        say(fds[i], 1, hello);
+        hear(&crowd[i], "\"maxPayload\"");
+        say(&crowd[i], 1, hello);
     }
     for (unsigned i = 0; i < CROWD; i++) {
-        hear(fds[i], "40{\"sid\"");
-        leave(fds[i], first + i);
+        hear(&crowd[i], "40{\"sid\"");
+        leave(&crowd[i], first + i);
     }
 }
 
@@ -154,7 +179,7 @@ static long settled_bytes(const struct server *server, long at_most) {
 int main(int argc, char **argv) {
     if (argc < 4) return 64;
     unsigned cycles = (unsigned)strtoul(argv[3], NULL, 10);
-    struct server server = server_start(argv[1], argv[2]);
+    struct server server = server_start(argv[1], argv[2], argc > 4 ? argv[4] : NULL);
     unsigned warm_up = cycles / 10 > WARM_UP ? cycles / 10 : WARM_UP;
     for (unsigned i = 0; i < warm_up; i += CROWD) crowd_comes_and_goes(&server, i);
     long before = resident_bytes(server.worker);

@@ -2,6 +2,7 @@
 # keep what was freed, so that only the plain build can tell.
 if(TARGET stoa AND NOT STOA_SANITIZE)
   add_executable(soak ${CMAKE_SOURCE_DIR}/tests/soak/soak.c)
+  target_link_libraries(soak PRIVATE PkgConfig::SSL)
   add_test(NAME soak/short COMMAND soak $<TARGET_FILE:stoa> ${CMAKE_SOURCE_DIR}/tests/soak/soak.lua 20000)
   set_tests_properties(soak/short PROPERTIES LABELS plain TIMEOUT 300)
 endif()
