@@ -54,6 +54,7 @@ struct shared_cache {
     size_t removals_len, owed_len; /* of both; of those that have failed before */
     struct loop_timer retry;
     struct buffer key, held; /* in Redis, of the call at hand */
+    struct buffer log;       /* ":" and its name, or nothing */
 };
 
 /* A fetch under way. */
@@ -84,6 +85,7 @@ static struct slice redis_key(struct shared_cache *shared, struct slice key) {
     buffer_clear(&shared->key);
     buffer_append_str(&shared->key, "stoa:x:");
     buffer_append(&shared->key, key.ptr, name_len);
+    buffer_append_slice(&shared->key, buffer_slice(&shared->log));
     buffer_append_str(&shared->key, ":{");
     buffer_append_slice(&shared->key, slice_from(key, name_len + 1));
     buffer_append_char(&shared->key, '}');
@@ -309,6 +311,11 @@ struct shared_cache *shared_cache_new(struct loop *loop, struct redis *redis, st
     return shared;
 }
 
+void shared_cache_set_log(struct shared_cache *shared, const char *log) {
+    buffer_clear(&shared->log);
+    if (log[0]) buffer_printf(&shared->log, ":%s", log);
+}
+
 void shared_cache_free(struct shared_cache **owned) {
     struct shared_cache *shared = *owned;
     *owned = NULL;
@@ -321,5 +328,6 @@ void shared_cache_free(struct shared_cache **owned) {
     seal_free(&shared->seal);
     buffer_done(&shared->key);
     buffer_done(&shared->held);
+    buffer_done(&shared->log);
     free(shared);
 }

@@ -6,7 +6,7 @@
  * removal that Redis does not confirm is repeated until it does; until then nothing is read from Redis here. Redis
  * away: every asker loads.
  *
- * A key is "NAME\nKEY", as in the worker's cache; in Redis stoa:x:NAME:{KEY}.
+ * A key is "NAME\nKEY", as in the worker's cache; in Redis stoa:x:NAME:LOG:{KEY}.
  */
 #ifndef CACHE_SHARED_CACHE_H
 #define CACHE_SHARED_CACHE_H
@@ -56,6 +56,9 @@ struct shared_events {
 struct shared_cache *shared_cache_new(struct loop *loop, struct redis *redis, struct redis_room *room,
                                       const char *secret, const struct shared_events *events, void *owner);
 /* Who fetches hears that there is nothing; removals that are not confirmed are given up. */
+/* What is kept from now on is read from this log, and what was read from another one is not found any more. "": no
+ * name. */
+void shared_cache_set_log(struct shared_cache *shared, const char *log);
 void shared_cache_free(struct shared_cache **shared);
 /* ttl_ms: what it is kept for; what has much more left was kept before the server's clock was set back, or another one
  * took its place, and is cut to that. early_ms: a value that has less than that left comes with a lease, to the first

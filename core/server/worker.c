@@ -56,6 +56,14 @@ static void build_bus(struct worker *worker) {
     worker->adapter = adapter_new(worker->redis, &adapter, &peers_events, worker);
 }
 
+/* What was read of who is a member, and of what else is in that database, may be of an old primary, or of what a backup
+ * took the place of. */
+static void people_moved(void *owner, const char *epoch) {
+    struct worker *worker = owner;
+    if (worker->shared) shared_cache_set_log(worker->shared, epoch);
+    cache_forget_all(worker->cache);
+}
+
 static unsigned count_workers(void *owner) {
     return state_workers(((struct worker *)owner)->state);
 }
@@ -73,6 +81,7 @@ static void build_services(struct worker *worker) {
     worker->announce = announce_new(worker);
     worker->presence = presence_new(worker->loop, &presence, &announce_events, worker);
     build_bus(worker);
+    store_watch_people(worker->store, &(struct store_people_watch){people_moved, worker});
     worker->limits = fleet_limiter_new(worker->loop, worker->limiter, worker->redis, count_workers, worker);
     worker->gossip = gossip_new(worker->loop, worker->presence, worker->bus, &presence);
     worker->survey =

@@ -117,7 +117,7 @@ static void open_as(struct primary *primary, const struct epoch_floor *floor, st
         if (was_lacking) LOG(LOG_INFO, "store.keeps_again", which(primary));
     }
     pool_prove(primary->pool);
-    if (primary->state == PRIMARY_OPEN && primary->opened) primary->opened(primary);
+    primary->opened(primary);
 }
 
 static void take_opening(struct primary *primary, const struct query *query) {

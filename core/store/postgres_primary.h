@@ -39,7 +39,7 @@ struct primary {
         bool is_told;            /* this one, of others: now */
     } witness;
     struct loop_timer retry;
-    void (*opened)(struct primary *primary);  /* its epoch is known; NULL: nobody waits */
+    void (*opened)(struct primary *primary);  /* its epoch is known; it may be lacking */
     bool has_answered, is_fenced, is_proving; /* fenced: its epoch is over: it is neither written to nor read */
 };
 

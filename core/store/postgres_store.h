@@ -37,6 +37,8 @@ struct postgres_store {
     struct pool_budget budget;
     enum store_durability durability;
     struct primary global;
+    struct store_people_watch people_watch;
+    char people_epoch[STORE_EPOCH_MAX]; /* of the global database when it was opened last */
     struct shard *shards;
     size_t shards_len;
     struct shard_map *map;

@@ -66,6 +66,13 @@ unsigned store_part_of(struct store *store, struct slice channel_id) {
     return store->ops->part_of ? store->ops->part_of(store, channel_id) : 0;
 }
 
+void store_watch_people(struct store *store, const struct store_people_watch *watch) {
+    if (store->ops->watch_people)
+        store->ops->watch_people(store, watch);
+    else
+        watch->moved(watch->owner, "");
+}
+
 bool store_is_damaged(const struct store *store) {
     return store->ops->is_damaged && store->ops->is_damaged(store);
 }

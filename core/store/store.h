@@ -105,6 +105,14 @@ unsigned store_part_of(struct store *store, struct slice channel_id);
 void store_close(struct store **store, unsigned deadline_ms);
 /* Something was read that is not what was written; the log says what. */
 bool store_is_damaged(const struct store *store);
+/* Users, channels, members are another log from now on: epoch names it, "": not known yet. What was read before may not
+ * be so. From the loop, not within the call that caused it. */
+struct store_people_watch {
+    void (*moved)(void *owner, const char *epoch);
+    void *owner;
+};
+/* Called at once with what is known. Once a store. */
+void store_watch_people(struct store *store, const struct store_people_watch *watch);
 const char *store_status_code(enum store_status status); /* protocol.md's error code */
 
 #endif

@@ -398,12 +398,17 @@ static unsigned cached_part_of(struct store *store, struct slice channel_id) {
     return store_part_of(cached_of(store)->inner, channel_id);
 }
 
+static void cached_watch_people(struct store *store, const struct store_people_watch *watch) {
+    store_watch_people(cached_of(store)->inner, watch);
+}
+
 static const struct store_ops ops = {.submit = cached_submit,
                                      .close = cached_close,
                                      .check_shards = cached_check_shards,
                                      .is_damaged = cached_is_damaged,
                                      .set_shards = cached_set_shards,
-                                     .part_of = cached_part_of};
+                                     .part_of = cached_part_of,
+                                     .watch_people = cached_watch_people};
 
 struct store *store_cached_new(struct loop *loop, struct store **store, struct redis *redis, struct redis_room *room,
                                const char *secret) {

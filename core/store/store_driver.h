@@ -16,6 +16,8 @@ struct store_ops {
     bool (*is_damaged)(const struct store *store);
     /* NULL: all is in one part. */
     unsigned (*part_of)(struct store *store, struct slice channel_id);
+    /* NULL: it is the same while the process lives. */
+    void (*watch_people)(struct store *store, const struct store_people_watch *watch);
 };
 struct store {
     const struct store_ops *ops;

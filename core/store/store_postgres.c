@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -221,8 +222,25 @@ static unsigned part_of(struct store *base, struct slice channel_id) {
     return shard ? shard->number : 0;
 }
 
-static const struct store_ops ops = {
-    .submit = submit, .close = close_store, .check_shards = check_shards, .set_shards = set_shards, .part_of = part_of};
+static void watch_people(struct store *base, const struct store_people_watch *watch) {
+    struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
+    store->people_watch = *watch;
+    watch->moved(watch->owner, store->people_epoch);
+}
+
+static void people_opened(struct primary *global) {
+    struct postgres_store *store = global->store;
+    if (strcmp(store->people_epoch, global->epoch_text) == 0) return;
+    memcpy(store->people_epoch, global->epoch_text, sizeof store->people_epoch);
+    if (store->people_watch.moved) store->people_watch.moved(store->people_watch.owner, store->people_epoch);
+}
+
+static const struct store_ops ops = {.submit = submit,
+                                     .close = close_store,
+                                     .check_shards = check_shards,
+                                     .set_shards = set_shards,
+                                     .part_of = part_of,
+                                     .watch_people = watch_people};
 
 /* primary: whose it is; NULL: a standby's. */
 static struct pool *make_pool(struct postgres_store *store, const char *conninfo, struct primary *primary,
@@ -320,7 +338,7 @@ struct store *store_postgres_new(struct loop *loop, const struct store_postgres_
     store->shards = NEW_ARRAY(struct shard, settings->shards_len);
     store->map = shard_map_new_even((unsigned)settings->shards_len);
     store->config = memory_copy(settings->config, strlen(settings->config));
-    primary_init(&store->global, store, (unsigned)settings->shards_len, NULL);
+    primary_init(&store->global, store, (unsigned)settings->shards_len, people_opened);
     list_init(&store->finished);
     loop_task_init(&store->finish, finish);
     loop_timer_init(&store->held.refresh, loop, refresh_held);

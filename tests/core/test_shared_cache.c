@@ -178,6 +178,19 @@ static void pitfall_103_what_is_removed_while_it_is_loaded_again_stays_so(void *
     assert_string_equal(fetch(1, "m\nx").value, "edited");
 }
 
+static void what_was_read_from_another_log_is_not_found(void **unused) {
+    shared_cache_set_log(shared[0], "1-aaaa");
+    shared_cache_set_log(shared[1], "1-aaaa");
+    land(0, "roles\nbob", fetch(0, "roles\nbob"), "member");
+    assert_string_equal(fetch(1, "roles\nbob").value, "member");
+    struct fetched slow = fetch(0, "roles\neve");
+    shared_cache_set_log(shared[0], "2-bbbb");
+    shared_cache_set_log(shared[1], "2-bbbb");
+    assert_string_equal(fetch(1, "roles\nbob").value, "-");
+    land(0, "roles\neve", slow, "owner"); /* it was read before */
+    assert_string_equal(fetch(1, "roles\neve").value, "-");
+}
+
 static void pitfall_103_a_removal_takes_what_was_kept_before_it(void **unused) {
     land(0, "m\nx", fetch(0, "m\nx"), "old");
     remove_at(1, "m\nx");
@@ -336,6 +349,7 @@ int main(void) {
         WITH_REDIS(pitfall_104_expiry_is_spread_by_a_tenth),
         WITH_REDIS(pitfall_103_a_slow_reader_brings_nothing_back),
         WITH_REDIS(pitfall_103_what_is_removed_while_it_is_loaded_again_stays_so),
+        WITH_REDIS(what_was_read_from_another_log_is_not_found),
         WITH_REDIS(pitfall_103_a_removal_takes_what_was_kept_before_it),
         WITH_REDIS(who_has_waited_for_long_loads_himself_and_keeps_nothing),
         WITH_REDIS(after_a_load_that_failed_the_next_one_tries_at_once),

@@ -147,6 +147,28 @@ static void an_epoch_that_is_begun_by_hand_is_above_what_is_known(void **state) 
     assert_true(strncmp(after->epoch, "8-", 2) == 0);
 }
 
+static void note_people(void *owner, const char *epoch) {
+    snprintf(owner, STORE_EPOCH_MAX, "%s", epoch);
+}
+
+static void who_keeps_what_was_read_of_members_hears_that_they_are_others(void **state) {
+    struct scene *scene = *state;
+    char epoch[STORE_EPOCH_MAX] = "", before[STORE_EPOCH_MAX];
+    begin_anew(scene);
+    store_watch_people(scene->asking.store, &(struct store_people_watch){note_people, epoch});
+    memcpy(before, epoch, sizeof before);
+    assert_string_equal(servers_sql(scene->servers.global, "SELECT max(number || '-' || incarnation) FROM epochs"),
+                        epoch);
+    put_channel(&scene->asking, "hall");
+    servers_act("dump", "global");
+    servers_act("load", "global");
+    for (int i = 0; i < 100 && strcmp(epoch, before) == 0; i++) {
+        probe(scene);
+        pass(&scene->asking, 50);
+    }
+    assert_string_not_equal(epoch, before);
+}
+
 static void members_that_were_copied_back_are_another_epoch(void **state) {
     struct scene *scene = *state;
     const char *epoch = "SELECT max(number) FROM epochs";
@@ -378,6 +400,7 @@ static const struct CMUnitTest copies[] = {
     TEST(files_that_were_copied_back_are_another_epoch),
     TEST(whoever_comes_new_knows_how_far_a_log_had_got),
     TEST(members_that_were_copied_back_are_another_epoch),
+    TEST(who_keeps_what_was_read_of_members_hears_that_they_are_others),
     TEST(an_epoch_that_is_begun_by_hand_is_above_what_is_known),
     TEST(a_server_that_keeps_less_acknowledges_nothing_while_it_does),
     TEST(a_server_that_keeps_less_is_refused_at_the_start),
