@@ -6,7 +6,6 @@
 
 struct loop_fd {
     struct event event; /* within: one allocation a connection less */
-    struct loop *loop;
     int interest;
     void (*ready)(void *owner, int fd, int ready);
     void *owner;
@@ -28,7 +27,6 @@ static void fd_ready(evutil_socket_t number, short what, void *owner) {
 struct loop_fd *loop_fd_new(struct loop *loop, int fd, int interest, void (*ready)(void *owner, int fd, int ready),
                             void *owner) {
     struct loop_fd *new = NEW(struct loop_fd);
-    new->loop = loop;
     new->ready = ready;
     new->owner = owner;
     if (event_assign(&new->event, loop->base, fd, EV_PERSIST, fd_ready, new) != 0) abort();
@@ -43,7 +41,7 @@ void loop_fd_set(struct loop_fd *fd, int interest) {
     if (fd->interest) event_del(&fd->event);
     fd->interest = interest;
     if (!interest) return;
-    event_assign(&fd->event, fd->loop->base, event_get_fd(&fd->event), what, fd_ready, fd);
+    event_assign(&fd->event, event_get_base(&fd->event), event_get_fd(&fd->event), what, fd_ready, fd);
     if (event_add(&fd->event, NULL) != 0) abort();
 }
 

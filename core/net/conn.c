@@ -174,7 +174,7 @@ static void ready(void *owner, int fd, int what) {
 }
 
 static struct conn *conn_new(struct net_server *server, int fd, const char *address) {
-    struct conn *conn = memory_new(sizeof *conn + strlen(address) + 1);
+    struct conn *conn = memory_new(offsetof(struct conn, address) + strlen(address) + 1);
     conn->host = server->host;
     conn->fd = fd;
     memcpy(conn->address, address, strlen(address));

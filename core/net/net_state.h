@@ -69,14 +69,17 @@ struct unfinished {
 struct conn {
     /* What a write touches, close together. */
     int fd;
-    uint8_t state;       /* enum conn_state */
-    bool close_wanted;   /* by us or the peer: our Close frame is sent as soon as it can be */
-    bool close_received; /* the peer's has come, or is not waited for */
-    bool blocked;        /* unsent waits for the kernel */
-    bool corked;         /* unsent waits for what the owner says at once */
-    bool deflates, paused, broken, drained;
-    uint16_t closed_code; /* to tell the owner */
-    SSL *ssl;             /* NULL: plain, or before the first byte of a handshake */
+    uint8_t state;           /* enum conn_state */
+    bool close_wanted : 1;   /* by us or the peer: our Close frame is sent as soon as it can be */
+    bool close_received : 1; /* the peer's has come, or is not waited for */
+    bool blocked : 1;        /* unsent waits for the kernel */
+    bool corked : 1;         /* unsent waits for what the owner says at once */
+    bool deflates : 1, paused : 1, broken : 1, drained : 1;
+    bool tls : 1, tunneled : 1, handed : 1; /* fd carries TLS; leads to a process that speaks it; came with a request */
+    uint16_t closed_code;                   /* to tell the owner */
+    uint16_t pings;                         /* answered since pings_since_ms (its lower bits) */
+    uint32_t pings_since_ms;
+    SSL *ssl; /* NULL: plain, or before the first byte of a handshake */
     struct net_host *host;
     struct list link;
     struct loop_fd *watch;
@@ -87,10 +90,7 @@ struct conn {
     struct unfinished *unfinished; /* NULL: nothing is */
     struct websocket_reader reader;
     struct inbound inbound;
-    uint32_t pings_since_ms; /* those answered since then; the lower bits */
-    uint16_t pings;
-    bool tls, tunneled, handed; /* fd carries TLS; leads to a process that speaks TLS; came with a request for us */
-    char address[];             /* the peer's, from the PROXY header where trusted */
+    char address[]; /* the peer's, from the PROXY header where trusted */
 };
 
 /* conn.c */
