@@ -1,5 +1,6 @@
 // What an operator does: check, start, watch, reload, end.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { unlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
@@ -208,4 +209,19 @@ test("a second SIGTERM ends it at once", async (t) => {
   server.signal("SIGTERM");
   await server.waitForLine(/server\.stopping/);
   await server.stop();
+});
+
+test("damage in the store that somebody meets makes the health degraded, and what is whole is served", async (t) => {
+  const server = await startServer(t, { expects: /store\.corrupt|store\.damaged/ });
+  const alice = await person(t, server, "alice");
+  await alice.join("hall");
+  await alice.send("hall", "pay 1000");
+  execFileSync("sqlite3", [path.join(server.options.folder, "stoa.db"), "UPDATE messages SET checksum = 1"], { timeout: 20_000 });
+  const refused = await alice.ask("history:get", { channelId: "hall" });
+  assert.equal((refused.error ?? refused).code, "unavailable", JSON.stringify(refused));
+  await until("it is told", async () => (await health(server)).checks.store === "damaged");
+  const { code, status } = await health(server);
+  assert.deepEqual([code, status], [200, "degraded"]);
+  assert.equal((await health(server, "/health/ready")).code, 200);
+  assert.equal((await alice.send("hall", "once more")).seq, 2);
 });
