@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
     unsigned n = (unsigned)atoi(argv[2]);
     struct config *config = lua_read_config(argv[1], (const char *const *)argv + 3, (size_t)argc - 3, &error);
     struct loop *loop = loop_new();
-    if (!config || !worker_init(&worker, loop, config, &lua_policy_source, 1, NULL, &error)) {
+    if (!config || !worker_init(&worker, loop, config, &lua_policy_source, 1, NULL, NULL, &error)) {
         fprintf(stderr, "%s\n", error.text);
         return 2;
     }
