@@ -16,6 +16,8 @@
     "(stoa_advance($1, $2, $3), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) a"
 enum { COLUMN_ORD, COLUMN_STATUS, COLUMN_SEQ, COLUMN_REACHED, COLUMN_EVENT };
 
+enum { WAITED_MS = 200 }; /* longer than a commit that finds its standby at work */
+
 struct batch *batch_new(struct shard *shard, bool hot, void (*ended)(struct batch *batch, enum batch_end end),
                         void *owner) {
     struct batch *batch = NEW(struct batch);
@@ -193,16 +195,48 @@ static void refuse(struct batch *batch, enum store_status status) {
     batch->ended(batch, BATCH_DONE);
 }
 
+static void take_answer(struct batch *batch, const struct query *query) {
+    metric_add(METRIC_APPEND_BATCHES, 1);
+    metric_add(METRIC_COMMIT_TIME, (int64_t)(loop_now_ms(batch->shard->store->loop) - batch->sent_ms) * 1000);
+    primary_reach(&batch->shard->primary, batch->epoch, query_integer(query, 0, 0, COLUMN_REACHED));
+    for (unsigned row = 0; row < query_rows(query, 0); row++) take_row(batch, query, row);
+    go_on(batch);
+}
+
+/* Whoever takes the standbys' names away lets go the commits that wait for one. */
+static bool may_have_been_let_go(const struct batch *batch) {
+    return batch->shard->store->durability == STORE_QUORUM &&
+           loop_now_ms(batch->shard->store->loop) - batch->called_ms > WAITED_MS;
+}
+
+static void confirmed(struct query *query) {
+    struct batch *batch = query->owner;
+    struct query *answer = batch->answer;
+    bool is_known = query->outcome == QUERY_OK, keeps = is_known && query_text(query, 0, 0, 0).len == 0;
+    batch->answer = NULL;
+    if (keeps)
+        take_answer(batch, answer);
+    else
+        batch->ended(batch, BATCH_AGAIN); /* the same ids tell, when it keeps again */
+    query_free(&answer);
+}
+
+static void confirm(struct batch *batch, struct query *answer) {
+    struct query *query = query_new(confirmed, batch);
+    batch->answer = query_take(answer);
+    parameters_add_text(query_add(query, "SELECT stoa_lacks($1)"),
+                        slice_of(primary_durability(&batch->shard->primary)));
+    pool_submit(batch->shard->primary.pool, &query);
+}
+
 static void sent(struct query *query) {
     struct batch *batch = query->owner;
     if (query->outcome == QUERY_OK && primary_is_over(&batch->shard->primary, batch->epoch)) {
         batch->ended(batch, BATCH_STALE); /* by an old primary, perhaps: the same ids tell */
+    } else if (query->outcome == QUERY_OK && may_have_been_let_go(batch)) {
+        confirm(batch, query);
     } else if (query->outcome == QUERY_OK) {
-        metric_add(METRIC_APPEND_BATCHES, 1);
-        metric_add(METRIC_COMMIT_TIME, (int64_t)(loop_now_ms(batch->shard->store->loop) - batch->sent_ms) * 1000);
-        primary_reach(&batch->shard->primary, batch->epoch, query_integer(query, 0, 0, COLUMN_REACHED));
-        for (unsigned row = 0; row < query_rows(query, 0); row++) take_row(batch, query, row);
-        go_on(batch);
+        take_answer(batch, query);
     } else if (query->outcome != QUERY_REFUSED || sqlstate_is_transient(query->sqlstate)) {
         batch->ended(batch, BATCH_AGAIN);
     } else if (query_is(query, "CH002")) {
@@ -226,6 +260,7 @@ static void call(struct batch *batch) {
         return;
     }
     struct query *query = build(batch, sent);
+    batch->called_ms = loop_now_ms(batch->shard->store->loop);
     pool_submit(batch->shard->primary.pool, &query);
 }
 

@@ -46,8 +46,9 @@ struct batch {
     unsigned len, from, to;             /* from, to: of the call under way */
     unsigned sent[BATCH_MAX], sent_len; /* which of them are in it */
     size_t bytes;
-    uint64_t sent_ms;
-    int64_t epoch; /* that it was sent in */
+    uint64_t sent_ms, called_ms; /* called: the call under way */
+    struct query *answer;        /* while it is confirmed that its commit waited for a standby; else NULL */
+    int64_t epoch;               /* that it was sent in */
     char epoch_text[STORE_EPOCH_MAX];
 };
 

@@ -281,6 +281,37 @@ static void a_quorum_that_is_gone_acknowledges_nothing(void **state) {
     set(scene, "synchronous_standby_names", NULL);
 }
 
+/* PostgreSQL lets go what waits when there is no standby to wait for any more. */
+static void what_waited_for_a_quorum_that_goes_is_not_acknowledged(void **state) {
+    struct scene *scene = *state;
+    set(scene, "synchronous_standby_names", "ANY 1 (r1, r2)");
+    await_sql(&scene->asking, scene->servers.write[0],
+              "SELECT (count(*) > 1)::text FROM pg_stat_replication WHERE sync_state = 'quorum'", "true");
+    scene->servers.settings.durability = STORE_QUORUM;
+    begin_anew(scene);
+    put_channel(&scene->asking, "hall");
+    assert_status(say(scene, "before", 0), STORE_OK);
+    servers_act("receiver-stop", "r1");
+    servers_act("receiver-stop", "r2");
+    struct answer *said = send(&scene->asking, "hall", "meanwhile", 0);
+    await_sql(
+        &scene->asking, scene->servers.write[0],
+        "SELECT (count(*) > 0)::text FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%stoa_add%' "
+        "AND clock_timestamp() - query_start > '300 ms'",
+        "true");
+    set(scene, "synchronous_standby_names", NULL);
+    await(&scene->asking, said);
+    assert_status(said, STORE_UNAVAILABLE);
+    servers_act("receiver-go", "r1");
+    servers_act("receiver-go", "r2");
+    set(scene, "synchronous_standby_names", "ANY 1 (r1, r2)");
+    probe_until_status(scene, STORE_OK);
+    struct answer *again = say(scene, "meanwhile", 0);
+    assert_status(again, STORE_OK);
+    assert_true(again->duplicate);
+    set(scene, "synchronous_standby_names", NULL);
+}
+
 static void a_server_that_keeps_less_is_refused_at_the_start(void **state) {
     struct scene *scene = *state;
     const char *settings[] = {"fsync", "full_page_writes"};
@@ -407,6 +438,7 @@ static const struct CMUnitTest copies[] = {
 };
 static const struct CMUnitTest returns[] = {
     TEST(a_quorum_that_is_gone_acknowledges_nothing),
+    TEST(what_waited_for_a_quorum_that_goes_is_not_acknowledged),
     TEST(an_old_primary_is_not_written_to_although_nobody_wrote_to_the_new_one),
     TEST(an_old_global_primary_is_not_believed),
     TEST(the_first_connection_to_a_new_primary_begins_its_epoch), /* last: shard0 stays away */
