@@ -10,7 +10,7 @@
 #include "wire/frame.h"
 #include "wire/socketio.h"
 
-enum { CROWD = 1000, TIMES = 100 };
+enum { CROWD = 1000, TIMES = 100, EVENTS = 2000 /* many rounds of the collector */ };
 
 #define COUNTED(name, statement)       \
     do {                               \
@@ -121,8 +121,8 @@ static void count_lua(const char *config_file) {
         fprintf(stderr, "%s\n", error.text);
         exit(2);
     }
-    for (int i = 0; i < TIMES; i++) ask(&worker);
-    COUNTED("lua_event", for (int i = 0; i < TIMES; i++) ask(&worker));
+    for (int i = 0; i < EVENTS; i++) ask(&worker);
+    COUNTED("lua_event", for (int i = 0; i < EVENTS; i++) ask(&worker));
     worker_done(&worker, 1000);
     config_unref(&config);
     loop_free(&own);
