@@ -356,7 +356,7 @@ static struct exclusion *emit_exclude(struct rooms *rooms, const struct room_emi
 }
 
 static size_t deliver_to_all(struct room *room, struct packet *packet) {
-    for (uint32_t i = 0; i < room->len; i++) room->members[i]->ops->deliver(room->members[i], packet);
+    for (uint32_t i = 0; i < room->len; i++) room->members[i]->ops->deliver(room->members[i], room, packet);
     return room->len;
 }
 
@@ -367,7 +367,7 @@ static size_t deliver_once(struct room *room, struct packet *packet, uint64_t st
         struct receiver *receiver = room->members[i];
         if (receiver->stamp == stamp) continue;
         receiver->stamp = stamp;
-        receiver->ops->deliver(receiver, packet);
+        receiver->ops->deliver(receiver, room, packet);
         reached++;
     }
     return reached;
@@ -477,7 +477,7 @@ bool rooms_replay(struct rooms *rooms, struct list *memberships, struct receiver
         bytes += packet_size(records[i]->packet);
     }
     complete = complete && due <= max_events && bytes <= max_bytes;
-    for (size_t i = 0; complete && i < due; i++) receiver->ops->deliver(receiver, records[i]->packet);
+    for (size_t i = 0; complete && i < due; i++) receiver->ops->deliver(receiver, NULL, records[i]->packet);
     buffer_done(&gathered);
     return complete;
 }

@@ -23,7 +23,8 @@ struct receiver {
     uint64_t stamp;    /* the emit that reached or excluded it last; room.c's */
 };
 struct receiver_ops {
-    void (*deliver)(struct receiver *receiver, struct packet *packet); /* refs it itself; must not join or leave */
+    /* Refs the packet itself; must not join or leave. room: the one that it came by; NULL: a recovery's. */
+    void (*deliver)(struct receiver *receiver, const struct room *room, struct packet *packet);
 };
 
 struct room_limits {

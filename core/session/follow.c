@@ -21,6 +21,7 @@ struct following {
     int64_t since_seq, joined_at;       /* joined_at: live events come after it; -1: not joined yet */
     char joined_epoch[STORE_EPOCH_MAX]; /* joined_at is a number of it */
     unsigned behind;                    /* so often was this worker behind the cursor */
+    struct packet_queue live;           /* of what the socket holds back: came of this room while the tail was read */
     bool was_member, verify;
     bool is_over; /* the socket was taken out of the room, or out of what would be it */
     follow_done *done;
@@ -34,6 +35,7 @@ static void following_read(struct following *following);
 static void following_finish(struct following *following, const struct follow_result *result) {
     following->done(following->owner, result);
     watch_end(&following->watch);
+    packet_queue_done(&following->live);
     buffer_done(&following->room);
     free(following->channel_id);
     free(following->since_epoch);
@@ -41,9 +43,14 @@ static void following_finish(struct following *following, const struct follow_re
 }
 
 /* As if it had never been asked for. */
-static void following_undo(const struct following *following) {
-    if (following->joined_at >= 0 && !following->was_member && !following->is_over)
-        socket_leave(following->watch.socket, buffer_slice(&following->room));
+static void following_undo(struct following *following) {
+    if (following->joined_at < 0 || following->was_member || following->is_over) return;
+    struct packet *packet;
+    while ((packet = packet_queue_pop(&following->live))) {
+        socket_drop_held(following->watch.socket, packet);
+        packet_unref(&packet);
+    }
+    socket_leave(following->watch.socket, buffer_slice(&following->room));
 }
 
 static void following_fail(struct following *following, enum store_status status) {
@@ -67,6 +74,14 @@ void follow_left(struct socket *socket, struct slice room) {
     for (struct watch *watch = socket->watches; watch; watch = watch->next) {
         struct following *following = following_of(watch, room);
         if (following) following->is_over = true;
+    }
+}
+
+void follow_held(struct socket *socket, struct slice room, struct packet *packet) {
+    for (struct watch *watch = socket->watches; watch; watch = watch->next) {
+        struct following *following = following_of(watch, room);
+        if (following && following->joined_at >= 0 && !following->was_member)
+            packet_queue_push(&following->live, packet);
     }
 }
 

@@ -28,8 +28,12 @@ void follow_channel(struct hub *hub, struct channel_log *log, struct store *stor
                     struct slice channel_id, int64_t since_seq, struct slice since_epoch, follow_done *done,
                     void *owner);
 
-/* The socket leaves the room, or is not to join it: for socket.c. */
+/* For socket.c. */
+struct packet;
 struct socket;
+/* The socket leaves the room, or is not to join it. */
 void follow_left(struct socket *socket, struct slice room);
+/* A live event of the room is held back: it does not go out if a follow fails for which the socket has joined. */
+void follow_held(struct socket *socket, struct slice room, struct packet *packet);
 
 #endif

@@ -55,12 +55,12 @@ void packet_queue_rest(struct packet_queue *queue) {
     *queue = (struct packet_queue){0};
 }
 
-size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class) {
+/* Drops one packet, or, when it is NULL, all of a class. */
+static void drop(struct packet_queue *queue, const struct packet *which, enum packet_class class) {
     uint32_t kept = 0;
-    size_t before = queue->bytes;
     for (uint32_t i = 0; i < queue->len; i++) {
         struct packet *packet = packet_queue_at(queue, i);
-        if (packet_class_of(packet) != class) {
+        if (which ? packet != which : packet_class_of(packet) != class) {
             queue->ring[(queue->head + kept++) & (queue->cap - 1)] = packet;
             continue;
         }
@@ -68,7 +68,16 @@ size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class) {
         packet_unref(&packet);
     }
     queue->len = kept;
+}
+
+size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class) {
+    size_t before = queue->bytes;
+    drop(queue, NULL, class);
     return before - queue->bytes;
+}
+
+void packet_queue_remove(struct packet_queue *queue, const struct packet *packet) {
+    drop(queue, packet, PACKET_CONTROL);
 }
 
 void packet_queue_done(struct packet_queue *queue) {

@@ -29,6 +29,8 @@ struct packet *packet_queue_pop(struct packet_queue *queue);
 struct packet *packet_queue_at(const struct packet_queue *queue, uint32_t index);
 /* Drops all packets of a class; their bytes are returned. */
 size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class);
+/* If it is there. */
+void packet_queue_remove(struct packet_queue *queue, const struct packet *packet);
 /* Gives back the memory of an empty one. */
 void packet_queue_rest(struct packet_queue *queue);
 void packet_queue_done(struct packet_queue *queue);

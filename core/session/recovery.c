@@ -156,7 +156,7 @@ static void rejoin(struct socket *socket) {
     record_forget_away(&socket->record);
 }
 
-static void nobody_deliver(struct receiver *receiver, struct packet *packet) {}
+static void nobody_deliver(struct receiver *receiver, const struct room *room, struct packet *packet) {}
 
 /* What came with a transfer may have arrived by itself, too, and counts twice. */
 static bool replay_to(struct socket *socket, struct receiver *receiver, uint64_t offset) {

@@ -131,10 +131,11 @@ static void held_free(struct socket *socket) {
     socket->held = NULL;
 }
 
-static void deliver_held(struct socket *socket, struct packet *packet) {
+static void deliver_held(struct socket *socket, const struct room *room, struct packet *packet) {
     size_t held_bytes = socket->held ? socket->held->bytes : 0;
     if (held_bytes + packet_size(packet) <= socket->hub->settings.outbox_bytes) {
         hold_back(socket, packet);
+        if (room) follow_held(socket, room_name(room), packet);
     } else if (!may_be_lost(packet)) {
         lag_begin(socket);
     }
@@ -150,7 +151,7 @@ bool socket_has_had(struct socket *socket, const struct packet *packet) {
     return socket->record.had && tag % 2 == 1 && record_has_had(&socket->record, tag, loop_now_ms(socket->hub->loop));
 }
 
-static void socket_deliver(struct receiver *receiver, struct packet *packet) {
+static void socket_deliver(struct receiver *receiver, const struct room *room, struct packet *packet) {
     struct socket *socket = CONTAINER(receiver, struct socket, receiver);
     struct session *session = socket->session;
     if (!session || session->state != SESSION_OPEN) return;
@@ -166,9 +167,13 @@ static void socket_deliver(struct receiver *receiver, struct packet *packet) {
         return;
     }
     if (socket->connecting || socket->holding)
-        deliver_held(socket, packet);
+        deliver_held(socket, room, packet);
     else
         deliver_now(socket, packet);
+}
+
+void socket_drop_held(struct socket *socket, const struct packet *packet) {
+    if (socket->held) packet_queue_remove(socket->held, packet);
 }
 
 bool socket_catch_up(struct socket *socket) {

@@ -61,6 +61,8 @@ void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slic
 /* Until the event at hand is answered, events to this socket are held back, then follow the acknowledgement in order.
  * (A replayed tail travels in the acknowledgement; what is live must come after it.) */
 void socket_hold(struct socket *socket);
+/* One of these does not follow. */
+void socket_drop_held(struct socket *socket, const struct packet *packet);
 
 /* Leaves the namespace: the client gets DISCONNECT and does not come back by itself. Who is away finds nothing to come
  * back to. */

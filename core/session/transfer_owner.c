@@ -92,7 +92,7 @@ struct collector {
     struct buffer *out;
 };
 
-static void collect(struct receiver *receiver, struct packet *packet) {
+static void collect(struct receiver *receiver, const struct room *room, struct packet *packet) {
     struct collector *collector = CONTAINER(receiver, struct collector, receiver);
     struct slice attachments[SOCKETIO_ATTACHMENTS_MAX];
     if (socket_has_had(collector->socket, packet)) return;

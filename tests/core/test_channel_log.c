@@ -105,7 +105,7 @@ static struct {
     struct membership *membership;
 } alice;
 
-static void alice_deliver(struct receiver *receiver, struct packet *packet) {
+static void alice_deliver(struct receiver *receiver, const struct room *room, struct packet *packet) {
     struct slice text = packet_bytes(packet, PACKET_POLL);
     const char *seq = memmem(text.ptr, text.len, "\"seq\":", 6);
     assert_non_null(seq);

@@ -56,6 +56,17 @@ static void store_answers(void) {
     turn();
 }
 
+/* So does not. */
+static void store_fails(void) {
+    struct list *link = list_pop(&fake.waiting);
+    assert_non_null(link);
+    struct store_request *request = CONTAINER(link, struct store_request, link);
+    request->status = STORE_UNAVAILABLE;
+    request->done(request);
+    store_request_free(&request);
+    turn();
+}
+
 static void commit(void) {
     struct buffer event = {0};
     write_event(&event, ++fake.head);
@@ -141,6 +152,22 @@ static void what_is_committed_while_the_tail_is_read_comes_once(void **state) {
     assert_string_equal(answer, "status 0 seq 3 events [[\"message:new\",{\"seq\":3}]] gap 0-0");
     leaves_the_event();
     assert_hears_event(&alice, "42[\"message:new\",{\"seq\":4}]");
+    assert_null(hears(&alice));
+}
+
+static void what_comes_while_the_tail_cannot_be_read_is_not_handed_out(void **state) {
+    channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
+    joins(2);
+    commit();
+    store_fails();
+    assert_string_equal(answer, "status 5 seq 0 events  gap 0-0");
+    leaves_the_event();
+    assert_null(hears(&alice));
+    joins(2);
+    store_answers();
+    assert_string_equal(answer,
+                        "status 0 seq 4 events [[\"message:new\",{\"seq\":3}],[\"message:new\",{\"seq\":4}]] gap 0-0");
+    leaves_the_event();
     assert_null(hears(&alice));
 }
 
@@ -351,6 +378,7 @@ int main(void) {
         SCENE(an_unfollowed_channel_is_joined_at_the_head_of_the_store),
         SCENE(what_is_committed_while_the_tail_is_read_comes_once),
         SCENE(a_commit_between_the_read_and_the_join_is_not_lost),
+        SCENE(what_comes_while_the_tail_cannot_be_read_is_not_handed_out),
         SCENE(who_has_more_than_this_worker_gets_nothing_twice),
         SCENE(who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_until_it_has),
         SCENE(who_knows_of_an_epoch_before_this_worker_does_hears_nothing_that_they_have_had),

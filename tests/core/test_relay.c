@@ -42,7 +42,7 @@ struct person {
     size_t len;
 };
 
-static void person_deliver(struct receiver *receiver, struct packet *packet) {
+static void person_deliver(struct receiver *receiver, const struct room *room, struct packet *packet) {
     struct person *person = CONTAINER(receiver, struct person, receiver);
     struct slice text = packet_bytes(packet, PACKET_POLL);
     assert_true(person->len < SEEN_MAX);

@@ -29,7 +29,7 @@ struct person {
     const struct packet *last; /* to compare with, not to look into */
 };
 
-static void person_deliver(struct receiver *receiver, struct packet *packet) {
+static void person_deliver(struct receiver *receiver, const struct room *room, struct packet *packet) {
     struct person *person = CONTAINER(receiver, struct person, receiver);
     struct slice text = packet_bytes(packet, PACKET_POLL), item;
     const char *open = memchr(text.ptr, '[', text.len), *end = memchr(text.ptr, 0x1e, text.len);

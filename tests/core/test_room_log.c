@@ -17,7 +17,7 @@ static struct rooms *rooms;
 static struct list memberships;
 static unsigned delivered;
 
-static void deliver(struct receiver *receiver, struct packet *packet) {
+static void deliver(struct receiver *receiver, const struct room *room, struct packet *packet) {
     delivered++;
 }
 static const struct receiver_ops ops = {deliver};
