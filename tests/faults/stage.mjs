@@ -142,6 +142,12 @@ export async function losePrimary({ postgres }, load) {
   await load.progress(80);
 }
 
+/** All workers know of a shard's epoch of that number. */
+export async function allMeet(nodes, number) {
+  const met = ({ lines }) => lines.filter((line) => line.includes("store.epoch ") && line.includes(`epoch=${number}-`)).length;
+  await until("all workers have met the new epoch", () => nodes.every((node) => met(node) >= node.workers().length));
+}
+
 /** The primary is killed, a standby promoted, and the old one started again, to which node 0 is led until `meanwhile` has ended. */
 export async function returnOldPrimary({ postgres, proxies, nodes }, load, meanwhile) {
   const lead = (name) => { proxies.postgres.target = postgres.ports[name]; proxies.postgres.cut(); };
@@ -151,8 +157,7 @@ export async function returnOldPrimary({ postgres, proxies, nodes }, load, meanw
     lead(postgres.primary);
   });
   await until("node 0 is on the new primary", async () => (await health(nodes[0])).checks?.store === "ok");
-  const know = ({ lines }) => lines.filter((line) => /store\.epoch .*epoch=2-/.test(line)).length;
-  await until("all workers have met the new epoch", () => nodes.every((node) => know(node) >= node.workers().length));
+  await allMeet(nodes, 2);
   await load.progress(60);
   await nemesis(load, 6000, async () => {
     await postgres.act("start", "shard0");

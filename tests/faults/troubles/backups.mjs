@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, rmSync } from "node:fs";
-import { health } from "../fleet.mjs";
 import { until } from "../server.mjs";
-import { nemesis } from "../stage.mjs";
+import { allMeet, nemesis } from "../stage.mjs";
 
 const PARTS = ["", "-wal", "-shm", ".incarnation"];
 
@@ -88,7 +87,7 @@ const postgres = [["copy", "copy-back", "the data directory"], ["dump", "load", 
     await load.progress(60);
     await nemesis(load, 6000, async () => {
       await servers.act(back, "shard0");
-      await until("the nodes have taken it", async () => (await Promise.all(nodes.map(health))).every(({ http }) => http === 200));
+      await allMeet(nodes, 2);
     });
     await load.progress(60);
   },
