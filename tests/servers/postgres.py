@@ -10,7 +10,8 @@ packaging/postgres has what they are set up with. The command finds in its envir
   STOA_PG_BOUNCER  of PgBouncer
 Actions on a server by NAME (global, shard0, r1, bouncer): kill, start, stop (pause: SIGSTOP), go (SIGCONT), promote, demote,
 receiver-stop, receiver-go (of a standby), sender-stop, sender-go (of a primary), sql TEXT (its first database);
-backups: copy, copy-back (of the data directory; the server is stopped meanwhile), dump, load (of its first database)."""
+backups: copy, copy-back (of the data directory; the server is stopped meanwhile), snapshot (a copy of what is on the disk
+while it runs), dump, load (of its first database)."""
 
 import argparse
 import concurrent.futures
@@ -191,6 +192,11 @@ class Servers:
             run("rm", "-rf", target)
             run("cp", "-a", source, target)
             self.start(name)
+        elif action == "snapshot":
+            self.act("stop", name, None)
+            run("rm", "-rf", self.folder / f"{name}.copy")
+            run("cp", "-a", self.folder / name, self.folder / f"{name}.copy")
+            self.act("go", name, None)
         elif action == "dump":
             run(BIN / "pg_dump", *self.reach(name), "-Fc", "-f", self.folder / f"{name}.dump", self.database(name))
         elif action == "load":

@@ -99,6 +99,18 @@ static void files_that_were_copied_back_are_another_epoch(void **state) {
     is_another_epoch(scene, lost);
 }
 
+/* PostgreSQL logs a sequence ahead: what has recovered may claim more than it holds. */
+static void files_that_were_copied_from_a_running_server_are_another_epoch(void **state) {
+    struct scene *scene = *state;
+    begin_anew(scene);
+    put_channel(&scene->asking, "hall");
+    say_some(scene, "kept", 3);
+    servers_act("snapshot", "shard0");
+    struct answer *lost = say_some(scene, "lost", 2);
+    servers_act("copy-back", "shard0");
+    is_another_epoch(scene, lost);
+}
+
 static void whoever_comes_new_knows_how_far_a_log_had_got(void **state) {
     struct scene *scene = *state;
     struct answer *again;
@@ -131,6 +143,19 @@ static void a_restart_is_no_other_epoch(void **state) {
     assert_string_equal(after->epoch, before->epoch);
     begin_anew(scene);
     assert_string_equal(say(scene, "later", 0)->epoch, before->epoch);
+}
+
+/* It is noted once a second, however many tell it; of a clock that was an hour ahead that second would last an hour. */
+static void how_far_a_log_has_got_is_noted_after_a_clock_was_put_back(void **state) {
+    struct scene *scene = *state;
+    settings_of(scene, false, false);
+    servers_sql(scene->servers.global,
+                "INSERT INTO floors VALUES ('0', 1, 'a', 10, clock_timestamp() + interval '1 hour'), ('1', 1, 'a', 10, "
+                "clock_timestamp())");
+    assert_string_equal(servers_sql(scene->servers.global,
+                                    "SELECT string_agg(reached::text, ' ' ORDER BY name) FROM "
+                                    "stoa_floors('{0,1}', '{1,1}', '{a,a}', '{20,20}')"),
+                        "20 10");
 }
 
 /* Everything was brought back at once, and nobody can see it: the operator says so. */
@@ -429,9 +454,11 @@ static const struct CMUnitTest copies[] = {
     TEST(a_restart_is_no_other_epoch),
     TEST(a_dump_that_was_loaded_again_is_another_epoch),
     TEST(files_that_were_copied_back_are_another_epoch),
+    TEST(files_that_were_copied_from_a_running_server_are_another_epoch),
     TEST(whoever_comes_new_knows_how_far_a_log_had_got),
     TEST(members_that_were_copied_back_are_another_epoch),
     TEST(who_keeps_what_was_read_of_members_hears_that_they_are_others),
+    TEST(how_far_a_log_has_got_is_noted_after_a_clock_was_put_back),
     TEST(an_epoch_that_is_begun_by_hand_is_above_what_is_known),
     TEST(a_server_that_keeps_less_acknowledges_nothing_while_it_does),
     TEST(a_server_that_keeps_less_is_refused_at_the_start),

@@ -7,6 +7,13 @@ ALTER TABLE epochs ADD COLUMN place text;
 -- Grows with each change. A sequence: nobody waits for it, and it goes back only together with the files.
 CREATE SEQUENCE log_position;
 
+-- By more than the 32 that PostgreSQL logs a sequence ahead: files that were copied while the server ran come back ahead
+-- by as much, and behind the next change all the same.
+CREATE FUNCTION stoa_move_on() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM nextval('log_position') FROM generate_series(1, 33);
+END $$;
+
 -- How far the other databases have got, as someone has met them: what Redis forgets is here. "global", or a shard's number.
 CREATE TABLE floors (
     name text COLLATE "C" PRIMARY KEY,
@@ -75,12 +82,12 @@ DECLARE
     lacks text := stoa_lacks(p_durability);
 BEGIN
     IF lacks IS NOT NULL THEN RAISE EXCEPTION '%', lacks USING ERRCODE = 'CH002'; END IF;
-    PERFORM nextval('log_position');
+    PERFORM stoa_move_on();
     RETURN epoch;
 END $$;
 
 -- Notes how far other databases have got, and tells what is known of all of them. What is known already costs no write,
--- and an epoch that grows costs one a second, however many workers tell of it.
+-- and an epoch that grows costs one a second, however many workers tell of it. (A clock that was put back ends no second.)
 CREATE FUNCTION stoa_floors(p_name text[], p_number bigint[], p_incarnation text[], p_reached bigint[])
 RETURNS SETOF floors LANGUAGE plpgsql AS $$
 BEGIN
@@ -88,7 +95,7 @@ BEGIN
     SELECT t.name, t.number, t.incarnation, t.reached
     FROM unnest(p_name, p_number, p_incarnation, p_reached) t (name, number, incarnation, reached)
     WHERE NOT EXISTS (SELECT FROM floors k WHERE k.name = t.name AND ((k.number, k.reached) >= (t.number, t.reached)
-        OR k.number = t.number AND k.at > clock_timestamp() - interval '1 second'))
+        OR k.number = t.number AND clock_timestamp() BETWEEN k.at AND k.at + interval '1 second'))
     ORDER BY t.name
     ON CONFLICT (name) DO UPDATE SET number = excluded.number, incarnation = excluded.incarnation,
         reached = excluded.reached, at = excluded.at

@@ -1,7 +1,7 @@
 -- Each change of who may do what moves the log on.
 CREATE FUNCTION stoa_moved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM nextval('log_position');
+    PERFORM stoa_move_on();
     RETURN NULL;
 END $$;
 CREATE TRIGGER moved AFTER INSERT OR UPDATE OR DELETE ON users FOR EACH STATEMENT EXECUTE FUNCTION stoa_moved();
