@@ -55,7 +55,7 @@ static void ask(struct asking *asking) {
 
 void postgres_ask(struct primary *primary, struct store_request *request, postgres_build *build, postgres_take *take,
                   enum postgres_again again) {
-    if (primary->is_fenced) {
+    if (primary->is_fenced || (primary->lacks[0] && store_is_write(request->op))) {
         postgres_complete(primary->store, request, STORE_UNAVAILABLE);
         return;
     }

@@ -11,7 +11,7 @@ struct shard;
 
 /* build makes the query, take reads the answer, and returns the request's status, or STEP_GOES_ON when it has asked for
  * the next step. What cannot have taken effect is tried again; what may have, only with AGAIN.
- * UNAVAILABLE when the primary is fenced. */
+ * UNAVAILABLE when the primary is fenced; of a write, also while it keeps less than it should. */
 enum { STEP_GOES_ON = -1 };
 typedef void postgres_build(struct store_request *request, struct query *query);
 typedef int postgres_take(struct postgres_store *store, struct store_request *request, const struct query *query);

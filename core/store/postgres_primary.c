@@ -18,8 +18,10 @@ enum { HELLO_FLEET, HELLO_ROLE, HELLO_NUMBER };
     "SELECT e.number, e.incarnation, p.last_value, stoa_lacks($4), (SELECT coalesce(max(version), 0) " \
     "FROM stoa_schema) FROM stoa_epoch($1, $2, $3) e, log_position p"
 enum { OPENING_NUMBER, OPENING_INCARNATION, OPENING_REACHED, OPENING_LACKS, OPENING_VERSION };
-#define PROOF "SELECT stoa_prove($1, $2), last_value FROM log_position"
-enum { PROOF_EPOCH, PROOF_REACHED };
+#define PROOF "SELECT stoa_prove($1, $2), last_value, stoa_lacks($3) FROM log_position"
+/* And with a write, which is under no lock, and whose commit is flushed as an append's is. */
+#define PROBE "SELECT stoa_prove($1, $2), last_value, stoa_lacks($3), stoa_touch() FROM log_position"
+enum { PROOF_EPOCH, PROOF_REACHED, PROOF_LACKS };
 
 bool primary_is_global(const struct primary *primary) {
     return primary == &primary->store->global;
@@ -80,11 +82,11 @@ static void refuse_schema(struct primary *primary, const char *what) {
 }
 
 void primary_lack(struct primary *primary, const char *why) {
+    if (!is_known(primary)) return; /* whatever becomes of it tells anew */
     if (strcmp(primary->lacks, why) != 0) complain(primary, why, "change it, or postgres.durability");
     snprintf(primary->lacks, sizeof primary->lacks, "%s", why);
-    if (primary->state == PRIMARY_ASKING) return;
     primary->state = PRIMARY_LACKING;
-    loop_timer_set(&primary->retry, RETRY_WRONG_MS);
+    if (!loop_timer_pending(&primary->retry)) loop_timer_set(&primary->retry, RETRY_WRONG_MS);
 }
 
 /* An old primary that has come back: another one is looked for. */
@@ -247,10 +249,26 @@ void primary_reach(struct primary *primary, int64_t epoch, int64_t reached) {
     epoch_floors_meet(primary->store->floors, primary->number, &floor);
 }
 
-static void add_proof(struct query *query, const struct primary *primary) {
-    struct parameters *out = query_add(query, PROOF);
+static void add_proof(const struct primary *primary, struct query *query, const char *sql) {
+    struct parameters *out = query_add(query, sql);
     parameters_add_text(out, slice_of(primary->epoch_text));
     parameters_add_integer(out, primary_reached(primary));
+    parameters_add_text(out, slice_of(primary_durability(primary)));
+}
+
+void primary_add_probe(const struct primary *primary, struct query *query) {
+    add_proof(primary, query, PROBE);
+}
+
+bool primary_take_probe(struct primary *primary, const struct query *query) {
+    char lacks[LACKS_MAX];
+    if (query_is(query, "CH001") || sqlstate_dooms(query->sqlstate)) primary_doubt(primary);
+    if (query->outcome != QUERY_OK) return false;
+    int64_t epoch = query_integer(query, 0, 0, PROOF_EPOCH);
+    primary_reach(primary, epoch, query_integer(query, 0, 0, PROOF_REACHED));
+    snprintf(lacks, sizeof lacks, "%.*s", SLICE_ARG(query_text(query, 0, 0, PROOF_LACKS)));
+    if (lacks[0]) primary_lack(primary, lacks);
+    return !lacks[0] && !primary_is_over(primary, epoch);
 }
 
 static void be_done(struct query *query) {}
@@ -259,7 +277,7 @@ static struct query *ask_proof(void *owner) {
     const struct primary *primary = owner;
     if (!is_known(primary)) return NULL;
     struct query *query = query_new(be_done, owner);
-    add_proof(query, primary);
+    add_proof(primary, query, PROOF);
     return query;
 }
 
@@ -274,17 +292,14 @@ struct pool_proof primary_proof(struct primary *primary) {
 static void proven(struct query *query) {
     struct primary *primary = query->owner;
     primary->is_proving = false;
-    if (query->outcome == QUERY_OK)
-        primary_reach(primary, query_integer(query, 0, 0, PROOF_EPOCH), query_integer(query, 0, 0, PROOF_REACHED));
-    else if (query_is(query, "CH001") || sqlstate_dooms(query->sqlstate))
-        primary_doubt(primary);
+    primary_take_probe(primary, query);
 }
 
 void primary_prove(struct primary *primary) {
-    if (!is_known(primary) || primary->is_proving) return;
+    if (primary->state != PRIMARY_OPEN || primary->is_proving) return;
     struct query *query = query_new(proven, primary);
     primary->is_proving = true;
-    add_proof(query, primary);
+    add_proof(primary, query, PROOF);
     pool_submit(primary->pool, &query);
 }
 

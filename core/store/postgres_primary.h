@@ -53,12 +53,15 @@ struct pool_proof primary_proof(struct primary *primary);
 void primary_reopen(struct primary *primary);
 /* It may not be the right server any more: likewise, over new connections. Nothing unless its epoch is known. */
 void primary_doubt(struct primary *primary);
-/* A write was refused (CH002): it keeps less than it should, and why. */
+/* It keeps less than it should, and why: nothing is written to it until that is over. */
 void primary_lack(struct primary *primary, const char *why);
 /* Is it known by now that this epoch is over? */
 bool primary_is_over(const struct primary *primary, int64_t epoch);
-/* Asks whether it still is what it was; doubts it otherwise. */
+/* Asks whether it still is what it was, and keeps what it should, if it is open; doubts it otherwise. */
 void primary_prove(struct primary *primary);
+/* The same with a write, by the caller; take: would a write be acknowledged now? */
+void primary_add_probe(const struct primary *primary, struct query *query);
+bool primary_take_probe(struct primary *primary, const struct query *query);
 /* How far its log is known to have got in its epoch: what takes a write must be there, or further. */
 int64_t primary_reached(const struct primary *primary);
 /* It got so far, in the epoch that it had when that was asked. */

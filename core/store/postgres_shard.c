@@ -7,9 +7,6 @@
 
 enum { PROBE_MS = 5000 };
 
-#define PROBE "SELECT stoa_prove($1, $2), last_value, stoa_lacks($3), stoa_touch() FROM log_position"
-enum { PROBE_EPOCH, PROBE_REACHED, PROBE_LACKS };
-
 static void opened(struct primary *primary) {
     appender_wake(CONTAINER(primary, struct shard, primary)->appender);
 }
@@ -48,22 +45,10 @@ static bool is_probing(const struct postgres_store *store) {
     return false;
 }
 
-/* Would an append be acknowledged now? */
-static bool take_probe(struct primary *primary, const struct query *query) {
-    char lacks[LACKS_MAX];
-    if (query_is(query, "CH001")) primary_doubt(primary);
-    if (query->outcome != QUERY_OK) return false;
-    int64_t epoch = query_integer(query, 0, 0, PROBE_EPOCH);
-    primary_reach(primary, epoch, query_integer(query, 0, 0, PROBE_REACHED));
-    snprintf(lacks, sizeof lacks, "%.*s", SLICE_ARG(query_text(query, 0, 0, PROBE_LACKS)));
-    if (lacks[0]) primary_lack(primary, lacks);
-    return !lacks[0] && !primary_is_over(primary, epoch);
-}
-
 static void probed(struct query *query) {
     struct shard *shard = query->owner;
     shard->is_probing = false;
-    if (take_probe(&shard->primary, query) && !shard->store->global.is_fenced)
+    if (primary_take_probe(&shard->primary, query) && !shard->store->global.is_fenced)
         answer_probes(shard->store, STORE_OK);
     else if (!is_probing(shard->store))
         answer_probes(shard->store, STORE_UNAVAILABLE);
@@ -73,10 +58,7 @@ static void probe(struct shard *shard) {
     struct query *query = query_new(probed, shard);
     shard->is_probing = true;
     query->waits_for_commit = true;
-    struct parameters *out = query_add(query, PROBE);
-    parameters_add_text(out, slice_of(shard->primary.epoch_text));
-    parameters_add_integer(out, primary_reached(&shard->primary));
-    parameters_add_text(out, slice_of(primary_durability(&shard->primary)));
+    primary_add_probe(&shard->primary, query);
     pool_submit(shard->primary.pool, &query);
 }
 

@@ -74,7 +74,6 @@ void db_checkpoint(struct sqlite_db *db);
 /* "<number>-<incarnation>" of any epoch in the log. */
 void db_epoch_text(struct sqlite_db *db, int64_t number, char *out);
 
-bool sqlite_is_write(enum store_op op);
 /* Sets the request's status and results. Within a transaction. */
 void sqlite_perform(struct sqlite_db *db, struct store_request *request);
 /* A read, in one snapshot of its own. */

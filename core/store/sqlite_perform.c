@@ -3,25 +3,6 @@
 #include "store/sqlite_db.h"
 #include "store/store_json.h"
 
-bool sqlite_is_write(enum store_op op) {
-    switch (op) {
-        case STORE_EVENTS:
-        case STORE_MESSAGES:
-        case STORE_MESSAGE:
-        case STORE_CHANNEL:
-        case STORE_MEMBER:
-        case STORE_MEMBERS:
-        case STORE_USER_CHANNELS:
-        case STORE_HEADS:
-        case STORE_USERS:
-        case STORE_SESSION:
-        case STORE_AUDITS:
-            return false;
-        default:
-            return true;
-    }
-}
-
 static enum store_status dispatch(struct sqlite_db *db, struct store_request *request) {
     if (!store_request_sound(request)) return STORE_BAD;
     db->now_ms = request->now_ms;

@@ -87,7 +87,7 @@ static void write_and_commit(struct sqlite_threads *threads, struct list *batch)
 static void read_after_writes(struct sqlite_threads *threads, struct list *batch) {
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
-        if (!sqlite_is_write(request->op)) sqlite_read(&threads->write_db, request);
+        if (!store_is_write(request->op)) sqlite_read(&threads->write_db, request);
     }
 }
 
@@ -166,7 +166,7 @@ static void refuse(struct sqlite_threads *threads, struct store_request *request
 }
 
 static struct sqlite_queue *queue_of(struct sqlite_threads *threads, enum store_op op) {
-    return threads->has_reader && !sqlite_is_write(op) ? &threads->reads : &threads->writes;
+    return threads->has_reader && !store_is_write(op) ? &threads->reads : &threads->writes;
 }
 
 void sqlite_threads_submit(struct sqlite_threads *threads, struct store_request *request) {
@@ -181,7 +181,7 @@ void sqlite_threads_submit(struct sqlite_threads *threads, struct store_request 
         refuse(threads, request);
         return;
     }
-    if (sqlite_is_write(request->op)) threads->submitted++;
+    if (store_is_write(request->op)) threads->submitted++;
     request->after_writes = threads->submitted;
     pthread_mutex_lock(&threads->lock);
     list_append(&queue->requests, &request->link);

@@ -47,7 +47,7 @@ static bool write_all(struct sqlite_db *db, struct list *batch,
     bool good = execute(db, "BEGIN IMMEDIATE");
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
-        if (good && sqlite_is_write(request->op)) good = write_one(db, request);
+        if (good && store_is_write(request->op)) good = write_one(db, request);
     }
     return good;
 }
@@ -61,7 +61,7 @@ static void roll_back(struct sqlite_db *db) {
 static void fail_writes(struct list *batch, enum store_status status) {
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
-        if (!sqlite_is_write(request->op) || request->status == STORE_BAD) continue;
+        if (!store_is_write(request->op) || request->status == STORE_BAD) continue;
         request->status = status;
         buffer_done(&request->json);
         request->duplicate = false;
@@ -97,7 +97,7 @@ struct sqlite_transaction sqlite_write_batch(struct sqlite_db *db, struct list *
     struct sqlite_transaction transaction = {.began_us = sqlite_clock_us()};
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
-        if (!sqlite_is_write(request->op)) continue;
+        if (!store_is_write(request->op)) continue;
         request->status = STORE_UNAVAILABLE;
         transaction.waited_us += transaction.began_us - (uint64_t)request->submitted_us;
         transaction.writes++;

@@ -92,3 +92,22 @@ const char *store_status_code(enum store_status status) {
     };
     return codes[status];
 }
+
+bool store_is_write(enum store_op op) {
+    switch (op) {
+        case STORE_EVENTS:
+        case STORE_MESSAGES:
+        case STORE_MESSAGE:
+        case STORE_CHANNEL:
+        case STORE_MEMBER:
+        case STORE_MEMBERS:
+        case STORE_USER_CHANNELS:
+        case STORE_HEADS:
+        case STORE_USERS:
+        case STORE_SESSION:
+        case STORE_AUDITS:
+            return false;
+        default:
+            return true;
+    }
+}

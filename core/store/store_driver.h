@@ -23,4 +23,7 @@ struct store {
     const struct store_ops *ops;
 };
 
+/* Does it change anything? PROBE does. */
+bool store_is_write(enum store_op op);
+
 #endif

@@ -230,15 +230,20 @@ static void take_line(void *owner, struct slice line) {
     logged[logged_len] = '\0';
 }
 
-/* A setting of shard0's server, at run time. */
-static void set(struct scene *scene, const char *name, const char *value) {
+/* A setting of a server, at run time. */
+static void set_at(const char *conninfo, const char *name, const char *value) {
     char sql[160];
     if (value)
         snprintf(sql, sizeof sql, "ALTER SYSTEM SET %s = '%s'", name, value);
     else
         snprintf(sql, sizeof sql, "ALTER SYSTEM RESET %s", name);
-    servers_sql(scene->servers.write[0], sql);
-    servers_sql(scene->servers.write[0], "SELECT pg_reload_conf()");
+    servers_sql(conninfo, sql);
+    servers_sql(conninfo, "SELECT pg_reload_conf()");
+}
+
+/* Of shard0's server. */
+static void set(struct scene *scene, const char *name, const char *value) {
+    set_at(scene->servers.write[0], name, value);
 }
 
 static unsigned lines_with(const char *text) {
@@ -335,6 +340,39 @@ static void what_waited_for_a_quorum_that_goes_is_not_acknowledged(void **state)
     assert_status(again, STORE_OK);
     assert_true(again->duplicate);
     set(scene, "synchronous_standby_names", NULL);
+}
+
+static void bob_becomes_a_member_once(struct scene *scene, enum store_status wanted) {
+    enum store_status status;
+    unsigned ms = 0;
+    do {
+        if (ms > PATIENCE_MS) fail_msg("%s: not within %d ms", store_status_code(wanted), PATIENCE_MS);
+        probe(scene);
+        pass(&scene->asking, 50);
+        ms += 50;
+        status =
+            ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"))
+                ->status;
+    } while (status != wanted);
+}
+
+static void no_member_is_changed_while_the_global_database_keeps_less(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    begin_anew(scene);
+    put_channel(asking, "hall");
+    logged_len = 0;
+    logged[0] = '\0';
+    log_set_sink(take_line, NULL);
+    set_at(scene->servers.global, "fsync", "off");
+    bob_becomes_a_member_once(scene, STORE_UNAVAILABLE);
+    assert_status(ASK(asking, STORE_MEMBER_DELETE, .channel_id = S("hall"), .user_id = S("bob")), STORE_UNAVAILABLE);
+    assert_status(ASK(asking, STORE_USERS, .text = S("[\"bob\"]")), STORE_OK);
+    assert_status(say(scene, "said", 0), STORE_OK);
+    set_at(scene->servers.global, "fsync", NULL);
+    bob_becomes_a_member_once(scene, STORE_OK);
+    log_set_sink(NULL, NULL);
+    assert_int_equal(lines_with("store.global_refused"), 1);
 }
 
 static void a_server_that_keeps_less_is_refused_at_the_start(void **state) {
@@ -461,6 +499,7 @@ static const struct CMUnitTest copies[] = {
     TEST(how_far_a_log_has_got_is_noted_after_a_clock_was_put_back),
     TEST(an_epoch_that_is_begun_by_hand_is_above_what_is_known),
     TEST(a_server_that_keeps_less_acknowledges_nothing_while_it_does),
+    TEST(no_member_is_changed_while_the_global_database_keeps_less),
     TEST(a_server_that_keeps_less_is_refused_at_the_start),
 };
 static const struct CMUnitTest returns[] = {
