@@ -16,6 +16,8 @@
 
 /* It rests four times as long as it reads. */
 enum { BEGIN_MS = 5000, REST_TIMES = 4, REST_MAX_MS = 1000, TOLD_MAX = 20, LEAST_PRIORITY = 19 };
+/* For the slice at hand, when there is no time at all. */
+enum { LAST_SLICE_MS = 200 };
 
 struct sqlite_check {
     char *path;
@@ -25,8 +27,8 @@ struct sqlite_check {
     atomic_bool found_damage;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool stop;
+    pthread_cond_t wake, over;
+    bool stop, has_ended, is_abandoned; /* with the lock; abandoned: the thread frees it */
 };
 
 static int64_t now_ms(void) {
@@ -35,12 +37,17 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* False: it is to end. */
-static bool rest(struct sqlite_check *check, int64_t ms) {
+/* Until it is so, and not for longer than that. With the lock. */
+static void wait_for(struct sqlite_check *check, const bool *is_so, pthread_cond_t *told, int64_t ms) {
     int64_t until_ms = now_ms() + ms;
     struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+    while (!*is_so && pthread_cond_timedwait(told, &check->lock, &until) == 0) continue;
+}
+
+/* False: it is to end. */
+static bool rest(struct sqlite_check *check, int64_t ms) {
     pthread_mutex_lock(&check->lock);
-    while (!check->stop && pthread_cond_timedwait(&check->wake, &check->lock, &until) == 0) continue;
+    wait_for(check, &check->stop, &check->wake, ms);
     bool goes_on = !check->stop;
     pthread_mutex_unlock(&check->lock);
     return goes_on;
@@ -74,17 +81,36 @@ static void tell_end(struct sqlite_check *check, bool whole, const struct error 
         LOG_ALWAYS(LOG_INFO, "store.checked", LOG_NUMBER("events", check->verify.events), LOG_NUMBER("s", seconds));
 }
 
+static void release(struct sqlite_check *check) {
+    pthread_mutex_destroy(&check->lock);
+    pthread_cond_destroy(&check->wake);
+    pthread_cond_destroy(&check->over);
+    free(check->path);
+    free(check);
+}
+
+static void look(struct sqlite_check *check) {
+    struct error error = {""};
+    while (fault_planted("stuck_check")) rest(check, 1);
+    if (!rest(check, check->begin_ms)) return;
+    check->began_ms = check->slice_ms = now_ms();
+    bool whole = sqlite_verify(check->path, &check->verify, &error);
+    tell_end(check, whole, &error);
+}
+
 static void *run(void *owner) {
     struct sqlite_check *check = owner;
-    struct error error = {""};
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are the loop's */
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LEAST_PRIORITY);
-    if (!rest(check, check->begin_ms)) return NULL;
-    check->began_ms = check->slice_ms = now_ms();
-    bool whole = sqlite_verify(check->path, &check->verify, &error);
-    tell_end(check, whole, &error);
+    look(check);
+    pthread_mutex_lock(&check->lock);
+    check->has_ended = true;
+    bool is_abandoned = check->is_abandoned;
+    pthread_cond_signal(&check->over);
+    pthread_mutex_unlock(&check->lock);
+    if (is_abandoned) release(check);
     return NULL;
 }
 
@@ -95,6 +121,7 @@ struct sqlite_check *sqlite_check_new(const char *path) {
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&check->lock, NULL);
     pthread_cond_init(&check->wake, &monotonic);
+    pthread_cond_init(&check->over, &monotonic);
     pthread_condattr_destroy(&monotonic);
     check->begin_ms = fault_planted("check_at_once") ? 0 : BEGIN_MS;
     check->path = memory_copy(path, strlen(path));
@@ -107,15 +134,20 @@ bool sqlite_check_found_damage(const struct sqlite_check *check) {
     return check && atomic_load(&check->found_damage);
 }
 
-void sqlite_check_free(struct sqlite_check **owned) {
+bool sqlite_check_free(struct sqlite_check **owned, unsigned deadline_ms) {
     struct sqlite_check *check = *owned;
     *owned = NULL;
-    if (!check) return;
+    if (!check) return true;
+    pthread_t thread = check->thread;
     pthread_mutex_lock(&check->lock);
     check->stop = true;
     pthread_cond_signal(&check->wake);
+    wait_for(check, &check->has_ended, &check->over, deadline_ms + LAST_SLICE_MS);
+    bool has_ended = check->has_ended;
+    check->is_abandoned = !has_ended;
     pthread_mutex_unlock(&check->lock);
-    pthread_join(check->thread, NULL);
-    free(check->path);
-    free(check);
+    if (!has_ended) return pthread_detach(thread), false;
+    pthread_join(thread, NULL);
+    release(check);
+    return true;
 }

@@ -13,7 +13,7 @@ struct sqlite_check;
 struct sqlite_check *sqlite_check_new(const char *path);
 /* By now. */
 bool sqlite_check_found_damage(const struct sqlite_check *check);
-/* Ends it, after the slice at hand. */
-void sqlite_check_free(struct sqlite_check **check);
+/* Ends it, after the slice at hand. False: that takes longer; it ends by itself, or with the process. */
+bool sqlite_check_free(struct sqlite_check **check, unsigned deadline_ms);
 
 #endif

@@ -70,12 +70,6 @@ static void bind_text(sqlite3_stmt *statement, int index, struct slice text) {
     sqlite3_bind_text(statement, index, text.ptr ? text.ptr : "", (int)text.len, SQLITE_STATIC);
 }
 
-/* As SQLite orders texts. */
-static int slice_order(struct slice a, struct slice b) {
-    int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-    return order ? order : a.len < b.len ? -1 : a.len > b.len;
-}
-
 static struct slice channel_of(const struct walk *walk) {
     return buffer_slice(&walk->channel);
 }
@@ -205,7 +199,7 @@ static bool find_next(struct walk *walk) {
         sqlite3_stmt *row = bind(walk, walk->next[i], 0, 0);
         bool any = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_type(row, 0) != SQLITE_NULL;
         struct slice id = any ? text_at(row, 0) : SLICE_NONE;
-        if (any && (!found || slice_order(id, buffer_slice(&least)) < 0)) {
+        if (any && (!found || slice_compare(id, buffer_slice(&least)) < 0)) {
             buffer_clear(&least);
             buffer_append_slice(&least, id);
             found = true;
@@ -222,7 +216,10 @@ static bool find_next(struct walk *walk) {
 }
 
 static void check_channels(struct walk *walk) {
-    while (!walk->verify->stopped && find_next(walk)) check_channel(walk);
+    while (!walk->verify->stopped && find_next(walk)) {
+        check_channel(walk);
+        if (!verify_moved(walk->verify)) return;
+    }
 }
 
 /* The last row's key is where the next slice begins. */

@@ -57,8 +57,10 @@ static bool is_damaged(const struct store *base) {
 
 static void close_store(struct store *base, unsigned deadline_ms) {
     struct sqlite_store *store = CONTAINER(base, struct sqlite_store, store);
-    sqlite_check_free(&store->check);
-    bool ended = sqlite_threads_stop(&store->threads, deadline_ms);
+    uint64_t due_us = loop_clock_us(store->loop) + deadline_ms * UINT64_C(1000);
+    if (!sqlite_check_free(&store->check, deadline_ms)) LOG(LOG_ERROR, "store.check_stuck");
+    uint64_t now_us = loop_clock_us(store->loop);
+    bool ended = sqlite_threads_stop(&store->threads, now_us < due_us ? (unsigned)((due_us - now_us) / 1000) : 0);
     /* Completions may submit: refused, and completed here too. */
     do hand_out(store);
     while (ended && !list_empty(&store->threads.finished));

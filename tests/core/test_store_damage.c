@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/verify.h"
 #include "support/sqlite_scene.h"
 
 static void overwrite(const char *path, off_t offset, const char *bytes, size_t len) {
@@ -193,15 +194,21 @@ static void damage_in_a_large_file_is_found_though_nobody_reads_it(void **state)
 }
 
 /* Ended halfway, a look through the file says nothing of what it has not seen. */
-static void count_corrupt(void *owner, struct slice line) {
-    *(int *)owner += memmem(line.ptr, line.len, "store.corrupt", strlen("store.corrupt")) != NULL;
+struct counted {
+    const char *word;
+    int *times;
+};
+
+static void count(void *owner, struct slice line) {
+    const struct counted *counted = owner;
+    *counted->times += memmem(line.ptr, line.len, counted->word, strlen(counted->word)) != NULL;
 }
 
 static void a_look_that_is_ended_finds_nothing_wrong(void **state) {
     struct scene *scene = *state;
     int corrupt = 0;
     make_large(scene);
-    log_set_sink(count_corrupt, &corrupt);
+    log_set_sink(count, &(struct counted){"store.corrupt", &corrupt});
     setenv("STOA_FAULT", "check_at_once", 1);
     for (int i = 0; i < 20; i++) {
         scene_open(scene);
@@ -211,6 +218,41 @@ static void a_look_that_is_ended_finds_nothing_wrong(void **state) {
     unsetenv("STOA_FAULT");
     log_set_sink(NULL, NULL);
     assert_int_equal(corrupt, 0);
+}
+
+static bool stop_at_once(void *owner, const struct verify *verify) {
+    return false;
+}
+
+static void ignore(void *owner, const struct verify_finding *finding) {}
+
+static void a_look_ends_between_two_channels_in_which_nothing_was_said(void **state) {
+    struct scene *scene = *state;
+    struct verify verify = {.found = ignore, .moved = stop_at_once, .in_slices = true, .place = ""};
+    struct error error;
+    char id[16];
+    scene_open(scene);
+    for (int i = 0; i < 20; i++) {
+        snprintf(id, sizeof id, "c%d", i);
+        assert_status(ASK(&scene->asking, STORE_CHANNEL_PUT, .channel_id = S(id)), STORE_OK);
+    }
+    assert_false(sqlite_verify(scene->path, &verify, &error));
+    assert_int_equal(verify.channels, 1);
+}
+
+static void a_look_that_is_stuck_keeps_no_store_from_ending(void **state) {
+    struct scene *scene = *state;
+    int stuck = 0;
+    struct counted counted = {"store.check_stuck", &stuck};
+    log_set_sink(count, &counted);
+    setenv("STOA_FAULT", "stuck_check", 1);
+    scene_open(scene);
+    store_close(&scene->asking.store, 0);
+    unsetenv("STOA_FAULT");
+    log_set_sink(NULL, NULL);
+    assert_int_equal(stuck, 1);
+    scene_open(scene);
+    assert_status(ASK(&scene->asking, STORE_CHANNEL_PUT, .channel_id = S("hall")), STORE_OK);
 }
 
 static void what_is_read_damaged_is_known_from_then_on(void **state) {
@@ -265,6 +307,8 @@ int main(void) {
         SCENE_TEST(a_second_server_is_refused),
         SCENE_TEST(damage_in_a_large_file_is_found_though_nobody_reads_it),
         SCENE_TEST(a_look_that_is_ended_finds_nothing_wrong),
+        SCENE_TEST(a_look_ends_between_two_channels_in_which_nothing_was_said),
+        SCENE_TEST(a_look_that_is_stuck_keeps_no_store_from_ending),
         SCENE_TEST(what_is_read_damaged_is_known_from_then_on),
         SCENE_TEST(a_start_reads_no_more_however_large_the_file_is),
         SCENE_TEST(a_large_file_with_a_broken_tree_is_refused),
