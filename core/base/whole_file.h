@@ -16,7 +16,8 @@ struct whole_file {
 };
 
 bool whole_file_begin(struct whole_file *file, const char *path, struct error *error_r) MUST_CHECK;
-/* replace: there may be one of that name already. False: error_r; it is not there. */
+/* replace: there may be one of that name already. False: error_r; it is not there, or (partial NULL) it is, and may not
+ * be after a power cut. */
 bool whole_file_put(struct whole_file *file, bool replace, struct error *error_r) MUST_CHECK;
 /* What was not put is removed. */
 void whole_file_done(struct whole_file *file);

@@ -5,7 +5,8 @@
  * was cut): numbers that were acknowledged may be given out again, so they get a new epoch. The count is written after
  * each commit and not flushed: a power cut leaves it too low, which is harmless. When it was written is in the file
  * too: one that was changed later, by the system's account, was copied back beside its database, and says nothing of
- * what was acknowledged since the copy was made.
+ * what was acknowledged since the copy was made. (A power cut may look so as well: some file systems flush when a file
+ * was changed before they flush what is in it. That costs an epoch more, which resets nobody.)
  *
  * Whoever serves the database holds a lock on that file. Were the file removed, and a second server started, the first
  * one's commits would find another run in the database, and fail.

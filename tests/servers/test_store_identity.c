@@ -158,6 +158,23 @@ static void how_far_a_log_has_got_is_noted_after_a_clock_was_put_back(void **sta
                         "20 10");
 }
 
+/* While a fleet is upgraded its servers are of two versions. */
+static void what_a_server_of_before_appends_moves_the_log_on(void **state) {
+    struct scene *scene = *state;
+    char before[32], sql[120];
+    settings_of(scene, false, false);
+    const char *shard = scene->servers.write[0];
+    servers_sql(shard, "INSERT INTO channel_heads VALUES ('hall', 0)");
+    snprintf(before, sizeof before, "%s", servers_sql(shard, "SELECT last_value FROM log_position"));
+    assert_string_equal(
+        servers_sql(shard,
+                    "SELECT a.status FROM stoa_epoch(0) e, stoa_append_messages(e.number, false, '{hall}', "
+                    "'{alice}', '{c}', '{1}', '{m}', '{1}', '{NULL}', '{NULL}', '{1}') a"),
+        "ok");
+    snprintf(sql, sizeof sql, "SELECT (last_value > %s)::text FROM log_position", before);
+    assert_string_equal(servers_sql(shard, sql), "true");
+}
+
 /* Everything was brought back at once, and nobody can see it: the operator says so. */
 static void an_epoch_that_is_begun_by_hand_is_above_what_is_known(void **state) {
     struct scene *scene = *state;
@@ -497,6 +514,7 @@ static const struct CMUnitTest copies[] = {
     TEST(members_that_were_copied_back_are_another_epoch),
     TEST(who_keeps_what_was_read_of_members_hears_that_they_are_others),
     TEST(how_far_a_log_has_got_is_noted_after_a_clock_was_put_back),
+    TEST(what_a_server_of_before_appends_moves_the_log_on),
     TEST(an_epoch_that_is_begun_by_hand_is_above_what_is_known),
     TEST(a_server_that_keeps_less_acknowledges_nothing_while_it_does),
     TEST(no_member_is_changed_while_the_global_database_keeps_less),

@@ -12,7 +12,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- For servers of before, while they are replaced: they know an epoch by its number alone.
+-- For servers of before, while they are replaced: they know an epoch by its number alone. What they append moves the log
+-- on, too.
 CREATE OR REPLACE FUNCTION stoa_epoch(p_floor bigint) RETURNS SETOF epochs LANGUAGE sql AS
     $$ SELECT * FROM stoa_epoch(p_floor, NULL, 0) $$;
 
@@ -25,4 +26,5 @@ BEGIN
         OR latest.place IS DISTINCT FROM stoa_place() THEN
         RAISE EXCEPTION 'stale epoch' USING ERRCODE = 'CH001';
     END IF;
+    PERFORM stoa_move_on();
 END $$;
