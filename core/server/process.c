@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "config/fingerprint.h"
@@ -215,7 +216,7 @@ static bool begin(struct process *process, struct error *error_r) {
 
 /* Whoever has waited for the store until the deadline waits no more. */
 static unsigned store_patience_ms(const struct process *process) {
-    unsigned left_ms = drain_left_ms(&process->drain);
+    unsigned left_ms = fault_planted("end_waits") ? STORE_CLOSE_MS : drain_left_ms(&process->drain);
     return left_ms < STORE_CLOSE_MS ? left_ms : STORE_CLOSE_MS;
 }
 

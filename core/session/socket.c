@@ -490,8 +490,9 @@ void socket_set_user(struct socket *socket, struct slice user_id, struct slice u
 void socket_detach(struct socket *socket) {
     struct session *session = socket->session;
     connect_abandon(&socket->connecting);
+    bool stays = fault_planted("follow_outlives") && socket->watches;
     watches_tell(socket);
-    online_ended(socket);
+    if (!stays) online_ended(socket);
     if (session) {
         dispatch_forget_socket(session, socket);
         list_remove(&socket->link);

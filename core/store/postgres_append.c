@@ -137,6 +137,7 @@ static void flush(struct loop_task *task) {
     if (appender->shard->primary.state != PRIMARY_OPEN) return;
     if (!list_empty(&appender->hot) && !appender->is_hot_sent && !loop_timer_pending(&appender->rest))
         send_hot(appender);
+    if (fault_planted("hot_holds_all") && (appender->is_hot_sent || !list_empty(&appender->hot))) return;
     while (!list_empty(&appender->ready) && appender->batches_len < BATCHES_MAX) send_ready(appender);
 }
 

@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 
 static bool execute(struct sqlite_db *db, const char *sql) {
@@ -20,11 +21,20 @@ static void stage(struct sqlite_db *db, const struct store_request *request) {
         known_heads_stage(db->heads, request->channel_id, request->seq_r);
 }
 
+/* A planted fault: the head moves although nothing was stored. */
+static void stage_refused(struct sqlite_db *db, const struct store_request *request) {
+    if (fault_planted("refused_is_counted") && request->op == STORE_APPEND)
+        known_heads_stage(db->heads, request->channel_id, db_head(db, request->channel_id) + 1);
+}
+
 /* False: it has failed when something was changed already, or the whole transaction is gone. */
 static bool write_bare(struct sqlite_db *db, struct store_request *request) {
     int changes = sqlite3_total_changes(db->handle);
     sqlite_perform(db, request);
-    if (request->status == STORE_OK) stage(db, request);
+    if (request->status == STORE_OK)
+        stage(db, request);
+    else
+        stage_refused(db, request);
     bool clean = request->status == STORE_OK || sqlite3_total_changes(db->handle) == changes;
     return clean && within_transaction(db);
 }

@@ -5,6 +5,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { sleep } from "./server.mjs";
 import { losePrimary, returnOldPrimary, scene, settle, verdict } from "./stage.mjs";
+import backups from "./troubles/backups.mjs";
+import damage from "./troubles/damage.mjs";
+import people from "./troubles/people.mjs";
+import primaries from "./troubles/primaries.mjs";
+import stalls from "./troubles/stalls.mjs";
 
 const TIME = { timeout: 180_000 };
 
@@ -43,3 +48,24 @@ test("acknowledging what no standby has turns I1 red when one is promoted", TIME
 test("believing an old primary that comes back turns I1 red", TIME, () =>
   turnsRed(["I1"], "no_epoch_floor", { replicas: 2, proxied: ["postgres"], load: { followsEpochs: true } },
     (fleet, load) => returnOldPrimary(fleet, load, () => sleep(4000)), { lossy: true }));
+
+/** A trouble that is green without the fault (troubles/): the one of that name. */
+function troubleTurnsRed(invariants, fault, troubles, name, load) {
+  const { stage, lossy, act } = troubles.find((trouble) => trouble.name.includes(name));
+  return turnsRed(invariants, fault, { ...stage, load: { ...stage.load, ...load } }, act, { lossy });
+}
+
+// What is waited for is the servers, more than the processor: three at a time.
+const RED = [
+  ["believing a SQLite backup that is brought back turns I1 red", ["I1"], "no_lineage", backups, "of the folder as a whole"],
+  ["believing a shard's backup that is brought back turns I1 red", ["I1"], "no_epoch_floor", backups, "the data directory"],
+  ["believing a quiet old primary turns I1 red", ["I1"], "no_epoch_floor", primaries, "comes back while nobody writes"],
+  ["believing an old primary of the global database turns I1 red", ["I1"], "no_epoch_floor", primaries, "of the global database"],
+  ["not looking for a quorum turns I1 red when it is given up", ["I1"], "sync_off", primaries, "synchronous_standby_names"],
+  ["counting what was refused turns I2 red when a message is damaged", ["I2"], "refused_is_counted", damage, "a bit of a stored message", { reconnects: 0 }],
+  ["letting locked heads hold up the others turns I12 red", ["I12"], "hot_holds_all", stalls, "two locked heads"],
+  ["staying online when the connection ends in a join turns I11 red", ["I11"], "follow_outlives", people, "one machine"],
+  ["waiting for the store at the end turns I13 red", ["I13"], "end_waits", stalls, "while its store stands still"],
+];
+test("troubles that are green without the fault", { concurrency: 3 }, (t) =>
+  Promise.all(RED.map(([name, ...how]) => t.test(name, TIME, () => troubleTurnsRed(...how)))));

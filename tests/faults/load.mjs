@@ -5,6 +5,8 @@ import { AWAY_MS, beliefs } from "./checker.mjs";
 import { Client } from "./client.mjs";
 import { sleep, until } from "./server.mjs";
 
+const BACK_MS = 10_000;
+
 /** mulberry32: small, good enough, the same everywhere. */
 export function randomFrom(seed) {
   return () => {
@@ -176,7 +178,8 @@ export class Load {
     await until("who left is offline", () => !isHeld(), AWAY_MS + 1000).catch(() => {});
   }
 
-  /** The talk ends, everybody comes back, resumes, and waits until nothing more arrives. */
+  /** The talk ends, everybody comes back, resumes, and waits until nothing more arrives. Who cannot come back has not got what the
+   * checker asks for. */
   async finish() {
     this.running = false;
     let gone = false;
@@ -184,7 +187,7 @@ export class Load {
     await until("everybody has said it", () => gone, 20_000);
     await this.#farewell();
     for (const client of this.clients) await client.hangUp();
-    await Promise.all(this.clients.map((client) => this.#back(client)));
+    await Promise.race([Promise.all(this.clients.map((client) => this.#back(client))), sleep(BACK_MS)]);
     for (let quiet = -1; quiet !== this.history.length; await sleep(300)) quiet = this.history.length;
     this.finished = true;
     return this.history;
