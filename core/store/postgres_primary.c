@@ -147,7 +147,7 @@ static void take_opening(struct primary *primary, const struct query *query) {
 
 static void fail_to_open(struct primary *primary, const struct query *query) {
     if (query_is(query, "42883") || query_is(query, "42P01")) {
-        refuse_schema(primary, "it has no tables of this server");
+        refuse_schema(primary, "it was not migrated to this version");
     } else {
         primary->state = PRIMARY_CLOSED;
         loop_timer_set(&primary->retry, RETRY_MS);
@@ -189,8 +189,8 @@ static bool is_ours(struct primary *primary, const struct query *query) {
     snprintf(stamp.fleet, sizeof stamp.fleet, "%.*s", SLICE_ARG(query_text(query, 0, 0, HELLO_FLEET)));
     if (slice_is(query_text(query, 0, 0, HELLO_ROLE), "shard"))
         stamp.shard = (int)query_integer(query, 0, 0, HELLO_NUMBER);
-    if (!store->fleet[0]) snprintf(store->fleet, sizeof store->fleet, "%s", stamp.fleet);
     bool is_meant = stamp.shard == (primary_is_global(primary) ? -1 : (int)primary->number);
+    if (is_meant && !store->fleet[0]) snprintf(store->fleet, sizeof store->fleet, "%s", stamp.fleet);
     if (is_meant && strcmp(stamp.fleet, store->fleet) == 0) return true;
     snprintf(what, sizeof what, "this database is %s", postgres_stamp_name(&stamp, name));
     refuse(primary, what, "name each database in its own place");

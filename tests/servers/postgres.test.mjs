@@ -33,7 +33,7 @@ test("a database that was not migrated is refused with the command that does it;
   const config = configFile(t);
   const refused = await runStoa("serve", "--config", config);
   assert.equal(refused.code, 2);
-  assert.match(refused.stderr, new RegExp(`run: stoa migrate --config ${config}`));
+  assert.match(refused.stderr, new RegExp(`it was not migrated to this version: run: stoa migrate --config ${config}`));
   const runs = await Promise.all([runStoa("migrate", "--config", config), runStoa("migrate", "--config", config)]);
   for (const { code, stderr } of runs) assert.deepEqual([code, stderr], [0, ""]);
   for (const name of ["global", "shard 0", "shard 1", "shard 2"]) {
