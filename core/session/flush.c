@@ -3,6 +3,8 @@
 #include "base/metrics.h"
 #include "session/hub_state.h"
 
+const struct window_rule flush_rule = {.opens = 0.35, .closes = 0.25, .aim = 0.2, .narrows = 0.5, .write_ns = 8000};
+
 static void run(struct loop_task *task);
 static void run_more(struct loop_task *task);
 static void due_come(struct loop_timer *timer);
@@ -16,7 +18,7 @@ void flush_init(struct flush *flush, struct loop *loop) {
     loop_task_init(&flush->more, run_more);
     loop_timer_init(&flush->due, loop, due_come);
     loop_timer_init(&flush->review, loop, review);
-    window_init(&flush->window, &(struct window_settings){0}, loop_now_ms(loop));
+    window_init(&flush->window, &flush_rule, &(struct window_settings){0}, loop_now_ms(loop));
 }
 
 void flush_set(struct flush *flush, const struct window_settings *settings) {

@@ -7,8 +7,8 @@
 #ifndef SESSION_FLUSH_H
 #define SESSION_FLUSH_H
 
+#include "base/window.h"
 #include "loop/loop.h"
-#include "session/window.h"
 
 struct session;
 
@@ -21,6 +21,9 @@ struct flush {
 };
 
 enum { FLUSH_SLICE = 128 }; /* sessions written to in one turn */
+
+/* When broadcasts wait. */
+extern const struct window_rule flush_rule;
 
 void flush_init(struct flush *flush, struct loop *loop);
 void flush_set(struct flush *flush, const struct window_settings *settings);

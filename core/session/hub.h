@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #include "base/ids.h"
+#include "base/window.h"
 #include "net/http.h"
 #include "session/close_reason.h"
-#include "session/window.h"
 
 struct budget;
 struct buffer;

@@ -1,5 +1,6 @@
 /* The delivery window: what it decides, and what a client sees of it. */
-#include "session/window.h"
+#include "base/window.h"
+#include "session/flush.h"
 #include "support/hub_scene.h"
 
 static const struct window_settings automatic = {.fixed_ms = WINDOW_AUTO, .max_ms = 15};
@@ -18,7 +19,7 @@ static void load(struct window *window, uint64_t *now_ms, unsigned clients, unsi
 static void busy_opens_it_and_idle_closes_it(void **state) {
     struct window window;
     uint64_t now_ms = 5000;
-    window_init(&window, &automatic, now_ms);
+    window_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 1000, 100, 8);
     assert_int_equal(window.ms, 0);
     load(&window, &now_ms, 1000, 10, 8);
@@ -30,7 +31,7 @@ static void busy_opens_it_and_idle_closes_it(void **state) {
 static void it_is_as_wide_as_the_load_asks_for_and_never_wider_than_the_most(void **state) {
     struct window window;
     uint64_t now_ms = 5000;
-    window_init(&window, &automatic, now_ms);
+    window_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 300, 5, 8); /* 0.48 of the loop */
     unsigned moderate = window.ms;
     assert_in_range(moderate, 5, 10);
@@ -41,10 +42,10 @@ static void it_is_as_wide_as_the_load_asks_for_and_never_wider_than_the_most(voi
 static void between_opening_and_closing_it_stays_as_it_is(void **state) {
     struct window shut, open;
     uint64_t now_ms = 5000, then_ms;
-    window_init(&shut, &automatic, now_ms);
+    window_init(&shut, &flush_rule, &automatic, now_ms);
     load(&shut, &now_ms, 360, 10, 8); /* 0.29 of the loop */
     assert_int_equal(shut.ms, 0);
-    window_init(&open, &automatic, then_ms = now_ms);
+    window_init(&open, &flush_rule, &automatic, then_ms = now_ms);
     load(&open, &then_ms, 1000, 10, 8);
     load(&open, &then_ms, 360, 10, 8);
     assert_true(open.ms > 0);
@@ -54,7 +55,7 @@ static void what_it_saves_does_not_close_it(void **state) {
     struct window window;
     uint64_t now_ms = 5000;
     uint32_t last_ms[1000] = {0};
-    window_init(&window, &automatic, now_ms);
+    window_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 1000, 10, 8);
     for (unsigned i = 0; i < 100; i++) { /* half as many writes as arrivals are made */
         now_ms += 10;
@@ -68,7 +69,7 @@ static void what_it_saves_does_not_close_it(void **state) {
 static void clients_that_seldom_hear_anything_open_nothing(void **state) {
     struct window window;
     uint64_t now_ms = 5000;
-    window_init(&window, &automatic, now_ms);
+    window_init(&window, &flush_rule, &automatic, now_ms);
     for (unsigned i = 0; i < 1000; i++) {
         now_ms++;
         for (unsigned j = 0; j < 200; j++) {
@@ -85,7 +86,7 @@ static void a_window_ends_when_as_many_have_come_as_usually_do(void **state) {
     struct window window;
     uint64_t now_ms = 5000;
     unsigned measurements = 0;
-    window_init(&window, &automatic, now_ms);
+    window_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 1000, 10, 8);
     assert_false(window_is_full(&window, 1000)); /* nothing has been measured */
     for (unsigned i = 0; i < 2 * WINDOW_MEASURES; i++) {
@@ -108,7 +109,7 @@ static void a_window_ends_when_as_many_have_come_as_usually_do(void **state) {
 static void of_some_who_get_many_and_others_who_get_few_the_many_count(void **state) {
     struct window window;
     uint64_t now_ms = 5000;
-    window_init(&window, &automatic, now_ms);
+    window_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 1000, 10, 8);
     uint32_t last_ms = (uint32_t)(now_ms - 5);
     for (unsigned i = 0; i < 10000; i++) {

@@ -1,12 +1,12 @@
-/* window.h - how long the frames of a fan-out wait for company: the adaptive delivery window.
+/* window.h - how long what leaves may wait for company: the frames of a fan-out for one write, appends for one commit.
  *
- * A delivery costs its system call, and frames that leave together share one. The window weighs what the deliveries
- * would cost if each client were written to in each turn that has something for it: from the rate at which they
- * arrive, not from how busy the loop is, so that what the window saves does not close it again. Pure: it knows numbers
- * and the time that it is told, no clients and no loop.
+ * A write costs its system call, a commit its transaction, and what leaves together shares one. The window weighs what
+ * the writes would take if nothing waited: from the rate at which things arrive, not from what is being done, so that
+ * what the window saves does not close it again. It says "write" and "client" for whatever costs, and whoever waits.
+ * Pure: it knows numbers and the time that it is told, no clients and no loop.
  */
-#ifndef SESSION_WINDOW_H
-#define SESSION_WINDOW_H
+#ifndef BASE_WINDOW_H
+#define BASE_WINDOW_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +17,14 @@ enum {
     WINDOW_MAX_MS = 1000,   /* of any setting */
     WINDOW_MEASURES = 8,    /* decisions between two measurements of what is usual */
     WINDOW_NEAR = 4         /* windows (of the most they may be): a client that got nothing for so long is not held */
+};
+
+/* Shares of the time that writing would take without a window: it opens above one, closes below the other, and is as
+ * wide as brings it down to the third. */
+struct window_rule {
+    double opens, closes, aim;
+    double narrows;  /* so much of the way at a decision; it widens half way. Nothing has come: it closes at once */
+    double write_ns; /* a write takes, until it is measured */
 };
 
 struct window_settings {
@@ -34,17 +42,21 @@ struct window_load {
 };
 
 struct window {
+    const struct window_rule *rule;
     struct window_settings settings;
     struct window_load load;
     uint64_t since_ms; /* of load */
     unsigned near_ms;
-    unsigned write_ns; /* a write takes */
-    unsigned ms;       /* frames wait so long; 0: closed */
-    unsigned usual;    /* so many gather in a whole window: none need wait for more; 0: not known, or being measured */
+    double write_ns; /* a write takes */
+    double width_ms; /* of WINDOW_AUTO */
+    unsigned ms;     /* frames wait so long; 0: closed */
+    unsigned usual;  /* so many gather in a whole window: none need wait for more; 0: not known, or being measured */
     unsigned measured, reviews;
 };
 
-void window_init(struct window *window, const struct window_settings *settings, uint64_t now_ms);
+/* The rule lives as long as the window. */
+void window_init(struct window *window, const struct window_rule *rule, const struct window_settings *settings,
+                 uint64_t now_ms);
 void window_set(struct window *window, const struct window_settings *settings);
 /* Decides from the load since the last time. */
 void window_review(struct window *window, uint64_t now_ms);
