@@ -24,33 +24,64 @@ KINDS = ("stoa", "redis-server", "postgres", "bench_load")
 WARMUP_MS, MEASURE_MS, SAMPLE_S = 1000, 5000, 0.25
 
 
-def cpu_seconds():
-    """Of all processes of each kind, so far."""
-    seconds = dict.fromkeys(KINDS, 0.0)
+def cpu_seconds(roots):
+    """Of the processes of each kind that these have begun, and have buried, so far."""
+    processes = {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
             text = stat.read_text()
         except OSError:
             continue
         name, fields = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
-        if name in seconds:
-            seconds[name] += (int(fields[11]) + int(fields[12])) / TICKS
+        processes[int(stat.parent.name)] = name, int(fields[1]), sum(map(int, fields[11:15])) / TICKS
+    seconds = dict.fromkeys(KINDS, 0.0)
+    for pid, (name, parent, used) in processes.items():
+        while pid not in roots and parent in processes:
+            pid, parent = parent, processes[parent][1]
+        if name in seconds and pid in roots:
+            seconds[name] += used
     return seconds
 
 
-class Sampler(threading.Thread):
-    """Looks at processors and Redis all the time, for windows that are known only afterwards."""
+class Transactions:
+    """How many PostgreSQL has ended, asked over a connection to each server that stays."""
+    QUESTION = b"SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database;\n"
 
     def __init__(self, ports):
+        self.links = [subprocess.Popen(["psql", "-XAtqh", "127.0.0.1", "-p", port, "-U", "postgres", "postgres"],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE) for port in ports]
+
+    def count(self):
+        for link in self.links:
+            link.stdin.write(self.QUESTION)
+            link.stdin.flush()
+        return sum(int(link.stdout.readline()) for link in self.links)
+
+    def end(self):
+        for link in self.links:
+            link.communicate(timeout=10)
+
+
+class Sampler(threading.Thread):
+    """Looks at processors, Redis and PostgreSQL all the time, for windows that are known only afterwards."""
+
+    def __init__(self, folder):
         super().__init__(daemon=True)
+        ports = (folder / "redis/ports").read_text().split()
+        pids = [folder / "redis" / port / "pid" for port in ports]
+        pids += pathlib.Path(os.environ["STOA_PG_FOLDER"]).glob("*/postmaster.pid")
+        self.roots = {os.getpid(), *(int(pid.read_text().split()[0]) for pid in pids)}
         self.links = [socket.create_connection(("127.0.0.1", int(port)), 10) for port in ports]
+        self.transactions = Transactions([os.environ["STOA_PG_GLOBAL"], *os.environ["STOA_PG_SHARDS"].split()])
         self.samples, self.over = [], threading.Event()
         self.own = {"commands": 0, "bytes": 0}  # what looking has cost so far
         self.start()
 
     def run(self):
         while not self.over.wait(SAMPLE_S):
-            self.samples.append({"at": time.monotonic(), **cpu_seconds(), **self._redis()})
+            self.samples.append({"at": time.monotonic(), **cpu_seconds(self.roots), **self._redis(),
+                                 "transactions": self.transactions.count() - len(self.samples) * len(self.transactions.links)})
+        self.transactions.end()
 
     def _redis(self):
         question, totals, own = b"INFO stats\r\n", {"commands": 0, "bytes": 0}, dict(self.own)
@@ -117,10 +148,9 @@ def load(port, clients, channels, rates, pids):
 
 def measure(folder, clients, channels, rates, workers=""):
     """(the number of workers, steps); each step with what was used in its window, a second."""
-    ports = (folder / "redis/ports").read_text().split()
     server, port = start(folder, environment(folder, clients, workers))
     pids = servers.children(server.pid)
-    sampler = Sampler(ports)
+    sampler = Sampler(folder)
     try:
         steps = load(port, clients, channels, rates, pids)
         return len(pids), [{**step, "used": sampler.window(step)} for step in steps]
@@ -129,20 +159,30 @@ def measure(folder, clients, channels, rates, workers=""):
         raise
     finally:
         sampler.over.set()
+        sampler.join(30)
         server.terminate()
         server.wait(60)
 
 
+def rate_of(step):
+    return f"{step['rate']:,}{'' if step['complete'] else ' †'}"
+
+
 def under_load(folder, clients, rates):
-    workers, steps = measure(folder, clients, clients // 10, rates)
+    workers, steps = measure(folder, clients, clients // 10, rates, os.environ.get("BENCH_WORKERS", ""))
     print(f"{clients:,} clients, {workers} workers\n\n| messages/s asked | acknowledged/s | ack p50, ms | ack p99, ms | delivery p99, ms | "
-          "of a processor | Redis commands a message | bytes |\n|---|---|---|---|---|---|---|---|")
+          "of a processor |\n|---|---|---|---|---|---|")
     for step in steps:
         reached, used = step["answered"] / (WARMUP_MS + MEASURE_MS) * 1000, step["used"]
         shares = ", ".join(f"{kind} {100 * used[kind]:.0f} %" for kind in KINDS)
-        print(f"| {step['rate']:,}{'' if step['complete'] else ' †'} | {reached:,.0f} | {step['answer']['p50_us'] / 1000:.1f} | "
-              f"{step['answer']['p99_us'] / 1000:.1f} | {step['delivery']['p99_us'] / 1000:.1f} | {shares} | "
-              f"{used['commands'] / step['messages_per_s']:.1f} | {used['bytes'] / step['messages_per_s']:,.0f} |")
+        print(f"| {rate_of(step)} | {reached:,.0f} | {step['answer']['p50_us'] / 1000:.1f} | {step['answer']['p99_us'] / 1000:.1f} | "
+              f"{step['delivery']['p99_us'] / 1000:.1f} | {shares} |")
+    print("\n| a message costs, at messages/s | stoa, CPU µs | PostgreSQL, CPU µs | transactions | Redis, CPU µs | commands | bytes |\n"
+          "|---|---|---|---|---|---|---|")
+    for step in steps:
+        cost = {key: value / step["messages_per_s"] for key, value in step["used"].items()}
+        print(f"| {rate_of(step)} | {1e6 * cost['stoa']:,.0f} | {1e6 * cost['postgres']:,.0f} | {cost['transactions']:.2f} | "
+              f"{1e6 * cost['redis-server']:,.0f} | {cost['commands']:.1f} | {cost['bytes']:,.0f} |")
     print("\n†: not all was answered and delivered in time, and nothing more was asked.")
 
 
