@@ -22,7 +22,7 @@ return {
     },
     net = { backlog = 4096 },
     store = { driver = "postgres" },
-    postgres = { global = env "BENCH_GLOBAL", shards = shards, pool = { write = 24, min = 2 } },
+    postgres = { global = env "BENCH_GLOBAL", shards = shards, gather_ms = tonumber(env "BENCH_GATHER" or "") or "auto", pool = { write = 24, min = 2 } },
     redis = { mode = "cluster", nodes = list "BENCH_REDIS" },
     node = { name = env "BENCH_NODE" },
     control = "",

@@ -49,6 +49,7 @@ return {
             { write = env "STOA_SHARD_2" or "host=127.0.0.1 dbname=stoa_2 user=stoa", read = {} },
         },
         -- durability = "primary", -- "quorum": an acknowledged message is on a standby too
+        -- gather_ms = "auto", -- appends wait so long for others of their shard; "auto": as commits get slow or thick; 0: never
         -- Of this machine: divided among its workers and the databases.
         pool = {
             -- write = 50,

@@ -71,8 +71,11 @@ void metrics_take_place(unsigned place) {
 
 void metrics_left(unsigned place) {
     struct registry *left = &places[place];
-    for (int i = 0; i < METRIC_COUNT; i++)
-        if (strcmp(rows[i].type, "gauge") == 0) left->counts[i] = 0;
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        if (strcmp(rows[i].type, "gauge") != 0) continue;
+        left->counts[i] = 0;
+        for (unsigned j = 0; j < len_of(&left->by_label[i].len); j++) left->by_label[i].rows[j].n = 0;
+    }
     for (unsigned i = 0; i < len_of(&left->scripts_len); i++)
         if (left->scripts[i].gauge) left->scripts[i].n = 0;
 }
@@ -93,7 +96,7 @@ static unsigned find_label(const struct labels *labels, const char *value) {
     return i;
 }
 
-void metric_add_labelled(enum metric metric, const char *value, int64_t n) {
+static int64_t *count_of_label(enum metric metric, const char *value) {
     assert(rows[metric].label);
     struct labels *labels = &own->by_label[metric];
     unsigned i = find_label(labels, value);
@@ -105,7 +108,15 @@ void metric_add_labelled(enum metric metric, const char *value, int64_t n) {
         snprintf(labels->rows[i].value, LABEL_VALUE_MAX, "%s", value);
         grow(&labels->len);
     }
-    labels->rows[i].n += n;
+    return &labels->rows[i].n;
+}
+
+void metric_add_labelled(enum metric metric, const char *value, int64_t n) {
+    *count_of_label(metric, value) += n;
+}
+
+void metric_set_labelled(enum metric metric, const char *value, int64_t n) {
+    *count_of_label(metric, value) = n;
 }
 
 int64_t metric_get(enum metric metric, const char *label_value_or_null) {
@@ -118,15 +129,18 @@ int64_t metric_get(enum metric metric, const char *label_value_or_null) {
 
 /* Levels rather than amounts: that of all is the highest. */
 static bool is_level(enum metric metric) {
-    return metric == METRIC_GENERATION || metric == METRIC_FANOUT_WINDOW || metric == METRIC_BUS_DEGRADED;
+    return metric == METRIC_GENERATION || metric == METRIC_FANOUT_WINDOW || metric == METRIC_APPEND_WINDOW ||
+           metric == METRIC_BUS_DEGRADED;
+}
+
+static int64_t together(enum metric metric, int64_t total, int64_t n) {
+    if (!is_level(metric)) return total + n;
+    return n > total ? n : total;
 }
 
 int64_t metric_total(enum metric metric) {
     int64_t total = 0;
-    for (unsigned place = 0; place < places_len; place++) {
-        int64_t n = places[place].counts[metric];
-        total = is_level(metric) ? (n > total ? n : total) : total + n;
-    }
+    for (unsigned place = 0; place < places_len; place++) total = together(metric, total, places[place].counts[metric]);
     return total;
 }
 
@@ -177,15 +191,15 @@ static void append_escaped(struct buffer *out, const char *str) {
 }
 
 static void render_label(struct buffer *out, enum metric metric, const char *value) {
-    int64_t sum = 0;
+    int64_t total = 0;
     for (unsigned place = 0; place < places_len; place++) {
         const struct labels *labels = &places[place].by_label[metric];
         unsigned i = find_label(labels, value);
-        if (i < len_of(&labels->len)) sum += labels->rows[i].n;
+        if (i < len_of(&labels->len)) total = together(metric, total, labels->rows[i].n);
     }
     buffer_printf(out, "%s{%s=\"", rows[metric].name, rows[metric].label);
     append_escaped(out, value);
-    buffer_printf(out, "\"} %lld\n", (long long)sum);
+    buffer_printf(out, "\"} %lld\n", (long long)total);
 }
 
 static bool label_seen_before(enum metric metric, unsigned place, const char *value) {

@@ -23,6 +23,7 @@ void metric_set(enum metric metric, int64_t value);
 /* For metrics with a label; value (63 bytes of it) is copied on first use; past 64 values all others are counted as
  * "other". */
 void metric_add_labelled(enum metric metric, const char *value, int64_t n);
+void metric_set_labelled(enum metric metric, const char *value, int64_t n);
 /* Of this process. Of a metric with a label, NULL gives the sum. */
 int64_t metric_get(enum metric metric, const char *label_value_or_null);
 /* A script's own counter or gauge: name is validated ([a-z_][a-z0-9_]*), prefixed "stoa_script_"; at most 256. */

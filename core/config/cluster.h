@@ -41,6 +41,7 @@ struct config_postgres {
     const char *global; /* conninfo; NULL: not set */
     const char *durability;
     struct config_shards shards;
+    int64_t gather_ms; /* -1: "auto" */
     struct {
         int64_t write, read, min, reserve, reserve_after_ms, budget;
         int64_t idle_s, lifetime_s, connect_timeout_ms, query_timeout_ms, wait_ms;

@@ -84,6 +84,10 @@ const struct key keys[] = {
      "someone missed), `disaster_recovery` (not read); without, any read."},
     WORD(postgres.durability, "primary", "primary quorum relaxed", RESTART,
          "What an acknowledgement means: flushed on the primary, also on a standby, or not even that."),
+    {"postgres.gather_ms", KEY_INTEGER, "auto", 0, 1000, "auto", RESTART, false, FIELD(postgres.gather_ms),
+     "Appends wait so long for others of their shard, to be one commit; `\"auto\"`: as the load asks for, 25 at most, "
+     "and "
+     "never one that comes alone; 0: never."},
     INTEGER(postgres.pool.write, "50", 1, 10000, RESTART, "Connections to primaries, of all workers and databases."),
     INTEGER(postgres.pool.read, "100", 1, 10000, RESTART, "Connections to replicas, of all workers and databases."),
     INTEGER(postgres.pool.min, "10", 0, 10000, RESTART, "Of them, those to primaries that are kept open."),

@@ -181,6 +181,7 @@ static struct store_postgres_settings settings_of_postgres(const struct config *
         .shards = shards,
         .shards_len = postgres->shards.len,
         .durability = durability_of(postgres->durability),
+        .gather_ms = (int)postgres->gather_ms,
         .write_max = share(config, postgres->pool.write, primaries, 2),
         .read_max = share(config, postgres->pool.read, replicas, 1),
         .min = share(config, postgres->pool.min, primaries, 1),

@@ -1,11 +1,13 @@
 /* The appends of a shard: a lane a channel keeps their order, batches of several channels go to the server.
  *
- * A channel is in one batch at a time. At most BATCHES_MAX batches are under way; while there is none, one leaves at
- * the end of the turn, else when it is full, 5 ms old, or another one comes back. A channel whose head is locked by
+ * A channel is in one batch at a time. At most BATCHES_MAX batches are under way. One leaves at the end of the turn, or
+ * when those in it have waited for others as long as they may (gather.h); what has waited for another batch of its
+ * channel leaves when that comes back, and takes along whoever waits. A channel whose head is locked by
  * someone else is left out by the server, and is hot from then on: hot channels share one batch, which takes those that
  * are free by then, or waits briefly for the first of them, each in its turn. It never takes the last connection:
  * nobody else waits behind it. What may or may not have been committed is sent again with the same ids, until its
  * deadline. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
@@ -13,22 +15,27 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/metrics.h"
+#include "store/gather.h"
 #include "store/postgres_batch.h"
 #include "store/postgres_store.h"
 
-enum { BATCHES_MAX = 4, GATHER_MS = 5, AGAIN_MS = 20 };
+enum { BATCHES_MAX = 4, AGAIN_MS = 20 };
 /* Quicker than HOT_MS: nobody held it. HOT_REST_MS: until the next one, after a hot batch that got no lock. */
 enum { HOT_MS = 20, HOT_REST_MS = 50 };
 
 struct appender {
     struct shard *shard;
     struct map *lanes;
-    struct list ready, hot;             /* lanes that may go into a batch; those whose heads are locked, by turns */
-    struct list ages;                   /* entries by deadline */
-    bool is_hot_sent;                   /* a batch of hot lanes is under way, beside batches_len others */
-    unsigned batches_len, gathered_len; /* gathered: entries since the last batch left */
+    struct list ready, hot; /* lanes that may go into a batch; those whose heads are locked, by turns */
+    struct list ages;       /* entries by deadline */
+    bool is_late;           /* what is ready has waited, but so many batches are under way */
+    bool is_hot_sent;       /* a batch of hot lanes is under way, beside batches_len others */
+    unsigned batches_len;
     uint64_t draws;
-    struct loop_timer gather, rest, deadline;
+    struct gather gather;
+    struct loop_timer wait; /* what is ready leaves after it, not before */
+    struct loop_timer review, rest, deadline;
     struct loop_task flush;
 };
 
@@ -60,26 +67,53 @@ static void release_reads(struct appender *appender, struct lane *lane) {
     }
 }
 
-/* Puts the lane where its next entry belongs; one without entries is gone. */
-static void settle_lane(struct appender *appender, struct lane *lane) {
-    if (lane->in_batch) return;
+/* Puts the lane where its next entry belongs; one without entries is gone. True: it is ready. */
+static bool settle_lane(struct appender *appender, struct lane *lane) {
+    if (lane->in_batch) return false;
     release_reads(appender, lane);
     list_remove(&lane->link);
     if (list_empty(&lane->entries)) {
         map_remove(appender->lanes, lane_id(lane));
         free(lane);
-        return;
+        return false;
     }
     list_append(lane->is_hot ? &appender->hot : &appender->ready, &lane->link);
+    return !lane->is_hot;
 }
 
 /* ---- batches */
 
+static void tell_window(const struct appender *appender) {
+    char number[16];
+    snprintf(number, sizeof number, "%u", appender->shard->number);
+    metric_set_labelled(METRIC_APPEND_WINDOW, number, appender->gather.window.ms);
+}
+
+/* While appends come, and once more. */
+static void review(struct loop_timer *timer) {
+    struct appender *appender = CONTAINER(timer, struct appender, review);
+    window_review(&appender->gather.window, loop_now_ms(timer->loop));
+    tell_window(appender);
+    if (appender->gather.window.ms > 0) loop_timer_set(timer, WINDOW_REVIEW_MS);
+}
+
 static void flush_soon(struct appender *appender) {
-    if (appender->batches_len == 0 || ++appender->gathered_len >= BATCH_MAX)
-        loop_flush(appender->shard->store->loop, &appender->flush);
-    else if (!loop_timer_pending(&appender->gather))
-        loop_timer_set(&appender->gather, GATHER_MS);
+    loop_timer_cancel(&appender->wait);
+    loop_flush(appender->shard->store->loop, &appender->flush);
+}
+
+static void arrived(struct appender *appender) {
+    struct window *window = &appender->gather.window;
+    uint64_t now_ms = loop_now_ms(appender->shard->store->loop);
+    unsigned wait_ms = gather_arrival(&appender->gather, now_ms, BATCH_MAX);
+    if (window->settings.fixed_ms == GATHER_AUTO && !loop_timer_pending(&appender->review)) {
+        window->since_ms = now_ms;
+        loop_timer_set(&appender->review, WINDOW_REVIEW_MS);
+    }
+    if (wait_ms == 0)
+        flush_soon(appender);
+    else if (!appender->is_late && !loop_timer_pending(&appender->wait) && !loop_task_pending(&appender->flush))
+        loop_timer_set(&appender->wait, wait_ms);
 }
 
 static void batch_ended(struct batch *batch, enum batch_end end);
@@ -132,17 +166,20 @@ static void send_ready(struct appender *appender) {
 /* Hot ones first: they have waited. */
 static void flush(struct loop_task *task) {
     struct appender *appender = CONTAINER(task, struct appender, flush);
-    loop_timer_cancel(&appender->gather);
-    appender->gathered_len = 0;
     if (appender->shard->primary.state != PRIMARY_OPEN) return;
     if (!list_empty(&appender->hot) && !appender->is_hot_sent && !loop_timer_pending(&appender->rest))
         send_hot(appender);
     if (fault_planted("hot_holds_all") && (appender->is_hot_sent || !list_empty(&appender->hot))) return;
+    if (loop_timer_pending(&appender->wait)) return;
+    gather_left(&appender->gather, false);
     while (!list_empty(&appender->ready) && appender->batches_len < BATCHES_MAX) send_ready(appender);
+    appender->is_late = !list_empty(&appender->ready);
 }
 
-static void gathered(struct loop_timer *timer) {
-    flush(&CONTAINER(timer, struct appender, gather)->flush);
+static void waited(struct loop_timer *timer) {
+    struct appender *appender = CONTAINER(timer, struct appender, wait);
+    gather_left(&appender->gather, true);
+    flush(&appender->flush);
 }
 
 static void rested(struct loop_timer *timer) {
@@ -164,13 +201,15 @@ static void release_lane(struct appender *appender, struct batch *batch, struct 
     for (unsigned i = 0; i < batch->len; i++)
         if (batch->lanes[i] == lane) batch->lanes[i] = NULL;
     lane->in_batch = false;
-    settle_lane(appender, lane);
+    if (settle_lane(appender, lane)) loop_timer_cancel(&appender->wait);
 }
 
 /* A hot one stays hot while its batch had to wait. The first, which was waited for, is the last next time. */
 static void release_lanes(struct appender *appender, struct batch *batch, enum batch_end end) {
     struct lane *first = batch->lanes[0];
-    bool quick = end == BATCH_DONE && loop_now_ms(appender->shard->store->loop) - batch->sent_ms < HOT_MS;
+    uint64_t took_ms = loop_now_ms(appender->shard->store->loop) - batch->sent_ms;
+    bool quick = end == BATCH_DONE && took_ms < HOT_MS;
+    if (end == BATCH_DONE && !batch->hot) gather_committed(&appender->gather, took_ms);
     for (unsigned i = 0; i < batch->len; i++)
         if (batch->hot && !quick) batch->lanes[i]->is_hot = true;
     for (unsigned i = 1; i < batch->len; i++)
@@ -192,7 +231,7 @@ static void batch_ended(struct batch *batch, enum batch_end end) {
     if (end == BATCH_STALE) primary_doubt(&shard->primary);
     if (got_nothing) loop_timer_set(&appender->rest, HOT_REST_MS / 2 + hash_draw(&appender->draws, HOT_REST_MS));
     if (end == BATCH_AGAIN)
-        loop_timer_set(&appender->gather, AGAIN_MS / 2 + hash_draw(&appender->draws, AGAIN_MS));
+        loop_timer_set(&appender->wait, AGAIN_MS / 2 + hash_draw(&appender->draws, AGAIN_MS));
     else
         loop_flush(shard->store->loop, &appender->flush);
 }
@@ -259,21 +298,24 @@ void appender_submit(struct appender *appender, struct store_request *request) {
     if (is_append) give_client_id(request);
     if (lane->in_batch) return;
     if (list_empty(&lane->link)) settle_lane(appender, lane);
-    flush_soon(appender);
+    arrived(appender);
 }
 
 void appender_wake(struct appender *appender) {
     loop_flush(appender->shard->store->loop, &appender->flush);
 }
 
-struct appender *appender_new(struct shard *shard) {
+struct appender *appender_new(struct shard *shard, int gather_ms) {
     struct appender *appender = NEW(struct appender);
     appender->shard = shard;
     appender->lanes = map_new();
     list_init(&appender->ready);
     list_init(&appender->hot);
     list_init(&appender->ages);
-    loop_timer_init(&appender->gather, shard->store->loop, gathered);
+    gather_init(&appender->gather, gather_ms, loop_now_ms(shard->store->loop));
+    tell_window(appender);
+    loop_timer_init(&appender->wait, shard->store->loop, waited);
+    loop_timer_init(&appender->review, shard->store->loop, review);
     loop_timer_init(&appender->rest, shard->store->loop, rested);
     loop_timer_init(&appender->deadline, shard->store->loop, overdue);
     loop_task_init(&appender->flush, flush);
@@ -294,7 +336,8 @@ void appender_free(struct appender **owned) {
         free(lane);
     }
     map_free(&appender->lanes);
-    loop_timer_cancel(&appender->gather);
+    loop_timer_cancel(&appender->wait);
+    loop_timer_cancel(&appender->review);
     loop_timer_cancel(&appender->rest);
     loop_timer_cancel(&appender->deadline);
     loop_task_cancel(&appender->flush);

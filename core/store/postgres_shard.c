@@ -15,7 +15,7 @@ void shard_init(struct shard *shard, struct postgres_store *store, unsigned numb
     *shard = (struct shard){.store = store, .number = number};
     primary_init(&shard->primary, store, number, opened);
     loop_timer_init(&shard->watch, store->loop, replicas_watch);
-    shard->appender = appender_new(shard);
+    shard->appender = appender_new(shard, store->gather_ms);
 }
 
 void shard_close(struct shard *shard) {

@@ -36,6 +36,7 @@ struct postgres_store {
     struct epoch_floors *floors;
     struct pool_budget budget;
     enum store_durability durability;
+    int gather_ms;
     struct primary global;
     struct store_people_watch people_watch;
     char people_epoch[STORE_EPOCH_MAX]; /* of the global database when it was opened last */
@@ -80,7 +81,8 @@ void postgres_probe(struct postgres_store *store, struct store_request *request)
 void postgres_probe_overdue(struct loop_timer *timer);
 
 /* postgres_append.c: the channel's appends, in order, and the reads behind them. */
-struct appender *appender_new(struct shard *shard);
+/* gather_ms: as gather_init takes it. */
+struct appender *appender_new(struct shard *shard, int gather_ms);
 void appender_free(struct appender **appender);
 /* APPEND, or a read of the channel: read runs when the appends that were submitted before it have ended. */
 void appender_submit(struct appender *appender, struct store_request *request);

@@ -332,7 +332,8 @@ static bool open_all(struct postgres_store *store, const struct store_postgres_s
 struct store *store_postgres_new(struct loop *loop, const struct store_postgres_settings *settings,
                                  struct error *error_r) {
     struct postgres_store *store = NEW(struct postgres_store);
-    *store = (struct postgres_store){.store.ops = &ops, .loop = loop, .durability = settings->durability};
+    *store = (struct postgres_store){
+        .store.ops = &ops, .loop = loop, .durability = settings->durability, .gather_ms = settings->gather_ms};
     store->budget.max = settings->budget;
     store->resolver = resolver_new(loop);
     store->shards = NEW_ARRAY(struct shard, settings->shards_len);

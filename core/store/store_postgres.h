@@ -33,6 +33,7 @@ struct store_postgres_settings {
     const struct store_postgres_shard *shards;
     size_t shards_len;
     enum store_durability durability;
+    int gather_ms; /* appends wait so long for others of their shard; -1: as the load asks for; 0: never */
     /* Connections of this worker: a database's, and of all. */
     unsigned write_max, read_max, min, reserve, budget;
     unsigned reserve_after_ms, connect_timeout_ms, query_timeout_ms, wait_ms;

@@ -96,6 +96,8 @@ static void count_some(void) {
     metric_set(METRIC_SESSIONS, 3);
     metric_set(METRIC_GENERATION, 4);
     metric_add_labelled(METRIC_LIMITED, "connects", 1);
+    metric_set_labelled(METRIC_APPEND_WINDOW, "0", 9);
+    metric_set_labelled(METRIC_APPEND_WINDOW, "0", 4);
     metric_script("paid_total", false, 2);
     metric_script("queue", true, 6);
 }
@@ -113,6 +115,7 @@ static void processes_count_together_and_their_successors_go_on(void **state) {
     expect_rendered("stoa_limited_total{limit=\"sends\"} 7\nstoa_limited_total{limit=\"connects\"} 2\n");
     expect_rendered("stoa_script_paid_total 4\n");
     expect_rendered("stoa_script_queue 12\n");
+    expect_rendered("stoa_append_window_ms{shard=\"0\"} 4\n");
     metrics_left(2);
     expect_rendered("stoa_sessions 3\n");
     expect_rendered("stoa_writes_total 11\n");
@@ -121,6 +124,9 @@ static void processes_count_together_and_their_successors_go_on(void **state) {
     expect_rendered("stoa_writes_total 16\n");
     expect_rendered("stoa_limited_total{limit=\"connects\"} 3\n");
     expect_rendered("stoa_script_paid_total 6\n");
+    metrics_left(1);
+    metrics_left(2);
+    expect_rendered("stoa_append_window_ms{shard=\"0\"} 0\n");
     metrics_take_place(0);
 }
 

@@ -315,6 +315,50 @@ static void a_session_is_made_however_many_have_expired(void **state) {
     PQfinish(sweeper);
 }
 
+/* How many commits they were, of as many channels; one leaves after the other, as soon as the loop has turned. */
+static int64_t commits_of(struct scene *scene, int gather_ms, int sends) {
+    struct asking *asking = &scene->asking;
+    struct store_postgres_settings settings = settings_of(scene, false, false);
+    settings.gather_ms = gather_ms;
+    scene->asking.store = open_with(scene, &settings);
+    for (int i = 0; i < sends; i++) put_channel(asking, channel_on(0, (unsigned)i));
+    int64_t before = metric_get(METRIC_APPEND_BATCHES, NULL);
+    struct answer *last = NULL;
+    for (int i = 0; i < sends; i++) {
+        last = send(asking, channel_on(0, (unsigned)i), "said", i);
+        pass(asking, 2);
+    }
+    await(asking, last);
+    asking_wait(asking);
+    assert_status(last, STORE_OK);
+    return metric_get(METRIC_APPEND_BATCHES, NULL) - before;
+}
+
+static void what_is_sent_within_the_window_of_a_shard_is_one_commit(void **state) {
+    assert_int_equal(commits_of(*state, 1000, 5), 1);
+    assert_int_equal(metric_get(METRIC_APPEND_WINDOW, "0"), 1000);
+}
+
+static void without_a_window_each_leaves_at_once(void **state) {
+    assert_in_range(commits_of(*state, 0, 4), 2, 4);
+    assert_int_equal(metric_get(METRIC_APPEND_WINDOW, "0"), 0);
+}
+
+/* They would wait for a second, were it not that they are as many as one takes. */
+static void a_batch_that_is_full_waits_no_longer(void **state) {
+    struct scene *scene = *state;
+    struct asking *asking = &scene->asking;
+    struct store_postgres_settings settings = settings_of(scene, false, false);
+    settings.gather_ms = ANSWER_DEADLINE_MS;
+    scene->asking.store = open_with(scene, &settings);
+    put_channel(asking, channel_on(0, 0));
+    struct answer *last = NULL;
+    for (int i = 0; i < 64; i++) last = send(asking, channel_on(0, 0), "said", i);
+    await(asking, last);
+    assert_status(last, STORE_OK);
+    assert_int_equal(last->seq, 64);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(heads_that_somebody_holds_stop_no_other_channel),
@@ -328,6 +372,9 @@ int main(void) {
         TEST(a_list_of_channels_does_not_wait_for_a_shard_that_stalls),
         TEST(where_a_cursor_left_a_long_log_is_found_in_a_few_steps),
         TEST(a_session_is_made_however_many_have_expired),
+        TEST(what_is_sent_within_the_window_of_a_shard_is_one_commit),
+        TEST(without_a_window_each_leaves_at_once),
+        TEST(a_batch_that_is_full_waits_no_longer),
     };
     log_set_level(LOG_WARNING);
     return cmocka_run_group_tests(tests, NULL, NULL);
