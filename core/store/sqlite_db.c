@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "store/known_heads.h"
 #include "store/powercut.h"
+#include "store/sqlite_number.h"
 
 enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 8000, LARGE_LOG_PAGES = 65536, CHECKED_PAGES = 4096 };
 
@@ -137,18 +138,9 @@ enum store_status db_status(struct sqlite_db *db) {
     }
 }
 
-int64_t db_number(struct sqlite_db *db, const char *sql) {
-    sqlite3_stmt *statement;
-    int64_t number = -1;
-    if (sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL) != SQLITE_OK) return -1;
-    if (sqlite3_step(statement) == SQLITE_ROW) number = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return number;
-}
-
 static bool migrate(struct sqlite_db *db, const char *path, const struct store_progress *progress,
                     struct error *error_r) {
-    int64_t version = db_number(db, "PRAGMA user_version"), known = 0;
+    int64_t version = sqlite_number(db->handle, "PRAGMA user_version"), known = 0;
     while (sqlite_migrations[known]) known++;
     if (version < 0) return fail(db, path, "cannot read the schema's version", error_r);
     if (version > known) {
@@ -168,7 +160,7 @@ static bool tell_damage(const char *path, const char *what, struct error *error_
 /* A small file is looked at as a whole. */
 static bool check(struct sqlite_db *db, const char *path, struct error *error_r) {
     sqlite3_stmt *statement;
-    int64_t pages = db_number(db, "PRAGMA page_count");
+    int64_t pages = sqlite_number(db->handle, "PRAGMA page_count");
     if (pages > CHECKED_PAGES) return true;
     if (pages < 0 || sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK)
         return fail(db, path, "cannot be read", error_r);
@@ -236,7 +228,7 @@ static bool settle_epoch(struct sqlite_db *db, const char *path, struct error *e
     bool is_ours;
     if (!lineage_open(&db->lineage, db->handle, path, &is_ours, error_r)) return false;
     if (fault_planted("no_lineage")) is_ours = true;
-    bool fresh = db_number(db, "SELECT count(*) FROM epochs") == 0;
+    bool fresh = sqlite_number(db->handle, "SELECT count(*) FROM epochs") == 0;
     if ((fresh || !is_ours) && !sqlite_db_begin_epoch(db, path, 0, error_r)) return false;
     return lineage_begin(&db->lineage, db->handle, path, error_r) && read_epoch(db, path, error_r);
 }

@@ -64,8 +64,6 @@ int64_t db_checksum(int64_t message_seq, struct slice text, struct slice more, s
 bool db_verify(struct sqlite_db *db, sqlite3_stmt *row, int column, int64_t checksum);
 /* The head of a channel's log; -1: there is no such channel, or db_status tells. */
 int64_t db_head(struct sqlite_db *db, struct slice channel_id);
-/* What the query says; -1: it fails. */
-int64_t db_number(struct sqlite_db *db, const char *sql);
 /* What the last failure means for a request. */
 enum store_status db_status(struct sqlite_db *db);
 int64_t db_wall_ms(void);

@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "store/sqlite_db.h"
+#include "store/sqlite_number.h"
 
 enum { BUSY_MS = 5000, STEP_PAGES = 2000, BUSY_STEPS_MAX = 500, BUSY_STEP_MS = 10 };
 
@@ -44,27 +45,18 @@ bool sqlite_file_open(const char *path, sqlite3 **handle_r, struct error *error_
     return !has_log(path) || lineage_log_fits(*handle_r, path, error_r);
 }
 
-static int64_t number_of(sqlite3 *handle, const char *sql) {
-    sqlite3_stmt *row = NULL;
-    int64_t number = -1;
-    if (sqlite3_prepare_v2(handle, sql, -1, &row, NULL) == SQLITE_OK && sqlite3_step(row) == SQLITE_ROW)
-        number = sqlite3_column_int64(row, 0);
-    sqlite3_finalize(row);
-    return number;
-}
-
 int64_t sqlite_file_version(sqlite3 *handle, const char *path, struct error *error_r) {
-    int64_t known = 0, version = number_of(handle, "PRAGMA user_version");
+    int64_t known = 0, version = sqlite_number(handle, "PRAGMA user_version");
     while (sqlite_migrations[known]) known++;
     if (version < 0)
         fail(handle, path, error_r);
-    else if (number_of(handle, "SELECT count(*) FROM sqlite_schema WHERE name IN ('epochs', 'channels')") != 2)
+    else if (sqlite_number(handle, "SELECT count(*) FROM sqlite_schema WHERE name IN ('epochs', 'channels')") != 2)
         error_set(error_r, "%s: is no store of Stoa", path);
     else if (version > known)
         error_set(error_r, "%s: its schema (version %lld) is newer than this program (version %lld)", path,
                   (long long)version, (long long)known);
     else /* one whose migration was interrupted is of the version before */
-        return version - (number_of(handle, "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'") > 0);
+        return version - (sqlite_number(handle, "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'") > 0);
     return 0;
 }
 

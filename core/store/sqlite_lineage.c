@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/whole_file.h"
 #include "store/powercut.h"
+#include "store/sqlite_number.h"
 
 /* "RUN COMMITS WRITTEN\n", always as long: one write replaces it. WRITTEN: when, in ms. */
 enum { FILE_LEN = LINEAGE_RUN_LEN + 1 + 20 + 1 + 20 + 1 };
@@ -131,15 +132,6 @@ static bool read_database(sqlite3 *handle, char run[LINEAGE_RUN_LEN + 1], int64_
     return sqlite3_finalize(row) == SQLITE_OK && found;
 }
 
-static int64_t number_of(sqlite3 *handle, const char *sql) {
-    sqlite3_stmt *row = NULL;
-    int64_t number = -1;
-    if (sqlite3_prepare_v2(handle, sql, -1, &row, NULL) == SQLITE_OK && sqlite3_step(row) == SQLITE_ROW)
-        number = sqlite3_column_int64(row, 0);
-    sqlite3_finalize(row);
-    return number;
-}
-
 /* What the file holds by itself: to a reader for whom it never changes there is no log. -1: nothing that can be read.
  */
 static int64_t commits_in_file(const char *path) {
@@ -155,14 +147,14 @@ static int64_t commits_in_file(const char *path) {
     buffer_printf(&uri, "?immutable=1%c", '\0');
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(uri.ptr, &handle, flags, powercut_vfs()) == SQLITE_OK)
-        commits = number_of(handle, "SELECT commits FROM lineage");
+        commits = sqlite_number(handle, "SELECT commits FROM lineage");
     sqlite3_close(handle);
     buffer_done(&uri);
     return commits;
 }
 
 bool lineage_log_fits(sqlite3 *handle, const char *path, struct error *error_r) {
-    int64_t checkpointed = number_of(handle, "SELECT checkpointed FROM lineage");
+    int64_t checkpointed = sqlite_number(handle, "SELECT checkpointed FROM lineage");
     int64_t commits = checkpointed > 0 && strcmp(path, ":memory:") != 0 ? commits_in_file(path) : -1;
     if (commits < 0 || commits >= checkpointed) return true;
     error_set(error_r, "%s: is older than the log beside it, %s-wal, which would damage it: move that and %s-shm away",

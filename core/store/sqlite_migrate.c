@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "store/sqlite_db.h"
+#include "store/sqlite_number.h"
 #include "store/store_progress.h"
 
 enum { STEPS_MAX = 32, TOLD_EVERY_MS = 5000, MACHINE_STEPS = 100000, SLOW_NS = 100000000 };
@@ -98,7 +99,7 @@ static bool commit(struct migration *migration) {
 
 static bool run_slices(struct migration *migration, const struct step *step) {
     char *count = memory_copy(step->count, step->count_len);
-    migration->left = migration->of = db_number(migration->db, count);
+    migration->left = migration->of = sqlite_number(migration->db->handle, count);
     free(count);
     for (int changed = -1; changed != 0;) {
         if (!execute(migration->db, "BEGIN IMMEDIATE") || !run(migration->db, step->sql, step->len)) return false;
@@ -141,9 +142,17 @@ static bool run_all(struct migration *migration, int64_t version, int64_t known,
     return true;
 }
 
+/* The step to come of a migration that was interrupted; -1: none was. False: it cannot be read. */
+static bool read_note(struct sqlite_db *db, int64_t *step_r) {
+    int64_t notes = sqlite_number(db->handle, "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'");
+    *step_r = notes > 0 ? sqlite_number(db->handle, "SELECT step FROM migration") : -1;
+    return notes == 0 || *step_r >= 0;
+}
+
 bool sqlite_migrate(struct sqlite_db *db, int64_t version, const struct store_progress *progress) {
     struct migration migration = {.db = db, .progress = progress, .told_ms = now_ms()};
-    int64_t known = 0, step = db_number(db, "SELECT step FROM migration"); /* -1: no such table */
+    int64_t known = 0, step;
+    if (!read_note(db, &step)) return false;
     while (sqlite_migrations[known]) known++;
     if (step >= 0) version--;
     if (version && version < known)
