@@ -1,6 +1,6 @@
 """idle.py [CHANNELS]: what a fleet at rest costs Redis. `./dev bench fleet idle` runs it.
 
-Eight workers; on each one a client is in all CHANNELS (10,000) and nobody says anything. What Redis was asked in twenty seconds, a
+Eight workers; each one has somebody in all CHANNELS (10,000), and nobody says anything. What Redis was asked in twenty seconds, a
 second: commands by their names, and bytes. Each worker is a node with a file of SQLite of its own, so that nothing but Redis is measured;
 to Redis, workers of one machine and of several are the same."""
 
@@ -19,7 +19,7 @@ import time
 
 import servers
 
-WORKERS, SETTLE_S, MEASURE_S, AT_ONCE, ATTEMPTS = 8, 25, 20, 50, 60
+WORKERS, SETTLE_S, MEASURE_S, AT_ONCE, EACH, ATTEMPTS = 8, 25, 20, 50, 1000, 60  # EACH: channels of a client
 
 
 class Client:
@@ -87,8 +87,8 @@ def redis_stats(port):
     return calls, number("total_net_input_bytes"), number("total_net_output_bytes"), cpu
 
 
-def fill(client, channels):
-    for first in range(0, channels, AT_ONCE):
+def fill(client, begin, channels):
+    for first in range(begin, min(begin + EACH, channels), AT_ONCE):
         client.follow(first, min(first + AT_ONCE, channels) - 1)
     client.rest()
 
@@ -109,13 +109,14 @@ def measure(folder, channels):
     port = (folder / "redis/ports").read_text().strip()
     nodes = []
     try:
-        clients = []
+        ports = []
         for node in range(WORKERS):
             server, at = start(folder, node, port)
             nodes.append(server)
-            clients.append(Client(at, f"user-{node}"))
+            ports.append(at)
+        clients = [(Client(at, f"user-{at}-{first}"), first) for at in ports for first in range(0, channels, EACH)]
         with concurrent.futures.ThreadPoolExecutor(len(clients)) as pool:
-            list(pool.map(fill, clients, [channels] * len(clients)))
+            list(pool.map(lambda pair: fill(*pair, channels), clients))
         time.sleep(SETTLE_S)
         before, began = redis_stats(port), time.monotonic()
         time.sleep(MEASURE_S)
