@@ -13,7 +13,6 @@ struct unfinished {
     struct utf8_stream text;
     uint64_t since_ms; /* small fragments are counted from then on */
     unsigned small;
-    bool complete; /* it was handed out: the next call frees it */
 };
 
 void inbound_shared_done(struct inbound_shared *shared) {
@@ -23,7 +22,7 @@ void inbound_shared_done(struct inbound_shared *shared) {
 
 size_t inbound_waiting(const struct inbound *inbound) {
     const struct unfinished *unfinished = inbound->unfinished;
-    return unfinished && !unfinished->complete ? unfinished->message.len : 0;
+    return unfinished ? unfinished->message.len + (unfinished->inflater ? INFLATER_BYTES : 0) : 0;
 }
 
 void inbound_done(struct inbound *inbound) {
@@ -94,18 +93,24 @@ static unsigned add_piece(struct unfinished *unfinished, const struct websocket_
     return valid && (!last || utf8_whole(&unfinished->text)) ? 0 : WEBSOCKET_BAD_DATA;
 }
 
+/* The connection keeps nothing of it. */
+static void hand_out(struct inbound *inbound, struct inbound_shared *shared, struct slice *message_r) {
+    buffer_done(&shared->message);
+    shared->message = inbound->unfinished->message;
+    inbound->unfinished->message = (struct buffer){0};
+    inbound_done(inbound);
+    *message_r = shared->message.ptr ? buffer_slice(&shared->message) : SLICE("");
+}
+
 unsigned inbound_add(struct inbound *inbound, struct inbound_shared *shared, const struct websocket_found *piece,
                      size_t max_bytes, uint64_t now_ms, struct slice *message_r) {
     bool last = piece->final && piece->left == 0;
     *message_r = SLICE_NONE;
-    if (inbound->unfinished && inbound->unfinished->complete) inbound_done(inbound);
     if (!inbound->unfinished && last) return add_whole(shared, piece, max_bytes, message_r);
     if (!inbound->unfinished) inbound->unfinished = unfinished_new(piece);
     if (too_many(inbound->unfinished, piece, now_ms)) return WEBSOCKET_TOO_LARGE;
     unsigned code = add_piece(inbound->unfinished, piece, last, max_bytes);
     if (code || !last) return code;
-    inbound->unfinished->complete = true;
-    struct slice message = buffer_slice(&inbound->unfinished->message);
-    *message_r = message.ptr ? message : SLICE("");
+    hand_out(inbound, shared, message_r);
     return 0;
 }

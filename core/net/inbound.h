@@ -9,10 +9,10 @@
 struct inflater;
 struct unfinished;
 
-/* Of a worker, for messages that come in one piece. {0} at first. */
+/* Of a worker. {0} at first. */
 struct inbound_shared {
-    struct inflater *inflater;
-    struct buffer message;
+    struct inflater *inflater; /* for messages that come in one piece */
+    struct buffer message;     /* the one that was handed out */
 };
 void inbound_shared_done(struct inbound_shared *shared);
 
@@ -24,11 +24,12 @@ struct inbound {
 /* Fragments of fewer bytes than FRAGMENT_SMALL, beyond so many a second: whoever sends them wants us to work. */
 enum { FRAGMENT_SMALL = 16, FRAGMENTS_A_SECOND = 1000 };
 
-/* Bytes of the unfinished message that wait for the rest. */
+/* Bytes that the unfinished message holds until the rest comes. */
 size_t inbound_waiting(const struct inbound *inbound);
 /* Lets go of it. */
 void inbound_done(struct inbound *inbound);
-/* 0, or the code to close with. message_r: a whole message, valid until the next call, or its ptr is NULL. */
+/* 0, or the code to close with. message_r: a whole message, valid until the next call of any connection
+ * of the worker, or its ptr is NULL. */
 unsigned inbound_add(struct inbound *inbound, struct inbound_shared *shared, const struct websocket_found *piece,
                      size_t max_bytes, uint64_t now_ms, struct slice *message_r) MUST_CHECK;
 

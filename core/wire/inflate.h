@@ -1,12 +1,13 @@
 /* inflate.h - compressed WebSocket messages of a peer (RFC 7692), within a bound. Pure.
  *
- * An inflater holds some 40 KB. Peers keep no context from message to message (wire/deflate_offer.h).
+ * Peers keep no context from message to message (wire/deflate_offer.h).
  */
 #ifndef WIRE_INFLATE_H
 #define WIRE_INFLATE_H
 
 #include "base/buffer.h"
 
+enum { INFLATER_BYTES = 40960 /* what one holds, about */ };
 struct inflater;
 enum inflate_result { INFLATE_OK, INFLATE_TOO_LARGE, INFLATE_BROKEN };
 

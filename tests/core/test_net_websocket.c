@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "limit/budget.h"
+#include "net/net_state.h"
 #include "support/net_rig.h"
 
 #define SLICE_INIT(literal) \
@@ -371,6 +372,46 @@ static void messages_that_never_end_hold_no_more_than_the_budget(void **state) {
     budget_free(&settings.inbound);
 }
 
+/* Also compressed ones, of which next to nothing has come: what undoes them is memory, too. */
+static void compressed_messages_that_never_end_hold_no_more_than_the_budget(void **state) {
+    enum { CLIENTS = 20 };
+    struct rig rig;
+    struct raw mallory[CLIENTS];
+    struct net_settings settings = rig_settings;
+    settings.inbound = budget_new(200000);
+    rig_start(&rig, &settings);
+    for (int i = 0; i < CLIENTS; i++) {
+        raw_connect(&mallory[i], &rig);
+        raw_upgrade(&mallory[i], "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+        raw_frame(&mallory[i], 0x42, true, SLICE("\x4a"));
+    }
+    assert_int_equal(raw_close_code(&mallory[CLIENTS - 1]), 1013);
+    RIG_UNTIL(&rig, rig.closed >= CLIENTS - 5);
+    for (int i = 0; i < CLIENTS; i++) raw_close(&mallory[i]);
+    rig_stop(&rig);
+    budget_free(&settings.inbound);
+}
+
+static void a_connection_at_rest_keeps_nothing_of_what_it_said(void **state) {
+    static char big[90000];
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    for (int compressed = 0; compressed < 2; compressed++) {
+        unsigned before = rig.messages;
+        raw_frame(&alice, compressed ? 0x42 : 0x02, true, compressed ? SLICE("\x4a") : (struct slice){big, sizeof big});
+        raw_frame(&alice, 0x80, true, compressed ? SLICE("\x04\x00") : SLICE("end"));
+        RIG_UNTIL(&rig, rig.messages == before + 1);
+        while (loop_turn(rig.loop)) continue;
+        assert_null(rig.conn->inbound.unfinished);
+        assert_null(rig.conn->unfinished);
+    }
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
 static void fragments_without_end_are_too_many(void **state) {
     struct rig rig;
     struct raw mallory;
@@ -447,6 +488,8 @@ int main(void) {
         cmocka_unit_test(a_close_behind_a_backlog_comes_after_it),
         cmocka_unit_test(reading_pauses_and_goes_on),
         cmocka_unit_test(messages_that_never_end_hold_no_more_than_the_budget),
+        cmocka_unit_test(compressed_messages_that_never_end_hold_no_more_than_the_budget),
+        cmocka_unit_test(a_connection_at_rest_keeps_nothing_of_what_it_said),
         cmocka_unit_test(fragments_without_end_are_too_many),
         cmocka_unit_test(a_flood_of_pings_is_answered_up_to_its_rate_then_closed),
         cmocka_unit_test(a_clients_close_while_it_is_behind_is_echoed_after_the_backlog),
