@@ -112,8 +112,8 @@ bool conn_deflates(const struct conn *conn) {
 /* ---- the end */
 
 /* Both Close frames are there, or ours is and the peer's is not waited for. */
-static void closed(struct conn *conn) {
-    conn_end(conn);
+static bool is_over(const struct conn *conn) {
+    return conn->state == CONN_CLOSING && conn->close_received && !conn->blocked && !conn->broken;
 }
 
 /* When nothing is in its way, and never within a call from above. */
@@ -122,7 +122,7 @@ static void send_close(struct conn *conn) {
     send_control(conn, FRAME_CLOSE, buffer_slice(&conn_unfinished(conn)->close));
     if (fault_planted("close_twice")) send_control(conn, FRAME_CLOSE, buffer_slice(&conn_unfinished(conn)->close));
     watch(conn);
-    if (conn->close_received && !conn->blocked && !conn->broken) closed(conn);
+    if (is_over(conn)) conn_end(conn);
 }
 
 /* payload: of our Close frame. */
@@ -148,6 +148,7 @@ static void fail(struct conn *conn, unsigned code, const char *reason) {
     net_reject(conn, reason);
     conn_close(conn, (uint16_t)code, SLICE_NONE);
     conn->close_received = true;
+    if (is_over(conn)) conn_end(conn);
 }
 
 void websocket_cut(struct conn *conn) {
@@ -159,11 +160,8 @@ void websocket_cut(struct conn *conn) {
 /* Section 5.5.1: the answer says what the peer said. */
 static void peer_closes(struct conn *conn, const struct websocket_found *found) {
     conn->close_received = true;
-    if (conn->state == CONN_CLOSING) {
-        if (!conn->blocked) closed(conn);
-        return;
-    }
-    if (conn->close_wanted) return; /* ours is about to leave */
+    if (is_over(conn)) conn_end(conn);
+    if (conn->close_wanted) return; /* ours has left, or is about to */
     conn->closed_code = found->code;
     bool has_code = found->code != WEBSOCKET_NO_CODE;
     want_close(conn, has_code ? (struct slice){found->payload.ptr - 2, found->payload.len + 2} : SLICE_NONE);
@@ -298,7 +296,7 @@ void websocket_run(struct conn *conn) {
         return;
     }
     if (conn->close_wanted && conn->state == CONN_OPEN && !conn->blocked) send_close(conn);
-    if (conn->state == CONN_CLOSING && conn->close_received && !conn->blocked) closed(conn);
+    if (is_over(conn)) conn_end(conn);
     if (conn->state >= CONN_ENDED) return;
     if (conn->drained && !conn->blocked) {
         conn->drained = false;

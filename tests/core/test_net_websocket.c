@@ -475,6 +475,23 @@ static void a_clients_close_while_it_is_behind_is_echoed_after_the_backlog(void 
     rig_stop(&rig);
 }
 
+static void a_peer_that_goes_on_wrongly_behind_our_close_is_not_waited_for(void **state) {
+    struct rig rig;
+    struct raw mallory;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&mallory, &rig);
+    raw_upgrade(&mallory, "");
+    conn_close(rig.conn, 1000, SLICE_NONE);
+    assert_int_equal(raw_close_code(&mallory), 1000);
+    int64_t began_ms = rig_now_ms();
+    raw_frame(&mallory, 0x81, false, SLICE("no mask"));
+    RAW_UNTIL(&mallory, mallory.eof);
+    assert_true(rig_now_ms() - began_ms < CONN_CLOSE_MS / 2);
+    assert_int_equal(rig.close_code, 1000);
+    raw_close(&mallory);
+    rig_stop(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_of_all_sizes_and_cuts_arrive_whole),
@@ -490,6 +507,7 @@ int main(void) {
         cmocka_unit_test(messages_that_never_end_hold_no_more_than_the_budget),
         cmocka_unit_test(compressed_messages_that_never_end_hold_no_more_than_the_budget),
         cmocka_unit_test(a_connection_at_rest_keeps_nothing_of_what_it_said),
+        cmocka_unit_test(a_peer_that_goes_on_wrongly_behind_our_close_is_not_waited_for),
         cmocka_unit_test(fragments_without_end_are_too_many),
         cmocka_unit_test(a_flood_of_pings_is_answered_up_to_its_rate_then_closed),
         cmocka_unit_test(a_clients_close_while_it_is_behind_is_echoed_after_the_backlog),
