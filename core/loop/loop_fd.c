@@ -1,5 +1,6 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "loop/loop_state.h"
@@ -17,11 +18,27 @@ struct loop_signal {
     void *owner;
 };
 
+/* A connection that breaks is readable for libevent, and not closed. */
+static bool has_hung_up(int fd) {
+    struct pollfd poller = {.fd = fd, .events = POLLRDHUP};
+    return poll(&poller, 1, 0) > 0;
+}
+
 static void fd_ready(evutil_socket_t number, short what, void *owner) {
     struct loop_fd *fd = owner;
-    fd->ready(
-        fd->owner, number,
-        (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0) | (what & EV_CLOSED ? LOOP_HANGUP : 0));
+    int ready = (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0);
+    if (fd->interest & LOOP_HANGUP && (what & EV_CLOSED || has_hung_up(number))) ready |= LOOP_HANGUP;
+    ready &= fd->interest;
+    if (ready) fd->ready(fd->owner, number, ready);
+}
+
+/* For what comes from libevent. Only hanging up is watched for by its edge: bytes that wait meanwhile wake nobody. */
+static short events_of(int interest) {
+    short what = EV_PERSIST;
+    if (interest & LOOP_READ) what |= EV_READ;
+    if (interest & LOOP_WRITE) what |= EV_WRITE;
+    if (interest & LOOP_HANGUP) what |= EV_CLOSED;
+    return interest == LOOP_HANGUP ? what | EV_READ | EV_ET : what;
 }
 
 struct loop_fd *loop_fd_new(struct loop *loop, int fd, int interest, void (*ready)(void *owner, int fd, int ready),
@@ -36,12 +53,10 @@ struct loop_fd *loop_fd_new(struct loop *loop, int fd, int interest, void (*read
 
 void loop_fd_set(struct loop_fd *fd, int interest) {
     if (fd->interest == interest) return;
-    short what = (short)((interest & LOOP_READ ? EV_READ : 0) | (interest & LOOP_WRITE ? EV_WRITE : 0) |
-                         (interest & LOOP_HANGUP ? EV_CLOSED : 0) | EV_PERSIST);
     if (fd->interest) event_del(&fd->event);
     fd->interest = interest;
     if (!interest) return;
-    event_assign(&fd->event, event_get_base(&fd->event), event_get_fd(&fd->event), what, fd_ready, fd);
+    event_assign(&fd->event, event_get_base(&fd->event), event_get_fd(&fd->event), events_of(interest), fd_ready, fd);
     if (event_add(&fd->event, NULL) != 0) abort();
 }
 

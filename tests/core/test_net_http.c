@@ -57,6 +57,20 @@ static void the_owner_hears_when_a_waiting_client_leaves(void **state) {
     rig_stop(&rig);
 }
 
+static void and_when_the_connection_of_one_breaks(void **state) {
+    struct linger at_once = {.l_onoff = 1};
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    raw_connect(&alice, &rig);
+    raw_send_str(&alice, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    RIG_UNTIL(&rig, rig.waiting);
+    setsockopt(alice.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    raw_close(&alice); /* a reset */
+    RIG_UNTIL(&rig, rig.aborted == 1);
+    rig_stop(&rig);
+}
+
 static void a_body_over_the_limit_is_refused_before_it_is_read(void **state) {
     struct rig rig;
     struct raw alice;
@@ -342,6 +356,7 @@ int main(void) {
         cmocka_unit_test(a_request_is_answered_and_the_connection_kept),
         cmocka_unit_test(an_answer_may_come_later),
         cmocka_unit_test(the_owner_hears_when_a_waiting_client_leaves),
+        cmocka_unit_test(and_when_the_connection_of_one_breaks),
         cmocka_unit_test(a_body_over_the_limit_is_refused_before_it_is_read),
         cmocka_unit_test(a_query_arrives_with_its_escapes),
         cmocka_unit_test(who_is_not_admitted_hears_when_to_come_back),
