@@ -102,9 +102,17 @@ static bool refuse(struct http *http, unsigned status, struct slice extra, const
     return true;
 }
 
+/* Of a request that is whole the owner's answer still comes; what has come behind it is nobody's. */
 void http_cut(struct conn *conn) {
-    buffer_done(&conn->http->body);
-    refuse(conn->http, 503, SLICE("retry-after: 5\r\n"), "inbound_budget");
+    struct http *http = conn->http;
+    if (http->state == HTTP_HEAD || http->state == HTTP_BODY) {
+        buffer_done(&http->body);
+        refuse(http, 503, SLICE("retry-after: 5\r\n"), "inbound_budget");
+        return;
+    }
+    net_reject(conn, "inbound_budget");
+    buffer_done(&conn->unfinished->unread);
+    http->last = true;
 }
 
 size_t http_held(const struct http *http) {
@@ -135,6 +143,7 @@ static bool begin_tunnel(struct http *http, int inbox, struct handover *handover
         return false;
     }
     http->tunnel = tunnel_new(http->conn, ends[0], tunnel_woken, http);
+    conn_charge(http->conn);
     conn_cancel_deadline(http->conn); /* the other process has its own */
     http->state = HTTP_TUNNEL;
     return true;

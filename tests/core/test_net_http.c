@@ -167,6 +167,47 @@ static void bodies_that_never_end_hold_no_more_than_the_budget(void **state) {
     budget_free(&settings.inbound);
 }
 
+/* Alice's question waits for its answer while more of hers than the budget has room for is there. */
+static void what_comes_behind_a_request_is_cut_without_touching_its_answer(void **state) {
+    static char behind[3000];
+    struct rig rig;
+    struct raw alice, bob;
+    struct net_settings settings = rig_settings;
+    memset(behind, 'x', sizeof behind);
+    for (int alone = 0; alone < 2; alone++) {
+        settings.inbound = budget_new(alone ? sizeof behind - 1 : sizeof behind + 500);
+        rig_start(&rig, &settings);
+        raw_connect(&alice, &rig);
+        struct buffer sent = {0};
+        buffer_append_str(&sent, "POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none");
+        buffer_append(&sent, behind, sizeof behind);
+        raw_send(&alice, sent.ptr, sent.len);
+        RIG_UNTIL(&rig, rig.waiting);
+        int64_t rejected = metric_get(METRIC_REJECTED, "inbound_budget");
+        if (!alone) {
+            raw_connect(&bob, &rig);
+            raw_send_str(&bob, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+            raw_send(&bob, behind, 900);
+            RIG_UNTIL(&rig, metric_get(METRIC_REJECTED, "inbound_budget") == rejected + 1);
+            raw_send(&bob, behind, 100);
+            RAW_UNTIL(&bob, raw_answered(&bob));
+            assert_int_equal(raw_status(&bob), 200);
+            raw_close(&bob);
+        }
+        assert_int_equal(alice.in.len, 0);
+        assert_non_null(rig.waiting);
+        http_reply(&rig.waiting, &(struct http_reply){.status = 200, .body = SLICE("late")});
+        RAW_UNTIL(&alice, alice.eof);
+        assert_int_equal(raw_status(&alice), 200);
+        assert_memory_equal(alice.in.ptr + alice.in.len - 8, "\r\n\r\nlate", 8); /* and nothing behind it */
+        assert_int_equal(rig.requests, alone ? 1 : 2);
+        buffer_done(&sent);
+        raw_close(&alice);
+        rig_stop(&rig);
+        budget_free(&settings.inbound);
+    }
+}
+
 #define SMUGGLED "GET /hello HTTP/1.1\r\nHost: smuggled\r\n\r\n"
 #define POST_HEAD "POST /echo HTTP/1.1\r\nHost: a\r\n"
 #define GET_HEAD "GET /hello HTTP/1.1\r\nHost: a\r\n"
@@ -363,6 +404,7 @@ int main(void) {
         cmocka_unit_test(a_head_that_does_not_end_is_closed_at_its_deadline),
         cmocka_unit_test(a_body_that_does_not_end_is_closed_at_its_deadline),
         cmocka_unit_test(bodies_that_never_end_hold_no_more_than_the_budget),
+        cmocka_unit_test(what_comes_behind_a_request_is_cut_without_touching_its_answer),
         cmocka_unit_test(malformed_requests_serve_nothing_and_disturb_nobody),
         cmocka_unit_test(nor_do_they_as_a_second_request),
         cmocka_unit_test(nor_do_they_over_tls),
