@@ -90,14 +90,10 @@ ssize_t conn_input(struct conn *conn, bool more, char **bytes_r) {
     if (waits && !more) return (ssize_t)unread->len;
     char *to = conn->host->server->read_bytes;
     size_t room = conn->paused || conn->blocked ? RESTING_READ_BYTES : READ_BYTES; /* what may have to be kept */
-    if (waits) to = buffer_reserve(unread, room);
     ssize_t n = socket_read(conn, to, room);
-    if (n <= 0) return n;
-    if (!waits) {
-        *bytes_r = to;
-        return n;
-    }
-    unread->len += (size_t)n;
+    *bytes_r = to;
+    if (n <= 0 || !waits) return n;
+    buffer_append(unread, to, (size_t)n);
     *bytes_r = unread->ptr;
     return (ssize_t)unread->len;
 }
