@@ -1,6 +1,7 @@
 #include "net/tls.h"
 
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 /* TLS 1.2 with forward secrecy and AEAD, and 1.3 (its own suites are all of that kind). */
 #define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 
-/* One context a certificate; the first one's settings hold for all, and it is for those who name none of the others. */
+/* One context a certificate, alike in all else; the first is for those who name none of the others. */
 struct tls {
     SSL_CTX **contexts;
     size_t len;
@@ -68,23 +69,48 @@ static bool load_clients_ca(SSL_CTX *context, const struct net_settings *setting
     return true;
 }
 
-static void set_up(SSL_CTX *context, const struct net_settings *settings, struct tls *tls) {
+/* A session goes on only where the same authorities are trusted as where it began: nobody is asked for a certificate
+ * again when it does. */
+static void bind_sessions(SSL_CTX *context) {
+    STACK_OF(X509_OBJECT) *trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context));
+    unsigned char told[2 * SHA256_DIGEST_LENGTH] = {0}; /* of all so far, and of the next one */
+    for (int i = 0; i < sk_X509_OBJECT_num(trusted); i++) {
+        const X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(trusted, i));
+        if (!authority) continue;
+        if (X509_digest(authority, EVP_sha256(), told + SHA256_DIGEST_LENGTH, NULL) != 1) abort();
+        SHA256(told, sizeof told, told);
+    }
+    SSL_CTX_set_session_id_context(context, told, SHA256_DIGEST_LENGTH);
+}
+
+static void set_up(SSL_CTX *context, const struct net_settings *settings) {
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_cipher_list(context, TLS12_CIPHERS);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context,
                      SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* tickets: the client keeps it */
-    SSL_CTX_set_session_id_context(context, (const unsigned char *)"stoa", 4);
     SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
     if (settings->tls_kernel)
         SSL_CTX_set_options(context, SSL_OP_ENABLE_KTLS);
     else
         SSL_CTX_set_read_ahead(context, 1); /* a record's head and body in one call */
-    if (tls->len < 2) return;
+}
+
+/* files: the certificate's, and its key's. */
+static bool add_context(struct tls *tls, const char *const files[2], const struct net_settings *settings,
+                        struct tickets *tickets, struct error *error_r) {
+    SSL_CTX *context = tls->contexts[tls->len++] = SSL_CTX_new(TLS_server_method());
+    if (!context) abort();
+    set_up(context, settings);
+    if (tickets) tickets_attach(tickets, context);
+    if (!load_certificate(context, files[0], files[1], error_r) || !load_clients_ca(context, settings, error_r))
+        return false;
+    bind_sessions(context);
     SSL_CTX_set_tlsext_servername_callback(context, choose_certificate);
     SSL_CTX_set_tlsext_servername_arg(context, tls);
+    return true;
 }
 
 bool tls_new(const struct net_settings *settings, struct tickets *tickets, struct tls **tls_r, struct error *error_r) {
@@ -92,21 +118,14 @@ bool tls_new(const struct net_settings *settings, struct tickets *tickets, struc
     if (!settings->tls_certificate) return true;
     struct tls *tls = *tls_r = NEW(struct tls);
     tls->contexts = NEW_ARRAY(SSL_CTX *, 1 + settings->tls_certificates_len);
-    for (size_t i = 0; i <= settings->tls_certificates_len; i++) {
-        const char *more = i > 0 ? settings->tls_certificates[i - 1] : NULL;
-        SSL_CTX *context = tls->contexts[tls->len++] = SSL_CTX_new(TLS_server_method());
-        if (!context) abort();
-        if (load_certificate(context, more ? more : settings->tls_certificate, more ? more : settings->tls_key,
-                             error_r))
-            continue;
-        tls_free(tls_r);
-        return false;
+    bool good =
+        add_context(tls, (const char *[]){settings->tls_certificate, settings->tls_key}, settings, tickets, error_r);
+    for (size_t i = 0; i < settings->tls_certificates_len && good; i++) {
+        const char *both = settings->tls_certificates[i];
+        good = add_context(tls, (const char *[]){both, both}, settings, tickets, error_r);
     }
-    set_up(tls->contexts[0], settings, tls);
-    for (size_t i = 0; i < tls->len && tickets; i++) tickets_attach(tickets, tls->contexts[i]);
-    if (load_clients_ca(tls->contexts[0], settings, error_r)) return true;
-    tls_free(tls_r);
-    return false;
+    if (!good) tls_free(tls_r);
+    return good;
 }
 
 void tls_free(struct tls **owned) {

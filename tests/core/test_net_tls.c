@@ -393,6 +393,79 @@ static void a_client_may_show_a_certificate_but_no_strangers(void **state) {
     unlink(unknown);
 }
 
+/* All that a connection is told and asked is the same under each of the names. */
+static void every_certificate_comes_with_the_same_rules(void **state) {
+    char known[64], second[64];
+    const char *more[] = {second};
+    struct rig rig;
+    struct net_settings settings = tls.settings;
+    snprintf(known, sizeof known, "%s/known.pem", tls.folder);
+    snprintf(second, sizeof second, "%s/second.pem", tls.folder);
+    rig_certify_as("eu-west", known, NULL);
+    rig_certify_as("second.test", second, NULL);
+    settings.tls_client_ca = known;
+    settings.tls_certificates = more;
+    settings.tls_certificates_len = 1;
+    rig_start(&rig, &settings);
+    rig.serve = tell_certificate;
+    SSL_SESSION *session = NULL;
+    for (int i = 0; i < 3; i++) { /* the last two with what a first hello did not have, and then resumed */
+        struct raw client;
+        const unsigned char *protocol;
+        unsigned len;
+        raw_prepare_tls(&client, &rig, 0, NULL);
+        SSL_set_tlsext_host_name(client.ssl, "second.test");
+        SSL_set_alpn_protos(client.ssl, (const unsigned char *)"\x08http/1.1", 9);
+        if (i > 0) assert_int_equal(SSL_set1_groups_list(client.ssl, "brainpoolP256r1:P-256"), 1);
+        assert_int_equal(SSL_use_certificate_file(client.ssl, known, SSL_FILETYPE_PEM), 1);
+        assert_int_equal(SSL_use_PrivateKey_file(client.ssl, known, SSL_FILETYPE_PEM), 1);
+        if (session) SSL_set_session(client.ssl, session);
+        finish(&client);
+        assert_true(shows(&client, "second.test"));
+        SSL_get0_alpn_selected(client.ssl, &protocol, &len);
+        assert_int_equal(len, 8);
+        assert_int_equal(raw_ask(&client, "GET /who HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+        assert_string_equal(shown, "CN=eu-west");
+        assert_int_equal(SSL_session_reused(client.ssl), session != NULL);
+        if (session) SSL_SESSION_free(session);
+        session = i > 0 ? SSL_get1_session(client.ssl) : NULL;
+        SSL_set_shutdown(client.ssl, SSL_SENT_SHUTDOWN);
+        raw_close(&client);
+    }
+    SSL_SESSION_free(session);
+    rig_stop(&rig);
+    unlink(known);
+    unlink(second);
+}
+
+/* A ticket of former times is no way around it. */
+static void who_was_known_before_a_reload_is_asked_by_the_new_rules(void **state) {
+    char known[64];
+    struct rig rig;
+    struct error error = {""};
+    bool resumed;
+    struct net_settings settings = tls.settings;
+    snprintf(known, sizeof known, "%s/known.pem", tls.folder);
+    rig_certify_as("eu-west", known, NULL);
+    rig_start(&rig, &settings);
+    SSL_SESSION *session = visit(&rig, NULL, &resumed);
+    settings.tls_client_ca = known;
+    for (int i = 0; i < 2; i++) { /* first none were asked for, then other ones */
+        assert_true(rig_reload(&rig, &settings, &error));
+        SSL_SESSION *next = visit(&rig, session, &resumed);
+        assert_false(resumed);
+        SSL_SESSION_free(session);
+        session = next;
+        rig_certify_as("eu-west", known, NULL);
+    }
+    assert_true(rig_reload(&rig, &settings, &error));
+    SSL_SESSION_free(visit(&rig, session, &resumed));
+    assert_false(resumed);
+    SSL_SESSION_free(session);
+    rig_stop(&rig);
+    unlink(known);
+}
+
 /* Their handshakes take many times HANDSHAKE_SLICE_US. */
 static void many_handshakes_at_once_do_not_hold_up_who_is_connected(void **state) {
     enum { CROWD = 60 };
@@ -459,6 +532,8 @@ int main(void) {
         cmocka_unit_test(a_reload_shows_the_new_certificate_to_new_connections),
         cmocka_unit_test(a_client_gets_the_certificate_of_the_name_that_it_asks_for),
         cmocka_unit_test(a_client_may_show_a_certificate_but_no_strangers),
+        cmocka_unit_test(every_certificate_comes_with_the_same_rules),
+        cmocka_unit_test(who_was_known_before_a_reload_is_asked_by_the_new_rules),
         cmocka_unit_test(unfinished_handshakes_are_so_many_at_most),
         cmocka_unit_test(many_handshakes_at_once_do_not_hold_up_who_is_connected),
     };
