@@ -9,7 +9,7 @@
 
 enum { WITNESS_MS = 1000, NAME_MAX_LEN = 12 };
 
-#define FLOORS "SELECT name, number, incarnation, reached FROM stoa_floors($1, $2, $3, $4)"
+#define FLOORS "SELECT name, number, incarnation, reached FROM stoa_floors($1, $2, $3, $4, $5)"
 enum { FLOORS_NAME, FLOORS_NUMBER, FLOORS_INCARNATION, FLOORS_REACHED };
 
 static struct primary *primary_at(struct postgres_store *store, unsigned number) {
@@ -50,6 +50,7 @@ static void build(struct query *query, struct postgres_store *store, const struc
     unsigned len = 0;
     for (unsigned i = first; i < last; i++) len += epoch_floors_of(store->floors, i)->incarnation[0] != '\0';
     struct parameters *out = query_add(query, FLOORS);
+    parameters_add_text(out, slice_of(store->fleet));
     for (unsigned column = 0; column < 4; column++) {
         if (column == 0 || column == 2)
             parameters_add_texts(out, len);
@@ -70,7 +71,7 @@ static void build(struct query *query, struct postgres_store *store, const struc
 static struct query *question(struct postgres_store *store, const struct primary *witness,
                               void (*done)(struct query *query), void *owner) {
     struct query *query = query_new(done, owner);
-    query->needs_no_proof = true; /* an old one knows less, and nothing that is not so */
+    query->needs_no_proof = true; /* an old one knows less, and nothing that is not so; another fleet's refuses */
     query->due_ms = loop_now_ms(store->loop) + WITNESS_MS;
     build(query, store, witness);
     return query;

@@ -154,8 +154,34 @@ static void how_far_a_log_has_got_is_noted_after_a_clock_was_put_back(void **sta
                 "clock_timestamp())");
     assert_string_equal(servers_sql(scene->servers.global,
                                     "SELECT string_agg(reached::text, ' ' ORDER BY name) FROM "
-                                    "stoa_floors('{0,1}', '{1,1}', '{a,a}', '{20,20}')"),
+                                    "stoa_floors(NULL, '{0,1}', '{1,1}', '{a,a}', '{20,20}')"),
                         "20 10");
+}
+
+/* By a wrong name, or a name that leads elsewhere by now. Both fleets would be fenced by each other's epochs. */
+static void what_another_fleet_has_reached_is_neither_believed_nor_changed(void **state) {
+    struct scene *scene = *state;
+    const char *global = scene->servers.global, *fleet = "INSERT INTO stamp VALUES ('%s', '%s', 0)";
+    char sql[120];
+    begin_anew(scene);
+    put_channel(&scene->asking, "hall");
+    close_first(scene);
+    snprintf(sql, sizeof sql, fleet, "ours", "shard");
+    servers_sql(scene->servers.write[0], sql);
+    snprintf(sql, sizeof sql, fleet, "ours", "global");
+    servers_sql(global, sql);
+    begin_anew(scene);
+    say_some(scene, "before", 1);
+    servers_sql(global,
+                "UPDATE stamp SET fleet = 'theirs'; DELETE FROM floors; INSERT INTO floors VALUES ('0', 9, 'a', 1, "
+                "clock_timestamp() - interval '1 minute')");
+    for (int i = 0; i < 3; i++) probe(scene);
+    pass(&scene->asking, 50);
+    assert_status(say(scene, "after", 0), STORE_OK);
+    servers_sql(global, "UPDATE floors SET number = 0");
+    for (int i = 0; i < 3; i++) probe(scene);
+    pass(&scene->asking, 50);
+    assert_string_equal(servers_sql(global, "SELECT number FROM floors"), "0");
 }
 
 /* While a fleet is upgraded its servers are of two versions. */
@@ -514,6 +540,7 @@ static const struct CMUnitTest copies[] = {
     TEST(members_that_were_copied_back_are_another_epoch),
     TEST(who_keeps_what_was_read_of_members_hears_that_they_are_others),
     TEST(how_far_a_log_has_got_is_noted_after_a_clock_was_put_back),
+    TEST(what_another_fleet_has_reached_is_neither_believed_nor_changed),
     TEST(what_a_server_of_before_appends_moves_the_log_on),
     TEST(an_epoch_that_is_begun_by_hand_is_above_what_is_known),
     TEST(a_server_that_keeps_less_acknowledges_nothing_while_it_does),

@@ -88,9 +88,13 @@ END $$;
 
 -- Notes how far other databases have got, and tells what is known of all of them. What is known already costs no write,
 -- and an epoch that grows costs one a second, however many workers tell of it. (A clock that was put back ends no second.)
-CREATE FUNCTION stoa_floors(p_name text[], p_number bigint[], p_incarnation text[], p_reached bigint[])
+-- CH003: this database is another fleet's. p_fleet: the caller's; NULL: they do not know it.
+CREATE FUNCTION stoa_floors(p_fleet text, p_name text[], p_number bigint[], p_incarnation text[], p_reached bigint[])
 RETURNS SETOF floors LANGUAGE plpgsql AS $$
 BEGIN
+    IF EXISTS (SELECT FROM stamp WHERE fleet <> p_fleet) THEN
+        RAISE EXCEPTION 'another fleet''s' USING ERRCODE = 'CH003';
+    END IF;
     INSERT INTO floors AS f (name, number, incarnation, reached)
     SELECT t.name, t.number, t.incarnation, t.reached
     FROM unnest(p_name, p_number, p_incarnation, p_reached) t (name, number, incarnation, reached)

@@ -104,11 +104,11 @@ static void migrate(const char *conninfo, const char *const *migrations) {
 void servers_clear(const struct servers *servers) {
     migrate(servers->global, postgres_global_migrations);
     servers_sql(servers->global,
-                "TRUNCATE users, channels, shard_buckets, channel_members, sessions, audit, epochs, floors");
+                "TRUNCATE users, channels, shard_buckets, channel_members, sessions, audit, epochs, floors, stamp");
     for (size_t i = 0; i < servers->settings.shards_len; i++) {
         migrate(servers->write[i], postgres_shard_migrations);
         servers_sql(servers->write[i],
-                    "TRUNCATE channel_heads, events, messages, attachments, reactions, epochs, floors");
+                    "TRUNCATE channel_heads, events, messages, attachments, reactions, epochs, floors, stamp");
     }
 }
 
