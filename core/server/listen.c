@@ -114,28 +114,28 @@ int listen_connect_unix(const char *path, struct error *error_r) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) == 0) return fd;
     error_set(error_r, "%s: %s", path, strerror(errno));
-    if (fd >= 0) close(fd);
-    return -1;
+    return fd >= 0 ? keep_reason(fd) : -1;
+}
+
+/* Of one that nobody listens on any more; whatever else has the name keeps it. */
+static bool is_stale(const char *path) {
+    struct stat old;
+    int other = listen_connect_unix(path, NULL), reason = errno;
+    if (other >= 0) close(other);
+    return other < 0 && reason == ECONNREFUSED && lstat(path, &old) == 0 && S_ISSOCK(old.st_mode);
 }
 
 static int bind_unix(const char *path, mode_t mode, int backlog, struct error *error_r) {
     struct sockaddr_un name;
     if (!unix_name(path, &name, error_r)) return -1;
-    int other = listen_connect_unix(path, NULL);
-    if (other >= 0) {
-        close(other);
-        error_set(error_r, "%s: another server listens there", path);
-        return -1;
-    }
-    struct stat old;
-    if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode)) unlink(path);
+    if (is_stale(path)) unlink(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     mode_t mask = umask(~mode & 0777);
     bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) == 0 && listen(fd, backlog) == 0;
     int reason = errno;
     umask(mask);
     if (bound) return fd;
-    error_set(error_r, "%s: %s", path, strerror(reason));
+    error_set(error_r, "%s: %s", path, reason == EADDRINUSE ? "another server listens there" : strerror(reason));
     if (fd >= 0) close(fd);
     return -1;
 }
@@ -250,7 +250,10 @@ bool listen_open(const char *const *addresses, size_t len, int backlog, bool sha
             good = is_unix(addresses[i]) ? open_unix(addresses[i], backlog, sockets_r, error_r)
                                          : open_tcp(addresses[i], backlog, shared, sockets_r, error_r);
     }
-    if (!good) listen_close(sockets_r);
+    if (!good) {
+        listen_remove_names(sockets_r);
+        listen_close(sockets_r);
+    }
     return good;
 }
 

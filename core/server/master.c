@@ -309,8 +309,9 @@ static void write_child(const struct child *child, struct buffer *out) {
 /* One worker is "worker", several are "workers". */
 static void write_status(const struct master *master, struct buffer *out) {
     unsigned len = places_len(master->places);
-    buffer_printf(out, "{\"pid\":%d,\"listen\":\"%s\",\"generation\":%u,\"reloadError\":", getpid(), master->address,
-                  master->generation);
+    buffer_printf(out, "{\"pid\":%d,\"listen\":", getpid());
+    json_write_string(out, slice_of(master->address));
+    buffer_printf(out, ",\"generation\":%u,\"reloadError\":", master->generation);
     json_write_string(out, slice_of(master->reload_error));
     buffer_append_str(out, len == 1 ? ",\"worker\":" : ",\"workers\":[");
     for (unsigned i = 0; i < len; i++) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -188,7 +189,43 @@ static void what_is_no_address_is_refused_with_a_reason(void **state) {
     const char *stranger = "unix:/tmp/stoa-nobody.sock,owner=nobody-at-all";
     assert_null(places_new(1, &stranger, 1, 16, &error));
     assert_non_null(strstr(error.text, "there is no user \"nobody-at-all\""));
-    unlink("/tmp/stoa-nobody.sock");
+    assert_int_equal(unlink("/tmp/stoa-nobody.sock"), -1); /* nothing is left of it */
+}
+
+static int bind_to(const char *path, int type) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
+    return fd;
+}
+
+static void only_a_name_that_nobody_listens_on_is_taken_over(void **state) {
+    char folder[] = "/tmp/stoa-listen-XXXXXX", text[64];
+    struct error error = {""};
+    struct stat file;
+    assert_non_null(mkdtemp(folder));
+    snprintf(text, sizeof text, "unix:%s/http.sock", folder);
+    const char *address = text, *path = text + 5;
+    close(bind_to(path, SOCK_STREAM)); /* of a server that was killed */
+    struct places *places = open_places(1, text);
+    assert_null(places_new(1, &address, 1, 16, &error));
+    assert_non_null(strstr(error.text, "another server listens there"));
+    assert_int_equal(connect_to(places_listen_fd(places, 0, 0)), 0);
+    places_remove_names(places);
+    places_free(&places);
+
+    int logger = bind_to(path, SOCK_DGRAM); /* another program, with which we cannot speak */
+    assert_null(places_new(1, &address, 1, 16, &error));
+    assert_int_equal(stat(path, &file), 0);
+    close(logger);
+    unlink(path);
+    FILE *somebodys = fopen(path, "w");
+    fclose(somebodys);
+    assert_null(places_new(1, &address, 1, 16, &error));
+    assert_int_equal(stat(path, &file), 0);
+    unlink(path);
+    rmdir(folder);
 }
 
 static void auto_is_a_worker_a_processor_and_enough_for_the_connections(void **state) {
@@ -213,6 +250,7 @@ int main(void) {
         cmocka_unit_test(all_listen_on_one_port_and_nobody_else_may),
         cmocka_unit_test(one_server_listens_on_several_addresses),
         cmocka_unit_test(what_is_no_address_is_refused_with_a_reason),
+        cmocka_unit_test(only_a_name_that_nobody_listens_on_is_taken_over),
         cmocka_unit_test(auto_is_a_worker_a_processor_and_enough_for_the_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
