@@ -93,14 +93,15 @@ export class Redis {
 
 /** Real PostgreSQL servers (tests/servers/postgres.py), by their names: global, g1 …, shard0 …, r1 …, bouncer. */
 export class Postgres {
-  constructor(folder, { shards, replicas, globalReplicas, bouncer }) {
+  /** place: the folder that theirs is made in. */
+  constructor(place, { shards, replicas, globalReplicas, bouncer }) {
     this.options = ["--shards", shards, "--replicas", replicas, "--global-replicas", globalReplicas, ...(bouncer ? ["--bouncer"] : [])].map(String);
-    Object.assign(this, { folder, shardsLen: shards, primary: "shard0" });
+    Object.assign(this, { place, shardsLen: shards, primary: "shard0" });
   }
 
   async start() {
-    const waiting = ["sh", "-c", "env; echo all-up; cat >/dev/null"];
-    this.attendant = new Attendant(["python3", POSTGRES_PY, "run", ...this.options, "--", ...waiting], { TMPDIR: this.folder });
+    const { place } = this, waiting = ["sh", "-c", "env; echo all-up; cat >/dev/null"];
+    this.attendant = new Attendant(["python3", POSTGRES_PY, "run", ...this.options, "--", ...waiting], place ? { TMPDIR: place } : {});
     const text = await this.attendant.ready("all-up");
     const variable = (name) => text.match(new RegExp(`^STOA_PG_${name}=(.*)$`, "m"))[1];
     const ports = (name) => variable(name).split(" ").filter(Boolean).map(Number);
@@ -192,7 +193,7 @@ export class Fleet {
     this.folder = mkdtempSync(join(tmpdir(), "stoa-fleet-"));
     chmodSync(this.folder, 0o755); // PostgreSQL is another user
     this.redis = new Redis(this.folder, redis);
-    this.postgres = new Postgres(this.folder, { shards, replicas, globalReplicas, bouncer });
+    this.postgres = new Postgres(disk ? this.folder : null, { shards, replicas, globalReplicas, bouncer });
     Object.assign(this, { quorum, commit, reads, proxied, set, env, megabytes: disk, workersLen: workers, nodesLen: nodes, nodes: [], turn: 0, proxies: {} });
   }
 

@@ -282,7 +282,7 @@ def main():
     split = sys.argv.index("--")
     options, command = parser.parse_args(sys.argv[1:split]), sys.argv[split + 1:]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    folder = tempfile.mkdtemp(prefix="stoa-pg-", dir=MEMORY if MEMORY.is_dir() else None)
+    folder = tempfile.mkdtemp(prefix="stoa-pg-", dir=MEMORY if MEMORY.is_dir() and "TMPDIR" not in os.environ else None)
     os.chmod(folder, 0o755)
     if os.getuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
