@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
 
-static void deliver(struct receiver *receiver, struct packet *packet) {
+static void deliver(struct receiver *receiver, const struct room *room, struct packet *packet) {
     if (packet_bytes(packet, PACKET_POLL).len == 0) abort();
 }
 
