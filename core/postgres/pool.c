@@ -110,8 +110,9 @@ static void start_proof(struct seat *seat) {
 
 static void end_proof(struct pool *pool, struct backend *backend, struct query *query) {
     const struct pool_proof *proof = &pool->settings.proof;
-    if (query->outcome != QUERY_OK) backend_doom(backend, "it leads to another server");
-    if (query->outcome == QUERY_REFUSED && !sqlstate_dooms(query->sqlstate)) proof->failed(proof->owner, query);
+    if (query->outcome != QUERY_OK) backend_doom(backend, "it did not prove where it leads");
+    bool is_answered = !sqlstate_dooms(query->sqlstate) && !query_is(query, QUERY_CANCELLED);
+    if (query->outcome == QUERY_REFUSED && is_answered) proof->failed(proof->owner, query);
     query_free(&query);
 }
 

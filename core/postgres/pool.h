@@ -25,7 +25,7 @@ struct pool_budget {
 struct pool_proof {
     /* Refused by every server but the right one. NULL: which one is right is not known, see pool_prove. */
     struct query *(*ask)(void *owner);
-    /* It was refused. The connection closes. */
+    /* It was refused, and not only late. The connection closes. */
     void (*failed)(void *owner, const struct query *query);
     void *owner;
 };

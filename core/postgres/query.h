@@ -58,6 +58,7 @@ int64_t query_integer(const struct query *query, unsigned statement, unsigned ro
 /* How many rows an INSERT, UPDATE or DELETE touched. */
 int64_t query_changed(const struct query *query, unsigned statement);
 bool query_is(const struct query *query, const char *sqlstate);
+#define QUERY_CANCELLED "57014" /* as is what is overdue */
 
 /* What a SQLSTATE means. */
 /* The server is going, or is not the one to ask: the connection is of no use any more. */

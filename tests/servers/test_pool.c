@@ -22,6 +22,8 @@ struct scene {
     struct pool *pool;
     struct servers servers;
     unsigned waiting;
+    const char *proof; /* of each connection; NULL: none is asked for */
+    unsigned disproven, query_timeout_ms;
 };
 
 /* What came of a query. */
@@ -33,14 +35,27 @@ struct outcome {
     uint64_t at_ms;
 };
 
+static void proof_came(struct query *query) {}
+
+static struct query *ask_proof(void *owner) {
+    struct query *query = query_new(proof_came, owner);
+    query_add(query, ((struct scene *)owner)->proof);
+    return query;
+}
+
+static void proof_failed(void *owner, const struct query *query) {
+    ((struct scene *)owner)->disproven++;
+}
+
 static void open_pool(struct scene *scene, const char *conninfo, unsigned max, unsigned depth) {
     struct error error = {""};
     struct target *target = target_new(conninfo, true, &error);
     if (!target) fail_msg("%s", error.text);
     struct pool_settings settings = {
         .limits = {.max = max, .depth = depth, .reserve_after_ms = 1000, .idle_ms = 60000, .lifetime_ms = 3600000},
+        .proof = {scene->proof ? ask_proof : NULL, proof_failed, scene},
         .connect_timeout_ms = 1000,
-        .query_timeout_ms = 5000,
+        .query_timeout_ms = scene->query_timeout_ms ? scene->query_timeout_ms : 5000,
         .wait_ms = 2000,
         .queue_max = 100};
     scene->pool = pool_new(scene->loop, scene->resolver, &target, &settings, &scene->budget);
@@ -212,6 +227,23 @@ static void nothing_is_sent_behind_a_query_that_is_held_up(void **state) {
     assert_string_equal(slow.text, "late");
 }
 
+static void a_connection_that_leads_to_another_server_is_not_used(void **state) {
+    struct scene *scene = *state;
+    scene->proof = "SELECT 1/0";
+    open_pool(scene, scene->servers.global, 1, 1);
+    assert_int_equal(ask(scene, "SELECT 'told'").outcome, QUERY_UNSENT);
+    assert_true(scene->disproven > 0);
+}
+
+static void a_proof_that_comes_too_late_says_nothing_of_the_server(void **state) {
+    struct scene *scene = *state;
+    scene->proof = "SELECT pg_sleep(5)";
+    scene->query_timeout_ms = 200;
+    open_pool(scene, scene->servers.global, 1, 1);
+    assert_int_equal(ask(scene, "SELECT 'told'").outcome, QUERY_UNSENT);
+    assert_int_equal(scene->disproven, 0);
+}
+
 static void each_query_in_flight_fails_when_its_connection_does(void **state) {
     struct scene *scene = *state;
     struct outcome outcomes[4];
@@ -352,6 +384,8 @@ int main(void) {
         TEST(parameters_arrive_as_they_are),
         TEST(an_overdue_query_is_cancelled_on_the_server),
         TEST(nothing_is_sent_behind_a_query_that_is_held_up),
+        TEST(a_connection_that_leads_to_another_server_is_not_used),
+        TEST(a_proof_that_comes_too_late_says_nothing_of_the_server),
         TEST(each_query_in_flight_fails_when_its_connection_does),
         TEST(a_query_waits_for_a_connection_only_so_long),
         cmocka_unit_test(pitfall_80_a_server_that_is_no_primary_any_more_is_left),
