@@ -359,6 +359,27 @@ static void a_batch_that_is_full_waits_no_longer(void **state) {
     assert_int_equal(last->seq, 64);
 }
 
+/* Is there a look at what a message says? alice sends it with the id. */
+static const char *looks_at_messages(const char *shard, const char *id) {
+    char sql[600];
+    snprintf(sql, sizeof sql,
+             "SELECT * FROM stoa_add_messages((SELECT max(number) FROM epochs), false, ARRAY['hall'], ARRAY['alice'], "
+             "ARRAY['%s'], ARRAY[1::bigint], ARRAY['%s'], ARRAY['1'], ARRAY[NULL::text], ARRAY[NULL::text], "
+             "ARRAY[0::bigint]); SELECT (pg_stat_get_xact_numscans('messages_pkey'::regclass) > 0)::text",
+             id, id);
+    return servers_sql(shard, sql);
+}
+
+static void an_append_looks_for_the_events_of_duplicates_only(void **state) {
+    struct scene *scene = *state;
+    const char *shard = scene->servers.write[0];
+    settings_of(scene, false, false);
+    servers_sql(shard, "SELECT stoa_epoch(0); INSERT INTO channel_heads VALUES ('hall', 0)");
+    assert_string_equal(looks_at_messages(shard, "a"), "false");
+    assert_string_equal(looks_at_messages(shard, "b"), "false");
+    assert_string_equal(looks_at_messages(shard, "a"), "true");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(heads_that_somebody_holds_stop_no_other_channel),
@@ -375,6 +396,7 @@ int main(void) {
         TEST(what_is_sent_within_the_window_of_a_shard_is_one_commit),
         TEST(without_a_window_each_leaves_at_once),
         TEST(a_batch_that_is_full_waits_no_longer),
+        TEST(an_append_looks_for_the_events_of_duplicates_only),
     };
     log_set_level(LOG_WARNING);
     return cmocka_run_group_tests(tests, NULL, NULL);
