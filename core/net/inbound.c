@@ -7,8 +7,8 @@
 #include "wire/inflate.h"
 #include "wire/utf8.h"
 
-struct unfinished {
-    struct buffer message;
+struct inbound_message {
+    struct buffer bytes;
     struct inflater *inflater; /* NULL: it is not compressed */
     struct utf8_stream text;
     uint64_t since_ms; /* small fragments are counted from then on */
@@ -21,17 +21,17 @@ void inbound_shared_done(struct inbound_shared *shared) {
 }
 
 size_t inbound_waiting(const struct inbound *inbound) {
-    const struct unfinished *unfinished = inbound->unfinished;
-    return unfinished ? unfinished->message.len + (unfinished->inflater ? INFLATER_BYTES : 0) : 0;
+    const struct inbound_message *message = inbound->message;
+    return message ? message->bytes.len + (message->inflater ? INFLATER_BYTES : 0) : 0;
 }
 
 void inbound_done(struct inbound *inbound) {
-    struct unfinished *unfinished = inbound->unfinished;
-    if (!unfinished) return;
-    buffer_done(&unfinished->message);
-    inflater_free(&unfinished->inflater);
-    free(unfinished);
-    inbound->unfinished = NULL;
+    struct inbound_message *message = inbound->message;
+    if (!message) return;
+    buffer_done(&message->bytes);
+    inflater_free(&message->inflater);
+    free(message);
+    inbound->message = NULL;
 }
 
 static unsigned inflate_piece(struct inflater *inflater, const struct websocket_found *piece, bool last,
@@ -59,45 +59,45 @@ static unsigned add_whole(struct inbound_shared *shared, const struct websocket_
     return 0;
 }
 
-static struct unfinished *unfinished_new(const struct websocket_found *piece) {
-    struct unfinished *unfinished = NEW(struct unfinished);
-    if (piece->compressed) unfinished->inflater = inflater_new();
-    return unfinished;
+static struct inbound_message *message_new(const struct websocket_found *piece) {
+    struct inbound_message *message = NEW(struct inbound_message);
+    if (piece->compressed) message->inflater = inflater_new();
+    return message;
 }
 
 /* An honest client does not send its message by the byte (or by less) for long. */
-static bool too_many(struct unfinished *unfinished, const struct websocket_found *piece, uint64_t now_ms) {
+static bool too_many(struct inbound_message *message, const struct websocket_found *piece, uint64_t now_ms) {
     if (!piece->begins_frame || piece->payload.len + piece->left >= FRAGMENT_SMALL) return false;
-    if (now_ms - unfinished->since_ms >= 1000) {
-        unfinished->since_ms = now_ms;
-        unfinished->small = 0;
+    if (now_ms - message->since_ms >= 1000) {
+        message->since_ms = now_ms;
+        message->small = 0;
     }
-    return ++unfinished->small > FRAGMENTS_A_SECOND;
+    return ++message->small > FRAGMENTS_A_SECOND;
 }
 
 /* What is announced is refused before it comes. */
-static unsigned add_piece(struct unfinished *unfinished, const struct websocket_found *piece, bool last,
+static unsigned add_piece(struct inbound_message *message, const struct websocket_found *piece, bool last,
                           size_t max_bytes) {
-    struct buffer *message = &unfinished->message;
-    size_t before = message->len;
-    if (unfinished->inflater) {
-        unsigned code = inflate_piece(unfinished->inflater, piece, last, message, max_bytes);
+    struct buffer *bytes = &message->bytes;
+    size_t before = bytes->len;
+    if (message->inflater) {
+        unsigned code = inflate_piece(message->inflater, piece, last, bytes, max_bytes);
         if (code) return code;
     } else {
-        if (piece->payload.len + piece->left > max_bytes - message->len) return WEBSOCKET_TOO_LARGE;
-        buffer_append_slice(message, piece->payload);
+        if (piece->payload.len + piece->left > max_bytes - bytes->len) return WEBSOCKET_TOO_LARGE;
+        buffer_append_slice(bytes, piece->payload);
     }
     if (piece->binary) return 0;
-    if (fault_planted("utf8_late")) return !last || utf8_valid(buffer_slice(message)) ? 0 : WEBSOCKET_BAD_DATA;
-    bool valid = utf8_add(&unfinished->text, slice_from(buffer_slice(message), before));
-    return valid && (!last || utf8_whole(&unfinished->text)) ? 0 : WEBSOCKET_BAD_DATA;
+    if (fault_planted("utf8_late")) return !last || utf8_valid(buffer_slice(bytes)) ? 0 : WEBSOCKET_BAD_DATA;
+    bool valid = utf8_add(&message->text, slice_from(buffer_slice(bytes), before));
+    return valid && (!last || utf8_whole(&message->text)) ? 0 : WEBSOCKET_BAD_DATA;
 }
 
 /* The connection keeps nothing of it. */
 static void hand_out(struct inbound *inbound, struct inbound_shared *shared, struct slice *message_r) {
     buffer_done(&shared->message);
-    shared->message = inbound->unfinished->message;
-    inbound->unfinished->message = (struct buffer){0};
+    shared->message = inbound->message->bytes;
+    inbound->message->bytes = (struct buffer){0};
     inbound_done(inbound);
     *message_r = shared->message.ptr ? buffer_slice(&shared->message) : SLICE("");
 }
@@ -106,10 +106,10 @@ unsigned inbound_add(struct inbound *inbound, struct inbound_shared *shared, con
                      size_t max_bytes, uint64_t now_ms, struct slice *message_r) {
     bool last = piece->final && piece->left == 0;
     *message_r = SLICE_NONE;
-    if (!inbound->unfinished && last) return add_whole(shared, piece, max_bytes, message_r);
-    if (!inbound->unfinished) inbound->unfinished = unfinished_new(piece);
-    if (too_many(inbound->unfinished, piece, now_ms)) return WEBSOCKET_TOO_LARGE;
-    unsigned code = add_piece(inbound->unfinished, piece, last, max_bytes);
+    if (!inbound->message && last) return add_whole(shared, piece, max_bytes, message_r);
+    if (!inbound->message) inbound->message = message_new(piece);
+    if (too_many(inbound->message, piece, now_ms)) return WEBSOCKET_TOO_LARGE;
+    unsigned code = add_piece(inbound->message, piece, last, max_bytes);
     if (code || !last) return code;
     hand_out(inbound, shared, message_r);
     return 0;

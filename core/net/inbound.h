@@ -7,7 +7,7 @@
 #include "wire/websocket.h"
 
 struct inflater;
-struct unfinished;
+struct inbound_message;
 
 /* Of a worker. {0} at first. */
 struct inbound_shared {
@@ -18,7 +18,7 @@ void inbound_shared_done(struct inbound_shared *shared);
 
 /* {0}: nothing has come. */
 struct inbound {
-    struct unfinished *unfinished; /* the message at hand; NULL: none, or one that came in one piece */
+    struct inbound_message *message; /* the one of which a part has come; NULL: none */
 };
 
 /* Fragments of fewer bytes than FRAGMENT_SMALL, beyond so many a second: whoever sends them wants us to work. */

@@ -511,7 +511,6 @@ static void compressed_messages_are_read_as_the_rfc_shows_them(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buffer sent = {0};
-        if (strcmp(rows[i].what, "no bytes at all") == 0 || strcmp(rows[i].what, "nothing, BFINAL") == 0) continue;
         put(&sent, 0xc1, rows[i].payload);
         if (rows[i].wanted)
             expect_echo_of(rows[i].what, OFFER, &sent, rows[i].wanted);
