@@ -149,8 +149,8 @@ static bool begin_tunnel(struct http *http, int inbox, struct handover *handover
     return true;
 }
 
-/* unread: the request, and what came behind it. True: it is the other's; this process has it no more, or but passes it
- * on. */
+/* unread: the request, and what came behind it. True: the other process has it. This one has closed its descriptor, or
+ * passes bytes on (TLS). */
 static bool hand_over(struct http *http, int inbox, struct slice unread) {
     struct conn *conn = http->conn;
     struct handover handover = {.tunneled = conn->tunneled};

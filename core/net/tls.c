@@ -166,7 +166,7 @@ static bool is_plain_http(unsigned long error) {
     return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST;
 }
 
-/* Whoever speaks HTTP without TLS is told so in his own words. */
+/* Whoever speaks HTTP without TLS is told so in HTTP. */
 static void fail(struct conn *conn) {
     static const char answer[] =
         "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n"
