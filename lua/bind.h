@@ -22,6 +22,7 @@ void bind_stoa(lua_State *L);
 void bind_shards(lua_State *L);
 void bind_values(lua_State *L);
 void bind_socket(lua_State *L);
+void bind_connection(lua_State *L);
 void bind_room(lua_State *L);
 void bind_channel(lua_State *L);
 void bind_user(lua_State *L);
@@ -66,12 +67,17 @@ void bind_namespace_rooms(lua_State *L, const char *namespace_name);
 
 /* Raises unless the string at index can be an event of ours. */
 void bind_check_event(lua_State *L, int index);
+/* The string, which must be UTF-8, or the binary at index; raises when it is none. True: binary. */
+bool bind_message(lua_State *L, int index, struct slice *message_r);
+/* The code (1000 when there is none) and the reason at index and behind it; raises when an endpoint may not send them.
+ */
+uint16_t bind_close_code(lua_State *L, int index, struct slice *reason_r);
 /* Sockets and emitters for other bindings. */
 void socket_push(lua_State *L, struct socket *socket);
 /* NULL: gone. Raises: no socket. */
 struct socket *socket_at(lua_State *L, int index);
 struct slice socket_id_at(lua_State *L, int index);
-/* A bare engine's connection. */
+/* A client of an endpoint of scripts. */
 void connection_push(lua_State *L, struct slice session_id);
 /* Pushes an emitter to room (none: to all), without the socket with that id (none: empty). */
 void emitter_push(lua_State *L, struct slice namespace_name, struct slice room, struct slice without);

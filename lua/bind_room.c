@@ -78,7 +78,7 @@ static struct emitter *start(lua_State *L) {
 /* Adds rooms to reach; each socket gets an event once.
  * @function stoa.to
  * @param room a name, or a list of names; a socket's id is a room too
- * @return an emitter, on which to, except, volatile, presence and emit can be called
+ * @return an emitter, on which to, except, volatile, presence_class, emit and send can be called
  * @example stoa.to("lobby"):except(socket.id):emit("hello", {from = socket.user.id}) */
 static int to(lua_State *L) {
     struct emitter *emitter = start(L);
@@ -159,11 +159,29 @@ int emitter_emit(lua_State *L) {
     return 1;
 }
 
+/* Sends one text or binary to all that the emitter reaches: clients of stoa.websocket get it as it is, Socket.IO
+ * clients as the event "message", as if it had been emitted. Events of other names reach clients of stoa.websocket,
+ * too, as the JSON text that clients of /ws get.
+ * @function stoa.send
+ * @param message a string, or a stoa.binary
+ * @return how many clients of this worker
+ * @example stoa.to("lobby"):send("hello") */
+static int emitter_send(lua_State *L) {
+    int message = types_test(L, 1, EMITTER) ? 2 : 1;
+    struct slice bytes;
+    bind_message(L, message, &bytes);
+    lua_settop(L, message);
+    lua_pushliteral(L, "message");
+    lua_insert(L, message);
+    return emitter_emit(L);
+}
+
 static const luaL_Reg methods[] = {{"to", to},
                                    {"except", emitter_except},
                                    {"volatile", emitter_volatile},
                                    {"presence_class", set_presence},
                                    {"emit", emitter_emit},
+                                   {"send", emitter_send},
                                    {NULL, NULL}};
 
 void bind_namespace_rooms(lua_State *L, const char *namespace_name) {

@@ -12,13 +12,13 @@
 #include "wire/json.h"
 #include "wire/socketio.h"
 
-static const char SOCKET[] = "stoa.socket", VOLATILE[] = "stoa.volatile_socket", CONNECTION[] = "stoa.connection",
-                  SOCKETS[] = "stoa.sockets", USER_JSON[] = "user as JSON";
+static const char SOCKET[] = "stoa.socket", VOLATILE[] = "stoa.volatile_socket", SOCKETS[] = "stoa.sockets",
+                  USER_JSON[] = "user as JSON";
 enum { CALL_TIMEOUT_MS = 5000, CALL_TIMEOUT_MAX_MS = 120000 };
 
 struct socket_name {
     unsigned len;
-    char text[ID_SESSION_LEN + 1]; /* a bare engine's connection is named by its session */
+    char text[ID_SESSION_LEN + 1];
 };
 
 static void set_name(struct socket_name *name, struct slice id) {
@@ -388,38 +388,6 @@ static int find(lua_State *L) {
     return 1;
 }
 
-/* ---- bare engines ---- */
-
-/* Sends to the client of a bare engine.
- * @function connection:send
- * @param data a string or a binary
- * @return true
- * @error gone
- * @example connection:send("hello") */
-static int connection_send(lua_State *L) {
-    const struct socket_name *name = types_check(L, 1, CONNECTION);
-    struct slice bytes;
-    bool binary = types_binary(L, 2, &bytes);
-    if (!binary) bytes = bind_text(L, 2);
-    bool sent = engine_send(host_worker(L)->hub, (struct slice){name->text, name->len}, bytes, binary);
-    return sent ? bind_true(L) : gone(L);
-}
-
-static int connection_index(lua_State *L) {
-    const struct socket_name *name = types_check(L, 1, CONNECTION);
-    if (slice_is(bind_text(L, 2), "id")) {
-        lua_pushlstring(L, name->text, name->len);
-        return 1;
-    }
-    lua_pushvalue(L, 2);
-    lua_rawget(L, lua_upvalueindex(1));
-    return 1;
-}
-
-void connection_push(lua_State *L, struct slice session_id) {
-    set_name(types_new(L, CONNECTION, sizeof(struct socket_name)), session_id);
-}
-
 void bind_socket(lua_State *L) {
     static const luaL_Reg methods[] = {{"emit", emit},
                                        {"volatile", volatile_socket},
@@ -437,10 +405,8 @@ void bind_socket(lua_State *L) {
                                        {"set_state", set_state},
                                        {NULL, NULL}};
     static const luaL_Reg volatile_methods[] = {{"emit", emit_volatile}, {NULL, NULL}};
-    static const luaL_Reg connection_methods[] = {{"send", connection_send}, {NULL, NULL}};
     types_class(L, SOCKET, methods, socket_index, NULL);
     types_class(L, VOLATILE, volatile_methods, NULL, NULL);
-    types_class(L, CONNECTION, connection_methods, connection_index, NULL);
     lua_newtable(L);
     lua_createtable(L, 0, 1);
     lua_pushliteral(L, "v");

@@ -143,29 +143,6 @@ static int of(lua_State *L) {
     return 1;
 }
 
-/* A bare Engine.IO endpoint. In message, connection has id and send(data); data is a string or a binary.
- * @function stoa.engine
- * @param path "/engine.io/"
- * @param handlers {message = function(connection, data) end}
- * @example stoa.engine("/engine.io/", {message = function(connection, data) connection:send(data) end}) */
-static int engine(lua_State *L) {
-    struct host *host = host_loading(L);
-    struct slice path = bind_text(L, 1);
-    luaL_argcheck(L, path.len > 1 && path.ptr[0] == '/' && path.len <= PATH_MAX_LEN, 1, "a path expected");
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_getfield(L, 2, "message");
-    luaL_checktype(L, -1, LUA_TFUNCTION);
-    if (host_engine(host, path)) return luaL_error(L, "the engine '%s' is there already", path.ptr);
-    size_t count = 0;
-    LIST_EACH(&host->engines, link) count++;
-    if (count >= HOST_ENGINES_MAX) return luaL_error(L, "more than %d engines", HOST_ENGINES_MAX);
-    int message = luaL_ref(L, LUA_REGISTRYINDEX);
-    struct engine *item = NEW(struct engine);
-    *item = (struct engine){.path = memory_copy(path.ptr, path.len), .message = message};
-    list_append(&host->engines, &item->link);
-    return 0;
-}
-
 /* Answers HTTP requests. The request has method, path, params (of {name} in the path), query, headers, body, address.
  * @function stoa.route
  * @param method "GET", "POST", …
@@ -364,18 +341,10 @@ static void add_hooks(lua_State *L) {
 }
 
 void bind_stoa(lua_State *L) {
-    static const luaL_Reg functions[] = {{"of", of},
-                                         {"engine", engine},
-                                         {"route", route},
-                                         {"every", every},
-                                         {"selftest", selftest},
-                                         {"sleep", sleep_for},
-                                         {"spawn", spawn},
-                                         {"now", now},
-                                         {"iso", iso},
-                                         {"stats", stats},
-                                         {"broadcast", broadcast},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"of", of},           {"route", route},         {"every", every}, {"selftest", selftest},
+        {"sleep", sleep_for}, {"spawn", spawn},         {"now", now},     {"iso", iso},
+        {"stats", stats},     {"broadcast", broadcast}, {NULL, NULL}};
     struct buffer *scratch = &vm_of(L)->out;
     const struct host *host = host_of(L);
     luaL_register(L, NULL, functions);

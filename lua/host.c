@@ -71,10 +71,10 @@ struct handler *host_add(struct map *map, struct slice namespace_name, struct sl
     return handler;
 }
 
-struct engine *host_engine(const struct host *host, struct slice path) {
-    LIST_EACH(&host->engines, link) {
-        struct engine *engine = CONTAINER(link, struct engine, link);
-        if (slice_is(path, engine->path)) return engine;
+struct script_endpoint *host_endpoint(const struct host *host, struct slice path) {
+    LIST_EACH(&host->endpoints, link) {
+        struct script_endpoint *endpoint = CONTAINER(link, struct script_endpoint, link);
+        if (slice_is(path, endpoint->of.path)) return endpoint;
     }
     return NULL;
 }
@@ -97,11 +97,7 @@ static void free_registered(struct host *host) {
         free(route->path);
         free(route);
     }
-    LIST_EACH(&host->engines, link) {
-        struct engine *engine = CONTAINER(link, struct engine, link);
-        free(engine->path);
-        free(engine);
-    }
+    LIST_EACH(&host->endpoints, link) free(CONTAINER(link, struct script_endpoint, link)); /* the vm has their texts */
     LIST_EACH(&host->repeats, link) free(CONTAINER(link, struct repeat, link));
     struct list *named[] = {&host->namespaces, &host->tests};
     for (size_t i = 0; i < 2; i++) {
@@ -208,8 +204,8 @@ struct host *host_new(struct worker *worker, const struct config *config, unsign
     *host = (struct host){.worker = worker, .config = config, .generation = generation, .shared = shared_ref(shared)};
     host->handlers = map_new();
     host->hooks = map_new();
-    struct list *lists[] = {&host->routes, &host->engines, &host->repeats, &host->namespaces,
-                            &host->tests,  &host->limits,  &host->caches};
+    struct list *lists[] = {&host->routes, &host->endpoints, &host->repeats, &host->namespaces,
+                            &host->tests,  &host->limits,    &host->caches};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) list_init(lists[i]);
     host->vm = vm_new(&settings, host);
     if (host->vm && load(host, error_r)) {
@@ -260,17 +256,19 @@ static void repeat_due(struct loop_timer *timer) {
 }
 
 void host_enact(struct host *host) {
-    const char *engines[HOST_ENGINES_MAX], *namespaces[HOST_NAMESPACES_MAX];
-    size_t engines_len = 0, namespaces_len = 0;
-    LIST_EACH(&host->engines, link) {
-        if (engines_len < HOST_ENGINES_MAX) engines[engines_len++] = CONTAINER(link, struct engine, link)->path;
+    struct hub_endpoint endpoints[HOST_ENDPOINTS_MAX];
+    const char *namespaces[HOST_NAMESPACES_MAX];
+    size_t endpoints_len = 0, namespaces_len = 0;
+    LIST_EACH(&host->endpoints, link) {
+        if (endpoints_len < HOST_ENDPOINTS_MAX)
+            endpoints[endpoints_len++] = CONTAINER(link, struct script_endpoint, link)->of;
     }
     LIST_EACH(&host->namespaces, link) {
         if (namespaces_len < HOST_NAMESPACES_MAX)
             namespaces[namespaces_len++] = CONTAINER(link, struct named, link)->name;
     }
     if (host->shards) store_set_shards(host->worker->store, host->shards);
-    hub_set_engines(host->worker->hub, engines, engines_len);
+    hub_set_endpoints(host->worker->hub, endpoints, endpoints_len);
     fleet_set_namespaces(host->worker, namespaces, namespaces_len);
     LIST_EACH(&host->repeats, link) {
         struct repeat *repeat = CONTAINER(link, struct repeat, link);

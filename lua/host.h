@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 #include "lua/task.h"
 #include "lua/vm.h"
+#include "session/hub.h"
 
 struct config;
 struct http_client;
@@ -18,7 +19,7 @@ struct shared;
 struct shard_map;
 struct worker;
 
-enum { HOST_ENGINES_MAX = 64, HOST_NAMESPACES_MAX = 64 };
+enum { HOST_ENDPOINTS_MAX = 64, HOST_NAMESPACES_MAX = 64 };
 
 /* fn: a reference into Lua's registry. */
 struct handler {
@@ -31,10 +32,11 @@ struct route {
     char *method, *path;
     int fn;
 };
-struct engine {
+/* stoa.engine, stoa.websocket; LUA_NOREF: no such handler. */
+struct script_endpoint {
     struct list link;
-    char *path;
-    int message;
+    struct hub_endpoint of;
+    int open, message, close;
 };
 /* stoa.every, stoa.selftest, stoa.of. */
 struct repeat {
@@ -61,7 +63,7 @@ struct host {
     unsigned generation;
     bool ready;                   /* loaded and checked: bindings may act */
     struct map *handlers, *hooks; /* struct handler; a hook's fn is a list of functions */
-    struct list routes, engines, repeats, namespaces, tests, limits, caches;
+    struct list routes, endpoints, repeats, namespaces, tests, limits, caches;
     struct shard_map *shards; /* NULL: no script made one */
     int locate;               /* its function, in the registry */
     void *policy;
@@ -74,7 +76,7 @@ struct host *host_new(struct worker *worker, const struct config *config, unsign
                       struct error *error_r);
 /* Tasks under way fail. */
 void host_free(struct host **host);
-/* Timers start; engines and namespaces are told to the hub. */
+/* Timers start; endpoints and namespaces are told to the hub. */
 void host_enact(struct host *host);
 /* Timers stop. */
 void host_stop(struct host *host);
@@ -88,7 +90,7 @@ struct host *host_loading(lua_State *L);
 /* NULL: nobody registered for it. */
 struct handler *host_handler(const struct host *host, struct slice namespace_name, struct slice event);
 struct route *host_route(const struct host *host, struct slice method, struct slice path);
-struct engine *host_engine(const struct host *host, struct slice path);
+struct script_endpoint *host_endpoint(const struct host *host, struct slice path);
 struct handler *host_hooks(const struct host *host, struct slice namespace_name, struct slice point);
 /* Adds one under a key; NULL: it is there already. The map is handlers or hooks. */
 struct handler *host_add(struct map *map, struct slice namespace_name, struct slice name);

@@ -23,7 +23,9 @@ static const struct {
     [POLICY_CONNECT] = {"connect", "connect"},
     [POLICY_DISCONNECT] = {"disconnect", "disconnect"},
     [POLICY_EVENT] = {"event", NULL},
-    [POLICY_ENGINE] = {"engine", NULL},
+    [POLICY_OPEN] = {"open", NULL},
+    [POLICY_MESSAGE] = {"message", NULL},
+    [POLICY_CLOSED] = {"close", NULL},
     [POLICY_ROUTE] = {"route", NULL},
     [POLICY_SERVER_EVENT] = {"server_event", "server_event"},
     [POLICY_ALERT] = {"alert", "alert"},
@@ -49,12 +51,20 @@ static struct route *route_at(const struct host *host, struct slice name) {
     return host_route(host, method, path);
 }
 
+static int endpoint_handler(const struct host *host, enum policy_point point, struct slice path) {
+    const struct script_endpoint *endpoint = host_endpoint(host, path);
+    if (!endpoint) return LUA_NOREF;
+    return point == POLICY_OPEN ? endpoint->open : point == POLICY_MESSAGE ? endpoint->message : endpoint->close;
+}
+
 bool inquiry_handled(const struct host *host, enum policy_point point, struct slice namespace_name, struct slice name) {
     switch (point) {
         case POLICY_EVENT:
             return host_handler(host, namespace_name, name);
-        case POLICY_ENGINE:
-            return host_engine(host, name);
+        case POLICY_OPEN:
+        case POLICY_MESSAGE:
+        case POLICY_CLOSED:
+            return endpoint_handler(host, point, name) != LUA_NOREF;
         case POLICY_ROUTE:
             return route_at(host, name);
         default:
@@ -130,10 +140,14 @@ static void push_route(lua_State *L, const struct host *host, const struct polic
     }
 }
 
-static void push_engine(lua_State *L, const struct host *host, const struct policy_call *call) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, host_engine(host, call->name)->message);
+static void push_endpoint_call(lua_State *L, const struct host *host, const struct policy_call *call) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, endpoint_handler(host, call->point, call->name));
     connection_push(L, call->socket_id);
-    if (call->binary)
+    if (call->point == POLICY_OPEN)
+        json_push(L, call->json, NULL, 0);
+    else if (call->point == POLICY_CLOSED)
+        push_items(L, call, 0);
+    else if (call->binary)
         types_push_binary(L, call->data);
     else
         lua_pushlstring(L, call->data.ptr ? call->data.ptr : "", call->data.len);
@@ -168,8 +182,10 @@ static int push_arguments(lua_State *L, void *owner) {
         case POLICY_EVENT:
             push_event(L, host, call);
             break;
-        case POLICY_ENGINE:
-            push_engine(L, host, call);
+        case POLICY_OPEN:
+        case POLICY_MESSAGE:
+        case POLICY_CLOSED:
+            push_endpoint_call(L, host, call);
             break;
         case POLICY_ROUTE:
             push_route(L, host, call);
@@ -242,6 +258,7 @@ static enum policy_status write_answer(lua_State *L, enum policy_point point, in
         case POLICY_AUTHENTICATE:
             return write_user(L, first, len, json);
         case POLICY_CONNECT:
+        case POLICY_OPEN:
             if (len < 2 || lua_toboolean(L, first) || lua_isnil(L, first + 1)) return POLICY_OK;
             write_refusal(L, first, len, json);
             return POLICY_REFUSED;

@@ -123,9 +123,9 @@ static void part(struct conn *conn, enum conn_state state) {
     loop_task_cancel(&conn->task);
     if (conn->state == CONN_HTTP && !conn->http && conn->tls) conn->host->server->shaking--;
     conn->state = (uint8_t)state;
-    forget(conn);
     http_gone(conn);
     websocket_gone(conn);
+    forget(conn);
 }
 
 void conn_kill(struct conn *conn) {

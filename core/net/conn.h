@@ -16,8 +16,11 @@ struct conn_events {
     void (*pong)(void *owner);
     /* After conn_write answered false: bytes can be written again. */
     void (*drained)(void *owner);
-    /* The last call: the connection is gone (code: the peer's or ours, 1006 without a close frame). */
-    void (*closed)(void *owner, uint16_t code);
+    /* How large a message may be; NULL: as the server has it. */
+    size_t (*max_message_bytes)(const void *owner);
+    /* The last call: the connection is gone. What the Close frame said, the peer's or ours, whichever came first; code:
+     * 1005 when it said nothing, 1006 when there was none. */
+    void (*closed)(void *owner, uint16_t code, struct slice reason);
 };
 
 /* Whole frames (wire/frame.h), copied by the call when the kernel takes only a part. False: the socket is full now;
@@ -34,7 +37,7 @@ bool conn_deflates(const struct conn *conn);
 void conn_pause(struct conn *conn, bool paused);
 /* Sends what was written, then the close frame; closed follows, at the latest after CONN_CLOSE_MS. reason: at most 123
  * bytes. Twice is once. */
-enum { CONN_CLOSE_MS = 5000 };
+enum { CONN_CLOSE_MS = 5000, CONN_REASON_MAX = 123 };
 void conn_close(struct conn *conn, uint16_t code, struct slice reason);
 
 #endif

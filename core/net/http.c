@@ -204,34 +204,35 @@ static bool begin_request(struct http *http) {
 }
 
 /* The owner takes the client; else the answer is on its way. */
-static bool upgrade_accepted(struct http *http, struct deflate_offer *deflate_r) {
+static bool upgrade_accepted(struct http *http, struct http_upgrade *answer_r, struct deflate_offer *deflate_r) {
     const char *fault;
     unsigned status = http_upgrade_fault(&http->head, deflate_r, &fault);
     if (status == 426) return refuse(http, status, SLICE("sec-websocket-version: 13\r\n"), fault), false;
     if (status) return refuse(http, status, SLICE_NONE, fault), false;
     exchange_new(http);
     struct http_request request = request_of(http, true);
-    struct http_upgrade answer = {0};
-    events_of(http)->upgrade(owner_of(http), &request, &answer);
-    if (answer.refusal.status) {
-        answer.refusal.close = true;
-        http_reply(&(struct http_exchange *){http->exchange}, &answer.refusal);
+    *answer_r = (struct http_upgrade){.deflate = http->conn->host->deflate};
+    events_of(http)->upgrade(owner_of(http), &request, answer_r);
+    if (answer_r->refusal.status) {
+        answer_r->refusal.close = true;
+        http_reply(&(struct http_exchange *){http->exchange}, &answer_r->refusal);
         return false;
     }
     free(http->exchange);
     http->exchange = NULL;
-    http->conn->events = answer.events;
-    http->conn->owner = answer.owner;
     return true;
 }
 
 static bool begin_upgrade(struct http *http) {
     struct conn *conn = http->conn;
+    struct http_upgrade accepted;
     struct deflate_offer deflate = {0};
     struct buffer answer = {0};
-    if (!upgrade_accepted(http, &deflate)) return true;
-    if (!conn->host->deflate) deflate = (struct deflate_offer){0};
-    http_write_switching(&answer, &http->head, &deflate);
+    if (!upgrade_accepted(http, &accepted, &deflate)) return true;
+    if (!accepted.deflate) deflate = (struct deflate_offer){0};
+    http_write_switching(&answer, &http->head, accepted.protocol, &deflate);
+    conn->events = accepted.events;
+    conn->owner = accepted.owner;
     conn->deflates = deflate.reads_all;
     http_free(conn);
     websocket_begin(conn, deflate.accepted, buffer_slice(&answer));

@@ -43,9 +43,15 @@ void http_reject(const struct http_exchange *exchange, const char *reason);
 /* The owner wants to hear when the client goes away before the answer; aborted is the exchange's last call. */
 void http_wait(struct http_exchange *exchange, void (*aborted)(void *owner), void *owner);
 
+/* Of a WebSocket handshake: the first subprotocol that the client offers and that is one of these; empty: none. Lives
+ * until the owner's call returns. */
+struct slice http_choose_protocol(const struct http_request *request, const char *const *protocols, size_t len);
+
 struct http_upgrade {
     const struct conn_events *events; /* accepted: who gets the messages */
     void *owner;
+    struct slice protocol;     /* the subprotocol, as http_choose_protocol has it; empty: none */
+    bool deflate;              /* compression, if the client offers it; as the server has it unless changed */
     struct http_reply refusal; /* refused, and counted with http_reject: status 0 is "accepted" */
 };
 

@@ -38,7 +38,8 @@ struct http_exchange {
 /* What a handshake's form deserves: 0 (correct; what it offers is read), 400 or 426; fault_r: the word for it. */
 unsigned http_upgrade_fault(const struct http_head *head, struct deflate_offer *deflate_r, const char **fault_r);
 /* The answer to one that is accepted. */
-void http_write_switching(struct buffer *out, const struct http_head *head, const struct deflate_offer *deflate);
+void http_write_switching(struct buffer *out, const struct http_head *head, struct slice protocol,
+                          const struct deflate_offer *deflate);
 
 /* http_reply.c */
 void http_write_reply(struct buffer *out, const struct http_reply *reply, bool head_only, bool close);

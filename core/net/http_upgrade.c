@@ -25,6 +25,39 @@ static bool read_extensions(const struct http_head *head, struct deflate_offer *
     return true;
 }
 
+/* What is left of the lines that offer subprotocols, and of the one at hand. */
+struct protocols {
+    struct slice fields, list;
+    bool sound; /* all so far were tokens */
+};
+
+static bool next_protocol(struct protocols *protocols, struct slice *protocol_r) {
+    do {
+        if (protocols->list.len == 0 && !http_head_next(&protocols->fields, "sec-websocket-protocol", &protocols->list))
+            return false;
+        *protocol_r = http_list_take(&protocols->list);
+    } while (protocol_r->len == 0); /* RFC 9110, section 5.6.1.2 */
+    for (size_t i = 0; i < protocol_r->len; i++)
+        protocols->sound &= http_is_token_char((unsigned char)protocol_r->ptr[i]);
+    return protocols->sound;
+}
+
+static bool protocols_legal(const struct http_head *head) {
+    struct protocols protocols = {.fields = head->fields, .sound = true};
+    struct slice protocol;
+    while (next_protocol(&protocols, &protocol)) continue;
+    return protocols.sound;
+}
+
+struct slice http_choose_protocol(const struct http_request *request, const char *const *names, size_t len) {
+    struct protocols protocols = {.fields = request->exchange->http->head.fields, .sound = true};
+    struct slice protocol;
+    while (next_protocol(&protocols, &protocol))
+        for (size_t i = 0; i < len; i++)
+            if (slice_is(protocol, names[i])) return protocol;
+    return SLICE_NONE;
+}
+
 unsigned http_upgrade_fault(const struct http_head *head, struct deflate_offer *deflate_r, const char **fault_r) {
     struct slice upgrade = http_head_field(head, "upgrade");
     bool websocket = upgrade.len == 9 && strncasecmp(upgrade.ptr, "websocket", 9) == 0;
@@ -34,6 +67,7 @@ unsigned http_upgrade_fault(const struct http_head *head, struct deflate_offer *
     if (!slice_is(http_head_field(head, "sec-websocket-version"), "13")) return *fault_r = "websocket_version", 426;
     if (!key_legal(http_head_field(head, "sec-websocket-key"))) return 400;
     if (!read_extensions(head, deflate_r)) return *fault_r = "extensions", 400;
+    if (!protocols_legal(head)) return *fault_r = "subprotocol", 400;
     return 0;
 }
 
@@ -47,12 +81,14 @@ static void write_accept(struct buffer *out, struct slice key) {
     base64_encode(out, (struct slice){(const char *)digest, sizeof digest});
 }
 
-void http_write_switching(struct buffer *out, const struct http_head *head, const struct deflate_offer *deflate) {
+void http_write_switching(struct buffer *out, const struct http_head *head, struct slice protocol,
+                          const struct deflate_offer *deflate) {
     buffer_append_str(out,
                       "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
                       "sec-websocket-accept: ");
     write_accept(out, http_head_field(head, "sec-websocket-key"));
     buffer_append_str(out, "\r\n");
+    if (protocol.len > 0) buffer_printf(out, "sec-websocket-protocol: %.*s\r\n", SLICE_ARG(protocol));
     deflate_offer_answer(deflate, out);
     buffer_append_str(out, "\r\n");
 }

@@ -171,8 +171,10 @@ void websocket_gone(struct conn *conn) {
     inbound_done(&conn->inbound);
     if (!conn->events) return;
     const struct conn_events *events = conn->events;
+    struct slice said = conn->unfinished ? buffer_slice(&conn->unfinished->close) : SLICE_NONE;
     conn->events = NULL;
-    events->closed(conn->owner, conn->closed_code ? conn->closed_code : WEBSOCKET_ABNORMAL);
+    events->closed(conn->owner, conn->closed_code ? conn->closed_code : WEBSOCKET_ABNORMAL,
+                   said.len > 2 ? slice_from(said, 2) : SLICE_NONE);
 }
 
 /* ---- in */
@@ -200,7 +202,9 @@ static void answer_ping(struct conn *conn, struct slice payload) {
 static void add_piece(struct conn *conn, const struct websocket_found *piece) {
     struct slice message;
     if (conn->close_wanted) return; /* nobody is told any more */
-    unsigned code = inbound_add(&conn->inbound, &conn->host->server->inflating, piece, conn->host->max_message_bytes,
+    size_t max_bytes =
+        conn->events->max_message_bytes ? conn->events->max_message_bytes(conn->owner) : conn->host->max_message_bytes;
+    unsigned code = inbound_add(&conn->inbound, &conn->host->server->inflating, piece, max_bytes,
                                 loop_now_ms(loop_of(conn)), &message);
     if (code)
         fail(conn, code, code == WEBSOCKET_TOO_LARGE ? "message_too_large" : "message_data");

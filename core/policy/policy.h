@@ -16,7 +16,10 @@ enum policy_point {
     POLICY_CONNECT,      /* socket_id → OK or REFUSED; the socket exists, its client has not been answered yet */
     POLICY_DISCONNECT,   /* socket_id, name: the reason; the socket is about to go */
     POLICY_EVENT,        /* socket_id, name: the event, json: [event, arg…] → OK: json = array of ack arguments */
-    POLICY_ENGINE,       /* a bare engine: socket_id = the session's id, name = path; json empty, text in data */
+    POLICY_OPEN, /* a client of an endpoint of scripts has come: socket_id = its session's id, name = path, json: what
+                    its request said → OK or REFUSED */
+    POLICY_MESSAGE, /* it says something, in data */
+    POLICY_CLOSED,  /* it has gone; json: [code, reason] */
     POLICY_ROUTE, /* name: "METHOD path", json: {method, path, query, headers, body, address} → json {status, headers?,
                      body} */
     POLICY_SERVER_EVENT, /* json: [event, arg…] of another server → OK: json = one value */
@@ -45,7 +48,7 @@ struct policy_call {
     struct slice namespace_name, socket_id, name, json, data;
     const struct slice *attachments;
     unsigned attachments_len;
-    bool binary;       /* ENGINE: data is binary */
+    bool binary;       /* MESSAGE: data is binary */
     bool wants_answer; /* EVENT: the client asked for an acknowledgement */
     /* May run within policy_ask. The answer's bytes live until it returns. */
     void (*done)(struct policy_call *call, const struct policy_answer *answer);

@@ -99,8 +99,8 @@ void assembly_socketio(struct session *session, struct slice message, bool binar
     }
 }
 
-void assembly_engine(struct session *session, struct slice message, bool binary) {
-    dispatch(session, &(struct arrival){.kind = ARRIVAL_ENGINE, .json = message, .binary = binary});
+void assembly_message(struct session *session, struct slice message, bool binary) {
+    dispatch(session, &(struct arrival){.kind = ARRIVAL_MESSAGE, .json = message, .binary = binary});
 }
 
 /* [event, arg…] as Socket.IO has it. */

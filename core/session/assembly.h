@@ -9,7 +9,8 @@ struct session;
 
 /* Ends the session when the bytes are wrong. */
 void assembly_socketio(struct session *session, struct slice message, bool binary);
-void assembly_engine(struct session *session, struct slice message, bool binary);
+/* Of an endpoint of scripts. */
+void assembly_message(struct session *session, struct slice message, bool binary);
 void assembly_plain(struct session *session, struct slice message, bool binary);
 void assembly_free(struct assembly **assembly);
 

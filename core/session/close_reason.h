@@ -27,6 +27,7 @@
     ROW(BINARY_ON_PLAIN, "binary on plain", 1003, false, LOG_INFO)       \
     ROW(REFUSED, "refused", 4401, false, LOG_INFO)                       \
     ROW(EXPIRED, "token expired", 4401, false, LOG_INFO)                 \
+    ROW(ENDPOINT_GONE, "endpoint gone", 1001, false, LOG_INFO)           \
     ROW(REPLACED, "session replaced", 1000, true, LOG_DEBUG)
 
 enum close_reason {

@@ -6,10 +6,12 @@
 #include "base/metrics.h"
 #include "session/connect.h"
 #include "session/hub_state.h"
+#include "session/script_connection.h"
 #include "wire/json.h"
+#include "wire/utf8.h"
 
 typedef void effect(struct session *session, struct socket *socket, const struct arrival *arrival);
-static effect leave_namespace, ask_event, ask_engine, hear_acknowledgement, refuse_packet;
+static effect leave_namespace, ask_event, ask_open, ask_message, hear_acknowledgement, refuse_packet;
 
 /* Where the sender must be in the namespace that it names; otherwise the session ends with "invalid state". */
 enum place { ANYWHERE, OUTSIDE, INSIDE };
@@ -25,7 +27,8 @@ static const struct rule {
     [ARRIVAL_EVENT] = {INSIDE, true, ask_event},                /* → the event's handler → acknowledgement */
     [ARRIVAL_ACK] = {INSIDE, false, hear_acknowledgement},      /* → who asked */
     [ARRIVAL_CONNECT_ERROR] = {ANYWHERE, false, refuse_packet}, /* only servers say it */
-    [ARRIVAL_ENGINE] = {ANYWHERE, true, ask_engine},            /* → the engine's handler */
+    [ARRIVAL_OPEN] = {ANYWHERE, true, ask_open},                /* → the endpoint's open → it stays, or is closed */
+    [ARRIVAL_MESSAGE] = {ANYWHERE, true, ask_message},          /* → the endpoint's message */
 };
 
 /* What a client hears when its event had no proper answer. */
@@ -201,6 +204,32 @@ static void event_answered(struct policy_call *call, const struct policy_answer 
     count_refusal(session, answer);
 }
 
+/* May it stay? What it has said meanwhile comes next. */
+static void open_answered(struct policy_call *call, const struct policy_answer *answer) {
+    struct event *event = CONTAINER(call, struct event, question.call);
+    struct session *session = event->session;
+    session->event = NULL;
+    free(event);
+    if (session->state != SESSION_OPEN) return; /* the handler closed it */
+    dispatch_wake(session);
+    if (answer->status == POLICY_OK || answer->status == POLICY_NO_HANDLER) return;
+    count_refusal(session, answer);
+    script_connection_refuse(session);
+    if (answer->status == POLICY_UNAVAILABLE) {
+        session_close(session, CLOSE_OVERLOAD);
+        return;
+    }
+    struct buffer text = {0};
+    struct slice message = answer->status == POLICY_REFUSED ? json_member(answer->json, "message") : SLICE_NONE;
+    if (message.len > 0)
+        json_string(message, &text);
+    else
+        buffer_append_str(&text, refusals[answer->status].message);
+    uint16_t code = answer->status == POLICY_REFUSED ? 1008 : 1011;
+    session_close_saying(session, CLOSE_REFUSED, code, utf8_cut(buffer_slice(&text), CONN_REASON_MAX));
+    buffer_done(&text);
+}
+
 /* Effects. */
 
 static struct event *event_begin(struct session *session, struct socket *socket) {
@@ -230,12 +259,26 @@ static void ask_event(struct session *session, struct socket *socket, const stru
     question_ask(&event->question, named ? session->hub->policy : NULL); /* a number is no event's name */
 }
 
-static void ask_engine(struct session *session, struct socket *socket, const struct arrival *arrival) {
+static void ask_open(struct session *session, struct socket *socket, const struct arrival *arrival) {
     struct event *event = event_begin(session, NULL);
     struct policy_call *call = &event->question.call;
-    call->point = POLICY_ENGINE;
+    struct buffer *json = &session->hub->scratch.handshake;
+    buffer_clear(json);
+    buffer_printf(json, "{%s}", session->handshake->json);
+    call->done = open_answered;
+    call->point = POLICY_OPEN;
     call->socket_id = slice_of(session->id);
-    call->name = slice_of(session->handshake->engine_path);
+    call->name = slice_of(session->handshake->endpoint_path);
+    call->json = buffer_slice(json);
+    question_ask(&event->question, session->hub->policy);
+}
+
+static void ask_message(struct session *session, struct socket *socket, const struct arrival *arrival) {
+    struct event *event = event_begin(session, NULL);
+    struct policy_call *call = &event->question.call;
+    call->point = POLICY_MESSAGE;
+    call->socket_id = slice_of(session->id);
+    call->name = slice_of(session->handshake->endpoint_path);
     call->data = arrival->json;
     call->binary = arrival->binary;
     question_ask(&event->question, session->hub->policy);

@@ -34,7 +34,7 @@ static void driver_pause(struct transport *transport, bool paused) {
 
 static void driver_gone(struct loop_task *task) {
     struct polling_driver *driver = CONTAINER(task, struct polling_driver, gone);
-    if (driver->transport.session) session_gone(driver->transport.session, &driver->transport, 1000);
+    if (driver->transport.session) session_gone(driver->transport.session, &driver->transport, 1000, SLICE_NONE);
     polling_free(&driver->polling);
     free(driver);
 }
@@ -84,8 +84,9 @@ void polling_accept(struct hub *hub, enum session_kind kind, struct handshake *h
     driver->loop = hub->loop;
     driver->polling = polling_new(&driver_events, &driver->transport);
     loop_task_init(&driver->gone, driver_gone);
-    session_open(hub, kind, &driver->transport, handshake);
+    struct session *session = session_open(hub, kind, &driver->transport, handshake);
     polling_request(driver->polling, request, headers);
+    session_begin(session);
 }
 
 void polling_continue(struct session *session, struct http_request *request, struct slice headers) {

@@ -2,6 +2,7 @@
 
 #include "session/driver.h"
 #include "session/hub_state.h"
+#include "session/script_connection.h"
 
 /* What begins when the WebSocket is there. */
 struct opening {
@@ -65,7 +66,7 @@ static void on_message(void *owner, struct slice message, bool binary) {
 
 static void on_pong(void *owner) {
     struct transport *transport = owner;
-    if (transport->session && transport->session->kind == SESSION_PLAIN) session_pong(transport->session);
+    if (transport->session && !session_has_packets(transport->session)) session_pong(transport->session);
 }
 
 static void on_drained(void *owner) {
@@ -73,10 +74,15 @@ static void on_drained(void *owner) {
     if (transport->session) session_drained(transport->session, transport);
 }
 
-static void on_closed(void *owner, uint16_t code) {
+static void on_closed(void *owner, uint16_t code, struct slice reason) {
     struct transport *transport = owner;
-    if (transport->session) session_gone(transport->session, transport, code);
+    if (transport->session) session_gone(transport->session, transport, code, reason);
     free(websocket_of(transport));
+}
+
+static size_t max_of_endpoint(const void *owner) {
+    const struct transport *transport = owner;
+    return transport->session ? script_connection_max_bytes(transport->session) : 0;
 }
 
 static const struct conn_events websocket_events = {
@@ -85,13 +91,21 @@ static const struct conn_events websocket_events = {
     .drained = on_drained,
     .closed = on_closed,
 };
+static const struct conn_events raw_events = {
+    .message = on_message,
+    .pong = on_pong,
+    .drained = on_drained,
+    .max_message_bytes = max_of_endpoint,
+    .closed = on_closed,
+};
 
 static void websocket_begin(const struct opening *opening, struct http_upgrade *upgrade_r) {
     struct websocket *websocket = NEW(struct websocket);
     websocket->transport.ops = &websocket_ops;
     websocket->opening = NEW(struct opening);
     *websocket->opening = *opening;
-    *upgrade_r = (struct http_upgrade){.events = &websocket_events, .owner = &websocket->transport};
+    upgrade_r->events = opening->kind == SESSION_RAW ? &raw_events : &websocket_events;
+    upgrade_r->owner = &websocket->transport;
 }
 
 void websocket_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake,
@@ -111,7 +125,7 @@ void hub_opened(void *upgrade_owner, struct conn *conn) {
     free(websocket->opening);
     websocket->conn = conn;
     if (opening.handshake) {
-        session_flush(session_open(opening.hub, opening.kind, &websocket->transport, opening.handshake));
+        session_begin(session_open(opening.hub, opening.kind, &websocket->transport, opening.handshake));
         return;
     }
     struct session *session = map_find(opening.hub->sessions, slice_of(opening.session_id));

@@ -12,27 +12,18 @@
 enum { ADMITTED = -1, HANDSHAKE_BYTES = 512 /* most need no more */ };
 
 struct endpoint {
-    enum { ENDPOINT_NONE, ENDPOINT_PACKETS, ENDPOINT_PLAIN } form;
+    enum { ENDPOINT_NONE, ENDPOINT_PACKETS, ENDPOINT_WEBSOCKET } form;
     enum session_kind kind;
-    const char *engine_path;
+    const struct hub_endpoint *of; /* scripts; NULL: not theirs */
 };
-
-/* A prefix; "/engine.io" means "/engine.io/". */
-static bool path_below(struct slice path, const char *prefix) {
-    size_t len = strlen(prefix);
-    while (len > 0 && prefix[len - 1] == '/') len--;
-    return path.len > len && memcmp(path.ptr, prefix, len) == 0 && path.ptr[len] == '/';
-}
 
 static struct endpoint endpoint_of(const struct hub *hub, struct slice path) {
     if (path_below(path, hub->path)) return (struct endpoint){ENDPOINT_PACKETS, SESSION_SOCKETIO, NULL};
-    if (slice_is(path, hub->plain_path)) return (struct endpoint){ENDPOINT_PLAIN, SESSION_PLAIN, NULL};
-    for (size_t i = 0; i < hub->engines.len; i++) {
-        if (path_below(path, hub->engines.names[i])) {
-            return (struct endpoint){ENDPOINT_PACKETS, SESSION_ENGINE, hub->engines.names[i]};
-        }
-    }
-    return (struct endpoint){ENDPOINT_NONE, SESSION_SOCKETIO, NULL};
+    if (slice_is(path, hub->plain_path)) return (struct endpoint){ENDPOINT_WEBSOCKET, SESSION_PLAIN, NULL};
+    const struct hub_endpoint *of = script_endpoints_at(&hub->endpoints, path);
+    if (!of) return (struct endpoint){ENDPOINT_NONE, SESSION_SOCKETIO, NULL};
+    if (of->raw) return (struct endpoint){ENDPOINT_WEBSOCKET, SESSION_RAW, of};
+    return (struct endpoint){ENDPOINT_PACKETS, SESSION_ENGINE, of};
 }
 
 static bool origin_ok(const struct hub *hub, struct http_request *request) {
@@ -66,7 +57,7 @@ static bool query_is(struct slice query, const char *name, const char *value) {
 
 static bool session_known(const struct session *session, const struct endpoint *endpoint) {
     if (session->kind != endpoint->kind) return false;
-    if (endpoint->engine_path && strcmp(session->handshake->engine_path, endpoint->engine_path) != 0) return false;
+    if (endpoint->of && strcmp(session->handshake->endpoint_path, endpoint->of->path) != 0) return false;
     return session->state == SESSION_OPEN || session->timing.due_ms[DEADLINE_LINGER] > 0;
 }
 
@@ -119,8 +110,8 @@ static void request_packets(struct hub *hub, const struct endpoint *endpoint, st
     } else if (asked.session) {
         polling_continue(asked.session, request, headers);
     } else {
-        polling_accept(hub, endpoint->kind, handshake_new(request, endpoint->engine_path, loop_wall_ms(hub->loop)),
-                       request, headers);
+        struct handshake *handshake = handshake_new(request, endpoint->of, SLICE_NONE, loop_wall_ms(hub->loop));
+        polling_accept(hub, endpoint->kind, handshake, request, headers);
     }
 }
 
@@ -132,7 +123,7 @@ bool hub_names_session(const struct hub *hub, struct slice path, struct slice qu
 bool hub_request(struct hub *hub, struct http_request *request) {
     struct endpoint endpoint = endpoint_of(hub, request->path);
     if (endpoint.form == ENDPOINT_NONE) return false;
-    if (endpoint.form == ENDPOINT_PLAIN) {
+    if (endpoint.form == ENDPOINT_WEBSOCKET) {
         http_reject(request->exchange, "not_an_upgrade");
         struct http_reply reply = {.status = 426, .extra_headers = SLICE("upgrade: websocket\r\n")};
         http_reply(&request->exchange, &reply);
@@ -148,6 +139,11 @@ bool hub_request(struct hub *hub, struct http_request *request) {
     return true;
 }
 
+static void set_raw(const struct hub_endpoint *endpoint, struct http_request *request, struct http_upgrade *upgrade_r) {
+    upgrade_r->protocol = http_choose_protocol(request, endpoint->protocols, endpoint->protocols_len);
+    if (endpoint->deflate >= 0) upgrade_r->deflate = endpoint->deflate;
+}
+
 bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgrade *upgrade_r) {
     struct endpoint endpoint = endpoint_of(hub, request->path);
     if (endpoint.form == ENDPOINT_NONE) return false;
@@ -161,22 +157,24 @@ bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgr
     }
     if (error != ADMITTED) {
         reject(request, error);
-        *upgrade_r = (struct http_upgrade){0};
         polling_refusal((enum engineio_error)error, &upgrade_r->refusal);
     } else if (asked.session) {
         websocket_accept_probe(hub, slice_of(asked.session->id), upgrade_r);
     } else {
-        websocket_accept(hub, endpoint.kind, handshake_new(request, endpoint.engine_path, loop_wall_ms(hub->loop)),
-                         upgrade_r);
+        if (endpoint.kind == SESSION_RAW) set_raw(endpoint.of, request, upgrade_r);
+        struct handshake *handshake = handshake_new(request, endpoint.of, upgrade_r->protocol, loop_wall_ms(hub->loop));
+        websocket_accept(hub, endpoint.kind, handshake, upgrade_r);
     }
     return true;
 }
 
-struct handshake *handshake_new(struct http_request *request, const char *engine_path, uint64_t wall_ms) {
+struct handshake *handshake_new(struct http_request *request, const struct hub_endpoint *endpoint,
+                                struct slice protocol, uint64_t wall_ms) {
     struct buffer json = {0};
     buffer_reserve(&json, HANDSHAKE_BYTES);
     char when[WALL_TIME_MAX];
     wall_time_write(when, (int64_t)wall_ms);
+    if (endpoint) handshake_write_endpoint(&json, request->path, protocol);
     buffer_append_str(&json, "\"query\":");
     query_write_json(request->query, &json);
     buffer_append_str(&json, ",\"headers\":");
@@ -184,7 +182,8 @@ struct handshake *handshake_new(struct http_request *request, const char *engine
     buffer_append_str(&json, ",\"address\":");
     json_write_string(&json, slice_of(request->address));
     buffer_printf(&json, ",\"secure\":%s,\"time\":\"%s\"", request->tls ? "true" : "false", when);
-    struct handshake *handshake = handshake_from(buffer_slice(&json), request->address, engine_path);
+    struct handshake *handshake =
+        handshake_from(buffer_slice(&json), request->address, endpoint ? endpoint->path : NULL);
     buffer_done(&json);
     return handshake;
 }

@@ -6,18 +6,25 @@
 
 #include "base/slice.h"
 
+struct buffer;
 struct http_request;
+struct hub_endpoint;
 
 /* What the HTTP request said, shared by a session and its sockets. */
 struct handshake {
     unsigned refs;
-    char *engine_path; /* a bare engine's, POLICY_ENGINE's name; else NULL */
-    char *address;     /* behind json */
-    char json[];       /* `"query":{…},"headers":{…},…}`: all but auth, which differs by namespace */
+    char *endpoint_path; /* of scripts: the name of POLICY_OPEN; else NULL */
+    char *address;       /* behind json */
+    char json[]; /* `"query":{…},"headers":{…},…`: all but auth, which differs by namespace; of an endpoint of scripts
+                    `"path":…,"protocol":…` before it */
 };
 
-struct handshake *handshake_new(struct http_request *request, const char *engine_path, uint64_t wall_ms);
-struct handshake *handshake_from(struct slice json, const char *address, const char *engine_path);
+/* endpoint: of scripts, or NULL. protocol: the subprotocol; empty: none. */
+struct handshake *handshake_new(struct http_request *request, const struct hub_endpoint *endpoint,
+                                struct slice protocol, uint64_t wall_ms);
+struct handshake *handshake_from(struct slice json, const char *address, const char *endpoint_path);
+/* What an endpoint's scripts read of it besides. */
+void handshake_write_endpoint(struct buffer *json, struct slice path, struct slice protocol);
 void handshake_unref(struct handshake **handshake);
 
 #endif

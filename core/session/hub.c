@@ -97,8 +97,15 @@ void hub_set_policy(struct hub *hub, struct policy *policy) {
     hub->policy = policy;
 }
 
-void hub_set_engines(struct hub *hub, const char *const *paths, size_t len) {
-    name_list_set(&hub->engines, paths, len);
+void hub_set_endpoints(struct hub *hub, const struct hub_endpoint *endpoints, size_t len) {
+    size_t cursor = 0;
+    struct session *session;
+    script_endpoints_set(&hub->endpoints, endpoints, len);
+    while ((session = map_next(hub->sessions, &cursor))) {
+        const char *path = session->handshake->endpoint_path;
+        if (path && !script_endpoints_find(&hub->endpoints, path, session->kind == SESSION_RAW))
+            session_close(session, CLOSE_ENDPOINT_GONE);
+    }
 }
 
 void hub_set_namespaces(struct hub *hub, const char *const *names, size_t len) {
@@ -141,8 +148,9 @@ void hub_free(struct hub **hub_r) {
                                 &hub->scratch.handshake};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_done(buffers[i]);
     gathering_done(&hub->scratch.gathering);
-    struct name_list *lists[] = {&hub->origins, &hub->engines, &hub->namespaces};
+    struct name_list *lists[] = {&hub->origins, &hub->namespaces};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) name_list_set(lists[i], NULL, 0);
+    script_endpoints_set(&hub->endpoints, NULL, 0);
     map_free(&hub->sessions);
     map_free(&hub->sockets);
     map_free(&hub->users);
@@ -200,8 +208,8 @@ static void gather_reached(struct hub *hub, const struct room_emit *emit, struct
     for (size_t at = 0; at < receivers.len; at += sizeof(struct receiver *)) {
         struct receiver *receiver;
         memcpy(&receiver, receivers.ptr + at, sizeof receiver);
-        struct socket *socket = CONTAINER(receiver, struct socket, receiver);
-        buffer_append(sockets, (const char *)&socket, sizeof socket);
+        struct socket *socket = socket_receiving(receiver);
+        if (socket) buffer_append(sockets, (const char *)&socket, sizeof socket);
     }
     buffer_done(&receivers);
 }
@@ -329,22 +337,4 @@ void hub_broadcast(struct hub *hub, struct slice args) {
         emit.namespace_name = slice_of(hub->namespaces.names[i]);
         room_emit(hub->rooms, &emit);
     }
-}
-
-bool engine_send(struct hub *hub, struct slice session_id, struct slice data, bool binary) {
-    struct session *session = map_find(hub->sessions, session_id);
-    if (!session || session->state != SESSION_OPEN || session->kind != SESSION_ENGINE) return false;
-    struct packet *packet;
-    if (binary) {
-        packet = packet_new_binary(data);
-    } else {
-        struct buffer *text = &hub->scratch.text;
-        buffer_clear(text);
-        buffer_append_char(text, '4');
-        buffer_append_slice(text, data);
-        packet = packet_new_engine(buffer_slice(text));
-    }
-    session_push(session, packet);
-    packet_unref(&packet);
-    return true;
 }

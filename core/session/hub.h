@@ -52,8 +52,18 @@ void hub_free(struct hub **hub);
 void hub_set(struct hub *hub, const struct hub_settings *settings);
 /* The policy that is asked from now on; sessions move to it at their next question. */
 void hub_set_policy(struct hub *hub, struct policy *policy);
-/* A bare Engine.IO endpoint, answered by POLICY_ENGINE. Replaces the list. */
-void hub_set_engines(struct hub *hub, const char *const *paths, size_t len);
+/* A path that scripts answer: POLICY_OPEN, POLICY_MESSAGE, POLICY_CLOSED (script_connection.h). */
+struct hub_endpoint {
+    const char *path;
+    bool raw;                     /* a WebSocket's messages as they are, at this path; else Engine.IO, below it */
+    const char *const *protocols; /* raw, as the next two: subprotocols */
+    size_t protocols_len;
+    size_t max_message_bytes;                   /* 0: as for others */
+    signed char deflate;                        /* may messages be compressed? -1: as for others */
+    unsigned ping_interval_ms, ping_timeout_ms; /* 0: as for others */
+};
+/* Replaces the list. Connections to paths that are in it no more are closed. */
+void hub_set_endpoints(struct hub *hub, const struct hub_endpoint *endpoints, size_t len);
 /* Namespaces that exist beside "/". Replaces the list. */
 void hub_set_namespaces(struct hub *hub, const char *const *names, size_t len);
 

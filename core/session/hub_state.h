@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "session/flush.h"
 #include "session/place.h"
+#include "session/script_endpoints.h"
 
 struct name_list {
     char **names;
@@ -39,7 +40,8 @@ struct hub {
     struct policy *policy;
     struct hub_settings settings;
     char *path, *plain_path;
-    struct name_list origins, engines, namespaces;
+    struct name_list origins, namespaces;
+    struct script_endpoints endpoints;
     char node[ID_OWNER_LEN + 1]; /* of session ids */
     size_t sessions_open;        /* those that are not ending */
     struct map *sessions, *sockets, *users;

@@ -13,16 +13,17 @@ enum arrival_kind {
     ARRIVAL_EVENT,
     ARRIVAL_ACK,
     ARRIVAL_CONNECT_ERROR, /* only servers send it */
-    ARRIVAL_ENGINE         /* a message to a bare engine */
+    ARRIVAL_OPEN,          /* a client of an endpoint of scripts is there */
+    ARRIVAL_MESSAGE        /* it says something */
 };
 
 /* What a client sent, whatever it speaks; slices are borrowed. */
 struct arrival {
     enum arrival_kind kind;
     struct slice namespace_name;
-    bool has_id, binary; /* binary: ENGINE only */
+    bool has_id, binary; /* binary: MESSAGE only */
     uint64_t id;
-    struct slice json;  /* CONNECT: an object or empty; EVENT: [event, arg…]; ACK: [arg…]; ENGINE: the message */
+    struct slice json;  /* CONNECT: an object or empty; EVENT: [event, arg…]; ACK: [arg…]; MESSAGE: the message */
     struct slice event; /* EVENT: the first item, within json */
     const struct slice *attachments;
     unsigned attachments_len;

@@ -88,10 +88,10 @@ static const struct transport_ops client_ops = {
     .close = client_close,
 };
 
-static void client_gone(struct local_client *client, uint16_t code) {
+static void client_gone(struct local_client *client, uint16_t code, struct slice reason) {
     struct session *session = client->transport.session;
     client->transport.session = NULL;
-    if (session) session_gone(session, &client->transport, code);
+    if (session) session_gone(session, &client->transport, code, reason);
 }
 
 static void client_run(struct loop_task *task) {
@@ -99,15 +99,23 @@ static void client_run(struct loop_task *task) {
     for (; client->pongs_due > 0; client->pongs_due--) {
         struct session *session = client->transport.session;
         if (!session) break;
-        if (session->kind == SESSION_PLAIN)
+        if (!session_has_packets(session))
             session_pong(session);
         else
             session_message(session, &client->transport, SLICE("3"), false);
     }
-    if (client->closed) client_gone(client, client->code);
+    if (client->closed) client_gone(client, client->code, buffer_slice(&client->reason));
+}
+
+static enum session_kind kind_of(const struct local_client_options *options, const struct hub_endpoint *endpoint) {
+    if (endpoint) return endpoint->raw ? SESSION_RAW : SESSION_ENGINE;
+    return options->plain ? SESSION_PLAIN : SESSION_SOCKETIO;
 }
 
 struct local_client *local_client_new(struct hub *hub, const struct local_client_options *options) {
+    const char *path = options->endpoint_path;
+    const struct hub_endpoint *endpoint = path ? script_endpoints_at(&hub->endpoints, slice_of(path)) : NULL;
+    if (path && !endpoint) return NULL;
     struct local_client *client = NEW(struct local_client);
     const char *address = options->address ? options->address : "127.0.0.1";
     struct buffer json = {0};
@@ -115,23 +123,25 @@ struct local_client *local_client_new(struct hub *hub, const struct local_client
     client->loop = hub->loop;
     client->answers_pings = options->answers_pings;
     loop_task_init(&client->task, client_run);
+    if (endpoint)
+        handshake_write_endpoint(&json, slice_of(path), options->protocol ? slice_of(options->protocol) : SLICE_NONE);
     buffer_append_str(&json, "\"query\":");
     buffer_append_slice(&json, options->query.len > 0 ? options->query : SLICE("{}"));
     buffer_append_str(&json, ",\"headers\":");
     buffer_append_slice(&json, options->headers.len > 0 ? options->headers : SLICE("{}"));
     buffer_printf(&json, ",\"address\":\"%s\",\"secure\":false,\"time\":\"1970-01-01T00:00:00.000Z\"", address);
-    struct handshake *handshake = handshake_from(buffer_slice(&json), address, options->engine_path);
+    struct handshake *handshake = handshake_from(buffer_slice(&json), address, endpoint ? endpoint->path : NULL);
     buffer_done(&json);
-    enum session_kind kind = options->plain ? SESSION_PLAIN : options->engine_path ? SESSION_ENGINE : SESSION_SOCKETIO;
-    struct session *session = session_open(hub, kind, &client->transport, handshake);
+    struct session *session = session_open(hub, kind_of(options, endpoint), &client->transport, handshake);
     memcpy(client->session_id, session->id, sizeof client->session_id);
+    session_begin(session);
     return client;
 }
 
 void local_client_free(struct local_client **client_r) {
     struct local_client *client = *client_r;
     if (!client) return;
-    client_gone(client, 1006);
+    client_gone(client, 1006, SLICE_NONE);
     loop_task_cancel(&client->task);
     buffer_done(&client->inbound);
     buffer_done(&client->reason);
@@ -169,7 +179,11 @@ bool local_client_paused(const struct local_client *client) {
 }
 
 void local_client_leave(struct local_client *client) {
-    client_gone(client, 1006);
+    client_gone(client, 1006, SLICE_NONE);
+}
+
+void local_client_close(struct local_client *client, uint16_t code, struct slice reason) {
+    client_gone(client, code, reason);
 }
 
 bool local_client_closed(const struct local_client *client, uint16_t *code_r, struct slice *reason_r) {

@@ -13,18 +13,20 @@ struct hub;
 struct local_client;
 
 struct local_client_options {
-    bool plain;              /* speaks the plain form instead of Socket.IO */
-    const char *engine_path; /* a bare engine's path; NULL: none */
-    const char *address;     /* NULL: "127.0.0.1" */
-    struct slice query;      /* JSON objects of the handshake; empty: {} */
+    bool plain;                /* speaks the plain form instead of Socket.IO */
+    const char *endpoint_path; /* of scripts; NULL: none */
+    const char *protocol;      /* the subprotocol that a raw one has; NULL: none */
+    const char *address;       /* NULL: "127.0.0.1" */
+    struct slice query;        /* JSON objects of the handshake; empty: {} */
     struct slice headers;
     bool answers_pings; /* at once, by itself */
 };
 
+/* NULL: no script answers at endpoint_path. */
 struct local_client *local_client_new(struct hub *hub, const struct local_client_options *options);
 /* Goes without a word if it has not gone yet. */
 void local_client_free(struct local_client **client);
-/* One WebSocket message: Engine.IO text ("40", "42[…]"), or bytes. Nothing once closed. */
+/* One WebSocket message: Engine.IO text ("40", "42[…]"), any text of a raw one, or bytes. Nothing once closed. */
 void local_client_send(struct local_client *client, struct slice message, bool binary);
 /* The oldest message that was not taken yet, appended to out; false: none. A ping of the plain form is none. */
 bool local_client_take(struct local_client *client, struct buffer *out, bool *binary_r);
@@ -34,6 +36,8 @@ void local_client_stall(struct local_client *client, bool stalled);
 bool local_client_paused(const struct local_client *client);
 /* The connection breaks: the hub hears of it. */
 void local_client_leave(struct local_client *client);
+/* Its client closes it. */
+void local_client_close(struct local_client *client, uint16_t code, struct slice reason);
 /* The hub closed it: with which code and reason (borrowed). */
 bool local_client_closed(const struct local_client *client, uint16_t *code_r, struct slice *reason_r);
 /* Writes so far. */

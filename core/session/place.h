@@ -72,6 +72,8 @@ void socket_detach(struct socket *socket);
 void socket_part(struct socket *socket, const char *reason, bool keep);
 /* In the room, and not yet online in its channel. False: rooms_max reached. */
 bool socket_enter(struct socket *socket, struct slice room);
+/* NULL: another kind of receiver. */
+struct socket *socket_receiving(struct receiver *receiver);
 /* Joins its namespace; from now on it has a room of its own too, which is there once it is used. */
 void socket_join_namespace(struct socket *socket);
 /* For rooms_set_implied: sockets' own rooms. */

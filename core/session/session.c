@@ -8,6 +8,7 @@
 #include "session/assembly.h"
 #include "session/dispatch.h"
 #include "session/hub_state.h"
+#include "session/script_connection.h"
 #include "wire/engineio.h"
 
 enum session_input { INPUT_PACKET, INPUT_PONG, INPUT_DRAINED, INPUT_BROKEN, INPUT_DUE };
@@ -25,30 +26,7 @@ static void session_set_state(struct session *session, enum session_state state)
     session->state = state;
 }
 
-/* Deadlines: one timer for the earliest. */
-
-/* Until the deadline; not more than 0: it has passed. */
-static int32_t left_ms(const struct session_timing *timing, int deadline, uint64_t now) {
-    return (int32_t)(timing->due_ms[deadline] - (uint32_t)now);
-}
-
-static void timing_arm(struct session_timing *timing, uint64_t now) {
-    int32_t first = INT32_MAX;
-    for (int i = 0; i < DEADLINES; i++) {
-        if (timing->due_ms[i] && left_ms(timing, i, now) < first) first = left_ms(timing, i, now);
-    }
-    if (first == INT32_MAX)
-        loop_timer_cancel(&timing->timer);
-    else
-        loop_timer_set(&timing->timer, first > 0 ? (uint64_t)first : 1);
-}
-
-void session_deadline_set(struct session *session, enum session_deadline deadline, uint64_t delay_ms) {
-    uint64_t now = loop_now_ms(session->hub->loop);
-    uint32_t due = (uint32_t)(now + (delay_ms < DEADLINE_MAX_MS ? delay_ms : DEADLINE_MAX_MS));
-    session->timing.due_ms[deadline] = due ? due : 1;
-    timing_arm(&session->timing, now);
-}
+/* Deadlines. */
 
 void session_expire_in(struct session *session, uint64_t delay_ms) {
     session->timing.expires_ms = loop_now_ms(session->hub->loop) + delay_ms;
@@ -63,26 +41,12 @@ static void expire(struct session *session) {
         session_close(session, CLOSE_EXPIRED);
 }
 
-void session_deadline_clear(struct session *session, enum session_deadline deadline) {
-    if (!session->timing.due_ms[deadline]) return;
-    session->timing.due_ms[deadline] = 0;
-    timing_arm(&session->timing, loop_now_ms(session->hub->loop));
-}
-
-static void deadlines_clear(struct session *session) {
-    memset(session->timing.due_ms, 0, sizeof session->timing.due_ms);
-    loop_timer_cancel(&session->timing.timer);
-}
-
 static void timer_fired(struct loop_timer *timer) {
     struct session *session = CONTAINER(timer, struct session, timing.timer);
-    uint64_t now = loop_now_ms(session->hub->loop);
-    for (int i = 0; i < DEADLINES; i++) {
-        if (!session->timing.due_ms[i] || left_ms(&session->timing, i, now) > 0) continue;
-        session->timing.due_ms[i] = 0;
-        session_step(session, &(struct session_news){.input = INPUT_DUE, .deadline = i});
-    }
-    timing_arm(&session->timing, now);
+    enum session_deadline deadline = DEADLINE_PING;
+    while (timing_take_due(&session->timing, &deadline))
+        session_step(session, &(struct session_news){.input = INPUT_DUE, .deadline = deadline++});
+    timing_arm(&session->timing);
 }
 
 /* Heartbeat: the server pings on schedule, whatever else flows; only a pong counts. */
@@ -100,7 +64,7 @@ static void heartbeat_ping(struct session *session) {
     struct hub *hub = session->hub;
     session->heartbeat = HEARTBEAT_QUEUED;
     session->timing.ping_offset = is_settled(session) ? rooms_offset(hub->rooms) : 0;
-    if (session->kind != SESSION_PLAIN) session_push(session, hub->shared.ping);
+    if (session_has_packets(session)) session_push(session, hub->shared.ping);
     flush_soon(session);
 }
 
@@ -153,10 +117,18 @@ void session_pause(struct session *session, uint8_t why, bool paused) {
 
 /* Out. */
 
+/* Now, whatever has not left yet. */
+static void close_transport(struct session *session) {
+    struct slice reason = SLICE_NONE;
+    uint16_t code = session_is_scripts(session) ? script_connection_said(session, &reason) : 1000;
+    session->transport->ops->close(session->transport, code, reason);
+}
+
 static enum packet_form form_for(const struct session *session, const struct transport *transport) {
     if (transport->ops->polling) return PACKET_POLL;
     bool deflated = transport->ops->deflates(transport);
     if (session->kind == SESSION_PLAIN) return deflated ? PACKET_PLAIN_DEFLATED : PACKET_PLAIN;
+    if (session->kind == SESSION_RAW) return deflated ? PACKET_RAW_DEFLATED : PACKET_RAW;
     return deflated ? PACKET_FRAME_DEFLATED : PACKET_FRAME;
 }
 
@@ -204,7 +176,7 @@ static void session_settle(struct session *session, bool wrote) {
         session_deadline_set(session, DEADLINE_SLOW, session->hub->settings.slow_close_ms);
     }
     if (session->heartbeat != HEARTBEAT_QUEUED || (stuck && !polling)) return;
-    if (session->kind == SESSION_PLAIN) {
+    if (!session_has_packets(session)) {
         transport->ops->write(transport, buffer_slice(&session->hub->shared.plain_ping));
     }
     heartbeat_await_pong(session);
@@ -231,7 +203,7 @@ void session_flush(struct session *session) {
     }
     bool wrote = outbox_flush(&session->outbox, session->transport, session->form, &session->hub->scratch.gathering);
     if (session->state == SESSION_CLOSING) {
-        if (session->outbox.queue.len == 0) session->transport->ops->close(session->transport, 1000, SLICE_NONE);
+        if (session->outbox.queue.len == 0) close_transport(session);
         return;
     }
     session_settle(session, wrote);
@@ -304,7 +276,7 @@ static void engine_packet(struct session *session, const struct engineio_packet 
     switch (packet->type) {
         case ENGINEIO_MESSAGE:
             if (session->kind == SESSION_ENGINE)
-                assembly_engine(session, packet->body, packet->binary);
+                assembly_message(session, packet->body, packet->binary);
             else
                 assembly_socketio(session, packet->body, packet->binary);
             return;
@@ -392,7 +364,7 @@ static void session_step(struct session *session, const struct session_news *new
             if (news->input == INPUT_DRAINED)
                 session_flush(session);
             else if (news->input == INPUT_DUE)
-                session->transport->ops->close(session->transport, 1000, SLICE_NONE);
+                close_transport(session);
             return;
         case SESSION_GONE:
             return;
@@ -405,6 +377,8 @@ void session_message(struct session *session, struct transport *from, struct sli
         probe_heard(session, message, binary);
     } else if (session->kind == SESSION_PLAIN) {
         assembly_plain(session, message, binary);
+    } else if (session->kind == SESSION_RAW) {
+        assembly_message(session, message, binary);
     } else {
         struct engineio_packet packet;
         if (engineio_decode(message, binary, &packet))
@@ -430,7 +404,7 @@ void session_broken(struct session *session) {
     session_step(session, &(struct session_news){.input = INPUT_BROKEN});
 }
 
-void session_gone(struct session *session, struct transport *from, uint16_t code) {
+void session_gone(struct session *session, struct transport *from, uint16_t code, struct slice reason) {
     if (from == session->probe) {
         session->probe = NULL;
         session->upgrade = UPGRADE_NONE;
@@ -439,8 +413,9 @@ void session_gone(struct session *session, struct transport *from, uint16_t code
     }
     if (from != session->transport) return;
     session->transport = NULL;
-    if (session->state == SESSION_OPEN) session_close(session, code == 1009 ? CLOSE_TOO_LARGE : CLOSE_CLIENT_GONE);
-    deadlines_clear(session);
+    if (session->state == SESSION_OPEN)
+        session_close_saying(session, code == 1009 ? CLOSE_TOO_LARGE : CLOSE_CLIENT_GONE, code, reason);
+    timing_clear_all(&session->timing);
     if (session->state != SESSION_GONE) {
         session_set_state(session, SESSION_GONE);
         hub_bury_session(session);
@@ -469,6 +444,16 @@ static void push_open_packet(struct session *session) {
     packet_unref(&packet);
 }
 
+static void begin_script(struct session *session) {
+    const char *path = session->handshake->endpoint_path;
+    const struct hub_endpoint *endpoint =
+        script_endpoints_find(&session->hub->endpoints, path, session->kind == SESSION_RAW);
+    size_t own = endpoint ? endpoint->max_message_bytes : 0;
+    session->script = script_connection_new(session, own ? own : session->hub->settings.max_payload_bytes);
+    if (endpoint && endpoint->ping_interval_ms) session->timing.ping_interval_ms = endpoint->ping_interval_ms;
+    if (endpoint && endpoint->ping_timeout_ms) session->timing.ping_timeout_ms = endpoint->ping_timeout_ms;
+}
+
 struct session *session_open(struct hub *hub, enum session_kind kind, struct transport *transport,
                              struct handshake *handshake) {
     struct session *session = NEW(struct session);
@@ -491,10 +476,18 @@ struct session *session_open(struct hub *hub, enum session_kind kind, struct tra
     map_put(hub->sessions, slice_of(session->id), session);
     hub->sessions_open++;
     metric_add(METRIC_SESSIONS, 1);
+    if (session_is_scripts(session))
+        begin_script(session);
+    else
+        session_deadline_set(session, DEADLINE_CONNECT, hub->settings.connect_timeout_ms);
     session_deadline_set(session, DEADLINE_PING, session->timing.ping_interval_ms);
-    if (kind != SESSION_ENGINE) session_deadline_set(session, DEADLINE_CONNECT, hub->settings.connect_timeout_ms);
-    if (kind != SESSION_PLAIN) push_open_packet(session);
+    if (session_has_packets(session)) push_open_packet(session);
     return session;
+}
+
+void session_begin(struct session *session) {
+    if (session_is_scripts(session)) dispatch(session, &(struct arrival){.kind = ARRIVAL_OPEN});
+    session_flush(session);
 }
 
 static void log_close(const struct session *session, enum close_reason reason) {
@@ -510,18 +503,13 @@ static void log_close(const struct session *session, enum close_reason reason) {
         LOG_NUMBER("queued_bytes", session->outbox.queue.bytes));
 }
 
-/* What a client without Socket.IO reads in the close frame. */
-static void close_transport(struct session *session, enum close_reason reason) {
-    char text[64];
-    if (reason == CLOSE_SHUTTING_DOWN || reason == CLOSE_OVERLOAD) {
-        char random[3];
-        id_random(random, 2);
-        unsigned spread = (unsigned char)random[0] * 61u + (unsigned char)random[1];
-        snprintf(text, sizeof text, "{\"retryAfterMs\":%u}", 500 + spread % 4500);
-    } else {
-        snprintf(text, sizeof text, "%s", close_reason_name(reason));
-    }
-    session->transport->ops->close(session->transport, close_reason_code(reason), slice_of(text));
+/* What was sent before a script closed it leaves first, if it can. */
+static void close_websocket(struct session *session, enum close_reason reason, uint16_t code, struct slice text) {
+    bool waits = session_is_scripts(session) && reason == CLOSE_SERVER_DISCONNECT && session->outbox.queue.len > 0;
+    if (waits)
+        session_deadline_set(session, DEADLINE_LINGER, session->hub->settings.slow_close_ms);
+    else
+        session->transport->ops->close(session->transport, code, text);
 }
 
 /* A polling client reads its last packets and CLOSE with its next poll, unless it broke the protocol. */
@@ -547,7 +535,22 @@ static void unclaim(struct session *session) {
     hub_unref_user(hub, &session->claimed);
 }
 
+/* What a client without Socket.IO reads in the close frame. */
 void session_close(struct session *session, enum close_reason reason) {
+    char text[64];
+    if (session->state != SESSION_OPEN) return;
+    if (reason == CLOSE_SHUTTING_DOWN || reason == CLOSE_OVERLOAD) {
+        char random[3];
+        id_random(random, 2);
+        unsigned spread = (unsigned char)random[0] * 61u + (unsigned char)random[1];
+        snprintf(text, sizeof text, "{\"retryAfterMs\":%u}", 500 + spread % 4500);
+    } else {
+        snprintf(text, sizeof text, "%s", close_reason_name(reason));
+    }
+    session_close_saying(session, reason, close_reason_code(reason), slice_of(text));
+}
+
+void session_close_saying(struct session *session, enum close_reason reason, uint16_t code, struct slice text) {
     if (session->state != SESSION_OPEN) return;
     log_close(session, reason);
     if (session->transport && !session->transport->ops->polling && reason != CLOSE_SLOW) {
@@ -556,12 +559,15 @@ void session_close(struct session *session, enum close_reason reason) {
     session_set_state(session, SESSION_CLOSING);
     session->hub->sessions_open--;
     metric_add(METRIC_SESSIONS, -1);
-    deadlines_clear(session);
+    timing_clear_all(&session->timing);
     probe_end(session);
     dispatch_forget(session);
     loop_task_cancel(&session->pump);
     inbox_done(&session->inbox);
-    assembly_free(&session->assembly);
+    if (session_is_scripts(session))
+        script_connection_end(session, code, text);
+    else
+        assembly_free(&session->assembly);
     while (!list_empty(&session->sockets)) {
         struct socket *socket = CONTAINER(session->sockets.next, struct socket, link);
         socket_part(socket, close_reason_name(reason), close_reason_recoverable(reason));
@@ -570,7 +576,7 @@ void session_close(struct session *session, enum close_reason reason) {
     if (session->transport && session->transport->ops->polling)
         close_polling(session, reason);
     else if (session->transport)
-        close_transport(session, reason);
+        close_websocket(session, reason, code, text);
 }
 
 void session_reject(struct session *session, enum close_reason reason) {
@@ -583,6 +589,7 @@ void session_free(struct session *session) {
     map_remove(session->hub->sessions, slice_of(session->id));
     list_remove(&session->flush_link);
     outbox_done(&session->outbox);
+    if (session_is_scripts(session)) script_connection_free(&session->script);
     handshake_unref(&session->handshake);
     free(session);
 }

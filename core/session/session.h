@@ -16,7 +16,8 @@
 #include "session/timing.h"
 #include "session/transport.h"
 
-enum session_kind { SESSION_SOCKETIO, SESSION_PLAIN, SESSION_ENGINE };
+/* ENGINE, RAW: endpoints of scripts. */
+enum session_kind { SESSION_SOCKETIO, SESSION_PLAIN, SESSION_ENGINE, SESSION_RAW };
 /* CLOSING: the transport is ending; nothing more is heard. GONE: freed at the end of the turn. */
 enum session_state { SESSION_OPEN, SESSION_CLOSING, SESSION_GONE };
 enum upgrade { UPGRADE_NONE, UPGRADE_OPENED, UPGRADE_PROBED, UPGRADE_DONE };
@@ -25,6 +26,7 @@ enum { SESSION_LINGER_MS = 30000, SESSION_NOOP_MS = 100 };
 
 struct event;
 struct assembly;
+struct script_connection;
 
 struct session {
     struct hub *hub; /* from here to transport: what a fan-out touches, close together */
@@ -49,20 +51,35 @@ struct session {
     struct session_timing timing;
     struct inbox inbox;
     struct loop_task pump;
-    struct user *claimed;        /* whose connection it counts as; NULL: nobody's */
-    struct event *event;         /* the event at hand; NULL: none */
-    struct assembly *assembly;   /* a binary packet whose attachments are still coming */
+    struct user *claimed; /* whose connection it counts as; NULL: nobody's */
+    struct event *event;  /* the event at hand; NULL: none */
+    union {
+        struct assembly *assembly;        /* SOCKETIO: a binary packet whose attachments are still coming */
+        struct script_connection *script; /* ENGINE, RAW */
+    };
     char id[ID_SESSION_LEN + 1]; /* with these three a multiple of 8 bytes */
     uint8_t paused;              /* PAUSED_… */
     uint8_t violations;          /* one after the other */
     bool lagging;                /* a socket of it is */
 };
 
+static inline bool session_is_scripts(const struct session *session) {
+    return session->kind == SESSION_ENGINE || session->kind == SESSION_RAW;
+}
+/* Its messages are Engine.IO's packets. Else they are its own, and the heartbeat is WebSocket's. */
+static inline bool session_has_packets(const struct session *session) {
+    return session->kind == SESSION_SOCKETIO || session->kind == SESSION_ENGINE;
+}
+
 /* Takes the handshake's reference. The open packet is queued. */
 struct session *session_open(struct hub *hub, enum session_kind kind, struct transport *transport,
                              struct handshake *handshake);
+/* Its transport is ready: scripts may be asked (so this comes last), and what is queued leaves. */
+void session_begin(struct session *session);
 /* Begins the ending: sockets are detached or end, the transport is closed. Nothing if it has begun. */
 void session_close(struct session *session, enum close_reason reason);
+/* The same with a code and text of their own for the Close frame. */
+void session_close_saying(struct session *session, enum close_reason reason, uint16_t code, struct slice text);
 /* The same, counted as the client's fault (stoa_rejected_total). */
 void session_reject(struct session *session, enum close_reason reason);
 /* The client has gone beyond a limit once more: who does not stop is not read for a while, then closed. */
@@ -71,10 +88,14 @@ void session_violation(struct session *session);
 void session_doom(struct session *session, enum close_reason reason);
 void session_push(struct session *session, struct packet *packet);
 void session_flush(struct session *session);
-void session_deadline_set(struct session *session, enum session_deadline deadline, uint64_t delay_ms);
+static inline void session_deadline_set(struct session *session, enum session_deadline deadline, uint64_t delay_ms) {
+    timing_set(&session->timing, deadline, delay_ms);
+}
 /* Closed with CLOSE_EXPIRED then. */
 void session_expire_in(struct session *session, uint64_t delay_ms);
-void session_deadline_clear(struct session *session, enum session_deadline deadline);
+static inline void session_deadline_clear(struct session *session, enum session_deadline deadline) {
+    timing_clear(&session->timing, deadline);
+}
 /* why: PAUSED_… */
 void session_pause(struct session *session, uint8_t why, bool paused);
 /* A WebSocket that came for a polling session. False: not now; the caller closes it. */

@@ -419,6 +419,10 @@ static void keep_rooms(struct socket *socket) {
 
 static const struct receiver_ops socket_receiver_ops = {socket_deliver};
 
+struct socket *socket_receiving(struct receiver *receiver) {
+    return receiver->ops == &socket_receiver_ops ? CONTAINER(receiver, struct socket, receiver) : NULL;
+}
+
 static const char main_namespace[] = "/";
 
 struct socket *session_socket(struct session *session, struct slice namespace_name) {

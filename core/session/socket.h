@@ -72,8 +72,4 @@ void socket_expel(struct socket *socket);
 /* Closes the session's transport: the client reconnects. */
 void socket_close(struct socket *socket, enum close_reason reason);
 
-/* Bare engines (POLICY_ENGINE): false when the session is gone. */
-struct hub;
-bool engine_send(struct hub *hub, struct slice session_id, struct slice data, bool binary);
-
 #endif

@@ -31,4 +31,11 @@ struct session_timing {
     uint64_t ping_offset;           /* what had been queued when the ping was; 0: not known */
 };
 
+void timing_set(struct session_timing *timing, enum session_deadline deadline, uint64_t delay_ms);
+void timing_clear(struct session_timing *timing, enum session_deadline deadline);
+void timing_clear_all(struct session_timing *timing);
+/* From *deadline on: one that has passed, which is cleared; false: none. Then timing_arm. */
+bool timing_take_due(struct session_timing *timing, enum session_deadline *deadline);
+void timing_arm(struct session_timing *timing);
+
 #endif

@@ -40,7 +40,7 @@ void session_pong(struct session *session);
 void session_drained(struct session *session, struct transport *from);
 /* The peer went away within an exchange: ends the session. */
 void session_broken(struct session *session);
-/* The transport's last call: it frees itself when this returns. */
-void session_gone(struct session *session, struct transport *from, uint16_t code);
+/* The transport's last call: it frees itself when this returns. code, reason: of the Close frame. */
+void session_gone(struct session *session, struct transport *from, uint16_t code, struct slice reason);
 
 #endif

@@ -208,12 +208,15 @@ struct slice http_head_field(const struct http_head *head, const char *name) {
     return http_head_next(&rest, name, &value) ? value : SLICE_NONE;
 }
 
+struct slice http_list_take(struct slice *list) {
+    const char *comma = list->len > 0 ? memchr(list->ptr, ',', list->len) : NULL;
+    struct slice item = {list->ptr, comma ? (size_t)(comma - list->ptr) : list->len};
+    *list = slice_from(*list, item.len + (comma ? 1 : 0));
+    return trim(item);
+}
+
 bool http_list_has(struct slice list, const char *word) {
-    while (list.len > 0) {
-        const char *comma = memchr(list.ptr, ',', list.len);
-        struct slice item = {list.ptr, comma ? (size_t)(comma - list.ptr) : list.len};
-        if (same_name(trim(item), slice_of(word))) return true;
-        list = slice_from(list, item.len + (comma ? 1 : 0));
-    }
+    while (list.len > 0)
+        if (same_name(http_list_take(&list), slice_of(word))) return true;
     return false;
 }

@@ -7,10 +7,14 @@
 #include "wire/json.h"
 #include "wire/plain.h"
 
+/* What text is of: everyone's "4…"; or it is all that one kind of client gets, and nothing for others. */
+enum packet_text { TEXT_OF_ALL, TEXT_OF_PLAIN, TEXT_OF_RAW };
+
 struct packet {
     struct packet_head head;
-    bool plain_only, binary, built[PACKET_FORMS];
-    struct buffer text;         /* "4…", or the plain form's */
+    bool binary, built[PACKET_FORMS];
+    enum packet_text of;
+    struct buffer text;
     struct buffer *attachments; /* NULL: none */
     unsigned attachments_len;
     struct socketio_packet parts; /* type, id and json (without offset): for the plain form */
@@ -48,8 +52,16 @@ struct packet *packet_new_binary(struct slice bytes) {
 
 struct packet *packet_new_plain(struct slice text) {
     struct packet *packet = packet_make(PACKET_CONTROL);
-    packet->plain_only = true;
+    packet->of = TEXT_OF_PLAIN;
     buffer_append_slice(&packet->text, text);
+    return packet_finish(packet);
+}
+
+struct packet *packet_new_raw(struct slice message, bool binary) {
+    struct packet *packet = packet_make(PACKET_MESSAGE);
+    packet->of = TEXT_OF_RAW;
+    packet->binary = binary;
+    buffer_append_slice(&packet->text, message);
     return packet_finish(packet);
 }
 
@@ -130,7 +142,7 @@ static void build_poll(struct packet *packet, struct buffer *out) {
 static void build_plain(struct packet *packet, struct buffer *out, bool deflated) {
     struct buffer text = {0};
     const struct socketio_packet *parts = &packet->parts;
-    if (packet->plain_only) {
+    if (packet->of == TEXT_OF_PLAIN) {
         buffer_append_slice(&text, buffer_slice(&packet->text));
     } else if (packet->has_parts && parts->type == SOCKETIO_EVENT) {
         plain_write_event(&text, parts->json, parts->has_id, parts->id);
@@ -141,14 +153,46 @@ static void build_plain(struct packet *packet, struct buffer *out, bool deflated
     buffer_done(&text);
 }
 
+/* The only argument of "message": a text, or bytes. False: the event is another one. */
+static bool write_message(struct packet *packet, struct buffer *out, bool deflated) {
+    struct json_walk walk;
+    struct slice event, message, more;
+    enum socketio_type type = packet->parts.type;
+    if (!packet->has_parts || (type != SOCKETIO_EVENT && type != SOCKETIO_BINARY_EVENT)) return false;
+    json_walk_init(&walk, packet->parts.json);
+    if (!json_walk_item(&walk, &event) || json_type_of(event) != JSON_STRING) return false;
+    if (!json_string_is(event, SLICE("message"))) return false;
+    if (!json_walk_item(&walk, &message) || json_walk_item(&walk, &more)) return false;
+    if (packet->attachments_len == 1 && json_member(message, "_placeholder").len > 0) {
+        write_text(out, buffer_slice(&packet->attachments[0]), FRAME_BINARY, deflated);
+        return true;
+    }
+    if (json_type_of(message) != JSON_STRING) return false;
+    struct buffer text = {0};
+    json_string(message, &text);
+    write_text(out, buffer_slice(&text), FRAME_TEXT, deflated);
+    buffer_done(&text);
+    return true;
+}
+
+static void build_raw(struct packet *packet, struct buffer *out, bool deflated) {
+    if (packet->of == TEXT_OF_RAW)
+        write_text(out, buffer_slice(&packet->text), packet->binary ? FRAME_BINARY : FRAME_TEXT, deflated);
+    else if (packet->of == TEXT_OF_ALL && !write_message(packet, out, deflated))
+        build_plain(packet, out, deflated);
+}
+
 struct slice packet_bytes(struct packet *packet, enum packet_form form) {
     struct buffer *out = &packet->forms[form];
     if (packet->built[form]) return buffer_slice(out);
     packet->built[form] = true;
-    bool plain = form == PACKET_PLAIN || form == PACKET_PLAIN_DEFLATED;
-    if (plain)
+    if (form == PACKET_RAW || form == PACKET_RAW_DEFLATED)
+        build_raw(packet, out, form == PACKET_RAW_DEFLATED);
+    else if (packet->of == TEXT_OF_RAW)
+        return SLICE_NONE;
+    else if (form == PACKET_PLAIN || form == PACKET_PLAIN_DEFLATED)
         build_plain(packet, out, form == PACKET_PLAIN_DEFLATED);
-    else if (packet->plain_only)
+    else if (packet->of == TEXT_OF_PLAIN)
         return SLICE_NONE;
     else if (form == PACKET_POLL)
         build_poll(packet, out);

@@ -17,6 +17,8 @@ enum packet_form {
     PACKET_POLL,           /* Engine.IO polling: "4…", 0x1E between it and its attachments */
     PACKET_PLAIN,          /* WebSocket frame of the plain form; events and acks only, else empty */
     PACKET_PLAIN_DEFLATED,
+    PACKET_RAW, /* WebSocket frame of a raw endpoint: "message" with one text or bytes as it is, else as PACKET_PLAIN */
+    PACKET_RAW_DEFLATED,
     PACKET_FORMS
 };
 enum { PACKET_DEFLATE_MIN = 2048 };
@@ -41,6 +43,8 @@ struct packet *packet_new(const struct socketio_packet *parts, const struct slic
                           enum packet_class class);
 /* A frame of the plain protocol, as it is; other forms are empty. */
 struct packet *packet_new_plain(struct slice text);
+/* A message of a raw endpoint, as it is; other forms are empty. text must be UTF-8. */
+struct packet *packet_new_raw(struct slice message, bool binary);
 
 static inline struct packet *packet_ref(struct packet *packet) {
     ((struct packet_head *)packet)->refs++;

@@ -46,3 +46,9 @@ bool utf8_add(struct utf8_stream *stream, struct slice piece) {
     }
     return true;
 }
+
+struct slice utf8_cut(struct slice text, size_t max_bytes) {
+    if (text.len <= max_bytes) return text;
+    while (max_bytes > 0 && utf8_continues(text.ptr + max_bytes)) max_bytes--;
+    return (struct slice){text.ptr, max_bytes};
+}

@@ -5,6 +5,8 @@
 #include "base/slice.h"
 
 bool utf8_valid(struct slice bytes);
+/* The longest beginning of valid text that has at most so many bytes. */
+struct slice utf8_cut(struct slice text, size_t max_bytes);
 
 /* Text that comes in pieces, cut anywhere; {0} before the first. */
 struct utf8_stream {

@@ -43,6 +43,15 @@ static int take(lua_State *L) {
     return 2;
 }
 
+static int close(lua_State *L) {
+    struct client *client = client_at(L);
+    struct slice reason;
+    reason.ptr = luaL_optlstring(L, 3, "", &reason.len);
+    if (client->local && client->world->open)
+        local_client_close(client->local, (uint16_t)luaL_checkinteger(L, 2), reason);
+    return 0;
+}
+
 static int leave(lua_State *L) {
     struct client *client = client_at(L);
     if (client->local && client->world->open) local_client_leave(client->local);
@@ -83,8 +92,10 @@ int client_new(lua_State *L) {
     if (options.headers.len > 0) options.headers.ptr = world->out.ptr + headers;
     lua_getfield(L, 2, "address");
     options.address = lua_tostring(L, -1);
-    lua_getfield(L, 2, "engine");
-    options.engine_path = lua_tostring(L, -1);
+    lua_getfield(L, 2, "endpoint");
+    options.endpoint_path = lua_tostring(L, -1);
+    lua_getfield(L, 2, "protocol");
+    options.protocol = lua_tostring(L, -1);
     lua_getfield(L, 2, "plain");
     options.plain = lua_toboolean(L, -1);
     struct client *client = types_new(L, CLIENT, sizeof *client);
@@ -94,11 +105,12 @@ int client_new(lua_State *L) {
     lua_setfenv(L, -2);
     client->world = world;
     client->local = local_client_new(world->worker.hub, &options);
+    if (!client->local) lua_pushnil(L);
     return 1;
 }
 
 void client_open(lua_State *L) {
-    static const luaL_Reg methods[] = {
-        {"send", send}, {"take", take}, {"leave", leave}, {"closed", closed}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"send", send},   {"take", take},     {"leave", leave},
+                                       {"close", close}, {"closed", closed}, {NULL, NULL}};
     types_class(L, CLIENT, methods, NULL, collect);
 }

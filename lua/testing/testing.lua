@@ -5,8 +5,8 @@
 local core = ...
 local WAIT_S = 2
 
-local World, Client = {}, {}
-World.__index, Client.__index = World, Client
+local World, Client, Socket = {}, {}, {}
+World.__index, Client.__index, Socket.__index = World, Client, Socket
 
 -- ---- clients: Socket.IO as a browser speaks it ----
 
@@ -188,6 +188,34 @@ function Client:closed()
     return self.wire:closed()
 end
 
+-- ---- clients of endpoints: messages as they are ----
+
+-- A string is text; bytes are testing.binary.
+function Socket:send(message)
+    self.wire:send(tostring(message), type(message) ~= "string")
+    self.world:settle()
+end
+
+-- The next message; nil: none has come.
+function Socket:receive()
+    self.world:settle()
+    local message, binary = self.wire:take()
+    return binary and core.binary(message) or message
+end
+
+function Socket:close(code, reason)
+    self.wire:close(code or 1000, reason or "")
+    self.world:settle()
+end
+
+-- The connection breaks, without a word.
+function Socket:drop()
+    self.wire:leave()
+    self.world:settle()
+end
+
+Socket.closed = Client.closed
+
 -- ---- the world ----
 
 local function settings(options, before)
@@ -207,6 +235,15 @@ function World:connect(options)
     }, Client)
     self.clients[client] = true
     return open(client, client.auth)
+end
+
+-- A client of a script's WebSocket or Engine.IO endpoint, or nil: none answers there. options: protocol, query, headers,
+-- address.
+function World:websocket(path, options)
+    local asked = { endpoint = path }
+    for key, value in pairs(options or {}) do asked[key] = value end
+    local wire = self.core:client(asked)
+    return wire and setmetatable({ world = self, wire = wire }, Socket)
 end
 
 -- A request to a script's route: status, body (decoded if it was no text), headers.

@@ -19,3 +19,14 @@ stoa.engine("/engine.io/", {
         connection:send(data)
     end,
 })
+
+-- For suites of WebSocket: as large, as compressed and as slow as theirs are.
+stoa.websocket("/echo", {
+    deflate = true,
+    max_bytes = 16 * 1024 * 1024,
+    ping_interval_ms = 60000,
+    ping_timeout_ms = 60000,
+    message = function(connection, data)
+        connection:send(data)
+    end,
+})

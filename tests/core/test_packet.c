@@ -69,6 +69,40 @@ static void each_kind_of_client_gets_its_form(void **state) {
     packet_unref(&packet);
 }
 
+static void a_raw_endpoint_gets_messages_as_they_are_and_events_as_the_plain_form(void **state) {
+    struct slice bytes[] = {SLICE("\x01\x02")};
+    static const struct {
+        const char *json, *text;
+    } rows[] = {
+        {"[\"message\",\"a\\n\\u00e9\"]", "a\n\xc3\xa9"},
+        {"[\"message\",\"\"]", ""},
+        {"[\"message\",\"a\",\"b\"]", "{\"type\":\"event\",\"event\":\"message\",\"args\":[\"a\",\"b\"]}"},
+        {"[\"message\",7]", "{\"type\":\"event\",\"event\":\"message\",\"args\":[7]}"},
+        {"[\"news\",\"a\"]", "{\"type\":\"event\",\"event\":\"news\",\"args\":[\"a\"]}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct packet *packet = event(slice_of(rows[i].json), SLICE("offset"));
+        struct slice raw = packet_bytes(packet, PACKET_RAW);
+        assert_int_equal((unsigned char)raw.ptr[0], 0x81);
+        assert_true(slice_is(slice_from(raw, 2), rows[i].text));
+        packet_unref(&packet);
+    }
+    struct socketio_packet parts = {.type = SOCKETIO_BINARY_EVENT,
+                                    .namespace_name = SLICE("/"),
+                                    .attachments = 1,
+                                    .json = SLICE("[\"message\",{\"_placeholder\":true,\"num\":0}]")};
+    struct packet *packet = packet_new(&parts, bytes, SLICE_NONE, PACKET_MESSAGE);
+    assert_true(slice_is(packet_bytes(packet, PACKET_RAW), "\x82\x02\x01\x02"));
+    packet_unref(&packet);
+    packet = packet_new_raw(SLICE("4"), false);
+    assert_true(slice_is(packet_bytes(packet, PACKET_RAW),
+                         "\x81\x01"
+                         "4"));
+    for (int form = PACKET_FRAME; form < PACKET_RAW; form++)
+        assert_int_equal(packet_bytes(packet, (enum packet_form)form).len, 0);
+    packet_unref(&packet);
+}
+
 static void a_frames_head_has_the_shortest_length(void **state) {
     static const struct {
         size_t payload, head;
@@ -94,6 +128,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(pitfall_120_each_form_is_built_once),
         TEST(each_kind_of_client_gets_its_form),
+        TEST(a_raw_endpoint_gets_messages_as_they_are_and_events_as_the_plain_form),
         TEST(a_frames_head_has_the_shortest_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

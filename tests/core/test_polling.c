@@ -50,8 +50,7 @@ static int serve(void **state) {
     settings.ping_interval_ms = 300;
     settings.ping_timeout_ms = 200;
     scene_begin(loop_new(), &settings);
-    const char *paths[] = {"/engine.io/"};
-    hub_set_engines(hub, paths, 1);
+    hub_set_endpoints(hub, &(struct hub_endpoint){.path = "/engine.io/"}, 1);
     listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(listen_fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(listen_fd, 64), 0);
@@ -316,7 +315,7 @@ static void decoding_stops_at_the_first_bad_packet(void **state) {
                          .status,
                      400);
     assert_int_equal(fetch("GET", polling, "").status, 400);
-    assert_int_equal(script.asked[POLICY_ENGINE], 1);
+    assert_int_equal(script.asked[POLICY_MESSAGE], 1);
 }
 
 static void a_body_too_large_is_refused_and_the_session_stays(void **state) {

@@ -487,9 +487,8 @@ static void the_plain_form_closes_with_the_code_of_the_fault(void **state) {
 
 static void a_bare_engine_echoes_text_and_bytes(void **state) {
     bool binary;
-    const char *paths[] = {"/engine.io/"};
-    hub_set_engines(hub, paths, 1);
-    arrives(&alice, &(struct local_client_options){.engine_path = "/engine.io/"});
+    hub_set_endpoints(hub, &(struct hub_endpoint){.path = "/engine.io/"}, 1);
+    arrives(&alice, &(struct local_client_options){.endpoint_path = "/engine.io/"});
     says(&alice, "4hello");
     assert_hears(&alice, "4hello");
     local_client_send(alice.client, SLICE("\x01\x02\x03"), true);

@@ -232,7 +232,7 @@ describe("a bare engine and a namespace", function()
         local load = "local stoa = require 'stoa' for i = 1, %d do "
             .. "stoa.engine('/engine' .. i .. '/', {message = print}) stoa.of('/namespace' .. i) end"
         support.world(load:format(64)):close()
-        assert.matches("more than 64 engines", support.load_error(load:format(65)))
+        assert.matches("more than 64 endpoints", support.load_error(load:format(65)))
     end)
 
     it("are there once a script says so", function()
@@ -247,7 +247,7 @@ describe("a bare engine and a namespace", function()
         assert.same({ { "asked" } }, admin:events())
         local _, refusal = world:connect { namespace = "/other" }
         assert.equal("Invalid namespace", refusal.message)
-        local wire = world.core:client { engine = "/engine.io/" }
+        local wire = world.core:client { endpoint = "/engine.io/" }
         wire:send("4hello")
         wire:send("\1\2", true)
         world:settle()

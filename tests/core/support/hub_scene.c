@@ -1,5 +1,7 @@
 #include "support/hub_scene.h"
 
+#include "session/script_connection.h"
+
 struct loop *loop;
 struct rooms *rooms;
 struct hub *hub;
@@ -135,8 +137,8 @@ static void scene_ask(struct policy *policy, struct policy_call *call) {
         case POLICY_EVENT:
             scene_event(call);
             return;
-        case POLICY_ENGINE:
-            assert_true(engine_send(hub, call->socket_id, call->data, call->binary));
+        case POLICY_MESSAGE:
+            assert_true(script_connection_send(hub, call->socket_id, call->data, call->binary));
             scene_reply(call, POLICY_OK, SLICE_NONE);
             return;
         default:

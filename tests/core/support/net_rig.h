@@ -40,6 +40,9 @@ struct rig {
     int listen_fd, port;
     enum admission admission;
     bool refuse_upgrades, full;
+    const char *const *protocols;            /* subprotocols; NULL: none */
+    size_t protocols_len, max_message_bytes; /* 0: as the server */
+    bool never_deflates;
     const char *foreign; /* paths that begin so are the process's that reads the other end of inbox; NULL: none */
     int inbox;
     /* the application */
@@ -47,6 +50,7 @@ struct rig {
     struct http_exchange *waiting;
     unsigned requests, opened, closed, drained, aborted, pongs;
     uint16_t close_code;
+    char close_reason[128];
     struct buffer received; /* the last message */
     bool received_binary, echo, greets;
     unsigned messages;
@@ -73,13 +77,18 @@ static void rig_pong(void *owner) {
 static void rig_drained(void *owner) {
     ((struct rig *)owner)->drained++;
 }
-static void rig_closed(void *owner, uint16_t code) {
+static void rig_closed(void *owner, uint16_t code, struct slice reason) {
     struct rig *rig = owner;
     rig->closed++;
     rig->close_code = code;
+    snprintf(rig->close_reason, sizeof rig->close_reason, "%.*s", SLICE_ARG(reason));
     rig->conn = NULL;
 }
-static const struct conn_events rig_conn_events = {rig_message, rig_pong, rig_drained, rig_closed};
+static size_t rig_max(const void *owner) {
+    return ((const struct rig *)owner)->max_message_bytes;
+}
+static const struct conn_events rig_conn_events = {rig_message, rig_pong, rig_drained, NULL, rig_closed};
+static const struct conn_events rig_limited_events = {rig_message, rig_pong, rig_drained, rig_max, rig_closed};
 
 static size_t rig_body_max(void *owner, struct slice method, struct slice path) {
     return 1000;
@@ -110,6 +119,9 @@ static void rig_upgrade(void *owner, struct http_request *request, struct http_u
     struct rig *rig = owner;
     upgrade_r->events = &rig_conn_events;
     upgrade_r->owner = rig;
+    upgrade_r->protocol = http_choose_protocol(request, rig->protocols, rig->protocols_len);
+    if (rig->max_message_bytes) upgrade_r->events = &rig_limited_events;
+    if (rig->never_deflates) upgrade_r->deflate = false;
     if (rig->refuse_upgrades)
         upgrade_r->refusal =
             (struct http_reply){.status = 403, .content_type = "text/html", .body = SLICE("Forbidden")};
