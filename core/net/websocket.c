@@ -2,8 +2,8 @@
  * live here and nowhere else:
  *  1. a write holds whole frames; what the kernel does not take is copied once, and nothing more is written until it
  *     has drained;
- *  2. from the moment either side begins to close no data frame is written; one Close frame, then TCP ends, ours
- *     first;
+ *  2. from the moment our side begins to close no data frame is written; when the peer does, or errs, what answers
+ *     its messages before that leaves first, within the turn; one Close frame, then TCP ends, ours first;
  *  3. while messages rest (paused, or blocked) control frames in front of them are still obeyed;
  *  4. the answer to the handshake leaves with what the owner says at once. */
 #include <stdlib.h>
@@ -90,8 +90,13 @@ static void send_control(struct conn *conn, enum frame_opcode opcode, struct sli
     buffer_done(&frame);
 }
 
+/* We begin to close: nobody reads what follows. */
+static bool closes(const struct conn *conn) {
+    return conn->close_wanted && !conn->close_received;
+}
+
 bool conn_write(struct conn *conn, struct slice frames) {
-    if (conn->state != CONN_OPEN || conn->close_wanted || conn->broken) return true; /* nobody reads it any more */
+    if (conn->state != CONN_OPEN || closes(conn) || conn->broken) return true;
     return send_frames(conn, frames);
 }
 

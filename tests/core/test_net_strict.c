@@ -528,6 +528,30 @@ static void compressed_messages_are_read_as_the_rfc_shows_them(void **state) {
     expect_echo_of("compressed and plain in turn", OFFER, &sent, "text Hello|text plain|binary Hello|");
 }
 
+/* A message is answered whatever the frame behind it is, also by an owner that writes at the end of the turn. */
+static void what_came_before_a_close_or_a_violation_is_answered_before_the_close_frame(void **state) {
+    for (unsigned late = 0; late < 2; late++) {
+        static const struct {
+            unsigned first;
+            struct slice payload;
+            const char *wanted;
+        } rows[] = {
+            {0x88, {"\x03\xe8", 2}, "text hello|close 1000|"}, {0x83, {"", 0}, "text hello|close 1002|"},
+            {0xa1, {"a", 1}, "text hello|close 1002|"},        {0x80, {"a", 1}, "text hello|close 1002|"},
+            {0x81, {"\xff", 1}, "text hello|close 1007|"},
+        };
+        rig.answers_late = late;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            struct buffer sent = {0};
+            put(&sent, 0x81, SLICE("hello"));
+            put(&sent, rows[i].first, rows[i].payload);
+            expect(rows[i].wanted, "", &sent, rows[i].wanted);
+            buffer_done(&sent);
+        }
+    }
+    rig.answers_late = false;
+}
+
 static void there_are_at_least_350_cases(void **state) {
     print_message("%u cases\n", cases);
     assert_true(cases >= 350);
@@ -549,6 +573,7 @@ int main(void) {
         cmocka_unit_test(text_is_utf8_however_it_comes),
         cmocka_unit_test(text_is_refused_before_its_message_ends),
         cmocka_unit_test(compressed_messages_are_read_as_the_rfc_shows_them),
+        cmocka_unit_test(what_came_before_a_close_or_a_violation_is_answered_before_the_close_frame),
         cmocka_unit_test(there_are_at_least_350_cases),
     };
     return cmocka_run_group_tests(tests, start, stop);

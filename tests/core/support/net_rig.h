@@ -52,7 +52,9 @@ struct rig {
     uint16_t close_code;
     char close_reason[128];
     struct buffer received; /* the last message */
-    bool received_binary, echo, greets;
+    bool received_binary, echo, greets, answers_late;
+    struct loop_task late;
+    struct buffer answer;
     unsigned messages;
     char address[64];                                         /* the last one that asked for admission */
     void (*serve)(void *owner, struct http_request *request); /* instead of the application */
@@ -68,8 +70,19 @@ static void rig_message(void *owner, struct slice message, bool binary) {
     if (!rig->echo) return;
     struct buffer frame = {0};
     frame_write(&frame, binary ? FRAME_BINARY : FRAME_TEXT, false, message);
-    conn_write(rig->conn, buffer_slice(&frame));
+    if (rig->answers_late) {
+        buffer_append_slice(&rig->answer, buffer_slice(&frame));
+        loop_flush(rig->loop, &rig->late);
+    } else {
+        conn_write(rig->conn, buffer_slice(&frame));
+    }
     buffer_done(&frame);
+}
+/* At the end of the turn, as those do who gather. */
+static void rig_answer(struct loop_task *task) {
+    struct rig *rig = CONTAINER(task, struct rig, late);
+    if (rig->conn) conn_write(rig->conn, buffer_slice(&rig->answer));
+    buffer_done(&rig->answer);
 }
 static void rig_pong(void *owner) {
     ((struct rig *)owner)->pongs++;
@@ -163,6 +176,7 @@ static inline void rig_start(struct rig *rig, const struct net_settings *setting
     struct error error;
     *rig = (struct rig){.echo = true};
     rig->loop = loop_new();
+    loop_task_init(&rig->late, rig_answer);
     rig->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(rig->listen_fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(rig->listen_fd, 128), 0);
