@@ -1,0 +1,174 @@
+// WebSocket clients of other languages at /ws, plain and over TLS 1.2 and 1.3: each speaks the same script.
+//
+// A client is a program: SCENE URL CA TLS DEFLATE. It prints "held PROMISE" for each promise that held and ends with 0.
+// What a toolchain is missing for is skipped. Arguments are names of clients; without any, all are run.
+import assert from "node:assert/strict";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { DEADLINE_MS, file, newFolder, root, startServer, within } from "../scenes/harness.mjs";
+
+const here = path.join(root, "tests/interop");
+const built = path.join(root, "build/interop");
+const BUILD_DEADLINE_MS = 600_000;
+
+const promises = {
+  connects: "it connects, with the extensions and the TLS that it asked for",
+  authenticates: "it is let in by its name",
+  large: "100 kB come back as they went",
+  parts: "100 kB in fragments come back as they went",
+  burst: "20 messages in a burst are answered in their order",
+  pong: "its ping is answered",
+  pings: "it answers the server's pings, and stays",
+  closes: "its close comes back with its code",
+  binary: "binary is refused with 1003",
+  refused: "without a name it is refused with 4401",
+  distrust: "it does not trust the server without the test's CA",
+  resumes: "its second connection resumes the TLS session of the first",
+  drain: "a server that ends closes it with 1012 and when to come back",
+};
+const scenes = {
+  talk: ["connects", "authenticates", "large", "parts", "burst", "pong", "pings", "closes"],
+  binary: ["binary"],
+  refused: ["refused"],
+  distrust: ["distrust"],
+  resumes: ["resumes"],
+  drain: ["drain"],
+};
+
+const clients = {
+  python: {
+    needs: `${built}/python/bin/python`, // ./dev makes it
+    build: ["true"],
+    command: [`${built}/python/bin/python`, `${here}/python/websockets_client.py`],
+  },
+  libwebsockets: {
+    needs: "cc",
+    build: ["sh", "-c", `cc -O1 -Wall -Wextra -Werror -o ${built}/lws_client ${here}/c/lws_client.c $(pkg-config --cflags --libs libwebsockets openssl)`],
+    command: [`${built}/lws_client`],
+    lacks: {
+      deflate: "libwebsockets 4.1 never gets past a message that the server did not compress",
+      closes: "libwebsockets does not tell what its close is answered with",
+      resumes: "libwebsockets 4.1 keeps no TLS sessions",
+    },
+  },
+  java: {
+    needs: "javac",
+    build: ["javac", "-encoding", "UTF-8", "-d", `${built}/java`, `${here}/java/Client.java`],
+    command: ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", `${built}/java`, "Client"],
+    lacks: { deflate: "java.net.http offers no extensions", resumes: "java.net.http does not tell of its TLS sessions" },
+  },
+  gorilla: {
+    needs: "go",
+    build: ["go", "build", "-C", `${here}/go`, "-o", `${built}/go_client`, "."],
+    command: [`${built}/go_client`, "gorilla"],
+  },
+  coder: {
+    needs: "go",
+    build: ["go", "build", "-C", `${here}/go`, "-o", `${built}/go_client`, "."],
+    command: [`${built}/go_client`, "coder"],
+  },
+  tungstenite: {
+    needs: "cargo",
+    build: ["cargo", "build", "--quiet", "--locked", "--manifest-path", `${here}/rust/Cargo.toml`, "--target-dir", `${built}/rust`],
+    command: [`${built}/rust/debug/client`],
+    lacks: { deflate: "tungstenite has no extensions" },
+  },
+};
+
+const names = process.argv.slice(2);
+const chosen = Object.entries(clients).filter(([name]) => names.length === 0 || names.includes(name));
+assert.ok(chosen.length > 0, `no such client: ${names}`);
+
+const folder = newFolder(file);
+const pem = (name) => path.join(folder, `${name}.pem`);
+const openssl = (...arguments_) => execFileSync("openssl", arguments_, { stdio: "ignore" });
+const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+openssl("req", "-x509", ...newKey, "-days", "2", "-subj", "/CN=The CA of a test", "-addext", "keyUsage=critical,keyCertSign",
+  "-keyout", pem("ca-key"), "-out", pem("ca"));
+openssl("req", "-x509", ...newKey, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+  "-addext", "basicConstraints=critical,CA:FALSE", "-CA", pem("ca"), "-CAkey", pem("ca-key"), "-keyout", pem("key"), "-out", pem("certificate"));
+
+const set = {
+  scripts: ["../scripts/auth.lua", "../tests/scenes/stage.lua"],
+  ping_interval_ms: 100,
+  ping_timeout_ms: 2000,
+};
+const plain = await startServer(file, { set });
+const secure = await startServer(file, { set: { ...set, "tls.certificate": pem("certificate"), "tls.key": pem("key") } });
+
+const ways = [
+  { name: "plain", tls: "", url: `ws://127.0.0.1:${plain.port}/ws` },
+  ...["1.2", "1.3"].map((tls) => ({ name: `TLS ${tls}`, tls, url: `wss://127.0.0.1:${secure.port}/ws` })),
+];
+
+/** A run of a client: `held`, its promises that held, and `waiting`, `ended` to wait for. */
+function run(client, scene, way, { ca = pem("ca"), deflate = false } = {}) {
+  const [program, ...arguments_] = client.command;
+  const child = spawn(program, [...arguments_, scene, way.url, ca, way.tls, deflate ? "deflate" : ""],
+    { stdio: ["ignore", "pipe", "pipe"], timeout: 2 * DEADLINE_MS, killSignal: "SIGKILL" });
+  const result = { held: new Set(), said: "" };
+  child.stderr.on("data", (bytes) => (result.said += bytes));
+  result.ended = new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => (code === 0 ? resolve(result) : reject(new Error(`ended with ${code}: ${result.said}`))));
+  });
+  result.ended.catch(() => {});
+  result.waiting = new Promise((resolve) => {
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      if (line === "waiting") resolve();
+      else if (line.startsWith("held ")) result.held.add(line.slice(5));
+      else result.said += `${line}\n`;
+    });
+  });
+  return result;
+}
+
+async function holds(t, scene, running, what, lacks = {}) {
+  const failure = await running.ended.then(() => null, (error) => error);
+  for (const promise of scenes[scene]) {
+    await t.test(`${what}: ${promises[promise]}`, (t) => {
+      if (lacks[promise]) t.skip(lacks[promise]);
+      else assert.ok(running.held.has(promise), failure?.message ?? running.said);
+    });
+  }
+  await t.test(`${what}: ${scene} ends well`, () => assert.ifError(failure));
+}
+
+/** All scenes of a client, one after the other. */
+async function meets(t, client, way) {
+  const { lacks = {} } = client;
+  const act = (scene, options, what = way.name) => holds(t, scene, run(client, scene, way, options), what, lacks);
+  await act("talk");
+  if (lacks.deflate) await t.test(`${way.name} with deflate`, (t) => t.skip(lacks.deflate));
+  else await act("talk", { deflate: true }, `${way.name} with deflate`);
+  await act("binary");
+  await act("refused");
+  if (way.tls === "") return;
+  await act("distrust", { ca: "" });
+  if (lacks.resumes) await t.test(`${way.name}: ${promises.resumes}`, (t) => t.skip(lacks.resumes));
+  else await act("resumes");
+}
+
+const isThere = (program) => promisify(execFile)("sh", ["-c", `command -v ${program}`]).then(() => true, () => false);
+const drained = []; // [name, client, way]
+
+for (const [name, client] of chosen) {
+  test(name, async (t) => {
+    if (!(await isThere(client.needs))) return t.skip(`no ${client.needs} here`);
+    mkdirSync(built, { recursive: true });
+    await promisify(execFile)(client.build[0], client.build.slice(1), { timeout: BUILD_DEADLINE_MS });
+    await Promise.all(ways.map((way) => meets(t, client, way)));
+    drained.push(...ways.map((way) => [name, client, way]));
+  });
+}
+
+test("servers that end", async (t) => {
+  const running = drained.map(([name, client, way]) => [`${name}, ${way.name}`, run(client, "drain", way)]);
+  for (const [what, { waiting, ended }] of running) await within(`${what} is connected`, Promise.race([waiting, ended]));
+  await Promise.all([plain.stop(), secure.stop()]);
+  for (const [what, one] of running) await holds(t, "drain", one, what);
+});
