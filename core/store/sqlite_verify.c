@@ -10,6 +10,8 @@
 #include "store/verify.h"
 
 enum { BREACHES_MAX = 100 /* of one table, that the file itself tells */ };
+/* A slice of long texts ends here. */
+enum { SLICE_BYTES_MAX = 1 << 20 };
 
 /* In every table: what belongs to no channel is found so. */
 enum { TABLES = 5 };
@@ -96,12 +98,19 @@ static bool is_intact(sqlite3_stmt *row, int kind) {
                        kind == STORE_MESSAGE_NEW ? text_at(row, ATTACHMENTS) : SLICE_NONE, text_at(row, SAID));
 }
 
-/* Was there any event in (after, to]? */
+static size_t bytes_of(sqlite3_stmt *row) {
+    return text_at(row, TEXT).len + text_at(row, ATTACHMENTS).len + text_at(row, SAID).len;
+}
+
+/* Was there any event in (after, to]? It ends earlier where the texts are long, but between two numbers. */
 static bool check_events(struct walk *walk, struct verify_log *log, int64_t after, int64_t to) {
     sqlite3_stmt *row = bind(walk, walk->events, after, to);
     bool any = false;
+    size_t bytes = 0;
     while (sqlite3_step(row) == SQLITE_ROW) {
         int kind = sqlite3_column_int(row, KIND);
+        if (bytes >= SLICE_BYTES_MAX && sqlite3_column_int64(row, SEQ) > log->seq) break;
+        bytes += bytes_of(row);
         any = true;
         verify_log_event(log, &(struct verify_event){.seq = sqlite3_column_int64(row, SEQ),
                                                      .epoch = sqlite3_column_int64(row, EPOCH),

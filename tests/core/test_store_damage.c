@@ -255,6 +255,24 @@ static void a_look_that_is_stuck_keeps_no_store_from_ending(void **state) {
     assert_status(ASK(&scene->asking, STORE_CHANNEL_PUT, .channel_id = S("hall")), STORE_OK);
 }
 
+static bool count_slice(void *owner, const struct verify *verify) {
+    *(unsigned *)owner += 1;
+    return true;
+}
+
+static void a_look_reads_little_at_once_however_long_the_texts_are(void **state) {
+    struct scene *scene = *state;
+    unsigned slices = 0;
+    struct verify verify = {.found = ignore, .moved = count_slice, .owner = &slices, .in_slices = true, .place = ""};
+    struct error error;
+    make_large(scene); /* 15 MB, in three times as many messages as are read at once */
+    execute(scene, "UPDATE messages SET checksum = 1 WHERE message_seq = 2500");
+    assert_true(sqlite_verify(scene->path, &verify, &error));
+    assert_int_equal(verify.events, 5000);
+    assert_int_equal(verify.findings, 1);
+    assert_in_range(slices, 15, 30);
+}
+
 static void what_is_read_damaged_is_known_from_then_on(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
@@ -309,6 +327,7 @@ int main(void) {
         SCENE_TEST(a_look_that_is_ended_finds_nothing_wrong),
         SCENE_TEST(a_look_ends_between_two_channels_in_which_nothing_was_said),
         SCENE_TEST(a_look_that_is_stuck_keeps_no_store_from_ending),
+        SCENE_TEST(a_look_reads_little_at_once_however_long_the_texts_are),
         SCENE_TEST(what_is_read_damaged_is_known_from_then_on),
         SCENE_TEST(a_start_reads_no_more_however_large_the_file_is),
         SCENE_TEST(a_large_file_with_a_broken_tree_is_refused),
