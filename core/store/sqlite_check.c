@@ -12,15 +12,19 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "store/sqlite_readers.h"
 #include "store/verify.h"
 
 /* It rests four times as long as it reads. */
-enum { BEGIN_MS = 5000, REST_TIMES = 4, REST_MAX_MS = 1000, TOLD_MAX = 20, LEAST_PRIORITY = 19 };
+enum { BEGIN_MS = 5000, REST_TIMES = 4, REST_MAX_MS = 1000, TOLD_MAX = 20 };
+/* Behind the others, but not by far: the writer may wait for the slice at hand. */
+enum { LOW_PRIORITY = 5 };
 /* For the slice at hand, when there is no time at all. */
 enum { LAST_SLICE_MS = 200 };
 
 struct sqlite_check {
     char *path;
+    struct sqlite_readers *readers;
     struct verify verify;
     int64_t begin_ms;           /* so long after the start */
     int64_t began_ms, slice_ms; /* slice: when the one at hand began */
@@ -56,7 +60,9 @@ static bool rest(struct sqlite_check *check, int64_t ms) {
 static bool moved(void *owner, const struct verify *verify) {
     struct sqlite_check *check = owner;
     int64_t ms = (now_ms() - check->slice_ms) * REST_TIMES;
+    sqlite_readers_leave(check->readers);
     bool goes_on = rest(check, ms < REST_MAX_MS ? ms : REST_MAX_MS);
+    sqlite_readers_enter(check->readers);
     check->slice_ms = now_ms();
     return goes_on;
 }
@@ -85,6 +91,7 @@ static void release(struct sqlite_check *check) {
     pthread_mutex_destroy(&check->lock);
     pthread_cond_destroy(&check->wake);
     pthread_cond_destroy(&check->over);
+    sqlite_readers_unref(&check->readers);
     free(check->path);
     free(check);
 }
@@ -94,7 +101,9 @@ static void look(struct sqlite_check *check) {
     while (fault_planted("stuck_check")) rest(check, 1);
     if (!rest(check, check->begin_ms)) return;
     check->began_ms = check->slice_ms = now_ms();
+    sqlite_readers_enter(check->readers);
     bool whole = sqlite_verify(check->path, &check->verify, &error);
+    sqlite_readers_leave(check->readers);
     tell_end(check, whole, &error);
 }
 
@@ -103,7 +112,7 @@ static void *run(void *owner) {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are the loop's */
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LEAST_PRIORITY);
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LOW_PRIORITY);
     look(check);
     pthread_mutex_lock(&check->lock);
     check->has_ended = true;
@@ -114,7 +123,7 @@ static void *run(void *owner) {
     return NULL;
 }
 
-struct sqlite_check *sqlite_check_new(const char *path) {
+struct sqlite_check *sqlite_check_new(const char *path, struct sqlite_readers *readers) {
     struct sqlite_check *check = NEW(struct sqlite_check);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -125,6 +134,7 @@ struct sqlite_check *sqlite_check_new(const char *path) {
     pthread_condattr_destroy(&monotonic);
     check->begin_ms = fault_planted("check_at_once") ? 0 : BEGIN_MS;
     check->path = memory_copy(path, strlen(path));
+    check->readers = sqlite_readers_ref(readers);
     check->verify = (struct verify){.found = found, .moved = moved, .owner = check, .in_slices = true, .place = ""};
     if (pthread_create(&check->thread, NULL, run, check) != 0) abort();
     return check;

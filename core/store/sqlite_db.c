@@ -12,7 +12,10 @@
 #include "store/powercut.h"
 #include "store/sqlite_number.h"
 
-enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKPOINT_PAGES = 8000, LARGE_LOG_PAGES = 65536, CHECKED_PAGES = 4096 };
+enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKED_PAGES = 4096 };
+enum { CHECKPOINT_PAGES = 8000, LARGE_LOG_PAGES = 65536 };
+/* How long writes wait, once in so many pages: for reads of this process, and then for those of others. */
+enum { PAUSE_MS = 1000, OTHERS_MS = 100 };
 
 static bool fail(struct sqlite_db *db, const char *path, const char *doing, struct error *error_r) {
     int code = sqlite3_extended_errcode(db->handle) & 0xff;
@@ -248,22 +251,46 @@ void db_epoch_text(struct sqlite_db *db, int64_t number, char *out) {
 
 static int note_wal_size(void *owner, sqlite3 *handle, const char *database, int pages) {
     struct sqlite_db *db = owner;
-    if (pages < db->wal_pages) db->moved_pages = 0; /* it has begun anew */
+    if (pages < db->wal_pages) db->due_pages = CHECKPOINT_PAGES; /* it has begun anew */
     db->wal_pages = pages;
     return SQLITE_OK;
 }
 
-/* The log begins anew when all of it was moved and nobody reads from it. A reading that is under way just then,
- * whoever's it is, lets the log grow until the next time. */
-void db_checkpoint(struct sqlite_db *db) {
-    if (db->wal_pages - db->moved_pages < CHECKPOINT_PAGES) return;
-    if (db->wal_pages >= LARGE_LOG_PAGES) LOG(LOG_WARNING, "store.log_grows", LOG_NUMBER("pages", db->wal_pages));
-    db->moved_pages = db->wal_pages;
+/* False: somebody reads from the log. */
+static bool move_pages(struct sqlite_db *db, int mode) {
     int pages = -1, moved = 0;
-    if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved) != SQLITE_OK)
+    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, &pages, &moved);
+    if (code != SQLITE_OK && code != SQLITE_BUSY)
         LOG(LOG_WARNING, "store.checkpoint_failed", LOG_TEXT("error", sqlite3_errmsg(db->handle)));
-    else if (moved == pages)
-        db->lineage.checkpointed = db->lineage.commits;
+    if (code == SQLITE_OK && moved == pages) db->lineage.checkpointed = db->lineage.commits;
+    return code == SQLITE_OK;
+}
+
+/* As long as SQLite waits here, it holds back the writer too. */
+static bool begin_log_anew(struct sqlite_db *db) {
+    sqlite3_busy_timeout(db->handle, OTHERS_MS);
+    bool good = move_pages(db, SQLITE_CHECKPOINT_RESTART);
+    sqlite3_busy_timeout(db->handle, BUSY_MS);
+    return good;
+}
+
+/* Most is moved beside the readers, so that their pause is short. A read that outlasts it, or another process's, lets
+ * the log grow until the next time; the longer the log is, the longer it is left alone. */
+void db_checkpoint(struct sqlite_db *db, struct sqlite_readers *readers) {
+    if (db->wal_pages < db->due_pages) return;
+    bool is_anew = false;
+    if (move_pages(db, SQLITE_CHECKPOINT_PASSIVE) && (!readers || sqlite_readers_pause(readers, PAUSE_MS))) {
+        is_anew = begin_log_anew(db);
+        if (readers) sqlite_readers_resume(readers);
+    }
+    if (is_anew) {
+        db->wal_pages = 0;
+        db->due_pages = CHECKPOINT_PAGES;
+        return;
+    }
+    int more = db->wal_pages / 4;
+    db->due_pages = db->wal_pages + (more < CHECKPOINT_PAGES ? more : CHECKPOINT_PAGES);
+    if (db->wal_pages >= LARGE_LOG_PAGES) LOG(LOG_WARNING, "store.log_grows", LOG_NUMBER("pages", db->wal_pages));
 }
 
 /* name: what errors call it. */
@@ -289,13 +316,13 @@ static bool open_file(struct sqlite_db *db, const char *path, const char *name, 
 
 bool sqlite_db_open(struct sqlite_db *db, const char *path, const struct store_progress *progress,
                     struct error *error_r) {
-    *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new()};
+    *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new(), .due_pages = CHECKPOINT_PAGES};
     return lineage_lock(&db->lineage, path, error_r) && open_file(db, path, path, progress, error_r) &&
            settle_epoch(db, path, error_r);
 }
 
 bool sqlite_db_open_copy(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) {
-    *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new()};
+    *db = (struct sqlite_db){.lineage.fd = -1, .heads = known_heads_new(), .due_pages = CHECKPOINT_PAGES};
     return open_file(db, path, name, NULL, error_r);
 }
 

@@ -8,6 +8,7 @@
 
 #include "store/known_heads.h"
 #include "store/sqlite_lineage.h"
+#include "store/sqlite_readers.h"
 #include "store/store_driver.h"
 
 enum { DB_STATEMENTS_MAX = 96 };
@@ -22,10 +23,10 @@ struct sqlite_db {
     char epoch_text[STORE_EPOCH_MAX]; /* "<number>-<incarnation>" */
     struct lineage lineage;
     struct known_heads *heads;
-    enum store_status failure;  /* the first one of the request at hand */
-    bool found_corrupt;         /* by it */
-    atomic_bool is_damaged;     /* any was; the loop looks too */
-    int wal_pages, moved_pages; /* of the log; of them, those that were moved into the database */
+    enum store_status failure; /* the first one of the request at hand */
+    bool found_corrupt;        /* by it */
+    atomic_bool is_damaged;    /* any was; the loop looks too */
+    int wal_pages, due_pages;  /* of the log; with how many it is to begin anew */
 };
 
 extern const char *const sqlite_migrations[]; /* config/sql/sqlite, NULL at the end */
@@ -67,8 +68,9 @@ int64_t db_head(struct sqlite_db *db, struct slice channel_id);
 /* What the last failure means for a request. */
 enum store_status db_status(struct sqlite_db *db);
 int64_t db_wall_ms(void);
-/* Moves what the log file holds into the database, when there is much of it. Between transactions. */
-void db_checkpoint(struct sqlite_db *db);
+/* When there is much in the log file: moves it into the database, so that the log begins anew. Between transactions.
+ * readers: who else of this process reads the database; NULL: nobody does. */
+void db_checkpoint(struct sqlite_db *db, struct sqlite_readers *readers);
 /* "<number>-<incarnation>" of any epoch in the log. */
 void db_epoch_text(struct sqlite_db *db, int64_t number, char *out);
 

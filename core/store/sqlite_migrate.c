@@ -90,7 +90,7 @@ static bool execute(struct sqlite_db *db, const char *sql) {
 
 static bool commit(struct migration *migration) {
     if (!execute(migration->db, "COMMIT")) return false;
-    db_checkpoint(migration->db);
+    db_checkpoint(migration->db, NULL);
     tell(migration);
     if (fault_planted("slow_migration")) nanosleep(&(struct timespec){.tv_nsec = SLOW_NS}, NULL);
     while (fault_planted("stuck_migration")) nanosleep(&(struct timespec){.tv_nsec = SLOW_NS}, NULL);

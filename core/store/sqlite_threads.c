@@ -100,7 +100,7 @@ static void *run_writer(void *owner) {
         write_and_commit(threads, &batch);
         read_after_writes(threads, &batch);
         finish(threads, &batch);
-        db_checkpoint(&threads->write_db); /* two flushes: after the acknowledgements, not before */
+        db_checkpoint(&threads->write_db, threads->readers); /* two flushes: after the acknowledgements, not before */
     }
     pthread_mutex_lock(&threads->lock);
     while (threads->has_reader && !threads->reader_ended) pthread_cond_wait(&threads->ended, &threads->lock);
@@ -140,10 +140,12 @@ static void *run_reader(void *owner) {
     list_init(&alone);
     block_signals();
     while ((request = take_read(threads))) {
+        sqlite_readers_enter(threads->readers);
         if (sqlite_clock_us() - (uint64_t)request->submitted_us > READ_WAIT_US)
             request->status = STORE_UNAVAILABLE;
         else
             sqlite_read(&threads->read_db, request);
+        sqlite_readers_leave(threads->readers);
         list_append(&alone, &request->link);
         finish(threads, &alone);
     }
@@ -239,6 +241,7 @@ bool sqlite_threads_stop(struct sqlite_threads *threads, unsigned deadline_ms) {
     if (!ended) return false;
     pthread_join(threads->writer, NULL);
     if (threads->has_reader) pthread_join(threads->reader, NULL);
+    sqlite_readers_unref(&threads->readers);
     return true;
 }
 
@@ -268,6 +271,7 @@ bool sqlite_threads_start(struct sqlite_threads *threads, const char *path, cons
         sqlite_db_close(&threads->write_db);
         return false;
     }
+    if (threads->has_reader) threads->readers = sqlite_readers_new();
     threads->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (threads->done_fd < 0 || pthread_create(&threads->writer, NULL, run_writer, threads) != 0 ||
         (threads->has_reader && pthread_create(&threads->reader, NULL, run_reader, threads) != 0))

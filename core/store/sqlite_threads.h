@@ -6,6 +6,9 @@
  * The reader has a connection of its own, that cannot write. A read is one snapshot of the database, which begins when
  * all writes that were submitted before it have ended: whoever was acknowledged, or was handed an event, finds it.
  * A database in memory has one connection; there the writer reads, after its commit.
+ *
+ * When the log of the database is long, the writer asks whoever reads in this process for a pause, in which the log
+ * begins anew (sqlite_readers.h).
  */
 #ifndef STORE_SQLITE_THREADS_H
 #define STORE_SQLITE_THREADS_H
@@ -36,7 +39,8 @@ struct sqlite_threads {
 
     struct sqlite_db write_db, read_db; /* each its thread's */
     bool has_reader;
-    unsigned batch_len; /* of the last one; the writer's */
+    struct sqlite_readers *readers; /* NULL: there are none */
+    unsigned batch_len;             /* of the last one; the writer's */
     pthread_t writer, reader;
 };
 

@@ -86,6 +86,6 @@ struct store *store_sqlite_new(struct loop *loop, const char *path, const struct
         return NULL;
     }
     store->done_ready = loop_fd_new(loop, store->threads.done_fd, LOOP_READ, completed, store);
-    if (store->threads.has_reader && !powercut_vfs()) store->check = sqlite_check_new(path);
+    if (store->threads.has_reader && !powercut_vfs()) store->check = sqlite_check_new(path, store->threads.readers);
     return &store->store;
 }

@@ -1,9 +1,13 @@
 /* A SQLite file that is damaged, or is none of ours. */
 #include <fcntl.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/sqlite_check.h"
+#include "store/sqlite_readers.h"
 #include "store/verify.h"
 #include "support/sqlite_scene.h"
 
@@ -255,6 +259,43 @@ static void a_look_that_is_stuck_keeps_no_store_from_ending(void **state) {
     assert_status(ASK(&scene->asking, STORE_CHANNEL_PUT, .channel_id = S("hall")), STORE_OK);
 }
 
+/* Whenever the look begins to read, there is no pause to be had: it is counted among those who read. */
+static struct {
+    struct sqlite_readers *readers;
+    atomic_uint readings, unseen;
+} looked;
+
+static int look_begins_to_read(unsigned type, void *owner, void *statement, void *sql) {
+    atomic_fetch_add(&looked.readings, 1);
+    if (sqlite_readers_pause(looked.readers, 0)) {
+        atomic_fetch_add(&looked.unseen, 1);
+        sqlite_readers_resume(looked.readers);
+    }
+    return 0;
+}
+
+static int connected(sqlite3 *handle, char **error_r, const struct sqlite3_api_routines *routines) {
+    return sqlite3_trace_v2(handle, SQLITE_TRACE_STMT, look_begins_to_read, NULL);
+}
+
+static void a_look_gives_way_to_whoever_asks_for_a_pause(void **state) {
+    struct scene *scene = *state;
+    make_large(scene);
+    looked.readers = sqlite_readers_new();
+    sqlite3_auto_extension((void (*)(void))connected);
+    setenv("STOA_FAULT", "check_at_once", 1);
+    struct sqlite_check *check = sqlite_check_new(scene->path, looked.readers);
+    unsetenv("STOA_FAULT");
+    for (int ms = 0; ms < ANSWER_DEADLINE_MS && atomic_load(&looked.readings) == 0; ms++) usleep(1000);
+    assert_true(atomic_load(&looked.readings) > 0);
+    assert_true(sqlite_readers_pause(looked.readers, ANSWER_DEADLINE_MS));
+    sqlite_readers_resume(looked.readers);
+    assert_true(sqlite_check_free(&check, ANSWER_DEADLINE_MS));
+    sqlite3_cancel_auto_extension((void (*)(void))connected);
+    sqlite_readers_unref(&looked.readers);
+    assert_int_equal(atomic_load(&looked.unseen), 0);
+}
+
 static bool count_slice(void *owner, const struct verify *verify) {
     *(unsigned *)owner += 1;
     return true;
@@ -327,6 +368,7 @@ int main(void) {
         SCENE_TEST(a_look_that_is_ended_finds_nothing_wrong),
         SCENE_TEST(a_look_ends_between_two_channels_in_which_nothing_was_said),
         SCENE_TEST(a_look_that_is_stuck_keeps_no_store_from_ending),
+        SCENE_TEST(a_look_gives_way_to_whoever_asks_for_a_pause),
         SCENE_TEST(a_look_reads_little_at_once_however_long_the_texts_are),
         SCENE_TEST(what_is_read_damaged_is_known_from_then_on),
         SCENE_TEST(a_start_reads_no_more_however_large_the_file_is),

@@ -150,11 +150,12 @@ static void a_read_finds_all_that_was_sent_before_it(void **state) {
 struct crowd {
     struct asking *asking;
     unsigned reads, writes, under_way;
+    unsigned writes_wanted;
     off_t most; /* the log's size */
     char wal[128];
 };
 
-enum { WRITES = 2500, AT_ONCE = 16 };
+enum { AT_ONCE = 16, READS_AT_ONCE = 4 };
 static char large[60000];
 
 static void ask_again(struct crowd *crowd, enum store_op op);
@@ -166,7 +167,7 @@ static void has_come(struct store_request *request) {
     if (stat(crowd->wal, &wal) == 0 && wal.st_size > crowd->most) crowd->most = wal.st_size;
     crowd->under_way--;
     *(request->op == STORE_AUDIT ? &crowd->writes : &crowd->reads) += 1;
-    if (crowd->writes < WRITES) ask_again(crowd, request->op);
+    if (crowd->writes < crowd->writes_wanted) ask_again(crowd, request->op);
 }
 
 static void ask_again(struct crowd *crowd, enum store_op op) {
@@ -178,22 +179,50 @@ static void ask_again(struct crowd *crowd, enum store_op op) {
     store_submit(crowd->asking->store, &request);
 }
 
-static void reads_that_never_pause_let_the_log_of_the_database_begin_anew(void **state) {
-    struct scene *scene = *state;
-    make_member_of(scene, 300);
-    struct crowd crowd = {.asking = &scene->asking};
+/* Whoever writes does so at_once times at once. How large the log was. */
+static off_t read_and_write(struct scene *scene, unsigned writes, int at_once) {
+    struct crowd crowd = {.asking = &scene->asking, .writes_wanted = writes};
     snprintf(crowd.wal, sizeof crowd.wal, "%s", beside(scene, "-wal"));
     memset(large, 'x', sizeof large - 1);
     large[0] = large[sizeof large - 2] = '"';
-    for (int i = 0; i < AT_ONCE; i++) {
-        ask_again(&crowd, STORE_AUDIT);
-        if (i < 4) ask_again(&crowd, STORE_USER_CHANNELS);
-    }
+    for (int i = 0; i < at_once; i++) ask_again(&crowd, STORE_AUDIT);
+    for (int i = 0; i < READS_AT_ONCE; i++) ask_again(&crowd, STORE_USER_CHANNELS);
     loop_timer_set(&scene->asking.deadline, ANSWER_DEADLINE_MS);
     while (crowd.under_way > 0) loop_turn(scene->asking.loop);
     loop_timer_cancel(&scene->asking.deadline);
     assert_true(crowd.reads >= AT_ONCE);
-    assert_true(crowd.most < 80 << 20);
+    return crowd.most;
+}
+
+static void reads_that_never_pause_let_the_log_of_the_database_begin_anew(void **state) {
+    struct scene *scene = *state;
+    make_member_of(scene, 300);
+    assert_true(read_and_write(scene, 2500, AT_ONCE) < 80 << 20);
+}
+
+/* Whenever the writer looks, and at each commit, a read is under way. */
+static void a_read_under_way_at_each_commit_lets_the_log_of_the_database_begin_anew(void **state) {
+    struct scene *scene = *state;
+    make_member_of(scene, 1);
+    held_reads_overlap(300); /* longer than SQLite itself waits */
+    off_t most = read_and_write(scene, 800, 1);
+    held_reads_end();
+    assert_true(most < 45 << 20);
+}
+
+/* Another process's, which nobody can ask for a pause. */
+static void a_reading_of_another_process_only_postpones_the_beginning_of_the_log(void **state) {
+    struct scene *scene = *state;
+    sqlite3 *other;
+    make_member_of(scene, 1);
+    assert_int_equal(sqlite3_open_v2(scene->path, &other, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM members", NULL, NULL, NULL), SQLITE_OK);
+    off_t most = read_and_write(scene, 700, AT_ONCE);
+    assert_true(most > 40 << 20);
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    /* A quarter more, and then it is used again. */
+    assert_true(read_and_write(scene, 700, AT_ONCE) < most + (most >> 1));
 }
 
 int main(void) {
@@ -204,6 +233,8 @@ int main(void) {
         SCENE_TEST(a_long_read_delays_no_send),
         SCENE_TEST(a_read_finds_all_that_was_sent_before_it),
         SCENE_TEST(reads_that_never_pause_let_the_log_of_the_database_begin_anew),
+        SCENE_TEST(a_read_under_way_at_each_commit_lets_the_log_of_the_database_begin_anew),
+        SCENE_TEST(a_reading_of_another_process_only_postpones_the_beginning_of_the_log),
     };
     held_reads_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
