@@ -1,4 +1,4 @@
-// WebSocket clients of other languages at /ws, plain and over TLS 1.2 and 1.3: each speaks the same script.
+// WebSocket clients of other languages at /ws and at a path of a script, plain and over TLS 1.2 and 1.3: each speaks the same script.
 //
 // A client is a program: SCENE URL CA TLS DEFLATE. It prints "held PROMISE" for each promise that held and ends with 0.
 // What a toolchain is missing for is skipped. Arguments are names of clients; without any, all are run.
@@ -25,6 +25,7 @@ const promises = {
   pings: "it answers the server's pings, and stays",
   closes: "its close comes back with its code",
   binary: "binary is refused with 1003",
+  bytes: "at the path of a script, 100 kB of binary come back as they went",
   refused: "without a name it is refused with 4401",
   distrust: "it does not trust the server without the test's CA",
   resumes: "its second connection resumes the TLS session of the first",
@@ -33,6 +34,7 @@ const promises = {
 const scenes = {
   talk: ["connects", "authenticates", "large", "parts", "burst", "pong", "pings", "closes"],
   binary: ["binary"],
+  bytes: ["bytes"],
   refused: ["refused"],
   distrust: ["distrust"],
   resumes: ["resumes"],
@@ -93,7 +95,7 @@ openssl("req", "-x509", ...newKey, "-days", "2", "-subj", "/CN=localhost", "-add
   "-addext", "basicConstraints=critical,CA:FALSE", "-CA", pem("ca"), "-CAkey", pem("ca-key"), "-keyout", pem("key"), "-out", pem("certificate"));
 
 const set = {
-  scripts: ["../scripts/auth.lua", "../tests/scenes/stage.lua"],
+  scripts: ["../scripts/auth.lua", "../tests/scenes/stage.lua", "../tests/interop/echo.lua"],
   ping_interval_ms: 100,
   ping_timeout_ms: 2000,
 };
@@ -106,9 +108,9 @@ const ways = [
 ];
 
 /** A run of a client: `held`, its promises that held, and `waiting`, `ended` to wait for. */
-function run(client, scene, way, { ca = pem("ca"), deflate = false } = {}) {
+function run(client, scene, way, { url = way.url, ca = pem("ca"), deflate = false } = {}) {
   const [program, ...arguments_] = client.command;
-  const child = spawn(program, [...arguments_, scene, way.url, ca, way.tls, deflate ? "deflate" : ""],
+  const child = spawn(program, [...arguments_, scene, url, ca, way.tls, deflate ? "deflate" : ""],
     { stdio: ["ignore", "pipe", "pipe"], timeout: 2 * DEADLINE_MS, killSignal: "SIGKILL" });
   const result = { held: new Set(), said: "" };
   child.stderr.on("data", (bytes) => (result.said += bytes));
@@ -142,11 +144,13 @@ async function holds(t, scene, running, what, lacks = {}) {
 async function meets(t, client, way) {
   const { lacks = {} } = client;
   const act = (scene, options, what = way.name) => holds(t, scene, run(client, scene, way, options), what, lacks);
+  const echo = way.url.replace("/ws", "/echo");
   await act("talk");
   if (lacks.deflate) await t.test(`${way.name} with deflate`, (t) => t.skip(lacks.deflate));
   else await act("talk", { deflate: true }, `${way.name} with deflate`);
   await act("binary");
   await act("refused");
+  await act("bytes", { url: echo, deflate: !lacks.deflate });
   if (way.tls === "") return;
   await act("distrust", { ca: "" });
   if (lacks.resumes) await t.test(`${way.name}: ${promises.resumes}`, (t) => t.skip(lacks.resumes));

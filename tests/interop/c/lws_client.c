@@ -12,11 +12,12 @@ enum {
     LARGE_LINES = 2500,
     PART_BYTES = 10000,
     BURST = 20,
+    BYTES_LEN = 100000,
     PING_DEADLINE_MS = 2500, /* beyond the test's ping_interval_ms + ping_timeout_ms */
 };
 
 /* What is to be said next, and what is to be heard until then. */
-enum step { ENTER, LARGE, PARTS, BURST_OUT, PING, STAY, CLOSE, BINARY, WAIT, OVER };
+enum step { ENTER, LARGE, PARTS, BURST_OUT, PING, STAY, CLOSE, BINARY, BYTES, WAIT, OVER };
 
 struct client {
     const char *scene, *ca, *tls;
@@ -63,6 +64,13 @@ static char *large_text(void) {
     return text;
 }
 
+static char *many_bytes(void) {
+    char *bytes = malloc(BYTES_LEN);
+    if (!bytes) abort();
+    for (int i = 0; i < BYTES_LEN; i++) bytes[i] = (char)(i * 31 + (i >> 8));
+    return bytes;
+}
+
 /* ---- out */
 
 static void set_out(struct client *client, const char *text, size_t len) {
@@ -106,6 +114,10 @@ static void go(struct client *client, enum step step) {
         set_small(client, 0);
     } else if (step == BINARY) {
         set_out(client, "\x00\xff", 2);
+    } else if (step == BYTES) {
+        char *bytes = many_bytes();
+        set_out(client, bytes, BYTES_LEN);
+        free(bytes);
     } else if (step == PING) {
         set_out(client, "are you there?", 14);
     } else if (step == STAY) {
@@ -141,7 +153,7 @@ static int writable(struct client *client) {
         return -1; /* the library says so, and waits for the answer */
     }
     if (client->step == PING) return write_out(client, client->out_len, LWS_WRITE_PING);
-    if (client->step == BINARY) return write_out(client, client->out_len, LWS_WRITE_BINARY);
+    if (client->step == BINARY || client->step == BYTES) return write_out(client, client->out_len, LWS_WRITE_BINARY);
     int result = write_out(client, client->out_len, LWS_WRITE_TEXT);
     if (client->step == BURST_OUT && ++client->burst_out < BURST) {
         set_small(client, client->burst_out);
@@ -181,6 +193,17 @@ static void expect_small(struct client *client) {
     go(client, PING);
 }
 
+static void expect_bytes(struct client *client) {
+    char *bytes = many_bytes();
+    if (!lws_frame_is_binary(client->socket) || client->in_len != BYTES_LEN ||
+        memcmp(client->in, bytes, BYTES_LEN) != 0)
+        fail(client, "other", "bytes");
+    else
+        held("bytes");
+    free(bytes);
+    go(client, CLOSE);
+}
+
 static void entered(struct client *client) {
     const char *answer = strcmp(client->scene, "refused") ? "{\"type\":\"connected\"," : "{\"type\":\"refused\",";
     if (client->in_len < strlen(answer) || memcmp(client->in, answer, strlen(answer)) != 0) fail(client, "not", answer);
@@ -204,6 +227,8 @@ static void received(struct client *client) {
         expect_large(client, "parts", BURST_OUT);
     else if (client->step == BURST_OUT)
         expect_small(client);
+    else if (client->step == BYTES)
+        expect_bytes(client);
     else if (client->step != WAIT)
         fail(client, "unexpected:", "a message");
 }
@@ -247,7 +272,7 @@ static int happened(struct lws *socket, enum lws_callback_reasons what, void *us
             connected(client);
             break;
         case LWS_CALLBACK_CLIENT_ESTABLISHED:
-            go(client, ENTER);
+            go(client, strcmp(client->scene, "bytes") ? ENTER : BYTES);
             break;
         case LWS_CALLBACK_CLIENT_WRITEABLE:
             return writable(client);

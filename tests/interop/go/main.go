@@ -204,6 +204,16 @@ func main() {
 		check(socket.sendBinary([]byte{0, 0xff}))
 		untilClose(socket, 1003)
 		held("binary")
+	case "bytes":
+		content := make([]byte, 100_000)
+		for i := range content {
+			content[i] = byte(i*31 + i>>8)
+		}
+		check(socket.sendBinary(content))
+		echo, err := socket.receive()
+		check(err)
+		must(echo == string(content), "other bytes")
+		held("bytes")
 	case "refused":
 		check(socket.send(`{"type":"connect","auth":{}}`))
 		heard := hear(socket)

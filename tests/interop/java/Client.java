@@ -1,3 +1,4 @@
+import java.io.ByteArrayOutputStream;
 import java.io.FileInputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -7,7 +8,9 @@ import java.nio.charset.StandardCharsets;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -27,6 +30,8 @@ public final class Client implements WebSocket.Listener {
     private final BlockingQueue<String> texts = new LinkedBlockingQueue<>(), pongs = new LinkedBlockingQueue<>();
     private final BlockingQueue<Integer> pings = new LinkedBlockingQueue<>();
     private final BlockingQueue<Object> ends = new LinkedBlockingQueue<>(); // Closed, or what went wrong
+    private final BlockingQueue<byte[]> binaries = new LinkedBlockingQueue<>();
+    private final ByteArrayOutputStream binary = new ByteArrayOutputStream();
     private final StringBuilder part = new StringBuilder();
     private final WebSocket socket;
 
@@ -66,6 +71,19 @@ public final class Client implements WebSocket.Listener {
     }
 
     @Override
+    public CompletionStage<?> onBinary(WebSocket from, ByteBuffer bytes, boolean last) {
+        byte[] piece = new byte[bytes.remaining()];
+        bytes.get(piece);
+        binary.writeBytes(piece);
+        if (last) {
+            binaries.add(binary.toByteArray());
+            binary.reset();
+        }
+        from.request(1);
+        return null;
+    }
+
+    @Override
     public CompletionStage<?> onPing(WebSocket from, ByteBuffer payload) {
         pings.add(payload.remaining()); // the library answers
         from.request(1);
@@ -92,7 +110,7 @@ public final class Client implements WebSocket.Listener {
 
     // What the script says.
 
-    private static <T> T waited(java.util.concurrent.CompletableFuture<T> outcome) throws Exception {
+    private static <T> T waited(CompletableFuture<T> outcome) throws Exception {
         return outcome.get(DEADLINE_S, TimeUnit.SECONDS);
     }
 
@@ -176,6 +194,14 @@ public final class Client implements WebSocket.Listener {
         held("binary");
     }
 
+    private void bytes() throws Exception {
+        byte[] content = new byte[100_000];
+        for (int i = 0; i < content.length; i++) content[i] = (byte) (i * 31 + (i >> 8));
+        waited(socket.sendBinary(ByteBuffer.wrap(content), true));
+        check(Arrays.equals(next(binaries, "binary message"), content), "other bytes");
+        held("bytes");
+    }
+
     private void refused() throws Exception {
         send("{\"type\":\"connect\",\"auth\":{}}");
         String answer = next(texts, "answer");
@@ -206,6 +232,7 @@ public final class Client implements WebSocket.Listener {
         switch (arguments[0]) {
             case "talk" -> new Client(url, ca, tls).talk();
             case "binary" -> new Client(url, ca, tls).binary();
+            case "bytes" -> new Client(url, ca, tls).bytes();
             case "refused" -> new Client(url, ca, tls).refused();
             case "drain" -> new Client(url, ca, tls).drain();
             case "distrust" -> distrust(url, ca, tls);

@@ -119,6 +119,14 @@ async def binary():
         held("binary")
 
 
+async def bytes_back():
+    content = bytes((i * 31 + (i >> 8)) & 0xFF for i in range(100_000))
+    async with open_socket() as client:
+        await client.send(content)
+        assert await client.recv() == content
+        held("bytes")
+
+
 async def refused():
     async with open_socket() as client:
         await client.send('{"type":"connect","auth":{}}')
@@ -159,5 +167,5 @@ async def resumes():
     held("resumes")
 
 
-scenes = {"talk": talk, "binary": binary, "refused": refused, "drain": drain, "distrust": distrust, "resumes": resumes}
+scenes = {"talk": talk, "binary": binary, "bytes": bytes_back, "refused": refused, "drain": drain, "distrust": distrust, "resumes": resumes}
 asyncio.run(asyncio.wait_for(scenes[scene](), DEADLINE_S))

@@ -193,6 +193,14 @@ fn binary(mut client: Client) -> Outcome<()> {
     Ok(())
 }
 
+fn bytes(mut client: Client) -> Outcome<()> {
+    let content: Vec<u8> = (0..100_000_usize).map(|i| (i * 31 + (i >> 8)) as u8).collect();
+    client.socket.send(Message::binary(content.clone()))?;
+    check(client.socket.read()? == Message::binary(content), "other bytes")?;
+    held("bytes");
+    Ok(())
+}
+
 fn refused(mut client: Client) -> Outcome<()> {
     client.send(r#"{"type":"connect","auth":{}}"#)?;
     let answer = client.hear()?;
@@ -238,6 +246,7 @@ fn main() -> Outcome<()> {
     match arguments.scene.as_str() {
         "talk" => Client::open(&arguments)?.talk(),
         "binary" => binary(Client::open(&arguments)?),
+        "bytes" => bytes(Client::open(&arguments)?),
         "refused" => refused(Client::open(&arguments)?),
         "drain" => drain(Client::open(&arguments)?),
         "distrust" => distrust(&arguments),
