@@ -45,8 +45,9 @@ static void hear_log(int level, const char *line) {
     fputs(line, stderr);
 }
 
-static void held(const char *promise) {
-    printf("held %s\n", promise);
+/* Nothing that comes behind a failure counts. */
+static void held(const struct client *client, const char *promise) {
+    if (!client->failure[0]) printf("held %s\n", promise);
 }
 
 static void fail(struct client *client, const char *what, const char *detail) {
@@ -176,7 +177,7 @@ static bool is_answer(struct client *client, int number, const char *text) {
 static void expect_large(struct client *client, const char *promise, enum step next) {
     char *text = large_text();
     if (is_answer(client, client->step, text)) {
-        held(promise);
+        held(client, promise);
         go(client, next);
     } else {
         fail(client, "another answer to", promise);
@@ -189,7 +190,7 @@ static void expect_small(struct client *client) {
     snprintf(text, sizeof text, "small %d", client->burst_in);
     if (!is_answer(client, 100 + client->burst_in, text)) fail(client, "another answer to", text);
     if (++client->burst_in < BURST) return;
-    held("burst");
+    held(client, "burst");
     go(client, PING);
 }
 
@@ -199,7 +200,7 @@ static void expect_bytes(struct client *client) {
         memcmp(client->in, bytes, BYTES_LEN) != 0)
         fail(client, "other", "bytes");
     else
-        held("bytes");
+        held(client, "bytes");
     free(bytes);
     go(client, CLOSE);
 }
@@ -208,7 +209,7 @@ static void entered(struct client *client) {
     const char *answer = strcmp(client->scene, "refused") ? "{\"type\":\"connected\"," : "{\"type\":\"refused\",";
     if (client->in_len < strlen(answer) || memcmp(client->in, answer, strlen(answer)) != 0) fail(client, "not", answer);
     if (!strcmp(client->scene, "talk")) {
-        held("authenticates");
+        held(client, "authenticates");
         go(client, LARGE);
     } else if (!strcmp(client->scene, "binary")) {
         go(client, BINARY);
@@ -253,7 +254,7 @@ static void connected(struct client *client) {
     if (lws_hdr_copy(client->socket, extensions, sizeof extensions, WSI_TOKEN_EXTENSIONS) < 0)
         fail(client, "too many", "extensions");
     if ((strstr(extensions, "permessage-deflate") != NULL) != client->deflate) fail(client, "extensions:", extensions);
-    if (!strcmp(client->scene, "talk")) held("connects");
+    if (!strcmp(client->scene, "talk")) held(client, "connects");
 }
 
 static void peer_closes(struct client *client, const unsigned char *payload, size_t len) {
@@ -280,10 +281,10 @@ static int happened(struct lws *socket, enum lws_callback_reasons what, void *us
             receive(client, bytes, len);
             break;
         case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
-            if (client->step == PING) held("pong"), go(client, STAY);
+            if (client->step == PING) held(client, "pong"), go(client, STAY);
             break;
         case LWS_CALLBACK_TIMER:
-            held("pings");
+            held(client, "pings");
             go(client, CLOSE);
             break;
         case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
@@ -313,7 +314,7 @@ static void ended_with(struct client *client, const char *promise, int code, con
     char detail[150];
     snprintf(detail, sizeof detail, "%d %.120s", client->close_code, client->close_reason);
     if (is_code(client->close_code, code) && !strncmp(client->close_reason, reason, strlen(reason)))
-        held(promise);
+        held(client, promise);
     else
         fail(client, "closed with", detail);
 }
@@ -321,8 +322,8 @@ static void ended_with(struct client *client, const char *promise, int code, con
 static void judge(struct client *client) {
     if (!strcmp(client->scene, "distrust")) {
         if (!distrusted) return;
-        held("distrust");
         client->failure[0] = 0;
+        held(client, "distrust");
     } else if (!client->failure[0]) {
         if (!strcmp(client->scene, "binary")) ended_with(client, "binary", 1003, "");
         if (!strcmp(client->scene, "refused")) ended_with(client, "refused", 4401, "");
