@@ -164,6 +164,7 @@ static void has_come(struct store_request *request) {
     struct crowd *crowd = request->owner;
     struct stat wal;
     assert_int_equal(request->status, STORE_OK);
+    loop_timer_set(&crowd->asking->deadline, ANSWER_DEADLINE_MS); /* for the next answer */
     if (stat(crowd->wal, &wal) == 0 && wal.st_size > crowd->most) crowd->most = wal.st_size;
     crowd->under_way--;
     *(request->op == STORE_AUDIT ? &crowd->writes : &crowd->reads) += 1;
