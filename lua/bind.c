@@ -158,10 +158,10 @@ int bind_push_raw(lua_State *L, struct store_request *request) {
 /* ---- all modules ---- */
 
 void bind_all(lua_State *L) {
-    static void (*const modules[])(lua_State *) = {bind_stoa,  bind_shards,  bind_values, bind_socket,  bind_connection,
-                                                   bind_room,  bind_channel, bind_user,   bind_session, bind_presence,
-                                                   bind_limit, bind_cache,   bind_shared, bind_jwt,     bind_http,
-                                                   bind_log,   bind_metrics, bind_crypto, bind_audit};
+    static void (*const modules[])(lua_State *) = {
+        bind_stoa,    bind_shards, bind_values,  bind_socket,   bind_connection, bind_dial,  bind_room,
+        bind_channel, bind_user,   bind_session, bind_presence, bind_limit,      bind_cache, bind_shared,
+        bind_jwt,     bind_http,   bind_log,     bind_metrics,  bind_crypto,     bind_audit};
     static const char *const libraries[] = {"presence", "session", "shared", "jwt",  "http", "log",
                                             "metrics",  "crypto",  "audit",  "json", NULL};
     lua_newtable(L);

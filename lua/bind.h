@@ -23,6 +23,7 @@ void bind_shards(lua_State *L);
 void bind_values(lua_State *L);
 void bind_socket(lua_State *L);
 void bind_connection(lua_State *L);
+void bind_dial(lua_State *L);
 void bind_room(lua_State *L);
 void bind_channel(lua_State *L);
 void bind_user(lua_State *L);
@@ -42,6 +43,7 @@ void bind_audit(lua_State *L);
 void limits_free(struct host *host);
 void caches_free(struct host *host);
 void http_client_free(struct http_client **http);
+void upstreams_free(struct host *host);
 
 /* Adds a table of functions to the table on top, under a name. */
 void bind_library(lua_State *L, const char *name, const luaL_Reg *functions);
@@ -72,6 +74,12 @@ bool bind_message(lua_State *L, int index, struct slice *message_r);
 /* The code (1000 when there is none) and the reason at index and behind it; raises when an endpoint may not send them.
  */
 uint16_t bind_close_code(lua_State *L, int index, struct slice *reason_r);
+/* Raises unless the value at index names a subprotocol. */
+void bind_check_protocol(lua_State *L, int index);
+/* The field "headers" of the table at index: "name: value" for each; they stay on the stack. How many. */
+size_t bind_headers(lua_State *L, int index, const char **headers, size_t max);
+/* stoa.websocket.connect */
+int upstream_connect(lua_State *L);
 /* Sockets and emitters for other bindings. */
 void socket_push(lua_State *L, struct socket *socket);
 /* NULL: gone. Raises: no socket. */

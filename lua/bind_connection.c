@@ -45,7 +45,9 @@ static void check_names(lua_State *L, const char *const *names) {
     }
 }
 
-static void check_protocol(lua_State *L, struct slice name) {
+void bind_check_protocol(lua_State *L, int index) {
+    if (lua_type(L, index) != LUA_TSTRING) luaL_error(L, "protocols: strings expected");
+    struct slice name = bind_text(L, index);
     bool token = name.len > 0 && name.len <= PROTOCOL_MAX_LEN;
     for (size_t i = 0; token && i < name.len; i++) token = http_is_token_char((unsigned char)name.ptr[i]);
     if (!token) luaL_error(L, "protocols: tokens of 1 to %d characters expected", PROTOCOL_MAX_LEN);
@@ -64,8 +66,7 @@ static void take_protocols(lua_State *L, struct hub_endpoint *of) {
     const char **protocols = lua_newuserdata(L, PROTOCOLS_MAX * sizeof *protocols);
     for (size_t i = 0; i < len; i++) {
         lua_rawgeti(L, -2, (int)i + 1);
-        if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "protocols: strings expected");
-        check_protocol(L, bind_text(L, -1));
+        bind_check_protocol(L, -1);
         protocols[i] = lua_tostring(L, -1);
         luaL_ref(L, LUA_REGISTRYINDEX);
     }
@@ -263,6 +264,8 @@ void bind_connection(lua_State *L) {
     types_class(L, CONNECTION, methods, connection_index, NULL);
     luaL_register(L, NULL, functions);
     lua_newtable(L);
+    lua_pushcfunction(L, upstream_connect);
+    lua_setfield(L, -2, "connect");
     types_freeze(L);
     lua_getmetatable(L, -1);
     lua_pushcfunction(L, websocket);

@@ -44,18 +44,17 @@ static void fetched(void *owner, const struct http_fetched *result) {
     task_answer(&ticket, push_fetched, (void *)(uintptr_t)result);
 }
 
-/* "name: value" for each; they stay on the stack. */
-static size_t read_headers(lua_State *L, const char **headers) {
+size_t bind_headers(lua_State *L, int index, const char **headers, size_t max) {
     size_t len = 0;
-    lua_getfield(L, 1, "headers");
+    lua_getfield(L, index, "headers");
     if (lua_isnil(L, -1)) return 0;
     luaL_checktype(L, -1, LUA_TTABLE);
-    luaL_checkstack(L, HEADERS_MAX * 2 + 8, "too many headers");
+    luaL_checkstack(L, (int)max * 2 + 8, "too many headers");
     int table = lua_gettop(L);
     lua_pushnil(L);
     while (lua_next(L, table)) {
-        if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1) || len == HEADERS_MAX)
-            luaL_error(L, "headers: at most %d names with strings expected", HEADERS_MAX);
+        if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1) || len == max)
+            luaL_error(L, "headers: at most %d names with strings expected", (int)max);
         const char *header = lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1));
         if (strpbrk(header, "\r\n")) luaL_error(L, "headers: no line breaks");
         headers[len++] = header;
@@ -97,7 +96,7 @@ static int request(lua_State *L) {
                                .body = bind_field(L, 1, "body"),
                                .timeout_ms = (unsigned)(timeout_s * 1000),
                                .max_bytes = (size_t)max_bytes};
-    fetch.headers_len = read_headers(L, headers);
+    fetch.headers_len = bind_headers(L, 1, headers, HEADERS_MAX);
     struct task_ticket *ticket = task_begin_wait(L);
     if (!host->http) host->http = http_client_new(worker->loop);
     if (!http_client_fetch(host->http, &fetch, fetched, ticket)) task_answer(&ticket, refuse, NULL);

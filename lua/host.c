@@ -205,7 +205,7 @@ struct host *host_new(struct worker *worker, const struct config *config, unsign
     host->handlers = map_new();
     host->hooks = map_new();
     struct list *lists[] = {&host->routes, &host->endpoints, &host->repeats, &host->namespaces,
-                            &host->tests,  &host->limits,    &host->caches};
+                            &host->tests,  &host->limits,    &host->caches,  &host->upstreams};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) list_init(lists[i]);
     host->vm = vm_new(&settings, host);
     if (host->vm && load(host, error_r)) {
@@ -225,6 +225,7 @@ void host_free(struct host **host_ref) {
     host_stop(host);
     tasks_close(&host->tasks);
     http_client_free(&host->http);
+    upstreams_free(host);
     vm_free(&host->vm);
     free_registered(host);
     shared_unref(&host->shared);

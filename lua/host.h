@@ -64,6 +64,7 @@ struct host {
     bool ready;                   /* loaded and checked: bindings may act */
     struct map *handlers, *hooks; /* struct handler; a hook's fn is a list of functions */
     struct list routes, endpoints, repeats, namespaces, tests, limits, caches;
+    struct list upstreams;    /* outgoing WebSocket connections */
     struct shard_map *shards; /* NULL: no script made one */
     int locate;               /* its function, in the registry */
     void *policy;

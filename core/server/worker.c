@@ -17,6 +17,7 @@
 #include "limit/fleet_limiter.h"
 #include "limit/gcra.h"
 #include "loop/loop.h"
+#include "net/dial.h"
 #include "policy/policy.h"
 #include "redis/redis_room.h"
 #include "server/announce.h"
@@ -96,6 +97,7 @@ static void build_services(struct worker *worker) {
     hub_name_sessions(worker->hub, worker->name);
     worker->transfers = transfers_new(worker->hub, worker->log, worker->bus);
     worker->admission = admission_new(worker->loop, &admission);
+    worker->dialer = dialer_new(worker->loop);
     fleet_join(worker);
 }
 
@@ -146,6 +148,7 @@ static void end_policy(struct worker *worker) {
 
 void worker_done(struct worker *worker, unsigned deadline_ms) {
     end_policy(worker);
+    dialer_free(&worker->dialer);
     transfers_free(&worker->transfers);
     hub_free(&worker->hub);
     for (unsigned i = 0; i < SETTLE_TURNS && loop_turn(worker->loop); i++) continue;

@@ -15,6 +15,7 @@ struct bus;
 struct cache;
 struct channel_log;
 struct config;
+struct dialer;
 struct fleet_limiter;
 struct gossip;
 struct hub;
@@ -76,6 +77,7 @@ struct worker {
     struct hub *hub;
     struct transfers *transfers;
     struct admission_control *admission; /* scripts may set it when their generation is enacted */
+    struct dialer *dialer;               /* outgoing WebSocket connections */
     struct net_server *net;
     struct policy *policy; /* in force */
     const struct policy_source *source;

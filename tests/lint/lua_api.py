@@ -9,7 +9,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE, FRAME = ROOT / "docs/lua-api.md", ROOT / "lua/api.md"
 SECTIONS = [
-    ("The server", ["bind_stoa", "bind_shards"]), ("Values", ["bind_values", "types"]), ("Sockets", ["bind_socket", "bind_claim"]), ("WebSockets", ["bind_connection"]),
+    ("The server", ["bind_stoa", "bind_shards"]), ("Values", ["bind_values", "types"]), ("Sockets", ["bind_socket", "bind_claim"]), ("WebSockets", ["bind_connection", "bind_dial"]),
     ("Rooms", ["bind_room"]), ("Channels", ["bind_channel", "bind_append"]), ("Users", ["bind_user"]),
     ("Presence", ["bind_presence"]), ("Sessions", ["bind_session"]), ("Limits", ["bind_limit"]),
     ("Caches", ["bind_cache"]), ("Shared state", ["bind_shared"]), ("JSON Web Tokens", ["bind_jwt"]),

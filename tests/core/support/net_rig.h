@@ -50,8 +50,8 @@ struct rig {
     struct http_exchange *waiting;
     unsigned requests, opened, closed, drained, aborted, pongs;
     uint16_t close_code;
-    char close_reason[128];
-    struct buffer received; /* the last message */
+    char close_reason[128], origin[64]; /* origin: of the last handshake */
+    struct buffer received;             /* the last message */
     bool received_binary, echo, greets, answers_late;
     struct loop_task late;
     struct buffer answer;
@@ -132,6 +132,7 @@ static void rig_upgrade(void *owner, struct http_request *request, struct http_u
     struct rig *rig = owner;
     upgrade_r->events = &rig_conn_events;
     upgrade_r->owner = rig;
+    snprintf(rig->origin, sizeof rig->origin, "%.*s", SLICE_ARG(http_header(request, "origin")));
     upgrade_r->protocol = http_choose_protocol(request, rig->protocols, rig->protocols_len);
     if (rig->max_message_bytes) upgrade_r->events = &rig_limited_events;
     if (rig->never_deflates) upgrade_r->deflate = false;

@@ -1,0 +1,133 @@
+/* libwebsockets as a client: one context a worker, one virtual host for each set of authorities. */
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "net/dial_state.h"
+
+/* Its timeouts are only a net below ours. */
+enum { LWS_TIMEOUT_S = 3700, HEAD_BYTES = 8192, WRITE_MAX = 4 << 20, READ_BYTES = 16384, GOODBYE_TURNS = 64 };
+enum { AUTHORITIES_MAX = 16, FILES_MAX = DIALS_MAX + 16 };
+
+/* Who may vouch for a server. */
+struct authority {
+    struct list link;
+    char *ca; /* NULL: the system's */
+    char name[16];
+    SSL_CTX *tls;
+    struct lws_vhost *vhost;
+};
+
+static const lws_retry_bo_t no_validity_timers = {0};
+static const struct lws_protocols protocols[] = {{.name = "stoa",
+                                                  .callback = dial_callback,
+                                                  .per_session_data_size = 1, /* else no end is told */
+                                                  .rx_buffer_size = READ_BYTES,
+                                                  .tx_packet_size = WRITE_MAX},
+                                                 {0}};
+
+static void log_lws(int level, const char *line) {
+    size_t len = strlen(line);
+    while (len > 0 && line[len - 1] == '\n') len--;
+    LOG(LOG_DEBUG, "libwebsockets", LOG_SLICE("text", ((struct slice){line, len})));
+}
+
+static void context_new(struct dialer *dialer) {
+    void *loops[] = {loop_uv(dialer->loop)};
+    lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
+    struct lws_context_creation_info info = {
+        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .foreign_loops = loops,
+        .pcontext = &dialer->context,
+        .gid = -1,
+        .uid = -1,
+        .max_http_header_data = HEAD_BYTES,
+        .timeout_secs = LWS_TIMEOUT_S,
+        .connect_timeout_secs = LWS_TIMEOUT_S,
+        .fd_limit_per_thread = FILES_MAX,
+        .pt_serv_buf_size = READ_BYTES,
+        .retry_and_idle_policy = &no_validity_timers,
+    };
+    dialer->context = lws_create_context(&info);
+    loop_uv_wake(dialer->loop);
+}
+
+/* NULL: the file holds no certificates. */
+static SSL_CTX *tls_new(const char *ca) {
+    SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+    if (!tls) abort();
+    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
+    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_mode(tls,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (ca ? SSL_CTX_load_verify_locations(tls, ca, NULL) == 1 : SSL_CTX_set_default_verify_paths(tls) == 1) return tls;
+    SSL_CTX_free(tls);
+    return NULL;
+}
+
+static struct authority *authority_find(struct dialer *dialer, const char *ca, unsigned *len_r) {
+    *len_r = 0;
+    LIST_EACH(&dialer->authorities, link) {
+        struct authority *authority = CONTAINER(link, struct authority, link);
+        (*len_r)++;
+        if (ca && authority->ca ? strcmp(ca, authority->ca) == 0 : ca == authority->ca) return authority;
+    }
+    return NULL;
+}
+
+struct lws_vhost *dial_vhost(struct dialer *dialer, const char *ca, enum dial_fault *fault_r) {
+    unsigned len;
+    struct authority *authority = authority_find(dialer, ca, &len);
+    if (authority) return authority->vhost;
+    *fault_r = len == AUTHORITIES_MAX ? DIAL_TOO_MANY : DIAL_BAD_CA;
+    SSL_CTX *tls = len < AUTHORITIES_MAX ? tls_new(ca) : NULL;
+    if (!tls) return NULL;
+    if (!dialer->context) context_new(dialer);
+    authority = NEW(struct authority);
+    snprintf(authority->name, sizeof authority->name, "dial-%u", len);
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN,
+        .vhost_name = authority->name,
+        .protocols = protocols,
+        .provided_client_ssl_ctx = tls,
+        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .http_proxy_address = "", /* not the environment's */
+        .retry_and_idle_policy = &no_validity_timers,
+    };
+    authority->ca = ca ? memory_copy(ca, strlen(ca)) : NULL;
+    authority->tls = tls;
+    authority->vhost = dialer->context ? lws_create_vhost(dialer->context, &info) : NULL;
+    if (!authority->vhost) abort();
+    list_append(&dialer->authorities, &authority->link);
+    return authority->vhost;
+}
+
+/* libwebsockets compares names only; where a URL has a number, the certificate must have it. */
+int dial_judge(struct dial *dial, void *store_context, bool is_sound) {
+    if (is_sound) return 0;
+    X509 *certificate = X509_STORE_CTX_get_current_cert(store_context);
+    bool by_name = X509_STORE_CTX_get_error(store_context) == X509_V_ERR_HOSTNAME_MISMATCH;
+    if (by_name && certificate && X509_check_ip_asc(certificate, dial->url.host, 0) == 1) {
+        X509_STORE_CTX_set_error(store_context, X509_V_OK);
+        return 0;
+    }
+    dial->untrusted = true;
+    return 1;
+}
+
+/* On a foreign loop the context ends in steps, its handles closing in between; it sets dialer->context to NULL. */
+void dial_context_free(struct dialer *dialer) {
+    for (int i = 0; i < GOODBYE_TURNS && dialer->context; i++) {
+        if (i % (GOODBYE_TURNS / 4) == 0) lws_context_destroy(dialer->context);
+        loop_uv_wake(dialer->loop);
+        loop_turn(dialer->loop);
+    }
+    struct list *link;
+    while ((link = list_pop(&dialer->authorities))) {
+        struct authority *authority = CONTAINER(link, struct authority, link);
+        SSL_CTX_free(authority->tls);
+        free(authority->ca);
+        free(authority);
+    }
+}
