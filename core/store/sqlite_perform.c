@@ -1,7 +1,12 @@
 /* One request against one connection, whichever thread's it is. */
+#include <time.h>
+
+#include "base/fault.h"
 #include "base/log.h"
 #include "store/sqlite_db.h"
 #include "store/store_json.h"
+
+enum { SLOW_NS = 8000000 };
 
 static enum store_status dispatch(struct sqlite_db *db, struct store_request *request) {
     if (!store_request_sound(request)) return STORE_BAD;
@@ -48,6 +53,8 @@ void sqlite_perform(struct sqlite_db *db, struct store_request *request) {
 void sqlite_read(struct sqlite_db *db, struct store_request *request) {
     request->status = STORE_UNAVAILABLE;
     if (db_run(db, db_query(db, "BEGIN")) == STORE_OK) sqlite_perform(db, request);
+    if (fault_planted("follow_outlives"))
+        nanosleep(&(struct timespec){.tv_nsec = SLOW_NS}, NULL); /* time to break off */
     db_end_readings(db);
     if (!sqlite3_get_autocommit(db->handle)) db_run(db, db_query(db, "COMMIT"));
 }

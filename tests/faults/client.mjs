@@ -95,11 +95,12 @@ export class Client {
   }
 
   /** The connection breaks while the server works at this one's way back into the channels. */
-  async breakOff(channels, ms) {
+  async breakOff(channels, when) {
     await this.hangUp();
     await this.connect();
-    for (const channel of channels) this.join(channel);
-    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+    const joins = channels.map((channel) => this.join(channel));
+    if (when === "halfway") await joins[0];
+    else if (when > 0) await new Promise((resolve) => setTimeout(resolve, when));
     await this.hangUp();
   }
 

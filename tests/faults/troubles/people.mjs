@@ -8,7 +8,7 @@ const BREAKS = 6;
 async function leaveHalfway({ random }, load, leavers) {
   for (const client of leavers) {
     load.leave(client);
-    for (let i = 0; i < BREAKS; i += 1) await client.breakOff(load.channels, i % 2 ? random() * 12 : 0).catch(() => {});
+    for (let i = 0; i < BREAKS; i += 1) await client.breakOff(load.channels, [0, random() * 12, "halfway"][i % 3]).catch(() => {});
   }
 }
 
