@@ -11,7 +11,7 @@
 #include "net/socket.h"
 #include "net/tls.h"
 
-enum { LINGER_MS = 1000, RESTING_READ_BYTES = 4096 };
+enum { LINGER_MS = 1000, RESTING_READ_BYTES = 4096, HEAD_READ_BYTES = 2048 };
 
 void net_reject(const struct conn *conn, const char *reason) {
     metric_add_labelled(METRIC_REJECTED, reason, 1);
@@ -83,14 +83,19 @@ void conn_charge(struct conn *conn) {
 
 /* ---- what it has received */
 
+/* So much at a time. Less of what may have to be kept, or to go to another process with its connection. */
+static size_t room_of(const struct conn *conn) {
+    if (conn->http && http_awaits_head(conn->http)) return HEAD_READ_BYTES;
+    return conn->paused || conn->blocked ? RESTING_READ_BYTES : READ_BYTES;
+}
+
 ssize_t conn_input(struct conn *conn, bool more, char **bytes_r) {
     struct buffer *unread = conn->unfinished ? &conn->unfinished->unread : NULL;
     bool waits = unread && unread->len > 0;
     *bytes_r = waits ? unread->ptr : NULL;
     if (waits && !more) return (ssize_t)unread->len;
     char *to = conn->host->server->read_bytes;
-    size_t room = conn->paused || conn->blocked ? RESTING_READ_BYTES : READ_BYTES; /* what may have to be kept */
-    ssize_t n = socket_read(conn, to, room);
+    ssize_t n = socket_read(conn, to, room_of(conn));
     *bytes_r = to;
     if (n <= 0 || !waits) return n;
     buffer_append(unread, to, (size_t)n);

@@ -115,6 +115,10 @@ void http_cut(struct conn *conn) {
     http->last = true;
 }
 
+bool http_awaits_head(const struct http *http) {
+    return http->state == HTTP_HEAD;
+}
+
 size_t http_held(const struct http *http) {
     return http->state == HTTP_BODY ? http->body.len : 0;
 }

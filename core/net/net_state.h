@@ -136,7 +136,8 @@ void http_begin(struct conn *conn);
 void http_ready(struct conn *conn, int what);
 void http_deadline(struct conn *conn);
 void http_gone(struct conn *conn);
-void http_cut(struct conn *conn);          /* the body it reads is given up */
+void http_cut(struct conn *conn); /* the body it reads is given up */
+bool http_awaits_head(const struct http *http);
 size_t http_held(const struct http *http); /* of an unfinished body */
 
 /* One counter, one log line of bounded rate. */

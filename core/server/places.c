@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "server/listen.h"
 
-enum { SERVER_NAME_LEN = PLACE_NAME_LEN - 2, DIGITS = 64 };
+enum { INBOX_BYTES = 4 << 20, SERVER_NAME_LEN = PLACE_NAME_LEN - 2, DIGITS = 64 };
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 struct place {
@@ -30,6 +30,8 @@ static bool open_inbox(struct place *place, struct error *error_r) {
         error_set(error_r, "no descriptors for so many workers");
         return false;
     }
+    int bytes = INBOX_BYTES;
+    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes); /* as much of it as the kernel allows */
     place->inbox = ends[0];
     place->inbox_sender = ends[1];
     return true;

@@ -290,6 +290,30 @@ static int remove_certificate(void **state) {
     return 0;
 }
 
+/* While the other process does something else, its inbox holds the requests of many, with what came behind each: so
+ * little of that is read before it is known whose it is. */
+static void many_who_say_much_at_once_are_handed_over(void **state) {
+    enum { CROWD = 40, MUCH = 60000 };
+    struct pair pair = {0};
+    struct raw crowd[CROWD];
+    struct buffer all = {0};
+    start(&pair, &rig_settings);
+    while (all.len < MUCH) buffer_append_str(&all, GET("/there"));
+    for (int i = 0; i < CROWD; i++) raw_connect(&crowd[i], &pair.here);
+    RIG_UNTIL(&pair.here, net_server_connections(pair.here.server) == CROWD);
+    kill(pair.there, SIGSTOP);
+    for (int i = 0; i < CROWD; i++) assert_int_equal(send(crowd[i].fd, all.ptr, all.len, 0), all.len);
+    RIG_UNTIL(&pair.here, net_server_connections(pair.here.server) == 0);
+    kill(pair.there, SIGCONT);
+    for (int i = 0; i < CROWD; i++) {
+        RAW_UNTIL(&crowd[i], raw_answered(&crowd[i]));
+        assert_int_equal(raw_status(&crowd[i]), 200);
+        raw_close(&crowd[i]);
+    }
+    buffer_done(&all);
+    stop(&pair);
+}
+
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
@@ -299,6 +323,7 @@ int main(void) {
         cmocka_unit_test(a_websocket_is_opened_by_its_process),
         cmocka_unit_test(when_the_process_ends_so_do_its_connections),
         cmocka_unit_test(a_full_process_closes_what_it_is_handed),
+        cmocka_unit_test(many_who_say_much_at_once_are_handed_over),
         cmocka_unit_test(who_speaks_through_a_balancer_keeps_his_address),
         cmocka_unit_test(a_process_that_takes_no_more_is_no_wait),
         cmocka_unit_test(who_leaves_is_missed_through_the_tunnel),
