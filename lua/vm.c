@@ -3,7 +3,8 @@
 #include <lauxlib.h>
 #include <luajit.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "base/monotonic.h"
 
 /* The system's stack is 8 MiB: what nests between two checks, and the core's own calls, need far less than the rest. */
 enum { HOOK_STEPS = 1000, STACK_MAX = 1 << 19 };
@@ -13,12 +14,6 @@ const struct vm_settings vm_defaults = {
     .run = {.instructions = 20000000, .wall_ms = 200},
     .load = {.instructions = 200000000, .wall_ms = 5000},
 };
-
-static uint64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* What lives, or what small blocks once took. */
 static bool is_full(const struct vm *vm, size_t more) {
@@ -69,7 +64,7 @@ void vm_charge(lua_State *L, uint64_t steps) {
     struct vm *vm = vm_of(L);
     if (steps < vm->steps_left) {
         vm->steps_left -= steps;
-        if (steps < HOOK_STEPS || now_us() < vm->deadline_us) return;
+        if (steps < HOOK_STEPS || monotonic_us() < vm->deadline_us) return;
     }
     vm->steps_left = 0;
     budget_error(L);
@@ -118,7 +113,7 @@ void vm_free(struct vm **vm) {
 void vm_begin(struct vm *vm, const struct vm_budget *budget) {
     vm->over_budget = false;
     vm->steps_left = budget->instructions;
-    vm->deadline_us = now_us() + (uint64_t)budget->wall_ms * 1000;
+    vm->deadline_us = monotonic_us() + (uint64_t)budget->wall_ms * 1000;
     if (vm->settings.gc_aggressive && !vm->broken) lua_gc(vm->L, LUA_GCCOLLECT, 0);
 }
 

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/monotonic.h"
 #include "config/config.h"
 #include "config/fingerprint.h"
 #include "net/server.h"
@@ -52,12 +52,6 @@ struct master {
     int status;
     pid_t pid;
 };
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static unsigned count_running(const struct master *master, bool ready) {
     unsigned n = 0;
@@ -128,7 +122,7 @@ static void reload_begin(struct master *master) {
     }
     char fingerprint[CONFIG_FINGERPRINT_LEN + 1];
     config_fingerprint(master->next, fingerprint);
-    rollout_begin(&master->rollout, master->generation + 1, fingerprint, now_ms());
+    rollout_begin(&master->rollout, master->generation + 1, fingerprint, monotonic_ms());
 }
 
 /* ---- the workers */
@@ -136,7 +130,7 @@ static void reload_begin(struct master *master) {
 static void ready(struct master *master, struct child *child) {
     child->ready = true;
     for (unsigned i = 1; i < places_len(master->places) && !master->proven; i++)
-        master->children[i].start_at_ms = now_ms();
+        master->children[i].start_at_ms = monotonic_ms();
     master->proven = true;
     if (master->served || count_running(master, true) < places_len(master->places)) return;
     master->served = true;
@@ -156,7 +150,7 @@ static void wait_longer(const struct master *master, const struct notice *notice
 static void hear(struct master *master, struct child *child) {
     struct notice notice;
     while (child->link >= 0 && notice_receive(child->link, &notice) == NOTICE_READ) {
-        child->heard_ms = now_ms();
+        child->heard_ms = monotonic_ms();
         if (notice.kind == NOTICE_READY)
             ready(master, child);
         else if (notice.kind == NOTICE_STARTING)
@@ -195,7 +189,7 @@ static void start_child(struct master *master, struct child *child) {
     child->caretaker = -1;
     tickets_advance(&master->tickets);
     child->start_timeout_ms = (uint64_t)master->config->start_timeout_s * 1000;
-    if (!child_start(child, now_ms(), run_worker, master)) places_show(master->places, child->place, PLACE_EMPTY);
+    if (!child_start(child, monotonic_ms(), run_worker, master)) places_show(master->places, child->place, PLACE_EMPTY);
 }
 
 /* Until it is replaced another worker accepts its connections. */
@@ -208,8 +202,8 @@ static void find_caretaker(struct master *master, struct child *child) {
 
 static void ended(struct master *master, struct child *child, int status) {
     hear(master, child); /* its last words */
-    rollout_ended(&master->rollout, child, now_ms());
-    child_ended(child, now_ms(), status);
+    rollout_ended(&master->rollout, child, monotonic_ms());
+    child_ended(child, monotonic_ms(), status);
     places_show(master->places, child->place, PLACE_EMPTY);
     metrics_left(1 + child->place);
     net_server_discard_handovers(places_inbox(master->places, child->place));
@@ -237,9 +231,9 @@ static void stop(struct master *master) {
         LOG_ALWAYS(LOG_INFO, "server.stopping", LOG_NUMBER("timeout_s", master->config->drain.timeout_s));
         systemd_notify("STOPPING=1");
         master->kill_at_ms =
-            now_ms() + (uint64_t)(master->config->drain.timeout_s + master->config->drain.notice_s) * 1000;
+            monotonic_ms() + (uint64_t)(master->config->drain.timeout_s + master->config->drain.notice_s) * 1000;
     } else {
-        master->kill_at_ms = now_ms() + END_MS;
+        master->kill_at_ms = monotonic_ms() + END_MS;
     }
     tell_all(master, master->stopping ? NOTICE_END : NOTICE_DRAIN);
     master->stopping = true;
@@ -254,7 +248,7 @@ static void cut(struct child *child) {
 }
 
 static void check_child(struct master *master, struct child *child) {
-    uint64_t now = now_ms();
+    uint64_t now = monotonic_ms();
     if (master->stopping) {
         if (now >= master->kill_at_ms) cut(child);
         return;
@@ -268,7 +262,7 @@ static void check_child(struct master *master, struct child *child) {
 }
 
 static void check_deadlines(struct master *master) {
-    rollout_check(&master->rollout, now_ms());
+    rollout_check(&master->rollout, monotonic_ms());
     for (unsigned i = 0; i < places_len(master->places); i++) check_child(master, &master->children[i]);
     reload_begin(master);
 }
@@ -300,7 +294,7 @@ static void read_signals(struct master *master) {
 }
 
 static void write_child(const struct child *child, struct buffer *out) {
-    uint64_t now = now_ms();
+    uint64_t now = monotonic_ms();
     buffer_printf(out, "{\"pid\":%d,\"ready\":%s,\"connections\":%u,\"upSeconds\":%llu,\"silentMs\":%llu}", child->pid,
                   child->ready ? "true" : "false", child->connections,
                   (unsigned long long)(now - child->started_ms) / 1000, (unsigned long long)(now - child->heard_ms));
@@ -360,7 +354,7 @@ static bool open_places(struct master *master, struct error *error_r) {
     metrics_share(1 + len);
     master->polls = NEW_ARRAY(struct pollfd, 1 + len + CONTROL_POLLS_MAX);
     master->children = NEW_ARRAY(struct child, len);
-    for (unsigned i = 0; i < len; i++) child_init(&master->children[i], i, i == 0 ? now_ms() : UINT64_MAX);
+    for (unsigned i = 0; i < len; i++) child_init(&master->children[i], i, i == 0 ? monotonic_ms() : UINT64_MAX);
     rollout_init(&master->rollout, master->children, len, &reload_events, master);
     return true;
 }
@@ -384,7 +378,7 @@ static bool begin(struct master *master, struct error *error_r) {
 }
 
 static int timeout_ms(const struct master *master) {
-    uint64_t now = now_ms(), due = master->stopping ? master->kill_at_ms : rollout_due_ms(&master->rollout);
+    uint64_t now = monotonic_ms(), due = master->stopping ? master->kill_at_ms : rollout_due_ms(&master->rollout);
     for (unsigned i = 0; i < places_len(master->places) && !master->stopping; i++) {
         uint64_t child_due = child_due_ms(&master->children[i]);
         if (child_due < due) due = child_due;

@@ -2,25 +2,20 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/monotonic.h"
 
 enum { TERMINAL_MS = 200, LINE_MS = 5000 };
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Nothing is said of what is over at once. */
 void progress_init(struct progress *progress) {
-    *progress = (struct progress){.shown_ms = now_ms(), .is_terminal = isatty(STDERR_FILENO)};
+    *progress = (struct progress){.shown_ms = (int64_t)monotonic_ms(), .is_terminal = isatty(STDERR_FILENO)};
 }
 
 void progress_show(struct progress *progress, const char *format, ...) {
     va_list arguments;
-    int64_t now = now_ms();
+    int64_t now = (int64_t)monotonic_ms();
     if (now - progress->shown_ms < (progress->is_terminal ? TERMINAL_MS : LINE_MS)) return;
     progress->shown_ms = now;
     if (progress->is_terminal) fputs("\r\033[K", stderr);

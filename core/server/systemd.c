@@ -6,8 +6,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/monotonic.h"
 
 void systemd_notify(const char *state) {
     const char *path = getenv("NOTIFY_SOCKET");
@@ -24,10 +25,7 @@ void systemd_notify(const char *state) {
 }
 
 void systemd_notify_reloading(void) {
-    struct timespec now;
     char state[80];
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
-             (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)monotonic_us());
     systemd_notify(state);
 }

@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/monotonic.h"
 #include "store/sqlite_readers.h"
 #include "store/verify.h"
 
@@ -35,16 +36,9 @@ struct sqlite_check {
     bool stop, has_ended, is_abandoned; /* with the lock; abandoned: the thread frees it */
 };
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Until it is so, and not for longer than that. With the lock. */
 static void wait_for(struct sqlite_check *check, const bool *is_so, pthread_cond_t *told, int64_t ms) {
-    int64_t until_ms = now_ms() + ms;
-    struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+    struct timespec until = monotonic_after((uint64_t)ms);
     while (!*is_so && pthread_cond_timedwait(told, &check->lock, &until) == 0) continue;
 }
 
@@ -59,11 +53,11 @@ static bool rest(struct sqlite_check *check, int64_t ms) {
 
 static bool moved(void *owner, const struct verify *verify) {
     struct sqlite_check *check = owner;
-    int64_t ms = (now_ms() - check->slice_ms) * REST_TIMES;
+    int64_t ms = ((int64_t)monotonic_ms() - check->slice_ms) * REST_TIMES;
     sqlite_readers_leave(check->readers);
     bool goes_on = rest(check, ms < REST_MAX_MS ? ms : REST_MAX_MS);
     sqlite_readers_enter(check->readers);
-    check->slice_ms = now_ms();
+    check->slice_ms = (int64_t)monotonic_ms();
     return goes_on;
 }
 
@@ -76,7 +70,7 @@ static void found(void *owner, const struct verify_finding *finding) {
 }
 
 static void tell_end(struct sqlite_check *check, bool whole, const struct error *error) {
-    int64_t seconds = (now_ms() - check->began_ms) / 1000;
+    int64_t seconds = ((int64_t)monotonic_ms() - check->began_ms) / 1000;
     if (check->verify.stopped) return;
     if (check->verify.findings > 0)
         LOG_ALWAYS(LOG_ERROR, "store.damaged", LOG_NUMBER("findings", check->verify.findings),
@@ -100,7 +94,7 @@ static void look(struct sqlite_check *check) {
     struct error error = {""};
     while (fault_planted("stuck_check")) rest(check, 1);
     if (!rest(check, check->begin_ms)) return;
-    check->began_ms = check->slice_ms = now_ms();
+    check->began_ms = check->slice_ms = (int64_t)monotonic_ms();
     sqlite_readers_enter(check->readers);
     bool whole = sqlite_verify(check->path, &check->verify, &error);
     sqlite_readers_leave(check->readers);

@@ -9,6 +9,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/monotonic.h"
 #include "store/sqlite_db.h"
 #include "store/sqlite_number.h"
 #include "store/store_progress.h"
@@ -30,12 +31,6 @@ struct migration {
     int64_t left, of; /* rows of the step at hand */
     int64_t told_ms;
 };
-
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool begins(const char *line, const char *word) {
     return strncmp(line, word, strlen(word)) == 0;
@@ -66,8 +61,8 @@ static unsigned percent(const struct migration *migration) {
 
 static void tell(struct migration *migration) {
     if (migration->progress) migration->progress->moved(migration->progress->owner, "migration", percent(migration));
-    if (now_ms() - migration->told_ms < TOLD_EVERY_MS) return;
-    migration->told_ms = now_ms();
+    if ((int64_t)monotonic_ms() - migration->told_ms < TOLD_EVERY_MS) return;
+    migration->told_ms = (int64_t)monotonic_ms();
     LOG_ALWAYS(LOG_INFO, "store.migrates", LOG_NUMBER("percent", percent(migration)));
 }
 
@@ -150,7 +145,7 @@ static bool read_note(struct sqlite_db *db, int64_t *step_r) {
 }
 
 bool sqlite_migrate(struct sqlite_db *db, int64_t version, const struct store_progress *progress) {
-    struct migration migration = {.db = db, .progress = progress, .told_ms = now_ms()};
+    struct migration migration = {.db = db, .progress = progress, .told_ms = (int64_t)monotonic_ms()};
     int64_t known = 0, step;
     if (!read_note(db, &step)) return false;
     while (sqlite_migrations[known]) known++;

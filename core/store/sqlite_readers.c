@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/monotonic.h"
+
 struct sqlite_readers {
     pthread_rwlock_t lock;
     atomic_uint refs;
@@ -43,12 +45,7 @@ void sqlite_readers_leave(struct sqlite_readers *readers) {
 }
 
 bool sqlite_readers_pause(struct sqlite_readers *readers, unsigned deadline_ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += deadline_ms / 1000;
-    until.tv_nsec += (long)(deadline_ms % 1000) * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = monotonic_after(deadline_ms);
     return pthread_rwlock_clockwrlock(&readers->lock, CLOCK_MONOTONIC, &until) == 0;
 }
 

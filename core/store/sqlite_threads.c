@@ -9,6 +9,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/monotonic.h"
 
 enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, BATCH_MAX = 512, LAST_BATCH_MS = 1000 };
 enum { GATHER_STEP_US = 1000, GATHER_STEPS = 2 };
@@ -141,7 +142,7 @@ static void *run_reader(void *owner) {
     block_signals();
     while ((request = take_read(threads))) {
         sqlite_readers_enter(threads->readers);
-        if (sqlite_clock_us() - (uint64_t)request->submitted_us > READ_WAIT_US)
+        if (monotonic_us() - (uint64_t)request->submitted_us > READ_WAIT_US)
             request->status = STORE_UNAVAILABLE;
         else
             sqlite_read(&threads->read_db, request);
@@ -175,7 +176,7 @@ void sqlite_threads_submit(struct sqlite_threads *threads, struct store_request 
     struct sqlite_queue *queue = queue_of(threads, request->op);
     bool is_full =
         threads->stop || queue->pending >= QUEUE_MAX || queue->pending_bytes + request->arena_bytes > QUEUE_BYTES_MAX;
-    request->submitted_us = (int64_t)sqlite_clock_us();
+    request->submitted_us = (int64_t)monotonic_us();
     request->counted_bytes = request->arena_bytes;
     queue->pending++;
     queue->pending_bytes += request->counted_bytes;
@@ -209,12 +210,7 @@ struct sqlite_commits sqlite_threads_take(struct sqlite_threads *threads, struct
 
 /* With the lock. True: both threads have ended. */
 static bool wait_for_end(struct sqlite_threads *threads, unsigned ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = monotonic_after(ms);
     while (!threads->writer_ended && pthread_cond_timedwait(&threads->ended, &threads->lock, &until) == 0) continue;
     return threads->writer_ended;
 }

@@ -2,10 +2,9 @@
  * it fails alone. */
 #include "store/sqlite_writer.h"
 
-#include <time.h>
-
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/monotonic.h"
 
 static bool execute(struct sqlite_db *db, const char *sql) {
     return db_run(db, db_query(db, sql)) == STORE_OK;
@@ -97,14 +96,8 @@ static bool commit(struct sqlite_db *db) {
     return true;
 }
 
-uint64_t sqlite_clock_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 struct sqlite_transaction sqlite_write_batch(struct sqlite_db *db, struct list *batch) {
-    struct sqlite_transaction transaction = {.began_us = sqlite_clock_us()};
+    struct sqlite_transaction transaction = {.began_us = monotonic_us()};
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
         if (!store_is_write(request->op)) continue;
@@ -129,7 +122,7 @@ void sqlite_commit_batch(struct sqlite_db *db, const struct sqlite_transaction *
     if (transaction->is_good && commit(db)) {
         commits->n++;
         commits->waited_us += transaction->waited_us;
-        commits->took_us += sqlite_clock_us() - transaction->began_us;
+        commits->took_us += monotonic_us() - transaction->began_us;
         return;
     }
     enum store_status status = db_status(db);

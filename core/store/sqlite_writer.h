@@ -22,6 +22,5 @@ struct sqlite_transaction sqlite_write_batch(struct sqlite_db *db, struct list *
 /* Success is counted; otherwise the writes of the batch are answered anew. */
 void sqlite_commit_batch(struct sqlite_db *db, const struct sqlite_transaction *transaction, struct list *batch,
                          struct sqlite_commits *commits);
-uint64_t sqlite_clock_us(void);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/monotonic.h"
 #include "channel/log.h"
 #include "config/config.h"
 #include "config/file.h"
@@ -35,12 +36,6 @@ static void nap(void) {
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-static uint64_t real_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void turn_all(struct world *world) {
     while (loop_turn(world->loop)) continue;
 }
@@ -48,8 +43,8 @@ static void turn_all(struct world *world) {
 /* The clock stands, but the store writes in a thread of its own: turns until nothing is ready and nothing is being
  * appended, for a few naps in a row. */
 static void settle(struct world *world) {
-    uint64_t end_ms = real_ms() + SETTLE_MS;
-    for (unsigned idle = 0; idle < IDLE_TURNS && real_ms() < end_ms;) {
+    uint64_t end_ms = monotonic_ms() + SETTLE_MS;
+    for (unsigned idle = 0; idle < IDLE_TURNS && monotonic_ms() < end_ms;) {
         bool busy = loop_turn(world->loop);
         turn_all(world);
         if (busy || channel_log_pending(world->worker.log) > 0)
@@ -206,8 +201,8 @@ static int route(lua_State *L) {
     if (!json_pull(L, 3, &json)) return luaL_error(L, "request: %s", json.problem);
     exchange.call.json = buffer_slice(json.out);
     policy_ask(world->worker.policy, &exchange.call);
-    uint64_t end_ms = real_ms() + SETTLE_MS;
-    while (!exchange.answered && real_ms() < end_ms)
+    uint64_t end_ms = monotonic_ms() + SETTLE_MS;
+    while (!exchange.answered && monotonic_ms() < end_ms)
         if (!loop_turn(world->loop)) nap();
     turn_all(world);
     policy_forget(world->worker.policy, &exchange.call);
