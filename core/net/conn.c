@@ -188,11 +188,15 @@ static struct conn *conn_new(struct net_server *server, int fd, const char *addr
     return conn;
 }
 
+void conn_refuse(int fd, const char *address, const char *reason) {
+    metric_add_labelled(METRIC_REJECTED, reason, 1);
+    LOG(LOG_INFO, "connection.refused", LOG_TEXT("reason", reason), LOG_TEXT("address", address));
+    if (fd >= 0) close(fd);
+}
+
 void conn_accept(struct net_server *server, int fd, const char *address) {
     if (server->host->tls && server->shaking >= HANDSHAKES_MAX) {
-        metric_add_labelled(METRIC_REJECTED, "handshakes", 1);
-        LOG(LOG_INFO, "connection.refused", LOG_TEXT("reason", "handshakes"), LOG_TEXT("address", address));
-        close(fd);
+        conn_refuse(fd, address, "handshakes");
         return;
     }
     struct conn *conn = conn_new(server, fd, address);

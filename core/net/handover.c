@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/metrics.h"
 #include "net/net_state.h"
 
@@ -53,12 +52,6 @@ static int receive(int inbox, struct handover *handover, struct buffer *unread, 
     return 0;
 }
 
-static void reject(const struct handover *handover, int fd, const char *reason) {
-    metric_add_labelled(METRIC_REJECTED, reason, 1);
-    LOG(LOG_INFO, "connection.refused", LOG_TEXT("reason", reason), LOG_TEXT("address", handover->address));
-    if (fd >= 0) close(fd);
-}
-
 static void inbox_ready(void *owner, int inbox_fd, int ready) {
     struct net_server *server = ((struct inbox *)owner)->server;
     struct buffer unread = {0};
@@ -67,9 +60,9 @@ static void inbox_ready(void *owner, int inbox_fd, int ready) {
     for (int i = 0; i < HANDOVERS_A_TURN && receive(inbox_fd, &handover, &unread, &fd) == 0; i++) {
         handover.address[sizeof handover.address - 1] = '\0';
         if (fd < 0) {
-            reject(&handover, fd, "descriptors");
+            conn_refuse(fd, handover.address, "descriptors");
         } else if (server->events.full && server->events.full(server->owner)) {
-            reject(&handover, fd, "full");
+            conn_refuse(fd, handover.address, "full");
         } else {
             metric_add(METRIC_HANDED, 1);
             conn_take(server, fd, &handover, buffer_slice(&unread));

@@ -96,6 +96,8 @@ struct conn {
 /* conn.c */
 /* Takes the descriptor, which admission has let in. */
 void conn_accept(struct net_server *server, int fd, const char *address);
+/* Counts it, logs it, and closes the descriptor, if there is one. */
+void conn_refuse(int fd, const char *address, const char *reason);
 /* Made when there is none. */
 struct unfinished *conn_unfinished(struct conn *conn);
 /* Frees it when nothing is unfinished any more. */

@@ -5,8 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "base/metrics.h"
 #include "net/listener.h"
 #include "net/net_state.h"
 #include "wire/proxy.h"
@@ -37,16 +35,10 @@ static void end(struct proxied *proxied) {
     loop_reap(proxied->server->loop, &proxied->reap);
 }
 
-static void reject(struct net_server *server, const char *address, int fd) {
-    metric_add_labelled(METRIC_REJECTED, "proxy_header", 1);
-    LOG(LOG_INFO, "connection.refused", LOG_TEXT("reason", "proxy_header"), LOG_TEXT("address", address));
-    close(fd);
-}
-
 static void too_late(struct loop_timer *timer) {
     struct proxied *proxied = CONTAINER(timer, struct proxied, deadline);
     end(proxied);
-    reject(proxied->server, proxied->address, proxied->fd);
+    conn_refuse(proxied->fd, proxied->address, "proxy_header");
 }
 
 static void wake_beyond(int fd, size_t bytes) {
@@ -67,7 +59,7 @@ static void ready(void *owner, int fd, int what) {
     }
     end(proxied);
     if (result != PROXY_COMPLETE || recv(fd, bytes, header.bytes, 0) != (ssize_t)header.bytes) {
-        reject(proxied->server, proxied->address, fd);
+        conn_refuse(fd, proxied->address, "proxy_header");
         return;
     }
     wake_beyond(fd, 0);
@@ -76,7 +68,7 @@ static void ready(void *owner, int fd, int what) {
 
 void proxied_begin(struct net_server *server, int fd, const char *address) {
     if (server->proxied_len >= PROXIED_MAX) {
-        reject(server, address, fd);
+        conn_refuse(fd, address, "proxy_header");
         return;
     }
     struct proxied *proxied = NEW(struct proxied);
