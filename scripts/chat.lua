@@ -1,10 +1,11 @@
--- The chat of protocol.md, section 2: channels here, messages in chat_messages.lua, who may do what in
--- chat_access.lua. Answers and checks are in protocol.lua.
+-- The chat of protocol.md, section 2: channels here, messages in chat_messages.lua, typing in chat_typing.lua, who may do
+-- what in chat_access.lua. Answers and checks are in protocol.lua.
 local stoa = require "stoa"
 local cache = require "cache"
 local access = require "chat_access"
 local protocol = require "protocol"
 require "chat_messages"
+require "chat_typing"
 
 local given, take = protocol.given, protocol.take
 
@@ -131,46 +132,6 @@ protocol.on("sync", function(socket, arguments)
         end
     end
     return { channels = channels }
-end)
-
--- ---- typing: volatile, at most once a second a user and channel ----
-
-stoa.limit("typing", { 1, 1, scope = "worker" })
-local latest = {} -- "channelId userId" → what will be told when its second is over
-
-local function tell_typing(channel, socket, typing)
-    local news = { channelId = channel.id, userId = socket.user_id, typing = typing }
-    channel:volatile():except(socket.id):emit("typing", news)
-end
-
--- What comes too soon waits, the last one wins: that someone stopped must not get lost.
-local function tell_later(channel, socket, key, seconds)
-    if not stoa.spawn(function()
-        stoa.sleep(seconds)
-        local typing = latest[key]
-        latest[key] = nil
-        if stoa.take { typing = key } then tell_typing(channel, socket, typing) end
-    end) then latest[key] = nil end
-end
-
-protocol.on("typing", function(socket, arguments)
-    local channel, word = access.joined(socket, arguments)
-    if not channel then return nil, word end
-    local typing = arguments.typing
-    if type(typing) ~= "boolean" then return nil, "bad_request" end
-    local key = channel.id .. " " .. socket.user_id
-    if latest[key] ~= nil then
-        latest[key] = typing
-        return true
-    end
-    local passed, _, detail = stoa.take { typing = key }
-    if passed then
-        tell_typing(channel, socket, typing)
-    else
-        latest[key] = typing
-        tell_later(channel, socket, key, detail.retryAfter)
-    end
-    return true
 end)
 
 -- ---- uploads: whether, says the limit; where to, a hook that knows the storage ----

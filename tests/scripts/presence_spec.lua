@@ -154,7 +154,7 @@ describe("typing", function()
     local world, alice, bob
 
     before_each(function()
-        world = support.world()
+        world = support.world({}, { "tests/scripts/tools.lua" })
         alice, bob = client(world, "alice"), client(world, "bob")
         join(alice, "lobby")
         join(bob, "lobby")
@@ -182,6 +182,28 @@ describe("typing", function()
         local last = eventually(world, 2, function() return bob:events("typing")[1] end)
         assert.is_false(last[2].typing)
         world:advance(5)
+        assert.equal(0, #bob:events("typing"))
+    end)
+
+    it("of one user in many channels is limited, and takes no task from others' messages", function()
+        local function tasks() return select(2, support.api(world, "GET", "/tools/tasks")) end
+        for i = 1, 40 do join(alice, "room-" .. i) end
+        local before = tasks()
+        local answers = { ok = 0, rate_limited = 0 }
+        for i = 1, 80 do
+            local answer = code(alice:emit("typing", { channelId = "room-" .. (i - 1) % 40 + 1, typing = i <= 40 }))
+            answers[answer] = answers[answer] + 1
+        end
+        assert.same({ ok = 30, rate_limited = 50 }, answers)
+        assert.equal(before, tasks())
+    end)
+
+    it("of one who was shown out meanwhile is not told", function()
+        type_(alice, false)
+        type_(alice, true)
+        bob:events()
+        alice:emit("channel:leave", { channelId = "lobby" })
+        world:advance(3)
         assert.equal(0, #bob:events("typing"))
     end)
 

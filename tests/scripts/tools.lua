@@ -13,3 +13,7 @@ end)
 stoa.route("GET", "/tools/now", function()
     return 200, stoa.now()
 end)
+
+stoa.route("GET", "/tools/tasks", function()
+    return 200, stoa.stats().tasks
+end)
