@@ -21,6 +21,7 @@ static void http_free(struct conn *conn) {
     buffer_done(&http->head_bytes);
     buffer_done(&http->body);
     buffer_done(&http->out);
+    shared_file_unref(&http->file);
     free(http);
     conn->http = NULL;
 }
@@ -78,7 +79,9 @@ void http_reply(struct http_exchange **owned, const struct http_reply *reply) {
     if (!http) return; /* the client has gone */
     http->exchange = NULL;
     http->last |= reply->close;
-    http_write_reply(&http->out, reply, slice_is(http->head.method, "HEAD"), http->last);
+    bool head_only = slice_is(http->head.method, "HEAD");
+    http_write_reply(&http->out, reply, head_only, http->last);
+    if (reply->file && !head_only) http->file = shared_file_ref(reply->file);
     http->state = HTTP_ANSWER;
     conn_set_deadline(http->conn, http->conn->host->body_timeout_ms);
     loop_flush(http->conn->host->server->loop, &http->work);
@@ -313,6 +316,7 @@ static bool next_request(struct http *http) {
     buffer_done(&http->head_bytes);
     buffer_done(&http->body);
     buffer_done(&http->out);
+    shared_file_unref(&http->file);
     http->sent = 0;
     http->state = HTTP_HEAD;
     http->idle = true;
@@ -320,18 +324,26 @@ static bool next_request(struct http *http) {
     return true;
 }
 
-static bool write_answer(struct http *http) {
-    size_t left = http->out.len - http->sent;
-    if (left == 0 && !http->last) return next_request(http);
-    if (left == 0) {
-        conn_end(http->conn);
-        return false;
-    }
-    ssize_t n = socket_write(http->conn, http->out.ptr + http->sent, left);
+/* False: it has gone to the kernel whole, or as much of it as this turn allows; or the connection is gone. */
+static bool write_piece(struct http *http, size_t file_bytes) {
+    bool is_file = http->sent >= http->out.len;
+    size_t at = http->sent - (is_file ? http->out.len : 0);
+    ssize_t n = is_file ? socket_send_file(http->conn, http->file->fd, at, file_bytes - at)
+                        : socket_write(http->conn, http->out.ptr + at, http->out.len - at);
     if (n < 0) conn_kill(http->conn);
     if (n == 0) watch(http, LOOP_WRITE);
-    if (n > 0) http->sent += (size_t)n;
-    return n > 0;
+    if (n <= 0) return false;
+    http->sent += (size_t)n;
+    if (is_file) loop_post(http->conn->host->server->loop, &http->work); /* the others' turn */
+    return !is_file;
+}
+
+static bool write_answer(struct http *http) {
+    size_t file_bytes = http->file ? (size_t)http->file->about.st_size : 0;
+    if (http->sent < http->out.len + file_bytes) return write_piece(http, file_bytes);
+    if (!http->last) return next_request(http);
+    conn_end(http->conn);
+    return false;
 }
 
 /* True: there may be more to do at once. False: it waits, or http is gone. */

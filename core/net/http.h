@@ -9,6 +9,7 @@
 #include "net/conn.h"
 
 struct http_exchange;
+struct shared_file;
 
 struct http_request {
     struct slice method, path, query; /* path as sent, undecoded */
@@ -33,7 +34,8 @@ struct http_reply {
     const char *content_type;   /* NULL: none */
     struct slice extra_headers; /* "name: value\r\n…", checked by the caller */
     struct slice body;
-    bool close; /* close the connection afterwards */
+    struct shared_file *file; /* instead of body, unless NULL: read while it is sent; the answer takes a reference */
+    bool close;               /* close the connection afterwards */
 };
 /* Exactly once for each exchange; the exchange is gone afterwards. HEAD gets no body. */
 void http_reply(struct http_exchange **exchange, const struct http_reply *reply);

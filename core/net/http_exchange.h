@@ -3,6 +3,7 @@
 #define NET_HTTP_EXCHANGE_H
 
 #include "net/net_state.h"
+#include "net/shared_file.h"
 #include "wire/deflate_offer.h"
 #include "wire/http_head.h"
 
@@ -19,9 +20,10 @@ struct http {
     enum http_state state;
     struct loop_task work;
     struct buffer head_bytes, body, out;
-    struct http_head head; /* in head_bytes */
-    size_t seen;           /* bytes of an unfinished head that were looked at; they wait in conn->unread */
-    size_t sent;           /* of out */
+    struct http_head head;    /* in head_bytes */
+    size_t seen;              /* bytes of an unfinished head that were looked at; they wait in conn->unread */
+    struct shared_file *file; /* that follows out; NULL: none */
+    size_t sent;              /* of both */
     struct http_exchange *exchange;
     struct tunnel *tunnel;
     bool idle; /* between requests */

@@ -38,9 +38,10 @@ void http_write_reply(struct buffer *out, const struct http_reply *reply, bool h
     bool bodiless = reply->status == 204 || reply->status == 304;
     buffer_printf(out, "HTTP/1.1 %u %s\r\n", reply->status, phrase_of(reply->status));
     if (reply->content_type) buffer_printf(out, "content-type: %s\r\n", reply->content_type);
-    if (!bodiless) buffer_printf(out, "content-length: %zu\r\n", reply->body.len);
+    size_t body_bytes = reply->file ? (size_t)reply->file->about.st_size : reply->body.len;
+    if (!bodiless) buffer_printf(out, "content-length: %zu\r\n", body_bytes);
     buffer_append_str(out, "x-content-type-options: nosniff\r\n");
     buffer_append_slice(out, reply->extra_headers);
     buffer_append_str(out, close ? "connection: close\r\n\r\n" : "\r\n");
-    if (!head_only && !bodiless) buffer_append_slice(out, reply->body);
+    if (!head_only && !bodiless && !reply->file) buffer_append_slice(out, reply->body);
 }

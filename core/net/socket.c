@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "net/net_state.h"
 
+enum { RECORD_BYTES = 16384, SENDFILE_BYTES = 131072 };
 enum { DISCARD_BYTES = 4096, DISCARDS_A_TURN = 16 };
 
 /* With an empty error queue: what another connection left there would be taken for an error of this one. */
@@ -36,6 +39,15 @@ ssize_t socket_write(struct conn *conn, const char *from, size_t len) {
     SSL *ssl = tls_of(conn);
     return ssl ? tls_result(ssl, SSL_write(ssl, from, (int)len))
                : plain_result(send(conn->fd, from, len, MSG_NOSIGNAL));
+}
+
+/* TLS encrypts a record, and keeps it until the kernel takes it. */
+ssize_t socket_send_file(struct conn *conn, int file_fd, size_t offset, size_t len) {
+    off_t at = (off_t)offset;
+    if (!conn->ssl) return plain_result(sendfile(conn->fd, file_fd, &at, len < SENDFILE_BYTES ? len : SENDFILE_BYTES));
+    char record[RECORD_BYTES];
+    ssize_t n = pread(file_fd, record, len < sizeof record ? len : sizeof record, at);
+    return n > 0 ? socket_write(conn, record, (size_t)n) : -1;
 }
 
 bool socket_has_more(const struct conn *conn) {

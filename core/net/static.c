@@ -1,5 +1,4 @@
-/* Files below one folder: small ones, read when asked for. Nothing outside it is reachable, by whatever path or link.
- */
+/* Files below one folder, sent as they are asked for. Nothing outside it is reachable, by whatever path or link. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,11 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "net/http.h"
 #include "net/server.h"
+#include "net/shared_file.h"
 
-enum { FILE_BYTES_MAX = 8 << 20, NAME_MAX_LEN = 512 };
+enum { NAME_MAX_LEN = 512 };
 
 #define SECURITY_HEADERS                                                                                          \
     "content-security-policy: default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; object-src " \
@@ -20,6 +19,7 @@ enum { FILE_BYTES_MAX = 8 << 20, NAME_MAX_LEN = 512 };
 
 struct static_files {
     int folder_fd;
+    struct list sent; /* those that are being sent now */
 };
 
 static const struct {
@@ -49,6 +49,7 @@ static const char *type_of(const char *name) {
 
 struct static_files *static_files_new(const char *folder) {
     struct static_files *files = NEW(struct static_files);
+    list_init(&files->sent);
     files->folder_fd = open(folder, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
     return files;
 }
@@ -56,6 +57,7 @@ struct static_files *static_files_new(const char *folder) {
 void static_files_free(struct static_files **files) {
     if (!*files) return;
     if ((*files)->folder_fd >= 0) close((*files)->folder_fd);
+    LIST_EACH(&(*files)->sent, link) list_remove(link); /* each lives until it is sent */
     free(*files);
     *files = NULL;
 }
@@ -80,31 +82,18 @@ static int open_below(int folder_fd, struct slice path) {
     return -1;
 }
 
-static bool read_whole(int fd, size_t len, struct buffer *out) {
-    while (out->len < len) {
-        ssize_t n = read(fd, buffer_reserve(out, len - out->len), len - out->len);
-        if (n <= 0) return false;
-        out->len += (size_t)n;
-    }
-    return true;
-}
-
-static void reply_with(struct http_request *request, int fd, const struct stat *about, const char *name) {
+static void reply_with(struct http_request *request, struct shared_file *file, const char *name) {
     char headers[512], etag[64];
-    struct buffer content = {0};
-    struct http_reply reply = {.status = 200, .content_type = type_of(name)};
-    snprintf(etag, sizeof etag, "\"%lx-%lx\"", (long)about->st_mtim.tv_sec ^ about->st_mtim.tv_nsec,
-             (long)about->st_size);
+    struct http_reply reply = {.status = 200, .content_type = type_of(name), .file = file};
+    snprintf(etag, sizeof etag, "\"%lx-%lx\"", (long)file->about.st_mtim.tv_sec ^ file->about.st_mtim.tv_nsec,
+             (long)file->about.st_size);
     int len = snprintf(headers, sizeof headers, "%setag: %s\r\n", SECURITY_HEADERS, etag);
     reply.extra_headers = (struct slice){headers, (size_t)len};
-    if (slice_is(http_header(request, "if-none-match"), etag))
+    if (slice_is(http_header(request, "if-none-match"), etag)) {
         reply.status = 304;
-    else if (!read_whole(fd, (size_t)about->st_size, &content))
-        reply = (struct http_reply){.status = 500};
-    else
-        reply.body = buffer_slice(&content);
+        reply.file = NULL;
+    }
     http_reply(&request->exchange, &reply);
-    buffer_done(&content);
 }
 
 /* Escapes undone; false: it does not fit, or holds a NUL. (That they are whole is checked with the head.) */
@@ -131,8 +120,11 @@ void static_files_serve(struct static_files *files, struct http_request *request
     bool readable = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");
     int fd = readable && legal && files->folder_fd >= 0 ? open_below(files->folder_fd, path) : -1;
     struct stat about;
-    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= FILE_BYTES_MAX) {
-        reply_with(request, fd, &about, path.ptr);
+    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode)) {
+        struct shared_file *file = shared_file_open(&files->sent, fd, &about);
+        fd = -1;
+        reply_with(request, file, path.ptr);
+        shared_file_unref(&file);
     } else {
         struct http_reply missing = {
             .status = readable ? 404 : 405, .content_type = "text/plain; charset=utf-8", .body = SLICE("Not found.\n")};
