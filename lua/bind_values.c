@@ -100,6 +100,25 @@ static int encode(lua_State *L) {
     return 1;
 }
 
+/* May a client's value be kept: can it be JSON, of so many bytes at most, without U+0000, at which databases end texts?
+ * @function stoa.json.check
+ * @param value anything
+ * @param max_bytes of its JSON
+ * @return true
+ * @error bad_request, too_large
+ * @example local fits, word = stoa.json.check(arguments.content, 65536) */
+static int check(lua_State *L) {
+    struct buffer *out = &vm_of(L)->out;
+    double max_bytes = luaL_checknumber(L, 2);
+    luaL_argcheck(L, max_bytes >= 0 && max_bytes <= BIND_OUT_MAX, 2, "a number of bytes expected");
+    struct json_out json = {.out = out, .max_bytes = (size_t)max_bytes};
+    buffer_clear(out);
+    bool written = json_pull(L, 1, &json);
+    vm_charge(L, out->len / STEP_BYTES + 1);
+    if (!written) return bind_fail(L, json.problem == JSON_TOO_LARGE ? "too_large" : "bad_request");
+    return json_holds_nul(buffer_slice(out)) ? bind_fail(L, "bad_request") : bind_true(L);
+}
+
 /* The value of a JSON text: arrays stay arrays, null is stoa.null, integers beyond 2^53 are strings.
  * @function stoa.json.decode
  * @param text a string
@@ -118,7 +137,7 @@ void bind_values(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"array", array}, {"is_array", is_array}, {"binary", binary}, {"is_binary", is_binary},
         {"raw", raw},     {"is_raw", is_raw},     {NULL, NULL}};
-    static const luaL_Reg json_functions[] = {{"encode", encode}, {"decode", decode}, {NULL, NULL}};
+    static const luaL_Reg json_functions[] = {{"encode", encode}, {"decode", decode}, {"check", check}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
     bind_library(L, "json", json_functions);
     types_push_null(L);

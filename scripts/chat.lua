@@ -128,7 +128,7 @@ protocol.on("sync", function(socket, arguments)
         else
             local missed, word = sync_channel(socket, channel_id, since)
             channels[channel_id] = missed or { error = protocol.refusal(word).error }
-            if missed then bytes = bytes + #tostring(missed.events) end
+            if missed then bytes = bytes + #missed.events end
         end
     end
     return { channels = channels }

@@ -8,12 +8,13 @@ local app = stoa.config.app or {}
 local function mentions(content)
     local found, seen = {}, {}
     if type(content) ~= "string" then return found end
-    for name in (" " .. content):gmatch("[^%w_@]@([%w_.:%-]+)") do
-        name = name:gsub("[.:]+$", "") -- the end of a sentence is no part of a name
-        if #name >= 1 and #name <= 64 and not seen[name] and #found < MENTIONS_MAX then
+    -- The end of a sentence is no part of a name.
+    for name in (" " .. content):gmatch("[^%w_@]@([%w_.:%-]*[%w_%-])") do
+        if #name <= 64 and not seen[name] then
             seen[name] = true
             found[#found + 1] = name
         end
+        if #found == MENTIONS_MAX then break end
     end
     return found
 end

@@ -125,29 +125,10 @@ function protocol.is_emoji(value)
     return type(value) == "string" and #value >= 1 and #value <= EMOJI_MAX_BYTES and not value:find("%c")
 end
 
--- Does JSON text hold \u0000? A backslash counts only after an even number of backslashes.
-local function holds_nul(json)
-    local from = 1
-    while true do
-        local first, last = json:find("\\+u0000", from)
-        if not first then return false end
-        if (last - first - 4) % 2 == 1 then return true end
-        from = last + 1
-    end
-end
-
-local function check_json(value, max_bytes)
-    local json = stoa.json.encode(value)
-    if not json then return nil, "bad_request" end
-    if #json > max_bytes then return nil, "too_large" end
-    if holds_nul(json) then return nil, "bad_request" end
-    return true
-end
-
 -- What may be a message: text that is not empty, or any other JSON value but null.
 function protocol.check_content(value)
     if value == nil or value == stoa.null or value == "" then return nil, "bad_request" end
-    if type(value) ~= "string" then return check_json(value, CONTENT_MAX_BYTES) end
+    if type(value) ~= "string" then return stoa.json.check(value, CONTENT_MAX_BYTES) end
     if #value > CONTENT_MAX_BYTES then return nil, "too_large" end
     if value:find("\0", 1, true) then return nil, "bad_request" end
     return true
@@ -159,7 +140,7 @@ function protocol.check_attachments(value)
     for _, attachment in ipairs(value) do
         if type(attachment) ~= "table" or stoa.is_array(attachment) then return nil, "bad_request" end
     end
-    return check_json(value, ATTACHMENTS_MAX_BYTES)
+    return stoa.json.check(value, ATTACHMENTS_MAX_BYTES)
 end
 
 -- A message's own parts among the arguments, or nil, word: content, threadId, attachments.

@@ -44,6 +44,8 @@ void json_string(struct slice value, struct buffer *out);
 bool json_string_is(struct slice value, struct slice text);
 /* False if the value is no integer in range, or not written as one (1.0 and 1e3 are none). */
 bool json_integer(struct slice value, int64_t *number_r) MUST_CHECK;
+/* Does a text in it, however deep, or a name hold U+0000? */
+bool json_holds_nul(struct slice value);
 /* The nearest double; infinite when beyond them (1e999). */
 double json_number(struct slice value);
 

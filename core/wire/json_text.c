@@ -130,6 +130,15 @@ static void write_escape(struct buffer *out, char c) {
     buffer_append_char(out, letters[meaning - meanings]);
 }
 
+bool json_holds_nul(struct slice value) {
+    const char *at = value.ptr, *end = slice_end(value);
+    while (at != end && (at = memchr(at, '\\', (size_t)(end - at)))) {
+        if (end - at >= 6 && memcmp(at + 1, "u0000", 5) == 0) return true;
+        at += 2; /* what is escaped is part of the string */
+    }
+    return false;
+}
+
 void json_write_string(struct buffer *out, struct slice text) {
     const char *at = text.ptr, *end = slice_end(text);
     buffer_reserve(out, text.len + 2);

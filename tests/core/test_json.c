@@ -204,6 +204,20 @@ static void numbers_are_read_and_written_as_the_same_double(void **state) {
     assert_true(json_valid(buffer_slice(&scratch)) && isinf(json_number(buffer_slice(&scratch))));
 }
 
+static void a_nul_is_found_however_it_hides(void **state) {
+    static const char *const with[] = {"\"\\u0000\"", "[1,{\"a\\u0000\":2}]", "\"\\\\\\u0000\""};
+    static const char *const without[] = {"0", "\"\"", "\"\\\\u0000\"", "\"\\u0001u0000\"", "\"\\\\\""};
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++) {
+        assert_true(json_valid(slice_of(with[i])));
+        assert_true(json_holds_nul(slice_of(with[i])));
+    }
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
+        assert_true(json_valid(slice_of(without[i])));
+        assert_false(json_holds_nul(slice_of(without[i])));
+    }
+    assert_false(json_holds_nul(SLICE_NONE));
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void) {
@@ -215,6 +229,7 @@ int main(void) {
         TEST(values_are_walked_in_place),
         TEST(of_duplicate_keys_the_last_wins),
         TEST(strings_are_unescaped_and_escaped),
+        TEST(a_nul_is_found_however_it_hides),
         TEST(integers_are_exact_or_none),
         TEST(numbers_are_read_and_written_as_the_same_double),
     };

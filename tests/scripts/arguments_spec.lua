@@ -64,6 +64,12 @@ describe("arguments", function()
         assert.equal("ok", code(support.send(alice, "lobby", { text = "a backslash \\u0000 is no NUL" })))
     end)
 
+    it("made of backslashes cost no more than other text of their length", function()
+        for _, text in ipairs { ("\\"):rep(120000), ("\\u000"):rep(20000), ("@."):rep(60000) } do
+            assert.equal("ok", code(support.send(alice, "lobby", { text = text })))
+        end
+    end)
+
     it("with content beyond all measure are too large", function()
         refused("too_large", "message:send", { channelId = "lobby", clientId = "x", content = ("x"):rep(300000) })
         refused("too_large", "message:send", { channelId = "lobby", clientId = "x", content = { ("x"):rep(300000) } })
