@@ -40,7 +40,9 @@ static bool add_keys(lua_State *L, struct jwt_verifier *jwt, enum jwt_algorithm 
 }
 
 /* What checks tokens. The algorithm belongs to the key, whatever a token says; exp is required. A relative file is
- * relative to where the server was started: better name it absolutely.
+ * relative to where the server was started: better name it absolutely. A token that names a key (kid) is for the key of
+ * that name alone; kid is the name of a secret or public key, a JWKS has its own. A token that names none is for the
+ * only key.
  * @function stoa.jwt.verifier
  * @param options {algorithm = "HS256" | "RS256" | "ES256" | "EdDSA", secret | public_key | public_key_file | jwks_file,
  * issuer?, audience?, leeway_s = 30, kid?}

@@ -104,7 +104,7 @@ static enum jwt_status find_key(const struct jwt_verifier *verifier, struct slic
     bool known = member_text(header, "alg", &text) && jwt_algorithm_of(buffer_slice(&text), &algorithm);
     bool has_kid = json_member(header, "kid").len > 0;
     if (known && !steers(header) && (!has_kid || (member_text(header, "kid", &text) && text.len <= KID_MAX))) {
-        *key_r = jwt_key_find(verifier, has_kid ? buffer_slice(&text) : SLICE_NONE);
+        *key_r = has_kid ? jwt_key_find(verifier, buffer_slice(&text)) : jwt_key_only(verifier);
         status = *key_r && (*key_r)->algorithm == algorithm ? JWT_OK : JWT_UNKNOWN_KEY;
     }
     buffer_done(&text);

@@ -63,13 +63,15 @@ static size_t count_keys(const struct jwt_verifier *verifier) {
 }
 
 struct jwt_key *jwt_key_find(const struct jwt_verifier *verifier, struct slice kid) {
-    bool only = count_keys(verifier) == 1;
     LIST_EACH(&verifier->keys, link) {
         struct jwt_key *key = CONTAINER(link, struct jwt_key, link);
-        bool named = key->kid.len > 0;
-        if (kid.len > 0 ? !named ? only : slice_equal(kid, buffer_slice(&key->kid)) : only) return key;
+        if (key->kid.len > 0 && slice_equal(kid, buffer_slice(&key->kid))) return key;
     }
     return NULL;
+}
+
+struct jwt_key *jwt_key_only(const struct jwt_verifier *verifier) {
+    return count_keys(verifier) == 1 ? CONTAINER(verifier->keys.next, struct jwt_key, link) : NULL;
 }
 
 static struct jwt_key *key_new(struct jwt_verifier *verifier, enum jwt_algorithm algorithm, struct slice kid) {

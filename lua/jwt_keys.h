@@ -20,7 +20,9 @@ struct jwt_verifier {
     unsigned leeway_s;
 };
 
-/* The key that a token's kid means; without a kid, the only one. NULL: none. */
+/* The key of that name; one that has none is meant by no name. NULL: none. */
 struct jwt_key *jwt_key_find(const struct jwt_verifier *verifier, struct slice kid);
+/* The key of a token that names none: the only one. NULL: there are several. */
+struct jwt_key *jwt_key_only(const struct jwt_verifier *verifier);
 
 #endif

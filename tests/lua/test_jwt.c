@@ -192,6 +192,23 @@ static void a_key_id_only_names_a_key(void **state) { /* row 76 */
     EVP_PKEY_free(key);
 }
 
+static void a_key_without_a_name_is_meant_by_none(void **state) { /* row 76 */
+    static const char *const kids[] = {"../../dev/null", "' OR 1=1 --", "retired", ""};
+    struct jwt_verifier *verifier = jwt_verifier_new();
+    EVP_PKEY *key = make_key(JWT_EDDSA);
+    struct buffer pem = pem_of(key);
+    assert_true(jwt_add_pem(verifier, JWT_EDDSA, SLICE_NONE, buffer_slice(&pem), NULL));
+    assert_string_equal(word(verifier, sign(JWT_EDDSA, key, "{\"alg\":\"EdDSA\"}", "{\"exp\":1000001}")), "ok");
+    for (size_t i = 0; i < sizeof kids / sizeof *kids; i++) {
+        char header[128];
+        snprintf(header, sizeof header, "{\"alg\":\"EdDSA\",\"kid\":\"%s\"}", kids[i]);
+        assert_string_equal(word(verifier, sign(JWT_EDDSA, key, header, "{\"exp\":1000001}")), "unknown_key");
+    }
+    jwt_verifier_free(&verifier);
+    buffer_done(&pem);
+    EVP_PKEY_free(key);
+}
+
 static void a_header_that_steers_is_refused(void **state) { /* row 77 */
     static const char *const members[] = {"\"jku\":\"https://evil.example\"",
                                           "\"x5u\":\"x\"",
@@ -348,12 +365,19 @@ static void key_sets_hold_keys_by_id(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_signed_token_gives_its_claims), cmocka_unit_test(every_algorithm_verifies_its_own),
-        cmocka_unit_test(no_algorithm_is_none_of_ours),    cmocka_unit_test(a_public_key_is_no_secret),
-        cmocka_unit_test(a_key_id_only_names_a_key),       cmocka_unit_test(a_header_that_steers_is_refused),
-        cmocka_unit_test(a_signature_has_one_form),        cmocka_unit_test(times_are_checked),
-        cmocka_unit_test(issuer_and_audience_are_checked), cmocka_unit_test(what_is_no_token_is_malformed),
-        cmocka_unit_test(unfit_keys_are_refused),          cmocka_unit_test(key_sets_hold_keys_by_id),
+        cmocka_unit_test(a_signed_token_gives_its_claims),
+        cmocka_unit_test(every_algorithm_verifies_its_own),
+        cmocka_unit_test(no_algorithm_is_none_of_ours),
+        cmocka_unit_test(a_public_key_is_no_secret),
+        cmocka_unit_test(a_key_id_only_names_a_key),
+        cmocka_unit_test(a_key_without_a_name_is_meant_by_none),
+        cmocka_unit_test(a_header_that_steers_is_refused),
+        cmocka_unit_test(a_signature_has_one_form),
+        cmocka_unit_test(times_are_checked),
+        cmocka_unit_test(issuer_and_audience_are_checked),
+        cmocka_unit_test(what_is_no_token_is_malformed),
+        cmocka_unit_test(unfit_keys_are_refused),
+        cmocka_unit_test(key_sets_hold_keys_by_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
