@@ -73,19 +73,16 @@ end)
 
 -- Leaving is this socket's: membership, and the user's other devices, stay.
 protocol.on("channel:leave", function(socket, arguments)
-    local channel, word = access.joined(socket, arguments)
-    if not channel then return nil, word end
+    local channel, word, detail = access.joined(socket, arguments)
+    if not channel then return nil, word, detail end
     channel:unfollow(socket)
     stoa.ask("leave", socket, channel.id)
     return true
 end)
 
 protocol.on("channel:members", function(socket, arguments)
-    local channel, word, detail = access.seen(socket, arguments)
-    if not channel then return nil, word end
-    local passed
-    passed, word, detail = take(socket, { reads = socket.user_id })
-    if not passed then return nil, word, detail end
+    local channel, word, detail = access.seen(socket, arguments, "reads")
+    if not channel then return nil, word, detail end
     local members
     members, word = cache.members:get(channel.id)
     if not members then return nil, word or "not_found" end
@@ -93,11 +90,9 @@ protocol.on("channel:members", function(socket, arguments)
 end)
 
 protocol.on("read:mark", function(socket, arguments)
-    local channel, word = access.seen(socket, arguments)
-    if not channel then return nil, word end
     if not protocol.is_seq(arguments.seq) then return nil, "bad_request" end
-    local passed, reason, detail = take(socket, { changes = socket.user_id })
-    if not passed then return nil, reason, detail end
+    local channel, word, detail = access.seen(socket, arguments, "changes")
+    if not channel then return nil, word, detail end
     return channel:mark_read(socket.user_id, arguments.seq)
 end)
 
@@ -116,11 +111,11 @@ end
 protocol.on("sync", function(socket, arguments)
     local asked = arguments.channels
     if type(asked) ~= "table" or stoa.is_array(asked) then return nil, "bad_request" end
+    local passed, reason, detail = take(socket, { syncs = socket.user_id })
+    if not passed then return nil, reason, detail end
     local count = 0
     for _ in pairs(asked) do count = count + 1 end
     if count > SYNC_CHANNELS_MAX then return nil, "bad_request" end
-    local passed, reason, detail = take(socket, { syncs = socket.user_id })
-    if not passed then return nil, reason, detail end
     local channels, bytes = {}, 0
     for channel_id, since in pairs(asked) do
         if bytes >= SYNC_MAX_BYTES and protocol.cursor(since) then
@@ -138,7 +133,7 @@ end)
 
 protocol.on("upload:request", function(socket, arguments)
     local channel, word, detail = access.joined(socket, arguments)
-    if not channel then return nil, word end
+    if not channel then return nil, word, detail end
     if not protocol.is_text(arguments.name, 255) or not protocol.is_text(arguments.type, 127)
         or not protocol.is_seq(arguments.bytes) then
         return nil, "bad_request"

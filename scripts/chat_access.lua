@@ -47,20 +47,26 @@ function access.may_delete(user, channel_id, author)
     return nil, role == nil and word or "forbidden"
 end
 
--- The channel, if the socket follows it; who only could is told to join.
+-- The channel, if the socket follows it; who only could is told to join. What may have to be looked up is charged before.
 function access.joined(socket, arguments)
-    local channel_id, word = protocol.channel_id(arguments)
+    local channel_id, word, detail = protocol.channel_id(arguments)
     if not channel_id then return nil, word end
     local channel = stoa.channel(channel_id)
     if channel:followed_by(socket) then return channel end
-    local allowed, reason = access.may_join(socket.user, channel_id)
-    return nil, allowed and "not_joined" or reason
+    local allowed
+    allowed, word, detail = protocol.take(socket, { reads = socket.user_id })
+    if not allowed then return nil, word, detail end
+    allowed, word = access.may_join(socket.user, channel_id)
+    return nil, allowed and "not_joined" or word
 end
 
--- The channel, if the user may read it.
-function access.seen(socket, arguments)
-    local channel_id, word = protocol.channel_id(arguments)
+-- The channel, if the user may read it; limit: what is charged before it is looked up.
+function access.seen(socket, arguments, limit)
+    local channel_id, word, detail = protocol.channel_id(arguments)
     if not channel_id then return nil, word end
+    local passed
+    passed, word, detail = protocol.take(socket, { [limit] = socket.user_id })
+    if not passed then return nil, word, detail end
     local visible, reason = access.may_see(socket.user, channel_id)
     if not visible then return nil, reason end
     return stoa.channel(channel_id)

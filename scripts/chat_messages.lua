@@ -1,5 +1,5 @@
--- Messages: sending, changing and reading them. message:send is the hot path: one check of the arguments, one of the
--- limits, then the append, which answers after the commit.
+-- Messages: sending, changing and reading them. message:send is the hot path: one check of the limits, which come before
+-- anything is looked at or looked up, one of the arguments, then the append, which answers after the commit.
 local stoa = require "stoa"
 local access = require "chat_access"
 local protocol = require "protocol"
@@ -13,6 +13,14 @@ function messages.check_thread(channel, arguments)
     if not thread_id then return true end
     local root, word = channel:message(thread_id)
     return root and true, word
+end
+
+local function take_to_say(socket, channel)
+    return take(socket, { user_messages = socket.user_id, channel_messages = channel.id, global_messages = "all" })
+end
+
+local function take_to_change(socket)
+    return take(socket, { changes = socket.user_id })
 end
 
 -- A message of arguments that have been checked, from anyone: a client's socket, or the REST interface without one.
@@ -30,16 +38,15 @@ end
 
 protocol.on("message:send", function(socket, arguments)
     local channel, word, detail = access.joined(socket, arguments)
-    if not channel then return nil, word end
+    if not channel then return nil, word, detail end
     if not protocol.is_id(arguments.clientId) then return nil, "bad_request" end
     local passed
+    passed, word, detail = take_to_say(socket, channel)
+    if not passed then return nil, word, detail end
     passed, word = protocol.check_message(arguments)
     if not passed then return nil, word end
     passed, word = messages.check_thread(channel, arguments)
     if not passed then return nil, word end
-    passed, word, detail =
-        take(socket, { user_messages = socket.user_id, channel_messages = channel.id, global_messages = "all" })
-    if not passed then return nil, word, detail end
     passed, word, detail = stoa.ask("send", socket, arguments)
     if not passed then return nil, word, detail end
     local receipt
@@ -50,27 +57,28 @@ protocol.on("message:send", function(socket, arguments)
 end)
 
 -- What edits, deletes and reactions have in common: {channelId, messageId, clientId?} of a channel that is followed.
-local function target(socket, arguments)
-    local channel, word = access.joined(socket, arguments)
-    if not channel then return nil, word end
+local function target(socket, arguments, take_limits)
+    local channel, word, detail = access.joined(socket, arguments)
+    if not channel then return nil, word, detail end
     local client_id = given(arguments.clientId)
     if not protocol.is_id(arguments.messageId) or client_id and not protocol.is_id(client_id) then
         return nil, "bad_request"
     end
-    local passed, reason, detail = take(socket, { changes = socket.user_id })
-    if not passed then return nil, reason, detail end
+    local passed
+    passed, word, detail = take_limits(socket, channel)
+    if not passed then return nil, word, detail end
     return channel
 end
 
 protocol.on("message:edit", function(socket, arguments)
-    local channel, word, detail = target(socket, arguments)
+    local channel, word, detail = target(socket, arguments, take_to_change)
     if not channel then return nil, word, detail end
-    local fits, reason = protocol.check_content(arguments.content)
-    if not fits then return nil, reason end
+    local passed
+    passed, word = protocol.check_content(arguments.content)
+    if not passed then return nil, word end
     local message, failure = channel:message(arguments.messageId)
     if not message then return nil, failure end
     if message.userId ~= socket.user_id then return nil, "forbidden" end
-    local passed
     passed, word, detail = stoa.ask("send", socket, arguments)
     if not passed then return nil, word, detail end
     return channel:append {
@@ -84,7 +92,7 @@ protocol.on("message:edit", function(socket, arguments)
 end)
 
 protocol.on("message:delete", function(socket, arguments)
-    local channel, word, detail = target(socket, arguments)
+    local channel, word, detail = target(socket, arguments, take_to_change)
     if not channel then return nil, word, detail end
     local message, failure = channel:message(arguments.messageId)
     if not message then return nil, failure end
@@ -106,7 +114,7 @@ end)
 
 for event, kind in pairs { ["reaction:add"] = "reaction_add", ["reaction:remove"] = "reaction_remove" } do
     protocol.on(event, function(socket, arguments)
-        local channel, word, detail = target(socket, arguments)
+        local channel, word, detail = target(socket, arguments, take_to_change)
         if not channel then return nil, word, detail end
         if not protocol.is_emoji(arguments.emoji) then return nil, "bad_request" end
         return channel:append {
@@ -122,13 +130,10 @@ end
 
 -- A page of a channel's or a thread's messages, oldest first.
 local function read(socket, arguments, thread_id)
-    local channel, word, detail = access.seen(socket, arguments)
-    if not channel then return nil, word end
+    local channel, word, detail = access.seen(socket, arguments, "reads")
+    if not channel then return nil, word, detail end
     local page, reason = protocol.page(arguments)
     if not page or thread_id and not protocol.is_id(thread_id) then return nil, reason or "bad_request" end
-    local passed
-    passed, word, detail = take(socket, { reads = socket.user_id })
-    if not passed then return nil, word, detail end
     page.threadId = thread_id
     return channel:messages(page)
 end

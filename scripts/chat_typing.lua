@@ -46,8 +46,8 @@ stoa.every(LOOK_S, function()
 end)
 
 protocol.on("typing", function(socket, arguments)
-    local channel, word = access.joined(socket, arguments)
-    if not channel then return nil, word end
+    local channel, word, detail = access.joined(socket, arguments)
+    if not channel then return nil, word, detail end
     local typing = arguments.typing
     if type(typing) ~= "boolean" then return nil, "bad_request" end
     local key = channel.id .. " " .. socket.user_id
@@ -56,8 +56,9 @@ protocol.on("typing", function(socket, arguments)
         entry.waiting = typing
         return true
     end
-    local passed, reason, detail = protocol.take(socket, { typing = socket.user_id })
-    if not passed then return nil, reason, detail end
+    local passed
+    passed, word, detail = protocol.take(socket, { typing = socket.user_id })
+    if not passed then return nil, word, detail end
     if entry then
         entry.waiting = typing
         return true

@@ -12,12 +12,12 @@ stoa.hook("connect", function(socket)
 end)
 
 protocol.on("presence:update", function(socket, arguments)
+    local passed, word, detail = protocol.take(socket, { statuses = socket.user_id })
+    if not passed then return nil, word, detail end
     local message = protocol.given(arguments.statusMessage)
     if not statuses[arguments.status] or message and not protocol.is_text(message, MESSAGE_MAX_BYTES) then
         return nil, "bad_request"
     end
-    local passed, word, detail = protocol.take(socket, { statuses = socket.user_id })
-    if not passed then return nil, word, detail end
     return stoa.presence.update(socket.user_id, arguments.status, message)
 end)
 
@@ -39,9 +39,9 @@ local function look_up(users)
 end
 
 protocol.on("presence:get", function(socket, arguments)
-    if not protocol.is_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
     local passed, word, detail = protocol.take(socket, { reads = socket.user_id })
     if not passed then return nil, word, detail end
+    if not protocol.is_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
     local users, stale = stoa.presence.get(arguments.userIds)
     if not users then return nil, stale end
     look_up(users)
@@ -49,9 +49,9 @@ protocol.on("presence:get", function(socket, arguments)
 end)
 
 protocol.on("user:get", function(socket, arguments)
-    if not protocol.is_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
     local passed, word, detail = protocol.take(socket, { reads = socket.user_id })
     if not passed then return nil, word, detail end
+    if not protocol.is_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
     local users = stoa.array {}
     for _, user_id in ipairs(arguments.userIds) do
         local profile, reason = cache.profiles:get(user_id)

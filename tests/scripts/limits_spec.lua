@@ -66,6 +66,30 @@ describe("limits", function()
         assert.equal(2, (flood(alice, "attic", 5))) -- five in all: the refused ones cost nothing
     end)
 
+    it("are taken before content is looked at, and before what is replied to is looked up", function()
+        open { user_messages = { 2, 3600 }, channel_messages = false }
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        assert.equal("bad_request", code(send(alice, "lobby", "\0")))
+        assert.equal("forbidden", code(send(alice, "lobby", "who?", { threadId = "nobody-said-it" })))
+        assert.equal("rate_limited", code(send(alice, "lobby", "\0")))
+        assert.equal("rate_limited", code(send(alice, "lobby", "who?", { threadId = "nobody-said-it" })))
+    end)
+
+    it("are taken before a channel is looked up that may not be there", function()
+        open {}
+        local alice, bob = client(world, "alice"), client(world, "bob")
+        local events = { "history:get", "thread:get", "channel:members", "message:send", "typing", "channel:leave" }
+        local answers = {}
+        for i = 1, 606 do
+            local answer = code(alice:emit(events[i % #events + 1], { channelId = "nobodys-" .. i }))
+            answers[answer] = (answers[answer] or 0) + 1
+            if i % 15 == 0 then alice:emit("channel:join", { channelId = "lobby" }) end -- a flood would be ended
+        end
+        assert.same({ not_joined = 300, forbidden = 300, rate_limited = 6 }, answers)
+        assert.equal("forbidden", code(bob:emit("history:get", { channelId = "nobodys" })))
+    end)
+
     it("of a channel hold for all its users together", function()
         open { user_messages = false, channel_messages = { 3, 60 } }
         local passed = 0
