@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "config/config.h"
@@ -373,6 +374,7 @@ static bool has_option(const struct command *command, int option) {
 
 int main(int argc, char **argv) {
     struct arguments arguments = {.config = DEFAULT_CONFIG, .shard = -1};
+    umask(0077); /* what it writes is for its own user */
     int given[GIVEN_MAX + 1] = {0};
     size_t given_len = 0;
     for (int option; (option = getopt_long(argc, argv, "c:s:vh", options, NULL)) >= 0;) {

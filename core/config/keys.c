@@ -43,7 +43,8 @@ const struct key keys[] = {
         start_timeout_s, "300", 1, 86400, LIVE,
         "A worker that starts is ended when it says for so long neither that it serves nor that it gets on (with the "
         "migration of a large store)."),
-    TEXT(user, NULL, RESTART, "Started as root: become this user once the port is bound."),
+    TEXT(user, NULL, RESTART,
+         "Started as root: become this user once the port is bound, before any other file is opened."),
     PATH(control, "stoa.sock", RESTART, "Unix socket of `stoa reload` and `stoa status`; `\"\"`: none."),
     WORD(log_level, "info", "debug info warning error", LIVE, "The least level that is logged."),
     PATH(log_file, NULL, RESTART, "Log to this file instead of stderr; SIGUSR1 opens it anew."),

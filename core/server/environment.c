@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -17,7 +19,7 @@
 /* Beside connections: the store, the log, libraries, the other workers' places. */
 enum { DESCRIPTORS_SPARE = 256 };
 
-bool environment_set_user(const char *name, struct error *error_r) {
+static bool become(const char *name, struct error *error_r) {
     if (!name || geteuid() != 0) return true;
     const struct passwd *user = getpwnam(name);
     if (!user) {
@@ -28,6 +30,23 @@ bool environment_set_user(const char *name, struct error *error_r) {
     if (done && (user->pw_uid == 0 || setuid(0) != 0)) return true;
     error_set(error_r, "cannot become \"%s\": %s", name, done ? "root would stay in reach" : strerror(errno));
     return false;
+}
+
+/* As a service manager may have given them. */
+static bool give_up_capabilities(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3], none[_LINUX_CAPABILITY_U32S_3] = {0};
+    if (syscall(SYS_capget, &header, held) != 0) return false;
+    return memcmp(held, none, sizeof none) == 0 || syscall(SYS_capset, &header, none) == 0;
+}
+
+bool environment_drop_privileges(const char *user, struct error *error_r) {
+    if (!become(user, error_r)) return false;
+    if (geteuid() == 0)
+        LOG_ALWAYS(LOG_WARNING, "server.is_root", LOG_TEXT("advice", "set user"));
+    else if (!give_up_capabilities())
+        LOG_ALWAYS(LOG_WARNING, "server.keeps_capabilities", LOG_TEXT("error", strerror(errno)));
+    return true;
 }
 
 unsigned environment_raise_descriptors(void) {
@@ -52,7 +71,7 @@ unsigned environment_workers(const struct config *config) {
 
 void environment_open_log(const char *path) {
     if (!path) return;
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
     if (fd < 0) {
         LOG_ALWAYS(LOG_ERROR, "log.not_opened", LOG_TEXT("file", path), LOG_TEXT("error", strerror(errno)));
         return;

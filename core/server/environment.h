@@ -9,8 +9,9 @@
 
 struct config;
 
-/* Started as root: becomes that user for good. NULL: stays. */
-bool environment_set_user(const char *name, struct error *error_r) MUST_CHECK;
+/* Gives up what only binding the ports needed: started as root, it becomes that user for good (NULL: stays, and it is
+ * logged); no user but root keeps a capability. Before any file is opened. */
+bool environment_drop_privileges(const char *user, struct error *error_r) MUST_CHECK;
 /* Raises the soft limit of descriptors to the hard one. How many connections that leaves a worker. */
 unsigned environment_raise_descriptors(void);
 /* How many workers `workers` means here: the same in each of the server's processes. */

@@ -197,7 +197,7 @@ static bool give_away(const struct unix_address *address, struct error *error_r)
                   user ? address->group : address->user);
         return false;
     }
-    if (chown(address->path, user->pw_uid, group ? group->gr_gid : user->pw_gid) == 0) return true;
+    if (lchown(address->path, user->pw_uid, group ? group->gr_gid : user->pw_gid) == 0) return true;
     error_set(error_r, "%s: cannot be given to %s: %s", address->path, address->user, strerror(errno));
     return false;
 }

@@ -363,12 +363,12 @@ static bool begin(struct master *master, struct error *error_r) {
     const struct config *config = master->config;
     struct error error;
     environment_set_log_level(config);
-    environment_open_log(config->log_file);
     if (!open_places(master, error_r)) return false;
-    if (!environment_set_user(config->user, &error)) {
+    if (!environment_drop_privileges(config->user, &error)) {
         config_complain(config, "user", error_r, "%s", error.text);
         return false;
     }
+    environment_open_log(config->log_file);
     if (config->control && config->control[0]) {
         master->control = control_new(config->control, command, master, &error);
         if (!master->control) LOG_ALWAYS(LOG_WARNING, "control.unavailable", LOG_TEXT("error", error.text));
