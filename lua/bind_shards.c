@@ -55,17 +55,13 @@ static int locate(void *owner, struct slice channel_id) {
     struct vm *vm = host->vm;
     struct located located = {host->locate, -1, channel_id};
     struct error error;
-    uint64_t steps = vm->steps_left, deadline = vm->deadline_us;
     bool ready = host->ready;
     host->ready = false; /* whoever asks is in the middle of something */
-    vm_begin(vm, &vm->settings.run);
-    if (!vm_protect(vm, call_locate, &located, &error)) {
+    if (!vm_protect_apart(vm, call_locate, &located, &error)) {
         LOG(LOG_ERROR, "script.error", LOG_TEXT("in", "locate"), LOG_SLICE("channel", channel_id),
             LOG_TEXT("error", error.text));
         located.shard = -1;
     }
-    vm->steps_left = steps;
-    vm->deadline_us = deadline;
     host->ready = ready;
     return located.shard;
 }

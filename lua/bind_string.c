@@ -116,8 +116,15 @@ static void add_template(luaL_Buffer *out, struct pattern *pattern, struct slice
     }
 }
 
+/* The string on top, to the result, of which so much is there. */
+static void add_bounded(luaL_Buffer *out, lua_State *L, size_t *total) {
+    *total += lua_objlen(L, -1);
+    if (*total > STRING_MAX) luaL_error(L, "resulting string too large");
+    luaL_addvalue(out);
+}
+
 /* What replaces a match, by argument 3: a template, a table or a function. */
-static void add_replacement(luaL_Buffer *out, struct pattern *pattern, const char *at, const char *end) {
+static void add_replacement(luaL_Buffer *out, struct pattern *pattern, const char *at, const char *end, size_t *total) {
     lua_State *L = pattern->L;
     vm_check_depth(L);
     if (lua_type(L, 3) == LUA_TTABLE) {
@@ -127,7 +134,11 @@ static void add_replacement(luaL_Buffer *out, struct pattern *pattern, const cha
         lua_pushvalue(L, 3);
         lua_call(L, pattern_push(pattern, at, end), 1);
     } else {
-        add_template(out, pattern, check_text(L, 3), at, end);
+        luaL_Buffer made;
+        luaL_buffinit(L, &made);
+        add_template(&made, pattern, check_text(L, 3), at, end);
+        luaL_pushresult(&made);
+        add_bounded(out, L, total);
         return;
     }
     if (!lua_toboolean(L, -1)) {
@@ -136,7 +147,7 @@ static void add_replacement(luaL_Buffer *out, struct pattern *pattern, const cha
     } else if (!lua_isstring(L, -1)) {
         luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
     }
-    luaL_addvalue(out);
+    add_bounded(out, L, total);
 }
 
 static int string_gsub(lua_State *L) {
@@ -150,11 +161,12 @@ static int string_gsub(lua_State *L) {
     pattern_init(&pattern, L, subject, text);
     luaL_buffinit(L, &out);
     const char *at = subject.ptr, *limit = subject.ptr + subject.len;
+    size_t total = subject.len;
     while (count < most) {
         const char *end = pattern_match(&pattern, at);
         if (end) {
             count++;
-            add_replacement(&out, &pattern, at, end);
+            add_replacement(&out, &pattern, at, end, &total);
         }
         if (end && end > at)
             at = end;

@@ -14,7 +14,8 @@
 #include "session/hub.h"
 #include "store/shard_map.h"
 
-enum { LOAD_FACTOR = 20, LOAD_WALL_MS = 5000 };
+/* The memory is collected down to half between calls. A call's last step may double what it has: that has room, too. */
+enum { LOAD_FACTOR = 20, LOAD_WALL_MS = 5000, CALL_PART = 4 };
 
 struct host *host_of(lua_State *L) {
     return vm_of(L)->owner;
@@ -194,8 +195,9 @@ struct host *host_new(struct worker *worker, const struct config *config, unsign
     const char *gc = getenv("STOA_GC");
     struct vm_settings settings = {
         .memory_bytes = (size_t)config->lua.memory_bytes,
-        .run = {(uint64_t)config->lua.instructions, (unsigned)config->lua.wall_ms},
-        .load = {(uint64_t)config->lua.instructions * LOAD_FACTOR, LOAD_WALL_MS},
+        .run = {(uint64_t)config->lua.instructions, (unsigned)config->lua.wall_ms,
+                (size_t)config->lua.memory_bytes / CALL_PART},
+        .load = {(uint64_t)config->lua.instructions * LOAD_FACTOR, LOAD_WALL_MS, 0},
         .jit = config->lua.jit,
         .open = config->lua.open,
         .gc_aggressive = gc && strcmp(gc, "aggressive") == 0,

@@ -194,7 +194,7 @@ static void run(struct task *task, int args) {
     struct tasks *tasks = task->tasks;
     struct vm *vm = tasks->vm;
     struct task *outer = tasks->running;
-    uint64_t steps_left = vm->steps_left, deadline_us = vm->deadline_us;
+    struct vm_rest rest = vm->rest;
     tasks->running = task;
     task->state = TASK_RUNS;
     vm_begin(vm, &vm->settings.run);
@@ -207,14 +207,16 @@ static void run(struct task *task, int args) {
     else if (!waits)
         log_failure(task, status);
     bool broken = vm->broken;
-    vm->steps_left = steps_left;
-    vm->deadline_us = deadline_us;
+    vm->rest = rest;
     if (outer) vm->over_budget = false;
     if (!waits || broken) {
         fail(task);
         task_free(task);
     }
-    if (broken) tasks->events->broken(tasks->owner);
+    if (broken)
+        tasks->events->broken(tasks->owner);
+    else if (!outer)
+        vm_tidy(vm);
 }
 
 /* ---- the answer to a wait ---- */
@@ -245,7 +247,7 @@ static void answer(struct task *task, int (*push)(lua_State *L, void *owner), vo
     bool early = task->state == TASK_ASKS;
     task->state = early ? TASK_TOLD : TASK_DUE;
     loop_timer_cancel(&task->deadline);
-    bool taken = vm_protect(tasks->vm, push_answer, &answer, &error);
+    bool taken = vm_protect_apart(tasks->vm, push_answer, &answer, &error);
     if (early) {
         if (taken) return;
         task->results = -1;

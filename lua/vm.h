@@ -1,8 +1,9 @@
 /* vm.h - one Lua state: its memory is capped, each run in it has a budget, nothing in it can end the process.
  *
- * Every entry is vm_protect (nothing raises across C frames that are not Lua's). After an allocation was refused the
- * state is broken: LuaJIT runs no emergency collection, so it is thrown away by its owner and built anew.
- * It knows nothing of scripts, tasks or the worker.
+ * Every entry is vm_protect (nothing raises across C frames that are not Lua's). A run that makes the state grow by
+ * more than its share ends, and the others go on. Only when the whole state has no room an allocation is refused; then
+ * it is broken: LuaJIT runs no emergency collection, so it is thrown away by its owner and built anew. It knows nothing
+ * of scripts, tasks or the worker.
  */
 #ifndef LUA_VM_H
 #define LUA_VM_H
@@ -20,6 +21,12 @@ struct loop;
 struct vm_budget {
     uint64_t instructions;
     unsigned wall_ms;
+    size_t memory_bytes; /* by so much the state may grow; 0: as far as there is room */
+};
+/* What is left of it. */
+struct vm_rest {
+    uint64_t steps, deadline_us;
+    size_t memory_end; /* of memory_used */
 };
 
 struct vm_settings {
@@ -35,8 +42,10 @@ struct vm {
     struct vm_settings settings;
     size_t memory_used;
     struct vm_memory memory;
-    uint64_t steps_left, deadline_us;
+    size_t collect_at; /* between runs nothing is kept beyond that could be collected */
+    struct vm_rest rest;
     bool over_budget;      /* of this run; pcall lets it pass */
+    bool hurried;          /* a run has grown past its share: the next instruction finds out */
     bool broken;           /* out of memory happened */
     bool loading;          /* globals may be set, registrations made */
     const char *stack_top; /* about where the C stack was when it was made */
@@ -51,8 +60,12 @@ struct vm *vm_of(lua_State *L);
 
 /* Runs fn(L) with owner as a light userdata on top of an empty frame. False: it raised; the message is in error_r. */
 bool vm_protect(struct vm *vm, lua_CFunction fn, void *owner, struct error *error_r) MUST_CHECK;
+/* The same with a fresh run's budget, also while another run has its own. */
+bool vm_protect_apart(struct vm *vm, lua_CFunction fn, void *owner, struct error *error_r) MUST_CHECK;
 /* Starts a fresh budget. */
 void vm_begin(struct vm *vm, const struct vm_budget *budget);
+/* Between runs: collects what nobody holds, if more than half of the memory is in use. */
+void vm_tidy(struct vm *vm);
 /* Takes steps of work done in C from the budget; raises when it is used up. */
 void vm_charge(lua_State *L, uint64_t steps);
 /* Raises the budget error if this run is over its budget (for what catches errors). */

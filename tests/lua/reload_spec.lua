@@ -157,18 +157,20 @@ describe("a state that ran out of memory", function()
             stoa.on("run", function() runs = runs + 1 return runs, stoa.shared.add("runs", 1) end)
             stoa.hook("alert", function(what, details) stoa.emit("trouble", what, details) end)
             stoa.on("wait", function() stoa.sleep(5) return "waited" end)
-            stoa.on("eat", function() local t = {} while true do t[#t + 1] = ("x"):rep(2 ^ 23) .. #t end end)
+            local t = {}
+            stoa.on("eat", function() while true do t[#t + 1] = ("x"):rep(2 ^ 21) .. #t end end)
         ]]
         support.config = nil
         local alice, bob = world:connect(), world:connect()
         assert.same({ 1, 1 }, { alice:emit("run") })
         bob:send("wait")
         world:settle()
-        assert.equal("script_error", alice:emit("eat").error.code)
+        repeat -- each call has its share: only what the script keeps fills the state
+            assert.equal("script_error", alice:emit("eat").error.code)
+        until testing.logged():find("policy.rebuilt", 1, true)
         assert.same({ 1, 2 }, { alice:emit("run") })
         assert.same({ 2, 3 }, { bob:emit("run") })
         assert.same({ { "trouble", "policy.rebuilt", { reason = "memory" } } }, bob:events())
-        assert.matches("policy%.rebuilt", testing.logged())
         world:close()
     end)
 end)

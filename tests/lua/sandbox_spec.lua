@@ -114,6 +114,41 @@ describe("a run over its budget", function()
     end)
 end)
 
+describe("memory", function()
+    it("is charged to the call that takes it: what others wait for goes on, and the state stays", function()
+        support.config = { lua = { wall_ms = 10000 } }
+        local world = support.world [[
+            local stoa = require "stoa"
+            local ways = {
+                function() local t = {} while true do t[#t + 1] = ("x"):rep(2 ^ 20) .. #t end end,
+                function() local t = {} for i = 1, 1e9 do t[i] = {} end end,
+                function() local s = "x" while true do s = s .. s end end,
+                function() return (("x"):rep(2 ^ 14):gsub("x", ("y"):rep(2 ^ 12))) end,
+            }
+            stoa.on("eat", function(socket, way) pcall(ways[way]) return "swallowed" end)
+            stoa.on("wait", function() stoa.sleep(5) return "waited" end)
+            stoa.on("litter", function()
+                for i = 1, 10 do local _ = ("x"):rep(2 ^ 21) .. i end
+                return "done"
+            end)
+        ]]
+        support.config = nil
+        local alice, bob = world:connect(), world:connect()
+        testing.logged()
+        bob.wire:send('42900["wait"]')
+        alice:emit("eat", 4) -- its result would be too long, and it needs too much on the way there
+        for way = 1, 3 do assert.equal("script_error", alice:emit("eat", way).error.code, way) end
+        local logged = testing.logged()
+        assert.matches("kind=budget", logged)
+        assert.is_nil(logged:find("policy.rebuilt", 1, true))
+        assert.equal("done", (alice:emit "litter"))
+        world:advance(6)
+        bob:events()
+        assert.equal("waited", bob.acks[900][1])
+        world:close()
+    end)
+end)
+
 describe("what a handler returns", function()
     it("must be sendable (row 100)", function()
         for _, text in ipairs {
