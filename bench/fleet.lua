@@ -20,6 +20,7 @@ return {
         user_messages = false,
         channel_messages = false,
     },
+    session = { events = false },
     net = { backlog = 4096 },
     store = { driver = "postgres" },
     postgres = { global = env "BENCH_GLOBAL", shards = shards, gather_ms = tonumber(env "BENCH_GATHER" or "") or "auto", pool = { write = 24, min = 2 } },

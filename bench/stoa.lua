@@ -15,6 +15,7 @@ return {
         user_messages = false,
         channel_messages = false,
     },
+    session = { events = false },
     fanout = { window_ms = tonumber(env "BENCH_WINDOW_MS" or "") or "auto" },
     net = { backlog = 4096 },
     store = { driver = "sqlite", path = env "BENCH_STORE" },

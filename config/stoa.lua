@@ -90,6 +90,7 @@ return {
         -- outbox_bytes = 1048576,
         -- slow_close_ms = 30000,
         -- inbox_bytes = 1048576,
+        -- events = { 3000, 10 },
         -- namespaces = 16,
         -- rooms = 1024,
     },

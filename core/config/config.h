@@ -46,6 +46,7 @@ struct config {
     } cache;
     struct {
         int64_t outbox_bytes, slow_close_ms, inbox_bytes, namespaces, rooms;
+        struct config_rate events;
     } session;
     struct {
         int64_t window_ms, window_max_ms; /* window_ms -1: "auto" */

@@ -144,6 +144,12 @@ const struct key keys[] = {
             "A client that takes nothing for so long is closed."),
     INTEGER(session.inbox_bytes, "1048576", 1024, 256 * MIB, UPCOMING,
             "Events that wait for their answer; beyond, reading from the client pauses."),
+    RATE(session.events, "3000/10",
+         "What a connection may ask, whatever scripts limit beside: an event or message counts 1, one that is refused "
+         "11, "
+         "one whose script fails 31; beyond, it is not read until so much time has passed, and who goes on asking in "
+         "vain "
+         "is closed."),
     INTEGER(session.namespaces, "16", 1, 1024, UPCOMING, "Namespaces a client may join."),
     INTEGER(session.rooms, "1024", 1, 100000, UPCOMING, "Rooms a socket may be in."),
 

@@ -37,6 +37,8 @@ struct hub_settings settings_of_hub(const struct config *config) {
         .outbox_bytes = (size_t)config->session.outbox_bytes,
         .slow_close_ms = (unsigned)config->session.slow_close_ms,
         .inbox_bytes = (size_t)config->session.inbox_bytes,
+        .events = (unsigned)config->session.events.count,
+        .events_period_ms = (uint64_t)config->session.events.period_s * 1000,
         .namespaces_max = (unsigned)config->session.namespaces,
         .rooms_max = (unsigned)config->session.rooms,
         .window = {.fixed_ms = (int)config->fanout.window_ms, .max_ms = (unsigned)config->fanout.window_max_ms},

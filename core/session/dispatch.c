@@ -5,6 +5,7 @@
 
 #include "base/metrics.h"
 #include "session/connect.h"
+#include "session/flood.h"
 #include "session/hub_state.h"
 #include "session/script_connection.h"
 #include "wire/json.h"
@@ -178,12 +179,20 @@ static bool read_refusal(struct slice answer, struct buffer *code) {
     return true;
 }
 
+/* What a refusal costs; one that is the server's doing: nothing. */
+static unsigned refusal_cost(enum policy_status status, struct slice code) {
+    if (slice_is(code, "unavailable") || slice_is(code, "storage_full")) return 0;
+    return status == POLICY_SCRIPT_ERROR ? FLOOD_ERROR : FLOOD_REFUSAL;
+}
+
 static void count_refusal(struct session *session, const struct policy_answer *answer) {
     struct buffer code = {0};
     bool refused = answer->status != POLICY_OK || read_refusal(answer->json, &code);
     if (answer->status != POLICY_OK) buffer_append_str(&code, refusals[answer->status].code);
-    if (refused && slice_is(buffer_slice(&code), "rate_limited"))
-        session_violation(session);
+    unsigned cost = refused ? refusal_cost(answer->status, buffer_slice(&code)) : 0;
+    bool spent = cost > 0 && flood_charge(session, cost);
+    if (spent || (refused && slice_is(buffer_slice(&code), "rate_limited")))
+        flood_violation(session);
     else
         session->violations = 0;
     buffer_append_char(&code, '\0');
@@ -237,6 +246,7 @@ static struct event *event_begin(struct session *session, struct socket *socket)
     *session->event = (struct event){.session = session, .socket = socket};
     session->event->question.call.done = event_answered;
     metric_add(METRIC_EVENTS, 1);
+    flood_charge(session, FLOOD_EVENT);
     return session->event;
 }
 

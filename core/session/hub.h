@@ -35,9 +35,11 @@ struct hub_settings {
     uint64_t recovery_window_ms; /* 0: off */
     unsigned recovery_events;
     size_t recovery_bytes;
-    size_t outbox_bytes;                /* a session: beyond, what is volatile goes; then the session lags */
-    unsigned slow_close_ms;             /* no progress for so long: closed */
-    size_t inbox_bytes;                 /* unanswered events of a session: beyond, reading pauses */
+    size_t outbox_bytes;    /* a session: beyond, what is volatile goes; then the session lags */
+    unsigned slow_close_ms; /* no progress for so long: closed */
+    size_t inbox_bytes;     /* unanswered events of a session: beyond, reading pauses */
+    unsigned events;        /* what a session may ask in events_period_ms (flood.h); 0: anything */
+    uint64_t events_period_ms;
     unsigned namespaces_max, rooms_max; /* a session, a socket */
     struct budget *inbound;             /* what unfinished binary packets may hold; NULL: anything */
     struct window_settings window;      /* holds at once, for all */

@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "session/assembly.h"
 #include "session/dispatch.h"
+#include "session/flood.h"
 #include "session/hub_state.h"
 #include "session/script_connection.h"
 #include "wire/engineio.h"
@@ -76,7 +77,7 @@ static void heartbeat_await_pong(struct session *session) {
 static void heartbeat_pong(struct session *session) {
     if (session->heartbeat == HEARTBEAT_RESTING) {
         metric_add_labelled(METRIC_REJECTED, "pong", 1);
-        session_violation(session);
+        flood_violation(session);
         return;
     }
     session->heartbeat = HEARTBEAT_RESTING;
@@ -87,19 +88,6 @@ static void heartbeat_pong(struct session *session) {
     LIST_EACH(&session->sockets, link) {
         struct record *record = &CONTAINER(link, struct socket, link)->record;
         if (session->timing.ping_offset > record->known_offset) record->known_offset = session->timing.ping_offset;
-    }
-}
-
-/* A client that goes on after so many violations, one after the other, is not read for a while; then closed. */
-enum { FLOOD_PAUSE = 16, FLOOD_PAUSE_MS = 1000, FLOOD_CLOSE = 64 };
-
-void session_violation(struct session *session) {
-    session->violations++;
-    if (session->violations >= FLOOD_CLOSE) {
-        session_reject(session, CLOSE_FLOOD);
-    } else if (session->violations >= FLOOD_PAUSE) {
-        session_pause(session, PAUSED_FLOOD, true);
-        session_deadline_set(session, DEADLINE_CALM, FLOOD_PAUSE_MS);
     }
 }
 
@@ -324,7 +312,7 @@ static void deadline_passed(struct session *session, enum session_deadline deadl
             expire(session);
             return;
         case DEADLINE_CALM:
-            session_pause(session, PAUSED_FLOOD, false);
+            flood_calm(session);
             return;
         case DEADLINE_LINGER:
         case DEADLINES:

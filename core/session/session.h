@@ -53,6 +53,7 @@ struct session {
     struct loop_task pump;
     struct user *claimed; /* whose connection it counts as; NULL: nobody's */
     struct event *event;  /* the event at hand; NULL: none */
+    uint64_t paid_ns;     /* when all that it has asked for will be paid (flood.h) */
     union {
         struct assembly *assembly;        /* SOCKETIO: a binary packet whose attachments are still coming */
         struct script_connection *script; /* ENGINE, RAW */
@@ -82,8 +83,6 @@ void session_close(struct session *session, enum close_reason reason);
 void session_close_saying(struct session *session, enum close_reason reason, uint16_t code, struct slice text);
 /* The same, counted as the client's fault (stoa_rejected_total). */
 void session_reject(struct session *session, enum close_reason reason);
-/* The client has gone beyond a limit once more: who does not stop is not read for a while, then closed. */
-void session_violation(struct session *session);
 /* The same as session_close, at the end of the turn: for callers within a fan-out. */
 void session_doom(struct session *session, enum close_reason reason);
 void session_push(struct session *session, struct packet *packet);

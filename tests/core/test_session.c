@@ -247,40 +247,6 @@ static void leaving_a_namespace_leaves_the_connection_open(void **state) {
     assert_hears(&alice, "2");
 }
 
-static void a_client_that_ignores_its_limits_is_not_read_and_then_closed(void **state) {
-    comes_as(&alice, "alice");
-    for (int i = 0; i < 15; i++) says(&alice, "421[\"limited\"]");
-    assert_false(local_client_paused(alice.client));
-    says(&alice, "421[\"limited\"]");
-    assert_true(local_client_paused(alice.client));
-    loop_advance(loop, 1001);
-    assert_false(local_client_paused(alice.client));
-    says(&alice, "421[\"echo\"]"); /* calm again */
-    for (int i = 0; i < 63; i++) says(&alice, "421[\"limited\"]");
-    assert_false(is_closed(&alice, NULL));
-    says(&alice, "421[\"limited\"]");
-    uint16_t code;
-    assert_true(is_closed(&alice, &code));
-    assert_int_equal(code, 1008);
-}
-
-static void a_client_that_floods_with_pongs_is_not_read_and_then_closed(void **state) {
-    int64_t rejected = metric_get(METRIC_REJECTED, "pong");
-    comes_as(&alice, "alice");
-    for (int i = 0; i < 15; i++) says(&alice, "3");
-    assert_false(local_client_paused(alice.client));
-    says(&alice, "3");
-    assert_true(local_client_paused(alice.client));
-    loop_advance(loop, 25000);
-    assert_hears(&alice, "2");
-    says(&alice, "3"); /* a pong that was asked for: calm again */
-    for (int i = 0; i < 63; i++) says(&alice, "3");
-    assert_false(is_closed(&alice, NULL));
-    says(&alice, "3");
-    assert_true(is_closed(&alice, NULL));
-    assert_int_equal(metric_get(METRIC_REJECTED, "pong"), rejected + 80);
-}
-
 static void a_binary_event_without_its_attachments_ends_the_session_in_time(void **state) {
     comes_as(&alice, "alice");
     says(&alice, "451-[\"echo\",{\"_placeholder\":true,\"num\":0}]");
@@ -563,8 +529,6 @@ int main(void) {
         SCENE(what_the_protocol_forbids_ends_the_session),
         SCENE(an_event_before_connect_ends_the_session),
         SCENE(leaving_a_namespace_leaves_the_connection_open),
-        SCENE(a_client_that_ignores_its_limits_is_not_read_and_then_closed),
-        SCENE(a_client_that_floods_with_pongs_is_not_read_and_then_closed),
         SCENE(a_binary_event_without_its_attachments_ends_the_session_in_time),
         SCENE(binary_events_that_never_end_hold_no_more_than_the_budget),
         SCENE(a_drain_closes_transports_and_says_no_disconnect),
