@@ -106,6 +106,7 @@ return {
         -- header_timeout_ms = 10000,
         -- body_timeout_ms = 10000,
         -- backlog = 1024,
+        -- trusted_proxies = {}, -- for example { "127.0.0.1", "10.0.0.0/8" }
         -- proxy_protocol = false,
     },
     lua = {

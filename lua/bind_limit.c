@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "base/metrics.h"
 #include "limit/fleet_limiter.h"
 #include "lua/bind.h"
@@ -288,7 +289,24 @@ static int peek(lua_State *L) {
     return ask(L, false);
 }
 
+/* The one form of an address: what is written as IPv6 may be IPv4. All addresses that scripts see have it.
+ * @function stoa.address
+ * @param text "::ffff:192.0.2.7", for example
+ * @return "192.0.2.7"
+ * @error malformed: the text is no address
+ * @example local banned = stoa.address(name) or name */
+static int address(lua_State *L) {
+    struct address address;
+    char text[ADDRESS_TEXT_MAX];
+    luaL_checktype(L, 1, LUA_TSTRING);
+    if (!address_parse(bind_text(L, 1), &address)) return bind_fail(L, "malformed");
+    address_write(&address, text);
+    lua_pushstring(L, text);
+    return 1;
+}
+
 void bind_limit(lua_State *L) {
-    static const luaL_Reg functions[] = {{"limit", limit_new}, {"take", take}, {"peek", peek}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"limit", limit_new}, {"take", take}, {"peek", peek}, {"address", address}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

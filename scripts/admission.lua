@@ -6,7 +6,7 @@ local protocol = require "protocol"
 
 -- Addresses and users that are not welcome, from the configuration: app = { banned = { "192.0.2.7", "mallory" } }.
 local banned = {}
-for _, name in ipairs(stoa.config.app and stoa.config.app.banned or {}) do banned[name] = true end
+for _, name in ipairs(stoa.config.app and stoa.config.app.banned or {}) do banned[stoa.address(name) or name] = true end
 
 -- Asked by auth.lua before the token is looked at. A stock client does not come back by itself after a refusal here:
 -- right for the banned, wrong for overload, which is the core's to refuse.

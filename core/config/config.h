@@ -69,6 +69,7 @@ struct config {
     } presence;
     struct {
         int64_t header_timeout_ms, body_timeout_ms, backlog;
+        struct config_texts trusted_proxies;
         bool proxy_protocol;
     } net;
     struct {

@@ -176,8 +176,13 @@ const struct key keys[] = {
             "TLS handshake and request head must arrive within it."),
     INTEGER(net.body_timeout_ms, "10000", 100, HOUR_MS, UPCOMING, "So must a body, and so must an answer be taken."),
     INTEGER(net.backlog, "1024", 1, 65535, RESTART, "Connections that wait to be accepted."),
+    {"net.trusted_proxies", KEY_TEXTS, "", 0, 0, NULL, UPCOMING, false, FIELD(net.trusted_proxies),
+     "Proxies, which may say whose connection they pass on: addresses, networks (`\"10.0.0.0/8\"`), `\"unix\"`. "
+     "Theirs "
+     "alone is the X-Forwarded-For that counts: its last address that is none of these."},
     FLAG(net.proxy_protocol, "false", UPCOMING,
-         "Every connection begins with a PROXY header (HAProxy, load balancers)."),
+         "Connections of `net.trusted_proxies` begin with a PROXY header, v1 or v2 (HAProxy, load balancers). Others' "
+         "must not."),
     SECRET(metrics.token, LIVE, "Bearer token of `/metrics`; without one it answers to loopback only."),
 
     INTEGER(lua.memory_bytes, "67108864", MIB, 4096LL * MIB, LIVE, "Memory of the scripts."),

@@ -9,6 +9,7 @@
 
 #include "limit/gcra.h"
 
+struct address;
 struct admission_control;
 
 /* A count of 0: not limited. */
@@ -27,7 +28,7 @@ struct admission_control *admission_new(struct loop *loop, const struct admissio
 void admission_free(struct admission_control **control);
 void admission_set(struct admission_control *control, const struct admission_settings *settings);
 const struct admission_settings *admission_settings_of(const struct admission_control *control);
-/* address: numeric; open: connections at present. Charges the rates if it admits. */
-struct admission_verdict admission_ask(struct admission_control *control, const char *address, unsigned open);
+/* open: connections at present. Charges the rates if it admits. */
+struct admission_verdict admission_ask(struct admission_control *control, const struct address *address, unsigned open);
 
 #endif

@@ -14,8 +14,10 @@
 enum { LINGER_MS = 1000, RESTING_READ_BYTES = 4096, HEAD_READ_BYTES = 2048 };
 
 void net_reject(const struct conn *conn, const char *reason) {
+    char address[ADDRESS_TEXT_MAX];
+    address_write(&conn->address, address);
     metric_add_labelled(METRIC_REJECTED, reason, 1);
-    LOG(LOG_INFO, "request.rejected", LOG_TEXT("reason", reason), LOG_TEXT("address", conn->address));
+    LOG(LOG_INFO, "request.rejected", LOG_TEXT("reason", reason), LOG_TEXT("address", address));
 }
 
 /* ---- what is unfinished */
@@ -174,11 +176,11 @@ static void ready(void *owner, int fd, int what) {
     }
 }
 
-static struct conn *conn_new(struct net_server *server, int fd, const char *address) {
-    struct conn *conn = memory_new(offsetof(struct conn, address) + strlen(address) + 1);
+static struct conn *conn_new(struct net_server *server, int fd, const struct address *address) {
+    struct conn *conn = NEW(struct conn);
     conn->host = server->host;
     conn->fd = fd;
-    memcpy(conn->address, address, strlen(address));
+    conn->address = *address;
     loop_task_init(&conn->task, run);
     list_append(&server->conns, &conn->link);
     conn->host->conns++;
@@ -188,13 +190,15 @@ static struct conn *conn_new(struct net_server *server, int fd, const char *addr
     return conn;
 }
 
-void conn_refuse(int fd, const char *address, const char *reason) {
+void conn_refuse(int fd, const struct address *address, const char *reason) {
+    char text[ADDRESS_TEXT_MAX];
+    address_write(address, text);
     metric_add_labelled(METRIC_REJECTED, reason, 1);
-    LOG(LOG_INFO, "connection.refused", LOG_TEXT("reason", reason), LOG_TEXT("address", address));
+    LOG(LOG_INFO, "connection.refused", LOG_TEXT("reason", reason), LOG_TEXT("address", text));
     if (fd >= 0) close(fd);
 }
 
-void conn_accept(struct net_server *server, int fd, const char *address) {
+void conn_accept(struct net_server *server, int fd, const struct address *address) {
     if (server->host->tls && server->shaking >= HANDSHAKES_MAX) {
         conn_refuse(fd, address, "handshakes");
         return;
@@ -208,7 +212,7 @@ void conn_accept(struct net_server *server, int fd, const char *address) {
 }
 
 void conn_take(struct net_server *server, int fd, const struct handover *handover, struct slice unread) {
-    struct conn *conn = conn_new(server, fd, handover->address);
+    struct conn *conn = conn_new(server, fd, &handover->peer);
     conn->tunneled = handover->tunneled;
     conn->handed = true;
     buffer_append_slice(&conn_unfinished(conn)->unread, unread);

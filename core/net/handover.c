@@ -1,7 +1,6 @@
 #include "net/handover.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -58,11 +57,10 @@ static void inbox_ready(void *owner, int inbox_fd, int ready) {
     struct handover handover;
     int fd;
     for (int i = 0; i < HANDOVERS_A_TURN && receive(inbox_fd, &handover, &unread, &fd) == 0; i++) {
-        handover.address[sizeof handover.address - 1] = '\0';
         if (fd < 0) {
-            conn_refuse(fd, handover.address, "descriptors");
+            conn_refuse(fd, &handover.peer, "descriptors");
         } else if (server->events.full && server->events.full(server->owner)) {
-            conn_refuse(fd, handover.address, "full");
+            conn_refuse(fd, &handover.peer, "full");
         } else {
             metric_add(METRIC_HANDED, 1);
             conn_take(server, fd, &handover, buffer_slice(&unread));

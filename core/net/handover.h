@@ -9,15 +9,14 @@
 
 #include <stdbool.h>
 
-#include "base/memory.h"
-#include "base/slice.h"
+#include "base/address.h"
 
 struct net_server;
 
 /* What goes with the descriptor. */
 struct handover {
-    char address[46]; /* the peer */
-    bool tunneled;    /* the descriptor leads to a process that speaks TLS with the peer */
+    struct address peer; /* what its requests say of whom it speaks for goes with them */
+    bool tunneled;       /* the descriptor leads to a process that speaks TLS with the peer */
 };
 
 /* unread: at most HANDOVER_BYTES. False: the inbox is full, or its process has no descriptors left. fd stays the

@@ -1,6 +1,5 @@
 /* HTTP/1.1, one request after the other: heads are read strictly (wire/http_head.h), what comes behind one stays for
  * whoever reads next: the body, the next request, a WebSocket, another process. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "net/http_exchange.h"
 #include "net/socket.h"
 #include "net/tunnel.h"
+#include "wire/forwarded.h"
 
 enum { KEEPALIVE_MS = 60000 };
 
@@ -59,7 +59,7 @@ static struct http_request request_of(struct http *http, bool upgrade) {
         .path = http->head.path,
         .query = http->head.query,
         .body = buffer_slice(&http->body),
-        .address = http->conn->address,
+        .address = http->address,
         .tls = http->conn->tls || http->conn->tunneled,
         .upgrade = upgrade,
         .exchange = http->exchange,
@@ -160,8 +160,7 @@ static bool begin_tunnel(struct http *http, int inbox, struct handover *handover
  * passes bytes on (TLS). */
 static bool hand_over(struct http *http, int inbox, struct slice unread) {
     struct conn *conn = http->conn;
-    struct handover handover = {.tunneled = conn->tunneled};
-    snprintf(handover.address, sizeof handover.address, "%s", conn->address);
+    struct handover handover = {.peer = http->peer, .tunneled = conn->tunneled};
     if (conn->ssl) return begin_tunnel(http, inbox, &handover);
     if (!handover_send(inbox, conn->fd, &handover, unread)) return false;
     conn_kill(conn); /* our copy of it */
@@ -247,6 +246,12 @@ static bool begin_upgrade(struct http *http) {
     return false;
 }
 
+/* Who is asked about from now on: whom the proxy speaks for. */
+static bool name_client(struct http *http) {
+    http->conn->address = http->peer;
+    return forwarded_client(&http->head, &http->conn->host->trusted, &http->conn->address);
+}
+
 static bool head_done(struct http *http, char *bytes, size_t len) {
     int inbox = inbox_of(http);
     if (inbox >= 0) {
@@ -258,6 +263,8 @@ static bool head_done(struct http *http, char *bytes, size_t len) {
     buffer_append(&http->head_bytes, bytes, http->head.bytes);
     conn_used(http->conn, bytes, len, http->head.bytes);
     if (http_head_parse(buffer_slice(&http->head_bytes), &http->head) != HTTP_HEAD_COMPLETE) abort();
+    if (http->trusted && !name_client(http)) return refuse(http, 400, SLICE_NONE, "forwarded_for");
+    address_write(&http->conn->address, http->address);
     return http_head_field(&http->head, "upgrade").ptr ? begin_upgrade(http) : begin_request(http);
 }
 
@@ -378,6 +385,8 @@ void http_ready(struct conn *conn, int what) {
 void http_begin(struct conn *conn) {
     struct http *http = NEW(struct http);
     http->conn = conn;
+    http->peer = conn->address;
+    http->trusted = networks_have(&conn->host->trusted, &conn->address);
     http->state = HTTP_HEAD;
     conn->http = http;
     loop_task_init(&http->work, work);

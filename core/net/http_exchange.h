@@ -17,6 +17,8 @@ enum http_state {
 
 struct http {
     struct conn *conn;
+    struct address peer; /* conn->address is the one that it speaks for */
+    bool trusted;        /* so it may be another one */
     enum http_state state;
     struct loop_task work;
     struct buffer head_bytes, body, out;
@@ -26,8 +28,9 @@ struct http {
     size_t sent;              /* of both */
     struct http_exchange *exchange;
     struct tunnel *tunnel;
-    bool idle; /* between requests */
-    bool last; /* the connection ends with this one */
+    char address[ADDRESS_TEXT_MAX]; /* conn->address, of the request at hand */
+    bool idle;                      /* between requests */
+    bool last;                      /* the connection ends with this one */
 };
 
 struct http_exchange {

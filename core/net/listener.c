@@ -1,6 +1,5 @@
 /* Accepting: admission before anything costs; when descriptors run out, one kept in reserve turns callers away rather
  * than letting them (and the loop) spin. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -34,22 +33,6 @@ static void set_options(int fd) {
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-static void describe(const struct sockaddr_storage *peer, char *address) {
-    const void *bytes = &((const struct sockaddr_in *)peer)->sin_addr;
-    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
-    int family = peer->ss_family;
-    if (family == AF_UNIX) {
-        snprintf(address, ADDRESS_MAX, "unix");
-        return;
-    }
-    if (family == AF_INET6) bytes = v6;
-    if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6)) { /* one client has one name, on whichever socket */
-        family = AF_INET;
-        bytes = &v6->s6_addr[12];
-    }
-    if (!inet_ntop(family, bytes, address, ADDRESS_MAX)) snprintf(address, ADDRESS_MAX, "unknown");
-}
-
 static void refuse(struct net_server *server, int fd, unsigned retry_after_s) {
     char answer[128];
     int len = snprintf(answer, sizeof answer,
@@ -63,7 +46,8 @@ static void refuse(struct net_server *server, int fd, unsigned retry_after_s) {
     close(fd);
 }
 
-void listener_admit(struct net_server *server, int fd, const char *address) {
+void listener_admit(struct net_server *server, int fd, const struct address *address) {
+    char text[ADDRESS_TEXT_MAX];
     unsigned retry_after_s = 1;
     switch (server->events.admit(server->owner, address, &retry_after_s)) {
         case ADMIT:
@@ -77,7 +61,8 @@ void listener_admit(struct net_server *server, int fd, const char *address) {
             close(fd);
             break;
     }
-    LOG(LOG_INFO, "connection.refused", LOG_TEXT("address", address), LOG_NUMBER("retry_after_s", retry_after_s));
+    address_write(address, text);
+    LOG(LOG_INFO, "connection.refused", LOG_TEXT("address", text), LOG_NUMBER("retry_after_s", retry_after_s));
 }
 
 /* No descriptor left: the caller is turned away with the reserved one, then accepting rests a moment. */
@@ -100,6 +85,7 @@ static void pause_over(struct loop_timer *timer) {
 
 static void listener_ready(void *owner, int fd, int ready) {
     struct listener *listener = owner;
+    const struct net_host *host = listener->server->host;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         struct sockaddr_storage peer;
         socklen_t len = sizeof peer;
@@ -109,12 +95,11 @@ static void listener_ready(void *owner, int fd, int ready) {
             if (errno == ECONNABORTED || errno == EINTR) continue; /* a peer that left meanwhile */
             return;
         }
-        char address[ADDRESS_MAX];
-        describe(&peer, address);
-        if (listener->server->host->proxy_protocol)
-            proxied_begin(listener->server, accepted, address);
+        struct address address = address_of_socket(&peer);
+        if (host->proxy_protocol && networks_have(&host->trusted, &address))
+            proxied_begin(listener->server, accepted, &address);
         else
-            listener_admit(listener->server, accepted, address);
+            listener_admit(listener->server, accepted, &address);
     }
 }
 

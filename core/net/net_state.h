@@ -5,6 +5,7 @@
 #include <openssl/types.h>
 #include <sys/types.h>
 
+#include "base/address.h"
 #include "base/buffer.h"
 #include "base/list.h"
 #include "limit/budget.h"
@@ -14,7 +15,7 @@
 #include "net/tickets.h"
 #include "wire/websocket.h"
 
-enum { ADDRESS_MAX = 46, READ_BYTES = 65536 };
+enum { READ_BYTES = 65536 };
 
 /* What a client negotiates with is fixed when it is accepted: a reload makes a new host, the old one ends with its last
  * connection. */
@@ -24,6 +25,7 @@ struct net_host {
     struct tls *tls; /* NULL: none */
     size_t max_message_bytes;
     unsigned header_timeout_ms, body_timeout_ms;
+    struct networks trusted; /* proxies, which may say whom they speak for */
     bool proxy_protocol, deflate;
     bool retired; /* for no new connection */
     unsigned conns;
@@ -90,14 +92,14 @@ struct conn {
     struct unfinished *unfinished; /* NULL: nothing is */
     struct websocket_reader reader;
     struct inbound inbound;
-    char address[]; /* the peer's, from the PROXY header where trusted */
+    struct address address; /* the peer's, or that of whom a trusted proxy speaks for */
 };
 
 /* conn.c */
 /* Takes the descriptor, which admission has let in. */
-void conn_accept(struct net_server *server, int fd, const char *address);
+void conn_accept(struct net_server *server, int fd, const struct address *address);
 /* Counts it, logs it, and closes the descriptor, if there is one. */
-void conn_refuse(int fd, const char *address, const char *reason);
+void conn_refuse(int fd, const struct address *address, const char *reason);
 /* Made when there is none. */
 struct unfinished *conn_unfinished(struct conn *conn);
 /* Frees it when nothing is unfinished any more. */

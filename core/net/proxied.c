@@ -1,6 +1,5 @@
-/* Behind a balancer a connection begins with a PROXY header. Exactly its bytes are read, before TLS and before
+/* Behind a trusted balancer a connection begins with a PROXY header. Exactly its bytes are read, before TLS and before
  * admission, which wants the client's address. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,7 +18,7 @@ struct proxied {
     struct loop_timer deadline;
     struct loop_task reap;
     size_t seen;
-    char address[ADDRESS_MAX];
+    struct address peer;
 };
 
 static void reap(struct loop_task *task) {
@@ -38,7 +37,7 @@ static void end(struct proxied *proxied) {
 static void too_late(struct loop_timer *timer) {
     struct proxied *proxied = CONTAINER(timer, struct proxied, deadline);
     end(proxied);
-    conn_refuse(proxied->fd, proxied->address, "proxy_header");
+    conn_refuse(proxied->fd, &proxied->peer, "proxy_header");
 }
 
 static void wake_beyond(int fd, size_t bytes) {
@@ -59,22 +58,22 @@ static void ready(void *owner, int fd, int what) {
     }
     end(proxied);
     if (result != PROXY_COMPLETE || recv(fd, bytes, header.bytes, 0) != (ssize_t)header.bytes) {
-        conn_refuse(fd, proxied->address, "proxy_header");
+        conn_refuse(fd, &proxied->peer, "proxy_header");
         return;
     }
     wake_beyond(fd, 0);
-    listener_admit(proxied->server, fd, header.local ? proxied->address : header.address);
+    listener_admit(proxied->server, fd, header.local ? &proxied->peer : &header.address);
 }
 
-void proxied_begin(struct net_server *server, int fd, const char *address) {
+void proxied_begin(struct net_server *server, int fd, const struct address *peer) {
     if (server->proxied_len >= PROXIED_MAX) {
-        conn_refuse(fd, address, "proxy_header");
+        conn_refuse(fd, peer, "proxy_header");
         return;
     }
     struct proxied *proxied = NEW(struct proxied);
     proxied->server = server;
     proxied->fd = fd;
-    snprintf(proxied->address, sizeof proxied->address, "%s", address);
+    proxied->peer = *peer;
     loop_timer_init(&proxied->deadline, server->loop, too_late);
     loop_task_init(&proxied->reap, reap);
     proxied->watch = loop_fd_new(server->loop, fd, LOOP_READ, ready, proxied);

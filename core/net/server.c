@@ -14,10 +14,21 @@ bool net_settings_check(const struct net_settings *settings, struct error *error
     return good;
 }
 
+static bool trusted_of(const struct net_settings *settings, struct networks *trusted_r, struct error *error_r) {
+    const char *wrong = networks_parse(settings->trusted_proxies, settings->trusted_proxies_len, trusted_r);
+    if (wrong) error_set(error_r, "\"%s\" is no address and no network", wrong);
+    return !wrong;
+}
+
 struct net_host *net_server_prepare(struct net_server *server, const struct net_settings *settings,
                                     struct error *error_r) {
     struct tls *tls;
-    if (!tls_new(settings, &server->tickets, &tls, error_r)) return NULL;
+    struct networks trusted;
+    if (!trusted_of(settings, &trusted, error_r)) return NULL;
+    if (!tls_new(settings, &server->tickets, &tls, error_r)) {
+        networks_done(&trusted);
+        return NULL;
+    }
     struct net_host *host = NEW(struct net_host);
     *host = (struct net_host){
         .server = server,
@@ -25,6 +36,7 @@ struct net_host *net_server_prepare(struct net_server *server, const struct net_
         .max_message_bytes = settings->max_message_bytes,
         .header_timeout_ms = settings->header_timeout_ms,
         .body_timeout_ms = settings->body_timeout_ms,
+        .trusted = trusted,
         .proxy_protocol = settings->proxy_protocol,
         .deflate = settings->deflate,
     };
@@ -35,6 +47,7 @@ struct net_host *net_server_prepare(struct net_server *server, const struct net_
 static void host_free(struct net_host *host) {
     list_remove(&host->link);
     tls_free(&host->tls);
+    networks_done(&host->trusted);
     free(host);
 }
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "net/http.h"
 
+struct address;
 struct budget;
 struct loop;
 struct net_host;
@@ -22,8 +23,12 @@ struct net_settings {
     bool tls_kernel;           /* the kernel encrypts, where it can */
     const struct tickets *tickets; /* net_server_new: the keys to begin with, as others do; NULL: its own */
     bool deflate;                  /* offer permessage-deflate */
-    bool proxy_protocol;           /* every connection begins with a PROXY v1 or v2 header */
-    struct budget *inbound;        /* what unfinished messages and bodies may hold; outlives the server */
+    /* Networks ("10.0.0.0/8", "unix") of proxies, which say whom they speak for: by X-Forwarded-For, or, with
+     * proxy_protocol, by a PROXY header, v1 or v2, with which each of their connections begins. */
+    const char *const *trusted_proxies;
+    size_t trusted_proxies_len;
+    bool proxy_protocol;
+    struct budget *inbound; /* what unfinished messages and bodies may hold; outlives the server */
 };
 
 enum admission { ADMIT, ADMIT_REFUSE /* 503, Retry-After, before TLS and HTTP */, ADMIT_DROP /* close at once */ };
@@ -31,7 +36,7 @@ enum admission { ADMIT, ADMIT_REFUSE /* 503, Retry-After, before TLS and HTTP */
 struct net_events {
     struct http_events http;
     /* For each accepted socket, before anything costs; counts what it refuses. retry_after_s_r: for ADMIT_REFUSE. */
-    enum admission (*admit)(void *owner, const char *address, unsigned *retry_after_s_r);
+    enum admission (*admit)(void *owner, const struct address *address, unsigned *retry_after_s_r);
     /* Asked when another process hands a connection over, which was admitted there; true: it is closed. May be NULL. */
     bool (*full)(void *owner);
 };

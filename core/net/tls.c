@@ -171,8 +171,10 @@ static void fail(struct conn *conn) {
     static const char answer[] =
         "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n"
         "content-length: 27\r\n\r\nTLS is spoken on this port.";
+    char address[ADDRESS_TEXT_MAX];
+    address_write(&conn->address, address);
     if (is_plain_http(ERR_peek_error()) && send(conn->fd, answer, sizeof answer - 1, MSG_NOSIGNAL) < 0)
-        LOG(LOG_DEBUG, "tls.not_told", LOG_TEXT("address", conn->address));
+        LOG(LOG_DEBUG, "tls.not_told", LOG_TEXT("address", address));
     ERR_clear_error();
     net_reject(conn, "tls");
     conn_end(conn); /* an alert is on its way */

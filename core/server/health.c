@@ -1,5 +1,6 @@
 #include "server/health.h"
 
+#include "base/address.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "bus/bus.h"
@@ -154,10 +155,9 @@ static bool equal_secretly(struct slice a, struct slice b) {
 
 /* A proxy on this machine is not this machine. */
 static bool is_from_here(const struct http_request *request) {
-    const char *address = request->address;
-    bool loopback =
-        strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0 || strncmp(address, "::ffff:127.", 11) == 0;
-    return loopback && http_header(request, "x-forwarded-for").len == 0;
+    struct address address;
+    return address_parse(slice_of(request->address), &address) && address_is_loopback(&address) &&
+           http_header(request, "x-forwarded-for").len == 0;
 }
 
 static bool may_see_metrics(const struct health *health, const struct http_request *request) {

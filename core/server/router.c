@@ -42,7 +42,7 @@ void router_free(struct router **router) {
     *router = NULL;
 }
 
-static enum admission admit(void *owner, const char *address, unsigned *retry_after_s_r) {
+static enum admission admit(void *owner, const struct address *address, unsigned *retry_after_s_r) {
     const struct worker *worker = ((struct router *)owner)->worker;
     struct admission_verdict verdict = admission_ask(worker->admission, address, net_server_connections(worker->net));
     if (!verdict.refused) return ADMIT;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "base/fault.h"
 #include "channel/gossip.h"
 #include "config/config.h"
@@ -57,6 +58,8 @@ struct net_settings settings_of_net(const struct config *config) {
         .tls_client_ca = config->tls.client_ca,
         .tls_kernel = config->tls.kernel,
         .deflate = config->deflate,
+        .trusted_proxies = config->net.trusted_proxies.items,
+        .trusted_proxies_len = config->net.trusted_proxies.len,
         .proxy_protocol = config->net.proxy_protocol,
     };
 }
@@ -249,11 +252,25 @@ struct store *settings_open_store(const struct config *config, struct loop *loop
 
 /* All. */
 
+/* Without a list anybody could name any address. */
+static bool check_proxies(const struct config *config, struct error *error_r) {
+    const struct config_texts *proxies = &config->net.trusted_proxies;
+    struct networks networks;
+    const char *wrong = networks_parse(proxies->items, proxies->len, &networks);
+    if (wrong) return error_set(error_r, "\"%s\" is no address and no network", wrong), false;
+    networks_done(&networks);
+    bool named = !config->net.proxy_protocol || proxies->len > 0;
+    if (!named) error_set(error_r, "must name the proxies, for net.proxy_protocol is set");
+    return named;
+}
+
 bool settings_check(const struct config *config, struct error *error_r) {
     struct net_settings net = settings_of_net(config);
     struct error error;
     if (!listen_check(config->listen.items, config->listen.len, &error))
         config_complain(config, "listen", error_r, "%s", error.text);
+    else if (!check_proxies(config, &error))
+        config_complain(config, "net.trusted_proxies", error_r, "%s", error.text);
     else if (!net_settings_check(&net, &error))
         config_complain(config, "tls.certificate", error_r, "%s", error.text);
     else

@@ -1,6 +1,5 @@
 #include "wire/proxy.h"
 
-#include <arpa/inet.h>
 #include <stdint.h>
 
 static const char signature[] = "\r\n\r\n\0\r\nQUIT\n";
@@ -26,12 +25,9 @@ static struct slice take_word(struct slice *rest) {
     return word;
 }
 
-static bool address_legal(int family, struct slice text, char *out) {
-    unsigned char bytes[16];
-    if (text.len == 0 || text.len >= PROXY_ADDRESS_MAX) return false;
-    memcpy(out, text.ptr, text.len);
-    out[text.len] = '\0';
-    return inet_pton(family, out, bytes) == 1 && inet_ntop(family, bytes, out, PROXY_ADDRESS_MAX);
+static bool address_legal(bool v6, struct slice text, struct address *address_r) {
+    return text.len > 0 && v6 == (memchr(text.ptr, ':', text.len) != NULL) && address_parse(text, address_r) &&
+           address_r->len > 0;
 }
 
 static bool port_legal(struct slice text) {
@@ -58,12 +54,12 @@ static enum proxy_result parse_v1(struct slice bytes, struct proxy_header *heade
         header->local = true;
         return PROXY_COMPLETE;
     }
-    int number = slice_is(family, "TCP4") ? AF_INET : slice_is(family, "TCP6") ? AF_INET6 : AF_UNSPEC;
-    char destination[PROXY_ADDRESS_MAX];
+    bool v6 = slice_is(family, "TCP6");
+    struct address destination;
     struct slice from = take_word(&rest), to = take_word(&rest);
     struct slice from_port = take_word(&rest), to_port = take_word(&rest);
-    bool good = number != AF_UNSPEC && rest.len == 0 && address_legal(number, from, header->address) &&
-                address_legal(number, to, destination) && port_legal(from_port) && port_legal(to_port);
+    bool good = (v6 || slice_is(family, "TCP4")) && rest.len == 0 && address_legal(v6, from, &header->address) &&
+                address_legal(v6, to, &destination) && port_legal(from_port) && port_legal(to_port);
     return good ? PROXY_COMPLETE : PROXY_BAD;
 }
 
@@ -89,7 +85,7 @@ static enum proxy_result parse_v2(struct slice bytes, struct proxy_header *heade
     bool v4 = family == 0x11, v6 = family == 0x21;
     size_t addresses = v4 ? V2_IPV4 : V2_IPV6;
     if ((!v4 && !v6) || len < addresses || !tlvs_legal(slice_from(rest, addresses))) return PROXY_BAD;
-    inet_ntop(v4 ? AF_INET : AF_INET6, rest.ptr, header->address, PROXY_ADDRESS_MAX);
+    header->address = address_of(rest.ptr, v4 ? 4 : 16);
     return PROXY_COMPLETE;
 }
 

@@ -2,16 +2,15 @@
 #ifndef WIRE_PROXY_H
 #define WIRE_PROXY_H
 
-#include "base/memory.h"
-#include "base/slice.h"
+#include "base/address.h"
 
-enum { PROXY_HEADER_MAX = 536, PROXY_ADDRESS_MAX = 46 };
+enum { PROXY_HEADER_MAX = 536 };
 enum proxy_result { PROXY_COMPLETE, PROXY_PARTIAL, PROXY_BAD };
 
 struct proxy_header {
     size_t bytes; /* of the header: what follows is the client's */
     bool local;   /* the balancer speaks for itself (LOCAL, UNKNOWN): the socket's address holds */
-    char address[PROXY_ADDRESS_MAX];
+    struct address address;
 };
 
 /* Addresses are IPv4 or IPv6. More than PROXY_HEADER_MAX bytes, a Unix socket, or a broken TLV is BAD. */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/address.h"
 #include "limit/admission.h"
 #include "loop/loop.h"
 
@@ -24,30 +25,36 @@ static int end(void **state) {
     return 0;
 }
 
+static struct admission_verdict ask(const char *text, unsigned open) {
+    struct address address;
+    assert_true(address_parse(slice_of(text), &address));
+    return admission_ask(control, &address, open);
+}
+
 static unsigned admitted(const char *address, unsigned attempts) {
     unsigned count = 0;
-    for (unsigned i = 0; i < attempts; i++) count += admission_ask(control, address, 0).refused == NULL;
+    for (unsigned i = 0; i < attempts; i++) count += ask(address, 0).refused == NULL;
     return count;
 }
 
 static void without_limits_everybody_comes_in(void **state) {
     assert_int_equal(admitted("192.0.2.1", 1000), 1000);
-    assert_null(admission_ask(control, "192.0.2.1", 1000000).refused);
+    assert_null(ask("192.0.2.1", 1000000).refused);
 }
 
 static void a_full_worker_refuses_until_one_leaves(void **state) {
     admission_set(control, &(struct admission_settings){.connections = 10});
-    assert_null(admission_ask(control, "192.0.2.1", 9).refused);
-    struct admission_verdict verdict = admission_ask(control, "192.0.2.1", 10);
+    assert_null(ask("192.0.2.1", 9).refused);
+    struct admission_verdict verdict = ask("192.0.2.1", 10);
     assert_string_equal(verdict.refused, "full");
     assert_in_range(verdict.retry_after_s, 1, 60);
-    assert_null(admission_ask(control, "192.0.2.1", 9).refused);
+    assert_null(ask("192.0.2.1", 9).refused);
 }
 
 static void a_burst_passes_and_the_rest_comes_at_the_rate(void **state) {
     admission_set(control, &(struct admission_settings){.rate = {100, 1000}});
     assert_int_equal(admitted("192.0.2.1", 500), 100);
-    assert_string_equal(admission_ask(control, "192.0.2.1", 0).refused, "rate");
+    assert_string_equal(ask("192.0.2.1", 0).refused, "rate");
     loop_advance(loop, 500);
     assert_in_range(admitted("192.0.2.2", 500), 49, 51);
 }
@@ -55,7 +62,7 @@ static void a_burst_passes_and_the_rest_comes_at_the_rate(void **state) {
 static void one_address_does_not_use_up_the_room_of_others(void **state) {
     admission_set(control, &(struct admission_settings){.rate = {100, 1000}, .address_rate = {10, 10000}});
     assert_int_equal(admitted("192.0.2.1", 500), 10);
-    assert_string_equal(admission_ask(control, "192.0.2.1", 0).refused, "address");
+    assert_string_equal(ask("192.0.2.1", 0).refused, "address");
     assert_int_equal(admitted("192.0.2.2", 10), 10);
 }
 
@@ -65,7 +72,7 @@ static void an_ipv6_network_counts_as_one(void **state) {
     for (int i = 0; i < 100; i++) {
         char address[64];
         snprintf(address, sizeof address, "2001:db8:1:2:%x:%x::1", i, i * 7);
-        count += admission_ask(control, address, 0).refused == NULL;
+        count += ask(address, 0).refused == NULL;
     }
     assert_int_equal(count, 20);
     assert_int_equal(admitted("2001:db8:1:3::1", 1), 1);
@@ -83,7 +90,7 @@ static void the_refused_are_told_different_times(void **state) {
     bool seen[64] = {false};
     unsigned different = 0;
     for (int i = 0; i < 400; i++) {
-        unsigned retry_after_s = admission_ask(control, "192.0.2.1", 1).retry_after_s;
+        unsigned retry_after_s = ask("192.0.2.1", 1).retry_after_s;
         assert_in_range(retry_after_s, 1, 63);
         different += !seen[retry_after_s];
         seen[retry_after_s] = true;

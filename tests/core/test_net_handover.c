@@ -233,6 +233,8 @@ static void who_speaks_through_a_balancer_keeps_his_address(void **state) {
     struct pair pair = {0};
     struct net_settings settings = rig_settings;
     struct raw alice;
+    settings.trusted_proxies = (const char *const[]){"127.0.0.1"};
+    settings.trusted_proxies_len = 1;
     settings.proxy_protocol = true;
     start(&pair, &settings);
     raw_connect(&alice, &pair.here);
@@ -240,6 +242,22 @@ static void who_speaks_through_a_balancer_keeps_his_address(void **state) {
     expect(&alice, GET("/here"), "here 1 192.0.2.7");
     raw_close(&alice);
     stop(&pair);
+}
+
+static void whom_a_proxy_speaks_for_is_known_to_the_other_process_too(void **state) {
+    for (int secure = 0; secure < 2; secure++) {
+        struct pair pair = {0};
+        struct net_settings settings = secure ? tls.settings : rig_settings;
+        struct raw proxy;
+        settings.trusted_proxies = (const char *const[]){"127.0.0.1"};
+        settings.trusted_proxies_len = 1;
+        start(&pair, &settings);
+        connect_to(&proxy, &pair, secure);
+        expect(&proxy, "GET /there HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n", " 1 192.0.2.7");
+        expect(&proxy, "GET /there HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.8\r\n\r\n", " 1 192.0.2.8");
+        raw_close(&proxy);
+        stop(&pair);
+    }
 }
 
 static void a_process_that_takes_no_more_is_no_wait(void **state) {
@@ -325,6 +343,7 @@ int main(void) {
         cmocka_unit_test(a_full_process_closes_what_it_is_handed),
         cmocka_unit_test(many_who_say_much_at_once_are_handed_over),
         cmocka_unit_test(who_speaks_through_a_balancer_keeps_his_address),
+        cmocka_unit_test(whom_a_proxy_speaks_for_is_known_to_the_other_process_too),
         cmocka_unit_test(a_process_that_takes_no_more_is_no_wait),
         cmocka_unit_test(who_leaves_is_missed_through_the_tunnel),
     };

@@ -14,7 +14,10 @@
 #define HELLO "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
 
 static struct net_settings proxied(void) {
+    static const char *const here[] = {"127.0.0.0/8"};
     struct net_settings settings = rig_settings;
+    settings.trusted_proxies = here;
+    settings.trusted_proxies_len = 1;
     settings.proxy_protocol = true;
     return settings;
 }
@@ -30,6 +33,7 @@ static void admission_is_asked_for_the_client_not_the_balancer(void **state) {
         {SLICE("PROXY TCP4 10.0.0.7 127.0.0.1 1 2\r\n"), "10.0.0.7"},
         {SLICE("PROXY TCP6 2001:db8::7 ::1 1 2\r\n"), "2001:db8::7"},
         {SLICE(V2), "10.0.0.8"},
+        {SLICE("PROXY TCP6 ::ffff:192.0.2.66 ::1 1 2\r\n"), "192.0.2.66"},
         {SLICE("PROXY UNKNOWN\r\n"), "127.0.0.1"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -52,6 +56,8 @@ static void the_header_comes_before_tls(void **state) {
     struct rig_tls tls;
     int result = 0;
     rig_tls_init(&tls, "stoa.test");
+    tls.settings.trusted_proxies = (const char *const[]){"127.0.0.1"};
+    tls.settings.trusted_proxies_len = 1;
     tls.settings.proxy_protocol = true;
     rig_start(&rig, &tls.settings);
     raw_prepare_tls(&alice, &rig, 0, NULL);
@@ -100,6 +106,80 @@ static void a_header_from_a_peer_that_is_not_trusted_is_no_request(void **state)
     assert_string_equal(rig.address, "127.0.0.1");
     assert_int_equal(rig.requests, 0);
     raw_close(&mallory);
+    rig_stop(&rig);
+}
+
+static void those_who_are_no_trusted_proxy_need_no_header_and_may_send_none(void **state) {
+    static const char *const elsewhere[] = {"192.0.2.0/24", "2001:db8::/32"};
+    struct rig rig;
+    struct net_settings settings = proxied();
+    settings.trusted_proxies = elsewhere;
+    settings.trusted_proxies_len = 2;
+    rig_start(&rig, &settings);
+    static const struct slice rows[] = {SLICE("PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n" HELLO), SLICE(V2 HELLO)};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct raw mallory;
+        raw_connect(&mallory, &rig);
+        raw_send(&mallory, rows[i].ptr, rows[i].len);
+        RAW_UNTIL(&mallory, mallory.eof);
+        assert_int_equal(raw_status(&mallory), 400);
+        assert_string_equal(rig.address, "127.0.0.1");
+        raw_close(&mallory);
+    }
+    assert_int_equal(rig.requests, 0);
+    struct raw alice;
+    raw_connect(&alice, &rig);
+    assert_int_equal(raw_ask(&alice, HELLO), 200);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void tell_address(void *owner, struct http_request *request) {
+    struct http_reply reply = {.status = 200, .body = slice_of(request->address)};
+    http_reply(&request->exchange, &reply);
+}
+
+static void asks(struct raw *client, const char *field, int status, const char *address) {
+    char request[256];
+    snprintf(request, sizeof request, "GET /hello HTTP/1.1\r\nHost: a\r\n%s\r\n", field);
+    assert_int_equal(raw_ask(client, request), status);
+    if (address) assert_string_equal(strstr(client->in.ptr, "\r\n\r\n") + 4, address);
+}
+
+/* Each request of a connection has a client of its own. */
+static void a_trusted_proxy_says_for_whom_each_request_is(void **state) {
+    struct rig rig;
+    struct raw proxy;
+    struct net_settings settings = proxied();
+    settings.proxy_protocol = false;
+    rig_start(&rig, &settings);
+    rig.serve = tell_address;
+    raw_connect(&proxy, &rig);
+    asks(&proxy, "X-Forwarded-For: 127.0.0.1, 192.0.2.7\r\n", 200, "192.0.2.7");
+    asks(&proxy, "X-Forwarded-For: ::ffff:192.0.2.8\r\n", 200, "192.0.2.8");
+    asks(&proxy, "", 200, "127.0.0.1");
+    asks(&proxy, "X-Forwarded-For: nobody\r\n", 400, NULL);
+    raw_close(&proxy);
+    rig_stop(&rig);
+}
+
+static void a_balancer_may_speak_for_a_proxy_that_is_trusted_too(void **state) {
+    static const char *const both[] = {"127.0.0.1", "10.0.0.0/8"};
+    struct rig rig;
+    struct raw balancer;
+    struct net_settings settings = proxied();
+    settings.trusted_proxies = both;
+    settings.trusted_proxies_len = 2;
+    rig_start(&rig, &settings);
+    rig.serve = tell_address;
+    raw_connect(&balancer, &rig);
+    raw_send_str(&balancer, "PROXY TCP4 10.0.0.7 127.0.0.1 1 2\r\n");
+    asks(&balancer, "X-Forwarded-For: 192.0.2.7\r\n", 200, "192.0.2.7");
+    raw_close(&balancer);
+    raw_connect(&balancer, &rig);
+    raw_send_str(&balancer, "PROXY TCP4 192.0.2.9 127.0.0.1 1 2\r\n");
+    asks(&balancer, "X-Forwarded-For: 192.0.2.7\r\n", 200, "192.0.2.9");
+    raw_close(&balancer);
     rig_stop(&rig);
 }
 
@@ -171,6 +251,9 @@ int main(void) {
         cmocka_unit_test(the_header_comes_before_tls),
         cmocka_unit_test(without_a_correct_header_nobody_comes_in),
         cmocka_unit_test(a_header_from_a_peer_that_is_not_trusted_is_no_request),
+        cmocka_unit_test(those_who_are_no_trusted_proxy_need_no_header_and_may_send_none),
+        cmocka_unit_test(a_trusted_proxy_says_for_whom_each_request_is),
+        cmocka_unit_test(a_balancer_may_speak_for_a_proxy_that_is_trusted_too),
         cmocka_unit_test(without_descriptors_those_who_are_in_are_served_and_the_loop_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static void on_upgrade(void *owner, struct http_request *request, struct http_up
     assert_true(hub_upgrade(hub, request, upgrade_r));
 }
 
-static enum admission on_admit(void *owner, const char *address, unsigned *retry_after_s_r) {
+static enum admission on_admit(void *owner, const struct address *address, unsigned *retry_after_s_r) {
     return ADMIT;
 }
 

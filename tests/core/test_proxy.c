@@ -19,6 +19,7 @@ static void the_client_is_named(void **state) {
     } rows[] = {
         {SLICE("PROXY TCP4 10.0.0.7 127.0.0.1 4660 80\r\nGET"), "10.0.0.7", 3},
         {SLICE("PROXY TCP6 2001:db8::0001 ::1 4660 80\r\n"), "2001:db8::1", 0},
+        {SLICE("PROXY TCP6 ::ffff:192.0.2.66 ::1 1 2\r\n"), "192.0.2.66", 0},
         {SLICE("PROXY UNKNOWN\r\n"), "", 0},
         {SLICE("PROXY UNKNOWN ffff:f ffff:f 1 2\r\nx"), "", 1},
         {SLICE(SIGNATURE "\x21\x11\0\x0c" IPV4 "\x16\x03"), "10.0.0.7", 2},
@@ -27,12 +28,18 @@ static void the_client_is_named(void **state) {
                          "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
                          "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x12\x34\0\x50"),
          "2001:db8::1", 0},
+        {SLICE(SIGNATURE "\x21\x21\0\x24"
+                         "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x42"
+                         "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x12\x34\0\x50"),
+         "192.0.2.66", 0},
         {SLICE(SIGNATURE "\x20\0\0\0"), "", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct proxy_header header;
         assert_int_equal(proxy_parse(rows[i].bytes, &header), PROXY_COMPLETE);
-        assert_string_equal(header.address, rows[i].address);
+        char text[ADDRESS_TEXT_MAX] = "";
+        if (!header.local) address_write(&header.address, text);
+        assert_string_equal(text, rows[i].address);
         assert_int_equal(header.bytes, rows[i].bytes.len - rows[i].rest);
         assert_int_equal(header.local, rows[i].address[0] == '\0');
         size_t whole = header.bytes;

@@ -72,7 +72,9 @@ function request(port, target, headers = {}) {
 
 const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "c3RvYXN0b2FzdG9hc3RvYQ==", origin: `https://${SITE}` };
 
-async function holds(port) {
+const trusted = 'net.trusted_proxies={"127.0.0.1"}';
+
+async function holds(port, server) {
   const answers = () => request(port, "/").catch(() => false);
   const page = await until("the proxy", async () => (await answers()) || false);
   assert.equal(page.status, 200);
@@ -83,13 +85,14 @@ async function holds(port) {
   const foreign = await request(port, "/socket.io/?EIO=4&transport=websocket", { ...upgrade, origin: "https://elsewhere.example.org" });
   assert.equal(foreign.status, 403);
   assert.equal((await request(port, "/metrics")).status, 403);
+  await until("the client's address in the log", () => server.log.some((line) => /request\.rejected .*address=127\.0\.0\.2/.test(line)), () => server.log.join("\n"));
 }
 
 run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", `/CN=${SITE}`, "-keyout", at("key"), "-out", at("certificate"));
 writeFileSync(at("pem"), readFileSync(at("certificate"), "utf8") + readFileSync(at("key"), "utf8"));
 
 test("HAProxy's passes pages and WebSockets, and tells who the client is", async () => {
-  const server = await startServer("net.proxy_protocol=true"), port = await freePort();
+  const server = await startServer("net.proxy_protocol=true", trusted), port = await freePort();
   const config = example("haproxy.cfg", [
     ["bind :80", `bind 127.0.0.1:${await freePort()}`],
     ["bind :443", `bind 127.0.0.1:${port}`],
@@ -99,12 +102,11 @@ test("HAProxy's passes pages and WebSockets, and tells who the client is", async
   ]);
   inside(root, "haproxy", "-c", "-f", config);
   start("chroot", root, "/usr/sbin/haproxy", "-db", "-f", config);
-  await holds(port);
-  await until("the client's address in the log", () => server.log.some((line) => /request\.rejected .*address=127\.0\.0\.2/.test(line)), () => server.log.join("\n"));
+  await holds(port, server);
 });
 
-test("nginx's passes pages and WebSockets", async () => {
-  const server = await startServer(), port = await freePort();
+test("nginx's passes pages and WebSockets, and tells who the client is", async () => {
+  const server = await startServer(trusted), port = await freePort();
   const config = example("nginx.conf", [
     ["listen 443", `listen 127.0.0.1:${port}`],
     ["/etc/nginx/chat.example.org.crt", "/srv/certificate"],
@@ -114,5 +116,5 @@ test("nginx's passes pages and WebSockets", async () => {
   writeFileSync(at("main.conf"), `daemon off; error_log stderr; events {} http { access_log off; include ${config}; }`);
   inside(root, "nginx", "-t", "-c", "/srv/main.conf");
   start("chroot", root, "/usr/sbin/nginx", "-c", "/srv/main.conf");
-  await holds(port);
+  await holds(port, server);
 });

@@ -68,6 +68,27 @@ test("guesses are counted by the address of the socket, whatever X-Forwarded-For
   assert.match(answers.at(-1), /"rate_limited"/);
 });
 
+test("whom a trusted proxy speaks for is who is banned, counted and shown, in one form (row 24)", async (t) => {
+  const set = { "net.trusted_proxies": ["127.0.0.1"], "auth.mode": "jwt", "auth.secret": SECRET, app: { banned: ["::ffff:192.0.2.66"] } };
+  const server = await startServer(t, { set });
+  const engine = new Engine(server, "/socket.io/");
+  const knock = async (from, token) => {
+    const wire = engine.websocket(t, {}, { headers: { "x-forwarded-for": from } });
+    await wire.next();
+    const answer = await wire.send(`40{"token":"${token}"}`).next();
+    wire.socket.terminate();
+    return answer;
+  };
+  for (const from of ["127.0.0.1, 192.0.2.66", "::ffff:192.0.2.66"]) assert.match(await knock(from, tokenOf("mallory")), /"forbidden"/);
+  assert.match(await knock("192.0.2.66, 192.0.2.67", tokenOf("alice")), /^40/);
+  let answer = "";
+  for (let i = 0; i < 250 && !answer.includes('"rate_limited"'); i++) answer = await knock(i % 2 ? "::ffff:192.0.2.7" : "192.0.2.7", "a.b.c");
+  assert.match(answer, /"rate_limited"/);
+  assert.match(await knock("192.0.2.8", "a.b.c"), /"unauthorized"/);
+  assert.equal((await fetch(`${server.url}/metrics`, { headers: { "x-forwarded-for": "127.0.0.1" } })).status, 401);
+  await server.waitForLine(/auth\.refused address=192\.0\.2\.8 /);
+});
+
 test("a token in the URL is in no line of the log (row 81)", async (t) => {
   const server = await startServer(t, { set: { "auth.mode": "jwt", "auth.secret": SECRET, log_level: "debug" } });
   const engine = new Engine(server, "/socket.io/");

@@ -39,6 +39,8 @@ for (const [what, files, place] of [
   ["a syntax error", { "stoa.lua": "return {\n  = }" }, "stoa.lua:2: "],
   ["a script that does not parse", { "stoa.lua": "return { scripts = { 'bad.lua' } }", "bad.lua": "\n\nlocal function(" }, "bad.lua:3: "],
   ["a script that fails", { "stoa.lua": "return { scripts = { 'bad.lua' } }", "bad.lua": "\nerror('no')" }, "bad.lua:2: "],
+  ["a PROXY header from anybody", { "stoa.lua": "return {\n  net = {\n    trusted_proxies = {}, proxy_protocol = true } }" }, "stoa.lua:3: net.trusted_proxies: "],
+  ["a proxy that is no address", { "stoa.lua": "return {\n  net = {\n    trusted_proxies = { '10.0.0.1/8' } } }" }, "stoa.lua:3: net.trusted_proxies: "],
   ["workers without Redis", { "stoa.lua": "return {\n  workers = 2 }" }, "stoa.lua:2: "],
 ]) {
   test(`${what} ends check and serve with 2 and one line that says where`, async (t) => {

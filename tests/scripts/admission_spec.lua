@@ -4,7 +4,7 @@ local client, code, join, send = support.client, support.code, support.join, sup
 describe("the banned", function()
     local world
 
-    setup(function() world = support.world { app = { banned = { "mallory", "192.0.2.7" } } } end)
+    setup(function() world = support.world { app = { banned = { "mallory", "192.0.2.7", "::ffff:192.0.2.66" } } } end)
     teardown(function() world:close() end)
 
     it("are refused by name", function()
@@ -15,9 +15,11 @@ describe("the banned", function()
     end)
 
     it("are refused by address", function()
-        local refused, refusal = world:connect { auth = { user = "eve" }, address = "192.0.2.7" }
-        assert.is_nil(refused)
-        assert.equal("forbidden", refusal[2].code)
+        for _, address in ipairs { "192.0.2.7", "192.0.2.66" } do
+            local refused, refusal = world:connect { auth = { user = "eve" }, address = address }
+            assert.is_nil(refused)
+            assert.equal("forbidden", refusal[2].code)
+        end
     end)
 end)
 

@@ -26,6 +26,7 @@
 
 #include <cmocka.h>
 
+#include "base/address.h"
 #include "base/buffer.h"
 #include "base/metrics.h"
 #include "loop/loop.h"
@@ -56,7 +57,7 @@ struct rig {
     struct loop_task late;
     struct buffer answer;
     unsigned messages;
-    char address[64];                                         /* the last one that asked for admission */
+    char address[ADDRESS_TEXT_MAX];                           /* the last one that asked for admission */
     void (*serve)(void *owner, struct http_request *request); /* instead of the application */
     void *serve_owner;
 };
@@ -146,10 +147,10 @@ static void rig_opened(void *owner, struct conn *conn) {
     rig->conn = conn;
     if (rig->greets) conn_write(conn, SLICE("\x81\x05hello"));
 }
-static enum admission rig_admit(void *owner, const char *address, unsigned *retry_after_s_r) {
+static enum admission rig_admit(void *owner, const struct address *address, unsigned *retry_after_s_r) {
     struct rig *rig = owner;
     *retry_after_s_r = 3;
-    snprintf(rig->address, sizeof rig->address, "%s", address);
+    address_write(address, rig->address);
     return rig->admission;
 }
 static int rig_elsewhere(void *owner, struct slice path, struct slice query) {
