@@ -143,24 +143,35 @@ static int of(lua_State *L) {
     return 1;
 }
 
-/* Answers HTTP requests. The request has method, path, params (of {name} in the path), query, headers, body, address.
+/* Answers HTTP requests. The request has method, path, params (of {name} in the path), query, headers, body (its
+ * bytes), address. head is asked before the body is read, of a request without body: whatever it returns but nil and
+ * false lets the body come and is given to fn; nil, status, body, headers is the answer, and the connection ends. Look
+ * at keys there.
  * @function stoa.route
  * @param method "GET", "POST", …
  * @param path "/api/channels/{id}"
- * @param fn function(request) return status, body, headers end; a body that is no string becomes JSON
+ * @param options {head = function(request) return passed end}; may be left out
+ * @param fn function(request, passed) return status, body, headers end; a body that is no string becomes JSON
  * @example stoa.route("GET", "/hello/{name}", function(request) return 200, "Hello, " .. request.params.name end) */
 static int route(lua_State *L) {
     struct host *host = host_loading(L);
     struct slice method = bind_text(L, 1), path = bind_text(L, 2);
-    luaL_checktype(L, 3, LUA_TFUNCTION);
+    bool options = lua_istable(L, 3);
+    luaL_checktype(L, options ? 4 : 3, LUA_TFUNCTION);
     luaL_argcheck(L,
                   method.len > 0 && method.len < 16 && strspn(method.ptr, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == method.len,
                   1, "a method in capitals expected");
     luaL_argcheck(L, path.len > 0 && path.ptr[0] == '/' && path.len <= PATH_MAX_LEN, 2, "a path expected");
-    int fn = keep(L, 3);
+    int head = LUA_NOREF;
+    if (options) {
+        lua_getfield(L, 3, "head");
+        luaL_argcheck(L, lua_isfunction(L, -1), 3, "{head = function} expected");
+        head = keep(L, -1);
+    }
+    int fn = keep(L, options ? 4 : 3);
     struct route *item = NEW(struct route);
     *item = (struct route){
-        .method = memory_copy(method.ptr, method.len), .path = memory_copy(path.ptr, path.len), .fn = fn};
+        .method = memory_copy(method.ptr, method.len), .path = memory_copy(path.ptr, path.len), .head = head, .fn = fn};
     list_append(&host->routes, &item->link);
     return 0;
 }

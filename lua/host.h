@@ -30,7 +30,7 @@ struct handler {
 struct route {
     struct list link;
     char *method, *path;
-    int fn;
+    int head, fn; /* head: LUA_NOREF if there is none */
 };
 /* stoa.engine, stoa.websocket; LUA_NOREF: no such handler. */
 struct script_endpoint {

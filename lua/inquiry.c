@@ -26,6 +26,7 @@ static const struct {
     [POLICY_OPEN] = {"open", NULL},
     [POLICY_MESSAGE] = {"message", NULL},
     [POLICY_CLOSED] = {"close", NULL},
+    [POLICY_ROUTE_HEAD] = {"route", NULL},
     [POLICY_ROUTE] = {"route", NULL},
     [POLICY_SERVER_EVENT] = {"server_event", "server_event"},
     [POLICY_ALERT] = {"alert", "alert"},
@@ -65,6 +66,10 @@ bool inquiry_handled(const struct host *host, enum policy_point point, struct sl
         case POLICY_MESSAGE:
         case POLICY_CLOSED:
             return endpoint_handler(host, point, name) != LUA_NOREF;
+        case POLICY_ROUTE_HEAD: {
+            const struct route *route = route_at(host, name);
+            return route && route->head != LUA_NOREF;
+        }
         case POLICY_ROUTE:
             return route_at(host, name);
         default:
@@ -129,15 +134,16 @@ static void push_route(lua_State *L, const struct host *host, const struct polic
     struct slice method, path;
     struct route *route = route_at(host, call->name);
     split(call->name, &method, &path);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, route->fn);
+    bool is_head = call->point == POLICY_ROUTE_HEAD;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, is_head ? route->head : route->fn);
     json_push(L, call->json, NULL, 0);
     lua_newtable(L);
     route_matches(route->path, path, L);
     lua_setfield(L, -2, "params");
-    if (call->data.len > 0) {
-        lua_pushlstring(L, call->data.ptr, call->data.len);
-        lua_setfield(L, -2, "body");
-    }
+    if (is_head) return;
+    lua_pushlstring(L, call->data.ptr ? call->data.ptr : "", call->data.len);
+    lua_setfield(L, -2, "body");
+    lua_getfield(L, -1, "passed");
 }
 
 static void push_endpoint_call(lua_State *L, const struct host *host, const struct policy_call *call) {
@@ -187,6 +193,7 @@ static int push_arguments(lua_State *L, void *owner) {
         case POLICY_CLOSED:
             push_endpoint_call(L, host, call);
             break;
+        case POLICY_ROUTE_HEAD:
         case POLICY_ROUTE:
             push_route(L, host, call);
             break;
@@ -252,6 +259,16 @@ static void write_reply(lua_State *L, int first, int len, struct json_out *json)
     buffer_append_char(json->out, '}');
 }
 
+/* A value → it; nil, status, body, headers → what write_reply makes of these, nothing without a status. */
+static enum policy_status write_passed(lua_State *L, int first, int len, struct json_out *json) {
+    if (len > 0 && lua_toboolean(L, first)) {
+        write(L, first, json);
+        return POLICY_OK;
+    }
+    if (len > 1) write_reply(L, first + 1, len - 1, json);
+    return POLICY_REFUSED;
+}
+
 static enum policy_status write_answer(lua_State *L, enum policy_point point, int first, int len,
                                        struct json_out *json) {
     switch (point) {
@@ -270,6 +287,8 @@ static enum policy_status write_answer(lua_State *L, enum policy_point point, in
             if (len == 0 || lua_isnil(L, first)) return POLICY_REFUSED;
             write(L, first, json);
             return POLICY_OK;
+        case POLICY_ROUTE_HEAD:
+            return write_passed(L, first, len, json);
         case POLICY_ROUTE:
             write_reply(L, first, len, json);
             return POLICY_OK;

@@ -58,15 +58,19 @@ local function body_of(request)
     return nil, "bad_request"
 end
 
+-- Before the body is read: whoever has no key is answered at once.
+local function admit(request)
+    local actor, word, detail = caller(request)
+    if actor then return actor end
+    return nil, respond_error(word, detail)
+end
+
 -- Answers by what handler(request, body, actor) returns: a table, true, or nil, word, detail.
 function api.route(method, path, handler)
-    stoa.route(method, path, function(request)
-        local actor, word, detail = caller(request)
-        if not actor then return respond_error(word, detail) end
-        local body
-        body, word = body_of(request)
+    stoa.route(method, path, { head = admit }, function(request, actor)
+        local body, word = body_of(request)
         if not body then return respond_error(word) end
-        local answer
+        local answer, detail
         answer, word, detail = handler(request, body, actor)
         if not answer then return respond_error(word, detail) end
         if answer == true then answer = {} end

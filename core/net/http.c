@@ -27,16 +27,20 @@ static void http_free(struct conn *conn) {
 }
 
 /* The exchange that the owner still holds ends with his call of http_reply, or now, if he wants to hear. */
-void http_gone(struct conn *conn) {
-    struct http *http = conn->http;
-    if (!http) return;
-    struct http_exchange *exchange = http->exchange;
-    http_free(conn);
+static void abandon(struct http_exchange *exchange) {
     if (!exchange) return;
     exchange->http = NULL;
     if (!exchange->aborted) return;
     exchange->aborted(exchange->owner);
     free(exchange);
+}
+
+void http_gone(struct conn *conn) {
+    struct http *http = conn->http;
+    if (!http) return;
+    struct http_exchange *exchange = http->exchange;
+    http_free(conn);
+    abandon(exchange);
 }
 
 static void work(struct loop_task *task);
@@ -78,7 +82,7 @@ void http_reply(struct http_exchange **owned, const struct http_reply *reply) {
     free(exchange);
     if (!http) return; /* the client has gone */
     http->exchange = NULL;
-    http->last |= reply->close;
+    http->last |= reply->close || http->state == HTTP_OFFERED || http->state == HTTP_BODY;
     bool head_only = slice_is(http->head.method, "HEAD");
     http_write_reply(&http->out, reply, head_only, http->last);
     if (reply->file && !head_only) http->file = shared_file_ref(reply->file);
@@ -99,16 +103,18 @@ void http_reject(const struct http_exchange *exchange, const char *reason) {
 /* An answer of the server's own: the last one. */
 static bool refuse(struct http *http, unsigned status, struct slice extra, const char *why) {
     struct http_reply reply = {.status = status, .extra_headers = extra, .close = true};
+    struct http_exchange *owners = http->exchange;
     net_reject(http->conn, why);
     exchange_new(http);
     http_reply(&(struct http_exchange *){http->exchange}, &reply);
+    abandon(owners);
     return true;
 }
 
 /* Of a request that is whole the owner's answer still comes; what has come behind it is nobody's. */
 void http_cut(struct conn *conn) {
     struct http *http = conn->http;
-    if (http->state == HTTP_HEAD || http->state == HTTP_BODY) {
+    if (http->state < HTTP_ASKED) {
         buffer_done(&http->body);
         refuse(http, 503, SLICE("retry-after: 5\r\n"), "inbound_budget");
         return;
@@ -184,16 +190,54 @@ static bool tunnel(struct http *http) {
 
 /* ---- requests */
 
-/* False, as step() has it: the owner may take their time. Only the client's hanging up is watched for. */
-static bool ask(struct http *http) {
+/* The owner may take their time. Only the client's hanging up is watched for. */
+static void await_owner(struct http *http, enum http_state state) {
     conn_cancel_deadline(http->conn);
-    http->state = HTTP_ASKED;
-    conn_charge(http->conn);
+    http->state = state;
     watch(http, LOOP_HANGUP);
+}
+
+/* False, as step() has it. */
+static bool ask(struct http *http) {
+    struct http_exchange *exchange = http->exchange;
+    await_owner(http, HTTP_ASKED);
+    conn_charge(http->conn);
+    if (exchange) {
+        exchange->whole(exchange->owner, buffer_slice(&http->body));
+        return false;
+    }
     exchange_new(http);
     struct http_request request = request_of(http, false);
     events_of(http)->request(owner_of(http), &request);
     return false;
+}
+
+/* True: the owner has taken it. */
+static bool offer(struct http *http) {
+    if (!events_of(http)->head) return false;
+    exchange_new(http);
+    await_owner(http, HTTP_OFFERED);
+    struct http_exchange *exchange = http->exchange;
+    struct http_request request = request_of(http, false);
+    if (events_of(http)->head(owner_of(http), &request)) {
+        conn_charge(http->conn);
+        return true;
+    }
+    http->exchange = NULL;
+    free(exchange);
+    return false;
+}
+
+static void begin_body(struct http *http) {
+    http->state = HTTP_BODY;
+    conn_set_deadline(http->conn, http->conn->host->body_timeout_ms);
+}
+
+void http_read_body(struct http_exchange *exchange, void (*whole)(void *owner, struct slice body)) {
+    struct http *http = exchange->http;
+    exchange->whole = whole;
+    begin_body(http);
+    loop_flush(http->conn->host->server->loop, &http->work);
 }
 
 static bool begin_request(struct http *http) {
@@ -204,8 +248,8 @@ static bool begin_request(struct http *http) {
     if (head->body_bytes == 0) return ask(http);
     if (head->body_bytes > events_of(http)->body_max(owner_of(http), head->method, head->path))
         return refuse(http, 413, SLICE_NONE, "body_too_large");
-    http->state = HTTP_BODY;
-    conn_set_deadline(http->conn, http->conn->host->body_timeout_ms);
+    if (offer(http)) return false;
+    begin_body(http);
     return true;
 }
 
@@ -364,6 +408,7 @@ static bool step(struct http *http) {
             return write_answer(http);
         case HTTP_TUNNEL:
             return tunnel(http);
+        case HTTP_OFFERED:
         case HTTP_ASKED:
             return false;
     }
@@ -376,7 +421,7 @@ static void work(struct loop_task *task) {
 }
 
 void http_ready(struct conn *conn, int what) {
-    if (conn->http->state != HTTP_ASKED)
+    if (conn->http->state != HTTP_ASKED && conn->http->state != HTTP_OFFERED)
         work(&conn->http->work);
     else if (what & LOOP_HANGUP)
         conn_kill(conn);

@@ -49,6 +49,10 @@ void http_wait(struct http_exchange *exchange, void (*aborted)(void *owner), voi
  * until the owner's call returns. */
 struct slice http_choose_protocol(const struct http_request *request, const char *const *protocols, size_t len);
 
+/* Of a request that the owner has taken by its head (http_events.head), after http_wait: the body may come. whole is
+ * called when it has, never within this call; the exchange stays the owner's until he answers. */
+void http_read_body(struct http_exchange *exchange, void (*whole)(void *owner, struct slice body));
+
 struct http_upgrade {
     const struct conn_events *events; /* accepted: who gets the messages */
     void *owner;
@@ -64,6 +68,9 @@ struct http_events {
      * the connection goes there with the request unread. -1: it is ours. Asked for each request that was not handed
      * over by another process. May be NULL. */
     int (*elsewhere)(void *owner, struct slice path, struct slice query);
+    /* A request whose body is still to be read. True: the owner has taken the exchange, and answers (the connection
+     * ends then) or reads the body; false: it is read, and request follows. May be NULL. */
+    bool (*head)(void *owner, struct http_request *request);
     /* A complete request. */
     void (*request)(void *owner, struct http_request *request);
     /* A WebSocket handshake, before the 101: accept or refuse. */

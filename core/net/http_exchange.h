@@ -9,6 +9,7 @@
 
 enum http_state {
     HTTP_HEAD,
+    HTTP_OFFERED, /* the owner has the request, but for its body */
     HTTP_BODY,
     HTTP_ASKED, /* the owner has the request */
     HTTP_ANSWER,
@@ -36,6 +37,7 @@ struct http {
 struct http_exchange {
     struct http *http; /* NULL: the client has gone */
     void (*aborted)(void *owner);
+    void (*whole)(void *owner, struct slice body); /* unless NULL, its body is being read */
     void *owner;
 };
 

@@ -18,10 +18,11 @@ enum policy_point {
     POLICY_EVENT,        /* socket_id, name: the event, json: [event, arg…] → OK: json = array of ack arguments */
     POLICY_OPEN, /* a client of an endpoint of scripts has come: socket_id = its session's id, name = path, json: what
                     its request said → OK or REFUSED */
-    POLICY_MESSAGE, /* it says something, in data */
-    POLICY_CLOSED,  /* it has gone; json: [code, reason] */
-    POLICY_ROUTE, /* name: "METHOD path", json: {method, path, query, headers, body, address} → json {status, headers?,
-                     body} */
+    POLICY_MESSAGE,    /* it says something, in data */
+    POLICY_CLOSED,     /* it has gone; json: [code, reason] */
+    POLICY_ROUTE_HEAD, /* name: "METHOD path", json: {method, path, query, headers, address} → OK: the body may come,
+                          json is what ROUTE gets as passed; REFUSED: json {status, headers?, body?}, or none */
+    POLICY_ROUTE,      /* the same and passed, data: the body → json {status, headers?, body?} */
     POLICY_SERVER_EVENT, /* json: [event, arg…] of another server → OK: json = one value */
     POLICY_ALERT         /* name: what, json: details */
 };

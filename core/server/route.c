@@ -15,6 +15,8 @@ struct route_call {
     struct worker *worker;
     struct http_exchange *exchange; /* NULL: answered */
     struct policy_call call;
+    struct buffer name, json; /* what is asked; json: without its end */
+    bool body_waits;          /* to be read once the head has passed */
     struct loop_timer deadline;
     struct loop_task reap;
 };
@@ -31,7 +33,10 @@ void route_reply_error(struct http_exchange **exchange, unsigned status, const c
 }
 
 static void free_call(struct loop_task *task) {
-    free(CONTAINER(task, struct route_call, reap));
+    struct route_call *route = CONTAINER(task, struct route_call, reap);
+    buffer_done(&route->name);
+    buffer_done(&route->json);
+    free(route);
 }
 
 static void end(struct route_call *route) {
@@ -124,14 +129,55 @@ static void reply(struct route_call *route, struct slice json) {
     buffer_done(&body);
 }
 
+static void answered(struct policy_call *call, const struct policy_answer *answer);
+
+static void ask(struct route_call *route, enum policy_point point, struct slice body) {
+    struct buffer json = {0};
+    buffer_append_slice(&json, buffer_slice(&route->json));
+    buffer_append_char(&json, '}');
+    route->call = (struct policy_call){.point = point,
+                                       .name = buffer_slice(&route->name),
+                                       .json = buffer_slice(&json),
+                                       .data = body,
+                                       .done = answered,
+                                       .wants_answer = true};
+    loop_timer_set(&route->deadline, ROUTE_MS);
+    policy_ask(route->worker->policy, &route->call);
+    buffer_done(&json);
+}
+
+static void whole(void *owner, struct slice body) {
+    ask(owner, POLICY_ROUTE, body);
+}
+
+static void head_passed(struct route_call *route, struct slice passed) {
+    buffer_append_str(&route->json, ",\"passed\":");
+    buffer_append_slice(&route->json, passed);
+    loop_timer_cancel(&route->deadline);
+    if (route->body_waits)
+        http_read_body(route->exchange, whole);
+    else
+        ask(route, POLICY_ROUTE, SLICE_NONE);
+}
+
 static void answered(struct policy_call *call, const struct policy_answer *answer) {
     struct route_call *route = CONTAINER(call, struct route_call, call);
     switch (answer->status) {
         case POLICY_OK:
+            if (call->point == POLICY_ROUTE_HEAD) {
+                head_passed(route, answer->json);
+                break;
+            }
             reply(route, answer->json);
             end(route);
             break;
         case POLICY_REFUSED:
+            if (answer->json.len > 0) {
+                reply(route, answer->json);
+                end(route);
+                break;
+            }
+            http_reject(route->exchange, "route");
             end_with_error(route, 403, "forbidden", "Not allowed.");
             break;
         case POLICY_NO_HANDLER:
@@ -155,45 +201,59 @@ static void write_request(const struct http_request *request, struct buffer *out
     query_write_json(request->query, out);
     buffer_append_str(out, ",\"headers\":");
     http_write_headers_json(request, out);
-    buffer_append_str(out, ",\"body\":");
-    json_write_string(out, request->body);
     buffer_append_str(out, ",\"address\":");
     json_write_string(out, slice_of(request->address));
-    buffer_append_char(out, '}');
 }
 
-static void ask(struct worker *worker, struct list *calls, struct http_request *request, struct slice name) {
+static struct route_call *call_new(struct worker *worker, struct list *calls, struct http_request *request) {
     struct route_call *route = NEW(struct route_call);
-    struct buffer json = {0};
     route->worker = worker;
     route->exchange = request->exchange;
-    route->call = (struct policy_call){.point = POLICY_ROUTE, .name = name, .done = answered, .wants_answer = true};
     loop_timer_init(&route->deadline, worker->loop, too_late);
     loop_task_init(&route->reap, free_call);
     list_append(calls, &route->link);
-    write_request(request, &json);
-    route->call.json = buffer_slice(&json);
+    buffer_append_slice(&route->name, request->method);
+    buffer_append_char(&route->name, ' ');
+    buffer_append_slice(&route->name, request->path);
+    write_request(request, &route->json);
     http_wait(route->exchange, aborted, route);
-    loop_timer_set(&route->deadline, ROUTE_MS);
-    policy_ask(worker->policy, &route->call);
-    buffer_done(&json);
+    return route;
 }
 
-bool route_request(struct worker *worker, struct list *calls, struct http_request *request) {
+/* Is one of the scripts asked there? */
+static bool handles(const struct worker *worker, enum policy_point point, const struct http_request *request) {
     struct buffer name = {0};
     buffer_append_slice(&name, request->method);
     buffer_append_char(&name, ' ');
     buffer_append_slice(&name, request->path);
-    struct slice asked = buffer_slice(&name);
-    bool ours = worker->policy->ops->handles(worker->policy, POLICY_ROUTE, SLICE_NONE, asked);
-    if (ours && utf8_valid(request->path) && utf8_valid(request->body)) {
-        ask(worker, calls, request, asked);
-    } else if (ours) {
+    bool handled = worker->policy->ops->handles(worker->policy, point, SLICE_NONE, buffer_slice(&name));
+    buffer_done(&name);
+    return handled;
+}
+
+static void begin(struct worker *worker, struct list *calls, struct http_request *request, enum policy_point point,
+                  bool body_waits) {
+    if (!utf8_valid(request->path)) {
         http_reject(request->exchange, "route");
         route_reply_error(&request->exchange, 400, "bad_request", "Not UTF-8.");
+        return;
     }
-    buffer_done(&name);
-    return ours;
+    struct route_call *route = call_new(worker, calls, request);
+    route->body_waits = body_waits;
+    ask(route, point, request->body);
+}
+
+bool route_head(struct worker *worker, struct list *calls, struct http_request *request) {
+    if (!handles(worker, POLICY_ROUTE_HEAD, request)) return false;
+    begin(worker, calls, request, POLICY_ROUTE_HEAD, true);
+    return true;
+}
+
+bool route_request(struct worker *worker, struct list *calls, struct http_request *request) {
+    if (!handles(worker, POLICY_ROUTE, request)) return false;
+    bool by_head = handles(worker, POLICY_ROUTE_HEAD, request); /* without a body: else it has been asked */
+    begin(worker, calls, request, by_head ? POLICY_ROUTE_HEAD : POLICY_ROUTE, false);
+    return true;
 }
 
 void route_end_all(struct list *calls) {

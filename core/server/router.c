@@ -79,6 +79,11 @@ static size_t body_max(void *owner, struct slice method, struct slice path) {
     return none ? 0 : (size_t)worker->config->max_payload_bytes;
 }
 
+static bool head(void *owner, struct http_request *request) {
+    struct router *router = owner;
+    return route_head(router->worker, &router->calls, request);
+}
+
 static bool is_page(const struct router *router, const struct http_request *request) {
     return router->pages && !starts_with(request->path, "/api/") &&
            (slice_is(request->method, "GET") || slice_is(request->method, "HEAD"));
@@ -118,8 +123,13 @@ static void upgrade(void *owner, struct http_request *request, struct http_upgra
 }
 
 const struct net_events router_events = {
-    .http =
-        {.body_max = body_max, .elsewhere = elsewhere, .request = request, .upgrade = upgrade, .opened = hub_opened},
+    .http = {.body_max = body_max,
+             .elsewhere = elsewhere,
+             .head = head,
+
+             .request = request,
+             .upgrade = upgrade,
+             .opened = hub_opened},
     .admit = admit,
     .full = full,
 };

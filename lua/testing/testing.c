@@ -191,22 +191,43 @@ static void answered(struct policy_call *call, const struct policy_answer *answe
     buffer_append_slice(&exchange->json, answer->json);
 }
 
-/* route(name, request) → the answer's table; nil, how the policy failed. */
+/* Asks and waits for the answer. */
+static void ask_route(struct world *world, struct exchange *exchange, enum policy_point point) {
+    exchange->call.point = point;
+    exchange->answered = false;
+    buffer_clear(&exchange->json);
+    policy_ask(world->worker.policy, &exchange->call);
+    uint64_t end_ms = monotonic_ms() + SETTLE_MS;
+    while (!exchange->answered && monotonic_ms() < end_ms)
+        if (!loop_turn(world->loop)) nap();
+    turn_all(world);
+    policy_forget(world->worker.policy, &exchange->call);
+}
+
+/* route(name, request, body) → the answer's table; nil, how the policy failed. */
 static int route(lua_State *L) {
     struct world *world = world_at(L, 1);
-    struct exchange exchange = {.call = {.point = POLICY_ROUTE, .done = answered, .wants_answer = true}};
+    struct policy *policy = world->worker.policy;
+    struct exchange exchange = {.call = {.done = answered, .wants_answer = true}};
     struct json_out json = {.out = &world->out, .max_bytes = 16 << 20};
     exchange.call.name.ptr = luaL_checklstring(L, 2, &exchange.call.name.len);
+    exchange.call.data.ptr = luaL_checklstring(L, 4, &exchange.call.data.len);
     buffer_clear(json.out);
     if (!json_pull(L, 3, &json)) return luaL_error(L, "request: %s", json.problem);
     exchange.call.json = buffer_slice(json.out);
-    policy_ask(world->worker.policy, &exchange.call);
-    uint64_t end_ms = monotonic_ms() + SETTLE_MS;
-    while (!exchange.answered && monotonic_ms() < end_ms)
-        if (!loop_turn(world->loop)) nap();
-    turn_all(world);
-    policy_forget(world->worker.policy, &exchange.call);
-    if (exchange.answered && exchange.status == POLICY_OK) {
+    bool by_head = policy->ops->handles(policy, POLICY_ROUTE_HEAD, SLICE_NONE, exchange.call.name);
+    if (by_head) ask_route(world, &exchange, POLICY_ROUTE_HEAD);
+    if (by_head && exchange.answered && exchange.status == POLICY_OK) {
+        json.out->len--; /* its end */
+        buffer_append_str(json.out, ",\"passed\":");
+        buffer_append_slice(json.out, buffer_slice(&exchange.json));
+        buffer_append_char(json.out, '}');
+        exchange.call.json = buffer_slice(json.out);
+        by_head = false;
+    }
+    if (!by_head) ask_route(world, &exchange, POLICY_ROUTE);
+    bool replied = exchange.status == POLICY_OK || (by_head && exchange.json.len > 0);
+    if (exchange.answered && replied) {
         buffer_clear(&world->out);
         buffer_append_slice(&world->out, buffer_slice(&exchange.json));
         buffer_done(&exchange.json);

@@ -253,9 +253,8 @@ function World:http(method, path, body, headers)
     for key, value in query:gmatch("([^&=]+)=([^&]*)") do parameters[key] = value end
     if type(body) == "table" then body = self.core:encode(body):sub(2, -2) end
     local reply, status = self.core:route(method .. " " .. bare, {
-        method = method, path = bare, query = parameters, headers = headers or {}, body = body or "",
-        address = "127.0.0.1",
-    })
+        method = method, path = bare, query = parameters, headers = headers or {}, address = "127.0.0.1",
+    }, body or "")
     if reply then return reply.status, reply.body, reply.headers end
     return status == 2 and 404 or status == 4 and 503 or 500
 end

@@ -124,6 +124,84 @@ static void a_head_that_does_not_end_is_closed_at_its_deadline(void **state) {
 }
 
 /* Row 13: however often a byte comes. */
+#define OFFER "POST /offer HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+
+static void offer(struct rig *rig, struct raw *alice) {
+    raw_connect(alice, rig);
+    raw_send_str(alice, OFFER);
+    RIG_UNTIL(rig, rig->offered);
+}
+
+static void who_is_refused_by_the_head_need_send_no_body(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    offer(&rig, &alice);
+    http_reply(&rig.offered, &(struct http_reply){.status = 401});
+    RAW_UNTIL(&alice, alice.eof);
+    buffer_append_char(&alice.in, '\0');
+    assert_int_equal(raw_status(&alice), 401);
+    assert_non_null(strstr(alice.in.ptr, "connection: close\r\n"));
+    assert_int_equal(rig.requests, 0);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void a_body_is_read_when_the_head_has_passed(void **state) {
+    struct rig rig;
+    struct raw alice;
+    static char body[1000];
+    rig_start(&rig, &rig_settings);
+    memset(body, 1, sizeof body);
+    raw_connect(&alice, &rig);
+    for (int i = 0; i < 2; i++) {
+        raw_send_str(&alice, OFFER);
+        raw_send(&alice, body, 500);
+        RIG_UNTIL(&rig, rig.offered);
+        http_read_body(rig.offered, rig_whole);
+        raw_send(&alice, body + 500, 500);
+        buffer_clear(&alice.in);
+        RAW_UNTIL(&alice, raw_answered(&alice));
+        assert_int_equal(raw_status(&alice), 200);
+        assert_memory_equal(alice.in.ptr + alice.in.len - sizeof body, body, sizeof body);
+    }
+    assert_int_equal(rig.aborted, 0);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void who_has_passed_and_sends_no_body_is_answered_at_the_deadline(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    offer(&rig, &alice);
+    http_read_body(rig.offered, rig_whole);
+    RAW_UNTIL(&alice, alice.eof);
+    assert_int_equal(raw_status(&alice), 408);
+    assert_int_equal(rig.aborted, 1);
+    raw_close(&alice);
+    rig_stop(&rig);
+}
+
+static void an_owner_hears_of_a_client_that_goes_before_its_body(void **state) {
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    for (unsigned i = 0; i < 3; i++) {
+        offer(&rig, &alice);
+        if (i == 1) http_read_body(rig.offered, rig_whole);
+        if (i == 2) { /* its answer comes while the body is read */
+            http_read_body(rig.offered, rig_whole);
+            http_reply(&rig.offered, &(struct http_reply){.status = 503});
+            RAW_UNTIL(&alice, alice.eof);
+            assert_int_equal(raw_status(&alice), 503);
+        }
+        raw_close(&alice);
+        RIG_UNTIL(&rig, rig.aborted == (i < 2 ? i + 1 : 2) && net_server_connections(rig.server) == 0);
+    }
+    rig_stop(&rig);
+}
+
 static void a_body_that_does_not_end_is_closed_at_its_deadline(void **state) {
     struct rig rig;
     struct raw alice;
@@ -411,6 +489,10 @@ int main(void) {
         cmocka_unit_test(heads_that_are_too_long_are_refused),
         cmocka_unit_test(requests_that_come_at_once_are_answered_in_order),
         cmocka_unit_test(a_head_may_come_byte_by_byte),
+        cmocka_unit_test(who_is_refused_by_the_head_need_send_no_body),
+        cmocka_unit_test(a_body_is_read_when_the_head_has_passed),
+        cmocka_unit_test(who_has_passed_and_sends_no_body_is_answered_at_the_deadline),
+        cmocka_unit_test(an_owner_hears_of_a_client_that_goes_before_its_body),
         cmocka_unit_test(an_answer_that_is_not_taken_is_cut_at_its_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,25 @@ describe("a route", function()
         assert.equal(404, (world:http("PUT", "/text")))
         world:close()
     end)
+
+    it("may be asked by the head, before there is a body", function()
+        local world = support.world [[
+            local stoa = require "stoa"
+            local function head(request)
+                assert(request.body == nil)
+                if request.query.key == "right" then return { who = request.params.name } end
+                if request.query.key == "wrong" then return nil, 401, "no", { ["x-one"] = "1" } end
+            end
+            local function answer(request, passed) return 200, passed.who .. #request.body end
+            stoa.route("POST", "/keyed/{name}", { head = head }, answer)
+            stoa.route("GET", "/keyed/{name}", { head = head }, answer)
+        ]]
+        assert.same({ 200, "alice3" }, { world:http("POST", "/keyed/alice?key=right", "\1\255\0") })
+        assert.same({ 200, "alice0" }, { world:http("GET", "/keyed/alice?key=right") })
+        assert.same({ 401, "no", { ["x-one"] = "1" } }, { world:http("POST", "/keyed/alice?key=wrong", "x") })
+        for _, method in ipairs { "POST", "GET" } do assert.not_equal(200, (world:http(method, "/keyed/alice", "x"))) end
+        world:close()
+    end)
 end)
 
 describe("time", function()

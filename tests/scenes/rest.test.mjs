@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";
 import { writeFileSync } from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { test } from "node:test";
-import { newFolder, startServer, until } from "./harness.mjs";
+import { newFolder, startServer, until, within } from "./harness.mjs";
 import { Person, person } from "./people.mjs";
 
 const KEY = "the-back-office", OTHER_KEY = "the-newsroom";
@@ -30,6 +31,22 @@ test("without a key, or with a wrong one, nothing is done", async (t) => {
     assert.deepEqual([status, ok, error.code], [401, false, "unauthorized"]);
   }
   assert.equal((await rest(server, OTHER_KEY)("GET", "/channels/lobby")).status, 404);
+});
+
+test("who has no key is refused by the head, and a body passes as it is", async (t) => {
+  const server = await keyed(t);
+  const answer = (key, body) => new Promise((resolve, reject) => {
+    const request = http.request(`${server.url}/api/channels/lobby`, { method: "PUT", headers: { "content-length": 900_000, authorization: `Bearer ${key}` } }, resolve);
+    request.on("error", reject);
+    if (body) request.end(body);
+    else request.flushHeaders();
+    t.after(() => request.destroy());
+  });
+  const refused = await within("a refusal before the body", answer("wrong"));
+  assert.deepEqual([refused.statusCode, refused.headers.connection], [401, "close"]);
+  assert.equal((await within("an answer", answer(KEY, Buffer.alloc(900_000, 1)))).statusCode, 400);
+  assert.equal((await within("an answer", answer(KEY, Buffer.alloc(900_000, 255)))).statusCode, 400);
+  assert.equal((await rest(server)("PUT", "/channels/lobby", { name: "Lobby" })).status, 200);
 });
 
 test("without api_keys no key is right", async (t) => {

@@ -59,6 +59,7 @@ struct rig {
     unsigned messages;
     char address[ADDRESS_TEXT_MAX];                           /* the last one that asked for admission */
     void (*serve)(void *owner, struct http_request *request); /* instead of the application */
+    struct http_exchange *offered;                            /* of a path that begins with "/offer": by its head */
     void *serve_owner;
 };
 
@@ -110,7 +111,18 @@ static size_t rig_body_max(void *owner, struct slice method, struct slice path) 
 static void rig_aborted(void *owner) {
     struct rig *rig = owner;
     rig->aborted++;
-    rig->waiting = NULL;
+    rig->waiting = rig->offered = NULL;
+}
+static bool rig_head(void *owner, struct http_request *request) {
+    struct rig *rig = owner;
+    if (!slice_is(request->path, "/offer")) return false;
+    rig->offered = request->exchange;
+    http_wait(request->exchange, rig_aborted, rig);
+    return true;
+}
+static void rig_whole(void *owner, struct slice body) {
+    struct rig *rig = owner;
+    http_reply(&rig->offered, &(struct http_reply){.status = 200, .body = body});
 }
 static void rig_request(void *owner, struct http_request *request) {
     struct rig *rig = owner;
@@ -162,6 +174,7 @@ static bool rig_full(void *owner) {
     return ((struct rig *)owner)->full;
 }
 static const struct net_events rig_events = {.http = {.body_max = rig_body_max,
+                                                      .head = rig_head,
                                                       .elsewhere = rig_elsewhere,
                                                       .request = rig_request,
                                                       .upgrade = rig_upgrade,
