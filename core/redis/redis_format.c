@@ -13,7 +13,7 @@ void redis_format(struct buffer *out, const struct slice *argv, size_t argc) {
         lens[i] = argv[i].len;
     }
     char *command = NULL;
-    int len = redisFormatCommandArgv(&command, (int)argc, ptrs, lens);
+    long long len = redisFormatCommandArgv(&command, (int)argc, ptrs, lens);
     if (len < 0) abort(); /* out of memory */
     buffer_append(out, command, (size_t)len);
     redisFreeCommand(command);

@@ -1,6 +1,6 @@
 #include "redis/redis_reply.h"
 
-#include <hiredis/read.h>
+#include <hiredis/hiredis.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -12,6 +12,33 @@ struct reply_reader {
     struct redis_value root;
 };
 
+/* What hiredis 1 changed. It also reads RESP3, which none of our connections asks for, and arrays of any depth. Both
+ * are refused here; 0.14 refuses them itself. */
+#if HIREDIS_MAJOR < 1
+typedef int claimed_len;
+
+static const redisReadTask *task_of(const redisReader *reader) {
+    return &reader->rstack[reader->ridx];
+}
+#else
+typedef size_t claimed_len;
+
+static const redisReadTask *task_of(const redisReader *reader) {
+    return reader->task[reader->ridx];
+}
+
+static void *refuse_double(const redisReadTask *task, double number, char *ptr, size_t len) {
+    return NULL;
+}
+static void *refuse_bool(const redisReadTask *task, int truth) {
+    return NULL;
+}
+#endif
+
+static bool is_resp3(const redisReadTask *task) {
+    return task->type == REDIS_REPLY_NIL || task->type > REDIS_REPLY_ERROR;
+}
+
 /* Where the value that the reader is at belongs. */
 static struct redis_value *place_of(const redisReadTask *task) {
     struct reply_reader *reader = task->privdata;
@@ -22,7 +49,7 @@ static struct redis_value *place_of(const redisReadTask *task) {
 /* NULL tells the reader to give up. */
 static void *create_string(const redisReadTask *task, char *ptr, size_t len) {
     struct reply_reader *reader = task->privdata;
-    char *copy = arena_take(&reader->arena, len + 1);
+    char *copy = is_resp3(task) ? NULL : arena_take(&reader->arena, len + 1);
     if (!copy) return NULL;
     memcpy(copy, ptr, len);
     copy[len] = '\0';
@@ -33,8 +60,9 @@ static void *create_string(const redisReadTask *task, char *ptr, size_t len) {
 }
 
 /* The length is what the peer claims: the arena's bound judges it before memory is touched. */
-static void *create_array(const redisReadTask *task, int len) {
+static void *create_array(const redisReadTask *task, claimed_len len) {
     struct reply_reader *reader = task->privdata;
+    if (is_resp3(task) || reader->reader->ridx >= REPLY_MAX_DEPTH) return NULL;
     struct redis_value *items = arena_take(&reader->arena, (size_t)len * sizeof(*items));
     if (!items) return NULL;
     memset(items, 0, (size_t)len * sizeof(*items));
@@ -50,6 +78,7 @@ static void *create_integer(const redisReadTask *task, long long integer) {
 }
 
 static void *create_nil(const redisReadTask *task) {
+    if (is_resp3(task)) return NULL;
     struct redis_value *value = place_of(task);
     *value = (struct redis_value){.type = REDIS_NIL};
     return value;
@@ -60,8 +89,17 @@ static void free_nothing(void *value) {
 }
 
 struct reply_reader *reply_reader_new(size_t max_bytes) {
-    static redisReplyObjectFunctions functions = {create_string, create_array, create_integer, create_nil,
-                                                  free_nothing};
+    static redisReplyObjectFunctions functions = {
+        .createString = create_string,
+        .createArray = create_array,
+        .createInteger = create_integer,
+        .createNil = create_nil,
+#if HIREDIS_MAJOR >= 1
+        .createDouble = refuse_double,
+        .createBool = refuse_bool,
+#endif
+        .freeObject = free_nothing
+    };
     struct reply_reader *reader = NEW(struct reply_reader);
     reader->arena.max_bytes = max_bytes;
     reader->reader = redisReaderCreateWithFunctions(&functions);
@@ -89,7 +127,7 @@ static bool is_too_large(const struct reply_reader *reader) {
     const redisReader *at = reader->reader;
     size_t max_bytes = reader->arena.max_bytes;
     if (at->len - at->pos > max_bytes) return true;
-    bool in_string = at->ridx >= 0 && at->rstack[at->ridx].type == REDIS_REPLY_STRING && at->pos < at->len;
+    bool in_string = at->ridx >= 0 && task_of(at)->type == REDIS_REPLY_STRING && at->pos < at->len;
     return in_string && strtoull(at->buf + at->pos, NULL, 10) > max_bytes;
 }
 

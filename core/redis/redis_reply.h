@@ -10,6 +10,8 @@ struct reply_reader;
 
 enum reply_state { REPLY_INCOMPLETE, REPLY_WHOLE, REPLY_BROKEN /* no RESP, or beyond the bound: hang up */ };
 
+enum { REPLY_MAX_DEPTH = 8 }; /* of arrays in arrays: a deeper reply is REPLY_BROKEN */
+
 /* max_bytes: of one reply, as bytes and as values. */
 struct reply_reader *reply_reader_new(size_t max_bytes);
 void reply_reader_free(struct reply_reader **reader);

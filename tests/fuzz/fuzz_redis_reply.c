@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 enum { MAX_BYTES = 65536 };
 
-static unsigned walk(const struct redis_value *value) {
+static unsigned walk(const struct redis_value *value, unsigned depth) {
+    if (depth > REPLY_MAX_DEPTH) abort();
     unsigned sum = (unsigned)value->type;
     struct slice address;
     unsigned slot;
@@ -20,7 +21,7 @@ static unsigned walk(const struct redis_value *value) {
         sum += (unsigned)verdict_of(value->text)->verdict;
         if (verdict_target(value->text, &slot, &address)) sum += slot + (unsigned)address.len;
     }
-    for (size_t i = 0; i < value->items_len; i++) sum += walk(&value->items[i]);
+    for (size_t i = 0; i < value->items_len; i++) sum += walk(&value->items[i], depth + 1);
     return sum;
 }
 
@@ -35,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
         while ((state = reply_reader_next(reader, &value)) == REPLY_WHOLE) {
             struct redis_value copy;
             arena_clear(&arena);
-            if (reply_copy(&arena, value, &copy) && walk(value) != walk(&copy)) abort();
+            if (reply_copy(&arena, value, &copy) && walk(value, 0) != walk(&copy, 0)) abort();
         }
         if (state == REPLY_BROKEN) break;
     }
