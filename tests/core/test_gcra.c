@@ -192,7 +192,7 @@ static void a_count_of_zero_lets_nothing_pass(void **state) {
 }
 
 static void the_largest_rates_do_not_overflow(void **state) {
-    struct limit_ask ask = {SLICE("n"), SLICE("k"), {UINT32_MAX, UINT64_MAX}, UINT32_MAX};
+    struct limit_ask ask = {SLICE("n"), SLICE("k"), {UINT32_MAX, UINT64_MAX}, .cost = UINT32_MAX};
     assert_true(limiter_take(limiter, &ask, 1).allowed);
     assert_false(limiter_take(limiter, &ask, 1).allowed);
     ask.rate = (struct rate){1, 1};
