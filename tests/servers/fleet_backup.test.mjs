@@ -12,7 +12,7 @@ const SECTION = PAGE.split("\n## Backup and restore of a fleet\n")[1].split("\n#
 /** Its sh blocks, each a list of lines. */
 const [DUMP, LOAD, COPY, RECOVER, EPOCHS, AGREE] = [...SECTION.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block.trim().split("\n"));
 
-const FOLDER = process.env.STOA_PG_FOLDER, PG = "/usr/lib/postgresql/15/bin";
+const FOLDER = process.env.STOA_PG_FOLDER, PG = process.env.STOA_PG_BIN;
 const ports = { g: process.env.STOA_PG_GLOBAL, ...process.env.STOA_PG_SHARDS.split(" ") };
 const nameOf = (place) => (place === "g" ? "global" : `shard${place}`);
 const conninfo = (place, database = nameOf(place)) => `host=127.0.0.1 port=${ports[place]} dbname=${database} user=postgres`;

@@ -5,6 +5,7 @@ Real PostgreSQL servers for a test, in a folder and on ports of their own, gone 
 N shards (shard0 …), streaming standbys of shard0 (r1 …) and of the global one (g1 …), PgBouncer in front. --one: all databases on one server.
 packaging/postgres has what they are set up with. The command finds in its environment:
   STOA_SOURCE, STOA_PG_FOLDER  for `do`
+  STOA_PG_BIN      where the programs of PostgreSQL are
   STOA_PG_GLOBAL   port of the global database (database "global")
   STOA_PG_SHARDS   ports of the shards (databases "shard0" …), STOA_PG_REPLICAS and STOA_PG_GLOBAL_REPLICAS of the standbys,
   STOA_PG_BOUNCER  of PgBouncer
@@ -28,7 +29,8 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
+BIN = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name),
+          default=pathlib.Path("/usr/lib/postgresql"))
 MEMORY = pathlib.Path("/dev/shm")  # where a flush, which these servers do as real ones must, costs next to nothing
 DEADLINE_S = 30
 
@@ -259,7 +261,7 @@ def set_up(servers, options):
         wait_for("replication", lambda primary=primary, due=due: servers.sql(primary, count) == due)
     port = lambda name: servers.servers[name]["port"]
     listed = lambda letter: " ".join(str(port(name)) for name, _ in standbys if name[0] == letter)
-    return {"STOA_SOURCE": ROOT, "STOA_PG_FOLDER": servers.folder, "STOA_PG_GLOBAL": port("global"),
+    return {"STOA_SOURCE": ROOT, "STOA_PG_FOLDER": servers.folder, "STOA_PG_BIN": BIN, "STOA_PG_GLOBAL": port("global"),
             "STOA_PG_SHARDS": " ".join(str(port("global" if options.one else name)) for name in names),
             "STOA_PG_REPLICAS": listed("r"), "STOA_PG_GLOBAL_REPLICAS": listed("g"),
             "STOA_PG_BOUNCER": ports[-1] if options.bouncer else ""}
