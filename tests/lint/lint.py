@@ -164,9 +164,9 @@ def lint_names(build):
 
 
 def lint_format(build):
-    program = shutil.which("clang-format-14")
+    program = shutil.which("clang-format-14") or shutil.which(ROOT / "build/format/bin/clang-format")
     if not program:
-        print("clang-format-14 is missing")
+        print("clang-format 14 is missing (./dev check installs it)")
         sys.exit(1)
     names = [str(path) for path in files("*.c", "*.h")]
     result = subprocess.run([program, "--dry-run", "-Werror", *names], capture_output=True, text=True)
