@@ -6,6 +6,7 @@ import { Client } from "./client.mjs";
 import { sleep, until } from "./server.mjs";
 
 const BACK_MS = 10_000;
+const DELIVERED_MS = 2500; // promised are 2 s, where the bus has lost it
 
 /** mulberry32: small, good enough, the same everywhere. */
 export function randomFrom(seed) {
@@ -178,6 +179,12 @@ export class Load {
     await until("who left is offline", () => !isHeld(), AWAY_MS + 1000).catch(() => {});
   }
 
+  /** Everybody who is there has heard all that anybody has. */
+  get #isEven() {
+    const there = this.clients.filter(({ open }) => open);
+    return this.channels.every((channel) => new Set(there.map(({ cursors }) => cursors.get(channel)?.seq)).size <= 1);
+  }
+
   /** The talk ends, everybody comes back, resumes, and waits until nothing more arrives. Who cannot come back has not got what the
    * checker asks for. */
   async finish() {
@@ -188,7 +195,10 @@ export class Load {
     await this.#farewell();
     for (const client of this.clients) await client.hangUp();
     await Promise.race([Promise.all(this.clients.map((client) => this.#back(client))), sleep(BACK_MS)]);
-    for (let quiet = -1; quiet !== this.history.length; await sleep(300)) quiet = this.history.length;
+    for (let quiet = -1; quiet !== this.history.length; await sleep(300)) {
+      await until("all have heard the same", () => this.#isEven, DELIVERED_MS).catch(() => {}); // what is missing then, the checker finds
+      quiet = this.history.length;
+    }
     this.finished = true;
     return this.history;
   }
