@@ -27,6 +27,25 @@ struct labels {
     } rows[LABEL_VALUES_MAX + 1]; /* one more: "other" */
 };
 
+/* Values from 0 to 7 µs have a step each; above, each octave has eight. */
+enum { OCTAVE_STEPS = 8, OCTAVES = 24, STEPS = OCTAVE_STEPS * OCTAVES };
+
+/* Its count of observations is the metric's. */
+struct histogram {
+    uint64_t sum_us;
+    int64_t steps[STEPS];
+};
+
+/* The upper edges of what is rendered. */
+static const struct {
+    const char *seconds;
+    uint64_t us;
+} edges[] = {
+    {"0.0005", 500},  {"0.001", 1000},  {"0.0025", 2500}, {"0.005", 5000},  {"0.01", 10000},
+    {"0.025", 25000}, {"0.05", 50000},  {"0.1", 100000},  {"0.25", 250000}, {"0.5", 500000},
+    {"1", 1000000},   {"2.5", 2500000}, {"5", 5000000},   {"10", 10000000},
+};
+
 struct script_metric {
     char name[SCRIPT_NAME_MAX + 1];
     bool gauge;
@@ -37,6 +56,7 @@ struct script_metric {
 struct registry {
     int64_t counts[METRIC_COUNT];
     struct labels by_label[METRIC_COUNT];
+    struct histogram histograms[METRIC_COUNT];
     unsigned scripts_len;
     struct script_metric scripts[SCRIPT_METRICS_MAX];
 };
@@ -88,6 +108,27 @@ void metric_add(enum metric metric, int64_t n) {
 void metric_set(enum metric metric, int64_t value) {
     assert(!rows[metric].label);
     own->counts[metric] = value;
+}
+
+static unsigned step_of(uint64_t us) {
+    if (us < OCTAVE_STEPS) return (unsigned)us;
+    unsigned octave = 61 - (unsigned)__builtin_clzll(us); /* 1: from 8 µs */
+    unsigned step = octave * OCTAVE_STEPS + (unsigned)(us >> (octave - 1)) % OCTAVE_STEPS;
+    return step < STEPS ? step : STEPS - 1;
+}
+
+/* The first value beyond a step. */
+static uint64_t step_end_us(unsigned step) {
+    unsigned octave = step / OCTAVE_STEPS;
+    if (octave == 0) return step + 1;
+    return (uint64_t)(OCTAVE_STEPS + step % OCTAVE_STEPS + 1) << (octave - 1);
+}
+
+void metric_observe_us(enum metric metric, uint64_t us) {
+    struct histogram *histogram = &own->histograms[metric];
+    own->counts[metric]++;
+    histogram->sum_us += us;
+    histogram->steps[step_of(us)]++;
 }
 
 static unsigned find_label(const struct labels *labels, const char *value) {
@@ -219,6 +260,26 @@ static void render_labels(struct buffer *out, enum metric metric) {
     }
 }
 
+static void render_histogram(struct buffer *out, enum metric metric) {
+    const char *name = rows[metric].name;
+    int64_t steps[STEPS] = {0}, below = 0;
+    uint64_t sum_us = 0;
+    for (unsigned place = 0; place < places_len; place++) {
+        const struct histogram *histogram = &places[place].histograms[metric];
+        sum_us += histogram->sum_us;
+        for (unsigned i = 0; i < STEPS; i++) steps[i] += histogram->steps[i];
+    }
+    for (unsigned edge = 0, step = 0; edge < sizeof edges / sizeof *edges; edge++) {
+        /* Values are whole: what ends by the edge's next one holds none beyond it. */
+        for (; step < STEPS - 1 && step_end_us(step) <= edges[edge].us + 1; step++) below += steps[step];
+        buffer_printf(out, "%s_bucket{le=\"%s\"} %lld\n", name, edges[edge].seconds, (long long)below);
+    }
+    int64_t all = 0;
+    for (unsigned i = 0; i < STEPS; i++) all += steps[i];
+    buffer_printf(out, "%s_bucket{le=\"+Inf\"} %lld\n%s_sum %llu.%06llu\n%s_count %lld\n", name, (long long)all, name,
+                  (unsigned long long)sum_us / 1000000, (unsigned long long)sum_us % 1000000, name, (long long)all);
+}
+
 static void render_scripts(struct buffer *out, unsigned place) {
     for (unsigned i = 0; i < len_of(&places[place].scripts_len); i++) {
         const struct script_metric *metric = &places[place].scripts[i];
@@ -239,7 +300,9 @@ void metrics_render(struct buffer *out) {
     for (int i = 0; i < METRIC_COUNT; i++) {
         enum metric metric = (enum metric)i;
         buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", rows[i].name, rows[i].help, rows[i].name, rows[i].type);
-        if (rows[i].label)
+        if (strcmp(rows[i].type, "histogram") == 0)
+            render_histogram(out, metric);
+        else if (rows[i].label)
             render_labels(out, metric);
         else
             buffer_printf(out, "%s %lld\n", rows[i].name, (long long)metric_total(metric));

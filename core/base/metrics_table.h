@@ -50,3 +50,4 @@ METRIC(REDIS_FULL, "stoa_redis_full", "gauge", NULL, "1: a server of Redis has n
 METRIC(CACHE_TRIMMED, "stoa_cache_trimmed_total", "counter", NULL, "Keys removed from Redis to make room.")
 METRIC(REDIS_ERRORS, "stoa_redis_errors_total", "counter", "kind", "Errors of Redis, and commands refused.")
 METRIC(STALE, "stoa_stale_completions_total", "counter", NULL, "Completions whose asker was gone.")
+METRIC(LOOP_TURN, "stoa_loop_turn_seconds", "histogram", NULL, "Time that a turn of the event loop worked.")

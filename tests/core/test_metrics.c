@@ -31,6 +31,23 @@ static void counters_and_gauges_are_rendered(void **state) {
     expect_rendered("# TYPE stoa_connections gauge\nstoa_connections 10\n");
 }
 
+static void histograms_count_what_is_at_most_each_edge(void **state) {
+    metric_observe_us(METRIC_LOOP_TURN, 0);
+    metric_observe_us(METRIC_LOOP_TURN, 7);
+    metric_observe_us(METRIC_LOOP_TURN, 479); /* steps are 32 µs wide there: 480 to 511 hold the edge of 500 */
+    metric_observe_us(METRIC_LOOP_TURN, 512);
+    metric_observe_us(METRIC_LOOP_TURN, 3000000);
+    metric_observe_us(METRIC_LOOP_TURN, UINT64_C(3600) * 1000000);
+    assert_int_equal(metric_get(METRIC_LOOP_TURN, NULL), 6);
+    expect_rendered(
+        "# TYPE stoa_loop_turn_seconds histogram\nstoa_loop_turn_seconds_bucket{le=\"0.0005\"} 3\n"
+        "stoa_loop_turn_seconds_bucket{le=\"0.001\"} 4\n");
+    expect_rendered("_bucket{le=\"2.5\"} 4\nstoa_loop_turn_seconds_bucket{le=\"5\"} 5\n");
+    expect_rendered(
+        "_bucket{le=\"10\"} 5\nstoa_loop_turn_seconds_bucket{le=\"+Inf\"} 6\n"
+        "stoa_loop_turn_seconds_sum 3603.000998\nstoa_loop_turn_seconds_count 6\n");
+}
+
 static void label_values_are_copied_and_escaped(void **state) {
     char reason[] = "too_slow";
     metric_add_labelled(METRIC_CLOSED, reason, 2);
@@ -133,6 +150,7 @@ static void processes_count_together_and_their_successors_go_on(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_and_gauges_are_rendered),
+        cmocka_unit_test(histograms_count_what_is_at_most_each_edge),
         cmocka_unit_test(label_values_are_copied_and_escaped),
         cmocka_unit_test(too_many_label_values_are_one),
         cmocka_unit_test(processes_count_together_and_their_successors_go_on),
