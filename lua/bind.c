@@ -105,6 +105,8 @@ const char *bind_store_word(int status) {
             return "not_found";
         case STORE_CONFLICT:
             return "id_conflict";
+        case STORE_TOO_LARGE:
+            return "too_large";
         case STORE_BAD:
             return "bad_request";
         case STORE_FULL:

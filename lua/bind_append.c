@@ -87,7 +87,8 @@ static void read_append(lua_State *L, int index, struct append *append) {
  * @function channel:append
  * @param what {kind, userId, clientId?, follower?, …}
  * @return {seq, epoch, id?, createdAt?, duplicate?}; waits
- * @error bad_channel, not_joined, id_conflict, not_found, bad_request, storage_full, unavailable
+ * @error bad_channel, not_joined, id_conflict, not_found, bad_request, too_large (a message has 1,000 reactions, or 20
+ * of this user), storage_full, unavailable
  * @example local ack, word = channel:append{kind = "message", userId = socket.user.id, content = "hello"} */
 int channel_append(lua_State *L) {
     struct slice id = channel_id_at(L, 1);

@@ -138,7 +138,10 @@ function listen() {
       paintChannels();
     }
   });
-  chat.on("message:updated", (message) => { if (view.messages.has(message.id)) { keep([message]); paintMessages(); } });
+  chat.on("message:updated", (message) => { // its reactions are what they were
+    const before = view.messages.get(message.id);
+    if (before) { keep([{ ...message, reactions: before.reactions }]); paintMessages(); }
+  });
   chat.on("message:deleted", ({ messageId }) => {
     const message = view.messages.get(messageId);
     if (message) { Object.assign(message, { deletedAt: new Date().toISOString(), content: "" }); paintMessages(); }

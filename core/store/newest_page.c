@@ -98,7 +98,7 @@ static void write_reactions(const struct page *page, size_t message, struct buff
     if (before) buffer_append_str(out, "]},");
 }
 
-/* Without what is the event's only. An edit tells the reactions of its time. */
+/* Without what is the event's only, and the reactions of their time that edits of old logs tell. */
 static void write_message(const struct page *page, size_t message, struct buffer *out) {
     struct slice payload = page->messages[message].payload, key, value;
     bool is_deleted = json_member(payload, "deletedAt").len > 0;

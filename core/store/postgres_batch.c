@@ -145,6 +145,11 @@ static void answer_message(struct batch *batch, struct store_request *request, i
     buffer_done(&body);
 }
 
+static enum store_status refusal_of(struct slice status) {
+    if (slice_is(status, "conflict")) return STORE_CONFLICT;
+    return slice_is(status, "too_large") ? STORE_TOO_LARGE : STORE_NOT_FOUND;
+}
+
 static void take_row(struct batch *batch, const struct query *query, unsigned row) {
     unsigned i = batch->sent[query_integer(query, 0, row, COLUMN_ORD) - 1];
     struct store_request *request = batch->entries[i]->request;
@@ -163,7 +168,7 @@ static void take_row(struct batch *batch, const struct query *query, unsigned ro
             row_answer_append(request, query, row, COLUMN_EVENT);
         answer(batch, i, STORE_OK);
     } else {
-        answer(batch, i, slice_is(status, "conflict") ? STORE_CONFLICT : STORE_NOT_FOUND);
+        answer(batch, i, refusal_of(status));
     }
 }
 

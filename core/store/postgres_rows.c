@@ -60,7 +60,6 @@ static void write_body(struct buffer *out, const struct query *query, unsigned r
                                         .content = query_text(query, 0, row, column + EVENT_CONTENT),
                                         .thread_id = query_text(query, 0, row, column + EVENT_THREAD),
                                         .attachments = query_text(query, 0, row, column + EVENT_ATTACHMENTS),
-                                        .reactions = query_text(query, 0, row, column + EVENT_REACTIONS),
                                         .created_ms = query_integer(query, 0, row, column + EVENT_CREATED),
                                         .edited_ms = query_integer(query, 0, row, column + EVENT_EDITED),
                                         .deleted_ms = query_integer(query, 0, row, column + EVENT_DELETED)};

@@ -164,6 +164,20 @@ static int64_t reaction_seq(struct sqlite_db *db, struct store_request *request,
     return seq;
 }
 
+static bool may_react(struct sqlite_db *db, struct store_request *request, int64_t message_seq) {
+    sqlite3_stmt *counts =
+        db_query(db,
+                 "SELECT count(*), count(*) FILTER (WHERE user_id = ?3) FROM reactions WHERE channel_id = ?1 AND "
+                 "message_seq = ?2");
+    db_bind_text(counts, 1, request->channel_id);
+    db_bind_integer(counts, 2, message_seq);
+    db_bind_text(counts, 3, request->user_id);
+    bool may = db_step(db, counts) && sqlite3_column_int64(counts, 0) < STORE_REACTIONS_MAX &&
+               sqlite3_column_int64(counts, 1) < STORE_USER_REACTIONS_MAX;
+    sqlite3_reset(counts);
+    return may;
+}
+
 static enum store_status change_reaction(struct sqlite_db *db, struct store_request *request, int64_t message_seq) {
     bool add = request->kind == STORE_REACTION_ADD;
     sqlite3_stmt *row =
@@ -206,7 +220,7 @@ static enum store_status insert_change(struct sqlite_db *db, struct store_reques
 /* An edit, a delete or a reaction: an event of its own that refers to the message. */
 static enum store_status append_change(struct sqlite_db *db, struct store_request *request, int64_t fingerprint) {
     struct store_message message;
-    struct buffer reactions = {0}, body = {0};
+    struct buffer body = {0};
     enum store_status status = STORE_NOT_FOUND;
     bool is_reaction = request->kind == STORE_REACTION_ADD || request->kind == STORE_REACTION_REMOVE;
     if (!sqlite_find_message(db, request->channel_id, request->message_id, 0, &message) || message.deleted_ms) goto out;
@@ -216,6 +230,8 @@ static enum store_status append_change(struct sqlite_db *db, struct store_reques
             status = answer_with(db, request, there ? there : db_head(db, request->channel_id));
             goto out;
         }
+        status = STORE_TOO_LARGE;
+        if (request->kind == STORE_REACTION_ADD && !may_react(db, request, message.message_seq)) goto out;
     }
     status = STORE_UNAVAILABLE;
     if (!next_seq(db, request)) goto out;
@@ -224,7 +240,6 @@ static enum store_status append_change(struct sqlite_db *db, struct store_reques
     else
         status = request->kind == STORE_EDIT ? edit(db, request, &message) : blank(db, &message);
     if (status != STORE_OK) goto out;
-    if (request->kind == STORE_EDIT) sqlite_read_reactions(db, &message, &reactions);
     write_body(&body, request, &message);
     status = insert_change(db, request, message.message_seq, buffer_slice(&body));
     if (status == STORE_OK) status = remember(db, request, fingerprint);
@@ -233,7 +248,6 @@ static enum store_status append_change(struct sqlite_db *db, struct store_reques
                       request->epoch_r);
     answer_message(request, request->message_id, message.created_ms);
 out:
-    buffer_done(&reactions);
     buffer_done(&body);
     return status;
 }

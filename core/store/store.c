@@ -87,8 +87,13 @@ void store_set_shards(struct store *store, struct shard_map *map) {
 
 const char *store_status_code(enum store_status status) {
     static const char *const codes[] = {
-        [STORE_OK] = "ok",           [STORE_NOT_FOUND] = "not_found", [STORE_CONFLICT] = "id_conflict",
-        [STORE_BAD] = "bad_request", [STORE_FULL] = "storage_full",   [STORE_UNAVAILABLE] = "unavailable",
+        [STORE_OK] = "ok",
+        [STORE_NOT_FOUND] = "not_found",
+        [STORE_CONFLICT] = "id_conflict",
+        [STORE_TOO_LARGE] = "too_large",
+        [STORE_BAD] = "bad_request",
+        [STORE_FULL] = "storage_full",
+        [STORE_UNAVAILABLE] = "unavailable",
     };
     return codes[status];
 }

@@ -55,6 +55,7 @@ enum store_status {
     STORE_OK,
     STORE_NOT_FOUND,   /* no such channel, message, user, token */
     STORE_CONFLICT,    /* APPEND: this client_id of this sender was used for something else */
+    STORE_TOO_LARGE,   /* REACTION_ADD: the message has as many as it may, or this user's */
     STORE_BAD,         /* text that cannot be stored (NUL in an id, or too long) */
     STORE_FULL,        /* no room on the disk; reads go on */
     STORE_UNAVAILABLE, /* queue full, deadline passed, or the store is closing: the outcome of a write is unknown */
@@ -62,6 +63,8 @@ enum store_status {
 /* Bytes. What is longer is BAD, in a list left out, before it meets what others ask; bounds for names, roles and the
  * like are in store_sound.c. */
 enum { STORE_ID_MAX = 64, STORE_USER_ID_MAX = 255, STORE_MESSAGE_ID_MAX = 31, STORE_EMOJI_MAX = 64 };
+/* Reactions of a message, and of one user among them: all of them travel with it. */
+enum { STORE_REACTIONS_MAX = 1000, STORE_USER_REACTIONS_MAX = 20 };
 /* An answer of EVENTS or MESSAGES ends with the item that reaches STORE_ANSWER_BYTES. */
 enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100, STORE_HEADS_MAX = 1000 };
 enum { STORE_ANSWER_BYTES = 1 << 20 };

@@ -1,5 +1,6 @@
 /* The contract of store.h: what every driver must hold. */
 #include "support/store_asking.h"
+#include "support/store_changes.h"
 #include "support/store_contract.h"
 
 static void each_event_takes_the_next_number(void **state) {
@@ -179,50 +180,6 @@ static void a_new_message_is_told_as_the_protocol_says(void **state) {
     assert_has(read, expected);
 }
 
-static void an_edit_carries_the_whole_message(void **state) {
-    SAY(*state, "hall", "alice", "c1", "m1", "\"helo\"");
-    ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
-    struct answer *edit =
-        ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "c2", "m1", "\"hello\""));
-    assert_has(edit,
-               "[\"message:updated\",{\"id\":\"m1\",\"channelId\":\"hall\",\"userId\":\"alice\",\"content\":\"hello\","
-               "\"reactions\":{\"+1\":[\"bob\"]},\"createdAt\":");
-    assert_has(edit, "\"editedAt\":\"");
-    assert_has(edit, "\"messageSeq\":1,\"seq\":3,");
-    struct answer *again =
-        ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "c2", "m1", "\"hello\""));
-    assert_true(again->duplicate);
-    assert_string_equal(again->json, edit->json);
-    struct answer *message = ASK(*state, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1"));
-    assert_has(message, "\"content\":\"hello\"");
-    assert_has(message, "\"messageSeq\":1}");
-}
-
-static void deleted_content_is_nowhere_any_more(void **state) {
-    SAY(*state, "hall", "alice", "c1", "m1", "\"secret one\"");
-    ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "", "m1", "\"secret two\""));
-    ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
-    struct answer *deleted = ASK(*state, STORE_APPEND, .kind = STORE_DELETE, SAYING("hall", "bob", "", "m1", ""));
-    assert_status(deleted, STORE_OK);
-    char expected[200];
-    snprintf(expected, sizeof(expected),
-             "[\"message:deleted\",{\"channelId\":\"hall\",\"messageId\":\"m1\",\"seq\":4,\"epoch\":\"%s\"}]",
-             deleted->epoch);
-    assert_string_equal(deleted->json, expected);
-    struct answer *events = ASK(*state, STORE_EVENTS, .channel_id = S("hall"));
-    assert_has_not(events, "secret");
-    assert_has(events, "\"message:new\"");
-    assert_has(events, "\"message:updated\"");
-    assert_has(events, "\"content\":\"\"");
-    struct answer *message = ASK(*state, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1"));
-    assert_has(message, "\"content\":\"\",");
-    assert_has(message, "\"deletedAt\":\"");
-    assert_has_not(message, "reactions");
-    struct answer *again = SAY(*state, "hall", "alice", "c1", "m2", "\"secret one\"");
-    assert_true(again->duplicate);
-    assert_has_not(again, "secret");
-}
-
 /* The texts stand in this order. */
 static void assert_order(const struct answer *answer, const char *const *texts, size_t len) {
     const char *at = answer->json;
@@ -257,48 +214,6 @@ static void the_log_tells_each_event_as_it_was(void **state) {
         assert_int_equal(again->seq, 7);
         assert_int_equal(SAY(*state, "hall", "bob", "", i ? "m6" : "m5", "\"more\"")->seq, 8 + i);
     }
-}
-
-static void a_deleted_message_cannot_be_changed(void **state) {
-    SAY(*state, "hall", "alice", "", "m1", "1");
-    ASK(*state, STORE_APPEND, .kind = STORE_DELETE, SAYING("hall", "alice", "", "m1", ""));
-    for (enum store_kind kind = STORE_EDIT; kind <= STORE_REACTION_REMOVE; kind++)
-        assert_status(ASK(*state, STORE_APPEND, .kind = kind, SAYING("hall", "alice", "", "m1", "2"), .text = S("+1")),
-                      STORE_NOT_FOUND);
-    assert_int_equal(ASK(*state, STORE_CHANNEL, .channel_id = S("hall"))->seq, 2);
-}
-
-static void a_reaction_counts_once(void **state) {
-    SAY(*state, "hall", "alice", "", "m1", "1");
-    struct answer *added =
-        ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
-    assert_has(added,
-               "[\"reaction:changed\",{\"channelId\":\"hall\",\"messageId\":\"m1\",\"userId\":\"bob\",\"emoji\":\"+1\","
-               "\"added\":true,\"seq\":2,\"epoch\":\"");
-    struct answer *again =
-        ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
-    assert_true(again->duplicate);
-    assert_string_equal(again->json, added->json);
-    struct answer *absent = ASK(*state, STORE_APPEND, .kind = STORE_REACTION_REMOVE,
-                                SAYING("hall", "carol", "", "m1", ""), .text = S("+1"));
-    assert_true(absent->duplicate);
-    assert_int_equal(absent->seq, 2);
-    assert_string_equal(absent->json, added->json);
-    struct answer *removed =
-        ASK(*state, STORE_APPEND, .kind = STORE_REACTION_REMOVE, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
-    assert_int_equal(removed->seq, 3);
-    assert_has(removed, "\"added\":false,\"seq\":3");
-    assert_has_not(ASK(*state, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1")), "reactions");
-}
-
-static void reactions_are_grouped_by_emoji(void **state) {
-    SAY(*state, "hall", "alice", "", "m1", "1");
-    const char *who[][2] = {{"bob", "b"}, {"alice", "a"}, {"carol", "a"}};
-    for (int i = 0; i < 3; i++)
-        ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", who[i][0], "", "m1", ""),
-            .text = S(who[i][1]));
-    assert_has(ASK(*state, STORE_MESSAGES, .channel_id = S("hall")),
-               "\"reactions\":{\"a\":[\"alice\",\"carol\"],\"b\":[\"bob\"]}");
 }
 
 static void say_numbers(struct asking *asking, int count, const char *thread) {
@@ -565,11 +480,12 @@ int main(void) {
         TEST(an_id_that_is_too_long_costs_nobody_else_of_its_list),
         TEST(one_senders_order_is_the_order_of_the_log),
         TEST(a_new_message_is_told_as_the_protocol_says),
-        TEST(an_edit_carries_the_whole_message),
+        TEST(an_edit_carries_the_message_and_not_its_reactions),
         TEST(deleted_content_is_nowhere_any_more),
         TEST(the_log_tells_each_event_as_it_was),
         TEST(a_deleted_message_cannot_be_changed),
         TEST(a_reaction_counts_once),
+        TEST(a_message_has_so_many_reactions_and_a_user_so_many_of_them),
         TEST(reactions_are_grouped_by_emoji),
         TEST(resume_continues_without_a_gap),
         TEST(a_cursor_beyond_the_head_is_reset),

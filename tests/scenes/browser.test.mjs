@@ -71,11 +71,15 @@ test("two people chat: messages, edits, reactions, deletes and threads are seen 
   await message(bob, "hello alice").getByText("👍 1").click();
   await seen("both reactions", message(alice, "hello alice").getByText("👍 2"));
 
-  await act(alice, "hello alice", "Reply");
+  bob.answer = "hello, alice";
+  await act(bob, "hello alice", "Edit");
+  await seen("the reactions to what is edited", message(alice, "hello, alice").getByText("👍 2"));
+
+  await act(alice, "hello, alice", "Reply");
   await alice.fill("#reply-text", "a word aside");
   await alice.press("#reply-text", "Enter");
   await seen("the reply in alice's thread", message(alice, "a word aside", "#thread-messages"));
-  await message(bob, "hello alice").getByText("1 reply").click();
+  await message(bob, "hello, alice").getByText("1 reply").click();
   await seen("the reply in bob's thread", message(bob, "a word aside", "#thread-messages"));
   assert.equal(await message(bob, "a word aside").count(), 0, "replies stay out of the channel");
 

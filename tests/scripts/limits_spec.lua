@@ -66,6 +66,36 @@ describe("limits", function()
         assert.equal(2, (flood(alice, "attic", 5))) -- five in all: the refused ones cost nothing
     end)
 
+    it("of messages count an edit as a message", function()
+        open { user_messages = { 3, 3600 }, channel_messages = false }
+        local alice = client(world, "alice")
+        join(alice, "lobby")
+        local said = send(alice, "lobby", "one")
+        local function edit(text)
+            return code(alice:emit("message:edit", { channelId = "lobby", messageId = said.id, content = text }))
+        end
+        assert.equal("ok", edit("two"))
+        assert.equal("ok", edit("three"))
+        assert.equal("rate_limited", edit("four"))
+        assert.equal("rate_limited", code(send(alice, "lobby", "five")))
+    end)
+
+    it("let a user react to a message twenty times", function()
+        open {}
+        local alice, bob = client(world, "alice"), client(world, "bob")
+        join(alice, "lobby")
+        join(bob, "lobby")
+        local said = send(alice, "lobby", "hello")
+        local function react(who, event, emoji)
+            return code(who:emit(event, { channelId = "lobby", messageId = said.id, emoji = emoji }))
+        end
+        for i = 1, 20 do assert.equal("ok", react(alice, "reaction:add", "e" .. i)) end
+        assert.equal("too_large", react(alice, "reaction:add", "e21"))
+        assert.equal("ok", react(bob, "reaction:add", "e21"))
+        assert.equal("ok", react(alice, "reaction:remove", "e1"))
+        assert.equal("ok", react(alice, "reaction:add", "e21"))
+    end)
+
     it("are taken before content is looked at, and before what is replied to is looked up", function()
         open { user_messages = { 2, 3600 }, channel_messages = false }
         local alice = client(world, "alice")
