@@ -15,6 +15,7 @@ function messages.check_thread(channel, arguments)
     return root and true, word
 end
 
+-- An edit says as much as a message, is kept as long and told to as many.
 local function take_to_say(socket, channel)
     return take(socket, { user_messages = socket.user_id, channel_messages = channel.id, global_messages = "all" })
 end
@@ -71,7 +72,7 @@ local function target(socket, arguments, take_limits)
 end
 
 protocol.on("message:edit", function(socket, arguments)
-    local channel, word, detail = target(socket, arguments, take_to_change)
+    local channel, word, detail = target(socket, arguments, take_to_say)
     if not channel then return nil, word, detail end
     local passed
     passed, word = protocol.check_content(arguments.content)

@@ -27,7 +27,7 @@ end
 
 -- What no person reaches. Per user:
 stoa.limit("joins", { 600, 60 }) -- a page that follows many channels joins all of them after each reconnect
-stoa.limit("changes", { 600, 60 }) -- edits, deletes, reactions, read marks
+stoa.limit("changes", { 600, 60 }) -- deletes, reactions, read marks
 stoa.limit("reads", { 600, 60 }) -- pages of history
 stoa.limit("syncs", { 60, 60 })
 stoa.limit("statuses", { 60, 60 })

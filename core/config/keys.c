@@ -153,8 +153,8 @@ const struct key keys[] = {
     INTEGER(session.namespaces, "16", 1, 1024, UPCOMING, "Namespaces a client may join."),
     INTEGER(session.rooms, "1024", 1, 100000, UPCOMING, "Rooms a socket may be in."),
 
-    RATE(limits.user_messages, "30/60", "Messages of a user."),
-    RATE(limits.channel_messages, "100/60", "Messages into a channel."),
+    RATE(limits.user_messages, "30/60", "Messages of a user, and edits."),
+    RATE(limits.channel_messages, "100/60", "Messages into a channel, and edits."),
     RATE(limits.global_messages, "false", "Messages of all users together, for example `{10000, 60}`."),
     RATE(limits.uploads, "10/300", "Uploads of a user."),
     RATE(limits.connects, "10/60", "Connection attempts of a user."),
