@@ -198,6 +198,7 @@ static void run(struct task *task, int args) {
     tasks->running = task;
     task->state = TASK_RUNS;
     vm_begin(vm, &vm->settings.run);
+    loop_part(tasks->loop, "script");
     int status = lua_resume(task->thread.co, args);
     task->returned = status == 0;
     bool waits = status == LUA_YIELD && task->state == TASK_WAITS;

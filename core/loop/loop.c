@@ -14,6 +14,11 @@
 static const uint64_t FAKE_WALL_MS = 1767225600000;
 /* Flush and reap tasks may queue more of their kind; what is left after so many rounds waits for the next turn. */
 enum { ROUNDS_MAX = 16 };
+/* The stages of a turn. What is freed was bounded by what the others did. */
+enum { SLICE_US = 10000 };
+static const struct loop_stage descriptors = {"descriptors", SLICE_US, 1}, timers = {"timers", SLICE_US, 1},
+                               posted = {"posted", SLICE_US, 1}, flush = {"flush", SLICE_US, ROUNDS_MAX},
+                               reap = {"reap", UINT64_MAX, ROUNDS_MAX};
 /* Turns at each step of a fake clock. */
 enum { SETTLE_TURNS_MAX = 1000 };
 /* The end of time for the kernel's timer (about 35 years); a later one is set anew then. */
@@ -52,6 +57,7 @@ static void timer_fd_ready(evutil_socket_t fd, short what, void *owner) {
     /* It has woken the loop; the turn fires the timers, and arm_timer_fd sets it anew. */
     struct loop *loop = owner;
     uint64_t expirations;
+    pace_wake(loop);
     if (read(fd, &expirations, sizeof(expirations)) > 0) loop->timer_fd_at_ms = 0;
 }
 
@@ -132,23 +138,29 @@ void loop_reap(struct loop *loop, struct loop_task *task) {
     queue_task(&loop->reap, task);
 }
 
-/* Runs what is queued now; true: there was something. What these tasks queue is left in the list. */
-static bool run_tasks(struct list *tasks) {
+/* Runs what is queued now. What these tasks queue stands in the list behind what the slice has left. */
+static bool run_batch(struct loop *loop, struct list *tasks) {
     struct list batch, *link;
-    if (list_empty(tasks)) return false;
+    bool overdue = false;
     list_init(&batch);
     list_splice(&batch, tasks);
-    while ((link = list_pop(&batch))) {
+    while (!overdue && (link = list_pop(&batch))) {
         struct loop_task *task = CONTAINER(link, struct loop_task, link);
         task->run(task);
+        overdue = pace_count(loop);
     }
-    return true;
+    list_splice(&batch, tasks);
+    list_splice(tasks, &batch);
+    return overdue;
 }
 
-static bool run_rounds(struct list *tasks) {
-    int round = 0;
-    while (round < ROUNDS_MAX && run_tasks(tasks)) round++;
-    return round > 0;
+/* True: there was something. */
+static bool run_tasks(struct loop *loop, struct list *tasks, const struct loop_stage *stage) {
+    if (list_empty(tasks)) return false;
+    pace_begin(loop, stage);
+    for (int round = 0; round < stage->rounds && !list_empty(tasks); round++)
+        if (run_batch(loop, tasks)) break;
+    return true;
 }
 
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*fire)(struct loop_timer *timer)) {
@@ -177,10 +189,12 @@ static bool fire_timers(struct loop *loop) {
     wheel_advance(&loop->wheel, loop_now_ms(loop), &loop->due);
     if (list_empty(&loop->due)) return false;
     /* One at a time: a timer that fires may cancel or move others that are due. */
-    while ((link = list_pop(&loop->due))) {
+    pace_begin(loop, &timers);
+    do {
+        link = list_pop(&loop->due);
         struct loop_timer *timer = CONTAINER(link, struct loop_timer, link);
         timer->fire(timer);
-    }
+    } while (!pace_count(loop) && !list_empty(&loop->due));
     return true;
 }
 
@@ -210,14 +224,17 @@ static bool run_ready_descriptors(struct loop *loop, bool wait) {
 /* True: something was ready. */
 static bool turn(struct loop *loop, bool wait) {
     assert(!loop->turning);
-    bool idle = list_empty(&loop->posted) && list_empty(&loop->flush) && list_empty(&loop->reap);
+    bool idle =
+        list_empty(&loop->due) && list_empty(&loop->posted) && list_empty(&loop->flush) && list_empty(&loop->reap);
     if (wait && idle) arm_timer_fd(loop);
     loop->turning = true;
+    loop->pace = (struct loop_pace){.stage = &descriptors};
     bool busy = run_ready_descriptors(loop, wait && idle);
     busy |= fire_timers(loop);
-    busy |= run_tasks(&loop->posted);
-    busy |= run_rounds(&loop->flush);
-    busy |= run_rounds(&loop->reap);
+    busy |= run_tasks(loop, &loop->posted, &posted);
+    busy |= run_tasks(loop, &loop->flush, &flush);
+    busy |= run_tasks(loop, &loop->reap, &reap);
+    pace_end(loop);
     loop->turning = false;
     loop->clock.is_read = false;
     return busy;

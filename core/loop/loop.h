@@ -1,7 +1,8 @@
 /* loop.h - the event loop of a worker: one libevent base, timers on a timing wheel, work for later.
  *
  * Order within a turn: ready descriptors and timers → posted tasks → flush tasks → reap tasks. Nobody sleeps, nobody
- * takes a lock. The clock is cached for a turn; a loop made for tests has a clock that only loop_advance moves.
+ * takes a lock. Each of them has 10 ms a turn, but for reaping; what is left then goes on in the next one. The clock is
+ * cached for a turn; a loop made for tests has a clock that only loop_advance moves.
  */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
@@ -46,6 +47,12 @@ void loop_stop(struct loop *loop);
 bool loop_turn(struct loop *loop);
 /* Fake clock only: moves the time in steps, so that each timer fires at its own due time; turns between. */
 void loop_advance(struct loop *loop, uint64_t ms);
+
+/* The stage at hand has used up its time: what can go on later, should. Reads the clock. */
+bool loop_overdue(const struct loop *loop);
+/* What the callback at hand does, for the log line of a turn that lasts 100 ms; the last one counts. part: a constant.
+ */
+void loop_part(struct loop *loop, const char *part);
 
 /* Monotonic, cached for this turn. */
 uint64_t loop_now_ms(const struct loop *loop);

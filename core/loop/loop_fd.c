@@ -24,12 +24,17 @@ static bool has_hung_up(int fd) {
     return poll(&poller, 1, 0) > 0;
 }
 
-static void fd_ready(evutil_socket_t number, short what, void *owner) {
-    struct loop_fd *fd = owner;
+/* libevent knows which one it is: a pointer to the loop in each would be one more for each idle client. */
+static void fd_ready(evutil_socket_t number, short what, void *loop_arg) {
+    struct loop *loop = loop_arg;
+    struct loop_fd *fd = CONTAINER(event_base_get_running_event(loop->base), struct loop_fd, event);
     int ready = (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0);
     if (fd->interest & LOOP_HANGUP && (what & EV_CLOSED || has_hung_up(number))) ready |= LOOP_HANGUP;
     ready &= fd->interest;
-    if (ready) fd->ready(fd->owner, number, ready);
+    if (!ready) return;
+    pace_wake(loop);
+    fd->ready(fd->owner, number, ready);
+    if (pace_count(loop)) event_base_loopbreak(loop->base); /* the others wait in libevent's queue */
 }
 
 /* For what comes from libevent. Only hanging up is watched for by its edge: bytes that wait meanwhile wake nobody. */
@@ -46,7 +51,7 @@ struct loop_fd *loop_fd_new(struct loop *loop, int fd, int interest, void (*read
     struct loop_fd *new = NEW(struct loop_fd);
     new->ready = ready;
     new->owner = owner;
-    if (event_assign(&new->event, loop->base, fd, EV_PERSIST, fd_ready, new) != 0) abort();
+    if (event_assign(&new->event, loop->base, fd, EV_PERSIST, fd_ready, loop) != 0) abort();
     loop_fd_set(new, interest);
     return new;
 }
@@ -56,7 +61,8 @@ void loop_fd_set(struct loop_fd *fd, int interest) {
     if (fd->interest) event_del(&fd->event);
     fd->interest = interest;
     if (!interest) return;
-    event_assign(&fd->event, event_get_base(&fd->event), event_get_fd(&fd->event), events_of(interest), fd_ready, fd);
+    event_assign(&fd->event, event_get_base(&fd->event), event_get_fd(&fd->event), events_of(interest), fd_ready,
+                 event_get_callback_arg(&fd->event));
     if (event_add(&fd->event, NULL) != 0) abort();
 }
 

@@ -421,6 +421,7 @@ static void work(struct loop_task *task) {
 }
 
 void http_ready(struct conn *conn, int what) {
+    loop_part(conn->host->server->loop, "request");
     if (conn->http->state != HTTP_ASKED && conn->http->state != HTTP_OFFERED)
         work(&conn->http->work);
     else if (what & LOOP_HANGUP)

@@ -200,6 +200,7 @@ static void step(struct conn *conn) {
 void tls_shake(struct loop_task *task) {
     struct net_server *server = CONTAINER(task, struct net_server, shake);
     uint64_t began_us = loop_clock_us(server->loop);
+    loop_part(server->loop, "tls_handshake");
     for (struct list *link; (link = list_pop(&server->handshakes));) {
         step(CONTAINER(CONTAINER(link, struct loop_task, link), struct conn, task));
         if (loop_clock_us(server->loop) - began_us >= HANDSHAKE_SLICE_US) break;

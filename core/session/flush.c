@@ -134,6 +134,7 @@ static void write_slices(struct flush *flush) {
 
 static void run(struct loop_task *task) {
     struct flush *flush = CONTAINER(task, struct flush, task);
+    loop_part(flush->loop, "delivery");
     write_slices(flush);
     if (!list_empty(&flush->prompt) || first_due(flush)) {
         loop_post(flush->loop, &flush->more);

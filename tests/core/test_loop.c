@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include "base/buffer.h"
+#include "base/log.h"
+#include "base/metrics.h"
 #include "loop/loop.h"
 
 /* A scene writes a letter for each thing that happens. */
@@ -89,6 +91,118 @@ static void task_posted_while_posting_runs_next_turn_and_once(void **state) {
     assert_false(loop_task_pending(&alice.task));
     assert_false(loop_turn(scene.loop));
     expect_story(&scene, "");
+    scene_end(&scene);
+}
+
+/* Longer than a stage's slice. */
+static void work_for_long(struct actor *actor) {
+    uint64_t end_us = loop_clock_us(actor->scene->loop) + 11000;
+    while (loop_clock_us(actor->scene->loop) < end_us) continue;
+}
+
+static void real_scene_begin(struct scene *scene, struct actor *actors, const char *letters) {
+    *scene = (struct scene){.loop = loop_new()};
+    for (size_t i = 0; letters[i]; i++) {
+        actors[i] = actor_of(scene, letters[i], work_for_long);
+        actor_init(&actors[i]);
+    }
+}
+
+static void turn_leaves_to_the_next_what_its_slices_do_not_hold(void **state) {
+    struct scene scene;
+    struct actor actors[4];
+    real_scene_begin(&scene, actors, "pqfg");
+    loop_post(scene.loop, &actors[0].task);
+    loop_post(scene.loop, &actors[1].task);
+    loop_flush(scene.loop, &actors[2].task);
+    loop_flush(scene.loop, &actors[3].task);
+    assert_true(loop_turn(scene.loop));
+    expect_story(&scene, "pf");
+    loop_post(scene.loop, &actors[0].task); /* behind the one that waits */
+    assert_true(loop_turn(scene.loop));
+    expect_story(&scene, "qg");
+    assert_true(loop_turn(scene.loop));
+    expect_story(&scene, "p");
+    assert_false(loop_turn(scene.loop));
+    scene_end(&scene);
+}
+
+static void timers_that_do_not_fit_fire_in_the_next_turn(void **state) {
+    struct scene scene;
+    struct actor actors[3];
+    real_scene_begin(&scene, actors, "tup");
+    loop_timer_set(&actors[0].timer, 1);
+    loop_timer_set(&actors[1].timer, 1);
+    work_for_long(&actors[2]); /* both are due */
+    loop_post(scene.loop, &actors[2].task);
+    assert_true(loop_turn(scene.loop));
+    expect_story(&scene, "tp");
+    assert_true(loop_timer_pending(&actors[1].timer));
+    assert_true(loop_turn(scene.loop));
+    expect_story(&scene, "u");
+    scene_end(&scene);
+}
+
+static void read_for_long(void *owner, int fd, int what) {
+    struct actor *actor = owner;
+    char byte;
+    assert_int_equal(read(fd, &byte, 1), 1);
+    act(actor);
+}
+
+static void descriptors_take_turns_with_posted_tasks(void **state) {
+    struct scene scene;
+    struct actor actors[3];
+    struct loop_fd *watches[2];
+    int pairs[2][2];
+    real_scene_begin(&scene, actors, "ddp");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]), 0);
+        assert_int_equal(write(pairs[i][1], "xx", 2), 2);
+        watches[i] = loop_fd_new(scene.loop, pairs[i][0], LOOP_READ, read_for_long, &actors[i]);
+    }
+    actors[1].letter = 'e';
+    for (int turn = 0; turn < 4; turn++) {
+        loop_post(scene.loop, &actors[2].task);
+        assert_true(loop_turn(scene.loop));
+    }
+    expect_story(&scene, "dpepdpep"); /* neither is asked twice before the other */
+    for (int i = 0; i < 2; i++) {
+        loop_fd_free(&watches[i]);
+        close(pairs[i][0]);
+        close(pairs[i][1]);
+    }
+    scene_end(&scene);
+}
+
+static struct buffer long_turns;
+
+static void keep_line(void *owner, struct slice line) {
+    buffer_append_slice(&long_turns, line);
+}
+
+static void say_what_it_is(struct actor *actor) {
+    for (int i = 0; i < 10; i++) work_for_long(actor);
+    assert_true(loop_overdue(actor->scene->loop));
+    loop_part(actor->scene->loop, "script");
+}
+
+static void long_turn_is_a_line_that_names_its_longest_part(void **state) {
+    struct scene scene;
+    struct actor actors[1];
+    real_scene_begin(&scene, actors, "p");
+    actors[0].then = say_what_it_is;
+    loop_post(scene.loop, &actors[0].task);
+    log_set_sink(keep_line, NULL);
+    int64_t turns = metric_get(METRIC_LOOP_TURN, NULL);
+    assert_true(loop_turn(scene.loop));
+    log_set_sink(NULL, NULL);
+    buffer_append_char(&long_turns, '\0');
+    assert_non_null(strstr(long_turns.ptr, "loop.long_turn ms=1"));
+    assert_non_null(strstr(long_turns.ptr, "longest=script longest_ms=1"));
+    assert_int_equal(metric_get(METRIC_LOOP_TURN, NULL), turns + 1);
+    buffer_done(&long_turns);
+    buffer_done(&scene.story);
     scene_end(&scene);
 }
 
@@ -421,6 +535,10 @@ static void stop_before_run_is_honoured(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(task_posted_while_posting_runs_next_turn_and_once),
+        cmocka_unit_test(turn_leaves_to_the_next_what_its_slices_do_not_hold),
+        cmocka_unit_test(timers_that_do_not_fit_fire_in_the_next_turn),
+        cmocka_unit_test(descriptors_take_turns_with_posted_tasks),
+        cmocka_unit_test(long_turn_is_a_line_that_names_its_longest_part),
         cmocka_unit_test(turn_runs_descriptors_timers_posted_flush_and_reap_tasks),
         cmocka_unit_test(flush_of_a_flush_runs_in_the_same_turn),
         cmocka_unit_test(reap_task_may_free_its_owner),

@@ -1,0 +1,49 @@
+/* What a turn may take: each stage has a slice of time, what it leaves goes on in the next turn, in its order. So
+ * nobody waits for all that others have ready, and the timer that tells the master of this process's life fires
+ * meanwhile. */
+#include "base/log.h"
+#include "base/metrics.h"
+#include "loop/loop_state.h"
+
+enum { LONG_TURN_US = 100000 };
+
+void pace_wake(struct loop *loop) {
+    struct loop_pace *pace = &loop->pace;
+    if (pace->turn_us == 0) pace->turn_us = pace->stage_us = pace->now_us = loop_clock_us(loop);
+}
+
+void pace_begin(struct loop *loop, const struct loop_stage *stage) {
+    pace_wake(loop);
+    loop->pace.stage = stage;
+    loop->pace.stage_us = loop->pace.now_us;
+}
+
+bool pace_count(struct loop *loop) {
+    struct loop_pace *pace = &loop->pace;
+    uint64_t now_us = loop_clock_us(loop), took_us = now_us - pace->now_us;
+    if (took_us > pace->longest_us) {
+        pace->longest_us = took_us;
+        pace->longest = pace->part ? pace->part : pace->stage->name;
+    }
+    pace->now_us = now_us;
+    pace->part = NULL;
+    return now_us - pace->stage_us >= pace->stage->slice_us;
+}
+
+void pace_end(struct loop *loop) {
+    const struct loop_pace *pace = &loop->pace;
+    if (pace->turn_us == 0) return;
+    uint64_t took_us = pace->now_us - pace->turn_us;
+    metric_observe_us(METRIC_LOOP_TURN, took_us);
+    if (took_us >= LONG_TURN_US)
+        LOG(LOG_WARNING, "loop.long_turn", LOG_NUMBER("ms", took_us / 1000), LOG_TEXT("longest", pace->longest),
+            LOG_NUMBER("longest_ms", pace->longest_us / 1000));
+}
+
+bool loop_overdue(const struct loop *loop) {
+    return loop->turning && loop_clock_us(loop) - loop->pace.stage_us >= loop->pace.stage->slice_us;
+}
+
+void loop_part(struct loop *loop, const char *part) {
+    loop->pace.part = part;
+}
