@@ -76,7 +76,7 @@ struct conn {
     bool close_received : 1; /* the peer's has come, or is not waited for */
     bool blocked : 1;        /* unsent waits for the kernel */
     bool corked : 1;         /* unsent waits for what the owner says at once */
-    bool deflates : 1, paused : 1, broken : 1, drained : 1;
+    bool deflates : 1, paused : 1, broken : 1, drained : 1, yields : 1; /* yields: until the next turn */
     bool tls : 1, tunneled : 1, handed : 1; /* fd carries TLS; leads to a process that speaks it; came with a request */
     uint16_t closed_code;                   /* to tell the owner */
     uint16_t pings;                         /* answered since pings_since_ms (its lower bits) */

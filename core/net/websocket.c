@@ -14,7 +14,7 @@
 #include "net/socket.h"
 #include "wire/frame.h"
 
-enum { PONGS_A_SECOND = 200, READS_A_TURN = 4 };
+enum { PONGS_A_SECOND = 200, READS_A_TURN = 4, FRAMES_A_LOOK = 16 };
 
 static struct loop *loop_of(const struct conn *conn) {
     return conn->host->server->loop;
@@ -25,7 +25,7 @@ static struct loop *loop_of(const struct conn *conn) {
 /* Does a message come next, and is none wanted yet? */
 static bool rests(const struct conn *conn, const char *at, const char *end) {
     enum { CONTROL_BIT = 8 };
-    if ((!conn->paused && !conn->blocked) || conn->close_wanted) return false;
+    if ((!conn->paused && !conn->blocked && !conn->yields) || conn->close_wanted) return false;
     return conn->reader.left > 0 || (at < end && !(*at & CONTROL_BIT));
 }
 
@@ -206,6 +206,7 @@ static void answer_ping(struct conn *conn, struct slice payload) {
 
 static void add_piece(struct conn *conn, const struct websocket_found *piece) {
     struct slice message;
+    loop_part(loop_of(conn), piece->compressed ? "inflate" : "message");
     if (conn->close_wanted) return; /* nobody is told any more */
     size_t max_bytes =
         conn->events->max_message_bytes ? conn->events->max_message_bytes(conn->owner) : conn->host->max_message_bytes;
@@ -242,13 +243,20 @@ static bool is_deaf(const struct conn *conn) {
     return conn->close_received || conn->broken || conn->state >= CONN_ENDED;
 }
 
+/* Others are waiting: its messages rest until the next turn. */
+static void yield(struct conn *conn) {
+    conn->yields = true;
+    loop_post(loop_of(conn), &conn->task);
+}
+
 static size_t use(struct conn *conn, char *bytes, size_t len) {
     char *at = bytes, *end = bytes + len;
-    while (!is_deaf(conn) && !rests(conn, at, end)) {
+    for (unsigned frames = 1; !is_deaf(conn) && !rests(conn, at, end); frames++) {
         struct websocket_found found;
         enum websocket_event event = websocket_read(&conn->reader, &at, end, &found);
         if (event == WEBSOCKET_MORE) break;
         obey(conn, event, &found);
+        if (frames % FRAMES_A_LOOK == 0 && loop_overdue(loop_of(conn))) yield(conn);
     }
     return is_deaf(conn) ? len : (size_t)(at - bytes);
 }
@@ -267,7 +275,8 @@ static bool read_once(struct conn *conn, bool more) {
 
 static void read_frames(struct conn *conn) {
     bool more = true;
-    for (int i = 0; more && !holds_message(conn) && i < READS_A_TURN; i++) more = read_once(conn, true);
+    for (int i = 0; more && !conn->yields && !holds_message(conn) && i < READS_A_TURN; i++)
+        more = read_once(conn, true);
     if (conn->state >= CONN_ENDED) return;
     if (more && !holds_message(conn)) loop_post(loop_of(conn), &conn->task); /* what TLS has wakes nobody */
     watch(conn);
@@ -276,6 +285,7 @@ static void read_frames(struct conn *conn) {
 
 /* Messages are wanted again. */
 static void go_on(struct conn *conn) {
+    conn->yields = false;
     if (conn_unread(conn).len > 0) read_once(conn, false);
     if (conn->state < CONN_ENDED && socket_has_more(conn)) read_frames(conn);
     watch(conn);

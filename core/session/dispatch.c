@@ -90,6 +90,10 @@ void dispatch_pump(struct session *session) {
     struct inbox_item *item;
     while (session->state == SESSION_OPEN && (item = inbox_first(&session->inbox))) {
         if (must_wait(session, &item->arrival, true)) break;
+        if (loop_overdue(session->hub->loop)) { /* others are waiting */
+            dispatch_wake(session);
+            break;
+        }
         item = inbox_pop(&session->inbox);
         dispatch_now(session, &item->arrival);
         free(item);

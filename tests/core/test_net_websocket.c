@@ -38,6 +38,38 @@ static void messages_of_all_sizes_and_cuts_arrive_whole(void **state) {
     rig_stop(&rig);
 }
 
+static unsigned messages_before_bob;
+
+static void work_on_it(struct rig *rig, struct slice message) {
+    uint64_t end_us = loop_clock_us(rig->loop) + 1000;
+    if (slice_is(message, "bob")) messages_before_bob = rig->messages - 1;
+    while (loop_clock_us(rig->loop) < end_us) continue;
+}
+
+/* A turn's slice is 10 ms, and each message takes one. */
+static void who_says_much_at_once_lets_others_be_heard_between(void **state) {
+    enum { MANY = 100 };
+    struct rig rig;
+    struct raw alice, bob;
+    struct buffer frames = {0};
+    rig_start(&rig, &rig_settings);
+    rig.echo = false;
+    raw_connect(&alice, &rig);
+    raw_upgrade(&alice, "");
+    raw_connect(&bob, &rig);
+    raw_upgrade(&bob, "");
+    rig.heard = work_on_it;
+    for (int i = 0; i < MANY; i++) buffer_append(&frames, "\x81\x85\0\0\0\0alice", 11);
+    raw_send(&alice, frames.ptr, frames.len);
+    raw_frame(&bob, 0x81, true, SLICE("bob"));
+    RIG_UNTIL(&rig, rig.messages == MANY + 1);
+    assert_in_range(messages_before_bob, 0, MANY / 2);
+    buffer_done(&frames);
+    raw_close(&alice);
+    raw_close(&bob);
+    rig_stop(&rig);
+}
+
 static void a_refused_upgrade_gets_the_owners_answer(void **state) {
     struct rig rig;
     struct raw alice;
@@ -495,6 +527,7 @@ static void a_peer_that_goes_on_wrongly_behind_our_close_is_not_waited_for(void 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_of_all_sizes_and_cuts_arrive_whole),
+        cmocka_unit_test(who_says_much_at_once_lets_others_be_heard_between),
         cmocka_unit_test(a_refused_upgrade_gets_the_owners_answer),
         cmocka_unit_test(malformed_frames_close_with_their_code_and_reach_nobody),
         cmocka_unit_test(a_message_over_the_limit_is_closed_before_it_is_held),

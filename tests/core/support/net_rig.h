@@ -57,6 +57,7 @@ struct rig {
     struct loop_task late;
     struct buffer answer;
     unsigned messages;
+    void (*heard)(struct rig *rig, struct slice message);     /* NULL: nobody asks */
     char address[ADDRESS_TEXT_MAX];                           /* the last one that asked for admission */
     void (*serve)(void *owner, struct http_request *request); /* instead of the application */
     struct http_exchange *offered;                            /* of a path that begins with "/offer": by its head */
@@ -66,6 +67,7 @@ struct rig {
 static void rig_message(void *owner, struct slice message, bool binary) {
     struct rig *rig = owner;
     rig->messages++;
+    if (rig->heard) rig->heard(rig, message);
     rig->received_binary = binary;
     buffer_clear(&rig->received);
     buffer_append_slice(&rig->received, message);
