@@ -162,7 +162,7 @@ export default [
       await load.progress(40);
       const from = performance.now();
       await nemesis(load, 3000, () => postgres.sql("shard0", `BEGIN; SELECT FROM channel_heads WHERE channel_id = '${hot}' FOR UPDATE; SELECT pg_sleep(7); COMMIT`));
-      const during = load.history.filter(({ t }) => t > from + 500 && t < from + 7000);
+      const to = performance.now(), during = load.history.filter(({ t }) => t > from + 500 && t < to);
       assert.ok(during.some(({ type, channel, code }) => channel === hot && type === "unknown" && code === "unavailable"), "nobody was refused in the locked channel");
       assert.ok(during.some(({ type, channel }) => channel !== hot && type === "ok"));
       const delays = acknowledgements(during.filter(({ channel }) => channel !== hot));
