@@ -60,6 +60,7 @@ struct host {
     struct tasks *tasks;
     struct shared *shared; /* survives generations; counted */
     struct http_client *http;
+    size_t asked_bytes; /* about what the arguments of those who wait for an answer take of the memory */
     unsigned generation;
     bool ready;                   /* loaded and checked: bindings may act */
     struct map *handlers, *hooks; /* struct handler; a hook's fn is a list of functions */

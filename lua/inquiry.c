@@ -9,9 +9,14 @@
 #include "session/hub.h"
 #include "wire/json.h"
 
+/* Of the state's memory. What is light may use more than what is not: whoever asks for much, waits for themselves. */
+enum { CALL_PART = 8, CALLS_PART = 4, LIGHT_CALLS_PART = 2, LIGHT_BYTES = 1 << 16 };
+
 struct inquiry {
     struct policy_call *call; /* NULL: forgotten */
     enum policy_point point;
+    struct host *host;
+    size_t bytes; /* about what its arguments take, at most */
 };
 
 /* ---- who is asked ---- */
@@ -205,6 +210,7 @@ static int push_arguments(lua_State *L, void *owner) {
 
 static void answer(struct inquiry *inquiry, const struct policy_answer *answer) {
     struct policy_call *call = inquiry->call;
+    inquiry->host->asked_bytes -= inquiry->bytes;
     free(inquiry);
     if (!call) return;
     call->task = NULL;
@@ -321,13 +327,37 @@ void inquiry_forget(struct policy_call *call) {
     call->task = NULL;
 }
 
+static size_t weight_of(const struct host *host, const struct policy_call *call) {
+    bool raw = call->point == POLICY_EVENT && host_handler(host, call->namespace_name, call->name)->raw;
+    size_t bytes = raw ? call->json.len : json_weight(call->json);
+    if (bytes == SIZE_MAX) return bytes;
+    for (unsigned i = 0; i < call->attachments_len; i++) bytes += call->attachments[i].len;
+    return bytes + call->data.len;
+}
+
+/* What clients send becomes the state's memory, until they are answered: within bounds for one, and for all. OK: it may
+ * be asked. */
+static enum policy_status admit(const struct host *host, size_t bytes) {
+    size_t memory_bytes = host->vm->settings.memory_bytes;
+    if (bytes > memory_bytes / CALL_PART) return POLICY_TOO_LARGE;
+    size_t part = bytes > LIGHT_BYTES ? CALLS_PART : LIGHT_CALLS_PART;
+    return host->asked_bytes + bytes > memory_bytes / part ? POLICY_UNAVAILABLE : POLICY_OK;
+}
+
 void inquiry_ask(struct host *host, struct policy_call *call) {
     if (!inquiry_handled(host, call->point, call->namespace_name, call->name)) {
         call->done(call, &(struct policy_answer){.status = POLICY_NO_HANDLER});
         return;
     }
+    size_t bytes = weight_of(host, call);
+    enum policy_status admitted = admit(host, bytes);
+    if (admitted != POLICY_OK) {
+        call->done(call, &(struct policy_answer){.status = admitted});
+        return;
+    }
     struct inquiry *inquiry = NEW(struct inquiry);
-    *inquiry = (struct inquiry){call, call->point};
+    *inquiry = (struct inquiry){call, call->point, host, bytes};
+    host->asked_bytes += bytes;
     call->task = inquiry;
     struct task_start start = {.what = points[call->point].what,
                                .detail = call->name,

@@ -14,8 +14,13 @@ static const double INTEGER_MAX = 9007199254740992.0; /* 2^53: beyond, a double 
 
 const char JSON_TOO_LARGE[] = "the value is too large";
 
+/* A text of so many bytes is not looked through. "{}," is what takes the most memory for its bytes: a table and its
+ * place in another one; "{\"\":0}," what takes the most for its marks. */
+enum { LIGHT_BYTES = 2048, WEIGHT_A_BYTE = 32, WEIGHT_A_MARK = 96, BYTES_A_STEP = 8 };
+
 struct reader {
     lua_State *L;
+    unsigned values_left;
     const struct slice *attachments;
     unsigned attachments_len;
     struct buffer *scratch;
@@ -79,7 +84,7 @@ static void push_object(struct reader *reader, struct slice value) {
         push_attachment(reader, value);
         return;
     }
-    lua_createtable(reader->L, 0, 4);
+    lua_createtable(reader->L, 0, value.len > 2 ? 4 : 0);
     json_walk_init(&walk, value);
     while (json_walk_member(&walk, &key, &item)) {
         push_text(reader->L, key, reader->scratch);
@@ -89,6 +94,7 @@ static void push_object(struct reader *reader, struct slice value) {
 }
 
 static void push_value(struct reader *reader, struct slice value) {
+    if (reader->values_left-- == 0) luaL_error(reader->L, "%s", JSON_TOO_LARGE);
     luaL_checkstack(reader->L, 4, "JSON is nested too deeply");
     switch (json_type_of(value)) {
         case JSON_NULL:
@@ -115,13 +121,32 @@ static void push_value(struct reader *reader, struct slice value) {
     }
 }
 
+size_t json_weight(struct slice json) {
+    if (json.len <= LIGHT_BYTES) return json.len * WEIGHT_A_BYTE;
+    size_t values = 1, names = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < json.len; i++) {
+        char c = json.ptr[i];
+        if (c == '"')
+            quoted = !quoted;
+        else if (quoted && c == '\\')
+            i++;
+        else if (!quoted && c == ':')
+            names++;
+        else if (!quoted)
+            values += c == ',' || ((c == '[' || c == '{') && !strchr("]}", json.ptr[i + 1]));
+    }
+    return values > JSON_VALUES_MAX ? SIZE_MAX : json.len + (values + names) * WEIGHT_A_MARK;
+}
+
 void json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
                   struct buffer *scratch) {
-    struct reader reader = {L, attachments, attachments_len, scratch};
+    struct reader reader = {L, JSON_VALUES_MAX, attachments, attachments_len, scratch};
     push_value(&reader, json_trim(json));
 }
 
 void json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len) {
+    vm_charge(L, json.len / BYTES_A_STEP + 1);
     json_push_in(L, json, attachments, attachments_len, &vm_of(L)->scratch);
 }
 

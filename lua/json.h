@@ -10,9 +10,14 @@
 
 #include "base/buffer.h"
 
-enum { JSON_ATTACHMENTS_MAX = 10 };
+enum { JSON_ATTACHMENTS_MAX = 10, JSON_VALUES_MAX = 1 << 16 };
 
-/* json must be valid. Raises only when memory runs out, or for a placeholder that names no attachment. */
+/* How much of Lua's memory the value takes, at most, from the text's length or, if that is not small, from how many
+ * values there are. SIZE_MAX: more values than can be pushed. json must be valid. */
+size_t json_weight(struct slice json);
+
+/* json must be valid. The run is charged for its length. Raises when memory runs out, for more than JSON_VALUES_MAX
+ * values, and for a placeholder that names no attachment. */
 void json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len);
 
 /* The same for a value that may be absent: nil when there is no JSON, or null. */

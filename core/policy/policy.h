@@ -32,6 +32,7 @@ enum policy_status {
     POLICY_REFUSED,      /* json: {"message": …, "data": …?} */
     POLICY_NO_HANDLER,   /* nobody registered for it */
     POLICY_SCRIPT_ERROR, /* raised, ran over its budget, or returned what cannot be sent; logged by the policy */
+    POLICY_TOO_LARGE,    /* what was asked would take more memory than one call may; nobody was asked */
     POLICY_UNAVAILABLE   /* too many tasks wait already; or the scripts went before they answered: what they had begun
                             may have been done */
 };

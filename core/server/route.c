@@ -183,6 +183,9 @@ static void answered(struct policy_call *call, const struct policy_answer *answe
         case POLICY_NO_HANDLER:
             end_with_error(route, 404, "not_found", "There is nothing here.");
             break;
+        case POLICY_TOO_LARGE:
+            end_with_error(route, 413, "too_large", "The request has too many values.");
+            break;
         case POLICY_UNAVAILABLE:
             end_with_error(route, 503, "unavailable", "Too much is going on.");
             break;

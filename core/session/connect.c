@@ -89,6 +89,8 @@ static void connect_refuse(struct connecting *connecting, const struct policy_an
     struct slice json = answer->json;
     if (answer->status == POLICY_UNAVAILABLE) {
         json = SLICE("{\"message\":\"unavailable\",\"data\":{\"code\":\"unavailable\",\"retryAfter\":1}}");
+    } else if (answer->status == POLICY_TOO_LARGE) {
+        json = SLICE("{\"message\":\"too_large\",\"data\":{\"code\":\"too_large\"}}");
     } else if (answer->status != POLICY_REFUSED || json.len == 0 || json_type_of(json) != JSON_OBJECT) {
         json = SLICE("{\"message\":\"script_error\",\"data\":{\"code\":\"script_error\"}}");
     }

@@ -39,6 +39,7 @@ static const struct refusal {
     [POLICY_REFUSED] = {"forbidden", "refused"},
     [POLICY_NO_HANDLER] = {"unknown_event", "no handler for this event"},
     [POLICY_SCRIPT_ERROR] = {"script_error", "the handler failed"},
+    [POLICY_TOO_LARGE] = {"too_large", "the event has too many values"},
     [POLICY_UNAVAILABLE] = {"unavailable", "the server cannot do this now"},
 };
 

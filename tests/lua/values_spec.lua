@@ -62,6 +62,62 @@ describe("an argument", function()
     end)
 end)
 
+describe("what clients send becomes no more memory than", function()
+    local world, alice, bob
+    local function many(len) return "[" .. ("{},"):rep(len) .. "0]" end
+    local function ask(client, name, json)
+        client.acks[500] = nil
+        client.wire:send('42500["' .. name .. '",' .. json .. "]")
+        world:settle()
+        client:events()
+        return client.acks[500] and client.acks[500][1]
+    end
+
+    before_each(function()
+        world = support.world [[
+            local stoa = require "stoa"
+            stoa.on("count", function(socket, value) return #value end)
+            stoa.on("raw", { raw = true }, function(socket, json) return #json end)
+            stoa.on("hold", function(socket, value) stoa.sleep(5) return #value end)
+            stoa.on("decode", function(socket, len)
+                local texts = {
+                    function() return stoa.json.decode("[" .. ("{},"):rep(len) .. "0]") end,
+                    function() return stoa.raw("[" .. ("{},"):rep(len) .. "0]"):decode() end,
+                }
+                local words = {}
+                for i, way in ipairs(texts) do words[i] = select(2, pcall(way)) end
+                return words
+            end)
+            stoa.route("POST", "/count", function(request) return 200, tostring(#request.body) end)
+        ]]
+        alice, bob = world:connect(), world:connect()
+        testing.logged()
+    end)
+    after_each(function() world:close() end)
+
+    it("one call may take: beyond, it is refused before anybody is asked", function()
+        for _, name in ipairs { "count", "hold" } do
+            assert.equal("too_large", ask(alice, name, many(70000)).error.code)
+        end
+        assert.equal(60001, ask(alice, "count", many(60000)))
+        assert.equal(210005, ask(alice, "raw", many(70000))) -- a text is no values
+        assert.equal(900000, ask(alice, "count", '"' .. ("x"):rep(900000) .. '"'))
+        for _, word in ipairs((alice:emit("decode", 70000))) do assert.matches("too large", word) end
+        assert.equal("", testing.logged())
+    end)
+
+    it("all together may take: who sends little goes on", function()
+        local large = { world:connect(), world:connect(), world:connect() }
+        local held = {}
+        for i, client in ipairs(large) do held[i] = ask(client, "hold", many(60000)) or "waits" end
+        assert.same({ "waits", "waits" }, { held[1], held[2] })
+        assert.equal("unavailable", held[3].error.code)
+        assert.equal(3, ask(bob, "count", "[1,2,3]"))
+        world:advance(6)
+        assert.equal(60001, ask(large[3], "count", many(60000)))
+    end)
+end)
+
 describe("stoa.json", function()
     it("reads back what it wrote", function()
         assert.equal('{"a":[1,2]}', ran "local j = require('stoa').json return j.encode(j.decode(' {\"a\" : [1,2] } '))")
