@@ -26,8 +26,8 @@ static void set_name(struct socket_name *name, struct slice id) {
     memcpy(name->text, id.ptr, name->len);
 }
 
-/* One Lua value a socket, as long as a script holds it: in a table with weak values. Its environment keeps user and
- * handshake, which so outlive the client; either is decoded when it is first asked for. */
+/* One Lua value a socket, as long as a script holds it: in a table with weak values. Its environment keeps the
+ * user, who so outlives the client, and is decoded when it is first asked for. */
 void socket_push(lua_State *L, struct socket *socket) {
     struct slice id = socket_id(socket);
     lua_getfield(L, LUA_REGISTRYINDEX, SOCKETS);
@@ -81,15 +81,16 @@ static int gone(lua_State *L) {
 
 /* ---- fields ---- */
 
-/* The value of the JSON, which the socket's environment keeps under the name from now on. */
-static void push_decoded(lua_State *L, const char *name, struct slice json) {
+/* The user, which the socket's environment keeps decoded from now on. */
+static void push_user(lua_State *L) {
+    struct slice json = bind_field(L, -2, USER_JSON);
     lua_getfenv(L, 1);
     if (json.len > 0)
         json_push(L, json, NULL, 0);
     else
         lua_newtable(L);
     lua_pushvalue(L, -1);
-    lua_setfield(L, -3, name);
+    lua_setfield(L, -3, "user");
 }
 
 /* id, user, user_id, namespace stay when the client has gone; upvalue: the methods. */
@@ -112,9 +113,9 @@ static int socket_index(lua_State *L) {
     else if (slice_is(key, "recovered"))
         lua_pushboolean(L, socket && socket_recovered(socket));
     else if (slice_is(key, "handshake") && socket)
-        push_decoded(L, "handshake", socket_handshake(socket));
+        json_push(L, socket_handshake(socket), NULL, 0);
     else if (slice_is(key, "user"))
-        push_decoded(L, "user", bind_field(L, -2, USER_JSON));
+        push_user(L);
     return 1;
 }
 

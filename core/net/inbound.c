@@ -84,7 +84,8 @@ static unsigned add_piece(struct inbound_message *message, const struct websocke
         unsigned code = inflate_piece(message->inflater, piece, last, bytes, max_bytes);
         if (code) return code;
     } else {
-        if (piece->payload.len + piece->left > max_bytes - bytes->len) return WEBSOCKET_TOO_LARGE;
+        if (bytes->len > max_bytes || piece->payload.len + piece->left > max_bytes - bytes->len)
+            return WEBSOCKET_TOO_LARGE;
         buffer_append_slice(bytes, piece->payload);
     }
     if (piece->binary) return 0;

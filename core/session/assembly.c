@@ -5,6 +5,7 @@
 #include "limit/budget.h"
 #include "session/dispatch.h"
 #include "session/hub_state.h"
+#include "session/script_connection.h"
 #include "wire/plain.h"
 
 enum { ASSEMBLY_FACTOR = 4 }; /* a binary packet with its attachments: so many times max_payload_bytes */
@@ -82,9 +83,31 @@ static void assembly_attach(struct session *session, struct slice message) {
     assembly_free(&assembly);
 }
 
+/* It has been let into a namespace. */
+static bool is_known(const struct session *session) {
+    LIST_EACH(&session->sockets, link) {
+        if (!CONTAINER(link, struct socket, link)->connecting) return true;
+    }
+    return false;
+}
+
+size_t assembly_max_bytes(const struct session *session) {
+    size_t max_bytes = session->hub->settings.max_payload_bytes;
+    if (session_is_scripts(session)) return script_connection_max_bytes(session);
+    return is_known(session) || max_bytes < ASSEMBLY_STRANGER_BYTES ? max_bytes : ASSEMBLY_STRANGER_BYTES;
+}
+
+/* Looked at before anything is decoded: a stranger's message, and a CONNECT of whoever. */
+static bool is_too_large(const struct session *session, struct slice message) {
+    if (message.len <= ASSEMBLY_STRANGER_BYTES) return false;
+    return message.ptr[0] == '0' + SOCKETIO_CONNECT || message.len > assembly_max_bytes(session);
+}
+
 void assembly_socketio(struct session *session, struct slice message, bool binary) {
     struct socketio_packet packet;
-    if (binary != (session->assembly != NULL)) {
+    if (!binary && is_too_large(session, message)) {
+        session_reject(session, CLOSE_TOO_LARGE);
+    } else if (binary != (session->assembly != NULL)) {
         session_reject(session, CLOSE_PARSE_ERROR);
     } else if (binary) {
         assembly_attach(session, message);
@@ -121,6 +144,10 @@ static void gather_event(struct buffer *text, const struct plain_packet *packet)
 
 void assembly_plain(struct session *session, struct slice message, bool binary) {
     struct plain_packet packet;
+    if (is_too_large(session, message)) {
+        session_reject(session, CLOSE_TOO_LARGE);
+        return;
+    }
     enum plain_result result = binary ? PLAIN_OK : plain_decode(message, &packet);
     if (binary || result != PLAIN_OK) {
         session_reject(session, binary                     ? CLOSE_BINARY_ON_PLAIN

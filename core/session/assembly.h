@@ -7,6 +7,11 @@
 struct assembly;
 struct session;
 
+/* A message that a client says before it is let into a namespace, and each CONNECT. */
+enum { ASSEMBLY_STRANGER_BYTES = 64 << 10 };
+/* So much of the session's next message is read. */
+size_t assembly_max_bytes(const struct session *session);
+
 /* Ends the session when the bytes are wrong. */
 void assembly_socketio(struct session *session, struct slice message, bool binary);
 /* Of an endpoint of scripts. */

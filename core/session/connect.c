@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/metrics.h"
 #include "session/dispatch.h"
+#include "session/flood.h"
 #include "session/hub_state.h"
 #include "session/recovery.h"
 #include "session/transfer.h"
@@ -17,6 +18,7 @@ struct connecting {
     struct socket *socket; /* NULL: abandoned */
     struct question authenticate, admit;
     struct loop_task next, reap;
+    char *auth;           /* what the client says of itself; NULL: nothing */
     char *pid, *offset;   /* what the client wants to continue; NULL: nothing */
     uint64_t replay_from; /* of a recovered socket */
     struct transfer_call transfer;
@@ -27,6 +29,7 @@ static void connect_next(struct connecting *connecting);
 
 static void connecting_free(struct connecting *connecting) {
     loop_task_cancel(&connecting->next);
+    free(connecting->auth);
     free(connecting->pid);
     free(connecting->offset);
     free(connecting);
@@ -45,6 +48,10 @@ static void connect_end(struct connecting *connecting) {
     connecting->socket = NULL;
     loop_task_cancel(&connecting->next);
     loop_reap(hub->loop, &connecting->reap);
+}
+
+struct slice connect_auth(const struct connecting *connecting) {
+    return connecting->auth ? slice_of(connecting->auth) : SLICE("{}");
 }
 
 void connect_abandon(struct connecting **connecting_r) {
@@ -94,6 +101,7 @@ static void connect_refuse(struct connecting *connecting, const struct policy_an
     } else if (answer->status != POLICY_REFUSED || json.len == 0 || json_type_of(json) != JSON_OBJECT) {
         json = SLICE("{\"message\":\"script_error\",\"data\":{\"code\":\"script_error\"}}");
     }
+    bool is_clients_fault = answer->status == POLICY_REFUSED || answer->status == POLICY_TOO_LARGE;
     metric_add_labelled(METRIC_REJECTED, "connect", 1);
     if (session->kind == SESSION_PLAIN)
         send_plain_refusal(session, json);
@@ -101,7 +109,10 @@ static void connect_refuse(struct connecting *connecting, const struct policy_an
         send_refusal(session, slice_of(socket->namespace_name), json);
     connect_end(connecting);
     socket_part(socket, "refused", false);
-    if (session->kind == SESSION_PLAIN) session_close(session, CLOSE_REFUSED);
+    if (session->kind == SESSION_PLAIN)
+        session_close(session, CLOSE_REFUSED);
+    else if (is_clients_fault)
+        flood_violation(session);
 }
 
 static void connect_script_error(struct connecting *connecting) {
@@ -132,7 +143,7 @@ static void send_connected(struct socket *socket) {
 /* What was to be replayed went while the scripts were asked: the client begins anew. */
 static void start_over(struct connecting *connecting) {
     struct socket *old = connecting->socket;
-    struct socket *fresh = socket_new(old->session, slice_of(old->namespace_name), socket_auth(old));
+    struct socket *fresh = socket_new(old->session, slice_of(old->namespace_name));
     socket_set_user(fresh, slice_of(old->user->id), slice_of(old->user_json));
     fresh->guest = old->guest;
     old->connecting = NULL;
@@ -214,9 +225,6 @@ static void connect_recover(struct connecting *connecting) {
     old = recovery_take(fresh->hub, &claim, &connecting->replay_from);
     forget_claim(connecting);
     if (!old) return;
-    char *auth = old->auth_json;
-    old->auth_json = fresh->auth_json;
-    fresh->auth_json = auth;
     if (!old->guest) socket_set_user(old, slice_of(fresh->user->id), slice_of(fresh->user_json));
     struct session *session = fresh->session;
     fresh->connecting = NULL;
@@ -344,8 +352,9 @@ void connect_begin(struct session *session, struct socket *none, const struct ar
     struct connecting *connecting = NEW(struct connecting);
     loop_task_init(&connecting->next, next_run);
     loop_task_init(&connecting->reap, reap_run);
-    struct slice auth = arrival->json.len > 0 ? arrival->json : SLICE("{}");
-    connecting->socket = socket_new(session, arrival->namespace_name, auth);
+    if (arrival->json.len > 0) connecting->auth = memory_copy(arrival->json.ptr, arrival->json.len);
+    struct slice auth = connect_auth(connecting);
+    connecting->socket = socket_new(session, arrival->namespace_name);
     connecting->socket->connecting = connecting;
     connecting->pid = text_member(auth, "pid");
     connecting->offset = text_member(auth, "offset");

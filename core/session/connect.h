@@ -2,12 +2,16 @@
 #ifndef SESSION_CONNECT_H
 #define SESSION_CONNECT_H
 
+#include "base/slice.h"
+
 struct arrival;
 struct connecting;
 struct session;
 struct socket;
 
 void connect_begin(struct session *session, struct socket *none, const struct arrival *arrival);
+/* The `auth` that the client sent: an object. */
+struct slice connect_auth(const struct connecting *connecting);
 /* The socket goes before it was answered. */
 void connect_abandon(struct connecting **connecting);
 

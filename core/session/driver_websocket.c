@@ -1,8 +1,8 @@
 #include <stdlib.h>
 
+#include "session/assembly.h"
 #include "session/driver.h"
 #include "session/hub_state.h"
-#include "session/script_connection.h"
 
 /* What begins when the WebSocket is there. */
 struct opening {
@@ -80,22 +80,16 @@ static void on_closed(void *owner, uint16_t code, struct slice reason) {
     free(websocket_of(transport));
 }
 
-static size_t max_of_endpoint(const void *owner) {
+static size_t max_message_bytes(const void *owner) {
     const struct transport *transport = owner;
-    return transport->session ? script_connection_max_bytes(transport->session) : 0;
+    return transport->session ? assembly_max_bytes(transport->session) : 0;
 }
 
 static const struct conn_events websocket_events = {
     .message = on_message,
     .pong = on_pong,
     .drained = on_drained,
-    .closed = on_closed,
-};
-static const struct conn_events raw_events = {
-    .message = on_message,
-    .pong = on_pong,
-    .drained = on_drained,
-    .max_message_bytes = max_of_endpoint,
+    .max_message_bytes = max_message_bytes,
     .closed = on_closed,
 };
 
@@ -104,7 +98,7 @@ static void websocket_begin(const struct opening *opening, struct http_upgrade *
     websocket->transport.ops = &websocket_ops;
     websocket->opening = NEW(struct opening);
     *websocket->opening = *opening;
-    upgrade_r->events = opening->kind == SESSION_RAW ? &raw_events : &websocket_events;
+    upgrade_r->events = &websocket_events;
     upgrade_r->owner = &websocket->transport;
 }
 

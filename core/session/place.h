@@ -49,7 +49,6 @@ struct socket {
     const char *namespace_name; /* the main one is nobody's own */
     struct user *user;
     char *user_json, *state_json; /* NULL: null */
-    char *auth_json;              /* NULL: {} */
     struct handshake *handshake;
     struct record record;
     uint64_t lag_offset;       /* lagging: delivered up to here */
@@ -59,9 +58,7 @@ struct socket {
     char id[SOCKET_ID_LEN + 1];
 };
 
-/* The `auth` that its client sent, an object. */
-struct slice socket_auth(const struct socket *socket);
-struct socket *socket_new(struct session *session, struct slice namespace_name, struct slice auth_json);
+struct socket *socket_new(struct session *session, struct slice namespace_name);
 /* Gives it a user; json is an object. */
 void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json);
 struct socket *session_socket(struct session *session, struct slice namespace_name);

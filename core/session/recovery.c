@@ -12,7 +12,7 @@ static size_t text_len(const char *text) {
 
 static size_t record_bytes(const struct socket *socket) {
     return sizeof *socket + record_rooms(&socket->record).len + text_len(socket->user_json) +
-           text_len(socket->auth_json) + text_len(socket->state_json);
+           text_len(socket->state_json);
 }
 
 void recovery_offer(struct socket *socket) {

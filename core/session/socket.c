@@ -31,15 +31,11 @@ struct slice socket_user(const struct socket *socket) {
     return socket->user_json ? slice_of(socket->user_json) : SLICE("null");
 }
 
-struct slice socket_auth(const struct socket *socket) {
-    return socket->auth_json ? slice_of(socket->auth_json) : SLICE("{}");
-}
-
 struct slice socket_handshake(const struct socket *socket) {
     struct buffer *text = &socket->hub->scratch.handshake;
     buffer_clear(text);
     buffer_append_str(text, "{\"auth\":");
-    buffer_append_slice(text, socket_auth(socket));
+    buffer_append_slice(text, socket->connecting ? connect_auth(socket->connecting) : SLICE("{}"));
     buffer_append_char(text, ',');
     buffer_append_str(text, socket->handshake->json);
     buffer_append_char(text, '}');
@@ -433,7 +429,7 @@ struct socket *session_socket(struct session *session, struct slice namespace_na
     return NULL;
 }
 
-struct socket *socket_new(struct session *session, struct slice namespace_name, struct slice auth_json) {
+struct socket *socket_new(struct session *session, struct slice namespace_name) {
     struct socket *socket = NEW(struct socket);
     socket->receiver.ops = &socket_receiver_ops;
     socket->hub = session->hub;
@@ -444,7 +440,6 @@ struct socket *socket_new(struct session *session, struct slice namespace_name, 
     list_init(&socket->calls);
     socket->namespace_name =
         slice_is(namespace_name, main_namespace) ? main_namespace : memory_copy(namespace_name.ptr, namespace_name.len);
-    if (!slice_is(auth_json, "{}")) socket->auth_json = memory_copy(auth_json.ptr, auth_json.len);
     map_put(session->hub->sockets, slice_of(socket->id), socket);
     socket_attach(socket, session);
     return socket;
@@ -568,7 +563,6 @@ void socket_free(struct socket *socket) {
     held_free(socket);
     if (socket->namespace_name != main_namespace) free((char *)socket->namespace_name);
     free(socket->user_json);
-    free(socket->auth_json);
     free(socket->state_json);
     free(socket);
 }

@@ -16,7 +16,7 @@ struct socket;
 struct slice socket_id(const struct socket *socket);
 struct slice socket_namespace(const struct socket *socket);
 /* The user's id; the JSON object that authenticate returned; the handshake as JSON: {auth, query, headers, address,
- * secure, time}. */
+ * secure, time}. What the client sent as auth is there until its CONNECT is answered; then auth is {}. */
 struct slice socket_user_id(const struct socket *socket);
 struct slice socket_user(const struct socket *socket);
 struct slice socket_handshake(const struct socket *socket);

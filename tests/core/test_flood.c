@@ -104,6 +104,18 @@ static void a_client_that_floods_with_pongs_is_not_read_and_then_closed(void **s
     assert_int_equal(metric_get(METRIC_REJECTED, "pong"), rejected + 80);
 }
 
+static void who_connects_in_vain_again_and_again_is_not_read_and_then_closed(void **state) {
+    uint16_t code;
+    arrives(&alice, &(struct local_client_options){0});
+    for (int i = 0; i < 15; i++) says(&alice, "40{}");
+    assert_false(local_client_paused(alice.client));
+    says(&alice, "40{}");
+    assert_true(local_client_paused(alice.client));
+    for (int i = 16; i < 64; i++) says(&alice, "40{}");
+    assert_true(is_closed(&alice, &code));
+    assert_int_equal(code, 1008);
+}
+
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, leave_all)
 
 int main(void) {
@@ -114,6 +126,7 @@ int main(void) {
         SCENE(what_is_refused_costs_more_and_what_fails_costs_most),
         SCENE(a_client_that_goes_on_asking_in_vain_is_closed),
         SCENE(a_client_that_floods_with_pongs_is_not_read_and_then_closed),
+        SCENE(who_connects_in_vain_again_and_again_is_not_read_and_then_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -247,6 +247,40 @@ static void leaving_a_namespace_leaves_the_connection_open(void **state) {
     assert_hears(&alice, "2");
 }
 
+static void says_much(struct person *person, const char *before, size_t len, const char *after) {
+    struct buffer text = {0};
+    buffer_append_str(&text, before);
+    memset(buffer_reserve(&text, len), 'x', len);
+    text.len += len;
+    buffer_append_str(&text, after);
+    local_client_send(person->client, buffer_slice(&text), false);
+    turn();
+    buffer_done(&text);
+}
+
+static void who_is_not_known_yet_says_little(void **state) {
+    static const struct local_client_options plain = {.plain = true};
+    uint16_t code;
+    arrives(&alice, &(struct local_client_options){0});
+    says_much(&alice, "40{\"user\":\"alice\",\"more\":\"", 65000, "\"}");
+    assert_int_equal(strncmp(hears(&alice), "40{", 3), 0);
+    says_much(&alice, "421[\"nobody\",\"", 900000, "\"]");
+    assert_false(is_closed(&alice, NULL));
+    unsigned asked = script.asked[POLICY_AUTHENTICATE];
+    says_much(&alice, "40/admin,{\"user\":\"alice\",\"more\":\"", 65536, "\"}");
+    assert_true(is_closed(&alice, &code));
+    assert_int_equal(code, 1009);
+    goes(&alice);
+    for (int i = 0; i < 2; i++) { /* is it JSON? nobody looks */
+        arrives(&alice, i ? &plain : &(struct local_client_options){0});
+        says_much(&alice, i ? "{\"type\":" : "42[", 65536, "");
+        assert_true(is_closed(&alice, &code));
+        assert_int_equal(code, 1009);
+        goes(&alice);
+    }
+    assert_int_equal(script.asked[POLICY_AUTHENTICATE], asked);
+}
+
 static void a_binary_event_without_its_attachments_ends_the_session_in_time(void **state) {
     comes_as(&alice, "alice");
     says(&alice, "451-[\"echo\",{\"_placeholder\":true,\"num\":0}]");
@@ -529,6 +563,7 @@ int main(void) {
         SCENE(what_the_protocol_forbids_ends_the_session),
         SCENE(an_event_before_connect_ends_the_session),
         SCENE(leaving_a_namespace_leaves_the_connection_open),
+        SCENE(who_is_not_known_yet_says_little),
         SCENE(a_binary_event_without_its_attachments_ends_the_session_in_time),
         SCENE(binary_events_that_never_end_hold_no_more_than_the_budget),
         SCENE(a_drain_closes_transports_and_says_no_disconnect),

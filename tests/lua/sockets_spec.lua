@@ -20,9 +20,21 @@ describe("a socket", function()
     end
 
     it("knows its client", function()
-        open "return socket.id, socket.user, socket.user_id, socket.namespace, socket.handshake.auth, socket.connected, socket.recovered"
-        assert.same({ alice.id, { id = "alice", colour = "red" }, "alice", "/", { user = "alice" }, true, false },
-            { alice:emit("run") })
+        open "return socket.id, socket.user, socket.user_id, socket.namespace, socket.handshake.secure, socket.connected, socket.recovered"
+        assert.same({ alice.id, { id = "alice", colour = "red" }, "alice", "/", false, true, false }, { alice:emit("run") })
+    end)
+
+    it("brings what its client sent as auth until it is connected, not longer", function()
+        open("return kept[socket], socket.handshake.auth", [[
+            local kept = {}
+            stoa.hook("connect", function(socket) kept[socket] = socket.handshake.auth end)
+        ]])
+        assert.same({ { user = "alice" }, {} }, { alice:emit("run") })
+        alice:drop()
+        assert(alice:reconnect())
+        local kept, auth = alice:emit("run")
+        assert.same({ "alice", {} }, { kept.user, auth })
+        assert.equal(alice.pid, kept.pid)
     end)
 
     it("is one value as long as a script holds it", function()

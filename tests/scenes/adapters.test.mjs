@@ -227,7 +227,7 @@ for (const [name, company] of companies) {
       const seen = found.find(({ id }) => id === alice.socket.id), own = found.find(({ id }) => id === people[2].socket.id);
       assert.deepEqual(Object.keys(seen.handshake).sort(), Object.keys(own.handshake).sort());
       assert.deepEqual([...seen.rooms].sort(), [alice.socket.id, room].sort());
-      assert.deepEqual([seen.data, seen.handshake.auth, seen.handshake.address, seen.handshake.secure, seen.handshake.xdomain], [{ language: "el" }, { user: "somebody" }, "127.0.0.1", false, false]);
+      assert.deepEqual([seen.data, seen.handshake.auth, seen.handshake.address, seen.handshake.secure, seen.handshake.xdomain], [{ language: "el" }, {}, "127.0.0.1", false, false]);
       assert.equal(seen.handshake.query.EIO, "4");
       assert.match(seen.handshake.url, /^\/socket\.io\/\?.*EIO=4/);
       assert.match(seen.handshake.headers.host, /^127\.0\.0\.1:/);
