@@ -19,6 +19,7 @@ return {
     -- plain_path = "/ws",
     -- transports = { "websocket", "polling" },
     -- origins = { "self" },
+    -- hosts = {},
     -- origin_required = false,
     -- deflate = true,
     -- ping_interval_ms = 25000,

@@ -25,7 +25,7 @@ struct config {
     const char *path, *plain_path, *control, *user, *static_folder, *log_level, *log_file; /* NULL: not set */
     int64_t workers, start_timeout_s;
     bool deflate, origin_required;
-    struct config_texts listen, transports, origins, scripts, api_keys;
+    struct config_texts listen, transports, hosts, origins, scripts, api_keys;
     int64_t ping_interval_ms, ping_timeout_ms, connect_timeout_ms, upgrade_timeout_ms, max_payload_bytes;
     struct {
         const char *driver, *path;

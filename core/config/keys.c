@@ -55,6 +55,10 @@ const struct key keys[] = {
      "What clients may use."},
     {"origins", KEY_TEXTS, "self", 0, 0, NULL, UPCOMING, false, FIELD(origins),
      "Web pages that may connect: exact origins, `\"self\"` (the Host's own), or `\"*\"`."},
+    {"hosts", KEY_TEXTS, "", 0, 0, NULL, LIVE, false, FIELD(hosts),
+     "Names by which clients call the server, as Host says them, without port; other names get 421. Addresses, names "
+     "without a dot, `localhost`, and the names in `listen` and `origins` need not be listed. None: those alone in "
+     "development mode, else any."},
     FLAG(origin_required, "false", UPCOMING,
          "Refuse clients that send no Origin with 403. Needed where scripts know users by a cookie."),
     FLAG(deflate, "true", UPCOMING, "Offer permessage-deflate; each message is compressed once for all its receivers."),

@@ -296,6 +296,10 @@ static bool name_client(struct http *http) {
     return forwarded_client(&http->head, &http->conn->host->trusted, &http->conn->address);
 }
 
+static bool is_served(struct http *http) {
+    return !events_of(http)->serves || events_of(http)->serves(owner_of(http), http_head_field(&http->head, "host"));
+}
+
 static bool head_done(struct http *http, char *bytes, size_t len) {
     int inbox = inbox_of(http);
     if (inbox >= 0) {
@@ -309,6 +313,7 @@ static bool head_done(struct http *http, char *bytes, size_t len) {
     if (http_head_parse(buffer_slice(&http->head_bytes), &http->head) != HTTP_HEAD_COMPLETE) abort();
     if (http->trusted && !name_client(http)) return refuse(http, 400, SLICE_NONE, "forwarded_for");
     address_write(&http->conn->address, http->address);
+    if (!is_served(http)) return refuse(http, 421, SLICE_NONE, "host");
     return http_head_field(&http->head, "upgrade").ptr ? begin_upgrade(http) : begin_request(http);
 }
 

@@ -68,6 +68,9 @@ struct http_events {
      * the connection goes there with the request unread. -1: it is ours. Asked for each request that was not handed
      * over by another process. May be NULL. */
     int (*elsewhere)(void *owner, struct slice path, struct slice query);
+    /* Is the server called by that name (Host, as it was sent; empty: none)? Else 421. Asked for each request. May be
+     * NULL. */
+    bool (*serves)(void *owner, struct slice host);
     /* A request whose body is still to be read. True: the owner has taken the exchange, and answers (the connection
      * ends then) or reads the body; false: it is read, and request follows. May be NULL. */
     bool (*head)(void *owner, struct http_request *request);

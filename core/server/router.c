@@ -11,6 +11,7 @@
 #include "server/route.h"
 #include "server/worker.h"
 #include "session/hub.h"
+#include "wire/hosts.h"
 
 struct router {
     struct worker *worker;
@@ -65,6 +66,17 @@ static int elsewhere(void *owner, struct slice path, struct slice query) {
         inbox = places_inbox_of(worker->places, worker->place, buffer_slice(&id));
     buffer_done(&id);
     return inbox;
+}
+
+/* Whoever believes everyone must not be called by a page of any name. */
+static bool serves(void *owner, struct slice host) {
+    const struct config *config = ((struct router *)owner)->worker->config;
+    const struct config_texts *known[] = {&config->hosts, &config->origins, &config->listen};
+    bool asks = config->hosts.len > 0 || strcmp(config->auth.mode, "development") == 0;
+    if (!asks || !host_may_be_anyones(host)) return true;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (host_is_one_of(host, known[i]->items, known[i]->len)) return true;
+    return false;
 }
 
 static bool starts_with(struct slice text, const char *start) {
@@ -125,6 +137,7 @@ static void upgrade(void *owner, struct http_request *request, struct http_upgra
 const struct net_events router_events = {
     .http = {.body_max = body_max,
              .elsewhere = elsewhere,
+             .serves = serves,
              .head = head,
 
              .request = request,

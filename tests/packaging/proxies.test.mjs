@@ -30,7 +30,7 @@ function start(command, ...args) {
 }
 
 async function startServer(...sets) {
-  const settings = ["listen=127.0.0.1:0", `store.path=${at(`${started.length}.db`)}`, "control=", `static_folder=${path.join(source, "client/page")}`, ...sets];
+  const settings = ["listen=127.0.0.1:0", `store.path=${at(`${started.length}.db`)}`, "control=", `hosts={"${SITE}"}`, `static_folder=${path.join(source, "client/page")}`, ...sets];
   const server = start(process.env.STOA_BINARY, "serve", "--config", path.join(source, "config/stoa.lua"), ...settings.flatMap((set) => ["--set", set]));
   const ready = () => server.log.map((line) => line.match(/server\.ready listen="?([^\s"]+)/)).find(Boolean);
   await until("the server", () => ready() || server.ended !== undefined);

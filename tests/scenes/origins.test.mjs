@@ -1,5 +1,6 @@
 // Which web pages may connect.
 import assert from "node:assert/strict";
+import http from "node:http";
 import { test } from "node:test";
 import { file, startServer } from "./harness.mjs";
 import { Engine, Wire } from "./raw.mjs";
@@ -67,4 +68,33 @@ test("a preflight is answered for pages that are listed, and for no others", asy
   assert.equal(friend.headers.get("access-control-allow-origin"), FRIEND);
   assert.match(friend.headers.get("access-control-allow-methods"), /POST/);
   assert.equal((await preflight("https://evil.example")).headers.get("access-control-allow-origin"), null);
+});
+
+// How the server's paths answer a page that calls it by that name, and is of that origin: their statuses.
+async function called(server, host) {
+  const ask = (path, headers) => new Promise((resolve, reject) => {
+    const request = http.request(`${server.url}${path}`, { headers: { host, origin: `http://${host}`, ...headers } });
+    request.on("response", (response) => (response.resume(), resolve(response.statusCode)));
+    request.on("upgrade", (response, socket) => (socket.destroy(), resolve(response.statusCode)));
+    request.on("error", reject).end();
+  });
+  const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "c3RvYXN0b2FzdG9hc3RvYQ==" };
+  return Promise.all([ask("/socket.io/?EIO=4&transport=polling"), ask("/socket.io/?EIO=4&transport=websocket", upgrade), ask("/ws", upgrade), ask("/metrics"), ask("/health"), ask("/nothing")]);
+}
+
+const NOBODYS = [421, 421, 421, 421, 421, 421], SERVED = [200, 101, 101, 200, 200, 404];
+
+test("who believes everyone is no page's by another name that leads here", async (t) => {
+  const named = await startServer(t, { set: { origins: ["self", FRIEND], hosts: ["chat.example.org"] } });
+  for (const server of [strict, named]) {
+    for (const host of ["evil.example", `evil.example:${server.port}`, "127.0.0.1.evil.example", "localhost.evil.example"]) assert.deepEqual(await called(server, host), NOBODYS, host);
+    for (const host of [`127.0.0.1:${server.port}`, `localhost:${server.port}`]) assert.deepEqual(await called(server, host), SERVED, host);
+  }
+  for (const host of ["chat.example.org", "CHAT.example.org:8443", "friend.example"]) assert.deepEqual(await called(named, host), SERVED, host);
+});
+
+test("who asks for tokens is called by any name, unless its names are listed", async (t) => {
+  const set = { "auth.mode": "jwt", "auth.secret": "0123456789abcdef0123456789abcdef" };
+  assert.deepEqual(await called(await startServer(t, { set }), "chat.example.org"), SERVED);
+  assert.deepEqual(await called(await startServer(t, { set: { ...set, hosts: ["chat.example.org"] } }), "evil.example"), NOBODYS);
 });
