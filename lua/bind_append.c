@@ -2,9 +2,12 @@
 #include <lauxlib.h>
 
 #include "base/ids.h"
+#include "channel/expulsions.h"
 #include "channel/log.h"
 #include "lua/bind.h"
 #include "server/worker.h"
+#include "session/recovery.h"
+#include "session/socket.h"
 
 static const struct {
     const char *name;
@@ -54,7 +57,8 @@ static struct slice json_field(lua_State *L, int index, const char *name, size_t
 struct append {
     enum store_kind kind;
     struct slice user_id, client_id, message_id, thread_id, emoji, content, attachments;
-    struct socket *follower; /* NULL: none was named, or it has gone */
+    bool has_follower;
+    struct socket *follower; /* NULL: it has ended, and nobody shows it out any more */
 };
 
 /* Everything that may raise, before the request is made. */
@@ -75,15 +79,24 @@ static void read_append(lua_State *L, int index, struct append *append) {
     append->attachments.ptr = out->ptr + attachments;
     if (append->user_id.len == 0) luaL_error(L, "append: userId is missing");
     lua_getfield(L, index, "follower");
-    append->follower = lua_isnil(L, -1) ? NULL : socket_at(L, -1);
+    append->has_follower = !lua_isnil(L, -1);
+    struct socket *follower = append->has_follower ? socket_at(L, -1) : NULL;
+    if (follower && (socket_is_connected(follower) || recovery_is_awaited(follower))) append->follower = follower;
     lua_pop(L, 1);
+}
+
+/* Who says something waits where he may not be any more: he is looked for in the moment of the append. */
+static bool may_append(const struct worker *worker, struct slice channel_id, const struct append *append) {
+    if (!append->has_follower) return true;
+    if (append->follower) return channel_is_followed(channel_id, append->follower);
+    return !expulsions_has(worker->expulsions, append->user_id, channel_id);
 }
 
 /* Appends to the channel's log: returns when it is committed and has been handed to the members. kind: "message"
  * (content, threadId?, attachments?), "edit" (messageId, content), "delete" (messageId), "reaction_add" and
  * "reaction_remove" (messageId, emoji). The same clientId of the same user is appended once. follower: the socket that
- * asks; it must follow the channel at this moment, whatever was found before a wait. One whose connection has ended
- * meanwhile is let through: nobody has shown it out.
+ * asks; it must follow the channel at this moment, whatever was found before a wait. If its connection has ended
+ * meanwhile, its user must not have been shown out in the last minute.
  * @function channel:append
  * @param what {kind, userId, clientId?, follower?, …}
  * @return {seq, epoch, id?, createdAt?, duplicate?}; waits
@@ -95,8 +108,8 @@ int channel_append(lua_State *L) {
     struct append what;
     read_append(L, 2, &what);
     if (id.len == 0) return bind_fail(L, "bad_channel");
-    if (what.follower && !channel_is_followed(id, what.follower)) return bind_fail(L, "not_joined");
     struct worker *worker = host_worker(L);
+    if (!may_append(worker, id, &what)) return bind_fail(L, "not_joined");
     struct store_request *request = bind_request(L, STORE_APPEND, push_appended);
     char message_id[ID_MESSAGE_LEN + 1];
     if (what.kind == STORE_MESSAGE_NEW && what.message_id.len == 0) {

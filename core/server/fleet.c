@@ -7,6 +7,7 @@
 #include "bus/parts.h"
 #include "cache/cache.h"
 #include "cache/shared_cache.h"
+#include "channel/expulsions.h"
 #include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/relay.h"
@@ -144,6 +145,7 @@ static void send_to(void *owner, struct socket *socket) {
 static size_t send_here(struct worker *worker, const struct fleet_news *news) {
     struct sending sending = {.news = news};
     channel_room_name(&sending.room, news->channel_id);
+    if (news->reach == FLEET_EXPELLED) expulsions_note(worker->expulsions, news->user_id, news->channel_id);
     hub_each_of_user(worker->hub, news->user_id, send_to, &sending);
     buffer_done(&sending.room);
     return sending.sent;

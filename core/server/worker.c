@@ -8,6 +8,7 @@
 #include "bus/bus.h"
 #include "cache/cache.h"
 #include "cache/shared_cache.h"
+#include "channel/expulsions.h"
 #include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/relay.h"
@@ -79,6 +80,7 @@ static void build_services(struct worker *worker) {
     worker->limiter = limiter_new(worker->loop, (size_t)config->limits.state_bytes);
     worker->inbound = budget_new((size_t)config->limits.inbound_bytes);
     worker->cache = cache_new(worker->loop, (size_t)config->cache.max_bytes);
+    worker->expulsions = expulsions_new(worker->loop);
     worker->announce = announce_new(worker);
     worker->presence = presence_new(worker->loop, &presence, &announce_events, worker);
     build_bus(worker);
@@ -168,6 +170,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     redis_room_free(&worker->room);
     redis_free(&worker->redis);
     presence_free(&worker->presence);
+    expulsions_free(&worker->expulsions);
     cache_free(&worker->cache);
     budget_free(&worker->inbound);
     limiter_free(&worker->limiter);

@@ -16,6 +16,7 @@ struct cache;
 struct channel_log;
 struct config;
 struct dialer;
+struct expulsions;
 struct fleet_limiter;
 struct gossip;
 struct hub;
@@ -61,6 +62,7 @@ struct worker {
     struct budget *inbound; /* of net and hub together */
     struct cache *cache;    /* this worker's own */
     struct presence *presence;
+    struct expulsions *expulsions;
     struct announce *announce;
     struct redis *redis;          /* NULL: this worker is alone */
     struct redis_room *room;      /* for caches there */

@@ -3,6 +3,7 @@
 
 #include "cache/cache.h"
 #include "cache/shared_cache.h"
+#include "channel/expulsions.h"
 #include "channel/gossip.h"
 #include "channel/log.h"
 #include "channel/presence.h"
@@ -26,6 +27,7 @@ static void worker_begin(struct worker *worker, struct rooms *its_rooms, struct 
     *worker = (struct worker){.loop = loop, .rooms = its_rooms, .hub = its_hub};
     worker->cache = cache_new(loop, 1 << 20);
     worker->presence = presence_new(loop, &presence, &announce_events, worker);
+    worker->expulsions = expulsions_new(loop);
     worker->state = state_local_new(loop);
     worker->bus = fake_bus_new(&ether, "node", &fleet_events, worker);
     worker->gossip = gossip_new(loop, worker->presence, worker->bus, &presence);
@@ -44,6 +46,7 @@ static void worker_end(struct worker *worker) {
     state_free(&worker->state);
     bus_free(&worker->bus);
     presence_free(&worker->presence);
+    expulsions_free(&worker->expulsions);
     cache_free(&worker->cache);
 }
 

@@ -26,6 +26,31 @@ describe("who is removed while a send or an edit waits", function()
         assert.same({ "early" }, contents())
     end)
 
+    -- Says it, and is not there for the answer.
+    local function says_going(content)
+        local json = ('42["message:send",{"channelId":"board","clientId":"c","content":"%s"}]'):format(content)
+        mallory.wire:send(json)
+        support.eventually(world, 5, function()
+            return select(2, api(world, "GET", "/tools/heard")).last == content
+        end)
+        world:advance(0.1)
+    end
+
+    it("says nothing more either when the connection ended before", function()
+        says_going("late, and gone")
+        assert.same({}, contents())
+    end)
+
+    it("says nothing more either when the connection is just ending", function()
+        says_going("late, and going")
+        assert.same({}, contents())
+    end)
+
+    it("has said what they said before they went, if nobody removed them", function()
+        says_going("gone")
+        assert.same({ "gone" }, contents())
+    end)
+
     it("changes nothing more", function()
         local said = send(mallory, "board", "early")
         local edit = { channelId = "board", messageId = said.id, content = "late" }
