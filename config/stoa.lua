@@ -59,6 +59,7 @@ return {
         -- key = nil,
         -- certificates = {}, -- for other names: PEM files with certificate, chain and key
         -- client_ca = nil,
+        -- hsts_s = 0, -- for example 31536000
         -- kernel = false,
     },
 

@@ -36,6 +36,7 @@ struct config {
     struct {
         const char *certificate, *key, *client_ca;
         struct config_texts certificates;
+        int64_t hsts_s;
         bool kernel;
     } tls;
     struct {

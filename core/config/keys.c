@@ -134,6 +134,9 @@ const struct key keys[] = {
          "PEM file with certificates: clients are asked for one that these have signed. One that has none is served "
          "too, "
          "one with another is not."),
+    INTEGER(tls.hsts_s, "0", 0, 63072000, UPCOMING,
+            "Answers over TLS tell browsers to use nothing else for so long (Strict-Transport-Security); 0: they do "
+            "not. It cannot be taken back."),
     FLAG(tls.kernel, "false", UPCOMING, "Let the kernel encrypt (kTLS), where it can."),
 
     INTEGER(recovery.window_s, "120", 0, 86400, UPCOMING, "A client that comes back within it misses nothing; 0: off."),

@@ -83,9 +83,11 @@ void http_reply(struct http_exchange **owned, const struct http_reply *reply) {
     if (!http) return; /* the client has gone */
     http->exchange = NULL;
     http->last |= reply->close || http->state == HTTP_OFFERED || http->state == HTTP_BODY;
-    bool head_only = slice_is(http->head.method, "HEAD");
-    http_write_reply(&http->out, reply, head_only, http->last);
-    if (reply->file && !head_only) http->file = shared_file_ref(reply->file);
+    const struct conn *conn = http->conn;
+    struct http_form form = {.head_only = slice_is(http->head.method, "HEAD"), .close = http->last};
+    if (conn->tls || conn->tunneled) form.hsts_s = conn->host->hsts_s;
+    http_write_reply(&http->out, reply, &form);
+    if (reply->file && !form.head_only) http->file = shared_file_ref(reply->file);
     http->state = HTTP_ANSWER;
     conn_set_deadline(http->conn, http->conn->host->body_timeout_ms);
     loop_flush(http->conn->host->server->loop, &http->work);

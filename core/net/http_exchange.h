@@ -49,6 +49,10 @@ void http_write_switching(struct buffer *out, const struct http_head *head, stru
                           const struct deflate_offer *deflate);
 
 /* http_reply.c */
-void http_write_reply(struct buffer *out, const struct http_reply *reply, bool head_only, bool close);
+struct http_form {
+    bool head_only, close;
+    unsigned hsts_s; /* 0: nothing is said of it */
+};
+void http_write_reply(struct buffer *out, const struct http_reply *reply, const struct http_form *form);
 
 #endif

@@ -35,14 +35,15 @@ static const char *phrase_of(unsigned status) {
     return "Status";
 }
 
-void http_write_reply(struct buffer *out, const struct http_reply *reply, bool head_only, bool close) {
+void http_write_reply(struct buffer *out, const struct http_reply *reply, const struct http_form *form) {
     bool bodiless = reply->status == 204 || reply->status == 304;
     buffer_printf(out, "HTTP/1.1 %u %s\r\n", reply->status, phrase_of(reply->status));
     if (reply->content_type) buffer_printf(out, "content-type: %s\r\n", reply->content_type);
     size_t body_bytes = reply->file ? (size_t)reply->file->about.st_size : reply->body.len;
     if (!bodiless) buffer_printf(out, "content-length: %zu\r\n", body_bytes);
     buffer_append_str(out, "x-content-type-options: nosniff\r\n");
+    if (form->hsts_s > 0) buffer_printf(out, "strict-transport-security: max-age=%u\r\n", form->hsts_s);
     buffer_append_slice(out, reply->extra_headers);
-    buffer_append_str(out, close ? "connection: close\r\n\r\n" : "\r\n");
-    if (!head_only && !bodiless && !reply->file) buffer_append_slice(out, reply->body);
+    buffer_append_str(out, form->close ? "connection: close\r\n\r\n" : "\r\n");
+    if (!form->head_only && !bodiless && !reply->file) buffer_append_slice(out, reply->body);
 }

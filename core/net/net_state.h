@@ -24,7 +24,7 @@ struct net_host {
     struct net_server *server;
     struct tls *tls; /* NULL: none */
     size_t max_message_bytes;
-    unsigned header_timeout_ms, body_timeout_ms;
+    unsigned header_timeout_ms, body_timeout_ms, hsts_s;
     struct networks trusted; /* proxies, which may say whom they speak for */
     bool proxy_protocol, deflate;
     bool retired; /* for no new connection */

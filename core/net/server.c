@@ -34,6 +34,7 @@ struct net_host *net_server_prepare(struct net_server *server, const struct net_
         .server = server,
         .tls = tls,
         .max_message_bytes = settings->max_message_bytes,
+        .hsts_s = settings->hsts_s,
         .header_timeout_ms = settings->header_timeout_ms,
         .body_timeout_ms = settings->body_timeout_ms,
         .trusted = trusted,

@@ -20,6 +20,7 @@ struct net_settings {
     const char *const *tls_certificates;   /* more, each a PEM file with chain and key: for whoever asks for its name */
     size_t tls_certificates_len;
     const char *tls_client_ca; /* PEM file: a client may show a certificate, signed by one of these; NULL: not asked */
+    unsigned hsts_s;           /* over TLS, answers tell browsers to use nothing else for so long; 0: they do not */
     bool tls_kernel;           /* the kernel encrypts, where it can */
     const struct tickets *tickets; /* net_server_new: the keys to begin with, as others do; NULL: its own */
     bool deflate;                  /* offer permessage-deflate */

@@ -160,12 +160,19 @@ static bool is_from_here(const struct http_request *request) {
            http_header(request, "x-forwarded-for").len == 0;
 }
 
-static bool may_see_metrics(const struct health *health, const struct http_request *request) {
+static bool has_token(const struct health *health, const struct http_request *request) {
     const char *token = health->worker->config->metrics.token;
-    if (!token) return is_from_here(request);
     struct slice given = http_header(request, "authorization");
-    if (given.len < 7 || strncasecmp(given.ptr, "bearer ", 7) != 0) return false;
+    if (!token || given.len < 7 || strncasecmp(given.ptr, "bearer ", 7) != 0) return false;
     return equal_secretly(slice_from(given, 7), slice_of(token));
+}
+
+static bool may_see_metrics(const struct health *health, const struct http_request *request) {
+    return health->worker->config->metrics.token ? has_token(health, request) : is_from_here(request);
+}
+
+static bool may_see_details(const struct health *health, const struct http_request *request) {
+    return is_from_here(request) || has_token(health, request);
 }
 
 static void reply_metrics(struct health *health, struct http_request *request) {
@@ -202,7 +209,10 @@ bool health_request(struct health *health, struct http_request *request) {
         reply_json(request, 200, SLICE("{\"status\":\"ok\"}"));
     else {
         health_show(health);
-        write_health(health, &body);
+        if (may_see_details(health, request))
+            write_health(health, &body);
+        else
+            buffer_printf(&body, "{\"status\":\"%s\"}", status_of(health));
         reply_json(request, server_is_ready(health->worker->places) ? 200 : 503, buffer_slice(&body));
     }
     buffer_done(&body);

@@ -56,6 +56,7 @@ struct net_settings settings_of_net(const struct config *config) {
         .tls_certificates = (const char *const *)config->tls.certificates.items,
         .tls_certificates_len = config->tls.certificates.len,
         .tls_client_ca = config->tls.client_ca,
+        .hsts_s = (unsigned)config->tls.hsts_s,
         .tls_kernel = config->tls.kernel,
         .deflate = config->deflate,
         .trusted_proxies = config->net.trusted_proxies.items,

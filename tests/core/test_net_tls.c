@@ -124,6 +124,23 @@ static void a_session_is_resumed_by_its_ticket_also_after_a_reload(void **state)
     rig_stop(&rig);
 }
 
+static void browsers_are_told_to_stay_with_tls_over_tls_alone(void **state) {
+    struct rig rig;
+    struct raw alice;
+    struct net_settings settings = tls.settings;
+    for (int row = 0; row < 3; row++) { /* told; not wanted; not over TLS */
+        settings.hsts_s = row == 1 ? 0 : 31536000;
+        if (row == 2) settings.tls_certificate = NULL;
+        rig_start(&rig, &settings);
+        row == 2 ? raw_connect(&alice, &rig) : raw_connect_tls(&alice, &rig);
+        assert_int_equal(raw_ask(&alice, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+        bool told = strstr(alice.in.ptr, "\r\nstrict-transport-security: max-age=31536000\r\n");
+        assert_int_equal(told, row == 0);
+        raw_close(&alice);
+        rig_stop(&rig);
+    }
+}
+
 static void who_is_not_admitted_costs_no_handshake(void **state) {
     struct rig rig;
     struct raw alice;
@@ -524,6 +541,7 @@ int main(void) {
         cmocka_unit_test(renegotiation_is_refused),
         cmocka_unit_test(a_handshake_that_does_not_end_is_closed_at_its_deadline),
         cmocka_unit_test(a_session_is_resumed_by_its_ticket_also_after_a_reload),
+        cmocka_unit_test(browsers_are_told_to_stay_with_tls_over_tls_alone),
         cmocka_unit_test(who_is_not_admitted_costs_no_handshake),
         cmocka_unit_test(requests_keep_their_connection),
         cmocka_unit_test(a_head_may_come_in_many_records),

@@ -70,6 +70,20 @@ test("health says that it lives, and that it can acknowledge", async (t) => {
   assert.match(metrics, /^stoa_connections \d+$/m);
 });
 
+test("health tells others whether it works, and no more", async (t) => {
+  const server = await startServer(t, { set: { "metrics.token": "the-watch", "net.trusted_proxies": ["127.0.0.1"] } });
+  const told = async (headers, which = "/health") => {
+    const response = await fetch(`${server.url}${which}`, { headers });
+    assert.equal(response.status, 200);
+    return Object.keys(await response.json()).sort();
+  };
+  const all = ["checks", "connections", "generation", "status", "version", "workers"], away = { "x-forwarded-for": "192.0.2.7" };
+  assert.deepEqual(await told({}), all);
+  assert.deepEqual(await told({ ...away, authorization: "Bearer the-watch" }), all);
+  for (const headers of [away, { "x-forwarded-for": "127.0.0.1" }, { ...away, authorization: "Bearer the-watc" }, { ...away, authorization: "the-watch" }])
+    for (const which of ["/health", "/health/ready", "/health/live"]) assert.deepEqual(await told(headers, which), ["status"]);
+});
+
 for (const [how, reload] of [
   ["SIGHUP", async (server) => server.signal("SIGHUP")],
   ["stoa reload", async (server) => {

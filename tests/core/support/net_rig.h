@@ -122,7 +122,7 @@ static bool rig_head(void *owner, struct http_request *request) {
     http_wait(request->exchange, rig_aborted, rig);
     return true;
 }
-static void rig_whole(void *owner, struct slice body) {
+static inline void rig_whole(void *owner, struct slice body) {
     struct rig *rig = owner;
     http_reply(&rig->offered, &(struct http_reply){.status = 200, .body = body});
 }
