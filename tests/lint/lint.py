@@ -1,6 +1,7 @@
 """lint.py RULE BUILD: one rule of the house over the tree. Prints "FILE:LINE: what" for each breach; exit 1 if any."""
 
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
@@ -233,7 +234,8 @@ def lint_security(build):
 
 
 def lint_hardening(build):
-    """The program is position-independent, its relocations are read-only, its stack is guarded and not executable."""
+    """The program is position-independent, its relocations are read-only, its stack is guarded and not executable; its code
+    is made for control-flow protection."""
     program = pathlib.Path(build) / "stoa"
     told = subprocess.run(["readelf", "--wide", "-h", "-l", "-d", "--dyn-syms", program],
                           capture_output=True, text=True, check=True, env={"LC_ALL": "C"}).stdout
@@ -247,6 +249,24 @@ def lint_hardening(build):
     }.items():
         if not re.search(pattern, told, re.M):
             yield program, 1, f"without {what}"
+    yield from unprotected(program)
+
+
+def unprotected(program):
+    """Objects that were not compiled for indirect branch tracking and shadow stacks; and the program, where the
+    toolchain's own start files are marked so (Debian 12's are not, and one unmarked file takes the mark away)."""
+    def notes(file):
+        return subprocess.run(["readelf", "--wide", "-n", file], capture_output=True, text=True, check=True, env={"LC_ALL": "C"}).stdout
+    mark = "x86 feature: IBT, SHSTK"
+    if platform.machine() != "x86_64":
+        return
+    for archive in sorted(program.parent.glob("libstoa_*.a")):
+        for told in notes(archive).split("File: ")[1:]:
+            if mark not in told:
+                yield archive, 1, f"{told.splitlines()[0]}: without {mark}"
+    start = subprocess.run(["cc", "-print-file-name=Scrt1.o"], capture_output=True, text=True, check=True).stdout.strip()
+    if mark in notes(start) and mark not in notes(program):
+        yield program, 1, f"without {mark}"
 
 
 def main():
