@@ -60,6 +60,14 @@ async function connect(t, server, options = {}) {
 
 const connectMany = (t, server, count, options) => Promise.all(Array.from({ length: count }, () => connect(t, server, options)));
 
+/** The owners whose clients lose them from now on, and a condition: somebody did, and each of those clients has another session. */
+function losses(sockets) {
+  const lost = new Set(), sids = new Map(sockets.map((socket) => [socket, socket.io.engine.id]));
+  sockets.forEach((socket) => socket.on("disconnect", () => lost.add(socket.owner)));
+  const isBack = (socket) => socket.connected && !(lost.has(socket.owner) && socket.io.engine.id === sids.get(socket));
+  return [lost, () => lost.size > 0 && sockets.every(isBack)];
+}
+
 /** Clients of which every worker has one at least. */
 async function connectToAll(t, server, options) {
   const sockets = await connectMany(t, server, 2 * WORKERS, options);
@@ -187,13 +195,14 @@ test("a reload is one for all workers: one line, one generation, or nothing", as
 test("a worker that stands still: its clients come back elsewhere, the reload that it held up changes nothing", async (t) => {
   const server = await startWorkers(t, { expects: /worker\.stuck|reload\.failed/ });
   const sockets = await connectToAll(t, server);
+  const [, allBack] = losses(sockets);
   const [, worker] = server.workers();
   process.kill(worker, "SIGSTOP");
   writeFileSync(server.policy, script(2));
   server.signal("SIGHUP");
   await server.waitForLine(new RegExp(`worker\\.stuck pid=${worker} `));
   await server.waitForLine(/reload\.failed error="a worker ended"$/);
-  await until("all to be back", () => sockets.every((socket) => socket.connected));
+  await until("all to be back", allBack);
   assert.deepEqual(new Set(await Promise.all(sockets.map((socket) => ask(socket, "version")))), new Set([1]));
   await until("another worker", async () => (await health(server)).workers.ready === WORKERS);
   server.signal("SIGHUP");
@@ -206,8 +215,7 @@ test("a killed worker takes nobody else along; its clients come back at once, an
   const sockets = await connectToAll(t, server);
   await until("all upgrades", () => sockets.every((socket) => socket.io.engine.transport.name === "websocket"));
   const sids = new Map(sockets.map((socket) => [socket, socket.io.engine.id]));
-  const lost = new Set();
-  sockets.forEach((socket) => socket.on("disconnect", () => lost.add(socket.owner)));
+  const [lost, allBack] = losses(sockets);
   let busy = true, refusals = 0;
   const load = sockets.map(async (socket) => {
     while (busy) if (socket.connected) await socket.timeout(1000).emitWithAck("echo", 1).catch(() => {}); else await new Promise(setImmediate);
@@ -218,7 +226,7 @@ test("a killed worker takes nobody else along; its clients come back at once, an
   const started = server.waitForLine(/worker\.started /, from).then(() => Date.now() - killed_at);
   for (let n = 0; n < 50; n++) refusals += await request(server, false, "/health").then(({ status }) => status !== 200, () => true);
   assert.ok((await started) < 1000);
-  await until("all to be back", () => sockets.every((socket) => socket.connected));
+  await until("all to be back", allBack);
   busy = false;
   await Promise.all(load);
   assert.equal(lost.size, 1);
