@@ -328,8 +328,9 @@ void inquiry_forget(struct policy_call *call) {
 }
 
 static size_t weight_of(const struct host *host, const struct policy_call *call) {
-    bool raw = call->point == POLICY_EVENT && host_handler(host, call->namespace_name, call->name)->raw;
-    size_t bytes = raw ? call->json.len : json_weight(call->json);
+    size_t bytes = json_weight(call->json);
+    if (bytes > LIGHT_BYTES && call->point == POLICY_EVENT && host_handler(host, call->namespace_name, call->name)->raw)
+        bytes = call->json.len;
     if (bytes == SIZE_MAX) return bytes;
     for (unsigned i = 0; i < call->attachments_len; i++) bytes += call->attachments[i].len;
     return bytes + call->data.len;
