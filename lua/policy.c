@@ -13,22 +13,26 @@
 #include "server/alert.h"
 #include "session/hub.h"
 
+enum { RETRY_MS = 100, RETRY_MAX_MS = 10000 };
+
 struct lua_policy {
     struct policy policy;
     struct worker *worker;
     struct config *config;
     struct shared *shared;
-    struct host *host;
+    struct host *host; /* NULL: the scripts could not be loaded again; that is tried until it is done */
     bool live, retired;
     struct lua_policy *successor, *predecessor; /* who replaced it; whom it replaced, while that one's tasks end */
     struct loop_task rebuild, reap;
-    struct loop_timer deadline;
+    struct loop_timer deadline, retry;
+    unsigned retry_ms; /* until the next try; 0: the last one has not failed */
 };
 
 static void policy_free(struct lua_policy *policy) {
     if (policy->successor) policy->successor->predecessor = NULL;
     if (policy->predecessor) policy->predecessor->successor = NULL;
     loop_timer_cancel(&policy->deadline);
+    loop_timer_cancel(&policy->retry);
     loop_task_cancel(&policy->rebuild);
     loop_task_cancel(&policy->reap);
     host_free(&policy->host);
@@ -77,7 +81,21 @@ static struct host *build(struct lua_policy *policy, struct error *error_r) {
     return host;
 }
 
-/* Memory ran out: the same scripts in a new state. What waited has failed. */
+static void try_again(struct loop_timer *timer) {
+    struct lua_policy *policy = CONTAINER(timer, struct lua_policy, retry);
+    loop_post(policy->worker->loop, &policy->rebuild);
+}
+
+/* A file that the scripts read may be missing for a while. */
+static void wait_for_retry(struct lua_policy *policy, const char *problem) {
+    unsigned next_ms = policy->retry_ms ? policy->retry_ms * 2 : RETRY_MS;
+    policy->retry_ms = next_ms < RETRY_MAX_MS ? next_ms : RETRY_MAX_MS;
+    loop_timer_set(&policy->retry, policy->retry_ms);
+    LOG_ALWAYS(LOG_ERROR, "policy.missing", LOG_NUMBER("generation", policy->policy.generation),
+               LOG_NUMBER("retry_ms", policy->retry_ms), LOG_TEXT("error", problem));
+}
+
+/* Memory ran out: the same scripts in a new state. What waited has failed. Without scripts nobody comes in. */
 static void rebuild(struct loop_task *task) {
     struct lua_policy *policy = CONTAINER(task, struct lua_policy, rebuild);
     struct error error;
@@ -87,9 +105,14 @@ static void rebuild(struct loop_task *task) {
         return;
     }
     policy->host = build(policy, &error);
+    if (!policy->host) {
+        wait_for_retry(policy, error.text);
+        return;
+    }
+    policy->retry_ms = 0;
     LOG_ALWAYS(LOG_ERROR, "policy.rebuilt", LOG_NUMBER("generation", policy->policy.generation),
-               LOG_TEXT("reason", "memory"), LOG_TEXT("error", policy->host ? "" : error.text));
-    if (!policy->host || !policy->live) return;
+               LOG_TEXT("reason", "memory"));
+    if (!policy->live) return;
     host_enact(policy->host);
     alert(policy->worker, "policy.rebuilt", SLICE("{\"reason\":\"memory\"}"));
 }
@@ -106,12 +129,17 @@ static void policy_ask_lua(struct policy *base, struct policy_call *call) {
 static bool policy_handles_lua(struct policy *base, enum policy_point point, struct slice namespace_name,
                                struct slice name) {
     struct lua_policy *policy = (struct lua_policy *)base;
-    return policy->host && inquiry_handled(policy->host, point, namespace_name, name);
+    return !policy->host || inquiry_handled(policy->host, point, namespace_name, name);
+}
+
+static bool policy_ready_lua(const struct policy *base) {
+    return ((const struct lua_policy *)base)->host;
 }
 
 static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
     struct lua_policy *policy = (struct lua_policy *)base;
     policy->retired = true;
+    loop_timer_cancel(&policy->retry);
     hand_over(policy, (struct lua_policy *)policy->worker->policy);
     if (policy->host) host_stop(policy->host);
     if (!policy->host || tasks_len(policy->host->tasks) == 0)
@@ -129,6 +157,7 @@ static void policy_end_lua(struct policy *base) {
 static const struct policy_ops ops = {.ask = policy_ask_lua,
                                       .forget = inquiry_forget,
                                       .handles = policy_handles_lua,
+                                      .ready = policy_ready_lua,
                                       .retire = policy_retire_lua,
                                       .end = policy_end_lua};
 
@@ -142,6 +171,7 @@ static struct policy *policy_load(struct worker *worker, const struct config *co
     loop_task_init(&policy->rebuild, rebuild);
     loop_task_init(&policy->reap, reap);
     loop_timer_init(&policy->deadline, worker->loop, deadline_passed);
+    loop_timer_init(&policy->retry, worker->loop, try_again);
     policy->host = build(policy, error_r);
     if (policy->host) return &policy->policy;
     policy_free(policy);

@@ -60,8 +60,11 @@ struct policy_call {
 struct policy_ops {
     void (*ask)(struct policy *policy, struct policy_call *call);
     void (*forget)(struct policy_call *call);
-    /* Is anything registered? Lets the core skip what nobody asked for. */
+    /* Is anything registered? Lets the core skip what nobody asked for. True while nobody knows: the question is then
+     * answered UNAVAILABLE. */
     bool (*handles)(struct policy *policy, enum policy_point point, struct slice namespace_name, struct slice name);
+    /* Are there scripts to ask? They may have gone, and not be back yet. */
+    bool (*ready)(const struct policy *policy);
     /* Another one is in force. No new questions; freed when the tasks under way have ended, at the latest after
      * deadline_ms. */
     void (*retire)(struct policy *policy, unsigned deadline_ms);

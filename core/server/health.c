@@ -6,6 +6,7 @@
 #include "bus/bus.h"
 #include "config/config.h"
 #include "net/server.h"
+#include "policy/policy.h"
 #include "redis/redis_room.h"
 #include "server/alert.h"
 #include "server/places.h"
@@ -84,10 +85,15 @@ static bool store_is_late(const struct health *health) {
     return health->probing && loop_now_ms(health->worker->loop) - health->asked_ms > PROBE_LATE_MS;
 }
 
+static bool has_scripts(const struct worker *worker) {
+    return worker->policy && worker->policy->ops->ready(worker->policy);
+}
+
 static enum place_state state_of(const struct health *health) {
     if (health->worker->draining) return PLACE_DRAINING;
     if (!health->probed) return PLACE_STARTING;
-    return health->store_works && !store_is_late(health) ? PLACE_READY : PLACE_FAILING;
+    bool works = health->store_works && !store_is_late(health) && has_scripts(health->worker);
+    return works ? PLACE_READY : PLACE_FAILING;
 }
 
 void health_show(struct health *health) {
@@ -135,6 +141,7 @@ static void write_health(const struct health *health, struct buffer *out) {
                   : store_is_late(health)    ? "late"
                   : health->store_is_damaged ? "damaged"
                                              : "ok");
+    buffer_printf(out, ",\"scripts\":\"%s\"", has_scripts(worker) ? "ok" : "missing");
     if (!bus_is_alone(worker->bus)) write_bus(worker->bus, out);
     if (worker->room) buffer_printf(out, ",\"redis\":\"%s\"", redis_room_is_full(worker->room) ? "full" : "ok");
     buffer_append_str(out, "}}");

@@ -271,7 +271,10 @@ static void ask_event(struct session *session, struct socket *socket, const stru
     call->json = arrival->json;
     call->attachments = arrival->attachments;
     call->attachments_len = arrival->attachments_len;
-    question_ask(&event->question, named ? session->hub->policy : NULL); /* a number is no event's name */
+    if (named)
+        question_ask(&event->question, session->hub->policy);
+    else /* a number is no event's name */
+        call->done(call, &(struct policy_answer){.status = POLICY_NO_HANDLER});
 }
 
 static void ask_open(struct session *session, struct socket *socket, const struct arrival *arrival) {

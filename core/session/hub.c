@@ -170,7 +170,8 @@ bool hub_has_namespace(const struct hub *hub, struct slice name) {
 }
 
 bool hub_policy_handles(const struct hub *hub, enum policy_point point, struct slice namespace_name) {
-    return hub->policy && hub->policy->ops->handles(hub->policy, point, namespace_name, SLICE_NONE);
+    if (!hub->policy) return point == POLICY_AUTHENTICATE || point == POLICY_CONNECT; /* nobody comes in */
+    return hub->policy->ops->handles(hub->policy, point, namespace_name, SLICE_NONE);
 }
 
 /* Users. */

@@ -6,7 +6,7 @@ void question_ask(struct question *question, struct policy *policy) {
         policy_ask(policy, &question->call);
         return;
     }
-    struct policy_answer answer = {.status = POLICY_NO_HANDLER};
+    struct policy_answer answer = {.status = POLICY_UNAVAILABLE};
     question->call.done(&question->call, &answer);
 }
 

@@ -9,7 +9,7 @@ struct question {
     struct policy *policy; /* NULL: not under way */
 };
 
-/* Asks the policy; without one the answer is POLICY_NO_HANDLER at once. */
+/* Asks the policy; without one the answer is POLICY_UNAVAILABLE at once. */
 void question_ask(struct question *question, struct policy *policy);
 /* done will not be called. */
 void question_forget(struct question *question);

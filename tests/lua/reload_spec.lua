@@ -175,6 +175,49 @@ describe("a state that ran out of memory", function()
     end)
 end)
 
+describe("scripts that cannot be loaded again", function()
+    it("let nobody in and answer nothing until they are back", function()
+        local key = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAx94UM1dNL+/Hj3RT3j7HcGq3V0T51tAtskjPdZrEOXo=\n"
+            .. "-----END PUBLIC KEY-----\n"
+        local path = support.write("key.pem", key)
+        support.config = { lua = { wall_ms = 10000, instructions = 1e9 } }
+        local world = support.world([[
+            local stoa = require "stoa"
+            stoa.jwt.verifier { algorithm = "EdDSA", public_key_file = "]] .. path .. [[" }
+            stoa.hook("authenticate", function(handshake) return { id = handshake.auth.user } end)
+            stoa.on("run", function() return 1 end)
+            stoa.route("GET", "/run", function() return 200 end)
+            local t = {}
+            stoa.on("eat", function() while true do t[#t + 1] = ("x"):rep(2 ^ 21) .. #t end end)
+        ]])
+        support.config = nil
+        local alice = world:connect { auth = { user = "alice" } }
+        os.remove(path)
+        repeat
+            alice:emit("eat")
+            local logged = testing.logged()
+        until logged:find("policy.missing", 1, true)
+        for _ = 1, 5 do
+            assert.equal("unavailable", alice:emit("run").error.code)
+            for _, auth in ipairs { {}, { user = "mallory" } } do
+                local client, refusal = world:connect { auth = auth }
+                assert.is_nil(client)
+                assert.equal("unavailable", refusal.message)
+            end
+            assert.not_equal(200, (world:http("GET", "/run")))
+            world:advance(20)
+        end
+        assert.matches("retry_ms=10000", testing.logged())
+        support.write("key.pem", key)
+        world:advance(11)
+        assert.equal(1, (alice:emit("run")))
+        assert(world:connect { auth = { user = "bob" } })
+        assert.equal(200, (world:http("GET", "/run")))
+        assert.matches("policy.rebuilt", testing.logged())
+        world:close()
+    end)
+end)
+
 describe("tasks", function()
     it("that wait are bounded: the next one is answered unavailable, and what is refused is counted", function()
         support.config = { lua = { tasks = 3 } }
