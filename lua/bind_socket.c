@@ -17,7 +17,7 @@ static const char SOCKET[] = "stoa.socket", VOLATILE[] = "stoa.volatile_socket",
 enum { CALL_TIMEOUT_MS = 5000, CALL_TIMEOUT_MAX_MS = 120000 };
 
 struct socket_name {
-    unsigned len;
+    unsigned len, generation; /* generation: of what the environment says */
     char text[ID_SESSION_LEN + 1];
 };
 
@@ -26,8 +26,25 @@ static void set_name(struct socket_name *name, struct slice id) {
     memcpy(name->text, id.ptr, name->len);
 }
 
-/* One Lua value a socket, as long as a script holds it: in a table with weak values. Its environment keeps the
- * user, who so outlives the client, and is decoded when it is first asked for. */
+/* The value on top gets an environment that says who the socket is now. */
+static void describe(lua_State *L, struct socket_name *name, struct socket *socket) {
+    struct slice user = socket_user_id(socket), json = socket_user(socket), namespace_name = socket_namespace(socket);
+    name->generation = socket_generation(socket);
+    lua_createtable(L, 0, 4);
+    if (user.len > 0) {
+        lua_pushlstring(L, json.ptr, json.len);
+        lua_setfield(L, -2, USER_JSON);
+    }
+    lua_pushlstring(L, user.ptr, user.len);
+    lua_setfield(L, -2, "user_id");
+    lua_pushlstring(L, namespace_name.ptr, namespace_name.len);
+    lua_setfield(L, -2, "namespace");
+    lua_setfenv(L, -2);
+}
+
+/* One Lua value a socket, as long as a script holds it: in a table with weak values. It is a name; its environment
+ * keeps the user, who so outlives the client, and is decoded when it is first asked for. Who comes back as somebody
+ * else, or with another token, is described anew. */
 void socket_push(lua_State *L, struct socket *socket) {
     struct slice id = socket_id(socket);
     lua_getfield(L, LUA_REGISTRYINDEX, SOCKETS);
@@ -42,16 +59,7 @@ void socket_push(lua_State *L, struct socket *socket) {
     lua_pop(L, 1);
     struct socket_name *name = types_new(L, SOCKET, sizeof *name);
     set_name(name, id);
-    lua_createtable(L, 0, 4);
-    if (socket_user_id(socket).len > 0) {
-        lua_pushlstring(L, socket_user(socket).ptr, socket_user(socket).len);
-        lua_setfield(L, -2, USER_JSON);
-    }
-    lua_pushlstring(L, socket_user_id(socket).ptr, socket_user_id(socket).len);
-    lua_setfield(L, -2, "user_id");
-    lua_pushlstring(L, socket_namespace(socket).ptr, socket_namespace(socket).len);
-    lua_setfield(L, -2, "namespace");
-    lua_setfenv(L, -2);
+    describe(L, name, socket);
     lua_pushvalue(L, -1);
     lua_insert(L, -4);
     lua_rawset(L, -3);
@@ -103,11 +111,16 @@ static int socket_index(lua_State *L) {
         lua_pushlstring(L, id.ptr, id.len);
         return 1;
     }
+    struct socket *socket = hub_find(host_of(L)->worker->hub, id);
+    struct socket_name *name = types_test(L, 1, SOCKET);
+    if (socket && name && name->generation != socket_generation(socket)) {
+        lua_pushvalue(L, 1);
+        describe(L, name, socket);
+    }
     lua_getfenv(L, 1);
     lua_pushvalue(L, 2);
     lua_rawget(L, -2);
     if (!lua_isnil(L, -1)) return 1;
-    struct socket *socket = hub_find(host_of(L)->worker->hub, id);
     if (slice_is(key, "connected"))
         lua_pushboolean(L, socket && socket_is_connected(socket));
     else if (slice_is(key, "recovered"))

@@ -56,6 +56,7 @@ struct socket {
     struct list calls;         /* questions to the client */
     struct watch *watches;     /* of its connection */
     char id[SOCKET_ID_LEN + 1];
+    uint16_t generation; /* raised with the user and with the session */
 };
 
 struct socket *socket_new(struct session *session, struct slice namespace_name);

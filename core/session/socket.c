@@ -42,6 +42,10 @@ struct slice socket_handshake(const struct socket *socket) {
     return buffer_slice(text);
 }
 
+unsigned socket_generation(const struct socket *socket) {
+    return socket->generation;
+}
+
 bool socket_is_connected(const struct socket *socket) {
     return socket->session != NULL;
 }
@@ -467,6 +471,7 @@ void socket_become_other(struct socket *socket) {
 
 void socket_attach(struct socket *socket, struct session *session) {
     socket->session = session;
+    socket->generation++;
     list_append(&session->sockets, &socket->link);
     session->sockets_len++;
     handshake_unref(&socket->handshake);
@@ -484,6 +489,7 @@ void socket_set_user(struct socket *socket, struct slice user_id, struct slice u
     if (before) hub_unref_user(socket->hub, &before);
     free(socket->user_json);
     socket->user_json = memory_copy(user_json.ptr, user_json.len);
+    socket->generation++;
 }
 
 void socket_detach(struct socket *socket) {

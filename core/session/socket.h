@@ -20,6 +20,8 @@ struct slice socket_namespace(const struct socket *socket);
 struct slice socket_user_id(const struct socket *socket);
 struct slice socket_user(const struct socket *socket);
 struct slice socket_handshake(const struct socket *socket);
+/* Another number means: another user, or another connection's handshake. */
+unsigned socket_generation(const struct socket *socket);
 bool socket_recovered(const struct socket *socket);
 /* A small JSON value that scripts keep with the socket (and that a recovery brings back); at most 4 KiB, else false. */
 struct slice socket_state(const struct socket *socket);

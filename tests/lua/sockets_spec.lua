@@ -24,6 +24,25 @@ describe("a socket", function()
         assert.same({ alice.id, { id = "alice", colour = "red" }, "alice", "/", false, true, false }, { alice:emit("run") })
     end)
 
+    it("is whom its client is now, for whoever holds it, once that one is back with another token", function()
+        world = support.world [[
+            local stoa = require "stoa"
+            local kept, welcomed
+            stoa.hook("authenticate", function(handshake) return { id = handshake.auth.user, token = handshake.auth.token } end)
+            stoa.hook("connect", function(socket) welcomed = socket.user.token end)
+            stoa.on("keep", function(socket) kept = socket return socket.user.token, socket.handshake.query.visit end)
+            stoa.on("look", function() return kept.user.token, kept.handshake.query.visit, kept.recovered, welcomed end)
+        ]]
+        alice, bob = world:connect { auth = { user = "alice", token = "old" }, query = { visit = "1" } },
+            world:connect { auth = { user = "bob" } }
+        assert.same({ "old", "1" }, { alice:emit("keep") })
+        alice:drop()
+        assert.equal("old", (bob:emit("look")))
+        alice.auth.token, alice.options.query.visit = "new", "2"
+        assert(alice:reconnect())
+        assert.same({ "new", "2", true, "new" }, { bob:emit("look") })
+    end)
+
     it("brings what its client sent as auth until it is connected, not longer", function()
         open("return kept[socket], socket.handshake.auth", [[
             local kept = {}
