@@ -5,6 +5,32 @@ local ran = support.ran
 
 setup(testing.capture_log)
 
+describe("what a client says", function()
+    it("is checked in one call: can it be JSON, how long is it, does it hold U+0000", function()
+        local world = support.handler [[
+            local values = { raw = stoa.raw('["\\u0000"]'), fn = print, binary = stoa.binary("x"), ... }
+            local which, max_bytes = ...
+            local value = values[which]
+            if value == nil then value = which end
+            local fits, word = stoa.json.check(value, max_bytes)
+            return fits or word
+        ]]
+        local client = world:connect()
+        local function check(value, max_bytes) return (client:emit("run", value, max_bytes or 100)) end
+        for _, value in ipairs { 1, true, "", "text", { a = { 1, "b" } }, "\\u0000", testing.array {} } do
+            assert.is_true(check(value))
+        end
+        for _, value in ipairs { "a\0b", { "a\0b" }, { ["\0"] = 1 }, "raw", "fn", "binary" } do
+            assert.equal("bad_request", check(value))
+        end
+        assert.is_true(check(("x"):rep(98)))
+        assert.equal("too_large", check(("x"):rep(99)))
+        assert.equal("too_large", check({ ("x"):rep(50), ("y"):rep(50) }))
+        assert.equal("too_large", check(("\\"):rep(50)))
+        world:close()
+    end)
+end)
+
 describe("an argument", function()
     local world, client
 
