@@ -15,6 +15,7 @@ return {
     scripts = { "../scripts/auth.lua", "../scripts/chat.lua", "../scripts/presence.lua", "room.lua" },
     limits = {
         connections = tonumber(env "BENCH_CONNECTIONS"),
+        connections_per_address = false,
         connections_per_user = false,
         connects = false,
         user_messages = false,

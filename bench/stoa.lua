@@ -10,6 +10,7 @@ return {
         or { "room.lua", "hook.lua" },
     limits = {
         connections = 19900,
+        connections_per_address = false,
         connections_per_user = false,
         connects = false,
         user_messages = false,

@@ -73,8 +73,11 @@ return {
         -- connects = { 10, 60 },
         -- connections_per_user = 5,
         -- connections = 10000,
+        -- connections_per_address = 2000, -- a school is one address
         -- accepts = false, -- for example { 500, 1 }
         -- accepts_per_address = false, -- for example { 600, 60 }
+        -- ipv6_prefix = 64, -- addresses of one network are one
+        -- address_exceptions = {}, -- for example { "192.0.2.0/24" }: a campus
         -- channel_users = 10000,
         -- state_bytes = 16777216,
         -- inbound_bytes = 67108864,

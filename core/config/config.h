@@ -62,7 +62,9 @@ struct config {
     struct {
         struct config_rate user_messages, channel_messages, global_messages, uploads, connects, accepts,
             accepts_per_address;
-        int64_t connections_per_user, connections, channel_users; /* 0: not limited */
+        int64_t connections_per_user, connections, connections_per_address, channel_users; /* 0: not limited */
+        int64_t ipv6_prefix;
+        struct config_texts address_exceptions;
         int64_t state_bytes, inbound_bytes;
     } limits;
     struct {

@@ -2,60 +2,157 @@
 
 #include <stdlib.h>
 
-#include "base/address.h"
+#include "base/map.h"
 
-enum { STATE_BYTES = 4 * 1024 * 1024, FULL_RETRY_S = 5, IPV6_BITS = 64 };
+enum { STATE_BYTES = 4 * 1024 * 1024, FULL_RETRY_S = 5, IPV4_LEN = 4 };
+
+struct crowd {
+    struct network network;
+    unsigned seats;
+};
 
 struct admission_control {
     struct admission_settings settings;
+    struct networks exceptions;
     struct limiter *limiter;
+    struct map *crowds;  /* by network.address: those with seats */
+    struct crowd nobody; /* those who are of no crowd */
+    unsigned seats;
+    bool (*make_room)(void *owner);
+    void *owner;
 };
 
 struct admission_control *admission_new(struct loop *loop, const struct admission_settings *settings) {
     struct admission_control *control = NEW(struct admission_control);
-    control->settings = *settings;
     control->limiter = limiter_new(loop, STATE_BYTES);
+    control->crowds = map_new();
+    admission_set(control, settings);
     return control;
 }
 
 void admission_free(struct admission_control **control) {
     if (!*control) return;
     limiter_free(&(*control)->limiter);
+    networks_done(&(*control)->exceptions);
+    map_free(&(*control)->crowds);
     free(*control);
     *control = NULL;
 }
 
 void admission_set(struct admission_control *control, const struct admission_settings *settings) {
+    struct networks exceptions;
     control->settings = *settings;
+    if (networks_parse(settings->exceptions, settings->exceptions_len, &exceptions)) return; /* checked before */
+    networks_done(&control->exceptions);
+    control->exceptions = exceptions;
 }
 
-const struct admission_settings *admission_settings_of(const struct admission_control *control) {
-    return &control->settings;
+void admission_on_full(struct admission_control *control, bool (*make_room)(void *owner), void *owner) {
+    control->make_room = make_room;
+    control->owner = owner;
 }
 
-static struct slice key_of(const struct network *crowd) {
-    return (struct slice){(const char *)&crowd->address, sizeof crowd->address};
+unsigned admission_seats(const struct admission_control *control) {
+    return control->seats;
 }
+
+/* ---- crowds */
+
+bool admission_crowd(const struct admission_control *control, const struct address *address, struct network *crowd_r) {
+    if (networks_have(&control->exceptions, address)) return false;
+    *crowd_r = network_of(address, address->len == IPV4_LEN ? 8 * IPV4_LEN : control->settings.ipv6_bits);
+    return true;
+}
+
+static struct slice key_of(const struct network *network) {
+    return (struct slice){(const char *)&network->address, sizeof network->address};
+}
+
+static struct crowd *crowd_of(struct admission_control *control, const struct address *address) {
+    struct network network;
+    if (!address || !admission_crowd(control, address, &network)) return &control->nobody;
+    struct crowd *crowd = map_find(control->crowds, key_of(&network));
+    if (crowd) return crowd;
+    crowd = NEW(struct crowd);
+    crowd->network = network;
+    map_put(control->crowds, key_of(&crowd->network), crowd);
+    return crowd;
+}
+
+static void forget_if_empty(struct admission_control *control, struct crowd *crowd) {
+    if (crowd->seats > 0 || crowd == &control->nobody) return;
+    map_remove(control->crowds, key_of(&crowd->network));
+    free(crowd);
+}
+
+/* ---- who comes in */
 
 static struct admission_verdict refuse(const struct admission_control *control, const char *why, uint64_t wait_ms) {
     uint64_t seconds = (wait_ms + 999) / 1000 + arc4random_uniform(control->settings.spread_s + 1);
     return (struct admission_verdict){why, seconds > 0 ? (unsigned)seconds : 1};
 }
 
-struct admission_verdict admission_ask(struct admission_control *control, const struct address *address,
-                                       unsigned open) {
+static bool has_room(struct admission_control *control) {
+    unsigned most = control->settings.connections;
+    if (most == 0 || control->seats < most) return true;
+    return control->make_room && control->make_room(control->owner) && control->seats < most;
+}
+
+static bool share_is_used_up(const struct admission_control *control, const struct crowd *crowd) {
+    unsigned most = control->settings.connections_per_address;
+    return most > 0 && crowd != &control->nobody && crowd->seats >= most;
+}
+
+static struct admission_verdict charge(struct admission_control *control, const struct crowd *crowd) {
     const struct admission_settings *settings = &control->settings;
-    if (settings->connections > 0 && open >= settings->connections) return refuse(control, "full", FULL_RETRY_S * 1000);
-    struct network crowd = network_of(address, address->len == 4 ? 32 : IPV6_BITS);
     struct limit_ask asks[2];
     size_t len = 0;
     if (settings->rate.count > 0)
         asks[len++] = (struct limit_ask){.name = SLICE("rate"), .rate = settings->rate, .cost = 1};
-    if (settings->address_rate.count > 0)
+    if (settings->address_rate.count > 0 && crowd != &control->nobody)
         asks[len++] = (struct limit_ask){
-            .name = SLICE("address"), .key = key_of(&crowd), .rate = settings->address_rate, .cost = 1};
+            .name = SLICE("address"), .key = key_of(&crowd->network), .rate = settings->address_rate, .cost = 1};
     struct limit_answer answer =
         len > 0 ? limiter_take(control->limiter, asks, len) : (struct limit_answer){.allowed = true};
     if (answer.allowed) return (struct admission_verdict){0};
     return refuse(control, asks[answer.refused_by].name.ptr, answer.retry_after_ms);
+}
+
+static struct admission_verdict take(struct admission_control *control, const struct address *address,
+                                     struct seat *seat, bool is_new) {
+    struct admission_verdict verdict = {0};
+    if (!seat->crowd && !has_room(control)) return refuse(control, "full", FULL_RETRY_S * 1000);
+    struct crowd *crowd = crowd_of(control, address);
+    if (crowd == seat->crowd) return verdict;
+    if (share_is_used_up(control, crowd))
+        verdict = refuse(control, "address_full", FULL_RETRY_S * 1000);
+    else if (is_new)
+        verdict = charge(control, crowd);
+    if (!verdict.refused) {
+        admission_leave(control, seat);
+        seat->crowd = crowd;
+        crowd->seats++;
+        control->seats++;
+    }
+    forget_if_empty(control, crowd);
+    return verdict;
+}
+
+struct admission_verdict admission_ask(struct admission_control *control, const struct address *address,
+                                       struct seat *seat) {
+    return take(control, address, seat, true);
+}
+
+struct admission_verdict admission_seat(struct admission_control *control, const struct address *address,
+                                        struct seat *seat) {
+    return take(control, address, seat, false);
+}
+
+void admission_leave(struct admission_control *control, struct seat *seat) {
+    struct crowd *crowd = seat->crowd;
+    if (!crowd) return;
+    seat->crowd = NULL;
+    crowd->seats--;
+    control->seats--;
+    forget_if_empty(control, crowd);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/handover.h"
+#include "net/listener.h"
 #include "net/net_state.h"
 #include "net/socket.h"
 #include "net/tls.h"
@@ -135,6 +136,15 @@ static void part(struct conn *conn, enum conn_state state) {
     forget(conn);
 }
 
+static void server_leave(struct net_server *server, struct seat *seat) {
+    if (server->events.leave) server->events.leave(server->owner, seat);
+}
+
+bool conn_seat(struct conn *conn, const struct address *address, unsigned *retry_after_s_r) {
+    struct net_server *server = conn->host->server;
+    return !server->events.seat || server->events.seat(server->owner, address, &conn->seat, retry_after_s_r) == ADMIT;
+}
+
 void conn_kill(struct conn *conn) {
     struct net_server *server = conn->host->server;
     if (conn->state == CONN_GONE) return;
@@ -145,6 +155,7 @@ void conn_kill(struct conn *conn) {
     close(conn->fd);
     list_remove(&conn->link);
     server->conns_len--;
+    server_leave(server, &conn->seat);
     metric_set(METRIC_CONNECTIONS, server->conns_len);
     loop_task_init(&conn->task, reap);
     loop_reap(server->loop, &conn->task);
@@ -176,11 +187,13 @@ static void ready(void *owner, int fd, int what) {
     }
 }
 
-static struct conn *conn_new(struct net_server *server, int fd, const struct address *address) {
+static struct conn *conn_new(struct net_server *server, int fd, const struct address *address, struct seat *seat) {
     struct conn *conn = NEW(struct conn);
     conn->host = server->host;
     conn->fd = fd;
     conn->address = *address;
+    conn->seat = *seat;
+    *seat = (struct seat){0};
     loop_task_init(&conn->task, run);
     list_append(&server->conns, &conn->link);
     conn->host->conns++;
@@ -198,12 +211,13 @@ void conn_refuse(int fd, const struct address *address, const char *reason) {
     if (fd >= 0) close(fd);
 }
 
-void conn_accept(struct net_server *server, int fd, const struct address *address) {
+void conn_accept(struct net_server *server, int fd, const struct address *address, struct seat *seat) {
     if (server->host->tls && server->shaking >= HANDSHAKES_MAX) {
         conn_refuse(fd, address, "handshakes");
+        server_leave(server, seat);
         return;
     }
-    struct conn *conn = conn_new(server, fd, address);
+    struct conn *conn = conn_new(server, fd, address, seat);
     conn->tls = server->host->tls != NULL;
     if (conn->tls)
         server->shaking++;
@@ -211,8 +225,9 @@ void conn_accept(struct net_server *server, int fd, const struct address *addres
         http_begin(conn);
 }
 
-void conn_take(struct net_server *server, int fd, const struct handover *handover, struct slice unread) {
-    struct conn *conn = conn_new(server, fd, &handover->peer);
+void conn_take(struct net_server *server, int fd, const struct handover *handover, struct seat *seat,
+               struct slice unread) {
+    struct conn *conn = conn_new(server, fd, &handover->peer, seat);
     conn->tunneled = handover->tunneled;
     conn->handed = true;
     buffer_append_slice(&conn_unfinished(conn)->unread, unread);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/metrics.h"
+#include "net/listener.h"
 #include "net/net_state.h"
 
 enum { HANDOVERS_A_TURN = 64 };
@@ -51,20 +52,28 @@ static int receive(int inbox, struct handover *handover, struct buffer *unread, 
     return 0;
 }
 
+static void take(struct net_server *server, int fd, const struct handover *handover, struct slice unread) {
+    const struct net_events *events = &server->events;
+    struct seat seat = {0};
+    unsigned retry_after_s;
+    if (fd < 0) {
+        conn_refuse(fd, &handover->peer, "descriptors");
+    } else if (events->seat &&
+               events->seat(server->owner, net_named(server, &handover->peer), &seat, &retry_after_s) != ADMIT) {
+        conn_refuse(fd, &handover->peer, "full");
+    } else {
+        metric_add(METRIC_HANDED, 1);
+        conn_take(server, fd, handover, &seat, unread);
+    }
+}
+
 static void inbox_ready(void *owner, int inbox_fd, int ready) {
     struct net_server *server = ((struct inbox *)owner)->server;
     struct buffer unread = {0};
     struct handover handover;
     int fd;
     for (int i = 0; i < HANDOVERS_A_TURN && receive(inbox_fd, &handover, &unread, &fd) == 0; i++) {
-        if (fd < 0) {
-            conn_refuse(fd, &handover.peer, "descriptors");
-        } else if (server->events.full && server->events.full(server->owner)) {
-            conn_refuse(fd, &handover.peer, "full");
-        } else {
-            metric_add(METRIC_HANDED, 1);
-            conn_take(server, fd, &handover, buffer_slice(&unread));
-        }
+        take(server, fd, &handover, buffer_slice(&unread));
         buffer_clear(&unread);
     }
     buffer_done(&unread);

@@ -12,6 +12,7 @@
 #include "base/address.h"
 
 struct net_server;
+struct seat;
 
 /* What goes with the descriptor. */
 struct handover {
@@ -24,8 +25,9 @@ struct handover {
 enum { HANDOVER_BYTES = 131072 };
 bool handover_send(int inbox, int fd, const struct handover *handover, struct slice unread) MUST_CHECK;
 
-/* conn.c: takes the descriptor that came through the inbox. */
-void conn_take(struct net_server *server, int fd, const struct handover *handover, struct slice unread);
+/* conn.c: takes the descriptor that came through the inbox, and the seat. */
+void conn_take(struct net_server *server, int fd, const struct handover *handover, struct seat *seat,
+               struct slice unread);
 
 struct inbox;
 struct inbox *inbox_new(struct net_server *server, int fd);

@@ -1,5 +1,6 @@
 /* HTTP/1.1, one request after the other: heads are read strictly (wire/http_head.h), what comes behind one stays for
  * whoever reads next: the body, the next request, a WebSocket, another process. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ enum { KEEPALIVE_MS = 60000 };
 
 static void http_free(struct conn *conn) {
     struct http *http = conn->http;
+    list_remove(&http->resting);
     loop_task_cancel(&http->work);
     tunnel_free(&http->tunnel);
     buffer_done(&http->head_bytes);
@@ -107,6 +109,7 @@ static bool refuse(struct http *http, unsigned status, struct slice extra, const
     struct http_reply reply = {.status = status, .extra_headers = extra, .close = true};
     struct http_exchange *owners = http->exchange;
     net_reject(http->conn, why);
+    list_remove(&http->resting);
     exchange_new(http);
     http_reply(&(struct http_exchange *){http->exchange}, &reply);
     abandon(owners);
@@ -292,10 +295,17 @@ static bool begin_upgrade(struct http *http) {
     return false;
 }
 
-/* Who is asked about from now on: whom the proxy speaks for. */
+/* From now on the connection is that of whom the proxy speaks for; else the answer is on its way. */
 static bool name_client(struct http *http) {
-    http->conn->address = http->peer;
-    return forwarded_client(&http->head, &http->conn->host->trusted, &http->conn->address);
+    struct conn *conn = http->conn;
+    char retry[32];
+    unsigned retry_after_s = 1;
+    conn->address = http->peer;
+    if (!forwarded_client(&http->head, &conn->host->trusted, &conn->address))
+        return refuse(http, 400, SLICE_NONE, "forwarded_for"), false;
+    if (conn_seat(conn, &conn->address, &retry_after_s)) return true;
+    snprintf(retry, sizeof retry, "retry-after: %u\r\n", retry_after_s);
+    return refuse(http, 503, slice_of(retry), "address_full"), false;
 }
 
 static bool is_served(struct http *http) {
@@ -303,6 +313,7 @@ static bool is_served(struct http *http) {
 }
 
 static bool head_done(struct http *http, char *bytes, size_t len) {
+    list_remove(&http->resting);
     int inbox = inbox_of(http);
     if (inbox >= 0) {
         bool tunnels = http->conn->ssl != NULL;
@@ -313,7 +324,7 @@ static bool head_done(struct http *http, char *bytes, size_t len) {
     buffer_append(&http->head_bytes, bytes, http->head.bytes);
     conn_used(http->conn, bytes, len, http->head.bytes);
     if (http_head_parse(buffer_slice(&http->head_bytes), &http->head) != HTTP_HEAD_COMPLETE) abort();
-    if (http->trusted && !name_client(http)) return refuse(http, 400, SLICE_NONE, "forwarded_for");
+    if (http->trusted && !name_client(http)) return true;
     address_write(&http->conn->address, http->address);
     if (!is_served(http)) return refuse(http, 421, SLICE_NONE, "host");
     return http_head_field(&http->head, "upgrade").ptr ? begin_upgrade(http) : begin_request(http);
@@ -369,6 +380,19 @@ static bool read_body(struct http *http) {
     return true;
 }
 
+static void rest(struct http *http) {
+    list_append(&http->conn->host->server->resting, &http->resting);
+    if (http->trusted) conn_seat(http->conn, NULL, &(unsigned){0}); /* nobody's, until it says whose */
+}
+
+bool net_server_make_room(struct net_server *server) {
+    if (list_empty(&server->resting)) return false;
+    struct conn *conn = CONTAINER(server->resting.next, struct http, resting)->conn;
+    net_reject(conn, "room");
+    conn_kill(conn);
+    return true;
+}
+
 /* The connection is ready for its next request. */
 static bool next_request(struct http *http) {
     buffer_done(&http->head_bytes);
@@ -378,6 +402,7 @@ static bool next_request(struct http *http) {
     http->sent = 0;
     http->state = HTTP_HEAD;
     http->idle = true;
+    rest(http);
     conn_set_deadline(http->conn, KEEPALIVE_MS);
     return true;
 }
@@ -442,6 +467,8 @@ void http_begin(struct conn *conn) {
     http->trusted = networks_have(&conn->host->trusted, &conn->address);
     http->state = HTTP_HEAD;
     conn->http = http;
+    list_init(&http->resting);
+    rest(http);
     loop_task_init(&http->work, work);
     loop_flush(conn->host->server->loop, &http->work);
 }

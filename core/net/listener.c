@@ -46,13 +46,14 @@ static void refuse(struct net_server *server, int fd, unsigned retry_after_s) {
     close(fd);
 }
 
-void listener_admit(struct net_server *server, int fd, const struct address *address) {
+void listener_admit(struct net_server *server, int fd, const struct address *address, const struct address *named) {
     char text[ADDRESS_TEXT_MAX];
+    struct seat seat = {0};
     unsigned retry_after_s = 1;
-    switch (server->events.admit(server->owner, address, &retry_after_s)) {
+    switch (server->events.admit(server->owner, named, &seat, &retry_after_s)) {
         case ADMIT:
             metric_add(METRIC_ACCEPTED, 1);
-            conn_accept(server, fd, address);
+            conn_accept(server, fd, address, &seat);
             return;
         case ADMIT_REFUSE:
             refuse(server, fd, retry_after_s);
@@ -99,7 +100,7 @@ static void listener_ready(void *owner, int fd, int ready) {
         if (host->proxy_protocol && networks_have(&host->trusted, &address))
             proxied_begin(listener->server, accepted, &address);
         else
-            listener_admit(listener->server, accepted, &address);
+            listener_admit(listener->server, accepted, &address, net_named(listener->server, &address));
     }
 }
 

@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/buffer.h"
 #include "base/list.h"
+#include "limit/admission.h"
 #include "limit/budget.h"
 #include "loop/loop.h"
 #include "net/inbound.h"
@@ -39,6 +40,7 @@ struct net_server {
     struct list hosts, listeners;
     struct inbox *inbox;    /* NULL: nobody hands connections over */
     struct list conns;      /* by conn.link */
+    struct list resting;    /* those that await a request, by http.resting: the longest first */
     struct budget *inbound; /* of what was received and is not a whole message or body yet */
     struct list proxied;    /* those that have not said whom they speak for */
     unsigned proxied_len, conns_len;
@@ -92,14 +94,12 @@ struct conn {
     struct unfinished *unfinished; /* NULL: nothing is */
     struct websocket_reader reader;
     struct inbound inbound;
+    struct seat seat;
     struct address address; /* the peer's, or that of whom a trusted proxy speaks for */
 };
 
-/* conn.c */
-/* Takes the descriptor, which admission has let in. */
-void conn_accept(struct net_server *server, int fd, const struct address *address);
-/* Counts it, logs it, and closes the descriptor, if there is one. */
-void conn_refuse(int fd, const struct address *address, const char *reason);
+/* conn.c. Its seat is the address's from now on (NULL: nobody's). False: it may not be, for so long. */
+bool conn_seat(struct conn *conn, const struct address *address, unsigned *retry_after_s_r);
 /* Made when there is none. */
 struct unfinished *conn_unfinished(struct conn *conn);
 /* Frees it when nothing is unfinished any more. */

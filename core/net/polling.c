@@ -156,6 +156,14 @@ void polling_refuse(struct http_request *request, enum engineio_error error, str
     buffer_done(&all);
 }
 
+void polling_refuse_for(struct http_request *request, unsigned retry_after_s, struct slice headers) {
+    struct buffer all = {0};
+    keep_headers(&all, headers);
+    buffer_printf(&all, "retry-after: %u\r\n", retry_after_s);
+    reply(&request->exchange, 503, "text/plain", buffer_slice(&all), SLICE("The server is full.\n"));
+    buffer_done(&all);
+}
+
 void polling_refusal(enum engineio_error error, struct http_reply *reply_r) {
     *reply_r = (struct http_reply){
         .status = error == ENGINEIO_FORBIDDEN ? 403 : 400,

@@ -43,6 +43,8 @@ void polling_stop(struct polling *polling);
 void polling_refuse(struct http_request *request, enum engineio_error error, struct slice headers);
 /* The same before an upgrade: the message alone. */
 void polling_refusal(enum engineio_error error, struct http_reply *reply_r);
+/* There is no room for one more session: 503, and when to come back. */
+void polling_refuse_for(struct http_request *request, unsigned retry_after_s, struct slice headers);
 /* Appends the CORS headers for a request whose Origin is allowed; nothing for others, or without an Origin. */
 void polling_cors(struct http_request *request, const char *const *origins, size_t origins_len, struct buffer *out);
 /* Answers an OPTIONS request. */

@@ -62,7 +62,8 @@ static void ready(void *owner, int fd, int what) {
         return;
     }
     wake_beyond(fd, 0);
-    listener_admit(proxied->server, fd, header.local ? &proxied->peer : &header.address);
+    const struct address *address = header.local ? &proxied->peer : &header.address;
+    listener_admit(proxied->server, fd, address, header.local ? address : net_named(proxied->server, address));
 }
 
 void proxied_begin(struct net_server *server, int fd, const struct address *peer) {

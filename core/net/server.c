@@ -84,6 +84,7 @@ struct net_server *net_server_new(struct loop *loop, const struct net_settings *
     list_init(&server->hosts);
     list_init(&server->listeners);
     list_init(&server->conns);
+    list_init(&server->resting);
     list_init(&server->proxied);
     list_init(&server->handshakes);
     loop_task_init(&server->sweep, sweep);
@@ -95,6 +96,10 @@ struct net_server *net_server_new(struct loop *loop, const struct net_settings *
     }
     net_server_enact(server, &host);
     return server;
+}
+
+const struct address *net_named(const struct net_server *server, const struct address *peer) {
+    return networks_have(&server->host->trusted, peer) ? NULL : peer;
 }
 
 void net_server_listen(struct net_server *server, int listen_fd) {

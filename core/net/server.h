@@ -9,6 +9,7 @@ struct address;
 struct budget;
 struct loop;
 struct net_host;
+struct seat;
 struct net_server;
 struct tickets;
 
@@ -36,10 +37,14 @@ enum admission { ADMIT, ADMIT_REFUSE /* 503, Retry-After, before TLS and HTTP */
 
 struct net_events {
     struct http_events http;
-    /* For each accepted socket, before anything costs; counts what it refuses. retry_after_s_r: for ADMIT_REFUSE. */
-    enum admission (*admit)(void *owner, const struct address *address, unsigned *retry_after_s_r);
-    /* Asked when another process hands a connection over, which was admitted there; true: it is closed. May be NULL. */
-    bool (*full)(void *owner);
+    /* For each accepted socket, before anything costs; counts what it refuses. address: NULL when a trusted proxy will
+     * say it with each request. retry_after_s_r: for ADMIT_REFUSE. */
+    enum admission (*admit)(void *owner, const struct address *address, struct seat *seat, unsigned *retry_after_s_r);
+    /* Of a connection that another process hands over, which was admitted there, or one whose seat is another
+     * address's from now on (NULL: nobody's). May be NULL. */
+    enum admission (*seat)(void *owner, const struct address *address, struct seat *seat, unsigned *retry_after_s_r);
+    /* Of one that ends. May be NULL. */
+    void (*leave)(void *owner, struct seat *seat);
 };
 
 /* False: error_r names the file that cannot be used. */
@@ -63,6 +68,8 @@ void net_server_stop_accepting(struct net_server *server);
 void net_server_open_inbox(struct net_server *server, int inbox_fd);
 /* Closes those that wait in an inbox that nobody reads any more. */
 void net_server_discard_handovers(int inbox_fd);
+/* Closes the connection that has waited longest for its next request, or for its first. False: none does. */
+bool net_server_make_room(struct net_server *server);
 unsigned net_server_connections(const struct net_server *server);
 /* Closes what is left at once. */
 void net_server_free(struct net_server **server);

@@ -226,8 +226,8 @@ static void end(struct process *process) {
     loop_timer_cancel(&process->alive);
     loop_fd_free(&process->link);
     worker_abandon(&process->worker, &process->next);
-    router_free(&process->router);
     net_server_free(&process->worker.net);
+    router_free(&process->router);
     worker_done(&process->worker, store_patience_ms(process));
     loop_free(&process->loop);
 }

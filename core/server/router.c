@@ -20,11 +20,16 @@ struct router {
     struct list calls;
 };
 
+static bool make_room(void *owner) {
+    return net_server_make_room(((struct router *)owner)->worker->net);
+}
+
 struct router *router_new(struct worker *worker, struct health *health) {
     struct router *router = NEW(struct router);
     router->worker = worker;
     router->health = health;
     list_init(&router->calls);
+    admission_on_full(worker->admission, make_room, router);
     router_reload(router);
     return router;
 }
@@ -43,19 +48,28 @@ void router_free(struct router **router) {
     *router = NULL;
 }
 
-static enum admission admit(void *owner, const struct address *address, unsigned *retry_after_s_r) {
-    const struct worker *worker = ((struct router *)owner)->worker;
-    struct admission_verdict verdict = admission_ask(worker->admission, address, net_server_connections(worker->net));
-    if (!verdict.refused) return ADMIT;
-    metric_add_labelled(METRIC_REJECTED, verdict.refused, 1);
-    *retry_after_s_r = verdict.retry_after_s;
+static enum admission answer(const struct admission_verdict *verdict, unsigned *retry_after_s_r) {
+    if (!verdict->refused) return ADMIT;
+    metric_add_labelled(METRIC_REJECTED, verdict->refused, 1);
+    *retry_after_s_r = verdict->retry_after_s;
     return ADMIT_REFUSE;
 }
 
-static bool full(void *owner) {
-    const struct worker *worker = ((struct router *)owner)->worker;
-    unsigned connections = admission_settings_of(worker->admission)->connections;
-    return connections > 0 && net_server_connections(worker->net) >= connections;
+static enum admission admit(void *owner, const struct address *address, struct seat *seat, unsigned *retry_after_s_r) {
+    struct admission_verdict verdict = admission_ask(((struct router *)owner)->worker->admission, address, seat);
+    return answer(&verdict, retry_after_s_r);
+}
+
+/* The one who asks counts what is refused. */
+static enum admission take_seat(void *owner, const struct address *address, struct seat *seat,
+                                unsigned *retry_after_s_r) {
+    struct admission_verdict verdict = admission_seat(((struct router *)owner)->worker->admission, address, seat);
+    *retry_after_s_r = verdict.retry_after_s;
+    return verdict.refused ? ADMIT_REFUSE : ADMIT;
+}
+
+static void leave(void *owner, struct seat *seat) {
+    admission_leave(((struct router *)owner)->worker->admission, seat);
 }
 
 static int elsewhere(void *owner, struct slice path, struct slice query) {
@@ -144,5 +158,6 @@ const struct net_events router_events = {
              .upgrade = upgrade,
              .opened = hub_opened},
     .admit = admit,
-    .full = full,
+    .seat = take_seat,
+    .leave = leave,
 };

@@ -98,6 +98,10 @@ static struct rate rate_of(const struct config_rate *rate) {
 struct admission_settings settings_of_admission(const struct config *config) {
     return (struct admission_settings){
         .connections = (unsigned)config->limits.connections,
+        .connections_per_address = (unsigned)config->limits.connections_per_address,
+        .ipv6_bits = (unsigned)config->limits.ipv6_prefix,
+        .exceptions = config->limits.address_exceptions.items,
+        .exceptions_len = config->limits.address_exceptions.len,
         .rate = rate_of(&config->limits.accepts),
         .address_rate = rate_of(&config->limits.accepts_per_address),
         .spread_s = SPREAD_S,
@@ -253,16 +257,19 @@ struct store *settings_open_store(const struct config *config, struct loop *loop
 
 /* All. */
 
-/* Without a list anybody could name any address. */
-static bool check_proxies(const struct config *config, struct error *error_r) {
-    const struct config_texts *proxies = &config->net.trusted_proxies;
+static bool check_networks(const struct config_texts *texts, struct error *error_r) {
     struct networks networks;
-    const char *wrong = networks_parse(proxies->items, proxies->len, &networks);
+    const char *wrong = networks_parse(texts->items, texts->len, &networks);
     if (wrong) return error_set(error_r, "\"%s\" is no address and no network", wrong), false;
     networks_done(&networks);
-    bool named = !config->net.proxy_protocol || proxies->len > 0;
+    return true;
+}
+
+/* Without a list anybody could name any address. */
+static bool check_proxies(const struct config *config, struct error *error_r) {
+    bool named = !config->net.proxy_protocol || config->net.trusted_proxies.len > 0;
     if (!named) error_set(error_r, "must name the proxies, for net.proxy_protocol is set");
-    return named;
+    return named && check_networks(&config->net.trusted_proxies, error_r);
 }
 
 bool settings_check(const struct config *config, struct error *error_r) {
@@ -272,6 +279,8 @@ bool settings_check(const struct config *config, struct error *error_r) {
         config_complain(config, "listen", error_r, "%s", error.text);
     else if (!check_proxies(config, &error))
         config_complain(config, "net.trusted_proxies", error_r, "%s", error.text);
+    else if (!check_networks(&config->limits.address_exceptions, &error))
+        config_complain(config, "limits.address_exceptions", error_r, "%s", error.text);
     else if (!net_settings_check(&net, &error))
         config_complain(config, "tls.certificate", error_r, "%s", error.text);
     else

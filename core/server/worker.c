@@ -93,12 +93,13 @@ static void build_services(struct worker *worker) {
     worker->relay = relay_new(worker->rooms, worker->log, worker->bus, worker->adapter);
     relay_set_gossip(worker->relay, worker->gossip);
     worker->insist = insist_new(worker->loop, worker->bus);
+    worker->admission = admission_new(worker->loop, &admission);
     hub.inbound = worker->inbound;
+    hub.admission = worker->admission;
     worker->hub = hub_new(worker->loop, worker->rooms, &hub);
     hub_set_presence(worker->hub, worker->presence);
     hub_name_sessions(worker->hub, worker->name);
     worker->transfers = transfers_new(worker->hub, worker->log, worker->bus);
-    worker->admission = admission_new(worker->loop, &admission);
     worker->dialer = dialer_new(worker->loop);
     fleet_join(worker);
 }
@@ -188,6 +189,7 @@ static void apply(struct worker *worker) {
     presence_set(worker->presence, &presence);
     gossip_set(worker->gossip, &presence);
     hub.inbound = worker->inbound;
+    hub.admission = worker->admission;
     hub_set(worker->hub, &hub);
     admission_set(worker->admission, &admission);
     cache_set_max(worker->cache, (size_t)config->cache.max_bytes);

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "limit/admission.h"
 #include "net/polling.h"
 #include "session/driver.h"
 #include "session/hub_state.h"
@@ -9,6 +10,8 @@ struct polling_driver {
     struct loop *loop;
     struct polling *polling;
     struct loop_task gone;
+    struct admission_control *admission; /* NULL: none */
+    struct seat seat;                    /* a session without a connection is one */
 };
 
 static struct polling_driver *driver_of(const struct transport *transport) {
@@ -36,6 +39,7 @@ static void driver_gone(struct loop_task *task) {
     struct polling_driver *driver = CONTAINER(task, struct polling_driver, gone);
     if (driver->transport.session) session_gone(driver->transport.session, &driver->transport, 1000, SLICE_NONE);
     polling_free(&driver->polling);
+    if (driver->admission) admission_leave(driver->admission, &driver->seat);
     free(driver);
 }
 
@@ -77,9 +81,28 @@ static void on_broken(void *owner, enum polling_fault fault) {
 
 static const struct polling_events driver_events = {on_packet, on_waiting, on_broken};
 
+/* False: it is answered. */
+static bool take_seat(const struct hub *hub, struct http_request *request, struct slice headers, struct seat *seat) {
+    struct address address;
+    bool named = address_parse(slice_of(request->address), &address);
+    struct admission_verdict verdict = {0};
+    if (hub->settings.admission) verdict = admission_seat(hub->settings.admission, named ? &address : NULL, seat);
+    if (!verdict.refused) return true;
+    http_reject(request->exchange, verdict.refused);
+    polling_refuse_for(request, verdict.retry_after_s, headers);
+    return false;
+}
+
 void polling_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake, struct http_request *request,
                     struct slice headers) {
+    struct seat seat = {0};
+    if (!take_seat(hub, request, headers, &seat)) {
+        handshake_unref(&handshake);
+        return;
+    }
     struct polling_driver *driver = NEW(struct polling_driver);
+    driver->admission = hub->settings.admission;
+    driver->seat = seat;
     driver->transport.ops = &driver_ops;
     driver->loop = hub->loop;
     driver->polling = polling_new(&driver_events, &driver->transport);

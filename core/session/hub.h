@@ -13,6 +13,7 @@
 #include "net/http.h"
 #include "session/close_reason.h"
 
+struct admission_control;
 struct budget;
 struct buffer;
 struct hub;
@@ -40,9 +41,10 @@ struct hub_settings {
     size_t inbox_bytes;     /* unanswered events of a session: beyond, reading pauses */
     unsigned events;        /* what a session may ask in events_period_ms (flood.h); 0: anything */
     uint64_t events_period_ms;
-    unsigned namespaces_max, rooms_max; /* a session, a socket */
-    struct budget *inbound;             /* what unfinished binary packets may hold; NULL: anything */
-    struct window_settings window;      /* holds at once, for all */
+    unsigned namespaces_max, rooms_max;  /* a session, a socket */
+    struct budget *inbound;              /* what unfinished binary packets may hold; NULL: anything */
+    struct admission_control *admission; /* whose seats polling sessions take; NULL: none */
+    struct window_settings window;       /* holds at once, for all */
 };
 
 /* rooms, policy and settings outlive the hub; strings of settings are copied. */

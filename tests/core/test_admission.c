@@ -19,42 +19,122 @@ static int begin(void **state) {
     return 0;
 }
 
+/* Whoever comes in stays until leave_all. */
+enum { SEATS = 1200 };
+static struct seat seats[SEATS];
+static unsigned seats_len;
+
+static struct admission_verdict ask(const char *text) {
+    struct address address;
+    assert_true(address_parse(slice_of(text), &address));
+    assert_true(seats_len < SEATS);
+    struct admission_verdict verdict = admission_ask(control, &address, &seats[seats_len]);
+    if (!verdict.refused) seats_len++;
+    return verdict;
+}
+
+static void leave_all(void) {
+    while (seats_len > 0) admission_leave(control, &seats[--seats_len]);
+    assert_int_equal(admission_seats(control), 0);
+}
+
 static int end(void **state) {
+    leave_all();
     admission_free(&control);
     loop_free(&loop);
     return 0;
 }
 
-static struct admission_verdict ask(const char *text, unsigned open) {
-    struct address address;
-    assert_true(address_parse(slice_of(text), &address));
-    return admission_ask(control, &address, open);
-}
-
 static unsigned admitted(const char *address, unsigned attempts) {
     unsigned count = 0;
-    for (unsigned i = 0; i < attempts; i++) count += ask(address, 0).refused == NULL;
+    for (unsigned i = 0; i < attempts; i++) count += ask(address).refused == NULL;
     return count;
 }
 
 static void without_limits_everybody_comes_in(void **state) {
     assert_int_equal(admitted("192.0.2.1", 1000), 1000);
-    assert_null(ask("192.0.2.1", 1000000).refused);
+    assert_int_equal(admission_seats(control), 1000);
 }
 
 static void a_full_worker_refuses_until_one_leaves(void **state) {
     admission_set(control, &(struct admission_settings){.connections = 10});
-    assert_null(ask("192.0.2.1", 9).refused);
-    struct admission_verdict verdict = ask("192.0.2.1", 10);
+    assert_int_equal(admitted("192.0.2.1", 10), 10);
+    struct admission_verdict verdict = ask("192.0.2.1");
     assert_string_equal(verdict.refused, "full");
     assert_in_range(verdict.retry_after_s, 1, 60);
-    assert_null(ask("192.0.2.1", 9).refused);
+    admission_leave(control, &seats[--seats_len]);
+    assert_int_equal(admitted("192.0.2.1", 5), 1);
+}
+
+struct idle {
+    struct seat seat;
+    unsigned asked;
+};
+
+static bool close_idle(void *owner) {
+    struct idle *idle = owner;
+    bool was_there = idle->seat.crowd != NULL;
+    idle->asked++;
+    admission_leave(control, &idle->seat);
+    return was_there;
+}
+
+static void a_full_worker_makes_room_first(void **state) {
+    struct idle idle = {.asked = 0};
+    admission_set(control, &(struct admission_settings){.connections = 10});
+    admission_on_full(control, close_idle, &idle);
+    assert_null(admission_ask(control, NULL, &idle.seat).refused);
+    assert_int_equal(admitted("192.0.2.1", 9), 9);
+    assert_int_equal(idle.asked, 0);
+    assert_null(ask("192.0.2.2").refused);
+    assert_int_equal(idle.asked, 1);
+    assert_int_equal(admission_seats(control), 10);
+    assert_string_equal(ask("192.0.2.2").refused, "full");
+}
+
+static void one_address_does_not_hold_the_seats_of_others(void **state) {
+    admission_set(control, &(struct admission_settings){.connections = 100, .connections_per_address = 10});
+    assert_int_equal(admitted("192.0.2.1", 100), 10);
+    assert_string_equal(ask("192.0.2.1").refused, "address_full");
+    assert_int_equal(admitted("192.0.2.2", 10), 10);
+    leave_all();
+    assert_int_equal(admitted("192.0.2.1", 100), 10);
+}
+
+static void whose_prefix_is_the_same_shares_seats_and_exceptions_have_all(void **state) {
+    static const char *const campus[] = {"192.0.2.0/24", "2001:db8:ff::/48"};
+    struct admission_settings settings = {
+        .connections_per_address = 1, .ipv6_bits = 56, .exceptions = campus, .exceptions_len = 2};
+    admission_set(control, &settings);
+    assert_int_equal(admitted("2001:db8:0:1::1", 1), 1);
+    assert_int_equal(admitted("2001:db8:0:ff::1", 1), 0);
+    assert_int_equal(admitted("2001:db8:0:100::1", 1), 1);
+    assert_int_equal(admitted("192.0.2.9", 20), 20);
+    assert_int_equal(admitted("2001:db8:ff::9", 20), 20);
+    assert_int_equal(admitted("198.51.100.1", 20), 1);
+}
+
+/* As when a proxy passes on one request after the other. */
+static void a_seat_is_that_of_whom_it_is_used_for(void **state) {
+    struct address alice, bob;
+    struct seat proxy = {0};
+    assert_true(address_parse(SLICE("192.0.2.1"), &alice) && address_parse(SLICE("192.0.2.2"), &bob));
+    admission_set(control, &(struct admission_settings){.connections = 2, .connections_per_address = 1});
+    assert_null(admission_ask(control, NULL, &proxy).refused);
+    assert_null(admission_seat(control, &alice, &proxy).refused);
+    assert_string_equal(ask("192.0.2.1").refused, "address_full");
+    assert_null(admission_seat(control, &bob, &proxy).refused);
+    assert_null(ask("192.0.2.1").refused);
+    assert_string_equal(admission_seat(control, &alice, &proxy).refused, "address_full");
+    assert_null(admission_seat(control, NULL, &proxy).refused);
+    assert_int_equal(admission_seats(control), 2);
+    admission_leave(control, &proxy);
 }
 
 static void a_burst_passes_and_the_rest_comes_at_the_rate(void **state) {
     admission_set(control, &(struct admission_settings){.rate = {100, 1000}});
     assert_int_equal(admitted("192.0.2.1", 500), 100);
-    assert_string_equal(ask("192.0.2.1", 0).refused, "rate");
+    assert_string_equal(ask("192.0.2.1").refused, "rate");
     loop_advance(loop, 500);
     assert_in_range(admitted("192.0.2.2", 500), 49, 51);
 }
@@ -62,17 +142,17 @@ static void a_burst_passes_and_the_rest_comes_at_the_rate(void **state) {
 static void one_address_does_not_use_up_the_room_of_others(void **state) {
     admission_set(control, &(struct admission_settings){.rate = {100, 1000}, .address_rate = {10, 10000}});
     assert_int_equal(admitted("192.0.2.1", 500), 10);
-    assert_string_equal(ask("192.0.2.1", 0).refused, "address");
+    assert_string_equal(ask("192.0.2.1").refused, "address");
     assert_int_equal(admitted("192.0.2.2", 10), 10);
 }
 
 static void an_ipv6_network_counts_as_one(void **state) {
-    admission_set(control, &(struct admission_settings){.address_rate = {20, 10000}});
+    admission_set(control, &(struct admission_settings){.address_rate = {20, 10000}, .ipv6_bits = 64});
     unsigned count = 0;
     for (int i = 0; i < 100; i++) {
         char address[64];
         snprintf(address, sizeof address, "2001:db8:1:2:%x:%x::1", i, i * 7);
-        count += ask(address, 0).refused == NULL;
+        count += ask(address).refused == NULL;
     }
     assert_int_equal(count, 20);
     assert_int_equal(admitted("2001:db8:1:3::1", 1), 1);
@@ -89,8 +169,9 @@ static void the_refused_are_told_different_times(void **state) {
     admission_set(control, &(struct admission_settings){.connections = 1, .spread_s = 20});
     bool seen[64] = {false};
     unsigned different = 0;
+    assert_null(ask("192.0.2.1").refused);
     for (int i = 0; i < 400; i++) {
-        unsigned retry_after_s = ask("192.0.2.1", 1).retry_after_s;
+        unsigned retry_after_s = ask("192.0.2.1").retry_after_s;
         assert_in_range(retry_after_s, 1, 63);
         different += !seen[retry_after_s];
         seen[retry_after_s] = true;
@@ -103,6 +184,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SCENE(without_limits_everybody_comes_in),
         SCENE(a_full_worker_refuses_until_one_leaves),
+        SCENE(a_full_worker_makes_room_first),
+        SCENE(one_address_does_not_hold_the_seats_of_others),
+        SCENE(whose_prefix_is_the_same_shares_seats_and_exceptions_have_all),
+        SCENE(a_seat_is_that_of_whom_it_is_used_for),
         SCENE(a_burst_passes_and_the_rest_comes_at_the_rate),
         SCENE(one_address_does_not_use_up_the_room_of_others),
         SCENE(an_ipv6_network_counts_as_one),

@@ -183,6 +183,46 @@ static void a_balancer_may_speak_for_a_proxy_that_is_trusted_too(void **state) {
     rig_stop(&rig);
 }
 
+static void whoever_waits_longest_for_a_request_makes_room_and_nobody_else_does(void **state) {
+    struct rig rig;
+    struct raw alice, bob, carol, dave;
+    rig_start(&rig, &rig_settings);
+    struct raw *const all[] = {&alice, &bob, &carol, &dave};
+    for (int i = 0; i < 4; i++) raw_connect(all[i], &rig);
+    raw_upgrade(&alice, "");
+    raw_send_str(&bob, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_int_equal(raw_ask(&carol, HELLO), 200); /* idle, and dave has said nothing yet */
+    RIG_UNTIL(&rig, rig.waiting && net_server_connections(rig.server) == 4);
+    assert_true(net_server_make_room(rig.server));
+    RAW_UNTIL(&dave, dave.eof);
+    assert_true(net_server_make_room(rig.server));
+    RAW_UNTIL(&carol, carol.eof);
+    assert_false(net_server_make_room(rig.server));
+    assert_int_equal(net_server_connections(rig.server), 2);
+    raw_frame(&alice, 0x81, true, SLICE("hello"));
+    assert_true(slice_is(raw_next_frame(&alice).payload, "hello"));
+    http_reply(&rig.waiting, &(struct http_reply){.status = 200});
+    RAW_UNTIL(&bob, raw_answered(&bob));
+    assert_int_equal(raw_status(&bob), 200);
+    for (int i = 0; i < 4; i++) raw_close(all[i]);
+    rig_stop(&rig);
+}
+
+static void a_client_without_a_seat_is_told_so_through_the_proxy(void **state) {
+    struct rig rig;
+    struct raw proxy;
+    struct net_settings settings = proxied();
+    settings.proxy_protocol = false;
+    rig_start(&rig, &settings);
+    raw_connect(&proxy, &rig);
+    assert_int_equal(raw_ask(&proxy, HELLO), 200);
+    rig.full = true;
+    asks(&proxy, "X-Forwarded-For: 192.0.2.7\r\n", 503, NULL);
+    assert_non_null(strstr(proxy.in.ptr, "retry-after: 3"));
+    raw_close(&proxy);
+    rig_stop(&rig);
+}
+
 /* In a child of its own: it may not hold more descriptors. */
 static int run_out_of_descriptors(void) {
     struct rig rig;
@@ -254,6 +294,8 @@ int main(void) {
         cmocka_unit_test(those_who_are_no_trusted_proxy_need_no_header_and_may_send_none),
         cmocka_unit_test(a_trusted_proxy_says_for_whom_each_request_is),
         cmocka_unit_test(a_balancer_may_speak_for_a_proxy_that_is_trusted_too),
+        cmocka_unit_test(whoever_waits_longest_for_a_request_makes_room_and_nobody_else_does),
+        cmocka_unit_test(a_client_without_a_seat_is_told_so_through_the_proxy),
         cmocka_unit_test(without_descriptors_those_who_are_in_are_served_and_the_loop_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

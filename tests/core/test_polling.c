@@ -8,12 +8,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "limit/admission.h"
 #include "net/server.h"
 
 enum { DEADLINE_US = 5000000 };
 
 static struct net_server *server;
 static int listen_fd;
+static struct admission_control *admission;
+static struct hub_settings settings;
 static char host[32];
 static const char *const self_and_friend[] = {"self", "https://friend.example"};
 
@@ -31,7 +34,8 @@ static void on_upgrade(void *owner, struct http_request *request, struct http_up
     assert_true(hub_upgrade(hub, request, upgrade_r));
 }
 
-static enum admission on_admit(void *owner, const struct address *address, unsigned *retry_after_s_r) {
+static enum admission on_admit(void *owner, const struct address *address, struct seat *seat,
+                               unsigned *retry_after_s_r) {
     return ADMIT;
 }
 
@@ -41,7 +45,7 @@ static const struct net_events events = {
 };
 
 static int serve(void **state) {
-    struct hub_settings settings = scene_settings();
+    settings = scene_settings();
     struct net_settings net = {.max_message_bytes = 1000000, .header_timeout_ms = 10000, .body_timeout_ms = 10000};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
@@ -49,7 +53,10 @@ static int serve(void **state) {
     settings.origins_len = 2;
     settings.ping_interval_ms = 300;
     settings.ping_timeout_ms = 200;
-    scene_begin(loop_new(), &settings);
+    struct loop *own_loop = loop_new();
+    admission = admission_new(own_loop, &(struct admission_settings){0});
+    settings.admission = admission;
+    scene_begin(own_loop, &settings);
     hub_set_endpoints(hub, &(struct hub_endpoint){.path = "/engine.io/"}, 1);
     listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(listen_fd, (struct sockaddr *)&address, sizeof address), 0);
@@ -66,6 +73,9 @@ static int serve(void **state) {
 static int stop(void **state) {
     net_server_free(&server);
     close(listen_fd);
+    hub_free(&hub);
+    while (loop_turn(loop)) continue; /* what the sessions had is given back */
+    admission_free(&admission);
     return tear_down(state);
 }
 
@@ -264,6 +274,46 @@ static void a_client_that_closes_its_connection_is_told_that_it_closes(void **st
     assert_non_null(strcasestr(answer.head, "connection: close"));
 }
 
+static void seats_are(unsigned seats) {
+    uint64_t deadline = loop_clock_us(loop) + DEADLINE_US;
+    while (admission_seats(admission) != seats && loop_clock_us(loop) < deadline) loop_turn(loop);
+    assert_int_equal(admission_seats(admission), seats);
+}
+
+/* Whatever it does with its connections. */
+static void a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end(void **state) {
+    settings.ping_interval_ms = settings.ping_timeout_ms = 60000;
+    hub_set(hub, &settings);
+    admission_set(admission, &(struct admission_settings){.connections = 3, .connections_per_address = 2});
+    struct buffer in = {0};
+    char first[160];
+    open_session();
+    memcpy(first, polling, sizeof first);
+    open_session();
+    seats_are(2);
+    size_t sessions = hub_sessions(hub);
+    for (int i = 0; i < 20; i++) {
+        struct answer answer = fetch("GET", "EIO=4&transport=polling", "");
+        assert_int_equal(answer.status, 503);
+        assert_non_null(strcasestr(answer.head, "\r\nretry-after: "));
+    }
+    assert_int_equal(hub_sessions(hub), sessions);
+    assert_answer(fetch("POST", first, "1"), 200, "ok");
+    seats_are(1);
+    open_session();
+    seats_are(2);
+
+    char query[160]; /* as a WebSocket it has its connection's */
+    snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
+    int fd = upgraded(query, &in);
+    send_frame(fd, "2probe");
+    assert_frame(fd, &in, "3probe");
+    send_frame(fd, "5");
+    seats_are(1);
+    close(fd);
+    buffer_done(&in);
+}
+
 /* Packets. */
 
 static void packets_go_both_ways_text_and_binary(void **state) {
@@ -449,6 +499,7 @@ int main(void) {
         SCENE(each_refusal_has_its_code_in_the_order_of_the_checks),
         SCENE(a_strange_origin_is_forbidden_and_a_known_one_gets_its_headers),
         SCENE(a_client_that_closes_its_connection_is_told_that_it_closes),
+        SCENE(a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end),
         SCENE(packets_go_both_ways_text_and_binary),
         SCENE(a_poll_waits_for_what_comes),
         SCENE(a_second_poll_closes_the_session),

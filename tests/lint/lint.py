@@ -49,7 +49,7 @@ HEADER_EXCEPTIONS = {
     "net/http_exchange.h": {"net/net_state.h", "wire/deflate_offer.h", "wire/http_head.h"},
     "net/dial_state.h": {"loop/loop.h", "loop/resolver.h"},
     "net/inbound.h": {"wire/websocket.h"},
-    "net/net_state.h": {"limit/budget.h", "loop/loop.h", "net/inbound.h", "net/server.h", "wire/websocket.h"},
+    "net/net_state.h": {"limit/admission.h", "limit/budget.h", "loop/loop.h", "net/inbound.h", "net/server.h", "wire/websocket.h"},
     "server/announce.h": {"channel/presence.h"},
     "server/drain.h": {"loop/loop.h"},
     "server/findings.h": {"store/verify.h"},
@@ -181,7 +181,7 @@ def shown_keys(example):
     """{dotted key: (file, line, value if commented out)} of a configuration file."""
     shown, stack = {}, []
     for number, line in enumerate(example.read_text().splitlines(), 1):
-        match = re.match(r"\s*(-- )?([a-z_]+) = (.*?),?( -- .*)?$", line)
+        match = re.match(r"\s*(-- )?([a-z_0-9]+) = (.*?),?( -- .*)?$", line)
         if match and match[3] == "{":
             stack.append(match[2])
             shown[".".join(stack)] = example, number, None

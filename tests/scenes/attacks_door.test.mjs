@@ -81,12 +81,12 @@ test("whom a trusted proxy speaks for is who is banned, counted and shown, in on
   };
   for (const from of ["127.0.0.1, 192.0.2.66", "::ffff:192.0.2.66"]) assert.match(await knock(from, tokenOf("mallory")), /"forbidden"/);
   assert.match(await knock("192.0.2.66, 192.0.2.67", tokenOf("alice")), /^40/);
-  let answer = "";
+  let answer = await knock("::ffff:192.0.2.7", "a.b.c");
+  await server.waitForLine(/auth\.refused address=192\.0\.2\.7 /); // before there are so many that lines are held back
   for (let i = 0; i < 250 && !answer.includes('"rate_limited"'); i++) answer = await knock(i % 2 ? "::ffff:192.0.2.7" : "192.0.2.7", "a.b.c");
   assert.match(answer, /"rate_limited"/);
   assert.match(await knock("192.0.2.8", "a.b.c"), /"unauthorized"/);
   assert.equal((await fetch(`${server.url}/metrics`, { headers: { "x-forwarded-for": "127.0.0.1" } })).status, 401);
-  await server.waitForLine(/auth\.refused address=192\.0\.2\.8 /);
 });
 
 test("a token in the URL is in no line of the log (row 81)", async (t) => {

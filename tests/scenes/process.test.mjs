@@ -343,12 +343,38 @@ test("metrics are for this machine, or for who holds the token", async (t) => {
 test("a full server refuses with 503 and a time to come back, and serves who is there", async (t) => {
   const server = await startServer(t, { ...newSite(t), set: { "limits.connections": 3 } });
   const alice = await connect(t, server);
-  const idle = [1, 2].map(() => net.connect(server.port, "127.0.0.1").on("error", () => {}));
-  t.after(() => idle.forEach((socket) => socket.destroy()));
+  const others = [await connect(t, server, { reconnection: false }), await connect(t, server, { reconnection: false })];
   const answer = await until("a refusal", () => fetch(`${server.url}/health`).then((reply) => reply.status === 503 && reply, () => null));
   assert.ok(Number(answer.headers.get("retry-after")) >= 1);
   assert.equal(await ask(alice, "version"), 1);
-  idle.forEach((socket) => socket.destroy());
+  others.forEach((socket) => socket.close());
+  await until("room again", async () => (await fetch(`${server.url}/health`)).status === 200);
+});
+
+test("whoever is in and asks for nothing makes room when the server is full", async (t) => {
+  const server = await startServer(t, { ...newSite(t), set: { "limits.connections": 4 } });
+  const alice = await connect(t, server);
+  let over = 0;
+  const silent = Array.from({ length: 8 }, () => net.connect(server.port, "127.0.0.1").on("error", () => {}).on("close", () => over++).resume());
+  t.after(() => silent.forEach((socket) => socket.destroy()));
+  await until("the first ones' end", () => over >= 5);
+  assert.equal((await fetch(`${server.url}/health`)).status, 200);
+  await connect(t, server);
+  assert.equal(await ask(alice, "version"), 1);
+});
+
+test("one address does not hold all connections, whatever it does with them", async (t) => {
+  const server = await startServer(t, { ...newSite(t), set: { "limits.connections_per_address": 3 } });
+  const mine = [];
+  const seats = async () => mine.push(await connect(t, server, { reconnection: false }));
+  for (let i = 0; i < 3; i++) await seats();
+  const refused = await until("a refusal", () => fetch(`${server.url}/health`).then((reply) => reply.status === 503 && reply, () => null));
+  assert.ok(Number(refused.headers.get("retry-after")) >= 1);
+  const other = net.connect({ port: server.port, host: "127.0.0.1", localAddress: "127.0.0.9" });
+  t.after(() => other.destroy());
+  other.write("GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.match(String(await within("an answer", new Promise((resolve) => other.once("data", resolve)))), /^HTTP\/1.1 200 /);
+  mine[0].close();
   await until("room again", async () => (await fetch(`${server.url}/health`)).status === 200);
 });
 

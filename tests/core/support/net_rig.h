@@ -161,10 +161,12 @@ static void rig_opened(void *owner, struct conn *conn) {
     rig->conn = conn;
     if (rig->greets) conn_write(conn, SLICE("\x81\x05hello"));
 }
-static enum admission rig_admit(void *owner, const struct address *address, unsigned *retry_after_s_r) {
+static enum admission rig_admit(void *owner, const struct address *address, struct seat *seat,
+                                unsigned *retry_after_s_r) {
     struct rig *rig = owner;
     *retry_after_s_r = 3;
-    address_write(address, rig->address);
+    rig->address[0] = '\0';
+    if (address) address_write(address, rig->address);
     return rig->admission;
 }
 static int rig_elsewhere(void *owner, struct slice path, struct slice query) {
@@ -172,8 +174,10 @@ static int rig_elsewhere(void *owner, struct slice path, struct slice query) {
     size_t len = rig->foreign ? strlen(rig->foreign) : 0;
     return len > 0 && path.len >= len && memcmp(path.ptr, rig->foreign, len) == 0 ? rig->inbox : -1;
 }
-static bool rig_full(void *owner) {
-    return ((struct rig *)owner)->full;
+static enum admission rig_seat(void *owner, const struct address *address, struct seat *seat,
+                               unsigned *retry_after_s_r) {
+    *retry_after_s_r = 3;
+    return ((struct rig *)owner)->full ? ADMIT_REFUSE : ADMIT;
 }
 static const struct net_events rig_events = {.http = {.body_max = rig_body_max,
                                                       .head = rig_head,
@@ -182,7 +186,7 @@ static const struct net_events rig_events = {.http = {.body_max = rig_body_max,
                                                       .upgrade = rig_upgrade,
                                                       .opened = rig_opened},
                                              .admit = rig_admit,
-                                             .full = rig_full};
+                                             .seat = rig_seat};
 
 static const struct net_settings rig_settings = {
     .max_message_bytes = 100000, .header_timeout_ms = 1000, .body_timeout_ms = 1000, .deflate = true};
