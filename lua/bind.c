@@ -32,9 +32,16 @@ struct slice bind_text(lua_State *L, int index) {
     return text;
 }
 
+void bind_push_field(lua_State *L, int index, const char *name) {
+    luaL_checktype(L, index, LUA_TTABLE);
+    if (index < 0) index = lua_gettop(L) + index + 1;
+    lua_pushstring(L, name);
+    lua_rawget(L, index);
+}
+
 struct slice bind_field(lua_State *L, int index, const char *name) {
     struct slice text = SLICE_NONE;
-    lua_getfield(L, index, name);
+    bind_push_field(L, index, name);
     if (lua_type(L, -1) == LUA_TSTRING)
         text.ptr = lua_tolstring(L, -1, &text.len);
     else if (!lua_isnil(L, -1) && !types_is_null(L, -1))
@@ -44,7 +51,7 @@ struct slice bind_field(lua_State *L, int index, const char *name) {
 }
 
 double bind_number_field(lua_State *L, int index, const char *name, double fallback) {
-    lua_getfield(L, index, name);
+    bind_push_field(L, index, name);
     double number = fallback;
     if (lua_type(L, -1) == LUA_TNUMBER)
         number = lua_tonumber(L, -1);

@@ -51,6 +51,9 @@ void bind_library(lua_State *L, const char *name, const luaL_Reg *functions);
 int bind_fail(lua_State *L, const char *word);
 int bind_true(lua_State *L);
 struct slice bind_text(lua_State *L, int index);
+/* Arguments are read raw: a metamethod would run a script's code, which may change what was read already, or use the
+ * vm's buffers. So what a table holds is there until it is used. */
+void bind_push_field(lua_State *L, int index, const char *name);
 /* A field of the table at index: its text, or an empty slice when it is nil; raises when it is something else. The
  * text lives as long as the table holds it. */
 struct slice bind_field(lua_State *L, int index, const char *name);

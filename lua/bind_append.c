@@ -48,7 +48,7 @@ static int push_appended(lua_State *L, struct store_request *request) {
 static struct slice json_field(lua_State *L, int index, const char *name, size_t *start) {
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
     *start = json.out->len;
-    lua_getfield(L, index, name);
+    bind_push_field(L, index, name);
     if (!lua_isnil(L, -1) && !json_pull(L, -1, &json)) luaL_error(L, "append: %s: %s", name, json.problem);
     lua_pop(L, 1);
     return (struct slice){NULL, json.out->len - *start};
@@ -78,7 +78,7 @@ static void read_append(lua_State *L, int index, struct append *append) {
     append->content.ptr = out->ptr + content;
     append->attachments.ptr = out->ptr + attachments;
     if (append->user_id.len == 0) luaL_error(L, "append: userId is missing");
-    lua_getfield(L, index, "follower");
+    bind_push_field(L, index, "follower");
     append->has_follower = !lua_isnil(L, -1);
     struct socket *follower = append->has_follower ? socket_at(L, -1) : NULL;
     if (follower && (socket_is_connected(follower) || recovery_is_awaited(follower))) append->follower = follower;

@@ -21,7 +21,7 @@ static int write(lua_State *L) {
     if (action.len == 0 || action.len > ACTION_MAX || !bind_is_id(actor) ||
         (channel_id.len > 0 && !bind_is_id(channel_id)))
         return bind_fail(L, "bad_request");
-    lua_getfield(L, 2, "detail");
+    bind_push_field(L, 2, "detail");
     buffer_clear(json.out);
     if (!lua_isnil(L, -1) && !json_pull(L, -1, &json)) return bind_fail(L, "bad_request");
     struct store_request *request = bind_request(L, STORE_AUDIT, bind_push_true);

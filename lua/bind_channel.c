@@ -93,9 +93,9 @@ static bool read_cursor(lua_State *L, int index, int64_t *seq_r, struct slice *e
     *epoch_r = SLICE_NONE;
     if (lua_isnoneornil(L, index) || types_is_null(L, index)) return true;
     if (!lua_istable(L, index)) return false;
-    lua_getfield(L, index, "seq");
+    bind_push_field(L, index, "seq");
     double seq = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
-    lua_getfield(L, index, "epoch");
+    bind_push_field(L, index, "epoch");
     if (lua_type(L, -1) == LUA_TSTRING) epoch_r->ptr = lua_tolstring(L, -1, &epoch_r->len);
     lua_pop(L, 2);
     *seq_r = (int64_t)(seq >= 0 && seq <= 9007199254740992.0 ? seq : -1);

@@ -24,7 +24,7 @@ struct connection_name {
 
 /* A function of the table at 2. */
 static int take_handler(lua_State *L, const char *name, bool needed) {
-    lua_getfield(L, 2, name);
+    bind_push_field(L, 2, name);
     if (lua_isnil(L, -1) && !needed) {
         lua_pop(L, 1);
         return LUA_NOREF;
@@ -55,7 +55,7 @@ void bind_check_protocol(lua_State *L, int index) {
 
 /* The texts live in the list of the table at 2, which the registry keeps. */
 static void take_protocols(lua_State *L, struct hub_endpoint *of) {
-    lua_getfield(L, 2, "protocols");
+    bind_push_field(L, 2, "protocols");
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         return;
@@ -88,7 +88,7 @@ static void take_limits(lua_State *L, struct hub_endpoint *of) {
     of->max_message_bytes = (size_t)max_bytes;
     of->ping_interval_ms = time_field(L, "ping_interval_ms");
     of->ping_timeout_ms = time_field(L, "ping_timeout_ms");
-    lua_getfield(L, 2, "deflate");
+    bind_push_field(L, 2, "deflate");
     of->deflate = lua_isnil(L, -1) ? -1 : lua_toboolean(L, -1);
     lua_pop(L, 1);
 }

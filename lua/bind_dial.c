@@ -199,7 +199,7 @@ static struct slice headers_text(lua_State *L, int options) {
 
 /* "v2, v1", or NULL, on the stack. */
 static const char *protocols_text(lua_State *L, int options) {
-    lua_getfield(L, options, "protocols");
+    bind_push_field(L, options, "protocols");
     if (lua_isnil(L, -1)) return NULL;
     luaL_checktype(L, -1, LUA_TTABLE);
     int list = lua_gettop(L), len = (int)lua_objlen(L, list);

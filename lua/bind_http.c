@@ -46,7 +46,7 @@ static void fetched(void *owner, const struct http_fetched *result) {
 
 size_t bind_headers(lua_State *L, int index, const char **headers, size_t max) {
     size_t len = 0;
-    lua_getfield(L, index, "headers");
+    bind_push_field(L, index, "headers");
     if (lua_isnil(L, -1)) return 0;
     luaL_checktype(L, -1, LUA_TTABLE);
     luaL_checkstack(L, (int)max * 2 + 8, "too many headers");

@@ -47,7 +47,7 @@ static struct limit *find(const struct host *host, struct slice name) {
 
 /* The field by name, or by place ({30, 60}); on top of the stack. */
 static void push_field(lua_State *L, int rule, int field) {
-    lua_getfield(L, rule, field_names[field]);
+    bind_push_field(L, rule, field_names[field]);
     if (!lua_isnil(L, -1) || field > SECONDS) return;
     lua_pop(L, 1);
     lua_rawgeti(L, rule, field + 1);
@@ -85,7 +85,7 @@ static void read_field(lua_State *L, struct limit *limit, int rule, int index) {
 
 /* One of the words; the first without a field. */
 static int read_word(lua_State *L, const struct limit *limit, int rule, const char *name, const char *const *words) {
-    lua_getfield(L, rule, name);
+    bind_push_field(L, rule, name);
     const char *word = lua_isnil(L, -1) ? words[0] : lua_tostring(L, -1);
     int i = 0;
     while (words[i] && (!word || strcmp(word, words[i]) != 0)) i++;

@@ -22,7 +22,7 @@ static void add_range(lua_State *L, struct shard_map *map, int index) {
 
 static void add_ranges(lua_State *L, struct shard_map *map) {
     struct error error;
-    lua_getfield(L, 1, "ranges");
+    bind_push_field(L, 1, "ranges");
     luaL_checktype(L, -1, LUA_TTABLE);
     int ranges = lua_gettop(L);
     for (int i = 1; i <= (int)lua_objlen(L, ranges); i++) {
@@ -80,7 +80,7 @@ static int shards(lua_State *L) {
         return luaL_error(L, "stoa.shards: shards must be 1 to %d", SHARDS_MAX);
     shard_map_unref(&host->shards);
     host->shards = shard_map_new((unsigned)count);
-    lua_getfield(L, 1, "locate");
+    bind_push_field(L, 1, "locate");
     if (lua_isnil(L, -1)) {
         add_ranges(L, host->shards);
         return 0;

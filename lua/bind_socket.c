@@ -205,7 +205,7 @@ static int refuse_call(lua_State *L, void *owner) {
 static unsigned take_timeout(lua_State *L) {
     double timeout = CALL_TIMEOUT_MS;
     if (lua_gettop(L) > 2 && lua_istable(L, -1)) {
-        lua_getfield(L, -1, "timeout_ms");
+        bind_push_field(L, -1, "timeout_ms");
         bool given = lua_type(L, -1) == LUA_TNUMBER;
         if (given) timeout = lua_tonumber(L, -1);
         lua_pop(L, given ? 2 : 1);

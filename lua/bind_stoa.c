@@ -50,7 +50,7 @@ static int on(lua_State *L) {
     luaL_argcheck(L, !socketio_reserved(event), 1, "the name is reserved");
     bool raw = false;
     if (options) {
-        lua_getfield(L, 2, "raw");
+        bind_push_field(L, 2, "raw");
         raw = lua_toboolean(L, -1);
         lua_pop(L, 1);
     }
@@ -164,7 +164,7 @@ static int route(lua_State *L) {
     luaL_argcheck(L, path.len > 0 && path.ptr[0] == '/' && path.len <= PATH_MAX_LEN, 2, "a path expected");
     int head = LUA_NOREF;
     if (options) {
-        lua_getfield(L, 3, "head");
+        bind_push_field(L, 3, "head");
         luaL_argcheck(L, lua_isfunction(L, -1), 3, "{head = function} expected");
         head = keep(L, -1);
     }

@@ -115,7 +115,7 @@ static int disconnect(lua_State *L) {
     if (!lua_isnoneornil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
         ending.session = bind_field(L, 2, "session");
-        lua_getfield(L, 2, "stay_away");
+        bind_push_field(L, 2, "stay_away");
         ending.stays_away = lua_toboolean(L, -1);
         lua_pop(L, 1);
     }

@@ -239,8 +239,6 @@ describe("calls from Lua to C and back", function()
         sort = "local function g() table.sort({1, 2}, function(a, b) g() return a < b end) end return g",
         resume = "local function g() assert(coroutine.resume(coroutine.create(g))) end return g",
         wrap = "local function g() coroutine.wrap(g)() end return g",
-        index = "local t = setmetatable({}, {__index = function(self) return stoa.http.request(self) end}) "
-            .. "return function() stoa.http.request(t) end",
         limit = "return function() stoa.take { nested = 'x' } end",
     }
     local large = { resume = true, wrap = true, sort = true }
