@@ -5,6 +5,7 @@
 
 #include "base/address.h"
 #include "base/metrics.h"
+#include "limit/admission.h"
 #include "limit/fleet_limiter.h"
 #include "lua/bind.h"
 #include "server/worker.h"
@@ -305,8 +306,29 @@ static int address(lua_State *L) {
     return 1;
 }
 
+/* Whom limits by address count as one: an IPv4 address, the IPv6 network that an address is in (limits.ipv6_prefix).
+ * What is no address is one by itself.
+ * @function stoa.crowd
+ * @param address as handshakes and requests have it
+ * @return "192.0.2.7", "2001:db8:1:2::/64"; nil: the address is one of limits.address_exceptions
+ * @example local crowd = stoa.crowd(request.address) */
+static int crowd(lua_State *L) {
+    struct address address;
+    struct network network;
+    char text[NETWORK_TEXT_MAX];
+    luaL_checktype(L, 1, LUA_TSTRING);
+    if (!address_parse(bind_text(L, 1), &address)) {
+        lua_settop(L, 1);
+        return 1;
+    }
+    if (!admission_crowd(host_worker(L)->admission, &address, &network)) return 0;
+    network_write(&network, text);
+    lua_pushstring(L, text);
+    return 1;
+}
+
 void bind_limit(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"limit", limit_new}, {"take", take}, {"peek", peek}, {"address", address}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"limit", limit_new}, {"take", take},   {"peek", peek},
+                                         {"address", address}, {"crowd", crowd}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

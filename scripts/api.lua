@@ -35,7 +35,7 @@ local function caller(request)
         if stoa.crypto.equal(hash, known) then found = "api:" .. known:sub(1, 12) end
     end
     if found then return found end
-    local passed, word, detail = stoa.take { bad_keys = protocol.network_of(request.address) }
+    local passed, word, detail = protocol.count_guess("bad_keys", request.address)
     if not passed then return nil, word, detail end
     return nil, "unauthorized"
 end

@@ -68,13 +68,21 @@ function protocol.take(socket, keys)
     return nil, word, detail
 end
 
--- What limits by address count as one: of an IPv6 address its /64, for one customer has all of it.
-function protocol.network_of(address)
-    if not address:find(":", 1, true) then return address end
-    local head = address:match("^(.-)::") or address
-    local groups = {}
-    for group in head:gmatch("%x+") do groups[#groups + 1] = group end
-    return table.concat({ groups[1] or "0", groups[2] or "0", groups[3] or "0", groups[4] or "0" }, ":") .. "::/64"
+stoa.limit("guesses_told", { 1, 60, scope = "worker" })
+
+-- A wrong secret from that address. The right one is looked at first, whatever was guessed before: so many people have one
+-- address that one who guesses must not keep the others out.
+function protocol.count_guess(limit, address)
+    local crowd = stoa.crowd(address)
+    if not crowd then return true end
+    local passed, word, detail = stoa.take { [limit] = crowd }
+    if passed then return true end
+    local told = { guesses_told = crowd }
+    if stoa.peek(told) then
+        stoa.take(told)
+        stoa.log.warning("guesses.limited", { limit = limit, from = crowd })
+    end
+    return nil, word, detail
 end
 
 -- An optional argument: null and absent are the same.

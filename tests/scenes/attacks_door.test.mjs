@@ -66,6 +66,9 @@ test("guesses are counted by the address of the socket, whatever X-Forwarded-For
   for (let i = 0; i < 250 && !answers.at(-1)?.includes('"rate_limited"'); i++) answers.push(await knock(i, "a.b.c"));
   assert.ok(answers.length > 100);
   assert.match(answers.at(-1), /"rate_limited"/);
+  await server.waitForLine(/ warning guesses\.limited .*from=127\.0\.0\.1/);
+  assert.match(await (await fetch(`${server.url}/metrics`)).text(), /^stoa_limited_total\{limit="bad_tokens"\} [1-9]/m);
+  assert.match(await knock(1, tokenOf("alice")), /^40/); // the right one is no guess
 });
 
 test("whom a trusted proxy speaks for is who is banned, counted and shown, in one form (row 24)", async (t) => {

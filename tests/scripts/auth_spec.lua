@@ -97,15 +97,29 @@ describe("a token", function()
         assert.is_false(alice.connected)
     end)
 
-    it("is guessed so often from an address, then not even looked at (row 82)", function()
-        local token = sign { sub = "alice", exp = FOREVER }
+    it("is guessed so often from an address, and the right one is let in meanwhile (row 82)", function()
+        local _, refusal
         for _ = 1, 100 do refused("x.y.z") end
-        local client, refusal = world:connect { auth = { token = token } }
-        assert.is_nil(client)
+        _, refusal = world:connect { auth = { token = "x.y.z" } }
         assert.equal("rate_limited", refusal[2].code)
         assert.is_true(refusal[2].retryAfter > 0)
+        assert.is_truthy(world:connect { auth = { token = sign { sub = "alice", exp = FOREVER } } })
         world:advance(60)
-        assert.is_truthy(world:connect { auth = { token = token } })
+        refused("x.y.z")
+    end)
+
+    it("is no guess when we have signed it, however long ago and for whomever", function()
+        local expired, nobodys = sign { sub = "alice", exp = 1000 }, sign { exp = FOREVER }
+        for _ = 1, 110 do
+            refused(expired)
+            refused(nobodys)
+        end
+        local forged, words = sign({ sub = "alice", exp = 1000 }, ("x"):rep(40)), {}
+        for _ = 1, 102 do
+            local _, refusal = world:connect { auth = { token = forged } }
+            words[refusal[2].code] = (words[refusal[2].code] or 0) + 1
+        end
+        assert.same({ unauthorized = 100, rate_limited = 2 }, words)
     end)
 
     it("is guessed no more often from all addresses of one IPv6 network (row 88)", function()
@@ -117,6 +131,24 @@ describe("a token", function()
         assert.same({ unauthorized = 100, rate_limited = 2 }, words)
         local _, refusal = world:connect { auth = { token = "x.y.z" }, address = "2001:db8:1:3::1" }
         assert.equal("unauthorized", refusal[2].code)
+    end)
+end)
+
+describe("a guess", function()
+    it("counts for a network of the configured size, and for exceptions not at all", function()
+        local world = support.world {
+            auth = { mode = "jwt", secret = support.SECRET },
+            limits = { ipv6_prefix = 48, address_exceptions = { "192.0.2.0/24" } },
+        }
+        local function word_of(address)
+            local _, refusal = world:connect { auth = { token = "x.y.z" }, address = address }
+            return refusal[2].code
+        end
+        for i = 1, 100 do assert.equal("unauthorized", word_of(("2001:db8:1:%x::1"):format(i))) end
+        assert.equal("rate_limited", word_of("2001:db8:1:ffff::1"))
+        assert.equal("unauthorized", word_of("2001:db8:2::1"))
+        for _ = 1, 110 do assert.equal("unauthorized", word_of("192.0.2.7")) end
+        world:close()
     end)
 end)
 
