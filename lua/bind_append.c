@@ -81,7 +81,8 @@ static void read_append(lua_State *L, int index, struct append *append) {
     bind_push_field(L, index, "follower");
     append->has_follower = !lua_isnil(L, -1);
     struct socket *follower = append->has_follower ? socket_at(L, -1) : NULL;
-    if (follower && (socket_is_connected(follower) || recovery_is_awaited(follower))) append->follower = follower;
+    bool is_here = follower && (socket_is_connected(follower) || recovery_is_awaited(follower));
+    append->follower = is_here ? follower : NULL;
     lua_pop(L, 1);
 }
 
