@@ -112,8 +112,8 @@ static int end(void **state) {
 static char answer[512];
 
 static void followed(void *owner, const struct follow_result *result) {
-    snprintf(answer, sizeof answer, "status %d seq %d events %.*s gap %d-%d", (int)result->status, (int)result->seq,
-             SLICE_ARG(result->events), (int)result->gap_from, (int)result->gap_to);
+    snprintf(answer, sizeof answer, "%s seq %d events %.*s gap %d-%d", store_status_code(result->status),
+             (int)result->seq, SLICE_ARG(result->events), (int)result->gap_from, (int)result->gap_to);
 }
 
 /* Within an event, so that live ones are held until it is answered. */
@@ -138,7 +138,7 @@ static void an_unfollowed_channel_is_joined_at_the_head_of_the_store(void **stat
     joins(1);
     store_answers();
     assert_string_equal(answer,
-                        "status 0 seq 3 events [[\"message:new\",{\"seq\":2}],[\"message:new\",{\"seq\":3}]] gap 0-0");
+                        "ok seq 3 events [[\"message:new\",{\"seq\":2}],[\"message:new\",{\"seq\":3}]] gap 0-0");
     commit();
     leaves_the_event();
     assert_hears_event(&alice, "42[\"message:new\",{\"seq\":4}]");
@@ -149,7 +149,7 @@ static void what_is_committed_while_the_tail_is_read_comes_once(void **state) {
     joins(2);
     commit(); /* live, held; the read sees it too */
     store_answers();
-    assert_string_equal(answer, "status 0 seq 3 events [[\"message:new\",{\"seq\":3}]] gap 0-0");
+    assert_string_equal(answer, "ok seq 3 events [[\"message:new\",{\"seq\":3}]] gap 0-0");
     leaves_the_event();
     assert_hears_event(&alice, "42[\"message:new\",{\"seq\":4}]");
     assert_null(hears(&alice));
@@ -160,13 +160,13 @@ static void what_comes_while_the_tail_cannot_be_read_is_not_handed_out(void **st
     joins(2);
     commit();
     store_fails();
-    assert_string_equal(answer, "status 5 seq 0 events  gap 0-0");
+    assert_string_equal(answer, "unavailable seq 0 events  gap 0-0");
     leaves_the_event();
     assert_null(hears(&alice));
     joins(2);
     store_answers();
     assert_string_equal(answer,
-                        "status 0 seq 4 events [[\"message:new\",{\"seq\":3}],[\"message:new\",{\"seq\":4}]] gap 0-0");
+                        "ok seq 4 events [[\"message:new\",{\"seq\":3}],[\"message:new\",{\"seq\":4}]] gap 0-0");
     leaves_the_event();
     assert_null(hears(&alice));
 }
@@ -181,7 +181,7 @@ static void who_has_more_than_this_worker_gets_nothing_twice(void **state) {
     store_answers(); /* the log's */
     store_answers();
     store_answers(); /* the tail up to where he has joined */
-    assert_string_equal(answer, "status 0 seq 5 events [] gap 0-0");
+    assert_string_equal(answer, "ok seq 5 events [] gap 0-0");
     commit();
     leaves_the_event();
     assert_hears_event(&alice, "42[\"message:new\",{\"seq\":6}]");
@@ -194,12 +194,12 @@ static void who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_
     fake.epoch = "2-b";
     joins(3);
     store_answers();
-    assert_string_equal(answer, "status 5 seq 0 events  gap 0-0");
+    assert_string_equal(answer, "unavailable seq 0 events  gap 0-0");
     store_answers(); /* the log's own read */
     leaves_the_event();
     joins(3);
     store_answers();
-    assert_string_equal(answer, "status 0 seq 3 events [] gap 0-0");
+    assert_string_equal(answer, "ok seq 3 events [] gap 0-0");
     leaves_the_event();
 }
 
@@ -214,7 +214,7 @@ static void an_epoch_that_begins_between_the_join_and_the_answer_makes_it_unavai
     store_answers(); /* the log's read */
     list_append(&fake.waiting, link);
     store_answers();
-    assert_string_equal(answer, "status 5 seq 0 events  gap 0-0");
+    assert_string_equal(answer, "unavailable seq 0 events  gap 0-0");
     leaves_the_event();
 }
 
@@ -230,7 +230,7 @@ static void who_knows_of_an_epoch_before_this_worker_does_hears_nothing_that_the
     store_answers(); /* the log's: it enters the epoch, and hands 2 out */
     list_append(&fake.waiting, follow);
     while (!list_empty(&fake.waiting)) store_answers();
-    assert_string_equal(answer, "status 0 seq 2 events [] gap 0-0");
+    assert_string_equal(answer, "ok seq 2 events [] gap 0-0");
     leaves_the_event();
     assert_null(hears(&alice));
 }
@@ -244,10 +244,16 @@ static void a_commit_between_the_read_and_the_join_is_not_lost(void **state) {
     fake.head = 4;   /* committed; nobody is told */
     read->done(read);
     store_request_free(&read);
-    assert_string_equal(answer, "status 0 seq 3 events [] gap 0-0");
+    assert_string_equal(answer, "ok seq 3 events [] gap 0-0");
     store_answers(); /* the look behind */
     leaves_the_event();
     assert_hears_event(&alice, "42[\"message:new\",{\"seq\":4}]");
+}
+
+static void assert_status(enum store_status status) {
+    char expected[64];
+    snprintf(expected, sizeof expected, "%s ", store_status_code(status));
+    assert_memory_equal(answer, expected, strlen(expected));
 }
 
 static void a_socket_that_goes_meanwhile_makes_it_unavailable(void **state) {
@@ -255,9 +261,7 @@ static void a_socket_that_goes_meanwhile_makes_it_unavailable(void **state) {
     local_client_leave(alice.client);
     turn();
     store_answers();
-    char expected[64];
-    snprintf(expected, sizeof expected, "status %d", (int)STORE_UNAVAILABLE);
-    assert_memory_equal(answer, expected, strlen(expected));
+    assert_status(STORE_UNAVAILABLE);
 }
 
 static size_t online(void) {
@@ -265,12 +269,6 @@ static size_t online(void) {
     size_t count = presence_write_channel(presence, SLICE("c"), 10, &users);
     buffer_done(&users);
     return count;
-}
-
-static void assert_status(enum store_status status) {
-    char expected[64];
-    snprintf(expected, sizeof expected, "status %d ", (int)status);
-    assert_memory_equal(answer, expected, strlen(expected));
 }
 
 /* Caches are warm after a restart of the network: everybody joins while the log follows already. */
