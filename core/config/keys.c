@@ -180,8 +180,10 @@ const struct key keys[] = {
      "Addresses and networks (`\"192.0.2.0/24\"`) that no limit by address counts: a campus, a test."},
     LIMIT(limits.channel_users, "10000", "Users that may be online in a channel."),
     INTEGER(limits.state_bytes, "16777216", 65536, 1024 * MIB, RESTART, "Memory for the counters of all limits."),
-    INTEGER(limits.inbound_bytes, "67108864", 65536, 1024 * MIB, LIVE,
-            "Memory for messages and bodies that have begun and not ended; beyond, who holds most is cut off."),
+    INTEGER(
+        limits.inbound_bytes, "67108864", 65536, 1024 * MIB, LIVE,
+        "Memory for messages and bodies that have begun and not ended, as far as they have come; beyond, whoever holds "
+        "most of the address that holds most is cut off."),
     INTEGER(cache.max_bytes, "67108864", 65536, 16384LL * MIB, LIVE, "Memory for caches."),
     INTEGER(presence.grace_ms, "5000", 0, HOUR_MS, LIVE, "A user without a connection is offline after this time."),
     INTEGER(presence.tick_ms, "200", 10, 60000, LIVE, "Changes of a channel are told at most this often."),

@@ -3,12 +3,15 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "limit/budget.h"
 
 enum { STATE_BYTES = 4 * 1024 * 1024, FULL_RETRY_S = 5, IPV4_LEN = 4 };
 
 struct crowd {
     struct network network;
     unsigned seats;
+    bool is_nobody;
+    struct share share;
 };
 
 struct admission_control {
@@ -26,6 +29,7 @@ struct admission_control *admission_new(struct loop *loop, const struct admissio
     struct admission_control *control = NEW(struct admission_control);
     control->limiter = limiter_new(loop, STATE_BYTES);
     control->crowds = map_new();
+    control->nobody.is_nobody = true;
     admission_set(control, settings);
     return control;
 }
@@ -50,6 +54,10 @@ void admission_set(struct admission_control *control, const struct admission_set
 void admission_on_full(struct admission_control *control, bool (*make_room)(void *owner), void *owner) {
     control->make_room = make_room;
     control->owner = owner;
+}
+
+struct share *admission_share(const struct seat *seat) {
+    return seat->crowd && !seat->crowd->is_nobody ? &seat->crowd->share : NULL;
 }
 
 unsigned admission_seats(const struct admission_control *control) {
@@ -80,7 +88,7 @@ static struct crowd *crowd_of(struct admission_control *control, const struct ad
 }
 
 static void forget_if_empty(struct admission_control *control, struct crowd *crowd) {
-    if (crowd->seats > 0 || crowd == &control->nobody) return;
+    if (crowd->seats > 0 || crowd->is_nobody) return;
     map_remove(control->crowds, key_of(&crowd->network));
     free(crowd);
 }
@@ -100,7 +108,7 @@ static bool has_room(struct admission_control *control) {
 
 static bool share_is_used_up(const struct admission_control *control, const struct crowd *crowd) {
     unsigned most = control->settings.connections_per_address;
-    return most > 0 && crowd != &control->nobody && crowd->seats >= most;
+    return most > 0 && !crowd->is_nobody && crowd->seats >= most;
 }
 
 static struct admission_verdict charge(struct admission_control *control, const struct crowd *crowd) {
@@ -109,7 +117,7 @@ static struct admission_verdict charge(struct admission_control *control, const 
     size_t len = 0;
     if (settings->rate.count > 0)
         asks[len++] = (struct limit_ask){.name = SLICE("rate"), .rate = settings->rate, .cost = 1};
-    if (settings->address_rate.count > 0 && crowd != &control->nobody)
+    if (settings->address_rate.count > 0 && !crowd->is_nobody)
         asks[len++] = (struct limit_ask){
             .name = SLICE("address"), .key = key_of(&crowd->network), .rate = settings->address_rate, .cost = 1};
     struct limit_answer answer =

@@ -13,6 +13,7 @@
 
 struct admission_control;
 struct crowd;
+struct share;
 
 /* A count of 0: not limited. */
 struct admission_settings {
@@ -46,6 +47,8 @@ struct admission_verdict admission_ask(struct admission_control *control, const 
 struct admission_verdict admission_seat(struct admission_control *control, const struct address *address,
                                         struct seat *seat);
 void admission_leave(struct admission_control *control, struct seat *seat);
+/* What those of the seat's crowd hold (limit/budget.h), until the seat is left or moved; NULL: it is of none. */
+struct share *admission_share(const struct seat *seat);
 unsigned admission_seats(const struct admission_control *control);
 /* False: the address is of none. */
 bool admission_crowd(const struct admission_control *control, const struct address *address, struct network *crowd_r);

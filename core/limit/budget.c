@@ -24,8 +24,25 @@ void holder_init(struct holder *holder, void (*cut)(struct holder *holder)) {
     list_init(&holder->link);
 }
 
+void holder_join(struct holder *holder, struct share *share) {
+    if (holder->share) holder->share->bytes -= holder->bytes;
+    holder->share = share;
+    if (share) share->bytes += holder->bytes;
+}
+
+static size_t together(const struct holder *holder) {
+    return holder->share ? holder->share->bytes : holder->bytes;
+}
+
+/* Of equals the one that is looked at later. */
+static bool holds_more(const struct holder *holder, const struct holder *than) {
+    if (together(holder) != together(than)) return together(holder) > together(than);
+    return holder->bytes >= than->bytes;
+}
+
 static void record(struct budget *budget, struct holder *holder, size_t bytes) {
     budget->bytes = budget->bytes - holder->bytes + bytes;
+    if (holder->share) holder->share->bytes = holder->share->bytes - holder->bytes + bytes;
     if (bytes == 0)
         list_remove(&holder->link);
     else if (holder->bytes == 0)
@@ -37,7 +54,7 @@ static struct holder *largest(const struct budget *budget) {
     struct holder *found = NULL;
     LIST_EACH(&budget->holders, link) {
         struct holder *holder = CONTAINER(link, struct holder, link);
-        if (!found || holder->bytes >= found->bytes) found = holder;
+        if (!found || holds_more(holder, found)) found = holder;
     }
     return found;
 }

@@ -1,7 +1,8 @@
 /* budget.h - bytes that many hold and that together must not be more than so many: beyond, who holds most is cut off.
  *
- * For what peers have begun and not ended. Of equals the one that began last goes, so that those who are nearly done
- * stay; and the small, who are the honest ones in an attack, stay longest.
+ * For what peers have begun and not ended. Those of one share (an address) hold together what they hold: of the share
+ * that holds most the largest goes, and whoever is of no share is one of their own. Of equals the one that began last
+ * goes, so that those who are nearly done stay; and the small, who are the honest ones in an attack, stay longest.
  */
 #ifndef LIMIT_BUDGET_H
 #define LIMIT_BUDGET_H
@@ -10,10 +11,16 @@
 
 struct budget;
 
+/* What several hold together; outlives them. {0} at first. */
+struct share {
+    size_t bytes;
+};
+
 /* Embedded in who holds; cut: lets go of it all, as the budget already believes. */
 struct holder {
     struct list link;
     size_t bytes;
+    struct share *share; /* NULL: none */
     void (*cut)(struct holder *holder);
 };
 
@@ -22,6 +29,8 @@ struct budget *budget_new(size_t max_bytes);
 void budget_free(struct budget **budget);
 void budget_set_max(struct budget *budget, size_t max_bytes);
 void holder_init(struct holder *holder, void (*cut)(struct holder *holder));
+/* What it holds is of that share from now on (NULL: of none). */
+void holder_join(struct holder *holder, struct share *share);
 /* The holder holds so many bytes from now on, 0: none. May call cut, also of this one. No budget (NULL): no bound. */
 void budget_hold(struct budget *budget, struct holder *holder, size_t bytes);
 

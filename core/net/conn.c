@@ -43,6 +43,7 @@ struct unfinished *conn_unfinished(struct conn *conn) {
     struct unfinished *unfinished = conn->unfinished = NEW(struct unfinished);
     unfinished->conn = conn;
     holder_init(&unfinished->holder, cut);
+    holder_join(&unfinished->holder, admission_share(&conn->seat));
     loop_timer_init(&unfinished->deadline, conn->host->server->loop, deadline_passed);
     return unfinished;
 }
@@ -142,7 +143,12 @@ static void server_leave(struct net_server *server, struct seat *seat) {
 
 bool conn_seat(struct conn *conn, const struct address *address, unsigned *retry_after_s_r) {
     struct net_server *server = conn->host->server;
-    return !server->events.seat || server->events.seat(server->owner, address, &conn->seat, retry_after_s_r) == ADMIT;
+    struct holder *holder = conn->unfinished ? &conn->unfinished->holder : NULL;
+    if (!server->events.seat) return true;
+    if (holder) holder_join(holder, NULL); /* the share may go with the seat */
+    bool seated = server->events.seat(server->owner, address, &conn->seat, retry_after_s_r) == ADMIT;
+    if (holder) holder_join(holder, admission_share(&conn->seat));
+    return seated;
 }
 
 void conn_kill(struct conn *conn) {

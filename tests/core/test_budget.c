@@ -68,6 +68,23 @@ static void of_equals_the_newest_goes(void **state) {
     assert_cuts(0, 0, 1);
 }
 
+static void who_is_of_the_share_that_holds_most_goes_though_each_of_it_holds_less(void **state) {
+    struct share home = {0};
+    holder_join(&alice.holder, &home);
+    holder_join(&bob.holder, &home);
+    budget_hold(budget, &carol.holder, 450);
+    budget_hold(budget, &bob.holder, 300);
+    budget_hold(budget, &alice.holder, 250);
+    assert_cuts(0, 0, 0);
+    budget_hold(budget, &carol.holder, 451);
+    assert_cuts(0, 1, 0);
+    assert_int_equal(home.bytes, 250);
+    holder_join(&alice.holder, NULL);
+    assert_int_equal(home.bytes, 0);
+    budget_hold(budget, &alice.holder, 550);
+    assert_cuts(1, 1, 0);
+}
+
 static void a_smaller_budget_holds_at_once(void **state) {
     budget_hold(budget, &alice.holder, 500);
     budget_hold(budget, &bob.holder, 500);
@@ -87,6 +104,7 @@ int main(void) {
         SCENE(who_lets_go_makes_room),
         SCENE(who_holds_most_is_cut_off_not_who_comes_last),
         SCENE(of_equals_the_newest_goes),
+        SCENE(who_is_of_the_share_that_holds_most_goes_though_each_of_it_holds_less),
         SCENE(a_smaller_budget_holds_at_once),
         SCENE(without_a_budget_nobody_is_cut_off),
     };

@@ -1,6 +1,6 @@
 // What mallory tries at the real server's door: before he has a session, or to have too many.
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import net from "node:net";
 import { test } from "node:test";
 import { startServer, until } from "./harness.mjs";
@@ -132,6 +132,34 @@ test("half messages of 200 hold no more memory than may be held, and whole ones 
   await until("refusals", async () => (await rejected(server, "inbound_budget")) >= 130);
   assert.ok(wires.filter(({ closed }) => closed).every(({ closed }) => [1013, 1006].includes(closed.code)));
   assert.equal((await bob.send("lobby", "x".repeat(50_000))).ok, true);
+  assert.equal(bob.socket.recovered, false);
+});
+
+test("who has begun little is not cut off, whatever others announce, and whoever's address holds most is (row 94)", async (t) => {
+  const server = await startServer(t, { set: { "limits.inbound_bytes": 4_000_000 } });
+  const bob = await person(t, server, "bob", { localAddress: "127.0.0.9" });
+  await bob.join("lobby");
+  const frame = (announced, sent) => {
+    const head = Buffer.alloc(8 + sent);
+    head.writeUInt8(0x82, 0);
+    head.writeUInt8(0x80 | 126, 1);
+    head.writeUInt16BE(announced, 2);
+    return head; // masked with zeros
+  };
+  const begin = async (sent) => {
+    const wires = Array.from({ length: 150 }, () => new Wire(t, `${server.url}/ws`));
+    for (const wire of wires) {
+      await wire.opened();
+      wire.socket._socket.write(frame(60_000, sent));
+    }
+    return wires;
+  };
+  await begin(15); // they announce 9 MB
+  assert.equal((await bob.send("lobby", randomBytes(75_000).toString("base64"))).ok, true);
+  assert.equal(await rejected(server, "inbound_budget"), 0);
+  await begin(59_000);
+  await until("refusals", async () => (await rejected(server, "inbound_budget")) >= 80);
+  assert.equal((await bob.send("lobby", randomBytes(110_000).toString("base64"))).ok, true);
   assert.equal(bob.socket.recovered, false);
 });
 
