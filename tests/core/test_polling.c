@@ -10,6 +10,8 @@
 
 #include "limit/admission.h"
 #include "net/server.h"
+#include "session/handshake.h"
+#include "session/hub_state.h"
 
 enum { DEADLINE_US = 5000000 };
 
@@ -280,6 +282,21 @@ static void seats_are(unsigned seats) {
     assert_int_equal(admission_seats(admission), seats);
 }
 
+static void a_handshake_keeps_the_headers_that_scripts_read_and_no_others(void **state) {
+    char filler[3000], headers[3200];
+    memset(filler, 'x', sizeof filler - 1);
+    filler[sizeof filler - 1] = '\0';
+    snprintf(headers, sizeof headers, "User-Agent: a phone\r\nX-Filler: %s\r\n", filler);
+    struct answer answer = answer_of(ask("GET", "EIO=4&transport=polling", headers, ""));
+    assert_int_equal(answer.status, 200);
+    take_id(answer.body, "sid", sid);
+    const struct session *session = map_find(hub->sessions, slice_of(sid));
+    assert_non_null(session);
+    assert_non_null(strstr(session->handshake->json, "\"user-agent\":\"a phone\""));
+    assert_null(strcasestr(session->handshake->json, "filler"));
+    assert_in_range(strlen(session->handshake->json), 1, 500);
+}
+
 /* Whatever it does with its connections. */
 static void a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end(void **state) {
     settings.ping_interval_ms = settings.ping_timeout_ms = 60000;
@@ -499,6 +516,7 @@ int main(void) {
         SCENE(each_refusal_has_its_code_in_the_order_of_the_checks),
         SCENE(a_strange_origin_is_forbidden_and_a_known_one_gets_its_headers),
         SCENE(a_client_that_closes_its_connection_is_told_that_it_closes),
+        SCENE(a_handshake_keeps_the_headers_that_scripts_read_and_no_others),
         SCENE(a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end),
         SCENE(packets_go_both_ways_text_and_binary),
         SCENE(a_poll_waits_for_what_comes),
