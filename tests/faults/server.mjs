@@ -44,6 +44,7 @@ export class Server {
     this.past.push(...this.lines);
     this.lines = [];
     this.ended = null;
+    this.isEnding = false;
     this.child = spawn(command[0], command.slice(1), {
       env: { ...process.env, STOA_TEST_DB: this.database, ASAN_OPTIONS: "detect_stack_use_after_return=0:abort_on_error=1", ...this.env },
       stdio: ["ignore", "ignore", "pipe"],
@@ -117,6 +118,7 @@ export class Server {
 
   async stop() {
     if (!this.child || this.ended) return this.ended;
+    this.isEnding = true;
     this.signal("SIGTERM");
     return this.exit;
   }
