@@ -81,6 +81,7 @@ return {
         -- channel_users = 10000,
         -- state_bytes = 16777216,
         -- inbound_bytes = 67108864,
+        -- outbound_bytes = 268435456,
     },
     recovery = {
         -- window_s = 120,

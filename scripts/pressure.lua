@@ -1,14 +1,15 @@
 -- How loaded this worker is: 0 (calm), 1 (busy) or 2 (overloaded). Files require this one.
 --
--- Measured by what waits, not by how many are connected: thousands of quiet clients are no load. It rises at once and
+-- Measured by what waits for the server, not by how many are connected: thousands of quiet clients are no load. What
+-- waits for slow clients is theirs, and no reason to refuse others: limits.outbound_bytes bounds it. It rises at once and
 -- falls one step after CALM_S quiet seconds, so that limits do not flap.
 local stoa = require "stoa"
 
 local pressure = { level = 0 }
 
 local CALM_S = 10
-local BUSY = { appends_pending = 1000, queued_bytes = 64 * 1048576, tasks = 2000 }
-local OVERLOADED = { appends_pending = 5000, queued_bytes = 256 * 1048576, tasks = 8000 }
+local BUSY = { appends_pending = 1000, tasks = 2000 }
+local OVERLOADED = { appends_pending = 5000, tasks = 8000 }
 
 local function exceeds(stats, bounds)
     for name, bound in pairs(bounds) do
@@ -44,8 +45,8 @@ stoa.every(1, function()
 end)
 
 stoa.selftest("pressure rises at once and falls slowly", function()
-    local calm = { appends_pending = 0, queued_bytes = 0, tasks = 0 }
-    local storm = { appends_pending = 6000, queued_bytes = 0, tasks = 0 }
+    local calm = { appends_pending = 0, tasks = 0 }
+    local storm = { appends_pending = 6000, tasks = 0 }
     assert(step(0, storm, 100) == 2)
     assert(step(2, calm, 105) == 2)
     assert(step(2, calm, 111) == 1)

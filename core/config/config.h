@@ -65,7 +65,7 @@ struct config {
         int64_t connections_per_user, connections, connections_per_address, channel_users; /* 0: not limited */
         int64_t ipv6_prefix;
         struct config_texts address_exceptions;
-        int64_t state_bytes, inbound_bytes;
+        int64_t state_bytes, inbound_bytes, outbound_bytes;
     } limits;
     struct {
         int64_t grace_ms, tick_ms, names;

@@ -184,6 +184,8 @@ const struct key keys[] = {
         limits.inbound_bytes, "67108864", 65536, 1024 * MIB, LIVE,
         "Memory for messages and bodies that have begun and not ended, as far as they have come; beyond, whoever holds "
         "most of the address that holds most is cut off."),
+    INTEGER(limits.outbound_bytes, "268435456", 65536, 16384LL * MIB, LIVE,
+            "Memory for what clients do not take as fast as it comes; beyond, who holds most is closed."),
     INTEGER(cache.max_bytes, "67108864", 65536, 16384LL * MIB, LIVE, "Memory for caches."),
     INTEGER(presence.grace_ms, "5000", 0, HOUR_MS, LIVE, "A user without a connection is offline after this time."),
     INTEGER(presence.tick_ms, "200", 10, 60000, LIVE, "Changes of a channel are told at most this often."),

@@ -28,6 +28,13 @@ static void cut(struct holder *holder) {
     conn->http ? http_cut(conn) : websocket_cut(conn);
 }
 
+/* It takes nothing: a Close frame would only wait behind the rest. */
+static void cut_sending(struct holder *holder) {
+    struct conn *conn = CONTAINER(holder, struct unfinished, sending)->conn;
+    net_reject(conn, "outbound_budget");
+    conn_break(conn);
+}
+
 static void deadline_passed(struct loop_timer *timer) {
     struct conn *conn = CONTAINER(timer, struct unfinished, deadline)->conn;
     if (conn->http) {
@@ -44,19 +51,22 @@ struct unfinished *conn_unfinished(struct conn *conn) {
     unfinished->conn = conn;
     holder_init(&unfinished->holder, cut);
     holder_join(&unfinished->holder, admission_share(&conn->seat));
+    holder_init(&unfinished->sending, cut_sending);
     loop_timer_init(&unfinished->deadline, conn->host->server->loop, deadline_passed);
     return unfinished;
 }
 
 static bool is_finished(const struct unfinished *unfinished) {
     return unfinished->unsent.len == 0 && unfinished->unread.len == 0 && unfinished->holder.bytes == 0 &&
-           unfinished->close.len == 0 && !unfinished->has_pong && !loop_timer_pending(&unfinished->deadline);
+           unfinished->sending.bytes == 0 && unfinished->close.len == 0 && !unfinished->has_pong &&
+           !loop_timer_pending(&unfinished->deadline);
 }
 
 static void forget(struct conn *conn) {
     struct unfinished *unfinished = conn->unfinished;
     if (!unfinished) return;
     budget_hold(conn->host->server->inbound, &unfinished->holder, 0);
+    budget_hold(conn->host->server->outbound, &unfinished->sending, 0);
     loop_timer_cancel(&unfinished->deadline);
     buffer_done(&unfinished->unsent);
     buffer_done(&unfinished->unread);
@@ -83,6 +93,19 @@ void conn_charge(struct conn *conn) {
     size_t bytes = conn_unread(conn).len + inbound_waiting(&conn->inbound) + (conn->http ? http_held(conn->http) : 0);
     if (bytes == 0 && !conn->unfinished) return;
     budget_hold(conn->host->server->inbound, &conn_unfinished(conn)->holder, bytes); /* may have cut it off */
+}
+
+void conn_charge_unsent(struct conn *conn) {
+    if (conn->broken) return; /* what it holds goes with it */
+    size_t bytes = conn->http ? http_unsent(conn->http) : conn->unfinished ? conn->unfinished->unsent.len : 0;
+    if (bytes == 0 && !conn->unfinished) return;
+    budget_hold(conn->host->server->outbound, &conn_unfinished(conn)->sending, bytes); /* may have broken it off */
+}
+
+void conn_break(struct conn *conn) {
+    conn->broken = true;
+    loop_task_cancel(&conn->task);
+    loop_flush(conn->host->server->loop, &conn->task);
 }
 
 /* ---- what it has received */

@@ -133,6 +133,10 @@ bool http_awaits_head(const struct http *http) {
     return http->state == HTTP_HEAD;
 }
 
+size_t http_unsent(const struct http *http) {
+    return http->sent < http->out.len ? http->out.len - http->sent : 0;
+}
+
 size_t http_held(const struct http *http) {
     return http->state == HTTP_BODY ? http->body.len : 0;
 }
@@ -414,9 +418,13 @@ static bool write_piece(struct http *http, size_t file_bytes) {
     ssize_t n = is_file ? socket_send_file(http->conn, http->file->fd, at, file_bytes - at)
                         : socket_write(http->conn, http->out.ptr + at, http->out.len - at);
     if (n < 0) conn_kill(http->conn);
-    if (n == 0) watch(http, LOOP_WRITE);
+    if (n == 0) {
+        watch(http, LOOP_WRITE);
+        conn_charge_unsent(http->conn);
+    }
     if (n <= 0) return false;
     http->sent += (size_t)n;
+    conn_charge_unsent(http->conn);
     if (is_file) loop_post(http->conn->host->server->loop, &http->work); /* the others' turn */
     return !is_file;
 }

@@ -26,9 +26,8 @@ struct net_host {
     struct tls *tls; /* NULL: none */
     size_t max_message_bytes;
     unsigned header_timeout_ms, body_timeout_ms, hsts_s;
-    struct networks trusted; /* proxies, which may say whom they speak for */
-    bool proxy_protocol, deflate;
-    bool retired; /* for no new connection */
+    struct networks trusted;               /* proxies, which may say whom they speak for */
+    bool proxy_protocol, deflate, retired; /* retired: for no new connection */
     unsigned conns;
 };
 
@@ -38,11 +37,11 @@ struct net_server {
     void *owner;
     struct net_host *host; /* of new connections */
     struct list hosts, listeners;
-    struct inbox *inbox;    /* NULL: nobody hands connections over */
-    struct list conns;      /* by conn.link */
-    struct list resting;    /* those that await a request, by http.resting: the longest first */
-    struct budget *inbound; /* of what was received and is not a whole message or body yet */
-    struct list proxied;    /* those that have not said whom they speak for */
+    struct inbox *inbox;               /* NULL: nobody hands connections over */
+    struct list conns;                 /* by conn.link */
+    struct list resting;               /* those that await a request, by http.resting: the longest first */
+    struct budget *inbound, *outbound; /* of what is not whole yet; of what is not taken yet */
+    struct list proxied;               /* those that have not said whom they speak for */
     unsigned proxied_len, conns_len;
     struct loop_task sweep; /* frees retired hosts */
     struct tickets tickets;
@@ -59,13 +58,12 @@ enum conn_state { CONN_HTTP, CONN_OPEN, CONN_CLOSING, CONN_ENDED, CONN_GONE };
 
 /* What only a connection has that is not at rest: idle ones, which are most, do without. */
 struct unfinished {
-    struct buffer unsent;       /* written, and not taken by the kernel */
-    struct buffer unread;       /* received, and not used yet */
-    struct loop_timer deadline; /* head, body, answer, close: one at a time */
-    struct holder holder;       /* what is charged for it */
+    struct buffer unsent;          /* written, and not taken by the kernel */
+    struct buffer unread;          /* received, and not used yet */
+    struct loop_timer deadline;    /* head, body, answer, close: one at a time */
+    struct holder holder, sending; /* what is charged for what was received, and for what was not taken */
     struct conn *conn;
-    struct buffer close; /* what our Close frame says */
-    struct buffer pong;  /* what the last ping said that could not be answered yet */
+    struct buffer close, pong; /* what our Close frame says; the last ping that could not be answered yet */
     bool has_pong;
 };
 
@@ -116,8 +114,10 @@ static inline struct slice conn_unread(const struct conn *conn) {
 ssize_t conn_input(struct conn *conn, bool more, char **bytes_r) MUST_CHECK;
 /* So many of those bytes were used; the others stay. */
 void conn_used(struct conn *conn, char *bytes, size_t len, size_t used);
-/* What it holds of unfinished things is charged anew. May cut it off. */
+/* What it holds of what it has sent, and of what it does not take, is charged anew. May cut it off. */
 void conn_charge(struct conn *conn);
+void conn_charge_unsent(struct conn *conn);
+void conn_break(struct conn *conn); /* it cannot be written to: conn_kill, from the loop */
 /* At once; not within a call from above. */
 void conn_kill(struct conn *conn);
 /* All is said: TCP ends, ours first. */
@@ -142,7 +142,7 @@ void http_deadline(struct conn *conn);
 void http_gone(struct conn *conn);
 void http_cut(struct conn *conn); /* the body it reads is given up */
 bool http_awaits_head(const struct http *http);
-size_t http_held(const struct http *http); /* of an unfinished body */
+size_t http_held(const struct http *http), http_unsent(const struct http *http); /* of a body; of an answer */
 
 /* One counter, one log line of bounded rate. */
 void net_reject(const struct conn *conn, const char *reason);

@@ -80,6 +80,7 @@ struct net_server *net_server_new(struct loop *loop, const struct net_settings *
     server->events = *events;
     server->owner = owner;
     server->inbound = settings->inbound;
+    server->outbound = settings->outbound;
     if (settings->tickets) server->tickets = *settings->tickets;
     list_init(&server->hosts);
     list_init(&server->listeners);

@@ -30,7 +30,8 @@ struct net_settings {
     const char *const *trusted_proxies;
     size_t trusted_proxies_len;
     bool proxy_protocol;
-    struct budget *inbound; /* what unfinished messages and bodies may hold; outlives the server */
+    struct budget *inbound;  /* what unfinished messages and bodies may hold; outlives the server */
+    struct budget *outbound; /* what was written and not taken may hold; likewise */
 };
 
 enum admission { ADMIT, ADMIT_REFUSE /* 503, Retry-After, before TLS and HTTP */, ADMIT_DROP /* close at once */ };

@@ -41,17 +41,11 @@ static void watch(struct conn *conn) {
     loop_fd_set(conn->watch, (reads ? LOOP_READ : 0) | (conn->blocked ? LOOP_WRITE : 0));
 }
 
-/* The peer cannot be written to: it is gone, as the loop will tell. */
-static void break_off(struct conn *conn) {
-    conn->broken = true;
-    loop_task_cancel(&conn->task);
-    loop_flush(loop_of(conn), &conn->task);
-}
-
 /* What is left of bytes the kernel does not take. */
 static void keep_unsent(struct conn *conn, struct slice rest) {
     buffer_append_slice(&conn_unfinished(conn)->unsent, rest);
     conn->blocked = true;
+    conn_charge_unsent(conn);
     watch(conn);
 }
 
@@ -59,7 +53,7 @@ static void keep_unsent(struct conn *conn, struct slice rest) {
 static bool write_all(struct conn *conn, struct slice *bytes) {
     while (bytes->len > 0) {
         ssize_t n = socket_write(conn, bytes->ptr, bytes->len);
-        if (n < 0) break_off(conn);
+        if (n < 0) conn_break(conn);
         if (n <= 0) return n == 0;
         *bytes = slice_from(*bytes, (size_t)n);
         if (!conn->ssl) break; /* what was not taken would not be */
@@ -297,6 +291,7 @@ static void drain(struct conn *conn) {
     struct slice rest = buffer_slice(&unfinished->unsent);
     if (!write_all(conn, &rest)) return;
     buffer_consume(&unfinished->unsent, unfinished->unsent.len - rest.len);
+    conn_charge_unsent(conn);
     if (rest.len > 0) return;
     buffer_done(&unfinished->unsent);
     conn->blocked = false;

@@ -171,6 +171,7 @@ static bool begin_net(struct process *process, struct error *error_r) {
     struct worker *worker = &process->worker;
     struct net_settings net = settings_of_net(start->config);
     net.inbound = worker->inbound;
+    net.outbound = worker->outbound;
     net.tickets = start->tickets;
     worker->net = net_server_new(process->loop, &net, &router_events, process->router, error_r);
     if (!worker->net) return false;

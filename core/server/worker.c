@@ -79,6 +79,7 @@ static void build_services(struct worker *worker) {
     worker->rooms = rooms_new(worker->loop, &rooms);
     worker->limiter = limiter_new(worker->loop, (size_t)config->limits.state_bytes);
     worker->inbound = budget_new((size_t)config->limits.inbound_bytes);
+    worker->outbound = budget_new((size_t)config->limits.outbound_bytes);
     worker->cache = cache_new(worker->loop, (size_t)config->cache.max_bytes);
     worker->expulsions = expulsions_new(worker->loop);
     worker->announce = announce_new(worker);
@@ -95,6 +96,7 @@ static void build_services(struct worker *worker) {
     worker->insist = insist_new(worker->loop, worker->bus);
     worker->admission = admission_new(worker->loop, &admission);
     hub.inbound = worker->inbound;
+    hub.outbound = worker->outbound;
     hub.admission = worker->admission;
     worker->hub = hub_new(worker->loop, worker->rooms, &hub);
     hub_set_presence(worker->hub, worker->presence);
@@ -174,6 +176,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     expulsions_free(&worker->expulsions);
     cache_free(&worker->cache);
     budget_free(&worker->inbound);
+    budget_free(&worker->outbound);
     limiter_free(&worker->limiter);
     rooms_free(&worker->rooms);
     config_unref(&worker->config);
@@ -189,11 +192,13 @@ static void apply(struct worker *worker) {
     presence_set(worker->presence, &presence);
     gossip_set(worker->gossip, &presence);
     hub.inbound = worker->inbound;
+    hub.outbound = worker->outbound;
     hub.admission = worker->admission;
     hub_set(worker->hub, &hub);
     admission_set(worker->admission, &admission);
     cache_set_max(worker->cache, (size_t)config->cache.max_bytes);
     budget_set_max(worker->inbound, (size_t)config->limits.inbound_bytes);
+    budget_set_max(worker->outbound, (size_t)config->limits.outbound_bytes);
 }
 
 static void note_change(void *owner, const char *key, enum config_when when) {

@@ -59,8 +59,8 @@ struct worker {
     struct store *store;
     struct rooms *rooms;
     struct limiter *limiter;
-    struct budget *inbound; /* of net and hub together */
-    struct cache *cache;    /* this worker's own */
+    struct budget *inbound, *outbound; /* of net and hub together */
+    struct cache *cache;               /* this worker's own */
     struct presence *presence;
     struct expulsions *expulsions;
     struct announce *announce;

@@ -52,6 +52,7 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
     hub->own_rooms.member = socket_is_implied;
     rooms_set_implied(rooms, &hub->own_rooms);
     hub->sessions = map_new();
+    hub->backlogs = map_new();
     hub->sockets = map_new();
     hub->users = map_new();
     hub->records.by_pid = map_new();
@@ -152,6 +153,7 @@ void hub_free(struct hub **hub_r) {
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) name_list_set(lists[i], NULL, 0);
     script_endpoints_set(&hub->endpoints, NULL, 0);
     map_free(&hub->sessions);
+    map_free(&hub->backlogs);
     map_free(&hub->sockets);
     map_free(&hub->users);
     map_free(&hub->records.by_pid);

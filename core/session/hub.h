@@ -43,6 +43,7 @@ struct hub_settings {
     uint64_t events_period_ms;
     unsigned namespaces_max, rooms_max;  /* a session, a socket */
     struct budget *inbound;              /* what unfinished binary packets may hold; NULL: anything */
+    struct budget *outbound;             /* what waits for clients that take it slowly may hold; likewise */
     struct admission_control *admission; /* whose seats polling sessions take; NULL: none */
     struct window_settings window;       /* holds at once, for all */
 };

@@ -45,6 +45,7 @@ struct hub {
     char node[ID_OWNER_LEN + 1]; /* of session ids */
     size_t sessions_open;        /* those that are not ending */
     struct map *sessions, *sockets, *users;
+    struct map *backlogs;                      /* of sessions that are slow */
     uint64_t calls;                            /* questions to clients, so far: their ids */
     const struct hub_user_events *user_events; /* NULL: nobody hears */
     void *user_events_owner;

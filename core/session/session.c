@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/metrics.h"
 #include "session/assembly.h"
+#include "session/backlog.h"
 #include "session/dispatch.h"
 #include "session/flood.h"
 #include "session/hub_state.h"
@@ -149,6 +150,7 @@ void session_doom(struct session *session, enum close_reason reason) {
 static void slow_no_more(struct session *session) {
     if (!session->slow) return;
     session->slow = false;
+    backlog_release(session);
     session_deadline_clear(session, DEADLINE_SLOW);
 }
 
@@ -163,6 +165,7 @@ static void session_settle(struct session *session, bool wrote) {
         session->slow = true;
         session_deadline_set(session, DEADLINE_SLOW, session->hub->settings.slow_close_ms);
     }
+    if (session->slow) backlog_charge(session);
     if (session->heartbeat != HEARTBEAT_QUEUED || (stuck && !polling)) return;
     if (!session_has_packets(session)) {
         transport->ops->write(transport, buffer_slice(&session->hub->shared.plain_ping));
@@ -561,6 +564,8 @@ void session_close_saying(struct session *session, enum close_reason reason, uin
         socket_part(socket, close_reason_name(reason), close_reason_recoverable(reason));
     }
     unclaim(session);
+    slow_no_more(session);
+    if (reason == CLOSE_SLOW) outbox_done(&session->outbox); /* what it did not take */
     if (session->transport && session->transport->ops->polling)
         close_polling(session, reason);
     else if (session->transport)

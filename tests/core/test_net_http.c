@@ -245,6 +245,34 @@ static void bodies_that_never_end_hold_no_more_than_the_budget(void **state) {
     budget_free(&settings.inbound);
 }
 
+static void serve_much(void *owner, struct http_request *request) {
+    enum { BIG = 32 << 20 }; /* more than the kernel takes */
+    static char big[BIG];
+    http_reply(&request->exchange,
+               &(struct http_reply){.status = 200, .content_type = "text/plain", .body = {big, BIG}});
+}
+
+static void answers_that_are_not_taken_hold_no_more_than_the_budget(void **state) {
+    struct rig rig;
+    struct raw mallory, bob;
+    struct net_settings settings = rig_settings;
+    settings.outbound = budget_new(100000);
+    rig_start(&rig, &settings);
+    rig.serve = serve_much;
+    raw_connect(&mallory, &rig);
+    int64_t rejected = metric_get(METRIC_REJECTED, "outbound_budget");
+    raw_send_str(&mallory, "GET /much HTTP/1.1\r\nHost: a\r\n\r\n");
+    RIG_UNTIL(&rig, metric_get(METRIC_REJECTED, "outbound_budget") == rejected + 1);
+    RIG_UNTIL(&rig, net_server_connections(rig.server) == 0);
+    rig.serve = NULL;
+    raw_connect(&bob, &rig);
+    assert_int_equal(raw_ask(&bob, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+    raw_close(&mallory);
+    raw_close(&bob);
+    rig_stop(&rig);
+    budget_free(&settings.outbound);
+}
+
 /* Alice's question waits for its answer while more of hers than the budget has room for is there. */
 static void what_comes_behind_a_request_is_cut_without_touching_its_answer(void **state) {
     static char behind[1500]; /* with the request it is read at once */
@@ -481,6 +509,7 @@ int main(void) {
         cmocka_unit_test(who_is_not_admitted_hears_when_to_come_back),
         cmocka_unit_test(a_head_that_does_not_end_is_closed_at_its_deadline),
         cmocka_unit_test(a_body_that_does_not_end_is_closed_at_its_deadline),
+        cmocka_unit_test(answers_that_are_not_taken_hold_no_more_than_the_budget),
         cmocka_unit_test(bodies_that_never_end_hold_no_more_than_the_budget),
         cmocka_unit_test(what_comes_behind_a_request_is_cut_without_touching_its_answer),
         cmocka_unit_test(malformed_requests_serve_nothing_and_disturb_nobody),

@@ -404,6 +404,36 @@ static void messages_that_never_end_hold_no_more_than_the_budget(void **state) {
     budget_free(&settings.inbound);
 }
 
+/* Mallory reads nothing; the kernel takes a part of it. */
+static void what_is_not_taken_holds_no_more_than_the_budget(void **state) {
+    enum { BIG = 32 << 20 };
+    struct rig rig;
+    struct raw mallory, bob;
+    struct net_settings settings = rig_settings;
+    char *big = memory_new(BIG);
+    settings.outbound = budget_new(BIG);
+    rig_start(&rig, &settings);
+    raw_connect(&mallory, &rig);
+    raw_upgrade(&mallory, "");
+    int64_t rejected = metric_get(METRIC_REJECTED, "outbound_budget");
+    struct buffer frame = {0};
+    frame_write(&frame, FRAME_BINARY, false, (struct slice){big, BIG});
+    assert_false(conn_write(rig.conn, buffer_slice(&frame))); /* less than all of it is left */
+    budget_set_max(settings.outbound, 100000);
+    RIG_UNTIL(&rig, rig.closed == 1);
+    assert_int_equal(metric_get(METRIC_REJECTED, "outbound_budget"), rejected + 1);
+    raw_connect(&bob, &rig);
+    raw_upgrade(&bob, "");
+    raw_frame(&bob, 0x81, true, SLICE("still here"));
+    expect_echo(&bob, 0x81, SLICE("still here"));
+    raw_close(&mallory);
+    raw_close(&bob);
+    rig_stop(&rig);
+    budget_free(&settings.outbound);
+    buffer_done(&frame);
+    free(big);
+}
+
 /* Also compressed ones, of which next to nothing has come: what undoes them is memory, too. */
 static void compressed_messages_that_never_end_hold_no_more_than_the_budget(void **state) {
     enum { CLIENTS = 20 };
@@ -538,6 +568,7 @@ int main(void) {
         cmocka_unit_test(a_close_behind_a_backlog_comes_after_it),
         cmocka_unit_test(reading_pauses_and_goes_on),
         cmocka_unit_test(messages_that_never_end_hold_no_more_than_the_budget),
+        cmocka_unit_test(what_is_not_taken_holds_no_more_than_the_budget),
         cmocka_unit_test(compressed_messages_that_never_end_hold_no_more_than_the_budget),
         cmocka_unit_test(a_connection_at_rest_keeps_nothing_of_what_it_said),
         cmocka_unit_test(a_peer_that_goes_on_wrongly_behind_our_close_is_not_waited_for),

@@ -1,3 +1,4 @@
+#include "limit/budget.h"
 #include "session/flush.h"
 #include "session/hub_state.h"
 #include "support/hub_scene.h"
@@ -127,6 +128,48 @@ static void without_a_log_a_full_outbox_closes_at_once(void **state) {
     assert_true(is_closed(&alice, NULL));
 }
 
+/* A client that reads well holds nothing, however much it gets. */
+static void who_has_most_waiting_is_closed_when_all_hold_more_than_the_budget(void **state) {
+    static struct person bob, carol;
+    struct hub_settings settings = scene_settings();
+    uint16_t code;
+    settings.outbound = budget_new(5000);
+    hub_set(hub, &settings);
+    comes_as(&alice, "alice");
+    comes_as(&bob, "bob");
+    comes_as(&carol, "carol");
+    local_client_stall(alice.client, true);
+    local_client_stall(bob.client, true);
+    emit_large("message", PACKET_MESSAGE);
+    turn();
+    for (int i = 0; i < 7; i++) {
+        char args[512];
+        snprintf(args, sizeof args, "[\"message\",\"%0450d\"]", i);
+        emit_to(bob.sid, args, PACKET_MESSAGE);
+        emit_to(carol.sid, args, PACKET_MESSAGE);
+    }
+    turn();
+    assert_false(is_closed(&bob, NULL)); /* 8 of them wait, 4 kB */
+    for (int i = 0; i < 3; i++) emit_large("message", PACKET_MESSAGE);
+    turn();
+    assert_true(is_closed(&bob, &code));
+    assert_int_equal(code, 1013);
+    assert_false(is_closed(&alice, NULL));
+    assert_false(is_closed(&carol, NULL));
+    assert_int_equal(count(&carol, "message"), 7);
+    local_client_stall(alice.client, false);
+    turn();
+    assert_int_equal(count(&alice, "message"), 4);
+    goes(&bob);
+    goes(&carol);
+
+    turn();
+    struct budget *budget = settings.outbound;
+    settings.outbound = NULL;
+    hub_set(hub, &settings);
+    budget_free(&budget);
+}
+
 static void no_progress_for_long_closes_as_slow(void **state) {
     uint16_t code;
     comes_as(&alice, "alice");
@@ -211,6 +254,7 @@ int main(void) {
         SCENE(what_comes_before_the_connect_reply_follows_it_in_order_however_much_it_is),
         SCENE(a_client_beyond_the_log_is_closed_as_slow),
         SCENE(without_a_log_a_full_outbox_closes_at_once),
+        SCENE(who_has_most_waiting_is_closed_when_all_hold_more_than_the_budget),
         SCENE(no_progress_for_long_closes_as_slow),
         SCENE(acknowledgements_and_pings_are_never_shed),
         SCENE(a_large_room_is_written_in_slices_and_in_order),

@@ -1,0 +1,40 @@
+#include "session/backlog.h"
+
+#include <stdlib.h>
+
+#include "base/metrics.h"
+#include "limit/budget.h"
+#include "session/hub_state.h"
+#include "session/session.h"
+
+/* Only slow sessions have one: it is found by the session's id. */
+struct backlog {
+    struct holder holder;
+    struct session *session;
+};
+
+static void cut(struct holder *holder) {
+    metric_add_labelled(METRIC_REJECTED, "outbound_budget", 1);
+    session_doom(CONTAINER(holder, struct backlog, holder)->session, CLOSE_SLOW);
+}
+
+static struct backlog *backlog_new(struct session *session) {
+    struct backlog *backlog = NEW(struct backlog);
+    backlog->session = session;
+    holder_init(&backlog->holder, cut);
+    map_put(session->hub->backlogs, slice_of(session->id), backlog);
+    return backlog;
+}
+
+void backlog_charge(struct session *session) {
+    struct backlog *backlog = map_find(session->hub->backlogs, slice_of(session->id));
+    if (!backlog) backlog = backlog_new(session);
+    budget_hold(session->hub->settings.outbound, &backlog->holder, session->outbox.queue.bytes);
+}
+
+void backlog_release(struct session *session) {
+    struct backlog *backlog = map_remove(session->hub->backlogs, slice_of(session->id));
+    if (!backlog) return;
+    budget_hold(session->hub->settings.outbound, &backlog->holder, 0);
+    free(backlog);
+}
