@@ -198,8 +198,8 @@ static void long_turn_is_a_line_that_names_its_longest_part(void **state) {
     assert_true(loop_turn(scene.loop));
     log_set_sink(NULL, NULL);
     buffer_append_char(&long_turns, '\0');
-    assert_non_null(strstr(long_turns.ptr, "loop.long_turn ms=1"));
-    assert_non_null(strstr(long_turns.ptr, "longest=script longest_ms=1"));
+    assert_non_null(strstr(long_turns.ptr, "loop.long_turn ms="));
+    assert_non_null(strstr(long_turns.ptr, "longest=script longest_ms="));
     assert_int_equal(metric_get(METRIC_LOOP_TURN, NULL), turns + 1);
     buffer_done(&long_turns);
     buffer_done(&scene.story);
