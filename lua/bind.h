@@ -17,7 +17,8 @@ struct store_request;
 /* All of them; provides "stoa" and "stoa.*" to require. */
 void bind_all(lua_State *L);
 
-void bind_string(lua_State *L); /* Lua's own table string */
+void bind_string(lua_State *L); /* Lua's own tables string and table */
+void bind_table(lua_State *L);
 void bind_stoa(lua_State *L);
 void bind_shards(lua_State *L);
 void bind_values(lua_State *L);

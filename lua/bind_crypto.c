@@ -69,6 +69,7 @@ static int hmac_sha256(lua_State *L) {
  * @example if not stoa.crypto.equal(given, key) then return 401 end */
 static int equal(lua_State *L) {
     struct slice a = bind_text(L, 1), b = bind_text(L, 2);
+    vm_charge(L, a.len / STEP_BYTES + 1);
     lua_pushboolean(L, a.len == b.len && CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0);
     return 1;
 }

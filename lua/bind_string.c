@@ -207,8 +207,8 @@ static int string_rep(lua_State *L) {
     return 1;
 }
 
-/* The original is the upvalue. */
-static int string_format(lua_State *L) {
+/* Charged for the texts it is given; Lua's own function is the upvalue. */
+static int charged(lua_State *L) {
     size_t total = 0;
     for (int i = 1; i <= lua_gettop(L); i++) total += lua_type(L, i) == LUA_TSTRING ? lua_objlen(L, i) : 0;
     if (total > STRING_MAX) return luaL_error(L, "resulting string too large");
@@ -223,10 +223,13 @@ static int string_format(lua_State *L) {
 void bind_string(lua_State *L) {
     static const luaL_Reg functions[] = {{"find", string_find}, {"match", string_match}, {"gmatch", string_gmatch},
                                          {"gsub", string_gsub}, {"rep", string_rep},     {NULL, NULL}};
+    static const char *const own[] = {"format", "lower", "reverse", "upper", NULL};
     lua_getglobal(L, "string");
     luaL_register(L, NULL, functions);
-    lua_getfield(L, -1, "format");
-    lua_pushcclosure(L, string_format, 1);
-    lua_setfield(L, -2, "format");
+    for (const char *const *name = own; *name; name++) {
+        lua_getfield(L, -1, *name);
+        lua_pushcclosure(L, charged, 1);
+        lua_setfield(L, -2, *name);
+    }
     lua_pop(L, 1);
 }

@@ -11,9 +11,7 @@ endfunction()
 
 stoa_embed(stoa_lua lua/stoa embedded)
 target_include_directories(stoa_lua PUBLIC ${CMAKE_SOURCE_DIR})
-# lua-cjson's library for Lua 5.1 takes the lua_* functions from whoever loads it: LuaJIT here.
-find_library(CJSON lua5.1-cjson REQUIRED)
-target_link_libraries(stoa_lua PUBLIC ${CJSON} m)
+target_link_libraries(stoa_lua PUBLIC m)
 
 # require "stoa.testing" for busted: the whole core in a module that LuaJIT loads (LUA_CPATH=build/lua/?.so).
 add_library(stoa_testing MODULE lua/testing/testing.c lua/testing/client.c lua/testing/odd_store.c)

@@ -174,6 +174,7 @@ void sandbox_open(lua_State *L, sandbox_source *find_source) {
         open_library(L, library->func, library->name);
     types_open(L);
     bind_string(L);
+    bind_table(L);
     seed_random(L);
     guard_strings(L);
     lua_newtable(L);

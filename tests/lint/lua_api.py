@@ -17,7 +17,7 @@ SECTIONS = [
     ("Audit", ["bind_audit"]),
 ]
 # Tables of functions that are no scripts' (Lua's own string library, parts of a documented call).
-OTHERS = {"bind_string"}
+OTHERS = {"bind_string", "bind_table"}
 TAGS = ("function", "param", "return", "error", "example")
 
 

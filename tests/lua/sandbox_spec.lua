@@ -100,6 +100,26 @@ describe("a run over its budget", function()
         assert.equal("script_error", ran "return (('x'):rep(100000):gsub('.-b', ''))")
     end)
 
+    local long = {
+        upper = "for _ = 1, 200 do local _ = s:upper() end",
+        lower = "for _ = 1, 200 do local _ = s:lower() end",
+        reverse = "for _ = 1, 200 do local _ = s:reverse() end",
+        equal = "for _ = 1, 1000 do require('stoa').crypto.equal(s, s) end",
+        concat = "local t = {} for i = 1, 1000 do t[i] = s:sub(1, 1000) end for _ = 1, 200 do local _ = table.concat(t) end",
+        insert = "local t = {} for i = 1, 50000 do t[i] = i end for _ = 1, 1000 do table.insert(t, 1, 0) end",
+        insert_far = "table.insert({}, -2 ^ 31, 1)",
+        remove = "local t = {} for i = 1, 50000 do t[i] = i end for _ = 1, 1000 do table.remove(t, 1) end",
+        sort = "local t = {} for i = 1, 100000 do t[i] = i * 7919 % 100003 end table.sort(t)",
+    }
+    for name, way in pairs(long) do
+        it("is ended in the middle of long work on bytes and items: " .. name, function()
+            support.config = { lua = { instructions = 5000000, wall_ms = 10000 } }
+            local code = ran("local s = ('x'):rep(2 ^ 19) " .. way .. " return 'done'")
+            support.config = nil
+            assert.equal("script_error", code)
+        end)
+    end
+
     it("or of memory is ended, and the others live on (row 99)", function()
         for _, text in ipairs {
             "local s = ('x'):rep(2^20) local t = {} for i = 1, 1e9 do t[i] = s .. i end",

@@ -100,22 +100,14 @@ describe("what clients send becomes no more memory than", function()
     end
 
     before_each(function()
+        support.config = { lua = { wall_ms = 10000, memory_bytes = 8 * 2 ^ 20 } }
         world = support.world [[
             local stoa = require "stoa"
             stoa.on("count", function(socket, value) return #value end)
             stoa.on("raw", { raw = true }, function(socket, json) return #json end)
             stoa.on("hold", function(socket, value) stoa.sleep(5) return #value end)
-            stoa.on("decode", function(socket, len)
-                local texts = {
-                    function() return stoa.json.decode("[" .. ("{},"):rep(len) .. "0]") end,
-                    function() return stoa.raw("[" .. ("{},"):rep(len) .. "0]"):decode() end,
-                }
-                local words = {}
-                for i, way in ipairs(texts) do words[i] = select(2, pcall(way)) end
-                return words
-            end)
-            stoa.route("POST", "/count", function(request) return 200, tostring(#request.body) end)
         ]]
+        support.config = nil
         alice, bob = world:connect(), world:connect()
         testing.logged()
     end)
@@ -123,24 +115,30 @@ describe("what clients send becomes no more memory than", function()
 
     it("one call may take: beyond, it is refused before anybody is asked", function()
         for _, name in ipairs { "count", "hold" } do
-            assert.equal("too_large", ask(alice, name, many(70000)).error.code)
+            assert.equal("too_large", ask(alice, name, many(12000)).error.code)
         end
-        assert.equal(60001, ask(alice, "count", many(60000)))
-        assert.equal(210005, ask(alice, "raw", many(70000))) -- a text is no values
+        assert.equal(9001, ask(alice, "count", many(9000)))
+        assert.equal(36005, ask(alice, "raw", many(12000))) -- a text is no values
         assert.equal(900000, ask(alice, "count", '"' .. ("x"):rep(900000) .. '"'))
-        for _, word in ipairs((alice:emit("decode", 70000))) do assert.matches("too large", word) end
         assert.equal("", testing.logged())
+    end)
+
+    it("its scripts may decode", function()
+        support.config = { lua = { wall_ms = 10000 } }
+        local problem = ran "return select(2, pcall(require('stoa').json.decode, '[' .. ('0,'):rep(70000) .. '0]'))"
+        support.config = nil
+        assert.matches("too large", problem)
     end)
 
     it("all together may take: who sends little goes on", function()
         local large = { world:connect(), world:connect(), world:connect() }
         local held = {}
-        for i, client in ipairs(large) do held[i] = ask(client, "hold", many(60000)) or "waits" end
+        for i, client in ipairs(large) do held[i] = ask(client, "hold", many(9000)) or "waits" end
         assert.same({ "waits", "waits" }, { held[1], held[2] })
         assert.equal("unavailable", held[3].error.code)
         assert.equal(3, ask(bob, "count", "[1,2,3]"))
         world:advance(6)
-        assert.equal(60001, ask(large[3], "count", many(60000)))
+        assert.equal(9001, ask(large[3], "count", many(9000)))
     end)
 end)
 
@@ -161,9 +159,21 @@ describe("stoa.json", function()
 end)
 
 describe("cjson", function()
-    it("is lua-cjson", function()
+    it("is what scripts know by that name, within the bounds of a call", function()
         assert.equal("[1,2]", ran "return require('cjson').encode({1, 2})")
         assert.equal(1, ran "return require('cjson').decode('{\"a\":1}').a")
+        assert.is_true(ran "local cjson = require('cjson') return cjson.decode('[null]')[1] == cjson.null")
+        assert.equal("[null]", ran "local cjson = require('cjson') return cjson.encode({cjson.null})")
+        assert.is_false(ran "return (pcall(require('cjson').decode, '{'))")
+        assert.is_false(ran "return (pcall(require('cjson').encode, print))")
+        local done, problem = ran [[
+            local t = { ("x"):rep(1000) }
+            for _ = 1, 16 do t = { t, t } end
+            local done, problem = pcall(require("cjson").encode, t)
+            return done, done and #problem or problem
+        ]]
+        assert.is_false(done)
+        assert.matches("too large", problem)
     end)
 end)
 
