@@ -117,7 +117,8 @@ static int set_presence(lua_State *L) {
 
 static size_t gather(const struct emitter *emitter, char kind, struct slice *names) {
     size_t len = 0;
-    for (const char *at = emitter->names.ptr, *end = at + emitter->names.len; at < end; at += 2 + (unsigned char)at[1])
+    const char *end = slice_end(buffer_slice(&emitter->names)); /* NULL: it has none */
+    for (const char *at = emitter->names.ptr; at < end; at += 2 + (unsigned char)at[1])
         if (at[0] == kind) names[len++] = (struct slice){at + 2, (unsigned char)at[1]};
     return len;
 }
