@@ -126,6 +126,7 @@ int channel_append(lua_State *L) {
     BIND_COPY(request, text, what.emoji);
     BIND_COPY(request, content, what.content);
     BIND_COPY(request, attachments, what.attachments);
+    task_stores(L);
     channel_log_append(worker->log, &request);
     return task_wait(L, CHANNEL_LOG_DEADLINE_MS * 2);
 }

@@ -306,7 +306,10 @@ static enum policy_status write_answer(lua_State *L, enum policy_point point, in
 static void ended(void *asker, lua_State *L, int first, int len) {
     struct inquiry *inquiry = asker;
     if (len < 0 || !inquiry->call) {
-        answer(inquiry, &(struct policy_answer){.status = len == TASK_CUT ? POLICY_UNAVAILABLE : POLICY_SCRIPT_ERROR});
+        enum policy_status status = len == TASK_UNKNOWN ? POLICY_UNKNOWN
+                                    : len == TASK_CUT   ? POLICY_UNAVAILABLE
+                                                        : POLICY_SCRIPT_ERROR;
+        answer(inquiry, &(struct policy_answer){.status = status});
         return;
     }
     struct vm *vm = vm_of(L);

@@ -54,6 +54,7 @@ struct task {
     bool sleeps;
     bool known; /* a script asked for its coroutine */
     bool returned;
+    bool stores; /* it waits for something to be stored */
     int results; /* that lie on the thread: DUE, for the resume; TOLD, for task_wait (-1: they could not be taken) */
     void (*ended)(void *asker, lua_State *L, int first, int len);
     void *asker;
@@ -159,6 +160,7 @@ static void log_failure(struct task *task, int status) {
 
 /* how: TASK_FAILED, TASK_CUT */
 static void end_without(struct task *task, int how) {
+    if (task->stores) how = TASK_UNKNOWN;
     if (task->ended) task->ended(task->asker, NULL, 0, how);
     task->ended = NULL;
 }
@@ -197,6 +199,7 @@ static void run(struct task *task, int args) {
     struct vm_rest rest = vm->rest;
     tasks->running = task;
     task->state = TASK_RUNS;
+    task->stores = false;
     vm_begin(vm, &vm->settings.run);
     loop_part(tasks->loop, "script");
     int status = lua_resume(task->thread.co, args);
@@ -410,6 +413,10 @@ struct task_ticket *task_begin_wait(lua_State *L) {
     return ticket;
 }
 
+void task_stores(lua_State *L) {
+    tasks_of(L)->running->stores = true;
+}
+
 void task_abandon_wait(lua_State *L, struct task_ticket **ticket) {
     struct tasks *tasks = tasks_of(L);
     tasks->running->state = TASK_RUNS;
@@ -422,6 +429,7 @@ static int take_told(lua_State *L, struct task *task) {
     int results = task->results;
     task->results = 0;
     task->state = TASK_RUNS;
+    task->stores = false;
     return results >= 0 ? results : luaL_error(L, "%s", task->tasks->untaken.text);
 }
 

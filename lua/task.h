@@ -18,7 +18,7 @@ struct task_ticket;
 struct tasks;
 struct vm;
 
-enum { TASK_FAILED = -1, TASK_CUT = -2 };
+enum { TASK_FAILED = -1, TASK_CUT = -2, TASK_UNKNOWN = -3 };
 enum { TASK_RESULTS_MAX = 16, TASK_WAIT_MS = 10000 };
 
 struct tasks_events {
@@ -38,7 +38,8 @@ struct task_start {
     int (*push)(lua_State *L, void *owner);
     void *owner; /* for push, which runs within task_start */
     /* Exactly once: results are at first…first + len - 1 of L; TASK_FAILED: it failed (and was logged), TASK_CUT: it
-     * was ended from outside, whatever it waited for goes on; L is NULL then. May
+     * was ended from outside, whatever it waited for goes on; TASK_UNKNOWN: the same, while it stored something; L is
+     * NULL then. May
      * raise before it has answered anyone, then it is called again as failed. NULL: nobody asks. */
     void (*ended)(void *asker, lua_State *L, int first, int len);
     void *asker;
@@ -49,6 +50,8 @@ bool task_start(struct tasks *tasks, const struct task_start *start) MUST_CHECK;
 /* Raises where nothing can wait (outside of tasks, in a coroutine of the script's own, in a function that C calls).
  * Nothing may raise or push results between this and task_wait. */
 struct task_ticket *task_begin_wait(lua_State *L);
+/* What is waited for changes what is stored: a task that ends meanwhile must not be taken for refused. */
+void task_stores(lua_State *L);
 /* There is nothing to wait for after all. */
 void task_abandon_wait(lua_State *L, struct task_ticket **ticket);
 /* A binding's last line. After deadline_ms (0: TASK_WAIT_MS) the call returns nil, "timeout". */

@@ -33,8 +33,9 @@ enum policy_status {
     POLICY_NO_HANDLER,   /* nobody registered for it */
     POLICY_SCRIPT_ERROR, /* raised, ran over its budget, or returned what cannot be sent; logged by the policy */
     POLICY_TOO_LARGE,    /* what was asked would take more memory than one call may; nobody was asked */
-    POLICY_UNAVAILABLE   /* too many tasks wait already; or the scripts went before they answered: what they had begun
-                            may have been done */
+    POLICY_UNAVAILABLE,  /* too many tasks wait already; or the scripts went before they answered, with nothing to be
+                            stored under way */
+    POLICY_UNKNOWN       /* the scripts went while something was to be stored: it may have been */
 };
 
 struct policy_answer {

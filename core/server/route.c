@@ -189,6 +189,9 @@ static void answered(struct policy_call *call, const struct policy_answer *answe
         case POLICY_UNAVAILABLE:
             end_with_error(route, 503, "unavailable", "Too much is going on.");
             break;
+        case POLICY_UNKNOWN:
+            end_with_error(route, 504, "unavailable", "Whether this was done is not known.");
+            break;
         case POLICY_SCRIPT_ERROR:
             end_with_error(route, 500, "script_error", "The server made a mistake.");
             break;

@@ -94,7 +94,7 @@ static void connect_refuse(struct connecting *connecting, const struct policy_an
     struct socket *socket = connecting->socket;
     struct session *session = socket->session;
     struct slice json = answer->json;
-    if (answer->status == POLICY_UNAVAILABLE) {
+    if (answer->status == POLICY_UNAVAILABLE || answer->status == POLICY_UNKNOWN) {
         json = SLICE("{\"message\":\"unavailable\",\"data\":{\"code\":\"unavailable\",\"retryAfter\":1}}");
     } else if (answer->status == POLICY_TOO_LARGE) {
         json = SLICE("{\"message\":\"too_large\",\"data\":{\"code\":\"too_large\"}}");

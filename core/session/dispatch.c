@@ -41,6 +41,7 @@ static const struct refusal {
     [POLICY_SCRIPT_ERROR] = {"script_error", "the handler failed"},
     [POLICY_TOO_LARGE] = {"too_large", "the event has too many values"},
     [POLICY_UNAVAILABLE] = {"unavailable", "the server cannot do this now"},
+    [POLICY_UNKNOWN] = {"unknown", "whether this was done is not known"},
 };
 
 enum { REFUSAL_MAX = 1024 };
@@ -186,7 +187,7 @@ static bool read_refusal(struct slice answer, struct buffer *code) {
 
 /* What a refusal costs; one that is the server's doing: nothing. */
 static unsigned refusal_cost(enum policy_status status, struct slice code) {
-    if (slice_is(code, "unavailable") || slice_is(code, "storage_full")) return 0;
+    if (slice_is(code, "unavailable") || slice_is(code, "storage_full") || status == POLICY_UNKNOWN) return 0;
     return status == POLICY_SCRIPT_ERROR ? FLOOD_ERROR : FLOOD_REFUSAL;
 }
 
@@ -210,12 +211,14 @@ static void event_answered(struct policy_call *call, const struct policy_answer 
     struct session *session = event->session;
     struct socket *socket = event->socket;
     session->event = NULL;
-    if (socket && event->has_id) acknowledge(socket, event->id, answer);
+    bool is_unknown = event->has_id && answer->status == POLICY_UNKNOWN;
+    if (socket && event->has_id && !is_unknown) acknowledge(socket, event->id, answer);
     if (socket) socket_release(socket);
     free(event);
     if (session->state != SESSION_OPEN) return; /* the handler closed it */
     dispatch_wake(session);
     count_refusal(session, answer);
+    if (is_unknown) session_close(session, CLOSE_OVERLOAD); /* an answer that does not come says so in every client */
 }
 
 /* May it stay? What it has said meanwhile comes next. */
@@ -229,7 +232,7 @@ static void open_answered(struct policy_call *call, const struct policy_answer *
     if (answer->status == POLICY_OK || answer->status == POLICY_NO_HANDLER) return;
     count_refusal(session, answer);
     script_connection_refuse(session);
-    if (answer->status == POLICY_UNAVAILABLE) {
+    if (answer->status == POLICY_UNAVAILABLE || answer->status == POLICY_UNKNOWN) {
         session_close(session, CLOSE_OVERLOAD);
         return;
     }

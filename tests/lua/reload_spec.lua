@@ -175,6 +175,33 @@ describe("a state that ran out of memory", function()
     end)
 end)
 
+describe("what a state that ran out of memory had begun", function()
+    it("is answered by nothing where it may be stored: a refusal could be untrue", function()
+        support.config = { lua = { wall_ms = 10000, instructions = 1e9 } }
+        local world = support.world [[
+            local stoa = require "stoa"
+            local channel = stoa.channel "lobby"
+            stoa.on("say", function() return channel:append { kind = "message", userId = "alice", content = "hi" } end)
+            stoa.on("sleep", function() stoa.sleep(8) end)
+            local t = {}
+            stoa.on("eat", function() while true do t[#t + 1] = ("x"):rep(2 ^ 21) .. #t end end)
+        ]]
+        support.config = nil
+        local alice, bob, carol = world:connect(), world:connect(), world:connect()
+        world:odd_store "late"
+        alice:emit("say") -- the first that is late is refused in the next turn
+        alice.wire:send('42900["say"]')
+        bob.wire:send('42900["sleep"]')
+        testing.logged()
+        repeat carol:emit("eat") until testing.logged():find("policy.rebuilt", 1, true)
+        assert.is_nil(alice.acks[900])
+        assert.equal(1013, (alice.wire:closed()))
+        assert.equal("unavailable", bob.acks[900][1].error.code)
+        assert.is_true(bob.connected)
+        world:close()
+    end)
+end)
+
 describe("scripts that cannot be loaded again", function()
     it("let nobody in and answer nothing until they are back", function()
         local key = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAx94UM1dNL+/Hj3RT3j7HcGq3V0T51tAtskjPdZrEOXo=\n"
