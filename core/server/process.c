@@ -18,6 +18,7 @@
 #include "server/places.h"
 #include "server/router.h"
 #include "server/settings.h"
+#include "server/trim.h"
 #include "session/hub.h"
 #include "store/store_progress.h"
 
@@ -33,6 +34,7 @@ struct process {
     struct drain drain;
     struct loop_fd *link;
     struct loop_timer alive;
+    struct trim *trim;
     uint64_t told_us;      /* that it gets on, before it serves */
     struct upcoming *next; /* NULL: no reload is under way here */
     unsigned next_generation;
@@ -212,6 +214,7 @@ static bool begin(struct process *process, struct error *error_r) {
     process->link = loop_fd_new(process->loop, start->link, LOOP_READ, link_ready, process);
     loop_timer_init(&process->alive, process->loop, tell_alive);
     loop_timer_set(&process->alive, 1);
+    process->trim = trim_new(process->loop);
     return true;
 }
 
@@ -225,6 +228,7 @@ static void end(struct process *process) {
     health_done(&process->health);
     drain_done(&process->drain);
     loop_timer_cancel(&process->alive);
+    trim_free(&process->trim);
     loop_fd_free(&process->link);
     worker_abandon(&process->worker, &process->next);
     net_server_free(&process->worker.net);
