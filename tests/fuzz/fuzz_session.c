@@ -6,14 +6,17 @@
 
 #include "base/buffer.h"
 #include "policy/policy.h"
+#include "server/router.h"
 #include "session/local_client.h"
+#include "support/change.h"
 #include "support/fuzz_world.h"
 #include "support/program.h"
+#include "support/wires.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
 
-/* REST and WORLD come after the clients. */
-enum { CLIENTS = 6, REST = 6, WORLD = 7, STEPS_MAX = 200, CONFIGS = 3, CHANGES_MAX = 3, ID_MAX = 63 };
+/* REST (with those who have sockets, wires.h) and WORLD come after the clients. */
+enum { CLIENTS = 6, REST = 6, WORLD = 7, STEPS_MAX = 200, CONFIGS = 3, ID_MAX = 63 };
 
 static const struct local_client_options kinds[CLIENTS] = {
     {.answers_pings = true},
@@ -50,6 +53,7 @@ struct stage {
     struct fuzz_world world;
     struct program program;
     struct client clients[CLIENTS];
+    struct wires wires;
     struct list requests;
     char message_id[ID_MAX + 1], epoch[ID_MAX + 1], question[ID_MAX + 1];
     struct buffer text, got;
@@ -167,48 +171,6 @@ static void append_filled(struct stage *stage, const struct client *client, cons
     }
 }
 
-/* Replaces, leaves out, doubles or inserts a few bytes, or cuts the text short. */
-static void change_once(struct stage *stage) {
-    struct program *program = &stage->program;
-    struct buffer *text = &stage->text, changed = {0};
-    unsigned how = program_byte(program);
-    size_t at = text->len ? (program_byte(program) | (how & 8 ? 256u : 0)) % text->len : 0;
-    struct slice before = {text->ptr, at}, after = slice_from(buffer_slice(text), at);
-    size_t some = (how >> 4) + 1 < after.len ? (how >> 4) + 1 : after.len;
-    buffer_append_slice(&changed, before);
-    switch (how & 7) {
-        case 0:
-        case 1:
-            buffer_append_char(&changed, (char)program_byte(program));
-            after = slice_from(after, 1);
-            break;
-        case 2:
-            after = slice_from(after, some);
-            break;
-        case 3:
-            buffer_append_slice(&changed, (struct slice){after.ptr, some});
-            break;
-        case 4:
-            for (size_t i = 0; i < some * 64; i++) buffer_append_char(&changed, after.len ? *after.ptr : '[');
-            break;
-        case 5:
-            after = SLICE_NONE;
-            break;
-        default:
-            buffer_append_slice(&changed, program_bytes(program));
-    }
-    buffer_append_slice(&changed, after);
-    buffer_done(text);
-    *text = changed;
-}
-
-/* Half of them stay valid. */
-static void change(struct stage *stage) {
-    unsigned times = program_byte(&stage->program);
-    if (times < 128) return;
-    for (times = times % CHANGES_MAX + 1; times > 0; times--) change_once(stage);
-}
-
 /* The text behind the key, up to a quotation mark. */
 static void learn(struct slice message, const char *key, char out[ID_MAX + 1]) {
     size_t key_len = strlen(key), len = 0;
@@ -260,7 +222,7 @@ static void say(struct stage *stage, struct client *client, bool binary) {
 static void say_text(struct stage *stage, struct client *client, const char *text) {
     buffer_clear(&stage->text);
     append_filled(stage, client, text);
-    change(stage);
+    change(&stage->text, &stage->program);
     say(stage, client, false);
 }
 
@@ -312,7 +274,7 @@ static void say_event(struct stage *stage, size_t index) {
         append_filled(stage, client, events[which].args);
         buffer_append_char(&stage->text, ']');
     }
-    change(stage);
+    change(&stage->text, &stage->program);
     say(stage, client, false);
 }
 
@@ -427,7 +389,7 @@ static void request(struct stage *stage) {
     asked->call.wants_answer = true;
     buffer_clear(&stage->text);
     buffer_append_str(&stage->text, routes[which].body);
-    change(stage);
+    change(&stage->text, &stage->program);
     asked->body = buffer_take(&stage->text, NULL);
     asked->name = memory_copy(routes[which].name, strlen(routes[which].name));
     buffer_printf(&json,
@@ -466,7 +428,7 @@ static void befall(struct stage *stage, unsigned action) {
             fuzz_world_advance(world, amount % 16 * 1000);
             break;
         case 4:
-            (void)fuzz_world_reload(world, configs[amount % CONFIGS]);
+            if (fuzz_world_reload(world, configs[amount % CONFIGS])) router_reload(stage->wires.net.router);
             break;
         case 5:
             world->refuses = !world->refuses;
@@ -483,14 +445,17 @@ static void step(struct stage *stage) {
     unsigned what = program_byte(&stage->program), who = what & 7, action = what >> 3 & 15;
     if (who == WORLD)
         befall(stage, action);
-    else if (who == REST)
+    else if (who == REST && action < 4)
         request(stage);
+    else if (who == REST)
+        wires_step(&stage->wires, action - 4);
     else
         act(stage, who, action);
     if (what & 128) return; /* the next one's step is within the same turn */
     fuzz_world_settle(&stage->world);
     go_on(stage);
     for (size_t i = 0; i < CLIENTS; i++) listen(stage, &stage->clients[i]);
+    wires_listen(&stage->wires);
 }
 
 static void read_configs(void) {
@@ -508,11 +473,14 @@ int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len) {
     list_init(&stage.requests);
     if (!configs[0]) read_configs();
     if (!fuzz_world_open(&stage.world, configs[0], &error)) fprintf(stderr, "%s\n", error.text), abort();
+    wires_open(&stage.wires, &stage.world, &stage.program);
     for (unsigned i = 0; i < STEPS_MAX && !program_over(&stage.program); i++) step(&stage);
     for (size_t i = 0; i < CLIENTS; i++) go(&stage.clients[i]);
     forget_requests(&stage);
+    wires_leave(&stage.wires);
     stage.world.refuses = false;
     for (unsigned i = 0; i < 4; i++) fuzz_world_advance(&stage.world, 10000);
+    wires_close(&stage.wires);
     fuzz_world_close(&stage.world);
     buffer_done(&stage.text);
     buffer_done(&stage.got);

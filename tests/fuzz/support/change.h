@@ -1,0 +1,11 @@
+/* change.h - a text of a fuzzer, changed as its program says. */
+#ifndef TESTS_FUZZ_CHANGE_H
+#define TESTS_FUZZ_CHANGE_H
+
+struct buffer;
+struct program;
+
+/* Half of them stay as they are. */
+void change(struct buffer *text, struct program *program);
+
+#endif

@@ -1,0 +1,77 @@
+#include "support/fuzz_net.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "net/handover.h"
+#include "server/places.h"
+#include "server/router.h"
+#include "server/settings.h"
+#include "support/fuzz_world.h"
+
+enum { READ_MAX = 65536 };
+
+static void settled(void *owner) {
+    (void)owner;
+}
+
+static void fail(const char *what) {
+    fprintf(stderr, "%s\n", what);
+    abort();
+}
+
+void fuzz_net_open(struct fuzz_net *net, struct fuzz_world *world) {
+    struct worker *worker = &world->worker;
+    struct net_settings settings = settings_of_net(worker->config);
+    const char *address = "127.0.0.1:0";
+    struct error error;
+    *net = (struct fuzz_net){.world = world};
+    net->places = places_new(1, &address, 1, 1, &error);
+    if (!net->places) fail(error.text);
+    places_close_listening(net->places); /* nobody comes there */
+    worker->places = net->places;
+    net->router = router_new(worker, &net->health);
+    settings.inbound = worker->inbound;
+    settings.outbound = worker->outbound;
+    worker->net = net_server_new(world->loop, &settings, &router_events, net->router, &error);
+    if (!worker->net) fail(error.text);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, net->inbox) != 0) fail("no sockets");
+    net_server_open_inbox(worker->net, net->inbox[0]);
+    health_init(&net->health, worker, settled, NULL);
+}
+
+void fuzz_net_close(struct fuzz_net *net) {
+    struct worker *worker = &net->world->worker;
+    if (net_server_connections(worker->net) > 0) fail("all have left and time has passed, but there are connections");
+    health_done(&net->health);
+    net_server_free(&worker->net);
+    router_free(&net->router);
+    close(net->inbox[0]);
+    close(net->inbox[1]);
+    worker->places = NULL;
+    places_free(&net->places);
+}
+
+int fuzz_net_connect(struct fuzz_net *net) {
+    struct handover handover = {.peer = address_of((const unsigned char[]){127, 0, 0, 1}, 4)};
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0 ||
+        !handover_send(net->inbox[1], ends[1], &handover, SLICE_NONE))
+        fail("no sockets");
+    close(ends[1]);
+    return ends[0];
+}
+
+void fuzz_net_send(int fd, struct slice bytes) {
+    if (bytes.len > 0) (void)!send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+}
+
+bool fuzz_net_receive(int fd, struct buffer *out) {
+    ssize_t len;
+    while ((len = recv(fd, buffer_reserve(out, READ_MAX), READ_MAX, 0)) > 0) out->len += (size_t)len;
+    return len < 0 && errno == EAGAIN;
+}
