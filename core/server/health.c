@@ -17,7 +17,7 @@
 
 enum { PROBE_EVERY_MS = 1000, PROBE_LATE_MS = 3000 };
 
-#define PAGE_HEADERS SLICE("cache-control: no-store\r\nx-content-type-options: nosniff\r\n")
+#define PAGE_HEADERS SLICE("cache-control: no-store\r\n")
 
 static void probe(struct loop_timer *timer);
 

@@ -26,8 +26,7 @@ void route_reply_error(struct http_exchange **exchange, unsigned status, const c
     buffer_printf(&body, "{\"ok\":false,\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", code, message);
     http_reply(exchange, &(struct http_reply){.status = status,
                                               .content_type = "application/json",
-                                              .extra_headers = SLICE("cache-control: no-store\r\n"
-                                                                     "x-content-type-options: nosniff\r\n"),
+                                              .extra_headers = SLICE("cache-control: no-store\r\n"),
                                               .body = buffer_slice(&body)});
     buffer_done(&body);
 }
@@ -81,7 +80,6 @@ static bool is_reserved(const char *name) {
 static void write_headers(struct slice headers, struct buffer *type, struct buffer *out) {
     struct json_walk walk;
     struct slice key, value;
-    buffer_append_str(out, "x-content-type-options: nosniff\r\n");
     if (headers.len == 0 || json_type_of(headers) != JSON_OBJECT) return;
     json_walk_init(&walk, headers);
     while (json_walk_member(&walk, &key, &value)) {

@@ -33,6 +33,14 @@ test("without a key, or with a wrong one, nothing is done", async (t) => {
   assert.equal((await rest(server, OTHER_KEY)("GET", "/channels/lobby")).status, 404);
 });
 
+test("no page says a header twice", async (t) => {
+  const server = await keyed(t);
+  for (const page of ["/api/channels/lobby", "/health", "/metrics", "/nowhere"]) {
+    const { headers } = await fetch(server.url + page, { headers: { authorization: `Bearer ${KEY}` } });
+    assert.equal(headers.get("x-content-type-options"), "nosniff", page);
+  }
+});
+
 test("who has no key is refused by the head, and a body passes as it is", async (t) => {
   const server = await keyed(t);
   const answer = (key, body) => new Promise((resolve, reject) => {
