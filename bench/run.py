@@ -25,12 +25,6 @@ OUT = servers.BUILD / "bench"
 START_S = 1.5  # of a contender, and its end; for the estimate only
 
 
-def cores():
-    """(the server's, the load's); None: do not pin, there is one only."""
-    usable = sorted(os.sched_getaffinity(0))
-    return (usable[0], usable[1]) if len(usable) > 1 else (None, None)
-
-
 def estimate_s(run):
     load = run.load
     if run.hook:
@@ -48,14 +42,14 @@ def reload_each_second(server, over):
 
 def measure_hook(run):
     environment = {**os.environ, "BENCH_STORE": ":memory:"}
-    command = [*servers.pin(cores()[0]), servers.BUILD / "bench_hook", servers.ROOT / "bench/stoa.lua", *run.hook]
+    command = [*servers.pin(servers.cores()[0]), servers.BUILD / "bench_hook", servers.ROOT / "bench/stoa.lua", *run.hook]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
     ns = float(re.match(r"(\d+) ns a question", done.stdout)[1])
     return {"steps": [{"name": "", "ns": ns}]}
 
 
 def measure_server(run, contender, folder):
-    server_core, load_core = cores()
+    server_core, load_core = servers.cores()
     certificate = servers.new_certificate(folder) if run.tls else None
     with servers.Server(contender, folder, server_core, certificate) as server:
         arguments = {**servers.DIALECTS[contender], **run.load, "port": server.port, "json": 1, "tls": int(run.tls),

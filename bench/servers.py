@@ -40,6 +40,12 @@ def available(name):
     return None
 
 
+def cores():
+    """(the server's, the load's); None: do not pin, there is one only."""
+    usable = sorted(os.sched_getaffinity(0))
+    return (usable[0], usable[1]) if len(usable) > 1 else (None, None)
+
+
 def pin(core):
     return ["taskset", "-c", str(core)] if core is not None else []
 
@@ -52,10 +58,10 @@ def children(pid):
 class Server:
     """One run of a contender; leaving the `with` block ends it."""
 
-    def __init__(self, name, folder, core=None, certificate=None):
+    def __init__(self, name, folder, core=None, certificate=None, environment=()):
         self.name, self.folder = name, pathlib.Path(folder)
         self.log = self.folder / f"{re.sub('[^a-z]+', '-', name)}.log"
-        environment = {**os.environ, "BENCH_STORE": str(self.folder / "stoa.db")}
+        environment = {**os.environ, "BENCH_STORE": str(self.folder / "stoa.db"), **dict(environment)}
         if name == "stoa, no window":
             environment["BENCH_WINDOW_MS"] = "0"
         if name == "stoa, chat":
@@ -76,6 +82,8 @@ class Server:
     def _command(self):
         if self.name == "limit":
             return [BUILD / "bench_limit"]
+        if self.name == "stoa, attacked":
+            return [BUILD / "stoa", "serve", "--config", ROOT / "bench/attack.lua"]
         if self.name.startswith("stoa"):
             return [BUILD / "stoa", "serve", "--config", ROOT / "bench/stoa.lua"]
         if self.name == "nchan":

@@ -40,6 +40,14 @@ static void plain_publish(struct client *client, const struct stamp *stamp, size
 
 static void socketio_opened(struct client *client) {}
 
+static void write_connect(struct client *client, struct buffer *text) {
+    char **tokens = client->crew->plan->tokens;
+    if (tokens)
+        buffer_printf(text, "40{\"token\":\"%s\"}", tokens[client->id]);
+    else
+        buffer_printf(text, "40{\"user\":\"user-%u\"}", client->id);
+}
+
 static void write_join(struct client *client, struct buffer *text) {
     buffer_printf(text, "420[\"join\",\"room-%u\"]", channel_of(client));
 }
@@ -76,7 +84,7 @@ static void take_packet(struct client *client, struct slice text,
     } else if (starts(text, "2")) {
         buffer_append_str(out, "3");
     } else if (starts(text, "0")) {
-        buffer_printf(out, "40{\"user\":\"user-%u\"}", client->id);
+        write_connect(client, out);
     } else if (starts(text, "40") && plan_is_member(client->crew->plan, client->id)) {
         write_greeting(client, out);
     } else if (starts(text, "40")) {

@@ -168,10 +168,11 @@ static bool run_step(const struct lead *lead, unsigned number, struct step_resul
     atomic_store(&lead->board->measure_ns, measure_ns);
     atomic_store(&lead->board->step, number);
     struct look start = look(lead);
+    if (plan->tell) fprintf(stderr, "bench_load: step %u\n", number);
     set_phase(lead, PHASE_SEND);
     uint64_t peak = sleep_until(lead, measure_ns);
     struct look from = look(lead);
-    result->rss_peak_bytes = sleep_until(lead, measure_ns + plan->measure_ms * MS_NS);
+    result->rss_peak_bytes = sleep_until(lead, measure_ns + plan->steps[number].measure_ms * MS_NS);
     struct look to = look(lead);
     set_phase(lead, PHASE_REST);
     uint64_t deadline = crew_clock_ns() + plan->drain_ms * MS_NS;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "load/dialect.h"
 #include "load/wire.h"
 
@@ -14,10 +15,11 @@ static const char USAGE[] =
     "  clients=N [channels=1] [publishers=1, of each channel] [slow=0, of each channel] "
     "[bystanders=0, of clients]\n"
     "  [processes=1] [handshakes=200, under way at a time] [warm=0, before memory is looked at first] [storms=0]\n"
-    "  [steps=w10,r1000:128,...  wN: N outstanding each publisher; rN: N messages/s of all; :BYTES of payload]\n"
+    "  [steps=w10,r1000:128@500,...  wN: N outstanding each publisher; rN: N messages/s of all; :BYTES of payload; @MS "
+    "instead of measure_ms]\n"
     "  [warmup_ms=1000] [measure_ms=3000] [drain_ms=10000] [connect_ms=60000] [idle_ms=0, before memory is looked at "
     "again]\n"
-    "  [pids=N,N, the server's] [json=1]\n";
+    "  [pids=N,N, the server's] [tokens=FILE, a line for each client] [json=1] [tell=1, when a step begins]\n";
 
 static void refuse(const char *argument) {
     fprintf(stderr, "bench_load: %s\n%s", argument, USAGE);
@@ -46,6 +48,7 @@ static void read_steps(struct plan *plan, const char *text, const char *argument
         *step = (struct step){.rate = *start == 'r' ? number : 0, .outstanding = *start == 'w' ? number : 0};
         step->payload_bytes = 128;
         if (*at == ':') step->payload_bytes = read_number(at + 1, WIRE_STAMP_LEN, 1 << 20, argument, &at);
+        if (*at == '@') step->measure_ms = read_number(at + 1, 1, 600000, argument, &at);
         snprintf(step->name, sizeof step->name, "%.*s", (int)(at - start), start);
         if (!*at) return;
         if (*at != ',') refuse(argument);
@@ -59,6 +62,21 @@ static void read_pids(struct plan *plan, const char *text, const char *argument)
         if (!*at) return;
         if (*at != ',') refuse(argument);
     }
+}
+
+static void read_tokens(struct plan *plan, const char *path, const char *argument) {
+    FILE *file = fopen(path, "r");
+    if (!file) refuse(argument);
+    char *line = NULL;
+    size_t size = 0, len = 0;
+    for (ssize_t n; (n = getline(&line, &size, file)) > 0; line = NULL, size = 0) {
+        if (line[n - 1] == '\n') line[n - 1] = '\0';
+        plan->tokens = memory_resize(plan->tokens, (len + 1) * sizeof *plan->tokens);
+        plan->tokens[len++] = line;
+    }
+    free(line);
+    fclose(file);
+    plan->tokens_len = (unsigned)len;
 }
 
 static bool read_numbers(struct plan *plan, const char *key, const char *value, const char *argument) {
@@ -105,6 +123,10 @@ static void read_argument(struct plan *plan, char *argument) {
         read_steps(plan, value, argument);
     } else if (strcmp(key, "pids") == 0) {
         read_pids(plan, value, argument);
+    } else if (strcmp(key, "tokens") == 0) {
+        read_tokens(plan, value, argument);
+    } else if (strcmp(key, "tell") == 0) {
+        plan->tell = read_number(value, 0, 1, argument, NULL) == 1;
     } else if (strcmp(key, "tls") == 0) {
         plan->tls = read_number(value, 0, 1, argument, NULL) == 1;
     } else if (strcmp(key, "json") == 0) {
@@ -125,6 +147,9 @@ void plan_read(struct plan *plan, int argc, char **argv) {
     const struct plan_clients *clients = &plan->clients;
     if (!plan->port || !plan->dialect || clients->count == 0) refuse("port, dialect and clients are needed");
     if (!plan->path) plan->path = plan->dialect->path;
+    for (unsigned i = 0; i < plan->steps_len; i++)
+        if (plan->steps[i].measure_ms == 0) plan->steps[i].measure_ms = plan->measure_ms;
+    if (plan->tokens && plan->tokens_len < clients->count) refuse("tokens: fewer than clients");
     if (clients->bystanders > clients->count) refuse("bystanders: more than clients");
     if ((clients->count - clients->bystanders) % clients->channels != 0) refuse("clients: not a multiple of channels");
     unsigned members = plan_members(plan);

@@ -17,6 +17,7 @@ struct step {
     unsigned rate;        /* messages a second of all publishers; 0: saturation */
     unsigned outstanding; /* saturation: messages that each publisher has under way */
     size_t payload_bytes;
+    unsigned measure_ms;
 };
 
 struct plan_clients {
@@ -32,7 +33,9 @@ struct plan {
     const struct dialect *dialect;
     const char *path; /* of the request; "%u" in it is the channel's number */
     uint16_t port;
-    bool tls, json;
+    bool tls, json, tell; /* tell: a line on stderr when a step begins */
+    char **tokens;        /* of each client; NULL: it says who it is */
+    unsigned tokens_len;
     unsigned processes;
     struct plan_clients clients;
     struct step steps[PLAN_STEPS_MAX];

@@ -130,3 +130,14 @@ test("every scenario runs, and makes a table, a plot and a file of results", asy
   const parse = "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])";
   assert.equal((await run("python3", ["-c", parse, path.join(BUILD, "bench/plot.svg")])).code, 0);
 });
+
+test("an attack runs beside others who chat, and makes a table", async () => {
+  const { code, stdout, stderr } = await run("python3", ["bench/attack.py", "smoke"], { cwd: root, env: { ...process.env, BENCH_BUILD: BUILD } });
+  assert.ok(code === 0 || code === 1, stdout + stderr); // whether it holds is not asked: a machine at work is no measure
+  const [{ row, result }] = JSON.parse(readFileSync(path.join(BUILD, "bench/attack.json")));
+  assert.ok(result, stdout + stderr);
+  assert.ok(result.bots > 0 && result.wanted > 0 && result.before_mb > 0 && result.peak_mb > 0, stdout);
+  assert.ok(result.attacked.sent > 0 && result.attacked.delivered > 0, stdout);
+  assert.ok(result.let_in + result.turned_away > 0, stdout);
+  assert.match(readFileSync(path.join(BUILD, "bench/attack.md"), "utf8"), new RegExp(`^\\| ${row} `, "m"));
+});
