@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
+#include "lua/results.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
 #include "server/worker.h"
@@ -99,11 +100,6 @@ void bind_release(struct vm *vm, struct buffer *buffer) {
 
 /* ---- the store ---- */
 
-struct store_wait {
-    struct task_ticket *ticket;
-    bind_push *push;
-};
-
 const char *bind_store_word(int status) {
     switch (status) {
         case STORE_OK:
@@ -123,25 +119,9 @@ const char *bind_store_word(int status) {
     }
 }
 
-static int push_result(lua_State *L, void *owner) {
-    struct store_request *request = owner;
-    struct store_wait *wait = request->owner;
-    if (request->status != STORE_OK) return bind_fail(L, bind_store_word((int)request->status));
-    return wait->push(L, request);
-}
-
-static void request_done(struct store_request *request) {
-    struct store_wait *wait = request->owner;
-    task_answer(&wait->ticket, push_result, request);
-    free(wait);
-}
-
 struct store_request *bind_request(lua_State *L, int op, bind_push *push) {
     host_worker(L);
-    struct task_ticket *ticket = task_begin_wait(L);
-    struct store_wait *wait = NEW(struct store_wait);
-    *wait = (struct store_wait){ticket, push};
-    return store_request_new((enum store_op)op, request_done, wait);
+    return results_request(host_of(L)->results, L, op, push);
 }
 
 int bind_submit(lua_State *L, struct store_request **request) {

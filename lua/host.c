@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "loop/loop.h"
 #include "lua/bind.h"
+#include "lua/results.h"
 #include "lua/sandbox.h"
 #include "lua/shared.h"
 #include "server/fleet.h"
@@ -16,6 +17,8 @@
 
 /* The memory is collected down to half between calls. A call's last step may double what it has: that has room, too. */
 enum { LOAD_FACTOR = 20, LOAD_WALL_MS = 5000, CALL_PART = 4 };
+/* Large answers of the store that wait: so many times the scripts' memory. */
+enum { WAITING_FACTOR = 2 };
 
 struct host *host_of(lua_State *L) {
     return vm_of(L)->owner;
@@ -212,6 +215,7 @@ struct host *host_new(struct worker *worker, const struct config *config, unsign
     host->vm = vm_new(&settings, host);
     if (host->vm && load(host, error_r)) {
         host->tasks = tasks_new(host->vm, worker->loop, (unsigned)config->lua.tasks, &events, host);
+        host->results = results_new(worker->loop, host->vm, settings.memory_bytes * WAITING_FACTOR);
         host->ready = true;
         return host;
     }
@@ -226,6 +230,7 @@ void host_free(struct host **host_ref) {
     *host_ref = NULL;
     host_stop(host);
     tasks_close(&host->tasks);
+    results_free(&host->results);
     http_client_free(&host->http);
     upstreams_free(host);
     vm_free(&host->vm);

@@ -60,6 +60,7 @@ struct host {
     struct tasks *tasks;
     struct shared *shared; /* survives generations; counted */
     struct http_client *http;
+    struct results *results;
     size_t asked_bytes; /* about what the arguments of those who wait for an answer take of the memory */
     unsigned generation;
     bool ready;                   /* loaded and checked: bindings may act */

@@ -50,6 +50,15 @@ void store_request_free(struct store_request **owned) {
     *owned = NULL;
 }
 
+struct store_request *store_request_keep(struct store_request *request) {
+    struct store_request *kept = NEW(struct store_request);
+    *kept = *request;
+    list_init(&kept->link);
+    request->json = (struct buffer){0};
+    request->arena = NULL;
+    return kept;
+}
+
 void store_submit(struct store *store, struct store_request **owned) {
     struct store_request *request = *owned;
     *owned = NULL;

@@ -103,6 +103,8 @@ struct slice store_request_copy(struct store_request *request, struct slice byte
 /* Takes the request. */
 void store_submit(struct store *store, struct store_request **request);
 void store_request_free(struct store_request **request);
+/* In done: what it brought, and its owner, for later. The caller frees it. */
+struct store_request *store_request_keep(struct store_request *request);
 /* The part that holds the channel's log, from 0. A part may be away, or slow, while the others are not. */
 unsigned store_part_of(struct store *store, struct slice channel_id);
 void store_close(struct store **store, unsigned deadline_ms);

@@ -12,6 +12,7 @@ struct odd_store {
     const struct store_ops *real;
     enum odd_store_mode mode;
     struct list held;
+    unsigned under_way;
     int fd; /* readable once the world ends */
     struct loop_fd *ready;
 };
@@ -35,10 +36,47 @@ static void end_ready(void *owner, int fd, int ready) {
     if (eventfd_read(fd, &count) == 0) (void)refuse_first(odd);
 }
 
+/* Whom a request that is under way answers. */
+struct asker {
+    struct odd_store *odd;
+    void (*done)(struct store_request *request);
+    void *owner;
+};
+
+static void tell_all(struct odd_store *odd) {
+    struct list *link;
+    while ((link = list_pop(&odd->held))) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        request->done(request);
+        store_request_free(&request);
+    }
+}
+
+static void gather(struct store_request *request) {
+    struct asker *asker = request->owner;
+    struct odd_store *odd = asker->odd;
+    request->done = asker->done;
+    request->owner = asker->owner;
+    free(asker);
+    list_append(&odd->held, &store_request_keep(request)->link);
+    if (--odd->under_way == 0) tell_all(odd);
+}
+
+static void submit_gathered(struct odd_store *odd, struct store *store, struct store_request *request) {
+    struct asker *asker = NEW(struct asker);
+    *asker = (struct asker){odd, request->done, request->owner};
+    request->done = gather;
+    request->owner = asker;
+    odd->under_way++;
+    odd->real->submit(store, request);
+}
+
 static void submit(struct store *store, struct store_request *request) {
     struct odd_store *odd = CONTAINER(store->ops, struct odd_store, ops);
     if (odd->mode == ODD_STORE_AT_ONCE)
         refuse(request);
+    else if (odd->mode == ODD_STORE_TOGETHER)
+        submit_gathered(odd, store, request);
     else
         list_append(&odd->held, &request->link);
 }

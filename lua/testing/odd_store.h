@@ -1,4 +1,5 @@
-/* odd_store.h - a world's store that answers at odd moments: within the call, or as late as when the worker ends. */
+/* odd_store.h - a world's store that answers at odd moments: within the call, all at once, or as late as when the
+ * worker ends. */
 #ifndef LUA_TESTING_ODD_STORE_H
 #define LUA_TESTING_ODD_STORE_H
 
@@ -7,7 +8,8 @@ struct loop;
 struct store;
 
 enum odd_store_mode {
-    ODD_STORE_AT_ONCE, /* each request is refused within the call */
+    ODD_STORE_AT_ONCE,  /* each request is refused within the call */
+    ODD_STORE_TOGETHER, /* answers wait for each other: all are told when none is under way any more */
     ODD_STORE_LATE /* each waits until the end: one is refused in the next turn, the others while the store closes */
 };
 

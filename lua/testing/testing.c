@@ -136,9 +136,11 @@ static int reload(lua_State *L) {
     return 2;
 }
 
-/* From now on the store answers within each call ("at once"), or not before the world's end ("late"). */
+/* From now on the store answers within each call ("at once"), all that is under way together ("together"), or not
+ * before the world's end ("late"). */
 static int make_store_odd(lua_State *L) {
-    static const char *const modes[] = {[ODD_STORE_AT_ONCE] = "at once", [ODD_STORE_LATE] = "late", NULL};
+    static const char *const modes[] = {
+        [ODD_STORE_AT_ONCE] = "at once", [ODD_STORE_TOGETHER] = "together", [ODD_STORE_LATE] = "late", NULL};
     struct world *world = world_at(L, 1);
     int mode = luaL_checkoption(L, 2, NULL, modes);
     if (world->odd_store) return luaL_error(L, "the store is odd already");

@@ -278,7 +278,7 @@ function World:settle()
     for client in pairs(self.clients) do pump(client) end
 end
 
--- "at once": from now on the store refuses each request within the call; "late": none is answered before the end.
+-- "at once": from now on the store refuses each request within the call; "together": it answers when none is under way; "late": none is answered before the end.
 function World:odd_store(mode) self.core:odd_store(mode) end
 
 function World:now() return self.core:now() end

@@ -144,3 +144,30 @@ describe("the end of a world", function()
         assert.equal(before + 5, stale())
     end)
 end)
+
+describe("what the store answers many at once", function()
+    it("becomes Lua's one after the other: it need not fit the memory together", function()
+        support.config = { lua = { memory_bytes = 12 * 2 ^ 20, wall_ms = 10000, instructions = 1e9 } }
+        local world = support.world [[
+            local stoa = require "stoa"
+            local channel = stoa.channel "lobby"
+            stoa.on("open", function() return channel:put { name = "Lobby" } end)
+            stoa.on("say", function() return channel:append { kind = "message", userId = "alice", content = ("x"):rep(30000) } end)
+            stoa.on("page", function() return #channel:messages({ limit = 20 }).messages:decode() end)
+        ]]
+        support.config = nil
+        local alice, readers = world:connect(), {}
+        alice:emit "open"
+        for n = 1, 20 do assert.equal(n, alice:emit("say").seq) end
+        for i = 1, 35 do readers[i] = world:connect() end
+        testing.logged()
+        world:odd_store "together"
+        for _, reader in ipairs(readers) do reader.wire:send('42900["page"]') end
+        for _, reader in ipairs(readers) do
+            for _ = 1, 100 do if not reader.acks[900] then world:settle() end end
+            assert.same({ 20 }, reader.acks[900])
+        end
+        assert.equal("", testing.logged())
+        world:close()
+    end)
+end)
