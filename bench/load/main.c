@@ -44,5 +44,7 @@ int main(int argc, char **argv) {
     while (wait(NULL) > 0) continue;
     (plan.json ? report_json : report_text)(stdout, &plan, &result);
     if (!connected) fprintf(stderr, "bench_load: not all clients connected\n");
-    return connected && all_well(&plan, &result) ? 0 : 1;
+    bool well = connected && all_well(&plan, &result);
+    plan_done(&plan);
+    return well ? 0 : 1;
 }

@@ -79,6 +79,11 @@ static void read_tokens(struct plan *plan, const char *path, const char *argumen
     plan->tokens_len = (unsigned)len;
 }
 
+void plan_done(struct plan *plan) {
+    for (unsigned i = 0; i < plan->tokens_len; i++) free(plan->tokens[i]);
+    free(plan->tokens);
+}
+
 static bool read_numbers(struct plan *plan, const char *key, const char *value, const char *argument) {
     const struct {
         const char *key;

@@ -47,6 +47,7 @@ struct plan {
 
 /* Ends the process with a message when an argument is wrong. */
 void plan_read(struct plan *plan, int argc, char **argv);
+void plan_done(struct plan *plan);
 
 /* Which part each client has. Channel c's members are the clients c * members to (c + 1) * members - 1; publishers are
  * spread evenly among them, slow ones are the last. After all channels' members come the bystanders. A publisher's
