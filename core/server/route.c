@@ -209,6 +209,13 @@ static void write_request(const struct http_request *request, struct buffer *out
     json_write_string(out, slice_of(request->address));
 }
 
+/* "METHOD path" */
+static void write_name(const struct http_request *request, struct buffer *out) {
+    buffer_append_slice(out, request->method);
+    buffer_append_char(out, ' ');
+    buffer_append_slice(out, request->path);
+}
+
 static struct route_call *call_new(struct worker *worker, struct list *calls, struct http_request *request) {
     struct route_call *route = NEW(struct route_call);
     route->worker = worker;
@@ -216,9 +223,7 @@ static struct route_call *call_new(struct worker *worker, struct list *calls, st
     loop_timer_init(&route->deadline, worker->loop, too_late);
     loop_task_init(&route->reap, free_call);
     list_append(calls, &route->link);
-    buffer_append_slice(&route->name, request->method);
-    buffer_append_char(&route->name, ' ');
-    buffer_append_slice(&route->name, request->path);
+    write_name(request, &route->name);
     write_request(request, &route->json);
     http_wait(route->exchange, aborted, route);
     return route;
@@ -227,9 +232,7 @@ static struct route_call *call_new(struct worker *worker, struct list *calls, st
 /* Is one of the scripts asked there? */
 static bool handles(const struct worker *worker, enum policy_point point, const struct http_request *request) {
     struct buffer name = {0};
-    buffer_append_slice(&name, request->method);
-    buffer_append_char(&name, ' ');
-    buffer_append_slice(&name, request->path);
+    write_name(request, &name);
     bool handled = worker->policy->ops->handles(worker->policy, point, SLICE_NONE, buffer_slice(&name));
     buffer_done(&name);
     return handled;

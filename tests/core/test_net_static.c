@@ -264,13 +264,17 @@ static void a_file_that_many_ask_for_and_do_not_take_is_no_memory_and_one_descri
     rig_tls_done(&tls);
 }
 
+static void a_large_file_begins_to_come(struct pages *pages, char *path) {
+    pages_begin_with(pages, patient(rig_settings));
+    put_large(pages, path);
+    raw_send_str(&pages->alice, "GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+    RAW_UNTIL(&pages->alice, pages->alice.in.len > 0);
+}
+
 static void a_file_that_is_cut_while_it_is_sent_ends_the_connection(void **state) {
     struct pages pages;
     char path[128];
-    pages_begin_with(&pages, patient(rig_settings));
-    put_large(&pages, path);
-    raw_send_str(&pages.alice, "GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n");
-    RAW_UNTIL(&pages.alice, pages.alice.in.len > 0);
+    a_large_file_begins_to_come(&pages, path);
     assert_int_equal(truncate(path, 1), 0);
     RAW_UNTIL(&pages.alice, pages.alice.eof);
     assert_true(pages.alice.in.len < LARGE_BYTES);
@@ -281,10 +285,7 @@ static void a_file_that_is_cut_while_it_is_sent_ends_the_connection(void **state
 static void a_folder_that_is_left_is_still_sent_from(void **state) {
     struct pages pages;
     char path[128];
-    pages_begin_with(&pages, patient(rig_settings));
-    put_large(&pages, path);
-    raw_send_str(&pages.alice, "GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n");
-    RAW_UNTIL(&pages.alice, pages.alice.in.len > 0);
+    a_large_file_begins_to_come(&pages, path);
     static_files_free(&pages.files);
     RAW_UNTIL(&pages.alice, raw_answered(&pages.alice));
     assert_true(pages.alice.in.len > LARGE_BYTES);
