@@ -52,10 +52,15 @@ static void tell_next(struct loop_task *task) {
     if (!list_empty(&results->large)) loop_post(results->loop, &results->next);
 }
 
+/* Of an append its task gets a few numbers; and once it is stored, nothing may call it unavailable. */
+static bool is_large(const struct store_request *request) {
+    return request->op != STORE_APPEND && request->json.len >= LARGE_BYTES;
+}
+
 static void request_done(struct store_request *request) {
     struct result *result = request->owner;
     size_t len = request->json.len;
-    if (len < LARGE_BYTES || !task_waits(result->ticket)) {
+    if (!is_large(request) || !task_waits(result->ticket)) {
         tell(result, request);
         return;
     }
