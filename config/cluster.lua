@@ -14,6 +14,9 @@ return {
         "../scripts/notify.lua",
         "../scripts/alerts.lua",
     },
+    auth = {
+        mode = "development", -- believes everyone; "jwt" or "session" before others can reach it
+    },
     store = {
         driver = "postgres",
     },

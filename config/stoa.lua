@@ -43,7 +43,16 @@ return {
         "../scripts/alerts.lua",
     },
     auth = {
-        -- mode = "development",
+        mode = "development", -- believes everyone: "jwt" or "session" before others can reach it
+        -- algorithm = nil,
+        -- secret = nil,
+        -- public_key = nil,
+        -- public_key_file = nil,
+        -- jwks_file = nil,
+        -- kid = nil,
+        -- issuer = nil,
+        -- audience = nil,
+        -- leeway_s = 30,
     },
     -- api_keys = {},
     -- app = {},

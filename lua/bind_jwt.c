@@ -60,7 +60,7 @@ static int verifier_new(lua_State *L) {
     if (!(leeway_s >= 0 && leeway_s <= LEEWAY_MAX_S)) return luaL_error(L, "leeway_s must be 0 to %d", LEEWAY_MAX_S);
     struct verifier *verifier = types_new(L, VERIFIER, sizeof *verifier);
     verifier->jwt = jwt_verifier_new();
-    if (!add_keys(L, verifier->jwt, algorithm, &error)) return luaL_error(L, "stoa.jwt.verifier: %s", error.text);
+    if (!add_keys(L, verifier->jwt, algorithm, &error)) return luaL_error(L, "%s", error.text);
     jwt_expect(verifier->jwt, bind_field(L, 1, "issuer"), bind_field(L, 1, "audience"), (unsigned)leeway_s);
     return 1;
 }

@@ -351,11 +351,34 @@ static void add_hooks(lua_State *L) {
     lua_pop(L, 1);
 }
 
+/* Ends the loading of the scripts: a setting that they need is missing or wrong. `stoa check`, the start and a reload
+ * say it as they say what is wrong with any key, with the file and line of the setting.
+ * @function stoa.refuse_config
+ * @param key dotted
+ * @param problem what is wrong, and the remedy
+ * @error always raises
+ * @example if not stoa.config.app.team then stoa.refuse_config("app.team", "is missing: the name of your team") end */
+static int refuse_config(lua_State *L) {
+    struct slice key = bind_text(L, 1), problem = bind_text(L, 2);
+    struct error error;
+    config_complain(host_loading(L)->config, key.ptr, &error, "%s", problem.ptr);
+    lua_pushstring(L, error.text);
+    return lua_error(L);
+}
+
 void bind_stoa(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"of", of},           {"route", route},         {"every", every}, {"selftest", selftest},
-        {"sleep", sleep_for}, {"spawn", spawn},         {"now", now},     {"iso", iso},
-        {"stats", stats},     {"broadcast", broadcast}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"of", of},
+                                         {"route", route},
+                                         {"every", every},
+                                         {"sleep", sleep_for},
+                                         {"spawn", spawn},
+                                         {"now", now},
+                                         {"iso", iso},
+                                         {"stats", stats},
+                                         {"broadcast", broadcast},
+                                         {"selftest", selftest},
+                                         {"refuse_config", refuse_config},
+                                         {NULL, NULL}};
     struct buffer *scratch = &vm_of(L)->out;
     const struct host *host = host_of(L);
     luaL_register(L, NULL, functions);

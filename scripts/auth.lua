@@ -1,8 +1,6 @@
 -- Who a client is. auth.mode chooses: "development" believes auth.user, "jwt" checks a signed token, "session" looks a
 -- token up that POST /api/sessions has made. A client sends {token} in auth; in the query a token ends up in logs of
--- proxies, so that is the second choice.
---
--- Keys of auth for "jwt": algorithm, and secret, public_key, public_key_file or jwks_file; issuer, audience, leeway_s.
+-- proxies, so that is the second choice. docs/configuration.md has all keys of auth.
 local stoa = require "stoa"
 local cache = require "cache"
 local protocol = require "protocol"
@@ -10,6 +8,10 @@ local protocol = require "protocol"
 local settings, refuse = stoa.config.auth, protocol.refuse_connection
 local NAME_MAX_BYTES, CHANNELS_MAX = 100, 1000
 local NEWCOMERS_MAX, TOGETHER_S = 1000, 0.02
+
+if not settings.mode then
+    stoa.refuse_config("auth.mode", 'is missing: say "jwt" or "session", or "development", which believes everyone')
+end
 
 local function name_of(value)
     return protocol.is_text(value, NAME_MAX_BYTES) and value ~= "" and value or nil
@@ -37,17 +39,37 @@ local function channels_of(claim)
     return channels
 end
 
-local verifier = settings.mode == "jwt" and stoa.jwt.verifier {
-    algorithm = settings.algorithm or "HS256",
-    secret = settings.secret,
-    public_key = settings.public_key,
-    public_key_file = settings.public_key_file,
-    jwks_file = settings.jwks_file,
-    issuer = settings.issuer,
-    audience = settings.audience,
-    leeway_s = settings.leeway_s,
-    kid = settings.kid,
-}
+-- One of them says whose signature a token must have.
+local function key_source()
+    local found
+    for _, name in ipairs { "secret", "public_key", "public_key_file", "jwks_file" } do
+        if settings[name] and found then
+            stoa.refuse_config("auth." .. name, "auth." .. found .. " is another key: one of them")
+        end
+        found = found or settings[name] and name
+    end
+    if found then return found end
+    stoa.refuse_config("auth.mode", '"jwt" needs auth.secret, public_key, public_key_file or jwks_file')
+end
+
+local function new_verifier()
+    local source = key_source()
+    local algorithm = settings.algorithm or source == "secret" and "HS256" or "RS256"
+    if (algorithm == "HS256") ~= (source == "secret") then
+        stoa.refuse_config("auth.algorithm", "HS256 is for auth.secret, and for that alone")
+    end
+    local made, verifier = pcall(stoa.jwt.verifier, {
+        algorithm = algorithm,
+        [source] = settings[source],
+        issuer = settings.issuer,
+        audience = settings.audience,
+        leeway_s = settings.leeway_s,
+        kid = settings.kid,
+    })
+    return made and verifier or stoa.refuse_config("auth." .. source, verifier)
+end
+
+local verifier = settings.mode == "jwt" and new_verifier()
 
 -- A token without an end would be one for ever: exp is asked for.
 function find.jwt(_, token)
@@ -137,14 +159,27 @@ stoa.hook("connect", function(socket)
     newcomers.len = newcomers.len + 1
 end)
 
--- ---- development mode believes everyone: never on an address that others reach ----
+-- ---- development mode believes everyone: never where others may come from ----
 
+-- A Unix socket is there for a proxy.
 local function is_loopback(listen)
     return listen:find("^127%.") or listen:find("^%[::1%]") or listen:find("^localhost:")
 end
 
-if settings.mode == "development" and not is_loopback(stoa.config.listen) then
-    stoa.log.warning("auth.development_mode_is_reachable", { listen = stoa.config.listen, set = "auth.mode" })
+-- The first setting by which others may come; nil: none.
+local function opening()
+    local listen, net = stoa.config.listen, stoa.config.net
+    for _, address in ipairs(type(listen) == "table" and listen or { listen }) do
+        if not is_loopback(address) then return "listen" end
+    end
+    return net.proxy_protocol and "net.proxy_protocol" or net.trusted_proxies[1] and "net.trusted_proxies" or nil
+end
+
+if settings.mode == "development" and opening() then
+    stoa.log.warning("auth.believes_everyone", {
+        reason = opening() .. " lets others in",
+        remedy = 'auth.mode = "jwt" or "session"',
+    })
 end
 
 stoa.selftest("a time is read as it was written", function()

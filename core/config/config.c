@@ -71,19 +71,43 @@ static bool set_fields(struct config *config, const char *folder, struct error *
     return true;
 }
 
+/* The line where the key stands, or where the nearest table stands that it would be in; 0: none does. */
+static unsigned line_of(const struct value *tree, const char *key) {
+    char name[128];
+    snprintf(name, sizeof name, "%s", key);
+    for (char *dot;; *dot = '\0') {
+        const struct value *value = find_dotted(tree, name);
+        if (value && value->line > 0) return value->line;
+        if (!(dot = strrchr(name, '.'))) return 0;
+    }
+}
+
 void config_complain(const struct config *config, const char *key, struct error *error_r, const char *format, ...) {
     char text[400];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    const struct value *value = find_dotted(config->tree, key);
-    check_complain(error_r, config->file, value ? value->line : 0, key, "%s", text);
+    check_complain(error_r, config->file, line_of(config->tree, key), key, "%s", text);
 }
 
 static bool complain(const struct config *config, const char *key, struct error *error_r, const char *text) {
     config_complain(config, key, error_r, "%s", text);
     return false;
+}
+
+/* Keys of a mode without the mode: whoever forgot it believes that clients are checked. Looks at what was written,
+ * before defaults are added. */
+static bool check_mode(const struct config *config, struct error *error_r) {
+    if (find_dotted(config->tree, "auth.mode")) return true;
+    for (size_t i = 0; i < keys_len; i++) {
+        if (strncmp(keys[i].name, "auth.", 5) != 0 || !find_dotted(config->tree, keys[i].name)) continue;
+        config_complain(config, "auth.mode", error_r,
+                        "is missing beside %s: say \"jwt\" or \"session\", or \"development\", which believes everyone",
+                        keys[i].name);
+        return false;
+    }
+    return true;
 }
 
 /* What no single key can tell. */
@@ -111,20 +135,11 @@ static bool check_together(const struct config *config, struct error *error_r) {
     return true;
 }
 
-/* auth is secret as a whole, auth.mode is not. */
-static bool is_open(const struct value *table, const struct value *child) {
-    char name[64];
-    if (!table->key || !child->key) return false;
-    snprintf(name, sizeof name, "%s.%s", table->key, child->key);
-    const struct key *key = key_find(name);
-    return key && !key->secret;
-}
-
 /* A secret text of 8 bytes or more below value that stands in the file. */
 static bool stands_in(const struct value *value, const char *file) {
     if (value->type == VALUE_TEXT) return strlen(value->text) >= 8 && strstr(file, value->text);
     for (const struct value *child = value->first; child; child = child->next)
-        if (!is_open(value, child) && stands_in(child, file)) return true;
+        if (stands_in(child, file)) return true;
     return false;
 }
 
@@ -154,8 +169,9 @@ struct config *config_new(const char *file, struct value **tree, struct error *e
     if (config->tree->type != VALUE_TABLE)
         error_set(error_r, "%s:1: the file must return a table", file);
     else
-        good = check_table(config, config->tree, "", error_r) && set_fields(config, folder, error_r) &&
-               check_together(config, error_r) && sources_read(config, find_dotted(config->tree, "scripts"), error_r);
+        good = check_table(config, config->tree, "", error_r) && check_mode(config, error_r) &&
+               set_fields(config, folder, error_r) && check_together(config, error_r) &&
+               sources_read(config, find_dotted(config->tree, "scripts"), error_r);
     free(folder);
     if (good)
         warn_of_open_secrets(config);

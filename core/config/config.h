@@ -53,8 +53,9 @@ struct config {
         int64_t window_ms, window_max_ms; /* window_ms -1: "auto" */
     } fanout;
     struct {
-        const char *mode;
-    } auth;
+        const char *mode, *algorithm, *secret, *public_key, *public_key_file, *jwks_file, *kid, *issuer, *audience;
+        int64_t leeway_s;
+    } auth; /* mode NULL: no script that asks for it is among them */
     struct {
         int64_t timeout_s, notice_s, reconnect_in_ms;
         const char *message;

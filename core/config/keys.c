@@ -20,8 +20,8 @@
     { #name, KEY_TEXT, NULL, 0, 0, NULL, when, true, FIELD(name), doc }
 #define PATH(name, fallback, when, doc) \
     { #name, KEY_PATH, fallback, 0, 0, NULL, when, false, FIELD(name), doc }
-#define OPEN(name, secret, doc) \
-    { #name, KEY_OPEN, NULL, 0, 0, NULL, LIVE, secret, 0, doc }
+#define OPEN(name, doc) \
+    { #name, KEY_OPEN, NULL, 0, 0, NULL, LIVE, false, 0, doc }
 #define ABSENT(name, doc) \
     { #name, KEY_ABSENT, NULL, 0, 0, NULL, RESTART, false, 0, doc }
 
@@ -73,11 +73,22 @@ const struct key keys[] = {
     PATH(static_folder, NULL, LIVE, "Files served at `/`, such as the chat page."),
 
     {"scripts", KEY_PATHS, "", 0, 0, NULL, LIVE, false, FIELD(scripts), "The policies, loaded in this order."},
-    OPEN(auth, true, "Whatever scripts/auth.lua asks for: keys, algorithms, cookie names."),
-    WORD(auth.mode, "development", "development jwt session", LIVE,
-         "How clients prove who they are; `development` believes them."),
+    WORD(
+        auth.mode, NULL, "development jwt session", LIVE,
+        "How clients prove who they are: `\"jwt\"`, by a token that an identity provider has signed; `\"session\"`, by "
+        "one that `POST /api/sessions` has made; `\"development\"` believes them. scripts/auth.lua asks for it."),
+    WORD(auth.algorithm, NULL, "HS256 RS256 ES256 EdDSA", LIVE,
+         "What signs tokens (`jwt`). Without it `HS256` with `auth.secret`, else `RS256`."),
+    SECRET(auth.secret, LIVE, "The key of HS256, 32 bytes or more."),
+    TEXT(auth.public_key, NULL, LIVE, "The public key, as PEM."),
+    PATH(auth.public_key_file, NULL, LIVE, "A file with it."),
+    PATH(auth.jwks_file, NULL, LIVE, "A file with public keys as a JWK Set."),
+    TEXT(auth.kid, NULL, LIVE, "The name of the secret or public key: a token that names a key must name this one."),
+    TEXT(auth.issuer, NULL, LIVE, "What a token's `iss` must be."),
+    TEXT(auth.audience, NULL, LIVE, "What a token's `aud` must be, or have among others."),
+    INTEGER(auth.leeway_s, "30", 0, 600, LIVE, "By how much the clock of who signs tokens may differ from ours."),
     {"api_keys", KEY_TEXTS, "", 0, 0, NULL, LIVE, true, FIELD(api_keys), "Bearer keys of the REST interface."},
-    OPEN(app, false, "Free for your own scripts: `stoa.config.app`."),
+    OPEN(app, "Free for your own scripts: `stoa.config.app`."),
 
     WORD(store.driver, "sqlite", "sqlite postgres", RESTART, "Where channels, messages and users are kept."),
     PATH(store.path, "stoa.db", RESTART, "The database file of SQLite."),

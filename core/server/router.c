@@ -86,7 +86,8 @@ static int elsewhere(void *owner, struct slice path, struct slice query) {
 static bool serves(void *owner, struct slice host) {
     const struct config *config = ((struct router *)owner)->worker->config;
     const struct config_texts *known[] = {&config->hosts, &config->origins, &config->listen};
-    bool asks = config->hosts.len > 0 || strcmp(config->auth.mode, "development") == 0;
+    bool believes = !config->auth.mode || strcmp(config->auth.mode, "development") == 0;
+    bool asks = config->hosts.len > 0 || believes;
     if (!asks || !host_may_be_anyones(host)) return true;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (host_is_one_of(host, known[i]->items, known[i]->len)) return true;

@@ -109,9 +109,12 @@ static void relative_paths_belong_to_the_files_folder(void **state) {
     struct value *tree = table();
     set(tree, "store.path", text("../var/./stoa.db"), 1);
     set(tree, "static_folder", text("/srv/pages"), 1);
+    set(tree, "auth.mode", text("jwt"), 1);
+    set(tree, "auth.jwks_file", text("../var/stoa.db"), 1);
     struct config *config = good(tree);
     char *folder = file_folder("/etc/stoa/stoa.lua");
     char *expected = file_resolve(folder, "../var/stoa.db");
+    assert_string_equal(config->auth.jwks_file, expected);
     assert_string_equal(config->store.path, expected);
     assert_string_equal(config->static_folder, "/srv/pages");
     free(expected);
@@ -144,6 +147,31 @@ static void mistakes_name_line_key_and_remedy(void **state) {
     refused_one("limits.uploads", number(3), "/etc/stoa/stoa.lua:7: limits.uploads: must be {count, seconds} or false");
     refused_one("limits.uploads", list(number(0), number(3)),
                 "/etc/stoa/stoa.lua:7: limits.uploads: the count must be from 1 to 1000000000");
+}
+
+static void who_a_client_is_has_no_mode_by_accident(void **state) {
+    static const char *const keys_of_modes[] = {"secret",    "algorithm", "public_key", "public_key_file",
+                                                "jwks_file", "kid",       "issuer",     "audience"};
+    for (size_t i = 0; i < sizeof keys_of_modes / sizeof *keys_of_modes; i++) {
+        char key[64], expected[256];
+        snprintf(key, sizeof key, "auth.%s", keys_of_modes[i]);
+        snprintf(expected, sizeof expected,
+                 "/etc/stoa/stoa.lua:7: auth.mode: is missing beside %s: say \"jwt\" or \"session\", or "
+                 "\"development\", which believes everyone",
+                 key);
+        struct value *tree = table();
+        set(tree, key, text("HS256"), 7);
+        value_child(tree, "auth")->line = 7;
+        refused(tree, expected);
+    }
+    refused_one("auth.mod", text("jwt"), "/etc/stoa/stoa.lua:7: auth.mod: unknown key, did you mean \"auth.mode\"?");
+    refused_one("auth.isuer", text("x"),
+                "/etc/stoa/stoa.lua:7: auth.isuer: unknown key, did you mean \"auth.issuer\"?");
+    refused_one("auth.cookie", text("sid"), "/etc/stoa/stoa.lua:7: auth.cookie: unknown key");
+    refused_one("auth", text("jwt"), "/etc/stoa/stoa.lua:7: auth: must be a table");
+    struct config *config = good(table());
+    assert_null(config->auth.mode);
+    config_unref(&config);
 }
 
 static void numbers_out_of_range_are_refused(void **state) {
@@ -479,6 +507,7 @@ int main(void) {
         cmocka_unit_test(what_is_set_replaces_the_default),
         cmocka_unit_test(relative_paths_belong_to_the_files_folder),
         cmocka_unit_test(mistakes_name_line_key_and_remedy),
+        cmocka_unit_test(who_a_client_is_has_no_mode_by_accident),
         cmocka_unit_test(numbers_out_of_range_are_refused),
         cmocka_unit_test(what_this_build_cannot_do_is_said),
         cmocka_unit_test(shards_name_their_primary_and_replicas),

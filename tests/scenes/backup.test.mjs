@@ -318,7 +318,7 @@ test("each command of the page's section on backup and restore does what it says
   chmodSync(path.join(bin, "systemctl"), 0o755);
   const backups = path.join(folder, "backups"), config = path.join(folder, "stoa.lua");
   mkdirSync(backups);
-  writeFileSync(config, `return { store = { path = "stoa.db" }, scripts = { "${root}/scripts/auth.lua", "${root}/scripts/chat.lua" } }`);
+  writeFileSync(config, `return { auth = { mode = "development" }, store = { path = "stoa.db" }, scripts = { "${root}/scripts/auth.lua", "${root}/scripts/chat.lua" } }`);
   let server = await startServer(t, { config, folder, set: unlimited });
   const asks = async ({ ended }) => {
     for (let done = false; !done; ) {

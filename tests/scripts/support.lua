@@ -13,7 +13,7 @@ function support.world(settings, more)
     local scripts = {}
     for i, name in ipairs(shipped) do scripts[i] = "scripts/" .. name .. ".lua" end
     for _, path in ipairs(more or {}) do scripts[#scripts + 1] = path end
-    local config = { api_keys = { support.KEY } }
+    local config = { api_keys = { support.KEY }, auth = { mode = "development" } }
     for key, value in pairs(settings or {}) do config[key] = value end
     return testing.new { scripts = scripts, config = config }
 end

@@ -42,7 +42,7 @@ async function stage(t) {
   for (const place of ["0", "1", "g"]) chmodSync(path.join(backups, `wal-${place}`), 0o777);
   symlinkSync(process.env.STOA_BINARY, path.join(bin, "stoa"));
   writeFileSync(path.join(bin, "systemctl"), SYSTEMCTL, { mode: 0o755 });
-  writeFileSync(config, `return { scripts = { "${root}/scripts/auth.lua", "${root}/scripts/chat.lua" }, store = { driver = "postgres" },
+  writeFileSync(config, `return { auth = { mode = "development" }, scripts = { "${root}/scripts/auth.lua", "${root}/scripts/chat.lua" }, store = { driver = "postgres" },
     limits = { user_messages = false, channel_messages = false, connects = false },
     postgres = { global = "${conninfo("g")}", shards = { { write = "${conninfo(0)}" }, { write = "${conninfo(1)}" } } } }`, { mode: 0o600 });
   const here = { folder, backups, config, server: null, time: "" };

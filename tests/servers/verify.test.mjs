@@ -19,7 +19,7 @@ function sql(place, text) {
 
 const folder = newFolder(file), config = path.join(folder, "fleet.lua");
 const list = ports.slice(1).map((port, i) => `{ write = "${conninfo(port, `shard${i}`)}" }`).join(", ");
-writeFileSync(config, `return { scripts = { "${root}/scripts/auth.lua", "${root}/scripts/chat.lua" }, store = { driver = "postgres" },
+writeFileSync(config, `return { auth = { mode = "development" }, scripts = { "${root}/scripts/auth.lua", "${root}/scripts/chat.lua" }, store = { driver = "postgres" },
   postgres = { global = "${conninfo(ports[0], "global")}", shards = { ${list} } } }`, { mode: 0o600 });
 
 async function verify(...more) {

@@ -4,6 +4,7 @@ return {
     listen = "127.0.0.1:0",
     log_level = "warning",
     scripts = { "../../scripts/auth.lua", "../../scripts/chat.lua", "../../scripts/presence.lua" },
+    auth = { mode = "development" },
     limits = { connections_per_user = false, connects = false },
     recovery = { window_s = 1 },
     presence = { grace_ms = 100 },
