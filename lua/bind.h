@@ -14,6 +14,9 @@
 struct socket;
 struct store_request;
 
+/* Where the registry holds the functions of lua/stoa/hooks.lua. */
+#define HOOKS_ENTRY "stoa.hooks"
+
 /* All of them; provides "stoa" and "stoa.*" to require. */
 void bind_all(lua_State *L);
 

@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 #include <math.h>
 
+#include "base/fault.h"
 #include "base/hash.h"
 #include "base/map.h"
 #include "base/wall_time.h"
@@ -18,8 +19,15 @@
 
 enum { PATH_MAX_LEN = 256 };
 
-static const char *const points[] = {"authenticate", "admit",   "connect", "disconnect", "join",         "leave",
-                                     "send",         "deliver", "upload",  "alert",      "server_event", NULL};
+/* decides: without a yes it is a no. Whoever no hook of authenticate knows is refused by itself; whom connect hears of
+ * has been let in. */
+static const struct point {
+    const char *name;
+    bool decides;
+} points[] = {
+    {"authenticate", false},    {"admit", true},  {"connect", false},     {"disconnect", false}, {"join", true},
+    {"leave", false},           {"send", true},   {"deliver", false},     {"upload", true},      {"member", false},
+    {"channel:created", false}, {"alert", false}, {"server_event", false}};
 
 /* The namespace that the function at hand belongs to. */
 static struct slice upvalue_namespace(lua_State *L) {
@@ -61,21 +69,21 @@ static int on(lua_State *L) {
     return 0;
 }
 
-static void check_point(lua_State *L, const char *point) {
-    for (const char *const *known = points; *known; known++)
-        if (strcmp(*known, point) == 0) return;
-    luaL_error(L,
-               "no hook '%s': authenticate, admit, connect, disconnect, join, leave, send, deliver, upload, alert, "
-               "server_event",
-               point);
+static const struct point *point_at(lua_State *L, int index) {
+    struct slice name = bind_text(L, index);
+    struct buffer *known = &vm_of(L)->out;
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++)
+        if (slice_is(name, points[i].name)) return &points[i];
+    buffer_clear(known);
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++)
+        buffer_printf(known, "%s%s", i ? ", " : "", points[i].name);
+    buffer_append_char(known, '\0');
+    luaL_error(L, "no hook '%s': %s", name.ptr, known->ptr);
+    return NULL;
 }
 
-/* Is asked at a point: "authenticate" (handshake → user with id, or nothing: the next is asked, or nil, message, data),
- * "connect" (socket), "disconnect" (socket, reason), "alert" (what, details: "store.fails", "store.works" {code},
- * "store.damaged" {}, "policy.rebuilt" {reason}), "server_event" (event, …: a Node.js server's serverSideEmit, whose
- * callback gets what is returned); scripts ask each other at "admit", "join", "leave", "send", "upload" (stoa.ask),
- * where several are asked in the order of registration, the first refusal ends it; and tell each other at "deliver"
- * (stoa.tell): (socket, arguments, receipt) of a message that was committed and handed out.
+/* Is asked, or told, at a point. [Hooks](scripts.md#hooks) lists the points: what each gets, what it may change, and
+ * what its answer means. Where it is to decide, nothing returned is an error of the script, and a refusal.
  * @function stoa.hook
  * @param point one of these
  * @param fn the function
@@ -85,7 +93,7 @@ static int hook(lua_State *L) {
     struct host *host = host_loading(L);
     struct slice point = bind_text(L, 1), namespace_name = upvalue_namespace(L);
     luaL_checktype(L, 2, LUA_TFUNCTION);
-    check_point(L, point.ptr);
+    point_at(L, 1);
     struct handler *handler = host_add(host->hooks, namespace_name, point);
     if (handler) {
         lua_newtable(L);
@@ -101,13 +109,26 @@ static int hook(lua_State *L) {
 
 /* For hooks.lua: the list of a point's hooks, or nil. */
 static int find_hooks(lua_State *L) {
-    struct slice point = bind_text(L, 1);
-    check_point(L, point.ptr);
-    struct handler *handler = host_hooks(host_of(L), SLICE("/"), point);
+    struct handler *handler = host_hooks(host_of(L), SLICE("/"), slice_of(point_at(L, 1)->name));
     if (handler)
         lua_rawgeti(L, LUA_REGISTRYINDEX, handler->fn);
     else
         lua_pushnil(L);
+    return 1;
+}
+
+/* For hooks.lua: must the hooks of a point say yes? */
+static int decides(lua_State *L) {
+    lua_pushboolean(L, point_at(L, 1)->decides && !fault_planted("silence_is_yes"));
+    return 1;
+}
+
+/* For hooks.lua: "FILE:LINE" of a function. */
+static int line_of(lua_State *L) {
+    lua_Debug activation;
+    lua_settop(L, 1);
+    lua_getinfo(L, ">S", &activation);
+    lua_pushfstring(L, "%s:%d", activation.short_src, activation.linedefined);
     return 1;
 }
 
@@ -325,30 +346,27 @@ static void push_namespace(lua_State *L, const char *name) {
 
 /* Tells the hooks of a point, each in a task of its own: nobody is waited for, and nobody can refuse.
  * @function stoa.tell
- * @param point "deliver"
+ * @param point "deliver", "leave", "channel:created", "member"
  * @param … what they are told
  * @example stoa.tell("deliver", socket, arguments, receipt) */
 
-/* Asks the hooks of a point, from a script.
+/* Asks the hooks of a point, from a script, in the order of registration.
  * @function stoa.ask
- * @param point "admit", "join", "leave", "send", "upload"
+ * @param point "admit", "join", "send", "upload"
  * @param … what they are asked about
  * @return what the last one returned; true when nobody is registered; waits if a hook does
- * @error the first refusal: nil, word, detail
+ * @error the first refusal: nil, word, detail. Raises when one returns nothing
  * @example local allowed, word = stoa.ask("join", socket, channel_id) */
 static void add_hooks(lua_State *L) {
-    lua_pushcfunction(L, find_hooks);
-    lua_pushcfunction(L, spawn);
-    sandbox_run_embedded(L, "hooks", 2);
-    lua_getfield(L, -1, "ask");
-    lua_setfield(L, LUA_REGISTRYINDEX, "stoa.ask");
-    lua_getfield(L, -1, "authenticate");
-    lua_setfield(L, LUA_REGISTRYINDEX, "stoa.authenticate");
+    static const lua_CFunction own[] = {find_hooks, spawn, decides, line_of};
+    enum { OWN = sizeof own / sizeof *own };
+    for (size_t i = 0; i < OWN; i++) lua_pushcfunction(L, own[i]);
+    sandbox_run_embedded(L, "hooks", OWN);
     lua_getfield(L, -1, "ask_point");
     lua_setfield(L, -3, "ask");
     lua_getfield(L, -1, "tell_point");
     lua_setfield(L, -3, "tell");
-    lua_pop(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, HOOKS_ENTRY);
 }
 
 /* Ends the loading of the scripts: a setting that they need is missing or wrong. `stoa check`, the start and a reload

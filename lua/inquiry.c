@@ -23,18 +23,19 @@ struct inquiry {
 
 static const struct {
     const char *what, *hook;
+    const char *way; /* of lua/stoa/hooks.lua */
 } points[] = {
-    [POLICY_AUTHENTICATE] = {"authenticate", "authenticate"},
-    [POLICY_CONNECT] = {"connect", "connect"},
-    [POLICY_DISCONNECT] = {"disconnect", "disconnect"},
-    [POLICY_EVENT] = {"event", NULL},
-    [POLICY_OPEN] = {"open", NULL},
-    [POLICY_MESSAGE] = {"message", NULL},
-    [POLICY_CLOSED] = {"close", NULL},
-    [POLICY_ROUTE_HEAD] = {"route", NULL},
-    [POLICY_ROUTE] = {"route", NULL},
-    [POLICY_SERVER_EVENT] = {"server_event", "server_event"},
-    [POLICY_ALERT] = {"alert", "alert"},
+    [POLICY_AUTHENTICATE] = {"authenticate", "authenticate", "authenticate"},
+    [POLICY_CONNECT] = {"connect", "connect", "ask"},
+    [POLICY_DISCONNECT] = {"disconnect", "disconnect", "tell"},
+    [POLICY_EVENT] = {.what = "event"},
+    [POLICY_OPEN] = {.what = "open"},
+    [POLICY_MESSAGE] = {.what = "message"},
+    [POLICY_CLOSED] = {.what = "close"},
+    [POLICY_ROUTE_HEAD] = {.what = "route"},
+    [POLICY_ROUTE] = {.what = "route"},
+    [POLICY_SERVER_EVENT] = {"server_event", "server_event", "tell"},
+    [POLICY_ALERT] = {"alert", "alert", "tell"},
 };
 
 /* Who a namespace's clients are is asked of the main one's hook, unless it has one of its own. */
@@ -84,9 +85,12 @@ bool inquiry_handled(const struct host *host, enum policy_point point, struct sl
 
 /* ---- arguments ---- */
 
-/* Pushes the function ask of lua/stoa/hooks.lua and the hooks. */
+/* Pushes a function of lua/stoa/hooks.lua, the point and its hooks. */
 static void push_hook_call(lua_State *L, const struct host *host, const struct policy_call *call) {
-    lua_getfield(L, LUA_REGISTRYINDEX, call->point == POLICY_AUTHENTICATE ? "stoa.authenticate" : "stoa.ask");
+    lua_getfield(L, LUA_REGISTRYINDEX, HOOKS_ENTRY);
+    lua_getfield(L, -1, points[call->point].way);
+    lua_remove(L, -2);
+    lua_pushstring(L, points[call->point].hook);
     lua_rawgeti(L, LUA_REGISTRYINDEX, hook_at(host, call->point, call->namespace_name)->fn);
 }
 
@@ -282,7 +286,7 @@ static enum policy_status write_answer(lua_State *L, enum policy_point point, in
             return write_user(L, first, len, json);
         case POLICY_CONNECT:
         case POLICY_OPEN:
-            if (len < 2 || lua_toboolean(L, first) || lua_isnil(L, first + 1)) return POLICY_OK;
+            if (len == 0 || lua_toboolean(L, first)) return POLICY_OK;
             write_refusal(L, first, len, json);
             return POLICY_REFUSED;
         case POLICY_EVENT:

@@ -76,7 +76,7 @@ protocol.on("channel:leave", function(socket, arguments)
     local channel, word, detail = access.joined(socket, arguments)
     if not channel then return nil, word, detail end
     channel:unfollow(socket)
-    stoa.ask("leave", socket, channel.id)
+    stoa.tell("leave", socket, channel.id)
     return true
 end)
 

@@ -72,19 +72,36 @@ function access.seen(socket, arguments, limit)
     return stoa.channel(channel_id)
 end
 
-local function put_member(channel_id, user_id, role)
+local function put_member(channel_id, user_id, role, actor)
     local done, word = stoa.channel(channel_id):put_member(user_id, role)
     cache.forget_member(channel_id, user_id)
-    return done, word
+    if not done then return nil, word end
+    stoa.tell("member", { action = "put", channelId = channel_id, userId = user_id, role = role, actor = actor })
+    return true
+end
+
+-- Creates the channel or changes it: its info.
+local function put(channel_id, changes, actor)
+    local known = cache.channels:get(channel_id)
+    local channel, word = stoa.channel(channel_id):put(changes)
+    cache.channels:remove(channel_id)
+    if channel and known == false then
+        stoa.tell("channel:created", {
+            channelId = channel_id,
+            name = channel.name,
+            visibility = channel.visibility,
+            actor = actor,
+        })
+    end
+    return channel, word
 end
 
 local function create(channel_id, user_id)
     local first = not creating[channel_id] -- of several at a time one becomes the owner
     creating[channel_id] = true
-    local channel, word = stoa.channel(channel_id):put { name = channel_id, visibility = "public" }
-    if channel and first then channel, word = put_member(channel_id, user_id, "owner") end
+    local channel, word = put(channel_id, { name = channel_id, visibility = "public" }, user_id)
+    if channel and first then channel, word = put_member(channel_id, user_id, "owner", user_id) end
     if first then creating[channel_id] = nil end
-    cache.channels:remove(channel_id)
     cache.roles:remove(channel_id .. " " .. user_id)
     return channel and true, word
 end
@@ -104,7 +121,7 @@ function access.enrol(user, channel_id)
     end
     local role, reason = cache.role(channel_id, user.id)
     if role == nil then return nil, reason end
-    return role and true or put_member(channel_id, user.id, "member")
+    return role and true or put_member(channel_id, user.id, "member", user.id)
 end
 
 -- How many members it has.
@@ -120,7 +137,7 @@ end
 
 -- Sets a member's role, tells him and the channel, and leaves a trace.
 function access.set_role(channel_id, user_id, role, actor)
-    local done, word = put_member(channel_id, user_id, role)
+    local done, word = put_member(channel_id, user_id, role, actor)
     if not done then return nil, word end
     local news = { channelId = channel_id, userId = user_id, role = role }
     stoa.channel(channel_id):emit("channel:joined", news)
@@ -137,14 +154,14 @@ function access.remove_member(channel_id, user_id, actor)
     local news = { channelId = channel_id, userId = user_id, reason = "removed" }
     stoa.channel(channel_id):expel(user_id, "channel:left", news)
     stoa.channel(channel_id):emit("channel:left", news)
+    stoa.tell("member", { action = "removed", channelId = channel_id, userId = user_id, actor = actor })
     access.audit("member.remove", actor, channel_id, { userId = user_id })
     return true
 end
 
 -- Creates or changes a channel: {name?, visibility?}. Whoever followed it while it was public is a member, and stays.
 function access.put_channel(channel_id, changes, actor)
-    local channel, word = stoa.channel(channel_id):put(changes)
-    cache.channels:remove(channel_id)
+    local channel, word = put(channel_id, changes, actor)
     if not channel then return nil, word end
     access.audit("channel.put", actor, channel_id, changes)
     return channel

@@ -8,7 +8,7 @@ local given, take = protocol.given, protocol.take
 local messages = {}
 
 -- A reply is to something that is there: true, or nil, word.
-function messages.check_thread(channel, arguments)
+local function check_thread(channel, arguments)
     local thread_id = given(arguments.threadId)
     if not thread_id then return true end
     local root, word = channel:message(thread_id)
@@ -24,37 +24,43 @@ local function take_to_change(socket)
     return take(socket, { changes = socket.user_id })
 end
 
--- A message of arguments that have been checked, from anyone: a client's socket, or the REST interface without one.
-function messages.append(channel, user_id, client_id, arguments, socket)
-    return channel:append {
+-- Whatever way it comes, what is said asks the same hooks. They may change it, so it is looked at again.
+local function may_say(sender, arguments, check)
+    local passed, word, detail = check(arguments)
+    if not passed then return nil, word end
+    passed, word, detail = stoa.ask("send", sender, arguments)
+    if not passed then return nil, word, detail end
+    return check(arguments)
+end
+
+-- A message of anyone: of a client's socket, or of the REST interface (rest.lua), which has none.
+function messages.say(sender, channel, client_id, arguments, socket)
+    local passed, word, detail = may_say(sender, arguments, protocol.check_message)
+    if not passed then return nil, word, detail end
+    passed, word = check_thread(channel, arguments)
+    if not passed then return nil, word end
+    local receipt, failure = channel:append {
         kind = "message",
         follower = socket,
-        userId = user_id,
+        userId = sender.user_id,
         clientId = client_id,
         content = arguments.content,
         threadId = given(arguments.threadId),
         attachments = given(arguments.attachments),
     }
+    if receipt and not receipt.duplicate then stoa.tell("deliver", sender, arguments, receipt) end
+    return receipt, failure
 end
 
 protocol.on("message:send", function(socket, arguments)
     local channel, word, detail = access.joined(socket, arguments)
     if not channel then return nil, word, detail end
-    if not protocol.is_id(arguments.clientId) then return nil, "bad_request" end
+    local client_id = arguments.clientId
+    if not protocol.is_id(client_id) then return nil, "bad_request" end
     local passed
     passed, word, detail = take_to_say(socket, channel)
     if not passed then return nil, word, detail end
-    passed, word = protocol.check_message(arguments)
-    if not passed then return nil, word end
-    passed, word = messages.check_thread(channel, arguments)
-    if not passed then return nil, word end
-    passed, word, detail = stoa.ask("send", socket, arguments)
-    if not passed then return nil, word, detail end
-    local receipt
-    receipt, word = messages.append(channel, socket.user_id, arguments.clientId, arguments, socket)
-    if not receipt then return nil, word end
-    if not receipt.duplicate then stoa.tell("deliver", socket, arguments, receipt) end
-    return receipt
+    return messages.say(socket, channel, client_id, arguments, socket)
 end)
 
 -- What edits, deletes and reactions have in common: {channelId, messageId, clientId?} of a channel that is followed.
@@ -71,22 +77,25 @@ local function target(socket, arguments, take_limits)
     return channel
 end
 
+local function check_edit(arguments)
+    return protocol.check_content(arguments.content)
+end
+
 protocol.on("message:edit", function(socket, arguments)
     local channel, word, detail = target(socket, arguments, take_to_say)
     if not channel then return nil, word, detail end
+    local client_id, message_id = given(arguments.clientId), arguments.messageId
     local passed
-    passed, word = protocol.check_content(arguments.content)
-    if not passed then return nil, word end
-    local message, failure = channel:message(arguments.messageId)
+    passed, word, detail = may_say(socket, arguments, check_edit)
+    if not passed then return nil, word, detail end
+    local message, failure = channel:message(message_id)
     if not message then return nil, failure end
     if message.userId ~= socket.user_id then return nil, "forbidden" end
-    passed, word, detail = stoa.ask("send", socket, arguments)
-    if not passed then return nil, word, detail end
     return channel:append {
         kind = "edit",
         follower = socket,
         userId = socket.user_id,
-        clientId = given(arguments.clientId),
+        clientId = client_id,
         messageId = message.id,
         content = arguments.content,
     }

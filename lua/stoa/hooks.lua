@@ -1,19 +1,25 @@
--- How the hooks of a point are asked: in the order of registration, until one refuses.
-local find, spawn = ...
+-- How the hooks of a point are asked, or told.
+local find, spawn, decides, line_of = ...
 
--- A refusal is nil or false with a word or message behind it.
-local function verdict(hooks, index, args, len, first, second, ...)
-    if not first and second ~= nil then return first, second, ... end
-    local hook = hooks[index]
-    if not hook then
-        if first == nil then return true end
-        return first, second, ...
-    end
-    return verdict(hooks, index + 1, args, len, hook(unpack(args, 1, len)))
+-- What one hook said: true, or a refusal. Silence of one that decides is no yes.
+local function heard(point, hook, ...)
+    local first, word = ...
+    if first or word ~= nil then return ... end
+    if first == false then return false, "forbidden" end
+    if select("#", ...) == 0 and not decides(point) then return true end
+    error(("%s: this hook '%s' returned nothing: return true to go on, or nil and a word to refuse"):format(
+        line_of(hook), point), 0)
 end
 
-local function ask(hooks, ...)
-    return verdict(hooks, 1, { ... }, select("#", ...))
+-- In the order of registration, until one refuses. first, …: what the hook before this one said.
+local function go_on(point, hooks, index, args, len, first, ...)
+    local hook = hooks[index]
+    if not first or not hook then return first, ... end
+    return go_on(point, hooks, index + 1, args, len, heard(point, hook, hook(unpack(args, 1, len))))
+end
+
+local function ask(point, hooks, ...)
+    return go_on(point, hooks, 1, { ... }, select("#", ...), true)
 end
 
 -- The first that knows the client says who he is; one that returns nothing leaves it to the next.
@@ -24,21 +30,31 @@ local function identity(hooks, index, handshake, user, message, ...)
     return identity(hooks, index + 1, handshake, hook(handshake))
 end
 
-local function authenticate(hooks, handshake)
+local function authenticate(_, hooks, handshake)
     return identity(hooks, 1, handshake)
+end
+
+-- All of them, whatever one returns: nobody can refuse. What was answered last is the answer, where one is wanted.
+local function tell(_, hooks, ...)
+    local answer
+    for _, hook in ipairs(hooks) do
+        local said = hook(...)
+        if said ~= nil then answer = said end
+    end
+    return answer
 end
 
 local function ask_point(point, ...)
     local hooks = find(point)
     if not hooks then return true end
-    return ask(hooks, ...)
+    return ask(point, hooks, ...)
 end
 
--- Each in a task of its own: whoever tells does not wait, and nobody can refuse.
+-- Each in a task of its own: whoever tells does not wait.
 local function tell_point(point, ...)
     local hooks = find(point)
     if not hooks then return end
     for _, hook in ipairs(hooks) do spawn(hook, ...) end
 end
 
-return { ask = ask, tell_point = tell_point, ask_point = ask_point, authenticate = authenticate }
+return { ask = ask, tell = tell, authenticate = authenticate, ask_point = ask_point, tell_point = tell_point }

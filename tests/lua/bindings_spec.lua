@@ -6,63 +6,6 @@ setup(testing.capture_log)
 
 local handler = support.handler
 
-describe("a hook", function()
-    it("refuses with a message and data; the first refusal ends it", function()
-        local world = support.world [[
-            local stoa = require "stoa"
-            stoa.hook("authenticate", function(h) if h.auth.user == "mallory" then return nil, "no", { why = 1 } end end)
-            stoa.hook("authenticate", function(h) if h.auth.user then return { id = h.auth.user } end end)
-            stoa.hook("connect", function(socket) if socket.user.id == "eve" then return nil, "not today" end end)
-            stoa.hook("connect", function(socket) socket:emit("second") end)
-        ]]
-        local _, refusal = world:connect { auth = { user = "mallory" } }
-        assert.same({ "no", { why = 1 } }, { refusal.message, refusal.data })
-        _, refusal = world:connect { auth = {} }
-        assert.equal("unauthorized", refusal.message)
-        _, refusal = world:connect { auth = { user = "eve" } }
-        assert.equal("not today", refusal.message)
-        assert.same({ { "second" } }, assert(world:connect { auth = { user = "alice" } }):events())
-        world:close()
-    end)
-
-    it("that raises, or names no one, lets nobody in", function()
-        for _, body in ipairs { "error('x')", "return {}", "return {id = 'a b'}", "return 7", "return {id = 7}" } do
-            local world = support.world("require('stoa').hook('authenticate', function() " .. body .. " end)")
-            local client = world:connect()
-            assert.is_nil(client, body)
-            world:close()
-        end
-    end)
-
-    it("may wait, and is asked by scripts", function()
-        local world = support.world([[
-            local stoa = require "stoa"
-            stoa.hook("join", function(socket, id) if id == "closed" then return nil, "forbidden", 7 end stoa.sleep(0.001) end)
-            stoa.hook("join", function(socket, id) return "second", id end)
-            stoa.on("join", function(socket, id) return stoa.ask("join", socket, id) end)
-            stoa.on("leave", function(socket, id) return stoa.ask("leave", socket, id) end)
-        ]])
-        local alice = world:connect()
-        assert.same({ testing.null, "forbidden", 7 }, { alice:emit("join", "closed") })
-        assert.same({ true }, { alice:emit("leave", "x") })
-        alice:send("join", "open")
-        world:settle()
-        world:advance(1)
-        world:close()
-    end)
-
-    it("hears the end of a socket that still is there", function()
-        local world = support.world [[
-            local stoa = require "stoa"
-            stoa.hook("disconnect", function(socket, reason) stoa.emit("left", socket.id, reason) end)
-        ]]
-        local alice, bob = world:connect(), world:connect()
-        alice:disconnect()
-        assert.same({ { "left", alice.id, "client namespace disconnect" } }, bob:events())
-        world:close()
-    end)
-end)
-
 describe("a route", function()
     it("answers with status, body and headers", function()
         local world = support.world [[

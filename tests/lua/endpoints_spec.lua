@@ -19,6 +19,7 @@ local ECHO = LOG .. [[
             heard[#heard + 1] = "open " .. request.path .. " " .. tostring(request.protocol)
             if request.query.token == "bad" then return nil, "who are you?" end
             if request.query.token == "crash" then error("no") end
+            if request.query.token == "false" then return false end
         end,
         message = function(connection, message) return connection:send(message) end,
         close = function(connection, code, reason)
@@ -50,7 +51,9 @@ describe("a raw WebSocket endpoint", function()
         assert.is_nil(eve:receive())
         local unlucky = world:websocket("/echo", { query = { token = "crash" } })
         assert.same({ 1011, "the handler failed" }, { unlucky:closed() })
-        assert.same({ "open /echo nil", "open /echo nil" }, heard(world))
+        local nobody = world:websocket("/echo", { query = { token = "false" } })
+        assert.same({ 1008, "refused" }, { nobody:closed() })
+        assert.same({ "open /echo nil", "open /echo nil", "open /echo nil" }, heard(world))
         world:close()
     end)
 

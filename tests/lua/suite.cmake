@@ -17,6 +17,12 @@ function(stoa_specs name folder gc)
 endfunction()
 
 stoa_specs(scripts/busted tests/scripts normal)
+if(STOA_FAULTS) # the hooks of scripts say nothing, and that is taken for a yes
+  stoa_specs(scripts/planted_silence_is_yes tests/scripts/hooks_spec.lua normal)
+  set_property(TEST scripts/planted_silence_is_yes APPEND PROPERTY ENVIRONMENT STOA_FAULT=silence_is_yes)
+  set_tests_properties(scripts/planted_silence_is_yes PROPERTIES PASS_REGULAR_EXPRESSION
+    "Failure -> .*the hooks of messages refuse when one returns nothing: send")
+endif()
 file(GLOB lua_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/lua/test_*.c)
 foreach(source ${lua_tests})
   get_filename_component(name ${source} NAME_WE)
