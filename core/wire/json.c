@@ -56,29 +56,15 @@ static bool read_number(struct reader *reader) {
     return true;
 }
 
-/* The value of four hexadecimal digits, -1 if there are none. */
-static int32_t read_hex4(struct reader *reader) {
-    if (reader->end - reader->at < 4) return -1;
-    int32_t value = 0;
-    for (int i = 0; i < 4; i++) {
-        int digit = json_hex_digit(*reader->at++);
-        if (digit < 0) return -1;
-        value = value * 16 + digit;
-    }
-    return value;
-}
-
 /* After the backslash. */
 static bool read_escape(struct reader *reader) {
     if (reader->at == reader->end) return false;
     char c = *reader->at++;
     if (c != 'u') return c != '\0' && strchr("\"\\/bfnrt", c);
-    int32_t unit = read_hex4(reader);
-    if (unit < 0 || (unit >= 0xDC00 && unit <= 0xDFFF)) return false;
-    if (unit < 0xD800 || unit > 0xDBFF) return true;
-    if (!accept(reader, '\\') || !accept(reader, 'u')) return false;
-    int32_t low = read_hex4(reader);
-    return low >= 0xDC00 && low <= 0xDFFF;
+    for (int i = 0; i < 4; i++) {
+        if (reader->at == reader->end || json_hex_digit(*reader->at++) < 0) return false;
+    }
+    return true;
 }
 
 /* After the opening quote. */

@@ -1,7 +1,8 @@
 /* json.h - strict JSON (RFC 8259): validates bytes once, then walks them in place. Builds nothing.
  *
- * Limits: depth 32, 256 keys an object (beyond: refused; no collision attack), valid UTF-8, no lone surrogate escapes.
- * Of duplicate keys the last wins, everywhere.
+ * Limits: depth 32, 256 keys an object (beyond: refused; no collision attack), valid UTF-8. The escape of half a
+ * surrogate pair, as JavaScript writes a text that was cut within an emoji, stands for U+FFFD. Of duplicate keys the
+ * last wins, everywhere.
  */
 #ifndef WIRE_JSON_H
 #define WIRE_JSON_H

@@ -49,11 +49,12 @@ static struct slice next_piece(const char **at, const char *end, char utf8[4]) {
     }
     uint32_t point = hex4(*at);
     *at += 4;
-    if (point >= 0xD800 && point <= 0xDBFF) {
-        point = 0x10000 + ((point - 0xD800) << 10) + (hex4(*at + 2) - 0xDC00);
-        *at += 6;
-    }
-    return (struct slice){utf8, utf8_write(utf8, point)};
+    if (point < 0xD800 || point > 0xDFFF) return (struct slice){utf8, utf8_write(utf8, point)};
+    bool paired = point < 0xDC00 && end - *at >= 6 && memcmp(*at, "\\u", 2) == 0;
+    uint32_t low = paired ? hex4(*at + 2) : 0;
+    if (low < 0xDC00 || low > 0xDFFF) return SLICE("\xEF\xBF\xBD"); /* U+FFFD */
+    *at += 6;
+    return (struct slice){utf8, utf8_write(utf8, 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00))};
 }
 
 static struct slice between_quotes(struct slice value) {

@@ -87,7 +87,7 @@ for (const [name, ...frames] of [
   ["an event after DISCONNECT", "41", '42["message:send"]'],
   ["100,000 keys", `42["channel:list",{${Array.from({ length: 100_000 }, (_, i) => `"k${i}":0`)}}]`],
   ["100,000 brackets", `42["channel:list",${"[".repeat(100_000)}`],
-  ["text that is no UTF-8 in JSON", '42["channel:list","\\ud800"'],
+  ["JSON that ends within a text", '42["channel:list","\\ud800'],
 ]) {
   attack(`${name} end his connection`, async (t) => {
     await (await mallory(t)).send(...frames).end();
