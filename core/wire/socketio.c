@@ -97,13 +97,14 @@ static bool payload_valid(struct socketio_packet *packet) {
         case SOCKETIO_DISCONNECT:
             return empty;
         case SOCKETIO_CONNECT_ERROR:
-            return !empty && (json_type_of(packet->json) == JSON_OBJECT || json_type_of(packet->json) == JSON_STRING);
+            return empty || json_type_of(packet->json) == JSON_OBJECT || json_type_of(packet->json) == JSON_STRING;
         case SOCKETIO_EVENT:
         case SOCKETIO_BINARY_EVENT:
             return event_valid(packet);
         case SOCKETIO_ACK:
         case SOCKETIO_BINARY_ACK:
-            return !empty && json_type_of(packet->json) == JSON_ARRAY;
+            if (empty) packet->json = SLICE("[]");
+            return json_type_of(packet->json) == JSON_ARRAY;
     }
     return false;
 }

@@ -24,7 +24,7 @@ struct socketio_packet {
     struct slice namespace_name; /* "/" when absent */
     bool has_id;
     uint64_t id;
-    struct slice json; /* validated; empty when absent */
+    struct slice json; /* validated; empty when absent, but [] of an acknowledgement */
     struct slice
         event; /* EVENT, BINARY_EVENT: the first item, quotes included (may be a number: then no handler can match) */
 };
