@@ -372,10 +372,12 @@ void session_message(struct session *session, struct transport *from, struct sli
         assembly_message(session, message, binary);
     } else {
         struct engineio_packet packet;
-        if (engineio_decode(message, binary, &packet))
+        struct buffer bytes = {0};
+        if (engineio_decode(message, binary, &bytes, &packet))
             session_packet(session, &packet);
         else
             session_reject(session, CLOSE_PARSE_ERROR);
+        buffer_done(&bytes);
     }
 }
 

@@ -23,33 +23,41 @@ static void encode(struct buffer *out, struct slice bytes, const char *alphabet,
     out->len += (size_t)(at - start);
 }
 
-/* -1: not of the alphabet, whose last two characters are given. */
-static int sextet(char c, const char *last) {
+enum { NO_SEXTET = -1 };
+
+static int url_sextet(char c) {
     if (c >= 'A' && c <= 'Z') return c - 'A';
     if (c >= 'a' && c <= 'z') return c - 'a' + 26;
     if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == last[0] ? 62 : c == last[1] ? 63 : -1;
+    return c == '-' ? 62 : c == '_' ? 63 : NO_SEXTET;
 }
 
-/* Leaves out as it was when the text is refused. */
-static bool decode(struct buffer *out, struct slice text, const char *alphabet) {
-    if (text.len % 4 == 1) return false;
-    char *at = buffer_reserve(out, text.len / 4 * 3 + 3), *start = at;
-    uint32_t bits = 0;
-    int count = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = sextet(text.ptr[i], alphabet + 62);
-        if (value < 0) return false;
-        bits = bits << 6 | (uint32_t)value;
-        count += 6;
-        if (count < 8) continue;
-        count -= 8;
-        *at++ = (char)(bits >> count);
-        bits &= (1u << count) - 1;
-    }
-    if (bits) return false;
-    out->len += (size_t)(at - start);
-    return true;
+static int any_sextet(char c) {
+    return c == '+' ? 62 : c == '/' ? 63 : url_sextet(c);
+}
+
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Characters that become bytes, six bits each. */
+struct reader {
+    char *at;
+    uint32_t bits;
+    int count; /* of bits that are no byte yet */
+};
+
+static void add_sextet(struct reader *reader, int sextet) {
+    reader->bits = reader->bits << 6 | (uint32_t)sextet;
+    reader->count += 6;
+    if (reader->count < 8) return;
+    reader->count -= 8;
+    *reader->at++ = (char)(reader->bits >> reader->count);
+    reader->bits &= (1u << reader->count) - 1;
+}
+
+static size_t bytes_max(struct slice text) {
+    return text.len / 4 * 3 + 3;
 }
 
 void base64_encode(struct buffer *out, struct slice bytes) {
@@ -61,12 +69,34 @@ void base64url_encode(struct buffer *out, struct slice bytes) {
 }
 
 bool base64_decode(struct buffer *out, struct slice text) {
-    size_t padding = 0;
-    while (padding < 2 && padding < text.len && text.ptr[text.len - 1 - padding] == '=') padding++;
-    if (padding && text.len % 4 != 0) return false;
-    return decode(out, (struct slice){text.ptr, text.len - padding}, standard);
+    struct reader reader = {.at = buffer_reserve(out, bytes_max(text))};
+    const char *start = reader.at;
+    bool padded = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        int sextet = any_sextet(c);
+        if (is_space(c)) continue;
+        if (c == '=')
+            padded = true;
+        else if (padded || sextet == NO_SEXTET)
+            return false;
+        else
+            add_sextet(&reader, sextet);
+    }
+    if (reader.count == 6) return false;
+    out->len += (size_t)(reader.at - start);
+    return true;
 }
 
 bool base64url_decode(struct buffer *out, struct slice text) {
-    return decode(out, text, url);
+    struct reader reader = {.at = buffer_reserve(out, bytes_max(text))};
+    const char *start = reader.at;
+    for (size_t i = 0; i < text.len; i++) {
+        int sextet = url_sextet(text.ptr[i]);
+        if (sextet == NO_SEXTET) return false;
+        add_sextet(&reader, sextet);
+    }
+    if (reader.count == 6 || reader.bits) return false;
+    out->len += (size_t)(reader.at - start);
+    return true;
 }

@@ -6,10 +6,16 @@
 
 static const char separator = 0x1E;
 
-bool engineio_decode(struct slice message, bool binary, struct engineio_packet *packet_r) {
-    if (binary) {
-        *packet_r = (struct engineio_packet){ENGINEIO_MESSAGE, true, message};
-        return true;
+static bool take_bytes(struct slice bytes, struct engineio_packet *packet_r) {
+    *packet_r = (struct engineio_packet){ENGINEIO_MESSAGE, true, bytes};
+    return true;
+}
+
+bool engineio_decode(struct slice message, bool binary, struct buffer *scratch, struct engineio_packet *packet_r) {
+    if (binary) return take_bytes(message, packet_r);
+    if (message.len > 0 && message.ptr[0] == 'b') {
+        buffer_clear(scratch);
+        return base64_decode(scratch, slice_from(message, 1)) && take_bytes(buffer_slice(scratch), packet_r);
     }
     if (message.len == 0 || message.ptr[0] < '0' || message.ptr[0] > '6') return false;
     *packet_r = (struct engineio_packet){(enum engineio_type)(message.ptr[0] - '0'), false, slice_from(message, 1)};
@@ -20,13 +26,6 @@ void engineio_payload_init(struct engineio_payload *payload, struct slice body) 
     *payload = (struct engineio_payload){.at = body.ptr, .end = slice_end(body)};
 }
 
-static bool decode_packet(struct slice text, struct buffer *scratch, struct engineio_packet *packet_r) {
-    if (text.len == 0 || text.ptr[0] != 'b') return utf8_valid(text) && engineio_decode(text, false, packet_r);
-    buffer_clear(scratch);
-    if (!base64_decode(scratch, slice_from(text, 1))) return false;
-    return engineio_decode(buffer_slice(scratch), true, packet_r);
-}
-
 enum engineio_step engineio_payload_next(struct engineio_payload *payload, struct buffer *scratch,
                                          struct engineio_packet *packet_r) {
     if (payload->finished) return ENGINEIO_END;
@@ -35,7 +34,8 @@ enum engineio_step engineio_payload_next(struct engineio_payload *payload, struc
     struct slice text = {payload->at, next ? (size_t)(next - payload->at) : left};
     payload->finished = !next;
     if (next) payload->at = next + 1;
-    if (++payload->count <= ENGINEIO_PACKETS_MAX && decode_packet(text, scratch, packet_r)) return ENGINEIO_PACKET;
+    if (++payload->count <= ENGINEIO_PACKETS_MAX && utf8_valid(text) && engineio_decode(text, false, scratch, packet_r))
+        return ENGINEIO_PACKET;
     payload->finished = true;
     return ENGINEIO_ERROR;
 }

@@ -20,8 +20,10 @@ struct engineio_packet {
     struct slice body;
 };
 
-/* One WebSocket message. False: a parse error. */
-bool engineio_decode(struct slice message, bool binary, struct engineio_packet *packet_r) MUST_CHECK;
+/* One WebSocket message. Text may be bytes, too: 'b' + base64, as clients without binary frames have it; scratch
+ * receives them, and packet_r borrows them. False: a parse error. */
+bool engineio_decode(struct slice message, bool binary, struct buffer *scratch,
+                     struct engineio_packet *packet_r) MUST_CHECK;
 
 /* A polling payload: packets joined by 0x1E, binary ones as 'b' + base64. */
 struct engineio_payload {
@@ -32,8 +34,7 @@ struct engineio_payload {
 enum { ENGINEIO_PACKETS_MAX = 1024 };
 enum engineio_step { ENGINEIO_PACKET, ENGINEIO_END, ENGINEIO_ERROR };
 void engineio_payload_init(struct engineio_payload *payload, struct slice body);
-/* An empty payload is an error, as is text that is not UTF-8. scratch receives decoded bytes of a binary packet, which
- * packet_r then borrows. */
+/* An empty payload is an error, as is text that is not UTF-8. scratch: as engineio_decode has it. */
 enum engineio_step engineio_payload_next(struct engineio_payload *payload, struct buffer *scratch,
                                          struct engineio_packet *packet_r);
 /* Appends a packet to a payload, with the separator when out is not empty. text is a whole packet ("4hello"). */

@@ -337,7 +337,7 @@ static void packets_go_both_ways_text_and_binary(void **state) {
     open_session();
     assert_answer(fetch("POST", polling,
                         "4hello\x1e"
-                        "bAQIDBA==\x1e"
+                        "bAQIDBA==\n\x1e"
                         "4bye"),
                   200, "ok");
     assert_answer(fetch("GET", polling, ""), 200,

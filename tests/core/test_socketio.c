@@ -26,15 +26,17 @@ static void assert_written(const char *expected) {
 
 static void a_message_is_its_type_and_its_body(void **state) {
     struct engineio_packet packet;
-    assert_true(engineio_decode(SLICE("4hello"), false, &packet));
+    assert_true(engineio_decode(SLICE("4hello"), false, &scratch, &packet));
     assert_true(packet.type == ENGINEIO_MESSAGE && !packet.binary && slice_is(packet.body, "hello"));
-    assert_true(engineio_decode(SLICE("2probe"), false, &packet));
+    assert_true(engineio_decode(SLICE("2probe"), false, &scratch, &packet));
     assert_true(packet.type == ENGINEIO_PING && slice_is(packet.body, "probe"));
-    assert_true(engineio_decode(SLICE("\x01\xFF"), true, &packet));
+    assert_true(engineio_decode(SLICE("\x01\xFF"), true, &scratch, &packet));
     assert_true(packet.type == ENGINEIO_MESSAGE && packet.binary && packet.body.len == 2);
-    assert_false(engineio_decode(SLICE(""), false, &packet));
-    assert_false(engineio_decode(SLICE("7"), false, &packet));
-    assert_false(engineio_decode(SLICE("abc"), false, &packet));
+    assert_true(engineio_decode(SLICE("bAf8="), false, &scratch, &packet));
+    assert_true(packet.type == ENGINEIO_MESSAGE && packet.binary && slice_is(packet.body, "\x01\xFF"));
+    assert_false(engineio_decode(SLICE(""), false, &scratch, &packet));
+    assert_false(engineio_decode(SLICE("7"), false, &scratch, &packet));
+    assert_false(engineio_decode(SLICE("abc"), false, &scratch, &packet));
 }
 
 static void a_payload_is_read_packet_by_packet_until_the_first_bad_one(void **state) {
@@ -49,6 +51,10 @@ static void a_payload_is_read_packet_by_packet_until_the_first_bad_one(void **st
                "bAQI="),
          3, true},
         {SLICE("4"), 1, true},
+        {SLICE("bAAAAAAAAAAAAAA==\n\x1e"
+               "bAQI\x1e"
+               "b-_8"),
+         3, true},
         {SLICE(""), 0, false},
         {SLICE("\x1e"), 0, false},
         {SLICE("4a\x1e"), 1, false},

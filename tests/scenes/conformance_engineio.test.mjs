@@ -84,6 +84,11 @@ test("a WebSocket brings binary back as it was", async (t) => {
   assert.deepEqual(await wire.send(bytes).nextButPing(), bytes);
 });
 
+test("a WebSocket whose client has no binary frames sends binary as base64", async (t) => {
+  const wire = await engine.session(t);
+  assert.deepEqual(await wire.send("bAAEC/w==").nextButPing(), Buffer.from([0, 1, 2, 255]));
+});
+
 test("a WebSocket that sends nonsense is closed", async (t) => {
   const wire = await engine.session(t);
   await wire.send("abc").end();
