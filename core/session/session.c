@@ -235,17 +235,23 @@ static void upgrade_finish(struct session *session) {
     flush_soon(session);
 }
 
+/* The way back may be tried, once or often, or not at all: UPGRADE alone makes the WebSocket the transport. */
 static void probe_heard(struct session *session, struct slice message, bool binary) {
-    if (!binary && session->upgrade == UPGRADE_OPENED && slice_is(message, "2probe")) {
+    struct engineio_packet packet = {.type = ENGINEIO_NOOP};
+    struct buffer bytes = {0};
+    if (!engineio_decode(message, binary, &bytes, &packet)) packet.type = ENGINEIO_NOOP;
+    bool probes = packet.type == ENGINEIO_PING && slice_is(packet.body, "probe");
+    if (probes && !session->probe->ops->blocked(session->probe)) {
         session->upgrade = UPGRADE_PROBED;
         session->probe->ops->write(session->probe, packet_bytes(session->hub->shared.probe_pong, PACKET_FRAME));
         release_poll(session);
-    } else if (!binary && session->upgrade == UPGRADE_PROBED && slice_is(message, "5")) {
+    } else if (packet.type == ENGINEIO_UPGRADE) {
         upgrade_finish(session);
     } else {
         metric_add_labelled(METRIC_REJECTED, "probe", 1);
         probe_end(session);
     }
+    buffer_done(&bytes);
 }
 
 bool session_probe(struct session *session, struct transport *probe) {

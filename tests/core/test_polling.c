@@ -461,6 +461,29 @@ static void an_upgrade_loses_and_reorders_nothing(void **state) {
     assert_closes(fd, &in);
 }
 
+/* Whoever skips the probe, or repeats it, upgrades as the one who does not. */
+static void an_upgrade_may_skip_or_repeat_its_probe(void **state) {
+    for (int probes = 0; probes <= 2; probes += 2) {
+        struct buffer in = {0};
+        char query[160];
+        open_session();
+        snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
+        int fd = upgraded(query, &in);
+        for (int i = 0; i < probes; i++) {
+            send_frame(fd, "2probe");
+            assert_frame(fd, &in, "3probe");
+        }
+        assert_answer(fetch("POST", polling, "4one"), 200, "ok");
+        send_frame(fd, "5");
+        send_frame(fd, "4two");
+        assert_frame(fd, &in, "4one");
+        assert_frame(fd, &in, "4two");
+        assert_int_equal(fetch("GET", polling, "").status, 400);
+        close(fd);
+        buffer_done(&in);
+    }
+}
+
 static void a_poll_that_comes_while_an_upgrade_is_probed_is_released(void **state) {
     struct buffer in = {0};
     char query[160];
@@ -480,7 +503,7 @@ static void anything_else_on_the_probe_closes_it_and_polling_goes_on(void **stat
     open_session();
     snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
     int fd = upgraded(query, &in);
-    send_frame(fd, "5");
+    send_frame(fd, "2");
     assert_closes(fd, &in);
     assert_answer(fetch("POST", polling, "4still"), 200, "ok");
     assert_answer(fetch("GET", polling, ""), 200, "4still");
@@ -529,6 +552,7 @@ int main(void) {
         SCENE(a_server_that_closes_says_so_on_the_poll_that_waits_or_the_next),
         SCENE(a_poll_brings_the_ping_and_silence_ends_the_session),
         SCENE(an_upgrade_loses_and_reorders_nothing),
+        SCENE(an_upgrade_may_skip_or_repeat_its_probe),
         SCENE(a_poll_that_comes_while_an_upgrade_is_probed_is_released),
         SCENE(anything_else_on_the_probe_closes_it_and_polling_goes_on),
         SCENE(a_session_opened_as_websocket_cannot_be_taken_over_by_its_id),

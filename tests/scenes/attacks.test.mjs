@@ -120,11 +120,11 @@ attack("after pongs that nobody asked for he is not read for a second", async (t
   assert.ok(Date.now() - begun_ms > 900);
 }, { counts: 16 });
 
-attack("an upgrade without its probe is closed, and polling goes on", async (t) => {
+attack("a probe that is none is closed, and polling goes on", async (t) => {
   const { sid } = await engine.handshake();
   const probe = engine.websocket(t, { sid });
   await probe.opened();
-  await probe.send("5").end();
+  await probe.send("2prob").end();
   assert.equal((await engine.push(sid, "1")).status, 200);
 });
 
