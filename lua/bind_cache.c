@@ -10,6 +10,7 @@
 #include "lua/bind.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
+#include "lua/vm.h"
 #include "server/fleet.h"
 #include "server/worker.h"
 #include "wire/json.h"
@@ -289,7 +290,7 @@ void bind_cache(lua_State *L) {
     static const luaL_Reg methods[] = {{"put", put}, {"remove", remove_key}, {NULL, NULL}};
     types_class(L, CACHE, methods, NULL, NULL);
     types_class(L, FLIGHT, NULL, NULL, flight_collect);
-    luaL_getmetatable(L, CACHE);
+    vm_push_kept(L, CACHE);
     lua_getfield(L, -1, "__index");
     lua_pushcfunction(L, define);
     lua_pushcfunction(L, begin);

@@ -6,14 +6,15 @@
 #include "base/ids.h"
 #include "lua/bind.h"
 #include "lua/types.h"
+#include "lua/vm.h"
 #include "server/worker.h"
 #include "session/hub.h"
 #include "session/socket.h"
 #include "wire/json.h"
 #include "wire/socketio.h"
 
-static const char SOCKET[] = "stoa.socket", VOLATILE[] = "stoa.volatile_socket", SOCKETS[] = "stoa.sockets",
-                  USER_JSON[] = "user as JSON";
+static const char SOCKET[] = "stoa.socket", VOLATILE[] = "stoa.volatile_socket", USER_JSON[] = "user as JSON";
+static const char sockets_key; /* of the registry's table of them, by id */
 enum { CALL_TIMEOUT_MS = 5000, CALL_TIMEOUT_MAX_MS = 120000 };
 
 struct socket_name {
@@ -47,7 +48,7 @@ static void describe(lua_State *L, struct socket_name *name, struct socket *sock
  * else, or with another token, is described anew. */
 void socket_push(lua_State *L, struct socket *socket) {
     struct slice id = socket_id(socket);
-    lua_getfield(L, LUA_REGISTRYINDEX, SOCKETS);
+    vm_push_kept(L, &sockets_key);
     lua_pushlstring(L, id.ptr, id.len);
     lua_pushvalue(L, -1);
     lua_rawget(L, -3);
@@ -426,7 +427,7 @@ void bind_socket(lua_State *L) {
     lua_pushliteral(L, "v");
     lua_setfield(L, -2, "__mode");
     lua_setmetatable(L, -2);
-    lua_setfield(L, LUA_REGISTRYINDEX, SOCKETS);
+    vm_keep(L, &sockets_key);
     lua_pushcfunction(L, find);
     lua_setfield(L, -2, "socket");
 }

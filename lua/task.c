@@ -11,7 +11,7 @@
 #include "loop/loop.h"
 #include "lua/vm.h"
 
-static const char TASKS[] = "stoa.tasks", ENTER[] = "stoa.enter";
+static const char tasks_key, enter_key; /* of what the registry keeps */
 enum { FAILURES_LOGGED = 20 /* a second */, DETAIL_MAX = 64, IDLE_MAX = 64 };
 
 struct thread {
@@ -286,12 +286,12 @@ static int push_arguments(lua_State *L) {
 static int prepare(lua_State *L) {
     struct entry *entry = lua_touserdata(L, 1);
     lua_pushlightuserdata(L, entry->tasks);
-    lua_setfield(L, LUA_REGISTRYINDEX, TASKS);
+    vm_keep(L, &tasks_key);
     struct tasks *tasks = entry->tasks;
     bool is_new = tasks->idle_len == 0;
     struct thread thread = is_new ? (struct thread){lua_newthread(L), 0} : tasks->idle[tasks->idle_len - 1];
     if (is_new) thread.reference = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_getfield(L, LUA_REGISTRYINDEX, ENTER);
+    vm_push_kept(L, &enter_key);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         static const char text[] =
@@ -299,7 +299,7 @@ static int prepare(lua_State *L) {
         if (luaL_loadbuffer(L, text, sizeof text - 1, "=stoa") != 0) lua_error(L);
         lua_call(L, 0, 1);
         lua_pushvalue(L, -1);
-        lua_setfield(L, LUA_REGISTRYINDEX, ENTER);
+        vm_keep(L, &enter_key);
     }
     lua_pushcfunction(L, push_arguments);
     lua_pushlightuserdata(L, (void *)(uintptr_t)entry->start);
@@ -378,7 +378,7 @@ void tasks_close(struct tasks **tasks_ref) {
 /* ---- waiting ---- */
 
 static struct tasks *tasks_of(lua_State *L) {
-    lua_getfield(L, LUA_REGISTRYINDEX, TASKS);
+    vm_push_kept(L, &tasks_key);
     struct tasks *tasks = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return tasks;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lua/json.h"
+#include "lua/vm.h"
 #include "wire/json.h"
 
 static const char ARRAY[] = "stoa.array", BINARY[] = "stoa.binary", RAW[] = "stoa.raw";
@@ -25,13 +26,13 @@ bool types_is_null(lua_State *L, int index) {
 }
 
 void types_mark_array(lua_State *L) {
-    luaL_getmetatable(L, ARRAY);
+    vm_push_kept(L, ARRAY);
     lua_setmetatable(L, -2);
 }
 
 static bool has_class(lua_State *L, int index, const char *class_name) {
     if (!lua_getmetatable(L, index)) return false;
-    luaL_getmetatable(L, class_name);
+    vm_push_kept(L, class_name);
     bool same = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
     return same;
@@ -44,7 +45,7 @@ bool types_is_array(lua_State *L, int index) {
 void *types_new(lua_State *L, const char *class_name, size_t len) {
     void *value = lua_newuserdata(L, len);
     memset(value, 0, len);
-    luaL_getmetatable(L, class_name);
+    vm_push_kept(L, class_name);
     lua_setmetatable(L, -2);
     return value;
 }
@@ -114,7 +115,9 @@ static int raw_decode(lua_State *L) {
 
 void types_class(lua_State *L, const char *class_name, const luaL_Reg *methods, lua_CFunction index,
                  lua_CFunction collect) {
-    luaL_newmetatable(L, class_name);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    vm_keep(L, class_name);
     lua_newtable(L);
     if (methods) luaL_register(L, NULL, methods);
     if (index) lua_pushcclosure(L, index, 1);
@@ -149,15 +152,15 @@ void types_open(lua_State *L) {
     static const luaL_Reg raw_methods[] = {{"decode", raw_decode}, {NULL, NULL}};
     static const luaL_Reg operators[] = {
         {"__tostring", bytes_text}, {"__len", bytes_len}, {"__eq", bytes_equal}, {NULL, NULL}};
-    luaL_newmetatable(L, ARRAY);
+    lua_newtable(L);
     lua_pushboolean(L, false);
     lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    vm_keep(L, ARRAY);
     types_class(L, BINARY, NULL, NULL, NULL);
     types_class(L, RAW, raw_methods, NULL, NULL);
     const char *const names[] = {BINARY, RAW};
     for (size_t i = 0; i < 2; i++) {
-        luaL_getmetatable(L, names[i]);
+        vm_push_kept(L, names[i]);
         luaL_register(L, NULL, operators);
         lua_pop(L, 1);
     }

@@ -24,6 +24,8 @@ bool types_binary(lua_State *L, int index, struct slice *bytes_r);
 void types_push_raw(lua_State *L, struct slice json);
 bool types_raw(lua_State *L, int index, struct slice *json_r);
 
+/* A class is known by the address of its name, which only messages read: a static array of the unit that makes it. */
+
 /* A full userdata of len bytes with the metatable that types_class made; zeroed. */
 void *types_new(lua_State *L, const char *class_name, size_t len);
 /* NULL: it is not of that class. */

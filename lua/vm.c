@@ -166,6 +166,17 @@ void vm_note(struct vm *vm, int status) {
     if (status == LUA_ERRMEM) vm->broken = true;
 }
 
+void vm_keep(lua_State *L, const void *key) {
+    lua_pushlightuserdata(L, (void *)(uintptr_t)key);
+    lua_insert(L, -2);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+void vm_push_kept(lua_State *L, const void *key) {
+    lua_pushlightuserdata(L, (void *)(uintptr_t)key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+}
+
 bool vm_protect(struct vm *vm, lua_CFunction fn, void *owner, struct error *error_r) {
     int status = lua_cpcall(vm->L, fn, owner);
     if (status == 0) return true;

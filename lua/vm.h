@@ -58,6 +58,10 @@ struct vm *vm_new(const struct vm_settings *settings, void *owner);
 void vm_free(struct vm **vm);
 struct vm *vm_of(lua_State *L);
 
+/* A value that C keeps in the registry under an address of its own (no name has to be hashed): pops it, pushes it. */
+void vm_keep(lua_State *L, const void *key);
+void vm_push_kept(lua_State *L, const void *key);
+
 /* Runs fn(L) with owner as a light userdata on top of an empty frame. False: it raised; the message is in error_r. */
 bool vm_protect(struct vm *vm, lua_CFunction fn, void *owner, struct error *error_r) MUST_CHECK;
 /* The same with a fresh run's budget, also while another run has its own. */

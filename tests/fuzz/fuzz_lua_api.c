@@ -64,7 +64,7 @@ static int collect(lua_State *L) {
     if (!luaL_getmetafield(L, -1, "__index")) return luaL_error(L, "no API");
     add_names(L, out, "");
     for (lua_pushnil(L); lua_next(L, LUA_REGISTRYINDEX); lua_pop(L, 1))
-        if (lua_type(L, -2) == LUA_TSTRING && lua_istable(L, -1)) add_methods(L, out);
+        if (lua_islightuserdata(L, -2) && lua_istable(L, -1)) add_methods(L, out);
     return 0;
 }
 
