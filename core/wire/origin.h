@@ -1,11 +1,11 @@
-/* origin.h - which web pages may connect (RFC 6454): exact comparison of whole origins. Pure. */
+/* origin.h - which web pages may connect: origins are compared as RFC 6454 says (section 5). Pure. */
 #ifndef WIRE_ORIGIN_H
 #define WIRE_ORIGIN_H
 
 #include "base/slice.h"
 
-/* "*" allows all, "self" the origin whose host and port equal the Host header, else byte equality. "null" is only
- * allowed by "*". */
+/* "*" allows all, "self" the page whose host and port are those of the Host header, else the origin that is named. Case
+ * does not count, nor whether the scheme's default port is said. "null", and what is no origin, only "*" allows. */
 bool origin_allowed(struct slice origin, struct slice host, const char *const *allowed, size_t allowed_len);
 
 #endif

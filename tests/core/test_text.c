@@ -130,6 +130,7 @@ static void an_origin_is_compared_as_a_whole(void **state) {
     assert_true(origin_allowed(SLICE("https://chat.example:8443"), host, self, 1));
     assert_true(origin_allowed(SLICE("http://chat.example:8443"), host, self, 1));
     assert_true(origin_allowed(SLICE("https://good.example"), host, listed, 1));
+    assert_true(origin_allowed(SLICE("HTTPS://GOOD.example:443"), host, listed, 1));
     assert_true(origin_allowed(SLICE("null"), host, all, 1));
     static const struct slice strangers[] = {
         SLICE("null"),
@@ -142,8 +143,10 @@ static void an_origin_is_compared_as_a_whole(void **state) {
         SLICE("https://chat.example:8443.evil.example"),
         SLICE("https://good.example.evil.com"),
         SLICE("https://goodXexample"),
-        SLICE("https://good.example:443"),
-        SLICE("https://GOOD.example"),
+        SLICE("https://good.example:80"),
+        SLICE("https://good.example:4430"),
+        SLICE("https://good.example:443/"),
+        SLICE("https://a@good.example"),
         SLICE("https://good.example."),
         SLICE("http://good.example"),
     };
@@ -153,6 +156,39 @@ static void an_origin_is_compared_as_a_whole(void **state) {
         assert_false(origin_allowed(strangers[i], host, NULL, 0));
     }
     assert_false(origin_allowed(SLICE("http://"), SLICE_NONE, self, 1));
+}
+
+static void the_default_port_of_a_scheme_may_be_said_or_not(void **state) {
+    static const struct {
+        const char *origin, *host;
+        bool same;
+    } rows[] = {
+        {"https://c.example", "c.example:443", true},
+        {"https://c.example:443", "c.example", true},
+        {"https://c.example", "C.Example", true},
+        {"http://c.example", "c.example:80", true},
+        {"http://[::1]", "[::1]:80", true},
+        {"http://[::1]:3000", "[::1]:3000", true},
+        {"https://c.example", "c.example:80", false},
+        {"http://c.example", "c.example:443", false},
+        {"https://c.example:8443", "c.example", false},
+        {"https://c.example", "c.example:8443", false},
+        {"http://[::1]:3000", "[::2]:3000", false},
+        {"http://[::1]", "[::1]:3000", false},
+        {"https://c.example.", "c.example", false},
+        {"https://c.example:44x", "c.example:44x", false},
+        {"ws://c.example", "c.example", false},
+        {"https://c.example", "x@c.example", false},
+        {"https://c.example:443", "c.example:80", false},
+    };
+    static const char *const self[] = {"self"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (origin_allowed(slice_of(rows[i].origin), slice_of(rows[i].host), self, 1) != rows[i].same)
+            fail_msg("%s at %s", rows[i].origin, rows[i].host);
+    static const char *const listed[] = {"https://C.example:443", "capacitor://localhost", "http://[2001:db8::7]:80"};
+    static const char *const friends[] = {"https://c.example", "capacitor://localhost", "http://[2001:db8::7]"};
+    for (size_t i = 0; i < 3; i++) assert_true(origin_allowed(slice_of(friends[i]), SLICE("x"), listed, 3));
+    assert_false(origin_allowed(SLICE("capacitor://localhost:80"), SLICE("x"), listed, 3));
 }
 
 static void the_plain_form_is_read(void **state) {

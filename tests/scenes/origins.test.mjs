@@ -36,13 +36,24 @@ test("by default a page may connect to where it came from, and who is no browser
 });
 
 for (const origin of ["https://evil.example", "null", `${FRIEND}.evil.example`, `${FRIEND}:8443`, "http://friend.example",
-  "https://friendXexample", "https://FRIEND.example", "HTTPS://friend.example", `${FRIEND}.`, `${FRIEND}:443`, `${FRIEND}/`, `${FRIEND} `.repeat(2).trim(),
+  "https://friendXexample", `${FRIEND}.`, `${FRIEND}:80`, `${FRIEND}/`, `${FRIEND} `.repeat(2).trim(),
   "https://user@friend.example", "https://127.0.0.1.evil.example", "file://"]) {
   test(`a page of ${origin} is turned away at every door`, async (t) => {
     assert.deepEqual(await doors(t, strict, origin), CLOSED);
     assert.deepEqual(await doors(t, open, origin), CLOSED);
   });
 }
+
+test("whether a proxy says the default port in Host does not count", async (t) => {
+  const jwt = await startServer(t, { set: { "auth.mode": "jwt", "auth.secret": "0123456789abcdef0123456789abcdef" } });
+  const headers = (host, origin) => ({ headers: { host, origin } });
+  const status = (host, origin) => new Promise((resolve, reject) => {
+    http.get(`${jwt.url}/socket.io/?EIO=4&transport=polling`, headers(host, origin), (response) => resolve(response.resume().statusCode)).on("error", reject);
+  });
+  assert.equal(await status("c.example:443", "https://c.example"), 200);
+  assert.equal(await status("c.example", "https://c.example:443"), 200);
+  assert.equal(await status("c.example:8443", "https://c.example"), 403);
+});
 
 test("where scripts know users by a cookie, who names no origin is turned away as well", async (t) => {
   assert.deepEqual(await doors(t, cookies, undefined), CLOSED);
@@ -53,6 +64,12 @@ test("where scripts know users by a cookie, who names no origin is turned away a
 test("a page that is listed may connect, and reads the answers", async (t) => {
   assert.deepEqual(await doors(t, open, FRIEND), { polling: 200, websocket: 101, plain: 101, allowed: FRIEND, credentials: "true" });
 });
+
+for (const origin of ["https://FRIEND.example", "HTTPS://friend.example", `${FRIEND}:443`]) {
+  test(`a page of ${origin} is of the origin that is listed`, async (t) => {
+    assert.deepEqual(await doors(t, open, origin), { polling: 200, websocket: 101, plain: 101, allowed: origin, credentials: "true" });
+  });
+}
 
 test("where every page may connect none may send credentials", async (t) => {
   const { polling, websocket, plain, allowed, credentials } = await doors(t, wide, "https://anyone.example");
