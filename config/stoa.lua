@@ -120,6 +120,8 @@ return {
     net = {
         -- header_timeout_ms = 10000,
         -- body_timeout_ms = 10000,
+        -- keepalive_ms = 75000,
+        -- head_bytes = 16384,
         -- backlog = 1024,
         -- trusted_proxies = {}, -- for example { "127.0.0.1", "10.0.0.0/8" }
         -- proxy_protocol = false,

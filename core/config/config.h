@@ -72,7 +72,7 @@ struct config {
         int64_t grace_ms, tick_ms, names;
     } presence;
     struct {
-        int64_t header_timeout_ms, body_timeout_ms, backlog;
+        int64_t header_timeout_ms, body_timeout_ms, keepalive_ms, head_bytes, backlog;
         struct config_texts trusted_proxies;
         bool proxy_protocol;
     } net;

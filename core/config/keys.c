@@ -205,6 +205,10 @@ const struct key keys[] = {
     INTEGER(net.header_timeout_ms, "10000", 100, HOUR_MS, UPCOMING,
             "TLS handshake and request head must arrive within it."),
     INTEGER(net.body_timeout_ms, "10000", 100, HOUR_MS, UPCOMING, "So must a body, and so must an answer be taken."),
+    INTEGER(net.keepalive_ms, "75000", 100, HOUR_MS, UPCOMING,
+            "A connection without a request is kept for so long; longer than a proxy in front keeps it."),
+    INTEGER(net.head_bytes, "16384", 1024, 65536, UPCOMING,
+            "The longest head of a request, with its cookies; beyond: 414 or 431."),
     INTEGER(net.backlog, "1024", 1, 65535, RESTART, "Connections that wait to be accepted."),
     {"net.trusted_proxies", KEY_TEXTS, "", 0, 0, NULL, UPCOMING, false, FIELD(net.trusted_proxies),
      "Proxies, which may say whose connection they pass on: addresses, networks (`\"10.0.0.0/8\"`), `\"unix\"`. "

@@ -13,8 +13,6 @@
 #include "net/tunnel.h"
 #include "wire/forwarded.h"
 
-enum { KEEPALIVE_MS = 60000 };
-
 static void http_free(struct conn *conn) {
     struct http *http = conn->http;
     list_remove(&http->resting);
@@ -106,12 +104,17 @@ void http_reject(const struct http_exchange *exchange, const char *reason) {
 
 /* An answer of the server's own: the last one. */
 static bool refuse(struct http *http, unsigned status, struct slice extra, const char *why) {
-    struct http_reply reply = {.status = status, .extra_headers = extra, .close = true};
     struct http_exchange *owners = http->exchange;
+    struct buffer fields = {0};
     net_reject(http->conn, why);
     list_remove(&http->resting);
     exchange_new(http);
+    buffer_append_slice(&fields, extra);
+    struct http_request request = request_of(http, false);
+    if (events_of(http)->refused) events_of(http)->refused(owner_of(http), &request, &fields);
+    struct http_reply reply = {.status = status, .extra_headers = buffer_slice(&fields), .close = true};
     http_reply(&(struct http_exchange *){http->exchange}, &reply);
+    buffer_done(&fields);
     abandon(owners);
     return true;
 }
@@ -237,7 +240,11 @@ static bool offer(struct http *http) {
     return false;
 }
 
+/* Whoever waits to hear that the body is wanted (RFC 9110, section 10.1.1) hears it, unless some of it has come. */
 static void begin_body(struct http *http) {
+    bool waits = http->head.minor == 1 && http_head_lists(&http->head, "expect", "100-continue");
+    if (waits && conn_unread(http->conn).len == 0) buffer_append_str(&http->out, "HTTP/1.1 100 Continue\r\n\r\n");
+    http->chunks = (struct chunked_reader){0};
     http->state = HTTP_BODY;
     conn_set_deadline(http->conn, http->conn->host->body_timeout_ms);
 }
@@ -252,11 +259,11 @@ void http_read_body(struct http_exchange *exchange, void (*whole)(void *owner, s
 static bool begin_request(struct http *http) {
     const struct http_head *head = &http->head;
     bool sends = slice_is(head->method, "POST") || slice_is(head->method, "PUT") || slice_is(head->method, "PATCH");
-    http->last |= head->minor == 0 || http_list_has(http_head_field(head, "connection"), "close");
-    if (sends && !head->has_length) return refuse(http, 411, SLICE_NONE, "length_required");
-    if (head->body_bytes == 0) return ask(http);
-    if (head->body_bytes > events_of(http)->body_max(owner_of(http), head->method, head->path))
-        return refuse(http, 413, SLICE_NONE, "body_too_large");
+    http->last |= head->minor == 0 || http_head_lists(head, "connection", "close");
+    if (sends && !head->has_length && !head->chunked) return refuse(http, 411, SLICE_NONE, "length_required");
+    if (head->body_bytes == 0 && !head->chunked) return ask(http);
+    http->body_max = events_of(http)->body_max(owner_of(http), head->method, head->path);
+    if (head->body_bytes > http->body_max) return refuse(http, 413, SLICE_NONE, "body_too_large");
     if (offer(http)) return false;
     begin_body(http);
     return true;
@@ -327,11 +334,12 @@ static bool head_done(struct http *http, char *bytes, size_t len) {
     }
     buffer_append(&http->head_bytes, bytes, http->head.bytes);
     conn_used(http->conn, bytes, len, http->head.bytes);
-    if (http_head_parse(buffer_slice(&http->head_bytes), &http->head) != HTTP_HEAD_COMPLETE) abort();
+    struct slice head = buffer_slice(&http->head_bytes);
+    if (http_head_parse(head, head.len, &http->head) != HTTP_HEAD_COMPLETE) abort();
     if (http->trusted && !name_client(http)) return true;
     address_write(&http->conn->address, http->address);
     if (!is_served(http)) return refuse(http, 421, SLICE_NONE, "host");
-    return http_head_field(&http->head, "upgrade").ptr ? begin_upgrade(http) : begin_request(http);
+    return http_head_lists(&http->head, "upgrade", "websocket") ? begin_upgrade(http) : begin_request(http);
 }
 
 /* The peer has ended or broken the connection. */
@@ -347,6 +355,31 @@ static bool wait_for_more(struct http *http) {
     return false;
 }
 
+/* False: it has gone to the kernel whole, or as much of it as this turn allows; or the connection is gone. */
+static bool write_piece(struct http *http, size_t file_bytes) {
+    bool is_file = http->sent >= http->out.len;
+    size_t at = http->sent - (is_file ? http->out.len : 0);
+    ssize_t n = is_file ? socket_send_file(http->conn, http->file->fd, at, file_bytes - at)
+                        : socket_write(http->conn, http->out.ptr + at, http->out.len - at);
+    if (n < 0) conn_kill(http->conn);
+    if (n == 0) {
+        watch(http, LOOP_WRITE);
+        conn_charge_unsent(http->conn);
+    }
+    if (n <= 0) return false;
+    http->sent += (size_t)n;
+    conn_charge_unsent(http->conn);
+    if (is_file) loop_post(http->conn->host->server->loop, &http->work); /* the others' turn */
+    return !is_file;
+}
+
+/* Without the end of a line nothing new can be told: who sends byte by byte costs no more than whole lines do. */
+static enum http_head_result look(struct http *http, const char *bytes, size_t len) {
+    size_t max_bytes = http->conn->host->head_bytes;
+    if (len < max_bytes && !memchr(bytes + http->seen, '\n', len - http->seen)) return HTTP_HEAD_PARTIAL;
+    return http_head_parse((struct slice){bytes, len}, max_bytes, &http->head);
+}
+
 static bool read_head(struct http *http) {
     struct conn *conn = http->conn;
     char *bytes;
@@ -355,14 +388,16 @@ static bool read_head(struct http *http) {
     if (n == 0) return wait_for_more(http);
     if (http->idle) conn_set_deadline(conn, conn->host->header_timeout_ms);
     http->idle = false;
-    http->seen = (size_t)n;
-    switch (http_head_parse((struct slice){bytes, (size_t)n}, &http->head)) {
+    switch (look(http, bytes, (size_t)n)) {
         case HTTP_HEAD_PARTIAL:
+            http->seen = (size_t)n;
+            http->head = (struct http_head){0}; /* the bytes may move */
             conn_used(conn, bytes, (size_t)n, 0);
             return true;
         case HTTP_HEAD_BAD:
+            refuse(http, http->head.status, SLICE_NONE, http->head.fault);
             conn_used(conn, bytes, (size_t)n, (size_t)n);
-            return refuse(http, http->head.status, SLICE_NONE, http->head.fault);
+            return true;
         case HTTP_HEAD_COMPLETE:
             break;
     }
@@ -370,18 +405,38 @@ static bool read_head(struct http *http) {
     return head_done(http, bytes, (size_t)n);
 }
 
+static bool take_bytes(struct http *http, char *bytes, size_t len) {
+    size_t left = (size_t)http->head.body_bytes - http->body.len, taken = len < left ? len : left;
+    buffer_append(&http->body, bytes, taken);
+    conn_used(http->conn, bytes, len, taken);
+    return taken == left ? ask(http) : true;
+}
+
+/* What is announced is refused before it comes. */
+static bool take_chunks(struct http *http, char *bytes, size_t len) {
+    const char *at = bytes;
+    struct slice piece = SLICE_NONE;
+    enum chunked_event event;
+    bool fits = true;
+    do {
+        event = chunked_read(&http->chunks, &at, bytes + len, &piece);
+        size_t room = http->body_max - http->body.len, came = event == CHUNKED_PIECE ? piece.len : 0;
+        fits = event == CHUNKED_BAD || (came <= room && http->chunks.left <= room - came);
+        if (fits && came) buffer_append_slice(&http->body, piece);
+    } while (fits && event == CHUNKED_PIECE);
+    conn_used(http->conn, bytes, len, (size_t)(at - bytes));
+    if (!fits) return refuse(http, 413, SLICE_NONE, "body_too_large");
+    if (event == CHUNKED_BAD) return refuse(http, 400, SLICE_NONE, "chunk");
+    return event == CHUNKED_END ? ask(http) : true;
+}
+
 static bool read_body(struct http *http) {
-    struct conn *conn = http->conn;
-    size_t left = (size_t)http->head.body_bytes - http->body.len;
     char *bytes;
-    if (left == 0) return ask(http);
-    ssize_t n = conn_input(conn, false, &bytes);
+    if (http_unsent(http) > 0) return write_piece(http, 0); /* that it may come */
+    ssize_t n = conn_input(http->conn, false, &bytes);
     if (n < 0) return ended(http);
     if (n == 0) return wait_for_more(http);
-    if ((size_t)n < left) left = (size_t)n;
-    buffer_append(&http->body, bytes, left);
-    conn_used(conn, bytes, (size_t)n, left);
-    return true;
+    return http->head.chunked ? take_chunks(http, bytes, (size_t)n) : take_bytes(http, bytes, (size_t)n);
 }
 
 static void rest(struct http *http) {
@@ -403,30 +458,13 @@ static bool next_request(struct http *http) {
     buffer_done(&http->body);
     buffer_done(&http->out);
     shared_file_unref(&http->file);
+    http->head = (struct http_head){0};
     http->sent = 0;
     http->state = HTTP_HEAD;
     http->idle = true;
     rest(http);
-    conn_set_deadline(http->conn, KEEPALIVE_MS);
+    conn_set_deadline(http->conn, http->conn->host->keepalive_ms);
     return true;
-}
-
-/* False: it has gone to the kernel whole, or as much of it as this turn allows; or the connection is gone. */
-static bool write_piece(struct http *http, size_t file_bytes) {
-    bool is_file = http->sent >= http->out.len;
-    size_t at = http->sent - (is_file ? http->out.len : 0);
-    ssize_t n = is_file ? socket_send_file(http->conn, http->file->fd, at, file_bytes - at)
-                        : socket_write(http->conn, http->out.ptr + at, http->out.len - at);
-    if (n < 0) conn_kill(http->conn);
-    if (n == 0) {
-        watch(http, LOOP_WRITE);
-        conn_charge_unsent(http->conn);
-    }
-    if (n <= 0) return false;
-    http->sent += (size_t)n;
-    conn_charge_unsent(http->conn);
-    if (is_file) loop_post(http->conn->host->server->loop, &http->work); /* the others' turn */
-    return !is_file;
 }
 
 static bool write_answer(struct http *http) {

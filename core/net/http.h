@@ -8,6 +8,7 @@
 #include "base/slice.h"
 #include "net/conn.h"
 
+struct buffer;
 struct http_exchange;
 struct shared_file;
 
@@ -24,7 +25,6 @@ struct http_request {
 struct slice http_header(const struct http_request *request, const char *name);
 /* Appends the subject of the certificate that the client has shown, as RFC 2253 writes it, in UTF-8. False: none was
  * asked for or shown (settings: tls_client_ca), or another process speaks TLS with the client. */
-struct buffer;
 bool http_client_certificate(const struct http_request *request, struct buffer *subject_r);
 /* Appends all known headers that are present as a JSON object. */
 void http_write_headers_json(const struct http_request *request, struct buffer *out);
@@ -74,6 +74,9 @@ struct http_events {
     /* A request whose body is still to be read. True: the owner has taken the exchange, and answers (the connection
      * ends then) or reads the body; false: it is read, and request follows. May be NULL. */
     bool (*head)(void *owner, struct http_request *request);
+    /* The server itself refuses a request, whose head may be broken from some line on: appends the fields ("name:
+     * value\r\n") that a page needs to read the answer. May be NULL. */
+    void (*refused)(void *owner, struct http_request *request, struct buffer *fields);
     /* A complete request. */
     void (*request)(void *owner, struct http_request *request);
     /* A WebSocket handshake, before the 101: accept or refuse. */

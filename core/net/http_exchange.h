@@ -4,6 +4,7 @@
 
 #include "net/net_state.h"
 #include "net/shared_file.h"
+#include "wire/chunked.h"
 #include "wire/deflate_offer.h"
 #include "wire/http_head.h"
 
@@ -24,7 +25,9 @@ struct http {
     enum http_state state;
     struct loop_task work;
     struct buffer head_bytes, body, out;
-    struct http_head head;    /* in head_bytes */
+    struct http_head head; /* in head_bytes; {0} while it is not whole */
+    size_t body_max;       /* bytes */
+    struct chunked_reader chunks;
     size_t seen;              /* bytes of an unfinished head that were looked at; they wait in conn->unread */
     struct shared_file *file; /* that follows out; NULL: none */
     size_t sent;              /* of both */

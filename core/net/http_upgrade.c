@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "net/http_exchange.h"
 #include "wire/base64.h"
@@ -59,11 +58,10 @@ struct slice http_choose_protocol(const struct http_request *request, const char
 }
 
 unsigned http_upgrade_fault(const struct http_head *head, struct deflate_offer *deflate_r, const char **fault_r) {
-    struct slice upgrade = http_head_field(head, "upgrade");
-    bool websocket = upgrade.len == 9 && strncasecmp(upgrade.ptr, "websocket", 9) == 0;
+    bool has_body = head->body_bytes > 0 || head->chunked;
     *fault_r = "handshake";
-    if (!slice_is(head->method, "GET") || head->minor != 1 || head->body_bytes > 0 || !websocket) return 400;
-    if (!http_list_has(http_head_field(head, "connection"), "upgrade")) return 400;
+    if (!slice_is(head->method, "GET") || head->minor != 1 || has_body) return 400;
+    if (!http_head_lists(head, "connection", "upgrade")) return 400;
     if (!slice_is(http_head_field(head, "sec-websocket-version"), "13")) return *fault_r = "websocket_version", 426;
     if (!key_legal(http_head_field(head, "sec-websocket-key"))) return 400;
     if (!read_extensions(head, deflate_r)) return *fault_r = "extensions", 400;

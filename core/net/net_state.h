@@ -24,8 +24,8 @@ struct net_host {
     struct list link; /* in server->hosts */
     struct net_server *server;
     struct tls *tls; /* NULL: none */
-    size_t max_message_bytes;
-    unsigned header_timeout_ms, body_timeout_ms, hsts_s;
+    size_t max_message_bytes, head_bytes;
+    unsigned header_timeout_ms, body_timeout_ms, keepalive_ms, hsts_s;
     struct networks trusted;               /* proxies, which may say whom they speak for */
     bool proxy_protocol, deflate, retired; /* retired: for no new connection */
     unsigned conns;

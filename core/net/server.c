@@ -37,6 +37,8 @@ struct net_host *net_server_prepare(struct net_server *server, const struct net_
         .hsts_s = settings->hsts_s,
         .header_timeout_ms = settings->header_timeout_ms,
         .body_timeout_ms = settings->body_timeout_ms,
+        .keepalive_ms = settings->keepalive_ms,
+        .head_bytes = settings->head_bytes,
         .trusted = trusted,
         .proxy_protocol = settings->proxy_protocol,
         .deflate = settings->deflate,

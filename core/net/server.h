@@ -16,7 +16,9 @@ struct tickets;
 struct net_settings {
     size_t max_message_bytes; /* inbound WebSocket message: beyond 1009 */
     unsigned header_timeout_ms,
-        body_timeout_ms; /* 10,000 each: request head, TLS handshake; whole body, write of an answer */
+        body_timeout_ms;   /* 10,000 each: request head, TLS handshake; whole body, write of an answer */
+    unsigned keepalive_ms; /* a connection that asks nothing more is kept for so long */
+    size_t head_bytes;     /* the longest request head: beyond 414 or 431 */
     const char *tls_certificate, *tls_key; /* PEM files; NULL: no TLS */
     const char *const *tls_certificates;   /* more, each a PEM file with chain and key: for whoever asks for its name */
     size_t tls_certificates_len;

@@ -111,6 +111,10 @@ static bool head(void *owner, struct http_request *request) {
     return route_head(router->worker, &router->calls, request);
 }
 
+static void refused(void *owner, struct http_request *request, struct buffer *fields) {
+    hub_refused(((struct router *)owner)->worker->hub, request, fields);
+}
+
 static bool is_page(const struct router *router, const struct http_request *request) {
     return router->pages && !starts_with(request->path, "/api/") &&
            (slice_is(request->method, "GET") || slice_is(request->method, "HEAD"));
@@ -154,7 +158,7 @@ const struct net_events router_events = {
              .elsewhere = elsewhere,
              .serves = serves,
              .head = head,
-
+             .refused = refused,
              .request = request,
              .upgrade = upgrade,
              .opened = hub_opened},

@@ -51,6 +51,8 @@ struct net_settings settings_of_net(const struct config *config) {
         .max_message_bytes = (size_t)config->max_payload_bytes,
         .header_timeout_ms = (unsigned)config->net.header_timeout_ms,
         .body_timeout_ms = (unsigned)config->net.body_timeout_ms,
+        .keepalive_ms = (unsigned)config->net.keepalive_ms,
+        .head_bytes = (size_t)config->net.head_bytes,
         .tls_certificate = config->tls.certificate,
         .tls_key = config->tls.key,
         .tls_certificates = (const char *const *)config->tls.certificates.items,

@@ -120,6 +120,11 @@ bool hub_names_session(const struct hub *hub, struct slice path, struct slice qu
            id_r->len == ID_SESSION_LEN;
 }
 
+void hub_refused(const struct hub *hub, struct http_request *request, struct buffer *fields) {
+    if (endpoint_of(hub, request->path).form == ENDPOINT_PACKETS)
+        polling_cors(request, (const char *const *)hub->origins.names, hub->origins.len, fields);
+}
+
 bool hub_request(struct hub *hub, struct http_request *request) {
     struct endpoint endpoint = endpoint_of(hub, request->path);
     if (endpoint.form == ENDPOINT_NONE) return false;

@@ -74,6 +74,8 @@ void hub_set_namespaces(struct hub *hub, const char *const *names, size_t len);
 
 /* False: the path is none of ours. */
 bool hub_request(struct hub *hub, struct http_request *request);
+/* For http_events.refused: what lets a page read the answer, where the path is of those that pages poll. */
+void hub_refused(const struct hub *hub, struct http_request *request, struct buffer *fields);
 bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgrade *upgrade_r);
 /* For http_events.opened: owner as given in upgrade_r. */
 void hub_opened(void *upgrade_owner, struct conn *conn);

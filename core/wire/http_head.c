@@ -15,20 +15,13 @@ static const struct slice single[] = {
     NAME("authorization"),
     NAME("user-agent"),
     NAME("referer"),
-    NAME("upgrade"),
     NAME("traceparent"),
-    NAME("if-none-match"),
-    NAME("connection"),
     NAME("sec-websocket-key"),
-    NAME("expect"),
     NAME("cookie"),
-    NAME("accept"),
     NAME("sec-websocket-version"),
     NAME("x-real-ip"),
-    NAME("te"),
     NAME("sec-websocket-origin"),
     NAME("access-control-request-method"),
-    NAME("access-control-request-headers"),
 };
 enum { SINGLE_LEN = sizeof single / sizeof *single };
 
@@ -145,7 +138,10 @@ static bool field_legal(struct slice name, struct slice value) {
 static enum http_head_result parse_field(struct slice line, struct http_head *head, uint32_t *seen) {
     struct slice name, value;
     if (!split_field(line, &name, &value) || !field_legal(name, value)) return bad(head, 400, "field");
-    if (same_name(name, SLICE("transfer-encoding"))) return bad(head, 400, "transfer_encoding");
+    if (same_name(name, SLICE("transfer-encoding"))) {
+        if (!same_name(value, SLICE("chunked")) || head->chunked) return bad(head, 400, "transfer_encoding");
+        head->chunked = true;
+    }
     for (unsigned i = 0; i < SINGLE_LEN; i++) {
         if (!same_name(name, single[i])) continue;
         if (*seen & 1u << i) return bad(head, 400, "field_twice");
@@ -158,13 +154,20 @@ static enum http_head_result parse_field(struct slice line, struct http_head *he
     return HTTP_HEAD_COMPLETE;
 }
 
-static enum http_head_result incomplete(struct slice bytes, struct http_head *head, unsigned lines) {
-    if (bytes.len < HTTP_HEAD_MAX) return HTTP_HEAD_PARTIAL;
+static enum http_head_result incomplete(size_t bytes, size_t max_bytes, struct http_head *head, unsigned lines) {
+    if (bytes < max_bytes) return HTTP_HEAD_PARTIAL;
     return lines == 0 ? bad(head, 414, "request_line_long") : bad(head, 431, "head_long");
 }
 
-enum http_head_result http_head_parse(struct slice bytes, struct http_head *head_r) {
-    if (bytes.len > HTTP_HEAD_MAX) bytes.len = HTTP_HEAD_MAX;
+/* What no line tells alone (RFC 9112, sections 3.2 and 6.1). */
+static enum http_head_result judge(struct http_head *head) {
+    if (http_head_field(head, "host").len == 0 && head->minor == 1) return bad(head, 400, "host");
+    if (head->chunked && (head->has_length || head->minor == 0)) return bad(head, 400, "transfer_encoding");
+    return HTTP_HEAD_COMPLETE;
+}
+
+enum http_head_result http_head_parse(struct slice bytes, size_t max_bytes, struct http_head *head_r) {
+    if (bytes.len > max_bytes) bytes.len = max_bytes;
     struct slice rest = bytes, line;
     uint32_t seen = 0;
     bool broken;
@@ -172,21 +175,17 @@ enum http_head_result http_head_parse(struct slice bytes, struct http_head *head
     _Static_assert(SINGLE_LEN <= 32, "a bit each");
 
     for (unsigned lines = 0;; lines++) {
-        const char *begin = rest.ptr;
-        if (!take_line(&rest, &line, &broken)) return incomplete(bytes, head_r, lines);
+        if (lines > 0) head_r->fields.len = (size_t)(rest.ptr - head_r->fields.ptr);
+        if (!take_line(&rest, &line, &broken)) return incomplete(bytes.len, max_bytes, head_r, lines);
         if (broken) return bad(head_r, 400, "line_end");
-        if (lines > 0 && line.len == 0) {
-            head_r->fields.len = (size_t)(begin - head_r->fields.ptr);
-            break;
-        }
+        if (lines > 0 && line.len == 0) break;
         if (lines > HTTP_HEAD_FIELDS_MAX) return bad(head_r, 431, "fields");
         enum http_head_result result = lines == 0 ? parse_request_line(line, head_r) : parse_field(line, head_r, &seen);
         if (result != HTTP_HEAD_COMPLETE) return result;
         if (lines == 0) head_r->fields.ptr = rest.ptr;
     }
     head_r->bytes = bytes.len - rest.len;
-    if (http_head_field(head_r, "host").len == 0 && head_r->minor == 1) return bad(head_r, 400, "host");
-    return HTTP_HEAD_COMPLETE;
+    return judge(head_r);
 }
 
 /* The lines are known to be whole and sound: this may be quick. */
@@ -218,5 +217,12 @@ struct slice http_list_take(struct slice *list) {
 bool http_list_has(struct slice list, const char *word) {
     while (list.len > 0)
         if (same_name(http_list_take(&list), slice_of(word))) return true;
+    return false;
+}
+
+bool http_head_lists(const struct http_head *head, const char *name, const char *word) {
+    struct slice rest = head->fields, value;
+    while (http_head_next(&rest, name, &value))
+        if (http_list_has(value, word)) return true;
     return false;
 }

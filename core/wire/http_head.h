@@ -1,7 +1,8 @@
 /* http_head.h - the head of an HTTP/1.1 request: strict, in place, builds nothing. Pure.
  *
  * What two parsers could read in two ways is refused (RFC 9112, sections 2.2, 3, 5, 6 and 11.2): bare line ends, folded
- * lines, white space around a name, a length that is not digits, any Transfer-Encoding, a single-valued field twice.
+ * lines, white space around a name, a length that is not digits, a Transfer-Encoding that is not "chunked" alone, or
+ * beside a Content-Length, or in HTTP/1.0, a single-valued field twice. The body: wire/chunked.h.
  */
 #ifndef WIRE_HTTP_HEAD_H
 #define WIRE_HTTP_HEAD_H
@@ -11,15 +12,15 @@
 #include "base/memory.h"
 #include "base/slice.h"
 
-enum { HTTP_HEAD_MAX = 8192, HTTP_HEAD_FIELDS_MAX = 64, HTTP_HEAD_ARGUMENTS_MAX = 24 };
+enum { HTTP_HEAD_FIELDS_MAX = 100, HTTP_HEAD_ARGUMENTS_MAX = 24 };
 
 enum http_head_result { HTTP_HEAD_COMPLETE, HTTP_HEAD_PARTIAL, HTTP_HEAD_BAD };
 
 struct http_head {
     struct slice method, path, query; /* path as sent; query without '?' */
-    struct slice fields;              /* all lines, each with its CRLF */
+    struct slice fields;              /* all lines, each with its CRLF; BAD: those before the one that is wrong */
     unsigned minor;                   /* HTTP/1.minor */
-    bool has_length;
+    bool has_length, chunked;         /* the body's length: body_bytes; known when it ends. Neither: no body */
     uint64_t body_bytes;
     size_t bytes; /* of the whole head */
 
@@ -27,8 +28,9 @@ struct http_head {
     const char *fault; /* BAD: a constant word for counters and logs */
 };
 
-/* bytes: what has arrived so far, at most HTTP_HEAD_MAX of it is looked at. */
-enum http_head_result http_head_parse(struct slice bytes, struct http_head *head_r) MUST_CHECK;
+/* bytes: what has arrived so far; at most max_bytes of it are looked at, which is the longest head. What is no whole
+ * line changes nothing, unless it is too long. */
+enum http_head_result http_head_parse(struct slice bytes, size_t max_bytes, struct http_head *head_r) MUST_CHECK;
 /* The value of the first field of that (lower-case) name, without white space around it; ptr NULL: there is none. */
 struct slice http_head_field(const struct http_head *head, const char *name);
 /* The next field of that (lower-case) name, where one may come several times; *rest is head->fields at first. */
@@ -39,5 +41,7 @@ bool http_is_token_char(unsigned char c);
 struct slice http_list_take(struct slice *list);
 /* Is word (lower-case) an item of the comma-separated list? */
 bool http_list_has(struct slice list, const char *word);
+/* And of the list that the fields of that (lower-case) name make together (RFC 9110, section 5.3)? */
+bool http_head_lists(const struct http_head *head, const char *name, const char *word);
 
 #endif

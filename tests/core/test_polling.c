@@ -48,7 +48,11 @@ static const struct net_events events = {
 
 static int serve(void **state) {
     settings = scene_settings();
-    struct net_settings net = {.max_message_bytes = 1000000, .header_timeout_ms = 10000, .body_timeout_ms = 10000};
+    struct net_settings net = {.max_message_bytes = 1000000,
+                               .header_timeout_ms = 10000,
+                               .body_timeout_ms = 10000,
+                               .keepalive_ms = 60000,
+                               .head_bytes = 16384};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
     settings.origins = self_and_friend;

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len) {
     if (networks_parse(proxies, 2, &trusted) || !address_parse(SLICE("10.0.0.1"), &proxy) ||
         !address_parse(SLICE("192.0.2.1"), &other))
         abort();
-    if (http_head_parse(buffer_slice(&request), &head) == HTTP_HEAD_COMPLETE) {
+    if (http_head_parse(buffer_slice(&request), request.len + 1, &head) == HTTP_HEAD_COMPLETE) {
         client = proxy;
         if (forwarded_client(&head, &trusted, &client)) address_write(&client, text);
         client = other;

@@ -46,7 +46,7 @@ HEADER_EXCEPTIONS = {
     "session/timing.h": {"loop/loop.h"},
     "session/place.h": {"channel/room_hooks.h"},
     "net/polling.h": {"wire/engineio.h"},
-    "net/http_exchange.h": {"net/net_state.h", "wire/deflate_offer.h", "wire/http_head.h"},
+    "net/http_exchange.h": {"net/net_state.h", "wire/chunked.h", "wire/deflate_offer.h", "wire/http_head.h"},
     "net/dial_state.h": {"loop/loop.h", "loop/resolver.h"},
     "net/inbound.h": {"wire/websocket.h"},
     "net/net_state.h": {"limit/admission.h", "limit/budget.h", "loop/loop.h", "net/inbound.h", "net/server.h", "wire/websocket.h"},

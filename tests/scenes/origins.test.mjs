@@ -71,6 +71,20 @@ for (const origin of ["https://FRIEND.example", "HTTPS://friend.example", `${FRI
   });
 }
 
+test("a page may read why its request was refused, whoever refuses it", async () => {
+  const big = "x".repeat(1_100_000);
+  const ask = (headers, body) => new Promise((resolve, reject) => {
+    const request = http.request(`${open.url}/socket.io/?EIO=4&transport=polling&sid=nobody`, { method: "POST", headers: { origin: FRIEND, ...headers } });
+    request.on("response", (response) => resolve([response.resume().statusCode, response.headers["access-control-allow-origin"], response.headers["access-control-allow-credentials"]]));
+    request.on("error", reject).end(body);
+  });
+  assert.deepEqual(await ask({ "content-length": big.length }), [413, FRIEND, "true"]);
+  assert.deepEqual(await ask({ "transfer-encoding": "chunked" }, big), [413, FRIEND, "true"]);
+  assert.deepEqual(await ask({ "content-length": 2, cookie: big.slice(0, 20_000) }, "hi"), [431, FRIEND, "true"]);
+  assert.deepEqual(await ask({ "content-length": "+2" }, "hi"), [400, FRIEND, "true"]);
+  assert.deepEqual(await ask({ origin: "https://evil.example", "content-length": "+2" }, "hi"), [400, undefined, undefined]);
+});
+
 test("where every page may connect none may send credentials", async (t) => {
   const { polling, websocket, plain, allowed, credentials } = await doors(t, wide, "https://anyone.example");
   assert.deepEqual({ polling, websocket, plain, allowed, credentials }, { polling: 200, websocket: 101, plain: 101, allowed: "*", credentials: null });

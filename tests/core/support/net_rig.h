@@ -188,8 +188,12 @@ static const struct net_events rig_events = {.http = {.body_max = rig_body_max,
                                              .admit = rig_admit,
                                              .seat = rig_seat};
 
-static const struct net_settings rig_settings = {
-    .max_message_bytes = 100000, .header_timeout_ms = 1000, .body_timeout_ms = 1000, .deflate = true};
+static const struct net_settings rig_settings = {.max_message_bytes = 100000,
+                                                 .header_timeout_ms = 1000,
+                                                 .body_timeout_ms = 1000,
+                                                 .keepalive_ms = 60000,
+                                                 .head_bytes = 16384,
+                                                 .deflate = true};
 
 static inline void rig_start(struct rig *rig, const struct net_settings *settings) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
