@@ -8,6 +8,7 @@ return {
     store = { path = ":memory:" },
     control = "",
     log_level = "error",
+    auth = { mode = "development" },
     api_keys = { "key" },
     ping_interval_ms = 2000,
     ping_timeout_ms = 1000,
