@@ -1,5 +1,6 @@
 #include "base/ids.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -21,7 +22,9 @@ static void forget(void) {
     ids.last = 0;
 }
 
+/* At most as much as the pool holds. */
 static void draw(void *out, size_t len) {
+    assert(len <= sizeof ids.pool);
     if (ids.left < len) {
         if (!ids.fork_is_watched) pthread_atfork(NULL, NULL, forget);
         ids.fork_is_watched = true;
@@ -35,11 +38,8 @@ static void draw(void *out, size_t len) {
 
 void id_random(char *out, size_t len) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte;
-        draw(&byte, 1);
-        out[i] = digits[byte & 63];
-    }
+    draw(out, len);
+    for (size_t i = 0; i < len; i++) out[i] = digits[(unsigned char)out[i] & 63];
     out[len] = '\0';
 }
 

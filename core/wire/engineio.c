@@ -54,9 +54,14 @@ void engineio_payload_add_binary(struct buffer *out, struct slice bytes) {
 void engineio_write_open(struct buffer *out, const struct engineio_open *open) {
     buffer_append_str(out, "0{\"sid\":");
     json_write_string(out, open->sid);
-    buffer_printf(out, ",\"upgrades\":[%s],\"pingInterval\":%u,\"pingTimeout\":%u,\"maxPayload\":%zu}",
-                  open->upgrade_to_websocket ? "\"websocket\"" : "", open->ping_interval_ms, open->ping_timeout_ms,
-                  open->max_payload_bytes);
+    buffer_append_str(out, open->upgrade_to_websocket ? ",\"upgrades\":[\"websocket\"]" : ",\"upgrades\":[]");
+    buffer_append_str(out, ",\"pingInterval\":");
+    buffer_append_number(out, open->ping_interval_ms);
+    buffer_append_str(out, ",\"pingTimeout\":");
+    buffer_append_number(out, open->ping_timeout_ms);
+    buffer_append_str(out, ",\"maxPayload\":");
+    buffer_append_number(out, open->max_payload_bytes);
+    buffer_append_char(out, '}');
 }
 
 const char *engineio_error_message(enum engineio_error error) {
