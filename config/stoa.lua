@@ -96,6 +96,7 @@ return {
         -- window_s = 120,
         -- max_events = 1000,
         -- max_bytes = 1048576,
+        -- offer = "asked", -- the query recovery=1, or auth.recovery; or "all", "none"
     },
     fanout = {
         -- window_ms = "auto",

@@ -41,8 +41,8 @@ export class Stoa {
   #again; // the timer of the next attempt after a refusal that says when
   #sending = new Map(); // channel id → the promise of the last send: one at a time keeps their order
 
-  constructor(io, url, { auth, ...options } = {}) {
-    this.socket = io(url, { auth, randomizationFactor: 0.5, reconnectionDelayMax: 30_000, ...options });
+  constructor(io, url, { auth, query, ...options } = {}) {
+    this.socket = io(url, { auth, query: { recovery: 1, ...query }, randomizationFactor: 0.5, reconnectionDelayMax: 30_000, ...options });
     this.socket.on("connect", () => this.#connected());
     this.socket.on("disconnect", (reason) => this.#tell("state", { state: "offline", reason }));
     this.socket.on("connect_error", (error) => this.#refused(error));

@@ -41,6 +41,7 @@ struct config {
     } tls;
     struct {
         int64_t window_s, max_events, max_bytes;
+        const char *offer;
     } recovery;
     struct {
         int64_t max_bytes;

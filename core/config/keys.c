@@ -153,6 +153,9 @@ const struct key keys[] = {
     INTEGER(recovery.window_s, "120", 0, 86400, UPCOMING, "A client that comes back within it misses nothing; 0: off."),
     INTEGER(recovery.max_events, "1000", 1, 100000, UPCOMING, "Packets kept a room for that."),
     INTEGER(recovery.max_bytes, "1048576", 1024, 256 * MIB, UPCOMING, "Bytes kept a room for that."),
+    WORD(recovery.offer, "asked", "asked all none", UPCOMING,
+         "Who may come back so: clients that ask, with the query `recovery=1` or `auth.recovery`; `all`; `none`. Their "
+         "events have one more argument, a text."),
     {"fanout.window_ms", KEY_INTEGER, "auto", 0, 1000, "auto", LIVE, false, FIELD(fanout.window_ms),
      "Broadcasts wait so long for others to the same clients; `\"auto\"`: as the load asks for; 0: never."},
     INTEGER(fanout.window_max_ms, "15", 1, 1000, LIVE, "The longest wait that `\"auto\"` chooses."),

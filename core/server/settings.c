@@ -18,6 +18,11 @@ static bool offers(const struct config *config, const char *transport) {
     return false;
 }
 
+static enum recovery_offer offer_of(const struct config *config) {
+    const char *word = config->recovery.offer;
+    return strcmp(word, "all") == 0 ? RECOVERY_ALL : strcmp(word, "none") == 0 ? RECOVERY_NONE : RECOVERY_ASKED;
+}
+
 struct hub_settings settings_of_hub(const struct config *config) {
     return (struct hub_settings){
         .path = config->path,
@@ -32,6 +37,7 @@ struct hub_settings settings_of_hub(const struct config *config) {
         .connect_timeout_ms = (unsigned)config->connect_timeout_ms,
         .upgrade_timeout_ms = (unsigned)config->upgrade_timeout_ms,
         .max_payload_bytes = (size_t)config->max_payload_bytes,
+        .recovery_offer = offer_of(config),
         .recovery_window_ms = (uint64_t)config->recovery.window_s * 1000,
         .recovery_events = (unsigned)config->recovery.max_events,
         .recovery_bytes = (size_t)config->recovery.max_bytes,

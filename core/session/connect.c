@@ -146,6 +146,7 @@ static void start_over(struct connecting *connecting) {
     struct socket *fresh = socket_new(old->session, slice_of(old->namespace_name));
     socket_set_user(fresh, slice_of(old->user->id), slice_of(old->user_json));
     fresh->guest = old->guest;
+    socket_want_recovery(fresh);
     old->connecting = NULL;
     fresh->connecting = connecting;
     connecting->socket = fresh;
@@ -164,7 +165,7 @@ static void connect_finish(struct connecting *connecting) {
         return;
     }
     if (socket->recovered) metric_add_labelled(METRIC_RECOVERED, "ok", 1);
-    if (session->kind == SESSION_SOCKETIO) recovery_offer(socket);
+    recovery_offer(socket);
     connect_end(connecting);
     send_connected(socket);
     socket_release(socket);
@@ -337,6 +338,23 @@ static char *text_member(struct slice object, const char *name) {
     return buffer_take(&text, &len);
 }
 
+/* object: the handshake's auth or query. */
+static bool asks_recovery(struct slice object) {
+    static const char *const yes[] = {"true", "1", "\"true\"", "\"1\""};
+    struct slice said = json_member(object, "recovery");
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
+        if (slice_is(said, yes[i])) return true;
+    return false;
+}
+
+static bool wants_recovery(const struct socket *socket) {
+    const struct hub_settings *settings = &socket->hub->settings;
+    if (socket->session->kind != SESSION_SOCKETIO || !settings->recovery_window_ms) return false;
+    if (settings->recovery_offer != RECOVERY_ASKED) return settings->recovery_offer == RECOVERY_ALL;
+    struct slice handshake = socket_handshake(socket);
+    return asks_recovery(json_member(handshake, "auth")) || asks_recovery(json_member(handshake, "query"));
+}
+
 void connect_begin(struct session *session, struct socket *none, const struct arrival *arrival) {
     struct hub *hub = session->hub;
     if (!hub_has_namespace(hub, arrival->namespace_name)) {
@@ -356,7 +374,10 @@ void connect_begin(struct session *session, struct socket *none, const struct ar
     struct slice auth = connect_auth(connecting);
     connecting->socket = socket_new(session, arrival->namespace_name);
     connecting->socket->connecting = connecting;
-    connecting->pid = text_member(auth, "pid");
-    connecting->offset = text_member(auth, "offset");
+    if (wants_recovery(connecting->socket)) {
+        socket_want_recovery(connecting->socket);
+        connecting->pid = text_member(auth, "pid");
+        connecting->offset = text_member(auth, "offset");
+    }
     connect_authenticate(connecting);
 }

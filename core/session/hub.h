@@ -24,6 +24,9 @@ struct room_emit;
 struct rooms;
 struct socket;
 
+/* Which clients are told how to be recovered: those that ask, with the query recovery=1 or auth.recovery. */
+enum recovery_offer { RECOVERY_ASKED, RECOVERY_ALL, RECOVERY_NONE };
+
 struct hub_settings {
     const char *path;           /* "/socket.io/" */
     const char *plain_path;     /* "/ws" */
@@ -34,6 +37,7 @@ struct hub_settings {
     unsigned ping_interval_ms, ping_timeout_ms, connect_timeout_ms, upgrade_timeout_ms;
     size_t max_payload_bytes;
     uint64_t recovery_window_ms; /* 0: off */
+    enum recovery_offer recovery_offer;
     unsigned recovery_events;
     size_t recovery_bytes;
     size_t outbox_bytes;    /* a session: beyond, what is volatile goes; then the session lags */

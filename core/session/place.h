@@ -70,6 +70,9 @@ void socket_detach(struct socket *socket);
 void socket_part(struct socket *socket, const char *reason, bool keep);
 /* In the room, and not yet online in its channel. False: rooms_max reached. */
 bool socket_enter(struct socket *socket, struct slice room);
+/* Its client asked for a recovery: it may be offered, and its events have their offset. */
+void socket_want_recovery(struct socket *socket);
+bool socket_wants_recovery(const struct socket *socket);
 /* NULL: another kind of receiver. */
 struct socket *socket_receiving(struct receiver *receiver);
 /* Joins its namespace; from now on it has a room of its own too, which is there once it is used. */

@@ -17,7 +17,7 @@ static size_t record_bytes(const struct socket *socket) {
 
 void recovery_offer(struct socket *socket) {
     struct record *record = &socket->record;
-    if (!socket->hub->settings.recovery_window_ms) return;
+    if (!socket_wants_recovery(socket)) return;
     if (!record->pid[0]) {
         memcpy(record->pid, socket->hub->node, ID_OWNER_LEN);
         id_random(record->pid + ID_OWNER_LEN, ID_SECRET_LEN);

@@ -417,10 +417,23 @@ static void keep_rooms(struct socket *socket) {
 
 /* Life. */
 
-static const struct receiver_ops socket_receiver_ops = {socket_deliver};
+static void deliver_with_offset(struct receiver *receiver, const struct room *room, struct packet *packet) {
+    socket_deliver(receiver, room, packet_with_offset(packet));
+}
+
+static const struct receiver_ops socket_ops = {socket_deliver}, recoverable_ops = {deliver_with_offset};
+
+void socket_want_recovery(struct socket *socket) {
+    socket->receiver.ops = &recoverable_ops;
+}
+
+bool socket_wants_recovery(const struct socket *socket) {
+    return socket->receiver.ops == &recoverable_ops;
+}
 
 struct socket *socket_receiving(struct receiver *receiver) {
-    return receiver->ops == &socket_receiver_ops ? CONTAINER(receiver, struct socket, receiver) : NULL;
+    bool is_socket = receiver->ops == &socket_ops || receiver->ops == &recoverable_ops;
+    return is_socket ? CONTAINER(receiver, struct socket, receiver) : NULL;
 }
 
 static const char main_namespace[] = "/";
@@ -435,7 +448,7 @@ struct socket *session_socket(struct session *session, struct slice namespace_na
 
 struct socket *socket_new(struct session *session, struct slice namespace_name) {
     struct socket *socket = NEW(struct socket);
-    socket->receiver.ops = &socket_receiver_ops;
+    socket->receiver.ops = &socket_ops;
     socket->hub = session->hub;
     id_random(socket->id, SOCKET_ID_LEN);
     list_init(&socket->link);

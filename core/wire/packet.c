@@ -17,7 +17,8 @@ struct packet {
     struct buffer text;
     struct buffer *attachments; /* NULL: none */
     unsigned attachments_len;
-    struct socketio_packet parts; /* type, id and json (without offset): for the plain form */
+    struct socketio_packet parts; /* type, id and json: for the plain form */
+    struct buffer offset;         /* empty: none */
     struct buffer json;
     bool has_parts;
     struct buffer forms[PACKET_FORMS];
@@ -65,32 +66,40 @@ struct packet *packet_new_raw(struct slice message, bool binary) {
     return packet_finish(packet);
 }
 
+static void attach(struct packet *packet, const struct slice *attachments, unsigned len) {
+    packet->attachments_len = len;
+    if (len > 0) packet->attachments = NEW_ARRAY(struct buffer, len);
+    for (unsigned i = 0; i < len; i++) buffer_append_slice(&packet->attachments[i], attachments[i]);
+}
+
 struct packet *packet_new(const struct socketio_packet *parts, const struct slice *attachments, struct slice offset,
                           enum packet_class class) {
     struct packet *packet = packet_make(class);
-    struct socketio_packet whole = *parts;
-    struct buffer json = {0};
     packet->has_parts = true;
     packet->parts = *parts;
     buffer_append_slice(&packet->json, parts->json);
     packet->parts.json = buffer_slice(&packet->json);
     packet->parts.namespace_name = SLICE_NONE;
-    if (offset.len > 0) {
-        struct slice open = parts->json;
-        while (open.len > 0 && open.ptr[open.len - 1] != ']') open.len--;
-        buffer_append(&json, open.ptr, open.len - 1);
-        buffer_append_char(&json, ',');
-        json_write_string(&json, offset);
-        buffer_append_char(&json, ']');
-        whole.json = buffer_slice(&json);
-    }
+    buffer_append_slice(&packet->offset, offset);
     buffer_append_char(&packet->text, '4');
-    socketio_encode(&packet->text, &whole);
-    buffer_done(&json);
-    packet->attachments_len = parts->attachments;
-    if (parts->attachments > 0) packet->attachments = NEW_ARRAY(struct buffer, parts->attachments);
-    for (unsigned i = 0; i < parts->attachments; i++) buffer_append_slice(&packet->attachments[i], attachments[i]);
+    socketio_encode(&packet->text, parts);
+    attach(packet, attachments, parts->attachments);
     return packet_finish(packet);
+}
+
+struct packet *packet_build_with_offset(struct packet *packet) {
+    if (packet->offset.len == 0) return packet;
+    struct slice open = buffer_slice(&packet->text), attachments[SOCKETIO_ATTACHMENTS_MAX];
+    while (open.ptr[open.len - 1] != ']') open.len--;
+    struct packet *built = packet_make(packet->head.class);
+    buffer_append(&built->text, open.ptr, open.len - 1);
+    buffer_append_char(&built->text, ',');
+    json_write_string(&built->text, buffer_slice(&packet->offset));
+    buffer_append_char(&built->text, ']');
+    attach(built, attachments, packet_attachments(packet, attachments));
+    packet_set_tag(built, packet_tag(packet));
+    packet->head.with_offset = packet_finish(built);
+    return built;
 }
 
 struct slice packet_json(const struct packet *packet) {
@@ -105,6 +114,8 @@ unsigned packet_attachments(const struct packet *packet, struct slice attachment
 void packet_free(struct packet *packet) {
     for (unsigned i = 0; i < packet->attachments_len; i++) buffer_done(&packet->attachments[i]);
     free(packet->attachments);
+    packet_unref(&packet->head.with_offset);
+    buffer_done(&packet->offset);
     for (int i = 0; i < PACKET_FORMS; i++) buffer_done(&packet->forms[i]);
     buffer_done(&packet->text);
     buffer_done(&packet->json);

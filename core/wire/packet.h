@@ -31,6 +31,7 @@ struct packet_head {
     uint32_t size_bytes;
     enum packet_class class;
     uint64_t tag; /* odd: the same on all workers that have the event; 0: it is on this one only; even: handed over */
+    struct packet *with_offset; /* NULL: not asked for yet */
 };
 
 /* An Engine.IO packet as it is ("2", "3probe", "6", or a message of a bare engine "4hello"). */
@@ -38,9 +39,16 @@ struct packet *packet_new_engine(struct slice text);
 /* A bare engine's binary message. */
 struct packet *packet_new_binary(struct slice bytes);
 /* A Socket.IO packet. attachments as many as parts->attachments, copied. For an EVENT parts->json is the array with the
- * event's name first; offset, unless empty, is appended to it as one more string (not in the plain form). */
+ * event's name first; offset, unless empty, is what packet_with_offset appends to it as one more string. */
 struct packet *packet_new(const struct socketio_packet *parts, const struct slice *attachments, struct slice offset,
                           enum packet_class class);
+/* The event as clients get it that asked for a recovery: its offset behind its arguments. Encoded when first asked for;
+ * borrowed, lives as long as the packet. In forms of Socket.IO alone. The packet itself, if it has no offset. */
+struct packet *packet_build_with_offset(struct packet *packet); /* packet_with_offset's */
+static inline struct packet *packet_with_offset(struct packet *packet) {
+    struct packet *built = ((struct packet_head *)packet)->with_offset;
+    return built ? built : packet_build_with_offset(packet);
+}
 /* A frame of the plain protocol, as it is; other forms are empty. */
 struct packet *packet_new_plain(struct slice text);
 /* A message of a raw endpoint, as it is; other forms are empty. text must be UTF-8. */
@@ -68,7 +76,7 @@ static inline uint64_t packet_tag(const struct packet *packet) {
 static inline void packet_set_tag(struct packet *packet, uint64_t tag) {
     ((struct packet_head *)packet)->tag = tag;
 }
-/* Of an event: its JSON array without the offset, and its attachments; how many. Borrowed. */
+/* Of an event: its JSON array, and its attachments; how many. Borrowed. */
 struct slice packet_json(const struct packet *packet);
 unsigned packet_attachments(const struct packet *packet, struct slice attachments_r[SOCKETIO_ATTACHMENTS_MAX]);
 /* Bytes to account a queue with (the frame's). */

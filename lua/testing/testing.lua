@@ -23,7 +23,7 @@ local function split(text)
     return namespace or "/", tonumber(id), json
 end
 
--- The server appends an offset to every event once a recovery is possible, but to no question; it is no argument.
+-- The server appends an offset to every event, for a recovery, but to no question; it is no argument.
 local function drop_offset(client, args)
     if client.pid and type(args[#args]) == "string" then client.offset = table.remove(args) end
     return args
@@ -110,7 +110,10 @@ local function wait(world, condition)
     return false
 end
 
+-- As the page and the SDK do, it asks for a recovery.
 local function open(client, data)
+    client.options.query = client.options.query or {}
+    client.options.query.recovery = client.options.query.recovery or "1"
     client.wire = client.world.core:client(client.options)
     client.connected, client.ended, client.parted, client.refused, client.id = false, false, false, nil, nil
     local auth = client.world.core:encode(data):sub(2, -2)

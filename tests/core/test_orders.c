@@ -331,7 +331,7 @@ static void comes(struct client *client) {
     char text[200];
     if (client->wire) return;
     client->wire = local_client_new(hub, &(struct local_client_options){0});
-    int len = snprintf(text, sizeof text, "40{\"user\":\"%s\"", client->user);
+    int len = snprintf(text, sizeof text, "40{\"user\":\"%s\",\"recovery\":1", client->user);
     if (client->pid[0] && !client->was_told) {
         len += snprintf(text + len, sizeof text - (size_t)len, ",\"pid\":\"%s\"", client->pid);
         const char *offset = percent(5) ? "nonsense" : client->offset;

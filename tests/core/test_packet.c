@@ -37,12 +37,12 @@ static void each_kind_of_client_gets_its_form(void **state) {
     struct slice bytes[] = {SLICE("\x01\x02")};
     struct packet *packet = event(SLICE("[\"a\",1]"), SLICE("o"));
     assert_true(slice_is(packet_bytes(packet, PACKET_FRAME),
-                         "\x81\x0D"
-                         "42[\"a\",1,\"o\"]"));
+                         "\x81\x09"
+                         "42[\"a\",1]"));
     assert_true(slice_is(packet_bytes(packet, PACKET_FRAME_DEFLATED),
-                         "\x81\x0D"
-                         "42[\"a\",1,\"o\"]")); /* too short */
-    assert_true(slice_is(packet_bytes(packet, PACKET_POLL), "42[\"a\",1,\"o\"]"));
+                         "\x81\x09"
+                         "42[\"a\",1]")); /* too short */
+    assert_true(slice_is(packet_bytes(packet, PACKET_POLL), "42[\"a\",1]"));
     assert_true(slice_is(packet_bytes(packet, PACKET_PLAIN),
                          "\x81\x27"
                          "{\"type\":\"event\",\"event\":\"a\",\"args\":[1]}"));
@@ -66,6 +66,31 @@ static void each_kind_of_client_gets_its_form(void **state) {
     packet = packet_new_binary(bytes[0]);
     assert_true(slice_is(packet_bytes(packet, PACKET_FRAME), "\x82\x02\x01\x02"));
     assert_true(slice_is(packet_bytes(packet, PACKET_POLL), "bAQI="));
+    packet_unref(&packet);
+}
+
+static void who_asked_for_a_recovery_gets_the_offset_behind_the_arguments(void **state) {
+    struct slice bytes[] = {SLICE("\x01\x02")};
+    struct socketio_packet parts = {.type = SOCKETIO_BINARY_EVENT,
+                                    .namespace_name = SLICE("/n"),
+                                    .attachments = 1,
+                                    .json = SLICE("[\"b\",{\"_placeholder\":true,\"num\":0}] ")};
+    struct packet *packet = packet_new(&parts, bytes, SLICE("o"), PACKET_PRESENCE);
+    packet_set_tag(packet, 7);
+    struct packet *with_offset = packet_ref(packet_with_offset(packet));
+    assert_ptr_equal(with_offset, packet_with_offset(packet));
+    assert_true(slice_is(packet_bytes(packet, PACKET_POLL),
+                         "451-/n,[\"b\",{\"_placeholder\":true,\"num\":0}] \x1e"
+                         "bAQI="));
+    packet_unref(&packet);
+    assert_true(slice_is(packet_bytes(with_offset, PACKET_POLL),
+                         "451-/n,[\"b\",{\"_placeholder\":true,\"num\":0},\"o\"]\x1e"
+                         "bAQI="));
+    assert_int_equal(packet_tag(with_offset), 7);
+    assert_int_equal(packet_class_of(with_offset), PACKET_PRESENCE);
+    packet_unref(&with_offset);
+    packet = event(SLICE("[\"a\"]"), SLICE_NONE);
+    assert_ptr_equal(packet_with_offset(packet), packet);
     packet_unref(&packet);
 }
 
@@ -128,6 +153,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(pitfall_120_each_form_is_built_once),
         TEST(each_kind_of_client_gets_its_form),
+        TEST(who_asked_for_a_recovery_gets_the_offset_behind_the_arguments),
         TEST(a_raw_endpoint_gets_messages_as_they_are_and_events_as_the_plain_form),
         TEST(a_frames_head_has_the_shortest_length),
     };

@@ -31,7 +31,7 @@ struct person {
 
 static void person_deliver(struct receiver *receiver, const struct room *room, struct packet *packet) {
     struct person *person = CONTAINER(receiver, struct person, receiver);
-    struct slice text = packet_bytes(packet, PACKET_POLL), item;
+    struct slice text = packet_bytes(packet_with_offset(packet), PACKET_POLL), item;
     const char *open = memchr(text.ptr, '[', text.len), *end = memchr(text.ptr, 0x1e, text.len);
     struct json_walk walk;
     assert_non_null(open);

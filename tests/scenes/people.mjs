@@ -10,9 +10,9 @@ export class Person {
   #seen = new Map(); // event name → how many of it next() has handed out
 
   /** options: those of socket.io-client. Connecting goes on while this returns. */
-  constructor(owner, server, user, { auth = { user }, namespace = "/", ...options } = {}) {
+  constructor(owner, server, user, { auth = { user }, query = { recovery: 1 }, namespace = "/", ...options } = {}) {
     this.user = user;
-    this.socket = io(server.url + namespace, { auth, forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options });
+    this.socket = io(server.url + namespace, { auth, query, forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options });
     this.socket.onAny((...event) => this.heard.push(event));
     this.socket.on("connect_error", (error) => (this.refusal = error));
     owner.after(() => this.socket.disconnect());

@@ -100,7 +100,7 @@ test("a client comes back while its old connection still looks open: the old one
   const engine = new Engine(server, "/socket.io/");
   const bob = await person(t, server, "bob");
   const join = async (connect) => (await engine.session(t)).send(connect);
-  const old = await join("40");
+  const old = await join('40{"recovery":true}');
   const { sid, pid } = JSON.parse((await old.next()).slice(2));
   old.send('420["enter","room"]');
   await old.next();
@@ -109,7 +109,7 @@ test("a client comes back while its old connection still looks open: the old one
   assert.equal(text, "one");
   await bob.ask("say", "room", "two"); // the old connection takes it, or not: the client says it did not
 
-  const back = await join(`40${JSON.stringify({ pid, offset })}`);
+  const back = await join(`40${JSON.stringify({ pid, offset, recovery: true })}`);
   const [name, missed] = JSON.parse((await back.next()).slice(2));
   assert.deepEqual([name, missed], ["said", "two"]);
   assert.deepEqual(JSON.parse((await back.next()).slice(2)), { sid, pid });
@@ -121,9 +121,9 @@ test("a client comes back while its old connection still looks open: the old one
 test("nobody recovers the session of another user", async (t) => {
   const server = await startServer(t, {});
   const engine = new Engine(server, "/socket.io/");
-  const alice = (await engine.session(t)).send('40{"user":"alice"}');
+  const alice = (await engine.session(t)).send('40{"user":"alice","recovery":true}');
   const { sid, pid } = JSON.parse((await alice.next()).slice(2));
-  const mallory = (await engine.session(t)).send(`40${JSON.stringify({ user: "mallory", pid, offset: "0" })}`);
+  const mallory = (await engine.session(t)).send(`40${JSON.stringify({ user: "mallory", pid, offset: "0", recovery: true })}`);
   const answer = JSON.parse((await mallory.next()).slice(2));
   assert.notEqual(answer.sid, sid);
   assert.notEqual(answer.pid, pid);
@@ -175,4 +175,22 @@ test("over a restart the SDK misses nothing of what was sent while it was away",
   await bob.send("lobby", "while alice is away");
   await until("alice hears both", () => alice.messages.length >= 2);
   assert.deepEqual(alice.messages.map(({ content }) => content), ["before", "while alice is away"]);
+});
+
+test("a stock client that does not ask hears what was emitted, and comes back as another", async (t) => {
+  const { alice, say } = await two(t, await startServer(t, { set: STAGE }), { query: {} });
+  const { id } = alice.socket;
+  await say("one");
+  await alice.next("said");
+  assert.deepEqual(alice.heard, [["said", "one"]]);
+  await away(alice, () => say("missed"));
+  assert.ok(!alice.socket.recovered);
+  assert.notEqual(alice.socket.id, id);
+});
+
+test("a stock client asks in its auth as well", async (t) => {
+  const { alice, say } = await two(t, await startServer(t, { set: STAGE }), { query: {}, auth: { user: "alice", recovery: true } });
+  await away(alice, () => say("missed"));
+  assert.equal(alice.socket.recovered, true);
+  await alice.next("said", (text) => text === "missed");
 });
