@@ -101,6 +101,7 @@ void emitter_push(lua_State *L, struct slice namespace_name, struct slice room, 
 int socket_claim_method(lua_State *L);
 int emitter_emit(lua_State *L), emitter_volatile(lua_State *L), emitter_except(lua_State *L);
 int channel_append(lua_State *L);
+int channel_appended(lua_State *L);
 /* Empty: the id is malformed. Raises: no channel. */
 struct slice channel_id_at(lua_State *L, int index);
 bool channel_is_followed(struct slice channel_id, struct socket *socket);

@@ -1,4 +1,4 @@
-/* channel:append. */
+/* channel:append, and what is asked before it. */
 #include <lauxlib.h>
 
 #include "base/ids.h"
@@ -8,6 +8,7 @@
 #include "server/worker.h"
 #include "session/recovery.h"
 #include "session/socket.h"
+#include "store/store_json.h"
 
 static const struct {
     const char *name;
@@ -57,26 +58,48 @@ static struct slice json_field(lua_State *L, int index, const char *name, size_t
 struct append {
     enum store_kind kind;
     struct slice user_id, client_id, message_id, thread_id, emoji, content, attachments;
+    int64_t fingerprint; /* of what was said, if that is not what is appended; or 0 */
     bool has_follower;
     struct socket *follower; /* NULL: it has ended, and nobody shows it out any more */
 };
 
-/* Everything that may raise, before the request is made. */
-static void read_append(lua_State *L, int index, struct append *append) {
+static void read_content(lua_State *L, int index, struct append *append) {
     size_t content, attachments;
     struct buffer *out = &vm_of(L)->out;
-    luaL_checktype(L, index, LUA_TTABLE);
-    append->kind = kind_of(L, bind_field(L, index, "kind"));
-    append->user_id = bind_field(L, index, "userId");
-    append->client_id = bind_field(L, index, "clientId");
-    append->message_id = bind_field(L, index, "messageId");
-    append->thread_id = bind_field(L, index, "threadId");
-    append->emoji = bind_field(L, index, "emoji");
     buffer_clear(out);
     append->content = json_field(L, index, "content", &content);
     append->attachments = json_field(L, index, "attachments", &attachments);
     append->content.ptr = out->ptr + content;
     append->attachments.ptr = out->ptr + attachments;
+    append->thread_id = bind_field(L, index, "threadId");
+}
+
+/* A retry says the same again, whatever a hook made of it. */
+static void read_said(lua_State *L, int index, struct append *append) {
+    bind_push_field(L, index, "said");
+    if (!lua_isnil(L, -1)) {
+        luaL_checktype(L, -1, LUA_TTABLE);
+        read_content(L, lua_gettop(L), append);
+        append->fingerprint = store_fingerprint(&(struct store_request){.kind = append->kind,
+                                                                        .message_id = append->message_id,
+                                                                        .content = append->content,
+                                                                        .thread_id = append->thread_id,
+                                                                        .attachments = append->attachments,
+                                                                        .text = append->emoji});
+    }
+    lua_pop(L, 1);
+}
+
+/* Everything that may raise, before the request is made. */
+static void read_append(lua_State *L, int index, struct append *append) {
+    luaL_checktype(L, index, LUA_TTABLE);
+    *append = (struct append){.kind = kind_of(L, bind_field(L, index, "kind"))};
+    append->user_id = bind_field(L, index, "userId");
+    append->client_id = bind_field(L, index, "clientId");
+    append->message_id = bind_field(L, index, "messageId");
+    append->emoji = bind_field(L, index, "emoji");
+    read_said(L, index, append);
+    read_content(L, index, append);
     if (append->user_id.len == 0) luaL_error(L, "append: userId is missing");
     bind_push_field(L, index, "follower");
     append->has_follower = !lua_isnil(L, -1);
@@ -93,13 +116,30 @@ static bool may_append(const struct worker *worker, struct slice channel_id, con
     return !expulsions_has(worker->expulsions, append->user_id, channel_id);
 }
 
+static struct store_request *request_of(lua_State *L, int op, bind_push *push, struct slice id,
+                                        const struct append *what) {
+    struct store_request *request = bind_request(L, op, push);
+    request->kind = what->kind;
+    request->fingerprint = what->fingerprint;
+    BIND_COPY(request, channel_id, id);
+    BIND_COPY(request, user_id, what->user_id);
+    BIND_COPY(request, client_id, what->client_id);
+    BIND_COPY(request, message_id, what->message_id);
+    BIND_COPY(request, thread_id, what->thread_id);
+    BIND_COPY(request, text, what->emoji);
+    BIND_COPY(request, content, what->content);
+    BIND_COPY(request, attachments, what->attachments);
+    return request;
+}
+
 /* Appends to the channel's log: returns when it is committed and has been handed to the members. kind: "message"
  * (content, threadId?, attachments?), "edit" (messageId, content), "delete" (messageId), "reaction_add" and
- * "reaction_remove" (messageId, emoji). The same clientId of the same user is appended once. follower: the socket that
- * asks; it must follow the channel at this moment, whatever was found before a wait. If its connection has ended
+ * "reaction_remove" (messageId, emoji). The same clientId of the same user is appended once. said: {content, threadId?,
+ * attachments?} as the client said it, where that is not what is appended: a retry says it again. follower: the socket
+ * that asks; it must follow the channel at this moment, whatever was found before a wait. If its connection has ended
  * meanwhile, its user must not have been shown out in the last minute.
  * @function channel:append
- * @param what {kind, userId, clientId?, follower?, …}
+ * @param what {kind, userId, clientId?, said?, follower?, …}
  * @return {seq, epoch, id?, createdAt?, duplicate?}; waits
  * @error bad_channel, not_joined, id_conflict, not_found, bad_request, too_large (a message has 1,000 reactions, or 20
  * of this user), storage_full, unavailable
@@ -111,22 +151,28 @@ int channel_append(lua_State *L) {
     if (id.len == 0) return bind_fail(L, "bad_channel");
     struct worker *worker = host_worker(L);
     if (!may_append(worker, id, &what)) return bind_fail(L, "not_joined");
-    struct store_request *request = bind_request(L, STORE_APPEND, push_appended);
     char message_id[ID_MESSAGE_LEN + 1];
     if (what.kind == STORE_MESSAGE_NEW && what.message_id.len == 0) {
         id_message(message_id, loop_wall_ms(worker->loop));
         what.message_id = slice_of(message_id);
     }
-    request->kind = what.kind;
-    BIND_COPY(request, channel_id, id);
-    BIND_COPY(request, user_id, what.user_id);
-    BIND_COPY(request, client_id, what.client_id);
-    BIND_COPY(request, message_id, what.message_id);
-    BIND_COPY(request, thread_id, what.thread_id);
-    BIND_COPY(request, text, what.emoji);
-    BIND_COPY(request, content, what.content);
-    BIND_COPY(request, attachments, what.attachments);
+    struct store_request *request = request_of(L, STORE_APPEND, push_appended, id, &what);
     task_stores(L);
     channel_log_append(worker->log, &request);
     return task_wait(L, CHANNEL_LOG_DEADLINE_MS * 2);
+}
+
+/* Has the same been appended already, under its clientId? Then append answers as it did then.
+ * @function channel:appended
+ * @param what as of channel:append, with a clientId
+ * @return true; waits
+ * @error bad_channel, bad_request, id_conflict (something else was), not_found, unavailable
+ * @example if channel:appended(what) then return channel:append(what) end */
+int channel_appended(lua_State *L) {
+    struct slice id = channel_id_at(L, 1);
+    struct append what;
+    read_append(L, 2, &what);
+    if (id.len == 0) return bind_fail(L, "bad_channel");
+    struct store_request *request = request_of(L, STORE_APPENDED, bind_push_true, id, &what);
+    return bind_submit(L, &request);
 }

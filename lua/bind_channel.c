@@ -504,6 +504,7 @@ static int channel(lua_State *L) {
 
 void bind_channel(lua_State *L) {
     static const luaL_Reg methods[] = {{"append", channel_append},
+                                       {"appended", channel_appended},
                                        {"follow", follow},
                                        {"unfollow", unfollow},
                                        {"followed_by", followed_by},

@@ -290,6 +290,21 @@ static int peek(lua_State *L) {
     return ask(L, false);
 }
 
+/* Gives back what a take that passed has charged: what it was for turned out to be nothing new.
+ * @function stoa.give_back
+ * @param asks {name = key}, as for the take
+ * @param subject as for the take; may be nil
+ * @return true
+ * @example if receipt.duplicate then stoa.give_back{user_messages = user.id} end */
+static int give_back(lua_State *L) {
+    struct limit_ask asks[ASKS_MAX];
+    struct worker *worker = host_worker(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    fleet_limiter_refund(worker->limits, asks, gather(L, host_of(L), asks));
+    return bind_true(L);
+}
+
 /* The one form of an address: what is written as IPv6 may be IPv4. All addresses that scripts see have it.
  * @function stoa.address
  * @param text "::ffff:192.0.2.7", for example
@@ -328,7 +343,8 @@ static int crowd(lua_State *L) {
 }
 
 void bind_limit(lua_State *L) {
-    static const luaL_Reg functions[] = {{"limit", limit_new}, {"take", take},   {"peek", peek},
-                                         {"address", address}, {"crowd", crowd}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"limit", limit_new}, {"take", take},   {"peek", peek}, {"give_back", give_back},
+        {"address", address}, {"crowd", crowd}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

@@ -7,134 +7,178 @@ local protocol = require "protocol"
 local given, take = protocol.given, protocol.take
 local messages = {}
 
+-- ---- appending, once ----
+--
+-- An attempt: {channel, sender, arguments, what, limits?, says?, check?, may?}. sender: the socket, or who REST says it is
+-- (rest.lua); what: of channel:append, but for what is said; limits: what the client is charged; says: the arguments that
+-- are said, which hooks may change, and check(arguments): are they well-formed?; may(attempt): whatever else must hold.
+
+local MESSAGE, EDIT = { "content", "threadId", "attachments" }, { "content" }
+
+-- An edit says as much as a message, is kept as long and told to as many.
+local function to_say(socket, channel)
+    return { user_messages = socket.user_id, channel_messages = channel.id, global_messages = "all" }
+end
+
+local function to_change(socket)
+    return { changes = socket.user_id }
+end
+
+-- What the client said, whatever becomes of it.
+local function note_said(attempt)
+    local said = {}
+    for _, name in ipairs(attempt.says) do
+        local value = given(attempt.arguments[name])
+        said[name] = type(value) == "table" and stoa.raw(stoa.json.encode(value)) or value
+    end
+    attempt.what.said = said
+end
+
+local function say(attempt, said)
+    for _, name in ipairs(attempt.says or {}) do attempt.what[name] = given(said[name]) end
+end
+
+-- Hooks may change what is said, so it is looked at again.
+local function ask(attempt)
+    local passed, word, detail = attempt.check(attempt.arguments)
+    if not passed then return nil, word end
+    note_said(attempt)
+    passed, word, detail = stoa.ask("send", attempt.sender, attempt.arguments)
+    if not passed then return nil, word, detail end
+    return attempt.check(attempt.arguments)
+end
+
+local function permit(attempt)
+    local passed, word, detail = true, nil, nil
+    if attempt.limits then passed, word, detail = take(attempt.sender, attempt.limits) end
+    if passed and attempt.check then passed, word, detail = ask(attempt) end
+    if passed and attempt.may then return attempt.may(attempt) end
+    return passed, word, detail
+end
+
+-- The log may have it already: its answer was lost, and the client says it again. To look costs a client a read.
+local function is_there(attempt)
+    local what = attempt.what
+    if not what.clientId then return false end
+    if attempt.limits and not stoa.take { reads = what.userId } then return false end
+    if attempt.check and not what.said then
+        if not attempt.check(attempt.arguments) then return false end
+        note_said(attempt)
+    end
+    say(attempt, what.said)
+    return attempt.channel:appended(what)
+end
+
+-- What is there already is answered as it was then. No limit and no hook refuses it, and it is charged as a read.
+local function append(attempt)
+    local what, limits = attempt.what, attempt.limits
+    local permitted, word, detail = permit(attempt)
+    if permitted then
+        say(attempt, attempt.arguments)
+    else
+        local there, reason = is_there(attempt)
+        if reason == "id_conflict" then return nil, reason end
+        if not there then return nil, word, detail end
+    end
+    local receipt, failure = attempt.channel:append(what)
+    if not receipt then return nil, failure end
+    if receipt.duplicate and permitted and limits and stoa.take { reads = what.userId } then stoa.give_back(limits) end
+    return receipt
+end
+
+-- ---- messages ----
+
 -- A reply is to something that is there: true, or nil, word.
-local function check_thread(channel, arguments)
-    local thread_id = given(arguments.threadId)
+local function check_thread(attempt)
+    local thread_id = given(attempt.arguments.threadId)
     if not thread_id then return true end
-    local root, word = channel:message(thread_id)
+    local root, word = attempt.channel:message(thread_id)
     return root and true, word
 end
 
--- An edit says as much as a message, is kept as long and told to as many.
-local function take_to_say(socket, channel)
-    return take(socket, { user_messages = socket.user_id, channel_messages = channel.id, global_messages = "all" })
-end
-
-local function take_to_change(socket)
-    return take(socket, { changes = socket.user_id })
-end
-
--- Whatever way it comes, what is said asks the same hooks. They may change it, so it is looked at again.
-local function may_say(sender, arguments, check)
-    local passed, word, detail = check(arguments)
-    if not passed then return nil, word end
-    passed, word, detail = stoa.ask("send", sender, arguments)
-    if not passed then return nil, word, detail end
-    return check(arguments)
-end
-
--- A message of anyone: of a client's socket, or of the REST interface (rest.lua), which has none.
+-- A message of anyone: of a client's socket, which follows the channel and has limits, or of the REST interface.
 function messages.say(sender, channel, client_id, arguments, socket)
-    local passed, word, detail = may_say(sender, arguments, protocol.check_message)
-    if not passed then return nil, word, detail end
-    passed, word = check_thread(channel, arguments)
-    if not passed then return nil, word end
-    local receipt, failure = channel:append {
-        kind = "message",
-        follower = socket,
-        userId = sender.user_id,
-        clientId = client_id,
-        content = arguments.content,
-        threadId = given(arguments.threadId),
-        attachments = given(arguments.attachments),
+    local receipt, word, detail = append {
+        channel = channel,
+        sender = sender,
+        arguments = arguments,
+        what = { kind = "message", follower = socket, userId = sender.user_id, clientId = client_id },
+        limits = socket and to_say(socket, channel),
+        says = MESSAGE,
+        check = protocol.check_message,
+        may = check_thread,
     }
     if receipt and not receipt.duplicate then stoa.tell("deliver", sender, arguments, receipt) end
-    return receipt, failure
+    return receipt, word, detail
 end
 
 protocol.on("message:send", function(socket, arguments)
     local channel, word, detail = access.joined(socket, arguments)
     if not channel then return nil, word, detail end
-    local client_id = arguments.clientId
-    if not protocol.is_id(client_id) then return nil, "bad_request" end
-    local passed
-    passed, word, detail = take_to_say(socket, channel)
-    if not passed then return nil, word, detail end
-    return messages.say(socket, channel, client_id, arguments, socket)
+    if not protocol.is_id(arguments.clientId) then return nil, "bad_request" end
+    return messages.say(socket, channel, arguments.clientId, arguments, socket)
 end)
 
--- What edits, deletes and reactions have in common: {channelId, messageId, clientId?} of a channel that is followed.
-local function target(socket, arguments, take_limits)
+-- What edits, deletes and reactions have in common: {channelId, messageId, clientId?} of a channel that is followed. The
+-- attempt of this kind, or nil, word, detail.
+local function change(kind, socket, arguments, limits)
     local channel, word, detail = access.joined(socket, arguments)
     if not channel then return nil, word, detail end
-    local client_id = given(arguments.clientId)
-    if not protocol.is_id(arguments.messageId) or client_id and not protocol.is_id(client_id) then
-        return nil, "bad_request"
-    end
-    local passed
-    passed, word, detail = take_limits(socket, channel)
-    if not passed then return nil, word, detail end
-    return channel
+    local client_id, message_id = given(arguments.clientId), arguments.messageId
+    if not protocol.is_id(message_id) or client_id and not protocol.is_id(client_id) then return nil, "bad_request" end
+    return {
+        channel = channel,
+        sender = socket,
+        arguments = arguments,
+        what = { kind = kind, follower = socket, userId = socket.user_id, clientId = client_id, messageId = message_id },
+        limits = limits(socket, channel),
+    }
 end
 
 local function check_edit(arguments)
     return protocol.check_content(arguments.content)
 end
 
+local function is_author(attempt)
+    local message, word = attempt.channel:message(attempt.what.messageId)
+    if not message then return nil, word end
+    return message.userId == attempt.what.userId or nil, "forbidden"
+end
+
 protocol.on("message:edit", function(socket, arguments)
-    local channel, word, detail = target(socket, arguments, take_to_say)
-    if not channel then return nil, word, detail end
-    local client_id, message_id = given(arguments.clientId), arguments.messageId
-    local passed
-    passed, word, detail = may_say(socket, arguments, check_edit)
-    if not passed then return nil, word, detail end
-    local message, failure = channel:message(message_id)
-    if not message then return nil, failure end
-    if message.userId ~= socket.user_id then return nil, "forbidden" end
-    return channel:append {
-        kind = "edit",
-        follower = socket,
-        userId = socket.user_id,
-        clientId = client_id,
-        messageId = message.id,
-        content = arguments.content,
-    }
+    local attempt, word, detail = change("edit", socket, arguments, to_say)
+    if not attempt then return nil, word, detail end
+    attempt.says, attempt.check, attempt.may = EDIT, check_edit, is_author
+    return append(attempt)
 end)
 
+local function may_delete(attempt)
+    local message, word = attempt.channel:message(attempt.what.messageId)
+    if not message then return nil, word end
+    attempt.author = message.userId
+    return access.may_delete(attempt.sender.user, attempt.channel.id, message.userId)
+end
+
 protocol.on("message:delete", function(socket, arguments)
-    local channel, word, detail = target(socket, arguments, take_to_change)
-    if not channel then return nil, word, detail end
-    local message, failure = channel:message(arguments.messageId)
-    if not message then return nil, failure end
-    local allowed, reason = access.may_delete(socket.user, channel.id, message.userId)
-    if not allowed then return nil, reason end
+    local attempt, word, detail = change("delete", socket, arguments, to_change)
+    if not attempt then return nil, word, detail end
+    attempt.may = may_delete
     local receipt
-    receipt, word = channel:append {
-        kind = "delete",
-        follower = socket,
-        userId = socket.user_id,
-        clientId = given(arguments.clientId),
-        messageId = message.id,
-    }
+    receipt, word, detail = append(attempt)
     if receipt and not receipt.duplicate then
-        access.audit("message.delete", socket.user_id, channel.id, { messageId = message.id, author = message.userId })
+        local trace = { messageId = attempt.what.messageId, author = attempt.author }
+        access.audit("message.delete", socket.user_id, attempt.channel.id, trace)
     end
-    return receipt, word
+    return receipt, word, detail
 end)
 
 for event, kind in pairs { ["reaction:add"] = "reaction_add", ["reaction:remove"] = "reaction_remove" } do
     protocol.on(event, function(socket, arguments)
-        local channel, word, detail = target(socket, arguments, take_to_change)
-        if not channel then return nil, word, detail end
+        local attempt, word, detail = change(kind, socket, arguments, to_change)
+        if not attempt then return nil, word, detail end
         if not protocol.is_emoji(arguments.emoji) then return nil, "bad_request" end
-        return channel:append {
-            kind = kind,
-            follower = socket,
-            userId = socket.user_id,
-            clientId = given(arguments.clientId),
-            messageId = arguments.messageId,
-            emoji = arguments.emoji,
-        }
+        attempt.what.emoji = arguments.emoji
+        return append(attempt)
     end)
 end
 

@@ -156,21 +156,31 @@ static void taking_free(struct fleet_taking *taking) {
     free(taking);
 }
 
-/* What was charged goes back: to this worker's count, to Redis, to the quota. */
+/* To where it was taken from: Redis, or the quota. */
+static void refund_shared(struct fleet_limiter *fleet, const struct limit_ask *ask) {
+    int64_t cost = (int64_t)limit_cost_parts(ask);
+    if (cost == 0) return;
+    if (ask->key.len == 0)
+        quota_add(fleet, ask, (uint64_t)cost);
+    else
+        eval(fleet, NULL, ask, true, -cost, -cost);
+}
+
+/* What was charged goes back, to this worker's count and to all workers'. */
 static void give_back(struct fleet_taking *taking) {
     struct fleet_limiter *fleet = taking->fleet;
     if (!taking->charge) return;
     limiter_refund(fleet->limiter, taking->asks, taking->asks_len);
     for (size_t i = 0; i < taking->parts_len; i++) {
         const struct part *part = &taking->parts[i];
-        const struct limit_ask *ask = &taking->asks[part->index];
-        int64_t cost = (int64_t)limit_cost_parts(ask);
-        if (!part->is_charged || cost == 0) continue;
-        if (part->is_quota)
-            quota_add(fleet, ask, (uint64_t)cost);
-        else
-            eval(fleet, NULL, ask, true, -cost, -cost);
+        if (part->is_charged) refund_shared(fleet, &taking->asks[part->index]);
     }
+}
+
+void fleet_limiter_refund(struct fleet_limiter *fleet, const struct limit_ask *asks, size_t len) {
+    limiter_refund(fleet->limiter, asks, len);
+    for (size_t i = 0; fleet->redis && i < len; i++)
+        if (!asks[i].is_worker_only) refund_shared(fleet, &asks[i]);
 }
 
 static void taking_end(struct fleet_taking *taking) {

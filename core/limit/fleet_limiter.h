@@ -31,6 +31,8 @@ void fleet_limiter_free(struct fleet_limiter **fleet);
  * will bring it. Asks are copied. */
 bool fleet_limiter_take(struct fleet_limiter *fleet, struct fleet_limit_call *call, const struct limit_ask *asks,
                         size_t len, bool charge, struct limit_answer *answer_r) MUST_CHECK;
+/* Gives back what an allowed take charged. */
+void fleet_limiter_refund(struct fleet_limiter *fleet, const struct limit_ask *asks, size_t len);
 /* done will not be called. Harmless when nothing is under way. */
 void fleet_limiter_forget(struct fleet_limit_call *call);
 

@@ -12,6 +12,7 @@
 #include "store/postgres_replica.h"
 #include "store/postgres_rows.h"
 #include "store/postgres_store.h"
+#include "store/store_json.h"
 
 /* Every answer begins with the channel's head, as the server sees it. */
 #define HEAD_COLUMNS "c.head, c.epoch, c.floor, c.fork, "
@@ -139,6 +140,22 @@ static enum store_status take_message(struct store_request *request, const struc
     return STORE_OK;
 }
 
+/* ---- APPENDED */
+
+static void build_appended(struct store_request *request, struct query *query) {
+    struct parameters *out =
+        query_add(query, "SELECT fingerprint FROM events WHERE channel_id = $1 AND sender = $2 AND client_id = $3");
+    parameters_add_text(out, request->channel_id);
+    parameters_add_text(out, request->user_id);
+    parameters_add_text(out, request->client_id);
+}
+
+static int take_appended(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    (void)store;
+    if (query_rows(query, 0) == 0) return STORE_NOT_FOUND;
+    return query_integer(query, 0, 0, 0) == store_fingerprint(request) ? STORE_OK : STORE_CONFLICT;
+}
+
 /* ---- the replica and the primary */
 
 struct kind {
@@ -213,6 +230,10 @@ static void rows_came(struct query *query) {
 void postgres_read(struct shard *shard, struct store_request *request) {
     if (request->op == STORE_CHANNEL) {
         postgres_people(shard->store, request);
+        return;
+    }
+    if (request->op == STORE_APPENDED) { /* a replica would have to be up to date */
+        postgres_ask_shard(shard, request, build_appended, take_appended);
         return;
     }
     struct replica *replica = shard->primary.is_fenced ? NULL : replica_find(shard, kind_of(request)->purpose);

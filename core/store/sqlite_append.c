@@ -27,9 +27,9 @@ static enum store_status answer_with(struct sqlite_db *db, struct store_request 
     return STORE_OK;
 }
 
-/* What the log already holds under this sender's client id. */
-static bool answered_before(struct sqlite_db *db, struct store_request *request, int64_t fingerprint,
-                            enum store_status *status_r) {
+/* Does the log hold anything under this sender's client id? Its number, and what it was. */
+static bool find_client_id(struct sqlite_db *db, const struct store_request *request, int64_t *seq_r,
+                           int64_t *fingerprint_r) {
     if (!request->client_id.len || fault_planted("dedupe_off")) return false;
     sqlite3_stmt *found = db_query(
         db, "SELECT seq, fingerprint FROM client_ids WHERE client_id = ?1 AND channel_id = ?2 AND sender = ?3");
@@ -37,11 +37,16 @@ static bool answered_before(struct sqlite_db *db, struct store_request *request,
     db_bind_text(found, 2, request->channel_id);
     db_bind_text(found, 3, request->user_id);
     if (!db_step(db, found)) return false;
-    bool same = sqlite3_column_int64(found, 1) == fingerprint;
-    int64_t seq = sqlite3_column_int64(found, 0);
+    *seq_r = sqlite3_column_int64(found, 0);
+    *fingerprint_r = sqlite3_column_int64(found, 1);
     sqlite3_reset(found);
-    *status_r = same ? answer_with(db, request, seq) : STORE_CONFLICT;
     return true;
+}
+
+enum store_status sqlite_appended(struct sqlite_db *db, struct store_request *request) {
+    int64_t seq, known;
+    if (!find_client_id(db, request, &seq, &known)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
+    return known == store_fingerprint(request) ? STORE_OK : STORE_CONFLICT;
 }
 
 static enum store_status remember(struct sqlite_db *db, struct store_request *request, int64_t fingerprint) {
@@ -254,8 +259,9 @@ out:
 
 enum store_status sqlite_append(struct sqlite_db *db, struct store_request *request) {
     int64_t fingerprint = store_fingerprint(request);
-    enum store_status status;
-    if (answered_before(db, request, fingerprint, &status)) return status;
+    int64_t seq, known;
+    if (find_client_id(db, request, &seq, &known))
+        return known == fingerprint ? answer_with(db, request, seq) : STORE_CONFLICT;
     return request->kind == STORE_MESSAGE_NEW ? append_message(db, request, fingerprint)
                                               : append_change(db, request, fingerprint);
 }

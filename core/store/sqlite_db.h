@@ -80,6 +80,7 @@ void sqlite_perform(struct sqlite_db *db, struct store_request *request);
 void sqlite_read(struct sqlite_db *db, struct store_request *request);
 /* One operation each; they set the request's results. */
 enum store_status sqlite_append(struct sqlite_db *db, struct store_request *request);
+enum store_status sqlite_appended(struct sqlite_db *db, struct store_request *request);
 enum store_status sqlite_events(struct sqlite_db *db, struct store_request *request);
 enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *request);
 enum store_status sqlite_message(struct sqlite_db *db, struct store_request *request);

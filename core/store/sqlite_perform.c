@@ -14,6 +14,8 @@ static enum store_status dispatch(struct sqlite_db *db, struct store_request *re
     switch (request->op) {
         case STORE_APPEND:
             return sqlite_append(db, request);
+        case STORE_APPENDED:
+            return sqlite_appended(db, request);
         case STORE_EVENTS:
             return sqlite_events(db, request);
         case STORE_MESSAGES:

@@ -109,6 +109,7 @@ const char *store_status_code(enum store_status status) {
 
 bool store_is_write(enum store_op op) {
     switch (op) {
+        case STORE_APPENDED:
         case STORE_EVENTS:
         case STORE_MESSAGES:
         case STORE_MESSAGE:

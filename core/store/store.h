@@ -18,6 +18,7 @@ struct block;
 struct store;
 enum store_op {
     STORE_APPEND,   /* kind, channel_id, user_id, client_id?, and by kind, see below → event */
+    STORE_APPENDED, /* as APPEND, client_id: does the log hold it already? OK, CONFLICT (something else), NOT_FOUND */
     STORE_EVENTS,   /* channel_id, seq, epoch, limit → json [[name, payload], …], seq (head), more; reset, floor */
     STORE_MESSAGES, /* channel_id, message_id? (a thread's), before? | after? (seqs), limit → json [message…], more */
     STORE_MESSAGE,       /* channel_id, message_id → json message (deleted ones too, with deletedAt) */
@@ -76,7 +77,8 @@ struct store_request {
     enum store_kind kind;
     struct slice channel_id, user_id, client_id, message_id, thread_id, content, attachments, name, text, token, epoch;
     int64_t seq, before, after, expires_ms; /* before, after: 0 = none */
-    bool onwards;                           /* MESSAGES: from after on, also when it is 0 */
+    int64_t fingerprint; /* APPEND, APPENDED: of what was said, if that is not what is stored; or 0 */
+    bool onwards;        /* MESSAGES: from after on, also when it is 0 */
     unsigned limit;
     enum store_status status;
     struct buffer json;

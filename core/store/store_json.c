@@ -114,6 +114,7 @@ static void add(struct buffer *all, struct slice part) {
 }
 
 int64_t store_fingerprint(const struct store_request *request) {
+    if (request->fingerprint) return request->fingerprint;
     struct buffer all = {0};
     buffer_append_char(&all, (char)request->kind);
     if (request->kind != STORE_MESSAGE_NEW) add(&all, request->message_id);

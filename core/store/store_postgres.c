@@ -60,6 +60,7 @@ static void dispatch_to_shard(struct postgres_store *store, struct store_request
 static void dispatch(struct postgres_store *store, struct store_request *request) {
     switch (request->op) {
         case STORE_APPEND:
+        case STORE_APPENDED:
         case STORE_EVENTS:
         case STORE_MESSAGES:
         case STORE_MESSAGE:

@@ -23,6 +23,7 @@ enum { LIST_MAX_BYTES = 1 << 20, DETAIL_MAX_BYTES = 64 << 10, CONTENT_MAX_BYTES 
 static size_t text_max(enum store_op op) {
     switch (op) {
         case STORE_APPEND:
+        case STORE_APPENDED:
             return STORE_EMOJI_MAX;
         case STORE_USER_PUT:
             return AVATAR_MAX_BYTES;
@@ -69,6 +70,8 @@ static bool has_what_it_needs(const struct store_request *request) {
     switch (request->op) {
         case STORE_APPEND:
             return channel && append_is_sound(request);
+        case STORE_APPENDED:
+            return channel && user && request->client_id.len;
         case STORE_EVENTS:
             return channel && request->seq >= 0;
         case STORE_MESSAGES:

@@ -107,6 +107,16 @@ static void what_one_limit_refuses_costs_the_others_nothing(void **unused) {
     assert_int_equal(left, 4);
 }
 
+static void what_is_given_back_is_there_for_all(void **unused) {
+    const struct limit_ask both[] = {ask_of("user", "gina", 2, 600000), ask_of("everyone", "", 1000, 1000)};
+    assert_true(take_all_of(0, both, 2, true).allowed);
+    assert_true(take_all_of(1, both, 2, true).allowed);
+    assert_false(take_all_of(1, both, 2, true).allowed);
+    fleet_limiter_refund(fleets[1], both, 2);
+    assert_true(take_all_of(1, both, 2, true).allowed); /* the same connection: one after the other */
+    assert_false(take_all_of(0, both, 2, true).allowed);
+}
+
 static void a_look_costs_nothing(void **unused) {
     struct limit_ask ask = ask_of("tokens", "frank", 1, 600000);
     for (int i = 0; i < 5; i++) assert_true(take_all_of(i % WORKERS, &ask, 1, false).allowed);
@@ -237,6 +247,7 @@ int main(void) {
         WITH_REDIS(what_is_asked_at_once_is_counted_once),
         WITH_REDIS(the_wait_that_is_told_is_the_wait_that_is_needed),
         WITH_REDIS(what_one_limit_refuses_costs_the_others_nothing),
+        WITH_REDIS(what_is_given_back_is_there_for_all),
         WITH_REDIS(a_look_costs_nothing),
         WITH_REDIS(a_limit_of_everybody_asks_redis_once_a_portion),
         WITH_REDIS(a_limit_of_everybody_holds_within_a_portion_a_worker),

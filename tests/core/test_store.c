@@ -75,6 +75,29 @@ static void a_client_id_used_for_something_else_is_a_conflict(void **state) {
     assert_int_equal(ASK(*state, STORE_CHANNEL, .channel_id = S("hall"))->seq, 1);
 }
 
+static void what_was_appended_is_known(void **state) {
+    SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m1", "\"hello\""));
+    struct answer *at_once = SUBMIT(*state, STORE_APPENDED, SAYING("hall", "alice", "c1", "", "\"hello\""));
+    asking_wait(*state);
+    assert_status(at_once, STORE_OK);
+    assert_status(ASK(*state, STORE_APPENDED, SAYING("hall", "alice", "c1", "", "\"hello!\"")), STORE_CONFLICT);
+    assert_status(ASK(*state, STORE_APPENDED, SAYING("hall", "alice", "c2", "", "\"hello\"")), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_APPENDED, SAYING("hall", "bob", "c1", "", "\"hello\"")), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_APPENDED, SAYING("yard", "alice", "c1", "", "\"hello\"")), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_APPENDED, SAYING("hall", "alice", "", "", "\"hello\"")), STORE_BAD);
+    assert_int_equal(ASK(*state, STORE_CHANNEL, .channel_id = S("hall"))->seq, 1);
+}
+
+static void a_retry_is_known_by_what_was_said_whatever_was_stored(void **state) {
+    ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m1", "\"d***\""), .fingerprint = 7);
+    assert_status(ASK(*state, STORE_APPENDED, SAYING("hall", "alice", "c1", "", "\"damn\""), .fingerprint = 7),
+                  STORE_OK);
+    struct answer *again = ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m2", "\"damn\""), .fingerprint = 7);
+    assert_true(again->duplicate);
+    assert_has(again, "d***");
+    assert_status(SAY(*state, "hall", "alice", "c1", "m2", "\"d***\""), STORE_CONFLICT);
+}
+
 static void without_a_client_id_equal_messages_are_two(void **state) {
     assert_int_equal(SAY(*state, "hall", "alice", "", "m1", "\"hello\"")->seq, 1);
     assert_int_equal(SAY(*state, "hall", "alice", "", "m2", "\"hello\"")->seq, 2);
@@ -473,6 +496,8 @@ int main(void) {
         TEST(retry_with_the_same_client_id_gets_the_same_seq),
         TEST(retries_in_one_batch_are_stored_once),
         TEST(a_client_id_used_for_something_else_is_a_conflict),
+        TEST(what_was_appended_is_known),
+        TEST(a_retry_is_known_by_what_was_said_whatever_was_stored),
         TEST(without_a_client_id_equal_messages_are_two),
         TEST(a_refused_append_takes_no_number),
         TEST(bad_text_does_not_fail_its_batch_neighbours),

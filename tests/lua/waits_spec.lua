@@ -11,6 +11,9 @@ local WORLD = [[
     stoa.limit("tight", { count = 1, seconds = 60 })
     local calls = {
         ["channel:append"] = function() return channel:append { kind = "message", userId = "alice", content = "hi" } end,
+        ["channel:appended"] = function()
+            return channel:appended { kind = "message", userId = "alice", clientId = "c", content = "hi" }
+        end,
         ["channel:follow"] = function(socket) return channel:follow(socket) end,
         ["channel:events"] = function() return channel:events { seq = 0, epoch = "1-a" } end,
         ["channel:messages"] = function() return channel:messages {} end,

@@ -2,7 +2,15 @@
 local stoa = require "stoa"
 
 stoa.hook("send", function(sender, arguments)
+    if type(arguments.content) == "table" then
+        arguments.content.number = stoa.shared.add("numbered", 1)
+        return true
+    end
+    if arguments.content == "numbered" then arguments.content = "number " .. stoa.shared.add("numbered", 1) end
     if arguments.content == "silence" then return end
+    if arguments.content:find("only once", 1, true) then
+        return stoa.shared.add("said " .. arguments.content, 1) == 1 or nil, "Once is enough."
+    end
     if arguments.content == "spam" then return nil, "No spam, please." end
     if arguments.content == "long" then arguments.content = ("x"):rep(300000) end
     if arguments.content == "damn" then

@@ -56,6 +56,7 @@ struct answer *asking_submit(struct asking *asking, const struct store_request *
         *(struct slice *)((char *)request + slices[i]) = store_request_copy(request, *from);
     }
     request->kind = wanted->kind;
+    request->fingerprint = wanted->fingerprint;
     request->seq = wanted->seq;
     request->before = wanted->before;
     request->after = wanted->after;
