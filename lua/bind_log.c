@@ -1,5 +1,6 @@
 /* Structured log lines. */
 #include <lauxlib.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,11 @@ static int compare(const void *a, const void *b) {
     return strcmp(((const struct log_field *)a)->key, ((const struct log_field *)b)->key);
 }
 
+/* Numbers that an int64_t does not hold, infinite ones among them, are written as Lua does. */
+static bool is_whole(double number) {
+    return number >= -0x1p63 && number < 0x1p63 && number == floor(number);
+}
+
 /* The texts of numbers and the like are kept on the stack. */
 static size_t read_fields(lua_State *L, struct log_field *fields) {
     size_t len = 0;
@@ -26,7 +32,7 @@ static size_t read_fields(lua_State *L, struct log_field *fields) {
     while (len < FIELDS_MAX && lua_next(L, 2)) {
         luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING && is_word(bind_text(L, -2)), 2, "a field's name is a word");
         const char *key = lua_tostring(L, -2);
-        if (lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) == (double)(int64_t)lua_tonumber(L, -1)) {
+        if (lua_type(L, -1) == LUA_TNUMBER && is_whole(lua_tonumber(L, -1))) {
             fields[len++] = LOG_NUMBER(key, lua_tonumber(L, -1));
         } else if (lua_isstring(L, -1)) {
             fields[len++] = LOG_SLICE(key, bind_text(L, -1));

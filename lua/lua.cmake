@@ -12,6 +12,11 @@ endfunction()
 stoa_embed(stoa_lua lua/stoa embedded)
 target_include_directories(stoa_lua PUBLIC ${CMAKE_SOURCE_DIR})
 target_link_libraries(stoa_lua PUBLIC m)
+if(STOA_SANITIZE OR STOA_FUZZ)
+  # Scripts' numbers are doubles: one that an integer cannot hold must be seen before it becomes one. GCC does not count
+  # it to "undefined".
+  target_compile_options(stoa_lua PRIVATE -fsanitize=float-cast-overflow -fno-sanitize-recover=float-cast-overflow)
+endif()
 
 # require "stoa.testing" for busted: the whole core in a module that LuaJIT loads (LUA_CPATH=build/lua/?.so).
 add_library(stoa_testing MODULE lua/testing/testing.c lua/testing/client.c lua/testing/odd_store.c)
