@@ -1,5 +1,6 @@
 /* Valid sessions, mutated: the input is what several clients, a caller of REST and the operator do to a server with the
- * shipped scripts, one step after the other. When all have left and time has passed, nothing of it is there any more.
+ * shipped scripts, and what befalls its Redis and its shards, one step after the other. Its first byte says what server
+ * it is. When all have left and time has passed, nothing of it is there any more.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,9 @@
 #include "server/router.h"
 #include "session/local_client.h"
 #include "support/change.h"
+#include "support/fuzz_operator.h"
+#include "support/fuzz_redis.h"
+#include "support/fuzz_tls.h"
 #include "support/fuzz_world.h"
 #include "support/program.h"
 #include "support/wires.h"
@@ -17,6 +21,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
 
 /* REST (with those who have sockets, wires.h) and WORLD come after the clients. */
 enum { CLIENTS = 6, REST = 6, WORLD = 7, STEPS_MAX = 200, CONFIGS = 3, ID_MAX = 63 };
+/* Kinds of servers: with TLS; alone, with Redis, with a Cluster, with Redis and servers of Node.js. */
+enum { TLS = 1, REDIS = 2, KINDS = 8 };
 
 static const struct local_client_options kinds[CLIENTS] = {
     {.answers_pings = true},
@@ -54,6 +60,8 @@ struct stage {
     struct program program;
     struct client clients[CLIENTS];
     struct wires wires;
+    struct fuzz_operators operators;
+    struct config *const *configs; /* the last one does not load */
     struct list requests;
     char message_id[ID_MAX + 1], epoch[ID_MAX + 1], question[ID_MAX + 1];
     struct buffer text, got;
@@ -409,10 +417,32 @@ static void forget_requests(struct stage *stage) {
 
 /* ---- the world ---- */
 
-static struct config *configs[CONFIGS]; /* the last one does not load */
+static bool reload(struct stage *stage, unsigned which) {
+    if (!fuzz_world_reload(&stage->world, stage->configs[which % CONFIGS])) return false;
+    router_reload(stage->wires.net.router);
+    return true;
+}
+
+static void befall_others(struct stage *stage, unsigned action) {
+    struct fuzz_world *world = &stage->world;
+    struct program *program = &stage->program;
+    if (action == 12) {
+        unsigned what = program_byte(program);
+        world->parts[what % FUZZ_PARTS] = (enum fuzz_part)(what / FUZZ_PARTS % PART_STATES);
+    } else if (action == 13) {
+        if (fuzz_operators_step(&stage->operators, program))
+            fuzz_operators_answer(&stage->operators, reload(stage, program_byte(program)));
+    } else if (world->redis) {
+        fuzz_redis_step(world->redis, program);
+    }
+}
 
 static void befall(struct stage *stage, unsigned action) {
     struct fuzz_world *world = &stage->world;
+    if (action > 11) {
+        befall_others(stage, action);
+        return;
+    }
     unsigned amount = program_byte(&stage->program);
     switch (action % 8) {
         case 0:
@@ -428,7 +458,7 @@ static void befall(struct stage *stage, unsigned action) {
             fuzz_world_advance(world, amount % 16 * 1000);
             break;
         case 4:
-            if (fuzz_world_reload(world, configs[amount % CONFIGS])) router_reload(stage->wires.net.router);
+            (void)reload(stage, amount);
             break;
         case 5:
             world->refuses = !world->refuses;
@@ -458,31 +488,59 @@ static void step(struct stage *stage) {
     wires_listen(&stage->wires);
 }
 
-static void read_configs(void) {
-    static const char *const other[] = {"recovery.window_s=0", "session.inbox_bytes=4096"};
-    static const char *const broken[] = {"scripts={\"broken.lua\"}"};
-    configs[0] = fuzz_config("session.lua", NULL, 0);
-    configs[1] = fuzz_config("session.lua", other, LEN(other));
-    configs[2] = fuzz_config("session.lua", broken, LEN(broken));
+static struct config *read_config(unsigned kind, const char *const sets[2]) {
+    static const char *const forms[] = {"redis.mode=standalone", "redis.mode=standalone", "redis.mode=cluster",
+                                        "redis.socketio_adapter=both"};
+    char certificate[64], key[64], nodes[64];
+    const char *all[7] = {sets[0], sets[1], forms[kind / REDIS]};
+    size_t len = 3;
+    snprintf(certificate, sizeof certificate, "tls.certificate=%s", fuzz_tls_certificate());
+    snprintf(key, sizeof key, "tls.key=%s", fuzz_tls_certificate());
+    snprintf(nodes, sizeof nodes, "redis.nodes={\"%s\"}", fuzz_redis_address());
+    if (kind & TLS) all[len++] = certificate, all[len++] = key;
+    if (kind >= REDIS) all[len++] = nodes, all[len++] = "node.name=n1";
+    return fuzz_config("session.lua", all, len);
+}
+
+/* Once each. */
+static struct config *const *configs_of(unsigned kind) {
+    static const char *const sets[CONFIGS][2] = {{"recovery.window_s=5", "session.inbox_bytes=1024"},
+                                                 {"recovery.window_s=0", "session.inbox_bytes=4096"},
+                                                 {"scripts={\"broken.lua\"}", "recovery.window_s=5"}};
+    static struct config *configs[KINDS][CONFIGS];
+    for (size_t i = 0; i < CONFIGS && !configs[kind][i]; i++) configs[kind][i] = read_config(kind, sets[i]);
+    return configs[kind];
+}
+
+static void open_stage(struct stage *stage) {
+    struct error error;
+    list_init(&stage->requests);
+    stage->configs = configs_of(program_byte(&stage->program) % KINDS);
+    if (!fuzz_world_open(&stage->world, stage->configs[0], &error)) fprintf(stderr, "%s\n", error.text), abort();
+    wires_open(&stage->wires, &stage->world, &stage->program);
+    fuzz_operators_open(&stage->operators);
+}
+
+/* Redis stays as it is: nobody needs it to leave. */
+static void close_stage(struct stage *stage) {
+    for (size_t i = 0; i < CLIENTS; i++) go(&stage->clients[i]);
+    forget_requests(stage);
+    wires_leave(&stage->wires);
+    stage->world.refuses = false;
+    for (size_t i = 0; i < FUZZ_PARTS; i++) stage->world.parts[i] = PART_ANSWERS;
+    for (unsigned i = 0; i < 4; i++) fuzz_world_advance(&stage->world, 10000);
+    fuzz_operators_close(&stage->operators);
+    wires_close(&stage->wires);
+    fuzz_world_close(&stage->world);
+    buffer_done(&stage->text);
+    buffer_done(&stage->got);
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len) {
     static struct stage stage;
-    struct error error;
     stage = (struct stage){.program.rest = {(const char *)bytes, len}};
-    list_init(&stage.requests);
-    if (!configs[0]) read_configs();
-    if (!fuzz_world_open(&stage.world, configs[0], &error)) fprintf(stderr, "%s\n", error.text), abort();
-    wires_open(&stage.wires, &stage.world, &stage.program);
+    open_stage(&stage);
     for (unsigned i = 0; i < STEPS_MAX && !program_over(&stage.program); i++) step(&stage);
-    for (size_t i = 0; i < CLIENTS; i++) go(&stage.clients[i]);
-    forget_requests(&stage);
-    wires_leave(&stage.wires);
-    stage.world.refuses = false;
-    for (unsigned i = 0; i < 4; i++) fuzz_world_advance(&stage.world, 10000);
-    wires_close(&stage.wires);
-    fuzz_world_close(&stage.world);
-    buffer_done(&stage.text);
-    buffer_done(&stage.got);
+    close_stage(&stage);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -13,7 +14,7 @@
 #include "server/settings.h"
 #include "support/fuzz_world.h"
 
-enum { READ_MAX = 65536 };
+enum { READ_MAX = 65536, BACKLOG = 64 };
 
 static void settled(void *owner) {
     (void)owner;
@@ -24,12 +25,22 @@ static void fail(const char *what) {
     abort();
 }
 
+/* Without a path: the kernel finds a name that no folder has. */
+static void listen_for_tls(struct fuzz_net *net) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    net->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (net->listen_fd < 0 || bind(net->listen_fd, (struct sockaddr *)&name, sizeof name.sun_family) != 0 ||
+        listen(net->listen_fd, BACKLOG) != 0)
+        fail("no sockets");
+    net_server_listen(net->world->worker.net, net->listen_fd);
+}
+
 void fuzz_net_open(struct fuzz_net *net, struct fuzz_world *world) {
     struct worker *worker = &world->worker;
     struct net_settings settings = settings_of_net(worker->config);
     const char *address = "127.0.0.1:0";
     struct error error;
-    *net = (struct fuzz_net){.world = world};
+    *net = (struct fuzz_net){.world = world, .listen_fd = -1};
     net->places = places_new(1, &address, 1, 1, &error);
     if (!net->places) fail(error.text);
     places_close_listening(net->places); /* nobody comes there */
@@ -41,6 +52,7 @@ void fuzz_net_open(struct fuzz_net *net, struct fuzz_world *world) {
     if (!worker->net) fail(error.text);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, net->inbox) != 0) fail("no sockets");
     net_server_open_inbox(worker->net, net->inbox[0]);
+    if (settings.tls_certificate) listen_for_tls(net);
     health_init(&net->health, worker, settled, NULL);
 }
 
@@ -50,13 +62,25 @@ void fuzz_net_close(struct fuzz_net *net) {
     health_done(&net->health);
     net_server_free(&worker->net);
     router_free(&net->router);
+    if (net->listen_fd >= 0) close(net->listen_fd);
     close(net->inbox[0]);
     close(net->inbox[1]);
     worker->places = NULL;
     places_free(&net->places);
 }
 
+static int dial(const struct fuzz_net *net) {
+    struct sockaddr_un name;
+    socklen_t len = sizeof name;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || getsockname(net->listen_fd, (struct sockaddr *)&name, &len) != 0 ||
+        connect(fd, (struct sockaddr *)&name, len) != 0)
+        fail("nobody listens");
+    return fd;
+}
+
 int fuzz_net_connect(struct fuzz_net *net) {
+    if (net->listen_fd >= 0) return dial(net);
     struct handover handover = {.peer = address_of((const unsigned char[]){127, 0, 0, 1}, 4)};
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0 ||

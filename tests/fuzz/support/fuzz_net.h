@@ -1,5 +1,5 @@
-/* fuzz_net.h - the sockets of a fuzzer's world: HTTP and WebSocket bytes in and out, over pairs of sockets in place of
- * a network.
+/* fuzz_net.h - the sockets of a fuzzer's world: bytes of HTTP, WebSocket and TLS in and out, over sockets of this
+ * machine in place of a network.
  */
 #ifndef TESTS_FUZZ_NET_H
 #define TESTS_FUZZ_NET_H
@@ -17,13 +17,14 @@ struct fuzz_net {
     struct places *places;
     struct router *router;
     struct health health;
-    int inbox[2]; /* connections come as from another process */
+    int inbox[2];  /* connections come as from another process */
+    int listen_fd; /* with TLS they come here; -1: there is none */
 };
 
 void fuzz_net_open(struct fuzz_net *net, struct fuzz_world *world);
 /* Before the world. Aborts unless all connections are gone. */
 void fuzz_net_close(struct fuzz_net *net);
-/* A client's end, non-blocking, of a connection; it is the caller's. */
+/* A client's end, non-blocking, of a connection; it is the caller's. With TLS, if the configuration has it. */
 int fuzz_net_connect(struct fuzz_net *net);
 /* What the socket takes of it. */
 void fuzz_net_send(int fd, struct slice bytes);

@@ -5,12 +5,17 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "cache/shared_cache.h"
 #include "channel/log.h"
 #include "config/config.h"
 #include "limit/budget.h"
 #include "loop/loop.h"
 #include "lua/lua.h"
+#include "redis/redis_room.h"
+#include "server/fleet.h"
 #include "session/hub.h"
+#include "store/store_cached.h"
+#include "support/fuzz_redis.h"
 
 /* TURNS: of a loop on which something is always left to do. */
 enum { TURNS_MAX = 1000, ROUNDS_MAX = 1000, NAP_NS = 20000, DONE_MS = 10000 };
@@ -31,18 +36,47 @@ struct fuzz_store_wait {
     struct fuzz_world *world;
     void (*done)(struct store_request *request);
     void *owner;
+    enum fuzz_part part;
 };
 
-static void hold(struct store *store, struct store_request *request) {
+static unsigned part_of(struct store *store, struct slice channel_id) {
+    return channel_id.len % FUZZ_SHARDS;
+}
+
+static enum fuzz_part part_asked(const struct fuzz_world *world, const struct store_request *request) {
+    struct slice id = request->channel_id;
+    return world->parts[id.len > 0 ? part_of(NULL, id) : FUZZ_GLOBAL];
+}
+
+static void hold(struct store *below, struct store_request *request) {
+    list_append(&CONTAINER(below, struct fuzz_world, below)->asked, &request->link);
+}
+
+static void enter(struct store *store, struct store_request *request) {
     struct fuzz_world *world = CONTAINER(store->ops, struct fuzz_world, ops);
-    list_append(&world->asked, &request->link);
+    store_submit(world->cached ? world->cached : &world->below, &request);
+}
+
+/* What is gathered from all shards lacks what those that are away hold. */
+static bool lacks_some(const struct fuzz_world *world, const struct store_request *request) {
+    bool is_gathered = request->op == STORE_HEADS || request->op == STORE_USER_CHANNELS;
+    return is_gathered && request->status == STORE_OK && (world->parts[0] || world->parts[1]);
 }
 
 static void answered(struct store_request *request) {
     struct fuzz_store_wait *wait = request->owner;
-    wait->world->under_way--;
+    struct fuzz_world *world = wait->world;
+    world->under_way--;
     request->done = wait->done;
     request->owner = wait->owner;
+    if (wait->part == PART_UNSURE) {
+        request->status = STORE_UNAVAILABLE;
+        buffer_clear(&request->json);
+    } else if (lacks_some(world, request)) {
+        request->partial = true;
+        buffer_clear(&request->json);
+        buffer_append_str(&request->json, "[]");
+    }
     free(wait);
     request->done(request);
 }
@@ -55,28 +89,48 @@ static void refuse(struct store_request *request) {
 
 static void pass_on(struct fuzz_world *world, struct store_request *request) {
     struct fuzz_store_wait *wait = NEW(struct fuzz_store_wait);
-    *wait = (struct fuzz_store_wait){world, request->done, request->owner};
+    *wait = (struct fuzz_store_wait){world, request->done, request->owner, part_asked(world, request)};
     request->done = answered;
     request->owner = wait;
     world->under_way++;
     world->real->submit(world->worker.store, request);
 }
 
+static void close_below(struct store *below, unsigned deadline_ms) {
+    struct fuzz_world *world = CONTAINER(below, struct fuzz_world, below);
+    for (struct list *link; (link = list_pop(&world->asked));) refuse(CONTAINER(link, struct store_request, link));
+}
+
 static void close_store(struct store *store, unsigned deadline_ms) {
     struct fuzz_world *world = CONTAINER(store->ops, struct fuzz_world, ops);
-    for (struct list *link; (link = list_pop(&world->asked));) refuse(CONTAINER(link, struct store_request, link));
+    struct store *next = world->cached ? world->cached : &world->below;
+    store_close(&next, deadline_ms);
     store->ops = world->real;
     store->ops->close(store, deadline_ms);
 }
 
 static void take_store(struct fuzz_world *world) {
+    static const struct store_ops below = {.submit = hold, .close = close_below, .part_of = part_of};
     struct store *store = world->worker.store;
     list_init(&world->asked);
+    world->below.ops = &below;
     world->real = store->ops;
     world->ops = *store->ops;
-    world->ops.submit = hold;
+    world->ops.submit = enter;
     world->ops.close = close_store;
+    world->ops.part_of = part_of;
     store->ops = &world->ops;
+}
+
+/* As in a worker of a fleet with PostgreSQL. */
+static void cache_store(struct fuzz_world *world) {
+    static const char *const caches[] = {STORE_CACHED_KEYS, SHARED_CACHE_KEYS};
+    struct worker *worker = &world->worker;
+    struct store *below = &world->below;
+    worker->room = redis_room_new(world->loop, worker->redis, caches, sizeof caches / sizeof *caches);
+    worker->shared = shared_cache_new(world->loop, worker->redis, worker->room, NULL, &fleet_removals, worker);
+    shared_cache_set_log(worker->shared, "1-fuzz");
+    world->cached = store_cached_new(world->loop, &below, worker->redis, worker->room, NULL);
 }
 
 /* ---- the world ---- */
@@ -88,10 +142,13 @@ static void ignore(void *owner, struct slice line) {
 bool fuzz_world_open(struct fuzz_world *world, struct config *config, struct error *error_r) {
     *world = (struct fuzz_world){.loop = loop_new_with_fake_clock()};
     log_set_sink(ignore, NULL);
+    if (config->redis.nodes.len > 0) world->redis = fuzz_redis_new(world->loop);
     if (worker_init(&world->worker, world->loop, config, &lua_policy_source, 1, NULL, NULL, error_r)) {
         take_store(world);
+        if (world->redis) cache_store(world);
         return true;
     }
+    fuzz_redis_free(&world->redis);
     while (loop_turn(world->loop)) continue;
     loop_free(&world->loop);
     return false;
@@ -106,19 +163,32 @@ static void wait_for_store(struct fuzz_world *world) {
         if (!loop_turn(world->loop)) nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
 }
 
+/* What is not of a late part. False: there is nothing. */
+static bool ask_store(struct fuzz_world *world) {
+    struct list now, late;
+    bool some = false;
+    list_init(&now);
+    list_init(&late);
+    list_splice(&now, &world->asked);
+    for (struct list *link; (link = list_pop(&now));) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        enum fuzz_part part = world->refuses ? PART_REFUSES : part_asked(world, request);
+        some |= part != PART_LATE;
+        if (part == PART_LATE)
+            list_append(&late, link);
+        else if (part == PART_REFUSES)
+            refuse(request);
+        else
+            pass_on(world, request);
+    }
+    list_splice(&late, &world->asked);
+    list_splice(&world->asked, &late);
+    return some;
+}
+
 void fuzz_world_settle(struct fuzz_world *world) {
     fuzz_world_turn(world);
-    for (unsigned i = 0; i < ROUNDS_MAX && !list_empty(&world->asked); i++) {
-        struct list now;
-        list_init(&now);
-        for (struct list *link; (link = list_pop(&world->asked));) list_append(&now, link);
-        for (struct list *link; (link = list_pop(&now));) {
-            struct store_request *request = CONTAINER(link, struct store_request, link);
-            if (world->refuses)
-                refuse(request);
-            else
-                pass_on(world, request);
-        }
+    for (unsigned i = 0; i < ROUNDS_MAX && ask_store(world); i++) {
         wait_for_store(world);
         fuzz_world_turn(world);
     }
@@ -154,6 +224,7 @@ void fuzz_world_close(struct fuzz_world *world) {
     check(budget_bytes(worker->inbound) == 0, "the inbound budget is used");
     check(budget_bytes(worker->outbound) == 0, "the outbound budget is used");
     worker_done(worker, DONE_MS);
+    fuzz_redis_free(&world->redis);
     while (loop_turn(world->loop)) continue;
     loop_free(&world->loop);
 }

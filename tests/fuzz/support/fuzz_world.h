@@ -1,7 +1,9 @@
-/* fuzz_world.h - a whole worker for a fuzzer: scripts, a store in memory, a clock that stands, no sockets.
+/* fuzz_world.h - a whole worker for a fuzzer: scripts, a store in memory, a clock that stands, no sockets but those to
+ * its Redis (fuzz_redis.h), if the configuration has one.
  *
  * One input, one world. The store's threads cannot make two runs of an input differ: what is asked of the store waits
- * until fuzz_world_settle, which lets all of it happen.
+ * until fuzz_world_settle, which lets all of it happen. The store has the parts of one with two shards, each of which
+ * may be away. With Redis, what is read from it is cached there, as in a fleet.
  */
 #ifndef TESTS_FUZZ_WORLD_H
 #define TESTS_FUZZ_WORLD_H
@@ -9,13 +11,28 @@
 #include "server/worker.h"
 #include "store/store_driver.h"
 
+struct fuzz_redis;
+
+/* Two shards, and what is in none of them. */
+enum { FUZZ_SHARDS = 2, FUZZ_GLOBAL = FUZZ_SHARDS, FUZZ_PARTS };
+enum fuzz_part {
+    PART_ANSWERS,
+    PART_REFUSES,
+    PART_LATE,   /* answers when it is something else again */
+    PART_UNSURE, /* does it, and says that it is away */
+    PART_STATES
+};
+
 struct fuzz_world {
     struct loop *loop;
     struct worker worker;
-    bool refuses; /* the store, whatever it is asked */
-    /* Its store: ops in the place of real. */
+    struct fuzz_redis *redis; /* NULL: this worker is alone */
+    bool refuses;             /* the store, whatever it is asked */
+    enum fuzz_part parts[FUZZ_PARTS];
+    /* The worker's store: ops in the place of real. What it is asked goes to cached, if there is one, then below. */
     struct store_ops ops;
     const struct store_ops *real;
+    struct store *cached, below;
     struct list asked;  /* not yet of the real one */
     unsigned under_way; /* with the real one */
 };

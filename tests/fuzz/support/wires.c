@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "support/change.h"
+#include "support/fuzz_tls.h"
 #include "support/program.h"
 
 /* %s: the session's id. A body is announced with its length; one that begins with "+" is sent in chunks. */
@@ -71,6 +72,7 @@ void wires_open(struct wires *wires, struct fuzz_world *world, struct program *p
 }
 
 static void hang_up(struct wire *wire) {
+    fuzz_tls_free(&wire->tls);
     if (wire->fd >= 0) close(wire->fd);
     *wire = (struct wire){.fd = -1};
 }
@@ -83,6 +85,7 @@ void wires_close(struct wires *wires) {
     fuzz_net_close(&wires->net);
     buffer_done(&wires->text);
     buffer_done(&wires->got);
+    buffer_done(&wires->records);
 }
 
 static void write_request(struct wires *wires) {
@@ -112,22 +115,42 @@ static void write_frame(struct wires *wires) {
     buffer_append_slice(&wires->text, payload);
 }
 
+/* Where TLS is spoken, one in four does not speak it. */
+static void dial(struct wires *wires, struct wire *wire) {
+    wire->fd = fuzz_net_connect(&wires->net);
+    if (wires->net.listen_fd >= 0 && program_byte(wires->program) < 192) wire->tls = fuzz_tls_new(wires->program);
+}
+
+static void send_records(struct wires *wires, struct wire *wire) {
+    if (!wire->tls) return;
+    buffer_clear(&wires->records);
+    fuzz_tls_write(wire->tls, wires->program, &wires->records);
+    fuzz_net_send(wire->fd, buffer_slice(&wires->records));
+}
+
+static void act(struct wires *wires, struct wire *wire) {
+    unsigned how = program_byte(wires->program) % (wire->tls ? 8 : 4);
+    if (how == 0) hang_up(wire);
+    if (how == 1) wire->deaf = !wire->deaf;
+    if (how == 2) shutdown(wire->fd, SHUT_WR);
+    if (how > 3) fuzz_tls_step(wire->tls, wires->program);
+}
+
 void wires_step(struct wires *wires, unsigned action) {
     struct wire *wire = &wires->items[action % WIRES];
     unsigned what = action / WIRES;
     buffer_clear(&wires->text);
-    if (wire->fd < 0) wire->fd = fuzz_net_connect(&wires->net);
+    if (wire->fd < 0) dial(wires, wire);
     if (what == 0) write_request(wires);
     if (what == 1) write_frame(wires);
     if (what < 2) change(&wires->text, wires->program);
     if (what == 2) buffer_append_slice(&wires->text, program_bytes(wires->program));
-    if (what == 3) {
-        unsigned how = program_byte(wires->program) % 4;
-        if (how == 0) hang_up(wire);
-        if (how == 1) wire->deaf = !wire->deaf;
-        if (how == 2) shutdown(wire->fd, SHUT_WR);
-    }
-    if (wire->fd >= 0) fuzz_net_send(wire->fd, buffer_slice(&wires->text));
+    if (what == 3) act(wires, wire);
+    if (wire->tls)
+        fuzz_tls_say(wire->tls, buffer_slice(&wires->text));
+    else if (wire->fd >= 0)
+        fuzz_net_send(wire->fd, buffer_slice(&wires->text));
+    send_records(wires, wire);
 }
 
 /* The session's id of an open packet that is an answer to a poll. */
@@ -141,13 +164,25 @@ static void learn(struct wires *wires) {
     if (end) snprintf(wires->sid, sizeof wires->sid, "%.*s", (int)(end - rest.ptr), rest.ptr);
 }
 
+/* False: the server has closed it. */
+static bool hear(struct wires *wires, struct wire *wire) {
+    buffer_clear(&wires->got);
+    if (!wire->tls) return fuzz_net_receive(wire->fd, &wires->got);
+    buffer_clear(&wires->records);
+    bool open = fuzz_net_receive(wire->fd, &wires->records);
+    fuzz_tls_hear(wire->tls, buffer_slice(&wires->records), &wires->got);
+    return open;
+}
+
 void wires_listen(struct wires *wires) {
     for (size_t i = 0; i < WIRES; i++) {
         struct wire *wire = &wires->items[i];
         if (wire->fd < 0 || wire->deaf) continue;
-        buffer_clear(&wires->got);
-        bool open = fuzz_net_receive(wire->fd, &wires->got);
+        bool open = hear(wires, wire);
         learn(wires);
-        if (!open) hang_up(wire);
+        if (open)
+            send_records(wires, wire);
+        else
+            hang_up(wire);
     }
 }

@@ -1,10 +1,12 @@
-/* wires.h - clients of a fuzzer's world that have sockets: they poll, speak WebSocket, ask for pages. */
+/* wires.h - clients of a fuzzer's world that have sockets: they poll, speak WebSocket, ask for pages. Over TLS, if the
+ * world has it. */
 #ifndef TESTS_FUZZ_WIRES_H
 #define TESTS_FUZZ_WIRES_H
 
 #include "base/buffer.h"
 #include "support/fuzz_net.h"
 
+struct fuzz_tls;
 struct program;
 
 enum { WIRES = 3, WIRE_SID_MAX = 63 };
@@ -12,13 +14,14 @@ enum { WIRES = 3, WIRE_SID_MAX = 63 };
 struct wire {
     int fd; /* -1: there is no connection */
     bool deaf;
+    struct fuzz_tls *tls; /* NULL: it speaks without */
 };
 struct wires {
     struct fuzz_net net;
     struct program *program;
     struct wire items[WIRES];
     char sid[WIRE_SID_MAX + 1]; /* of a session that polls */
-    struct buffer text, got;
+    struct buffer text, got, records;
 };
 
 void wires_open(struct wires *wires, struct fuzz_world *world, struct program *program);
