@@ -50,6 +50,8 @@ return {
         -- public_key_file = nil,
         -- jwks_file = nil,
         -- kid = nil,
+        -- user_claim = "sub",
+        -- claims = {}, -- for example { "realm_access.roles" }: socket.user.claims["realm_access.roles"]
         -- issuer = nil,
         -- audience = nil,
         -- leeway_s = 30,

@@ -3,6 +3,7 @@
 
 #include "lua/bind.h"
 #include "store/store.h"
+#include "wire/user_id.h"
 
 enum { AUDITS_MAX = 1000, ACTION_MAX = 64, DETAIL_MAX = 16384 };
 
@@ -18,7 +19,7 @@ static int write(lua_State *L) {
     luaL_checktype(L, 2, LUA_TTABLE);
     struct slice actor = bind_field(L, 2, "actor"), channel_id = bind_field(L, 2, "channelId");
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = DETAIL_MAX};
-    if (action.len == 0 || action.len > ACTION_MAX || !bind_is_id(actor) ||
+    if (action.len == 0 || action.len > ACTION_MAX || !user_id_valid(actor) ||
         (channel_id.len > 0 && !bind_is_id(channel_id)))
         return bind_fail(L, "bad_request");
     bind_push_field(L, 2, "detail");

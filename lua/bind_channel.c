@@ -13,6 +13,7 @@
 #include "session/follow.h"
 #include "session/hub.h"
 #include "session/socket.h"
+#include "wire/user_id.h"
 
 static const char CHANNEL[] = "stoa.channel";
 enum { ID_MAX = 64, ROOM_MAX = 80, ONLINE_MAX = 1000 };
@@ -146,7 +147,7 @@ static int tell_user(lua_State *L, enum fleet_reach reach) {
     bind_check_event(L, 3);
     struct json_out json = bind_json(L, 3, lua_gettop(L), JSON_ATTACHMENTS_MAX);
     if (id.len == 0) return bad_channel(L);
-    if (!bind_is_id(user_id)) return bind_fail(L, "bad_request");
+    if (!user_id_valid(user_id)) return bind_fail(L, "bad_request");
     struct buffer args = bind_take(L);
     size_t sent = fleet_emit_to_user(worker, &(struct fleet_news){.user_id = user_id,
                                                                   .channel_id = id,
@@ -353,7 +354,7 @@ static int members(lua_State *L) {
 static int put_member(lua_State *L) {
     struct slice user_id = bind_text(L, 2), role = bind_text(L, 3);
     bool known = slice_is(role, "owner") || slice_is(role, "moderator") || slice_is(role, "member");
-    if (!known || !bind_is_id(user_id)) return bind_fail(L, "bad_request");
+    if (!known || !user_id_valid(user_id)) return bind_fail(L, "bad_request");
     return submit(L, STORE_MEMBER_PUT, bind_push_true, user_id, SLICE_NONE, role);
 }
 

@@ -10,7 +10,7 @@
 #include "lua/bind.h"
 #include "server/worker.h"
 
-enum { ASKS_MAX = 16, NAME_MAX_LEN = 64, KEY_MAX = 256, WAIT_MS = 2000 };
+enum { ASKS_MAX = 16, NAME_MAX_LEN = 64, KEY_MAX = 512, WAIT_MS = 2000 };
 enum { COUNT, SECONDS, COST, KEY, FIELDS };
 static const char *const field_names[FIELDS] = {"count", "seconds", "cost", "key"};
 

@@ -11,6 +11,7 @@
 #include "lua/types.h"
 #include "server/worker.h"
 #include "session/socket.h"
+#include "wire/user_id.h"
 
 enum { USERS_MAX = 1000 };
 
@@ -139,7 +140,7 @@ static int get(lua_State *L) {
     buffer_clear(user_ids);
     for (size_t i = 1; i <= len; i++) {
         lua_rawgeti(L, 1, (int)i);
-        if (lua_type(L, -1) != LUA_TSTRING || !bind_is_id(bind_text(L, -1))) return bind_fail(L, "bad_request");
+        if (lua_type(L, -1) != LUA_TSTRING || !user_id_valid(bind_text(L, -1))) return bind_fail(L, "bad_request");
         parts_add(user_ids, bind_text(L, -1));
         lua_pop(L, 1);
     }

@@ -5,6 +5,7 @@
 #include "lua/bind.h"
 #include "server/worker.h"
 #include "store/store.h"
+#include "wire/user_id.h"
 
 enum { TOKEN_LEN = 43 /* 258 random bits */, TOKEN_MAX = 256, TTL_MAX_S = 366 * 86400 };
 
@@ -23,7 +24,7 @@ static int push_token(lua_State *L, struct store_request *request) {
 static int create(lua_State *L) {
     struct slice user_id = bind_text(L, 1);
     double ttl_s = luaL_checknumber(L, 2);
-    if (!bind_is_id(user_id) || !(ttl_s >= 1 && ttl_s <= TTL_MAX_S)) return bind_fail(L, "bad_request");
+    if (!user_id_valid(user_id) || !(ttl_s >= 1 && ttl_s <= TTL_MAX_S)) return bind_fail(L, "bad_request");
     char token[TOKEN_LEN + 1];
     id_random(token, TOKEN_LEN);
     struct store_request *request = bind_request(L, STORE_SESSION_PUT, push_token);

@@ -7,7 +7,7 @@
 
 static struct slice check_key(lua_State *L) {
     struct slice key = bind_text(L, 1);
-    luaL_argcheck(L, key.len > 0 && key.len <= SHARED_KEY_MAX, 1, "1 to 256 bytes expected");
+    luaL_argcheck(L, key.len > 0 && key.len <= SHARED_KEY_MAX, 1, "1 to 512 bytes expected");
     return key;
 }
 
@@ -19,7 +19,7 @@ static uint64_t ttl_ms(lua_State *L, int index) {
 
 /* A value that was kept.
  * @function stoa.shared.get
- * @param key at most 256 bytes
+ * @param key at most 512 bytes
  * @return the value, or nil
  * @example local state = stoa.shared.get("state") or {} */
 static int get(lua_State *L) {
@@ -31,7 +31,7 @@ static int get(lua_State *L) {
 
 /* Keeps a value: what JSON can hold, at most 64 KiB; all of them 16 MiB.
  * @function stoa.shared.set
- * @param key at most 256 bytes
+ * @param key at most 512 bytes
  * @param value not nil
  * @param ttl_seconds it is forgotten then; may be nil
  * @return true
@@ -52,7 +52,7 @@ static int set(lua_State *L) {
 
 /* Adds to a number that is kept (0 when there is none).
  * @function stoa.shared.add
- * @param key at most 256 bytes
+ * @param key at most 512 bytes
  * @param n how much
  * @param ttl_seconds counted from now; may be nil
  * @return the sum
@@ -75,7 +75,7 @@ static int add(lua_State *L) {
 
 /* Forgets a value.
  * @function stoa.shared.remove
- * @param key at most 256 bytes
+ * @param key at most 512 bytes
  * @example stoa.shared.remove("state") */
 static int remove_key(lua_State *L) {
     shared_remove(host_of(L)->shared, check_key(L));

@@ -12,13 +12,14 @@
 #include "session/socket.h"
 #include "store/store.h"
 #include "wire/json.h"
+#include "wire/user_id.h"
 
 static const char USER[] = "stoa.user";
-enum { ID_MAX = 64, USERS_MAX = 1000 };
+enum { USERS_MAX = 1000 };
 
 struct user_name {
     unsigned len; /* 0: malformed */
-    char id[ID_MAX];
+    char id[];
 };
 
 static struct slice id_at(lua_State *L, int index) {
@@ -36,6 +37,16 @@ static int submit(lua_State *L, int op, bind_push *push, struct slice name, stru
     return bind_submit(L, &request);
 }
 
+/* As JSON, in the vm's buffer. */
+static struct slice list_of_one(lua_State *L, struct slice id) {
+    struct buffer *ids = &vm_of(L)->out;
+    buffer_clear(ids);
+    buffer_append_char(ids, '[');
+    json_write_string(ids, id);
+    buffer_append_char(ids, ']');
+    return buffer_slice(ids);
+}
+
 static int push_first(lua_State *L, struct store_request *request) {
     struct json_walk walk;
     struct slice item;
@@ -51,10 +62,7 @@ static int push_first(lua_State *L, struct store_request *request) {
  * @error bad_request, not_found, unavailable
  * @example local profile = stoa.user("alice"):get() */
 static int get(lua_State *L) {
-    char text[ID_MAX + 8];
-    struct slice id = id_at(L, 1);
-    int len = snprintf(text, sizeof text, "[\"%.*s\"]", SLICE_ARG(id));
-    return submit(L, STORE_USERS, push_first, SLICE_NONE, (struct slice){text, (size_t)len});
+    return submit(L, STORE_USERS, push_first, SLICE_NONE, list_of_one(L, id_at(L, 1)));
 }
 
 /* Creates the user or changes him.
@@ -77,12 +85,7 @@ static int seen(lua_State *L) {
     struct slice id = id_at(L, 1);
     if (id.len == 0) return bind_fail(L, "bad_request");
     struct store_request *request = bind_request(L, STORE_USERS_SEEN, bind_push_true);
-    struct buffer ids = {0};
-    buffer_append_char(&ids, '[');
-    json_write_string(&ids, id);
-    buffer_append_char(&ids, ']');
-    BIND_COPY(request, text, buffer_slice(&ids));
-    buffer_done(&ids);
+    BIND_COPY(request, text, list_of_one(L, id));
     return bind_submit(L, &request);
 }
 
@@ -221,7 +224,7 @@ static int users(lua_State *L) {
     buffer_append_char(out, '[');
     for (size_t i = 1; i <= len; i++) {
         lua_rawgeti(L, 1, (int)i);
-        if (lua_type(L, -1) != LUA_TSTRING || !bind_is_id(bind_text(L, -1))) return bind_fail(L, "bad_request");
+        if (lua_type(L, -1) != LUA_TSTRING || !user_id_valid(bind_text(L, -1))) return bind_fail(L, "bad_request");
         if (i > 1) buffer_append_char(out, ',');
         json_write_string(out, bind_text(L, -1));
         lua_pop(L, 1);
@@ -247,16 +250,27 @@ static int user_index(lua_State *L) {
 
 /* A user by his id. Fields: id, valid. With a malformed id its calls return bad_request.
  * @function stoa.user
- * @param id 1 to 64 of A-Za-z0-9_.:-
+ * @param id 1 to 255 bytes of UTF-8 without control characters
  * @return the user
  * @example local alice = stoa.user("alice") */
 static int user(lua_State *L) {
     struct slice id = SLICE_NONE;
     if (lua_type(L, 1) == LUA_TSTRING) id = bind_text(L, 1);
-    struct user_name *name = types_new(L, USER, sizeof *name);
-    if (!bind_is_id(id)) return 1;
+    bool valid = user_id_valid(id);
+    struct user_name *name = types_new(L, USER, sizeof *name + (valid ? id.len : 0));
+    if (!valid) return 1;
     name->len = (unsigned)id.len;
     memcpy(name->id, id.ptr, id.len);
+    return 1;
+}
+
+/* Can it be a user's id?
+ * @function stoa.is_user_id
+ * @param value anything
+ * @return true or false
+ * @example if not stoa.is_user_id(request.params.user) then return 400 end */
+static int is_user_id(lua_State *L) {
+    lua_pushboolean(L, lua_type(L, 1) == LUA_TSTRING && user_id_valid(bind_text(L, 1)));
     return 1;
 }
 
@@ -271,7 +285,7 @@ void bind_user(lua_State *L) {
                                        {"emit", emit},
                                        {"sockets", sockets},
                                        {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"user", user}, {"users", users}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"user", user}, {"users", users}, {"is_user_id", is_user_id}, {NULL, NULL}};
     types_class(L, USER, methods, user_index, NULL);
     luaL_register(L, NULL, functions);
 }

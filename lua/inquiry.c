@@ -8,6 +8,7 @@
 #include "server/worker.h"
 #include "session/hub.h"
 #include "wire/json.h"
+#include "wire/user_id.h"
 
 /* Of the state's memory. What is light may use more than what is not: whoever asks for much, waits for themselves. */
 enum { CALL_PART = 8, CALLS_PART = 4, LIGHT_CALLS_PART = 2, LIGHT_BYTES = 1 << 16 };
@@ -246,7 +247,7 @@ static enum policy_status write_user(lua_State *L, int first, int len, struct js
     lua_getfield(L, first, "id");
     struct slice id = {lua_tostring(L, -1), 0};
     if (id.ptr) id.len = lua_objlen(L, -1);
-    if (lua_type(L, -1) != LUA_TSTRING || !bind_is_id(id)) luaL_error(L, "authenticate: the user's id is malformed");
+    if (lua_type(L, -1) != LUA_TSTRING || !user_id_valid(id)) luaL_error(L, "authenticate: the user's id is malformed");
     lua_pop(L, 1);
     write(L, first, json);
     return POLICY_OK;

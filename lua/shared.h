@@ -9,7 +9,7 @@
 struct loop;
 struct shared;
 
-enum { SHARED_KEY_MAX = 256, SHARED_VALUE_MAX = 65536, SHARED_BYTES_MAX = 16 << 20, SHARED_KEYS_MAX = 65536 };
+enum { SHARED_KEY_MAX = 512, SHARED_VALUE_MAX = 65536, SHARED_BYTES_MAX = 16 << 20, SHARED_KEYS_MAX = 65536 };
 
 struct shared *shared_new(struct loop *loop);
 struct shared *shared_ref(struct shared *shared);

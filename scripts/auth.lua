@@ -4,17 +4,13 @@
 local stoa = require "stoa"
 local cache = require "cache"
 local protocol = require "protocol"
+local tokens = require "tokens"
 
 local settings, refuse = stoa.config.auth, protocol.refuse_connection
-local NAME_MAX_BYTES, CHANNELS_MAX = 100, 1000
 local NEWCOMERS_MAX, TOGETHER_S = 1000, 0.02
 
 if not settings.mode then
     stoa.refuse_config("auth.mode", 'is missing: say "jwt" or "session", or "development", which believes everyone')
-end
-
-local function name_of(value)
-    return protocol.is_text(value, NAME_MAX_BYTES) and value ~= "" and value or nil
 end
 
 -- ---- how each mode finds the user: the user, or nil, word ----
@@ -23,63 +19,12 @@ local find = {}
 
 function find.development(handshake)
     local id = handshake.auth.user
-    if not protocol.is_id(id) then return nil, "unauthorized" end
-    return { id = id, name = name_of(handshake.auth.name) }
+    if not protocol.is_user_id(id) then return nil, "no_user" end
+    return { id = id, name = tokens.name_of(handshake.auth.name) }
 end
 
--- A claim `channels` is a list of ids and patterns ("course-*"); anything else in it is left out.
-local function channels_of(claim)
-    if type(claim) == "string" then claim = { claim } end
-    if type(claim) ~= "table" then return nil end
-    local channels = stoa.array {}
-    for i, pattern in ipairs(claim) do
-        if i > CHANNELS_MAX then break end
-        if type(pattern) == "string" then channels[#channels + 1] = pattern end
-    end
-    return channels
-end
-
--- One of them says whose signature a token must have.
-local function key_source()
-    local found
-    for _, name in ipairs { "secret", "public_key", "public_key_file", "jwks_file" } do
-        if settings[name] and found then
-            stoa.refuse_config("auth." .. name, "auth." .. found .. " is another key: one of them")
-        end
-        found = found or settings[name] and name
-    end
-    if found then return found end
-    stoa.refuse_config("auth.mode", '"jwt" needs auth.secret, public_key, public_key_file or jwks_file')
-end
-
-local function new_verifier()
-    local source = key_source()
-    local algorithm = settings.algorithm or source == "secret" and "HS256" or "RS256"
-    if (algorithm == "HS256") ~= (source == "secret") then
-        stoa.refuse_config("auth.algorithm", "HS256 is for auth.secret, and for that alone")
-    end
-    local made, verifier = pcall(stoa.jwt.verifier, {
-        algorithm = algorithm,
-        [source] = settings[source],
-        issuer = settings.issuer,
-        audience = settings.audience,
-        leeway_s = settings.leeway_s,
-        kid = settings.kid,
-    })
-    return made and verifier or stoa.refuse_config("auth." .. source, verifier)
-end
-
-local verifier = settings.mode == "jwt" and new_verifier()
-
--- A token without an end would be one for ever: exp is asked for.
 function find.jwt(_, token)
-    local claims, word = verifier:verify(token)
-    if not claims then return nil, word end
-    local expires = claims.exp
-    if not protocol.is_id(claims.sub) or type(expires) ~= "number" or not protocol.is_seq(math.floor(expires)) then
-        return nil, "no_user"
-    end
-    return { id = claims.sub, name = name_of(claims.name), channels = channels_of(claims.channels), expires = expires }
+    return tokens.user(token)
 end
 
 -- "2026-01-31T12:00:00.000Z" → Unix seconds. Days are counted from a March, so that the leap day is a year's last.

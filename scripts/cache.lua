@@ -52,12 +52,12 @@ cache.members = stoa.cache("members", {
     end,
 })
 
--- "channelId userId" → "owner", "moderator" or "member"; false: not a member. (Ids hold no spaces.)
+-- "channelId userId" → "owner", "moderator" or "member"; false: not a member. (A channel's id holds no space.)
 cache.roles = stoa.cache("roles", {
     ttl = 5 * 60,
     shared = true,
     load = function(key)
-        local channel_id, user_id = key:match("^(%S+) (%S+)$")
+        local channel_id, user_id = key:match("^(%S+) (.+)$")
         local member, word = stoa.channel(channel_id):member(user_id)
         if not member then return absent(word) end
         return member.role

@@ -8,9 +8,10 @@ local app = stoa.config.app or {}
 local function mentions(content)
     local found, seen = {}, {}
     if type(content) ~= "string" then return found end
-    -- The end of a sentence is no part of a name.
-    for name in (" " .. content):gmatch("[^%w_@]@([%w_.:%-]*[%w_%-])") do
-        if #name <= 64 and not seen[name] then
+    -- The end of a sentence is no part of a name. A mail address is one, and so is auth0|5f7c; a name with a space is not
+    -- found.
+    for name in (" " .. content):gmatch("[^%w_@]@([%w_.:|+@%-]*[%w_%-])") do
+        if stoa.is_user_id(name) and not seen[name] then
             seen[name] = true
             found[#found + 1] = name
         end
@@ -54,5 +55,6 @@ stoa.selftest("mentions are found where a reader would", function()
     local function check(content, expected) assert(table.concat(mentions(content), " ") == expected, content) end
     check("@alice and @bob: hello, @alice.", "alice bob")
     check("mail me: alice@example.org", "")
+    check("ask @alice@uni.example, or @auth0|5f7c.", "alice@uni.example auth0|5f7c")
     check("nobody", "")
 end)

@@ -41,7 +41,7 @@ end
 protocol.on("presence:get", function(socket, arguments)
     local passed, word, detail = protocol.take(socket, { reads = socket.user_id })
     if not passed then return nil, word, detail end
-    if not protocol.is_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
+    if not protocol.is_user_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
     local users, stale = stoa.presence.get(arguments.userIds)
     if not users then return nil, stale end
     look_up(users)
@@ -51,7 +51,7 @@ end)
 protocol.on("user:get", function(socket, arguments)
     local passed, word, detail = protocol.take(socket, { reads = socket.user_id })
     if not passed then return nil, word, detail end
-    if not protocol.is_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
+    if not protocol.is_user_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
     local users = stoa.array {}
     for _, user_id in ipairs(arguments.userIds) do
         local profile, reason = cache.profiles:get(user_id)

@@ -102,11 +102,14 @@ function protocol.channel_id(arguments)
     return nil, type(id) == "string" and "bad_channel" or "bad_request"
 end
 
--- A list of 1 to max ids.
-function protocol.is_id_list(value, max)
+-- Users are called what identity providers call them: "auth0|5f7c", "alice@uni.example".
+protocol.is_user_id = stoa.is_user_id
+
+-- A list of at most max users' ids.
+function protocol.is_user_id_list(value, max)
     if not stoa.is_array(value) or #value > max then return false end
     for _, id in ipairs(value) do
-        if not protocol.is_id(id) then return false end
+        if not protocol.is_user_id(id) then return false end
     end
     return true
 end

@@ -48,14 +48,14 @@ api.route("PUT", "/api/channels/{id}/members/{user}", function(request, body, ac
     local channel, word = existing(request)
     if not channel then return nil, word end
     local user_id, role = request.params.user, given(body.role) or "member"
-    if not protocol.is_id(user_id) or not roles[role] then return nil, "bad_request" end
+    if not protocol.is_user_id(user_id) or not roles[role] then return nil, "bad_request" end
     return access.set_role(channel.id, user_id, role, actor)
 end)
 
 api.route("DELETE", "/api/channels/{id}/members/{user}", function(request, _, actor)
     local channel, word = existing(request)
     if not channel then return nil, word end
-    if not protocol.is_id(request.params.user) then return nil, "bad_request" end
+    if not protocol.is_user_id(request.params.user) then return nil, "bad_request" end
     return access.remove_member(channel.id, request.params.user, actor)
 end)
 
@@ -67,7 +67,7 @@ api.route("POST", "/api/channels/{id}/messages", function(request, body, actor)
     local channel, word, detail = existing(request)
     if not channel then return nil, word end
     local user_id, client_id = body.userId, given(body.clientId)
-    if not protocol.is_id(user_id) or client_id and not protocol.is_id(client_id) then return nil, "bad_request" end
+    if not protocol.is_user_id(user_id) or client_id and not protocol.is_id(client_id) then return nil, "bad_request" end
     body.channelId = channel.id
     local receipt
     receipt, word, detail = messages.say({ user_id = user_id, user = { id = user_id }, api = actor }, channel, client_id, body)
@@ -104,7 +104,7 @@ end)
 
 api.route("PUT", "/api/users/{id}", function(request, body, actor)
     local user_id = request.params.id
-    if not protocol.is_id(user_id) or not fits(body.name, NAME_MAX_BYTES) or not fits(body.avatar, AVATAR_MAX_BYTES) then
+    if not protocol.is_user_id(user_id) or not fits(body.name, NAME_MAX_BYTES) or not fits(body.avatar, AVATAR_MAX_BYTES) then
         return nil, "bad_request"
     end
     local changes = { name = given(body.name), avatar = given(body.avatar) }
@@ -119,7 +119,7 @@ end)
 -- is banned (scripts/admission.lua), or his sessions are deleted.
 api.route("POST", "/api/users/{id}/disconnect", function(request, _, actor)
     local user_id = request.params.id
-    if not protocol.is_id(user_id) then return nil, "bad_request" end
+    if not protocol.is_user_id(user_id) then return nil, "bad_request" end
     local disconnected = stoa.user(user_id):disconnect { stay_away = true }
     access.audit("user.disconnect", actor, nil, { userId = user_id, sockets = disconnected })
     return { disconnected = disconnected }
@@ -129,7 +129,7 @@ end)
 
 api.route("POST", "/api/sessions", function(_, body, actor)
     local ttl_s = given(body.ttlSeconds) or SESSION_DEFAULT_S
-    if not protocol.is_id(body.userId) or type(ttl_s) ~= "number" or not (ttl_s >= 1 and ttl_s <= SESSION_MAX_S) then
+    if not protocol.is_user_id(body.userId) or type(ttl_s) ~= "number" or not (ttl_s >= 1 and ttl_s <= SESSION_MAX_S) then
         return nil, "bad_request"
     end
     local token, word = stoa.session.create(body.userId, ttl_s)
@@ -166,7 +166,7 @@ api.route("POST", "/api/broadcast", function(_, body, actor)
     if type(body.event) ~= "string" or told_by_log[body.event] or not stoa.is_array(arguments) then
         return nil, "bad_request"
     end
-    if channel_id and not protocol.is_id(channel_id) or user_id and not protocol.is_id(user_id) then
+    if channel_id and not protocol.is_id(channel_id) or user_id and not protocol.is_user_id(user_id) then
         return nil, "bad_request"
     end
     local target = channel_id and stoa.channel(channel_id) or user_id and stoa.user(user_id)

@@ -11,20 +11,22 @@
 #include "bus/bus_probes.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
+#include "redis/redis_name.h"
 #include "redis/seal.h"
 #include "redis/subscriber.h"
 
-/* On Redis a topic is "stoa:{pNNN}:TOPIC". The partition, a hash of the topic, decides the slot: what is resubscribed
- * after a reconnect goes in at most PARTITIONS batches, whatever the number of topics. It never changes. */
-enum { PARTITIONS = 512, CHECK_EVERY_MS = 250, PREFIX_LEN = sizeof "stoa:{p000}:" - 1 };
+/* On Redis a topic is "stoa:{pNNN}:TOPIC", TOPIC as redis_name.h writes it. The partition, a hash of the topic, decides
+ * the slot: what is resubscribed after a reconnect goes in at most PARTITIONS batches, whatever the number of topics.
+ * It never changes. */
+enum { PARTITIONS = 512, CHECK_EVERY_MS = 250 };
 
 /* A topic that the owner wants. */
 struct topic {
     struct list link; /* while no server has confirmed it: in bus_redis->unheard; told of at once: in ->granted */
     uint64_t unheard_ms;
     bool is_heard;
-    size_t len;
-    char name[]; /* with the prefix */
+    size_t len, name_len;
+    char bytes[]; /* the topic; its name on Redis */
 };
 
 struct bus_redis {
@@ -56,12 +58,16 @@ static enum topic_kind kind_of(const struct bus_redis *bus) {
 static struct slice name_of(struct bus_redis *bus, struct slice topic) {
     buffer_clear(&bus->name);
     buffer_printf(&bus->name, "stoa:{p%03u}:", (unsigned)(hash_fixed(topic) % PARTITIONS));
-    buffer_append_slice(&bus->name, topic);
+    redis_name_append(&bus->name, topic);
     return buffer_slice(&bus->name);
 }
 
-static struct slice topic_of(struct slice name) {
-    return slice_from(name, PREFIX_LEN);
+static struct slice topic_of(const struct topic *topic) {
+    return (struct slice){topic->bytes, topic->len};
+}
+
+static struct slice topic_name(const struct topic *topic) {
+    return (struct slice){topic->bytes + topic->len, topic->name_len};
 }
 
 /* How it is. */
@@ -106,7 +112,7 @@ static void topic_unheard(struct bus_redis *bus, struct topic *topic) {
 static void topic_heard(struct bus_redis *bus, struct topic *topic) {
     list_remove(&topic->link);
     topic->is_heard = true;
-    bus->bus.events->subscribed(bus->bus.owner, topic_of((struct slice){topic->name, topic->len}));
+    bus->bus.events->subscribed(bus->bus.owner, topic_of(topic));
 }
 
 static void redis_grant(struct loop_task *task) {
@@ -122,11 +128,13 @@ static void redis_subscribe(struct bus *generic, struct slice wanted) {
     struct slice name = name_of(bus, wanted);
     struct topic *topic = map_find(bus->topics, name);
     if (!topic) {
-        topic = memory_new(sizeof *topic + name.len);
-        topic->len = name.len;
-        memcpy(topic->name, name.ptr, name.len);
+        topic = memory_new(sizeof *topic + wanted.len + name.len);
+        topic->len = wanted.len;
+        topic->name_len = name.len;
+        if (wanted.len > 0) memcpy(topic->bytes, wanted.ptr, wanted.len);
+        memcpy(topic->bytes + wanted.len, name.ptr, name.len);
         list_init(&topic->link);
-        map_put(bus->topics, (struct slice){topic->name, topic->len}, topic);
+        map_put(bus->topics, topic_name(topic), topic);
         topic->is_heard = subscriber_want(bus->subscriber, kind_of(bus), name);
         if (!topic->is_heard) topic_unheard(bus, topic);
     }
@@ -137,7 +145,7 @@ static void redis_subscribe(struct bus *generic, struct slice wanted) {
 }
 
 static void topic_free(struct bus_redis *bus, struct topic *topic) {
-    map_remove(bus->topics, (struct slice){topic->name, topic->len});
+    map_remove(bus->topics, topic_name(topic));
     list_remove(&topic->link);
     free(topic);
 }
@@ -180,14 +188,14 @@ static void received(void *owner, enum topic_kind kind, struct slice pattern, st
     if (bus_probes_take(bus->probes, name, bytes)) return;
     const struct topic *topic = map_find(bus->topics, name);
     if (!topic || slice_equal(bus_message_origin(bytes), bus_worker_id(&bus->bus))) return;
-    const char *reason = bus_message_read(bus->seal, topic_of(name), bytes, &message);
+    const char *reason = bus_message_read(bus->seal, topic_of(topic), bytes, &message);
     if (reason) {
         metric_add_labelled(METRIC_BUS_DROPPED, reason, 1);
         LOG(LOG_WARNING, "bus.dropped", LOG_TEXT("reason", reason), LOG_SLICE("topic", name));
         return;
     }
     metric_add_labelled(METRIC_BUS_RECEIVED, bus_kind_name(message.kind), 1);
-    bus->bus.events->received(bus->bus.owner, topic_of(name), &message);
+    bus->bus.events->received(bus->bus.owner, topic_of(topic), &message);
 }
 
 static const struct subscriber_events subscriber_events = {.message = received, .subscribed = subscribed, .lost = lost};

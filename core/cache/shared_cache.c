@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
+#include "redis/redis_name.h"
 #include "redis/redis_room.h"
 #include "redis/script.h"
 #include "redis/seal.h"
@@ -84,10 +85,10 @@ static struct slice redis_key(struct shared_cache *shared, struct slice key) {
     size_t name_len = end ? (size_t)(end - key.ptr) : key.len;
     buffer_clear(&shared->key);
     buffer_append_str(&shared->key, "stoa:x:");
-    buffer_append(&shared->key, key.ptr, name_len);
+    redis_name_append(&shared->key, (struct slice){key.ptr, name_len});
     buffer_append_slice(&shared->key, buffer_slice(&shared->log));
     buffer_append_str(&shared->key, ":{");
-    buffer_append_slice(&shared->key, slice_from(key, name_len + 1));
+    redis_name_append(&shared->key, slice_from(key, name_len + 1));
     buffer_append_char(&shared->key, '}');
     return buffer_slice(&shared->key);
 }

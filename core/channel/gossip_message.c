@@ -1,9 +1,8 @@
 #include "channel/gossip_message.h"
 
 #include "bus/parts.h"
+#include "wire/user_id.h"
 #include "wire/utf8.h"
-
-enum { USER_ID_MAX = 64 };
 
 static bool read_byte(struct slice *rest, unsigned max, unsigned *byte_r) {
     if (rest->len == 0) return false;
@@ -68,8 +67,8 @@ bool gossip_read_word(struct slice body, struct presence_word *word_r) {
 
 bool gossip_read_entry(struct slice *entries, struct gossip_entry *entry_r) {
     unsigned is_online;
-    if (!parts_take(entries, &entry_r->user_id) || entry_r->user_id.len == 0 || entry_r->user_id.len > USER_ID_MAX ||
-        !utf8_valid(entry_r->user_id) || !read_byte(entries, 1, &is_online) || !take_word(entries, &entry_r->word))
+    if (!parts_take(entries, &entry_r->user_id) || !user_id_valid(entry_r->user_id) ||
+        !read_byte(entries, 1, &is_online) || !take_word(entries, &entry_r->word))
         return false;
     entry_r->is_online = is_online;
     return true;

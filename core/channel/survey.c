@@ -13,6 +13,7 @@
 #include "channel/topic.h"
 #include "loop/loop.h"
 #include "state/state.h"
+#include "wire/user_id.h"
 
 struct question {
     struct survey *survey;
@@ -194,10 +195,17 @@ static void add_entry(void *owner, struct slice user_id, const struct presence_w
     gossip_write_entry(&((struct survey *)owner)->body, &(struct gossip_entry){user_id, true, *word});
 }
 
+/* An answer too large for the bus would be none at all. */
+enum { ENTRY_MAX_BYTES = USER_ID_MAX + PRESENCE_MESSAGE_MAX + 64, CROWD_MAX_BYTES = 256 };
+
+static bool has_room(const struct survey *survey, size_t entries) {
+    return survey->body.len + CROWD_MAX_BYTES + entries * ENTRY_MAX_BYTES <= BUS_BODY_MAX;
+}
+
 static void tell_user(struct telling *telling, struct slice user_id) {
     struct survey *survey = telling->survey;
     struct presence_sight sight = presence_see_own(survey->presence, user_id);
-    if (!sight.is_known) return;
+    if (!sight.is_known || !has_room(survey, 1)) return;
     survey_write_sight(&survey->body, user_id, &sight);
     telling->names_left -= telling->names_left > 0;
 }
@@ -205,8 +213,8 @@ static void tell_user(struct telling *telling, struct slice user_id) {
 static void tell_channel(struct telling *telling, struct slice channel_id) {
     struct survey *survey = telling->survey;
     size_t online = presence_each_own(survey->presence, channel_id, NULL, NULL);
-    bool is_named = online <= SURVEY_NAMES_MAX && online <= telling->names_left;
-    if (online == 0) return;
+    bool is_named = online <= SURVEY_NAMES_MAX && online <= telling->names_left && has_room(survey, online);
+    if (online == 0 || !has_room(survey, 0)) return;
     survey_write_channel(&survey->body, channel_id, is_named ? 0 : online, is_named ? online : 0);
     if (!is_named) return;
     presence_each_own(survey->presence, channel_id, add_entry, survey);

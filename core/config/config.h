@@ -54,7 +54,9 @@ struct config {
         int64_t window_ms, window_max_ms; /* window_ms -1: "auto" */
     } fanout;
     struct {
-        const char *mode, *algorithm, *secret, *public_key, *public_key_file, *jwks_file, *kid, *issuer, *audience;
+        const char *mode, *algorithm, *secret, *public_key, *public_key_file, *jwks_file, *kid;
+        const char *user_claim, *issuer, *audience;
+        struct config_texts claims;
         int64_t leeway_s;
     } auth; /* mode NULL: no script that asks for it is among them */
     struct {

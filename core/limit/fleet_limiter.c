@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
+#include "redis/redis_name.h"
 #include "redis/script.h"
 
 /* A portion of a limit of everybody is what a worker would get within FLEET_QUOTA_MS if all asked for the same. */
@@ -105,7 +106,11 @@ static void eval(struct fleet_limiter *fleet, struct redis_call *call, const str
         words[i].ptr = texts[i];
         words[i].len = (size_t)snprintf(texts[i], sizeof texts[i], "%" PRId64, numbers[i]);
     }
-    buffer_printf(&key, "stoa:l:%.*s:{%.*s}", SLICE_ARG(ask->name), SLICE_ARG(ask->key));
+    buffer_append_str(&key, "stoa:l:");
+    redis_name_append(&key, ask->name);
+    buffer_append_str(&key, ":{");
+    redis_name_append(&key, ask->key);
+    buffer_append_char(&key, '}');
     struct slice keys = buffer_slice(&key);
     redis_eval(fleet->redis, call, &fleet->script, &keys, 1, words, NUMBERS);
     buffer_done(&key);

@@ -12,6 +12,7 @@
 #include "session/transfer.h"
 #include "wire/json.h"
 #include "wire/plain.h"
+#include "wire/user_id.h"
 
 /* A CONNECT that is being answered: authenticate, take over an earlier socket, ask, answer. */
 struct connecting {
@@ -268,15 +269,6 @@ static void connect_admit(struct connecting *connecting) {
                                  .socket_id = slice_of(socket->id),
                                  .done = admit_answered};
     question_ask(&connecting->admit, hub->policy);
-}
-
-static bool user_id_valid(struct slice id) {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-";
-    if (id.len < 1 || id.len > USER_ID_MAX) return false;
-    for (size_t i = 0; i < id.len; i++) {
-        if (!id.ptr[i] || !strchr(allowed, id.ptr[i])) return false;
-    }
-    return true;
 }
 
 /* False: what authenticate returned is no user. */

@@ -11,13 +11,7 @@
 #include "session/session.h"
 #include "session/socket.h"
 
-enum {
-    SOCKET_ID_LEN = 20,
-    SOCKET_STATE_MAX = 4096,
-    USER_ID_MAX = 64,
-    SOCKET_CALLS_MAX = 64,
-    SOCKET_ROOM_NAME_MAX = 128
-};
+enum { SOCKET_ID_LEN = 20, SOCKET_STATE_MAX = 4096, SOCKET_CALLS_MAX = 64, SOCKET_ROOM_NAME_MAX = 128 };
 
 /* A user with sockets. */
 struct user {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "base/ids.h"
 #include "base/metrics.h"
 #include "session/assembly.h"
@@ -12,6 +13,7 @@
 #include "session/hub_state.h"
 #include "session/script_connection.h"
 #include "wire/engineio.h"
+#include "wire/user_id.h"
 
 enum session_input { INPUT_PACKET, INPUT_PONG, INPUT_DRAINED, INPUT_BROKEN, INPUT_DUE };
 struct session_news {
@@ -490,7 +492,7 @@ void session_begin(struct session *session) {
 }
 
 static void log_close(const struct session *session, enum close_reason reason) {
-    char who[160];
+    char who[SOCKET_ID_LEN + USER_ID_MAX + ADDRESS_TEXT_MAX + sizeof "/@"];
     const struct socket *socket =
         list_empty(&session->sockets) ? NULL : CONTAINER(session->sockets.next, struct socket, link);
     snprintf(who, sizeof who, "%s/%s@%s", socket ? socket->id : "-", socket && socket->user ? socket->user->id : "-",

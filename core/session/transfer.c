@@ -12,6 +12,7 @@
 #include "session/recovery.h"
 #include "session/transfer_state.h"
 #include "wire/json.h"
+#include "wire/user_id.h"
 
 /* A socket that another worker has, and that is to be continued here. */
 struct taking {
@@ -184,7 +185,7 @@ static bool rooms_are_sound(struct slice rest) {
 /* Nobody authenticates: who has the pid is who he was. */
 static void become_guest(struct socket *socket, struct slice user_id) {
     struct buffer json = {0};
-    if (user_id.len == 0 || user_id.len > USER_ID_MAX) return;
+    if (!user_id_valid(user_id)) return;
     buffer_append_str(&json, "{\"id\":");
     json_write_string(&json, user_id);
     buffer_append_char(&json, '}');

@@ -1,7 +1,10 @@
 #include "state/state_scripts.h"
 
+#include <assert.h>
 #include <stdio.h>
 
+#include "base/buffer.h"
+#include "redis/redis_name.h"
 #include "redis/script.h"
 
 /* They do their work in a server that has no memory left, too: what they keep is small, and a lease that was refused is
@@ -75,10 +78,9 @@ void state_scripts_init(struct state_scripts *scripts) {
     for (int i = 0; i < STATE_SCRIPTS; i++) redis_script_init(&scripts->all[i], slice_of(texts[i]));
 }
 
-/* Copies text into the words' own bytes. Callers' texts are ids: they fit. */
+/* Copies text into the words' own bytes. Callers' texts are ids and numbers: they fit. */
 static struct slice keep(struct state_words *words, struct slice text) {
-    size_t left = sizeof words->bytes - words->used;
-    if (text.len > left) text.len = left;
+    assert(text.len <= sizeof words->bytes - words->used);
     char *at = words->bytes + words->used;
     memcpy(at, text.ptr, text.len);
     words->used += text.len;
@@ -90,9 +92,12 @@ void state_words_workers_key(struct state_words *words) {
 }
 
 void state_words_user_key(struct state_words *words, struct slice user_id) {
-    struct slice start = keep(words, SLICE("stoa:{u:"));
-    struct slice id = keep(words, user_id), end = keep(words, SLICE("}:c"));
-    words->key = (struct slice){start.ptr, start.len + id.len + end.len};
+    struct buffer key = {0};
+    buffer_append_str(&key, "stoa:{u:");
+    redis_name_append(&key, user_id);
+    buffer_append_str(&key, "}:c");
+    words->key = keep(words, buffer_slice(&key));
+    buffer_done(&key);
 }
 
 void state_words_add(struct state_words *words, struct slice word) {

@@ -33,7 +33,7 @@ struct state_scripts {
 void state_scripts_init(struct state_scripts *scripts);
 
 /* What a script is called with; {0} is empty. Ends with state_words_eval. */
-enum { STATE_WORDS_MAX = 80, STATE_WORDS_BYTES = 512 };
+enum { STATE_WORDS_MAX = 80, STATE_WORDS_BYTES = 1024 /* an id of 255 bytes, each as %XX, and numbers */ };
 struct state_words {
     char bytes[STATE_WORDS_BYTES];
     size_t used;

@@ -1,6 +1,7 @@
 /* What may be asked of a store, of any driver and by any caller. */
 #include "store/store_json.h"
 #include "wire/json.h"
+#include "wire/user_id.h"
 #include "wire/utf8.h"
 
 static bool is_text(struct slice text) {
@@ -37,6 +38,8 @@ static size_t text_max(enum store_op op) {
             return WORD_MAX_BYTES;
     }
 }
+
+_Static_assert((int)STORE_USER_ID_MAX == (int)USER_ID_MAX, "whoever may come in can be kept");
 
 static bool is_bounded(const struct store_request *request) {
     return request->channel_id.len <= STORE_ID_MAX && request->user_id.len <= STORE_USER_ID_MAX &&

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { file, until, within } from "../scenes/harness.mjs";
-import { person, sdkClient } from "../scenes/people.mjs";
+import { Person, person, sdkClient } from "../scenes/people.mjs";
 import { Redis, health, metric, rest, startFleet } from "./fleet.mjs";
 
 const DELIVERED_MS = 2000; // G9
@@ -134,6 +134,28 @@ test("a user is disconnected wherever he is", async (t) => {
   assert.equal((await rest(east, "POST", "/users/mallory/disconnect")).status, 200);
   for (const mallory of people) await until("mallory is out", () => !mallory.socket.connected);
   assert.ok(bob.socket.connected);
+});
+
+test("users of any identity provider are one and the same on all nodes", async (t) => {
+  const [here, there] = await startFleet(t, redis, 2, { "limits.connections_per_user": 2 });
+  const bob = await joined(t, there, "bob", "lobby-of-names");
+  for (const name of ["auth0|5f7c", "alice@uni.example", "}{x}", "{u:}:c", "a b *?[", "Åsa", "🦊".repeat(63)]) {
+    const user = encodeURIComponent(name);
+    const twice = [await joined(t, here, name, "lobby-of-names", { reconnection: false }), await joined(t, there, name, "lobby-of-names", { reconnection: false })];
+    assert.equal((await new Person(t, here, name, { reconnection: false }).refused()).data.code, "too_many_connections", name);
+    assert.equal((await twice[0].send("lobby-of-names", "hello")).ok, true);
+    assert.equal((await bob.next("message:new")).userId, name);
+    const seen = async () => (await bob.ask("presence:get", { userIds: [name] })).users[0];
+    await until(`${name} is online`, async () => (await seen()).userId === name && (await seen()).status === "online");
+    assert.equal((await rest(here, "PUT", `/users/${user}`, { name: "Somebody" })).status, 200);
+    await until("the name", async () => (await bob.ask("user:get", { userIds: [name] })).users[0]?.name === "Somebody");
+    assert.equal((await rest(there, "PUT", `/channels/lobby-of-names/members/${user}`, { role: "moderator" })).status, 200);
+    assert.equal((await rest(here, "POST", "/broadcast", { event: "for you", userId: name, args: [1] })).status, 200);
+    for (const each of twice) assert.equal(await each.next("for you"), 1);
+    assert.equal((await rest(there, "POST", `/users/${user}/disconnect`)).status, 200);
+    for (const each of twice) await until(`${name} is out`, () => !each.socket.connected);
+  }
+  for (const key of redis.cli("keys", "stoa:*").trim().split("\n")) assert.match(key, /^stoa:[\w.:@/#!%{}-]+$/);
 });
 
 test("a session that is deleted on one node ends on every node", async (t) => {

@@ -6,10 +6,12 @@
 
 #include <cmocka.h>
 
+#include "redis/redis_name.h"
 #include "wire/base64.h"
 #include "wire/origin.h"
 #include "wire/plain.h"
 #include "wire/query.h"
+#include "wire/user_id.h"
 #include "wire/utf8.h"
 
 static struct buffer out;
@@ -24,6 +26,50 @@ static bool written(const char *expected) {
     if (!same) print_message("%.*s\n", (int)out.len, out.ptr);
     buffer_clear(&out);
     return same;
+}
+
+static void a_user_is_called_what_an_identity_provider_calls_him(void **state) {
+    static const char *const good[] = {"alice",
+                                       "42",
+                                       "auth0|5f7c8ec7c33c6c004bbafe82",
+                                       "google-oauth2|103547991597142817347",
+                                       "f3a1b9d2-5c1e-4d0a-9f57-2f0f4b1c9e11",
+                                       "alice@uni.example",
+                                       "waad|Zm9v/+=",
+                                       "samlp|Uni Example|alice",
+                                       "CN=Alice O'Hara,OU=Staff,O=\"Uni\"",
+                                       "{u:}\\%",
+                                       "Åsa Öberg",
+                                       "アリス",
+                                       "\U0001F98A"};
+    static const char *const bad[] = {"",         "a\nb", "a\tb", "\x7f",        "a\xC2\x85",
+                                      "\xC2\x9F", "\xFF", "\xC3", "\xED\xA0\x80"};
+    char most[USER_ID_MAX + 1];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_true(user_id_valid(slice_of(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(user_id_valid(slice_of(bad[i])));
+    assert_false(user_id_valid((struct slice){"a\0b", 3}));
+    memset(most, '|', sizeof most);
+    assert_true(user_id_valid((struct slice){most, USER_ID_MAX}));
+    assert_false(user_id_valid((struct slice){most, USER_ID_MAX + 1}));
+}
+
+static void what_others_name_cannot_steer_a_key_of_redis(void **state) {
+    static const struct {
+        const char *name, *key;
+    } rows[] = {{"", ""},
+                {"/#channel:lobby", "/#channel:lobby"},
+                {"@alice@uni.example", "@alice@uni.example"},
+                {"@auth0|5f7c", "@auth0%7C5f7c"},
+                {"lobby alice", "lobby%20alice"},
+                {"}{x}", "%7D%7Bx%7D"},
+                {"a%20b", "a%2520b"},
+                {"*?[a]\\\"\n", "%2A%3F%5Ba%5D%5C%22%0A"},
+                {"Å", "%C3%85"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        redis_name_append(&out, slice_of(rows[i].name));
+        assert_in_range(out.len, 0, REDIS_NAME_GROWTH * strlen(rows[i].name));
+        assert_true(written(rows[i].key));
+    }
 }
 
 static void base64_is_written_and_read_back(void **state) {
@@ -241,6 +287,8 @@ static void the_plain_form_is_written(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(a_user_is_called_what_an_identity_provider_calls_him),
+        TEST(what_others_name_cannot_steer_a_key_of_redis),
         TEST(base64_is_written_and_read_back),
         TEST(base64url_of_tokens_has_one_spelling),
         TEST(base64_is_read_however_a_client_writes_it),

@@ -122,12 +122,27 @@ describe("with the store", function()
 
     it("names that are malformed are told so", function()
         for _, id in ipairs { "", "a b", ("x"):rep(65), "ü", "a\0b" } do
-            assert.same({ false, false }, { unpack({ alice:emit("ids", id) }, 1, 2) })
+            assert.is_false((alice:emit("ids", id)))
             assert.same({ testing.null, "bad_channel" }, { alice:emit("channel", id, "info") })
             assert.same({ testing.null, "bad_channel" }, { alice:emit("channel", id, "append", { kind = "delete", userId = "a", messageId = "m" }) })
+        end
+        for _, id in ipairs { "", ("x"):rep(256), "a\nb", "a\0b", "a\127" } do
+            assert.is_false((select(2, alice:emit("ids", id))))
             assert.same({ testing.null, "bad_request" }, { alice:emit("user", id, "get") })
         end
         assert.same({ true, true, "channel:a-Z_0.9:" }, { alice:emit("ids", "a-Z_0.9:") })
+    end)
+
+    it("users are called what identity providers call them", function()
+        assert.is_truthy((channel(alice, "put", { visibility = "public" })))
+        for _, id in ipairs { "auth0|5f7c", "alice@uni.example", 'CN="A",OU=\\x', "{u:}", "a b", "ü", ("\240\159\166\138"):rep(63) .. "abc" } do
+            assert.is_true((select(2, alice:emit("ids", id))))
+            assert.same({ true }, { alice:emit("user", id, "put", { name = "Somebody" }) }, id)
+            assert.same({ id, "Somebody" }, { alice:emit("user", id, "get").userId, alice:emit("user", id, "get").name })
+            assert.is_true((channel(alice, "put_member", id, "member")))
+            assert.same({ userId = id, role = "member" }, (channel(alice, "member", id)))
+            assert.same({ { id, "offline" } }, { { alice:emit("presence", "get", { id })[1].userId, "offline" } })
+        end
     end)
 
     it("users have a profile, connections and a presence", function()
@@ -166,7 +181,7 @@ describe("with the store", function()
         local rows = alice:emit("audit", "list", { limit = 10 })
         assert.same({ 2, "broadcast", "member.remove" }, { #rows, rows[1].action, rows[2].action })
         assert.equal(1, #alice:emit("audit", "list", { channelId = "lobby" }))
-        assert.same({ testing.null, "bad_request" }, { alice:emit("audit", "write", "x", { actor = "a b" }) })
+        assert.same({ testing.null, "bad_request" }, { alice:emit("audit", "write", "x", { actor = "a\nb" }) })
     end)
 end)
 

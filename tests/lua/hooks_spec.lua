@@ -24,7 +24,7 @@ describe("a hook", function()
     end)
 
     it("that raises, or names no one, lets nobody in", function()
-        for _, body in ipairs { "error('x')", "return {}", "return {id = 'a b'}", "return 7", "return {id = 7}" } do
+        for _, body in ipairs { "error('x')", "return {}", "return {id = 'a\\nb'}", "return {id = ('x'):rep(256)}", "return {id = '\\255'}", "return 7", "return {id = 7}" } do
             local world = support.world("require('stoa').hook('authenticate', function() " .. body .. " end)")
             local client = world:connect()
             assert.is_nil(client, body)

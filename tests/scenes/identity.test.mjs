@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { newFolder, root, runStoa, startServer } from "./harness.mjs";
+import { file, newFolder, root, runStoa, startServer, until } from "./harness.mjs";
+import { Person, person } from "./people.mjs";
 
 // ---- nobody is believed by accident
 
@@ -62,4 +63,51 @@ test("development mode warns as soon as others may come", async (t) => {
   assert.equal(await warned('\n  net = { trusted_proxies = { "127.0.0.1" } },'), "net.trusted_proxies");
   const server = await startServer(t, { config: configure(folder, 'auth = { mode = "development" },'), set: { "net.trusted_proxies": ["127.0.0.1"] } });
   await server.waitForLine(/ warning auth\.believes_everyone /);
+});
+
+// ---- people are called what identity providers call them
+
+/** As Auth0, Google, Keycloak, a campus and directories name people; and what would steer a key, a path or a line of a log. */
+const names = [
+  "auth0|5f7c8ec7c33c6c004bbafe82", "103547991597142817347", "f3a1b9d2-5c1e-4d0a-9f57-2f0f4b1c9e11", "alice@uni.example",
+  'CN=Alice O\'Hara,OU="Staff"', "{u:}:c", "../../etc/passwd", "a b", "100%", "Åsa Öberg", "\u202Eecila", "🦊".repeat(63) + "abc",
+];
+
+const KEY = "the-back-office";
+
+async function rest(server, method, place, body) {
+  const reply = await fetch(`${server.url}/api${place}`, { method, headers: { authorization: `Bearer ${KEY}` }, body: body && JSON.stringify(body) });
+  return { status: reply.status, ...(await reply.json()) };
+}
+
+test("people of any identity provider chat, are seen, named, made members and shown out", async (t) => {
+  const server = await startServer(t, { set: { api_keys: [KEY], "limits.connects": false } });
+  assert.equal((await rest(server, "PUT", "/channels/lobby", { visibility: "public" })).ok, true);
+  const bob = await person(t, server, "bob");
+  await bob.join("lobby");
+  for (const name of names) {
+    const user = encodeURIComponent(name);
+    const someone = await person(t, server, name, { reconnection: false });
+    assert.equal((await someone.join("lobby")).ok, true, name);
+    assert.equal((await someone.send("lobby", `I am ${name}`)).ok, true, name);
+    assert.deepEqual((await bob.next("message:new")).userId, name);
+    assert.deepEqual((await bob.ask("presence:get", { userIds: [name] })).users.map(({ userId, status }) => [userId, status]), [[name, "online"]]);
+    assert.equal((await rest(server, "PUT", `/users/${user}`, { name: "Somebody" })).ok, true, name);
+    assert.deepEqual((await bob.ask("user:get", { userIds: [name] })).users, [{ userId: name, name: "Somebody" }]);
+    assert.equal((await rest(server, "PUT", `/channels/lobby/members/${user}`, { role: "moderator" })).ok, true, name);
+    const { members } = await bob.ask("channel:members", { channelId: "lobby" });
+    assert.equal(members.find(({ userId }) => userId === name)?.role, "moderator", name);
+    assert.equal((await someone.ask("read:mark", { channelId: "lobby", seq: 1 })).ok, true);
+    assert.equal((await rest(server, "DELETE", `/channels/lobby/members/${user}`)).ok, true, name);
+    assert.equal((await rest(server, "POST", `/users/${user}/disconnect`)).disconnected, 1, name);
+    await until(`${name} is out`, () => !someone.socket.connected);
+  }
+  const told = (await bob.ask("history:get", { channelId: "lobby", limit: 100 })).messages.map(({ userId }) => userId);
+  assert.deepEqual(told, names);
+  assert.ok(server.lines.every((line) => !/[\u202E\x00-\x08]/.test(line)), "no name reorders a line of the log");
+  for (const name of ["", "a\nb", "x".repeat(256), "a\x7f"]) {
+    assert.equal((await new Person(t, server, name).refused()).data.code, "unauthorized");
+    if (name) assert.equal((await rest(server, "PUT", `/users/${encodeURIComponent(name)}`, {})).status, 400);
+  }
+  assert.equal((await rest(server, "PUT", "/users/%FF%FE", {})).status, 400);
 });

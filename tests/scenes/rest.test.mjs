@@ -214,7 +214,7 @@ test("HS256: only a token that is whole, valid now and for a user lets in", asyn
     "without an end": hs256({ sub: "alice" }),
     "not valid yet": hs256({ sub: "alice", exp: soon(1200), nbf: soon(600) }),
     "without a user": hs256({ exp: soon() }),
-    "of nobody": hs256({ sub: "a b", exp: soon() }),
+    "of nobody": hs256({ sub: "a\nb", exp: soon() }),
     "alg none": `${base64url({ alg: "none" })}.${base64url({ sub: "alice", exp: soon() })}.`,
     "no signature": good.slice(0, good.lastIndexOf(".") + 1),
     "a changed claim": good.replace(/\.[^.]+\./, `.${base64url({ sub: "root", exp: soon() })}.`),

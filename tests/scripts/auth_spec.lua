@@ -13,8 +13,14 @@ describe("development mode", function()
         assert.is_truthy(world:connect { auth = { user = "alice" } })
     end)
 
+    it("believes who says a name of any identity provider's", function()
+        for _, name in ipairs { "auth0|5f7c", "alice@uni.example", "a b", "Åsa", ("x"):rep(255) } do
+            assert.is_truthy(world:connect { auth = { user = name } })
+        end
+    end)
+
     it("refuses names that are none", function()
-        for _, auth in ipairs { {}, { user = "" }, { user = "a b" }, { user = ("x"):rep(65) }, { user = 7 }, { user = "a\nb" } } do
+        for _, auth in ipairs { {}, { user = "" }, { user = ("x"):rep(256) }, { user = 7 }, { user = "a\nb" }, { user = "a\127" } } do
             local client, refusal = world:connect { auth = auth }
             assert.is_nil(client)
             assert.equal("unauthorized", refusal[2].code)
@@ -77,8 +83,11 @@ describe("a token", function()
 
     it("of nobody is refused", function()
         refused(sign { exp = FOREVER })
-        refused(sign { sub = "a b", exp = FOREVER })
-        refused(sign { sub = 7, exp = FOREVER })
+        refused(sign { sub = "a\nb", exp = FOREVER })
+        refused(sign { sub = "", exp = FOREVER })
+        refused(sign { sub = ("x"):rep(256), exp = FOREVER })
+        refused(sign { sub = 7.5, exp = FOREVER })
+        refused(sign { sub = { "alice" }, exp = FOREVER })
     end)
 
     it("with another algorithm than ours is refused (row 74)", function()

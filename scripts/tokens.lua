@@ -1,0 +1,126 @@
+-- Who a signed token says a client is (auth.mode = "jwt"). The keys are a secret or public key of the configuration.
+local stoa = require "stoa"
+local protocol = require "protocol"
+
+local settings = stoa.config.auth
+local tokens = {}
+
+local NAME_MAX_BYTES, CHANNELS_MAX = 100, 1000
+
+function tokens.name_of(value)
+    return protocol.is_text(value, NAME_MAX_BYTES) and value ~= "" and value or nil
+end
+
+-- ---- claims ----
+
+-- A claim by its name, which may hold dots ("https://chat.example/roles"); else by steps into objects
+-- ("realm_access.roles").
+local function claim_of(claims, name)
+    local value = claims[name]
+    if value ~= nil then return value end
+    for step in name:gmatch("[^.]+") do
+        if value == nil then value = claims end
+        if type(value) ~= "table" then return nil end
+        value = value[step]
+        if value == nil then return nil end
+    end
+    return value
+end
+
+-- Providers that number their users send a number.
+local function user_id_of(value)
+    if type(value) == "number" and value % 1 == 0 then value = ("%.0f"):format(value) end
+    return protocol.is_user_id(value) and value or nil
+end
+
+-- A claim `channels` is a list of ids and patterns ("course-*"); anything else in it is left out.
+local function channels_of(claim)
+    if type(claim) == "string" then claim = { claim } end
+    if type(claim) ~= "table" then return nil end
+    local channels = stoa.array {}
+    for i, pattern in ipairs(claim) do
+        if i > CHANNELS_MAX then break end
+        if type(pattern) == "string" then channels[#channels + 1] = pattern end
+    end
+    return channels
+end
+
+-- What scripts of yours ask for by auth.claims: socket.user.claims[name].
+local function asked_claims(claims)
+    local asked
+    for _, name in ipairs(settings.claims) do
+        local value = claim_of(claims, name)
+        if value ~= nil then
+            asked = asked or {}
+            asked[name] = value
+        end
+    end
+    return asked
+end
+
+-- A token without an end would be one for ever: exp is asked for.
+local function user_of(claims)
+    local id, expires = user_id_of(claim_of(claims, settings.user_claim)), claims.exp
+    if not id or type(expires) ~= "number" or not protocol.is_seq(math.floor(expires)) then return nil, "no_user" end
+    -- Whoever registers with somebody else's mail address is not that somebody.
+    if settings.user_claim == "email" and claims.email_verified == false then return nil, "email_not_verified" end
+    return {
+        id = id,
+        name = tokens.name_of(claims.name),
+        channels = channels_of(claims.channels),
+        claims = asked_claims(claims),
+        expires = expires,
+    }
+end
+
+-- ---- keys ----
+
+-- One of them says whose signature a token must have.
+local function key_source()
+    local found
+    for _, name in ipairs { "secret", "public_key", "public_key_file", "jwks_file" } do
+        if settings[name] and found then
+            stoa.refuse_config("auth." .. name, "auth." .. found .. " is another key: one of them")
+        end
+        found = found or settings[name] and name
+    end
+    if found then return found end
+    stoa.refuse_config("auth.mode", '"jwt" needs auth.secret, public_key, public_key_file or jwks_file')
+end
+
+local function new_verifier()
+    local source = key_source()
+    local algorithm = settings.algorithm or source == "secret" and "HS256" or "RS256"
+    if (algorithm == "HS256") ~= (source == "secret") then
+        stoa.refuse_config("auth.algorithm", "HS256 is for auth.secret, and for that alone")
+    end
+    local made, verifier = pcall(stoa.jwt.verifier, {
+        algorithm = algorithm,
+        [source] = settings[source],
+        issuer = settings.issuer,
+        audience = settings.audience,
+        leeway_s = settings.leeway_s,
+        kid = settings.kid,
+    })
+    return made and verifier or stoa.refuse_config("auth." .. source, verifier)
+end
+
+local verifier = settings.mode == "jwt" and new_verifier()
+
+-- The user of a token, or nil, word.
+function tokens.user(token)
+    local claims, word = verifier:verify(token)
+    if not claims then return nil, word end
+    return user_of(claims)
+end
+
+if settings.mode == "jwt" then
+    stoa.selftest("claims are found by their name and by steps", function()
+        local claims = { a = { b = { "x" } }, ["https://c.example/roles"] = "y", n = 42, big = "9007199254740993" }
+        assert(claim_of(claims, "a.b")[1] == "x" and claim_of(claims, "https://c.example/roles") == "y")
+        assert(claim_of(claims, "a.c") == nil and claim_of(claims, "n.b") == nil and claim_of(claims, "") == nil)
+        assert(user_id_of(claims.n) == "42" and user_id_of(claims.big) == "9007199254740993" and not user_id_of(1.5))
+    end)
+end
+
+return tokens
