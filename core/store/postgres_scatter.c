@@ -32,8 +32,8 @@ struct scatter {
 };
 
 /* The columns of stoa_heads. */
-enum { HEADS_CHANNEL, HEADS_SEQ, HEADS_EPOCH, HEADS_UNREAD };
-#define HEADS "SELECT * FROM stoa_heads($1, $2, $3)"
+enum { HEADS_CHANNEL, HEADS_SEQ, HEADS_EPOCH, HEADS_UNREAD, HEADS_READ };
+#define HEADS "SELECT * FROM stoa_heads($1, $2, $3, $4)"
 
 static void free_scatter(struct scatter *scatter) {
     for (size_t i = 0; i < scatter->store->shards_len; i++) query_free(&scatter->parts[i].answer);
@@ -103,6 +103,7 @@ static void ask_part(struct scatter *scatter, int shard, bool with_unread) {
     for (unsigned i = 0; i < scatter->channels_len && with_unread; i++)
         if (scatter->channels[i].shard == shard) parameters_integer_item(out, scatter->channels[i].read_seq);
     parameters_add_integer(out, unread_most(scatter));
+    parameters_add_text(out, scatter->request->user_id);
     pool_submit(scatter->store->shards[shard].primary.pool, &query);
 }
 
@@ -174,7 +175,7 @@ static void write_channel(struct scatter *scatter, const struct asked *channel, 
         store_write_member_number(out, "seq", query_integer(answer, 0, row, HEADS_SEQ));
         store_write_member(out, "epoch", query_text(answer, 0, row, HEADS_EPOCH));
     }
-    store_write_member_number(out, "readSeq", channel->read_seq);
+    store_write_member_number(out, "readSeq", answer ? query_integer(answer, 0, row, HEADS_READ) : channel->read_seq);
     if (answer) store_write_member_number(out, "unread", query_integer(answer, 0, row, HEADS_UNREAD));
     buffer_append_char(out, '}');
 }

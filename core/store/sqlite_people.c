@@ -108,30 +108,46 @@ static int64_t unread_most(struct sqlite_db *db, const struct store_request *req
     return share < STORE_UNREAD_MAX ? share : STORE_UNREAD_MAX;
 }
 
+/* What others have said behind the reader's mark. Their own messages are read: the mark is moved over them. */
+static int64_t count_unread(struct sqlite_db *db, struct slice channel_id, struct slice user_id, int64_t most,
+                            int64_t *read_seq) {
+    sqlite3_stmt *row = db_query(
+        db,
+        "SELECT count(*), count(*) FILTER (WHERE of_others), coalesce(min(message_seq) FILTER (WHERE of_others) - 1, "
+        "max(message_seq)) FROM (SELECT message_seq, deleted_ms IS NULL AND user_id <> ?2 AS of_others FROM messages "
+        "WHERE channel_id = ?1 AND message_seq > ?3 ORDER BY message_seq DESC LIMIT ?4 + 1)");
+    db_bind_text(row, 1, channel_id);
+    db_bind_text(row, 2, user_id);
+    db_bind_integer(row, 3, *read_seq);
+    db_bind_integer(row, 4, most);
+    if (!db_step(db, row)) return 0;
+    int64_t looked = sqlite3_column_int64(row, 0), unread = sqlite3_column_int64(row, 1);
+    if (looked > 0 && looked <= most) *read_seq = sqlite3_column_int64(row, 2);
+    sqlite3_reset(row);
+    return unread < most ? unread : most;
+}
+
 static enum store_status user_channels(struct sqlite_db *db, struct store_request *request) {
     int64_t most = unread_most(db, request);
     sqlite3_stmt *rows = db_query(
         db,
-        "SELECT c.channel_id, c.name, c.visibility, h.last_seq, m.read_seq, (SELECT CASE WHEN count(*) > ?3 THEN ?3 "
-        "ELSE "
-        "count(*) FILTER (WHERE deleted_ms IS NULL) END FROM (SELECT deleted_ms FROM messages x WHERE x.channel_id = "
-        "c.channel_id AND x.message_seq > m.read_seq ORDER BY x.message_seq LIMIT ?3 + 1)) FROM members m JOIN "
-        "channels "
-        "c USING (channel_id) JOIN heads h USING (channel_id) WHERE m.user_id = ?1 ORDER BY c.channel_id LIMIT ?2");
+        "SELECT c.channel_id, c.name, c.visibility, h.last_seq, m.read_seq FROM members m JOIN channels c USING "
+        "(channel_id) JOIN heads h USING (channel_id) WHERE m.user_id = ?1 ORDER BY c.channel_id LIMIT ?2");
     struct buffer *out = &request->json;
     db_bind_text(rows, 1, request->user_id);
     db_bind_integer(rows, 2, CHANNELS_MAX);
-    db_bind_integer(rows, 3, most);
     buffer_append_char(out, '[');
     while (db_step(db, rows)) {
+        int64_t read_seq = sqlite3_column_int64(rows, 4);
+        int64_t unread = count_unread(db, db_text(rows, 0), request->user_id, most, &read_seq);
         buffer_append_str(out, out->len > 1 ? ",{" : "{");
         store_write_member(out, "channelId", db_text(rows, 0));
         store_write_member(out, "name", db_text(rows, 1));
         store_write_member(out, "visibility", db_text(rows, 2));
         store_write_member_number(out, "seq", sqlite3_column_int64(rows, 3));
         store_write_member(out, "epoch", slice_of(db->epoch_text));
-        store_write_member_number(out, "readSeq", sqlite3_column_int64(rows, 4));
-        store_write_member_number(out, "unread", sqlite3_column_int64(rows, 5));
+        store_write_member_number(out, "readSeq", read_seq);
+        store_write_member_number(out, "unread", unread);
         buffer_append_char(out, '}');
     }
     buffer_append_char(out, ']');

@@ -69,8 +69,9 @@ enum { STORE_REACTIONS_MAX = 1000, STORE_USER_REACTIONS_MAX = 20 };
 /* An answer of EVENTS or MESSAGES ends with the item that reaches STORE_ANSWER_BYTES. */
 enum { STORE_EPOCH_MAX = 32, STORE_EVENTS_MAX = 1000, STORE_MESSAGES_MAX = 100, STORE_HEADS_MAX = 1000 };
 enum { STORE_ANSWER_BYTES = 1 << 20 };
-/* unread of USER_CHANNELS is that at most, and that whenever more messages follow, deleted ones too: so many are looked
- * at. A list of more channels than STORE_UNREAD_LOOKS / STORE_UNREAD_MAX looks at an equal share of LOOKS in each. */
+/* unread of USER_CHANNELS: messages of others behind the reader's mark, of so many that are looked at, the newest;
+ * deleted ones are none. readSeq is moved over what the reader said, unless more messages than that follow the mark. A
+ * list of more channels than STORE_UNREAD_LOOKS / STORE_UNREAD_MAX looks at an equal share of LOOKS in each. */
 enum { STORE_UNREAD_MAX = 999, STORE_UNREAD_LOOKS = 100000 };
 struct store_request {
     enum store_op op;

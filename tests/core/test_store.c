@@ -395,14 +395,25 @@ static void heads_are_found_by_a_list_of_channels(void **state) {
     assert_status(ASK(*state, STORE_HEADS, .text = S("{}")), STORE_BAD);
 }
 
-static void unread_are_the_messages_that_stand(void **state) {
+static void unread_are_the_messages_of_others_that_stand(void **state) {
     ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
     SAY(*state, "hall", "alice", "", "m1", "1");
     SAY(*state, "hall", "bob", "", "m2", "2");
     SAY(*state, "hall", "alice", "", "m3", "3");
     ASK(*state, STORE_APPEND, .kind = STORE_DELETE, SAYING("hall", "alice", "", "m3", ""));
     assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"seq\":4,");
-    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"unread\":2}");
+    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":0,\"unread\":1}");
+}
+
+static void what_a_reader_says_themselves_is_read(void **state) {
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    SAY(*state, "hall", "bob", "", "m1", "1");
+    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":1,\"unread\":0}");
+    SAY(*state, "hall", "alice", "", "m2", "2");
+    SAY(*state, "hall", "bob", "", "m3", "3");
+    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":1,\"unread\":1}");
+    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .seq = 2);
+    assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,\"unread\":0}");
 }
 
 static void users_are_found_by_a_list_of_ids(void **state) {
@@ -522,7 +533,8 @@ int main(void) {
         TEST(members_come_and_go),
         TEST(a_read_mark_never_moves_back),
         TEST(heads_are_found_by_a_list_of_channels),
-        TEST(unread_are_the_messages_that_stand),
+        TEST(unread_are_the_messages_of_others_that_stand),
+        TEST(what_a_reader_says_themselves_is_read),
         TEST(users_are_found_by_a_list_of_ids),
         TEST(sessions_expire),
         TEST(the_audit_is_read_newest_first),

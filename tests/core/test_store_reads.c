@@ -92,6 +92,19 @@ static void unread_messages_are_counted_up_to_a_limit(void **state) {
     assert_has(ASK(&scene->asking, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":0,\"unread\":999}");
 }
 
+static void whoever_says_more_than_is_looked_at_has_read_it(void **state) {
+    struct scene *scene = *state;
+    make_hall(scene);
+    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    scene_close(scene);
+    fill(scene, 1, 2 * STORE_UNREAD_MAX);
+    execute(scene, "UPDATE messages SET user_id = 'bob'");
+    scene_open(scene);
+    assert_has(ASK(&scene->asking, STORE_USER_CHANNELS, .user_id = S("bob")), "\"unread\":0}");
+    say(scene, 2 * STORE_UNREAD_MAX + 1, 2 * STORE_UNREAD_MAX + 1);
+    assert_has(ASK(&scene->asking, STORE_USER_CHANNELS, .user_id = S("bob")), "\"unread\":1}");
+}
+
 /* ---- beside the writes */
 
 static void wait_for(struct asking *asking, const struct answer *answer) {
@@ -231,6 +244,7 @@ int main(void) {
         SCENE_TEST(a_read_costs_the_same_however_long_the_log_is_and_however_much_is_unread),
         SCENE_TEST(whoever_joins_has_read_what_is_there),
         SCENE_TEST(unread_messages_are_counted_up_to_a_limit),
+        SCENE_TEST(whoever_says_more_than_is_looked_at_has_read_it),
         SCENE_TEST(a_long_read_delays_no_send),
         SCENE_TEST(a_read_finds_all_that_was_sent_before_it),
         SCENE_TEST(reads_that_never_pause_let_the_log_of_the_database_begin_anew),

@@ -117,6 +117,7 @@ describe("a channel", function()
         join(alice, "lobby")
         join(bob, "lobby")
         for i = 1, 3 do send(alice, "lobby", "message " .. i) end
+        assert.equal(0, alice:emit("channel:list").channels[1].unread)
         local listed = bob:emit("channel:list").channels[1]
         assert.equal("lobby", listed.channelId)
         assert.equal(3, listed.unread)
