@@ -119,8 +119,7 @@ describe("a channel", function()
         for i = 1, 3 do send(alice, "lobby", "message " .. i) end
         assert.equal(0, alice:emit("channel:list").channels[1].unread)
         local listed = bob:emit("channel:list").channels[1]
-        assert.equal("lobby", listed.channelId)
-        assert.equal(3, listed.unread)
+        assert.same({ "lobby", 3 }, { listed.channelId, listed.unread })
         assert.equal("ok", code(bob:emit("read:mark", { channelId = "lobby", seq = 2 })))
         assert.equal(1, bob:emit("channel:list").channels[1].unread)
         bob:emit("read:mark", { channelId = "lobby", seq = 1 })
