@@ -184,10 +184,10 @@ const struct key keys[] = {
     RATE(limits.uploads, "10/300", "Uploads of a user."),
     RATE(limits.connects, "10/60", "Connection attempts of a user."),
     LIMIT(limits.connections_per_user, "5", "Connections a user may hold at a time."),
-    LIMIT(
-        limits.connections, "10000",
-        "Connections a worker may hold, sessions that poll included; beyond, those that wait for a request are closed, "
-        "and new ones are refused with 503."),
+    LIMIT(limits.connections, "10000",
+          "Connections a worker may hold, sessions that poll included; beyond, newcomers get the place of those that "
+          "wait "
+          "for a request or have not been let in, and are refused with 503 if there are none."),
     LIMIT(limits.connections_per_address, "2000",
           "Of them, those of one address. Keep it generous: a school is one address."),
     RATE(limits.accepts, "false", "New connections, for example `{500, 1}`; beyond, 503 and when to come back."),

@@ -3,13 +3,17 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/metrics.h"
 #include "limit/budget.h"
 
-enum { STATE_BYTES = 4 * 1024 * 1024, FULL_RETRY_S = 5, IPV4_LEN = 4 };
+enum { STATE_BYTES = 4 * 1024 * 1024, FULL_RETRY_S = 5, IPV4_LEN = 4, SIZES = 32 };
 
 struct crowd {
+    struct admission_control *control;
     struct network network;
-    unsigned seats;
+    unsigned seats, resting_len;
+    struct list resting;    /* seats that give way, the longest first */
+    struct list among_like; /* in control->resting, if there are any */
     bool is_nobody;
     struct share share;
 };
@@ -21,15 +25,22 @@ struct admission_control {
     struct map *crowds;  /* by network.address: those with seats */
     struct crowd nobody; /* those who are of no crowd */
     unsigned seats;
-    bool (*make_room)(void *owner);
-    void *owner;
+    struct list resting[SIZES]; /* crowds of which 2^n and more seats rest, but not twice as many */
 };
+
+static void crowd_init(struct crowd *crowd, struct admission_control *control) {
+    crowd->control = control;
+    list_init(&crowd->resting);
+    list_init(&crowd->among_like);
+}
 
 struct admission_control *admission_new(struct loop *loop, const struct admission_settings *settings) {
     struct admission_control *control = NEW(struct admission_control);
     control->limiter = limiter_new(loop, STATE_BYTES);
     control->crowds = map_new();
     control->nobody.is_nobody = true;
+    crowd_init(&control->nobody, control);
+    for (unsigned i = 0; i < SIZES; i++) list_init(&control->resting[i]);
     admission_set(control, settings);
     return control;
 }
@@ -49,11 +60,6 @@ void admission_set(struct admission_control *control, const struct admission_set
     if (networks_parse(settings->exceptions, settings->exceptions_len, &exceptions)) return; /* checked before */
     networks_done(&control->exceptions);
     control->exceptions = exceptions;
-}
-
-void admission_on_full(struct admission_control *control, bool (*make_room)(void *owner), void *owner) {
-    control->make_room = make_room;
-    control->owner = owner;
 }
 
 struct share *admission_share(const struct seat *seat) {
@@ -82,15 +88,60 @@ static struct crowd *crowd_of(struct admission_control *control, const struct ad
     struct crowd *crowd = map_find(control->crowds, key_of(&network));
     if (crowd) return crowd;
     crowd = NEW(struct crowd);
+    crowd_init(crowd, control);
     crowd->network = network;
     map_put(control->crowds, key_of(&crowd->network), crowd);
     return crowd;
 }
 
-static void forget_if_empty(struct admission_control *control, struct crowd *crowd) {
+static void forget_if_empty(struct crowd *crowd) {
     if (crowd->seats > 0 || crowd->is_nobody) return;
-    map_remove(control->crowds, key_of(&crowd->network));
+    map_remove(crowd->control->crowds, key_of(&crowd->network));
     free(crowd);
+}
+
+/* ---- who gives way */
+
+static bool rests(const struct seat *seat) {
+    return seat->link.next && !list_empty(&seat->link);
+}
+
+/* Behind those that hold about as many. */
+static void arrange(struct crowd *crowd) {
+    list_remove(&crowd->among_like);
+    if (crowd->resting_len == 0) return;
+    unsigned size = crowd->is_nobody ? 0 : SIZES - 1 - (unsigned)__builtin_clz(crowd->resting_len);
+    list_append(&crowd->control->resting[size], &crowd->among_like);
+}
+
+static bool is_other_size(const struct crowd *crowd, unsigned before) {
+    unsigned now = crowd->resting_len;
+    return now == 0 || before == 0 || (!crowd->is_nobody && __builtin_clz(now) != __builtin_clz(before));
+}
+
+void admission_rest(struct seat *seat, bool rests_now) {
+    struct crowd *crowd = seat->crowd;
+    if (!crowd || rests(seat) == rests_now) return;
+    unsigned before = crowd->resting_len;
+    if (rests_now)
+        list_append(&crowd->resting, &seat->link);
+    else
+        list_remove(&seat->link);
+    crowd->resting_len += rests_now ? 1 : -1u;
+    if (is_other_size(crowd, before)) arrange(crowd);
+}
+
+/* Crowds of a size take turns. False: nobody rests. */
+static bool make_room(struct admission_control *control) {
+    unsigned size = SIZES;
+    while (size > 0 && list_empty(&control->resting[size - 1])) size--;
+    if (size == 0) return false;
+    struct crowd *crowd = CONTAINER(control->resting[size - 1].next, struct crowd, among_like);
+    struct seat *seat = CONTAINER(crowd->resting.next, struct seat, link);
+    arrange(crowd);
+    metric_add_labelled(METRIC_REJECTED, "room", 1);
+    seat->give_way(seat);
+    return true;
 }
 
 /* ---- who comes in */
@@ -102,8 +153,9 @@ static struct admission_verdict refuse(const struct admission_control *control, 
 
 static bool has_room(struct admission_control *control) {
     unsigned most = control->settings.connections;
-    if (most == 0 || control->seats < most) return true;
-    return control->make_room && control->make_room(control->owner) && control->seats < most;
+    while (most > 0 && control->seats >= most)
+        if (!make_room(control)) return false;
+    return true;
 }
 
 static bool share_is_used_up(const struct admission_control *control, const struct crowd *crowd) {
@@ -137,12 +189,12 @@ static struct admission_verdict take(struct admission_control *control, const st
     else if (is_new)
         verdict = charge(control, crowd);
     if (!verdict.refused) {
-        admission_leave(control, seat);
+        admission_leave(seat);
         seat->crowd = crowd;
         crowd->seats++;
         control->seats++;
     }
-    forget_if_empty(control, crowd);
+    forget_if_empty(crowd);
     return verdict;
 }
 
@@ -156,11 +208,12 @@ struct admission_verdict admission_seat(struct admission_control *control, const
     return take(control, address, seat, false);
 }
 
-void admission_leave(struct admission_control *control, struct seat *seat) {
+void admission_leave(struct seat *seat) {
     struct crowd *crowd = seat->crowd;
     if (!crowd) return;
+    admission_rest(seat, false);
     seat->crowd = NULL;
     crowd->seats--;
-    control->seats--;
-    forget_if_empty(control, crowd);
+    crowd->control->seats--;
+    forget_if_empty(crowd);
 }

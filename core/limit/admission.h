@@ -2,13 +2,15 @@
  *
  * Four questions: is the worker full, does one crowd hold more than its share, do connections come faster than it can
  * greet them, does one crowd ask for more than its share? Whoever is refused hears when to come back, spread so that
- * the refused do not come back together. A crowd is whom limits by address count as one: an IPv4 address, a network of
- * IPv6. It knows no users: whose connection it is, is asked later (scripts/rate_limit.lua).
+ * the refused do not come back together. Who only sits there gives way to newcomers. A crowd is whom limits by address
+ * count as one: an IPv4 address, a network of IPv6. It knows no users: whose connection it is, is asked later
+ * (scripts/rate_limit.lua).
  */
 #ifndef LIMIT_ADMISSION_H
 #define LIMIT_ADMISSION_H
 
 #include "base/address.h"
+#include "base/list.h"
 #include "limit/gcra.h"
 
 struct admission_control;
@@ -32,21 +34,24 @@ struct admission_verdict {
 /* The place of a connection, or of a session that has none of its own; embedded. {0}: none is taken. */
 struct seat {
     struct crowd *crowd;
+    struct list link;                    /* among those of its crowd that rest */
+    void (*give_way)(struct seat *seat); /* whoever has it leaves it within the call */
 };
 
 struct admission_control *admission_new(struct loop *loop, const struct admission_settings *settings);
 /* No seat may be taken any more. */
 void admission_free(struct admission_control **control);
 void admission_set(struct admission_control *control, const struct admission_settings *settings);
-/* make_room: asked when all seats are taken; true: one is free now. */
-void admission_on_full(struct admission_control *control, bool (*make_room)(void *owner), void *owner);
 /* address: NULL when it is not known yet. Charges the rates and takes the seat if it admits. */
 struct admission_verdict admission_ask(struct admission_control *control, const struct address *address,
                                        struct seat *seat);
 /* Charges no rate. A seat that is taken already becomes the address's, or stays whose it was. */
 struct admission_verdict admission_seat(struct admission_control *control, const struct address *address,
                                         struct seat *seat);
-void admission_leave(struct admission_control *control, struct seat *seat);
+void admission_leave(struct seat *seat);
+/* Whether somebody uses the seat. When all are taken, a newcomer gets the one that has rested longest, of the crowd of
+ * which most rest (give or take half of them); whoever is of no crowd is one of their own. */
+void admission_rest(struct seat *seat, bool rests);
 /* What those of the seat's crowd hold (limit/budget.h), until the seat is left or moved; NULL: it is of none. */
 struct share *admission_share(const struct seat *seat);
 unsigned admission_seats(const struct admission_control *control);

@@ -160,11 +160,11 @@ static void part(struct conn *conn, enum conn_state state) {
     forget(conn);
 }
 
-static void server_leave(struct net_server *server, struct seat *seat) {
-    if (server->events.leave) server->events.leave(server->owner, seat);
+struct seat *conn_seat(struct conn *conn) {
+    return &conn->seat;
 }
 
-bool conn_seat(struct conn *conn, const struct address *address, unsigned *retry_after_s_r) {
+bool conn_move(struct conn *conn, const struct address *address, unsigned *retry_after_s_r) {
     struct net_server *server = conn->host->server;
     struct holder *holder = conn->unfinished ? &conn->unfinished->holder : NULL;
     if (!server->events.seat) return true;
@@ -184,7 +184,7 @@ void conn_kill(struct conn *conn) {
     close(conn->fd);
     list_remove(&conn->link);
     server->conns_len--;
-    server_leave(server, &conn->seat);
+    admission_leave(&conn->seat);
     metric_set(METRIC_CONNECTIONS, server->conns_len);
     loop_task_init(&conn->task, reap);
     loop_reap(server->loop, &conn->task);
@@ -216,13 +216,22 @@ static void ready(void *owner, int fd, int what) {
     }
 }
 
+/* Not waited for: as long as it lives it holds a descriptor. */
+static void give_way(struct seat *seat) {
+    struct conn *conn = CONTAINER(seat, struct conn, seat);
+    websocket_displaced(conn);
+    conn_kill(conn);
+}
+
 static struct conn *conn_new(struct net_server *server, int fd, const struct address *address, struct seat *seat) {
     struct conn *conn = NEW(struct conn);
     conn->host = server->host;
     conn->fd = fd;
     conn->address = *address;
     conn->seat = *seat;
+    conn->seat.give_way = give_way;
     *seat = (struct seat){0};
+    admission_rest(&conn->seat, true);
     loop_task_init(&conn->task, run);
     list_append(&server->conns, &conn->link);
     conn->host->conns++;
@@ -243,7 +252,7 @@ void conn_refuse(int fd, const struct address *address, const char *reason) {
 void conn_accept(struct net_server *server, int fd, const struct address *address, struct seat *seat) {
     if (server->host->tls && server->shaking >= HANDSHAKES_MAX) {
         conn_refuse(fd, address, "handshakes");
-        server_leave(server, seat);
+        admission_leave(seat);
         return;
     }
     struct conn *conn = conn_new(server, fd, address, seat);

@@ -7,6 +7,7 @@
 #include "base/slice.h"
 
 struct conn;
+struct seat;
 
 /* What the layer above does with a connection. Not called from within conn_* calls. */
 struct conn_events {
@@ -18,6 +19,8 @@ struct conn_events {
     void (*drained)(void *owner);
     /* How large a message may be; NULL: as the server has it. */
     size_t (*max_message_bytes)(const void *owner);
+    /* It gives way to somebody who needs its place: conn_close may say so, closed follows at once. May be NULL. */
+    void (*displaced)(void *owner);
     /* The last call: the connection is gone. What the Close frame said, the peer's or ours, whichever came first; code:
      * 1005 when it said nothing, 1006 when there was none. */
     void (*closed)(void *owner, uint16_t code, struct slice reason);
@@ -33,6 +36,8 @@ void conn_fetch(const struct conn *conn);
 bool conn_blocked(const struct conn *conn);
 /* permessage-deflate was negotiated: frames may be compressed (with a 32 KiB window). */
 bool conn_deflates(const struct conn *conn);
+/* Its place (limit/admission.h). */
+struct seat *conn_seat(struct conn *conn);
 /* Stops or resumes reading; idempotent. Messages already read may still come. */
 void conn_pause(struct conn *conn, bool paused);
 /* Sends what was written, then the close frame; closed follows, at the latest after CONN_CLOSE_MS. reason: at most 123

@@ -15,7 +15,6 @@
 
 static void http_free(struct conn *conn) {
     struct http *http = conn->http;
-    list_remove(&http->resting);
     loop_task_cancel(&http->work);
     tunnel_free(&http->tunnel);
     buffer_done(&http->head_bytes);
@@ -107,7 +106,7 @@ static bool refuse(struct http *http, unsigned status, struct slice extra, const
     struct http_exchange *owners = http->exchange;
     struct buffer fields = {0};
     net_reject(http->conn, why);
-    list_remove(&http->resting);
+    admission_rest(&http->conn->seat, false);
     exchange_new(http);
     buffer_append_slice(&fields, extra);
     struct http_request request = request_of(http, false);
@@ -314,7 +313,7 @@ static bool name_client(struct http *http) {
     conn->address = http->peer;
     if (!forwarded_client(&http->head, &conn->host->trusted, &conn->address))
         return refuse(http, 400, SLICE_NONE, "forwarded_for"), false;
-    if (conn_seat(conn, &conn->address, &retry_after_s)) return true;
+    if (conn_move(conn, &conn->address, &retry_after_s)) return true;
     snprintf(retry, sizeof retry, "retry-after: %u\r\n", retry_after_s);
     return refuse(http, 503, slice_of(retry), "address_full"), false;
 }
@@ -324,7 +323,7 @@ static bool is_served(struct http *http) {
 }
 
 static bool head_done(struct http *http, char *bytes, size_t len) {
-    list_remove(&http->resting);
+    admission_rest(&http->conn->seat, false);
     int inbox = inbox_of(http);
     if (inbox >= 0) {
         bool tunnels = http->conn->ssl != NULL;
@@ -440,16 +439,8 @@ static bool read_body(struct http *http) {
 }
 
 static void rest(struct http *http) {
-    list_append(&http->conn->host->server->resting, &http->resting);
-    if (http->trusted) conn_seat(http->conn, NULL, &(unsigned){0}); /* nobody's, until it says whose */
-}
-
-bool net_server_make_room(struct net_server *server) {
-    if (list_empty(&server->resting)) return false;
-    struct conn *conn = CONTAINER(server->resting.next, struct http, resting)->conn;
-    net_reject(conn, "room");
-    conn_kill(conn);
-    return true;
+    if (http->trusted) conn_move(http->conn, NULL, &(unsigned){0}); /* nobody's, until it says whose */
+    admission_rest(&http->conn->seat, true);
 }
 
 /* The connection is ready for its next request. */
@@ -513,7 +504,6 @@ void http_begin(struct conn *conn) {
     http->trusted = networks_have(&conn->host->trusted, &conn->address);
     http->state = HTTP_HEAD;
     conn->http = http;
-    list_init(&http->resting);
     rest(http);
     loop_task_init(&http->work, work);
     loop_flush(conn->host->server->loop, &http->work);

@@ -19,7 +19,6 @@ enum http_state {
 
 struct http {
     struct conn *conn;
-    struct list resting; /* in server->resting */
     struct address peer; /* conn->address is the one that it speaks for */
     bool trusted;        /* so it may be another one */
     enum http_state state;

@@ -39,7 +39,6 @@ struct net_server {
     struct list hosts, listeners;
     struct inbox *inbox;               /* NULL: nobody hands connections over */
     struct list conns;                 /* by conn.link */
-    struct list resting;               /* those that await a request, by http.resting: the longest first */
     struct budget *inbound, *outbound; /* of what is not whole yet; of what is not taken yet */
     struct list proxied;               /* those that have not said whom they speak for */
     unsigned proxied_len, conns_len;
@@ -97,7 +96,7 @@ struct conn {
 };
 
 /* conn.c. Its seat is the address's from now on (NULL: nobody's). False: it may not be, for so long. */
-bool conn_seat(struct conn *conn, const struct address *address, unsigned *retry_after_s_r);
+bool conn_move(struct conn *conn, const struct address *address, unsigned *retry_after_s_r);
 /* Made when there is none. */
 struct unfinished *conn_unfinished(struct conn *conn);
 /* Frees it when nothing is unfinished any more. */
@@ -132,6 +131,7 @@ void tls_shake(struct loop_task *task);
 void websocket_begin(struct conn *conn, bool may_compress, struct slice answer);
 void websocket_ready(struct conn *conn, int what);
 void websocket_gone(struct conn *conn);
+void websocket_displaced(struct conn *conn); /* it gives way */
 void websocket_cut(struct conn *conn);
 void websocket_run(struct conn *conn);
 

@@ -87,7 +87,6 @@ struct net_server *net_server_new(struct loop *loop, const struct net_settings *
     list_init(&server->hosts);
     list_init(&server->listeners);
     list_init(&server->conns);
-    list_init(&server->resting);
     list_init(&server->proxied);
     list_init(&server->handshakes);
     loop_task_init(&server->sweep, sweep);

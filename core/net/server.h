@@ -46,8 +46,6 @@ struct net_events {
     /* Of a connection that another process hands over, which was admitted there, or one whose seat is another
      * address's from now on (NULL: nobody's). May be NULL. */
     enum admission (*seat)(void *owner, const struct address *address, struct seat *seat, unsigned *retry_after_s_r);
-    /* Of one that ends. May be NULL. */
-    void (*leave)(void *owner, struct seat *seat);
 };
 
 /* False: error_r names the file that cannot be used. */
@@ -71,8 +69,6 @@ void net_server_stop_accepting(struct net_server *server);
 void net_server_open_inbox(struct net_server *server, int inbox_fd);
 /* Closes those that wait in an inbox that nobody reads any more. */
 void net_server_discard_handovers(int inbox_fd);
-/* Closes the connection that has waited longest for its next request, or for its first. False: none does. */
-bool net_server_make_room(struct net_server *server);
 unsigned net_server_connections(const struct net_server *server);
 /* Closes what is left at once. */
 void net_server_free(struct net_server **server);

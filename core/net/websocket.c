@@ -156,6 +156,13 @@ void websocket_cut(struct conn *conn) {
     conn_close(conn, WEBSOCKET_TRY_LATER, SLICE_NONE);
 }
 
+/* Its owner hears of it, and what the Close frame says is said. */
+void websocket_displaced(struct conn *conn) {
+    if (conn->state != CONN_OPEN || !conn->events->displaced) return;
+    conn->events->displaced(conn->owner);
+    if (conn->close_wanted && !conn->blocked) send_close(conn);
+}
+
 /* Section 5.5.1: the answer says what the peer said. */
 static void peer_closes(struct conn *conn, const struct websocket_found *found) {
     conn->close_received = true;

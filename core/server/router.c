@@ -20,16 +20,11 @@ struct router {
     struct list calls;
 };
 
-static bool make_room(void *owner) {
-    return net_server_make_room(((struct router *)owner)->worker->net);
-}
-
 struct router *router_new(struct worker *worker, struct health *health) {
     struct router *router = NEW(struct router);
     router->worker = worker;
     router->health = health;
     list_init(&router->calls);
-    admission_on_full(worker->admission, make_room, router);
     router_reload(router);
     return router;
 }
@@ -66,10 +61,6 @@ static enum admission take_seat(void *owner, const struct address *address, stru
     struct admission_verdict verdict = admission_seat(((struct router *)owner)->worker->admission, address, seat);
     *retry_after_s_r = verdict.retry_after_s;
     return verdict.refused ? ADMIT_REFUSE : ADMIT;
-}
-
-static void leave(void *owner, struct seat *seat) {
-    admission_leave(((struct router *)owner)->worker->admission, seat);
 }
 
 static int elsewhere(void *owner, struct slice path, struct slice query) {
@@ -164,5 +155,4 @@ const struct net_events router_events = {
              .opened = hub_opened},
     .admit = admit,
     .seat = take_seat,
-    .leave = leave,
 };

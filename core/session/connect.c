@@ -9,6 +9,7 @@
 #include "session/flood.h"
 #include "session/hub_state.h"
 #include "session/recovery.h"
+#include "session/seating.h"
 #include "session/transfer.h"
 #include "wire/json.h"
 #include "wire/plain.h"
@@ -171,6 +172,7 @@ static void connect_finish(struct connecting *connecting) {
     send_connected(socket);
     socket_release(socket);
     session_deadline_clear(session, DEADLINE_CONNECT);
+    seating_set_stranger(session, false);
 }
 
 /* The steps before. */

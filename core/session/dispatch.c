@@ -8,6 +8,7 @@
 #include "session/flood.h"
 #include "session/hub_state.h"
 #include "session/script_connection.h"
+#include "session/seating.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
 
@@ -229,7 +230,10 @@ static void open_answered(struct policy_call *call, const struct policy_answer *
     free(event);
     if (session->state != SESSION_OPEN) return; /* the handler closed it */
     dispatch_wake(session);
-    if (answer->status == POLICY_OK || answer->status == POLICY_NO_HANDLER) return;
+    if (answer->status == POLICY_OK || answer->status == POLICY_NO_HANDLER) {
+        seating_set_stranger(session, false);
+        return;
+    }
     count_refusal(session, answer);
     script_connection_refuse(session);
     if (answer->status == POLICY_UNAVAILABLE || answer->status == POLICY_UNKNOWN) {

@@ -10,8 +10,7 @@ struct polling_driver {
     struct loop *loop;
     struct polling *polling;
     struct loop_task gone;
-    struct admission_control *admission; /* NULL: none */
-    struct seat seat;                    /* a session without a connection is one */
+    struct seat seat; /* a session without a connection is one */
 };
 
 static struct polling_driver *driver_of(const struct transport *transport) {
@@ -39,7 +38,7 @@ static void driver_gone(struct loop_task *task) {
     struct polling_driver *driver = CONTAINER(task, struct polling_driver, gone);
     if (driver->transport.session) session_gone(driver->transport.session, &driver->transport, 1000, SLICE_NONE);
     polling_free(&driver->polling);
-    if (driver->admission) admission_leave(driver->admission, &driver->seat);
+    admission_leave(&driver->seat);
     free(driver);
 }
 
@@ -51,12 +50,24 @@ static void driver_close(struct transport *transport, uint16_t code, struct slic
     loop_post(driver->loop, &driver->gone);
 }
 
+static struct seat *driver_seat(struct transport *transport) {
+    return &driver_of(transport)->seat;
+}
+
+static void give_way(struct seat *seat) {
+    struct polling_driver *driver = CONTAINER(seat, struct polling_driver, seat);
+    if (driver->transport.session) session_close(driver->transport.session, CLOSE_OVERLOAD);
+    driver_close(&driver->transport, 0, SLICE_NONE);
+    admission_leave(seat);
+}
+
 static const struct transport_ops driver_ops = {
     .polling = true,
     .write = driver_write,
     .blocked = driver_blocked,
     .deflates = driver_deflates,
     .pause = driver_pause,
+    .seat = driver_seat,
     .close = driver_close,
 };
 
@@ -101,8 +112,8 @@ void polling_accept(struct hub *hub, enum session_kind kind, struct handshake *h
         return;
     }
     struct polling_driver *driver = NEW(struct polling_driver);
-    driver->admission = hub->settings.admission;
     driver->seat = seat;
+    driver->seat.give_way = give_way;
     driver->transport.ops = &driver_ops;
     driver->loop = hub->loop;
     driver->polling = polling_new(&driver_events, &driver->transport);

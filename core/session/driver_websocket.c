@@ -44,6 +44,10 @@ static void websocket_pause(struct transport *transport, bool paused) {
     conn_pause(websocket_of(transport)->conn, paused);
 }
 
+static struct seat *websocket_seat(struct transport *transport) {
+    return conn_seat(websocket_of(transport)->conn);
+}
+
 static void websocket_close(struct transport *transport, uint16_t code, struct slice reason) {
     struct conn *conn = websocket_of(transport)->conn;
     conn_pause(conn, false); /* so that the end of the peer is seen */
@@ -56,6 +60,7 @@ static const struct transport_ops websocket_ops = {
     .fetch = websocket_fetch,
     .deflates = websocket_deflates,
     .pause = websocket_pause,
+    .seat = websocket_seat,
     .close = websocket_close,
 };
 
@@ -74,6 +79,11 @@ static void on_drained(void *owner) {
     if (transport->session) session_drained(transport->session, transport);
 }
 
+static void on_displaced(void *owner) {
+    struct transport *transport = owner;
+    if (transport->session) session_close(transport->session, CLOSE_OVERLOAD);
+}
+
 static void on_closed(void *owner, uint16_t code, struct slice reason) {
     struct transport *transport = owner;
     if (transport->session) session_gone(transport->session, transport, code, reason);
@@ -90,6 +100,7 @@ static const struct conn_events websocket_events = {
     .pong = on_pong,
     .drained = on_drained,
     .max_message_bytes = max_message_bytes,
+    .displaced = on_displaced,
     .closed = on_closed,
 };
 

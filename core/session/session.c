@@ -12,6 +12,7 @@
 #include "session/flood.h"
 #include "session/hub_state.h"
 #include "session/script_connection.h"
+#include "session/seating.h"
 #include "wire/engineio.h"
 #include "wire/user_id.h"
 
@@ -125,6 +126,7 @@ static enum packet_form form_for(const struct session *session, const struct tra
 
 static void take_transport(struct session *session, struct transport *transport) {
     session->transport = transport;
+    seating_set_stranger(session, session->stranger);
     session->polling = transport->ops->polling;
     session->form = form_for(session, transport);
 }
@@ -461,6 +463,7 @@ struct session *session_open(struct hub *hub, enum session_kind kind, struct tra
     session->hub = hub;
     session->kind = kind;
     session->doom = -1;
+    session->stranger = true;
     take_transport(session, transport);
     session->handshake = handshake;
     transport->session = session;

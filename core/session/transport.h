@@ -10,6 +10,7 @@
 #include "wire/packet.h"
 
 struct engineio_packet;
+struct seat;
 struct session;
 
 struct transport {
@@ -27,6 +28,8 @@ struct transport_ops {
     void (*fetch)(const struct transport *transport);
     bool (*deflates)(const struct transport *transport);
     void (*pause)(struct transport *transport, bool paused);
+    /* Its place (limit/admission.h). NULL: it has none. */
+    struct seat *(*seat)(struct transport *transport);
     /* Ends it after what was written; session_gone follows later, from the loop. */
     void (*close)(struct transport *transport, uint16_t code, struct slice reason);
 };

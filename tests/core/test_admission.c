@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -34,7 +35,7 @@ static struct admission_verdict ask(const char *text) {
 }
 
 static void leave_all(void) {
-    while (seats_len > 0) admission_leave(control, &seats[--seats_len]);
+    while (seats_len > 0) admission_leave(&seats[--seats_len]);
     assert_int_equal(admission_seats(control), 0);
 }
 
@@ -62,34 +63,80 @@ static void a_full_worker_refuses_until_one_leaves(void **state) {
     struct admission_verdict verdict = ask("192.0.2.1");
     assert_string_equal(verdict.refused, "full");
     assert_in_range(verdict.retry_after_s, 1, 60);
-    admission_leave(control, &seats[--seats_len]);
+    admission_leave(&seats[--seats_len]);
     assert_int_equal(admitted("192.0.2.1", 5), 1);
 }
 
-struct idle {
-    struct seat seat;
-    unsigned asked;
-};
+/* Who gave way, one after the other: indices into seats, as letters. */
+static char gone[SEATS + 1];
 
-static bool close_idle(void *owner) {
-    struct idle *idle = owner;
-    bool was_there = idle->seat.crowd != NULL;
-    idle->asked++;
-    admission_leave(control, &idle->seat);
-    return was_there;
+static void give_way(struct seat *seat) {
+    size_t len = strlen(gone);
+    gone[len] = (char)('a' + (seat - seats));
+    gone[len + 1] = '\0';
+    admission_leave(seat);
+}
+
+/* Each is one of 192.0.2.0/24 by its number; 0: nobody's. They rest in that order. */
+static void rest(const char *numbers) {
+    gone[0] = '\0';
+    for (; *numbers; numbers++) {
+        char address[16];
+        snprintf(address, sizeof address, "192.0.2.%c", *numbers);
+        struct seat *seat = &seats[seats_len];
+        if (*numbers == '0')
+            assert_null(admission_ask(control, NULL, &seats[seats_len++]).refused);
+        else
+            assert_null(ask(address).refused);
+        seat->give_way = give_way;
+        admission_rest(seat, true);
+    }
 }
 
 static void a_full_worker_makes_room_first(void **state) {
-    struct idle idle = {.asked = 0};
     admission_set(control, &(struct admission_settings){.connections = 10});
-    admission_on_full(control, close_idle, &idle);
-    assert_null(admission_ask(control, NULL, &idle.seat).refused);
+    rest("0");
     assert_int_equal(admitted("192.0.2.1", 9), 9);
-    assert_int_equal(idle.asked, 0);
+    assert_string_equal(gone, "");
     assert_null(ask("192.0.2.2").refused);
-    assert_int_equal(idle.asked, 1);
+    assert_string_equal(gone, "a");
     assert_int_equal(admission_seats(control), 10);
     assert_string_equal(ask("192.0.2.2").refused, "full");
+}
+
+static void who_uses_their_seat_keeps_it_and_who_rests_longest_gives_way_first(void **state) {
+    admission_set(control, &(struct admission_settings){.connections = 4});
+    rest("1111");
+    admission_rest(&seats[1], false);
+    admission_rest(&seats[0], false);
+    admission_rest(&seats[0], true);
+    assert_int_equal(admitted("192.0.2.1", 5), 3);
+    assert_string_equal(gone, "cda");
+}
+
+/* Mallory's address ends in 1; alice, bob, and one behind a proxy come before and after. */
+static void of_those_who_rest_the_address_with_most_gives_way_first(void **state) {
+    admission_set(control, &(struct admission_settings){.connections = 12});
+    rest("203111111110");
+    assert_int_equal(admitted("192.0.2.4", 7), 7);
+    assert_string_equal(gone, "defghij");
+    assert_int_equal(admitted("192.0.2.4", 7), 5);
+    assert_string_equal(gone, "defghijabckl");
+}
+
+static void addresses_that_hold_as_much_take_turns(void **state) {
+    admission_set(control, &(struct admission_settings){.connections = 8});
+    rest("11112222");
+    assert_int_equal(admitted("192.0.2.4", 8), 8);
+    assert_string_equal(gone, "aebfcgdh");
+}
+
+static void a_limit_that_was_lowered_holds_at_once_for_those_who_rest(void **state) {
+    admission_set(control, &(struct admission_settings){.connections = 8});
+    rest("11111111");
+    admission_set(control, &(struct admission_settings){.connections = 4});
+    assert_null(ask("192.0.2.2").refused);
+    assert_int_equal(admission_seats(control), 4);
 }
 
 static void one_address_does_not_hold_the_seats_of_others(void **state) {
@@ -128,7 +175,7 @@ static void a_seat_is_that_of_whom_it_is_used_for(void **state) {
     assert_string_equal(admission_seat(control, &alice, &proxy).refused, "address_full");
     assert_null(admission_seat(control, NULL, &proxy).refused);
     assert_int_equal(admission_seats(control), 2);
-    admission_leave(control, &proxy);
+    admission_leave(&proxy);
 }
 
 static void a_burst_passes_and_the_rest_comes_at_the_rate(void **state) {
@@ -185,6 +232,10 @@ int main(void) {
         SCENE(without_limits_everybody_comes_in),
         SCENE(a_full_worker_refuses_until_one_leaves),
         SCENE(a_full_worker_makes_room_first),
+        SCENE(who_uses_their_seat_keeps_it_and_who_rests_longest_gives_way_first),
+        SCENE(of_those_who_rest_the_address_with_most_gives_way_first),
+        SCENE(addresses_that_hold_as_much_take_turns),
+        SCENE(a_limit_that_was_lowered_holds_at_once_for_those_who_rest),
         SCENE(one_address_does_not_hold_the_seats_of_others),
         SCENE(whose_prefix_is_the_same_shares_seats_and_exceptions_have_all),
         SCENE(a_seat_is_that_of_whom_it_is_used_for),

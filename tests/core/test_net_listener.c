@@ -185,27 +185,35 @@ static void a_balancer_may_speak_for_a_proxy_that_is_trusted_too(void **state) {
 
 static void whoever_waits_longest_for_a_request_makes_room_and_nobody_else_does(void **state) {
     struct rig rig;
-    struct raw alice, bob, carol, dave;
+    struct raw alice, bob, carol, dave, erin, frank, grace;
     rig_start(&rig, &rig_settings);
+    rig.seats = admission_new(rig.loop, &(struct admission_settings){.connections = 4});
     struct raw *const all[] = {&alice, &bob, &carol, &dave};
     for (int i = 0; i < 4; i++) raw_connect(all[i], &rig);
     raw_upgrade(&alice, "");
     raw_send_str(&bob, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_int_equal(raw_ask(&carol, HELLO), 200); /* idle, and dave has said nothing yet */
     RIG_UNTIL(&rig, rig.waiting && net_server_connections(rig.server) == 4);
-    assert_true(net_server_make_room(rig.server));
+    raw_connect(&erin, &rig);
     RAW_UNTIL(&dave, dave.eof);
-    assert_true(net_server_make_room(rig.server));
+    raw_connect(&frank, &rig);
     RAW_UNTIL(&carol, carol.eof);
-    assert_false(net_server_make_room(rig.server));
-    assert_int_equal(net_server_connections(rig.server), 2);
+    raw_connect(&grace, &rig);
+    RAW_UNTIL(&erin, erin.eof);
+    assert_int_equal(net_server_connections(rig.server), 4);
+    assert_int_equal(admission_seats(rig.seats), 4);
     raw_frame(&alice, 0x81, true, SLICE("hello"));
     assert_true(slice_is(raw_next_frame(&alice).payload, "hello"));
     http_reply(&rig.waiting, &(struct http_reply){.status = 200});
     RAW_UNTIL(&bob, raw_answered(&bob));
     assert_int_equal(raw_status(&bob), 200);
     for (int i = 0; i < 4; i++) raw_close(all[i]);
+    raw_close(&erin);
+    raw_close(&frank);
+    raw_close(&grace);
+    struct admission_control *seats = rig.seats;
     rig_stop(&rig);
+    admission_free(&seats);
 }
 
 static void a_client_without_a_seat_is_told_so_through_the_proxy(void **state) {

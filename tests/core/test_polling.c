@@ -20,6 +20,7 @@ static int listen_fd;
 static struct admission_control *admission;
 static struct hub_settings settings;
 static char host[32];
+static const char *below = "/engine.io/";
 static const char *const self_and_friend[] = {"self", "https://friend.example"};
 
 /* The server's side. */
@@ -105,8 +106,8 @@ static int dial(void) {
 static int ask(const char *method, const char *query, const char *headers, const char *body) {
     char text[4096];
     int fd = dial();
-    int len = snprintf(text, sizeof text, "%s /engine.io/?%s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %zu\r\n\r\n%s",
-                       method, query, host, headers, strlen(body), body);
+    int len = snprintf(text, sizeof text, "%s %s?%s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %zu\r\n\r\n%s", method,
+                       below, query, host, headers, strlen(body), body);
     assert_int_equal(write(fd, text, (size_t)len), len);
     return fd;
 }
@@ -335,6 +336,39 @@ static void a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end(void
     buffer_done(&in);
 }
 
+static bool is_over(const char *session_id) {
+    struct session *session = map_find(hub->sessions, slice_of(session_id));
+    return !session || session->state != SESSION_OPEN;
+}
+
+static void a_newcomer_takes_the_place_of_who_came_before_and_was_not_let_in(void **state) {
+    char strangers[2][64], guest[64];
+    settings.ping_interval_ms = settings.ping_timeout_ms = 60000;
+    hub_set(hub, &settings);
+    below = "/socket.io/";
+    open_session();
+    memcpy(guest, sid, sizeof guest);
+    assert_answer(fetch("POST", polling, "40{\"user\":\"guest\"}"), 200, "ok");
+    for (int i = 0; i < 2; i++) {
+        open_session();
+        memcpy(strangers[i], sid, sizeof sid);
+    }
+    seats_are(3);
+    admission_set(admission, &(struct admission_settings){.connections = 3});
+    int fd = ask("GET", polling, "", ""); /* the last one's poll waits */
+    const struct session *polls = map_find(hub->sessions, slice_of(sid));
+    uint64_t until = loop_clock_us(loop) + DEADLINE_US;
+    while (polls->transport->ops->blocked(polls->transport) && loop_clock_us(loop) < until) loop_turn(loop);
+    for (int i = 0; i < 2; i++) {
+        open_session();
+        assert_true(is_over(strangers[i]));
+    }
+    assert_answer(answer_of(fd), 200, "1");
+    assert_false(is_over(guest));
+    seats_are(3);
+    below = "/engine.io/";
+}
+
 /* Packets. */
 
 static void packets_go_both_ways_text_and_binary(void **state) {
@@ -545,6 +579,7 @@ int main(void) {
         SCENE(a_client_that_closes_its_connection_is_told_that_it_closes),
         SCENE(a_handshake_keeps_the_headers_that_scripts_read_and_no_others),
         SCENE(a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end),
+        SCENE(a_newcomer_takes_the_place_of_who_came_before_and_was_not_let_in),
         SCENE(packets_go_both_ways_text_and_binary),
         SCENE(a_poll_waits_for_what_comes),
         SCENE(a_second_poll_closes_the_session),

@@ -163,6 +163,30 @@ test("who has begun little is not cut off, whatever others announce, and whoever
   assert.equal(bob.socket.recovered, false);
 });
 
+test("who has not been let in gives way to newcomers, of the address that has most of them first (row 88)", async (t) => {
+  const server = await startServer(t, { set: { "limits.connections": 30, "net.header_timeout_ms": 60000 } });
+  const engine = new Engine(server, "/socket.io/");
+  const here = { localAddress: "127.0.0.9" };
+  const bob = await person(t, server, "bob", { ...here, transports: ["websocket"] });
+  await bob.join("lobby");
+  const waits = engine.websocket(t, {}, here);
+  await waits.next();
+  for (let i = 0; i < 10; i++) await engine.handshake();
+  const flood = [];
+  for (let i = 0; i < 60; i++) {
+    flood.push(i % 2 ? engine.websocket(t) : new Wire(t, `${server.url}/ws`));
+    await flood.at(-1).opened();
+  }
+  await until("those who came first to be gone", () => flood.slice(0, 30).every(({ closed }) => closed?.code === 1013));
+  const carol = await person(t, server, "carol", { ...here, transports: ["websocket"] });
+  assert.equal((await carol.join("lobby")).ok, true);
+  assert.match(await waits.send('40{"user":"dave"}').next(), /^40/);
+  assert.equal((await bob.send("lobby", "still here")).ok, true);
+  assert.equal(bob.socket.recovered, false);
+  assert.equal(await rejected(server, "full"), 0);
+  assert.ok((await rejected(server, "room")) >= 40);
+});
+
 test("what is malformed is one line of the log, whatever it holds (row 72)", async (t) => {
   const server = await startServer(t);
   const line = dial(t, server);

@@ -29,6 +29,7 @@
 #include "base/address.h"
 #include "base/buffer.h"
 #include "base/metrics.h"
+#include "limit/admission.h"
 #include "loop/loop.h"
 #include "net/server.h"
 #include "wire/frame.h"
@@ -40,6 +41,7 @@ struct rig {
     struct net_server *server;
     int listen_fd, port;
     enum admission admission;
+    struct admission_control *seats; /* NULL: there are enough */
     bool refuse_upgrades, full;
     const char *const *protocols;            /* subprotocols; NULL: none */
     size_t protocols_len, max_message_bytes; /* 0: as the server */
@@ -104,8 +106,8 @@ static void rig_closed(void *owner, uint16_t code, struct slice reason) {
 static size_t rig_max(const void *owner) {
     return ((const struct rig *)owner)->max_message_bytes;
 }
-static const struct conn_events rig_conn_events = {rig_message, rig_pong, rig_drained, NULL, rig_closed};
-static const struct conn_events rig_limited_events = {rig_message, rig_pong, rig_drained, rig_max, rig_closed};
+static const struct conn_events rig_conn_events = {rig_message, rig_pong, rig_drained, NULL, NULL, rig_closed};
+static const struct conn_events rig_limited_events = {rig_message, rig_pong, rig_drained, rig_max, NULL, rig_closed};
 
 static size_t rig_body_max(void *owner, struct slice method, struct slice path) {
     return 1000;
@@ -167,6 +169,7 @@ static enum admission rig_admit(void *owner, const struct address *address, stru
     *retry_after_s_r = 3;
     rig->address[0] = '\0';
     if (address) address_write(address, rig->address);
+    if (rig->seats && admission_ask(rig->seats, address, seat).refused) return ADMIT_REFUSE;
     return rig->admission;
 }
 static int rig_elsewhere(void *owner, struct slice path, struct slice query) {
