@@ -6,6 +6,7 @@
 #include "session/dispatch.h"
 #include "session/hub_state.h"
 #include "session/script_connection.h"
+#include "session/seating.h"
 #include "wire/plain.h"
 
 enum { ASSEMBLY_FACTOR = 4 }; /* a binary packet with its attachments: so many times max_payload_bytes */
@@ -46,11 +47,16 @@ static void cut(struct holder *holder) {
     session_reject(CONTAINER(holder, struct assembly, holder)->session, CLOSE_OVERLOAD);
 }
 
+void assembly_move(struct session *session) {
+    if (session->assembly) holder_join(&session->assembly->holder, seating_share(session));
+}
+
 static void assembly_begin(struct session *session, struct slice message, unsigned expected) {
     struct assembly *assembly = session->assembly = NEW(struct assembly);
     struct socketio_packet packet;
     assembly->session = session;
     holder_init(&assembly->holder, cut);
+    assembly_move(session);
     buffer_append_slice(&assembly->text, message);
     if (!socketio_decode(buffer_slice(&assembly->text), &packet)) abort(); /* it was decoded a moment ago */
     assembly->arrival = (struct arrival){kind_of(packet.type), packet.namespace_name, packet.has_id, false, packet.id,

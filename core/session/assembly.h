@@ -17,6 +17,8 @@ void assembly_socketio(struct session *session, struct slice message, bool binar
 /* Of an endpoint of scripts. */
 void assembly_message(struct session *session, struct slice message, bool binary);
 void assembly_plain(struct session *session, struct slice message, bool binary);
+/* The session's place is another one now, which is charged for what is waited for. */
+void assembly_move(struct session *session);
 void assembly_free(struct assembly **assembly);
 
 #endif

@@ -13,3 +13,8 @@ void seating_set_stranger(struct session *session, bool stranger) {
     session->stranger = stranger;
     if (seat) admission_rest(seat, stranger);
 }
+
+struct share *seating_share(const struct session *session) {
+    const struct seat *seat = seat_of(session);
+    return seat ? admission_share(seat) : NULL;
+}

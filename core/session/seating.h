@@ -5,8 +5,11 @@
 #include <stdbool.h>
 
 struct session;
+struct share;
 
 /* A stranger has not been let in by anybody: their place goes to a newcomer when all are taken. */
 void seating_set_stranger(struct session *session, bool stranger);
+/* What its address holds; NULL: it is of none. Until it has another transport. */
+struct share *seating_share(const struct session *session);
 
 #endif

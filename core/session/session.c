@@ -127,6 +127,7 @@ static enum packet_form form_for(const struct session *session, const struct tra
 static void take_transport(struct session *session, struct transport *transport) {
     session->transport = transport;
     seating_set_stranger(session, session->stranger);
+    if (session->kind == SESSION_SOCKETIO) assembly_move(session);
     session->polling = transport->ops->polling;
     session->form = form_for(session, transport);
 }

@@ -163,6 +163,23 @@ test("who has begun little is not cut off, whatever others announce, and whoever
   assert.equal(bob.socket.recovered, false);
 });
 
+test("attachments that have others wait are their address's, too (row 94)", async (t) => {
+  const server = await startServer(t, { set: { "limits.inbound_bytes": 4_000_000 } });
+  const engine = new Engine(server, "/socket.io/");
+  const bob = await engine.websocket(t, {}, { localAddress: "127.0.0.9" });
+  await bob.next();
+  await bob.send('40{"user":"bob"}').next();
+  const held = '["version",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]';
+  const alike = Array.from({ length: 120 }, () => engine.websocket(t));
+  bob.send(`452-7${held}`, Buffer.alloc(500_000));
+  for (const wire of alike) {
+    await wire.next();
+    wire.send(`452-${held}`, Buffer.alloc(60_000));
+  }
+  await until("refusals", () => alike.filter(({ closed }) => closed?.code === 1013).length >= 50);
+  assert.match(await bob.send(Buffer.alloc(1)).next(), /^437/);
+});
+
 test("who has not been let in gives way to newcomers, of the address that has most of them first (row 88)", async (t) => {
   const server = await startServer(t, { set: { "limits.connections": 30, "net.header_timeout_ms": 60000 } });
   const engine = new Engine(server, "/socket.io/");
