@@ -67,7 +67,7 @@ static void post_aborted(void *owner) {
 
 static void polling_break(struct polling *polling, struct http_request *request, struct slice headers,
                           enum polling_fault fault) {
-    reply(&request->exchange, 400, "text/html", headers, SLICE_NONE);
+    reply(&request->exchange, 400, NULL, headers, SLICE_NONE);
     if (!polling->stopped) polling->events->broken(polling->owner, fault);
 }
 
@@ -101,8 +101,7 @@ static bool polling_decode(struct polling *polling, struct slice body) {
 }
 
 static void polling_post(struct polling *polling, struct http_request *request, struct slice headers) {
-    struct slice type = http_header(request, "content-type");
-    bool bytes = type.len >= 24 && memcmp(type.ptr, "application/octet-stream", 24) == 0;
+    bool bytes = slice_is(http_header(request, "content-type"), "application/octet-stream");
     if (polling->post || bytes) {
         polling_break(polling, request, headers, POLLING_MISUSED);
     } else if (!polling_decode(polling, request->body)) {

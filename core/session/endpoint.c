@@ -68,7 +68,7 @@ static struct asked read_query(const struct hub *hub, const struct endpoint *end
         .version_4 = query_is(query, "EIO", "4"),
     };
     struct buffer sid = {0};
-    asked.has_sid = query_find(query, "sid", &sid);
+    asked.has_sid = query_find(query, "sid", &sid) && sid.len > 0;
     if (asked.has_sid) asked.session = map_find(hub->sessions, buffer_slice(&sid));
     if (asked.session && !session_known(asked.session, endpoint)) asked.session = NULL;
     buffer_done(&sid);

@@ -547,6 +547,18 @@ static void anything_else_on_the_probe_closes_it_and_polling_goes_on(void **stat
     assert_answer(fetch("GET", polling, ""), 200, "4still");
 }
 
+static void a_probe_that_goes_no_further_is_closed_and_polling_goes_on(void **state) {
+    struct buffer in = {0};
+    char query[160];
+    settings.upgrade_timeout_ms = 20;
+    hub_set(hub, &settings);
+    open_session();
+    snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
+    assert_closes(upgraded(query, &in), &in);
+    assert_answer(fetch("POST", polling, "4still"), 200, "ok");
+    assert_answer(fetch("GET", polling, ""), 200, "4still");
+}
+
 static void a_session_opened_as_websocket_cannot_be_taken_over_by_its_id(void **state) {
     struct buffer in = {0};
     char query[160], open[256];
@@ -594,6 +606,7 @@ int main(void) {
         SCENE(an_upgrade_may_skip_or_repeat_its_probe),
         SCENE(a_poll_that_comes_while_an_upgrade_is_probed_is_released),
         SCENE(anything_else_on_the_probe_closes_it_and_polling_goes_on),
+        SCENE(a_probe_that_goes_no_further_is_closed_and_polling_goes_on),
         SCENE(a_session_opened_as_websocket_cannot_be_taken_over_by_its_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
