@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "lua/bind.h"
+#include "lua/globals.h"
 #include "lua/task.h"
 #include "lua/types.h"
 #include "lua/vm.h"
@@ -219,6 +220,23 @@ static bool push_path(lua_State *L, const char *path, const char *name) {
     return true;
 }
 
+static bool has_global(void *owner, const char *name) {
+    lua_State *L = owner; /* the globals are on top */
+    lua_getfield(L, -1, name);
+    bool has = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    return has;
+}
+
+void sandbox_check_globals(lua_State *L, const char *path, struct slice text) {
+    struct error error;
+    bool good = globals_check(path, text, has_global, L, &error);
+    lua_pop(L, 1);
+    if (good) return;
+    lua_pushstring(L, error.text);
+    lua_error(L);
+}
+
 /* Pushes what the file returns; it is loaded once. */
 void sandbox_run(lua_State *L, const char *path) {
     lua_getfield(L, LUA_REGISTRYINDEX, MODULES);
@@ -237,10 +255,17 @@ void sandbox_run(lua_State *L, const char *path) {
     lua_pushlightuserdata(L, &loading);
     lua_setfield(L, modules, path);
     sandbox_load(L, path, text);
+    lua_getfenv(L, -1);
+    lua_insert(L, -2);
     lua_call(L, 0, 1);
-    if (lua_isnil(L, -1)) lua_pushboolean(L, true);
+    if (lua_isnil(L, -1)) {
+        lua_pushboolean(L, true);
+        lua_replace(L, -2);
+    }
     lua_pushvalue(L, -1);
     lua_setfield(L, modules, path);
+    lua_insert(L, -2);
+    sandbox_check_globals(L, path, text);
     lua_replace(L, modules);
     lua_settop(L, modules);
 }

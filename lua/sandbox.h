@@ -23,6 +23,8 @@ void sandbox_provide(lua_State *L, const char *name);
 void sandbox_load(lua_State *L, const char *path, struct slice text);
 /* Pushes what the file at path returns; a file is run once. */
 void sandbox_run(lua_State *L, const char *path);
+/* Pops the globals that the script at path ran with. Raises where it reads one that is not among them. */
+void sandbox_check_globals(lua_State *L, const char *path, struct slice text);
 /* Pushes what an embedded library (lua/stoa/NAME.lua) returns when called with the args values on top, which it pops.
  */
 void sandbox_run_embedded(lua_State *L, const char *name, int args);
