@@ -100,11 +100,11 @@ test("ExecReload loads again and tells systemd", async () => {
   assert.ok(service.log.some((line) => line.includes("reload.done generation=2")), service.log.join("\n"));
 });
 
-test("a reload of a broken script changes nothing and says where", async () => {
+test("a reload of a broken script changes nothing, says where, and fails for systemd too", async () => {
   const script = readFileSync(at("etc/stoa/scripts/alerts.lua"), "utf8");
   writeFileSync(at("etc/stoa/scripts/alerts.lua"), "local = 1\n");
   const before = service.states.length;
-  service.reload();
+  assert.throws(() => service.reload(), /alerts\.lua:1:/);
   await until("READY=1 again", () => statesAfter(service, before).includes("READY=1"));
   assert.ok(service.log.some((line) => /reload\.failed .*\/etc\/stoa\/scripts\/alerts\.lua:1:/.test(line)), service.log.join("\n"));
   writeFileSync(at("etc/stoa/scripts/alerts.lua"), script);
