@@ -7,16 +7,15 @@
 
 #include "base/log.h"
 #include "config/config.h"
-#include "loop/loop.h"
 #include "lua/lua.h"
 #include "server/backup.h"
 #include "server/control.h"
 #include "server/master.h"
 #include "server/migrate.h"
+#include "server/rehearsal.h"
 #include "server/verify.h"
-#include "server/worker.h"
 
-enum { SETS_MAX = 64, CHECK_SETS = 4 /* that a check adds */ };
+enum { SETS_MAX = 64 };
 enum { EXIT_CONFIG = 2, EXIT_NO_SERVER = 3, EXIT_USAGE = 64 };
 
 #define DEFAULT_CONFIG "/etc/stoa/stoa.lua"
@@ -48,25 +47,13 @@ static int serve(struct arguments *arguments) {
                                              .source = &lua_policy_source});
 }
 
-/* A worker that never serves, beside a store that is not the running server's. */
 static int check(struct arguments *arguments) {
     struct error error;
-    struct worker worker;
-    struct config *config = read_config(arguments, &error); /* as it is written */
-    if (!config) return complain(&error, EXIT_CONFIG);
+    struct config *config = read_config(arguments, &error);
+    const char *left_out = config ? rehearsal_leaves_out(config) : "";
+    bool good = config && rehearse(config, &lua_policy_source, &error);
+    if (good) printf("%s: good (%zu scripts%s)\n", arguments->config, config->scripts.len, left_out);
     config_unref(&config);
-    arguments->sets[arguments->sets_len++] = "store.driver=sqlite";
-    arguments->sets[arguments->sets_len++] = "store.path=:memory:";
-    arguments->sets[arguments->sets_len++] = "redis.nodes={}"; /* a check joins no fleet */
-    arguments->sets[arguments->sets_len++] = "workers=1";
-    config = read_config(arguments, &error);
-    if (!config) return complain(&error, EXIT_CONFIG);
-    struct loop *loop = loop_new();
-    bool good = worker_init(&worker, loop, config, &lua_policy_source, 1, NULL, NULL, &error);
-    if (good) worker_done(&worker, 1000);
-    if (good) printf("%s: good (%zu scripts)\n", arguments->config, config->scripts.len);
-    config_unref(&config);
-    loop_free(&loop);
     return good ? EXIT_SUCCESS : complain(&error, EXIT_CONFIG);
 }
 
@@ -317,7 +304,7 @@ static bool take_option(int option, struct arguments *arguments, int given_r[GIV
             arguments->config = optarg;
             return true;
         case 's':
-            if (arguments->sets_len + CHECK_SETS >= SETS_MAX) return false;
+            if (arguments->sets_len >= SETS_MAX) return false;
             arguments->sets[arguments->sets_len++] = optarg;
             return true;
         case CONTROL:

@@ -1,7 +1,9 @@
 /* JSON Web Tokens. */
 #include <lauxlib.h>
 #include <openssl/crypto.h>
+#include <stdlib.h>
 
+#include "config/config.h"
 #include "config/file.h"
 #include "lua/bind.h"
 #include "lua/jwt.h"
@@ -21,12 +23,17 @@ static int collect(lua_State *L) {
     return 0;
 }
 
-/* Reads a file that the operator named into the vm's buffer. */
-static struct slice read_file(lua_State *L, struct slice path) {
+/* Reads a file that the operator named, as seen from the configuration's folder, into the vm's buffer. */
+static struct slice read_file(lua_State *L, struct slice name) {
     struct buffer *out = &vm_of(L)->out;
-    struct error error;
+    struct error error, placed;
+    char *folder = file_folder(host_of(L)->config->file), *path = file_resolve(folder, name.ptr);
     buffer_clear(out);
-    if (!file_read(path.ptr, out, &error)) luaL_error(L, "%s: %s", path.ptr, error.text);
+    bool good = file_read(path, out, &error);
+    if (!good) error_set(&placed, "%s: %s", path, error.text);
+    free(folder);
+    free(path);
+    if (!good) luaL_error(L, "%s", placed.text);
     return buffer_slice(out);
 }
 
@@ -40,7 +47,7 @@ static bool add_keys(lua_State *L, struct jwt_verifier *jwt, enum jwt_algorithm 
 }
 
 /* What checks tokens. The algorithm belongs to the key, whatever a token says; exp is required. A relative file is
- * relative to where the server was started: better name it absolutely. A token that names a key (kid) is for the key of
+ * relative to the configuration's folder. A token that names a key (kid) is for the key of
  * that name alone; kid is the name of a secret or public key, a JWKS has its own. A token that names none is for the
  * only key.
  * @function stoa.jwt.verifier

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/doubts.h"
 #include "config/file.h"
 #include "config/value.h"
 #include "lua/config_reader.h"
@@ -22,6 +23,7 @@ static const struct vm_settings settings = {.memory_bytes = (size_t)32 << 20,
 
 struct reading {
     const char *path;
+    struct buffer bytes; /* of the file */
     struct slice text;
     struct value *tree; /* owned by whoever reads */
     unsigned values;
@@ -97,8 +99,10 @@ static int evaluate(lua_State *L) {
     lua_getfenv(L, -1);
     lua_pushcfunction(L, env);
     lua_setfield(L, -2, "env");
-    lua_pop(L, 1);
+    lua_insert(L, -2);
     lua_call(L, 0, 1);
+    lua_insert(L, -2);
+    sandbox_check_globals(L, reading->path, reading->text);
     convert(L, lua_gettop(L), reading, NULL, NULL, 0);
     return 0;
 }
@@ -166,21 +170,32 @@ static char *absolute(const char *path) {
     return whole;
 }
 
-/* reading->path is absolute; its tree is the caller's. */
+/* reading->path is absolute. */
 static bool read_tree(struct reading *reading, const char *const *sets, size_t sets_len, struct error *error_r) {
-    struct buffer text = {0};
     struct error error;
-    bool good = file_read(reading->path, &text, &error);
+    bool good = file_read(reading->path, &reading->bytes, &error);
     if (!good) error_set(error_r, "%s:1: %s", reading->path, error.text);
-    reading->text = text.len > 0 ? buffer_slice(&text) : SLICE("");
+    reading->text = reading->bytes.len > 0 ? buffer_slice(&reading->bytes) : SLICE("");
     good = good && run(reading, error_r);
     if (good) key_lines_add(reading->tree, reading->text);
     for (size_t i = 0; good && i < sets_len; i++) {
         if (reading->tree->type != VALUE_TABLE) break;
         good = apply_set(reading->tree, sets[i], error_r);
     }
-    buffer_done(&text);
     return good;
+}
+
+static void reading_done(struct reading *reading) {
+    value_free(&reading->tree);
+    buffer_done(&reading->bytes);
+}
+
+static void doubt_unset(void *owner, unsigned line, struct slice name) {
+    char *text = memory_copy(name.ptr, name.len);
+    if (!getenv(text))
+        doubts_add(owner, line, "env", "%s is not set: nil stands there; env \"%s\" or nil, where that is meant", text,
+                   text);
+    free(text);
 }
 
 struct config *lua_read_config(const char *path, const char *const *sets, size_t sets_len, struct error *error_r) {
@@ -188,7 +203,8 @@ struct config *lua_read_config(const char *path, const char *const *sets, size_t
     struct reading reading = {.path = whole};
     bool good = read_tree(&reading, sets, sets_len, error_r);
     struct config *config = good ? config_new(whole, &reading.tree, error_r) : NULL;
-    value_free(&reading.tree);
+    if (config) key_lines_each_env(buffer_slice(&reading.bytes), doubt_unset, config);
+    reading_done(&reading);
     free(whole);
     return config;
 }
@@ -199,7 +215,7 @@ bool lua_peek_config(const char *path, const char *const *sets, size_t sets_len,
     struct reading reading = {.path = whole};
     bool good = read_tree(&reading, sets, sets_len, error_r);
     for (size_t i = 0; names[i]; i++) texts_r[i] = good ? config_peek(reading.tree, whole, names[i]) : NULL;
-    value_free(&reading.tree);
+    reading_done(&reading);
     free(whole);
     return good;
 }

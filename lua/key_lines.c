@@ -187,6 +187,21 @@ static void sort_by_line(struct value *table) {
     table->first = sorted;
 }
 
+void key_lines_each_env(struct slice text, void (*fn)(void *owner, unsigned line, struct slice name), void *owner) {
+    struct scanner scanner = {.at = text.ptr, .end = text.ptr + text.len, .line = 1};
+    next(&scanner);
+    while (scanner.type != TOKEN_END) {
+        bool is_env = at(&scanner, "env");
+        next(&scanner);
+        if (is_env && at(&scanner, "(")) next(&scanner);
+        if (!is_env || scanner.type != TOKEN_STRING) continue;
+        struct scanner name = scanner;
+        next(&scanner);
+        if (at(&scanner, ")")) next(&scanner);
+        if (!at(&scanner, "or")) fn(owner, name.line, name.text);
+    }
+}
+
 void key_lines_add(struct value *tree, struct slice text) {
     struct scanner scanner = {.at = text.ptr, .end = text.ptr + text.len, .line = 1}, found = {0};
     int depth = 0;

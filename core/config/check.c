@@ -101,16 +101,25 @@ static bool is_off(const struct key *key, const struct value *value) {
     return key->fallback && strcmp(key->fallback, "false") == 0 && value->type == VALUE_BOOLEAN && !value->boolean;
 }
 
+/* The path that begins so far in the text: the one place where a path of the file's becomes one of the system's. */
+static void resolve(const struct check *check, struct value *value, size_t prefix_len) {
+    if (!is_file_name(value->text + prefix_len)) return;
+    char *path = file_resolve(check->folder, value->text + prefix_len);
+    struct buffer text = {0};
+    buffer_append(&text, value->text, prefix_len);
+    buffer_append(&text, path, strlen(path) + 1);
+    free(path);
+    free(value->text);
+    value->text = buffer_take(&text, NULL);
+}
+
 static bool check_text(struct check *check, struct value *value) {
     const struct key *key = check->key;
     if (value->type != VALUE_TEXT) return COMPLAIN(check, value, "must be a text");
     if (key->words && !is_word(key->words, value->text))
         return COMPLAIN(check, value, "\"%s\" is none of: %s", value->text, key->words);
-    if ((key->type == KEY_PATH || key->type == KEY_PATHS) && is_file_name(value->text)) {
-        char *resolved = file_resolve(check->folder, value->text);
-        free(value->text);
-        value->text = resolved;
-    }
+    if (key->type == KEY_PATH || key->type == KEY_PATHS) resolve(check, value, 0);
+    if (key->type == KEY_SEVERAL && strncmp(value->text, "unix:", 5) == 0) resolve(check, value, 5);
     return true;
 }
 

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/map.h"
 #include "config/check.h"
+#include "config/doubts.h"
 #include "config/file.h"
 #include "config/sources.h"
 #include "config/value.h"
@@ -45,21 +45,9 @@ static bool check_table(const struct config *config, const struct value *table, 
     return true;
 }
 
-static struct value *find_dotted(const struct value *root, const char *name) {
-    struct value *at = (struct value *)root;
-    while (at && *name) {
-        size_t len = strcspn(name, ".");
-        char step[64];
-        snprintf(step, sizeof step, "%.*s", (int)len, name);
-        at = at->type == VALUE_TABLE ? value_child(at, step) : NULL;
-        name += len + (name[len] == '.');
-    }
-    return at;
-}
-
 static bool set_fields(struct config *config, const char *folder, struct error *error_r) {
     for (size_t i = 0; i < keys_len; i++) {
-        struct value *value = find_dotted(config->tree, keys[i].name);
+        struct value *value = value_find(config->tree, keys[i].name);
         if (!value) {
             struct value *fallback = check_fallback(&keys[i]);
             if (!fallback) continue;
@@ -71,24 +59,13 @@ static bool set_fields(struct config *config, const char *folder, struct error *
     return true;
 }
 
-/* The line where the key stands, or where the nearest table stands that it would be in; 0: none does. */
-static unsigned line_of(const struct value *tree, const char *key) {
-    char name[128];
-    snprintf(name, sizeof name, "%s", key);
-    for (char *dot;; *dot = '\0') {
-        const struct value *value = find_dotted(tree, name);
-        if (value && value->line > 0) return value->line;
-        if (!(dot = strrchr(name, '.'))) return 0;
-    }
-}
-
 void config_complain(const struct config *config, const char *key, struct error *error_r, const char *format, ...) {
     char text[400];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    check_complain(error_r, config->file, line_of(config->tree, key), key, "%s", text);
+    check_complain(error_r, config->file, value_line(config->tree, key), key, "%s", text);
 }
 
 static bool complain(const struct config *config, const char *key, struct error *error_r, const char *text) {
@@ -99,14 +76,25 @@ static bool complain(const struct config *config, const char *key, struct error 
 /* Keys of a mode without the mode: whoever forgot it believes that clients are checked. Looks at what was written,
  * before defaults are added. */
 static bool check_mode(const struct config *config, struct error *error_r) {
-    if (find_dotted(config->tree, "auth.mode")) return true;
+    if (value_find(config->tree, "auth.mode")) return true;
     for (size_t i = 0; i < keys_len; i++) {
-        if (strncmp(keys[i].name, "auth.", 5) != 0 || !find_dotted(config->tree, keys[i].name)) continue;
+        if (strncmp(keys[i].name, "auth.", 5) != 0 || !value_find(config->tree, keys[i].name)) continue;
         config_complain(config, "auth.mode", error_r,
                         "is missing beside %s: say \"jwt\" or \"session\", or \"development\", which believes everyone",
                         keys[i].name);
         return false;
     }
+    return true;
+}
+
+/* env "NAME" of a name that is set to nothing. */
+static bool check_secrets(const struct config *config, struct error *error_r) {
+    for (size_t i = 0; i < config->api_keys.len; i++)
+        if (!config->api_keys.items[i][0]) return complain(config, "api_keys", error_r, "a key is empty");
+    if (config->metrics.token && !config->metrics.token[0])
+        return complain(config, "metrics.token", error_r, "is empty: leave it out, or set one");
+    if (config->redis.secret && !config->redis.secret[0])
+        return complain(config, "redis.secret", error_r, "is empty: leave it out, or set one");
     return true;
 }
 
@@ -124,7 +112,7 @@ static bool check_together(const struct config *config, struct error *error_r) {
     if (strcmp(config->store.driver, "postgres") == 0 && (!config->postgres.global || !config->postgres.shards.len))
         return complain(config, config->postgres.global ? "postgres.shards" : "postgres.global", error_r,
                         "store.driver = \"postgres\" needs it");
-    if (!check_redis(config, error_r)) return false;
+    if (!check_redis(config, error_r) || !check_secrets(config, error_r)) return false;
     if (config->transports.len == 0) return complain(config, "transports", error_r, "must name one at least");
     if (!config->tls.certificate != !config->tls.key)
         return complain(config, config->tls.key ? "tls.key" : "tls.certificate", error_r,
@@ -133,29 +121,6 @@ static bool check_together(const struct config *config, struct error *error_r) {
         return complain(config, config->tls.client_ca ? "tls.client_ca" : "tls.certificates", error_r,
                         "needs tls.certificate");
     return true;
-}
-
-/* A secret text of 8 bytes or more below value that stands in the file. */
-static bool stands_in(const struct value *value, const char *file) {
-    if (value->type == VALUE_TEXT) return strlen(value->text) >= 8 && strstr(file, value->text);
-    for (const struct value *child = value->first; child; child = child->next)
-        if (stands_in(child, file)) return true;
-    return false;
-}
-
-static void warn_of_open_secrets(const struct config *config) {
-    struct buffer text = {0};
-    if (file_is_world_readable(config->file) && file_read(config->file, &text, NULL)) {
-        buffer_append_char(&text, '\0');
-        for (size_t i = 0; i < keys_len; i++) {
-            const struct value *value = keys[i].secret ? find_dotted(config->tree, keys[i].name) : NULL;
-            if (value && stands_in(value, text.ptr))
-                LOG_ALWAYS(LOG_WARNING, "config.secret_readable", LOG_TEXT("file", config->file),
-                           LOG_TEXT("key", keys[i].name), LOG_TEXT("advice", "chmod o-r, or env \"NAME\""));
-        }
-    }
-    if (text.ptr) explicit_bzero(text.ptr, text.len);
-    buffer_done(&text);
 }
 
 struct config *config_new(const char *file, struct value **tree, struct error *error_r) {
@@ -171,19 +136,16 @@ struct config *config_new(const char *file, struct value **tree, struct error *e
     else
         good = check_table(config, config->tree, "", error_r) && check_mode(config, error_r) &&
                set_fields(config, folder, error_r) && check_together(config, error_r) &&
-               sources_read(config, find_dotted(config->tree, "scripts"), error_r);
+               sources_read(config, value_find(config->tree, "scripts"), error_r);
     free(folder);
-    if (good)
-        warn_of_open_secrets(config);
-    else
-        config_unref(&config);
+    if (!good) config_unref(&config);
     return config;
 }
 
 char *config_peek(struct value *tree, const char *file, const char *name) {
     struct config config = {.file = (char *)file};
     const struct key *key = key_find(name);
-    struct value *fallback = NULL, *value = find_dotted(tree, name);
+    struct value *fallback = NULL, *value = value_find(tree, name);
     if (!value) value = fallback = check_fallback(key);
     char *folder = file_folder(file), *text = NULL;
     if (value && check_key(&config, folder, key, value, NULL)) {
@@ -216,6 +178,7 @@ void config_unref(struct config **config) {
             free(((struct config_texts *)((char *)at + keys[i].offset))->items);
     check_free_shards(&at->postgres.shards);
     sources_free(&at->sources);
+    doubts_free(&at->doubts);
     wipe_text(at->tree);
     value_free(&at->tree);
     free(at->file);
@@ -228,15 +191,8 @@ struct slice config_source(const struct config *config, const char *path) {
 
 void config_each_change(const struct config *before, const struct config *after,
                         void (*fn)(void *owner, const char *key, enum config_when when), void *owner) {
-    struct buffer old = {0}, new = {0};
     for (size_t i = 0; i < keys_len; i++) {
-        const struct value *was = find_dotted(before->tree, keys[i].name), *is = find_dotted(after->tree, keys[i].name);
-        buffer_clear(&old);
-        buffer_clear(&new);
-        if (was) value_write_json(was, &old);
-        if (is) value_write_json(is, &new);
-        if (!slice_equal(buffer_slice(&old), buffer_slice(&new))) fn(owner, keys[i].name, keys[i].when);
+        const struct value *was = value_find(before->tree, keys[i].name), *is = value_find(after->tree, keys[i].name);
+        if (!value_equal(was, is)) fn(owner, keys[i].name, keys[i].when);
     }
-    buffer_done(&old);
-    buffer_done(&new);
 }

@@ -22,6 +22,7 @@ struct config {
     char *file;          /* absolute */
     struct value *tree;  /* what scripts see as stoa.config: as written, with defaults, relative paths resolved */
     struct map *sources; /* config_source */
+    struct doubt *doubts;
     const char *path, *plain_path, *control, *user, *static_folder, *log_level, *log_file; /* NULL: not set */
     int64_t workers, start_timeout_s;
     bool deflate, origin_required;

@@ -13,7 +13,7 @@ enum key_type {
     KEY_PATH,    /* const char *; relative to the file's folder */
     KEY_TEXTS,   /* struct config_texts; with words: all of them among these */
     KEY_PATHS,   /* struct config_texts */
-    KEY_SEVERAL, /* struct config_texts; a text stands for a list of one */
+    KEY_SEVERAL, /* struct config_texts; a text stands for a list of one; "unix:" is followed by a path */
     KEY_SHARDS,  /* struct config_shards; {{write = TEXT, read = {TEXT, …}}, …} */
     KEY_OPEN,    /* a table for scripts: what is in it is theirs to check */
     KEY_ABSENT   /* known, but this build cannot do it */

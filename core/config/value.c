@@ -32,6 +32,63 @@ struct value *value_child(const struct value *table, const char *name) {
     return NULL;
 }
 
+struct value *value_find(const struct value *root, const char *name) {
+    struct value *at = (struct value *)root;
+    while (at && *name) {
+        size_t len = strcspn(name, ".");
+        char step[64];
+        snprintf(step, sizeof step, "%.*s", (int)len, name);
+        at = at->type == VALUE_TABLE ? value_child(at, step) : NULL;
+        name += len + (name[len] == '.');
+    }
+    return at;
+}
+
+unsigned value_line(const struct value *root, const char *dotted) {
+    char name[128];
+    snprintf(name, sizeof name, "%s", dotted);
+    for (char *dot;; *dot = '\0') {
+        const struct value *value = value_find(root, name);
+        if (value && value->line > 0) return value->line;
+        if (!(dot = strrchr(name, '.'))) return 0;
+    }
+}
+
+static size_t count(const struct value *table) {
+    size_t len = 0;
+    for (const struct value *child = table->first; child; child = child->next) len++;
+    return len;
+}
+
+static const struct value *next_unnamed(const struct value *at) {
+    while (at && at->key) at = at->next;
+    return at;
+}
+
+static bool equal_tables(const struct value *a, const struct value *b) {
+    const struct value *item = next_unnamed(b->first);
+    if (count(a) != count(b)) return false;
+    for (const struct value *child = a->first; child; child = child->next) {
+        if (!value_equal(child, child->key ? value_child(b, child->key) : item)) return false;
+        if (!child->key) item = next_unnamed(item->next);
+    }
+    return true;
+}
+
+bool value_equal(const struct value *a, const struct value *b) {
+    if (!a || !b || a->type != b->type) return a == b;
+    switch (a->type) {
+        case VALUE_BOOLEAN:
+            return a->boolean == b->boolean;
+        case VALUE_NUMBER:
+            return a->number == b->number;
+        case VALUE_TEXT:
+            return strcmp(a->text, b->text) == 0;
+        default:
+            return equal_tables(a, b);
+    }
+}
+
 void value_add(struct value *table, struct value **child) {
     struct value **at = &table->first;
     while (*at && !((*child)->key && (*at)->key && strcmp((*at)->key, (*child)->key) == 0)) at = &(*at)->next;

@@ -22,6 +22,13 @@ struct value *value_new(enum value_type type, const char *key);
 void value_free(struct value **value);
 /* The child of that name, or NULL. */
 struct value *value_child(const struct value *table, const char *name);
+/* "a.b.c" below root, or NULL. */
+struct value *value_find(const struct value *root, const char *dotted);
+/* The line where that stands, or where the nearest table stands that it would be in; 0: none does. */
+unsigned value_line(const struct value *root, const char *dotted);
+/* The same content: what has a name wherever it stands, for two Lua states walk a table in different orders. NULL is
+ * equal to NULL alone. */
+bool value_equal(const struct value *a, const struct value *b);
 /* Takes child; replaces one of the same name. */
 void value_add(struct value *table, struct value **child);
 /* Sets "a.b.c" (creates tables on the way). Takes leaf. False: a step on the way is no table. */

@@ -7,25 +7,28 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "config/config.h"
+#include "config/file.h"
 #include "server/settings.h"
 
 /* Beside connections: the store, the log, libraries, the other workers' places. */
 enum { DESCRIPTORS_SPARE = 256 };
 
 static bool become(const char *name, struct error *error_r) {
-    if (!name || geteuid() != 0) return true;
-    const struct passwd *user = getpwnam(name);
-    if (!user) {
-        error_set(error_r, "no user \"%s\"", name);
+    const struct passwd *user = name ? getpwnam(name) : NULL;
+    if (name && !user) {
+        error_set(error_r, "there is no user \"%s\"", name);
         return false;
     }
+    if (!name || geteuid() != 0) return true;
     bool done = initgroups(name, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0;
     if (done && (user->pw_uid == 0 || setuid(0) != 0)) return true;
     error_set(error_r, "cannot become \"%s\": %s", name, done ? "root would stay in reach" : strerror(errno));
@@ -69,15 +72,40 @@ unsigned environment_workers(const struct config *config) {
     return settings_of_workers(config, count_processors(), environment_raise_descriptors());
 }
 
-void environment_open_log(const char *path) {
-    if (!path) return;
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-    if (fd < 0) {
-        LOG_ALWAYS(LOG_ERROR, "log.not_opened", LOG_TEXT("file", path), LOG_TEXT("error", strerror(errno)));
-        return;
-    }
+static int open_log(const char *path, int flags, struct error *error_r) {
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | flags, 0600);
+    if (fd < 0) error_set(error_r, "%s: %s", path, strerror(errno));
+    return fd;
+}
+
+bool environment_begin_log(const char *path, struct error *error_r) {
+    if (!path) return true;
+    int fd = open_log(path, O_CREAT, error_r);
+    if (fd < 0) return false;
     dup2(fd, STDERR_FILENO);
     close(fd);
+    return true;
+}
+
+bool environment_try_log(const char *path, struct error *error_r) {
+    struct stat file;
+    if (!path) return true;
+    if (stat(path, &file) != 0 && errno == ENOENT) {
+        char *folder = file_folder(path);
+        bool good = access(folder, W_OK | X_OK) == 0;
+        if (!good) error_set(error_r, "%s: %s", path, strerror(errno));
+        free(folder);
+        return good;
+    }
+    int fd = open_log(path, 0, error_r);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+}
+
+void environment_open_log(const char *path) {
+    struct error error;
+    if (!environment_begin_log(path, &error))
+        LOG_ALWAYS(LOG_ERROR, "log.not_opened", LOG_TEXT("file", path), LOG_TEXT("error", error.text));
 }
 
 void environment_set_log_level(const struct config *config) {

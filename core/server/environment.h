@@ -16,7 +16,11 @@ bool environment_drop_privileges(const char *user, struct error *error_r) MUST_C
 unsigned environment_raise_descriptors(void);
 /* How many workers `workers` means here: the same in each of the server's processes. */
 unsigned environment_workers(const struct config *config);
-/* stderr goes to the end of that file from now on; or it is logged why not. NULL: nothing. */
+/* stderr goes to the end of that file from now on. NULL: nothing. */
+bool environment_begin_log(const char *path, struct error *error_r) MUST_CHECK;
+/* Whether it would; makes no file. */
+bool environment_try_log(const char *path, struct error *error_r) MUST_CHECK;
+/* The file has been moved: opens it anew, or it is logged why not. */
 void environment_open_log(const char *path);
 void environment_set_log_level(const struct config *config);
 

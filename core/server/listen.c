@@ -16,6 +16,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "config/file.h"
+
 static const char unix_prefix[] = "unix:";
 
 static int keep_reason(int fd) {
@@ -41,13 +44,18 @@ static bool split(const char *address, char **host_r, const char **port_r, struc
     return true;
 }
 
-static int listen_at(const struct sockaddr *name, socklen_t len, int backlog, bool shared) {
+static int bind_at(const struct sockaddr *name, socklen_t len, bool shared) {
     int fd = socket(name->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
     if (fd < 0) return -1;
     bool good = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
     if (good && name->sa_family == AF_INET6) good = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
     if (good && shared) good = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
-    return good && bind(fd, name, len) == 0 && listen(fd, backlog) == 0 ? fd : keep_reason(fd);
+    return good && bind(fd, name, len) == 0 ? fd : keep_reason(fd);
+}
+
+static int listen_at(const struct sockaddr *name, socklen_t len, int backlog, bool shared) {
+    int fd = bind_at(name, len, shared);
+    return fd < 0 || listen(fd, backlog) == 0 ? fd : keep_reason(fd);
 }
 
 static in_port_t *port_of(struct sockaddr_storage *name) {
@@ -82,17 +90,44 @@ static bool open_found(const struct addrinfo *found, int backlog, bool shared, s
     return sockets->len > before;
 }
 
-static bool open_tcp(const char *address, int backlog, bool shared, struct listen_sockets *sockets,
-                     struct error *error_r) {
+/* The caller frees it with freeaddrinfo. NULL: there is no such name. */
+static struct addrinfo *find_addresses(const char *address, struct error *error_r) {
     char *host;
     const char *port;
-    if (!split(address, &host, &port, error_r)) return false;
+    if (!split(address, &host, &port, error_r)) return NULL;
     struct addrinfo wanted = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found = NULL;
     int failed = getaddrinfo(host[0] ? host : NULL, port, &wanted, &found);
-    bool good = !failed && open_found(found, backlog, shared, sockets);
-    if (!good) error_set(error_r, "%s: %s", address, failed ? gai_strerror(failed) : strerror(errno));
-    if (!failed) freeaddrinfo(found);
     free(host);
+    if (failed) error_set(error_r, "%s: %s", address, gai_strerror(failed));
+    return failed ? NULL : found;
+}
+
+static bool open_tcp(const char *address, int backlog, bool shared, struct listen_sockets *sockets,
+                     struct error *error_r) {
+    struct addrinfo *found = find_addresses(address, error_r);
+    if (!found) return false;
+    bool good = open_found(found, backlog, shared, sockets);
+    if (!good) error_set(error_r, "%s: %s", address, strerror(errno));
+    freeaddrinfo(found);
+    return good;
+}
+
+/* Bound, and closed at once: nobody can connect, and a server that starts meanwhile gets it. Whoever has it now may be
+ * the server that is checked. */
+static bool try_tcp(const char *address, struct error *error_r) {
+    struct addrinfo *found = find_addresses(address, error_r);
+    bool good = false;
+    if (!found) return false;
+    for (const struct addrinfo *one = found; one; one = one->ai_next) {
+        int fd = bind_at(one->ai_addr, one->ai_addrlen, false);
+        if (fd >= 0) close(fd);
+        if (fd < 0 && is_missing(errno)) continue;
+        good = fd >= 0 || errno == EADDRINUSE;
+        if (!good) break;
+        if (fd < 0) LOG_ALWAYS(LOG_WARNING, "check.address_in_use", LOG_TEXT("listen", address));
+    }
+    if (!good) error_set(error_r, "%s: %s", address, strerror(errno));
+    freeaddrinfo(found);
     return good;
 }
 
@@ -125,6 +160,14 @@ static bool is_stale(const char *path) {
     return other < 0 && reason == ECONNREFUSED && lstat(path, &old) == 0 && S_ISSOCK(old.st_mode);
 }
 
+/* Why no socket can have that name. */
+static const char *name_problem(const char *path, int reason) {
+    struct stat there;
+    if (lstat(path, &there) == 0 && !S_ISSOCK(there.st_mode)) return "another file has the name";
+    if (reason == EADDRINUSE) return "another server listens there";
+    return reason == ENOENT ? "its folder is not there" : strerror(reason);
+}
+
 static int bind_unix(const char *path, mode_t mode, int backlog, struct error *error_r) {
     struct sockaddr_un name;
     if (!unix_name(path, &name, error_r)) return -1;
@@ -135,7 +178,7 @@ static int bind_unix(const char *path, mode_t mode, int backlog, struct error *e
     int reason = errno;
     umask(mask);
     if (bound) return fd;
-    error_set(error_r, "%s: %s", path, reason == EADDRINUSE ? "another server listens there" : strerror(reason));
+    error_set(error_r, "%s: %s", path, name_problem(path, reason));
     if (fd >= 0) close(fd);
     return -1;
 }
@@ -143,6 +186,17 @@ static int bind_unix(const char *path, mode_t mode, int backlog, struct error *e
 int listen_unix(const char *path, struct error *error_r) {
     enum { BACKLOG = 8 };
     return bind_unix(path, 0600, BACKLOG, error_r);
+}
+
+bool listen_try_unix(const char *path, struct error *error_r) {
+    struct sockaddr_un name;
+    struct stat there;
+    if (!unix_name(path, &name, error_r)) return false;
+    char *folder = file_folder(path);
+    bool is_taken = lstat(path, &there) == 0 && !S_ISSOCK(there.st_mode), good = access(folder, W_OK | X_OK) == 0;
+    if (is_taken || !good) error_set(error_r, "%s: %s", path, name_problem(path, errno));
+    free(folder);
+    return good && !is_taken;
 }
 
 /* What "unix:PATH,mode=…,owner=…" says. */
@@ -188,8 +242,7 @@ static bool read_unix(const char *text, struct unix_address *address_r, struct e
     return good;
 }
 
-static bool give_away(const struct unix_address *address, struct error *error_r) {
-    if (!address->user) return true;
+static bool find_owner(const struct unix_address *address, uid_t *user_r, gid_t *group_r, struct error *error_r) {
     const struct passwd *user = getpwnam(address->user);
     const struct group *group = address->group ? getgrnam(address->group) : NULL;
     if (!user || (address->group && !group)) {
@@ -197,7 +250,17 @@ static bool give_away(const struct unix_address *address, struct error *error_r)
                   user ? address->group : address->user);
         return false;
     }
-    if (lchown(address->path, user->pw_uid, group ? group->gr_gid : user->pw_gid) == 0) return true;
+    *user_r = user->pw_uid;
+    *group_r = group ? group->gr_gid : user->pw_gid;
+    return true;
+}
+
+static bool give_away(const struct unix_address *address, struct error *error_r) {
+    uid_t user;
+    gid_t group;
+    if (!address->user) return true;
+    if (!find_owner(address, &user, &group, error_r)) return false;
+    if (lchown(address->path, user, group) == 0) return true;
     error_set(error_r, "%s: cannot be given to %s: %s", address->path, address->user, strerror(errno));
     return false;
 }
@@ -208,6 +271,18 @@ static bool open_unix(const char *text, int backlog, struct listen_sockets *sock
     int fd = bind_unix(address.path, address.mode, backlog, error_r);
     if (fd >= 0) sockets->fds[sockets->len++] = fd;
     bool good = fd >= 0 && give_away(&address, error_r);
+    unix_address_done(&address);
+    return good;
+}
+
+/* What bind_unix and give_away would say, but for a server that listens there. */
+static bool try_unix(const char *text, struct error *error_r) {
+    struct unix_address address;
+    uid_t user;
+    gid_t group;
+    if (!read_unix(text, &address, error_r)) return false;
+    bool good =
+        listen_try_unix(address.path, error_r) && (!address.user || find_owner(&address, &user, &group, error_r));
     unix_address_done(&address);
     return good;
 }
@@ -255,6 +330,13 @@ bool listen_open(const char *const *addresses, size_t len, int backlog, bool sha
         listen_close(sockets_r);
     }
     return good;
+}
+
+bool listen_try(const char *const *addresses, size_t len, struct error *error_r) {
+    if (!listen_check(addresses, len, error_r)) return false;
+    for (size_t i = 0; i < len; i++)
+        if (!(is_unix(addresses[i]) ? try_unix : try_tcp)(addresses[i], error_r)) return false;
+    return true;
 }
 
 bool listen_again(const struct listen_sockets *sockets, int backlog, struct listen_sockets *sockets_r,

@@ -25,6 +25,9 @@ struct listen_sockets {
 /* shared: other sockets of this user may listen there, too (SO_REUSEPORT). False: none is open; error_r as above. */
 bool listen_open(const char *const *addresses, size_t len, int backlog, bool shared, struct listen_sockets *sockets_r,
                  struct error *error_r) MUST_CHECK;
+/* Whether listen_open would open them, as far as can be told without listening. An address that somebody has is logged,
+ * and no mistake: it may be the server that runs. */
+bool listen_try(const char *const *addresses, size_t len, struct error *error_r) MUST_CHECK;
 /* More of the same, for another process: where those listen in fact. Of a Unix socket, the same one. */
 bool listen_again(const struct listen_sockets *sockets, int backlog, struct listen_sockets *sockets_r,
                   struct error *error_r) MUST_CHECK;
@@ -35,6 +38,8 @@ void listen_address(int fd, char address_r[LISTEN_ADDRESS_MAX]);
 void listen_remove_names(const struct listen_sockets *sockets);
 /* A Unix socket that only its owner may connect to. The name of one that nobody listens on any more is taken over. */
 int listen_unix(const char *path, struct error *error_r);
+/* The same as listen_try. */
+bool listen_try_unix(const char *path, struct error *error_r) MUST_CHECK;
 /* -1: nobody listens. Blocking. */
 int listen_connect_unix(const char *path, struct error *error_r);
 

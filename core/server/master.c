@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/monotonic.h"
 #include "config/config.h"
+#include "config/doubts.h"
 #include "config/fingerprint.h"
 #include "net/server.h"
 #include "net/tickets.h"
@@ -31,8 +32,10 @@ enum { EXIT_CONFIG = 2, END_MS = 2000 };
 
 struct master {
     const struct master_start *start;
-    struct config *config; /* in force; what a new worker gets */
-    struct config *next;   /* the workers build it; NULL: no reload is under way, or it is decided */
+    struct config *config;  /* in force; what a new worker gets */
+    struct config *started; /* as the server started: what needs a restart holds as it is there */
+    struct buffer restart;  /* the keys that have changed since and need one: JSON texts, with commas */
+    struct config *next;    /* the workers build it; NULL: no reload is under way, or it is decided */
     bool reload_wanted;
     struct rollout rollout;
     unsigned generation;
@@ -85,8 +88,27 @@ static void reload_failed(void *owner, const char *reason) {
     buffer_done(&answer);
 }
 
+static void note_change(void *owner, const char *key, enum config_when when) {
+    if (when != CONFIG_RESTART) LOG_ALWAYS(LOG_INFO, "reload.changed", LOG_TEXT("key", key));
+}
+
+static void note_restart(void *owner, const char *key, enum config_when when) {
+    struct buffer *keys = owner;
+    if (when != CONFIG_RESTART) return;
+    LOG_ALWAYS(LOG_WARNING, "reload.restart_needed", LOG_TEXT("key", key));
+    buffer_printf(keys, "%s\"%s\"", keys->len > 0 ? "," : "", key);
+}
+
+static void tell_changes(struct master *master) {
+    config_each_change(master->config, master->next, note_change, NULL);
+    buffer_clear(&master->restart);
+    config_each_change(master->started, master->next, note_restart, &master->restart);
+    doubts_tell(master->next);
+}
+
 static void reload_decided(void *owner) {
     struct master *master = owner;
+    tell_changes(master);
     config_unref(&master->config);
     master->config = master->next;
     master->next = NULL;
@@ -99,7 +121,11 @@ static void reload_done(void *owner) {
     struct master *master = owner;
     struct buffer answer = {0};
     LOG_ALWAYS(LOG_INFO, "reload.done", LOG_NUMBER("generation", master->generation));
-    buffer_printf(&answer, "ok generation=%u\n", master->generation);
+    buffer_printf(&answer, "ok generation=%u", master->generation);
+    if (master->restart.len > 0) buffer_append_str(&answer, " restart_needed=");
+    for (size_t i = 0; i < master->restart.len; i++)
+        if (master->restart.ptr[i] != '"') buffer_append_char(&answer, master->restart.ptr[i]);
+    buffer_append_char(&answer, '\n');
     answer_reload(master, "done", buffer_slice(&answer));
     buffer_done(&answer);
 }
@@ -307,6 +333,7 @@ static void write_status(const struct master *master, struct buffer *out) {
     json_write_string(out, slice_of(master->address));
     buffer_printf(out, ",\"generation\":%u,\"reloadError\":", master->generation);
     json_write_string(out, slice_of(master->reload_error));
+    buffer_printf(out, ",\"restartNeeded\":[%.*s]", SLICE_ARG(buffer_slice(&master->restart)));
     buffer_append_str(out, len == 1 ? ",\"worker\":" : ",\"workers\":[");
     for (unsigned i = 0; i < len; i++) {
         if (i > 0) buffer_append_char(out, ',');
@@ -368,7 +395,11 @@ static bool begin(struct master *master, struct error *error_r) {
         config_complain(config, "user", error_r, "%s", error.text);
         return false;
     }
-    environment_open_log(config->log_file);
+    if (!environment_begin_log(config->log_file, &error)) {
+        config_complain(config, "log_file", error_r, "%s", error.text);
+        return false;
+    }
+    doubts_tell(config);
     if (config->control && config->control[0]) {
         master->control = control_new(config->control, command, master, &error);
         if (!master->control) LOG_ALWAYS(LOG_WARNING, "control.unavailable", LOG_TEXT("error", error.text));
@@ -409,12 +440,15 @@ static void end(struct master *master) {
     free(master->children);
     config_unref(&master->next);
     config_unref(&master->config);
+    config_unref(&master->started);
+    buffer_done(&master->restart);
 }
 
 int master_run(const struct master_start *start) {
     struct error error;
     struct master master = {.start = start, .generation = 1, .signal_fd = -1, .pid = getpid()};
     master.config = start->source->read_config(start->config_path, start->sets, start->sets_len, &error);
+    if (master.config) master.started = config_ref(master.config);
     if (!master.config || !begin(&master, &error)) {
         fprintf(stderr, "%s\n", error.text);
         end(&master);

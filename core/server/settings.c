@@ -11,6 +11,8 @@
 #include "server/places.h"
 #include "store/store_postgres.h"
 #include "store/store_sqlite.h"
+#include "wire/hosts.h"
+#include "wire/origin.h"
 
 static bool offers(const struct config *config, const char *transport) {
     for (size_t i = 0; i < config->transports.len; i++)
@@ -243,7 +245,9 @@ bool settings_share_store(const struct config *config) {
 static struct store *open_sqlite(const struct config *config, struct loop *loop, const struct store_progress *progress,
                                  struct error *error_r) {
     struct error error;
-    struct store *store = store_sqlite_new(loop, config->store.path, progress, &error);
+    struct store *store = store_sqlite_has_place(config->store.path, &error)
+                              ? store_sqlite_new(loop, config->store.path, progress, &error)
+                              : NULL;
     if (!store) config_complain(config, "store.path", error_r, "%s", error.text);
     return store;
 }
@@ -280,11 +284,23 @@ static bool check_proxies(const struct config *config, struct error *error_r) {
     return named && check_networks(&config->net.trusted_proxies, error_r);
 }
 
+/* Origins and hosts that no client ever sends. */
+static bool check_names(const struct config_texts *names, bool (*can_match)(const char *name, struct error *error_r),
+                        struct error *error_r) {
+    for (size_t i = 0; i < names->len; i++)
+        if (!can_match(names->items[i], error_r)) return false;
+    return true;
+}
+
 bool settings_check(const struct config *config, struct error *error_r) {
     struct net_settings net = settings_of_net(config);
     struct error error;
     if (!listen_check(config->listen.items, config->listen.len, &error))
         config_complain(config, "listen", error_r, "%s", error.text);
+    else if (!check_names(&config->origins, origin_can_match, &error))
+        config_complain(config, "origins", error_r, "%s", error.text);
+    else if (!check_names(&config->hosts, host_can_match, &error))
+        config_complain(config, "hosts", error_r, "%s", error.text);
     else if (!check_proxies(config, &error))
         config_complain(config, "net.trusted_proxies", error_r, "%s", error.text);
     else if (!check_networks(&config->limits.address_exceptions, &error))

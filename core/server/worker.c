@@ -201,13 +201,6 @@ static void apply(struct worker *worker) {
     budget_set_max(worker->outbound, (size_t)config->limits.outbound_bytes);
 }
 
-static void note_change(void *owner, const char *key, enum config_when when) {
-    if (when == CONFIG_RESTART)
-        LOG_ALWAYS(LOG_WARNING, "reload.restart_needed", LOG_TEXT("key", key));
-    else
-        LOG_ALWAYS(LOG_INFO, "reload.changed", LOG_TEXT("key", key));
-}
-
 struct upcoming {
     struct config *config;
     struct policy *policy;
@@ -239,7 +232,6 @@ void worker_enact(struct worker *worker, struct upcoming **owned) {
     struct upcoming *upcoming = *owned;
     struct policy *before = worker->policy;
     struct config *old = worker->config;
-    config_each_change(old, upcoming->config, note_change, NULL);
     worker->config = upcoming->config;
     if (upcoming->host) net_server_enact(worker->net, &upcoming->host);
     apply(worker);

@@ -1,6 +1,7 @@
 /* The hub's HTTP side: which path, which rules, which session. */
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/wall_time.h"
 #include "net/polling.h"
 #include "session/driver.h"
@@ -98,6 +99,10 @@ static int check(const struct hub *hub, struct http_request *request, const stru
 static void reject(const struct http_request *request, int error) {
     static const char *const names[] = {"transport", "sid", "method", "request", "origin", "version"};
     http_reject(request->exchange, names[error]);
+    if (error == ENGINEIO_FORBIDDEN)
+        LOG(LOG_WARNING, "origin.refused", LOG_SLICE("origin", http_header(request, "origin")),
+            LOG_SLICE("host", http_header(request, "host")), LOG_TEXT("address", request->address),
+            LOG_TEXT("advice", "origins"));
 }
 
 static void request_packets(struct hub *hub, const struct endpoint *endpoint, struct http_request *request,

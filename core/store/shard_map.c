@@ -72,6 +72,12 @@ bool shard_map_is_total(const struct shard_map *map, struct error *error_r) {
     return true;
 }
 
+bool shard_map_fits(const struct shard_map *map, size_t shards, struct error *error_r) {
+    if (map->shards <= shards) return true;
+    error_set(error_r, "%u shards, but postgres.shards has %zu", map->shards, shards);
+    return false;
+}
+
 int shard_map_find(const struct shard_map *map, struct slice channel_id) {
     if (!map->locate) return map->shard_of[shard_bucket(channel_id)];
     int shard = map->retired ? -1 : map->locate(map->owner, channel_id);

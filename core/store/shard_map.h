@@ -50,6 +50,8 @@ void shard_map_retire(struct shard_map *map);
 bool shard_map_is_total(const struct shard_map *map, struct error *error_r) MUST_CHECK;
 /* -1: nowhere (a locate that fails, or has gone). */
 int shard_map_find(const struct shard_map *map, struct slice channel_id);
+/* Are there so many shards? */
+bool shard_map_fits(const struct shard_map *map, size_t shards, struct error *error_r) MUST_CHECK;
 /* Would every channel stay where it is? False: error_r names the first that would not. */
 bool shard_map_keeps(const struct shard_map *map, const struct shard_held *held, size_t held_len,
                      struct error *error_r) MUST_CHECK;

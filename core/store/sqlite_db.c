@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "store/known_heads.h"
 #include "store/powercut.h"
+#include "store/sqlite_file.h"
 #include "store/sqlite_number.h"
 
 enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKED_PAGES = 4096 };
@@ -306,6 +307,10 @@ static bool open_file(struct sqlite_db *db, const char *path, const char *name, 
                       struct error *error_r) {
     if (!open_handle(db, path, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error_r)) return false;
     if (!lineage_log_fits(db->handle, path, error_r)) return false;
+    if (sqlite_file_is_foreign(db->handle)) {
+        error_set(error_r, "%s: is no store of Stoa: another program's tables are in it", name);
+        return false;
+    }
     if (!execute(db, "PRAGMA journal_mode = WAL")) return fail(db, name, "cannot be set up", error_r);
     if (!execute(db, fault_planted("sync_off") ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL") ||
         !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0"))

@@ -45,12 +45,19 @@ bool sqlite_file_open(const char *path, sqlite3 **handle_r, struct error *error_
     return !has_log(path) || lineage_log_fits(*handle_r, path, error_r);
 }
 
+bool sqlite_file_is_foreign(sqlite3 *handle) {
+    int64_t ours = sqlite_number(handle, "SELECT count(*) FROM sqlite_schema WHERE name IN ('epochs', 'channels')");
+    return ours >= 0 && ours != 2 && sqlite_number(handle, "SELECT count(*) FROM sqlite_schema") > 0;
+}
+
 int64_t sqlite_file_version(sqlite3 *handle, const char *path, struct error *error_r) {
     int64_t known = 0, version = sqlite_number(handle, "PRAGMA user_version");
     while (sqlite_migrations[known]) known++;
     if (version < 0)
         fail(handle, path, error_r);
-    else if (sqlite_number(handle, "SELECT count(*) FROM sqlite_schema WHERE name IN ('epochs', 'channels')") != 2)
+    else if (sqlite_file_is_foreign(handle))
+        error_set(error_r, "%s: is no store of Stoa: another program's tables are in it", path);
+    else if (version == 0)
         error_set(error_r, "%s: is no store of Stoa", path);
     else if (version > known)
         error_set(error_r, "%s: its schema (version %lld) is newer than this program (version %lld)", path,

@@ -12,6 +12,8 @@ struct sqlite3;
 /* For reading; the files beside it stay as they are. False: error_r; close it also then. */
 bool sqlite_file_open(const char *path, struct sqlite3 **handle_r, struct error *error_r) MUST_CHECK;
 
+/* Has it tables, and not ours? */
+bool sqlite_file_is_foreign(struct sqlite3 *handle);
 /* The version of the schema; 0: it is no store of ours, or of a later program (error_r). */
 int64_t sqlite_file_version(struct sqlite3 *handle, const char *path, struct error *error_r);
 /* Is there a store at path? */

@@ -161,10 +161,7 @@ static void refresh_held(struct loop_timer *timer) {
 
 static bool check_shards(struct store *base, const struct shard_map *map, struct error *error_r) {
     struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
-    if (map->shards > store->shards_len) {
-        error_set(error_r, "%u shards, but postgres.shards has %zu", map->shards, store->shards_len);
-        return false;
-    }
+    if (!shard_map_fits(map, store->shards_len, error_r)) return false;
     if (!store->held.is_known)
         return true; /* the first map, and nobody to ask: channels are fenced where they are made */
     return shard_map_keeps(map, store->held.items, store->held.len, error_r);

@@ -1,7 +1,9 @@
 /* The SQLite store, on the loop: requests go to its threads (sqlite_threads.h), and come back. */
 #include "store/store_sqlite.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -9,6 +11,7 @@
 #include "loop/loop.h"
 #include "store/powercut.h"
 #include "store/sqlite_check.h"
+#include "store/sqlite_file.h"
 #include "store/sqlite_threads.h"
 
 struct sqlite_store {
@@ -75,6 +78,37 @@ static void close_store(struct store *base, unsigned deadline_ms) {
 }
 
 static const struct store_ops ops = {.submit = submit, .close = close_store, .is_damaged = is_damaged};
+
+static bool is_folder_good(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? memory_copy(path, slash == path ? 1 : (size_t)(slash - path)) : memory_copy(".", 1);
+    bool good = access(folder, W_OK | X_OK) == 0;
+    free(folder);
+    return good;
+}
+
+bool store_sqlite_has_place(const char *path, struct error *error_r) {
+    struct stat file;
+    if (strcmp(path, ":memory:") == 0) return true;
+    if (!is_folder_good(path))
+        error_set(error_r, "%s: its folder: %s", path, strerror(errno));
+    else if (stat(path, &file) != 0)
+        return true;
+    else if (!S_ISREG(file.st_mode))
+        error_set(error_r, "%s: is no regular file", path);
+    else if (access(path, R_OK | W_OK) != 0)
+        error_set(error_r, "%s: %s", path, strerror(errno));
+    else
+        return true;
+    return false;
+}
+
+bool store_sqlite_check(const char *path, struct error *error_r) {
+    struct stat file;
+    if (!store_sqlite_has_place(path, error_r)) return false;
+    bool is_new = strcmp(path, ":memory:") == 0 || stat(path, &file) != 0 || file.st_size == 0;
+    return is_new || sqlite_file_check(path, error_r);
+}
 
 struct store *store_sqlite_new(struct loop *loop, const char *path, const struct store_progress *progress,
                                struct error *error_r) {

@@ -34,6 +34,16 @@ bool host_may_be_anyones(struct slice host) {
     return memchr(name.ptr, '.', name.len) && !is_address(name) && !ends_with(name, SLICE(".localhost"));
 }
 
+bool host_can_match(const char *name, struct error *error_r) {
+    if (strcmp(name, "*") == 0) return true;
+    const char *problem = strchr(name, '*')                              ? "name each host, or \"*\" for any"
+                          : name_of(slice_of(name)).len == 0             ? "it is empty"
+                          : strpbrk(name_of(slice_of(name)).ptr, "/?# ") ? "a host is a name, without a path"
+                                                                         : NULL;
+    if (problem) error_set(error_r, "\"%s\" can never match: %s", name, problem);
+    return !problem;
+}
+
 bool host_is_one_of(struct slice host, const char *const *names, size_t len) {
     struct slice name = name_of(host);
     for (size_t i = 0; i < len; i++) {

@@ -1,5 +1,6 @@
 #include "wire/origin.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 /* RFC 6454, section 4: what two origins are compared by. */
@@ -62,6 +63,32 @@ bool origin_allowed(struct slice origin, struct slice host, const char *const *a
         if (strcmp(allowed[i], "*") == 0) return true;
         if (!is_whole) continue; /* "null" */
         if (strcmp(allowed[i], "self") == 0 ? is_self(&page, host) : is_listed(&page, allowed[i])) return true;
+    }
+    return false;
+}
+
+/* What it was meant to be, most probably. */
+static void write_meant(const char *text, char *out, size_t size) {
+    const char *scheme_end = strstr(text, "://"), *host = scheme_end ? scheme_end + 3 : text;
+    snprintf(out, size, "%.*s%s%.*s", (int)(host - text), text, scheme_end ? "" : "https://", (int)strcspn(host, "/?#"),
+             host);
+}
+
+bool origin_can_match(const char *allowed, struct error *error_r) {
+    struct origin origin;
+    char meant[300];
+    bool is_word = strcmp(allowed, "*") == 0 || strcmp(allowed, "self") == 0;
+    if (!is_word && strchr(allowed, '*'))
+        error_set(error_r, "\"%s\" can never match: name each origin, or \"*\" for any", allowed);
+    else if (!is_word && strcmp(allowed, "null") == 0)
+        error_set(error_r, "\"%s\" can never match: only \"*\" allows pages without an origin", allowed);
+    else if (is_word || (read_origin(slice_of(allowed), &origin) && origin.scheme.len > 0))
+        return true;
+    else if (!allowed[0] || strpbrk(allowed, " \t,@"))
+        error_set(error_r, "\"%s\" is no origin: such as \"https://chat.example.org\"", allowed);
+    else {
+        write_meant(allowed, meant, sizeof meant);
+        error_set(error_r, "\"%s\" can never match: an origin is such as \"%s\"", allowed, meant);
     }
     return false;
 }

@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "config/doubts.h"
 #include "config/file.h"
 #include "config/fingerprint.h"
 #include "config/keys.h"
@@ -462,6 +463,8 @@ static void a_secret_that_everybody_may_read_is_warned_of(void **state) {
         set(tree, "api_keys", list(text("open-sesame"), NULL), 1);
         struct config *config = config_new(file, &tree, NULL);
         assert_non_null(config);
+        assert_int_equal(lines.len, 0);
+        doubts_tell(config);
         config_unref(&config);
         buffer_append_char(&lines, '\0');
         assert_int_equal(strstr(lines.ptr, "config.secret_readable") != NULL, open);
@@ -474,6 +477,45 @@ static void a_secret_that_everybody_may_read_is_warned_of(void **state) {
     folder_done(&folder);
 }
 
+/* auth and conninfos hold secrets among what is none; what env gave is in no file. */
+static void what_is_no_secret_is_not_warned_of(void **state) {
+    static const struct {
+        const char *file, *key, *value;
+        bool is_secret;
+    } rows[] = {
+        {"return { auth = { secret = 'open-sesame' } }", "auth.secret", "open-sesame", true},
+        {"return { auth = { secret = env 'open-sesame' } }", "auth.secret", "open-sesame", false},
+        {"return { auth = { secret = env('open-sesame') } }", "auth.secret", "open-sesame", false},
+        {"return { auth = { secret = env 'S' } } -- open-sesame", "auth.secret", "open-sesame", false},
+        {"return { auth = { issuer = 'https://id.example' } }", "auth.issuer", "https://id.example", false},
+        {"return { auth = { public_key_file = 'keys/public.pem' } }", "auth.public_key_file", "keys/public.pem", false},
+        {"return { postgres = { global = 'host=127.0.0.1' } }", "postgres.global", "host=127.0.0.1", false},
+        {"return { postgres = { global = 'host=a password=b' } }", "postgres.global", "host=a password=b", true},
+        {"return { postgres = { global = 'postgres://u:p@a/d' } }", "postgres.global", "postgres://u:p@a/d", true},
+        {"return { redis = { password = [[open-sesame]] } }", "redis.password", "open-sesame", true},
+    };
+    struct folder folder = folder_new();
+    struct buffer lines = {0};
+    log_set_sink(remember_line, &lines);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *file = folder_write(&folder, "stoa.lua", rows[i].file);
+        struct value *tree = table();
+        if (strncmp(rows[i].key, "auth.", 5) == 0) set(tree, "auth.mode", text("jwt"), 1);
+        set(tree, rows[i].key, text(rows[i].value), 1);
+        struct config *config = config_new(file, &tree, NULL);
+        assert_non_null(config);
+        doubts_tell(config);
+        buffer_append_char(&lines, '\0');
+        if ((strstr(lines.ptr, "config.secret_readable") != NULL) != rows[i].is_secret) fail_msg("%s", rows[i].file);
+        buffer_clear(&lines);
+        config_unref(&config);
+        free(file);
+    }
+    log_set_sink(NULL, NULL);
+    buffer_done(&lines);
+    folder_done(&folder);
+}
+
 static void the_mode_of_authentication_is_no_secret(void **state) {
     struct folder folder = folder_new();
     char *file = folder_write(&folder, "stoa.lua", "return { auth = { mode = 'development' } }");
@@ -483,6 +525,7 @@ static void the_mode_of_authentication_is_no_secret(void **state) {
     set(tree, "auth.mode", text("development"), 1);
     struct config *config = config_new(file, &tree, NULL);
     assert_non_null(config);
+    doubts_tell(config);
     assert_int_equal(lines.len, 0);
     log_set_sink(NULL, NULL);
     config_unref(&config);
@@ -519,6 +562,7 @@ int main(void) {
         cmocka_unit_test(the_same_settings_and_scripts_have_one_fingerprint),
         cmocka_unit_test(no_script_that_is_a_pipe_a_giant_or_a_way_out),
         cmocka_unit_test(a_secret_that_everybody_may_read_is_warned_of),
+        cmocka_unit_test(what_is_no_secret_is_not_warned_of),
         cmocka_unit_test(the_mode_of_authentication_is_no_secret),
         cmocka_unit_test(every_default_passes_its_own_check),
     };

@@ -183,14 +183,24 @@ test("a reload of a broken configuration changes nothing, and says which line (r
   }
 });
 
-test("a setting that needs a restart is named by the reload", async (t) => {
-  const site = newSite(t);
-  const server = await startServer(t, site);
-  writeFileSync(site.config, 'return {\n  scripts = { "policy.lua" },\n  net = { backlog = 7 },\n  log_level = "debug",\n}\n');
-  process.kill(server.pid, "SIGHUP");
-  await server.waitForLine(/reload\.done generation=2$/);
-  assert.match(await server.waitForLine(/reload\.restart_needed/), /key=net\.backlog/);
-  await server.waitForLine(/reload\.changed key=log_level/);
+test("a reload names what has changed and what needs a restart, until that has been; and nothing else", async (t) => {
+  const fixed = "  app = { mode = 'development', a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, issuer = 'x', audience = 'y' },\n";
+  const site = newSite(t, version(1), fixed);
+  const server = await startServer(t, site), control = path.join(site.folder, "stoa.sock");
+  const reload = async () => {
+    const from = server.lines.length;
+    const { code, stdout } = await run("reload", "--control", control);
+    assert.equal(code, 0);
+    const named = (event) => server.lines.slice(from).filter((line) => line.includes(event)).map((line) => line.match(/key=(\S+)/)[1]);
+    await server.waitForLine(/reload\.done/, from);
+    return { stdout, changed: named("reload.changed"), restart: named("reload.restart_needed") };
+  };
+  assert.deepEqual(await reload(), { stdout: "ok generation=2\n", changed: [], restart: [] });
+  writeFileSync(site.config, `return {\n  scripts = { "policy.lua" },\n${fixed}  net = { backlog = 7 },\n  log_level = "debug",\n}\n`);
+  const told = { stdout: "ok generation=3 restart_needed=net.backlog\n", restart: ["net.backlog"] };
+  assert.deepEqual(await reload(), { ...told, changed: ["log_level"] });
+  assert.deepEqual(await reload(), { ...told, stdout: told.stdout.replace("3", "4"), changed: [] });
+  assert.deepEqual(JSON.parse((await run("status", "--control", control)).stdout).restartNeeded, ["net.backlog"]);
 });
 
 test("a storm of SIGHUP is a few reloads, and the last state holds", async (t) => {

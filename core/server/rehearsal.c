@@ -1,0 +1,63 @@
+#include "server/rehearsal.h"
+
+#include "base/log.h"
+#include "config/config.h"
+#include "config/doubts.h"
+#include "loop/loop.h"
+#include "server/environment.h"
+#include "server/listen.h"
+#include "server/settings.h"
+#include "server/worker.h"
+#include "store/store_sqlite.h"
+
+static bool blame(const struct config *config, const char *key, const struct error *error, struct error *error_r) {
+    config_complain(config, key, error_r, "%s", error->text);
+    return false;
+}
+
+/* As the master does it. */
+static bool check_environment(const struct config *config, struct error *error_r) {
+    struct error error;
+    environment_set_log_level(config);
+    if (!listen_try(config->listen.items, config->listen.len, &error)) return blame(config, "listen", &error, error_r);
+    if (!environment_drop_privileges(config->user, &error)) return blame(config, "user", &error, error_r);
+    if (!environment_try_log(config->log_file, &error)) return blame(config, "log_file", &error, error_r);
+    doubts_tell(config);
+    if (config->control && config->control[0] && !listen_try_unix(config->control, &error))
+        LOG_ALWAYS(LOG_WARNING, "control.unavailable", LOG_TEXT("error", error.text));
+    return true;
+}
+
+static bool check_store(const struct config *config, struct error *error_r) {
+    struct error error;
+    if (settings_share_store(config) || store_sqlite_check(config->store.path, &error)) return true;
+    return blame(config, "store.path", &error, error_r);
+}
+
+/* Nobody hears of it, and nothing of it stays. What scripts see (stoa.config) is as it is written. */
+static void isolate(struct config *config) {
+    config->redis.nodes.len = 0;
+    config->store.driver = "sqlite";
+    config->store.path = ":memory:";
+}
+
+/* As a worker does it. */
+static bool check_policy(struct config *config, const struct policy_source *source, struct error *error_r) {
+    struct worker worker;
+    struct loop *loop = loop_new();
+    isolate(config);
+    bool good = worker_init(&worker, loop, config, source, 1, NULL, NULL, error_r);
+    if (good) worker_done(&worker, 1000);
+    loop_free(&loop);
+    return good;
+}
+
+const char *rehearsal_leaves_out(const struct config *config) {
+    if (!settings_share_store(config)) return config->redis.nodes.len > 0 ? "; Redis was not asked" : "";
+    return config->redis.nodes.len > 0 ? "; PostgreSQL and Redis were not asked" : "; PostgreSQL was not asked";
+}
+
+bool rehearse(struct config *config, const struct policy_source *source, struct error *error_r) {
+    return check_environment(config, error_r) && settings_check(config, error_r) && check_store(config, error_r) &&
+           check_policy(config, source, error_r);
+}
