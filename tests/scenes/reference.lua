@@ -10,3 +10,22 @@ stoa.engine("/engine.io/", {
         end
     end,
 })
+
+for _, name in ipairs { "/", "/custom" } do
+    local namespace = stoa.of(name)
+    namespace.hook("connect", function(socket)
+        socket:emit("auth", socket.handshake.auth)
+    end)
+    namespace.on("echo", function(socket, ...)
+        socket:emit("echoed", ...)
+    end)
+    namespace.on("answer", function(_, ...)
+        return ...
+    end)
+    namespace.on("ask", function(socket)
+        socket:emit("answered", socket:call("question"))
+    end)
+    namespace.on("leave", function(socket)
+        socket:disconnect()
+    end)
+end

@@ -4,29 +4,27 @@ import { Line, clientFrame } from "./raw.mjs";
 
 const HANDSHAKE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-/** One client at one server: everything it hears is noted, its session's id as SID. */
+/** One client at one path of a server: everything it hears is noted, its session's id as SID, a socket's as ID. */
 export class Visit {
   seen = [];
   #owner;
   #port;
+  #path;
   #sid = "SID";
 
-  constructor(owner, port) {
+  constructor(owner, port, path) {
     this.#owner = owner;
     this.#port = port;
+    this.#path = path;
   }
 
   #note(what) {
-    this.seen.push(what.replaceAll(this.#sid, "SID"));
-  }
-
-  #path(query) {
-    return `/engine.io/${query.replaceAll("SID", this.#sid)}`;
+    this.seen.push(what.replaceAll(this.#sid, "SID").replace(/\{"sid":"[^"]*"\}/, '{"sid":"ID"}'));
   }
 
   /** A request that is not waited for. */
   ask(method, query, { body = "", headers = "", length = Buffer.byteLength(body) } = {}) {
-    const head = `${method} ${this.#path(query)} HTTP/1.1\r\nHost: a\r\n${headers}${method === "GET" ? "" : `Content-Length: ${length}\r\n`}\r\n`;
+    const head = `${method} ${this.#path}${query.replaceAll("SID", this.#sid)} HTTP/1.1\r\nHost: a\r\n${headers}${method === "GET" ? "" : `Content-Length: ${length}\r\n`}\r\n`;
     return new Line(this.#owner, this.#port).send(head + body);
   }
 
