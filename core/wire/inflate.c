@@ -8,6 +8,7 @@ enum { WINDOW_BITS = 15, STEP_BYTES = 16384, BEHIND_A_BLOCK = 128, UNUSED_BITS =
 
 struct inflater {
     z_stream zip;
+    bool ended; /* the last byte was the last one of a final block */
 };
 
 struct inflater *inflater_new(void) {
@@ -25,6 +26,7 @@ void inflater_free(struct inflater **inflater) {
 
 void inflater_begin(struct inflater *inflater) {
     if (inflateReset(&inflater->zip) != Z_OK) abort();
+    inflater->ended = false;
 }
 
 enum inflate_result inflater_add(struct inflater *inflater, struct slice piece, struct buffer *out, size_t max_bytes) {
@@ -38,7 +40,9 @@ enum inflate_result inflater_add(struct inflater *inflater, struct slice piece, 
         if (room > STEP_BYTES) room = STEP_BYTES;
         zip->next_out = (Bytef *)buffer_reserve(out, room);
         zip->avail_out = (uInt)room;
+        uInt left = zip->avail_in;
         int result = inflate(zip, Z_SYNC_FLUSH);
+        if (zip->avail_in < left) inflater->ended = result == Z_STREAM_END;
         out->len += room - zip->avail_out;
         if (out->len > max_bytes) return INFLATE_TOO_LARGE;
         if (result == Z_STREAM_END && inflateReset(zip) != Z_OK) return INFLATE_BROKEN;
@@ -52,5 +56,6 @@ enum inflate_result inflater_finish(struct inflater *inflater, struct buffer *ou
     enum inflate_result result = inflater_add(inflater, SLICE("\x00\x00\xff\xff"), out, max_bytes);
     if (result != INFLATE_OK) return result;
     int at = inflater->zip.data_type;
+    if (inflater->ended) return INFLATE_OK;
     return at & BEHIND_A_BLOCK && !(at & UNUSED_BITS) ? INFLATE_OK : INFLATE_BROKEN;
 }
