@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "decode_net.h"
 #include "wire/engineio.h"
 #include "wire/json.h"
 #include "wire/socketio.h"
@@ -156,7 +157,11 @@ int main(void) {
     struct input input;
     while (read_input(&input, frames)) {
         buffer_clear(&out);
-        if (input.kind == 's')
+        if (input.kind == 'h')
+            decode_http(input.frames, input.frames_len, &out);
+        else if (input.kind == 'w' || input.kind == 'c')
+            decode_websocket(input.frames, input.frames_len, input.kind == 'c', &out);
+        else if (input.kind == 's')
             decode_socketio(&input);
         else if (input.kind == 'l')
             decode_payload(&input);

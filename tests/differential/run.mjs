@@ -1,13 +1,22 @@
 // run.mjs DECODER [INPUTS [SEED]]: so many inputs a parser, for Stoa's (DECODER: decode.c's program) and for the reference's. What they
-// understand must be the same, or differ as a rule of differences.mjs says. Every rule is seen at its example, and stands in docs/wire.md.
+// understand must be the same, or differ as a rule of differences.mjs, http.mjs or websocket.mjs says. Every rule is seen at its example, and stands in docs/wire.md.
 import { spawnSync } from "node:child_process";
 import { assertDocumented } from "../documented.mjs";
-import { differences, equal } from "./differences.mjs";
-import { Chance, makers } from "./inputs.mjs";
-import { reference } from "./reference.mjs";
+import * as messages from "./differences.mjs";
+import { Chance, makers as messageMakers } from "./inputs.mjs";
+import * as net from "./net.mjs";
+import { reference as messageReference } from "./reference.mjs";
 
 const BATCH = 25_000, SHOWN_MAX = 20;
-const SECTIONS = { "Engine.IO: packets and payloads": ["engine.io packet", "engine.io payload"], "Socket.IO: packets": ["socket.io"] };
+const SECTIONS = {
+  "Engine.IO: packets and payloads": ["engine.io packet", "engine.io payload"],
+  "Socket.IO: packets": ["socket.io"],
+  HTTP: ["http"],
+  WebSocket: ["websocket", "websocket, compressed"],
+};
+const REFUSED = /^(null|\[(null|\["(refused|fail|more)".*)?\])$/; // at once
+const makers = { ...messageMakers, ...net.makers }, differences = { ...messages.differences, ...net.differences };
+const reference = { ...messageReference, ...net.reference };
 const [decoder, inputs = "1000000", seed = String(Date.now() % 2 ** 32)] = process.argv.slice(2);
 
 function record(kind, frames) {
@@ -38,7 +47,8 @@ function understood(batch) {
 function judge(parser, seen) {
   if (JSON.stringify(seen.theirs) === seen.line) return null;
   seen.ours = JSON.parse(seen.line);
-  if (equal(seen.theirs, seen.ours)) return null;
+  const same = net.same[parser] ?? messages.equal;
+  if (same(seen.theirs, seen.ours)) return null;
   return differences[parser].find(({ is }) => is(seen))?.name;
 }
 
@@ -51,8 +61,8 @@ function fail(parser, { kind, bytes, theirs, line }, what) {
 
 function checkExamples(parser) {
   for (const { name, example } of differences[parser]) {
-    const kind = makers[parser](new Chance(1)).kind === "s" ? "s" : parser.endsWith("payload") ? "l" : "t";
-    const [seen] = understood([{ kind, bytes: example }]);
+    const { kind } = makers[parser](new Chance(1));
+    const [seen] = understood([{ kind: kind === "b" ? "t" : kind, bytes: example }]);
     const found = judge(parser, seen);
     if (found !== name) fail(parser, seen, `the example of ${name} shows ${found ?? "no difference"}`);
   }
@@ -66,7 +76,7 @@ function compare(parser) {
     const batch = Array.from({ length: Math.min(left, BATCH) }, () => makers[parser](chance));
     for (const seen of understood(batch)) {
       const name = judge(parser, seen);
-      if (seen.line !== "null" && seen.line !== "[null]") taken++;
+      if (!REFUSED.test(seen.line)) taken++;
       if (name === undefined) fail(parser, seen, "a difference without a name");
       else if (name !== null) counts[name]++;
     }
