@@ -4,9 +4,10 @@
 #include "lua/bind.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
+#include "wire/grapheme.h"
 #include "wire/json.h"
 
-enum { STEP_BYTES = 8 };
+enum { STEP_BYTES = 8, GRAPHEME_MAX = 64 };
 
 /* Marks a table as an array, so that it stays one when it is empty.
  * @function stoa.array
@@ -54,6 +55,18 @@ static int binary(lua_State *L) {
 static int is_binary(lua_State *L) {
     struct slice bytes;
     lua_pushboolean(L, types_binary(L, 1, &bytes));
+    return 1;
+}
+
+/* Is it text of one character as people see it (a grapheme cluster: "é", "👍🏽", a family emoji of 25 bytes) that
+ * shows?
+ * @function stoa.is_grapheme
+ * @param value anything; text of more than 64 bytes is none
+ * @return true or false
+ * @example if not stoa.is_grapheme(arguments.emoji) then return nil, "bad_request" end */
+static int is_grapheme(lua_State *L) {
+    bool may_be = lua_type(L, 1) == LUA_TSTRING && lua_objlen(L, 1) <= GRAPHEME_MAX;
+    lua_pushboolean(L, may_be && grapheme_is_one(bind_text(L, 1)));
     return 1;
 }
 
@@ -163,8 +176,8 @@ static void provide_cjson(lua_State *L) {
 
 void bind_values(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"array", array}, {"is_array", is_array}, {"binary", binary}, {"is_binary", is_binary},
-        {"raw", raw},     {"is_raw", is_raw},     {NULL, NULL}};
+        {"array", array}, {"is_array", is_array}, {"binary", binary},           {"is_binary", is_binary},
+        {"raw", raw},     {"is_raw", is_raw},     {"is_grapheme", is_grapheme}, {NULL, NULL}};
     static const luaL_Reg json_functions[] = {{"encode", encode}, {"decode", decode}, {"check", check}, {NULL, NULL}};
     luaL_register(L, NULL, functions);
     bind_library(L, "json", json_functions);

@@ -4,6 +4,7 @@ local stoa = require "stoa"
 local access = require "chat_access"
 local protocol = require "protocol"
 
+local EMOJI_MAX_BYTES = 64
 local given, take = protocol.given, protocol.take
 local messages = {}
 
@@ -172,11 +173,19 @@ protocol.on("message:delete", function(socket, arguments)
     return receipt, word, detail
 end)
 
-for event, kind in pairs { ["reaction:add"] = "reaction_add", ["reaction:remove"] = "reaction_remove" } do
+-- What was added under other rules may be taken back.
+local function may_be_reaction(value)
+    return protocol.is_text(value, EMOJI_MAX_BYTES) and value ~= ""
+end
+
+for event, reaction in pairs {
+    ["reaction:add"] = { kind = "reaction_add", fits = stoa.is_grapheme },
+    ["reaction:remove"] = { kind = "reaction_remove", fits = may_be_reaction },
+} do
     protocol.on(event, function(socket, arguments)
-        local attempt, word, detail = change(kind, socket, arguments, to_change)
+        local attempt, word, detail = change(reaction.kind, socket, arguments, to_change)
         if not attempt then return nil, word, detail end
-        if not protocol.is_emoji(arguments.emoji) then return nil, "bad_request" end
+        if not reaction.fits(arguments.emoji) then return nil, "bad_request" end
         attempt.what.emoji = arguments.emoji
         return append(attempt)
     end)

@@ -5,7 +5,6 @@ local protocol = {}
 
 local CONTENT_MAX_BYTES = 262144
 local ATTACHMENTS_MAX, ATTACHMENTS_MAX_BYTES = 20, 16384
-local EMOJI_MAX_BYTES = 32
 local EXACT_MAX = 2 ^ 53 -- beyond, JavaScript (and we) cannot tell integers apart
 
 local sentences = {
@@ -130,10 +129,6 @@ end
 -- Text without NUL (databases end texts there).
 function protocol.is_text(value, max_bytes)
     return type(value) == "string" and #value <= max_bytes and not value:find("\0", 1, true)
-end
-
-function protocol.is_emoji(value)
-    return type(value) == "string" and #value >= 1 and #value <= EMOJI_MAX_BYTES and not value:find("%c")
 end
 
 -- What may be a message: text that is not empty, or any other JSON value but null.

@@ -92,13 +92,16 @@ describe("arguments", function()
         assert.same(files, events[#events][2].attachments)
     end)
 
-    it("with an emoji of more than 32 bytes are a bad request", function()
+    it("with an emoji that is not one, or of more than 64 bytes, are a bad request", function()
         local receipt = support.send(alice, "lobby", "hello")
-        for _, emoji in ipairs { "", ("x"):rep(33), "a\nb", 7 } do
+        for _, emoji in ipairs { "", ("x"):rep(33), "a\nb", 7, "+1", "👍👍", "🇩🇪🇫🇷", " ", "e" .. ("\204\129"):rep(32) } do
             refused("bad_request", "reaction:add", { channelId = "lobby", messageId = receipt.id, emoji = emoji })
         end
-        local family = "👨‍👩‍👧‍👦"
-        assert.equal("ok", code(alice:emit("reaction:add", { channelId = "lobby", messageId = receipt.id, emoji = family })))
+        for _, emoji in ipairs { "👨‍👩‍👧‍👦", "👩🏻‍❤️‍💋‍👨🏼", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🇩🇪", "1️⃣", "👍🏽", "e" .. ("\204\129"):rep(31) } do
+            local reaction = { channelId = "lobby", messageId = receipt.id, emoji = emoji }
+            assert.equal("ok", code(alice:emit("reaction:add", reaction)), emoji)
+            assert.equal("ok", code(alice:emit("reaction:remove", reaction)), emoji)
+        end
     end)
 
     it("of SQL and Redis stay text", function()

@@ -89,11 +89,11 @@ describe("limits", function()
         local function react(who, event, emoji)
             return code(who:emit(event, { channelId = "lobby", messageId = said.id, emoji = emoji }))
         end
-        for i = 1, 20 do assert.equal("ok", react(alice, "reaction:add", "e" .. i)) end
-        assert.equal("too_large", react(alice, "reaction:add", "e21"))
-        assert.equal("ok", react(bob, "reaction:add", "e21"))
-        assert.equal("ok", react(alice, "reaction:remove", "e1"))
-        assert.equal("ok", react(alice, "reaction:add", "e21"))
+        for letter in ("abcdefghijklmnopqrst"):gmatch(".") do assert.equal("ok", react(alice, "reaction:add", letter)) end
+        assert.equal("too_large", react(alice, "reaction:add", "u"))
+        assert.equal("ok", react(bob, "reaction:add", "u"))
+        assert.equal("ok", react(alice, "reaction:remove", "a"))
+        assert.equal("ok", react(alice, "reaction:add", "u"))
     end)
 
     it("are taken before content is looked at, and before what is replied to is looked up", function()

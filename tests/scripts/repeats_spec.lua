@@ -73,7 +73,7 @@ describe("what is said again", function()
         local id = alice:emit("message:send", message("lobby", "one")).id
         local changes = {
             { "message:edit", { content = "two" } },
-            { "reaction:add", { emoji = "+1" } },
+            { "reaction:add", { emoji = "👍" } },
             { "message:delete", {} },
         }
         local firsts = {}

@@ -84,9 +84,9 @@ test("people talk in channels of every shard, edit, react, leave and come back w
     assert.deepEqual({ ok, seq }, { ok: true, seq: 1 });
     assert.equal((await bob.next("message:new", (event) => event.channelId === channel)).id, id);
     assert.equal((await alice.ask("message:edit", { channelId: channel, messageId: id, content: "edited" })).seq, 2);
-    assert.equal((await bob.ask("reaction:add", { channelId: channel, messageId: id, emoji: "+1" })).seq, 3);
+    assert.equal((await bob.ask("reaction:add", { channelId: channel, messageId: id, emoji: "👍" })).seq, 3);
     const { messages } = await bob.ask("history:get", { channelId: channel });
-    assert.deepEqual(messages.map(({ content, reactions }) => [content, reactions]), [["edited", { "+1": ["bob"] }]]);
+    assert.deepEqual(messages.map(({ content, reactions }) => [content, reactions]), [["edited", { "👍": ["bob"] }]]);
     const { events } = await bob.join(channel, { seq: 1, epoch });
     assert.deepEqual(events.map(([name, event]) => [name, event.seq]), [["message:updated", 2], ["reaction:changed", 3]]);
   }

@@ -40,7 +40,7 @@ before(async () => {
     const ids = [];
     for (let i = 1; i <= 4; i++) ids.push((await alice.send(channel, `m${i}`)).id);
     assert.equal((await alice.ask("message:edit", { channelId: channel, messageId: ids[1], content: "edited" })).seq, 5);
-    const acknowledged = await alice.ask("reaction:add", { channelId: channel, messageId: ids[2], emoji: "+1" });
+    const acknowledged = await alice.ask("reaction:add", { channelId: channel, messageId: ids[2], emoji: "👍" });
     assert.equal(acknowledged.seq, 6);
   }
   alice.socket.disconnect();
