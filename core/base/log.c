@@ -17,8 +17,9 @@ static struct {
     enum log_level level;
     void (*sink)(void *owner, struct slice line);
     void *sink_owner;
+    int worker;        /* -1: the lines name none */
     bool line_is_torn; /* stderr took a part of the last line: begin the next one on a line of its own */
-} out = {.level = LOG_INFO};
+} out = {.level = LOG_INFO, .worker = -1};
 
 struct line {
     char text[LOG_LINE_MAX];
@@ -33,6 +34,10 @@ bool log_enabled(enum log_level level) {
 
 void log_set_level(enum log_level level) {
     out.level = level;
+}
+
+void log_set_worker(unsigned worker) {
+    out.worker = (int)worker;
 }
 
 bool log_level_of(const char *name, enum log_level *level_r) {
@@ -196,6 +201,11 @@ void log_write(enum log_level level, struct log_site *site, const char *event, c
             int len = snprintf(held_back, sizeof(held_back), " held_back=%u", site->held_back);
             line_append(&line, held_back, (size_t)len);
             site->held_back = 0;
+        }
+        if (out.worker >= 0) {
+            char worker[32];
+            int len = snprintf(worker, sizeof(worker), " worker=%d", out.worker);
+            line_append(&line, worker, (size_t)len);
         }
         line_append(&line, "\n", 1);
         write_line(&line);

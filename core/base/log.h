@@ -46,6 +46,8 @@ struct log_site {
 
 bool log_enabled(enum log_level level);
 void log_set_level(enum log_level level);
+/* This process's number among several workers: its lines end in it. */
+void log_set_worker(unsigned worker);
 /* "debug", "info", "warning", "error"; false: no such level. */
 bool log_level_of(const char *name, enum log_level *level_r);
 /* fields end with a NULL key; site may be NULL. */

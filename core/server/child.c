@@ -39,7 +39,7 @@ bool child_start(struct child *child, uint64_t now_ms, int (*run)(void *owner, s
     child->link = ends[0];
     child->ready = child->killed = false;
     child->started_ms = child->heard_ms = now_ms;
-    LOG_ALWAYS(LOG_INFO, "worker.started", LOG_NUMBER("pid", pid));
+    LOG_ALWAYS(LOG_INFO, "worker.started", LOG_NUMBER("pid", pid), LOG_NUMBER("worker", child->place));
     return true;
 }
 
@@ -59,7 +59,7 @@ void child_ended(struct child *child, uint64_t now_ms, int status) {
     enum log_level level = status == 0 ? LOG_INFO : LOG_WARNING;
     LOG_ALWAYS(level, "worker.exited", LOG_NUMBER("pid", child->pid),
                LOG_NUMBER(signalled ? "signal" : "status", signalled ? WTERMSIG(status) : WEXITSTATUS(status)),
-               LOG_NUMBER("wait_ms", child->wait_ms));
+               LOG_NUMBER("wait_ms", child->wait_ms), LOG_NUMBER("worker", child->place));
     close(child->link);
     child->link = -1;
     child->pid = 0;
@@ -80,7 +80,7 @@ void child_kill(struct child *child) {
 void child_check(struct child *child, uint64_t now_ms) {
     if (child->pid == 0 || child->killed || now_ms - child->heard_ms < patience_ms(child)) return;
     LOG_ALWAYS(LOG_ERROR, "worker.stuck", LOG_NUMBER("pid", child->pid),
-               LOG_NUMBER("silent_ms", now_ms - child->heard_ms));
+               LOG_NUMBER("silent_ms", now_ms - child->heard_ms), LOG_NUMBER("worker", child->place));
     child_kill(child);
 }
 

@@ -240,6 +240,7 @@ static void end(struct process *process) {
 int process_run(const struct process_start *start) {
     struct process process = {.start = start};
     struct error error = {{0}};
+    if (places_len(start->places) > 1) log_set_worker(start->place);
     take_signals(start->master_pid);
     process.loop = loop_new();
     if (!begin(&process, &error)) {

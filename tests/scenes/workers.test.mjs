@@ -152,7 +152,7 @@ for (const [what, server] of [["plain", plain], ["TLS", secure]]) {
 
   test(`a session that nobody has is unknown (${what})`, async () => {
     const sid = await openSession(server, false);
-    for (const wrong of [`${sid.slice(0, -1)}!`, `${sid.slice(0, 2)}zz${sid.slice(4)}`, `~~${sid.slice(2)}`, "x", "", "A".repeat(26)]) {
+    for (const wrong of [`${sid.slice(0, -1)}!`, `${sid.slice(0, 2)}zz${sid.slice(4)}`, `~~${sid.slice(2)}`, "x", "A".repeat(26)]) {
       const answers = await Promise.all(Array.from({ length: WORKERS }, () => request(server, false, `${POLLING}&sid=${encodeURIComponent(wrong)}`)));
       for (const { status, text } of answers) assert.deepEqual([status, JSON.parse(text)], [400, { code: 1, message: "Session ID unknown" }]);
     }
@@ -169,6 +169,16 @@ test("whichever worker is asked answers for all", async (t) => {
   assert.equal(said.status, "ok");
   assert.deepEqual(said.workers, { ready: WORKERS, of: WORKERS });
   assert.ok(said.connections >= sockets.length);
+});
+
+test("each line says which of the workers wrote it; the master's say none", async () => {
+  const joined = await until("all have joined", () => {
+    const lines = plain.lines.filter((line) => / bus\.joined /.test(line));
+    return lines.length >= WORKERS && lines;
+  });
+  const numbers = joined.map((line) => Number(line.match(/ worker=(\d+)$/)?.[1]));
+  assert.deepEqual([...new Set(numbers)].sort(), [0, 1, 2, 3]);
+  assert.doesNotMatch(await plain.waitForLine(/server\.ready/), /worker=/);
 });
 
 test("a reload is one for all workers: one line, one generation, or nothing", async (t) => {
