@@ -9,7 +9,8 @@ stoa.limit("alerts", { 1, 60 })
 stoa.hook("alert", function(what, details)
     if not stoa.take { alerts = what } then return end
     local text = stoa.json.encode(details) or "null"
-    stoa.log.error("alert", { what = what, details = text })
+    local write = what:find("%.works$") and stoa.log.info or stoa.log.error -- what is well again is nobody's to act on
+    write("alert", { what = what, details = text })
     if not url then return end
     local reply, word = stoa.http.request {
         url = url,
