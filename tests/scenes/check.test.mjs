@@ -2,12 +2,14 @@
 // only in what is reachable: a check asks no other server.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { BINARY, newFolder, root, startServer, within } from "./harness.mjs";
 
 const AT_ONCE = 4;
+const publicKey = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey.export({ type: "spki", format: "pem" });
 const read = (...names) => readFileSync(path.join(root, ...names), "utf8");
 
 // The program until it has ended or serves: {code, told, log}. `told` is what is no line of the log.
@@ -123,6 +125,8 @@ describe("what is good is good to both", { concurrency: AT_ONCE }, () => {
     ["two workers of a fleet", `workers = 2, ${fleet('nodes = { "127.0.0.1:1" }')}, ${postgres}`],
     ["a name of the environment that may be missing", 'node = { name = env "NOT_THERE" or "one", region = env("NOT_THERE") or nil }'],
     ["a global that is looked for on purpose", 'scripts = { "a.lua" }', { files: { "a.lua": "count = 0\nif _G.anything then count = 1 end\nreturn function() return count end" } }],
+    ["paths relative to the file", 'auth = { mode = "jwt", algorithm = "RS256", public_key_file = "keys/a.pem" }, scripts = { "keys/check.lua" }',
+      { files: { "keys/a.pem": publicKey, "keys/check.lua": "local stoa = require 'stoa'\nfor _, file in ipairs { stoa.config.auth.public_key_file, 'keys/a.pem' } do\n  stoa.jwt.verifier { algorithm = 'RS256', public_key_file = file }\nend" } }],
     ["a user", 'user = "nobody"', { settings: { control: "", "store.path": ":memory:" } }],
     ["an empty file for the store", 'store = { path = "new.db" }', { files: { "new.db": "" } }],
     ["secrets of the environment in a file that all may read", 'metrics = { token = env "TOKEN" }', { env: { TOKEN: "TOKEN-0123456789abcdef" } }],

@@ -44,6 +44,12 @@ for (const origin of ["https://evil.example", "null", `${FRIEND}.evil.example`, 
   });
 }
 
+test("the log names the Origin that was turned away, and the Host that it came to", async (t) => {
+  const from = strict.lines.length;
+  await doors(t, strict, "https://elsewhere.example");
+  assert.match(await strict.waitForLine(/origin\.refused/, from), new RegExp(`warning origin\\.refused origin=https://elsewhere\\.example host=127\\.0\\.0\\.1:${strict.port} address=127\\.0\\.0\\.1 advice=origins`));
+});
+
 test("whether a proxy says the default port in Host does not count", async (t) => {
   const jwt = await startServer(t, { set: { "auth.mode": "jwt", "auth.secret": "0123456789abcdef0123456789abcdef" } });
   const headers = (host, origin) => ({ headers: { host, origin } });
