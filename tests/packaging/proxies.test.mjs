@@ -1,7 +1,7 @@
 // The examples for proxies, with ports and certificates of the test's own, between real clients and a real server.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import https from "node:https";
 import net from "node:net";
 import path from "node:path";
@@ -29,8 +29,11 @@ function start(command, ...args) {
   return child;
 }
 
-async function startServer(...sets) {
-  const settings = ["listen=127.0.0.1:0", `store.path=${at(`${started.length}.db`)}`, "control=", `hosts={"${SITE}"}`, `static_folder=${path.join(source, "client/page")}`, ...sets];
+/** A server whose page says its name. */
+async function startServer(name, ...sets) {
+  mkdirSync(at(name));
+  writeFileSync(path.join(at(name), "index.html"), `<html>${name}</html>`);
+  const settings = ["listen=127.0.0.1:0", `store.path=${at(`${name}.db`)}`, "control=", `hosts={"${SITE}"}`, `static_folder=${at(name)}`, ...sets];
   const server = start(process.env.STOA_BINARY, "serve", "--config", path.join(source, "config/stoa.lua"), ...settings.flatMap((set) => ["--set", set]));
   const ready = () => server.log.map((line) => line.match(/server\.ready listen="?([^\s"]+)/)).find(Boolean);
   await until("the server", () => ready() || server.ended !== undefined);
@@ -50,11 +53,11 @@ function example(name, changes) {
   return `/srv/${name}`;
 }
 
-/** What a client at 127.0.0.2 gets: { status, body }, or { status: 101, first } with the server's first frame. */
-function request(port, target, headers = {}) {
-  const options = { host: "127.0.0.1", port, localAddress: "127.0.0.2", path: target, rejectUnauthorized: false, servername: SITE, headers: { host: SITE, ...headers } };
+/** What a client gets, over a connection of its own: { status, body }, or { status: 101, first } with the server's first frame. */
+function request(port, target, { headers = {}, from = "127.0.0.2", method = "GET", pieces = [] } = {}) {
+  const options = { host: "127.0.0.1", port, localAddress: from, path: target, method, agent: false, rejectUnauthorized: false, servername: SITE, headers: { host: SITE, ...headers } };
   return new Promise((resolve, reject) => {
-    const client = https.get(options, async (response) => {
+    const client = https.request(options, async (response) => {
       const chunks = await response.setEncoding("utf8").toArray();
       resolve({ status: response.statusCode, body: chunks.join("") });
     });
@@ -67,6 +70,8 @@ function request(port, target, headers = {}) {
       if (head.length) take(head);
       else socket.once("data", take);
     });
+    for (const piece of pieces) client.write(piece); // in chunks
+    client.end();
   });
 }
 
@@ -74,47 +79,65 @@ const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-ve
 
 const trusted = 'net.trusted_proxies={"127.0.0.1"}';
 
-async function holds(port, server) {
+const addresses = Array.from({ length: 24 }, (_, i) => `127.0.0.${i + 2}`);
+
+/** A session by polling alone: handshake, a body in chunks, an answer. All must reach the server that has it. */
+async function polls(port, from) {
+  const ask = (query, options) => request(port, `/socket.io/?EIO=4&transport=polling${query}`, { from, ...options });
+  const { sid } = JSON.parse((await ask("")).body.slice(1));
+  assert.deepEqual(await ask(`&sid=${sid}`, { method: "POST", pieces: ["4", `0{"user":"at-${from.replaceAll(".", "-")}"}`] }), { status: 200, body: "ok" });
+  assert.match((await ask(`&sid=${sid}`)).body, /^40\{"sid":/);
+}
+
+async function holds(port, servers) {
   const answers = () => request(port, "/").catch(() => false);
   const page = await until("the proxy", async () => (await answers()) || false);
   assert.equal(page.status, 200);
   assert.match(page.body, /<html/);
-  const socket = await request(port, "/socket.io/?EIO=4&transport=websocket", upgrade);
-  assert.equal(socket.status, 101);
-  assert.match(socket.first, /0\{"sid":/);
-  const foreign = await request(port, "/socket.io/?EIO=4&transport=websocket", { ...upgrade, origin: "https://elsewhere.example.org" });
-  assert.equal(foreign.status, 403);
+  const socket = async (headers) => request(port, "/socket.io/?EIO=4&transport=websocket", { headers: { ...upgrade, ...headers } });
+  for (const site of [SITE, `${SITE}:${port}`]) {
+    const own = await socket({ host: site, origin: `https://${site}` });
+    assert.equal(own.status, 101, site);
+    assert.match(own.first, /0\{"sid":/);
+  }
+  assert.equal((await socket({ origin: "https://elsewhere.example.org" })).status, 403);
   assert.equal((await request(port, "/metrics")).status, 403);
-  await until("the client's address in the log", () => server.log.some((line) => /request\.rejected .*address=127\.0\.0\.2/.test(line)), () => server.log.join("\n"));
+  await until("the client's address in the log", () => servers.some(({ log }) => log.some((line) => /request\.rejected .*address=127\.0\.0\.2/.test(line))), () => servers[0].log.join("\n"));
+  const pages = await Promise.all(addresses.map((from) => request(port, "/", { from })));
+  assert.equal(new Set(pages.map(({ body }) => body)).size, servers.length, "all servers are used");
+  await Promise.all(addresses.map((from) => polls(port, from)));
 }
 
 run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", `/CN=${SITE}`, "-keyout", at("key"), "-out", at("certificate"));
 writeFileSync(at("pem"), readFileSync(at("certificate"), "utf8") + readFileSync(at("key"), "utf8"));
 
-test("HAProxy's passes pages and WebSockets, and tells who the client is", async () => {
-  const server = await startServer("net.proxy_protocol=true", trusted), port = await freePort();
+test("HAProxy's passes pages, WebSockets and polling to several servers, and tells who the client is", async () => {
+  const servers = [await startServer("haproxy-one", "net.proxy_protocol=true", trusted), await startServer("haproxy-two", "net.proxy_protocol=true", trusted)];
+  const port = await freePort();
   const config = example("haproxy.cfg", [
     ["bind :80", `bind 127.0.0.1:${await freePort()}`],
     ["bind :443", `bind 127.0.0.1:${port}`],
     ["/etc/haproxy/chat.example.org.pem", "/srv/pem"],
-    ["127.0.0.1:3000", server.address],
+    ["10.0.0.11:3000", servers[0].address],
+    ["10.0.0.12:3000", servers[1].address],
     ["maxconn 50000", "maxconn 100"],
   ]);
   inside(root, "haproxy", "-c", "-f", config);
   start("chroot", root, "/usr/sbin/haproxy", "-db", "-f", config);
-  await holds(port, server);
+  await holds(port, servers);
 });
 
-test("nginx's passes pages and WebSockets, and tells who the client is", async () => {
-  const server = await startServer(trusted), port = await freePort();
+test("nginx's passes pages, WebSockets and polling to several servers, and tells who the client is", async () => {
+  const servers = [await startServer("nginx-one", trusted), await startServer("nginx-two", trusted)], port = await freePort();
   const config = example("nginx.conf", [
     ["listen 443", `listen 127.0.0.1:${port}`],
     ["/etc/nginx/chat.example.org.crt", "/srv/certificate"],
     ["/etc/nginx/chat.example.org.key", "/srv/key"],
-    ["127.0.0.1:3000", server.address],
+    ["10.0.0.11:3000", servers[0].address],
+    ["10.0.0.12:3000", servers[1].address],
   ]);
   writeFileSync(at("main.conf"), `daemon off; error_log stderr; events {} http { access_log off; include ${config}; }`);
   inside(root, "nginx", "-t", "-c", "/srv/main.conf");
   start("chroot", root, "/usr/sbin/nginx", "-c", "/srv/main.conf");
-  await holds(port, server);
+  await holds(port, servers);
 });
