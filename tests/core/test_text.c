@@ -295,6 +295,7 @@ int main(void) {
         TEST(a_query_is_decoded_and_its_first_value_counts),
         TEST(utf8_is_shortest_forms_of_scalars),
         TEST(an_origin_is_compared_as_a_whole),
+        TEST(the_default_port_of_a_scheme_may_be_said_or_not),
         TEST(the_plain_form_is_read),
         TEST(the_plain_form_is_written),
     };
