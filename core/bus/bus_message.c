@@ -11,7 +11,7 @@ static const char *const kind_names[BUS_KINDS] = {
     [BUS_BROADCAST] = "broadcast",   [BUS_USER_EMIT] = "user_emit",
     [BUS_DISCONNECT] = "disconnect", [BUS_INVALIDATE] = "invalidate",
     [BUS_PRESENCE] = "presence",     [BUS_TRANSFER] = "transfer",
-    [BUS_SURVEY] = "survey",
+    [BUS_SURVEY] = "survey",         [BUS_EXPULSION] = "expulsion",
 };
 
 const char *bus_kind_name(enum bus_kind kind) {

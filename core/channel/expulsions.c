@@ -8,7 +8,7 @@
 
 struct expulsion {
     uint64_t who; /* a hash of the user and the channel; 0: none */
-    uint64_t at_ms;
+    uint64_t number, at_ms;
 };
 
 struct expulsions {
@@ -38,10 +38,23 @@ static bool is_kept(const struct expulsions *expulsions, unsigned index) {
     return expulsion->who && loop_now_ms(expulsions->loop) - expulsion->at_ms < EXPULSIONS_KEPT_MS;
 }
 
-void expulsions_note(struct expulsions *expulsions, struct slice user_id, struct slice channel_id) {
-    expulsions->ring[expulsions->next] =
-        (struct expulsion){hash_of(user_id, channel_id), loop_now_ms(expulsions->loop)};
+/* One that is heard of again is remembered from now on: it may be said for longer than that. */
+static bool is_known(struct expulsions *expulsions, uint64_t who, uint64_t number) {
+    for (unsigned i = 0; i < EXPULSIONS_MAX; i++) {
+        struct expulsion *expulsion = &expulsions->ring[i];
+        if (expulsion->who != who || expulsion->number != number) continue;
+        expulsion->at_ms = loop_now_ms(expulsions->loop);
+        return true;
+    }
+    return false;
+}
+
+bool expulsions_note(struct expulsions *expulsions, struct slice user_id, struct slice channel_id, uint64_t number) {
+    uint64_t who = hash_of(user_id, channel_id);
+    if (is_known(expulsions, who, number)) return false;
+    expulsions->ring[expulsions->next] = (struct expulsion){who, number, loop_now_ms(expulsions->loop)};
     expulsions->next = (expulsions->next + 1) % EXPULSIONS_MAX;
+    return true;
 }
 
 bool expulsions_has(const struct expulsions *expulsions, struct slice user_id, struct slice channel_id) {

@@ -8,6 +8,7 @@
 #define CHANNEL_EXPULSIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -18,7 +19,8 @@ struct loop;
 
 struct expulsions *expulsions_new(struct loop *loop);
 void expulsions_free(struct expulsions **expulsions);
-void expulsions_note(struct expulsions *expulsions, struct slice user_id, struct slice channel_id);
+/* number: of this expulsion, of all that ever were. False: it has been noted already. */
+bool expulsions_note(struct expulsions *expulsions, struct slice user_id, struct slice channel_id, uint64_t number);
 bool expulsions_has(const struct expulsions *expulsions, struct slice user_id, struct slice channel_id);
 
 #endif

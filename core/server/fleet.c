@@ -1,5 +1,7 @@
 #include "server/fleet.h"
 
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "base/metrics.h"
 #include "bus/adapter.h"
@@ -36,11 +38,14 @@ static void publish_to_user(struct worker *worker, struct slice user_id, enum bu
     buffer_done(&topic);
 }
 
+static void insist(struct worker *worker, struct slice topic, enum bus_kind kind, struct slice body) {
+    insist_publish(worker->insist, topic, &(struct bus_message){.kind = kind, .body = body});
+}
+
 static void insist_to_user(struct worker *worker, struct slice user_id, enum bus_kind kind, struct slice body) {
-    const struct bus_message message = {.kind = kind, .body = body};
     struct buffer topic = {0};
     topic_write_user(&topic, user_id);
-    insist_publish(worker->insist, buffer_slice(&topic), &message);
+    insist(worker, buffer_slice(&topic), kind, body);
     buffer_done(&topic);
 }
 
@@ -145,36 +150,72 @@ static void send_to(void *owner, struct socket *socket) {
 static size_t send_here(struct worker *worker, const struct fleet_news *news) {
     struct sending sending = {.news = news};
     channel_room_name(&sending.room, news->channel_id);
-    if (news->reach == FLEET_EXPELLED) expulsions_note(worker->expulsions, news->user_id, news->channel_id);
     hub_each_of_user(worker->hub, news->user_id, send_to, &sending);
     buffer_done(&sending.room);
     return sending.sent;
 }
 
+static void write_news(struct buffer *body, const struct fleet_news *news) {
+    parts_add(body, news->channel_id);
+    parts_add(body, news->args);
+    for (unsigned i = 0; i < news->attachments_len; i++) parts_add(body, news->attachments[i]);
+}
+
+static bool read_news(struct slice rest, struct fleet_news *news, struct slice attachments[SOCKETIO_ATTACHMENTS_MAX]) {
+    if (news->user_id.len == 0 || !parts_take(&rest, &news->channel_id) || !parts_take(&rest, &news->args))
+        return false;
+    news->attachments = attachments;
+    while (rest.len > 0) {
+        if (news->attachments_len == SOCKETIO_ATTACHMENTS_MAX) return false;
+        if (!parts_take(&rest, &attachments[news->attachments_len++])) return false;
+    }
+    return json_valid(news->args);
+}
+
 static bool take_user_emit(struct worker *worker, struct slice topic, const struct bus_message *message) {
     struct slice rest = message->body, reach, attachments[SOCKETIO_ATTACHMENTS_MAX];
-    struct fleet_news news = {.user_id = topic_user(topic), .attachments = attachments};
-    if (news.user_id.len == 0 || !parts_take(&rest, &reach) || reach.len != 1 || reach.ptr[0] > FLEET_EXPELLED ||
-        !parts_take(&rest, &news.channel_id) || !parts_take(&rest, &news.args) || !json_valid(news.args))
-        return false;
-    while (rest.len > 0) {
-        if (news.attachments_len == SOCKETIO_ATTACHMENTS_MAX) return false;
-        if (!parts_take(&rest, &attachments[news.attachments_len++])) return false;
-    }
+    struct fleet_news news = {.user_id = topic_user(topic)};
+    if (!parts_take(&rest, &reach) || reach.len != 1 || reach.ptr[0] > FLEET_ABSENT) return false;
     news.reach = (enum fleet_reach)reach.ptr[0];
+    if (!read_news(rest, &news, attachments)) return false;
     send_here(worker, &news);
     return true;
 }
 
+static bool take_expulsion(struct worker *worker, struct slice topic, const struct bus_message *message) {
+    struct slice rest = message->body, attachments[SOCKETIO_ATTACHMENTS_MAX];
+    struct fleet_news news = {.reach = FLEET_EXPELLED};
+    uint64_t number;
+    if (topic.len > 0 || !parts_take_number(&rest, &number) || !parts_take(&rest, &news.user_id)) return false;
+    if (!read_news(rest, &news, attachments)) return false;
+    if (expulsions_note(worker->expulsions, news.user_id, news.channel_id, number)) send_here(worker, &news);
+    return true;
+}
+
+/* Also to workers that have none of their sockets: what they said may still wait there. */
+static size_t expel(struct worker *worker, const struct fleet_news *news) {
+    struct buffer body = {0};
+    uint64_t number;
+    arc4random_buf(&number, sizeof number);
+    (void)expulsions_note(worker->expulsions, news->user_id, news->channel_id, number);
+    size_t sent = send_here(worker, news);
+    if (bus_is_alone(worker->bus)) return sent;
+    parts_add_number(&body, number);
+    parts_add(&body, news->user_id);
+    write_news(&body, news);
+    insist(worker, everyone, BUS_EXPULSION, buffer_slice(&body));
+    buffer_done(&body);
+    return sent;
+}
+
 size_t fleet_emit_to_user(struct worker *worker, const struct fleet_news *news) {
+    if (news->reach == FLEET_EXPELLED) return expel(worker, news);
     size_t sent = send_here(worker, news);
     const char reach = (char)news->reach;
     if (bus_is_alone(worker->bus)) return sent;
     struct buffer body = {0};
     parts_add(&body, (struct slice){&reach, 1});
-    parts_add(&body, news->channel_id);
-    parts_add(&body, news->args);
-    for (unsigned i = 0; i < news->attachments_len; i++) parts_add(&body, news->attachments[i]);
+    write_news(&body, news);
     publish_to_user(worker, news->user_id, BUS_USER_EMIT, buffer_slice(&body));
     buffer_done(&body);
     return sent;
@@ -290,7 +331,7 @@ static bool (*const takers[BUS_KINDS])(struct worker *, struct slice topic, cons
     [BUS_BROADCAST] = take_broadcast,   [BUS_USER_EMIT] = take_user_emit,
     [BUS_DISCONNECT] = take_disconnect, [BUS_INVALIDATE] = take_invalidation,
     [BUS_PRESENCE] = take_presence,     [BUS_TRANSFER] = take_transfer,
-    [BUS_SURVEY] = take_survey,
+    [BUS_SURVEY] = take_survey,         [BUS_EXPULSION] = take_expulsion,
 };
 
 /* A worker that ends hears nothing more. */

@@ -43,7 +43,8 @@ extern const struct state_events fleet_state_events;
 void fleet_join(struct worker *worker);
 
 /* Each acts on this worker at once and tells the others, who act when they hear of it: nothing says that they did.
- * How many sockets of this worker. */
+ * How many sockets of this worker. An expulsion is said again and again, until the others must have heard it, and each
+ * acts on it once. */
 size_t fleet_emit_to_user(struct worker *worker, const struct fleet_news *news);
 /* Of a session it is said again and again, until the others must have heard it: a deleted token lets nobody stay. */
 size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const struct fleet_ending *ending);

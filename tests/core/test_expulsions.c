@@ -30,7 +30,7 @@ static bool has(const char *user, const char *channel) {
 
 static void who_was_shown_out_is_known_for_a_minute(void **state) {
     assert_false(has("mallory", "board"));
-    expulsions_note(expulsions, SLICE("mallory"), SLICE("board"));
+    assert_true(expulsions_note(expulsions, SLICE("mallory"), SLICE("board"), 1));
     assert_true(has("mallory", "board"));
     assert_false(has("mallory", "lobby"));
     assert_false(has("alice", "board"));
@@ -45,7 +45,7 @@ static void of_more_than_it_remembers_nobody_is_let_through(void **state) {
     for (unsigned i = 0; i < EXPULSIONS_MAX; i++) {
         assert_false(has("alice", "board"));
         snprintf(user, sizeof user, "mallory-%u", i);
-        expulsions_note(expulsions, slice_of(user), SLICE("board"));
+        assert_true(expulsions_note(expulsions, slice_of(user), SLICE("board"), 1));
     }
     assert_true(has("mallory-0", "board"));
     assert_true(has("alice", "board"));
@@ -53,11 +53,24 @@ static void of_more_than_it_remembers_nobody_is_let_through(void **state) {
     assert_false(has("alice", "board"));
 }
 
+static void one_that_is_heard_of_again_is_none_more_and_is_remembered_from_then_on(void **state) {
+    assert_true(expulsions_note(expulsions, SLICE("mallory"), SLICE("board"), 7));
+    for (int i = 0; i < 4; i++) {
+        loop_advance(loop, 30000);
+        assert_false(expulsions_note(expulsions, SLICE("mallory"), SLICE("board"), 7));
+    }
+    loop_advance(loop, 59999);
+    assert_true(has("mallory", "board"));
+    assert_true(expulsions_note(expulsions, SLICE("mallory"), SLICE("board"), 8));
+    assert_true(expulsions_note(expulsions, SLICE("mallory"), SLICE("lobby"), 7));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(who_was_shown_out_is_known_for_a_minute),
+        TEST(one_that_is_heard_of_again_is_none_more_and_is_remembered_from_then_on),
         TEST(of_more_than_it_remembers_nobody_is_let_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,6 +161,41 @@ static void who_is_expelled_follows_no_more_wherever_he_is(void **state) {
     assert_hears_event(&alice, "42[\"news\"]");
 }
 
+static size_t in_the_lobby(void) {
+    const struct room *room = room_find(rooms, SLICE("/"), SLICE("channel:lobby"));
+    return room ? room_size(room) : 0;
+}
+
+static void who_is_expelled_is_out_soon_though_the_bus_loses_it_and_may_come_in_again(void **state) {
+    const struct fleet_news news = {
+        .user_id = SLICE("alice"), .channel_id = SLICE("lobby"), .reach = FLEET_EXPELLED, .args = SLICE("[\"left\"]")};
+    assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
+    ether.drop_percent = 100;
+    fleet_emit_to_user(&there, &news);
+    loop_advance(loop, INSIST_EVERY_MS + 10);
+    assert_int_equal(in_the_lobby(), 1);
+    ether.drop_percent = 0;
+    loop_advance(loop, INSIST_EVERY_MS);
+    assert_int_equal(in_the_lobby(), 0);
+    assert_hears_event(&alice, "42[\"left\"]");
+    assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
+    loop_advance(loop, 2 * INSIST_FOR_MS);
+    assert_int_equal(in_the_lobby(), 1);
+    assert_null(hears(&alice));
+}
+
+/* What he said may still wait there. */
+static void of_an_expulsion_hear_all_workers_also_where_he_has_been(void **state) {
+    const struct fleet_news news = {
+        .user_id = SLICE("bob"), .channel_id = SLICE("lobby"), .reach = FLEET_EXPELLED, .args = SLICE("[\"left\"]")};
+    says(&bob, "41");
+    loop_advance(loop, scene_settings().recovery_window_ms + 1000);
+    assert_null(hub_find(hub, slice_of(bob.sid)));
+    fleet_emit_to_user(&there, &news);
+    pass();
+    assert_true(expulsions_has(here.expulsions, SLICE("bob"), SLICE("lobby")));
+}
+
 static void a_broadcast_reaches_everybody(void **state) {
     fleet_broadcast(&there, SLICE("[\"maintenance\"]"));
     pass();
@@ -223,6 +258,10 @@ static void attack_105_messages_without_sense_are_dropped(void **state) {
         {BUS_BROADCAST, {"/#", 2}, {"[\"a\"]", 5}},
         {BUS_USER_EMIT, {"", 0}, {"\0\0\0\1\0\0\0\0\0\0\0\0\5[\"a\"]", 18}},
         {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\0\0\0\0\0\0\0\0\4[\"a\"", 17}},
+        {BUS_EXPULSION, {"", 0}, {"\0\0\0\0\0\0\0\1\0\0\0\5alice\0\0\0\0\0\0\0\4[\"a\"", 29}},
+        {BUS_EXPULSION, {"", 0}, {"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\5[\"a\"]", 25}}, /* nobody */
+        {BUS_EXPULSION, {"@alice", 6}, {"\0\0\0\0\0\0\0\1\0\0\0\5alice\0\0\0\0\0\0\0\5[\"a\"]", 30}},
+        {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\2\0\0\0\0\0\0\0\5[\"a\"]", 18}}, /* an expulsion */
         {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\3\0\0\0\0\0\0\0\5[\"a\"]", 18}}, /* no such reach */
         {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\0\0\0\0\0\0\0\0\x09[\"a\"]", 18}},
         {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\0\0\0\0\0\0\0\0\5[\"a\"]\0\0\0\1", 22}},
@@ -348,6 +387,8 @@ int main(void) {
         TEST(only_the_sockets_of_a_session_end),
         TEST(a_session_ends_as_soon_as_the_workers_hear_each_other_again),
         TEST(who_is_expelled_follows_no_more_wherever_he_is),
+        TEST(who_is_expelled_is_out_soon_though_the_bus_loses_it_and_may_come_in_again),
+        TEST(of_an_expulsion_hear_all_workers_also_where_he_has_been),
         TEST(a_broadcast_reaches_everybody),
         TEST(pitfall_101_after_a_gap_of_the_bus_nothing_is_remembered),
         TEST(what_one_worker_forgets_no_other_remembers),
