@@ -172,7 +172,7 @@ static void connect_finish(struct connecting *connecting) {
     send_connected(socket);
     socket_release(socket);
     session_deadline_clear(session, DEADLINE_CONNECT);
-    seating_set_stranger(session, false);
+    seating_let_in(session, true);
 }
 
 /* The steps before. */

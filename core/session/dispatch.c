@@ -231,7 +231,7 @@ static void open_answered(struct policy_call *call, const struct policy_answer *
     if (session->state != SESSION_OPEN) return; /* the handler closed it */
     dispatch_wake(session);
     if (answer->status == POLICY_OK || answer->status == POLICY_NO_HANDLER) {
-        seating_set_stranger(session, false);
+        seating_let_in(session, true);
         return;
     }
     count_refusal(session, answer);

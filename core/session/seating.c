@@ -1,6 +1,7 @@
 #include "session/seating.h"
 
 #include "limit/admission.h"
+#include "session/assembly.h"
 #include "session/session.h"
 
 static struct seat *seat_of(const struct session *session) {
@@ -8,10 +9,15 @@ static struct seat *seat_of(const struct session *session) {
     return transport && transport->ops->seat ? transport->ops->seat(transport) : NULL;
 }
 
-void seating_set_stranger(struct session *session, bool stranger) {
+void seating_let_in(struct session *session, bool let_in) {
     struct seat *seat = seat_of(session);
-    session->stranger = stranger;
-    if (seat) admission_rest(seat, stranger);
+    session->let_in = let_in;
+    if (seat) admission_rest(seat, !let_in);
+}
+
+void seating_moved(struct session *session) {
+    seating_let_in(session, session->let_in);
+    if (session->kind == SESSION_SOCKETIO) assembly_move(session);
 }
 
 struct share *seating_share(const struct session *session) {

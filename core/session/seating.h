@@ -7,8 +7,10 @@
 struct session;
 struct share;
 
-/* A stranger has not been let in by anybody: their place goes to a newcomer when all are taken. */
-void seating_set_stranger(struct session *session, bool stranger);
+/* Whoever has not been let in gives way to a newcomer when all places are taken. */
+void seating_let_in(struct session *session, bool let_in);
+/* The session has another transport. */
+void seating_moved(struct session *session);
 /* What its address holds; NULL: it is of none. Until it has another transport. */
 struct share *seating_share(const struct session *session);
 

@@ -126,8 +126,7 @@ static enum packet_form form_for(const struct session *session, const struct tra
 
 static void take_transport(struct session *session, struct transport *transport) {
     session->transport = transport;
-    seating_set_stranger(session, session->stranger);
-    if (session->kind == SESSION_SOCKETIO) assembly_move(session);
+    seating_moved(session);
     session->polling = transport->ops->polling;
     session->form = form_for(session, transport);
 }
@@ -464,7 +463,6 @@ struct session *session_open(struct hub *hub, enum session_kind kind, struct tra
     session->hub = hub;
     session->kind = kind;
     session->doom = -1;
-    session->stranger = true;
     take_transport(session, transport);
     session->handshake = handshake;
     transport->session = session;

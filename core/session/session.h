@@ -39,9 +39,9 @@ struct session {
     enum session_kind kind : 8;
     enum upgrade upgrade : 8;
     enum heartbeat heartbeat : 8;
-    bool slow : 1;     /* DEADLINE_SLOW is set */
-    bool stranger : 1; /* nobody has let it in yet: its place goes to a newcomer when all are taken */
-    int16_t doom;      /* the close reason that the flush will carry out; -1: none */
+    bool slow : 1;   /* DEADLINE_SLOW is set */
+    bool let_in : 1; /* by somebody; its place goes to a newcomer else, when all are taken */
+    int16_t doom;    /* the close reason that the flush will carry out; -1: none */
     enum packet_form form : 8;
     bool polling; /* its transport; like form, known from it */
     uint16_t sockets_len;

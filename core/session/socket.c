@@ -518,7 +518,7 @@ void socket_detach(struct socket *socket) {
         bool last = --session->sockets_len == 0 && session->state == SESSION_OPEN;
         if (last && !session->timing.due_ms[DEADLINE_CONNECT]) {
             session_deadline_set(session, DEADLINE_CONNECT, session->hub->settings.connect_timeout_ms);
-            seating_set_stranger(session, true);
+            seating_let_in(session, false);
         }
     }
     socket->session = NULL;
