@@ -153,8 +153,8 @@ export const differences = [
     example: post("Content-Length: 1\t", "x"),
     is(seen) {
       const { their, our, bytes } = parting(seen);
-      const differs = their?.[1] === "HPE_INVALID_CONTENT_LENGTH" || our?.[0] === "closed";
-      return differs && /(content-length|connection):[^\r\n]*\t[ \t]*\r\n/i.test(bytes.toString("latin1"));
+      const differs = /INVALID_(CONTENT_LENGTH|TRANSFER_ENCODING)/.test(their?.[1]) || our?.[0] === "closed";
+      return differs && /(content-length|transfer-encoding|connection):[^\r\n]*\t[ \t]*\r\n/i.test(bytes.toString("latin1"));
     },
   },
   { name: "http-0.9", example: Buffer.from("GET /\r\n"), is: either(["request_line", "line_end"], (their) => taken(their) && (!isRequest(their) || their.minor === "0.9")) },
