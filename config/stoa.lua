@@ -141,6 +141,7 @@ return {
     -- Operation
 
     metrics = {
+        -- listen = nil, -- for example "127.0.0.1:9100"
         -- token = nil,
     },
     drain = {

@@ -86,6 +86,7 @@ struct config {
     } lua;
     struct {
         const char *token;
+        struct config_texts listen;
     } metrics;
 };
 

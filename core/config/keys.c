@@ -224,6 +224,10 @@ const struct key keys[] = {
     FLAG(net.proxy_protocol, "false", UPCOMING,
          "Connections of `net.trusted_proxies` begin with a PROXY header, v1 or v2 (HAProxy, load balancers). Others' "
          "must not."),
+    {"metrics.listen", KEY_SEVERAL, NULL, 0, 0, NULL, RESTART, false, FIELD(metrics.listen),
+     "Where `/metrics` and `/health` are answered as well, and nothing else: addresses as in `listen`, without TLS, "
+     "without "
+     "a PROXY header, and whatever `limits.connections` says."},
     SECRET(metrics.token, LIVE, "Bearer token of `/metrics`; without one it answers to loopback only."),
 
     INTEGER(lua.memory_bytes, "67108864", MIB, 4096LL * MIB, LIVE, "Memory of the scripts."),

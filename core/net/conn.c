@@ -185,7 +185,7 @@ void conn_kill(struct conn *conn) {
     list_remove(&conn->link);
     server->conns_len--;
     admission_leave(&conn->seat);
-    metric_set(METRIC_CONNECTIONS, server->conns_len);
+    metric_add(METRIC_CONNECTIONS, -1);
     loop_task_init(&conn->task, reap);
     loop_reap(server->loop, &conn->task);
 }
@@ -235,7 +235,8 @@ static struct conn *conn_new(struct net_server *server, int fd, const struct add
     loop_task_init(&conn->task, run);
     list_append(&server->conns, &conn->link);
     conn->host->conns++;
-    metric_set(METRIC_CONNECTIONS, ++server->conns_len);
+    server->conns_len++;
+    metric_add(METRIC_CONNECTIONS, 1);
     conn->watch = loop_fd_new(server->loop, fd, LOOP_READ, ready, conn);
     conn_set_deadline(conn, conn->host->header_timeout_ms);
     return conn;

@@ -44,7 +44,6 @@ static void answered(struct store_request *request) {
 
 /* What the others render and cannot see as it changes. */
 static void measure(const struct worker *worker) {
-    metric_set(METRIC_CONNECTIONS, net_server_connections(worker->net));
     metric_set(METRIC_SESSIONS, (int64_t)hub_sessions(worker->hub));
     metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
 }

@@ -160,6 +160,9 @@ static void ready(struct master *master, struct child *child) {
     master->proven = true;
     if (master->served || count_running(master, true) < places_len(master->places)) return;
     master->served = true;
+    char metrics[4 * LISTEN_ADDRESS_MAX];
+    places_metrics_addresses(master->places, metrics, sizeof metrics);
+    if (metrics[0]) LOG_ALWAYS(LOG_INFO, "server.metrics", LOG_TEXT("listen", metrics));
     LOG_ALWAYS(LOG_INFO, "server.ready", LOG_TEXT("listen", master->address), LOG_NUMBER("pid", getpid()));
     systemd_notify("READY=1");
 }
@@ -375,6 +378,12 @@ static bool open_places(struct master *master, struct error *error_r) {
     master->places = places_new(len, config->listen.items, config->listen.len, (int)config->net.backlog, &error);
     if (!master->places) {
         config_complain(config, "listen", error_r, "%s", error.text);
+        return false;
+    }
+    const struct config_texts *metrics = &config->metrics.listen;
+    if (metrics->len > 0 &&
+        !places_listen_for_metrics(master->places, metrics->items, metrics->len, (int)config->net.backlog, &error)) {
+        config_complain(config, "metrics.listen", error_r, "%s", error.text);
         return false;
     }
     places_addresses(master->places, master->address, sizeof master->address);

@@ -12,8 +12,10 @@
 enum { INBOX_BYTES = 4 << 20, SERVER_NAME_LEN = PLACE_NAME_LEN - 2, DIGITS = 64 };
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+enum door { FOR_CLIENTS, FOR_METRICS, DOORS };
+
 struct place {
-    struct listen_sockets listening;
+    struct listen_sockets doors[DOORS];
     int inbox, inbox_sender;
 };
 
@@ -38,17 +40,22 @@ static bool open_inbox(struct place *place, struct error *error_r) {
 }
 
 /* The first may pick ports; the others share them. */
-static bool open_places(struct places *places, const char *const *addresses, size_t len, int backlog,
-                        struct error *error_r) {
-    struct listen_sockets free_ones;
-    struct place *first = &places->items[0];
+static bool open_door(struct places *places, enum door door, const char *const *addresses, size_t len, int backlog,
+                      struct error *error_r) {
+    struct listen_sockets free_ones, *first = &places->items[0].doors[door];
     if (places->len > 1) { /* none of them is another process's, which the kernel would let us share */
         if (!listen_open(addresses, len, backlog, false, &free_ones, error_r)) return false;
         listen_close(&free_ones);
     }
-    if (!listen_open(addresses, len, backlog, places->len > 1, &first->listening, error_r)) return false;
+    if (!listen_open(addresses, len, backlog, places->len > 1, first, error_r)) return false;
     for (unsigned i = 1; i < places->len; i++)
-        if (!listen_again(&first->listening, backlog, &places->items[i].listening, error_r)) return false;
+        if (!listen_again(first, backlog, &places->items[i].doors[door], error_r)) return false;
+    return true;
+}
+
+static bool open_places(struct places *places, const char *const *addresses, size_t len, int backlog,
+                        struct error *error_r) {
+    if (!open_door(places, FOR_CLIENTS, addresses, len, backlog, error_r)) return false;
     for (unsigned i = 0; i < places->len; i++)
         if (!open_inbox(&places->items[i], error_r)) return false;
     return true;
@@ -86,14 +93,26 @@ unsigned places_len(const struct places *places) {
     return places->len;
 }
 
-int places_listen_fd(const struct places *places, unsigned place, unsigned number) {
-    const struct listen_sockets *listening = &places->items[place].listening;
+bool places_listen_for_metrics(struct places *places, const char *const *addresses, size_t len, int backlog,
+                               struct error *error_r) {
+    return open_door(places, FOR_METRICS, addresses, len, backlog, error_r);
+}
+
+static int fd_of(const struct listen_sockets *listening, unsigned number) {
     return number < listening->len ? listening->fds[number] : -1;
 }
 
-void places_addresses(const struct places *places, char *addresses_r, size_t len) {
-    const struct listen_sockets *listening = &places->items[0].listening;
+int places_listen_fd(const struct places *places, unsigned place, unsigned number) {
+    return fd_of(&places->items[place].doors[FOR_CLIENTS], number);
+}
+
+int places_metrics_fd(const struct places *places, unsigned place, unsigned number) {
+    return fd_of(&places->items[place].doors[FOR_METRICS], number);
+}
+
+static void write_addresses(const struct listen_sockets *listening, char *addresses_r, size_t len) {
     size_t at = 0;
+    addresses_r[0] = '\0';
     for (unsigned i = 0; i < listening->len && at < len; i++) {
         char address[LISTEN_ADDRESS_MAX];
         listen_address(listening->fds[i], address);
@@ -101,12 +120,21 @@ void places_addresses(const struct places *places, char *addresses_r, size_t len
     }
 }
 
+void places_addresses(const struct places *places, char *addresses_r, size_t len) {
+    write_addresses(&places->items[0].doors[FOR_CLIENTS], addresses_r, len);
+}
+
+void places_metrics_addresses(const struct places *places, char *addresses_r, size_t len) {
+    write_addresses(&places->items[0].doors[FOR_METRICS], addresses_r, len);
+}
+
 void places_close_listening(struct places *places) {
-    for (unsigned i = 0; i < places->len; i++) listen_close(&places->items[i].listening);
+    for (unsigned i = 0; i < places->len; i++)
+        for (unsigned door = 0; door < DOORS; door++) listen_close(&places->items[i].doors[door]);
 }
 
 void places_remove_names(const struct places *places) {
-    listen_remove_names(&places->items[0].listening);
+    for (unsigned door = 0; door < DOORS; door++) listen_remove_names(&places->items[0].doors[door]);
 }
 
 int places_inbox(const struct places *places, unsigned place) {

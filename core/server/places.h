@@ -24,10 +24,16 @@ struct places *places_new(unsigned len, const char *const *addresses, size_t add
 void places_free(struct places **places);
 unsigned places_len(const struct places *places);
 
+/* Places listen there, too: for metrics (metrics.listen). False: as above. */
+bool places_listen_for_metrics(struct places *places, const char *const *addresses, size_t len, int backlog,
+                               struct error *error_r) MUST_CHECK;
+
 /* The place's sockets in turn; -1: there is none with that number, or they are closed. */
 int places_listen_fd(const struct places *places, unsigned place, unsigned number);
-/* Where they listen, separated by commas. */
+int places_metrics_fd(const struct places *places, unsigned place, unsigned number);
+/* Where they listen, separated by commas; for metrics "" if none do. */
 void places_addresses(const struct places *places, char *addresses_r, size_t len);
+void places_metrics_addresses(const struct places *places, char *addresses_r, size_t len);
 /* Closes this process's copies; the port is free when all have done so. */
 void places_close_listening(struct places *places);
 /* Before the last process closes them: the names of Unix sockets go. */

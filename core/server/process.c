@@ -30,6 +30,7 @@ struct process {
     struct loop *loop;
     struct worker worker;
     struct router *router;
+    struct net_server *metrics_net; /* NULL: metrics.listen names no address */
     struct health health;
     struct drain drain;
     struct loop_fd *link;
@@ -56,6 +57,7 @@ static void settled(void *owner) {
 static void accept_no_more(void *owner) {
     struct process *process = owner;
     net_server_stop_accepting(process->worker.net);
+    if (process->metrics_net) net_server_stop_accepting(process->metrics_net);
     places_close_listening(process->start->places);
 }
 
@@ -109,6 +111,10 @@ static void serve(struct process *process, unsigned place, bool serves) {
     for (int i = 0, fd; (fd = places_listen_fd(process->start->places, place, (unsigned)i)) >= 0; i++) {
         net_server_stop_listening(process->worker.net, fd);
         if (serves) net_server_listen(process->worker.net, fd);
+    }
+    for (int i = 0, fd; (fd = places_metrics_fd(process->start->places, place, (unsigned)i)) >= 0; i++) {
+        net_server_stop_listening(process->metrics_net, fd);
+        if (serves) net_server_listen(process->metrics_net, fd);
     }
 }
 
@@ -168,6 +174,17 @@ static void take_signals(int master_pid) {
     if (getppid() != master_pid) raise(SIGUSR2); /* it went before prctl */
 }
 
+static bool begin_metrics_net(struct process *process, struct error *error_r) {
+    const struct process_start *start = process->start;
+    if (places_metrics_fd(start->places, start->place, 0) < 0) return true;
+    struct net_settings net = settings_of_metrics_net(start->config);
+    process->metrics_net = net_server_new(process->loop, &net, &router_metrics_events, process->router, error_r);
+    if (!process->metrics_net) return false;
+    for (int i = 0, fd; (fd = places_metrics_fd(start->places, start->place, (unsigned)i)) >= 0; i++)
+        net_server_listen(process->metrics_net, fd);
+    return true;
+}
+
 static bool begin_net(struct process *process, struct error *error_r) {
     const struct process_start *start = process->start;
     struct worker *worker = &process->worker;
@@ -180,7 +197,7 @@ static bool begin_net(struct process *process, struct error *error_r) {
     for (int i = 0, fd; (fd = places_listen_fd(start->places, start->place, (unsigned)i)) >= 0; i++)
         net_server_listen(worker->net, fd);
     net_server_open_inbox(worker->net, places_inbox(start->places, start->place));
-    return true;
+    return begin_metrics_net(process, error_r);
 }
 
 /* The loop does not turn yet. */
@@ -205,6 +222,7 @@ static bool begin(struct process *process, struct error *error_r) {
     worker->place = start->place;
     process->router = router_new(worker, &process->health);
     if (!begin_net(process, error_r)) {
+        net_server_free(&worker->net);
         router_free(&process->router);
         worker_done(worker, 0);
         return false;
@@ -231,6 +249,7 @@ static void end(struct process *process) {
     trim_free(&process->trim);
     loop_fd_free(&process->link);
     worker_abandon(&process->worker, &process->next);
+    net_server_free(&process->metrics_net);
     net_server_free(&process->worker.net);
     router_free(&process->router);
     worker_done(&process->worker, store_patience_ms(process));

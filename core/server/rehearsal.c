@@ -20,6 +20,9 @@ static bool check_environment(const struct config *config, struct error *error_r
     struct error error;
     environment_set_log_level(config);
     if (!listen_try(config->listen.items, config->listen.len, &error)) return blame(config, "listen", &error, error_r);
+    const struct config_texts *metrics = &config->metrics.listen;
+    if (metrics->len > 0 && !listen_try(metrics->items, metrics->len, &error))
+        return blame(config, "metrics.listen", &error, error_r);
     if (!environment_drop_privileges(config->user, &error)) return blame(config, "user", &error, error_r);
     if (!environment_try_log(config->log_file, &error)) return blame(config, "log_file", &error, error_r);
     doubts_tell(config);

@@ -156,3 +156,31 @@ const struct net_events router_events = {
     .admit = admit,
     .seat = take_seat,
 };
+
+static size_t no_body(void *owner, struct slice method, struct slice path) {
+    (void)owner, (void)method, (void)path;
+    return 0;
+}
+
+static void answer_metrics(void *owner, struct http_request *request) {
+    if (health_request(((struct router *)owner)->health, request)) return;
+    http_reject(request->exchange, "path");
+    route_reply_error(&request->exchange, 404, "not_found", "There is nothing here.");
+}
+
+static void refuse_upgrade(void *owner, struct http_request *request, struct http_upgrade *upgrade_r) {
+    (void)owner;
+    http_reject(request->exchange, "path");
+    upgrade_r->refusal = (struct http_reply){.status = 404, .content_type = "text/plain", .body = SLICE("none\n")};
+}
+
+static enum admission admit_all(void *owner, const struct address *address, struct seat *seat,
+                                unsigned *retry_after_s_r) {
+    (void)owner, (void)address, (void)seat, (void)retry_after_s_r;
+    return ADMIT;
+}
+
+const struct net_events router_metrics_events = {
+    .http = {.body_max = no_body, .serves = serves, .request = answer_metrics, .upgrade = refuse_upgrade},
+    .admit = admit_all,
+};

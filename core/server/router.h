@@ -15,6 +15,9 @@ struct worker;
 /* What net_server_new gets; its owner is the router. */
 extern const struct net_events router_events;
 
+/* The same of a net_server for metrics.listen: it answers health and metrics, and asks admission for nobody. */
+extern const struct net_events router_metrics_events;
+
 struct router *router_new(struct worker *worker, struct health *health);
 /* Before the worker's policy goes. Script routes that are under way are answered with 503. */
 void router_free(struct router **router);

@@ -75,6 +75,15 @@ struct net_settings settings_of_net(const struct config *config) {
     };
 }
 
+struct net_settings settings_of_metrics_net(const struct config *config) {
+    return (struct net_settings){
+        .header_timeout_ms = (unsigned)config->net.header_timeout_ms,
+        .body_timeout_ms = (unsigned)config->net.body_timeout_ms,
+        .keepalive_ms = (unsigned)config->net.keepalive_ms,
+        .head_bytes = (size_t)config->net.head_bytes,
+    };
+}
+
 struct room_limits settings_of_rooms(const struct config *config) {
     return (struct room_limits){
         .window_ms = (uint64_t)config->recovery.window_s * 1000,
@@ -297,6 +306,9 @@ bool settings_check(const struct config *config, struct error *error_r) {
     struct error error;
     if (!listen_check(config->listen.items, config->listen.len, &error))
         config_complain(config, "listen", error_r, "%s", error.text);
+    else if (config->metrics.listen.len > 0 &&
+             !listen_check(config->metrics.listen.items, config->metrics.listen.len, &error))
+        config_complain(config, "metrics.listen", error_r, "%s", error.text);
     else if (!check_names(&config->origins, origin_can_match, &error))
         config_complain(config, "origins", error_r, "%s", error.text);
     else if (!check_names(&config->hosts, host_can_match, &error))

@@ -24,6 +24,7 @@ bool settings_check(const struct config *config, struct error *error_r) MUST_CHE
 /* Strings are borrowed from the configuration. */
 struct hub_settings settings_of_hub(const struct config *config);
 struct net_settings settings_of_net(const struct config *config);
+struct net_settings settings_of_metrics_net(const struct config *config);
 struct room_limits settings_of_rooms(const struct config *config);
 struct presence_settings settings_of_presence(const struct config *config);
 /* Only with redis.nodes. */

@@ -109,6 +109,29 @@ static void states_are_seen_across_processes(void **state) {
     places_free(&places);
 }
 
+static void all_listen_for_metrics_too_where_that_is_wanted(void **state) {
+    struct error error;
+    const char *address = "127.0.0.1:0";
+    char clients[LISTEN_ADDRESS_MAX], first[LISTEN_ADDRESS_MAX], other[LISTEN_ADDRESS_MAX];
+    struct places *places = open_places(2, address);
+    places_metrics_addresses(places, other, sizeof other);
+    assert_string_equal(other, "");
+    assert_int_equal(places_metrics_fd(places, 0, 0), -1);
+    assert_true(places_listen_for_metrics(places, &address, 1, 16, &error));
+    places_metrics_addresses(places, first, sizeof first);
+    places_addresses(places, clients, sizeof clients);
+    assert_string_not_equal(first, clients);
+    for (unsigned i = 0; i < 2; i++) {
+        listen_address(places_metrics_fd(places, i, 0), other);
+        assert_string_equal(first, other);
+    }
+    const char *taken = first;
+    assert_null(places_new(1, &taken, 1, 16, &error));
+    places_close_listening(places);
+    assert_int_equal(places_metrics_fd(places, 0, 0), -1);
+    places_free(&places);
+}
+
 static void all_listen_on_one_port_and_nobody_else_may(void **state) {
     struct error error;
     char first[LISTEN_ADDRESS_MAX], other[LISTEN_ADDRESS_MAX];
@@ -247,6 +270,7 @@ int main(void) {
         cmocka_unit_test(four_random_characters_tell_servers_apart),
         cmocka_unit_test(an_owner_that_does_not_run_has_no_sessions),
         cmocka_unit_test(states_are_seen_across_processes),
+        cmocka_unit_test(all_listen_for_metrics_too_where_that_is_wanted),
         cmocka_unit_test(all_listen_on_one_port_and_nobody_else_may),
         cmocka_unit_test(one_server_listens_on_several_addresses),
         cmocka_unit_test(what_is_no_address_is_refused_with_a_reason),
