@@ -3,6 +3,7 @@
 #include "session/assembly.h"
 #include "session/driver.h"
 #include "session/hub_state.h"
+#include "session/upgrade.h"
 
 /* What begins when the WebSocket is there. */
 struct opening {
@@ -134,5 +135,5 @@ void hub_opened(void *upgrade_owner, struct conn *conn) {
         return;
     }
     struct session *session = map_find(opening.hub->sessions, slice_of(opening.session_id));
-    if (!session || !session_probe(session, &websocket->transport)) conn_close(conn, 1000, SLICE_NONE);
+    if (!session || !upgrade_begin(session, &websocket->transport)) conn_close(conn, 1000, SLICE_NONE);
 }

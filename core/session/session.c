@@ -13,6 +13,7 @@
 #include "session/hub_state.h"
 #include "session/script_connection.h"
 #include "session/seating.h"
+#include "session/upgrade.h"
 #include "wire/engineio.h"
 #include "wire/user_id.h"
 
@@ -205,70 +206,14 @@ void session_flush(struct session *session) {
     session_catch_up(session);
 }
 
-/* Upgrade: polling stays in charge until the WebSocket has proven itself. */
-
-static void release_poll(struct session *session) {
-    struct transport *polling = session->transport;
-    if (polling->ops->blocked(polling)) return;
-    if (session->outbox.queue.len == 0) session_push(session, session->hub->shared.noop);
-    session_flush(session);
-}
-
-static void probe_end(struct session *session) {
-    struct transport *probe = session->probe;
-    if (!probe) return;
-    session->probe = NULL;
-    session->upgrade = UPGRADE_NONE;
-    session_deadline_clear(session, DEADLINE_UPGRADE);
-    session_deadline_clear(session, DEADLINE_NOOP);
-    probe->session = NULL;
-    probe->ops->close(probe, 1000, SLICE_NONE);
-}
-
-static void upgrade_finish(struct session *session) {
-    struct transport *polling = session->transport;
-    take_transport(session, session->probe);
-    session->probe = NULL;
-    session->upgrade = UPGRADE_DONE;
-    session_deadline_clear(session, DEADLINE_UPGRADE);
-    session_deadline_clear(session, DEADLINE_NOOP);
+void session_move(struct session *session, struct transport *to) {
+    struct transport *from = session->transport;
+    take_transport(session, to);
     slow_no_more(session);
-    polling->session = NULL;
-    polling->ops->close(polling, 0, SLICE_NONE);
-    if (session->paused) session->transport->ops->pause(session->transport, true);
+    from->session = NULL;
+    from->ops->close(from, 0, SLICE_NONE);
+    if (session->paused) to->ops->pause(to, true);
     flush_soon(session);
-}
-
-/* The way back may be tried, once or often, or not at all: UPGRADE alone makes the WebSocket the transport. */
-static void probe_heard(struct session *session, struct slice message, bool binary) {
-    struct engineio_packet packet = {.type = ENGINEIO_NOOP};
-    struct buffer bytes = {0};
-    if (!engineio_decode(message, binary, &bytes, &packet)) packet.type = ENGINEIO_NOOP;
-    bool probes = packet.type == ENGINEIO_PING && slice_is(packet.body, "probe");
-    if (probes && !session->probe->ops->blocked(session->probe)) {
-        session->upgrade = UPGRADE_PROBED;
-        session->probe->ops->write(session->probe, packet_bytes(session->hub->shared.probe_pong, PACKET_FRAME));
-        release_poll(session);
-    } else if (packet.type == ENGINEIO_UPGRADE) {
-        upgrade_finish(session);
-    } else {
-        metric_add_labelled(METRIC_REJECTED, "probe", 1);
-        probe_end(session);
-    }
-    buffer_done(&bytes);
-}
-
-bool session_probe(struct session *session, struct transport *probe) {
-    bool polling = session->transport && session->transport->ops->polling;
-    if (session->state != SESSION_OPEN || session->upgrade != UPGRADE_NONE || !polling) {
-        metric_add_labelled(METRIC_REJECTED, "probe", 1);
-        return false;
-    }
-    session->probe = probe;
-    probe->session = session;
-    session->upgrade = UPGRADE_OPENED;
-    session_deadline_set(session, DEADLINE_UPGRADE, session->hub->settings.upgrade_timeout_ms);
-    return true;
 }
 
 /* In. */
@@ -316,10 +261,10 @@ static void deadline_passed(struct session *session, enum session_deadline deadl
             session_close(session, CLOSE_SLOW);
             return;
         case DEADLINE_UPGRADE:
-            probe_end(session);
+            upgrade_end(session);
             return;
         case DEADLINE_NOOP:
-            release_poll(session);
+            upgrade_release_poll(session);
             return;
         case DEADLINE_EXPIRES:
             expire(session);
@@ -375,7 +320,7 @@ static void session_step(struct session *session, const struct session_news *new
 void session_message(struct session *session, struct transport *from, struct slice message, bool binary) {
     if (session->state != SESSION_OPEN) return;
     if (from == session->probe) {
-        probe_heard(session, message, binary);
+        upgrade_heard(session, message, binary);
     } else if (session->kind == SESSION_PLAIN) {
         assembly_plain(session, message, binary);
     } else if (session->kind == SESSION_RAW) {
@@ -408,12 +353,7 @@ void session_broken(struct session *session) {
 }
 
 void session_gone(struct session *session, struct transport *from, uint16_t code, struct slice reason) {
-    if (from == session->probe) {
-        session->probe = NULL;
-        session->upgrade = UPGRADE_NONE;
-        session_deadline_clear(session, DEADLINE_UPGRADE);
-        session_deadline_clear(session, DEADLINE_NOOP);
-    }
+    if (from == session->probe) upgrade_gone(session);
     if (from != session->transport) return;
     session->transport = NULL;
     if (session->state == SESSION_OPEN)
@@ -563,7 +503,7 @@ void session_close_saying(struct session *session, enum close_reason reason, uin
     session->hub->sessions_open--;
     metric_add(METRIC_SESSIONS, -1);
     timing_clear_all(&session->timing);
-    probe_end(session);
+    upgrade_end(session);
     dispatch_forget(session);
     loop_task_cancel(&session->pump);
     inbox_done(&session->inbox);

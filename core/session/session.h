@@ -1,4 +1,4 @@
-/* session.h - one client's connection, whatever carries it: heartbeat, upgrade, ending. For this folder only.
+/* session.h - one client's connection, whatever carries it: heartbeat, ending. For this folder only.
  *
  * session_step is the one place where a session's state moves; transports and timers report to it. What clients say
  * goes to dispatch.c.
@@ -98,8 +98,8 @@ static inline void session_deadline_clear(struct session *session, enum session_
 }
 /* why: PAUSED_… */
 void session_pause(struct session *session, uint8_t why, bool paused);
-/* A WebSocket that came for a polling session. False: not now; the caller closes it. */
-bool session_probe(struct session *session, struct transport *probe);
+/* It goes on over another transport; the one that it had is closed. */
+void session_move(struct session *session, struct transport *to);
 /* Frees what is GONE; the hub's. */
 void session_free(struct session *session);
 
