@@ -105,24 +105,25 @@ static const struct conn_events websocket_events = {
     .closed = on_closed,
 };
 
-static void websocket_begin(const struct opening *opening, struct http_upgrade *upgrade_r) {
+static void websocket_begin(const struct opening *opening, bool base64, struct http_upgrade *upgrade_r) {
     struct websocket *websocket = NEW(struct websocket);
     websocket->transport.ops = &websocket_ops;
+    websocket->transport.base64 = base64;
     websocket->opening = NEW(struct opening);
     *websocket->opening = *opening;
     upgrade_r->events = &websocket_events;
     upgrade_r->owner = &websocket->transport;
 }
 
-void websocket_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake,
+void websocket_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake, bool base64,
                       struct http_upgrade *upgrade_r) {
-    websocket_begin(&(struct opening){.hub = hub, .kind = kind, .handshake = handshake}, upgrade_r);
+    websocket_begin(&(struct opening){.hub = hub, .kind = kind, .handshake = handshake}, base64, upgrade_r);
 }
 
-void websocket_accept_probe(struct hub *hub, struct slice session_id, struct http_upgrade *upgrade_r) {
+void websocket_accept_probe(struct hub *hub, struct slice session_id, bool base64, struct http_upgrade *upgrade_r) {
     struct opening opening = {.hub = hub};
     memcpy(opening.session_id, session_id.ptr, ID_SESSION_LEN);
-    websocket_begin(&opening, upgrade_r);
+    websocket_begin(&opening, base64, upgrade_r);
 }
 
 void hub_opened(void *upgrade_owner, struct conn *conn) {

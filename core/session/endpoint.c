@@ -45,7 +45,7 @@ static bool origin_legal(struct http_request *request) {
 
 /* What the query says. */
 struct asked {
-    bool polling, websocket, has_sid, version_4;
+    bool polling, websocket, has_sid, version_4, base64;
     struct session *session; /* of sid; NULL: unknown */
 };
 
@@ -54,6 +54,10 @@ static bool query_is(struct slice query, const char *name, const char *value) {
     bool is = query_find(query, name, &text) && slice_is(buffer_slice(&text), value);
     buffer_done(&text);
     return is;
+}
+
+static bool query_says(struct slice query, const char *name, struct buffer *value) {
+    return query_find(query, name, value) && value->len > 0;
 }
 
 static bool session_known(const struct session *session, const struct endpoint *endpoint) {
@@ -68,11 +72,13 @@ static struct asked read_query(const struct hub *hub, const struct endpoint *end
         .websocket = hub->settings.websocket && query_is(query, "transport", "websocket"),
         .version_4 = query_is(query, "EIO", "4"),
     };
-    struct buffer sid = {0};
-    asked.has_sid = query_find(query, "sid", &sid) && sid.len > 0;
-    if (asked.has_sid) asked.session = map_find(hub->sessions, buffer_slice(&sid));
+    struct buffer value = {0};
+    asked.has_sid = query_says(query, "sid", &value);
+    if (asked.has_sid) asked.session = map_find(hub->sessions, buffer_slice(&value));
     if (asked.session && !session_known(asked.session, endpoint)) asked.session = NULL;
-    buffer_done(&sid);
+    buffer_clear(&value);
+    asked.base64 = query_says(query, "b64", &value);
+    buffer_done(&value);
     return asked;
 }
 
@@ -169,11 +175,11 @@ bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgr
         reject(request, error);
         polling_refusal((enum engineio_error)error, &upgrade_r->refusal);
     } else if (asked.session) {
-        websocket_accept_probe(hub, slice_of(asked.session->id), upgrade_r);
+        websocket_accept_probe(hub, slice_of(asked.session->id), asked.base64, upgrade_r);
     } else {
         if (endpoint.kind == SESSION_RAW) set_raw(endpoint.of, request, upgrade_r);
         struct handshake *handshake = handshake_new(request, endpoint.of, upgrade_r->protocol, loop_wall_ms(hub->loop));
-        websocket_accept(hub, endpoint.kind, handshake, upgrade_r);
+        websocket_accept(hub, endpoint.kind, handshake, asked.base64, upgrade_r);
     }
     return true;
 }

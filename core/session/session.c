@@ -122,6 +122,7 @@ static enum packet_form form_for(const struct session *session, const struct tra
     bool deflated = transport->ops->deflates(transport);
     if (session->kind == SESSION_PLAIN) return deflated ? PACKET_PLAIN_DEFLATED : PACKET_PLAIN;
     if (session->kind == SESSION_RAW) return deflated ? PACKET_RAW_DEFLATED : PACKET_RAW;
+    if (transport->base64) return PACKET_FRAME_BASE64;
     return deflated ? PACKET_FRAME_DEFLATED : PACKET_FRAME;
 }
 

@@ -16,6 +16,7 @@ struct session;
 struct transport {
     const struct transport_ops *ops;
     struct session *session; /* NULL: the session needs it no more */
+    bool base64;             /* the client has no binary frames */
 };
 
 struct transport_ops {

@@ -140,6 +140,21 @@ static void build_frames(struct packet *packet, struct buffer *out, bool deflate
     }
 }
 
+static void write_base64(struct buffer *out, struct slice bytes) {
+    struct buffer text = {0};
+    engineio_payload_add_binary(&text, bytes);
+    frame_write(out, FRAME_TEXT, false, buffer_slice(&text));
+    buffer_done(&text);
+}
+
+static void build_base64(struct packet *packet, struct buffer *out) {
+    if (packet->binary)
+        write_base64(out, buffer_slice(&packet->text));
+    else
+        frame_write(out, FRAME_TEXT, false, buffer_slice(&packet->text));
+    for (unsigned i = 0; i < packet->attachments_len; i++) write_base64(out, buffer_slice(&packet->attachments[i]));
+}
+
 static void build_poll(struct packet *packet, struct buffer *out) {
     if (packet->binary)
         engineio_payload_add_binary(out, buffer_slice(&packet->text));
@@ -207,6 +222,8 @@ struct slice packet_bytes(struct packet *packet, enum packet_form form) {
         return SLICE_NONE;
     else if (form == PACKET_POLL)
         build_poll(packet, out);
+    else if (form == PACKET_FRAME_BASE64)
+        build_base64(packet, out);
     else
         build_frames(packet, out, form == PACKET_FRAME_DEFLATED);
     return buffer_slice(out);

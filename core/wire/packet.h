@@ -14,8 +14,9 @@ enum packet_class { PACKET_CONTROL, PACKET_MESSAGE, PACKET_PRESENCE, PACKET_VOLA
 enum packet_form {
     PACKET_FRAME,          /* WebSocket: frames of "4…" and of its attachments */
     PACKET_FRAME_DEFLATED, /* the same, compressed where it pays (text of at least PACKET_DEFLATE_MIN bytes) */
-    PACKET_POLL,           /* Engine.IO polling: "4…", 0x1E between it and its attachments */
-    PACKET_PLAIN,          /* WebSocket frame of the plain form; events and acks only, else empty */
+    PACKET_FRAME_BASE64, /* WebSocket: text frames alone; bytes as in PACKET_POLL, for clients without binary frames */
+    PACKET_POLL,         /* Engine.IO polling: "4…", 0x1E between it and its attachments */
+    PACKET_PLAIN,        /* WebSocket frame of the plain form; events and acks only, else empty */
     PACKET_PLAIN_DEFLATED,
     PACKET_RAW, /* WebSocket frame of a raw endpoint: "message" with one text or bytes as it is, else as PACKET_PLAIN */
     PACKET_RAW_DEFLATED,

@@ -57,6 +57,11 @@ static void each_kind_of_client_gets_its_form(void **state) {
                          "bAQI="));
     struct slice frames = packet_bytes(packet, PACKET_FRAME);
     assert_memory_equal(frames.ptr + frames.len - 4, "\x82\x02\x01\x02", 4);
+    struct slice texts = packet_bytes(packet, PACKET_FRAME_BASE64);
+    assert_memory_equal(texts.ptr, frames.ptr, frames.len - 4);
+    assert_true(slice_is(slice_from(texts, frames.len - 4),
+                         "\x81\x05"
+                         "bAQI="));
     assert_int_equal(packet_bytes(packet, PACKET_PLAIN).len, 0);
     packet_unref(&packet);
     packet = packet_new_plain(SLICE("{}"));
@@ -66,6 +71,9 @@ static void each_kind_of_client_gets_its_form(void **state) {
     packet = packet_new_binary(bytes[0]);
     assert_true(slice_is(packet_bytes(packet, PACKET_FRAME), "\x82\x02\x01\x02"));
     assert_true(slice_is(packet_bytes(packet, PACKET_POLL), "bAQI="));
+    assert_true(slice_is(packet_bytes(packet, PACKET_FRAME_BASE64),
+                         "\x81\x05"
+                         "bAQI="));
     packet_unref(&packet);
 }
 

@@ -250,6 +250,22 @@ const sessions = Object.entries({
     visit.say(wire, "4hello", Buffer.from([1, 2]), "4", "bAQI", "b", Buffer.alloc(0));
     await visit.frames(wire, 6);
   },
+  async "a WebSocket whose client has no binary frames"(visit) {
+    const wire = await visit.session("?EIO=4&transport=websocket&b64=1");
+    visit.say(wire, "4hello", Buffer.from([1, 2]), "bAQI", "b");
+    await visit.frames(wire, 4);
+  },
+  async "a WebSocket that does not say so"(visit) {
+    const wire = await visit.session("?EIO=4&transport=websocket&b64=");
+    visit.say(wire, "bAQI");
+    await visit.frames(wire);
+  },
+  async "an upgrade to a WebSocket without binary frames"(visit) {
+    await visit.open();
+    const wire = await visit.websocket("?EIO=4&transport=websocket&sid=SID&b64=1");
+    visit.say(wire, "2probe", "5", "bAQI");
+    await visit.frames(wire, 2);
+  },
   ...Object.fromEntries(["1", "2", "x", "", "0{}", "5", "6", `4${"x".repeat(10_000)}`].map((message) => [
     `a WebSocket that says ${message.length < 9 ? `"${message}"` : "more than maxPayload"}`,
     async (visit) => {

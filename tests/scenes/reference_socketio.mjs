@@ -92,6 +92,17 @@ const answers = Object.entries({ "a list": '[1,"a"]', "an empty list": "[]", "no
   },
 }));
 
+const withoutBinary = {
+  name: "attachments to a client without binary frames",
+  async does(visit) {
+    const wire = await visit.session("?EIO=4&transport=websocket&b64=1");
+    visit.say(wire, "40");
+    await visit.frames(wire, 2);
+    visit.say(wire, `451-["echo",${PLACE(0)}]`, "bAAH/");
+    await visit.frames(wire, 2);
+  },
+};
+
 const overPolling = Object.entries({
   async "events and attachments over polling"(visit) {
     await visit.open();
@@ -130,4 +141,4 @@ export const differences = {
   ],
 };
 
-export const cases = [...spoken, ...joined, ...answers, ...overPolling];
+export const cases = [...spoken, ...joined, ...answers, withoutBinary, ...overPolling];
