@@ -7,8 +7,8 @@ local url = stoa.config.app and stoa.config.app.alert_url
 stoa.limit("alerts", { 1, 60 })
 
 stoa.hook("alert", function(what, details)
-    if not stoa.take { alerts = what } then return end
     local text = stoa.json.encode(details) or "null"
+    if not stoa.take { alerts = what .. text } then return end
     local write = what:find("%.works$") and stoa.log.info or stoa.log.error -- what is well again is nobody's to act on
     write("alert", { what = what, details = text })
     if not url then return end

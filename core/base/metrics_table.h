@@ -14,6 +14,8 @@ METRIC(APPENDED, "stoa_appended_total", "counter", NULL, "Events committed to ch
 METRIC(APPEND_BATCHES, "stoa_append_batches_total", "counter", NULL, "Commits of the log.")
 METRIC(APPEND_WAIT, "stoa_append_wait_us_total", "counter", NULL, "Time of writes until their commit began.")
 METRIC(APPEND_WINDOW, "stoa_append_window_ms", "gauge", "shard", "Appends wait so long for others of the shard.")
+METRIC(SHARD_AWAY, "stoa_shard_away", "gauge", "shard",
+       "1: the database takes no writes (\"global\", or a shard's number).")
 METRIC(COMMIT_TIME, "stoa_commit_us_total", "counter", NULL, "Time that commits took, flush included.")
 METRIC(STORE_READS, "stoa_store_reads_total", "counter", "from", "Reads of channels, by who answered.")
 METRIC(REPLICA_LAG, "stoa_replica_lag_bytes", "gauge", NULL, "WAL that the replica farthest behind has not had.")

@@ -1,5 +1,7 @@
 #include "server/health.h"
 
+#include <stdlib.h>
+
 #include "base/address.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -10,6 +12,7 @@
 #include "redis/redis_room.h"
 #include "server/alert.h"
 #include "server/places.h"
+#include "server/standing.h"
 #include "server/worker.h"
 #include "session/hub.h"
 #include "store/store.h"
@@ -42,6 +45,27 @@ static void answered(struct store_request *request) {
     if (first) health->settled(health->owner);
 }
 
+static void tell_of_part(struct health *health, unsigned part, bool works) {
+    char name[16];
+    struct buffer details = {0};
+    health->parts_away[part] = !works;
+    standing_name_part(part, health->parts, name);
+    LOG_ALWAYS(works ? LOG_INFO : LOG_ERROR, works ? "store.shard_works" : "store.shard_away", LOG_TEXT("shard", name));
+    buffer_printf(&details, "{\"shard\":\"%s\"}", name);
+    alert(health->worker, works ? "shard.works" : "shard.away", buffer_slice(&details));
+    buffer_done(&details);
+    metric_set_labelled(METRIC_SHARD_AWAY, name, !works);
+    places_show_part(health->worker->places, health->worker->place, part, works);
+}
+
+/* By the probes of before. */
+static void look_at_parts(struct health *health) {
+    for (unsigned part = 0; part < health->parts; part++) {
+        bool works = store_part_works(health->worker->store, part);
+        if (works == health->parts_away[part]) tell_of_part(health, part, works);
+    }
+}
+
 /* What the others render and cannot see as it changes. */
 static void measure(const struct worker *worker) {
     metric_set(METRIC_SESSIONS, (int64_t)hub_sessions(worker->hub));
@@ -59,6 +83,7 @@ static void probe(struct loop_timer *timer) {
     struct health *health = CONTAINER(timer, struct health, timer);
     loop_timer_set(timer, PROBE_EVERY_MS);
     look_for_damage(health);
+    if (health->probed) look_at_parts(health);
     measure(health->worker);
     health_show(health);
     if (health->probing) return;
@@ -70,6 +95,9 @@ static void probe(struct loop_timer *timer) {
 
 void health_init(struct health *health, struct worker *worker, void (*settled)(void *owner), void *owner) {
     *health = (struct health){.worker = worker, .settled = settled, .owner = owner};
+    health->parts = standing_parts(worker->config);
+    health->parts_away = NEW_ARRAY(bool, health->parts + 1);
+    for (unsigned part = 0; part < health->parts; part++) places_show_part(worker->places, worker->place, part, true);
     loop_timer_init(&health->timer, worker->loop, probe);
     loop_timer_set(&health->timer, 1);
 }
@@ -77,6 +105,9 @@ void health_init(struct health *health, struct worker *worker, void (*settled)(v
 void health_done(struct health *health) {
     if (health->worker) loop_timer_cancel(&health->timer);
     health->settled = NULL;
+    health->parts = 0;
+    free(health->parts_away);
+    health->parts_away = NULL;
     health->probed = true; /* a probe that is still under way says nothing more */
 }
 
@@ -88,34 +119,22 @@ static bool has_scripts(const struct worker *worker) {
     return worker->policy && worker->policy->ops->ready(worker->policy);
 }
 
+static bool is_degraded(const struct health *health) {
+    const struct worker *worker = health->worker;
+    for (unsigned part = 0; part < health->parts; part++)
+        if (health->parts_away[part]) return true;
+    return bus_is_degraded(worker->bus) || redis_room_is_full(worker->room) || health->store_is_damaged;
+}
+
 static enum place_state state_of(const struct health *health) {
     if (health->worker->draining) return PLACE_DRAINING;
     if (!health->probed) return PLACE_STARTING;
-    bool works = health->store_works && !store_is_late(health) && has_scripts(health->worker);
-    return works ? PLACE_READY : PLACE_FAILING;
+    if (!health->store_works || store_is_late(health) || !has_scripts(health->worker)) return PLACE_FAILING;
+    return is_degraded(health) ? PLACE_DEGRADED : PLACE_READY;
 }
 
 void health_show(struct health *health) {
     places_show(health->worker->places, health->worker->place, state_of(health));
-}
-
-/* One worker that can do its work makes the server ready: the kernel gives the others' connections to those that run.
- */
-static bool server_is_ready(const struct places *places) {
-    return places_count(places, PLACE_READY) > 0 && places_count(places, PLACE_DRAINING) == 0;
-}
-
-static bool is_degraded(const struct health *health) {
-    const struct worker *worker = health->worker;
-    return bus_is_degraded(worker->bus) || redis_room_is_full(worker->room) || health->store_is_damaged;
-}
-
-static const char *status_of(const struct health *health) {
-    const struct places *places = health->worker->places;
-    unsigned ready = places_count(places, PLACE_READY);
-    if (places_count(places, PLACE_DRAINING) > 0) return "draining";
-    if (ready > 0) return ready == places_len(places) && !is_degraded(health) ? "ok" : "degraded";
-    return places_count(places, PLACE_FAILING) > 0 ? "unavailable" : "starting";
 }
 
 /* What is degraded is no reason to send clients elsewhere: messages come from the store meanwhile. */
@@ -132,14 +151,17 @@ static void write_bus(const struct bus *bus, struct buffer *out) {
 static void write_health(const struct health *health, struct buffer *out) {
     const struct worker *worker = health->worker;
     buffer_printf(out, "{\"status\":\"%s\",\"generation\":%u,\"connections\":%lld,\"version\":\"%s\",",
-                  status_of(health), worker->generation, (long long)metric_total(METRIC_CONNECTIONS), STOA_VERSION);
-    buffer_printf(out, "\"workers\":{\"ready\":%u,\"of\":%u},", places_count(worker->places, PLACE_READY),
+                  standing_word(worker->places), worker->generation, (long long)metric_total(METRIC_CONNECTIONS),
+                  STOA_VERSION);
+    buffer_printf(out, "\"workers\":{\"ready\":%u,\"of\":%u},",
+                  places_count(worker->places, PLACE_READY) + places_count(worker->places, PLACE_DEGRADED),
                   places_len(worker->places));
     buffer_printf(out, "\"checks\":{\"store\":\"%s\"",
                   !health->store_works       ? "failing"
                   : store_is_late(health)    ? "late"
                   : health->store_is_damaged ? "damaged"
                                              : "ok");
+    standing_write_shards(worker->places, health->parts, ",\"shards\":", out);
     buffer_printf(out, ",\"scripts\":\"%s\"", has_scripts(worker) ? "ok" : "missing");
     if (!bus_is_alone(worker->bus)) write_bus(worker->bus, out);
     if (worker->room) buffer_printf(out, ",\"redis\":\"%s\"", redis_room_is_full(worker->room) ? "full" : "ok");
@@ -218,8 +240,8 @@ bool health_request(struct health *health, struct http_request *request) {
         if (may_see_details(health, request))
             write_health(health, &body);
         else
-            buffer_printf(&body, "{\"status\":\"%s\"}", status_of(health));
-        reply_json(request, server_is_ready(health->worker->places) ? 200 : 503, buffer_slice(&body));
+            buffer_printf(&body, "{\"status\":\"%s\"}", standing_word(health->worker->places));
+        reply_json(request, standing_is_ready(health->worker->places) ? 200 : 503, buffer_slice(&body));
     }
     buffer_done(&body);
     return true;

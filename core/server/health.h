@@ -19,6 +19,8 @@ struct health {
     void *owner;
     bool probing, probed, store_works, store_is_damaged;
     uint64_t asked_ms;
+    unsigned parts; /* databases of the store; 0: it has but one */
+    bool *parts_away;
 };
 
 /* Outlives the worker's store. */

@@ -25,6 +25,7 @@
 #include "server/places.h"
 #include "server/process.h"
 #include "server/rollout.h"
+#include "server/standing.h"
 #include "server/systemd.h"
 #include "wire/json.h"
 
@@ -334,6 +335,8 @@ static void write_status(const struct master *master, struct buffer *out) {
     unsigned len = places_len(master->places);
     buffer_printf(out, "{\"pid\":%d,\"listen\":", getpid());
     json_write_string(out, slice_of(master->address));
+    buffer_printf(out, ",\"status\":\"%s\"", standing_word(master->places));
+    standing_write_shards(master->places, standing_parts(master->started), ",\"shards\":", out);
     buffer_printf(out, ",\"generation\":%u,\"reloadError\":", master->generation);
     json_write_string(out, slice_of(master->reload_error));
     buffer_printf(out, ",\"restartNeeded\":[%.*s]", SLICE_ARG(buffer_slice(&master->restart)));

@@ -22,7 +22,8 @@ struct place {
 struct places {
     unsigned len;
     struct place *items;
-    unsigned char *states; /* shared by all processes, each byte with one writer */
+    unsigned char *states; /* shared by all processes, each byte with one writer; the places' states */
+    unsigned char *away;   /* behind them: of each place, which databases are away */
     char name[SERVER_NAME_LEN + 1];
 };
 
@@ -61,14 +62,19 @@ static bool open_places(struct places *places, const char *const *addresses, siz
     return true;
 }
 
+static size_t shared_len(unsigned len) {
+    return (size_t)len * (1 + PLACE_PARTS_MAX);
+}
+
 struct places *places_new(unsigned len, const char *const *addresses, size_t addresses_len, int backlog,
                           struct error *error_r) {
-    void *states = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *states = mmap(NULL, shared_len(len), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (states == MAP_FAILED) abort();
     struct places *places = NEW(struct places);
     places->len = len;
     places->items = NEW_ARRAY(struct place, len);
     places->states = states;
+    places->away = places->states + len;
     for (unsigned i = 0; i < len; i++) places->items[i] = (struct place){.inbox = -1, .inbox_sender = -1};
     id_random(places->name, SERVER_NAME_LEN);
     if (!open_places(places, addresses, addresses_len, backlog, error_r)) places_free(&places);
@@ -83,7 +89,7 @@ void places_free(struct places **owned) {
         if (places->items[i].inbox >= 0) close(places->items[i].inbox);
         if (places->items[i].inbox_sender >= 0) close(places->items[i].inbox_sender);
     }
-    munmap(places->states, places->len);
+    munmap(places->states, shared_len(places->len));
     free(places->items);
     free(places);
     *owned = NULL;
@@ -173,4 +179,17 @@ unsigned places_count(const struct places *places, enum place_state state) {
     unsigned n = 0;
     for (unsigned i = 0; i < places->len; i++) n += state_of(places, i) == state;
     return n;
+}
+
+void places_show_part(struct places *places, unsigned place, unsigned part, bool works) {
+    __atomic_store_n(&places->away[place * PLACE_PARTS_MAX + part], !works, __ATOMIC_RELAXED);
+}
+
+bool places_part_works(const struct places *places, unsigned part) {
+    for (unsigned i = 0; i < places->len; i++) {
+        enum place_state state = state_of(places, i);
+        bool is_there = state != PLACE_EMPTY && state != PLACE_STARTING;
+        if (is_there && __atomic_load_n(&places->away[i * PLACE_PARTS_MAX + part], __ATOMIC_RELAXED)) return false;
+    }
+    return true;
 }

@@ -11,9 +11,18 @@
 #include "base/ids.h"
 #include "base/slice.h"
 
-enum { PLACES_MAX = 256, PLACE_NAME_LEN = ID_OWNER_LEN };
+enum { PLACES_MAX = 256, PLACE_NAME_LEN = ID_OWNER_LEN, PLACE_PARTS_MAX = 257 /* databases: shards and one */ };
 
-enum place_state { PLACE_EMPTY, PLACE_STARTING, PLACE_READY, PLACE_FAILING, PLACE_DRAINING, PLACE_STATES };
+/* degraded: ready, but not all that it works with is well */
+enum place_state {
+    PLACE_EMPTY,
+    PLACE_STARTING,
+    PLACE_READY,
+    PLACE_DEGRADED,
+    PLACE_FAILING,
+    PLACE_DRAINING,
+    PLACE_STATES
+};
 
 struct places;
 
@@ -46,6 +55,10 @@ int places_inbox_of(const struct places *places, unsigned own, struct slice sess
 void places_name(const struct places *places, unsigned place, char name_r[PLACE_NAME_LEN + 1]);
 
 void places_show(struct places *places, unsigned place, enum place_state state);
+/* The database of that number takes the place's writes, or does not. */
+void places_show_part(struct places *places, unsigned place, unsigned part, bool works);
+/* False: some worker that runs shows that it does not. */
+bool places_part_works(const struct places *places, unsigned part);
 /* How many are in that state. */
 unsigned places_count(const struct places *places, enum place_state state);
 

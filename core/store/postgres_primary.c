@@ -10,7 +10,7 @@
 #include "store/postgres_store.h"
 
 /* WRONG: a server answers, and will not do yet: a backup may be on its way into it. */
-enum { RETRY_MS = 250, RETRY_WRONG_MS = 1000 };
+enum { RETRY_MS = 250, RETRY_WRONG_MS = 1000, LATE_MS = 3000, FAILURES_MAX = 2 };
 
 #define HELLO "SELECT fleet, role, number FROM stamp"
 enum { HELLO_FLEET, HELLO_ROLE, HELLO_NUMBER };
@@ -260,7 +260,7 @@ void primary_add_probe(const struct primary *primary, struct query *query) {
     add_proof(primary, query, PROBE);
 }
 
-bool primary_take_probe(struct primary *primary, const struct query *query) {
+static bool take_probe(struct primary *primary, const struct query *query) {
     char lacks[LACKS_MAX];
     if (query_is(query, "CH001") || sqlstate_dooms(query->sqlstate)) primary_doubt(primary);
     if (query->outcome != QUERY_OK) return false;
@@ -269,6 +269,20 @@ bool primary_take_probe(struct primary *primary, const struct query *query) {
     snprintf(lacks, sizeof lacks, "%.*s", SLICE_ARG(query_text(query, 0, 0, PROOF_LACKS)));
     if (lacks[0]) primary_lack(primary, lacks);
     return !lacks[0] && !primary_is_over(primary, epoch);
+}
+
+bool primary_take_probe(struct primary *primary, const struct query *query) {
+    bool good = take_probe(primary, query);
+    primary->failures = good ? 0 : primary->failures + 1;
+    return good;
+}
+
+void primary_miss(struct primary *primary) {
+    if (loop_now_ms(primary->store->loop) - primary->asked_ms > LATE_MS) primary->failures = FAILURES_MAX;
+}
+
+bool primary_works(const struct primary *primary) {
+    return primary->state == PRIMARY_OPEN && primary->failures < FAILURES_MAX;
 }
 
 static void be_done(struct query *query) {}
@@ -296,9 +310,11 @@ static void proven(struct query *query) {
 }
 
 void primary_prove(struct primary *primary) {
+    if (primary->is_proving) primary_miss(primary);
     if (primary->state != PRIMARY_OPEN || primary->is_proving) return;
     struct query *query = query_new(proven, primary);
     primary->is_proving = true;
+    primary->asked_ms = loop_now_ms(primary->store->loop);
     add_proof(primary, query, PROOF);
     pool_submit(primary->pool, &query);
 }

@@ -38,6 +38,8 @@ struct primary {
         int64_t number, reached; /* what others are known to know of this one */
         bool is_told;            /* this one, of others: now */
     } witness;
+    uint64_t asked_ms; /* the last probe or proof that is under way */
+    unsigned failures; /* of the last of them, one after the other */
     struct loop_timer retry;
     void (*opened)(struct primary *primary);  /* its epoch is known; it may be lacking */
     bool has_answered, is_fenced, is_proving; /* fenced: its epoch is over: it is neither written to nor read */
@@ -62,6 +64,10 @@ void primary_prove(struct primary *primary);
 /* The same with a write, by the caller; take: would a write be acknowledged now? */
 void primary_add_probe(const struct primary *primary, struct query *query);
 bool primary_take_probe(struct primary *primary, const struct query *query);
+/* One is under way, and should have been answered: counts as failed after a while. */
+void primary_miss(struct primary *primary);
+/* By the last of them; one that failed alone may have been the network's. */
+bool primary_works(const struct primary *primary);
 /* How far its log is known to have got in its epoch: what takes a write must be there, or further. */
 int64_t primary_reached(const struct primary *primary);
 /* It got so far, in the epoch that it had when that was asked. */

@@ -57,6 +57,7 @@ static void probed(struct query *query) {
 static void probe(struct shard *shard) {
     struct query *query = query_new(probed, shard);
     shard->is_probing = true;
+    shard->primary.asked_ms = loop_now_ms(shard->store->loop);
     query->waits_for_commit = true;
     primary_add_probe(&shard->primary, query);
     pool_submit(shard->primary.pool, &query);
@@ -66,6 +67,7 @@ void postgres_probe(struct postgres_store *store, struct store_request *request)
     list_append(&store->probe_askers, &request->link);
     for (size_t i = 0; i < store->shards_len; i++) {
         struct shard *shard = &store->shards[i];
+        if (shard->is_probing) primary_miss(&shard->primary);
         if (shard->primary.state == PRIMARY_OPEN && !shard->is_probing) probe(shard);
     }
     primary_prove(&store->global);

@@ -75,6 +75,10 @@ unsigned store_part_of(struct store *store, struct slice channel_id) {
     return store->ops->part_of ? store->ops->part_of(store, channel_id) : 0;
 }
 
+bool store_part_works(const struct store *store, unsigned part) {
+    return !store->ops->part_works || store->ops->part_works(store, part);
+}
+
 void store_watch_people(struct store *store, const struct store_people_watch *watch) {
     if (store->ops->watch_people)
         store->ops->watch_people(store, watch);

@@ -110,6 +110,8 @@ void store_request_free(struct store_request **request);
 struct store_request *store_request_keep(struct store_request *request);
 /* The part that holds the channel's log, from 0. A part may be away, or slow, while the others are not. */
 unsigned store_part_of(struct store *store, struct slice channel_id);
+/* Does that part (behind the last of them: the database of people) take what is written, by the last probes? */
+bool store_part_works(const struct store *store, unsigned part);
 void store_close(struct store **store, unsigned deadline_ms);
 /* Something was read that is not what was written; the log says what. */
 bool store_is_damaged(const struct store *store);

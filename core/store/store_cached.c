@@ -398,6 +398,10 @@ static unsigned cached_part_of(struct store *store, struct slice channel_id) {
     return store_part_of(cached_of(store)->inner, channel_id);
 }
 
+static bool cached_part_works(const struct store *store, unsigned part) {
+    return store_part_works(CONTAINER(store, struct store_cached, base)->inner, part);
+}
+
 static void cached_watch_people(struct store *store, const struct store_people_watch *watch) {
     store_watch_people(cached_of(store)->inner, watch);
 }
@@ -408,6 +412,7 @@ static const struct store_ops ops = {.submit = cached_submit,
                                      .is_damaged = cached_is_damaged,
                                      .set_shards = cached_set_shards,
                                      .part_of = cached_part_of,
+                                     .part_works = cached_part_works,
                                      .watch_people = cached_watch_people};
 
 struct store *store_cached_new(struct loop *loop, struct store **store, struct redis *redis, struct redis_room *room,

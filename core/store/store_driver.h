@@ -12,6 +12,9 @@ struct store_ops {
     /* NULL: it has no shards. */
     bool (*check_shards)(struct store *store, const struct shard_map *map, struct error *error_r);
     void (*set_shards)(struct store *store, struct shard_map *map);
+    /* Does that part (a shard; behind them the global database) take what is written, by its last probes? NULL: there
+     * are no parts. */
+    bool (*part_works)(const struct store *store, unsigned part);
     /* NULL: it does not know. */
     bool (*is_damaged)(const struct store *store);
     /* NULL: all is in one part. */

@@ -167,6 +167,11 @@ static bool check_shards(struct store *base, const struct shard_map *map, struct
     return shard_map_keeps(map, store->held.items, store->held.len, error_r);
 }
 
+static bool part_works(const struct store *base, unsigned part) {
+    const struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
+    return primary_works(part < store->shards_len ? &store->shards[part].primary : &store->global);
+}
+
 static void set_shards(struct store *base, struct shard_map *map) {
     struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
     shard_map_unref(&store->map);
@@ -238,6 +243,7 @@ static const struct store_ops ops = {.submit = submit,
                                      .check_shards = check_shards,
                                      .set_shards = set_shards,
                                      .part_of = part_of,
+                                     .part_works = part_works,
                                      .watch_people = watch_people};
 
 /* primary: whose it is; NULL: a standby's. */

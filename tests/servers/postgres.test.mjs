@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { newFolder, root, runStoa, startServer, until } from "../scenes/harness.mjs";
 import { person } from "../scenes/people.mjs";
 
@@ -120,8 +121,31 @@ test("a reload that would move a bucket with channels in it is refused; another 
   await server.waitForLine(/reload\.done/, from);
 });
 
+test("a shard that is away is named: by health and status alike, in one line, an alert and a gauge", async (t) => {
+  const server = await startServer(t, { set: databases, expects: /store\.shard_away| alert .*what=shard\.away/ });
+  const told = async () => {
+    const { status, checks } = await (await fetch(`${server.url}/health`)).json();
+    const { stdout } = await runStoa("status", "--control", path.join(server.options.folder, "stoa.sock"));
+    const said = JSON.parse(stdout), metrics = await (await fetch(`${server.url}/metrics`)).text();
+    return { status, store: checks.store, ...checks.shards, agree: isDeepStrictEqual([said.status, said.shards], [status, checks.shards]), gauge: Number(metrics.match(/^stoa_shard_away\{shard="1"\} (\d)$/m)?.[1] ?? 0) };
+  };
+  const well = { status: "ok", store: "ok", 0: "ok", 1: "ok", 2: "ok", global: "ok", gauge: 0, agree: true };
+  await until("all is well", async () => isDeepStrictEqual(await told(), well));
+  act("kill", "shard1");
+  try {
+    await until("it is named", async () => isDeepStrictEqual(await told(), { ...well, status: "degraded", 1: "away", gauge: 1 }));
+    assert.equal((await fetch(`${server.url}/health/ready`)).status, 200);
+    await server.waitForLine(/error alert details=.*shard.*1.* what=shard\.away/);
+  } finally {
+    act("start", "shard1");
+  }
+  await until("it is back", async () => isDeepStrictEqual(await told(), well));
+  await server.waitForLine(/info store\.shard_works shard=1/);
+  assert.deepEqual(server.lines.filter((line) => /store\.shard_away/.test(line)).map((line) => line.replace(/^\S+ /, "")), ["error store.shard_away shard=1"]);
+});
+
 test("a shard that is away costs its channels only", async (t) => {
-  const server = await startServer(t, { set: databases });
+  const server = await startServer(t, { set: databases, expects: /store\.shard_away| alert .*what=shard\.away/ });
   const people = await Promise.all(channels.map((channel) => person(t, server, `visitor-${channel}`)));
   const say = (content) => Promise.all(channels.map((channel, i) => people[i].send(channel, content)));
   for (const [i, channel] of channels.entries()) assert.equal((await people[i].join(channel)).ok, true);
@@ -138,7 +162,7 @@ test("a shard that is away costs its channels only", async (t) => {
     const { channels: list, partial } = await people[0].ask("channel:list");
     assert.equal(partial, true);
     assert.deepEqual(list.map(({ channelId }) => channelId), [channels[0]]);
-    const late = await startServer(t, { set: databases }); // a worker that is replaced must not wait for the shard
+    const late = await startServer(t, { set: databases, expects: /store\.shard_away| alert .*what=shard\.away/ }); // a worker that is replaced must not wait for the shard
     const visitor = await person(t, late, "late");
     const here = channels[answers.findIndex(({ ok }) => ok)];
     assert.equal((await visitor.join(here)).ok, true);
