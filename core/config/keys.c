@@ -63,8 +63,9 @@ const struct key keys[] = {
          "Refuse clients that send no Origin with 403. Needed where scripts know users by a cookie."),
     FLAG(deflate, "true", UPCOMING, "Offer permessage-deflate; each message is compressed once for all its receivers."),
     INTEGER(ping_interval_ms, "25000", 10, HOUR_MS, UPCOMING, "Between two pings to a client."),
-    INTEGER(ping_timeout_ms, "20000", 10, HOUR_MS, UPCOMING,
-            "A client that does not answer a ping for so long is gone."),
+    INTEGER(
+        ping_timeout_ms, "20000", 10, HOUR_MS, UPCOMING,
+        "A client that does not answer a ping for so long is gone; for twice as long, if it says something meanwhile."),
     INTEGER(connect_timeout_ms, "45000", 10, HOUR_MS, UPCOMING, "A client must join a namespace within this time."),
     INTEGER(upgrade_timeout_ms, "10000", 10, HOUR_MS, UPCOMING,
             "An upgrade from polling must be complete within this time."),

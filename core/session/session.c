@@ -55,7 +55,8 @@ static void timer_fired(struct loop_timer *timer) {
     timing_arm(&session->timing);
 }
 
-/* Heartbeat: the server pings on schedule, whatever else flows; only a pong counts. */
+/* Heartbeat: the server pings on schedule, whatever else flows; only a pong counts. What comes before it gives it the
+ * same time once more: it may stand behind something large. */
 
 /* Has all that was emitted to its sockets been queued before what is queued next? A pong then confirms it. */
 static bool is_settled(const struct session *session) {
@@ -77,6 +78,11 @@ static void heartbeat_ping(struct session *session) {
 static void heartbeat_await_pong(struct session *session) {
     session->heartbeat = HEARTBEAT_SENT;
     if (!session->paused) session_deadline_set(session, DEADLINE_PONG, session->timing.ping_timeout_ms);
+}
+
+static void heartbeat_extend(struct session *session) {
+    heartbeat_await_pong(session);
+    session->heartbeat = HEARTBEAT_EXTENDED;
 }
 
 static void heartbeat_pong(struct session *session) {
@@ -101,7 +107,7 @@ void session_pause(struct session *session, uint8_t why, bool paused) {
     session->paused = paused ? before | why : before & ~why;
     if (!session->paused == !before || !session->transport) return;
     session->transport->ops->pause(session->transport, session->paused);
-    if (session->heartbeat != HEARTBEAT_SENT) return;
+    if (session->heartbeat < HEARTBEAT_SENT) return;
     if (session->paused)
         session_deadline_clear(session, DEADLINE_PONG);
     else
@@ -220,6 +226,7 @@ void session_move(struct session *session, struct transport *to) {
 /* In. */
 
 static void engine_packet(struct session *session, const struct engineio_packet *packet) {
+    if (session->heartbeat == HEARTBEAT_SENT && packet->type != ENGINEIO_PONG) heartbeat_extend(session);
     switch (packet->type) {
         case ENGINEIO_MESSAGE:
             if (session->kind == SESSION_ENGINE)

@@ -5,7 +5,8 @@
 #include "loop/loop.h"
 
 /* A ping waits for its interval; for the kernel to take it; for its pong. */
-enum heartbeat { HEARTBEAT_RESTING, HEARTBEAT_QUEUED, HEARTBEAT_SENT };
+/* EXTENDED: sent, and the pong has got its time once more. */
+enum heartbeat { HEARTBEAT_RESTING, HEARTBEAT_QUEUED, HEARTBEAT_SENT, HEARTBEAT_EXTENDED };
 enum session_deadline {
     DEADLINE_PING,
     DEADLINE_PONG,

@@ -413,8 +413,21 @@ static void only_a_pong_keeps_a_client_alive(void **state) {
     loop_advance(loop, 19000);
     says(&alice, "421[\"echo\",1]");
     loop_advance(loop, 1001);
+    assert_false(is_closed(&alice, NULL)); /* its pong may stand behind what came, for as long again */
+    says(&alice, "422[\"echo\",2]");
+    loop_advance(loop, 19000);
     assert_true(is_closed(&alice, NULL));
     assert_string_equal(script.parted, "ping timeout;");
+}
+
+static void a_pong_behind_something_large_is_in_time(void **state) {
+    comes_as(&alice, "alice");
+    loop_advance(loop, 25000 + 19000);
+    says(&alice, "42[\"echo\",1]");
+    loop_advance(loop, 19000);
+    says(&alice, "3");
+    loop_advance(loop, 2000);
+    assert_false(is_closed(&alice, NULL));
 }
 
 static void new_timings_hold_for_new_sessions_only(void **state) {
@@ -574,6 +587,7 @@ int main(void) {
         SCENE(an_idle_client_that_answers_pings_is_healthy),
         SCENE(pings_go_out_on_schedule_while_data_flows),
         SCENE(only_a_pong_keeps_a_client_alive),
+        SCENE(a_pong_behind_something_large_is_in_time),
         SCENE(new_timings_hold_for_new_sessions_only),
         SCENE(the_pong_is_due_from_when_the_kernel_took_the_ping),
         SCENE(the_plain_form_connects_asks_and_is_told),
