@@ -26,7 +26,7 @@ struct polling_events {
 };
 
 struct polling *polling_new(const struct polling_events *events, void *owner);
-/* A GET that waits is answered with NOOP, a POST with ok. */
+/* A GET that waits is answered as one of an unknown session, a POST with ok. */
 void polling_free(struct polling **polling);
 /* headers: for the answer ("name: value\r\n…"). */
 void polling_request(struct polling *polling, struct http_request *request, struct slice headers);

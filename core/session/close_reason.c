@@ -3,12 +3,13 @@
 struct close_row {
     const char *name;
     uint16_t code;
-    bool recoverable;
+    bool recoverable, returns, lingers;
     enum log_level level;
 };
 
 static const struct close_row rows[] = {
-#define CLOSE_REASON_ROW(id, name, code, recoverable, level) {name, code, recoverable, level},
+#define CLOSE_REASON_ROW(id, name, code, recoverable, returns, lingers, level) \
+    {name, code, recoverable, returns, lingers, level},
     CLOSE_REASONS(CLOSE_REASON_ROW)
 #undef CLOSE_REASON_ROW
 };
@@ -23,6 +24,14 @@ uint16_t close_reason_code(enum close_reason reason) {
 
 bool close_reason_recoverable(enum close_reason reason) {
     return rows[reason].recoverable;
+}
+
+bool close_reason_returns(enum close_reason reason) {
+    return rows[reason].returns;
+}
+
+bool close_reason_lingers(enum close_reason reason) {
+    return rows[reason].lingers;
 }
 
 enum log_level close_reason_level(enum close_reason reason) {

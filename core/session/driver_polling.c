@@ -45,7 +45,7 @@ static void driver_gone(struct loop_task *task) {
 static void driver_close(struct transport *transport, uint16_t code, struct slice reason) {
     struct polling_driver *driver = driver_of(transport);
     polling_stop(driver->polling);
-    polling_write(driver->polling, SLICE("6"));
+    if (!code) polling_write(driver->polling, SLICE("6"));
     polling_pause(driver->polling, false);
     loop_post(driver->loop, &driver->gone);
 }
@@ -57,7 +57,7 @@ static struct seat *driver_seat(struct transport *transport) {
 static void give_way(struct seat *seat) {
     struct polling_driver *driver = CONTAINER(seat, struct polling_driver, seat);
     if (driver->transport.session) session_close(driver->transport.session, CLOSE_OVERLOAD);
-    driver_close(&driver->transport, 0, SLICE_NONE);
+    driver_close(&driver->transport, close_reason_code(CLOSE_OVERLOAD), SLICE_NONE);
     admission_leave(seat);
 }
 

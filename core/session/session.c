@@ -463,19 +463,15 @@ static void close_websocket(struct session *session, enum close_reason reason, u
         session->transport->ops->close(session->transport, code, text);
 }
 
-/* A polling client reads its last packets and CLOSE with its next poll, unless it broke the protocol. */
+/* A polling client reads its last packets with its next poll, unless it broke the protocol. */
 static void close_polling(struct session *session, enum close_reason reason) {
-    static const bool lingers[] = {
-        [CLOSE_FORCED] = true,        [CLOSE_SERVER_DISCONNECT] = true, [CLOSE_SHUTTING_DOWN] = true,
-        [CLOSE_OVERLOAD] = true,      [CLOSE_EXPIRED] = true,           [CLOSE_REPLACED] = true,
-        [CLOSE_INVALID_STATE] = true, [CLOSE_CONNECT_TIMEOUT] = true};
-    if (reason != CLOSE_CLIENT_GONE) outbox_push_always(&session->outbox, session->hub->shared.close);
+    if (reason != CLOSE_CLIENT_GONE && !close_reason_returns(reason))
+        outbox_push_always(&session->outbox, session->hub->shared.close);
     outbox_flush(&session->outbox, session->transport, PACKET_POLL, &session->hub->scratch.gathering);
-    bool waits = session->outbox.queue.len > 0 && (size_t)reason < sizeof lingers && lingers[reason];
-    if (waits)
+    if (session->outbox.queue.len > 0 && close_reason_lingers(reason))
         session_deadline_set(session, DEADLINE_LINGER, SESSION_LINGER_MS);
     else
-        session->transport->ops->close(session->transport, 1000, SLICE_NONE);
+        session->transport->ops->close(session->transport, close_reason_code(reason), SLICE_NONE);
 }
 
 /* It counts as a connection of its user no more. */

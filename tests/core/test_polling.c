@@ -1,232 +1,8 @@
-/* Long-polling and its upgrade over real sockets. */
-#include "support/hub_scene.h"
+/* Long-polling over real sockets. */
+#include "support/polling_rig.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "limit/admission.h"
-#include "net/server.h"
 #include "session/handshake.h"
 #include "session/hub_state.h"
-
-enum { DEADLINE_US = 5000000 };
-
-static struct net_server *server;
-static int listen_fd;
-static struct admission_control *admission;
-static struct hub_settings settings;
-static char host[32];
-static const char *below = "/engine.io/";
-static const char *const self_and_friend[] = {"self", "https://friend.example"};
-
-/* The server's side. */
-
-static size_t body_max(void *owner, struct slice method, struct slice path) {
-    return 1000;
-}
-
-static void on_request(void *owner, struct http_request *request) {
-    assert_true(hub_request(hub, request));
-}
-
-static void on_upgrade(void *owner, struct http_request *request, struct http_upgrade *upgrade_r) {
-    assert_true(hub_upgrade(hub, request, upgrade_r));
-}
-
-static enum admission on_admit(void *owner, const struct address *address, struct seat *seat,
-                               unsigned *retry_after_s_r) {
-    return ADMIT;
-}
-
-static const struct net_events events = {
-    .http = {.body_max = body_max, .request = on_request, .upgrade = on_upgrade, .opened = hub_opened},
-    .admit = on_admit,
-};
-
-static int serve(void **state) {
-    settings = scene_settings();
-    struct net_settings net = {.max_message_bytes = 1000000,
-                               .header_timeout_ms = 10000,
-                               .body_timeout_ms = 10000,
-                               .keepalive_ms = 60000,
-                               .head_bytes = 16384};
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    settings.origins = self_and_friend;
-    settings.origins_len = 2;
-    settings.ping_interval_ms = 300;
-    settings.ping_timeout_ms = 200;
-    struct loop *own_loop = loop_new();
-    admission = admission_new(own_loop, &(struct admission_settings){0});
-    settings.admission = admission;
-    scene_begin(own_loop, &settings);
-    hub_set_endpoints(hub, &(struct hub_endpoint){.path = "/engine.io/"}, 1);
-    listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listen_fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(listen_fd, 64), 0);
-    getsockname(listen_fd, (struct sockaddr *)&address, &len);
-    snprintf(host, sizeof host, "127.0.0.1:%u", ntohs(address.sin_port));
-    struct error error;
-    server = net_server_new(loop, &net, &events, NULL, &error);
-    assert_non_null(server);
-    net_server_listen(server, listen_fd);
-    return 0;
-}
-
-static int stop(void **state) {
-    net_server_free(&server);
-    close(listen_fd);
-    hub_free(&hub);
-    while (loop_turn(loop)) continue; /* what the sessions had is given back */
-    admission_free(&admission);
-    return tear_down(state);
-}
-
-/* The client's side. */
-
-struct answer {
-    int status;
-    char head[2048], body[2048];
-};
-
-static int dial(void) {
-    struct sockaddr_in address;
-    socklen_t len = sizeof address;
-    getsockname(listen_fd, (struct sockaddr *)&address, &len);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, len), 0);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    return fd;
-}
-
-static int ask(const char *method, const char *query, const char *headers, const char *body) {
-    char text[4096];
-    int fd = dial();
-    int len = snprintf(text, sizeof text, "%s %s?%s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %zu\r\n\r\n%s", method,
-                       below, query, host, headers, strlen(body), body);
-    assert_int_equal(write(fd, text, (size_t)len), len);
-    return fd;
-}
-
-/* Reads until done says so, or the end; false: nothing came in time. */
-static bool read_until(int fd, struct buffer *in, bool (*done)(const struct buffer *in)) {
-    uint64_t deadline = loop_clock_us(loop) + DEADLINE_US;
-    while (loop_clock_us(loop) < deadline) {
-        char piece[2048];
-        loop_turn(loop);
-        ssize_t n = read(fd, piece, sizeof piece);
-        if (n > 0) buffer_append(in, piece, (size_t)n);
-        if (done(in)) return true;
-        if (n == 0 || (n < 0 && errno != EAGAIN)) return false;
-    }
-    return false;
-}
-
-static bool answer_whole(const struct buffer *in) {
-    const char *end = in->len ? memmem(in->ptr, in->len, "\r\n\r\n", 4) : NULL;
-    if (!end) return false;
-    const char *length = NULL;
-    for (const char *at = in->ptr; at < end && !length; at++) {
-        if (strncasecmp(at, "\r\ncontent-length:", 17) == 0) length = at + 17;
-    }
-    return in->len - (size_t)(end + 4 - in->ptr) >= (length ? strtoul(length, NULL, 10) : 0);
-}
-
-static struct answer answer_of(int fd) {
-    struct answer answer = {0};
-    struct buffer in = {0};
-    bool whole = read_until(fd, &in, answer_whole);
-    buffer_append_char(&in, 0);
-    close(fd);
-    if (whole) {
-        char *end = strstr(in.ptr, "\r\n\r\n");
-        answer.status = atoi(in.ptr + 9);
-        *end = 0;
-        snprintf(answer.head, sizeof answer.head, "%s", in.ptr);
-        snprintf(answer.body, sizeof answer.body, "%s", end + 4);
-    }
-    buffer_done(&in);
-    return answer;
-}
-
-static struct answer fetch(const char *method, const char *query, const char *body) {
-    return answer_of(ask(method, query, "", body));
-}
-
-static void assert_answer(struct answer answer, int status, const char *body) {
-    assert_int_equal(answer.status, status);
-    assert_string_equal(answer.body, body);
-}
-
-static char sid[64], polling[160];
-
-static void open_session(void) {
-    struct answer answer = fetch("GET", "EIO=4&transport=polling", "");
-    assert_int_equal(answer.status, 200);
-    take_id(answer.body, "sid", sid);
-    snprintf(polling, sizeof polling, "EIO=4&transport=polling&sid=%s", sid);
-}
-
-static int open_websocket(const char *query) {
-    char headers[256];
-    snprintf(headers, sizeof headers,
-             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
-    return ask("GET", query, headers, "");
-}
-
-static bool head_whole(const struct buffer *in) {
-    return in->len >= 4 && memmem(in->ptr, in->len, "\r\n\r\n", 4);
-}
-
-/* A small text frame, masked with zeros. */
-static void send_frame(int fd, const char *text) {
-    char frame[128] = {(char)0x81, (char)(0x80 | strlen(text))};
-    memcpy(frame + 6, text, strlen(text));
-    assert_int_equal(write(fd, frame, 6 + strlen(text)), 6 + strlen(text));
-}
-
-static bool frame_whole(const struct buffer *in) {
-    return in->len >= 2 && in->len >= 2 + (size_t)(in->ptr[1] & 0x7f);
-}
-
-/* in: what was read after the head or earlier frames. */
-static void assert_frame(int fd, struct buffer *in, const char *text) {
-    assert_true(frame_whole(in) || read_until(fd, in, frame_whole));
-    assert_int_equal(in->ptr[1] & 0x7f, strlen(text));
-    assert_memory_equal(in->ptr + 2, text, strlen(text));
-    buffer_consume(in, 2 + strlen(text));
-}
-
-static int upgraded(const char *query, struct buffer *in) {
-    int fd = open_websocket(query);
-    assert_true(read_until(fd, in, head_whole));
-    assert_memory_equal(in->ptr, "HTTP/1.1 101", 12);
-    buffer_consume(in, (size_t)((char *)memmem(in->ptr, in->len, "\r\n\r\n", 4) + 4 - in->ptr));
-    return fd;
-}
-
-static bool closing(const struct buffer *in) {
-    return in->len > 0 && (in->ptr[0] & 0x0f) == 8;
-}
-
-static void assert_closes(int fd, struct buffer *in) {
-    read_until(fd, in, closing); /* or the end */
-    close(fd);
-    buffer_done(in);
-}
-
-static void wait_turns(uint64_t ms) {
-    uint64_t until = loop_clock_us(loop) + ms * 1000;
-    while (loop_clock_us(loop) < until) {
-        loop_turn(loop);
-        usleep(500);
-    }
-}
 
 /* Handshake. */
 
@@ -336,6 +112,8 @@ static void a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end(void
     buffer_done(&in);
 }
 
+static const char unknown[] = "{\"code\":1,\"message\":\"Session ID unknown\"}";
+
 static void a_newcomer_takes_the_place_of_who_came_before_and_was_not_let_in(void **state) {
     below = "/socket.io/";
     admission_set(admission, &(struct admission_settings){.connections = 2});
@@ -344,7 +122,7 @@ static void a_newcomer_takes_the_place_of_who_came_before_and_was_not_let_in(voi
     open_session();
     int fd = ask("GET", polling, "", "");
     open_session();
-    assert_answer(answer_of(fd), 200, "1");
+    assert_answer(answer_of(fd), 400, unknown);
     assert_int_equal(hub_sessions(hub), 2);
     seats_are(2);
     below = "/engine.io/";
@@ -389,7 +167,7 @@ static void an_aborted_poll_closes_the_session(void **state) {
     wait_turns(20);
     close(get);
     wait_turns(20);
-    assert_answer(fetch("GET", polling, ""), 400, "{\"code\":1,\"message\":\"Session ID unknown\"}");
+    assert_answer(fetch("GET", polling, ""), 400, unknown);
 }
 
 static void decoding_stops_at_the_first_bad_packet(void **state) {
@@ -430,17 +208,24 @@ static void a_client_that_closes_gets_noop_on_its_poll(void **state) {
     assert_int_equal(fetch("GET", polling, "").status, 400);
 }
 
-static void a_server_that_closes_says_so_on_the_poll_that_waits_or_the_next(void **state) {
-    open_session();
-    int get = ask("GET", polling, "", "");
-    wait_turns(20);
-    hub_close_all(hub, CLOSE_SHUTTING_DOWN);
-    assert_answer(answer_of(get), 200, "1");
-    open_session();
-    hub_close_all(hub, CLOSE_SHUTTING_DOWN);
-    assert_answer(fetch("GET", polling, ""), 200, "1");
-    wait_turns(20);
-    assert_int_equal(fetch("GET", polling, "").status, 400);
+static void the_poll_that_waits_or_the_next_hears_whether_to_stay_away_or_to_come_back(void **state) {
+    for (int returns = 0; returns < 2; returns++) {
+        enum close_reason reason = returns ? CLOSE_SHUTTING_DOWN : CLOSE_SERVER_DISCONNECT;
+        open_session();
+        int get = ask("GET", polling, "", "");
+        wait_turns(20);
+        hub_close_all(hub, reason);
+        assert_answer(answer_of(get), returns ? 400 : 200, returns ? unknown : "1");
+        open_session();
+        assert_answer(fetch("POST", polling, "4last"), 200, "ok");
+        hub_close_all(hub, reason);
+        assert_answer(fetch("GET", polling, ""), 200,
+                      returns ? "4last"
+                              : "4last\x1e"
+                                "1");
+        wait_turns(20);
+        assert_answer(fetch("GET", polling, ""), 400, unknown);
+    }
 }
 
 static void a_poll_brings_the_ping_and_silence_ends_the_session(void **state) {
@@ -449,117 +234,6 @@ static void a_poll_brings_the_ping_and_silence_ends_the_session(void **state) {
     assert_answer(fetch("POST", polling, "3"), 200, "ok");
     wait_turns(520);
     assert_int_equal(fetch("GET", polling, "").status, 400);
-}
-
-/* Upgrade. */
-
-static void an_upgrade_loses_and_reorders_nothing(void **state) {
-    struct buffer in = {0};
-    char query[160];
-    open_session();
-    snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
-    int get = ask("GET", polling, "", "");
-    int fd = upgraded(query, &in);
-    send_frame(fd, "2probe");
-    assert_frame(fd, &in, "3probe");
-    assert_answer(answer_of(get), 200, "6");
-    assert_answer(fetch("POST", polling,
-                        "4one\x1e"
-                        "4two"),
-                  200, "ok"); /* still in charge */
-    send_frame(fd, "5");
-    send_frame(fd, "4three");
-    assert_frame(fd, &in, "4one");
-    assert_frame(fd, &in, "4two");
-    assert_frame(fd, &in, "4three");
-    assert_answer(fetch("GET", polling, ""), 400, "{\"code\":3,\"message\":\"Bad request\"}");
-    struct buffer second_in = {0};
-    assert_closes(upgraded(query, &second_in), &second_in); /* and harms nothing */
-    send_frame(fd, "4four");
-    assert_frame(fd, &in, "4four");
-    assert_closes(fd, &in);
-}
-
-/* Whoever skips the probe, or repeats it, upgrades as the one who does not. */
-static void an_upgrade_may_skip_or_repeat_its_probe(void **state) {
-    for (int probes = 0; probes <= 2; probes += 2) {
-        struct buffer in = {0};
-        char query[160];
-        open_session();
-        snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
-        int fd = upgraded(query, &in);
-        for (int i = 0; i < probes; i++) {
-            send_frame(fd, "2probe");
-            assert_frame(fd, &in, "3probe");
-        }
-        assert_answer(fetch("POST", polling, "4one"), 200, "ok");
-        send_frame(fd, "5");
-        send_frame(fd, "4two");
-        assert_frame(fd, &in, "4one");
-        assert_frame(fd, &in, "4two");
-        assert_int_equal(fetch("GET", polling, "").status, 400);
-        close(fd);
-        buffer_done(&in);
-    }
-}
-
-static void a_poll_that_comes_while_an_upgrade_is_probed_is_released(void **state) {
-    struct buffer in = {0};
-    char query[160];
-    open_session();
-    snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
-    int fd = upgraded(query, &in);
-    send_frame(fd, "2probe");
-    assert_frame(fd, &in, "3probe");
-    assert_answer(fetch("GET", polling, ""), 200, "6");
-    close(fd);
-    buffer_done(&in);
-}
-
-static void anything_else_on_the_probe_closes_it_and_polling_goes_on(void **state) {
-    struct buffer in = {0};
-    char query[160];
-    open_session();
-    snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
-    int fd = upgraded(query, &in);
-    send_frame(fd, "2");
-    assert_closes(fd, &in);
-    assert_answer(fetch("POST", polling, "4still"), 200, "ok");
-    assert_answer(fetch("GET", polling, ""), 200, "4still");
-}
-
-static void a_probe_that_goes_no_further_is_closed_and_polling_goes_on(void **state) {
-    struct buffer in = {0};
-    char query[160];
-    settings.upgrade_timeout_ms = 20;
-    hub_set(hub, &settings);
-    open_session();
-    snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
-    assert_closes(upgraded(query, &in), &in);
-    assert_answer(fetch("POST", polling, "4still"), 200, "ok");
-    assert_answer(fetch("GET", polling, ""), 200, "4still");
-}
-
-static void a_session_opened_as_websocket_cannot_be_taken_over_by_its_id(void **state) {
-    struct buffer in = {0};
-    char query[160], open[256];
-    int fd = upgraded("EIO=4&transport=websocket", &in);
-    assert_true(frame_whole(&in) || read_until(fd, &in, frame_whole));
-    size_t len = (size_t)(in.ptr[1] & 0x7f);
-    size_t head = 2;
-    if (len == 126) {
-        len = (size_t)((unsigned char)in.ptr[2] << 8 | (unsigned char)in.ptr[3]);
-        head = 4;
-    }
-    snprintf(open, sizeof open, "%.*s", (int)len, in.ptr + head);
-    take_id(open, "sid", sid);
-    snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
-    assert_answer(answer_of(open_websocket(query)), 400, "Bad request");
-    buffer_consume(&in, head + len);
-    send_frame(fd, "4mine");
-    assert_frame(fd, &in, "4mine");
-    close(fd);
-    buffer_done(&in);
 }
 
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, serve, stop)
@@ -581,14 +255,8 @@ int main(void) {
         SCENE(a_body_too_large_is_refused_and_the_session_stays),
         SCENE(bytes_as_a_body_close_the_session),
         SCENE(a_client_that_closes_gets_noop_on_its_poll),
-        SCENE(a_server_that_closes_says_so_on_the_poll_that_waits_or_the_next),
+        SCENE(the_poll_that_waits_or_the_next_hears_whether_to_stay_away_or_to_come_back),
         SCENE(a_poll_brings_the_ping_and_silence_ends_the_session),
-        SCENE(an_upgrade_loses_and_reorders_nothing),
-        SCENE(an_upgrade_may_skip_or_repeat_its_probe),
-        SCENE(a_poll_that_comes_while_an_upgrade_is_probed_is_released),
-        SCENE(anything_else_on_the_probe_closes_it_and_polling_goes_on),
-        SCENE(a_probe_that_goes_no_further_is_closed_and_polling_goes_on),
-        SCENE(a_session_opened_as_websocket_cannot_be_taken_over_by_its_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
