@@ -1,19 +1,11 @@
 // WebSocket clients of other languages at /ws and at a path of a script, plain and over TLS 1.2 and 1.3: each speaks the same script.
 //
-// A client is a program: SCENE URL CA TLS DEFLATE. It prints "held PROMISE" for each promise that held and ends with 0.
-// What a toolchain is missing for is skipped. Arguments are names of clients; without any, all are run.
-import assert from "node:assert/strict";
-import { execFile, execFileSync, spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+// A client is a program (programs.mjs): SCENE URL CA TLS DEFLATE.
+import { execFileSync } from "node:child_process";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { promisify } from "node:util";
-import { DEADLINE_MS, file, newFolder, root, startServer, within } from "../scenes/harness.mjs";
-
-const here = path.join(root, "tests/interop");
-const built = path.join(root, "build/interop");
-const BUILD_DEADLINE_MS = 600_000;
+import { file, newFolder, startServer, within } from "../scenes/harness.mjs";
+import { built, chosen, here, holds, prepare, run } from "./programs.mjs";
 
 const promises = {
   connects: "it connects, with the extensions and the TLS that it asked for",
@@ -81,10 +73,6 @@ const clients = {
   },
 };
 
-const names = process.argv.slice(2);
-const chosen = Object.entries(clients).filter(([name]) => names.length === 0 || names.includes(name));
-assert.ok(chosen.length > 0, `no such client: ${names}`);
-
 const folder = newFolder(file);
 const pem = (name) => path.join(folder, `${name}.pem`);
 const openssl = (...arguments_) => execFileSync("openssl", arguments_, { stdio: "ignore" });
@@ -107,43 +95,14 @@ const ways = [
   ...["1.2", "1.3"].map((tls) => ({ name: `TLS ${tls}`, tls, url: `wss://127.0.0.1:${secure.port}/ws` })),
 ];
 
-/** A run of a client: `held`, its promises that held, and `waiting`, `ended` to wait for. */
-function run(client, scene, way, { url = way.url, ca = pem("ca"), deflate = false } = {}) {
-  const [program, ...arguments_] = client.command;
-  const child = spawn(program, [...arguments_, scene, url, ca, way.tls, deflate ? "deflate" : ""],
-    { stdio: ["ignore", "pipe", "pipe"], timeout: 2 * DEADLINE_MS, killSignal: "SIGKILL" });
-  const result = { held: new Set(), said: "" };
-  child.stderr.on("data", (bytes) => (result.said += bytes));
-  result.ended = new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve(result) : reject(new Error(`ended with ${code}: ${result.said}`))));
-  });
-  result.ended.catch(() => {});
-  result.waiting = new Promise((resolve) => {
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      if (line === "waiting") resolve();
-      else if (line.startsWith("held ")) result.held.add(line.slice(5));
-      else result.said += `${line}\n`;
-    });
-  });
-  return result;
-}
-
-async function holds(t, scene, running, what, lacks = {}) {
-  const failure = await running.ended.then(() => null, (error) => error);
-  for (const promise of scenes[scene]) {
-    await t.test(`${what}: ${promises[promise]}`, (t) => {
-      if (lacks[promise]) t.skip(lacks[promise]);
-      else assert.ok(running.held.has(promise), failure?.message ?? running.said);
-    });
-  }
-  await t.test(`${what}: ${scene} ends well`, () => assert.ifError(failure));
-}
+const begin = (client, scene, way, { url = way.url, ca = pem("ca"), deflate = false } = {}) =>
+  run(client.command, scene, url, ca, way.tls, deflate ? "deflate" : "");
+const ofScene = (scene) => Object.fromEntries(scenes[scene].map((promise) => [promise, promises[promise]]));
 
 /** All scenes of a client, one after the other. */
 async function meets(t, client, way) {
   const { lacks = {} } = client;
-  const act = (scene, options, what = way.name) => holds(t, scene, run(client, scene, way, options), what, lacks);
+  const act = (scene, options, what = way.name) => holds(t, `${what}, ${scene}`, ofScene(scene), begin(client, scene, way, options), lacks);
   const echo = way.url.replace("/ws", "/echo");
   await act("talk");
   if (lacks.deflate) await t.test(`${way.name} with deflate`, (t) => t.skip(lacks.deflate));
@@ -157,22 +116,19 @@ async function meets(t, client, way) {
   else await act("resumes");
 }
 
-const isThere = (program) => promisify(execFile)("sh", ["-c", `command -v ${program}`]).then(() => true, () => false);
 const drained = []; // [name, client, way]
 
-for (const [name, client] of chosen) {
+for (const [name, client] of chosen(clients)) {
   test(name, async (t) => {
-    if (!(await isThere(client.needs))) return t.skip(`no ${client.needs} here`);
-    mkdirSync(built, { recursive: true });
-    await promisify(execFile)(client.build[0], client.build.slice(1), { timeout: BUILD_DEADLINE_MS });
+    if (!(await prepare(t, client))) return;
     await Promise.all(ways.map((way) => meets(t, client, way)));
     drained.push(...ways.map((way) => [name, client, way]));
   });
 }
 
 test("servers that end", async (t) => {
-  const running = drained.map(([name, client, way]) => [`${name}, ${way.name}`, run(client, "drain", way)]);
+  const running = drained.map(([name, client, way]) => [`${name}, ${way.name}`, begin(client, "drain", way)]);
   for (const [what, { waiting, ended }] of running) await within(`${what} is connected`, Promise.race([waiting, ended]));
   await Promise.all([plain.stop(), secure.stop()]);
-  for (const [what, one] of running) await holds(t, "drain", one, what);
+  for (const [what, one] of running) await holds(t, what, ofScene("drain"), one);
 });

@@ -1,0 +1,64 @@
+// Socket.IO clients of other languages, over each transport: each speaks the same script.
+//
+// A client is a program (programs.mjs): SCENE URL TRANSPORTS, these being "websocket", "polling" or "polling,websocket": the upgrade.
+import path from "node:path";
+import { test } from "node:test";
+import { file, startServer, within } from "../scenes/harness.mjs";
+import { built, chosen, here, holds, prepare, run } from "./programs.mjs";
+
+const scenes = {
+  talk: {
+    connects: "it is let in, and has the transport that it asked for",
+    acks: "its event is answered with what it sent",
+    asked: "it answers the server's question",
+    binary: "100 kB of bytes come back as they went",
+    hears: "it hears what was emitted, and no argument more",
+    namespaces: "it joins a second namespace, and keeps the two apart",
+  },
+  refused: { refused: "it is refused without a name, and in a namespace without its key, and hears why" },
+  recovers: { recovers: "it asks for a recovery, and comes back as who it was, with what it missed" },
+  returns: { returns: "it comes back by itself" },
+};
+
+const clients = {
+  javascript: { needs: "node", build: ["true"], command: ["node", `${here}/javascript/socketio_client.mjs`] },
+  python: {
+    needs: `${built}/python/bin/python`, // ./dev makes it
+    build: ["true"],
+    command: [`${built}/python/bin/python`, `${here}/python/socketio_client.py`],
+    lacks: { recovers: "python-socketio knows no recovery" },
+  },
+  bare: { needs: "python3", build: ["true"], command: ["python3", `${here}/python/bare_client.py`] },
+};
+
+// Pings come soon: python-socketio that disconnects while it polls may not say so, and waits for what answers its poll.
+const set = { scripts: ["../scripts/auth.lua", "../tests/scenes/stage.lua"], ping_interval_ms: 1000 };
+const ways = ["websocket", "polling", "polling,websocket"];
+const server = await startServer(file, { set });
+const ready = []; // [name, client]
+
+for (const [name, client] of chosen(clients)) {
+  test(name, async (t) => {
+    if (!(await prepare(t, client))) return;
+    const { lacks = {} } = client;
+    await Promise.all(ways.map(async (way) => {
+      for (const scene of ["talk", "refused", "recovers"]) {
+        if (lacks[scene]) await t.test(`${way}: ${scenes[scene][scene]}`, (t) => t.skip(lacks[scene]));
+        else await holds(t, `${way}, ${scene}`, scenes[scene], run(client.command, scene, server.url, way), lacks);
+      }
+    }));
+    ready.push([name, client]);
+  });
+}
+
+// All of them at once, since a server ends once.
+async function returns(t, first, end) {
+  const running = ready.flatMap(([name, client]) => ways.map((way) => [`${name}, ${way}`, run(client.command, "returns", first.url, way), client.lacks]));
+  for (const [what, { waiting, ended }] of running) await within(`${what} is connected`, Promise.race([waiting, ended]));
+  await end(first);
+  await startServer(file, { ...first.options, set: { ...set, listen: `127.0.0.1:${first.port}` } });
+  for (const [what, one, lacks] of running) await holds(t, what, scenes.returns, one, lacks);
+}
+
+test("after SIGKILL", async (t) => returns(t, await startServer(file, { set }), (first) => first.kill()));
+test("after SIGTERM", async (t) => returns(t, await startServer(file, { set }), (first) => first.stop()));
