@@ -153,6 +153,7 @@ export class Line {
       const header = (name) => text.slice(0, end).match(new RegExp(`^${name}: *(.*?)\r$`, "im"))?.[1];
       const body = header("transfer-encoding") ? chunks(bytes.subarray(end)) : exactly(bytes.subarray(end), Number(header("content-length") ?? 0));
       if (!body) return null;
+      if (header("content-encoding")) body.value = `in ${header("content-encoding")}`;
       const value = { status: Number(text.split(" ", 2)[1]), type: header("content-type"), closes: header("connection")?.toLowerCase() === "close" };
       return { value: { ...value, body: body.value.toString() }, len: end + body.len };
     });

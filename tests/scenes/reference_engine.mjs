@@ -34,6 +34,11 @@ const sessions = Object.entries({
     await visit.push("4hello\x1ebAQI\x1e4");
     await visit.poll();
   },
+  async "a large poll of a client that takes gzip"(visit) {
+    await visit.open();
+    await visit.push(`4${"x".repeat(2000)}`);
+    await visit.poll({ headers: "Accept-Encoding: gzip\r\n" });
+  },
   async "a poll that waits gets what comes"(visit) {
     await visit.open();
     const poll = await visit.waiting();
@@ -295,6 +300,11 @@ export const differences = {
   "a WebSocket with version 3": ["refused-before-101", ["opened"], ["400 Unsupported protocol version"]],
   "a WebSocket with polling for its transport": ["refused-before-101", ["opened"], ["400 Bad request"]],
   "no version in a session": ["version-once", ['400 application/json {"code":3,"message":"Bad request"}'], ["200 text/html ok"]],
+  "a large poll of a client that takes gzip": [
+    "poll-not-compressed",
+    ["200 text/plain; charset=UTF-8 in gzip"],
+    [`200 text/plain; charset=UTF-8 4${"x".repeat(2000)}`],
+  ],
   "a body that is given up": ["half-a-body", [GONE], ["200 text/html ok"]],
   "two bodies at a time": ["half-a-body", ["400", "gone", GONE], ["200 text/html ok", "200 text/html ok", "200 text/plain; charset=UTF-8 4whole\x1e4half"]],
   "a body beyond maxPayload": ["too-large-closes", ["413"], ["413 closes"]],

@@ -53,8 +53,8 @@ export class Visit {
     this.#note(`open ${JSON.stringify(rest)}`);
   }
 
-  poll() {
-    return this.request("GET", "?EIO=4&transport=polling&sid=SID");
+  poll(options) {
+    return this.request("GET", "?EIO=4&transport=polling&sid=SID", options);
   }
 
   /** A poll that waits. */
