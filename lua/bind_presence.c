@@ -14,17 +14,32 @@
 #include "wire/user_id.h"
 
 enum { USERS_MAX = 1000 };
+#define ENDS_MAX_MS 253402300800000.0 /* the year 10000 */
+
+/* {status, statusMessage?, endsMs?} at index; borrowed from the table. */
+static struct presence_said said_at(lua_State *L, int index) {
+    luaL_checktype(L, index, LUA_TTABLE);
+    double ends_ms = bind_number_field(L, index, "endsMs", 0);
+    return (struct presence_said){.status = bind_field(L, index, "status"),
+                                  .message = bind_field(L, index, "statusMessage"),
+                                  .ends_wall_ms = ends_ms > 0 && ends_ms < ENDS_MAX_MS ? (uint64_t)ends_ms : 0};
+}
 
 /* The socket makes its user online until its connection ends (and for a grace), also in the channels that it follows if
  * it was recovered. Call it from the hook connect: a socket that comes back is asked about anew.
  * @function stoa.presence.connected
  * @param socket whose
+ * @param said what the user said before he went, as user:said gives it: it holds from the first moment, unless
+ * something newer is known; may be nil
  * @return true
  * @error gone
  * @example stoa.hook("connect", function(socket) stoa.presence.connected(socket) end) */
 static int connected(lua_State *L) {
     struct socket *socket = socket_at(L, 1);
-    return socket && socket_count(socket) ? bind_true(L) : bind_fail(L, "gone");
+    struct presence_said said;
+    bool has_said = !lua_isnoneornil(L, 2);
+    if (has_said) said = said_at(L, 2);
+    return socket && socket_count(socket, has_said ? &said : NULL) ? bind_true(L) : bind_fail(L, "gone");
 }
 
 /* Does nothing, for scripts that call it: the server itself ends what stoa.presence.connected began. A hook may wait
@@ -38,20 +53,23 @@ static int disconnected(lua_State *L) {
     return bind_true(L);
 }
 
-/* What a user says of himself.
+/* What a user says of himself, until he is offline. To keep it longer, user:say.
  * @function stoa.presence.update
  * @param user_id who
  * @param status "online", "away", "busy" or "invisible"
  * @param message at most 256 bytes; may be nil
+ * @param ends_ms when he is online again by himself, in Unix milliseconds; may be nil
  * @return true
  * @error bad_request (also when he is not connected)
  * @example stoa.presence.update(socket.user.id, "away", "at lunch") */
 static int update(lua_State *L) {
-    struct slice user_id = bind_text(L, 1), status = bind_text(L, 2), message = SLICE_NONE;
-    if (!lua_isnoneornil(L, 3) && !types_is_null(L, 3)) message = bind_text(L, 3);
-    if (message.len > PRESENCE_MESSAGE_MAX) return bind_fail(L, "bad_request");
-    bool known = presence_update(host_worker(L)->presence, user_id, status, message);
-    return known ? bind_true(L) : bind_fail(L, "bad_request");
+    struct slice user_id = bind_text(L, 1);
+    struct presence_said said = {.status = bind_text(L, 2)};
+    if (!lua_isnoneornil(L, 3) && !types_is_null(L, 3)) said.message = bind_text(L, 3);
+    double ends_ms = luaL_optnumber(L, 4, 0);
+    if (!(ends_ms >= 0 && ends_ms < ENDS_MAX_MS)) return bind_fail(L, "bad_request");
+    said.ends_wall_ms = (uint64_t)ends_ms;
+    return presence_update(host_worker(L)->presence, user_id, &said) ? bind_true(L) : bind_fail(L, "bad_request");
 }
 
 /* What all workers know of users, or of who is online in a channel. */

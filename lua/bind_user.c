@@ -76,6 +76,36 @@ static int put(lua_State *L) {
     return submit(L, STORE_USER_PUT, bind_push_true, bind_field(L, 2, "name"), bind_field(L, 2, "avatar"));
 }
 
+/* Keeps what the user says of himself, until he says otherwise. Tell the server of it, too: stoa.presence.update now,
+ * stoa.presence.connected when he comes back.
+ * @function user:say
+ * @param what {status?, statusMessage?, endsMs? (Unix milliseconds)}; without a status nothing is kept
+ * @return true; waits
+ * @error bad_request, unavailable
+ * @example stoa.user(socket.user_id):say{status = "busy", statusMessage = "exam"} */
+static int say(lua_State *L) {
+    struct slice id = id_at(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct slice status = bind_field(L, 2, "status"), message = bind_field(L, 2, "statusMessage");
+    double ends_ms = bind_number_field(L, 2, "endsMs", 0);
+    if (id.len == 0 || !(ends_ms >= 0 && ends_ms < 9e15)) return bind_fail(L, "bad_request");
+    struct store_request *request = bind_request(L, STORE_WORD_PUT, bind_push_true);
+    BIND_COPY(request, user_id, id);
+    BIND_COPY(request, text, status);
+    BIND_COPY(request, name, message);
+    request->expires_ms = (int64_t)ends_ms;
+    return bind_submit(L, &request);
+}
+
+/* What the user last said of himself, by user:say.
+ * @function user:said
+ * @return {status, statusMessage?, endsMs?}; waits
+ * @error bad_request, not_found (nothing, or it has ended), unavailable
+ * @example stoa.presence.connected(socket, stoa.user(socket.user_id):said() or nil) */
+static int said(lua_State *L) {
+    return submit(L, STORE_WORD, bind_push_value, SLICE_NONE, SLICE_NONE);
+}
+
 /* The user was seen now.
  * @function user:seen
  * @return true; waits
@@ -278,6 +308,8 @@ void bind_user(lua_State *L) {
     static const luaL_Reg methods[] = {{"get", get},
                                        {"put", put},
                                        {"seen", seen},
+                                       {"say", say},
+                                       {"said", said},
                                        {"channels", channels},
                                        {"disconnect", disconnect},
                                        {"connections", connections},

@@ -27,21 +27,11 @@ function find.jwt(_, token)
     return tokens.user(token)
 end
 
--- "2026-01-31T12:00:00.000Z" → Unix seconds. Days are counted from a March, so that the leap day is a year's last.
-local function seconds_of(iso)
-    local year, month, day, hour, minute, second = iso:match("^(%d+)-(%d+)-(%d+)T(%d+):(%d+):([%d.]+)Z$")
-    local months = (month + 9) % 12
-    if months >= 10 then year = year - 1 end
-    local days = 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
-        + math.floor((153 * months + 2) / 5) + day - 719469
-    return days * 86400 + hour * 3600 + minute * 60 + second
-end
-
 function find.session(_, token)
     local session, word = stoa.session.find(token)
     if not session then return nil, word end
     -- The hash tells later which sockets a deleted session had opened (scripts/rest.lua).
-    return { id = session.userId, expires = seconds_of(session.expiresAt), session = stoa.crypto.sha256(token) }
+    return { id = session.userId, expires = protocol.seconds_of(session.expiresAt), session = stoa.crypto.sha256(token) }
 end
 
 -- ---- guessing is limited by address ----
@@ -129,6 +119,6 @@ end
 
 stoa.selftest("a time is read as it was written", function()
     for _, seconds in ipairs { 0, 951782400, 951868800.5, 1735689599.999, 4102444800 } do
-        assert(math.abs(seconds_of(stoa.iso(seconds)) - seconds) < 0.002, seconds)
+        assert(math.abs(protocol.seconds_of(stoa.iso(seconds)) - seconds) < 0.002, seconds)
     end
 end)

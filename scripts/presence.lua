@@ -5,20 +5,58 @@ local cache = require "cache"
 local protocol = require "protocol"
 
 local USERS_MAX, MESSAGE_MAX_BYTES = 100, 256
+local LOOK_AGAIN_S = 5
 local statuses = { online = true, away = true, busy = true, invisible = true }
 
+-- ---- what a user said of themselves lasts until they say otherwise, also while they are away ----
+
+-- Users of whom could not be read what they said. Nobody sees them until it is.
+local unread = {}
+
+local function lasts(said)
+    return said and (not said.endsMs or said.endsMs > stoa.now() * 1000)
+end
+
 stoa.hook("connect", function(socket)
-    stoa.presence.connected(socket)
+    local said = cache.words:get(socket.user_id)
+    if said == nil then
+        unread[socket.user_id] = true
+        said = { status = "invisible" }
+    end
+    stoa.presence.connected(socket, lasts(said) and said or nil)
 end)
 
-protocol.on("presence:update", function(socket, arguments)
-    local passed, word, detail = protocol.take(socket, { statuses = socket.user_id })
-    if not passed then return nil, word, detail end
-    local message = protocol.given(arguments.statusMessage)
-    if not statuses[arguments.status] or message and not protocol.is_text(message, MESSAGE_MAX_BYTES) then
-        return nil, "bad_request"
+stoa.every(LOOK_AGAIN_S, function()
+    local these = unread
+    unread = {}
+    for user_id in pairs(these) do
+        local is_here = stoa.user(user_id):connections() > 0
+        local said = is_here and cache.words:get(user_id)
+        if said == nil then
+            unread[user_id] = true
+        elseif is_here then
+            if not lasts(said) then said = { status = "online" } end
+            stoa.presence.update(user_id, said.status, said.statusMessage, said.endsMs)
+        end
     end
-    return stoa.presence.update(socket.user_id, arguments.status, message)
+end)
+
+-- {status, statusMessage?, until?}. Who is online and says no more has nothing that must be kept.
+protocol.on("presence:update", function(socket, arguments)
+    local user_id = socket.user_id
+    local passed, word, detail = protocol.take(socket, { statuses = user_id })
+    if not passed then return nil, word, detail end
+    local status, message, ends = arguments.status, protocol.given(arguments.statusMessage), protocol.given(arguments["until"])
+    if not statuses[status] or message and not protocol.is_text(message, MESSAGE_MAX_BYTES) then return nil, "bad_request" end
+    local ends_s = type(ends) == "string" and protocol.seconds_of(ends)
+    if ends and (not ends_s or ends_s <= stoa.now()) then return nil, "bad_request" end
+    local ends_ms = ends and ends_s * 1000 or nil
+    local is_word = status ~= "online" or message
+    passed, word = stoa.user(user_id):say(is_word and { status = status, statusMessage = message, endsMs = ends_ms } or {})
+    cache.words:remove(user_id)
+    if not passed then return nil, word end
+    unread[user_id] = nil
+    return stoa.presence.update(user_id, status, message, ends_ms)
 end)
 
 -- Users whom no worker has seen lately may be known to the store: offline, last seen then.

@@ -126,6 +126,18 @@ function protocol.cursor(value)
     return nil, "bad_cursor"
 end
 
+-- "2026-01-31T12:00:00.000Z" → Unix seconds; nil: it is no time. Days are counted from a March, so that the leap day is a
+-- year's last.
+function protocol.seconds_of(iso)
+    local year, month, day, hour, minute, second = iso:match("^(%d%d%d%d)-(%d%d)-(%d%d)T(%d%d):(%d%d):(%d%d%.?%d*)Z$")
+    if not year or tonumber(month) < 1 or tonumber(month) > 12 or tonumber(hour) > 23 then return nil end
+    local months = (month + 9) % 12
+    if months >= 10 then year = year - 1 end
+    local days = 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
+        + math.floor((153 * months + 2) / 5) + day - 719469
+    return days * 86400 + hour * 3600 + minute * 60 + second
+end
+
 -- Text without NUL (databases end texts there).
 function protocol.is_text(value, max_bytes)
     return type(value) == "string" and #value <= max_bytes and not value:find("\0", 1, true)

@@ -4,9 +4,10 @@
 
 #include "channel/presence_state.h"
 
-enum { FORGET_MAX = 10000 };
+enum { FORGET_MAX = 10000, ENDS_LOOK_MS = 24 * 3600 * 1000 };
 
 static void user_timer_fired(struct loop_timer *timer);
+static void word_ended(struct loop_timer *timer);
 static void seat_end_grace(struct loop_timer *timer);
 
 static bool seat_is_taken(const struct seat *seat) {
@@ -111,6 +112,7 @@ static struct user *user_get(struct presence *presence, struct slice id) {
     list_init(&user->seats);
     list_init(&user->gone_link);
     loop_timer_init(&user->timer, presence->loop, user_timer_fired);
+    loop_timer_init(&user->ends, presence->loop, word_ended);
     map_put(presence->users, user_id(user), user);
     return user;
 }
@@ -121,6 +123,7 @@ static void user_free(struct user *user) {
     map_remove(presence->users, user_id(user));
     list_remove(&user->gone_link);
     loop_timer_cancel(&user->timer);
+    loop_timer_cancel(&user->ends);
     free(user->message);
     free(user);
 }
@@ -149,10 +152,22 @@ static void presence_forget_due(struct loop_timer *timer) {
     presence_forget(CONTAINER(timer, struct presence, forget));
 }
 
+/* Who hears the same again still knows when it ends. */
 static void user_say(struct user *user, enum status status, struct slice message) {
+    if (user->status == status && slice_equal(slice_of(user->message), message)) return;
+    loop_timer_cancel(&user->ends);
     user->status = status;
     free(user->message);
     user->message = message.len ? memory_copy(message.ptr, message.len) : NULL;
+}
+
+/* The wall clock may be set meanwhile. */
+static void user_await_end(struct user *user, uint64_t ends_wall_ms) {
+    uint64_t now_ms = loop_wall_ms(user->presence->loop);
+    uint64_t left_ms = ends_wall_ms > now_ms ? ends_wall_ms - now_ms : 1;
+    user->ends_wall_ms = ends_wall_ms;
+    loop_timer_cancel(&user->ends);
+    if (ends_wall_ms) loop_timer_set(&user->ends, left_ms < ENDS_LOOK_MS ? left_ms : ENDS_LOOK_MS);
 }
 
 /* He is present nowhere any more. What he said of himself is forgotten. */
@@ -161,6 +176,8 @@ static void user_went(struct user *user) {
     user_say(user, STATUS_ONLINE, SLICE_NONE);
     user->changed += user->version > 0;
     user->version = 0;
+    user->is_recalled = false;
+    loop_timer_cancel(&user->ends);
     user->gone_ms = loop_now_ms(presence->loop);
     list_append(&presence->gone, &user->gone_link);
     presence->gone_len++;
@@ -232,8 +249,31 @@ static struct look *look_find(const struct connection *connection, const struct 
     return NULL;
 }
 
-void presence_connected(struct presence *presence, struct slice user, struct slice connection_id) {
-    (void)connection_get(presence, connection_id, user);
+static bool read_status(struct slice name, enum status *status_r) {
+    enum status status = STATUS_ONLINE;
+    while (status <= STATUS_INVISIBLE && !slice_is(name, presence_status_names[status])) status++;
+    *status_r = status;
+    return status <= STATUS_INVISIBLE;
+}
+
+/* False: there is something newer. Nobody sees him yet, so nobody is told that he hides. */
+static bool user_recall(struct user *user, const struct presence_said *before) {
+    enum status status;
+    if (user_is_present(user) || !read_status(before->status, &status)) return false;
+    user_say(user, status, before->message);
+    user_await_end(user, before->ends_wall_ms);
+    user->version = 1;
+    user->changed++;
+    user->is_recalled = true;
+    return true;
+}
+
+void presence_connected(struct presence *presence, struct slice of_user, struct slice connection_id,
+                        const struct presence_said *before) {
+    bool recalls =
+        before && !map_find(presence->connections, connection_id) && user_recall(user_get(presence, of_user), before);
+    (void)connection_get(presence, connection_id, of_user);
+    if (recalls && presence->events->said) presence->events->said(presence->owner, of_user);
 }
 
 void presence_disconnected(struct presence *presence, struct slice of_user, struct slice connection_id) {
@@ -283,6 +323,7 @@ static void user_hear(struct user *user, const struct presence_word *word) {
     bool was_visible = user_is_visible(user);
     user_say(user, word->status, word->message);
     user->version = word->version;
+    user->is_recalled = false;
     user->changed++;
     bool hides = was_visible && !user_is_visible(user);
     if (hides) user->last_seen_wall_ms = loop_wall_ms(presence->loop);
@@ -290,14 +331,27 @@ static void user_hear(struct user *user, const struct presence_word *word) {
     if (hides && presence->events->offline) presence->events->offline(presence->owner, id);
 }
 
-bool presence_update(struct presence *presence, struct slice of_user, struct slice status, struct slice message) {
+static void user_update(struct user *user, enum status status, struct slice message) {
+    struct presence *presence = user->presence;
+    user_hear(user, &(struct presence_word){user->version + 1, status, message});
+    if (presence->events->said) presence->events->said(presence->owner, user_id(user));
+}
+
+static void word_ended(struct loop_timer *timer) {
+    struct user *user = CONTAINER(timer, struct user, ends);
+    if (user->ends_wall_ms > loop_wall_ms(user->presence->loop))
+        user_await_end(user, user->ends_wall_ms);
+    else
+        user_update(user, STATUS_ONLINE, SLICE_NONE);
+}
+
+bool presence_update(struct presence *presence, struct slice of_user, const struct presence_said *said) {
     struct user *user = map_find(presence->users, of_user);
-    enum status new_status = STATUS_ONLINE;
-    while (new_status <= STATUS_INVISIBLE && !slice_is(status, presence_status_names[new_status])) new_status++;
-    if (!user || user->connections == 0 || new_status > STATUS_INVISIBLE || message.len > PRESENCE_MESSAGE_MAX)
-        return false;
-    user_hear(user, &(struct presence_word){user->version + 1, new_status, message});
-    if (presence->events->said) presence->events->said(presence->owner, of_user);
+    enum status status;
+    if (!user || user->connections == 0 || !read_status(said->status, &status)) return false;
+    if (said->message.len > PRESENCE_MESSAGE_MAX) return false;
+    user_update(user, status, said->message);
+    user_await_end(user, said->ends_wall_ms);
     return true;
 }
 
@@ -347,7 +401,8 @@ static bool is_newer(const struct presence_word *word, const struct user *user) 
 void presence_hear(struct presence *presence, struct slice of_user, const struct presence_word *word) {
     struct user *user = map_find(presence->users, of_user);
     if (!user || !user_is_present(user) || !is_newer(word, user)) return;
-    if (user->is_settling && user->version > 0) { /* said here before the earlier word arrived: this is the later one */
+    if (user->is_settling && user->version > 0 &&
+        !user->is_recalled) { /* said here before the earlier word arrived: this is the later one */
         user->version = word->version + 1;
         user->changed++;
         if (presence->events->said) presence->events->said(presence->owner, of_user);

@@ -26,6 +26,11 @@ struct presence_word {
     unsigned status; /* up to PRESENCE_STATUS_MAX */
     struct slice message;
 };
+/* As a user says it. */
+struct presence_said {
+    struct slice status, message; /* online, away, busy, invisible */
+    uint64_t ends_wall_ms;        /* then it is online, without a message; 0: when he says otherwise */
+};
 /* What is known of a user, by one worker or by several together; {0}: nothing. */
 struct presence_sight {
     bool is_known, is_present;  /* present: the invisible, too */
@@ -54,16 +59,18 @@ struct presence *presence_new(struct loop *loop, const struct presence_settings 
 void presence_free(struct presence **presence);
 void presence_set(struct presence *presence, const struct presence_settings *settings);
 
-/* A connection of the user begins, ends; connection_id is the socket's. */
-void presence_connected(struct presence *presence, struct slice user_id, struct slice connection_id);
+/* A connection of the user begins, ends; connection_id is the socket's. before (may be NULL): what he said before he
+ * went, if nothing is known here that is newer. */
+void presence_connected(struct presence *presence, struct slice user_id, struct slice connection_id,
+                        const struct presence_said *before);
 void presence_disconnected(struct presence *presence, struct slice user_id, struct slice connection_id);
 /* The connection looks at a channel; the user is online there while one of his connections does (plus grace). */
 void presence_joined(struct presence *presence, struct slice channel_id, struct slice user_id,
                      struct slice connection_id);
 void presence_left(struct presence *presence, struct slice channel_id, struct slice user_id,
                    struct slice connection_id);
-/* False: status is none (online, away, busy, invisible), or he is not connected. Both hold until he is offline. */
-bool presence_update(struct presence *presence, struct slice user_id, struct slice status, struct slice message);
+/* False: there is no such status, or he is not connected. Forgotten when he is offline: the store keeps it. */
+bool presence_update(struct presence *presence, struct slice user_id, const struct presence_said *said);
 /* What this worker knows of him; the word is borrowed. */
 struct presence_sight presence_see(const struct presence *presence, struct slice user_id);
 bool presence_is_visible(const struct presence_sight *sight);

@@ -17,12 +17,15 @@ struct user {
     unsigned connections;
     unsigned elsewhere; /* of his seats: how often another worker has him there */
     bool is_here;       /* connected, or within the grace */
+    bool is_recalled;   /* his word is what he said before he went */
     bool is_settling;   /* nobody sees him yet: other workers may know that he is invisible */
     enum status status;
     char *message;             /* NULL: none */
     uint64_t version, changed; /* of his word, over all workers; how often it changed here, compared with seats' */
     uint64_t last_seen_wall_ms, gone_ms;
     struct loop_timer timer; /* settling, or without a connection the grace */
+    struct loop_timer ends;  /* of his word */
+    uint64_t ends_wall_ms;
     size_t id_len;
     char id[];
 };

@@ -26,12 +26,12 @@ static void look_at(struct socket *socket, struct slice room) {
         presence_joined(socket->hub->presence, channel_id, slice_of(socket->user->id), slice_of(socket->id));
 }
 
-bool socket_count(struct socket *socket) {
+bool socket_count(struct socket *socket, const struct presence_said *before) {
     struct presence *presence = socket->hub->presence;
     if (!socket->session || !socket->user) return false;
     if (!presence) return true;
     socket->counts = true;
-    presence_connected(presence, slice_of(socket->user->id), slice_of(socket->id));
+    presence_connected(presence, slice_of(socket->user->id), slice_of(socket->id), before);
     LIST_EACH(&socket->memberships, link) look_at(socket, room_name(CONTAINER(link, struct membership, link)->room));
     return true;
 }
@@ -40,5 +40,5 @@ void online_joined(struct socket *socket, struct slice room) {
     if (socket->counts)
         look_at(socket, room);
     else
-        (void)!socket_count(socket);
+        (void)!socket_count(socket, NULL);
 }

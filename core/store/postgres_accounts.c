@@ -84,6 +84,34 @@ static int take_users(struct postgres_store *store, struct store_request *reques
     return STORE_OK;
 }
 
+/* ---- what users say of themselves */
+
+static void build_word_put(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(
+        query,
+        "WITH gone AS (DELETE FROM words WHERE user_id = $1 AND $2::text IS NULL) INSERT INTO words (user_id, "
+        "status, message, until_ms) SELECT $1, $2, $3, $4::bigint WHERE $2::text IS NOT NULL ON CONFLICT (user_id) DO "
+        "UPDATE SET status = excluded.status, message = excluded.message, until_ms = excluded.until_ms");
+    parameters_add_text(out, request->user_id);
+    parameters_add_text(out, request->text);
+    parameters_add_text(out, request->name);
+    parameters_add_integer(out, request->expires_ms);
+}
+
+static void build_word(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(
+        query, "SELECT status, message, until_ms FROM words WHERE user_id = $1 AND (until_ms = 0 OR until_ms > $2)");
+    parameters_add_text(out, request->user_id);
+    parameters_add_integer(out, request->now_ms);
+}
+
+static int take_word(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    if (query_rows(query, 0) == 0) return STORE_NOT_FOUND;
+    store_write_word(&request->json, query_text(query, 0, 0, 0), query_text(query, 0, 0, 1),
+                     query_integer(query, 0, 0, 2));
+    return STORE_OK;
+}
+
 /* ---- sessions */
 
 static void add_token(struct parameters *out, struct slice token) {
@@ -183,6 +211,8 @@ static const struct operation {
     {STORE_USER_PUT, build_user_put, take_nothing, AGAIN},
     {STORE_USERS, build_users, take_users, AGAIN},
     {STORE_USERS_SEEN, build_users_seen, take_nothing, AGAIN},
+    {STORE_WORD_PUT, build_word_put, take_nothing, AGAIN},
+    {STORE_WORD, build_word, take_word, AGAIN},
     {STORE_SESSION_PUT, build_session_put, take_nothing, AGAIN},
     {STORE_SESSION, build_session, take_session, AGAIN},
     {STORE_SESSION_DELETE, build_session_delete, take_session, ONCE},

@@ -68,6 +68,29 @@ static enum store_status users(struct sqlite_db *db, struct store_request *reque
     return db_status(db);
 }
 
+static enum store_status word_put(struct sqlite_db *db, struct store_request *request) {
+    sqlite3_stmt *row = request->text.len ? db_query(db, "INSERT OR REPLACE INTO words VALUES (?1, ?2, ?3, ?4)")
+                                          : db_query(db, "DELETE FROM words WHERE user_id = ?1");
+    db_bind_text(row, 1, request->user_id);
+    if (request->text.len) {
+        db_bind_text(row, 2, request->text);
+        db_bind_text(row, 3, request->name);
+        db_bind_integer(row, 4, request->expires_ms);
+    }
+    return db_run(db, row);
+}
+
+static enum store_status word_get(struct sqlite_db *db, struct store_request *request) {
+    sqlite3_stmt *row = db_query(
+        db, "SELECT status, message, until_ms FROM words WHERE user_id = ?1 AND (until_ms = 0 OR until_ms > ?2)");
+    db_bind_text(row, 1, request->user_id);
+    db_bind_integer(row, 2, db->now_ms);
+    if (!db_step(db, row)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
+    store_write_word(&request->json, db_text(row, 0), db_text(row, 1), sqlite3_column_int64(row, 2));
+    sqlite3_reset(row);
+    return STORE_OK;
+}
+
 static void bind_token(sqlite3_stmt *statement, int index, struct slice token) {
     unsigned char hash[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)token.ptr, token.len, hash);
@@ -158,6 +181,10 @@ enum store_status sqlite_accounts(struct sqlite_db *db, struct store_request *re
             return users(db, request);
         case STORE_USERS_SEEN:
             return each_id(db, request, see);
+        case STORE_WORD_PUT:
+            return word_put(db, request);
+        case STORE_WORD:
+            return word_get(db, request);
         case STORE_SESSION_PUT:
             return session_put(db, request);
         case STORE_SESSION:

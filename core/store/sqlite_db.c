@@ -196,6 +196,7 @@ static const char *const ends[] = {
     "SELECT channel_id FROM members ORDER BY user_id DESC LIMIT 1",
     "SELECT name FROM users ORDER BY user_id LIMIT 1",
     "SELECT name FROM users ORDER BY user_id DESC LIMIT 1",
+    "SELECT status FROM words ORDER BY user_id DESC LIMIT 1",
     "SELECT emoji FROM reactions ORDER BY channel_id DESC, message_seq DESC LIMIT 1",
 };
 

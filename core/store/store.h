@@ -33,10 +33,13 @@ enum store_op {
     STORE_HEADS, /* text: JSON array of at most 1,000 channel ids → json [[channelId, seq, epoch], …] of those known */
     STORE_USER_PUT, /* user_id, name?, text? (avatar) */
     STORE_USERS,    /* text: JSON array of user ids → json [{userId, name, avatar?, lastSeen?}, …] of those known */
-    STORE_USERS_SEEN,     /* text: JSON array of at most 1,000 user ids: last seen now */
-    STORE_READ_MARK,      /* channel_id, user_id, seq: never moves back; capped at the head */
-    STORE_SESSION_PUT,    /* token, user_id, expires_ms (wall clock) */
-    STORE_SESSION,        /* token → json {userId, expiresAt}; NOT_FOUND when unknown or expired */
+    STORE_USERS_SEEN,  /* text: JSON array of at most 1,000 user ids: last seen now */
+    STORE_WORD_PUT,    /* user_id, text? (status), name? (message), expires_ms (0: never): what they say of themselves,
+                          until    they say otherwise; without a status nothing */
+    STORE_WORD,        /* user_id → json {status, statusMessage?, endsMs?}; NOT_FOUND, also when it has ended */
+    STORE_READ_MARK,   /* channel_id, user_id, seq: never moves back; capped at the head */
+    STORE_SESSION_PUT, /* token, user_id, expires_ms (wall clock) */
+    STORE_SESSION,     /* token → json {userId, expiresAt}; NOT_FOUND when unknown or expired */
     STORE_SESSION_DELETE, /* token → json {userId}; NOT_FOUND */
     STORE_AUDIT,          /* user_id (actor), name (action), channel_id?, text (JSON detail) */
     STORE_AUDITS,         /* channel_id?, limit → json, newest first */

@@ -113,6 +113,14 @@ static void add(struct buffer *all, struct slice part) {
     buffer_append_slice(all, part);
 }
 
+void store_write_word(struct buffer *out, struct slice status, struct slice message, int64_t until_ms) {
+    buffer_append_char(out, '{');
+    store_write_member(out, "status", status);
+    store_write_member(out, "statusMessage", message);
+    if (until_ms > 0) store_write_member_number(out, "endsMs", until_ms);
+    buffer_append_char(out, '}');
+}
+
 int64_t store_fingerprint(const struct store_request *request) {
     if (request->fingerprint) return request->fingerprint;
     struct buffer all = {0};

@@ -93,6 +93,8 @@ static bool has_what_it_needs(const struct store_request *request) {
             return channel && user && request->seq >= 0;
         case STORE_USER_CHANNELS:
         case STORE_USER_PUT:
+        case STORE_WORD_PUT:
+        case STORE_WORD:
             return user;
         case STORE_USERS:
         case STORE_USERS_SEEN:

@@ -80,7 +80,7 @@ static int begun_after(const char *id) {
 static void meddle(const struct waiting *task) {
     struct socket *socket = hub_find(hub, slice_of(task->socket_id));
     if (!socket) return;
-    if (percent(50)) (void)!socket_count(socket);
+    if (percent(50)) (void)!socket_count(socket, NULL);
     if (percent(10)) (void)socket_set_state(socket, SLICE("{\"x\":1}"));
     if (percent(10)) (void)socket_join(socket, SLICE("other"));
     if (percent(10)) socket_leave(socket, SLICE("other"));

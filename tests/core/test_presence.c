@@ -45,7 +45,7 @@ static int tear_down(void **state) {
 }
 
 static void come(const char *user, const char *connection, const char *channel) {
-    presence_connected(presence, slice_of(user), slice_of(connection));
+    presence_connected(presence, slice_of(user), slice_of(connection), NULL);
     presence_joined(presence, slice_of(channel), slice_of(user), slice_of(connection));
 }
 
@@ -54,7 +54,8 @@ static void go(const char *user, const char *connection) {
 }
 
 static bool say(const char *user, const char *status, const char *message) {
-    return presence_update(presence, slice_of(user), slice_of(status), slice_of(message));
+    return presence_update(presence, slice_of(user),
+                           &(struct presence_said){.status = slice_of(status), .message = slice_of(message)});
 }
 
 /* What was told since the last question. */
@@ -252,6 +253,50 @@ static void who_becomes_visible_again_is_told(void **state) {
 }
 
 /* Pitfall 113: nobody knows is not online, and offline is not seen just now. */
+static void come_back(const char *user, const char *status, uint64_t ends_wall_ms) {
+    const struct presence_said before = {.status = slice_of(status), .ends_wall_ms = ends_wall_ms};
+    presence_connected(presence, slice_of(user), slice_of(user), &before);
+    presence_joined(presence, SLICE("general"), slice_of(user), slice_of(user));
+}
+
+static void who_comes_back_is_what_he_said_before_from_the_first_moment(void **state) {
+    come("bob", "b1", "general");
+    (void)news(1000);
+    come_back("alice", "invisible", 0);
+    assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"offline\"}");
+    assert_string_equal(news(60000), "");
+    assert_string_equal(written(&went), ""); /* nobody saw him come: he cannot go */
+    come_back("bob", "invisible", 0);        /* who is here has said since what holds */
+    assert_string_equal(user("bob"), "{\"userId\":\"bob\",\"status\":\"online\"}");
+    come_back("carol", "dancing", 0);
+    assert_string_equal(user("carol"), "{\"userId\":\"carol\",\"status\":\"online\"}");
+}
+
+static void what_was_said_before_yields_to_what_is_heard(void **state) {
+    struct presence_settings settings = SETTINGS;
+    settings.settle_ms = 150;
+    presence_set(presence, &settings);
+    come_back("alice", "away", 0);
+    presence_hear(presence, SLICE("alice"), &(struct presence_word){.version = 5, .status = 2});
+    assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"busy\"}");
+    struct presence_word word;
+    assert_true(presence_word_of(presence, SLICE("alice"), &word));
+    assert_int_equal(word.version, 5);
+}
+
+static void what_is_said_until_a_time_ends_then(void **state) {
+    uint64_t now_ms = loop_wall_ms(loop), days_ms = UINT64_C(3) * 24 * 3600 * 1000;
+    come_back("alice", "busy", now_ms + days_ms);
+    loop_advance(loop, days_ms - 1);
+    assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"busy\"}");
+    loop_advance(loop, 1);
+    assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"online\"}");
+    come_back("bob", "busy", now_ms + 2 * days_ms);
+    assert_true(say("bob", "away", "")); /* without an end: the earlier one holds no more */
+    loop_advance(loop, 2 * days_ms);
+    assert_string_equal(user("bob"), "{\"userId\":\"bob\",\"status\":\"away\"}");
+}
+
 static void pitfall_113_unknown_is_said_to_be_so(void **state) {
     assert_string_equal(user("nobody"), "{\"userId\":\"nobody\",\"status\":\"unknown\"}");
     come("alice", "a1", "general");
@@ -269,7 +314,7 @@ static void only_so_many_who_went_are_remembered(void **state) {
     char id[24];
     for (int i = 0; i < PRESENCE_GONE_MAX + 1000; i++) {
         snprintf(id, sizeof id, "u%d", i);
-        presence_connected(presence, slice_of(id), slice_of(id));
+        presence_connected(presence, slice_of(id), slice_of(id), NULL);
         go(id, id);
     }
     buffer_done(&went);
@@ -372,6 +417,9 @@ int main(void) {
         TEST(what_a_user_says_of_himself_is_told_where_he_is),
         TEST(pitfall_118_the_invisible_look_offline),
         TEST(who_becomes_visible_again_is_told),
+        TEST(who_comes_back_is_what_he_said_before_from_the_first_moment),
+        TEST(what_was_said_before_yields_to_what_is_heard),
+        TEST(what_is_said_until_a_time_ends_then),
         TEST(pitfall_113_unknown_is_said_to_be_so),
         TEST(only_so_many_who_went_are_remembered),
         TEST(a_connection_of_another_user_is_not_his),

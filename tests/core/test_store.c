@@ -431,6 +431,21 @@ static void users_are_found_by_a_list_of_ids(void **state) {
     assert_status(ASK(*state, STORE_USERS, .text = S("[\"alice\"")), STORE_BAD);
 }
 
+static void what_users_say_is_kept_until_they_say_otherwise_or_it_ends(void **state) {
+    int64_t far = INT64_C(4000000000000);
+    assert_status(ASK(*state, STORE_WORD, .user_id = S("alice")), STORE_NOT_FOUND);
+    ASK(*state, STORE_WORD_PUT, .user_id = S("alice"), .text = S("busy"), .name = S("exam"), .expires_ms = far);
+    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"), .text = S("away"), .expires_ms = 1000);
+    assert_string_equal(ASK(*state, STORE_WORD, .user_id = S("alice"))->json,
+                        "{\"status\":\"busy\",\"statusMessage\":\"exam\",\"endsMs\":4000000000000}");
+    assert_status(ASK(*state, STORE_WORD, .user_id = S("bob")), STORE_NOT_FOUND);
+    ASK(*state, STORE_WORD_PUT, .user_id = S("alice"), .text = S("invisible"));
+    assert_string_equal(ASK(*state, STORE_WORD, .user_id = S("alice"))->json, "{\"status\":\"invisible\"}");
+    assert_string_equal(ASK(*state, STORE_USERS, .text = S("[\"alice\"]"))->json, "[]");
+    ASK(*state, STORE_WORD_PUT, .user_id = S("alice"));
+    assert_status(ASK(*state, STORE_WORD, .user_id = S("alice")), STORE_NOT_FOUND);
+}
+
 static void sessions_expire(void **state) {
     int64_t far = INT64_C(4000000000000);
     ASK(*state, STORE_SESSION_PUT, .token = S("t1"), .user_id = S("alice"), .expires_ms = far);
@@ -536,6 +551,7 @@ int main(void) {
         TEST(unread_are_the_messages_of_others_that_stand),
         TEST(what_a_reader_says_themselves_is_read),
         TEST(users_are_found_by_a_list_of_ids),
+        TEST(what_users_say_is_kept_until_they_say_otherwise_or_it_ends),
         TEST(sessions_expire),
         TEST(the_audit_is_read_newest_first),
         TEST(a_probe_tells_that_writes_are_possible),

@@ -111,14 +111,15 @@ static int tear_down(void **state) {
 }
 
 static void come(struct worker *worker, const char *user) {
-    presence_connected(worker->presence, slice_of(user), slice_of(user));
+    presence_connected(worker->presence, slice_of(user), slice_of(user), NULL);
     loop_advance(loop, GOSSIP_SETTLE_MS + 1);
 }
 static void go(struct worker *worker, const char *user) {
     presence_disconnected(worker->presence, slice_of(user), slice_of(user));
 }
 static void say(struct worker *worker, const char *user, const char *status, const char *message) {
-    assert_true(presence_update(worker->presence, slice_of(user), slice_of(status), slice_of(message)));
+    assert_true(presence_update(worker->presence, slice_of(user),
+                                &(struct presence_said){.status = slice_of(status), .message = slice_of(message)}));
 }
 
 struct asked {
@@ -497,7 +498,7 @@ static void enter_many(struct worker *worker, unsigned from, unsigned to) {
     char user[16];
     for (unsigned i = from; i < to; i++) {
         snprintf(user, sizeof user, "u%u", i);
-        presence_connected(worker->presence, slice_of(user), slice_of(user));
+        presence_connected(worker->presence, slice_of(user), slice_of(user), NULL);
         enter(worker, user);
     }
     loop_advance(loop, SOON_MS);

@@ -27,6 +27,8 @@ local WORLD = [[
         ["channel:mark_read"] = function() return channel:mark_read("alice", 1) end,
         ["user:get"] = function() return user:get() end,
         ["user:put"] = function() return user:put { name = "Alice" } end,
+        ["user:say"] = function() return user:say { status = "away" } end,
+        ["user:said"] = function() return user:said() end,
         ["user:seen"] = function() return user:seen() end,
         ["user:channels"] = function() return user:channels() end,
         ["stoa.users"] = function() return stoa.users { "alice" } end,

@@ -95,7 +95,7 @@ void come_to(struct gossip_worker *worker, const char *user, const char *connect
     topic_write_channel(&topic, slice_of(channel));
     bus_subscribe(worker->bus, buffer_slice(&topic));
     buffer_done(&topic);
-    presence_connected(worker->presence, slice_of(user), slice_of(connection));
+    presence_connected(worker->presence, slice_of(user), slice_of(connection), NULL);
     presence_joined(worker->presence, slice_of(channel), slice_of(user), slice_of(connection));
 }
 
@@ -108,7 +108,7 @@ void go(struct gossip_worker *worker, const char *user) {
 }
 
 bool say_status(struct gossip_worker *worker, const char *user, const char *status) {
-    return presence_update(worker->presence, slice_of(user), slice_of(status), SLICE_NONE);
+    return presence_update(worker->presence, slice_of(user), &(struct presence_said){.status = slice_of(status)});
 }
 
 /* What the members there heard since the last question. */
