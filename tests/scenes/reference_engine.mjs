@@ -293,7 +293,6 @@ const sessions = Object.entries({
 
 // Where the two differ: the case, the name that docs/wire.md has for it, and what they answer there.
 const GONE = '400 application/json {"code":1,"message":"Session ID unknown"}';
-const ONLY_SERVERS = ["server-packets", ["4still"], ["closed"]];
 export const differences = {
   "a request with two transports": ["query-repeated", ['400 application/json {"code":0,"message":"Transport unknown"}'], ["open"]],
   "a request with OPTIONS": ["preflight", ['400 application/json {"code":2,"message":"Bad handshake method"}'], ["204"]],
@@ -310,10 +309,6 @@ export const differences = {
   "a body beyond maxPayload": ["too-large-closes", ["413"], ["413 closes"]],
   "an empty body": ["bad-body-said", ["200 text/html ok"], ["400"]],
   "a body that is none, behind a packet": ["bad-body-said", ["200 text/html ok"], ["400"]],
-  "packets that only servers send, over polling": ["server-packets", ["200 text/html ok", "200 text/plain; charset=UTF-8 4still"], [GONE, GONE]],
-  'a WebSocket that says "0{}"': ONLY_SERVERS,
-  'a WebSocket that says "5"': ONLY_SERVERS,
-  'a WebSocket that says "6"': ONLY_SERVERS,
   'a WebSocket that says "1"': ["close-over-websocket", ["4still"], ["closed"]],
   "the server's close while no poll waits": ["close-alone", ["200 text/plain; charset=UTF-8 6\x1e1"], ["200 text/plain; charset=UTF-8 1"]],
   "what is said while the server's close waits for a poll": ["close-alone", ["200 text/plain; charset=UTF-8 6\x1e1"], ["200 text/plain; charset=UTF-8 1"]],
