@@ -20,6 +20,7 @@
 #include "loop/loop.h"
 #include "net/dial.h"
 #include "policy/policy.h"
+#include "redis/redis_clock.h"
 #include "redis/redis_room.h"
 #include "server/announce.h"
 #include "server/fleet.h"
@@ -52,6 +53,7 @@ static void build_bus(struct worker *worker) {
         worker->shared =
             shared_cache_new(worker->loop, worker->redis, worker->room, bus.secret, &fleet_removals, worker);
     }
+    worker->clock = redis_clock_new(worker->loop, worker->redis);
     LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->bus)));
     if (!worker->config->redis.socketio_adapter) return;
     struct adapter_settings adapter = settings_of_adapter(worker->config);
@@ -170,6 +172,7 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     shared_cache_free(&worker->shared);
     adapter_free(&worker->adapter);
     bus_free(&worker->bus);
+    redis_clock_free(&worker->clock);
     redis_room_free(&worker->room);
     redis_free(&worker->redis);
     presence_free(&worker->presence);

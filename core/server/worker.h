@@ -28,6 +28,7 @@ struct places;
 struct policy;
 struct presence;
 struct redis;
+struct redis_clock;
 struct redis_room;
 struct relay;
 struct rooms;
@@ -66,6 +67,7 @@ struct worker {
     struct announce *announce;
     struct redis *redis;          /* NULL: this worker is alone */
     struct redis_room *room;      /* for caches there */
+    struct redis_clock *clock;    /* is this machine's the fleet's? */
     struct bus *bus;              /* to other workers */
     struct state *state;          /* what all workers hold in common */
     struct shared_cache *shared;  /* behind their caches; NULL: this worker is alone */
