@@ -194,6 +194,17 @@ const sessions = Object.entries({
     visit.say(wire, "5", "4over");
     await visit.frames(wire);
   },
+  async "an upgrade as the Swift client makes it"(visit) {
+    await visit.open();
+    const poll = await visit.waiting();
+    const wire = await visit.websocket();
+    visit.say(wire, "2probe");
+    await visit.frames(wire);
+    await visit.answer(poll);
+    await visit.push("6");
+    visit.say(wire, "5", "4over");
+    await visit.frames(wire);
+  },
   async "an upgrade without a probe"(visit) {
     await visit.open();
     const wire = await visit.websocket();
@@ -296,8 +307,8 @@ const GONE = '400 application/json {"code":1,"message":"Session ID unknown"}';
 export const differences = {
   "a request with two transports": ["query-repeated", ['400 application/json {"code":0,"message":"Transport unknown"}'], ["open"]],
   "a request with OPTIONS": ["preflight", ['400 application/json {"code":2,"message":"Bad handshake method"}'], ["204"]],
-  "a WebSocket with version 3": ["refused-before-101", ["opened"], ["400 Unsupported protocol version"]],
-  "a WebSocket with polling for its transport": ["refused-before-101", ["opened"], ["400 Bad request"]],
+  "a WebSocket with version 3": ["refused-before-101", ["opened", "closed 21584"], ["400 Unsupported protocol version", "closed without a word"]],
+  "a WebSocket with polling for its transport": ["refused-before-101", ["opened", "closed"], ["400 Bad request", "closed without a word"]],
   "no version in a session": ["version-once", ['400 application/json {"code":3,"message":"Bad request"}'], ["200 text/html ok"]],
   "a large poll of a client that takes gzip": [
     "poll-not-compressed",
@@ -313,7 +324,8 @@ export const differences = {
   "the server's close while no poll waits": ["close-alone", ["200 text/plain; charset=UTF-8 6\x1e1"], ["200 text/plain; charset=UTF-8 1"]],
   "what is said while the server's close waits for a poll": ["close-alone", ["200 text/plain; charset=UTF-8 6\x1e1"], ["200 text/plain; charset=UTF-8 1"]],
   "an upgrade while a poll waits": ["upgrade-frees-poll", ["200 text/plain; charset=UTF-8 1"], ["200 text/plain; charset=UTF-8 6"]],
-  "a second WebSocket for a session that is one": ["one-websocket", ["opened", "3probe"], ["400 Bad request", "closed"]],
+  "a second WebSocket for a session that is one": ["one-websocket", ["opened", "3probe"], ["400 Bad request", "closed without a word"]],
+  'a WebSocket that says "2"': ["close-code", ["closed"], ["closed 1002"]],
 };
 
 export const cases = [...requests, ...upgrades, ...sessions];

@@ -4,6 +4,9 @@ import { Line, clientFrame } from "./raw.mjs";
 
 const HANDSHAKE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
+// Where the reference's Close has no code, Stoa's has 1000 (docs/wire.md, close-code).
+const CODES = { 1000: "", 1005: "", undefined: "without a word" };
+
 /** One client at one path of a server: everything it hears is noted, its session's id as SID, a socket's as ID. */
 export class Visit {
   seen = [];
@@ -80,11 +83,11 @@ export class Visit {
     line.send(Buffer.concat(messages.map((message) => clientFrame(message))));
   }
 
-  /** So many frames; a Close ends them, and says no more than that. */
+  /** So many frames; a Close ends them. */
   async frames(line, count = 1) {
     for (; count > 0; count--) {
       const frame = await line.frame();
-      if (frame === null || frame.code) return this.#note("closed");
+      if (frame === null || frame.code) return this.#note(`closed ${CODES[frame?.code] ?? frame.code}`.trim());
       if (Buffer.isBuffer(frame)) this.#note(`bytes ${frame.toString("hex")}`);
       else this.#note(frame.startsWith("0{") ? "open" : frame);
     }
