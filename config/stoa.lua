@@ -49,6 +49,11 @@ return {
         -- public_key = nil,
         -- public_key_file = nil,
         -- jwks_file = nil,
+        -- jwks_url = nil, -- for example "https://login.uni.example/realms/campus/protocol/openid-connect/certs"
+        -- jwks_ca = nil,
+        -- jwks_refresh_s = 600,
+        -- jwks_pause_s = 10,
+        -- jwks_max_age_s = 86400,
         -- kid = nil,
         -- user_claim = "sub",
         -- claims = {}, -- for example { "realm_access.roles" }: socket.user.claims["realm_access.roles"]

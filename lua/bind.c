@@ -3,6 +3,8 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
+#include "config/config.h"
+#include "config/file.h"
 #include "lua/results.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
@@ -60,6 +62,16 @@ double bind_number_field(lua_State *L, int index, const char *name, double fallb
         luaL_error(L, "%s is a %s, not a number", name, luaL_typename(L, -1));
     lua_pop(L, 1);
     return number;
+}
+
+const char *bind_path_field(lua_State *L, int index, const char *name) {
+    struct slice path = bind_field(L, index, name);
+    if (path.len == 0) return NULL;
+    char *folder = file_folder(host_of(L)->config->file), *resolved = file_resolve(folder, path.ptr);
+    lua_pushstring(L, resolved);
+    free(folder);
+    free(resolved);
+    return lua_tostring(L, -1);
 }
 
 bool bind_is_id(struct slice id) {

@@ -62,8 +62,10 @@ void bind_push_field(lua_State *L, int index, const char *name);
  * text lives as long as the table holds it. */
 struct slice bind_field(lua_State *L, int index, const char *name);
 double bind_number_field(lua_State *L, int index, const char *name, double fallback);
-/* Channel, user and client ids of the protocol: 1–64 of A-Za-z0-9_.:- */
+/* Channel, message and client ids of the protocol: 1–64 of A-Za-z0-9_.:- */
 bool bind_is_id(struct slice id);
+/* A file's name, relative to the configuration's folder; its text stays on the stack. NULL: there is none. */
+const char *bind_path_field(lua_State *L, int index, const char *name);
 
 enum { BIND_OUT_MAX = 16 << 20 };
 /* The arguments first…last as JSON in a buffer of the vm's; the problem is raised. bind_release gives it back. */

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "config/config.h"
-#include "config/file.h"
 #include "lua/bind.h"
 #include "lua/types.h"
 #include "net/dial.h"
@@ -221,20 +219,13 @@ static unsigned milliseconds(lua_State *L, double ms) {
 
 static struct dial_settings settings_of(lua_State *L) {
     struct dial_settings settings = {.url = luaL_checkstring(L, 1), .queue_bytes = QUEUE_BYTES};
-    struct host *host = host_of(L);
     double max_bytes = bind_number_field(L, 2, "max_bytes", MESSAGE_BYTES);
     luaL_argcheck(L, max_bytes >= 1 && max_bytes <= MESSAGE_MOST, 2, "max_bytes: 1 byte to 16 MiB");
     settings.max_message_bytes = (size_t)max_bytes;
     settings.timeout_ms = milliseconds(L, bind_number_field(L, 2, "timeout_ms", TIMEOUT_MS));
     settings.protocols = protocols_text(L, 2);
     settings.headers = headers_text(L, 2);
-    struct slice ca = bind_field(L, 2, "ca");
-    if (ca.len == 0) return settings;
-    char *folder = file_folder(host->config->file), *path = file_resolve(folder, ca.ptr);
-    lua_pushstring(L, path);
-    settings.ca = lua_tostring(L, -1);
-    free(folder);
-    free(path);
+    settings.ca = bind_path_field(L, 2, "ca");
     return settings;
 }
 

@@ -26,7 +26,8 @@ static void push_headers(lua_State *L, struct slice lines) {
 static int push_fetched(lua_State *L, void *owner) {
     static const char *const words[] = {[HTTP_FETCH_TIMEOUT] = "timeout",
                                         [HTTP_FETCH_UNAVAILABLE] = "unavailable",
-                                        [HTTP_FETCH_TOO_LARGE] = "too_large"};
+                                        [HTTP_FETCH_TOO_LARGE] = "too_large",
+                                        [HTTP_FETCH_UNTRUSTED] = "untrusted"};
     const struct http_fetched *fetched = owner;
     if (fetched->status != HTTP_FETCH_OK) return bind_fail(L, words[fetched->status]);
     lua_createtable(L, 0, 3);
@@ -71,9 +72,11 @@ static int refuse(lua_State *L, void *owner) {
 
 /* Sends an HTTP request and waits for the answer. http and https; redirects are not followed.
  * @function stoa.http.request
- * @param request {url, method = "GET", headers?, body?, timeout_s = 10, max_bytes = 1048576}
+ * @param request {url, method = "GET", headers?, body?, ca = "PEM file"? (beside the configuration; else the system's
+ * authorities), timeout_s = 10, max_bytes = 1048576}
  * @return {status, headers (names in lower case), body}; waits
- * @error timeout, unavailable (also with too many under way), too_large, bad_request (no http URL)
+ * @error timeout, unavailable (also with too many under way), untrusted (the certificate, or no authorities in ca),
+ * too_large, bad_request (no http URL)
  * @example local answer, word = stoa.http.request{url = "https://hooks.example/x", method = "POST", body = json} */
 static int request(lua_State *L) {
     const char *headers[HEADERS_MAX];
@@ -97,6 +100,7 @@ static int request(lua_State *L) {
                                .timeout_ms = (unsigned)(timeout_s * 1000),
                                .max_bytes = (size_t)max_bytes};
     fetch.headers_len = bind_headers(L, 1, headers, HEADERS_MAX);
+    fetch.ca = bind_path_field(L, 1, "ca");
     struct task_ticket *ticket = task_begin_wait(L);
     if (!host->http) host->http = http_client_new(worker->loop);
     if (!http_client_fetch(host->http, &fetch, fetched, ticket)) task_answer(&ticket, refuse, NULL);

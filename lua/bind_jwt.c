@@ -1,9 +1,7 @@
 /* JSON Web Tokens. */
 #include <lauxlib.h>
 #include <openssl/crypto.h>
-#include <stdlib.h>
 
-#include "config/config.h"
 #include "config/file.h"
 #include "lua/bind.h"
 #include "lua/jwt.h"
@@ -12,7 +10,7 @@
 #include "wire/json.h"
 
 static const char VERIFIER[] = "stoa.jwt_verifier";
-enum { LEEWAY_S = 30, LEEWAY_MAX_S = 600, VERIFY_STEPS = 20000 };
+enum { LEEWAY_S = 30, LEEWAY_MAX_S = 600, VERIFY_STEPS = 20000, MAKE_STEPS = 200000 };
 
 struct verifier {
     struct jwt_verifier *jwt;
@@ -23,26 +21,23 @@ static int collect(lua_State *L) {
     return 0;
 }
 
-/* Reads a file that the operator named, as seen from the configuration's folder, into the vm's buffer. */
-static struct slice read_file(lua_State *L, struct slice name) {
+/* Reads a file that the operator named into the vm's buffer. Nobody waits for it: while scripts are loaded. */
+static struct slice read_file(lua_State *L, const char *path) {
     struct buffer *out = &vm_of(L)->out;
-    struct error error, placed;
-    char *folder = file_folder(host_of(L)->config->file), *path = file_resolve(folder, name.ptr);
+    struct error error;
+    host_loading(L);
     buffer_clear(out);
-    bool good = file_read(path, out, &error);
-    if (!good) error_set(&placed, "%s: %s", path, error.text);
-    free(folder);
-    free(path);
-    if (!good) luaL_error(L, "%s", placed.text);
+    if (!file_read(path, out, &error)) luaL_error(L, "%s: %s", path, error.text);
     return buffer_slice(out);
 }
 
 static bool add_keys(lua_State *L, struct jwt_verifier *jwt, enum jwt_algorithm algorithm, struct error *error_r) {
-    struct slice kid = bind_field(L, 1, "kid"), file = bind_field(L, 1, "public_key_file");
-    struct slice jwks = bind_field(L, 1, "jwks_file"), pem = bind_field(L, 1, "public_key");
+    const char *file = bind_path_field(L, 1, "public_key_file"), *jwks_file = bind_path_field(L, 1, "jwks_file");
+    struct slice kid = bind_field(L, 1, "kid"), pem = bind_field(L, 1, "public_key"), jwks = bind_field(L, 1, "jwks");
     if (algorithm == JWT_HS256) return jwt_add_secret(jwt, kid, bind_field(L, 1, "secret"), error_r);
-    if (jwks.len > 0) return jwt_add_jwks(jwt, algorithm, read_file(L, jwks), error_r);
-    if (file.len > 0) return jwt_add_pem(jwt, algorithm, kid, read_file(L, file), error_r);
+    if (jwks.len > 0) return jwt_add_jwks(jwt, algorithm, jwks, error_r);
+    if (jwks_file) return jwt_add_jwks(jwt, algorithm, read_file(L, jwks_file), error_r);
+    if (file) return jwt_add_pem(jwt, algorithm, kid, read_file(L, file), error_r);
     return jwt_add_pem(jwt, algorithm, kid, pem, error_r);
 }
 
@@ -51,16 +46,17 @@ static bool add_keys(lua_State *L, struct jwt_verifier *jwt, enum jwt_algorithm 
  * that name alone; kid is the name of a secret or public key, a JWKS has its own. A token that names none is for the
  * only key.
  * @function stoa.jwt.verifier
- * @param options {algorithm = "HS256" | "RS256" | "ES256" | "EdDSA", secret | public_key | public_key_file | jwks_file,
- * issuer?, audience?, leeway_s = 30, kid?}
+ * @param options {algorithm = "HS256" | "RS256" | "ES256" | "EdDSA", secret | public_key | public_key_file | jwks_file
+ * | jwks (a JWK Set as text), issuer?, audience?, leeway_s = 30, kid?}; files are read while scripts are loaded
  * @return a verifier
  * @error raises when the key does not fit: a secret under 32 bytes, RSA under 2048 bits, another kind of key
  * @example local tokens = stoa.jwt.verifier{algorithm = "HS256", secret = stoa.config.auth.secret} */
 static int verifier_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
     enum jwt_algorithm algorithm;
     struct error error;
-    host_loading(L);
+    vm_charge(L, MAKE_STEPS);
     if (!jwt_algorithm_of(bind_field(L, 1, "algorithm"), &algorithm))
         return luaL_error(L, "algorithm must be HS256, RS256, ES256 or EdDSA");
     double leeway_s = bind_number_field(L, 1, "leeway_s", LEEWAY_S);
@@ -69,6 +65,7 @@ static int verifier_new(lua_State *L) {
     verifier->jwt = jwt_verifier_new();
     if (!add_keys(L, verifier->jwt, algorithm, &error)) return luaL_error(L, "%s", error.text);
     jwt_expect(verifier->jwt, bind_field(L, 1, "issuer"), bind_field(L, 1, "audience"), (unsigned)leeway_s);
+    lua_settop(L, 2); /* without the names of files */
     return 1;
 }
 

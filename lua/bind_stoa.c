@@ -369,6 +369,21 @@ static void add_hooks(lua_State *L) {
     lua_setfield(L, LUA_REGISTRYINDEX, HOOKS_ENTRY);
 }
 
+/* Tells /health of a part that scripts look after: the server is "degraded" while something ails one. What the scripts
+ * before a reload said is forgotten.
+ * @function stoa.health
+ * @param part a name of your own, [a-z_]+, at most 31 bytes; 8 parts at most
+ * @param ailment a few words, at most 127 bytes; nil: the part is well
+ * @return true
+ * @error refused: no such name, too many, or other scripts are in force
+ * @example stoa.health("payments", "the bank does not answer") */
+static int health(lua_State *L) {
+    struct host *host = host_of(L);
+    struct slice part = bind_text(L, 1), ailment = lua_isnoneornil(L, 2) ? SLICE_NONE : bind_text(L, 2);
+    bool current = host->policy && host->policy == (void *)host->worker->policy;
+    return current && ailments_set(&host->worker->ailments, part, ailment) ? bind_true(L) : bind_fail(L, "refused");
+}
+
 /* Ends the loading of the scripts: a setting that they need is missing or wrong. `stoa check`, the start and a reload
  * say it as they say what is wrong with any key, with the file and line of the setting.
  * @function stoa.refuse_config
@@ -395,6 +410,7 @@ void bind_stoa(lua_State *L) {
                                          {"stats", stats},
                                          {"broadcast", broadcast},
                                          {"selftest", selftest},
+                                         {"health", health},
                                          {"refuse_config", refuse_config},
                                          {NULL, NULL}};
     struct buffer *scratch = &vm_of(L)->out;

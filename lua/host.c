@@ -278,6 +278,7 @@ void host_enact(struct host *host) {
         if (namespaces_len < HOST_NAMESPACES_MAX)
             namespaces[namespaces_len++] = CONTAINER(link, struct named, link)->name;
     }
+    ailments_forget(&host->worker->ailments);
     if (host->shards) store_set_shards(host->worker->store, host->shards);
     hub_set_endpoints(host->worker->hub, endpoints, endpoints_len);
     fleet_set_namespaces(host->worker, namespaces, namespaces_len);

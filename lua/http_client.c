@@ -50,6 +50,7 @@ static void fetch_end(struct fetch *fetch, enum http_fetch_status status) {
 static enum http_fetch_status status_of(const struct fetch *fetch, CURLcode code) {
     if (fetch->too_large) return HTTP_FETCH_TOO_LARGE;
     if (code == CURLE_OPERATION_TIMEDOUT) return HTTP_FETCH_TIMEOUT;
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) return HTTP_FETCH_UNTRUSTED;
     return code == CURLE_OK ? HTTP_FETCH_OK : HTTP_FETCH_UNAVAILABLE;
 }
 
@@ -163,6 +164,7 @@ static void set_options(struct fetch *fetch, const struct http_fetch *from) {
     curl_easy_setopt(easy, CURLOPT_URL, from->url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    if (from->ca) curl_easy_setopt(easy, CURLOPT_CAINFO, from->ca);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)from->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,

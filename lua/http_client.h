@@ -17,10 +17,17 @@ struct http_fetch {
     const char *const *headers; /* "name: value" */
     size_t headers_len;
     struct slice body;
+    const char *ca; /* PEM file; NULL: the system's authorities */
     unsigned timeout_ms;
     size_t max_bytes;
 };
-enum http_fetch_status { HTTP_FETCH_OK, HTTP_FETCH_TIMEOUT, HTTP_FETCH_UNAVAILABLE, HTTP_FETCH_TOO_LARGE };
+enum http_fetch_status {
+    HTTP_FETCH_OK,
+    HTTP_FETCH_TIMEOUT,
+    HTTP_FETCH_UNAVAILABLE,
+    HTTP_FETCH_TOO_LARGE,
+    HTTP_FETCH_UNTRUSTED
+};
 struct http_fetched {
     enum http_fetch_status status;
     unsigned code;

@@ -48,16 +48,15 @@ stoa.hook("authenticate", function(handshake)
     local token = handshake.auth.token or handshake.query and handshake.query.token
     if settings.mode ~= "development" and (type(token) ~= "string" or token == "") then return refuse("unauthorized") end
     local user
-    user, word = find[settings.mode](handshake, token)
+    user, word, detail = find[settings.mode](handshake, token)
     if user then return user end
-    if word == "unavailable" or word == "timeout" then return refuse(word) end
+    if word == "unavailable" or word == "timeout" then return refuse(word, detail) end
     stoa.log.info("auth.refused", { address = handshake.address, reason = word })
     if guesses[word] then
-        local passed
-        passed, word, detail = protocol.count_guess("bad_tokens", handshake.address or "")
-        if not passed then return refuse(word, detail) end
+        local passed, limit, wait = protocol.count_guess("bad_tokens", handshake.address or "")
+        if not passed then return refuse(limit, wait) end
     end
-    return refuse("unauthorized")
+    return refuse("unauthorized", protocol.reason(word))
 end)
 
 -- Who comes for the first time gets a profile; a token's name corrects it, none leaves it as it is. Those who come at the
@@ -111,7 +110,7 @@ local function opening()
 end
 
 if settings.mode == "development" and opening() then
-    stoa.log.warning("auth.believes_everyone", {
+    stoa.log.warning("auth.development_mode_is_reachable", {
         reason = opening() .. " lets others in",
         remedy = 'auth.mode = "jwt" or "session"',
     })

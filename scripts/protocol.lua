@@ -28,7 +28,14 @@ local sentences = {
 -- otherwise ids could be guessed.
 local codes = { not_found = "forbidden", timeout = "unavailable", gone = "unavailable", too_many_rooms = "unavailable" }
 
--- The answer to a refusal; detail may hold retryAfter (seconds). A sentence of a hook's own ("no links, please") is a
+-- Why a token lets nobody in; a client whose token is expired gets a new one.
+local reasons = { expired = "expired", not_yet_valid = "not_yet" }
+
+function protocol.reason(word)
+    return { reason = reasons[word] or "invalid" }
+end
+
+-- The answer to a refusal; detail may hold retryAfter (seconds), and why someone is unauthorized. A sentence of a hook's own ("no links, please") is a
 -- policy's: forbidden.
 function protocol.refusal(word, detail)
     local code = codes[word] or word
@@ -36,7 +43,8 @@ function protocol.refusal(word, detail)
     if not message then code, message = "forbidden", tostring(word) end
     local retry_after = type(detail) == "table" and detail.retryAfter or nil
     if code == "unavailable" then retry_after = retry_after or 1 end
-    return { ok = false, error = { code = code, message = message, retryAfter = retry_after } }
+    local reason = code == "unauthorized" and (type(detail) == "table" and detail.reason or "invalid") or nil
+    return { ok = false, error = { code = code, message = message, retryAfter = retry_after, reason = reason } }
 end
 
 -- The same for the hooks authenticate and connect: nil, message, data of a CONNECT_ERROR.

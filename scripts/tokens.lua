@@ -1,6 +1,7 @@
--- Who a signed token says a client is (auth.mode = "jwt"). The keys are a secret or public key of the configuration.
+-- Who a signed token says a client is (auth.mode = "jwt").
 local stoa = require "stoa"
 local protocol = require "protocol"
+local token_keys = require "token_keys"
 
 local settings = stoa.config.auth
 local tokens = {}
@@ -78,39 +79,55 @@ end
 -- One of them says whose signature a token must have.
 local function key_source()
     local found
-    for _, name in ipairs { "secret", "public_key", "public_key_file", "jwks_file" } do
+    for _, name in ipairs { "secret", "public_key", "public_key_file", "jwks_file", "jwks_url" } do
         if settings[name] and found then
             stoa.refuse_config("auth." .. name, "auth." .. found .. " is another key: one of them")
         end
         found = found or settings[name] and name
     end
     if found then return found end
-    stoa.refuse_config("auth.mode", '"jwt" needs auth.secret, public_key, public_key_file or jwks_file')
+    stoa.refuse_config("auth.mode", '"jwt" needs auth.secret, public_key, public_key_file, jwks_file or jwks_url')
 end
 
-local function new_verifier()
+-- What checks tokens with the key {secret = …}, {jwks = …}, …; raises when it is unfit.
+local function new_verifier(key)
+    key.algorithm = settings.algorithm or key.secret and "HS256" or "RS256"
+    key.issuer, key.audience, key.leeway_s, key.kid = settings.issuer, settings.audience, settings.leeway_s, settings.kid
+    return stoa.jwt.verifier(key)
+end
+
+-- A provider signs for many: for other applications, and, where it serves several organisations, for their users.
+local function warn_of_others()
+    for _, name in ipairs { "issuer", "audience" } do
+        if not settings[name] then
+            stoa.log.warning("auth.lets_others_in", {
+                reason = "tokens of any " .. name .. " are taken",
+                remedy = "auth." .. name,
+            })
+        end
+    end
+end
+
+local function begin()
     local source = key_source()
-    local algorithm = settings.algorithm or source == "secret" and "HS256" or "RS256"
-    if (algorithm == "HS256") ~= (source == "secret") then
+    if settings.algorithm and (settings.algorithm == "HS256") ~= (source == "secret") then
         stoa.refuse_config("auth.algorithm", "HS256 is for auth.secret, and for that alone")
     end
-    local made, verifier = pcall(stoa.jwt.verifier, {
-        algorithm = algorithm,
-        [source] = settings[source],
-        issuer = settings.issuer,
-        audience = settings.audience,
-        leeway_s = settings.leeway_s,
-        kid = settings.kid,
-    })
-    return made and verifier or stoa.refuse_config("auth." .. source, verifier)
+    if source == "jwks_url" then
+        warn_of_others()
+        return token_keys.begin(new_verifier).verify
+    end
+    local made, verifier = pcall(new_verifier, { [source] = settings[source] })
+    if not made then stoa.refuse_config("auth." .. source, verifier) end
+    return function(token) return verifier:verify(token) end
 end
 
-local verifier = settings.mode == "jwt" and new_verifier()
+local verify = settings.mode == "jwt" and begin()
 
--- The user of a token, or nil, word.
+-- The user of a token, or nil, word, detail.
 function tokens.user(token)
-    local claims, word = verifier:verify(token)
-    if not claims then return nil, word end
+    local claims, word, detail = verify(token)
+    if not claims then return nil, word, detail end
     return user_of(claims)
 end
 

@@ -55,10 +55,10 @@ struct config {
         int64_t window_ms, window_max_ms; /* window_ms -1: "auto" */
     } fanout;
     struct {
-        const char *mode, *algorithm, *secret, *public_key, *public_key_file, *jwks_file, *kid;
+        const char *mode, *algorithm, *secret, *public_key, *public_key_file, *jwks_file, *jwks_url, *jwks_ca, *kid;
         const char *user_claim, *issuer, *audience;
         struct config_texts claims;
-        int64_t leeway_s;
+        int64_t leeway_s, jwks_refresh_s, jwks_pause_s, jwks_max_age_s;
     } auth; /* mode NULL: no script that asks for it is among them */
     struct {
         int64_t timeout_s, notice_s, reconnect_in_ms;

@@ -84,6 +84,19 @@ const struct key keys[] = {
     TEXT(auth.public_key, NULL, LIVE, "The public key, as PEM."),
     PATH(auth.public_key_file, NULL, LIVE, "A file with it."),
     PATH(auth.jwks_file, NULL, LIVE, "A file with public keys as a JWK Set."),
+    TEXT(auth.jwks_url, NULL, LIVE,
+         "Where an identity provider has its public keys (a JWK Set): https, or http on this machine. Each worker "
+         "fetches "
+         "them, and again when a token names a key that it does not know."),
+    PATH(auth.jwks_ca, NULL, LIVE,
+         "PEM file with the certificates that may have signed that of `auth.jwks_url`; without it the system's."),
+    INTEGER(auth.jwks_refresh_s, "600", 1, 86400, LIVE,
+            "After this time, and up to half of it more, they are fetched again."),
+    INTEGER(auth.jwks_pause_s, "10", 1, 3600, LIVE,
+            "So long at least, and up to half of it more, between two fetches for the sake of unknown keys or after a "
+            "failure."),
+    INTEGER(auth.jwks_max_age_s, "86400", 2, 2592000, LIVE,
+            "While the provider is away, keys serve until they are so old; then nobody comes in."),
     TEXT(auth.kid, NULL, LIVE, "The name of the secret or public key: a token that names a key must name this one."),
     TEXT(auth.user_claim, "sub", LIVE,
          "The claim that is the user's id: a text of 1 to 255 bytes, or a whole number. `a.b` is `b` within `a`."),

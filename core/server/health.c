@@ -123,7 +123,8 @@ static bool is_degraded(const struct health *health) {
     const struct worker *worker = health->worker;
     for (unsigned part = 0; part < health->parts; part++)
         if (health->parts_away[part]) return true;
-    return bus_is_degraded(worker->bus) || redis_room_is_full(worker->room) || health->store_is_damaged;
+    return bus_is_degraded(worker->bus) || redis_room_is_full(worker->room) || health->store_is_damaged ||
+           ailments_any(&worker->ailments);
 }
 
 static enum place_state state_of(const struct health *health) {
@@ -165,6 +166,7 @@ static void write_health(const struct health *health, struct buffer *out) {
     buffer_printf(out, ",\"scripts\":\"%s\"", has_scripts(worker) ? "ok" : "missing");
     if (!bus_is_alone(worker->bus)) write_bus(worker->bus, out);
     if (worker->room) buffer_printf(out, ",\"redis\":\"%s\"", redis_room_is_full(worker->room) ? "full" : "ok");
+    ailments_write(&worker->ailments, out);
     buffer_append_str(out, "}}");
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "server/ailments.h"
 
 struct adapter;
 struct announce;
@@ -78,6 +79,7 @@ struct worker {
     struct channel_log *log;
     struct relay *relay;
     struct insist *insist;
+    struct ailments ailments; /* of parts that scripts look after */
     struct hub *hub;
     struct transfers *transfers;
     struct admission_control *admission; /* scripts may set it when their generation is enacted */

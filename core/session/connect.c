@@ -74,16 +74,32 @@ static void send_refusal(struct session *session, struct slice namespace_name, s
     packet_unref(&packet);
 }
 
-/* {"message":…,"data":…?} becomes an error of the plain form. */
+/* {"message":…,"data":…?} as an error of the plain form: it says as much as a CONNECT_ERROR does (when to come back,
+ * why a token is refused). */
+static void write_plain_error(struct slice json, struct buffer *out) {
+    struct slice data = json_member(json, "data"), code = json_member(data, "code"), name, value;
+    struct slice message = json_member(json, "message");
+    buffer_append_str(out, "{\"code\":");
+    buffer_append_slice(out, code.len > 0 ? code : SLICE("\"unauthorized\""));
+    buffer_append_str(out, ",\"message\":");
+    buffer_append_slice(out, message.len > 0 ? message : SLICE("\"refused\""));
+    if (data.len > 0 && json_type_of(data) == JSON_OBJECT) {
+        struct json_walk walk;
+        json_walk_init(&walk, data);
+        while (json_walk_member(&walk, &name, &value)) {
+            if (json_string_is(name, SLICE("code")) || json_string_is(name, SLICE("message"))) continue;
+            buffer_append_char(out, ',');
+            buffer_append_slice(out, name);
+            buffer_append_char(out, ':');
+            buffer_append_slice(out, value);
+        }
+    }
+    buffer_append_char(out, '}');
+}
+
 static void send_plain_refusal(struct session *session, struct slice json) {
     struct buffer error = {0}, text = {0};
-    struct slice code = json_member(json_member(json, "data"), "code");
-    struct slice message = json_member(json, "message");
-    buffer_append_str(&error, "{\"code\":");
-    buffer_append_slice(&error, code.len > 0 ? code : SLICE("\"unauthorized\""));
-    buffer_append_str(&error, ",\"message\":");
-    buffer_append_slice(&error, message.len > 0 ? message : SLICE("\"refused\""));
-    buffer_append_char(&error, '}');
+    write_plain_error(json, &error);
     plain_write_refused(&text, buffer_slice(&error));
     struct packet *packet = packet_new_plain(buffer_slice(&text));
     session_push(session, packet);

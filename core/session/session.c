@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/address.h"
 #include "base/ids.h"
 #include "base/metrics.h"
 #include "session/assembly.h"
@@ -15,7 +14,6 @@
 #include "session/seating.h"
 #include "session/upgrade.h"
 #include "wire/engineio.h"
-#include "wire/user_id.h"
 
 enum session_input { INPUT_PACKET, INPUT_PONG, INPUT_DRAINED, INPUT_BROKEN, INPUT_DUE };
 struct session_news {
@@ -447,7 +445,7 @@ void session_begin(struct session *session) {
 }
 
 static void log_close(const struct session *session, enum close_reason reason) {
-    char who[SOCKET_ID_LEN + USER_ID_MAX + ADDRESS_TEXT_MAX + sizeof "/@"];
+    char who[400]; /* ids of a socket and a user, an address */
     const struct socket *socket =
         list_empty(&session->sockets) ? NULL : CONTAINER(session->sockets.next, struct socket, link);
     snprintf(who, sizeof who, "%s/%s@%s", socket ? socket->id : "-", socket && socket->user ? socket->user->id : "-",

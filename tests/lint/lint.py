@@ -56,6 +56,7 @@ HEADER_EXCEPTIONS = {
     "server/health.h": {"loop/loop.h", "net/http.h"},
     "server/route.h": {"net/http.h"},
     "server/router.h": {"net/server.h"},
+    "server/worker.h": {"server/ailments.h"},
     "server/settings.h": {"bus/adapter.h", "bus/bus.h", "redis/redis.h", "channel/presence.h", "channel/room.h", "limit/admission.h", "net/server.h", "session/hub.h"},
 }
 FUNCTION_MAX, C_MAX, HEADER_MAX, LUA_MAX = 60, 600, 150, 300

@@ -54,7 +54,7 @@ test("development mode warns as soon as others may come", async (t) => {
   const warned = async (more) => {
     const { code, stderr } = await runStoa("check", "--config", configure(folder, 'auth = { mode = "development" },', more));
     assert.equal(code, 0, stderr);
-    return /auth\.believes_everyone reason="([a-z_.]+) lets others in"/.exec(stderr)?.[1];
+    return /auth\.development_mode_is_reachable reason="([a-z_.]+) lets others in"/.exec(stderr)?.[1];
   };
   assert.equal(await warned(""), undefined);
   assert.equal(await warned('\n  ["listen"] = { "localhost:0", "[::1]:0" },'), undefined);
@@ -62,7 +62,7 @@ test("development mode warns as soon as others may come", async (t) => {
   assert.equal(await warned('\n  ["listen"] = "unix:/tmp/stoa-of-a-check.sock",'), "listen");
   assert.equal(await warned('\n  net = { trusted_proxies = { "127.0.0.1" } },'), "net.trusted_proxies");
   const server = await startServer(t, { config: configure(folder, 'auth = { mode = "development" },'), set: { "net.trusted_proxies": ["127.0.0.1"] } });
-  await server.waitForLine(/ warning auth\.believes_everyone /);
+  await server.waitForLine(/ warning auth\.development_mode_is_reachable /);
 });
 
 // ---- people are called what identity providers call them
