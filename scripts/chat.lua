@@ -111,10 +111,13 @@ end
 protocol.on("sync", function(socket, arguments)
     local asked = arguments.channels
     if type(asked) ~= "table" or stoa.is_array(asked) then return nil, "bad_request" end
-    local passed, reason, detail = take(socket, { syncs = socket.user_id })
-    if not passed then return nil, reason, detail end
     local count = 0
-    for _ in pairs(asked) do count = count + 1 end
+    for _ in pairs(asked) do
+        count = count + 1
+        if count > SYNC_CHANNELS_MAX then break end
+    end
+    local passed, reason, detail = protocol.take_look_ups(socket, count)
+    if not passed then return nil, reason, detail end
     if count > SYNC_CHANNELS_MAX then return nil, "bad_request" end
     local channels, bytes = {}, 0
     for channel_id, since in pairs(asked) do

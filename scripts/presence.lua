@@ -59,6 +59,12 @@ protocol.on("presence:update", function(socket, arguments)
     return stoa.presence.update(user_id, status, message, ends_ms)
 end)
 
+local function take_list(socket, user_ids)
+    local passed, word, detail = protocol.take_look_ups(socket, stoa.is_array(user_ids) and #user_ids or 1)
+    if not passed then return nil, word, detail end
+    return protocol.is_user_id_list(user_ids, USERS_MAX) or nil, "bad_request"
+end
+
 -- Users whom no worker has seen lately may be known to the store: offline, last seen then.
 local function look_up(users)
     local unknown, places = stoa.array {}, {}
@@ -77,9 +83,8 @@ local function look_up(users)
 end
 
 protocol.on("presence:get", function(socket, arguments)
-    local passed, word, detail = protocol.take(socket, { reads = socket.user_id })
+    local passed, word, detail = take_list(socket, arguments.userIds)
     if not passed then return nil, word, detail end
-    if not protocol.is_user_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
     local users, stale = stoa.presence.get(arguments.userIds)
     if not users then return nil, stale end
     look_up(users)
@@ -87,9 +92,8 @@ protocol.on("presence:get", function(socket, arguments)
 end)
 
 protocol.on("user:get", function(socket, arguments)
-    local passed, word, detail = protocol.take(socket, { reads = socket.user_id })
+    local passed, word, detail = take_list(socket, arguments.userIds)
     if not passed then return nil, word, detail end
-    if not protocol.is_user_id_list(arguments.userIds, USERS_MAX) then return nil, "bad_request" end
     local users = stoa.array {}
     for _, user_id in ipairs(arguments.userIds) do
         local profile, reason = cache.profiles:get(user_id)

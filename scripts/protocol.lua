@@ -68,11 +68,16 @@ end
 
 -- Takes from the limits {name = key}. Who goes on after being refused, again and again, is not a client but a flood:
 -- the socket is ended in a way that stock clients do not come back from.
-function protocol.take(socket, keys)
-    local passed, word, detail = stoa.take(keys)
+function protocol.take(socket, keys, subject)
+    local passed, word, detail = stoa.take(keys, subject)
     if passed then return true end
     if socket and not stoa.take { abuse = socket.user_id } then socket:disconnect() end
     return nil, word, detail
+end
+
+-- Who names many things in one event is charged for each, there or not, before any is looked at.
+function protocol.take_look_ups(socket, named)
+    return protocol.take(socket, { look_ups = socket.user_id }, named)
 end
 
 stoa.limit("guesses_told", { 1, 60, scope = "worker" })

@@ -29,7 +29,11 @@ end
 stoa.limit("joins", { 600, 60 }) -- a page that follows many channels joins all of them after each reconnect
 stoa.limit("changes", { 600, 60 }) -- deletes, reactions, read marks
 stoa.limit("reads", { 600, 60 }) -- pages of history
-stoa.limit("syncs", { 60, 60 })
+stoa.limit("look_ups", { -- users and channels that are named in lists
+    count = 3000,
+    seconds = 60,
+    cost = function(named) return math.max(1, named) end,
+})
 stoa.limit("statuses", { 60, 60 })
 stoa.limit("channel_creations", { 300, 3600 }) -- in development mode joining creates
 stoa.limit("abuse", { 1000, 60, scope = "worker" }) -- attempts that were refused; beyond, the socket is ended

@@ -120,6 +120,25 @@ describe("limits", function()
         assert.equal("forbidden", code(bob:emit("history:get", { channelId = "nobodys" })))
     end)
 
+    it("are taken for each channel and user that is named, there or not", function()
+        open {}
+        local alice, bob = client(world, "alice"), client(world, "bob")
+        local since, channels, users = { seq = 0, epoch = "1-a" }, {}, {}
+        for i = 1, 256 do channels["nobodys-" .. i] = since end
+        for i = 1, 100 do users[i] = "nobody-" .. i end
+        for _ = 1, 11 do assert.equal("ok", code(alice:emit("sync", { channels = channels }))) end
+        local refused = alice:emit("sync", { channels = channels })
+        assert.equal("rate_limited", code(refused))
+        assert.is_true(refused.error.retryAfter > 0)
+        assert.equal("ok", code(alice:emit("user:get", { userIds = users }))) -- 3,000 a minute: 84 more
+        assert.equal("rate_limited", code(alice:emit("presence:get", { userIds = users })))
+        assert.equal("ok", code(bob:emit("sync", { channels = { lobby = since } })))
+        for i = 1, 29 do
+            assert.equal("ok", code(bob:emit(i % 2 == 0 and "user:get" or "presence:get", { userIds = users })))
+        end
+        assert.equal("rate_limited", code(bob:emit("user:get", { userIds = users })))
+    end)
+
     it("of a channel hold for all its users together", function()
         open { user_messages = false, channel_messages = { 3, 60 } }
         local passed = 0
