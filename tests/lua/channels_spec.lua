@@ -26,6 +26,33 @@ local SCRIPT = [[
     stoa.on("ids", function(_, id) return stoa.channel(id).valid, stoa.user(id).valid, stoa.channel(id).room end)
 ]]
 
+-- Answers of 64 KiB and more wait for each other, and all together are bounded.
+describe("an append", function()
+    it("that is stored is never called unavailable, however much comes at once", function()
+        support.config = { lua = { wall_ms = 10000, memory_bytes = 2 * 2 ^ 20 } }
+        local world = support.world [[
+            local stoa, text = require "stoa", ("x"):rep(150000)
+            local lobby = stoa.channel "lobby"
+            stoa.on("put", function() return lobby:put { visibility = "public" } end)
+            stoa.on("say", function()
+                local ack, word = lobby:append { kind = "message", userId = "alice", content = text }
+                return ack and "stored" or word
+            end)
+        ]]
+        support.config = nil
+        local clients = {}
+        for i = 1, 60 do clients[i] = world:connect() end
+        clients[1]:emit "put"
+        for _, client in ipairs(clients) do client.wire:send '42500["say"]' end
+        world:settle()
+        for _, client in ipairs(clients) do
+            client:events()
+            assert.equal("stored", client.acks[500][1])
+        end
+        world:close()
+    end)
+end)
+
 describe("with the store", function()
     local world, alice, bob
     before_each(function()
