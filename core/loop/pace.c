@@ -1,6 +1,7 @@
 /* What a turn may take: each stage has a slice of time, what it leaves goes on in the next turn, in its order. So
  * nobody waits for all that others have ready, and the timer that tells the master of this process's life fires
  * meanwhile. */
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "loop/loop_state.h"
@@ -18,6 +19,10 @@ void pace_begin(struct loop *loop, const struct loop_stage *stage) {
     loop->pace.stage_us = loop->pace.now_us;
 }
 
+static bool is_over(const struct loop_pace *pace, uint64_t now_us) {
+    return now_us - pace->stage_us >= pace->stage->slice_us && !fault_planted("turn_without_budget");
+}
+
 bool pace_count(struct loop *loop) {
     struct loop_pace *pace = &loop->pace;
     uint64_t now_us = loop_clock_us(loop), took_us = now_us - pace->now_us;
@@ -27,7 +32,7 @@ bool pace_count(struct loop *loop) {
     }
     pace->now_us = now_us;
     pace->part = NULL;
-    return now_us - pace->stage_us >= pace->stage->slice_us;
+    return is_over(pace, now_us);
 }
 
 void pace_end(struct loop *loop) {
@@ -41,7 +46,7 @@ void pace_end(struct loop *loop) {
 }
 
 bool loop_overdue(const struct loop *loop) {
-    return loop->turning && loop_clock_us(loop) - loop->pace.stage_us >= loop->pace.stage->slice_us;
+    return loop->turning && is_over(&loop->pace, loop_clock_us(loop));
 }
 
 void loop_part(struct loop *loop, const char *part) {

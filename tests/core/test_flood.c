@@ -25,6 +25,26 @@ static void a_client_that_ignores_its_limits_is_not_read_and_then_closed(void **
     assert_int_equal(code, 1008);
 }
 
+/* Slices are of 10 ms. */
+static void events_that_waited_are_answered_in_slices_and_others_come_between(void **state) {
+    comes_as(&alice, "alice");
+    comes_as(&bob, "bob");
+    says(&alice, "42[\"slow\",1]");
+    for (int i = 0; i < 6; i++) says(&alice, "421[\"echo\"]");
+    assert_null(hears(&alice));
+    script.event_us = 6000;
+    scene_answer(POLICY_OK, "[]");
+    unsigned asked = script.asked[POLICY_EVENT];
+    assert_int_equal(asked, 1 + 2);
+    local_client_send(bob.client, SLICE("422[\"echo\"]"), false);
+    loop_turn(loop);
+    assert_hears(&bob, "432[]");
+    assert_in_range(script.asked[POLICY_EVENT], asked + 1, asked + 3);
+    turn();
+    for (int i = 0; i < 6; i++) assert_hears(&alice, "431[]");
+    assert_null(hears(&alice));
+}
+
 static void allow(unsigned count, uint64_t period_ms) {
     struct hub_settings settings = scene_settings();
     settings.events = count;
@@ -120,6 +140,7 @@ static void who_connects_in_vain_again_and_again_is_not_read_and_then_closed(voi
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        SCENE(events_that_waited_are_answered_in_slices_and_others_come_between),
         SCENE(a_client_that_ignores_its_limits_is_not_read_and_then_closed),
         SCENE(a_client_that_asks_without_end_is_not_read_until_it_has_paid),
         SCENE(what_was_read_already_makes_nobody_wait_for_ever),

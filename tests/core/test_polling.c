@@ -88,7 +88,7 @@ static void a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end(void
     open_session();
     memcpy(first, polling, sizeof first);
     open_session();
-    seats_are(2);
+    assert_int_equal(admission_seats(admission), 2);
     size_t sessions = hub_sessions(hub);
     for (int i = 0; i < 20; i++) {
         struct answer answer = fetch("GET", "EIO=4&transport=polling", "");

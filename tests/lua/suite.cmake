@@ -16,12 +16,19 @@ function(stoa_specs name folder gc)
     "LUA_CPATH=${CMAKE_BINARY_DIR}/lua/?.so\;\;;STOA_GC=${gc};${lua_environment}")
 endfunction()
 
+# stoa_planted_spec(FOLDER FAULT SPEC TEST): with that fault planted (base/fault.h), TEST of SPEC must turn red.
+function(stoa_planted_spec folder fault spec test)
+  set(name ${folder}/planted_${fault})
+  stoa_specs(${name} tests/${folder}/${spec}_spec.lua normal)
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT STOA_FAULT=${fault})
+  set_tests_properties(${name} PROPERTIES PASS_REGULAR_EXPRESSION "(Failure|Error) -> .*${test}")
+endfunction()
+
 stoa_specs(scripts/busted tests/scripts normal)
-if(STOA_FAULTS) # the hooks of scripts say nothing, and that is taken for a yes
-  stoa_specs(scripts/planted_silence_is_yes tests/scripts/hooks_spec.lua normal)
-  set_property(TEST scripts/planted_silence_is_yes APPEND PROPERTY ENVIRONMENT STOA_FAULT=silence_is_yes)
-  set_tests_properties(scripts/planted_silence_is_yes PROPERTIES PASS_REGULAR_EXPRESSION
-    "Failure -> .*the hooks of messages refuse when one returns nothing: send")
+if(STOA_FAULTS)
+  # The hooks of scripts say nothing, and that is taken for a yes.
+  stoa_planted_spec(scripts silence_is_yes hooks "the hooks of messages refuse when one returns nothing: send")
+  stoa_planted_spec(lua unbounded_conversion values "one call may take: beyond, it is refused before anybody is asked")
 endif()
 file(GLOB lua_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/lua/test_*.c)
 foreach(source ${lua_tests})

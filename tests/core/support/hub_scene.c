@@ -1,5 +1,6 @@
 #include "support/hub_scene.h"
 
+#include "loop/loop_state.h"
 #include "session/script_connection.h"
 
 struct loop *loop;
@@ -99,6 +100,7 @@ static void scene_event(struct policy_call *call) {
     struct json_walk walk;
     struct slice name, rest;
     char json[512];
+    loop->clock.now_us += script.event_us;
     json_walk_init(&walk, call->json);
     assert_true(json_walk_item(&walk, &name));
     if (!json_walk_item(&walk, &rest)) rest = SLICE_NONE;

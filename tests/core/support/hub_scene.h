@@ -29,6 +29,7 @@ struct scene_policy {
     unsigned asked[POLICY_ALERT + 1];
     char parted[256];    /* the reasons of disconnects, one after the other */
     char slow_seen[256]; /* the first argument of each "slow" */
+    unsigned event_us;   /* the clock goes on by so much with each event */
     void (*on_connect)(struct socket *socket);
     void (*on_disconnect)(struct socket *socket);
 };
