@@ -153,7 +153,7 @@ export const differences = [
     example: post("Content-Length: 1\t", "x"),
     is(seen) {
       const { their, our, bytes } = parting(seen);
-      const differs = /INVALID_(CONTENT_LENGTH|TRANSFER_ENCODING)/.test(their?.[1]) || our?.[0] === "closed";
+      const differs = /INVALID_(CONTENT_LENGTH|TRANSFER_ENCODING)/.test(their?.[1]) || our?.[0] === "closed" || (isRequest(their) && lists(their, "connection", "upgrade"));
       return differs && /(content-length|transfer-encoding|connection):[^\r\n]*\t[ \t]*\r\n/i.test(bytes.toString("latin1"));
     },
   },
