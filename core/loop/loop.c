@@ -240,8 +240,22 @@ static bool turn(struct loop *loop, bool wait) {
     return busy;
 }
 
+static void move(struct loop *loop, uint64_t ms) {
+    loop->clock.now_us += ms * 1000;
+    loop->clock.wall_ms += ms;
+}
+
+/* Of a fake clock. False: there is no timer. */
+static bool move_to_next_timer(struct loop *loop) {
+    uint64_t next_ms;
+    if (!wheel_next(&loop->wheel, &next_ms)) return false;
+    move(loop, next_ms - loop_now_ms(loop));
+    return true;
+}
+
 void loop_run(struct loop *loop) {
-    while (!loop->stopping) turn(loop, true);
+    while (!loop->stopping)
+        if (!turn(loop, !loop->clock.fake) && loop->clock.fake && !move_to_next_timer(loop)) turn(loop, true);
     loop->stopping = false;
 }
 
@@ -263,9 +277,7 @@ void loop_advance(struct loop *loop, uint64_t ms) {
     settle(loop);
     while (loop_now_ms(loop) < end_ms) {
         if (!wheel_next(&loop->wheel, &next_ms) || next_ms > end_ms) next_ms = end_ms;
-        uint64_t step_ms = next_ms - loop_now_ms(loop);
-        loop->clock.now_us += step_ms * 1000;
-        loop->clock.wall_ms += step_ms;
+        move(loop, next_ms - loop_now_ms(loop));
         settle(loop);
     }
 }

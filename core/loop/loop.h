@@ -40,7 +40,7 @@ struct loop *loop_new_with_fake_clock(void);
 /* Not within a turn. What was put on the loop (descriptors, timers, tasks, handles of libuv) is gone or closed before.
  */
 void loop_free(struct loop **loop);
-/* Until loop_stop; the turn at hand is finished first. */
+/* Until loop_stop; the turn at hand is finished first. A fake clock moves to the next timer when nothing is ready. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* One turn, without waiting; false: nothing was ready. */
