@@ -492,6 +492,28 @@ static void a_head_may_come_byte_by_byte(void **state) {
     rig_stop(&rig);
 }
 
+static void a_malformed_head_is_refused_for_what_it_asked_wherever_it_was_cut(void **state) {
+    static const char head[] = "HEAD /hello HTTP/1.1\r\nHost: a\r\nno field\r\n\r\n";
+    struct rig rig;
+    struct raw alice;
+    rig_start(&rig, &rig_settings);
+    for (size_t cut = 1; cut < sizeof head - 1; cut++) {
+        raw_connect(&alice, &rig);
+        raw_send(&alice, head, cut);
+        RIG_UNTIL(&rig, net_server_connections(rig.server) == 1);
+        while (loop_turn(rig.loop)) continue;
+        raw_send_str(&alice, head + cut);
+        RAW_UNTIL(&alice, alice.eof);
+        assert_int_equal(raw_status(&alice), 400);
+        buffer_append_char(&alice.in, '\0');
+        assert_non_null(strstr(alice.in.ptr, "x-path: /hello\r\n"));
+        raw_close(&alice);
+        RIG_UNTIL(&rig, net_server_connections(rig.server) == 0);
+    }
+    assert_int_equal(rig.requests, 0);
+    rig_stop(&rig);
+}
+
 /* Row 14. */
 static void an_answer_that_is_not_taken_is_cut_at_its_deadline(void **state) {
     struct rig rig;
@@ -529,6 +551,7 @@ int main(void) {
         cmocka_unit_test(heads_that_are_too_long_are_refused),
         cmocka_unit_test(requests_that_come_at_once_are_answered_in_order),
         cmocka_unit_test(a_head_may_come_byte_by_byte),
+        cmocka_unit_test(a_malformed_head_is_refused_for_what_it_asked_wherever_it_was_cut),
         cmocka_unit_test(who_is_refused_by_the_head_need_send_no_body),
         cmocka_unit_test(a_body_is_read_when_the_head_has_passed),
         cmocka_unit_test(who_has_passed_and_sends_no_body_is_answered_at_the_deadline),

@@ -157,6 +157,9 @@ static void rig_upgrade(void *owner, struct http_request *request, struct http_u
         upgrade_r->refusal =
             (struct http_reply){.status = 403, .content_type = "text/html", .body = SLICE("Forbidden")};
 }
+static void rig_refused(void *owner, struct http_request *request, struct buffer *fields) {
+    buffer_printf(fields, "x-path: %.*s\r\n", SLICE_ARG(request->path));
+}
 static void rig_opened(void *owner, struct conn *conn) {
     struct rig *rig = owner;
     rig->opened++;
@@ -187,6 +190,7 @@ static const struct net_events rig_events = {.http = {.body_max = rig_body_max,
                                                       .elsewhere = rig_elsewhere,
                                                       .request = rig_request,
                                                       .upgrade = rig_upgrade,
+                                                      .refused = rig_refused,
                                                       .opened = rig_opened},
                                              .admit = rig_admit,
                                              .seat = rig_seat};
