@@ -54,7 +54,8 @@ struct slice query_text(const struct query *query, unsigned statement, unsigned 
 }
 
 int64_t query_integer(const struct query *query, unsigned statement, unsigned row, unsigned column) {
-    return strtoll(PQgetvalue(query->statements[statement].result, (int)row, (int)column), NULL, 10);
+    const char *text = PQgetvalue(query->statements[statement].result, (int)row, (int)column);
+    return text ? strtoll(text, NULL, 10) : 0;
 }
 
 int64_t query_changed(const struct query *query, unsigned statement) {

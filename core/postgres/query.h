@@ -52,7 +52,7 @@ void query_free(struct query **query);
 
 /* Of the answer to a statement, when the outcome is OK. */
 unsigned query_rows(const struct query *query, unsigned statement);
-/* Lives as long as the query; empty: NULL. */
+/* Lives as long as the query; empty: NULL. Where there is no such row or column: empty, and 0. */
 struct slice query_text(const struct query *query, unsigned statement, unsigned row, unsigned column);
 int64_t query_integer(const struct query *query, unsigned statement, unsigned row, unsigned column);
 /* How many rows an INSERT, UPDATE or DELETE touched. */

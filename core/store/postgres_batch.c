@@ -150,8 +150,15 @@ static enum store_status refusal_of(struct slice status) {
     return slice_is(status, "too_large") ? STORE_TOO_LARGE : STORE_NOT_FOUND;
 }
 
+/* Whose row it is, once each; -1: nobody's. */
+static int entry_of(const struct batch *batch, int64_t ord) {
+    bool is_sent = ord >= 1 && ord <= batch->sent_len;
+    return is_sent && batch->entries[batch->sent[ord - 1]] ? (int)batch->sent[ord - 1] : -1;
+}
+
 static void take_row(struct batch *batch, const struct query *query, unsigned row) {
-    unsigned i = batch->sent[query_integer(query, 0, row, COLUMN_ORD) - 1];
+    int i = entry_of(batch, query_integer(query, 0, row, COLUMN_ORD));
+    if (i < 0) return;
     struct store_request *request = batch->entries[i]->request;
     struct slice status = query_text(query, 0, row, COLUMN_STATUS);
     if (slice_is(status, "locked")) {
@@ -166,9 +173,9 @@ static void take_row(struct batch *batch, const struct query *query, unsigned ro
             answer_message(batch, request, query_integer(query, 0, row, COLUMN_SEQ));
         else if (request)
             row_answer_append(request, query, row, COLUMN_EVENT);
-        answer(batch, i, STORE_OK);
+        answer(batch, (unsigned)i, STORE_OK);
     } else {
-        answer(batch, i, refusal_of(status));
+        answer(batch, (unsigned)i, refusal_of(status));
     }
 }
 

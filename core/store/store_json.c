@@ -80,16 +80,22 @@ void store_write_reaction_body(struct buffer *out, const struct store_request *r
     buffer_append_char(out, '}');
 }
 
-void store_write_event(struct buffer *out, enum store_kind kind, struct slice body, int64_t message_seq, int64_t seq,
-                       const char *epoch) {
+/* A row may be a newer server's, of a kind that is not known here: it is told all the same, for the sake of its number.
+ */
+static const char *event_name(enum store_kind kind) {
     static const char *const names[] = {
         [STORE_MESSAGE_NEW] = "message:new",          [STORE_EDIT] = "message:updated",
         [STORE_DELETE] = "message:deleted",           [STORE_REACTION_ADD] = "reaction:changed",
         [STORE_REACTION_REMOVE] = "reaction:changed",
     };
+    return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "event:unknown";
+}
+
+void store_write_event(struct buffer *out, enum store_kind kind, struct slice body, int64_t message_seq, int64_t seq,
+                       const char *epoch) {
     buffer_reserve(out, body.len + FRAME_BYTES);
     buffer_append_str(out, "[\"");
-    buffer_append_str(out, names[kind]);
+    buffer_append_str(out, event_name(kind));
     buffer_append_str(out, "\",");
     buffer_append(out, body.ptr, body.len - 1); /* its brace closes after what follows */
     if (kind == STORE_MESSAGE_NEW || kind == STORE_EDIT) store_write_member_number(out, "messageSeq", message_seq);
