@@ -1,11 +1,8 @@
 #include "support/fuzz_redis.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -14,9 +11,12 @@
 #include "loop/loop.h"
 #include "redis/redis_reply.h"
 #include "support/change.h"
+#include "support/fuzz_port.h"
 #include "support/program.h"
 
-enum { ARGUMENT_BYTES_MAX = 1 << 20, READ_MAX = 65536, HEARD = 8, TOPICS = 8, BACKLOG = 16 };
+enum { ARGUMENT_BYTES_MAX = 1 << 20, READ_MAX = 65536, HEARD = 8, TOPICS = 8 };
+
+static const long long CLOCK_MS = 1767225600000;
 
 struct fuzz_redis_client {
     struct list link;
@@ -35,10 +35,7 @@ struct fuzz_redis_heard {
 };
 
 struct fuzz_redis {
-    struct loop *loop;
-    int fd; /* -1: it is away */
-    struct loop_fd *io;
-    struct list clients;
+    struct fuzz_server server;
     bool is_silent;
     unsigned lies_left; /* so many answers are lie */
     struct buffer lie, out;
@@ -118,42 +115,10 @@ static const struct {
 };
 #define LEN(table) (sizeof(table) / sizeof *(table))
 
-/* ---- where it is */
-
-/* A second socket holds the port while nobody listens. */
-static int open_socket(int port) {
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) != 0) perror("no port for Redis"), abort();
-    return fd;
-}
-
-static int port_of(void) {
-    static int port;
-    struct sockaddr_in name;
-    socklen_t len = sizeof name;
-    if (port == 0 && getsockname(open_socket(0), (struct sockaddr *)&name, &len) == 0) port = ntohs(name.sin_port);
-    return port;
-}
-
 const char *fuzz_redis_address(void) {
     static char address[32];
-    snprintf(address, sizeof address, "127.0.0.1:%d", port_of());
+    snprintf(address, sizeof address, "127.0.0.1:%d", fuzz_port(PORT_REDIS));
     return address;
-}
-
-/* In the place of libc's: an answer that names another server leads nowhere, whatever listens on this machine. */
-int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t len) {
-    const struct sockaddr_in *name = to.__sockaddr_in__;
-    bool is_ours = name->sin_family == AF_UNIX ||
-                   (name->sin_family == AF_INET && name->sin_addr.s_addr == htonl(INADDR_LOOPBACK) &&
-                    ntohs(name->sin_port) == port_of());
-    if (is_ours) return (int)syscall(SYS_connect, fd, name, len);
-    errno = ECONNREFUSED;
-    return -1;
 }
 
 /* ---- answers */
@@ -170,7 +135,7 @@ static void add_text(struct buffer *out, struct slice text) {
 
 /* To all that listen to anything: what a worker has not subscribed to is not for it. */
 static void push_to_all(struct fuzz_redis *redis, struct slice push) {
-    LIST_EACH(&redis->clients, link) {
+    LIST_EACH(&redis->server.clients, link) {
         struct fuzz_redis_client *client = CONTAINER(link, struct fuzz_redis_client, link);
         if (client->listens) send_bytes(client, push);
     }
@@ -259,7 +224,8 @@ static void answer(struct fuzz_redis_client *client, const struct redis_value *w
     else if (reply_is(command, "ROLE"))
         buffer_append_str(&redis->out, role);
     else if (reply_is(command, "CLUSTER"))
-        buffer_printf(&redis->out, "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n", port_of());
+        buffer_printf(&redis->out, "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n",
+                      fuzz_port(PORT_REDIS));
     else if (reply_is(command, "PUBLISH") || reply_is(command, "SPUBLISH"))
         publish(redis, words);
     else if (name.len > 8 && memcmp(name.ptr + name.len - 9, "SUBSCRIBE", 9) == 0)
@@ -301,7 +267,7 @@ static void hang_up(struct fuzz_redis_client *client) {
     loop_fd_free(&client->io);
     close(client->fd);
     client->fd = -1;
-    loop_reap(client->redis->loop, &client->reap);
+    loop_reap(client->redis->server.loop, &client->reap);
 }
 
 static void readable(void *owner, int fd, int what) {
@@ -317,46 +283,35 @@ static void readable(void *owner, int fd, int what) {
     while (client->fd >= 0 && reply_reader_next(client->reader, &words) == REPLY_WHOLE) command_came(client, words);
 }
 
-static void accepted(void *owner, int fd, int what) {
-    struct fuzz_redis *redis = owner;
-    int client_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (client_fd < 0) return;
+static void accepted(struct fuzz_server *server, int fd) {
     struct fuzz_redis_client *client = NEW(struct fuzz_redis_client);
-    client->redis = redis;
-    client->fd = client_fd;
+    client->redis = CONTAINER(server, struct fuzz_redis, server);
+    client->fd = fd;
     client->reader = reply_reader_new(ARGUMENT_BYTES_MAX);
-    client->io = loop_fd_new(redis->loop, client_fd, LOOP_READ, readable, client);
+    client->io = loop_fd_new(server->loop, fd, LOOP_READ, readable, client);
     loop_task_init(&client->reap, free_client);
-    list_append(&redis->clients, &client->link);
+    list_append(&server->clients, &client->link);
 }
 
 static void hang_up_all(struct fuzz_redis *redis) {
-    LIST_EACH(&redis->clients, link) hang_up(CONTAINER(link, struct fuzz_redis_client, link));
+    LIST_EACH(&redis->server.clients, link) hang_up(CONTAINER(link, struct fuzz_redis_client, link));
 }
 
 static void go_away(struct fuzz_redis *redis) {
     hang_up_all(redis);
-    if (redis->fd < 0) return;
-    loop_fd_free(&redis->io);
-    close(redis->fd);
-    redis->fd = -1;
+    fuzz_server_leave(&redis->server);
 }
 
 static void come_back(struct fuzz_redis *redis) {
     redis->is_silent = false;
     redis->lies_left = 0;
-    if (redis->fd >= 0) return;
-    redis->fd = open_socket(port_of());
-    if (listen(redis->fd, BACKLOG) != 0) perror("no port for Redis"), abort();
-    redis->io = loop_fd_new(redis->loop, redis->fd, LOOP_READ, accepted, redis);
+    fuzz_server_come(&redis->server);
 }
 
 struct fuzz_redis *fuzz_redis_new(struct loop *loop) {
     struct fuzz_redis *redis = NEW(struct fuzz_redis);
-    redis->loop = loop;
-    redis->fd = -1;
-    redis->clock_ms = 1767225600000;
-    list_init(&redis->clients);
+    redis->clock_ms = CLOCK_MS;
+    fuzz_server_init(&redis->server, loop, PORT_REDIS, accepted);
     come_back(redis);
     return redis;
 }
@@ -365,7 +320,7 @@ void fuzz_redis_free(struct fuzz_redis **owned) {
     struct fuzz_redis *redis = *owned;
     if (!redis) return;
     go_away(redis);
-    LIST_EACH(&redis->clients, link) free_client(&CONTAINER(link, struct fuzz_redis_client, link)->reap);
+    LIST_EACH(&redis->server.clients, link) free_client(&CONTAINER(link, struct fuzz_redis_client, link)->reap);
     for (size_t i = 0; i < HEARD; i++) {
         buffer_done(&redis->heard[i].topic);
         buffer_done(&redis->heard[i].payload);
@@ -436,7 +391,7 @@ void fuzz_redis_step(struct fuzz_redis *redis, struct program *program) {
             break;
         case 5: /* nobody has asked */
             make_up(redis, program);
-            LIST_EACH(&redis->clients, link)
+            LIST_EACH(&redis->server.clients, link)
             send_bytes(CONTAINER(link, struct fuzz_redis_client, link), buffer_slice(&redis->lie));
             break;
         case 6:

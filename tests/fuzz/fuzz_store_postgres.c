@@ -1,0 +1,142 @@
+/* The store in PostgreSQL, whose databases answer with whatever the input says, refuse, stall and go away: each request
+ * is completed once, in bounded time. The first byte says what the store keeps to. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "loop/loop.h"
+#include "store/store.h"
+#include "store/store_postgres.h"
+#include "support/change.h"
+#include "support/fuzz_postgres.h"
+#include "support/program.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
+
+enum { STEPS_MAX = 100, TURNS_MAX = 1000, DATABASES = 3, SHARDS = 2, END_STEP_MS = 10000, END_STEPS = 30 };
+
+struct stage {
+    struct loop *loop;
+    struct store *store;
+    struct fuzz_postgres *databases[DATABASES]; /* the shards behind the global one */
+    struct program program;
+    unsigned under_way;
+};
+
+static const char *const channels[] = {"lobby", "yard", "attic", "cellar", ""};
+static const char *const users[] = {"alice", "bob", ""};
+static const char *const texts[] = {
+    "[\"lobby\",\"yard\",\"attic\"]", "[]", "[\"alice\",\"bob\"]", "member", "+1", "{}", "public", ""};
+static const char *const contents[] = {"{\"text\":\"hello\"}", "[1,null]", "\"x\""};
+static const char *const epochs[] = {"3-x", "2-y", ""};
+#define LEN(table) (sizeof(table) / sizeof *(table))
+
+static void fail(const char *what) {
+    fprintf(stderr, "%s\n", what);
+    abort();
+}
+
+static void ignore(void *owner, struct slice line) {
+    (void)owner, (void)line;
+}
+
+static void turn(struct stage *stage) {
+    for (unsigned i = 0; i < TURNS_MAX && loop_turn(stage->loop); i++) continue;
+}
+
+/* ---- requests */
+
+static void answered(struct store_request *request) {
+    struct stage *stage = request->owner;
+    if (stage->under_way-- == 0) fail("a request was completed twice");
+}
+
+static struct slice copy_one(struct stage *stage, struct store_request *request, const char *const *table, size_t len) {
+    return store_request_copy(request, slice_of(table[program_byte(&stage->program) % len]));
+}
+
+static void ask(struct stage *stage) {
+    unsigned what = program_byte(&stage->program), bits = program_byte(&stage->program);
+    struct store_request *request = store_request_new((enum store_op)(what % (STORE_PROBE + 1)), answered, stage);
+    request->kind = (enum store_kind)(bits % (STORE_REACTION_REMOVE + 1));
+    request->channel_id = copy_one(stage, request, channels, LEN(channels));
+    request->user_id = copy_one(stage, request, users, LEN(users));
+    request->text = copy_one(stage, request, texts, LEN(texts));
+    request->content = copy_one(stage, request, contents, LEN(contents));
+    request->epoch = copy_one(stage, request, epochs, LEN(epochs));
+    request->name = SLICE("Name");
+    request->token = SLICE("token");
+    request->message_id = bits & 16 ? SLICE("m1") : SLICE_NONE;
+    request->client_id = bits & 32 ? SLICE("c1") : SLICE_NONE;
+    request->thread_id = bits & 64 ? SLICE("m1") : SLICE_NONE;
+    request->seq = bits & 128 ? 1 : 0;
+    request->before = what & 64 ? 9 : 0;
+    request->after = what & 128 ? 1 : 0;
+    request->limit = bits & 3;
+    request->expires_ms = 1 << 30;
+    stage->under_way++;
+    store_submit(stage->store, &request);
+}
+
+/* ---- the stage */
+
+static bool open_store(struct stage *stage, unsigned kind) {
+    const struct store_postgres_replica replica = {fuzz_postgres_conninfo(PORT_SHARD_1), 0};
+    const struct store_postgres_shard shards[SHARDS] = {{fuzz_postgres_conninfo(PORT_SHARD_0), &replica, kind & 1},
+                                                        {fuzz_postgres_conninfo(PORT_SHARD_1), NULL, 0}};
+    struct error error;
+    struct store_postgres_settings settings = {.global = fuzz_postgres_conninfo(PORT_GLOBAL),
+                                               .shards = shards,
+                                               .shards_len = SHARDS,
+                                               .durability = (enum store_durability)(kind / 2 % 3),
+                                               .gather_ms = kind & 8 ? 5 : -1,
+                                               .write_max = 2,
+                                               .read_max = 1,
+                                               .min = 1,
+                                               .reserve = 1,
+                                               .budget = 9,
+                                               .reserve_after_ms = 100,
+                                               .connect_timeout_ms = 500,
+                                               .query_timeout_ms = 1000,
+                                               .wait_ms = 1000,
+                                               .idle_ms = 20000,
+                                               .lifetime_ms = 60000,
+                                               .config = "stoa.lua"};
+    stage->store = store_postgres_new(stage->loop, &settings, &error);
+    return stage->store;
+}
+
+static void step(struct stage *stage) {
+    unsigned what = program_byte(&stage->program);
+    if (what % 8 < 4)
+        ask(stage);
+    else if (what % 8 < 7)
+        fuzz_postgres_step(stage->databases[what % 8 - 4], &stage->program);
+    else
+        loop_advance(stage->loop, (uint64_t)program_byte(&stage->program) * 20);
+    if (!(what & 128)) turn(stage);
+}
+
+/* The databases stay as they are: silent ones, too, keep nobody waiting for ever. */
+static void close_stage(struct stage *stage) {
+    for (unsigned i = 0; i < END_STEPS && stage->under_way > 0; i++) loop_advance(stage->loop, END_STEP_MS);
+    if (stage->under_way > 0) fail("time has passed, but requests wait for their answer");
+    store_close(&stage->store, 1000);
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len) {
+    static const enum fuzz_port ports[DATABASES] = {PORT_GLOBAL, PORT_SHARD_0, PORT_SHARD_1};
+    struct stage stage = {.program.rest = {(const char *)bytes, len}, .loop = loop_new_with_fake_clock()};
+    unsigned kind = program_byte(&stage.program);
+    log_set_sink(ignore, NULL);
+    for (size_t i = 0; i < DATABASES; i++) stage.databases[i] = fuzz_postgres_new(stage.loop, ports[i]);
+    if (kind & 128) fuzz_postgres_go_away(stage.databases[kind / 16 % DATABASES]);
+    if (open_store(&stage, kind)) {
+        for (unsigned i = 0; i < STEPS_MAX && !program_over(&stage.program); i++) step(&stage);
+        close_stage(&stage);
+    }
+    for (size_t i = 0; i < DATABASES; i++) fuzz_postgres_free(&stage.databases[i]);
+    while (loop_turn(stage.loop)) continue;
+    loop_free(&stage.loop);
+    return 0;
+}
