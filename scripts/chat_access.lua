@@ -47,7 +47,8 @@ function access.may_delete(user, channel_id, author)
     return nil, role == nil and word or "forbidden"
 end
 
--- The channel, if the socket follows it; who only could is told to join. What may have to be looked up is charged before.
+-- The channel, if the socket follows it; who only could is told to join, and when to say it again: what a client resends
+-- after a reconnect comes before its join. What may have to be looked up is charged before.
 function access.joined(socket, arguments)
     local channel_id, word, detail = protocol.channel_id(arguments)
     if not channel_id then return nil, word end
@@ -57,7 +58,8 @@ function access.joined(socket, arguments)
     allowed, word, detail = protocol.take(socket, { reads = socket.user_id })
     if not allowed then return nil, word, detail end
     allowed, word = access.may_join(socket.user, channel_id)
-    return nil, allowed and "not_joined" or word
+    if allowed then return nil, "not_joined", { retryAfter = 1 } end
+    return nil, word
 end
 
 -- The channel, if the user may read it; limit: what is charged before it is looked up.

@@ -20,6 +20,7 @@ const scenes = {
   returns: { returns: "it comes back by itself" },
 };
 
+const jars = `${built}/socketio-java`;
 const clients = {
   javascript: { needs: "node", build: ["true"], command: ["node", `${here}/javascript/socketio_client.mjs`] },
   python: {
@@ -27,6 +28,13 @@ const clients = {
     build: ["true"],
     command: [`${built}/python/bin/python`, `${here}/python/socketio_client.py`],
     lacks: { recovers: "python-socketio knows no recovery" },
+  },
+  java: {
+    needs: "mvn",
+    build: ["sh", "-c", `mvn -q -B -f ${here}/java/pom.xml dependency:copy-dependencies -DoutputDirectory=${jars} &&
+      javac -encoding UTF-8 -cp '${jars}/*' -d ${jars} ${here}/java/SocketIo.java`],
+    command: ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", `${jars}:${jars}/*`, "SocketIo"],
+    lacks: { recovers: "the Java client knows no recovery" },
   },
   bare: { needs: "python3", build: ["true"], command: ["python3", `${here}/python/bare_client.py`] },
 };
