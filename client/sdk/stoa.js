@@ -85,9 +85,12 @@ export class Stoa {
     return this.request("channel:leave", { channelId });
   }
 
-  /** Resolves once the message is stored, with {id, seq, epoch, createdAt}; sends of one channel keep their order. */
-  send(channelId, content, { threadId, attachments } = {}) {
-    return this.#inOrder(channelId, () => this.#insist("message:send", { channelId, clientId: newClientId(), content, threadId, attachments }));
+  /**
+   * Resolves once the message is stored, with {id, seq, epoch, createdAt}; sends of one channel keep their order. To say the
+   * same again after an error, pass the error's clientId: what was stored after all is not stored twice.
+   */
+  send(channelId, content, { threadId, attachments, clientId = newClientId() } = {}) {
+    return this.#inOrder(channelId, () => this.#insist("message:send", { channelId, clientId, content, threadId, attachments }));
   }
 
   edit(channelId, messageId, content) {
@@ -200,6 +203,7 @@ export class Stoa {
       } catch (error) {
         // After a reconnect a send may come before the join that is on its way.
         const joining = error.code === "not_joined" && this.#channels.has(args.channelId);
+        error.clientId = args.clientId;
         if (error instanceof Refused && error.code !== "unavailable" && !joining) throw error;
         if (!this.socket.active) throw error;
         await pause((error.retryAfter ?? 0) * 1000 + wait * (0.5 + Math.random()));

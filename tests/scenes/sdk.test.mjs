@@ -65,6 +65,19 @@ test("an event of another epoch that does not go on where we are makes it ask wh
   assert.deepEqual(alice.messages.map(({ seq }) => seq), [1, 2, receipt.seq]);
 });
 
+test("what is said again under its id is the same message, whatever the limit says", async (t) => {
+  const server = await startServer(t, { set: { "limits.user_messages": [2, 60] } });
+  const alice = sdkClient(t, server, "alice");
+  await alice.join("lobby");
+  const first = await alice.send("lobby", "one", { clientId: "mine" });
+  await alice.send("lobby", "two");
+  const refused = await alice.send("lobby", "three").catch((error) => error);
+  assert.equal(refused.code, "rate_limited");
+  assert.match(refused.clientId, /^[\w.:-]{1,64}$/);
+  const again = await alice.send("lobby", "one", { clientId: "mine" });
+  assert.deepEqual([again.id, again.seq, again.duplicate], [first.id, first.seq, true]);
+});
+
 test("a refusal is an error with the server's code", async (t) => {
   const server = await startServer(t);
   const alice = sdkClient(t, server, "alice");
