@@ -10,13 +10,13 @@ export function equal(a, b) {
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equal(a[key], b[key]));
 }
 
-// Every string well formed, as it is once it has left as UTF-8.
+// Every string as it is once it has left as UTF-8.
 function wellFormed(value) {
-  if (typeof value === "string") return value.toWellFormed();
+  if (typeof value === "string") return Buffer.from(value).toString();
   if (Array.isArray(value)) return value.map(wellFormed);
   if (value === null || typeof value !== "object") return value;
   const copy = Object.create(null);
-  for (const key of Object.keys(value)) copy[key.toWellFormed()] = wellFormed(value[key]);
+  for (const key of Object.keys(value)) copy[wellFormed(key)] = wellFormed(value[key]);
   return copy;
 }
 
