@@ -142,16 +142,25 @@ enum store_status db_status(struct sqlite_db *db) {
     }
 }
 
-static bool migrate(struct sqlite_db *db, const char *path, const struct store_progress *progress,
-                    struct error *error_r) {
+/* Whose it is, before anything is changed. */
+static bool is_for_us(struct sqlite_db *db, const char *path, struct error *error_r) {
     int64_t version = sqlite_number(db->handle, "PRAGMA user_version"), known = 0;
     while (sqlite_migrations[known]) known++;
-    if (version < 0) return fail(db, path, "cannot read the schema's version", error_r);
-    if (version > known) {
+    if (version < 0 || sqlite_number(db->handle, "SELECT count(*) FROM sqlite_schema") < 0)
+        return fail(db, path, "cannot be read", error_r);
+    if (sqlite_file_is_foreign(db->handle))
+        error_set(error_r, "%s: is no store of Stoa: another program's tables are in it", path);
+    else if (version > known)
         error_set(error_r, "%s: its schema (version %lld) is newer than this server (version %lld): upgrade the server",
                   path, (long long)version, (long long)known);
-        return false;
-    }
+    else
+        return true;
+    return false;
+}
+
+static bool migrate(struct sqlite_db *db, const char *path, const struct store_progress *progress,
+                    struct error *error_r) {
+    int64_t version = sqlite_number(db->handle, "PRAGMA user_version");
     return sqlite_migrate(db, version, progress) || fail(db, path, "cannot migrate the schema", error_r);
 }
 
@@ -308,16 +317,22 @@ static bool open_file(struct sqlite_db *db, const char *path, const char *name, 
                       struct error *error_r) {
     if (!open_handle(db, path, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error_r)) return false;
     if (!lineage_log_fits(db->handle, path, error_r)) return false;
-    if (sqlite_file_is_foreign(db->handle)) {
-        error_set(error_r, "%s: is no store of Stoa: another program's tables are in it", name);
-        return false;
-    }
+    if (!is_for_us(db, name, error_r)) return false;
     if (!execute(db, "PRAGMA journal_mode = WAL")) return fail(db, name, "cannot be set up", error_r);
     if (!execute(db, fault_planted("sync_off") ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL") ||
         !execute(db, "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0"))
         return fail(db, name, "cannot be set up", error_r);
     sqlite3_wal_hook(db->handle, note_wal_size, db);
     return check(db, name, error_r) && migrate(db, name, progress, error_r) && look_at_ends(db, name, error_r);
+}
+
+bool sqlite_db_check(const char *path, struct error *error_r) {
+    struct sqlite_db db = {.lineage.fd = -1, .heads = known_heads_new()};
+    bool good = sqlite_file_open(path, &db.handle, error_r);
+    if (!good && db_status(&db) != STORE_OK) fail(&db, path, "cannot be read", error_r);
+    good = good && is_for_us(&db, path, error_r) && check(&db, path, error_r);
+    sqlite_db_close(&db);
+    return good;
 }
 
 bool sqlite_db_open(struct sqlite_db *db, const char *path, const struct store_progress *progress,

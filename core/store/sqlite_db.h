@@ -35,6 +35,8 @@ struct store_progress;
 /* False: error_r says what is wrong with the file and what to do. progress: of the migration; may be NULL. */
 bool sqlite_db_open(struct sqlite_db *db, const char *path, const struct store_progress *progress,
                     struct error *error_r) MUST_CHECK;
+/* Would it be opened? Changes nothing. */
+bool sqlite_db_check(const char *path, struct error *error_r) MUST_CHECK;
 /* From that version of the schema, or from where another start was interrupted. */
 bool sqlite_migrate(struct sqlite_db *db, int64_t version, const struct store_progress *progress) MUST_CHECK;
 /* The copy of another, which errors name: no server serves it, and it has no lineage yet. */

@@ -11,7 +11,7 @@
 #include "loop/loop.h"
 #include "store/powercut.h"
 #include "store/sqlite_check.h"
-#include "store/sqlite_file.h"
+#include "store/sqlite_db.h"
 #include "store/sqlite_threads.h"
 
 struct sqlite_store {
@@ -107,7 +107,7 @@ bool store_sqlite_check(const char *path, struct error *error_r) {
     struct stat file;
     if (!store_sqlite_has_place(path, error_r)) return false;
     bool is_new = strcmp(path, ":memory:") == 0 || stat(path, &file) != 0 || file.st_size == 0;
-    return is_new || sqlite_file_check(path, error_r);
+    return is_new || sqlite_db_check(path, error_r);
 }
 
 struct store *store_sqlite_new(struct loop *loop, const char *path, const struct store_progress *progress,
