@@ -75,13 +75,12 @@ bool base64_decode(struct buffer *out, struct slice text) {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         int sextet = any_sextet(c);
-        if (is_space(c)) continue;
-        if (c == '=')
-            padded = true;
-        else if (padded || sextet == NO_SEXTET)
-            return false;
-        else
+        if (sextet != NO_SEXTET && !padded)
             add_sextet(&reader, sextet);
+        else if (c == '=')
+            padded = true;
+        else if (!is_space(c))
+            return false;
     }
     if (reader.count == 6) return false;
     out->len += (size_t)(reader.at - start);
