@@ -9,7 +9,7 @@ local settings = stoa.config.auth
 local keys = {}
 
 local LOOK_S, TIMEOUT_S, MAX_BYTES = 1, 5, 65536
-local WAITING_MAX = 100
+local WAITING_MAX, WAIT_S = 100, 30 -- clients that wait for a fetch, and how long at most until it begins
 local KEPT = "auth.jwks" -- over a reload
 
 local new_verifier
@@ -89,7 +89,7 @@ end
 -- Has them fetched once more, now or when the pause is over. False: nothing will be known before that.
 local function look_again()
     local pause = math.min(math.max(pause_until - stoa.now(), 0), 2 * settings.jwks_pause_s)
-    if failure and pause > 0 or waiting >= WAITING_MAX then return false, pause end
+    if failure and pause > 0 or pause > WAIT_S or waiting >= WAITING_MAX then return false, pause end
     local before = begun
     waiting = waiting + 1
     if begun == ended and pause > 0 then stoa.sleep(pause) end

@@ -4,7 +4,7 @@
 #include "bus/parts.h"
 #include "channel/gossip_message.h"
 
-enum { CHANNEL_MARK = '#' };
+enum { CHANNEL_MARK = 1 }; /* a user's id holds no control character */
 
 static const uint64_t WALL_MAX_MS = UINT64_C(253402300799999); /* of the year 9999 */
 

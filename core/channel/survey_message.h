@@ -1,6 +1,6 @@
 /* survey_message.h - what workers ask and answer of users and channels, as bytes. For survey*.c only.
  *
- * What is asked about is a subject: a user's id, or a channel's behind a '#', with which no user's begins.
+ * What is asked about is a subject: a user's id, or a channel's behind a control character, which no user's id holds.
  */
 #ifndef CHANNEL_SURVEY_MESSAGE_H
 #define CHANNEL_SURVEY_MESSAGE_H

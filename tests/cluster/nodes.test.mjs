@@ -139,7 +139,7 @@ test("a user is disconnected wherever he is", async (t) => {
 test("users of any identity provider are one and the same on all nodes", async (t) => {
   const [here, there] = await startFleet(t, redis, 2, { "limits.connections_per_user": 2 });
   const bob = await joined(t, there, "bob", "lobby-of-names");
-  for (const name of ["auth0|5f7c", "alice@uni.example", "}{x}", "{u:}:c", "a b *?[", "Åsa", "🦊".repeat(63)]) {
+  for (const name of ["auth0|5f7c", "alice@uni.example", "}{x}", "#lobby-of-names", "{u:}:c", "a b *?[", "Åsa", "🦊".repeat(63)]) {
     const user = encodeURIComponent(name);
     const twice = [await joined(t, here, name, "lobby-of-names", { reconnection: false }), await joined(t, there, name, "lobby-of-names", { reconnection: false })];
     assert.equal((await new Person(t, here, name, { reconnection: false }).refused()).data.code, "too_many_connections", name);

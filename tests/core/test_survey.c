@@ -211,6 +211,11 @@ static void assert_named(const struct asked *asked, size_t len, const char *cons
 #define ONLINE(id) "{\"userId\":\"" id "\",\"status\":\"online\"}"
 #define UNKNOWN(id) "{\"userId\":\"" id "\",\"status\":\"unknown\"}"
 
+static void a_user_whose_name_looks_like_a_channel_is_seen_as_a_user(void **state) {
+    come(&workers[1], "#lobby");
+    assert_sees(&workers[0], "#lobby #hall", "[" ONLINE("#lobby") "," UNKNOWN("#hall") "]");
+}
+
 static unsigned messages(void) {
     unsigned sum = 0;
     for (size_t i = 0; i < WORKERS; i++) sum += fake_bus_received(workers[i].bus);
@@ -567,6 +572,7 @@ static void users_and_channels_that_are_asked_about_at_once_are_one_question(voi
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(a_user_whose_name_looks_like_a_channel_is_seen_as_a_user),
         TEST(whoever_is_online_on_any_worker_is_seen_as_he_says),
         TEST(of_whom_a_worker_sees_itself_nobody_is_asked),
         TEST(who_went_from_here_may_be_there),

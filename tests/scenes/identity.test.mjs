@@ -70,7 +70,7 @@ test("development mode warns as soon as others may come", async (t) => {
 /** As Auth0, Google, Keycloak, a campus and directories name people; and what would steer a key, a path or a line of a log. */
 const names = [
   "auth0|5f7c8ec7c33c6c004bbafe82", "103547991597142817347", "f3a1b9d2-5c1e-4d0a-9f57-2f0f4b1c9e11", "alice@uni.example",
-  'CN=Alice O\'Hara,OU="Staff"', "{u:}:c", "../../etc/passwd", "a b", "100%", "Åsa Öberg", "\u202Eecila", "🦊".repeat(63) + "abc",
+  'CN=Alice O\'Hara,OU="Staff"', "{u:}:c", "#lobby", "../../etc/passwd", "a b", "100%", "Åsa Öberg", "\u202Eecila", "🦊".repeat(63) + "abc",
 ];
 
 const KEY = "the-back-office";

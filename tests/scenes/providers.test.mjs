@@ -143,10 +143,24 @@ test("names of keys that nobody has cost the provider one fetch a pause", async 
   await comes(t, server, provider.token(campus("alice")));
   assert.deepEqual((await isRefused(t, server, provider.token(campus("mallory"), { kid: "none" }))).reason, "invalid");
   assert.equal(provider.fetches, 2);
-  // The next ones wait for the end of the pause; whoever has a key that is known does not.
-  for (let i = 0; i < 20; i++) new Person(t, server, "mallory", { auth: { token: await provider.token(campus("mallory"), { kid: `none-${i}` }) }, reconnection: false });
+  for (let i = 0; i < 20; i++) {
+    const { code, retryAfter } = await isRefused(t, server, provider.token(campus("mallory"), { kid: `none-${i}` }));
+    assert.deepEqual([code, retryAfter > 3500], ["unavailable", true]); // nobody knows before the pause is over
+  }
   await comes(t, server, provider.token(campus("bob")));
   assert.equal(provider.fetches, 2);
+});
+
+test("who comes within the pause waits for its end, and whoever has a known key does not", async (t) => {
+  const provider = await Provider.start(t);
+  const server = await serve(t, provider, { "auth.jwks_pause_s": 3 });
+  await comes(t, server, provider.token(campus("alice")));
+  await isRefused(t, server, provider.token(campus("mallory"), { kid: "none" }));
+  await provider.rotate();
+  const crowd = Array.from({ length: 10 }, (_, i) => comes(t, server, provider.token(campus(`student-${i}`))));
+  await comes(t, server, provider.token(campus("bob"), { key: provider.keys[0] }));
+  await Promise.all(crowd);
+  assert.equal(provider.fetches, 3);
 });
 
 test("a key that the provider has withdrawn lets nobody in after the next fetch", async (t) => {
