@@ -98,6 +98,20 @@ static bool check_secrets(const struct config *config, struct error *error_r) {
     return true;
 }
 
+/* curl reads it when keys are first fetched: too late to say that it is not there. */
+static bool check_authorities(const struct config *config, struct error *error_r) {
+    struct buffer pem = {0};
+    struct error error;
+    if (!config->auth.jwks_ca) return true;
+    bool is_there = file_read(config->auth.jwks_ca, &pem, &error);
+    buffer_append_char(&pem, '\0');
+    bool good = is_there && strstr(pem.ptr, "-----BEGIN CERTIFICATE-----");
+    if (!good)
+        config_complain(config, "auth.jwks_ca", error_r, "%s", is_there ? "holds no certificate in PEM" : error.text);
+    buffer_done(&pem);
+    return good;
+}
+
 /* What no single key can tell. */
 static bool check_together(const struct config *config, struct error *error_r) {
     size_t path_len = strlen(config->path);
@@ -112,7 +126,8 @@ static bool check_together(const struct config *config, struct error *error_r) {
     if (strcmp(config->store.driver, "postgres") == 0 && (!config->postgres.global || !config->postgres.shards.len))
         return complain(config, config->postgres.global ? "postgres.shards" : "postgres.global", error_r,
                         "store.driver = \"postgres\" needs it");
-    if (!check_redis(config, error_r) || !check_secrets(config, error_r)) return false;
+    if (!check_redis(config, error_r) || !check_secrets(config, error_r) || !check_authorities(config, error_r))
+        return false;
     if (config->transports.len == 0) return complain(config, "transports", error_r, "must name one at least");
     if (!config->tls.certificate != !config->tls.key)
         return complain(config, config->tls.key ? "tls.key" : "tls.certificate", error_r,

@@ -31,6 +31,10 @@ const mistakes = {
   "two keys": [`auth = { mode = "jwt", secret = "${SECRET}", jwks_file = "keys.json" },`, ":6: auth.jwks_file: auth.secret is another key"],
   "a secret for RS256": [`auth = { mode = "jwt", algorithm = "RS256", secret = "${SECRET}" },`, ":6: auth.algorithm: HS256 is for auth.secret"],
   "a key that is none": ['auth = { mode = "jwt", public_key = "x" },', ":6: auth.public_key: no public key in PEM that fits"],
+  "authorities that are not there": ['auth = { mode = "jwt", jwks_url = "https://idp.example/keys", jwks_ca = "nowhere.pem" },', ":6: auth.jwks_ca: "],
+  "authorities that are none": ['auth = { mode = "jwt", jwks_url = "https://idp.example/keys", jwks_ca = "stoa.lua" },', ":6: auth.jwks_ca: holds no certificate"],
+  "keys that anybody on the way can change": ['auth = { mode = "jwt", jwks_url = "http://idp.example/keys" },', ":6: auth.jwks_url: must be an https URL"],
+  "keys that grow too old before they are fetched again": ['auth = { mode = "jwt", jwks_url = "https://idp.example/keys", jwks_max_age_s = 60 },', ":6: auth.jwks_max_age_s: must be twice"],
   "a file that is not there": ['auth = { mode = "jwt", jwks_file = "nowhere.json" },', ":6: auth.jwks_file: "],
 };
 
