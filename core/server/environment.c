@@ -61,6 +61,13 @@ unsigned environment_raise_descriptors(void) {
     return limit.rlim_cur > DESCRIPTORS_SPARE ? (unsigned)limit.rlim_cur - DESCRIPTORS_SPARE : 1;
 }
 
+void environment_doubt_descriptors(const struct config *config) {
+    unsigned connections = environment_raise_descriptors();
+    if (connections < config->limits.connections)
+        LOG_ALWAYS(LOG_WARNING, "server.few_descriptors", LOG_NUMBER("enough_for", connections),
+                   LOG_NUMBER("connections", config->limits.connections));
+}
+
 static unsigned count_processors(void) {
     cpu_set_t set;
     long online = sysconf(_SC_NPROCESSORS_ONLN);

@@ -14,6 +14,8 @@ struct config;
 bool environment_drop_privileges(const char *user, struct error *error_r) MUST_CHECK;
 /* Raises the soft limit of descriptors to the hard one. How many connections that leaves a worker. */
 unsigned environment_raise_descriptors(void);
+/* Logs it where these are fewer than limits.connections. */
+void environment_doubt_descriptors(const struct config *config);
 /* How many workers `workers` means here: the same in each of the server's processes. */
 unsigned environment_workers(const struct config *config);
 /* stderr goes to the end of that file from now on. NULL: nothing. */

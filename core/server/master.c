@@ -373,11 +373,8 @@ static int take_signals(void) {
 static bool open_places(struct master *master, struct error *error_r) {
     const struct config *config = master->config;
     struct error error;
-    unsigned connections = environment_raise_descriptors();
     unsigned len = environment_workers(config);
-    if (connections < config->limits.connections)
-        LOG_ALWAYS(LOG_WARNING, "server.few_descriptors", LOG_NUMBER("enough_for", connections),
-                   LOG_NUMBER("connections", config->limits.connections));
+    environment_doubt_descriptors(config);
     master->places = places_new(len, config->listen.items, config->listen.len, (int)config->net.backlog, &error);
     if (!master->places) {
         config_complain(config, "listen", error_r, "%s", error.text);

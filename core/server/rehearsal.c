@@ -19,6 +19,7 @@ static bool blame(const struct config *config, const char *key, const struct err
 static bool check_environment(const struct config *config, struct error *error_r) {
     struct error error;
     environment_set_log_level(config);
+    environment_doubt_descriptors(config);
     if (!listen_try(config->listen.items, config->listen.len, &error)) return blame(config, "listen", &error, error_r);
     const struct config_texts *metrics = &config->metrics.listen;
     if (metrics->len > 0 && !listen_try(metrics->items, metrics->len, &error))

@@ -219,6 +219,11 @@ describe("what is wrong is refused by both, in the same words", { concurrency: A
     ['api_keys = "a-very-long-key-that-is-good"', /stoa\.lua:2: api_keys: must be a list of texts$/],
     ['api_keys = { "" }', /stoa\.lua:2: api_keys: a key is empty$/],
     ['metrics = { token = "" }', /stoa\.lua:2: metrics\.token: is empty: leave it out, or set one$/],
+    ['metrics = { listen = "9090" }', /stoa\.lua:2: metrics\.listen: "9090" is no ADDRESS:PORT$/],
+    ['metrics = { listen = "unix:nowhere/metrics.sock" }', /stoa\.lua:2: metrics\.listen: \S+nowhere\/metrics\.sock: its folder is not there$/],
+    ['auth = { issuer = "https://id.example.org" }', /stoa\.lua:2: auth\.mode: is missing beside auth\.issuer/],
+    ['auth = { mod = "jwt" }', /stoa\.lua:2: auth\.mod: unknown key, did you mean "auth\.mode"\?$/],
+    [`auth = { mode = "jwt", algorithm = "HS256", secret = "short" }, scripts = { "${root}scripts/auth.lua" }`, /stoa\.lua:2: auth\.secret: /],
     // what lasts, and the fleet
     ['store = { driver = "mysql" }', /stoa\.lua:2: store\.driver: "mysql" is none of: sqlite postgres$/],
     ['store = { path = "nowhere/stoa.db" }', /stoa\.lua:2: store\.path: \S+nowhere\/stoa\.db: its folder: No such file or directory$/],

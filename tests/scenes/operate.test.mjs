@@ -232,7 +232,7 @@ test("damage in the store that somebody meets makes the health degraded, and wha
   const alice = await person(t, server, "alice");
   await alice.join("hall");
   await alice.send("hall", "pay 1000");
-  execFileSync("sqlite3", [path.join(server.options.folder, "stoa.db"), "UPDATE messages SET checksum = 1"], { timeout: 20_000 });
+  execFileSync("sqlite3", ["-cmd", ".timeout 10000", path.join(server.options.folder, "stoa.db"), "UPDATE messages SET checksum = 1"], { timeout: 20_000 });
   const refused = await alice.ask("history:get", { channelId: "hall" });
   assert.equal((refused.error ?? refused).code, "unavailable", JSON.stringify(refused));
   await until("it is told", async () => (await health(server)).checks.store === "damaged");
