@@ -34,11 +34,13 @@ local function authenticate(_, hooks, handshake)
     return identity(hooks, 1, handshake)
 end
 
--- All of them, whatever one returns: nobody can refuse. What was answered last is the answer, where one is wanted.
+-- All of them, whatever one returns: nobody can refuse. What was answered last is the answer, where one is wanted; who
+-- only listened says that it was heard.
 local function tell(_, hooks, ...)
     local answer
     for _, hook in ipairs(hooks) do
-        local said = hook(...)
+        local said, word = hook(...)
+        if said == nil and word == nil and answer == nil then said = true end
         if said ~= nil then answer = said end
     end
     return answer
