@@ -60,6 +60,26 @@ static void look_at_folder(const struct config *config) {
     tell(config, value_line(config->tree, "static_folder"), "static_folder", problem);
 }
 
+/* What says how tokens are checked, beside a mode that checks none. */
+static void look_at_mode(const struct config *config) {
+    const char *mode = config->auth.mode;
+    const struct {
+        const char *key, *value;
+    } checks[] = {{"auth.issuer", config->auth.issuer},
+                  {"auth.audience", config->auth.audience},
+                  {"auth.secret", config->auth.secret},
+                  {"auth.public_key", config->auth.public_key},
+                  {"auth.public_key_file", config->auth.public_key_file},
+                  {"auth.jwks_file", config->auth.jwks_file},
+                  {"auth.jwks_url", config->auth.jwks_url}};
+    for (size_t i = 0; mode && strcmp(mode, "jwt") != 0 && i < sizeof checks / sizeof *checks; i++) {
+        if (!checks[i].value) continue;
+        tell(config, value_line(config->tree, checks[i].key), checks[i].key,
+             "nobody looks at it: it is for auth.mode = \"jwt\"");
+        return;
+    }
+}
+
 /* ---- secrets that can be guessed */
 
 static void look_at_length(const struct config *config, const char *key, const char *secret) {
@@ -128,6 +148,7 @@ void doubts_tell(const struct config *config) {
     for (const struct doubt *doubt = config->doubts; doubt; doubt = doubt->next)
         tell(config, doubt->line, doubt->key, doubt->problem);
     look_at_folder(config);
+    look_at_mode(config);
     look_at_lengths(config);
     look_at_secrets(config);
 }

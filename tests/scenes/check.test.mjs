@@ -147,6 +147,7 @@ describe("what was hardly meant is said by both, once", { concurrency: AT_ONCE }
     ["a page that is not there", 'static_folder = "page"', /^warning config\.doubtful at=\S+stoa\.lua:2 key=static_folder problem="\S+\/page: No such file or directory/],
     ["a page that is a file", 'static_folder = "page"', /key=static_folder problem="\S+\/page: is no folder/, { files: { page: "" } }],
     ["a name that the environment lacks", 'metrics = { token = env "TOKEN" }', /at=\S+stoa\.lua:2 key=env problem="TOKEN is not set/],
+    ["an issuer that nobody looks at", 'auth = { mode = "session", issuer = "https://login.uni.example" }', /at=\S+stoa\.lua:2 key=auth\.issuer problem="nobody looks at it: it is for auth\.mode = /],
     ["two keys that can be guessed", 'api_keys = { "a-very-long-key-that-is-good", "a" }', /at=\S+stoa\.lua:2 key=api_keys problem="1 bytes can be guessed: 16 or more/],
     ["a token that can be guessed", 'metrics = { token = env "TOKEN" }', /key=metrics\.token problem="5 bytes can be guessed/, { env: { TOKEN: "hello" } }],
     ["a secret that can be guessed", 'redis = { secret = "hello", nodes = { "127.0.0.1:1" } }', /key=redis\.secret problem="5 bytes can be guessed/],
