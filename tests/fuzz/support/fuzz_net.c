@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "net/handover.h"
+#include "net/net_state.h"
 #include "server/places.h"
 #include "server/router.h"
 #include "server/settings.h"
@@ -59,6 +60,7 @@ void fuzz_net_open(struct fuzz_net *net, struct fuzz_world *world) {
 void fuzz_net_close(struct fuzz_net *net) {
     struct worker *worker = &net->world->worker;
     if (net_server_connections(worker->net) > 0) fail("all have left and time has passed, but there are connections");
+    if (worker->net->shaking > 0) fail("all have left and time has passed, but handshakes count");
     health_done(&net->health);
     net_server_free(&worker->net);
     router_free(&net->router);
