@@ -209,6 +209,24 @@ test("while it drains it is not ready, and serves who is there", async (t) => {
   await server.stop();
 });
 
+test("while it has no scripts it is not ready, and it is as soon as they can be loaded again", async (t) => {
+  const key = `-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAx94UM1dNL+/Hj3RT3j7HcGq3V0T51tAtskjPdZrEOXo=\n-----END PUBLIC KEY-----\n`;
+  const folder = folderOf(t, { "key.pem": key, "policy.lua": "" });
+  writeFileSync(path.join(folder, "policy.lua"), `local stoa, eaten = require "stoa", {}
+    stoa.jwt.verifier { algorithm = "EdDSA", public_key_file = "${folder}/key.pem" }
+    stoa.on("eat", function() while true do eaten[#eaten + 1] = ("x"):rep(2 ^ 16) .. #eaten end end)`);
+  const set = { scripts: [path.join(folder, "policy.lua")], "lua.memory_bytes": 4_000_000 };
+  const server = await startServer(t, { set, expects: /policy\.missing|policy\.rebuilt|script\./ });
+  const alice = await person(t, server, "alice");
+  assert.equal((await health(server, "/health/ready")).code, 200);
+  unlinkSync(path.join(folder, "key.pem"));
+  await until("they are gone", () => alice.socket.emit("eat") && server.lines.some((line) => line.includes("policy.missing")));
+  await until("not ready", async () => (await health(server, "/health/ready")).code === 503);
+  assert.equal((await health(server, "/health/live")).code, 200);
+  writeFileSync(path.join(folder, "key.pem"), key);
+  await until("ready again", async () => (await health(server, "/health/ready")).code === 200);
+});
+
 test("a worker that dies is replaced, on the same port, and people come back", async (t) => {
   const server = await startServer(t);
   const alice = sdkClient(t, server, "alice");
