@@ -5,6 +5,7 @@ local access = require "chat_access"
 local protocol = require "protocol"
 
 local EMOJI_MAX_BYTES = 64
+local SHORT_BYTES = 4096 -- what is said in so many is bounded by the number of messages alone
 local given, take = protocol.given, protocol.take
 local messages = {}
 
@@ -27,12 +28,23 @@ end
 
 -- What the client said, whatever becomes of it.
 local function note_said(attempt)
-    local said = {}
+    local said, bytes = {}, 0
     for _, name in ipairs(attempt.says) do
         local value = given(attempt.arguments[name])
-        said[name] = type(value) == "table" and stoa.raw(stoa.json.encode(value)) or value
+        local is_short = type(value) == "string" and #value <= SHORT_BYTES
+        local text = is_short and value or value and stoa.json.encode(value) or ""
+        said[name] = type(value) == "table" and stoa.raw(text) or value
+        bytes = bytes + #text
     end
-    attempt.what.said = said
+    attempt.what.said, attempt.bytes = said, bytes
+end
+
+local function take_bytes(attempt)
+    if not attempt.limits or attempt.bytes <= SHORT_BYTES then return true end
+    local limits = { user_bytes = attempt.what.userId, channel_bytes = attempt.channel.id }
+    local passed, word, detail = take(attempt.sender, limits, attempt.bytes)
+    attempt.taken = passed and limits
+    return passed, word, detail
 end
 
 local function say(attempt, said)
@@ -44,6 +56,8 @@ local function ask(attempt)
     local passed, word, detail = attempt.check(attempt.arguments)
     if not passed then return nil, word end
     note_said(attempt)
+    passed, word, detail = take_bytes(attempt)
+    if not passed then return nil, word, detail end
     passed, word, detail = stoa.ask("send", attempt.sender, attempt.arguments)
     if not passed then return nil, word, detail end
     return attempt.check(attempt.arguments)
@@ -83,7 +97,10 @@ local function append(attempt)
     end
     local receipt, failure = attempt.channel:append(what)
     if not receipt then return nil, failure end
-    if receipt.duplicate and permitted and limits and stoa.take { reads = what.userId } then stoa.give_back(limits) end
+    if receipt.duplicate and permitted and limits and stoa.take { reads = what.userId } then
+        stoa.give_back(limits)
+        if attempt.taken then stoa.give_back(attempt.taken, attempt.bytes) end
+    end
     return receipt
 end
 

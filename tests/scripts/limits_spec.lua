@@ -96,6 +96,23 @@ describe("limits", function()
         assert.equal("ok", react(alice, "reaction:add", "u"))
     end)
 
+    it("hold for the bytes of long messages, of a user and of a channel, and let short ones pass", function()
+        world = support.world { limits = { user_messages = false, channel_messages = false }, lua = { wall_ms = 10000 } }
+        local alice, bob, carol = client(world, "alice"), client(world, "bob"), client(world, "carol")
+        for _, who in ipairs { alice, bob, carol } do join(who, "lobby") end
+        local long, list = ("\\"):rep(2 ^ 17 - 1), { ("x"):rep(2 ^ 18 - 4) } -- 256 KiB of JSON
+        for i = 1, 8 do assert.equal("ok", code(send(alice, "lobby", long, { clientId = "a" .. i }))) end
+        for i = 1, 8 do assert.equal("ok", code(send(alice, "lobby", long, { clientId = "a" .. i }))) end -- again
+        local refused = send(alice, "lobby", long)
+        assert.equal("rate_limited", code(refused))
+        assert.is_true(refused.error.retryAfter > 0)
+        for _ = 1, 8 do assert.equal("ok", code(send(bob, "lobby", list))) end
+        assert.equal("rate_limited", code(send(carol, "lobby", long)))
+        for _ = 1, 10 do assert.equal("ok", code(send(carol, "lobby", ("x"):rep(4096)))) end
+        join(carol, "den")
+        assert.equal("ok", code(send(carol, "den", long)))
+    end)
+
     it("are taken before content is looked at, and before what is replied to is looked up", function()
         open { user_messages = { 2, 3600 }, channel_messages = false }
         local alice = client(world, "alice")
