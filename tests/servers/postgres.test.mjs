@@ -141,6 +141,7 @@ test("a shard that is away is named: by health and status alike, in one line, an
   }
   await until("it is back", async () => isDeepStrictEqual(await told(), well));
   await server.waitForLine(/info store\.shard_works shard=1/);
+  await server.waitForLine(/info alert details=.*shard.*1.* what=shard\.works/);
   assert.deepEqual(server.lines.filter((line) => /store\.shard_away/.test(line)).map((line) => line.replace(/^\S+ /, "")), ["error store.shard_away shard=1"]);
 });
 
