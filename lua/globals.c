@@ -1,6 +1,7 @@
 #include "lua/globals.h"
 
 #include <lauxlib.h>
+#include <luajit.h>
 #include <lualib.h>
 
 #include "lua/sandbox.h"
@@ -33,6 +34,8 @@ static void judge(lua_State *L, struct looking *looking) {
 static int look(lua_State *L) {
     struct looking *looking = lua_touserdata(L, 1);
     luaL_openlibs(L);
+    luaJIT_setmode(L, 0,
+                   LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF); /* a service may not make code (MemoryDenyWriteExecute) */
     if (luaL_loadbufferx(L, looking->text.ptr, looking->text.len, "=text", "t") != 0) return 0;
     sandbox_run_embedded(L, "globals", 1);
     judge(L, looking);
