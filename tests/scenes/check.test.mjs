@@ -1,7 +1,7 @@
 // `stoa check` and `stoa serve` say the same of a configuration: shipped, documented, doubtful or broken. They differ
 // only in what is reachable: a check asks no other server.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -279,4 +279,14 @@ test("a check makes no file, and takes no port from the server that runs", async
   const again = await run("check", ["--config", path.join(folder, "stoa.lua"), "--set", `listen=127.0.0.1:${server.port}`]);
   assert.deepEqual([again.code, again.log.filter((line) => /address_in_use/.test(line))], [0, [`warning check.address_in_use listen=127.0.0.1:${server.port}`]]);
   assert.equal((await fetch(`${server.url}/health/live`)).status, 200);
+});
+
+test("a check makes no machine code, and so a start makes none: a unit may forbid it", (t) => {
+  const NO_KERNEL = 77;
+  const forbid = `import ctypes, os, sys
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) != 0: sys.exit(${NO_KERNEL}) # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
+os.execv(sys.argv[1], sys.argv[1:])`;
+  const { status, stderr } = spawnSync("python3", ["-c", forbid, BINARY, "check", "--config", path.join(root, "config/stoa.lua")], { encoding: "utf8", timeout: 20_000 });
+  if (status === NO_KERNEL) return t.skip("this kernel cannot forbid it");
+  assert.equal(status, 0, stderr);
 });
