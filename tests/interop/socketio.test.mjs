@@ -36,6 +36,21 @@ const clients = {
     command: ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", `${jars}:${jars}/*`, "SocketIo"],
     lacks: { recovers: "the Java client knows no recovery" },
   },
+  rust: {
+    needs: "cargo",
+    build: ["cargo", "build", "--quiet", "--locked", "--manifest-path", `${here}/rust/socketio/Cargo.toml`, "--target-dir", `${built}/rust`],
+    command: [`${built}/rust/debug/socketio`],
+    lacks: {
+      asked: "rust_socketio does not answer the server's questions",
+      recovers: "rust_socketio knows no recovery",
+      binary: { "websocket": "rust_socketio hears no bytes over WebSocket", "polling,websocket": "rust_socketio hears no bytes over WebSocket" },
+    },
+  },
+  go: {
+    needs: "go",
+    build: ["go", "build", "-C", `${here}/go/socketio`, "-o", `${built}/go_socketio`, "."],
+    command: [`${built}/go_socketio`],
+  },
   bare: { needs: "python3", build: ["true"], command: ["python3", `${here}/python/bare_client.py`] },
 };
 
@@ -48,8 +63,8 @@ const ready = []; // [name, client]
 for (const [name, client] of chosen(clients)) {
   test(name, async (t) => {
     if (!(await prepare(t, client))) return;
-    const { lacks = {} } = client;
     await Promise.all(ways.map(async (way) => {
+      const lacks = lackedOver(client, way);
       for (const scene of ["talk", "refused", "recovers"]) {
         if (lacks[scene]) await t.test(`${way}: ${scenes[scene][scene]}`, (t) => t.skip(lacks[scene]));
         else await holds(t, `${way}, ${scene}`, scenes[scene], run(client.command, scene, server.url, way), lacks);
@@ -59,13 +74,18 @@ for (const [name, client] of chosen(clients)) {
   });
 }
 
+/** {promise: why it cannot} over one transport; where the client has a reason for each transport, that one's. */
+function lackedOver({ lacks = {} }, way) {
+  return Object.fromEntries(Object.entries(lacks).map(([promise, reason]) => [promise, typeof reason === "string" ? reason : reason[way]]));
+}
+
 // All of them at once, since a server ends once.
 async function returns(t, first, end) {
-  const running = ready.flatMap(([name, client]) => ways.map((way) => [`${name}, ${way}`, run(client.command, "returns", first.url, way), client.lacks]));
+  const running = ready.flatMap(([name, client]) => ways.map((way) => [`${name}, ${way}`, run(client.command, "returns", first.url, way)]));
   for (const [what, { waiting, ended }] of running) await within(`${what} is connected`, Promise.race([waiting, ended]));
   await end(first);
   await startServer(file, { ...first.options, set: { ...set, listen: `127.0.0.1:${first.port}` } });
-  for (const [what, one, lacks] of running) await holds(t, what, scenes.returns, one, lacks);
+  for (const [what, one] of running) await holds(t, what, scenes.returns, one);
 }
 
 test("after SIGKILL", async (t) => returns(t, await startServer(file, { set }), (first) => first.kill()));

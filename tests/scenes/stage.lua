@@ -9,6 +9,7 @@ stoa.of("/news").on("where", function() return "/news" end)
 
 stoa.on("where", function() return "/" end)
 stoa.on("echo", function(_, ...) return ... end)
+stoa.on("send back", function(socket, ...) socket:emit("sent back", ...) end)
 stoa.on("fail", function() error("on purpose") end)
 
 -- The acknowledgement that goes the other way.
