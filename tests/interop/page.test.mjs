@@ -1,15 +1,15 @@
 // The programs of docs/clients.md are run as they stand there, but for the address: they say hello, hear bob, and hear him again after the
 // server was killed.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
-import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { file, newFolder, root, startServer, until, within } from "../scenes/harness.mjs";
 import { person } from "../scenes/people.mjs";
-import { built, chosen, prepare } from "./programs.mjs";
+import { built, chosen, here, prepare } from "./programs.mjs";
 
 const SECRET = "thirty-two bytes are the least of it";
 const KEY = "0123456789abcdef0123456789abcdef";
@@ -27,6 +27,22 @@ const clients = {
     build: ["mvn", "-q", "-B", "-f", path.join(root, "tests/interop/java/pom.xml"), "dependency:copy-dependencies", `-DoutputDirectory=${jars}`],
     command: (program) => ["java", "-cp", `${jars}/*`, program],
   },
+  go: {
+    section: "Go:",
+    file: "main.go",
+    beside: ["go/socketio/go.mod", "go/socketio/go.sum"],
+    needs: "go",
+    compile: ["go", "build", "-o", "chat", "."],
+    command: (program) => [path.join(path.dirname(program), "chat")],
+  },
+  rust: {
+    section: "Rust:",
+    file: "main.rs",
+    beside: ["rust/socketio/Cargo.toml", "rust/socketio/Cargo.lock"],
+    needs: "cargo",
+    compile: ["sh", "-c", `mkdir src && mv main.rs src && cargo build --quiet --locked --target-dir ${built}/rust && cp ${built}/rust/debug/socketio chat`],
+    command: (program) => [path.join(path.dirname(program), "chat")],
+  },
   bare: { section: "Any language:", file: "frames.py", needs: python, command: (program) => [python, program] },
 };
 
@@ -37,12 +53,14 @@ function blocks(section) {
   return [...text.matchAll(/^```\w+\n([^]*?)^```$/gm)].map(([, code]) => code);
 }
 
-function programOf({ section, file: name }, url) {
+function programOf({ section, file: name, beside = [], compile }, url) {
   const [code] = blocks(section);
   assert.match(code, /localhost:3000/);
   const folder = newFolder(file);
   symlinkSync(path.join(root, "tests/scenes/node_modules"), path.join(folder, "node_modules"));
   writeFileSync(path.join(folder, name), code.replace("localhost:3000", url.host));
+  for (const other of beside) copyFileSync(path.join(here, other), path.join(folder, path.basename(other)));
+  if (compile) execFileSync(compile[0], compile.slice(1), { cwd: folder, timeout: 600_000 });
   return path.join(folder, name);
 }
 
