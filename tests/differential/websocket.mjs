@@ -82,12 +82,13 @@ function failsLater({ bytes, theirs, ours, kind }) {
   return rests.some((rest) => same(receive(Buffer.concat([bytes, rest]), kind === "c"), ours)) && theirs.length < ours.length;
 }
 
-// The messages in the bytes, the last one as far as it goes: {isText, compressed, whole, payload}.
+// The messages in the bytes, the last one as far as it goes: {isText, compressed, whole, payload, announced}.
 function messages(bytes) {
   const found = [];
   for (const { opcode, rsv, fin, length, payload } of frames(bytes).filter((frame) => frame.opcode < 8)) {
-    if (opcode > 0 || (found.at(-1)?.whole ?? true)) found.push({ isText: opcode === 1, compressed: rsv === 0x40, payload: Buffer.alloc(0) });
+    if (opcode > 0 || (found.at(-1)?.whole ?? true)) found.push({ isText: opcode === 1, compressed: rsv === 0x40, payload: Buffer.alloc(0), announced: 0 });
     const message = found.at(-1);
+    message.announced += length;
     message.payload = Buffer.concat([message.payload, payload]);
     message.whole = fin && payload.length === length;
   }
@@ -110,6 +111,8 @@ function isWhole(bytes) {
   if (succeeds(() => inflate([bytes], constants.Z_FINISH))) return true; // with the last byte
   return [[1, 0, 0, 255, 255], [3, 0]].every((block) => inflate([bytes, Buffer.from(block)], constants.Z_FINISH).equals(buffer));
 }
+
+const endsEarly = (bytes) => inflateRawSync(bytes, { info: true, finishFlush: constants.Z_SYNC_FLUSH }).engine.bytesWritten < bytes.length;
 
 // zlib waits for more of it, and says nothing.
 const isCut = ({ compressed, payload }) => compressed && !succeeds(() => assert.ok(isWhole(Buffer.concat([payload, TAIL]))));
@@ -155,10 +158,20 @@ export const differences = [
     is: (seen) => parting(seen).our?.[0] === "fail" && parting(seen).our[1] === 1007 && messages(seen.bytes).some(isCut),
   },
   {
+    name: "deflate-behind-a-final-block", // is read as what it is, and not dropped
+    example: Buffer.from([0xc1, 0x90, 0, 0, 0, 0, 1, 2, 0, 0xfd, 0xff, 0x48, 0x65, 0, 3, 0, 0xfc, 0xff, 0x6c, 0x6c, 0x6f, 0]),
+    kind: "c",
+    is(seen) {
+      const { their, our } = parting(seen);
+      const goesOn = messages(seen.bytes).some(({ compressed, payload }) => compressed && succeeds(() => assert.ok(endsEarly(Buffer.concat([payload, TAIL])))));
+      return goesOn && our !== undefined && (our[0] === "fail" || (our[0] === their?.[0] && our[1].startsWith(their[1])));
+    },
+  },
+  {
     name: "compressed-frame-long", // what it inflates to is bounded, not what was sent
     example: Buffer.from([0xc2, 0xfe, 0x10, 0x01, 0, 0, 0, 0]),
     kind: "c",
-    is: (seen) => parting(seen).their?.[1] === 1009 && frames(seen.bytes).some(({ opcode, length }) => opcode < 3 && length > MESSAGE_MAX) && messages(seen.bytes).some(({ compressed }) => compressed),
+    is: (seen) => parting(seen).their?.[1] === 1009 && messages(seen.bytes).some(({ compressed, announced }) => compressed && announced > MESSAGE_MAX),
   },
   {
     name: "refused-when-the-frame-is-whole",
