@@ -13,6 +13,8 @@
 
 /* Of the state's memory. What is light may use more than what is not: whoever asks for much, waits for themselves. */
 enum { CALL_PART = 8, CALLS_PART = 4, LIGHT_CALLS_PART = 2, LIGHT_BYTES = 1 << 16 };
+/* Whoever asks to be let in may say much in few values, and little in many: the work is by the value. */
+enum { STRANGER_BYTES = 1 << 18 };
 
 struct inquiry {
     struct policy_call *call; /* NULL: forgotten */
@@ -347,10 +349,11 @@ static size_t weight_of(const struct host *host, const struct policy_call *call)
 
 /* What clients send becomes the state's memory, until they are answered: within bounds for one, and for all. OK: it may
  * be asked. */
-static enum policy_status admit(const struct host *host, size_t bytes) {
+static enum policy_status admit(const struct host *host, enum policy_point point, size_t bytes) {
     size_t memory_bytes = host->vm->settings.memory_bytes;
     if (fault_planted("unbounded_conversion")) return POLICY_OK;
     if (bytes > memory_bytes / CALL_PART) return POLICY_TOO_LARGE;
+    if (bytes > STRANGER_BYTES && point == POLICY_AUTHENTICATE) return POLICY_TOO_LARGE;
     size_t part = bytes > LIGHT_BYTES ? CALLS_PART : LIGHT_CALLS_PART;
     return host->asked_bytes + bytes > memory_bytes / part ? POLICY_UNAVAILABLE : POLICY_OK;
 }
@@ -361,7 +364,7 @@ void inquiry_ask(struct host *host, struct policy_call *call) {
         return;
     }
     size_t bytes = weight_of(host, call);
-    enum policy_status admitted = admit(host, bytes);
+    enum policy_status admitted = admit(host, call->point, bytes);
     if (admitted != POLICY_OK) {
         call->done(call, &(struct policy_answer){.status = admitted});
         return;

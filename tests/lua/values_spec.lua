@@ -113,6 +113,26 @@ describe("what clients send becomes no more memory than", function()
     end)
     after_each(function() world:close() end)
 
+    it("who is not known yet may take: less than others, in few values as much as they may send", function()
+        support.config = { lua = { wall_ms = 10000 } }
+        local door = support.world 'require("stoa").hook("authenticate", function() return { id = "anybody" } end)'
+        support.config = nil
+        local function knock(auth)
+            local client, refusal = door:connect { auth = auth }
+            return client and "in" or refusal.message
+        end
+        local empty = testing.array {}
+        local function of(number, value)
+            local list = testing.array {}
+            for i = 1, number do list[i] = value end
+            return { token = list }
+        end
+        assert.equal("in", knock { token = ("x"):rep(60000) })
+        assert.equal("in", knock(of(1000, empty)))
+        assert.equal("too_large", knock(of(20000, empty)))
+        door:close()
+    end)
+
     it("one call may take: beyond, it is refused before anybody is asked", function()
         for _, name in ipairs { "count", "hold" } do
             assert.equal("too_large", ask(alice, name, many(12000)).error.code)
