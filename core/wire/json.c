@@ -56,11 +56,27 @@ static bool read_number(struct reader *reader) {
     return true;
 }
 
+static bool is_escaped(char c) {
+    switch (c) {
+        case '"':
+        case '\\':
+        case '/':
+        case 'b':
+        case 'f':
+        case 'n':
+        case 'r':
+        case 't':
+            return true;
+        default:
+            return false;
+    }
+}
+
 /* After the backslash. */
 static bool read_escape(struct reader *reader) {
     if (reader->at == reader->end) return false;
     char c = *reader->at++;
-    if (c != 'u') return c != '\0' && strchr("\"\\/bfnrt", c);
+    if (c != 'u') return is_escaped(c);
     for (int i = 0; i < 4; i++) {
         if (reader->at == reader->end || json_hex_digit(*reader->at++) < 0) return false;
     }
@@ -70,6 +86,8 @@ static bool read_escape(struct reader *reader) {
 /* After the opening quote. */
 static bool read_string(struct reader *reader) {
     for (;;) {
+        while (reader->at != reader->end && *reader->at == '\\') /* many may follow each other */
+            if (reader->at++, !read_escape(reader)) return false;
         reader->at = json_plain_end(reader->at, reader->end);
         if (reader->at == reader->end) return false;
         unsigned char c = (unsigned char)*reader->at;
@@ -79,9 +97,9 @@ static bool read_string(struct reader *reader) {
             reader->at += len;
             continue;
         }
+        if (c == '\\') continue;
         reader->at++;
-        if (c == '"') return true;
-        if (c != '\\' || !read_escape(reader)) return false;
+        return c == '"';
     }
 }
 
