@@ -366,6 +366,7 @@ static void make_up(struct fuzz_postgres *postgres, struct program *program) {
             buffer_append_slice(lie, program_bytes(program));
     }
     change(lie, program);
+    if (lie->len > 1) lie->ptr[1] = 0; /* libpq makes room for whatever length is announced: here 16 MiB at most */
 }
 
 void fuzz_postgres_step(struct fuzz_postgres *postgres, struct program *program) {
