@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 #include "loop/loop.h"
+#include "store/postgres/store_postgres.h"
 #include "store/store.h"
-#include "store/store_postgres.h"
 
 enum { SHARDS_MAX = 16, SAMPLES_MAX = 4000000 };
 

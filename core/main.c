@@ -6,14 +6,15 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "command/backup.h"
+#include "command/migrate.h"
+#include "command/rehearsal.h"
+#include "command/verify.h"
 #include "config/config.h"
 #include "lua/lua.h"
-#include "server/backup.h"
-#include "server/control.h"
-#include "server/master.h"
-#include "server/migrate.h"
-#include "server/rehearsal.h"
-#include "server/verify.h"
+#include "master/control_socket.h"
+#include "master/master.h"
+#include "process/startup.h"
 
 enum { SETS_MAX = 64 };
 enum { EXIT_CONFIG = 2, EXIT_NO_SERVER = 3, EXIT_USAGE = 64 };
@@ -41,10 +42,10 @@ static struct config *read_config(const struct arguments *arguments, struct erro
 }
 
 static int serve(struct arguments *arguments) {
-    return master_run(&(struct master_start){.config_path = arguments->config,
-                                             .sets = arguments->sets,
-                                             .sets_len = arguments->sets_len,
-                                             .source = &lua_policy_source});
+    return master_run(&(struct startup){.config_path = arguments->config,
+                                        .sets = arguments->sets,
+                                        .sets_len = arguments->sets_len,
+                                        .source = &lua_policy_source});
 }
 
 static int check(struct arguments *arguments) {
@@ -112,7 +113,7 @@ static int connect_server(const struct arguments *arguments) {
     int fd = -1;
     size_t len = find_sockets(arguments, paths);
     for (size_t i = 0; i < len; i++) {
-        if (fd < 0 && paths[i][0] && (fd = control_connect(paths[i], &error)) < 0)
+        if (fd < 0 && paths[i][0] && (fd = control_socket_connect(paths[i], &error)) < 0)
             fprintf(stderr, "no server: %s\n", error.text);
         else if (!paths[i][0])
             fprintf(stderr, "no server: %s: control: none (--control PATH says where)\n", arguments->config);
@@ -126,7 +127,7 @@ static int ask(const struct arguments *arguments, const char *command) {
     struct buffer answer = {0};
     int fd = connect_server(arguments);
     if (fd < 0) return EXIT_NO_SERVER;
-    if (!control_ask(fd, command, &answer, &error)) return complain(&error, EXIT_FAILURE);
+    if (!control_socket_ask(fd, command, &answer, &error)) return complain(&error, EXIT_FAILURE);
     bool refused = answer.len >= 6 && memcmp(answer.ptr, "error ", 6) == 0;
     fwrite(answer.ptr, 1, answer.len, refused ? stderr : stdout);
     buffer_done(&answer);

@@ -8,8 +8,8 @@
 #include "lua/results.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
-#include "server/worker.h"
 #include "store/store.h"
+#include "worker/worker.h"
 
 void bind_library(lua_State *L, const char *name, const luaL_Reg *functions) {
     lua_newtable(L);
@@ -67,7 +67,7 @@ double bind_number_field(lua_State *L, int index, const char *name, double fallb
 const char *bind_path_field(lua_State *L, int index, const char *name) {
     struct slice path = bind_field(L, index, name);
     if (path.len == 0) return NULL;
-    char *folder = file_folder(host_of(L)->config->file), *resolved = file_resolve(folder, path.ptr);
+    char *folder = file_folder(script_state_of(L)->config->file), *resolved = file_resolve(folder, path.ptr);
     lua_pushstring(L, resolved);
     free(folder);
     free(resolved);
@@ -132,12 +132,12 @@ const char *bind_store_word(int status) {
 }
 
 struct store_request *bind_request(lua_State *L, int op, bind_push *push) {
-    host_worker(L);
-    return results_request(host_of(L)->results, L, op, push);
+    script_state_worker(L);
+    return results_request(script_state_of(L)->results, L, op, push);
 }
 
 int bind_submit(lua_State *L, struct store_request **request) {
-    store_submit(host_of(L)->worker->store, request);
+    store_submit(script_state_of(L)->worker->store, request);
     return task_wait(L, 0);
 }
 

@@ -8,8 +8,8 @@
 
 #include <lauxlib.h>
 
-#include "lua/host.h"
 #include "lua/json.h"
+#include "lua/script_state.h"
 
 struct socket;
 struct store_request;
@@ -44,10 +44,10 @@ void bind_crypto(lua_State *L);
 void bind_audit(lua_State *L);
 
 /* What the modules keep with a host. */
-void limits_free(struct host *host);
-void caches_free(struct host *host);
+void limits_free(struct script_state *scripts);
+void caches_free(struct script_state *scripts);
 void http_client_free(struct http_client **http);
-void upstreams_free(struct host *host);
+void upstreams_free(struct script_state *scripts);
 
 /* Adds a table of functions to the table on top, under a name. */
 void bind_library(lua_State *L, const char *name, const luaL_Reg *functions);

@@ -5,10 +5,10 @@
 #include "channel/expulsions.h"
 #include "channel/log.h"
 #include "lua/bind.h"
-#include "server/worker.h"
 #include "session/recovery.h"
 #include "session/socket.h"
 #include "store/store_json.h"
+#include "worker/worker.h"
 
 static const struct {
     const char *name;
@@ -55,7 +55,7 @@ static struct slice json_field(lua_State *L, int index, const char *name, size_t
     return (struct slice){NULL, json.out->len - *start};
 }
 
-struct append {
+struct append_call {
     enum store_kind kind;
     struct slice user_id, client_id, message_id, thread_id, emoji, content, attachments;
     int64_t fingerprint; /* of what was said, if that is not what is appended; or 0 */
@@ -63,7 +63,7 @@ struct append {
     struct socket *follower; /* NULL: it has ended, and nobody shows it out any more */
 };
 
-static void read_content(lua_State *L, int index, struct append *append) {
+static void read_content(lua_State *L, int index, struct append_call *append) {
     size_t content, attachments;
     struct buffer *out = &vm_of(L)->out;
     buffer_clear(out);
@@ -75,7 +75,7 @@ static void read_content(lua_State *L, int index, struct append *append) {
 }
 
 /* A retry says the same again, whatever a hook made of it. */
-static void read_said(lua_State *L, int index, struct append *append) {
+static void read_said(lua_State *L, int index, struct append_call *append) {
     bind_push_field(L, index, "said");
     if (!lua_isnil(L, -1)) {
         luaL_checktype(L, -1, LUA_TTABLE);
@@ -91,9 +91,9 @@ static void read_said(lua_State *L, int index, struct append *append) {
 }
 
 /* Everything that may raise, before the request is made. */
-static void read_append(lua_State *L, int index, struct append *append) {
+static void read_append(lua_State *L, int index, struct append_call *append) {
     luaL_checktype(L, index, LUA_TTABLE);
-    *append = (struct append){.kind = kind_of(L, bind_field(L, index, "kind"))};
+    *append = (struct append_call){.kind = kind_of(L, bind_field(L, index, "kind"))};
     append->user_id = bind_field(L, index, "userId");
     append->client_id = bind_field(L, index, "clientId");
     append->message_id = bind_field(L, index, "messageId");
@@ -110,14 +110,14 @@ static void read_append(lua_State *L, int index, struct append *append) {
 }
 
 /* Who says something waits where he may not be any more: he is looked for in the moment of the append. */
-static bool may_append(const struct worker *worker, struct slice channel_id, const struct append *append) {
+static bool may_append(const struct worker *worker, struct slice channel_id, const struct append_call *append) {
     if (!append->has_follower) return true;
     if (append->follower) return channel_is_followed(channel_id, append->follower);
     return !expulsions_has(worker->expulsions, append->user_id, channel_id);
 }
 
 static struct store_request *request_of(lua_State *L, int op, bind_push *push, struct slice id,
-                                        const struct append *what) {
+                                        const struct append_call *what) {
     struct store_request *request = bind_request(L, op, push);
     request->kind = what->kind;
     request->fingerprint = what->fingerprint;
@@ -146,10 +146,10 @@ static struct store_request *request_of(lua_State *L, int op, bind_push *push, s
  * @example local ack, word = channel:append{kind = "message", userId = socket.user.id, content = "hello"} */
 int channel_append(lua_State *L) {
     struct slice id = channel_id_at(L, 1);
-    struct append what;
+    struct append_call what;
     read_append(L, 2, &what);
     if (id.len == 0) return bind_fail(L, "bad_channel");
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     if (!may_append(worker, id, &what)) return bind_fail(L, "not_joined");
     char message_id[ID_MESSAGE_LEN + 1];
     if (what.kind == STORE_MESSAGE_NEW && what.message_id.len == 0) {
@@ -170,7 +170,7 @@ int channel_append(lua_State *L) {
  * @example if channel:appended(what) then return channel:append(what) end */
 int channel_appended(lua_State *L) {
     struct slice id = channel_id_at(L, 1);
-    struct append what;
+    struct append_call what;
     read_append(L, 2, &what);
     if (id.len == 0) return bind_fail(L, "bad_channel");
     struct store_request *request = request_of(L, STORE_APPENDED, bind_push_true, id, &what);

@@ -11,9 +11,9 @@
 #include "lua/sandbox.h"
 #include "lua/types.h"
 #include "lua/vm.h"
-#include "server/fleet.h"
-#include "server/worker.h"
 #include "wire/json.h"
+#include "worker/fleet.h"
+#include "worker/worker.h"
 
 static const char CACHE[] = "stoa.cache", FLIGHT[] = "stoa.flight";
 static const char NAME_BYTES[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
@@ -39,8 +39,8 @@ struct flight {
     char key[];
 };
 
-void caches_free(struct host *host) {
-    LIST_EACH(&host->caches, link) {
+void caches_free(struct script_state *scripts) {
+    LIST_EACH(&scripts->caches, link) {
         struct cache_rule *rule = CONTAINER(link, struct cache_rule, link);
         list_remove(&rule->link);
         free(rule->name);
@@ -109,7 +109,7 @@ static uint64_t local_ttl_ms(const struct worker *worker, bool shared, uint64_t 
 /* For cache.lua: "hit", value | "load" or "ask", the value as yet or nil, flight | nil, word. */
 static int begin(lua_State *L) {
     const struct cache_rule *rule = rule_at(L);
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     struct slice key = full_key(L, rule), value;
     struct flight *flight = types_new(L, FLIGHT, sizeof *flight + key.len);
     flight->worker = worker;
@@ -221,7 +221,7 @@ static int put(lua_State *L) {
     luaL_checkany(L, 3);
     buffer_clear(json.out);
     if (!json_pull(L, 3, &json)) luaL_error(L, "cannot keep %s", json.problem);
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     struct slice key = full_key(L, rule), value = buffer_slice(json.out);
     bool shared = is_shared(worker, rule);
     if (shared) shared_cache_put(worker->shared, key, value, rule->ttl_ms);
@@ -236,7 +236,7 @@ static int put(lua_State *L) {
  * @example profiles:remove(user.id) */
 static int remove_key(lua_State *L) {
     const struct cache_rule *rule = rule_at(L);
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     if (is_shared(worker, rule))
         fleet_invalidate_shared(worker, full_key(L, rule));
     else
@@ -246,7 +246,7 @@ static int remove_key(lua_State *L) {
 
 /* For cache.lua: a new rule. */
 static int define(lua_State *L) {
-    struct host *host = host_loading(L);
+    struct script_state *scripts = script_state_loading(L);
     struct slice name = bind_text(L, 1);
     double ttl_s = luaL_checknumber(L, 2);
     luaL_argcheck(L, name.len > 0 && name.len <= NAME_MAX_LEN && !memchr(name.ptr, '\n', name.len), 1,
@@ -255,7 +255,7 @@ static int define(lua_State *L) {
     bool shared = lua_toboolean(L, 3);
     luaL_argcheck(L, !shared || strspn(name.ptr, NAME_BYTES) == name.len, 1,
                   "the name of a shared cache: letters, digits, _ and - expected");
-    LIST_EACH(&host->caches, link) {
+    LIST_EACH(&scripts->caches, link) {
         if (slice_is(name, CONTAINER(link, struct cache_rule, link)->name))
             return luaL_error(L, "cache '%s' is defined already", name.ptr);
     }
@@ -263,7 +263,7 @@ static int define(lua_State *L) {
     rule->name = memory_copy(name.ptr, name.len);
     rule->ttl_ms = (uint64_t)(ttl_s * 1000);
     rule->is_shared = shared;
-    list_append(&host->caches, &rule->link);
+    list_append(&scripts->caches, &rule->link);
     *at = rule;
     return 1;
 }

@@ -4,16 +4,16 @@
 
 #include "base/ids.h"
 #include "channel/log.h"
-#include "channel/presence.h"
 #include "lua/bind.h"
 #include "lua/bind_presence.h"
 #include "lua/types.h"
-#include "server/fleet.h"
-#include "server/worker.h"
-#include "session/follow.h"
+#include "presence/presence.h"
+#include "session/channel_follow.h"
 #include "session/hub.h"
 #include "session/socket.h"
 #include "wire/user_id.h"
+#include "worker/fleet.h"
+#include "worker/worker.h"
 
 static const char CHANNEL[] = "stoa.channel";
 enum { ID_MAX = 64, ROOM_MAX = 80, ONLINE_MAX = 1000 };
@@ -69,7 +69,7 @@ static void push_reset(lua_State *L, int64_t fork_seq, struct slice epoch) {
 }
 
 static int push_followed(lua_State *L, void *owner) {
-    const struct follow_result *result = owner;
+    const struct channel_follow_result *result = owner;
     if (result->status != STORE_OK) return bind_fail(L, bind_store_word((int)result->status));
     lua_createtable(L, 0, 5);
     lua_pushnumber(L, (lua_Number)result->seq);
@@ -83,7 +83,7 @@ static int push_followed(lua_State *L, void *owner) {
     return 1;
 }
 
-static void followed(void *owner, const struct follow_result *result) {
+static void followed(void *owner, const struct channel_follow_result *result) {
     struct task_ticket *ticket = owner;
     task_answer(&ticket, push_followed, (void *)(uintptr_t)result);
 }
@@ -118,9 +118,10 @@ static int follow(lua_State *L) {
     if (id.len == 0) return bad_channel(L);
     if (!read_cursor(L, 3, &seq, &epoch)) return bind_fail(L, "bad_cursor");
     if (!socket) return bind_fail(L, "gone");
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     struct task_ticket *ticket = task_begin_wait(L);
-    follow_channel(worker->hub, worker->log, worker->store, socket_id_at(L, 2), id, seq, epoch, followed, ticket);
+    channel_follow_channel(worker->hub, worker->log, worker->store, socket_id_at(L, 2), id, seq, epoch, followed,
+                           ticket);
     return task_wait(L, 0);
 }
 
@@ -143,7 +144,7 @@ static int unfollow(lua_State *L) {
 /* An event at 3 to sockets of the user at 2. */
 static int tell_user(lua_State *L, enum fleet_reach reach) {
     struct slice id = channel_id_at(L, 1), user_id = bind_text(L, 2);
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     bind_check_event(L, 3);
     struct json_out json = bind_json(L, 3, lua_gettop(L), JSON_ATTACHMENTS_MAX);
     if (id.len == 0) return bad_channel(L);
@@ -418,7 +419,7 @@ static int online_so_far(lua_State *L) {
     if (id.len == 0) return bad_channel(L);
     struct buffer *out = &vm_of(L)->out;
     buffer_clear(out);
-    size_t count = presence_write_channel(host_worker(L)->presence, id, names_max, out);
+    size_t count = presence_write_channel(script_state_worker(L)->presence, id, names_max, out);
     types_push_raw(L, buffer_slice(out));
     lua_pushinteger(L, (lua_Integer)count);
     return 2;

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "lua/bind.h"
-#include "server/worker.h"
 #include "session/hub.h"
 #include "session/socket.h"
 #include "state/state.h"
+#include "worker/worker.h"
 
 /* A claim under way. */
 struct claiming {
@@ -76,5 +76,5 @@ int socket_claim_method(lua_State *L) {
     luaL_argcheck(L, most >= 0 && most <= INT_MAX, 2, "out of range");
     if (!socket) return bind_fail(L, "gone");
     if (socket_is_claimed(socket)) return bind_true(L);
-    return claim_for(L, host_worker(L), socket, (unsigned)most);
+    return claim_for(L, script_state_worker(L), socket, (unsigned)most);
 }

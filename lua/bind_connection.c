@@ -7,11 +7,11 @@
 #include "config/config.h"
 #include "lua/bind.h"
 #include "lua/types.h"
-#include "server/worker.h"
 #include "session/script_connection.h"
 #include "wire/http_head.h"
 #include "wire/utf8.h"
 #include "wire/websocket.h"
+#include "worker/worker.h"
 
 static const char CONNECTION[] = "stoa.connection";
 enum { PATH_MAX_LEN = 256, PROTOCOLS_MAX = 16, PROTOCOL_MAX_LEN = 64, MESSAGE_MAX = 64 << 20, TIME_MAX_MS = 600000 };
@@ -102,17 +102,17 @@ static bool is_own(const struct config *config, const char *path) {
 
 /* Its texts are kept as long as the registry keeps them: as long as the host. */
 static int add_endpoint(lua_State *L, bool raw) {
-    struct host *host = host_loading(L);
+    struct script_state *scripts = script_state_loading(L);
     struct slice path = bind_text(L, 1);
     luaL_argcheck(L, path.len > 1 && path.ptr[0] == '/' && path.len <= PATH_MAX_LEN && strlen(path.ptr) == path.len, 1,
                   "a path expected");
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    if (is_own(host->config, path.ptr)) return luaL_error(L, "'%s' is the server's own", path.ptr);
-    if (host_endpoint(host, path)) return luaL_error(L, "'%s' is there already", path.ptr);
+    if (is_own(scripts->config, path.ptr)) return luaL_error(L, "'%s' is the server's own", path.ptr);
+    if (script_state_endpoint(scripts, path)) return luaL_error(L, "'%s' is there already", path.ptr);
     size_t count = 0;
-    LIST_EACH(&host->endpoints, link) count++;
-    if (count >= HOST_ENDPOINTS_MAX) return luaL_error(L, "more than %d endpoints", HOST_ENDPOINTS_MAX);
+    LIST_EACH(&scripts->endpoints, link) count++;
+    if (count >= SCRIPT_STATE_ENDPOINTS_MAX) return luaL_error(L, "more than %d endpoints", SCRIPT_STATE_ENDPOINTS_MAX);
     struct script_endpoint item = {.of = {.path = path.ptr, .raw = raw, .deflate = -1}};
     if (raw) take_protocols(L, &item.of);
     if (raw) take_limits(L, &item.of);
@@ -123,7 +123,7 @@ static int add_endpoint(lua_State *L, bool raw) {
     luaL_ref(L, LUA_REGISTRYINDEX);
     struct script_endpoint *kept = NEW(struct script_endpoint);
     *kept = item;
-    list_append(&host->endpoints, &kept->link);
+    list_append(&scripts->endpoints, &kept->link);
     return 0;
 }
 
@@ -190,7 +190,7 @@ bool bind_message(lua_State *L, int index, struct slice *message_r) {
 static int send(lua_State *L) {
     struct slice message;
     bool binary = bind_message(L, 2, &message);
-    return said(L, script_connection_send(host_worker(L)->hub, name_at(L), message, binary));
+    return said(L, script_connection_send(script_state_worker(L)->hub, name_at(L), message, binary));
 }
 
 /* Closes the connection; what was sent before leaves first.
@@ -204,7 +204,7 @@ static int send(lua_State *L) {
 static int close_connection(lua_State *L) {
     struct slice reason;
     uint16_t code = bind_close_code(L, 2, &reason);
-    return said(L, script_connection_close(host_worker(L)->hub, name_at(L), code, reason));
+    return said(L, script_connection_close(script_state_worker(L)->hub, name_at(L), code, reason));
 }
 
 uint16_t bind_close_code(lua_State *L, int index, struct slice *reason_r) {
@@ -225,7 +225,7 @@ uint16_t bind_close_code(lua_State *L, int index, struct slice *reason_r) {
  * @example connection:join("lobby") */
 static int join(lua_State *L) {
     struct slice id = name_at(L), room = bind_text(L, 2);
-    struct hub *hub = host_worker(L)->hub;
+    struct hub *hub = script_state_worker(L)->hub;
     if (!script_connection_is_there(hub, id)) return bind_fail(L, "gone");
     return script_connection_join(hub, id, room) ? bind_true(L) : bind_fail(L, "too_many_rooms");
 }
@@ -237,7 +237,7 @@ static int join(lua_State *L) {
  * @error gone
  * @example connection:leave("lobby") */
 static int leave(lua_State *L) {
-    return said(L, script_connection_leave(host_worker(L)->hub, name_at(L), bind_text(L, 2)));
+    return said(L, script_connection_leave(script_state_worker(L)->hub, name_at(L), bind_text(L, 2)));
 }
 
 /* id; upvalue: the methods. */

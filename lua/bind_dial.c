@@ -6,7 +6,7 @@
 #include "lua/bind.h"
 #include "lua/types.h"
 #include "net/dial.h"
-#include "server/worker.h"
+#include "worker/worker.h"
 
 static const char UPSTREAM[] = "stoa.upstream";
 enum { HEADERS_MAX = 32, TIMEOUT_MS = 10000, TIMEOUT_MAX_MS = 120000, QUEUE_BYTES = 1 << 20 };
@@ -20,7 +20,7 @@ struct message {
 
 struct upstream {
     struct list link; /* of the host's */
-    struct host *host;
+    struct script_state *scripts;
     struct dial *dial;        /* NULL: it has ended */
     struct upstream **handle; /* what scripts hold; NULL: nobody does */
     struct task_ticket *connecting, *sending, *receiving, *closing;
@@ -99,8 +99,8 @@ static void upstream_free(struct upstream *upstream) {
     free(upstream);
 }
 
-void upstreams_free(struct host *host) {
-    LIST_EACH(&host->upstreams, link) upstream_free(CONTAINER(link, struct upstream, link));
+void upstreams_free(struct script_state *scripts) {
+    LIST_EACH(&scripts->upstreams, link) upstream_free(CONTAINER(link, struct upstream, link));
 }
 
 /* The oldest that waits; false: none. */
@@ -229,11 +229,11 @@ static struct dial_settings settings_of(lua_State *L) {
     return settings;
 }
 
-static struct upstream *upstream_new(struct host *host) {
+static struct upstream *upstream_new(struct script_state *scripts) {
     struct upstream *upstream = NEW(struct upstream);
-    upstream->host = host;
+    upstream->scripts = scripts;
     list_init(&upstream->rest);
-    list_append(&host->upstreams, &upstream->link);
+    list_append(&scripts->upstreams, &upstream->link);
     return upstream;
 }
 
@@ -248,7 +248,7 @@ static struct upstream *upstream_new(struct host *host) {
  * answers, but with no WebSocket), timeout, bad_request (no such url)
  * @example local upstream, word = stoa.websocket.connect("wss://feed.example/v1", {protocols = {"v1"}}) */
 int upstream_connect(lua_State *L) {
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     if (lua_isnoneornil(L, 2)) {
         lua_settop(L, 1);
         lua_newtable(L);
@@ -258,7 +258,7 @@ int upstream_connect(lua_State *L) {
     struct dial_settings settings = settings_of(L);
     enum dial_fault fault;
     struct task_ticket *ticket = task_begin_wait(L);
-    struct upstream *upstream = upstream_new(host_of(L));
+    struct upstream *upstream = upstream_new(script_state_of(L));
     upstream->connecting = ticket;
     upstream->dial = dial_new(worker->dialer, &settings, &events, upstream, &fault);
     if (upstream->dial) return task_wait(L, settings.timeout_ms + 1000);
@@ -270,7 +270,7 @@ int upstream_connect(lua_State *L) {
 
 /* NULL: it has ended. */
 static struct upstream *upstream_at(lua_State *L) {
-    host_worker(L);
+    script_state_worker(L);
     struct upstream *upstream = *(struct upstream **)types_check(L, 1, UPSTREAM);
     return upstream;
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "lua/bind.h"
-#include "lua/http_client.h"
-#include "server/worker.h"
+#include "net/http_client.h"
+#include "worker/worker.h"
 
 enum { HEADERS_MAX = 32, TIMEOUT_S = 10, TIMEOUT_MAX_S = 120, BODY_MAX = 1 << 20, BODY_MOST = 16 << 20 };
 
@@ -80,8 +80,8 @@ static int refuse(lua_State *L, void *owner) {
  * @example local answer, word = stoa.http.request{url = "https://hooks.example/x", method = "POST", body = json} */
 static int request(lua_State *L) {
     const char *headers[HEADERS_MAX];
-    struct host *host = host_of(L);
-    struct worker *worker = host_worker(L);
+    struct script_state *scripts = script_state_of(L);
+    struct worker *worker = script_state_worker(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     struct slice url = bind_field(L, 1, "url"), method = bind_field(L, 1, "method");
@@ -102,8 +102,8 @@ static int request(lua_State *L) {
     fetch.headers_len = bind_headers(L, 1, headers, HEADERS_MAX);
     fetch.ca = bind_path_field(L, 1, "ca");
     struct task_ticket *ticket = task_begin_wait(L);
-    if (!host->http) host->http = http_client_new(worker->loop);
-    if (!http_client_fetch(host->http, &fetch, fetched, ticket)) task_answer(&ticket, refuse, NULL);
+    if (!scripts->http) scripts->http = http_client_new(worker->loop);
+    if (!http_client_fetch(scripts->http, &fetch, fetched, ticket)) task_answer(&ticket, refuse, NULL);
     return task_wait(L, fetch.timeout_ms + 1000);
 }
 

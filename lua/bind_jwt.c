@@ -4,10 +4,10 @@
 
 #include "config/file.h"
 #include "lua/bind.h"
-#include "lua/jwt.h"
 #include "lua/types.h"
-#include "server/worker.h"
 #include "wire/json.h"
+#include "wire/jwt.h"
+#include "worker/worker.h"
 
 static const char VERIFIER[] = "stoa.jwt_verifier";
 enum { LEEWAY_S = 30, LEEWAY_MAX_S = 600, VERIFY_STEPS = 20000, MAKE_STEPS = 200000 };
@@ -25,7 +25,7 @@ static int collect(lua_State *L) {
 static struct slice read_file(lua_State *L, const char *path) {
     struct buffer *out = &vm_of(L)->out;
     struct error error;
-    host_loading(L);
+    script_state_loading(L);
     buffer_clear(out);
     if (!file_read(path, out, &error)) luaL_error(L, "%s: %s", path, error.text);
     return buffer_slice(out);
@@ -80,7 +80,7 @@ static int verify(lua_State *L) {
     struct buffer *claims = &vm_of(L)->out;
     if (lua_type(L, 2) != LUA_TSTRING) return bind_fail(L, "malformed");
     vm_charge(L, VERIFY_STEPS);
-    uint64_t now_s = loop_wall_ms(host_of(L)->worker->loop) / 1000;
+    uint64_t now_s = loop_wall_ms(script_state_of(L)->worker->loop) / 1000;
     enum jwt_status status = jwt_verify(verifier->jwt, bind_text(L, 2), now_s, claims);
     if (status != JWT_OK) return bind_fail(L, jwt_status_word(status));
     json_push(L, buffer_slice(claims), NULL, 0);

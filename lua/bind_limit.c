@@ -8,7 +8,7 @@
 #include "limit/admission.h"
 #include "limit/fleet_limiter.h"
 #include "lua/bind.h"
-#include "server/worker.h"
+#include "worker/worker.h"
 
 enum { ASKS_MAX = 16, NAME_MAX_LEN = 64, KEY_MAX = 512, WAIT_MS = 2000 };
 enum { COUNT, SECONDS, COST, KEY, FIELDS };
@@ -28,8 +28,8 @@ struct limit {
     enum limit_away away;
 };
 
-void limits_free(struct host *host) {
-    LIST_EACH(&host->limits, link) {
+void limits_free(struct script_state *scripts) {
+    LIST_EACH(&scripts->limits, link) {
         struct limit *limit = CONTAINER(link, struct limit, link);
         list_remove(&limit->link);
         free(limit->fields[KEY].text);
@@ -38,8 +38,8 @@ void limits_free(struct host *host) {
     }
 }
 
-static struct limit *find(const struct host *host, struct slice name) {
-    LIST_EACH(&host->limits, link) {
+static struct limit *find(const struct script_state *scripts, struct slice name) {
+    LIST_EACH(&scripts->limits, link) {
         struct limit *limit = CONTAINER(link, struct limit, link);
         if (slice_is(name, limit->name)) return limit;
     }
@@ -114,14 +114,14 @@ static void read_words(lua_State *L, struct limit *limit, int rule) {
  * @error raises when a field is missing or out of range, or the name is taken
  * @example stoa.limit("user_messages", {count = function(user) return user.paid and 120 or 30 end, seconds = 60}) */
 static int limit_new(lua_State *L) {
-    struct host *host = host_loading(L);
+    struct script_state *scripts = script_state_loading(L);
     struct slice name = bind_text(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     luaL_argcheck(L, name.len > 0 && name.len <= NAME_MAX_LEN, 1, "1 to 64 bytes expected");
-    if (find(host, name)) return luaL_error(L, "limit '%s' is defined already", name.ptr);
+    if (find(scripts, name)) return luaL_error(L, "limit '%s' is defined already", name.ptr);
     struct limit *limit = NEW(struct limit);
     limit->name = memory_copy(name.ptr, name.len);
-    list_append(&host->limits, &limit->link);
+    list_append(&scripts->limits, &limit->link);
     limit->fields[COST].number = 1;
     for (int i = 0; i < FIELDS; i++) limit->fields[i].fn = LUA_NOREF;
     for (int i = 0; i < FIELDS; i++) read_field(L, limit, 2, i);
@@ -168,13 +168,13 @@ static struct slice key_of(lua_State *L, const struct limit *limit, int key) {
 }
 
 /* One ask for each name that has a rule. The keys stay on the stack until the limiter has been asked. */
-static size_t gather(lua_State *L, const struct host *host, struct limit_ask *asks) {
+static size_t gather(lua_State *L, const struct script_state *scripts, struct limit_ask *asks) {
     size_t len = 0;
     luaL_checkstack(L, ASKS_MAX * 2 + 16, "too many limits");
     lua_pushnil(L);
     while (lua_next(L, 1)) {
         int key = lua_gettop(L), name = key - 1;
-        const struct limit *limit = lua_type(L, name) == LUA_TSTRING ? find(host, bind_text(L, name)) : NULL;
+        const struct limit *limit = lua_type(L, name) == LUA_TSTRING ? find(scripts, bind_text(L, name)) : NULL;
         if (limit) {
             if (len == ASKS_MAX) luaL_error(L, "more than %d limits at once", ASKS_MAX);
             unsigned count = (unsigned)number_of(L, limit, COUNT, key);
@@ -197,7 +197,7 @@ static size_t gather(lua_State *L, const struct host *host, struct limit_ask *as
 }
 
 /* What stoa.take and stoa.peek ask. The names are the rules': they live as long as the task can wait. */
-struct asking {
+struct limit_asking {
     struct fleet_limit_call call;
     struct task_ticket *ticket;
     bool charge;
@@ -206,7 +206,7 @@ struct asking {
 
 struct answered {
     const struct limit_answer *answer;
-    const struct asking *asking;
+    const struct limit_asking *asking;
 };
 
 static int push_answer(lua_State *L, void *owner) {
@@ -229,12 +229,12 @@ static int push_answer(lua_State *L, void *owner) {
 }
 
 static void heard(struct fleet_limit_call *call, const struct limit_answer *answer) {
-    struct asking *asking = CONTAINER(call, struct asking, call);
+    struct limit_asking *asking = CONTAINER(call, struct limit_asking, call);
     task_answer(&asking->ticket, push_answer, &(struct answered){answer, asking});
     free(asking);
 }
 
-static void note_names(struct asking *asking, const struct limit_ask *asks, size_t len) {
+static void note_names(struct limit_asking *asking, const struct limit_ask *asks, size_t len) {
     for (size_t i = 0; i < len; i++) asking->names[i] = asks[i].name.ptr;
 }
 
@@ -242,26 +242,26 @@ static void note_names(struct asking *asking, const struct limit_ask *asks, size
 static int ask_fleet(lua_State *L, const struct limit_ask *asks, size_t len, bool charge) {
     struct limit_answer answer;
     struct task_ticket *ticket = task_begin_wait(L);
-    struct asking *asking = NEW(struct asking);
-    *asking = (struct asking){.call.done = heard, .ticket = ticket, .charge = charge};
+    struct limit_asking *asking = NEW(struct limit_asking);
+    *asking = (struct limit_asking){.call.done = heard, .ticket = ticket, .charge = charge};
     note_names(asking, asks, len);
-    if (!fleet_limiter_take(host_worker(L)->limits, &asking->call, asks, len, charge, &answer))
+    if (!fleet_limiter_take(script_state_worker(L)->limits, &asking->call, asks, len, charge, &answer))
         return task_wait(L, WAIT_MS);
-    struct asking answered = *asking;
+    struct limit_asking answered = *asking;
     free(asking);
     task_abandon_wait(L, &answered.ticket);
     return push_answer(L, &(struct answered){&answer, &answered});
 }
 
 static int ask(lua_State *L, bool charge) {
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     struct limit_ask asks[ASKS_MAX];
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
-    size_t len = gather(L, host_of(L), asks);
+    size_t len = gather(L, script_state_of(L), asks);
     if (len == 0) return bind_true(L);
     if (worker->redis) return ask_fleet(L, asks, len, charge);
-    struct asking asking = {.charge = charge};
+    struct limit_asking asking = {.charge = charge};
     struct limit_answer answer =
         charge ? limiter_take(worker->limiter, asks, len) : limiter_peek(worker->limiter, asks, len);
     note_names(&asking, asks, len);
@@ -298,10 +298,10 @@ static int peek(lua_State *L) {
  * @example if receipt.duplicate then stoa.give_back{user_messages = user.id} end */
 static int give_back(lua_State *L) {
     struct limit_ask asks[ASKS_MAX];
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
-    fleet_limiter_refund(worker->limits, asks, gather(L, host_of(L), asks));
+    fleet_limiter_refund(worker->limits, asks, gather(L, script_state_of(L), asks));
     return bind_true(L);
 }
 
@@ -336,7 +336,7 @@ static int crowd(lua_State *L) {
         lua_settop(L, 1);
         return 1;
     }
-    if (!admission_crowd(host_worker(L)->admission, &address, &network)) return 0;
+    if (!admission_crowd(script_state_worker(L)->admission, &address, &network)) return 0;
     network_write(&network, text);
     lua_pushstring(L, text);
     return 1;

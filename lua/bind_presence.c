@@ -3,15 +3,15 @@
 #include <stdlib.h>
 
 #include "bus/bus.h"
-#include "bus/parts.h"
-#include "channel/presence.h"
-#include "channel/survey.h"
+#include "bus/fields.h"
 #include "lua/bind.h"
 #include "lua/bind_presence.h"
 #include "lua/types.h"
-#include "server/worker.h"
+#include "presence/presence.h"
+#include "presence/survey.h"
 #include "session/socket.h"
 #include "wire/user_id.h"
+#include "worker/worker.h"
 
 enum { USERS_MAX = 1000 };
 #define ENDS_MAX_MS 253402300800000.0 /* the year 10000 */
@@ -69,21 +69,22 @@ static int update(lua_State *L) {
     double ends_ms = luaL_optnumber(L, 4, 0);
     if (!(ends_ms >= 0 && ends_ms < ENDS_MAX_MS)) return bind_fail(L, "bad_request");
     said.ends_wall_ms = (uint64_t)ends_ms;
-    return presence_update(host_worker(L)->presence, user_id, &said) ? bind_true(L) : bind_fail(L, "bad_request");
+    return presence_update(script_state_worker(L)->presence, user_id, &said) ? bind_true(L)
+                                                                             : bind_fail(L, "bad_request");
 }
 
 /* What all workers know of users, or of who is online in a channel. */
-enum answer { A_LIST, A_USER, A_CHANNEL };
-struct asking {
+enum presence_answer { A_LIST, A_USER, A_CHANNEL };
+struct presence_asking {
     struct survey_call call;
     struct task_ticket *ticket;   /* NULL: it is answered within the call */
     struct buffer subject, users; /* subject: the call's users or channel */
     size_t online;
     bool is_stale;
-    enum answer answer;
+    enum presence_answer answer;
 };
 
-static int push(lua_State *L, const struct asking *asking, struct slice users) {
+static int push(lua_State *L, const struct presence_asking *asking, struct slice users) {
     if (asking->answer == A_CHANNEL) {
         types_push_raw(L, users);
         lua_pushinteger(L, (lua_Integer)asking->online);
@@ -95,18 +96,18 @@ static int push(lua_State *L, const struct asking *asking, struct slice users) {
 }
 
 static int push_answer(lua_State *L, void *owner) {
-    const struct asking *asking = owner;
+    const struct presence_asking *asking = owner;
     return push(L, asking, buffer_slice(&asking->users));
 }
 
-static void asking_free(struct asking *asking) {
+static void asking_free(struct presence_asking *asking) {
     buffer_done(&asking->subject);
     buffer_done(&asking->users);
     free(asking);
 }
 
 static void answered(struct survey_call *call, struct slice users, size_t online, bool is_stale) {
-    struct asking *asking = CONTAINER(call, struct asking, call);
+    struct presence_asking *asking = CONTAINER(call, struct presence_asking, call);
     buffer_append_slice(&asking->users, users);
     asking->online = online;
     asking->is_stale = is_stale;
@@ -116,18 +117,18 @@ static void answered(struct survey_call *call, struct slice users, size_t online
 }
 
 /* Nobody waits for what is known here. */
-static int ask(lua_State *L, const struct survey_call *call, enum answer answer) {
-    struct survey *survey = host_worker(L)->survey;
+static int ask(lua_State *L, const struct survey_call *call, enum presence_answer answer) {
+    struct survey *survey = script_state_worker(L)->survey;
     struct task_ticket *ticket = survey_must_ask(survey, call) ? task_begin_wait(L) : NULL;
-    struct asking *asking = NEW(struct asking);
-    *asking = (struct asking){.call = *call, .ticket = ticket, .answer = answer};
+    struct presence_asking *asking = NEW(struct presence_asking);
+    *asking = (struct presence_asking){.call = *call, .ticket = ticket, .answer = answer};
     struct slice *subject = answer == A_CHANNEL ? &asking->call.channel_id : &asking->call.user_ids;
     buffer_append_slice(&asking->subject, *subject);
     *subject = buffer_slice(&asking->subject);
     asking->call.done = answered;
     survey_ask(survey, &asking->call);
     if (ticket) return task_wait(L, 0);
-    struct asking known = *asking;
+    struct presence_asking known = *asking;
     struct buffer *users = &vm_of(L)->out;
     buffer_clear(users);
     buffer_append_slice(users, buffer_slice(&asking->users));
@@ -159,7 +160,7 @@ static int get(lua_State *L) {
     for (size_t i = 1; i <= len; i++) {
         lua_rawgeti(L, 1, (int)i);
         if (lua_type(L, -1) != LUA_TSTRING || !user_id_valid(bind_text(L, -1))) return bind_fail(L, "bad_request");
-        parts_add(user_ids, bind_text(L, -1));
+        fields_add(user_ids, bind_text(L, -1));
         lua_pop(L, 1);
     }
     return presence_ask(L, buffer_slice(user_ids), true);
@@ -170,7 +171,7 @@ static int get(lua_State *L) {
  * @return true or false
  * @example return {users = stoa.presence.get(request.userIds), stale = stoa.presence.stale() or nil} */
 static int stale(lua_State *L) {
-    lua_pushboolean(L, bus_is_degraded(host_worker(L)->bus));
+    lua_pushboolean(L, bus_is_degraded(script_state_worker(L)->bus));
     return 1;
 }
 

@@ -6,10 +6,10 @@
 #include "channel/room.h"
 #include "lua/bind.h"
 #include "lua/types.h"
-#include "server/worker.h"
 #include "session/hub.h"
 #include "session/socket.h"
 #include "wire/socketio.h"
+#include "worker/worker.h"
 
 static const char EMITTER[] = "stoa.emitter";
 enum { ROOMS_MAX = RELAY_ROOMS_MAX, ROOM_NAME_MAX = 128 };
@@ -138,7 +138,7 @@ void bind_check_event(lua_State *L, int index) {
  * @example stoa.to("lobby"):emit("news", {text = "hello"}) */
 int emitter_emit(lua_State *L) {
     const struct emitter *emitter = start(L);
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     struct slice rooms[ROOMS_MAX], excepted[ROOMS_MAX];
     bind_check_event(L, 1);
     /* The emitter lies on top, behind the arguments. */

@@ -3,9 +3,9 @@
 
 #include "base/ids.h"
 #include "lua/bind.h"
-#include "server/worker.h"
 #include "store/store.h"
 #include "wire/user_id.h"
+#include "worker/worker.h"
 
 enum { TOKEN_LEN = 43 /* 258 random bits */, TOKEN_MAX = 256, TTL_MAX_S = 366 * 86400 };
 
@@ -30,7 +30,7 @@ static int create(lua_State *L) {
     struct store_request *request = bind_request(L, STORE_SESSION_PUT, push_token);
     BIND_COPY(request, token, ((struct slice){token, TOKEN_LEN}));
     BIND_COPY(request, user_id, user_id);
-    request->expires_ms = (int64_t)(loop_wall_ms(host_of(L)->worker->loop) + (uint64_t)(ttl_s * 1000));
+    request->expires_ms = (int64_t)(loop_wall_ms(script_state_of(L)->worker->loop) + (uint64_t)(ttl_s * 1000));
     return bind_submit(L, &request);
 }
 

@@ -51,18 +51,18 @@ static int call_locate(lua_State *L) {
 
 /* Asked by the store, also while a script is running: its budget is as it was afterwards. */
 static int locate(void *owner, struct slice channel_id) {
-    struct host *host = owner;
-    struct vm *vm = host->vm;
-    struct located located = {host->locate, -1, channel_id};
+    struct script_state *scripts = owner;
+    struct vm *vm = scripts->vm;
+    struct located located = {scripts->locate, -1, channel_id};
     struct error error;
-    bool ready = host->ready;
-    host->ready = false; /* whoever asks is in the middle of something */
+    bool ready = scripts->ready;
+    scripts->ready = false; /* whoever asks is in the middle of something */
     if (!vm_protect_apart(vm, call_locate, &located, &error)) {
         LOG(LOG_ERROR, "script.error", LOG_TEXT("in", "locate"), LOG_SLICE("channel", channel_id),
             LOG_TEXT("error", error.text));
         located.shard = -1;
     }
-    host->ready = ready;
+    scripts->ready = ready;
     return located.shard;
 }
 
@@ -73,21 +73,21 @@ static int locate(void *owner, struct slice channel_id) {
  * @error raises when a bucket is mapped twice or not at all
  * @example stoa.shards{shards = 1, ranges = {{0, 4095, 0}}} */
 static int shards(lua_State *L) {
-    struct host *host = host_loading(L);
+    struct script_state *scripts = script_state_loading(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     double count = bind_number_field(L, 1, "shards", 0);
     if (count != floor(count) || count < 1 || count > SHARDS_MAX)
         return luaL_error(L, "stoa.shards: shards must be 1 to %d", SHARDS_MAX);
-    shard_map_unref(&host->shards);
-    host->shards = shard_map_new((unsigned)count);
+    shard_map_unref(&scripts->shards);
+    scripts->shards = shard_map_new((unsigned)count);
     bind_push_field(L, 1, "locate");
     if (lua_isnil(L, -1)) {
-        add_ranges(L, host->shards);
+        add_ranges(L, scripts->shards);
         return 0;
     }
     luaL_checktype(L, -1, LUA_TFUNCTION);
-    host->locate = luaL_ref(L, LUA_REGISTRYINDEX);
-    shard_map_set_locate(host->shards, locate, host);
+    scripts->locate = luaL_ref(L, LUA_REGISTRYINDEX);
+    shard_map_set_locate(scripts->shards, locate, scripts);
     return 0;
 }
 
@@ -97,10 +97,10 @@ static int shards(lua_State *L) {
  * @return its bucket, 0 to 4095 (the same on every machine, for ever), and its shard
  * @example local bucket, shard = stoa.bucket("lobby") */
 static int bucket(lua_State *L) {
-    struct host *host = host_of(L);
+    struct script_state *scripts = script_state_of(L);
     struct slice channel_id = bind_text(L, 1);
     lua_pushinteger(L, (lua_Integer)shard_bucket(channel_id));
-    lua_pushinteger(L, host->shards ? shard_map_find(host->shards, channel_id) : 0);
+    lua_pushinteger(L, scripts->shards ? shard_map_find(scripts->shards, channel_id) : 0);
     return 2;
 }
 

@@ -2,7 +2,7 @@
 #include <lauxlib.h>
 
 #include "lua/bind.h"
-#include "lua/shared.h"
+#include "policy/shared_values.h"
 #include "wire/json.h"
 
 static struct slice check_key(lua_State *L) {
@@ -23,7 +23,7 @@ static uint64_t ttl_ms(lua_State *L, int index) {
  * @return the value, or nil
  * @example local state = stoa.shared.get("state") or {} */
 static int get(lua_State *L) {
-    struct slice json = shared_find(host_of(L)->shared, check_key(L));
+    struct slice json = shared_find(script_state_of(L)->shared, check_key(L));
     if (json.len == 0) return 0;
     json_push(L, json, NULL, 0);
     return 1;
@@ -47,7 +47,8 @@ static int set(lua_State *L) {
         if (json.problem == JSON_TOO_LARGE) return bind_fail(L, "full");
         return luaL_error(L, "cannot keep %s", json.problem);
     }
-    return shared_set(host_of(L)->shared, key, buffer_slice(json.out), ttl) ? bind_true(L) : bind_fail(L, "full");
+    return shared_set(script_state_of(L)->shared, key, buffer_slice(json.out), ttl) ? bind_true(L)
+                                                                                    : bind_fail(L, "full");
 }
 
 /* Adds to a number that is kept (0 when there is none).
@@ -59,7 +60,7 @@ static int set(lua_State *L) {
  * @error full
  * @example local visits = stoa.shared.add("visits", 1) */
 static int add(lua_State *L) {
-    struct shared *shared = host_of(L)->shared;
+    struct shared *shared = script_state_of(L)->shared;
     struct slice key = check_key(L), json = shared_find(shared, key);
     double n = luaL_checknumber(L, 2);
     uint64_t ttl = ttl_ms(L, 3);
@@ -78,7 +79,7 @@ static int add(lua_State *L) {
  * @param key at most 512 bytes
  * @example stoa.shared.remove("state") */
 static int remove_key(lua_State *L) {
-    shared_remove(host_of(L)->shared, check_key(L));
+    shared_remove(script_state_of(L)->shared, check_key(L));
     return 0;
 }
 

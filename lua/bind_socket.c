@@ -7,11 +7,11 @@
 #include "lua/bind.h"
 #include "lua/types.h"
 #include "lua/vm.h"
-#include "server/worker.h"
 #include "session/hub.h"
 #include "session/socket.h"
 #include "wire/json.h"
 #include "wire/socketio.h"
+#include "worker/worker.h"
 
 static const char SOCKET[] = "stoa.socket", VOLATILE[] = "stoa.volatile_socket", USER_JSON[] = "user as JSON";
 static const char sockets_key; /* of the registry's table of them, by id */
@@ -75,13 +75,13 @@ struct slice socket_id_at(lua_State *L, int index) {
 
 struct socket *socket_at(lua_State *L, int index) {
     struct slice id = socket_id_at(L, index);
-    return hub_find(host_worker(L)->hub, id);
+    return hub_find(script_state_worker(L)->hub, id);
 }
 
 /* One whose client is there: nobody else answers. */
 static struct socket *connected_at(lua_State *L, int index) {
     struct slice id = socket_id_at(L, index);
-    return hub_find_connected(host_worker(L)->hub, id);
+    return hub_find_connected(script_state_worker(L)->hub, id);
 }
 
 static int gone(lua_State *L) {
@@ -112,7 +112,7 @@ static int socket_index(lua_State *L) {
         lua_pushlstring(L, id.ptr, id.len);
         return 1;
     }
-    struct socket *socket = hub_find(host_of(L)->worker->hub, id);
+    struct socket *socket = hub_find(script_state_of(L)->worker->hub, id);
     struct socket_name *name = types_test(L, 1, SOCKET);
     if (socket && name && name->generation != socket_generation(socket)) {
         lua_pushvalue(L, 1);
@@ -397,7 +397,7 @@ static int set_state(lua_State *L) {
  * @error gone
  * @example local socket = stoa.socket(id) */
 static int find(lua_State *L) {
-    struct socket *socket = hub_find(host_worker(L)->hub, bind_text(L, 1));
+    struct socket *socket = hub_find(script_state_worker(L)->hub, bind_text(L, 1));
     if (!socket) return gone(L);
     socket_push(L, socket);
     return 1;

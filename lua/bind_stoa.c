@@ -12,10 +12,10 @@
 #include "lua/bind.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
-#include "server/fleet.h"
-#include "server/worker.h"
 #include "session/hub.h"
 #include "wire/socketio.h"
+#include "worker/fleet.h"
+#include "worker/worker.h"
 
 enum { PATH_MAX_LEN = 256 };
 
@@ -49,7 +49,7 @@ static int keep(lua_State *L, int index) {
  * @error raises when the event has a handler already, or its name is reserved
  * @example stoa.on("echo", function(socket, ...) return ... end) */
 static int on(lua_State *L) {
-    struct host *host = host_loading(L);
+    struct script_state *scripts = script_state_loading(L);
     struct slice event = bind_text(L, 1), namespace_name = upvalue_namespace(L);
     bool options = lua_istable(L, 2);
     int fn = options ? 3 : 2;
@@ -62,7 +62,7 @@ static int on(lua_State *L) {
         raw = lua_toboolean(L, -1);
         lua_pop(L, 1);
     }
-    struct handler *handler = host_add(host->handlers, namespace_name, event);
+    struct handler *handler = script_state_add(scripts->handlers, namespace_name, event);
     if (!handler) return luaL_error(L, "the event '%s' has a handler already", event.ptr);
     handler->fn = keep(L, fn);
     handler->raw = raw;
@@ -90,16 +90,16 @@ static const struct point *point_at(lua_State *L, int index) {
  * @error raises for an unknown point
  * @example stoa.hook("connect", function(socket) if banned[socket.user.id] then return nil, "banned" end end) */
 static int hook(lua_State *L) {
-    struct host *host = host_loading(L);
+    struct script_state *scripts = script_state_loading(L);
     struct slice point = bind_text(L, 1), namespace_name = upvalue_namespace(L);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     point_at(L, 1);
-    struct handler *handler = host_add(host->hooks, namespace_name, point);
+    struct handler *handler = script_state_add(scripts->hooks, namespace_name, point);
     if (handler) {
         lua_newtable(L);
         handler->fn = luaL_ref(L, LUA_REGISTRYINDEX);
     } else {
-        handler = host_hooks(host, namespace_name, point);
+        handler = script_state_hooks(scripts, namespace_name, point);
     }
     lua_rawgeti(L, LUA_REGISTRYINDEX, handler->fn);
     lua_pushvalue(L, 2);
@@ -109,7 +109,7 @@ static int hook(lua_State *L) {
 
 /* For hooks.lua: the list of a point's hooks, or nil. */
 static int find_hooks(lua_State *L) {
-    struct handler *handler = host_hooks(host_of(L), SLICE("/"), slice_of(point_at(L, 1)->name));
+    struct handler *handler = script_state_hooks(script_state_of(L), SLICE("/"), slice_of(point_at(L, 1)->name));
     if (handler)
         lua_rawgeti(L, LUA_REGISTRYINDEX, handler->fn);
     else
@@ -144,19 +144,20 @@ static int of(lua_State *L) {
     luaL_argcheck(
         L, name.len > 0 && name.ptr[0] == '/' && name.len <= SOCKETIO_NAMESPACE_MAX && !memchr(name.ptr, ',', name.len),
         1, "a namespace begins with '/'");
-    struct host *host = host_of(L);
+    struct script_state *scripts = script_state_of(L);
     bool known = name.len == 1;
     size_t count = 0;
-    LIST_EACH(&host->namespaces, link) {
+    LIST_EACH(&scripts->namespaces, link) {
         known = known || slice_is(name, CONTAINER(link, struct named, link)->name);
         count++;
     }
     if (!known) {
-        host_loading(L);
-        if (count >= HOST_NAMESPACES_MAX) return luaL_error(L, "more than %d namespaces", HOST_NAMESPACES_MAX);
+        script_state_loading(L);
+        if (count >= SCRIPT_STATE_NAMESPACES_MAX)
+            return luaL_error(L, "more than %d namespaces", SCRIPT_STATE_NAMESPACES_MAX);
         struct named *item = NEW(struct named);
         item->name = memory_copy(name.ptr, name.len);
-        list_append(&host->namespaces, &item->link);
+        list_append(&scripts->namespaces, &item->link);
     }
     lua_newtable(L);
     push_namespace(L, name.ptr);
@@ -175,7 +176,7 @@ static int of(lua_State *L) {
  * @param fn function(request, passed) return status, body, headers end; a body that is no string becomes JSON
  * @example stoa.route("GET", "/hello/{name}", function(request) return 200, "Hello, " .. request.params.name end) */
 static int route(lua_State *L) {
-    struct host *host = host_loading(L);
+    struct script_state *scripts = script_state_loading(L);
     struct slice method = bind_text(L, 1), path = bind_text(L, 2);
     bool options = lua_istable(L, 3);
     luaL_checktype(L, options ? 4 : 3, LUA_TFUNCTION);
@@ -193,7 +194,7 @@ static int route(lua_State *L) {
     struct route *item = NEW(struct route);
     *item = (struct route){
         .method = memory_copy(method.ptr, method.len), .path = memory_copy(path.ptr, path.len), .head = head, .fn = fn};
-    list_append(&host->routes, &item->link);
+    list_append(&scripts->routes, &item->link);
     return 0;
 }
 
@@ -203,14 +204,14 @@ static int route(lua_State *L) {
  * @param fn the function; it may wait
  * @example stoa.every(60, function() stoa.metrics.gauge("users", count()) end) */
 static int every(lua_State *L) {
-    struct host *host = host_loading(L);
+    struct script_state *scripts = script_state_loading(L);
     double seconds = luaL_checknumber(L, 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     luaL_argcheck(L, seconds >= 0.01 && seconds <= 86400 * 31, 1, "0.01 to 31 days expected");
     int fn = keep(L, 2);
     struct repeat *repeat = NEW(struct repeat);
-    *repeat = (struct repeat){.host = host, .period_ms = (uint64_t)(seconds * 1000), .fn = fn};
-    list_append(&host->repeats, &repeat->link);
+    *repeat = (struct repeat){.scripts = scripts, .period_ms = (uint64_t)(seconds * 1000), .fn = fn};
+    list_append(&scripts->repeats, &repeat->link);
     return 0;
 }
 
@@ -220,13 +221,13 @@ static int every(lua_State *L) {
  * @param fn the function; it cannot wait
  * @example stoa.selftest("owners may delete", function() assert(may_delete{role = "owner"}) end) */
 static int selftest(lua_State *L) {
-    struct host *host = host_loading(L);
+    struct script_state *scripts = script_state_loading(L);
     struct slice name = bind_text(L, 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     int fn = keep(L, 2);
     struct named *test = NEW(struct named);
     *test = (struct named){.name = memory_copy(name.ptr, name.len), .fn = fn};
-    list_append(&host->tests, &test->link);
+    list_append(&scripts->tests, &test->link);
     return 0;
 }
 
@@ -262,10 +263,10 @@ static int push_spawned(lua_State *L, void *owner) {
  * @example stoa.spawn(function() stoa.sleep(5) socket:emit("later") end) */
 static int spawn(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    host_worker(L);
+    script_state_worker(L);
     struct spawn spawned = {L, lua_gettop(L)};
     struct task_start start = {.what = "spawn", .push = push_spawned, .owner = &spawned};
-    return task_start(host_of(L)->tasks, &start) ? bind_true(L) : bind_fail(L, "overloaded");
+    return task_start(script_state_of(L)->tasks, &start) ? bind_true(L) : bind_fail(L, "overloaded");
 }
 
 /* The time.
@@ -273,7 +274,7 @@ static int spawn(lua_State *L) {
  * @return Unix seconds with a fraction
  * @example local age = stoa.now() - started */
 static int now(lua_State *L) {
-    lua_pushnumber(L, (double)loop_wall_ms(host_of(L)->worker->loop) / 1000);
+    lua_pushnumber(L, (double)loop_wall_ms(script_state_of(L)->worker->loop) / 1000);
     return 1;
 }
 
@@ -283,7 +284,7 @@ static int now(lua_State *L) {
  * @return "2026-01-31T12:00:00.000Z"
  * @example socket:emit("clock", stoa.iso()) */
 static int iso(lua_State *L) {
-    double seconds = luaL_optnumber(L, 1, (double)loop_wall_ms(host_of(L)->worker->loop) / 1000);
+    double seconds = luaL_optnumber(L, 1, (double)loop_wall_ms(script_state_of(L)->worker->loop) / 1000);
     luaL_argcheck(L, seconds >= 0 && seconds < 253402300800.0, 1, "a year up to 9999 expected");
     uint64_t ms = (uint64_t)(seconds * 1000 + 0.5);
     char text[WALL_TIME_MAX];
@@ -299,7 +300,7 @@ static int iso(lua_State *L) {
  * @return true
  * @example stoa.broadcast("server:maintenance", {action = "prepare_reconnect", reconnectDelay = 5000}) */
 static int broadcast(lua_State *L) {
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     bind_check_event(L, 1);
     bind_json(L, 1, lua_gettop(L), 0);
     struct buffer args = bind_take(L);
@@ -313,7 +314,7 @@ static int broadcast(lua_State *L) {
  * @return {sessions, queued_bytes, events_waiting, appends_pending, tasks, draining}
  * @example if stoa.stats().appends_pending > 5000 then return nil, "overload" end */
 static int stats(lua_State *L) {
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     const struct {
         const char *name;
         double value;
@@ -321,7 +322,7 @@ static int stats(lua_State *L) {
                 {"queued_bytes", (double)hub_queued_bytes(worker->hub)},
                 {"events_waiting", (double)hub_events_waiting(worker->hub)},
                 {"appends_pending", channel_log_pending(worker->log)},
-                {"tasks", tasks_len(host_of(L)->tasks)}};
+                {"tasks", tasks_len(script_state_of(L)->tasks)}};
     lua_newtable(L);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         lua_pushnumber(L, rows[i].value);
@@ -378,10 +379,11 @@ static void add_hooks(lua_State *L) {
  * @error refused: no such name, too many, or other scripts are in force
  * @example stoa.health("payments", "the bank does not answer") */
 static int health(lua_State *L) {
-    struct host *host = host_of(L);
+    struct script_state *scripts = script_state_of(L);
     struct slice part = bind_text(L, 1), ailment = lua_isnoneornil(L, 2) ? SLICE_NONE : bind_text(L, 2);
-    bool current = host->policy && host->policy == (void *)host->worker->policy;
-    return current && ailments_set(&host->worker->ailments, part, ailment) ? bind_true(L) : bind_fail(L, "refused");
+    bool current = scripts->policy && scripts->policy == (void *)scripts->worker->policy;
+    return current && script_health_set(&scripts->worker->script_health, part, ailment) ? bind_true(L)
+                                                                                        : bind_fail(L, "refused");
 }
 
 /* Ends the loading of the scripts: a setting that they need is missing or wrong. `stoa check`, the start and a reload
@@ -394,7 +396,7 @@ static int health(lua_State *L) {
 static int refuse_config(lua_State *L) {
     struct slice key = bind_text(L, 1), problem = bind_text(L, 2);
     struct error error;
-    config_complain(host_loading(L)->config, key.ptr, &error, "%s", problem.ptr);
+    config_complain(script_state_loading(L)->config, key.ptr, &error, "%s", problem.ptr);
     lua_pushstring(L, error.text);
     return lua_error(L);
 }
@@ -414,16 +416,16 @@ void bind_stoa(lua_State *L) {
                                          {"refuse_config", refuse_config},
                                          {NULL, NULL}};
     struct buffer *scratch = &vm_of(L)->out;
-    const struct host *host = host_of(L);
+    const struct script_state *scripts = script_state_of(L);
     luaL_register(L, NULL, functions);
     push_namespace(L, "/");
     add_hooks(L);
     buffer_clear(scratch);
-    value_write_json(host->config->tree, scratch);
+    value_write_json(scripts->config->tree, scratch);
     json_push(L, buffer_slice(scratch), NULL, 0);
     lua_setfield(L, -2, "config");
     lua_pushstring(L, STOA_VERSION);
     lua_setfield(L, -2, "version");
-    lua_pushinteger(L, (lua_Integer)host->generation);
+    lua_pushinteger(L, (lua_Integer)scripts->generation);
     lua_setfield(L, -2, "generation");
 }

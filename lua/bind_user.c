@@ -2,17 +2,17 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-#include "bus/parts.h"
+#include "bus/fields.h"
 #include "lua/bind.h"
 #include "lua/bind_presence.h"
 #include "lua/types.h"
-#include "server/fleet.h"
-#include "server/worker.h"
 #include "session/hub.h"
 #include "session/socket.h"
 #include "store/store.h"
 #include "wire/json.h"
 #include "wire/user_id.h"
+#include "worker/fleet.h"
+#include "worker/worker.h"
 
 static const char USER[] = "stoa.user";
 enum { USERS_MAX = 1000 };
@@ -153,7 +153,7 @@ static int disconnect(lua_State *L) {
         lua_pop(L, 1);
     }
     if (id.len == 0 || ending.session.len > FLEET_SESSION_MAX) return bind_fail(L, "bad_request");
-    lua_pushinteger(L, (lua_Integer)fleet_disconnect_user(host_worker(L), id, &ending));
+    lua_pushinteger(L, (lua_Integer)fleet_disconnect_user(script_state_worker(L), id, &ending));
     return 1;
 }
 
@@ -165,7 +165,7 @@ static int disconnect(lua_State *L) {
 static int connections(lua_State *L) {
     struct slice id = id_at(L, 1);
     if (id.len == 0) return bind_fail(L, "bad_request");
-    lua_pushinteger(L, (lua_Integer)hub_user_sessions(host_worker(L)->hub, id));
+    lua_pushinteger(L, (lua_Integer)hub_user_sessions(script_state_worker(L)->hub, id));
     return 1;
 }
 
@@ -180,7 +180,7 @@ static int presence(lua_State *L) {
     struct buffer *user_ids = &vm_of(L)->scratch;
     if (id.len == 0) return bind_fail(L, "bad_request");
     buffer_clear(user_ids);
-    parts_add(user_ids, id);
+    fields_add(user_ids, id);
     return presence_ask(L, buffer_slice(user_ids), false);
 }
 
@@ -193,7 +193,7 @@ static int presence(lua_State *L) {
  * @example stoa.user("alice"):emit("mention", {channelId = channel.id}) */
 static int emit(lua_State *L) {
     struct slice id = id_at(L, 1);
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     bind_check_event(L, 2);
     struct json_out json = bind_json(L, 2, lua_gettop(L), JSON_ATTACHMENTS_MAX);
     if (id.len == 0) return bind_fail(L, "bad_request");
@@ -220,7 +220,7 @@ static void add_id(void *owner, struct socket *socket) {
  * @example for _, socket in ipairs(stoa.user("alice"):sockets()) do socket:leave("lobby") end */
 static int sockets(lua_State *L) {
     struct slice id = id_at(L, 1);
-    struct worker *worker = host_worker(L);
+    struct worker *worker = script_state_worker(L);
     struct buffer *ids = &vm_of(L)->out;
     int count = 0;
     if (id.len == 0) return bind_fail(L, "bad_request");

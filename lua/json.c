@@ -18,7 +18,7 @@ const char JSON_TOO_LARGE[] = "the value is too large";
  * place in another one; "{\"\":0}," what takes the most for its marks. */
 enum { LIGHT_BYTES = 2048, WEIGHT_A_BYTE = 32, WEIGHT_A_MARK = 96, BYTES_A_STEP = 8 };
 
-struct reader {
+struct value_reader {
     lua_State *L;
     unsigned values_left;
     const struct slice *attachments;
@@ -26,7 +26,7 @@ struct reader {
     struct buffer *scratch;
 };
 
-static void push_value(struct reader *reader, struct slice value);
+static void push_value(struct value_reader *reader, struct slice value);
 
 static void push_text(lua_State *L, struct slice text, struct buffer *scratch) {
     /* Most strings have no escape: the bytes between the quotes are the text. */
@@ -52,7 +52,7 @@ static void push_number(lua_State *L, struct slice text) {
         lua_pushnumber(L, number);
 }
 
-static void push_array(struct reader *reader, struct slice value) {
+static void push_array(struct value_reader *reader, struct slice value) {
     struct json_walk walk;
     struct slice item;
     lua_createtable(reader->L, 0, 0);
@@ -69,7 +69,7 @@ static bool is_placeholder(struct slice object) {
     return mark.len > 0 && json_type_of(mark) == JSON_TRUE;
 }
 
-static void push_attachment(struct reader *reader, struct slice object) {
+static void push_attachment(struct value_reader *reader, struct slice object) {
     int64_t number = -1;
     struct slice num = json_member(object, "num");
     if (num.len == 0 || !json_integer(num, &number) || number < 0 || number >= reader->attachments_len)
@@ -77,7 +77,7 @@ static void push_attachment(struct reader *reader, struct slice object) {
     types_push_binary(reader->L, reader->attachments[number]);
 }
 
-static void push_object(struct reader *reader, struct slice value) {
+static void push_object(struct value_reader *reader, struct slice value) {
     struct json_walk walk;
     struct slice key, item;
     if (reader->attachments_len > 0 && is_placeholder(value)) {
@@ -93,7 +93,7 @@ static void push_object(struct reader *reader, struct slice value) {
     }
 }
 
-static void push_value(struct reader *reader, struct slice value) {
+static void push_value(struct value_reader *reader, struct slice value) {
     if (reader->values_left-- == 0) luaL_error(reader->L, "%s", JSON_TOO_LARGE);
     luaL_checkstack(reader->L, 4, "JSON is nested too deeply");
     switch (json_type_of(value)) {
@@ -141,7 +141,7 @@ size_t json_weight(struct slice json) {
 
 void json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
                   struct buffer *scratch) {
-    struct reader reader = {L, JSON_VALUES_MAX, attachments, attachments_len, scratch};
+    struct value_reader reader = {L, JSON_VALUES_MAX, attachments, attachments_len, scratch};
     push_value(&reader, json_trim(json));
 }
 

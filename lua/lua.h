@@ -2,7 +2,7 @@
 #ifndef LUA_LUA_H
 #define LUA_LUA_H
 
-#include "server/worker.h"
+#include "worker/worker.h"
 
 extern const struct policy_source lua_policy_source;
 

@@ -6,12 +6,12 @@
 #include "base/map.h"
 #include "config/config.h"
 #include "lua/bind.h"
-#include "lua/inquiry.h"
+#include "lua/hook_call.h"
 #include "lua/lua.h"
-#include "lua/shared.h"
 #include "policy/policy.h"
-#include "server/alert.h"
+#include "policy/shared_values.h"
 #include "session/hub.h"
+#include "worker/alert.h"
 
 enum { RETRY_MS = 100, RETRY_MAX_MS = 10000 };
 
@@ -20,7 +20,7 @@ struct lua_policy {
     struct worker *worker;
     struct config *config;
     struct shared *shared;
-    struct host *host; /* NULL: the scripts could not be loaded again; that is tried until it is done */
+    struct script_state *scripts; /* NULL: the scripts could not be loaded again; that is tried until it is done */
     bool live, retired;
     struct lua_policy *successor, *predecessor; /* who replaced it; whom it replaced, while that one's tasks end */
     struct loop_task rebuild, reap;
@@ -35,7 +35,7 @@ static void policy_free(struct lua_policy *policy) {
     loop_timer_cancel(&policy->retry);
     loop_task_cancel(&policy->rebuild);
     loop_task_cancel(&policy->reap);
-    host_free(&policy->host);
+    script_state_free(&policy->scripts);
     shared_unref(&policy->shared);
     config_unref(&policy->config);
     free(policy);
@@ -47,7 +47,7 @@ static void reap(struct loop_task *task) {
 
 static void cut(struct lua_policy *policy, const char *reason) {
     LOG(LOG_WARNING, "policy.cut", LOG_TEXT("reason", reason), LOG_NUMBER("generation", policy->policy.generation),
-        LOG_NUMBER("tasks", policy->host ? tasks_len(policy->host->tasks) : 0));
+        LOG_NUMBER("tasks", policy->scripts ? tasks_len(policy->scripts->tasks) : 0));
     loop_reap(policy->worker->loop, &policy->reap);
 }
 
@@ -72,13 +72,14 @@ static void broken(void *owner) {
     loop_post(policy->worker->loop, &policy->rebuild);
 }
 
-static struct host *build(struct lua_policy *policy, struct error *error_r) {
-    struct host *host = host_new(policy->worker, policy->config, policy->policy.generation, policy->shared, error_r);
-    if (!host) return NULL;
-    host->policy = policy;
-    host->idle = idle;
-    host->broken = broken;
-    return host;
+static struct script_state *build(struct lua_policy *policy, struct error *error_r) {
+    struct script_state *scripts =
+        script_state_new(policy->worker, policy->config, policy->policy.generation, policy->shared, error_r);
+    if (!scripts) return NULL;
+    scripts->policy = policy;
+    scripts->idle = idle;
+    scripts->broken = broken;
+    return scripts;
 }
 
 static void try_again(struct loop_timer *timer) {
@@ -99,13 +100,13 @@ static void wait_for_retry(struct lua_policy *policy, const char *problem) {
 static void rebuild(struct loop_task *task) {
     struct lua_policy *policy = CONTAINER(task, struct lua_policy, rebuild);
     struct error error;
-    host_free(&policy->host);
+    script_state_free(&policy->scripts);
     if (policy->retired) {
         loop_reap(policy->worker->loop, &policy->reap);
         return;
     }
-    policy->host = build(policy, &error);
-    if (!policy->host) {
+    policy->scripts = build(policy, &error);
+    if (!policy->scripts) {
         wait_for_retry(policy, error.text);
         return;
     }
@@ -113,14 +114,14 @@ static void rebuild(struct loop_task *task) {
     LOG_ALWAYS(LOG_ERROR, "policy.rebuilt", LOG_NUMBER("generation", policy->policy.generation),
                LOG_TEXT("reason", "memory"));
     if (!policy->live) return;
-    host_enact(policy->host);
+    script_state_enact(policy->scripts);
     alert(policy->worker, "policy.rebuilt", SLICE("{\"reason\":\"memory\"}"));
 }
 
 static void policy_ask_lua(struct policy *base, struct policy_call *call) {
     struct lua_policy *policy = (struct lua_policy *)base;
-    if (policy->host && !policy->retired) {
-        inquiry_ask(policy->host, call);
+    if (policy->scripts && !policy->retired) {
+        hook_call_ask(policy->scripts, call);
         return;
     }
     call->done(call, &(struct policy_answer){.status = POLICY_UNAVAILABLE});
@@ -129,11 +130,11 @@ static void policy_ask_lua(struct policy *base, struct policy_call *call) {
 static bool policy_handles_lua(struct policy *base, enum policy_point point, struct slice namespace_name,
                                struct slice name) {
     struct lua_policy *policy = (struct lua_policy *)base;
-    return !policy->host || inquiry_handled(policy->host, point, namespace_name, name);
+    return !policy->scripts || hook_call_handled(policy->scripts, point, namespace_name, name);
 }
 
 static bool policy_ready_lua(const struct policy *base) {
-    return ((const struct lua_policy *)base)->host;
+    return ((const struct lua_policy *)base)->scripts;
 }
 
 static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
@@ -141,8 +142,8 @@ static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
     policy->retired = true;
     loop_timer_cancel(&policy->retry);
     hand_over(policy, (struct lua_policy *)policy->worker->policy);
-    if (policy->host) host_stop(policy->host);
-    if (!policy->host || tasks_len(policy->host->tasks) == 0)
+    if (policy->scripts) script_state_stop(policy->scripts);
+    if (!policy->scripts || tasks_len(policy->scripts->tasks) == 0)
         loop_reap(policy->worker->loop, &policy->reap);
     else
         loop_timer_set(&policy->deadline, deadline_ms);
@@ -155,7 +156,7 @@ static void policy_end_lua(struct policy *base) {
 }
 
 static const struct policy_ops ops = {.ask = policy_ask_lua,
-                                      .forget = inquiry_forget,
+                                      .forget = hook_call_forget,
                                       .handles = policy_handles_lua,
                                       .ready = policy_ready_lua,
                                       .retire = policy_retire_lua,
@@ -172,8 +173,8 @@ static struct policy *policy_load(struct worker *worker, const struct config *co
     loop_task_init(&policy->reap, reap);
     loop_timer_init(&policy->deadline, worker->loop, deadline_passed);
     loop_timer_init(&policy->retry, worker->loop, try_again);
-    policy->host = build(policy, error_r);
-    if (policy->host) return &policy->policy;
+    policy->scripts = build(policy, error_r);
+    if (policy->scripts) return &policy->policy;
     policy_free(policy);
     return NULL;
 }
@@ -181,7 +182,7 @@ static struct policy *policy_load(struct worker *worker, const struct config *co
 static void policy_enact(struct policy *base) {
     struct lua_policy *policy = (struct lua_policy *)base;
     policy->live = true;
-    host_enact(policy->host);
+    script_state_enact(policy->scripts);
 }
 
 const struct policy_source lua_policy_source = {

@@ -1,7 +1,7 @@
 /* Routes: "/api/channels/{id}" against a request's path. */
 #include <string.h>
 
-#include "lua/host.h"
+#include "lua/script_state.h"
 
 static int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -55,8 +55,8 @@ bool route_matches(const char *pattern, struct slice path, lua_State *L) {
     return true;
 }
 
-struct route *host_route(const struct host *host, struct slice method, struct slice path) {
-    LIST_EACH(&host->routes, link) {
+struct route *script_state_route(const struct script_state *scripts, struct slice method, struct slice path) {
+    LIST_EACH(&scripts->routes, link) {
         struct route *route = CONTAINER(link, struct route, link);
         if (slice_is(method, route->method) && route_matches(route->path, path, NULL)) return route;
     }

@@ -225,7 +225,7 @@ static void run(struct task *task, int args) {
 
 /* ---- the answer to a wait ---- */
 
-struct answer {
+struct task_reply {
     struct task *task;
     int (*push)(lua_State *L, void *owner);
     void *owner;
@@ -233,7 +233,7 @@ struct answer {
 
 /* The coroutine has room (begin): nothing that could raise is done on it. */
 static int push_answer(lua_State *L) {
-    struct answer *answer = lua_touserdata(L, 1);
+    struct task_reply *answer = lua_touserdata(L, 1);
     int len = answer->push(L, answer->owner);
     if (len > TASK_RESULTS_MAX) {
         lua_pop(L, len - TASK_RESULTS_MAX);
@@ -246,7 +246,7 @@ static int push_answer(lua_State *L) {
 
 static void answer(struct task *task, int (*push)(lua_State *L, void *owner), void *owner) {
     struct tasks *tasks = task->tasks;
-    struct answer answer = {task, push, owner};
+    struct task_reply answer = {task, push, owner};
     struct error error;
     bool early = task->state == TASK_ASKS;
     task->state = early ? TASK_TOLD : TASK_DUE;
@@ -271,7 +271,7 @@ static void answer(struct task *task, int (*push)(lua_State *L, void *owner), vo
 
 /* ---- the start ---- */
 
-struct entry {
+struct task_entry {
     struct tasks *tasks;
     struct task *task;
     const struct task_start *start;
@@ -284,7 +284,7 @@ static int push_arguments(lua_State *L) {
 }
 
 static int prepare(lua_State *L) {
-    struct entry *entry = lua_touserdata(L, 1);
+    struct task_entry *entry = lua_touserdata(L, 1);
     lua_pushlightuserdata(L, entry->tasks);
     vm_keep(L, &tasks_key);
     struct tasks *tasks = entry->tasks;
@@ -338,7 +338,7 @@ bool task_start(struct tasks *tasks, const struct task_start *start) {
         return false;
     }
     struct task *task = NEW(struct task);
-    struct entry entry = {tasks, task, start};
+    struct task_entry entry = {tasks, task, start};
     struct error error;
     task->tasks = tasks;
     if (!vm_protect(tasks->vm, prepare, &entry, &error)) {

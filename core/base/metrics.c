@@ -62,8 +62,8 @@ struct registry {
 };
 
 /* The registries, one a place; of this process, which alone writes to it: own. */
-static struct registry alone, *places = &alone, *own = &alone;
-static unsigned places_len = 1;
+static struct registry alone, *slots = &alone, *own = &alone;
+static unsigned worker_slots_len = 1;
 static struct map *script_metrics_by_name; /* in own */
 
 static unsigned len_of(const unsigned *len) {
@@ -75,22 +75,22 @@ static void grow(unsigned *len) {
 }
 
 void metrics_share(unsigned processes) {
-    void *memory = mmap(NULL, processes * sizeof *places, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, processes * sizeof *slots, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) abort();
-    places = memory;
-    places_len = processes;
+    slots = memory;
+    worker_slots_len = processes;
     metrics_take_place(0);
     *own = alone;
 }
 
 void metrics_take_place(unsigned place) {
-    assert(place < places_len);
-    own = &places[place];
+    assert(place < worker_slots_len);
+    own = &slots[place];
     map_free(&script_metrics_by_name);
 }
 
 void metrics_left(unsigned place) {
-    struct registry *left = &places[place];
+    struct registry *left = &slots[place];
     for (int i = 0; i < METRIC_COUNT; i++) {
         if (strcmp(rows[i].type, "gauge") != 0) continue;
         left->counts[i] = 0;
@@ -181,7 +181,8 @@ static int64_t together(enum metric metric, int64_t total, int64_t n) {
 
 int64_t metric_total(enum metric metric) {
     int64_t total = 0;
-    for (unsigned place = 0; place < places_len; place++) total = together(metric, total, places[place].counts[metric]);
+    for (unsigned place = 0; place < worker_slots_len; place++)
+        total = together(metric, total, slots[place].counts[metric]);
     return total;
 }
 
@@ -233,8 +234,8 @@ static void append_escaped(struct buffer *out, const char *str) {
 
 static void render_label(struct buffer *out, enum metric metric, const char *value) {
     int64_t total = 0;
-    for (unsigned place = 0; place < places_len; place++) {
-        const struct labels *labels = &places[place].by_label[metric];
+    for (unsigned place = 0; place < worker_slots_len; place++) {
+        const struct labels *labels = &slots[place].by_label[metric];
         unsigned i = find_label(labels, value);
         if (i < len_of(&labels->len)) total = together(metric, total, labels->rows[i].n);
     }
@@ -245,15 +246,15 @@ static void render_label(struct buffer *out, enum metric metric, const char *val
 
 static bool label_seen_before(enum metric metric, unsigned place, const char *value) {
     for (unsigned before = 0; before < place; before++) {
-        const struct labels *labels = &places[before].by_label[metric];
+        const struct labels *labels = &slots[before].by_label[metric];
         if (find_label(labels, value) < len_of(&labels->len)) return true;
     }
     return false;
 }
 
 static void render_labels(struct buffer *out, enum metric metric) {
-    for (unsigned place = 0; place < places_len; place++) {
-        const struct labels *labels = &places[place].by_label[metric];
+    for (unsigned place = 0; place < worker_slots_len; place++) {
+        const struct labels *labels = &slots[place].by_label[metric];
         for (unsigned i = 0; i < len_of(&labels->len); i++)
             if (!label_seen_before(metric, place, labels->rows[i].value))
                 render_label(out, metric, labels->rows[i].value);
@@ -264,8 +265,8 @@ static void render_histogram(struct buffer *out, enum metric metric) {
     const char *name = rows[metric].name;
     int64_t steps[STEPS] = {0}, below = 0;
     uint64_t sum_us = 0;
-    for (unsigned place = 0; place < places_len; place++) {
-        const struct histogram *histogram = &places[place].histograms[metric];
+    for (unsigned place = 0; place < worker_slots_len; place++) {
+        const struct histogram *histogram = &slots[place].histograms[metric];
         sum_us += histogram->sum_us;
         for (unsigned i = 0; i < STEPS; i++) steps[i] += histogram->steps[i];
     }
@@ -281,12 +282,12 @@ static void render_histogram(struct buffer *out, enum metric metric) {
 }
 
 static void render_scripts(struct buffer *out, unsigned place) {
-    for (unsigned i = 0; i < len_of(&places[place].scripts_len); i++) {
-        const struct script_metric *metric = &places[place].scripts[i];
+    for (unsigned i = 0; i < len_of(&slots[place].scripts_len); i++) {
+        const struct script_metric *metric = &slots[place].scripts[i];
         double sum = 0;
         bool seen = false;
-        for (unsigned other = 0; other < places_len; other++) {
-            const struct script_metric *same = find_script(&places[other], metric->name);
+        for (unsigned other = 0; other < worker_slots_len; other++) {
+            const struct script_metric *same = find_script(&slots[other], metric->name);
             seen |= same && other < place;
             if (same) sum += same->n;
         }
@@ -307,5 +308,5 @@ void metrics_render(struct buffer *out) {
         else
             buffer_printf(out, "%s %lld\n", rows[i].name, (long long)metric_total(metric));
     }
-    for (unsigned place = 0; place < places_len; place++) render_scripts(out, place);
+    for (unsigned place = 0; place < worker_slots_len; place++) render_scripts(out, place);
 }

@@ -21,12 +21,12 @@ enum bus_kind {
                            read it from the store */
     BUS_EMIT = 2,       /* an emit to rooms: core/channel/relay.c */
     BUS_BROADCAST = 3,  /* an event to every socket: body [name, …] */
-    BUS_USER_EMIT = 4,  /* an event to a user's sockets: these and EXPULSION, core/server/fleet.c */
+    BUS_USER_EMIT = 4,  /* an event to a user's sockets: these and EXPULSION, core/worker/fleet.c */
     BUS_DISCONNECT = 5, /* a user's sockets end */
     BUS_INVALIDATE = 6, /* an entry of the caches is not so any more */
-    BUS_PRESENCE = 7,   /* who is online where: core/channel/gossip.c */
+    BUS_PRESENCE = 7,   /* who is online where: core/presence/presence_sync.c */
     BUS_TRANSFER = 8,   /* a socket moves to another worker: core/session/transfer.c */
-    BUS_SURVEY = 9,     /* who is online anywhere: core/channel/survey.c */
+    BUS_SURVEY = 9,     /* who is online anywhere: core/presence/survey.c */
     BUS_EXPULSION = 10, /* a user follows a channel no more, and their sockets get an event */
     BUS_KINDS           /* one more than the last */
 };

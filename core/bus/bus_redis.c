@@ -21,7 +21,7 @@
 enum { PARTITIONS = 512, CHECK_EVERY_MS = 250 };
 
 /* A topic that the owner wants. */
-struct topic {
+struct bus_topic {
     struct list link; /* while no server has confirmed it: in bus_redis->unheard; told of at once: in ->granted */
     uint64_t unheard_ms;
     bool is_heard;
@@ -62,11 +62,11 @@ static struct slice name_of(struct bus_redis *bus, struct slice topic) {
     return buffer_slice(&bus->name);
 }
 
-static struct slice topic_of(const struct topic *topic) {
+static struct slice topic_of(const struct bus_topic *topic) {
     return (struct slice){topic->bytes, topic->len};
 }
 
-static struct slice topic_name(const struct topic *topic) {
+static struct slice topic_name(const struct bus_topic *topic) {
     return (struct slice){topic->bytes + topic->len, topic->name_len};
 }
 
@@ -76,7 +76,7 @@ static const char *find_fault(const struct bus_redis *bus) {
     uint64_t now_ms = loop_now_ms(bus->loop);
     if (bus->away_ms && now_ms - bus->away_ms >= BUS_DEGRADED_MS) return "redis is away";
     if (!list_empty(&bus->unheard)) {
-        const struct topic *longest = CONTAINER(bus->unheard.next, struct topic, link);
+        const struct bus_topic *longest = CONTAINER(bus->unheard.next, struct bus_topic, link);
         if (now_ms - longest->unheard_ms >= BUS_DEGRADED_MS) return "topics are not subscribed";
     }
     return bus_probes_missing(bus->probes) ? "probes do not come back" : NULL;
@@ -102,14 +102,14 @@ static void redis_write_detail(const struct bus *bus, struct buffer *out) {
 
 /* Topics. */
 
-static void topic_unheard(struct bus_redis *bus, struct topic *topic) {
+static void topic_unheard(struct bus_redis *bus, struct bus_topic *topic) {
     list_remove(&topic->link);
     topic->is_heard = false;
     topic->unheard_ms = loop_now_ms(bus->loop);
     list_append(&bus->unheard, &topic->link);
 }
 
-static void topic_heard(struct bus_redis *bus, struct topic *topic) {
+static void topic_heard(struct bus_redis *bus, struct bus_topic *topic) {
     list_remove(&topic->link);
     topic->is_heard = true;
     bus->bus.events->subscribed(bus->bus.owner, topic_of(topic));
@@ -120,13 +120,13 @@ static void redis_grant(struct loop_task *task) {
     struct list due;
     list_init(&due);
     list_splice(&due, &bus->granted);
-    while (!list_empty(&due)) topic_heard(bus, CONTAINER(due.next, struct topic, link));
+    while (!list_empty(&due)) topic_heard(bus, CONTAINER(due.next, struct bus_topic, link));
 }
 
 static void redis_subscribe(struct bus *generic, struct slice wanted) {
     struct bus_redis *bus = redis_of(generic);
     struct slice name = name_of(bus, wanted);
-    struct topic *topic = map_find(bus->topics, name);
+    struct bus_topic *topic = map_find(bus->topics, name);
     if (!topic) {
         topic = memory_new(sizeof *topic + wanted.len + name.len);
         topic->len = wanted.len;
@@ -144,7 +144,7 @@ static void redis_subscribe(struct bus *generic, struct slice wanted) {
     loop_post(bus->loop, &bus->grant);
 }
 
-static void topic_free(struct bus_redis *bus, struct topic *topic) {
+static void topic_free(struct bus_redis *bus, struct bus_topic *topic) {
     map_remove(bus->topics, topic_name(topic));
     list_remove(&topic->link);
     free(topic);
@@ -153,7 +153,7 @@ static void topic_free(struct bus_redis *bus, struct topic *topic) {
 static void redis_unsubscribe(struct bus *generic, struct slice dropped) {
     struct bus_redis *bus = redis_of(generic);
     struct slice name = name_of(bus, dropped);
-    struct topic *topic = map_find(bus->topics, name);
+    struct bus_topic *topic = map_find(bus->topics, name);
     if (!topic) return;
     topic_free(bus, topic);
     subscriber_drop(bus->subscriber, kind_of(bus), name);
@@ -161,13 +161,13 @@ static void redis_unsubscribe(struct bus *generic, struct slice dropped) {
 
 static void subscribed(void *owner, enum topic_kind kind, struct slice name) {
     struct bus_redis *bus = owner;
-    struct topic *topic = map_find(bus->topics, name);
+    struct bus_topic *topic = map_find(bus->topics, name);
     if (topic) topic_heard(bus, topic);
 }
 
 static void lost(void *owner, enum topic_kind kind, struct slice name) {
     struct bus_redis *bus = owner;
-    struct topic *topic = map_find(bus->topics, name);
+    struct bus_topic *topic = map_find(bus->topics, name);
     if (topic) topic_unheard(bus, topic);
 }
 
@@ -186,7 +186,7 @@ static void received(void *owner, enum topic_kind kind, struct slice pattern, st
     struct bus_message message;
     metric_add(METRIC_BUS_RECEIVED_BYTES, (int64_t)bytes.len);
     if (bus_probes_take(bus->probes, name, bytes)) return;
-    const struct topic *topic = map_find(bus->topics, name);
+    const struct bus_topic *topic = map_find(bus->topics, name);
     if (!topic || slice_equal(bus_message_origin(bytes), bus_worker_id(&bus->bus))) return;
     const char *reason = bus_message_read(bus->seal, topic_of(topic), bytes, &message);
     if (reason) {
@@ -205,7 +205,7 @@ static void redis_bus_free(struct bus *generic) {
     size_t cursor = 0;
     bus_probes_free(&bus->probes);
     subscriber_free(&bus->subscriber);
-    for (struct topic *topic; (topic = map_next(bus->topics, &cursor));) topic_free(bus, topic);
+    for (struct bus_topic *topic; (topic = map_next(bus->topics, &cursor));) topic_free(bus, topic);
     map_free(&bus->topics);
     loop_timer_cancel(&bus->check);
     loop_task_cancel(&bus->grant);

@@ -8,7 +8,7 @@
 
 enum entry_kind { ENTRY_VALUE, ENTRY_NEGATIVE, ENTRY_TOMBSTONE };
 
-struct entry {
+struct cache_entry {
     struct list link; /* in recent or negative, the latest used last */
     enum entry_kind kind;
     uint64_t version;
@@ -43,15 +43,15 @@ struct cache {
 
 enum { MAP_SLOT_BYTES = 64, NEGATIVE_SHARE = 8 };
 
-static size_t entry_bytes(const struct entry *entry) {
+static size_t entry_bytes(const struct cache_entry *entry) {
     return sizeof *entry + entry->key_len + entry->value_len + MAP_SLOT_BYTES;
 }
 
-static struct slice entry_key(const struct entry *entry) {
+static struct slice entry_key(const struct cache_entry *entry) {
     return (struct slice){entry->bytes, entry->key_len};
 }
 
-static void cache_drop(struct cache *cache, struct entry *entry) {
+static void cache_drop(struct cache *cache, struct cache_entry *entry) {
     map_remove(cache->entries, entry_key(entry));
     list_remove(&entry->link);
     cache->bytes -= entry_bytes(entry);
@@ -61,29 +61,29 @@ static void cache_drop(struct cache *cache, struct entry *entry) {
 
 static void cache_shrink(struct cache *cache) {
     while (cache->negative_bytes > cache->max_bytes / NEGATIVE_SHARE)
-        cache_drop(cache, CONTAINER(cache->negative.next, struct entry, link));
+        cache_drop(cache, CONTAINER(cache->negative.next, struct cache_entry, link));
     while (cache->bytes > cache->max_bytes) {
         struct list *oldest = list_empty(&cache->recent) ? cache->negative.next : cache->recent.next;
-        cache_drop(cache, CONTAINER(oldest, struct entry, link));
+        cache_drop(cache, CONTAINER(oldest, struct cache_entry, link));
     }
 }
 
 /* The live entry or tombstone; what has expired is dropped. */
-static struct entry *cache_entry_at(struct cache *cache, struct slice key, uint64_t now_ms) {
-    struct entry *entry = map_find(cache->entries, key);
+static struct cache_entry *cache_entry_at(struct cache *cache, struct slice key, uint64_t now_ms) {
+    struct cache_entry *entry = map_find(cache->entries, key);
     if (!entry || (entry->is_refreshing ? entry->stale_ms : entry->expires_ms) > now_ms) return entry;
     cache_drop(cache, entry);
     return NULL;
 }
 
-static struct entry *cache_entry(struct cache *cache, struct slice key) {
+static struct cache_entry *cache_entry(struct cache *cache, struct slice key) {
     return cache_entry_at(cache, key, loop_now_ms(cache->loop));
 }
 
 /* A tenth to a twentieth of what it has yet before its end: a refresh that failed is tried again, but ever later. Drawn
  * for a copy rather than at each look-up: one is sent in any case, and what is asked for more often needs no earlier
  * refresh. Copies of one value on many workers, which end together, draw different moments. */
-static void entry_plan(struct cache *cache, struct entry *entry) {
+static void entry_plan(struct cache *cache, struct cache_entry *entry) {
     uint64_t now_ms = loop_now_ms(cache->loop);
     uint64_t left_ms = entry->expires_ms > now_ms ? entry->expires_ms - now_ms : 0;
     uint64_t ahead_ms = left_ms / CACHE_EARLY_SHARE;
@@ -93,8 +93,8 @@ static void entry_plan(struct cache *cache, struct entry *entry) {
 /* Replaces the key's entry; its version never falls. */
 static void cache_store(struct cache *cache, struct slice key, struct slice value, enum entry_kind kind,
                         uint64_t version, uint64_t ttl_ms) {
-    struct entry *old = map_find(cache->entries, key);
-    struct entry *entry = memory_new(sizeof *entry + key.len + value.len);
+    struct cache_entry *old = map_find(cache->entries, key);
+    struct cache_entry *entry = memory_new(sizeof *entry + key.len + value.len);
     entry->kind = kind;
     entry->version = old && old->version > version ? old->version : version;
     entry->expires_ms = loop_now_ms(cache->loop) + ttl_ms;
@@ -132,7 +132,7 @@ static void flight_retire(struct cache_flight *flight) {
     if (!flight->is_current) return;
     flight->is_current = false;
     map_remove(cache->current, flight_key(flight));
-    struct entry *entry = map_find(cache->entries, flight_key(flight));
+    struct cache_entry *entry = map_find(cache->entries, flight_key(flight));
     if (!entry || !entry->is_refreshing) return;
     entry->is_refreshing = false;
     entry_plan(cache, entry);
@@ -224,7 +224,7 @@ void cache_set_max(struct cache *cache, size_t max_bytes) {
 enum cache_found cache_get(struct cache *cache, struct slice key, struct slice *value_r, struct cache_flight **flight_r,
                            struct cache_waiter *waiter) {
     uint64_t now_ms = loop_now_ms(cache->loop);
-    struct entry *entry = cache_entry_at(cache, key, now_ms);
+    struct cache_entry *entry = cache_entry_at(cache, key, now_ms);
     if (entry && entry->kind != ENTRY_TOMBSTONE) {
         struct list *used = entry->kind == ENTRY_NEGATIVE ? &cache->negative : &cache->recent;
         list_remove(&entry->link);
@@ -267,7 +267,7 @@ bool cache_land(struct cache *cache, struct cache_flight **flight_owner, struct 
 }
 
 bool cache_put(struct cache *cache, struct slice key, struct slice value, uint64_t version, uint64_t ttl_ms) {
-    struct entry *entry = cache_entry(cache, key);
+    struct cache_entry *entry = cache_entry(cache, key);
     if (entry && version != 0 && version < entry->version) return false;
     cache_overtake(cache, key);
     cache_store_value(cache, key, value, version, ttl_ms);
@@ -275,7 +275,7 @@ bool cache_put(struct cache *cache, struct slice key, struct slice value, uint64
 }
 
 void cache_remove(struct cache *cache, struct slice key, uint64_t version) {
-    struct entry *entry = cache_entry(cache, key);
+    struct cache_entry *entry = cache_entry(cache, key);
     cache_overtake(cache, key);
     if (entry && version != 0 && version < entry->version) return;
     /* Without a version of its own the removal is newer than what it removes. */
@@ -289,9 +289,9 @@ void cache_remove(struct cache *cache, struct slice key, uint64_t version) {
 
 void cache_forget_all(struct cache *cache) {
     LIST_EACH(&cache->flights, link) flight_retire(CONTAINER(link, struct cache_flight, link));
-    LIST_EACH(&cache->negative, link) cache_drop(cache, CONTAINER(link, struct entry, link));
+    LIST_EACH(&cache->negative, link) cache_drop(cache, CONTAINER(link, struct cache_entry, link));
     LIST_EACH(&cache->recent, link) {
-        struct entry *entry = CONTAINER(link, struct entry, link);
+        struct cache_entry *entry = CONTAINER(link, struct cache_entry, link);
         if (entry->kind == ENTRY_VALUE) cache_drop(cache, entry);
     }
 }

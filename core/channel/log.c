@@ -8,14 +8,14 @@
 #include "base/map.h"
 #include "base/metrics.h"
 #include "bus/bus.h"
-#include "channel/heads.h"
 #include "channel/room.h"
+#include "channel/tail_check.h"
 #include "channel/topic.h"
 #include "loop/loop.h"
 #include "wire/json.h"
 
 /* An append that is with the store. log is NULL when the log has gone before it. */
-struct append {
+struct log_append {
     struct list link;
     struct channel_log *log;
     struct store_request *request; /* the store's */
@@ -50,7 +50,7 @@ struct followed {
     struct loop_timer wait; /* runs while seq < seen, unless a read does */
     uint64_t wait_ms;
     struct gap_read *read;
-    struct heads_watch watch;
+    struct tail_check_watch watch;
     bool was_roomless; /* at the last sweep */
     size_t id_len;
     char id[];
@@ -60,8 +60,8 @@ struct channel_log {
     struct loop *loop;
     struct store *store;
     struct rooms *rooms;
-    struct bus *bus;     /* NULL: no other worker can exist */
-    struct heads *heads; /* NULL: likewise */
+    struct bus *bus;               /* NULL: no other worker can exist */
+    struct tail_check *tail_check; /* NULL: likewise */
     bool is_degraded;
     struct map *followed;
     struct list appends; /* with the store */
@@ -126,7 +126,7 @@ static struct followed *followed_new(struct channel_log *log, struct slice chann
     followed->id_len = channel_id.len;
     memcpy(followed->id, channel_id.ptr, channel_id.len);
     map_put(log->followed, followed_id(followed), followed);
-    if (log->heads) heads_add(log->heads, &followed->watch, followed_id(followed));
+    if (log->tail_check) tail_check_add(log->tail_check, &followed->watch, followed_id(followed));
     if (!loop_timer_pending(&log->sweep)) loop_timer_set(&log->sweep, SWEEP_MS);
     return followed;
 }
@@ -148,7 +148,7 @@ static void followed_clear(struct followed *followed) {
 
 static void followed_free(struct followed *followed) {
     followed_clear(followed);
-    if (followed->log->heads) heads_remove(followed->log->heads, &followed->watch);
+    if (followed->log->tail_check) tail_check_remove(followed->log->tail_check, &followed->watch);
     map_remove(followed->log->followed, followed_id(followed));
     free(followed);
 }
@@ -218,7 +218,7 @@ static void gap_read(struct followed *followed);
 static void followed_take(struct followed *followed, int64_t seq, struct slice event) {
     if (seq > followed->seen) followed->seen = seq;
     if (seq <= followed->seq) return;
-    if (followed->log->heads) heads_moved(followed->log->heads, &followed->watch);
+    if (followed->log->tail_check) tail_check_moved(followed->log->tail_check, &followed->watch);
     if (event.len == 0) {
         gap_read(followed);
     } else if (seq == followed->seq + 1) {
@@ -244,7 +244,8 @@ static void followed_turn(struct followed *followed, const char *epoch, int64_t 
     followed->seq = fork;
     followed->seen = followed->newer > head ? followed->newer : head;
     followed->newer = 0;
-    if (followed->log->heads) heads_check(followed->log->heads, &followed->watch); /* what came was not held */
+    if (followed->log->tail_check)
+        tail_check_check(followed->log->tail_check, &followed->watch); /* what came was not held */
 }
 
 /* The store's answer continues after our cursor, or says why it cannot. */
@@ -385,12 +386,12 @@ static void head_found(void *owner, struct slice channel_id, int64_t seq, struct
 
 void channel_log_check(struct channel_log *log, struct slice channel_id) {
     struct followed *followed = map_find(log->followed, channel_id);
-    if (followed && log->heads) heads_check(log->heads, &followed->watch);
+    if (followed && log->tail_check) tail_check_check(log->tail_check, &followed->watch);
 }
 
 void channel_log_set_degraded(struct channel_log *log, bool is_degraded) {
     log->is_degraded = is_degraded;
-    if (log->heads) heads_hurry(log->heads, is_degraded);
+    if (log->tail_check) tail_check_hurry(log->tail_check, is_degraded);
 }
 
 /* Appends. */
@@ -408,7 +409,7 @@ static void log_publish(struct channel_log *log, const struct store_request *req
 }
 
 static void append_done(struct store_request *request) {
-    struct append *append = request->owner;
+    struct log_append *append = request->owner;
     struct channel_log *log = append->log;
     if (log) {
         list_remove(&append->link);
@@ -432,7 +433,7 @@ static void append_done(struct store_request *request) {
 
 /* The request is the store's until it completes: its asker hears of the deadline by another one in its place. */
 static void append_overdue(struct loop_timer *timer) {
-    struct append *append = CONTAINER(timer, struct append, deadline);
+    struct log_append *append = CONTAINER(timer, struct log_append, deadline);
     const struct store_request *late = append->request;
     struct store_request *stand_in = store_request_new(STORE_APPEND, append->done, append->owner);
     stand_in->kind = late->kind;
@@ -482,8 +483,8 @@ void channel_log_append(struct channel_log *log, struct store_request **request_
         loop_post(log->loop, &log->refuse);
         return;
     }
-    struct append *append = NEW(struct append);
-    *append = (struct append){.log = log, .request = request, .done = request->done, .owner = request->owner};
+    struct log_append *append = NEW(struct log_append);
+    *append = (struct log_append){.log = log, .request = request, .done = request->done, .owner = request->owner};
     list_append(&log->appends, &append->link);
     log->pending++;
     loop_timer_init(&append->deadline, log->loop, append_overdue);
@@ -507,7 +508,7 @@ struct channel_log *channel_log_new(struct loop *loop, struct store *store, stru
     log->rooms = rooms;
     if (bus && !bus_is_alone(bus)) {
         log->bus = bus;
-        log->heads = heads_new(loop, store, head_found, log);
+        log->tail_check = tail_check_new(loop, store, head_found, log);
     }
     log->followed = map_new();
     list_init(&log->appends);
@@ -526,14 +527,14 @@ void channel_log_free(struct channel_log **log_owner) {
     loop_timer_cancel(&log->swap);
     log_swap_alone(&log->swap);
     LIST_EACH(&log->appends, link) {
-        struct append *append = CONTAINER(link, struct append, link);
+        struct log_append *append = CONTAINER(link, struct log_append, link);
         list_remove(link);
         loop_timer_cancel(&append->deadline);
         append->log = NULL;
     }
     size_t cursor = 0;
     for (struct followed *followed; (followed = map_next(log->followed, &cursor));) followed_free(followed);
-    heads_free(&log->heads);
+    tail_check_free(&log->tail_check);
     loop_timer_cancel(&log->sweep);
     map_free(&log->followed);
     buffer_done(&log->name);

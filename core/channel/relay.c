@@ -6,8 +6,7 @@
 #include "base/hash.h"
 #include "bus/adapter.h"
 #include "bus/bus.h"
-#include "bus/parts.h"
-#include "channel/gossip.h"
+#include "bus/fields.h"
 #include "channel/log.h"
 #include "channel/room_hooks.h"
 #include "channel/topic.h"
@@ -18,7 +17,8 @@ struct relay {
     struct rooms *rooms;
     struct channel_log *log;
     struct bus *bus;
-    struct gossip *gossip;   /* NULL: nobody hears */
+    void (*unfollowed)(void *owner, struct slice channel_id); /* NULL: nobody hears */
+    void *unfollowed_owner;
     struct adapter *adapter; /* NULL: there are no others */
     uint64_t emits;
     struct buffer topic, body; /* of the call at hand */
@@ -40,7 +40,7 @@ static void room_closed(struct rooms_watch *watch, struct slice namespace_name, 
     if (!topic_write_room(&relay->topic, namespace_name, name)) return;
     struct slice topic = buffer_slice(&relay->topic), channel_id = topic_channel(topic);
     if (channel_id.len > 0) channel_log_unfollow(relay->log, channel_id);
-    if (channel_id.len > 0 && relay->gossip) gossip_unfollow(relay->gossip, channel_id);
+    if (channel_id.len > 0 && relay->unfollowed) relay->unfollowed(relay->unfollowed_owner, channel_id);
     bus_unsubscribe(relay->bus, topic);
 }
 
@@ -52,12 +52,12 @@ static void emit_write(const struct room_emit *emit, struct buffer *out) {
     const char head[] = {(char)emit->class, (char)emit->unlogged, (char)emit->to_len, (char)emit->except_len,
                          (char)emit->attachments_len};
     buffer_append(out, head, sizeof head);
-    parts_add_number(out, emit->tag);
-    parts_add(out, emit->namespace_name);
-    for (size_t i = 0; i < emit->to_len; i++) parts_add(out, emit->to[i]);
-    for (size_t i = 0; i < emit->except_len; i++) parts_add(out, emit->except[i]);
-    for (unsigned i = 0; i < emit->attachments_len; i++) parts_add(out, emit->attachments[i]);
-    parts_add(out, emit->args);
+    fields_add_number(out, emit->tag);
+    fields_add(out, emit->namespace_name);
+    for (size_t i = 0; i < emit->to_len; i++) fields_add(out, emit->to[i]);
+    for (size_t i = 0; i < emit->except_len; i++) fields_add(out, emit->except[i]);
+    for (unsigned i = 0; i < emit->attachments_len; i++) fields_add(out, emit->attachments[i]);
+    fields_add(out, emit->args);
 }
 
 struct emit_read {
@@ -67,7 +67,7 @@ struct emit_read {
 
 static bool take_all(struct slice *rest, struct slice *parts, size_t len) {
     for (size_t i = 0; i < len; i++) {
-        if (!parts_take(rest, &parts[i])) return false;
+        if (!fields_take(rest, &parts[i])) return false;
     }
     return true;
 }
@@ -86,9 +86,9 @@ static bool emit_read(struct slice body, struct emit_read *read) {
     emit->attachments = read->attachments;
     emit->attachments_len = head[4];
     body = slice_from(body, HEAD_LEN);
-    return parts_take_number(&body, &emit->tag) && parts_take(&body, &emit->namespace_name) &&
+    return fields_take_number(&body, &emit->tag) && fields_take(&body, &emit->namespace_name) &&
            take_all(&body, read->to, emit->to_len) && take_all(&body, read->except, emit->except_len) &&
-           take_all(&body, read->attachments, emit->attachments_len) && parts_take(&body, &emit->args) &&
+           take_all(&body, read->attachments, emit->attachments_len) && fields_take(&body, &emit->args) &&
            body.len == 0 && json_valid(emit->args);
 }
 
@@ -144,8 +144,9 @@ struct relay *relay_new(struct rooms *rooms, struct channel_log *log, struct bus
     return relay;
 }
 
-void relay_set_gossip(struct relay *relay, struct gossip *gossip) {
-    relay->gossip = gossip;
+void relay_on_unfollow(struct relay *relay, void (*unfollowed)(void *owner, struct slice channel_id), void *owner) {
+    relay->unfollowed = unfollowed;
+    relay->unfollowed_owner = owner;
 }
 
 void relay_free(struct relay **relay_owner) {

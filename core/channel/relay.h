@@ -14,7 +14,6 @@ struct adapter;
 struct bus;
 struct bus_message;
 struct channel_log;
-struct gossip;
 struct relay;
 struct room_emit;
 struct rooms;
@@ -24,8 +23,8 @@ enum { RELAY_ROOMS_MAX = 64 }; /* that an emit names; likewise those it leaves o
 /* Of what it is made outlives it. Before the first join. adapter may be NULL. */
 struct relay *relay_new(struct rooms *rooms, struct channel_log *log, struct bus *bus, struct adapter *adapter);
 void relay_free(struct relay **relay);
-/* Hears, too, which channels are no longer followed. Outlives the relay. */
-void relay_set_gossip(struct relay *relay, struct gossip *gossip);
+/* unfollowed is called with each channel that nobody here follows any longer. owner must outlive the relay. */
+void relay_on_unfollow(struct relay *relay, void (*unfollowed)(void *owner, struct slice channel_id), void *owner);
 /* except_receiver must be NULL. How many receivers of this worker. */
 size_t relay_emit(struct relay *relay, const struct room_emit *emit);
 /* A BUS_EMIT of another worker. False: it is malformed; nobody got anything. */

@@ -438,7 +438,7 @@ void room_keep(struct rooms *rooms, struct slice namespace_name, struct slice na
 }
 
 static int record_compare(const void *a, const void *b) {
-    uint64_t left = (*(struct record *const *)a)->offset, right = (*(struct record *const *)b)->offset;
+    uint64_t left = (*(struct logged_packet *const *)a)->offset, right = (*(struct logged_packet *const *)b)->offset;
     return left < right ? -1 : left > right;
 }
 
@@ -450,7 +450,7 @@ static bool membership_gather(const struct membership *membership, uint64_t offs
     uint64_t start = offset > membership->since_offset ? offset : membership->since_offset;
     if (log->floor > start) return false;
     for (struct list *link = log->records.prev; link != &log->records; link = link->prev) {
-        struct record *record = CONTAINER(link, struct record, by_room);
+        struct logged_packet *record = CONTAINER(link, struct logged_packet, by_room);
         if (record->offset <= start) break;
         if (record->exclusion &&
             exclusion_holds(record->exclusion, record->offset, room->members[membership->index]->identity, memberships))
@@ -468,7 +468,7 @@ bool rooms_replay(struct rooms *rooms, struct list *memberships, struct receiver
         const struct membership *membership = CONTAINER(link, struct membership, link);
         complete = complete && membership_gather(membership, offset, memberships, &gathered);
     }
-    struct record **records = (struct record **)(void *)gathered.ptr;
+    struct logged_packet **records = (struct logged_packet **)(void *)gathered.ptr;
     size_t len = gathered.len / sizeof *records, due = 0, bytes = 0;
     if (len > 1) qsort(records, len, sizeof *records, record_compare);
     for (size_t i = 0; i < len; i++) {

@@ -65,7 +65,7 @@ void room_logs_set(struct room_logs *logs, const struct room_limits *limits) {
     if (logs->limits.total_bytes == 0) logs->limits.total_bytes = ROOMS_LOG_BYTES;
 }
 
-static void record_forget(struct room_logs *logs, struct record *record) {
+static void record_forget(struct room_logs *logs, struct logged_packet *record) {
     struct room_log *log = record->log;
     if (record->offset > log->floor) log->floor = record->offset; /* what was kept late may go after what is later */
     log->events--;
@@ -80,7 +80,7 @@ static void record_forget(struct room_logs *logs, struct record *record) {
 
 uint64_t room_logs_expire(struct room_logs *logs, uint64_t now_ms, unsigned max) {
     while (!list_empty(&logs->by_age)) {
-        struct record *oldest = CONTAINER(logs->by_age.next, struct record, by_age);
+        struct logged_packet *oldest = CONTAINER(logs->by_age.next, struct logged_packet, by_age);
         uint64_t due_ms = oldest->at_ms + logs->limits.window_ms;
         if (due_ms > now_ms || max-- == 0) return due_ms;
         record_forget(logs, oldest);
@@ -94,14 +94,14 @@ void room_log_init(struct room_log *log, uint64_t floor) {
 }
 
 void room_log_done(struct room_logs *logs, struct room_log *log) {
-    LIST_EACH(&log->records, link) record_forget(logs, CONTAINER(link, struct record, by_room));
+    LIST_EACH(&log->records, link) record_forget(logs, CONTAINER(link, struct logged_packet, by_room));
 }
 
 void room_log_add(struct room_logs *logs, struct room_log *log, uint64_t offset, uint64_t now_ms, struct packet *packet,
                   struct exclusion *exclusion) {
     const struct room_limits *limits = &logs->limits;
-    struct record *record = NEW(struct record);
-    *record = (struct record){.log = log, .offset = offset, .at_ms = now_ms, .packet = packet_ref(packet)};
+    struct logged_packet *record = NEW(struct logged_packet);
+    *record = (struct logged_packet){.log = log, .offset = offset, .at_ms = now_ms, .packet = packet_ref(packet)};
     record->bytes = sizeof *record + packet_size(packet);
     if (exclusion) {
         record->exclusion = exclusion;
@@ -109,7 +109,8 @@ void room_log_add(struct room_logs *logs, struct room_log *log, uint64_t offset,
         record->bytes += sizeof *exclusion + exclusion->names.cap + exclusion->identities.cap;
     }
     struct list *before = log->records.prev;
-    while (before != &log->records && CONTAINER(before, struct record, by_room)->offset > offset) before = before->prev;
+    while (before != &log->records && CONTAINER(before, struct logged_packet, by_room)->offset > offset)
+        before = before->prev;
     list_append(before->next, &record->by_room);
     list_append(&logs->by_age, &record->by_age);
     log->events++;
@@ -117,6 +118,7 @@ void room_log_add(struct room_logs *logs, struct room_log *log, uint64_t offset,
     logs->bytes += record->bytes;
     while (log->events > 0 &&
            (limits->window_ms == 0 || log->events > limits->max_events || log->bytes > limits->max_bytes))
-        record_forget(logs, CONTAINER(log->records.next, struct record, by_room));
-    while (logs->bytes > limits->total_bytes) record_forget(logs, CONTAINER(logs->by_age.next, struct record, by_age));
+        record_forget(logs, CONTAINER(log->records.next, struct logged_packet, by_room));
+    while (logs->bytes > limits->total_bytes)
+        record_forget(logs, CONTAINER(logs->by_age.next, struct logged_packet, by_age));
 }

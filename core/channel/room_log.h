@@ -18,7 +18,7 @@ struct room_log {
     size_t bytes;
 };
 
-struct record {
+struct logged_packet {
     struct list by_room, by_age;
     struct room_log *log;
     uint64_t offset, at_ms;

@@ -8,7 +8,7 @@
 
 enum { STATE_BYTES = 4 * 1024 * 1024, FULL_RETRY_S = 5, IPV4_LEN = 4, SIZES = 32 };
 
-struct crowd {
+struct address_crowd {
     struct admission_control *control;
     struct network network;
     unsigned seats, resting_len;
@@ -22,13 +22,13 @@ struct admission_control {
     struct admission_settings settings;
     struct networks exceptions;
     struct limiter *limiter;
-    struct map *crowds;  /* by network.address: those with seats */
-    struct crowd nobody; /* those who are of no crowd */
+    struct map *crowds;          /* by network.address: those with seats */
+    struct address_crowd nobody; /* those who are of no crowd */
     unsigned seats;
     struct list resting[SIZES]; /* crowds of which 2^n and more seats rest, but not twice as many */
 };
 
-static void crowd_init(struct crowd *crowd, struct admission_control *control) {
+static void crowd_init(struct address_crowd *crowd, struct admission_control *control) {
     crowd->control = control;
     list_init(&crowd->resting);
     list_init(&crowd->among_like);
@@ -82,19 +82,19 @@ static struct slice key_of(const struct network *network) {
     return (struct slice){(const char *)&network->address, sizeof network->address};
 }
 
-static struct crowd *crowd_of(struct admission_control *control, const struct address *address) {
+static struct address_crowd *crowd_of(struct admission_control *control, const struct address *address) {
     struct network network;
     if (!address || !admission_crowd(control, address, &network)) return &control->nobody;
-    struct crowd *crowd = map_find(control->crowds, key_of(&network));
+    struct address_crowd *crowd = map_find(control->crowds, key_of(&network));
     if (crowd) return crowd;
-    crowd = NEW(struct crowd);
+    crowd = NEW(struct address_crowd);
     crowd_init(crowd, control);
     crowd->network = network;
     map_put(control->crowds, key_of(&crowd->network), crowd);
     return crowd;
 }
 
-static void forget_if_empty(struct crowd *crowd) {
+static void forget_if_empty(struct address_crowd *crowd) {
     if (crowd->seats > 0 || crowd->is_nobody) return;
     map_remove(crowd->control->crowds, key_of(&crowd->network));
     free(crowd);
@@ -107,20 +107,20 @@ static bool rests(const struct seat *seat) {
 }
 
 /* Behind those that hold about as many. */
-static void arrange(struct crowd *crowd) {
+static void arrange(struct address_crowd *crowd) {
     list_remove(&crowd->among_like);
     if (crowd->resting_len == 0) return;
     unsigned size = crowd->is_nobody ? 0 : SIZES - 1 - (unsigned)__builtin_clz(crowd->resting_len);
     list_append(&crowd->control->resting[size], &crowd->among_like);
 }
 
-static bool is_other_size(const struct crowd *crowd, unsigned before) {
+static bool is_other_size(const struct address_crowd *crowd, unsigned before) {
     unsigned now = crowd->resting_len;
     return now == 0 || before == 0 || (!crowd->is_nobody && __builtin_clz(now) != __builtin_clz(before));
 }
 
 void admission_rest(struct seat *seat, bool rests_now) {
-    struct crowd *crowd = seat->crowd;
+    struct address_crowd *crowd = seat->crowd;
     if (!crowd || rests(seat) == rests_now) return;
     unsigned before = crowd->resting_len;
     if (rests_now)
@@ -136,7 +136,7 @@ static bool make_room(struct admission_control *control) {
     unsigned size = SIZES;
     while (size > 0 && list_empty(&control->resting[size - 1])) size--;
     if (size == 0) return false;
-    struct crowd *crowd = CONTAINER(control->resting[size - 1].next, struct crowd, among_like);
+    struct address_crowd *crowd = CONTAINER(control->resting[size - 1].next, struct address_crowd, among_like);
     struct seat *seat = CONTAINER(crowd->resting.next, struct seat, link);
     arrange(crowd);
     metric_add_labelled(METRIC_REJECTED, "room", 1);
@@ -158,12 +158,12 @@ static bool has_room(struct admission_control *control) {
     return true;
 }
 
-static bool share_is_used_up(const struct admission_control *control, const struct crowd *crowd) {
+static bool share_is_used_up(const struct admission_control *control, const struct address_crowd *crowd) {
     unsigned most = control->settings.connections_per_address;
     return most > 0 && !crowd->is_nobody && crowd->seats >= most;
 }
 
-static struct admission_verdict charge(struct admission_control *control, const struct crowd *crowd) {
+static struct admission_verdict charge(struct admission_control *control, const struct address_crowd *crowd) {
     const struct admission_settings *settings = &control->settings;
     struct limit_ask asks[2];
     size_t len = 0;
@@ -182,7 +182,7 @@ static struct admission_verdict take(struct admission_control *control, const st
                                      struct seat *seat, bool is_new) {
     struct admission_verdict verdict = {0};
     if (!seat->crowd && !has_room(control)) return refuse(control, "full", FULL_RETRY_S * 1000);
-    struct crowd *crowd = crowd_of(control, address);
+    struct address_crowd *crowd = crowd_of(control, address);
     if (crowd == seat->crowd) return verdict;
     if (share_is_used_up(control, crowd))
         verdict = refuse(control, "address_full", FULL_RETRY_S * 1000);
@@ -209,7 +209,7 @@ struct admission_verdict admission_seat(struct admission_control *control, const
 }
 
 void admission_leave(struct seat *seat) {
-    struct crowd *crowd = seat->crowd;
+    struct address_crowd *crowd = seat->crowd;
     if (!crowd) return;
     admission_rest(seat, false);
     seat->crowd = NULL;

@@ -14,7 +14,7 @@
 #include "limit/gcra.h"
 
 struct admission_control;
-struct crowd;
+struct address_crowd;
 struct share;
 
 /* A count of 0: not limited. */
@@ -33,7 +33,7 @@ struct admission_verdict {
 };
 /* The place of a connection, or of a session that has none of its own; embedded. {0}: none is taken. */
 struct seat {
-    struct crowd *crowd;
+    struct address_crowd *crowd;
     struct list link;                    /* among those of its crowd that rest */
     void (*give_way)(struct seat *seat); /* whoever has it leaves it within the call */
 };

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "loop/loop_state.h"
+#include "loop/loop_internal.h"
 
 /* 2026-01-01T00:00:00Z, where a fake clock starts. */
 static const uint64_t FAKE_WALL_MS = 1767225600000;

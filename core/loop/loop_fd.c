@@ -3,7 +3,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#include "loop/loop_state.h"
+#include "loop/loop_internal.h"
 
 struct loop_fd {
     struct event event; /* within: one allocation a connection less */

@@ -6,7 +6,7 @@
 #include <uv.h>
 
 #include "base/log.h"
-#include "loop/loop_state.h"
+#include "loop/loop_internal.h"
 
 /* libwebsockets starts an idle handle after each event, so that a wake costs two or three runs; one that always has
  * more to do must let the rest of the loop have its turn. */

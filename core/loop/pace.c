@@ -4,7 +4,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "loop/loop_state.h"
+#include "loop/loop_internal.h"
 
 enum { LONG_TURN_US = 100000 };
 

@@ -8,7 +8,7 @@
 #include "base/metrics.h"
 #include "net/handover.h"
 #include "net/listener.h"
-#include "net/net_state.h"
+#include "net/net_internal.h"
 #include "net/socket.h"
 #include "net/tls.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "net/dial_state.h"
+#include "net/dial_internal.h"
 #include "wire/utf8.h"
 #include "wire/websocket.h"
 

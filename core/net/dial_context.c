@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "net/dial_state.h"
+#include "net/dial_internal.h"
 
 /* Its timeouts are only a net below ours. */
 enum { LWS_TIMEOUT_S = 3700, HEAD_BYTES = 8192, WRITE_MAX = 4 << 20, READ_BYTES = 16384, GOODBYE_TURNS = 64 };

@@ -1,7 +1,7 @@
 #include <event2/http.h>
 #include <stdlib.h>
 
-#include "net/dial_state.h"
+#include "net/dial_internal.h"
 
 static char *copy(struct slice text) {
     return memory_copy(text.ptr, text.len);

@@ -7,11 +7,11 @@
 
 #include "base/metrics.h"
 #include "net/listener.h"
-#include "net/net_state.h"
+#include "net/net_internal.h"
 
 enum { HANDOVERS_A_TURN = 64 };
 
-struct inbox {
+struct handover_inbox {
     struct net_server *server;
     struct loop_fd *ready;
 };
@@ -68,7 +68,7 @@ static void take(struct net_server *server, int fd, const struct handover *hando
 }
 
 static void inbox_ready(void *owner, int inbox_fd, int ready) {
-    struct net_server *server = ((struct inbox *)owner)->server;
+    struct net_server *server = ((struct handover_inbox *)owner)->server;
     struct buffer unread = {0};
     struct handover handover;
     int fd;
@@ -79,14 +79,14 @@ static void inbox_ready(void *owner, int inbox_fd, int ready) {
     buffer_done(&unread);
 }
 
-struct inbox *inbox_new(struct net_server *server, int fd) {
-    struct inbox *inbox = NEW(struct inbox);
+struct handover_inbox *inbox_new(struct net_server *server, int fd) {
+    struct handover_inbox *inbox = NEW(struct handover_inbox);
     inbox->server = server;
     inbox->ready = loop_fd_new(server->loop, fd, LOOP_READ, inbox_ready, inbox);
     return inbox;
 }
 
-void inbox_free(struct inbox **inbox) {
+void inbox_free(struct handover_inbox **inbox) {
     if (!*inbox) return;
     loop_fd_free(&(*inbox)->ready);
     free(*inbox);

@@ -29,8 +29,8 @@ bool handover_send(int inbox, int fd, const struct handover *handover, struct sl
 void conn_take(struct net_server *server, int fd, const struct handover *handover, struct seat *seat,
                struct slice unread);
 
-struct inbox;
-struct inbox *inbox_new(struct net_server *server, int fd);
-void inbox_free(struct inbox **inbox);
+struct handover_inbox;
+struct handover_inbox *inbox_new(struct net_server *server, int fd);
+void inbox_free(struct handover_inbox **inbox);
 
 #endif

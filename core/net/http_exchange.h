@@ -2,7 +2,7 @@
 #ifndef NET_HTTP_EXCHANGE_H
 #define NET_HTTP_EXCHANGE_H
 
-#include "net/net_state.h"
+#include "net/net_internal.h"
 #include "net/shared_file.h"
 #include "wire/chunked.h"
 #include "wire/deflate_offer.h"

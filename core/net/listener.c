@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/listener.h"
-#include "net/net_state.h"
+#include "net/net_internal.h"
 
 enum { ACCEPTS_A_TURN = 64, NOTSENT_BYTES = 131072, USER_TIMEOUT_MS = 45000, EXHAUSTED_PAUSE_MS = 100 };
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "net/listener.h"
-#include "net/net_state.h"
+#include "net/net_internal.h"
 #include "wire/proxy.h"
 
 enum { PROXIED_MAX = 4096 };

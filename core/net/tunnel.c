@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/net_state.h"
+#include "net/net_internal.h"
 #include "net/socket.h"
 
 enum { HELD_BYTES = 65536, STEP_BYTES = 16384, STEPS_A_TURN = 16 };

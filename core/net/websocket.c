@@ -10,7 +10,7 @@
 
 #include "base/fault.h"
 #include "base/metrics.h"
-#include "net/net_state.h"
+#include "net/net_internal.h"
 #include "net/socket.h"
 #include "wire/frame.h"
 

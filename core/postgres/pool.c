@@ -16,7 +16,7 @@ enum { TICK_BUSY_MS = 50, TICK_IDLE_MS = 1000 };
 enum { HELD_UP_MS = 250 };
 
 /* A connection's place. */
-struct seat {
+struct pool_seat {
     struct list link;
     struct pool *pool;
     struct backend *backend;
@@ -65,7 +65,7 @@ struct pool_load pool_load(const struct pool *pool) {
         .backing_off = pool->failures > 0 && loop_now_ms(pool->loop) < pool->retry_ms,
     };
     LIST_EACH(&pool->seats, link) {
-        const struct backend *backend = CONTAINER(link, struct seat, link)->backend;
+        const struct backend *backend = CONTAINER(link, struct pool_seat, link)->backend;
         bool is_ready = backend_is_ready(backend);
         load.ready += is_ready;
         load.idle += is_ready && backend_in_flight(backend) == 0;
@@ -97,7 +97,7 @@ static void give_back(struct pool *pool, struct query *query) {
 
 /* Connections. */
 
-static void start_proof(struct seat *seat) {
+static void start_proof(struct pool_seat *seat) {
     const struct pool_settings *settings = &seat->pool->settings;
     if (!settings->proof.ask) seat->is_proven = true;
     if (seat->is_proven || seat->proof) return;
@@ -117,7 +117,7 @@ static void end_proof(struct pool *pool, struct backend *backend, struct query *
 }
 
 static void backend_ready_now(void *owner, struct backend *backend, unsigned host) {
-    struct seat *seat = owner;
+    struct pool_seat *seat = owner;
     struct pool *pool = seat->pool;
     pool->host = host;
     if (pool->failures > 0) LOG(LOG_INFO, "postgres.up", LOG_TEXT("target", target_name(pool->target)));
@@ -127,7 +127,7 @@ static void backend_ready_now(void *owner, struct backend *backend, unsigned hos
 }
 
 static void backend_finished(void *owner, struct backend *backend, struct query *query) {
-    struct seat *seat = owner;
+    struct pool_seat *seat = owner;
     struct pool *pool = seat->pool;
     bool is_proof = query == seat->proof;
     if (is_proof) seat->proof = NULL;
@@ -141,7 +141,7 @@ static void backend_finished(void *owner, struct backend *backend, struct query 
 }
 
 static void backend_closed(void *owner, struct backend *backend, const char *reason) {
-    struct seat *seat = owner;
+    struct pool_seat *seat = owner;
     struct pool *pool = seat->pool;
     bool served = backend_born_ms(backend) > 0;
     list_remove(&seat->link);
@@ -164,7 +164,7 @@ static void backend_closed(void *owner, struct backend *backend, const char *rea
 static const struct backend_events events = {backend_ready_now, backend_finished, backend_closed};
 
 static void open_backend(struct pool *pool) {
-    struct seat *seat = NEW(struct seat);
+    struct pool_seat *seat = NEW(struct pool_seat);
     seat->pool = pool;
     seat->lifetime_ms = pool_plan_lifetime_ms(pool->settings.limits.lifetime_ms, random_number());
     list_append(&pool->seats, &seat->link);
@@ -185,7 +185,7 @@ static void open_backend(struct pool *pool) {
 static struct backend *find_backend(struct pool *pool, const struct query *query) {
     struct backend *best = NULL;
     LIST_EACH(&pool->seats, link) {
-        const struct seat *seat = CONTAINER(link, struct seat, link);
+        const struct pool_seat *seat = CONTAINER(link, struct pool_seat, link);
         struct backend *backend = seat->backend;
         if (!seat->is_proven && !query->needs_no_proof) continue;
         if (!backend_is_ready(backend) || backend_in_flight(backend) >= pool->settings.limits.depth) continue;
@@ -222,7 +222,7 @@ static void send_waiting(struct pool *pool) {
 static void close_old(struct pool *pool) {
     uint64_t now = loop_now_ms(pool->loop);
     LIST_EACH(&pool->seats, link) {
-        struct seat *seat = CONTAINER(link, struct seat, link);
+        struct pool_seat *seat = CONTAINER(link, struct pool_seat, link);
         if (!backend_is_ready(seat->backend) || backend_in_flight(seat->backend) > 0) continue;
         struct pool_load load = pool_load(pool);
         if (pool_plan_close(&pool->settings.limits, &load, now - backend_used_ms(seat->backend),
@@ -248,7 +248,7 @@ static void ticked(struct loop_timer *timer) {
 
 uint64_t pool_down_ms(const struct pool *pool) {
     LIST_EACH(&pool->seats, link) {
-        if (backend_is_ready(CONTAINER(link, struct seat, link)->backend)) return 0;
+        if (backend_is_ready(CONTAINER(link, struct pool_seat, link)->backend)) return 0;
     }
     return pool->failures > 0 ? loop_now_ms(pool->loop) - pool->failed_ms + 1 : 0;
 }
@@ -269,14 +269,14 @@ void pool_submit(struct pool *pool, struct query **owned) {
 
 void pool_prove(struct pool *pool) {
     LIST_EACH(&pool->seats, link) {
-        struct seat *seat = CONTAINER(link, struct seat, link);
+        struct pool_seat *seat = CONTAINER(link, struct pool_seat, link);
         if (backend_is_ready(seat->backend)) start_proof(seat);
     }
 }
 
 void pool_renew(struct pool *pool, const char *reason) {
     LIST_EACH(&pool->seats, link) {
-        struct backend *backend = CONTAINER(link, struct seat, link)->backend;
+        struct backend *backend = CONTAINER(link, struct pool_seat, link)->backend;
         if (backend_is_ready(backend)) backend_doom(backend, reason);
     }
 }
@@ -308,7 +308,7 @@ struct pool *pool_new(struct loop *loop, struct resolver *resolver, struct targe
 
 void pool_close(struct pool *pool) {
     pool->closing = true;
-    LIST_EACH(&pool->seats, link) backend_close(CONTAINER(link, struct seat, link)->backend, "the pool is closed");
+    LIST_EACH(&pool->seats, link) backend_close(CONTAINER(link, struct pool_seat, link)->backend, "the pool is closed");
     list_splice(&pool->finished, &pool->waiting);
     pool->waiting_len = 0;
     loop_timer_cancel(&pool->tick);

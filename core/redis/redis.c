@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "redis/redis_internal.h"
 #include "redis/redis_request.h"
-#include "redis/redis_state.h"
 
 enum { MIB = 1048576 };
 

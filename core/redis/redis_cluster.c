@@ -3,9 +3,9 @@
 
 #include "base/log.h"
 #include "redis/redis_backoff.h"
+#include "redis/redis_internal.h"
 #include "redis/redis_request.h"
 #include "redis/redis_slots.h"
-#include "redis/redis_state.h"
 
 enum {
     LOOKS_APART_MS = 100,

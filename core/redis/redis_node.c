@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "base/metrics.h"
+#include "redis/redis_internal.h"
 #include "redis/redis_reply.h"
 #include "redis/redis_request.h"
-#include "redis/redis_state.h"
 
 static struct redis_lane *lane_of(struct redis_link *link) {
     return CONTAINER(link, struct redis_lane, link);

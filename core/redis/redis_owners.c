@@ -1,6 +1,6 @@
+#include "redis/redis_internal.h"
 #include "redis/redis_node.h"
 #include "redis/redis_request.h"
-#include "redis/redis_state.h"
 #include "redis/redis_verdict.h"
 
 static void own(struct redis *redis, unsigned slot, struct redis_node *node) {

@@ -3,7 +3,7 @@
 #define REDIS_REDIS_REQUEST_H
 
 #include "base/buffer.h"
-#include "redis/redis_state.h"
+#include "redis/redis_internal.h"
 
 struct redis_gathering;
 struct redis_script;

@@ -4,10 +4,10 @@
 #include "base/log.h"
 #include "redis/redis_backoff.h"
 #include "redis/redis_format.h"
+#include "redis/redis_internal.h"
 #include "redis/redis_reply.h"
 #include "redis/redis_request.h"
 #include "redis/redis_slots.h"
-#include "redis/redis_state.h"
 
 enum { ASK_EVERY_MS = 2000, ASK_APART_MS = 100 };
 

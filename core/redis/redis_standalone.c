@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "redis/redis_state.h"
+#include "redis/redis_internal.h"
 
 static void look(struct redis_topology *topology) {
     (void)topology; /* there is nobody else to ask */

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "redis/redis_state.h"
+#include "redis/redis_internal.h"
 
 /* CRC-16/XMODEM: polynomial 0x1021, nothing reflected, starts at 0. By nibbles: a table of 16. */
 static uint16_t crc16(struct slice bytes) {

@@ -10,7 +10,7 @@
 
 enum { BATCH_TOPICS = 512 };
 
-struct batch {
+struct feed_batch {
     struct list link; /* feed->batches */
     struct list topics;
 };
@@ -25,7 +25,7 @@ static struct topic *topic_of(struct list *link) {
 
 /* --- out --- */
 
-static void send_batch(struct feed *feed, struct batch *batch, const struct slice *argv, size_t argc) {
+static void send_batch(struct feed *feed, struct feed_batch *batch, const struct slice *argv, size_t argc) {
     struct buffer commands = {0};
     if (argc) redis_format(&commands, argv, argc);
     redis_format(&commands, REDIS_ARGS(SLICE("PING")));
@@ -34,8 +34,8 @@ static void send_batch(struct feed *feed, struct batch *batch, const struct slic
     list_append(&feed->batches, &batch->link);
 }
 
-static struct batch *new_batch(void) {
-    struct batch *batch = NEW(struct batch);
+static struct feed_batch *new_batch(void) {
+    struct feed_batch *batch = NEW(struct feed_batch);
     list_init(&batch->link);
     list_init(&batch->topics);
     return batch;
@@ -55,7 +55,7 @@ static void send_topics(struct feed *feed, struct topic **topics, size_t len, en
         [TOPIC_SHARDED] = {"SSUBSCRIBE", "SUNSUBSCRIBE"},
     };
     struct slice argv[1 + BATCH_TOPICS];
-    struct batch *batch = new_batch();
+    struct feed_batch *batch = new_batch();
     argv[0] = slice_of(commands[topics[0]->kind][state == TOPIC_UNSUBSCRIBING]);
     for (size_t i = 0; i < len; i++) {
         argv[1 + i] = topic_name(topics[i]);
@@ -149,7 +149,7 @@ static void end_batch(struct feed *feed) {
         redis_link_hang_up(&feed->redis_link, "an answer to nothing");
         return;
     }
-    struct batch *batch = CONTAINER(first, struct batch, link);
+    struct feed_batch *batch = CONTAINER(first, struct feed_batch, link);
     while ((link = list_pop(&batch->topics))) {
         feed->subscriber->refused |= topic_of(link)->state == TOPIC_SUBSCRIBING;
         topic_homeless(topic_of(link));
@@ -187,7 +187,7 @@ void feed_abandon(struct feed *feed) {
     list_splice(&topics, &feed->wanting);
     list_splice(&topics, &feed->leaving);
     while ((link = list_pop(&feed->batches))) {
-        struct batch *batch = CONTAINER(link, struct batch, link);
+        struct feed_batch *batch = CONTAINER(link, struct feed_batch, link);
         list_splice(&topics, &batch->topics);
         free(batch);
     }

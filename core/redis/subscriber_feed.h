@@ -6,7 +6,7 @@
 #ifndef REDIS_SUBSCRIBER_FEED_H
 #define REDIS_SUBSCRIBER_FEED_H
 
-#include "redis/redis_state.h"
+#include "redis/redis_internal.h"
 #include "redis/subscriber.h"
 
 struct map;

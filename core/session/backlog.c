@@ -4,7 +4,7 @@
 
 #include "base/metrics.h"
 #include "limit/budget.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
 #include "session/session.h"
 
 /* Only slow sessions have one: it is found by the session's id. */

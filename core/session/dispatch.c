@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "base/metrics.h"
-#include "session/connect.h"
 #include "session/flood.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
+#include "session/namespace_connect.h"
 #include "session/script_connection.h"
 #include "session/seating.h"
 #include "wire/json.h"
@@ -16,15 +16,16 @@ typedef void effect(struct session *session, struct socket *socket, const struct
 static effect leave_namespace, ask_event, ask_open, ask_message, hear_acknowledgement, refuse_packet;
 
 /* Where the sender must be in the namespace that it names; otherwise the session ends with "invalid state". */
-enum place { ANYWHERE, OUTSIDE, INSIDE };
+enum dispatch_order { ANYWHERE, OUTSIDE, INSIDE };
 
 /* One row for each thing that a client can say. waits: not before the event at hand has been answered. */
 static const struct rule {
-    enum place place;
+    enum dispatch_order place;
     bool waits;
     effect *effect;
 } rules[] = {
-    [ARRIVAL_CONNECT] = {OUTSIDE, false, connect_begin}, /* → authenticate → recover? → connect → CONNECT reply */
+    [ARRIVAL_CONNECT] = {OUTSIDE, false,
+                         namespace_connect_begin}, /* → authenticate → recover? → connect → CONNECT reply */
     [ARRIVAL_DISCONNECT] = {INSIDE, true, leave_namespace},     /* → disconnect */
     [ARRIVAL_EVENT] = {INSIDE, true, ask_event},                /* → the event's handler → acknowledgement */
     [ARRIVAL_ACK] = {INSIDE, false, hear_acknowledgement},      /* → who asked */
@@ -48,8 +49,8 @@ static const struct refusal {
 enum { REFUSAL_MAX = 1024 };
 
 /* The event at hand: one a session, freed with its answer (an idle session has none). */
-struct event {
-    struct question question;
+struct client_event {
+    struct policy_question question;
     struct session *session;
     struct socket *socket; /* NULL: it has gone */
     bool has_id;
@@ -121,7 +122,7 @@ size_t dispatch_waiting(const struct session *session) {
 
 void dispatch_forget(struct session *session) {
     if (!answering(session)) return;
-    question_forget(&session->event->question);
+    policy_question_forget(&session->event->question);
     free(session->event);
     session->event = NULL;
 }
@@ -208,7 +209,7 @@ static void count_refusal(struct session *session, const struct policy_answer *a
 }
 
 static void event_answered(struct policy_call *call, const struct policy_answer *answer) {
-    struct event *event = CONTAINER(call, struct event, question.call);
+    struct client_event *event = CONTAINER(call, struct client_event, question.call);
     struct session *session = event->session;
     struct socket *socket = event->socket;
     session->event = NULL;
@@ -224,7 +225,7 @@ static void event_answered(struct policy_call *call, const struct policy_answer 
 
 /* May it stay? What it has said meanwhile comes next. */
 static void open_answered(struct policy_call *call, const struct policy_answer *answer) {
-    struct event *event = CONTAINER(call, struct event, question.call);
+    struct client_event *event = CONTAINER(call, struct client_event, question.call);
     struct session *session = event->session;
     session->event = NULL;
     free(event);
@@ -253,9 +254,9 @@ static void open_answered(struct policy_call *call, const struct policy_answer *
 
 /* Effects. */
 
-static struct event *event_begin(struct session *session, struct socket *socket) {
-    session->event = NEW(struct event);
-    *session->event = (struct event){.session = session, .socket = socket};
+static struct client_event *event_begin(struct session *session, struct socket *socket) {
+    session->event = NEW(struct client_event);
+    *session->event = (struct client_event){.session = session, .socket = socket};
     session->event->question.call.done = event_answered;
     metric_add(METRIC_EVENTS, 1);
     flood_charge(session, FLOOD_EVENT);
@@ -263,7 +264,7 @@ static struct event *event_begin(struct session *session, struct socket *socket)
 }
 
 static void ask_event(struct session *session, struct socket *socket, const struct arrival *arrival) {
-    struct event *event = event_begin(session, socket);
+    struct client_event *event = event_begin(session, socket);
     struct policy_call *call = &event->question.call;
     struct buffer *name = &session->hub->scratch.name;
     event->has_id = call->wants_answer = arrival->has_id;
@@ -279,13 +280,13 @@ static void ask_event(struct session *session, struct socket *socket, const stru
     call->attachments = arrival->attachments;
     call->attachments_len = arrival->attachments_len;
     if (named)
-        question_ask(&event->question, session->hub->policy);
+        policy_question_ask(&event->question, session->hub->policy);
     else /* a number is no event's name */
         call->done(call, &(struct policy_answer){.status = POLICY_NO_HANDLER});
 }
 
 static void ask_open(struct session *session, struct socket *socket, const struct arrival *arrival) {
-    struct event *event = event_begin(session, NULL);
+    struct client_event *event = event_begin(session, NULL);
     struct policy_call *call = &event->question.call;
     struct buffer *json = &session->hub->scratch.handshake;
     buffer_clear(json);
@@ -295,18 +296,18 @@ static void ask_open(struct session *session, struct socket *socket, const struc
     call->socket_id = slice_of(session->id);
     call->name = slice_of(session->handshake->endpoint_path);
     call->json = buffer_slice(json);
-    question_ask(&event->question, session->hub->policy);
+    policy_question_ask(&event->question, session->hub->policy);
 }
 
 static void ask_message(struct session *session, struct socket *socket, const struct arrival *arrival) {
-    struct event *event = event_begin(session, NULL);
+    struct client_event *event = event_begin(session, NULL);
     struct policy_call *call = &event->question.call;
     call->point = POLICY_MESSAGE;
     call->socket_id = slice_of(session->id);
     call->name = slice_of(session->handshake->endpoint_path);
     call->data = arrival->json;
     call->binary = arrival->binary;
-    question_ask(&event->question, session->hub->policy);
+    policy_question_ask(&event->question, session->hub->policy);
 }
 
 static void leave_namespace(struct session *session, struct socket *socket, const struct arrival *arrival) {

@@ -1,9 +1,9 @@
 #include "session/flush.h"
 
 #include "base/metrics.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
 
-const struct window_rule flush_rule = {.opens = 0.35, .closes = 0.25, .aim = 0.2, .narrows = 0.5, .write_ns = 8000};
+const struct coalesce_rule flush_rule = {.opens = 0.35, .closes = 0.25, .aim = 0.2, .narrows = 0.5, .write_ns = 8000};
 
 static void run(struct loop_task *task);
 static void run_more(struct loop_task *task);
@@ -18,12 +18,12 @@ void flush_init(struct flush *flush, struct loop *loop) {
     loop_task_init(&flush->more, run_more);
     loop_timer_init(&flush->due, loop, due_come);
     loop_timer_init(&flush->review, loop, review);
-    window_init(&flush->window, &flush_rule, &(struct window_settings){0}, loop_now_ms(loop));
+    coalesce_init(&flush->window, &flush_rule, &(struct coalesce_settings){0}, loop_now_ms(loop));
 }
 
-void flush_set(struct flush *flush, const struct window_settings *settings) {
-    window_set(&flush->window, settings);
-    if (settings->fixed_ms != WINDOW_AUTO) loop_timer_cancel(&flush->review);
+void flush_set(struct flush *flush, const struct coalesce_settings *settings) {
+    coalesce_set(&flush->window, settings);
+    if (settings->fixed_ms != COALESCE_AUTO) loop_timer_cancel(&flush->review);
     metric_set(METRIC_FANOUT_WINDOW, flush->window.ms);
 }
 
@@ -55,18 +55,18 @@ void flush_soon(struct session *session) {
 
 /* The first fan-out for a while. */
 static void begin_review(struct flush *flush, uint64_t now_ms) {
-    if (flush->window.settings.fixed_ms != WINDOW_AUTO) return;
+    if (flush->window.settings.fixed_ms != COALESCE_AUTO) return;
     flush->window.since_ms = now_ms;
-    loop_timer_set(&flush->review, WINDOW_REVIEW_MS);
+    loop_timer_set(&flush->review, COALESCE_REVIEW_MS);
 }
 
 void flush_held(struct session *session) {
     struct flush *flush = &session->hub->flush;
     uint64_t now_ms = loop_now_ms(flush->loop);
-    unsigned wait_ms = window_arrival(&flush->window, now_ms, &session->delivered_ms);
+    unsigned wait_ms = coalesce_arrival(&flush->window, now_ms, &session->delivered_ms);
     if (!list_empty(&session->flush_link)) {
         bool full = session->outbox.queue.bytes >= CONN_WRITE_MAX; /* as much as one write takes */
-        if (session->held && (full || window_is_full(&flush->window, session->outbox.queue.len))) flush_soon(session);
+        if (session->held && (full || coalesce_is_full(&flush->window, session->outbox.queue.len))) flush_soon(session);
         return;
     }
     if (!loop_timer_pending(&flush->review)) begin_review(flush, now_ms);
@@ -88,9 +88,9 @@ static void due_come(struct loop_timer *timer) {
 /* While fan-outs come, and once more. */
 static void review(struct loop_timer *timer) {
     struct flush *flush = CONTAINER(timer, struct flush, review);
-    window_review(&flush->window, loop_now_ms(flush->loop));
+    coalesce_review(&flush->window, loop_now_ms(flush->loop));
     metric_set(METRIC_FANOUT_WINDOW, flush->window.ms);
-    if (flush->window.ms > 0) loop_timer_set(timer, WINDOW_REVIEW_MS);
+    if (flush->window.ms > 0) loop_timer_set(timer, COALESCE_REVIEW_MS);
 }
 
 /* The first held one whose time has come. */
@@ -125,11 +125,11 @@ static void write_slices(struct flush *flush) {
         session_flush(session);
     }
     for (; due < FLUSH_SLICE && (session = first_due(flush)); due++) {
-        window_passed(&flush->window, session->outbox.queue.len);
+        coalesce_passed(&flush->window, session->outbox.queue.len);
         fetch_ahead(&flush->held, session);
         session_flush(session);
     }
-    window_flushed(&flush->window, prompt + due, loop_clock_us(flush->loop) - start_us);
+    coalesce_flushed(&flush->window, prompt + due, loop_clock_us(flush->loop) - start_us);
 }
 
 static void run(struct loop_task *task) {

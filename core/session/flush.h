@@ -7,7 +7,7 @@
 #ifndef SESSION_FLUSH_H
 #define SESSION_FLUSH_H
 
-#include "base/window.h"
+#include "base/coalesce.h"
 #include "loop/loop.h"
 
 struct session;
@@ -17,16 +17,16 @@ struct flush {
     struct list prompt, held; /* sessions, by flush_link; held ones by the time when they began to wait */
     struct loop_task task, more;
     struct loop_timer due, review;
-    struct window window;
+    struct coalesce window;
 };
 
 enum { FLUSH_SLICE = 128 }; /* sessions written to in one turn */
 
 /* When broadcasts wait. */
-extern const struct window_rule flush_rule;
+extern const struct coalesce_rule flush_rule;
 
 void flush_init(struct flush *flush, struct loop *loop);
-void flush_set(struct flush *flush, const struct window_settings *settings);
+void flush_set(struct flush *flush, const struct coalesce_settings *settings);
 void flush_done(struct flush *flush);
 
 /* At the end of this turn. */

@@ -4,7 +4,7 @@
 
 #include "base/ids.h"
 #include "session/dispatch.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
 #include "session/parting.h"
 #include "session/recovery.h"
 #include "wire/frame.h"
@@ -183,8 +183,8 @@ void hub_set_user_events(struct hub *hub, const struct hub_user_events *events, 
     hub->user_events_owner = owner;
 }
 
-struct user *hub_user(struct hub *hub, struct slice id) {
-    struct user *user = map_find(hub->users, id);
+struct hub_user *hub_user(struct hub *hub, struct slice id) {
+    struct hub_user *user = map_find(hub->users, id);
     if (!user) {
         user = memory_new(sizeof *user + id.len + 1);
         memcpy(user->id, id.ptr, id.len);
@@ -196,8 +196,8 @@ struct user *hub_user(struct hub *hub, struct slice id) {
     return user;
 }
 
-void hub_unref_user(struct hub *hub, struct user **user_r) {
-    struct user *user = *user_r;
+void hub_unref_user(struct hub *hub, struct hub_user **user_r) {
+    struct hub_user *user = *user_r;
     *user_r = NULL;
     if (--user->refs > 0) return;
     if (hub->user_events) hub->user_events->went(hub->user_events_owner, slice_of(user->id));
@@ -255,7 +255,7 @@ static void each_gathered(struct buffer *sockets, bool is_connected, void (*fn)(
 
 void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *owner, struct socket *socket),
                       void *owner) {
-    struct user *user = map_find(hub->users, user_id);
+    struct hub_user *user = map_find(hub->users, user_id);
     struct buffer sockets = {0};
     if (!user) return;
     LIST_EACH(&user->sockets, link) {
@@ -291,7 +291,7 @@ static bool stands_for_session(const struct socket *socket) {
 }
 
 size_t hub_user_sessions(struct hub *hub, struct slice user_id) {
-    struct user *user = map_find(hub->users, user_id);
+    struct hub_user *user = map_find(hub->users, user_id);
     size_t n = 0;
     if (!user) return 0;
     LIST_EACH(&user->sockets, link) n += stands_for_session(CONTAINER(link, struct socket, user_link));

@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 
+#include "base/coalesce.h"
 #include "base/ids.h"
-#include "base/window.h"
 #include "net/http.h"
 #include "session/close_reason.h"
 
@@ -49,7 +49,7 @@ struct hub_settings {
     struct budget *inbound;              /* what unfinished binary packets may hold; NULL: anything */
     struct budget *outbound;             /* what waits for clients that take it slowly may hold; likewise */
     struct admission_control *admission; /* whose seats polling sessions take; NULL: none */
-    struct window_settings window;       /* holds at once, for all */
+    struct coalesce_settings window;     /* holds at once, for all */
 };
 
 /* rooms, policy and settings outlive the hub; strings of settings are copied. */

@@ -1,8 +1,8 @@
 #include "session/online.h"
 
 #include "channel/log.h"
-#include "channel/presence.h"
-#include "session/hub_state.h"
+#include "presence/presence.h"
+#include "session/hub_internal.h"
 
 static struct slice channel_of(const struct socket *socket, struct slice room) {
     return channel_of_room(slice_of(socket->namespace_name), room);

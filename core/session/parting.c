@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 
-#include "session/hub_state.h"
-#include "session/question.h"
+#include "session/hub_internal.h"
+#include "session/policy_question.h"
 #include "wire/json.h"
 
 struct parting {
-    struct question question;
+    struct policy_question question;
     struct list link; /* of the hub's */
     struct hub *hub;
     struct socket *socket; /* NULL: a connection's */
@@ -52,7 +52,7 @@ static void parting_ask(struct loop_task *task) {
         call->name = buffer_slice(&parting->path);
         call->json = buffer_slice(&parting->said);
     }
-    question_ask(&parting->question, parting->hub->policy);
+    policy_question_ask(&parting->question, parting->hub->policy);
 }
 
 static struct parting *parting_new(struct hub *hub) {
@@ -85,7 +85,7 @@ void partings_forget(struct hub *hub) {
     while (!list_empty(&hub->partings)) {
         struct parting *parting = CONTAINER(hub->partings.next, struct parting, link);
         loop_task_cancel(&parting->ask);
-        question_forget(&parting->question);
+        policy_question_forget(&parting->question);
         parting_end(parting);
         parting_free(&parting->reap);
     }

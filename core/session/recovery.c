@@ -3,7 +3,7 @@
 #include "base/ids.h"
 #include "base/metrics.h"
 #include "channel/room_replay.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
 #include "session/transfer.h"
 
 static size_t text_len(const char *text) {

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
 #include "session/parting.h"
 #include "wire/websocket.h"
 

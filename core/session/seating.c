@@ -1,7 +1,7 @@
 #include "session/seating.h"
 
 #include "limit/admission.h"
-#include "session/assembly.h"
+#include "session/packet_assembly.h"
 #include "session/session.h"
 
 static struct seat *seat_of(const struct session *session) {
@@ -17,7 +17,7 @@ void seating_let_in(struct session *session, bool let_in) {
 
 void seating_moved(struct session *session) {
     seating_let_in(session, session->let_in);
-    if (session->kind == SESSION_SOCKETIO) assembly_move(session);
+    if (session->kind == SESSION_SOCKETIO) packet_assembly_move(session);
 }
 
 struct share *seating_share(const struct session *session) {

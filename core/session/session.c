@@ -5,11 +5,11 @@
 
 #include "base/ids.h"
 #include "base/metrics.h"
-#include "session/assembly.h"
 #include "session/backlog.h"
 #include "session/dispatch.h"
 #include "session/flood.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
+#include "session/packet_assembly.h"
 #include "session/script_connection.h"
 #include "session/seating.h"
 #include "session/upgrade.h"
@@ -233,9 +233,9 @@ static void engine_packet(struct session *session, const struct engineio_packet 
     switch (packet->type) {
         case ENGINEIO_MESSAGE:
             if (session->kind == SESSION_ENGINE)
-                assembly_message(session, packet->body, packet->binary);
+                packet_assembly_message(session, packet->body, packet->binary);
             else
-                assembly_socketio(session, packet->body, packet->binary);
+                packet_assembly_socketio(session, packet->body, packet->binary);
             return;
         case ENGINEIO_PONG:
             heartbeat_pong(session);
@@ -333,9 +333,9 @@ void session_message(struct session *session, struct transport *from, struct sli
     if (from == session->probe) {
         upgrade_heard(session, message, binary);
     } else if (session->kind == SESSION_PLAIN) {
-        assembly_plain(session, message, binary);
+        packet_assembly_plain(session, message, binary);
     } else if (session->kind == SESSION_RAW) {
-        assembly_message(session, message, binary);
+        packet_assembly_message(session, message, binary);
     } else {
         struct engineio_packet packet;
         struct buffer bytes = {0};
@@ -517,7 +517,7 @@ void session_close_saying(struct session *session, enum close_reason reason, uin
     if (session_is_scripts(session))
         script_connection_end(session, code, text);
     else
-        assembly_free(&session->assembly);
+        packet_assembly_free(&session->assembly);
     while (!list_empty(&session->sockets)) {
         struct socket *socket = CONTAINER(session->sockets.next, struct socket, link);
         socket_part(socket, close_reason_name(reason), close_reason_recoverable(reason));

@@ -12,7 +12,7 @@
 #include "session/hub.h"
 #include "session/inbox.h"
 #include "session/outbox.h"
-#include "session/question.h"
+#include "session/policy_question.h"
 #include "session/timing.h"
 #include "session/transport.h"
 
@@ -24,8 +24,8 @@ enum upgrade { UPGRADE_NONE, UPGRADE_OPENED, UPGRADE_PROBED, UPGRADE_DONE };
 enum { PAUSED_INBOX = 1, PAUSED_FLOOD = 2 };
 enum { SESSION_LINGER_MS = 30000, SESSION_NOOP_MS = 100 };
 
-struct event;
-struct assembly;
+struct client_event;
+struct packet_assembly;
 struct script_connection;
 
 struct session {
@@ -52,11 +52,11 @@ struct session {
     struct session_timing timing;
     struct inbox inbox;
     struct loop_task pump;
-    struct user *claimed; /* whose connection it counts as; NULL: nobody's */
-    struct event *event;  /* the event at hand; NULL: none */
-    uint64_t paid_ns;     /* when all that it has asked for will be paid (flood.h) */
+    struct hub_user *claimed;   /* whose connection it counts as; NULL: nobody's */
+    struct client_event *event; /* the event at hand; NULL: none */
+    uint64_t paid_ns;           /* when all that it has asked for will be paid (flood.h) */
     union {
-        struct assembly *assembly;        /* SOCKETIO: a binary packet whose attachments are still coming */
+        struct packet_assembly *assembly; /* SOCKETIO: a binary packet whose attachments are still coming */
         struct script_connection *script; /* ENGINE, RAW */
     };
     char id[ID_SESSION_LEN + 1]; /* with these three a multiple of 8 bytes */

@@ -5,10 +5,10 @@
 #include "base/fault.h"
 #include "base/ids.h"
 #include "base/metrics.h"
-#include "session/connect.h"
+#include "session/channel_follow.h"
 #include "session/dispatch.h"
-#include "session/follow.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
+#include "session/namespace_connect.h"
 #include "session/online.h"
 #include "session/parting.h"
 #include "session/recovery.h"
@@ -36,7 +36,7 @@ struct slice socket_handshake(const struct socket *socket) {
     struct buffer *text = &socket->hub->scratch.handshake;
     buffer_clear(text);
     buffer_append_str(text, "{\"auth\":");
-    buffer_append_slice(text, socket->connecting ? connect_auth(socket->connecting) : SLICE("{}"));
+    buffer_append_slice(text, socket->connecting ? namespace_connect_auth(socket->connecting) : SLICE("{}"));
     buffer_append_char(text, ',');
     buffer_append_str(text, socket->handshake->json);
     buffer_append_char(text, '}');
@@ -136,7 +136,7 @@ static void deliver_held(struct socket *socket, const struct room *room, struct 
     size_t held_bytes = socket->held ? socket->held->bytes : 0;
     if (held_bytes + packet_size(packet) <= socket->hub->settings.outbox_bytes) {
         hold_back(socket, packet);
-        if (room) follow_held(socket, room_name(room), packet);
+        if (room) channel_follow_held(socket, room_name(room), packet);
     } else if (!may_be_lost(packet)) {
         lag_begin(socket);
     }
@@ -339,7 +339,7 @@ bool socket_join(struct socket *socket, struct slice room) {
 void socket_leave(struct socket *socket, struct slice room) {
     if (room.len == 0 || slice_is(room, socket->id)) return;
     struct membership *membership = room_membership(&socket->memberships, room);
-    follow_left(socket, room);
+    channel_follow_left(socket, room);
     if (membership)
         room_leave(socket->hub->rooms, &membership);
     else if (!record_remove_room(&socket->record, room))
@@ -496,7 +496,7 @@ void socket_attach(struct socket *socket, struct session *session) {
 }
 
 void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json) {
-    struct user *before = socket->user;
+    struct hub_user *before = socket->user;
     list_remove(&socket->user_link);
     socket->user = hub_user(socket->hub, user_id);
     list_append(&socket->user->sockets, &socket->user_link);
@@ -508,7 +508,7 @@ void socket_set_user(struct socket *socket, struct slice user_id, struct slice u
 
 void socket_detach(struct socket *socket) {
     struct session *session = socket->session;
-    connect_abandon(&socket->connecting);
+    namespace_connect_abandon(&socket->connecting);
     bool stays = fault_planted("follow_outlives") && socket->watches;
     watches_tell(socket);
     if (!stays) online_ended(socket);

@@ -4,13 +4,13 @@
 
 #include "base/ids.h"
 #include "bus/bus.h"
-#include "bus/parts.h"
+#include "bus/fields.h"
 #include "channel/log.h"
 #include "channel/room_replay.h"
 #include "channel/topic.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
 #include "session/recovery.h"
-#include "session/transfer_state.h"
+#include "session/transfer_internal.h"
 #include "wire/json.h"
 #include "wire/user_id.h"
 
@@ -34,7 +34,7 @@ struct taking {
 void transfer_write_head(struct transfers *transfers, enum transfer_kind kind, uint64_t number) {
     buffer_clear(&transfers->body);
     buffer_append_char(&transfers->body, (char)kind);
-    parts_add_number(&transfers->body, number);
+    fields_add_number(&transfers->body, number);
 }
 
 void transfer_publish(struct transfers *transfers, struct slice topic) {
@@ -129,12 +129,12 @@ bool transfer_begin(struct transfer_call *call, struct socket *socket, const str
     call->taking = taking;
     struct buffer *body = &transfers->body;
     transfer_write_head(transfers, TRANSFER_CLAIM, taking->number);
-    parts_add(body, (struct slice){hub->node, ID_OWNER_LEN});
-    parts_add(body, claim->pid);
-    parts_add(body, claim->offset);
-    parts_add(body, claim->namespace_name);
-    parts_add(body, claim->user_id);
-    parts_add(body, claim->guest ? SLICE("!") : SLICE_NONE);
+    fields_add(body, (struct slice){hub->node, ID_OWNER_LEN});
+    fields_add(body, claim->pid);
+    fields_add(body, claim->offset);
+    fields_add(body, claim->namespace_name);
+    fields_add(body, claim->user_id);
+    fields_add(body, claim->guest ? SLICE("!") : SLICE_NONE);
     transfer_send(transfers, slice_of(taking->owner));
     return true;
 }
@@ -151,7 +151,7 @@ static void be_ready(struct taking *taking) {
 static void await_mark(struct taking *taking, struct slice room) {
     struct buffer topic = {0};
     if (topic_write_room(&topic, slice_of(taking->socket->namespace_name), room))
-        parts_add(&taking->unheard, buffer_slice(&topic));
+        fields_add(&taking->unheard, buffer_slice(&topic));
     buffer_done(&topic);
 }
 
@@ -161,8 +161,8 @@ static void join(struct taking *taking, struct slice room, struct slice epoch, u
     struct slice channel_id = channel_of_room(slice_of(socket->namespace_name), room);
     int64_t delivered = channel_id.len > 0 ? channel_log_delivered(log, channel_id) : -1;
     if (delivered >= 0) {
-        parts_add(&taking->cursors, channel_id);
-        parts_add_number(&taking->cursors, (uint64_t)delivered);
+        fields_add(&taking->cursors, channel_id);
+        fields_add_number(&taking->cursors, (uint64_t)delivered);
     } else if (channel_id.len > 0 && epoch.len > 0) {
         channel_log_follow(log, channel_id, (int64_t)seq, epoch);
     }
@@ -174,8 +174,8 @@ static bool rooms_are_sound(struct slice rest) {
     struct slice room, epoch;
     uint64_t seq;
     while (rest.len > 0) {
-        if (!parts_take(&rest, &room) || room.len == 0 || room.len > SOCKET_ROOM_NAME_MAX ||
-            !parts_take(&rest, &epoch) || epoch.len >= STORE_EPOCH_MAX || !parts_take_number(&rest, &seq) ||
+        if (!fields_take(&rest, &room) || room.len == 0 || room.len > SOCKET_ROOM_NAME_MAX ||
+            !fields_take(&rest, &epoch) || epoch.len >= STORE_EPOCH_MAX || !fields_take_number(&rest, &seq) ||
             seq > INT64_MAX)
             return false;
     }
@@ -197,8 +197,8 @@ static bool take_offer(struct taking *taking, struct slice rest) {
     struct socket *socket = taking->socket;
     struct slice owner, id, guest, state, room, epoch;
     uint64_t seq;
-    if (taking->is_offered || !parts_take(&rest, &owner) || owner.len != ID_OWNER_LEN || !parts_take(&rest, &id) ||
-        id.len != SOCKET_ID_LEN || !parts_take(&rest, &guest) || !parts_take(&rest, &state) ||
+    if (taking->is_offered || !fields_take(&rest, &owner) || owner.len != ID_OWNER_LEN || !fields_take(&rest, &id) ||
+        id.len != SOCKET_ID_LEN || !fields_take(&rest, &guest) || !fields_take(&rest, &state) ||
         state.len > SOCKET_STATE_MAX || (state.len > 0 && !json_valid(state)) || !rooms_are_sound(rest))
         return false;
     if (hub_find(socket->hub, id)) { /* it is here already */
@@ -214,7 +214,7 @@ static bool take_offer(struct taking *taking, struct slice rest) {
     if (state.len > 0) (void)socket_set_state(socket, state);
     join(taking, SLICE(""), SLICE_NONE, 0);
     join(taking, id, SLICE_NONE, 0);
-    while (parts_take(&rest, &room) && parts_take(&rest, &epoch) && parts_take_number(&rest, &seq))
+    while (fields_take(&rest, &room) && fields_take(&rest, &epoch) && fields_take_number(&rest, &seq))
         join(taking, room, epoch, seq);
     taking->reserved = socket->hub->settings.recovery_events;
     rooms_reserve(socket->hub->rooms, taking->reserved); /* before all that is live */
@@ -223,7 +223,7 @@ static bool take_offer(struct taking *taking, struct slice rest) {
 
 static void hear_mark(struct taking *taking, struct slice topic) {
     if (!taking->is_offered) return;
-    parts_remove(&taking->unheard, topic);
+    fields_remove(&taking->unheard, topic);
     be_ready(taking);
 }
 
@@ -233,10 +233,10 @@ static void hear_mark(struct taking *taking, struct slice topic) {
 static bool reaches(const struct taking *taking, struct slice cursors) {
     struct slice mine = buffer_slice(&taking->cursors), channel_id, other_id;
     uint64_t seq, other_seq;
-    while (parts_take(&mine, &channel_id) && parts_take_number(&mine, &seq)) {
+    while (fields_take(&mine, &channel_id) && fields_take_number(&mine, &seq)) {
         struct slice rest = cursors;
         bool found = false;
-        while (!found && parts_take(&rest, &other_id) && parts_take_number(&rest, &other_seq))
+        while (!found && fields_take(&rest, &other_id) && fields_take_number(&rest, &other_seq))
             found = slice_equal(channel_id, other_id) && other_seq >= seq;
         if (!found) return false;
     }
@@ -244,12 +244,12 @@ static bool reaches(const struct taking *taking, struct slice cursors) {
 }
 
 static bool take_event(struct slice *rest, struct room_emit *emit, struct slice *attachments) {
-    if (!parts_take_number(rest, &emit->tag) || rest->len < 2) return false;
+    if (!fields_take_number(rest, &emit->tag) || rest->len < 2) return false;
     unsigned class = (unsigned char)rest->ptr[0], len = (unsigned char)rest->ptr[1];
     *rest = slice_from(*rest, 2);
-    if (class > PACKET_VOLATILE || len > SOCKETIO_ATTACHMENTS_MAX || !parts_take(rest, &emit->args)) return false;
+    if (class > PACKET_VOLATILE || len > SOCKETIO_ATTACHMENTS_MAX || !fields_take(rest, &emit->args)) return false;
     for (unsigned i = 0; i < len; i++)
-        if (!parts_take(rest, &attachments[i])) return false;
+        if (!fields_take(rest, &attachments[i])) return false;
     emit->class = (enum packet_class) class;
     emit->attachments = attachments;
     emit->attachments_len = len;
@@ -270,7 +270,8 @@ static bool take_missed(struct taking *taking, struct slice rest) {
     struct socket *socket = taking->socket;
     struct slice cursors, events, attachments[SOCKETIO_ATTACHMENTS_MAX];
     struct room_emit emit;
-    if (!taking->is_ready || !parts_take(&rest, &cursors) || !parts_take(&rest, &events) || rest.len > 0) return false;
+    if (!taking->is_ready || !fields_take(&rest, &cursors) || !fields_take(&rest, &events) || rest.len > 0)
+        return false;
     size_t count = count_events(events);
     if (count > taking->reserved) return false;
     bool is_whole = reaches(taking, cursors);
@@ -304,7 +305,7 @@ static bool hear(struct taking *taking, enum transfer_kind kind, struct slice to
 
 static bool take_moved(struct transfers *transfers, struct slice body) {
     struct slice pid, name;
-    if (!parts_take(&body, &pid) || pid.len != PID_LEN || !parts_take(&body, &name) || name.len != ID_OWNER_LEN ||
+    if (!fields_take(&body, &pid) || pid.len != PID_LEN || !fields_take(&body, &name) || name.len != ID_OWNER_LEN ||
         body.len > 0)
         return false;
     transfer_note_moved(transfers, pid, name);
@@ -317,7 +318,7 @@ bool transfers_take(struct transfers *transfers, struct slice topic, const struc
     if (body.len == 0) return false;
     unsigned kind = (unsigned char)body.ptr[0];
     body = slice_from(body, 1);
-    if (kind == 0 || kind >= TRANSFER_KINDS || !parts_take_number(&body, &number)) return false;
+    if (kind == 0 || kind >= TRANSFER_KINDS || !fields_take_number(&body, &number)) return false;
     if (kind == TRANSFER_CLAIM) return transfer_take_claim(transfers, number, body);
     if (kind == TRANSFER_MOVED) return take_moved(transfers, body);
     if (kind == TRANSFER_READY) return transfer_take_ready(transfers, number, body);

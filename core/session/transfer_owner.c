@@ -2,14 +2,14 @@
 #include <stdlib.h>
 
 #include "base/metrics.h"
-#include "bus/parts.h"
+#include "bus/fields.h"
 #include "channel/log.h"
 #include "channel/room_replay.h"
 #include "channel/topic.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
 #include "session/recovery.h"
 #include "session/transfer.h"
-#include "session/transfer_state.h"
+#include "session/transfer_internal.h"
 
 /* A socket that another worker takes. */
 struct giving {
@@ -55,18 +55,19 @@ static void send_offer(struct giving *giving) {
     const struct socket *socket = giving->socket;
     struct slice namespace_name = slice_of(socket->namespace_name);
     transfer_write_head(transfers, TRANSFER_OFFER, giving->number);
-    parts_add(&transfers->body, (struct slice){transfers->hub->node, ID_OWNER_LEN});
-    parts_add(&transfers->body, slice_of(socket->id));
-    parts_add(&transfers->body, socket->guest ? slice_of(socket->user->id) : SLICE_NONE);
-    parts_add(&transfers->body, slice_of(socket->state_json));
+    fields_add(&transfers->body, (struct slice){transfers->hub->node, ID_OWNER_LEN});
+    fields_add(&transfers->body, slice_of(socket->id));
+    fields_add(&transfers->body, socket->guest ? slice_of(socket->user->id) : SLICE_NONE);
+    fields_add(&transfers->body, slice_of(socket->state_json));
     LIST_EACH(&socket->memberships, link) {
         struct slice room = room_name(CONTAINER(link, struct membership, link)->room);
         if (!is_shared(socket, room)) continue;
         struct slice channel_id = channel_of_room(namespace_name, room);
         struct slice epoch = channel_id.len > 0 ? channel_log_epoch(transfers->log, channel_id) : SLICE_NONE;
-        parts_add(&transfers->body, room);
-        parts_add(&transfers->body, epoch);
-        parts_add_number(&transfers->body, epoch.len ? (uint64_t)channel_log_delivered(transfers->log, channel_id) : 0);
+        fields_add(&transfers->body, room);
+        fields_add(&transfers->body, epoch);
+        fields_add_number(&transfers->body,
+                          epoch.len ? (uint64_t)channel_log_delivered(transfers->log, channel_id) : 0);
     }
     transfer_send(transfers, slice_of(giving->taker));
 }
@@ -97,11 +98,11 @@ static void collect(struct receiver *receiver, const struct room *room, struct p
     struct slice attachments[SOCKETIO_ATTACHMENTS_MAX];
     if (socket_has_had(collector->socket, packet)) return;
     unsigned len = packet_attachments(packet, attachments);
-    parts_add_number(collector->out, packet_tag(packet) ? packet_tag(packet) | 1 : 0);
+    fields_add_number(collector->out, packet_tag(packet) ? packet_tag(packet) | 1 : 0);
     buffer_append_char(collector->out, (char)packet_class_of(packet));
     buffer_append_char(collector->out, (char)len);
-    parts_add(collector->out, packet_json(packet));
-    for (unsigned i = 0; i < len; i++) parts_add(collector->out, attachments[i]);
+    fields_add(collector->out, packet_json(packet));
+    for (unsigned i = 0; i < len; i++) fields_add(collector->out, attachments[i]);
 }
 
 static void add_cursors(const struct giving *giving, struct buffer *out) {
@@ -111,8 +112,8 @@ static void add_cursors(const struct giving *giving, struct buffer *out) {
         struct slice room = room_name(CONTAINER(link, struct membership, link)->room);
         struct slice channel_id = channel_of_room(slice_of(socket->namespace_name), room);
         if (channel_id.len == 0 || channel_log_delivered(log, channel_id) < 0) continue;
-        parts_add(out, channel_id);
-        parts_add_number(out, (uint64_t)channel_log_delivered(log, channel_id));
+        fields_add(out, channel_id);
+        fields_add_number(out, (uint64_t)channel_log_delivered(log, channel_id));
     }
 }
 
@@ -125,8 +126,8 @@ static void tell_home(const struct giving *giving) {
         return;
     }
     transfer_write_head(transfers, TRANSFER_MOVED, giving->number);
-    parts_add(&transfers->body, pid);
-    parts_add(&transfers->body, taker);
+    fields_add(&transfers->body, pid);
+    fields_add(&transfers->body, taker);
     transfer_send(transfers, (struct slice){giving->pid, ID_OWNER_LEN});
 }
 
@@ -141,8 +142,8 @@ static void give(struct giving *giving) {
                                                    giving->offset, settings->recovery_events, settings->recovery_bytes);
     add_cursors(giving, &cursors);
     transfer_write_head(transfers, whole ? TRANSFER_MISSED : TRANSFER_REFUSED, giving->number);
-    if (whole) parts_add(&transfers->body, buffer_slice(&cursors));
-    if (whole) parts_add(&transfers->body, buffer_slice(&events));
+    if (whole) fields_add(&transfers->body, buffer_slice(&cursors));
+    if (whole) fields_add(&transfers->body, buffer_slice(&events));
     transfer_send(transfers, slice_of(giving->taker));
     buffer_done(&cursors);
     buffer_done(&events);
@@ -186,9 +187,9 @@ bool transfer_take_claim(struct transfers *transfers, uint64_t number, struct sl
     struct recovery_claim claim = {.guest = false};
     struct slice whole = body, taker, guest;
     uint64_t offset;
-    if (!parts_take(&body, &taker) || taker.len != ID_OWNER_LEN || !parts_take(&body, &claim.pid) ||
-        !parts_take(&body, &claim.offset) || !parts_take(&body, &claim.namespace_name) ||
-        !parts_take(&body, &claim.user_id) || !parts_take(&body, &guest) || guest.len > 1 || body.len > 0)
+    if (!fields_take(&body, &taker) || taker.len != ID_OWNER_LEN || !fields_take(&body, &claim.pid) ||
+        !fields_take(&body, &claim.offset) || !fields_take(&body, &claim.namespace_name) ||
+        !fields_take(&body, &claim.user_id) || !fields_take(&body, &guest) || guest.len > 1 || body.len > 0)
         return false;
     claim.guest = guest.len == 1;
     const char *elsewhere = recovery_find(transfers->hub, claim.pid) ? NULL : transfer_where(transfers, claim.pid);

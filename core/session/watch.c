@@ -1,6 +1,6 @@
 #include "session/watch.h"
 
-#include "session/place.h"
+#include "session/socket_internal.h"
 
 void watch_begin(struct watch *watch, struct socket *socket) {
     watch->socket = socket;

@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "state/state_driver.h"
 
-struct holder {
+struct local_holder {
     unsigned connections;
     size_t id_len;
     char id[];
@@ -18,8 +18,8 @@ static struct state_local *local_of(struct state *state) {
     return CONTAINER(state, struct state_local, base);
 }
 
-static struct holder *holder_new(struct map *holders, struct slice user_id) {
-    struct holder *holder = memory_new(sizeof *holder + user_id.len);
+static struct local_holder *holder_new(struct map *holders, struct slice user_id) {
+    struct local_holder *holder = memory_new(sizeof *holder + user_id.len);
     holder->id_len = user_id.len;
     memcpy(holder->id, user_id.ptr, user_id.len);
     map_put(holders, (struct slice){holder->id, holder->id_len}, holder);
@@ -28,7 +28,7 @@ static struct holder *holder_new(struct map *holders, struct slice user_id) {
 
 static void local_claim(struct state *state, struct state_claim *claim, struct slice user_id, unsigned most) {
     struct map *holders = local_of(state)->holders;
-    struct holder *holder = map_find(holders, user_id);
+    struct local_holder *holder = map_find(holders, user_id);
     if (holder && most > 0 && holder->connections >= most) {
         claim->done(claim, STATE_REFUSED, holder->connections);
         return;
@@ -39,7 +39,7 @@ static void local_claim(struct state *state, struct state_claim *claim, struct s
 
 static void local_release(struct state *state, struct slice user_id) {
     struct map *holders = local_of(state)->holders;
-    struct holder *holder = map_find(holders, user_id);
+    struct local_holder *holder = map_find(holders, user_id);
     if (!holder || --holder->connections > 0) return;
     map_remove(holders, user_id);
     free(holder);
@@ -62,7 +62,7 @@ static bool local_is_gone(const struct state *state, struct slice worker_id) {
 static void local_free(struct state *state) {
     struct state_local *local = local_of(state);
     size_t cursor = 0;
-    for (struct holder *holder; (holder = map_next(local->holders, &cursor));) free(holder);
+    for (struct local_holder *holder; (holder = map_next(local->holders, &cursor));) free(holder);
     map_free(&local->holders);
     free(local);
 }

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
-#include "state/roll.h"
+#include "state/live_workers.h"
 #include "state/state_driver.h"
 #include "state/state_scripts.h"
 
@@ -14,7 +14,7 @@
 enum { TOLD_MS = STATE_USER_LEASE_MS / 3, TICK_MS = 100, TELL_MAX = 1000, DEAD_MAX = 64 };
 
 /* A user who has connections with this worker, or had until Redis was told. */
-struct holder {
+struct redis_holder {
     struct state_redis *state;
     struct list link;      /* in state->holders, who was told longest ago first; or in state->changed */
     unsigned held, asking; /* connections that were granted; that may be */
@@ -28,7 +28,7 @@ struct state_redis {
     struct loop *loop;
     struct redis *redis;
     struct state_scripts scripts;
-    struct roll *roll;
+    struct live_workers *live_workers;
     char worker_id[STATE_WORKER_ID_MAX + 1];
     struct map *by_id;
     struct list holders, changed; /* changed: Redis does not know yet */
@@ -37,11 +37,11 @@ struct state_redis {
     struct list asking; /* claims under way */
 };
 
-struct asking {
+struct state_asking {
     struct redis_call call;
     struct list link;
     struct state_claim *claim; /* NULL: forgotten */
-    struct holder *holder;
+    struct redis_holder *holder;
     unsigned most;
 };
 
@@ -51,8 +51,8 @@ static struct state_redis *redis_of(struct state *state) {
 
 /* Holders. */
 
-static struct holder *holder_get(struct state_redis *state, struct slice user_id) {
-    struct holder *holder = map_find(state->by_id, user_id);
+static struct redis_holder *holder_get(struct state_redis *state, struct slice user_id) {
+    struct redis_holder *holder = map_find(state->by_id, user_id);
     if (holder) return holder;
     holder = memory_new(sizeof *holder + user_id.len);
     holder->state = state;
@@ -63,22 +63,22 @@ static struct holder *holder_get(struct state_redis *state, struct slice user_id
     return holder;
 }
 
-static void holder_free(struct holder *holder) {
+static void holder_free(struct redis_holder *holder) {
     map_remove(holder->state->by_id, (struct slice){holder->id, holder->id_len});
     list_remove(&holder->link);
     free(holder);
 }
 
-static void holder_changed(struct holder *holder) {
+static void holder_changed(struct redis_holder *holder) {
     list_remove(&holder->link);
     list_append(&holder->state->changed, &holder->link);
 }
 
 /* Says how many connections the user has here. most 0: whether they are too many is not asked. */
-static void say(struct holder *holder, unsigned connections, unsigned most, struct redis_call *call) {
+static void say(struct redis_holder *holder, unsigned connections, unsigned most, struct redis_call *call) {
     struct state_redis *state = holder->state;
     const char *dead[DEAD_MAX];
-    size_t dead_len = roll_dead(state->roll, dead, DEAD_MAX);
+    size_t dead_len = live_workers_dead(state->live_workers, dead, DEAD_MAX);
     struct state_words words = {0};
     struct slice id = {holder->id, holder->id_len};
     state_words_user_key(&words, id);
@@ -86,7 +86,7 @@ static void say(struct holder *holder, unsigned connections, unsigned most, stru
     state_words_add_number(&words, connections);
     state_words_add_number(&words, most);
     state_words_add_number(&words, STATE_USER_LEASE_MS);
-    state_words_add_number(&words, roll_clock_ms(state->roll));
+    state_words_add_number(&words, live_workers_clock_ms(state->live_workers));
     for (size_t i = 0; i < dead_len; i++) state_words_add(&words, slice_of(dead[i]));
     state_words_eval(&words, state->redis, call, &state->scripts, STATE_SCRIPT_CLAIM);
     list_remove(&holder->link);
@@ -94,12 +94,12 @@ static void say(struct holder *holder, unsigned connections, unsigned most, stru
     holder->told_ms = loop_now_ms(state->loop);
 }
 
-static void tell(struct holder *holder) {
+static void tell(struct redis_holder *holder) {
     say(holder, holder->held, 0, NULL);
     if (holder->held == 0 && holder->asking == 0) holder_free(holder);
 }
 
-static bool is_due(const struct holder *holder) {
+static bool is_due(const struct redis_holder *holder) {
     uint64_t now_ms = loop_now_ms(holder->state->loop);
     return holder->told_ms + TOLD_MS <= now_ms || holder->told_ms < holder->state->retell_ms;
 }
@@ -111,12 +111,12 @@ static void tick(struct loop_timer *timer) {
     loop_timer_set(timer, TICK_MS);
     if (!redis_is_up(state->redis)) return;
     LIST_EACH(&state->changed, link) {
-        struct holder *holder = CONTAINER(link, struct holder, link);
+        struct redis_holder *holder = CONTAINER(link, struct redis_holder, link);
         if (told++ == TELL_MAX) return;
         if (holder->asking == 0) tell(holder);
     }
     while (told++ < TELL_MAX && !list_empty(&state->holders)) {
-        struct holder *oldest = CONTAINER(state->holders.next, struct holder, link);
+        struct redis_holder *oldest = CONTAINER(state->holders.next, struct redis_holder, link);
         if (!is_due(oldest)) return;
         if (oldest->asking == 0)
             tell(oldest);
@@ -127,14 +127,15 @@ static void tick(struct loop_timer *timer) {
 
 /* Claims. */
 
-static void asking_end(struct asking *asking) {
+static void asking_end(struct state_asking *asking) {
     asking->holder->asking--;
     list_remove(&asking->link);
     free(asking);
 }
 
 /* [1 or 0, connections with others]; without an answer this worker's own must do. */
-static enum state_verdict judge(const struct asking *asking, const struct redis_answer *answer, unsigned *others_r) {
+static enum state_verdict judge(const struct state_asking *asking, const struct redis_answer *answer,
+                                unsigned *others_r) {
     const struct redis_value *value = answer->value;
     *others_r = 0;
     if (answer->status == REDIS_DONE && value->type == REDIS_ARRAY && value->items_len == 2) {
@@ -145,8 +146,8 @@ static enum state_verdict judge(const struct asking *asking, const struct redis_
 }
 
 static void claim_answered(struct redis_call *call, const struct redis_answer *answer) {
-    struct asking *asking = CONTAINER(call, struct asking, call);
-    struct holder *holder = asking->holder;
+    struct state_asking *asking = CONTAINER(call, struct state_asking, call);
+    struct redis_holder *holder = asking->holder;
     struct state_claim *claim = asking->claim;
     unsigned others;
     enum state_verdict verdict = judge(asking, answer, &others);
@@ -161,24 +162,24 @@ static void claim_answered(struct redis_call *call, const struct redis_answer *a
 
 static void redis_claim(struct state *base, struct state_claim *claim, struct slice user_id, unsigned most) {
     struct state_redis *state = redis_of(base);
-    struct asking *asking = NEW(struct asking);
-    struct holder *holder = holder_get(state, user_id);
+    struct state_asking *asking = NEW(struct state_asking);
+    struct redis_holder *holder = holder_get(state, user_id);
     holder->asking++;
-    *asking = (struct asking){.call.done = claim_answered, .claim = claim, .holder = holder, .most = most};
+    *asking = (struct state_asking){.call.done = claim_answered, .claim = claim, .holder = holder, .most = most};
     list_append(&state->asking, &asking->link);
     claim->request = asking;
     say(holder, holder->held + holder->asking, most, &asking->call);
 }
 
 static void redis_release(struct state *base, struct slice user_id) {
-    struct holder *holder = map_find(redis_of(base)->by_id, user_id);
+    struct redis_holder *holder = map_find(redis_of(base)->by_id, user_id);
     if (!holder || holder->held == 0) return;
     holder->held--;
     holder_changed(holder);
 }
 
 static void redis_forget_claim(struct state_claim *claim) {
-    struct asking *asking = claim->request;
+    struct state_asking *asking = claim->request;
     asking->claim = NULL;
     claim->request = NULL;
 }
@@ -186,19 +187,19 @@ static void redis_forget_claim(struct state_claim *claim) {
 /* The whole. */
 
 static unsigned redis_workers(const struct state *base) {
-    return roll_alive(redis_of((struct state *)base)->roll);
+    return live_workers_alive(redis_of((struct state *)base)->live_workers);
 }
 
 static void redis_each_other(const struct state *base, void (*fn)(void *, struct slice), void *owner) {
-    roll_each_alive(redis_of((struct state *)base)->roll, fn, owner);
+    live_workers_each_alive(redis_of((struct state *)base)->live_workers, fn, owner);
 }
 
 static void redis_note_worker(struct state *base, struct slice worker_id) {
-    roll_note(redis_of(base)->roll, worker_id);
+    live_workers_note(redis_of(base)->live_workers, worker_id);
 }
 
 static bool redis_is_gone(const struct state *base, struct slice worker_id) {
-    return roll_is_dead(redis_of((struct state *)base)->roll, worker_id);
+    return live_workers_is_dead(redis_of((struct state *)base)->live_workers, worker_id);
 }
 
 /* Redis does not know us: it was emptied, or we were away for longer than our lease. */
@@ -211,7 +212,7 @@ static void redis_state_free(struct state *base) {
     struct state_redis *state = redis_of(base);
     loop_timer_cancel(&state->tick);
     LIST_EACH(&state->asking, link) {
-        struct asking *asking = CONTAINER(link, struct asking, link);
+        struct state_asking *asking = CONTAINER(link, struct state_asking, link);
         struct state_claim *claim = asking->claim;
         redis_forget(&asking->call);
         list_remove(link);
@@ -221,11 +222,11 @@ static void redis_state_free(struct state *base) {
         claim->done(claim, STATE_REFUSED, 0);
     }
     size_t cursor = 0;
-    for (struct holder *holder; (holder = map_next(state->by_id, &cursor));) {
+    for (struct redis_holder *holder; (holder = map_next(state->by_id, &cursor));) {
         say(holder, 0, 0, NULL);
         holder_free(holder);
     }
-    roll_free(&state->roll);
+    live_workers_free(&state->live_workers);
     map_free(&state->by_id);
     free(state);
 }
@@ -253,8 +254,9 @@ struct state *state_redis_new(struct loop *loop, struct redis *redis, struct sli
     list_init(&state->changed);
     list_init(&state->asking);
     state_scripts_init(&state->scripts);
-    state->roll = roll_new(loop, redis, &state->scripts, slice_of(state->worker_id),
-                           &(struct roll_events){events ? events->gone : NULL, unknown}, owner, state);
+    state->live_workers =
+        live_workers_new(loop, redis, &state->scripts, slice_of(state->worker_id),
+                         &(struct live_workers_events){events ? events->gone : NULL, unknown}, owner, state);
     loop_timer_init(&state->tick, loop, tick);
     loop_timer_set(&state->tick, TICK_MS);
     return &state->base;

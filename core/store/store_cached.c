@@ -23,7 +23,7 @@ struct store_cached {
 };
 
 /* A channel whose events, or newest messages, are being read: head → Redis → what is missing there, from the store. */
-struct flight {
+struct cached_read {
     struct store_cached *cached;
     struct list reads, waiting; /* requests: of this reading; of the next one */
     struct recent_read read;
@@ -35,23 +35,23 @@ struct flight {
 };
 
 /* An append whose event goes to Redis when it is committed. */
-struct append {
+struct cached_append {
     struct store_cached *cached;
     void (*done)(struct store_request *request);
     void *owner;
 };
 
-static void flight_ask_head(struct flight *flight);
+static void flight_ask_head(struct cached_read *flight);
 
 static struct store_cached *cached_of(struct store *store) {
     return CONTAINER(store, struct store_cached, base);
 }
 
-static struct slice flight_id(const struct flight *flight) {
+static struct slice flight_id(const struct cached_read *flight) {
     return (struct slice){flight->id, flight->id_len};
 }
 
-static struct recent_log flight_log(const struct flight *flight) {
+static struct recent_log flight_log(const struct cached_read *flight) {
     return (struct recent_log){flight_id(flight), slice_of(flight->epoch)};
 }
 
@@ -80,7 +80,7 @@ static void request_complete(struct store_request *request, enum store_status st
 }
 
 /* The store answers it as if there were no cache. */
-static void flight_pass(struct flight *flight, struct store_request *request) {
+static void flight_pass(struct cached_read *flight, struct store_request *request) {
     list_remove(&request->link);
     count(METRIC_CACHE_MISSES, request);
     if (flight->cached->is_closing)
@@ -89,7 +89,7 @@ static void flight_pass(struct flight *flight, struct store_request *request) {
         store_submit(flight->cached->inner, &request);
 }
 
-static void flight_free(struct flight *flight) {
+static void flight_free(struct cached_read *flight) {
     map_remove(flight->cached->flights, flight_id(flight));
     recent_events_forget(&flight->read);
     buffer_done(&flight->events);
@@ -97,7 +97,7 @@ static void flight_free(struct flight *flight) {
 }
 
 /* Those who came meanwhile are next. */
-static void flight_end(struct flight *flight) {
+static void flight_end(struct cached_read *flight) {
     if (flight->cached->is_closing) list_splice(&flight->reads, &flight->waiting);
     LIST_EACH(&flight->reads, link) flight_pass(flight, CONTAINER(link, struct store_request, link));
     if (list_empty(&flight->waiting))
@@ -108,7 +108,7 @@ static void flight_end(struct flight *flight) {
 
 /* Answers. */
 
-static void answer_events(const struct flight *flight, struct slice events, struct store_request *request) {
+static void answer_events(const struct cached_read *flight, struct slice events, struct store_request *request) {
     unsigned limit = limit_of(request), len = 0;
     struct json_walk walk;
     struct slice event;
@@ -128,14 +128,14 @@ static void answer_events(const struct flight *flight, struct slice events, stru
 }
 
 /* What all who want as many messages get. */
-struct page {
+struct cached_page {
     struct buffer json;
     unsigned limit; /* 0: nobody has wanted one yet */
     bool reaches, more;
 };
 
 /* False: the events do not go back so far. */
-static bool answer_page(const struct flight *flight, struct slice events, struct page *page,
+static bool answer_page(const struct cached_read *flight, struct slice events, struct cached_page *page,
                         struct store_request *request) {
     if (page->limit != limit_of(request)) {
         buffer_clear(&page->json);
@@ -147,16 +147,16 @@ static bool answer_page(const struct flight *flight, struct slice events, struct
     return page->reaches;
 }
 
-static bool answer_from(const struct flight *flight, struct slice events, struct page *page,
+static bool answer_from(const struct cached_read *flight, struct slice events, struct cached_page *page,
                         struct store_request *request) {
     if (request->op == STORE_MESSAGES) return answer_page(flight, events, page, request);
     answer_events(flight, events, request);
     return true;
 }
 
-static void flight_answer(struct flight *flight, enum metric counted) {
+static void flight_answer(struct cached_read *flight, enum metric counted) {
     struct buffer array = {0};
-    struct page page = {.limit = 0};
+    struct cached_page page = {.limit = 0};
     buffer_append_char(&array, '[');
     buffer_append_slice(&array, buffer_slice(&flight->events));
     if (array.len > 1) array.len--; /* the last comma */
@@ -177,7 +177,7 @@ static void flight_answer(struct flight *flight, enum metric counted) {
 
 /* What Redis does not have. */
 
-static void flight_read_rows(struct flight *flight);
+static void flight_read_rows(struct cached_read *flight);
 
 static bool has_deletion(struct slice events) {
     struct json_walk walk;
@@ -189,14 +189,14 @@ static bool has_deletion(struct slice events) {
 }
 
 /* Do the rows continue what there is, up to the head, in this epoch? */
-static bool is_rest(const struct flight *flight, const struct store_request *rows) {
+static bool is_rest(const struct cached_read *flight, const struct store_request *rows) {
     return rows->status == STORE_OK && slice_is(slice_of(rows->epoch_r), flight->epoch) && rows->fork_r < 0 &&
            rows->floor_r == 0 && !rows->more &&
            (int64_t)json_count(buffer_slice(&rows->json)) == rows->seq_r - flight->top;
 }
 
 static void rows_came(struct store_request *rows) {
-    struct flight *flight = rows->owner;
+    struct cached_read *flight = rows->owner;
     struct slice events = buffer_slice(&rows->json);
     bool continues = flight->events.len > 0;
     if (flight->cached->is_closing || !is_rest(flight, rows)) {
@@ -218,7 +218,7 @@ static void rows_came(struct store_request *rows) {
     flight_answer(flight, METRIC_CACHE_MISSES);
 }
 
-static void flight_read_rows(struct flight *flight) {
+static void flight_read_rows(struct cached_read *flight) {
     struct store_request *rows = store_request_new(STORE_EVENTS, rows_came, flight);
     if (flight->events.len == 0) {
         int64_t whole = (flight->head - flight->after + PAGE - 1) / PAGE * PAGE;
@@ -232,7 +232,7 @@ static void flight_read_rows(struct flight *flight) {
 }
 
 static void recent_came(struct recent_read *read, struct slice events, int64_t top) {
-    struct flight *flight = CONTAINER(read, struct flight, read);
+    struct cached_read *flight = CONTAINER(read, struct cached_read, read);
     buffer_append_slice(&flight->events, events);
     flight->top = top;
     if (top == flight->head)
@@ -244,7 +244,7 @@ static void recent_came(struct recent_read *read, struct slice events, int64_t t
 /* The head. */
 
 /* The number after which it needs the events; -1: none that are here are of use. */
-static int64_t needed_after(const struct flight *flight, const struct store_request *request) {
+static int64_t needed_after(const struct cached_read *flight, const struct store_request *request) {
     if (request->op == STORE_MESSAGES) { /* half of them may be edits and reactions */
         int64_t len = 2 * limit_of(request) > PAGE ? 2 * limit_of(request) : PAGE;
         return flight->head > len ? flight->head - len : 0;
@@ -255,7 +255,7 @@ static int64_t needed_after(const struct flight *flight, const struct store_requ
 }
 
 /* Whose cursor is in this epoch's log and not far behind can be answered here; the others ask the store. */
-static void flight_sort(struct flight *flight) {
+static void flight_sort(struct cached_read *flight) {
     flight->after = flight->head;
     LIST_EACH(&flight->reads, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
@@ -269,7 +269,7 @@ static void flight_sort(struct flight *flight) {
 }
 
 /* [[id, seq, epoch]] */
-static bool take_head(struct flight *flight, const struct store_request *heads) {
+static bool take_head(struct cached_read *flight, const struct store_request *heads) {
     struct json_walk walk;
     struct slice row, id, seq, epoch;
     struct buffer text = {0};
@@ -288,7 +288,7 @@ static bool take_head(struct flight *flight, const struct store_request *heads) 
 }
 
 static void head_came(struct store_request *heads) {
-    struct flight *flight = heads->owner;
+    struct cached_read *flight = heads->owner;
     if (flight->cached->is_closing || !take_head(flight, heads)) {
         flight_end(flight);
         return;
@@ -305,7 +305,7 @@ static void head_came(struct store_request *heads) {
     }
 }
 
-static void flight_ask_head(struct flight *flight) {
+static void flight_ask_head(struct cached_read *flight) {
     struct store_request *heads = store_request_new(STORE_HEADS, head_came, flight);
     struct buffer text = {0};
     list_splice(&flight->reads, &flight->waiting);
@@ -320,7 +320,7 @@ static void flight_ask_head(struct flight *flight) {
 /* Requests. */
 
 static void cached_read(struct store_cached *cached, struct store_request *request) {
-    struct flight *flight = map_find(cached->flights, request->channel_id);
+    struct cached_read *flight = map_find(cached->flights, request->channel_id);
     if (flight) {
         list_append(&flight->waiting, &request->link);
         return;
@@ -338,7 +338,7 @@ static void cached_read(struct store_cached *cached, struct store_request *reque
 }
 
 static void append_done(struct store_request *request) {
-    struct append *append = request->owner;
+    struct cached_append *append = request->owner;
     struct store_cached *cached = append->cached;
     request->done = append->done;
     request->owner = append->owner;
@@ -351,8 +351,8 @@ static void append_done(struct store_request *request) {
 }
 
 static void cached_append(struct store_cached *cached, struct store_request *request) {
-    struct append *append = NEW(struct append);
-    *append = (struct append){cached, request->done, request->owner};
+    struct cached_append *append = NEW(struct cached_append);
+    *append = (struct cached_append){cached, request->done, request->owner};
     request->done = append_done;
     request->owner = append;
     store_submit(cached->inner, &request);
@@ -374,7 +374,7 @@ static void cached_close(struct store *store, unsigned deadline_ms) {
     struct store_cached *cached = cached_of(store);
     size_t cursor = 0;
     cached->is_closing = true;
-    for (struct flight *flight; (flight = map_next(cached->flights, &cursor));)
+    for (struct cached_read *flight; (flight = map_next(cached->flights, &cursor));)
         if (flight->read.reading) flight_end(flight);
     store_close(&cached->inner, deadline_ms);
     recent_events_free(&cached->recent);

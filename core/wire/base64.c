@@ -41,13 +41,13 @@ static bool is_space(char c) {
 }
 
 /* Characters that become bytes, six bits each. */
-struct reader {
+struct base64_reader {
     char *at;
     uint32_t bits;
     int count; /* of bits that are no byte yet */
 };
 
-static void add_sextet(struct reader *reader, int sextet) {
+static void add_sextet(struct base64_reader *reader, int sextet) {
     reader->bits = reader->bits << 6 | (uint32_t)sextet;
     reader->count += 6;
     if (reader->count < 8) return;
@@ -69,7 +69,7 @@ void base64url_encode(struct buffer *out, struct slice bytes) {
 }
 
 bool base64_decode(struct buffer *out, struct slice text) {
-    struct reader reader = {.at = buffer_reserve(out, bytes_max(text))};
+    struct base64_reader reader = {.at = buffer_reserve(out, bytes_max(text))};
     const char *start = reader.at;
     bool padded = false;
     for (size_t i = 0; i < text.len; i++) {
@@ -88,7 +88,7 @@ bool base64_decode(struct buffer *out, struct slice text) {
 }
 
 bool base64url_decode(struct buffer *out, struct slice text) {
-    struct reader reader = {.at = buffer_reserve(out, bytes_max(text))};
+    struct base64_reader reader = {.at = buffer_reserve(out, bytes_max(text))};
     const char *start = reader.at;
     for (size_t i = 0; i < text.len; i++) {
         int sextet = url_sextet(text.ptr[i]);

@@ -2,7 +2,7 @@
 
 #include "wire/http_head.h"
 
-enum state { SIZE, EXTENSION, SIZE_LF, BYTES, BYTES_CR, BYTES_LF, LINE, NAME, VALUE, VALUE_LF, LAST_LF, BAD };
+enum chunked_state { SIZE, EXTENSION, SIZE_LF, BYTES, BYTES_CR, BYTES_LF, LINE, NAME, VALUE, VALUE_LF, LAST_LF, BAD };
 enum { DIGITS_MAX = 16 };
 
 static int hex_of(unsigned char c) {
@@ -15,7 +15,7 @@ static bool is_text(unsigned char c) {
     return (c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
-static enum state read_size(struct chunked_reader *reader, unsigned char c) {
+static enum chunked_state read_size(struct chunked_reader *reader, unsigned char c) {
     int digit = hex_of(c);
     if (digit >= 0) {
         if (reader->digits++ == DIGITS_MAX) return BAD;
@@ -26,7 +26,7 @@ static enum state read_size(struct chunked_reader *reader, unsigned char c) {
     return c == ';' ? EXTENSION : c == '\r' ? SIZE_LF : BAD;
 }
 
-static enum state expect(unsigned char c, unsigned char wanted, enum state next) {
+static enum chunked_state expect(unsigned char c, unsigned char wanted, enum chunked_state next) {
     return c == wanted ? next : BAD;
 }
 
@@ -35,26 +35,27 @@ static bool has_room(struct chunked_reader *reader) {
     return ++reader->extra <= CHUNKED_EXTRA_MAX;
 }
 
-static enum state read_text(struct chunked_reader *reader, unsigned char c, enum state same, enum state end) {
+static enum chunked_state read_text(struct chunked_reader *reader, unsigned char c, enum chunked_state same,
+                                    enum chunked_state end) {
     if (c == '\r') return end;
     return is_text(c) && has_room(reader) ? same : BAD;
 }
 
 /* The name of a trailer, or the empty line behind all. */
-static enum state read_name(struct chunked_reader *reader, unsigned char c) {
+static enum chunked_state read_name(struct chunked_reader *reader, unsigned char c) {
     if (c == '\r' && reader->state == LINE) return LAST_LF;
     if (c == ':' && reader->state == NAME) return VALUE;
     return http_is_token_char(c) && has_room(reader) ? NAME : BAD;
 }
 
-static enum state begin_chunk(struct chunked_reader *reader) {
+static enum chunked_state begin_chunk(struct chunked_reader *reader) {
     reader->digits = 0;
     return reader->left > 0 ? BYTES : LINE;
 }
 
 /* Any byte but those of a chunk. */
-static enum state step(struct chunked_reader *reader, unsigned char c) {
-    switch ((enum state)reader->state) {
+static enum chunked_state step(struct chunked_reader *reader, unsigned char c) {
+    switch ((enum chunked_state)reader->state) {
         case SIZE:
             return read_size(reader, c);
         case EXTENSION:

@@ -7,7 +7,7 @@
 #include "wire/json_scan.h"
 #include "wire/utf8.h"
 
-struct reader {
+struct json_reader {
     const char *at, *end;
     unsigned depth;
     uint32_t objects; /* bit n: the container at depth n is an object */
@@ -23,29 +23,29 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-static void skip_space(struct reader *reader) {
+static void skip_space(struct json_reader *reader) {
     while (reader->at != reader->end && is_space(*reader->at)) reader->at++;
 }
 
-static bool accept(struct reader *reader, char c) {
+static bool accept(struct json_reader *reader, char c) {
     if (reader->at == reader->end || *reader->at != c) return false;
     reader->at++;
     return true;
 }
 
-static bool read_word(struct reader *reader, struct slice word) {
+static bool read_word(struct json_reader *reader, struct slice word) {
     if ((size_t)(reader->end - reader->at) < word.len || memcmp(reader->at, word.ptr, word.len) != 0) return false;
     reader->at += word.len;
     return true;
 }
 
-static bool read_digits(struct reader *reader) {
+static bool read_digits(struct json_reader *reader) {
     const char *start = reader->at;
     while (reader->at != reader->end && is_digit(*reader->at)) reader->at++;
     return reader->at != start;
 }
 
-static bool read_number(struct reader *reader) {
+static bool read_number(struct json_reader *reader) {
     accept(reader, '-');
     if (!accept(reader, '0') && !read_digits(reader)) return false;
     if (accept(reader, '.') && !read_digits(reader)) return false;
@@ -73,7 +73,7 @@ static bool is_escaped(char c) {
 }
 
 /* After the backslash. */
-static bool read_escape(struct reader *reader) {
+static bool read_escape(struct json_reader *reader) {
     if (reader->at == reader->end) return false;
     char c = *reader->at++;
     if (c != 'u') return is_escaped(c);
@@ -84,7 +84,7 @@ static bool read_escape(struct reader *reader) {
 }
 
 /* After the opening quote. */
-static bool read_string(struct reader *reader) {
+static bool read_string(struct json_reader *reader) {
     for (;;) {
         while (reader->at != reader->end && *reader->at == '\\') /* many may follow each other */
             if (reader->at++, !read_escape(reader)) return false;
@@ -103,12 +103,12 @@ static bool read_string(struct reader *reader) {
     }
 }
 
-static bool in_object(const struct reader *reader) {
+static bool in_object(const struct json_reader *reader) {
     return reader->objects >> (reader->depth - 1) & 1;
 }
 
 /* A key and its colon. */
-static bool read_key(struct reader *reader) {
+static bool read_key(struct json_reader *reader) {
     skip_space(reader);
     if (!accept(reader, '"') || !read_string(reader)) return false;
     skip_space(reader);
@@ -118,7 +118,7 @@ static bool read_key(struct reader *reader) {
 enum next { NEXT_VALUE, NEXT_DONE, NEXT_ERROR };
 
 /* After the opening bracket: NEXT_DONE if the container is empty. */
-static enum next read_open(struct reader *reader, bool object) {
+static enum next read_open(struct json_reader *reader, bool object) {
     if (reader->depth == JSON_DEPTH_MAX) return NEXT_ERROR;
     skip_space(reader);
     if (accept(reader, object ? '}' : ']')) return NEXT_DONE;
@@ -129,7 +129,7 @@ static enum next read_open(struct reader *reader, bool object) {
 }
 
 /* A value as far as its first inner value, if it has one. */
-static enum next read_value(struct reader *reader) {
+static enum next read_value(struct json_reader *reader) {
     skip_space(reader);
     if (reader->at == reader->end) return NEXT_ERROR;
     bool valid;
@@ -157,7 +157,7 @@ static enum next read_value(struct reader *reader) {
 }
 
 /* After a value: through the brackets it closes, to the next value or the end of all. */
-static enum next read_after(struct reader *reader) {
+static enum next read_after(struct json_reader *reader) {
     for (;;) {
         skip_space(reader);
         if (reader->depth == 0) return reader->at == reader->end ? NEXT_DONE : NEXT_ERROR;
@@ -169,7 +169,7 @@ static enum next read_after(struct reader *reader) {
 }
 
 bool json_valid(struct slice bytes) {
-    struct reader reader = {.at = bytes.ptr, .end = slice_end(bytes)};
+    struct json_reader reader = {.at = bytes.ptr, .end = slice_end(bytes)};
     for (;;) {
         enum next next = read_value(&reader);
         if (next == NEXT_DONE) {

@@ -49,17 +49,17 @@ static const double EXACT_INTEGER_MAX = 9007199254740991.0; /* 2^53 - 1 */
 
 /* Reading. */
 
-struct reader {
+struct msgpack_reader {
     const unsigned char *at, *end;
     struct buffer *json;
     struct msgpack_binaries *binaries;
     bool has_lookalike; /* a map of the sender's that looks like a placeholder */
 };
 
-static bool read_value(struct reader *reader, unsigned depth);
+static bool read_value(struct msgpack_reader *reader, unsigned depth);
 
 /* The next len bytes; NULL: there are not so many. */
-static const unsigned char *take(struct reader *reader, uint64_t len) {
+static const unsigned char *take(struct msgpack_reader *reader, uint64_t len) {
     const unsigned char *bytes = reader->at;
     if ((uint64_t)(reader->end - bytes) < len) return NULL;
     reader->at += len;
@@ -72,13 +72,13 @@ static uint64_t big_endian(const unsigned char *bytes, unsigned len) {
     return number;
 }
 
-static bool take_number(struct reader *reader, unsigned len, uint64_t *number_r) {
+static bool take_number(struct msgpack_reader *reader, unsigned len, uint64_t *number_r) {
     const unsigned char *bytes = take(reader, len);
     if (bytes) *number_r = big_endian(bytes, len);
     return bytes != NULL;
 }
 
-static bool read_unsigned(struct reader *reader, unsigned len) {
+static bool read_unsigned(struct msgpack_reader *reader, unsigned len) {
     uint64_t number;
     if (!take_number(reader, len, &number)) return false;
     if (number > INT64_MAX)
@@ -88,7 +88,7 @@ static bool read_unsigned(struct reader *reader, unsigned len) {
     return true;
 }
 
-static bool read_signed(struct reader *reader, unsigned len) {
+static bool read_signed(struct msgpack_reader *reader, unsigned len) {
     uint64_t number;
     if (!take_number(reader, len, &number)) return false;
     unsigned unused_bits = 64 - 8 * len;
@@ -96,7 +96,7 @@ static bool read_signed(struct reader *reader, unsigned len) {
     return true;
 }
 
-static bool read_float(struct reader *reader, unsigned len) {
+static bool read_float(struct msgpack_reader *reader, unsigned len) {
     uint64_t bits;
     if (!take_number(reader, len, &bits)) return false;
     double number;
@@ -112,7 +112,7 @@ static bool read_float(struct reader *reader, unsigned len) {
     return true;
 }
 
-static bool read_text(struct reader *reader, uint64_t len) {
+static bool read_text(struct msgpack_reader *reader, uint64_t len) {
     const unsigned char *bytes = take(reader, len);
     struct slice text = {(const char *)bytes, (size_t)len};
     if (!bytes || !utf8_valid(text)) return false;
@@ -120,7 +120,7 @@ static bool read_text(struct reader *reader, uint64_t len) {
     return true;
 }
 
-static bool read_binary(struct reader *reader, uint64_t len) {
+static bool read_binary(struct msgpack_reader *reader, uint64_t len) {
     const unsigned char *bytes = take(reader, len);
     struct msgpack_binaries *binaries = reader->binaries;
     if (!bytes || binaries->len == MSGPACK_ATTACHMENTS_MAX) return false;
@@ -129,14 +129,14 @@ static bool read_binary(struct reader *reader, uint64_t len) {
     return true;
 }
 
-static void write_time(struct reader *reader, int64_t wall_ms) {
+static void write_time(struct msgpack_reader *reader, int64_t wall_ms) {
     char text[WALL_TIME_MAX];
     wall_time_write(text, wall_ms);
     json_write_string(reader->json, slice_of(text));
 }
 
 /* Seconds and nanoseconds in 32, 64 or 96 bits. */
-static bool read_timestamp(struct reader *reader, uint64_t len) {
+static bool read_timestamp(struct msgpack_reader *reader, uint64_t len) {
     const unsigned char *bytes = take(reader, len);
     if (!bytes || (len != 4 && len != 8 && len != 12)) return false;
     int64_t seconds = 0, nanoseconds = 0;
@@ -156,7 +156,7 @@ static bool read_timestamp(struct reader *reader, uint64_t len) {
 }
 
 /* notepack.io writes undefined and (its version 2) times in the fixed forms, buffers of any length in the long ones. */
-static bool read_extension(struct reader *reader, uint64_t len, bool is_fixed) {
+static bool read_extension(struct msgpack_reader *reader, uint64_t len, bool is_fixed) {
     const unsigned char *type = take(reader, 1);
     if (!type) return false;
     if ((int8_t)*type == EXT_TIMESTAMP) return read_timestamp(reader, len);
@@ -171,24 +171,25 @@ static bool read_extension(struct reader *reader, uint64_t len, bool is_fixed) {
     return true;
 }
 
-static bool read_long_extension(struct reader *reader, uint64_t len) {
+static bool read_long_extension(struct msgpack_reader *reader, uint64_t len) {
     return read_extension(reader, len, false);
 }
 
 /* A length and that many bytes. */
-static bool read_long(struct reader *reader, unsigned len_bytes, bool (*read)(struct reader *, uint64_t)) {
+static bool read_long(struct msgpack_reader *reader, unsigned len_bytes,
+                      bool (*read)(struct msgpack_reader *, uint64_t)) {
     uint64_t len;
     return take_number(reader, len_bytes, &len) && read(reader, len);
 }
 
-static bool read_key_text(struct reader *reader, uint64_t len) {
+static bool read_key_text(struct msgpack_reader *reader, uint64_t len) {
     struct slice key = {(const char *)reader->at, (size_t)len};
     if (!read_text(reader, len)) return false;
     if (slice_is(key, "_placeholder")) reader->has_lookalike = true;
     return true;
 }
 
-static bool read_key(struct reader *reader) {
+static bool read_key(struct msgpack_reader *reader) {
     const unsigned char *format = take(reader, 1);
     if (!format) return false;
     if ((*format & 0xe0) == FIXSTR) return read_key_text(reader, *format & 0x1f);
@@ -196,7 +197,7 @@ static bool read_key(struct reader *reader) {
 }
 
 /* Each item takes a byte at least: a length beyond what is left cannot be true. */
-static bool read_items(struct reader *reader, uint64_t len, bool is_map, unsigned depth) {
+static bool read_items(struct msgpack_reader *reader, uint64_t len, bool is_map, unsigned depth) {
     if (depth == MSGPACK_DEPTH_MAX || len > (uint64_t)(reader->end - reader->at)) return false;
     if (is_map && len > JSON_KEYS_MAX) return false;
     buffer_append_char(reader->json, is_map ? '{' : '[');
@@ -212,12 +213,12 @@ static bool read_items(struct reader *reader, uint64_t len, bool is_map, unsigne
     return true;
 }
 
-static bool read_long_items(struct reader *reader, unsigned len_bytes, bool is_map, unsigned depth) {
+static bool read_long_items(struct msgpack_reader *reader, unsigned len_bytes, bool is_map, unsigned depth) {
     uint64_t len;
     return take_number(reader, len_bytes, &len) && read_items(reader, len, is_map, depth);
 }
 
-static bool read_fixed(struct reader *reader, unsigned format, unsigned depth) {
+static bool read_fixed(struct msgpack_reader *reader, unsigned format, unsigned depth) {
     if (format < FIXMAP) {
         json_write_integer(reader->json, (int64_t)format);
         return true;
@@ -231,7 +232,7 @@ static bool read_fixed(struct reader *reader, unsigned format, unsigned depth) {
     return read_text(reader, format & 0x1f);
 }
 
-static bool read_value(struct reader *reader, unsigned depth) {
+static bool read_value(struct msgpack_reader *reader, unsigned depth) {
     const unsigned char *format = take(reader, 1);
     if (!format) return false;
     if (*format < NIL || *format >= NEGATIVE_FIXINT) return read_fixed(reader, *format, depth);
@@ -269,7 +270,7 @@ static bool read_value(struct reader *reader, unsigned depth) {
 bool msgpack_read(struct slice bytes, struct buffer *json, struct msgpack_binaries *binaries_r) {
     size_t before = json->len;
     const unsigned char *at = (const unsigned char *)bytes.ptr;
-    struct reader reader = {.at = at, .end = at + bytes.len, .json = json, .binaries = binaries_r};
+    struct msgpack_reader reader = {.at = at, .end = at + bytes.len, .json = json, .binaries = binaries_r};
     binaries_r->len = 0;
     bool whole = bytes.len > 0 && read_value(&reader, 0) && reader.at == reader.end;
     if (reader.has_lookalike && binaries_r->len > 0) whole = false;

@@ -5,7 +5,7 @@
 #include "wire/engineio.h"
 #include "wire/frame.h"
 #include "wire/json.h"
-#include "wire/plain.h"
+#include "wire/json_client.h"
 
 /* What text is of: everyone's "4…"; or it is all that one kind of client gets, and nothing for others. */
 enum packet_text { TEXT_OF_ALL, TEXT_OF_PLAIN, TEXT_OF_RAW };
@@ -171,9 +171,9 @@ static void build_plain(struct packet *packet, struct buffer *out, bool deflated
     if (packet->of == TEXT_OF_PLAIN) {
         buffer_append_slice(&text, buffer_slice(&packet->text));
     } else if (packet->has_parts && parts->type == SOCKETIO_EVENT) {
-        plain_write_event(&text, parts->json, parts->has_id, parts->id);
+        json_client_write_event(&text, parts->json, parts->has_id, parts->id);
     } else if (packet->has_parts && parts->type == SOCKETIO_ACK) {
-        plain_write_ack(&text, parts->json, parts->id);
+        json_client_write_ack(&text, parts->json, parts->id);
     }
     if (text.len > 0) write_text(out, buffer_slice(&text), FRAME_TEXT, deflated);
     buffer_done(&text);

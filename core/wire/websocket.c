@@ -8,7 +8,7 @@ enum { LENGTH_16 = 126, LENGTH_64 = 127, KEY_LEN = 4 };
 enum { CONTINUATION = 0, TEXT = 1, BINARY = 2, CONTROL = 8, CLOSE = 8, PING = 9, PONG = 10 };
 
 /* A frame's first bytes. */
-struct head {
+struct frame_head {
     bool final, compressed;
     unsigned opcode, bytes; /* bytes: of the head, with the key */
     uint64_t payload_len;
@@ -46,7 +46,7 @@ static bool read_length(const unsigned char *at, unsigned width, uint64_t *lengt
 }
 
 /* What can be told from the first byte alone; 0: nothing is wrong. */
-static unsigned opcode_fault(const struct websocket_reader *reader, const struct head *head, unsigned first) {
+static unsigned opcode_fault(const struct websocket_reader *reader, const struct frame_head *head, unsigned first) {
     bool is_control = head->opcode >= CONTROL, begins = head->opcode == TEXT || head->opcode == BINARY;
     bool has_rsv = first & RSV_OTHERS || (head->compressed && (!begins || !reader->may_compress));
     if (has_rsv && !fault_planted("rsv_ignored")) return WEBSOCKET_PROTOCOL_ERROR;
@@ -57,12 +57,12 @@ static unsigned opcode_fault(const struct websocket_reader *reader, const struct
 
 /* MORE: the head is not whole. PIECE: it is. */
 static enum websocket_event read_head(const struct websocket_reader *reader, const char *at, const char *end,
-                                      struct head *head_r, struct websocket_found *found) {
+                                      struct frame_head *head_r, struct websocket_found *found) {
     const unsigned char *bytes = (const unsigned char *)at;
     size_t len = (size_t)(end - at);
     if (len == 0) return WEBSOCKET_MORE;
-    *head_r =
-        (struct head){.final = bytes[0] & FIN, .compressed = bytes[0] & RSV1, .opcode = bytes[0] & OPCODE, .bytes = 2};
+    *head_r = (struct frame_head){
+        .final = bytes[0] & FIN, .compressed = bytes[0] & RSV1, .opcode = bytes[0] & OPCODE, .bytes = 2};
     unsigned fault = opcode_fault(reader, head_r, bytes[0]);
     if (fault) return violation(found, fault);
     if (len == 1) return WEBSOCKET_MORE;
@@ -99,7 +99,7 @@ static enum websocket_event take_piece(struct websocket_reader *reader, char **a
     return WEBSOCKET_PIECE;
 }
 
-static enum websocket_event begin_frame(struct websocket_reader *reader, const struct head *head, char **at,
+static enum websocket_event begin_frame(struct websocket_reader *reader, const struct frame_head *head, char **at,
                                         const char *end, struct websocket_found *found) {
     *at += head->bytes;
     reader->left = head->payload_len;
@@ -130,7 +130,8 @@ static enum websocket_event read_close(struct websocket_found *found) {
     return WEBSOCKET_CLOSE;
 }
 
-static enum websocket_event take_control(struct head *head, char **at, const char *end, struct websocket_found *found) {
+static enum websocket_event take_control(struct frame_head *head, char **at, const char *end,
+                                         struct websocket_found *found) {
     if ((size_t)(end - *at) < head->bytes + head->payload_len) return WEBSOCKET_MORE;
     char *payload = *at + head->bytes;
     unmask(payload, (size_t)head->payload_len, head->key);
@@ -142,7 +143,7 @@ static enum websocket_event take_control(struct head *head, char **at, const cha
 
 enum websocket_event websocket_read(struct websocket_reader *reader, char **at, const char *end,
                                     struct websocket_found *found_r) {
-    struct head head;
+    struct frame_head head;
     *found_r = (struct websocket_found){0};
     if (reader->left > 0) return *at == end ? WEBSOCKET_MORE : take_piece(reader, at, end, found_r);
     enum websocket_event event = read_head(reader, *at, end, &head, found_r);

@@ -5,7 +5,7 @@
 #include <lauxlib.h>
 
 #include "base/buffer.h"
-#include "server/worker.h"
+#include "worker/worker.h"
 
 struct odd_store;
 

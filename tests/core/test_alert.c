@@ -10,8 +10,8 @@
 
 #include "loop/loop.h"
 #include "policy/policy.h"
-#include "server/alert.h"
-#include "server/worker.h"
+#include "worker/alert.h"
+#include "worker/worker.h"
 
 static struct worker worker;
 static unsigned asked;

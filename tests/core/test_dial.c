@@ -1,7 +1,7 @@
 /* Outgoing WebSocket connections, to this server and to ones that misbehave. */
 #include <netinet/in.h>
 
-#include "loop/loop_state.h"
+#include "loop/loop_internal.h"
 #include "net/dial.h"
 #include "support/net_tls.h"
 

@@ -1,7 +1,7 @@
 /* Which epochs of shards are over: what one worker meets all know, and nobody lowers it. */
 #include "support/redis_stage.h"
 
-#include "store/epoch_floors.h"
+#include "store/postgres/epoch_floors.h"
 
 enum { SHARDS = 3 };
 

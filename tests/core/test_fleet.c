@@ -1,21 +1,21 @@
 /* Two workers: alice and bob are connected to one, what is done to them is done on the other. */
-#include "server/fleet.h"
+#include "worker/fleet.h"
 
 #include "cache/cache.h"
 #include "cache/shared_cache.h"
 #include "channel/expulsions.h"
-#include "channel/gossip.h"
 #include "channel/log.h"
-#include "channel/presence.h"
 #include "channel/relay.h"
-#include "server/announce.h"
-#include "server/insist.h"
-#include "server/worker.h"
-#include "session/place.h"
+#include "presence/presence.h"
+#include "presence/presence_sync.h"
+#include "session/socket_internal.h"
 #include "state/state_driver.h"
 #include "support/fake_bus.h"
 #include "support/fake_log_store.h"
 #include "support/hub_scene.h"
+#include "worker/presence_broadcast.h"
+#include "worker/repeated_messages.h"
+#include "worker/worker.h"
 
 static struct person alice, bob;
 static struct fake_ether ether;
@@ -30,19 +30,19 @@ static void worker_begin(struct worker *worker, struct rooms *its_rooms, struct 
     worker->expulsions = expulsions_new(loop);
     worker->state = state_local_new(loop);
     worker->bus = fake_bus_new(&ether, "node", &fleet_events, worker);
-    worker->gossip = gossip_new(loop, worker->presence, worker->bus, &presence);
+    worker->presence_sync = presence_sync_new(loop, worker->presence, worker->bus, &presence);
     worker->log = channel_log_new(loop, &store.store, its_rooms, worker->bus);
     worker->relay = relay_new(its_rooms, worker->log, worker->bus, NULL);
-    worker->insist = insist_new(loop, worker->bus);
+    worker->repeated = repeated_messages_new(loop, worker->bus);
     fleet_join(worker);
 }
 
 static void worker_end(struct worker *worker) {
     hub_set_user_events(worker->hub, NULL, NULL);
-    insist_free(&worker->insist);
+    repeated_messages_free(&worker->repeated);
     relay_free(&worker->relay);
     channel_log_free(&worker->log);
-    gossip_free(&worker->gossip);
+    presence_sync_free(&worker->presence_sync);
     state_free(&worker->state);
     bus_free(&worker->bus);
     presence_free(&worker->presence);
@@ -135,11 +135,11 @@ static void a_session_ends_as_soon_as_the_workers_hear_each_other_again(void **s
     loop_advance(loop, 5000);
     assert_null(hears(&alice));
     fake_ether_set_down(&ether, false);
-    loop_advance(loop, INSIST_EVERY_MS + 10);
+    loop_advance(loop, REPEATED_MESSAGES_EVERY_MS + 10);
     assert_hears(&alice, "41");
-    loop_advance(loop, 2 * INSIST_FOR_MS);
+    loop_advance(loop, 2 * REPEATED_MESSAGES_FOR_MS);
     unsigned before = fake_bus_received(here.bus);
-    loop_advance(loop, 2 * INSIST_FOR_MS);
+    loop_advance(loop, 2 * REPEATED_MESSAGES_FOR_MS);
     assert_int_equal(fake_bus_received(here.bus), before);
 }
 
@@ -172,14 +172,14 @@ static void who_is_expelled_is_out_soon_though_the_bus_loses_it_and_may_come_in_
     assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
     ether.drop_percent = 100;
     fleet_emit_to_user(&there, &news);
-    loop_advance(loop, INSIST_EVERY_MS + 10);
+    loop_advance(loop, REPEATED_MESSAGES_EVERY_MS + 10);
     assert_int_equal(in_the_lobby(), 1);
     ether.drop_percent = 0;
-    loop_advance(loop, INSIST_EVERY_MS);
+    loop_advance(loop, REPEATED_MESSAGES_EVERY_MS);
     assert_int_equal(in_the_lobby(), 0);
     assert_hears_event(&alice, "42[\"left\"]");
     assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
-    loop_advance(loop, 2 * INSIST_FOR_MS);
+    loop_advance(loop, 2 * REPEATED_MESSAGES_FOR_MS);
     assert_int_equal(in_the_lobby(), 1);
     assert_null(hears(&alice));
 }

@@ -1,8 +1,8 @@
 /* Joining a channel without a gap, over a store that a test can foresee. */
-#include "session/follow.h"
+#include "session/channel_follow.h"
 
 #include "channel/log.h"
-#include "channel/presence.h"
+#include "presence/presence.h"
 #include "store/store_driver.h"
 #include "support/hub_scene.h"
 
@@ -111,7 +111,7 @@ static int end(void **state) {
 /* The answer of the follow, as an acknowledgement would carry it. */
 static char answer[512];
 
-static void followed(void *owner, const struct follow_result *result) {
+static void followed(void *owner, const struct channel_follow_result *result) {
     snprintf(answer, sizeof answer, "%s seq %d events %.*s gap %d-%d", store_status_code(result->status),
              (int)result->seq, SLICE_ARG(result->events), (int)result->gap_from, (int)result->gap_to);
 }
@@ -120,8 +120,8 @@ static void followed(void *owner, const struct follow_result *result) {
 static void joins_in(int64_t since, const char *epoch) {
     answer[0] = 0;
     says(&alice, "421[\"slow\"]");
-    follow_channel(hub, log_of_node, &fake.store, slice_of(alice.sid), SLICE("c"), since, slice_of(epoch), followed,
-                   NULL);
+    channel_follow_channel(hub, log_of_node, &fake.store, slice_of(alice.sid), SLICE("c"), since, slice_of(epoch),
+                           followed, NULL);
 }
 
 static void joins(int64_t since) {
@@ -347,7 +347,8 @@ static void a_join_that_fails_does_not_undo_another_that_did_not(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     joins(2);
     struct list *first = list_pop(&fake.waiting);
-    follow_channel(hub, log_of_node, &fake.store, slice_of(alice.sid), SLICE("c"), 3, SLICE("1-a"), followed, NULL);
+    channel_follow_channel(hub, log_of_node, &fake.store, slice_of(alice.sid), SLICE("c"), 3, SLICE("1-a"), followed,
+                           NULL);
     store_answers();
     assert_status(STORE_OK);
     struct store_request *request = CONTAINER(first, struct store_request, link);

@@ -1,5 +1,5 @@
 /* How long appends wait for others of their shard. */
-#include "store/gather.h"
+#include "store/postgres/gather.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,7 +47,7 @@ static void append(struct worker *worker) {
     unsigned wait_ms = gather_arrival(&worker->gather, worker->now_ms, FULL);
     if (worker->review_ms == 0) {
         worker->gather.window.since_ms = worker->now_ms;
-        worker->review_ms = worker->now_ms + WINDOW_REVIEW_MS;
+        worker->review_ms = worker->now_ms + COALESCE_REVIEW_MS;
     }
     worker->appends++;
     if (worker->first_ms == 0) {
@@ -67,8 +67,8 @@ static void tick(struct worker *worker) {
         }
     if (worker->first_ms && worker->due_ms <= worker->now_ms) leave(worker, true);
     if (worker->review_ms && worker->review_ms <= worker->now_ms) {
-        window_review(&worker->gather.window, worker->now_ms);
-        worker->review_ms = worker->gather.window.ms > 0 ? worker->now_ms + WINDOW_REVIEW_MS : 0;
+        coalesce_review(&worker->gather.window, worker->now_ms);
+        worker->review_ms = worker->gather.window.ms > 0 ? worker->now_ms + COALESCE_REVIEW_MS : 0;
     }
 }
 
@@ -132,14 +132,14 @@ static void it_widens_quickly_and_narrows_little_by_little(void **state) {
     pass(&worker, 1000, 8);
     assert_int_equal(window_of(&worker), 0);
     worker.takes_ms = 50;
-    pass(&worker, 4 * WINDOW_REVIEW_MS, 8);
+    pass(&worker, 4 * COALESCE_REVIEW_MS, 8);
     assert_in_range(window_of(&worker), GATHER_MAX_MS / 2, GATHER_MAX_MS);
     pass(&worker, 1000, 8);
     worker.takes_ms = 1;
     unsigned wide = window_of(&worker);
     for (int i = 0; i < 8; i++) {
         for (int j = 0; j < 100; j++) gather_committed(&worker.gather, 1); /* that commits are quick is known at once */
-        pass(&worker, WINDOW_REVIEW_MS, 8);
+        pass(&worker, COALESCE_REVIEW_MS, 8);
     }
     assert_in_range(window_of(&worker), GATHER_MAX_MS / 2, wide);
     pass(&worker, 10000, 8);
@@ -160,7 +160,7 @@ static void a_database_that_it_relieves_does_not_make_it_swing(void **state) {
     pass(&worker, 5000, 3);
     unsigned least = GATHER_MAX_MS, most = 0;
     for (int i = 0; i < 50; i++) {
-        pass(&worker, WINDOW_REVIEW_MS, 3);
+        pass(&worker, COALESCE_REVIEW_MS, 3);
         if (window_of(&worker) < least) least = window_of(&worker);
         if (window_of(&worker) > most) most = window_of(&worker);
     }

@@ -79,7 +79,7 @@ static void pitfall_111_a_count_never_drifts_whatever_the_bus_loses_and_doubles(
     }
     for (size_t i = 0; i < WORKERS; i++) come(&workers[i], "dave"); /* every worker listens to the end */
     ether.drop_percent = 0;
-    loop_advance(scene_loop, GRACE_MS + 3 * GOSSIP_DIGEST_MS);
+    loop_advance(scene_loop, GRACE_MS + 3 * PRESENCE_SYNC_DIGEST_MS);
     size_t here = 1;
     for (size_t i = 0; i < 12; i++) here += is_here[i];
     for (size_t i = 0; i < WORKERS; i++) assert_int_equal(count(&workers[i]), here);
@@ -92,7 +92,7 @@ static void what_was_lost_last_comes_with_a_digest(void **state) {
     loop_advance(scene_loop, SOON_MS);
     ether.drop_percent = 0;
     assert_int_equal(count(&workers[1]), 3);
-    loop_advance(scene_loop, GOSSIP_DIGEST_MS + 2 * SOON_MS);
+    loop_advance(scene_loop, PRESENCE_SYNC_DIGEST_MS + 2 * SOON_MS);
     assert_string_equal(news(&workers[1]), "dave+ ");
     assert_int_equal(count(&workers[2]), 4);
 }
@@ -109,8 +109,8 @@ static void pitfall_115_the_users_of_a_dead_worker_leave_once_and_those_who_came
     worker_end(&workers[2]);
     worker_begin(&workers[2]); /* its place is taken at once */
     loop_advance(scene_loop, 10);
-    gossip_gone(workers[0].gossip, buffer_slice(&id));
-    gossip_gone(workers[1].gossip, buffer_slice(&id));
+    presence_sync_gone(workers[0].presence_sync, buffer_slice(&id));
+    presence_sync_gone(workers[1].presence_sync, buffer_slice(&id));
     buffer_done(&id);
     loop_advance(scene_loop, 1000);
     assert_string_equal(news(&workers[0]), "");
@@ -143,14 +143,14 @@ static void pitfall_114_a_deploy_is_no_absence(void **state) {
         static const char *const names[] = {"alice", "bob", "carol"};
         struct buffer id = {0};
         buffer_append_slice(&id, bus_worker_id(workers[i].bus));
-        gossip_farewell(workers[i].gossip);
+        presence_sync_farewell(workers[i].presence_sync);
         loop_advance(scene_loop, 10);
         go(&workers[i], names[i]);
         loop_advance(scene_loop, 500);
         worker_end(&workers[i]);
         worker_begin(&workers[i]);
         for (size_t j = 0; j < WORKERS; j++)
-            if (j != i) gossip_gone(workers[j].gossip, buffer_slice(&id));
+            if (j != i) presence_sync_gone(workers[j].presence_sync, buffer_slice(&id));
         buffer_done(&id);
         loop_advance(scene_loop, 3000);
         come(&workers[i], names[i]);
@@ -169,7 +169,7 @@ static void while_redis_is_away_presence_stands_still(void **state) {
     all_come();
     buffer_append_slice(&id, bus_worker_id(workers[2].bus));
     fake_ether_set_down(&ether, true);
-    gossip_gone(workers[0].gossip, buffer_slice(&id)); /* heard just before */
+    presence_sync_gone(workers[0].presence_sync, buffer_slice(&id)); /* heard just before */
     buffer_done(&id);
     come(&workers[1], "dave");
     loop_advance(scene_loop, 120000);
@@ -185,12 +185,12 @@ static void who_was_thought_dead_is_heard_again(void **state) {
     all_come();
     struct slice id = bus_worker_id(workers[2].bus);
     ether.drop_percent = 100;
-    gossip_gone(workers[0].gossip, id);
-    gossip_gone(workers[1].gossip, id);
+    presence_sync_gone(workers[0].presence_sync, id);
+    presence_sync_gone(workers[1].presence_sync, id);
     loop_advance(scene_loop, 9000);
     ether.drop_percent = 0;
     assert_string_equal(news(&workers[0]), "carol- ");
-    loop_advance(scene_loop, GOSSIP_DIGEST_MS + 2 * SOON_MS);
+    loop_advance(scene_loop, PRESENCE_SYNC_DIGEST_MS + 2 * SOON_MS);
     assert_string_equal(news(&workers[0]), "carol+ ");
     assert_int_equal(count(&workers[2]), 3);
 }
@@ -258,7 +258,7 @@ static void pitfall_117_of_a_large_channel_only_counts_are_told(void **state) {
 /* The roll has lost sight of a worker that lives: its next word comes before anybody is said to have gone. */
 static void pitfall_115_who_is_heard_in_time_has_never_gone(void **state) {
     all_come();
-    gossip_gone(workers[0].gossip, bus_worker_id(workers[2].bus));
+    presence_sync_gone(workers[0].presence_sync, bus_worker_id(workers[2].bus));
     come(&workers[2], "dave");
     loop_advance(scene_loop, 60000);
     assert_string_equal(news(&workers[0]), "dave+ ");
@@ -267,7 +267,7 @@ static void pitfall_115_who_is_heard_in_time_has_never_gone(void **state) {
 
 /* Redis was slow to confirm that the worker listens to the channel: it had told of its own users before. */
 static void who_begins_to_listen_hears_of_those_who_came_before_their_worker_listened(void **state) {
-    ether.subscribe_ms = GOSSIP_SETTLE_MS + 2 * GOSSIP_TICK_MS;
+    ether.subscribe_ms = PRESENCE_SYNC_SETTLE_MS + 2 * PRESENCE_SYNC_TICK_MS;
     come(&workers[0], "alice");
     loop_advance(scene_loop, SOON_MS);
     come(&workers[1], "bob");

@@ -20,12 +20,17 @@ static unsigned received_by_all(void) {
 
 /* A digest for each pair of workers, and a few channels that are announced. */
 static void quiet_channels_cost_the_same_however_many_they_are(void **state) {
-    enum { CHANNELS = 500, INTERVALS = 6, PAIRS = WORKERS * (WORKERS - 1), ANNOUNCED = 5 * GOSSIP_DIGEST_MS / 1000 };
+    enum {
+        CHANNELS = 500,
+        INTERVALS = 6,
+        PAIRS = WORKERS * (WORKERS - 1),
+        ANNOUNCED = 5 * PRESENCE_SYNC_DIGEST_MS / 1000
+    };
     static const char *const names[] = {"alice", "bob", "carol"};
     for (size_t i = 0; i < WORKERS; i++) come_to_many(&workers[i], names[i], CHANNELS);
-    loop_advance(scene_loop, 2 * GOSSIP_DIGEST_MS);
+    loop_advance(scene_loop, 2 * PRESENCE_SYNC_DIGEST_MS);
     unsigned before = received_by_all();
-    loop_advance(scene_loop, INTERVALS * GOSSIP_DIGEST_MS);
+    loop_advance(scene_loop, INTERVALS * PRESENCE_SYNC_DIGEST_MS);
     assert_in_range(received_by_all() - before, (INTERVALS - 1) * PAIRS, (INTERVALS + 1) * PAIRS * (1 + ANNOUNCED));
 }
 
@@ -33,7 +38,7 @@ static void what_was_lost_last_in_some_of_many_channels_comes_with_a_digest(void
     enum { CHANNELS = 500, STEP = 100 };
     come_to_many(&workers[0], "alice", CHANNELS);
     come_to_many(&workers[1], "bob", CHANNELS);
-    loop_advance(scene_loop, 2 * GOSSIP_DIGEST_MS);
+    loop_advance(scene_loop, 2 * PRESENCE_SYNC_DIGEST_MS);
     ether.drop_percent = 100;
     for (unsigned i = 0; i < CHANNELS; i += STEP) {
         char channel[16];
@@ -42,7 +47,7 @@ static void what_was_lost_last_in_some_of_many_channels_comes_with_a_digest(void
     }
     loop_advance(scene_loop, SOON_MS);
     ether.drop_percent = 0;
-    loop_advance(scene_loop, GOSSIP_DIGEST_MS + 2 * SOON_MS);
+    loop_advance(scene_loop, PRESENCE_SYNC_DIGEST_MS + 2 * SOON_MS);
     for (unsigned i = 0; i < CHANNELS; i += STEP) {
         char channel[16];
         struct buffer out = {0};
@@ -59,7 +64,7 @@ static void workers_that_never_heard_of_each_other_find_each_other(void **state)
     come(&workers[1], "bob");
     loop_advance(scene_loop, 5 * SOON_MS);
     ether.drop_percent = 0;
-    loop_advance(scene_loop, GOSSIP_DIGEST_MS);
+    loop_advance(scene_loop, PRESENCE_SYNC_DIGEST_MS);
     assert_int_equal(count(&workers[0]), 2);
     assert_int_equal(count(&workers[1]), 2);
 }
@@ -86,7 +91,7 @@ static void toggle(unsigned at, unsigned i, bool is_in[WORKERS][MANY], bool unfo
         presence_left(worker->presence, slice_of(channel), slice_of(names[at]), slice_of(names[at]));
         if (unfollows) {
             bus_unsubscribe(worker->bus, buffer_slice(&topic));
-            gossip_unfollow(worker->gossip, slice_of(channel));
+            presence_sync_unfollow(worker->presence_sync, slice_of(channel));
         }
     }
     is_in[at][i] = !is_in[at][i];
@@ -121,10 +126,10 @@ static void whatever_was_lost_in_many_channels_all_workers_agree_in_the_end(void
         loop_advance(scene_loop, (unsigned)rand_r(&seed) % 1000);
     }
     ether.drop_percent = ether.double_percent = 0;
-    loop_advance(scene_loop, GRACE_MS + 4 * GOSSIP_DIGEST_MS);
+    loop_advance(scene_loop, GRACE_MS + 4 * PRESENCE_SYNC_DIGEST_MS);
     for (unsigned i = 0; i < MANY; i++) assert_all_know(i, is_in);
     for (size_t i = 0; i < WORKERS; i++) workers[i].compared = 0;
-    loop_advance(scene_loop, 3 * GOSSIP_DIGEST_MS);
+    loop_advance(scene_loop, 3 * PRESENCE_SYNC_DIGEST_MS);
     for (size_t i = 0; i < WORKERS; i++) assert_int_equal(workers[i].compared, 0);
 }
 
@@ -133,7 +138,7 @@ static void hear_from(struct gossip_worker *worker, const char *origin, const st
         .kind = BUS_PRESENCE, .origin = slice_of(origin), .body = buffer_slice((struct buffer *)body)};
     struct buffer topic = {0};
     topic_write_channel(&topic, SLICE("lobby"));
-    assert_true(gossip_take(worker->gossip, buffer_slice(&topic), &message));
+    assert_true(presence_sync_take(worker->presence_sync, buffer_slice(&topic), &message));
     buffer_done(&topic);
 }
 
@@ -141,7 +146,7 @@ static void hear_from(struct gossip_worker *worker, const char *origin, const st
 static void a_worker_sends_so_many_digests_a_second_however_many_others_there_are(void **state) {
     enum { OTHERS = 1000, A_SECOND = 20, SECONDS = 20 };
     struct buffer ask = {0}, topic = {0};
-    gossip_write_ask(&ask, SLICE_NONE);
+    presence_sync_write_ask(&ask, SLICE_NONE);
     come(&workers[0], "alice");
     loop_advance(scene_loop, SOON_MS);
     for (unsigned i = 0; i < OTHERS; i++) {
@@ -152,7 +157,7 @@ static void a_worker_sends_so_many_digests_a_second_however_many_others_there_ar
         topic_write_worker(&topic, slice_of(origin));
         bus_subscribe(workers[1].bus, buffer_slice(&topic)); /* for all of them */
     }
-    loop_advance(scene_loop, GOSSIP_DIGEST_MS);
+    loop_advance(scene_loop, PRESENCE_SYNC_DIGEST_MS);
     unsigned before = fake_bus_received(workers[1].bus);
     loop_advance(scene_loop, SECONDS * 1000);
     assert_in_range(fake_bus_received(workers[1].bus) - before, (SECONDS - 1) * A_SECOND, (SECONDS + 1) * A_SECOND);

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "net/net_state.h"
+#include "net/net_internal.h"
 #include "net/tickets.h"
 #include "net/tls.h"
 #include "support/net_tls.h"

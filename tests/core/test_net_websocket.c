@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #include "limit/budget.h"
-#include "net/net_state.h"
+#include "net/net_internal.h"
 #include "support/net_rig.h"
 
 #define SLICE_INIT(literal) \

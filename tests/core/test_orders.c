@@ -5,9 +5,9 @@
  * STOA_SEED=n repeats the sequence n alone. */
 #include "base/log.h"
 #include "channel/log.h"
-#include "channel/presence.h"
-#include "session/follow.h"
-#include "session/hub_state.h"
+#include "presence/presence.h"
+#include "session/channel_follow.h"
+#include "session/hub_internal.h"
 #include "support/any_order.h"
 #include "support/hub_scene.h"
 #include "wire/json.h"
@@ -119,7 +119,7 @@ static void a_script_goes_on(void) {
     if (task && !task->reads) task_end(task, task->point == POLICY_EVENT ? SLICE("[]") : SLICE_NONE);
 }
 
-static void followed(void *owner, const struct follow_result *result) {
+static void followed(void *owner, const struct channel_follow_result *result) {
     struct buffer json = {0};
     if (result->status == STORE_OK)
         buffer_printf(&json, "[{\"seq\":%d,\"events\":%.*s}]", (int)result->seq, SLICE_ARG(result->events));
@@ -140,7 +140,8 @@ static void handle_event(struct policy_call *call) {
     struct waiting *task = task_begin(call);
     task->reads = slice_is(call->name, "join");
     if (task->reads) {
-        follow_channel(hub, channel_log, &fake.store, call->socket_id, id, since_seq, SLICE("1-a"), followed, task);
+        channel_follow_channel(hub, channel_log, &fake.store, call->socket_id, id, since_seq, SLICE("1-a"), followed,
+                               task);
     } else if (slice_is(call->name, "leave")) {
         char room[16];
         snprintf(room, sizeof room, "channel:%.*s", SLICE_ARG(id));

@@ -17,139 +17,139 @@
 #include <cmocka.h>
 
 #include "config/config.h"
-#include "server/listen.h"
-#include "server/places.h"
-#include "server/settings.h"
+#include "process/listen.h"
+#include "process/worker_slots.h"
+#include "worker/settings.h"
 
-static struct places *open_places(unsigned len, const char *address) {
+static struct worker_slots *open_places(unsigned len, const char *address) {
     struct error error;
-    struct places *places = places_new(len, &address, 1, 16, &error);
-    if (!places) fail_msg("%s", error.text);
-    return places;
+    struct worker_slots *slots = worker_slots_new(len, &address, 1, 16, &error);
+    if (!slots) fail_msg("%s", error.text);
+    return slots;
 }
 
-static int inbox_of(const struct places *places, unsigned own, unsigned owner) {
+static int inbox_of(const struct worker_slots *slots, unsigned own, unsigned owner) {
     char id[ID_SESSION_LEN];
     memset(id, 'x', sizeof id);
-    char name[PLACE_NAME_LEN + 1];
-    places_name(places, owner, name);
-    memcpy(id, name, PLACE_NAME_LEN);
-    return places_inbox_of(places, own, (struct slice){id, sizeof id});
+    char name[WORKER_SLOT_NAME_LEN + 1];
+    worker_slots_name(slots, owner, name);
+    memcpy(id, name, WORKER_SLOT_NAME_LEN);
+    return worker_slots_inbox_of(slots, own, (struct slice){id, sizeof id});
 }
 
 static void a_session_id_names_its_owner(void **state) {
-    struct places *places = open_places(100, "127.0.0.1:0");
-    for (unsigned i = 0; i < 100; i++) places_show(places, i, PLACE_READY);
+    struct worker_slots *slots = open_places(100, "127.0.0.1:0");
+    for (unsigned i = 0; i < 100; i++) worker_slots_show(slots, i, WORKER_SLOT_READY);
     for (unsigned i = 0; i < 100; i++) {
-        int inbox = inbox_of(places, 7, i);
+        int inbox = inbox_of(slots, 7, i);
         assert_int_equal(inbox < 0, i == 7);
         if (i == 7) continue;
         assert_int_equal(send(inbox, &i, sizeof i, 0), sizeof i);
         unsigned got;
-        assert_int_equal(recv(places_inbox(places, i), &got, sizeof got, 0), sizeof got);
+        assert_int_equal(recv(worker_slots_inbox(slots, i), &got, sizeof got, 0), sizeof got);
         assert_int_equal(got, i);
     }
-    places_free(&places);
+    worker_slots_free(&slots);
 }
 
 static void what_names_nobody_here_is_nobodys(void **state) {
-    struct places *places = open_places(3, "127.0.0.1:0"), *others = open_places(3, "127.0.0.1:0");
-    char name[PLACE_NAME_LEN + 1], id[32];
-    for (unsigned i = 0; i < 3; i++) places_show(places, i, PLACE_READY);
-    places_name(places, 1, name);
+    struct worker_slots *slots = open_places(3, "127.0.0.1:0"), *others = open_places(3, "127.0.0.1:0");
+    char name[WORKER_SLOT_NAME_LEN + 1], id[32];
+    for (unsigned i = 0; i < 3; i++) worker_slots_show(slots, i, WORKER_SLOT_READY);
+    worker_slots_name(slots, 1, name);
     static const char *const ends[] = {"AD", "__", "A ", "\xff\xff", "A"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         snprintf(id, sizeof id, "%.4s%s", name, ends[i]);
-        assert_int_equal(places_inbox_of(places, 0, slice_of(id)), -1);
+        assert_int_equal(worker_slots_inbox_of(slots, 0, slice_of(id)), -1);
     }
-    assert_int_equal(places_inbox_of(places, 0, SLICE("")), -1);
-    places_name(others, 1, id);
+    assert_int_equal(worker_slots_inbox_of(slots, 0, SLICE("")), -1);
+    worker_slots_name(others, 1, id);
     assert_string_not_equal(id, name);
-    assert_int_equal(places_inbox_of(places, 0, slice_of(id)), -1);
-    assert_true(places_inbox_of(places, 0, slice_of(name)) >= 0);
-    places_free(&places);
-    places_free(&others);
+    assert_int_equal(worker_slots_inbox_of(slots, 0, slice_of(id)), -1);
+    assert_true(worker_slots_inbox_of(slots, 0, slice_of(name)) >= 0);
+    worker_slots_free(&slots);
+    worker_slots_free(&others);
 }
 
 /* Two of a thousand servers with one name: once in 30 starts of them all. */
 static void four_random_characters_tell_servers_apart(void **state) {
-    bool differs[PLACE_NAME_LEN] = {false};
-    char first[PLACE_NAME_LEN + 1], name[PLACE_NAME_LEN + 1];
+    bool differs[WORKER_SLOT_NAME_LEN] = {false};
+    char first[WORKER_SLOT_NAME_LEN + 1], name[WORKER_SLOT_NAME_LEN + 1];
     for (int server = 0; server < 50; server++) {
-        struct places *places = open_places(1, "127.0.0.1:0");
-        places_name(places, 0, server ? name : first);
-        for (int i = 0; server && i < PLACE_NAME_LEN; i++) differs[i] |= name[i] != first[i];
-        places_free(&places);
+        struct worker_slots *slots = open_places(1, "127.0.0.1:0");
+        worker_slots_name(slots, 0, server ? name : first);
+        for (int i = 0; server && i < WORKER_SLOT_NAME_LEN; i++) differs[i] |= name[i] != first[i];
+        worker_slots_free(&slots);
     }
-    for (int i = 0; i < PLACE_NAME_LEN; i++) assert_int_equal(differs[i], i < 4);
+    for (int i = 0; i < WORKER_SLOT_NAME_LEN; i++) assert_int_equal(differs[i], i < 4);
 }
 
 static void an_owner_that_does_not_run_has_no_sessions(void **state) {
-    struct places *places = open_places(2, "127.0.0.1:0");
-    assert_int_equal(inbox_of(places, 0, 1), -1);
-    places_show(places, 1, PLACE_STARTING);
-    assert_int_equal(inbox_of(places, 0, 1), -1);
-    static const enum place_state runs[] = {PLACE_READY, PLACE_FAILING, PLACE_DRAINING};
+    struct worker_slots *slots = open_places(2, "127.0.0.1:0");
+    assert_int_equal(inbox_of(slots, 0, 1), -1);
+    worker_slots_show(slots, 1, WORKER_SLOT_STARTING);
+    assert_int_equal(inbox_of(slots, 0, 1), -1);
+    static const enum worker_slot_state runs[] = {WORKER_SLOT_READY, WORKER_SLOT_FAILING, WORKER_SLOT_DRAINING};
     for (size_t i = 0; i < 3; i++) {
-        places_show(places, 1, runs[i]);
-        assert_true(inbox_of(places, 0, 1) >= 0);
+        worker_slots_show(slots, 1, runs[i]);
+        assert_true(inbox_of(slots, 0, 1) >= 0);
     }
-    places_free(&places);
+    worker_slots_free(&slots);
 }
 
 static void states_are_seen_across_processes(void **state) {
-    struct places *places = open_places(2, "127.0.0.1:0");
+    struct worker_slots *slots = open_places(2, "127.0.0.1:0");
     if (fork() == 0) {
-        places_show(places, 1, PLACE_FAILING);
+        worker_slots_show(slots, 1, WORKER_SLOT_FAILING);
         _exit(0);
     }
     assert_true(wait(NULL) > 0);
-    assert_int_equal(places_count(places, PLACE_FAILING), 1);
-    assert_int_equal(places_count(places, PLACE_EMPTY), 1);
-    places_free(&places);
+    assert_int_equal(worker_slots_count(slots, WORKER_SLOT_FAILING), 1);
+    assert_int_equal(worker_slots_count(slots, WORKER_SLOT_EMPTY), 1);
+    worker_slots_free(&slots);
 }
 
 static void all_listen_for_metrics_too_where_that_is_wanted(void **state) {
     struct error error;
     const char *address = "127.0.0.1:0";
     char clients[LISTEN_ADDRESS_MAX], first[LISTEN_ADDRESS_MAX], other[LISTEN_ADDRESS_MAX];
-    struct places *places = open_places(2, address);
-    places_metrics_addresses(places, other, sizeof other);
+    struct worker_slots *slots = open_places(2, address);
+    worker_slots_metrics_addresses(slots, other, sizeof other);
     assert_string_equal(other, "");
-    assert_int_equal(places_metrics_fd(places, 0, 0), -1);
-    assert_true(places_listen_for_metrics(places, &address, 1, 16, &error));
-    places_metrics_addresses(places, first, sizeof first);
-    places_addresses(places, clients, sizeof clients);
+    assert_int_equal(worker_slots_metrics_fd(slots, 0, 0), -1);
+    assert_true(worker_slots_listen_for_metrics(slots, &address, 1, 16, &error));
+    worker_slots_metrics_addresses(slots, first, sizeof first);
+    worker_slots_addresses(slots, clients, sizeof clients);
     assert_string_not_equal(first, clients);
     for (unsigned i = 0; i < 2; i++) {
-        listen_address(places_metrics_fd(places, i, 0), other);
+        listen_address(worker_slots_metrics_fd(slots, i, 0), other);
         assert_string_equal(first, other);
     }
     const char *taken = first;
-    assert_null(places_new(1, &taken, 1, 16, &error));
-    places_close_listening(places);
-    assert_int_equal(places_metrics_fd(places, 0, 0), -1);
-    places_free(&places);
+    assert_null(worker_slots_new(1, &taken, 1, 16, &error));
+    worker_slots_close_listening(slots);
+    assert_int_equal(worker_slots_metrics_fd(slots, 0, 0), -1);
+    worker_slots_free(&slots);
 }
 
 static void all_listen_on_one_port_and_nobody_else_may(void **state) {
     struct error error;
     char first[LISTEN_ADDRESS_MAX], other[LISTEN_ADDRESS_MAX];
-    struct places *places = open_places(3, "127.0.0.1:0");
-    listen_address(places_listen_fd(places, 0, 0), first);
+    struct worker_slots *slots = open_places(3, "127.0.0.1:0");
+    listen_address(worker_slots_listen_fd(slots, 0, 0), first);
     for (unsigned i = 1; i < 3; i++) {
-        listen_address(places_listen_fd(places, i, 0), other);
+        listen_address(worker_slots_listen_fd(slots, i, 0), other);
         assert_string_equal(first, other);
-        assert_int_equal(places_listen_fd(places, i, 1), -1);
+        assert_int_equal(worker_slots_listen_fd(slots, i, 1), -1);
     }
     const char *taken = first;
-    assert_null(places_new(3, &taken, 1, 16, &error));
+    assert_null(worker_slots_new(3, &taken, 1, 16, &error));
     assert_non_null(strstr(error.text, "Address already in use"));
-    assert_null(places_new(1, &taken, 1, 16, &error));
-    places_close_listening(places);
-    struct places *next = open_places(3, first);
-    places_free(&next);
-    places_free(&places);
+    assert_null(worker_slots_new(1, &taken, 1, 16, &error));
+    worker_slots_close_listening(slots);
+    struct worker_slots *next = open_places(3, first);
+    worker_slots_free(&next);
+    worker_slots_free(&slots);
 }
 
 static int connect_to(int fd) {
@@ -170,24 +170,24 @@ static void one_server_listens_on_several_addresses(void **state) {
     assert_non_null(mkdtemp(folder));
     snprintf(text, sizeof text, "unix:%s/http.sock,mode=0620", folder);
     const char *addresses[] = {"127.0.0.1:0", ":0", text};
-    struct places *places = places_new(2, addresses, 3, 16, &error);
-    if (!places) fail_msg("%s", error.text);
+    struct worker_slots *slots = worker_slots_new(2, addresses, 3, 16, &error);
+    if (!slots) fail_msg("%s", error.text);
     unsigned len = 0;
-    for (int fd; (fd = places_listen_fd(places, 1, len)) >= 0; len++) assert_int_equal(connect_to(fd), 0);
+    for (int fd; (fd = worker_slots_listen_fd(slots, 1, len)) >= 0; len++) assert_int_equal(connect_to(fd), 0);
     assert_in_range(len, 3, 4); /* a machine without IPv6 has one less */
-    places_addresses(places, all, sizeof all);
+    worker_slots_addresses(slots, all, sizeof all);
     assert_non_null(strstr(all, ",unix:/tmp/stoa-listen-"));
     snprintf(text, sizeof text, "%s/http.sock", folder);
     assert_int_equal(stat(text, &file), 0);
     assert_int_equal(file.st_mode & 0777, 0620);
     if (len == 4) { /* IPv6 alone: two sockets, one port */
         char four[LISTEN_ADDRESS_MAX], six[LISTEN_ADDRESS_MAX];
-        listen_address(places_listen_fd(places, 0, 1), four);
-        listen_address(places_listen_fd(places, 0, 2), six);
+        listen_address(worker_slots_listen_fd(slots, 0, 1), four);
+        listen_address(worker_slots_listen_fd(slots, 0, 2), six);
         assert_string_equal(strrchr(four, ':'), strrchr(six, ':'));
     }
-    places_remove_names(places);
-    places_free(&places);
+    worker_slots_remove_names(slots);
+    worker_slots_free(&slots);
     assert_int_equal(stat(text, &file), -1);
     rmdir(folder);
 }
@@ -210,7 +210,7 @@ static void what_is_no_address_is_refused_with_a_reason(void **state) {
     }
     struct error error = {""};
     const char *stranger = "unix:/tmp/stoa-nobody.sock,owner=nobody-at-all";
-    assert_null(places_new(1, &stranger, 1, 16, &error));
+    assert_null(worker_slots_new(1, &stranger, 1, 16, &error));
     assert_non_null(strstr(error.text, "there is no user \"nobody-at-all\""));
     assert_int_equal(unlink("/tmp/stoa-nobody.sock"), -1); /* nothing is left of it */
 }
@@ -231,21 +231,21 @@ static void only_a_name_that_nobody_listens_on_is_taken_over(void **state) {
     snprintf(text, sizeof text, "unix:%s/http.sock", folder);
     const char *address = text, *path = text + 5;
     close(bind_to(path, SOCK_STREAM)); /* of a server that was killed */
-    struct places *places = open_places(1, text);
-    assert_null(places_new(1, &address, 1, 16, &error));
+    struct worker_slots *slots = open_places(1, text);
+    assert_null(worker_slots_new(1, &address, 1, 16, &error));
     assert_non_null(strstr(error.text, "another server listens there"));
-    assert_int_equal(connect_to(places_listen_fd(places, 0, 0)), 0);
-    places_remove_names(places);
-    places_free(&places);
+    assert_int_equal(connect_to(worker_slots_listen_fd(slots, 0, 0)), 0);
+    worker_slots_remove_names(slots);
+    worker_slots_free(&slots);
 
     int logger = bind_to(path, SOCK_DGRAM); /* another program, with which we cannot speak */
-    assert_null(places_new(1, &address, 1, 16, &error));
+    assert_null(worker_slots_new(1, &address, 1, 16, &error));
     assert_int_equal(stat(path, &file), 0);
     close(logger);
     unlink(path);
     FILE *somebodys = fopen(path, "w");
     fclose(somebodys);
-    assert_null(places_new(1, &address, 1, 16, &error));
+    assert_null(worker_slots_new(1, &address, 1, 16, &error));
     assert_int_equal(stat(path, &file), 0);
     unlink(path);
     rmdir(folder);
@@ -256,7 +256,7 @@ static void auto_is_a_worker_a_processor_and_enough_for_the_connections(void **s
     assert_int_equal(settings_of_workers(&config, 2, 19744), 3);
     assert_int_equal(settings_of_workers(&config, 8, 19744), 8);
     assert_int_equal(settings_of_workers(&config, 2, 50000), 2);
-    assert_int_equal(settings_of_workers(&config, 2, 1), PLACES_MAX);
+    assert_int_equal(settings_of_workers(&config, 2, 1), WORKER_SLOTS_MAX);
     config.limits.connections = 0;
     assert_int_equal(settings_of_workers(&config, 2, 100), 2);
     config.workers = 5;

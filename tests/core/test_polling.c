@@ -2,7 +2,7 @@
 #include "support/polling_rig.h"
 
 #include "session/handshake.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
 
 /* Handshake. */
 

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "channel/presence.h"
 #include "loop/loop.h"
+#include "presence/presence.h"
 
 static const struct presence_settings SETTINGS = {.grace_ms = 5000, .tick_ms = 200, .names_max = 10};
 

@@ -9,10 +9,10 @@
 #include <cmocka.h>
 
 #include "base/metrics.h"
-#include "channel/heads.h"
 #include "channel/log.h"
 #include "channel/relay.h"
 #include "channel/room.h"
+#include "channel/tail_check.h"
 #include "channel/topic.h"
 #include "loop/loop.h"
 #include "support/fake_bus.h"
@@ -54,7 +54,7 @@ static const struct receiver_ops person_ops = {person_deliver};
 static struct person alice, bob, carol;
 static struct person *const people[] = {&alice, &bob, &carol};
 
-/* What a worker does with what it hears (core/server/fleet.c). */
+/* What a worker does with what it hears (core/worker/fleet.c). */
 static void received(void *owner, struct slice topic, const struct bus_message *message) {
     struct node *node = owner;
     if (message->kind == BUS_EMIT)

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "server/child.h"
-#include "server/notice.h"
-#include "server/rollout.h"
+#include "master/child.h"
+#include "master/rollout.h"
+#include "process/master_messages.h"
 
 enum { WORKERS = 3 };
 
@@ -55,7 +55,7 @@ static void begin(struct stage *stage) {
     for (unsigned i = 0; i < WORKERS; i++) {
         int ends[2];
         child_init(&stage->children[i], i, 0);
-        assert_true(notice_pair(ends));
+        assert_true(master_message_pair(ends));
         stage->children[i].pid = wait_for_ever();
         stage->children[i].link = ends[0];
         stage->children[i].ready = true;
@@ -78,17 +78,17 @@ static void finish(struct stage *stage) {
 
 /* What the worker was told next; -1: nothing. */
 static int told(struct stage *stage, unsigned worker) {
-    struct notice notice;
-    if (notice_receive(stage->workers[worker], &notice) != NOTICE_READ) return -1;
-    assert_int_equal(notice.number, 2);
-    if (notice.kind == NOTICE_PREPARE) assert_string_equal(notice.text, "fingerprint");
-    return (int)notice.kind;
+    struct master_message message;
+    if (master_message_receive(stage->workers[worker], &message) != MASTER_MESSAGE_READ) return -1;
+    assert_int_equal(message.number, 2);
+    if (message.kind == MASTER_MESSAGE_PREPARE) assert_string_equal(message.text, "fingerprint");
+    return (int)message.kind;
 }
 
-static void says(struct stage *stage, unsigned worker, enum notice_kind kind, const char *text) {
-    struct notice notice = {.kind = kind, .number = 2};
-    strncpy(notice.text, text, sizeof notice.text - 1);
-    rollout_heard(&stage->rollout, &stage->children[worker], &notice, 2000);
+static void says(struct stage *stage, unsigned worker, enum master_message_kind kind, const char *text) {
+    struct master_message message = {.kind = kind, .number = 2};
+    strncpy(message.text, text, sizeof message.text - 1);
+    rollout_heard(&stage->rollout, &stage->children[worker], &message, 2000);
 }
 
 static void ends(struct stage *stage, unsigned worker) {
@@ -101,8 +101,8 @@ static void ends(struct stage *stage, unsigned worker) {
 
 static void prepare(struct stage *stage, unsigned from, unsigned to) {
     for (unsigned i = from; i < to; i++) {
-        assert_int_equal(told(stage, i), NOTICE_PREPARE);
-        says(stage, i, NOTICE_PREPARED, "");
+        assert_int_equal(told(stage, i), MASTER_MESSAGE_PREPARE);
+        says(stage, i, MASTER_MESSAGE_PREPARED, "");
     }
 }
 
@@ -115,9 +115,9 @@ static void none_swaps_before_all_have_built(void **state) {
     prepare(&stage, 2, 3);
     assert_int_equal(stage.decided, 1);
     for (unsigned i = 0; i < WORKERS; i++) {
-        assert_int_equal(told(&stage, i), NOTICE_ENACT);
+        assert_int_equal(told(&stage, i), MASTER_MESSAGE_ENACT);
         assert_int_equal(stage.done, 0);
-        says(&stage, i, NOTICE_ENACTED, "");
+        says(&stage, i, MASTER_MESSAGE_ENACTED, "");
     }
     assert_int_equal(stage.done, 1);
     assert_int_equal(stage.failed, 0);
@@ -130,7 +130,7 @@ static void expect_all_abandon(struct stage *stage, unsigned but) {
     assert_int_equal(stage->decided, 0);
     for (unsigned i = 0; i < WORKERS; i++) {
         if (i == but) continue;
-        assert_int_equal(told(stage, i), NOTICE_ABANDON);
+        assert_int_equal(told(stage, i), MASTER_MESSAGE_ABANDON);
         assert_int_equal(told(stage, i), -1);
     }
 }
@@ -139,11 +139,11 @@ static void one_that_refuses_keeps_all_in_the_old_one(void **state) {
     struct stage stage;
     begin(&stage);
     prepare(&stage, 0, 2);
-    says(&stage, 2, NOTICE_REFUSED, "policy.lua:3: no");
+    says(&stage, 2, MASTER_MESSAGE_REFUSED, "policy.lua:3: no");
     assert_string_equal(stage.reason, "policy.lua:3: no");
-    assert_int_equal(told(&stage, 2), NOTICE_PREPARE);
+    assert_int_equal(told(&stage, 2), MASTER_MESSAGE_PREPARE);
     expect_all_abandon(&stage, 2);
-    says(&stage, 1, NOTICE_PREPARED, ""); /* too late */
+    says(&stage, 1, MASTER_MESSAGE_PREPARED, ""); /* too late */
     assert_int_equal(stage.decided, 0);
     finish(&stage);
 }
@@ -164,7 +164,7 @@ static void one_that_does_not_answer_keeps_all_in_the_old_one(void **state) {
     rollout_check(&stage.rollout, 1000 + ROLLOUT_PREPARE_MS - 1);
     assert_int_equal(stage.failed, 0);
     rollout_check(&stage.rollout, 1000 + ROLLOUT_PREPARE_MS);
-    assert_int_equal(told(&stage, 2), NOTICE_PREPARE);
+    assert_int_equal(told(&stage, 2), MASTER_MESSAGE_PREPARE);
     expect_all_abandon(&stage, WORKERS);
     finish(&stage);
 }
@@ -173,8 +173,8 @@ static void one_that_dies_after_the_decision_changes_nothing(void **state) {
     struct stage stage;
     begin(&stage);
     prepare(&stage, 0, 3);
-    says(&stage, 0, NOTICE_ENACTED, "");
-    says(&stage, 1, NOTICE_ENACTED, "");
+    says(&stage, 0, MASTER_MESSAGE_ENACTED, "");
+    says(&stage, 1, MASTER_MESSAGE_ENACTED, "");
     assert_int_equal(stage.done, 0);
     ends(&stage, 2);
     assert_int_equal(stage.done, 1);
@@ -187,8 +187,8 @@ static void one_that_cannot_swap_is_replaced(void **state) {
     int status;
     begin(&stage);
     prepare(&stage, 0, 3);
-    says(&stage, 0, NOTICE_ENACTED, "");
-    says(&stage, 1, NOTICE_ENACTED, "");
+    says(&stage, 0, MASTER_MESSAGE_ENACTED, "");
+    says(&stage, 1, MASTER_MESSAGE_ENACTED, "");
     rollout_check(&stage.rollout, 2000 + ROLLOUT_ENACT_MS);
     assert_int_equal(waitpid(stage.children[2].pid, &status, 0), stage.children[2].pid);
     assert_true(WIFSIGNALED(status));

@@ -1,6 +1,6 @@
 #include "limit/budget.h"
 #include "session/flush.h"
-#include "session/hub_state.h"
+#include "session/hub_internal.h"
 #include "support/hub_scene.h"
 
 static struct person alice;

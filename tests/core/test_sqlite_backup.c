@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/sqlite_backup.h"
+#include "store/sqlite/backup.h"
 #include "store/verify.h"
 #include "support/sqlite_scene.h"
 

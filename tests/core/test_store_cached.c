@@ -5,9 +5,9 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "store/recent_events.h"
+#include "store/sqlite/store_sqlite.h"
 #include "store/store_cached.h"
 #include "store/store_driver.h"
-#include "store/store_sqlite.h"
 
 enum { WORKERS = 2 };
 

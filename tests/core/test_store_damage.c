@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "store/sqlite_check.h"
-#include "store/sqlite_readers.h"
+#include "store/sqlite/check.h"
+#include "store/sqlite/readers.h"
 #include "store/verify.h"
 #include "support/sqlite_scene.h"
 

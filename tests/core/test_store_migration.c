@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "store/sqlite_db.h"
+#include "store/sqlite/db.h"
+#include "store/sqlite/store_sqlite.h"
 #include "store/store_progress.h"
-#include "store/store_sqlite.h"
 #include "support/sqlite_scene.h"
 
 /* As a server of the third schema left it: of three messages two were edited, one of these deleted, the first has a

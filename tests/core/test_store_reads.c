@@ -2,7 +2,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include "store/sqlite_db.h"
+#include "store/sqlite/db.h"
 #include "support/held_reads.h"
 #include "support/sqlite_scene.h"
 

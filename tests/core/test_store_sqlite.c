@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/metrics.h"
-#include "store/store_sqlite.h"
+#include "store/sqlite/store_sqlite.h"
 #include "support/sqlite_scene.h"
 
 enum { CHANNELS = 3, IN_FLIGHT = 32 };

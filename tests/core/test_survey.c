@@ -11,13 +11,13 @@
 
 #include "base/ids.h"
 #include "bus/bus.h"
-#include "bus/parts.h"
-#include "channel/gossip.h"
-#include "channel/presence.h"
-#include "channel/survey.h"
-#include "channel/survey_message.h"
+#include "bus/fields.h"
 #include "channel/topic.h"
 #include "loop/loop.h"
+#include "presence/presence.h"
+#include "presence/presence_sync.h"
+#include "presence/survey.h"
+#include "presence/survey_message.h"
 #include "state/state_driver.h"
 #include "support/fake_bus.h"
 
@@ -29,7 +29,7 @@ static struct fake_ether ether;
 static struct worker {
     struct presence *presence;
     struct bus *bus;
-    struct gossip *gossip;
+    struct presence_sync *presence_sync;
     struct state state;
     struct survey *survey;
     bool is_dead; /* as the roll of the others has it */
@@ -56,33 +56,34 @@ static const struct state_ops roll_ops = {.workers = count_workers, .each_other 
 
 static void changed(void *owner, struct slice channel_id, struct slice users, size_t online) {}
 static void moved(void *owner, struct slice channel_id, struct slice user_id) {
-    gossip_moved(((struct worker *)owner)->gossip, channel_id, user_id);
+    presence_sync_moved(((struct worker *)owner)->presence_sync, channel_id, user_id);
 }
 static const struct presence_events presence_events = {.changed = changed, .moved = moved};
 
 static void received(void *owner, struct slice topic, const struct bus_message *message) {
     struct worker *worker = owner;
     bool is_sound = message->kind == BUS_SURVEY ? survey_take(worker->survey, topic, message)
-                                                : gossip_take(worker->gossip, topic, message);
+                                                : presence_sync_take(worker->presence_sync, topic, message);
     worker->malformed += !is_sound;
 }
 static void subscribed(void *owner, struct slice topic) {
-    gossip_subscribed(((struct worker *)owner)->gossip, topic);
+    presence_sync_subscribed(((struct worker *)owner)->presence_sync, topic);
 }
 static void degraded(void *owner, bool is_degraded) {}
 static const struct bus_events bus_events = {received, subscribed, degraded};
 
 static void worker_begin(struct worker *worker, char letter) {
     static const struct presence_settings presence = {
-        .grace_ms = GRACE_MS, .tick_ms = 200, .settle_ms = GOSSIP_SETTLE_MS, .names_max = 10};
+        .grace_ms = GRACE_MS, .tick_ms = 200, .settle_ms = PRESENCE_SYNC_SETTLE_MS, .names_max = 10};
     struct buffer topic = {0};
     char name[ID_OWNER_LEN + 1] = "";
     memset(name, letter, ID_OWNER_LEN);
     *worker = (struct worker){.presence = presence_new(loop, &presence, &presence_events, worker),
                               .bus = fake_bus_new_at(&ether, "node", name, &bus_events, worker),
                               .state.ops = &roll_ops};
-    worker->gossip = gossip_new(loop, worker->presence, worker->bus, &presence);
-    worker->survey = survey_new(loop, worker->presence, worker->gossip, worker->bus, &worker->state, slice_of(name));
+    worker->presence_sync = presence_sync_new(loop, worker->presence, worker->bus, &presence);
+    worker->survey =
+        survey_new(loop, worker->presence, worker->presence_sync, worker->bus, &worker->state, slice_of(name));
     topic_write_worker(&topic, slice_of(name));
     bus_subscribe(worker->bus, SLICE(""));
     bus_subscribe(worker->bus, buffer_slice(&topic));
@@ -101,7 +102,7 @@ static int tear_down(void **state) {
     for (size_t i = 0; i < WORKERS; i++) {
         assert_int_equal(workers[i].malformed, 0);
         survey_free(&workers[i].survey);
-        gossip_free(&workers[i].gossip);
+        presence_sync_free(&workers[i].presence_sync);
         bus_free(&workers[i].bus);
         presence_free(&workers[i].presence);
     }
@@ -112,7 +113,7 @@ static int tear_down(void **state) {
 
 static void come(struct worker *worker, const char *user) {
     presence_connected(worker->presence, slice_of(user), slice_of(user), NULL);
-    loop_advance(loop, GOSSIP_SETTLE_MS + 1);
+    loop_advance(loop, PRESENCE_SYNC_SETTLE_MS + 1);
 }
 static void go(struct worker *worker, const char *user) {
     presence_disconnected(worker->presence, slice_of(user), slice_of(user));
@@ -145,7 +146,7 @@ static void begin_to_ask(struct worker *worker, struct asked *asked, const char 
     *asked = (struct asked){.call.done = done};
     for (size_t len; *user_ids; user_ids += len + (user_ids[len] == ' ')) {
         len = strcspn(user_ids, " ");
-        parts_add(&asked->user_ids, (struct slice){user_ids, len});
+        fields_add(&asked->user_ids, (struct slice){user_ids, len});
     }
     asked->call.user_ids = buffer_slice(&asked->user_ids);
     survey_ask(worker->survey, &asked->call);
@@ -397,7 +398,7 @@ static void who_still_waits_as_the_worker_ends_is_answered(void **state) {
 static void alone_a_worker_knows_everybody(void **state) {
     static const char name[ID_OWNER_LEN + 1] = "alone";
     struct bus *bus = bus_local_new(loop, &bus_events, &workers[0]);
-    struct survey *survey = survey_new(loop, workers[0].presence, workers[0].gossip, bus, &workers[0].state,
+    struct survey *survey = survey_new(loop, workers[0].presence, workers[0].presence_sync, bus, &workers[0].state,
                                        (struct slice){name, ID_OWNER_LEN});
     struct worker alone = {.survey = survey};
     struct asked asked;
@@ -447,17 +448,17 @@ static void a_channel_is_asked_about_until_the_worker_has_followed_it_for_a_mome
     enter(&workers[1], "bob");
     follow_lobby(&workers[1]);
     loop_advance(loop, SOON_MS);
-    ether.delay_ms = GOSSIP_TICK_MS;
+    ether.delay_ms = PRESENCE_SYNC_TICK_MS;
     enter(&workers[0], "alice");
     follow_lobby(&workers[0]);
     loop_advance(loop, 1);
     static struct asked asked;
     begin_to_ask_of_lobby(&workers[0], &asked, 100);
-    loop_advance(loop, 4 * GOSSIP_TICK_MS);
+    loop_advance(loop, 4 * PRESENCE_SYNC_TICK_MS);
     assert_int_equal(asked.answers, 1);
     assert_named(&asked, 2, both);
     assert_false(asked.is_stale);
-    loop_advance(loop, GOSSIP_WHOLE_MS);
+    loop_advance(loop, PRESENCE_SYNC_WHOLE_MS);
     unsigned before = messages();
     begin_to_ask_of_lobby(&workers[0], &asked, 100);
     assert_int_equal(asked.answers, 1); /* at once */

@@ -8,8 +8,8 @@
 
 #include "redis/redis_name.h"
 #include "wire/base64.h"
+#include "wire/json_client.h"
 #include "wire/origin.h"
-#include "wire/plain.h"
 #include "wire/query.h"
 #include "wire/user_id.h"
 #include "wire/utf8.h"
@@ -238,18 +238,19 @@ static void the_default_port_of_a_scheme_may_be_said_or_not(void **state) {
 }
 
 static void the_plain_form_is_read(void **state) {
-    struct plain_packet packet;
-    assert_int_equal(plain_decode(SLICE("{\"type\":\"connect\"}"), &packet), PLAIN_OK);
-    assert_true(packet.type == PLAIN_CONNECT && packet.auth.len == 0);
-    assert_int_equal(plain_decode(SLICE("{\"type\":\"connect\",\"auth\":{\"user\":1}}"), &packet), PLAIN_OK);
+    struct json_client_packet packet;
+    assert_int_equal(json_client_decode(SLICE("{\"type\":\"connect\"}"), &packet), JSON_CLIENT_OK);
+    assert_true(packet.type == JSON_CLIENT_CONNECT && packet.auth.len == 0);
+    assert_int_equal(json_client_decode(SLICE("{\"type\":\"connect\",\"auth\":{\"user\":1}}"), &packet),
+                     JSON_CLIENT_OK);
     assert_true(slice_is(packet.auth, "{\"user\":1}"));
-    assert_int_equal(plain_decode(SLICE("{\"id\":7,\"type\":\"event\",\"event\":\"e\",\"args\":[1]}"), &packet),
-                     PLAIN_OK);
-    assert_true(packet.type == PLAIN_EVENT && packet.has_id && packet.id == 7 && slice_is(packet.args, "[1]"));
-    assert_int_equal(plain_decode(SLICE("{\"type\":\"event\",\"event\":\"e\"}"), &packet), PLAIN_OK);
+    assert_int_equal(json_client_decode(SLICE("{\"id\":7,\"type\":\"event\",\"event\":\"e\",\"args\":[1]}"), &packet),
+                     JSON_CLIENT_OK);
+    assert_true(packet.type == JSON_CLIENT_EVENT && packet.has_id && packet.id == 7 && slice_is(packet.args, "[1]"));
+    assert_int_equal(json_client_decode(SLICE("{\"type\":\"event\",\"event\":\"e\"}"), &packet), JSON_CLIENT_OK);
     assert_true(!packet.has_id && slice_is(packet.args, "[]"));
-    assert_int_equal(plain_decode(SLICE("{\"type\":\"ack\",\"id\":0,\"args\":[]}"), &packet), PLAIN_OK);
-    assert_true(packet.type == PLAIN_ACK && packet.has_id);
+    assert_int_equal(json_client_decode(SLICE("{\"type\":\"ack\",\"id\":0,\"args\":[]}"), &packet), JSON_CLIENT_OK);
+    assert_true(packet.type == JSON_CLIENT_ACK && packet.has_id);
     static const char *const no_json[] = {"", "x", "[]", "\"connect\"", "{\"type\":\"connect\""};
     static const char *const no_type[] = {
         "{}",
@@ -265,21 +266,21 @@ static void the_plain_form_is_read(void **state) {
         "{\"type\":\"ack\",\"id\":1.5}",
     };
     for (size_t i = 0; i < sizeof no_json / sizeof *no_json; i++)
-        assert_int_equal(plain_decode(slice_of(no_json[i]), &packet), PLAIN_BAD_JSON);
+        assert_int_equal(json_client_decode(slice_of(no_json[i]), &packet), JSON_CLIENT_BAD_JSON);
     for (size_t i = 0; i < sizeof no_type / sizeof *no_type; i++)
-        assert_int_equal(plain_decode(slice_of(no_type[i]), &packet), PLAIN_BAD_TYPE);
+        assert_int_equal(json_client_decode(slice_of(no_type[i]), &packet), JSON_CLIENT_BAD_TYPE);
 }
 
 static void the_plain_form_is_written(void **state) {
-    plain_write_event(&out, SLICE("[ \"e\" , 1 , [2] ]"), true, 3);
+    json_client_write_event(&out, SLICE("[ \"e\" , 1 , [2] ]"), true, 3);
     assert_true(written("{\"type\":\"event\",\"event\":\"e\",\"args\":[1,[2]],\"id\":3}"));
-    plain_write_event(&out, SLICE("[\"e\"]"), false, 0);
+    json_client_write_event(&out, SLICE("[\"e\"]"), false, 0);
     assert_true(written("{\"type\":\"event\",\"event\":\"e\",\"args\":[]}"));
-    plain_write_ack(&out, SLICE("[null]"), 4);
+    json_client_write_ack(&out, SLICE("[null]"), 4);
     assert_true(written("{\"type\":\"ack\",\"id\":4,\"args\":[null]}"));
-    plain_write_connected(&out, SLICE("s1"));
+    json_client_write_connected(&out, SLICE("s1"));
     assert_true(written("{\"type\":\"connected\",\"id\":\"s1\"}"));
-    plain_write_refused(&out, SLICE("{\"code\":\"x\"}"));
+    json_client_write_refused(&out, SLICE("{\"code\":\"x\"}"));
     assert_true(written("{\"type\":\"refused\",\"error\":{\"code\":\"x\"}}"));
 }
 

@@ -4,7 +4,7 @@
 #include "channel/log.h"
 #include "channel/relay.h"
 #include "channel/topic.h"
-#include "session/place.h"
+#include "session/socket_internal.h"
 #include "support/fake_bus.h"
 #include "support/fake_log_store.h"
 #include "support/hub_scene.h"

@@ -1,37 +1,37 @@
 /* The delivery window: what it decides, and what a client sees of it. */
-#include "base/window.h"
+#include "base/coalesce.h"
 #include "session/flush.h"
 #include "support/hub_scene.h"
 
-static const struct window_settings automatic = {.fixed_ms = WINDOW_AUTO, .max_ms = 15};
+static const struct coalesce_settings automatic = {.fixed_ms = COALESCE_AUTO, .max_ms = 15};
 
 /* Into so many clients, every gap_ms, for a second; each write takes write_us. */
-static void load(struct window *window, uint64_t *now_ms, unsigned clients, unsigned gap_ms, unsigned write_us) {
+static void load(struct coalesce *window, uint64_t *now_ms, unsigned clients, unsigned gap_ms, unsigned write_us) {
     uint32_t last_ms[1000] = {0};
     for (unsigned passed = 0; passed < 1000; passed += gap_ms) {
         *now_ms += gap_ms;
-        for (unsigned i = 0; i < clients; i++) window_arrival(window, *now_ms, &last_ms[i]);
-        window_flushed(window, clients, (uint64_t)clients * write_us);
-        if (*now_ms - window->since_ms >= WINDOW_REVIEW_MS) window_review(window, *now_ms);
+        for (unsigned i = 0; i < clients; i++) coalesce_arrival(window, *now_ms, &last_ms[i]);
+        coalesce_flushed(window, clients, (uint64_t)clients * write_us);
+        if (*now_ms - window->since_ms >= COALESCE_REVIEW_MS) coalesce_review(window, *now_ms);
     }
 }
 
 static void busy_opens_it_and_idle_closes_it(void **state) {
-    struct window window;
+    struct coalesce window;
     uint64_t now_ms = 5000;
-    window_init(&window, &flush_rule, &automatic, now_ms);
+    coalesce_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 1000, 100, 8);
     assert_int_equal(window.ms, 0);
     load(&window, &now_ms, 1000, 10, 8);
     assert_in_range(window.ms, 11, 15);
-    window_review(&window, now_ms += WINDOW_REVIEW_MS);
+    coalesce_review(&window, now_ms += COALESCE_REVIEW_MS);
     assert_int_equal(window.ms, 0);
 }
 
 static void it_is_as_wide_as_the_load_asks_for_and_never_wider_than_the_most(void **state) {
-    struct window window;
+    struct coalesce window;
     uint64_t now_ms = 5000;
-    window_init(&window, &flush_rule, &automatic, now_ms);
+    coalesce_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 300, 5, 8); /* 0.48 of the loop */
     unsigned moderate = window.ms;
     assert_in_range(moderate, 5, 10);
@@ -40,87 +40,87 @@ static void it_is_as_wide_as_the_load_asks_for_and_never_wider_than_the_most(voi
 }
 
 static void between_opening_and_closing_it_stays_as_it_is(void **state) {
-    struct window shut, open;
+    struct coalesce shut, open;
     uint64_t now_ms = 5000, then_ms;
-    window_init(&shut, &flush_rule, &automatic, now_ms);
+    coalesce_init(&shut, &flush_rule, &automatic, now_ms);
     load(&shut, &now_ms, 360, 10, 8); /* 0.29 of the loop */
     assert_int_equal(shut.ms, 0);
-    window_init(&open, &flush_rule, &automatic, then_ms = now_ms);
+    coalesce_init(&open, &flush_rule, &automatic, then_ms = now_ms);
     load(&open, &then_ms, 1000, 10, 8);
     load(&open, &then_ms, 360, 10, 8);
     assert_true(open.ms > 0);
 }
 
 static void what_it_saves_does_not_close_it(void **state) {
-    struct window window;
+    struct coalesce window;
     uint64_t now_ms = 5000;
     uint32_t last_ms[1000] = {0};
-    window_init(&window, &flush_rule, &automatic, now_ms);
+    coalesce_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 1000, 10, 8);
     for (unsigned i = 0; i < 100; i++) { /* half as many writes as arrivals are made */
         now_ms += 10;
-        for (unsigned j = 0; j < 1000; j++) window_arrival(&window, now_ms, &last_ms[j]);
-        if (i % 2) window_flushed(&window, 1000, 8000);
-        if (i % 10 == 9) window_review(&window, now_ms);
+        for (unsigned j = 0; j < 1000; j++) coalesce_arrival(&window, now_ms, &last_ms[j]);
+        if (i % 2) coalesce_flushed(&window, 1000, 8000);
+        if (i % 10 == 9) coalesce_review(&window, now_ms);
     }
     assert_in_range(window.ms, 11, 15);
 }
 
 static void clients_that_seldom_hear_anything_open_nothing(void **state) {
-    struct window window;
+    struct coalesce window;
     uint64_t now_ms = 5000;
-    window_init(&window, &flush_rule, &automatic, now_ms);
+    coalesce_init(&window, &flush_rule, &automatic, now_ms);
     for (unsigned i = 0; i < 1000; i++) {
         now_ms++;
         for (unsigned j = 0; j < 200; j++) {
             uint32_t last_ms = (uint32_t)(now_ms - 500);
-            assert_int_equal(window_arrival(&window, now_ms, &last_ms), 0);
+            assert_int_equal(coalesce_arrival(&window, now_ms, &last_ms), 0);
         }
-        window_flushed(&window, 200, 1600);
-        if (i % WINDOW_REVIEW_MS == 0) window_review(&window, now_ms);
+        coalesce_flushed(&window, 200, 1600);
+        if (i % COALESCE_REVIEW_MS == 0) coalesce_review(&window, now_ms);
     }
     assert_int_equal(window.ms, 0);
 }
 
 static void a_window_ends_when_as_many_have_come_as_usually_do(void **state) {
-    struct window window;
+    struct coalesce window;
     uint64_t now_ms = 5000;
     unsigned measurements = 0;
-    window_init(&window, &flush_rule, &automatic, now_ms);
+    coalesce_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 1000, 10, 8);
-    assert_false(window_is_full(&window, 1000)); /* nothing has been measured */
-    for (unsigned i = 0; i < 2 * WINDOW_MEASURES; i++) {
+    assert_false(coalesce_is_full(&window, 1000)); /* nothing has been measured */
+    for (unsigned i = 0; i < 2 * COALESCE_MEASURES; i++) {
         uint32_t last_ms[1000];
         for (unsigned j = 0; j < 1000; j++) last_ms[j] = (uint32_t)(now_ms - 5);
-        for (unsigned j = 0; j < 10; j++) window_passed(&window, 7);
-        for (unsigned j = 0; j < 10000; j++) window_arrival(&window, now_ms + j / 1000, &last_ms[j % 1000]);
-        window_review(&window, now_ms += WINDOW_REVIEW_MS);
+        for (unsigned j = 0; j < 10; j++) coalesce_passed(&window, 7);
+        for (unsigned j = 0; j < 10000; j++) coalesce_arrival(&window, now_ms + j / 1000, &last_ms[j % 1000]);
+        coalesce_review(&window, now_ms += COALESCE_REVIEW_MS);
         measurements += window.usual == 0;
         if (window.usual == 0) continue;
-        assert_false(window_is_full(&window, 6));
-        assert_true(window_is_full(&window, 7));
+        assert_false(coalesce_is_full(&window, 6));
+        assert_true(coalesce_is_full(&window, 7));
     }
     assert_int_equal(measurements, 2);
-    window_review(&window, now_ms += WINDOW_REVIEW_MS);
+    coalesce_review(&window, now_ms += COALESCE_REVIEW_MS);
     assert_int_equal(window.ms, 0);
-    assert_false(window_is_full(&window, 1000));
+    assert_false(coalesce_is_full(&window, 1000));
 }
 
 static void of_some_who_get_many_and_others_who_get_few_the_many_count(void **state) {
-    struct window window;
+    struct coalesce window;
     uint64_t now_ms = 5000;
-    window_init(&window, &flush_rule, &automatic, now_ms);
+    coalesce_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 1000, 10, 8);
     uint32_t last_ms = (uint32_t)(now_ms - 5);
     for (unsigned i = 0; i < 10000; i++) {
         uint32_t last = last_ms;
-        window_arrival(&window, now_ms, &last);
+        coalesce_arrival(&window, now_ms, &last);
     }
     for (unsigned i = 0; i < 10; i++) {
-        window_passed(&window, 16);
-        window_passed(&window, 2);
+        coalesce_passed(&window, 16);
+        coalesce_passed(&window, 2);
     }
-    window_review(&window, now_ms + WINDOW_REVIEW_MS);
+    coalesce_review(&window, now_ms + COALESCE_REVIEW_MS);
     assert_in_range(window.measured, 14, 16);
 }
 
@@ -129,7 +129,7 @@ static struct person alice, bob;
 
 static int set_up_held(void **state) {
     struct hub_settings settings = scene_settings();
-    settings.window = (struct window_settings){.fixed_ms = 10};
+    settings.window = (struct coalesce_settings){.fixed_ms = 10};
     scene_begin(loop_new_with_fake_clock(), &settings);
     comes_as(&alice, "alice");
     loop_advance(loop, 1000);

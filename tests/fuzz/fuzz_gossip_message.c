@@ -1,50 +1,50 @@
 /* What is taken lies within the bytes, and writes back as it came. */
 #include <stdlib.h>
 
-#include "channel/gossip_message.h"
+#include "presence/presence_sync_message.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
 
-static bool write_again(enum gossip_kind kind, struct slice body, struct buffer *out) {
-    struct gossip_tell tell;
-    struct gossip_entry entry;
+static bool write_again(enum presence_sync_kind kind, struct slice body, struct buffer *out) {
+    struct presence_sync_tell tell;
+    struct presence_sync_entry entry;
     struct presence_word word;
     struct slice asked, entries;
-    struct gossip_digest digest;
-    struct gossip_listed listed;
-    uint64_t sums[GOSSIP_BUCKETS], buckets;
+    struct presence_sync_digest digest;
+    struct presence_sync_listed listed;
+    uint64_t sums[PRESENCE_SYNC_BUCKETS], buckets;
     switch (kind) {
-        case GOSSIP_ASK:
-            if (!gossip_read_ask(body, &asked)) return false;
-            gossip_write_ask(out, asked);
+        case PRESENCE_SYNC_ASK:
+            if (!presence_sync_read_ask(body, &asked)) return false;
+            presence_sync_write_ask(out, asked);
             return true;
-        case GOSSIP_TELL:
-        case GOSSIP_PASS:
-            if (!gossip_read_tell(body, &tell)) return false;
-            gossip_write_tell(out, kind, &tell);
+        case PRESENCE_SYNC_TELL:
+        case PRESENCE_SYNC_PASS:
+            if (!presence_sync_read_tell(body, &tell)) return false;
+            presence_sync_write_tell(out, kind, &tell);
             while (tell.entries.len > 0) {
-                if (!gossip_read_entry(&tell.entries, &entry)) abort();
-                gossip_write_entry(out, &entry);
+                if (!presence_sync_read_entry(&tell.entries, &entry)) abort();
+                presence_sync_write_entry(out, &entry);
             }
             return true;
-        case GOSSIP_WORD:
-            if (!gossip_read_word(body, &word)) return false;
-            gossip_write_word(out, &word);
+        case PRESENCE_SYNC_WORD:
+            if (!presence_sync_read_word(body, &word)) return false;
+            presence_sync_write_word(out, &word);
             return true;
-        case GOSSIP_DIGEST:
-            if (!gossip_read_digest(body, &digest)) return false;
-            gossip_write_digest(out, &digest);
+        case PRESENCE_SYNC_DIGEST:
+            if (!presence_sync_read_digest(body, &digest)) return false;
+            presence_sync_write_digest(out, &digest);
             return true;
-        case GOSSIP_COMPARE:
-            if (!gossip_read_compare(body, sums)) return false;
-            gossip_write_compare(out, sums);
+        case PRESENCE_SYNC_COMPARE:
+            if (!presence_sync_read_compare(body, sums)) return false;
+            presence_sync_write_compare(out, sums);
             return true;
-        case GOSSIP_LIST:
-            if (!gossip_read_list(body, &buckets, &entries)) return false;
-            gossip_write_list(out, buckets);
+        case PRESENCE_SYNC_LIST:
+            if (!presence_sync_read_list(body, &buckets, &entries)) return false;
+            presence_sync_write_list(out, buckets);
             while (entries.len > 0) {
-                if (!gossip_read_listed(&entries, &listed)) abort();
-                gossip_write_listed(out, &listed);
+                if (!presence_sync_read_listed(&entries, &listed)) abort();
+                presence_sync_write_listed(out, &listed);
             }
             return true;
         default:
@@ -55,7 +55,7 @@ static bool write_again(enum gossip_kind kind, struct slice body, struct buffer 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len) {
     struct slice given = {(const char *)bytes, len}, body = given;
     struct buffer again = {0};
-    enum gossip_kind kind = gossip_read_kind(&body);
+    enum presence_sync_kind kind = presence_sync_read_kind(&body);
     if (write_again(kind, body, &again) && !slice_equal(buffer_slice(&again), given)) abort();
     buffer_done(&again);
     return 0;

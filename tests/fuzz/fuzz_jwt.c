@@ -2,8 +2,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "lua/jwt.h"
 #include "wire/json.h"
+#include "wire/jwt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "lua/bind.h"
-#include "lua/host.h"
-#include "lua/shared.h"
+#include "lua/script_state.h"
 #include "policy/policy.h"
+#include "policy/shared_values.h"
 #include "session/local_client.h"
 #include "support/fuzz_world.h"
 
@@ -89,9 +89,9 @@ static const char *api_names(void) {
     struct config *config = read_config("", "now");
     if (!fuzz_world_open(&world, config, &error)) fprintf(stderr, "%s\n", error.text), abort();
     struct shared *shared = shared_new(world.loop);
-    struct host *host = host_new(&world.worker, config, 2, shared, &error);
+    struct script_state *host = script_state_new(&world.worker, config, 2, shared, &error);
     if (!host || !vm_protect(host->vm, collect, &out, &error)) fprintf(stderr, "%s\n", error.text), abort();
-    host_free(&host);
+    script_state_free(&host);
     shared_unref(&shared);
     fuzz_world_close(&world);
     config_unref(&config);

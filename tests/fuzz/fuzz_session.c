@@ -7,7 +7,6 @@
 
 #include "base/buffer.h"
 #include "policy/policy.h"
-#include "server/router.h"
 #include "session/local_client.h"
 #include "support/change.h"
 #include "support/fuzz_operator.h"
@@ -16,6 +15,7 @@
 #include "support/fuzz_world.h"
 #include "support/program.h"
 #include "support/wires.h"
+#include "worker/router.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
 

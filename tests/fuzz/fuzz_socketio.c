@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "wire/json.h"
-#include "wire/plain.h"
+#include "wire/json_client.h"
 #include "wire/socketio.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
@@ -20,17 +20,17 @@ static void check_packet(const struct socketio_packet *packet) {
     buffer_done(&text);
 }
 
-static void check_plain(const struct plain_packet *packet) {
-    if (packet->type != PLAIN_CONNECT && json_type_of(packet->args) != JSON_ARRAY) abort();
-    if (packet->type == PLAIN_EVENT && json_type_of(packet->event) != JSON_STRING) abort();
+static void check_plain(const struct json_client_packet *packet) {
+    if (packet->type != JSON_CLIENT_CONNECT && json_type_of(packet->args) != JSON_ARRAY) abort();
+    if (packet->type == JSON_CLIENT_EVENT && json_type_of(packet->event) != JSON_STRING) abort();
     if (packet->auth.len > 0 && json_type_of(packet->auth) != JSON_OBJECT) abort();
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len) {
     struct slice input = {(const char *)bytes, len};
     struct socketio_packet packet;
-    struct plain_packet plain;
+    struct json_client_packet plain;
     if (socketio_decode(input, &packet)) check_packet(&packet);
-    if (plain_decode(input, &plain) == PLAIN_OK) check_plain(&plain);
+    if (json_client_decode(input, &plain) == JSON_CLIENT_OK) check_plain(&plain);
     return 0;
 }

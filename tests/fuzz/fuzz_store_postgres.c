@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "loop/loop.h"
+#include "store/postgres/store_postgres.h"
 #include "store/store.h"
-#include "store/store_postgres.h"
 #include "support/change.h"
 #include "support/fuzz_postgres.h"
 #include "support/program.h"

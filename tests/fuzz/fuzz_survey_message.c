@@ -1,17 +1,17 @@
 /* What is taken lies within the bytes, and writes back as it came. */
 #include <stdlib.h>
 
-#include "bus/parts.h"
-#include "channel/gossip_message.h"
-#include "channel/survey_message.h"
+#include "bus/fields.h"
+#include "presence/presence_sync_message.h"
+#include "presence/survey_message.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
 
 static uint64_t count_entries(struct slice entries) {
-    struct gossip_entry entry;
+    struct presence_sync_entry entry;
     uint64_t count = 0;
     for (; entries.len > 0; count++)
-        if (!gossip_read_entry(&entries, &entry)) abort();
+        if (!presence_sync_read_entry(&entries, &entry)) abort();
     return count;
 }
 
@@ -32,7 +32,7 @@ static void write_findings(struct slice findings, struct buffer *out) {
 static void write_subjects(struct slice subjects, struct buffer *out) {
     struct slice subject;
     while (subjects.len > 0) {
-        if (!parts_take(&subjects, &subject)) abort();
+        if (!fields_take(&subjects, &subject)) abort();
         struct slice channel_id = survey_channel(subject);
         if (channel_id.len > 0)
             survey_add_channel(out, channel_id);

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "loop/loop.h"
-#include "lua/http_client.h"
+#include "net/http_client.h"
 
 enum { CONNECTIONS_MAX = 8, DEADLINE_MS = 5000 };
 

@@ -11,8 +11,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-#include "lua/jwt.h"
 #include "wire/base64.h"
+#include "wire/jwt.h"
 
 #define SECRET SLICE("0123456789abcdef0123456789abcdef")
 enum { NOW = 1000000 };

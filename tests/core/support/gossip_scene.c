@@ -30,31 +30,31 @@ static void offline(void *owner, struct slice user_id) {
     buffer_printf(&((struct gossip_worker *)owner)->lost, "%.*s ", SLICE_ARG(user_id));
 }
 static void moved(void *owner, struct slice channel_id, struct slice user_id) {
-    gossip_moved(((struct gossip_worker *)owner)->gossip, channel_id, user_id);
+    presence_sync_moved(((struct gossip_worker *)owner)->presence_sync, channel_id, user_id);
 }
 static void said(void *owner, struct slice user_id) {
-    gossip_said(((struct gossip_worker *)owner)->gossip, user_id);
+    presence_sync_said(((struct gossip_worker *)owner)->presence_sync, user_id);
 }
 static const struct presence_events presence_events = {changed, offline, moved, said};
 
 static void received(void *owner, struct slice topic, const struct bus_message *message) {
     struct gossip_worker *worker = owner;
-    worker->compared += message->body.ptr[0] == GOSSIP_COMPARE;
-    worker->malformed += !gossip_take(worker->gossip, topic, message);
+    worker->compared += message->body.ptr[0] == PRESENCE_SYNC_COMPARE;
+    worker->malformed += !presence_sync_take(worker->presence_sync, topic, message);
 }
 static void subscribed(void *owner, struct slice topic) {
-    gossip_subscribed(((struct gossip_worker *)owner)->gossip, topic);
+    presence_sync_subscribed(((struct gossip_worker *)owner)->presence_sync, topic);
 }
 static void degraded(void *owner, bool is_degraded) {}
 static const struct bus_events bus_events = {received, subscribed, degraded};
 
 void worker_begin(struct gossip_worker *worker) {
     static const struct presence_settings presence = {
-        .grace_ms = GRACE_MS, .tick_ms = TICK_MS, .settle_ms = GOSSIP_SETTLE_MS, .names_max = 10};
+        .grace_ms = GRACE_MS, .tick_ms = TICK_MS, .settle_ms = PRESENCE_SYNC_SETTLE_MS, .names_max = 10};
     static const char *const places[] = {"one", "two", "three"};
     *worker = (struct gossip_worker){.presence = presence_new(scene_loop, &presence, &presence_events, worker)};
     worker->bus = fake_bus_new_at(&ether, "node", places[worker - workers], &bus_events, worker);
-    worker->gossip = gossip_new(scene_loop, worker->presence, worker->bus, &presence);
+    worker->presence_sync = presence_sync_new(scene_loop, worker->presence, worker->bus, &presence);
     bus_subscribe(worker->bus, SLICE(""));
 }
 
@@ -62,7 +62,7 @@ void worker_begin(struct gossip_worker *worker) {
 void worker_end(struct gossip_worker *worker) {
     bus_free(&worker->bus);
     struct bus *nobody = worker->bus = bus_local_new(scene_loop, &bus_events, worker);
-    gossip_free(&worker->gossip);
+    presence_sync_free(&worker->presence_sync);
     presence_free(&worker->presence);
     bus_free(&nobody);
     buffer_done(&worker->told);

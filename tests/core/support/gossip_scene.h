@@ -12,10 +12,10 @@
 #include <cmocka.h>
 
 #include "bus/bus.h"
-#include "channel/gossip.h"
-#include "channel/gossip_message.h"
-#include "channel/presence.h"
 #include "loop/loop.h"
+#include "presence/presence.h"
+#include "presence/presence_sync.h"
+#include "presence/presence_sync_message.h"
 #include "support/fake_bus.h"
 
 enum { WORKERS = 3, TICK_MS = 200, GRACE_MS = 5000, SOON_MS = 1000 };
@@ -26,7 +26,7 @@ extern struct fake_ether ether;
 struct gossip_worker {
     struct presence *presence;
     struct bus *bus;
-    struct gossip *gossip;
+    struct presence_sync *presence_sync;
     struct buffer told;           /* "alice+ bob- ": who was told to come and go; of a large channel "=17 " */
     struct buffer lost;           /* of whom the store hears that he went */
     unsigned malformed, compared; /* compared: digests that were not what was heard */

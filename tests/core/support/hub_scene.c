@@ -1,6 +1,6 @@
 #include "support/hub_scene.h"
 
-#include "loop/loop_state.h"
+#include "loop/loop_internal.h"
 #include "session/script_connection.h"
 
 struct loop *loop;

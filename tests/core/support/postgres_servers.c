@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/postgres_migrate.h"
+#include "store/postgres/migrate.h"
 #include "support/store_asking.h"
 
 static const char *variable(const char *name) {

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "store/store_postgres.h"
+#include "store/postgres/store_postgres.h"
 
 enum { SERVER_SHARDS_MAX = 8 };
 

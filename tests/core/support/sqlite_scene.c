@@ -3,7 +3,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
-#include "store/store_sqlite.h"
+#include "store/sqlite/store_sqlite.h"
 
 int scene_set_up(void **state) {
     struct scene *scene = NEW(struct scene);

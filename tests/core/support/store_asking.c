@@ -1,6 +1,6 @@
 #include "support/store_asking.h"
 
-struct question {
+struct policy_question {
     struct asking *asking;
     struct answer *answer;
 };
@@ -24,7 +24,7 @@ void asking_done(struct asking *asking) {
 }
 
 static void asking_answered(struct store_request *request) {
-    struct question *question = request->owner;
+    struct policy_question *question = request->owner;
     struct answer *answer = question->answer;
     assert_false(answer->came);
     *answer = (struct answer){
@@ -39,7 +39,7 @@ static void asking_answered(struct store_request *request) {
 }
 
 struct answer *asking_submit(struct asking *asking, const struct store_request *wanted) {
-    struct question *question = NEW(struct question);
+    struct policy_question *question = NEW(struct policy_question);
     question->asking = asking;
     question->answer = NEW(struct answer);
     assert_true(asking->count < sizeof(asking->given) / sizeof(*asking->given));

@@ -2,8 +2,8 @@
 
 #include <unistd.h>
 
+#include "store/sqlite/store_sqlite.h"
 #include "store/store_cached.h"
-#include "store/store_sqlite.h"
 #include "support/postgres_servers.h"
 #include "support/redis_stage.h"
 

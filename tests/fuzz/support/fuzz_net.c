@@ -9,11 +9,11 @@
 
 #include "base/buffer.h"
 #include "net/handover.h"
-#include "net/net_state.h"
-#include "server/places.h"
-#include "server/router.h"
-#include "server/settings.h"
+#include "net/net_internal.h"
+#include "process/worker_slots.h"
 #include "support/fuzz_world.h"
+#include "worker/router.h"
+#include "worker/settings.h"
 
 enum { READ_MAX = 65536, BACKLOG = 64 };
 
@@ -42,10 +42,10 @@ void fuzz_net_open(struct fuzz_net *net, struct fuzz_world *world) {
     const char *address = "127.0.0.1:0";
     struct error error;
     *net = (struct fuzz_net){.world = world, .listen_fd = -1};
-    net->places = places_new(1, &address, 1, 1, &error);
-    if (!net->places) fail(error.text);
-    places_close_listening(net->places); /* nobody comes there */
-    worker->places = net->places;
+    net->slots = worker_slots_new(1, &address, 1, 1, &error);
+    if (!net->slots) fail(error.text);
+    worker_slots_close_listening(net->slots); /* nobody comes there */
+    worker->slots = net->slots;
     net->router = router_new(worker, &net->health);
     settings.inbound = worker->inbound;
     settings.outbound = worker->outbound;
@@ -67,8 +67,8 @@ void fuzz_net_close(struct fuzz_net *net) {
     if (net->listen_fd >= 0) close(net->listen_fd);
     close(net->inbox[0]);
     close(net->inbox[1]);
-    worker->places = NULL;
-    places_free(&net->places);
+    worker->slots = NULL;
+    worker_slots_free(&net->slots);
 }
 
 static int dial(const struct fuzz_net *net) {

@@ -5,16 +5,16 @@
 #define TESTS_FUZZ_NET_H
 
 #include "base/slice.h"
-#include "server/health.h"
+#include "worker/health.h"
 
 struct buffer;
 struct fuzz_world;
-struct places;
+struct worker_slots;
 struct router;
 
 struct fuzz_net {
     struct fuzz_world *world;
-    struct places *places;
+    struct worker_slots *slots;
     struct router *router;
     struct health health;
     int inbox[2];  /* connections come as from another process */

@@ -5,12 +5,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/control.h"
+#include "master/control_socket.h"
 #include "support/change.h"
 #include "support/program.h"
 
 /* STEPS: of the socket, until all that was said is heard. */
-enum { STEPS = 3, CROWD = CONTROL_CLIENTS_MAX + 2 };
+enum { STEPS = 3, CROWD = CONTROL_SOCKET_CLIENTS_MAX + 2 };
 
 static const char *const commands[] = {
     "status\n", "reload\n", "status", "\n", "rel", "oad\n", "stop\n", "reload\nstatus\n", "status\r\n",
@@ -38,17 +38,17 @@ static const char *path_of(void) {
 }
 
 static void turn(struct fuzz_operators *operators) {
-    struct pollfd polls[CONTROL_POLLS_MAX];
+    struct pollfd polls[CONTROL_SOCKET_POLLS_MAX];
     for (int i = 0; i < STEPS; i++) {
-        size_t len = control_poll(operators->control, polls);
-        if (poll(polls, len, 0) > 0) control_step(operators->control, polls, len);
+        size_t len = control_socket_poll(operators->control, polls);
+        if (poll(polls, len, 0) > 0) control_socket_step(operators->control, polls, len);
     }
 }
 
 static int come(struct fuzz_operators *operators) {
     struct error error;
-    if (!operators->control) operators->control = control_new(path_of(), command, operators, &error);
-    int fd = operators->control ? control_connect(path_of(), &error) : -1;
+    if (!operators->control) operators->control = control_socket_new(path_of(), command, operators, &error);
+    int fd = operators->control ? control_socket_connect(path_of(), &error) : -1;
     if (fd < 0) fail(error.text);
     return fd;
 }
@@ -113,7 +113,7 @@ bool fuzz_operators_step(struct fuzz_operators *operators, struct program *progr
 
 void fuzz_operators_answer(struct fuzz_operators *operators, bool reloaded) {
     operators->reload_wanted = false;
-    control_answer(operators->control, reloaded ? SLICE("ok generation=2\n") : SLICE("error scripts\n"));
+    control_socket_answer(operators->control, reloaded ? SLICE("ok generation=2\n") : SLICE("error scripts\n"));
 }
 
 void fuzz_operators_open(struct fuzz_operators *operators) {
@@ -122,18 +122,19 @@ void fuzz_operators_open(struct fuzz_operators *operators) {
 }
 
 void fuzz_operators_close(struct fuzz_operators *operators) {
-    struct pollfd polls[CONTROL_POLLS_MAX];
+    struct pollfd polls[CONTROL_SOCKET_POLLS_MAX];
     for (unsigned i = 0; i < OPERATORS; i++) leave(operators, i);
     if (operators->control) {
         turn(operators);
-        if (control_poll(operators->control, polls) != 1) fail("all operators have left, but there are connections");
+        if (control_socket_poll(operators->control, polls) != 1)
+            fail("all operators have left, but there are connections");
         int fd = come(operators);
         if (send(fd, "status\n", 7, MSG_NOSIGNAL) != 7) fail("an operator cannot speak");
         turn(operators);
         char answer[16];
         if (recv(fd, answer, sizeof answer, MSG_DONTWAIT) <= 0) fail("an operator is not heard");
         close(fd);
-        control_free(&operators->control);
+        control_socket_free(&operators->control);
     }
     buffer_done(&operators->text);
 }

@@ -6,14 +6,14 @@
 
 #include "base/buffer.h"
 
-struct control;
+struct control_socket;
 struct program;
 
 enum { OPERATORS = 4 };
 
 struct fuzz_operators {
-    struct control *control; /* NULL: nobody has come yet */
-    int fds[OPERATORS];      /* -1: not there */
+    struct control_socket *control; /* NULL: nobody has come yet */
+    int fds[OPERATORS];             /* -1: not there */
     bool reload_wanted;
     struct buffer text;
 };

@@ -12,10 +12,10 @@
 #include "loop/loop.h"
 #include "lua/lua.h"
 #include "redis/redis_room.h"
-#include "server/fleet.h"
 #include "session/hub.h"
 #include "store/store_cached.h"
 #include "support/fuzz_redis.h"
+#include "worker/fleet.h"
 
 /* TURNS: of a loop on which something is always left to do. */
 enum { TURNS_MAX = 1000, ROUNDS_MAX = 1000, NAP_NS = 20000, DONE_MS = 10000 };

@@ -8,8 +8,8 @@
 #ifndef TESTS_FUZZ_WORLD_H
 #define TESTS_FUZZ_WORLD_H
 
-#include "server/worker.h"
 #include "store/store_driver.h"
+#include "worker/worker.h"
 
 struct fuzz_redis;
 

@@ -1,0 +1,26 @@
+/* findings.h - what `stoa verify` finds, for people or as JSON: a line each, the first hundred. */
+#ifndef COMMAND_FINDINGS_H
+#define COMMAND_FINDINGS_H
+
+#include <stdio.h>
+
+#include "command/progress.h"
+#include "store/verify.h"
+
+enum { FINDINGS_SHOWN = 100 };
+
+struct findings {
+    struct verify verify;
+    struct progress progress;
+    FILE *out;
+    bool json;
+    bool (*is_wanted)(void *owner); /* NULL: until the end */
+    void *owner;
+};
+
+/* verify is ready for use. */
+void findings_init(struct findings *findings, FILE *out, bool json);
+/* How many were not shown, if any. */
+void findings_done(struct findings *findings);
+
+#endif

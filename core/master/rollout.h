@@ -1,0 +1,52 @@
+/* rollout.h - a reload over all workers: each builds the generation aside; when all have, all enact it, or none does.
+ *
+ * It knows children and their notices. The configuration is the owner's, who hears of the decision before the workers
+ * do: whoever is started afterwards gets the new one.
+ */
+#ifndef MASTER_ROLLOUT_H
+#define MASTER_ROLLOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+
+enum { ROLLOUT_PREPARE_MS = 60000, ROLLOUT_ENACT_MS = 10000 };
+
+struct child;
+struct master_message;
+
+struct rollout_events {
+    /* All can: it will be enacted. */
+    void (*decided)(void *owner);
+    /* All who are left have done it. */
+    void (*done)(void *owner);
+    /* All have what they had. */
+    void (*failed)(void *owner, const char *reason);
+};
+
+struct rollout {
+    enum { ROLLOUT_IDLE, ROLLOUT_PREPARING, ROLLOUT_ENACTING } state;
+    struct child *children;
+    unsigned children_len;
+    unsigned generation;
+    uint64_t until_ms;
+    const struct rollout_events *events;
+    void *owner;
+};
+
+void rollout_init(struct rollout *rollout, struct child *children, unsigned len, const struct rollout_events *events,
+                  void *owner);
+/* Asks all children that run; all of them are ready. fingerprint: what the configuration must look like to them, too.
+ * May fail within the call. */
+void rollout_begin(struct rollout *rollout, unsigned generation, const char *fingerprint, uint64_t now_ms);
+/* A notice that is about a reload. */
+void rollout_heard(struct rollout *rollout, struct child *child, const struct master_message *message, uint64_t now_ms);
+/* Before it is forgotten. */
+void rollout_ended(struct rollout *rollout, struct child *child, uint64_t now_ms);
+/* Enforces the deadlines. */
+void rollout_check(struct rollout *rollout, uint64_t now_ms);
+/* UINT64_MAX: nothing is due. */
+uint64_t rollout_due_ms(const struct rollout *rollout);
+
+#endif

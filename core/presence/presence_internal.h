@@ -1,0 +1,103 @@
+/* presence_internal.h - what presence is made of. For presence*.c only. */
+#ifndef PRESENCE_PRESENCE_INTERNAL_H
+#define PRESENCE_PRESENCE_INTERNAL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "loop/loop.h"
+#include "presence/presence.h"
+
+enum status { STATUS_ONLINE, STATUS_AWAY, STATUS_BUSY, STATUS_INVISIBLE };
+
+/* A user is present while he has a connection here, for a grace after the last one, and while others have him. */
+struct presence_user {
+    struct presence *presence;
+    struct list seats;     /* user_link: in channels */
+    struct list gone_link; /* in presence->gone while not present */
+    unsigned connections;
+    unsigned elsewhere; /* of his seats: how often another worker has him there */
+    bool is_here;       /* connected, or within the grace */
+    bool is_recalled;   /* his word is what he said before he went */
+    bool is_settling;   /* nobody sees him yet: other workers may know that he is invisible */
+    enum status status;
+    char *message;             /* NULL: none */
+    uint64_t version, changed; /* of his word, over all workers; how often it changed here, compared with seats' */
+    uint64_t last_seen_wall_ms, gone_ms;
+    struct loop_timer timer; /* settling, or without a connection the grace */
+    struct loop_timer ends;  /* of his word */
+    uint64_t ends_wall_ms;
+    size_t id_len;
+    char id[];
+};
+
+/* A user in a channel: taken while one of his connections looks at it, for a grace, and while others have him there.
+ * Lives until the members have been told that it is empty. */
+struct presence_seat {
+    struct presence_user *user;
+    struct channel *channel;
+    struct list user_link, channel_link, dirty_link;
+    unsigned looks, elsewhere; /* elsewhere: workers that have him there */
+    bool is_here;              /* looked at from here, or within the grace */
+    bool is_counted;           /* taken and visible */
+    bool is_own;               /* by this worker's connections alone */
+    bool told_online;          /* what the channel's members know of it */
+    uint64_t told_changed, own_changed;
+    struct loop_timer grace;
+};
+
+struct channel {
+    struct list seats, dirty,
+        due_link;       /* dirty: what its members know is not so any more; due_link: in presence->due */
+    size_t online, own; /* named ones; of them, by this worker's connections */
+    size_t unnamed;     /* those of whom other workers tell only how many they are */
+    size_t told_online;
+    size_t id_len;
+    char id[];
+};
+
+/* One connection, and the seats at which it looks. */
+struct connection {
+    struct presence_user *user;
+    struct list looks;
+    size_t id_len;
+    char id[];
+};
+struct look {
+    struct list link;
+    struct presence_seat *seat;
+};
+
+struct presence {
+    struct loop *loop;
+    struct presence_settings settings;
+    const struct presence_events *events;
+    void *owner;
+    struct map *users, *channels, *connections;
+    struct list due;  /* channels to tell at the next tick */
+    struct list gone; /* users, who went first first */
+    size_t gone_len;
+    struct loop_timer tick, forget;
+};
+
+static inline struct slice user_id(const struct presence_user *user) {
+    return (struct slice){user->id, user->id_len};
+}
+
+static inline struct slice channel_id_of(const struct channel *channel) {
+    return (struct slice){channel->id, channel->id_len};
+}
+
+static inline bool user_is_present(const struct presence_user *user) {
+    return user->is_here || user->elsewhere > 0;
+}
+
+static inline bool user_is_visible(const struct presence_user *user) {
+    return user_is_present(user) && !user->is_settling && user->status != STATUS_INVISIBLE;
+}
+
+struct presence_word user_word(const struct presence_user *user); /* borrowed */
+extern const char *const presence_status_names[];
+/* Appends the user as seen where he is online or not. */
+void presence_write_as(const struct presence_user *user, bool online, struct buffer *out);
+
+#endif

@@ -1,0 +1,43 @@
+/* survey_message.h - what workers ask and answer of users and channels, as bytes. For survey*.c only.
+ *
+ * What is asked about is a subject: a user's id, or a channel's behind a control character, which no user's id holds.
+ */
+#ifndef PRESENCE_SURVEY_MESSAGE_H
+#define PRESENCE_SURVEY_MESSAGE_H
+
+#include "base/buffer.h"
+#include "presence/presence.h"
+
+enum survey_kind {
+    SURVEY_QUESTION = 1, /* on everyone's topic: the asker's name, subjects */
+    SURVEY_ANSWER = 2    /* on the asker's: what is known of those of which anything is */
+};
+/* What a worker answers of a subject. */
+struct survey_finding {
+    struct slice subject;
+    struct presence_sight sight; /* of a user */
+    uint64_t unnamed;            /* of a channel: so many of its own users are online there, and */
+    struct slice entries;        /* these, as presence_sync_write_entry writes them */
+};
+
+/* Followed by subjects, as parts. */
+void survey_write_question(struct buffer *out, uint64_t number, struct slice asker);
+void survey_add_user(struct buffer *question, struct slice user_id);
+void survey_add_channel(struct buffer *question, struct slice channel_id);
+/* Followed by findings. */
+void survey_write_answer(struct buffer *out, uint64_t number);
+void survey_write_sight(struct buffer *out, struct slice user_id, const struct presence_sight *sight);
+/* Followed by as many entries as are named. */
+void survey_write_channel(struct buffer *out, struct slice channel_id, uint64_t unnamed, uint64_t named);
+
+/* The channel's id; empty: the subject is a user. */
+struct slice survey_channel(struct slice subject);
+/* Kind and number are taken off body; 0: it is none. */
+enum survey_kind survey_read_head(struct slice *body, uint64_t *number_r);
+bool survey_read_question(struct slice body, struct slice *asker_r, struct slice *subjects_r) MUST_CHECK;
+/* All findings are sound. */
+bool survey_read_answer(struct slice body) MUST_CHECK;
+/* False: there is no further one. */
+bool survey_read_finding(struct slice *findings, struct survey_finding *finding_r) MUST_CHECK;
+
+#endif

@@ -1,0 +1,20 @@
+/* log_file.h - the file that the log is written to, instead of stderr. */
+#ifndef PROCESS_LOG_FILE_H
+#define PROCESS_LOG_FILE_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+struct config;
+
+/* stderr goes to the end of that file from now on. NULL: nothing. */
+bool log_file_begin(const char *path, struct error *error_r) MUST_CHECK;
+/* Whether it would; makes no file. */
+bool log_file_try(const char *path, struct error *error_r) MUST_CHECK;
+/* The file has been moved: opens it anew, or it is logged why not. */
+void log_file_reopen(const char *path);
+void log_file_set_level(const struct config *config);
+
+#endif

@@ -1,0 +1,92 @@
+/* socket_internal.h - what a socket is made of. For this folder only; socket.h is what others see.
+ *
+ * A socket outlives its session: detached, it is the record from which a recovery continues, under the same ids. A
+ * recovery moves it to the new session, so that whatever still happens to the old one cannot touch it.
+ */
+#ifndef SESSION_SOCKET_INTERNAL_H
+#define SESSION_SOCKET_INTERNAL_H
+
+#include "channel/room_hooks.h"
+#include "session/record.h"
+#include "session/session.h"
+#include "session/socket.h"
+
+enum { SOCKET_ID_LEN = 20, SOCKET_STATE_MAX = 4096, SOCKET_CALLS_MAX = 64, SOCKET_ROOM_NAME_MAX = 128 };
+
+/* A user with sockets. */
+struct hub_user {
+    unsigned refs;
+    struct list sockets; /* connected ones, and those that may come back */
+    char id[];
+};
+
+struct watch;
+struct connecting; /* connect.c: the client's CONNECT is being answered */
+
+struct socket {
+    /* What a fan-out touches, close together. */
+    struct receiver receiver;
+    struct session *session; /* NULL: detached, or ended */
+    struct connecting *connecting;
+    uint16_t rooms_len;
+    bool replaying, lagging, holding;
+    bool guest, recovered, announced; /* announced: scripts know of it and will hear of its end */
+    bool moved;                       /* from another worker: offsets of there mean its start */
+    bool counts;                      /* in presence, by this connection */
+    bool has_ended;                   /* freed once scripts have heard of its ends */
+    unsigned partings;                /* of which scripts are to hear, or are hearing */
+    struct hub *hub;
+
+    struct list link;      /* of the session's sockets; detached: of the hub's */
+    struct list user_link; /* until it has ended */
+    struct list memberships;
+    const char *namespace_name; /* the main one is nobody's own */
+    struct hub_user *user;
+    char *user_json, *state_json; /* NULL: null */
+    struct handshake *handshake;
+    struct record record;
+    uint64_t lag_offset;       /* lagging: delivered up to here */
+    struct packet_queue *held; /* NULL: nothing is held back */
+    struct list calls;         /* questions to the client */
+    struct watch *watches;     /* of its connection */
+    char id[SOCKET_ID_LEN + 1];
+    uint16_t generation; /* raised with the user and with the session */
+};
+
+struct socket *socket_new(struct session *session, struct slice namespace_name);
+/* Gives it a user; json is an object. */
+void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json);
+struct socket *session_socket(struct session *session, struct slice namespace_name);
+void socket_attach(struct socket *socket, struct session *session);
+/* Leaves session and rooms (whose names it keeps). Open calls are answered with GONE. */
+void socket_detach(struct socket *socket);
+/* Ends or, when keep, stays as a record; scripts hear of it, later, if they know of it. */
+void socket_part(struct socket *socket, const char *reason, bool keep);
+/* In the room, and not yet online in its channel. False: rooms_max reached. */
+bool socket_enter(struct socket *socket, struct slice room);
+/* Its client asked for a recovery: it may be offered, and its events have their offset. */
+void socket_want_recovery(struct socket *socket);
+bool socket_wants_recovery(const struct socket *socket);
+/* NULL: another kind of receiver. */
+struct socket *socket_receiving(struct receiver *receiver);
+/* Joins its namespace; from now on it has a room of its own too, which is there once it is used. */
+void socket_join_namespace(struct socket *socket);
+/* For rooms_set_implied: sockets' own rooms. */
+bool socket_is_implied(struct rooms_implied *implied, struct slice namespace_name, struct slice name,
+                       struct receiver **receiver_r, struct list **memberships_r);
+/* Takes another id. */
+void socket_rename(struct socket *socket, struct slice id);
+/* Out of all rooms, under a new id: as if it had never been anyone. */
+void socket_become_other(struct socket *socket);
+void socket_join_since(struct socket *socket, struct slice room, uint64_t since_offset);
+/* What came with a transfer does not come again when it arrives here by itself. */
+void socket_note_had(struct socket *socket, uint64_t tag);
+bool socket_has_had(struct socket *socket, const struct packet *packet);
+/* What was held back goes out. */
+void socket_release(struct socket *socket);
+/* A lagging socket's session has room again. False: its log does not reach back. */
+bool socket_catch_up(struct socket *socket) MUST_CHECK;
+void socket_hear_ack(struct socket *socket, const struct arrival *ack);
+void socket_free(struct socket *socket);
+
+#endif

@@ -1,0 +1,140 @@
+#include <stdlib.h>
+
+#include "session/driver.h"
+#include "session/hub_internal.h"
+#include "session/packet_assembly.h"
+#include "session/upgrade.h"
+
+/* What begins when the WebSocket is there. */
+struct opening {
+    struct hub *hub;
+    enum session_kind kind;
+    struct handshake *handshake;         /* NULL: a probe */
+    char session_id[ID_SESSION_LEN + 1]; /* a probe's */
+};
+
+struct websocket {
+    struct transport transport;
+    union {
+        struct opening *opening; /* until hub_opened */
+        struct conn *conn;
+    };
+};
+
+static struct websocket *websocket_of(const struct transport *transport) {
+    return CONTAINER(transport, struct websocket, transport);
+}
+
+static bool websocket_write(struct transport *transport, struct slice bytes) {
+    return conn_write(websocket_of(transport)->conn, bytes);
+}
+
+static bool websocket_blocked(const struct transport *transport) {
+    return conn_blocked(websocket_of(transport)->conn);
+}
+
+static void websocket_fetch(const struct transport *transport) {
+    conn_fetch(websocket_of(transport)->conn);
+}
+
+static bool websocket_deflates(const struct transport *transport) {
+    return conn_deflates(websocket_of(transport)->conn);
+}
+
+static void websocket_pause(struct transport *transport, bool paused) {
+    conn_pause(websocket_of(transport)->conn, paused);
+}
+
+static struct seat *websocket_seat(struct transport *transport) {
+    return conn_seat(websocket_of(transport)->conn);
+}
+
+static void websocket_close(struct transport *transport, uint16_t code, struct slice reason) {
+    struct conn *conn = websocket_of(transport)->conn;
+    conn_pause(conn, false); /* so that the end of the peer is seen */
+    conn_close(conn, code ? code : 1000, reason);
+}
+
+static const struct transport_ops websocket_ops = {
+    .write = websocket_write,
+    .blocked = websocket_blocked,
+    .fetch = websocket_fetch,
+    .deflates = websocket_deflates,
+    .pause = websocket_pause,
+    .seat = websocket_seat,
+    .close = websocket_close,
+};
+
+static void on_message(void *owner, struct slice message, bool binary) {
+    struct transport *transport = owner;
+    if (transport->session) session_message(transport->session, transport, message, binary);
+}
+
+static void on_pong(void *owner) {
+    struct transport *transport = owner;
+    if (transport->session && !session_has_packets(transport->session)) session_pong(transport->session);
+}
+
+static void on_drained(void *owner) {
+    struct transport *transport = owner;
+    if (transport->session) session_drained(transport->session, transport);
+}
+
+static void on_displaced(void *owner) {
+    struct transport *transport = owner;
+    if (transport->session) session_close(transport->session, CLOSE_OVERLOAD);
+}
+
+static void on_closed(void *owner, uint16_t code, struct slice reason) {
+    struct transport *transport = owner;
+    if (transport->session) session_gone(transport->session, transport, code, reason);
+    free(websocket_of(transport));
+}
+
+static size_t max_message_bytes(const void *owner) {
+    const struct transport *transport = owner;
+    return transport->session ? packet_assembly_max_bytes(transport->session) : 0;
+}
+
+static const struct conn_events websocket_events = {
+    .message = on_message,
+    .pong = on_pong,
+    .drained = on_drained,
+    .max_message_bytes = max_message_bytes,
+    .displaced = on_displaced,
+    .closed = on_closed,
+};
+
+static void websocket_begin(const struct opening *opening, bool base64, struct http_upgrade *upgrade_r) {
+    struct websocket *websocket = NEW(struct websocket);
+    websocket->transport.ops = &websocket_ops;
+    websocket->transport.base64 = base64;
+    websocket->opening = NEW(struct opening);
+    *websocket->opening = *opening;
+    upgrade_r->events = &websocket_events;
+    upgrade_r->owner = &websocket->transport;
+}
+
+void websocket_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake, bool base64,
+                      struct http_upgrade *upgrade_r) {
+    websocket_begin(&(struct opening){.hub = hub, .kind = kind, .handshake = handshake}, base64, upgrade_r);
+}
+
+void websocket_accept_probe(struct hub *hub, struct slice session_id, bool base64, struct http_upgrade *upgrade_r) {
+    struct opening opening = {.hub = hub};
+    memcpy(opening.session_id, session_id.ptr, ID_SESSION_LEN);
+    websocket_begin(&opening, base64, upgrade_r);
+}
+
+void hub_opened(void *upgrade_owner, struct conn *conn) {
+    struct websocket *websocket = websocket_of(upgrade_owner);
+    struct opening opening = *websocket->opening;
+    free(websocket->opening);
+    websocket->conn = conn;
+    if (opening.handshake) {
+        session_begin(session_open(opening.hub, opening.kind, &websocket->transport, opening.handshake));
+        return;
+    }
+    struct session *session = map_find(opening.hub->sessions, slice_of(opening.session_id));
+    if (!session || !upgrade_begin(session, &websocket->transport)) conn_close(conn, 1000, SLICE_NONE);
+}

@@ -1,0 +1,98 @@
+/* postgres_internal.h - what the files of the PostgreSQL store share. core/store only. */
+#ifndef STORE_POSTGRES_POSTGRES_INTERNAL_H
+#define STORE_POSTGRES_POSTGRES_INTERNAL_H
+
+#include "loop/loop.h"
+#include "postgres/pool.h"
+#include "postgres/query.h"
+#include "store/postgres/migrate.h"
+#include "store/postgres/primary.h"
+#include "store/postgres/store_postgres.h"
+#include "store/shard_map.h"
+#include "store/store_driver.h"
+
+struct appender;
+struct epoch_floors;
+struct postgres_store;
+struct replica;
+struct resolver;
+
+struct shard {
+    struct postgres_store *store;
+    unsigned number;
+    struct primary primary;
+    struct replica *replicas;
+    size_t replicas_len, replica_next[STORE_PURPOSES]; /* whose turn it is */
+    int64_t position;                                  /* of the primary's WAL, in bytes */
+    struct loop_timer watch;
+    struct appender *appender;
+    bool is_probing;
+};
+
+struct postgres_store {
+    struct store store;
+    struct loop *loop;
+    struct resolver *resolver;
+    struct epoch_floors *floors;
+    struct pool_budget budget;
+    enum store_durability durability;
+    int gather_ms;
+    struct primary global;
+    struct store_people_watch people_watch;
+    char people_epoch[STORE_EPOCH_MAX]; /* of the global database when it was opened last */
+    struct shard *shards;
+    size_t shards_len;
+    struct shard_map *map;
+    unsigned pending;
+    size_t pending_bytes;
+    struct list finished;
+    struct loop_task finish;
+    bool closing;
+    struct {
+        struct shard_held *items; /* which buckets hold channels, as the global database said last */
+        size_t len;
+        char state[48]; /* of what was said; empty: nothing yet */
+        bool is_known;
+        uint64_t draws;
+        struct loop_timer refresh;
+    } held;
+    char fleet[POSTGRES_FLEET_MAX]; /* of the database that answered first; "": none yet */
+    unsigned witness_next;          /* the shard that is told next of the global database */
+    struct list probe_askers;       /* PROBE requests that wait for any shard */
+    struct loop_timer probe_deadline;
+    struct {
+        unsigned waiting; /* databases that have not answered yet, while the store is made */
+        struct error refusal;
+    } opening;
+    char *config;
+};
+
+/* Ends a request: its done runs later, from the loop. */
+void postgres_complete(struct postgres_store *store, struct store_request *request, enum store_status status);
+/* NULL: the map knows no shard of this store for the channel. */
+struct shard *postgres_shard_of(struct postgres_store *store, struct slice channel_id);
+
+/* postgres_shard.c: opens and probes. */
+void shard_init(struct shard *shard, struct postgres_store *store, unsigned number);
+/* Nothing is sent any more. shard_done: after a turn that found nothing to do. */
+void shard_close(struct shard *shard);
+void shard_done(struct shard *shard);
+void postgres_probe(struct postgres_store *store, struct store_request *request);
+void postgres_probe_overdue(struct loop_timer *timer);
+
+/* postgres_append.c: the channel's appends, in order, and the reads behind them. */
+/* gather_ms: as gather_init takes it. */
+struct appender *appender_new(struct shard *shard, int gather_ms);
+void appender_free(struct appender **appender);
+/* APPEND, or a read of the channel: read runs when the appends that were submitted before it have ended. */
+void appender_submit(struct appender *appender, struct store_request *request);
+/* The shard's epoch is known. */
+void appender_wake(struct appender *appender);
+
+void postgres_read(struct shard *shard, struct store_request *request);
+void postgres_heads(struct postgres_store *store, struct store_request *request);
+void postgres_user_channels(struct postgres_store *store, struct store_request *request);
+void postgres_people(struct postgres_store *store, struct store_request *request);
+void postgres_accounts(struct postgres_store *store, struct store_request *request);
+
+#endif

@@ -1,0 +1,227 @@
+/* Users, sessions, audit: in the global database. */
+#include <openssl/sha.h>
+
+#include "base/wall_time.h"
+#include "store/postgres/ask.h"
+#include "store/postgres/postgres_internal.h"
+#include "store/store_json.h"
+#include "wire/json.h"
+
+enum { AUDITS_MAX = 1000, USERS_MAX = 1000 };
+
+static int take_nothing(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    return STORE_OK;
+}
+
+/* ---- users */
+
+static void build_user_put(struct store_request *request, struct query *query) {
+    struct parameters *out =
+        query_add(query,
+                  "INSERT INTO users AS u (user_id, name, avatar) VALUES ($1, coalesce($2, $1), $3) "
+                  "ON CONFLICT (user_id) DO UPDATE SET name = coalesce($2, u.name), avatar = "
+                  "coalesce($3, u.avatar)");
+    parameters_add_text(out, request->user_id);
+    parameters_add_text(out, request->name);
+    parameters_add_text(out, request->text);
+}
+
+/* The texts of a JSON array. */
+static void add_ids(struct parameters *out, struct slice array) {
+    struct json_walk walk;
+    struct slice item;
+    struct buffer id = {0};
+    unsigned len = 0;
+    json_walk_init(&walk, array);
+    while (len < USERS_MAX && json_walk_item(&walk, &item)) len++;
+    parameters_add_texts(out, len);
+    json_walk_init(&walk, array);
+    for (; len > 0 && json_walk_item(&walk, &item); len--) {
+        bool good = store_list_id(item, STORE_USER_ID_MAX, &id);
+        parameters_text_item(out, good ? buffer_slice(&id) : SLICE_NONE);
+    }
+    buffer_done(&id);
+}
+
+/* In order, or two workers could wait for each other's rows. A user whose row somebody holds is left out: the others of
+ * the list do not wait. */
+#define SEE                                                                                                           \
+    "WITH asked AS MATERIALIZED (SELECT DISTINCT id FROM unnest($1) AS a (id) WHERE id IS NOT NULL), free AS "        \
+    "MATERIALIZED (SELECT user_id FROM users JOIN asked ON user_id = id ORDER BY user_id FOR NO KEY UPDATE OF users " \
+    "SKIP LOCKED), seen AS (UPDATE users u SET last_seen_ms = $2 FROM free WHERE u.user_id = free.user_id) INSERT "   \
+    "INTO "                                                                                                           \
+    "users (user_id, name, last_seen_ms) SELECT id, id, $2 FROM asked WHERE NOT EXISTS (SELECT FROM users WHERE "     \
+    "user_id = id) ORDER BY id ON CONFLICT DO NOTHING"
+
+static void build_users_seen(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(query, SEE);
+    add_ids(out, request->text);
+    parameters_add_integer(out, request->now_ms);
+}
+
+static void build_users(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(query,
+                                       "SELECT u.user_id, u.name, u.avatar, u.last_seen_ms FROM unnest($1) WITH "
+                                       "ORDINALITY a (user_id, o) JOIN users u USING (user_id) ORDER BY a.o");
+    add_ids(out, request->text);
+}
+
+static int take_users(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    struct buffer *out = &request->json;
+    buffer_append_char(out, '[');
+    for (unsigned row = 0; row < query_rows(query, 0); row++) {
+        char seen[32] = "";
+        int64_t seen_ms = query_integer(query, 0, row, 3);
+        if (seen_ms) wall_time_write(seen, seen_ms);
+        buffer_append_str(out, row > 0 ? ",{" : "{");
+        store_write_member(out, "userId", query_text(query, 0, row, 0));
+        store_write_member(out, "name", query_text(query, 0, row, 1));
+        store_write_member(out, "avatar", query_text(query, 0, row, 2));
+        store_write_member(out, "lastSeen", slice_of(seen));
+        buffer_append_char(out, '}');
+    }
+    buffer_append_char(out, ']');
+    return STORE_OK;
+}
+
+/* ---- what users say of themselves */
+
+static void build_word_put(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(
+        query,
+        "WITH gone AS (DELETE FROM words WHERE user_id = $1 AND $2::text IS NULL) INSERT INTO words (user_id, "
+        "status, message, until_ms) SELECT $1, $2, $3, $4::bigint WHERE $2::text IS NOT NULL ON CONFLICT (user_id) DO "
+        "UPDATE SET status = excluded.status, message = excluded.message, until_ms = excluded.until_ms");
+    parameters_add_text(out, request->user_id);
+    parameters_add_text(out, request->text);
+    parameters_add_text(out, request->name);
+    parameters_add_integer(out, request->expires_ms);
+}
+
+static void build_word(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(
+        query, "SELECT status, message, until_ms FROM words WHERE user_id = $1 AND (until_ms = 0 OR until_ms > $2)");
+    parameters_add_text(out, request->user_id);
+    parameters_add_integer(out, request->now_ms);
+}
+
+static int take_word(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    if (query_rows(query, 0) == 0) return STORE_NOT_FOUND;
+    store_write_word(&request->json, query_text(query, 0, 0, 0), query_text(query, 0, 0, 1),
+                     query_integer(query, 0, 0, 2));
+    return STORE_OK;
+}
+
+/* ---- sessions */
+
+static void add_token(struct parameters *out, struct slice token) {
+    unsigned char hash[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)token.ptr, token.len, hash);
+    parameters_add_bytes(out, (struct slice){(const char *)hash, sizeof hash});
+}
+
+/* Faster than they are made, however many have expired; what another worker sweeps is not waited for. */
+#define SWEEP                                                                                                    \
+    "DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE expires_ms <= $1 ORDER BY " \
+    "expires_ms LIMIT 100 FOR UPDATE SKIP LOCKED)"
+
+static void build_session_put(struct store_request *request, struct query *query) {
+    parameters_add_integer(query_add(query, SWEEP), request->now_ms);
+    struct parameters *out =
+        query_add(query,
+                  "INSERT INTO sessions VALUES ($1, $2, $3) ON CONFLICT (token_hash) DO UPDATE SET "
+                  "user_id = excluded.user_id, expires_ms = excluded.expires_ms");
+    add_token(out, request->token);
+    parameters_add_text(out, request->user_id);
+    parameters_add_integer(out, request->expires_ms);
+}
+
+static void build_session(struct store_request *request, struct query *query) {
+    struct parameters *out =
+        query_add(query, "SELECT user_id, expires_ms FROM sessions WHERE token_hash = $1 AND expires_ms > $2");
+    add_token(out, request->token);
+    parameters_add_integer(out, request->now_ms);
+}
+
+static void build_session_delete(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(
+        query, "DELETE FROM sessions WHERE token_hash = $1 AND expires_ms > $2 RETURNING user_id, expires_ms");
+    add_token(out, request->token);
+    parameters_add_integer(out, request->now_ms);
+}
+
+static int take_session(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    char expires[32];
+    if (query_rows(query, 0) == 0) return STORE_NOT_FOUND;
+    wall_time_write(expires, query_integer(query, 0, 0, 1));
+    buffer_append_char(&request->json, '{');
+    store_write_member(&request->json, "userId", query_text(query, 0, 0, 0));
+    store_write_member(&request->json, "expiresAt", slice_of(expires));
+    buffer_append_char(&request->json, '}');
+    return STORE_OK;
+}
+
+/* ---- audit */
+
+static void build_audit(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(query,
+                                       "INSERT INTO audit (at_ms, actor, action, channel_id, detail) VALUES ($1, $2, "
+                                       "$3, $4, coalesce($5, 'null'))");
+    parameters_add_integer(out, request->now_ms);
+    parameters_add_text(out, request->user_id);
+    parameters_add_text(out, request->name);
+    parameters_add_text(out, request->channel_id);
+    parameters_add_text(out, request->text);
+}
+
+static void build_audits(struct store_request *request, struct query *query) {
+    struct parameters *out =
+        query_add(query,
+                  "SELECT at_ms, actor, action, channel_id, detail FROM audit WHERE $1::text IS NULL "
+                  "OR channel_id = $1 ORDER BY audit_id DESC LIMIT $2");
+    parameters_add_text(out, request->channel_id);
+    parameters_add_integer(out, request->limit && request->limit < AUDITS_MAX ? request->limit : AUDITS_MAX);
+}
+
+static int take_audits(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    struct buffer *out = &request->json;
+    buffer_append_char(out, '[');
+    for (unsigned row = 0; row < query_rows(query, 0); row++) {
+        char at[32];
+        wall_time_write(at, query_integer(query, 0, row, 0));
+        buffer_append_str(out, row > 0 ? ",{" : "{");
+        store_write_member(out, "at", slice_of(at));
+        store_write_member(out, "actor", query_text(query, 0, row, 1));
+        store_write_member(out, "action", query_text(query, 0, row, 2));
+        store_write_member(out, "channelId", query_text(query, 0, row, 3));
+        store_write_member_json(out, "detail", query_text(query, 0, row, 4));
+        buffer_append_char(out, '}');
+    }
+    buffer_append_char(out, ']');
+    return STORE_OK;
+}
+
+/* What a repetition would change is done once: better unknown than twice. */
+static const struct operation {
+    enum store_op op;
+    postgres_build *build;
+    postgres_take *take;
+    enum postgres_again again;
+} operations[] = {
+    {STORE_USER_PUT, build_user_put, take_nothing, AGAIN},
+    {STORE_USERS, build_users, take_users, AGAIN},
+    {STORE_USERS_SEEN, build_users_seen, take_nothing, AGAIN},
+    {STORE_WORD_PUT, build_word_put, take_nothing, AGAIN},
+    {STORE_WORD, build_word, take_word, AGAIN},
+    {STORE_SESSION_PUT, build_session_put, take_nothing, AGAIN},
+    {STORE_SESSION, build_session, take_session, AGAIN},
+    {STORE_SESSION_DELETE, build_session_delete, take_session, ONCE},
+    {STORE_AUDIT, build_audit, take_nothing, ONCE},
+    {STORE_AUDITS, build_audits, take_audits, AGAIN},
+};
+
+void postgres_accounts(struct postgres_store *store, struct store_request *request) {
+    const struct operation *operation = operations;
+    while (operation->op != request->op) operation++;
+    postgres_ask(&store->global, request, operation->build, operation->take, operation->again);
+}

@@ -1,0 +1,14 @@
+/* powercut.h - in test builds, a file system that forgets at a kill what was not synced. */
+#ifndef STORE_SQLITE_POWERCUT_H
+#define STORE_SQLITE_POWERCUT_H
+
+#include <stddef.h>
+
+#ifdef STOA_FAULTS
+/* The name of the VFS when STOA_POWERCUT is in the environment, else NULL (the default one). */
+const char *powercut_vfs(void);
+#else
+#define powercut_vfs() NULL
+#endif
+
+#endif

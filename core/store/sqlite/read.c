@@ -1,0 +1,276 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/sqlite/db.h"
+#include "store/store_json.h"
+#include "wire/json.h"
+
+/* The number before the '-' of an epoch; 0: it names none of ours. */
+static int64_t epoch_number(struct sqlite_db *db, struct slice epoch) {
+    char text[STORE_EPOCH_MAX], known[STORE_EPOCH_MAX];
+    if (epoch.len >= sizeof text) return 0;
+    memcpy(text, epoch.ptr, epoch.len);
+    text[epoch.len] = '\0';
+    int64_t number = strtoll(text, NULL, 10);
+    if (number <= 0 || number > db->epoch) return 0;
+    db_epoch_text(db, number, known);
+    return strcmp(known, text) == 0 ? number : 0;
+}
+
+/* Where a cursor of another epoch forked off (guarantees: log matching): -1 it did not, else the last common seq. */
+static int64_t fork_of(struct sqlite_db *db, struct store_request *request, int64_t head) {
+    if (!request->epoch.len || request->seq == 0) return -1;
+    int64_t number = epoch_number(db, request->epoch);
+    if (number == db->epoch && request->seq <= head) return -1;
+    sqlite3_stmt *row = db_query(db, "SELECT epoch FROM events WHERE channel_id = ?1 AND seq = ?2");
+    db_bind_text(row, 1, request->channel_id);
+    db_bind_integer(row, 2, request->seq);
+    bool common = db_step(db, row) && number && sqlite3_column_int64(row, 0) == number;
+    sqlite3_reset(row);
+    if (common) return -1;
+    if (!number) return 0; /* an incarnation that we never had: nothing is known to be common */
+    sqlite3_stmt *last = db_query(
+        db,
+        "SELECT max(coalesce((SELECT max(message_seq) FROM messages WHERE channel_id = ?1 AND epoch <= ?2), 0), "
+        "coalesce((SELECT max(seq) FROM changes WHERE channel_id = ?1 AND epoch <= ?2), 0))");
+    db_bind_text(last, 1, request->channel_id);
+    db_bind_integer(last, 2, number);
+    int64_t fork = db_step(db, last) ? sqlite3_column_int64(last, 0) : 0;
+    sqlite3_reset(last);
+    return fork < request->seq ? fork : -1; /* a cursor of a later epoch, in what came before it */
+}
+
+static bool read_head(struct sqlite_db *db, struct store_request *request, int64_t *floor_r) {
+    sqlite3_stmt *head = db_query(db, "SELECT last_seq, min_seq FROM heads WHERE channel_id = ?1");
+    db_bind_text(head, 1, request->channel_id);
+    bool found = db_step(db, head);
+    if (found) {
+        request->seq_r = sqlite3_column_int64(head, 0);
+        *floor_r = sqlite3_column_int64(head, 1) - 1;
+    }
+    sqlite3_reset(head);
+    memcpy(request->epoch_r, db->epoch_text, sizeof request->epoch_r);
+    return found;
+}
+
+#define MESSAGE_COLUMNS                                                                                              \
+    "SELECT message_seq AS seq, epoch, checksum, channel_id, message_id, user_id, content, thread_id, attachments, " \
+    "said, created_ms, edited_ms, deleted_ms, 0 AS kind FROM messages WHERE channel_id = ?1 "
+
+/* Those whose number is so: messages, as their own events, and changes, whose columns begin alike. */
+#define EVENTS(is)                                                                                              \
+    MESSAGE_COLUMNS "AND message_seq " is                                                                       \
+                    " UNION ALL SELECT seq, epoch, checksum, body, message_seq, NULL, NULL, NULL, NULL, NULL, " \
+                    "NULL, NULL, NULL, kind FROM changes WHERE channel_id = ?1 AND seq " is " ORDER BY 1"
+
+enum { SEQ, EPOCH, CHECKSUM, CHANNEL_ID, MESSAGE_ID, USER_ID, CONTENT, THREAD_ID, ATTACHMENTS, SAID };
+enum { CREATED_MS = SAID + 1, EDITED_MS, DELETED_MS, KIND };
+enum { BODY = CHECKSUM + 1, MESSAGE_SEQ }; /* of a change */
+
+int64_t sqlite_message_checksum(const struct store_message *message) {
+    return db_checksum(message->message_seq, message->content, message->attachments, message->said);
+}
+
+/* Slices live until the statement's next step. */
+static struct store_message message_of(struct sqlite_db *db, sqlite3_stmt *row) {
+    struct store_message message = {
+        .channel_id = db_text(row, CHANNEL_ID),
+        .message_seq = sqlite3_column_int64(row, SEQ),
+        .message_id = db_text(row, MESSAGE_ID),
+        .user_id = db_text(row, USER_ID),
+        .content = db_text(row, CONTENT),
+        .thread_id = db_text(row, THREAD_ID),
+        .attachments = db_text(row, ATTACHMENTS),
+        .said = db_text(row, SAID),
+        .created_ms = sqlite3_column_int64(row, CREATED_MS),
+        .edited_ms = sqlite3_column_int64(row, EDITED_MS),
+        .deleted_ms = sqlite3_column_int64(row, DELETED_MS),
+    };
+    db_verify(db, row, CHECKSUM, sqlite_message_checksum(&message));
+    return message;
+}
+
+/* A row of EVENTS as clients see it; the number of the message that it speaks of. */
+static int64_t write_event(struct sqlite_db *db, sqlite3_stmt *row, struct buffer *out) {
+    enum store_kind kind = (enum store_kind)sqlite3_column_int(row, KIND);
+    int64_t seq = sqlite3_column_int64(row, SEQ), message_seq = seq;
+    char epoch[STORE_EPOCH_MAX];
+    struct buffer said = {0};
+    struct slice body;
+    if (kind == STORE_MESSAGE_NEW) {
+        struct store_message message = message_of(db, row);
+        if (message.said.len) message.content = message.said;
+        message.edited_ms = 0;
+        store_write_message_body(&said, &message);
+        body = buffer_slice(&said);
+    } else {
+        message_seq = sqlite3_column_int64(row, MESSAGE_SEQ);
+        body = db_text(row, BODY);
+        db_verify(db, row, CHECKSUM, db_checksum(message_seq, body, SLICE_NONE, SLICE_NONE));
+    }
+    db_epoch_text(db, sqlite3_column_int64(row, EPOCH), epoch);
+    store_write_event(out, kind, body, message_seq, seq, epoch);
+    buffer_done(&said);
+    return message_seq;
+}
+
+bool sqlite_event(struct sqlite_db *db, struct store_request *request, int64_t seq, int64_t *message_seq_r) {
+    sqlite3_stmt *row = db_query(db, EVENTS("= ?2"));
+    db_bind_text(row, 1, request->channel_id);
+    db_bind_integer(row, 2, seq);
+    if (!db_step(db, row)) return false;
+    db_epoch_text(db, sqlite3_column_int64(row, EPOCH), request->epoch_r);
+    *message_seq_r = write_event(db, row, &request->json);
+    sqlite3_reset(row);
+    return true;
+}
+
+enum store_status sqlite_events(struct sqlite_db *db, struct store_request *request) {
+    int64_t floor = 0, after = request->seq;
+    unsigned limit = request->limit && request->limit < STORE_EVENTS_MAX ? request->limit : STORE_EVENTS_MAX, count = 0;
+    if (!read_head(db, request, &floor)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
+    request->fork_r = fork_of(db, request, request->seq_r);
+    if (request->fork_r >= 0) after = request->fork_r;
+    if (after < floor) {
+        request->floor_r = floor;
+        after = floor;
+    }
+    sqlite3_stmt *rows = db_query(db, EVENTS("> ?2") " LIMIT ?3");
+    db_bind_text(rows, 1, request->channel_id);
+    db_bind_integer(rows, 2, after);
+    db_bind_integer(rows, 3, limit + 1);
+    buffer_append_char(&request->json, '[');
+    while (db_step(db, rows)) {
+        if (count++ == limit || request->json.len >= STORE_ANSWER_BYTES) {
+            request->more = true;
+            sqlite3_reset(rows);
+            break;
+        }
+        if (count > 1) buffer_append_char(&request->json, ',');
+        write_event(db, rows, &request->json);
+    }
+    buffer_append_char(&request->json, ']');
+    return db_status(db);
+}
+
+void sqlite_read_reactions(struct sqlite_db *db, struct store_message *message, struct buffer *reactions) {
+    sqlite3_stmt *rows = db_query(
+        db, "SELECT emoji, user_id FROM reactions WHERE channel_id = ?1 AND message_seq = ?2 ORDER BY emoji, seq");
+    struct buffer emoji = {0};
+    db_bind_text(rows, 1, message->channel_id);
+    db_bind_integer(rows, 2, message->message_seq);
+    buffer_clear(reactions);
+    while (db_step(db, rows)) {
+        bool first = reactions->len == 0;
+        if (first || !slice_equal(buffer_slice(&emoji), db_text(rows, 0))) {
+            buffer_append_str(reactions, first ? "{" : "],");
+            buffer_clear(&emoji);
+            buffer_append_slice(&emoji, db_text(rows, 0));
+            json_write_string(reactions, db_text(rows, 0));
+            buffer_append_str(reactions, ":[");
+        } else
+            buffer_append_char(reactions, ',');
+        json_write_string(reactions, db_text(rows, 1));
+    }
+    if (reactions->len) buffer_append_str(reactions, "]}");
+    message->reactions = buffer_slice(reactions);
+    buffer_done(&emoji);
+}
+
+bool sqlite_find_message(struct sqlite_db *db, struct slice channel_id, struct slice message_id, int64_t message_seq,
+                         struct store_message *message_r) {
+    sqlite3_stmt *row = message_id.len ? db_query(db, MESSAGE_COLUMNS "AND message_id = ?2")
+                                       : db_query(db, MESSAGE_COLUMNS "AND message_seq = ?2");
+    db_bind_text(row, 1, channel_id);
+    if (message_id.len)
+        db_bind_text(row, 2, message_id);
+    else
+        db_bind_integer(row, 2, message_seq);
+    if (!db_step(db, row)) return false;
+    *message_r = message_of(db, row);
+    return !db->found_corrupt;
+}
+
+enum store_status sqlite_message(struct sqlite_db *db, struct store_request *request) {
+    struct store_message message;
+    struct buffer reactions = {0};
+    bool found = sqlite_find_message(db, request->channel_id, request->message_id, 0, &message);
+    if (found) {
+        sqlite_read_reactions(db, &message, &reactions);
+        store_write_message(&request->json, &message);
+    }
+    buffer_done(&reactions);
+    if (found) return STORE_OK;
+    return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
+}
+
+static bool is_onwards(const struct store_request *request) {
+    return request->onwards || request->after > 0;
+}
+
+/* before and neither: the newest of that range, read backwards, told forwards. after: onwards from there. */
+static sqlite3_stmt *history_query(struct sqlite_db *db, const struct store_request *request) {
+    bool onwards = is_onwards(request);
+    sqlite3_stmt *rows;
+    if (request->message_id.len)
+        rows = onwards ? db_query(db, MESSAGE_COLUMNS
+                                  "AND thread_id = ?4 AND message_seq > ?2 ORDER BY message_seq LIMIT ?3")
+                       : db_query(db, MESSAGE_COLUMNS
+                                  "AND thread_id = ?4 AND message_seq < ?2 ORDER BY message_seq DESC LIMIT ?3");
+    else
+        rows = onwards ? db_query(db, MESSAGE_COLUMNS "AND message_seq > ?2 ORDER BY message_seq LIMIT ?3")
+                       : db_query(db, MESSAGE_COLUMNS "AND message_seq < ?2 ORDER BY message_seq DESC LIMIT ?3");
+    db_bind_text(rows, 1, request->channel_id);
+    db_bind_integer(rows, 2, onwards ? request->after : request->before > 0 ? request->before : INT64_MAX);
+    if (request->message_id.len) db_bind_text(rows, 4, request->message_id);
+    return rows;
+}
+
+enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *request) {
+    struct buffer texts[STORE_MESSAGES_MAX] = {{0}}, reactions = {0};
+    unsigned limit = request->limit && request->limit < STORE_MESSAGES_MAX ? request->limit : STORE_MESSAGES_MAX;
+    unsigned count = 0;
+    size_t bytes = 0;
+    sqlite3_stmt *rows = history_query(db, request);
+    db_bind_integer(rows, 3, limit + 1);
+    while (db_step(db, rows)) {
+        if (count == limit || bytes >= STORE_ANSWER_BYTES) {
+            request->more = true;
+            sqlite3_reset(rows);
+            break;
+        }
+        struct store_message message = message_of(db, rows);
+        sqlite_read_reactions(db, &message, &reactions);
+        store_write_message(&texts[count], &message);
+        bytes += texts[count++].len;
+    }
+    buffer_append_char(&request->json, '[');
+    for (unsigned i = 0; i < count; i++) {
+        struct buffer *text = &texts[is_onwards(request) ? i : count - 1 - i];
+        if (i) buffer_append_char(&request->json, ',');
+        buffer_append_slice(&request->json, buffer_slice(text));
+    }
+    buffer_append_char(&request->json, ']');
+    for (unsigned i = 0; i < count; i++) buffer_done(&texts[i]);
+    buffer_done(&reactions);
+    return db_status(db);
+}
+
+static void write_head(struct sqlite_db *db, struct store_request *request, struct slice channel_id) {
+    int64_t seq = db_head(db, channel_id);
+    if (seq >= 0) store_write_head(&request->json, channel_id, seq, db->epoch_text);
+}
+
+enum store_status sqlite_heads(struct sqlite_db *db, struct store_request *request) {
+    struct json_walk walk;
+    struct slice item;
+    struct buffer id = {0};
+    buffer_append_char(&request->json, '[');
+    json_walk_init(&walk, request->text);
+    for (int i = 0; i < STORE_HEADS_MAX && json_walk_item(&walk, &item); i++) {
+        if (store_list_id(item, STORE_ID_MAX, &id)) write_head(db, request, buffer_slice(&id));
+    }
+    buffer_append_char(&request->json, ']');
+    buffer_done(&id);
+    return db_status(db);
+}

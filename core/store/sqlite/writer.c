@@ -1,0 +1,131 @@
+/* The writes of a batch are one transaction. If one fails halfway, all are done again, each under a savepoint, so that
+ * it fails alone. */
+#include "store/sqlite/writer.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/monotonic.h"
+
+static bool execute(struct sqlite_db *db, const char *sql) {
+    return db_run(db, db_query(db, sql)) == STORE_OK;
+}
+
+static bool within_transaction(const struct sqlite_db *db) {
+    return !sqlite3_get_autocommit(db->handle);
+}
+
+/* The next append of the transaction goes on from here. */
+static void stage(struct sqlite_db *db, const struct store_request *request) {
+    if (request->op == STORE_APPEND && !request->duplicate)
+        known_heads_stage(db->heads, request->channel_id, request->seq_r);
+}
+
+/* A planted fault: the head moves although nothing was stored. */
+static void stage_refused(struct sqlite_db *db, const struct store_request *request) {
+    if (fault_planted("refused_is_counted") && request->op == STORE_APPEND)
+        known_heads_stage(db->heads, request->channel_id, db_head(db, request->channel_id) + 1);
+}
+
+/* False: it has failed when something was changed already, or the whole transaction is gone. */
+static bool write_bare(struct sqlite_db *db, struct store_request *request) {
+    int changes = sqlite3_total_changes(db->handle);
+    sqlite_perform(db, request);
+    if (request->status == STORE_OK)
+        stage(db, request);
+    else
+        stage_refused(db, request);
+    bool clean = request->status == STORE_OK || sqlite3_total_changes(db->handle) == changes;
+    return clean && within_transaction(db);
+}
+
+/* A write that fails leaves the others of its batch alone. False: the whole transaction is gone. */
+static bool write_guarded(struct sqlite_db *db, struct store_request *request) {
+    if (!execute(db, "SAVEPOINT one")) return false;
+    buffer_clear(&request->json);
+    request->duplicate = false;
+    sqlite_perform(db, request);
+    if (request->status == STORE_OK)
+        stage(db, request);
+    else if (within_transaction(db))
+        execute(db, "ROLLBACK TO one");
+    return within_transaction(db) && execute(db, "RELEASE one");
+}
+
+static bool write_all(struct sqlite_db *db, struct list *batch,
+                      bool (*write_one)(struct sqlite_db *db, struct store_request *request)) {
+    bool good = execute(db, "BEGIN IMMEDIATE");
+    LIST_EACH(batch, link) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        if (good && store_is_write(request->op)) good = write_one(db, request);
+    }
+    return good;
+}
+
+static void roll_back(struct sqlite_db *db) {
+    known_heads_forget(db->heads);
+    if (within_transaction(db)) execute(db, "ROLLBACK");
+}
+
+/* What was not committed proves nothing: verdicts too are of the transaction that has gone. */
+static void fail_writes(struct list *batch, enum store_status status) {
+    LIST_EACH(batch, link) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        if (!store_is_write(request->op) || request->status == STORE_BAD) continue;
+        request->status = status;
+        buffer_done(&request->json);
+        request->duplicate = false;
+    }
+}
+
+/* Refused when another server has begun to write to this database. */
+static bool count_commit(struct sqlite_db *db) {
+    sqlite3_stmt *count = db_query(db, "UPDATE lineage SET commits = ?1, checkpointed = ?3 WHERE run = ?2");
+    db_bind_integer(count, 1, db->lineage.commits + 1);
+    db_bind_text(count, 2, slice_of(db->lineage.run));
+    db_bind_integer(count, 3, db->lineage.checkpointed);
+    if (db_run(db, count) != STORE_OK) return false;
+    if (sqlite3_changes(db->handle) == 1) return true;
+    LOG(LOG_ERROR, "store.taken_over", LOG_TEXT("run", db->lineage.run));
+    return false;
+}
+
+static bool commit(struct sqlite_db *db) {
+    if (!execute(db, "COMMIT")) return false;
+    known_heads_publish(db->heads);
+    lineage_counted(&db->lineage);
+    return true;
+}
+
+struct sqlite_transaction sqlite_write_batch(struct sqlite_db *db, struct list *batch) {
+    struct sqlite_transaction transaction = {.began_us = monotonic_us()};
+    LIST_EACH(batch, link) {
+        struct store_request *request = CONTAINER(link, struct store_request, link);
+        if (!store_is_write(request->op)) continue;
+        request->status = STORE_UNAVAILABLE;
+        transaction.waited_us += transaction.began_us - (uint64_t)request->submitted_us;
+        transaction.writes++;
+    }
+    if (transaction.writes == 0) return transaction;
+    transaction.is_good = write_all(db, batch, write_bare);
+    if (!transaction.is_good) {
+        roll_back(db);
+        transaction.is_good = write_all(db, batch, write_guarded);
+    }
+    if (transaction.is_good) transaction.is_good = count_commit(db);
+    return transaction;
+}
+
+void sqlite_commit_batch(struct sqlite_db *db, const struct sqlite_transaction *transaction, struct list *batch,
+                         struct sqlite_commits *commits) {
+    if (transaction->writes == 0) return;
+    db_end_readings(db);
+    if (transaction->is_good && commit(db)) {
+        commits->n++;
+        commits->waited_us += transaction->waited_us;
+        commits->took_us += monotonic_us() - transaction->began_us;
+        return;
+    }
+    enum store_status status = db_status(db);
+    roll_back(db);
+    fail_writes(batch, status == STORE_OK ? STORE_UNAVAILABLE : status);
+}

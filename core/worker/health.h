@@ -1,0 +1,34 @@
+/* health.h - can this worker do its work? A probe through the store each second, and the pages that say so of the
+ * whole server, whichever worker is asked.
+ *
+ * /health/live: the loop turns. /health/ready, /health: sends can be acknowledged. /metrics: Prometheus; to whoever
+ * holds the token, and without one to loopback.
+ */
+#ifndef WORKER_HEALTH_H
+#define WORKER_HEALTH_H
+
+#include "loop/loop.h"
+#include "net/http.h"
+
+struct worker;
+
+struct health {
+    struct worker *worker;
+    struct loop_timer timer;
+    void (*settled)(void *owner); /* once: the first probe has come back */
+    void *owner;
+    bool probing, probed, store_works, store_is_damaged;
+    uint64_t asked_ms;
+    unsigned parts; /* databases of the store; 0: it has but one */
+    bool *parts_away;
+};
+
+/* Outlives the worker's store. */
+void health_init(struct health *health, struct worker *worker, void (*settled)(void *owner), void *owner);
+void health_done(struct health *health);
+/* Something has changed: the other workers see it (places.h). */
+void health_show(struct health *health);
+/* False: the path is none of these. */
+bool health_request(struct health *health, struct http_request *request);
+
+#endif

@@ -1,0 +1,18 @@
+/* presence_broadcast.h - tells who came and went: presence's changes as the event presence:changed to the members here
+ * of the channel, to other workers as gossip (they tell their members), and "last seen" to the store. */
+#ifndef WORKER_PRESENCE_BROADCAST_H
+#define WORKER_PRESENCE_BROADCAST_H
+
+#include "presence/presence.h"
+
+struct presence_broadcast;
+struct worker;
+
+struct presence_broadcast *presence_broadcast_new(struct worker *worker);
+/* What is not noted yet goes to the store. */
+void presence_broadcast_free(struct presence_broadcast **presence_broadcast);
+
+/* Their owner is a struct worker. */
+extern const struct presence_events announce_events;
+
+#endif

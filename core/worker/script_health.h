@@ -1,0 +1,26 @@
+/* script_health.h - what scripts say of parts that they look after, for /health: "identity" is well, or what ails it.
+ */
+#ifndef WORKER_SCRIPT_HEALTH_H
+#define WORKER_SCRIPT_HEALTH_H
+
+#include "base/buffer.h"
+
+enum { SCRIPT_HEALTH_MAX = 8, SCRIPT_HEALTH_NAME_MAX = 31, SCRIPT_HEALTH_TEXT_MAX = 127 };
+
+/* {0} is none. */
+struct script_health {
+    struct script_health_part {
+        char name[SCRIPT_HEALTH_NAME_MAX + 1], text[SCRIPT_HEALTH_TEXT_MAX + 1]; /* text "": it is well */
+    } items[SCRIPT_HEALTH_MAX];
+    size_t len;
+};
+
+/* text empty: the part is well. False: no such name ([a-z_]), one that the server itself reports, or too many. */
+bool script_health_set(struct script_health *script_health, struct slice name, struct slice text) MUST_CHECK;
+/* Other scripts are in force. */
+void script_health_forget(struct script_health *script_health);
+bool script_health_any(const struct script_health *script_health);
+/* Members of a JSON object, each with a comma before it: ,"identity":"ok" */
+void script_health_write(const struct script_health *script_health, struct buffer *out);
+
+#endif

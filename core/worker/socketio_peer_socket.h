@@ -1,0 +1,12 @@
+/* socketio_peer_socket.h - what Node.js servers are told of a socket. */
+#ifndef WORKER_SOCKETIO_PEER_SOCKET_H
+#define WORKER_SOCKETIO_PEER_SOCKET_H
+
+#include "base/buffer.h"
+
+struct socket;
+
+/* Appends {id, handshake, rooms, data}, each as Socket.IO for Node.js has it; path: of Socket.IO. */
+void peer_socket_write(struct buffer *out, struct socket *socket, struct slice path);
+
+#endif

@@ -1,0 +1,14 @@
+/* hook_call.h - what the core asks, as calls of handlers and hooks, and what they return, as answers. */
+#ifndef LUA_HOOK_CALL_H
+#define LUA_HOOK_CALL_H
+
+#include "policy/policy.h"
+
+struct script_state;
+
+void hook_call_ask(struct script_state *scripts, struct policy_call *call);
+void hook_call_forget(struct policy_call *call);
+bool hook_call_handled(const struct script_state *scripts, enum policy_point point, struct slice namespace_name,
+                       struct slice name);
+
+#endif
