@@ -125,7 +125,7 @@ const socketio = [
   {
     name: "id-beyond-64-bits",
     example: Buffer.from('218446744073709551616["a"]'),
-    is: refused(({ id }) => /^\d+$/.test(id) && BigInt(id) >= 2n ** 64n),
+    is: refused(({ id }) => /^\d+\s*$/.test(id) && BigInt(id.trim()) >= 2n ** 64n),
   },
   { name: "event-without-payload", example: Buffer.from("2"), is: refused(({ type, rest }) => /[25]/.test(type) && rest === "") },
   {
