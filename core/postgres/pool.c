@@ -308,7 +308,9 @@ struct pool *pool_new(struct loop *loop, struct resolver *resolver, struct targe
 
 void pool_close(struct pool *pool) {
     pool->closing = true;
-    LIST_EACH(&pool->seats, link) backend_close(CONTAINER(link, struct pool_seat, link)->backend, "the pool is closed");
+    /* What one hands back may have said that the server is going: then others go with it. */
+    while (!list_empty(&pool->seats))
+        backend_close(CONTAINER(pool->seats.next, struct pool_seat, link)->backend, "the pool is closed");
     list_splice(&pool->finished, &pool->waiting);
     pool->waiting_len = 0;
     loop_timer_cancel(&pool->tick);
