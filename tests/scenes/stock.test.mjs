@@ -25,7 +25,7 @@ function ask(path, { body, ...options } = {}) {
 test("who offers HTTP/2 is answered in HTTP/1.1, on every route", async () => {
   const headers = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABkAAQCAAAAAAIAAAAA" };
   const authorization = `Bearer ${KEY}`;
-  const rows = [["/health", 200], ["/metrics", 200], ["/", 404], ["/socket.io/?EIO=4&transport=polling", 200], ["/ws", 426], ["/api/channels/nowhere", 404]];
+  const rows = [["/health", 200], ["/metrics", 200], ["/nothing", 404], ["/socket.io/?EIO=4&transport=polling", 200], ["/ws", 426], ["/api/channels/nowhere", 404]];
   for (const [path, status] of rows) assert.equal((await ask(path, { headers: { ...headers, authorization } })).status, status, path);
   const body = JSON.stringify({ name: "Offered" });
   assert.equal((await ask("/api/channels/offered", { method: "PUT", headers: { ...headers, authorization, "content-length": body.length }, body })).status, 200);
