@@ -71,11 +71,18 @@ local function permit(attempt)
     return passed, word, detail
 end
 
+-- To look for what is long means to read it; rate_limit.lua has how often.
+local function look_limits(attempt)
+    local user_id, content = attempt.what.userId, given(attempt.arguments.content)
+    local is_short = content == nil or type(content) == "string" and #content <= SHORT_BYTES
+    return { reads = user_id, long_repeats = not is_short and user_id or nil }
+end
+
 -- The log may have it already: its answer was lost, and the client says it again. To look costs a client a read.
 local function is_there(attempt)
     local what = attempt.what
     if not what.clientId then return false end
-    if attempt.limits and not stoa.take { reads = what.userId } then return false end
+    if attempt.limits and not stoa.take(look_limits(attempt)) then return false end
     if attempt.check and not what.said then
         if not attempt.check(attempt.arguments) then return false end
         note_said(attempt)

@@ -45,6 +45,15 @@ describe("what is said again", function()
         assert.equal(601, refused)
     end)
 
+    it("is looked for ten times a minute when it is long, since to look means to read it", function()
+        start { limits = { user_messages = { 2, 60 } } }
+        local long = message("lobby", ("x"):rep(5000))
+        alice:emit("message:send", long)
+        alice:emit("message:send", message("lobby", "two"))
+        for _ = 1, 10 do assert.equal("ok", code(alice:emit("message:send", long))) end
+        assert.equal("rate_limited", code(alice:emit("message:send", long)))
+    end)
+
     it("is known by its words when hooks have changed them", function()
         start({}, { "tests/scripts/own_policy.lua" })
         for _, content in ipairs { "numbered", { word = "numbered" } } do
