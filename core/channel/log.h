@@ -3,7 +3,7 @@
  * append → store (group commit) → in order of seq to the channel's room, and over the bus to other workers; then the
  * appender hears. A channel's events reach members strictly by seq, wherever they were committed: a duplicate is
  * dropped; what is ahead of its turn waits briefly, then the gap is read from the store; a lost tail is found by
- * comparing heads with the store (heads.h).
+ * comparing heads with the store (tail_check.h).
  */
 #ifndef CHANNEL_LOG_H
 #define CHANNEL_LOG_H

@@ -2,7 +2,7 @@
  *
  * A user is online while one of his connections is; the last one's end counts after a grace (a reload of the page is no
  * absence). Changes of a channel are gathered and told at most once a tick; large channels get counts only. Who is
- * connected to other workers is online too, as gossip.h hears; that they told it means that their grace is over.
+ * connected to other workers is online too, as presence_sync.h hears; that they told it means that their grace is over.
  */
 #ifndef PRESENCE_PRESENCE_H
 #define PRESENCE_PRESENCE_H
@@ -86,7 +86,7 @@ size_t presence_connections(const struct presence *presence, struct slice user_i
 struct presence_sight presence_see_own(const struct presence *presence, struct slice user_id);
 /* A total order over all that a word says: of one version every worker keeps the same, the more private one. */
 bool presence_word_is_newer(const struct presence_word *word, const struct presence_word *than);
-/* For gossip.c. Is the user online in the channel by this worker's connections? Words are borrowed. */
+/* For presence_sync.c. Is the user online in the channel by this worker's connections? Words are borrowed. */
 bool presence_own(const struct presence *presence, struct slice channel_id, struct slice user_id,
                   struct presence_word *word_r);
 /* fn (may be NULL) for each such user of the channel; how many there are. */

@@ -1,5 +1,5 @@
-/* presence_sync_message.h - what workers tell each other of presence, as bytes. For gossip.c; survey.c's users are
- * written alike. */
+/* presence_sync_message.h - what workers tell each other of presence, as bytes. For presence_sync.c; survey.c's users
+ * are written alike. */
 #ifndef PRESENCE_PRESENCE_SYNC_MESSAGE_H
 #define PRESENCE_PRESENCE_SYNC_MESSAGE_H
 
@@ -33,7 +33,7 @@ struct presence_sync_entry {
     struct presence_word word;
 };
 
-/* Sums over all channels of which one worker told the other one (gossip_views.h), by the channels' hashes. */
+/* Sums over all channels of which one worker told the other one (presence_sync_views.h), by the channels' hashes. */
 enum { PRESENCE_SYNC_BUCKETS = 64 };
 struct presence_sync_digest {
     uint64_t told, heard; /* all that the writer told the reader, and heard of it */

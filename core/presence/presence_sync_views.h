@@ -1,5 +1,5 @@
 /* presence_sync_views.h - what each other worker told of each channel, and what becomes of it when a worker goes.
- * gossip.c's own. */
+ * presence_sync.c's own. */
 #ifndef PRESENCE_PRESENCE_SYNC_VIEWS_H
 #define PRESENCE_PRESENCE_SYNC_VIEWS_H
 

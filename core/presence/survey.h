@@ -1,10 +1,11 @@
 /* survey.h - who is online anywhere: all other workers are asked of users whom this one does not see itself, and of
  * channels that it does not follow.
  *
- * A worker sees its own connections and the members of channels that it follows (gossip.h). Of anyone else, and of any
- * other channel, each worker that is alive says what it knows by its connections, so that it is known when all have
- * answered; who has not within SURVEY_DEADLINE_MS makes the answer stale. What is asked at the same time goes in one
- * question, and a worker asks the less often, the more there are. Nothing of it is kept: not here, and not in Redis.
+ * A worker sees its own connections and the members of channels that it follows (presence_sync.h). Of anyone else, and
+ * of any other channel, each worker that is alive says what it knows by its connections, so that it is known when all
+ * have answered; who has not within SURVEY_DEADLINE_MS makes the answer stale. What is asked at the same time goes in
+ * one question, and a worker asks the less often, the more there are. Nothing of it is kept: not here, and not in
+ * Redis.
  */
 #ifndef PRESENCE_SURVEY_H
 #define PRESENCE_SURVEY_H

@@ -1,4 +1,4 @@
-/* driver.h - the two transports over sockets, begun by HTTP requests. For endpoint.c. */
+/* driver.h - the two transports over sockets, begun by HTTP requests. For hub_http.c. */
 #ifndef SESSION_DRIVER_H
 #define SESSION_DRIVER_H
 

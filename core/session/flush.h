@@ -1,7 +1,7 @@
 /* flush.h - when each session is written to: at the turn's end, or when its window has passed. For this folder only.
  *
  * A session with something that must not wait (an acknowledgement, control) is flushed at the end of the turn, with all
- * that waits before it. What fan-outs bring may wait for more of it (window.h). A large fan-out is written in slices,
+ * that waits before it. What fan-outs bring may wait for more of it (coalesce.h). A large fan-out is written in slices,
  * between which the loop has its turn.
  */
 #ifndef SESSION_FLUSH_H

@@ -21,7 +21,7 @@ struct hub_user {
 };
 
 struct watch;
-struct connecting; /* connect.c: the client's CONNECT is being answered */
+struct connecting; /* namespace_connect.c: the client's CONNECT is being answered */
 
 struct socket {
     /* What a fan-out touches, close together. */

@@ -26,7 +26,7 @@ struct health {
 /* Outlives the worker's store. */
 void health_init(struct health *health, struct worker *worker, void (*settled)(void *owner), void *owner);
 void health_done(struct health *health);
-/* Something has changed: the other workers see it (places.h). */
+/* Something has changed: the other workers see it (worker_slots.h). */
 void health_show(struct health *health);
 /* False: the path is none of these. */
 bool health_request(struct health *health, struct http_request *request);

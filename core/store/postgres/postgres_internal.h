@@ -72,7 +72,7 @@ void postgres_complete(struct postgres_store *store, struct store_request *reque
 /* NULL: the map knows no shard of this store for the channel. */
 struct shard *postgres_shard_of(struct postgres_store *store, struct slice channel_id);
 
-/* postgres_shard.c: opens and probes. */
+/* postgres/shard.c: opens and probes. */
 void shard_init(struct shard *shard, struct postgres_store *store, unsigned number);
 /* Nothing is sent any more. shard_done: after a turn that found nothing to do. */
 void shard_close(struct shard *shard);
@@ -80,7 +80,7 @@ void shard_done(struct shard *shard);
 void postgres_probe(struct postgres_store *store, struct store_request *request);
 void postgres_probe_overdue(struct loop_timer *timer);
 
-/* postgres_append.c: the channel's appends, in order, and the reads behind them. */
+/* postgres/append.c: the channel's appends, in order, and the reads behind them. */
 /* gather_ms: as gather_init takes it. */
 struct appender *appender_new(struct shard *shard, int gather_ms);
 void appender_free(struct appender **appender);

@@ -2,7 +2,7 @@
  * the one that the fleet knows, and whether it is fit to be asked. core/store only.
  *
  * An epoch begins for whatever is another log than the last, or has gone back (stoa_epoch). To know that, it is asked
- * for only after Redis and the other databases (postgres_witness.c) have told how far this one had got. Each connection
+ * for only after Redis and the other databases (postgres/witness.c) have told how far this one had got. Each connection
  * then proves that it leads to that log, each append proves it again, and so does a probe, every second.
  */
 #ifndef STORE_POSTGRES_PRIMARY_H
@@ -75,7 +75,7 @@ void primary_reach(struct primary *primary, int64_t epoch, int64_t reached);
 /* As SQL has it. */
 const char *primary_durability(const struct primary *primary);
 
-/* postgres_witness.c: other databases know how far this one had got. heard comes once, later: all have answered, or
+/* postgres/witness.c: other databases know how far this one had got. heard comes once, later: all have answered, or
  * will not soon. */
 void witnesses_ask(struct primary *primary, void (*heard)(struct primary *primary));
 /* Tells the other databases how far each has got, if that is news. */

@@ -187,7 +187,7 @@ static bool check(struct sqlite_db *db, const char *path, struct error *error_r)
     return good;
 }
 
-/* Of a large one, each tree from its root to its first and its last leaf; sqlite_check.h has the rest. */
+/* Of a large one, each tree from its root to its first and its last leaf; sqlite/check.h has the rest. */
 static const char *const ends[] = {
     "SELECT content FROM messages ORDER BY channel_id, message_seq LIMIT 1",
     "SELECT content FROM messages ORDER BY channel_id DESC, message_seq DESC LIMIT 1",

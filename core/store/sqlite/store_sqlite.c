@@ -1,4 +1,4 @@
-/* The SQLite store, on the loop: requests go to its threads (sqlite_threads.h), and come back. */
+/* The SQLite store, on the loop: requests go to its threads (sqlite/threads.h), and come back. */
 #include "store/sqlite/store_sqlite.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
  * A database in memory has one connection; there the writer reads, after its commit.
  *
  * When the log of the database is long, the writer asks whoever reads in this process for a pause, in which the log
- * begins anew (sqlite_readers.h).
+ * begins anew (sqlite/readers.h).
  */
 #ifndef STORE_SQLITE_THREADS_H
 #define STORE_SQLITE_THREADS_H
