@@ -26,13 +26,16 @@ local function to_change(socket)
     return { changes = socket.user_id }
 end
 
+local function is_short(value)
+    return type(value) == "string" and #value <= SHORT_BYTES
+end
+
 -- What the client said, whatever becomes of it.
 local function note_said(attempt)
     local said, bytes = {}, 0
     for _, name in ipairs(attempt.says) do
         local value = given(attempt.arguments[name])
-        local is_short = type(value) == "string" and #value <= SHORT_BYTES
-        local text = is_short and value or value and stoa.json.encode(value) or ""
+        local text = is_short(value) and value or value and stoa.json.encode(value) or ""
         said[name] = type(value) == "table" and stoa.raw(text) or value
         bytes = bytes + #text
     end
@@ -74,8 +77,7 @@ end
 -- To look for what is long means to read it; rate_limit.lua has how often.
 local function look_limits(attempt)
     local user_id, content = attempt.what.userId, given(attempt.arguments.content)
-    local is_short = content == nil or type(content) == "string" and #content <= SHORT_BYTES
-    return { reads = user_id, long_repeats = not is_short and user_id or nil }
+    return { reads = user_id, long_repeats = content ~= nil and not is_short(content) and user_id or nil }
 end
 
 -- The log may have it already: its answer was lost, and the client says it again. To look costs a client a read.

@@ -35,10 +35,10 @@ stoa.limit("look_ups", { -- users and channels that are named in lists
     cost = function(named) return math.max(1, named) end,
 })
 stoa.limit("statuses", { 60, 60 })
+stoa.limit("long_repeats", { 10, 60 }) -- refused messages of over 4 KiB that are looked for in the log
 -- Of long messages, which are stored, and sent to everybody who follows the channel:
 local function bytes_of(bytes) return bytes end
 stoa.limit("user_bytes", { count = 2 ^ 21, seconds = 60, cost = bytes_of })
-stoa.limit("long_repeats", { 10, 60 }) -- refused messages of over 4 KiB that are looked for in the log
 stoa.limit("channel_bytes", { count = 2 ^ 22, seconds = 60, cost = bytes_of })
 stoa.limit("channel_creations", { 300, 3600 }) -- in development mode joining creates
 stoa.limit("abuse", { 1000, 60, scope = "worker" }) -- attempts that were refused; beyond, the socket is ended
