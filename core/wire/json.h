@@ -56,4 +56,12 @@ void json_write_string(struct buffer *out, struct slice text);
 void json_write_number(struct buffer *out, double number);
 void json_write_integer(struct buffer *out, int64_t number);
 
+/* 0 to 15; -1: it is no hexadecimal digit. */
+static inline int json_hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
 #endif

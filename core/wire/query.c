@@ -1,7 +1,6 @@
 #include "wire/query.h"
 
 #include "wire/json.h"
-#include "wire/json_scan.h"
 #include "wire/utf8.h"
 
 enum { PARAMETERS_MAX = 64 };
