@@ -8,7 +8,7 @@
 #include "bus/bus.h"
 #include "bus/fields.h"
 #include "channel/log.h"
-#include "channel/room_hooks.h"
+#include "channel/room.h"
 #include "channel/topic.h"
 #include "wire/json.h"
 

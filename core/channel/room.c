@@ -1,5 +1,4 @@
-#include "channel/room_hooks.h"
-#include "channel/room_replay.h"
+#include "channel/room.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -88,4 +88,32 @@ const struct room *rooms_next(const struct rooms *rooms, struct slice namespace_
 /* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers (none: refused). */
 size_t room_emit(struct rooms *rooms, const struct room_emit *emit);
 
+/* Replays to the receiver, in order and each once, all packets after offset of the rooms it is a member of, as its
+ * memberships allow; without those that left it (its identity) or one of its rooms out. False, nothing delivered: a
+ * room's log no longer reaches back so far, or more than max_events or max_bytes would be due. */
+bool rooms_replay(struct rooms *rooms, struct list *memberships, struct receiver *receiver, uint64_t offset,
+                  unsigned max_events, size_t max_bytes) MUST_CHECK;
+
+/* The next count offsets are for room_keep alone. */
+void rooms_reserve(struct rooms *rooms, unsigned count);
+/* Keeps an event for recovery that was not emitted here, as one of the room, with an offset that was reserved. Nothing
+ * when there is no such room. Of emit, args, attachments and class count. */
+void room_keep(struct rooms *rooms, struct slice namespace_name, struct slice name, uint64_t offset,
+               const struct room_emit *emit);
+
+/* Hears of each room's beginning and end; must not call back. */
+struct rooms_watch {
+    void (*opened)(struct rooms_watch *watch, struct slice namespace_name, struct slice name);
+    void (*closed)(struct rooms_watch *watch, struct slice namespace_name, struct slice name);
+};
+void rooms_set_watch(struct rooms *rooms, struct rooms_watch *watch_or_null);
+
+/* A room that is there only once it is used, such as every socket's own: who is in it from its beginning, and his own
+ * list of memberships. False: it is not one of these. Must not call back. */
+struct rooms_implied {
+    bool (*member)(struct rooms_implied *implied, struct slice namespace_name, struct slice name,
+                   struct receiver **receiver_r, struct list **memberships_r);
+};
+void rooms_set_implied(struct rooms *rooms, struct rooms_implied *implied_or_null);
+
 #endif

@@ -2,7 +2,7 @@
 
 #include "base/ids.h"
 #include "base/metrics.h"
-#include "channel/room_replay.h"
+#include "channel/room.h"
 #include "session/hub_internal.h"
 #include "session/transfer.h"
 

@@ -6,7 +6,7 @@
 #ifndef SESSION_SOCKET_INTERNAL_H
 #define SESSION_SOCKET_INTERNAL_H
 
-#include "channel/room_hooks.h"
+#include "channel/room.h"
 #include "session/record.h"
 #include "session/session.h"
 #include "session/socket.h"

@@ -6,7 +6,7 @@
 #include "bus/bus.h"
 #include "bus/fields.h"
 #include "channel/log.h"
-#include "channel/room_replay.h"
+#include "channel/room.h"
 #include "channel/topic.h"
 #include "session/hub_internal.h"
 #include "session/recovery.h"

@@ -10,7 +10,6 @@
 #include "base/metrics.h"
 #include "channel/log.h"
 #include "channel/room.h"
-#include "channel/room_replay.h"
 #include "loop/loop.h"
 #include "store/store_driver.h"
 #include "wire/json.h"

@@ -10,7 +10,6 @@
 #include "base/buffer.h"
 #include "base/metrics.h"
 #include "channel/room.h"
-#include "channel/room_replay.h"
 #include "loop/loop.h"
 #include "wire/json.h"
 

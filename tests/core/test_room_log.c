@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "channel/room.h"
-#include "channel/room_replay.h"
 #include "loop/loop.h"
 
 enum { WINDOW_MS = 120000 };

@@ -47,7 +47,7 @@ HEADER_EXCEPTIONS = {
     "session/policy_question.h": {"policy/policy.h"},
     "session/session.h": {"loop/loop.h"},
     "session/timing.h": {"loop/loop.h"},
-    "session/socket_internal.h": {"channel/room_hooks.h"},
+    "session/socket_internal.h": {"channel/room.h"},
     "net/polling.h": {"wire/engineio.h"},
     "net/http_exchange.h": {"net/net_internal.h", "wire/chunked.h", "wire/deflate_offer.h", "wire/http_head.h"},
     "net/dial_internal.h": {"loop/loop.h", "loop/resolver.h"},
