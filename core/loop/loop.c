@@ -263,6 +263,14 @@ void loop_stop(struct loop *loop) {
     loop->stopping = true;
 }
 
+bool loop_overdue(const struct loop *loop) {
+    return loop->turning && pace_is_over(&loop->pace, loop_clock_us(loop));
+}
+
+void loop_part(struct loop *loop, const char *part) {
+    loop->pace.part = part;
+}
+
 bool loop_turn(struct loop *loop) {
     return turn(loop, false);
 }

@@ -14,7 +14,6 @@
 
 struct loop;
 struct event_base;
-struct uv_loop_s;
 
 /* A unit of work, embedded in its owner. {0} is an idle one after loop_task_init. */
 struct loop_task {
@@ -29,10 +28,6 @@ struct loop_timer {
     uint64_t due_ms;
     void (*fire)(struct loop_timer *timer);
 };
-
-enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 /* the peer ended its side; bytes may still wait */ };
-struct loop_fd;
-struct loop_signal;
 
 struct loop *loop_new(void);
 /* For tests: time stands still until loop_advance. */
@@ -77,20 +72,7 @@ void loop_timer_set(struct loop_timer *timer, uint64_t delay_ms);
 void loop_timer_cancel(struct loop_timer *timer);
 bool loop_timer_pending(const struct loop_timer *timer);
 
-/* Level-triggered. The descriptor stays the caller's. */
-struct loop_fd *loop_fd_new(struct loop *loop, int fd, int interest, void (*ready)(void *owner, int fd, int ready),
-                            void *owner);
-void loop_fd_set(struct loop_fd *fd, int interest);
-void loop_fd_free(struct loop_fd **fd);
-
-struct loop_signal *loop_signal_new(struct loop *loop, int signal_number,
-                                    void (*caught)(void *owner, int signal_number), void *owner);
-void loop_signal_free(struct loop_signal **signal);
-
-/* For core/net only: the base for its listener, and libwebsockets's own loop embedded in ours. */
+/* For core/net only: the base for its listener. */
 struct event_base *loop_base(struct loop *loop);
-struct uv_loop_s *loop_uv(struct loop *loop);
-/* After a call into libwebsockets from outside its callbacks: libuv runs in the next turn. Cheap. */
-void loop_uv_wake(struct loop *loop);
 
 #endif

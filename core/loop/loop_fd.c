@@ -1,3 +1,5 @@
+#include "loop/loop_fd.h"
+
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <poll.h>

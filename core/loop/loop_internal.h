@@ -53,6 +53,8 @@ void pace_begin(struct loop *loop, const struct loop_stage *stage);
 void pace_wake(struct loop *loop);
 /* After each callback; true: its stage has used up its slice. */
 bool pace_count(struct loop *loop);
+/* Has the stage at hand used up its slice? */
+bool pace_is_over(const struct loop_pace *pace, uint64_t now_us);
 /* The turn has ended: metric, and a line if it was long. */
 void pace_end(struct loop *loop);
 

@@ -2,10 +2,13 @@
  * timer one more on the wheel. What is asked of libuv takes effect in its next run (epoll does not know of a
  * uv_poll_start before), so whoever starts something from outside, or from a uv_poll callback, must wake it;
  * libwebsockets's idle handle does so for what happens in its own callbacks. */
+#include "loop/loop_uv.h"
+
 #include <stdlib.h>
 #include <uv.h>
 
 #include "base/log.h"
+#include "loop/loop_fd.h"
 #include "loop/loop_internal.h"
 
 /* libwebsockets starts an idle handle after each event, so that a wake costs two or three runs; one that always has

@@ -19,7 +19,7 @@ void pace_begin(struct loop *loop, const struct loop_stage *stage) {
     loop->pace.stage_us = loop->pace.now_us;
 }
 
-static bool is_over(const struct loop_pace *pace, uint64_t now_us) {
+bool pace_is_over(const struct loop_pace *pace, uint64_t now_us) {
     return now_us - pace->stage_us >= pace->stage->slice_us && !fault_planted("turn_without_budget");
 }
 
@@ -32,7 +32,7 @@ bool pace_count(struct loop *loop) {
     }
     pace->now_us = now_us;
     pace->part = NULL;
-    return is_over(pace, now_us);
+    return pace_is_over(pace, now_us);
 }
 
 void pace_end(struct loop *loop) {
@@ -43,12 +43,4 @@ void pace_end(struct loop *loop) {
     if (took_us >= LONG_TURN_US)
         LOG(LOG_WARNING, "loop.long_turn", LOG_NUMBER("ms", took_us / 1000), LOG_TEXT("longest", pace->longest),
             LOG_NUMBER("longest_ms", pace->longest_us / 1000));
-}
-
-bool loop_overdue(const struct loop *loop) {
-    return loop->turning && is_over(&loop->pace, loop_clock_us(loop));
-}
-
-void loop_part(struct loop *loop, const char *part) {
-    loop->pace.part = part;
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "loop/loop_uv.h"
 #include "net/dial_internal.h"
 #include "wire/utf8.h"
 #include "wire/websocket.h"

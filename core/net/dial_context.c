@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "loop/loop_uv.h"
 #include "net/dial_internal.h"
 
 /* Its timeouts are only a net below ours. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/metrics.h"
+#include "loop/loop_fd.h"
 #include "net/listener.h"
 #include "net/net_internal.h"
 

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "loop/loop_fd.h"
 #include "net/handover.h"
 #include "net/http_exchange.h"
 #include "net/socket.h"

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "loop/loop.h"
+#include "loop/loop_fd.h"
 
 enum { HEADERS_MAX_BYTES = 65536, CONNECT_TIMEOUT_MS = 5000 };
 

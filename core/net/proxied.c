@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "loop/loop_fd.h"
 #include "net/listener.h"
 #include "net/net_internal.h"
 #include "wire/proxy.h"

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "loop/loop_fd.h"
 #include "net/http_exchange.h"
 #include "net/tickets.h"
 

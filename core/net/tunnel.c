@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "loop/loop_fd.h"
 #include "net/net_internal.h"
 #include "net/socket.h"
 

@@ -10,6 +10,7 @@
 
 #include "base/fault.h"
 #include "base/metrics.h"
+#include "loop/loop_fd.h"
 #include "net/net_internal.h"
 #include "net/socket.h"
 #include "wire/frame.h"

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "loop/loop.h"
+#include "loop/loop_fd.h"
 #include "loop/resolver.h"
 #include "postgres/cancel.h"
 #include "postgres/query.h"

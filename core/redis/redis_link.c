@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "loop/loop_fd.h"
 #include "redis/redis_backoff.h"
 #include "redis/redis_format.h"
 #include "redis/redis_reply.h"

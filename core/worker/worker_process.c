@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "config/fingerprint.h"
 #include "loop/loop.h"
+#include "loop/loop_fd.h"
 #include "net/server.h"
 #include "process/log_file.h"
 #include "process/master_messages.h"

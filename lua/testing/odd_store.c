@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "loop/loop.h"
+#include "loop/loop_fd.h"
 #include "store/store_driver.h"
 
 struct odd_store {

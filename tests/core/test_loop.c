@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "loop/loop.h"
+#include "loop/loop_fd.h"
+#include "loop/loop_uv.h"
 
 /* A scene writes a letter for each thing that happens. */
 struct scene {

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "loop/loop.h"
+#include "loop/loop_uv.h"
 
 struct scene {
     struct loop *loop;

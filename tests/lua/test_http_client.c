@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "loop/loop.h"
+#include "loop/loop_fd.h"
 #include "net/http_client.h"
 
 enum { CONNECTIONS_MAX = 8, DEADLINE_MS = 5000 };

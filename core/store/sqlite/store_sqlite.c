@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "loop/loop.h"
+#include "loop/loop_fd.h"
 #include "store/sqlite/check.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/powercut.h"

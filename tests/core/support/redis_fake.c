@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "loop/loop_fd.h"
 #include "redis/redis_reply.h"
 #include "support/redis_stage.h"
 

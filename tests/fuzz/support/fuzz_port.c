@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "loop/loop.h"
+#include "loop/loop_fd.h"
 
 enum { BACKLOG = 16 };
 

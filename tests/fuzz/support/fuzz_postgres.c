@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "loop/loop.h"
+#include "loop/loop_fd.h"
 #include "support/change.h"
 #include "support/program.h"
 

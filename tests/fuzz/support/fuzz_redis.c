@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "bus/bus_message.h"
 #include "loop/loop.h"
+#include "loop/loop_fd.h"
 #include "redis/redis_reply.h"
 #include "support/change.h"
 #include "support/fuzz_port.h"
