@@ -120,7 +120,7 @@ size_t relay_emit(struct relay *relay, const struct room_emit *untagged) {
     if (bus_is_alone(relay->bus)) return room_emit(relay->rooms, &emit);
     if (!room_emit_allowed(emit.args, emit.attachments_len)) return 0;
     emit.tag = hash_keyed(0, ++relay->emits, bus_worker_id(relay->bus)) | 1;
-    size_t reached = room_emit(relay->rooms, &emit);
+    size_t reached = room_emit_checked(relay->rooms, &emit);
     buffer_clear(&relay->body);
     emit_write(&emit, &relay->body);
     const struct bus_message message = {.kind = BUS_EMIT, .body = buffer_slice(&relay->body)};

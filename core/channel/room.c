@@ -373,9 +373,12 @@ static size_t deliver_once(struct room *room, struct packet *packet, uint64_t st
 }
 
 size_t room_emit(struct rooms *rooms, const struct room_emit *emit) {
+    return room_emit_allowed(emit->args, emit->attachments_len) ? room_emit_checked(rooms, emit) : 0;
+}
+
+size_t room_emit_checked(struct rooms *rooms, const struct room_emit *emit) {
     assert(!rooms->is_emitting);
     rooms->stamp++;
-    if (!room_emit_allowed(emit->args, emit->attachments_len)) return 0;
     size_t len = emit_targets(rooms, emit), reached = 0;
     if (len == 0) return 0;
     struct room **targets = (struct room **)(void *)rooms->targets.ptr;

@@ -87,6 +87,8 @@ void room_gather(struct rooms *rooms, const struct room_emit *emit, struct buffe
 const struct room *rooms_next(const struct rooms *rooms, struct slice namespace_name, size_t *cursor);
 /* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers (none: refused). */
 size_t room_emit(struct rooms *rooms, const struct room_emit *emit);
+/* The same for an event that room_emit_allowed has let pass. */
+size_t room_emit_checked(struct rooms *rooms, const struct room_emit *emit);
 
 /* Replays to the receiver, in order and each once, all packets after offset of the rooms it is a member of, as its
  * memberships allow; without those that left it (its identity) or one of its rooms out. False, nothing delivered: a

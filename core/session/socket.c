@@ -217,7 +217,7 @@ bool socket_emit(struct socket *socket, struct slice args, const struct slice *a
         .attachments_len = attachments_len,
         .unlogged = class == PACKET_VOLATILE,
     };
-    room_emit(socket->hub->rooms, &emit);
+    room_emit_checked(socket->hub->rooms, &emit);
     return true;
 }
 
