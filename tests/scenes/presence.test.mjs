@@ -93,7 +93,7 @@ test("N1: of a killed worker's people those who stay away are offline soon, thos
   const took_ms = Date.now() - killed_ms;
   await until("the others are back", () => back.get(gone).every((who) => who.socket.connected));
   t.diagnostic(`offline after ${took_ms} ms`);
-  assert.ok(took_ms < 6000, `${took_ms} ms`); // 2 s on a machine that is not busy: core/test_gossip
+  assert.ok(took_ms < 6000, `${took_ms} ms`); // 2 s on a machine that is not busy: core/test_presence_sync
   await Promise.all(watchers.map((who) => until("they are seen", () => back.get(gone).every(({ user }) => statuses(who).get(user) === "online"))));
   for (const who of watchers) for (const { user } of back.get(gone)) assert.deepEqual(offlinesOf(who, user), []);
 });

@@ -27,7 +27,7 @@ foreach(mode standalone cluster sentinel)
 endforeach()
 
 # What workers share.
-foreach(name state limits redis_room shared_cache store_cached epoch_floors)
+foreach(name state fleet_limiter redis_room shared_cache store_cached epoch_floors)
   set_tests_properties(core/test_${name} PROPERTIES FIXTURES_REQUIRED redis_standalone LABELS servers TIMEOUT 180
     RESOURCE_LOCK redis_standalone ENVIRONMENT
     "ASAN_OPTIONS=detect_stack_use_after_return=0;STOA_TEST_REDIS=${CMAKE_BINARY_DIR}/servers/redis-standalone")

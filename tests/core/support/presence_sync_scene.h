@@ -1,6 +1,6 @@
-/* gossip_scene.h - workers that tell each other who is online, on a clock that stands still. For test_gossip*.c. */
-#ifndef TESTS_GOSSIP_SCENE_H
-#define TESTS_GOSSIP_SCENE_H
+/* presence_sync_scene.h - workers that tell each other who is online, on a clock that stands still. */
+#ifndef TESTS_PRESENCE_SYNC_SCENE_H
+#define TESTS_PRESENCE_SYNC_SCENE_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ enum { WORKERS = 3, TICK_MS = 200, GRACE_MS = 5000, SOON_MS = 1000 };
 extern struct loop *scene_loop;
 extern struct fake_ether ether;
 
-struct gossip_worker {
+struct sync_worker {
     struct presence *presence;
     struct bus *bus;
     struct presence_sync *presence_sync;
@@ -31,23 +31,23 @@ struct gossip_worker {
     struct buffer lost;           /* of whom the store hears that he went */
     unsigned malformed, compared; /* compared: digests that were not what was heard */
 };
-extern struct gossip_worker workers[WORKERS];
+extern struct sync_worker workers[WORKERS];
 
-void worker_begin(struct gossip_worker *worker);
+void worker_begin(struct sync_worker *worker);
 /* Without a word to anybody. */
-void worker_end(struct gossip_worker *worker);
-int gossip_set_up(void **state);
-int gossip_tear_down(void **state);
-void come_to(struct gossip_worker *worker, const char *user, const char *connection, const char *channel);
+void worker_end(struct sync_worker *worker);
+int presence_sync_set_up(void **state);
+int presence_sync_tear_down(void **state);
+void come_to(struct sync_worker *worker, const char *user, const char *connection, const char *channel);
 /* To the lobby. */
-void come(struct gossip_worker *worker, const char *user);
-void go(struct gossip_worker *worker, const char *user);
-bool say_status(struct gossip_worker *worker, const char *user, const char *status);
+void come(struct sync_worker *worker, const char *user);
+void go(struct sync_worker *worker, const char *user);
+bool say_status(struct sync_worker *worker, const char *user, const char *status);
 /* What the members there heard since the last question. */
-const char *news(struct gossip_worker *worker);
+const char *news(struct sync_worker *worker);
 /* Online in the lobby, as that worker sees it. */
-size_t count(struct gossip_worker *worker);
-bool sees(struct gossip_worker *worker, const char *user, const char *status);
+size_t count(struct sync_worker *worker);
+bool sees(struct sync_worker *worker, const char *user, const char *status);
 void forget_news(void);
 /* alice at one, bob at two, carol at three. */
 void all_come(void);

@@ -1,4 +1,4 @@
-#include "support/gossip_scene.h"
+#include "support/presence_sync_scene.h"
 
 #include <string.h>
 
@@ -6,9 +6,9 @@
 
 struct loop *scene_loop;
 struct fake_ether ether;
-struct gossip_worker workers[WORKERS];
+struct sync_worker workers[WORKERS];
 
-static void note_users(struct gossip_worker *worker, struct slice users) {
+static void note_users(struct sync_worker *worker, struct slice users) {
     static const char key[] = "{\"userId\":\"";
     for (const char *at = users.ptr, *end = slice_end(users);
          at && (at = memmem(at, (size_t)(end - at), key, strlen(key)));) {
@@ -20,46 +20,46 @@ static void note_users(struct gossip_worker *worker, struct slice users) {
 }
 
 static void changed(void *owner, struct slice channel_id, struct slice users, size_t online) {
-    struct gossip_worker *worker = owner;
+    struct sync_worker *worker = owner;
     if (users.len > 0)
         note_users(worker, users);
     else
         buffer_printf(&worker->told, "=%zu ", online);
 }
 static void offline(void *owner, struct slice user_id) {
-    buffer_printf(&((struct gossip_worker *)owner)->lost, "%.*s ", SLICE_ARG(user_id));
+    buffer_printf(&((struct sync_worker *)owner)->lost, "%.*s ", SLICE_ARG(user_id));
 }
 static void moved(void *owner, struct slice channel_id, struct slice user_id) {
-    presence_sync_moved(((struct gossip_worker *)owner)->presence_sync, channel_id, user_id);
+    presence_sync_moved(((struct sync_worker *)owner)->presence_sync, channel_id, user_id);
 }
 static void said(void *owner, struct slice user_id) {
-    presence_sync_said(((struct gossip_worker *)owner)->presence_sync, user_id);
+    presence_sync_said(((struct sync_worker *)owner)->presence_sync, user_id);
 }
 static const struct presence_events presence_events = {changed, offline, moved, said};
 
 static void received(void *owner, struct slice topic, const struct bus_message *message) {
-    struct gossip_worker *worker = owner;
+    struct sync_worker *worker = owner;
     worker->compared += message->body.ptr[0] == PRESENCE_SYNC_COMPARE;
     worker->malformed += !presence_sync_take(worker->presence_sync, topic, message);
 }
 static void subscribed(void *owner, struct slice topic) {
-    presence_sync_subscribed(((struct gossip_worker *)owner)->presence_sync, topic);
+    presence_sync_subscribed(((struct sync_worker *)owner)->presence_sync, topic);
 }
 static void degraded(void *owner, bool is_degraded) {}
 static const struct bus_events bus_events = {received, subscribed, degraded};
 
-void worker_begin(struct gossip_worker *worker) {
+void worker_begin(struct sync_worker *worker) {
     static const struct presence_settings presence = {
         .grace_ms = GRACE_MS, .tick_ms = TICK_MS, .settle_ms = PRESENCE_SYNC_SETTLE_MS, .names_max = 10};
     static const char *const places[] = {"one", "two", "three"};
-    *worker = (struct gossip_worker){.presence = presence_new(scene_loop, &presence, &presence_events, worker)};
+    *worker = (struct sync_worker){.presence = presence_new(scene_loop, &presence, &presence_events, worker)};
     worker->bus = fake_bus_new_at(&ether, "node", places[worker - workers], &bus_events, worker);
     worker->presence_sync = presence_sync_new(scene_loop, worker->presence, worker->bus, &presence);
     bus_subscribe(worker->bus, SLICE(""));
 }
 
 /* Without a word to anybody. */
-void worker_end(struct gossip_worker *worker) {
+void worker_end(struct sync_worker *worker) {
     bus_free(&worker->bus);
     struct bus *nobody = worker->bus = bus_local_new(scene_loop, &bus_events, worker);
     presence_sync_free(&worker->presence_sync);
@@ -69,7 +69,7 @@ void worker_end(struct gossip_worker *worker) {
     buffer_done(&worker->lost);
 }
 
-int gossip_set_up(void **state) {
+int presence_sync_set_up(void **state) {
     scene_loop = loop_new_with_fake_clock();
     fake_ether_init(&ether, scene_loop);
     for (size_t i = 0; i < WORKERS; i++) worker_begin(&workers[i]);
@@ -77,7 +77,7 @@ int gossip_set_up(void **state) {
     return 0;
 }
 
-int gossip_tear_down(void **state) {
+int presence_sync_tear_down(void **state) {
     for (size_t i = 0; i < WORKERS; i++) {
         assert_int_equal(workers[i].malformed, 0);
         worker_end(&workers[i]);
@@ -87,7 +87,7 @@ int gossip_tear_down(void **state) {
     return 0;
 }
 
-void come_to(struct gossip_worker *worker, const char *user, const char *connection, const char *channel) {
+void come_to(struct sync_worker *worker, const char *user, const char *connection, const char *channel) {
     struct buffer topic = {0};
     topic_write_user(&topic, slice_of(user));
     bus_subscribe(worker->bus, buffer_slice(&topic));
@@ -99,34 +99,34 @@ void come_to(struct gossip_worker *worker, const char *user, const char *connect
     presence_joined(worker->presence, slice_of(channel), slice_of(user), slice_of(connection));
 }
 
-void come(struct gossip_worker *worker, const char *user) {
+void come(struct sync_worker *worker, const char *user) {
     come_to(worker, user, user, "lobby");
 }
 
-void go(struct gossip_worker *worker, const char *user) {
+void go(struct sync_worker *worker, const char *user) {
     presence_disconnected(worker->presence, slice_of(user), slice_of(user));
 }
 
-bool say_status(struct gossip_worker *worker, const char *user, const char *status) {
+bool say_status(struct sync_worker *worker, const char *user, const char *status) {
     return presence_update(worker->presence, slice_of(user), &(struct presence_said){.status = slice_of(status)});
 }
 
 /* What the members there heard since the last question. */
-const char *news(struct gossip_worker *worker) {
+const char *news(struct sync_worker *worker) {
     static char text[4096];
     snprintf(text, sizeof text, "%.*s", SLICE_ARG(buffer_slice(&worker->told)));
     buffer_clear(&worker->told);
     return text;
 }
 
-size_t count(struct gossip_worker *worker) {
+size_t count(struct sync_worker *worker) {
     struct buffer out = {0};
     size_t online = presence_write_channel(worker->presence, SLICE("lobby"), 100, &out);
     buffer_done(&out);
     return online;
 }
 
-bool sees(struct gossip_worker *worker, const char *user, const char *status) {
+bool sees(struct sync_worker *worker, const char *user, const char *status) {
     struct buffer out = {0};
     char wanted[64];
     snprintf(wanted, sizeof wanted, "\"status\":\"%s\"", status);

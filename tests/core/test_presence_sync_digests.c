@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "channel/topic.h"
-#include "support/gossip_scene.h"
+#include "support/presence_sync_scene.h"
 
-static void come_to_many(struct gossip_worker *worker, const char *user, unsigned channels) {
+static void come_to_many(struct sync_worker *worker, const char *user, unsigned channels) {
     for (unsigned i = 0; i < channels; i++) {
         char channel[16];
         snprintf(channel, sizeof channel, "c%u", i);
@@ -81,7 +81,7 @@ static void channel_of(unsigned i, struct buffer *topic, char channel[16]) {
  */
 static void toggle(unsigned at, unsigned i, bool is_in[WORKERS][MANY], bool unfollows) {
     static const char *const names[] = {"alice", "bob", "carol"};
-    struct gossip_worker *worker = &workers[at];
+    struct sync_worker *worker = &workers[at];
     struct buffer topic = {0};
     char channel[16];
     channel_of(i, &topic, channel);
@@ -133,7 +133,7 @@ static void whatever_was_lost_in_many_channels_all_workers_agree_in_the_end(void
     for (size_t i = 0; i < WORKERS; i++) assert_int_equal(workers[i].compared, 0);
 }
 
-static void hear_from(struct gossip_worker *worker, const char *origin, const struct buffer *body) {
+static void hear_from(struct sync_worker *worker, const char *origin, const struct buffer *body) {
     const struct bus_message message = {
         .kind = BUS_PRESENCE, .origin = slice_of(origin), .body = buffer_slice((struct buffer *)body)};
     struct buffer topic = {0};
@@ -166,7 +166,7 @@ static void a_worker_sends_so_many_digests_a_second_however_many_others_there_ar
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, gossip_set_up, gossip_tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, presence_sync_set_up, presence_sync_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(quiet_channels_cost_the_same_however_many_they_are),
         TEST(what_was_lost_last_in_some_of_many_channels_comes_with_a_digest),

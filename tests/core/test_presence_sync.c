@@ -1,5 +1,5 @@
 /* Workers that tell each other who is online: what members see, whatever the bus does. */
-#include "support/gossip_scene.h"
+#include "support/presence_sync_scene.h"
 
 static void members_see_each_other_wherever_they_are(void **state) {
     come(&workers[0], "alice");
@@ -277,7 +277,7 @@ static void who_begins_to_listen_hears_of_those_who_came_before_their_worker_lis
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, gossip_set_up, gossip_tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, presence_sync_set_up, presence_sync_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(members_see_each_other_wherever_they_are),
         TEST(pitfall_116_a_worker_without_members_hears_nothing),
