@@ -11,6 +11,7 @@
 #include "command/rehearsal.h"
 #include "command/verify.h"
 #include "config/config.h"
+#include "config/config_page.h"
 #include "lua/lua.h"
 #include "master/control_socket.h"
 #include "master/master.h"
@@ -74,7 +75,7 @@ static int migrate(struct arguments *arguments) {
 
 static int keys(struct arguments *arguments) {
     struct buffer out = {0};
-    config_write_docs(&out);
+    config_page_write(&out);
     fwrite(out.ptr, 1, out.len, stdout);
     buffer_done(&out);
     return EXIT_SUCCESS;

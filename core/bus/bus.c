@@ -7,7 +7,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "bus/bus_driver.h"
+#include "bus/bus_internal.h"
 #include "bus/bus_message.h"
 
 enum { NODE_MAX = 64, PLACE_MAX = 16, INCARNATION_LEN = 12 };

@@ -2,7 +2,7 @@
  *
  * A message reaches every other worker that has subscribed its topic, at most once (it may be lost; the owner finds out
  * what is missing where that matters) and in the order in which its publisher sent those of the topic. Nobody hears
- * himself. Topics are bytes: what they mean is the owner's. Drivers: bus_driver.h.
+ * himself. Topics are bytes: what they mean is the owner's. Drivers: bus_local.h, bus_redis.h.
  */
 #ifndef BUS_BUS_H
 #define BUS_BUS_H
@@ -13,7 +13,6 @@
 
 struct bus;
 struct loop;
-struct redis;
 
 /* What messages are about. Numbers are on the wire: they keep their meaning for ever, and unknown ones are dropped. */
 enum bus_kind {
@@ -64,11 +63,6 @@ struct bus_settings {
     bool sharded;       /* Redis Cluster (7 or newer): sharded publish/subscribe */
 };
 
-/* One worker: nobody else hears or speaks. */
-struct bus *bus_local_new(struct loop *loop, const struct bus_events *events, void *owner);
-/* redis and events outlive it. */
-struct bus *bus_redis_new(struct loop *loop, struct redis *redis, const struct bus_settings *settings,
-                          const struct bus_events *events, void *owner);
 void bus_free(struct bus **bus);
 
 /* Unique among all workers that ever were: "NODE.PLACE.INCARNATION". */

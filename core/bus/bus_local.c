@@ -1,7 +1,9 @@
+#include "bus/bus_local.h"
+
 #include <stdlib.h>
 
 #include "base/list.h"
-#include "bus/bus_driver.h"
+#include "bus/bus_internal.h"
 #include "loop/loop.h"
 
 /* A topic whose subscription is told of from the loop. */

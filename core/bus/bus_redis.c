@@ -1,3 +1,5 @@
+#include "bus/bus_redis.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,7 +8,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/metrics.h"
-#include "bus/bus_driver.h"
+#include "bus/bus_internal.h"
 #include "bus/bus_message.h"
 #include "bus/bus_probes.h"
 #include "loop/loop.h"

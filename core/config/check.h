@@ -12,8 +12,6 @@ void check_complain(struct error *error_r, const char *file, unsigned line, cons
 bool check_key(struct config *config, const char *folder, const struct key *key, struct value *value,
                struct error *error_r) MUST_CHECK;
 void check_free_shards(struct config_shards *shards);
-/* What no single key of a fleet's can tell (check_redis.c). */
-bool check_redis(const struct config *config, struct error *error_r) MUST_CHECK;
 /* The key's default as a value; NULL: it has none. */
 struct value *check_fallback(const struct key *key);
 

@@ -107,7 +107,5 @@ enum config_when { CONFIG_LIVE, CONFIG_NEW_CONNECTIONS, CONFIG_RESTART };
 /* fn for each key whose value differs. */
 void config_each_change(const struct config *before, const struct config *after,
                         void (*fn)(void *owner, const char *key, enum config_when when), void *owner);
-/* docs/configuration.md. */
-void config_write_docs(struct buffer *out);
 
 #endif

@@ -3,7 +3,7 @@
  * No counter is kept anywhere: each worker says how many connections a user has with it, for as long as its lease
  * runs, and says so again when Redis has forgotten. A worker that does not renew its lease in time is gone: what it
  * said counts no more. No machine's clock decides: time is what has passed for the workers (state_scripts.h). Drivers:
- * state_driver.h.
+ * state_local.h, state_redis.h.
  */
 #ifndef STATE_STATE_H
 #define STATE_STATE_H
@@ -13,8 +13,6 @@
 
 #include "base/slice.h"
 
-struct loop;
-struct redis;
 struct state;
 
 enum {
@@ -29,12 +27,6 @@ struct state_events {
     void (*gone)(void *owner, struct slice worker_id);
 };
 
-/* One worker alone. */
-struct state *state_local_new(struct loop *loop);
-/* worker_id: "NODE.INDEX.INCARNATION"; an earlier incarnation of NODE.INDEX is dead as soon as this one registers.
- * events may be NULL; redis and they outlive it. */
-struct state *state_redis_new(struct loop *loop, struct redis *redis, struct slice worker_id,
-                              const struct state_events *events, void *owner);
 /* Gives up this worker's lease and its users, as far as Redis still hears. Claims under way are refused. */
 void state_free(struct state **state);
 

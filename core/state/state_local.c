@@ -1,3 +1,5 @@
+#include "state/state_local.h"
+
 #include <stdlib.h>
 
 #include "base/map.h"

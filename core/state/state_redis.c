@@ -1,3 +1,5 @@
+#include "state/state_redis.h"
+
 #include <stdlib.h>
 
 #include "base/list.h"

@@ -1,3 +1,4 @@
+#include "bus/bus_local.h"
 #include "support/bus_contract.h"
 
 static struct bus *new_local(const struct bus_settings *settings, const struct bus_events *events, void *owner) {

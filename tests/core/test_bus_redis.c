@@ -2,6 +2,7 @@
 #include <malloc.h>
 
 #include "base/metrics.h"
+#include "bus/bus_redis.h"
 #include "redis/redis.h"
 #include "support/bus_contract.h"
 

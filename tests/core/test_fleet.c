@@ -10,6 +10,7 @@
 #include "presence/presence_sync.h"
 #include "session/socket_internal.h"
 #include "state/state_driver.h"
+#include "state/state_local.h"
 #include "support/fake_bus.h"
 #include "support/fake_log_store.h"
 #include "support/hub_scene.h"

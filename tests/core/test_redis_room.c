@@ -8,6 +8,7 @@
 #include "limit/fleet_limiter.h"
 #include "redis/redis_room.h"
 #include "state/state.h"
+#include "state/state_redis.h"
 #include "store/postgres/epoch_floors.h"
 #include "store/recent_events.h"
 #include "store/store_cached.h"

@@ -3,6 +3,8 @@
 
 #include "base/metrics.h"
 #include "state/state.h"
+#include "state/state_local.h"
+#include "state/state_redis.h"
 
 static struct redis *redis;
 static char gone[8][64];

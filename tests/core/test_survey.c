@@ -11,6 +11,7 @@
 
 #include "base/ids.h"
 #include "bus/bus.h"
+#include "bus/bus_local.h"
 #include "bus/fields.h"
 #include "channel/topic.h"
 #include "loop/loop.h"

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "bus/bus.h"
+#include "bus/bus_local.h"
 #include "channel/relay.h"
 #include "channel/room.h"
 #include "loop/loop.h"

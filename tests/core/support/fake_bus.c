@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
-#include "bus/bus_driver.h"
+#include "bus/bus_internal.h"
 #include "bus/bus_message.h"
 #include "loop/loop.h"
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "bus/bus_local.h"
 #include "channel/topic.h"
 
 struct loop *scene_loop;

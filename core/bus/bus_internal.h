@@ -1,6 +1,6 @@
-/* bus_driver.h - what a driver implements. */
-#ifndef BUS_BUS_DRIVER_H
-#define BUS_BUS_DRIVER_H
+/* bus_internal.h - what a driver of the bus implements, and what bus.c does for all drivers. */
+#ifndef BUS_BUS_INTERNAL_H
+#define BUS_BUS_INTERNAL_H
 
 #include "bus/bus.h"
 

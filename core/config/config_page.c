@@ -1,3 +1,5 @@
+#include "config/config_page.h"
+
 #include <stdlib.h>
 
 #include "base/buffer.h"
@@ -67,7 +69,7 @@ static void write_fallback(struct buffer *out, const struct key *key) {
     buffer_append_char(out, '`');
 }
 
-void config_write_docs(struct buffer *out) {
+void config_page_write(struct buffer *out) {
     buffer_append_str(out,
                       "# Configuration\n\n"
                       "The file is sandboxed Lua and ends in `return { key = value, … }`; `env \"NAME\"` reads the "

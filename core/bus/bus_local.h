@@ -1,0 +1,11 @@
+/* bus_local.h - the bus of a single worker: nobody else hears or speaks. */
+#ifndef BUS_BUS_LOCAL_H
+#define BUS_BUS_LOCAL_H
+
+struct bus;
+struct bus_events;
+struct loop;
+
+struct bus *bus_local_new(struct loop *loop, const struct bus_events *events, void *owner);
+
+#endif
