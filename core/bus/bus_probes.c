@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "redis/redis.h"
-#include "redis/slot.h"
+#include "redis/redis_owners.h"
 #include "redis/subscriber.h"
 
 /* The tag leads to one server: "stoa:probe:{TAG}:WORKER". */
@@ -88,7 +88,7 @@ void bus_probes_turn(struct bus_probes *probes, uint64_t now_ms) {
     if (now_ms < probes->next_ms) return;
     probes->next_ms = now_ms + BUS_PROBE_EVERY_MS;
     LIST_EACH(&probes->probes, link) CONTAINER(link, struct probe, link)->is_due = false;
-    redis_each_tag(probes->redis, take_server, probes);
+    redis_owners_each_tag(probes->redis, take_server, probes);
     LIST_EACH(&probes->probes, link) {
         struct probe *probe = CONTAINER(link, struct probe, link);
         if (probe->is_due)

@@ -12,7 +12,6 @@
 #include "redis/redis.h"
 #include "redis/redis_name.h"
 #include "redis/redis_room.h"
-#include "redis/script.h"
 #include "redis/seal.h"
 
 /* One string a key, so that a removal ends all of it: "l" and the lease of who loads it; or "v", the lease of who loads

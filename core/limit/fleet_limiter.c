@@ -10,7 +10,6 @@
 #include "loop/loop.h"
 #include "redis/redis.h"
 #include "redis/redis_name.h"
-#include "redis/script.h"
 
 /* A portion of a limit of everybody is what a worker would get within FLEET_QUOTA_MS if all asked for the same. */
 enum { PORTION_MAX = 1000, CLOSED_RETRY_MS = 1000, NUMBERS = 5 };

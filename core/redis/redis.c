@@ -1,10 +1,13 @@
 #include "redis/redis.h"
 
 #include <assert.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "redis/redis_internal.h"
+#include "redis/redis_owners.h"
 #include "redis/redis_request.h"
 
 enum { MIB = 1048576 };
@@ -89,10 +92,28 @@ void redis_look(struct redis *redis) {
     if (redis->topology) redis->topology->ops->look(redis->topology);
 }
 
+static void look_nowhere(struct redis_topology *topology) {
+    (void)topology; /* a standalone server: there is nobody else to ask */
+}
+
+static void free_topology(struct redis_topology *topology) {
+    free(topology);
+}
+
+static const struct redis_topology_ops standalone_ops = {look_nowhere, free_topology};
+
+static struct redis_topology *standalone_new(struct redis *redis) {
+    struct redis_topology *topology = NEW(struct redis_topology);
+    topology->ops = &standalone_ops;
+    struct redis_node *node = redis_node_at(redis, slice_of(redis->settings.nodes[0]));
+    redis_owners_set(redis, &(struct slot_range){0, REDIS_SLOTS - 1, node}, 1);
+    return topology;
+}
+
 struct redis *redis_new(struct loop *loop, const struct redis_settings *settings, const struct redis_events *events,
                         void *owner) {
     static struct redis_topology *(*const new_topology[])(struct redis *) = {
-        [REDIS_STANDALONE] = redis_standalone_new,
+        [REDIS_STANDALONE] = standalone_new,
         [REDIS_SENTINEL] = redis_sentinel_new,
         [REDIS_CLUSTER] = redis_cluster_new,
     };
@@ -152,13 +173,37 @@ bool redis_is_up(const struct redis *redis) {
 
 void redis_command(struct redis *redis, struct redis_call *call, struct slice key, const struct slice *argv,
                    size_t argc) {
-    redis_request_queue(redis_request_new(redis, call, key.ptr ? redis_slot(key) : ANY_SLOT, argv, argc));
+    redis_request_queue(redis_request_new(redis, call, key.ptr ? redis_slots_of_key(key) : ANY_SLOT, argv, argc));
+}
+
+void redis_script_init(struct redis_script *script, struct slice text) {
+    unsigned char digest[20];
+    script->text = text;
+    if (!EVP_Digest(text.ptr, text.len, digest, NULL, EVP_sha1(), NULL)) abort();
+    for (size_t i = 0; i < sizeof(digest); i++) snprintf(script->sha1 + 2 * i, 3, "%02x", digest[i]);
+}
+
+void redis_eval(struct redis *redis, struct redis_call *call, const struct redis_script *script,
+                const struct slice *keys, size_t keys_len, const struct slice *args, size_t args_len) {
+    char count[24];
+    size_t argc = 3 + keys_len + args_len;
+    struct slice *argv = NEW_ARRAY(struct slice, argc);
+    argv[0] = SLICE("EVALSHA");
+    argv[1] = (struct slice){script->sha1, sizeof(script->sha1) - 1};
+    argv[2] = (struct slice){count, (size_t)snprintf(count, sizeof(count), "%zu", keys_len)};
+    for (size_t i = 0; i < keys_len; i++) argv[3 + i] = keys[i];
+    for (size_t i = 0; i < args_len; i++) argv[3 + keys_len + i] = args[i];
+    struct redis_request *request =
+        redis_request_new(redis, call, keys_len ? redis_slots_of_key(keys[0]) : ANY_SLOT, argv, argc);
+    request->script = script;
+    redis_request_queue(request);
+    free(argv);
 }
 
 void redis_publish(struct redis *redis, struct redis_call *call, bool sharded, struct slice topic,
                    struct slice payload) {
     struct redis_request *request =
-        redis_request_new(redis, call, sharded ? redis_slot(topic) : ANY_SLOT,
+        redis_request_new(redis, call, sharded ? redis_slots_of_key(topic) : ANY_SLOT,
                           REDIS_ARGS(sharded ? SLICE("SPUBLISH") : SLICE("PUBLISH"), topic, payload));
     request->lane = LANE_PUBLISHES;
     redis_request_queue(request);

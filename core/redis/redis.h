@@ -81,11 +81,20 @@ bool redis_is_up(const struct redis *redis);
     (const struct slice[]){__VA_ARGS__}, sizeof((const struct slice[]){__VA_ARGS__}) / sizeof(struct slice)
 void redis_command(struct redis *redis, struct redis_call *call, struct slice key, const struct slice *argv,
                    size_t argc);
+/* Lua that Redis runs: by its SHA-1, and by its text where a server does not know it yet. Filled once by
+ * redis_script_init; outlives the calls. */
+struct redis_script {
+    struct slice text;
+    char sha1[41];
+};
+/* text is borrowed for ever: a literal. */
+void redis_script_init(struct redis_script *script, struct slice text);
+/* As redis_command; all keys have one slot, the first one routes. Keys and arguments are copied. */
+void redis_eval(struct redis *redis, struct redis_call *call, const struct redis_script *script,
+                const struct slice *keys, size_t keys_len, const struct slice *args, size_t args_len);
 /* SPUBLISH or PUBLISH. Those of one topic arrive in their order while no slot moves. call may be NULL. */
 void redis_publish(struct redis *redis, struct redis_call *call, bool sharded, struct slice topic,
                    struct slice payload);
-/* The command on each primary; the reply: an array with the reply of each, REDIS_NIL for one that gave none in time. */
-void redis_each_primary(struct redis *redis, struct redis_call *call, const struct slice *argv, size_t argc);
 /* done will not be called. Harmless when nothing is under way. */
 void redis_forget(struct redis_call *call);
 

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "redis/redis_backoff.h"
 #include "redis/redis_internal.h"
+#include "redis/redis_owners.h"
 #include "redis/redis_request.h"
 #include "redis/redis_slots.h"
 
@@ -86,7 +86,7 @@ static bool install(struct redis_cluster *cluster, const struct redis_value *rep
     struct buffer address = {0};
     bool sound = true;
     for (size_t i = 0; i < reply->items_len && sound; i++) {
-        struct slots_row row;
+        struct redis_slots_row row;
         sound = redis_slots_row(&reply->items[i], &row);
         if (!sound) break;
         buffer_clear(&address);
@@ -115,7 +115,7 @@ static void told(struct redis_call *call, const struct redis_answer *answer) {
         cluster->topology.hopeless = false;
         loop_timer_set(
             &cluster->timer,
-            redis_backoff_ms(0, all_ready(cluster->redis) ? LOOK_EVERY_MS : LOOK_WHILE_DOWN_MS, LOOK_EVERY_MS));
+            redis_link_backoff_ms(0, all_ready(cluster->redis) ? LOOK_EVERY_MS : LOOK_WHILE_DOWN_MS, LOOK_EVERY_MS));
     } else {
         if (answer->status != REDIS_UNAVAILABLE)
             LOG(LOG_WARNING, "redis.no_slots", LOG_TEXT("node", cluster->asked),
@@ -123,7 +123,7 @@ static void told(struct redis_call *call, const struct redis_answer *answer) {
         cluster->failures++;
         unsigned rounds =
             cluster->failures / (unsigned)(count_primaries(cluster->redis) + cluster->redis->settings.nodes_len);
-        loop_timer_set(&cluster->timer, rounds ? redis_backoff_ms(rounds, RETRY_FIRST_MS, RETRY_MOST_MS) : 0);
+        loop_timer_set(&cluster->timer, rounds ? redis_link_backoff_ms(rounds, RETRY_FIRST_MS, RETRY_MOST_MS) : 0);
     }
     if (cluster->again) look(&cluster->topology);
 }

@@ -1,9 +1,10 @@
-/* A command on each primary: as many requests, whose replies are put together. */
+#include "redis/redis_gathering.h"
+
 #include <stdlib.h>
 
 #include "base/arena.h"
-#include "redis/redis_reply.h"
 #include "redis/redis_request.h"
+#include "redis/resp.h"
 
 struct gathering_part {
     struct redis_call call;
@@ -32,7 +33,7 @@ static void part_done(struct redis_call *call, const struct redis_answer *answer
     struct gathering_part *part = CONTAINER(call, struct gathering_part, call);
     struct redis_gathering *gathering = part->gathering;
     struct redis_value *reply = &gathering->replies[part - gathering->parts];
-    if (!answer->value || !reply_copy(&gathering->arena, answer->value, reply))
+    if (!answer->value || !resp_copy(&gathering->arena, answer->value, reply))
         *reply = (struct redis_value){.type = REDIS_NIL};
     if (--gathering->due > 0) return;
     struct redis_value all = {.type = REDIS_ARRAY, .items = gathering->replies, .items_len = gathering->len};
@@ -61,7 +62,7 @@ static void ask_each(struct redis_gathering *gathering, const struct slice *argv
     }
 }
 
-void redis_each_primary(struct redis *redis, struct redis_call *call, const struct slice *argv, size_t argc) {
+void redis_gathering_command(struct redis *redis, struct redis_call *call, const struct slice *argv, size_t argc) {
     struct redis_request *whole = redis_request_new(redis, call, ANY_SLOT, NULL, 0);
     size_t len = count_primaries(redis);
     if (len == 0) {

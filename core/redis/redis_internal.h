@@ -11,8 +11,11 @@
 #include "redis/redis.h"
 #include "redis/redis_link.h"
 #include "redis/redis_node.h"
-#include "redis/slot.h"
+#include "redis/redis_slots.h"
+#include "redis/subscriber.h"
 
+struct subscriber_feed;
+struct map;
 struct redis_topology;
 struct redis_topology_ops {
     /* Finds out who the primaries are, soon; many wishes make one question. */
@@ -26,7 +29,6 @@ struct redis_topology {
 };
 
 /* Each begins to look. */
-struct redis_topology *redis_standalone_new(struct redis *redis);
 struct redis_topology *redis_sentinel_new(struct redis *redis);
 struct redis_topology *redis_cluster_new(struct redis *redis);
 
@@ -59,18 +61,48 @@ void redis_changed(struct redis *redis);
 /* Asks the topology for a look. */
 void redis_look(struct redis *redis);
 
-struct slot_range {
-    unsigned first, last;
-    struct redis_node *node;
+enum topic_state {
+    TOPIC_WANTED,       /* no server has it: in subscriber->homeless or feed->wanting */
+    TOPIC_SUBSCRIBING,  /* in a batch */
+    TOPIC_SUBSCRIBED,   /* in feed->settled */
+    TOPIC_LEAVING,      /* to be unsubscribed: in feed->leaving */
+    TOPIC_UNSUBSCRIBING /* in a batch */
 };
-/* The whole truth: primaries are the nodes of these ranges, and no others. */
-void redis_owners_set(struct redis *redis, const struct slot_range *ranges, size_t len);
-/* One slot's (MOVED). */
-void redis_owners_move(struct redis *redis, unsigned slot, struct redis_node *node);
-/* ANY_SLOT: one that is ready, if there is. NULL: not known. */
-struct redis_node *redis_owner(const struct redis *redis, unsigned slot);
-/* The node that MOVED or ASK names; without a host it is the one that was asked, at another port. NULL: it names none.
- */
-struct redis_node *redis_redirected(struct redis *redis, const char *asked, struct slice error, unsigned *slot_r);
+
+struct topic {
+    struct list link;
+    enum topic_state state;
+    enum topic_kind kind;
+    bool wanted;
+    unsigned slot;
+    struct subscriber_feed *feed;
+    struct list lingering; /* subscriber->lingering */
+    uint64_t until_ms;     /* that it lingers */
+    size_t key_len;
+    char key[]; /* the kind as one byte, then the name */
+};
+
+struct subscriber {
+    struct redis *redis;
+    struct redis_link_settings link_settings;
+    const struct subscriber_events *events;
+    void *owner;
+    unsigned linger_ms;
+    struct map *topics; /* by key */
+    struct list feeds, homeless, lingering;
+    struct redis_watch watch;
+    struct loop_task settle;
+    struct loop_timer linger, retry;
+    bool refused;      /* something was, since the last attempt */
+    unsigned failures; /* attempts in a row with refusals and without a confirmation */
+};
+
+/* What the subscriber's connections (subscriber_feed.h) ask and tell. */
+struct slice subscriber_topic_name(const struct topic *topic);
+struct topic *subscriber_find(const struct subscriber *subscriber, enum topic_kind kind, struct slice name);
+void subscriber_settle(struct subscriber *subscriber);
+void subscriber_topic_confirmed(struct topic *topic);
+/* Its server does not have it (any more): it looks for another one, or is gone if nobody wants it. */
+void subscriber_topic_homeless(struct topic *topic);
 
 #endif

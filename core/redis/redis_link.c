@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/entropy.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "loop/loop_fd.h"
-#include "redis/redis_backoff.h"
-#include "redis/redis_format.h"
-#include "redis/redis_reply.h"
+#include "redis/resp.h"
 
 enum {
     REDIAL_FIRST_MS = 50,
@@ -67,7 +66,7 @@ void redis_link_hang_up(struct redis_link *link, const char *reason) {
     if (was_ready) metric_add(METRIC_REDIS_LOST, 1);
     link->failures = was_ready ? 0 : link->failures + 1;
     set_state(link, LINK_WAITING);
-    loop_timer_set(&link->timer, redis_backoff_ms(link->failures, REDIAL_FIRST_MS, REDIAL_MOST_MS));
+    loop_timer_set(&link->timer, redis_link_backoff_ms(link->failures, REDIAL_FIRST_MS, REDIAL_MOST_MS));
     link->events->closed(link, was_ready);
 }
 
@@ -126,13 +125,13 @@ static void greet(struct redis_link *link) {
     set_state(link, LINK_GREETING);
     if (settings->password) {
         if (settings->user)
-            redis_format(&link->out, REDIS_ARGS(SLICE("AUTH"), user, password));
+            resp_append_command(&link->out, REDIS_ARGS(SLICE("AUTH"), user, password));
         else
-            redis_format(&link->out, REDIS_ARGS(SLICE("AUTH"), password));
+            resp_append_command(&link->out, REDIS_ARGS(SLICE("AUTH"), password));
         link->dial.greetings++;
     }
     /* The last question is always one: a server that loads or refuses to talk says so here. */
-    redis_format(&link->out, REDIS_ARGS(settings->primary ? SLICE("ROLE") : SLICE("PING")));
+    resp_append_command(&link->out, REDIS_ARGS(settings->primary ? SLICE("ROLE") : SLICE("PING")));
     link->dial.greetings++;
     write_out(link);
 }
@@ -145,7 +144,7 @@ static void greeted(struct redis_link *link, const struct redis_value *value) {
         return;
     }
     if (--link->dial.greetings > 0) return;
-    if (link->settings->primary && !reply_is(reply_item(value, 0), "master"))
+    if (link->settings->primary && !resp_is(resp_item(value, 0), "master"))
         redis_link_hang_up(link, "not a primary");
     else
         become_ready(link);
@@ -156,14 +155,14 @@ static void greeted(struct redis_link *link, const struct redis_value *value) {
 static void take_replies(struct redis_link *link) {
     const struct redis_value *value;
     while (link->state >= LINK_GREETING) {
-        switch (reply_reader_next(link->reader, &value)) {
-            case REPLY_INCOMPLETE:
+        switch (resp_reader_next(link->reader, &value)) {
+            case RESP_INCOMPLETE:
                 return;
-            case REPLY_BROKEN:
+            case RESP_BROKEN:
                 metric_add_labelled(METRIC_REDIS_ERRORS, "broken reply", 1);
                 redis_link_hang_up(link, "broken reply");
                 return;
-            case REPLY_WHOLE:
+            case RESP_WHOLE:
                 if (link->state == LINK_GREETING)
                     greeted(link, value);
                 else
@@ -185,7 +184,7 @@ static void read_in(struct redis_link *link) {
         metric_add(METRIC_REDIS_RECEIVED, len);
         link->heard_ms = loop_now_ms(link->loop);
         link->asked = false;
-        reply_reader_feed(link->reader, bytes, (size_t)len);
+        resp_reader_feed(link->reader, bytes, (size_t)len);
         take_replies(link);
         if ((size_t)len < sizeof(bytes)) return;
     }
@@ -203,8 +202,8 @@ static void connected(struct redis_link *link) {
         try_address(link);
         return;
     }
-    reply_reader_free(&link->reader);
-    link->reader = reply_reader_new(link->settings->reply_bytes);
+    resp_reader_free(&link->reader);
+    link->reader = resp_reader_new(link->settings->reply_bytes);
     link->heard_ms = loop_now_ms(link->loop);
     link->asked = false;
     greet(link);
@@ -313,8 +312,17 @@ void redis_link_start(struct redis_link *link) {
 void redis_link_done(struct redis_link *link) {
     close_socket(link);
     loop_timer_cancel(&link->timer);
-    reply_reader_free(&link->reader);
+    resp_reader_free(&link->reader);
     buffer_done(&link->out);
     free(link->host);
     link->host = NULL;
+}
+
+unsigned redis_link_backoff_ms(unsigned attempt, unsigned first_ms, unsigned most_ms) {
+    uint64_t whole_ms = first_ms;
+    while (attempt-- > 0 && whole_ms < most_ms) whole_ms *= 2;
+    if (whole_ms > most_ms) whole_ms = most_ms;
+    uint32_t random;
+    entropy_fill(&random, sizeof(random));
+    return (unsigned)(whole_ms / 2 + random % (whole_ms / 2 + 1));
 }

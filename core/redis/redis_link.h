@@ -10,7 +10,7 @@
 
 struct redis_link;
 struct redis_value;
-struct reply_reader;
+struct resp_reader;
 
 enum {
     LINK_IDLE_MS = 1000,  /* nothing heard for so long: the owner asks something */
@@ -57,7 +57,7 @@ struct redis_link {
     struct redis_dial dial;
     int fd;
     struct loop_fd *io;
-    struct reply_reader *reader;
+    struct resp_reader *reader;
     struct buffer out;
     size_t out_at;                     /* what of out has left */
     uint64_t queued_bytes, sent_bytes; /* since it was ready: all that was written, and what the kernel took */
@@ -80,5 +80,9 @@ void redis_link_start(struct redis_link *link);
 void redis_link_write(struct redis_link *link, struct slice bytes);
 /* Closed now, dialled again later. The reason is a word for the log. Harmless while there is no connection. */
 void redis_link_hang_up(struct redis_link *link, const char *reason);
+
+/* How long to wait before the next attempt (a dial, a look at the servers, a command): doubling, capped, and never two
+ * processes alike. Between half and all of first_ms × 2^attempt, at most most_ms. */
+unsigned redis_link_backoff_ms(unsigned attempt, unsigned first_ms, unsigned most_ms);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include "base/metrics.h"
 #include "redis/redis_internal.h"
-#include "redis/redis_reply.h"
 #include "redis/redis_request.h"
+#include "redis/resp.h"
 
 static struct redis_lane *lane_of(struct redis_link *link) {
     return CONTAINER(link, struct redis_lane, link);
@@ -26,7 +26,7 @@ static void lane_reply(struct redis_link *link, const struct redis_value *value)
         return;
     }
     struct redis_request *request = CONTAINER(first, struct redis_request, link);
-    if (request->is_role && !reply_is(reply_item(value, 0), "master")) redis_node_leave(node);
+    if (request->is_role && !resp_is(resp_item(value, 0), "master")) redis_node_leave(node);
     redis_request_reply(request, node, value);
     if (lane->leaving && list_empty(&lane->sent)) redis_link_hang_up(link, "no primary any more");
     if (!node->primary && list_empty(&lane->sent)) redis_changed(node->redis);

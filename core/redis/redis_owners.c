@@ -1,3 +1,7 @@
+#include "redis/redis_owners.h"
+
+#include <stdio.h>
+
 #include "redis/redis_internal.h"
 #include "redis/redis_node.h"
 #include "redis/redis_request.h"
@@ -43,11 +47,12 @@ static struct redis_node *any_primary(const struct redis *redis) {
     return any;
 }
 
-struct redis_node *redis_owner(const struct redis *redis, unsigned slot) {
+struct redis_node *redis_owners_find(const struct redis *redis, unsigned slot) {
     return slot == ANY_SLOT ? any_primary(redis) : redis->owners[slot];
 }
 
-struct redis_node *redis_redirected(struct redis *redis, const char *asked, struct slice error, unsigned *slot_r) {
+struct redis_node *redis_owners_redirected(struct redis *redis, const char *asked, struct slice error,
+                                           unsigned *slot_r) {
     struct slice address;
     if (!verdict_target(error, slot_r, &address)) return NULL;
     if (address.ptr[0] != ':') return redis_node_at(redis, address);
@@ -57,4 +62,23 @@ struct redis_node *redis_redirected(struct redis *redis, const char *asked, stru
     struct redis_node *node = redis_node_at(redis, buffer_slice(&whole));
     buffer_done(&whole);
     return node;
+}
+
+/* The smallest number that leads there. A server has, of N, a few of the first N × a few. */
+static void tag_of(const struct redis *redis, const struct redis_node *node, void (*fn)(void *owner, struct slice tag),
+                   void *owner) {
+    for (unsigned number = 0; number < 8 * REDIS_SLOTS; number++) {
+        char text[16];
+        struct slice tag = {text, (size_t)snprintf(text, sizeof(text), "%u", number)};
+        if (redis->owners[redis_slots_of_key(tag)] != node) continue;
+        fn(owner, tag);
+        return;
+    }
+}
+
+void redis_owners_each_tag(const struct redis *redis, void (*fn)(void *owner, struct slice tag), void *owner) {
+    LIST_EACH(&redis->nodes, link) {
+        const struct redis_node *node = CONTAINER(link, struct redis_node, link);
+        if (node->primary) tag_of(redis, node, fn, owner);
+    }
 }

@@ -4,11 +4,11 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "redis/redis_backoff.h"
-#include "redis/redis_format.h"
-#include "redis/redis_reply.h"
+#include "redis/redis.h"
+#include "redis/redis_gathering.h"
+#include "redis/redis_owners.h"
 #include "redis/redis_verdict.h"
-#include "redis/script.h"
+#include "redis/resp.h"
 
 enum {
     PAUSE_FIRST_MS = 10,
@@ -31,7 +31,7 @@ static struct redis_request *new_request(struct redis *redis, unsigned slot) {
 
 struct redis_request *redis_request_new_internal(struct redis *redis, const struct slice *argv, size_t argc) {
     struct redis_request *request = new_request(redis, ANY_SLOT);
-    redis_format(&request->bytes, argv, argc);
+    resp_append_command(&request->bytes, argv, argc);
     redis->pending_bytes += request->bytes.len;
     request->abandoned = true;
     return request;
@@ -44,7 +44,7 @@ struct redis_request *redis_request_new(struct redis *redis, struct redis_call *
     size_t len = 0;
     for (size_t i = 0; i < argc; i++) len += argv[i].len;
     if (len < settings->pending_bytes && redis->pending_bytes < settings->pending_bytes - len)
-        redis_format(&request->bytes, argv, argc);
+        resp_append_command(&request->bytes, argv, argc);
     else
         request->refused = "full";
     redis->pending_bytes += request->bytes.len;
@@ -129,7 +129,7 @@ static void end_pause(struct loop_timer *timer) {
 static void pause(struct redis_request *request) {
     request->state = REQUEST_PAUSED;
     list_append(&request->redis->paused, &request->link);
-    loop_timer_set(&request->pause, redis_backoff_ms(request->attempts++, PAUSE_FIRST_MS, PAUSE_MOST_MS));
+    loop_timer_set(&request->pause, redis_link_backoff_ms(request->attempts++, PAUSE_FIRST_MS, PAUSE_MOST_MS));
 }
 
 static void stay(struct redis_request *request) {
@@ -146,7 +146,7 @@ static void start_over(struct redis_request *request) {
 /* An attempt that has met a failure waits for better times until its deadline; a new one does not begin to. */
 void redis_request_route(struct redis_request *request) {
     struct redis *redis = request->redis;
-    struct redis_node *node = request->node ? request->node : redis_owner(redis, request->slot);
+    struct redis_node *node = request->node ? request->node : redis_owners_find(redis, request->slot);
     if (request->refused) {
         refuse(request, request->refused);
         return;
@@ -202,7 +202,7 @@ static void send_text(struct redis_request *request) {
 
 static void redirect(struct redis_request *request, struct redis_node *from, struct slice error, bool once) {
     unsigned slot;
-    struct redis_node *to = redis_redirected(request->redis, from->address, error, &slot);
+    struct redis_node *to = redis_owners_redirected(request->redis, from->address, error, &slot);
     if (request->asking) unpin(request);
     request->asking = false;
     if (to && once) {

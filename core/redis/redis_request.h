@@ -49,7 +49,4 @@ void redis_request_lost(struct redis_request *request, bool was_written);
 void redis_request_finish(struct redis_request *request, const struct redis_answer *answer);
 void redis_request_free(struct redis_request *request);
 
-/* redis_gathering.c */
-void redis_gathering_free(struct redis_gathering **gathering);
-
 #endif

@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
+#include "redis/redis_gathering.h"
 
 /* ARGV bytes that must be free, pattern… → [used, budget, maxmemory, keys removed]. Of a sample of the keys a quarter
  * of the caches go, those unused for the longest time, until a tenth of the budget is free. */
@@ -66,7 +67,7 @@ static void look(struct loop_timer *timer) {
     room->looked_ms = loop_now_ms(room->loop);
     int len = snprintf(room->need, sizeof room->need, "%llu", (unsigned long long)room->wanted);
     room->command[COMMAND_FIXED - 1] = (struct slice){room->need, (size_t)len};
-    redis_each_primary(room->redis, &room->call, room->command, room->command_len);
+    redis_gathering_command(room->redis, &room->call, room->command, room->command_len);
 }
 
 static void set_full(struct redis_room *room, bool is_full, const struct redis_value *items) {

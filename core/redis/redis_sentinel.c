@@ -2,12 +2,11 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "redis/redis_backoff.h"
-#include "redis/redis_format.h"
 #include "redis/redis_internal.h"
-#include "redis/redis_reply.h"
+#include "redis/redis_owners.h"
 #include "redis/redis_request.h"
 #include "redis/redis_slots.h"
+#include "redis/resp.h"
 
 enum { ASK_EVERY_MS = 2000, ASK_APART_MS = 100 };
 
@@ -75,8 +74,8 @@ static void says(struct sentinel *sentinel, struct slice host, struct slice port
 static void ask(struct sentinel *sentinel) {
     struct buffer question = {0};
     if (sentinel->question.state != LINK_READY) return;
-    redis_format(&question, REDIS_ARGS(SLICE("SENTINEL"), SLICE("get-master-addr-by-name"),
-                                       slice_of(sentinel->all->redis->settings.master)));
+    resp_append_command(&question, REDIS_ARGS(SLICE("SENTINEL"), SLICE("get-master-addr-by-name"),
+                                              slice_of(sentinel->all->redis->settings.master)));
     redis_link_write(&sentinel->question, buffer_slice(&question));
     buffer_done(&question);
 }
@@ -90,7 +89,7 @@ static void question_reply(struct redis_link *link, const struct redis_value *va
     if (value->type == REDIS_ERROR)
         LOG(LOG_WARNING, "redis.sentinel", LOG_TEXT("host", link->host), LOG_NUMBER("port", link->port),
             LOG_SLICE("error", value->text));
-    says(sentinel, reply_item(value, 0)->text, reply_item(value, 1)->text);
+    says(sentinel, resp_item(value, 0)->text, resp_item(value, 1)->text);
 }
 
 static void question_idle(struct redis_link *link) {
@@ -117,7 +116,7 @@ static const struct redis_link_events question_events = {question_ready, questio
 
 static void send_news(struct redis_link *link, const struct slice *argv, size_t argc) {
     struct buffer command = {0};
-    redis_format(&command, argv, argc);
+    resp_append_command(&command, argv, argc);
     redis_link_write(link, buffer_slice(&command));
     buffer_done(&command);
 }
@@ -140,8 +139,8 @@ static struct slice next_word(struct slice *rest) {
 /* "mymaster old-host old-port new-host new-port". The others are asked whether they agree. */
 static void news_reply(struct redis_link *link, const struct redis_value *value) {
     struct sentinel *sentinel = CONTAINER(link, struct sentinel, news);
-    struct slice text = reply_item(value, 2)->text, words[5];
-    if (!reply_is(reply_item(value, 0), "message")) return;
+    struct slice text = resp_item(value, 2)->text, words[5];
+    if (!resp_is(resp_item(value, 0), "message")) return;
     for (size_t i = 0; i < 5; i++) words[i] = next_word(&text);
     if (!slice_is(words[0], sentinel->all->redis->settings.master)) return;
     says(sentinel, words[3], words[4]);
@@ -160,7 +159,7 @@ static void ask_all(struct loop_timer *timer) {
     struct redis_sentinels *all = CONTAINER(timer, struct redis_sentinels, timer);
     for (size_t i = 0; i < all->len; i++) ask(&all->sentinels[i]);
     all->asked_ms = loop_now_ms(all->redis->loop);
-    loop_timer_set(timer, redis_backoff_ms(0, ASK_EVERY_MS, ASK_EVERY_MS));
+    loop_timer_set(timer, redis_link_backoff_ms(0, ASK_EVERY_MS, ASK_EVERY_MS));
 }
 
 static void look(struct redis_topology *topology) {
@@ -192,7 +191,7 @@ struct redis_topology *redis_sentinel_new(struct redis *redis) {
     all->link_settings = (struct redis_link_settings){.connect_ms = redis->settings.connect_ms,
                                                       .reply_bytes = redis->settings.reply_bytes};
     loop_timer_init(&all->timer, redis->loop, ask_all);
-    loop_timer_set(&all->timer, redis_backoff_ms(0, ASK_EVERY_MS, ASK_EVERY_MS));
+    loop_timer_set(&all->timer, redis_link_backoff_ms(0, ASK_EVERY_MS, ASK_EVERY_MS));
     for (size_t i = 0; i < len; i++) {
         struct sentinel *sentinel = &all->sentinels[i];
         const char *address = redis->settings.nodes[i];

@@ -1,6 +1,6 @@
 #include "redis/redis_verdict.h"
 
-#include "redis/slot.h"
+#include "redis/redis_slots.h"
 
 static const struct verdict_row rows[] = {
     {"MOVED", VERDICT_MOVED},      {"ASK", VERDICT_ASK},

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
-#include "redis/redis_backoff.h"
+#include "redis/redis_owners.h"
 #include "redis/redis_request.h"
 #include "redis/subscriber_feed.h"
 
@@ -17,7 +17,7 @@ enum {
 
 /* --- topics --- */
 
-struct slice topic_name(const struct topic *topic) {
+struct slice subscriber_topic_name(const struct topic *topic) {
     return (struct slice){topic->key + 1, topic->key_len - 1};
 }
 
@@ -34,7 +34,7 @@ static struct topic *new_topic(struct subscriber *subscriber, enum topic_kind ki
     struct topic *topic = memory_new(sizeof(*topic) + 1 + name.len);
     topic->kind = kind;
     topic->wanted = true;
-    topic->slot = kind == TOPIC_SHARDED ? redis_slot(name) : ANY_SLOT;
+    topic->slot = kind == TOPIC_SHARDED ? redis_slots_of_key(name) : ANY_SLOT;
     topic->key_len = 1 + name.len;
     topic->key[0] = (char)kind;
     if (name.len) memcpy(topic->key + 1, name.ptr, name.len);
@@ -53,10 +53,11 @@ static void free_topic(struct subscriber *subscriber, struct topic *topic) {
 
 /* Was it heard until now? */
 static void tell_lost(const struct subscriber *subscriber, struct topic *topic, bool was_heard) {
-    if (was_heard && topic->wanted) subscriber->events->lost(subscriber->owner, topic->kind, topic_name(topic));
+    if (was_heard && topic->wanted)
+        subscriber->events->lost(subscriber->owner, topic->kind, subscriber_topic_name(topic));
 }
 
-void topic_homeless(struct topic *topic) {
+void subscriber_topic_homeless(struct topic *topic) {
     struct subscriber *subscriber = topic->feed->subscriber;
     bool was_heard = topic->state == TOPIC_SUBSCRIBED;
     list_remove(&topic->link);
@@ -80,18 +81,18 @@ static void leave(struct topic *topic) {
     tell_lost(topic->feed->subscriber, topic, was_heard);
 }
 
-static bool belongs_to(const struct topic *topic, const struct feed *feed) {
-    const struct redis_node *owner = redis_owner(feed->subscriber->redis, topic->slot);
+static bool belongs_to(const struct topic *topic, const struct subscriber_feed *feed) {
+    const struct redis_node *owner = redis_owners_find(feed->subscriber->redis, topic->slot);
     return topic->slot == ANY_SLOT || (owner && strcmp(owner->address, feed->address) == 0);
 }
 
-void topic_confirmed(struct topic *topic) {
+void subscriber_topic_confirmed(struct topic *topic) {
     struct subscriber *subscriber = topic->feed->subscriber;
     subscriber->failures = 0;
     topic->state = TOPIC_SUBSCRIBED;
     list_remove(&topic->link);
     list_append(&topic->feed->settled, &topic->link);
-    if (topic->wanted) subscriber->events->subscribed(subscriber->owner, topic->kind, topic_name(topic));
+    if (topic->wanted) subscriber->events->subscribed(subscriber->owner, topic->kind, subscriber_topic_name(topic));
 }
 
 /* --- where each topic belongs --- */
@@ -105,15 +106,15 @@ static bool is_primary(const struct redis *redis, const char *address) {
 }
 
 /* Classic topics stay where they are while that server can be reached: a Cluster's nodes all hear what one is told. */
-static struct feed *feed_for(struct subscriber *subscriber, const struct topic *topic) {
-    const struct redis_node *owner = redis_owner(subscriber->redis, topic->slot);
+static struct subscriber_feed *feed_for(struct subscriber *subscriber, const struct topic *topic) {
+    const struct redis_node *owner = redis_owners_find(subscriber->redis, topic->slot);
     bool sharded = topic->kind == TOPIC_SHARDED;
     LIST_EACH(&subscriber->feeds, link) {
-        struct feed *feed = CONTAINER(link, struct feed, link);
+        struct subscriber_feed *feed = CONTAINER(link, struct subscriber_feed, link);
         bool is_at_owner = owner && strcmp(owner->address, feed->address) == 0;
         if (feed->sharded == sharded && (is_at_owner || (!sharded && feed->redis_link.failures == 0))) return feed;
     }
-    return owner ? feed_new(subscriber, owner->address, sharded) : NULL;
+    return owner ? subscriber_feed_new(subscriber, owner->address, sharded) : NULL;
 }
 
 static void place_homeless(struct subscriber *subscriber) {
@@ -130,8 +131,8 @@ static void place_homeless(struct subscriber *subscriber) {
 /* Those that were left because nobody answers there. */
 static void free_useless(struct subscriber *subscriber) {
     LIST_EACH(&subscriber->feeds, link) {
-        struct feed *feed = CONTAINER(link, struct feed, link);
-        if (feed->redis_link.failures > 0 && feed_is_empty(feed)) feed_free(&feed);
+        struct subscriber_feed *feed = CONTAINER(link, struct subscriber_feed, link);
+        if (feed->redis_link.failures > 0 && subscriber_feed_is_empty(feed)) subscriber_feed_free(&feed);
     }
 }
 
@@ -141,7 +142,7 @@ static void settle(struct loop_task *task) {
     subscriber->refused = false;
     place_homeless(subscriber);
     free_useless(subscriber);
-    LIST_EACH(&subscriber->feeds, link) feed_send(CONTAINER(link, struct feed, link));
+    LIST_EACH(&subscriber->feeds, link) subscriber_feed_send(CONTAINER(link, struct subscriber_feed, link));
 }
 
 /* At once, or after a while when servers go on refusing. */
@@ -149,7 +150,7 @@ void subscriber_settle(struct subscriber *subscriber) {
     if (subscriber->failures <= REFUSALS)
         loop_flush(subscriber->redis->loop, &subscriber->settle);
     else if (!loop_timer_pending(&subscriber->retry))
-        loop_timer_set(&subscriber->retry, redis_backoff_ms(subscriber->failures, RETRY_FIRST_MS, RETRY_MOST_MS));
+        loop_timer_set(&subscriber->retry, redis_link_backoff_ms(subscriber->failures, RETRY_FIRST_MS, RETRY_MOST_MS));
 }
 
 static void retry(struct loop_timer *timer) {
@@ -158,10 +159,10 @@ static void retry(struct loop_timer *timer) {
 }
 
 /* What belongs elsewhere now. A server that is asked to subscribe at this moment will say MOVED itself. */
-static void look_through(struct feed *feed) {
+static void look_through(struct subscriber_feed *feed) {
     LIST_EACH(&feed->wanting, link) {
         struct topic *topic = CONTAINER(link, struct topic, link);
-        if (!belongs_to(topic, feed)) topic_homeless(topic);
+        if (!belongs_to(topic, feed)) subscriber_topic_homeless(topic);
     }
     struct list settled, *link;
     list_init(&settled);
@@ -176,12 +177,12 @@ static void look_through(struct feed *feed) {
 static void owners_moved(struct redis_watch *watch) {
     struct subscriber *subscriber = CONTAINER(watch, struct subscriber, watch);
     LIST_EACH(&subscriber->feeds, link) {
-        struct feed *feed = CONTAINER(link, struct feed, link);
+        struct subscriber_feed *feed = CONTAINER(link, struct subscriber_feed, link);
         if (is_primary(subscriber->redis, feed->address)) {
             look_through(feed);
         } else {
-            feed_abandon(feed);
-            feed_free(&feed);
+            subscriber_feed_abandon(feed);
+            subscriber_feed_free(&feed);
         }
     }
     subscriber_settle(subscriber);
@@ -250,7 +251,7 @@ size_t subscriber_wanted(const struct subscriber *subscriber, size_t *missing_r)
 
 void subscriber_reconnect(struct subscriber *subscriber) {
     LIST_EACH(&subscriber->feeds, link)
-    redis_link_hang_up(&CONTAINER(link, struct feed, link)->redis_link, "its owner hears nothing");
+    redis_link_hang_up(&CONTAINER(link, struct subscriber_feed, link)->redis_link, "its owner hears nothing");
 }
 
 struct subscriber *subscriber_new(struct redis *redis, const struct subscriber_settings *settings,
@@ -281,9 +282,9 @@ void subscriber_free(struct subscriber **owner) {
     if (!subscriber) return;
     while ((topic = map_next(subscriber->topics, &cursor))) topic->wanted = false;
     LIST_EACH(&subscriber->feeds, link) {
-        struct feed *feed = CONTAINER(link, struct feed, link);
-        feed_abandon(feed);
-        feed_free(&feed);
+        struct subscriber_feed *feed = CONTAINER(link, struct subscriber_feed, link);
+        subscriber_feed_abandon(feed);
+        subscriber_feed_free(&feed);
     }
     LIST_EACH(&subscriber->homeless, link) free_topic(subscriber, CONTAINER(link, struct topic, link));
     list_remove(&subscriber->watch.link);

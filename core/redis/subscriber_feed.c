@@ -4,9 +4,9 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "redis/redis_format.h"
-#include "redis/redis_reply.h"
+#include "redis/redis_owners.h"
 #include "redis/redis_verdict.h"
+#include "redis/resp.h"
 
 enum { BATCH_TOPICS = 512 };
 
@@ -15,8 +15,8 @@ struct feed_batch {
     struct list topics;
 };
 
-static struct feed *feed_of(struct redis_link *link) {
-    return CONTAINER(link, struct feed, redis_link);
+static struct subscriber_feed *feed_of(struct redis_link *link) {
+    return CONTAINER(link, struct subscriber_feed, redis_link);
 }
 
 static struct topic *topic_of(struct list *link) {
@@ -25,10 +25,10 @@ static struct topic *topic_of(struct list *link) {
 
 /* --- out --- */
 
-static void send_batch(struct feed *feed, struct feed_batch *batch, const struct slice *argv, size_t argc) {
+static void send_batch(struct subscriber_feed *feed, struct feed_batch *batch, const struct slice *argv, size_t argc) {
     struct buffer commands = {0};
-    if (argc) redis_format(&commands, argv, argc);
-    redis_format(&commands, REDIS_ARGS(SLICE("PING")));
+    if (argc) resp_append_command(&commands, argv, argc);
+    resp_append_command(&commands, REDIS_ARGS(SLICE("PING")));
     redis_link_write(&feed->redis_link, buffer_slice(&commands));
     buffer_done(&commands);
     list_append(&feed->batches, &batch->link);
@@ -48,7 +48,7 @@ static int by_kind_and_slot(const void *a, const void *b) {
 }
 
 /* Sorted topics of one kind and slot. */
-static void send_topics(struct feed *feed, struct topic **topics, size_t len, enum topic_state state) {
+static void send_topics(struct subscriber_feed *feed, struct topic **topics, size_t len, enum topic_state state) {
     static const char *const commands[][2] = {
         [TOPIC_CLASSIC] = {"SUBSCRIBE", "UNSUBSCRIBE"},
         [TOPIC_PATTERN] = {"PSUBSCRIBE", "PUNSUBSCRIBE"},
@@ -58,7 +58,7 @@ static void send_topics(struct feed *feed, struct topic **topics, size_t len, en
     struct feed_batch *batch = new_batch();
     argv[0] = slice_of(commands[topics[0]->kind][state == TOPIC_UNSUBSCRIBING]);
     for (size_t i = 0; i < len; i++) {
-        argv[1 + i] = topic_name(topics[i]);
+        argv[1 + i] = subscriber_topic_name(topics[i]);
         topics[i]->state = state;
         list_remove(&topics[i]->link);
         list_append(&batch->topics, &topics[i]->link);
@@ -66,7 +66,7 @@ static void send_topics(struct feed *feed, struct topic **topics, size_t len, en
     send_batch(feed, batch, argv, 1 + len);
 }
 
-static void send_list(struct feed *feed, const struct list *list, enum topic_state state) {
+static void send_list(struct subscriber_feed *feed, const struct list *list, enum topic_state state) {
     size_t len = 0, i = 0;
     LIST_EACH(list, link) len++;
     if (len == 0) return;
@@ -81,7 +81,7 @@ static void send_list(struct feed *feed, const struct list *list, enum topic_sta
     free(topics);
 }
 
-void feed_send(struct feed *feed) {
+void subscriber_feed_send(struct subscriber_feed *feed) {
     if (feed->redis_link.state != LINK_READY) return;
     send_list(feed, &feed->leaving, TOPIC_UNSUBSCRIBING);
     send_list(feed, &feed->wanting, TOPIC_SUBSCRIBING);
@@ -90,21 +90,21 @@ void feed_send(struct feed *feed) {
 /* --- in --- */
 
 /* What is unsubscribed without being asked for has moved with its slot. */
-static void take_away(struct feed *feed, struct topic *topic) {
+static void take_away(struct subscriber_feed *feed, struct topic *topic) {
     if (topic->state != TOPIC_SUBSCRIBED) return;
     redis_look(feed->subscriber->redis);
-    topic_homeless(topic);
+    subscriber_topic_homeless(topic);
 }
 
 static void show_message(struct topic *topic, struct slice name, struct slice payload) {
     const struct subscriber *subscriber = topic->feed->subscriber;
-    struct slice pattern = topic->kind == TOPIC_PATTERN ? topic_name(topic) : SLICE_NONE;
+    struct slice pattern = topic->kind == TOPIC_PATTERN ? subscriber_topic_name(topic) : SLICE_NONE;
     if (topic->wanted && topic->state == TOPIC_SUBSCRIBED)
         subscriber->events->message(subscriber->owner, topic->kind, pattern, name, payload);
 }
 
 /* ["subscribe", topic, count], ["message", topic, payload], ["pmessage", pattern, topic, payload] … */
-static void take_push(struct feed *feed, const struct redis_value *value) {
+static void take_push(struct subscriber_feed *feed, const struct redis_value *value) {
     static const struct {
         const char *word;
         enum topic_kind kind;
@@ -117,25 +117,26 @@ static void take_push(struct feed *feed, const struct redis_value *value) {
         {"punsubscribe", TOPIC_PATTERN, UNSUBSCRIBED},
     };
     size_t i = 0, len = sizeof(pushes) / sizeof(*pushes);
-    while (i < len && !reply_is(reply_item(value, 0), pushes[i].word)) i++;
+    while (i < len && !resp_is(resp_item(value, 0), pushes[i].word)) i++;
     if (i == len) return;
-    struct topic *topic = subscriber_find(feed->subscriber, pushes[i].kind, reply_item(value, 1)->text);
+    struct topic *topic = subscriber_find(feed->subscriber, pushes[i].kind, resp_item(value, 1)->text);
     if (!topic || topic->feed != feed) return; /* it has moved on */
     size_t name_at = pushes[i].kind == TOPIC_PATTERN ? 2 : 1;
     if (pushes[i].what == MESSAGE)
-        show_message(topic, reply_item(value, name_at)->text, reply_item(value, name_at + 1)->text);
+        show_message(topic, resp_item(value, name_at)->text, resp_item(value, name_at + 1)->text);
     else if (pushes[i].what == UNSUBSCRIBED)
         take_away(feed, topic);
     else if (topic->state == TOPIC_SUBSCRIBING)
-        topic_confirmed(topic);
+        subscriber_topic_confirmed(topic);
 }
 
-static void take_error(struct feed *feed, struct slice error) {
+static void take_error(struct subscriber_feed *feed, struct slice error) {
     struct redis *redis = feed->subscriber->redis;
     const struct verdict_row *row = verdict_of(error);
     unsigned slot;
     metric_add_labelled(METRIC_REDIS_ERRORS, row->code, 1);
-    struct redis_node *to = row->verdict == VERDICT_MOVED ? redis_redirected(redis, feed->address, error, &slot) : NULL;
+    struct redis_node *to =
+        row->verdict == VERDICT_MOVED ? redis_owners_redirected(redis, feed->address, error, &slot) : NULL;
     if (to)
         redis_owners_move(redis, slot, to);
     else
@@ -143,7 +144,7 @@ static void take_error(struct feed *feed, struct slice error) {
     redis_look(redis);
 }
 
-static void end_batch(struct feed *feed) {
+static void end_batch(struct subscriber_feed *feed) {
     struct list *first = list_pop(&feed->batches), *link;
     if (!first) {
         redis_link_hang_up(&feed->redis_link, "an answer to nothing");
@@ -152,18 +153,18 @@ static void end_batch(struct feed *feed) {
     struct feed_batch *batch = CONTAINER(first, struct feed_batch, link);
     while ((link = list_pop(&batch->topics))) {
         feed->subscriber->refused |= topic_of(link)->state == TOPIC_SUBSCRIBING;
-        topic_homeless(topic_of(link));
+        subscriber_topic_homeless(topic_of(link));
     }
     free(batch);
 }
 
 /* "+PONG" where nothing is subscribed, else ["pong", ""]. */
 static bool is_pong(const struct redis_value *value) {
-    return reply_is(value, "PONG") || reply_is(reply_item(value, 0), "pong");
+    return resp_is(value, "PONG") || resp_is(resp_item(value, 0), "pong");
 }
 
 static void feed_reply(struct redis_link *link, const struct redis_value *value) {
-    struct feed *feed = feed_of(link);
+    struct subscriber_feed *feed = feed_of(link);
     if (is_pong(value))
         end_batch(feed);
     else if (value->type == REDIS_ERROR)
@@ -180,7 +181,7 @@ static void feed_idle(struct redis_link *link) {
     send_batch(feed_of(link), new_batch(), NULL, 0);
 }
 
-void feed_abandon(struct feed *feed) {
+void subscriber_feed_abandon(struct subscriber_feed *feed) {
     struct list topics, *link;
     list_init(&topics);
     list_splice(&topics, &feed->settled);
@@ -191,20 +192,20 @@ void feed_abandon(struct feed *feed) {
         list_splice(&topics, &batch->topics);
         free(batch);
     }
-    while ((link = list_pop(&topics))) topic_homeless(topic_of(link));
+    while ((link = list_pop(&topics))) subscriber_topic_homeless(topic_of(link));
 }
 
 static void feed_closed(struct redis_link *link, bool was_ready) {
-    struct feed *feed = feed_of(link);
+    struct subscriber_feed *feed = feed_of(link);
     struct redis *redis = feed->subscriber->redis;
-    feed_abandon(feed);
+    subscriber_feed_abandon(feed);
     redis_look(redis);
 }
 
-struct feed *feed_new(struct subscriber *subscriber, const char *address, bool sharded) {
+struct subscriber_feed *subscriber_feed_new(struct subscriber *subscriber, const char *address, bool sharded) {
     static const struct redis_link_events events = {feed_ready, feed_reply, feed_idle, feed_closed};
     struct redis *redis = subscriber->redis;
-    struct feed *feed = NEW(struct feed);
+    struct subscriber_feed *feed = NEW(struct subscriber_feed);
     feed->subscriber = subscriber;
     feed->address = memory_copy(address, strlen(address));
     feed->sharded = sharded;
@@ -218,13 +219,13 @@ struct feed *feed_new(struct subscriber *subscriber, const char *address, bool s
     return feed;
 }
 
-bool feed_is_empty(const struct feed *feed) {
+bool subscriber_feed_is_empty(const struct subscriber_feed *feed) {
     return list_empty(&feed->wanting) && list_empty(&feed->settled) && list_empty(&feed->leaving) &&
            list_empty(&feed->batches);
 }
 
-void feed_free(struct feed **owner) {
-    struct feed *feed = *owner;
+void subscriber_feed_free(struct subscriber_feed **owner) {
+    struct subscriber_feed *feed = *owner;
     redis_link_done(&feed->redis_link);
     list_remove(&feed->link);
     free(feed->address);

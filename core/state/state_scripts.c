@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
+#include "redis/redis.h"
 #include "redis/redis_name.h"
-#include "redis/script.h"
 
 /* They do their work in a server that has no memory left, too: what they keep is small, and a lease that was refused is
  * a wrong answer. */

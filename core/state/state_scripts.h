@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#include "redis/script.h"
+#include "redis/redis.h"
 
 enum state_script {
     /* KEYS stoa:{workers}; ARGV id, NODE.INDEX., lease_ms, buried_ms, clock, ms since then, number → [1 if it was

@@ -8,7 +8,6 @@
 #include "loop/loop.h"
 #include "redis/redis.h"
 #include "redis/redis_room.h"
-#include "redis/script.h"
 #include "redis/seal.h"
 #include "wire/json.h"
 

@@ -1,7 +1,9 @@
 /* A real Cluster of three primaries with a replica each: slots move, primaries change and die, while commands run. */
 #include "base/metrics.h"
-#include "redis/script.h"
-#include "redis/slot.h"
+#include "redis/redis.h"
+#include "redis/redis_gathering.h"
+#include "redis/redis_owners.h"
+#include "redis/redis_slots.h"
 #include "support/redis_stage.h"
 
 static int ports[6];
@@ -122,7 +124,7 @@ static void a_dead_seed_does_not_matter_and_every_slot_is_reached(void **state) 
     }
     struct asked asked;
     asked_init(&asked);
-    redis_each_primary(redis, &asked.call, REDIS_ARGS(SLICE("PING")));
+    redis_gathering_command(redis, &asked.call, REDIS_ARGS(SLICE("PING")));
     stage_until(asked.answers);
     assert_string_equal(asked.text, "PONG PONG PONG");
 }
@@ -143,7 +145,7 @@ static void each_primary_has_a_tag_of_its_own(void **state) {
     int owners[3];
     stage_until(redis_is_up(redis));
     tags = 0;
-    redis_each_tag(redis, count_tag, &seen);
+    redis_owners_each_tag(redis, count_tag, &seen);
     assert_int_equal(tags, 3);
     buffer_append_char(&seen, '\0');
     assert_int_equal(sscanf(seen.ptr, "%d %d %d", &owners[0], &owners[1], &owners[2]), 3);
@@ -203,7 +205,7 @@ static void migrate_slot(unsigned slot, int from, int to) {
 }
 
 static void a_slot_moves_and_no_command_is_lost_and_its_topics_follow(void **state) {
-    unsigned slot = redis_slot(SLICE("{moves}"));
+    unsigned slot = redis_slots_of_key(SLICE("{moves}"));
     int from = owner_of("{moves}0"), to = owner_of("{x}0") == from ? owner_of("{y}0") : owner_of("{x}0");
     for (int i = 0; to == from && i < 3; i++)
         if (cli_says(ports[i], "role", "master")) to = ports[i] == from ? to : ports[i];

@@ -1,7 +1,7 @@
 /* Commands to one server, a scripted one: what an asker gets, whatever the server or the network does. */
 #include "base/metrics.h"
-#include "redis/script.h"
-#include "redis/slot.h"
+#include "redis/redis.h"
+#include "redis/redis_slots.h"
 #include "support/redis_stage.h"
 
 static struct fake_server server;
@@ -400,12 +400,13 @@ static void the_user_of_the_acl_is_told_first(void **state) {
 }
 
 static void slots_are_those_of_the_specification(void **state) {
-    assert_int_equal(redis_slot(SLICE("123456789")), 0x31c3);
-    assert_int_equal(redis_slot(SLICE("foo")), 12182);
-    assert_int_equal(redis_slot(SLICE("{user1000}.following")), redis_slot(SLICE("{user1000}.followers")));
-    assert_int_equal(redis_slot(SLICE("foo{}{bar}")), 8363);
-    assert_int_equal(redis_slot(SLICE("foo{{bar}}zap")), redis_slot(SLICE("{bar")));
-    assert_int_equal(redis_slot(SLICE("")), 0);
+    assert_int_equal(redis_slots_of_key(SLICE("123456789")), 0x31c3);
+    assert_int_equal(redis_slots_of_key(SLICE("foo")), 12182);
+    assert_int_equal(redis_slots_of_key(SLICE("{user1000}.following")),
+                     redis_slots_of_key(SLICE("{user1000}.followers")));
+    assert_int_equal(redis_slots_of_key(SLICE("foo{}{bar}")), 8363);
+    assert_int_equal(redis_slots_of_key(SLICE("foo{{bar}}zap")), redis_slots_of_key(SLICE("{bar")));
+    assert_int_equal(redis_slots_of_key(SLICE("")), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

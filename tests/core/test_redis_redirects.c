@@ -1,5 +1,5 @@
 /* A Cluster and Sentinels that are scripted: redirects, maps that change, and a master that is none. */
-#include "redis/slot.h"
+#include "redis/redis_slots.h"
 #include "support/redis_stage.h"
 
 static struct fake_server left, right;

@@ -1,5 +1,5 @@
 /* A real primary with two replicas and three Sentinels: who is asked, who is believed. */
-#include "redis/slot.h"
+#include "redis/redis_slots.h"
 #include "support/redis_stage.h"
 
 static int ports[3], sentinels[3];

@@ -1,8 +1,9 @@
 /* One real Redis: commands, scripts, an ACL user, topics, and what a restart does. */
 #include <signal.h>
 
-#include "redis/script.h"
-#include "redis/slot.h"
+#include "redis/redis.h"
+#include "redis/redis_gathering.h"
+#include "redis/redis_slots.h"
 #include "support/redis_stage.h"
 
 static int port;
@@ -224,7 +225,7 @@ static void each_primary_answers(void **state) {
     stage_until(redis_is_up(redis));
     subscriber_want(ears.subscriber, TOPIC_CLASSIC, SLICE("news"));
     stage_until(ears.subscribed == 1);
-    redis_each_primary(redis, &asked.call, REDIS_ARGS(SLICE("PUBSUB"), SLICE("NUMSUB"), SLICE("news")));
+    redis_gathering_command(redis, &asked.call, REDIS_ARGS(SLICE("PUBSUB"), SLICE("NUMSUB"), SLICE("news")));
     stage_until(asked.answers);
     assert_int_equal(asked.type, REDIS_ARRAY);
     assert_string_equal(asked.text, "news 1");

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "base/ids.h"
-#include "bus/bus.h"
 #include "bus/bus_local.h"
 #include "bus/fields.h"
 #include "channel/topic.h"

@@ -3,15 +3,15 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
-#include "redis/redis_reply.h"
 #include "redis/redis_verdict.h"
+#include "redis/resp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 enum { MAX_BYTES = 65536 };
 
 static unsigned walk(const struct redis_value *value, unsigned depth) {
-    if (depth > REPLY_MAX_DEPTH) abort();
+    if (depth > RESP_MAX_DEPTH) abort();
     unsigned sum = (unsigned)value->type;
     struct slice address;
     unsigned slot;
@@ -26,21 +26,21 @@ static unsigned walk(const struct redis_value *value, unsigned depth) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
-    struct reply_reader *reader = reply_reader_new(MAX_BYTES);
+    struct resp_reader *reader = resp_reader_new(MAX_BYTES);
     struct arena arena = {.max_bytes = 2 * MAX_BYTES};
     size_t pieces[] = {len ? bytes[0] % len : 0, len};
     const struct redis_value *value;
     for (size_t piece = 0, at = 0; piece < 2; at = pieces[piece++]) {
-        enum reply_state state;
-        reply_reader_feed(reader, (const char *)bytes + at, pieces[piece] - at);
-        while ((state = reply_reader_next(reader, &value)) == REPLY_WHOLE) {
+        enum resp_state state;
+        resp_reader_feed(reader, (const char *)bytes + at, pieces[piece] - at);
+        while ((state = resp_reader_next(reader, &value)) == RESP_WHOLE) {
             struct redis_value copy;
             arena_clear(&arena);
-            if (reply_copy(&arena, value, &copy) && walk(value, 0) != walk(&copy, 0)) abort();
+            if (resp_copy(&arena, value, &copy) && walk(value, 0) != walk(&copy, 0)) abort();
         }
-        if (state == REPLY_BROKEN) break;
+        if (state == RESP_BROKEN) break;
     }
     arena_done(&arena);
-    reply_reader_free(&reader);
+    resp_reader_free(&reader);
     return 0;
 }

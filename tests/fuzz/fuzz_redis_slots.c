@@ -3,13 +3,12 @@
 #include <stdlib.h>
 
 #include "redis/redis_link.h"
-#include "redis/redis_reply.h"
 #include "redis/redis_slots.h"
-#include "redis/slot.h"
+#include "redis/resp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-static void check(const struct slots_row *row) {
+static void check(const struct redis_slots_row *row) {
     struct buffer address = {0};
     char *host;
     uint16_t port;
@@ -23,13 +22,13 @@ static void check(const struct slots_row *row) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
-    struct reply_reader *reader = reply_reader_new(65536);
+    struct resp_reader *reader = resp_reader_new(65536);
     const struct redis_value *value;
-    struct slots_row row;
-    reply_reader_feed(reader, (const char *)bytes, len);
-    while (reply_reader_next(reader, &value) == REPLY_WHOLE)
+    struct redis_slots_row row;
+    resp_reader_feed(reader, (const char *)bytes, len);
+    while (resp_reader_next(reader, &value) == RESP_WHOLE)
         for (size_t i = 0; i < value->items_len; i++)
             if (redis_slots_row(&value->items[i], &row)) check(&row);
-    reply_reader_free(&reader);
+    resp_reader_free(&reader);
     return 0;
 }

@@ -35,7 +35,7 @@ HEADER_EXCEPTIONS = {
     "net/server.h": {"net/http.h"},
     "redis/redis_link.h": {"loop/loop.h", "loop/resolver.h"},
     "redis/redis_internal.h": {"loop/loop.h"},
-    "state/state_scripts.h": {"redis/script.h"},
+    "state/state_scripts.h": {"redis/redis.h"},
     "store/postgres/primary.h": {"loop/loop.h"},
     "store/postgres/postgres_internal.h": {"loop/loop.h", "postgres/pool.h", "postgres/query.h"},
     "session/channel_follow.h": {"store/store.h"},

@@ -9,7 +9,6 @@
 #include "base/fault.h"
 #include "loop/loop.h"
 #include "redis/redis.h"
-#include "redis/script.h"
 #include "redis/seal.h"
 #include "wire/json.h"
 

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "loop/loop_fd.h"
-#include "redis/redis_reply.h"
+#include "redis/resp.h"
 #include "support/redis_stage.h"
 
 struct fake_client {
@@ -12,7 +12,7 @@ struct fake_client {
     struct fake_server *server;
     int fd;
     struct loop_fd *io;
-    struct reply_reader *reader; /* a command is an array of strings: what a reply may be too */
+    struct resp_reader *reader; /* a command is an array of strings: what a reply may be too */
     struct loop_task reap;
 };
 
@@ -30,7 +30,7 @@ static void free_client(struct loop_task *task) {
     struct fake_client *client = CONTAINER(task, struct fake_client, reap);
     loop_task_cancel(&client->reap);
     list_remove(&client->link);
-    reply_reader_free(&client->reader);
+    resp_reader_free(&client->reader);
     free(client);
 }
 
@@ -101,8 +101,8 @@ static void readable(void *owner, int fd, int what) {
     }
     client->server->reads++;
     if (client->server->swallows) return;
-    reply_reader_feed(client->reader, bytes, (size_t)len);
-    while (client->fd >= 0 && reply_reader_next(client->reader, &value) == REPLY_WHOLE) command_came(client, value);
+    resp_reader_feed(client->reader, bytes, (size_t)len);
+    while (client->fd >= 0 && resp_reader_next(client->reader, &value) == RESP_WHOLE) command_came(client, value);
 }
 
 static void accepted(void *owner, int fd, int what) {
@@ -112,7 +112,7 @@ static void accepted(void *owner, int fd, int what) {
     struct fake_client *client = NEW(struct fake_client);
     client->server = server;
     client->fd = client_fd;
-    client->reader = reply_reader_new(64 << 20);
+    client->reader = resp_reader_new(64 << 20);
     client->io = loop_fd_new(stage_loop, client_fd, LOOP_READ, readable, client);
     loop_task_init(&client->reap, free_client);
     list_append(&server->state->clients, &client->link);

@@ -10,7 +10,7 @@
 #include "bus/bus_message.h"
 #include "loop/loop.h"
 #include "loop/loop_fd.h"
-#include "redis/redis_reply.h"
+#include "redis/resp.h"
 #include "support/change.h"
 #include "support/fuzz_port.h"
 #include "support/program.h"
@@ -24,7 +24,7 @@ struct fuzz_redis_client {
     struct fuzz_redis *redis;
     int fd;
     struct loop_fd *io;
-    struct reply_reader *reader; /* a command is an array of strings: what a reply may be too */
+    struct resp_reader *reader; /* a command is an array of strings: what a reply may be too */
     bool listens, knows_scripts;
     struct loop_task reap;
 };
@@ -173,16 +173,16 @@ static void publish(struct fuzz_redis *redis, const struct redis_value *words) {
     struct fuzz_redis_heard *heard = &redis->heard[redis->heard_len++ % HEARD];
     buffer_clear(&heard->topic);
     buffer_clear(&heard->payload);
-    heard->is_sharded = reply_is(reply_item(words, 0), "SPUBLISH");
-    buffer_append_slice(&heard->topic, reply_item(words, 1)->text);
-    buffer_append_slice(&heard->payload, reply_item(words, 2)->text);
+    heard->is_sharded = resp_is(resp_item(words, 0), "SPUBLISH");
+    buffer_append_slice(&heard->topic, resp_item(words, 1)->text);
+    buffer_append_slice(&heard->payload, resp_item(words, 2)->text);
     buffer_append_str(&redis->out, ":1\r\n");
     tell(redis, heard);
 }
 
 static void subscribe(struct fuzz_redis_client *client, const struct redis_value *words) {
     struct buffer *out = &client->redis->out;
-    struct slice command = reply_item(words, 0)->text;
+    struct slice command = resp_item(words, 0)->text;
     client->listens = true;
     for (size_t i = 1; i < words->items_len; i++) {
         buffer_printf(out, "*3\r\n$%zu\r\n", command.len);
@@ -198,7 +198,7 @@ static void subscribe(struct fuzz_redis_client *client, const struct redis_value
 
 /* What the server's scripts answer, by the key that they are about. */
 static void evaluate(struct fuzz_redis *redis, const struct redis_value *words) {
-    struct slice key = reply_item(words, 3)->text;
+    struct slice key = resp_item(words, 3)->text;
     struct buffer *out = &redis->out;
     if (slice_is(key, "stoa:{workers}")) {
         redis->clock_ms += 1000;
@@ -206,8 +206,8 @@ static void evaluate(struct fuzz_redis *redis, const struct redis_value *words) 
     } else if (key.len > 8 && memcmp(key.ptr, "stoa:{u:", 8) == 0) {
         buffer_append_str(out, "*2\r\n:1\r\n:0\r\n");
     } else if (key.len > 7 && memcmp(key.ptr, "stoa:l:", 7) == 0) {
-        buffer_printf(out, "*3\r\n:%.*s\r\n:0\r\n:0\r\n", SLICE_ARG(reply_item(words, 8)->text));
-    } else if (slice_is(reply_item(words, 2)->text, "0")) {
+        buffer_printf(out, "*3\r\n:%.*s\r\n:0\r\n:0\r\n", SLICE_ARG(resp_item(words, 8)->text));
+    } else if (slice_is(resp_item(words, 2)->text, "0")) {
         buffer_append_str(out, "*4\r\n:0\r\n:0\r\n:0\r\n:0\r\n");
     } else {
         buffer_append_str(out, ":1\r\n");
@@ -217,28 +217,28 @@ static void evaluate(struct fuzz_redis *redis, const struct redis_value *words) 
 static void answer(struct fuzz_redis_client *client, const struct redis_value *words) {
     static const char role[] = "*1\r\n$6\r\nmaster\r\n";
     struct fuzz_redis *redis = client->redis;
-    const struct redis_value *command = reply_item(words, 0);
+    const struct redis_value *command = resp_item(words, 0);
     struct slice name = command->text;
     buffer_clear(&redis->out);
-    if (reply_is(command, "PING"))
+    if (resp_is(command, "PING"))
         buffer_append_str(&redis->out, client->listens ? "*2\r\n$4\r\npong\r\n$0\r\n\r\n" : "+PONG\r\n");
-    else if (reply_is(command, "ROLE"))
+    else if (resp_is(command, "ROLE"))
         buffer_append_str(&redis->out, role);
-    else if (reply_is(command, "CLUSTER"))
+    else if (resp_is(command, "CLUSTER"))
         buffer_printf(&redis->out, "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n",
                       fuzz_port(PORT_REDIS));
-    else if (reply_is(command, "PUBLISH") || reply_is(command, "SPUBLISH"))
+    else if (resp_is(command, "PUBLISH") || resp_is(command, "SPUBLISH"))
         publish(redis, words);
     else if (name.len > 8 && memcmp(name.ptr + name.len - 9, "SUBSCRIBE", 9) == 0)
         subscribe(client, words);
-    else if (reply_is(command, "EVALSHA") && !client->knows_scripts)
+    else if (resp_is(command, "EVALSHA") && !client->knows_scripts)
         client->knows_scripts = true, buffer_append_str(&redis->out, "-NOSCRIPT No matching script\r\n");
-    else if (reply_is(command, "EVALSHA") || reply_is(command, "EVAL"))
+    else if (resp_is(command, "EVALSHA") || resp_is(command, "EVAL"))
         evaluate(redis, words);
-    else if (reply_is(command, "ZRANGEBYSCORE"))
+    else if (resp_is(command, "ZRANGEBYSCORE"))
         buffer_append_str(&redis->out, "*0\r\n");
     else
-        buffer_append_str(&redis->out, reply_is(command, "DEL") ? ":1\r\n" : "+OK\r\n");
+        buffer_append_str(&redis->out, resp_is(command, "DEL") ? ":1\r\n" : "+OK\r\n");
     send_bytes(client, buffer_slice(&redis->out));
 }
 
@@ -259,7 +259,7 @@ static void free_client(struct loop_task *task) {
     struct fuzz_redis_client *client = CONTAINER(task, struct fuzz_redis_client, reap);
     loop_task_cancel(&client->reap);
     list_remove(&client->link);
-    reply_reader_free(&client->reader);
+    resp_reader_free(&client->reader);
     free(client);
 }
 
@@ -280,15 +280,15 @@ static void readable(void *owner, int fd, int what) {
         hang_up(client);
         return;
     }
-    reply_reader_feed(client->reader, bytes, (size_t)len);
-    while (client->fd >= 0 && reply_reader_next(client->reader, &words) == REPLY_WHOLE) command_came(client, words);
+    resp_reader_feed(client->reader, bytes, (size_t)len);
+    while (client->fd >= 0 && resp_reader_next(client->reader, &words) == RESP_WHOLE) command_came(client, words);
 }
 
 static void accepted(struct fuzz_server *server, int fd) {
     struct fuzz_redis_client *client = NEW(struct fuzz_redis_client);
     client->redis = CONTAINER(server, struct fuzz_redis, server);
     client->fd = fd;
-    client->reader = reply_reader_new(ARGUMENT_BYTES_MAX);
+    client->reader = resp_reader_new(ARGUMENT_BYTES_MAX);
     client->io = loop_fd_new(server->loop, fd, LOOP_READ, readable, client);
     loop_task_init(&client->reap, free_client);
     list_append(&server->clients, &client->link);

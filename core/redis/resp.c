@@ -1,12 +1,13 @@
-#include "redis/redis_reply.h"
+#include "redis/resp.h"
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/buffer.h"
 
 /* hiredis's reader finds the structure; the values are ours, in an arena that each reply begins anew. */
-struct reply_reader {
+struct resp_reader {
     redisReader *reader;
     struct arena arena;
     struct redis_value root;
@@ -41,14 +42,14 @@ static bool is_resp3(const redisReadTask *task) {
 
 /* Where the value that the reader is at belongs. */
 static struct redis_value *place_of(const redisReadTask *task) {
-    struct reply_reader *reader = task->privdata;
+    struct resp_reader *reader = task->privdata;
     struct redis_value *parent = task->parent ? task->parent->obj : NULL;
     return parent ? (struct redis_value *)&parent->items[task->idx] : &reader->root;
 }
 
 /* NULL tells the reader to give up. */
 static void *create_string(const redisReadTask *task, char *ptr, size_t len) {
-    struct reply_reader *reader = task->privdata;
+    struct resp_reader *reader = task->privdata;
     char *copy = is_resp3(task) ? NULL : arena_take(&reader->arena, len + 1);
     if (!copy) return NULL;
     memcpy(copy, ptr, len);
@@ -61,8 +62,8 @@ static void *create_string(const redisReadTask *task, char *ptr, size_t len) {
 
 /* The length is what the peer claims: the arena's bound judges it before memory is touched. */
 static void *create_array(const redisReadTask *task, claimed_len len) {
-    struct reply_reader *reader = task->privdata;
-    if (is_resp3(task) || reader->reader->ridx >= REPLY_MAX_DEPTH) return NULL;
+    struct resp_reader *reader = task->privdata;
+    if (is_resp3(task) || reader->reader->ridx >= RESP_MAX_DEPTH) return NULL;
     struct redis_value *items = arena_take(&reader->arena, (size_t)len * sizeof(*items));
     if (!items) return NULL;
     memset(items, 0, (size_t)len * sizeof(*items));
@@ -88,7 +89,7 @@ static void free_nothing(void *value) {
     (void)value; /* the arena's */
 }
 
-struct reply_reader *reply_reader_new(size_t max_bytes) {
+struct resp_reader *resp_reader_new(size_t max_bytes) {
     static redisReplyObjectFunctions functions = {
         .createString = create_string,
         .createArray = create_array,
@@ -100,7 +101,7 @@ struct reply_reader *reply_reader_new(size_t max_bytes) {
 #endif
         .freeObject = free_nothing
     };
-    struct reply_reader *reader = NEW(struct reply_reader);
+    struct resp_reader *reader = NEW(struct resp_reader);
     reader->arena.max_bytes = max_bytes;
     reader->reader = redisReaderCreateWithFunctions(&functions);
     if (!reader->reader) abort();
@@ -108,8 +109,8 @@ struct reply_reader *reply_reader_new(size_t max_bytes) {
     return reader;
 }
 
-void reply_reader_free(struct reply_reader **owner) {
-    struct reply_reader *reader = *owner;
+void resp_reader_free(struct resp_reader **owner) {
+    struct resp_reader *reader = *owner;
     if (!reader) return;
     redisReaderFree(reader->reader);
     arena_done(&reader->arena);
@@ -117,13 +118,13 @@ void reply_reader_free(struct reply_reader **owner) {
     *owner = NULL;
 }
 
-void reply_reader_feed(struct reply_reader *reader, const char *ptr, size_t len) {
-    redisReaderFeed(reader->reader, ptr, len); /* an error stays in the reader: the next reply is REPLY_BROKEN */
+void resp_reader_feed(struct resp_reader *reader, const char *ptr, size_t len) {
+    redisReaderFeed(reader->reader, ptr, len); /* an error stays in the reader: the next reply is RESP_BROKEN */
 }
 
 /* Incomplete, but already too much: by its bytes, or by the length that a string claims (the reader stands before it).
  */
-static bool is_too_large(const struct reply_reader *reader) {
+static bool is_too_large(const struct resp_reader *reader) {
     const redisReader *at = reader->reader;
     size_t max_bytes = reader->arena.max_bytes;
     if (at->len - at->pos > max_bytes) return true;
@@ -131,19 +132,19 @@ static bool is_too_large(const struct reply_reader *reader) {
     return in_string && strtoull(at->buf + at->pos, NULL, 10) > max_bytes;
 }
 
-enum reply_state reply_reader_next(struct reply_reader *reader, const struct redis_value **value_r) {
+enum resp_state resp_reader_next(struct resp_reader *reader, const struct redis_value **value_r) {
     /* Between replies only: an incomplete one has its values in the arena. */
     if (reader->reader->ridx == -1) arena_clear(&reader->arena);
     void *reply = NULL;
-    if (redisReaderGetReply(reader->reader, &reply) != 0) return REPLY_BROKEN;
+    if (redisReaderGetReply(reader->reader, &reply) != 0) return RESP_BROKEN;
     if (reply) {
         *value_r = reply;
-        return REPLY_WHOLE;
+        return RESP_WHOLE;
     }
-    return is_too_large(reader) ? REPLY_BROKEN : REPLY_INCOMPLETE;
+    return is_too_large(reader) ? RESP_BROKEN : RESP_INCOMPLETE;
 }
 
-bool reply_copy(struct arena *arena, const struct redis_value *from, struct redis_value *to) {
+bool resp_copy(struct arena *arena, const struct redis_value *from, struct redis_value *to) {
     *to = *from;
     if (from->type == REDIS_STRING || from->type == REDIS_ERROR) {
         char *text = arena_take(arena, from->text.len + 1);
@@ -156,16 +157,34 @@ bool reply_copy(struct arena *arena, const struct redis_value *from, struct redi
         if (!items) return false;
         to->items = items;
         for (size_t i = 0; i < from->items_len; i++)
-            if (!reply_copy(arena, &from->items[i], &items[i])) return false;
+            if (!resp_copy(arena, &from->items[i], &items[i])) return false;
     }
     return true;
 }
 
-bool reply_is(const struct redis_value *value, const char *text) {
+bool resp_is(const struct redis_value *value, const char *text) {
     return value->type == REDIS_STRING && slice_is(value->text, text);
 }
 
-const struct redis_value *reply_item(const struct redis_value *value, size_t i) {
+const struct redis_value *resp_item(const struct redis_value *value, size_t i) {
     static const struct redis_value nil = {.type = REDIS_NIL};
     return value->type == REDIS_ARRAY && i < value->items_len ? &value->items[i] : &nil;
+}
+
+enum { FEW = 64 };
+
+void resp_append_command(struct buffer *out, const struct slice *argv, size_t argc) {
+    const char *few_ptrs[FEW], **ptrs = argc <= FEW ? few_ptrs : NEW_ARRAY(const char *, argc);
+    size_t few_lens[FEW], *lens = argc <= FEW ? few_lens : NEW_ARRAY(size_t, argc);
+    for (size_t i = 0; i < argc; i++) {
+        ptrs[i] = argv[i].ptr ? argv[i].ptr : "";
+        lens[i] = argv[i].len;
+    }
+    char *command = NULL;
+    long long len = redisFormatCommandArgv(&command, (int)argc, ptrs, lens);
+    if (len < 0) abort(); /* out of memory */
+    buffer_append(out, command, (size_t)len);
+    redisFreeCommand(command);
+    if (ptrs != few_ptrs) free(ptrs);
+    if (lens != few_lens) free(lens);
 }
