@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """attack.py [ROW…] [--seconds N] [--after N] | list: what one client, account or address takes from 1,000 others that chat.
 
 Each attack of attackers.py lasts N seconds (30), at its rate and at ten times it, from one address and from 200, on a server of its own

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """attackers.py NAME PORT SECONDS TIMES ADDRESSES: one attack on a server of attack.lua; attack.py runs it.
 
 It says "ready", waits for a line, attacks for so many seconds at so many TIMES its rate, from one address (127.0.0.1) or from as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Measurements: bench/README.md says how to run them. Only their smoke test (tests/scenes/bench.test.mjs) is part of the tests.
 add_executable(bench_hook bench/hook.c)
 target_link_libraries(bench_hook PRIVATE stoa_lua)

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """big_store.py FILE [MESSAGES]: a SQLite store with so many messages (10,000,000) in 1,000 channels, as a server would have
 left it, for measuring what a start costs. Needs a minute and some 300 bytes a message."""
 import pathlib

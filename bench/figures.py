@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is read from the results: figures, and their median over the rounds."""
 
 import dataclasses

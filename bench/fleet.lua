@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The server of `./dev bench fleet`: as in stoa.lua, with PostgreSQL, Redis and many workers. fleet.py sets the environment.
 local function list(name)
     local items = {}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """fleet.py [CLIENTS [RATE…]] | growth: many workers with a Redis Cluster and a sharded PostgreSQL, all on this machine. Within
 tests/servers/postgres.py run: `./dev bench fleet` does that.
 

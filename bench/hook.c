@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* hook CONFIG N: what asking a script costs, in ns a question: an event whose handler returns at once, through
  * POLICY_EVENT with its JSON in and out, N times, in five rounds (the median is printed). The configuration's scripts
  * must answer the event "ping". */

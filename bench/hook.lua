@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What bench/hook.c asks: a handler that looks at its argument and answers.
 local stoa = require "stoa"
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A node of idle.py.
 return {
     listen = "127.0.0.1:0",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """idle.py [CHANNELS]: what a fleet at rest costs Redis. `./dev bench fleet idle` runs it.
 
 Eight workers; each one has somebody in all CHANNELS (10,000), and nobody says anything. What Redis was asked in twenty seconds, a

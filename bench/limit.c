@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* limit [drop=N] [processes=N]: what this machine can do at best. A bare loop of epoll and send: one room, each message
  * encoded once into one ring that all members are sent from, one send a member and pass, nothing else. It speaks just
  * enough of WebSocket and of Socket.IO that bench_load can drive it; a Socket.IO client gets the very frames that Stoa

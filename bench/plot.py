@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The results as one SVG: bars and lines on logarithmic scales, by hand, no library."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results as Markdown: the machine, a table for each figure, ratios, and what went wrong."""
 
 from figures import FIGURES, Value, anomalies, points, value_of

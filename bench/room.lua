@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Fan-out through the public API: whoever joins a room gets what anyone publishes into it.
 local stoa = require "stoa"
 

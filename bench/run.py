@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """run.py [quick] [SCENARIO…] | report | list: measures Stoa beside its peers; results go to build/bench/.
 
 Without a name all scenarios run (20 to 25 minutes); `quick` takes the short form of some (2 minutes). `report` makes tables and

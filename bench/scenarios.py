@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is measured: the table of scenarios. A scenario's runs go over all its contenders before the next round begins."""
 
 import dataclasses

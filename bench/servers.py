@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contenders: how each is started on a free port, and which of its processes are looked at."""
 
 import os

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The server of the measurements: rooms that anyone may shout into, as the peers have them; with BENCH_CHAT the chat,
 -- without its rate limits.
 local chat = env "BENCH_CHAT"

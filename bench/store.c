@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Acknowledged messages a second of the PostgreSQL store, beside pgbench's figure for the same function
  * (bench/README.md). bench_store SECONDS OUTSTANDING CHANNELS GLOBAL SHARD…: conninfos of migrated databases. */
 #include <stdio.h>

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # build.sh TARGET: the page as the server serves it (static files; no bundler).
 set -eu
 cd "$(dirname "$0")"

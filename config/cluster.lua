@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Stoa as a fleet: PostgreSQL keeps what must last, Redis carries the rest. Keys that a fleet sets otherwise than one machine stand here; all
 -- others are as in stoa.lua, and docs/configuration.md says more of each. docs/postgres.md is the operator's guide.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Stoa on one machine: one worker, SQLite, no other service. Each key stands here with its default, commented out;
 -- docs/configuration.md says more of each. Relative paths are relative to this folder. Secrets are better kept in the
 -- environment: env "NAME".

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* main.c - puts the core and the Lua policies together, and reads the command line. */
 #include <getopt.h>
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bind.h - what the binding files share, and the list of them.
  *
  * One file a module that scripts see. Each bind_x adds its functions to the table stoa on top of the stack. A run-time

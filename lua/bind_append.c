@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* channel:append, and what is asked before it. */
 #include <lauxlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The audit trail: who did what, kept by the store. */
 #include <lauxlib.h>
 

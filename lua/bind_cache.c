@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Caches: values as JSON in the worker's cache, one load a key at a time. The part that waits for a script's load
  * function is lua/stoa/cache.lua. */
 #include <lauxlib.h>

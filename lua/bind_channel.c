@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Channels: stoa.channel(id) is a name; each method is one request to the log, the store or the room. */
 #include <lauxlib.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Connections of a user: how many he may have is counted over all workers. */
 #include <lauxlib.h>
 #include <limits.h>

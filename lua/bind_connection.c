@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Endpoints of scripts: Engine.IO without Socket.IO, raw WebSockets, and their clients. A script holds a client's id;
  * who has gone answers nil, "gone". */
 #include <lauxlib.h>

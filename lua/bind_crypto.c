@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Random tokens, digests, comparison in constant time. */
 #include <lauxlib.h>
 #include <openssl/crypto.h>

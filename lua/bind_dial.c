@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Outgoing WebSocket connections: stoa.websocket.connect, and the upstreams that it leads to. */
 #include <lauxlib.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requests to other servers. */
 #include <lauxlib.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* JSON Web Tokens. */
 #include <lauxlib.h>
 #include <openssl/crypto.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Rate limits: rules are data; only a field that is a function enters Lua. */
 #include <lauxlib.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Structured log lines. */
 #include <lauxlib.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The scripts' own counters and gauges, in the server's /metrics. */
 #include <lauxlib.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Presence: who is online. */
 #include <lauxlib.h>
 #include <stdlib.h>

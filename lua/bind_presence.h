@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bind_presence.h - who is online, for the bindings of users and channels. Each is a binding's last line: it waits
  * where other workers must be asked. */
 #ifndef LUA_BIND_PRESENCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Rooms: emitters, which are built by a chain of calls and end in emit. */
 #include <lauxlib.h>
 #include <stdio.h>

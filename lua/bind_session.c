@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Session tokens: made by the server, kept by the store, revoked at once. */
 #include <lauxlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* stoa.shards and stoa.bucket: where channels live. */
 #include <math.h>
 #include <stdio.h>

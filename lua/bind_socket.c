@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sockets: a script holds an id; what has gone answers nil, "gone". */
 #include <lauxlib.h>
 #include <stdlib.h>

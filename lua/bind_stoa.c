@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* stoa itself: what scripts register, and the server they are in. */
 #include <lauxlib.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The string functions that could hold the loop or eat the memory, bounded. */
 #include <lauxlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The functions of Lua's own table `table` that work for long in C, charged for what they do. */
 #include <lauxlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Users: stoa.user(id) is a name. */
 #include <lauxlib.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* stoa.null, array, binary, raw and stoa.json. */
 #include <lauxlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reads a configuration file: sandboxed Lua that ends in "return { key = value, … }". */
 #include <lauxlib.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* config_reader.h - a configuration from a Lua value: for stoa.testing. */
 #ifndef LUA_CONFIG_READER_H
 #define LUA_CONFIG_READER_H

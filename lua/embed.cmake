@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # cmake -DOUT=FILE -DFOLDER=FOLDER -DNAME=NAME -P embed.cmake: FOLDER's *.lua as the table NAME of struct embedded.
 file(GLOB files ${FOLDER}/*.lua)
 list(SORT files)

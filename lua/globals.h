@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* globals.h - which globals a script reads that nobody has set: a slip of the pen, found before it runs.
  *
  * LuaJIT compiles the text, and its own instructions are looked through. What a script reads of _G on purpose

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "lua/hook_call.h"
 
 #include <lauxlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* hook_call.h - what the core asks, as calls of handlers and hooks, and what they return, as answers. */
 #ifndef LUA_HOOK_CALL_H
 #define LUA_HOOK_CALL_H

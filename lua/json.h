@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* json.h - between JSON bytes and Lua values, keeping shapes: arrays (also empty ones), null, bytes (types.h).
  *
  * Integers beyond ±2^53 and numbers beyond a double arrive as strings; {"_placeholder":true,"num":i} stands for

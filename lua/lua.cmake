@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The parts of the library that are nicer in Lua are built in: lua/stoa/*.lua becomes the C table `embedded`.
 function(stoa_embed target folder name)
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.lua)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* lua.h - what main.c gives to the worker: policies made of Lua scripts, configurations read from Lua files. */
 #ifndef LUA_LUA_H
 #define LUA_LUA_H

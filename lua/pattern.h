@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pattern.h - Lua's patterns (reference manual 5.1, section 5.4.1) with every step charged to the run's budget.
  *
  * LuaJIT's own matcher cannot be interrupted: a pattern of a few quantifiers holds it for hours.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* policy_ops by Lua: each question is a task. */
 #include <lauxlib.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* results.h - what the store answers, on its way to the tasks that asked. Large answers become Lua's one after the
  * other, each when the task before has gone on with its own: many at once do not fill the memory.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Routes: "/api/channels/{id}" against a request's path. */
 #include <string.h>
 

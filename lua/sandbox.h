@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sandbox.h - what a script finds around it: a whitelist of Lua's functions, a global table of its own, our require.
  *
  * The sandbox limits accidents; it is no wall against a hostile author (docs/security.md). Scripts are text, never

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* script_state.h - one load of the scripts: a vm, its tasks, and what the scripts registered.
  *
  * A policy (policy.h) has one host; when the host's memory ran out, it gets another one from the same sources.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* task.h - one coroutine a question: runs, waits, resumes from the loop, ends.
  *
  * A binding that waits takes a ticket (task_begin_wait), hands it to the core as the completion's owner, and returns

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* types.h - the values that JSON has and Lua lacks: null, arrays that may be empty, bytes, JSON left as it is.
  *
  * null is one light userdata; an array is a table with a metatable; binary and raw are userdata with the bytes inside.

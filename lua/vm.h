@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vm.h - one Lua state: its memory is capped, each run in it has a budget, nothing in it can end the process.
  *
  * Every entry is vm_protect (nothing raises across C frames that are not Lua's). A run that makes the state grow by

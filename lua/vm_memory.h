@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vm_memory.h - the memory of one Lua state. Scripts make and drop some sixty small blocks a message: these are handed
  * out again by their size, past the process's allocator. What was taken for small blocks goes back all at once, with
  * the state. Knows no Lua. */

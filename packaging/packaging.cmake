@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What a package holds, and how CPack makes deb and rpm of it: cpack -G "DEB;RPM" in the build folder.
 include(GNUInstallDirs)
 set(package_build ${CMAKE_BINARY_DIR}/packaging)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # stoa keys | awk -v version=VERSION -f stoa.lua.5.awk: stoa.lua(5) of the table of keys.
 BEGIN {
     print ".TH STOA.LUA 5 \"\" \"stoa " version "\" \"Stoa\""

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Who is let in when there is too much. The core refuses connections beyond limits.connections with 503 before they cost
 -- anything, and says when to come back; here is what only a script can know.
 local stoa = require "stoa"

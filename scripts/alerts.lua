@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What happens when the core reports that something is wrong: a line in the log, and a message to a webhook if there is
 -- one. app = { alert_url = "https://…" }. The same alert is told once a minute.
 local stoa = require "stoa"

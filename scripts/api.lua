@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What all routes of the REST interface have in common: the key, the body, errors with a fitting status.
 local stoa = require "stoa"
 local protocol = require "protocol"

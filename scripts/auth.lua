@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Who a client is. auth.mode chooses: "development" believes auth.user, "jwt" checks a signed token, "session" looks a
 -- token up that POST /api/sessions has made. A client sends {token} in auth; in the query a token ends up in logs of
 -- proxies, so that is the second choice. docs/configuration.md has all keys of auth.

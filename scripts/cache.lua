@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What is kept in memory, and for how long. Files require this one; it is not listed in the configuration.
 --
 -- Each worker has its own memory; of a shared cache all workers of the fleet have a copy in Redis too, so that one load

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Who may see, join and change a channel, and how membership changes.
 local stoa = require "stoa"
 local cache = require "cache"

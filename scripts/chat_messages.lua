@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Messages: sending, changing and reading them. message:send is the hot path: one check of the limits, which come before
 -- anything is looked at or looked up, one of the arguments, then the append, which answers after the commit.
 local stoa = require "stoa"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Typing: volatile, told at most once a second for a user and channel; what comes too soon waits, and the last word wins.
 -- Who was told of lately stands in a table of bounded size, and one timer looks after all of it: however much is typed, it
 -- needs no task of its own.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- An example of reacting to messages: who is mentioned (@alice) and not online is told through a webhook of yours, which
 -- may send a mail or a push notification. app = { notify_url = "https://…", notify_key = env "NOTIFY_KEY" }.
 local stoa = require "stoa"

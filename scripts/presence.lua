@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Who is online, and what they say of it. The core counts live connections, so a second device keeps a user online, and
 -- tells a channel's changes at most once a tick. List this after scripts whose connect hook may refuse.
 local stoa = require "stoa"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- How loaded this worker is: 0 (calm), 1 (busy) or 2 (overloaded). Files require this one.
 --
 -- Measured by what waits for the server, not by how many are connected: thousands of quiet clients are no load. What

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What all answers have in common: errors with a code and a sentence, and the checks of what clients send.
 local stoa = require "stoa"
 

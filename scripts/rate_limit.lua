@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- How much of what. The numbers of `limits` in the configuration, and some that only matter to floods.
 --
 -- A limit lets `count` through at once, and `count` in each `seconds` after that: no window has an edge at which twice as

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Which shard a channel lives on: its id is hashed into one of 4,096 buckets (the number never changes), and each bucket
 -- belongs to one shard. Moving buckets moves channels; ids stay: a map under which channels would move is refused.
 local stoa = require "stoa"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The public keys of an identity provider, fetched from auth.jwks_url and fetched again: each worker has its own copy.
 --
 -- They are looked for each jwks_refresh_s. A token that names a key which is not among them has them fetched at once, but

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Who a signed token says a client is (auth.mode = "jwt").
 local stoa = require "stoa"
 local protocol = require "protocol"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Every suite is a ctest entry; ctest is the single way to run them.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 

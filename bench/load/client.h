@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* client.h - one connection of a load: TCP, TLS where wanted, the WebSocket handshake, frames. What the frames say, its
  * dialect knows; what comes of it, its crew. */
 #ifndef LOAD_CLIENT_H

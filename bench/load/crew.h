@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* crew.h - the clients of one process of a load, and the loop that drives them as the board says. */
 #ifndef LOAD_CREW_H
 #define LOAD_CREW_H

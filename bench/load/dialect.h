@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dialect.h - what a server speaks: how a client greets it, publishes, and tells apart what comes in. */
 #ifndef LOAD_DIALECT_H
 #define LOAD_DIALECT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "load/histogram.h"
 
 /* Values below HISTOGRAM_STEPS have a bucket each; from there on each power of two has HISTOGRAM_STEPS of them. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* histogram.h - latencies in buckets that are 1/128 of their value wide (high dynamic range), so that any quantile is
  * right within 0.8 %, however long the run. Fixed size, no pointers: it may lie in shared memory. */
 #ifndef LOAD_HISTOGRAM_H

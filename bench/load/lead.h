@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* lead.h - the process that leads a load: sets the phases on the board, looks at the server's processes before and
  * after, and puts the results together. */
 #ifndef LOAD_LEAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* plan.h - what a load is to do, from the command line: whom it drives, with how many clients, in which steps. */
 #ifndef LOAD_PLAN_H
 #define LOAD_PLAN_H

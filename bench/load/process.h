@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* process.h - what processes have used, as the kernel counts it: the server's, and the load's own. */
 #ifndef LOAD_PROCESS_H
 #define LOAD_PROCESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* report.h - a load's results for people and for programs. */
 #ifndef LOAD_REPORT_H
 #define LOAD_REPORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tally.h - what the processes of a load tell each other, in memory that they share: what is to be done now, what has
  * been done. One process writes each counter; all may read it. */
 #ifndef LOAD_TALLY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* wire.h - the bytes of a load: WebSocket frames as a client sends and reads them, and the stamp at the head of each
  * payload, by which a delivery is counted, put in order and timed. Knows no sockets. */
 #ifndef LOAD_WIRE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the peers in Node.js have in common: a server, over TLS if BENCH_CERTIFICATE names a file, on a free port.
 import { readFileSync } from "node:fs";
 import http from "node:http";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A broadcast with ws as its documentation writes it. Prints "listening PORT".
 import { WebSocketServer } from "ws";
 import { listen, newServer } from "./listen.mjs";

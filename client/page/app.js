@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The chat page: what a person sees of the protocol. State lives in `view`; `paint…` shows it; the SDK keeps it true.
 
 import { io } from "./vendor/socket.io.esm.min.js";

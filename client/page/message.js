@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One message as an element. Whatever people wrote goes in as text, never as markup.
 
 const EMOJI = ["👍", "❤️", "😂", "🎉", "👀"];

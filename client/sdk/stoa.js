@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The SDK: channels that miss nothing, over the official socket.io-client.
 //
 // What it adds to a Socket.IO socket: every channel's events are handed out strictly by their sequence number, each once;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Turns FOLDER/*.sql into a C table NAME, in the order of their names.
 # cmake -DFOLDER=… -DNAME=… -DHEADER=… -DOUT=… -P embed.cmake
 file(GLOB scripts ${FOLDER}/*.sql)

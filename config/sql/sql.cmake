@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The schemas' migrations are built in.
 
 # stoa_migrations(FOLDER NAME HEADER): a table of config/sql/FOLDER/*.sql.

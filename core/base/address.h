@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* address.h - addresses of peers, and networks of them, in one form wherever they came from.
  *
  * An IPv4 address that is written as IPv6 (::ffff:192.0.2.7) is that IPv4 address. Whoever comes by a Unix socket has

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* arena.h - memory that is given back all at once, with a bound. Embedded by value. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* buffer.h - bytes that grow. Embedded by value; {0} is an empty buffer. */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H

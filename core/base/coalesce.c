@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "base/coalesce.h"
 
 /* Frames that come at even intervals meet only in a window that is a little wider than these. */

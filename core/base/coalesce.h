@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* coalesce.h - how long what leaves may wait for company: the frames of a fan-out for one write, appends for one
  * commit.
  *

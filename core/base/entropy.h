@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* entropy.h - unpredictable bytes from the kernel. */
 #ifndef BASE_ENTROPY_H
 #define BASE_ENTROPY_H

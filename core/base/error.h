@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* error.h - what an operator reads when his configuration or script is wrong. One line. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H

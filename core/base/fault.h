@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fault.h - faults that are planted to see whether the tests would notice: in builds with STOA_FAULTS only.
  *
  * STOA_FAULT in the environment names the one that is on.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* hash.h - SipHash-2-4 (Aumasson, Bernstein 2012). */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ids.h - identifiers: secret ones and ordered ones. */
 #ifndef BASE_IDS_H
 #define BASE_IDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* list.h - intrusive doubly linked list; a head is a link that points to itself. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* log.h - structured lines on stderr (logfmt): time, level, a constant event name, key=value.
  *
  * Values are quoted and escaped, so that no peer can write a line of his own. A line that stderr does not take at once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* map.h - a hash map from bytes to pointers (open addressing, SipHash with a key of the process).
  *
  * Keys are borrowed: their bytes live as long as the entry does (usually inside the value).

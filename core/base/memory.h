@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* memory.h - allocation that cannot fail.
  *
  * Out of memory ends the process with one line; the master starts a new worker. Nobody checks for NULL.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* metrics.h - the registry of counters, gauges and histograms, rendered in the Prometheus text format 0.0.4.
  *
  * A metric is a row of metrics_table.h. A label's values come from code, never from a peer (no channel ids, no

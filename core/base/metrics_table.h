@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* metrics_table.h - the metrics: METRIC(ID, name, type, label or NULL, help). Included by metrics.h and metrics.c. */
 METRIC(CONNECTIONS, "stoa_connections", "gauge", NULL, "Open transport connections.")
 METRIC(SESSIONS, "stoa_sessions", "gauge", NULL, "Open Engine.IO and plain sessions.")

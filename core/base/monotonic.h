@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* monotonic.h - the clock that never goes back, for who has no loop (core/loop has one of its own, which tests move).
  */
 #ifndef BASE_MONOTONIC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* slice.h - borrowed bytes: a pointer and a length, no terminator, no owner. */
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H

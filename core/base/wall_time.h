@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* wall_time.h - a point in time as people and JSON read it. */
 #ifndef BASE_WALL_TIME_H
 #define BASE_WALL_TIME_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* whole_file.h - a file that appears under its name when it is whole and on the disk, or not at all.
  *
  * It is written as NAME.partial beside it, whose lock tells one that is being written from what a killed process left:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* adapter.h - the channels on which Node.js Socket.IO servers and emitters share rooms with us: hears, answers, emits.
  *
  * It speaks for this worker as one server more among them (they count the subscribers of their request channel, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "bus/adapter_message.h"
 
 #include "wire/json.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* adapter_message.h - what Node.js Socket.IO servers and emitters say to each other over Redis. Pure.
  *
  * Two forms, as in @socket.io/redis-adapter 8.3: classic (PUBLISH; MessagePack arrays for emits, requests in JSON or

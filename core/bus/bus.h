@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bus.h - how workers hear of each other, on this machine and on others: messages on topics.
  *
  * A message reaches every other worker that has subscribed its topic, at most once (it may be lost; the owner finds out

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bus_internal.h - what a driver of the bus implements, and what bus.c does for all drivers. */
 #ifndef BUS_BUS_INTERNAL_H
 #define BUS_BUS_INTERNAL_H

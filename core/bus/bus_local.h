@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bus_local.h - the bus of a single worker: nobody else hears or speaks. */
 #ifndef BUS_BUS_LOCAL_H
 #define BUS_BUS_LOCAL_H

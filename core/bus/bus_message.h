@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bus_message.h - a message as bytes: a header of the version, the kind and who published it, then the body; sealed if
  * the fleet has a secret. Strict: whoever can write to Redis can send anything. */
 #ifndef BUS_BUS_MESSAGE_H

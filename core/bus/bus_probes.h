@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bus_probes.h - messages to oneself through every server: the only proof that others' would arrive. bus_redis.c's own.
  */
 #ifndef BUS_BUS_PROBES_H

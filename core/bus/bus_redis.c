@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "bus/bus_redis.h"
 
 #include <stdio.h>

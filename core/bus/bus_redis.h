@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bus_redis.h - the bus between workers, over Redis publish/subscribe. */
 #ifndef BUS_BUS_REDIS_H
 #define BUS_BUS_REDIS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "bus/fields.h"
 
 enum { LENGTH_BYTES = 4, NUMBER_BYTES = 8 };

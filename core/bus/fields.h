@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fields.h - a message's body that is made of several byte strings, one after another, each behind its length. */
 #ifndef BUS_FIELDS_H
 #define BUS_FIELDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cache.h - a byte-bounded LRU of byte strings with expiry, versions, single flight and early refresh.
  *
  * Overhead is counted. A value carries a version: an older one never replaces a newer one, and a removal leaves a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* shared_cache.h - the second layer of a cache: what a worker's own (cache.h) does not have, from Redis.
  *
  * Of all workers that miss a key one is given a lease and loads it; the others wait for that a moment. Of those that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* expulsions.h - who was shown out of which channel in the last minute.
  *
  * Whoever follows a channel may say something in it, and who has been shown out follows it no more. But a client that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* log.h - a channel's durable log on this worker: append, and hand out committed events in sequence order.
  *
  * append → store (group commit) → in order of seq to the channel's room, and over the bus to other workers; then the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* relay.h - rooms over all workers: emits reach the members here, by the bus those of other workers, and by the adapter
  * those of Node.js servers.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* room.h - named sets of members, and the packets lately sent to each: what fan-out reaches and recovery replays.
  *
  * A room knows members, not sockets. It exists from its first join until the recovery window after its last leave: as

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* room_log.h - the packets lately sent to each room, for those who come back. room.c's own.
  *
  * A record is in two queues: its room's, and that of all rooms by age. So what is oldest goes first, wherever it is,

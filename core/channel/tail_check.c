@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "channel/tail_check.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tail_check.h - finds lost tails: how far channels have been heard of, compared with how far the store says they are.
  *
  * What is lost in the middle shows by the next event's number; what is lost at the end shows only here. A channel that

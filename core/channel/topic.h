@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* topic.h - what the bus's topics are called: where rooms, users and all workers are spoken to.
  *
  *  "/ns#room"  a room; workers with the room listen.   "/ns#"  a namespace; workers with a socket in it listen.

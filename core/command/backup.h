@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backup.h - `stoa backup`, `stoa restore` and `stoa epoch begin` of a SQLite store: what they say, and how they end.
  */
 #ifndef COMMAND_BACKUP_H

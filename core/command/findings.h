@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* findings.h - what `stoa verify` finds, for people or as JSON: a line each, the first hundred. */
 #ifndef COMMAND_FINDINGS_H
 #define COMMAND_FINDINGS_H

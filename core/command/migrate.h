@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* migrate.h - `stoa migrate`: the schemas of the databases that a configuration names. */
 #ifndef COMMAND_MIGRATE_H
 #define COMMAND_MIGRATE_H

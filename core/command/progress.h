@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* progress.h - how far a long command of the shell is: one line that changes on a terminal, else a line every few
  * seconds, on stderr.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "command/rehearsal.h"
 
 #include "base/log.h"

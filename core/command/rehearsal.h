@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rehearsal.h - a start that nobody notices: what `stoa check` does.
  *
  * It takes a start's steps in a start's order, and says what a start would say. It binds no port for longer than a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* verify.h - `stoa verify` of whatever store a configuration names; `stoa epoch begin` of a fleet's databases. */
 #ifndef COMMAND_VERIFY_H
 #define COMMAND_VERIFY_H

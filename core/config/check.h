@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* check.h - one value against one key. For config/ alone. */
 #ifndef CONFIG_CHECK_H
 #define CONFIG_CHECK_H

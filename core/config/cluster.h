@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cluster.h - the parts of the configuration that only a fleet has. Included by config.h. */
 #ifndef CONFIG_CLUSTER_H
 #define CONFIG_CLUSTER_H

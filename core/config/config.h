@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* config.h - the operator's settings: validated, complete, immutable, shared by reference.
  *
  * A field is called like its key (keys.c has the table: type, default, range, when a change holds, and a sentence on

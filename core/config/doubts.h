@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* doubts.h - what is no mistake, and most probably not meant either: a start, a reload and `stoa check` say it. */
 #ifndef CONFIG_DOUBTS_H
 #define CONFIG_DOUBTS_H

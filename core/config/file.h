@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* file.h - reads the files that an operator writes, and refuses what cannot be meant. */
 #ifndef CONFIG_FILE_H
 #define CONFIG_FILE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fingerprint.h - whether two processes have read the same configuration. */
 #ifndef CONFIG_FINGERPRINT_H
 #define CONFIG_FINGERPRINT_H

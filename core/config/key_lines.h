@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* key_lines.h - on which line of a configuration file each key stands: the values that Lua made do not know. */
 #ifndef CONFIG_KEY_LINES_H
 #define CONFIG_KEY_LINES_H

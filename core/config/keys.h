@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* keys.h - the table of configuration keys. For config/ alone. */
 #ifndef CONFIG_KEYS_H
 #define CONFIG_KEYS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sources.h - the scripts' texts, read together with the configuration. For config/ alone. */
 #ifndef CONFIG_SOURCES_H
 #define CONFIG_SOURCES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* value.h - what a configuration file evaluates to: a tree with the line of each key. Made by lua/, read by config.c.
  */
 #ifndef CONFIG_VALUE_H

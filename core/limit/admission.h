@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* admission.h - admission control: which accepted sockets may become connections, decided before they cost anything.
  *
  * Four questions: is the worker full, does one crowd hold more than its share, do connections come faster than it can

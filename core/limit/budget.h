@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* budget.h - bytes that many hold and that together must not be more than so many: beyond, who holds most is cut off.
  *
  * For what peers have begun and not ended. Those of one share (an address) hold together what they hold: of the share

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fleet_limiter.h - limits that several workers share.
  *
  * This worker's own count is asked first: what it refuses, all of them together would refuse too, and a flood does not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gcra.h - rate limits by the generic cell rate algorithm (ITU-T I.371): one time stamp a key, no windows, no edges.
  *
  * A check over several limits is all or nothing: what one refuses costs none of the others.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* loop.h - the event loop of a worker: one libevent base, timers on a timing wheel, work for later.
  *
  * Order within a turn: ready descriptors and timers → posted tasks → flush tasks → reap tasks. Nobody sleeps, nobody

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loop/loop_fd.h"
 
 #include <event2/event.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* loop_fd.h - descriptors and signals on the loop. */
 #ifndef LOOP_LOOP_FD_H
 #define LOOP_LOOP_FD_H

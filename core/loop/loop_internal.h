@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* loop_internal.h - the inside of a loop, shared by the files of this folder. */
 #ifndef LOOP_LOOP_INTERNAL_H
 #define LOOP_LOOP_INTERNAL_H

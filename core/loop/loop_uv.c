@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* libuv's loop, on which libwebsockets runs, embedded in ours: its backend descriptor is one more to read, its next
  * timer one more on the wheel. What is asked of libuv takes effect in its next run (epoll does not know of a
  * uv_poll_start before), so whoever starts something from outside, or from a uv_poll callback, must wake it;

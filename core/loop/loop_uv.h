@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* loop_uv.h - a loop of libuv within ours: for libwebsockets, which wants one. For core/net only. */
 #ifndef LOOP_LOOP_UV_H
 #define LOOP_LOOP_UV_H

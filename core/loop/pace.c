@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a turn may take: each stage has a slice of time, what it leaves goes on in the next turn, in its order. So
  * nobody waits for all that others have ready, and the timer that tells the master of this process's life fires
  * meanwhile. */

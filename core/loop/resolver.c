@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loop/resolver.h"
 
 #include <event2/dns.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* resolver.h - names to addresses by libevent's DNS client, /etc/hosts included: nobody waits. */
 #ifndef LOOP_RESOLVER_H
 #define LOOP_RESOLVER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* wheel.h - a hierarchical timing wheel: 1 ms ticks, constant-time insertion and removal, no horizon.
  *
  * Level n has 64 slots of 64^n ms. A timer sits on the level of the highest group of six bits in which its due time and

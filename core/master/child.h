@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* child.h - a worker as its master sees it: started, watched, replaced.
  *
  * A worker that ends is replaced at once; when workers end 5 times in 10 s the next ones wait, 1 s at first, 30 s at

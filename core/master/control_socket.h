@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* control_socket.h - the Unix socket where `stoa reload` and `stoa status` speak with the master: one line in, one line
  * out.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* master.h - the process that outlives its workers: binds the port, starts and replaces them, relays signals.
  *
  * It holds no client and runs no script; it reads the configuration, so that a broken one never reaches a worker.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rollout.h - a reload over all workers: each builds the generation aside; when all have, all enact it, or none does.
  *
  * It knows children and their notices. The configuration is the owner's, who hears of the decision before the workers

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A connection from its acceptance to its end, whatever it speaks: what it has received, what it holds, how it ends. */
 #include <openssl/ssl.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conn.h - one accepted WebSocket connection: whole messages in, prebuilt frames out, one write a flush. */
 #ifndef NET_CONN_H
 #define NET_CONN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dial.h - outgoing WebSocket connections: whole messages both ways, bounded, each with deadlines.
  *
  * libwebsockets serves them, on a libuv loop within ours; both are made for the first connection. Names are resolved

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* libwebsockets as a client: one context a worker, one virtual host for each set of authorities. */
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dial_internal.h - what the files of dialing share. core/net/dial*.c only. */
 #ifndef NET_DIAL_INTERNAL_H
 #define NET_DIAL_INTERNAL_H

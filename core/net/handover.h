@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* handover.h - a client's connection on its way from one process to another, with what was received of its next
  * request. core/net only.
  *

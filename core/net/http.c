@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP/1.1, one request after the other: heads are read strictly (wire/http_head.h), what comes behind one stays for
  * whoever reads next: the body, the next request, a WebSocket, another process. */
 #include <stdio.h>

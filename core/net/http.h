@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* http.h - HTTP requests and upgrades as the layers above see them.
  *
  * The server (net/server.h) parses, bounds and times them; the owner answers each exchange once, now or later.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* http_client.h - HTTP requests to other servers, by libcurl on the loop. It knows no Lua.
  *
  * http and https only, no redirects, bounded in number, time and size.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requests' headers for the layers above. */
 #include "net/http_exchange.h"
 #include "wire/json.h"

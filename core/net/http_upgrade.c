@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A WebSocket handshake: its form (RFC 6455, section 4.2.1), before anybody is asked, and the answer (4.2.2). */
 #include <ctype.h>
 #include <openssl/sha.h>

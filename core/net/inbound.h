@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* inbound.h - a WebSocket message on its way in, put together from what comes of its frames, within bounds: text is
  * checked and compression undone as the bytes come (RFC 6455, section 8.1; RFC 7692). */
 #ifndef NET_INBOUND_H

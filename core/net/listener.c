@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Accepting: admission before anything costs; when descriptors run out, one kept in reserve turns callers away rather
  * than letting them (and the loop) spin. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* listener.h - new sockets, from the listening one to admission. core/net only. */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H

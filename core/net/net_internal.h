@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* net_internal.h - what the files of core/net share: the server, settings of new connections, one accepted socket. */
 #ifndef NET_NET_INTERNAL_H
 #define NET_NET_INTERNAL_H

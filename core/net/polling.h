@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* polling.h - Engine.IO long-polling for one session: its GETs wait for payloads, its POSTs bring them.
  *
  * It knows HTTP exchanges and Engine.IO packets; what they mean is the owner's. One GET and one POST at a time.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Behind a trusted balancer a connection begins with a PROXY header. Exactly its bytes are read, before TLS and before
  * admission, which wants the client's address. */
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* server.h - the sockets of a worker: listener, admission, TLS, HTTP and WebSocket. */
 #ifndef NET_SERVER_H
 #define NET_SERVER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "net/shared_file.h"
 
 #include <stdlib.h>

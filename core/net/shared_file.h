@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* shared_file.h - an open file that answers send: the kernel reads it from its cache, and all answers with the same
  * file share its one descriptor. core/net only.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* socket.h - the bytes of one connection, over TLS or not. core/net only. */
 #ifndef NET_SOCKET_H
 #define NET_SOCKET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Files below one folder, sent as they are asked for. Nothing outside it is reachable, by whatever path or link. */
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tickets.h - the keys of TLS session tickets: each makes tickets for an hour and reads them for one more, so that what
  * was recorded is not readable for long with a key that is stolen later (RFC 5077, section 5.5). The master makes the
  * first ones, the workers' core/net uses them.

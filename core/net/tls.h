@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tls.h - TLS 1.2 and 1.3 of new connections: certificates by name, tickets, client certificates. core/net only.
  *
  * Handshakes cost a thousand times what a frame costs: those that have something to do wait in one line, and each turn

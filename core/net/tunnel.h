@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tunnel.h - bytes between a client over TLS, whose socket cannot be given away, and the process that it asks for.
  * core/net only. */
 #ifndef NET_TUNNEL_H

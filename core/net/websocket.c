@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A WebSocket on an accepted socket: frames in by wire/websocket.h, prebuilt frames out. The rules (docs/transport.md)
  * live here and nowhere else:
  *  1. a write holds whole frames; what the kernel does not take is copied once, and nothing more is written until it

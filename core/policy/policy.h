@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* policy.h - what the core asks of scripts, in bytes: it knows no Lua.
  *
  * A question may be answered at once or turns later (a script that waits); it is answered exactly once, unless the

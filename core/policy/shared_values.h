@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* shared_values.h - the scripts' state that survives reloads: small values by name, bounded. It knows no Lua. */
 #ifndef POLICY_SHARED_VALUES_H
 #define POLICY_SHARED_VALUES_H

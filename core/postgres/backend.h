@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backend.h - one connection to a server, in pipeline mode: it takes queries, and hands each back with its outcome.
  *
  * Nothing in it waits: names are resolved by the loop, hosts and addresses are tried in turn, each for a time of its

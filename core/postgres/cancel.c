@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* libpq 15 keeps the key that a CancelRequest needs to itself, and its PQcancel connects, sends and waits: in a thread
  * of its own, which shares nothing with the loop but a count. */
 #include "postgres/cancel.h"

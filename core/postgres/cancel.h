@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cancel.h - ask a server to stop a query, without waiting for it. */
 #ifndef POSTGRES_CANCEL_H
 #define POSTGRES_CANCEL_H

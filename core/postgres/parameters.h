@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* parameters.h - the parameters of one statement, in PostgreSQL's binary format: nothing is quoted, nothing escaped. */
 #ifndef POSTGRES_PARAMETERS_H
 #define POSTGRES_PARAMETERS_H

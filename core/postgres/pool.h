@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pool.h - connections to one database, and the queries that wait for them.
  *
  * A query waits in the order of its submission, for a bounded time. Connections are opened when queries wait (or to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pool_plan.h - how many connections a pool should have: the rules, without the connections. Pure. */
 #ifndef POSTGRES_POOL_PLAN_H
 #define POSTGRES_POOL_PLAN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* query.h - what is asked of a database: one statement, or several that are one transaction, and what came of it.
  *
  * One query, one completion. Nothing depends on the session: no names, no SET, no temporary tables, no LISTEN; so it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* target.h - where a database is: a conninfo, taken apart. It names one host or several, of which one is the primary.
  */
 #ifndef POSTGRES_TARGET_H

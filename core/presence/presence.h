@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* presence.h - who is online: users by their live connections, and what they say of themselves.
  *
  * A user is online while one of his connections is; the last one's end counts after a grace (a reload of the page is no

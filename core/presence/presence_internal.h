@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* presence_internal.h - what presence is made of. For presence*.c only. */
 #ifndef PRESENCE_PRESENCE_INTERNAL_H
 #define PRESENCE_PRESENCE_INTERNAL_H

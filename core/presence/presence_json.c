@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What clients see of presence: users as JSON. */
 #include "base/wall_time.h"
 #include "presence/presence_internal.h"

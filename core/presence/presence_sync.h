@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* presence_sync.h - presence over all workers: each tells the others whom its own connections make present.
  *
  * A worker tells, on a channel's topic, the changes of its own users, gathered for a tick and numbered: what is doubled

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* presence_sync_message.h - what workers tell each other of presence, as bytes. For presence_sync.c; survey.c's users
  * are written alike. */
 #ifndef PRESENCE_PRESENCE_SYNC_MESSAGE_H

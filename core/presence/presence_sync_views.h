@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* presence_sync_views.h - what each other worker told of each channel, and what becomes of it when a worker goes.
  * presence_sync.c's own. */
 #ifndef PRESENCE_PRESENCE_SYNC_VIEWS_H

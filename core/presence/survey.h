@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* survey.h - who is online anywhere: all other workers are asked of users whom this one does not see itself, and of
  * channels that it does not follow.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* survey_findings.h - what one question is about, and what workers have found out, put together. survey.c's own. */
 #ifndef PRESENCE_SURVEY_FINDINGS_H
 #define PRESENCE_SURVEY_FINDINGS_H

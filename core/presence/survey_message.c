@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "presence/survey_message.h"
 
 #include "base/ids.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* survey_message.h - what workers ask and answer of users and channels, as bytes. For survey*.c only.
  *
  * What is asked about is a subject: a user's id, or a channel's behind a control character, which no user's id holds.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* listen.h - listening sockets from text. */
 #ifndef PROCESS_LISTEN_H
 #define PROCESS_LISTEN_H

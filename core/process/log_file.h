@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* log_file.h - the file that the log is written to, instead of stderr. */
 #ifndef PROCESS_LOG_FILE_H
 #define PROCESS_LOG_FILE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* master_messages.h - what master and worker tell each other: small messages over a socket pair that keeps them apart.
  *
  * The end of the other side is the end of the file: a worker whose master has gone sees it at once.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* privileges.h - what a server process gives up once its ports are bound. */
 #ifndef PROCESS_PRIVILEGES_H
 #define PROCESS_PRIVILEGES_H

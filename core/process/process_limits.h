@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* process_limits.h - what the system lets a process have: descriptors, processors. */
 #ifndef PROCESS_PROCESS_LIMITS_H
 #define PROCESS_PROCESS_LIMITS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* startup.h - what the command line says of a server: master and workers read the configuration from it, at first and
  * at each reload.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* systemd.h - tells the service manager how the server is (sd_notify(3), without its library). */
 #ifndef PROCESS_SYSTEMD_H
 #define PROCESS_SYSTEMD_H

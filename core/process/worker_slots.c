@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "process/worker_slots.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* worker_slots.h - the places of a server's workers: what outlives a worker, and what the others must know of it.
  *
  * The master opens them before the first fork, so that every process has all descriptors. A place has listening

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis.h - one Redis, whatever it is made of: a standalone server, what the Sentinels say, or a Cluster.
  *
  * Commands are pipelined; what a loop turn asked leaves in one write a connection. Publishing has connections of its

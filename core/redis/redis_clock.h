@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_clock.h - does this machine's wall clock agree with the fleet's? All its nodes ask the same Redis for the time.
  *
  * Nothing of Stoa's order hangs on it (decision 017), but the times that people see and the ends of tokens do.

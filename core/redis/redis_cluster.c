@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A Cluster: the slots and their primaries, from whichever node answers; the configured ones are the last resort. */
 #include <stdlib.h>
 

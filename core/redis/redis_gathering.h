@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_gathering.h - a command on each primary: as many requests, whose replies are put together. */
 #ifndef REDIS_REDIS_GATHERING_H
 #define REDIS_REDIS_GATHERING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_internal.h - the inside of a redis, shared by the files of this folder.
  *
  * A request waits in redis->queue until the node it belongs to has a ready lane, then in that lane until its reply.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_link.h - one connection to one server, dialled for ever: name, connect, AUTH, and in time noticing that nobody
  * answers. It carries bytes and replies; what belongs to what is its owner's to know.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_name.h - what others name (users, rooms, keys of scripts) as a part of a key or topic in Redis. */
 #ifndef REDIS_REDIS_NAME_H
 #define REDIS_REDIS_NAME_H

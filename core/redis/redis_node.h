@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_node.h - one server: its connections for commands and for publishing, and the requests that these carry. */
 #ifndef REDIS_REDIS_NODE_H
 #define REDIS_REDIS_NODE_H

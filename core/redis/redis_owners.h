@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_owners.h - which server owns which slot. Without a Cluster one server owns all of them. */
 #ifndef REDIS_REDIS_OWNERS_H
 #define REDIS_REDIS_OWNERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_request.h - one command on its way, through redirects and retries, until its answer or its deadline. */
 #ifndef REDIS_REDIS_REQUEST_H
 #define REDIS_REDIS_REQUEST_H

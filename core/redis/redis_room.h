@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_room.h - room in Redis for what may be lost: caches.
  *
  * Nothing is evicted by the server (docs/redis.md). So caches fill at most three quarters of each server's maxmemory:

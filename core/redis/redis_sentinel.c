@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sentinels: each is asked who the master is and listened to for +switch-master; what most of them say holds. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_slots.h - slots of a Cluster: a key's, and what CLUSTER SLOTS answers, row by row. */
 #ifndef REDIS_REDIS_SLOTS_H
 #define REDIS_REDIS_SLOTS_H

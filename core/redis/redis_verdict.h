@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_verdict.h - what a server's error means for the command that got it: one table. */
 #ifndef REDIS_REDIS_VERDICT_H
 #define REDIS_REDIS_VERDICT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* resp.h - Redis's protocol (RESP 2): a server's bytes in, whole and bounded redis_values out; a command's bytes. */
 #ifndef REDIS_RESP_H
 #define REDIS_RESP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* seal.h - the fleet's secret on what is sent through Redis or kept there.
  *
  * HMAC-SHA-256 over a place (a topic, a key) and the bytes, so that none can be made, changed or put elsewhere without

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* subscriber.h - the topics that this process wants to hear, whatever happens to the servers.
  *
  * One connection for classic topics and patterns, one a primary for sharded topics; SSUBSCRIBE goes in batches of one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "redis/subscriber_feed.h"
 
 #include <stdlib.h>

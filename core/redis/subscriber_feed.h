@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* subscriber_feed.h - one connection of a subscriber, and the topics that it carries.
  *
  * Each command is followed by a PING: its answer ends the batch. Topics that the server has not confirmed by then were

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backlog.h - what waits for a client that takes it slowly, charged to limits.outbound_bytes: when all of a worker hold
  * more than that together, who holds most is closed first. For this folder only.
  */

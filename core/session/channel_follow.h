@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* channel_follow.h - joining a channel without a gap: the missed tail from the store, then live, nothing twice, nothing
  * lost.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* close_reason.h - every way a session can end: one row, one log line, one name. */
 #ifndef SESSION_CLOSE_REASON_H
 #define SESSION_CLOSE_REASON_H

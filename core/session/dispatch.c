@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The story of the server: what a client says, what is checked, who is asked, what follows. */
 #include "session/dispatch.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dispatch.h - what happens when a client says something. */
 #ifndef SESSION_DISPATCH_H
 #define SESSION_DISPATCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* driver.h - the two transports over sockets, begun by HTTP requests. For hub_http.c. */
 #ifndef SESSION_DRIVER_H
 #define SESSION_DRIVER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* flood.h - what one session may ask of the server, and what becomes of a client that asks for more.
  *
  * An event costs something, whatever its handler takes from limits or forgets to; an answer that refuses costs more,

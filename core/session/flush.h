@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* flush.h - when each session is written to: at the turn's end, or when its window has passed. For this folder only.
  *
  * A session with something that must not wait (an acknowledgement, control) is flushed at the end of the turn, with all

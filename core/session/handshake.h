@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* handshake.h - what the HTTP request that began a session said. For this folder only. */
 #ifndef SESSION_HANDSHAKE_H
 #define SESSION_HANDSHAKE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* hub.h - all sessions of a worker, and what they share: settings, rooms, the policy in force.
  *
  * A session is one client's Engine.IO (or plain) connection over whatever transport; a socket is its place in one

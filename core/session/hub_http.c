@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The hub's HTTP side: which path, which rules, which session. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* hub_internal.h - what all sessions of a worker share. For this folder only. */
 #ifndef SESSION_HUB_INTERNAL_H
 #define SESSION_HUB_INTERNAL_H

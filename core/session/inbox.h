@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* inbox.h - packets of one session that wait their turn: copies, in order of arrival. */
 #ifndef SESSION_INBOX_H
 #define SESSION_INBOX_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* local_client.h - a client within the process: speaks as a WebSocket client would, without sockets.
  *
  * For tests and stoa.testing. What the hub writes is unframed and kept until taken; time is the loop's.

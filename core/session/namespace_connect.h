@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* namespace_connect.h - a client's CONNECT to a namespace: who is it, does an earlier socket continue, may it come in.
  */
 #ifndef SESSION_NAMESPACE_CONNECT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* online.h - a socket's connection in presence: begun when scripts say that it counts, ended when the connection is.
  *
  * It is online in the channels whose rooms its socket is in. A socket that is away has no connection, whatever scripts

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* outbox.h - what waits to be written to one client: references to shared packets, bounded.
  *
  * One write a client and flush: a single packet goes from its shared bytes, several are gathered, once for all clients

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* packet_assembly.h - from a session's messages to arrivals: decodes, and waits for the attachments of binary packets.
  */
 #ifndef SESSION_PACKET_ASSEMBLY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* parting.h - scripts hear of the end of a socket, or of a connection to an endpoint of theirs.
  *
  * They hear after the work that ended it is done, so that nothing they do meets it half-done: a hook may end any

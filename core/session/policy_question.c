@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "session/policy_question.h"
 
 void policy_question_ask(struct policy_question *question, struct policy *policy) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* policy_question.h - a policy_call together with the policy that was asked: it stays the same when the hub's is
  * swapped. */
 #ifndef SESSION_POLICY_QUESTION_H

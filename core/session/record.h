@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* record.h - what a recovery needs of a socket: who it is, what it knows, and, while it is detached, its rooms. For
  * this folder only. */
 #ifndef SESSION_RECORD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* recovery.h - a socket that continues after its connection broke: the records, and who may take one over. */
 #ifndef SESSION_RECOVERY_H
 #define SESSION_RECOVERY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* script_connection.h - what scripts do with a client of one of their endpoints, and what they hear of it.
  *
  * They are asked when it comes (POLICY_OPEN) and when it says something (POLICY_MESSAGE), dispatch.c; they hear of its

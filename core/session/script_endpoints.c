@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "session/script_endpoints.h"
 
 #include <stdlib.h>

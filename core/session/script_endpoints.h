@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* script_endpoints.h - the paths that scripts answer: Engine.IO below one, raw WebSockets at one. For this folder only.
  */
 #ifndef SESSION_SCRIPT_ENDPOINTS_H

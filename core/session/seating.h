@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* seating.h - the place that a session takes of those that a worker has (limit/admission.h): that of its transport. */
 #ifndef SESSION_SEATING_H
 #define SESSION_SEATING_H

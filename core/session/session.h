@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* session.h - one client's connection, whatever carries it: heartbeat, ending. For this folder only.
  *
  * session_step is the one place where a session's state moves; transports and timers report to it. What clients say

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* socket.h - a client's place in one namespace: what scripts call "socket".
  *
  * Borrowed from the hub (hub_find); valid until the loop's next turn. Ids are 20 characters and stay the same over a

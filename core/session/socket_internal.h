@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* socket_internal.h - what a socket is made of. For this folder only; socket.h is what others see.
  *
  * A socket outlives its session: detached, it is the record from which a recovery continues, under the same ids. A

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* timing.h - what a session waits for, and since when. Part of session.h. */
 #ifndef SESSION_TIMING_H
 #define SESSION_TIMING_H

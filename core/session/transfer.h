@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* transfer.h - a client comes back to another worker than had its socket: the socket moves here.
  *
  * A pid begins with the name of the worker that gave it out: its home, which knows where the socket went from there.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* transfer_internal.h - what both sides of a transfer share: transfer.c takes, transfer_owner.c gives. */
 #ifndef SESSION_TRANSFER_INTERNAL_H
 #define SESSION_TRANSFER_INTERNAL_H

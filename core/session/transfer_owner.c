@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The owner's side of a transfer. */
 #include <stdlib.h>
 

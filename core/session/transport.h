@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* transport.h - what carries a session's packets: a WebSocket, polling exchanges, or a client within the process.
  *
  * A driver embeds struct transport and tells its session what happens by the calls at the end. It knows bytes only.

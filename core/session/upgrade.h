@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* upgrade.h - from polling to a WebSocket: polling stays in charge until the WebSocket has proven itself. For this
  * folder only.
  */

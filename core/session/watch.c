@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "session/watch.h"
 
 #include "session/socket_internal.h"

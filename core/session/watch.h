@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* watch.h - what is under way for a socket's connection hears of its end. For this folder only. */
 #ifndef SESSION_WATCH_H
 #define SESSION_WATCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "state/live_workers.h"
 
 #include <stdio.h>

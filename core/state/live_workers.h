@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* live_workers.h - the roll of the fleet's workers, called once a second: who answers is alive. core/state only.
  *
  * It answers with what has changed since it was called last: a quiet fleet costs each worker the same, however large it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "state/state_driver.h"
 
 void state_free(struct state **state) {

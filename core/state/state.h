@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* state.h - what the workers of a fleet hold in common and may lose: who of them is alive, who is connected where.
  *
  * No counter is kept anywhere: each worker says how many connections a user has with it, for as long as its lease

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* state_redis.h - the state of a fleet, in Redis. */
 #ifndef STATE_STATE_REDIS_H
 #define STATE_STATE_REDIS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* state_scripts.h - the Lua that Redis runs for the state, and the words it is called with. core/state only.
  *
  * Times are the fleet's own, in milliseconds: a clock in Redis that the workers' monotonic clocks push on. Each of them

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* newest_page.h - the newest messages of a channel, as they stand, out of its last events. store_cached.c only.
  *
  * A message stands as its latest edit says, with the reactions that the events between have left. One that was deleted

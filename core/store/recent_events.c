@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "store/recent_events.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* recent_events.h - the last events of channels in Redis: of each one range without a gap. store_cached.c only.
  *
  * A range is a sorted set, stoa:{c:CHANNEL}:e:EPOCH, of the events as the store gives them, by their number. It shows

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* shard_map.h - which shard a channel lives on: its id is hashed into one of 4,096 buckets, each bucket has a shard. Or
  * a function of the operator's decides. Pure; shared by reference, since a generation of scripts makes it and the store
  * asks it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store.h - what must not be lost: channel logs, members, users, sessions, audit.
  *
  * One request, one completion. A request owns its arguments and its result; store_submit takes it, done runs on the

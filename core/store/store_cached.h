@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store_cached.h - a store with the channels' last events in Redis before it (recent_events.h).
  *
  * What is read from there is the log: each reading of EVENTS, and of the newest page of MESSAGES, learns the channel's

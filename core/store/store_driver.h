@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store_driver.h - what a driver implements. */
 #ifndef STORE_STORE_DRIVER_H
 #define STORE_STORE_DRIVER_H

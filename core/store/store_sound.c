@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What may be asked of a store, of any driver and by any caller. */
 #include "store/store_json.h"
 #include "wire/json.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* verify.h - what is wrong in a log, whatever keeps it: a driver hands over what it holds, in order, and each breach of
  * a promise is told as a finding. For the shell: it waits.
  */

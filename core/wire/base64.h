@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* base64.h - RFC 4648: base64 as clients of Engine.IO write it, and base64url without padding (tokens), which is
  * strict. */
 #ifndef WIRE_BASE64_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* chunked.h - a request body that says its length chunk by chunk (RFC 9112, section 7.1), found in its bytes as they
  * come. Strict, and pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/deflate_offer.h"
 
 #include <strings.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* deflate_offer.h - what a client's handshake offers of permessage-deflate (RFC 7692), and what it is told. Pure.
  *
  * Our frames are compressed once for all, without context and with the largest window, so whoever asks for a smaller

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* engineio.h - Engine.IO v4 packets and the payloads of its polling transport. Pure. */
 #ifndef WIRE_ENGINEIO_H
 #define WIRE_ENGINEIO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* forwarded.h - X-Forwarded-For, in which each proxy puts whom it speaks for behind what it was told. Pure. */
 #ifndef WIRE_FORWARDED_H
 #define WIRE_FORWARDED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* frame.h - outbound WebSocket frames (RFC 6455), prebuilt; shared compression (RFC 7692). Pure. */
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H

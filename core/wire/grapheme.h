@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* grapheme.h - what people take for one character: an extended grapheme cluster (Unicode Standard Annex 29), such as a
  * family emoji of 25 bytes. */
 #ifndef WIRE_GRAPHEME_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* hosts.h - by which names a server may be called (Host: RFC 9110, 7.2). Pure.
  *
  * A page that makes its own name lead here (DNS rebinding) is, to its browser, of this server's origin; only the name

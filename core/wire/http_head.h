@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* http_head.h - the head of an HTTP/1.1 request: strict, in place, builds nothing. Pure.
  *
  * What two parsers could read in two ways is refused (RFC 9112, sections 2.2, 3, 5, 6 and 11.2): bare line ends, folded

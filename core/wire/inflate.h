@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* inflate.h - compressed WebSocket messages of a peer (RFC 7692), within a bound. Pure.
  *
  * Peers keep no context from message to message (wire/deflate_offer.h).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* json.h - strict JSON (RFC 8259): validates bytes once, then walks them in place. Builds nothing.
  *
  * Limits: depth 32, 256 keys an object (beyond: refused; no collision attack), valid UTF-8. The escape of half a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/json_client.h"
 
 #include "wire/json.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* json_client.h - the plain WebSocket form (/ws): one JSON object a text frame. Pure. */
 #ifndef WIRE_JSON_CLIENT_H
 #define WIRE_JSON_CLIENT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* jwt.h - JSON Web Tokens (RFC 7519, 7515), as RFC 8725 wants them checked. Signatures by OpenSSL; no Lua.
  *
  * The algorithm belongs to the key, never to the token. Refused: tokens over 8 KiB, headers with crit, jku, jwk, x5u or

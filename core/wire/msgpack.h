@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* msgpack.h - MessagePack to and from JSON, as the Redis adapters of Socket.IO use it (notepack.io). Pure.
  *
  * Binary values stand in the JSON as Socket.IO's placeholders, {"_placeholder":true,"num":i}, numbered in the order in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* origin.h - which web pages may connect: origins are compared as RFC 6454 says (section 5). Pure. */
 #ifndef WIRE_ORIGIN_H
 #define WIRE_ORIGIN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* packet.h - a message on its way out: encoded once, shared by all who receive it.
  *
  * A packet is made from Socket.IO's parts and knows its bytes for every kind of client: built when first asked for,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* proxy.h - the PROXY header, versions 1 and 2, with which a load balancer tells whom it speaks for. Pure. */
 #ifndef WIRE_PROXY_H
 #define WIRE_PROXY_H

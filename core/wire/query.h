@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* query.h - a URL's query string (application/x-www-form-urlencoded). Pure. */
 #ifndef WIRE_QUERY_H
 #define WIRE_QUERY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* socketio.h - Socket.IO v5 packets (protocol revision 5, default parser). Pure. */
 #ifndef WIRE_SOCKETIO_H
 #define WIRE_SOCKETIO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* user_id.h - what may be a user's id: as identity providers give it ("auth0|5f7c", "alice@uni.example", "42"). */
 #ifndef WIRE_USER_ID_H
 #define WIRE_USER_ID_H

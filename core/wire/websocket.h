@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* websocket.h - what a client sends over a WebSocket (RFC 6455, section 5), found in its bytes as they come. Pure.
  *
  * The reader checks the form and the order of frames, unmasks payloads in place, and keeps no bytes: the caller shows

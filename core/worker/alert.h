@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* alert.h - tells the scripts that something is wrong, or right again: the hook "alert". */
 #ifndef WORKER_ALERT_H
 #define WORKER_ALERT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* drain.h - how a worker ends well: tell, finish, close, flush; each step when the one before is through, and all of it
  * before the deadline.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fleet.h - this worker among all others: what scripts do to all of them, and what others do to this one. */
 #ifndef WORKER_FLEET_H
 #define WORKER_FLEET_H

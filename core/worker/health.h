@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* health.h - can this worker do its work? A probe through the store each second, and the pages that say so of the
  * whole server, whichever worker is asked.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/presence_broadcast.h"
 
 #include <stdlib.h>

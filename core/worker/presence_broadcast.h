@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* presence_broadcast.h - tells who came and went: presence's changes as the event presence:changed to the members here
  * of the channel, to other workers as gossip (they tell their members), and "last seen" to the store. */
 #ifndef WORKER_PRESENCE_BROADCAST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* repeated_messages.h - messages that others must not miss, though the bus loses some: said again every
  * REPEATED_MESSAGES_EVERY_MS, until the bus has worked for REPEATED_MESSAGES_FOR_MS since. Hearing one twice must do no
  * harm.

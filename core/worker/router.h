@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* router.h - which part of a worker answers which socket and which HTTP request.
  *
  * In this order: health and metrics, the hub's paths, the scripts' routes, static files, 404. It asks admission for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/script_health.h"
 
 #include "wire/json.h"

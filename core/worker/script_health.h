@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* script_health.h - what scripts say of parts that they look after, for /health: "identity" is well, or what ails it.
  */
 #ifndef WORKER_SCRIPT_HEALTH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* script_route.h - HTTP requests that scripts answer: REST and the owner's own pages. For router.c alone.
  *
  * A request becomes JSON for POLICY_ROUTE, {method, path, query, headers, address}, beside its body; the answer is

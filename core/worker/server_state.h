@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* server_state.h - how the server is, for /health and for `stoa status` alike: what its workers show of themselves, in
  * memory that all its processes share (worker_slots.h). */
 #ifndef WORKER_SERVER_STATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* settings.h - what each service is told of the configuration. The one place where keys become settings. */
 #ifndef WORKER_SETTINGS_H
 #define WORKER_SETTINGS_H

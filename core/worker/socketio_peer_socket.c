@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/socketio_peer_socket.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* socketio_peer_socket.h - what Node.js servers are told of a socket. */
 #ifndef WORKER_SOCKETIO_PEER_SOCKET_H
 #define WORKER_SOCKETIO_PEER_SOCKET_H

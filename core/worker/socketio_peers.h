@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* socketio_peers.h - Node.js servers that share our rooms: does to this worker's sockets what they say, and answers
  * them.
  *

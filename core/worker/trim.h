@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* trim.h - gives memory back to the system after a peak has passed: the allocator keeps what was freed, unless it lies
  * at the heap's end.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* worker.h - all that one worker process is made of: what main.c puts together and what the Lua bindings act on. */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H

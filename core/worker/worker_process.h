@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* worker_process.h - one worker process, from its fork to its exit: services, sockets, health, drain. */
 #ifndef WORKER_WORKER_PROCESS_H
 #define WORKER_WORKER_PROCESS_H

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- stoa.cache: what waits for a script's load function.
 local define, begin, fetch, land = ...
 local loaders = setmetatable({}, { __mode = "k" })

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The globals that a function reads, or one within it, and that neither sets: { name, line, name, line, … } by lines.
 local main = ...
 local util, band, rshift = require "jit.util", bit.band, bit.rshift

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- How the hooks of a point are asked, or told.
 local find, spawn, decides, line_of = ...
 

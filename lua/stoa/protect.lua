@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- pcall and its like, but the error that ends a run over its budget passes: a script cannot swallow it.
 local check, is_over, pcall, xpcall, resume = ...
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A client of the world: messages of the transport in and out. What they say is testing.lua's. */
 #include "lua/testing/testing.h"
 

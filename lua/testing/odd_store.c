@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "lua/testing/odd_store.h"
 
 #include <stdlib.h>

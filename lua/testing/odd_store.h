@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* odd_store.h - a world's store that answers at odd moments: within the call, all at once, or as late as when the
  * worker ends. */
 #ifndef LUA_TESTING_ODD_STORE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* testing.h - a world for tests: the worker on a fake clock, with a store in memory and clients without sockets. */
 #ifndef LUA_TESTING_TESTING_H
 #define LUA_TESTING_TESTING_H

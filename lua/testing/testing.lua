@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- stoa.testing: scripts on the real core, within the test's process. The clock moves only by world:advance.
 --
 -- What waits for an answer (emit, connect, http) lets the server run until it is there, at most two seconds of real

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What every figure rests on: quantiles that are right, stamps and frames that are read as they were written. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two nodes over a Redis that moves: what is acknowledged is heard on both, in one order, whatever its servers do.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fleet's stage: a Redis of its own, and nodes that share it and the PostgreSQL which servers/postgres.py has started.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two nodes and a third: what is said on one is heard on all, whatever happens to Redis. Needs servers/postgres.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who is online, asked on a node with whom those who are asked about share no channel, or that has no member of the channel
 // that is asked about. Needs servers/postgres.py.
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A fleet: real nodes, real Redis and PostgreSQL, real clients (tests/scenes has their modules).
 find_program(NODE node REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)

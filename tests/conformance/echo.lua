@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The echo application of the conformance suites.
 local stoa = require "stoa"
 

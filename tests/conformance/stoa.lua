@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The server that the official Engine.IO and Socket.IO conformance suites expect: short timers, an echo on each path.
 return {
     listen = "127.0.0.1:3000",

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What Node.js Socket.IO servers and emitters say over Redis, in both forms. */
 #include <setjmp.h>
 #include <stdarg.h>

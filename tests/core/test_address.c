@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An address has one form, and networks are those whose first bits are the same. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Alerts: scripts hear of trouble when whoever reports it is done. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What core/base promises: memory that grows, bytes that hash, entries that are found, ids that ascend. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* test_bus_redis MODE: the bus over real servers, standalone (classic topics), sentinel, or cluster (sharded ones). */
 #include <malloc.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Joining a channel without a gap, over a store that a test can foresee. */
 #include "session/channel_follow.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A chunked body has one reading, however its bytes are cut (RFC 9112, section 7.1). */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The delivery window: what it decides, and what a client sees of it. */
 #include "base/coalesce.h"
 #include "session/flush.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Outgoing WebSocket connections, to this server and to ones that misbehave. */
 #include <netinet/in.h>
 

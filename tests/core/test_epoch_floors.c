@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which epochs of shards are over: what one worker meets all know, and nobody lowers it. */
 #include "support/redis_stage.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Two workers: alice and bob are connected to one, what is done to them is done on the other. */
 #include "worker/fleet.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Limits that several workers share, with a real Redis. */
 #include "support/redis_stage.h"
 

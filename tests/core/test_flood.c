@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "support/hub_scene.h"
 
 static struct person alice, bob;

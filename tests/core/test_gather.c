@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How long appends wait for others of their shard. */
 #include "store/postgres/gather.h"
 

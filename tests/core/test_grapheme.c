@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One character as people see it. */
 #include <setjmp.h>
 #include <stdarg.h>

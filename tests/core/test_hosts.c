@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* By which names a server may be called. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requests to a server in the same loop. */
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Only a head that has one reading is read. */
 #include <setjmp.h>
 #include <stdarg.h>

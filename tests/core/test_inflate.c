@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Compressed input inflates exactly, within its bound, or is refused: whatever it is. */
 #include <setjmp.h>
 #include <stdarg.h>

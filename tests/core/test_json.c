@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* JSON is what RFC 8259 says, within limits, and reads the same for everyone. */
 #include <setjmp.h>
 #include <stdarg.h>

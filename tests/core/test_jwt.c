@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens, honest and forged (the rows are those of docs/security.md's list of attacks). */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Log lines: what they look like, what no peer can put into them, and that writing them never waits. */
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The loop: the order within a turn, timers on their minute, descriptors and signals. */
 #include <setjmp.h>
 #include <signal.h>

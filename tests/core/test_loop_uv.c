@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* libuv inside our loop: its timers and descriptors are served while libevent runs, and it takes no more than its
  * share. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Metrics: counting, bounded labels, and a text that Prometheus reads. */
 #include <math.h>
 #include <setjmp.h>

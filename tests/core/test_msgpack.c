@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MessagePack as notepack.io writes it. The bytes were made by notepack.io 2.3.0 and 3.0.1. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Several namespaces of one connection: what is sent to one waits for nothing but its own turn. */
 #include "support/hub_scene.h"
 

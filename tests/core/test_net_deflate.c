@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Compressed WebSocket messages (RFC 7692), over a real socket. */
 #include <stdarg.h>
 #include <stddef.h>

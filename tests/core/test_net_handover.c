@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Two processes with one front: alice's connections arrive at this one, what she asks of the other goes there with her
  * connection, over TLS or not. */
 #include <signal.h>

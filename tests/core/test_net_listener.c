@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Before admission: PROXY headers, and what happens when descriptors run out. */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Static files: those below the folder, and nothing else. */
 #include <stdarg.h>
 #include <stddef.h>

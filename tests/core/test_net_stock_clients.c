@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requests as stock clients and proxies send them, which a strict server must not mistake for attacks. */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* RFC 6455's sections 5, 7 and 8, and RFC 7692, one MUST after the other, on the real server: what a client sends, and
  * all that it gets until the end of its TCP. Each connection ends with one Close frame and nothing behind it. */
 #include <zlib.h>

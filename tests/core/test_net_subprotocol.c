@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a client negotiates for one connection: its subprotocol (RFC 6455, section 4.2.2), its limits, and how its end
  * is told. */
 #include "support/net_rig.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TLS: what is refused, what is carried, and certificates that change. */
 #include <stdarg.h>
 #include <stddef.h>

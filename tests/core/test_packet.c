@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A packet is encoded once for each kind of client, and shared. */
 #include <setjmp.h>
 #include <stdarg.h>

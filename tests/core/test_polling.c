@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Long-polling over real sockets. */
 #include "support/polling_rig.h"
 

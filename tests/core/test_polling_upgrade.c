@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From polling to WebSocket over real sockets. */
 #include "support/polling_rig.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How many connections a pool opens and closes: the requirements' bounds. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Workers that tell each other who is online: what members see, whatever the bus does. */
 #include "support/presence_sync_scene.h"
 

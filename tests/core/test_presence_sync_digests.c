@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What two workers compare of all that they told each other: what it costs, and that nothing stays lost. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A PROXY header names the client, or is refused. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Connections break, scripts and the store answer when they like, sockets are moved, left and ended: in random orders,
  * thousands of them. Whatever the order, each client hears each channel without a gap or is told, and nobody is online
  * who is not connected.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which clients are told how to be recovered; the others hear what was emitted. */
 #include "support/hub_scene.h"
 

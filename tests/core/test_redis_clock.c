@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A machine whose clock is not the fleet's: a scripted Redis says what time it is. */
 #include "support/redis_stage.h"
 

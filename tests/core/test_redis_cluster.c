@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A real Cluster of three primaries with a replica each: slots move, primaries change and die, while commands run. */
 #include "base/metrics.h"
 #include "redis/redis.h"

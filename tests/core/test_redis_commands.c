@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Commands to one server, a scripted one: what an asker gets, whatever the server or the network does. */
 #include "base/metrics.h"
 #include "redis/redis.h"

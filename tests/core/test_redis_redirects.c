@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A Cluster and Sentinels that are scripted: redirects, maps that change, and a master that is none. */
 #include "redis/redis_slots.h"
 #include "support/redis_stage.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A Redis whose memory is scarce: what caches may take of it, and what works when there is none. With a real one of 64
  * MB that evicts nothing. */
 #include "support/redis_stage.h"

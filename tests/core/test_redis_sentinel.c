@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A real primary with two replicas and three Sentinels: who is asked, who is believed. */
 #include "redis/redis_slots.h"
 #include "support/redis_stage.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One real Redis: commands, scripts, an ACL user, topics, and what a restart does. */
 #include <signal.h>
 

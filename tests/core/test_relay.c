@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Workers that share a store and a bus, on a clock that stands still: what reaches whom, whatever the bus does. */
 #include <setjmp.h>
 #include <stdarg.h>

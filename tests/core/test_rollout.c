@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A reload over several workers: all of them, or none. The workers are the other ends of their links. */
 #include <setjmp.h>
 #include <signal.h>

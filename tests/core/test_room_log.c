@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What rooms keep for those who come back, and what they know to be gone. */
 #include <setjmp.h>
 #include <stdarg.h>

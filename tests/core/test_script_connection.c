@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A client of a raw endpoint: what waits for it is bounded, and what was sent before a close arrives before it. */
 #include "session/script_connection.h"
 #include "support/hub_scene.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The shard router: where channels live, and what a map must not do. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The cache that workers share: two of them over one real Redis, in the orders that go wrong elsewhere. */
 #include "support/redis_stage.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "limit/budget.h"
 #include "session/flush.h"
 #include "session/hub_internal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Engine.IO and Socket.IO packets, read and written as the reference parsers do. */
 #include <setjmp.h>
 #include <stdarg.h>

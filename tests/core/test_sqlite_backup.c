@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A copy of a SQLite store while somebody writes to it, and what it puts in another's place. */
 #include <sqlite3.h>
 #include <sys/stat.h>

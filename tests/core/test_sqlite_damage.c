@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A SQLite file that is damaged, or is none of ours. */
 #include <fcntl.h>
 #include <sqlite3.h>

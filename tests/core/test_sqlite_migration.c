@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A SQLite file of an older server. */
 #include <sys/wait.h>
 #include <unistd.h>

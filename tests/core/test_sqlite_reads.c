@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reads of the SQLite store: beside the writes, and bounded whatever the log's age. */
 #include <sqlite3.h>
 #include <sys/stat.h>

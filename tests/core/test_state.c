@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a fleet holds in common: the same promises from memory and from a real Redis, and what only several can see. */
 #include "support/redis_stage.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The contract of store.h: what every driver must hold. */
 #include "support/store_asking.h"
 #include "support/store_changes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The last events of channels in Redis, before a store: two workers over one log and one real Redis. */
 #include "support/redis_stage.h"
 #include "support/store_asking.h"

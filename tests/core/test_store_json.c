@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The events that clients see, as stores write them. */
 #include <setjmp.h>
 #include <stdarg.h>

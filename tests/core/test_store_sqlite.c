@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The SQLite file: what a kill, a power cut, a full disk, a backup and a broken disk leave of it. */
 #include <fcntl.h>
 #include <signal.h>

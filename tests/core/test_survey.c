@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Workers that ask each other who is online, on a clock that stands still. Nobody shares a channel with anybody, unless
  * a scene says so. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* base64, query strings, UTF-8, origins and the plain form: one reading each. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Several workers: a connection of one breaks, and its client comes back to another. */
 #include "session/transfer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Each kind of damage to a SQLite store that `stoa verify` must find, planted one at a time. */
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The reader of frames beside a slow one that is written from RFC 6455, section 5, sentence by sentence: whatever
  * comes, cut wherever, both tell the same. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The places of a server's workers: sockets of one port, names in session ids, states that all processes see. */
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a connection's bytes come: in up to four pieces, where the bytes themselves decide.
 export function cut(bytes) {
   let sum = bytes.length;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What Stoa's parsers understand, for whoever compares them with others (run.mjs).
  *
  * Standard input: inputs one after the other, each a kind, the number of its frames, and the frames, each with its

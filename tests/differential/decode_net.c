@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The readers of core/wire and core/net, one behind the other as net/http.c and net/websocket.c have them. */
 #include "decode_net.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* decode_net.h - what Stoa's readers of HTTP and of WebSocket frames understand, for decode.c. */
 #ifndef DIFFERENTIAL_DECODE_NET_H
 #define DIFFERENTIAL_DECODE_NET_H

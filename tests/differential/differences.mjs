@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every difference between Stoa's parsers and the reference's that stays, by the name that docs/wire.md gives it. A rule says of an
 // input whether the difference that was seen there is its own: `theirs` and `ours` are what was understood, null is a refusal. `example`:
 // an input that shows it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HTTP: a connection's bytes for Node.js's own parser (llhttp), with ws where a WebSocket begins, and for Stoa's. What is understood: the
 // requests, and then ["more"], ["closed"] (by the last request), ["websocket"], or ["refused", why, where].
 import { createRequire } from "node:module";

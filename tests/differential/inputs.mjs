@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Inputs by chance: what the grammar of a protocol allows, and what a few changes make of it. A seed decides everything.
 
 /** Numbers by chance (mulberry32). */

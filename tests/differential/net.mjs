@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HTTP and WebSocket, by parser as inputs.mjs, reference.mjs and differences.mjs have the others.
 import * as http from "./http.mjs";
 import { compressed, plain } from "./websocket.mjs";

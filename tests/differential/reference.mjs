@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reference's parsers, those that the Node.js server of tests/scenes has, and what they understand in decode.c's words.
 import { createRequire } from "node:module";
 

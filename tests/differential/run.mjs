@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // run.mjs DECODER [INPUTS [SEED]]: so many inputs a parser, for Stoa's (DECODER: decode.c's program) and for the reference's. What they
 // understand must be the same, or differ as a rule of differences.mjs, http.mjs or websocket.mjs says. Every rule is seen at its example, and stands in docs/wire.md.
 import { spawnSync } from "node:child_process";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // WebSocket: a client's frames for the receiver of ws and for Stoa's. What is understood: ["text", …], ["binary", …], ["ping", …],
 // ["pong", …], and at last ["close", code, reason] or ["fail", code]. Payloads are bytes, written as Latin-1.
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One machine: the real binary on SQLite, as a stage for faults (stage.mjs). fleet.mjs is the other kind.
 
 import { mkdtempSync } from "node:fs";

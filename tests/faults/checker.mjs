@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What was promised, checked over the history of a run and the log that was left: an array of violations, each one line.
 // The numbers are those of docs/guarantees.md.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The checker itself: histories that are bad by hand, each found under its name; a good one passes.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Socket.IO 5 client over a bare WebSocket: no library decides when to reconnect or what to repeat; the load does, and
 // writes down all that happens.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A small disk of its own, which can be full: a tmpfs, so it needs root.
 
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What may befall a stage at any moment, together with something else: each goes on until everything is back, asserts
 // nothing, and leaves the verdict to the checker. nightly.mjs draws some of them by chance.
 

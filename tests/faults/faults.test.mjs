@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Faults under load: whatever happens to the server, the checker finds no broken promise.
 
 import assert from "node:assert/strict";

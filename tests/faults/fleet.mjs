@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fleet for fault tests: PostgreSQL (a global database, shards, standbys, PgBouncer), Redis, and nodes of the real binary
 // with config/cluster.lua, everything in one folder. Whatever ends the test ends them: the servers when our end of their
 // stdin closes, the nodes with their parent.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Faults planted in the server must turn the checker red when a fleet is in trouble, each under its name; without them the
 // same troubles are green (troubles/). (Builds with STOA_FAULTS only.)
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Some people, some channels, steady talk: retries under the same id, ids used twice for different things, edits,
 // deletes, reconnects. Everything is drawn from a fixed seed.
 

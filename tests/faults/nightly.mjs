@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // nightly.mjs run FILE SECONDS [SEED]: faults by chance for so long, and what the checker found. FILE keeps how far it is, so that a
 //   run that was interrupted goes on; FILE.last has all of the last whole one.
 // nightly.mjs once SEED: one of these again: its seed decides which faults, their moments and the load.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Faults planted in the server must turn the checker red, each under its name; without them the same run is green. A
 // checker that finds nothing wrong with a server that is wrong proves nothing. (Builds with STOA_FAULTS only.)
 

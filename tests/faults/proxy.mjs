@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A TCP proxy that spoils what goes through it, on the edge between two programs: a test turns the fault on and off.
 
 import { createServer, connect } from "node:net";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The proxy itself: each fault does what its name says, and a proxy without one changes nothing.
 
 import assert from "node:assert/strict";

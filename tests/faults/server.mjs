@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The real binary in a folder of its own; everything that is started is ended by its pid.
 
 import { spawn, execFile, execFileSync } from "node:child_process";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the tests share: a stage (one machine on SQLite, or a fleet) and its load, a fault's time in the history, and the verdict.
 
 import assert from "node:assert/strict";

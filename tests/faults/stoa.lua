@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The server under faults: the chat without its rate limits, so that the load is what the test says.
 return {
     listen = "127.0.0.1:0",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The checker and the proxy alone, then the faults; with STOA_FAULTS also the planted ones, which must turn the checker red.
 find_program(NODE node REQUIRED)
 foreach(tool checker proxy)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes from Redis, as each kind of channel would take them. */
 #include <stdint.h>
 #include <stdlib.h>

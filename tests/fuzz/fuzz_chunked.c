@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A chunked body reads the same in one piece as cut in two, its pieces lie within the bytes, and its end is where it
  * was. The first byte says where to cut. */
 #include <stdlib.h>

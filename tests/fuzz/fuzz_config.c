@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a configuration file: the place of its keys, and its evaluation. */
 #include <stdint.h>
 #include <stdio.h>

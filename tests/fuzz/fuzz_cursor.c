@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The offset that a client says it has: only what we wrote is taken, and it reads as it was written. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a client offers is read to its end or refused; what is promised is a window that the RFC knows. */
 #include <stdlib.h>
 

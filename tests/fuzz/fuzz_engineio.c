@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A message and a polling payload of any bytes: what is read of them lies within them, and reads the same when it is
  * written again. */
 #include <stdlib.h>

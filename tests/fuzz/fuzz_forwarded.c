@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whom X-Forwarded-For names is the peer, when that is no trusted proxy, and else an address that a field names. */
 #include <stdlib.h>
 

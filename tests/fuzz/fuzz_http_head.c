@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A head that is accepted reads the same when it is cut out, and lies within the bytes. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Input never makes more than its bound, and never anything but a result. */
 #include <stdlib.h>
 

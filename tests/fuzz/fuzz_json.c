@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What is valid is walked to its end within its bytes, and what is written of it is valid again. */
 #include <stdlib.h>
 

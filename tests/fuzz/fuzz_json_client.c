@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the plain form accepts has parts of their types. */
 #include <stdlib.h>
 

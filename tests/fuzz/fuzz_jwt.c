@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a token, or as a JWK set. */
 #include <stdint.h>
 #include <stdlib.h>

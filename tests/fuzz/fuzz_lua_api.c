@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Every function that scripts can call, with arguments of any kind, while clients come and go:
  * scripts/lua_api_calls.lua reads the input as a program. What goes wrong is a Lua error, and the worker goes on. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a script: loaded, run with a small budget, its errors caught. */
 #include <lauxlib.h>
 #include <stdint.h>

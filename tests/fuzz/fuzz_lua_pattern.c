@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A pattern and a subject, parted by a NUL: our matcher ends, within its budget, inside of its subject. */
 #include <lauxlib.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as MessagePack. What is read is JSON; written again and read again it is the same JSON. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What is taken lies within the bytes, and writes back as it came. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A header that is accepted lies within its bytes and names an address, or nobody. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whatever a query holds, what scripts see of it is JSON. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Replies of a Redis, in two pieces: what is whole is walked to its end, what is an error is read as a redirect. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What CLUSTER SLOTS answers: a row that is taken is within bounds and has an address that can be dialled. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whatever another worker's emit holds, it is dropped or handed out; it reads nothing beyond its end. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Valid sessions, mutated: the input is what several clients, a caller of REST and the operator do to a server with the
  * shipped scripts, and what befalls its Redis and its shards, one step after the other. Its first byte says what server
  * it is. When all have left and time has passed, nothing of it is there any more.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A packet that is taken reads the same when it is written again; so does one of the plain form. */
 #include <stdlib.h>
 

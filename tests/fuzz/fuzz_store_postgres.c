@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The store in PostgreSQL, whose databases answer with whatever the input says, refuse, stall and go away: each request
  * is completed once, in bounded time. The first byte says what the store keeps to. */
 #include <stdio.h>

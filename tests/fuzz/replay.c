@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Feeds every file of the folders and files named on the command line to a fuzz target: its corpus as a plain test. */
 #include <dirent.h>
 #include <stdint.h>

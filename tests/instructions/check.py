@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """check.py BUILD [--write]: counts the instructions of the hot functions (count.c, under callgrind) and compares them
 with table.txt; --write makes the table anew (./dev instructions). A count is of one toolchain: on another one nothing
 can be said, and the check is skipped (77)."""

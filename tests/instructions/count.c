@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What callgrind counts (check.py runs it): the hot functions on fixed inputs. Each case warms up, then is counted from
  * nothing, and its count is dumped under its name. Outside of callgrind it only runs. */
 #include <valgrind/callgrind.h>

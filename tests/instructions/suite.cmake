@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The hot functions cost no more instructions than they did (table.txt). Sanitizers change what is counted.
 find_path(CALLGRIND_INCLUDE valgrind/callgrind.h)
 if(TARGET stoa AND NOT STOA_SANITIZE AND CALLGRIND_INCLUDE)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // WebSocket clients of other languages at /ws and at a path of a script, plain and over TLS 1.2 and 1.3: each speaks the same script.
 //
 // A client is a program (programs.mjs): SCENE URL CA TLS DEFLATE.

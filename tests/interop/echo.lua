@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What the scenes of clients.test.mjs need beside /ws: a path that takes binary.
 local stoa = require "stoa"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The programs of docs/clients.md are run as they stand there, but for the address: they say hello, hear bob, and hear him again after the
 // server was killed.
 import assert from "node:assert/strict";

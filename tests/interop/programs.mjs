@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Clients in other languages are programs: SCENE and further arguments. Each prints "held PROMISE" for each promise that held, "waiting"
 // where the test has to act, and ends with 0.
 import assert from "node:assert/strict";

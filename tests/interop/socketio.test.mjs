@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Socket.IO clients of other languages, over each transport: each speaks the same script.
 //
 // A client is a program (programs.mjs): SCENE URL TRANSPORTS, these being "websocket", "polling" or "polling,websocket": the upgrade.

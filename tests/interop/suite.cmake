@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The clients that need no other toolchain than the build's; `./dev nightly clients` runs all of them.
 find_program(NODE node REQUIRED)
 # stoa_interop(NAME CLIENT…)

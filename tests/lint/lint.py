@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """lint.py RULE BUILD: one rule of the house over the tree. Prints "FILE:LINE: what" for each breach; exit 1 if any."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """lua_api.py [--write]: docs/lua-api.md, made of the comments above the bindings' functions (lua/bind_*.c, lua/types.c)
 and lua/api.md. Without --write: prints every function that has no comment, every comment that lacks a part, and
 whether the page is stale; exit 1 if any."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Rules of the house that a machine can check. Each prints what breaks it.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(rules includes sizes names scripts format security)

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What scripts give to the server's calls.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What scripts do with the core, and what they are told when it fails.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What scripts keep in memory: who loads it, who waits, and what is left when loading fails.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

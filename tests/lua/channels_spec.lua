@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Channels, users, sessions and the audit trail, as scripts use them.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Endpoints of scripts: what a client of stoa.websocket says and hears, and what its scripts are told.
 local support = require "tests.lua.support"
 local testing = require "stoa.testing"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A global that nobody sets is a slip of the pen: found as the script is loaded, not when it runs.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What scripts are asked and told at the points of hooks.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

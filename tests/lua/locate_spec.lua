@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- stoa.shards with a function.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

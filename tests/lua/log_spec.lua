@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 local support = require "tests.lua.support"
 local testing = require "stoa.testing"
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What scripts are told, not asked: they hear of it when the core has done what it is about.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A reload is a whole new generation, or nothing.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

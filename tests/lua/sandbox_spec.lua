@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What a script cannot do, and what the server does when it tries.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Sockets and rooms, as scripts use them.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

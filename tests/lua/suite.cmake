@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What knows Lua: cmocka programs (test_NAME.c) and busted specs (NAME_spec.lua), these also under a garbage
 # collector that is always at work.
 set(lua_environment "ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0")

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Worlds of one script that a spec holds as text.
 local testing = require "stoa.testing"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Configuration files: what they may say, and the line of what is wrong (rows 103 and 104). */
 #include <setjmp.h>
 #include <stdarg.h>

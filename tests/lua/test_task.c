@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A task and its waits: each answer is taken exactly once, whenever it comes. */
 #include "lua/task.h"
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Values keep their shapes on the way from a client through a script and back.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What waits: an answer may come before the wait has begun, in the middle, or when nobody waits any more.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Debian of its own in a folder, as small as one can be installed: packages go in there and out again.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The examples for proxies, with ports and certificates of the test's own, between real clients and a real server.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rpm: what it says of itself, and that its files make a server. It is not installed: this is no rpm's machine.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

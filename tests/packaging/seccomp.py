@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A unit's SystemCallFilter and RestrictAddressFamilies, made of libseccomp as systemd makes them."""
 
 import ctypes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A service of a systemd unit, without systemd.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """service.py ROOT UNIT: runs a unit's ExecStart in ROOT as systemd would: its user, folders, limits and system calls.
 
 Prints "main PID", then each state that the main process notifies, and ends with that process's status.

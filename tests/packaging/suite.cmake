@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The packages as their users meet them: built, installed, started as their unit says, reloaded, upgraded, removed. A
 # package of instrumented objects is no package: the plain build only.
 find_program(NODE node REQUIRED)

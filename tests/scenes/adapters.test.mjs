@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stoa beside Socket.IO for Node.js on one Redis: rooms are shared both ways, in each form that the Redis adapter has.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

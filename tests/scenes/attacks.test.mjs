@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What mallory tries on the real server once his connection is open. Each time: he gets no further than that
 // connection, the server counts it as often as he tried, and bob, who watches, is not disturbed.
 // docs/security.md says which row of the list of attacks is held where.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What mallory tries at the real server's door: before he has a session, or to have too many.
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an operator does with a SQLite store: back up, restore, verify, begin an epoch.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The measuring itself: a load that miscounts would make all its figures worthless.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The chat page in Chromium: what two people see of each other.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

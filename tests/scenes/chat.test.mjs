@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // People chat: the shipped scripts behind the official client.
 import assert from "node:assert/strict";
 import { test } from "node:test";

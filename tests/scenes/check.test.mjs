@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `stoa check` and `stoa serve` say the same of a configuration: shipped, documented, doubtful or broken. They differ
 // only in what is reachable: a check asks no other server.
 import assert from "node:assert/strict";

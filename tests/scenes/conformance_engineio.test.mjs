@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Engine.IO v4 at a bare path: every case of the official suite, in our own words, and what it leaves out.
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Socket.IO v5: every case of the official suite, in our own words, and what it leaves out.
 import assert from "node:assert/strict";
 import { test } from "node:test";

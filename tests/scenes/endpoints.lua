@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The endpoints of websocket.test.mjs.
 local stoa = require "stoa"
 local heard = {}

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What must hold at any path that speaks Engine.IO v4: the cases that both official suites have.
 import assert from "node:assert/strict";
 import { test } from "node:test";

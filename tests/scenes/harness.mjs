@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A scene's stage: the real server on a port and in a folder of its own, and waiting for what must become true.
 //
 //   test("…", async (t) => {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who a client is: what an operator says of it, and what identity providers say.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Clients without Socket.IO: JSON over a WebSocket at /ws.
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The listener for metrics alone.
 import assert from "node:assert/strict";
 import net from "node:net";

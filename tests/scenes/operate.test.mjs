@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an operator does: check, start, watch, reload, end.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which web pages may connect.
 import assert from "node:assert/strict";
 import http from "node:http";

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Dials what a request names, and tells what became of it.
 local stoa = require "stoa"
 local kept = {}

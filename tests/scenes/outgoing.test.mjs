@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Outgoing WebSocket connections of scripts: to npm's ws, plain and over TLS, and to servers that misbehave.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The people of a scene: each an official Socket.IO client that remembers what it heard.
 import { io } from "socket.io-client";
 import { Stoa } from "../../client/sdk/stoa.js";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who is online, over two workers: whatever ends, goes away or is emptied, nobody is said to have gone who has not.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

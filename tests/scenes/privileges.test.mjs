@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the server may do on its machine, and who may read what it writes.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Master and worker: what an operator sees of the processes, and what clients do not.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

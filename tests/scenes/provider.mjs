@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An identity provider: tokens as real ones make them, and a server of their public keys that can be away, slow or strange.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tokens as Keycloak, Auth0, Google and a campus make them, with keys from a real server of theirs.
 import assert from "node:assert/strict";
 import path from "node:path";

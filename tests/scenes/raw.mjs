@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes and frames, for what no well-behaved client does.
 import net from "node:net";
 import { WebSocket } from "ws";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A connection breaks and comes back: nothing is missed, nothing comes twice.
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What the Node.js server of reference.test.mjs does: an echo that closes when it is asked to.
 local stoa = require "stoa"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The same bytes to Stoa and to the Node.js server: the same answers, or a difference that docs/wire.md names.
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What clients of Engine.IO do at a server, well-behaved or not, and what the two servers answer differently.
 
 const polling = "?EIO=4&transport=polling&sid=SID";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Node.js servers of Engine.IO and Socket.IO, which do what reference.lua does. A thread: it says its port.
 import { createServer } from "node:http";
 import { createRequire } from "node:module";

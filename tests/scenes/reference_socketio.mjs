@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What clients of Socket.IO do at a server, well-behaved or not, and what the two servers answer differently.
 
 const PLACE = (num) => `{"_placeholder":true,"num":${num}}`;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Servers talk to the server: the REST interface, and the tokens that clients come with.
 import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";

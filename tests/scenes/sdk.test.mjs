@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The SDK: channels that miss nothing.
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";

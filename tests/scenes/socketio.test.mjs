@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What scripts can do with the official client, beyond the chat.
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What the scenes of socketio.test.mjs, recovery.test.mjs and of fleets need of a server and the chat does not have.
 local stoa = require "stoa"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Requests as HTTP clients and proxies of other kinds send them.
 import assert from "node:assert/strict";
 import http from "node:http";

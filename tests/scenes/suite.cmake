@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Scenes between people: the real server, real clients. One entry a file; the modules are package-lock.json's (npm ci).
 find_program(NODE node REQUIRED)
 file(GLOB scenes CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenes/*.test.mjs)

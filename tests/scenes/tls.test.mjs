@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Over TLS all is as it is without.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

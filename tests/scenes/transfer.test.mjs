@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A connection breaks and its client comes back to another server: nothing is missed, nothing comes twice.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

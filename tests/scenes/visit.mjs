@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A client of Engine.IO, byte by byte, that notes all it hears.
 import { until } from "./harness.mjs";
 import { Line, clientFrame } from "./raw.mjs";

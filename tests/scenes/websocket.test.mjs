@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Raw WebSocket endpoints of scripts, and clients that were written for other servers.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

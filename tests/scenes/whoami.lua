@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What scripts see of a user.
 local stoa = require "stoa"
 

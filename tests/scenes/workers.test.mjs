@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Several workers behind one port: whichever of them a request reaches, it comes to the one that has the session.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 local support = require "tests.scripts.support"
 local client, code, join, send = support.client, support.code, support.join, support.send
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Arguments that no client of ours sends.
 local support = require "tests.scripts.support"
 local client, join, code = support.client, support.join, support.code

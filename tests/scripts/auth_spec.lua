@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 local support = require "tests.scripts.support"
 local api, code, join = support.api, support.code, support.join
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What is cached must not be seen to be cached.
 local support = require "tests.scripts.support"
 local api, client, code, join, send = support.api, support.client, support.code, support.join, support.send

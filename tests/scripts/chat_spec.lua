@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 local support = require "tests.scripts.support"
 local client, join, send, code = support.client, support.join, support.send, support.code
 describe("a channel", function()

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What the hook "deliver" is told, for admission_spec.lua.
 local stoa = require "stoa"
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A hook during which the sender goes, or somebody else removes them, or both, for access_spec.lua.
 local stoa = require "stoa"
 

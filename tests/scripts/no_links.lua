@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A recipe of docs/scripts.md, for admission_spec.lua.
 local stoa = require "stoa"
 

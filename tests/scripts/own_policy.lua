@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Hooks of an operator's own, for hooks_spec.lua.
 local stoa = require "stoa"
 

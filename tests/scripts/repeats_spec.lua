@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A client says again what it has no answer to.
 local support = require "tests.scripts.support"
 local client, code, join, message = support.client, support.code, support.join, support.message

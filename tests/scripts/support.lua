@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What the specs of the shipped scripts share.
 local testing = require "stoa.testing"
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Loaded beside the shipped scripts by specs that need a signed token.
 local stoa = require "stoa"
 

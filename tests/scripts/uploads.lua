@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Says where files go, for limits_spec.lua.
 local stoa = require "stoa"
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What users say of themselves, and for how long.
 local support = require "tests.scripts.support"
 local client, code, join = support.client, support.code, support.join

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs/postgres.md, "Backup and restore of a fleet": each command as it stands there, but for names and paths, on real servers.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";

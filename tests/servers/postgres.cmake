@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What needs PostgreSQL: tests/servers/postgres.py starts servers of its own for each entry, and stops them.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 foreach(program test_pool test_store_crowd test_store_faults test_store_replicas test_store_identity)

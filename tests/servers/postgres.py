@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """postgres.py run [--one] [--shards N] [--replicas N] [--global-replicas N] [--bouncer] -- COMMAND…
    postgres.py do FOLDER ACTION NAME [ARGUMENT]
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // People chat over PostgreSQL: the real server, real clients, real databases (tests/servers/postgres.py).
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

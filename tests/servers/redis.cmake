@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Fixture redis_MODE; core/test_redis_MODE has its folder in STOA_TEST_REDIS.
 add_library(wall_clock SHARED ${CMAKE_SOURCE_DIR}/tests/servers/wall_clock.c)
 target_compile_options(wall_clock PRIVATE -fno-sanitize=all)

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Redis servers for tests: on loopback, ports of their own, everything in one folder.
 #   redis.sh standalone FOLDER     one server
 #   redis.sh cluster FOLDER        three primaries, each with a replica

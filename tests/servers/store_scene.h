@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store_scene.h - a store over real servers of PostgreSQL, asked as a worker asks it. */
 #ifndef TESTS_STORE_SCENE_H
 #define TESTS_STORE_SCENE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Queries, connections and pools against a real server. */
 #include <dlfcn.h>
 #include <netdb.h>

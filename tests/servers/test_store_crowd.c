@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The PostgreSQL store when something is in one caller's way: the others do not notice. */
 #include <libpq-fe.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The PostgreSQL store while servers fail: what was acknowledged stays, what was not is answered, the others go on. */
 #include "store_scene.h"
 

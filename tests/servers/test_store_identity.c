@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The PostgreSQL store when another log takes the place of the one it knows: a backup, a copy, an old primary. */
 #include "store_scene.h"
 

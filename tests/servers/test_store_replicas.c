@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Replicas of the PostgreSQL store: which one is read, and that nobody sees less there than on the primary. */
 #include "store_scene.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Each kind of damage to a fleet's databases that `stoa verify` must find, planted one at a time; and epochs by hand.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

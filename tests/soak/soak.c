@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* soak STOA CONFIG peak: many polling sessions come at once and go: the worker's memory goes back to the system.
  * soak STOA CONFIG CYCLES [PEM]: connects Socket.IO clients to a server of its own and lets them go, in each of the
  * ways in which clients go, CYCLES times; over TLS, with a full handshake each, if PEM has a certificate and its key.

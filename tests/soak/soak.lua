@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The server of the soak: the chat, without limits that would refuse the same people again and again, and with a
 -- recovery window that passes within the run.
 return {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Nothing grows with uptime. The whole: build/soak build/stoa tests/soak/soak.lua 1000000 (docs/performance.md). Sanitizers
 # keep what was freed, so that only the plain build can tell.
 if(TARGET stoa AND NOT STOA_SANITIZE)

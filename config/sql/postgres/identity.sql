@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Which log this is and how far it has got, which server it is on, and whether that server keeps what it is told. Both
 -- kinds of databases have this: it is a migration of each.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Channels and their logs, members, users, sessions, audit. Text is compared byte by byte (BINARY, SQLite's default).
 CREATE TABLE epochs (
     number INTEGER PRIMARY KEY,

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A message is one row, and that row is its event too: fewer trees, and so fewer pages, for each message that is sent.
 -- What came after it (edits, deletions, reactions) are rows of changes. The head of a log is counted from them.
 ALTER TABLE messages RENAME TO old_messages;

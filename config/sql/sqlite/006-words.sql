@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What users say of themselves, until they say otherwise; until_ms: when it ends by itself, 0: never.
 CREATE TABLE words (
     user_id TEXT PRIMARY KEY,

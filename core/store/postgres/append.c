@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The appends of a shard: a lane a channel keeps their order, batches of several channels go to the server.
  *
  * A channel is in one batch at a time. At most BATCHES_MAX batches are under way. One leaves at the end of the turn, or

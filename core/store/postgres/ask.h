@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ask.h - one query for one request of a store. core/store only. */
 #ifndef STORE_POSTGRES_ASK_H
 #define STORE_POSTGRES_ASK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* batch.h - appends of several channels on their way to a shard, as one call, one transaction, one round trip.
  */
 #ifndef STORE_POSTGRES_BATCH_H

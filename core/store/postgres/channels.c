@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Channels and their members: in the global database; a channel's head on its shard. */
 #include <stdio.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* direct.h - a connection for the commands of the shell: it waits. */
 #ifndef STORE_POSTGRES_DIRECT_H
 #define STORE_POSTGRES_DIRECT_H

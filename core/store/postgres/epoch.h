@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* epoch.h - a new epoch of a PostgreSQL database, by hand: `stoa epoch begin`. For the shell: it waits. */
 #ifndef STORE_POSTGRES_EPOCH_H
 #define STORE_POSTGRES_EPOCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* epoch_floors.h - for each database the highest epoch that any worker of the fleet has met, and how far its log had
  * got then. core/store only.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "store/postgres/gather.h"
 
 /* Commits are waited for, not worked at: their share of the time is how many are under way on an average. Their time

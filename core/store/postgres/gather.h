@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gather.h - how long appends wait for others of their shard, to be one commit with them (coalesce.h has the rule).
  *
  * One that comes alone never waits. As commits get slow or thick, those that come close upon each other do. Pure: it is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* migrate.h - the schema of a PostgreSQL database, brought up to this server's. For the shell: it waits. */
 #ifndef STORE_POSTGRES_MIGRATE_H
 #define STORE_POSTGRES_MIGRATE_H

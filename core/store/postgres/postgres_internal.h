@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* postgres_internal.h - what the files of the PostgreSQL store share. core/store only. */
 #ifndef STORE_POSTGRES_POSTGRES_INTERNAL_H
 #define STORE_POSTGRES_POSTGRES_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* primary.h - the primary of one database, the global one or a shard's: which server it is, whether its log is
  * the one that the fleet knows, and whether it is fit to be asked. core/store only.
  *

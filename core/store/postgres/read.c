@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reads of a channel: from a replica when it has what the primary has, else from the primary.
  *
  * Numbers have no gaps, so a replica's answer proves itself: it is good if its epoch is the primary's and its head is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How far each replica is behind its primary. One that is far behind is not asked: its answers would be thrown away. */
 #include "store/postgres/replica.h"
 

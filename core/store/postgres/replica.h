@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* replica.h - a shard's standbys that serve reads. core/store only. */
 #ifndef STORE_POSTGRES_REPLICA_H
 #define STORE_POSTGRES_REPLICA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rows.h - rows of the views event_rows and message_rows, as the JSON that every driver hands out. */
 #ifndef STORE_POSTGRES_ROWS_H
 #define STORE_POSTGRES_ROWS_H

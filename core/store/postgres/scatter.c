@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Questions to several shards at once: HEADS, USER_CHANNELS. What a shard that is away holds is left out, and the
  * answer says so (partial). A list that somebody looks at does not wait long for a shard; who asks for heads asks each
  * shard on its own, and waits. */

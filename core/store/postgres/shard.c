@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A shard: its primary, its replicas, its appender; and whether any of them takes a write. */
 #include <stdio.h>
 #include <stdlib.h>

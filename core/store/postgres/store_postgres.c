@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The PostgreSQL store: requests become queries, by operation and by the channel's shard. Everything is on the loop. */
 #include "store/postgres/store_postgres.h"
 

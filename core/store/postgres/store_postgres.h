@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store_postgres.h - the store in PostgreSQL: a global database, and shards by channel id. For many processes. */
 #ifndef STORE_POSTGRES_STORE_POSTGRES_H
 #define STORE_POSTGRES_STORE_POSTGRES_H

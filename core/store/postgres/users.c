@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Users, sessions, audit: in the global database. */
 #include <openssl/sha.h>
 

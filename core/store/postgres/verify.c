@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A fleet's databases, each shard from channel to channel, a slice of numbers at a time; then the global one against
  * them. What is appended meanwhile is above every head that was read before. */
 #include <inttypes.h>

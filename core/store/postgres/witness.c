@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What other databases know of one: the global database of each shard, and the shards of the global one. It holds when
  * Redis is away, or was emptied: a floor that one worker has met is in another database within a second or two. */
 #include <stdio.h>

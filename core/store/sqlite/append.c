@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The append: one transaction numbers and stores the event, changes the message it speaks of, and remembers what a
  * retry must be answered with. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backup.h - `stoa backup`, `stoa restore` and `stoa epoch begin` of a SQLite store. For the shell: it waits. */
 #ifndef STORE_SQLITE_BACKUP_H
 #define STORE_SQLITE_BACKUP_H

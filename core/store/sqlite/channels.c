@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Channels and their members. */
 #include "store/sqlite/db.h"
 #include "store/store_json.h"

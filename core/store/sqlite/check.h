@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* check.h - reads a whole store once after each start, beside those who use it, and says what is damaged.
  *
  * A start itself looks at a bounded part of the file. What is damaged elsewhere is found when it is read (each text has

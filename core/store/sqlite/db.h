@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* db.h - the SQLite file: opened, checked, migrated; statements prepared once. The writer thread's alone, once
  * it runs; the reader thread has another one. core/store only. */
 #ifndef STORE_SQLITE_DB_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* file.h - a SQLite store from outside of the server that may be serving it. For the shell: it waits. */
 #ifndef STORE_SQLITE_FILE_H
 #define STORE_SQLITE_FILE_H

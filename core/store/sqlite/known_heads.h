@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* known_heads.h - the heads of the channels that were appended to of late. The SQLite writer's alone.
  *
  * What a transaction appends is staged: its own appends go on from there, and it becomes known when it has been

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* lineage.h - is this database the one that we left?
  *
  * Beside it stands PATH.incarnation: the last start's random id and a count of the commits; both are in the database

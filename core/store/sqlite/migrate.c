@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A migration is a script of steps, each a transaction. A line "-- step" begins the next one, and "-- slices of SELECT
  * …" one that is repeated until it changes nothing; the SELECT counts what is left. Whatever ends a server meanwhile,
  * the next start goes on from there: the file has the new version from the first step on (older servers leave it

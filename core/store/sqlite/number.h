@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* number.h - one number that a SQLite database says. core/store only. */
 #ifndef STORE_SQLITE_NUMBER_H
 #define STORE_SQLITE_NUMBER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One request against one connection, whichever thread's it is. */
 #include <time.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What is written stays in the process until SQLite calls for a flush, as it would stay in the page cache of a machine
  * that loses its power. All connections of the process see it. */
 #include "store/sqlite/powercut.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* powercut.h - in test builds, a file system that forgets at a kill what was not synced. */
 #ifndef STORE_SQLITE_POWERCUT_H
 #define STORE_SQLITE_POWERCUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* readers.h - all threads of this process that read the database, so that the writer can ask them for a pause.
  *
  * The log of the database begins anew at a moment at which nobody reads from it. Readers that are never idle leave no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The SQLite store, on the loop: requests go to its threads (sqlite/threads.h), and come back. */
 #include "store/sqlite/store_sqlite.h"
 

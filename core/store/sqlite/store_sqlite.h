@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store_sqlite.h - the store in one file, for one process. */
 #ifndef STORE_SQLITE_STORE_SQLITE_H
 #define STORE_SQLITE_STORE_SQLITE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* threads.h - two threads that share nothing with the loop but lists of requests: one writes, one reads.
  *
  * The writer takes its whole queue whenever it is free: while one transaction is flushed, the next gathers (group

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Users, sessions, audit, and the probe of readiness. */
 #include <openssl/sha.h>
 

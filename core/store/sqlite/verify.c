@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A SQLite store, walked from channel to channel, a slice of numbers at a time. */
 #include <sqlite3.h>
 #include <stdio.h>

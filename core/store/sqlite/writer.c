@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The writes of a batch are one transaction. If one fails halfway, all are done again, each under a savepoint, so that
  * it fails alone. */
 #include "store/sqlite/writer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* writer.h - the group commit of the SQLite store's writer thread. */
 #ifndef STORE_SQLITE_WRITER_H
 #define STORE_SQLITE_WRITER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "support/any_order.h"
 
 const char *const channels[CHANNELS] = {"a", "b"};

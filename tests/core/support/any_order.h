@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* any_order.h - chance that can be repeated, and a store of channels that answers any of what waits. */
 #ifndef TESTS_ANY_ORDER_H
 #define TESTS_ANY_ORDER_H

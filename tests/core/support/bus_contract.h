@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bus_contract.h - what every bus does, whoever carries it. A test of a driver says how to make one, and runs this. */
 #ifndef TESTS_BUS_CONTRACT_H
 #define TESTS_BUS_CONTRACT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fake_bus.h - buses that hear each other within a test: on the loop's clock, with the faults that a test wants. */
 #ifndef TESTS_FAKE_BUS_H
 #define TESTS_FAKE_BUS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fake_log_store.h - a store of channel logs in memory, for several workers of one test: answers in the next turn. */
 #ifndef TESTS_FAKE_LOG_STORE_H
 #define TESTS_FAKE_LOG_STORE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* held_reads.h - for tests of the SQLite store: its reader thread is held in the middle of a read.
  *
  * A held read has done all but end: its snapshot of the database is still in use.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* hub_scene.h - a real hub and rooms with clients in the process, and a policy that a test can foresee. */
 #ifndef TESTS_HUB_SCENE_H
 #define TESTS_HUB_SCENE_H

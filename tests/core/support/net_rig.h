@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* net_rig.h - a net_server on loopback with a small application, and a raw client, in one thread: the client's calls
  * turn the server's loop until what they wait for is there (or ten seconds are over). */
 #ifndef TESTS_NET_RIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* net_tls.h - certificates made on the spot, and a client over TLS for the rig. */
 #ifndef TESTS_NET_TLS_H
 #define TESTS_NET_TLS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* polling_rig.h - a hub behind a net_server on loopback, and raw HTTP clients that poll or upgrade, in one thread:
  * their calls turn the server's loop until what they wait for is there (or five seconds are over). */
 #ifndef TESTS_POLLING_RIG_H

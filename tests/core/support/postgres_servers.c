@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "support/postgres_servers.h"
 
 #include <libpq-fe.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* postgres_servers.h - the servers that tests/servers/postgres.py started for this test. */
 #ifndef TESTS_POSTGRES_SERVERS_H
 #define TESTS_POSTGRES_SERVERS_H

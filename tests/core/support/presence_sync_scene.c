@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "support/presence_sync_scene.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* presence_sync_scene.h - workers that tell each other who is online, on a clock that stands still. */
 #ifndef TESTS_PRESENCE_SYNC_SCENE_H
 #define TESTS_PRESENCE_SYNC_SCENE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The scripted server of redis_stage.h. */
 #include <arpa/inet.h>
 #include <errno.h>

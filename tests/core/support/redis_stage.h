@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* redis_stage.h - a loop on which a redis under test talks to servers: scripted ones of this process, and real ones. */
 #ifndef TESTS_REDIS_STAGE_H
 #define TESTS_REDIS_STAGE_H

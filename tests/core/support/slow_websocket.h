@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* slow_websocket.h - a reader of WebSocket frames written from RFC 6455, section 5, sentence by sentence, and core's
  * reader fed in pieces: both tell what they found as text. */
 #ifndef TESTS_SLOW_WEBSOCKET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sqlite_scene.h - for tests of the SQLite file: a folder with one in it, and looks at it from outside. */
 #ifndef TESTS_SQLITE_SCENE_H
 #define TESTS_SQLITE_SCENE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store_asking.h - for tests of stores: ask, wait for the answer, look at it. */
 #ifndef TESTS_STORE_ASKING_H
 #define TESTS_STORE_ASKING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store_changes.h - of the contract of stores (tests/core/test_store.c) what is about edits, deletes and reactions. */
 #ifndef TESTS_STORE_CHANGES_H
 #define TESTS_STORE_CHANGES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store_drivers.h - the drivers that hold the contract of stores, with the servers that this test has. */
 #ifndef TESTS_STORE_DRIVERS_H
 #define TESTS_STORE_DRIVERS_H

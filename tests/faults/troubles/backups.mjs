@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Backups that are brought back: the log goes on from an earlier place, and everybody who knew better is told so.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bits that flip on the disk.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What befalls nodes and the edges to their clients.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who comes and goes at the wrong moment.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Old primaries that come back while nobody writes, and primaries that promise less than they did.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A store that stands still, or is slow: who is not concerned goes on, and whatever ends meanwhile ends well.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What the shipped scripts do not use: endpoints of scripts, questions to clients, handlers that wait and that fail.
 local stoa = require "stoa"
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The server of fuzz_lua_api. app.program: the input in hexadecimal; app.names: what to call.
 return {
     scripts = { "lua_api_calls.lua" },

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Calls what the API has, with arguments that the input chooses: a program of bytes, read by whatever runs: while the
 -- script is loaded, in handlers, hooks, routes, timers, in functions that the server calls, in metamethods.
 local stoa = require "stoa"

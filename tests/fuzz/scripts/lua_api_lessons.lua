@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- How lua_api_calls.lua comes further than to the first check: what an error asks for is in the next attempt.
 local words = require "lua_api_words"
 

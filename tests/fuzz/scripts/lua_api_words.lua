@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What lua_api_calls.lua puts together to arguments.
 local words = {}
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The server of fuzz_session: the shipped scripts with narrow bounds, so that a short input reaches them.
 local shipped = { "auth", "rate_limit", "admission", "chat", "presence", "sharding", "rest", "notify", "alerts" }
 local scripts = { "endpoints.lua" }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* change.h - a text of a fuzzer, changed as its program says. */
 #ifndef TESTS_FUZZ_CHANGE_H
 #define TESTS_FUZZ_CHANGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_net.h - the sockets of a fuzzer's world: bytes of HTTP, WebSocket and TLS in and out, over sockets of this
  * machine in place of a network.
  */

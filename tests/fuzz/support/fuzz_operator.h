@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_operator.h - the operators of a fuzzer's world: who speaks with the server's control socket, with any bytes. */
 #ifndef TESTS_FUZZ_OPERATOR_H
 #define TESTS_FUZZ_OPERATOR_H

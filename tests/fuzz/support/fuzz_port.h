@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_port.h - ports and Unix sockets for the servers of a fuzzer's world. Connections lead to one of them, or
  * nowhere: an answer that names another server reaches none, whatever listens here.
  */

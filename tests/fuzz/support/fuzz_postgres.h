@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_postgres.h - a database of a fuzzer's world: a scripted server that speaks PostgreSQL's protocol, on the world's
  * loop. It knows no SQL: what has always one row has one, what opens a database opens it, and the values of all else
  * are of the input. Or it refuses, says nothing, says what is no answer, or is not there.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_redis.h - the Redis of a fuzzer's world: a scripted server on a port of this machine, on the world's loop. It
  * answers as Redis does, or as the input says: not at all, with what is no answer, or it is not there.
  */

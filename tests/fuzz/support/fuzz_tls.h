@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_tls.h - a fuzzer's client of TLS: bytes in, bytes out, no socket. What it offers, and what it does to its own
  * records, says the program.
  */

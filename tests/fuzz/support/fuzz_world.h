@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_world.h - a whole worker for a fuzzer: scripts, a store in memory, a clock that stands, no sockets but those to
  * its Redis (fuzz_redis.h), if the configuration has one.
  *

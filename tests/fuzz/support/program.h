@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* program.h - a fuzzer's input read as a program: bytes that are asked for one after the other. Behind the end are
  * zeros. */
 #ifndef TESTS_FUZZ_PROGRAM_H

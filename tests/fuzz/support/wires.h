@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* wires.h - clients of a fuzzer's world that have sockets: they poll, speak WebSocket, ask for pages. Over TLS, if the
  * world has it. */
 #ifndef TESTS_FUZZ_WIRES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The script of clients.test.mjs, spoken by libwebsockets' own client: SCENE URL CA TLS DEFLATE. */
 #include <libwebsockets.h>
 #include <openssl/ssl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The script of clients.test.mjs, spoken by Go's two libraries: LIBRARY SCENE URL CA TLS DEFLATE.
 package main
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import io.socket.client.Ack;
 import io.socket.client.IO;
 import io.socket.client.Manager;

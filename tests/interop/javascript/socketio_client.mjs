@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The script of socketio.test.mjs, spoken by socket.io-client: SCENE URL TRANSPORTS.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The script of socketio.test.mjs, spoken frame by frame (RFC 6455, Engine.IO 4, Socket.IO 5), as small devices and C++ do it:
 SCENE URL TRANSPORTS. It masks with a fixed key, knows no extensions, and offers a subprotocol that no server has."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The script of socketio.test.mjs, spoken by python-socketio: SCENE URL TRANSPORTS."""
 
 import os

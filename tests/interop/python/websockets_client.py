@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The script of clients.test.mjs, spoken by Python's websockets: SCENE URL CA TLS DEFLATE."""
 
 import asyncio

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Users, channels, members, sessions, audit: what is not a channel's log. Text is compared byte by byte.
 CREATE TABLE users (
     user_id text COLLATE "C" PRIMARY KEY,

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- As of a shard's log: who is a member of what must not go back unnoticed either. Here an epoch tells no reader
 -- anything; it is how an old primary is known.
 CREATE TABLE epochs (

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Each change of who may do what moves the log on.
 CREATE FUNCTION stoa_moved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

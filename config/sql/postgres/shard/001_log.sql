@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The logs of a shard's channels. Text is compared byte by byte.
 
 -- An epoch begins whenever this database may have lost acknowledged numbers: a standby was promoted (another timeline),

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The append: one call, one transaction, one round trip.
 
 -- CH001: this is not the server whose epoch the caller knows (a promotion), or the epoch is over.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The epoch in force, as stoa_epoch() of 001 told it; one that begins is above p_floor, the highest that anyone has met:
 -- a restored backup, or a second standby that is promoted, is not taken for an old primary that has come back.
 CREATE FUNCTION stoa_epoch(p_floor bigint) RETURNS SETOF epochs LANGUAGE plpgsql AS $$

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Locks the heads of the channels until the commit: those that nobody holds. If all are held, it waits for the first one
 -- when p_wait says so, as long as the caller's lock_timeout allows. Whoever waits holds nothing: no deadlock. Returns the
 -- channels whose heads are ours now.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A write that is in no table and under no lock: its commit is flushed, to the standby too, as an append's is, and probes
 -- of any number of workers do not wait for each other. Refused as an append would be. The table "probe", whose only row
 -- they waited for, is there for servers of before.

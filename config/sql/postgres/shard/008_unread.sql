@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Heads in the order asked for, and how much of each channel a reader has not read. It looks at p_most messages of each
 -- channel and at the one after them: a reader who is further behind has p_most unread. p_after may be empty.
 CREATE FUNCTION stoa_heads(p_channel text[], p_after bigint[], p_most bigint)

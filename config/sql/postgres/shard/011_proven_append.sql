@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- stoa_add_messages and stoa_add_changes: as stoa_append_messages and stoa_append_changes, for a caller who has proven
 -- the log with stoa_advance() in the same statement, and passes the epoch's number that it returned: nothing is looked
 -- up twice. Change them together, until servers that call the latter are gone.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The last number of a channel that is of an epoch up to p_epoch; 0: none above the floor. Numbers have no gaps, and who
 -- has the higher one is of no earlier epoch: it is found by halves, however much came after it.
 CREATE FUNCTION stoa_last_of(p_channel text, p_epoch bigint, p_floor bigint, p_head bigint) RETURNS bigint

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- An append's answer tells the event of a duplicate. Those of new messages were looked for as well, in four tables, and
 -- thrown away: twenty messages in one call take half the time without.
 DO $$

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- May the user add a reaction to the message? The bounds are those of core/store/store.h.
 CREATE FUNCTION stoa_may_react(p_channel text, p_message_seq bigint, p_user text) RETURNS boolean LANGUAGE sql AS $$
     SELECT count(*) < 1000 AND count(*) FILTER (WHERE user_id = p_user) < 20

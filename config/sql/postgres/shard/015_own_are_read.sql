@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Heads in the order asked for; and of each channel, for a reader who has read up to p_after: how many messages of others
 -- they have not read, and up to where they have, what they said themselves counted as read. It looks at the newest p_most
 -- messages behind p_after and at one more: a reader who is further behind has read no more than p_after. p_after may be

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 module stoa/tests/interop/socketio
 
 go 1.26.0

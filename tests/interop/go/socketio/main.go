@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The script of socketio.test.mjs, spoken by github.com/zishang520/socket.io: SCENE URL TRANSPORTS.
 package main
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The script of clients.test.mjs, spoken by tungstenite over rustls: SCENE URL CA TLS DEFLATE.
 
 use std::error::Error;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The script of socketio.test.mjs, spoken by rust_socketio: SCENE URL TRANSPORTS.
 
 use rust_socketio::client::Client;
