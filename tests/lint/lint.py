@@ -126,6 +126,23 @@ def lint_sizes(build):
                 yield path, start, f"a function of {length} lines, at most {FUNCTION_MAX}"
 
 
+# What cannot hold a comment, or is text and not code.
+UNLICENSED = re.compile(r"\.(?:md|txt|json|lock|sum|png)$|^LICENSE$|^\.(?:clang-format|gitignore)$|^tests/fuzz/corpus/")
+BEFORE_LICENCE = ("#!", "<!doctype", "<?xml")
+
+
+def lint_licence(build):
+    """Each source, script and test names the licence in its first line, or right after what must be first."""
+    for path in files():
+        if UNLICENSED.search(str(path.relative_to(ROOT))):
+            continue
+        lines = path.read_text().splitlines()
+        while lines and lines[0].startswith(BEFORE_LICENCE):
+            del lines[0]
+        if not lines or LICENCE not in lines[0]:
+            yield path, 1, f"does not begin with a comment that says {LICENCE}"
+
+
 # What runs a script, or asks who does. Each place is a row of the record, with the reason why it may.
 SCRIPTS_RUN = ROOT / "docs/decisions/020-when-scripts-run.md"
 RUNS_SCRIPTS = re.compile(

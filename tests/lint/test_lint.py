@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_lint.py: plants breaches in a tree of a few files; the lint must name each of them, and nothing else."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+LICENCE = "SPDX-License-Identifier: Apache-2.0"
+
+
+class Tree:
+    """A repository that holds the lint and {name: text}; both go at the end."""
+
+    def __init__(self, case, names):
+        folder = tempfile.TemporaryDirectory()
+        case.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        self.git("init", "--quiet", "--initial-branch=main")
+        (self.root / "tests/lint").mkdir(parents=True)
+        shutil.copy(HERE / "lint.py", self.root / "tests/lint")
+        for name, text in names.items():
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / name).write_text(text)
+
+    def git(self, *arguments):
+        subprocess.run(["git", "-c", "user.name=Alice", "-c", "user.email=alice@example.org", *arguments],
+                       cwd=self.root, check=True, capture_output=True)
+
+    def breaches(self, rule):
+        """The lines that the lint prints; its exit code must say the same."""
+        run = subprocess.run([sys.executable, "tests/lint/lint.py", rule, "build"], cwd=self.root, capture_output=True, text=True)
+        lines = run.stdout.splitlines()
+        assert run.returncode == (1 if lines else 0) and not run.stderr, run
+        return lines
+
+
+class Licence(unittest.TestCase):
+    def test_what_names_no_licence_is_found(self):
+        tree = Tree(self, {
+            "core/good.c": f"/* {LICENCE} */\nint x;\n",
+            "core/none.c": "int x;\n",
+            "core/late.h": f"int x;\n/* {LICENCE} */\n",
+            "core/empty.lua": "",
+            "good.sh": f"#!/bin/sh\n# {LICENCE}\n",
+            "none.sh": "#!/bin/sh\nexit 0\n",
+            "page.html": f"<!doctype html>\n<!-- {LICENCE} -->\n",
+            "packaging/deb/postinst": "#!/bin/sh\n",
+            "README.md": "# Words\n",
+        })
+        found = [line.split(":")[0] for line in tree.breaches("licence")]
+        self.assertEqual(found, ["core/empty.lua", "core/late.h", "core/none.c", "none.sh", "packaging/deb/postinst"])
+
+
+class Sizes(unittest.TestCase):
+    def test_no_size_counts_the_licence(self):
+        long = {f"core/{name}.c": head + "int x;\n" * 600 for name, head in
+                {"licensed": f"/* {LICENCE} */\n", "longer": f"/* {LICENCE} */\nint y;\n", "plain": "int y;\n"}.items()}
+        found = [line.split(":")[0] for line in Tree(self, long).breaches("sizes")]
+        self.assertEqual(found, ["core/longer.c", "core/plain.c"])
+
+
+if __name__ == "__main__":
+    unittest.main()
