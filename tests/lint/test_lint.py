@@ -21,18 +21,22 @@ class Tree:
         self.root = pathlib.Path(folder.name)
         self.git("init", "--quiet", "--initial-branch=main")
         (self.root / "tests/lint").mkdir(parents=True)
-        shutil.copy(HERE / "lint.py", self.root / "tests/lint")
+        for script in "lint.py", "titles.py":
+            shutil.copy(HERE / script, self.root / "tests/lint")
         for name, text in names.items():
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             (self.root / name).write_text(text)
 
     def git(self, *arguments):
-        subprocess.run(["git", "-c", "user.name=Alice", "-c", "user.email=alice@example.org", *arguments],
+        subprocess.run(["git", "-c", "user.name=Alice", "-c", "user.email=alice@example.org", "-c", "commit.gpgsign=false", *arguments],
                        cwd=self.root, check=True, capture_output=True)
 
     def breaches(self, rule):
         """The lines that the lint prints; its exit code must say the same."""
-        run = subprocess.run([sys.executable, "tests/lint/lint.py", rule, "build"], cwd=self.root, capture_output=True, text=True)
+        return self.run("lint.py", rule, "build")
+
+    def run(self, script, *arguments):
+        run = subprocess.run([sys.executable, f"tests/lint/{script}", *arguments], cwd=self.root, capture_output=True, text=True)
         lines = run.stdout.splitlines()
         assert run.returncode == (1 if lines else 0) and not run.stderr, run
         return lines
@@ -61,6 +65,36 @@ class Sizes(unittest.TestCase):
                 {"licensed": f"/* {LICENCE} */\n", "longer": f"/* {LICENCE} */\nint y;\n", "plain": "int y;\n"}.items()}
         found = [line.split(":")[0] for line in Tree(self, long).breaches("sizes")]
         self.assertEqual(found, ["core/longer.c", "core/plain.c"])
+
+
+class Titles(unittest.TestCase):
+    GOOD = ["net: Count what a queue holds", "lua, scripts: Bring the limits together", "sqlite/append: Need one transaction",
+            "net: " + "Count".ljust(67, "t")]
+    BAD = {"net: " + "Count".ljust(68, "t"): "73 characters, at most 72", "Count what a queue holds": 'is not "component: Imperative"',
+           "net: count what a queue holds": 'is not "component: Imperative"', "net: The queue is counted": "The is not imperative",
+           "net: Counts what a queue holds": "Counts is not imperative", "net: Counted the queue": "Counted is not imperative",
+           "net: Counting the queue": "Counting is not imperative", "net: Count the queue.": "ends with a full stop"}
+
+    def commit(self, tree, titles):
+        for title in titles:
+            tree.git("commit", "--quiet", "--allow-empty", "--message", title)
+
+    def test_a_bad_title_is_found(self):
+        tree = Tree(self, {})
+        self.commit(tree, ["Begin"])
+        tree.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        self.commit(tree, self.GOOD)
+        self.assertEqual(tree.run("titles.py"), [])
+        self.commit(tree, self.BAD)
+        found = [line.split(" ", 1)[1] for line in tree.run("titles.py")]
+        self.assertEqual(found, [f'"{title}": {what}' for title, what in reversed(self.BAD.items())])
+
+    def test_no_commit_is_judged_that_origin_has(self):
+        tree = Tree(self, {})
+        self.commit(tree, self.BAD)
+        self.assertEqual(tree.run("titles.py"), [])
+        tree.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        self.assertEqual(tree.run("titles.py"), [])
 
 
 if __name__ == "__main__":
