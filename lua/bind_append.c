@@ -29,9 +29,9 @@ static enum store_kind kind_of(lua_State *L, struct slice name) {
 
 static int push_appended(lua_State *L, struct store_request *request) {
     lua_createtable(L, 0, 5);
-    lua_pushnumber(L, (lua_Number)request->seq_r);
+    lua_pushnumber(L, (lua_Number)request->at.seq);
     lua_setfield(L, -2, "seq");
-    lua_pushstring(L, request->epoch_r);
+    lua_pushstring(L, request->at.epoch);
     lua_setfield(L, -2, "epoch");
     if (request->kind == STORE_MESSAGE_NEW) {
         lua_pushstring(L, request->message_id_r);

@@ -204,16 +204,16 @@ static int push_events(lua_State *L, struct store_request *request) {
     lua_createtable(L, 0, 6);
     types_push_raw(L, request->json.len > 0 ? buffer_slice(&request->json) : SLICE("[]"));
     lua_setfield(L, -2, "events");
-    lua_pushnumber(L, (lua_Number)request->seq_r);
+    lua_pushnumber(L, (lua_Number)request->at.seq);
     lua_setfield(L, -2, "seq");
-    lua_pushstring(L, request->epoch_r);
+    lua_pushstring(L, request->at.epoch);
     lua_setfield(L, -2, "epoch");
     if (request->more) {
         lua_pushboolean(L, true);
         lua_setfield(L, -2, "more");
     }
     if (request->floor_r > 0) push_gap(L, request->seq + 1, request->floor_r, "trimmed");
-    if (request->fork_r >= 0) push_reset(L, request->fork_r, slice_of(request->epoch_r));
+    if (request->fork_r >= 0) push_reset(L, request->fork_r, slice_of(request->at.epoch));
     return 1;
 }
 

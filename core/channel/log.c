@@ -13,7 +13,6 @@
 #include "channel/tail_check.h"
 #include "channel/topic.h"
 #include "loop/loop.h"
-#include "wire/json.h"
 
 /* An append that is with the store. log is NULL when the log has gone before it. */
 struct log_append {
@@ -251,20 +250,15 @@ static void followed_turn(struct followed *followed, const char *epoch, int64_t 
 
 /* The store's answer continues after our cursor, or says why it cannot. */
 static void gap_take(struct followed *followed, const struct store_request *request) {
-    if (epoch_is_older(slice_of(request->epoch_r), followed)) return; /* of a primary that is none any more */
-    if (!slice_is(slice_of(request->epoch_r), followed->epoch)) {
+    if (epoch_is_older(slice_of(request->at.epoch), followed)) return; /* of a primary that is none any more */
+    if (!slice_is(slice_of(request->at.epoch), followed->epoch)) {
         int64_t fork = request->fork_r >= 0 ? request->fork_r : followed->seq;
-        followed_turn(followed, request->epoch_r, fork, request->seq_r);
+        followed_turn(followed, request->at.epoch, fork, request->at.seq);
     }
     if (request->floor_r > followed->seq) followed->seq = request->floor_r;
-    struct json_walk walk, members;
-    struct slice event, name, payload;
-    json_walk_init(&walk, buffer_slice(&request->json));
-    while (json_walk_item(&walk, &event)) {
-        int64_t seq;
-        json_walk_init(&members, event);
-        if (!json_walk_item(&members, &name) || !json_walk_item(&members, &payload)) continue;
-        if (json_integer(json_member(payload, "seq"), &seq)) followed_take(followed, seq, event);
+    for (size_t i = 0; i < store_events_len(request); i++) {
+        struct store_event event = store_event_at(request, i);
+        followed_take(followed, event.seq, event.bytes);
     }
 }
 
@@ -401,8 +395,8 @@ void channel_log_set_degraded(struct channel_log *log, bool is_degraded) {
 static void log_publish(struct channel_log *log, const struct store_request *request) {
     struct buffer topic = {0};
     const struct bus_message message = {.kind = BUS_EVENT,
-                                        .seq = request->seq_r,
-                                        .epoch = slice_of(request->epoch_r),
+                                        .seq = request->at.seq,
+                                        .epoch = slice_of(request->at.epoch),
                                         .body = buffer_slice(&request->json)};
     topic_write_channel(&topic, request->channel_id);
     (void)!bus_publish(log->bus, buffer_slice(&topic), &message);
@@ -417,7 +411,7 @@ static void append_done(struct store_request *request) {
         log->pending--;
         loop_timer_cancel(&append->deadline);
         if (request->status == STORE_OK) {
-            channel_log_committed(log, request->channel_id, request->seq_r, slice_of(request->epoch_r),
+            channel_log_committed(log, request->channel_id, request->at.seq, slice_of(request->at.epoch),
                                   buffer_slice(&request->json));
             if (log->bus) log_publish(log, request);
         }

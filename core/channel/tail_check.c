@@ -8,7 +8,6 @@
 #include "base/metrics.h"
 #include "loop/loop.h"
 #include "store/store.h"
-#include "wire/json.h"
 
 /* A part of the store. Each list is in the order of checked_ms: who was asked about the longest ago comes first, but
  * for those due. */
@@ -68,15 +67,15 @@ static void enlist(struct tail_check_watch *watch, bool is_idle) {
     list_append(is_idle ? &part->idle : &part->active, &watch->link);
 }
 
-/* Takes those that are due into the query's text, while there is room. */
-static void take_due(struct tail_check *tail_check, struct list *from, uint64_t every_ms, struct buffer *text,
+/* Takes those that are due into the request, while there is room. */
+static void take_due(struct tail_check *tail_check, struct list *from, uint64_t every_ms, struct store_request *request,
                      unsigned *len) {
     uint64_t now_ms = loop_now_ms(tail_check->loop);
     while (!list_empty(from)) {
         struct tail_check_watch *watch = CONTAINER(from->next, struct tail_check_watch, link);
         if (*len == STORE_HEADS_MAX || (!watch->is_due && watch->checked_ms + every_ms > now_ms)) return;
-        buffer_append_char(text, (*len)++ == 0 ? '[' : ',');
-        json_write_string(text, watch->channel_id);
+        store_heads_add(request, watch->channel_id);
+        (*len)++;
         watch->checked_ms = now_ms;
         watch->is_due = false;
         watch->query = tail_check->queries_made + 1;
@@ -89,24 +88,23 @@ static void answered(struct store_request *request);
 /* False: nothing is due. */
 static bool ask(struct heads_part *part) {
     struct tail_check *tail_check = part->tail_check;
-    struct buffer text = {0};
+    struct tail_query *query = NEW(struct tail_query);
+    struct store_request *request = store_request_new(STORE_HEADS, answered, query);
     unsigned len = 0;
-    take_due(tail_check, &part->active, active_every_ms(tail_check), &text, &len);
-    take_due(tail_check, &part->idle, idle_every_ms(part), &text, &len);
-    if (len > 0) {
-        struct tail_query *query = NEW(struct tail_query);
-        query->part = part;
-        query->number = ++tail_check->queries_made;
-        list_append(&tail_check->queries, &query->link);
-        part->queries_len++;
-        buffer_append_char(&text, ']');
-        struct store_request *request = store_request_new(STORE_HEADS, answered, query);
-        request->text = store_request_copy(request, buffer_slice(&text));
-        metric_add(METRIC_HEADS_CHECKED, len);
-        store_submit(tail_check->store, &request);
+    take_due(tail_check, &part->active, active_every_ms(tail_check), request, &len);
+    take_due(tail_check, &part->idle, idle_every_ms(part), request, &len);
+    if (len == 0) {
+        store_request_free(&request);
+        free(query);
+        return false;
     }
-    buffer_done(&text);
-    return len > 0;
+    query->part = part;
+    query->number = ++tail_check->queries_made;
+    list_append(&tail_check->queries, &query->link);
+    part->queries_len++;
+    metric_add(METRIC_HEADS_CHECKED, len);
+    store_submit(tail_check->store, &request);
+    return true;
 }
 
 static void ask_all(struct heads_part *part) {
@@ -138,27 +136,12 @@ static void query_failed(struct heads_part *part, uint64_t query) {
     make_due(&part->idle, query);
 }
 
-static void tell(struct tail_check *tail_check, struct slice row) {
-    struct json_walk walk;
-    struct slice id, seq, epoch;
-    struct buffer text = {0};
-    int64_t number;
-    json_walk_init(&walk, row);
-    if (!json_walk_item(&walk, &id) || !json_walk_item(&walk, &seq) || !json_walk_item(&walk, &epoch)) return;
-    json_string(id, &text);
-    size_t id_len = text.len;
-    json_string(epoch, &text);
-    struct slice both = buffer_slice(&text);
-    if (json_integer(seq, &number))
-        tail_check->found(tail_check->owner, (struct slice){both.ptr, id_len}, number, slice_from(both, id_len));
-    buffer_done(&text);
-}
-
 static void tell_all(struct tail_check *tail_check, const struct store_request *request) {
-    struct json_walk walk;
-    struct slice row;
-    json_walk_init(&walk, buffer_slice(&request->json));
-    while (json_walk_item(&walk, &row)) tell(tail_check, row);
+    size_t len;
+    const struct store_head *heads = store_heads(request, &len);
+    for (size_t i = 0; i < len; i++)
+        if (heads[i].at.seq >= 0)
+            tail_check->found(tail_check->owner, heads[i].channel_id, heads[i].at.seq, slice_of(heads[i].at.epoch));
 }
 
 static void answered(struct store_request *request) {

@@ -9,7 +9,6 @@
 #include "session/hub_internal.h"
 #include "session/online.h"
 #include "session/watch.h"
-#include "wire/json.h"
 
 /* The room is joined first, with what is live held back; then the tail is read and cut where live events begin. A
  * channel that nobody follows yet is read before, to learn its head. */
@@ -108,30 +107,16 @@ static bool log_is_as_far(const struct following *following) {
            !channel_log_is_before(following->log, channel_id, slice_of(following->since_epoch));
 }
 
-static int64_t event_seq(struct slice event) {
-    struct json_walk walk;
-    struct slice item;
-    int64_t seq = -1;
-    json_walk_init(&walk, event);
-    if (!json_walk_item(&walk, &item) || !json_walk_item(&walk, &item)) return -1;
-    struct slice value = json_member(item, "seq");
-    if (value.len == 0 || json_type_of(value) != JSON_NUMBER || !json_integer(value, &seq)) return -1;
-    return seq;
-}
-
 /* Appends the events up to seq; the last one's number. */
-static int64_t cut_events(struct slice events, int64_t seq, struct buffer *out) {
-    struct json_walk walk;
-    struct slice event;
+static int64_t cut_events(const struct store_request *request, int64_t seq, struct buffer *out) {
     int64_t last = 0;
-    json_walk_init(&walk, events);
     buffer_append_char(out, '[');
-    while (json_walk_item(&walk, &event)) {
-        int64_t number = event_seq(event);
-        if (number > seq) break;
-        if (out->len > 1) buffer_append_char(out, ',');
-        buffer_append_slice(out, event);
-        last = number;
+    for (size_t i = 0; i < store_events_len(request); i++) {
+        struct store_event event = store_event_at(request, i);
+        if (event.seq > seq) break;
+        if (i > 0) buffer_append_char(out, ',');
+        buffer_append_slice(out, event.bytes);
+        last = event.seq;
     }
     buffer_append_char(out, ']');
     return last;
@@ -140,13 +125,10 @@ static int64_t cut_events(struct slice events, int64_t seq, struct buffer *out) 
 /* Commits that were under way while nobody followed the channel: they go through the log like all others. */
 static void verified(struct store_request *request) {
     struct channel_log *log = request->owner;
-    struct json_walk walk;
-    struct slice event;
-    if (request->status != STORE_OK || request->json.len == 0) return;
-    json_walk_init(&walk, buffer_slice(&request->json));
-    while (json_walk_item(&walk, &event)) {
-        int64_t seq = event_seq(event);
-        if (seq > 0) channel_log_committed(log, request->channel_id, seq, slice_of(request->epoch_r), event);
+    if (request->status != STORE_OK) return;
+    for (size_t i = 0; i < store_events_len(request); i++) {
+        struct store_event event = store_event_at(request, i);
+        channel_log_committed(log, request->channel_id, event.seq, slice_of(request->at.epoch), event.bytes);
     }
 }
 
@@ -173,10 +155,10 @@ static void following_succeed(const struct following *following) {
 static void following_answer(struct following *following, struct store_request *request) {
     struct buffer events = {0};
     struct channel_follow_result result = {.status = STORE_OK, .seq = following->joined_at, .fork_seq = -1};
-    result.epoch = slice_of(request->epoch_r);
+    result.epoch = slice_of(request->at.epoch);
     result.events = SLICE("[]");
     if (following->since_seq >= 0 && !fault_planted("no_gap_fill")) {
-        int64_t last = cut_events(buffer_slice(&request->json), following->joined_at, &events);
+        int64_t last = cut_events(request, following->joined_at, &events);
         result.events = buffer_slice(&events);
         if (request->fork_r >= 0) result.fork_seq = request->fork_r;
         if (request->floor_r > 0) {
@@ -205,7 +187,7 @@ static bool is_behind(const struct following *following, const struct store_requ
 
 /* Reads again when the log, which asks first, has caught up. */
 static void following_catch_up(struct following *following, const struct store_request *request) {
-    channel_log_expect(following->log, slice_of(following->channel_id), request->seq_r);
+    channel_log_expect(following->log, slice_of(following->channel_id), request->at.seq);
     if (++following->behind > BEHIND_MAX)
         following_fail(following, STORE_UNAVAILABLE);
     else
@@ -218,7 +200,7 @@ static void following_heard(struct store_request *request) {
         following_fail(following, request->status == STORE_OK ? STORE_UNAVAILABLE : request->status);
         return;
     }
-    struct slice channel_id = slice_of(following->channel_id), epoch = slice_of(request->epoch_r);
+    struct slice channel_id = slice_of(following->channel_id), epoch = slice_of(request->at.epoch);
     if (!channel_log_is_in(following->log, channel_id, epoch) ||
         (following->joined_at >= 0 && !slice_is(epoch, following->joined_epoch))) {
         following_fail(following, STORE_UNAVAILABLE); /* its numbers and those of live events are of two epochs */
@@ -233,9 +215,9 @@ static void following_heard(struct store_request *request) {
         following_catch_up(following, request);
         return;
     }
-    if (delivered < 0) channel_log_follow(following->log, channel_id, request->seq_r, slice_of(request->epoch_r));
+    if (delivered < 0) channel_log_follow(following->log, channel_id, request->at.seq, slice_of(request->at.epoch));
     following->verify = delivered < 0;
-    if (!following_join(following, delivered < 0 ? request->seq_r : delivered)) {
+    if (!following_join(following, delivered < 0 ? request->at.seq : delivered)) {
         following_fail(following, STORE_UNAVAILABLE);
     } else if (delivered < 0) {
         following_answer(following, request);

@@ -10,6 +10,7 @@
 #include "redis/redis.h"
 #include "redis/redis_room.h"
 #include "redis/seal.h"
+#include "store/store_json.h"
 #include "wire/json.h"
 
 #define LAST "local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2] "
@@ -91,17 +92,6 @@ static struct hint *hint_of(struct recent_events *recent, uint64_t channel) {
 
 /* What an event is. */
 
-int64_t recent_event_seq(struct slice event) {
-    struct json_walk walk;
-    struct slice name, payload;
-    int64_t seq;
-    if (json_type_of(event) != JSON_ARRAY) return -1;
-    json_walk_init(&walk, event);
-    if (!json_walk_item(&walk, &name) || !json_walk_item(&walk, &payload)) return -1;
-    struct slice number = json_member(payload, "seq");
-    return json_type_of(name) == JSON_STRING && number.len > 0 && json_integer(number, &seq) ? seq : -1;
-}
-
 bool recent_event_deletes(struct slice event) {
     struct json_walk walk;
     struct slice name;
@@ -122,7 +112,7 @@ static void reading_free(struct recent_reading *reading) {
 static bool take_event(struct recent_reading *reading, struct slice held, int64_t seq, struct buffer *out) {
     struct seal *seal = reading->recent->seal;
     if (seal && (held.len < SEAL_LEN || !seal_strip(seal, buffer_slice(&reading->key), &held))) return false;
-    if (!json_valid(held) || recent_event_seq(held) != seq) return false;
+    if (!json_valid(held) || store_event_seq(held) != seq) return false;
     buffer_append_slice(out, held);
     buffer_append_char(out, ',');
     return true;

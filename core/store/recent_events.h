@@ -59,8 +59,7 @@ void recent_events_committed(struct recent_events *recent, const struct recent_l
 void recent_events_keep(struct recent_events *recent, const struct recent_log *log, int64_t after, int64_t top,
                         struct slice events, bool continues);
 
-/* The number in an event, [name, {"seq": …}]; -1: it is none. event: valid JSON. */
-int64_t recent_event_seq(struct slice event);
+/* event: valid JSON. */
 bool recent_event_deletes(struct slice event);
 
 #endif

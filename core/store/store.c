@@ -47,15 +47,59 @@ void store_request_free(struct store_request **owned) {
         free(block);
     }
     buffer_done(&request->json);
+    buffer_done(&request->rows);
     free(request);
     *owned = NULL;
+}
+
+/* Where an event begins; a comma, or the array's end, stands before the next one. */
+struct event_row {
+    int64_t seq;
+    size_t start;
+};
+
+struct buffer *store_events_next(struct store_request *request, int64_t seq) {
+    buffer_append_char(&request->json, request->json.len == 0 ? '[' : ',');
+    struct event_row row = {seq, request->json.len};
+    buffer_append(&request->rows, (const char *)&row, sizeof row);
+    return &request->json;
+}
+
+void store_events_end(struct store_request *request) {
+    buffer_append_str(&request->json, request->json.len == 0 ? "[]" : "]");
+}
+
+size_t store_events_len(const struct store_request *request) {
+    return request->rows.len / sizeof(struct event_row);
+}
+
+struct store_event store_event_at(const struct store_request *request, size_t i) {
+    const struct event_row *rows = (const void *)request->rows.ptr;
+    size_t next = i + 1 < store_events_len(request) ? rows[i + 1].start : request->json.len;
+    return (struct store_event){rows[i].seq, {request->json.ptr + rows[i].start, next - 1 - rows[i].start}};
+}
+
+void store_heads_add(struct store_request *request, struct slice channel_id) {
+    const struct store_head head = {store_request_copy(request, channel_id), {.seq = -1}};
+    buffer_append(&request->rows, (const char *)&head, sizeof head);
+    request->arena_bytes += sizeof head;
+}
+
+struct store_head *store_heads(const struct store_request *request, size_t *len_r) {
+    *len_r = request->rows.len / sizeof(struct store_head);
+    return (void *)request->rows.ptr;
+}
+
+void store_request_unanswer(struct store_request *request) {
+    buffer_clear(&request->json);
+    if (request->op == STORE_EVENTS) buffer_clear(&request->rows);
 }
 
 struct store_request *store_request_keep(struct store_request *request) {
     struct store_request *kept = NEW(struct store_request);
     *kept = *request;
     list_init(&kept->link);
-    request->json = (struct buffer){0};
+    request->json = request->rows = (struct buffer){0};
     request->arena = NULL;
     return kept;
 }

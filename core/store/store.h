@@ -20,7 +20,7 @@ struct store;
 enum store_op {
     STORE_APPEND,   /* kind, channel_id, user_id, client_id?, and by kind, see below → event */
     STORE_APPENDED, /* as APPEND, client_id: does the log hold it already? OK, CONFLICT (something else), NOT_FOUND */
-    STORE_EVENTS,   /* channel_id, seq, epoch, limit → json [[name, payload], …], seq (head), more; reset, floor */
+    STORE_EVENTS,   /* channel_id, seq, epoch, limit → events, at, more; fork, floor */
     STORE_MESSAGES, /* channel_id, message_id? (a thread's), before? | after? (seqs), limit → json [message…], more */
     STORE_MESSAGE,       /* channel_id, message_id → json message (deleted ones too, with deletedAt) */
     STORE_CHANNEL_PUT,   /* channel_id, name?, text? (visibility) → json channel; creates or changes */
@@ -31,9 +31,9 @@ enum store_op {
     STORE_MEMBERS,       /* channel_id → json [{userId, role}, …], at most 10,000 */
     STORE_USER_CHANNELS, /* user_id → json [{channelId, name, visibility, seq, epoch, readSeq, unread}, …], at most
                             10,000 */
-    STORE_HEADS, /* text: JSON array of at most 1,000 channel ids → json [[channelId, seq, epoch], …] of those known */
-    STORE_USER_PUT, /* user_id, name?, text? (avatar) */
-    STORE_USERS,    /* text: JSON array of user ids → json [{userId, name, avatar?, lastSeen?}, …] of those known */
+    STORE_HEADS,         /* store_heads_add, at most 1,000 → store_heads */
+    STORE_USER_PUT,      /* user_id, name?, text? (avatar) */
+    STORE_USERS, /* text: JSON array of user ids → json [{userId, name, avatar?, lastSeen?}, …] of those known */
     STORE_USERS_SEEN,  /* text: JSON array of at most 1,000 user ids: last seen now */
     STORE_WORD_PUT,    /* user_id, text? (status), name? (message), expires_ms (0: never): what they say of themselves,
                           until    they say otherwise; without a status nothing */
@@ -77,6 +77,19 @@ enum { STORE_ANSWER_BYTES = 1 << 20 };
  * deleted ones are none. readSeq is moved over what the reader said, unless more messages than that follow the mark. A
  * list of more channels than STORE_UNREAD_LOOKS / STORE_UNREAD_MAX looks at an equal share of LOOKS in each. */
 enum { STORE_UNREAD_MAX = 999, STORE_UNREAD_LOOKS = 100000 };
+/* A place in a channel's log. */
+struct store_cursor {
+    int64_t seq;
+    char epoch[STORE_EPOCH_MAX];
+};
+struct store_event {
+    int64_t seq;
+    struct slice bytes; /* [name, payload], as clients get it */
+};
+struct store_head {
+    struct slice channel_id;
+    struct store_cursor at; /* seq -1: the channel is not known */
+};
 struct store_request {
     enum store_op op;
     enum store_kind kind;
@@ -86,15 +99,15 @@ struct store_request {
     bool onwards;        /* MESSAGES: from after on, also when it is 0 */
     unsigned limit;
     enum store_status status;
-    struct buffer json;
-    int64_t seq_r;                 /* APPEND: the event's number; EVENTS, CHANNEL: the head */
-    char epoch_r[STORE_EPOCH_MAX]; /* APPEND: the event's; EVENTS, CHANNEL: the current one */
+    struct store_cursor at;        /* APPEND: the event's; EVENTS, CHANNEL: the head of the log, in its current epoch */
+    struct buffer json;            /* APPEND: the event; EVENTS: an array of them; else as the operation says */
+    struct buffer rows;            /* of EVENTS and HEADS, see below */
     bool more, duplicate, partial; /* partial: HEADS, USER_CHANNELS without what a part that is away holds */
-    int64_t floor_r;               /* EVENTS: > 0: events up to here are trimmed; json starts after it */
-    int64_t fork_r; /* EVENTS: >= 0: the asker's epoch forked: discard all above fork_r (json starts there) */
+    int64_t floor_r;               /* EVENTS: > 0: events up to here are trimmed; the answer starts after it */
+    int64_t fork_r; /* EVENTS: >= 0: the asker's epoch forked: discard all above fork_r (the answer starts there) */
     char message_id_r[STORE_MESSAGE_ID_MAX + 1], created_at_r[32]; /* APPEND: of the message; ISO 8601 */
-    /* APPEND, OK: json is event seq_r, [name, payload]; of a duplicate the first one; of a reaction that changes
-     * nothing the event that made it so, or the head. */
+    /* APPEND, OK: the event; of a duplicate the first one; of a reaction that changes nothing the event that made it
+     * so, or the head. */
     int64_t now_ms, submitted_us; /* the driver's, at submission: the loop's wall clock, a monotonic one */
     uint64_t after_writes;        /* the driver's: how many writes were submitted before */
     void (*done)(struct store_request *request);
@@ -107,6 +120,12 @@ struct store_request {
 struct store_request *store_request_new(enum store_op op, void (*done)(struct store_request *request), void *owner);
 /* A copy of the bytes that lives as long as the request. */
 struct slice store_request_copy(struct store_request *request, struct slice bytes);
+/* EVENTS: how many the answer has; one of them. */
+size_t store_events_len(const struct store_request *request);
+struct store_event store_event_at(const struct store_request *request, size_t i);
+/* HEADS: asks for one more; all that were asked for. */
+void store_heads_add(struct store_request *request, struct slice channel_id);
+struct store_head *store_heads(const struct store_request *request, size_t *len_r);
 /* Takes the request. */
 void store_submit(struct store *store, struct store_request **request);
 void store_request_free(struct store_request **request);

@@ -115,17 +115,15 @@ static void answer_events(const struct cached_read *flight, struct slice events,
     struct slice event;
     int64_t seq = flight->after;
     json_walk_init(&walk, events);
-    buffer_append_char(&request->json, '[');
     while (json_walk_item(&walk, &event)) {
         if (++seq <= request->seq) continue;
-        request->more = len == limit || request->json.len >= STORE_ANSWER_BYTES;
+        request->more = len++ == limit || request->json.len >= STORE_ANSWER_BYTES;
         if (request->more) break;
-        if (len++ > 0) buffer_append_char(&request->json, ',');
-        buffer_append_slice(&request->json, event);
+        buffer_append_slice(store_events_next(request, seq), event);
     }
-    buffer_append_char(&request->json, ']');
-    request->seq_r = flight->top;
-    memcpy(request->epoch_r, flight->epoch, sizeof request->epoch_r);
+    store_events_end(request);
+    request->at.seq = flight->top;
+    memcpy(request->at.epoch, flight->epoch, sizeof request->at.epoch);
 }
 
 /* What all who want as many messages get. */
@@ -180,20 +178,16 @@ static void flight_answer(struct cached_read *flight, enum metric counted) {
 
 static void flight_read_rows(struct cached_read *flight);
 
-static bool has_deletion(struct slice events) {
-    struct json_walk walk;
-    struct slice event;
-    json_walk_init(&walk, events);
-    while (json_walk_item(&walk, &event))
-        if (recent_event_deletes(event)) return true;
+static bool has_deletion(const struct store_request *rows) {
+    for (size_t i = 0; i < store_events_len(rows); i++)
+        if (recent_event_deletes(store_event_at(rows, i).bytes)) return true;
     return false;
 }
 
 /* Do the rows continue what there is, up to the head, in this epoch? */
 static bool is_rest(const struct cached_read *flight, const struct store_request *rows) {
-    return rows->status == STORE_OK && slice_is(slice_of(rows->epoch_r), flight->epoch) && rows->fork_r < 0 &&
-           rows->floor_r == 0 && !rows->more &&
-           (int64_t)json_count(buffer_slice(&rows->json)) == rows->seq_r - flight->top;
+    return rows->status == STORE_OK && slice_is(slice_of(rows->at.epoch), flight->epoch) && rows->fork_r < 0 &&
+           rows->floor_r == 0 && !rows->more && (int64_t)store_events_len(rows) == rows->at.seq - flight->top;
 }
 
 static void rows_came(struct store_request *rows) {
@@ -204,18 +198,18 @@ static void rows_came(struct store_request *rows) {
         flight_end(flight);
         return;
     }
-    if (continues && has_deletion(events)) { /* what Redis had is blank by now */
+    if (continues && has_deletion(rows)) { /* what Redis had is blank by now */
         buffer_clear(&flight->events);
         flight_read_rows(flight);
         return;
     }
     struct recent_log log = flight_log(flight);
-    recent_events_keep(flight->cached->recent, &log, flight->top, rows->seq_r, events, continues);
-    if (rows->seq_r > flight->top) {
+    recent_events_keep(flight->cached->recent, &log, flight->top, rows->at.seq, events, continues);
+    if (rows->at.seq > flight->top) {
         buffer_append(&flight->events, events.ptr + 1, events.len - 2);
         buffer_append_char(&flight->events, ',');
     }
-    flight->top = rows->seq_r;
+    flight->top = rows->at.seq;
     flight_answer(flight, METRIC_CACHE_MISSES);
 }
 
@@ -269,23 +263,13 @@ static void flight_sort(struct cached_read *flight) {
     flight->top = flight->after;
 }
 
-/* [[id, seq, epoch]] */
 static bool take_head(struct cached_read *flight, const struct store_request *heads) {
-    struct json_walk walk;
-    struct slice row, id, seq, epoch;
-    struct buffer text = {0};
-    if (heads->status != STORE_OK) return false;
-    json_walk_init(&walk, buffer_slice(&heads->json));
-    if (!json_walk_item(&walk, &row)) return false;
-    json_walk_init(&walk, row);
-    bool good = json_walk_item(&walk, &id) && json_walk_item(&walk, &seq) && json_walk_item(&walk, &epoch) &&
-                json_integer(seq, &flight->head);
-    if (good) json_string(epoch, &text);
-    good = good && text.len > 0 && text.len < STORE_EPOCH_MAX;
-    memset(flight->epoch, 0, sizeof flight->epoch);
-    if (good) memcpy(flight->epoch, text.ptr, text.len);
-    buffer_done(&text);
-    return good;
+    size_t len;
+    const struct store_cursor *at = &store_heads(heads, &len)->at;
+    if (heads->status != STORE_OK || at->seq < 0 || !at->epoch[0]) return false;
+    flight->head = at->seq;
+    memcpy(flight->epoch, at->epoch, sizeof flight->epoch);
+    return true;
 }
 
 static void head_came(struct store_request *heads) {
@@ -308,13 +292,8 @@ static void head_came(struct store_request *heads) {
 
 static void flight_ask_head(struct cached_read *flight) {
     struct store_request *heads = store_request_new(STORE_HEADS, head_came, flight);
-    struct buffer text = {0};
     list_splice(&flight->reads, &flight->waiting);
-    buffer_append_char(&text, '[');
-    json_write_string(&text, flight_id(flight));
-    buffer_append_char(&text, ']');
-    heads->text = store_request_copy(heads, buffer_slice(&text));
-    buffer_done(&text);
+    store_heads_add(heads, flight_id(flight));
     store_submit(flight->cached->inner, &heads);
 }
 
@@ -345,8 +324,8 @@ static void append_done(struct store_request *request) {
     request->owner = append->owner;
     free(append);
     if (request->status == STORE_OK && !cached->is_closing && recent_events_usable(cached->recent)) {
-        struct recent_log log = {request->channel_id, slice_of(request->epoch_r)};
-        recent_events_committed(cached->recent, &log, request->seq_r, buffer_slice(&request->json));
+        struct recent_log log = {request->channel_id, slice_of(request->at.epoch)};
+        recent_events_committed(cached->recent, &log, request->at.seq, buffer_slice(&request->json));
     }
     request->done(request);
 }

@@ -105,14 +105,15 @@ void store_write_event(struct buffer *out, enum store_kind kind, struct slice bo
     buffer_append_str(out, "}]");
 }
 
-void store_write_head(struct buffer *out, struct slice channel_id, int64_t seq, const char *epoch) {
-    buffer_append_str(out, out->len > 1 ? ",[" : "[");
-    json_write_string(out, channel_id);
-    buffer_append_char(out, ',');
-    json_write_integer(out, seq);
-    buffer_append_char(out, ',');
-    json_write_string(out, slice_of(epoch));
-    buffer_append_char(out, ']');
+int64_t store_event_seq(struct slice event) {
+    struct json_walk walk;
+    struct slice name, payload;
+    int64_t seq;
+    if (json_type_of(event) != JSON_ARRAY || json_count(event) != 2) return -1;
+    json_walk_init(&walk, event);
+    bool good = json_walk_item(&walk, &name) && json_walk_item(&walk, &payload) && json_type_of(name) == JSON_STRING &&
+                json_integer(json_member(payload, "seq"), &seq);
+    return good ? seq : -1;
 }
 
 static void add(struct buffer *all, struct slice part) {

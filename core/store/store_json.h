@@ -22,9 +22,8 @@ void store_write_event(struct buffer *out, enum store_kind kind, struct slice bo
                        const char *epoch);
 /* A message of the history: the body and messageSeq. */
 void store_write_message(struct buffer *out, const struct store_message *message);
-
-/* An item of HEADS, with a comma before it unless it is the list's first. */
-void store_write_head(struct buffer *out, struct slice channel_id, int64_t seq, const char *epoch);
+/* The number in an event; -1: the bytes, which are valid JSON, are no event. */
+int64_t store_event_seq(struct slice event);
 
 /* "key":"text" with a comma before it unless it is the object's first; empty text is left out. */
 void store_write_member(struct buffer *out, const char *key, struct slice text);
@@ -44,5 +43,7 @@ int64_t store_fingerprint(const struct store_request *request);
 bool store_request_sound(const struct store_request *request);
 /* An item of a request's list of ids, into id, which is emptied before. False: it is none, and is left out. */
 bool store_list_id(struct slice item, size_t most, struct buffer *id);
+/* One of HEADS. */
+bool store_channel_id_sound(struct slice channel_id);
 
 #endif

@@ -29,7 +29,6 @@ static size_t text_max(enum store_op op) {
             return STORE_EMOJI_MAX;
         case STORE_USER_PUT:
             return AVATAR_MAX_BYTES;
-        case STORE_HEADS:
         case STORE_USERS:
         case STORE_USERS_SEEN:
             return LIST_MAX_BYTES;
@@ -99,7 +98,6 @@ static bool has_what_it_needs(const struct store_request *request) {
             return user;
         case STORE_USERS:
         case STORE_USERS_SEEN:
-        case STORE_HEADS:
             return is_array(request->text);
         case STORE_SESSION_PUT:
             return request->token.len && user;
@@ -108,11 +106,16 @@ static bool has_what_it_needs(const struct store_request *request) {
             return request->token.len;
         case STORE_AUDIT:
             return request->name.len && is_json(request->text);
+        case STORE_HEADS:
         case STORE_AUDITS:
         case STORE_PROBE:
             return true;
     }
     return false;
+}
+
+bool store_channel_id_sound(struct slice channel_id) {
+    return channel_id.len > 0 && channel_id.len <= STORE_ID_MAX && is_text(channel_id);
 }
 
 bool store_list_id(struct slice item, size_t most, struct buffer *id) {

@@ -21,6 +21,7 @@
 #include "session/socket.h"
 #include "session/transfer.h"
 #include "state/state.h"
+#include "store/store_json.h"
 #include "wire/json.h"
 #include "worker/repeated_messages.h"
 #include "worker/worker.h"
@@ -52,15 +53,8 @@ static void insist_to_user(struct worker *worker, struct slice user_id, enum bus
 
 /* Events of channels. */
 
-/* [name, {"seq": seq, …}]: what a store gives. */
 static bool is_event(struct slice body, int64_t seq) {
-    struct json_walk walk;
-    struct slice name, payload;
-    int64_t number;
-    if (!json_valid(body) || json_type_of(body) != JSON_ARRAY || json_count(body) != 2) return false;
-    json_walk_init(&walk, body);
-    return json_walk_item(&walk, &name) && json_walk_item(&walk, &payload) && json_type_of(name) == JSON_STRING &&
-           json_integer(json_member(payload, "seq"), &number) && number == seq;
+    return json_valid(body) && store_event_seq(body) == seq;
 }
 
 static bool take_event(struct worker *worker, struct slice topic, const struct bus_message *message) {

@@ -33,17 +33,13 @@ static void write_event(struct buffer *out, int64_t seq) {
 
 static void fake_read(struct store_request *request) {
     request->status = STORE_OK;
-    request->seq_r = fake.head;
+    request->at.seq = fake.head;
     request->fork_r = slice_is(request->epoch, fake.epoch) ? -1 : fake.fork;
-    snprintf(request->epoch_r, sizeof request->epoch_r, "%s", fake.epoch);
+    snprintf(request->at.epoch, sizeof request->at.epoch, "%s", fake.epoch);
     if (request->op != STORE_EVENTS) return;
-    buffer_append_char(&request->json, '[');
     int64_t since = request->fork_r >= 0 ? request->fork_r : request->seq;
-    for (int64_t seq = since + 1; seq <= fake.head; seq++) {
-        if (seq > since + 1) buffer_append_char(&request->json, ',');
-        write_event(&request->json, seq);
-    }
-    buffer_append_char(&request->json, ']');
+    for (int64_t seq = since + 1; seq <= fake.head; seq++) write_event(store_events_next(request, seq), seq);
+    store_events_end(request);
 }
 
 /* Answers the oldest read with what the channel holds now. */

@@ -50,13 +50,12 @@ static void answer_events(struct store_request *request) {
     request->fork_r = slice_is(request->epoch, fake.epoch) ? -1 : fake.fork;
     if (request->fork_r >= 0) seq = request->fork_r;
     if (seq < fake.floor) seq = request->floor_r = fake.floor;
-    buffer_append_char(&request->json, '[');
     for (unsigned n = 0; seq < fake.head && n < fake.page; n++) {
-        if (n) buffer_append_char(&request->json, ',');
-        write_event(&request->json, ++seq, fake.epoch);
+        seq++;
+        write_event(store_events_next(request, seq), seq, fake.epoch);
     }
-    buffer_append_char(&request->json, ']');
-    request->seq_r = fake.head;
+    store_events_end(request);
+    request->at.seq = fake.head;
     request->more = seq < fake.head;
 }
 
@@ -64,14 +63,14 @@ static void answer(struct store_request *request) {
     if (request->op == STORE_EVENTS) {
         answer_events(request);
     } else {
-        request->seq_r = fake.head + 1;
-        write_event(&request->json, request->seq_r, fake.epoch);
+        request->at.seq = fake.head + 1;
+        write_event(&request->json, request->at.seq, fake.epoch);
         if (fake.rolls_back)
             request->status = STORE_FULL;
         else
             fake.head++;
     }
-    snprintf(request->epoch_r, sizeof request->epoch_r, "%s", fake.epoch);
+    snprintf(request->at.epoch, sizeof request->at.epoch, "%s", fake.epoch);
     request->done(request);
     store_request_free(&request);
 }
@@ -181,7 +180,7 @@ static void sender_hears(struct store_request *request) {
     assert_true(slice_is(request->channel_id, "general"));
     sender.answers++;
     sender.status = request->status;
-    sender.seq = request->seq_r;
+    sender.seq = request->at.seq;
     sender.alice_saw = alice.len;
 }
 

@@ -393,7 +393,6 @@ static void heads_are_found_by_a_list_of_channels(void **state) {
     assert_has(heads, "[\"yard\",0,\"1-");
     assert_has_not(heads, "nowhere");
     assert_string_equal(ASK(*state, STORE_HEADS, .text = S("[]"))->json, "[]");
-    assert_status(ASK(*state, STORE_HEADS, .text = S("{}")), STORE_BAD);
 }
 
 static void unread_are_the_messages_of_others_that_stand(void **state) {

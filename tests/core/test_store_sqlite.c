@@ -32,7 +32,7 @@ static void send_next(struct load *load);
 
 static void acknowledged(struct store_request *request) {
     struct load *load = request->owner;
-    struct ack ack = {request->channel_id.ptr[1] - '0', atoi(request->client_id.ptr + 1), request->seq_r};
+    struct ack ack = {request->channel_id.ptr[1] - '0', atoi(request->client_id.ptr + 1), request->at.seq};
     if (request->status != STORE_OK || write(load->pipe, &ack, sizeof(ack)) != sizeof(ack)) _exit(1);
     send_next(load);
 }

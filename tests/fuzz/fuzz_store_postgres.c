@@ -65,6 +65,8 @@ static void ask(struct stage *stage) {
     request->text = copy_one(stage, request, texts, LEN(texts));
     request->content = copy_one(stage, request, contents, LEN(contents));
     request->epoch = copy_one(stage, request, epochs, LEN(epochs));
+    if (request->op == STORE_HEADS)
+        for (unsigned i = 0; i < bits % LEN(channels); i++) store_heads_add(request, slice_of(channels[i]));
     request->name = SLICE("Name");
     request->token = SLICE("token");
     request->message_id = bits & 16 ? SLICE("m1") : SLICE_NONE;

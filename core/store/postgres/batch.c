@@ -137,8 +137,8 @@ static void answer_message(struct batch *batch, struct store_request *request, i
                                     .message_seq = seq,
                                     .created_ms = request->now_ms};
     struct buffer body = {0};
-    request->seq_r = seq;
-    memcpy(request->epoch_r, batch->epoch_text, sizeof request->epoch_r);
+    request->at.seq = seq;
+    memcpy(request->at.epoch, batch->epoch_text, sizeof request->at.epoch);
     snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s", SLICE_ARG(request->message_id));
     wall_time_write(request->created_at_r, request->now_ms);
     store_write_message_body(&body, &message);

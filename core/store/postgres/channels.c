@@ -36,8 +36,8 @@ static int take_channel(struct postgres_store *store, struct store_request *requ
     store_write_member(out, "channelId", request->channel_id);
     store_write_member(out, "name", query_text(query, 0, 0, 0));
     store_write_member(out, "visibility", query_text(query, 0, 0, 1));
-    store_write_member_number(out, "seq", request->seq_r);
-    store_write_member(out, "epoch", slice_of(request->epoch_r));
+    store_write_member_number(out, "seq", request->at.seq);
+    store_write_member(out, "epoch", slice_of(request->at.epoch));
     store_write_member_number(out, "members", query_integer(query, 0, 0, 2));
     buffer_append_char(out, '}');
     return STORE_OK;
@@ -49,8 +49,8 @@ static void build_head(struct store_request *request, struct query *query) {
 
 static bool take_head(struct store_request *request, const struct query *query, unsigned statement) {
     if (query_rows(query, statement) == 0) return false;
-    request->seq_r = query_integer(query, statement, 0, 0);
-    snprintf(request->epoch_r, sizeof request->epoch_r, "%.*s", SLICE_ARG(query_text(query, statement, 0, 1)));
+    request->at.seq = query_integer(query, statement, 0, 0);
+    snprintf(request->at.epoch, sizeof request->at.epoch, "%.*s", SLICE_ARG(query_text(query, statement, 0, 1)));
     return true;
 }
 
@@ -136,7 +136,7 @@ static void build_new_member(struct store_request *request, struct query *query)
     add_member(out, request);
     parameters_add_text(out, request->text);
     parameters_add_integer(out, request->now_ms);
-    parameters_add_integer(out, request->seq_r);
+    parameters_add_integer(out, request->at.seq);
 }
 
 static int take_join_head(struct postgres_store *store, struct store_request *request, const struct query *query) {
@@ -198,7 +198,7 @@ static void build_mark(struct store_request *request, struct query *query) {
                                        "channel_id = $1 AND user_id = $2");
     add_member(out, request);
     parameters_add_integer(out, request->seq);
-    parameters_add_integer(out, request->seq_r);
+    parameters_add_integer(out, request->at.seq);
 }
 
 static int take_mark_head(struct postgres_store *store, struct store_request *request, const struct query *query) {

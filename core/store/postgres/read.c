@@ -54,8 +54,8 @@ static void build_events(struct store_request *request, struct query *query) {
 }
 
 static void take_head(struct store_request *request, const struct query *query) {
-    request->seq_r = query_integer(query, 0, 0, HEAD_SEQ);
-    snprintf(request->epoch_r, sizeof request->epoch_r, "%.*s", SLICE_ARG(query_text(query, 0, 0, HEAD_EPOCH)));
+    request->at.seq = query_integer(query, 0, 0, HEAD_SEQ);
+    snprintf(request->at.epoch, sizeof request->at.epoch, "%.*s", SLICE_ARG(query_text(query, 0, 0, HEAD_EPOCH)));
 }
 
 /* Is there a row, and is it none that the primary does not know? */
@@ -67,19 +67,18 @@ static bool is_row(const struct query *query, unsigned row, unsigned seq_column,
 static enum store_status take_events(struct store_request *request, const struct query *query, int64_t last_seq) {
     if (query_rows(query, 0) == 0) return STORE_NOT_FOUND;
     take_head(request, query);
-    if (request->seq_r > last_seq) request->seq_r = last_seq;
+    if (request->at.seq > last_seq) request->at.seq = last_seq;
     request->fork_r = query_integer(query, 0, 0, HEAD_FORK);
     int64_t floor = query_integer(query, 0, 0, HEAD_FLOOR);
     if ((request->fork_r >= 0 ? request->fork_r : request->seq) < floor) request->floor_r = floor;
-    buffer_append_char(&request->json, '[');
     for (unsigned row = 0; row < query_rows(query, 0); row++) {
         if (!is_row(query, row, HEAD_COLUMNS_LEN + 1, last_seq)) break;
         request->more = row == limit_of(request, STORE_EVENTS_MAX) || request->json.len >= STORE_ANSWER_BYTES;
         if (request->more) break;
-        if (row > 0) buffer_append_char(&request->json, ',');
-        row_write_event(&request->json, query, row, HEAD_COLUMNS_LEN);
+        int64_t seq = query_integer(query, 0, row, HEAD_COLUMNS_LEN + 1);
+        row_write_event(store_events_next(request, seq), query, row, HEAD_COLUMNS_LEN);
     }
-    buffer_append_char(&request->json, ']');
+    store_events_end(request);
     return STORE_OK;
 }
 

@@ -95,8 +95,8 @@ void row_write_message(struct buffer *out, const struct query *query, unsigned r
 }
 
 void row_answer_append(struct store_request *request, const struct query *query, unsigned row, unsigned column) {
-    request->seq_r = query_integer(query, 0, row, column + EVENT_SEQ);
-    snprintf(request->epoch_r, sizeof request->epoch_r, "%.*s",
+    request->at.seq = query_integer(query, 0, row, column + EVENT_SEQ);
+    snprintf(request->at.epoch, sizeof request->at.epoch, "%.*s",
              SLICE_ARG(query_text(query, 0, row, column + EVENT_EPOCH)));
     snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s",
              SLICE_ARG(query_text(query, 0, row, column + EVENT_MESSAGE_ID)));

@@ -2,12 +2,12 @@
 /* Questions to several shards at once: HEADS, USER_CHANNELS. What a shard that is away holds is left out, and the
  * answer says so (partial). A list that somebody looks at does not wait long for a shard; who asks for heads asks each
  * shard on its own, and waits. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "store/postgres/ask.h"
 #include "store/postgres/postgres_internal.h"
 #include "store/store_json.h"
-#include "wire/json.h"
 
 enum { CHANNELS_MAX = 10000, LIST_MS = 2000 };
 
@@ -15,7 +15,8 @@ enum { CHANNELS_MAX = 10000, LIST_MS = 2000 };
 struct scatter_asked {
     struct slice channel_id, name, visibility;
     int64_t read_seq;
-    int shard; /* -1: nowhere */
+    struct store_head *head; /* HEADS: where the answer goes */
+    int shard;               /* -1: nowhere */
 };
 
 struct scatter {
@@ -55,7 +56,6 @@ static bool take_row(struct part *part, const struct scatter_asked *channel, uns
 /* Merges the shards' answers, each in order, into one. */
 static void gather(struct scatter *scatter) {
     struct store_request *request = scatter->request;
-    buffer_append_char(&request->json, '[');
     for (unsigned i = 0; i < scatter->channels_len; i++) {
         const struct scatter_asked *channel = &scatter->channels[i];
         struct part *part = channel->shard >= 0 ? &scatter->parts[channel->shard] : NULL;
@@ -64,7 +64,7 @@ static void gather(struct scatter *scatter) {
         if (!part || !part->answer) request->partial = true;
         scatter->write(scatter, channel, found ? part->answer : NULL, row);
     }
-    buffer_append_char(&request->json, ']');
+    if (request->op == STORE_USER_CHANNELS) buffer_append_str(&request->json, request->json.len == 0 ? "[]" : "]");
     scatter->request = NULL;
     postgres_complete(scatter->store, request, STORE_OK);
 }
@@ -143,25 +143,21 @@ static struct scatter *scatter_new(struct postgres_store *store, struct store_re
 
 static void write_head(struct scatter *scatter, const struct scatter_asked *channel, const struct query *answer,
                        unsigned row) {
-    char epoch[STORE_EPOCH_MAX] = "";
+    struct store_cursor *at = &channel->head->at;
     if (!answer) return;
-    struct slice text = query_text(answer, 0, row, HEADS_EPOCH);
-    memcpy(epoch, text.ptr, text.len < sizeof epoch ? text.len : sizeof epoch - 1);
-    store_write_head(&scatter->request->json, channel->channel_id, query_integer(answer, 0, row, HEADS_SEQ), epoch);
+    at->seq = query_integer(answer, 0, row, HEADS_SEQ);
+    snprintf(at->epoch, sizeof at->epoch, "%.*s", SLICE_ARG(query_text(answer, 0, row, HEADS_EPOCH)));
 }
 
 void postgres_heads(struct postgres_store *store, struct store_request *request) {
     struct scatter *scatter = scatter_new(store, request, STORE_HEADS_MAX);
-    struct buffer id = {0};
-    struct json_walk walk;
-    struct slice item;
+    size_t len;
+    struct store_head *heads = store_heads(request, &len);
     scatter->write = write_head;
-    json_walk_init(&walk, request->text);
-    while (scatter->channels_len < STORE_HEADS_MAX && json_walk_item(&walk, &item)) {
-        if (!store_list_id(item, STORE_ID_MAX, &id)) continue;
-        scatter->channels[scatter->channels_len++].channel_id = store_request_copy(request, buffer_slice(&id));
-    }
-    buffer_done(&id);
+    for (size_t i = 0; i < len && i < STORE_HEADS_MAX; i++)
+        if (store_channel_id_sound(heads[i].channel_id))
+            scatter->channels[scatter->channels_len++] =
+                (struct scatter_asked){.channel_id = heads[i].channel_id, .head = &heads[i]};
     scatter_run(scatter, false);
 }
 
@@ -170,7 +166,7 @@ void postgres_heads(struct postgres_store *store, struct store_request *request)
 static void write_channel(struct scatter *scatter, const struct scatter_asked *channel, const struct query *answer,
                           unsigned row) {
     struct buffer *out = &scatter->request->json;
-    buffer_append_str(out, out->len > 1 ? ",{" : "{");
+    buffer_append_str(out, out->len > 0 ? ",{" : "[{");
     store_write_member(out, "channelId", channel->channel_id);
     store_write_member(out, "name", channel->name);
     store_write_member(out, "visibility", channel->visibility);

@@ -38,7 +38,7 @@ static void finish(struct loop_task *task) {
 
 void postgres_complete(struct postgres_store *store, struct store_request *request, enum store_status status) {
     request->status = status;
-    if (status != STORE_OK) buffer_clear(&request->json);
+    if (status != STORE_OK) store_request_unanswer(request);
     list_append(&store->finished, &request->link);
     loop_post(store->loop, &store->finish);
 }

@@ -23,7 +23,7 @@ static enum store_status answer_with(struct sqlite_db *db, struct store_request 
         !sqlite_find_message(db, request->channel_id, SLICE_NONE, message_seq, &message))
         return STORE_UNAVAILABLE;
     request->duplicate = true;
-    request->seq_r = seq;
+    request->at.seq = seq;
     answer_message(request, message.message_id, message.created_ms);
     return STORE_OK;
 }
@@ -56,15 +56,15 @@ static enum store_status remember(struct sqlite_db *db, struct store_request *re
     db_bind_text(row, 1, request->client_id);
     db_bind_text(row, 2, request->channel_id);
     db_bind_text(row, 3, request->user_id);
-    db_bind_integer(row, 4, request->seq_r);
+    db_bind_integer(row, 4, request->at.seq);
     db_bind_integer(row, 5, fingerprint);
     return db_run(db, row);
 }
 
 static bool next_seq(struct sqlite_db *db, struct store_request *request) {
-    request->seq_r = db_head(db, request->channel_id) + 1;
-    memcpy(request->epoch_r, db->epoch_text, sizeof request->epoch_r);
-    return request->seq_r > 0;
+    request->at.seq = db_head(db, request->channel_id) + 1;
+    memcpy(request->at.epoch, db->epoch_text, sizeof request->at.epoch);
+    return request->at.seq > 0;
 }
 
 static enum store_status insert_message(struct sqlite_db *db, const struct store_message *message) {
@@ -94,7 +94,7 @@ static enum store_status append_message(struct sqlite_db *db, struct store_reque
         .content = request->content,
         .thread_id = request->thread_id,
         .attachments = request->attachments,
-        .message_seq = request->seq_r,
+        .message_seq = request->at.seq,
         .created_ms = db->now_ms,
     };
     enum store_status status = insert_message(db, &message);
@@ -102,8 +102,8 @@ static enum store_status append_message(struct sqlite_db *db, struct store_reque
     if (status != STORE_OK) return status;
     struct buffer body = {0};
     store_write_message_body(&body, &message);
-    store_write_event(&request->json, STORE_MESSAGE_NEW, buffer_slice(&body), request->seq_r, request->seq_r,
-                      request->epoch_r);
+    store_write_event(&request->json, STORE_MESSAGE_NEW, buffer_slice(&body), request->at.seq, request->at.seq,
+                      request->at.epoch);
     buffer_done(&body);
     answer_message(request, message.message_id, message.created_ms);
     return STORE_OK;
@@ -195,7 +195,7 @@ static enum store_status change_reaction(struct sqlite_db *db, struct store_requ
     db_bind_integer(row, 2, message_seq);
     db_bind_text(row, 3, request->text);
     db_bind_text(row, 4, request->user_id);
-    if (add) db_bind_integer(row, 5, request->seq_r);
+    if (add) db_bind_integer(row, 5, request->at.seq);
     return db_run(db, row);
 }
 
@@ -212,7 +212,7 @@ static enum store_status insert_change(struct sqlite_db *db, struct store_reques
                                        struct slice body) {
     sqlite3_stmt *row = db_query(db, "INSERT INTO changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     db_bind_text(row, 1, request->channel_id);
-    db_bind_integer(row, 2, request->seq_r);
+    db_bind_integer(row, 2, request->at.seq);
     db_bind_integer(row, 3, db->epoch);
     db_bind_integer(row, 4, request->kind);
     db_bind_text(row, 5, request->user_id);
@@ -250,8 +250,8 @@ static enum store_status append_change(struct sqlite_db *db, struct store_reques
     status = insert_change(db, request, message.message_seq, buffer_slice(&body));
     if (status == STORE_OK) status = remember(db, request, fingerprint);
     if (status != STORE_OK) goto out;
-    store_write_event(&request->json, request->kind, buffer_slice(&body), message.message_seq, request->seq_r,
-                      request->epoch_r);
+    store_write_event(&request->json, request->kind, buffer_slice(&body), message.message_seq, request->at.seq,
+                      request->at.epoch);
     answer_message(request, request->message_id, message.created_ms);
 out:
     buffer_done(&body);

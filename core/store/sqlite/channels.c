@@ -17,13 +17,13 @@ static enum store_status channel_get(struct sqlite_db *db, struct store_request 
     db_bind_text(row, 1, request->channel_id);
     if (!db_step(db, row)) return missing(db);
     struct buffer *out = &request->json;
-    request->seq_r = sqlite3_column_int64(row, 2);
-    memcpy(request->epoch_r, db->epoch_text, sizeof request->epoch_r);
+    request->at.seq = sqlite3_column_int64(row, 2);
+    memcpy(request->at.epoch, db->epoch_text, sizeof request->at.epoch);
     buffer_append_char(out, '{');
     store_write_member(out, "channelId", request->channel_id);
     store_write_member(out, "name", db_text(row, 0));
     store_write_member(out, "visibility", db_text(row, 1));
-    store_write_member_number(out, "seq", request->seq_r);
+    store_write_member_number(out, "seq", request->at.seq);
     store_write_member(out, "epoch", slice_of(db->epoch_text));
     store_write_member_number(out, "members", sqlite3_column_int64(row, 3));
     buffer_append_char(out, '}');

@@ -49,7 +49,7 @@ void sqlite_perform(struct sqlite_db *db, struct store_request *request) {
         LOG(LOG_ERROR, "store.corrupt", LOG_SLICE("channel", request->channel_id), LOG_NUMBER("after", request->seq));
         status = STORE_UNAVAILABLE;
     }
-    if (status != STORE_OK) buffer_clear(&request->json);
+    if (status != STORE_OK) store_request_unanswer(request);
     request->status = status;
 }
 

@@ -46,11 +46,11 @@ static bool read_head(struct sqlite_db *db, struct store_request *request, int64
     db_bind_text(head, 1, request->channel_id);
     bool found = db_step(db, head);
     if (found) {
-        request->seq_r = sqlite3_column_int64(head, 0);
+        request->at.seq = sqlite3_column_int64(head, 0);
         *floor_r = sqlite3_column_int64(head, 1) - 1;
     }
     sqlite3_reset(head);
-    memcpy(request->epoch_r, db->epoch_text, sizeof request->epoch_r);
+    memcpy(request->at.epoch, db->epoch_text, sizeof request->at.epoch);
     return found;
 }
 
@@ -120,7 +120,7 @@ bool sqlite_event(struct sqlite_db *db, struct store_request *request, int64_t s
     db_bind_text(row, 1, request->channel_id);
     db_bind_integer(row, 2, seq);
     if (!db_step(db, row)) return false;
-    db_epoch_text(db, sqlite3_column_int64(row, EPOCH), request->epoch_r);
+    db_epoch_text(db, sqlite3_column_int64(row, EPOCH), request->at.epoch);
     *message_seq_r = write_event(db, row, &request->json);
     sqlite3_reset(row);
     return true;
@@ -130,7 +130,7 @@ enum store_status sqlite_events(struct sqlite_db *db, struct store_request *requ
     int64_t floor = 0, after = request->seq;
     unsigned limit = request->limit && request->limit < STORE_EVENTS_MAX ? request->limit : STORE_EVENTS_MAX, count = 0;
     if (!read_head(db, request, &floor)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
-    request->fork_r = fork_of(db, request, request->seq_r);
+    request->fork_r = fork_of(db, request, request->at.seq);
     if (request->fork_r >= 0) after = request->fork_r;
     if (after < floor) {
         request->floor_r = floor;
@@ -140,17 +140,15 @@ enum store_status sqlite_events(struct sqlite_db *db, struct store_request *requ
     db_bind_text(rows, 1, request->channel_id);
     db_bind_integer(rows, 2, after);
     db_bind_integer(rows, 3, limit + 1);
-    buffer_append_char(&request->json, '[');
     while (db_step(db, rows)) {
         if (count++ == limit || request->json.len >= STORE_ANSWER_BYTES) {
             request->more = true;
             sqlite3_reset(rows);
             break;
         }
-        if (count > 1) buffer_append_char(&request->json, ',');
-        write_event(db, rows, &request->json);
+        write_event(db, rows, store_events_next(request, sqlite3_column_int64(rows, SEQ)));
     }
-    buffer_append_char(&request->json, ']');
+    store_events_end(request);
     return db_status(db);
 }
 
@@ -257,21 +255,13 @@ enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *re
     return db_status(db);
 }
 
-static void write_head(struct sqlite_db *db, struct store_request *request, struct slice channel_id) {
-    int64_t seq = db_head(db, channel_id);
-    if (seq >= 0) store_write_head(&request->json, channel_id, seq, db->epoch_text);
-}
-
 enum store_status sqlite_heads(struct sqlite_db *db, struct store_request *request) {
-    struct json_walk walk;
-    struct slice item;
-    struct buffer id = {0};
-    buffer_append_char(&request->json, '[');
-    json_walk_init(&walk, request->text);
-    for (int i = 0; i < STORE_HEADS_MAX && json_walk_item(&walk, &item); i++) {
-        if (store_list_id(item, STORE_ID_MAX, &id)) write_head(db, request, buffer_slice(&id));
+    size_t len;
+    struct store_head *heads = store_heads(request, &len);
+    for (size_t i = 0; i < len && i < STORE_HEADS_MAX; i++) {
+        if (!store_channel_id_sound(heads[i].channel_id)) continue;
+        heads[i].at.seq = db_head(db, heads[i].channel_id);
+        memcpy(heads[i].at.epoch, db->epoch_text, sizeof heads[i].at.epoch);
     }
-    buffer_append_char(&request->json, ']');
-    buffer_done(&id);
     return db_status(db);
 }

@@ -18,7 +18,7 @@ static bool within_transaction(const struct sqlite_db *db) {
 /* The next append of the transaction goes on from here. */
 static void stage(struct sqlite_db *db, const struct store_request *request) {
     if (request->op == STORE_APPEND && !request->duplicate)
-        known_heads_stage(db->heads, request->channel_id, request->seq_r);
+        known_heads_stage(db->heads, request->channel_id, request->at.seq);
 }
 
 /* A planted fault: the head moves although nothing was stored. */

@@ -38,16 +38,13 @@ static void store_read(struct any_order_store *fake, struct store_request *reque
     unsigned channel = channel_index(request->channel_id);
     request->status =
         percent(5) || (request->op != STORE_EVENTS && request->op != STORE_CHANNEL) ? STORE_UNAVAILABLE : STORE_OK;
-    request->seq_r = fake->heads[channel];
+    request->at.seq = fake->heads[channel];
     request->fork_r = -1;
-    strcpy(request->epoch_r, "1-a");
+    strcpy(request->at.epoch, "1-a");
     if (request->op != STORE_EVENTS) return;
-    buffer_append_char(&request->json, '[');
-    for (int64_t seq = request->seq + 1; seq <= fake->heads[channel]; seq++) {
-        if (seq > request->seq + 1) buffer_append_char(&request->json, ',');
-        write_event(&request->json, channel, seq);
-    }
-    buffer_append_char(&request->json, ']');
+    for (int64_t seq = request->seq + 1; seq <= fake->heads[channel]; seq++)
+        write_event(store_events_next(request, seq), channel, seq);
+    store_events_end(request);
 }
 
 void any_order_store_answer(struct any_order_store *fake) {

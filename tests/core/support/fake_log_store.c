@@ -6,8 +6,6 @@
 
 #include "base/map.h"
 #include "loop/loop.h"
-#include "store/store_json.h"
-#include "wire/json.h"
 
 static struct fake_head *head_of(struct fake_log_store *fake, struct slice channel_id) {
     struct fake_head *head = map_find(fake->by_id, channel_id);
@@ -34,30 +32,24 @@ static void answer_events(struct fake_log_store *fake, struct store_request *req
     fake->event_reads++;
     request->fork_r = slice_is(request->epoch, fake->epoch) ? -1 : fake->fork;
     if (request->fork_r >= 0) seq = request->fork_r;
-    buffer_append_char(&request->json, '[');
     for (unsigned n = 0; seq < head && n < request->limit; n++) {
-        if (n) buffer_append_char(&request->json, ',');
-        fake_log_store_write_event(fake, ++seq, &request->json);
+        seq++;
+        fake_log_store_write_event(fake, seq, store_events_next(request, seq));
     }
-    buffer_append_char(&request->json, ']');
-    request->seq_r = head;
+    store_events_end(request);
+    request->at.seq = head;
     request->more = seq < head;
 }
 
 static void answer_heads(struct fake_log_store *fake, struct store_request *request) {
-    struct json_walk walk;
-    struct slice item;
+    size_t len;
+    struct store_head *heads = store_heads(request, &len);
     fake->head_queries++;
-    buffer_append_char(&request->json, '[');
-    json_walk_init(&walk, request->text);
-    while (json_walk_item(&walk, &item)) {
-        struct buffer id = {0};
-        json_string(item, &id);
-        fake->heads_asked++;
-        store_write_head(&request->json, buffer_slice(&id), head_of(fake, buffer_slice(&id))->seq, fake->epoch);
-        buffer_done(&id);
+    fake->heads_asked += len;
+    for (size_t i = 0; i < len; i++) {
+        heads[i].at.seq = head_of(fake, heads[i].channel_id)->seq;
+        snprintf(heads[i].at.epoch, sizeof heads[i].at.epoch, "%s", fake->epoch);
     }
-    buffer_append_char(&request->json, ']');
 }
 
 static void answer_append(struct fake_log_store *fake, struct store_request *request) {
@@ -65,20 +57,20 @@ static void answer_append(struct fake_log_store *fake, struct store_request *req
     request->duplicate = request->client_id.len > 0 && slice_is(request->client_id, head->client_id);
     if (!request->duplicate) head->seq++;
     snprintf(head->client_id, sizeof head->client_id, "%.*s", SLICE_ARG(request->client_id));
-    request->seq_r = head->seq;
+    request->at.seq = head->seq;
     fake_log_store_write_event(fake, head->seq, &request->json);
 }
 
 static void answer(struct fake_log_store *fake, struct store_request *request) {
     request->status = fake->is_away ? STORE_UNAVAILABLE : STORE_OK;
-    snprintf(request->epoch_r, sizeof request->epoch_r, "%s", fake->epoch);
+    snprintf(request->at.epoch, sizeof request->at.epoch, "%s", fake->epoch);
     if (fake->is_away) {
     } else if (request->op == STORE_EVENTS) {
         answer_events(fake, request);
     } else if (request->op == STORE_HEADS) {
         answer_heads(fake, request);
     } else if (request->op == STORE_CHANNEL) {
-        request->seq_r = head_of(fake, request->channel_id)->seq;
+        request->at.seq = head_of(fake, request->channel_id)->seq;
     } else {
         answer_append(fake, request);
     }
@@ -93,17 +85,11 @@ static unsigned part_of(struct store *store, struct slice channel_id) {
 
 /* A store asks all of its parts, and answers when each has. */
 static bool asks_stalled(struct fake_log_store *fake, const struct store_request *request) {
-    struct json_walk walk;
-    struct slice item;
+    size_t len;
     bool asks = false;
     if (fake->stalled < 0 || request->op != STORE_HEADS) return false;
-    json_walk_init(&walk, request->text);
-    while (json_walk_item(&walk, &item)) {
-        struct buffer id = {0};
-        json_string(item, &id);
-        asks |= (int)part_of(&fake->store, buffer_slice(&id)) == fake->stalled;
-        buffer_done(&id);
-    }
+    const struct store_head *heads = store_heads(request, &len);
+    for (size_t i = 0; i < len; i++) asks |= (int)part_of(&fake->store, heads[i].channel_id) == fake->stalled;
     return asks;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/store_asking.h"
 
+#include "wire/json.h"
+
 struct policy_question {
     struct asking *asking;
     struct answer *answer;
@@ -24,15 +26,44 @@ void asking_done(struct asking *asking) {
     }
 }
 
+/* [[channelId, seq, epoch], …] of those that are known. */
+static void write_heads(struct store_request *request) {
+    size_t len;
+    const struct store_head *heads = store_heads(request, &len);
+    buffer_append_char(&request->json, '[');
+    for (size_t i = 0; i < len; i++) {
+        if (heads[i].at.seq < 0) continue;
+        buffer_printf(&request->json, "%s[\"%.*s\",%d,\"%s\"]", request->json.len > 1 ? "," : "",
+                      SLICE_ARG(heads[i].channel_id), (int)heads[i].at.seq, heads[i].at.epoch);
+    }
+    buffer_append_char(&request->json, ']');
+}
+
+/* The texts of a JSON array. */
+static void add_heads(struct store_request *request, struct slice list) {
+    struct json_walk walk;
+    struct slice item;
+    struct buffer id = {0};
+    json_walk_init(&walk, list);
+    while (json_walk_item(&walk, &item)) {
+        buffer_clear(&id);
+        if (json_type_of(item) == JSON_STRING) json_string(item, &id);
+        store_heads_add(request, buffer_slice(&id));
+    }
+    buffer_done(&id);
+    request->text = SLICE_NONE;
+}
+
 static void asking_answered(struct store_request *request) {
     struct policy_question *question = request->owner;
     struct answer *answer = question->answer;
     assert_false(answer->came);
     *answer = (struct answer){
-        request->status,    NULL, request->seq_r,  request->floor_r, request->fork_r, "", "", "", request->more,
+        request->status,    NULL, request->at.seq, request->floor_r, request->fork_r, "", "", "", request->more,
         request->duplicate, true, request->partial};
+    if (request->op == STORE_HEADS && request->status == STORE_OK) write_heads(request);
     answer->json = memory_copy(request->json.ptr, request->json.len);
-    memcpy(answer->epoch, request->epoch_r, sizeof(answer->epoch));
+    memcpy(answer->epoch, request->at.epoch, sizeof(answer->epoch));
     memcpy(answer->message_id, request->message_id_r, sizeof(answer->message_id));
     memcpy(answer->created_at, request->created_at_r, sizeof(answer->created_at));
     if (--question->asking->waiting == 0) loop_stop(question->asking->loop);
@@ -64,6 +95,7 @@ struct answer *asking_submit(struct asking *asking, const struct store_request *
     request->onwards = wanted->onwards;
     request->expires_ms = wanted->expires_ms;
     request->limit = wanted->limit;
+    if (wanted->op == STORE_HEADS) add_heads(request, wanted->text);
     asking->waiting++;
     struct answer *answer = question->answer;
     store_submit(asking->store, &request);

@@ -64,6 +64,17 @@ static bool lacks_some(const struct fuzz_world *world, const struct store_reques
     return is_gathered && request->status == STORE_OK && (world->parts[0] || world->parts[1]);
 }
 
+static void forget_all(struct store_request *request) {
+    size_t len;
+    buffer_clear(&request->json);
+    if (request->op == STORE_USER_CHANNELS) {
+        buffer_append_str(&request->json, "[]");
+        return;
+    }
+    struct store_head *heads = store_heads(request, &len);
+    for (size_t i = 0; i < len; i++) heads[i].at.seq = -1;
+}
+
 static void answered(struct store_request *request) {
     struct fuzz_store_wait *wait = request->owner;
     struct fuzz_world *world = wait->world;
@@ -75,8 +86,7 @@ static void answered(struct store_request *request) {
         buffer_clear(&request->json);
     } else if (lacks_some(world, request)) {
         request->partial = true;
-        buffer_clear(&request->json);
-        buffer_append_str(&request->json, "[]");
+        forget_all(request);
     }
     free(wait);
     request->done(request);
