@@ -41,7 +41,7 @@ endif()
 # tests/fuzz/fuzz_NAME.c: LLVMFuzzerTestOneInput. With STOA_FUZZ a libFuzzer program; always a program that replays
 # tests/fuzz/corpus/NAME/ (tests/fuzz/replay.c). What several share: tests/fuzz/support/*.c.
 file(GLOB fuzz_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/support/*.c)
-add_library(fuzz_support STATIC ${fuzz_support})
+add_library(fuzz_support STATIC ${fuzz_support} ${CMAKE_SOURCE_DIR}/tests/core/support/slow_websocket.c)
 target_include_directories(fuzz_support PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/tests/fuzz)
 target_link_libraries(fuzz_support PUBLIC stoa_lua)
 target_compile_definitions(fuzz_support PRIVATE FUZZ_SCRIPTS="${CMAKE_SOURCE_DIR}/tests/fuzz/scripts")

@@ -7,21 +7,21 @@ static void an_upgrade_loses_and_reorders_nothing(void **state) {
     char query[160];
     open_session();
     snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
-    int get = ask("GET", polling, "", "");
+    int get = polling_ask("GET", polling, "", "");
     int fd = upgraded(query, &in);
     send_frame(fd, "2probe");
     assert_frame(fd, &in, "3probe");
     assert_answer(answer_of(get), 200, "6");
-    assert_answer(fetch("POST", polling,
-                        "4one\x1e"
-                        "4two"),
+    assert_answer(polling_fetch("POST", polling,
+                                "4one\x1e"
+                                "4two"),
                   200, "ok"); /* still in charge */
     send_frame(fd, "5");
     send_frame(fd, "4three");
     assert_frame(fd, &in, "4one");
     assert_frame(fd, &in, "4two");
     assert_frame(fd, &in, "4three");
-    assert_answer(fetch("GET", polling, ""), 400, "{\"code\":3,\"message\":\"Bad request\"}");
+    assert_answer(polling_fetch("GET", polling, ""), 400, "{\"code\":3,\"message\":\"Bad request\"}");
     struct buffer second_in = {0};
     assert_closes(upgraded(query, &second_in), &second_in); /* and harms nothing */
     send_frame(fd, "4four");
@@ -41,12 +41,12 @@ static void an_upgrade_may_skip_or_repeat_its_probe(void **state) {
             send_frame(fd, "2probe");
             assert_frame(fd, &in, "3probe");
         }
-        assert_answer(fetch("POST", polling, "4one"), 200, "ok");
+        assert_answer(polling_fetch("POST", polling, "4one"), 200, "ok");
         send_frame(fd, "5");
         send_frame(fd, "4two");
         assert_frame(fd, &in, "4one");
         assert_frame(fd, &in, "4two");
-        assert_int_equal(fetch("GET", polling, "").status, 400);
+        assert_int_equal(polling_fetch("GET", polling, "").status, 400);
         close(fd);
         buffer_done(&in);
     }
@@ -60,7 +60,7 @@ static void a_poll_that_comes_while_an_upgrade_is_probed_is_released(void **stat
     int fd = upgraded(query, &in);
     send_frame(fd, "2probe");
     assert_frame(fd, &in, "3probe");
-    assert_answer(fetch("GET", polling, ""), 200, "6");
+    assert_answer(polling_fetch("GET", polling, ""), 200, "6");
     close(fd);
     buffer_done(&in);
 }
@@ -73,8 +73,8 @@ static void anything_else_on_the_probe_closes_it_and_polling_goes_on(void **stat
     int fd = upgraded(query, &in);
     send_frame(fd, "2");
     assert_closes(fd, &in);
-    assert_answer(fetch("POST", polling, "4still"), 200, "ok");
-    assert_answer(fetch("GET", polling, ""), 200, "4still");
+    assert_answer(polling_fetch("POST", polling, "4still"), 200, "ok");
+    assert_answer(polling_fetch("GET", polling, ""), 200, "4still");
 }
 
 static void a_probe_that_goes_no_further_is_closed_and_polling_goes_on(void **state) {
@@ -85,8 +85,8 @@ static void a_probe_that_goes_no_further_is_closed_and_polling_goes_on(void **st
     open_session();
     snprintf(query, sizeof query, "EIO=4&transport=websocket&sid=%s", sid);
     assert_closes(upgraded(query, &in), &in);
-    assert_answer(fetch("POST", polling, "4still"), 200, "ok");
-    assert_answer(fetch("GET", polling, ""), 200, "4still");
+    assert_answer(polling_fetch("POST", polling, "4still"), 200, "ok");
+    assert_answer(polling_fetch("GET", polling, ""), 200, "4still");
 }
 
 static void a_session_opened_as_websocket_cannot_be_taken_over_by_its_id(void **state) {
@@ -111,7 +111,7 @@ static void a_session_opened_as_websocket_cannot_be_taken_over_by_its_id(void **
     buffer_done(&in);
 }
 
-#define SCENE(name) cmocka_unit_test_setup_teardown(name, serve, stop)
+#define SCENE(name) cmocka_unit_test_setup_teardown(name, serve_polling, stop_polling)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # What needs PostgreSQL: tests/servers/postgres.py starts servers of its own for each entry, and stops them.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
+add_library(store_scene STATIC ${CMAKE_SOURCE_DIR}/tests/servers/store_scene.c)
+target_link_libraries(store_scene PUBLIC core_support)
 foreach(program test_pool test_store_crowd test_store_faults test_store_replicas test_store_identity)
   add_executable(${program} ${CMAKE_SOURCE_DIR}/tests/servers/${program}.c)
-  target_link_libraries(${program} PRIVATE core_support)
+  target_link_libraries(${program} PRIVATE store_scene)
 endforeach()
 
 # stoa_server_test(NAME PROGRAM "OPTION…" ARGUMENT…): servers/NAME is PROGRAM with ARGUMENT beside servers with OPTIONs.

@@ -65,12 +65,12 @@ static void heads_that_somebody_holds_stop_no_other_channel(void **state) {
     does(brief, "BEGIN");
     for (int i = 0; i < HELD; i++) holds(holder, ids[i]);
     holds(brief, ids[FREED]);
-    for (int i = 0; i < HELD; i++) stuck[i] = send(asking, ids[i], "stuck", i);
-    struct answer *freed = send(asking, ids[FREED], "freed", 0);
+    for (int i = 0; i < HELD; i++) stuck[i] = say_in(asking, ids[i], "stuck", i);
+    struct answer *freed = say_in(asking, ids[FREED], "freed", 0);
     int said = 0;
     uint64_t released_ms = 0, waited_ms = UINT64_MAX;
     while (!stuck[0]->came) { /* at its deadline */
-        struct answer *free = send(asking, ids[HALL], "free", said++);
+        struct answer *free = say_in(asking, ids[HALL], "free", said++);
         await(asking, free);
         assert_status(free, STORE_OK);
         if (said == 20) {
@@ -88,7 +88,7 @@ static void heads_that_somebody_holds_stop_no_other_channel(void **state) {
     }
     does(holder, "ROLLBACK");
     for (int i = 0; i < HELD; i++) {
-        struct answer *again = send(asking, ids[i], "stuck", i);
+        struct answer *again = say_in(asking, ids[i], "stuck", i);
         await(asking, again);
         assert_status(again, STORE_OK);
         assert_int_equal(again->seq, 1);
@@ -236,10 +236,10 @@ static void a_new_member_has_read_what_is_there_and_a_new_role_moves_no_mark(voi
     snprintf(hall, sizeof hall, "%s", channel_on(1, 0));
     put_channel(asking, hall);
     ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("carol"), .text = S("member"));
-    for (int i = 0; i < 3; i++) send(asking, hall, "said", i);
+    for (int i = 0; i < 3; i++) say_in(asking, hall, "said", i);
     asking_wait(asking);
     ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("bob"), .text = S("member"));
-    send(asking, hall, "said", 3);
+    say_in(asking, hall, "said", 3);
     asking_wait(asking);
     ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("carol"), .text = S("moderator"));
     assert_has(ASK(asking, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,\"unread\":1}");
@@ -259,7 +259,7 @@ static void a_list_of_channels_does_not_wait_for_a_shard_that_stalls(void **stat
         there[shard] = channel_on(shard, 0);
         put_channel(asking, there[shard]);
         ASK(asking, STORE_MEMBER_PUT, .channel_id = S(there[shard]), .user_id = S("bob"), .text = S("member"));
-        send(asking, there[shard], "said", shard);
+        say_in(asking, there[shard], "said", shard);
     }
     asking_wait(asking);
     PGconn *holder = somebody(scene->servers.write[1]);
@@ -326,7 +326,7 @@ static int64_t commits_of(struct scene *scene, int gather_ms, int sends) {
     int64_t before = metric_get(METRIC_APPEND_BATCHES, NULL);
     struct answer *last = NULL;
     for (int i = 0; i < sends; i++) {
-        last = send(asking, channel_on(0, (unsigned)i), "said", i);
+        last = say_in(asking, channel_on(0, (unsigned)i), "said", i);
         pass(asking, 2);
     }
     await(asking, last);
@@ -354,7 +354,7 @@ static void a_batch_that_is_full_waits_no_longer(void **state) {
     scene->asking.store = open_with(scene, &settings);
     put_channel(asking, channel_on(0, 0));
     struct answer *last = NULL;
-    for (int i = 0; i < 64; i++) last = send(asking, channel_on(0, 0), "said", i);
+    for (int i = 0; i < 64; i++) last = say_in(asking, channel_on(0, 0), "said", i);
     await(asking, last);
     assert_status(last, STORE_OK);
     assert_int_equal(last->seq, 64);

@@ -40,7 +40,7 @@ struct talk {
 
 static void talk_for(struct scene *scene, struct talk *talk, unsigned ms) {
     for (unsigned passed = 0; passed < ms && talk->len < 3000; passed += 5) {
-        talk->answers[talk->len] = send(&scene->asking, "hall", "talk", talk->len);
+        talk->answers[talk->len] = say_in(&scene->asking, "hall", "talk", talk->len);
         talk->len++;
         pass(&scene->asking, 5);
     }
@@ -90,7 +90,7 @@ static void nothing_acknowledged_is_lost_when_the_primary_is_killed(void **state
     servers_act("promote", more_advanced_standby());
     talk_for(scene, &talk, 1000);
     asking_wait(asking);
-    struct answer *after = send(asking, "hall", "after", 0);
+    struct answer *after = say_in(asking, "hall", "after", 0);
     await(asking, after);
     assert_in_range(check_talk(scene, &talk), 100, 3000);
     assert_status(after, STORE_UNAVAILABLE); /* quorum is asked for, and the new primary has no standby yet */
@@ -104,7 +104,7 @@ static void a_lossless_promotion_begins_an_epoch_and_resets_nobody(void **state)
     scene->asking.store = open_with(scene, &settings);
     struct answer *channel = ASK(asking, STORE_CHANNEL, .channel_id = S("hall"));
     assert_true(strncmp(channel->epoch, "2-", 2) == 0);
-    struct answer *said = send(asking, "hall", "again", 0);
+    struct answer *said = say_in(asking, "hall", "again", 0);
     await(asking, said);
     assert_status(said, STORE_OK);
     assert_string_equal(said->epoch, channel->epoch);
@@ -134,13 +134,13 @@ static void a_stalled_commit_is_unavailable_at_its_deadline_and_a_duplicate_late
     put_channel(asking, "hall");
     stop_receivers();
     uint64_t before = loop_clock_us(asking->loop) / 1000;
-    struct answer *said = send(asking, "hall", "stalled", 0);
+    struct answer *said = say_in(asking, "hall", "stalled", 0);
     await(asking, said);
     uint64_t took_ms = loop_clock_us(asking->loop) / 1000 - before;
     let_receivers_go();
     assert_status(said, STORE_UNAVAILABLE);
     assert_in_range(took_ms, DEADLINE_MS - 100, DEADLINE_MS + 3000);
-    struct answer *again = send(asking, "hall", "stalled", 0);
+    struct answer *again = say_in(asking, "hall", "stalled", 0);
     await(asking, again);
     assert_status(again, STORE_OK);
     assert_true(again->duplicate);
@@ -154,7 +154,7 @@ static void a_commit_cancelled_while_it_waits_for_a_standby_is_not_acknowledged(
     open_quorum(scene);
     put_channel(asking, "hall");
     stop_receivers();
-    struct answer *said = send(asking, "hall", "cancelled", 0);
+    struct answer *said = say_in(asking, "hall", "cancelled", 0);
     await_sql(asking, scene->servers.write[0],
               "SELECT (count(pg_cancel_backend(pid)) > 0)::text FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
               "true");
@@ -195,11 +195,11 @@ static void a_promotion_that_loses_events_resets_to_the_last_common_one(void **s
     settings.shards_len = 1;
     scene->asking.store = open_with(scene, &settings);
     put_channel(asking, "hall");
-    for (int i = 0; i < 10; i++) last = send(asking, "hall", "kept", i);
+    for (int i = 0; i < 10; i++) last = say_in(asking, "hall", "kept", i);
     await(asking, last);
     await_sql(asking, servers_standby(1), "SELECT last_seq FROM channel_heads", "10");
     servers_act("sender-stop", "shard0");
-    for (int i = 0; i < 5; i++) last = send(asking, "hall", "lost", i);
+    for (int i = 0; i < 5; i++) last = say_in(asking, "hall", "lost", i);
     await(asking, last);
     assert_status(last, STORE_OK);
     assert_int_equal(last->seq, 15);
@@ -207,7 +207,7 @@ static void a_promotion_that_loses_events_resets_to_the_last_common_one(void **s
     memcpy(cursor, last->epoch, sizeof cursor);
     servers_act("kill", "shard0");
     servers_act("promote", "r1");
-    struct answer *next = send(asking, "hall", "after", 0);
+    struct answer *next = say_in(asking, "hall", "after", 0);
     await(asking, next);
     assert_status(next, STORE_OK);
     assert_int_equal(next->seq, 11);
@@ -239,13 +239,13 @@ static void a_primary_that_became_a_standby_is_left_for_the_new_one(void **state
     settings.shards = bounced.shards;
     scene->asking.store = open_with(scene, &settings);
     put_channel(asking, "hall");
-    struct answer *before = send(asking, "hall", "before", 0);
+    struct answer *before = say_in(asking, "hall", "before", 0);
     await(asking, before);
     assert_status(before, STORE_OK);
     await_sql(asking, servers_standby(1), "SELECT last_seq FROM channel_heads", "1");
     servers_act("promote", "r1");
     servers_act("demote", "shard0");
-    struct answer *after = send(asking, "hall", "after", 0);
+    struct answer *after = say_in(asking, "hall", "after", 0);
     await(asking, after);
     assert_status(after, STORE_OK);
     assert_int_equal(after->seq, 2);
@@ -274,12 +274,12 @@ static void a_lock_that_someone_else_holds_stalls_that_channel_only(void **state
     assert_int_equal(system(command), 0);
     await_sql(asking, scene->servers.write[0],
               "SELECT (count(*) > 0)::text FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(8)'", "true");
-    struct answer *stuck = send(asking, hot, "hot", 0);
+    struct answer *stuck = say_in(asking, hot, "hot", 0);
     uint64_t slowest_ms = 0;
     for (int i = 0; i < 50; i++) {
         uint64_t before = loop_clock_us(asking->loop) / 1000;
-        if (i % 10 == 0) send(asking, hot, "hot", i + 1);
-        struct answer *said = send(asking, cold, "cold", i);
+        if (i % 10 == 0) say_in(asking, hot, "hot", i + 1);
+        struct answer *said = say_in(asking, cold, "cold", i);
         await(asking, said);
         assert_status(said, STORE_OK);
         uint64_t took_ms = loop_clock_us(asking->loop) / 1000 - before;
@@ -292,7 +292,7 @@ static void a_lock_that_someone_else_holds_stalls_that_channel_only(void **state
     asking_wait(asking);
     await_sql(asking, scene->servers.write[0],
               "SELECT (count(*) > 0)::text FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(8)'", "false");
-    struct answer *again = send(asking, hot, "hot", 0);
+    struct answer *again = say_in(asking, hot, "hot", 0);
     await(asking, again);
     assert_status(again, STORE_OK);
 }
@@ -310,7 +310,7 @@ static void a_reader_never_sees_a_number_before_those_below_it(void **state) {
              channel);
     for (int i = 0; i < 400; i++) {
         asking->store = i % 2 ? first : second;
-        send(asking, channel, i % 2 ? "first" : "second", i);
+        say_in(asking, channel, i % 2 ? "first" : "second", i);
         if (i % 8 == 0) assert_string_equal(servers_sql(scene->servers.write[0], sql), "true");
         pass(asking, 1);
     }
@@ -330,7 +330,7 @@ static void nothing_is_lost_or_doubled_when_pgbouncer_is_killed(void **state) {
     snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
     put_channel(asking, channel);
     for (int i = 0; i < 300; i++) {
-        answers[i] = send(asking, channel, "talk", i);
+        answers[i] = say_in(asking, channel, "talk", i);
         pass(asking, 2);
         if (i == 100) servers_act("kill", "bouncer");
         if (i == 150) servers_act("start", "bouncer");
@@ -352,14 +352,14 @@ static void two_maps_never_write_one_channel_to_two_shards(void **state) {
     struct store *first = scene->asking.store, *second = open_with(scene, &settings);
     snprintf(channel, sizeof channel, "%s", channel_on(0, 0));
     put_channel(asking, channel);
-    struct answer *said = send(asking, channel, "one", 0);
+    struct answer *said = say_in(asking, channel, "one", 0);
     await(asking, said);
     struct shard_map *other = shard_map_new(3);
     assert_true(shard_map_add(other, 0, SHARD_BUCKETS - 1, 2, &error) && shard_map_is_total(other, &error));
     store_set_shards(second, other); /* as if it had not been asked */
     asking->store = second;
     assert_status(ASK(asking, STORE_CHANNEL_PUT, .channel_id = S(channel)), STORE_UNAVAILABLE);
-    struct answer *elsewhere = send(asking, channel, "two", 0);
+    struct answer *elsewhere = say_in(asking, channel, "two", 0);
     await(asking, elsewhere);
     assert_status(elsewhere, STORE_NOT_FOUND);
     /* And a map is refused as soon as it is known which buckets hold channels. */
@@ -390,12 +390,12 @@ static void a_shard_that_is_away_leaves_the_others_working(void **state) {
     for (int i = 0; i < 2; i++) {
         put_channel(asking, both[i]);
         ASK(asking, STORE_MEMBER_PUT, .channel_id = S(both[i]), .user_id = S("bob"), .text = S("member"));
-        struct answer *said = send(asking, both[i], "said", i);
+        struct answer *said = say_in(asking, both[i], "said", i);
         await(asking, said);
         assert_status(said, STORE_OK);
     }
     servers_act("kill", "shard1");
-    struct answer *lost = send(asking, away, "lost", 0), *good = send(asking, here, "good", 0);
+    struct answer *lost = say_in(asking, away, "lost", 0), *good = say_in(asking, here, "good", 0);
     await(asking, good);
     assert_status(good, STORE_OK);
     assert_status(ASK(asking, STORE_PROBE, ), STORE_OK);
@@ -413,7 +413,7 @@ static void a_shard_that_is_away_leaves_the_others_working(void **state) {
     servers_act("start", "shard1");
     struct answer *again = lost;
     for (int i = 0; i < 100 && again->status != STORE_OK; i++) {
-        again = send(asking, away, "lost", 0);
+        again = say_in(asking, away, "lost", 0);
         await(asking, again);
         pass(asking, 100);
     }

@@ -15,7 +15,7 @@ static void begin_anew(struct scene *scene) {
 }
 
 static struct answer *say(struct scene *scene, const char *name, int n) {
-    struct answer *said = send(&scene->asking, "hall", name, n);
+    struct answer *said = say_in(&scene->asking, "hall", name, n);
     await(&scene->asking, said);
     return said;
 }
@@ -302,7 +302,7 @@ static void is_refused_meanwhile(struct scene *scene, const char *name, const ch
     logged_len = 0;
     logged[0] = '\0';
     put_channel(&scene->asking, "hall");
-    struct answer *before = send(&scene->asking, "hall", "before", ++n);
+    struct answer *before = say_in(&scene->asking, "hall", "before", ++n);
     await(&scene->asking, before);
     assert_status(before, STORE_OK);
     set(scene, name, value);
@@ -310,7 +310,7 @@ static void is_refused_meanwhile(struct scene *scene, const char *name, const ch
     snprintf(shown, sizeof shown, "SELECT current_setting('%s')", name);
     await_sql(&scene->asking, scene->servers.write[0], shown, value);
     pass(&scene->asking, 50); /* its other processes read it too, each when it is asked for something */
-    struct answer *said = send(&scene->asking, "hall", "meanwhile", n);
+    struct answer *said = say_in(&scene->asking, "hall", "meanwhile", n);
     await(&scene->asking, said);
     assert_status(said, STORE_UNAVAILABLE);
     for (int i = 0; i < 3; i++) assert_status(probe(scene), STORE_UNAVAILABLE);
@@ -318,7 +318,7 @@ static void is_refused_meanwhile(struct scene *scene, const char *name, const ch
     assert_int_equal(lines_with("store.shard_refused"), 1);
     set(scene, name, NULL);
     probe_until_status(scene, STORE_OK);
-    struct answer *again = send(&scene->asking, "hall", "meanwhile", n);
+    struct answer *again = say_in(&scene->asking, "hall", "meanwhile", n);
     await(&scene->asking, again);
     assert_status(again, STORE_OK);
     assert_false(again->duplicate);
@@ -367,7 +367,7 @@ static void what_waited_for_a_quorum_that_goes_is_not_acknowledged(void **state)
     assert_status(say(scene, "before", 0), STORE_OK);
     servers_act("receiver-stop", "r1");
     servers_act("receiver-stop", "r2");
-    struct answer *said = send(&scene->asking, "hall", "meanwhile", 0);
+    struct answer *said = say_in(&scene->asking, "hall", "meanwhile", 0);
     await_sql(
         &scene->asking, scene->servers.write[0],
         "SELECT (count(*) > 0)::text FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%stoa_add%' "

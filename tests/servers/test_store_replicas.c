@@ -29,7 +29,7 @@ static void an_own_message_is_read_however_far_a_replica_is_behind(void **state)
     scene->asking.store = open_with_replica(scene);
     put_channel_of_ours(asking, channel);
     servers_sql(servers_standby(1), "SELECT pg_wal_replay_pause()");
-    struct answer *said = send(asking, channel, "own", 0);
+    struct answer *said = say_in(asking, channel, "own", 0);
     await(asking, said);
     assert_has(ASK(asking, STORE_MESSAGES, .channel_id = S(channel)), "own-0");
     assert_has(ASK(asking, STORE_EVENTS, .channel_id = S(channel)), "own-0");
@@ -98,7 +98,7 @@ static void leave_behind(struct asking *asking, const char *channel, unsigned st
     static int n;
     servers_sql(servers_standby(standby), "SELECT pg_wal_replay_pause()");
     await_sql(asking, servers_standby(standby), "SELECT pg_get_wal_replay_pause_state()", "paused");
-    struct answer *said = send(asking, channel, "said", n++);
+    struct answer *said = say_in(asking, channel, "said", n++);
     await(asking, said);
     assert_status(said, STORE_OK);
 }

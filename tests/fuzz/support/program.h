@@ -10,23 +10,11 @@ struct program {
     struct slice rest;
 };
 
-static inline bool program_over(const struct program *program) {
-    return program->rest.len == 0;
-}
+bool program_over(const struct program *program);
 
-static inline unsigned char program_byte(struct program *program) {
-    if (program_over(program)) return 0;
-    unsigned char byte = (unsigned char)program->rest.ptr[0];
-    program->rest = slice_from(program->rest, 1);
-    return byte;
-}
+unsigned char program_byte(struct program *program);
 
 /* A length, and so many bytes, or what is left. */
-static inline struct slice program_bytes(struct program *program) {
-    size_t len = program_byte(program);
-    struct slice bytes = {program->rest.ptr, len < program->rest.len ? len : program->rest.len};
-    program->rest = slice_from(program->rest, bytes.len);
-    return bytes;
-}
+struct slice program_bytes(struct program *program);
 
 #endif
