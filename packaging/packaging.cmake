@@ -39,6 +39,19 @@ add_custom_command(OUTPUT ${pages}
   DEPENDS stoa ${package_source}/stoa.1 ${package_source}/stoa.lua.5.awk)
 add_custom_target(man ALL DEPENDS ${pages})
 
+# ---- changelogs of the packages, of CHANGELOG.md
+
+string(TIMESTAMP now "%s" UTC) # or SOURCE_DATE_EPOCH
+set(make_changelog ${CMAKE_COMMAND} -E env LC_ALL=C TZ=UTC awk -v version=${PROJECT_VERSION} -v now=${now}
+  -f ${package_source}/changelog.awk)
+set(changelogs ${package_build}/changelog.gz ${package_build}/changelog.rpm)
+add_custom_command(OUTPUT ${changelogs}
+  COMMAND ${make_changelog} form=deb ${CMAKE_SOURCE_DIR}/CHANGELOG.md | gzip -9n > changelog.gz
+  COMMAND ${make_changelog} form=rpm ${CMAKE_SOURCE_DIR}/CHANGELOG.md > changelog.rpm
+  WORKING_DIRECTORY ${package_build} VERBATIM
+  DEPENDS ${package_source}/changelog.awk ${CMAKE_SOURCE_DIR}/CHANGELOG.md)
+add_custom_target(changelogs ALL DEPENDS ${changelogs})
+
 # ---- files
 
 file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/scripts/*.lua)
@@ -52,7 +65,8 @@ install(FILES ${scripts} DESTINATION /etc/stoa/scripts)
 install(FILES ${package_source}/stoa.service DESTINATION lib/systemd/system)
 install(FILES ${package_build}/stoa.1.gz DESTINATION share/man/man1)
 install(FILES ${package_build}/stoa.lua.5.gz DESTINATION share/man/man5)
-install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION share/doc/stoa)
+install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/CHANGELOG.md ${CMAKE_SOURCE_DIR}/LICENSE
+  ${package_source}/deb/copyright ${package_build}/changelog.gz DESTINATION share/doc/stoa)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs DESTINATION share/doc/stoa)
 install(FILES ${package_source}/haproxy.cfg ${package_source}/nginx.conf ${package_source}/redis.conf
   ${CMAKE_SOURCE_DIR}/config/cluster.lua DESTINATION share/doc/stoa/examples)
@@ -90,6 +104,8 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${package_build}/conffiles
 set(CPACK_RPM_FILE_NAME RPM-DEFAULT)
 set(CPACK_PACKAGE_RELOCATABLE OFF)
 set(CPACK_RPM_PACKAGE_GROUP "System Environment/Daemons")
+set(CPACK_RPM_PACKAGE_LICENSE Apache-2.0)
+set(CPACK_RPM_CHANGELOG_FILE ${package_build}/changelog.rpm)
 set(CPACK_RPM_PACKAGE_REQUIRES_PRE shadow-utils)
 set(CPACK_RPM_PRE_INSTALL_SCRIPT_FILE ${package_source}/rpm/pre)
 set(CPACK_RPM_POST_INSTALL_SCRIPT_FILE ${package_source}/rpm/post)
@@ -97,6 +113,9 @@ set(CPACK_RPM_PRE_UNINSTALL_SCRIPT_FILE ${package_source}/rpm/preun)
 set(CPACK_RPM_POST_UNINSTALL_SCRIPT_FILE ${package_source}/rpm/postun)
 list(TRANSFORM conffiles PREPEND "%config(noreplace) " OUTPUT_VARIABLE CPACK_RPM_USER_FILELIST)
 list(TRANSFORM CPACK_RPM_USER_FILELIST REPLACE "(.*/stoa.lua)$" "%attr(0640,root,stoa) \\1")
+foreach(name LICENSE copyright)
+  list(APPEND CPACK_RPM_USER_FILELIST "%license /usr/share/doc/stoa/${name}")
+endforeach()
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION /etc /usr/lib/systemd /usr/lib/systemd/system
   /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE} /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/lua
   /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/lua/5.1 /usr/share/man /usr/share/man/man1 /usr/share/man/man5 /usr/share/doc)

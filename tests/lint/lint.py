@@ -125,7 +125,7 @@ def lint_sizes(build):
 
 
 # What cannot hold a comment, or is text and not code.
-UNLICENSED = re.compile(r"\.(?:md|txt|json|lock|sum|png)$|^LICENSE$|^\.(?:clang-format|gitignore)$|^tests/fuzz/corpus/")
+UNLICENSED = re.compile(r"\.(?:md|txt|json|lock|sum|png)$|^LICENSE$|/copyright$|^\.(?:clang-format|gitignore)$|^tests/fuzz/corpus/")
 BEFORE_LICENCE = ("#!", "<!doctype", "<?xml")
 
 

@@ -51,6 +51,22 @@ test("each file below /etc is a conffile", () => {
   assert.ok(files.includes("/etc/stoa/scripts/chat.lua"));
 });
 
+test("licence, copyright and changelog are where Debian keeps them", () => {
+  const licence = readFileSync(at("usr/share/common-licenses/Apache-2.0"), "utf8");
+  assert.equal(readFileSync(at("usr/share/doc/stoa/LICENSE"), "utf8"), licence);
+  const copyright = readFileSync(at("usr/share/doc/stoa/copyright"), "utf8");
+  assert.match(copyright, /^Format: .*\n(.*\n)*Files: \*\nCopyright: .*\nLicense: Apache-2\.0\n/);
+  const vendor = copyright.match(/^Files: (usr\/share\/stoa\/page\/vendor\/.*)$/gm).map((line) => path.basename(line));
+  assert.deepEqual(vendor, readdirSync(at("usr/share/stoa/page/vendor")));
+  const changelog = run("zcat", at("usr/share/doc/stoa/changelog.gz"));
+  assert.ok(changelog.startsWith(`stoa (${version}) `), changelog);
+  writeFileSync(at("tmp/changelog"), changelog);
+  const newest = run("dpkg-parsechangelog", "-l", at("tmp/changelog"));
+  assert.match(newest, /^Source: stoa$/m);
+  assert.match(newest, /^Date: \w{3}, \d\d \w{3} \d{4} /m);
+  assert.match(newest, /^ {3}\* Added: /m);
+});
+
 test("the binary is hardened", () => {
   const headers = run("readelf", "-hldW", at("usr/bin/stoa")), symbols = run("readelf", "-W", "--dyn-syms", at("usr/bin/stoa"));
   assert.match(headers, /Type:\s+DYN/);

@@ -40,6 +40,14 @@ test("it takes no folder from others", () => {
   for (const name of folders) assert.match(name, /\/stoa\b|\/\.build-id/);
 });
 
+test("it carries licence, copyright and changelog", () => {
+  assert.deepEqual(query("--qf", "%{LICENSE}"), ["Apache-2.0"]);
+  assert.deepEqual(query("--licensefiles"), ["/usr/share/doc/stoa/LICENSE", "/usr/share/doc/stoa/copyright"]);
+  const changelog = query("--changelog");
+  assert.match(changelog[0], new RegExp(`^\\* \\w{3} \\w{3} \\d\\d \\d{4} .* - ${version}-1$`));
+  assert.match(changelog[1], /^- Added: /);
+});
+
 test("it asks for the libraries, and for what makes its user", () => {
   const requires = query("--requires");
   for (const name of ["libevent", "libwebsockets", "libluajit", "libsqlite3"]) assert.ok(requires.some((line) => line.startsWith(name)), name);
