@@ -13,7 +13,7 @@ endfunction()
 stoa_embed(stoa_lua lua/stoa embedded)
 target_include_directories(stoa_lua PUBLIC ${CMAKE_SOURCE_DIR})
 target_link_libraries(stoa_lua PUBLIC m)
-if(STOA_SANITIZE OR STOA_FUZZ)
+if((STOA_SANITIZE AND NOT STOA_SANITIZE STREQUAL thread) OR STOA_FUZZ)
   # Scripts' numbers are doubles: one that an integer cannot hold must be seen before it becomes one. GCC does not count
   # it to "undefined".
   target_compile_options(stoa_lua PRIVATE -fsanitize=float-cast-overflow -fno-sanitize-recover=float-cast-overflow)

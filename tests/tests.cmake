@@ -66,3 +66,20 @@ file(GLOB suites CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/suite.cmake)
 foreach(suite ${suites})
   include(${suite})
 endforeach()
+
+# What runs several threads, for a build with ThreadSanitizer: label and target "threads". libpq's cancel is in servers/pool, the
+# resolver of libcurl in scenes/outgoing.
+if(STOA_SANITIZE STREQUAL thread)
+  set(programs test_threads test_store test_store_sqlite test_sqlite_reads test_sqlite_damage test_sqlite_migration test_sqlite_backup
+    test_verify)
+  add_custom_target(threads DEPENDS ${programs} test_pool stoa)
+  list(TRANSFORM programs PREPEND core/)
+  set_tests_properties(${programs} servers/pool scenes/chat scenes/backup scenes/outgoing PROPERTIES LABELS threads)
+  # Where the kernel spreads addresses too far for this compiler's ThreadSanitizer, nothing runs: disabled, which ./dev counts as skipped.
+  include(CheckCSourceRuns)
+  set(CMAKE_REQUIRED_FLAGS -fsanitize=thread)
+  check_c_source_runs("int main(void) { return 0; }" THREAD_SANITIZER_RUNS)
+  if(NOT THREAD_SANITIZER_RUNS)
+    set_tests_properties(${programs} servers/pool scenes/chat scenes/backup scenes/outgoing PROPERTIES DISABLED TRUE)
+  endif()
+endif()

@@ -2,6 +2,8 @@
 #include "base/hash.h"
 
 #include <endian.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/entropy.h"
 
@@ -50,14 +52,21 @@ uint64_t hash_keyed(uint64_t k0, uint64_t k1, struct slice bytes) {
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
+/* Drawn by whichever thread hashes first. */
+static struct {
+    pthread_once_t once;
+    atomic_bool is_drawn;
+    uint64_t parts[2];
+} local_key = {.once = PTHREAD_ONCE_INIT};
+
+static void draw_local_key(void) {
+    entropy_fill(local_key.parts, sizeof local_key.parts);
+    atomic_store_explicit(&local_key.is_drawn, true, memory_order_release);
+}
+
 uint64_t hash_local(struct slice bytes) {
-    static uint64_t key[2];
-    static bool key_is_drawn;
-    if (!key_is_drawn) {
-        entropy_fill(key, sizeof(key));
-        key_is_drawn = true;
-    }
-    return hash_keyed(key[0], key[1], bytes);
+    if (!atomic_load_explicit(&local_key.is_drawn, memory_order_acquire)) pthread_once(&local_key.once, draw_local_key);
+    return hash_keyed(local_key.parts[0], local_key.parts[1], bytes);
 }
 
 uint64_t hash_fixed(struct slice bytes) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hash.h - SipHash-2-4 (Aumasson, Bernstein 2012). */
+/* hash.h - SipHash-2-4 (Aumasson, Bernstein 2012). Any thread may hash. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

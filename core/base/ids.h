@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ids.h - identifiers: secret ones and ordered ones. */
+/* ids.h - identifiers: secret ones and ordered ones. For one thread of a process: the loop's. */
 #ifndef BASE_IDS_H
 #define BASE_IDS_H
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -14,8 +16,10 @@
 /* A write of at most PIPE_BUF bytes to a pipe is whole or nothing, also where several workers share it. */
 enum { LOG_LINE_MAX = PIPE_BUF, LOG_VALUE_MAX = 2048, LOG_END_MAX = 64 };
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all sites, and of out but for the level */
+
 static struct {
-    enum log_level level;
+    atomic_int level;
     void (*sink)(void *owner, struct slice line);
     void *sink_owner;
     int worker;        /* -1: the lines name none */
@@ -30,15 +34,17 @@ struct line {
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
 bool log_enabled(enum log_level level) {
-    return level >= out.level;
+    return (int)level >= atomic_load_explicit(&out.level, memory_order_relaxed);
 }
 
 void log_set_level(enum log_level level) {
-    out.level = level;
+    atomic_store_explicit(&out.level, (int)level, memory_order_relaxed);
 }
 
 void log_set_worker(unsigned worker) {
+    pthread_mutex_lock(&lock);
     out.worker = (int)worker;
+    pthread_mutex_unlock(&lock);
 }
 
 bool log_level_of(const char *name, enum log_level *level_r) {
@@ -55,8 +61,10 @@ uint64_t log_dropped(void) {
 }
 
 void log_set_sink(void (*sink)(void *owner, struct slice line), void *owner) {
+    pthread_mutex_lock(&lock);
     out.sink = sink;
     out.sink_owner = owner;
+    pthread_mutex_unlock(&lock);
 }
 
 /* The length of the UTF-8 character at the start of text if a terminal shows it as it is; else 0. Control characters
@@ -170,7 +178,7 @@ static void write_line(const struct line *line) {
         return;
     }
     if (n > 0) out.line_is_torn = true;
-    metric_add(METRIC_LOG_DROPPED, 1);
+    metric_add_atomic(METRIC_LOG_DROPPED, 1);
 }
 
 /* False: the site has had its lines for this second. */
@@ -191,6 +199,7 @@ static bool site_may_write(struct log_site *site) {
 
 void log_write(enum log_level level, struct log_site *site, const char *event, const struct log_field *fields) {
     int saved_errno = errno;
+    pthread_mutex_lock(&lock);
     if (!site || level == LOG_ERROR || site_may_write(site)) {
         struct line line;
         bool whole = true;
@@ -211,5 +220,6 @@ void log_write(enum log_level level, struct log_site *site, const char *event, c
         line_append(&line, "\n", 1);
         write_line(&line);
     }
+    pthread_mutex_unlock(&lock);
     errno = saved_errno;
 }

@@ -5,6 +5,10 @@
  * is dropped and counted; logging never waits (SIGPIPE must be ignored, as loop_new does). One call site writes at most
  * LOG_BURST lines a second (errors and the lines that others wait for, LOG_ALWAYS, excepted); what it held back is
  * counted in its next line.
+ *
+ * Any thread may log: the loop's, those of SQLite (writer, reader, check). A lock keeps lines whole and counts right. A
+ * process forks only while no other thread of it can log. Threads of libraries (libpq's cancel, curl's resolver) run
+ * none of our code.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -55,7 +59,7 @@ bool log_level_of(const char *name, enum log_level *level_r);
 void log_write(enum log_level level, struct log_site *site, const char *event, const struct log_field *fields);
 /* Lines that were lost because stderr was full or broken. */
 uint64_t log_dropped(void);
-/* Tests read what would have gone to stderr; NULL restores it. */
+/* Tests read what would have gone to stderr; NULL restores it. One thread at a time is in the sink; it must not log. */
 void log_set_sink(void (*sink)(void *owner, struct slice line), void *owner);
 
 #endif

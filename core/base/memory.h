@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* memory.h - allocation that cannot fail.
  *
- * Out of memory ends the process with one line; the master starts a new worker. Nobody checks for NULL.
+ * Out of memory ends the process with one line; the master starts a new worker. Nobody checks for NULL. Any thread may
+ * allocate, and free what another one has allocated.
  */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H

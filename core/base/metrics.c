@@ -106,6 +106,16 @@ void metric_add(enum metric metric, int64_t n) {
     own->counts[metric] += n;
 }
 
+void metric_add_atomic(enum metric metric, int64_t n) {
+    assert(!rows[metric].label);
+    __atomic_fetch_add(&own->counts[metric], n, __ATOMIC_RELAXED);
+}
+
+/* Another thread or process may count meanwhile. */
+static int64_t count_of(const struct registry *registry, enum metric metric) {
+    return __atomic_load_n(&registry->counts[metric], __ATOMIC_RELAXED);
+}
+
 void metric_set(enum metric metric, int64_t value) {
     assert(!rows[metric].label);
     own->counts[metric] = value;
@@ -163,7 +173,7 @@ void metric_set_labelled(enum metric metric, const char *value, int64_t n) {
 
 int64_t metric_get(enum metric metric, const char *label_value_or_null) {
     const struct labels *labels = &own->by_label[metric];
-    int64_t sum = own->counts[metric];
+    int64_t sum = count_of(own, metric);
     for (unsigned i = 0; i < labels->len; i++)
         if (!label_value_or_null || strcmp(labels->rows[i].value, label_value_or_null) == 0) sum += labels->rows[i].n;
     return sum;
@@ -183,7 +193,7 @@ static int64_t together(enum metric metric, int64_t total, int64_t n) {
 int64_t metric_total(enum metric metric) {
     int64_t total = 0;
     for (unsigned place = 0; place < worker_slots_len; place++)
-        total = together(metric, total, slots[place].counts[metric]);
+        total = together(metric, total, count_of(&slots[place], metric));
     return total;
 }
 

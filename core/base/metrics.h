@@ -4,6 +4,9 @@
  * A metric is a row of metrics_table.h. A label's values come from code, never from a peer (no channel ids, no
  * addresses): cardinality is bounded by construction. Processes that share the registry each count in a place of their
  * own; what is rendered is the sum (of a level, the highest).
+ *
+ * Only the loop's thread may call what stands here. The threads of SQLite hand their counts to it with what they have
+ * done (sqlite/threads.h). Any thread may call metric_add_atomic.
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
@@ -20,6 +23,8 @@ enum metric {
 };
 
 void metric_add(enum metric metric, int64_t n);
+/* For a metric that no other function changes. */
+void metric_add_atomic(enum metric metric, int64_t n);
 void metric_set(enum metric metric, int64_t value);
 /* For histograms. Recorded in steps of an eighth of an octave, from 1 µs to 67 s; rendered in seconds, in 14 buckets.
  */
