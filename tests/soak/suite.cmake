@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Nothing grows with uptime. The whole: build/soak build/stoa tests/soak/soak.lua 1000000 (docs/performance.md). Sanitizers
+# Nothing grows with uptime. The whole: build/soak build/stoa tests/soak/soak.lua 1000000 (docs/performance-costs.md). Sanitizers
 # keep what was freed, so that only the plain build can tell.
 if(TARGET stoa AND NOT STOA_SANITIZE)
   add_executable(soak ${CMAKE_SOURCE_DIR}/tests/soak/soak.c)
