@@ -8,8 +8,10 @@
 
 #include "config/config.h"
 #include "loop/loop.h"
-#include "lua/lua.h"
+#include "lua/config_reader.h"
+#include "lua/script_policy.h"
 #include "policy/policy.h"
+#include "worker/worker.h"
 
 enum { ROUNDS = 5 };
 
@@ -51,9 +53,9 @@ int main(int argc, char **argv) {
     struct worker worker;
     if (argc < 3) return 64;
     unsigned n = (unsigned)atoi(argv[2]);
-    struct config *config = lua_read_config(argv[1], (const char *const *)argv + 3, (size_t)argc - 3, &error);
+    struct config *config = config_reader_read(argv[1], (const char *const *)argv + 3, (size_t)argc - 3, &error);
     struct loop *loop = loop_new();
-    if (!config || !worker_init(&worker, loop, config, &lua_policy_source, 1, NULL, NULL, &error)) {
+    if (!config || !worker_init(&worker, loop, config, &script_policy_source, 1, NULL, NULL, &error)) {
         fprintf(stderr, "%s\n", error.text);
         return 2;
     }

@@ -13,7 +13,8 @@
 #include "command/verify.h"
 #include "config/config.h"
 #include "config/config_page.h"
-#include "lua/lua.h"
+#include "lua/config_reader.h"
+#include "lua/script_policy.h"
 #include "master/control_socket.h"
 #include "master/master.h"
 #include "process/startup.h"
@@ -40,21 +41,21 @@ static int complain(const struct error *error, int status) {
 }
 
 static struct config *read_config(const struct arguments *arguments, struct error *error_r) {
-    return lua_read_config(arguments->config, arguments->sets, arguments->sets_len, error_r);
+    return config_reader_read(arguments->config, arguments->sets, arguments->sets_len, error_r);
 }
 
 static int serve(struct arguments *arguments) {
     return master_run(&(struct startup){.config_path = arguments->config,
                                         .sets = arguments->sets,
                                         .sets_len = arguments->sets_len,
-                                        .source = &lua_policy_source});
+                                        .source = &script_policy_source});
 }
 
 static int check(struct arguments *arguments) {
     struct error error;
     struct config *config = read_config(arguments, &error);
     const char *left_out = config ? rehearsal_leaves_out(config) : "";
-    bool good = config && rehearse(config, &lua_policy_source, &error);
+    bool good = config && rehearse(config, &script_policy_source, &error);
     if (good) printf("%s: good (%zu scripts%s)\n", arguments->config, config->scripts.len, left_out);
     config_unref(&config);
     return good ? EXIT_SUCCESS : complain(&error, EXIT_CONFIG);
@@ -95,7 +96,7 @@ static size_t find_sockets(const struct arguments *arguments, char *paths_r[SOCK
         paths_r[0] = memory_copy(arguments->control, strlen(arguments->control));
         return 1;
     }
-    if (lua_peek_config(arguments->config, arguments->sets, arguments->sets_len, wanted, &path, &error)) {
+    if (config_reader_peek(arguments->config, arguments->sets, arguments->sets_len, wanted, &path, &error)) {
         paths_r[0] = path ? path : memory_copy("", 0);
         return 1;
     }
@@ -153,7 +154,7 @@ static char *find_database(const struct arguments *arguments, int *status_r) {
     char *texts[2], *path = NULL;
     *status_r = EXIT_SUCCESS;
     if (arguments->database) return memory_copy(arguments->database, strlen(arguments->database));
-    bool good = lua_peek_config(arguments->config, arguments->sets, arguments->sets_len, wanted, texts, &error);
+    bool good = config_reader_peek(arguments->config, arguments->sets, arguments->sets_len, wanted, texts, &error);
     bool is_file = good && texts[0] && strcmp(texts[0], "sqlite") == 0;
     if (good && (!texts[0] || (is_file && (!texts[1] || strcmp(texts[1], ":memory:") == 0)))) {
         error_set(&error, "%s: store: names no file that is kept", arguments->config);

@@ -6,10 +6,12 @@
 
 #include "config/config.h"
 #include "config/file.h"
+#include "lua/bind_internal.h"
 #include "lua/results.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
 #include "store/store.h"
+#include "wire/socketio.h"
 #include "worker/worker.h"
 
 void bind_library(lua_State *L, const char *name, const luaL_Reg *functions) {
@@ -109,6 +111,12 @@ void bind_release(struct vm *vm, struct buffer *buffer) {
         return;
     }
     vm->out = *buffer;
+}
+
+void bind_check_event(lua_State *L, int index) {
+    struct slice event = bind_text(L, index);
+    luaL_argcheck(L, event.len > 0 && event.len <= SOCKETIO_EVENT_NAME_MAX, index, "1 to 128 bytes expected");
+    luaL_argcheck(L, !socketio_reserved(event), index, "the name is reserved");
 }
 
 /* ---- the store ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bind.h - what the binding files share, and the list of them.
+/* bind.h - what every binding file needs: arguments, results, requests of the store.
  *
- * One file a module that scripts see. Each bind_x adds its functions to the table stoa on top of the stack. A run-time
- * failure returns nil and a word; a wrong argument raises.
+ * One file a module that scripts see: bind_internal.h lists them. A run-time failure returns nil and a word; a wrong
+ * argument raises.
  */
 #ifndef LUA_BIND_H
 #define LUA_BIND_H
@@ -12,43 +12,10 @@
 #include "lua/json.h"
 #include "lua/script_state.h"
 
-struct socket;
 struct store_request;
-
-/* Where the registry holds the functions of lua/stoa/hooks.lua. */
-#define HOOKS_ENTRY "stoa.hooks"
 
 /* All of them; provides "stoa" and "stoa.*" to require. */
 void bind_all(lua_State *L);
-
-void bind_string(lua_State *L); /* Lua's own tables string and table */
-void bind_table(lua_State *L);
-void bind_stoa(lua_State *L);
-void bind_shards(lua_State *L);
-void bind_values(lua_State *L);
-void bind_socket(lua_State *L);
-void bind_connection(lua_State *L);
-void bind_dial(lua_State *L);
-void bind_room(lua_State *L);
-void bind_channel(lua_State *L);
-void bind_user(lua_State *L);
-void bind_session(lua_State *L);
-void bind_presence(lua_State *L);
-void bind_limit(lua_State *L);
-void bind_cache(lua_State *L);
-void bind_shared(lua_State *L);
-void bind_jwt(lua_State *L);
-void bind_http(lua_State *L);
-void bind_log(lua_State *L);
-void bind_metrics(lua_State *L);
-void bind_crypto(lua_State *L);
-void bind_audit(lua_State *L);
-
-/* What the modules keep with a host. */
-void limits_free(struct script_state *scripts);
-void caches_free(struct script_state *scripts);
-void http_client_free(struct http_client **http);
-void upstreams_free(struct script_state *scripts);
 
 /* Adds a table of functions to the table on top, under a name. */
 void bind_library(lua_State *L, const char *name, const luaL_Reg *functions);
@@ -74,41 +41,8 @@ struct json_out bind_json(lua_State *L, int first, int last, unsigned attachment
 /* The buffer, out of the vm's hands while core code runs (which may come back with another question). */
 struct buffer bind_take(lua_State *L);
 void bind_release(struct vm *vm, struct buffer *buffer);
-/* Adds to, except, volatile, presence, emit of a namespace to the table on top. */
-void bind_namespace_rooms(lua_State *L, const char *namespace_name);
-
 /* Raises unless the string at index can be an event of ours. */
 void bind_check_event(lua_State *L, int index);
-/* The string, which must be UTF-8, or the binary at index; raises when it is none. True: binary. */
-bool bind_message(lua_State *L, int index, struct slice *message_r);
-/* The code (1000 when there is none) and the reason at index and behind it; raises when an endpoint may not send them.
- */
-uint16_t bind_close_code(lua_State *L, int index, struct slice *reason_r);
-/* Raises unless the value at index names a subprotocol. */
-void bind_check_protocol(lua_State *L, int index);
-/* The field "headers" of the table at index: "name: value" for each; they stay on the stack. How many. */
-size_t bind_headers(lua_State *L, int index, const char **headers, size_t max);
-/* stoa.websocket.connect */
-int upstream_connect(lua_State *L);
-/* Sockets and emitters for other bindings. */
-void socket_push(lua_State *L, struct socket *socket);
-/* NULL: gone. Raises: no socket. */
-struct socket *socket_at(lua_State *L, int index);
-struct slice socket_id_at(lua_State *L, int index);
-/* A client of an endpoint of scripts. */
-void connection_push(lua_State *L, struct slice session_id);
-/* Pushes an emitter to room (none: to all), without the socket with that id (none: empty). */
-void emitter_push(lua_State *L, struct slice namespace_name, struct slice room, struct slice without);
-
-/* Methods of emitters, and what sockets and channels lend from another file. */
-int socket_claim_method(lua_State *L);
-int emitter_emit(lua_State *L), emitter_volatile(lua_State *L), emitter_except(lua_State *L);
-int channel_append(lua_State *L);
-int channel_appended(lua_State *L);
-/* Empty: the id is malformed. Raises: no channel. */
-struct slice channel_id_at(lua_State *L, int index);
-bool channel_is_followed(struct slice channel_id, struct socket *socket);
-
 /* A request of the running task, which resumes with what push makes of an OK (else nil, word). Raises where nothing
  * can wait; nothing may raise between this and bind_submit. */
 typedef int bind_push(lua_State *L, struct store_request *request);

@@ -5,7 +5,7 @@
 #include "base/ids.h"
 #include "channel/expulsions.h"
 #include "channel/log.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "session/recovery.h"
 #include "session/socket.h"
 #include "store/store_json.h"
@@ -104,7 +104,7 @@ static void read_append(lua_State *L, int index, struct append_call *append) {
     if (append->user_id.len == 0) luaL_error(L, "append: userId is missing");
     bind_push_field(L, index, "follower");
     append->has_follower = !lua_isnil(L, -1);
-    struct socket *follower = append->has_follower ? socket_at(L, -1) : NULL;
+    struct socket *follower = append->has_follower ? bind_socket_at(L, -1) : NULL;
     bool is_here = follower && (socket_is_connected(follower) || recovery_is_awaited(follower));
     append->follower = is_here ? follower : NULL;
     lua_pop(L, 1);
@@ -113,7 +113,7 @@ static void read_append(lua_State *L, int index, struct append_call *append) {
 /* Who says something waits where he may not be any more: he is looked for in the moment of the append. */
 static bool may_append(const struct worker *worker, struct slice channel_id, const struct append_call *append) {
     if (!append->has_follower) return true;
-    if (append->follower) return channel_is_followed(channel_id, append->follower);
+    if (append->follower) return bind_channel_is_followed(channel_id, append->follower);
     return !expulsions_has(worker->expulsions, append->user_id, channel_id);
 }
 
@@ -145,8 +145,8 @@ static struct store_request *request_of(lua_State *L, int op, bind_push *push, s
  * @error bad_channel, not_joined, id_conflict, not_found, bad_request, too_large (a message has 1,000 reactions, or 20
  * of this user), storage_full, unavailable
  * @example local ack, word = channel:append{kind = "message", userId = socket.user.id, content = "hello"} */
-int channel_append(lua_State *L) {
-    struct slice id = channel_id_at(L, 1);
+int bind_append_method(lua_State *L) {
+    struct slice id = bind_channel_id_at(L, 1);
     struct append_call what;
     read_append(L, 2, &what);
     if (id.len == 0) return bind_fail(L, "bad_channel");
@@ -169,8 +169,8 @@ int channel_append(lua_State *L) {
  * @return true; waits
  * @error bad_channel, bad_request, id_conflict (something else was), not_found, unavailable
  * @example if channel:appended(what) then return channel:append(what) end */
-int channel_appended(lua_State *L) {
-    struct slice id = channel_id_at(L, 1);
+int bind_append_asked(lua_State *L) {
+    struct slice id = bind_channel_id_at(L, 1);
     struct append_call what;
     read_append(L, 2, &what);
     if (id.len == 0) return bind_fail(L, "bad_channel");

@@ -2,7 +2,7 @@
 /* The audit trail: who did what, kept by the store. */
 #include <lauxlib.h>
 
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "store/store.h"
 #include "wire/user_id.h"
 

@@ -8,7 +8,7 @@
 #include "bus/bus.h"
 #include "cache/cache.h"
 #include "cache/shared_cache.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
 #include "lua/vm.h"
@@ -40,7 +40,7 @@ struct flight {
     char key[];
 };
 
-void caches_free(struct script_state *scripts) {
+void bind_cache_free(struct script_state *scripts) {
     LIST_EACH(&scripts->caches, link) {
         struct cache_rule *rule = CONTAINER(link, struct cache_rule, link);
         list_remove(&rule->link);

@@ -5,7 +5,7 @@
 
 #include "base/ids.h"
 #include "channel/log.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/bind_presence.h"
 #include "lua/types.h"
 #include "presence/presence.h"
@@ -24,7 +24,7 @@ struct channel_name {
     char id[ID_MAX];
 };
 
-struct slice channel_id_at(lua_State *L, int index) {
+struct slice bind_channel_id_at(lua_State *L, int index) {
     const struct channel_name *name = types_check(L, index, CHANNEL);
     return (struct slice){name->id, name->len};
 }
@@ -38,7 +38,7 @@ static struct slice room_of(struct slice channel_id, char *text) {
     return room;
 }
 
-bool channel_is_followed(struct slice channel_id, struct socket *socket) {
+bool bind_channel_is_followed(struct slice channel_id, struct socket *socket) {
     char room[ROOM_MAX];
     return socket_is_in(socket, room_of(channel_id, room));
 }
@@ -113,15 +113,15 @@ static bool read_cursor(lua_State *L, int index, int64_t *seq_r, struct slice *e
  * @error bad_channel, bad_cursor, gone, unavailable
  * @example local joined, word = channel:follow(socket, request.since) */
 static int follow(lua_State *L) {
-    struct slice id = channel_id_at(L, 1), epoch;
+    struct slice id = bind_channel_id_at(L, 1), epoch;
     int64_t seq;
-    struct socket *socket = socket_at(L, 2);
+    struct socket *socket = bind_socket_at(L, 2);
     if (id.len == 0) return bad_channel(L);
     if (!read_cursor(L, 3, &seq, &epoch)) return bind_fail(L, "bad_cursor");
     if (!socket) return bind_fail(L, "gone");
     struct worker *worker = script_state_worker(L);
     struct task_ticket *ticket = task_begin_wait(L);
-    channel_follow_channel(worker->hub, worker->log, worker->store, socket_id_at(L, 2), id, seq, epoch, followed,
+    channel_follow_channel(worker->hub, worker->log, worker->store, bind_socket_id_at(L, 2), id, seq, epoch, followed,
                            ticket);
     return task_wait(L, 0);
 }
@@ -133,8 +133,8 @@ static int follow(lua_State *L) {
  * @error bad_channel, gone
  * @example channel:unfollow(socket) */
 static int unfollow(lua_State *L) {
-    struct slice id = channel_id_at(L, 1);
-    struct socket *socket = socket_at(L, 2);
+    struct slice id = bind_channel_id_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 2);
     char room[ROOM_MAX];
     if (id.len == 0) return bad_channel(L);
     if (!socket) return bind_fail(L, "gone");
@@ -144,7 +144,7 @@ static int unfollow(lua_State *L) {
 
 /* An event at 3 to sockets of the user at 2. */
 static int tell_user(lua_State *L, enum fleet_reach reach) {
-    struct slice id = channel_id_at(L, 1), user_id = bind_text(L, 2);
+    struct slice id = bind_channel_id_at(L, 1), user_id = bind_text(L, 2);
     struct worker *worker = script_state_worker(L);
     bind_check_event(L, 3);
     struct json_out json = bind_json(L, 3, lua_gettop(L), JSON_ATTACHMENTS_MAX);
@@ -192,9 +192,9 @@ static int tell_absent(lua_State *L) {
  * @return true or false
  * @example if not channel:followed_by(socket) then return nil, "not_joined" end */
 static int followed_by(lua_State *L) {
-    struct slice id = channel_id_at(L, 1);
-    struct socket *socket = socket_at(L, 2);
-    lua_pushboolean(L, id.len > 0 && socket && channel_is_followed(id, socket));
+    struct slice id = bind_channel_id_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 2);
+    lua_pushboolean(L, id.len > 0 && socket && bind_channel_is_followed(id, socket));
     return 1;
 }
 
@@ -229,7 +229,7 @@ static unsigned limit_field(lua_State *L, int index, unsigned most) {
  * @error bad_channel, bad_cursor, not_found, unavailable
  * @example local tail = channel:events{seq = 41, epoch = epoch} */
 static int events(lua_State *L) {
-    struct slice id = channel_id_at(L, 1), epoch;
+    struct slice id = bind_channel_id_at(L, 1), epoch;
     int64_t seq;
     luaL_checktype(L, 2, LUA_TTABLE);
     unsigned limit = limit_field(L, 2, STORE_EVENTS_MAX);
@@ -259,7 +259,7 @@ static int push_messages(lua_State *L, struct store_request *request) {
  * @error bad_channel, not_found, unavailable
  * @example local page = channel:messages{before = request.before, limit = 50} */
 static int messages(lua_State *L) {
-    struct slice id = channel_id_at(L, 1);
+    struct slice id = bind_channel_id_at(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     struct slice thread_id = bind_field(L, 2, "threadId");
     unsigned limit = limit_field(L, 2, STORE_MESSAGES_MAX);
@@ -279,7 +279,7 @@ static int messages(lua_State *L) {
 /* ---- members and settings: requests with up to three texts ---- */
 
 static int submit(lua_State *L, int op, bind_push *push, struct slice user_id, struct slice name, struct slice text) {
-    struct slice id = channel_id_at(L, 1);
+    struct slice id = bind_channel_id_at(L, 1);
     if (id.len == 0) return bad_channel(L);
     struct store_request *request = bind_request(L, op, push);
     BIND_COPY(request, channel_id, id);
@@ -296,7 +296,7 @@ static int submit(lua_State *L, int op, bind_push *push, struct slice user_id, s
  * @error bad_channel, not_found, unavailable
  * @example local message = channel:message(request.messageId) */
 static int message(lua_State *L) {
-    struct slice id = channel_id_at(L, 1), message_id = bind_text(L, 2);
+    struct slice id = bind_channel_id_at(L, 1), message_id = bind_text(L, 2);
     if (id.len == 0) return bad_channel(L);
     struct store_request *request = bind_request(L, STORE_MESSAGE, bind_push_value);
     BIND_COPY(request, channel_id, id);
@@ -378,7 +378,7 @@ static int remove_member(lua_State *L) {
  * @error bad_channel, bad_request, not_found, unavailable
  * @example channel:mark_read(socket.user.id, request.seq) */
 static int mark_read(lua_State *L) {
-    struct slice id = channel_id_at(L, 1), user_id = bind_text(L, 2);
+    struct slice id = bind_channel_id_at(L, 1), user_id = bind_text(L, 2);
     double seq = luaL_checknumber(L, 3);
     if (id.len == 0) return bad_channel(L);
     if (!(seq >= 0 && seq < 9e15)) return bind_fail(L, "bad_request");
@@ -402,9 +402,9 @@ static size_t names_max_at(lua_State *L, int index) {
  * @error bad_channel, timeout
  * @example local users, count, stale = channel:online(100) */
 static int online(lua_State *L) {
-    struct slice id = channel_id_at(L, 1);
+    struct slice id = bind_channel_id_at(L, 1);
     size_t names_max = names_max_at(L, 2);
-    return id.len == 0 ? bad_channel(L) : presence_ask_channel(L, id, names_max);
+    return id.len == 0 ? bad_channel(L) : bind_presence_ask_channel(L, id, names_max);
 }
 
 /* Who is online in the channel as far as this worker has heard: it waits for nobody. All of them once a socket of this
@@ -415,7 +415,7 @@ static int online(lua_State *L) {
  * @error bad_channel
  * @example local _, count = channel:online_so_far(0) */
 static int online_so_far(lua_State *L) {
-    struct slice id = channel_id_at(L, 1);
+    struct slice id = bind_channel_id_at(L, 1);
     size_t names_max = names_max_at(L, 2);
     if (id.len == 0) return bad_channel(L);
     struct buffer *out = &vm_of(L)->out;
@@ -431,10 +431,10 @@ static int online_so_far(lua_State *L) {
  * @return an emitter
  * @example channel:to():volatile():except(socket.id):emit("typing", {userId = socket.user.id}) */
 static int to(lua_State *L) {
-    struct slice id = channel_id_at(L, 1);
+    struct slice id = bind_channel_id_at(L, 1);
     char room[ROOM_MAX];
     if (id.len == 0) return luaL_error(L, "the channel's id is malformed");
-    emitter_push(L, SLICE("/"), room_of(id, room), SLICE_NONE);
+    bind_room_push_emitter(L, SLICE("/"), room_of(id, room), SLICE_NONE);
     return 1;
 }
 
@@ -451,7 +451,7 @@ static int forward(lua_State *L, lua_CFunction method) {
  * @return how many sockets of this worker
  * @example channel:volatile():except(socket.id):emit("typing", {userId = socket.user.id}) */
 static int emit(lua_State *L) {
-    return forward(L, emitter_emit);
+    return forward(L, bind_room_emit);
 }
 
 /* An emitter to the followers, whose event a slow or absent one may miss.
@@ -459,7 +459,7 @@ static int emit(lua_State *L) {
  * @return an emitter
  * @example channel:volatile():emit("typing", {userId = socket.user.id}) */
 static int set_volatile(lua_State *L) {
-    return forward(L, emitter_volatile);
+    return forward(L, bind_room_volatile);
 }
 
 /* An emitter to the followers but for the members of rooms.
@@ -468,12 +468,12 @@ static int set_volatile(lua_State *L) {
  * @return an emitter
  * @example channel:except(socket.id):emit("joined", {userId = socket.user.id}) */
 static int except(lua_State *L) {
-    return forward(L, emitter_except);
+    return forward(L, bind_room_except);
 }
 
 /* Upvalue: the methods. Fields: id, room, valid. */
 static int channel_index(lua_State *L) {
-    struct slice id = channel_id_at(L, 1), key = bind_text(L, 2);
+    struct slice id = bind_channel_id_at(L, 1), key = bind_text(L, 2);
     char room[ROOM_MAX];
     if (slice_is(key, "id")) {
         lua_pushlstring(L, id.ptr, id.len);
@@ -506,8 +506,8 @@ static int channel(lua_State *L) {
 }
 
 void bind_channel(lua_State *L) {
-    static const luaL_Reg methods[] = {{"append", channel_append},
-                                       {"appended", channel_appended},
+    static const luaL_Reg methods[] = {{"append", bind_append_method},
+                                       {"appended", bind_append_asked},
                                        {"follow", follow},
                                        {"unfollow", unfollow},
                                        {"followed_by", followed_by},

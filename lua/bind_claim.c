@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "session/hub.h"
 #include "session/socket.h"
 #include "state/state.h"
@@ -71,8 +71,8 @@ static int claim_for(lua_State *L, struct worker *worker, const struct socket *s
  * @return true; waits where several workers count together
  * @error gone, too_many_connections
  * @example if not socket:claim(5) then return nil, "too many devices" end */
-int socket_claim_method(lua_State *L) {
-    const struct socket *socket = socket_at(L, 1);
+int bind_claim_method(lua_State *L) {
+    const struct socket *socket = bind_socket_at(L, 1);
     lua_Integer most = lua_isnoneornil(L, 2) ? 0 : luaL_checkinteger(L, 2);
     luaL_argcheck(L, most >= 0 && most <= INT_MAX, 2, "out of range");
     if (!socket) return bind_fail(L, "gone");

@@ -6,7 +6,7 @@
 
 #include "base/ids.h"
 #include "config/config.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/types.h"
 #include "session/script_connection.h"
 #include "wire/http_head.h"
@@ -46,7 +46,7 @@ static void check_names(lua_State *L, const char *const *names) {
     }
 }
 
-void bind_check_protocol(lua_State *L, int index) {
+void bind_connection_check_protocol(lua_State *L, int index) {
     if (lua_type(L, index) != LUA_TSTRING) luaL_error(L, "protocols: strings expected");
     struct slice name = bind_text(L, index);
     bool token = name.len > 0 && name.len <= PROTOCOL_MAX_LEN;
@@ -67,7 +67,7 @@ static void take_protocols(lua_State *L, struct hub_endpoint *of) {
     const char **protocols = lua_newuserdata(L, PROTOCOLS_MAX * sizeof *protocols);
     for (size_t i = 0; i < len; i++) {
         lua_rawgeti(L, -2, (int)i + 1);
-        bind_check_protocol(L, -1);
+        bind_connection_check_protocol(L, -1);
         protocols[i] = lua_tostring(L, -1);
         luaL_ref(L, LUA_REGISTRYINDEX);
     }
@@ -174,7 +174,7 @@ static int said(lua_State *L, bool was_there) {
     return was_there ? bind_true(L) : bind_fail(L, "gone");
 }
 
-bool bind_message(lua_State *L, int index, struct slice *message_r) {
+bool bind_connection_message(lua_State *L, int index, struct slice *message_r) {
     if (types_binary(L, index, message_r)) return true;
     luaL_checktype(L, index, LUA_TSTRING);
     *message_r = bind_text(L, index);
@@ -190,7 +190,7 @@ bool bind_message(lua_State *L, int index, struct slice *message_r) {
  * @example connection:send("hello") */
 static int send(lua_State *L) {
     struct slice message;
-    bool binary = bind_message(L, 2, &message);
+    bool binary = bind_connection_message(L, 2, &message);
     return said(L, script_connection_send(script_state_worker(L)->hub, name_at(L), message, binary));
 }
 
@@ -204,11 +204,11 @@ static int send(lua_State *L) {
  * @example connection:close(4001, "say hello first") */
 static int close_connection(lua_State *L) {
     struct slice reason;
-    uint16_t code = bind_close_code(L, 2, &reason);
+    uint16_t code = bind_connection_close_code(L, 2, &reason);
     return said(L, script_connection_close(script_state_worker(L)->hub, name_at(L), code, reason));
 }
 
-uint16_t bind_close_code(lua_State *L, int index, struct slice *reason_r) {
+uint16_t bind_connection_close_code(lua_State *L, int index, struct slice *reason_r) {
     lua_Number code = luaL_optnumber(L, index, 1000);
     bool legal = code >= 0 && code < 65536 && code == (uint16_t)code && websocket_code_legal((unsigned)code);
     luaL_argcheck(L, legal && code != 1010, index, "no code to close with");
@@ -253,7 +253,7 @@ static int connection_index(lua_State *L) {
     return 1;
 }
 
-void connection_push(lua_State *L, struct slice session_id) {
+void bind_connection_push(lua_State *L, struct slice session_id) {
     struct connection_name *name = types_new(L, CONNECTION, sizeof *name);
     memcpy(name->text, session_id.ptr, session_id.len < ID_SESSION_LEN ? session_id.len : ID_SESSION_LEN);
 }
@@ -265,7 +265,7 @@ void bind_connection(lua_State *L) {
     types_class(L, CONNECTION, methods, connection_index, NULL);
     luaL_register(L, NULL, functions);
     lua_newtable(L);
-    lua_pushcfunction(L, upstream_connect);
+    lua_pushcfunction(L, bind_dial_connect);
     lua_setfield(L, -2, "connect");
     types_freeze(L);
     lua_getmetatable(L, -1);

@@ -6,7 +6,7 @@
 #include <openssl/hmac.h>
 
 #include "base/ids.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 
 enum { TOKEN_LEN = 43, STEP_BYTES = 64 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/types.h"
 #include "net/dial.h"
 #include "worker/worker.h"
@@ -100,7 +100,7 @@ static void upstream_free(struct upstream *upstream) {
     free(upstream);
 }
 
-void upstreams_free(struct script_state *scripts) {
+void bind_dial_free(struct script_state *scripts) {
     LIST_EACH(&scripts->upstreams, link) upstream_free(CONTAINER(link, struct upstream, link));
 }
 
@@ -181,7 +181,7 @@ static bool is_reserved(const char *line) {
 /* "Name: value\r\n"…, or NULL, on the stack. */
 static struct slice headers_text(lua_State *L, int options) {
     const char *lines[HEADERS_MAX];
-    size_t len = bind_headers(L, options, lines, HEADERS_MAX);
+    size_t len = bind_http_headers(L, options, lines, HEADERS_MAX);
     luaL_Buffer text;
     luaL_checkstack(L, 8, "too many headers");
     luaL_buffinit(L, &text);
@@ -206,7 +206,7 @@ static const char *protocols_text(lua_State *L, int options) {
     lua_pushliteral(L, "");
     for (int i = 1; i <= len; i++) {
         lua_rawgeti(L, list, i);
-        bind_check_protocol(L, -1);
+        bind_connection_check_protocol(L, -1);
         lua_pushstring(L, i < len ? ", " : "");
         lua_concat(L, 3);
     }
@@ -248,7 +248,7 @@ static struct upstream *upstream_new(struct script_state *scripts) {
  * @error unavailable (no such name, nobody listens, too many connections), untrusted (the certificate), refused (it
  * answers, but with no WebSocket), timeout, bad_request (no such url)
  * @example local upstream, word = stoa.websocket.connect("wss://feed.example/v1", {protocols = {"v1"}}) */
-int upstream_connect(lua_State *L) {
+int bind_dial_connect(lua_State *L) {
     struct worker *worker = script_state_worker(L);
     if (lua_isnoneornil(L, 2)) {
         lua_settop(L, 1);
@@ -293,7 +293,7 @@ static bool is_busy(struct task_ticket **ticket) {
 static int send(lua_State *L) {
     struct upstream *upstream = upstream_at(L);
     struct slice message;
-    bool binary = bind_message(L, 2, &message);
+    bool binary = bind_connection_message(L, 2, &message);
     unsigned timeout_ms = milliseconds(L, luaL_optnumber(L, 3, TIMEOUT_MS));
     if (!upstream || !upstream->dial) return bind_fail(L, "closed");
     if (is_busy(&upstream->sending)) return bind_fail(L, "busy");
@@ -342,7 +342,7 @@ static int receive(lua_State *L) {
 static int close_upstream(lua_State *L) {
     struct upstream *upstream = upstream_at(L);
     struct slice reason;
-    uint16_t code = bind_close_code(L, 2, &reason);
+    uint16_t code = bind_connection_close_code(L, 2, &reason);
     if (!upstream || !upstream->dial) return bind_true(L);
     if (is_busy(&upstream->closing)) return bind_fail(L, "busy");
     struct task_ticket *ticket = task_begin_wait(L);

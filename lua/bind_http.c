@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "net/http_client.h"
 #include "worker/worker.h"
 
@@ -46,7 +46,7 @@ static void fetched(void *owner, const struct http_fetched *result) {
     task_answer(&ticket, push_fetched, (void *)(uintptr_t)result);
 }
 
-size_t bind_headers(lua_State *L, int index, const char **headers, size_t max) {
+size_t bind_http_headers(lua_State *L, int index, const char **headers, size_t max) {
     size_t len = 0;
     bind_push_field(L, index, "headers");
     if (lua_isnil(L, -1)) return 0;
@@ -100,7 +100,7 @@ static int request(lua_State *L) {
                                .body = bind_field(L, 1, "body"),
                                .timeout_ms = (unsigned)(timeout_s * 1000),
                                .max_bytes = (size_t)max_bytes};
-    fetch.headers_len = bind_headers(L, 1, headers, HEADERS_MAX);
+    fetch.headers_len = bind_http_headers(L, 1, headers, HEADERS_MAX);
     fetch.ca = bind_path_field(L, 1, "ca");
     struct task_ticket *ticket = task_begin_wait(L);
     if (!scripts->http) scripts->http = http_client_new(worker->loop);

@@ -4,7 +4,7 @@
 #include <openssl/crypto.h>
 
 #include "config/file.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/types.h"
 #include "wire/json.h"
 #include "wire/jwt.h"

@@ -8,7 +8,7 @@
 #include "base/metrics.h"
 #include "limit/admission.h"
 #include "limit/fleet_limiter.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "worker/worker.h"
 
 enum { ASKS_MAX = 16, NAME_MAX_LEN = 64, KEY_MAX = 512, WAIT_MS = 2000 };
@@ -29,7 +29,7 @@ struct limit {
     enum limit_away away;
 };
 
-void limits_free(struct script_state *scripts) {
+void bind_limit_free(struct script_state *scripts) {
     LIST_EACH(&scripts->limits, link) {
         struct limit *limit = CONTAINER(link, struct limit, link);
         list_remove(&limit->link);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 
 enum { FIELDS_MAX = 16, EVENT_MAX = 64 };
 

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "base/metrics.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 
 static int change(lua_State *L, bool gauge) {
     const char *name = luaL_checkstring(L, 1);

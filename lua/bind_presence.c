@@ -5,7 +5,7 @@
 
 #include "bus/bus.h"
 #include "bus/fields.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/bind_presence.h"
 #include "lua/types.h"
 #include "presence/presence.h"
@@ -36,7 +36,7 @@ static struct presence_said said_at(lua_State *L, int index) {
  * @error gone
  * @example stoa.hook("connect", function(socket) stoa.presence.connected(socket) end) */
 static int connected(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 1);
     struct presence_said said;
     bool has_said = !lua_isnoneornil(L, 2);
     if (has_said) said = said_at(L, 2);
@@ -50,7 +50,7 @@ static int connected(lua_State *L) {
  * @return true
  * @example stoa.hook("disconnect", function(socket) stoa.presence.disconnected(socket) end) */
 static int disconnected(lua_State *L) {
-    (void)socket_id_at(L, 1);
+    (void)bind_socket_id_at(L, 1);
     return bind_true(L);
 }
 
@@ -137,11 +137,11 @@ static int ask(lua_State *L, const struct survey_call *call, enum presence_answe
     return push(L, &known, buffer_slice(users));
 }
 
-int presence_ask(lua_State *L, struct slice user_ids, bool is_list) {
+int bind_presence_ask(lua_State *L, struct slice user_ids, bool is_list) {
     return ask(L, &(struct survey_call){.user_ids = user_ids}, is_list ? A_LIST : A_USER);
 }
 
-int presence_ask_channel(lua_State *L, struct slice channel_id, size_t names_max) {
+int bind_presence_ask_channel(lua_State *L, struct slice channel_id, size_t names_max) {
     return ask(L, &(struct survey_call){.channel_id = channel_id, .names_max = names_max}, A_CHANNEL);
 }
 
@@ -164,7 +164,7 @@ static int get(lua_State *L) {
         fields_add(user_ids, bind_text(L, -1));
         lua_pop(L, 1);
     }
-    return presence_ask(L, buffer_slice(user_ids), true);
+    return bind_presence_ask(L, buffer_slice(user_ids), true);
 }
 
 /* Is what is known of users of other workers as it was when Redis went away?

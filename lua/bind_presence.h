@@ -9,8 +9,8 @@
 #include "base/slice.h"
 
 /* Returns what these users (parts) are, as a list or the only one, and whether that is stale. */
-int presence_ask(lua_State *L, struct slice user_ids, bool is_list);
+int bind_presence_ask(lua_State *L, struct slice user_ids, bool is_list);
 /* Returns who is online in the channel, at most names_max of them, how many there are, and whether that is stale. */
-int presence_ask_channel(lua_State *L, struct slice channel_id, size_t names_max);
+int bind_presence_ask_channel(lua_State *L, struct slice channel_id, size_t names_max);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "channel/relay.h"
 #include "channel/room.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/types.h"
 #include "session/hub.h"
 #include "session/socket.h"
@@ -59,7 +59,7 @@ static struct emitter *emitter_new(lua_State *L, struct slice namespace_name) {
     return emitter;
 }
 
-void emitter_push(lua_State *L, struct slice namespace_name, struct slice room, struct slice without) {
+void bind_room_push_emitter(lua_State *L, struct slice namespace_name, struct slice room, struct slice without) {
     struct emitter *emitter = emitter_new(L, namespace_name);
     if (room.len > 0) add_name(L, emitter, NAME_TO, room);
     if (without.len > 0) add_name(L, emitter, NAME_EXCEPT, without);
@@ -92,7 +92,7 @@ static int to(lua_State *L) {
  * @param room a name, or a list of names
  * @return an emitter
  * @example stoa.except("muted"):emit("news", text) */
-int emitter_except(lua_State *L) {
+int bind_room_except(lua_State *L) {
     struct emitter *emitter = start(L);
     add_names(L, 1, emitter, NAME_EXCEPT);
     return 1;
@@ -102,7 +102,7 @@ int emitter_except(lua_State *L) {
  * @function stoa.volatile
  * @return an emitter
  * @example stoa.volatile():to("lobby"):emit("cursor", x, y) */
-int emitter_volatile(lua_State *L) {
+int bind_room_volatile(lua_State *L) {
     start(L)->class = PACKET_VOLATILE;
     return 1;
 }
@@ -124,20 +124,13 @@ static size_t gather(const struct emitter *emitter, char kind, struct slice *nam
     return len;
 }
 
-/* The event's name at index is one that clients can take. */
-void bind_check_event(lua_State *L, int index) {
-    struct slice event = bind_text(L, index);
-    luaL_argcheck(L, event.len > 0 && event.len <= SOCKETIO_EVENT_NAME_MAX, index, "1 to 128 bytes expected");
-    luaL_argcheck(L, !socketio_reserved(event), index, "the name is reserved");
-}
-
 /* Sends an event to all sockets that the emitter reaches, on every worker; without a room, to all of the namespace.
  * @function stoa.emit
  * @param event the name
  * @param … the arguments
  * @return how many sockets of this worker
  * @example stoa.to("lobby"):emit("news", {text = "hello"}) */
-int emitter_emit(lua_State *L) {
+int bind_room_emit(lua_State *L) {
     const struct emitter *emitter = start(L);
     struct worker *worker = script_state_worker(L);
     struct slice rooms[ROOMS_MAX], excepted[ROOMS_MAX];
@@ -171,22 +164,22 @@ int emitter_emit(lua_State *L) {
 static int emitter_send(lua_State *L) {
     int message = types_test(L, 1, EMITTER) ? 2 : 1;
     struct slice bytes;
-    bind_message(L, message, &bytes);
+    bind_connection_message(L, message, &bytes);
     lua_settop(L, message);
     lua_pushliteral(L, "message");
     lua_insert(L, message);
-    return emitter_emit(L);
+    return bind_room_emit(L);
 }
 
 static const luaL_Reg methods[] = {{"to", to},
-                                   {"except", emitter_except},
-                                   {"volatile", emitter_volatile},
+                                   {"except", bind_room_except},
+                                   {"volatile", bind_room_volatile},
                                    {"presence_class", set_presence},
-                                   {"emit", emitter_emit},
+                                   {"emit", bind_room_emit},
                                    {"send", emitter_send},
                                    {NULL, NULL}};
 
-void bind_namespace_rooms(lua_State *L, const char *namespace_name) {
+void bind_room_namespace(lua_State *L, const char *namespace_name) {
     for (const luaL_Reg *method = methods; method->name; method++) {
         lua_pushstring(L, namespace_name);
         lua_pushcclosure(L, method->func, 1);

@@ -3,7 +3,7 @@
 #include <lauxlib.h>
 
 #include "base/ids.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "store/store.h"
 #include "wire/user_id.h"
 #include "worker/worker.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "store/shard_map.h"
 
 static void add_range(lua_State *L, struct shard_map *map, int index) {

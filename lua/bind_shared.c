@@ -2,7 +2,7 @@
 /* State that survives reloads. */
 #include <lauxlib.h>
 
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "policy/shared_values.h"
 #include "wire/json.h"
 

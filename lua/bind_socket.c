@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/ids.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/types.h"
 #include "lua/vm.h"
 #include "session/hub.h"
@@ -47,7 +47,7 @@ static void describe(lua_State *L, struct socket_name *name, struct socket *sock
 /* One Lua value a socket, as long as a script holds it: in a table with weak values. It is a name; its environment
  * keeps the user, who so outlives the client, and is decoded when it is first asked for. Who comes back as somebody
  * else, or with another token, is described anew. */
-void socket_push(lua_State *L, struct socket *socket) {
+void bind_socket_push(lua_State *L, struct socket *socket) {
     struct slice id = socket_id(socket);
     vm_push_kept(L, &sockets_key);
     lua_pushlstring(L, id.ptr, id.len);
@@ -68,20 +68,20 @@ void socket_push(lua_State *L, struct socket *socket) {
     lua_pop(L, 1);
 }
 
-struct slice socket_id_at(lua_State *L, int index) {
+struct slice bind_socket_id_at(lua_State *L, int index) {
     const struct socket_name *name = types_test(L, index, SOCKET);
     if (!name) name = types_check(L, index, VOLATILE);
     return (struct slice){name->text, name->len};
 }
 
-struct socket *socket_at(lua_State *L, int index) {
-    struct slice id = socket_id_at(L, index);
+struct socket *bind_socket_at(lua_State *L, int index) {
+    struct slice id = bind_socket_id_at(L, index);
     return hub_find(script_state_worker(L)->hub, id);
 }
 
 /* One whose client is there: nobody else answers. */
 static struct socket *connected_at(lua_State *L, int index) {
-    struct slice id = socket_id_at(L, index);
+    struct slice id = bind_socket_id_at(L, index);
     return hub_find_connected(script_state_worker(L)->hub, id);
 }
 
@@ -105,7 +105,7 @@ static void push_user(lua_State *L) {
 
 /* id, user, user_id, namespace stay when the client has gone; upvalue: the methods. */
 static int socket_index(lua_State *L) {
-    struct slice id = socket_id_at(L, 1), key = bind_text(L, 2);
+    struct slice id = bind_socket_id_at(L, 1), key = bind_text(L, 2);
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(1));
     if (!lua_isnil(L, -1)) return 1;
@@ -137,7 +137,7 @@ static int socket_index(lua_State *L) {
 /* ---- methods ---- */
 
 static int emit_as(lua_State *L, enum packet_class class) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 1);
     bind_check_event(L, 2);
     struct json_out json = bind_json(L, 2, lua_gettop(L), JSON_ATTACHMENTS_MAX);
     if (!socket) return gone(L);
@@ -167,7 +167,7 @@ static int emit_volatile(lua_State *L) {
  * @return an object with emit
  * @example socket:volatile():emit("cursor", x, y) */
 static int volatile_socket(lua_State *L) {
-    struct slice id = socket_id_at(L, 1);
+    struct slice id = bind_socket_id_at(L, 1);
     set_name(types_new(L, VOLATILE, sizeof(struct socket_name)), id);
     return 1;
 }
@@ -246,7 +246,7 @@ static int call(lua_State *L) {
  * @error gone, too_many_rooms
  * @example socket:join("team:" .. socket.user.team) */
 static int join(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 1);
     struct slice room = bind_text(L, 2);
     if (!socket) return gone(L);
     return socket_join(socket, room) ? bind_true(L) : bind_fail(L, "too_many_rooms");
@@ -259,7 +259,7 @@ static int join(lua_State *L) {
  * @error gone
  * @example socket:leave("team:red") */
 static int leave(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 1);
     struct slice room = bind_text(L, 2);
     if (!socket) return gone(L);
     socket_leave(socket, room);
@@ -277,7 +277,7 @@ static void add_room(void *owner, struct slice room) {
  * @error gone
  * @example for _, room in ipairs(socket:rooms()) do … end */
 static int rooms(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 1);
     if (!socket) return gone(L);
     struct buffer *out = &vm_of(L)->out;
     buffer_clear(out);
@@ -290,7 +290,7 @@ static int rooms(lua_State *L) {
 static int push_emitter(lua_State *L, struct slice room) {
     lua_getfenv(L, 1);
     lua_getfield(L, -1, "namespace");
-    emitter_push(L, bind_text(L, -1), room, socket_id_at(L, 1));
+    bind_room_push_emitter(L, bind_text(L, -1), room, bind_socket_id_at(L, 1));
     return 1;
 }
 
@@ -319,7 +319,7 @@ static int broadcast(lua_State *L) {
  * @error gone
  * @example socket:disconnect() */
 static int disconnect(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 1);
     if (!socket) return gone(L);
     socket_disconnect(socket);
     return bind_true(L);
@@ -331,7 +331,7 @@ static int disconnect(lua_State *L) {
  * @error gone
  * @example socket:close() */
 static int close_transport(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 1);
     if (!socket) return gone(L);
     socket_close(socket, CLOSE_FORCED);
     return bind_true(L);
@@ -356,7 +356,7 @@ static double time_at(lua_State *L, int index) {
  * @error gone
  * @example socket:expires(socket.user.expires) */
 static int expires(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 1);
     double seconds = lua_isnoneornil(L, 2) ? 0 : time_at(L, 2);
     if (!socket) return gone(L);
     socket_expires(socket, (uint64_t)(seconds * 1000));
@@ -369,7 +369,7 @@ static int expires(lua_State *L) {
  * @error gone
  * @example local seen = socket:state() or {} */
 static int state(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 1);
     if (!socket) return gone(L);
     json_push_given(L, socket_state(socket));
     return 1;
@@ -382,7 +382,7 @@ static int state(lua_State *L) {
  * @error gone, too_large
  * @example socket:set_state{language = "el"} */
 static int set_state(lua_State *L) {
-    struct socket *socket = socket_at(L, 1);
+    struct socket *socket = bind_socket_at(L, 1);
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
     luaL_checkany(L, 2);
     buffer_clear(json.out);
@@ -400,7 +400,7 @@ static int set_state(lua_State *L) {
 static int find(lua_State *L) {
     struct socket *socket = hub_find(script_state_worker(L)->hub, bind_text(L, 1));
     if (!socket) return gone(L);
-    socket_push(L, socket);
+    bind_socket_push(L, socket);
     return 1;
 }
 
@@ -416,7 +416,7 @@ void bind_socket(lua_State *L) {
                                        {"disconnect", disconnect},
                                        {"close", close_transport},
                                        {"expires", expires},
-                                       {"claim", socket_claim_method},
+                                       {"claim", bind_claim_method},
                                        {"state", state},
                                        {"set_state", set_state},
                                        {NULL, NULL}};

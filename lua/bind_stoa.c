@@ -10,7 +10,9 @@
 #include "channel/log.h"
 #include "config/config.h"
 #include "config/value.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
+#include "lua/hook_call.h"
+#include "lua/route.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
 #include "session/hub.h"
@@ -343,7 +345,7 @@ static void push_namespace(lua_State *L, const char *name) {
         lua_pushcclosure(L, function->func, 1);
         lua_setfield(L, -2, function->name);
     }
-    bind_namespace_rooms(L, name);
+    bind_room_namespace(L, name);
 }
 
 /* Tells the hooks of a point, each in a task of its own: nobody is waited for, and nobody can refuse.
@@ -368,7 +370,7 @@ static void add_hooks(lua_State *L) {
     lua_setfield(L, -3, "ask");
     lua_getfield(L, -1, "tell_point");
     lua_setfield(L, -3, "tell");
-    lua_setfield(L, LUA_REGISTRYINDEX, HOOKS_ENTRY);
+    hook_call_keep(L);
 }
 
 /* Tells /health of a part that scripts look after: the server is "degraded" while something ails one. What the scripts

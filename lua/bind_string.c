@@ -3,7 +3,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/pattern.h"
 #include "lua/vm.h"
 

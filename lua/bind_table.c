@@ -3,7 +3,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/vm.h"
 
 enum { ITEMS_A_STEP = 8, BYTES_A_STEP = 16 };

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "bus/fields.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/bind_presence.h"
 #include "lua/types.h"
 #include "session/hub.h"
@@ -182,7 +182,7 @@ static int presence(lua_State *L) {
     if (id.len == 0) return bind_fail(L, "bad_request");
     buffer_clear(user_ids);
     fields_add(user_ids, id);
-    return presence_ask(L, buffer_slice(user_ids), false);
+    return bind_presence_ask(L, buffer_slice(user_ids), false);
 }
 
 /* Sends an event to all his sockets, on every worker.
@@ -234,7 +234,7 @@ static int sockets(lua_State *L) {
         struct socket *socket = hub_find(worker->hub, (struct slice){ids->ptr + at, len});
         at += len + 1;
         if (!socket) continue;
-        socket_push(L, socket);
+        bind_socket_push(L, socket);
         lua_rawseti(L, -2, ++count);
     }
     return 1;

@@ -2,7 +2,7 @@
 /* stoa.null, array, binary, raw and stoa.json. */
 #include <lauxlib.h>
 
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
 #include "wire/grapheme.h"

@@ -12,7 +12,6 @@
 #include "config/key_lines.h"
 #include "config/value.h"
 #include "lua/config_reader.h"
-#include "lua/lua.h"
 #include "lua/sandbox.h"
 #include "lua/types.h"
 #include "lua/vm.h"
@@ -199,7 +198,7 @@ static void doubt_unset(void *owner, unsigned line, struct slice name) {
     free(text);
 }
 
-struct config *lua_read_config(const char *path, const char *const *sets, size_t sets_len, struct error *error_r) {
+struct config *config_reader_read(const char *path, const char *const *sets, size_t sets_len, struct error *error_r) {
     char *whole = absolute(path);
     struct reading reading = {.path = whole};
     bool good = read_tree(&reading, sets, sets_len, error_r);
@@ -210,8 +209,8 @@ struct config *lua_read_config(const char *path, const char *const *sets, size_t
     return config;
 }
 
-bool lua_peek_config(const char *path, const char *const *sets, size_t sets_len, const char *const *names,
-                     char **texts_r, struct error *error_r) {
+bool config_reader_peek(const char *path, const char *const *sets, size_t sets_len, const char *const *names,
+                        char **texts_r, struct error *error_r) {
     char *whole = absolute(path);
     struct reading reading = {.path = whole};
     bool good = read_tree(&reading, sets, sets_len, error_r);
@@ -221,7 +220,7 @@ bool lua_peek_config(const char *path, const char *const *sets, size_t sets_len,
     return good;
 }
 
-struct config *config_of_table(lua_State *L, int index, const char *path, struct error *error_r) {
+struct config *config_reader_from_table(lua_State *L, int index, const char *path, struct error *error_r) {
     struct reading reading = {.path = path};
     convert(L, index, &reading, NULL, NULL, 0);
     return config_new(path, &reading.tree, error_r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_reader.h - a configuration from a Lua value: for stoa.testing. */
+/* config_reader.h - configurations as sandboxed Lua: from a file, or from a Lua value (for stoa.testing). */
 #ifndef LUA_CONFIG_READER_H
 #define LUA_CONFIG_READER_H
 
@@ -9,8 +9,16 @@
 
 struct config;
 
+/* Reads a configuration file as sandboxed Lua. sets: "a.b=VALUE". NULL: FILE:LINE: … */
+struct config *config_reader_read(const char *path, const char *const *sets, size_t sets_len, struct error *error_r);
+
+/* Of such a file only what a command of the shell needs: texts and paths by their keys (NULL at the end), whatever is
+ * wrong with the others. texts_r: as config_peek. False: the file does not even evaluate (error_r). */
+bool config_reader_peek(const char *path, const char *const *sets, size_t sets_len, const char *const *names,
+                        char **texts_r, struct error *error_r);
+
 /* The table at index as the configuration file at path (absolute) would have returned it. Raises for what is no value.
  */
-struct config *config_of_table(lua_State *L, int index, const char *path, struct error *error_r);
+struct config *config_reader_from_table(lua_State *L, int index, const char *path, struct error *error_r);
 
 #endif

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
+#include "lua/route.h"
 #include "lua/types.h"
 #include "session/hub.h"
 #include "wire/json.h"
@@ -61,7 +62,7 @@ static void split(struct slice name, struct slice *method_r, struct slice *path_
 static struct route *route_at(const struct script_state *scripts, struct slice name) {
     struct slice method, path;
     split(name, &method, &path);
-    return script_state_route(scripts, method, path);
+    return route_find(&scripts->routes, method, path);
 }
 
 static int endpoint_handler(const struct script_state *scripts, enum policy_point point, struct slice path) {
@@ -92,9 +93,15 @@ bool hook_call_handled(const struct script_state *scripts, enum policy_point poi
 
 /* ---- arguments ---- */
 
+static const char hooks_key; /* of what the registry keeps */
+
+void hook_call_keep(lua_State *L) {
+    vm_keep(L, &hooks_key);
+}
+
 /* Pushes a function of lua/stoa/hooks.lua, the point and its hooks. */
 static void push_hook_call(lua_State *L, const struct script_state *scripts, const struct policy_call *call) {
-    lua_getfield(L, LUA_REGISTRYINDEX, HOOKS_ENTRY);
+    vm_push_kept(L, &hooks_key);
     lua_getfield(L, -1, points[call->point].way);
     lua_remove(L, -2);
     lua_pushstring(L, points[call->point].hook);
@@ -104,7 +111,7 @@ static void push_hook_call(lua_State *L, const struct script_state *scripts, con
 static void push_socket(lua_State *L, const struct script_state *scripts, struct slice id) {
     struct socket *socket = hub_find(scripts->worker->hub, id);
     if (socket)
-        socket_push(L, socket);
+        bind_socket_push(L, socket);
     else
         lua_pushnil(L);
 }
@@ -164,7 +171,7 @@ static void push_route(lua_State *L, const struct script_state *scripts, const s
 
 static void push_endpoint_call(lua_State *L, const struct script_state *scripts, const struct policy_call *call) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, endpoint_handler(scripts, call->point, call->name));
-    connection_push(L, call->socket_id);
+    bind_connection_push(L, call->socket_id);
     if (call->point == POLICY_OPEN)
         json_push(L, call->json, NULL, 0);
     else if (call->point == POLICY_CLOSED)

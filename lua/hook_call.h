@@ -3,6 +3,8 @@
 #ifndef LUA_HOOK_CALL_H
 #define LUA_HOOK_CALL_H
 
+#include <lua.h>
+
 #include "policy/policy.h"
 
 struct script_state;
@@ -11,5 +13,7 @@ void hook_call_ask(struct script_state *scripts, struct policy_call *call);
 void hook_call_forget(struct policy_call *call);
 bool hook_call_handled(const struct script_state *scripts, enum policy_point point, struct slice namespace_name,
                        struct slice name);
+/* Pops what lua/stoa/hooks.lua returned: the functions that go through the hooks of a point. */
+void hook_call_keep(lua_State *L);
 
 #endif

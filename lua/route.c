@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Routes: "/api/channels/{id}" against a request's path. */
+#include "lua/route.h"
+
 #include <string.h>
 
-#include "lua/script_state.h"
+#include "base/buffer.h"
+#include "lua/vm.h"
 
 static int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -56,8 +58,8 @@ bool route_matches(const char *pattern, struct slice path, lua_State *L) {
     return true;
 }
 
-struct route *script_state_route(const struct script_state *scripts, struct slice method, struct slice path) {
-    LIST_EACH(&scripts->routes, link) {
+struct route *route_find(const struct list *routes, struct slice method, struct slice path) {
+    LIST_EACH(routes, link) {
         struct route *route = CONTAINER(link, struct route, link);
         if (slice_is(method, route->method) && route_matches(route->path, path, NULL)) return route;
     }

@@ -8,14 +8,14 @@
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/globals.h"
 #include "lua/task.h"
 #include "lua/types.h"
 #include "lua/vm.h"
 
-static const char BASE[] = "stoa.base", MODULES[] = "stoa.modules", SOURCE[] = "stoa.source";
-static char loading; /* its address: a module that is being loaded */
+static const char base_key, modules_key, source_key; /* of what the registry keeps */
+static char loading;                                 /* its address: a module that is being loaded */
 
 static const char *const base_names[] = {"assert",   "error",  "ipairs",       "next",         "pairs",    "rawequal",
                                          "rawget",   "select", "setmetatable", "getmetatable", "tonumber", "type",
@@ -180,18 +180,18 @@ void sandbox_open(lua_State *L, sandbox_source *find_source) {
     seed_random(L);
     guard_strings(L);
     lua_newtable(L);
-    lua_setfield(L, LUA_REGISTRYINDEX, MODULES);
+    vm_keep(L, &modules_key);
     lua_pushlightuserdata(L, (void *)(uintptr_t)find_source);
-    lua_setfield(L, LUA_REGISTRYINDEX, SOURCE);
+    vm_keep(L, &source_key);
     if (open)
         lua_pushvalue(L, LUA_GLOBALSINDEX);
     else
         build_base(L);
-    lua_setfield(L, LUA_REGISTRYINDEX, BASE);
+    vm_keep(L, &base_key);
 }
 
 void sandbox_provide(lua_State *L, const char *name) {
-    lua_getfield(L, LUA_REGISTRYINDEX, MODULES);
+    vm_push_kept(L, &modules_key);
     lua_insert(L, -2);
     lua_setfield(L, -2, name);
     lua_pop(L, 1);
@@ -240,7 +240,7 @@ void sandbox_check_globals(lua_State *L, const char *path, struct slice text) {
 
 /* Pushes what the file returns; it is loaded once. */
 void sandbox_run(lua_State *L, const char *path) {
-    lua_getfield(L, LUA_REGISTRYINDEX, MODULES);
+    vm_push_kept(L, &modules_key);
     int modules = lua_gettop(L);
     lua_getfield(L, modules, path);
     if (lua_islightuserdata(L, -1) && lua_touserdata(L, -1) == &loading) luaL_error(L, "'%s' requires itself", path);
@@ -248,7 +248,7 @@ void sandbox_run(lua_State *L, const char *path) {
         lua_remove(L, modules);
         return;
     }
-    lua_getfield(L, LUA_REGISTRYINDEX, SOURCE);
+    vm_push_kept(L, &source_key);
     sandbox_source *find_source = (sandbox_source *)(uintptr_t)lua_touserdata(L, -1);
     struct slice text = find_source ? find_source(vm_of(L)->owner, path) : SLICE_NONE;
     if (!text.ptr) luaL_error(L, "'%s' not found", path);
@@ -275,7 +275,7 @@ void sandbox_run(lua_State *L, const char *path) {
 static int require(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     lua_settop(L, 1);
-    lua_getfield(L, LUA_REGISTRYINDEX, MODULES);
+    vm_push_kept(L, &modules_key);
     lua_getfield(L, 2, name);
     if (!lua_isnil(L, -1)) return 1;
     if (!push_path(L, lua_tostring(L, lua_upvalueindex(1)), name)) return luaL_error(L, "module '%s' not found", name);
@@ -295,7 +295,7 @@ void sandbox_load(lua_State *L, const char *path, struct slice text) {
     lua_pushcclosure(L, require, 1);
     lua_setfield(L, -2, "require");
     lua_createtable(L, 0, 1);
-    lua_getfield(L, LUA_REGISTRYINDEX, BASE);
+    vm_push_kept(L, &base_key);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
     lua_createtable(L, 0, 3);

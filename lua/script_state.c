@@ -7,9 +7,11 @@
 #include "base/map.h"
 #include "config/config.h"
 #include "loop/loop.h"
-#include "lua/bind.h"
+#include "lua/bind_internal.h"
 #include "lua/results.h"
+#include "lua/route.h"
 #include "lua/sandbox.h"
+#include "net/http_client.h"
 #include "policy/shared_values.h"
 #include "session/hub.h"
 #include "store/shard_map.h"
@@ -115,8 +117,8 @@ static void free_registered(struct script_state *scripts) {
             free(item);
         }
     }
-    limits_free(scripts);
-    caches_free(scripts);
+    bind_limit_free(scripts);
+    bind_cache_free(scripts);
     if (scripts->shards) shard_map_retire(scripts->shards);
     shard_map_unref(&scripts->shards);
 }
@@ -240,7 +242,7 @@ void script_state_free(struct script_state **host_ref) {
     tasks_close(&scripts->tasks);
     results_free(&scripts->results);
     http_client_free(&scripts->http);
-    upstreams_free(scripts);
+    bind_dial_free(scripts);
     vm_free(&scripts->vm);
     free_registered(scripts);
     shared_unref(&scripts->shared);

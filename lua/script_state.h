@@ -28,11 +28,6 @@ struct handler {
     int fn;
     bool raw;
 };
-struct route {
-    struct list link;
-    char *method, *path;
-    int head, fn; /* head: LUA_NOREF if there is none */
-};
 /* stoa.engine, stoa.websocket; LUA_NOREF: no such handler. */
 struct script_endpoint {
     struct list link;
@@ -94,12 +89,9 @@ struct script_state *script_state_loading(lua_State *L);
 /* NULL: nobody registered for it. */
 struct handler *script_state_handler(const struct script_state *scripts, struct slice namespace_name,
                                      struct slice event);
-struct route *script_state_route(const struct script_state *scripts, struct slice method, struct slice path);
 struct script_endpoint *script_state_endpoint(const struct script_state *scripts, struct slice path);
 struct handler *script_state_hooks(const struct script_state *scripts, struct slice namespace_name, struct slice point);
 /* Adds one under a key; NULL: it is there already. The map is handlers or hooks. */
 struct handler *script_state_add(struct map *map, struct slice namespace_name, struct slice name);
-/* Does path match the route's pattern? pushes the parameters' values into the table on top of L, if L is not NULL. */
-bool route_matches(const char *pattern, struct slice path, lua_State *L);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A client of the world: messages of the transport in and out. What they say is testing.lua's. */
-#include "lua/testing/testing.h"
+#include "lua/testing/client.h"
 
 #include "lua/json.h"
+#include "lua/testing/testing.h"
 #include "lua/types.h"
 #include "session/local_client.h"
 

@@ -14,8 +14,9 @@
 #include "loop/loop.h"
 #include "lua/config_reader.h"
 #include "lua/json.h"
-#include "lua/lua.h"
 #include "lua/sandbox.h"
+#include "lua/script_policy.h"
+#include "lua/testing/client.h"
 #include "lua/testing/odd_store.h"
 #include "lua/types.h"
 #include "policy/policy.h"
@@ -75,7 +76,7 @@ static struct config *read_config(lua_State *L, struct error *error_r) {
     free(folder);
     lua_pushstring(L, path);
     free(path);
-    struct config *config = config_of_table(L, lua_gettop(L) - 1, lua_tostring(L, -1), error_r);
+    struct config *config = config_reader_from_table(L, lua_gettop(L) - 1, lua_tostring(L, -1), error_r);
     lua_pop(L, 1);
     return config;
 }
@@ -91,7 +92,7 @@ static int world_new(lua_State *L) {
     if (world->config) {
         world->loop = loop_new_with_fake_clock();
         world->open =
-            worker_init(&world->worker, world->loop, world->config, &lua_policy_source, 1, NULL, NULL, &error);
+            worker_init(&world->worker, world->loop, world->config, &script_policy_source, 1, NULL, NULL, &error);
         if (!world->open) {
             turn_all(world);
             loop_free(&world->loop);

@@ -22,8 +22,5 @@ struct world {
 
 /* Raises: it is closed. */
 struct world *world_at(lua_State *L, int index);
-/* world:client(options) → a client: send, take, leave, closed. */
-int client_new(lua_State *L);
-void client_open(lua_State *L);
 
 #endif

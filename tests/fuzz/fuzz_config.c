@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
-#include "lua/lua.h"
+#include "lua/config_reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     if (fd < 0) fd = memfd_create("config", 0);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, data, len, 0) != (ssize_t)len) abort();
-    struct config *config = lua_read_config(path, NULL, 0, &error);
+    struct config *config = config_reader_read(path, NULL, 0, &error);
     if (!config && error.text[0] == '\0') abort();
     if (config) config_unref(&config);
     return 0;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "lua/bind.h"
+#include "lua/sandbox.h"
 #include "lua/script_state.h"
 #include "policy/policy.h"
 #include "policy/shared_values.h"
@@ -60,8 +61,8 @@ static void add_methods(lua_State *L, struct buffer *out) {
 static int collect(lua_State *L) {
     struct buffer *out = lua_touserdata(L, 1);
     lua_newtable(L);
-    lua_getfield(L, LUA_REGISTRYINDEX, "stoa.modules");
-    lua_getfield(L, -1, "stoa");
+    sandbox_load(L, "/names.lua", SLICE("return require 'stoa'"));
+    lua_call(L, 0, 1);
     if (!luaL_getmetafield(L, -1, "__index")) return luaL_error(L, "no API");
     add_names(L, out, "");
     for (lua_pushnil(L); lua_next(L, LUA_REGISTRYINDEX); lua_pop(L, 1))

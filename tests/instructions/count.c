@@ -6,10 +6,12 @@
 #include "cache/cache.h"
 #include "config/config.h"
 #include "limit/gcra.h"
-#include "lua/lua.h"
+#include "lua/config_reader.h"
+#include "lua/script_policy.h"
 #include "support/hub_scene.h"
 #include "wire/frame.h"
 #include "wire/socketio.h"
+#include "worker/worker.h"
 
 enum { CROWD = 1000, TIMES = 100, EVENTS = 2000 /* many rounds of the collector */ };
 
@@ -127,8 +129,8 @@ static void count_lua(const char *config_file) {
     struct error error;
     struct worker worker;
     struct loop *own = loop_new_with_fake_clock(); /* no timer fires meanwhile */
-    struct config *config = lua_read_config(config_file, NULL, 0, &error);
-    if (!config || !worker_init(&worker, own, config, &lua_policy_source, 1, NULL, NULL, &error)) {
+    struct config *config = config_reader_read(config_file, NULL, 0, &error);
+    if (!config || !worker_init(&worker, own, config, &script_policy_source, 1, NULL, NULL, &error)) {
         fprintf(stderr, "%s\n", error.text);
         exit(2);
     }

@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
-#include "lua/lua.h"
+#include "lua/config_reader.h"
 
 static char folder[] = "/tmp/stoa-config-XXXXXX";
 static char path[64];
@@ -27,7 +27,7 @@ static const char *write_file(const char *text) {
 
 static struct config *good(const char *text, const char *const *sets, size_t sets_len) {
     struct error error = {""};
-    struct config *config = lua_read_config(write_file(text), sets, sets_len, &error);
+    struct config *config = config_reader_read(write_file(text), sets, sets_len, &error);
     assert_string_equal(error.text, "");
     assert_non_null(config);
     return config;
@@ -36,7 +36,7 @@ static struct config *good(const char *text, const char *const *sets, size_t set
 /* The error without the file's name. */
 static const char *refused(const char *text) {
     static struct error error;
-    assert_null(lua_read_config(write_file(text), NULL, 0, &error));
+    assert_null(config_reader_read(write_file(text), NULL, 0, &error));
     assert_memory_equal(error.text, path, strlen(path));
     return error.text + strlen(path);
 }
@@ -76,7 +76,7 @@ static void a_set_that_is_none_is_refused(void **state) {
     static const char *const sets[] = {"listen", "=x", ".a=1", "a..b=1", "a.=1", "nonsense=1", "listen.port=1"};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         struct error error = {""};
-        assert_null(lua_read_config(write_file("return { listen = '127.0.0.1:1' }"), &sets[i], 1, &error));
+        assert_null(config_reader_read(write_file("return { listen = '127.0.0.1:1' }"), &sets[i], 1, &error));
         assert_string_not_equal(error.text, "");
     }
 }
@@ -123,15 +123,15 @@ static void bytecode_and_odd_files_are_refused(void **state) {
     char other[80];
     snprintf(other, sizeof other, "%s/fifo", folder);
     assert_int_equal(mkfifo(other, 0600), 0);
-    assert_null(lua_read_config(other, NULL, 0, &error));
+    assert_null(config_reader_read(other, NULL, 0, &error));
     assert_non_null(strstr(error.text, "is no regular file"));
-    assert_null(lua_read_config(folder, NULL, 0, &error));
+    assert_null(config_reader_read(folder, NULL, 0, &error));
     snprintf(other, sizeof other, "%s/absent", folder);
-    assert_null(lua_read_config(other, NULL, 0, &error));
+    assert_null(config_reader_read(other, NULL, 0, &error));
     FILE *large = fopen(path, "w");
     assert_int_equal(ftruncate(fileno(large), 1 << 30), 0);
     fclose(large);
-    assert_null(lua_read_config(path, NULL, 0, &error));
+    assert_null(config_reader_read(path, NULL, 0, &error));
     assert_non_null(strstr(error.text, "larger than"));
 }
 
@@ -140,7 +140,7 @@ static void scripts_stay_in_their_folder(void **state) {
     struct error error;
     snprintf(script, sizeof script, "%s/link.lua", folder);
     assert_int_equal(symlink("/etc/passwd", script), 0);
-    assert_null(lua_read_config(write_file("return {\n  scripts = { 'link.lua' } }"), NULL, 0, &error));
+    assert_null(config_reader_read(write_file("return {\n  scripts = { 'link.lua' } }"), NULL, 0, &error));
     assert_non_null(strstr(error.text, "is a link out of its folder"));
     assert_int_equal(unlink(script), 0);
 }

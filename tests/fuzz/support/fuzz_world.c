@@ -11,12 +11,14 @@
 #include "config/config.h"
 #include "limit/budget.h"
 #include "loop/loop.h"
-#include "lua/lua.h"
+#include "lua/config_reader.h"
+#include "lua/script_policy.h"
 #include "redis/redis_room.h"
 #include "session/hub.h"
 #include "store/store_cached.h"
 #include "support/fuzz_redis.h"
 #include "worker/fleet.h"
+#include "worker/worker.h"
 
 /* TURNS: of a loop on which something is always left to do. */
 enum { TURNS_MAX = 1000, ROUNDS_MAX = 1000, NAP_NS = 20000, DONE_MS = 10000 };
@@ -25,7 +27,7 @@ struct config *fuzz_config(const char *name, const char *const *sets, size_t set
     char path[256];
     struct error error;
     snprintf(path, sizeof path, "%s/%s", FUZZ_SCRIPTS, name);
-    struct config *config = lua_read_config(path, sets, sets_len, &error);
+    struct config *config = config_reader_read(path, sets, sets_len, &error);
     if (!config) fprintf(stderr, "%s\n", error.text), abort();
     return config;
 }
@@ -154,7 +156,7 @@ bool fuzz_world_open(struct fuzz_world *world, struct config *config, struct err
     *world = (struct fuzz_world){.loop = loop_new_with_fake_clock()};
     log_set_sink(ignore, NULL);
     if (config->redis.nodes.len > 0) world->redis = fuzz_redis_new(world->loop);
-    if (worker_init(&world->worker, world->loop, config, &lua_policy_source, 1, NULL, NULL, error_r)) {
+    if (worker_init(&world->worker, world->loop, config, &script_policy_source, 1, NULL, NULL, error_r)) {
         take_store(world);
         if (world->redis) cache_store(world);
         return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* policy_ops by Lua: each question is a task. */
+#include "lua/script_policy.h"
+
 #include <lauxlib.h>
 #include <stdlib.h>
 
@@ -7,29 +8,30 @@
 #include "base/map.h"
 #include "config/config.h"
 #include "lua/bind.h"
+#include "lua/config_reader.h"
 #include "lua/hook_call.h"
-#include "lua/lua.h"
 #include "policy/policy.h"
 #include "policy/shared_values.h"
 #include "session/hub.h"
 #include "worker/alert.h"
+#include "worker/worker.h"
 
 enum { RETRY_MS = 100, RETRY_MAX_MS = 10000 };
 
-struct lua_policy {
+struct script_policy {
     struct policy policy;
     struct worker *worker;
     struct config *config;
     struct shared *shared;
     struct script_state *scripts; /* NULL: the scripts could not be loaded again; that is tried until it is done */
     bool live, retired;
-    struct lua_policy *successor, *predecessor; /* who replaced it; whom it replaced, while that one's tasks end */
+    struct script_policy *successor, *predecessor; /* who replaced it; whom it replaced, while that one's tasks end */
     struct loop_task rebuild, reap;
     struct loop_timer deadline, retry;
     unsigned retry_ms; /* until the next try; 0: the last one has not failed */
 };
 
-static void policy_free(struct lua_policy *policy) {
+static void policy_free(struct script_policy *policy) {
     if (policy->successor) policy->successor->predecessor = NULL;
     if (policy->predecessor) policy->predecessor->successor = NULL;
     loop_timer_cancel(&policy->deadline);
@@ -43,37 +45,37 @@ static void policy_free(struct lua_policy *policy) {
 }
 
 static void reap(struct loop_task *task) {
-    policy_free(CONTAINER(task, struct lua_policy, reap));
+    policy_free(CONTAINER(task, struct script_policy, reap));
 }
 
-static void cut(struct lua_policy *policy, const char *reason) {
+static void cut(struct script_policy *policy, const char *reason) {
     LOG(LOG_WARNING, "policy.cut", LOG_TEXT("reason", reason), LOG_NUMBER("generation", policy->policy.generation),
         LOG_NUMBER("tasks", policy->scripts ? tasks_len(policy->scripts->tasks) : 0));
     loop_reap(policy->worker->loop, &policy->reap);
 }
 
 static void deadline_passed(struct loop_timer *timer) {
-    cut(CONTAINER(timer, struct lua_policy, deadline), "deadline");
+    cut(CONTAINER(timer, struct script_policy, deadline), "deadline");
 }
 
 /* At most two generations live: the one before this one ends, whatever it still waits for. */
-static void hand_over(struct lua_policy *policy, struct lua_policy *successor) {
+static void hand_over(struct script_policy *policy, struct script_policy *successor) {
     if (policy->predecessor) cut(policy->predecessor, "superseded");
     policy->successor = successor;
     successor->predecessor = policy;
 }
 
 static void idle(void *owner) {
-    struct lua_policy *policy = owner;
+    struct script_policy *policy = owner;
     if (policy->retired) loop_reap(policy->worker->loop, &policy->reap);
 }
 
 static void broken(void *owner) {
-    struct lua_policy *policy = owner;
+    struct script_policy *policy = owner;
     loop_post(policy->worker->loop, &policy->rebuild);
 }
 
-static struct script_state *build(struct lua_policy *policy, struct error *error_r) {
+static struct script_state *build(struct script_policy *policy, struct error *error_r) {
     struct script_state *scripts =
         script_state_new(policy->worker, policy->config, policy->policy.generation, policy->shared, error_r);
     if (!scripts) return NULL;
@@ -84,12 +86,12 @@ static struct script_state *build(struct lua_policy *policy, struct error *error
 }
 
 static void try_again(struct loop_timer *timer) {
-    struct lua_policy *policy = CONTAINER(timer, struct lua_policy, retry);
+    struct script_policy *policy = CONTAINER(timer, struct script_policy, retry);
     loop_post(policy->worker->loop, &policy->rebuild);
 }
 
 /* A file that the scripts read may be missing for a while. */
-static void wait_for_retry(struct lua_policy *policy, const char *problem) {
+static void wait_for_retry(struct script_policy *policy, const char *problem) {
     unsigned next_ms = policy->retry_ms ? policy->retry_ms * 2 : RETRY_MS;
     policy->retry_ms = next_ms < RETRY_MAX_MS ? next_ms : RETRY_MAX_MS;
     loop_timer_set(&policy->retry, policy->retry_ms);
@@ -99,7 +101,7 @@ static void wait_for_retry(struct lua_policy *policy, const char *problem) {
 
 /* Memory ran out: the same scripts in a new state. What waited has failed. Without scripts nobody comes in. */
 static void rebuild(struct loop_task *task) {
-    struct lua_policy *policy = CONTAINER(task, struct lua_policy, rebuild);
+    struct script_policy *policy = CONTAINER(task, struct script_policy, rebuild);
     struct error error;
     script_state_free(&policy->scripts);
     if (policy->retired) {
@@ -120,7 +122,7 @@ static void rebuild(struct loop_task *task) {
 }
 
 static void policy_ask_lua(struct policy *base, struct policy_call *call) {
-    struct lua_policy *policy = (struct lua_policy *)base;
+    struct script_policy *policy = (struct script_policy *)base;
     if (policy->scripts && !policy->retired) {
         hook_call_ask(policy->scripts, call);
         return;
@@ -130,19 +132,19 @@ static void policy_ask_lua(struct policy *base, struct policy_call *call) {
 
 static bool policy_handles_lua(struct policy *base, enum policy_point point, struct slice namespace_name,
                                struct slice name) {
-    struct lua_policy *policy = (struct lua_policy *)base;
+    struct script_policy *policy = (struct script_policy *)base;
     return !policy->scripts || hook_call_handled(policy->scripts, point, namespace_name, name);
 }
 
 static bool policy_ready_lua(const struct policy *base) {
-    return ((const struct lua_policy *)base)->scripts;
+    return ((const struct script_policy *)base)->scripts;
 }
 
 static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
-    struct lua_policy *policy = (struct lua_policy *)base;
+    struct script_policy *policy = (struct script_policy *)base;
     policy->retired = true;
     loop_timer_cancel(&policy->retry);
-    hand_over(policy, (struct lua_policy *)policy->worker->policy);
+    hand_over(policy, (struct script_policy *)policy->worker->policy);
     if (policy->scripts) script_state_stop(policy->scripts);
     if (!policy->scripts || tasks_len(policy->scripts->tasks) == 0)
         loop_reap(policy->worker->loop, &policy->reap);
@@ -151,7 +153,7 @@ static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
 }
 
 static void policy_end_lua(struct policy *base) {
-    struct lua_policy *policy = (struct lua_policy *)base;
+    struct script_policy *policy = (struct script_policy *)base;
     while (policy->predecessor) policy_free(policy->predecessor);
     policy_free(policy);
 }
@@ -165,7 +167,7 @@ static const struct policy_ops ops = {.ask = policy_ask_lua,
 
 static struct policy *policy_load(struct worker *worker, const struct config *config, unsigned generation,
                                   struct error *error_r) {
-    struct lua_policy *policy = NEW(struct lua_policy), *before = (struct lua_policy *)worker->policy;
+    struct script_policy *policy = NEW(struct script_policy), *before = (struct script_policy *)worker->policy;
     policy->policy = (struct policy){&ops, generation};
     policy->worker = worker;
     policy->config = config_ref((struct config *)(uintptr_t)config);
@@ -181,10 +183,10 @@ static struct policy *policy_load(struct worker *worker, const struct config *co
 }
 
 static void policy_enact(struct policy *base) {
-    struct lua_policy *policy = (struct lua_policy *)base;
+    struct script_policy *policy = (struct script_policy *)base;
     policy->live = true;
     script_state_enact(policy->scripts);
 }
 
-const struct policy_source lua_policy_source = {
-    .load = policy_load, .enact = policy_enact, .read_config = lua_read_config};
+const struct policy_source script_policy_source = {
+    .load = policy_load, .enact = policy_enact, .read_config = config_reader_read};
