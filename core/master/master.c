@@ -19,6 +19,7 @@
 #include "master/child.h"
 #include "master/control_socket.h"
 #include "master/rollout.h"
+#include "net/handover.h"
 #include "net/server.h"
 #include "net/tickets.h"
 #include "process/listen.h"
@@ -245,7 +246,7 @@ static void ended(struct master *master, struct child *child, int status) {
     child_ended(child, monotonic_ms(), status);
     worker_slots_show(master->slots, child->slot, WORKER_SLOT_EMPTY);
     metrics_left(1 + child->slot);
-    net_server_discard_handovers(worker_slots_inbox(master->slots, child->slot));
+    handover_discard(worker_slots_inbox(master->slots, child->slot));
     for (unsigned i = 0; i < worker_slots_len(master->slots); i++)
         if (master->children[i].caretaker == (int)child->slot) master->children[i].caretaker = -1;
     if (!master->proven && !master->stopping) {

@@ -162,10 +162,6 @@ static void part(struct conn *conn, enum conn_state state) {
     forget(conn);
 }
 
-struct seat *conn_seat(struct conn *conn) {
-    return &conn->seat;
-}
-
 bool conn_move(struct conn *conn, const struct address *address, unsigned *retry_after_s_r) {
     struct net_server *server = conn->host->server;
     struct holder *holder = conn->unfinished ? &conn->unfinished->holder : NULL;

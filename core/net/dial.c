@@ -6,10 +6,64 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "loop/loop.h"
 #include "loop/loop_uv.h"
-#include "net/dial_internal.h"
+#include "loop/resolver.h"
+#include "net/dial_context.h"
+#include "net/dial_url.h"
 #include "wire/utf8.h"
 #include "wire/websocket.h"
+
+struct dialer {
+    struct loop *loop;
+    struct dial_context context;
+    struct resolver *resolver; /* NULL: no name was asked for yet */
+    struct list dials;
+    unsigned len;
+};
+
+enum dial_state {
+    DIAL_RESOLVING,
+    DIAL_CONNECTING, /* to the end of the handshake */
+    DIAL_OPEN,
+    DIAL_CLOSING, /* what was sent leaves, then our Close frame, then the peer's is awaited */
+    DIAL_ENDED
+};
+
+struct dial_message {
+    struct list link;
+    bool binary;
+    struct buffer bytes; /* outgoing: behind LWS_PRE free ones */
+};
+
+struct dial_queue {
+    struct list messages;
+    size_t bytes;
+    bool is_full; /* somebody waits for room; or reading has stopped */
+};
+
+struct dial {
+    struct list link;
+    struct dialer *dialer;
+    const struct dial_events *events; /* NULL: forgotten */
+    void *owner;
+    enum dial_state state;
+    struct dial_url url;
+    struct lws_vhost *vhost;
+    struct lws *wsi; /* NULL: none, or not any more */
+    struct resolver_question question;
+    struct sockaddr_storage addresses[RESOLVER_ADDRESSES];
+    size_t addresses_len, next_address;
+    char *protocols, *protocol;
+    struct buffer headers, partial; /* partial: of a message that is coming */
+    bool untrusted, wants_end, close_sent;
+    size_t max_message_bytes, queue_bytes;
+    struct dial_queue out, in;
+    uint16_t code; /* of the first Close frame; 0: none */
+    struct buffer reason;
+    struct loop_timer deadline;
+    struct loop_task task, reap;
+};
 
 static void set_state(struct dial *dial, enum dial_state state) {
     static const char *const names[] = {"resolving", "connecting", "open", "closing", "ended"};
@@ -137,7 +191,7 @@ static bool connect_next(struct dial *dial) {
                             : &((const struct sockaddr_in *)address)->sin_addr;
     inet_ntop(address->ss_family, bytes, number, sizeof number);
     struct lws_client_connect_info info = {
-        .context = dial->dialer->context,
+        .context = dial->dialer->context.lws,
         .vhost = dial->vhost,
         .address = number, /* libwebsockets would wait for a name */
         .port = dial->url.port,
@@ -195,7 +249,7 @@ struct dial *dial_new(struct dialer *dialer, const struct dial_settings *setting
     if (dialer->len == DIALS_MAX)
         *fault_r = DIAL_TOO_MANY;
     else
-        vhost = dial_vhost(dialer, url.tls ? settings->ca : NULL, fault_r);
+        vhost = dial_context_vhost(&dialer->context, url.tls ? settings->ca : NULL, fault_r);
     if (!vhost) {
         dial_url_done(&url);
         return NULL;
@@ -357,13 +411,15 @@ static void hear_close(struct dial *dial, const unsigned char *payload, size_t l
     loop_timer_set(&dial->deadline, DIAL_CLOSE_MS);
 }
 
-int dial_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
+static int told(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
     struct dial *dial = wsi ? lws_get_opaque_user_data(wsi) : NULL;
     if (!dial || dial->state == DIAL_ENDED) return reason == LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION;
     dial->wsi = wsi;
     switch (reason) {
         case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION:
-            return dial_judge(dial, user, len);
+            if (dial_context_trusts(dial->url.host, user, len)) return 0;
+            dial->untrusted = true;
+            return 1;
         case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
             return append_headers(dial, in, len);
         case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
@@ -398,12 +454,12 @@ struct dialer *dialer_new(struct loop *loop) {
     struct dialer *dialer = NEW(struct dialer);
     dialer->loop = loop;
     list_init(&dialer->dials);
-    list_init(&dialer->authorities);
+    dial_context_init(&dialer->context, loop, told);
     return dialer;
 }
 
 bool dialer_is_used(const struct dialer *dialer) {
-    return dialer->context != NULL;
+    return dialer->context.lws != NULL;
 }
 
 void dialer_free(struct dialer **owned) {
@@ -414,7 +470,7 @@ void dialer_free(struct dialer **owned) {
         dial->events = NULL;
         cut(dial, DIAL_CLOSED);
     }
-    dial_context_free(dialer);
+    dial_context_done(&dialer->context);
     loop_turn(dialer->loop); /* frees them */
     resolver_free(&dialer->resolver);
     free(dialer);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libwebsockets as a client: one context a worker, one virtual host for each set of authorities. */
+#include "net/dial_context.h"
+
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "loop/loop.h"
 #include "loop/loop_uv.h"
-#include "net/dial_internal.h"
 
 /* Its timeouts are only a net below ours. */
 enum { LWS_TIMEOUT_S = 3700, HEAD_BYTES = 8192, WRITE_MAX = 4 << 20, READ_BYTES = 16384, GOODBYE_TURNS = 64 };
@@ -22,12 +23,6 @@ struct authority {
 };
 
 static const lws_retry_bo_t no_validity_timers = {0};
-static const struct lws_protocols protocols[] = {{.name = "stoa",
-                                                  .callback = dial_callback,
-                                                  .per_session_data_size = 1, /* else no end is told */
-                                                  .rx_buffer_size = READ_BYTES,
-                                                  .tx_packet_size = WRITE_MAX},
-                                                 {0}};
 
 static void log_lws(int level, const char *line) {
     size_t len = strlen(line);
@@ -35,13 +30,23 @@ static void log_lws(int level, const char *line) {
     LOG(LOG_DEBUG, "libwebsockets", LOG_SLICE("text", ((struct slice){line, len})));
 }
 
-static void context_new(struct dialer *dialer) {
-    void *loops[] = {loop_uv(dialer->loop)};
+void dial_context_init(struct dial_context *context, struct loop *loop, lws_callback_function *callback) {
+    context->loop = loop;
+    context->protocols[0] = (struct lws_protocols){.name = "stoa",
+                                                   .callback = callback,
+                                                   .per_session_data_size = 1, /* else no end is told */
+                                                   .rx_buffer_size = READ_BYTES,
+                                                   .tx_packet_size = WRITE_MAX};
+    list_init(&context->authorities);
+}
+
+static void create(struct dial_context *context) {
+    void *loops[] = {loop_uv(context->loop)};
     lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
     struct lws_context_creation_info info = {
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .foreign_loops = loops,
-        .pcontext = &dialer->context,
+        .pcontext = &context->lws,
         .gid = -1,
         .uid = -1,
         .max_http_header_data = HEAD_BYTES,
@@ -51,8 +56,8 @@ static void context_new(struct dialer *dialer) {
         .pt_serv_buf_size = READ_BYTES,
         .retry_and_idle_policy = &no_validity_timers,
     };
-    dialer->context = lws_create_context(&info);
-    loop_uv_wake(dialer->loop);
+    context->lws = lws_create_context(&info);
+    loop_uv_wake(context->loop);
 }
 
 /* NULL: the file holds no certificates. */
@@ -68,9 +73,9 @@ static SSL_CTX *tls_new(const char *ca) {
     return NULL;
 }
 
-static struct authority *authority_find(struct dialer *dialer, const char *ca, unsigned *len_r) {
+static struct authority *authority_find(struct dial_context *context, const char *ca, unsigned *len_r) {
     *len_r = 0;
-    LIST_EACH(&dialer->authorities, link) {
+    LIST_EACH(&context->authorities, link) {
         struct authority *authority = CONTAINER(link, struct authority, link);
         (*len_r)++;
         if (ca && authority->ca ? strcmp(ca, authority->ca) == 0 : ca == authority->ca) return authority;
@@ -78,20 +83,20 @@ static struct authority *authority_find(struct dialer *dialer, const char *ca, u
     return NULL;
 }
 
-struct lws_vhost *dial_vhost(struct dialer *dialer, const char *ca, enum dial_fault *fault_r) {
+struct lws_vhost *dial_context_vhost(struct dial_context *context, const char *ca, enum dial_fault *fault_r) {
     unsigned len;
-    struct authority *authority = authority_find(dialer, ca, &len);
+    struct authority *authority = authority_find(context, ca, &len);
     if (authority) return authority->vhost;
     *fault_r = len == AUTHORITIES_MAX ? DIAL_TOO_MANY : DIAL_BAD_CA;
     SSL_CTX *tls = len < AUTHORITIES_MAX ? tls_new(ca) : NULL;
     if (!tls) return NULL;
-    if (!dialer->context) context_new(dialer);
+    if (!context->lws) create(context);
     authority = NEW(struct authority);
     snprintf(authority->name, sizeof authority->name, "dial-%u", len);
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .vhost_name = authority->name,
-        .protocols = protocols,
+        .protocols = context->protocols,
         .provided_client_ssl_ctx = tls,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .http_proxy_address = "", /* not the environment's */
@@ -99,34 +104,33 @@ struct lws_vhost *dial_vhost(struct dialer *dialer, const char *ca, enum dial_fa
     };
     authority->ca = ca ? memory_copy(ca, strlen(ca)) : NULL;
     authority->tls = tls;
-    authority->vhost = dialer->context ? lws_create_vhost(dialer->context, &info) : NULL;
+    authority->vhost = context->lws ? lws_create_vhost(context->lws, &info) : NULL;
     if (!authority->vhost) abort();
-    list_append(&dialer->authorities, &authority->link);
+    list_append(&context->authorities, &authority->link);
     return authority->vhost;
 }
 
 /* libwebsockets compares names only; where a URL has a number, the certificate must have it. */
-int dial_judge(struct dial *dial, void *store_context, bool is_sound) {
-    if (is_sound) return 0;
+bool dial_context_trusts(const char *host, void *store_context, bool is_sound) {
+    if (is_sound) return true;
     X509 *certificate = X509_STORE_CTX_get_current_cert(store_context);
     bool by_name = X509_STORE_CTX_get_error(store_context) == X509_V_ERR_HOSTNAME_MISMATCH;
-    if (by_name && certificate && X509_check_ip_asc(certificate, dial->url.host, 0) == 1) {
+    if (by_name && certificate && X509_check_ip_asc(certificate, host, 0) == 1) {
         X509_STORE_CTX_set_error(store_context, X509_V_OK);
-        return 0;
+        return true;
     }
-    dial->untrusted = true;
-    return 1;
+    return false;
 }
 
-/* On a foreign loop the context ends in steps, its handles closing in between; it sets dialer->context to NULL. */
-void dial_context_free(struct dialer *dialer) {
-    for (int i = 0; i < GOODBYE_TURNS && dialer->context; i++) {
-        if (i % (GOODBYE_TURNS / 4) == 0) lws_context_destroy(dialer->context);
-        loop_uv_wake(dialer->loop);
-        loop_turn(dialer->loop);
+/* On a foreign loop the context ends in steps, its handles closing in between; it sets context->lws to NULL. */
+void dial_context_done(struct dial_context *context) {
+    for (int i = 0; i < GOODBYE_TURNS && context->lws; i++) {
+        if (i % (GOODBYE_TURNS / 4) == 0) lws_context_destroy(context->lws);
+        loop_uv_wake(context->loop);
+        loop_turn(context->loop);
     }
     struct list *link;
-    while ((link = list_pop(&dialer->authorities))) {
+    while ((link = list_pop(&context->authorities))) {
         struct authority *authority = CONTAINER(link, struct authority, link);
         SSL_CTX_free(authority->tls);
         free(authority->ca);

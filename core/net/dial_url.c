@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "net/dial_url.h"
+
 #include <event2/http.h>
 #include <stdlib.h>
 
-#include "net/dial_internal.h"
+#include "base/buffer.h"
+#include "net/dial.h"
 
 static char *copy(struct slice text) {
     return memory_copy(text.ptr, text.len);

@@ -81,21 +81,21 @@ static void inbox_ready(void *owner, int inbox_fd, int ready) {
     buffer_done(&unread);
 }
 
-struct handover_inbox *inbox_new(struct net_server *server, int fd) {
+struct handover_inbox *handover_inbox_new(struct net_server *server, int fd) {
     struct handover_inbox *inbox = NEW(struct handover_inbox);
     inbox->server = server;
     inbox->ready = loop_fd_new(server->loop, fd, LOOP_READ, inbox_ready, inbox);
     return inbox;
 }
 
-void inbox_free(struct handover_inbox **inbox) {
+void handover_inbox_free(struct handover_inbox **inbox) {
     if (!*inbox) return;
     loop_fd_free(&(*inbox)->ready);
     free(*inbox);
     *inbox = NULL;
 }
 
-void net_server_discard_handovers(int inbox_fd) {
+void handover_discard(int inbox_fd) {
     struct buffer unread = {0};
     struct handover handover;
     int fd;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* handover.h - a client's connection on its way from one process to another, with what was received of its next
- * request. core/net only.
+ * request.
  *
  * An inbox is a pair of SOCK_SEQPACKET sockets: whoever has one end may send, the owner of the other receives. Nobody
  * waits: a full inbox takes no more.
@@ -13,7 +13,6 @@
 #include "base/address.h"
 
 struct net_server;
-struct seat;
 
 /* What goes with the descriptor. */
 struct handover {
@@ -26,12 +25,10 @@ struct handover {
 enum { HANDOVER_BYTES = 131072 };
 bool handover_send(int inbox, int fd, const struct handover *handover, struct slice unread) MUST_CHECK;
 
-/* conn.c: takes the descriptor that came through the inbox, and the seat. */
-void conn_take(struct net_server *server, int fd, const struct handover *handover, struct seat *seat,
-               struct slice unread);
-
 struct handover_inbox;
-struct handover_inbox *inbox_new(struct net_server *server, int fd);
-void inbox_free(struct handover_inbox **inbox);
+struct handover_inbox *handover_inbox_new(struct net_server *server, int fd);
+void handover_inbox_free(struct handover_inbox **inbox);
+/* Closes those that wait in an inbox that nobody reads any more. */
+void handover_discard(int inbox_fd);
 
 #endif

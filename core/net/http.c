@@ -11,9 +11,63 @@
 #include "loop/loop_fd.h"
 #include "net/handover.h"
 #include "net/http_exchange.h"
+#include "net/http_reply.h"
+#include "net/http_upgrade.h"
 #include "net/socket.h"
+#include "net/tls.h"
 #include "net/tunnel.h"
+#include "wire/deflate_offer.h"
 #include "wire/forwarded.h"
+#include "wire/json.h"
+#include "wire/utf8.h"
+
+/* ---- what the owner reads of a request */
+
+static const char *const told[] = {
+    "host",
+    "origin",
+    "authorization",
+    "content-type",
+    "cookie",
+    "accept",
+    "referer",
+    "traceparent",
+    "if-none-match",
+    "user-agent",
+    "x-forwarded-for",
+    "access-control-request-method",
+    "access-control-request-headers",
+};
+
+struct slice http_header(const struct http_request *request, const char *name) {
+    return http_head_field(&request->exchange->http->head, name);
+}
+
+void http_write_headers_json(const struct http_request *request, struct buffer *out) {
+    bool first = true;
+    buffer_append_char(out, '{');
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        struct slice value = http_header(request, told[i]);
+        if (value.len == 0 || !utf8_valid(value)) continue;
+        if (!first) buffer_append_char(out, ',');
+        first = false;
+        json_write_string(out, slice_of(told[i]));
+        buffer_append_char(out, ':');
+        json_write_string(out, value);
+    }
+    buffer_append_char(out, '}');
+}
+
+struct slice http_choose_protocol(const struct http_request *request, const char *const *protocols, size_t len) {
+    return http_upgrade_protocol(&request->exchange->http->head, protocols, len);
+}
+
+bool http_client_certificate(const struct http_request *request, struct buffer *subject_r) {
+    const struct http *http = request->exchange->http;
+    return http && tls_client_subject(http->conn->ssl, subject_r);
+}
+
+/* ---- the exchange */
 
 static void http_free(struct conn *conn) {
     struct http *http = conn->http;
@@ -87,7 +141,7 @@ void http_reply(struct http_exchange **owned, const struct http_reply *reply) {
     const struct conn *conn = http->conn;
     struct http_form form = {.head_only = slice_is(http->head.method, "HEAD"), .close = http->last};
     if (conn->tls || conn->tunneled) form.hsts_s = conn->host->hsts_s;
-    http_write_reply(&http->out, reply, &form);
+    http_reply_write(&http->out, reply, &form);
     if (reply->file && !form.head_only) http->file = shared_file_ref(reply->file);
     http->state = HTTP_ANSWER;
     conn_set_deadline(http->conn, http->conn->host->body_timeout_ms);
@@ -297,7 +351,7 @@ static bool begin_upgrade(struct http *http) {
     struct buffer answer = {0};
     if (!upgrade_accepted(http, &accepted, &deflate)) return true;
     if (!accepted.deflate) deflate = (struct deflate_offer){0};
-    http_write_switching(&answer, &http->head, accepted.protocol, &deflate);
+    http_upgrade_write(&answer, &http->head, accepted.protocol, &deflate);
     conn->events = accepted.events;
     conn->owner = accepted.owner;
     conn->deflates = deflate.reads_all;

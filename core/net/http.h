@@ -7,9 +7,10 @@
 #define NET_HTTP_H
 
 #include "base/slice.h"
-#include "net/conn.h"
 
 struct buffer;
+struct conn;
+struct conn_events;
 struct http_exchange;
 struct shared_file;
 

@@ -6,7 +6,6 @@
 #include "net/net_internal.h"
 #include "net/shared_file.h"
 #include "wire/chunked.h"
-#include "wire/deflate_offer.h"
 #include "wire/http_head.h"
 
 enum http_state {
@@ -44,19 +43,5 @@ struct http_exchange {
     void (*whole)(void *owner, struct slice body); /* unless NULL, its body is being read */
     void *owner;
 };
-
-/* http_upgrade.c */
-/* What a handshake's form deserves: 0 (correct; what it offers is read), 400 or 426; fault_r: the word for it. */
-unsigned http_upgrade_fault(const struct http_head *head, struct deflate_offer *deflate_r, const char **fault_r);
-/* The answer to one that is accepted. */
-void http_write_switching(struct buffer *out, const struct http_head *head, struct slice protocol,
-                          const struct deflate_offer *deflate);
-
-/* http_reply.c */
-struct http_form {
-    bool head_only, close;
-    unsigned hsts_s; /* 0: nothing is said of it */
-};
-void http_write_reply(struct buffer *out, const struct http_reply *reply, const struct http_form *form);
 
 #endif

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/http_exchange.h"
+#include "net/http_reply.h"
+
+#include "base/buffer.h"
+#include "net/http.h"
+#include "net/shared_file.h"
 
 static const struct {
     unsigned status;
@@ -37,7 +41,7 @@ static const char *phrase_of(unsigned status) {
     return "Status";
 }
 
-void http_write_reply(struct buffer *out, const struct http_reply *reply, const struct http_form *form) {
+void http_reply_write(struct buffer *out, const struct http_reply *reply, const struct http_form *form) {
     bool bodiless = reply->status == 204 || reply->status == 304;
     buffer_printf(out, "HTTP/1.1 %u %s\r\n", reply->status, phrase_of(reply->status));
     if (reply->content_type) buffer_printf(out, "content-type: %s\r\n", reply->content_type);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A WebSocket handshake: its form (RFC 6455, section 4.2.1), before anybody is asked, and the answer (4.2.2). */
+#include "net/http_upgrade.h"
+
 #include <ctype.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-#include "net/http_exchange.h"
+#include "base/buffer.h"
 #include "wire/base64.h"
+#include "wire/deflate_offer.h"
+#include "wire/http_head.h"
 
 enum { KEY_LEN = 24 };
 
@@ -49,8 +52,8 @@ static bool protocols_legal(const struct http_head *head) {
     return protocols.sound;
 }
 
-struct slice http_choose_protocol(const struct http_request *request, const char *const *names, size_t len) {
-    struct protocols protocols = {.fields = request->exchange->http->head.fields, .sound = true};
+struct slice http_upgrade_protocol(const struct http_head *head, const char *const *names, size_t len) {
+    struct protocols protocols = {.fields = head->fields, .sound = true};
     struct slice protocol;
     while (next_protocol(&protocols, &protocol))
         for (size_t i = 0; i < len; i++)
@@ -80,8 +83,8 @@ static void write_accept(struct buffer *out, struct slice key) {
     base64_encode(out, (struct slice){(const char *)digest, sizeof digest});
 }
 
-void http_write_switching(struct buffer *out, const struct http_head *head, struct slice protocol,
-                          const struct deflate_offer *deflate) {
+void http_upgrade_write(struct buffer *out, const struct http_head *head, struct slice protocol,
+                        const struct deflate_offer *deflate) {
     buffer_append_str(out,
                       "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
                       "sec-websocket-accept: ");

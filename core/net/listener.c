@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Accepting: admission before anything costs; when descriptors run out, one kept in reserve turns callers away rather
  * than letting them (and the loop) spin. */
+#include "net/listener.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -13,8 +15,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "loop/loop_fd.h"
-#include "net/listener.h"
 #include "net/net_internal.h"
+#include "net/proxied.h"
 
 enum { ACCEPTS_A_TURN = 64, NOTSENT_BYTES = 131072, USER_TIMEOUT_MS = 45000, EXHAUSTED_PAUSE_MS = 100 };
 

@@ -19,6 +19,8 @@
 
 enum { READ_BYTES = 65536 };
 
+struct handover;
+
 /* What a client negotiates with is fixed when it is accepted: a reload makes a new host, the old one ends with its last
  * connection. */
 struct net_host {
@@ -96,7 +98,18 @@ struct conn {
     struct address address; /* the peer's, or that of whom a trusted proxy speaks for */
 };
 
-/* conn.c. Its seat is the address's from now on (NULL: nobody's). False: it may not be, for so long. */
+/* server.c: the peer, or NULL: it is a trusted proxy, which says with each request whom it speaks for. */
+const struct address *net_named(const struct net_server *server, const struct address *peer);
+
+/* conn.c */
+/* Takes the descriptor, which admission has let in, and the seat. */
+void conn_accept(struct net_server *server, int fd, const struct address *address, struct seat *seat);
+/* The same with a descriptor that another process has handed over. */
+void conn_take(struct net_server *server, int fd, const struct handover *handover, struct seat *seat,
+               struct slice unread);
+/* Counts it, logs it, and closes the descriptor, if there is one. */
+void conn_refuse(int fd, const struct address *address, const char *reason);
+/* Its seat is the address's from now on (NULL: nobody's). False: it may not be, for so long. */
 bool conn_move(struct conn *conn, const struct address *address, unsigned *retry_after_s_r);
 /* Made when there is none. */
 struct unfinished *conn_unfinished(struct conn *conn);
@@ -122,10 +135,6 @@ void conn_break(struct conn *conn); /* it cannot be written to: conn_kill, from 
 void conn_kill(struct conn *conn);
 /* All is said: TCP ends, ours first. */
 void conn_end(struct conn *conn);
-
-/* tls.c: the next step of a handshake, when it is its turn; then http_begin. */
-void tls_ready(struct conn *conn);
-void tls_shake(struct loop_task *task);
 
 /* websocket.c */
 /* From HTTP: the answer to the handshake, which leaves with what the owner says at once. */

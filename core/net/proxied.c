@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Behind a trusted balancer a connection begins with a PROXY header. Exactly its bytes are read, before TLS and before
  * admission, which wants the client's address. */
+#include "net/proxied.h"
+
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -6,6 +6,7 @@
 #include "net/handover.h"
 #include "net/listener.h"
 #include "net/net_internal.h"
+#include "net/proxied.h"
 #include "net/tls.h"
 
 bool net_settings_check(const struct net_settings *settings, struct error *error_r) {
@@ -48,7 +49,7 @@ struct net_host *net_server_prepare(struct net_server *server, const struct net_
     return host;
 }
 
-static void script_state_free(struct net_host *host) {
+static void host_free(struct net_host *host) {
     list_remove(&host->link);
     tls_free(&host->tls);
     networks_done(&host->trusted);
@@ -72,7 +73,7 @@ static void sweep(struct loop_task *task) {
     struct net_server *server = CONTAINER(task, struct net_server, sweep);
     LIST_EACH(&server->hosts, link) {
         struct net_host *host = CONTAINER(link, struct net_host, link);
-        if (host->retired && host->conns == 0) script_state_free(host);
+        if (host->retired && host->conns == 0) host_free(host);
     }
 }
 
@@ -114,7 +115,7 @@ void net_server_stop_listening(struct net_server *server, int listen_fd) {
 }
 
 void net_server_open_inbox(struct net_server *server, int inbox_fd) {
-    server->inbox = inbox_new(server, inbox_fd);
+    server->inbox = handover_inbox_new(server, inbox_fd);
 }
 
 void net_server_stop_accepting(struct net_server *server) {
@@ -129,13 +130,13 @@ void net_server_free(struct net_server **owned) {
     struct net_server *server = *owned;
     if (!server) return;
     net_server_stop_accepting(server);
-    inbox_free(&server->inbox);
+    handover_inbox_free(&server->inbox);
     proxied_end_all(server);
     LIST_EACH(&server->conns, link) conn_kill(CONTAINER(link, struct conn, link));
     loop_turn(server->loop); /* frees them */
     loop_task_cancel(&server->sweep);
     loop_task_cancel(&server->shake);
-    LIST_EACH(&server->hosts, link) script_state_free(CONTAINER(link, struct net_host, link));
+    LIST_EACH(&server->hosts, link) host_free(CONTAINER(link, struct net_host, link));
     inbound_shared_done(&server->inflating);
     tickets_done(&server->tickets);
     free(server);

@@ -68,17 +68,8 @@ void net_server_stop_listening(struct net_server *server, int listen_fd);
 void net_server_stop_accepting(struct net_server *server);
 /* Connections that other processes hand over (http_events.elsewhere) arrive here; SOCK_SEQPACKET; the caller's. */
 void net_server_open_inbox(struct net_server *server, int inbox_fd);
-/* Closes those that wait in an inbox that nobody reads any more. */
-void net_server_discard_handovers(int inbox_fd);
 unsigned net_server_connections(const struct net_server *server);
 /* Closes what is left at once. */
 void net_server_free(struct net_server **server);
-
-/* Files below folder for GET and HEAD, with content types, ETag, nosniff, and index.html for "/". NULL reply status
- * 404. */
-struct static_files;
-struct static_files *static_files_new(const char *folder);
-void static_files_free(struct static_files **files);
-void static_files_serve(struct static_files *files, struct http_request *request);
 
 #endif

@@ -26,27 +26,26 @@ static ssize_t tls_result(SSL *ssl, int n) {
     return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
 
-static ssize_t json_client_result(ssize_t n) {
+static ssize_t plain_result(ssize_t n) {
     if (n > 0) return n;
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
 }
 
 ssize_t socket_read(struct conn *conn, char *to, size_t len) {
     SSL *ssl = tls_of(conn);
-    return ssl ? tls_result(ssl, SSL_read(ssl, to, (int)len)) : json_client_result(recv(conn->fd, to, len, 0));
+    return ssl ? tls_result(ssl, SSL_read(ssl, to, (int)len)) : plain_result(recv(conn->fd, to, len, 0));
 }
 
 ssize_t socket_write(struct conn *conn, const char *from, size_t len) {
     SSL *ssl = tls_of(conn);
     return ssl ? tls_result(ssl, SSL_write(ssl, from, (int)len))
-               : json_client_result(send(conn->fd, from, len, MSG_NOSIGNAL));
+               : plain_result(send(conn->fd, from, len, MSG_NOSIGNAL));
 }
 
 /* TLS encrypts a record, and keeps it until the kernel takes it. */
 ssize_t socket_send_file(struct conn *conn, int file_fd, size_t offset, size_t len) {
     off_t at = (off_t)offset;
-    if (!conn->ssl)
-        return json_client_result(sendfile(conn->fd, file_fd, &at, len < SENDFILE_BYTES ? len : SENDFILE_BYTES));
+    if (!conn->ssl) return plain_result(sendfile(conn->fd, file_fd, &at, len < SENDFILE_BYTES ? len : SENDFILE_BYTES));
     char record[RECORD_BYTES];
     ssize_t n = pread(file_fd, record, len < sizeof record ? len : sizeof record, at);
     return n > 0 ? socket_write(conn, record, (size_t)n) : -1;
@@ -66,7 +65,7 @@ void socket_end(struct conn *conn) {
 bool socket_discard(struct conn *conn) {
     char bytes[DISCARD_BYTES];
     for (int i = 0; i < DISCARDS_A_TURN; i++) {
-        ssize_t n = json_client_result(recv(conn->fd, bytes, sizeof bytes, 0));
+        ssize_t n = plain_result(recv(conn->fd, bytes, sizeof bytes, 0));
         if (n <= 0) return n == 0;
     }
     return true;

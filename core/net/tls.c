@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "loop/loop_fd.h"
-#include "net/http_exchange.h"
+#include "net/net_internal.h"
 #include "net/tickets.h"
 
 /* TLS 1.2 with forward secrecy and AEAD, and 1.3 (its own suites are all of that kind). */
@@ -141,9 +141,7 @@ void tls_free(struct tls **owned) {
 
 /* ---- clients' certificates */
 
-bool http_client_certificate(const struct http_request *request, struct buffer *subject_r) {
-    const struct http *http = request->exchange->http;
-    SSL *ssl = http ? http->conn->ssl : NULL;
+bool tls_client_subject(const SSL *ssl, struct buffer *subject_r) {
     X509 *certificate = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
     if (!certificate) return false;
     BIO *text = BIO_new(BIO_s_mem());

@@ -15,6 +15,9 @@
 
 enum { HANDSHAKE_SLICE_US = 2000, HANDSHAKES_MAX = 4096 /* unfinished ones; beyond, new connections are closed */ };
 
+struct buffer;
+struct conn;
+struct loop_task;
 struct tickets;
 struct tls;
 
@@ -23,5 +26,10 @@ struct tls;
 bool tls_new(const struct net_settings *settings, struct tickets *tickets, struct tls **tls_r,
              struct error *error_r) MUST_CHECK;
 void tls_free(struct tls **tls);
+/* The next step of a handshake, when it is its turn; then http_begin. */
+void tls_ready(struct conn *conn);
+void tls_shake(struct loop_task *task); /* the server's */
+/* Appends the subject of the certificate that the client has shown. False: none. */
+bool tls_client_subject(const SSL *ssl, struct buffer *subject_r);
 
 #endif

@@ -7,6 +7,8 @@
  *     its messages before that leaves first, within the turn; one Close frame, then TCP ends, ours first;
  *  3. while messages rest (paused, or blocked) control frames in front of them are still obeyed;
  *  4. the answer to the handshake leaves with what the owner says at once. */
+#include "net/websocket.h"
+
 #include <stdlib.h>
 
 #include "base/fault.h"
@@ -15,6 +17,7 @@
 #include "net/net_internal.h"
 #include "net/socket.h"
 #include "wire/frame.h"
+#include "wire/websocket.h"
 
 enum { PONGS_A_SECOND = 200, READS_A_TURN = 4, FRAMES_A_LOOK = 16 };
 
@@ -91,23 +94,27 @@ static bool closes(const struct conn *conn) {
     return conn->close_wanted && !conn->close_received;
 }
 
-bool conn_write(struct conn *conn, struct slice frames) {
+bool websocket_write(struct conn *conn, struct slice frames) {
     if (conn->state != CONN_OPEN || closes(conn) || conn->broken) return true;
     return send_frames(conn, frames);
 }
 
-void conn_fetch(const struct conn *conn) {
+void websocket_fetch(const struct conn *conn) {
     enum { LINE = 64 };
     __builtin_prefetch(conn);
     __builtin_prefetch((const char *)conn + LINE);
 }
 
-bool conn_blocked(const struct conn *conn) {
+bool websocket_blocked(const struct conn *conn) {
     return conn->blocked;
 }
 
-bool conn_deflates(const struct conn *conn) {
+bool websocket_deflates(const struct conn *conn) {
     return conn->deflates;
+}
+
+struct seat *websocket_seat(struct conn *conn) {
+    return &conn->seat;
 }
 
 /* ---- the end */
@@ -130,12 +137,12 @@ static void send_close(struct conn *conn) {
 static void want_close(struct conn *conn, struct slice payload) {
     conn->close_wanted = true;
     buffer_append_slice(&conn_unfinished(conn)->close, payload);
-    conn_set_deadline(conn, CONN_CLOSE_MS);
+    conn_set_deadline(conn, WEBSOCKET_CLOSE_MS);
     loop_task_cancel(&conn->task);
     loop_flush(loop_of(conn), &conn->task);
 }
 
-void conn_close(struct conn *conn, uint16_t code, struct slice reason) {
+void websocket_close(struct conn *conn, uint16_t code, struct slice reason) {
     char payload[WEBSOCKET_CONTROL_MAX] = {(char)(code >> 8), (char)code};
     if (conn->state != CONN_OPEN || conn->close_wanted) return;
     if (reason.len > WEBSOCKET_REASON_MAX) reason.len = WEBSOCKET_REASON_MAX;
@@ -147,7 +154,7 @@ void conn_close(struct conn *conn, uint16_t code, struct slice reason) {
 /* RFC 6455, section 7.1.7: nothing more of the peer is read, a Close frame neither. */
 static void fail(struct conn *conn, unsigned code, const char *reason) {
     net_reject(conn, reason);
-    conn_close(conn, (uint16_t)code, SLICE_NONE);
+    websocket_close(conn, (uint16_t)code, SLICE_NONE);
     conn->close_received = true;
     if (is_over(conn)) conn_end(conn);
 }
@@ -155,7 +162,7 @@ static void fail(struct conn *conn, unsigned code, const char *reason) {
 void websocket_cut(struct conn *conn) {
     inbound_done(&conn->inbound);
     net_reject(conn, "inbound_budget");
-    conn_close(conn, WEBSOCKET_TRY_LATER, SLICE_NONE);
+    websocket_close(conn, WEBSOCKET_TRY_LATER, SLICE_NONE);
 }
 
 /* Its owner hears of it, and what the Close frame says is said. */
@@ -333,7 +340,7 @@ void websocket_ready(struct conn *conn, int what) {
     if (what & LOOP_READ) read_frames(conn);
 }
 
-void conn_pause(struct conn *conn, bool paused) {
+void websocket_pause(struct conn *conn, bool paused) {
     if (conn->paused == paused || conn->state != CONN_OPEN) return;
     conn->paused = paused;
     if (!paused && conn_unread(conn).len > 0) loop_post(loop_of(conn), &conn->task);

@@ -12,6 +12,7 @@
 #include "session/seating.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
+#include "wire/websocket.h"
 
 typedef void effect(struct session *session, struct socket *socket, const struct arrival *arrival);
 static effect leave_namespace, ask_event, ask_open, ask_message, hear_acknowledgement, refuse_packet;
@@ -249,7 +250,7 @@ static void open_answered(struct policy_call *call, const struct policy_answer *
     else
         buffer_append_str(&text, refusals[answer->status].message);
     uint16_t code = answer->status == POLICY_REFUSED ? 1008 : 1011;
-    session_close_saying(session, CLOSE_REFUSED, code, utf8_cut(buffer_slice(&text), CONN_REASON_MAX));
+    session_close_saying(session, CLOSE_REFUSED, code, utf8_cut(buffer_slice(&text), WEBSOCKET_REASON_MAX));
     buffer_done(&text);
 }
 

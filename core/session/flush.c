@@ -2,6 +2,7 @@
 #include "session/flush.h"
 
 #include "base/metrics.h"
+#include "net/websocket.h"
 #include "session/hub_internal.h"
 
 const struct coalesce_rule flush_rule = {.opens = 0.35, .closes = 0.25, .aim = 0.2, .narrows = 0.5, .write_ns = 8000};
@@ -66,7 +67,7 @@ void flush_held(struct session *session) {
     uint64_t now_ms = loop_now_ms(flush->loop);
     unsigned wait_ms = coalesce_arrival(&flush->window, now_ms, &session->delivered_ms);
     if (!list_empty(&session->flush_link)) {
-        bool full = session->outbox.queue.bytes >= CONN_WRITE_MAX; /* as much as one write takes */
+        bool full = session->outbox.queue.bytes >= WEBSOCKET_WRITE_MAX; /* as much as one write takes */
         if (session->held && (full || coalesce_is_full(&flush->window, session->outbox.queue.len))) flush_soon(session);
         return;
     }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/metrics.h"
-#include "net/conn.h"
+#include "net/websocket.h"
 #include "session/transport.h"
 
 struct packet *packet_queue_at(const struct packet_queue *queue, uint32_t index) {
@@ -183,7 +183,7 @@ static bool flush_one(struct outbox *outbox, struct transport *transport, enum p
 
 static bool flush_many(struct outbox *outbox, struct transport *transport, enum packet_form form,
                        struct gathering *gathering) {
-    size_t max = form == PACKET_POLL ? OUTBOX_POLL_BYTES : CONN_WRITE_MAX;
+    size_t max = form == PACKET_POLL ? OUTBOX_POLL_BYTES : WEBSOCKET_WRITE_MAX;
     if (!gathering_is_of(gathering, &outbox->queue, form)) gather(gathering, &outbox->queue, form, max);
     for (uint32_t i = 0; i < gathering->packets.len; i++) drop_first(outbox);
     struct slice bytes = buffer_slice(&gathering->bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "net/websocket.h"
 #include "session/driver.h"
 #include "session/hub_internal.h"
 #include "session/packet_assembly.h"
@@ -26,44 +27,44 @@ static struct websocket *websocket_of(const struct transport *transport) {
     return CONTAINER(transport, struct websocket, transport);
 }
 
-static bool websocket_write(struct transport *transport, struct slice bytes) {
-    return conn_write(websocket_of(transport)->conn, bytes);
+static bool driver_write(struct transport *transport, struct slice bytes) {
+    return websocket_write(websocket_of(transport)->conn, bytes);
 }
 
-static bool websocket_blocked(const struct transport *transport) {
-    return conn_blocked(websocket_of(transport)->conn);
+static bool driver_blocked(const struct transport *transport) {
+    return websocket_blocked(websocket_of(transport)->conn);
 }
 
-static void websocket_fetch(const struct transport *transport) {
-    conn_fetch(websocket_of(transport)->conn);
+static void driver_fetch(const struct transport *transport) {
+    websocket_fetch(websocket_of(transport)->conn);
 }
 
-static bool websocket_deflates(const struct transport *transport) {
-    return conn_deflates(websocket_of(transport)->conn);
+static bool driver_deflates(const struct transport *transport) {
+    return websocket_deflates(websocket_of(transport)->conn);
 }
 
-static void websocket_pause(struct transport *transport, bool paused) {
-    conn_pause(websocket_of(transport)->conn, paused);
+static void driver_pause(struct transport *transport, bool paused) {
+    websocket_pause(websocket_of(transport)->conn, paused);
 }
 
-static struct seat *websocket_seat(struct transport *transport) {
-    return conn_seat(websocket_of(transport)->conn);
+static struct seat *driver_seat(struct transport *transport) {
+    return websocket_seat(websocket_of(transport)->conn);
 }
 
-static void websocket_close(struct transport *transport, uint16_t code, struct slice reason) {
+static void driver_close(struct transport *transport, uint16_t code, struct slice reason) {
     struct conn *conn = websocket_of(transport)->conn;
-    conn_pause(conn, false); /* so that the end of the peer is seen */
-    conn_close(conn, code ? code : 1000, reason);
+    websocket_pause(conn, false); /* so that the end of the peer is seen */
+    websocket_close(conn, code ? code : 1000, reason);
 }
 
-static const struct transport_ops websocket_ops = {
-    .write = websocket_write,
-    .blocked = websocket_blocked,
-    .fetch = websocket_fetch,
-    .deflates = websocket_deflates,
-    .pause = websocket_pause,
-    .seat = websocket_seat,
-    .close = websocket_close,
+static const struct transport_ops driver_ops = {
+    .write = driver_write,
+    .blocked = driver_blocked,
+    .fetch = driver_fetch,
+    .deflates = driver_deflates,
+    .pause = driver_pause,
+    .seat = driver_seat,
+    .close = driver_close,
 };
 
 static void on_message(void *owner, struct slice message, bool binary) {
@@ -97,7 +98,7 @@ static size_t max_message_bytes(const void *owner) {
     return transport->session ? packet_assembly_max_bytes(transport->session) : 0;
 }
 
-static const struct conn_events websocket_events = {
+static const struct conn_events driver_events = {
     .message = on_message,
     .pong = on_pong,
     .drained = on_drained,
@@ -106,25 +107,25 @@ static const struct conn_events websocket_events = {
     .closed = on_closed,
 };
 
-static void websocket_begin(const struct opening *opening, bool base64, struct http_upgrade *upgrade_r) {
+static void driver_new(const struct opening *opening, bool base64, struct http_upgrade *upgrade_r) {
     struct websocket *websocket = NEW(struct websocket);
-    websocket->transport.ops = &websocket_ops;
+    websocket->transport.ops = &driver_ops;
     websocket->transport.base64 = base64;
     websocket->opening = NEW(struct opening);
     *websocket->opening = *opening;
-    upgrade_r->events = &websocket_events;
+    upgrade_r->events = &driver_events;
     upgrade_r->owner = &websocket->transport;
 }
 
 void websocket_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake, bool base64,
                       struct http_upgrade *upgrade_r) {
-    websocket_begin(&(struct opening){.hub = hub, .kind = kind, .handshake = handshake}, base64, upgrade_r);
+    driver_new(&(struct opening){.hub = hub, .kind = kind, .handshake = handshake}, base64, upgrade_r);
 }
 
 void websocket_accept_probe(struct hub *hub, struct slice session_id, bool base64, struct http_upgrade *upgrade_r) {
     struct opening opening = {.hub = hub};
     memcpy(opening.session_id, session_id.ptr, ID_SESSION_LEN);
-    websocket_begin(&opening, base64, upgrade_r);
+    driver_new(&opening, base64, upgrade_r);
 }
 
 void hub_opened(void *upgrade_owner, struct conn *conn) {
@@ -137,5 +138,5 @@ void hub_opened(void *upgrade_owner, struct conn *conn) {
         return;
     }
     struct session *session = map_find(opening.hub->sessions, slice_of(opening.session_id));
-    if (!session || !upgrade_begin(session, &websocket->transport)) conn_close(conn, 1000, SLICE_NONE);
+    if (!session || !upgrade_begin(session, &websocket->transport)) websocket_close(conn, 1000, SLICE_NONE);
 }

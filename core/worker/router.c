@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "config/config.h"
 #include "limit/admission.h"
+#include "net/static_files.h"
 #include "policy/policy.h"
 #include "process/worker_slots.h"
 #include "session/hub.h"

@@ -4,6 +4,7 @@
 
 #include "loop/loop_internal.h"
 #include "net/dial.h"
+#include "net/websocket.h"
 #include "support/net_tls.h"
 
 static struct rig rig;
@@ -168,7 +169,7 @@ static void each_side_hears_the_others_close(void **state) {
     assert_int_equal(caller.code, 4001);
     calls(&caller);
     RIG_UNTIL(&rig, rig.conn != NULL);
-    conn_close(rig.conn, 4002, SLICE("go away"));
+    websocket_close(rig.conn, 4002, SLICE("go away"));
     RIG_UNTIL(&rig, caller.closed == 1);
     assert_int_equal(caller.end, DIAL_CLOSED);
     assert_int_equal(caller.code, 4002);
@@ -242,7 +243,7 @@ static void what_is_too_large_or_no_text_ends_the_connection(void **state) {
         rig.conn = NULL;
         assert_int_equal(dials(&caller, url_of("ws", "127.0.0.1", rig.port, "/"), settings), 0);
         RIG_UNTIL(&rig, caller.opened == 1 && rig.conn);
-        conn_write(rig.conn, rows[i].frame);
+        websocket_write(rig.conn, rows[i].frame);
         RIG_UNTIL(&rig, caller.closed == 1);
         assert_int_equal(caller.code, rows[i].code);
         assert_int_equal(caller.received, 0);
@@ -256,7 +257,7 @@ static void who_does_not_receive_is_not_read_for(void **state) {
     unsigned sent = 0;
     calls(&caller);
     RIG_UNTIL(&rig, rig.conn != NULL);
-    while (sent < SENT && conn_write(rig.conn, (struct slice){frame, sizeof frame})) {
+    while (sent < SENT && websocket_write(rig.conn, (struct slice){frame, sizeof frame})) {
         sent++;
         loop_turn(rig.loop);
     }
@@ -282,14 +283,14 @@ static void what_waits_to_be_sent_is_bounded(void **state) {
     calls(&caller);
     RIG_UNTIL(&rig, rig.conn != NULL);
     rig.echo = false;
-    conn_pause(rig.conn, true);
+    websocket_pause(rig.conn, true);
     while (sent < 10000 && dial_send(caller.dial, (struct slice){big, sizeof big}, true)) {
         sent++;
         for (int i = 0; i < 5; i++) loop_turn(rig.loop);
     }
     assert_in_range(sent, 2, 9999);
     assert_int_equal(caller.drained, 0);
-    conn_pause(rig.conn, false);
+    websocket_pause(rig.conn, false);
     RIG_UNTIL(&rig, caller.drained == 1 && rig.messages == sent);
 }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <zlib.h>
 
+#include "net/websocket.h"
 #include "support/net_rig.h"
 #include "wire/inflate.h"
 
@@ -32,7 +33,7 @@ static void compressed_messages_arrive_inflated_and_bombs_do_not(void **state) {
     rig_start(&rig, &rig_settings);
     raw_connect(&alice, &rig);
     raw_upgrade(&alice, DEFLATE_OFFER);
-    assert_true(conn_deflates(rig.conn));
+    assert_true(websocket_deflates(rig.conn));
     for (int i = 0; i < 3; i++) {
         struct buffer small = deflated("hello hello hello hello", 23);
         raw_frame(&alice, 0xc1, true, buffer_slice(&small));
@@ -64,7 +65,7 @@ static void windows_that_are_not_ours_are_not_negotiated(void **state) {
         snprintf(header, sizeof header, "Sec-WebSocket-Extensions: permessage-deflate; %s\r\n", offers[i]);
         raw_upgrade(&alice, header);
         buffer_append_char(&alice.in, '\0');
-        if (conn_deflates(rig.conn)) fail_msg("%s", offers[i]);
+        if (websocket_deflates(rig.conn)) fail_msg("%s", offers[i]);
         raw_close(&alice);
         rig_stop(&rig);
     }
@@ -132,7 +133,7 @@ static void a_smaller_window_is_promised_and_kept(void **state) {
         assert_int_equal(raw_ask(&alice, request), 101);
         snprintf(promise, sizeof promise, "server_max_window_bits=%u\r\n", bits);
         assert_non_null(strstr(alice.in.ptr, promise));
-        assert_int_equal(conn_deflates(rig.conn), bits == 15);
+        assert_int_equal(websocket_deflates(rig.conn), bits == 15);
         buffer_clear(&alice.in);
         raw_frame(&alice, 0xc1, true, buffer_slice(&message));
         expect_echo(&alice, 0x81, SLICE("to be or not to be"));
@@ -150,12 +151,12 @@ static void frames_that_are_compressed_for_all_are_sent_as_they_are(void **state
     raw_upgrade(&alice,
                 "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; "
                 "server_no_context_takeover\r\n");
-    assert_true(conn_deflates(rig.conn));
+    assert_true(websocket_deflates(rig.conn));
     struct buffer payload = deflated("hello hello hello hello", 23), frame = {0}, plain = {0};
     struct inflater *inflater = inflater_new();
     frame_write(&frame, FRAME_TEXT, true, buffer_slice(&payload));
     for (int i = 0; i < 3; i++) {
-        assert_true(conn_write(rig.conn, buffer_slice(&frame)));
+        assert_true(websocket_write(rig.conn, buffer_slice(&frame)));
         struct raw_frame got = raw_next_frame(&alice);
         assert_int_equal(got.first, 0xc1);
         buffer_clear(&plain);

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "net/handover.h"
 #include "support/net_rig.h"
 #include "support/net_tls.h"
 
@@ -207,7 +208,7 @@ static void when_the_process_ends_so_do_its_connections(void **state) {
         RIG_UNTIL(&pair.here, net_server_connections(pair.here.server) == (secure ? 2 : 0));
         kill_there(&pair);
         RAW_UNTIL(&alice, alice.eof);
-        net_server_discard_handovers(pair.inboxes[THERE][0]);
+        handover_discard(pair.inboxes[THERE][0]);
         RAW_UNTIL(&bob, bob.eof);
         raw_close(&alice);
         raw_close(&bob);

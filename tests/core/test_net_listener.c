@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/websocket.h"
 #include "support/net_tls.h"
 /* behind it, for the order of headers */
 #include <linux/tcp.h>
@@ -286,7 +287,7 @@ static void what_is_said_on_opening_comes_with_the_answer_in_one_packet(void **s
     assert_int_equal(getsockopt(alice.fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
     assert_int_equal(info.tcpi_data_segs_in, 1);
     raw_next(&alice, &frame);
-    conn_write(rig.conn, SLICE("\x81\x05later")); /* nothing is held back from then on */
+    websocket_write(rig.conn, SLICE("\x81\x05later")); /* nothing is held back from then on */
     frame = raw_next_frame(&alice);
     assert_memory_equal(frame.payload.ptr, "later", 5);
     raw_close(&alice);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/static_files.h"
 #include "support/net_rig.h"
 #include "support/net_tls.h"
 /* behind it, for the order of headers */

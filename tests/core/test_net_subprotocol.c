@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a client negotiates for one connection: its subprotocol (RFC 6455, section 4.2.2), its limits, and how its end
  * is told. */
+#include "net/websocket.h"
 #include "support/net_rig.h"
 
 static const char *const ours[] = {"v2", "v1"};
@@ -100,7 +101,7 @@ static void who_owns_a_connection_hears_what_closed_it(void **state) {
         raw_connect(&alice, &rig);
         raw_upgrade(&alice, "");
         RIG_UNTIL(&rig, rig.conn != NULL);
-        if (rows[i].ours) conn_close(rig.conn, 4002, SLICE("ours"));
+        if (rows[i].ours) websocket_close(rig.conn, 4002, SLICE("ours"));
         raw_frame(&alice, 0x88, true, (struct slice){rows[i].payload, rows[i].len});
         RIG_UNTIL(&rig, rig.closed == 1);
         assert_int_equal(rig.close_code, rows[i].code);

@@ -7,6 +7,7 @@
 #include "net/net_internal.h"
 #include "net/tickets.h"
 #include "net/tls.h"
+#include "net/websocket.h"
 #include "support/net_tls.h"
 
 static struct rig_tls tls;
@@ -234,11 +235,11 @@ enum { BACKLOG_FRAMES = 600, BACKLOG_BYTES = 40000 };
 /* Frames as the socket takes them, each numbered. */
 static void write_backlog(struct rig *rig, unsigned *next) {
     static char payload[BACKLOG_BYTES];
-    while (*next < BACKLOG_FRAMES && rig->conn && !conn_blocked(rig->conn)) {
+    while (*next < BACKLOG_FRAMES && rig->conn && !websocket_blocked(rig->conn)) {
         struct buffer frame = {0};
         memcpy(payload, next, sizeof *next);
         frame_write(&frame, FRAME_BINARY, false, (struct slice){payload, sizeof payload});
-        conn_write(rig->conn, buffer_slice(&frame));
+        websocket_write(rig->conn, buffer_slice(&frame));
         (*next)++;
         buffer_done(&frame);
     }
@@ -267,7 +268,7 @@ static void a_slow_reader_gets_every_byte_in_order_with_its_pongs(void **state) 
         raw_next(&alice, &frame);
     }
     assert_true(pongs > 0);
-    conn_close(rig.conn, 1012, SLICE("restart"));
+    websocket_close(rig.conn, 1012, SLICE("restart"));
     assert_int_equal(raw_close_code(&alice), 1012);
     raw_close(&alice);
     rig_stop(&rig);

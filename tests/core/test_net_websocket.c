@@ -5,6 +5,7 @@
 
 #include "limit/budget.h"
 #include "net/net_internal.h"
+#include "net/websocket.h"
 #include "support/net_rig.h"
 
 #define SLICE_INIT(literal) \
@@ -189,9 +190,9 @@ static void a_server_close_is_the_last_frame_and_tells_code_and_reason(void **st
     raw_upgrade(&alice, "");
     struct buffer frame = {0};
     frame_write(&frame, FRAME_TEXT, false, SLICE("last words"));
-    conn_write(rig.conn, buffer_slice(&frame));
-    conn_close(rig.conn, 1012, SLICE("restart"));
-    conn_write(rig.conn, buffer_slice(&frame)); /* too late: not sent */
+    websocket_write(rig.conn, buffer_slice(&frame));
+    websocket_close(rig.conn, 1012, SLICE("restart"));
+    websocket_write(rig.conn, buffer_slice(&frame)); /* too late: not sent */
     expect_echo(&alice, 0x81, SLICE("last words"));
     struct raw_frame close = raw_next_frame(&alice);
     assert_int_equal(close.first, 0x88);
@@ -237,11 +238,11 @@ static void a_slow_reader_gets_every_byte_in_order(void **state) {
     unsigned sent = 0, got = 0;
     int64_t deadline = rig_now_ms() + 60000;
     while (got < FRAMES && rig_now_ms() < deadline) {
-        while (sent < FRAMES && !conn_blocked(rig.conn)) {
+        while (sent < FRAMES && !websocket_blocked(rig.conn)) {
             struct buffer frame = {0};
             memcpy(payload, &sent, sizeof sent);
             frame_write(&frame, FRAME_BINARY, false, (struct slice){payload, SIZE});
-            conn_write(rig.conn, buffer_slice(&frame));
+            websocket_write(rig.conn, buffer_slice(&frame));
             buffer_done(&frame);
             if (++sent % 5000 == 0) raw_frame(&alice, 0x89, true, SLICE("ping"));
         }
@@ -266,7 +267,7 @@ static void fill(struct rig *rig) {
     static char payload[60000];
     struct buffer frame = {0};
     frame_write(&frame, FRAME_BINARY, false, (struct slice){payload, sizeof payload});
-    while (conn_write(rig->conn, buffer_slice(&frame))) continue;
+    while (websocket_write(rig->conn, buffer_slice(&frame))) continue;
     buffer_done(&frame);
 }
 
@@ -278,9 +279,9 @@ static void a_reader_that_never_reads_is_cut(void **state) {
     raw_upgrade(&alice, "");
     fill(&rig);
     int64_t start = rig_now_ms();
-    conn_close(rig.conn, 1013, SLICE("slow"));
+    websocket_close(rig.conn, 1013, SLICE("slow"));
     RIG_UNTIL(&rig, rig.closed == 1);
-    assert_true(rig_now_ms() - start < CONN_CLOSE_MS + 2000);
+    assert_true(rig_now_ms() - start < WEBSOCKET_CLOSE_MS + 2000);
     raw_close(&alice);
     rig_stop(&rig);
 }
@@ -292,7 +293,7 @@ static void a_close_behind_a_backlog_comes_after_it(void **state) {
     raw_connect(&alice, &rig);
     raw_upgrade(&alice, "");
     fill(&rig);
-    conn_close(rig.conn, 1001, SLICE_NONE);
+    websocket_close(rig.conn, 1001, SLICE_NONE);
     assert_int_equal(raw_close_code(&alice), 1001);
     raw_close(&alice);
     rig_stop(&rig);
@@ -304,12 +305,12 @@ static void reading_pauses_and_goes_on(void **state) {
     rig_start(&rig, &rig_settings);
     raw_connect(&alice, &rig);
     raw_upgrade(&alice, "");
-    conn_pause(rig.conn, true);
+    websocket_pause(rig.conn, true);
     raw_frame(&alice, 0x81, true, SLICE("patience"));
     int64_t until = rig_now_ms() + 100;
     RIG_UNTIL(&rig, rig_now_ms() > until);
     assert_int_equal(rig.messages, 0);
-    conn_pause(rig.conn, false);
+    websocket_pause(rig.conn, false);
     expect_echo(&alice, 0x81, SLICE("patience"));
     raw_close(&alice);
     rig_stop(&rig);
@@ -419,7 +420,7 @@ static void what_is_not_taken_holds_no_more_than_the_budget(void **state) {
     int64_t rejected = metric_get(METRIC_REJECTED, "outbound_budget");
     struct buffer frame = {0};
     frame_write(&frame, FRAME_BINARY, false, (struct slice){big, BIG});
-    assert_false(conn_write(rig.conn, buffer_slice(&frame))); /* less than all of it is left */
+    assert_false(websocket_write(rig.conn, buffer_slice(&frame))); /* less than all of it is left */
     budget_set_max(settings.outbound, 100000);
     RIG_UNTIL(&rig, rig.closed == 1);
     assert_int_equal(metric_get(METRIC_REJECTED, "outbound_budget"), rejected + 1);
@@ -544,12 +545,12 @@ static void a_peer_that_goes_on_wrongly_behind_our_close_is_not_waited_for(void 
     rig_start(&rig, &rig_settings);
     raw_connect(&mallory, &rig);
     raw_upgrade(&mallory, "");
-    conn_close(rig.conn, 1000, SLICE_NONE);
+    websocket_close(rig.conn, 1000, SLICE_NONE);
     assert_int_equal(raw_close_code(&mallory), 1000);
     int64_t began_ms = rig_now_ms();
     raw_frame(&mallory, 0x81, false, SLICE("no mask"));
     RAW_UNTIL(&mallory, mallory.eof);
-    assert_true(rig_now_ms() - began_ms < CONN_CLOSE_MS / 2);
+    assert_true(rig_now_ms() - began_ms < WEBSOCKET_CLOSE_MS / 2);
     assert_int_equal(rig.close_code, 1000);
     raw_close(&mallory);
     rig_stop(&rig);

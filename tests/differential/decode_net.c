@@ -4,9 +4,10 @@
 
 #include <stdlib.h>
 
-#include "net/http_exchange.h"
+#include "net/http_upgrade.h"
 #include "net/inbound.h"
 #include "wire/chunked.h"
+#include "wire/deflate_offer.h"
 #include "wire/http_head.h"
 
 enum { HEAD_MAX = 16384, MESSAGE_MAX = 4096 };

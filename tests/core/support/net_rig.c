@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/net_rig.h"
+#include "net/websocket.h"
 
 static void rig_message(void *owner, struct slice message, bool binary) {
     struct rig *rig = owner;
@@ -15,7 +16,7 @@ static void rig_message(void *owner, struct slice message, bool binary) {
         buffer_append_slice(&rig->answer, buffer_slice(&frame));
         loop_flush(rig->loop, &rig->late);
     } else {
-        conn_write(rig->conn, buffer_slice(&frame));
+        websocket_write(rig->conn, buffer_slice(&frame));
     }
     buffer_done(&frame);
 }
@@ -23,7 +24,7 @@ static void rig_message(void *owner, struct slice message, bool binary) {
 /* At the end of the turn, as those do who gather. */
 static void rig_answer(struct loop_task *task) {
     struct rig *rig = CONTAINER(task, struct rig, late);
-    if (rig->conn) conn_write(rig->conn, buffer_slice(&rig->answer));
+    if (rig->conn) websocket_write(rig->conn, buffer_slice(&rig->answer));
     buffer_done(&rig->answer);
 }
 
@@ -112,7 +113,7 @@ static void rig_opened(void *owner, struct conn *conn) {
     struct rig *rig = owner;
     rig->opened++;
     rig->conn = conn;
-    if (rig->greets) conn_write(conn, SLICE("\x81\x05hello"));
+    if (rig->greets) websocket_write(conn, SLICE("\x81\x05hello"));
 }
 
 static enum admission rig_admit(void *owner, const struct address *address, struct seat *seat,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files below one folder, sent as they are asked for. Nothing outside it is reachable, by whatever path or link. */
+#include "net/static_files.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,6 @@
 #include <unistd.h>
 
 #include "net/http.h"
-#include "net/server.h"
 #include "net/shared_file.h"
 
 enum { NAME_MAX_LEN = 512 };

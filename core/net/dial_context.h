@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dial_context.h - libwebsockets as a client: its context, on a loop of libuv within ours, and one virtual host for
+ * each set of authorities. core/net only. */
+#ifndef NET_DIAL_CONTEXT_H
+#define NET_DIAL_CONTEXT_H
+
+#include <libwebsockets.h>
+
+#include "base/list.h"
+#include "net/dial.h"
+
+/* Embedded in its owner; stays where it is, as libwebsockets has pointers to it. */
+struct dial_context {
+    struct loop *loop;
+    struct lws_context *lws; /* NULL: nobody has dialed yet */
+    struct lws_protocols protocols[2];
+    struct list authorities;
+};
+
+/* callback: of every connection. */
+void dial_context_init(struct dial_context *context, struct loop *loop, lws_callback_function *callback);
+/* libwebsockets and libuv, from the first call on. NULL: fault_r. */
+struct lws_vhost *dial_context_vhost(struct dial_context *context, const char *ca, enum dial_fault *fault_r);
+/* libwebsockets asks about a certificate of host: may it be taken? */
+bool dial_context_trusts(const char *host, void *store_context, bool is_sound);
+/* Closes all connections; the loop must not be in a turn. */
+void dial_context_done(struct dial_context *context);
+
+#endif
