@@ -69,12 +69,10 @@ struct channel_log {
     struct list refused; /* requests that hear UNAVAILABLE from the loop */
     struct loop_task refuse;
     struct loop_timer sweep;
-    struct buffer name;            /* of a room, for the call at hand */
-    struct store_request *swapped; /* fault swap_sends: waits for the sender's next one */
-    struct loop_timer swap;
+    struct buffer name; /* of a room, for the call at hand */
 };
 
-enum { SWEEP_MS = 30000, WAIT_MAX_MS = 5000, SWAP_MS = 50 };
+enum { SWEEP_MS = 30000, WAIT_MAX_MS = 5000 };
 
 static void gap_wait_over(struct loop_timer *timer);
 
@@ -451,24 +449,6 @@ static void log_refuse(struct loop_task *task) {
     }
 }
 
-static void log_swap_alone(struct loop_timer *timer) {
-    struct channel_log *log = CONTAINER(timer, struct channel_log, swap);
-    if (log->swapped) store_submit(log->store, &log->swapped);
-}
-
-/* The planted fault: of two consecutive sends of one sender the second goes first. */
-static void log_submit_swapped(struct channel_log *log, struct store_request **request) {
-    if (log->swapped && slice_equal(log->swapped->user_id, (*request)->user_id)) {
-        store_submit(log->store, request);
-        store_submit(log->store, &log->swapped);
-        return;
-    }
-    if (log->swapped) store_submit(log->store, &log->swapped);
-    log->swapped = *request;
-    *request = NULL;
-    loop_timer_set(&log->swap, SWAP_MS);
-}
-
 void channel_log_append(struct channel_log *log, struct store_request **request_owner) {
     struct store_request *request = *request_owner;
     *request_owner = NULL;
@@ -486,10 +466,7 @@ void channel_log_append(struct channel_log *log, struct store_request **request_
     loop_timer_set(&append->deadline, CHANNEL_LOG_DEADLINE_MS);
     request->done = append_done;
     request->owner = append;
-    if (fault_planted("swap_sends"))
-        log_submit_swapped(log, &request);
-    else
-        store_submit(log->store, &request);
+    store_submit(log->store, &request);
 }
 
 unsigned channel_log_pending(const struct channel_log *log) {
@@ -510,7 +487,6 @@ struct channel_log *channel_log_new(struct loop *loop, struct store *store, stru
     list_init(&log->refused);
     loop_task_init(&log->refuse, log_refuse);
     loop_timer_init(&log->sweep, loop, log_sweep);
-    loop_timer_init(&log->swap, loop, log_swap_alone);
     return log;
 }
 
@@ -519,8 +495,6 @@ void channel_log_free(struct channel_log **log_owner) {
     if (!log) return;
     loop_task_cancel(&log->refuse);
     log_refuse(&log->refuse);
-    loop_timer_cancel(&log->swap);
-    log_swap_alone(&log->swap);
     LIST_EACH(&log->appends, link) {
         struct log_append *append = CONTAINER(link, struct log_append, link);
         list_remove(link);

@@ -31,6 +31,7 @@
 #include "state/state_redis.h"
 #include "store/store.h"
 #include "store/store_cached.h"
+#include "store/swapped_sends.h"
 #include "worker/fleet.h"
 #include "worker/presence_broadcast.h"
 #include "worker/repeated_messages.h"
@@ -123,6 +124,7 @@ static bool open_store(struct worker *worker, const struct store_progress *progr
         worker->redis = redis_new(worker->loop, &redis, NULL, NULL);
     }
     worker->store = settings_open_store(worker->config, worker->loop, worker->redis, progress, error_r);
+    if (worker->store) swapped_sends_plant(worker->loop, worker->store);
     return worker->store;
 }
 

@@ -277,6 +277,20 @@ def lint_hardening(build):
     yield from unprotected(program)
 
 
+def lint_release(build):
+    """What is planted for tests (STOA_FAULTS) is not in the program: neither the faults' names nor the functions of test builds."""
+    program, planted = pathlib.Path(build).resolve() / "stoa", {"STOA_FAULT", "STOA_POWERCUT"}
+    for path in files("core/*.c", "core/*.h", "core/**/*.c", "core/**/*.h", "lua/*.c", "lua/*.h"):
+        text = path.read_text()
+        planted.update(re.findall(r'\bfault_planted\("(\w+)"\)', text))
+        for block in re.findall(r"^#ifdef STOA_FAULTS$(.*?)^#(?:else|endif)", text, re.M | re.S) if path.suffix == ".h" else ():
+            planted.update(re.findall(r"^\w.*?(\w+)\(", block, re.M))
+    held = set(program.read_bytes().split(b"\0"))
+    for name in sorted(planted):
+        if name.encode() in held:
+            yield program, 1, f"holds {name}, which only test builds may"
+
+
 def unprotected(program):
     """Objects that were not compiled for indirect branch tracking and shadow stacks; and the program, where the
     toolchain's own start files are marked so (Debian 12's are not, and one unmarked file takes the mark away)."""

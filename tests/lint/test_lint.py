@@ -42,6 +42,18 @@ class Tree:
         return lines
 
 
+class Release(unittest.TestCase):
+    def test_what_is_planted_is_not_in_the_program(self):
+        names = {
+            "core/good.c": 'if (fault_planted("sync_off") || fault_planted("no_grace")) return;\n',
+            "core/fault.h": "#ifdef STOA_FAULTS\nconst char *powercut_vfs(void);\n#else\n#define powercut_vfs() NULL\n#endif\nint kept(void);\n",
+        }
+        good = Tree(self, {**names, "build/stoa": "\0kept\0PRAGMA sync_off\0"})
+        self.assertEqual(good.breaches("release"), [])
+        bad = Tree(self, {**names, "build/stoa": "\0sync_off\0powercut_vfs\0STOA_FAULT\0kept\0"})
+        self.assertEqual([line.split()[2].strip(",") for line in bad.breaches("release")], ["STOA_FAULT", "powercut_vfs", "sync_off"])
+
+
 class Licence(unittest.TestCase):
     def test_what_names_no_licence_is_found(self):
         tree = Tree(self, {
