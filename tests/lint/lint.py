@@ -177,6 +177,84 @@ def lint_scripts(build):
             yield SCRIPTS_RUN, number, f"{place[1]} of {place[0]} runs no script"
 
 
+# Functions that stand in another unit's header, until that is mended.
+FOREIGN = set("""
+    handshake_new hub_names_session hub_opened hub_refused hub_request hub_upgrade polling_accept polling_continue postgres_verify
+    presence_is_visible presence_see presence_see_own presence_write_channel presence_write_sight session_broken session_drained
+    session_gone session_message session_packet session_pong socket_count sqlite_accounts sqlite_append sqlite_appended
+    sqlite_event sqlite_events sqlite_find_message sqlite_heads sqlite_message sqlite_message_checksum sqlite_messages
+    sqlite_migrate sqlite_people sqlite_perform sqlite_read sqlite_read_reactions sqlite_verify store_channel_id_sound
+    store_check_shards store_events_end store_events_next store_is_write store_list_id store_request_sound store_request_unanswer
+    store_set_shards transfer_edited websocket_accept websocket_accept_probe witnesses_ask witnesses_tell socket_internal.h
+    transfer_internal.h
+""".split())
+
+
+def is_own(header, unit):
+    """May the header say functions of the unit? It is the unit's, or all the folder's."""
+    return header.with_suffix(".c") == unit or (header.parent == unit.parent and header.stem.endswith("_internal"))
+
+
+def lint_headers(build):
+    """A public function stands in its own unit's header, or in the folder's one *_internal.h."""
+    sources = files("core/*.[ch]", "core/**/*.[ch]", "lua/*.[ch]", "lua/**/*.[ch]")
+    units, internal = {}, {}
+    for path in sources:
+        lines = path.read_text().splitlines()
+        for start, length in functions(lines) if path.suffix == ".c" else ():
+            while not re.match(r"[A-Za-z_]", lines[start - 1]):
+                start -= 1
+            if not lines[start - 1].startswith("static "):
+                units.setdefault(re.search(r"(\w+)\(", lines[start - 1])[1], []).append(path)
+    for path in sources:
+        if path.suffix != ".h":
+            continue
+        if path.stem.endswith("_internal"):
+            first = internal.setdefault(path.parent, path)
+            if first != path and path.name not in FOREIGN:
+                yield path, 1, f"the folder has an internal header: {first.name}"
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if not re.match(r"(?!static |typedef )[A-Za-z_]", line):
+                continue
+            for name in re.findall(r"(\w+)\(", line):
+                if name in units and name not in FOREIGN and not any(is_own(path, unit) for unit in units[name]):
+                    yield path, number, f"{name} is a function of {units[name][0].name}"
+
+
+FIELDS_MAX = 24
+# Structs that have more, until they are structs of structs by who uses what.
+WIDE = set("""
+    config conn dial hub hub_settings postgres_store script_state session socket store_request worker
+""".split())
+
+
+def fields(body):
+    """How many fields a struct's body has; those of a struct or union without a name count as its own."""
+    count, depth, inner, statement = 0, 0, "", ""
+    for c in body:
+        depth -= c == "}"
+        if depth > 0:
+            inner += c
+        elif c == ";":
+            nameless = re.fullmatch(r"\s*(struct|union)\s*\{\}\s*", statement)
+            bare = re.sub(r"\([^()]*\)", "", re.sub(r"\([^()]*\)", "", statement))
+            count += fields(inner) if nameless else bare.count(",") + 1
+            inner = statement = ""
+        else:
+            statement += c
+        depth += c == "{"
+    return count
+
+
+def lint_fields(build):
+    for path in files("core/*.[ch]", "core/**/*.[ch]", "lua/*.[ch]", "lua/**/*.[ch]"):
+        text = re.sub(r"/\*.*?\*/", lambda comment: "\n" * comment[0].count("\n"), path.read_text(), flags=re.S)
+        for match in re.finditer(r"^struct (\w+) \{\n(.*?)^\}", text, re.S | re.M):
+            count = fields(match[2])
+            if count > FIELDS_MAX and match[1] not in WIDE:
+                yield path, text.count("\n", 0, match.start()) + 1, f"struct {match[1]} has {count} fields, at most {FIELDS_MAX}"
+
+
 # Word parts that say nothing (style.md: full words).
 EMPTY_NAMES = re.compile(r"\b(?:struct|enum)\s+(?!lws_)\w*(?:ctx|_data|_info|manager|helper|_util)\b|\b(?:ctx|do_\w+)\s*\(")
 

@@ -54,6 +54,43 @@ class Release(unittest.TestCase):
         self.assertEqual([line.split()[2].strip(",") for line in bad.breaches("release")], ["STOA_FAULT", "powercut_vfs", "sync_off"])
 
 
+class Headers(unittest.TestCase):
+    def test_a_function_in_another_units_header_is_found(self):
+        tree = Tree(self, {
+            "core/room/room.h": "void room_open(void);\nvoid door_open(void);\nvoid door_close(\n    void);\nint room_size(int (*door_open)(void));\n",
+            "core/room/room.c": "void room_open(void) {\n}\nint room_size(int (*other)(void)) {\n    return 0;\n}\n",
+            "core/room/door.c": "void door_open(void) {\n}\nvoid door_close(\n    void) {\n}\nvoid door_lock(void) {\n}\nstatic void room_open_later(void) {\n}\n",
+            "core/room/room_internal.h": "void door_lock(void);\n",
+            "core/hall/hall_internal.h": "void door_lock(void);\n",
+            "lua/door.h": "void door_lock(void);\n",
+        })
+        self.assertEqual(tree.breaches("headers"), [
+            "core/hall/hall_internal.h:1: door_lock is a function of door.c",
+            "core/room/room.h:2: door_open is a function of door.c",
+            "core/room/room.h:3: door_close is a function of door.c",
+            "lua/door.h:1: door_lock is a function of door.c",
+        ])
+
+    def test_a_folders_second_internal_header_is_found(self):
+        tree = Tree(self, {f"core/{name}_internal.h": "" for name in ("hall/hall", "room/door", "room/room")})
+        self.assertEqual(tree.breaches("headers"), ["core/room/room_internal.h:1: the folder has an internal header: door_internal.h"])
+
+
+class Fields(unittest.TestCase):
+    def test_a_struct_of_too_many_fields_is_found(self):
+        named = "".join(f"    int a{i}, b{i}; /* two; of them */\n" for i in range(12))
+        inner = "    union {\n        int c;\n        struct {\n            int d, e;\n        } f;\n    };\n"
+        tree = Tree(self, {
+            "core/room/full.h": f"/* A room. */\nstruct full {{\n{named}}};\n",
+            "core/room/over.h": f"/* A\n * room. */\nstruct over {{\n{named}    void (*fn)(int a, int b);\n}};\n",
+            "lua/nameless.c": f"struct nameless {{\n{named}{inner}}};\n",
+        })
+        self.assertEqual(tree.breaches("fields"), [
+            "core/room/over.h:3: struct over has 25 fields, at most 24",
+            "lua/nameless.c:1: struct nameless has 26 fields, at most 24",
+        ])
+
+
 class Licence(unittest.TestCase):
     def test_what_names_no_licence_is_found(self):
         tree = Tree(self, {
