@@ -42,7 +42,7 @@ static double round_ns(struct worker *worker, unsigned n) {
                                    .json = SLICE("[\"ping\",{\"channelId\":\"lobby\",\"n\":1}]"),
                                    .wants_answer = true,
                                    .done = done};
-        policy_ask(worker->policy, &call);
+        policy_ask(worker->scripts.policy, &call);
         if (i % 64 == 0) loop_turn(worker->loop);
     }
     return (now_ns() - start) / n;

@@ -114,7 +114,7 @@ static void read_append(lua_State *L, int index, struct append_call *append) {
 static bool may_append(const struct worker *worker, struct slice channel_id, const struct append_call *append) {
     if (!append->has_follower) return true;
     if (append->follower) return bind_channel_is_followed(channel_id, append->follower);
-    return !expulsions_has(worker->expulsions, append->user_id, channel_id);
+    return !expulsions_has(worker->channels.expulsions, append->user_id, channel_id);
 }
 
 static struct store_request *request_of(lua_State *L, int op, bind_push *push, struct slice id,
@@ -159,7 +159,7 @@ int bind_append_method(lua_State *L) {
     }
     struct store_request *request = request_of(L, STORE_APPEND, push_appended, id, &what);
     task_stores(L);
-    channel_log_append(worker->log, &request);
+    channel_log_append(worker->channels.log, &request);
     return task_wait(L, CHANNEL_LOG_DEADLINE_MS * 2);
 }
 

@@ -99,11 +99,11 @@ static const char *count_load(const struct flight *flight, const struct cache_ru
 }
 
 static bool is_shared(const struct worker *worker, const struct cache_rule *rule) {
-    return rule->is_shared && worker->shared;
+    return rule->is_shared && worker->caches.shared;
 }
 
 static uint64_t local_ttl_ms(const struct worker *worker, bool shared, uint64_t ttl_ms) {
-    uint64_t most_ms = bus_is_degraded(worker->bus) ? LOCAL_DEGRADED_MS : LOCAL_MS;
+    uint64_t most_ms = bus_is_degraded(worker->fleet.bus) ? LOCAL_DEGRADED_MS : LOCAL_MS;
     return shared && ttl_ms > most_ms ? most_ms : ttl_ms;
 }
 
@@ -121,7 +121,7 @@ static int begin(lua_State *L) {
     struct task_ticket *ticket = task_begin_wait(L);
     struct waiting *waiting = NEW(struct waiting);
     *waiting = (struct waiting){.waiter = {.done = landed}, .ticket = ticket};
-    enum cache_found found = cache_get(worker->cache, key, &value, &flight->flight, &waiting->waiter);
+    enum cache_found found = cache_get(worker->caches.own, key, &value, &flight->flight, &waiting->waiter);
     if (!flight->flight) metric_add_labelled(METRIC_CACHE_HITS, rule->name, 1);
     if (found == CACHE_WAIT) return task_wait(L, CACHE_FLIGHT_MS + 1000);
     task_abandon_wait(L, &waiting->ticket);
@@ -158,7 +158,7 @@ static int push_fetched(lua_State *L, void *owner) {
         return 1;
     }
     metric_add_labelled(METRIC_CACHE_SHARED_HITS, fetching->rule->name, 1);
-    cache_land(flight->worker->cache, &flight->flight, answer->value,
+    cache_land(flight->worker->caches.own, &flight->flight, answer->value,
                local_ttl_ms(flight->worker, true, answer->ttl_ms));
     return push_hit(L, answer->value);
 }
@@ -177,7 +177,7 @@ static int fetch(lua_State *L) {
     struct task_ticket *ticket = task_begin_wait(L);
     struct fetching *fetching = NEW(struct fetching);
     *fetching = (struct fetching){.fetch.done = fetched, .ticket = ticket, .flight = flight, .rule = rule};
-    shared_cache_fetch(flight->worker->shared, &fetching->fetch, (struct slice){flight->key, flight->key_len},
+    shared_cache_fetch(flight->worker->caches.shared, &fetching->fetch, (struct slice){flight->key, flight->key_len},
                        flight->ttl_ms, flight->is_early ? flight->ttl_ms / CACHE_EARLY_SHARE : 0);
     return task_wait(L, FETCH_MS);
 }
@@ -187,9 +187,10 @@ static bool flight_land(struct flight *flight, struct slice value) {
     struct worker *worker = flight->worker;
     if (!flight->flight) return false;
     if (flight->lease)
-        shared_cache_land(worker->shared, (struct slice){flight->key, flight->key_len}, flight->lease, value,
+        shared_cache_land(worker->caches.shared, (struct slice){flight->key, flight->key_len}, flight->lease, value,
                           flight->ttl_ms);
-    return cache_land(worker->cache, &flight->flight, value, local_ttl_ms(worker, flight->is_shared, flight->ttl_ms));
+    return cache_land(worker->caches.own, &flight->flight, value,
+                      local_ttl_ms(worker, flight->is_shared, flight->ttl_ms));
 }
 
 /* For cache.lua: ends a flight with a value; without one it has failed. False: it was overtaken. */
@@ -225,8 +226,8 @@ static int put(lua_State *L) {
     struct worker *worker = script_state_worker(L);
     struct slice key = full_key(L, rule), value = buffer_slice(json.out);
     bool shared = is_shared(worker, rule);
-    if (shared) shared_cache_put(worker->shared, key, value, rule->ttl_ms);
-    cache_put(worker->cache, key, value, 0, local_ttl_ms(worker, shared, rule->ttl_ms));
+    if (shared) shared_cache_put(worker->caches.shared, key, value, rule->ttl_ms);
+    cache_put(worker->caches.own, key, value, 0, local_ttl_ms(worker, shared, rule->ttl_ms));
     return bind_true(L);
 }
 

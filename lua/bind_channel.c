@@ -121,8 +121,8 @@ static int follow(lua_State *L) {
     if (!socket) return bind_fail(L, "gone");
     struct worker *worker = script_state_worker(L);
     struct task_ticket *ticket = task_begin_wait(L);
-    channel_follow_channel(worker->hub, worker->log, worker->store, bind_socket_id_at(L, 2), id, seq, epoch, followed,
-                           ticket);
+    channel_follow_channel(worker->hub, worker->channels.log, worker->store, bind_socket_id_at(L, 2), id, seq, epoch,
+                           followed, ticket);
     return task_wait(L, 0);
 }
 
@@ -420,7 +420,7 @@ static int online_so_far(lua_State *L) {
     if (id.len == 0) return bad_channel(L);
     struct buffer *out = &vm_of(L)->out;
     buffer_clear(out);
-    size_t count = presence_write_channel(script_state_worker(L)->presence, id, names_max, out);
+    size_t count = presence_write_channel(script_state_worker(L)->presence.online, id, names_max, out);
     types_push_raw(L, buffer_slice(out));
     lua_pushinteger(L, (lua_Integer)count);
     return 2;

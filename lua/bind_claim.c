@@ -38,7 +38,7 @@ static void claimed(struct state_claim *claim, enum state_verdict verdict, unsig
     struct socket *socket = worker->hub ? hub_find_connected(worker->hub, slice_of(claiming->socket_id)) : NULL;
     claiming->verdict = verdict;
     if (verdict != STATE_REFUSED && !(socket && socket_claim(socket)))
-        state_release_connection(worker->state, slice_of(claiming->user_id));
+        state_release_connection(worker->fleet.state, slice_of(claiming->user_id));
     if (!claiming->ticket) return;
     task_answer(&claiming->ticket, push_verdict, claiming);
     claiming_free(claiming);
@@ -50,14 +50,14 @@ static char *copy(struct slice text) {
 
 /* Where one worker runs the answer comes within the call, and nothing waits. */
 static int claim_for(lua_State *L, struct worker *worker, const struct socket *socket, unsigned most) {
-    struct task_ticket *ticket = worker->redis ? task_begin_wait(L) : NULL;
+    struct task_ticket *ticket = worker->fleet.redis ? task_begin_wait(L) : NULL;
     struct claiming *claiming = NEW(struct claiming);
     *claiming = (struct claiming){.claim.done = claimed,
                                   .ticket = ticket,
                                   .worker = worker,
                                   .socket_id = copy(socket_id(socket)),
                                   .user_id = copy(socket_user_id(socket))};
-    state_claim_connection(worker->state, &claiming->claim, slice_of(claiming->user_id), most);
+    state_claim_connection(worker->fleet.state, &claiming->claim, slice_of(claiming->user_id), most);
     if (ticket) return task_wait(L, 0);
     int pushed = push_verdict(L, claiming);
     claiming_free(claiming);

@@ -246,7 +246,7 @@ static int ask_fleet(lua_State *L, const struct limit_ask *asks, size_t len, boo
     struct limit_asking *asking = NEW(struct limit_asking);
     *asking = (struct limit_asking){.call.done = heard, .ticket = ticket, .charge = charge};
     note_names(asking, asks, len);
-    if (!fleet_limiter_take(script_state_worker(L)->limits, &asking->call, asks, len, charge, &answer))
+    if (!fleet_limiter_take(script_state_worker(L)->limits.fleet, &asking->call, asks, len, charge, &answer))
         return task_wait(L, WAIT_MS);
     struct limit_asking answered = *asking;
     free(asking);
@@ -261,10 +261,10 @@ static int ask(lua_State *L, bool charge) {
     lua_settop(L, 2);
     size_t len = gather(L, script_state_of(L), asks);
     if (len == 0) return bind_true(L);
-    if (worker->redis) return ask_fleet(L, asks, len, charge);
+    if (worker->fleet.redis) return ask_fleet(L, asks, len, charge);
     struct limit_asking asking = {.charge = charge};
     struct limit_answer answer =
-        charge ? limiter_take(worker->limiter, asks, len) : limiter_peek(worker->limiter, asks, len);
+        charge ? limiter_take(worker->limits.limiter, asks, len) : limiter_peek(worker->limits.limiter, asks, len);
     note_names(&asking, asks, len);
     return push_answer(L, &(struct answered){&answer, &asking});
 }
@@ -302,7 +302,7 @@ static int give_back(lua_State *L) {
     struct worker *worker = script_state_worker(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
-    fleet_limiter_refund(worker->limits, asks, gather(L, script_state_of(L), asks));
+    fleet_limiter_refund(worker->limits.fleet, asks, gather(L, script_state_of(L), asks));
     return bind_true(L);
 }
 
@@ -337,7 +337,7 @@ static int crowd(lua_State *L) {
         lua_settop(L, 1);
         return 1;
     }
-    if (!admission_crowd(script_state_worker(L)->admission, &address, &network)) return 0;
+    if (!admission_crowd(script_state_worker(L)->limits.admission, &address, &network)) return 0;
     network_write(&network, text);
     lua_pushstring(L, text);
     return 1;

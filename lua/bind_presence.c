@@ -70,8 +70,8 @@ static int update(lua_State *L) {
     double ends_ms = luaL_optnumber(L, 4, 0);
     if (!(ends_ms >= 0 && ends_ms < ENDS_MAX_MS)) return bind_fail(L, "bad_request");
     said.ends_wall_ms = (uint64_t)ends_ms;
-    return presence_update(script_state_worker(L)->presence, user_id, &said) ? bind_true(L)
-                                                                             : bind_fail(L, "bad_request");
+    return presence_update(script_state_worker(L)->presence.online, user_id, &said) ? bind_true(L)
+                                                                                    : bind_fail(L, "bad_request");
 }
 
 /* What all workers know of users, or of who is online in a channel. */
@@ -119,7 +119,7 @@ static void answered(struct survey_call *call, struct slice users, size_t online
 
 /* Nobody waits for what is known here. */
 static int ask(lua_State *L, const struct survey_call *call, enum presence_answer answer) {
-    struct survey *survey = script_state_worker(L)->survey;
+    struct survey *survey = script_state_worker(L)->presence.survey;
     struct task_ticket *ticket = survey_must_ask(survey, call) ? task_begin_wait(L) : NULL;
     struct presence_asking *asking = NEW(struct presence_asking);
     *asking = (struct presence_asking){.call = *call, .ticket = ticket, .answer = answer};
@@ -172,7 +172,7 @@ static int get(lua_State *L) {
  * @return true or false
  * @example return {users = stoa.presence.get(request.userIds), stale = stoa.presence.stale() or nil} */
 static int stale(lua_State *L) {
-    lua_pushboolean(L, bus_is_degraded(script_state_worker(L)->bus));
+    lua_pushboolean(L, bus_is_degraded(script_state_worker(L)->fleet.bus));
     return 1;
 }
 

@@ -139,16 +139,17 @@ int bind_room_emit(lua_State *L) {
     struct json_out json = bind_json(L, 1, lua_gettop(L) - 1, JSON_ATTACHMENTS_MAX);
     struct buffer args = bind_take(L);
     size_t to_len = gather(emitter, NAME_TO, rooms), except_len = gather(emitter, NAME_EXCEPT, excepted);
-    size_t reached = relay_emit(worker->relay, &(struct room_emit){.namespace_name = slice_of(emitter->namespace_name),
-                                                                   .to = rooms,
-                                                                   .to_len = to_len,
-                                                                   .except = excepted,
-                                                                   .except_len = except_len,
-                                                                   .class = emitter->class,
-                                                                   .args = buffer_slice(&args),
-                                                                   .attachments = json.attachments,
-                                                                   .attachments_len = json.attachments_len,
-                                                                   .unlogged = emitter->class == PACKET_VOLATILE});
+    size_t reached =
+        relay_emit(worker->channels.relay, &(struct room_emit){.namespace_name = slice_of(emitter->namespace_name),
+                                                               .to = rooms,
+                                                               .to_len = to_len,
+                                                               .except = excepted,
+                                                               .except_len = except_len,
+                                                               .class = emitter->class,
+                                                               .args = buffer_slice(&args),
+                                                               .attachments = json.attachments,
+                                                               .attachments_len = json.attachments_len,
+                                                               .unlogged = emitter->class == PACKET_VOLATILE});
     bind_release(vm_of(L), &args);
     lua_pushinteger(L, (lua_Integer)reached);
     return 1;

@@ -324,7 +324,7 @@ static int stats(lua_State *L) {
     } rows[] = {{"sessions", (double)hub_sessions(worker->hub)},
                 {"queued_bytes", (double)hub_queued_bytes(worker->hub)},
                 {"events_waiting", (double)hub_events_waiting(worker->hub)},
-                {"appends_pending", channel_log_pending(worker->log)},
+                {"appends_pending", channel_log_pending(worker->channels.log)},
                 {"tasks", tasks_len(script_state_of(L)->tasks)}};
     lua_newtable(L);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -384,9 +384,9 @@ static void add_hooks(lua_State *L) {
 static int health(lua_State *L) {
     struct script_state *scripts = script_state_of(L);
     struct slice part = bind_text(L, 1), ailment = lua_isnoneornil(L, 2) ? SLICE_NONE : bind_text(L, 2);
-    bool current = scripts->policy && scripts->policy == (void *)scripts->worker->policy;
-    return current && script_health_set(&scripts->worker->script_health, part, ailment) ? bind_true(L)
-                                                                                        : bind_fail(L, "refused");
+    bool current = scripts->policy && scripts->policy == (void *)scripts->worker->scripts.policy;
+    return current && script_health_set(&scripts->worker->scripts.health, part, ailment) ? bind_true(L)
+                                                                                         : bind_fail(L, "refused");
 }
 
 /* Ends the loading of the scripts: a setting that they need is missing or wrong. `stoa check`, the start and a reload

@@ -144,7 +144,7 @@ static void policy_retire_lua(struct policy *base, unsigned deadline_ms) {
     struct script_policy *policy = (struct script_policy *)base;
     policy->retired = true;
     loop_timer_cancel(&policy->retry);
-    hand_over(policy, (struct script_policy *)policy->worker->policy);
+    hand_over(policy, (struct script_policy *)policy->worker->scripts.policy);
     if (policy->scripts) script_state_stop(policy->scripts);
     if (!policy->scripts || tasks_len(policy->scripts->tasks) == 0)
         loop_reap(policy->worker->loop, &policy->reap);
@@ -167,7 +167,7 @@ static const struct policy_ops ops = {.ask = policy_ask_lua,
 
 static struct policy *policy_load(struct worker *worker, const struct config *config, unsigned generation,
                                   struct error *error_r) {
-    struct script_policy *policy = NEW(struct script_policy), *before = (struct script_policy *)worker->policy;
+    struct script_policy *policy = NEW(struct script_policy), *before = (struct script_policy *)worker->scripts.policy;
     policy->policy = (struct policy){&ops, generation};
     policy->worker = worker;
     policy->config = config_ref((struct config *)(uintptr_t)config);

@@ -285,7 +285,7 @@ void script_state_enact(struct script_state *scripts) {
         if (namespaces_len < SCRIPT_STATE_NAMESPACES_MAX)
             namespaces[namespaces_len++] = CONTAINER(link, struct named, link)->name;
     }
-    script_health_forget(&scripts->worker->script_health);
+    script_health_forget(&scripts->worker->scripts.health);
     if (scripts->shards) store_set_shards(scripts->worker->store, scripts->shards);
     hub_set_endpoints(scripts->worker->hub, endpoints, endpoints_len);
     fleet_set_namespaces(scripts->worker, namespaces, namespaces_len);

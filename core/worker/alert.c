@@ -25,8 +25,8 @@ static void tell(struct loop_task *task) {
                                        .name = slice_of(alert->text + alert->details_len),
                                        .json = {alert->text, alert->details_len},
                                        .done = told};
-    if (alert->worker->policy)
-        policy_ask(alert->worker->policy, &alert->call);
+    if (alert->worker->scripts.policy)
+        policy_ask(alert->worker->scripts.policy, &alert->call);
     else
         free(alert); /* the worker ends */
 }

@@ -40,7 +40,8 @@ static void set_state(struct drain *drain, int state, const char *name) {
     struct worker *worker = drain->worker;
     drain->state = state;
     LOG(LOG_INFO, "drain", LOG_TEXT("state", name), LOG_NUMBER("connections", net_server_connections(worker->net)),
-        LOG_NUMBER("events", hub_events_waiting(worker->hub)), LOG_NUMBER("appends", channel_log_pending(worker->log)));
+        LOG_NUMBER("events", hub_events_waiting(worker->hub)),
+        LOG_NUMBER("appends", channel_log_pending(worker->channels.log)));
 }
 
 /* One state's work; true: go on with the next one. */
@@ -55,7 +56,7 @@ static bool advance(struct drain *drain, uint64_t now_ms) {
             set_state(drain, DRAIN_FINISH, "finish");
             return false;  /* stock clients drop an event that comes in one payload with the close */
         case DRAIN_FINISH: /* events under way are answered, commits acknowledged */
-            if (!late && (hub_events_waiting(worker->hub) || channel_log_pending(worker->log))) return false;
+            if (!late && (hub_events_waiting(worker->hub) || channel_log_pending(worker->channels.log))) return false;
             hub_close_all(worker->hub, CLOSE_SHUTTING_DOWN);
             drain->flush_until_ms = now_ms + FLUSH_MS;
             set_state(drain, DRAIN_FLUSH, "flush");
@@ -82,7 +83,7 @@ void drain_begin(struct drain *drain, uint64_t timeout_ms, uint64_t notice_ms) {
     uint64_t now_ms = loop_now_ms(drain->worker->loop);
     if (drain->state == DRAIN_NO) {
         drain->worker->draining = true;
-        presence_sync_farewell(drain->worker->presence_sync);
+        presence_sync_farewell(drain->worker->presence.sync);
         drain->deadline_ms = now_ms + notice_ms + timeout_ms;
         drain->accept_until_ms = now_ms + notice_ms;
         set_state(drain, DRAIN_NOTICE, "notice");

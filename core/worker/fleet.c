@@ -30,7 +30,7 @@ static const struct slice everyone = {"", 0};
 
 static void publish(struct worker *worker, struct slice topic, enum bus_kind kind, struct slice body) {
     const struct bus_message message = {.kind = kind, .body = body};
-    (void)!bus_publish(worker->bus, topic, &message); /* too large is counted there */
+    (void)!bus_publish(worker->fleet.bus, topic, &message); /* too large is counted there */
 }
 
 static void publish_to_user(struct worker *worker, struct slice user_id, enum bus_kind kind, struct slice body) {
@@ -41,7 +41,7 @@ static void publish_to_user(struct worker *worker, struct slice user_id, enum bu
 }
 
 static void repeated(struct worker *worker, struct slice topic, enum bus_kind kind, struct slice body) {
-    repeated_messages_publish(worker->repeated, topic, &(struct bus_message){.kind = kind, .body = body});
+    repeated_messages_publish(worker->fleet.repeated, topic, &(struct bus_message){.kind = kind, .body = body});
 }
 
 static void insist_to_user(struct worker *worker, struct slice user_id, enum bus_kind kind, struct slice body) {
@@ -60,12 +60,12 @@ static bool is_event(struct slice body, int64_t seq) {
 static bool take_event(struct worker *worker, struct slice topic, const struct bus_message *message) {
     struct slice channel_id = topic_channel(topic);
     if (channel_id.len == 0 || (message->body.len > 0 && !is_event(message->body, message->seq))) return false;
-    channel_log_committed(worker->log, channel_id, message->seq, message->epoch, message->body);
+    channel_log_committed(worker->channels.log, channel_id, message->seq, message->epoch, message->body);
     return true;
 }
 
 static bool take_emit(struct worker *worker, struct slice topic, const struct bus_message *message) {
-    return relay_take(worker->relay, topic, message);
+    return relay_take(worker->channels.relay, topic, message);
 }
 
 /* Everybody. */
@@ -79,12 +79,12 @@ static bool take_broadcast(struct worker *worker, struct slice topic, const stru
 void fleet_broadcast(struct worker *worker, struct slice args) {
     hub_broadcast(worker->hub, args);
     publish(worker, everyone, BUS_BROADCAST, args);
-    if (worker->adapter) adapter_broadcast(worker->adapter, args);
+    if (worker->fleet.adapter) adapter_broadcast(worker->fleet.adapter, args);
 }
 
 void fleet_set_namespaces(struct worker *worker, const char *const *names, size_t len) {
     hub_set_namespaces(worker->hub, names, len);
-    if (worker->adapter) adapter_set_namespaces(worker->adapter, names, len);
+    if (worker->fleet.adapter) adapter_set_namespaces(worker->fleet.adapter, names, len);
 }
 
 static bool take_invalidation(struct worker *worker, struct slice topic, const struct bus_message *message) {
@@ -93,14 +93,14 @@ static bool take_invalidation(struct worker *worker, struct slice topic, const s
     if (!fields_take(&rest, &version) || version.len != sizeof number || !fields_take(&rest, &key) || rest.len > 0)
         return false;
     for (size_t i = 0; i < sizeof number; i++) number = number << 8 | (unsigned char)version.ptr[i];
-    cache_remove(worker->cache, key, number);
+    cache_remove(worker->caches.own, key, number);
     return true;
 }
 
 static void tell_invalid(struct worker *worker, struct slice key, uint64_t version) {
     struct buffer body = {0};
     char number[sizeof version];
-    if (bus_is_alone(worker->bus)) return;
+    if (bus_is_alone(worker->fleet.bus)) return;
     for (size_t i = 0; i < sizeof number; i++) number[i] = (char)(version >> (8 * (sizeof number - 1 - i)));
     fields_add(&body, (struct slice){number, sizeof number});
     fields_add(&body, key);
@@ -109,13 +109,13 @@ static void tell_invalid(struct worker *worker, struct slice key, uint64_t versi
 }
 
 void fleet_invalidate(struct worker *worker, struct slice key, uint64_t version) {
-    cache_remove(worker->cache, key, version);
+    cache_remove(worker->caches.own, key, version);
     tell_invalid(worker, key, version);
 }
 
 void fleet_invalidate_shared(struct worker *worker, struct slice key) {
-    cache_remove(worker->cache, key, 0);
-    shared_cache_remove(worker->shared, key);
+    cache_remove(worker->caches.own, key, 0);
+    shared_cache_remove(worker->caches.shared, key);
 }
 
 static void removed(void *owner, struct slice key) {
@@ -183,7 +183,7 @@ static bool take_expulsion(struct worker *worker, struct slice topic, const stru
     uint64_t number;
     if (topic.len > 0 || !fields_take_number(&rest, &number) || !fields_take(&rest, &news.user_id)) return false;
     if (!read_news(rest, &news, attachments)) return false;
-    if (expulsions_note(worker->expulsions, news.user_id, news.channel_id, number)) send_here(worker, &news);
+    if (expulsions_note(worker->channels.expulsions, news.user_id, news.channel_id, number)) send_here(worker, &news);
     return true;
 }
 
@@ -192,9 +192,9 @@ static size_t expel(struct worker *worker, const struct fleet_news *news) {
     struct buffer body = {0};
     uint64_t number;
     arc4random_buf(&number, sizeof number);
-    (void)expulsions_note(worker->expulsions, news->user_id, news->channel_id, number);
+    (void)expulsions_note(worker->channels.expulsions, news->user_id, news->channel_id, number);
     size_t sent = send_here(worker, news);
-    if (bus_is_alone(worker->bus)) return sent;
+    if (bus_is_alone(worker->fleet.bus)) return sent;
     fields_add_number(&body, number);
     fields_add(&body, news->user_id);
     write_news(&body, news);
@@ -207,7 +207,7 @@ size_t fleet_emit_to_user(struct worker *worker, const struct fleet_news *news) 
     if (news->reach == FLEET_EXPELLED) return expel(worker, news);
     size_t sent = send_here(worker, news);
     const char reach = (char)news->reach;
-    if (bus_is_alone(worker->bus)) return sent;
+    if (bus_is_alone(worker->fleet.bus)) return sent;
     struct buffer body = {0};
     fields_add(&body, (struct slice){&reach, 1});
     write_news(&body, news);
@@ -249,7 +249,7 @@ static bool take_disconnect(struct worker *worker, struct slice topic, const str
 size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const struct fleet_ending *wanted) {
     struct fleet_end ending = {.wanted = wanted};
     hub_each_of_user(worker->hub, user_id, end_one, &ending);
-    if (bus_is_alone(worker->bus)) return ending.ended;
+    if (bus_is_alone(worker->fleet.bus)) return ending.ended;
     struct buffer body = {0};
     fields_add(&body, wanted->stays_away ? SLICE("!") : SLICE_NONE);
     fields_add(&body, wanted->session);
@@ -265,52 +265,52 @@ size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const 
 
 static void user_came(void *owner, struct slice user_id) {
     struct worker *worker = owner;
-    if (bus_is_alone(worker->bus)) return;
+    if (bus_is_alone(worker->fleet.bus)) return;
     struct buffer topic = {0};
     topic_write_user(&topic, user_id);
-    bus_subscribe(worker->bus, buffer_slice(&topic));
+    bus_subscribe(worker->fleet.bus, buffer_slice(&topic));
     buffer_done(&topic);
 }
 
 static void user_went(void *owner, struct slice user_id) {
     struct worker *worker = owner;
-    if (bus_is_alone(worker->bus)) return;
+    if (bus_is_alone(worker->fleet.bus)) return;
     struct buffer topic = {0};
     topic_write_user(&topic, user_id);
-    bus_unsubscribe(worker->bus, buffer_slice(&topic));
+    bus_unsubscribe(worker->fleet.bus, buffer_slice(&topic));
     buffer_done(&topic);
 }
 
 static void user_left(void *owner, struct slice user_id) {
-    state_release_connection(((struct worker *)owner)->state, user_id);
+    state_release_connection(((struct worker *)owner)->fleet.state, user_id);
 }
 
 static const struct hub_user_events user_events = {user_came, user_went, user_left};
 
 void fleet_join(struct worker *worker) {
     hub_set_user_events(worker->hub, &user_events, worker);
-    if (!bus_is_alone(worker->bus)) bus_subscribe(worker->bus, everyone);
+    if (!bus_is_alone(worker->fleet.bus)) bus_subscribe(worker->fleet.bus, everyone);
 }
 
 /* Presence. */
 
 /* What was on its way when its worker died says nothing any more. A worker's first word is one of these. */
 static bool is_of_dead(struct worker *worker, const struct bus_message *message) {
-    state_note_worker(worker->state, message->origin);
-    return state_is_gone(worker->state, message->origin);
+    state_note_worker(worker->fleet.state, message->origin);
+    return state_is_gone(worker->fleet.state, message->origin);
 }
 
 static bool take_presence(struct worker *worker, struct slice topic, const struct bus_message *message) {
-    return is_of_dead(worker, message) || presence_sync_take(worker->presence_sync, topic, message);
+    return is_of_dead(worker, message) || presence_sync_take(worker->presence.sync, topic, message);
 }
 
 static bool take_survey(struct worker *worker, struct slice topic, const struct bus_message *message) {
-    return is_of_dead(worker, message) || survey_take(worker->survey, topic, message);
+    return is_of_dead(worker, message) || survey_take(worker->presence.survey, topic, message);
 }
 
 static void gone(void *owner, struct slice worker_id) {
     struct worker *worker = owner;
-    if (worker->presence_sync) presence_sync_gone(worker->presence_sync, worker_id);
+    if (worker->presence.sync) presence_sync_gone(worker->presence.sync, worker_id);
 }
 
 const struct state_events fleet_state_events = {.gone = gone};
@@ -341,15 +341,15 @@ static void received(void *owner, struct slice topic, const struct bus_message *
 static void subscribed(void *owner, struct slice topic) {
     struct worker *worker = owner;
     struct slice channel_id = topic_channel(topic);
-    if (channel_id.len > 0) channel_log_check(worker->log, channel_id);
-    presence_sync_subscribed(worker->presence_sync, topic);
-    if (topic.len == 0) cache_forget_all(worker->cache); /* invalidations may be missing */
+    if (channel_id.len > 0) channel_log_check(worker->channels.log, channel_id);
+    presence_sync_subscribed(worker->presence.sync, topic);
+    if (topic.len == 0) cache_forget_all(worker->caches.own); /* invalidations may be missing */
 }
 
 static void degraded(void *owner, bool is_degraded) {
     struct worker *worker = owner;
-    channel_log_set_degraded(worker->log, is_degraded);
-    cache_forget_all(worker->cache);
+    channel_log_set_degraded(worker->channels.log, is_degraded);
+    cache_forget_all(worker->caches.own);
 }
 
 const struct bus_events fleet_events = {.received = received, .subscribed = subscribed, .degraded = degraded};

@@ -56,7 +56,7 @@ static void tell_of_part(struct health *health, unsigned part, bool works) {
     alert(health->worker, works ? "shard.works" : "shard.away", buffer_slice(&details));
     buffer_done(&details);
     metric_set_labelled(METRIC_SHARD_AWAY, name, !works);
-    worker_slots_show_part(health->worker->slots, health->worker->slot, part, works);
+    worker_slots_show_part(health->worker->place.slots, health->worker->place.slot, part, works);
 }
 
 /* By the probes of before. */
@@ -99,7 +99,7 @@ void health_init(struct health *health, struct worker *worker, void (*settled)(v
     health->parts = server_state_parts(worker->config);
     health->parts_away = NEW_ARRAY(bool, health->parts + 1);
     for (unsigned part = 0; part < health->parts; part++)
-        worker_slots_show_part(worker->slots, worker->slot, part, true);
+        worker_slots_show_part(worker->place.slots, worker->place.slot, part, true);
     loop_timer_init(&health->timer, worker->loop, probe);
     loop_timer_set(&health->timer, 1);
 }
@@ -118,15 +118,15 @@ static bool store_is_late(const struct health *health) {
 }
 
 static bool has_scripts(const struct worker *worker) {
-    return worker->policy && worker->policy->ops->ready(worker->policy);
+    return worker->scripts.policy && worker->scripts.policy->ops->ready(worker->scripts.policy);
 }
 
 static bool is_degraded(const struct health *health) {
     const struct worker *worker = health->worker;
     for (unsigned part = 0; part < health->parts; part++)
         if (health->parts_away[part]) return true;
-    return bus_is_degraded(worker->bus) || redis_room_is_full(worker->room) || health->store_is_damaged ||
-           script_health_any(&worker->script_health);
+    return bus_is_degraded(worker->fleet.bus) || redis_room_is_full(worker->fleet.room) || health->store_is_damaged ||
+           script_health_any(&worker->scripts.health);
 }
 
 static enum worker_slot_state state_of(const struct health *health) {
@@ -137,7 +137,7 @@ static enum worker_slot_state state_of(const struct health *health) {
 }
 
 void health_show(struct health *health) {
-    worker_slots_show(health->worker->slots, health->worker->slot, state_of(health));
+    worker_slots_show(health->worker->place.slots, health->worker->place.slot, state_of(health));
 }
 
 /* What is degraded is no reason to send clients elsewhere: messages come from the store meanwhile. */
@@ -154,22 +154,23 @@ static void write_bus(const struct bus *bus, struct buffer *out) {
 static void write_health(const struct health *health, struct buffer *out) {
     const struct worker *worker = health->worker;
     buffer_printf(out, "{\"status\":\"%s\",\"generation\":%u,\"connections\":%lld,\"version\":\"%s\",",
-                  server_state_word(worker->slots), worker->generation, (long long)metric_total(METRIC_CONNECTIONS),
-                  STOA_VERSION);
-    buffer_printf(
-        out, "\"workers\":{\"ready\":%u,\"of\":%u},",
-        worker_slots_count(worker->slots, WORKER_SLOT_READY) + worker_slots_count(worker->slots, WORKER_SLOT_DEGRADED),
-        worker_slots_len(worker->slots));
+                  server_state_word(worker->place.slots), worker->scripts.generation,
+                  (long long)metric_total(METRIC_CONNECTIONS), STOA_VERSION);
+    buffer_printf(out, "\"workers\":{\"ready\":%u,\"of\":%u},",
+                  worker_slots_count(worker->place.slots, WORKER_SLOT_READY) +
+                      worker_slots_count(worker->place.slots, WORKER_SLOT_DEGRADED),
+                  worker_slots_len(worker->place.slots));
     buffer_printf(out, "\"checks\":{\"store\":\"%s\"",
                   !health->store_works       ? "failing"
                   : store_is_late(health)    ? "late"
                   : health->store_is_damaged ? "damaged"
                                              : "ok");
-    server_state_write_shards(worker->slots, health->parts, ",\"shards\":", out);
+    server_state_write_shards(worker->place.slots, health->parts, ",\"shards\":", out);
     buffer_printf(out, ",\"scripts\":\"%s\"", has_scripts(worker) ? "ok" : "missing");
-    if (!bus_is_alone(worker->bus)) write_bus(worker->bus, out);
-    if (worker->room) buffer_printf(out, ",\"redis\":\"%s\"", redis_room_is_full(worker->room) ? "full" : "ok");
-    script_health_write(&worker->script_health, out);
+    if (!bus_is_alone(worker->fleet.bus)) write_bus(worker->fleet.bus, out);
+    if (worker->fleet.room)
+        buffer_printf(out, ",\"redis\":\"%s\"", redis_room_is_full(worker->fleet.room) ? "full" : "ok");
+    script_health_write(&worker->scripts.health, out);
     buffer_append_str(out, "}}");
 }
 
@@ -245,8 +246,8 @@ bool health_request(struct health *health, struct http_request *request) {
         if (may_see_details(health, request))
             write_health(health, &body);
         else
-            buffer_printf(&body, "{\"status\":\"%s\"}", server_state_word(health->worker->slots));
-        reply_json(request, server_state_is_ready(health->worker->slots) ? 200 : 503, buffer_slice(&body));
+            buffer_printf(&body, "{\"status\":\"%s\"}", server_state_word(health->worker->place.slots));
+        reply_json(request, server_state_is_ready(health->worker->place.slots) ? 200 : 503, buffer_slice(&body));
     }
     buffer_done(&body);
     return true;

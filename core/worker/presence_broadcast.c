@@ -33,12 +33,12 @@ static void tell_channel(void *owner, struct slice channel_id, struct slice user
     buffer_printf(&args, ",\"online\":%zu}]", online);
     channel_room_name(&room, channel_id);
     struct slice to = buffer_slice(&room);
-    room_emit(worker->rooms, &(struct room_emit){.namespace_name = SLICE("/"),
-                                                 .to = &to,
-                                                 .to_len = 1,
-                                                 .class = PACKET_PRESENCE,
-                                                 .args = buffer_slice(&args),
-                                                 .unlogged = true});
+    room_emit(worker->channels.rooms, &(struct room_emit){.namespace_name = SLICE("/"),
+                                                          .to = &to,
+                                                          .to_len = 1,
+                                                          .class = PACKET_PRESENCE,
+                                                          .args = buffer_slice(&args),
+                                                          .unlogged = true});
     buffer_done(&args);
     buffer_done(&room);
 }
@@ -65,7 +65,7 @@ static void write_seen_due(struct loop_timer *timer) {
 
 /* Thousands go at once when a network or a node does: they share a write. */
 static void note_last_seen(void *owner, struct slice user_id) {
-    struct presence_broadcast *presence_broadcast = ((struct worker *)owner)->presence_broadcast;
+    struct presence_broadcast *presence_broadcast = ((struct worker *)owner)->presence.broadcast;
     buffer_append_char(&presence_broadcast->seen, presence_broadcast->seen_len++ ? ',' : '[');
     json_write_string(&presence_broadcast->seen, user_id);
     if (presence_broadcast->seen_len == SEEN_MAX)
@@ -88,11 +88,11 @@ void presence_broadcast_free(struct presence_broadcast **presence_broadcast) {
 }
 
 static void moved(void *owner, struct slice channel_id, struct slice user_id) {
-    presence_sync_moved(((struct worker *)owner)->presence_sync, channel_id, user_id);
+    presence_sync_moved(((struct worker *)owner)->presence.sync, channel_id, user_id);
 }
 
 static void said(void *owner, struct slice user_id) {
-    presence_sync_said(((struct worker *)owner)->presence_sync, user_id);
+    presence_sync_said(((struct worker *)owner)->presence.sync, user_id);
 }
 
 const struct presence_events announce_events = {

@@ -53,14 +53,15 @@ static enum admission answer(const struct admission_verdict *verdict, unsigned *
 }
 
 static enum admission admit(void *owner, const struct address *address, struct seat *seat, unsigned *retry_after_s_r) {
-    struct admission_verdict verdict = admission_ask(((struct router *)owner)->worker->admission, address, seat);
+    struct admission_verdict verdict = admission_ask(((struct router *)owner)->worker->limits.admission, address, seat);
     return answer(&verdict, retry_after_s_r);
 }
 
 /* The one who asks counts what is refused. */
 static enum admission take_seat(void *owner, const struct address *address, struct seat *seat,
                                 unsigned *retry_after_s_r) {
-    struct admission_verdict verdict = admission_seat(((struct router *)owner)->worker->admission, address, seat);
+    struct admission_verdict verdict =
+        admission_seat(((struct router *)owner)->worker->limits.admission, address, seat);
     *retry_after_s_r = verdict.retry_after_s;
     return verdict.refused ? ADMIT_REFUSE : ADMIT;
 }
@@ -69,8 +70,8 @@ static int elsewhere(void *owner, struct slice path, struct slice query) {
     const struct worker *worker = ((struct router *)owner)->worker;
     struct buffer id = {0};
     int inbox = -1;
-    if (worker_slots_len(worker->slots) > 1 && hub_names_session(worker->hub, path, query, &id))
-        inbox = worker_slots_inbox_of(worker->slots, worker->slot, buffer_slice(&id));
+    if (worker_slots_len(worker->place.slots) > 1 && hub_names_session(worker->hub, path, query, &id))
+        inbox = worker_slots_inbox_of(worker->place.slots, worker->place.slot, buffer_slice(&id));
     buffer_done(&id);
     return inbox;
 }

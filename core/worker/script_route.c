@@ -42,7 +42,7 @@ static void free_call(struct loop_task *task) {
 static void end(struct route_call *route) {
     list_remove(&route->link);
     loop_timer_cancel(&route->deadline);
-    policy_forget(route->worker->policy, &route->call);
+    policy_forget(route->worker->scripts.policy, &route->call);
     loop_reap(route->worker->loop, &route->reap);
 }
 
@@ -141,7 +141,7 @@ static void ask(struct route_call *route, enum policy_point point, struct slice 
                                        .done = answered,
                                        .wants_answer = true};
     loop_timer_set(&route->deadline, ROUTE_MS);
-    policy_ask(route->worker->policy, &route->call);
+    policy_ask(route->worker->scripts.policy, &route->call);
     buffer_done(&json);
 }
 
@@ -234,7 +234,7 @@ static struct route_call *call_new(struct worker *worker, struct list *calls, st
 static bool handles(const struct worker *worker, enum policy_point point, const struct http_request *request) {
     struct buffer name = {0};
     write_name(request, &name);
-    bool handled = worker->policy->ops->handles(worker->policy, point, SLICE_NONE, buffer_slice(&name));
+    bool handled = worker->scripts.policy->ops->handles(worker->scripts.policy, point, SLICE_NONE, buffer_slice(&name));
     buffer_done(&name);
     return handled;
 }

@@ -76,7 +76,7 @@ static void change_each(struct worker *worker, const struct adapter_heard *heard
 /* If an answer is wanted. */
 static void answer(struct worker *worker, const struct adapter_heard *heard, enum adapter_answer kind,
                    struct slice value) {
-    struct adapter_reply *reply = adapter_reply_new(worker->adapter, heard);
+    struct adapter_reply *reply = adapter_reply_new(worker->fleet.adapter, heard);
     if (reply) adapter_reply_send(reply, kind, value, NULL, 0);
     adapter_reply_free(&reply);
 }
@@ -92,7 +92,7 @@ static void emit(struct worker *worker, const struct adapter_heard *heard) {
         whom.emit.args = message->args;
         whom.emit.attachments = heard->attachments;
         whom.emit.attachments_len = heard->attachments_len;
-        (void)room_emit(worker->rooms, &whom.emit);
+        (void)room_emit(worker->channels.rooms, &whom.emit);
     }
     whom_done(&whom);
 }
@@ -138,7 +138,7 @@ static void ask_all(struct worker *worker, const struct adapter_heard *heard) {
     struct peers_asking asking = {NEW(struct inquest), heard, ANSWER_MS};
     struct buffer count = {0};
     if (timeout_ms > 0) asking.timeout_ms = timeout_ms < ANSWER_MAX_MS ? (unsigned)timeout_ms : ANSWER_MAX_MS;
-    asking.inquest->reply = adapter_reply_new(worker->adapter, heard);
+    asking.inquest->reply = adapter_reply_new(worker->fleet.adapter, heard);
     each_socket(worker, heard, ask, &asking);
     buffer_printf(&count, "%zu", asking.inquest->open);
     adapter_reply_send(asking.inquest->reply, ANSWER_COUNT, buffer_slice(&count), NULL, 0);
@@ -246,7 +246,7 @@ static void take_rooms(struct worker *worker, const struct adapter_heard *heard)
     struct listing listing = {.worker = worker};
     size_t cursor = 0;
     each_socket(worker, heard, list_id, &listing); /* its own room's name */
-    for (const struct room *room; (room = rooms_next(worker->rooms, heard->namespace_name, &cursor));) {
+    for (const struct room *room; (room = rooms_next(worker->channels.rooms, heard->namespace_name, &cursor));) {
         if (hub_find(worker->hub, room_name(room)) || !utf8_valid(room_name(room))) continue;
         json_write_string(next_item(&listing), room_name(room));
     }
@@ -277,7 +277,7 @@ static void server_event_done(struct policy_call *call, const struct policy_answ
 
 static void server_event_tell(struct loop_task *task) {
     struct server_event *event = CONTAINER(task, struct server_event, tell);
-    struct policy *policy = event->worker->policy;
+    struct policy *policy = event->worker->scripts.policy;
     if (policy)
         policy_ask(policy, &event->call);
     else /* the worker ends */
@@ -306,7 +306,7 @@ static void take_server_event(struct worker *worker, const struct adapter_heard 
     for (unsigned i = 0; i < heard->attachments_len; i++) len += heard->attachments[i].len;
     buffer_reserve(&text, len); /* so that what was appended stays where it is */
     event->worker = worker;
-    event->reply = adapter_reply_new(worker->adapter, heard);
+    event->reply = adapter_reply_new(worker->fleet.adapter, heard);
     event->call = (struct policy_call){.point = POLICY_SERVER_EVENT,
                                        .namespace_name = append_part(&text, heard->namespace_name),
                                        .json = append_part(&text, heard->message->args),

@@ -46,40 +46,41 @@ static void channel_unfollowed(void *owner, struct slice channel_id) {
 }
 
 static void build_bus(struct worker *worker) {
-    if (!worker->redis) {
-        worker->bus = bus_local_new(worker->loop, &fleet_events, worker);
-        worker->state = state_local_new(worker->loop);
+    if (!worker->fleet.redis) {
+        worker->fleet.bus = bus_local_new(worker->loop, &fleet_events, worker);
+        worker->fleet.state = state_local_new(worker->loop);
         return;
     }
     static const char *const caches[] = {STORE_CACHED_KEYS, SHARED_CACHE_KEYS};
     struct bus_settings bus = settings_of_bus(worker->config);
-    bus.place = worker->name;
-    worker->bus = bus_redis_new(worker->loop, worker->redis, &bus, &fleet_events, worker);
-    worker->state =
-        state_redis_new(worker->loop, worker->redis, bus_worker_id(worker->bus), &fleet_state_events, worker);
+    bus.place = worker->place.name;
+    worker->fleet.bus = bus_redis_new(worker->loop, worker->fleet.redis, &bus, &fleet_events, worker);
+    worker->fleet.state = state_redis_new(worker->loop, worker->fleet.redis, bus_worker_id(worker->fleet.bus),
+                                          &fleet_state_events, worker);
     if (settings_share_store(worker->config)) { /* else what one has read is not what the others would */
-        worker->room = redis_room_new(worker->loop, worker->redis, caches, sizeof caches / sizeof *caches);
-        worker->store = store_cached_new(worker->loop, &worker->store, worker->redis, worker->room, bus.secret);
-        worker->shared =
-            shared_cache_new(worker->loop, worker->redis, worker->room, bus.secret, &fleet_removals, worker);
+        worker->fleet.room = redis_room_new(worker->loop, worker->fleet.redis, caches, sizeof caches / sizeof *caches);
+        worker->store =
+            store_cached_new(worker->loop, &worker->store, worker->fleet.redis, worker->fleet.room, bus.secret);
+        worker->caches.shared = shared_cache_new(worker->loop, worker->fleet.redis, worker->fleet.room, bus.secret,
+                                                 &fleet_removals, worker);
     }
-    worker->clock = redis_clock_new(worker->loop, worker->redis);
-    LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->bus)));
+    worker->fleet.clock = redis_clock_new(worker->loop, worker->fleet.redis);
+    LOG_ALWAYS(LOG_INFO, "bus.joined", LOG_SLICE("as", bus_worker_id(worker->fleet.bus)));
     if (!worker->config->redis.socketio_adapter) return;
     struct adapter_settings adapter = settings_of_adapter(worker->config);
-    worker->adapter = adapter_new(worker->redis, &adapter, &socketio_peers_events, worker);
+    worker->fleet.adapter = adapter_new(worker->fleet.redis, &adapter, &socketio_peers_events, worker);
 }
 
 /* What was read of who is a member, and of what else is in that database, may be of an old primary, or of what a backup
  * took the place of. */
 static void people_moved(void *owner, const char *epoch) {
     struct worker *worker = owner;
-    if (worker->shared) shared_cache_set_log(worker->shared, epoch);
-    cache_forget_all(worker->cache);
+    if (worker->caches.shared) shared_cache_set_log(worker->caches.shared, epoch);
+    cache_forget_all(worker->caches.own);
 }
 
 static unsigned count_workers(void *owner) {
-    return state_workers(((struct worker *)owner)->state);
+    return state_workers(((struct worker *)owner)->fleet.state);
 }
 
 static void build_services(struct worker *worker) {
@@ -88,32 +89,34 @@ static void build_services(struct worker *worker) {
     struct presence_settings presence = settings_of_presence(config);
     struct hub_settings hub = settings_of_hub(config);
     struct admission_settings admission = settings_of_admission(config);
-    worker->rooms = rooms_new(worker->loop, &rooms);
-    worker->limiter = limiter_new(worker->loop, (size_t)config->limits.state_bytes);
-    worker->inbound = budget_new((size_t)config->limits.inbound_bytes);
-    worker->outbound = budget_new((size_t)config->limits.outbound_bytes);
-    worker->cache = cache_new(worker->loop, (size_t)config->cache.max_bytes);
-    worker->expulsions = expulsions_new(worker->loop);
-    worker->presence_broadcast = presence_broadcast_new(worker);
-    worker->presence = presence_new(worker->loop, &presence, &announce_events, worker);
+    worker->channels.rooms = rooms_new(worker->loop, &rooms);
+    worker->limits.limiter = limiter_new(worker->loop, (size_t)config->limits.state_bytes);
+    worker->limits.inbound = budget_new((size_t)config->limits.inbound_bytes);
+    worker->limits.outbound = budget_new((size_t)config->limits.outbound_bytes);
+    worker->caches.own = cache_new(worker->loop, (size_t)config->cache.max_bytes);
+    worker->channels.expulsions = expulsions_new(worker->loop);
+    worker->presence.broadcast = presence_broadcast_new(worker);
+    worker->presence.online = presence_new(worker->loop, &presence, &announce_events, worker);
     build_bus(worker);
     store_watch_people(worker->store, &(struct store_people_watch){people_moved, worker});
-    worker->limits = fleet_limiter_new(worker->loop, worker->limiter, worker->redis, count_workers, worker);
-    worker->presence_sync = presence_sync_new(worker->loop, worker->presence, worker->bus, &presence);
-    worker->survey = survey_new(worker->loop, worker->presence, worker->presence_sync, worker->bus, worker->state,
-                                slice_of(worker->name));
-    worker->log = channel_log_new(worker->loop, worker->store, worker->rooms, worker->bus);
-    worker->relay = relay_new(worker->rooms, worker->log, worker->bus, worker->adapter);
-    relay_on_unfollow(worker->relay, channel_unfollowed, worker->presence_sync);
-    worker->repeated = repeated_messages_new(worker->loop, worker->bus);
-    worker->admission = admission_new(worker->loop, &admission);
-    hub.inbound = worker->inbound;
-    hub.outbound = worker->outbound;
-    hub.admission = worker->admission;
-    worker->hub = hub_new(worker->loop, worker->rooms, &hub);
-    hub_set_presence(worker->hub, worker->presence);
-    hub_name_sessions(worker->hub, worker->name);
-    worker->transfers = transfers_new(worker->hub, worker->log, worker->bus);
+    worker->limits.fleet =
+        fleet_limiter_new(worker->loop, worker->limits.limiter, worker->fleet.redis, count_workers, worker);
+    worker->presence.sync = presence_sync_new(worker->loop, worker->presence.online, worker->fleet.bus, &presence);
+    worker->presence.survey = survey_new(worker->loop, worker->presence.online, worker->presence.sync,
+                                         worker->fleet.bus, worker->fleet.state, slice_of(worker->place.name));
+    worker->channels.log = channel_log_new(worker->loop, worker->store, worker->channels.rooms, worker->fleet.bus);
+    worker->channels.relay =
+        relay_new(worker->channels.rooms, worker->channels.log, worker->fleet.bus, worker->fleet.adapter);
+    relay_on_unfollow(worker->channels.relay, channel_unfollowed, worker->presence.sync);
+    worker->fleet.repeated = repeated_messages_new(worker->loop, worker->fleet.bus);
+    worker->limits.admission = admission_new(worker->loop, &admission);
+    hub.inbound = worker->limits.inbound;
+    hub.outbound = worker->limits.outbound;
+    hub.admission = worker->limits.admission;
+    worker->hub = hub_new(worker->loop, worker->channels.rooms, &hub);
+    hub_set_presence(worker->hub, worker->presence.online);
+    hub_name_sessions(worker->hub, worker->place.name);
+    worker->transfers = transfers_new(worker->hub, worker->channels.log, worker->fleet.bus);
     worker->dialer = dialer_new(worker->loop);
     fleet_join(worker);
 }
@@ -121,28 +124,28 @@ static void build_services(struct worker *worker) {
 static bool open_store(struct worker *worker, const struct store_progress *progress, struct error *error_r) {
     if (worker->config->redis.nodes.len > 0) {
         struct redis_settings redis = settings_of_redis(worker->config);
-        worker->redis = redis_new(worker->loop, &redis, NULL, NULL);
+        worker->fleet.redis = redis_new(worker->loop, &redis, NULL, NULL);
     }
-    worker->store = settings_open_store(worker->config, worker->loop, worker->redis, progress, error_r);
+    worker->store = settings_open_store(worker->config, worker->loop, worker->fleet.redis, progress, error_r);
     if (worker->store) swapped_sends_plant(worker->loop, worker->store);
     return worker->store;
 }
 
 static void enact(struct worker *worker, struct policy *policy) {
-    worker->policy = policy;
-    worker->generation = policy->generation;
+    worker->scripts.policy = policy;
+    worker->scripts.generation = policy->generation;
     hub_set_policy(worker->hub, policy);
-    worker->source->enact(policy);
+    worker->scripts.source->enact(policy);
     metric_set(METRIC_GENERATION, policy->generation);
 }
 
 bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
                  unsigned generation, const char *name, const struct store_progress *progress, struct error *error_r) {
-    *worker = (struct worker){.loop = loop, .config = config_ref(config), .source = source};
+    *worker = (struct worker){.loop = loop, .config = config_ref(config), .scripts.source = source};
     if (name)
-        memcpy(worker->name, name, ID_OWNER_LEN);
+        memcpy(worker->place.name, name, ID_OWNER_LEN);
     else
-        id_random(worker->name, ID_OWNER_LEN);
+        id_random(worker->place.name, ID_OWNER_LEN);
     if (settings_check(config, error_r) && open_store(worker, progress, error_r)) {
         build_services(worker);
         struct policy *policy = source->load(worker, config, generation, error_r);
@@ -157,8 +160,8 @@ bool worker_init(struct worker *worker, struct loop *loop, struct config *config
 
 /* Scripts first: they act on all that follows, and no answer may wake one of them up once a part of it is gone. */
 static void end_policy(struct worker *worker) {
-    struct policy *policy = worker->policy;
-    worker->policy = NULL;
+    struct policy *policy = worker->scripts.policy;
+    worker->scripts.policy = NULL;
     if (!policy) return;
     hub_set_policy(worker->hub, NULL);
     policy->ops->end(policy);
@@ -170,29 +173,29 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     transfers_free(&worker->transfers);
     hub_free(&worker->hub);
     for (unsigned i = 0; i < SETTLE_TURNS && loop_turn(worker->loop); i++) continue;
-    presence_broadcast_free(&worker->presence_broadcast);
+    presence_broadcast_free(&worker->presence.broadcast);
     if (worker->store) store_close(&worker->store, deadline_ms); /* its last completions still find the log */
-    admission_free(&worker->admission);
-    repeated_messages_free(&worker->repeated);
-    relay_free(&worker->relay);
-    channel_log_free(&worker->log);
-    survey_free(&worker->survey);
-    presence_sync_free(&worker->presence_sync);
-    fleet_limiter_free(&worker->limits);
-    state_free(&worker->state);
-    shared_cache_free(&worker->shared);
-    adapter_free(&worker->adapter);
-    bus_free(&worker->bus);
-    redis_clock_free(&worker->clock);
-    redis_room_free(&worker->room);
-    redis_free(&worker->redis);
-    presence_free(&worker->presence);
-    expulsions_free(&worker->expulsions);
-    cache_free(&worker->cache);
-    budget_free(&worker->inbound);
-    budget_free(&worker->outbound);
-    limiter_free(&worker->limiter);
-    rooms_free(&worker->rooms);
+    admission_free(&worker->limits.admission);
+    repeated_messages_free(&worker->fleet.repeated);
+    relay_free(&worker->channels.relay);
+    channel_log_free(&worker->channels.log);
+    survey_free(&worker->presence.survey);
+    presence_sync_free(&worker->presence.sync);
+    fleet_limiter_free(&worker->limits.fleet);
+    state_free(&worker->fleet.state);
+    shared_cache_free(&worker->caches.shared);
+    adapter_free(&worker->fleet.adapter);
+    bus_free(&worker->fleet.bus);
+    redis_clock_free(&worker->fleet.clock);
+    redis_room_free(&worker->fleet.room);
+    redis_free(&worker->fleet.redis);
+    presence_free(&worker->presence.online);
+    expulsions_free(&worker->channels.expulsions);
+    cache_free(&worker->caches.own);
+    budget_free(&worker->limits.inbound);
+    budget_free(&worker->limits.outbound);
+    limiter_free(&worker->limits.limiter);
+    rooms_free(&worker->channels.rooms);
     config_unref(&worker->config);
 }
 
@@ -202,17 +205,17 @@ static void apply(struct worker *worker) {
     struct presence_settings presence = settings_of_presence(config);
     struct hub_settings hub = settings_of_hub(config);
     struct admission_settings admission = settings_of_admission(config);
-    rooms_set_limits(worker->rooms, &rooms);
-    presence_set(worker->presence, &presence);
-    presence_sync_set(worker->presence_sync, &presence);
-    hub.inbound = worker->inbound;
-    hub.outbound = worker->outbound;
-    hub.admission = worker->admission;
+    rooms_set_limits(worker->channels.rooms, &rooms);
+    presence_set(worker->presence.online, &presence);
+    presence_sync_set(worker->presence.sync, &presence);
+    hub.inbound = worker->limits.inbound;
+    hub.outbound = worker->limits.outbound;
+    hub.admission = worker->limits.admission;
     hub_set(worker->hub, &hub);
-    admission_set(worker->admission, &admission);
-    cache_set_max(worker->cache, (size_t)config->cache.max_bytes);
-    budget_set_max(worker->inbound, (size_t)config->limits.inbound_bytes);
-    budget_set_max(worker->outbound, (size_t)config->limits.outbound_bytes);
+    admission_set(worker->limits.admission, &admission);
+    cache_set_max(worker->caches.own, (size_t)config->cache.max_bytes);
+    budget_set_max(worker->limits.inbound, (size_t)config->limits.inbound_bytes);
+    budget_set_max(worker->limits.outbound, (size_t)config->limits.outbound_bytes);
 }
 
 struct upcoming {
@@ -226,7 +229,8 @@ struct upcoming *worker_prepare(struct worker *worker, struct config *config, un
     struct net_settings net = settings_of_net(config);
     struct upcoming *upcoming = NEW(struct upcoming);
     upcoming->config = config_ref(config);
-    if (settings_check(config, error_r)) upcoming->policy = worker->source->load(worker, config, generation, error_r);
+    if (settings_check(config, error_r))
+        upcoming->policy = worker->scripts.source->load(worker, config, generation, error_r);
     if (upcoming->policy && worker->net) upcoming->host = net_server_prepare(worker->net, &net, error_r);
     if (!upcoming->policy || (worker->net && !upcoming->host)) worker_abandon(worker, &upcoming);
     return upcoming;
@@ -244,7 +248,7 @@ void worker_abandon(struct worker *worker, struct upcoming **owned) {
 
 void worker_enact(struct worker *worker, struct upcoming **owned) {
     struct upcoming *upcoming = *owned;
-    struct policy *before = worker->policy;
+    struct policy *before = worker->scripts.policy;
     struct config *old = worker->config;
     worker->config = upcoming->config;
     if (upcoming->host) net_server_enact(worker->net, &upcoming->host);

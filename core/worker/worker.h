@@ -54,45 +54,61 @@ struct policy_source {
     struct config *(*read_config)(const char *path, const char *const *sets, size_t sets_len, struct error *error_r);
 };
 
-/* Built in this order, freed in the opposite one; the policy first, whose scripts act on all of it. Everything is
- * non-NULL while the worker serves; in stoa.testing net is NULL (fake clients talk to the hub). */
+/* The policy is freed first: its scripts act on all the rest. Everything is non-NULL while the worker serves; in
+ * stoa.testing net is NULL (fake clients talk to the hub). */
 struct worker {
     struct loop *loop;
     struct config *config; /* of the generation in force */
     struct store *store;
-    struct rooms *rooms;
-    struct limiter *limiter;
-    struct budget *inbound, *outbound; /* of net and hub together */
-    struct cache *cache;               /* this worker's own */
-    struct presence *presence;
-    struct expulsions *expulsions;
-    struct presence_broadcast *presence_broadcast;
-    struct redis *redis;          /* NULL: this worker is alone */
-    struct redis_room *room;      /* for caches there */
-    struct redis_clock *clock;    /* is this machine's the fleet's? */
-    struct bus *bus;              /* to other workers */
-    struct state *state;          /* what all workers hold in common */
-    struct shared_cache *shared;  /* behind their caches; NULL: this worker is alone */
-    struct fleet_limiter *limits; /* the limiter's, and those that workers share */
-    struct presence_sync *presence_sync;
-    struct survey *survey;
-    struct adapter *adapter; /* to Node.js servers; NULL: there are none */
-    struct channel_log *log;
-    struct relay *relay;
-    struct repeated_messages *repeated;
-    struct script_health script_health; /* of parts that scripts look after */
     struct hub *hub;
     struct transfers *transfers;
-    struct admission_control *admission; /* scripts may set it when their generation is enacted */
-    struct dialer *dialer;               /* outgoing WebSocket connections */
+    struct dialer *dialer; /* outgoing WebSocket connections */
     struct net_server *net;
-    struct policy *policy; /* in force */
-    const struct policy_source *source;
-    struct worker_slots *slots; /* of all workers of this server; NULL: there are none but this one, and no master */
-    unsigned slot;              /* this one's */
-    unsigned generation;        /* of the policy in force */
     bool draining;
-    char name[ID_OWNER_LEN + 1];
+    /* Who this worker is. */
+    struct {
+        struct worker_slots *slots; /* of all workers of this server; NULL: no master, and no others */
+        unsigned slot;              /* this one's */
+        char name[ID_OWNER_LEN + 1];
+    } place;
+    /* The way to the other workers. */
+    struct {
+        struct redis *redis;       /* NULL: this worker is alone */
+        struct redis_room *room;   /* for caches there */
+        struct redis_clock *clock; /* is this machine's the fleet's? */
+        struct bus *bus;
+        struct state *state;     /* what all workers hold in common */
+        struct adapter *adapter; /* to Node.js servers; NULL: there are none */
+        struct repeated_messages *repeated;
+    } fleet;
+    struct {
+        struct cache *own;
+        struct shared_cache *shared; /* behind the own ones of all workers; NULL: this worker is alone */
+    } caches;
+    struct {
+        struct rooms *rooms;
+        struct channel_log *log;
+        struct relay *relay;
+        struct expulsions *expulsions;
+    } channels;
+    struct {
+        struct presence *online; /* who is, as far as this worker knows */
+        struct presence_sync *sync;
+        struct survey *survey;
+        struct presence_broadcast *broadcast;
+    } presence;
+    struct {
+        struct budget *inbound, *outbound; /* of net and hub together */
+        struct limiter *limiter;
+        struct fleet_limiter *fleet;         /* the limiter's, and those that workers share */
+        struct admission_control *admission; /* scripts may set it when their generation is enacted */
+    } limits;
+    struct {
+        const struct policy_source *source;
+        struct policy *policy;       /* in force */
+        unsigned generation;         /* of that policy */
+        struct script_health health; /* of parts that scripts look after */
+    } scripts;
 };
 
 /* Everything but net, with the policy loaded and enacted. loop is the caller's; config gets a reference more.

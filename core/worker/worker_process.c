@@ -194,8 +194,8 @@ static bool begin_net(struct process *process, struct error *error_r) {
     const struct process_start *start = process->start;
     struct worker *worker = &process->worker;
     struct net_settings net = settings_of_net(start->config);
-    net.inbound = worker->inbound;
-    net.outbound = worker->outbound;
+    net.inbound = worker->limits.inbound;
+    net.outbound = worker->limits.outbound;
     net.tickets = start->tickets;
     worker->net = net_server_new(process->loop, &net, &router_events, process->router, error_r);
     if (!worker->net) return false;
@@ -223,8 +223,8 @@ static bool begin(struct process *process, struct error *error_r) {
     if (!worker_init(worker, process->loop, start->config, start->startup->source, start->generation, name, &progress,
                      error_r))
         return false;
-    worker->slots = start->slots;
-    worker->slot = start->slot;
+    worker->place.slots = start->slots;
+    worker->place.slot = start->slot;
     process->router = router_new(worker, &process->health);
     if (!begin_net(process, error_r)) {
         net_server_free(&worker->net);

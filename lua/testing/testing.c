@@ -49,7 +49,7 @@ static void settle(struct world *world) {
     for (unsigned idle = 0; idle < IDLE_TURNS && monotonic_ms() < end_ms;) {
         bool busy = loop_turn(world->loop);
         turn_all(world);
-        if (busy || channel_log_pending(world->worker.log) > 0)
+        if (busy || channel_log_pending(world->worker.channels.log) > 0)
             idle = 0;
         else
             idle++;
@@ -125,7 +125,7 @@ static int reload(lua_State *L) {
     lua_settop(L, 2);
     struct config *config = read_config(L, &error);
     struct worker *worker = &world->worker;
-    struct upcoming *next = config ? worker_prepare(worker, config, worker->generation + 1, &error) : NULL;
+    struct upcoming *next = config ? worker_prepare(worker, config, worker->scripts.generation + 1, &error) : NULL;
     if (config) config_unref(&config);
     if (next) {
         worker_enact(worker, &next);
@@ -200,18 +200,18 @@ static void ask_route(struct world *world, struct exchange *exchange, enum polic
     exchange->call.point = point;
     exchange->answered = false;
     buffer_clear(&exchange->json);
-    policy_ask(world->worker.policy, &exchange->call);
+    policy_ask(world->worker.scripts.policy, &exchange->call);
     uint64_t end_ms = monotonic_ms() + SETTLE_MS;
     while (!exchange->answered && monotonic_ms() < end_ms)
         if (!loop_turn(world->loop)) nap();
     turn_all(world);
-    policy_forget(world->worker.policy, &exchange->call);
+    policy_forget(world->worker.scripts.policy, &exchange->call);
 }
 
 /* route(name, request, body) → the answer's table; nil, how the policy failed. */
 static int route(lua_State *L) {
     struct world *world = world_at(L, 1);
-    struct policy *policy = world->worker.policy;
+    struct policy *policy = world->worker.scripts.policy;
     struct exchange exchange = {.call = {.done = answered, .wants_answer = true}};
     struct json_out json = {.out = &world->out, .max_bytes = 16 << 20};
     exchange.call.name.ptr = luaL_checklstring(L, 2, &exchange.call.name.len);

@@ -30,7 +30,7 @@ static const struct policy_ops ops = {.ask = ask};
 static struct policy policy = {.ops = &ops};
 
 static int begin(void **state) {
-    worker = (struct worker){.loop = loop_new_with_fake_clock(), .policy = &policy};
+    worker = (struct worker){.loop = loop_new_with_fake_clock(), .scripts.policy = &policy};
     asked = 0;
     heard[0] = 0;
     return 0;
@@ -55,7 +55,7 @@ static void scripts_are_told_in_order_from_the_loop_not_within_the_call(void **s
 
 static void scripts_that_have_gone_meanwhile_are_told_nothing(void **state) {
     alert(&worker, "store.fails", SLICE("{}"));
-    worker.policy = NULL;
+    worker.scripts.policy = NULL;
     loop_turn(worker.loop);
     assert_int_equal(asked, 0);
 }

@@ -26,30 +26,30 @@ static struct worker here, there;
 
 static void worker_begin(struct worker *worker, struct rooms *its_rooms, struct hub *its_hub) {
     static const struct presence_settings presence = {.grace_ms = 5000, .tick_ms = 200, .names_max = 10};
-    *worker = (struct worker){.loop = loop, .rooms = its_rooms, .hub = its_hub};
-    worker->cache = cache_new(loop, 1 << 20);
-    worker->presence = presence_new(loop, &presence, &announce_events, worker);
-    worker->expulsions = expulsions_new(loop);
-    worker->state = state_local_new(loop);
-    worker->bus = fake_bus_new(&ether, "node", &fleet_events, worker);
-    worker->presence_sync = presence_sync_new(loop, worker->presence, worker->bus, &presence);
-    worker->log = channel_log_new(loop, &store.store, its_rooms, worker->bus);
-    worker->relay = relay_new(its_rooms, worker->log, worker->bus, NULL);
-    worker->repeated = repeated_messages_new(loop, worker->bus);
+    *worker = (struct worker){.loop = loop, .channels.rooms = its_rooms, .hub = its_hub};
+    worker->caches.own = cache_new(loop, 1 << 20);
+    worker->presence.online = presence_new(loop, &presence, &announce_events, worker);
+    worker->channels.expulsions = expulsions_new(loop);
+    worker->fleet.state = state_local_new(loop);
+    worker->fleet.bus = fake_bus_new(&ether, "node", &fleet_events, worker);
+    worker->presence.sync = presence_sync_new(loop, worker->presence.online, worker->fleet.bus, &presence);
+    worker->channels.log = channel_log_new(loop, &store.store, its_rooms, worker->fleet.bus);
+    worker->channels.relay = relay_new(its_rooms, worker->channels.log, worker->fleet.bus, NULL);
+    worker->fleet.repeated = repeated_messages_new(loop, worker->fleet.bus);
     fleet_join(worker);
 }
 
 static void worker_end(struct worker *worker) {
     hub_set_user_events(worker->hub, NULL, NULL);
-    repeated_messages_free(&worker->repeated);
-    relay_free(&worker->relay);
-    channel_log_free(&worker->log);
-    presence_sync_free(&worker->presence_sync);
-    state_free(&worker->state);
-    bus_free(&worker->bus);
-    presence_free(&worker->presence);
-    expulsions_free(&worker->expulsions);
-    cache_free(&worker->cache);
+    repeated_messages_free(&worker->fleet.repeated);
+    relay_free(&worker->channels.relay);
+    channel_log_free(&worker->channels.log);
+    presence_sync_free(&worker->presence.sync);
+    state_free(&worker->fleet.state);
+    bus_free(&worker->fleet.bus);
+    presence_free(&worker->presence.online);
+    expulsions_free(&worker->channels.expulsions);
+    cache_free(&worker->caches.own);
 }
 
 static int begin(void **state) {
@@ -74,7 +74,7 @@ static int end(void **state) {
     worker_end(&there);
     hub_free(&there.hub);
     fake_log_store_done(&store);
-    rooms_free(&there.rooms);
+    rooms_free(&there.channels.rooms);
     fake_ether_done(&ether);
     return tear_down(state);
 }
@@ -100,11 +100,11 @@ static void an_event_to_a_user_reaches_him_wherever_he_is(void **state) {
 }
 
 static void a_worker_without_a_user_hears_nothing_of_him(void **state) {
-    unsigned before = fake_bus_received(there.bus);
+    unsigned before = fake_bus_received(there.fleet.bus);
     assert_int_equal(fleet_emit_to_user(&here, &mention), 1);
     fleet_disconnect_user(&here, SLICE("bob"), &(struct fleet_ending){.stays_away = true});
     pass();
-    assert_int_equal(fake_bus_received(there.bus), before);
+    assert_int_equal(fake_bus_received(there.fleet.bus), before);
 }
 
 static void a_user_is_disconnected_on_every_worker(void **state) {
@@ -140,9 +140,9 @@ static void a_session_ends_as_soon_as_the_workers_hear_each_other_again(void **s
     loop_advance(loop, REPEATED_MESSAGES_EVERY_MS + 10);
     assert_hears(&alice, "41");
     loop_advance(loop, 2 * REPEATED_MESSAGES_FOR_MS);
-    unsigned before = fake_bus_received(here.bus);
+    unsigned before = fake_bus_received(here.fleet.bus);
     loop_advance(loop, 2 * REPEATED_MESSAGES_FOR_MS);
-    assert_int_equal(fake_bus_received(here.bus), before);
+    assert_int_equal(fake_bus_received(here.fleet.bus), before);
 }
 
 static void who_is_expelled_follows_no_more_wherever_he_is(void **state) {
@@ -195,7 +195,7 @@ static void of_an_expulsion_hear_all_workers_also_where_he_has_been(void **state
     assert_null(hub_find(hub, slice_of(bob.sid)));
     fleet_emit_to_user(&there, &news);
     pass();
-    assert_true(expulsions_has(here.expulsions, SLICE("bob"), SLICE("lobby")));
+    assert_true(expulsions_has(here.channels.expulsions, SLICE("bob"), SLICE("lobby")));
 }
 
 static void a_broadcast_reaches_everybody(void **state) {
@@ -210,20 +210,20 @@ static bool remembers(struct worker *worker, struct slice key) {
     struct slice value;
     struct cache_flight *flight;
     struct cache_waiter waiter = {.flight = NULL};
-    if (cache_get(worker->cache, key, &value, &flight, &waiter) == CACHE_HIT) return true;
-    cache_land(worker->cache, &flight, SLICE_NONE, 0);
+    if (cache_get(worker->caches.own, key, &value, &flight, &waiter) == CACHE_HIT) return true;
+    cache_land(worker->caches.own, &flight, SLICE_NONE, 0);
     return false;
 }
 
 /* Pitfall 101: what others forgot meanwhile was not heard of. */
 static void pitfall_101_after_a_gap_of_the_bus_nothing_is_remembered(void **state) {
     const struct slice key = SLICE("roles\nlobby alice");
-    cache_put(here.cache, key, SLICE("\"owner\""), 0, 60000);
+    cache_put(here.caches.own, key, SLICE("\"owner\""), 0, 60000);
     fleet_events.subscribed(&here, SLICE("/#channel:lobby"));
     assert_true(remembers(&here, key));
     fleet_events.subscribed(&here, SLICE(""));
     assert_false(remembers(&here, key));
-    cache_put(here.cache, key, SLICE("\"owner\""), 0, 60000);
+    cache_put(here.caches.own, key, SLICE("\"owner\""), 0, 60000);
     fleet_events.degraded(&here, true);
     assert_false(remembers(&here, key));
     fleet_events.degraded(&here, false);
@@ -233,14 +233,14 @@ static void what_one_worker_forgets_no_other_remembers(void **state) {
     struct slice value;
     struct cache_flight *flight;
     struct cache_waiter waiter = {.flight = NULL};
-    cache_put(here.cache, SLICE("roles\nlobby alice"), SLICE("\"owner\""), 7, 60000);
+    cache_put(here.caches.own, SLICE("roles\nlobby alice"), SLICE("\"owner\""), 7, 60000);
     fleet_invalidate(&there, SLICE("roles\nlobby alice"), 6);
     pass();
-    assert_int_equal(cache_get(here.cache, SLICE("roles\nlobby alice"), &value, &flight, &waiter), CACHE_HIT);
+    assert_int_equal(cache_get(here.caches.own, SLICE("roles\nlobby alice"), &value, &flight, &waiter), CACHE_HIT);
     fleet_invalidate(&there, SLICE("roles\nlobby alice"), 0);
     pass();
-    assert_int_equal(cache_get(here.cache, SLICE("roles\nlobby alice"), &value, &flight, &waiter), CACHE_MISS);
-    cache_land(here.cache, &flight, SLICE_NONE, 0);
+    assert_int_equal(cache_get(here.caches.own, SLICE("roles\nlobby alice"), &value, &flight, &waiter), CACHE_MISS);
+    cache_land(here.caches.own, &flight, SLICE_NONE, 0);
 }
 
 /* Row 105: what is well sealed, or not sealed at all, and makes no sense. */
@@ -297,7 +297,7 @@ static void attack_105_messages_without_sense_are_dropped(void **state) {
 /* Is the user said to be online at that worker? */
 static bool shows(const struct worker *worker, const char *user) {
     struct buffer out = {0};
-    struct presence_sight sight = presence_see(worker->presence, slice_of(user));
+    struct presence_sight sight = presence_see(worker->presence.online, slice_of(user));
     presence_write_sight(slice_of(user), &sight, &out);
     buffer_append_char(&out, 0);
     bool is_online = strstr(out.ptr, "\"status\":\"online\"") != NULL;
@@ -314,27 +314,27 @@ static bool all_are_gone(const struct state *state, struct slice worker_id) {
 /* A worker that was buried goes on where it stood: its users are back elsewhere, or not at all. */
 static void pitfall_6_what_a_dead_worker_still_says_is_not_heard(void **state) {
     static const struct state_ops roll = {.note_worker = note_nobody, .is_gone = all_are_gone};
-    struct state burial = {.ops = &roll}, *alive = here.state;
+    struct state burial = {.ops = &roll}, *alive = here.fleet.state;
     assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
     loop_advance(loop, 1000);
-    here.state = &burial;
-    presence_joined(there.presence, SLICE("lobby"), SLICE("carol"), SLICE("c"));
+    here.fleet.state = &burial;
+    presence_joined(there.presence.online, SLICE("lobby"), SLICE("carol"), SLICE("c"));
     loop_advance(loop, 1000);
-    here.state = alive;
+    here.fleet.state = alive;
     assert_false(shows(&here, "carol"));
-    presence_joined(there.presence, SLICE("lobby"), SLICE("dave"), SLICE("d"));
+    presence_joined(there.presence.online, SLICE("lobby"), SLICE("dave"), SLICE("d"));
     loop_advance(loop, 5000);
     assert_true(shows(&here, "dave"));
-    presence_disconnected(there.presence, SLICE("carol"), SLICE("c"));
-    presence_disconnected(there.presence, SLICE("dave"), SLICE("d"));
+    presence_disconnected(there.presence.online, SLICE("carol"), SLICE("c"));
+    presence_disconnected(there.presence.online, SLICE("dave"), SLICE("d"));
 }
 
 /* Pitfalls 100, 102: Redis has confirmed to one worker that it is gone there; the others touch their own memory only.
  */
 static void pitfall_100_what_is_removed_from_redis_no_worker_remembers(void **state) {
     const struct slice key = SLICE("members\nlobby"), other = SLICE("members\nden");
-    cache_put(here.cache, key, SLICE("[\"alice\"]"), 0, 60000);
-    cache_put(here.cache, other, SLICE("[\"bob\"]"), 0, 60000);
+    cache_put(here.caches.own, key, SLICE("[\"alice\"]"), 0, 60000);
+    cache_put(here.caches.own, other, SLICE("[\"bob\"]"), 0, 60000);
     fleet_removals.removed(&there, key);
     pass();
     assert_false(remembers(&here, key));

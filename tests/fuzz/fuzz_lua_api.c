@@ -133,7 +133,7 @@ static void ask_route(struct fuzz_world *world, struct policy_call *call) {
                                  .data = SLICE("{}"),
                                  .done = answered,
                                  .wants_answer = true};
-    policy_ask(world->worker.policy, call);
+    policy_ask(world->worker.scripts.policy, call);
 }
 
 /* Each has its script run; those who went come anew, so that there are sockets that are gone. */
@@ -146,7 +146,7 @@ static void play(struct fuzz_world *world, struct config *config, unsigned round
     }
     ask_route(world, &call);
     fuzz_world_settle(world);
-    policy_forget(world->worker.policy, &call);
+    policy_forget(world->worker.scripts.policy, &call);
     for (size_t i = 0; i < CLIENTS; i++)
         if (clients[i]) listen(clients[i], got);
     world->refuses = round == 2;

@@ -360,7 +360,7 @@ static void ask(struct stage *stage, struct request *request, enum policy_point 
     call->name = slice_of(request->name);
     call->json = slice_of(request->json);
     call->data = slice_of(request->body);
-    policy_ask(stage->world.worker.policy, call);
+    policy_ask(stage->world.worker.scripts.policy, call);
 }
 
 /* Whose heads were passed go on with their bodies; whose answers are there are gone. */
@@ -380,7 +380,7 @@ static void go_on(struct stage *stage) {
 }
 
 static void end_request(struct stage *stage, struct request *request) {
-    policy_forget(stage->world.worker.policy, &request->call);
+    policy_forget(stage->world.worker.scripts.policy, &request->call);
     list_remove(&request->link);
     buffer_done(&request->head);
     free(request->name);
@@ -393,7 +393,7 @@ static void request(struct stage *stage) {
     unsigned which = program_byte(&stage->program) % LEN(routes);
     struct request *asked = NEW(struct request);
     struct buffer json = {0};
-    struct policy *policy = stage->world.worker.policy;
+    struct policy *policy = stage->world.worker.scripts.policy;
     asked->call.done = heard;
     asked->call.wants_answer = true;
     buffer_clear(&stage->text);

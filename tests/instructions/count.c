@@ -121,7 +121,7 @@ static void ask(struct worker *worker) {
                                .json = SLICE("[\"ping\",{\"channelId\":\"lobby\",\"n\":1}]"),
                                .wants_answer = true,
                                .done = answered};
-    policy_ask(worker->policy, &call);
+    policy_ask(worker->scripts.policy, &call);
     loop_turn(worker->loop);
 }
 

@@ -46,10 +46,10 @@ void fuzz_net_open(struct fuzz_net *net, struct fuzz_world *world) {
     net->slots = worker_slots_new(1, &address, 1, 1, &error);
     if (!net->slots) fail(error.text);
     worker_slots_close_listening(net->slots); /* nobody comes there */
-    worker->slots = net->slots;
+    worker->place.slots = net->slots;
     net->router = router_new(worker, &net->health);
-    settings.inbound = worker->inbound;
-    settings.outbound = worker->outbound;
+    settings.inbound = worker->limits.inbound;
+    settings.outbound = worker->limits.outbound;
     worker->net = net_server_new(world->loop, &settings, &router_events, net->router, &error);
     if (!worker->net) fail(error.text);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, net->inbox) != 0) fail("no sockets");
@@ -68,7 +68,7 @@ void fuzz_net_close(struct fuzz_net *net) {
     if (net->listen_fd >= 0) close(net->listen_fd);
     close(net->inbox[0]);
     close(net->inbox[1]);
-    worker->slots = NULL;
+    worker->place.slots = NULL;
     worker_slots_free(&net->slots);
 }
 

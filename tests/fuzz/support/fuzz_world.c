@@ -140,10 +140,11 @@ static void cache_store(struct fuzz_world *world) {
     static const char *const caches[] = {STORE_CACHED_KEYS, SHARED_CACHE_KEYS};
     struct worker *worker = &world->worker;
     struct store *below = &world->below;
-    worker->room = redis_room_new(world->loop, worker->redis, caches, sizeof caches / sizeof *caches);
-    worker->shared = shared_cache_new(world->loop, worker->redis, worker->room, NULL, &fleet_removals, worker);
-    shared_cache_set_log(worker->shared, "1-fuzz");
-    world->cached = store_cached_new(world->loop, &below, worker->redis, worker->room, NULL);
+    worker->fleet.room = redis_room_new(world->loop, worker->fleet.redis, caches, sizeof caches / sizeof *caches);
+    worker->caches.shared =
+        shared_cache_new(world->loop, worker->fleet.redis, worker->fleet.room, NULL, &fleet_removals, worker);
+    shared_cache_set_log(worker->caches.shared, "1-fuzz");
+    world->cached = store_cached_new(world->loop, &below, worker->fleet.redis, worker->fleet.room, NULL);
 }
 
 /* ---- the world ---- */
@@ -216,7 +217,7 @@ void fuzz_world_advance(struct fuzz_world *world, unsigned ms) {
 bool fuzz_world_reload(struct fuzz_world *world, struct config *config) {
     struct worker *worker = &world->worker;
     struct error error;
-    struct upcoming *next = worker_prepare(worker, config, worker->generation + 1, &error);
+    struct upcoming *next = worker_prepare(worker, config, worker->scripts.generation + 1, &error);
     if (!next) return false;
     worker_enact(worker, &next);
     return true;
@@ -233,9 +234,9 @@ void fuzz_world_close(struct fuzz_world *world) {
     check(hub_sessions(worker->hub) == 0, "there are sessions");
     check(hub_queued_bytes(worker->hub) == 0, "bytes wait for sessions");
     check(hub_events_waiting(worker->hub) == 0, "events wait for an answer");
-    check(channel_log_pending(worker->log) == 0, "appends wait");
-    check(budget_bytes(worker->inbound) == 0, "the inbound budget is used");
-    check(budget_bytes(worker->outbound) == 0, "the outbound budget is used");
+    check(channel_log_pending(worker->channels.log) == 0, "appends wait");
+    check(budget_bytes(worker->limits.inbound) == 0, "the inbound budget is used");
+    check(budget_bytes(worker->limits.outbound) == 0, "the outbound budget is used");
     worker_done(worker, DONE_MS);
     fuzz_redis_free(&world->redis);
     while (loop_turn(world->loop)) continue;
