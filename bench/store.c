@@ -49,9 +49,10 @@ static void say(struct bench *bench) {
     snprintf(id, sizeof id, "%x-%u", (unsigned)getpid(), bench->sent++);
     request->channel_id = store_request_copy(request, slice_of(channel));
     request->user_id = store_request_copy(request, SLICE("alice"));
-    request->client_id = store_request_copy(request, slice_of(id));
-    request->message_id = store_request_copy(request, slice_of(id));
-    request->content = store_request_copy(request, SLICE("\"hello, this is a message of about fifty bytes, so\""));
+    request->append.client_id = store_request_copy(request, slice_of(id));
+    request->append.message_id = store_request_copy(request, slice_of(id));
+    request->append.content =
+        store_request_copy(request, SLICE("\"hello, this is a message of about fifty bytes, so\""));
     bench->waiting++;
     store_submit(bench->store, &request);
 }

@@ -33,13 +33,13 @@ static int push_appended(lua_State *L, struct store_request *request) {
     lua_setfield(L, -2, "seq");
     lua_pushstring(L, request->at.epoch);
     lua_setfield(L, -2, "epoch");
-    if (request->kind == STORE_MESSAGE_NEW) {
-        lua_pushstring(L, request->message_id_r);
+    if (request->append.kind == STORE_MESSAGE_NEW) {
+        lua_pushstring(L, request->append.message_id_r);
         lua_setfield(L, -2, "id");
-        lua_pushstring(L, request->created_at_r);
+        lua_pushstring(L, request->append.created_at_r);
         lua_setfield(L, -2, "createdAt");
     }
-    if (request->duplicate) {
+    if (request->append.duplicate_r) {
         lua_pushboolean(L, true);
         lua_setfield(L, -2, "duplicate");
     }
@@ -81,12 +81,12 @@ static void read_said(lua_State *L, int index, struct append_call *append) {
     if (!lua_isnil(L, -1)) {
         luaL_checktype(L, -1, LUA_TTABLE);
         read_content(L, lua_gettop(L), append);
-        append->fingerprint = store_fingerprint(&(struct store_request){.kind = append->kind,
-                                                                        .message_id = append->message_id,
-                                                                        .content = append->content,
-                                                                        .thread_id = append->thread_id,
-                                                                        .attachments = append->attachments,
-                                                                        .text = append->emoji});
+        append->fingerprint = store_fingerprint(&(struct store_append){.kind = append->kind,
+                                                                       .message_id = append->message_id,
+                                                                       .content = append->content,
+                                                                       .thread_id = append->thread_id,
+                                                                       .attachments = append->attachments,
+                                                                       .emoji = append->emoji});
     }
     lua_pop(L, 1);
 }
@@ -120,16 +120,16 @@ static bool may_append(const struct worker *worker, struct slice channel_id, con
 static struct store_request *request_of(lua_State *L, int op, bind_push *push, struct slice id,
                                         const struct append_call *what) {
     struct store_request *request = bind_request(L, op, push);
-    request->kind = what->kind;
-    request->fingerprint = what->fingerprint;
+    request->append.kind = what->kind;
+    request->append.fingerprint = what->fingerprint;
     BIND_COPY(request, channel_id, id);
     BIND_COPY(request, user_id, what->user_id);
-    BIND_COPY(request, client_id, what->client_id);
-    BIND_COPY(request, message_id, what->message_id);
-    BIND_COPY(request, thread_id, what->thread_id);
-    BIND_COPY(request, text, what->emoji);
-    BIND_COPY(request, content, what->content);
-    BIND_COPY(request, attachments, what->attachments);
+    BIND_COPY(request, append.client_id, what->client_id);
+    BIND_COPY(request, append.message_id, what->message_id);
+    BIND_COPY(request, append.thread_id, what->thread_id);
+    BIND_COPY(request, append.emoji, what->emoji);
+    BIND_COPY(request, append.content, what->content);
+    BIND_COPY(request, append.attachments, what->attachments);
     return request;
 }
 

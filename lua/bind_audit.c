@@ -28,9 +28,9 @@ static int write(lua_State *L) {
     if (!lua_isnil(L, -1) && !json_pull(L, -1, &json)) return bind_fail(L, "bad_request");
     struct store_request *request = bind_request(L, STORE_AUDIT, bind_push_true);
     BIND_COPY(request, user_id, actor);
-    BIND_COPY(request, name, action);
+    BIND_COPY(request, audit.action, action);
     BIND_COPY(request, channel_id, channel_id);
-    BIND_COPY(request, text, buffer_slice(json.out));
+    BIND_COPY(request, audit.detail, buffer_slice(json.out));
     return bind_submit(L, &request);
 }
 
@@ -46,7 +46,7 @@ static int list(lua_State *L) {
     double limit = bind_number_field(L, 1, "limit", 100);
     struct store_request *request = bind_request(L, STORE_AUDITS, bind_push_raw);
     BIND_COPY(request, channel_id, channel_id);
-    request->limit = limit < 1 ? 1 : limit > AUDITS_MAX ? AUDITS_MAX : (unsigned)limit;
+    request->audit.limit = limit < 1 ? 1 : limit > AUDITS_MAX ? AUDITS_MAX : (unsigned)limit;
     return bind_submit(L, &request);
 }
 

@@ -208,12 +208,12 @@ static int push_events(lua_State *L, struct store_request *request) {
     lua_setfield(L, -2, "seq");
     lua_pushstring(L, request->at.epoch);
     lua_setfield(L, -2, "epoch");
-    if (request->more) {
+    if (request->events.more_r) {
         lua_pushboolean(L, true);
         lua_setfield(L, -2, "more");
     }
-    if (request->floor_r > 0) push_gap(L, request->seq + 1, request->floor_r, "trimmed");
-    if (request->fork_r >= 0) push_reset(L, request->fork_r, slice_of(request->at.epoch));
+    if (request->events.floor_r > 0) push_gap(L, request->events.seq + 1, request->events.floor_r, "trimmed");
+    if (request->events.fork_r >= 0) push_reset(L, request->events.fork_r, slice_of(request->at.epoch));
     return 1;
 }
 
@@ -237,9 +237,9 @@ static int events(lua_State *L) {
     if (!read_cursor(L, 2, &seq, &epoch)) return bind_fail(L, "bad_cursor");
     struct store_request *request = bind_request(L, STORE_EVENTS, push_events);
     BIND_COPY(request, channel_id, id);
-    BIND_COPY(request, epoch, epoch);
-    request->seq = seq;
-    request->limit = limit;
+    BIND_COPY(request, events.epoch, epoch);
+    request->events.seq = seq;
+    request->events.limit = limit;
     return bind_submit(L, &request);
 }
 
@@ -247,7 +247,7 @@ static int push_messages(lua_State *L, struct store_request *request) {
     lua_createtable(L, 0, 2);
     types_push_raw(L, request->json.len > 0 ? buffer_slice(&request->json) : SLICE("[]"));
     lua_setfield(L, -2, "messages");
-    lua_pushboolean(L, request->more);
+    lua_pushboolean(L, request->messages.more_r);
     lua_setfield(L, -2, "more");
     return 1;
 }
@@ -268,24 +268,28 @@ static int messages(lua_State *L) {
     if (!(before >= 0 && before < 9e15 && after < 9e15)) return bind_fail(L, "bad_request");
     struct store_request *request = bind_request(L, STORE_MESSAGES, push_messages);
     BIND_COPY(request, channel_id, id);
-    BIND_COPY(request, message_id, thread_id);
-    request->before = (int64_t)before;
-    request->onwards = after >= 0;
-    request->after = after >= 0 ? (int64_t)after : 0;
-    request->limit = limit;
+    BIND_COPY(request, messages.message_id, thread_id);
+    request->messages.before = (int64_t)before;
+    request->messages.onwards = after >= 0;
+    request->messages.after = after >= 0 ? (int64_t)after : 0;
+    request->messages.limit = limit;
     return bind_submit(L, &request);
 }
 
-/* ---- members and settings: requests with up to three texts ---- */
+/* ---- members and settings ---- */
 
-static int submit(lua_State *L, int op, bind_push *push, struct slice user_id, struct slice name, struct slice text) {
-    struct slice id = bind_channel_id_at(L, 1);
-    if (id.len == 0) return bad_channel(L);
+static struct store_request *request_for(lua_State *L, int op, bind_push *push, struct slice id, struct slice user_id) {
     struct store_request *request = bind_request(L, op, push);
     BIND_COPY(request, channel_id, id);
     BIND_COPY(request, user_id, user_id);
-    BIND_COPY(request, name, name);
-    BIND_COPY(request, text, text);
+    return request;
+}
+
+/* What takes nothing but the channel, and a user. */
+static int submit(lua_State *L, int op, bind_push *push, struct slice user_id) {
+    struct slice id = bind_channel_id_at(L, 1);
+    if (id.len == 0) return bad_channel(L);
+    struct store_request *request = request_for(L, op, push, id, user_id);
     return bind_submit(L, &request);
 }
 
@@ -298,9 +302,8 @@ static int submit(lua_State *L, int op, bind_push *push, struct slice user_id, s
 static int message(lua_State *L) {
     struct slice id = bind_channel_id_at(L, 1), message_id = bind_text(L, 2);
     if (id.len == 0) return bad_channel(L);
-    struct store_request *request = bind_request(L, STORE_MESSAGE, bind_push_value);
-    BIND_COPY(request, channel_id, id);
-    BIND_COPY(request, message_id, message_id);
+    struct store_request *request = request_for(L, STORE_MESSAGE, bind_push_value, id, SLICE_NONE);
+    BIND_COPY(request, messages.message_id, message_id);
     return bind_submit(L, &request);
 }
 
@@ -310,7 +313,7 @@ static int message(lua_State *L) {
  * @error bad_channel, not_found, unavailable
  * @example local info = channel:info() */
 static int info(lua_State *L) {
-    return submit(L, STORE_CHANNEL, bind_push_value, SLICE_NONE, SLICE_NONE, SLICE_NONE);
+    return submit(L, STORE_CHANNEL, bind_push_value, SLICE_NONE);
 }
 
 /* Creates the channel or changes it.
@@ -324,7 +327,12 @@ static int put(lua_State *L) {
     struct slice name = bind_field(L, 2, "name"), visibility = bind_field(L, 2, "visibility");
     if (visibility.len > 0 && !slice_is(visibility, "public") && !slice_is(visibility, "private"))
         return bind_fail(L, "bad_request");
-    return submit(L, STORE_CHANNEL_PUT, bind_push_value, SLICE_NONE, name, visibility);
+    struct slice id = bind_channel_id_at(L, 1);
+    if (id.len == 0) return bad_channel(L);
+    struct store_request *request = request_for(L, STORE_CHANNEL_PUT, bind_push_value, id, SLICE_NONE);
+    BIND_COPY(request, channel.name, name);
+    BIND_COPY(request, channel.visibility, visibility);
+    return bind_submit(L, &request);
 }
 
 /* A member of the channel.
@@ -334,7 +342,7 @@ static int put(lua_State *L) {
  * @error bad_channel, not_found, unavailable
  * @example local member = channel:member(socket.user.id) */
 static int member(lua_State *L) {
-    return submit(L, STORE_MEMBER, bind_push_value, bind_text(L, 2), SLICE_NONE, SLICE_NONE);
+    return submit(L, STORE_MEMBER, bind_push_value, bind_text(L, 2));
 }
 
 /* All members, at most 10,000.
@@ -343,7 +351,7 @@ static int member(lua_State *L) {
  * @error bad_channel, not_found, unavailable
  * @example return {ok = true, members = channel:members()} */
 static int members(lua_State *L) {
-    return submit(L, STORE_MEMBERS, bind_push_raw, SLICE_NONE, SLICE_NONE, SLICE_NONE);
+    return submit(L, STORE_MEMBERS, bind_push_raw, SLICE_NONE);
 }
 
 /* Makes a user a member, or changes his role.
@@ -357,7 +365,11 @@ static int put_member(lua_State *L) {
     struct slice user_id = bind_text(L, 2), role = bind_text(L, 3);
     bool known = slice_is(role, "owner") || slice_is(role, "moderator") || slice_is(role, "member");
     if (!known || !user_id_valid(user_id)) return bind_fail(L, "bad_request");
-    return submit(L, STORE_MEMBER_PUT, bind_push_true, user_id, SLICE_NONE, role);
+    struct slice id = bind_channel_id_at(L, 1);
+    if (id.len == 0) return bad_channel(L);
+    struct store_request *request = request_for(L, STORE_MEMBER_PUT, bind_push_true, id, user_id);
+    BIND_COPY(request, member.role, role);
+    return bind_submit(L, &request);
 }
 
 /* Ends a membership.
@@ -367,7 +379,7 @@ static int put_member(lua_State *L) {
  * @error bad_channel, not_found, unavailable
  * @example channel:remove_member("mallory") */
 static int remove_member(lua_State *L) {
-    return submit(L, STORE_MEMBER_DELETE, bind_push_true, bind_text(L, 2), SLICE_NONE, SLICE_NONE);
+    return submit(L, STORE_MEMBER_DELETE, bind_push_true, bind_text(L, 2));
 }
 
 /* The user has read up to a seq: never moves back.
@@ -382,10 +394,8 @@ static int mark_read(lua_State *L) {
     double seq = luaL_checknumber(L, 3);
     if (id.len == 0) return bad_channel(L);
     if (!(seq >= 0 && seq < 9e15)) return bind_fail(L, "bad_request");
-    struct store_request *request = bind_request(L, STORE_READ_MARK, bind_push_true);
-    BIND_COPY(request, channel_id, id);
-    BIND_COPY(request, user_id, user_id);
-    request->seq = (int64_t)seq;
+    struct store_request *request = request_for(L, STORE_READ_MARK, bind_push_true, id, user_id);
+    request->member.read_seq = (int64_t)seq;
     return bind_submit(L, &request);
 }
 

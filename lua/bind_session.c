@@ -11,7 +11,7 @@
 enum { TOKEN_LEN = 43 /* 258 random bits */, TOKEN_MAX = 256, TTL_MAX_S = 366 * 86400 };
 
 static int push_token(lua_State *L, struct store_request *request) {
-    lua_pushlstring(L, request->token.ptr, request->token.len);
+    lua_pushlstring(L, request->session.token.ptr, request->session.token.len);
     return 1;
 }
 
@@ -29,9 +29,9 @@ static int create(lua_State *L) {
     char token[TOKEN_LEN + 1];
     id_random(token, TOKEN_LEN);
     struct store_request *request = bind_request(L, STORE_SESSION_PUT, push_token);
-    BIND_COPY(request, token, ((struct slice){token, TOKEN_LEN}));
+    BIND_COPY(request, session.token, ((struct slice){token, TOKEN_LEN}));
     BIND_COPY(request, user_id, user_id);
-    request->expires_ms = (int64_t)(loop_wall_ms(script_state_of(L)->worker->loop) + (uint64_t)(ttl_s * 1000));
+    request->session.expires_ms = (int64_t)(loop_wall_ms(script_state_of(L)->worker->loop) + (uint64_t)(ttl_s * 1000));
     return bind_submit(L, &request);
 }
 
@@ -39,7 +39,7 @@ static int submit(lua_State *L, int op) {
     struct slice token = bind_text(L, 1);
     if (token.len == 0 || token.len > TOKEN_MAX) return bind_fail(L, "not_found");
     struct store_request *request = bind_request(L, op, bind_push_value);
-    BIND_COPY(request, token, token);
+    BIND_COPY(request, session.token, token);
     return bind_submit(L, &request);
 }
 

@@ -28,13 +28,17 @@ static struct slice id_at(lua_State *L, int index) {
     return (struct slice){name->id, name->len};
 }
 
-static int submit(lua_State *L, int op, bind_push *push, struct slice name, struct slice text) {
-    struct slice id = id_at(L, 1);
-    if (id.len == 0) return bind_fail(L, "bad_request");
+static struct store_request *request_for(lua_State *L, int op, bind_push *push, struct slice id) {
     struct store_request *request = bind_request(L, op, push);
     BIND_COPY(request, user_id, id);
-    BIND_COPY(request, name, name);
-    BIND_COPY(request, text, text);
+    return request;
+}
+
+/* What takes nothing but the user. */
+static int submit(lua_State *L, int op, bind_push *push) {
+    struct slice id = id_at(L, 1);
+    if (id.len == 0) return bind_fail(L, "bad_request");
+    struct store_request *request = request_for(L, op, push, id);
     return bind_submit(L, &request);
 }
 
@@ -63,7 +67,11 @@ static int push_first(lua_State *L, struct store_request *request) {
  * @error bad_request, not_found, unavailable
  * @example local profile = stoa.user("alice"):get() */
 static int get(lua_State *L) {
-    return submit(L, STORE_USERS, push_first, SLICE_NONE, list_of_one(L, id_at(L, 1)));
+    struct slice id = id_at(L, 1);
+    if (id.len == 0) return bind_fail(L, "bad_request");
+    struct store_request *request = bind_request(L, STORE_USERS, push_first);
+    BIND_COPY(request, user_ids, list_of_one(L, id));
+    return bind_submit(L, &request);
 }
 
 /* Creates the user or changes him.
@@ -74,7 +82,12 @@ static int get(lua_State *L) {
  * @example stoa.user("alice"):put{name = "Alice"} */
 static int put(lua_State *L) {
     luaL_checktype(L, 2, LUA_TTABLE);
-    return submit(L, STORE_USER_PUT, bind_push_true, bind_field(L, 2, "name"), bind_field(L, 2, "avatar"));
+    struct slice id = id_at(L, 1), name = bind_field(L, 2, "name"), avatar = bind_field(L, 2, "avatar");
+    if (id.len == 0) return bind_fail(L, "bad_request");
+    struct store_request *request = request_for(L, STORE_USER_PUT, bind_push_true, id);
+    BIND_COPY(request, user.name, name);
+    BIND_COPY(request, user.avatar, avatar);
+    return bind_submit(L, &request);
 }
 
 /* Keeps what the user says of himself, until he says otherwise. Tell the server of it, too: stoa.presence.update now,
@@ -90,11 +103,10 @@ static int say(lua_State *L) {
     struct slice status = bind_field(L, 2, "status"), message = bind_field(L, 2, "statusMessage");
     double ends_ms = bind_number_field(L, 2, "endsMs", 0);
     if (id.len == 0 || !(ends_ms >= 0 && ends_ms < 9e15)) return bind_fail(L, "bad_request");
-    struct store_request *request = bind_request(L, STORE_WORD_PUT, bind_push_true);
-    BIND_COPY(request, user_id, id);
-    BIND_COPY(request, text, status);
-    BIND_COPY(request, name, message);
-    request->expires_ms = (int64_t)ends_ms;
+    struct store_request *request = request_for(L, STORE_WORD_PUT, bind_push_true, id);
+    BIND_COPY(request, word.status, status);
+    BIND_COPY(request, word.message, message);
+    request->word.ends_ms = (int64_t)ends_ms;
     return bind_submit(L, &request);
 }
 
@@ -104,7 +116,7 @@ static int say(lua_State *L) {
  * @error bad_request, not_found (nothing, or it has ended), unavailable
  * @example stoa.presence.connected(socket, stoa.user(socket.user_id):said() or nil) */
 static int said(lua_State *L) {
-    return submit(L, STORE_WORD, bind_push_value, SLICE_NONE, SLICE_NONE);
+    return submit(L, STORE_WORD, bind_push_value);
 }
 
 /* The user was seen now.
@@ -116,13 +128,13 @@ static int seen(lua_State *L) {
     struct slice id = id_at(L, 1);
     if (id.len == 0) return bind_fail(L, "bad_request");
     struct store_request *request = bind_request(L, STORE_USERS_SEEN, bind_push_true);
-    BIND_COPY(request, text, list_of_one(L, id));
+    BIND_COPY(request, user_ids, list_of_one(L, id));
     return bind_submit(L, &request);
 }
 
 static int push_channels(lua_State *L, struct store_request *request) {
     int count = bind_push_raw(L, request);
-    lua_pushboolean(L, request->partial);
+    lua_pushboolean(L, request->partial_r);
     return count + 1;
 }
 
@@ -133,7 +145,7 @@ static int push_channels(lua_State *L, struct store_request *request) {
  * @error bad_request, unavailable
  * @example return {ok = true, channels = stoa.user(socket.user.id):channels()} */
 static int channels(lua_State *L) {
-    return submit(L, STORE_USER_CHANNELS, push_channels, SLICE_NONE, SLICE_NONE);
+    return submit(L, STORE_USER_CHANNELS, push_channels);
 }
 
 /* Ends his sockets, on every worker. His clients come back, unless they are refused or told to stay away.
@@ -262,7 +274,7 @@ static int users(lua_State *L) {
     }
     buffer_append_char(out, ']');
     struct store_request *request = bind_request(L, STORE_USERS, bind_push_raw);
-    BIND_COPY(request, text, buffer_slice(out));
+    BIND_COPY(request, user_ids, buffer_slice(out));
     return bind_submit(L, &request);
 }
 

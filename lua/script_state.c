@@ -15,6 +15,7 @@
 #include "policy/shared_values.h"
 #include "session/hub.h"
 #include "store/shard_map.h"
+#include "store/store.h"
 #include "worker/fleet.h"
 #include "worker/worker.h"
 

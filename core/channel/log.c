@@ -250,10 +250,10 @@ static void followed_turn(struct followed *followed, const char *epoch, int64_t 
 static void gap_take(struct followed *followed, const struct store_request *request) {
     if (epoch_is_older(slice_of(request->at.epoch), followed)) return; /* of a primary that is none any more */
     if (!slice_is(slice_of(request->at.epoch), followed->epoch)) {
-        int64_t fork = request->fork_r >= 0 ? request->fork_r : followed->seq;
+        int64_t fork = request->events.fork_r >= 0 ? request->events.fork_r : followed->seq;
         followed_turn(followed, request->at.epoch, fork, request->at.seq);
     }
-    if (request->floor_r > followed->seq) followed->seq = request->floor_r;
+    if (request->events.floor_r > followed->seq) followed->seq = request->events.floor_r;
     for (size_t i = 0; i < store_events_len(request); i++) {
         struct store_event event = store_event_at(request, i);
         followed_take(followed, event.seq, event.bytes);
@@ -271,7 +271,7 @@ static void gap_read_done(struct store_request *request) {
     if (followed->read) return;
     if (followed->seq == before) followed->wait_ms = 2 * followed->wait_ms;
     if (followed->wait_ms > WAIT_MAX_MS) followed->wait_ms = WAIT_MAX_MS;
-    if (followed->seq > before && request->more && followed->seq < followed->seen) gap_read(followed);
+    if (followed->seq > before && request->events.more_r && followed->seq < followed->seen) gap_read(followed);
     followed_drain(followed);
 }
 
@@ -285,9 +285,9 @@ static void gap_read(struct followed *followed) {
     followed->read->followed = followed;
     struct store_request *request = store_request_new(STORE_EVENTS, gap_read_done, followed->read);
     request->channel_id = store_request_copy(request, followed_id(followed));
-    request->epoch = store_request_copy(request, slice_of(followed->epoch));
-    request->seq = followed->seq;
-    request->limit = STORE_EVENTS_MAX;
+    request->events.epoch = store_request_copy(request, slice_of(followed->epoch));
+    request->events.seq = followed->seq;
+    request->events.limit = STORE_EVENTS_MAX;
     store_submit(followed->log->store, &request);
 }
 
@@ -429,11 +429,11 @@ static void append_overdue(struct loop_timer *timer) {
     struct log_append *append = CONTAINER(timer, struct log_append, deadline);
     const struct store_request *late = append->request;
     struct store_request *stand_in = store_request_new(STORE_APPEND, append->done, append->owner);
-    stand_in->kind = late->kind;
+    stand_in->append.kind = late->append.kind;
     stand_in->channel_id = store_request_copy(stand_in, late->channel_id);
     stand_in->user_id = store_request_copy(stand_in, late->user_id);
-    stand_in->client_id = store_request_copy(stand_in, late->client_id);
-    stand_in->message_id = store_request_copy(stand_in, late->message_id);
+    stand_in->append.client_id = store_request_copy(stand_in, late->append.client_id);
+    stand_in->append.message_id = store_request_copy(stand_in, late->append.message_id);
     stand_in->status = STORE_UNAVAILABLE;
     append->is_answered = true;
     stand_in->done(stand_in);

@@ -150,7 +150,7 @@ static void answered(struct store_request *request) {
     if (part) {
         list_remove(&query->link);
         part->queries_len--;
-        if (request->status != STORE_OK || request->partial) {
+        if (request->status != STORE_OK || request->partial_r) {
             query_failed(part, query->number);
         } else {
             part->failures = 0;

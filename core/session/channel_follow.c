@@ -135,9 +135,9 @@ static void verified(struct store_request *request) {
 static void following_verify(struct following *following, struct slice epoch) {
     struct store_request *request = store_request_new(STORE_EVENTS, verified, following->log);
     request->channel_id = store_request_copy(request, slice_of(following->channel_id));
-    request->epoch = store_request_copy(request, epoch);
-    request->seq = following->joined_at;
-    request->limit = CHANNEL_HOLD_MAX;
+    request->events.epoch = store_request_copy(request, epoch);
+    request->events.seq = following->joined_at;
+    request->events.limit = CHANNEL_HOLD_MAX;
     store_submit(following->store, &request);
 }
 
@@ -160,14 +160,14 @@ static void following_answer(struct following *following, struct store_request *
     if (following->since_seq >= 0 && !fault_planted("no_gap_fill")) {
         int64_t last = cut_events(request, following->joined_at, &events);
         result.events = buffer_slice(&events);
-        if (request->fork_r >= 0) result.fork_seq = request->fork_r;
-        if (request->floor_r > 0) {
+        if (request->events.fork_r >= 0) result.fork_seq = request->events.fork_r;
+        if (request->events.floor_r > 0) {
             result.gap_from = following->since_seq + 1;
-            result.gap_to = request->floor_r;
+            result.gap_to = request->events.floor_r;
             result.gap_reason = "trimmed";
         }
-        if (request->more && last < following->joined_at) {
-            result.gap_from = (request->fork_r >= 0 ? request->fork_r : following->since_seq) + 1;
+        if (request->events.more_r && last < following->joined_at) {
+            result.gap_from = (request->events.fork_r >= 0 ? request->events.fork_r : following->since_seq) + 1;
             result.gap_to = following->joined_at;
             result.gap_reason = "too_large";
             result.events = SLICE("[]");
@@ -181,7 +181,8 @@ static void following_answer(struct following *following, struct store_request *
 
 /* Has the cursor's client been told more than this worker has? He must not get it twice. */
 static bool is_behind(const struct following *following, const struct store_request *request, int64_t delivered) {
-    int64_t cursor = request->fork_r >= 0 ? request->fork_r : following->since_seq;
+    bool forked = request->op == STORE_EVENTS && request->events.fork_r >= 0;
+    int64_t cursor = forked ? request->events.fork_r : following->since_seq;
     return delivered >= 0 && delivered < cursor;
 }
 
@@ -232,9 +233,9 @@ static void following_read(struct following *following) {
         store_request_new(cursor ? STORE_EVENTS : STORE_CHANNEL, following_heard, following);
     request->channel_id = store_request_copy(request, slice_of(following->channel_id));
     if (cursor) {
-        request->epoch = store_request_copy(request, slice_of(following->since_epoch));
-        request->seq = following->since_seq;
-        request->limit = STORE_EVENTS_MAX;
+        request->events.epoch = store_request_copy(request, slice_of(following->since_epoch));
+        request->events.seq = following->since_seq;
+        request->events.limit = STORE_EVENTS_MAX;
     }
     store_submit(following->store, &request);
 }

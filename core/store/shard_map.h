@@ -57,11 +57,4 @@ bool shard_map_fits(const struct shard_map *map, size_t shards, struct error *er
 bool shard_map_keeps(const struct shard_map *map, const struct shard_held *held, size_t held_len,
                      struct error *error_r) MUST_CHECK;
 
-struct store;
-/* May the map be put in force? False: a channel would move, or there are not so many shards. A store without shards
- * takes any. */
-bool store_check_shards(struct store *store, const struct shard_map *map, struct error *error_r) MUST_CHECK;
-/* From now on; a reference more. */
-void store_set_shards(struct store *store, struct shard_map *map);
-
 #endif

@@ -10,6 +10,7 @@
 #include "store/shard_map.h"
 #include "store/store_driver.h"
 #include "store/store_json.h"
+#include "store/store_sound.h"
 #include "wire/json.h"
 
 /* What misses is read in pages that end at the head, so that readers a little further back find it. */
@@ -58,13 +59,16 @@ static struct recent_log flight_log(const struct cached_read *flight) {
 
 /* MESSAGES, from the head backwards. */
 static bool is_newest_page(const struct store_request *request) {
-    return request->op == STORE_MESSAGES && request->message_id.len == 0 && request->before <= 0 &&
-           request->after <= 0 && !request->onwards;
+    const struct store_messages *page = &request->messages;
+    return request->op == STORE_MESSAGES && page->message_id.len == 0 && page->before <= 0 && page->after <= 0 &&
+           !page->onwards;
 }
 
 static unsigned limit_of(const struct store_request *request) {
-    unsigned most = request->op == STORE_MESSAGES ? STORE_MESSAGES_MAX : STORE_EVENTS_MAX;
-    return request->limit && request->limit < most ? request->limit : most;
+    bool is_page = request->op == STORE_MESSAGES;
+    unsigned limit = is_page ? request->messages.limit : request->events.limit;
+    unsigned most = is_page ? STORE_MESSAGES_MAX : STORE_EVENTS_MAX;
+    return limit && limit < most ? limit : most;
 }
 
 /* Counts it; its cache is named after what is read. */
@@ -116,9 +120,9 @@ static void answer_events(const struct cached_read *flight, struct slice events,
     int64_t seq = flight->after;
     json_walk_init(&walk, events);
     while (json_walk_item(&walk, &event)) {
-        if (++seq <= request->seq) continue;
-        request->more = len++ == limit || request->json.len >= STORE_ANSWER_BYTES;
-        if (request->more) break;
+        if (++seq <= request->events.seq) continue;
+        request->events.more_r = len++ == limit || request->json.len >= STORE_ANSWER_BYTES;
+        if (request->events.more_r) break;
         buffer_append_slice(store_events_next(request, seq), event);
     }
     store_events_end(request);
@@ -142,7 +146,7 @@ static bool answer_page(const struct cached_read *flight, struct slice events, s
         page->reaches = newest_page_write(events, flight->after, page->limit, &page->json, &page->more);
     }
     if (page->reaches) buffer_append_slice(&request->json, buffer_slice(&page->json));
-    request->more = page->reaches && page->more;
+    request->messages.more_r = page->reaches && page->more;
     return page->reaches;
 }
 
@@ -186,8 +190,9 @@ static bool has_deletion(const struct store_request *rows) {
 
 /* Do the rows continue what there is, up to the head, in this epoch? */
 static bool is_rest(const struct cached_read *flight, const struct store_request *rows) {
-    return rows->status == STORE_OK && slice_is(slice_of(rows->at.epoch), flight->epoch) && rows->fork_r < 0 &&
-           rows->floor_r == 0 && !rows->more && (int64_t)store_events_len(rows) == rows->at.seq - flight->top;
+    return rows->status == STORE_OK && slice_is(slice_of(rows->at.epoch), flight->epoch) && rows->events.fork_r < 0 &&
+           rows->events.floor_r == 0 && !rows->events.more_r &&
+           (int64_t)store_events_len(rows) == rows->at.seq - flight->top;
 }
 
 static void rows_came(struct store_request *rows) {
@@ -220,9 +225,9 @@ static void flight_read_rows(struct cached_read *flight) {
         flight->after = flight->top = flight->head > whole ? flight->head - whole : 0;
     }
     rows->channel_id = store_request_copy(rows, flight_id(flight));
-    rows->epoch = store_request_copy(rows, slice_of(flight->epoch));
-    rows->seq = flight->top;
-    rows->limit = STORE_EVENTS_MAX;
+    rows->events.epoch = store_request_copy(rows, slice_of(flight->epoch));
+    rows->events.seq = flight->top;
+    rows->events.limit = STORE_EVENTS_MAX;
     store_submit(flight->cached->inner, &rows);
 }
 
@@ -244,9 +249,10 @@ static int64_t needed_after(const struct cached_read *flight, const struct store
         int64_t len = 2 * limit_of(request) > PAGE ? 2 * limit_of(request) : PAGE;
         return flight->head > len ? flight->head - len : 0;
     }
-    bool is_current = request->epoch.len == 0 || request->seq == 0 || slice_is(request->epoch, flight->epoch);
-    bool is_near = request->seq <= flight->head && flight->head - request->seq <= RECENT_EVENTS_MAX;
-    return is_current && is_near ? request->seq : -1;
+    const struct store_events *asked = &request->events;
+    bool is_current = asked->epoch.len == 0 || asked->seq == 0 || slice_is(asked->epoch, flight->epoch);
+    bool is_near = asked->seq <= flight->head && flight->head - asked->seq <= RECENT_EVENTS_MAX;
+    return is_current && is_near ? asked->seq : -1;
 }
 
 /* Whose cursor is in this epoch's log and not far behind can be answered here; the others ask the store. */

@@ -27,13 +27,4 @@ struct store {
     const struct store_ops *ops;
 };
 
-/* EVENTS: the answer's next event is appended to what it returns; the end of the answer. */
-struct buffer *store_events_next(struct store_request *request, int64_t seq);
-void store_events_end(struct store_request *request);
-/* Forgets what was brought so far. */
-void store_request_unanswer(struct store_request *request);
-
-/* Does it change anything? PROBE does. */
-bool store_is_write(enum store_op op);
-
 #endif

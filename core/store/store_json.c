@@ -71,13 +71,13 @@ void store_write_deleted_body(struct buffer *out, struct slice channel_id, struc
     buffer_append_char(out, '}');
 }
 
-void store_write_reaction_body(struct buffer *out, const struct store_request *reaction) {
+void store_write_reaction_body(struct buffer *out, const struct store_reaction *reaction) {
     buffer_append_char(out, '{');
     store_write_member(out, "channelId", reaction->channel_id);
     store_write_member(out, "messageId", reaction->message_id);
     store_write_member(out, "userId", reaction->user_id);
-    store_write_member(out, "emoji", reaction->text);
-    store_write_member_json(out, "added", reaction->kind == STORE_REACTION_ADD ? SLICE("true") : SLICE("false"));
+    store_write_member(out, "emoji", reaction->emoji);
+    store_write_member_json(out, "added", reaction->added ? SLICE("true") : SLICE("false"));
     buffer_append_char(out, '}');
 }
 
@@ -129,15 +129,15 @@ void store_write_word(struct buffer *out, struct slice status, struct slice mess
     buffer_append_char(out, '}');
 }
 
-int64_t store_fingerprint(const struct store_request *request) {
-    if (request->fingerprint) return request->fingerprint;
+int64_t store_fingerprint(const struct store_append *append) {
+    if (append->fingerprint) return append->fingerprint;
     struct buffer all = {0};
-    buffer_append_char(&all, (char)request->kind);
-    if (request->kind != STORE_MESSAGE_NEW) add(&all, request->message_id);
-    add(&all, request->content);
-    add(&all, request->thread_id);
-    add(&all, request->attachments);
-    add(&all, request->text);
+    buffer_append_char(&all, (char)append->kind);
+    if (append->kind != STORE_MESSAGE_NEW) add(&all, append->message_id);
+    add(&all, append->content);
+    add(&all, append->thread_id);
+    add(&all, append->attachments);
+    add(&all, append->emoji);
     int64_t fingerprint = (int64_t)hash_fixed(buffer_slice(&all));
     buffer_done(&all);
     return fingerprint;

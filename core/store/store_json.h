@@ -13,10 +13,15 @@ struct store_message {
     struct slice reactions;                                 /* JSON object {emoji: [userId, …]}; empty: none */
 };
 
+struct store_reaction {
+    struct slice channel_id, message_id, user_id, emoji;
+    bool added; /* else removed */
+};
+
 /* The payload of message:new and message:updated, without messageSeq, seq and epoch: what a log keeps. */
 void store_write_message_body(struct buffer *out, const struct store_message *message);
 void store_write_deleted_body(struct buffer *out, struct slice channel_id, struct slice message_id);
-void store_write_reaction_body(struct buffer *out, const struct store_request *reaction);
+void store_write_reaction_body(struct buffer *out, const struct store_reaction *reaction);
 /* [name, payload] of a kept body. One function for live events and for resumed ones. */
 void store_write_event(struct buffer *out, enum store_kind kind, struct slice body, int64_t message_seq, int64_t seq,
                        const char *epoch);
@@ -35,15 +40,6 @@ void store_write_member_number(struct buffer *out, const char *key, int64_t numb
 void store_write_word(struct buffer *out, struct slice status, struct slice message, int64_t until_ms);
 
 /* Of what an APPEND asks: equal for a retry, other for another use of its client id. */
-int64_t store_fingerprint(const struct store_request *request);
-
-/* False: STORE_BAD. Text is UTF-8 without NUL, no longer than it may be; content and attachments are JSON; what the
- * operation needs is there. A body of broken JSON would spoil every answer that it is part of, and a text that a
- * database refuses would cost all that were sent with it. Touches nothing but its argument. */
-bool store_request_sound(const struct store_request *request);
-/* An item of a request's list of ids, into id, which is emptied before. False: it is none, and is left out. */
-bool store_list_id(struct slice item, size_t most, struct buffer *id);
-/* One of HEADS. */
-bool store_channel_id_sound(struct slice channel_id);
+int64_t store_fingerprint(const struct store_append *append);
 
 #endif

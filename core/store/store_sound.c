@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What may be asked of a store, of any driver and by any caller. */
-#include "store/store_json.h"
+#include "store/store_sound.h"
+
 #include "wire/json.h"
 #include "wire/user_id.h"
 #include "wire/utf8.h"
@@ -22,90 +23,95 @@ static bool is_array(struct slice text) {
 enum { NAME_MAX_BYTES = 1024, WORD_MAX_BYTES = 64, AVATAR_MAX_BYTES = 4096, TOKEN_MAX_BYTES = 4096 };
 enum { LIST_MAX_BYTES = 1 << 20, DETAIL_MAX_BYTES = 64 << 10, CONTENT_MAX_BYTES = 16 << 20 };
 
-static size_t text_max(enum store_op op) {
-    switch (op) {
-        case STORE_APPEND:
-        case STORE_APPENDED:
-            return STORE_EMOJI_MAX;
-        case STORE_USER_PUT:
-            return AVATAR_MAX_BYTES;
-        case STORE_USERS:
-        case STORE_USERS_SEEN:
-            return LIST_MAX_BYTES;
-        case STORE_AUDIT:
-            return DETAIL_MAX_BYTES;
-        default: /* a role, a visibility */
-            return WORD_MAX_BYTES;
-    }
-}
-
 _Static_assert((int)STORE_USER_ID_MAX == (int)USER_ID_MAX, "whoever may come in can be kept");
 
-static bool is_bounded(const struct store_request *request) {
-    return request->channel_id.len <= STORE_ID_MAX && request->user_id.len <= STORE_USER_ID_MAX &&
-           request->client_id.len <= STORE_ID_MAX && request->message_id.len <= STORE_ID_MAX &&
-           request->thread_id.len <= STORE_ID_MAX && request->name.len <= NAME_MAX_BYTES &&
-           request->token.len <= TOKEN_MAX_BYTES && request->epoch.len < STORE_EPOCH_MAX &&
-           request->text.len <= text_max(request->op) && request->content.len <= CONTENT_MAX_BYTES &&
-           request->attachments.len <= CONTENT_MAX_BYTES;
+/* Empty, or a text of so many bytes. */
+static bool is_within(struct slice text, size_t most) {
+    return text.len <= most && is_text(text);
 }
 
-static bool append_is_sound(const struct store_request *request) {
-    if (request->user_id.len == 0 || request->message_id.len == 0) return false;
-    if (request->message_id.len > STORE_MESSAGE_ID_MAX) return false;
-    switch (request->kind) {
+static bool append_is_sound(const struct store_append *append) {
+    return is_within(append->client_id, STORE_ID_MAX) && is_within(append->message_id, STORE_ID_MAX) &&
+           is_within(append->thread_id, STORE_ID_MAX) && is_within(append->emoji, STORE_EMOJI_MAX) &&
+           append->content.len <= CONTENT_MAX_BYTES && is_json(append->content) &&
+           append->attachments.len <= CONTENT_MAX_BYTES && is_json(append->attachments);
+}
+
+/* The fields without which a kind means nothing. */
+static bool append_is_whole(const struct store_append *append) {
+    if (append->message_id.len == 0 || append->message_id.len > STORE_MESSAGE_ID_MAX) return false;
+    switch (append->kind) {
         case STORE_MESSAGE_NEW:
-            return request->content.len > 0 && (request->attachments.len == 0 || is_array(request->attachments));
+            return append->content.len > 0 && (append->attachments.len == 0 || is_array(append->attachments));
         case STORE_EDIT:
-            return request->content.len > 0;
+            return append->content.len > 0;
         case STORE_DELETE:
             return true;
         case STORE_REACTION_ADD:
         case STORE_REACTION_REMOVE:
-            return request->text.len > 0;
+            return append->emoji.len > 0;
     }
     return false;
 }
 
-/* The fields without which an operation means nothing. */
-static bool has_what_it_needs(const struct store_request *request) {
+static bool is_list(struct slice ids) {
+    return ids.len <= LIST_MAX_BYTES && is_text(ids) && is_array(ids);
+}
+
+static bool is_token(const struct store_session *session) {
+    return session->token.len > 0 && is_within(session->token, TOKEN_MAX_BYTES);
+}
+
+static bool audit_is_sound(const struct store_audit *audit) {
+    return audit->action.len > 0 && is_within(audit->action, NAME_MAX_BYTES) && audit->detail.len <= DETAIL_MAX_BYTES &&
+           is_json(audit->detail);
+}
+
+static bool part_is_sound(const struct store_request *request) {
     size_t channel = request->channel_id.len, user = request->user_id.len;
     switch (request->op) {
         case STORE_APPEND:
-            return channel && append_is_sound(request);
+            return channel && user && append_is_sound(&request->append) && append_is_whole(&request->append);
         case STORE_APPENDED:
-            return channel && user && request->client_id.len;
+            return channel && user && request->append.client_id.len && append_is_sound(&request->append);
         case STORE_EVENTS:
-            return channel && request->seq >= 0;
+            return channel && request->events.seq >= 0 && is_within(request->events.epoch, STORE_EPOCH_MAX - 1);
         case STORE_MESSAGES:
+            return channel && is_within(request->messages.message_id, STORE_ID_MAX);
+        case STORE_MESSAGE:
+            return channel && request->messages.message_id.len && is_within(request->messages.message_id, STORE_ID_MAX);
         case STORE_CHANNEL_PUT:
+            return channel && is_within(request->channel.name, NAME_MAX_BYTES) &&
+                   is_within(request->channel.visibility, WORD_MAX_BYTES);
         case STORE_CHANNEL:
         case STORE_MEMBERS:
             return channel;
-        case STORE_MESSAGE:
-            return channel && request->message_id.len;
         case STORE_MEMBER_PUT:
-            return channel && user && request->text.len;
+            return channel && user && request->member.role.len && is_within(request->member.role, WORD_MAX_BYTES);
         case STORE_MEMBER_DELETE:
         case STORE_MEMBER:
             return channel && user;
         case STORE_READ_MARK:
-            return channel && user && request->seq >= 0;
+            return channel && user && request->member.read_seq >= 0;
         case STORE_USER_CHANNELS:
-        case STORE_USER_PUT:
-        case STORE_WORD_PUT:
         case STORE_WORD:
             return user;
+        case STORE_USER_PUT:
+            return user && is_within(request->user.name, NAME_MAX_BYTES) &&
+                   is_within(request->user.avatar, AVATAR_MAX_BYTES);
+        case STORE_WORD_PUT:
+            return user && is_within(request->word.status, WORD_MAX_BYTES) &&
+                   is_within(request->word.message, NAME_MAX_BYTES);
         case STORE_USERS:
         case STORE_USERS_SEEN:
-            return is_array(request->text);
+            return is_list(request->user_ids);
         case STORE_SESSION_PUT:
-            return request->token.len && user;
+            return user && is_token(&request->session);
         case STORE_SESSION:
         case STORE_SESSION_DELETE:
-            return request->token.len;
+            return is_token(&request->session);
         case STORE_AUDIT:
-            return request->name.len && is_json(request->text);
+            return audit_is_sound(&request->audit);
         case STORE_HEADS:
         case STORE_AUDITS:
         case STORE_PROBE:
@@ -125,8 +131,6 @@ bool store_list_id(struct slice item, size_t most, struct buffer *id) {
 }
 
 bool store_request_sound(const struct store_request *request) {
-    return is_bounded(request) && is_text(request->epoch) && is_text(request->channel_id) &&
-           is_text(request->user_id) && is_text(request->client_id) && is_text(request->message_id) &&
-           is_text(request->thread_id) && is_text(request->name) && is_text(request->text) &&
-           is_json(request->content) && is_json(request->attachments) && has_what_it_needs(request);
+    return is_within(request->channel_id, STORE_ID_MAX) && is_within(request->user_id, STORE_USER_ID_MAX) &&
+           part_is_sound(request);
 }

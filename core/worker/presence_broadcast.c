@@ -52,7 +52,7 @@ static void write_seen(struct presence_broadcast *presence_broadcast) {
     if (presence_broadcast->seen_len == 0) return;
     buffer_append_char(&presence_broadcast->seen, ']');
     struct store_request *request = store_request_new(STORE_USERS_SEEN, seen, worker);
-    request->text = store_request_copy(request, buffer_slice(&presence_broadcast->seen));
+    request->user_ids = store_request_copy(request, buffer_slice(&presence_broadcast->seen));
     buffer_done(&presence_broadcast->seen);
     presence_broadcast->seen_len = 0;
     loop_timer_cancel(&presence_broadcast->timer);

@@ -34,10 +34,10 @@ static void write_event(struct buffer *out, int64_t seq) {
 static void fake_read(struct store_request *request) {
     request->status = STORE_OK;
     request->at.seq = fake.head;
-    request->fork_r = slice_is(request->epoch, fake.epoch) ? -1 : fake.fork;
     snprintf(request->at.epoch, sizeof request->at.epoch, "%s", fake.epoch);
     if (request->op != STORE_EVENTS) return;
-    int64_t since = request->fork_r >= 0 ? request->fork_r : request->seq;
+    request->events.fork_r = slice_is(request->events.epoch, fake.epoch) ? -1 : fake.fork;
+    int64_t since = request->events.fork_r >= 0 ? request->events.fork_r : request->events.seq;
     for (int64_t seq = since + 1; seq <= fake.head; seq++) write_event(store_events_next(request, seq), seq);
     store_events_end(request);
 }

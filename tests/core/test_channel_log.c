@@ -45,18 +45,18 @@ static void answer_events(struct store_request *request) {
         fake.failures--;
         return;
     }
-    int64_t seq = request->seq;
+    int64_t seq = request->events.seq;
     request->status = STORE_OK;
-    request->fork_r = slice_is(request->epoch, fake.epoch) ? -1 : fake.fork;
-    if (request->fork_r >= 0) seq = request->fork_r;
-    if (seq < fake.floor) seq = request->floor_r = fake.floor;
+    request->events.fork_r = slice_is(request->events.epoch, fake.epoch) ? -1 : fake.fork;
+    if (request->events.fork_r >= 0) seq = request->events.fork_r;
+    if (seq < fake.floor) seq = request->events.floor_r = fake.floor;
     for (unsigned n = 0; seq < fake.head && n < fake.page; n++) {
         seq++;
         write_event(store_events_next(request, seq), seq, fake.epoch);
     }
     store_events_end(request);
     request->at.seq = fake.head;
-    request->more = seq < fake.head;
+    request->events.more_r = seq < fake.head;
 }
 
 static void answer(struct store_request *request) {

@@ -140,7 +140,7 @@ static void sent(struct store_request *request) {}
 static void send_as(struct node *node, struct slice channel, struct slice client_id) {
     struct store_request *request = store_request_new(STORE_APPEND, sent, NULL);
     request->channel_id = store_request_copy(request, channel);
-    request->client_id = store_request_copy(request, client_id);
+    request->append.client_id = store_request_copy(request, client_id);
     channel_log_append(node->log, &request);
 }
 

@@ -52,10 +52,12 @@ static void a_flipped_bit_in_a_text_is_never_handed_out(void **state) {
     scene_open(scene);
     assert_status(ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall")), STORE_UNAVAILABLE);
     assert_status(ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall")), STORE_UNAVAILABLE);
-    assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("b")), STORE_UNAVAILABLE);
+    assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .messages.message_id = S("b")),
+                  STORE_UNAVAILABLE);
     assert_status(SAY(&scene->asking, "hall", "bob", "b", "b2", "\"pay 1000\""), STORE_UNAVAILABLE);
     /* What is whole goes on. */
-    assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1")), STORE_OK);
+    assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .messages.message_id = S("m1")),
+                  STORE_OK);
     assert_int_equal(say(scene, 4, 4)->seq, 4);
 }
 
@@ -73,8 +75,8 @@ static void a_refused_change_of_a_damaged_message_takes_no_number(void **state) 
     for (int i = 0; i < 6; i++) {
         char id[16];
         snprintf(id, sizeof id, "next%d", i);
-        struct answer *change =
-            SUBMIT(asking, STORE_APPEND, SAYING("hall", "bob", "", "b", "2"), .kind = kinds[i % 3], .text = S("+1"));
+        struct answer *change = SUBMIT(asking, STORE_APPEND, SAYING("hall", "bob", "", "b", "2"),
+                                       .append.kind = kinds[i % 3], .append.emoji = S("+1"));
         if (i < 3) asking_wait(asking);
         struct answer *next = SUBMIT(asking, STORE_APPEND, SAYING("hall", "alice", "", id, "1"));
         asking_wait(asking);
@@ -82,7 +84,7 @@ static void a_refused_change_of_a_damaged_message_takes_no_number(void **state) 
         assert_status(next, STORE_OK);
         assert_int_equal(next->seq, 4 + i);
     }
-    struct answer *after = ASK(asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 3);
+    struct answer *after = ASK(asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 3);
     assert_status(after, STORE_OK);
     assert_has(after, "next5");
     scene_close(scene);
@@ -93,7 +95,7 @@ static void what_was_said_before_an_edit_is_guarded_and_deleted_too(void **state
     struct scene *scene = *state;
     make_hall(scene);
     SAY(&scene->asking, "hall", "bob", "b", "m1", "\"pay 1000\"");
-    ASK(&scene->asking, STORE_APPEND, SAYING("hall", "bob", "e", "m1", "\"pay 2000\""), .kind = STORE_EDIT);
+    ASK(&scene->asking, STORE_APPEND, SAYING("hall", "bob", "e", "m1", "\"pay 2000\""), .append.kind = STORE_EDIT);
     scene_close(scene);
     assert_int_equal(flip_bits(scene, "pay 1000"), 1);
     scene_open(scene);
@@ -102,7 +104,7 @@ static void what_was_said_before_an_edit_is_guarded_and_deleted_too(void **state
     flip_bits(scene, "qay 1000");
     scene_open(scene);
     assert_has(ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall")), "pay 1000");
-    ASK(&scene->asking, STORE_APPEND, SAYING("hall", "bob", "d", "m1", ""), .kind = STORE_DELETE);
+    ASK(&scene->asking, STORE_APPEND, SAYING("hall", "bob", "d", "m1", ""), .append.kind = STORE_DELETE);
     scene_close(scene);
     assert_int_equal(number_of(scene, "SELECT count(*) FROM messages WHERE said IS NOT NULL OR content <> '\"\"'"), 0);
     assert_int_equal(number_of(scene, "SELECT count(*) FROM changes WHERE body LIKE '%pay%'"), 0);
@@ -143,7 +145,7 @@ static void whoever_is_taken_over_writes_no_more(void **state) {
     struct store *second = scene->asking.store;
     scene->asking.store = first;
     assert_status(SAY(&scene->asking, "hall", "alice", "m3", "m3", "\"said\""), STORE_UNAVAILABLE);
-    assert_status(ASK(&scene->asking, STORE_PROBE, .limit = 1), STORE_UNAVAILABLE);
+    assert_status(ASK(&scene->asking, STORE_PROBE, ), STORE_UNAVAILABLE);
     scene_close(scene);
     scene->asking.store = second;
     struct answer *next = say(scene, 4, 4);

@@ -121,13 +121,14 @@ static void a_log_of_an_older_schema_is_told_as_before(void **state) {
     assert_int_equal(again->seq, 1);
     assert_string_equal(again->message_id, "m1");
     assert_has(again, "\"content\":\"one\"");
-    again =
-        ASK(asking, STORE_APPEND, SAYING("hall", "bob", "c4", "m1", ""), .text = S("+1"), .kind = STORE_REACTION_ADD);
+    again = ASK(asking, STORE_APPEND, SAYING("hall", "bob", "c4", "m1", ""), .append.emoji = S("+1"),
+                .append.kind = STORE_REACTION_ADD);
     assert_true(again->duplicate);
     assert_int_equal(again->seq, 8);
     assert_status(SAY(asking, "hall", "alice", "c1", "new", "\"other\""), STORE_CONFLICT);
     /* The log goes on, and a deletion finds every place where something was said. */
-    assert_int_equal(ASK(asking, STORE_APPEND, SAYING("hall", "bob", "c7", "m2", ""), .kind = STORE_DELETE)->seq, 10);
+    assert_int_equal(ASK(asking, STORE_APPEND, SAYING("hall", "bob", "c7", "m2", ""), .append.kind = STORE_DELETE)->seq,
+                     10);
     assert_has_not(ASK(asking, STORE_EVENTS, .channel_id = S("hall")), "TWO");
     assert_has_not(ASK(asking, STORE_EVENTS, .channel_id = S("hall")), "2.50");
     scene_close(scene);

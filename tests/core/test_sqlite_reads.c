@@ -42,14 +42,14 @@ static void no_done(struct store_request *request) {}
 static void a_read_costs_the_same_however_long_the_log_is_and_however_much_is_unread(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
-    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member"));
     scene_close(scene);
     const struct store_request reads[] = {
         {.op = STORE_USER_CHANNELS, .user_id = S("bob")},
         {.op = STORE_HEADS},
         {.op = STORE_CHANNEL, .channel_id = S("hall")},
-        {.op = STORE_EVENTS, .channel_id = S("hall"), .seq = 1, .limit = 20},
-        {.op = STORE_MESSAGES, .channel_id = S("hall"), .limit = 20},
+        {.op = STORE_EVENTS, .channel_id = S("hall"), .events.seq = 1, .events.limit = 20},
+        {.op = STORE_MESSAGES, .channel_id = S("hall"), .messages.limit = 20},
     };
     enum { READS = sizeof reads / sizeof *reads };
     long costs[2][READS];
@@ -60,8 +60,8 @@ static void a_read_costs_the_same_however_long_the_log_is_and_however_much_is_un
             request->user_id = reads[i].user_id;
             request->channel_id = reads[i].channel_id;
             if (reads[i].op == STORE_HEADS) store_heads_add(request, S("hall"));
-            request->seq = reads[i].seq;
-            request->limit = reads[i].limit;
+            if (reads[i].op == STORE_EVENTS) request->events = reads[i].events;
+            if (reads[i].op == STORE_MESSAGES) request->messages = reads[i].messages;
             costs[age][i] = cost_of(scene, request);
             store_request_free(&request);
         }
@@ -73,17 +73,17 @@ static void whoever_joins_has_read_what_is_there(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
     say(scene, 1, 3);
-    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member"));
     assert_has(ASK(&scene->asking, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,\"unread\":0}");
     say(scene, 4, 5);
-    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("owner"));
+    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("owner"));
     assert_has(ASK(&scene->asking, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,\"unread\":2}");
 }
 
 static void unread_messages_are_counted_up_to_a_limit(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
-    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member"));
     scene_close(scene);
     fill(scene, 1, STORE_UNREAD_MAX);
     execute(scene, "UPDATE messages SET deleted_ms = 1 WHERE message_seq = 9");
@@ -96,7 +96,7 @@ static void unread_messages_are_counted_up_to_a_limit(void **state) {
 static void whoever_says_more_than_is_looked_at_has_read_it(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
-    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member"));
     scene_close(scene);
     fill(scene, 1, 2 * STORE_UNREAD_MAX);
     execute(scene, "UPDATE messages SET user_id = 'bob'");
@@ -188,8 +188,7 @@ static void has_come(struct store_request *request) {
 static void ask_again(struct crowd *crowd, enum store_op op) {
     struct store_request *request = store_request_new(op, has_come, crowd);
     request->user_id = SLICE("bob");
-    request->name = SLICE("says");
-    request->text = op == STORE_AUDIT ? S(large) : SLICE_NONE;
+    if (op == STORE_AUDIT) request->audit = (struct store_audit){.action = SLICE("says"), .detail = S(large)};
     crowd->under_way++;
     store_submit(crowd->asking->store, &request);
 }

@@ -7,7 +7,8 @@
 static void each_event_takes_the_next_number(void **state) {
     struct answer *first = SAY(*state, "hall", "alice", "c1", "m1", "\"one\"");
     struct answer *second = SAY(*state, "hall", "bob", "c1", "m2", "\"two\"");
-    struct answer *edit = ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "bob", "", "m2", "\"2\""));
+    struct answer *edit =
+        ASK(*state, STORE_APPEND, .append.kind = STORE_EDIT, SAYING("hall", "bob", "", "m2", "\"2\""));
     assert_status(first, STORE_OK);
     assert_int_equal(first->seq, 1);
     assert_int_equal(second->seq, 2);
@@ -69,10 +70,12 @@ static void retries_in_one_batch_are_stored_once(void **state) {
 static void a_client_id_used_for_something_else_is_a_conflict(void **state) {
     SAY(*state, "hall", "alice", "c1", "m1", "\"hello\"");
     assert_status(SAY(*state, "hall", "alice", "c1", "m2", "\"hello!\""), STORE_CONFLICT);
-    assert_status(ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "c1", "m1", "\"hello\"")),
-                  STORE_CONFLICT);
-    assert_status(ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m2", "\"hello\""), .thread_id = S("m1")),
-                  STORE_CONFLICT);
+    assert_status(
+        ASK(*state, STORE_APPEND, .append.kind = STORE_EDIT, SAYING("hall", "alice", "c1", "m1", "\"hello\"")),
+        STORE_CONFLICT);
+    assert_status(
+        ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m2", "\"hello\""), .append.thread_id = S("m1")),
+        STORE_CONFLICT);
     assert_int_equal(ASK(*state, STORE_CHANNEL, .channel_id = S("hall"))->seq, 1);
 }
 
@@ -90,10 +93,11 @@ static void what_was_appended_is_known(void **state) {
 }
 
 static void a_retry_is_known_by_what_was_said_whatever_was_stored(void **state) {
-    ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m1", "\"d***\""), .fingerprint = 7);
-    assert_status(ASK(*state, STORE_APPENDED, SAYING("hall", "alice", "c1", "", "\"damn\""), .fingerprint = 7),
+    ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m1", "\"d***\""), .append.fingerprint = 7);
+    assert_status(ASK(*state, STORE_APPENDED, SAYING("hall", "alice", "c1", "", "\"damn\""), .append.fingerprint = 7),
                   STORE_OK);
-    struct answer *again = ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m2", "\"damn\""), .fingerprint = 7);
+    struct answer *again =
+        ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m2", "\"damn\""), .append.fingerprint = 7);
     assert_true(again->duplicate);
     assert_has(again, "d***");
     assert_status(SAY(*state, "hall", "alice", "c1", "m2", "\"d***\""), STORE_CONFLICT);
@@ -107,8 +111,8 @@ static void without_a_client_id_equal_messages_are_two(void **state) {
 static void a_refused_append_takes_no_number(void **state) {
     SAY(*state, "hall", "alice", "c1", "m1", "1");
     assert_status(SAY(*state, "hall", "alice", "c2", "m1", "2"), STORE_BAD); /* the message's id is taken */
-    assert_status(ASK(*state, STORE_APPEND, .kind = STORE_DELETE, .channel_id = S("hall"), .user_id = S("bob"),
-                      .message_id = S("m9")),
+    assert_status(ASK(*state, STORE_APPEND, .append.kind = STORE_DELETE, .channel_id = S("hall"), .user_id = S("bob"),
+                      .append.message_id = S("m9")),
                   STORE_NOT_FOUND);
     assert_int_equal(SAY(*state, "hall", "alice", "c2", "m2", "2")->seq, 2);
 }
@@ -116,7 +120,7 @@ static void a_refused_append_takes_no_number(void **state) {
 static void bad_text_does_not_fail_its_batch_neighbours(void **state) {
     struct answer *before = SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m1", "1"));
     struct answer *nul =
-        SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c2", "m2", "2"), .thread_id = SLICE("a\0b"));
+        SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c2", "m2", "2"), .append.thread_id = SLICE("a\0b"));
     struct answer *latin = SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice\xe9", "c3", "m3", "3"));
     struct answer *broken = SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c4", "m4", "{\"a\":"));
     struct answer *taken = SUBMIT(*state, STORE_APPEND, SAYING("hall", "alice", "c5", "m1", "5"));
@@ -136,27 +140,29 @@ static void what_is_too_long_is_refused_alone(void **state) {
     memset(text, 'x', sizeof text - 1);
     struct slice most = {text, STORE_ID_MAX}, more = {text, STORE_ID_MAX + 1}, much = {text, 8000};
 #define SAYS(...) SUBMIT(*state, STORE_APPEND, __VA_ARGS__)
-    struct answer *good[] = {SAYS(SAYING("hall", "alice", "c1", "m1", "1")),
-                             SAYS(SAYING("hall", "alice", "c2", "m2", "2"), .thread_id = most),
-                             SAYS(.channel_id = S("hall"), .user_id = {text, STORE_USER_ID_MAX}, .client_id = most,
-                                  .message_id = {text, STORE_MESSAGE_ID_MAX}, .content = S("3"))};
+    struct answer *good[] = {
+        SAYS(SAYING("hall", "alice", "c1", "m1", "1")),
+        SAYS(SAYING("hall", "alice", "c2", "m2", "2"), .append.thread_id = most),
+        SAYS(.channel_id = S("hall"), .user_id = {text, STORE_USER_ID_MAX}, .append.client_id = most,
+             .append.message_id = {text, STORE_MESSAGE_ID_MAX}, .append.content = S("3"))};
     struct answer *bad[] = {
-        SAYS(.channel_id = S("hall"), .user_id = S("alice"), .client_id = much, .message_id = S("b1"),
-             .content = S("1")),
-        SAYS(.channel_id = S("hall"), .user_id = S("alice"), .client_id = more, .message_id = S("b2"),
-             .content = S("1")),
-        SAYS(.channel_id = S("hall"), .user_id = {text, STORE_USER_ID_MAX + 1}, .message_id = S("b3"),
-             .content = S("1")),
-        SAYS(.channel_id = S("hall"), .user_id = S("alice"), .message_id = {text, STORE_MESSAGE_ID_MAX + 1},
-             .content = S("1")),
-        SAYS(SAYING("hall", "alice", "b5", "b5", "1"), .thread_id = more),
-        SAYS(.channel_id = more, .user_id = S("alice"), .message_id = S("b6"), .content = S("1")),
-        SAYS(.kind = STORE_REACTION_ADD, SAYING("hall", "alice", "b7", "m1", ""), .text = {text, STORE_EMOJI_MAX + 1}),
-        SUBMIT(*state, STORE_USER_PUT, .user_id = S("alice"), .name = much),
-        SUBMIT(*state, STORE_CHANNEL_PUT, .channel_id = S("yard"), .name = much),
-        SUBMIT(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("alice"), .text = more),
-        SUBMIT(*state, STORE_SESSION_PUT, .token = much, .user_id = S("alice"), .expires_ms = 1),
-        SUBMIT(*state, STORE_EVENTS, .channel_id = S("hall"), .epoch = much),
+        SAYS(.channel_id = S("hall"), .user_id = S("alice"), .append.client_id = much, .append.message_id = S("b1"),
+             .append.content = S("1")),
+        SAYS(.channel_id = S("hall"), .user_id = S("alice"), .append.client_id = more, .append.message_id = S("b2"),
+             .append.content = S("1")),
+        SAYS(.channel_id = S("hall"), .user_id = {text, STORE_USER_ID_MAX + 1}, .append.message_id = S("b3"),
+             .append.content = S("1")),
+        SAYS(.channel_id = S("hall"), .user_id = S("alice"), .append.message_id = {text, STORE_MESSAGE_ID_MAX + 1},
+             .append.content = S("1")),
+        SAYS(SAYING("hall", "alice", "b5", "b5", "1"), .append.thread_id = more),
+        SAYS(.channel_id = more, .user_id = S("alice"), .append.message_id = S("b6"), .append.content = S("1")),
+        SAYS(.append.kind = STORE_REACTION_ADD, SAYING("hall", "alice", "b7", "m1", ""),
+             .append.emoji = {text, STORE_EMOJI_MAX + 1}),
+        SUBMIT(*state, STORE_USER_PUT, .user_id = S("alice"), .user.name = much),
+        SUBMIT(*state, STORE_CHANNEL_PUT, .channel_id = S("yard"), .channel.name = much),
+        SUBMIT(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("alice"), .member.role = more),
+        SUBMIT(*state, STORE_SESSION_PUT, .session.token = much, .user_id = S("alice"), .session.expires_ms = 1),
+        SUBMIT(*state, STORE_EVENTS, .channel_id = S("hall"), .events.epoch = much),
     };
 #undef SAYS
     asking_wait(*state);
@@ -168,12 +174,12 @@ static void what_is_too_long_is_refused_alone(void **state) {
 static void an_id_that_is_too_long_costs_nobody_else_of_its_list(void **state) {
     struct buffer list = {0};
     buffer_printf(&list, "[\"bob\",\"%0*d\",\"hall\",\"\",7,\"a\\u0000b\",\"dora\"]", 8000, 0);
-    assert_status(ASK(*state, STORE_USERS_SEEN, .text = buffer_slice(&list)), STORE_OK);
-    struct answer *users = ASK(*state, STORE_USERS, .text = buffer_slice(&list));
+    assert_status(ASK(*state, STORE_USERS_SEEN, .user_ids = buffer_slice(&list)), STORE_OK);
+    struct answer *users = ASK(*state, STORE_USERS, .user_ids = buffer_slice(&list));
     assert_has(users, "\"userId\":\"bob\"");
     assert_has(users, "\"userId\":\"dora\"");
     assert_has_not(users, "00000");
-    assert_has(ASK(*state, STORE_HEADS, .text = buffer_slice(&list)), "[\"hall\",0,");
+    assert_has(asking_heads(*state, buffer_slice(&list)), "[\"hall\",0,");
     buffer_done(&list);
 }
 
@@ -191,7 +197,7 @@ static void one_senders_order_is_the_order_of_the_log(void **state) {
 
 static void a_new_message_is_told_as_the_protocol_says(void **state) {
     struct answer *said = ASK(*state, STORE_APPEND, SAYING("hall", "alice", "c1", "m1", "{ \"t\" : \"\\u00e9\" }"),
-                              .thread_id = S("m0"), .attachments = S("[ 1.50 ]"));
+                              .append.thread_id = S("m0"), .append.attachments = S("[ 1.50 ]"));
     char expected[512];
     snprintf(expected, sizeof(expected),
              "[\"message:new\",{\"id\":\"m1\",\"channelId\":\"hall\",\"userId\":\"alice\",\"content\":{ \"t\" : "
@@ -217,14 +223,14 @@ static void assert_order(const struct answer *answer, const char *const *texts, 
 static void the_log_tells_each_event_as_it_was(void **state) {
     SAY(*state, "hall", "alice", "c1", "m1", "\"one\"");
     SAY(*state, "hall", "alice", "c2", "m2", "\"two\"");
-    ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "c3", "m1", "\"uno\""));
+    ASK(*state, STORE_APPEND, .append.kind = STORE_EDIT, SAYING("hall", "alice", "c3", "m1", "\"uno\""));
     SAY(*state, "hall", "bob", "c4", "m3", "\"three\"");
-    ASK(*state, STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "c5", "m1", "\"eins\""));
+    ASK(*state, STORE_APPEND, .append.kind = STORE_EDIT, SAYING("hall", "alice", "c5", "m1", "\"eins\""));
     static const char *const told[] = {"\"one\"",    "\"seq\":1,", "\"two\"",    "\"seq\":2,", "\"uno\"",
                                        "\"seq\":3,", "\"three\"",  "\"seq\":4,", "\"eins\"",   "\"seq\":5,"};
     assert_order(ASK(*state, STORE_EVENTS, .channel_id = S("hall")), told, 10);
-    assert_order(ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 2), told + 4, 6);
-    assert_has(ASK(*state, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m1")), "\"eins\"");
+    assert_order(ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 2), told + 4, 6);
+    assert_has(ASK(*state, STORE_MESSAGE, .channel_id = S("hall"), .messages.message_id = S("m1")), "\"eins\"");
     /* A retry is told what it was told, and takes no number. */
     struct answer *again = SAY(*state, "hall", "alice", "c1", "new", "\"one\"");
     assert_true(again->duplicate);
@@ -233,8 +239,8 @@ static void the_log_tells_each_event_as_it_was(void **state) {
     assert_int_equal(SAY(*state, "hall", "alice", "c6", "m4", "\"four\"")->seq, 6);
     /* Nor does what is so already. */
     for (int i = 0; i < 2; i++) {
-        again =
-            ASK(*state, STORE_APPEND, .kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""), .text = S("+1"));
+        again = ASK(*state, STORE_APPEND, .append.kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""),
+                    .append.emoji = S("+1"));
         assert_int_equal(again->seq, 7);
         assert_int_equal(SAY(*state, "hall", "bob", "", i ? "m6" : "m5", "\"more\"")->seq, 8 + i);
     }
@@ -246,14 +252,14 @@ static void say_numbers(struct asking *asking, int count, const char *thread) {
         snprintf(id, sizeof(id), "m%d", i);
         snprintf(text, sizeof(text), "%d", i);
         SUBMIT(asking, STORE_APPEND, SAYING("hall", "alice", "", id, text),
-               .thread_id = i % 2 ? SLICE_NONE : S(thread));
+               .append.thread_id = i % 2 ? SLICE_NONE : S(thread));
     }
     asking_wait(asking);
 }
 
 static void resume_continues_without_a_gap(void **state) {
     say_numbers(*state, 5, "");
-    struct answer *part = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 1, .limit = 2);
+    struct answer *part = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 1, .events.limit = 2);
     assert_has(part, "\"seq\":2,");
     assert_has(part, "\"seq\":3,");
     assert_has_not(part, "\"seq\":1,");
@@ -261,18 +267,21 @@ static void resume_continues_without_a_gap(void **state) {
     assert_true(part->more);
     assert_int_equal(part->seq, 5);
     assert_int_equal(part->fork, -1);
-    struct answer *rest = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 3, .epoch = S(part->epoch));
+    struct answer *rest =
+        ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 3, .events.epoch = S(part->epoch));
     assert_has(rest, "\"seq\":5,");
     assert_false(rest->more);
     assert_int_equal(rest->fork, -1);
-    struct answer *none = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 5, .epoch = S(part->epoch));
+    struct answer *none =
+        ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 5, .events.epoch = S(part->epoch));
     assert_string_equal(none->json, "[]");
 }
 
 static void a_cursor_beyond_the_head_is_reset(void **state) {
     say_numbers(*state, 2, "");
     struct answer *head = ASK(*state, STORE_CHANNEL, .channel_id = S("hall"));
-    struct answer *beyond = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 7, .epoch = S(head->epoch));
+    struct answer *beyond =
+        ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 7, .events.epoch = S(head->epoch));
     assert_int_equal(beyond->fork, 2);
     assert_string_equal(beyond->json, "[]");
 }
@@ -281,7 +290,8 @@ static void a_cursor_of_a_strange_epoch_starts_over(void **state) {
     say_numbers(*state, 2, "");
     const char *strange[] = {"1-00000000", "9-00000000", "nonsense", "-", "1-"};
     for (int i = 0; i < 5; i++) {
-        struct answer *reset = ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .seq = 2, .epoch = S(strange[i]));
+        struct answer *reset =
+            ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 2, .events.epoch = S(strange[i]));
         assert_int_equal(reset->fork, 0);
         assert_has(reset, "\"seq\":1,");
     }
@@ -313,39 +323,42 @@ static void a_large_answer_ends_early_and_says_so(void **state) {
 
 static void history_pages_both_ways(void **state) {
     say_numbers(*state, 9, "");
-    struct answer *newest = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .limit = 2);
+    struct answer *newest = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .messages.limit = 2);
     assert_true(newest->more);
     const char *first = strstr(newest->json, "\"messageSeq\":8}"), *second = strstr(newest->json, "\"messageSeq\":9}");
     assert_true(first && second && first < second);
-    struct answer *before = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .before = 3, .limit = 2);
+    struct answer *before =
+        ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .messages.before = 3, .messages.limit = 2);
     assert_has(before, "\"messageSeq\":1}");
     assert_has(before, "\"messageSeq\":2}");
     assert_false(before->more);
-    struct answer *after = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .after = 3, .limit = 2);
+    struct answer *after =
+        ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .messages.after = 3, .messages.limit = 2);
     assert_has(after, "\"messageSeq\":4}");
     assert_has(after, "\"messageSeq\":5}");
     assert_has_not(after, "\"messageSeq\":6}");
     assert_true(after->more);
-    assert_string_equal(ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .after = 9)->json, "[]");
+    assert_string_equal(ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .messages.after = 9)->json, "[]");
 }
 
 static void a_thread_is_read_apart(void **state) {
     say_numbers(*state, 9, "m1");
-    struct answer *thread = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .message_id = S("m1"), .limit = 3);
+    struct answer *thread =
+        ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .messages.message_id = S("m1"), .messages.limit = 3);
     assert_true(thread->more);
     assert_has(thread, "\"messageSeq\":4}");
     assert_has(thread, "\"messageSeq\":8}");
     assert_has_not(thread, "\"messageSeq\":7}");
-    struct answer *after =
-        ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .message_id = S("m1"), .after = 6, .limit = 3);
+    struct answer *after = ASK(*state, STORE_MESSAGES, .channel_id = S("hall"), .messages.message_id = S("m1"),
+                               .messages.after = 6, .messages.limit = 3);
     assert_false(after->more);
     assert_has(after, "\"messageSeq\":8}");
     assert_has_not(after, "\"messageSeq\":6}");
 }
 
 static void a_channel_keeps_what_is_not_said_anew(void **state) {
-    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("alice"), .text = S("owner"));
-    ASK(*state, STORE_CHANNEL_PUT, .channel_id = S("hall"), .name = S("The \"Hall\""));
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("alice"), .member.role = S("owner"));
+    ASK(*state, STORE_CHANNEL_PUT, .channel_id = S("hall"), .channel.name = S("The \"Hall\""));
     struct answer *channel = ASK(*state, STORE_CHANNEL, .channel_id = S("hall"));
     assert_has(
         channel,
@@ -354,11 +367,12 @@ static void a_channel_keeps_what_is_not_said_anew(void **state) {
 }
 
 static void members_come_and_go(void **state) {
-    assert_status(ASK(*state, STORE_MEMBER_PUT, .channel_id = S("nowhere"), .user_id = S("bob"), .text = S("member")),
-                  STORE_NOT_FOUND);
-    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
-    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("alice"), .text = S("owner"));
-    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("moderator"));
+    assert_status(
+        ASK(*state, STORE_MEMBER_PUT, .channel_id = S("nowhere"), .user_id = S("bob"), .member.role = S("member")),
+        STORE_NOT_FOUND);
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member"));
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("alice"), .member.role = S("owner"));
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("moderator"));
     assert_string_equal(ASK(*state, STORE_MEMBERS, .channel_id = S("hall"))->json,
                         "[{\"userId\":\"alice\",\"role\":\"owner\"},{\"userId\":\"bob\",\"role\":\"moderator\"}]");
     assert_string_equal(ASK(*state, STORE_MEMBER, .channel_id = S("hall"), .user_id = S("bob"))->json,
@@ -369,16 +383,16 @@ static void members_come_and_go(void **state) {
 }
 
 static void a_read_mark_never_moves_back(void **state) {
-    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member"));
     say_numbers(*state, 5, "");
     assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":0,\"unread\":5}");
-    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .seq = 3);
+    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .member.read_seq = 3);
     assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,\"unread\":2}");
-    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .seq = 2);
+    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .member.read_seq = 2);
     assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,");
-    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .seq = 99);
+    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .member.read_seq = 99);
     assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":5,\"unread\":0}");
-    assert_status(ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("carol"), .seq = 1),
+    assert_status(ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("carol"), .member.read_seq = 1),
                   STORE_NOT_FOUND);
 }
 
@@ -386,84 +400,85 @@ static void heads_are_found_by_a_list_of_channels(void **state) {
     char expected[256];
     ASK(*state, STORE_CHANNEL_PUT, .channel_id = S("yard"));
     say_numbers(*state, 2, "");
-    struct answer *heads = ASK(*state, STORE_HEADS, .text = S("[\"yard\", \"nowhere\", 7, \"hall\"]"));
+    struct answer *heads = asking_heads(*state, S("[\"yard\", \"nowhere\", 7, \"hall\"]"));
     const char *epoch = ASK(*state, STORE_CHANNEL, .channel_id = S("hall"))->epoch;
     snprintf(expected, sizeof(expected), "[\"hall\",2,\"%s\"]", epoch);
     assert_has(heads, expected);
     assert_has(heads, "[\"yard\",0,\"1-");
     assert_has_not(heads, "nowhere");
-    assert_string_equal(ASK(*state, STORE_HEADS, .text = S("[]"))->json, "[]");
+    assert_string_equal(asking_heads(*state, S("[]"))->json, "[]");
 }
 
 static void unread_are_the_messages_of_others_that_stand(void **state) {
-    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member"));
     SAY(*state, "hall", "alice", "", "m1", "1");
     SAY(*state, "hall", "bob", "", "m2", "2");
     SAY(*state, "hall", "alice", "", "m3", "3");
-    ASK(*state, STORE_APPEND, .kind = STORE_DELETE, SAYING("hall", "alice", "", "m3", ""));
+    ASK(*state, STORE_APPEND, .append.kind = STORE_DELETE, SAYING("hall", "alice", "", "m3", ""));
     assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"seq\":4,");
     assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":0,\"unread\":1}");
 }
 
 static void what_a_reader_says_themselves_is_read(void **state) {
-    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    ASK(*state, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member"));
     SAY(*state, "hall", "bob", "", "m1", "1");
     assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":1,\"unread\":0}");
     SAY(*state, "hall", "alice", "", "m2", "2");
     SAY(*state, "hall", "bob", "", "m3", "3");
     assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":1,\"unread\":1}");
-    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .seq = 2);
+    ASK(*state, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .member.read_seq = 2);
     assert_has(ASK(*state, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,\"unread\":0}");
 }
 
 static void users_are_found_by_a_list_of_ids(void **state) {
-    ASK(*state, STORE_USER_PUT, .user_id = S("alice"), .name = S("Alice"), .text = S("a.png"));
-    ASK(*state, STORE_USERS_SEEN, .text = S("[\"bob\", \"dora\", \"bob\"]"));
-    struct answer *users = ASK(*state, STORE_USERS, .text = S("[\"alice\", \"bob\", \"carol\"]"));
+    ASK(*state, STORE_USER_PUT, .user_id = S("alice"), .user.name = S("Alice"), .user.avatar = S("a.png"));
+    ASK(*state, STORE_USERS_SEEN, .user_ids = S("[\"bob\", \"dora\", \"bob\"]"));
+    struct answer *users = ASK(*state, STORE_USERS, .user_ids = S("[\"alice\", \"bob\", \"carol\"]"));
     assert_has(users,
                "[{\"userId\":\"alice\",\"name\":\"Alice\",\"avatar\":\"a.png\"},{\"userId\":\"bob\",\"name\":\"bob\","
                "\"lastSeen\":\"");
     assert_has_not(users, "carol");
-    assert_has(ASK(*state, STORE_USERS, .text = S("[\"dora\"]")), "\"lastSeen\":\"");
-    assert_status(ASK(*state, STORE_USERS_SEEN, .text = S("bob")), STORE_BAD);
-    ASK(*state, STORE_USERS_SEEN, .text = S("[\"alice\"]"));
-    assert_has(ASK(*state, STORE_USERS, .text = S("[\"alice\"]")), "\"avatar\":\"a.png\",\"lastSeen\":\"");
-    assert_status(ASK(*state, STORE_USERS, .text = S("[\"alice\"")), STORE_BAD);
+    assert_has(ASK(*state, STORE_USERS, .user_ids = S("[\"dora\"]")), "\"lastSeen\":\"");
+    assert_status(ASK(*state, STORE_USERS_SEEN, .user_ids = S("bob")), STORE_BAD);
+    ASK(*state, STORE_USERS_SEEN, .user_ids = S("[\"alice\"]"));
+    assert_has(ASK(*state, STORE_USERS, .user_ids = S("[\"alice\"]")), "\"avatar\":\"a.png\",\"lastSeen\":\"");
+    assert_status(ASK(*state, STORE_USERS, .user_ids = S("[\"alice\"")), STORE_BAD);
 }
 
 static void what_users_say_is_kept_until_they_say_otherwise_or_it_ends(void **state) {
     int64_t far = INT64_C(4000000000000);
     assert_status(ASK(*state, STORE_WORD, .user_id = S("alice")), STORE_NOT_FOUND);
-    ASK(*state, STORE_WORD_PUT, .user_id = S("alice"), .text = S("busy"), .name = S("exam"), .expires_ms = far);
-    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"), .text = S("away"), .expires_ms = 1000);
+    ASK(*state, STORE_WORD_PUT, .user_id = S("alice"), .word.status = S("busy"), .word.message = S("exam"),
+        .word.ends_ms = far);
+    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"), .word.status = S("away"), .word.ends_ms = 1000);
     assert_string_equal(ASK(*state, STORE_WORD, .user_id = S("alice"))->json,
                         "{\"status\":\"busy\",\"statusMessage\":\"exam\",\"endsMs\":4000000000000}");
     assert_status(ASK(*state, STORE_WORD, .user_id = S("bob")), STORE_NOT_FOUND);
-    ASK(*state, STORE_WORD_PUT, .user_id = S("alice"), .text = S("invisible"));
+    ASK(*state, STORE_WORD_PUT, .user_id = S("alice"), .word.status = S("invisible"));
     assert_string_equal(ASK(*state, STORE_WORD, .user_id = S("alice"))->json, "{\"status\":\"invisible\"}");
-    assert_string_equal(ASK(*state, STORE_USERS, .text = S("[\"alice\"]"))->json, "[]");
+    assert_string_equal(ASK(*state, STORE_USERS, .user_ids = S("[\"alice\"]"))->json, "[]");
     ASK(*state, STORE_WORD_PUT, .user_id = S("alice"));
     assert_status(ASK(*state, STORE_WORD, .user_id = S("alice")), STORE_NOT_FOUND);
 }
 
 static void sessions_expire(void **state) {
     int64_t far = INT64_C(4000000000000);
-    ASK(*state, STORE_SESSION_PUT, .token = S("t1"), .user_id = S("alice"), .expires_ms = far);
-    ASK(*state, STORE_SESSION_PUT, .token = S("t2"), .user_id = S("bob"), .expires_ms = 1000);
-    assert_string_equal(ASK(*state, STORE_SESSION, .token = S("t1"))->json,
+    ASK(*state, STORE_SESSION_PUT, .session.token = S("t1"), .user_id = S("alice"), .session.expires_ms = far);
+    ASK(*state, STORE_SESSION_PUT, .session.token = S("t2"), .user_id = S("bob"), .session.expires_ms = 1000);
+    assert_string_equal(ASK(*state, STORE_SESSION, .session.token = S("t1"))->json,
                         "{\"userId\":\"alice\",\"expiresAt\":\"2096-10-02T07:06:40.000Z\"}");
-    assert_status(ASK(*state, STORE_SESSION, .token = S("t2")), STORE_NOT_FOUND);
-    assert_status(ASK(*state, STORE_SESSION, .token = S("T1")), STORE_NOT_FOUND);
-    assert_has(ASK(*state, STORE_SESSION_DELETE, .token = S("t1")), "{\"userId\":\"alice\"");
-    assert_status(ASK(*state, STORE_SESSION_DELETE, .token = S("t1")), STORE_NOT_FOUND);
-    assert_status(ASK(*state, STORE_SESSION, .token = S("t1")), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_SESSION, .session.token = S("t2")), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_SESSION, .session.token = S("T1")), STORE_NOT_FOUND);
+    assert_has(ASK(*state, STORE_SESSION_DELETE, .session.token = S("t1")), "{\"userId\":\"alice\"");
+    assert_status(ASK(*state, STORE_SESSION_DELETE, .session.token = S("t1")), STORE_NOT_FOUND);
+    assert_status(ASK(*state, STORE_SESSION, .session.token = S("t1")), STORE_NOT_FOUND);
 }
 
 static void the_audit_is_read_newest_first(void **state) {
-    ASK(*state, STORE_AUDIT, .user_id = S("alice"), .name = S("kick"), .channel_id = S("hall"),
-        .text = S("{\"who\": 1}"));
-    ASK(*state, STORE_AUDIT, .user_id = S("bob"), .name = S("broadcast"));
-    struct answer *all = ASK(*state, STORE_AUDITS, .limit = 10);
+    ASK(*state, STORE_AUDIT, .user_id = S("alice"), .audit.action = S("kick"), .channel_id = S("hall"),
+        .audit.detail = S("{\"who\": 1}"));
+    ASK(*state, STORE_AUDIT, .user_id = S("bob"), .audit.action = S("broadcast"));
+    struct answer *all = ASK(*state, STORE_AUDITS, .audit.limit = 10);
     const char *newest = strstr(all->json, "\"actor\":\"bob\",\"action\":\"broadcast\"");
     const char *oldest =
         strstr(all->json, "\"actor\":\"alice\",\"action\":\"kick\",\"channelId\":\"hall\",\"detail\":{\"who\": 1}}");
@@ -488,7 +503,7 @@ static void a_full_queue_refuses_and_recovers(void **state) {
     struct answer *refused = NULL;
     char *text = memory_new((size_t)9 << 20);
     memset(text, '1', ((size_t)9 << 20) - 1);
-    for (int i = 0; i < 8; i++) refused = SUBMIT(asking, STORE_USERS, .text = S(text));
+    for (int i = 0; i < 8; i++) refused = SUBMIT(asking, STORE_USERS, .user_ids = S(text));
     free(text);
     asking_wait(asking);
     assert_status(refused, STORE_UNAVAILABLE);

@@ -38,7 +38,8 @@ static void door_submit(struct store *store, struct store_request *request) {
         store_request_free(&request);
         return;
     }
-    if (door->is_promoted && request->op == STORE_EVENTS) request->epoch = S(epoch); /* whose log goes on from there */
+    if (door->is_promoted && request->op == STORE_EVENTS)
+        request->events.epoch = S(epoch); /* whose log goes on from there */
     store_submit(log_store, &request);
 }
 
@@ -56,7 +57,8 @@ static struct asking *at(struct store *store) {
 }
 
 static struct answer *events_at(struct store *store, int64_t seq, unsigned limit) {
-    return ASK(at(store), STORE_EVENTS, .channel_id = S("hall"), .seq = seq, .epoch = S(epoch), .limit = limit);
+    return ASK(at(store), STORE_EVENTS, .channel_id = S("hall"), .events.seq = seq, .events.epoch = S(epoch),
+               .events.limit = limit);
 }
 
 /* What a worker answers is what the log is; how often it read the log for that. */
@@ -76,9 +78,9 @@ static unsigned reads_right(int worker, int64_t seq, unsigned limit) {
 /* The same of the newest page. */
 static unsigned pages_right(int worker, unsigned limit) {
     unsigned before = doors[worker].reads;
-    struct answer *cached = ASK(at(workers[worker]), STORE_MESSAGES, .channel_id = S("hall"), .limit = limit);
+    struct answer *cached = ASK(at(workers[worker]), STORE_MESSAGES, .channel_id = S("hall"), .messages.limit = limit);
     unsigned reads = doors[worker].reads - before;
-    struct answer *plain = ASK(at(log_store), STORE_MESSAGES, .channel_id = S("hall"), .limit = limit);
+    struct answer *plain = ASK(at(log_store), STORE_MESSAGES, .channel_id = S("hall"), .messages.limit = limit);
     assert_status(cached, plain->status);
     assert_string_equal(cached->json, plain->json);
     assert_int_equal(cached->more, plain->more);
@@ -144,8 +146,9 @@ static void pitfall_94_what_is_committed_joins_the_range_as_the_log_tells_it(voi
     settle();
     say(1, 2);
     say(0, 3);
-    assert_status(ASK(at(workers[1]), STORE_APPEND, .kind = STORE_EDIT, SAYING("hall", "alice", "", "m2", "\"2\"")),
-                  STORE_OK);
+    assert_status(
+        ASK(at(workers[1]), STORE_APPEND, .append.kind = STORE_EDIT, SAYING("hall", "alice", "", "m2", "\"2\"")),
+        STORE_OK);
     settle();
     assert_int_equal(reads_right(0, 0, 0), 0);
     assert_int_equal(reads_right(1, 1, 2), 0);
@@ -196,7 +199,7 @@ static void pitfall_103_what_was_deleted_is_not_shown_again(void **unused) {
     struct answer *before = events_at(log_store, 0, 0);
     reads_right(0, 0, 0);
     settle();
-    assert_status(ASK(at(workers[1]), STORE_APPEND, .kind = STORE_DELETE, SAYING("hall", "alice", "", "m1", "")),
+    assert_status(ASK(at(workers[1]), STORE_APPEND, .append.kind = STORE_DELETE, SAYING("hall", "alice", "", "m1", "")),
                   STORE_OK);
     settle();
     assert_has_not(events_at(workers[0], 0, 0), "a secret");
@@ -214,7 +217,8 @@ static void pitfall_104_of_a_hundred_readers_of_a_cold_channel_one_reads_the_log
     struct answer *answers[100];
     for (int i = 1; i <= 50; i++) say(0, i);
     for (int i = 0; i < 100; i++)
-        answers[i] = SUBMIT(at(workers[0]), STORE_EVENTS, .channel_id = S("hall"), .seq = i % 50, .epoch = S(epoch));
+        answers[i] = SUBMIT(at(workers[0]), STORE_EVENTS, .channel_id = S("hall"), .events.seq = i % 50,
+                            .events.epoch = S(epoch));
     asking_wait(&asking);
     for (int i = 0; i < 100; i++) assert_status(answers[i], STORE_OK);
     assert_int_equal(doors[0].reads, 1);
@@ -240,9 +244,9 @@ static void pitfall_104_ranges_that_were_read_at_once_do_not_end_at_once(void **
 /* what: the new content, or the emoji. */
 static void change(int worker, enum store_kind kind, const char *id, const char *what) {
     const char *content = kind == STORE_EDIT ? what : "";
-    assert_status(
-        ASK(at(workers[worker]), STORE_APPEND, .kind = kind, SAYING("hall", "alice", "", id, content), .text = S(what)),
-        STORE_OK);
+    assert_status(ASK(at(workers[worker]), STORE_APPEND, .append.kind = kind, SAYING("hall", "alice", "", id, content),
+                      .append.emoji = S(what)),
+                  STORE_OK);
     settle();
 }
 
@@ -260,10 +264,10 @@ static void pitfall_104_of_a_hundred_who_open_a_channel_one_reads_it(void **unus
     int64_t hits = metric_get(METRIC_CACHE_SHARED_HITS, "pages"), misses = metric_get(METRIC_CACHE_MISSES, "pages");
     for (int i = 1; i <= 60; i++) say(0, i);
     doors[0].reads = doors[1].reads = 0;
-    answers[0] = ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .limit = 50);
+    answers[0] = ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .messages.limit = 50);
     settle();
     for (int i = 1; i < 100; i++)
-        answers[i] = SUBMIT(at(workers[i % 2]), STORE_MESSAGES, .channel_id = S("hall"), .limit = 50);
+        answers[i] = SUBMIT(at(workers[i % 2]), STORE_MESSAGES, .channel_id = S("hall"), .messages.limit = 50);
     asking_wait(&asking);
     for (int i = 0; i < 100; i++) {
         assert_string_equal(answers[i]->json, answers[0]->json);
@@ -324,11 +328,13 @@ static void other_pages_are_read(void **unused) {
     pages_right(0, 50);
     settle();
     unsigned before = doors[0].reads;
-    assert_has_not(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .before = 3), "\"m3\"");
-    assert_has_not(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .after = 3), "\"m3\"");
-    assert_has(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .onwards = true, .limit = 1), "\"m1\"");
-    assert_string_equal(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .message_id = S("m1"))->json,
-                        "[]");
+    assert_has_not(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .messages.before = 3), "\"m3\"");
+    assert_has_not(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .messages.after = 3), "\"m3\"");
+    assert_has(
+        ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .messages.onwards = true, .messages.limit = 1),
+        "\"m1\"");
+    assert_string_equal(
+        ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("hall"), .messages.message_id = S("m1"))->json, "[]");
     assert_status(ASK(at(workers[0]), STORE_MESSAGES, .channel_id = S("elsewhere")), STORE_OK);
     assert_int_equal(doors[0].reads - before, 5);
 }
@@ -422,8 +428,9 @@ static void whatever_happens_the_log_is_told(void **unused) {
             head = (int)SAY(at(through), "hall", "alice", "", id, "\"hello\"")->seq;
         } else if (what < 16 && said > 0) {
             snprintf(id, sizeof id, "m%d", (int)(which % (unsigned)said));
-            ASK(at(through), STORE_APPEND, .kind = kinds[what - 12],
-                SAYING("hall", which & 128 ? "alice" : "bob", "", id, "\"other\""), .text = S(which & 64 ? "+1" : "*"));
+            ASK(at(through), STORE_APPEND, .append.kind = kinds[what - 12],
+                SAYING("hall", which & 128 ? "alice" : "bob", "", id, "\"other\""),
+                .append.emoji = S(which & 64 ? "+1" : "*"));
         } else if (what == 16) {
             free(redis_cli(port, "flushall"));
         } else {
@@ -437,7 +444,7 @@ static void readings_end_with_the_store(void **unused) {
     say(0, 1);
     struct answer *open[4];
     for (int i = 0; i < 4; i++)
-        open[i] = SUBMIT(at(workers[i % 2]), STORE_EVENTS, .channel_id = S("hall"), .epoch = S(epoch));
+        open[i] = SUBMIT(at(workers[i % 2]), STORE_EVENTS, .channel_id = S("hall"), .events.epoch = S(epoch));
     stage_turn();
     store_close(&log_store, 1000);
     store_close(&workers[0], 1000);

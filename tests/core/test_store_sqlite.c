@@ -32,7 +32,7 @@ static void send_next(struct load *load);
 
 static void acknowledged(struct store_request *request) {
     struct load *load = request->owner;
-    struct ack ack = {request->channel_id.ptr[1] - '0', atoi(request->client_id.ptr + 1), request->at.seq};
+    struct ack ack = {request->channel_id.ptr[1] - '0', atoi(request->append.client_id.ptr + 1), request->at.seq};
     if (request->status != STORE_OK || write(load->pipe, &ack, sizeof(ack)) != sizeof(ack)) _exit(1);
     send_next(load);
 }
@@ -44,11 +44,11 @@ static void send_next(struct load *load) {
     request->channel_id = store_request_copy(request, S(text));
     int len = snprintf(text, sizeof(text), "m%d", load->next++);
     /* With the NUL behind it, for atoi. */
-    request->message_id = store_request_copy(request, (struct slice){text, (size_t)len + 1});
-    request->message_id.len = (size_t)len;
-    request->client_id = request->message_id;
+    request->append.message_id = store_request_copy(request, (struct slice){text, (size_t)len + 1});
+    request->append.message_id.len = (size_t)len;
+    request->append.client_id = request->append.message_id;
     request->user_id = SLICE("alice");
-    request->content = SLICE("\"under load\"");
+    request->append.content = SLICE("\"under load\"");
     store_submit(load->store, &request);
 }
 
@@ -207,19 +207,22 @@ static void expect_fork_at_5(struct scene *scene, const char *old_epoch) {
     struct answer *next = say(scene, 60, 60);
     assert_int_equal(next->seq, 6);
     assert_true(strncmp(next->epoch, "2-", 2) == 0);
-    struct answer *ahead = ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 8, .epoch = S(old_epoch));
+    struct answer *ahead =
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 8, .events.epoch = S(old_epoch));
     assert_int_equal(ahead->fork, 5);
     assert_has(ahead, "\"id\":\"m60\"");
     assert_has_not(ahead, "\"seq\":5,");
-    struct answer *at_six = ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 6, .epoch = S(old_epoch));
+    struct answer *at_six =
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 6, .events.epoch = S(old_epoch));
     assert_int_equal(at_six->fork, 5);
-    struct answer *behind = ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 4, .epoch = S(old_epoch));
+    struct answer *behind =
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 4, .events.epoch = S(old_epoch));
     assert_int_equal(behind->fork, -1);
     assert_has(behind, "\"seq\":5,");
     assert_has(behind, old_epoch);
     assert_has(behind, next->epoch);
     struct answer *newer =
-        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 5, .epoch = S(next->epoch));
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 5, .events.epoch = S(next->epoch));
     assert_int_equal(newer->fork, -1);
 }
 
@@ -395,7 +398,7 @@ static void a_lost_sidecar_costs_an_epoch_and_nobody_a_reset(void **state) {
     unlink(beside(scene, ".incarnation"));
     scene_open(scene);
     struct answer *events =
-        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 3, .epoch = S(before->epoch));
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 3, .events.epoch = S(before->epoch));
     assert_true(strncmp(events->epoch, "2-", 2) == 0);
     assert_int_equal(events->fork, -1);
 }
@@ -424,10 +427,11 @@ static void a_clock_that_went_back_reorders_nothing(void **state) {
     scene_close(scene);
     execute(scene, "UPDATE messages SET created_ms = created_ms - message_seq * 60000");
     scene_open(scene);
-    struct answer *answers[] = {ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .limit = 4),
-                                ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .before = 10, .limit = 4),
-                                ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .after = 5, .limit = 4),
-                                ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 5)};
+    struct answer *answers[] = {
+        ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .messages.limit = 4),
+        ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .messages.before = 10, .messages.limit = 4),
+        ASK(&scene->asking, STORE_MESSAGES, .channel_id = S("hall"), .messages.after = 5, .messages.limit = 4),
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 5)};
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         const char *at = answers[i]->json;
         for (int seq = 6; seq <= 9; seq++) {
@@ -460,7 +464,7 @@ static void a_full_disk_refuses_writes_serves_reads_and_recovers(void **state) {
     assert_int_equal(stat(beside(scene, "-wal"), &wal), 0);
     limit_files((rlim_t)wal.st_size);
     struct answer *full = SAY(&scene->asking, "hall", "alice", "m4", "m4", "\"said\"");
-    struct answer *probe = ASK(&scene->asking, STORE_PROBE, .limit = 1);
+    struct answer *probe = ASK(&scene->asking, STORE_PROBE, );
     struct answer *read = ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"));
     limit_files(RLIM_INFINITY);
     assert_status(full, STORE_FULL);
@@ -486,8 +490,8 @@ static void the_log_of_the_database_is_used_again(void **state) {
     make_hall(scene);
     say(scene, 1, 2);
     say(scene, 2, 2);
-    ASK(&scene->asking, STORE_APPEND, SAYING("hall", "alice", "e1", "m1", "\"edited\""), .kind = STORE_EDIT);
-    ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .message_id = S("m2"));
+    ASK(&scene->asking, STORE_APPEND, SAYING("hall", "alice", "e1", "m1", "\"edited\""), .append.kind = STORE_EDIT);
+    ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .messages.message_id = S("m2"));
     static char text[1 << 20];
     memset(text, 'x', sizeof text - 1);
     text[0] = text[sizeof text - 2] = '"';
@@ -526,7 +530,8 @@ static void what_gathers_while_a_commit_is_flushed_is_one_commit(void **state) {
     scene_open(scene);
     int64_t commits = metric_get(METRIC_APPEND_BATCHES, NULL), took_us = metric_get(METRIC_COMMIT_TIME, NULL);
     int64_t waited_us = metric_get(METRIC_APPEND_WAIT, NULL);
-    for (int i = 0; i < 200; i++) SUBMIT(&scene->asking, STORE_CHANNEL_PUT, .channel_id = S("hall"), .name = S("Hall"));
+    for (int i = 0; i < 200; i++)
+        SUBMIT(&scene->asking, STORE_CHANNEL_PUT, .channel_id = S("hall"), .channel.name = S("Hall"));
     asking_wait(&scene->asking);
     commits = metric_get(METRIC_APPEND_BATCHES, NULL) - commits;
     assert_in_range(commits, 1, 100);

@@ -54,17 +54,17 @@ static void make_store(struct scene *scene) {
     struct asking *asking = &scene->asking;
     make_hall(scene);
     ASK(asking, STORE_CHANNEL_PUT, .channel_id = S("attic"));
-    ASK(asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"));
+    ASK(asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member"));
     say(scene, 1, 5);
-    ASK(asking, STORE_APPEND, .kind = STORE_EDIT, .channel_id = S("hall"), .user_id = S("alice"), .message_id = S("m2"),
-        .content = S("\"edited\""));
-    ASK(asking, STORE_APPEND, .kind = STORE_REACTION_ADD, .channel_id = S("hall"), .user_id = S("bob"),
-        .message_id = S("m3"), .text = S("+1"));
-    ASK(asking, STORE_APPEND, SAYING("hall", "bob", "reply", "m8", "\"a reply\""), .thread_id = S("m1"),
-        .attachments = S("[1]"));
-    ASK(asking, STORE_APPEND, .kind = STORE_DELETE, .channel_id = S("hall"), .user_id = S("alice"),
-        .message_id = S("m4"));
-    ASK(asking, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .seq = 9);
+    ASK(asking, STORE_APPEND, .append.kind = STORE_EDIT, .channel_id = S("hall"), .user_id = S("alice"),
+        .append.message_id = S("m2"), .append.content = S("\"edited\""));
+    ASK(asking, STORE_APPEND, .append.kind = STORE_REACTION_ADD, .channel_id = S("hall"), .user_id = S("bob"),
+        .append.message_id = S("m3"), .append.emoji = S("+1"));
+    ASK(asking, STORE_APPEND, SAYING("hall", "bob", "reply", "m8", "\"a reply\""), .append.thread_id = S("m1"),
+        .append.attachments = S("[1]"));
+    ASK(asking, STORE_APPEND, .append.kind = STORE_DELETE, .channel_id = S("hall"), .user_id = S("alice"),
+        .append.message_id = S("m4"));
+    ASK(asking, STORE_READ_MARK, .channel_id = S("hall"), .user_id = S("bob"), .member.read_seq = 9);
     scene_close(scene);
     assert_int_equal(number_of(scene, "SELECT max(seq) FROM events"), 9);
 }

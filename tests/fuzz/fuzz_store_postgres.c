@@ -56,27 +56,76 @@ static struct slice copy_one(struct stage *stage, struct store_request *request,
     return store_request_copy(request, slice_of(table[program_byte(&stage->program) % len]));
 }
 
+/* What the request's part says: of which it is, its operation knows. */
+static void fill(struct store_request *request, const struct store_append *said, struct slice text, struct slice epoch,
+                 unsigned what, unsigned bits) {
+    const int64_t seq = bits & 128 ? 1 : 0;
+    switch (request->op) {
+        case STORE_APPEND:
+        case STORE_APPENDED:
+            request->append = *said;
+            break;
+        case STORE_EVENTS:
+            request->events.seq = seq;
+            request->events.epoch = epoch;
+            request->events.limit = bits & 3;
+            break;
+        case STORE_MESSAGES:
+        case STORE_MESSAGE:
+            request->messages = (struct store_messages){.message_id = said->message_id,
+                                                        .before = what & 64 ? 9 : 0,
+                                                        .after = what & 128 ? 1 : 0,
+                                                        .limit = bits & 3};
+            break;
+        case STORE_CHANNEL_PUT:
+            request->channel = (struct store_channel){.name = SLICE("Name"), .visibility = text};
+            break;
+        case STORE_MEMBER_PUT:
+        case STORE_READ_MARK:
+            request->member = (struct store_member){.role = text, .read_seq = seq};
+            break;
+        case STORE_HEADS:
+            for (unsigned i = 0; i < bits % LEN(channels); i++) store_heads_add(request, slice_of(channels[i]));
+            break;
+        case STORE_USER_PUT:
+            request->user = (struct store_user){.name = SLICE("Name"), .avatar = text};
+            break;
+        case STORE_USERS:
+        case STORE_USERS_SEEN:
+            request->user_ids = text;
+            break;
+        case STORE_WORD_PUT:
+            request->word = (struct store_word){.status = text, .message = SLICE("Name"), .ends_ms = 1 << 30};
+            break;
+        case STORE_SESSION_PUT:
+        case STORE_SESSION:
+        case STORE_SESSION_DELETE:
+            request->session = (struct store_session){.token = SLICE("token"), .expires_ms = 1 << 30};
+            break;
+        case STORE_AUDIT:
+        case STORE_AUDITS:
+            request->audit = (struct store_audit){.action = SLICE("Name"), .detail = text, .limit = bits & 3};
+            break;
+        default: /* no part of their own */
+            break;
+    }
+}
+
 static void ask(struct stage *stage) {
     unsigned what = program_byte(&stage->program), bits = program_byte(&stage->program);
     struct store_request *request = store_request_new((enum store_op)(what % (STORE_PROBE + 1)), answered, stage);
-    request->kind = (enum store_kind)(bits % (STORE_REACTION_REMOVE + 1));
     request->channel_id = copy_one(stage, request, channels, LEN(channels));
     request->user_id = copy_one(stage, request, users, LEN(users));
-    request->text = copy_one(stage, request, texts, LEN(texts));
-    request->content = copy_one(stage, request, contents, LEN(contents));
-    request->epoch = copy_one(stage, request, epochs, LEN(epochs));
-    if (request->op == STORE_HEADS)
-        for (unsigned i = 0; i < bits % LEN(channels); i++) store_heads_add(request, slice_of(channels[i]));
-    request->name = SLICE("Name");
-    request->token = SLICE("token");
-    request->message_id = bits & 16 ? SLICE("m1") : SLICE_NONE;
-    request->client_id = bits & 32 ? SLICE("c1") : SLICE_NONE;
-    request->thread_id = bits & 64 ? SLICE("m1") : SLICE_NONE;
-    request->seq = bits & 128 ? 1 : 0;
-    request->before = what & 64 ? 9 : 0;
-    request->after = what & 128 ? 1 : 0;
-    request->limit = bits & 3;
-    request->expires_ms = 1 << 30;
+    struct slice text = copy_one(stage, request, texts, LEN(texts));
+    struct slice content = copy_one(stage, request, contents, LEN(contents));
+    struct slice epoch = copy_one(stage, request, epochs, LEN(epochs));
+    const struct store_append said = {.kind = (enum store_kind)(bits % (STORE_REACTION_REMOVE + 1)),
+                                      .client_id = bits & 32 ? SLICE("c1") : SLICE_NONE,
+                                      .message_id = bits & 16 ? SLICE("m1") : SLICE_NONE,
+                                      .thread_id = bits & 64 ? SLICE("m1") : SLICE_NONE,
+                                      .content = content,
+                                      .emoji = text};
+    fill(request, &said, text, epoch, what, bits);
     stage->under_way++;
     store_submit(stage->store, &request);
 }

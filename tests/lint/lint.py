@@ -66,6 +66,7 @@ FUNCTION_MAX, C_MAX, HEADER_MAX, LUA_MAX = 60, 600, 150, 300
 # One subject that takes more lines than that.
 LONGER = {
     "core/net/net_internal.h": 165,  # a server, a connection, and what the folder's files ask of each other
+    "core/store/store_request.h": 195,  # every operation with what it asks and what it brings: one is read beside the other
 }
 
 
@@ -183,10 +184,8 @@ FOREIGN = set("""
     presence_is_visible presence_see presence_see_own presence_write_channel presence_write_sight session_broken session_drained
     session_gone session_message session_packet session_pong socket_count sqlite_accounts sqlite_append sqlite_appended
     sqlite_event sqlite_events sqlite_find_message sqlite_heads sqlite_message sqlite_message_checksum sqlite_messages
-    sqlite_migrate sqlite_people sqlite_perform sqlite_read sqlite_read_reactions sqlite_verify store_channel_id_sound
-    store_check_shards store_events_end store_events_next store_is_write store_list_id store_request_sound store_request_unanswer
-    store_set_shards transfer_edited websocket_accept websocket_accept_probe witnesses_ask witnesses_tell socket_internal.h
-    transfer_internal.h
+    sqlite_migrate sqlite_people sqlite_perform sqlite_read sqlite_read_reactions sqlite_verify transfer_edited websocket_accept
+    websocket_accept_probe witnesses_ask witnesses_tell socket_internal.h transfer_internal.h
 """.split())
 
 
@@ -224,7 +223,7 @@ def lint_headers(build):
 FIELDS_MAX = 24
 # Structs that have more, until they are structs of structs by who uses what.
 WIDE = set("""
-    config conn dial hub hub_settings postgres_store script_state session socket store_request worker
+    config conn dial hub hub_settings postgres_store script_state session socket worker
 """.split())
 
 

@@ -169,12 +169,12 @@ static void a_user_whom_somebody_holds_costs_nobody_else_of_a_list(void **state)
     struct asking *asking = &scene->asking;
     struct store_postgres_settings settings = settings_of(scene, false, false);
     scene->asking.store = open_with(scene, &settings);
-    ASK(asking, STORE_USER_PUT, .user_id = S("bob"), .name = S("Bob"));
-    ASK(asking, STORE_USER_PUT, .user_id = S("carol"), .name = S("Carol"));
+    ASK(asking, STORE_USER_PUT, .user_id = S("bob"), .user.name = S("Bob"));
+    ASK(asking, STORE_USER_PUT, .user_id = S("carol"), .user.name = S("Carol"));
     PGconn *holder = somebody(scene->servers.global);
     does(holder, "BEGIN");
     does(holder, "SELECT FROM users WHERE user_id = 'bob' FOR UPDATE");
-    assert_status(ASK(asking, STORE_USERS_SEEN, .text = S("[\"bob\",\"carol\",\"dora\",\"dora\"]")), STORE_OK);
+    assert_status(ASK(asking, STORE_USERS_SEEN, .user_ids = S("[\"bob\",\"carol\",\"dora\",\"dora\"]")), STORE_OK);
     assert_string_equal(servers_sql(scene->servers.global,
                                     "SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM users "
                                     "WHERE last_seen_ms > 0"),
@@ -235,17 +235,18 @@ static void a_new_member_has_read_what_is_there_and_a_new_role_moves_no_mark(voi
     scene->asking.store = open_with(scene, &settings);
     snprintf(hall, sizeof hall, "%s", channel_on(1, 0));
     put_channel(asking, hall);
-    ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("carol"), .text = S("member"));
+    ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("carol"), .member.role = S("member"));
     for (int i = 0; i < 3; i++) say_in(asking, hall, "said", i);
     asking_wait(asking);
-    ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("bob"), .text = S("member"));
+    ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("bob"), .member.role = S("member"));
     say_in(asking, hall, "said", 3);
     asking_wait(asking);
-    ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("carol"), .text = S("moderator"));
+    ASK(asking, STORE_MEMBER_PUT, .channel_id = S(hall), .user_id = S("carol"), .member.role = S("moderator"));
     assert_has(ASK(asking, STORE_USER_CHANNELS, .user_id = S("bob")), "\"readSeq\":3,\"unread\":1}");
     assert_has(ASK(asking, STORE_USER_CHANNELS, .user_id = S("carol")), "\"readSeq\":0,\"unread\":4}");
-    assert_status(ASK(asking, STORE_MEMBER_PUT, .channel_id = S("nowhere"), .user_id = S("bob"), .text = S("member")),
-                  STORE_NOT_FOUND);
+    assert_status(
+        ASK(asking, STORE_MEMBER_PUT, .channel_id = S("nowhere"), .user_id = S("bob"), .member.role = S("member")),
+        STORE_NOT_FOUND);
 }
 
 static void a_list_of_channels_does_not_wait_for_a_shard_that_stalls(void **state) {
@@ -258,7 +259,7 @@ static void a_list_of_channels_does_not_wait_for_a_shard_that_stalls(void **stat
     for (int shard = 0; shard < 2; shard++) {
         there[shard] = channel_on(shard, 0);
         put_channel(asking, there[shard]);
-        ASK(asking, STORE_MEMBER_PUT, .channel_id = S(there[shard]), .user_id = S("bob"), .text = S("member"));
+        ASK(asking, STORE_MEMBER_PUT, .channel_id = S(there[shard]), .user_id = S("bob"), .member.role = S("member"));
         say_in(asking, there[shard], "said", shard);
     }
     asking_wait(asking);
@@ -305,13 +306,15 @@ static void a_session_is_made_however_many_have_expired(void **state) {
     servers_sql(scene->servers.global,
                 "INSERT INTO sessions SELECT sha256(i::text::bytea), 'bob', i FROM "
                 "generate_series(1, 1000) i");
-    assert_status(ASK(asking, STORE_SESSION_PUT, .token = S("t"), .user_id = S("bob"), .expires_ms = INT64_MAX / 2),
+    assert_status(ASK(asking, STORE_SESSION_PUT, .session.token = S("t"), .user_id = S("bob"),
+                      .session.expires_ms = INT64_MAX / 2),
                   STORE_OK);
     assert_string_equal(servers_sql(scene->servers.global, "SELECT count(*) FROM sessions"), "901");
     PGconn *sweeper = somebody(scene->servers.global);
     does(sweeper, "BEGIN");
     does(sweeper, "SELECT FROM sessions WHERE expires_ms <= 300 FOR UPDATE");
-    assert_status(ASK(asking, STORE_SESSION_PUT, .token = S("u"), .user_id = S("bob"), .expires_ms = INT64_MAX / 2),
+    assert_status(ASK(asking, STORE_SESSION_PUT, .session.token = S("u"), .user_id = S("bob"),
+                      .session.expires_ms = INT64_MAX / 2),
                   STORE_OK);
     PQfinish(sweeper);
 }

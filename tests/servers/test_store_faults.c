@@ -111,7 +111,8 @@ static void a_lossless_promotion_begins_an_epoch_and_resets_nobody(void **state)
     char old[STORE_EPOCH_MAX];
     snprintf(old, sizeof old, "%s",
              servers_sql(scene->servers.write[0], "SELECT number || '-' || incarnation FROM epochs WHERE number = 1"));
-    struct answer *resumed = ASK(asking, STORE_EVENTS, .channel_id = S("hall"), .seq = channel->seq, .epoch = S(old));
+    struct answer *resumed =
+        ASK(asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = channel->seq, .events.epoch = S(old));
     assert_int_equal(resumed->fork, -1);
     assert_has(resumed, "again-0");
 }
@@ -212,11 +213,13 @@ static void a_promotion_that_loses_events_resets_to_the_last_common_one(void **s
     assert_status(next, STORE_OK);
     assert_int_equal(next->seq, 11);
     assert_true(strncmp(next->epoch, "2-", 2) == 0);
-    struct answer *reset = ASK(asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 15, .epoch = S(cursor));
+    struct answer *reset =
+        ASK(asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 15, .events.epoch = S(cursor));
     assert_int_equal(reset->fork, 10);
     assert_has(reset, "after-0");
     assert_has_not(reset, "kept-9");
-    struct answer *common = ASK(asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 9, .epoch = S(cursor));
+    struct answer *common =
+        ASK(asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 9, .events.epoch = S(cursor));
     assert_int_equal(common->fork, -1);
     assert_has(common, "kept-9");
 }
@@ -389,7 +392,7 @@ static void a_shard_that_is_away_leaves_the_others_working(void **state) {
     const char *both[] = {here, away};
     for (int i = 0; i < 2; i++) {
         put_channel(asking, both[i]);
-        ASK(asking, STORE_MEMBER_PUT, .channel_id = S(both[i]), .user_id = S("bob"), .text = S("member"));
+        ASK(asking, STORE_MEMBER_PUT, .channel_id = S(both[i]), .user_id = S("bob"), .member.role = S("member"));
         struct answer *said = say_in(asking, both[i], "said", i);
         await(asking, said);
         assert_status(said, STORE_OK);
@@ -400,7 +403,7 @@ static void a_shard_that_is_away_leaves_the_others_working(void **state) {
     assert_status(good, STORE_OK);
     assert_status(ASK(asking, STORE_PROBE, ), STORE_OK);
     snprintf(list, sizeof list, "[\"%s\",\"%s\"]", here, away);
-    struct answer *heads = ASK(asking, STORE_HEADS, .text = S(list));
+    struct answer *heads = asking_heads(asking, S(list));
     assert_true(heads->partial);
     assert_has(heads, here);
     assert_has_not(heads, away);

@@ -63,12 +63,12 @@ static void is_another_epoch(struct scene *scene, const struct answer *lost) {
     say_until_taken(scene, "after", &next);
     assert_int_equal(next->seq, 4);
     assert_string_not_equal(next->epoch, lost->epoch);
-    struct answer *reset =
-        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = lost->seq, .epoch = S(lost->epoch));
+    struct answer *reset = ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = lost->seq,
+                               .events.epoch = S(lost->epoch));
     assert_int_equal(reset->fork, 3);
     assert_has(reset, "after-0");
     struct answer *common =
-        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .seq = 2, .epoch = S(lost->epoch));
+        ASK(&scene->asking, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 2, .events.epoch = S(lost->epoch));
     assert_int_equal(common->fork, -1);
 }
 
@@ -246,7 +246,8 @@ static void members_that_were_copied_back_are_another_epoch(void **state) {
     servers_act("copy", "global");
     probe_until_status(scene, STORE_OK);
     for (int i = 0; i < 20; i++)
-        if (ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"))
+        if (ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"),
+                .member.role = S("member"))
                 ->status == STORE_OK)
             break;
     char sql[120], before[32];
@@ -394,9 +395,9 @@ static void bob_becomes_a_member_once(struct scene *scene, enum store_status wan
         probe(scene);
         pass(&scene->asking, 50);
         ms += 50;
-        status =
-            ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member"))
-                ->status;
+        status = ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"),
+                     .member.role = S("member"))
+                     ->status;
     } while (status != wanted);
 }
 
@@ -411,7 +412,7 @@ static void no_member_is_changed_while_the_global_database_keeps_less(void **sta
     set_at(scene->servers.global, "fsync", "off");
     bob_becomes_a_member_once(scene, STORE_UNAVAILABLE);
     assert_status(ASK(asking, STORE_MEMBER_DELETE, .channel_id = S("hall"), .user_id = S("bob")), STORE_UNAVAILABLE);
-    assert_status(ASK(asking, STORE_USERS, .text = S("[\"bob\"]")), STORE_OK);
+    assert_status(ASK(asking, STORE_USERS, .user_ids = S("[\"bob\"]")), STORE_OK);
     assert_status(say(scene, "said", 0), STORE_OK);
     set_at(scene->servers.global, "fsync", NULL);
     bob_becomes_a_member_once(scene, STORE_OK);
@@ -506,8 +507,9 @@ static void an_old_global_primary_is_not_believed(void **state) {
     strcat(scene->servers.global, " user=postgres");
     begin_anew(scene);
     put_channel(asking, "hall");
-    assert_status(ASK(asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .text = S("member")),
-                  STORE_OK);
+    assert_status(
+        ASK(asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member")),
+        STORE_OK);
     await_sql(asking, new, "SELECT count(*) FROM channel_members", "1");
     servers_act("kill", "global");
     servers_act("promote", "g1");
@@ -523,8 +525,9 @@ static void an_old_global_primary_is_not_believed(void **state) {
     struct store *led = asking->store;
     asking->store = open_with(scene, &scene->servers.settings);
     assert_status(ASK(asking, STORE_MEMBER, .channel_id = S("hall"), .user_id = S("bob")), STORE_UNAVAILABLE);
-    assert_status(ASK(asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("eve"), .text = S("owner")),
-                  STORE_UNAVAILABLE);
+    assert_status(
+        ASK(asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("eve"), .member.role = S("owner")),
+        STORE_UNAVAILABLE);
     assert_status(probe(scene), STORE_UNAVAILABLE);
     assert_string_equal(servers_sql(old, "SELECT string_agg(user_id, ' ') FROM channel_members"), "bob");
     store_close(&asking->store, 1000);

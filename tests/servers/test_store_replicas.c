@@ -33,7 +33,7 @@ static void an_own_message_is_read_however_far_a_replica_is_behind(void **state)
     await(asking, said);
     assert_has(ASK(asking, STORE_MESSAGES, .channel_id = S(channel)), "own-0");
     assert_has(ASK(asking, STORE_EVENTS, .channel_id = S(channel)), "own-0");
-    assert_has(ASK(asking, STORE_MESSAGE, .channel_id = S(channel), .message_id = S("own-0")), "own-0");
+    assert_has(ASK(asking, STORE_MESSAGE, .channel_id = S(channel), .messages.message_id = S("own-0")), "own-0");
     servers_sql(servers_standby(1), "SELECT pg_wal_replay_resume()");
 }
 

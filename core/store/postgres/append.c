@@ -272,9 +272,9 @@ static void overdue(struct loop_timer *timer) {
 /* Without one, a retry of ours could not be told from another send. */
 static void give_client_id(struct store_request *request) {
     char id[ID_SECRET_LEN + 2] = "~";
-    if (request->client_id.len && !fault_planted("dedupe_off")) return;
+    if (request->append.client_id.len && !fault_planted("dedupe_off")) return;
     id_random(id + 1, ID_SECRET_LEN);
-    request->client_id = store_request_copy(request, slice_of(id));
+    request->append.client_id = store_request_copy(request, slice_of(id));
 }
 
 void appender_submit(struct appender *appender, struct store_request *request) {

@@ -41,7 +41,7 @@ void batch_free(struct batch **owned) {
 }
 
 static bool is_change(const struct batch_entry *entry) {
-    return entry->request->kind != STORE_MESSAGE_NEW;
+    return entry->request->append.kind != STORE_MESSAGE_NEW;
 }
 
 bool batch_takes(const struct batch *batch, const struct batch_entry *entry) {
@@ -69,15 +69,15 @@ static void texts(struct parameters *out, const struct batch *batch, size_t fiel
 #define TEXTS(out, batch, field) texts(out, batch, offsetof(struct store_request, field))
 
 static int64_t fingerprint_of(const struct store_request *request) {
-    return store_fingerprint(request);
+    return store_fingerprint(&request->append);
 }
 
 static int64_t kind_of(const struct store_request *request) {
-    return request->kind;
+    return request->append.kind;
 }
 
 static int64_t now_of(const struct store_request *request) {
-    return request->now_ms;
+    return request->driver.now_ms;
 }
 
 static void integers(struct parameters *out, const struct batch *batch,
@@ -98,15 +98,15 @@ static struct query *build(struct batch *batch, void (*done)(struct query *query
     if (batch->of_changes) integers(out, batch, kind_of);
     TEXTS(out, batch, channel_id);
     TEXTS(out, batch, user_id);
-    TEXTS(out, batch, client_id);
+    TEXTS(out, batch, append.client_id);
     integers(out, batch, fingerprint_of);
-    TEXTS(out, batch, message_id);
-    TEXTS(out, batch, content);
+    TEXTS(out, batch, append.message_id);
+    TEXTS(out, batch, append.content);
     if (batch->of_changes) {
-        TEXTS(out, batch, text);
+        TEXTS(out, batch, append.emoji);
     } else {
-        TEXTS(out, batch, thread_id);
-        TEXTS(out, batch, attachments);
+        TEXTS(out, batch, append.thread_id);
+        TEXTS(out, batch, append.attachments);
     }
     integers(out, batch, now_of);
     query->waits_for_commit = true;
@@ -129,18 +129,19 @@ static void answer(struct batch *batch, unsigned i, enum store_status status) {
 /* A message that was stored is as it was sent: only its number is new. */
 static void answer_message(struct batch *batch, struct store_request *request, int64_t seq) {
     struct store_message message = {.channel_id = request->channel_id,
-                                    .message_id = request->message_id,
+                                    .message_id = request->append.message_id,
                                     .user_id = request->user_id,
-                                    .content = request->content,
-                                    .thread_id = request->thread_id,
-                                    .attachments = request->attachments,
+                                    .content = request->append.content,
+                                    .thread_id = request->append.thread_id,
+                                    .attachments = request->append.attachments,
                                     .message_seq = seq,
-                                    .created_ms = request->now_ms};
+                                    .created_ms = request->driver.now_ms};
     struct buffer body = {0};
     request->at.seq = seq;
     memcpy(request->at.epoch, batch->epoch_text, sizeof request->at.epoch);
-    snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s", SLICE_ARG(request->message_id));
-    wall_time_write(request->created_at_r, request->now_ms);
+    snprintf(request->append.message_id_r, sizeof request->append.message_id_r, "%.*s",
+             SLICE_ARG(request->append.message_id));
+    wall_time_write(request->append.created_at_r, request->driver.now_ms);
     store_write_message_body(&body, &message);
     store_write_event(&request->json, STORE_MESSAGE_NEW, buffer_slice(&body), seq, seq, batch->epoch_text);
     buffer_done(&body);
@@ -169,7 +170,7 @@ static void take_row(struct batch *batch, const struct query *query, unsigned ro
     batch->locked_any = true;
     bool duplicate = slice_is(status, "duplicate");
     if (slice_is(status, "ok") || duplicate) {
-        if (request) request->duplicate = duplicate;
+        if (request) request->append.duplicate_r = duplicate;
         if (request && !duplicate && !batch->of_changes)
             answer_message(batch, request, query_integer(query, 0, row, COLUMN_SEQ));
         else if (request)

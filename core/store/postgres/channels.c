@@ -95,11 +95,11 @@ static int take_place(struct postgres_store *store, struct store_request *reques
 static void build_place(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(query, "SELECT shard FROM stoa_channel_put($1, $2, $3, $4, $5, $6)");
     add_channel(out, request);
-    parameters_add_text(out, request->name);
-    parameters_add_text(out, request->text);
-    parameters_add_integer(out, request->now_ms);
+    parameters_add_text(out, request->channel.name);
+    parameters_add_text(out, request->channel.visibility);
+    parameters_add_integer(out, request->driver.now_ms);
     parameters_add_integer(out, shard_bucket(request->channel_id));
-    parameters_add_integer(out, request->seq); /* the shard, from channel_put */
+    parameters_add_integer(out, request->channel.shard);
 }
 
 static void channel_put(struct postgres_store *store, struct store_request *request) {
@@ -108,7 +108,7 @@ static void channel_put(struct postgres_store *store, struct store_request *requ
         postgres_complete(store, request, STORE_UNAVAILABLE);
         return;
     }
-    request->seq = shard->number;
+    request->channel.shard = shard->number;
     postgres_ask(&store->global, request, build_place, take_place, AGAIN);
 }
 
@@ -124,7 +124,7 @@ static void build_role(struct store_request *request, struct query *query) {
     struct parameters *out =
         query_add(query, "UPDATE channel_members SET role = $3 WHERE channel_id = $1 AND user_id = $2");
     add_member(out, request);
-    parameters_add_text(out, request->text);
+    parameters_add_text(out, request->member.role);
 }
 
 static void build_new_member(struct store_request *request, struct query *query) {
@@ -134,8 +134,8 @@ static void build_new_member(struct store_request *request, struct query *query)
         "$5 "
         "FROM channels WHERE channel_id = $1 ON CONFLICT (channel_id, user_id) DO UPDATE SET role = excluded.role");
     add_member(out, request);
-    parameters_add_text(out, request->text);
-    parameters_add_integer(out, request->now_ms);
+    parameters_add_text(out, request->member.role);
+    parameters_add_integer(out, request->driver.now_ms);
     parameters_add_integer(out, request->at.seq);
 }
 
@@ -197,7 +197,7 @@ static void build_mark(struct store_request *request, struct query *query) {
                                        "UPDATE channel_members SET read_seq = greatest(read_seq, least($3, $4)) WHERE "
                                        "channel_id = $1 AND user_id = $2");
     add_member(out, request);
-    parameters_add_integer(out, request->seq);
+    parameters_add_integer(out, request->member.read_seq);
     parameters_add_integer(out, request->at.seq);
 }
 

@@ -39,8 +39,8 @@ enum { HEAD_SEQ, HEAD_EPOCH, HEAD_FLOOR, HEAD_FORK, HEAD_COLUMNS_LEN };
     "m.message_id = $2"
 #define READ_HEAD "SELECT c.head, c.epoch " ANY_CURSOR
 
-static unsigned limit_of(const struct store_request *request, unsigned most) {
-    return request->limit && request->limit < most ? request->limit : most;
+static unsigned limit_of(unsigned limit, unsigned most) {
+    return limit && limit < most ? limit : most;
 }
 
 /* ---- EVENTS */
@@ -48,9 +48,9 @@ static unsigned limit_of(const struct store_request *request, unsigned most) {
 static void build_events(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(query, READ_EVENTS);
     parameters_add_text(out, request->channel_id);
-    parameters_add_integer(out, request->seq);
-    parameters_add_integer(out, limit_of(request, STORE_EVENTS_MAX) + 1);
-    parameters_add_text(out, fault_planted("cursor_without_epoch") ? SLICE("") : request->epoch);
+    parameters_add_integer(out, request->events.seq);
+    parameters_add_integer(out, limit_of(request->events.limit, STORE_EVENTS_MAX) + 1);
+    parameters_add_text(out, fault_planted("cursor_without_epoch") ? SLICE("") : request->events.epoch);
 }
 
 static void take_head(struct store_request *request, const struct query *query) {
@@ -68,13 +68,15 @@ static enum store_status take_events(struct store_request *request, const struct
     if (query_rows(query, 0) == 0) return STORE_NOT_FOUND;
     take_head(request, query);
     if (request->at.seq > last_seq) request->at.seq = last_seq;
-    request->fork_r = query_integer(query, 0, 0, HEAD_FORK);
+    request->events.fork_r = query_integer(query, 0, 0, HEAD_FORK);
     int64_t floor = query_integer(query, 0, 0, HEAD_FLOOR);
-    if ((request->fork_r >= 0 ? request->fork_r : request->seq) < floor) request->floor_r = floor;
+    if ((request->events.fork_r >= 0 ? request->events.fork_r : request->events.seq) < floor)
+        request->events.floor_r = floor;
     for (unsigned row = 0; row < query_rows(query, 0); row++) {
         if (!is_row(query, row, HEAD_COLUMNS_LEN + 1, last_seq)) break;
-        request->more = row == limit_of(request, STORE_EVENTS_MAX) || request->json.len >= STORE_ANSWER_BYTES;
-        if (request->more) break;
+        request->events.more_r =
+            row == limit_of(request->events.limit, STORE_EVENTS_MAX) || request->json.len >= STORE_ANSWER_BYTES;
+        if (request->events.more_r) break;
         int64_t seq = query_integer(query, 0, row, HEAD_COLUMNS_LEN + 1);
         row_write_event(store_events_next(request, seq), query, row, HEAD_COLUMNS_LEN);
     }
@@ -85,12 +87,12 @@ static enum store_status take_events(struct store_request *request, const struct
 /* ---- MESSAGES, MESSAGE */
 
 static bool is_onwards(const struct store_request *request) {
-    return request->onwards || request->after > 0;
+    return request->messages.onwards || request->messages.after > 0;
 }
 
 /* before and neither: the newest of that range, read backwards, told forwards. after: onwards from there. */
 static const char *messages_sql(const struct store_request *request) {
-    bool of_thread = request->message_id.len > 0;
+    bool of_thread = request->messages.message_id.len > 0;
     if (is_onwards(request))
         return of_thread ? READ_MESSAGES("thread_id = $4 AND message_seq > $2", "message_seq")
                          : READ_MESSAGES("$4::text IS NULL AND message_seq > $2", "message_seq");
@@ -100,21 +102,21 @@ static const char *messages_sql(const struct store_request *request) {
 
 static void build_messages(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(query, messages_sql(request));
-    int64_t before = request->before > 0 ? request->before : INT64_MAX;
+    int64_t before = request->messages.before > 0 ? request->messages.before : INT64_MAX;
     parameters_add_text(out, request->channel_id);
-    parameters_add_integer(out, is_onwards(request) ? request->after : before);
-    parameters_add_integer(out, limit_of(request, STORE_MESSAGES_MAX) + 1);
-    parameters_add_text(out, request->message_id);
+    parameters_add_integer(out, is_onwards(request) ? request->messages.after : before);
+    parameters_add_integer(out, limit_of(request->messages.limit, STORE_MESSAGES_MAX) + 1);
+    parameters_add_text(out, request->messages.message_id);
 }
 
 static enum store_status take_messages(struct store_request *request, const struct query *query, int64_t last_seq) {
     struct buffer texts[STORE_MESSAGES_MAX] = {{0}};
-    unsigned limit = limit_of(request, STORE_MESSAGES_MAX), count = 0;
+    unsigned limit = limit_of(request->messages.limit, STORE_MESSAGES_MAX), count = 0;
     size_t bytes = 0;
     for (unsigned row = 0; row < query_rows(query, 0); row++) {
         if (!is_row(query, row, HEAD_COLUMNS_LEN + 1, last_seq)) continue;
-        request->more = count == limit || bytes >= STORE_ANSWER_BYTES;
-        if (request->more) break;
+        request->messages.more_r = count == limit || bytes >= STORE_ANSWER_BYTES;
+        if (request->messages.more_r) break;
         row_write_message(&texts[count], query, row, HEAD_COLUMNS_LEN);
         bytes += texts[count++].len;
     }
@@ -131,7 +133,7 @@ static enum store_status take_messages(struct store_request *request, const stru
 static void build_message(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(query, READ_MESSAGE);
     parameters_add_text(out, request->channel_id);
-    parameters_add_text(out, request->message_id);
+    parameters_add_text(out, request->messages.message_id);
 }
 
 static enum store_status take_message(struct store_request *request, const struct query *query, int64_t last_seq) {
@@ -147,13 +149,13 @@ static void build_appended(struct store_request *request, struct query *query) {
         query_add(query, "SELECT fingerprint FROM events WHERE channel_id = $1 AND sender = $2 AND client_id = $3");
     parameters_add_text(out, request->channel_id);
     parameters_add_text(out, request->user_id);
-    parameters_add_text(out, request->client_id);
+    parameters_add_text(out, request->append.client_id);
 }
 
 static int take_appended(struct postgres_store *store, struct store_request *request, const struct query *query) {
     (void)store;
     if (query_rows(query, 0) == 0) return STORE_NOT_FOUND;
-    return query_integer(query, 0, 0, 0) == store_fingerprint(request) ? STORE_OK : STORE_CONFLICT;
+    return query_integer(query, 0, 0, 0) == store_fingerprint(&request->append) ? STORE_OK : STORE_CONFLICT;
 }
 
 /* ---- the replica and the primary */

@@ -48,11 +48,11 @@ static void write_body(struct buffer *out, const struct query *query, unsigned r
     if (kind == STORE_DELETE) {
         store_write_deleted_body(out, channel, message_id);
     } else if (kind == STORE_REACTION_ADD || kind == STORE_REACTION_REMOVE) {
-        struct store_request reaction = {.kind = kind,
-                                         .channel_id = channel,
-                                         .message_id = message_id,
-                                         .user_id = query_text(query, 0, row, column + EVENT_SENDER),
-                                         .text = query_text(query, 0, row, column + EVENT_EMOJI)};
+        struct store_reaction reaction = {.channel_id = channel,
+                                          .message_id = message_id,
+                                          .user_id = query_text(query, 0, row, column + EVENT_SENDER),
+                                          .emoji = query_text(query, 0, row, column + EVENT_EMOJI),
+                                          .added = kind == STORE_REACTION_ADD};
         store_write_reaction_body(out, &reaction);
     } else {
         struct store_message message = {.channel_id = channel,
@@ -98,8 +98,8 @@ void row_answer_append(struct store_request *request, const struct query *query,
     request->at.seq = query_integer(query, 0, row, column + EVENT_SEQ);
     snprintf(request->at.epoch, sizeof request->at.epoch, "%.*s",
              SLICE_ARG(query_text(query, 0, row, column + EVENT_EPOCH)));
-    snprintf(request->message_id_r, sizeof request->message_id_r, "%.*s",
+    snprintf(request->append.message_id_r, sizeof request->append.message_id_r, "%.*s",
              SLICE_ARG(query_text(query, 0, row, column + EVENT_MESSAGE_ID)));
-    wall_time_write(request->created_at_r, query_integer(query, 0, row, column + EVENT_CREATED));
+    wall_time_write(request->append.created_at_r, query_integer(query, 0, row, column + EVENT_CREATED));
     row_write_event(&request->json, query, row, column);
 }

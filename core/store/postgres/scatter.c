@@ -8,6 +8,7 @@
 #include "store/postgres/ask.h"
 #include "store/postgres/postgres_internal.h"
 #include "store/store_json.h"
+#include "store/store_sound.h"
 
 enum { CHANNELS_MAX = 10000, LIST_MS = 2000 };
 
@@ -61,7 +62,7 @@ static void gather(struct scatter *scatter) {
         struct part *part = channel->shard >= 0 ? &scatter->parts[channel->shard] : NULL;
         unsigned row = 0;
         bool found = part && take_row(part, channel, &row);
-        if (!part || !part->answer) request->partial = true;
+        if (!part || !part->answer) request->partial_r = true;
         scatter->write(scatter, channel, found ? part->answer : NULL, row);
     }
     if (request->op == STORE_USER_CHANNELS) buffer_append_str(&request->json, request->json.len == 0 ? "[]" : "]");

@@ -15,6 +15,7 @@
 #include "store/postgres/postgres_internal.h"
 #include "store/postgres/replica.h"
 #include "store/store_json.h"
+#include "store/store_sound.h"
 
 enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, HELD_REFRESH_MS = 5000, READ_DEPTH = 8 };
 
@@ -25,10 +26,10 @@ static void finish(struct loop_task *task) {
     for (struct list *link; (link = list_pop(&store->finished));) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
         store->pending--;
-        store->pending_bytes -= request->counted_bytes;
+        store->pending_bytes -= request->driver.counted_bytes;
         if (request->status != STORE_OK && request->status != STORE_NOT_FOUND)
             metric_add_labelled(METRIC_STORE_ERRORS, store_status_code(request->status), 1);
-        if (request->op == STORE_APPEND && request->status == STORE_OK && !request->duplicate)
+        if (request->op == STORE_APPEND && request->status == STORE_OK && !request->append.duplicate_r)
             metric_add(METRIC_APPENDED, 1);
         request->done(request);
         store_request_free(&request);
@@ -94,10 +95,10 @@ static void submit(struct store *base, struct store_request *request) {
     struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
     bool refused =
         store->closing || store->pending >= QUEUE_MAX || store->pending_bytes + request->arena_bytes > QUEUE_BYTES_MAX;
-    request->now_ms = (int64_t)loop_wall_ms(store->loop);
+    request->driver.now_ms = (int64_t)loop_wall_ms(store->loop);
     store->pending++;
-    request->counted_bytes = request->arena_bytes;
-    store->pending_bytes += request->counted_bytes;
+    request->driver.counted_bytes = request->arena_bytes;
+    store->pending_bytes += request->driver.counted_bytes;
     if (refused)
         postgres_complete(store, request, STORE_UNAVAILABLE);
     else if (!store_request_sound(request))

@@ -6,6 +6,7 @@
 #include "store/postgres/ask.h"
 #include "store/postgres/postgres_internal.h"
 #include "store/store_json.h"
+#include "store/store_sound.h"
 #include "wire/json.h"
 
 enum { AUDITS_MAX = 1000, USERS_MAX = 1000 };
@@ -23,8 +24,8 @@ static void build_user_put(struct store_request *request, struct query *query) {
                   "ON CONFLICT (user_id) DO UPDATE SET name = coalesce($2, u.name), avatar = "
                   "coalesce($3, u.avatar)");
     parameters_add_text(out, request->user_id);
-    parameters_add_text(out, request->name);
-    parameters_add_text(out, request->text);
+    parameters_add_text(out, request->user.name);
+    parameters_add_text(out, request->user.avatar);
 }
 
 /* The texts of a JSON array. */
@@ -56,15 +57,15 @@ static void add_ids(struct parameters *out, struct slice array) {
 
 static void build_users_seen(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(query, SEE);
-    add_ids(out, request->text);
-    parameters_add_integer(out, request->now_ms);
+    add_ids(out, request->user_ids);
+    parameters_add_integer(out, request->driver.now_ms);
 }
 
 static void build_users(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(query,
                                        "SELECT u.user_id, u.name, u.avatar, u.last_seen_ms FROM unnest($1) WITH "
                                        "ORDINALITY a (user_id, o) JOIN users u USING (user_id) ORDER BY a.o");
-    add_ids(out, request->text);
+    add_ids(out, request->user_ids);
 }
 
 static int take_users(struct postgres_store *store, struct store_request *request, const struct query *query) {
@@ -94,16 +95,16 @@ static void build_word_put(struct store_request *request, struct query *query) {
         "status, message, until_ms) SELECT $1, $2, $3, $4::bigint WHERE $2::text IS NOT NULL ON CONFLICT (user_id) DO "
         "UPDATE SET status = excluded.status, message = excluded.message, until_ms = excluded.until_ms");
     parameters_add_text(out, request->user_id);
-    parameters_add_text(out, request->text);
-    parameters_add_text(out, request->name);
-    parameters_add_integer(out, request->expires_ms);
+    parameters_add_text(out, request->word.status);
+    parameters_add_text(out, request->word.message);
+    parameters_add_integer(out, request->word.ends_ms);
 }
 
 static void build_word(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(
         query, "SELECT status, message, until_ms FROM words WHERE user_id = $1 AND (until_ms = 0 OR until_ms > $2)");
     parameters_add_text(out, request->user_id);
-    parameters_add_integer(out, request->now_ms);
+    parameters_add_integer(out, request->driver.now_ms);
 }
 
 static int take_word(struct postgres_store *store, struct store_request *request, const struct query *query) {
@@ -127,28 +128,28 @@ static void add_token(struct parameters *out, struct slice token) {
     "expires_ms LIMIT 100 FOR UPDATE SKIP LOCKED)"
 
 static void build_session_put(struct store_request *request, struct query *query) {
-    parameters_add_integer(query_add(query, SWEEP), request->now_ms);
+    parameters_add_integer(query_add(query, SWEEP), request->driver.now_ms);
     struct parameters *out =
         query_add(query,
                   "INSERT INTO sessions VALUES ($1, $2, $3) ON CONFLICT (token_hash) DO UPDATE SET "
                   "user_id = excluded.user_id, expires_ms = excluded.expires_ms");
-    add_token(out, request->token);
+    add_token(out, request->session.token);
     parameters_add_text(out, request->user_id);
-    parameters_add_integer(out, request->expires_ms);
+    parameters_add_integer(out, request->session.expires_ms);
 }
 
 static void build_session(struct store_request *request, struct query *query) {
     struct parameters *out =
         query_add(query, "SELECT user_id, expires_ms FROM sessions WHERE token_hash = $1 AND expires_ms > $2");
-    add_token(out, request->token);
-    parameters_add_integer(out, request->now_ms);
+    add_token(out, request->session.token);
+    parameters_add_integer(out, request->driver.now_ms);
 }
 
 static void build_session_delete(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(
         query, "DELETE FROM sessions WHERE token_hash = $1 AND expires_ms > $2 RETURNING user_id, expires_ms");
-    add_token(out, request->token);
-    parameters_add_integer(out, request->now_ms);
+    add_token(out, request->session.token);
+    parameters_add_integer(out, request->driver.now_ms);
 }
 
 static int take_session(struct postgres_store *store, struct store_request *request, const struct query *query) {
@@ -168,11 +169,11 @@ static void build_audit(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(query,
                                        "INSERT INTO audit (at_ms, actor, action, channel_id, detail) VALUES ($1, $2, "
                                        "$3, $4, coalesce($5, 'null'))");
-    parameters_add_integer(out, request->now_ms);
+    parameters_add_integer(out, request->driver.now_ms);
     parameters_add_text(out, request->user_id);
-    parameters_add_text(out, request->name);
+    parameters_add_text(out, request->audit.action);
     parameters_add_text(out, request->channel_id);
-    parameters_add_text(out, request->text);
+    parameters_add_text(out, request->audit.detail);
 }
 
 static void build_audits(struct store_request *request, struct query *query) {
@@ -181,7 +182,8 @@ static void build_audits(struct store_request *request, struct query *query) {
                   "SELECT at_ms, actor, action, channel_id, detail FROM audit WHERE $1::text IS NULL "
                   "OR channel_id = $1 ORDER BY audit_id DESC LIMIT $2");
     parameters_add_text(out, request->channel_id);
-    parameters_add_integer(out, request->limit && request->limit < AUDITS_MAX ? request->limit : AUDITS_MAX);
+    parameters_add_integer(
+        out, request->audit.limit && request->audit.limit < AUDITS_MAX ? request->audit.limit : AUDITS_MAX);
 }
 
 static int take_audits(struct postgres_store *store, struct store_request *request, const struct query *query) {

@@ -9,10 +9,11 @@
 #include "store/store_json.h"
 
 static void answer_message(struct store_request *request, struct slice message_id, int64_t created_ms) {
-    wall_time_write(request->created_at_r, created_ms);
-    size_t len = message_id.len < sizeof request->message_id_r ? message_id.len : sizeof request->message_id_r - 1;
-    memcpy(request->message_id_r, message_id.ptr, len);
-    request->message_id_r[len] = '\0';
+    wall_time_write(request->append.created_at_r, created_ms);
+    size_t len =
+        message_id.len < sizeof request->append.message_id_r ? message_id.len : sizeof request->append.message_id_r - 1;
+    memcpy(request->append.message_id_r, message_id.ptr, len);
+    request->append.message_id_r[len] = '\0';
 }
 
 /* The answer is an event of the past, and the message that it speaks of. */
@@ -22,7 +23,7 @@ static enum store_status answer_with(struct sqlite_db *db, struct store_request 
     if (!sqlite_event(db, request, seq, &message_seq) ||
         !sqlite_find_message(db, request->channel_id, SLICE_NONE, message_seq, &message))
         return STORE_UNAVAILABLE;
-    request->duplicate = true;
+    request->append.duplicate_r = true;
     request->at.seq = seq;
     answer_message(request, message.message_id, message.created_ms);
     return STORE_OK;
@@ -31,10 +32,10 @@ static enum store_status answer_with(struct sqlite_db *db, struct store_request 
 /* Does the log hold anything under this sender's client id? Its number, and what it was. */
 static bool find_client_id(struct sqlite_db *db, const struct store_request *request, int64_t *seq_r,
                            int64_t *fingerprint_r) {
-    if (!request->client_id.len || fault_planted("dedupe_off")) return false;
+    if (!request->append.client_id.len || fault_planted("dedupe_off")) return false;
     sqlite3_stmt *found = db_query(
         db, "SELECT seq, fingerprint FROM client_ids WHERE client_id = ?1 AND channel_id = ?2 AND sender = ?3");
-    db_bind_text(found, 1, request->client_id);
+    db_bind_text(found, 1, request->append.client_id);
     db_bind_text(found, 2, request->channel_id);
     db_bind_text(found, 3, request->user_id);
     if (!db_step(db, found)) return false;
@@ -47,13 +48,13 @@ static bool find_client_id(struct sqlite_db *db, const struct store_request *req
 enum store_status sqlite_appended(struct sqlite_db *db, struct store_request *request) {
     int64_t seq, known;
     if (!find_client_id(db, request, &seq, &known)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
-    return known == store_fingerprint(request) ? STORE_OK : STORE_CONFLICT;
+    return known == store_fingerprint(&request->append) ? STORE_OK : STORE_CONFLICT;
 }
 
 static enum store_status remember(struct sqlite_db *db, struct store_request *request, int64_t fingerprint) {
-    if (!request->client_id.len || fault_planted("dedupe_off")) return STORE_OK;
+    if (!request->append.client_id.len || fault_planted("dedupe_off")) return STORE_OK;
     sqlite3_stmt *row = db_query(db, "INSERT INTO client_ids VALUES (?1, ?2, ?3, ?4, ?5)");
-    db_bind_text(row, 1, request->client_id);
+    db_bind_text(row, 1, request->append.client_id);
     db_bind_text(row, 2, request->channel_id);
     db_bind_text(row, 3, request->user_id);
     db_bind_integer(row, 4, request->at.seq);
@@ -89,11 +90,11 @@ static enum store_status append_message(struct sqlite_db *db, struct store_reque
     if (!next_seq(db, request)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
     struct store_message message = {
         .channel_id = request->channel_id,
-        .message_id = request->message_id,
+        .message_id = request->append.message_id,
         .user_id = request->user_id,
-        .content = request->content,
-        .thread_id = request->thread_id,
-        .attachments = request->attachments,
+        .content = request->append.content,
+        .thread_id = request->append.thread_id,
+        .attachments = request->append.attachments,
         .message_seq = request->at.seq,
         .created_ms = db->now_ms,
     };
@@ -127,7 +128,7 @@ static enum store_status update_message(struct sqlite_db *db, const struct store
 
 static enum store_status edit(struct sqlite_db *db, struct store_request *request, struct store_message *message) {
     if (!message->said.len) message->said = message->content;
-    message->content = request->content;
+    message->content = request->append.content;
     message->edited_ms = db->now_ms;
     return update_message(db, message);
 }
@@ -163,7 +164,7 @@ static int64_t reaction_seq(struct sqlite_db *db, struct store_request *request,
         db, "SELECT seq FROM reactions WHERE channel_id = ?1 AND message_seq = ?2 AND emoji = ?3 AND user_id = ?4");
     db_bind_text(found, 1, request->channel_id);
     db_bind_integer(found, 2, message_seq);
-    db_bind_text(found, 3, request->text);
+    db_bind_text(found, 3, request->append.emoji);
     db_bind_text(found, 4, request->user_id);
     int64_t seq = db_step(db, found) ? sqlite3_column_int64(found, 0) : 0;
     sqlite3_reset(found);
@@ -185,7 +186,7 @@ static bool may_react(struct sqlite_db *db, struct store_request *request, int64
 }
 
 static enum store_status change_reaction(struct sqlite_db *db, struct store_request *request, int64_t message_seq) {
-    bool add = request->kind == STORE_REACTION_ADD;
+    bool add = request->append.kind == STORE_REACTION_ADD;
     sqlite3_stmt *row =
         add ? db_query(db, "INSERT INTO reactions VALUES (?1, ?2, ?3, ?4, ?5)")
             : db_query(db,
@@ -193,19 +194,23 @@ static enum store_status change_reaction(struct sqlite_db *db, struct store_requ
                        "?4");
     db_bind_text(row, 1, request->channel_id);
     db_bind_integer(row, 2, message_seq);
-    db_bind_text(row, 3, request->text);
+    db_bind_text(row, 3, request->append.emoji);
     db_bind_text(row, 4, request->user_id);
     if (add) db_bind_integer(row, 5, request->at.seq);
     return db_run(db, row);
 }
 
 static void write_body(struct buffer *body, const struct store_request *request, const struct store_message *message) {
-    if (request->kind == STORE_EDIT)
+    if (request->append.kind == STORE_EDIT)
         store_write_message_body(body, message);
-    else if (request->kind == STORE_DELETE)
-        store_write_deleted_body(body, request->channel_id, request->message_id);
+    else if (request->append.kind == STORE_DELETE)
+        store_write_deleted_body(body, request->channel_id, request->append.message_id);
     else
-        store_write_reaction_body(body, request);
+        store_write_reaction_body(body, &(struct store_reaction){.channel_id = request->channel_id,
+                                                                 .message_id = request->append.message_id,
+                                                                 .user_id = request->user_id,
+                                                                 .emoji = request->append.emoji,
+                                                                 .added = request->append.kind == STORE_REACTION_ADD});
 }
 
 static enum store_status insert_change(struct sqlite_db *db, struct store_request *request, int64_t message_seq,
@@ -214,7 +219,7 @@ static enum store_status insert_change(struct sqlite_db *db, struct store_reques
     db_bind_text(row, 1, request->channel_id);
     db_bind_integer(row, 2, request->at.seq);
     db_bind_integer(row, 3, db->epoch);
-    db_bind_integer(row, 4, request->kind);
+    db_bind_integer(row, 4, request->append.kind);
     db_bind_text(row, 5, request->user_id);
     db_bind_integer(row, 6, message_seq);
     db_bind_integer(row, 7, db->now_ms);
@@ -228,41 +233,42 @@ static enum store_status append_change(struct sqlite_db *db, struct store_reques
     struct store_message message;
     struct buffer body = {0};
     enum store_status status = STORE_NOT_FOUND;
-    bool is_reaction = request->kind == STORE_REACTION_ADD || request->kind == STORE_REACTION_REMOVE;
-    if (!sqlite_find_message(db, request->channel_id, request->message_id, 0, &message) || message.deleted_ms) goto out;
+    bool is_reaction = request->append.kind == STORE_REACTION_ADD || request->append.kind == STORE_REACTION_REMOVE;
+    if (!sqlite_find_message(db, request->channel_id, request->append.message_id, 0, &message) || message.deleted_ms)
+        goto out;
     if (is_reaction) {
         int64_t there = reaction_seq(db, request, message.message_seq);
-        if ((there != 0) == (request->kind == STORE_REACTION_ADD)) { /* it is so already */
+        if ((there != 0) == (request->append.kind == STORE_REACTION_ADD)) { /* it is so already */
             status = answer_with(db, request, there ? there : db_head(db, request->channel_id));
             goto out;
         }
         status = STORE_TOO_LARGE;
-        if (request->kind == STORE_REACTION_ADD && !may_react(db, request, message.message_seq)) goto out;
+        if (request->append.kind == STORE_REACTION_ADD && !may_react(db, request, message.message_seq)) goto out;
     }
     status = STORE_UNAVAILABLE;
     if (!next_seq(db, request)) goto out;
     if (is_reaction)
         status = change_reaction(db, request, message.message_seq);
     else
-        status = request->kind == STORE_EDIT ? edit(db, request, &message) : blank(db, &message);
+        status = request->append.kind == STORE_EDIT ? edit(db, request, &message) : blank(db, &message);
     if (status != STORE_OK) goto out;
     write_body(&body, request, &message);
     status = insert_change(db, request, message.message_seq, buffer_slice(&body));
     if (status == STORE_OK) status = remember(db, request, fingerprint);
     if (status != STORE_OK) goto out;
-    store_write_event(&request->json, request->kind, buffer_slice(&body), message.message_seq, request->at.seq,
+    store_write_event(&request->json, request->append.kind, buffer_slice(&body), message.message_seq, request->at.seq,
                       request->at.epoch);
-    answer_message(request, request->message_id, message.created_ms);
+    answer_message(request, request->append.message_id, message.created_ms);
 out:
     buffer_done(&body);
     return status;
 }
 
 enum store_status sqlite_append(struct sqlite_db *db, struct store_request *request) {
-    int64_t fingerprint = store_fingerprint(request);
+    int64_t fingerprint = store_fingerprint(&request->append);
     int64_t seq, known;
     if (find_client_id(db, request, &seq, &known))
         return known == fingerprint ? answer_with(db, request, seq) : STORE_CONFLICT;
-    return request->kind == STORE_MESSAGE_NEW ? append_message(db, request, fingerprint)
-                                              : append_change(db, request, fingerprint);
+    return request->append.kind == STORE_MESSAGE_NEW ? append_message(db, request, fingerprint)
+                                                     : append_change(db, request, fingerprint);
 }

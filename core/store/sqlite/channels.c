@@ -38,8 +38,8 @@ static enum store_status channel_put(struct sqlite_db *db, struct store_request 
         "'public'), ?4) ON CONFLICT (channel_id) DO UPDATE SET name = coalesce(?2, name), visibility = coalesce(?3, "
         "visibility)");
     db_bind_text(row, 1, request->channel_id);
-    db_bind_text(row, 2, request->name);
-    db_bind_text(row, 3, request->text);
+    db_bind_text(row, 2, request->channel.name);
+    db_bind_text(row, 3, request->channel.visibility);
     db_bind_integer(row, 4, db->now_ms);
     enum store_status status = db_run(db, row);
     return status == STORE_OK ? channel_get(db, request) : status;
@@ -53,7 +53,7 @@ static enum store_status member_put(struct sqlite_db *db, struct store_request *
                  "SET role = excluded.role");
     db_bind_text(row, 1, request->channel_id);
     db_bind_text(row, 2, request->user_id);
-    db_bind_text(row, 3, request->text);
+    db_bind_text(row, 3, request->member.role);
     db_bind_integer(row, 4, db->now_ms);
     enum store_status status = db_run(db, row);
     return status == STORE_OK && sqlite3_changes(db->handle) == 0 ? STORE_NOT_FOUND : status;
@@ -161,7 +161,7 @@ static enum store_status read_mark(struct sqlite_db *db, struct store_request *r
                                  "WHERE channel_id = ?1))) WHERE channel_id = ?1 AND user_id = ?2");
     db_bind_text(row, 1, request->channel_id);
     db_bind_text(row, 2, request->user_id);
-    db_bind_integer(row, 3, request->seq);
+    db_bind_integer(row, 3, request->member.read_seq);
     enum store_status status = db_run(db, row);
     return status == STORE_OK && sqlite3_changes(db->handle) == 0 ? STORE_NOT_FOUND : status;
 }

@@ -6,12 +6,13 @@
 #include "base/log.h"
 #include "store/sqlite/db.h"
 #include "store/store_json.h"
+#include "store/store_sound.h"
 
 enum { SLOW_NS = 8000000 };
 
 static enum store_status dispatch(struct sqlite_db *db, struct store_request *request) {
     if (!store_request_sound(request)) return STORE_BAD;
-    db->now_ms = request->now_ms;
+    db->now_ms = request->driver.now_ms;
     switch (request->op) {
         case STORE_APPEND:
             return sqlite_append(db, request);
@@ -46,7 +47,8 @@ void sqlite_perform(struct sqlite_db *db, struct store_request *request) {
     if (status == STORE_OK || status == STORE_NOT_FOUND) status = db->failure == STORE_OK ? status : db->failure;
     if (db->found_corrupt) {
         atomic_store(&db->is_damaged, true);
-        LOG(LOG_ERROR, "store.corrupt", LOG_SLICE("channel", request->channel_id), LOG_NUMBER("after", request->seq));
+        LOG(LOG_ERROR, "store.corrupt", LOG_SLICE("channel", request->channel_id),
+            LOG_NUMBER("after", request->op == STORE_EVENTS ? request->events.seq : 0));
         status = STORE_UNAVAILABLE;
     }
     if (status != STORE_OK) store_request_unanswer(request);

@@ -4,6 +4,7 @@
 
 #include "store/sqlite/db.h"
 #include "store/store_json.h"
+#include "store/store_sound.h"
 #include "wire/json.h"
 
 /* The number before the '-' of an epoch; 0: it names none of ours. */
@@ -20,12 +21,12 @@ static int64_t epoch_number(struct sqlite_db *db, struct slice epoch) {
 
 /* Where a cursor of another epoch forked off (guarantees: log matching): -1 it did not, else the last common seq. */
 static int64_t fork_of(struct sqlite_db *db, struct store_request *request, int64_t head) {
-    if (!request->epoch.len || request->seq == 0) return -1;
-    int64_t number = epoch_number(db, request->epoch);
-    if (number == db->epoch && request->seq <= head) return -1;
+    if (!request->events.epoch.len || request->events.seq == 0) return -1;
+    int64_t number = epoch_number(db, request->events.epoch);
+    if (number == db->epoch && request->events.seq <= head) return -1;
     sqlite3_stmt *row = db_query(db, "SELECT epoch FROM events WHERE channel_id = ?1 AND seq = ?2");
     db_bind_text(row, 1, request->channel_id);
-    db_bind_integer(row, 2, request->seq);
+    db_bind_integer(row, 2, request->events.seq);
     bool common = db_step(db, row) && number && sqlite3_column_int64(row, 0) == number;
     sqlite3_reset(row);
     if (common) return -1;
@@ -38,7 +39,7 @@ static int64_t fork_of(struct sqlite_db *db, struct store_request *request, int6
     db_bind_integer(last, 2, number);
     int64_t fork = db_step(db, last) ? sqlite3_column_int64(last, 0) : 0;
     sqlite3_reset(last);
-    return fork < request->seq ? fork : -1; /* a cursor of a later epoch, in what came before it */
+    return fork < request->events.seq ? fork : -1; /* a cursor of a later epoch, in what came before it */
 }
 
 static bool read_head(struct sqlite_db *db, struct store_request *request, int64_t *floor_r) {
@@ -127,13 +128,15 @@ bool sqlite_event(struct sqlite_db *db, struct store_request *request, int64_t s
 }
 
 enum store_status sqlite_events(struct sqlite_db *db, struct store_request *request) {
-    int64_t floor = 0, after = request->seq;
-    unsigned limit = request->limit && request->limit < STORE_EVENTS_MAX ? request->limit : STORE_EVENTS_MAX, count = 0;
+    int64_t floor = 0, after = request->events.seq;
+    unsigned limit = request->events.limit && request->events.limit < STORE_EVENTS_MAX ? request->events.limit
+                                                                                       : STORE_EVENTS_MAX,
+             count = 0;
     if (!read_head(db, request, &floor)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
-    request->fork_r = fork_of(db, request, request->at.seq);
-    if (request->fork_r >= 0) after = request->fork_r;
+    request->events.fork_r = fork_of(db, request, request->at.seq);
+    if (request->events.fork_r >= 0) after = request->events.fork_r;
     if (after < floor) {
-        request->floor_r = floor;
+        request->events.floor_r = floor;
         after = floor;
     }
     sqlite3_stmt *rows = db_query(db, EVENTS("> ?2") " LIMIT ?3");
@@ -142,7 +145,7 @@ enum store_status sqlite_events(struct sqlite_db *db, struct store_request *requ
     db_bind_integer(rows, 3, limit + 1);
     while (db_step(db, rows)) {
         if (count++ == limit || request->json.len >= STORE_ANSWER_BYTES) {
-            request->more = true;
+            request->events.more_r = true;
             sqlite3_reset(rows);
             break;
         }
@@ -193,7 +196,7 @@ bool sqlite_find_message(struct sqlite_db *db, struct slice channel_id, struct s
 enum store_status sqlite_message(struct sqlite_db *db, struct store_request *request) {
     struct store_message message;
     struct buffer reactions = {0};
-    bool found = sqlite_find_message(db, request->channel_id, request->message_id, 0, &message);
+    bool found = sqlite_find_message(db, request->channel_id, request->messages.message_id, 0, &message);
     if (found) {
         sqlite_read_reactions(db, &message, &reactions);
         store_write_message(&request->json, &message);
@@ -204,14 +207,14 @@ enum store_status sqlite_message(struct sqlite_db *db, struct store_request *req
 }
 
 static bool is_onwards(const struct store_request *request) {
-    return request->onwards || request->after > 0;
+    return request->messages.onwards || request->messages.after > 0;
 }
 
 /* before and neither: the newest of that range, read backwards, told forwards. after: onwards from there. */
 static sqlite3_stmt *history_query(struct sqlite_db *db, const struct store_request *request) {
     bool onwards = is_onwards(request);
     sqlite3_stmt *rows;
-    if (request->message_id.len)
+    if (request->messages.message_id.len)
         rows = onwards ? db_query(db, MESSAGE_COLUMNS
                                   "AND thread_id = ?4 AND message_seq > ?2 ORDER BY message_seq LIMIT ?3")
                        : db_query(db, MESSAGE_COLUMNS
@@ -220,21 +223,25 @@ static sqlite3_stmt *history_query(struct sqlite_db *db, const struct store_requ
         rows = onwards ? db_query(db, MESSAGE_COLUMNS "AND message_seq > ?2 ORDER BY message_seq LIMIT ?3")
                        : db_query(db, MESSAGE_COLUMNS "AND message_seq < ?2 ORDER BY message_seq DESC LIMIT ?3");
     db_bind_text(rows, 1, request->channel_id);
-    db_bind_integer(rows, 2, onwards ? request->after : request->before > 0 ? request->before : INT64_MAX);
-    if (request->message_id.len) db_bind_text(rows, 4, request->message_id);
+    db_bind_integer(rows, 2,
+                    onwards                        ? request->messages.after
+                    : request->messages.before > 0 ? request->messages.before
+                                                   : INT64_MAX);
+    if (request->messages.message_id.len) db_bind_text(rows, 4, request->messages.message_id);
     return rows;
 }
 
 enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *request) {
     struct buffer texts[STORE_MESSAGES_MAX] = {{0}}, reactions = {0};
-    unsigned limit = request->limit && request->limit < STORE_MESSAGES_MAX ? request->limit : STORE_MESSAGES_MAX;
+    unsigned limit = request->messages.limit && request->messages.limit < STORE_MESSAGES_MAX ? request->messages.limit
+                                                                                             : STORE_MESSAGES_MAX;
     unsigned count = 0;
     size_t bytes = 0;
     sqlite3_stmt *rows = history_query(db, request);
     db_bind_integer(rows, 3, limit + 1);
     while (db_step(db, rows)) {
         if (count == limit || bytes >= STORE_ANSWER_BYTES) {
-            request->more = true;
+            request->messages.more_r = true;
             sqlite3_reset(rows);
             break;
         }

@@ -27,7 +27,7 @@ struct sqlite_store {
 static void complete(struct store_request *request) {
     if (request->status != STORE_OK && request->status != STORE_NOT_FOUND)
         metric_add_labelled(METRIC_STORE_ERRORS, store_status_code(request->status), 1);
-    if (request->op == STORE_APPEND && request->status == STORE_OK && !request->duplicate)
+    if (request->op == STORE_APPEND && request->status == STORE_OK && !request->append.duplicate_r)
         metric_add(METRIC_APPENDED, 1);
     request->done(request);
     store_request_free(&request);
@@ -50,7 +50,7 @@ static void completed(void *owner, int fd, int ready) {
 
 static void submit(struct store *base, struct store_request *request) {
     struct sqlite_store *store = CONTAINER(base, struct sqlite_store, store);
-    request->now_ms = (int64_t)loop_wall_ms(store->loop);
+    request->driver.now_ms = (int64_t)loop_wall_ms(store->loop);
     sqlite_threads_submit(&store->threads, request);
 }
 

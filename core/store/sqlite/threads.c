@@ -119,7 +119,8 @@ static void *run_writer(void *owner) {
 
 static bool may_begin(const struct sqlite_threads *threads) {
     const struct list *first = threads->reads.requests.next;
-    return threads->reads.len > 0 && CONTAINER(first, struct store_request, link)->after_writes <= threads->written;
+    return threads->reads.len > 0 &&
+           CONTAINER(first, struct store_request, link)->driver.after_writes <= threads->written;
 }
 
 static struct store_request *take_read(struct sqlite_threads *threads) {
@@ -143,7 +144,7 @@ static void *run_reader(void *owner) {
     block_signals();
     while ((request = take_read(threads))) {
         sqlite_readers_enter(threads->readers);
-        if (monotonic_us() - (uint64_t)request->submitted_us > READ_WAIT_US)
+        if (monotonic_us() - (uint64_t)request->driver.submitted_us > READ_WAIT_US)
             request->status = STORE_UNAVAILABLE;
         else
             sqlite_read(&threads->read_db, request);
@@ -177,16 +178,16 @@ void sqlite_threads_submit(struct sqlite_threads *threads, struct store_request 
     struct sqlite_queue *queue = queue_of(threads, request->op);
     bool is_full =
         threads->stop || queue->pending >= QUEUE_MAX || queue->pending_bytes + request->arena_bytes > QUEUE_BYTES_MAX;
-    request->submitted_us = (int64_t)monotonic_us();
-    request->counted_bytes = request->arena_bytes;
+    request->driver.submitted_us = (int64_t)monotonic_us();
+    request->driver.counted_bytes = request->arena_bytes;
     queue->pending++;
-    queue->pending_bytes += request->counted_bytes;
+    queue->pending_bytes += request->driver.counted_bytes;
     if (is_full) {
         refuse(threads, request);
         return;
     }
     if (store_is_write(request->op)) threads->submitted++;
-    request->after_writes = threads->submitted;
+    request->driver.after_writes = threads->submitted;
     pthread_mutex_lock(&threads->lock);
     list_append(&queue->requests, &request->link);
     queue->len++;
@@ -204,7 +205,7 @@ struct sqlite_commits sqlite_threads_take(struct sqlite_threads *threads, struct
         struct store_request *request = CONTAINER(link, struct store_request, link);
         struct sqlite_queue *queue = queue_of(threads, request->op);
         queue->pending--;
-        queue->pending_bytes -= request->counted_bytes;
+        queue->pending_bytes -= request->driver.counted_bytes;
     }
     return commits;
 }

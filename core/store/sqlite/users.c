@@ -5,6 +5,7 @@
 #include "base/wall_time.h"
 #include "store/sqlite/db.h"
 #include "store/store_json.h"
+#include "store/store_sound.h"
 #include "wire/json.h"
 
 enum { AUDITS_MAX = 1000, USERS_MAX = 1000 };
@@ -15,8 +16,8 @@ static enum store_status user_put(struct sqlite_db *db, struct store_request *re
                                  "CONFLICT (user_id) DO UPDATE SET name = coalesce(?2, name), avatar = coalesce(?3, "
                                  "avatar)");
     db_bind_text(row, 1, request->user_id);
-    db_bind_text(row, 2, request->name);
-    db_bind_text(row, 3, request->text);
+    db_bind_text(row, 2, request->user.name);
+    db_bind_text(row, 3, request->user.avatar);
     return db_run(db, row);
 }
 
@@ -28,7 +29,7 @@ static enum store_status each_id(struct sqlite_db *db, struct store_request *req
     struct slice item;
     struct buffer id = {0};
     enum store_status status = STORE_OK;
-    json_walk_init(&walk, request->text);
+    json_walk_init(&walk, request->user_ids);
     for (int i = 0; status == STORE_OK && i < USERS_MAX && json_walk_item(&walk, &item); i++) {
         if (store_list_id(item, STORE_USER_ID_MAX, &id)) status = fn(db, request, buffer_slice(&id));
     }
@@ -70,13 +71,13 @@ static enum store_status users(struct sqlite_db *db, struct store_request *reque
 }
 
 static enum store_status word_put(struct sqlite_db *db, struct store_request *request) {
-    sqlite3_stmt *row = request->text.len ? db_query(db, "INSERT OR REPLACE INTO words VALUES (?1, ?2, ?3, ?4)")
-                                          : db_query(db, "DELETE FROM words WHERE user_id = ?1");
+    sqlite3_stmt *row = request->word.status.len ? db_query(db, "INSERT OR REPLACE INTO words VALUES (?1, ?2, ?3, ?4)")
+                                                 : db_query(db, "DELETE FROM words WHERE user_id = ?1");
     db_bind_text(row, 1, request->user_id);
-    if (request->text.len) {
-        db_bind_text(row, 2, request->text);
-        db_bind_text(row, 3, request->name);
-        db_bind_integer(row, 4, request->expires_ms);
+    if (request->word.status.len) {
+        db_bind_text(row, 2, request->word.status);
+        db_bind_text(row, 3, request->word.message);
+        db_bind_integer(row, 4, request->word.ends_ms);
     }
     return db_run(db, row);
 }
@@ -103,16 +104,16 @@ static enum store_status session_put(struct sqlite_db *db, struct store_request 
     db_bind_integer(old, 1, db->now_ms);
     enum store_status status = db_run(db, old);
     sqlite3_stmt *row = db_query(db, "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3)");
-    bind_token(row, 1, request->token);
+    bind_token(row, 1, request->session.token);
     db_bind_text(row, 2, request->user_id);
-    db_bind_integer(row, 3, request->expires_ms);
+    db_bind_integer(row, 3, request->session.expires_ms);
     return status == STORE_OK ? db_run(db, row) : status;
 }
 
 static enum store_status session_get(struct sqlite_db *db, struct store_request *request) {
     sqlite3_stmt *row =
         db_query(db, "SELECT user_id, expires_ms FROM sessions WHERE token_hash = ?1 AND expires_ms > ?2");
-    bind_token(row, 1, request->token);
+    bind_token(row, 1, request->session.token);
     db_bind_integer(row, 2, db->now_ms);
     if (!db_step(db, row)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
     char expires[32];
@@ -129,7 +130,7 @@ static enum store_status session_delete(struct sqlite_db *db, struct store_reque
     enum store_status status = session_get(db, request);
     if (status != STORE_OK) return status;
     sqlite3_stmt *row = db_query(db, "DELETE FROM sessions WHERE token_hash = ?1");
-    bind_token(row, 1, request->token);
+    bind_token(row, 1, request->session.token);
     return db_run(db, row);
 }
 
@@ -139,9 +140,9 @@ static enum store_status audit(struct sqlite_db *db, struct store_request *reque
         "INSERT INTO audit (at_ms, actor, action, channel_id, detail) VALUES (?1, ?2, ?3, ?4, coalesce(?5, 'null'))");
     db_bind_integer(row, 1, db->now_ms);
     db_bind_text(row, 2, request->user_id);
-    db_bind_text(row, 3, request->name);
+    db_bind_text(row, 3, request->audit.action);
     db_bind_text(row, 4, request->channel_id);
-    db_bind_text(row, 5, request->text);
+    db_bind_text(row, 5, request->audit.detail);
     return db_run(db, row);
 }
 
@@ -151,7 +152,8 @@ static enum store_status audits(struct sqlite_db *db, struct store_request *requ
                                   "channel_id = ?1 ORDER BY audit_id DESC LIMIT ?2");
     struct buffer *out = &request->json;
     db_bind_text(rows, 1, request->channel_id);
-    db_bind_integer(rows, 2, request->limit && request->limit < AUDITS_MAX ? request->limit : AUDITS_MAX);
+    db_bind_integer(rows, 2,
+                    request->audit.limit && request->audit.limit < AUDITS_MAX ? request->audit.limit : AUDITS_MAX);
     buffer_append_char(out, '[');
     while (db_step(db, rows)) {
         char at[32];

@@ -17,7 +17,7 @@ static bool within_transaction(const struct sqlite_db *db) {
 
 /* The next append of the transaction goes on from here. */
 static void stage(struct sqlite_db *db, const struct store_request *request) {
-    if (request->op == STORE_APPEND && !request->duplicate)
+    if (request->op == STORE_APPEND && !request->append.duplicate_r)
         known_heads_stage(db->heads, request->channel_id, request->at.seq);
 }
 
@@ -42,8 +42,7 @@ static bool write_bare(struct sqlite_db *db, struct store_request *request) {
 /* A write that fails leaves the others of its batch alone. False: the whole transaction is gone. */
 static bool write_guarded(struct sqlite_db *db, struct store_request *request) {
     if (!execute(db, "SAVEPOINT one")) return false;
-    buffer_clear(&request->json);
-    request->duplicate = false;
+    store_request_unanswer(request);
     sqlite_perform(db, request);
     if (request->status == STORE_OK)
         stage(db, request);
@@ -73,8 +72,7 @@ static void fail_writes(struct list *batch, enum store_status status) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
         if (!store_is_write(request->op) || request->status == STORE_BAD) continue;
         request->status = status;
-        buffer_done(&request->json);
-        request->duplicate = false;
+        store_request_unanswer(request);
     }
 }
 
@@ -103,7 +101,7 @@ struct sqlite_transaction sqlite_write_batch(struct sqlite_db *db, struct list *
         struct store_request *request = CONTAINER(link, struct store_request, link);
         if (!store_is_write(request->op)) continue;
         request->status = STORE_UNAVAILABLE;
-        transaction.waited_us += transaction.began_us - (uint64_t)request->submitted_us;
+        transaction.waited_us += transaction.began_us - (uint64_t)request->driver.submitted_us;
         transaction.writes++;
     }
     if (transaction.writes == 0) return transaction;

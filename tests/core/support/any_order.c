@@ -39,10 +39,9 @@ static void store_read(struct any_order_store *fake, struct store_request *reque
     request->status =
         percent(5) || (request->op != STORE_EVENTS && request->op != STORE_CHANNEL) ? STORE_UNAVAILABLE : STORE_OK;
     request->at.seq = fake->heads[channel];
-    request->fork_r = -1;
     strcpy(request->at.epoch, "1-a");
     if (request->op != STORE_EVENTS) return;
-    for (int64_t seq = request->seq + 1; seq <= fake->heads[channel]; seq++)
+    for (int64_t seq = request->events.seq + 1; seq <= fake->heads[channel]; seq++)
         write_event(store_events_next(request, seq), channel, seq);
     store_events_end(request);
 }

@@ -28,17 +28,17 @@ int64_t fake_log_store_commit(struct fake_log_store *fake, struct slice channel_
 }
 
 static void answer_events(struct fake_log_store *fake, struct store_request *request) {
-    int64_t seq = request->seq, head = head_of(fake, request->channel_id)->seq;
+    int64_t seq = request->events.seq, head = head_of(fake, request->channel_id)->seq;
     fake->event_reads++;
-    request->fork_r = slice_is(request->epoch, fake->epoch) ? -1 : fake->fork;
-    if (request->fork_r >= 0) seq = request->fork_r;
-    for (unsigned n = 0; seq < head && n < request->limit; n++) {
+    request->events.fork_r = slice_is(request->events.epoch, fake->epoch) ? -1 : fake->fork;
+    if (request->events.fork_r >= 0) seq = request->events.fork_r;
+    for (unsigned n = 0; seq < head && n < request->events.limit; n++) {
         seq++;
         fake_log_store_write_event(fake, seq, store_events_next(request, seq));
     }
     store_events_end(request);
     request->at.seq = head;
-    request->more = seq < head;
+    request->events.more_r = seq < head;
 }
 
 static void answer_heads(struct fake_log_store *fake, struct store_request *request) {
@@ -54,9 +54,10 @@ static void answer_heads(struct fake_log_store *fake, struct store_request *requ
 
 static void answer_append(struct fake_log_store *fake, struct store_request *request) {
     struct fake_head *head = head_of(fake, request->channel_id);
-    request->duplicate = request->client_id.len > 0 && slice_is(request->client_id, head->client_id);
-    if (!request->duplicate) head->seq++;
-    snprintf(head->client_id, sizeof head->client_id, "%.*s", SLICE_ARG(request->client_id));
+    request->append.duplicate_r =
+        request->append.client_id.len > 0 && slice_is(request->append.client_id, head->client_id);
+    if (!request->append.duplicate_r) head->seq++;
+    snprintf(head->client_id, sizeof head->client_id, "%.*s", SLICE_ARG(request->append.client_id));
     request->at.seq = head->seq;
     fake_log_store_write_event(fake, head->seq, &request->json);
 }

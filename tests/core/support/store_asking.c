@@ -51,54 +51,119 @@ static void add_heads(struct store_request *request, struct slice list) {
         store_heads_add(request, buffer_slice(&id));
     }
     buffer_done(&id);
-    request->text = SLICE_NONE;
+}
+
+static void take_part(struct answer *answer, const struct store_request *request) {
+    if (request->op == STORE_APPEND) {
+        answer->duplicate = request->append.duplicate_r;
+        memcpy(answer->message_id, request->append.message_id_r, sizeof(answer->message_id));
+        memcpy(answer->created_at, request->append.created_at_r, sizeof(answer->created_at));
+    } else if (request->op == STORE_EVENTS) {
+        answer->floor = request->events.floor_r;
+        answer->fork = request->events.fork_r;
+        answer->more = request->events.more_r;
+    } else if (request->op == STORE_MESSAGES) {
+        answer->more = request->messages.more_r;
+    } else if (request->op == STORE_HEADS || request->op == STORE_USER_CHANNELS) {
+        answer->partial = request->partial_r;
+    }
 }
 
 static void asking_answered(struct store_request *request) {
     struct policy_question *question = request->owner;
     struct answer *answer = question->answer;
     assert_false(answer->came);
-    *answer = (struct answer){
-        request->status,    NULL, request->at.seq, request->floor_r, request->fork_r, "", "", "", request->more,
-        request->duplicate, true, request->partial};
+    *answer = (struct answer){.status = request->status, .came = true, .seq = request->at.seq, .fork = -1};
+    take_part(answer, request);
     if (request->op == STORE_HEADS && request->status == STORE_OK) write_heads(request);
     answer->json = memory_copy(request->json.ptr, request->json.len);
     memcpy(answer->epoch, request->at.epoch, sizeof(answer->epoch));
-    memcpy(answer->message_id, request->message_id_r, sizeof(answer->message_id));
-    memcpy(answer->created_at, request->created_at_r, sizeof(answer->created_at));
     if (--question->asking->waiting == 0) loop_stop(question->asking->loop);
     free(question);
 }
 
-struct answer *asking_submit(struct asking *asking, const struct store_request *wanted) {
+/* Takes copies of the wanted part's texts. */
+static void copy_part(struct store_request *request, const struct store_request *wanted) {
+#define COPY(field) request->field = store_request_copy(request, wanted->field)
+    switch (wanted->op) {
+        case STORE_APPEND:
+        case STORE_APPENDED:
+            request->append = wanted->append;
+            COPY(append.client_id), COPY(append.message_id), COPY(append.thread_id), COPY(append.emoji);
+            COPY(append.content), COPY(append.attachments);
+            break;
+        case STORE_EVENTS:
+            request->events.seq = wanted->events.seq;
+            request->events.limit = wanted->events.limit;
+            COPY(events.epoch);
+            break;
+        case STORE_MESSAGES:
+        case STORE_MESSAGE:
+            request->messages = wanted->messages;
+            COPY(messages.message_id);
+            break;
+        case STORE_CHANNEL_PUT:
+            COPY(channel.name), COPY(channel.visibility);
+            break;
+        case STORE_MEMBER_PUT:
+            COPY(member.role);
+            break;
+        case STORE_READ_MARK:
+            request->member.read_seq = wanted->member.read_seq;
+            break;
+        case STORE_USER_PUT:
+            COPY(user.name), COPY(user.avatar);
+            break;
+        case STORE_WORD_PUT:
+            request->word.ends_ms = wanted->word.ends_ms;
+            COPY(word.status), COPY(word.message);
+            break;
+        case STORE_USERS:
+        case STORE_USERS_SEEN:
+            COPY(user_ids);
+            break;
+        case STORE_SESSION_PUT:
+        case STORE_SESSION:
+        case STORE_SESSION_DELETE:
+            request->session.expires_ms = wanted->session.expires_ms;
+            COPY(session.token);
+            break;
+        case STORE_AUDIT:
+        case STORE_AUDITS:
+            request->audit.limit = wanted->audit.limit;
+            COPY(audit.action), COPY(audit.detail);
+            break;
+        default: /* no part of their own */
+            break;
+    }
+    COPY(channel_id), COPY(user_id);
+#undef COPY
+}
+
+static struct store_request *asking_begin(struct asking *asking, enum store_op op) {
     struct policy_question *question = NEW(struct policy_question);
     question->asking = asking;
     question->answer = NEW(struct answer);
     assert_true(asking->count < sizeof(asking->given) / sizeof(*asking->given));
     asking->given[asking->count++] = question->answer;
-    struct store_request *request = store_request_new(wanted->op, asking_answered, question);
-    const size_t slices[] = {offsetof(struct store_request, channel_id),  offsetof(struct store_request, user_id),
-                             offsetof(struct store_request, client_id),   offsetof(struct store_request, message_id),
-                             offsetof(struct store_request, thread_id),   offsetof(struct store_request, content),
-                             offsetof(struct store_request, attachments), offsetof(struct store_request, name),
-                             offsetof(struct store_request, text),        offsetof(struct store_request, token),
-                             offsetof(struct store_request, epoch)};
-    for (size_t i = 0; i < sizeof(slices) / sizeof(*slices); i++) {
-        const struct slice *from = (const struct slice *)((const char *)wanted + slices[i]);
-        *(struct slice *)((char *)request + slices[i]) = store_request_copy(request, *from);
-    }
-    request->kind = wanted->kind;
-    request->fingerprint = wanted->fingerprint;
-    request->seq = wanted->seq;
-    request->before = wanted->before;
-    request->after = wanted->after;
-    request->onwards = wanted->onwards;
-    request->expires_ms = wanted->expires_ms;
-    request->limit = wanted->limit;
-    if (wanted->op == STORE_HEADS) add_heads(request, wanted->text);
     asking->waiting++;
-    struct answer *answer = question->answer;
+    return store_request_new(op, asking_answered, question);
+}
+
+struct answer *asking_submit(struct asking *asking, const struct store_request *wanted) {
+    struct store_request *request = asking_begin(asking, wanted->op);
+    struct answer *answer = asking->given[asking->count - 1];
+    copy_part(request, wanted);
     store_submit(asking->store, &request);
+    return answer;
+}
+
+struct answer *asking_heads(struct asking *asking, struct slice channel_ids) {
+    struct store_request *request = asking_begin(asking, STORE_HEADS);
+    struct answer *answer = asking->given[asking->count - 1];
+    add_heads(request, channel_ids);
+    store_submit(asking->store, &request);
+    asking_wait(asking);
     return answer;
 }
 

@@ -42,17 +42,20 @@ void asking_done(struct asking *asking);
 /* The answer comes with asking_wait. */
 struct answer *asking_submit(struct asking *asking, const struct store_request *wanted);
 void asking_wait(struct asking *asking);
+/* HEADS of the channels of a JSON array; the answer's json: [[channelId, seq, epoch], …] of those that are known. */
+struct answer *asking_heads(struct asking *asking, struct slice channel_ids);
 struct answer *asking_ask(struct asking *asking, const struct store_request *wanted);
 
-/* ASK(asking, STORE_EVENTS, .channel_id = SLICE("hall"), .seq = 3) */
+/* ASK(asking, STORE_EVENTS, .channel_id = SLICE("hall"), .events.seq = 3) */
 #define ASK(asking, op_, ...) asking_ask(asking, &(struct store_request){.op = op_, __VA_ARGS__})
 #define SUBMIT(asking, op_, ...) asking_submit(asking, &(struct store_request){.op = op_, __VA_ARGS__})
 #define S(str) slice_of(str)
 
 /* A message with an id of its own and content "text". */
 #define SAY(asking, channel, user, client, id, text) ASK(asking, STORE_APPEND, SAYING(channel, user, client, id, text))
-#define SAYING(channel, user, client, id, text) \
-    .channel_id = S(channel), .user_id = S(user), .client_id = S(client), .message_id = S(id), .content = S(text)
+#define SAYING(channel, user, client, id, text)                                                              \
+    .channel_id = S(channel), .user_id = S(user), .append.client_id = S(client), .append.message_id = S(id), \
+    .append.content = S(text)
 
 #define assert_status(answer, expected) \
     assert_string_equal(store_status_code((answer)->status), store_status_code(expected))

@@ -10,7 +10,8 @@ int contract_set_up(void **state) {
     asking_init(asking);
     asking->store = driver->make(asking->loop, &error);
     if (!asking->store) fail_msg("%s: %s", driver->name, error.text);
-    assert_status(ASK(asking, STORE_CHANNEL_PUT, .channel_id = S("hall"), .name = S("Hall"), .text = S("public")),
+    assert_status(ASK(asking, STORE_CHANNEL_PUT, .channel_id = S("hall"), .channel.name = S("Hall"),
+                      .channel.visibility = S("public")),
                   STORE_OK);
     *state = asking;
     return 0;

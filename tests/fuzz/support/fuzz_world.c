@@ -87,7 +87,7 @@ static void answered(struct store_request *request) {
         request->status = STORE_UNAVAILABLE;
         buffer_clear(&request->json);
     } else if (lacks_some(world, request)) {
-        request->partial = true;
+        request->partial_r = true;
         forget_all(request);
     }
     free(wait);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store_sound.h - what may be asked of a store, of any driver and by any caller. */
+#ifndef STORE_STORE_SOUND_H
+#define STORE_STORE_SOUND_H
+
+#include "store/store_request.h"
+
+/* False: STORE_BAD. Text is UTF-8 without NUL, no longer than it may be; content and attachments are JSON; what the
+ * operation needs is there. A body of broken JSON would spoil every answer that it is part of, and a text that a
+ * database refuses would cost all that were sent with it. Touches nothing but its argument. */
+bool store_request_sound(const struct store_request *request);
+/* An item of a request's list of ids, into id, which is emptied before. False: it is none, and is left out. */
+bool store_list_id(struct slice item, size_t most, struct buffer *id);
+/* One of HEADS. */
+bool store_channel_id_sound(struct slice channel_id);
+
+#endif
