@@ -149,7 +149,6 @@ static void flight_tell(struct cache_flight *flight) {
     struct slice value = {flight->value, flight->value_len};
     for (struct list *link; (link = list_pop(&flight->waiters));) {
         struct cache_waiter *waiter = CONTAINER(link, struct cache_waiter, link);
-        waiter->flight = NULL;
         waiter->done(waiter, value);
     }
 }
@@ -205,11 +204,7 @@ struct cache *cache_new(struct loop *loop, size_t max_bytes) {
 void cache_free(struct cache **cache_owner) {
     struct cache *cache = *cache_owner;
     if (!cache) return;
-    LIST_EACH(&cache->flights, link) {
-        struct cache_flight *flight = CONTAINER(link, struct cache_flight, link);
-        LIST_EACH(&flight->waiters, waiting) CONTAINER(waiting, struct cache_waiter, link)->flight = NULL;
-        flight_free(flight);
-    }
+    LIST_EACH(&cache->flights, link) flight_free(CONTAINER(link, struct cache_flight, link));
     cache_set_max(cache, 0);
     map_free(&cache->entries);
     map_free(&cache->current);
@@ -238,18 +233,11 @@ enum cache_found cache_get(struct cache *cache, struct slice key, struct slice *
     }
     struct cache_flight *flight = map_find(cache->current, key);
     if (flight) {
-        waiter->flight = flight;
         list_append(&flight->waiters, &waiter->link);
         return CACHE_WAIT;
     }
     *flight_r = flight_new(cache, key);
     return CACHE_MISS;
-}
-
-void cache_forget_waiter(struct cache *cache, struct cache_waiter *waiter) {
-    if (!waiter->flight) return;
-    list_remove(&waiter->link);
-    waiter->flight = NULL;
 }
 
 bool cache_land(struct cache *cache, struct cache_flight **flight_owner, struct slice value, uint64_t ttl_ms) {

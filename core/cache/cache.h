@@ -22,8 +22,7 @@ enum cache_found { CACHE_HIT, CACHE_EARLY /* the value is there yet: he loads it
 
 /* Someone who waits for another one's flight. */
 struct cache_waiter {
-    struct list link;            /* cache.c's, like flight; both zeroed by the waiter */
-    struct cache_flight *flight; /* NULL: waits for nothing */
+    struct list link; /* cache.c's */
     /* value: borrowed for the call; NULL ptr: the flight failed (ask again or give up). */
     void (*done)(struct cache_waiter *waiter, struct slice value);
 };
@@ -44,7 +43,6 @@ void cache_set_max(struct cache *cache, size_t max_bytes);
  * (later, from the loop). */
 enum cache_found cache_get(struct cache *cache, struct slice key, struct slice *value_r, struct cache_flight **flight_r,
                            struct cache_waiter *waiter);
-void cache_forget_waiter(struct cache *cache, struct cache_waiter *waiter);
 /* Ends a flight: stores the value (unless the key was removed or put since the flight began: it may be older than that)
  * and answers the waiters; ttl_ms is spread by ±10 %. value.ptr NULL: failed. False: the key was removed or put, or the
  * flight was overdue; what EARLY showed is not to be relied on. */

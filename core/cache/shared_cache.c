@@ -130,7 +130,6 @@ static struct slice read_held(struct shared_cache *shared, struct slice key, str
 /* Fetches. */
 
 static void asking_free(struct shared_asking *asking) {
-    if (asking->fetch) asking->fetch->asking = NULL;
     redis_forget(&asking->call);
     loop_timer_cancel(&asking->pause);
     list_remove(&asking->link);
@@ -199,15 +198,10 @@ void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch,
     memcpy(asking->key, key.ptr, key.len);
     loop_timer_init(&asking->pause, shared->loop, asking_go_on);
     list_append(&shared->askings, &asking->link);
-    fetch->asking = asking;
     if (shared->owed_len == 0)
         asking_ask(asking);
     else
         loop_timer_set(&asking->pause, 1);
-}
-
-void shared_cache_forget(struct shared_fetch *fetch) {
-    if (fetch->asking) asking_free(fetch->asking);
 }
 
 void shared_cache_land(struct shared_cache *shared, struct slice key, uint64_t lease, struct slice value,

@@ -19,7 +19,6 @@
 struct loop;
 struct redis;
 struct redis_room;
-struct shared_asking;
 struct shared_cache;
 
 enum {
@@ -36,11 +35,10 @@ struct shared_answer {
     uint64_t lease;     /* for shared_cache_land; 0: none. With a value: load it again, it ends soon */
 };
 
-/* Embedded in the asker, who sets done; {0} is an idle one. */
+/* Embedded in the asker, who sets done and keeps it until then. */
 struct shared_fetch {
     void (*done)(struct shared_fetch *fetch,
                  const struct shared_answer *answer); /* once, later, from the loop or at the end */
-    struct shared_asking *asking;                     /* NULL: not under way */
 };
 
 struct shared_events {
@@ -66,8 +64,6 @@ void shared_cache_free(struct shared_cache **shared);
  * who asks so, and lives so much longer; 0: never. */
 void shared_cache_fetch(struct shared_cache *shared, struct shared_fetch *fetch, struct slice key, uint64_t ttl_ms,
                         uint64_t early_ms);
-/* done will not be called. Harmless when nothing is under way. */
-void shared_cache_forget(struct shared_fetch *fetch);
 /* Keeps what was loaded under the lease, if it still holds; ttl_ms is spread by ±10 %. value.ptr NULL: the load
  * failed. The next one may try; but what was to be loaded early stays its time. */
 void shared_cache_land(struct shared_cache *shared, struct slice key, uint64_t lease, struct slice value,

@@ -193,8 +193,6 @@ static void taking_end(struct fleet_taking *taking) {
     struct limit_answer answer = taking->answer;
     if (!answer.allowed) give_back(taking);
     taking_free(taking);
-    if (!call) return;
-    call->taking = NULL;
     call->done(call, &answer);
 }
 
@@ -309,19 +307,11 @@ bool fleet_limiter_take(struct fleet_limiter *fleet, struct fleet_limit_call *ca
         else
             ask_redis(taking, i);
     }
-    if (taking->waiting > 0) {
-        call->taking = taking;
-        return false;
-    }
+    if (taking->waiting > 0) return false;
     *answer_r = taking->answer;
     if (!answer_r->allowed) give_back(taking);
     taking_free(taking);
     return true;
-}
-
-void fleet_limiter_forget(struct fleet_limit_call *call) {
-    if (call->taking) call->taking->call = NULL;
-    call->taking = NULL;
 }
 
 struct fleet_limiter *fleet_limiter_new(struct loop *loop, struct limiter *limiter, struct redis *redis,

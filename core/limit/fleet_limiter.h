@@ -17,10 +17,9 @@ struct redis;
 
 enum { FLEET_LIMIT_DEADLINE_MS = 300, FLEET_LIMIT_WAITING_MAX = 10000, FLEET_QUOTA_MS = 500 };
 
-/* Embedded in the asker, who sets done; {0} is an idle one. */
+/* Embedded in the asker, who sets done and keeps it until then. */
 struct fleet_limit_call {
     void (*done)(struct fleet_limit_call *call, const struct limit_answer *answer); /* once, later, from the loop */
-    struct fleet_taking *taking;                                                    /* NULL: not under way */
 };
 
 /* redis NULL: this worker is alone. workers: how many there are now, at least 1. All outlive it. */
@@ -34,7 +33,5 @@ bool fleet_limiter_take(struct fleet_limiter *fleet, struct fleet_limit_call *ca
                         size_t len, bool charge, struct limit_answer *answer_r) MUST_CHECK;
 /* Gives back what an allowed take charged. */
 void fleet_limiter_refund(struct fleet_limiter *fleet, const struct limit_ask *asks, size_t len);
-/* done will not be called. Harmless when nothing is under way. */
-void fleet_limiter_forget(struct fleet_limit_call *call);
 
 #endif

@@ -15,12 +15,6 @@ struct loop_fd {
     void *owner;
 };
 
-struct loop_signal {
-    struct event *event;
-    void (*caught)(void *owner, int signal_number);
-    void *owner;
-};
-
 /* A connection that breaks is readable for libevent, and not closed. */
 static bool has_hung_up(int fd) {
     struct pollfd poller = {.fd = fd, .events = POLLRDHUP};
@@ -74,26 +68,4 @@ void loop_fd_free(struct loop_fd **fd) {
     event_del(&(*fd)->event);
     free(*fd);
     *fd = NULL;
-}
-
-static void signal_caught(evutil_socket_t number, short what, void *owner) {
-    struct loop_signal *signal = owner;
-    signal->caught(signal->owner, number);
-}
-
-struct loop_signal *loop_signal_new(struct loop *loop, int signal_number,
-                                    void (*caught)(void *owner, int signal_number), void *owner) {
-    struct loop_signal *signal = NEW(struct loop_signal);
-    signal->caught = caught;
-    signal->owner = owner;
-    signal->event = evsignal_new(loop->base, signal_number, signal_caught, signal);
-    if (!signal->event || event_add(signal->event, NULL) != 0) abort();
-    return signal;
-}
-
-void loop_signal_free(struct loop_signal **signal) {
-    if (!*signal) return;
-    event_free((*signal)->event);
-    free(*signal);
-    *signal = NULL;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop_fd.h - descriptors and signals on the loop. */
+/* loop_fd.h - descriptors on the loop. */
 #ifndef LOOP_LOOP_FD_H
 #define LOOP_LOOP_FD_H
 
 struct loop;
 struct loop_fd;
-struct loop_signal;
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 /* the peer ended its side; bytes may still wait */ };
 
@@ -14,9 +13,5 @@ struct loop_fd *loop_fd_new(struct loop *loop, int fd, int interest, void (*read
                             void *owner);
 void loop_fd_set(struct loop_fd *fd, int interest);
 void loop_fd_free(struct loop_fd **fd);
-
-struct loop_signal *loop_signal_new(struct loop *loop, int signal_number,
-                                    void (*caught)(void *owner, int signal_number), void *owner);
-void loop_signal_free(struct loop_signal **signal);
 
 #endif

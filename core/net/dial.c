@@ -458,10 +458,6 @@ struct dialer *dialer_new(struct loop *loop) {
     return dialer;
 }
 
-bool dialer_is_used(const struct dialer *dialer) {
-    return dialer->context.lws != NULL;
-}
-
 void dialer_free(struct dialer **owned) {
     struct dialer *dialer = *owned;
     if (!dialer) return;

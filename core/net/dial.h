@@ -51,7 +51,6 @@ enum dial_fault { DIAL_BAD_URL = 1, DIAL_BAD_CA, DIAL_TOO_MANY };
 struct dialer *dialer_new(struct loop *loop);
 /* Ends what is left at once; owners hear nothing. Not within a turn. */
 void dialer_free(struct dialer **dialer);
-bool dialer_is_used(const struct dialer *dialer);
 
 /* NULL: fault_r. Everything is copied. */
 struct dial *dial_new(struct dialer *dialer, const struct dial_settings *settings, const struct dial_events *events,

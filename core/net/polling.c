@@ -43,14 +43,10 @@ struct polling *polling_new(const struct polling_events *events, void *owner) {
     return polling;
 }
 
-static void write_error(struct buffer *body, enum engineio_error error) {
-    buffer_printf(body, "{\"code\":%d,\"message\":\"%s\"}", (int)error, engineio_error_message(error));
-}
-
 /* As a GET hears that comes later. */
 static void reply_unknown(struct polling *polling) {
     struct buffer body = {0};
-    write_error(&body, ENGINEIO_UNKNOWN_SID);
+    engineio_write_error(&body, ENGINEIO_UNKNOWN_SID);
     reply(&polling->get, 400, "application/json", buffer_slice(&polling->get_headers), buffer_slice(&body));
     buffer_done(&body);
 }
@@ -161,7 +157,7 @@ void polling_stop(struct polling *polling) {
 void polling_refuse(struct http_request *request, enum engineio_error error, struct slice headers) {
     struct buffer body = {0}, all = {0};
     keep_headers(&all, headers);
-    write_error(&body, error);
+    engineio_write_error(&body, error);
     reply(&request->exchange, error == ENGINEIO_FORBIDDEN ? 403 : 400, "application/json", buffer_slice(&all),
           buffer_slice(&body));
     buffer_done(&body);

@@ -29,7 +29,3 @@ void state_claim_connection(struct state *state, struct state_claim *claim, stru
 void state_release_connection(struct state *state, struct slice user_id) {
     state->ops->release(state, user_id);
 }
-
-void state_forget(struct state *state, struct state_claim *claim) {
-    if (claim->request) state->ops->forget(claim);
-}

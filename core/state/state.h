@@ -45,17 +45,14 @@ enum state_verdict {
     STATE_REFUSED, /* the user has as many as he may */
     STATE_GUESSED  /* Redis is away: this worker's own connections were counted, and are not too many */
 };
-/* Embedded in the asker, who sets done; {0} is an idle one. */
+/* Embedded in the asker, who sets done and keeps it until then. */
 struct state_claim {
     /* Once; may run within state_claim_connection. connections: of the user, in all, as far as known. */
     void (*done)(struct state_claim *claim, enum state_verdict verdict, unsigned connections);
-    void *request; /* the driver's; NULL: not under way */
 };
 /* One connection more of the user, unless he has most already (0: no bound). Of many at once over all workers, exactly
  * as many are claimed as may be. What is claimed ends with state_release_connection. */
 void state_claim_connection(struct state *state, struct state_claim *claim, struct slice user_id, unsigned most);
 void state_release_connection(struct state *state, struct slice user_id);
-/* done will not be called; if it would have claimed, that is released. Harmless when nothing is under way. */
-void state_forget(struct state *state, struct state_claim *claim);
 
 #endif

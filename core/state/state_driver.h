@@ -15,7 +15,6 @@ struct state_ops {
     bool (*is_gone)(const struct state *state, struct slice worker_id);
     void (*claim)(struct state *state, struct state_claim *claim, struct slice user_id, unsigned most);
     void (*release)(struct state *state, struct slice user_id);
-    void (*forget)(struct state_claim *claim);
 };
 struct state {
     const struct state_ops *ops;

@@ -48,8 +48,6 @@ static void local_release(struct state *state, struct slice user_id) {
     free(holder);
 }
 
-static void local_forget(struct state_claim *claim) {} /* nothing is ever under way */
-
 static unsigned local_workers(const struct state *state) {
     return 1;
 }
@@ -78,7 +76,6 @@ static const struct state_ops local_ops = {
     .is_gone = local_is_gone,
     .claim = local_claim,
     .release = local_release,
-    .forget = local_forget,
 };
 
 struct state *state_local_new(struct loop *loop) {

@@ -154,12 +154,10 @@ static void claim_answered(struct redis_call *call, const struct redis_answer *a
     struct state_claim *claim = asking->claim;
     unsigned others;
     enum state_verdict verdict = judge(asking, answer, &others);
-    if (verdict != STATE_REFUSED && claim) holder->held++;
-    if (verdict != STATE_CLAIMED || !claim) holder_changed(holder);
+    if (verdict != STATE_REFUSED) holder->held++;
+    if (verdict != STATE_CLAIMED) holder_changed(holder);
     unsigned connections = holder->held + others;
     asking_end(asking);
-    if (!claim) return;
-    claim->request = NULL;
     claim->done(claim, verdict, connections);
 }
 
@@ -170,7 +168,6 @@ static void redis_claim(struct state *base, struct state_claim *claim, struct sl
     holder->asking++;
     *asking = (struct state_asking){.call.done = claim_answered, .claim = claim, .holder = holder, .most = most};
     list_append(&state->asking, &asking->link);
-    claim->request = asking;
     say(holder, holder->held + holder->asking, most, &asking->call);
 }
 
@@ -179,12 +176,6 @@ static void redis_release(struct state *base, struct slice user_id) {
     if (!holder || holder->held == 0) return;
     holder->held--;
     holder_changed(holder);
-}
-
-static void redis_forget_claim(struct state_claim *claim) {
-    struct state_asking *asking = claim->request;
-    asking->claim = NULL;
-    claim->request = NULL;
 }
 
 /* The whole. */
@@ -220,8 +211,6 @@ static void redis_state_free(struct state *base) {
         redis_forget(&asking->call);
         list_remove(link);
         free(asking);
-        if (!claim) continue;
-        claim->request = NULL;
         claim->done(claim, STATE_REFUSED, 0);
     }
     size_t cursor = 0;
@@ -242,7 +231,6 @@ static const struct state_ops redis_ops = {
     .is_gone = redis_is_gone,
     .claim = redis_claim,
     .release = redis_release,
-    .forget = redis_forget_claim,
 };
 
 struct state *state_redis_new(struct loop *loop, struct redis *redis, struct slice worker_id,

@@ -68,7 +68,7 @@ static const char *peek(const char *key) {
             cache_land(cache, &reader.flight, SLICE_NONE, 0);
             break;
         case CACHE_WAIT:
-            cache_forget_waiter(cache, &reader.waiter);
+            fail_msg("%s is under way", key);
             break;
     }
     return "-";
@@ -93,7 +93,6 @@ static void pitfall_104_one_reads_and_all_hear(void **state) {
     static struct reader readers[1000];
     assert_int_equal(get(&readers[0], "profile"), CACHE_MISS);
     for (int i = 1; i < 1000; i++) assert_int_equal(get(&readers[i], "profile"), CACHE_WAIT);
-    cache_forget_waiter(cache, &readers[500].waiter);
     char value[] = "alice";
     cache_land(cache, &readers[0].flight, slice_of(value), TTL_MS);
     assert_null(readers[0].flight);
@@ -101,8 +100,8 @@ static void pitfall_104_one_reads_and_all_hear(void **state) {
     assert_false(readers[1].has_heard);
     loop_advance(loop, 0);
     for (int i = 1; i < 1000; i++) {
-        assert_int_equal(readers[i].has_heard, i != 500);
-        if (i != 500) assert_string_equal(readers[i].value, "alice");
+        assert_true(readers[i].has_heard);
+        assert_string_equal(readers[i].value, "alice");
     }
     assert_string_equal(peek("profile"), "alice");
 }

@@ -176,16 +176,6 @@ static void without_redis_each_limit_follows_its_rule(void **unused) {
     redis_free(&nowhere);
 }
 
-static void a_forgotten_taking_is_harmless(void **unused) {
-    struct taken taken;
-    struct limit_ask ask = ask_of("messages", "heidi", 10, 600000);
-    start(0, &taken, &ask, 1, true);
-    fleet_limiter_forget(&taken.call);
-    fleet_limiter_forget(&taken.call);
-    stage_pass(50);
-    assert_int_equal(taken.answers, 0);
-}
-
 static void a_taking_under_way_is_refused_when_the_limiter_ends(void **unused) {
     struct taken taken;
     struct limit_ask ask = ask_of("messages", "ivan", 10, 600000);
@@ -254,7 +244,6 @@ int main(void) {
         WITH_REDIS(a_limit_of_everybody_holds_within_a_portion_a_worker),
         WITH_REDIS(a_worker_only_limit_does_not_ask),
         WITH_REDIS(without_redis_each_limit_follows_its_rule),
-        WITH_REDIS(a_forgotten_taking_is_harmless),
         WITH_REDIS(a_taking_under_way_is_refused_when_the_limiter_ends),
         WITH_REDIS(a_redis_whose_clock_is_behind_refuses_nobody_for_longer_than_the_period),
     };

@@ -511,23 +511,6 @@ static void descriptor_that_was_freed_is_not_ready_any_more(void **state) {
     close(ends[1]);
 }
 
-static void note_signal(void *owner, int signal_number) {
-    *(int *)owner = signal_number;
-}
-
-static void signal_is_caught_in_the_loop(void **state) {
-    struct loop *loop = loop_new_with_fake_clock();
-    int caught = 0;
-    struct loop_signal *signal = loop_signal_new(loop, SIGUSR1, note_signal, &caught);
-    raise(SIGUSR1);
-    assert_int_equal(caught, 0);
-    for (int i = 0; i < 10 && !caught; i++) loop_turn(loop);
-    assert_int_equal(caught, SIGUSR1);
-    loop_signal_free(&signal);
-    assert_null(signal);
-    loop_free(&loop);
-}
-
 static void stop_before_run_is_honoured(void **state) {
     struct loop *loop = loop_new();
     loop_stop(loop);
@@ -554,7 +537,6 @@ int main(void) {
         cmocka_unit_test(loop_with_nothing_to_do_sleeps),
         cmocka_unit_test(descriptor_is_level_triggered_and_its_interest_may_change),
         cmocka_unit_test(descriptor_that_was_freed_is_not_ready_any_more),
-        cmocka_unit_test(signal_is_caught_in_the_loop),
         cmocka_unit_test(stop_before_run_is_honoured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

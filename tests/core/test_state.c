@@ -208,15 +208,10 @@ static void while_redis_is_away_a_worker_counts_its_own(void **unused) {
     redis_free(&nowhere);
 }
 
-static void a_forgotten_claim_takes_no_place(void **unused) {
+static void a_claim_under_way_is_refused_when_the_state_ends(void **unused) {
     struct state *a = member("a.0.one");
     struct claimed claimed = {.claim.done = note_claim};
     state_claim_connection(a, &claimed.claim, SLICE("heidi"), 1);
-    state_forget(a, &claimed.claim);
-    state_forget(a, &claimed.claim);
-    assert_true(is_granted_soon(a, "heidi", 1));
-    assert_int_equal(claimed.answers, 0);
-    state_claim_connection(a, &claimed.claim, SLICE("heidi"), 1); /* under way at the end */
     state_free(&a);
     assert_int_equal(claimed.answers, 1);
     assert_int_equal(claimed.verdict, STATE_REFUSED);
@@ -350,7 +345,7 @@ int main(void) {
         WITH_REDIS(a_stranger_who_is_heard_is_known_soon),
         WITH_REDIS(an_emptied_redis_is_told_everything_again),
         WITH_REDIS(while_redis_is_away_a_worker_counts_its_own),
-        WITH_REDIS(a_forgotten_claim_takes_no_place),
+        WITH_REDIS(a_claim_under_way_is_refused_when_the_state_ends),
         cmocka_unit_test_setup_teardown(pitfall_2_a_connection_counts_for_as_long_as_it_lasts, set_up_in_haste,
                                         tear_down),
         WITH_REDIS(pitfall_2_what_is_not_said_again_counts_no_more),
