@@ -7,6 +7,8 @@
 #include "command/findings.h"
 #include "config/config.h"
 #include "store/postgres/epoch.h"
+#include "store/postgres/verify.h"
+#include "store/sqlite/verify.h"
 
 enum { EXIT_UNSOUND = 1, EXIT_CONFIG = 2, EXIT_INCOMPLETE = 4, EXIT_USAGE = 64 };
 

@@ -59,18 +59,4 @@ void verify_log_event(struct verify_log *log, const struct verify_event *event);
 /* The heads as the store said before the events were read, and after. */
 void verify_log_end(struct verify_log *log, int64_t before, int64_t after);
 
-/* A SQLite file, also while a server writes to it; changes nothing. False: it cannot be read, or not to its end
- * (error_r). */
-bool sqlite_verify(const char *path, struct verify *verify, struct error *error_r) MUST_CHECK;
-
-/* The databases of a fleet. shard -1: all, and the global one. Not all could be read: error_r tells of the last, and
- * the others were looked at. */
-struct verify_fleet {
-    const char *global;
-    const char *const *shards;
-    unsigned shards_len;
-    int only; /* -1: all shards */
-};
-bool postgres_verify(const struct verify_fleet *fleet, struct verify *verify, struct error *error_r) MUST_CHECK;
-
 #endif

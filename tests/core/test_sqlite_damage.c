@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "store/sqlite/check.h"
 #include "store/sqlite/readers.h"
+#include "store/sqlite/verify.h"
 #include "store/verify.h"
 #include "support/sqlite_scene.h"
 

@@ -3,7 +3,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include "store/sqlite/db.h"
+#include "store/sqlite/sqlite_internal.h"
 #include "support/held_reads.h"
 #include "support/sqlite_scene.h"
 

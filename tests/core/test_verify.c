@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "store/sqlite/verify.h"
 #include "store/verify.h"
 #include "support/sqlite_scene.h"
 

@@ -207,7 +207,7 @@ static int take_mark_head(struct postgres_store *store, struct store_request *re
     return STEP_GOES_ON;
 }
 
-void postgres_people(struct postgres_store *store, struct store_request *request) {
+void postgres_channels(struct postgres_store *store, struct store_request *request) {
     switch (request->op) {
         case STORE_CHANNEL:
             ask_shard(store, request, take_channel_head);

@@ -81,6 +81,12 @@ void shard_done(struct shard *shard);
 void postgres_probe(struct postgres_store *store, struct store_request *request);
 void postgres_probe_overdue(struct loop_timer *timer);
 
+/* postgres/witness.c: other databases know how far this one had got. heard comes once, later: all have answered, or
+ * will not soon. */
+void witnesses_ask(struct primary *primary, void (*heard)(struct primary *primary));
+/* Tells the other databases how far each has got, if that is news. */
+void witnesses_tell(struct postgres_store *store);
+
 /* postgres/append.c: the channel's appends, in order, and the reads behind them. */
 /* gather_ms: as gather_init takes it. */
 struct appender *appender_new(struct shard *shard, int gather_ms);
@@ -93,7 +99,7 @@ void appender_wake(struct appender *appender);
 void postgres_read(struct shard *shard, struct store_request *request);
 void postgres_heads(struct postgres_store *store, struct store_request *request);
 void postgres_user_channels(struct postgres_store *store, struct store_request *request);
-void postgres_people(struct postgres_store *store, struct store_request *request);
-void postgres_accounts(struct postgres_store *store, struct store_request *request);
+void postgres_channels(struct postgres_store *store, struct store_request *request);
+void postgres_users(struct postgres_store *store, struct store_request *request);
 
 #endif

@@ -76,10 +76,4 @@ void primary_reach(struct primary *primary, int64_t epoch, int64_t reached);
 /* As SQL has it. */
 const char *primary_durability(const struct primary *primary);
 
-/* postgres/witness.c: other databases know how far this one had got. heard comes once, later: all have answered, or
- * will not soon. */
-void witnesses_ask(struct primary *primary, void (*heard)(struct primary *primary));
-/* Tells the other databases how far each has got, if that is news. */
-void witnesses_tell(struct postgres_store *store);
-
 #endif

@@ -231,7 +231,7 @@ static void rows_came(struct query *query) {
 
 void postgres_read(struct shard *shard, struct store_request *request) {
     if (request->op == STORE_CHANNEL) {
-        postgres_people(shard->store, request);
+        postgres_channels(shard->store, request);
         return;
     }
     if (request->op == STORE_APPENDED) { /* a replica would have to be up to date */

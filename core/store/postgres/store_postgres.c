@@ -81,13 +81,13 @@ static void dispatch(struct postgres_store *store, struct store_request *request
         case STORE_MEMBER:
         case STORE_MEMBERS:
         case STORE_READ_MARK:
-            postgres_people(store, request);
+            postgres_channels(store, request);
             break;
         case STORE_PROBE:
             postgres_probe(store, request);
             break;
         default:
-            postgres_accounts(store, request);
+            postgres_users(store, request);
     }
 }
 

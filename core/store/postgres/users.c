@@ -223,7 +223,7 @@ static const struct operation {
     {STORE_AUDITS, build_audits, take_audits, AGAIN},
 };
 
-void postgres_accounts(struct postgres_store *store, struct store_request *request) {
+void postgres_users(struct postgres_store *store, struct store_request *request) {
     const struct operation *operation = operations;
     while (operation->op != request->op) operation++;
     postgres_ask(&store->global, request, operation->build, operation->take, operation->again);

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "store/postgres/direct.h"
+#include "store/postgres/verify.h"
 #include "store/shard_map.h"
 #include "store/store.h"
 #include "store/verify.h"

@@ -5,7 +5,7 @@
 
 #include "base/fault.h"
 #include "base/wall_time.h"
-#include "store/sqlite/db.h"
+#include "store/sqlite/sqlite_internal.h"
 #include "store/store_json.h"
 
 static void answer_message(struct store_request *request, struct slice message_id, int64_t created_ms) {

@@ -11,6 +11,7 @@
 
 #include "base/whole_file.h"
 #include "store/sqlite/db.h"
+#include "store/sqlite/verify.h"
 #include "store/verify.h"
 
 enum { KEPT_MAX = 100 /* restores in one second */ };

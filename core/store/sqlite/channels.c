@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels and their members. */
-#include "store/sqlite/db.h"
+#include "store/sqlite/sqlite_internal.h"
 #include "store/store_json.h"
 
 enum { MEMBERS_MAX = 10000, CHANNELS_MAX = 10000 };
@@ -166,7 +166,7 @@ static enum store_status read_mark(struct sqlite_db *db, struct store_request *r
     return status == STORE_OK && sqlite3_changes(db->handle) == 0 ? STORE_NOT_FOUND : status;
 }
 
-enum store_status sqlite_people(struct sqlite_db *db, struct store_request *request) {
+enum store_status sqlite_channels(struct sqlite_db *db, struct store_request *request) {
     switch (request->op) {
         case STORE_CHANNEL_PUT:
             return channel_put(db, request);

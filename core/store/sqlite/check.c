@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/monotonic.h"
 #include "store/sqlite/readers.h"
+#include "store/sqlite/verify.h"
 #include "store/verify.h"
 
 /* It rests four times as long as it reads. */

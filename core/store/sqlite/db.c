@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "store/sqlite/file.h"
 #include "store/sqlite/known_heads.h"
-#include "store/sqlite/number.h"
 #include "store/sqlite/powercut.h"
+#include "store/sqlite/sqlite_internal.h"
 
 enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKED_PAGES = 4096 };
 enum { CHECKPOINT_PAGES = 8000, LARGE_LOG_PAGES = 65536 };
@@ -31,6 +31,15 @@ static bool fail(struct sqlite_db *db, const char *path, const char *doing, stru
 
 static bool execute(struct sqlite_db *db, const char *sql) {
     return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+int64_t sqlite_number(sqlite3 *handle, const char *sql) {
+    sqlite3_stmt *row = NULL;
+    int64_t number = -1;
+    if (sqlite3_prepare_v2(handle, sql, -1, &row, NULL) == SQLITE_OK && sqlite3_step(row) == SQLITE_ROW)
+        number = sqlite3_column_int64(row, 0);
+    sqlite3_finalize(row);
+    return number;
 }
 
 int64_t db_wall_ms(void) {

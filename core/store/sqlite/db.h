@@ -38,8 +38,6 @@ bool sqlite_db_open(struct sqlite_db *db, const char *path, const struct store_p
                     struct error *error_r) MUST_CHECK;
 /* Would it be opened? Changes nothing. */
 bool sqlite_db_check(const char *path, struct error *error_r) MUST_CHECK;
-/* From that version of the schema, or from where another start was interrupted. */
-bool sqlite_migrate(struct sqlite_db *db, int64_t version, const struct store_progress *progress) MUST_CHECK;
 /* The copy of another, which errors name: no server serves it, and it has no lineage yet. */
 bool sqlite_db_open_copy(struct sqlite_db *db, const char *path, const char *name, struct error *error_r) MUST_CHECK;
 /* The number of the new one is above any that is in the file, and above `above`. */
@@ -76,29 +74,5 @@ int64_t db_wall_ms(void);
 void db_checkpoint(struct sqlite_db *db, struct sqlite_readers *readers);
 /* "<number>-<incarnation>" of any epoch in the log. */
 void db_epoch_text(struct sqlite_db *db, int64_t number, char *out);
-
-/* Sets the request's status and results. Within a transaction. */
-void sqlite_perform(struct sqlite_db *db, struct store_request *request);
-/* A read, in one snapshot of its own. */
-void sqlite_read(struct sqlite_db *db, struct store_request *request);
-/* One operation each; they set the request's results. */
-enum store_status sqlite_append(struct sqlite_db *db, struct store_request *request);
-enum store_status sqlite_appended(struct sqlite_db *db, struct store_request *request);
-enum store_status sqlite_events(struct sqlite_db *db, struct store_request *request);
-enum store_status sqlite_messages(struct sqlite_db *db, struct store_request *request);
-enum store_status sqlite_message(struct sqlite_db *db, struct store_request *request);
-enum store_status sqlite_heads(struct sqlite_db *db, struct store_request *request);
-enum store_status sqlite_people(struct sqlite_db *db, struct store_request *request);
-enum store_status sqlite_accounts(struct sqlite_db *db, struct store_request *request);
-struct store_message;
-/* By id, or (message_id empty) by message_seq, without its reactions; its slices live until the next search of the same
- * kind. False also when it is there, but damaged. */
-bool sqlite_find_message(struct sqlite_db *db, struct slice channel_id, struct slice message_id, int64_t message_seq,
-                         struct store_message *message_r);
-/* As JSON into the buffer, which the message then refers to. */
-void sqlite_read_reactions(struct sqlite_db *db, struct store_message *message, struct buffer *reactions);
-int64_t sqlite_message_checksum(const struct store_message *message);
-/* The event with this number as the request's answer, and the number of the message that it speaks of. */
-bool sqlite_event(struct sqlite_db *db, struct store_request *request, int64_t seq, int64_t *message_seq_r);
 
 #endif

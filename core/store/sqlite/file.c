@@ -11,7 +11,7 @@
 
 #include "base/buffer.h"
 #include "store/sqlite/db.h"
-#include "store/sqlite/number.h"
+#include "store/sqlite/sqlite_internal.h"
 
 enum { BUSY_MS = 5000, STEP_PAGES = 2000, BUSY_STEPS_MAX = 500, BUSY_STEP_MS = 10 };
 

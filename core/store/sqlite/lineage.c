@@ -16,8 +16,8 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/whole_file.h"
-#include "store/sqlite/number.h"
 #include "store/sqlite/powercut.h"
+#include "store/sqlite/sqlite_internal.h"
 
 /* "RUN COMMITS WRITTEN\n", always as long: one write replaces it. WRITTEN: when, in ms. */
 enum { FILE_LEN = LINEAGE_RUN_LEN + 1 + 20 + 1 + 20 + 1 };

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/monotonic.h"
 #include "store/sqlite/db.h"
-#include "store/sqlite/number.h"
+#include "store/sqlite/sqlite_internal.h"
 #include "store/store_progress.h"
 
 enum { STEPS_MAX = 32, TOLD_EVERY_MS = 5000, MACHINE_STEPS = 100000, SLOW_NS = 100000000 };

@@ -4,7 +4,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "store/sqlite/db.h"
+#include "store/sqlite/sqlite_internal.h"
 #include "store/store_json.h"
 #include "store/store_sound.h"
 
@@ -34,9 +34,9 @@ static enum store_status dispatch(struct sqlite_db *db, struct store_request *re
         case STORE_MEMBERS:
         case STORE_USER_CHANNELS:
         case STORE_READ_MARK:
-            return sqlite_people(db, request);
+            return sqlite_channels(db, request);
         default:
-            return sqlite_accounts(db, request);
+            return sqlite_users(db, request);
     }
 }
 

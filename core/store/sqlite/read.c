@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store/sqlite/db.h"
+#include "store/sqlite/sqlite_internal.h"
 #include "store/store_json.h"
 #include "store/store_sound.h"
 #include "wire/json.h"

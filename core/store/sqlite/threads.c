@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/monotonic.h"
+#include "store/sqlite/sqlite_internal.h"
 
 enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, BATCH_MAX = 512, LAST_BATCH_MS = 1000 };
 enum { GATHER_STEP_US = 1000, GATHER_STEPS = 2 };

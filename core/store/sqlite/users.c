@@ -3,7 +3,7 @@
 #include <openssl/sha.h>
 
 #include "base/wall_time.h"
-#include "store/sqlite/db.h"
+#include "store/sqlite/sqlite_internal.h"
 #include "store/store_json.h"
 #include "store/store_sound.h"
 #include "wire/json.h"
@@ -176,7 +176,7 @@ static enum store_status probe(struct sqlite_db *db) {
     return db_run(db, row);
 }
 
-enum store_status sqlite_accounts(struct sqlite_db *db, struct store_request *request) {
+enum store_status sqlite_users(struct sqlite_db *db, struct store_request *request) {
     switch (request->op) {
         case STORE_USER_PUT:
             return user_put(db, request);

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/file.h"
+#include "store/sqlite/verify.h"
 #include "store/store_json.h"
 #include "store/verify.h"
 

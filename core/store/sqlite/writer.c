@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/monotonic.h"
+#include "store/sqlite/sqlite_internal.h"
 
 static bool execute(struct sqlite_db *db, const char *sql) {
     return db_run(db, db_query(db, sql)) == STORE_OK;
