@@ -10,6 +10,7 @@
 #include "lua/types.h"
 #include "presence/presence.h"
 #include "presence/survey.h"
+#include "session/online.h"
 #include "session/socket.h"
 #include "wire/user_id.h"
 #include "worker/worker.h"
@@ -40,7 +41,7 @@ static int connected(lua_State *L) {
     struct presence_said said;
     bool has_said = !lua_isnoneornil(L, 2);
     if (has_said) said = said_at(L, 2);
-    return socket && socket_count(socket, has_said ? &said : NULL) ? bind_true(L) : bind_fail(L, "gone");
+    return socket && online_begin(socket, has_said ? &said : NULL) ? bind_true(L) : bind_fail(L, "gone");
 }
 
 /* Does nothing, for scripts that call it: the server itself ends what stoa.presence.connected began. A hook may wait

@@ -5,8 +5,8 @@
 
 #include "base/metrics.h"
 #include "limit/budget.h"
-#include "session/hub_internal.h"
 #include "session/session.h"
+#include "session/session_internal.h"
 
 /* Only slow sessions have one: it is found by the session's id. */
 struct backlog {

@@ -6,10 +6,10 @@
 
 #include "base/metrics.h"
 #include "session/flood.h"
-#include "session/hub_internal.h"
 #include "session/namespace_connect.h"
 #include "session/script_connection.h"
 #include "session/seating.h"
+#include "session/session_internal.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
 #include "wire/websocket.h"

@@ -2,8 +2,8 @@
 #include "session/flood.h"
 
 #include "base/metrics.h"
-#include "session/hub_internal.h"
 #include "session/session.h"
+#include "session/session_internal.h"
 
 enum { NS_PER_MS = 1000000, REST_MS = 100, PAUSE_MS = 1000, VIOLATIONS_PAUSE = 16, VIOLATIONS_CLOSE = 64 };
 

@@ -3,7 +3,7 @@
 
 #include "base/metrics.h"
 #include "net/websocket.h"
-#include "session/hub_internal.h"
+#include "session/session_internal.h"
 
 const struct coalesce_rule flush_rule = {.opens = 0.35, .closes = 0.25, .aim = 0.2, .narrows = 0.5, .write_ns = 8000};
 

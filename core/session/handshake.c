@@ -5,7 +5,13 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/wall_time.h"
+#include "net/http.h"
+#include "session/hub.h"
 #include "wire/json.h"
+#include "wire/query.h"
+
+enum { HANDSHAKE_BYTES = 512 /* most need no more */ };
 
 struct handshake *handshake_from(struct slice json, const char *address, const char *endpoint_path) {
     size_t address_len = strlen(address);
@@ -34,4 +40,24 @@ void handshake_write_endpoint(struct buffer *json, struct slice path, struct sli
         json_write_string(json, protocol);
     }
     buffer_append_char(json, ',');
+}
+
+struct handshake *handshake_new(struct http_request *request, const struct hub_endpoint *endpoint,
+                                struct slice protocol, uint64_t wall_ms) {
+    struct buffer json = {0};
+    buffer_reserve(&json, HANDSHAKE_BYTES);
+    char when[WALL_TIME_MAX];
+    wall_time_write(when, (int64_t)wall_ms);
+    if (endpoint) handshake_write_endpoint(&json, request->path, protocol);
+    buffer_append_str(&json, "\"query\":");
+    query_write_json(request->query, &json);
+    buffer_append_str(&json, ",\"headers\":");
+    http_write_headers_json(request, &json);
+    buffer_append_str(&json, ",\"address\":");
+    json_write_string(&json, slice_of(request->address));
+    buffer_printf(&json, ",\"secure\":%s,\"time\":\"%s\"", request->tls ? "true" : "false", when);
+    struct handshake *handshake =
+        handshake_from(buffer_slice(&json), request->address, endpoint ? endpoint->path : NULL);
+    buffer_done(&json);
+    return handshake;
 }

@@ -5,12 +5,12 @@
 
 #include "base/ids.h"
 #include "session/dispatch.h"
-#include "session/hub_internal.h"
 #include "session/parting.h"
 #include "session/recovery.h"
+#include "session/session_internal.h"
 #include "wire/frame.h"
 
-void name_list_set(struct name_list *list, const char *const *names, size_t len) {
+static void name_list_set(struct name_list *list, const char *const *names, size_t len) {
     for (size_t i = 0; i < list->len; i++) free(list->names[i]);
     free(list->names);
     list->names = len ? NEW_ARRAY(char *, len) : NULL;

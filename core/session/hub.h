@@ -16,7 +16,6 @@
 
 struct admission_control;
 struct budget;
-struct buffer;
 struct hub;
 struct loop;
 struct policy;
@@ -55,7 +54,7 @@ struct hub_settings {
 
 /* rooms, policy and settings outlive the hub; strings of settings are copied. */
 struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_settings *settings);
-/* Where those connections are online that scripts count (socket_count). Outlives the hub. */
+/* Where those connections are online that scripts count (online_begin). Outlives the hub. */
 void hub_set_presence(struct hub *hub, struct presence *presence);
 void hub_free(struct hub **hub);
 /* Hold for new sessions; timings of open ones stay as their handshake said. */
@@ -77,14 +76,6 @@ void hub_set_endpoints(struct hub *hub, const struct hub_endpoint *endpoints, si
 /* Namespaces that exist beside "/". Replaces the list. */
 void hub_set_namespaces(struct hub *hub, const char *const *names, size_t len);
 
-/* False: the path is none of ours. */
-bool hub_request(struct hub *hub, struct http_request *request);
-/* For http_events.refused: what lets a page read the answer, where the path is of those that pages poll. */
-void hub_refused(const struct hub *hub, struct http_request *request, struct buffer *fields);
-bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgrade *upgrade_r);
-/* For http_events.opened: owner as given in upgrade_r. */
-void hub_opened(void *upgrade_owner, struct conn *conn);
-
 /* Hears when a user's first socket is there, when the last one is gone for good, and when a connection has ended that
  * socket_claim made his. */
 struct hub_user_events {
@@ -93,8 +84,6 @@ struct hub_user_events {
     void (*left)(void *owner, struct slice user_id);
 };
 void hub_set_user_events(struct hub *hub, const struct hub_user_events *events, void *owner);
-/* The session that a request names, whoever has it. False: none. */
-bool hub_names_session(const struct hub *hub, struct slice path, struct slice query, struct buffer *id_r);
 /* What the ids of new sessions begin with; without it, random characters. */
 void hub_name_sessions(struct hub *hub, const char name[ID_OWNER_LEN]);
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hub's HTTP side: which path, which rules, which session. */
+#include "session/hub_http.h"
+
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "base/wall_time.h"
 #include "net/polling.h"
-#include "session/driver.h"
-#include "session/hub_internal.h"
-#include "wire/json.h"
+#include "session/session_internal.h"
+#include "session/transport_polling.h"
+#include "session/transport_websocket.h"
 #include "wire/origin.h"
 #include "wire/query.h"
 
-enum { ADMITTED = -1, HANDSHAKE_BYTES = 512 /* most need no more */ };
+enum { ADMITTED = -1 };
 
 struct endpoint {
     enum { ENDPOINT_NONE, ENDPOINT_PACKETS, ENDPOINT_WEBSOCKET } form;
@@ -120,10 +120,10 @@ static void request_packets(struct hub *hub, const struct endpoint *endpoint, st
         reject(request, error);
         polling_refuse(request, (enum engineio_error)error, headers);
     } else if (asked.session) {
-        polling_continue(asked.session, request, headers);
+        transport_polling_continue(asked.session, request, headers);
     } else {
         struct handshake *handshake = handshake_new(request, endpoint->of, SLICE_NONE, loop_wall_ms(hub->loop));
-        polling_accept(hub, endpoint->kind, handshake, request, headers);
+        transport_polling_accept(hub, endpoint->kind, handshake, request, headers);
     }
 }
 
@@ -176,31 +176,15 @@ bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgr
         reject(request, error);
         polling_refusal((enum engineio_error)error, &upgrade_r->refusal);
     } else if (asked.session) {
-        websocket_accept_probe(hub, slice_of(asked.session->id), asked.base64, upgrade_r);
+        transport_websocket_probe(hub, slice_of(asked.session->id), asked.base64, upgrade_r);
     } else {
         if (endpoint.kind == SESSION_RAW) set_raw(endpoint.of, request, upgrade_r);
         struct handshake *handshake = handshake_new(request, endpoint.of, upgrade_r->protocol, loop_wall_ms(hub->loop));
-        websocket_accept(hub, endpoint.kind, handshake, asked.base64, upgrade_r);
+        transport_websocket_accept(hub, endpoint.kind, handshake, asked.base64, upgrade_r);
     }
     return true;
 }
 
-struct handshake *handshake_new(struct http_request *request, const struct hub_endpoint *endpoint,
-                                struct slice protocol, uint64_t wall_ms) {
-    struct buffer json = {0};
-    buffer_reserve(&json, HANDSHAKE_BYTES);
-    char when[WALL_TIME_MAX];
-    wall_time_write(when, (int64_t)wall_ms);
-    if (endpoint) handshake_write_endpoint(&json, request->path, protocol);
-    buffer_append_str(&json, "\"query\":");
-    query_write_json(request->query, &json);
-    buffer_append_str(&json, ",\"headers\":");
-    http_write_headers_json(request, &json);
-    buffer_append_str(&json, ",\"address\":");
-    json_write_string(&json, slice_of(request->address));
-    buffer_printf(&json, ",\"secure\":%s,\"time\":\"%s\"", request->tls ? "true" : "false", when);
-    struct handshake *handshake =
-        handshake_from(buffer_slice(&json), request->address, endpoint ? endpoint->path : NULL);
-    buffer_done(&json);
-    return handshake;
+void hub_opened(void *upgrade_owner, struct conn *conn) {
+    transport_websocket_opened(upgrade_owner, conn);
 }

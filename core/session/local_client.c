@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "session/hub_internal.h"
+#include "session/session_internal.h"
 #include "wire/frame.h"
 
 struct local_client {

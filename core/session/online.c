@@ -3,7 +3,7 @@
 
 #include "channel/log.h"
 #include "presence/presence.h"
-#include "session/hub_internal.h"
+#include "session/session_internal.h"
 
 static struct slice channel_of(const struct socket *socket, struct slice room) {
     return channel_of_room(slice_of(socket->namespace_name), room);
@@ -27,7 +27,7 @@ static void look_at(struct socket *socket, struct slice room) {
         presence_joined(socket->hub->presence, channel_id, slice_of(socket->user->id), slice_of(socket->id));
 }
 
-bool socket_count(struct socket *socket, const struct presence_said *before) {
+bool online_begin(struct socket *socket, const struct presence_said *before) {
     struct presence *presence = socket->hub->presence;
     if (!socket->session || !socket->user) return false;
     if (!presence) return true;
@@ -41,5 +41,5 @@ void online_joined(struct socket *socket, struct slice room) {
     if (socket->counts)
         look_at(socket, room);
     else
-        (void)!socket_count(socket, NULL);
+        (void)!online_begin(socket, NULL);
 }

@@ -5,9 +5,9 @@
 
 #include "limit/budget.h"
 #include "session/dispatch.h"
-#include "session/hub_internal.h"
 #include "session/script_connection.h"
 #include "session/seating.h"
+#include "session/session_internal.h"
 #include "wire/json_client.h"
 
 enum { ASSEMBLY_FACTOR = 4 }; /* a binary packet with its attachments: so many times max_payload_bytes */

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "session/hub_internal.h"
 #include "session/policy_question.h"
+#include "session/session_internal.h"
 #include "wire/json.h"
 
 struct parting {

@@ -4,8 +4,8 @@
 #include "base/ids.h"
 #include "base/metrics.h"
 #include "channel/room.h"
-#include "session/hub_internal.h"
-#include "session/transfer.h"
+#include "session/session_internal.h"
+#include "session/transfer_owner.h"
 
 static size_t text_len(const char *text) {
     return text ? strlen(text) : 0;
@@ -97,7 +97,7 @@ void recovery_edited(struct socket *socket) {
         away->bytes = record_bytes(socket);
         hub->records.bytes += away->bytes;
     } else if (hub->transfers) {
-        transfer_edited(hub->transfers, socket);
+        transfer_owner_edited(hub->transfers, socket);
     }
 }
 
@@ -107,7 +107,7 @@ void recovery_revoke(struct socket *socket) {
         recovery_drop(socket);
         hub_bury_socket(socket);
     } else if (hub->transfers) {
-        transfer_edited(hub->transfers, socket);
+        transfer_owner_edited(hub->transfers, socket);
     }
 }
 

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "session/hub_internal.h"
 #include "session/parting.h"
+#include "session/session_internal.h"
 #include "wire/websocket.h"
 
 struct script_connection {

@@ -9,10 +9,10 @@
 #include "session/backlog.h"
 #include "session/dispatch.h"
 #include "session/flood.h"
-#include "session/hub_internal.h"
 #include "session/packet_assembly.h"
 #include "session/script_connection.h"
 #include "session/seating.h"
+#include "session/session_internal.h"
 #include "session/upgrade.h"
 #include "wire/engineio.h"
 

@@ -26,6 +26,7 @@ enum { PAUSED_INBOX = 1, PAUSED_FLOOD = 2 };
 enum { SESSION_LINGER_MS = 30000, SESSION_NOOP_MS = 100 };
 
 struct client_event;
+struct engineio_packet;
 struct packet_assembly;
 struct script_connection;
 
@@ -103,5 +104,19 @@ void session_pause(struct session *session, uint8_t why, bool paused);
 void session_move(struct session *session, struct transport *to);
 /* Frees what is GONE; the hub's. */
 void session_free(struct session *session);
+
+/* What its transport tells. */
+
+/* A whole WebSocket message. */
+void session_message(struct session *session, struct transport *from, struct slice message, bool binary);
+/* A decoded Engine.IO packet (polling). */
+void session_packet(struct session *session, const struct engineio_packet *packet);
+/* The peer answered a WebSocket ping. */
+void session_pong(struct session *session);
+void session_drained(struct session *session, struct transport *from);
+/* The peer went away within an exchange: ends the session. */
+void session_broken(struct session *session);
+/* The transport's last call: it frees itself when this returns. code, reason: of the Close frame. */
+void session_gone(struct session *session, struct transport *from, uint16_t code, struct slice reason);
 
 #endif

@@ -8,12 +8,12 @@
 #include "base/metrics.h"
 #include "session/channel_follow.h"
 #include "session/dispatch.h"
-#include "session/hub_internal.h"
 #include "session/namespace_connect.h"
 #include "session/online.h"
 #include "session/parting.h"
 #include "session/recovery.h"
 #include "session/seating.h"
+#include "session/session_internal.h"
 #include "session/transfer.h"
 #include "session/watch.h"
 

@@ -12,7 +12,6 @@
 #include "session/close_reason.h"
 #include "wire/packet.h"
 
-struct presence_said;
 struct socket;
 
 struct slice socket_id(const struct socket *socket);
@@ -40,10 +39,6 @@ bool socket_emit(struct socket *socket, struct slice args, const struct slice *a
 
 /* Is its client there? Not one that is away, or about to go. */
 bool socket_is_connected(const struct socket *socket);
-/* Its user is online by it, also in the channels whose rooms it is in, until the connection ends. before (may be NULL):
- * what he said of himself before he went. False: there is no connection. */
-bool socket_count(struct socket *socket, const struct presence_said *before) MUST_CHECK;
-
 /* A question to the client, answered by its acknowledgement. Embedded in the asker. */
 enum socket_call_status { SOCKET_CALL_OK, SOCKET_CALL_TIMEOUT, SOCKET_CALL_GONE };
 struct socket_call;

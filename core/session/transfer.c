@@ -4,14 +4,14 @@
 #include <stdlib.h>
 
 #include "base/ids.h"
+#include "base/map.h"
 #include "bus/bus.h"
 #include "bus/fields.h"
 #include "channel/log.h"
 #include "channel/room.h"
 #include "channel/topic.h"
-#include "session/hub_internal.h"
 #include "session/recovery.h"
-#include "session/transfer_internal.h"
+#include "session/session_internal.h"
 #include "wire/json.h"
 #include "wire/user_id.h"
 
@@ -29,55 +29,6 @@ struct taking {
     struct loop_timer timer;
     char owner[ID_OWNER_LEN + 1];
 };
-
-/* Messages. */
-
-void transfer_write_head(struct transfers *transfers, enum transfer_kind kind, uint64_t number) {
-    buffer_clear(&transfers->body);
-    buffer_append_char(&transfers->body, (char)kind);
-    fields_add_number(&transfers->body, number);
-}
-
-void transfer_publish(struct transfers *transfers, struct slice topic) {
-    const struct bus_message message = {.kind = BUS_TRANSFER, .body = buffer_slice(&transfers->body)};
-    (void)!bus_publish(transfers->bus, topic, &message); /* too large: the taker waits in vain */
-}
-
-void transfer_send(struct transfers *transfers, struct slice name) {
-    buffer_clear(&transfers->topic);
-    topic_write_worker(&transfers->topic, name);
-    transfer_publish(transfers, buffer_slice(&transfers->topic));
-}
-
-/* Sockets that went on. */
-
-struct moved {
-    struct list link;
-    char pid[PID_LEN + 1], name[ID_OWNER_LEN + 1];
-};
-
-const char *transfer_where(const struct transfers *transfers, struct slice pid) {
-    const struct moved *moved = map_find(transfers->moved, pid);
-    return moved ? moved->name : NULL;
-}
-
-static void moved_free(struct transfers *transfers, struct moved *moved) {
-    map_remove(transfers->moved, slice_of(moved->pid));
-    list_remove(&moved->link);
-    free(moved);
-}
-
-void transfer_note_moved(struct transfers *transfers, struct slice pid, struct slice name) {
-    struct moved *moved = map_find(transfers->moved, pid);
-    if (moved) moved_free(transfers, moved);
-    moved = NEW(struct moved);
-    memcpy(moved->pid, pid.ptr, PID_LEN);
-    memcpy(moved->name, name.ptr, ID_OWNER_LEN);
-    map_put(transfers->moved, slice_of(moved->pid), moved);
-    list_append(&transfers->moved_old, &moved->link);
-    if (map_size(transfers->moved) > RECOVERY_SOCKETS_MAX)
-        moved_free(transfers, CONTAINER(transfers->moved_old.next, struct moved, link));
-}
 
 /* Ends. */
 
@@ -115,7 +66,7 @@ bool transfer_begin(struct transfer_call *call, struct socket *socket, const str
     if (!transfers || bus_is_alone(transfers->bus) || !hub->settings.recovery_window_ms || claim->pid.len != PID_LEN ||
         recovery_find(hub, claim->pid))
         return false;
-    const char *owner = transfer_where(transfers, claim->pid);
+    const char *owner = transfers_where(transfers, claim->pid);
     if (!owner) owner = claim->pid.ptr;
     if (memcmp(owner, hub->node, ID_OWNER_LEN) == 0) return false;
     struct taking *taking = NEW(struct taking);
@@ -129,14 +80,14 @@ bool transfer_begin(struct transfer_call *call, struct socket *socket, const str
     list_append(&transfers->takings, &taking->link);
     call->taking = taking;
     struct buffer *body = &transfers->body;
-    transfer_write_head(transfers, TRANSFER_CLAIM, taking->number);
+    transfers_write_head(transfers, TRANSFER_CLAIM, taking->number);
     fields_add(body, (struct slice){hub->node, ID_OWNER_LEN});
     fields_add(body, claim->pid);
     fields_add(body, claim->offset);
     fields_add(body, claim->namespace_name);
     fields_add(body, claim->user_id);
     fields_add(body, claim->guest ? SLICE("!") : SLICE_NONE);
-    transfer_send(transfers, slice_of(taking->owner));
+    transfers_send(transfers, slice_of(taking->owner));
     return true;
 }
 
@@ -145,8 +96,8 @@ bool transfer_begin(struct transfer_call *call, struct socket *socket, const str
 static void be_ready(struct taking *taking) {
     if (taking->unheard.len > 0 || taking->is_ready) return;
     taking->is_ready = true;
-    transfer_write_head(taking->transfers, TRANSFER_READY, taking->number);
-    transfer_send(taking->transfers, slice_of(taking->owner));
+    transfers_write_head(taking->transfers, TRANSFER_READY, taking->number);
+    transfers_send(taking->transfers, slice_of(taking->owner));
 }
 
 static void await_mark(struct taking *taking, struct slice room) {
@@ -304,60 +255,15 @@ static bool hear(struct taking *taking, enum transfer_kind kind, struct slice to
     }
 }
 
-static bool take_moved(struct transfers *transfers, struct slice body) {
-    struct slice pid, name;
-    if (!fields_take(&body, &pid) || pid.len != PID_LEN || !fields_take(&body, &name) || name.len != ID_OWNER_LEN ||
-        body.len > 0)
-        return false;
-    transfer_note_moved(transfers, pid, name);
-    return true;
-}
-
-bool transfers_take(struct transfers *transfers, struct slice topic, const struct bus_message *message) {
-    struct slice body = message->body;
-    uint64_t number;
-    if (body.len == 0) return false;
-    unsigned kind = (unsigned char)body.ptr[0];
-    body = slice_from(body, 1);
-    if (kind == 0 || kind >= TRANSFER_KINDS || !fields_take_number(&body, &number)) return false;
-    if (kind == TRANSFER_CLAIM) return transfer_take_claim(transfers, number, body);
-    if (kind == TRANSFER_MOVED) return take_moved(transfers, body);
-    if (kind == TRANSFER_READY) return transfer_take_ready(transfers, number, body);
+bool transfer_hear(struct transfers *transfers, enum transfer_kind kind, uint64_t number, struct slice topic,
+                   struct slice body) {
     LIST_EACH(&transfers->takings, link) {
         struct taking *taking = CONTAINER(link, struct taking, link);
-        if (taking->number == number) return hear(taking, (enum transfer_kind)kind, topic, body);
+        if (taking->number == number) return hear(taking, kind, topic, body);
     }
     return true; /* too late */
 }
 
-/* The whole. */
-
-struct transfers *transfers_new(struct hub *hub, struct channel_log *log, struct bus *bus) {
-    struct transfers *transfers = NEW(struct transfers);
-    transfers->hub = hub;
-    transfers->log = log;
-    transfers->bus = bus;
-    list_init(&transfers->takings);
-    list_init(&transfers->givings);
-    list_init(&transfers->moved_old);
-    transfers->moved = map_new();
-    hub->transfers = transfers;
-    if (bus_is_alone(bus)) return transfers;
-    topic_write_worker(&transfers->topic, (struct slice){hub->node, ID_OWNER_LEN});
-    bus_subscribe(bus, buffer_slice(&transfers->topic));
-    return transfers;
-}
-
-void transfers_free(struct transfers **transfers_owner) {
-    struct transfers *transfers = *transfers_owner;
-    *transfers_owner = NULL;
-    if (!transfers) return;
+void transfer_forget_all(struct transfers *transfers) {
     LIST_EACH(&transfers->takings, link) transfer_forget(CONTAINER(link, struct taking, link)->call);
-    transfer_end_givings(transfers);
-    transfers->hub->transfers = NULL;
-    LIST_EACH(&transfers->moved_old, link) moved_free(transfers, CONTAINER(link, struct moved, link));
-    map_free(&transfers->moved);
-    buffer_done(&transfers->topic);
-    buffer_done(&transfers->body);
-    free(transfers);
 }

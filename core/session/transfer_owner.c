@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The owner's side of a transfer. */
+#include "session/transfer_owner.h"
+
 #include <stdlib.h>
 
 #include "base/metrics.h"
@@ -7,10 +8,8 @@
 #include "channel/log.h"
 #include "channel/room.h"
 #include "channel/topic.h"
-#include "session/hub_internal.h"
 #include "session/recovery.h"
-#include "session/transfer.h"
-#include "session/transfer_internal.h"
+#include "session/session_internal.h"
 
 /* A socket that another worker takes. */
 struct giving {
@@ -38,7 +37,7 @@ static void take_back(struct giving *giving) {
     socket_part(socket, "transport close", true);
 }
 
-void transfer_edited(struct transfers *transfers, const struct socket *socket) {
+void transfer_owner_edited(struct transfers *transfers, const struct socket *socket) {
     LIST_EACH(&transfers->givings, link) {
         struct giving *giving = CONTAINER(link, struct giving, link);
         if (giving->socket != socket) continue;
@@ -55,7 +54,7 @@ static void send_offer(struct giving *giving) {
     struct transfers *transfers = giving->transfers;
     const struct socket *socket = giving->socket;
     struct slice namespace_name = slice_of(socket->namespace_name);
-    transfer_write_head(transfers, TRANSFER_OFFER, giving->number);
+    transfers_write_head(transfers, TRANSFER_OFFER, giving->number);
     fields_add(&transfers->body, (struct slice){transfers->hub->node, ID_OWNER_LEN});
     fields_add(&transfers->body, slice_of(socket->id));
     fields_add(&transfers->body, socket->guest ? slice_of(socket->user->id) : SLICE_NONE);
@@ -70,7 +69,7 @@ static void send_offer(struct giving *giving) {
         fields_add_number(&transfers->body,
                           epoch.len ? (uint64_t)channel_log_delivered(transfers->log, channel_id) : 0);
     }
-    transfer_send(transfers, slice_of(giving->taker));
+    transfers_send(transfers, slice_of(giving->taker));
 }
 
 static void send_marks(struct giving *giving) {
@@ -81,8 +80,8 @@ static void send_marks(struct giving *giving) {
         struct slice room = room_name(CONTAINER(link, struct membership, link)->room);
         buffer_clear(&topic);
         if (!topic_write_room(&topic, slice_of(socket->namespace_name), room)) continue;
-        transfer_write_head(transfers, TRANSFER_MARK, giving->number);
-        transfer_publish(transfers, buffer_slice(&topic));
+        transfers_write_head(transfers, TRANSFER_MARK, giving->number);
+        transfers_publish(transfers, buffer_slice(&topic));
     }
     buffer_done(&topic);
 }
@@ -123,13 +122,13 @@ static void tell_home(const struct giving *giving) {
     struct transfers *transfers = giving->transfers;
     struct slice pid = slice_of(giving->pid), taker = slice_of(giving->taker);
     if (memcmp(giving->pid, transfers->hub->node, ID_OWNER_LEN) == 0) {
-        transfer_note_moved(transfers, pid, taker);
+        transfers_note_moved(transfers, pid, taker);
         return;
     }
-    transfer_write_head(transfers, TRANSFER_MOVED, giving->number);
+    transfers_write_head(transfers, TRANSFER_MOVED, giving->number);
     fields_add(&transfers->body, pid);
     fields_add(&transfers->body, taker);
-    transfer_send(transfers, (struct slice){giving->pid, ID_OWNER_LEN});
+    transfers_send(transfers, (struct slice){giving->pid, ID_OWNER_LEN});
 }
 
 static void give(struct giving *giving) {
@@ -142,10 +141,10 @@ static void give(struct giving *giving) {
     bool whole = !giving->is_stale && rooms_replay(socket->hub->rooms, &socket->memberships, &collector.receiver,
                                                    giving->offset, settings->recovery_events, settings->recovery_bytes);
     add_cursors(giving, &cursors);
-    transfer_write_head(transfers, whole ? TRANSFER_MISSED : TRANSFER_REFUSED, giving->number);
+    transfers_write_head(transfers, whole ? TRANSFER_MISSED : TRANSFER_REFUSED, giving->number);
     if (whole) fields_add(&transfers->body, buffer_slice(&cursors));
     if (whole) fields_add(&transfers->body, buffer_slice(&events));
-    transfer_send(transfers, slice_of(giving->taker));
+    transfers_send(transfers, slice_of(giving->taker));
     buffer_done(&cursors);
     buffer_done(&events);
     if (whole) tell_home(giving);
@@ -184,7 +183,7 @@ static void giving_begin(struct transfers *transfers, uint64_t number, struct sl
     loop_timer_set(&giving->timer, TRANSFER_MARK_MS);
 }
 
-bool transfer_take_claim(struct transfers *transfers, uint64_t number, struct slice body) {
+bool transfer_owner_claim(struct transfers *transfers, uint64_t number, struct slice body) {
     struct recovery_claim claim = {.guest = false};
     struct slice whole = body, taker, guest;
     uint64_t offset;
@@ -193,11 +192,11 @@ bool transfer_take_claim(struct transfers *transfers, uint64_t number, struct sl
         !fields_take(&body, &claim.user_id) || !fields_take(&body, &guest) || guest.len > 1 || body.len > 0)
         return false;
     claim.guest = guest.len == 1;
-    const char *elsewhere = recovery_find(transfers->hub, claim.pid) ? NULL : transfer_where(transfers, claim.pid);
+    const char *elsewhere = recovery_find(transfers->hub, claim.pid) ? NULL : transfers_where(transfers, claim.pid);
     if (elsewhere) {
-        transfer_write_head(transfers, TRANSFER_CLAIM, number);
+        transfers_write_head(transfers, TRANSFER_CLAIM, number);
         buffer_append_slice(&transfers->body, whole);
-        transfer_send(transfers, slice_of(elsewhere));
+        transfers_send(transfers, slice_of(elsewhere));
         return true;
     }
     struct socket *socket = recovery_take(transfers->hub, &claim, &offset);
@@ -205,12 +204,12 @@ bool transfer_take_claim(struct transfers *transfers, uint64_t number, struct sl
         giving_begin(transfers, number, taker, socket, offset);
         return true;
     }
-    transfer_write_head(transfers, TRANSFER_REFUSED, number);
-    transfer_send(transfers, taker);
+    transfers_write_head(transfers, TRANSFER_REFUSED, number);
+    transfers_send(transfers, taker);
     return true;
 }
 
-bool transfer_take_ready(struct transfers *transfers, uint64_t number, struct slice body) {
+bool transfer_owner_ready(struct transfers *transfers, uint64_t number, struct slice body) {
     LIST_EACH(&transfers->givings, link) {
         struct giving *giving = CONTAINER(link, struct giving, link);
         if (giving->number != number || giving->is_ready) continue;
@@ -220,6 +219,6 @@ bool transfer_take_ready(struct transfers *transfers, uint64_t number, struct sl
     return body.len == 0;
 }
 
-void transfer_end_givings(struct transfers *transfers) {
+void transfer_owner_end(struct transfers *transfers) {
     LIST_EACH(&transfers->givings, link) take_back(CONTAINER(link, struct giving, link));
 }

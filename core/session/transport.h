@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* transport.h - what carries a session's packets: a WebSocket, polling exchanges, or a client within the process.
  *
- * A driver embeds struct transport and tells its session what happens by the calls at the end. It knows bytes only.
+ * A driver embeds struct transport and tells its session what happens (session.h). It knows bytes only.
  */
 #ifndef SESSION_TRANSPORT_H
 #define SESSION_TRANSPORT_H
@@ -10,7 +10,6 @@
 
 #include "wire/packet.h"
 
-struct engineio_packet;
 struct seat;
 struct session;
 
@@ -36,17 +35,5 @@ struct transport_ops {
      * closed it or goes on over another; to a poll that waits, the session is unknown with any other. */
     void (*close)(struct transport *transport, uint16_t code, struct slice reason);
 };
-
-/* A whole WebSocket message. */
-void session_message(struct session *session, struct transport *from, struct slice message, bool binary);
-/* A decoded Engine.IO packet (polling). */
-void session_packet(struct session *session, const struct engineio_packet *packet);
-/* The peer answered a WebSocket ping. */
-void session_pong(struct session *session);
-void session_drained(struct session *session, struct transport *from);
-/* The peer went away within an exchange: ends the session. */
-void session_broken(struct session *session);
-/* The transport's last call: it frees itself when this returns. code, reason: of the Close frame. */
-void session_gone(struct session *session, struct transport *from, uint16_t code, struct slice reason);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "session/transport_polling.h"
+
 #include <stdlib.h>
 
 #include "base/fault.h"
 #include "limit/admission.h"
 #include "net/polling.h"
-#include "session/driver.h"
-#include "session/hub_internal.h"
+#include "session/session_internal.h"
 
 struct polling_driver {
     struct transport transport;
@@ -107,8 +108,8 @@ static bool take_seat(const struct hub *hub, struct http_request *request, struc
     return false;
 }
 
-void polling_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake, struct http_request *request,
-                    struct slice headers) {
+void transport_polling_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake,
+                              struct http_request *request, struct slice headers) {
     struct seat seat = {0};
     if (!take_seat(hub, request, headers, &seat)) {
         handshake_unref(&handshake);
@@ -126,6 +127,6 @@ void polling_accept(struct hub *hub, enum session_kind kind, struct handshake *h
     session_begin(session);
 }
 
-void polling_continue(struct session *session, struct http_request *request, struct slice headers) {
+void transport_polling_continue(struct session *session, struct http_request *request, struct slice headers) {
     polling_request(driver_of(session->transport)->polling, request, headers);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "session/transport_websocket.h"
+
 #include <stdlib.h>
 
 #include "net/websocket.h"
-#include "session/driver.h"
-#include "session/hub_internal.h"
 #include "session/packet_assembly.h"
+#include "session/session_internal.h"
 #include "session/upgrade.h"
 
 /* What begins when the WebSocket is there. */
@@ -18,7 +19,7 @@ struct opening {
 struct websocket {
     struct transport transport;
     union {
-        struct opening *opening; /* until hub_opened */
+        struct opening *opening; /* until transport_websocket_opened */
         struct conn *conn;
     };
 };
@@ -117,18 +118,18 @@ static void driver_new(const struct opening *opening, bool base64, struct http_u
     upgrade_r->owner = &websocket->transport;
 }
 
-void websocket_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake, bool base64,
-                      struct http_upgrade *upgrade_r) {
+void transport_websocket_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake, bool base64,
+                                struct http_upgrade *upgrade_r) {
     driver_new(&(struct opening){.hub = hub, .kind = kind, .handshake = handshake}, base64, upgrade_r);
 }
 
-void websocket_accept_probe(struct hub *hub, struct slice session_id, bool base64, struct http_upgrade *upgrade_r) {
+void transport_websocket_probe(struct hub *hub, struct slice session_id, bool base64, struct http_upgrade *upgrade_r) {
     struct opening opening = {.hub = hub};
     memcpy(opening.session_id, session_id.ptr, ID_SESSION_LEN);
     driver_new(&opening, base64, upgrade_r);
 }
 
-void hub_opened(void *upgrade_owner, struct conn *conn) {
+void transport_websocket_opened(void *upgrade_owner, struct conn *conn) {
     struct websocket *websocket = websocket_of(upgrade_owner);
     struct opening opening = *websocket->opening;
     free(websocket->opening);

@@ -2,7 +2,7 @@
 #include "session/upgrade.h"
 
 #include "base/metrics.h"
-#include "session/hub_internal.h"
+#include "session/session_internal.h"
 #include "wire/engineio.h"
 
 static void leave_probe(struct session *session, enum upgrade upgrade) {

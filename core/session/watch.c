@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/watch.h"
 
-#include "session/socket_internal.h"
+#include "session/session_internal.h"
 
 void watch_begin(struct watch *watch, struct socket *socket) {
     watch->socket = socket;

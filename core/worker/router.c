@@ -10,6 +10,7 @@
 #include "policy/policy.h"
 #include "process/worker_slots.h"
 #include "session/hub.h"
+#include "session/hub_http.h"
 #include "wire/hosts.h"
 #include "worker/health.h"
 #include "worker/script_route.h"

@@ -25,7 +25,7 @@
 #include "presence/survey.h"
 #include "redis/redis_clock.h"
 #include "redis/redis_room.h"
-#include "session/transfer.h"
+#include "session/transfers.h"
 #include "state/state.h"
 #include "state/state_local.h"
 #include "state/state_redis.h"

@@ -9,7 +9,7 @@
 #include "channel/relay.h"
 #include "presence/presence.h"
 #include "presence/presence_sync.h"
-#include "session/socket_internal.h"
+#include "session/session_internal.h"
 #include "state/state_driver.h"
 #include "state/state_local.h"
 #include "support/fake_bus.h"

@@ -3,7 +3,7 @@
 #include "support/polling_rig.h"
 
 #include "session/handshake.h"
-#include "session/hub_internal.h"
+#include "session/session_internal.h"
 
 /* Handshake. */
 

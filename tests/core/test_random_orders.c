@@ -8,7 +8,8 @@
 #include "channel/log.h"
 #include "presence/presence.h"
 #include "session/channel_follow.h"
-#include "session/hub_internal.h"
+#include "session/online.h"
+#include "session/session_internal.h"
 #include "support/any_order.h"
 #include "support/hub_scene.h"
 #include "wire/json.h"
@@ -81,7 +82,7 @@ static int begun_after(const char *id) {
 static void meddle(const struct waiting *task) {
     struct socket *socket = hub_find(hub, slice_of(task->socket_id));
     if (!socket) return;
-    if (percent(50)) (void)!socket_count(socket, NULL);
+    if (percent(50)) (void)!online_begin(socket, NULL);
     if (percent(10)) (void)socket_set_state(socket, SLICE("{\"x\":1}"));
     if (percent(10)) (void)socket_join(socket, SLICE("other"));
     if (percent(10)) socket_leave(socket, SLICE("other"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "limit/budget.h"
 #include "session/flush.h"
-#include "session/hub_internal.h"
+#include "session/session_internal.h"
 #include "support/hub_scene.h"
 
 static struct person alice;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Several workers: a connection of one breaks, and its client comes back to another. */
-#include "session/transfer.h"
+#include "session/transfers.h"
 
 #include "channel/log.h"
 #include "channel/relay.h"
 #include "channel/topic.h"
-#include "session/socket_internal.h"
+#include "session/session_internal.h"
 #include "support/fake_bus.h"
 #include "support/fake_log_store.h"
 #include "support/hub_scene.h"

@@ -47,7 +47,7 @@ HEADER_EXCEPTIONS = {
     "session/policy_question.h": {"policy/policy.h"},
     "session/session.h": {"loop/loop.h"},
     "session/timing.h": {"loop/loop.h"},
-    "session/socket_internal.h": {"channel/room.h"},
+    "session/session_internal.h": {"channel/room.h"},
     "net/polling.h": {"wire/engineio.h"},
     "net/http_exchange.h": {"net/net_internal.h", "wire/chunked.h", "wire/http_head.h"},
     "net/inbound.h": {"wire/websocket.h"},
@@ -67,6 +67,7 @@ FUNCTION_MAX, C_MAX, HEADER_MAX, LUA_MAX = 60, 600, 150, 300
 LONGER = {
     "core/net/net_internal.h": 165,  # a server, a connection, and what the folder's files ask of each other
     "core/store/store_request.h": 195,  # every operation with what it asks and what it brings: one is read beside the other
+    "core/session/session_internal.h": 165,  # likewise, the hub and a socket
 }
 
 
@@ -180,10 +181,7 @@ def lint_scripts(build):
 
 # Functions that stand in another unit's header, until that is mended.
 FOREIGN = set("""
-    handshake_new hub_names_session hub_opened hub_refused hub_request hub_upgrade polling_accept polling_continue
-    presence_is_visible presence_see presence_see_own presence_write_channel presence_write_sight session_broken
-    session_drained session_gone session_message session_packet session_pong socket_count transfer_edited websocket_accept
-    websocket_accept_probe socket_internal.h transfer_internal.h
+    presence_is_visible presence_see presence_see_own presence_write_channel presence_write_sight
 """.split())
 
 

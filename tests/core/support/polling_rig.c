@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/polling_rig.h"
+#include "session/hub_http.h"
 
 static struct net_server *server;
 static int listen_fd;
