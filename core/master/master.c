@@ -323,7 +323,7 @@ static void caught(struct master *master, int signal_number) {
         case SIGINT:
             stop(master);
             break;
-        default: /* SIGCHLD: every turn looks */
+        default: /* SIGCHLD: every turn looks. SIGUSR2 is for workers only: it must not end the master. */
             break;
     }
 }
