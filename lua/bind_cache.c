@@ -41,7 +41,7 @@ struct flight {
 };
 
 void bind_cache_free(struct script_state *scripts) {
-    LIST_EACH(&scripts->caches, link) {
+    LIST_EACH(&scripts->made.caches, link) {
         struct cache_rule *rule = CONTAINER(link, struct cache_rule, link);
         list_remove(&rule->link);
         free(rule->name);
@@ -257,7 +257,7 @@ static int define(lua_State *L) {
     bool shared = lua_toboolean(L, 3);
     luaL_argcheck(L, !shared || strspn(name.ptr, NAME_BYTES) == name.len, 1,
                   "the name of a shared cache: letters, digits, _ and - expected");
-    LIST_EACH(&scripts->caches, link) {
+    LIST_EACH(&scripts->made.caches, link) {
         if (slice_is(name, CONTAINER(link, struct cache_rule, link)->name))
             return luaL_error(L, "cache '%s' is defined already", name.ptr);
     }
@@ -265,7 +265,7 @@ static int define(lua_State *L) {
     rule->name = memory_copy(name.ptr, name.len);
     rule->ttl_ms = (uint64_t)(ttl_s * 1000);
     rule->is_shared = shared;
-    list_append(&scripts->caches, &rule->link);
+    list_append(&scripts->made.caches, &rule->link);
     *at = rule;
     return 1;
 }

@@ -112,7 +112,7 @@ static int add_endpoint(lua_State *L, bool raw) {
     if (is_own(scripts->config, path.ptr)) return luaL_error(L, "'%s' is the server's own", path.ptr);
     if (script_state_endpoint(scripts, path)) return luaL_error(L, "'%s' is there already", path.ptr);
     size_t count = 0;
-    LIST_EACH(&scripts->endpoints, link) count++;
+    LIST_EACH(&scripts->registered.endpoints, link) count++;
     if (count >= SCRIPT_STATE_ENDPOINTS_MAX) return luaL_error(L, "more than %d endpoints", SCRIPT_STATE_ENDPOINTS_MAX);
     struct script_endpoint item = {.of = {.path = path.ptr, .raw = raw, .deflate = -1}};
     if (raw) take_protocols(L, &item.of);
@@ -124,7 +124,7 @@ static int add_endpoint(lua_State *L, bool raw) {
     luaL_ref(L, LUA_REGISTRYINDEX);
     struct script_endpoint *kept = NEW(struct script_endpoint);
     *kept = item;
-    list_append(&scripts->endpoints, &kept->link);
+    list_append(&scripts->registered.endpoints, &kept->link);
     return 0;
 }
 

@@ -101,7 +101,7 @@ static void upstream_free(struct upstream *upstream) {
 }
 
 void bind_dial_free(struct script_state *scripts) {
-    LIST_EACH(&scripts->upstreams, link) upstream_free(CONTAINER(link, struct upstream, link));
+    LIST_EACH(&scripts->made.upstreams, link) upstream_free(CONTAINER(link, struct upstream, link));
 }
 
 /* The oldest that waits; false: none. */
@@ -234,7 +234,7 @@ static struct upstream *upstream_new(struct script_state *scripts) {
     struct upstream *upstream = NEW(struct upstream);
     upstream->scripts = scripts;
     list_init(&upstream->rest);
-    list_append(&scripts->upstreams, &upstream->link);
+    list_append(&scripts->made.upstreams, &upstream->link);
     return upstream;
 }
 

@@ -103,8 +103,8 @@ static int request(lua_State *L) {
     fetch.headers_len = bind_http_headers(L, 1, headers, HEADERS_MAX);
     fetch.ca = bind_path_field(L, 1, "ca");
     struct task_ticket *ticket = task_begin_wait(L);
-    if (!scripts->http) scripts->http = http_client_new(worker->loop);
-    if (!http_client_fetch(scripts->http, &fetch, fetched, ticket)) task_answer(&ticket, refuse, NULL);
+    if (!scripts->made.http) scripts->made.http = http_client_new(worker->loop);
+    if (!http_client_fetch(scripts->made.http, &fetch, fetched, ticket)) task_answer(&ticket, refuse, NULL);
     return task_wait(L, fetch.timeout_ms + 1000);
 }
 

@@ -30,7 +30,7 @@ struct limit {
 };
 
 void bind_limit_free(struct script_state *scripts) {
-    LIST_EACH(&scripts->limits, link) {
+    LIST_EACH(&scripts->made.limits, link) {
         struct limit *limit = CONTAINER(link, struct limit, link);
         list_remove(&limit->link);
         free(limit->fields[KEY].text);
@@ -40,7 +40,7 @@ void bind_limit_free(struct script_state *scripts) {
 }
 
 static struct limit *find(const struct script_state *scripts, struct slice name) {
-    LIST_EACH(&scripts->limits, link) {
+    LIST_EACH(&scripts->made.limits, link) {
         struct limit *limit = CONTAINER(link, struct limit, link);
         if (slice_is(name, limit->name)) return limit;
     }
@@ -122,7 +122,7 @@ static int limit_new(lua_State *L) {
     if (find(scripts, name)) return luaL_error(L, "limit '%s' is defined already", name.ptr);
     struct limit *limit = NEW(struct limit);
     limit->name = memory_copy(name.ptr, name.len);
-    list_append(&scripts->limits, &limit->link);
+    list_append(&scripts->made.limits, &limit->link);
     limit->fields[COST].number = 1;
     for (int i = 0; i < FIELDS; i++) limit->fields[i].fn = LUA_NOREF;
     for (int i = 0; i < FIELDS; i++) read_field(L, limit, 2, i);

@@ -54,7 +54,7 @@ static int call_locate(lua_State *L) {
 static int locate(void *owner, struct slice channel_id) {
     struct script_state *scripts = owner;
     struct vm *vm = scripts->vm;
-    struct located located = {scripts->locate, -1, channel_id};
+    struct located located = {scripts->made.locate, -1, channel_id};
     struct error error;
     bool ready = scripts->ready;
     scripts->ready = false; /* whoever asks is in the middle of something */
@@ -79,16 +79,16 @@ static int shards(lua_State *L) {
     double count = bind_number_field(L, 1, "shards", 0);
     if (count != floor(count) || count < 1 || count > SHARDS_MAX)
         return luaL_error(L, "stoa.shards: shards must be 1 to %d", SHARDS_MAX);
-    shard_map_unref(&scripts->shards);
-    scripts->shards = shard_map_new((unsigned)count);
+    shard_map_unref(&scripts->made.shards);
+    scripts->made.shards = shard_map_new((unsigned)count);
     bind_push_field(L, 1, "locate");
     if (lua_isnil(L, -1)) {
-        add_ranges(L, scripts->shards);
+        add_ranges(L, scripts->made.shards);
         return 0;
     }
     luaL_checktype(L, -1, LUA_TFUNCTION);
-    scripts->locate = luaL_ref(L, LUA_REGISTRYINDEX);
-    shard_map_set_locate(scripts->shards, locate, scripts);
+    scripts->made.locate = luaL_ref(L, LUA_REGISTRYINDEX);
+    shard_map_set_locate(scripts->made.shards, locate, scripts);
     return 0;
 }
 
@@ -101,7 +101,7 @@ static int bucket(lua_State *L) {
     struct script_state *scripts = script_state_of(L);
     struct slice channel_id = bind_text(L, 1);
     lua_pushinteger(L, (lua_Integer)shard_bucket(channel_id));
-    lua_pushinteger(L, scripts->shards ? shard_map_find(scripts->shards, channel_id) : 0);
+    lua_pushinteger(L, scripts->made.shards ? shard_map_find(scripts->made.shards, channel_id) : 0);
     return 2;
 }
 

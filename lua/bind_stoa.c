@@ -65,7 +65,7 @@ static int on(lua_State *L) {
         raw = lua_toboolean(L, -1);
         lua_pop(L, 1);
     }
-    struct handler *handler = script_state_add(scripts->handlers, namespace_name, event);
+    struct handler *handler = script_state_add(scripts->registered.handlers, namespace_name, event);
     if (!handler) return luaL_error(L, "the event '%s' has a handler already", event.ptr);
     handler->fn = keep(L, fn);
     handler->raw = raw;
@@ -97,7 +97,7 @@ static int hook(lua_State *L) {
     struct slice point = bind_text(L, 1), namespace_name = upvalue_namespace(L);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     point_at(L, 1);
-    struct handler *handler = script_state_add(scripts->hooks, namespace_name, point);
+    struct handler *handler = script_state_add(scripts->registered.hooks, namespace_name, point);
     if (handler) {
         lua_newtable(L);
         handler->fn = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -150,7 +150,7 @@ static int of(lua_State *L) {
     struct script_state *scripts = script_state_of(L);
     bool known = name.len == 1;
     size_t count = 0;
-    LIST_EACH(&scripts->namespaces, link) {
+    LIST_EACH(&scripts->registered.namespaces, link) {
         known = known || slice_is(name, CONTAINER(link, struct named, link)->name);
         count++;
     }
@@ -160,7 +160,7 @@ static int of(lua_State *L) {
             return luaL_error(L, "more than %d namespaces", SCRIPT_STATE_NAMESPACES_MAX);
         struct named *item = NEW(struct named);
         item->name = memory_copy(name.ptr, name.len);
-        list_append(&scripts->namespaces, &item->link);
+        list_append(&scripts->registered.namespaces, &item->link);
     }
     lua_newtable(L);
     push_namespace(L, name.ptr);
@@ -197,7 +197,7 @@ static int route(lua_State *L) {
     struct route *item = NEW(struct route);
     *item = (struct route){
         .method = memory_copy(method.ptr, method.len), .path = memory_copy(path.ptr, path.len), .head = head, .fn = fn};
-    list_append(&scripts->routes, &item->link);
+    list_append(&scripts->registered.routes, &item->link);
     return 0;
 }
 
@@ -214,7 +214,7 @@ static int every(lua_State *L) {
     int fn = keep(L, 2);
     struct repeat *repeat = NEW(struct repeat);
     *repeat = (struct repeat){.scripts = scripts, .period_ms = (uint64_t)(seconds * 1000), .fn = fn};
-    list_append(&scripts->repeats, &repeat->link);
+    list_append(&scripts->registered.repeats, &repeat->link);
     return 0;
 }
 
@@ -230,7 +230,7 @@ static int selftest(lua_State *L) {
     int fn = keep(L, 2);
     struct named *test = NEW(struct named);
     *test = (struct named){.name = memory_copy(name.ptr, name.len), .fn = fn};
-    list_append(&scripts->tests, &test->link);
+    list_append(&scripts->registered.tests, &test->link);
     return 0;
 }
 
@@ -384,7 +384,7 @@ static void add_hooks(lua_State *L) {
 static int health(lua_State *L) {
     struct script_state *scripts = script_state_of(L);
     struct slice part = bind_text(L, 1), ailment = lua_isnoneornil(L, 2) ? SLICE_NONE : bind_text(L, 2);
-    bool current = scripts->policy && scripts->policy == (void *)scripts->worker->scripts.policy;
+    bool current = scripts->owner.policy && scripts->owner.policy == (void *)scripts->worker->scripts.policy;
     return current && script_health_set(&scripts->worker->scripts.health, part, ailment) ? bind_true(L)
                                                                                          : bind_fail(L, "refused");
 }

@@ -62,7 +62,7 @@ static void split(struct slice name, struct slice *method_r, struct slice *path_
 static struct route *route_at(const struct script_state *scripts, struct slice name) {
     struct slice method, path;
     split(name, &method, &path);
-    return route_find(&scripts->routes, method, path);
+    return route_find(&scripts->registered.routes, method, path);
 }
 
 static int endpoint_handler(const struct script_state *scripts, enum policy_point point, struct slice path) {

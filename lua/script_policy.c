@@ -79,9 +79,9 @@ static struct script_state *build(struct script_policy *policy, struct error *er
     struct script_state *scripts =
         script_state_new(policy->worker, policy->config, policy->policy.generation, policy->shared, error_r);
     if (!scripts) return NULL;
-    scripts->policy = policy;
-    scripts->idle = idle;
-    scripts->broken = broken;
+    scripts->owner.policy = policy;
+    scripts->owner.idle = idle;
+    scripts->owner.broken = broken;
     return scripts;
 }
 

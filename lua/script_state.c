@@ -63,12 +63,12 @@ static struct handler *find(const struct map *map, struct slice namespace_name, 
 
 struct handler *script_state_handler(const struct script_state *scripts, struct slice namespace_name,
                                      struct slice event) {
-    return find(scripts->handlers, namespace_name, event);
+    return find(scripts->registered.handlers, namespace_name, event);
 }
 
 struct handler *script_state_hooks(const struct script_state *scripts, struct slice namespace_name,
                                    struct slice point) {
-    return find(scripts->hooks, namespace_name, point);
+    return find(scripts->registered.hooks, namespace_name, point);
 }
 
 struct handler *script_state_add(struct map *map, struct slice namespace_name, struct slice name) {
@@ -82,7 +82,7 @@ struct handler *script_state_add(struct map *map, struct slice namespace_name, s
 }
 
 struct script_endpoint *script_state_endpoint(const struct script_state *scripts, struct slice path) {
-    LIST_EACH(&scripts->endpoints, link) {
+    LIST_EACH(&scripts->registered.endpoints, link) {
         struct script_endpoint *endpoint = CONTAINER(link, struct script_endpoint, link);
         if (slice_is(path, endpoint->of.path)) return endpoint;
     }
@@ -99,18 +99,18 @@ static void free_handlers(struct map **map) {
 }
 
 static void free_registered(struct script_state *scripts) {
-    free_handlers(&scripts->handlers);
-    free_handlers(&scripts->hooks);
-    LIST_EACH(&scripts->routes, link) {
+    free_handlers(&scripts->registered.handlers);
+    free_handlers(&scripts->registered.hooks);
+    LIST_EACH(&scripts->registered.routes, link) {
         struct route *route = CONTAINER(link, struct route, link);
         free(route->method);
         free(route->path);
         free(route);
     }
-    LIST_EACH(&scripts->endpoints, link)
+    LIST_EACH(&scripts->registered.endpoints, link)
     free(CONTAINER(link, struct script_endpoint, link)); /* the vm has their texts */
-    LIST_EACH(&scripts->repeats, link) free(CONTAINER(link, struct repeat, link));
-    struct list *named[] = {&scripts->namespaces, &scripts->tests};
+    LIST_EACH(&scripts->registered.repeats, link) free(CONTAINER(link, struct repeat, link));
+    struct list *named[] = {&scripts->registered.namespaces, &scripts->registered.tests};
     for (size_t i = 0; i < 2; i++) {
         LIST_EACH(named[i], link) {
             struct named *item = CONTAINER(link, struct named, link);
@@ -120,8 +120,8 @@ static void free_registered(struct script_state *scripts) {
     }
     bind_limit_free(scripts);
     bind_cache_free(scripts);
-    if (scripts->shards) shard_map_retire(scripts->shards);
-    shard_map_unref(&scripts->shards);
+    if (scripts->made.shards) shard_map_retire(scripts->made.shards);
+    shard_map_unref(&scripts->made.shards);
 }
 
 /* ---- loading ---- */
@@ -152,7 +152,7 @@ static int run_test(lua_State *L) {
 }
 
 static bool run_tests(struct script_state *scripts, struct error *error_r) {
-    LIST_EACH(&scripts->tests, link) {
+    LIST_EACH(&scripts->registered.tests, link) {
         struct named *test = CONTAINER(link, struct named, link);
         struct error error;
         vm_begin(scripts->vm, &scripts->vm->settings.load);
@@ -167,8 +167,8 @@ static bool run_tests(struct script_state *scripts, struct error *error_r) {
 static bool check_shards(struct script_state *scripts, struct error *error_r) {
     struct error error;
     size_t most = scripts->config->postgres.shards.len; /* the store knows it too, but not the one that a check has */
-    if (!scripts->shards || ((most == 0 || shard_map_fits(scripts->shards, most, &error)) &&
-                             store_check_shards(scripts->worker->store, scripts->shards, &error)))
+    if (!scripts->made.shards || ((most == 0 || shard_map_fits(scripts->made.shards, most, &error)) &&
+                                  store_check_shards(scripts->worker->store, scripts->made.shards, &error)))
         return true;
     config_complain(scripts->config, "scripts", error_r, "stoa.shards: %s", error.text);
     return false;
@@ -194,12 +194,12 @@ static bool load(struct script_state *scripts, struct error *error_r) {
 
 static void tell_idle(void *owner) {
     struct script_state *scripts = owner;
-    scripts->idle(scripts->policy);
+    scripts->owner.idle(scripts->owner.policy);
 }
 
 static void tell_broken(void *owner) {
     struct script_state *scripts = owner;
-    scripts->broken(scripts->policy);
+    scripts->owner.broken(scripts->owner.policy);
 }
 
 struct script_state *script_state_new(struct worker *worker, const struct config *config, unsigned generation,
@@ -218,10 +218,12 @@ struct script_state *script_state_new(struct worker *worker, const struct config
     struct script_state *scripts = NEW(struct script_state);
     *scripts = (struct script_state){
         .worker = worker, .config = config, .generation = generation, .shared = shared_ref(shared)};
-    scripts->handlers = map_new();
-    scripts->hooks = map_new();
-    struct list *lists[] = {&scripts->routes, &scripts->endpoints, &scripts->repeats, &scripts->namespaces,
-                            &scripts->tests,  &scripts->limits,    &scripts->caches,  &scripts->upstreams};
+    scripts->registered.handlers = map_new();
+    scripts->registered.hooks = map_new();
+    struct list *lists[] = {&scripts->registered.routes,  &scripts->registered.endpoints,
+                            &scripts->registered.repeats, &scripts->registered.namespaces,
+                            &scripts->registered.tests,   &scripts->made.limits,
+                            &scripts->made.caches,        &scripts->made.upstreams};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) list_init(lists[i]);
     scripts->vm = vm_new(&settings, scripts);
     if (scripts->vm && load(scripts, error_r)) {
@@ -242,7 +244,7 @@ void script_state_free(struct script_state **host_ref) {
     script_state_stop(scripts);
     tasks_close(&scripts->tasks);
     results_free(&scripts->results);
-    http_client_free(&scripts->http);
+    http_client_free(&scripts->made.http);
     bind_dial_free(scripts);
     vm_free(&scripts->vm);
     free_registered(scripts);
@@ -278,19 +280,19 @@ void script_state_enact(struct script_state *scripts) {
     struct hub_endpoint endpoints[SCRIPT_STATE_ENDPOINTS_MAX];
     const char *namespaces[SCRIPT_STATE_NAMESPACES_MAX];
     size_t endpoints_len = 0, namespaces_len = 0;
-    LIST_EACH(&scripts->endpoints, link) {
+    LIST_EACH(&scripts->registered.endpoints, link) {
         if (endpoints_len < SCRIPT_STATE_ENDPOINTS_MAX)
             endpoints[endpoints_len++] = CONTAINER(link, struct script_endpoint, link)->of;
     }
-    LIST_EACH(&scripts->namespaces, link) {
+    LIST_EACH(&scripts->registered.namespaces, link) {
         if (namespaces_len < SCRIPT_STATE_NAMESPACES_MAX)
             namespaces[namespaces_len++] = CONTAINER(link, struct named, link)->name;
     }
     script_health_forget(&scripts->worker->scripts.health);
-    if (scripts->shards) store_set_shards(scripts->worker->store, scripts->shards);
+    if (scripts->made.shards) store_set_shards(scripts->worker->store, scripts->made.shards);
     hub_set_endpoints(scripts->worker->hub, endpoints, endpoints_len);
     fleet_set_namespaces(scripts->worker, namespaces, namespaces_len);
-    LIST_EACH(&scripts->repeats, link) {
+    LIST_EACH(&scripts->registered.repeats, link) {
         struct repeat *repeat = CONTAINER(link, struct repeat, link);
         loop_timer_init(&repeat->timer, scripts->worker->loop, repeat_due);
         loop_timer_set(&repeat->timer, repeat->period_ms);
@@ -298,7 +300,7 @@ void script_state_enact(struct script_state *scripts) {
 }
 
 void script_state_stop(struct script_state *scripts) {
-    LIST_EACH(&scripts->repeats, link) {
+    LIST_EACH(&scripts->registered.repeats, link) {
         struct repeat *repeat = CONTAINER(link, struct repeat, link);
         if (repeat->timer.loop) loop_timer_cancel(&repeat->timer);
     }

@@ -55,19 +55,28 @@ struct script_state {
     struct vm *vm;
     struct tasks *tasks;
     struct shared *shared; /* survives generations; counted */
-    struct http_client *http;
     struct results *results;
     size_t asked_bytes; /* about what the arguments of those who wait for an answer take of the memory */
     unsigned generation;
-    bool ready;                   /* loaded and checked: bindings may act */
-    struct map *handlers, *hooks; /* struct handler; a hook's fn is a list of functions */
-    struct list routes, endpoints, repeats, namespaces, tests, limits, caches;
-    struct list upstreams;    /* outgoing WebSocket connections */
-    struct shard_map *shards; /* NULL: no script made one */
-    int locate;               /* its function, in the registry */
-    void *policy;
-    void (*idle)(void *policy);
-    void (*broken)(void *policy);
+    bool ready; /* loaded and checked: bindings may act */
+    /* What the scripts want to be called for. */
+    struct {
+        struct map *handlers, *hooks; /* struct handler; a hook's fn is a list of functions */
+        struct list routes, endpoints, repeats, namespaces, tests;
+    } registered;
+    /* What the bindings made for them. */
+    struct {
+        struct list limits, caches;
+        struct list upstreams; /* outgoing WebSocket connections */
+        struct http_client *http;
+        struct shard_map *shards; /* NULL: no script made one */
+        int locate;               /* its function, in the registry */
+    } made;
+    struct {
+        void *policy;
+        void (*idle)(void *policy);
+        void (*broken)(void *policy);
+    } owner;
 };
 
 /* Loads and checks the scripts of config. NULL: FILE:LINE: … */

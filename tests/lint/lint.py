@@ -219,7 +219,7 @@ def lint_headers(build):
 FIELDS_MAX = 24
 # Structs that have more, until they are structs of structs by who uses what.
 WIDE = set("""
-    config conn dial hub hub_settings postgres_store script_state session socket worker
+    config conn dial hub hub_settings postgres_store session socket
 """.split())
 
 
