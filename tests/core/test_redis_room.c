@@ -177,7 +177,7 @@ static void a_redis_without_memory_is_said_once_and_leases_limits_and_floors_wor
     fill(MEMORY - used_bytes());
     stage_until((keep_range(2), redis_room_is_full(room)));
     assert_int_equal(metric_get(METRIC_REDIS_FULL, NULL), 1);
-    assert_false(has_range(1)); /* caches went first */
+    stage_until(!has_range(1)); /* caches go first; a look samples, so one alone may miss it */
     assert_all_is_kept("bob", 9);
     free(redis_cli(port, "flushall"));
     stage_until(!redis_room_is_full(room));
