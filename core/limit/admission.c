@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/list.h"
 #include "base/map.h"
 #include "base/metrics.h"
 #include "limit/budget.h"
@@ -17,6 +18,13 @@ struct address_crowd {
     struct list among_like; /* in control->resting, if there are any */
     bool is_nobody;
     struct share share;
+};
+
+/* A seat that nobody uses. */
+struct resting_seat {
+    struct list link; /* among those of its crowd */
+    struct seat *seat;
+    void (*give_way)(struct seat *seat);
 };
 
 struct admission_control {
@@ -103,10 +111,6 @@ static void forget_if_empty(struct address_crowd *crowd) {
 
 /* ---- who gives way */
 
-static bool rests(const struct seat *seat) {
-    return seat->link.next && !list_empty(&seat->link);
-}
-
 /* Behind those that hold about as many. */
 static void arrange(struct address_crowd *crowd) {
     list_remove(&crowd->among_like);
@@ -120,16 +124,28 @@ static bool is_other_size(const struct address_crowd *crowd, unsigned before) {
     return now == 0 || before == 0 || (!crowd->is_nobody && __builtin_clz(now) != __builtin_clz(before));
 }
 
-void admission_rest(struct seat *seat, bool rests_now) {
-    struct address_crowd *crowd = seat->crowd;
-    if (!crowd || rests(seat) == rests_now) return;
+static void count_resting(struct address_crowd *crowd, unsigned now) {
     unsigned before = crowd->resting_len;
-    if (rests_now)
-        list_append(&crowd->resting, &seat->link);
-    else
-        list_remove(&seat->link);
-    crowd->resting_len += rests_now ? 1 : -1u;
+    crowd->resting_len = now;
     if (is_other_size(crowd, before)) arrange(crowd);
+}
+
+void admission_rest(struct seat *seat, void (*give_way)(struct seat *seat)) {
+    struct address_crowd *crowd = seat->crowd;
+    if (!crowd || seat->resting) return;
+    struct resting_seat *resting = seat->resting = NEW(struct resting_seat);
+    resting->seat = seat;
+    resting->give_way = give_way;
+    list_append(&crowd->resting, &resting->link);
+    count_resting(crowd, crowd->resting_len + 1);
+}
+
+void admission_use(struct seat *seat) {
+    if (!seat->resting) return;
+    list_remove(&seat->resting->link);
+    free(seat->resting);
+    seat->resting = NULL;
+    count_resting(seat->crowd, seat->crowd->resting_len - 1);
 }
 
 /* Crowds of a size take turns. False: nobody rests. */
@@ -138,10 +154,10 @@ static bool make_room(struct admission_control *control) {
     while (size > 0 && list_empty(&control->resting[size - 1])) size--;
     if (size == 0) return false;
     struct address_crowd *crowd = CONTAINER(control->resting[size - 1].next, struct address_crowd, among_like);
-    struct seat *seat = CONTAINER(crowd->resting.next, struct seat, link);
+    struct resting_seat *resting = CONTAINER(crowd->resting.next, struct resting_seat, link);
     arrange(crowd);
     metric_add_labelled(METRIC_REJECTED, "room", 1);
-    seat->give_way(seat);
+    resting->give_way(resting->seat);
     return true;
 }
 
@@ -212,7 +228,7 @@ struct admission_verdict admission_seat(struct admission_control *control, const
 void admission_leave(struct seat *seat) {
     struct address_crowd *crowd = seat->crowd;
     if (!crowd) return;
-    admission_rest(seat, false);
+    admission_use(seat);
     seat->crowd = NULL;
     crowd->seats--;
     crowd->control->seats--;

@@ -11,11 +11,11 @@
 #define LIMIT_ADMISSION_H
 
 #include "base/address.h"
-#include "base/list.h"
 #include "limit/gcra.h"
 
 struct admission_control;
 struct address_crowd;
+struct resting_seat;
 struct share;
 
 /* A count of 0: not limited. */
@@ -35,8 +35,7 @@ struct admission_verdict {
 /* The place of a connection, or of a session that has none of its own; embedded. {0}: none is taken. */
 struct seat {
     struct address_crowd *crowd;
-    struct list link;                    /* among those of its crowd that rest */
-    void (*give_way)(struct seat *seat); /* whoever has it leaves it within the call */
+    struct resting_seat *resting; /* NULL: somebody uses it */
 };
 
 struct admission_control *admission_new(struct loop *loop, const struct admission_settings *settings);
@@ -50,9 +49,12 @@ struct admission_verdict admission_ask(struct admission_control *control, const 
 struct admission_verdict admission_seat(struct admission_control *control, const struct address *address,
                                         struct seat *seat);
 void admission_leave(struct seat *seat);
-/* Whether somebody uses the seat. When all are taken, a newcomer gets the one that has rested longest, of the crowd of
- * which most rest (give or take half of them); whoever is of no crowd is one of their own. */
-void admission_rest(struct seat *seat, bool rests);
+/* Nobody uses the seat. When all are taken, a newcomer gets the one that has rested longest, of the crowd of which most
+ * rest (give or take half of them); whoever is of no crowd is one of their own. give_way: whoever has the seat leaves
+ * it within the call. */
+void admission_rest(struct seat *seat, void (*give_way)(struct seat *seat));
+/* Somebody uses it. */
+void admission_use(struct seat *seat);
 /* What those of the seat's crowd hold (limit/budget.h), until the seat is left or moved; NULL: it is of none. */
 struct share *admission_share(const struct seat *seat);
 unsigned admission_seats(const struct admission_control *control);

@@ -221,15 +221,18 @@ static void give_way(struct seat *seat) {
     conn_kill(conn);
 }
 
+void conn_rest(struct conn *conn) {
+    admission_rest(&conn->seat, give_way);
+}
+
 static struct conn *conn_new(struct net_server *server, int fd, const struct address *address, struct seat *seat) {
     struct conn *conn = NEW(struct conn);
     conn->host = server->host;
     conn->fd = fd;
     conn->address = *address;
     conn->seat = *seat;
-    conn->seat.give_way = give_way;
     *seat = (struct seat){0};
-    admission_rest(&conn->seat, true);
+    conn_rest(conn);
     loop_task_init(&conn->task, run);
     list_append(&server->conns, &conn->link);
     conn->host->conns++;

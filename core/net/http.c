@@ -162,7 +162,7 @@ static bool refuse(struct http *http, unsigned status, struct slice extra, const
     struct http_exchange *owners = http->exchange;
     struct buffer fields = {0};
     net_reject(http->conn, why);
-    admission_rest(&http->conn->seat, false);
+    admission_use(&http->conn->seat);
     exchange_new(http);
     buffer_append_slice(&fields, extra);
     struct http_request request = request_of(http, false);
@@ -379,7 +379,7 @@ static bool is_served(struct http *http) {
 }
 
 static bool head_done(struct http *http, char *bytes, size_t len) {
-    admission_rest(&http->conn->seat, false);
+    admission_use(&http->conn->seat);
     int inbox = inbox_of(http);
     if (inbox >= 0) {
         bool tunnels = http->conn->ssl != NULL;
@@ -496,7 +496,7 @@ static bool read_body(struct http *http) {
 
 static void rest(struct http *http) {
     if (http->trusted) conn_move(http->conn, NULL, &(unsigned){0}); /* nobody's, until it says whose */
-    admission_rest(&http->conn->seat, true);
+    conn_rest(http->conn);
 }
 
 /* The connection is ready for its next request. */

@@ -111,6 +111,8 @@ void conn_take(struct net_server *server, int fd, const struct handover *handove
 void conn_refuse(int fd, const struct address *address, const char *reason);
 /* Its seat is the address's from now on (NULL: nobody's). False: it may not be, for so long. */
 bool conn_move(struct conn *conn, const struct address *address, unsigned *retry_after_s_r);
+/* Nobody uses it: it gives its seat to a newcomer when all are taken, until admission_use. */
+void conn_rest(struct conn *conn);
 /* Made when there is none. */
 struct unfinished *conn_unfinished(struct conn *conn);
 /* Frees it when nothing is unfinished any more. */

@@ -117,6 +117,10 @@ struct seat *websocket_seat(struct conn *conn) {
     return &conn->seat;
 }
 
+void websocket_rest(struct conn *conn) {
+    conn_rest(conn);
+}
+
 /* ---- the end */
 
 /* Both Close frames are there, or ours is and the peer's is not waited for. */

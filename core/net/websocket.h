@@ -39,6 +39,8 @@ bool websocket_blocked(const struct conn *conn);
 bool websocket_deflates(const struct conn *conn);
 /* Its place (limit/admission.h). */
 struct seat *websocket_seat(struct conn *conn);
+/* Nobody uses it: it gives its place to a newcomer when all are taken, until admission_use. */
+void websocket_rest(struct conn *conn);
 /* Stops or resumes reading; idempotent. Messages already read may still come. */
 void websocket_pause(struct conn *conn, bool paused);
 /* Sends what was written, then the close frame; closed follows, at the latest after WEBSOCKET_CLOSE_MS. reason: at most

@@ -13,7 +13,10 @@ static struct seat *seat_of(const struct session *session) {
 void seating_let_in(struct session *session, bool let_in) {
     struct seat *seat = seat_of(session);
     session->let_in = let_in;
-    if (seat) admission_rest(seat, !let_in);
+    if (seat && let_in)
+        admission_use(seat);
+    else if (seat)
+        session->transport->ops->rest(session->transport);
 }
 
 void seating_moved(struct session *session) {

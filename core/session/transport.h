@@ -31,6 +31,8 @@ struct transport_ops {
     void (*pause)(struct transport *transport, bool paused);
     /* Its place (limit/admission.h). NULL: it has none. */
     struct seat *(*seat)(struct transport *transport);
+    /* It gives its place to a newcomer when all are taken; with seat. */
+    void (*rest)(struct transport *transport);
     /* Ends it after what was written; session_gone follows later, from the loop. code 0: nothing broke, its client has
      * closed it or goes on over another; to a poll that waits, the session is unknown with any other. */
     void (*close)(struct transport *transport, uint16_t code, struct slice reason);

@@ -64,6 +64,10 @@ static void give_way(struct seat *seat) {
     admission_leave(seat);
 }
 
+static void driver_rest(struct transport *transport) {
+    admission_rest(driver_seat(transport), give_way);
+}
+
 static const struct transport_ops driver_ops = {
     .polling = true,
     .write = driver_write,
@@ -71,6 +75,7 @@ static const struct transport_ops driver_ops = {
     .deflates = driver_deflates,
     .pause = driver_pause,
     .seat = driver_seat,
+    .rest = driver_rest,
     .close = driver_close,
 };
 
@@ -117,7 +122,6 @@ void transport_polling_accept(struct hub *hub, enum session_kind kind, struct ha
     }
     struct polling_driver *driver = NEW(struct polling_driver);
     driver->seat = seat;
-    driver->seat.give_way = give_way;
     driver->transport.ops = &driver_ops;
     driver->loop = hub->loop;
     driver->polling = polling_new(&driver_events, &driver->transport);

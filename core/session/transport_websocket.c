@@ -52,6 +52,10 @@ static struct seat *driver_seat(struct transport *transport) {
     return websocket_seat(websocket_of(transport)->conn);
 }
 
+static void driver_rest(struct transport *transport) {
+    websocket_rest(websocket_of(transport)->conn);
+}
+
 static void driver_close(struct transport *transport, uint16_t code, struct slice reason) {
     struct conn *conn = websocket_of(transport)->conn;
     websocket_pause(conn, false); /* so that the end of the peer is seen */
@@ -65,6 +69,7 @@ static const struct transport_ops driver_ops = {
     .deflates = driver_deflates,
     .pause = driver_pause,
     .seat = driver_seat,
+    .rest = driver_rest,
     .close = driver_close,
 };
 

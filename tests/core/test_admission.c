@@ -89,8 +89,7 @@ static void rest(const char *numbers) {
             assert_null(admission_ask(control, NULL, &seats[seats_len++]).refused);
         else
             assert_null(ask(address).refused);
-        seat->give_way = give_way;
-        admission_rest(seat, true);
+        admission_rest(seat, give_way);
     }
 }
 
@@ -108,9 +107,9 @@ static void a_full_worker_makes_room_first(void **state) {
 static void who_uses_their_seat_keeps_it_and_who_rests_longest_gives_way_first(void **state) {
     admission_set(control, &(struct admission_settings){.connections = 4});
     rest("1111");
-    admission_rest(&seats[1], false);
-    admission_rest(&seats[0], false);
-    admission_rest(&seats[0], true);
+    admission_use(&seats[1]);
+    admission_use(&seats[0]);
+    admission_rest(&seats[0], give_way);
     assert_int_equal(admitted("192.0.2.1", 5), 3);
     assert_string_equal(gone, "cda");
 }
