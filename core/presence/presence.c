@@ -113,9 +113,15 @@ static struct presence_user *user_get(struct presence *presence, struct slice id
     list_init(&user->seats);
     list_init(&user->gone_link);
     loop_timer_init(&user->timer, presence->loop, user_timer_fired);
-    loop_timer_init(&user->ends, presence->loop, word_ended);
     map_put(presence->users, user_id(user), user);
     return user;
+}
+
+static void forget_end(struct presence_user *user) {
+    if (!user->end) return;
+    loop_timer_cancel(&user->end->timer);
+    free(user->end);
+    user->end = NULL;
 }
 
 static void user_free(struct presence_user *user) {
@@ -124,7 +130,7 @@ static void user_free(struct presence_user *user) {
     map_remove(presence->users, user_id(user));
     list_remove(&user->gone_link);
     loop_timer_cancel(&user->timer);
-    loop_timer_cancel(&user->ends);
+    forget_end(user);
     free(user->message);
     free(user);
 }
@@ -156,19 +162,27 @@ static void presence_forget_due(struct loop_timer *timer) {
 /* Who hears the same again still knows when it ends. */
 static void user_say(struct presence_user *user, enum status status, struct slice message) {
     if (user->status == status && slice_equal(slice_of(user->message), message)) return;
-    loop_timer_cancel(&user->ends);
+    forget_end(user);
     user->status = status;
     free(user->message);
     user->message = message.len ? memory_copy(message.ptr, message.len) : NULL;
 }
 
 /* The wall clock may be set meanwhile. */
+static void look_at_end(struct word_end *end) {
+    uint64_t now_ms = loop_wall_ms(end->user->presence->loop);
+    uint64_t left_ms = end->wall_ms > now_ms ? end->wall_ms - now_ms : 1;
+    loop_timer_set(&end->timer, left_ms < ENDS_LOOK_MS ? left_ms : ENDS_LOOK_MS);
+}
+
 static void user_await_end(struct presence_user *user, uint64_t ends_wall_ms) {
-    uint64_t now_ms = loop_wall_ms(user->presence->loop);
-    uint64_t left_ms = ends_wall_ms > now_ms ? ends_wall_ms - now_ms : 1;
-    user->ends_wall_ms = ends_wall_ms;
-    loop_timer_cancel(&user->ends);
-    if (ends_wall_ms) loop_timer_set(&user->ends, left_ms < ENDS_LOOK_MS ? left_ms : ENDS_LOOK_MS);
+    forget_end(user);
+    if (ends_wall_ms == 0) return;
+    user->end = NEW(struct word_end);
+    user->end->user = user;
+    user->end->wall_ms = ends_wall_ms;
+    loop_timer_init(&user->end->timer, user->presence->loop, word_ended);
+    look_at_end(user->end);
 }
 
 /* He is present nowhere any more. What he said of himself is forgotten. */
@@ -178,7 +192,7 @@ static void user_went(struct presence_user *user) {
     user->changed += user->version > 0;
     user->version = 0;
     user->is_recalled = false;
-    loop_timer_cancel(&user->ends);
+    forget_end(user);
     user->gone_ms = loop_now_ms(presence->loop);
     list_append(&presence->gone, &user->gone_link);
     presence->gone_len++;
@@ -339,11 +353,14 @@ static void user_update(struct presence_user *user, enum status status, struct s
 }
 
 static void word_ended(struct loop_timer *timer) {
-    struct presence_user *user = CONTAINER(timer, struct presence_user, ends);
-    if (user->ends_wall_ms > loop_wall_ms(user->presence->loop))
-        user_await_end(user, user->ends_wall_ms);
-    else
-        user_update(user, STATUS_ONLINE, SLICE_NONE);
+    struct word_end *end = CONTAINER(timer, struct word_end, timer);
+    struct presence_user *user = end->user;
+    if (end->wall_ms > loop_wall_ms(user->presence->loop)) {
+        look_at_end(end);
+        return;
+    }
+    forget_end(user);
+    user_update(user, STATUS_ONLINE, SLICE_NONE);
 }
 
 bool presence_update(struct presence *presence, struct slice of_user, const struct presence_said *said) {

@@ -10,6 +10,13 @@
 
 enum status { STATUS_ONLINE, STATUS_AWAY, STATUS_BUSY, STATUS_INVISIBLE };
 
+/* What a user said of themselves ends by itself. */
+struct word_end {
+    struct presence_user *user;
+    struct loop_timer timer;
+    uint64_t wall_ms;
+};
+
 /* A user is present while he has a connection here, for a grace after the last one, and while others have him. */
 struct presence_user {
     struct presence *presence;
@@ -25,8 +32,7 @@ struct presence_user {
     uint64_t version, changed; /* of his word, over all workers; how often it changed here, compared with seats' */
     uint64_t last_seen_wall_ms, gone_ms;
     struct loop_timer timer; /* settling, or without a connection the grace */
-    struct loop_timer ends;  /* of his word */
-    uint64_t ends_wall_ms;
+    struct word_end *end;    /* NULL: their word has none */
     size_t id_len;
     char id[];
 };
