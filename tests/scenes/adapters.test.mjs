@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stoa beside Socket.IO for Node.js on one Redis: rooms are shared both ways, in each form that the Redis adapter has.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import path from "node:path";
 import { test } from "node:test";
@@ -11,7 +10,7 @@ import { Emitter } from "@socket.io/redis-emitter";
 import { encode } from "notepack.io";
 import { createClient, createCluster } from "redis";
 import { Server } from "socket.io";
-import { file, newFolder, root, startServer, until, within } from "./harness.mjs";
+import { file, newFolder, startRedis, startServer, until, within } from "./harness.mjs";
 import { Person } from "./people.mjs";
 
 const script = (namespaces) => `local stoa = require "stoa"
@@ -40,14 +39,6 @@ for _, name in ipairs { ${namespaces.map((name) => `"${name}"`)} } do serve(stoa
 stoa.on("announce", function(_, ...) stoa.broadcast(...) return true end)
 `;
 const NAMESPACES = ["/", "/side"];
-
-/** The addresses of its servers. */
-function startRedis(owner, mode = "standalone") {
-  const folder = path.join(newFolder(owner), "redis"), program = path.join(root, "tests/servers/redis.sh");
-  execFileSync(program, [mode, folder]);
-  owner.after(() => execFileSync(program, ["stop", folder]));
-  return readFileSync(path.join(folder, "ports"), "utf8").trim().split("\n").map((port) => `127.0.0.1:${port}`);
-}
 
 async function redisClient(owner, redis) {
   const [first, ...others] = redis.map((address) => ({ url: `redis://${address}` }));

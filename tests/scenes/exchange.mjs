@@ -15,7 +15,7 @@ import { createClient } from "redis";
 import { until } from "./harness.mjs";
 import { Wire } from "./raw.mjs";
 
-const LINE = /^([\w ]+?) (→|←) (.+)$/;
+const LINE = /^([\w' ]+?) (→|←) (.+)$/;
 const HTTP = /^(GET|PUT|POST|DELETE|OPTIONS) (\S+)(?: (.*))?$/;
 
 /** The examples of a page, in their order: [{line, steps: [{who, sent, text, line}]}]. */
@@ -68,9 +68,18 @@ function fits(pattern, value, found) {
   return keys.length === Object.keys(value).length && keys.every((key) => key in value && fits(pattern[key], value[key], found));
 }
 
+// Marks before the JSON are numbers.
+function headFits(pattern, head, found) {
+  const [first, ...others] = pattern.split(/‹(\w+)›/), names = others.filter((_, i) => i % 2 === 0);
+  if (names.length === 0) return pattern === head;
+  const text = first + others.map((part, i) => (i % 2 === 0 ? "(\\d+)" : part)).join("");
+  const [, ...values] = head.match(new RegExp(`^${text}$`)) ?? [];
+  return values.length > 0 && names.every((name, i) => fits(new Mark(name, "string"), values[i], found));
+}
+
 function matches(expected, came, known) {
   const pattern = parts(expected, true), value = parts(came, false), found = { ...known };
-  if (pattern.head !== value.head || ("json" in pattern) !== ("json" in value)) return false;
+  if (!headFits(pattern.head, value.head, found) || ("json" in pattern) !== ("json" in value)) return false;
   return (!("json" in pattern) || fits(pattern.json, value.json, found)) && Object.assign(known, found);
 }
 
@@ -129,11 +138,13 @@ class Redis {
   leavesOut = () => false;
   #client;
   #own = new Set();
+  #subscribed = [];
 
   async connect(owner, address) {
     this.#client = createClient({ url: `redis://${address}` });
     const ears = this.#client.duplicate();
     for (const client of [this.#client, ears]) {
+      client.on("error", () => {}); // the server may end first
       await client.connect();
       owner.after(() => client.disconnect());
     }
@@ -146,12 +157,17 @@ class Redis {
   }
 
   async say(text) {
-    const [command, channel, form, ...rest] = text.split(" ");
-    if (command === "PSUBSCRIBE") return this.ears.pSubscribe(channel, this.hear, true);
-    if (command === "SSUBSCRIBE") return this.ears.sSubscribe(channel, this.hear, true);
+    const [command, channel, form, ...rest] = text.split(" "), sharded = command.startsWith("S");
+    if (command.endsWith("SUBSCRIBE")) {
+      await (sharded ? this.ears.sSubscribe(channel, this.hear, true) : this.ears.pSubscribe(channel, this.hear, true));
+      return this.#subscribed.push({ sharded, prefix: channel.replace(/\*$/, "") });
+    }
     const bytes = form === "msgpack" ? encode(JSON.parse(rest.join(" "))) : Buffer.from([form, ...rest].join(" "));
-    this.#own.add(`${channel} ${bytes.toString("hex")}`);
-    await (command === "SPUBLISH" ? this.#client.sPublish(channel, bytes) : this.#client.publish(channel, bytes));
+    const ears = this.#subscribed.filter((own) => own.sharded === sharded && (sharded ? own.prefix === channel : channel.startsWith(own.prefix)));
+    await until(`the server hears ${channel}`, async () => {
+      if (ears.length > 0) this.#own.add(`${channel} ${bytes.toString("hex")}`);
+      return (await (sharded ? this.#client.sPublish(channel, bytes) : this.#client.publish(channel, bytes))) > ears.length;
+    });
   }
 }
 

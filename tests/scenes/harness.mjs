@@ -6,8 +6,8 @@
 //
 // The owner, a test or the whole `file`, ends its servers: by their pids, and also when the run is cut short.
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -197,4 +197,12 @@ export async function startServer(owner, options = {}) {
   const server = new Server({ ...options, folder: options.folder ?? newFolder(owner) });
   owner.after(() => server.stop());
   return server.ready();
+}
+
+/** A Redis, or a Cluster: the addresses of its servers. */
+export function startRedis(owner, mode = "standalone") {
+  const folder = path.join(newFolder(owner), "redis"), program = path.join(root, "tests/servers/redis.sh");
+  execFileSync(program, [mode, folder]);
+  owner.after(() => execFileSync(program, ["stop", folder]));
+  return readFileSync(path.join(folder, "ports"), "utf8").trim().split("\n").map((port) => `127.0.0.1:${port}`);
 }

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { examplesOf, Walk } from "./exchange.mjs";
-import { root, startServer } from "./harness.mjs";
+import { root, startRedis, startServer } from "./harness.mjs";
 
 const read = (name) => readFileSync(path.join(root, name), "utf8");
 
@@ -14,6 +14,13 @@ test("each example of docs/protocol.md comes out as the page says", async (t) =>
   const server = await startServer(t, { set: { api_keys: [key], "limits.uploads": [1, 60] } });
   const walk = new Walk(t, server, { key });
   for (const example of examplesOf(read("docs/protocol.md"))) await walk.go(example);
+});
+
+test("each example of docs/wire.md comes out as the page says", async (t) => {
+  const [redis] = startRedis(t);
+  const set = { scripts: ["../tests/scenes/stage.lua"], "redis.nodes": [redis], "redis.socketio_adapter": "both" };
+  const walk = new Walk(t, await startServer(t, { set }), { redis });
+  for (const example of examplesOf(read("docs/wire.md"))) await walk.go(example);
 });
 
 // ---- tables: what they list is what the sources have ----
@@ -62,4 +69,10 @@ test("docs/protocol.md lists each end of a connection, with its code", () => {
   const built = found(read("core/session/close_reason.h"), /ROW\(\w+, "([^"]+)", (\d+), (true|false)/g);
   const table = found(section(protocol, "How a connection ends"), /^\| `([^`]+)` \| (\d+|–) \| (yes|no) \|/gm);
   same(table.map((row) => row.replace("–", "0").replace(/yes$/, "true").replace(/no$/, "false")), built);
+});
+
+test("docs/wire.md lists each error of a request", () => {
+  const messages = found(read("core/wire/engineio.c"), /\[ENGINEIO_\w+\] = "([^"]+)"/g);
+  const page = section(read("docs/wire.md"), "Engine.IO as spoken").split("### Errors of a request")[1];
+  assert.deepEqual(found(page, /^\| (\d) \| `([^`]+)` \|/gm), messages.map((message, code) => `${code} ${message}`));
 });
