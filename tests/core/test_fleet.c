@@ -209,7 +209,7 @@ static void a_broadcast_reaches_everybody(void **state) {
 static bool remembers(struct worker *worker, struct slice key) {
     struct slice value;
     struct cache_flight *flight;
-    struct cache_waiter waiter = {.flight = NULL};
+    struct cache_waiter waiter = {.done = NULL};
     if (cache_get(worker->caches.own, key, &value, &flight, &waiter) == CACHE_HIT) return true;
     cache_land(worker->caches.own, &flight, SLICE_NONE, 0);
     return false;
@@ -232,7 +232,7 @@ static void pitfall_101_after_a_gap_of_the_bus_nothing_is_remembered(void **stat
 static void what_one_worker_forgets_no_other_remembers(void **state) {
     struct slice value;
     struct cache_flight *flight;
-    struct cache_waiter waiter = {.flight = NULL};
+    struct cache_waiter waiter = {.done = NULL};
     cache_put(here.caches.own, SLICE("roles\nlobby alice"), SLICE("\"owner\""), 7, 60000);
     fleet_invalidate(&there, SLICE("roles\nlobby alice"), 6);
     pass();
