@@ -116,6 +116,13 @@ class Sizes(unittest.TestCase):
         self.assertEqual(found, ["core/longer.c", "core/plain.c"])
 
 
+class Guide(unittest.TestCase):
+    def test_a_file_that_is_gone_is_found(self):
+        guide = "`core/base/`, `core/x.c`, `core/*.c`, `tests/*_spec.lua`, `core/gone.c`\n`lua/bind_NAME.c`, `origin/main`, `build/stoa keys`\n"
+        tree = Tree(self, {"CONTRIBUTING.md": guide, "core/x.c": "", "core/base/log.c": ""})
+        self.assertEqual(tree.breaches("guide"), [f"CONTRIBUTING.md:1: {name}: no such file" for name in ("tests/*_spec.lua", "core/gone.c")])
+
+
 class Titles(unittest.TestCase):
     GOOD = ["net: Count what a queue holds", "lua, scripts: Bring the limits together", "sqlite/append: Need one transaction",
             "net: " + "Count".ljust(67, "t")]
