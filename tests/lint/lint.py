@@ -146,18 +146,19 @@ def lint_licence(build):
             yield path, 1, f"does not begin with a comment that says {LICENCE}"
 
 
-# Of what CONTRIBUTING.md sets in backticks: a path, and what stands for a name in it.
+# Of what the guides set in backticks: a path, and what stands for a name in it.
+GUIDES = ["CONTRIBUTING.md", "README.md"]
 GUIDE_PATH = re.compile(r"`([\w.*-]+/[\w./*-]*)`")
 GUIDE_ELSE = re.compile(r"NAME|UNIT|^origin/")
 
 
 def lint_guide(build):
-    """CONTRIBUTING.md names only files that are there."""
-    guide = ROOT / "CONTRIBUTING.md"
-    for number, line in enumerate(guide.read_text().splitlines(), 1):
-        for name in GUIDE_PATH.findall(line):
-            if not GUIDE_ELSE.search(name) and not any(ROOT.glob(name)):
-                yield guide, number, f"{name}: no such file"
+    """What newcomers read names only files that are there."""
+    for guide in files(*GUIDES):
+        for number, line in enumerate(guide.read_text().splitlines(), 1):
+            for name in GUIDE_PATH.findall(line):
+                if not GUIDE_ELSE.search(name) and not any(ROOT.glob(name)):
+                    yield guide, number, f"{name}: no such file"
 
 
 # What runs a script, or asks who does. Each place is a row of the record, with the reason why it may.
