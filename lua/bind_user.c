@@ -6,6 +6,7 @@
 #include "bus/fields.h"
 #include "lua/bind_internal.h"
 #include "lua/bind_presence.h"
+#include "lua/said_reader.h"
 #include "lua/types.h"
 #include "session/hub.h"
 #include "session/socket.h"
@@ -110,13 +111,14 @@ static int say(lua_State *L) {
     return bind_submit(L, &request);
 }
 
-/* What the user last said of himself, by user:say.
+/* What the user last said of themselves, by user:say. Those who ask at the same time share one read of the store.
  * @function user:said
- * @return {status, statusMessage?, endsMs?}; waits
+ * @return {userId, status, statusMessage?, endsMs?}; waits
  * @error bad_request, not_found (nothing, or it has ended), unavailable
  * @example stoa.presence.connected(socket, stoa.user(socket.user_id):said() or nil) */
 static int said(lua_State *L) {
-    return submit(L, STORE_WORD, bind_push_value);
+    struct slice id = id_at(L, 1);
+    return id.len > 0 ? said_reader_ask(L, id) : bind_fail(L, "bad_request");
 }
 
 /* The user was seen now.

@@ -10,6 +10,7 @@
 #include "lua/bind_internal.h"
 #include "lua/results.h"
 #include "lua/route.h"
+#include "lua/said_reader.h"
 #include "lua/sandbox.h"
 #include "net/http_client.h"
 #include "policy/shared_values.h"
@@ -243,6 +244,7 @@ void script_state_free(struct script_state **host_ref) {
     *host_ref = NULL;
     script_state_stop(scripts);
     tasks_close(&scripts->tasks);
+    said_reader_free(&scripts->made.said);
     results_free(&scripts->results);
     http_client_free(&scripts->made.http);
     bind_dial_free(scripts);

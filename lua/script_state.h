@@ -16,6 +16,7 @@
 struct config;
 struct http_client;
 struct map;
+struct said_reader;
 struct shared;
 struct shard_map;
 struct worker;
@@ -69,6 +70,7 @@ struct script_state {
         struct list limits, caches;
         struct list upstreams; /* outgoing WebSocket connections */
         struct http_client *http;
+        struct said_reader *said; /* NULL: nobody has asked yet */
         struct shard_map *shards; /* NULL: no script made one */
         int locate;               /* its function, in the registry */
     } made;

@@ -30,17 +30,6 @@ cache.profiles = stoa.cache("profiles", {
     end,
 })
 
--- userId → what they last said of themselves, {status, statusMessage?, endsMs?}; false: nothing.
-cache.words = stoa.cache("words", {
-    ttl = 15 * 60,
-    shared = true,
-    load = function(user_id)
-        local said, word = stoa.user(user_id):said()
-        if not said then return absent(word) end
-        return said
-    end,
-})
-
 -- channelId → {channelId, name, visibility, members}; false: no such channel. What moves with each message (seq) is
 -- not to be read from here.
 cache.channels = stoa.cache("channels", {

@@ -14,32 +14,32 @@ local statuses = { online = true, away = true, busy = true, invisible = true }
 -- Users of whom could not be read what they said. Nobody sees them until it is.
 local unread = {}
 
-local function lasts(said)
-    return said and (not said.endsMs or said.endsMs > stoa.now() * 1000)
-end
-
 stoa.hook("connect", function(socket)
-    local said = cache.words:get(socket.user_id)
-    if said == nil then
+    local said, word = stoa.user(socket.user_id):said()
+    if not said and word ~= "not_found" then
         unread[socket.user_id] = true
         said = { status = "invisible" }
     end
-    stoa.presence.connected(socket, lasts(said) and said or nil)
+    stoa.presence.connected(socket, said)
 end)
 
-stoa.every(LOOK_AGAIN_S, function()
-    local these = unread
-    unread = {}
-    for user_id in pairs(these) do
-        local is_here = stoa.user(user_id):connections() > 0
-        local said = is_here and cache.words:get(user_id)
-        if said == nil then
-            unread[user_id] = true
-        elseif is_here then
-            if not lasts(said) then said = { status = "online" } end
-            stoa.presence.update(user_id, said.status, said.statusMessage, said.endsMs)
-        end
+-- What was read is void when they have said something meanwhile.
+local function look_again(user_id)
+    local user = stoa.user(user_id)
+    local is_here, said, word = user:connections() > 0, nil, nil
+    if is_here then said, word = user:said() end
+    local is_read = said or word == "not_found"
+    if is_read and unread[user_id] then
+        said = said or { status = "online" }
+        stoa.presence.update(user_id, said.status, said.statusMessage, said.endsMs)
     end
+    if is_read or not is_here then unread[user_id] = nil end
+end
+
+stoa.every(LOOK_AGAIN_S, function()
+    local user_ids = {}
+    for user_id in pairs(unread) do user_ids[#user_ids + 1] = user_id end
+    for _, user_id in ipairs(user_ids) do look_again(user_id) end
 end)
 
 -- {status, statusMessage?, until?}. Who is online and says no more has nothing that must be kept.
@@ -54,7 +54,6 @@ protocol.on("presence:update", function(socket, arguments)
     local ends_ms = ends and ends_s * 1000 or nil
     local is_word = status ~= "online" or message
     passed, word = stoa.user(user_id):say(is_word and { status = status, statusMessage = message, endsMs = ends_ms } or {})
-    cache.words:remove(user_id)
     if not passed then return nil, word end
     unread[user_id] = nil
     return stoa.presence.update(user_id, status, message, ends_ms)

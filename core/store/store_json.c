@@ -121,8 +121,10 @@ static void add(struct buffer *all, struct slice part) {
     buffer_append_slice(all, part);
 }
 
-void store_write_word(struct buffer *out, struct slice status, struct slice message, int64_t until_ms) {
-    buffer_append_char(out, '{');
+void store_write_word(struct buffer *out, struct slice user_id, struct slice status, struct slice message,
+                      int64_t until_ms) {
+    buffer_append_str(out, out->len > 1 ? ",{" : "{");
+    store_write_member(out, "userId", user_id);
     store_write_member(out, "status", status);
     store_write_member(out, "statusMessage", message);
     if (until_ms > 0) store_write_member_number(out, "endsMs", until_ms);

@@ -36,8 +36,9 @@ void store_write_member(struct buffer *out, const char *key, struct slice text);
 void store_write_member_json(struct buffer *out, const char *key, struct slice json);
 void store_write_member_number(struct buffer *out, const char *key, int64_t number);
 
-/* The answer of WORD; until_ms 0: it has no end. */
-void store_write_word(struct buffer *out, struct slice status, struct slice message, int64_t until_ms);
+/* An item of WORDS's array, behind those in out; until_ms 0: it has no end. */
+void store_write_word(struct buffer *out, struct slice user_id, struct slice status, struct slice message,
+                      int64_t until_ms);
 
 /* Of what an APPEND asks: equal for a retry, other for another use of its client id. */
 int64_t store_fingerprint(const struct store_append *append);

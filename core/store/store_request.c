@@ -129,7 +129,7 @@ bool store_is_write(enum store_op op) {
         case STORE_USER_CHANNELS:
         case STORE_HEADS:
         case STORE_USERS:
-        case STORE_WORD:
+        case STORE_WORDS:
         case STORE_SESSION:
         case STORE_AUDITS:
             return false;

@@ -31,8 +31,8 @@ enum store_op {
     STORE_USERS,         /* user_ids → json [{userId, name, avatar?, lastSeen?}, …] of those known */
     STORE_USERS_SEEN,    /* user_ids, at most 1,000: last seen now */
     STORE_WORD_PUT,      /* word: user; what they say of themselves, until they say otherwise */
-    STORE_WORD,          /* user → json {status, statusMessage?, endsMs?}; NOT_FOUND, also when it has ended */
-    STORE_READ_MARK,     /* member: channel, user, read_seq: never moves back; capped at the head */
+    STORE_WORDS,     /* user_ids → json [{userId, status, statusMessage?, endsMs?}, …] in their order: what holds */
+    STORE_READ_MARK, /* member: channel, user, read_seq: never moves back; capped at the head */
     STORE_SESSION_PUT,    /* session: user, token, expires_ms */
     STORE_SESSION,        /* session: token → json {userId, expiresAt}; NOT_FOUND when unknown or expired */
     STORE_SESSION_DELETE, /* session: token → json {userId}; NOT_FOUND */

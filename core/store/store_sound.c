@@ -94,7 +94,6 @@ static bool part_is_sound(const struct store_request *request) {
         case STORE_READ_MARK:
             return channel && user && request->member.read_seq >= 0;
         case STORE_USER_CHANNELS:
-        case STORE_WORD:
             return user;
         case STORE_USER_PUT:
             return user && is_within(request->user.name, NAME_MAX_BYTES) &&
@@ -104,6 +103,7 @@ static bool part_is_sound(const struct store_request *request) {
                    is_within(request->word.message, NAME_MAX_BYTES);
         case STORE_USERS:
         case STORE_USERS_SEEN:
+        case STORE_WORDS:
             return is_list(request->user_ids);
         case STORE_SESSION_PUT:
             return user && is_token(&request->session);

@@ -447,18 +447,23 @@ static void users_are_found_by_a_list_of_ids(void **state) {
 
 static void what_users_say_is_kept_until_they_say_otherwise_or_it_ends(void **state) {
     int64_t far = INT64_C(4000000000000);
-    assert_status(ASK(*state, STORE_WORD, .user_id = S("alice")), STORE_NOT_FOUND);
+    struct slice both = S("[\"alice\",\"bob\"]");
+    assert_string_equal(ASK(*state, STORE_WORDS, .user_ids = both)->json, "[]");
     ASK(*state, STORE_WORD_PUT, .user_id = S("alice"), .word.status = S("busy"), .word.message = S("exam"),
         .word.ends_ms = far);
-    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"), .word.status = S("away"), .word.ends_ms = 1000);
-    assert_string_equal(ASK(*state, STORE_WORD, .user_id = S("alice"))->json,
-                        "{\"status\":\"busy\",\"statusMessage\":\"exam\",\"endsMs\":4000000000000}");
-    assert_status(ASK(*state, STORE_WORD, .user_id = S("bob")), STORE_NOT_FOUND);
+    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"), .word.status = S("away"), .word.ends_ms = 1000); /* long ago */
+    assert_string_equal(
+        ASK(*state, STORE_WORDS, .user_ids = both)->json,
+        "[{\"userId\":\"alice\",\"status\":\"busy\",\"statusMessage\":\"exam\",\"endsMs\":4000000000000}]");
     ASK(*state, STORE_WORD_PUT, .user_id = S("alice"), .word.status = S("invisible"));
-    assert_string_equal(ASK(*state, STORE_WORD, .user_id = S("alice"))->json, "{\"status\":\"invisible\"}");
+    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"), .word.status = S("away"));
+    assert_string_equal(ASK(*state, STORE_WORDS, .user_ids = S("[\"bob\",\"carol\",\"alice\"]"))->json,
+                        "[{\"userId\":\"bob\",\"status\":\"away\"},{\"userId\":\"alice\",\"status\":\"invisible\"}]");
     assert_string_equal(ASK(*state, STORE_USERS, .user_ids = S("[\"alice\"]"))->json, "[]");
     ASK(*state, STORE_WORD_PUT, .user_id = S("alice"));
-    assert_status(ASK(*state, STORE_WORD, .user_id = S("alice")), STORE_NOT_FOUND);
+    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"));
+    assert_string_equal(ASK(*state, STORE_WORDS, .user_ids = both)->json, "[]");
+    assert_status(ASK(*state, STORE_WORDS, .user_ids = S("\"alice\"")), STORE_BAD);
 }
 
 static void sessions_expire(void **state) {

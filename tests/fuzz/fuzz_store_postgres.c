@@ -92,6 +92,7 @@ static void fill(struct store_request *request, const struct store_append *said,
             break;
         case STORE_USERS:
         case STORE_USERS_SEEN:
+        case STORE_WORDS:
             request->user_ids = text;
             break;
         case STORE_WORD_PUT:

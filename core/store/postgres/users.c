@@ -100,17 +100,21 @@ static void build_word_put(struct store_request *request, struct query *query) {
     parameters_add_integer(out, request->word.ends_ms);
 }
 
-static void build_word(struct store_request *request, struct query *query) {
-    struct parameters *out = query_add(
-        query, "SELECT status, message, until_ms FROM words WHERE user_id = $1 AND (until_ms = 0 OR until_ms > $2)");
-    parameters_add_text(out, request->user_id);
+static void build_words(struct store_request *request, struct query *query) {
+    struct parameters *out = query_add(query,
+                                       "SELECT w.user_id, w.status, w.message, w.until_ms FROM unnest($1) WITH "
+                                       "ORDINALITY a (user_id, o) JOIN words w USING (user_id) WHERE w.until_ms = 0 OR "
+                                       "w.until_ms > $2 ORDER BY a.o");
+    add_ids(out, request->user_ids);
     parameters_add_integer(out, request->driver.now_ms);
 }
 
-static int take_word(struct postgres_store *store, struct store_request *request, const struct query *query) {
-    if (query_rows(query, 0) == 0) return STORE_NOT_FOUND;
-    store_write_word(&request->json, query_text(query, 0, 0, 0), query_text(query, 0, 0, 1),
-                     query_integer(query, 0, 0, 2));
+static int take_words(struct postgres_store *store, struct store_request *request, const struct query *query) {
+    buffer_append_char(&request->json, '[');
+    for (unsigned row = 0; row < query_rows(query, 0); row++)
+        store_write_word(&request->json, query_text(query, 0, row, 0), query_text(query, 0, row, 1),
+                         query_text(query, 0, row, 2), query_integer(query, 0, row, 3));
+    buffer_append_char(&request->json, ']');
     return STORE_OK;
 }
 
@@ -215,7 +219,7 @@ static const struct operation {
     {STORE_USERS, build_users, take_users, AGAIN},
     {STORE_USERS_SEEN, build_users_seen, take_nothing, AGAIN},
     {STORE_WORD_PUT, build_word_put, take_nothing, AGAIN},
-    {STORE_WORD, build_word, take_word, AGAIN},
+    {STORE_WORDS, build_words, take_words, AGAIN},
     {STORE_SESSION_PUT, build_session_put, take_nothing, AGAIN},
     {STORE_SESSION, build_session, take_session, AGAIN},
     {STORE_SESSION_DELETE, build_session_delete, take_session, ONCE},

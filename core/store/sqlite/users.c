@@ -63,13 +63,6 @@ static enum store_status write_user(struct sqlite_db *db, struct store_request *
     return STORE_OK;
 }
 
-static enum store_status users(struct sqlite_db *db, struct store_request *request) {
-    buffer_append_char(&request->json, '[');
-    each_id(db, request, write_user);
-    buffer_append_char(&request->json, ']');
-    return db_status(db);
-}
-
 static enum store_status word_put(struct sqlite_db *db, struct store_request *request) {
     sqlite3_stmt *row = request->word.status.len ? db_query(db, "INSERT OR REPLACE INTO words VALUES (?1, ?2, ?3, ?4)")
                                                  : db_query(db, "DELETE FROM words WHERE user_id = ?1");
@@ -82,15 +75,25 @@ static enum store_status word_put(struct sqlite_db *db, struct store_request *re
     return db_run(db, row);
 }
 
-static enum store_status word_get(struct sqlite_db *db, struct store_request *request) {
+static enum store_status write_word(struct sqlite_db *db, struct store_request *request, struct slice user_id) {
     sqlite3_stmt *row = db_query(
         db, "SELECT status, message, until_ms FROM words WHERE user_id = ?1 AND (until_ms = 0 OR until_ms > ?2)");
-    db_bind_text(row, 1, request->user_id);
+    db_bind_text(row, 1, user_id);
     db_bind_integer(row, 2, db->now_ms);
-    if (!db_step(db, row)) return db_status(db) == STORE_OK ? STORE_NOT_FOUND : db_status(db);
-    store_write_word(&request->json, db_text(row, 0), db_text(row, 1), sqlite3_column_int64(row, 2));
+    if (!db_step(db, row)) return STORE_OK;
+    store_write_word(&request->json, user_id, db_text(row, 0), db_text(row, 1), sqlite3_column_int64(row, 2));
     sqlite3_reset(row);
     return STORE_OK;
+}
+
+/* An array of what write_item makes of each id. */
+static enum store_status each_written(struct sqlite_db *db, struct store_request *request,
+                                      enum store_status (*write_item)(struct sqlite_db *db,
+                                                                      struct store_request *request, struct slice id)) {
+    buffer_append_char(&request->json, '[');
+    each_id(db, request, write_item);
+    buffer_append_char(&request->json, ']');
+    return db_status(db);
 }
 
 static void bind_token(sqlite3_stmt *statement, int index, struct slice token) {
@@ -181,13 +184,13 @@ enum store_status sqlite_users(struct sqlite_db *db, struct store_request *reque
         case STORE_USER_PUT:
             return user_put(db, request);
         case STORE_USERS:
-            return users(db, request);
+            return each_written(db, request, write_user);
         case STORE_USERS_SEEN:
             return each_id(db, request, see);
         case STORE_WORD_PUT:
             return word_put(db, request);
-        case STORE_WORD:
-            return word_get(db, request);
+        case STORE_WORDS:
+            return each_written(db, request, write_word);
         case STORE_SESSION_PUT:
             return session_put(db, request);
         case STORE_SESSION:

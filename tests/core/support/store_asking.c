@@ -120,6 +120,7 @@ static void copy_part(struct store_request *request, const struct store_request 
             break;
         case STORE_USERS:
         case STORE_USERS_SEEN:
+        case STORE_WORDS:
             COPY(user_ids);
             break;
         case STORE_SESSION_PUT:

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* said_reader.h - user:said: what users said of themselves.
+ *
+ * One read of the store is under way at a time. Those who ask meanwhile share the next one: this keeps it cheap when
+ * everybody connects at once.
+ */
+#ifndef LUA_SAID_READER_H
+#define LUA_SAID_READER_H
+
+#include <lua.h>
+
+#include "base/slice.h"
+
+struct said_reader;
+
+/* A binding's last line. Returns {userId, status, statusMessage?, endsMs?}; nil, not_found when the user has said
+ * nothing that still holds. */
+int said_reader_ask(lua_State *L, struct slice user_id);
+/* After the tasks. */
+void said_reader_free(struct said_reader **reader);
+
+#endif
