@@ -9,6 +9,7 @@
 #include "lua/bind_presence.h"
 #include "lua/types.h"
 #include "presence/presence.h"
+#include "presence/presence_sight.h"
 #include "session/channel_follow.h"
 #include "session/hub.h"
 #include "session/socket.h"

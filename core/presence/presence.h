@@ -32,12 +32,6 @@ struct presence_said {
     struct slice status, message; /* online, away, busy, invisible */
     uint64_t ends_wall_ms;        /* then it is online, without a message; 0: when he says otherwise */
 };
-/* What is known of a user, by one worker or by several together; {0}: nothing. */
-struct presence_sight {
-    bool is_known, is_present;  /* present: the invisible, too */
-    struct presence_word word;  /* of who is present */
-    uint64_t last_seen_wall_ms; /* of who cannot be seen; 0: not known */
-};
 /* All but changed may be NULL. */
 struct presence_events {
     /* Tell channel_id's online members: users is a JSON array of {userId, status, statusMessage?, lastSeen?}, or, for a
@@ -72,19 +66,9 @@ void presence_left(struct presence *presence, struct slice channel_id, struct sl
                    struct slice connection_id);
 /* False: there is no such status, or he is not connected. Forgotten when he is offline: the store keeps it. */
 bool presence_update(struct presence *presence, struct slice user_id, const struct presence_said *said);
-/* What this worker knows of him; the word is borrowed. */
-struct presence_sight presence_see(const struct presence *presence, struct slice user_id);
-bool presence_is_visible(const struct presence_sight *sight);
-/* Appends {userId, status, statusMessage?, lastSeen?}; invisible users and those without connections are "offline",
- * those of whom nothing is known "unknown". */
-void presence_write_sight(struct slice user_id, const struct presence_sight *sight, struct buffer *out);
-/* Appends a JSON array of the channel's online users (not the invisible ones), at most max; how many there are. */
-size_t presence_write_channel(const struct presence *presence, struct slice channel_id, size_t max, struct buffer *out);
 /* How many connections the user has with this worker. */
 size_t presence_connections(const struct presence *presence, struct slice user_id);
 
-/* For survey.c: what he is by this worker's own connections, and not by what it heard; the word is borrowed. */
-struct presence_sight presence_see_own(const struct presence *presence, struct slice user_id);
 /* A total order over all that a word says: of one version every worker keeps the same, the more private one. */
 bool presence_word_is_newer(const struct presence_word *word, const struct presence_word *than);
 /* For presence_sync.c. Is the user online in the channel by this worker's connections? Words are borrowed. */

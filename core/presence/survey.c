@@ -9,6 +9,7 @@
 #include "channel/topic.h"
 #include "loop/loop.h"
 #include "presence/presence.h"
+#include "presence/presence_sight.h"
 #include "presence/presence_sync.h"
 #include "presence/presence_sync_message.h"
 #include "presence/survey_findings.h"

@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "presence/presence.h"
+#include "presence/presence_sight.h"
 #include "presence/presence_sync_message.h"
 #include "presence/survey_message.h"
 

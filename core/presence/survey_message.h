@@ -7,7 +7,7 @@
 #define PRESENCE_SURVEY_MESSAGE_H
 
 #include "base/buffer.h"
-#include "presence/presence.h"
+#include "presence/presence_sight.h"
 
 enum survey_kind {
     SURVEY_QUESTION = 1, /* on everyone's topic: the asker's name, subjects */

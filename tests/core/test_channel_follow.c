@@ -4,6 +4,7 @@
 
 #include "channel/log.h"
 #include "presence/presence.h"
+#include "presence/presence_sight.h"
 #include "store/store_driver.h"
 #include "support/hub_scene.h"
 

@@ -8,6 +8,7 @@
 #include "channel/log.h"
 #include "channel/relay.h"
 #include "presence/presence.h"
+#include "presence/presence_sight.h"
 #include "presence/presence_sync.h"
 #include "session/session_internal.h"
 #include "state/state_driver.h"

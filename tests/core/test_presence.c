@@ -10,6 +10,7 @@
 
 #include "loop/loop.h"
 #include "presence/presence.h"
+#include "presence/presence_sight.h"
 
 static const struct presence_settings SETTINGS = {.grace_ms = 5000, .tick_ms = 200, .names_max = 10};
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "channel/topic.h"
+#include "presence/presence_sight.h"
 #include "support/presence_sync_scene.h"
 
 static void come_to_many(struct sync_worker *worker, const char *user, unsigned channels) {

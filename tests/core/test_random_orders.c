@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "channel/log.h"
 #include "presence/presence.h"
+#include "presence/presence_sight.h"
 #include "session/channel_follow.h"
 #include "session/online.h"
 #include "session/session_internal.h"

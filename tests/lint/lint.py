@@ -194,12 +194,6 @@ def lint_scripts(build):
             yield SCRIPTS_RUN, number, f"{place[1]} of {place[0]} runs no script"
 
 
-# Functions that stand in another unit's header, until that is mended.
-FOREIGN = set("""
-    presence_is_visible presence_see presence_see_own presence_write_channel presence_write_sight
-""".split())
-
-
 def is_own(header, unit):
     """May the header say functions of the unit? It is the unit's, or all the folder's."""
     return header.with_suffix(".c") == unit or (header.parent == unit.parent and header.stem.endswith("_internal"))
@@ -221,13 +215,13 @@ def lint_headers(build):
             continue
         if path.stem.endswith("_internal"):
             first = internal.setdefault(path.parent, path)
-            if first != path and path.name not in FOREIGN:
+            if first != path:
                 yield path, 1, f"the folder has an internal header: {first.name}"
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if not re.match(r"(?!static |typedef )[A-Za-z_]", line):
                 continue
             for name in re.findall(r"(\w+)\(", line):
-                if name in units and name not in FOREIGN and not any(is_own(path, unit) for unit in units[name]):
+                if name in units and not any(is_own(path, unit) for unit in units[name]):
                     yield path, number, f"{name} is a function of {units[name][0].name}"
 
 

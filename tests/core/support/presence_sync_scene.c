@@ -5,6 +5,7 @@
 
 #include "bus/bus_local.h"
 #include "channel/topic.h"
+#include "presence/presence_sight.h"
 
 struct loop *scene_loop;
 struct fake_ether ether;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What clients see of presence: users as JSON. */
+#include "presence/presence_sight.h"
+
 #include "base/wall_time.h"
 #include "presence/presence_internal.h"
 #include "wire/json.h"
