@@ -19,9 +19,14 @@ if((STOA_SANITIZE AND NOT STOA_SANITIZE STREQUAL thread) OR STOA_FUZZ)
   target_compile_options(stoa_lua PRIVATE -fsanitize=float-cast-overflow -fno-sanitize-recover=float-cast-overflow)
 endif()
 
+# A client without sockets, for stoa.testing and the tests of core.
+add_library(stoa_local_client STATIC lua/testing/local_client.c)
+target_include_directories(stoa_local_client PUBLIC ${CMAKE_SOURCE_DIR})
+target_link_libraries(stoa_local_client PUBLIC stoa_session)
+
 # require "stoa.testing" for busted: the whole core in a module that LuaJIT loads (LUA_CPATH=build/lua/?.so).
 add_library(stoa_testing MODULE lua/testing/testing.c lua/testing/client.c lua/testing/odd_store.c)
 stoa_embed(stoa_testing lua/testing testing_embedded)
-target_link_libraries(stoa_testing PRIVATE stoa_lua)
+target_link_libraries(stoa_testing PRIVATE stoa_local_client stoa_lua)
 set_target_properties(stoa_testing PROPERTIES PREFIX "" OUTPUT_NAME testing
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lua/stoa)

@@ -3,9 +3,9 @@
 #include "lua/testing/client.h"
 
 #include "lua/json.h"
+#include "lua/testing/local_client.h"
 #include "lua/testing/testing.h"
 #include "lua/types.h"
-#include "session/local_client.h"
 
 static const char CLIENT[] = "stoa.testing.client";
 

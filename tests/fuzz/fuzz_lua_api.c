@@ -10,9 +10,9 @@
 #include "lua/bind.h"
 #include "lua/sandbox.h"
 #include "lua/script_state.h"
+#include "lua/testing/local_client.h"
 #include "policy/policy.h"
 #include "policy/shared_values.h"
-#include "session/local_client.h"
 #include "support/fuzz_world.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);

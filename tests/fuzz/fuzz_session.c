@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
+#include "lua/testing/local_client.h"
 #include "policy/policy.h"
-#include "session/local_client.h"
 #include "support/change.h"
 #include "support/fuzz_operator.h"
 #include "support/fuzz_redis.h"

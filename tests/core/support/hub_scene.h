@@ -15,9 +15,9 @@
 #include "base/metrics.h"
 #include "channel/room.h"
 #include "loop/loop.h"
+#include "lua/testing/local_client.h"
 #include "policy/policy.h"
 #include "session/hub.h"
-#include "session/local_client.h"
 #include "session/socket.h"
 #include "wire/json.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "session/local_client.h"
+#include "lua/testing/local_client.h"
 
 #include <stdlib.h>
 

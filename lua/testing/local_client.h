@@ -3,8 +3,8 @@
  *
  * For tests and stoa.testing. What the hub writes is unframed and kept until taken; time is the loop's.
  */
-#ifndef SESSION_LOCAL_CLIENT_H
-#define SESSION_LOCAL_CLIENT_H
+#ifndef LUA_TESTING_LOCAL_CLIENT_H
+#define LUA_TESTING_LOCAL_CLIENT_H
 
 #include <stdint.h>
 
