@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The chat of protocol.md, section 2: channels here, messages in chat_messages.lua, typing in chat_typing.lua, who may do
+-- The chat of docs/protocol.md: channels here, messages in chat_messages.lua, typing in chat_typing.lua, who may do
 -- what in chat_access.lua. Answers and checks are in protocol.lua.
 local stoa = require "stoa"
 local cache = require "cache"

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The REST interface for your other servers: protocol.md, section 3. A key may do everything; what it changes is in the
+-- The REST interface for your other servers: docs/protocol.md. A key may do everything; what it changes is in the
 -- audit trail.
 local stoa = require "stoa"
 local access = require "chat_access"

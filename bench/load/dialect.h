@@ -18,7 +18,7 @@ struct dialect {
     void (*publish)(struct client *client, const struct stamp *stamp, size_t payload_bytes);
 };
 
-/* plain: what a client sends is what all of its path get. socketio: events join and publish of bench/server.lua and
+/* plain: what a client sends is what all of its path get. socketio: events join and publish of bench/room.lua and
  * bench/peers/. chat: Stoa's durable messages, acknowledged. json: as socketio, over Stoa's plain WebSocket. NULL: no
  * such. */
 const struct dialect *dialect_find(const char *name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_json.h - the JSON that every driver hands out: events and messages as protocol.md has them. Pure. */
+/* store_json.h - the JSON that every driver hands out: events and messages as docs/protocol.md has them. Pure. */
 #ifndef STORE_STORE_JSON_H
 #define STORE_STORE_JSON_H
 

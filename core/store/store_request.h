@@ -173,7 +173,7 @@ struct slice store_request_copy(struct store_request *request, struct slice byte
 struct store_request *store_request_keep(struct store_request *request);
 /* Does it change anything? PROBE does. */
 bool store_is_write(enum store_op op);
-const char *store_status_code(enum store_status status); /* protocol.md's error code */
+const char *store_status_code(enum store_status status); /* a code of docs/protocol.md */
 
 /* EVENTS: how many the answer has; one of them. */
 size_t store_events_len(const struct store_request *request);

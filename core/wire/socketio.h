@@ -30,7 +30,7 @@ struct socketio_packet {
         event; /* EVENT, BINARY_EVENT: the first item, quotes included (may be a number: then no handler can match) */
 };
 
-/* Checks all that wire.md, section 2, says of a packet's form, also reserved event names and that the placeholders
+/* Checks all of a packet's form (docs/wire.md), also reserved event names and that the placeholders
  * {"_placeholder":true,"num":i} are exactly 0..attachments-1. text is without the Engine.IO type. */
 bool socketio_decode(struct slice text, struct socketio_packet *packet_r) MUST_CHECK;
 

@@ -98,7 +98,7 @@ export async function health(server) {
   return { http: response.status, ...(await response.json()) };
 }
 
-/** Protocol.md's REST. */
+/** The REST interface. */
 export async function rest(server, method, path_, body) {
   const response = await fetch(`${server.url}/api${path_}`, {
     method,

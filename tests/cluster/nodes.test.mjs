@@ -91,7 +91,7 @@ test("typing reaches the others on all nodes, not the one who types", async (t) 
   assert.deepEqual(alice.all("typing"), []);
 });
 
-test("pitfall 59: whose worker is killed hears that he is not recovered, and by his cursor misses nothing", async (t) => {
+test("whose worker is killed hears that he is not recovered, and by his cursor misses nothing", async (t) => {
   const channel = newChannel();
   const [here, there] = await startFleet(t, redis, 2);
   const alice = await joined(t, here, "alice", channel);
@@ -169,7 +169,7 @@ test("a session that is deleted on one node ends on every node", async (t) => {
   assert.ok(still.socket.connected);
 });
 
-test("attack 105: what is forged on Redis reaches nobody", async (t) => {
+test("what is forged on Redis reaches nobody", async (t) => {
   const channel = newChannel();
   const [here, there] = await startFleet(t, redis, 2, { "redis.secret": "known to us alone" });
   const people = [await joined(t, here, "alice", channel), await joined(t, there, "bob", channel)];
@@ -219,7 +219,7 @@ test("what one node has loaded the others find, and what one changes all know at
   await everywhere({ alice: "owner", carol: "member" });
 });
 
-test("what all ask for all the time is loaded ahead of its end (pitfall 104)", async (t) => {
+test("what all ask for all the time is loaded ahead of its end", async (t) => {
   const nodes = await startFleet(t, redis, 2, { scripts: ["../tests/scenes/stage.lua"] });
   const people = await Promise.all(nodes.map((node, i) => person(t, node, `user-${i}`)));
   let isOver = false, before;

@@ -83,7 +83,7 @@ test("who is online on another node is seen there as he says, though nobody shar
   assert.ok(Math.abs(Date.now() - Date.parse(left.lastSeen)) < 20_000, left.lastSeen);
 });
 
-test("pitfall 110: who went from here is online while a device of his is on another node", async (t) => {
+test("who went from here is online while a device of his is on another node", async (t) => {
   const phone = await come(t, south, "alice"), bob = await come(t, south, "bob");
   const laptop = await person(t, north, phone.user);
   await seenAs(bob, phone, "online");
@@ -93,7 +93,7 @@ test("pitfall 110: who went from here is online while a device of his is on anot
   await seenAs(bob, phone, "offline");
 });
 
-test("pitfall 118: the invisible look offline on the other node, too", async (t) => {
+test("the invisible look offline on the other node, too", async (t) => {
   const alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
   await seenAs(bob, alice, "online");
   await alice.ask("presence:update", { status: "invisible" });

@@ -61,8 +61,8 @@ static void what_is_written_reads_back(void **state) {
     seal_free(&seal);
 }
 
-/* Row 105: whoever can write to Redis, without the secret, makes nothing that is taken. */
-static void attack_105_without_the_secret_nothing_is_taken(void **state) {
+/* Whoever can write to Redis, without the secret, makes nothing that is taken. */
+static void without_the_secret_nothing_is_taken(void **state) {
     struct seal *ours = seal_new("a secret"), *other = seal_new("another");
     struct buffer plain = {0}, sealed = {0}, forged = {0};
     bus_message_write(NULL, topic, &event, &plain);
@@ -92,7 +92,7 @@ struct wrong {
     struct slice bytes;
 };
 
-static void attack_105_wrong_versions_numbers_and_lengths_are_dropped(void **state) {
+static void wrong_versions_numbers_and_lengths_are_dropped(void **state) {
     static const struct wrong wrongs[] = {
         {"malformed", {"", 0}},
         {"malformed", {"\1\0\1\1", 4}},
@@ -119,7 +119,7 @@ static void attack_105_wrong_versions_numbers_and_lengths_are_dropped(void **sta
     }
 }
 
-static void attack_105_huge_bodies_are_dropped(void **state) {
+static void huge_bodies_are_dropped(void **state) {
     struct buffer bytes = {0};
     struct bus_message huge = event;
     char *body = calloc(1, BUS_BODY_MAX + 4096);
@@ -143,9 +143,9 @@ static void attack_105_huge_bodies_are_dropped(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_reads_back),
-        cmocka_unit_test(attack_105_without_the_secret_nothing_is_taken),
-        cmocka_unit_test(attack_105_wrong_versions_numbers_and_lengths_are_dropped),
-        cmocka_unit_test(attack_105_huge_bodies_are_dropped),
+        cmocka_unit_test(without_the_secret_nothing_is_taken),
+        cmocka_unit_test(wrong_versions_numbers_and_lengths_are_dropped),
+        cmocka_unit_test(huge_bodies_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

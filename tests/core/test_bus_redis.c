@@ -86,8 +86,8 @@ static void assert_they_hear(void) {
     stage_until(theirs.len > before);
 }
 
-/* Pitfall 41, and 46: the server hangs up on a subscriber that is too slow. */
-static void pitfall_41_thousands_of_topics_come_back_with_a_command_a_partition(void **state) {
+/* The server hangs up on a subscriber that is too slow. */
+static void thousands_of_topics_come_back_with_a_command_a_partition(void **state) {
     char text[32];
     for (int i = 0; i < TOPICS; i++) bus_subscribe(theirs.bus, numbered(text, sizeof text, i));
     stage_until(theirs.subscriptions == TOPICS);
@@ -100,8 +100,8 @@ static void pitfall_41_thousands_of_topics_come_back_with_a_command_a_partition(
     stage_until(theirs.len == TOPICS / 500);
 }
 
-/* Pitfall 40: whatever the topic, one tag of a fixed number of them decides its slot. */
-static void pitfall_40_a_topics_slot_is_its_partitions(void **state) {
+/* Whatever the topic, one tag of a fixed number of them decides its slot. */
+static void a_topics_slot_is_its_partitions(void **state) {
     char text[32];
     for (int i = 0; i < 100; i++) bus_subscribe(theirs.bus, numbered(text, sizeof text, i));
     stage_until(theirs.subscriptions == 100);
@@ -136,8 +136,8 @@ static void flushing_all_loses_nothing(void **state) {
     assert_false(theirs.is_degraded);
 }
 
-/* Pitfall 51: what cannot be sent is dropped, not hoarded. And what is away is back when it is back. */
-static void pitfall_51_a_server_that_is_away_costs_no_memory_and_is_found_again(void **state) {
+/* What cannot be sent is dropped, not hoarded. And what is away is back when it is back. */
+static void a_server_that_is_away_costs_no_memory_and_is_found_again(void **state) {
     listener_subscribe(&theirs, SLICE("/#lobby"));
     real_kill(ports[0]);
     uint64_t killed_ms = loop_now_ms(stage_loop);
@@ -164,8 +164,8 @@ static void pitfall_51_a_server_that_is_away_costs_no_memory_and_is_found_again(
     assert_true(theirs.len <= heard + 17); /* what was under way, within its bounds */
 }
 
-/* Pitfall 20: the connections stand, the server answers, and nothing is delivered. Only a probe notices. */
-static void pitfall_20_what_delivers_nothing_is_degraded_though_it_answers(void **state) {
+/* The connections stand, the server answers, and nothing is delivered. Only a probe notices. */
+static void what_delivers_nothing_is_degraded_though_it_answers(void **state) {
     listener_subscribe(&theirs, SLICE("/#lobby"));
     stage_pass(1200);
     assert_false(theirs.is_degraded);
@@ -178,8 +178,8 @@ static void pitfall_20_what_delivers_nothing_is_degraded_though_it_answers(void 
     assert_they_hear();
 }
 
-/* Pitfall 54, 42: another server takes over, without what the first one knew. */
-static void pitfall_54_a_failover_loses_no_subscription(void **state) {
+/* Another server takes over, without what the first one knew. */
+static void a_failover_loses_no_subscription(void **state) {
     char text[32];
     listener_subscribe(&theirs, SLICE("/#lobby"));
     for (int i = 0; i < 200; i++) bus_subscribe(theirs.bus, numbered(text, sizeof text, i));
@@ -207,8 +207,8 @@ static void pitfall_54_a_failover_loses_no_subscription(void **state) {
     real_start(ports[killed]);
 }
 
-/* Pitfall 42: a slot goes to another primary under way. */
-static void pitfall_42_topics_follow_their_slots(void **state) {
+/* A slot goes to another primary under way. */
+static void topics_follow_their_slots(void **state) {
     char text[32];
     for (int i = 0; i < 1000; i++) bus_subscribe(theirs.bus, numbered(text, sizeof text, i));
     stage_until(theirs.subscriptions == 1000);
@@ -239,18 +239,18 @@ int main(int argc, char **argv) {
     const struct CMUnitTest everywhere[] = {
         CONTRACT_TESTS(TEST),
         CONTRACT_TESTS_AMONG_OTHERS(TEST),
-        TEST_OF_TWO(pitfall_41_thousands_of_topics_come_back_with_a_command_a_partition),
-        TEST_OF_TWO(pitfall_40_a_topics_slot_is_its_partitions),
+        TEST_OF_TWO(thousands_of_topics_come_back_with_a_command_a_partition),
+        TEST_OF_TWO(a_topics_slot_is_its_partitions),
         TEST_OF_TWO(who_has_not_subscribed_costs_nothing),
         TEST_OF_TWO(flushing_all_loses_nothing),
     };
     const struct CMUnitTest standalone[] = {
-        TEST_OF_TWO(pitfall_51_a_server_that_is_away_costs_no_memory_and_is_found_again),
-        TEST_OF_TWO(pitfall_20_what_delivers_nothing_is_degraded_though_it_answers),
+        TEST_OF_TWO(a_server_that_is_away_costs_no_memory_and_is_found_again),
+        TEST_OF_TWO(what_delivers_nothing_is_degraded_though_it_answers),
     };
-    const struct CMUnitTest sentinel[] = {TEST_OF_TWO(pitfall_54_a_failover_loses_no_subscription)};
-    const struct CMUnitTest cluster[] = {TEST_OF_TWO(pitfall_42_topics_follow_their_slots),
-                                         TEST_OF_TWO(pitfall_54_a_failover_loses_no_subscription)};
+    const struct CMUnitTest sentinel[] = {TEST_OF_TWO(a_failover_loses_no_subscription)};
+    const struct CMUnitTest cluster[] = {TEST_OF_TWO(topics_follow_their_slots),
+                                         TEST_OF_TWO(a_failover_loses_no_subscription)};
     const char *name = argc > 1 ? argv[1] : "standalone";
     mode = strcmp(name, "cluster") == 0    ? REDIS_CLUSTER
            : strcmp(name, "sentinel") == 0 ? REDIS_SENTINEL

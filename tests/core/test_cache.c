@@ -88,8 +88,8 @@ static void what_is_put_is_got(void **state) {
     assert_int_equal(cache_entries(cache), 1);
 }
 
-/* Pitfall 104: a thousand ask at once, one reads. */
-static void pitfall_104_one_reads_and_all_hear(void **state) {
+/* A thousand ask at once, one reads. */
+static void one_reads_and_all_hear(void **state) {
     static struct reader readers[1000];
     assert_int_equal(get(&readers[0], "profile"), CACHE_MISS);
     for (int i = 1; i < 1000; i++) assert_int_equal(get(&readers[i], "profile"), CACHE_WAIT);
@@ -114,7 +114,7 @@ static void get_early(struct reader *reader, const char *key, uint64_t ttl_ms) {
     assert_int_equal(found, CACHE_EARLY);
 }
 
-static void pitfall_104_near_its_end_one_loads_and_the_others_are_served(void **state) {
+static void near_its_end_one_loads_and_the_others_are_served(void **state) {
     struct reader first, other;
     get_early(&first, "hot", 10000);
     assert_string_equal(first.value, "old");
@@ -130,7 +130,7 @@ static void pitfall_104_near_its_end_one_loads_and_the_others_are_served(void **
     }
 }
 
-static void pitfall_104_while_it_is_loaded_it_is_served_beyond_its_end(void **state) {
+static void while_it_is_loaded_it_is_served_beyond_its_end(void **state) {
     struct reader first, other;
     for (int i = 0; i < 20; i++) {
         get_early(&first, "hot", 10000);
@@ -145,7 +145,7 @@ static void pitfall_104_while_it_is_loaded_it_is_served_beyond_its_end(void **st
     }
 }
 
-static void pitfall_104_a_refresh_that_failed_is_not_seen(void **state) {
+static void a_refresh_that_failed_is_not_seen(void **state) {
     struct reader reader;
     get_early(&reader, "hot", 10000);
     uint64_t begun_ms = loop_now_ms(loop);
@@ -163,7 +163,7 @@ static void pitfall_104_a_refresh_that_failed_is_not_seen(void **state) {
     cache_land(cache, &reader.flight, SLICE_NONE, 10000);
 }
 
-static void pitfall_104_a_refresh_that_never_ends_is_given_up(void **state) {
+static void a_refresh_that_never_ends_is_given_up(void **state) {
     struct reader stuck, next;
     get_early(&stuck, "hot", TTL_MS);
     loop_advance(loop, CACHE_FLIGHT_MS);
@@ -175,7 +175,7 @@ static void pitfall_104_a_refresh_that_never_ends_is_given_up(void **state) {
     assert_string_equal(peek("hot"), "new");
 }
 
-static void pitfall_104_workers_ask_at_different_moments_of_the_last_tenth(void **state) {
+static void workers_ask_at_different_moments_of_the_last_tenth(void **state) {
     struct reader reader;
     char key[16];
     for (int i = 0; i < 1000; i++) {
@@ -244,8 +244,8 @@ static void a_flight_that_never_lands_fails_its_waiters(void **state) {
     assert_string_equal(peek("a"), "new");
 }
 
-/* Pitfall 103: the read began before the removal. */
-static void pitfall_103_a_slow_reader_brings_nothing_back(void **state) {
+/* The read began before the removal. */
+static void a_slow_reader_brings_nothing_back(void **state) {
     struct reader slow, asked_before, after;
     get(&slow, "message");
     get(&asked_before, "message");
@@ -262,7 +262,7 @@ static void pitfall_103_a_slow_reader_brings_nothing_back(void **state) {
     assert_string_equal(peek("message"), "blank");
 }
 
-static void pitfall_103_what_is_removed_while_it_is_loaded_again_stays_so(void **state) {
+static void what_is_removed_while_it_is_loaded_again_stays_so(void **state) {
     struct reader slow;
     get_early(&slow, "message", 10000);
     cache_remove(cache, SLICE("message"), 0);
@@ -318,8 +318,8 @@ static void a_tombstone_refuses_older_versions_for_a_while(void **state) {
     assert_true(put("a", "one", 1));
 }
 
-/* Pitfall 101: what was removed meanwhile was not heard of. */
-static void pitfall_101_after_a_gap_nothing_is_known(void **state) {
+/* What was removed meanwhile was not heard of. */
+static void after_a_gap_nothing_is_known(void **state) {
     struct reader slow, after;
     assert_true(put("a", "1", 0));
     assert_true(put("none", "", 0));
@@ -396,21 +396,21 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_is_put_is_got),
-        TEST(pitfall_104_one_reads_and_all_hear),
-        TEST(pitfall_104_near_its_end_one_loads_and_the_others_are_served),
-        TEST(pitfall_104_while_it_is_loaded_it_is_served_beyond_its_end),
-        TEST(pitfall_104_a_refresh_that_failed_is_not_seen),
-        TEST(pitfall_104_a_refresh_that_never_ends_is_given_up),
-        TEST(pitfall_104_workers_ask_at_different_moments_of_the_last_tenth),
+        TEST(one_reads_and_all_hear),
+        TEST(near_its_end_one_loads_and_the_others_are_served),
+        TEST(while_it_is_loaded_it_is_served_beyond_its_end),
+        TEST(a_refresh_that_failed_is_not_seen),
+        TEST(a_refresh_that_never_ends_is_given_up),
+        TEST(workers_ask_at_different_moments_of_the_last_tenth),
         TEST(expiry_is_spread_by_a_tenth),
         TEST(a_failed_flight_tells_its_waiters_and_stores_nothing),
         TEST(a_flight_that_never_lands_fails_its_waiters),
-        TEST(pitfall_103_a_slow_reader_brings_nothing_back),
-        TEST(pitfall_103_what_is_removed_while_it_is_loaded_again_stays_so),
+        TEST(a_slow_reader_brings_nothing_back),
+        TEST(what_is_removed_while_it_is_loaded_again_stays_so),
         TEST(a_put_overtakes_a_flight),
         TEST(an_older_version_never_replaces_a_newer_one),
         TEST(a_tombstone_refuses_older_versions_for_a_while),
-        TEST(pitfall_101_after_a_gap_nothing_is_known),
+        TEST(after_a_gap_nothing_is_known),
         TEST(memory_is_bounded_and_the_least_used_go_first),
         TEST(what_is_not_there_does_not_push_out_what_is),
         TEST(flights_may_be_left_when_the_cache_goes),

@@ -206,7 +206,7 @@ static void the_appender_hears_after_the_members(void **state) {
     assert_int_equal(channel_log_pending(log_of_node), 0);
 }
 
-/* Pitfall 73: no ghost of what was rolled back. */
+/* No ghost of what was rolled back. */
 static void what_was_not_committed_reaches_nobody(void **state) {
     memset(&sender, 0, sizeof sender);
     fake.rolls_back = true;
@@ -221,8 +221,8 @@ static void what_was_not_committed_reaches_nobody(void **state) {
     assert_saw(1, 1);
 }
 
-/* Pitfall 49: members see 1, 2, 3, … in whatever order the events come, each once. */
-static void pitfall_49_shuffled_commits_are_handed_out_in_order(void **state) {
+/* Members see 1, 2, 3, … in whatever order the events come, each once. */
+static void shuffled_commits_are_handed_out_in_order(void **state) {
     enum { COUNT = CHANNEL_HOLD_MAX };
     unsigned seed = 1;
     for (int round = 0; round < 20; round++) {
@@ -460,7 +460,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_appender_hears_after_the_members),
         TEST(what_was_not_committed_reaches_nobody),
-        TEST(pitfall_49_shuffled_commits_are_handed_out_in_order),
+        TEST(shuffled_commits_are_handed_out_in_order),
         TEST(what_is_missing_is_read_after_the_hold),
         TEST(what_comes_in_time_is_not_read),
         TEST(the_hold_is_bounded),

@@ -216,8 +216,8 @@ static bool remembers(struct worker *worker, struct slice key) {
     return false;
 }
 
-/* Pitfall 101: what others forgot meanwhile was not heard of. */
-static void pitfall_101_after_a_gap_of_the_bus_nothing_is_remembered(void **state) {
+/* What others forgot meanwhile was not heard of. */
+static void after_a_gap_of_the_bus_nothing_is_remembered(void **state) {
     const struct slice key = SLICE("roles\nlobby alice");
     cache_put(here.caches.own, key, SLICE("\"owner\""), 0, 60000);
     fleet_events.subscribed(&here, SLICE("/#channel:lobby"));
@@ -244,8 +244,8 @@ static void what_one_worker_forgets_no_other_remembers(void **state) {
     cache_land(here.caches.own, &flight, SLICE_NONE, 0);
 }
 
-/* Row 105: what is well sealed, or not sealed at all, and makes no sense. */
-static void attack_105_messages_without_sense_are_dropped(void **state) {
+/* What is well sealed, or not sealed at all, and makes no sense. */
+static void messages_without_sense_are_dropped(void **state) {
     static const struct {
         enum bus_kind kind;
         struct slice topic, body;
@@ -313,7 +313,7 @@ static bool all_are_gone(const struct state *state, struct slice worker_id) {
 }
 
 /* A worker that was buried goes on where it stood: its users are back elsewhere, or not at all. */
-static void pitfall_6_what_a_dead_worker_still_says_is_not_heard(void **state) {
+static void what_a_dead_worker_still_says_is_not_heard(void **state) {
     static const struct state_ops roll = {.note_worker = note_nobody, .is_gone = all_are_gone};
     struct state burial = {.ops = &roll}, *alive = here.fleet.state;
     assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
@@ -330,9 +330,9 @@ static void pitfall_6_what_a_dead_worker_still_says_is_not_heard(void **state) {
     presence_disconnected(there.presence.online, SLICE("dave"), SLICE("d"));
 }
 
-/* Pitfalls 100, 102: Redis has confirmed to one worker that it is gone there; the others touch their own memory only.
+/* Redis has confirmed to one worker that it is gone there; the others touch their own memory only.
  */
-static void pitfall_100_what_is_removed_from_redis_no_worker_remembers(void **state) {
+static void what_is_removed_from_redis_no_worker_remembers(void **state) {
     const struct slice key = SLICE("members\nlobby"), other = SLICE("members\nden");
     cache_put(here.caches.own, key, SLICE("[\"alice\"]"), 0, 60000);
     cache_put(here.caches.own, other, SLICE("[\"bob\"]"), 0, 60000);
@@ -393,11 +393,11 @@ int main(void) {
         TEST(who_is_expelled_is_out_soon_though_the_bus_loses_it_and_may_come_in_again),
         TEST(of_an_expulsion_hear_all_workers_also_where_he_has_been),
         TEST(a_broadcast_reaches_everybody),
-        TEST(pitfall_101_after_a_gap_of_the_bus_nothing_is_remembered),
+        TEST(after_a_gap_of_the_bus_nothing_is_remembered),
         TEST(what_one_worker_forgets_no_other_remembers),
-        TEST(pitfall_6_what_a_dead_worker_still_says_is_not_heard),
-        TEST(pitfall_100_what_is_removed_from_redis_no_worker_remembers),
-        TEST(attack_105_messages_without_sense_are_dropped),
+        TEST(what_a_dead_worker_still_says_is_not_heard),
+        TEST(what_is_removed_from_redis_no_worker_remembers),
+        TEST(messages_without_sense_are_dropped),
         TEST(who_is_taken_out_of_a_channel_while_away_does_not_come_back_to_it),
         TEST(what_a_user_is_told_while_away_comes_with_her_recovery_and_reached_nobody_yet),
     };

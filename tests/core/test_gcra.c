@@ -78,16 +78,16 @@ static void retry_after_is_exact(void **state) {
     }
 }
 
-/* Pitfall 11: a counter whose expiry was lost would be a ban for ever. */
-static void pitfall_11_everybody_is_released_after_a_period(void **state) {
+/* A counter whose expiry was lost would be a ban for ever. */
+static void everybody_is_released_after_a_period(void **state) {
     take_all("alice", 5, 10000);
     for (int i = 0; i < 1000; i++) assert_false(take("messages", "alice", 5, 10000).allowed);
     loop_advance(loop, 10000);
     assert_int_equal(take_all("alice", 5, 10000), 5);
 }
 
-/* Pitfall 12: the edge of a window lets no second burst through; in no span more than count and what was paid back. */
-static void pitfall_12_there_is_no_window_edge(void **state) {
+/* The edge of a window lets no second burst through; in no span more than count and what was paid back. */
+static void there_is_no_window_edge(void **state) {
     enum { COUNT = 10, PERIOD_MS = 1000, SPAN_MS = 5000 };
     static unsigned taken[SPAN_MS];
     for (unsigned ms = 0; ms < SPAN_MS; ms++) {
@@ -103,8 +103,8 @@ static void pitfall_12_there_is_no_window_edge(void **state) {
     }
 }
 
-/* Pitfall 13: what the channel refuses costs the user nothing, and refusals don't prolong themselves. */
-static void pitfall_13_a_refusal_charges_nothing(void **state) {
+/* What the channel refuses costs the user nothing, and refusals don't prolong themselves. */
+static void a_refusal_charges_nothing(void **state) {
     struct limit_ask asks[] = {ask_of("user", "alice", 5, 60000), ask_of("channel", "general", 2, 30000)};
     assert_true(limiter_take(limiter, asks, 2).allowed);
     assert_true(limiter_take(limiter, asks, 2).allowed);
@@ -200,8 +200,8 @@ static void the_largest_rates_do_not_overflow(void **state) {
     assert_int_equal(limiter_take(limiter, &ask, 1).retry_after_ms, 1);
 }
 
-/* Pitfall 158: who had spent half has half left under the new rate, be it wider or narrower. */
-static void pitfall_158_a_new_rate_keeps_the_spent_share(void **state) {
+/* Who had spent half has half left under the new rate, be it wider or narrower. */
+static void a_new_rate_keeps_the_spent_share(void **state) {
     struct limit_ask ask = ask_of("messages", "alice", 10, 10000);
     ask.cost = 5;
     assert_true(limiter_take(limiter, &ask, 1).allowed);
@@ -253,9 +253,9 @@ int main(void) {
         TEST(a_burst_of_count_passes_and_no_more),
         TEST(names_and_keys_do_not_run_into_each_other),
         TEST(retry_after_is_exact),
-        TEST(pitfall_11_everybody_is_released_after_a_period),
-        TEST(pitfall_12_there_is_no_window_edge),
-        TEST(pitfall_13_a_refusal_charges_nothing),
+        TEST(everybody_is_released_after_a_period),
+        TEST(there_is_no_window_edge),
+        TEST(a_refusal_charges_nothing),
         TEST(the_longest_refusal_is_named),
         TEST(a_key_asked_twice_pays_twice),
         TEST(peek_charges_nothing),
@@ -265,7 +265,7 @@ int main(void) {
         TEST(a_period_of_a_year_is_a_year),
         TEST(a_count_of_zero_lets_nothing_pass),
         TEST(the_largest_rates_do_not_overflow),
-        TEST(pitfall_158_a_new_rate_keeps_the_spent_share),
+        TEST(a_new_rate_keeps_the_spent_share),
         TEST(full_allowance_is_forgotten),
         TEST(memory_is_bounded_and_the_fullest_go_first),
     };

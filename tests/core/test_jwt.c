@@ -141,7 +141,7 @@ static void every_algorithm_verifies_its_own(void **state) {
     }
 }
 
-static void no_algorithm_is_none_of_ours(void **state) { /* row 74 */
+static void no_algorithm_is_none_of_ours(void **state) {
     static const char *const names[] = {"none", "None", "nOnE", "HS512", "hs256", ""};
     struct jwt_verifier *verifier = secret_verifier();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -156,7 +156,7 @@ static void no_algorithm_is_none_of_ours(void **state) { /* row 74 */
     jwt_verifier_free(&verifier);
 }
 
-static void a_public_key_is_no_secret(void **state) { /* row 75 */
+static void a_public_key_is_no_secret(void **state) {
     EVP_PKEY *key = make_key(JWT_RS256);
     struct buffer pem = pem_of(key), token = {0};
     struct jwt_verifier *verifier = jwt_verifier_new();
@@ -168,7 +168,7 @@ static void a_public_key_is_no_secret(void **state) { /* row 75 */
     EVP_PKEY_free(key);
 }
 
-static void a_key_id_only_names_a_key(void **state) { /* row 76 */
+static void a_key_id_only_names_a_key(void **state) {
     static const char *const kids[] = {"../../dev/null", "' OR 1=1 --", "retired", "", "a\\u0000"};
     struct jwt_verifier *verifier = jwt_verifier_new();
     EVP_PKEY *key = make_key(JWT_EDDSA);
@@ -193,7 +193,7 @@ static void a_key_id_only_names_a_key(void **state) { /* row 76 */
     EVP_PKEY_free(key);
 }
 
-static void a_key_without_a_name_is_meant_by_none(void **state) { /* row 76 */
+static void a_key_without_a_name_is_meant_by_none(void **state) {
     static const char *const kids[] = {"../../dev/null", "' OR 1=1 --", "retired", ""};
     struct jwt_verifier *verifier = jwt_verifier_new();
     EVP_PKEY *key = make_key(JWT_EDDSA);
@@ -210,7 +210,7 @@ static void a_key_without_a_name_is_meant_by_none(void **state) { /* row 76 */
     EVP_PKEY_free(key);
 }
 
-static void a_header_that_steers_is_refused(void **state) { /* row 77 */
+static void a_header_that_steers_is_refused(void **state) {
     static const char *const members[] = {"\"jku\":\"https://evil.example\"",
                                           "\"x5u\":\"x\"",
                                           "\"jwk\":{}",
@@ -231,7 +231,7 @@ static void a_header_that_steers_is_refused(void **state) { /* row 77 */
     EVP_PKEY_free(key);
 }
 
-static void a_signature_has_one_form(void **state) { /* row 78 */
+static void a_signature_has_one_form(void **state) {
     EVP_PKEY *key = make_key(JWT_ES256);
     struct buffer pem = pem_of(key);
     struct jwt_verifier *verifier = jwt_verifier_new();
@@ -257,7 +257,7 @@ static void a_signature_has_one_form(void **state) { /* row 78 */
     EVP_PKEY_free(key);
 }
 
-static void times_are_checked(void **state) { /* row 79 */
+static void times_are_checked(void **state) {
     static const struct {
         const char *claims, *expected;
     } rows[] = {{"{\"exp\":1000000}", "expired"},
@@ -286,7 +286,7 @@ static void times_are_checked(void **state) { /* row 79 */
     jwt_verifier_free(&verifier);
 }
 
-static void issuer_and_audience_are_checked(void **state) { /* row 79 */
+static void issuer_and_audience_are_checked(void **state) {
     static const struct {
         const char *claims, *expected;
     } rows[] = {{"{\"exp\":1000001,\"iss\":\"us\",\"aud\":\"chat\"}", "ok"},
@@ -320,7 +320,7 @@ static void what_is_no_token_is_malformed(void **state) {
     jwt_verifier_free(&verifier);
 }
 
-static void unfit_keys_are_refused(void **state) { /* row 83 */
+static void unfit_keys_are_refused(void **state) {
     struct jwt_verifier *verifier = jwt_verifier_new();
     struct error error;
     assert_false(jwt_add_secret(verifier, SLICE_NONE, SLICE("0123456789abcdef0123456789abcde"), &error));

@@ -51,7 +51,6 @@ static void compressed_messages_arrive_inflated_and_bombs_do_not(void **state) {
     rig_stop(&rig);
 }
 
-/* Row 20. */
 static void windows_that_are_not_ours_are_not_negotiated(void **state) {
     static const char *const offers[] = {"server_max_window_bits=10", "server_max_window_bits=99",
                                          "client_max_window_bits=99", "client_max_window_bits=0",

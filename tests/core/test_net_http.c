@@ -124,7 +124,7 @@ static void a_head_that_does_not_end_is_closed_at_its_deadline(void **state) {
     rig_stop(&rig);
 }
 
-/* Row 13: however often a byte comes. */
+/* However often a byte comes. */
 #define OFFER "POST /offer HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
 
 static void offer(struct rig *rig, struct raw *alice) {
@@ -222,7 +222,6 @@ static void a_body_that_does_not_end_is_closed_at_its_deadline(void **state) {
     rig_stop(&rig);
 }
 
-/* Row 94. */
 static void bodies_that_never_end_hold_no_more_than_the_budget(void **state) {
     enum { CLIENTS = 8, SENT = 990 };
     static char most[SENT];
@@ -324,7 +323,7 @@ static void what_comes_behind_a_request_is_cut_without_touching_its_answer(void 
 #define VERSION "Sec-WebSocket-Version: 13\r\n"
 #define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
-/* Rows 5 to 11 and 17 to 23 of the attack table: nothing is upgraded, no request is served, not the one that may hide
+/* Attacks on requests (docs/security.md): nothing is upgraded, no request is served, not the one that may hide
  * behind it either; one counter rises; the connection ends; the next client is served. */
 static const struct attack {
     const char *name, *request;
@@ -445,7 +444,6 @@ static void expect_too_long(const char *before, size_t len, const char *after, i
     rig_stop(&rig);
 }
 
-/* Rows 11, 19, 20. */
 static void heads_that_are_too_long_are_refused(void **state) {
     expect_too_long("GET /", 65536, " HTTP/1.1\r\nHost: a\r\n\r\n", 414);
     expect_too_long(GET_HEAD "X:", 17000, "y\r\n\r\n", 431);
@@ -515,7 +513,6 @@ static void a_malformed_head_is_refused_for_what_it_asked_wherever_it_was_cut(vo
     rig_stop(&rig);
 }
 
-/* Row 14. */
 static void an_answer_that_is_not_taken_is_cut_at_its_deadline(void **state) {
     struct rig rig;
     struct raw mallory;

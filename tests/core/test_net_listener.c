@@ -73,7 +73,6 @@ static void the_header_comes_before_tls(void **state) {
     rig_tls_done(&tls);
 }
 
-/* Rows 24 and 25. */
 static void without_a_correct_header_nobody_comes_in(void **state) {
     struct rig rig;
     struct net_settings settings = proxied();

@@ -156,7 +156,6 @@ static void head_tells_the_length_without_the_bytes(void **state) {
     pages_end(&pages);
 }
 
-/* Row 22. */
 static void nothing_outside_the_folder_is_reachable(void **state) {
     static const char *const paths[] = {
         "/../secret.txt",

@@ -66,7 +66,6 @@ static void renegotiation_is_refused(void **state) {
     rig_stop(&rig);
 }
 
-/* Rows 15 and 16. */
 static void a_handshake_that_does_not_end_is_closed_at_its_deadline(void **state) {
     struct rig rig;
     struct raw silent, half, plain;

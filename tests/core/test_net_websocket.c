@@ -86,7 +86,6 @@ static void a_refused_upgrade_gets_the_owners_answer(void **state) {
     rig_stop(&rig);
 }
 
-/* Rows 43 to 55. */
 static const struct attack {
     const char *name;
     uint8_t first;
@@ -372,7 +371,6 @@ static void who_came_before_a_reload_takes_nobody_along(void **state) {
     rig_stop(&rig);
 }
 
-/* Row 94. */
 static void messages_that_never_end_hold_no_more_than_the_budget(void **state) {
     enum { CLIENTS = 20, HALF = 50000 };
     static char half[HALF];

@@ -15,7 +15,7 @@ static struct packet *event(struct slice args, struct slice offset) {
     return packet_new(&parts, NULL, offset, PACKET_MESSAGE);
 }
 
-static void pitfall_120_each_form_is_built_once(void **state) {
+static void each_form_is_built_once(void **state) {
     char big[PACKET_DEFLATE_MIN + 16];
     memset(big, 'x', sizeof big);
     memcpy(big, "[\"", 2);
@@ -160,7 +160,7 @@ static void a_frames_head_has_the_shortest_length(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(pitfall_120_each_form_is_built_once),
+        TEST(each_form_is_built_once),
         TEST(each_kind_of_client_gets_its_form),
         TEST(who_asked_for_a_recovery_gets_the_offset_behind_the_arguments),
         TEST(a_raw_endpoint_gets_messages_as_they_are_and_events_as_the_plain_form),

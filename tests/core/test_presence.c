@@ -99,8 +99,8 @@ static void who_comes_is_told_within_a_tick(void **state) {
     assert_string_equal(news(60000), "");
 }
 
-/* Pitfall 110: one device goes, the other is still there. */
-static void pitfall_110_a_user_is_there_while_one_of_his_devices_is(void **state) {
+/* One device goes, the other is still there. */
+static void a_user_is_there_while_one_of_his_devices_is(void **state) {
     come("alice", "phone", "general");
     come("alice", "laptop", "general");
     come("alice", "laptop", "general");
@@ -142,8 +142,8 @@ static void leaving_a_channel_is_not_going_offline(void **state) {
     assert_int_equal(went.len, 0);
 }
 
-/* Pitfall 114: a deploy makes everybody come at once: one call a channel and tick. */
-static void pitfall_114_mass_changes_are_told_at_once(void **state) {
+/* A deploy makes everybody come at once: one call a channel and tick. */
+static void mass_changes_are_told_at_once(void **state) {
     char id[16];
     for (int i = 0; i < 10; i++) {
         snprintf(id, sizeof id, "u%d", i);
@@ -161,7 +161,7 @@ static void pitfall_114_mass_changes_are_told_at_once(void **state) {
 }
 
 /* They come one after the other: each channel hears of all of them in one call a tick. */
-static void pitfall_114_changes_of_a_tick_are_told_in_one_call(void **state) {
+static void changes_of_a_tick_are_told_in_one_call(void **state) {
     char id[16];
     for (int i = 0; i < 10; i++) {
         snprintf(id, sizeof id, "u%d", i);
@@ -183,8 +183,8 @@ static void who_came_and_went_within_a_tick_was_never_there(void **state) {
     assert_string_equal(channel("general", 10), "[] 0");
 }
 
-/* Pitfalls 31, 117: thousands of names to thousands of members are told as a number. */
-static void pitfall_117_large_channels_get_counts_and_small_ones_the_difference(void **state) {
+/* Thousands of names to thousands of members are told as a number. */
+static void large_channels_get_counts_and_small_ones_the_difference(void **state) {
     char id[16];
     come("alice", "a1", "general");
     come("bob", "b1", "general");
@@ -226,8 +226,7 @@ static void what_a_user_says_of_himself_is_told_where_he_is(void **state) {
     assert_false(say("alice", "away", ""));
 }
 
-/* Pitfall 118. */
-static void pitfall_118_the_invisible_look_offline(void **state) {
+static void the_invisible_look_offline(void **state) {
     come("alice", "a1", "general");
     come("bob", "b1", "general");
     news(1000);
@@ -254,7 +253,7 @@ static void who_becomes_visible_again_is_told(void **state) {
     assert_string_equal(news(1000), "general 1 [{\"userId\":\"alice\",\"status\":\"online\"}]\n");
 }
 
-/* Pitfall 113: nobody knows is not online, and offline is not seen just now. */
+/* Nobody knows is not online, and offline is not seen just now. */
 static void come_back(const char *user, const char *status, uint64_t ends_wall_ms) {
     const struct presence_said before = {.status = slice_of(status), .ends_wall_ms = ends_wall_ms};
     presence_connected(presence, slice_of(user), slice_of(user), &before);
@@ -299,7 +298,7 @@ static void what_is_said_until_a_time_ends_then(void **state) {
     assert_string_equal(user("bob"), "{\"userId\":\"bob\",\"status\":\"away\"}");
 }
 
-static void pitfall_113_unknown_is_said_to_be_so(void **state) {
+static void unknown_is_said_to_be_so(void **state) {
     assert_string_equal(user("nobody"), "{\"userId\":\"nobody\",\"status\":\"unknown\"}");
     come("alice", "a1", "general");
     go("alice", "a1");
@@ -409,20 +408,20 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(who_comes_is_told_within_a_tick),
-        TEST(pitfall_110_a_user_is_there_while_one_of_his_devices_is),
+        TEST(a_user_is_there_while_one_of_his_devices_is),
         TEST(a_reload_of_the_page_is_no_absence),
         TEST(leaving_a_channel_is_not_going_offline),
-        TEST(pitfall_114_mass_changes_are_told_at_once),
-        TEST(pitfall_114_changes_of_a_tick_are_told_in_one_call),
+        TEST(mass_changes_are_told_at_once),
+        TEST(changes_of_a_tick_are_told_in_one_call),
         TEST(who_came_and_went_within_a_tick_was_never_there),
-        TEST(pitfall_117_large_channels_get_counts_and_small_ones_the_difference),
+        TEST(large_channels_get_counts_and_small_ones_the_difference),
         TEST(what_a_user_says_of_himself_is_told_where_he_is),
-        TEST(pitfall_118_the_invisible_look_offline),
+        TEST(the_invisible_look_offline),
         TEST(who_becomes_visible_again_is_told),
         TEST(who_comes_back_is_what_he_said_before_from_the_first_moment),
         TEST(what_was_said_before_yields_to_what_is_heard),
         TEST(what_is_said_until_a_time_ends_then),
-        TEST(pitfall_113_unknown_is_said_to_be_so),
+        TEST(unknown_is_said_to_be_so),
         TEST(only_so_many_who_went_are_remembered),
         TEST(a_connection_of_another_user_is_not_his),
         TEST(at_most_max_users_are_written),

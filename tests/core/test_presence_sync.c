@@ -18,7 +18,7 @@ static void members_see_each_other_wherever_they_are(void **state) {
     assert_string_equal(buffer_slice(&workers[0].lost).len ? "told" : "", ""); /* bob's own worker tells the store */
 }
 
-static void pitfall_116_a_worker_without_members_hears_nothing(void **state) {
+static void a_worker_without_members_hears_nothing(void **state) {
     unsigned before = fake_bus_received(workers[2].bus);
     come(&workers[0], "alice");
     come(&workers[1], "bob");
@@ -26,7 +26,7 @@ static void pitfall_116_a_worker_without_members_hears_nothing(void **state) {
     assert_int_equal(fake_bus_received(workers[2].bus), before);
 }
 
-static void pitfall_109_who_stays_does_not_keep_those_who_went(void **state) {
+static void who_stays_does_not_keep_those_who_went(void **state) {
     all_come();
     go(&workers[1], "bob");
     for (int i = 0; i < 20; i++) {
@@ -37,7 +37,7 @@ static void pitfall_109_who_stays_does_not_keep_those_who_went(void **state) {
     assert_int_equal(count(&workers[2]), 2);
 }
 
-static void pitfall_110_a_device_on_another_worker_keeps_the_user_online(void **state) {
+static void a_device_on_another_worker_keeps_the_user_online(void **state) {
     all_come();
     come_to(&workers[1], "alice", "phone", "lobby");
     loop_advance(scene_loop, SOON_MS);
@@ -52,7 +52,7 @@ static void pitfall_110_a_device_on_another_worker_keeps_the_user_online(void **
     for (size_t i = 0; i < WORKERS; i++) assert_string_equal(news(&workers[i]), "alice- ");
 }
 
-static void pitfall_112_idle_users_stay_online(void **state) {
+static void idle_users_stay_online(void **state) {
     all_come();
     loop_advance(scene_loop, 10 * 60 * 1000);
     for (size_t i = 0; i < WORKERS; i++) {
@@ -61,7 +61,7 @@ static void pitfall_112_idle_users_stay_online(void **state) {
     }
 }
 
-static void pitfall_111_a_count_never_drifts_whatever_the_bus_loses_and_doubles(void **state) {
+static void a_count_never_drifts_whatever_the_bus_loses_and_doubles(void **state) {
     ether.drop_percent = 30;
     ether.double_percent = 30;
     ether.delay_ms = 300;
@@ -99,7 +99,7 @@ static void what_was_lost_last_comes_with_a_digest(void **state) {
 }
 
 /* The roll has found a worker dead. */
-static void pitfall_115_the_users_of_a_dead_worker_leave_once_and_those_who_came_back_do_not(void **state) {
+static void the_users_of_a_dead_worker_leave_once_and_those_who_came_back_do_not(void **state) {
     all_come();
     come_to(&workers[2], "dave", "d", "lobby");
     come(&workers[2], "erin");
@@ -138,7 +138,7 @@ static void who_does_not_come_back_from_a_killed_worker_is_offline_within_2_s(vo
 }
 
 /* One worker after the other ends well; its clients come back elsewhere within the grace. */
-static void pitfall_114_a_deploy_is_no_absence(void **state) {
+static void a_deploy_is_no_absence(void **state) {
     all_come();
     for (size_t i = 0; i < WORKERS; i++) {
         static const char *const names[] = {"alice", "bob", "carol"};
@@ -208,7 +208,7 @@ static void what_a_user_says_holds_on_all_his_devices(void **state) {
     for (size_t i = 0; i < WORKERS; i++) assert_true(sees(&workers[i], "alice", "away"));
 }
 
-/* Pitfall 118: not even for a moment, when a second device comes that knows nothing of it. */
+/* Not even for a moment, when a second device comes that knows nothing of it. */
 static void the_invisible_are_seen_by_nobody_on_any_worker(void **state) {
     all_come();
     say_status(&workers[0], "alice", "invisible");
@@ -244,7 +244,7 @@ static void who_comes_anew_has_said_nothing(void **state) {
     for (size_t i = 0; i < WORKERS; i++) assert_true(sees(&workers[i], "alice", "online"));
 }
 
-static void pitfall_117_of_a_large_channel_only_counts_are_told(void **state) {
+static void of_a_large_channel_only_counts_are_told(void **state) {
     all_come();
     for (int i = 0; i < 20; i++) {
         char name[8];
@@ -257,7 +257,7 @@ static void pitfall_117_of_a_large_channel_only_counts_are_told(void **state) {
 }
 
 /* The roll has lost sight of a worker that lives: its next word comes before anybody is said to have gone. */
-static void pitfall_115_who_is_heard_in_time_has_never_gone(void **state) {
+static void who_is_heard_in_time_has_never_gone(void **state) {
     all_come();
     presence_sync_gone(workers[0].presence_sync, bus_worker_id(workers[2].bus));
     come(&workers[2], "dave");
@@ -281,23 +281,23 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, presence_sync_set_up, presence_sync_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(members_see_each_other_wherever_they_are),
-        TEST(pitfall_116_a_worker_without_members_hears_nothing),
-        TEST(pitfall_109_who_stays_does_not_keep_those_who_went),
-        TEST(pitfall_110_a_device_on_another_worker_keeps_the_user_online),
-        TEST(pitfall_112_idle_users_stay_online),
-        TEST(pitfall_111_a_count_never_drifts_whatever_the_bus_loses_and_doubles),
+        TEST(a_worker_without_members_hears_nothing),
+        TEST(who_stays_does_not_keep_those_who_went),
+        TEST(a_device_on_another_worker_keeps_the_user_online),
+        TEST(idle_users_stay_online),
+        TEST(a_count_never_drifts_whatever_the_bus_loses_and_doubles),
         TEST(what_was_lost_last_comes_with_a_digest),
-        TEST(pitfall_115_the_users_of_a_dead_worker_leave_once_and_those_who_came_back_do_not),
+        TEST(the_users_of_a_dead_worker_leave_once_and_those_who_came_back_do_not),
         TEST(who_does_not_come_back_from_a_killed_worker_is_offline_within_2_s),
-        TEST(pitfall_115_who_is_heard_in_time_has_never_gone),
-        TEST(pitfall_114_a_deploy_is_no_absence),
+        TEST(who_is_heard_in_time_has_never_gone),
+        TEST(a_deploy_is_no_absence),
         TEST(while_redis_is_away_presence_stands_still),
         TEST(who_was_thought_dead_is_heard_again),
         TEST(what_a_user_says_holds_on_all_his_devices),
         TEST(the_invisible_are_seen_by_nobody_on_any_worker),
         TEST(what_is_said_at_once_on_a_second_device_is_the_latest),
         TEST(who_comes_anew_has_said_nothing),
-        TEST(pitfall_117_of_a_large_channel_only_counts_are_told),
+        TEST(of_a_large_channel_only_counts_are_told),
         TEST(who_begins_to_listen_hears_of_those_who_came_before_their_worker_listened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -284,7 +284,7 @@ static void a_slot_that_moves_silently_is_noticed_by_the_map(void **state) {
 }
 
 /* Nobody is redirected, no topic is taken away: whoever only listens would never know. */
-static void pitfall_42_the_map_is_looked_at_without_an_occasion(void **state) {
+static void the_map_is_looked_at_without_an_occasion(void **state) {
     left.on_command = right.on_command = confirms_topics;
     subscriber_want(ears.subscriber, TOPIC_SHARDED, SLICE("foo"));
     stage_until(ears.subscribed == 1);
@@ -404,7 +404,7 @@ static void a_master_that_says_it_is_none_is_not_believed(void **state) {
 }
 
 /* It tells by itself, and does not say so when it is asked. */
-static void pitfall_53_a_sentinels_word_of_a_new_master_is_heard(void **state) {
+static void a_sentinels_word_of_a_new_master_is_heard(void **state) {
     struct fake_server sentinel = {.on_command = sentinel_command}, old = {0}, elected = {0};
     char word[64], news[128];
     fake_start(&sentinel);
@@ -469,15 +469,14 @@ int main(void) {
         TEST(an_unsolicited_sunsubscribe_means_look_again),
         TEST(what_is_unsubscribed_by_a_server_that_keeps_the_slot_is_subscribed_again),
         TEST(a_slot_that_moves_silently_is_noticed_by_the_map),
-        cmocka_unit_test_setup_teardown(pitfall_42_the_map_is_looked_at_without_an_occasion, set_up_in_haste,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_map_is_looked_at_without_an_occasion, set_up_in_haste, tear_down),
         TEST(classic_topics_leave_a_dead_server_before_it_is_replaced),
         TEST(a_refused_topic_is_tried_again_without_haste),
         TEST(what_is_wanted_again_while_it_is_unsubscribed_is_subscribed_in_the_end),
         TEST(a_message_beyond_the_bound_ends_the_connection_and_the_topic_returns),
         TEST(a_mute_subscriber_link_is_found_within_five_seconds),
         TEST(a_master_that_says_it_is_none_is_not_believed),
-        TEST(pitfall_53_a_sentinels_word_of_a_new_master_is_heard),
+        TEST(a_sentinels_word_of_a_new_master_is_heard),
         TEST(most_sentinels_are_believed_not_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,7 +222,6 @@ static void each_receiver_gets_it_once_and_the_excluded_not(void **state) {
     assert_string_equal(carol.got, "a c");
 }
 
-/* Pitfall 120. */
 static void gather(const struct room_emit *emit, const char *expected) {
     struct buffer receivers = {0};
     room_gather(rooms, emit, &receivers);
@@ -275,7 +274,7 @@ static void the_rooms_of_a_namespace_are_those_with_members(void **state) {
     assert_null(rooms_next(rooms, SLICE("/"), &cursor));
 }
 
-static void pitfall_120_all_share_one_packet(void **state) {
+static void all_share_one_packet(void **state) {
     join(&alice, "one");
     join(&bob, "two");
     join(&carol, "two");
@@ -287,8 +286,8 @@ static void pitfall_120_all_share_one_packet(void **state) {
     assert_ptr_equal(bob.last, carol.last);
 }
 
-/* Pitfall 166: stock clients close their connection at such a packet. */
-static void pitfall_166_what_clients_would_choke_on_is_refused(void **state) {
+/* Stock clients close their connection at such a packet. */
+static void what_clients_would_choke_on_is_refused(void **state) {
     static const char *const refused[] = {
         "[\"connect\"]",
         "[\"disconnect\",1]",
@@ -357,7 +356,7 @@ static void two_rooms_while_away(void) {
     EMIT("f", .to = "one");
 }
 
-/* Pitfall 59: nothing but the rooms' logs is needed, and nobody need be there while the packets are sent. */
+/* Nothing but the rooms' logs is needed, and nobody need be there while the packets are sent. */
 static void who_comes_back_gets_what_he_missed_in_order_and_once(void **state) {
     join(&alice, "one");
     join(&alice, "two");
@@ -385,7 +384,7 @@ static void volatile_while_away(void) {
     EMIT("b", .to = "one");
 }
 
-/* Pitfall 0.11: a volatile event moves the client's offset too, but is not kept. */
+/* A volatile event moves the client's offset too, but is not kept. */
 static void a_volatile_event_has_an_offset_and_is_not_replayed(void **state) {
     join(&alice, "one");
     EMIT("a", .to = "one");
@@ -402,8 +401,8 @@ static void long_silence(void) {
     leave_all(&bob);
 }
 
-/* Pitfalls 62 and 0.10(d): the offset is a bound, not an entry that must still be there. */
-static void pitfall_62_a_quiet_client_with_an_old_offset_recovers(void **state) {
+/* The offset is a bound, not an entry that must still be there. */
+static void a_quiet_client_with_an_old_offset_recovers(void **state) {
     join(&alice, "quiet");
     EMIT("a", .to = "quiet");
     loop_advance(loop, 3600000);
@@ -415,8 +414,8 @@ static void a_thousand_and_two(void) {
     for (int i = 0; i < 1002; i++) EMIT("x", .to = "one");
 }
 
-/* Pitfall 64 and 62: what was trimmed is not passed over in silence; what is too much is not begun. */
-static void pitfall_64_what_is_trimmed_or_too_much_is_not_recovered(void **state) {
+/* What was trimmed is not passed over in silence; what is too much is not begun. */
+static void what_is_trimmed_or_too_much_is_not_recovered(void **state) {
     join(&alice, "one");
     EMIT("a", .to = "one");
     assert_false(come_back(&alice, a_thousand_and_two));
@@ -566,14 +565,14 @@ int main(void) {
         TEST(each_receiver_gets_it_once_and_the_excluded_not),
         TEST(whom_an_emit_would_reach_can_be_told_without_one),
         TEST(the_rooms_of_a_namespace_are_those_with_members),
-        TEST(pitfall_120_all_share_one_packet),
-        TEST(pitfall_166_what_clients_would_choke_on_is_refused),
+        TEST(all_share_one_packet),
+        TEST(what_clients_would_choke_on_is_refused),
         TEST(offsets_are_read_back_by_their_own_process_only),
         TEST(who_comes_back_gets_what_he_missed_in_order_and_once),
         TEST(nothing_of_before_a_join_is_replayed),
         TEST(a_volatile_event_has_an_offset_and_is_not_replayed),
-        TEST(pitfall_62_a_quiet_client_with_an_old_offset_recovers),
-        TEST(pitfall_64_what_is_trimmed_or_too_much_is_not_recovered),
+        TEST(a_quiet_client_with_an_old_offset_recovers),
+        TEST(what_is_trimmed_or_too_much_is_not_recovered),
         TEST(bytes_are_bounded_too),
         TEST(many_rooms_share_a_bound),
         TEST(what_is_past_the_window_is_gone),

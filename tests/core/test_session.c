@@ -289,7 +289,6 @@ static void a_binary_event_without_its_attachments_ends_the_session_in_time(void
     assert_true(is_closed(&alice, NULL));
 }
 
-/* Row 94. */
 static void binary_events_that_never_end_hold_no_more_than_the_budget(void **state) {
     struct hub_settings settings = scene_settings();
     static char bytes[6000];

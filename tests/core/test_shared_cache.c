@@ -85,7 +85,7 @@ static void what_is_put_replaces_what_was_there(void **unused) {
     stage_until(strcmp(fetch(0, "a\nk").value, "2") == 0);
 }
 
-static void pitfall_104_of_a_hundred_readers_of_a_cold_key_one_loads(void **unused) {
+static void of_a_hundred_readers_of_a_cold_key_one_loads(void **unused) {
     static struct fetched readers[100];
     struct fetched *leader = NULL;
     for (int i = 0; i < 100; i++) start(i % WORKERS, &readers[i], "p\ncourse");
@@ -100,7 +100,7 @@ static void pitfall_104_of_a_hundred_readers_of_a_cold_key_one_loads(void **unus
     }
 }
 
-static void pitfall_104_near_its_end_one_worker_loads_and_the_others_go_on(void **unused) {
+static void near_its_end_one_worker_loads_and_the_others_go_on(void **unused) {
     land(0, "p\ncourse", fetch(0, "p\ncourse"), "old");
     assert_int_equal(fetch_early(0, "p\ncourse", TTL_MS / 10).lease, 0); /* it has more left */
     struct fetched sent = fetch_early(0, "p\ncourse", 2 * TTL_MS);
@@ -116,7 +116,7 @@ static void pitfall_104_near_its_end_one_worker_loads_and_the_others_go_on(void 
     assert_true(fetch_early(1, "p\ncourse", 2 * TTL_MS).lease > 0); /* and so on */
 }
 
-static void pitfall_104_while_it_is_loaded_it_is_served_beyond_its_end(void **unused) {
+static void while_it_is_loaded_it_is_served_beyond_its_end(void **unused) {
     land(0, "p\ncourse", fetch(0, "p\ncourse"), "old");
     uint64_t left_ms = fetch_early(0, "p\ncourse", 2 * TTL_MS).ttl_ms;
     assert_true(left_ms < 2 * TTL_MS);
@@ -125,7 +125,7 @@ static void pitfall_104_while_it_is_loaded_it_is_served_beyond_its_end(void **un
     assert_true(fetch(1, "p\ncourse").ttl_ms < 4 * TTL_MS);
 }
 
-static void pitfall_104_a_refresh_that_failed_is_not_seen(void **unused) {
+static void a_refresh_that_failed_is_not_seen(void **unused) {
     land(0, "p\ncourse", fetch(0, "p\ncourse"), "old");
     struct fetched sent = fetch_early(0, "p\ncourse", 2 * TTL_MS);
     shared_cache_land(shared[0], SLICE("p\ncourse"), sent.lease, SLICE_NONE, TTL_MS);
@@ -134,7 +134,7 @@ static void pitfall_104_a_refresh_that_failed_is_not_seen(void **unused) {
     assert_true(fetch(1, "p\ncourse").ttl_ms < 4 * TTL_MS);
 }
 
-static void pitfall_104_expiry_is_spread_by_a_tenth(void **unused) {
+static void expiry_is_spread_by_a_tenth(void **unused) {
     uint64_t least = UINT64_MAX, most = 0;
     for (int i = 0; i < 100; i++) {
         char key[16];
@@ -148,7 +148,7 @@ static void pitfall_104_expiry_is_spread_by_a_tenth(void **unused) {
     assert_in_range(most, TTL_MS * 103 / 100, TTL_MS * 11 / 10);
 }
 
-static void pitfall_103_a_slow_reader_brings_nothing_back(void **unused) {
+static void a_slow_reader_brings_nothing_back(void **unused) {
     struct fetched slow = fetch(0, "m\nx"); /* reads, and is slow */
     remove_at(1, "m\nx");                   /* what it read is changed meanwhile */
     land(0, "m\nx", slow, "deleted");
@@ -162,7 +162,7 @@ static void pitfall_103_a_slow_reader_brings_nothing_back(void **unused) {
     assert_string_equal(fetch(0, "m\nx").value, "blank");
 }
 
-static void pitfall_103_what_is_removed_while_it_is_loaded_again_stays_so(void **unused) {
+static void what_is_removed_while_it_is_loaded_again_stays_so(void **unused) {
     land(0, "m\nx", fetch(0, "m\nx"), "old");
     struct fetched slow = fetch_early(0, "m\nx", 2 * TTL_MS);
     assert_true(slow.lease > 0);
@@ -192,7 +192,7 @@ static void what_was_read_from_another_log_is_not_found(void **unused) {
     assert_string_equal(fetch(1, "roles\neve").value, "-");
 }
 
-static void pitfall_103_a_removal_takes_what_was_kept_before_it(void **unused) {
+static void a_removal_takes_what_was_kept_before_it(void **unused) {
     land(0, "m\nx", fetch(0, "m\nx"), "old");
     remove_at(1, "m\nx");
     assert_string_equal(fetch(0, "m\nx").value, "-");
@@ -339,15 +339,15 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_REDIS(what_one_worker_loads_the_others_find),
         WITH_REDIS(what_is_put_replaces_what_was_there),
-        WITH_REDIS(pitfall_104_of_a_hundred_readers_of_a_cold_key_one_loads),
-        WITH_REDIS(pitfall_104_near_its_end_one_worker_loads_and_the_others_go_on),
-        WITH_REDIS(pitfall_104_while_it_is_loaded_it_is_served_beyond_its_end),
-        WITH_REDIS(pitfall_104_a_refresh_that_failed_is_not_seen),
-        WITH_REDIS(pitfall_104_expiry_is_spread_by_a_tenth),
-        WITH_REDIS(pitfall_103_a_slow_reader_brings_nothing_back),
-        WITH_REDIS(pitfall_103_what_is_removed_while_it_is_loaded_again_stays_so),
+        WITH_REDIS(of_a_hundred_readers_of_a_cold_key_one_loads),
+        WITH_REDIS(near_its_end_one_worker_loads_and_the_others_go_on),
+        WITH_REDIS(while_it_is_loaded_it_is_served_beyond_its_end),
+        WITH_REDIS(a_refresh_that_failed_is_not_seen),
+        WITH_REDIS(expiry_is_spread_by_a_tenth),
+        WITH_REDIS(a_slow_reader_brings_nothing_back),
+        WITH_REDIS(what_is_removed_while_it_is_loaded_again_stays_so),
         WITH_REDIS(what_was_read_from_another_log_is_not_found),
-        WITH_REDIS(pitfall_103_a_removal_takes_what_was_kept_before_it),
+        WITH_REDIS(a_removal_takes_what_was_kept_before_it),
         WITH_REDIS(who_has_waited_for_long_loads_himself_and_keeps_nothing),
         WITH_REDIS(after_a_load_that_failed_the_next_one_tries_at_once),
         WITH_REDIS(what_is_too_large_is_not_kept),

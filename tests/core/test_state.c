@@ -229,7 +229,7 @@ static long long lease_end_ms(const char *user, const char *worker_id) {
 }
 
 /* Nobody says anything of a user who has been connected for long. */
-static void pitfall_2_a_connection_counts_for_as_long_as_it_lasts(void **unused) {
+static void a_connection_counts_for_as_long_as_it_lasts(void **unused) {
     struct state *state = member("a.0.one");
     assert_int_equal(claim(state, "ivan", 5).verdict, STATE_CLAIMED);
     long long first_ms = lease_end_ms("ivan", "a.0.one");
@@ -243,7 +243,7 @@ static void pitfall_2_a_connection_counts_for_as_long_as_it_lasts(void **unused)
 }
 
 /* By a worker that lives, but has forgotten: by its lease, not by anybody's memory. */
-static void pitfall_2_what_is_not_said_again_counts_no_more(void **unused) {
+static void what_is_not_said_again_counts_no_more(void **unused) {
     int port;
     struct state *state = member("b.0.one");
     assert_int_equal(real_ports("ports", &port, 1), 1);
@@ -346,9 +346,8 @@ int main(void) {
         WITH_REDIS(an_emptied_redis_is_told_everything_again),
         WITH_REDIS(while_redis_is_away_a_worker_counts_its_own),
         WITH_REDIS(a_claim_under_way_is_refused_when_the_state_ends),
-        cmocka_unit_test_setup_teardown(pitfall_2_a_connection_counts_for_as_long_as_it_lasts, set_up_in_haste,
-                                        tear_down),
-        WITH_REDIS(pitfall_2_what_is_not_said_again_counts_no_more),
+        cmocka_unit_test_setup_teardown(a_connection_counts_for_as_long_as_it_lasts, set_up_in_haste, tear_down),
+        WITH_REDIS(what_is_not_said_again_counts_no_more),
         WITH_REDIS(the_roll_of_a_quiet_fleet_costs_the_same_however_large_it_is),
         WITH_REDIS(nobody_is_gone_because_the_clock_of_redis_jumps),
         WITH_REDIS(who_was_killed_before_the_clock_of_redis_was_set_back_is_gone_after_his_lease),

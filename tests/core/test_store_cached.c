@@ -130,7 +130,7 @@ static void keep(int64_t after, const struct answer *answer, int64_t top, bool c
     settle();
 }
 
-static void pitfall_95_an_empty_channel_and_a_short_one_are_not_read_again(void **unused) {
+static void an_empty_channel_and_a_short_one_are_not_read_again(void **unused) {
     assert_int_equal(reads_right(0, 0, 0), 0);
     say(0, 1);
     assert_int_equal(reads_right(0, 0, 0), 1);
@@ -140,7 +140,7 @@ static void pitfall_95_an_empty_channel_and_a_short_one_are_not_read_again(void 
     assert_int_equal(reads_right(1, 1, 0), 0);
 }
 
-static void pitfall_94_what_is_committed_joins_the_range_as_the_log_tells_it(void **unused) {
+static void what_is_committed_joins_the_range_as_the_log_tells_it(void **unused) {
     say(0, 1);
     assert_int_equal(reads_right(0, 0, 0), 1);
     settle();
@@ -155,7 +155,7 @@ static void pitfall_94_what_is_committed_joins_the_range_as_the_log_tells_it(voi
     assert_int_equal(reads_right(1, 3, 1), 0);
 }
 
-static void pitfall_96_a_slow_reader_makes_no_gap(void **unused) {
+static void a_slow_reader_makes_no_gap(void **unused) {
     for (int i = 1; i <= 4; i++) say(0, i);
     struct answer *slow = events_at(log_store, 0, 2), *all = events_at(log_store, 0, 0);
     keep(0, all, 4, false);
@@ -180,7 +180,7 @@ static void pitfall_96_a_slow_reader_makes_no_gap(void **unused) {
     assert_int_equal(reads_right(1, 0, 0), 0);
 }
 
-static void pitfall_97_growing_does_not_renew_the_time(void **unused) {
+static void growing_does_not_renew_the_time(void **unused) {
     char command[128];
     say(0, 1);
     reads_right(0, 0, 0);
@@ -193,7 +193,7 @@ static void pitfall_97_growing_does_not_renew_the_time(void **unused) {
     assert_in_range(answer_to(redis, command).integer, 1, 5000);
 }
 
-static void pitfall_103_what_was_deleted_is_not_shown_again(void **unused) {
+static void what_was_deleted_is_not_shown_again(void **unused) {
     assert_status(SAY(at(workers[0]), "hall", "alice", "", "m1", "\"a secret\""), STORE_OK);
     say(0, 2);
     struct answer *before = events_at(log_store, 0, 0);
@@ -213,7 +213,7 @@ static void pitfall_103_what_was_deleted_is_not_shown_again(void **unused) {
     assert_int_equal(reads_right(1, 0, 0), 0);
 }
 
-static void pitfall_104_of_a_hundred_readers_of_a_cold_channel_one_reads_the_log(void **unused) {
+static void of_a_hundred_readers_of_a_cold_channel_one_reads_the_log(void **unused) {
     struct answer *answers[100];
     for (int i = 1; i <= 50; i++) say(0, i);
     for (int i = 0; i < 100; i++)
@@ -224,7 +224,7 @@ static void pitfall_104_of_a_hundred_readers_of_a_cold_channel_one_reads_the_log
     assert_int_equal(doors[0].reads, 1);
 }
 
-static void pitfall_104_ranges_that_were_read_at_once_do_not_end_at_once(void **unused) {
+static void ranges_that_were_read_at_once_do_not_end_at_once(void **unused) {
     int64_t least = INT64_MAX, most = 0;
     char command[128];
     say(0, 1);
@@ -250,7 +250,7 @@ static void change(int worker, enum store_kind kind, const char *id, const char 
     settle();
 }
 
-static void pitfall_95_the_newest_page_of_an_empty_channel_and_a_short_one_is_not_read_again(void **unused) {
+static void the_newest_page_of_an_empty_channel_and_a_short_one_is_not_read_again(void **unused) {
     assert_int_equal(pages_right(0, 50), 0);
     say(0, 1);
     assert_int_equal(pages_right(0, 50), 1);
@@ -259,7 +259,7 @@ static void pitfall_95_the_newest_page_of_an_empty_channel_and_a_short_one_is_no
     assert_int_equal(pages_right(1, 1), 0);
 }
 
-static void pitfall_104_of_a_hundred_who_open_a_channel_one_reads_it(void **unused) {
+static void of_a_hundred_who_open_a_channel_one_reads_it(void **unused) {
     struct answer *answers[100];
     int64_t hits = metric_get(METRIC_CACHE_SHARED_HITS, "pages"), misses = metric_get(METRIC_CACHE_MISSES, "pages");
     for (int i = 1; i <= 60; i++) say(0, i);
@@ -278,7 +278,7 @@ static void pitfall_104_of_a_hundred_who_open_a_channel_one_reads_it(void **unus
     assert_int_equal(metric_get(METRIC_CACHE_MISSES, "pages") - misses, 1);
 }
 
-static void pitfall_100_what_changed_is_in_the_newest_page_on_every_worker_at_once(void **unused) {
+static void what_changed_is_in_the_newest_page_on_every_worker_at_once(void **unused) {
     for (int i = 1; i <= 60; i++) say(0, i);
     pages_right(0, 50);
     settle();
@@ -295,7 +295,7 @@ static void pitfall_100_what_changed_is_in_the_newest_page_on_every_worker_at_on
                "\"best\",\"reactions\":{\"+1\":[\"alice\"]}");
 }
 
-static void pitfall_103_what_was_deleted_is_in_no_newest_page(void **unused) {
+static void what_was_deleted_is_in_no_newest_page(void **unused) {
     say(0, 1);
     assert_status(SAY(at(workers[0]), "hall", "alice", "", "m2", "\"a secret\""), STORE_OK);
     change(0, STORE_REACTION_ADD, "m2", "+1");
@@ -373,7 +373,7 @@ static void what_is_beyond_the_head_is_not_told(void **unused) {
 }
 
 /* And what is read of the new epoch is not kept as the old one's. */
-static void pitfall_54_an_epoch_that_begins_meanwhile_is_told(void **unused) {
+static void an_epoch_that_begins_meanwhile_is_told(void **unused) {
     say(0, 1);
     doors[0].is_promoted = true;
     struct answer *answer = events_at(workers[0], 0, 0);
@@ -498,23 +498,23 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH_REDIS(pitfall_95_an_empty_channel_and_a_short_one_are_not_read_again),
-        WITH_REDIS(pitfall_94_what_is_committed_joins_the_range_as_the_log_tells_it),
-        WITH_REDIS(pitfall_96_a_slow_reader_makes_no_gap),
-        WITH_REDIS(pitfall_97_growing_does_not_renew_the_time),
-        WITH_REDIS(pitfall_103_what_was_deleted_is_not_shown_again),
-        WITH_REDIS(pitfall_104_of_a_hundred_readers_of_a_cold_channel_one_reads_the_log),
-        WITH_REDIS(pitfall_104_ranges_that_were_read_at_once_do_not_end_at_once),
-        WITH_REDIS(pitfall_95_the_newest_page_of_an_empty_channel_and_a_short_one_is_not_read_again),
-        WITH_REDIS(pitfall_100_what_changed_is_in_the_newest_page_on_every_worker_at_once),
-        WITH_REDIS(pitfall_103_what_was_deleted_is_in_no_newest_page),
-        WITH_REDIS(pitfall_104_of_a_hundred_who_open_a_channel_one_reads_it),
+        WITH_REDIS(an_empty_channel_and_a_short_one_are_not_read_again),
+        WITH_REDIS(what_is_committed_joins_the_range_as_the_log_tells_it),
+        WITH_REDIS(a_slow_reader_makes_no_gap),
+        WITH_REDIS(growing_does_not_renew_the_time),
+        WITH_REDIS(what_was_deleted_is_not_shown_again),
+        WITH_REDIS(of_a_hundred_readers_of_a_cold_channel_one_reads_the_log),
+        WITH_REDIS(ranges_that_were_read_at_once_do_not_end_at_once),
+        WITH_REDIS(the_newest_page_of_an_empty_channel_and_a_short_one_is_not_read_again),
+        WITH_REDIS(what_changed_is_in_the_newest_page_on_every_worker_at_once),
+        WITH_REDIS(what_was_deleted_is_in_no_newest_page),
+        WITH_REDIS(of_a_hundred_who_open_a_channel_one_reads_it),
         WITH_REDIS(a_page_that_goes_back_further_than_the_events_is_read),
         WITH_REDIS(other_pages_are_read),
         WITH_REDIS(an_emptied_redis_is_a_miss),
         WITH_REDIS(what_others_put_there_is_a_miss),
         WITH_REDIS(what_is_beyond_the_head_is_not_told),
-        WITH_REDIS(pitfall_54_an_epoch_that_begins_meanwhile_is_told),
+        WITH_REDIS(an_epoch_that_begins_meanwhile_is_told),
         WITH_REDIS(a_range_is_bounded),
         WITH_REDIS(while_redis_is_away_the_log_answers),
         WITH_REDIS(whatever_happens_the_log_is_told),

@@ -419,7 +419,7 @@ static void a_log_that_lost_its_end_is_never_silent(void **state) {
     expect_sound_log(scene);
 }
 
-/* Pitfall 71: the number orders, not the time. */
+/* The number orders, not the time. */
 static void a_clock_that_went_back_reorders_nothing(void **state) {
     struct scene *scene = *state;
     make_hall(scene);

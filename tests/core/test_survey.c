@@ -256,7 +256,7 @@ static void who_went_from_here_may_be_there(void **state) {
 }
 
 /* On two workers, of which one has not heard yet that he turned invisible on the other; whichever answers first. */
-static void pitfall_118_the_invisible_look_offline_from_everywhere(void **state) {
+static void the_invisible_look_offline_from_everywhere(void **state) {
     static const char *const users[] = {"alice", "bob"};
     for (size_t i = 0; i < 2; i++) {
         struct worker *knows = &workers[1 + i], *does_not = &workers[2 - i];
@@ -272,7 +272,7 @@ static void pitfall_118_the_invisible_look_offline_from_everywhere(void **state)
     }
 }
 
-static void pitfall_113_who_has_gone_was_last_seen_where_he_was_last(void **state) {
+static void who_has_gone_was_last_seen_where_he_was_last(void **state) {
     come(&workers[1], "alice");
     go(&workers[1], "alice");
     loop_advance(loop, 60000);
@@ -286,7 +286,7 @@ static void pitfall_113_who_has_gone_was_last_seen_where_he_was_last(void **stat
     assert_sees(&workers[1], "alice", here.users);
 }
 
-static void pitfall_110_a_reload_of_the_page_is_no_absence_to_others(void **state) {
+static void a_reload_of_the_page_is_no_absence_to_others(void **state) {
     come(&workers[1], "alice");
     go(&workers[1], "alice");
     loop_advance(loop, GRACE_MS - SOON_MS);
@@ -492,7 +492,7 @@ static void a_channel_of_which_a_worker_is_silent_is_stale(void **state) {
     loop_advance(loop, SOON_MS);
 }
 
-static void pitfall_118_the_invisible_are_not_in_a_channel_that_is_asked_about(void **state) {
+static void the_invisible_are_not_in_a_channel_that_is_asked_about(void **state) {
     come(&workers[1], "alice");
     enter(&workers[1], "alice");
     say(&workers[1], "alice", "invisible", "");
@@ -512,7 +512,7 @@ static void enter_many(struct worker *worker, unsigned from, unsigned to) {
 }
 
 /* The same users on two workers are one each as long as each worker names them; also when answers are doubled. */
-static void pitfall_117_a_large_channel_is_counted_to_the_last_one_and_named_as_far_as_asked(void **state) {
+static void a_large_channel_is_counted_to_the_last_one_and_named_as_far_as_asked(void **state) {
     ether.double_percent = 50;
     enter_many(&workers[1], 0, SURVEY_NAMES_MAX);
     enter_many(&workers[2], SURVEY_NAMES_MAX - 100, SURVEY_NAMES_MAX + 100);
@@ -578,9 +578,9 @@ int main(void) {
         TEST(whoever_is_online_on_any_worker_is_seen_as_he_says),
         TEST(of_whom_a_worker_sees_itself_nobody_is_asked),
         TEST(who_went_from_here_may_be_there),
-        TEST(pitfall_118_the_invisible_look_offline_from_everywhere),
-        TEST(pitfall_113_who_has_gone_was_last_seen_where_he_was_last),
-        TEST(pitfall_110_a_reload_of_the_page_is_no_absence_to_others),
+        TEST(the_invisible_look_offline_from_everywhere),
+        TEST(who_has_gone_was_last_seen_where_he_was_last),
+        TEST(a_reload_of_the_page_is_no_absence_to_others),
         TEST(a_worker_that_is_silent_makes_the_answer_stale),
         TEST(a_dead_worker_is_not_waited_for),
         TEST(while_the_bus_is_down_the_answer_is_what_is_known_here_at_once_and_stale),
@@ -592,8 +592,8 @@ int main(void) {
         TEST(who_is_online_in_a_channel_that_is_on_other_workers_is_seen_once_as_he_says),
         TEST(a_channel_is_asked_about_until_the_worker_has_followed_it_for_a_moment),
         TEST(a_channel_of_which_a_worker_is_silent_is_stale),
-        TEST(pitfall_118_the_invisible_are_not_in_a_channel_that_is_asked_about),
-        TEST(pitfall_117_a_large_channel_is_counted_to_the_last_one_and_named_as_far_as_asked),
+        TEST(the_invisible_are_not_in_a_channel_that_is_asked_about),
+        TEST(a_large_channel_is_counted_to_the_last_one_and_named_as_far_as_asked),
         TEST(an_answer_about_large_channels_is_bounded_and_counts_all_of_them),
         TEST(users_and_channels_that_are_asked_about_at_once_are_one_question),
     };

@@ -170,8 +170,7 @@ static void a_socket_continues_on_another_worker_with_all_that_it_missed(void **
     assert_null(hub_find(here.hub, slice_of(again.sid)));
 }
 
-/* Pitfall 60. */
-static void pitfall_60_the_old_connection_ends_without_a_word(void **state) {
+static void the_old_connection_ends_without_a_word(void **state) {
     uint16_t code;
     alice_comes();
     inherit(&there, &again, &alice, "alice");
@@ -186,7 +185,7 @@ static void pitfall_60_the_old_connection_ends_without_a_word(void **state) {
 }
 
 /* A client whose first attempt was slow tries again: one socket, not two with one id. */
-static void pitfall_60_of_two_who_claim_it_at_once_one_gets_it(void **state) {
+static void of_two_who_claim_it_at_once_one_gets_it(void **state) {
     alice_comes();
     local_client_leave(alice.client);
     inherit(&there, &again, &alice, "alice");
@@ -382,8 +381,8 @@ static void an_owner_who_is_gone_is_not_waited_for_long(void **state) {
     assert_fresh(&again, &alice);
 }
 
-/* Pitfall 61: the taker dies in the middle; the client comes a third time. */
-static void pitfall_61_a_claim_that_came_to_nothing_leaves_the_socket_where_it_was(void **state) {
+/* The taker dies in the middle; the client comes a third time. */
+static void a_claim_that_came_to_nothing_leaves_the_socket_where_it_was(void **state) {
     alice_comes();
     say_to_room(&here, "[\"one\"]");
     turn();
@@ -402,8 +401,8 @@ static void pitfall_61_a_claim_that_came_to_nothing_leaves_the_socket_where_it_w
     assert_recovered(&third, &alice);
 }
 
-/* Pitfall 64: more than recovery may replay. */
-static void pitfall_64_too_much_is_not_recovered_and_said_so(void **state) {
+/* More than recovery may replay. */
+static void too_much_is_not_recovered_and_said_so(void **state) {
     alice_comes();
     local_client_leave(alice.client);
     for (unsigned i = 0; i <= scene_settings().recovery_events; i++) say_to_room(&here, "[\"n\"]");
@@ -413,7 +412,7 @@ static void pitfall_64_too_much_is_not_recovered_and_said_so(void **state) {
     assert_null(hears(&again));
 }
 
-static void pitfall_65_who_may_no_longer_come_in_does_not(void **state) {
+static void who_may_no_longer_come_in_does_not(void **state) {
     alice_comes();
     local_client_leave(alice.client);
     script.refuses_recovered = true;
@@ -471,7 +470,7 @@ static void what_came_along_is_remembered_as_long_as_a_copy_may_come(void **stat
     assert_null(socket_of(&again)->record.had);
 }
 
-static void attack_105_messages_without_sense_are_dropped(void **state) {
+static void messages_without_sense_are_dropped(void **state) {
     static const struct slice bodies[] = {
         {"", 0},
         {"\0", 1},
@@ -490,8 +489,8 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(a_socket_continues_on_another_worker_with_all_that_it_missed),
-        TEST(pitfall_60_the_old_connection_ends_without_a_word),
-        TEST(pitfall_60_of_two_who_claim_it_at_once_one_gets_it),
+        TEST(the_old_connection_ends_without_a_word),
+        TEST(of_two_who_claim_it_at_once_one_gets_it),
         TEST(it_moves_there_and_back_also_without_an_event),
         TEST(it_moves_on_from_worker_to_worker),
         TEST(what_was_handed_over_and_not_heard_is_missed_again),
@@ -500,13 +499,13 @@ int main(void) {
         TEST(a_channel_that_is_followed_there_goes_on_with_the_next_number),
         TEST(nobody_takes_the_socket_of_another_user),
         TEST(an_owner_who_is_gone_is_not_waited_for_long),
-        TEST(pitfall_61_a_claim_that_came_to_nothing_leaves_the_socket_where_it_was),
-        TEST(pitfall_64_too_much_is_not_recovered_and_said_so),
-        TEST(pitfall_65_who_may_no_longer_come_in_does_not),
+        TEST(a_claim_that_came_to_nothing_leaves_the_socket_where_it_was),
+        TEST(too_much_is_not_recovered_and_said_so),
+        TEST(who_may_no_longer_come_in_does_not),
         TEST(a_room_that_is_left_while_the_socket_moves_is_not_joined_there),
         TEST(who_is_disconnected_while_the_socket_moves_has_nothing_to_come_back_to),
         TEST(what_came_along_is_remembered_as_long_as_a_copy_may_come),
-        TEST(attack_105_messages_without_sense_are_dropped),
+        TEST(messages_without_sense_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ describe("a cache", function()
         world:close()
     end)
 
-    it("has one load a value again near its end and serves the others meanwhile (pitfalls 103, 104)", function()
+    it("has one load a value again near its end and serves the others meanwhile", function()
         local world = handler([[
             mode = ... or mode
             local value, word = cache:get("hot")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configuration files: what they may say, and the line of what is wrong (rows 103 and 104). */
+/* Configuration files: what they may say, and the line of what is wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -357,7 +357,6 @@ for (const [name, company] of companies) {
     assert.ok(stoa.voices["/"].socket.connected);
   });
 
-  // ★ pitfalls 166
   test(`${name}: what a stock client cannot take, or nobody can read, disconnects nobody`, async (t) => {
     const redis = await redisClient(t, company.redis), emitter = new Emitter(redis);
     const people = [await person(t, stoa, ["desk"]), await person(t, other, ["desk"])];

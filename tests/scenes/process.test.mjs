@@ -111,7 +111,7 @@ test("workers are the master's children, and the control socket is the owner's a
   assert.equal(status.listen, `127.0.0.1:${server.port}`);
 });
 
-test("the control socket hears nobody but its owner and root, were it open to all (row 108)", { skip: process.getuid() !== 0 }, async (t) => {
+test("the control socket hears nobody but its owner and root, were it open to all", { skip: process.getuid() !== 0 }, async (t) => {
   const server = await startServer(t, newSite(t));
   const { folder } = server.options, control = path.join(folder, "stoa.sock"), nobody = 65534;
   chmodSync(folder, 0o755);
@@ -162,7 +162,7 @@ test("a failed reload changes nothing, says where, and outlives the worker", asy
   assert.equal((await (await fetch(`${server.url}/health`)).json()).generation, 2);
 });
 
-test("a reload of a broken configuration changes nothing, and says which line (row 104)", async (t) => {
+test("a reload of a broken configuration changes nothing, and says which line", async (t) => {
   const site = newSite(t);
   const server = await startServer(t, { ...site, expects: /reload\.failed/ });
   const alice = await connect(t, server);

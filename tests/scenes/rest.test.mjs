@@ -11,7 +11,7 @@ import { Person, person } from "./people.mjs";
 
 const KEY = "the-back-office", OTHER_KEY = "the-newsroom";
 
-// What protocol.md calls REST, with a key: {status, …body}.
+// The REST interface, with a key: {status, …body}.
 function rest(server, key = KEY) {
   return async (method, path_, body) => {
     const response = await fetch(`${server.url}/api${path_}`, {

@@ -91,14 +91,14 @@ describe("a token", function()
         refused(sign { sub = { "alice" }, exp = FOREVER })
     end)
 
-    it("with another algorithm than ours is refused (row 74)", function()
+    it("with another algorithm than ours is refused", function()
         local claims = sign({ sub = "alice", exp = FOREVER }):match("^[^.]+%.([^.]+)")
         refused("eyJhbGciOiJub25lIn0." .. claims .. ".")
         refused("eyJhbGciOiJuT25FIn0." .. claims .. ".")
         refused("eyJhbGciOiJSUzI1NiJ9." .. claims .. ".AAAA")
     end)
 
-    it("ends the connection when it ends (row 80)", function()
+    it("ends the connection when it ends", function()
         local now = assert(tonumber((select(2, world:http("GET", "/tools/now")))))
         local alice = assert(world:connect { auth = { token = sign { sub = "alice", exp = math.floor(now) + 60 } } })
         world:advance(59)
@@ -107,7 +107,7 @@ describe("a token", function()
         assert.is_false(alice.connected)
     end)
 
-    it("is guessed so often from an address, and the right one is let in meanwhile (row 82)", function()
+    it("is guessed so often from an address, and the right one is let in meanwhile", function()
         local _, refusal
         for _ = 1, 100 do refused("x.y.z") end
         _, refusal = world:connect { auth = { token = "x.y.z" } }
@@ -132,7 +132,7 @@ describe("a token", function()
         assert.same({ unauthorized = 100, rate_limited = 2 }, words)
     end)
 
-    it("is guessed no more often from all addresses of one IPv6 network (row 88)", function()
+    it("is guessed no more often from all addresses of one IPv6 network", function()
         local words = {}
         for i = 1, 102 do
             local _, refusal = world:connect { auth = { token = "x.y.z" }, address = ("2001:db8:1:2:%x::1"):format(i) }
@@ -163,7 +163,7 @@ describe("a guess", function()
 end)
 
 describe("a short secret", function()
-    it("refuses to start (row 83)", function()
+    it("refuses to start", function()
         local started, message = pcall(support.world, { auth = { mode = "jwt", secret = "short" } })
         if started then message:close() end
         assert.is_false(started)
@@ -195,7 +195,7 @@ describe("a session", function()
         assert.equal("unauthorized", refusal[2].code)
     end)
 
-    it("ends connections with it within 5 s, and only its own (row 80)", function()
+    it("ends connections with it within 5 s, and only its own", function()
         local token, other = create("alice", 600), create("alice", 600)
         local alice = assert(world:connect { auth = { token = token } })
         local elsewhere = assert(world:connect { auth = { token = other } })

@@ -141,7 +141,7 @@ describe("a channel", function()
         assert.equal("two", ack.events[2][2].content)
     end)
 
-    it("tells who comes with a cursor from nowhere to begin anew (row 70)", function()
+    it("tells who comes with a cursor from nowhere to begin anew", function()
         join(alice, "lobby")
         send(alice, "lobby", "one")
         local epoch = join(alice, "lobby").epoch

@@ -32,7 +32,7 @@ describe("limits", function()
         assert.equal("ok", code(send(alice, "lobby", "again")))
     end)
 
-    it("never ban for ever, however often one tries (pitfall 11)", function()
+    it("never ban for ever, however often one tries", function()
         open { user_messages = { 2, 60 }, channel_messages = false }
         local alice = client(world, "alice")
         join(alice, "lobby")
@@ -46,7 +46,7 @@ describe("limits", function()
         assert.equal(2, (flood(alice, "lobby", 3)))
     end)
 
-    it("have no edge at which twice as much passes (pitfall 12)", function()
+    it("have no edge at which twice as much passes", function()
         open { user_messages = { 10, 10 }, channel_messages = false }
         local alice = client(world, "alice")
         join(alice, "lobby")
@@ -57,7 +57,7 @@ describe("limits", function()
         assert.is_true(around_the_edge <= 11, around_the_edge)
     end)
 
-    it("charge nobody when one of them refuses (pitfall 13)", function()
+    it("charge nobody when one of them refuses", function()
         open { user_messages = { 5, 3600 }, channel_messages = { 3, 10 } }
         local alice = client(world, "alice")
         join(alice, "lobby")
@@ -213,7 +213,7 @@ describe("limits", function()
         assert.is_truthy(world:connect { auth = { user = "alice" } })
     end)
 
-    it("of connections let exactly five of fifty in that come at once (row 85)", function()
+    it("of connections let exactly five of fifty in that come at once", function()
         open {}
         local wires, welcome, turned_away = {}, 0, 0
         for i = 1, 50 do wires[i] = world.core:client {} end
@@ -249,7 +249,7 @@ describe("limits", function()
         end
     end)
 
-    it("end a flood of joins (row 89) and of new channels (row 90)", function()
+    it("end a flood of joins and of new channels", function()
         open {}
         local alice = client(world, "alice")
         local answers = {}

@@ -278,7 +278,7 @@ static void a_query_waits_for_a_connection_only_so_long(void **state) {
 }
 
 /* Whatever else the connection would still answer. */
-static void pitfall_80_a_server_that_is_no_primary_any_more_is_left(void **unused) {
+static void a_server_that_is_no_primary_any_more_is_left(void **unused) {
     static const char *const left[] = {"25006", "57P01", "57P02", "57P03", "08006", "08P01", "53300"};
     static const char *const stays[] = {"", "22P02", "23505", "40001", "40P01", "55P03", "57014", "CH001"};
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
@@ -298,7 +298,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     return next(name, service, hints, found_r);
 }
 
-static void pitfall_78_names_are_resolved_and_never_on_the_loop(void **state) {
+static void names_are_resolved_and_never_on_the_loop(void **state) {
     struct scene *scene = *state;
     char conninfo[200];
     loop_thread = pthread_self();
@@ -389,8 +389,8 @@ int main(void) {
         TEST(a_proof_that_comes_too_late_says_nothing_of_the_server),
         TEST(each_query_in_flight_fails_when_its_connection_does),
         TEST(a_query_waits_for_a_connection_only_so_long),
-        cmocka_unit_test(pitfall_80_a_server_that_is_no_primary_any_more_is_left),
-        TEST(pitfall_78_names_are_resolved_and_never_on_the_loop),
+        cmocka_unit_test(a_server_that_is_no_primary_any_more_is_left),
+        TEST(names_are_resolved_and_never_on_the_loop),
         TEST(a_dead_server_blocks_nothing_and_the_next_host_is_asked),
         TEST(nothing_depends_on_the_session),
         TEST(a_full_queue_refuses_and_a_server_long_away_at_once),

@@ -6,7 +6,7 @@ ALTER TABLE events RENAME TO old_events;
 DROP INDEX messages_id;
 DROP INDEX messages_thread;
 -- said: what was said at first, when it was edited; NULL: content. checksum: CRC-32 of what is said
--- (core/store/sqlite_db.h); NULL: written before there were checksums.
+-- (core/store/sqlite/db.h); NULL: written before there were checksums.
 CREATE TABLE messages (
     channel_id TEXT NOT NULL,
     message_seq INTEGER NOT NULL,

@@ -215,7 +215,6 @@ void contract_large_events_travel_without_their_body(void **state) {
     end();
 }
 
-/* Row 105. */
 void contract_without_the_secret_nobody_is_heard(void **state) {
     struct listener member, other;
     begin();
