@@ -259,7 +259,7 @@ def lint_fields(build):
                 yield path, text.count("\n", 0, match.start()) + 1, f"struct {match[1]} has {count} fields, at most {FIELDS_MAX}"
 
 
-# Word parts that say nothing (style.md: full words).
+# Word parts that say nothing (full words).
 EMPTY_NAMES = re.compile(r"\b(?:struct|enum)\s+(?!lws_)\w*(?:ctx|_data|_info|manager|helper|_util)\b|\b(?:ctx|do_\w+)\s*\(")
 
 
@@ -316,6 +316,58 @@ def lint_config(build):
             file, number, written = shown.get(name, (example, 1, None))
             if written is not None and re.sub(r"\s", "", written) != re.sub(r"\s", "", wanted):
                 yield file, number, f"{name}: the default is {wanted}"
+
+
+# What a run or a reader makes, what belongs to others, and forms of names.
+MADE = re.compile(r"^build/|^/|^~|node_modules/|(?:^|[_/])(?!README|SECURITY|CHANGELOG|CONTRIBUTING)(?:[A-Z]{2,}|x)\."
+                  r"|^(?:bench/)?(?:report|attack)\.md$|^(?:a|app)\.c$|dice\.lua$|^chat\.mjs$|^valgrind/")
+CITED_FILE = re.compile(r"(?<![\w./:@*<{}$-])((?:\.\./)*(?:[\w-]+/)*[\w-]+(?:\.test)?\.(?:md|c|h|mjs|sql|cmake)"
+                        r"|(?:bench|client|config|lua|scripts|tests)/(?:[\w-]+/)*[\w-]+\.(?:lua|js|py|sh|html))(?![\w(-])")
+CITED_LINK = re.compile(r"\]\(([^)\s]+)\)")
+CITED_DECISION = re.compile(r"\b[Dd]ecisions? (\d{3})\b")
+# Lists that are not in the tree.
+CITED_NUMBER = re.compile(r"\b[Pp]itfalls?[ _]\d+|\b(?:[Rr]ow|[Aa]ttack)s?[ _]\d+|§ ?\d")
+
+
+def slug(heading):
+    return re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()).replace(" ", "-")
+
+
+def breaks(path, link):
+    """Why a page's link leads nowhere; None: it leads somewhere."""
+    target, _, anchor = link.partition("#")
+    page = (path.parent / target).resolve() if target else path
+    if not page.exists():
+        return f"{link}: no such file"
+    if anchor and page.suffix == ".md" and anchor not in map(slug, re.findall(r"^#+ (.*)$", page.read_text(), re.M)):
+        return f"{link}: no such heading"
+    return None
+
+
+def lint_citations(build):
+    """Whatever cites a file, a page, a heading or a decision cites one that is in the tree; nothing cites a number of a list that is not."""
+    tree = [path.relative_to(ROOT) for path in files()]
+    endings = {"/".join(path.parts[i:]) for path in tree for i in range(len(path.parts))}
+    decisions = {path.name[:3] for path in files("docs/decisions/*.md")}
+    for path in files("*.[ch]", "*.lua", "*.mjs", "*.js", "*.py", "*.sh", "*.md", "*.sql", "*.cmake", "CMakeLists.txt", "dev"):
+        if path.name in ("lint.py", "test_lint.py"):
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if line.startswith("#include"):
+                continue
+            links = CITED_LINK.findall(line) if path.suffix == ".md" else []
+            for link in links:
+                what = None if re.match(r"\w+:", link) or MADE.match(link) else breaks(path, link)
+                if what:
+                    yield path, number, what
+            for name in CITED_FILE.findall(CITED_LINK.sub("]", line)):
+                if not MADE.search(name) and name not in endings and not (path.parent / name).is_file():
+                    yield path, number, f"{name}: no such file"
+            for decision in CITED_DECISION.findall(line):
+                if decision not in decisions:
+                    yield path, number, f"decision {decision}: no such decision"
+            for cited in CITED_NUMBER.findall(line):
+                yield path, number, f"{cited}: say what must hold"
 
 
 # Where docs/security.md's "core/x" is.

@@ -116,6 +116,32 @@ class Sizes(unittest.TestCase):
         self.assertEqual(found, ["core/longer.c", "core/plain.c"])
 
 
+class Citations(unittest.TestCase):
+    maxDiff = None
+
+    def test_what_cites_something_that_is_not_there_is_found(self):
+        tree = Tree(self, {
+            "docs/page.md": "# A page\n\n## Two words, `code`\n",
+            "docs/links.md": "[a](page.md) [b](page.md#two-words-code) [c](https://x.example/gone.md) [d](#here) [e](page.md#three) [f](gone.md)\n## Here\n",
+            "docs/decisions/001-first.md": "", "CONTRIBUTING.md": "",  # titles.py cites it
+            "core/room/room.c": "#include <gone.h>\n/* Decision 001, decision 002. docs/page.md, docs/other.md; room/room.c, room.c, door.c. */\n",
+            "scripts/chat.lua": "-- page.md, tests/gone.lua, build/gone.md\n-- Pitfall 12: it leaks (row 3). 4 rows of 5.\nlocal file = socket.close()\n",
+            "tests/test_room.c": "static void pitfall_7_nobody_waits(void **state);\nstatic void attack_105_nothing_is_taken(void **state);\n",
+        })
+        self.assertEqual(tree.breaches("citations"), [
+            "core/room/room.c:2: docs/other.md: no such file",
+            "core/room/room.c:2: door.c: no such file",
+            "core/room/room.c:2: decision 002: no such decision",
+            "docs/links.md:1: page.md#three: no such heading",
+            "docs/links.md:1: gone.md: no such file",
+            "scripts/chat.lua:1: tests/gone.lua: no such file",
+            "scripts/chat.lua:2: Pitfall 12: say what must hold",
+            "scripts/chat.lua:2: row 3: say what must hold",
+            "tests/test_room.c:1: pitfall_7: say what must hold",
+            "tests/test_room.c:2: attack_105: say what must hold",
+        ])
+
+
 class Guide(unittest.TestCase):
     def test_a_file_that_is_gone_is_found(self):
         guide = "`core/base/`, `core/x.c`, `core/*.c`, `tests/*_spec.lua`, `core/gone.c`\n`lua/bind_NAME.c`, `origin/main`, `build/stoa keys`\n"
