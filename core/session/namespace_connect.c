@@ -148,7 +148,7 @@ static void send_connected(struct socket *socket) {
         packet = packet_new_plain(buffer_slice(&text));
     } else {
         buffer_printf(&text, "{\"sid\":\"%s\"", socket->id);
-        if (socket->record.pid[0]) buffer_printf(&text, ",\"pid\":\"%s\"", socket->record.pid);
+        if (socket->record.pid) buffer_printf(&text, ",\"pid\":\"%s\"", socket->record.pid);
         buffer_append_char(&text, '}');
         struct socketio_packet parts = {
             .type = SOCKETIO_CONNECT, .namespace_name = slice_of(socket->namespace_name), .json = buffer_slice(&text)};

@@ -27,7 +27,7 @@ struct had {
 
 /* What a recovery needs beside the socket's rooms. */
 struct record {
-    char pid[PID_LEN + 1]; /* its worker's name and a secret; empty: not recoverable */
+    char *pid;             /* its worker's name and a secret; NULL: not recoverable */
     struct had *had;       /* NULL: nothing came with it, or too long ago to come again */
     uint64_t known_offset; /* up to here it is in no need: that was before its time, or it answered a later ping */
     struct away *away;     /* NULL: it is attached */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session/recovery.h"
 
+#include <stdlib.h>
+
 #include "base/ids.h"
+#include "base/memory.h"
 #include "base/metrics.h"
 #include "channel/room.h"
 #include "session/session_internal.h"
@@ -12,22 +15,20 @@ static size_t text_len(const char *text) {
 }
 
 static size_t record_bytes(const struct socket *socket) {
-    return sizeof *socket + record_rooms(&socket->record).len + text_len(socket->user_json) +
+    return sizeof *socket + PID_LEN + record_rooms(&socket->record).len + text_len(socket->user_json) +
            text_len(socket->state_json);
 }
 
 void recovery_offer(struct socket *socket) {
-    struct record *record = &socket->record;
-    if (!socket_wants_recovery(socket)) return;
-    if (!record->pid[0]) {
-        memcpy(record->pid, socket->hub->node, ID_OWNER_LEN);
-        id_random(record->pid + ID_OWNER_LEN, ID_SECRET_LEN);
-        map_put(socket->hub->records.by_pid, slice_of(record->pid), socket);
-    }
+    char pid[PID_LEN + 1];
+    if (!socket_wants_recovery(socket) || socket->record.pid) return;
+    memcpy(pid, socket->hub->node, ID_OWNER_LEN);
+    id_random(pid + ID_OWNER_LEN, ID_SECRET_LEN);
+    recovery_restore(socket, pid);
 }
 
 void recovery_restore(struct socket *socket, const char *pid) {
-    memcpy(socket->record.pid, pid, PID_LEN);
+    socket->record.pid = memory_copy(pid, PID_LEN);
     map_put(socket->hub->records.by_pid, slice_of(socket->record.pid), socket);
 }
 
@@ -113,9 +114,10 @@ void recovery_revoke(struct socket *socket) {
 
 void recovery_drop(struct socket *socket) {
     if (recovery_is_awaited(socket)) record_unlist(socket);
-    if (!socket->record.pid[0]) return;
+    if (!socket->record.pid) return;
     map_remove(socket->hub->records.by_pid, slice_of(socket->record.pid));
-    socket->record.pid[0] = 0;
+    free(socket->record.pid);
+    socket->record.pid = NULL;
 }
 
 static void drop_until(struct hub *hub, uint64_t now) {

@@ -536,7 +536,7 @@ void socket_part(struct socket *socket, const char *reason, bool keep) {
     socket->announced = false;
     if (announced && hub_policy_handles(socket->hub, POLICY_DISCONNECT, slice_of(socket->namespace_name)))
         parting_begin(socket, reason);
-    if (keep && socket->record.pid[0] && socket->hub->settings.recovery_window_ms > 0) {
+    if (keep && socket->record.pid && socket->hub->settings.recovery_window_ms > 0) {
         recovery_keep(socket);
     } else {
         recovery_drop(socket);
