@@ -179,7 +179,7 @@ export class Walk {
   #known = {};
   #people = new Map(); // name → {speaker, taken}
 
-  /** options: {key: of REST, redis: an address}. */
+  /** options: {keys: {name: key of REST}, redis: an address}. */
   constructor(owner, server, options = {}) {
     this.#owner = owner;
     this.#server = server;
@@ -207,7 +207,7 @@ export class Walk {
     const said = text.replace(/‹(\w+)›/g, known);
     if (text === "SIGTERM") return this.#server.signal(text);
     if (text.startsWith("WS ")) this.#people.set(who, { speaker: new Socket(this.#owner, this.#server, said.slice(3)), taken: 0 });
-    else if (HTTP.test(text) && !this.#people.has(who)) this.#people.set(who, { speaker: new Requests(this.#server, this.#options.key), taken: 0 });
+    else if (HTTP.test(text) && !this.#people.has(who)) this.#people.set(who, { speaker: new Requests(this.#server, this.#options.keys?.[who]), taken: 0 });
     else if (who === "redis" && !this.#people.has(who)) this.#people.set(who, { speaker: await new Redis().connect(this.#owner, this.#options.redis), taken: 0 });
     if (!text.startsWith("WS ")) await this.#people.get(who).speaker.say(said);
   }

@@ -12,7 +12,7 @@ const read = (name) => readFileSync(path.join(root, name), "utf8");
 test("each example of docs/protocol.md comes out as the page says", async (t) => {
   const key = "the-back-office";
   const server = await startServer(t, { set: { api_keys: [key], "limits.uploads": [1, 60] } });
-  const walk = new Walk(t, server, { key });
+  const walk = new Walk(t, server, { keys: { "back office": key } });
   for (const example of examplesOf(read("docs/protocol.md"))) await walk.go(example);
 });
 
