@@ -43,16 +43,6 @@ static int submit(lua_State *L, int op, bind_push *push) {
     return bind_submit(L, &request);
 }
 
-/* As JSON, in the vm's buffer. */
-static struct slice list_of_one(lua_State *L, struct slice id) {
-    struct buffer *ids = &vm_of(L)->out;
-    buffer_clear(ids);
-    buffer_append_char(ids, '[');
-    json_write_string(ids, id);
-    buffer_append_char(ids, ']');
-    return buffer_slice(ids);
-}
-
 static int push_first(lua_State *L, struct store_request *request) {
     struct json_walk walk;
     struct slice item;
@@ -71,7 +61,7 @@ static int get(lua_State *L) {
     struct slice id = id_at(L, 1);
     if (id.len == 0) return bind_fail(L, "bad_request");
     struct store_request *request = bind_request(L, STORE_USERS, push_first);
-    BIND_COPY(request, user_ids, list_of_one(L, id));
+    store_ids_add(request, id);
     return bind_submit(L, &request);
 }
 
@@ -130,7 +120,7 @@ static int seen(lua_State *L) {
     struct slice id = id_at(L, 1);
     if (id.len == 0) return bind_fail(L, "bad_request");
     struct store_request *request = bind_request(L, STORE_USERS_SEEN, bind_push_true);
-    BIND_COPY(request, user_ids, list_of_one(L, id));
+    store_ids_add(request, id);
     return bind_submit(L, &request);
 }
 
@@ -261,22 +251,20 @@ static int sockets(lua_State *L) {
  * @error bad_request, unavailable
  * @example return {ok = true, users = stoa.users(request.userIds)} */
 static int users(lua_State *L) {
-    struct buffer *out = &vm_of(L)->out;
     luaL_checktype(L, 1, LUA_TTABLE);
     size_t len = lua_objlen(L, 1);
     if (len > USERS_MAX) return bind_fail(L, "bad_request");
-    buffer_clear(out);
-    buffer_append_char(out, '[');
     for (size_t i = 1; i <= len; i++) {
         lua_rawgeti(L, 1, (int)i);
         if (lua_type(L, -1) != LUA_TSTRING || !user_id_valid(bind_text(L, -1))) return bind_fail(L, "bad_request");
-        if (i > 1) buffer_append_char(out, ',');
-        json_write_string(out, bind_text(L, -1));
         lua_pop(L, 1);
     }
-    buffer_append_char(out, ']');
     struct store_request *request = bind_request(L, STORE_USERS, bind_push_raw);
-    BIND_COPY(request, user_ids, buffer_slice(out));
+    for (size_t i = 1; i <= len; i++) {
+        lua_rawgeti(L, 1, (int)i);
+        store_ids_add(request, bind_text(L, -1));
+        lua_pop(L, 1);
+    }
     return bind_submit(L, &request);
 }
 

@@ -18,7 +18,7 @@ struct said_batch {
     struct said_reader *reader;
     struct list askers;
     unsigned len;
-    struct buffer user_ids; /* a JSON array, not closed */
+    struct store_request *request; /* NULL: it is with the store */
 };
 
 struct said_asker {
@@ -70,7 +70,7 @@ static void batch_end(struct said_batch *batch, enum store_status status, struct
         free(asker);
     }
     buffer_done(&id);
-    buffer_done(&batch->user_ids);
+    store_request_free(&batch->request);
     free(batch);
 }
 
@@ -91,10 +91,7 @@ static void read_open(struct said_reader *reader) {
     struct said_batch *batch = reader->open;
     reader->open = NULL;
     reader->reads++;
-    buffer_append_char(&batch->user_ids, ']');
-    struct store_request *request = store_request_new(STORE_WORDS, words_read, batch);
-    BIND_COPY(request, user_ids, buffer_slice(&batch->user_ids));
-    store_submit(reader->store, &request);
+    store_submit(reader->store, &batch->request);
 }
 
 static struct said_reader *reader_of(struct script_state *scripts) {
@@ -109,6 +106,7 @@ static void batch_add(struct said_reader *reader, struct task_ticket *ticket, st
     if (!reader->open) {
         reader->open = NEW(struct said_batch);
         reader->open->reader = reader;
+        reader->open->request = store_request_new(STORE_WORDS, words_read, reader->open);
         list_init(&reader->open->askers);
     }
     struct said_batch *batch = reader->open;
@@ -116,8 +114,8 @@ static void batch_add(struct said_reader *reader, struct task_ticket *ticket, st
     asker->id_len = user_id.len;
     memcpy(asker->id, user_id.ptr, user_id.len);
     list_append(&batch->askers, &asker->link);
-    buffer_append_char(&batch->user_ids, batch->len++ > 0 ? ',' : '[');
-    json_write_string(&batch->user_ids, user_id);
+    batch->len++;
+    store_ids_add(batch->request, user_id);
 }
 
 int said_reader_ask(lua_State *L, struct slice user_id) {

@@ -89,6 +89,17 @@ struct store_head *store_heads(const struct store_request *request, size_t *len_
     return (void *)request->rows.ptr;
 }
 
+void store_ids_add(struct store_request *request, struct slice user_id) {
+    const struct slice id = store_request_copy(request, user_id);
+    buffer_append(&request->rows, (const char *)&id, sizeof id);
+    request->arena_bytes += sizeof id;
+}
+
+const struct slice *store_ids(const struct store_request *request, size_t *len_r) {
+    *len_r = request->rows.len / sizeof(struct slice);
+    return (const void *)request->rows.ptr;
+}
+
 void store_request_unanswer(struct store_request *request) {
     buffer_clear(&request->json);
     if (request->op == STORE_EVENTS) buffer_clear(&request->rows);

@@ -28,11 +28,11 @@ enum store_op {
                           */
     STORE_HEADS,         /* store_heads_add, at most 1,000 → store_heads */
     STORE_USER_PUT,      /* user: user */
-    STORE_USERS,         /* user_ids → json [{userId, name, avatar?, lastSeen?}, …] of those known */
-    STORE_USERS_SEEN,    /* user_ids, at most 1,000: last seen now */
+    STORE_USERS,         /* store_ids_add → json [{userId, name, avatar?, lastSeen?}, …] of those known */
+    STORE_USERS_SEEN,    /* store_ids_add, at most 1,000: last seen now */
     STORE_WORD_PUT,      /* word: user; what they say of themselves, until they say otherwise */
-    STORE_WORDS,     /* user_ids → json [{userId, status, statusMessage?, endsMs?}, …] in their order: what holds */
-    STORE_READ_MARK, /* member: channel, user, read_seq: never moves back; capped at the head */
+    STORE_WORDS, /* store_ids_add → json [{userId, status, statusMessage?, endsMs?}, …] in their order: what holds */
+    STORE_READ_MARK,      /* member: channel, user, read_seq: never moves back; capped at the head */
     STORE_SESSION_PUT,    /* session: user, token, expires_ms */
     STORE_SESSION,        /* session: token → json {userId, expiresAt}; NOT_FOUND when unknown or expired */
     STORE_SESSION_DELETE, /* session: token → json {userId}; NOT_FOUND */
@@ -144,7 +144,6 @@ struct store_request {
         struct store_channel channel;
         struct store_member member;
         struct store_user user;
-        struct slice user_ids; /* a JSON array */
         struct store_word word;
         struct store_session session;
         struct store_audit audit;
@@ -152,7 +151,7 @@ struct store_request {
     };
     struct store_cursor at;
     struct buffer json; /* EVENTS: an array of them all */
-    struct buffer rows; /* of EVENTS and HEADS, see below */
+    struct buffer rows; /* of EVENTS, HEADS and lists of ids, see below */
     void (*done)(struct store_request *request);
     void *owner;
     struct list link;
@@ -181,6 +180,9 @@ struct store_event store_event_at(const struct store_request *request, size_t i)
 /* HEADS: asks for one more; all that were asked for. */
 void store_heads_add(struct store_request *request, struct slice channel_id);
 struct store_head *store_heads(const struct store_request *request, size_t *len_r);
+/* USERS, USERS_SEEN, WORDS: asks for one more; all that were asked for. */
+void store_ids_add(struct store_request *request, struct slice user_id);
+const struct slice *store_ids(const struct store_request *request, size_t *len_r);
 
 /* For drivers. EVENTS: the answer's next event is appended to what it returns; the end of the answer. */
 struct buffer *store_events_next(struct store_request *request, int64_t seq);

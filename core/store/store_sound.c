@@ -21,7 +21,7 @@ static bool is_array(struct slice text) {
 /* Those of texts come before a database's own: the keys of an index are bounded there, and rows that are sent together
  * fail together. */
 enum { NAME_MAX_BYTES = 1024, WORD_MAX_BYTES = 64, AVATAR_MAX_BYTES = 4096, TOKEN_MAX_BYTES = 4096 };
-enum { LIST_MAX_BYTES = 1 << 20, DETAIL_MAX_BYTES = 64 << 10, CONTENT_MAX_BYTES = 16 << 20 };
+enum { DETAIL_MAX_BYTES = 64 << 10, CONTENT_MAX_BYTES = 16 << 20 };
 
 _Static_assert((int)STORE_USER_ID_MAX == (int)USER_ID_MAX, "whoever may come in can be kept");
 
@@ -52,10 +52,6 @@ static bool append_is_whole(const struct store_append *append) {
             return append->emoji.len > 0;
     }
     return false;
-}
-
-static bool is_list(struct slice ids) {
-    return ids.len <= LIST_MAX_BYTES && is_text(ids) && is_array(ids);
 }
 
 static bool is_token(const struct store_session *session) {
@@ -101,10 +97,6 @@ static bool part_is_sound(const struct store_request *request) {
         case STORE_WORD_PUT:
             return user && is_within(request->word.status, WORD_MAX_BYTES) &&
                    is_within(request->word.message, NAME_MAX_BYTES);
-        case STORE_USERS:
-        case STORE_USERS_SEEN:
-        case STORE_WORDS:
-            return is_list(request->user_ids);
         case STORE_SESSION_PUT:
             return user && is_token(&request->session);
         case STORE_SESSION:
@@ -113,6 +105,9 @@ static bool part_is_sound(const struct store_request *request) {
         case STORE_AUDIT:
             return audit_is_sound(&request->audit);
         case STORE_HEADS:
+        case STORE_USERS:
+        case STORE_USERS_SEEN:
+        case STORE_WORDS:
         case STORE_AUDITS:
         case STORE_PROBE:
             return true;
@@ -120,14 +115,8 @@ static bool part_is_sound(const struct store_request *request) {
     return false;
 }
 
-bool store_channel_id_sound(struct slice channel_id) {
-    return channel_id.len > 0 && channel_id.len <= STORE_ID_MAX && is_text(channel_id);
-}
-
-bool store_list_id(struct slice item, size_t most, struct buffer *id) {
-    buffer_clear(id);
-    if (json_type_of(item) == JSON_STRING) json_string(item, id);
-    return id->len > 0 && id->len <= most && !memchr(id->ptr, '\0', id->len);
+bool store_id_sound(struct slice id, size_t most) {
+    return id.len > 0 && is_within(id, most);
 }
 
 bool store_request_sound(const struct store_request *request) {

@@ -9,9 +9,7 @@
  * operation needs is there. A body of broken JSON would spoil every answer that it is part of, and a text that a
  * database refuses would cost all that were sent with it. Touches nothing but its argument. */
 bool store_request_sound(const struct store_request *request);
-/* An item of a request's list of ids, into id, which is emptied before. False: it is none, and is left out. */
-bool store_list_id(struct slice item, size_t most, struct buffer *id);
-/* One of HEADS. */
-bool store_channel_id_sound(struct slice channel_id);
+/* An id of a list. False: it is left out; the others of the list are answered. */
+bool store_id_sound(struct slice id, size_t most);
 
 #endif

@@ -16,7 +16,7 @@ enum { SEEN_MS = 100, SEEN_MAX = 1000 };
 
 struct presence_broadcast {
     struct worker *worker;
-    struct buffer seen; /* JSON array of who is to be noted as last seen now, unfinished */
+    struct store_request *seen; /* of those to be noted as last seen now; NULL: nobody */
     unsigned seen_len;
     struct loop_timer timer;
 };
@@ -48,15 +48,10 @@ static void seen(struct store_request *request) {
 }
 
 static void write_seen(struct presence_broadcast *presence_broadcast) {
-    struct worker *worker = presence_broadcast->worker;
-    if (presence_broadcast->seen_len == 0) return;
-    buffer_append_char(&presence_broadcast->seen, ']');
-    struct store_request *request = store_request_new(STORE_USERS_SEEN, seen, worker);
-    request->user_ids = store_request_copy(request, buffer_slice(&presence_broadcast->seen));
-    buffer_done(&presence_broadcast->seen);
+    if (!presence_broadcast->seen) return;
     presence_broadcast->seen_len = 0;
     loop_timer_cancel(&presence_broadcast->timer);
-    store_submit(worker->store, &request);
+    store_submit(presence_broadcast->worker->store, &presence_broadcast->seen);
 }
 
 static void write_seen_due(struct loop_timer *timer) {
@@ -66,9 +61,9 @@ static void write_seen_due(struct loop_timer *timer) {
 /* Thousands go at once when a network or a node does: they share a write. */
 static void note_last_seen(void *owner, struct slice user_id) {
     struct presence_broadcast *presence_broadcast = ((struct worker *)owner)->presence.broadcast;
-    buffer_append_char(&presence_broadcast->seen, presence_broadcast->seen_len++ ? ',' : '[');
-    json_write_string(&presence_broadcast->seen, user_id);
-    if (presence_broadcast->seen_len == SEEN_MAX)
+    if (!presence_broadcast->seen) presence_broadcast->seen = store_request_new(STORE_USERS_SEEN, seen, owner);
+    store_ids_add(presence_broadcast->seen, user_id);
+    if (++presence_broadcast->seen_len == SEEN_MAX)
         write_seen(presence_broadcast);
     else if (!loop_timer_pending(&presence_broadcast->timer))
         loop_timer_set(&presence_broadcast->timer, SEEN_MS);

@@ -93,7 +93,7 @@ static void fill(struct store_request *request, const struct store_append *said,
         case STORE_USERS:
         case STORE_USERS_SEEN:
         case STORE_WORDS:
-            request->user_ids = text;
+            for (unsigned i = 0; i < bits % LEN(users); i++) store_ids_add(request, slice_of(users[i]));
             break;
         case STORE_WORD_PUT:
             request->word = (struct store_word){.status = text, .message = SLICE("Name"), .ends_ms = 1 << 30};

@@ -174,7 +174,7 @@ static void a_user_whom_somebody_holds_costs_nobody_else_of_a_list(void **state)
     PGconn *holder = somebody(scene->servers.global);
     does(holder, "BEGIN");
     does(holder, "SELECT FROM users WHERE user_id = 'bob' FOR UPDATE");
-    assert_status(ASK(asking, STORE_USERS_SEEN, .user_ids = S("[\"bob\",\"carol\",\"dora\",\"dora\"]")), STORE_OK);
+    assert_status(asking_list(asking, STORE_USERS_SEEN, S("[\"bob\",\"carol\",\"dora\",\"dora\"]")), STORE_OK);
     assert_string_equal(servers_sql(scene->servers.global,
                                     "SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM users "
                                     "WHERE last_seen_ms > 0"),

@@ -403,7 +403,7 @@ static void a_shard_that_is_away_leaves_the_others_working(void **state) {
     assert_status(good, STORE_OK);
     assert_status(ASK(asking, STORE_PROBE, ), STORE_OK);
     snprintf(list, sizeof list, "[\"%s\",\"%s\"]", here, away);
-    struct answer *heads = asking_heads(asking, S(list));
+    struct answer *heads = asking_list(asking, STORE_HEADS, S(list));
     assert_true(heads->partial);
     assert_has(heads, here);
     assert_has_not(heads, away);

@@ -412,7 +412,7 @@ static void no_member_is_changed_while_the_global_database_keeps_less(void **sta
     set_at(scene->servers.global, "fsync", "off");
     bob_becomes_a_member_once(scene, STORE_UNAVAILABLE);
     assert_status(ASK(asking, STORE_MEMBER_DELETE, .channel_id = S("hall"), .user_id = S("bob")), STORE_UNAVAILABLE);
-    assert_status(ASK(asking, STORE_USERS, .user_ids = S("[\"bob\"]")), STORE_OK);
+    assert_status(asking_list(asking, STORE_USERS, S("[\"bob\"]")), STORE_OK);
     assert_status(say(scene, "said", 0), STORE_OK);
     set_at(scene->servers.global, "fsync", NULL);
     bob_becomes_a_member_once(scene, STORE_OK);

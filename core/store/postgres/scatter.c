@@ -156,7 +156,7 @@ void postgres_heads(struct postgres_store *store, struct store_request *request)
     struct store_head *heads = store_heads(request, &len);
     scatter->write = write_head;
     for (size_t i = 0; i < len && i < STORE_HEADS_MAX; i++)
-        if (store_channel_id_sound(heads[i].channel_id))
+        if (store_id_sound(heads[i].channel_id, STORE_ID_MAX))
             scatter->channels[scatter->channels_len++] =
                 (struct scatter_asked){.channel_id = heads[i].channel_id, .head = &heads[i]};
     scatter_run(scatter, false);

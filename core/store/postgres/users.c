@@ -7,7 +7,6 @@
 #include "store/postgres/postgres_internal.h"
 #include "store/store_json.h"
 #include "store/store_sound.h"
-#include "wire/json.h"
 
 enum { AUDITS_MAX = 1000, USERS_MAX = 1000 };
 
@@ -28,21 +27,13 @@ static void build_user_put(struct store_request *request, struct query *query) {
     parameters_add_text(out, request->user.avatar);
 }
 
-/* The texts of a JSON array. */
-static void add_ids(struct parameters *out, struct slice array) {
-    struct json_walk walk;
-    struct slice item;
-    struct buffer id = {0};
-    unsigned len = 0;
-    json_walk_init(&walk, array);
-    while (len < USERS_MAX && json_walk_item(&walk, &item)) len++;
-    parameters_add_texts(out, len);
-    json_walk_init(&walk, array);
-    for (; len > 0 && json_walk_item(&walk, &item); len--) {
-        bool good = store_list_id(item, STORE_USER_ID_MAX, &id);
-        parameters_text_item(out, good ? buffer_slice(&id) : SLICE_NONE);
-    }
-    buffer_done(&id);
+static void add_ids(struct parameters *out, const struct store_request *request) {
+    size_t len;
+    const struct slice *ids = store_ids(request, &len);
+    if (len > USERS_MAX) len = USERS_MAX;
+    parameters_add_texts(out, (unsigned)len);
+    for (size_t i = 0; i < len; i++)
+        parameters_text_item(out, store_id_sound(ids[i], STORE_USER_ID_MAX) ? ids[i] : SLICE_NONE);
 }
 
 /* In order, or two workers could wait for each other's rows. A user whose row somebody holds is left out: the others of
@@ -57,7 +48,7 @@ static void add_ids(struct parameters *out, struct slice array) {
 
 static void build_users_seen(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(query, SEE);
-    add_ids(out, request->user_ids);
+    add_ids(out, request);
     parameters_add_integer(out, request->driver.now_ms);
 }
 
@@ -65,7 +56,7 @@ static void build_users(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(query,
                                        "SELECT u.user_id, u.name, u.avatar, u.last_seen_ms FROM unnest($1) WITH "
                                        "ORDINALITY a (user_id, o) JOIN users u USING (user_id) ORDER BY a.o");
-    add_ids(out, request->user_ids);
+    add_ids(out, request);
 }
 
 static int take_users(struct postgres_store *store, struct store_request *request, const struct query *query) {
@@ -105,7 +96,7 @@ static void build_words(struct store_request *request, struct query *query) {
                                        "SELECT w.user_id, w.status, w.message, w.until_ms FROM unnest($1) WITH "
                                        "ORDINALITY a (user_id, o) JOIN words w USING (user_id) WHERE w.until_ms = 0 OR "
                                        "w.until_ms > $2 ORDER BY a.o");
-    add_ids(out, request->user_ids);
+    add_ids(out, request);
     parameters_add_integer(out, request->driver.now_ms);
 }
 

@@ -266,7 +266,7 @@ enum store_status sqlite_heads(struct sqlite_db *db, struct store_request *reque
     size_t len;
     struct store_head *heads = store_heads(request, &len);
     for (size_t i = 0; i < len && i < STORE_HEADS_MAX; i++) {
-        if (!store_channel_id_sound(heads[i].channel_id)) continue;
+        if (!store_id_sound(heads[i].channel_id, STORE_ID_MAX)) continue;
         heads[i].at.seq = db_head(db, heads[i].channel_id);
         memcpy(heads[i].at.epoch, db->epoch_text, sizeof heads[i].at.epoch);
     }

@@ -6,7 +6,6 @@
 #include "store/sqlite/sqlite_internal.h"
 #include "store/store_json.h"
 #include "store/store_sound.h"
-#include "wire/json.h"
 
 enum { AUDITS_MAX = 1000, USERS_MAX = 1000 };
 
@@ -21,19 +20,15 @@ static enum store_status user_put(struct sqlite_db *db, struct store_request *re
     return db_run(db, row);
 }
 
-/* fn for each text of a JSON array, until one fails. */
+/* fn for each id, until one fails. */
 static enum store_status each_id(struct sqlite_db *db, struct store_request *request,
                                  enum store_status (*fn)(struct sqlite_db *db, struct store_request *request,
                                                          struct slice id)) {
-    struct json_walk walk;
-    struct slice item;
-    struct buffer id = {0};
+    size_t len;
+    const struct slice *ids = store_ids(request, &len);
     enum store_status status = STORE_OK;
-    json_walk_init(&walk, request->user_ids);
-    for (int i = 0; status == STORE_OK && i < USERS_MAX && json_walk_item(&walk, &item); i++) {
-        if (store_list_id(item, STORE_USER_ID_MAX, &id)) status = fn(db, request, buffer_slice(&id));
-    }
-    buffer_done(&id);
+    for (size_t i = 0; status == STORE_OK && i < len && i < USERS_MAX; i++)
+        if (store_id_sound(ids[i], STORE_USER_ID_MAX)) status = fn(db, request, ids[i]);
     return status;
 }
 

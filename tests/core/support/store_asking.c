@@ -39,8 +39,8 @@ static void write_heads(struct store_request *request) {
     buffer_append_char(&request->json, ']');
 }
 
-/* The texts of a JSON array. */
-static void add_heads(struct store_request *request, struct slice list) {
+/* The texts of a JSON array; what is none of them is an empty one. */
+static void add_ids(struct store_request *request, struct slice list) {
     struct json_walk walk;
     struct slice item;
     struct buffer id = {0};
@@ -48,7 +48,10 @@ static void add_heads(struct store_request *request, struct slice list) {
     while (json_walk_item(&walk, &item)) {
         buffer_clear(&id);
         if (json_type_of(item) == JSON_STRING) json_string(item, &id);
-        store_heads_add(request, buffer_slice(&id));
+        if (request->op == STORE_HEADS)
+            store_heads_add(request, buffer_slice(&id));
+        else
+            store_ids_add(request, buffer_slice(&id));
     }
     buffer_done(&id);
 }
@@ -118,11 +121,6 @@ static void copy_part(struct store_request *request, const struct store_request 
             request->word.ends_ms = wanted->word.ends_ms;
             COPY(word.status), COPY(word.message);
             break;
-        case STORE_USERS:
-        case STORE_USERS_SEEN:
-        case STORE_WORDS:
-            COPY(user_ids);
-            break;
         case STORE_SESSION_PUT:
         case STORE_SESSION:
         case STORE_SESSION_DELETE:
@@ -159,11 +157,16 @@ struct answer *asking_submit(struct asking *asking, const struct store_request *
     return answer;
 }
 
-struct answer *asking_heads(struct asking *asking, struct slice channel_ids) {
-    struct store_request *request = asking_begin(asking, STORE_HEADS);
+struct answer *asking_submit_list(struct asking *asking, enum store_op op, struct slice ids) {
+    struct store_request *request = asking_begin(asking, op);
     struct answer *answer = asking->given[asking->count - 1];
-    add_heads(request, channel_ids);
+    add_ids(request, ids);
     store_submit(asking->store, &request);
+    return answer;
+}
+
+struct answer *asking_list(struct asking *asking, enum store_op op, struct slice ids) {
+    struct answer *answer = asking_submit_list(asking, op, ids);
     asking_wait(asking);
     return answer;
 }

@@ -42,8 +42,10 @@ void asking_done(struct asking *asking);
 /* The answer comes with asking_wait. */
 struct answer *asking_submit(struct asking *asking, const struct store_request *wanted);
 void asking_wait(struct asking *asking);
-/* HEADS of the channels of a JSON array; the answer's json: [[channelId, seq, epoch], …] of those that are known. */
-struct answer *asking_heads(struct asking *asking, struct slice channel_ids);
+/* HEADS, USERS, USERS_SEEN, WORDS of the ids of a JSON array. HEADS' json: [[channelId, seq, epoch], …] of those known.
+ */
+struct answer *asking_submit_list(struct asking *asking, enum store_op op, struct slice ids);
+struct answer *asking_list(struct asking *asking, enum store_op op, struct slice ids);
 struct answer *asking_ask(struct asking *asking, const struct store_request *wanted);
 
 /* ASK(asking, STORE_EVENTS, .channel_id = SLICE("hall"), .events.seq = 3) */
