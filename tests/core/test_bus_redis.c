@@ -167,7 +167,7 @@ static void a_server_that_is_away_costs_no_memory_and_is_found_again(void **stat
 /* The connections stand, the server answers, and nothing is delivered. Only a probe notices. */
 static void what_delivers_nothing_is_degraded_though_it_answers(void **state) {
     listener_subscribe(&theirs, SLICE("/#lobby"));
-    stage_pass(1200);
+    stage_pass(1200); /* a probe has come and gone */
     assert_false(theirs.is_degraded);
     int64_t reconnects = metric_get(METRIC_BUS_RECONNECTS, NULL);
     on_all("acl setuser default -publish -spublish");
@@ -200,7 +200,7 @@ static void a_failover_loses_no_subscription(void **state) {
         uint64_t end_ms = loop_now_ms(stage_loop) + STAGE_PATIENCE_MS;
         while (theirs.len == heard && loop_now_ms(stage_loop) < end_ms) {
             listener_say(&ours, numbered(text, sizeof text, i), "hello");
-            stage_pass(20);
+            stage_pass(20); /* between two tries */
         }
         assert_true(theirs.len > heard);
     }

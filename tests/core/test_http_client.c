@@ -117,7 +117,7 @@ static void fetch(struct rig *rig, struct http_fetch fetch, const char *path) {
     assert_int_equal(rig->answers, 0);
     uint64_t end_us = loop_clock_us(rig->loop) + DEADLINE_MS * 1000;
     while (rig->answers == 0 && loop_clock_us(rig->loop) < end_us)
-        if (!loop_turn(rig->loop)) usleep(1000);
+        if (!loop_turn(rig->loop)) usleep(1000); /* between two turns */
     assert_int_equal(rig->answers, 1);
 }
 

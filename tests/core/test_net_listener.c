@@ -252,7 +252,7 @@ static int run_out_of_descriptors(void) {
     unsigned turns = 0;
     while (rig_now_ms() < until) {
         if (loop_turn(rig.loop)) turns++;
-        poll(NULL, 0, 1);
+        poll(NULL, 0, 1); /* turns are counted for so long */
     }
     if (turns > 100) return 3; /* the queue keeps the loop awake */
 

@@ -156,8 +156,7 @@ static void a_poll_waits_for_what_comes(void **state) {
 
 static void a_second_poll_closes_the_session(void **state) {
     open_session();
-    int first = polling_ask("GET", polling, "", "");
-    wait_turns(20);
+    int first = waiting_poll();
     int64_t rejected = metric_get(METRIC_REJECTED, NULL);
     assert_int_equal(polling_fetch("GET", polling, "").status, 400);
     assert_int_equal(metric_get(METRIC_REJECTED, NULL), rejected + 1);
@@ -167,10 +166,9 @@ static void a_second_poll_closes_the_session(void **state) {
 
 static void an_aborted_poll_closes_the_session(void **state) {
     open_session();
-    int get = polling_ask("GET", polling, "", "");
-    wait_turns(20);
+    int get = waiting_poll();
     close(get);
-    wait_turns(20);
+    POLLING_UNTIL(metric_get(METRIC_SESSIONS, NULL) == 0);
     assert_answer(polling_fetch("GET", polling, ""), 400, unknown);
 }
 
@@ -206,8 +204,7 @@ static void bytes_as_a_body_close_the_session(void **state) {
 
 static void a_client_that_closes_gets_noop_on_its_poll(void **state) {
     open_session();
-    int get = polling_ask("GET", polling, "", "");
-    wait_turns(20);
+    int get = waiting_poll();
     assert_answer(polling_fetch("POST", polling, "1"), 200, "ok");
     assert_answer(answer_of(get), 200, "6");
     assert_int_equal(polling_fetch("GET", polling, "").status, 400);
@@ -217,8 +214,7 @@ static void the_poll_that_waits_or_the_next_hears_whether_to_stay_away_or_to_com
     for (int returns = 0; returns < 2; returns++) {
         enum close_reason reason = returns ? CLOSE_SHUTTING_DOWN : CLOSE_SERVER_DISCONNECT;
         open_session();
-        int get = polling_ask("GET", polling, "", "");
-        wait_turns(20);
+        int get = waiting_poll();
         hub_close_all(hub, reason);
         assert_answer(answer_of(get), returns ? 400 : 200, returns ? unknown : "1");
         open_session();
@@ -228,7 +224,7 @@ static void the_poll_that_waits_or_the_next_hears_whether_to_stay_away_or_to_com
                       returns ? "4last"
                               : "4last\x1e"
                                 "1");
-        wait_turns(20);
+        POLLING_UNTIL(metric_get(METRIC_SESSIONS, NULL) == 0);
         assert_answer(polling_fetch("GET", polling, ""), 400, unknown);
     }
 }
@@ -237,7 +233,7 @@ static void a_poll_brings_the_ping_and_silence_ends_the_session(void **state) {
     open_session();
     assert_answer(polling_fetch("GET", polling, ""), 200, "2");
     assert_answer(polling_fetch("POST", polling, "3"), 200, "ok");
-    wait_turns(520);
+    POLLING_UNTIL(metric_get(METRIC_SESSIONS, NULL) == 0);
     assert_int_equal(polling_fetch("GET", polling, "").status, 400);
 }
 

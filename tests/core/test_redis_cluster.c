@@ -100,6 +100,18 @@ static void stream_begin(void) {
     }
 }
 
+static unsigned stream_done(void) {
+    unsigned done = 0;
+    for (unsigned i = 0; i < STREAM_KEYS; i++) done += stream.done[i];
+    return done;
+}
+
+/* Until so many more are done. */
+static void stream_flows(unsigned more) {
+    unsigned before = stream_done();
+    stage_until(stream_done() >= before + more);
+}
+
 static void stream_end(void) {
     stream.stopping = true;
     stage_until(stream.under_way == 0);
@@ -197,7 +209,7 @@ static void migrate_slot(unsigned slot, int from, int to) {
     free(redis_cli(from, "cluster setslot %u migrating %s", slot, to_id));
     for (int i = 0; i < STREAM_KEYS; i++) {
         free(redis_cli(from, "migrate 127.0.0.1 %d '{moves}%d' 0 5000", to, i));
-        stage_pass(20);
+        stream_flows(STREAM_AT_A_TIME);
     }
     free(redis_cli(to, "cluster setslot %u node %s", slot, to_id));
     free(redis_cli(from, "cluster setslot %u node %s", slot, to_id));
@@ -215,10 +227,10 @@ static void a_slot_moves_and_no_command_is_lost_and_its_topics_follow(void **sta
     stage_until(ears.subscribed == 1);
     for (int round = 0; round < 2; round++) {
         stream_begin();
-        stage_pass(100);
+        stream_flows(10 * STREAM_AT_A_TIME);
         migrate_slot(slot, round ? to : from, round ? from : to);
         stage_until(ears.subscribed == 2U + (unsigned)round);
-        stage_pass(100);
+        stream_flows(10 * STREAM_AT_A_TIME);
         stream_end();
         assert_int_equal(stream.failed + stream.unsure, 0);
         assert_counted_exactly();
@@ -247,11 +259,11 @@ static void a_planned_failover_loses_no_command(void **state) {
     subscriber_want(ears.subscriber, TOPIC_SHARDED, SLICE("{moves}topic"));
     stage_until(ears.subscribed == 1 && (replica = replica_of(primary)));
     stream_begin();
-    stage_pass(100);
+    stream_flows(10 * STREAM_AT_A_TIME);
     free(redis_cli(replica, "cluster failover"));
     stage_until(cli_says(replica, "role", "master"));
     stage_until(ears.subscribed >= 2);
-    stage_pass(100);
+    stream_flows(10 * STREAM_AT_A_TIME);
     stream_end();
     assert_int_equal(stream.failed + stream.unsure, 0);
     assert_counted_exactly();

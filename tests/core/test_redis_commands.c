@@ -240,7 +240,7 @@ static void a_refused_first_dial_is_not_the_last(void **state) {
     fake_stop(&late);
     struct redis *early = REDIS_TO(REDIS_STANDALONE, late.address);
     assert_string_equal(answer_to(early, "GET key").reason, "away");
-    stage_pass(500);
+    stage_pass(500); /* more than one dial is refused */
     fake_restart(&late);
     stage_until(redis_is_up(early));
     assert_int_equal(answer_to(early, "GET key").status, REDIS_DONE);
@@ -295,7 +295,7 @@ static void a_black_hole_is_found_within_five_seconds(void **state) {
 
 static void an_idle_connection_stays(void **state) {
     answer_to(redis, "GET key");
-    stage_pass(5500);
+    stage_pass(5500); /* longer than its deadlines */
     assert_int_equal(server.connections, 1);
     assert_true(redis_is_up(redis));
 }

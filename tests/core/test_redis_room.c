@@ -59,7 +59,7 @@ static void keep(unsigned channel) {
     uint64_t end_ms = loop_now_ms(stage_loop) + STAGE_PATIENCE_MS;
     for (keep_range(channel); !has_range(channel); keep_range(channel)) {
         if (loop_now_ms(stage_loop) > end_ms) fail_msg("channel %u finds no room", channel);
-        stage_pass(5);
+        stage_pass(5); /* between two looks */
     }
 }
 

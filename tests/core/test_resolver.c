@@ -52,10 +52,10 @@ static void what_is_forgotten_is_not_answered(void **state) {
     resolver_ask(resolver, &two.question, "two.invalid", 1);
     resolver_forget(&one.question);
     resolver_forget(&one.question);
-    stage_pass(50);
+    stage_pass(50); /* an answer would have come */
     assert_int_equal(one.answers, 0);
     resolver_free(&resolver); /* the other one with it */
-    stage_pass(50);
+    stage_pass(50);           /* an answer would be used after the end */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)

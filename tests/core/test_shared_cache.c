@@ -245,7 +245,7 @@ static void a_removal_that_redis_refused_is_repeated_and_nothing_is_read_until_t
         struct fetched meanwhile = fetch(0, "r\nx");
         assert_string_equal(meanwhile.value, "-");
         assert_int_equal(meanwhile.lease, 0);
-        stage_pass(7);
+        stage_pass(7); /* at any moment between two repetitions */
     }
     free(redis_cli(port, "acl setuser default +del"));
     stage_until(removals[0] == 1);
@@ -257,7 +257,7 @@ static void a_removal_that_redis_did_not_answer_is_repeated(void **unused) {
     land(0, "r\nx", fetch(0, "r\nx"), "old");
     real_signal(port, SIGSTOP);
     shared_cache_remove(shared[0], SLICE("r\nx"));
-    stage_pass(1500);
+    stage_pass(1500); /* its deadline has passed */
     assert_int_equal(removals[0], 0);
     real_signal(port, SIGCONT);
     stage_until(removals[0] == 1);

@@ -185,7 +185,7 @@ static void make_large(struct scene *scene) {
 static bool finds_damage(struct scene *scene) {
     for (int ms = 0; ms < ANSWER_DEADLINE_MS; ms += 5) {
         if (store_is_damaged(scene->asking.store)) return true;
-        usleep(5000);
+        usleep(5000); /* between two looks */
     }
     return false;
 }

@@ -45,7 +45,7 @@ static struct claimed claim(struct state *state, const char *user, unsigned most
 static bool is_granted_soon(struct state *state, const char *user, unsigned most) {
     for (int i = 0; i < 200; i++) {
         if (claim(state, user, most).verdict == STATE_CLAIMED) return true;
-        stage_pass(20);
+        stage_pass(20); /* between two claims */
     }
     return false;
 }
@@ -237,7 +237,7 @@ static void a_connection_counts_for_as_long_as_it_lasts(void **unused) {
     uint64_t end_ms = loop_now_ms(stage_loop) + STATE_USER_LEASE_MS * 2 / 3;
     while (lease_end_ms("ivan", "a.0.one") <= first_ms) {
         assert_true(loop_now_ms(stage_loop) < end_ms);
-        stage_pass(1000);
+        stage_pass(1000); /* between two looks */
     }
     state_free(&state);
 }
@@ -301,7 +301,7 @@ static void the_roll_of_a_quiet_fleet_costs_the_same_however_large_it_is(void **
                    FLEET, wall_ms() + LEASE_MS));
     stage_until(state_workers(b) == FLEET + 1);
     int64_t before = metric_get(METRIC_REDIS_RECEIVED, NULL);
-    stage_pass(BEATS * 1000);
+    stage_pass(BEATS * 1000); /* a beat is a second */
     int64_t received = metric_get(METRIC_REDIS_RECEIVED, NULL) - before;
     assert_in_range(received, 1, (BEATS + 1) * BYTES_A_BEAT);
     state_free(&b);

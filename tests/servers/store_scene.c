@@ -16,14 +16,14 @@ void pass(struct asking *asking, unsigned ms) {
 void await(struct asking *asking, const struct answer *answer) {
     for (unsigned ms = 0; !answer->came; ms += 10) {
         if (ms > PATIENCE_MS) fail_msg("no answer within %d ms", PATIENCE_MS);
-        pass(asking, 10);
+        pass(asking, 10); /* between two looks */
     }
 }
 
 void await_sql(struct asking *asking, const char *conninfo, const char *sql, const char *wanted) {
     for (unsigned ms = 0; strcmp(servers_sql(conninfo, sql), wanted) != 0; ms += 20) {
         if (ms > PATIENCE_MS) fail_msg("%s: not %s within %d ms", sql, wanted, PATIENCE_MS);
-        pass(asking, 20);
+        pass(asking, 20); /* between two looks */
     }
 }
 

@@ -330,7 +330,7 @@ static int64_t commits_of(struct scene *scene, int gather_ms, int sends) {
     struct answer *last = NULL;
     for (int i = 0; i < sends; i++) {
         last = say_in(asking, channel_on(0, (unsigned)i), "said", i);
-        pass(asking, 2);
+        pass(asking, 2); /* they are said one after the other */
     }
     await(asking, last);
     asking_wait(asking);

@@ -42,7 +42,7 @@ static void talk_for(struct scene *scene, struct talk *talk, unsigned ms) {
     for (unsigned passed = 0; passed < ms && talk->len < 3000; passed += 5) {
         talk->answers[talk->len] = say_in(&scene->asking, "hall", "talk", talk->len);
         talk->len++;
-        pass(&scene->asking, 5);
+        pass(&scene->asking, 5); /* between two messages */
     }
 }
 
@@ -159,7 +159,7 @@ static void a_commit_cancelled_while_it_waits_for_a_standby_is_not_acknowledged(
     await_sql(asking, scene->servers.write[0],
               "SELECT (count(pg_cancel_backend(pid)) > 0)::text FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
               "true");
-    pass(asking, 500);
+    pass(asking, 500);        /* an answer would have come */
     assert_false(said->came); /* the server has called it done, with a warning */
     let_receivers_go();
     await(asking, said);
@@ -315,7 +315,7 @@ static void a_reader_never_sees_a_number_before_those_below_it(void **state) {
         asking->store = i % 2 ? first : second;
         say_in(asking, channel, i % 2 ? "first" : "second", i);
         if (i % 8 == 0) assert_string_equal(servers_sql(scene->servers.write[0], sql), "true");
-        pass(asking, 1);
+        pass(asking, 1); /* between two messages */
     }
     asking->store = first;
     asking_wait(asking);
@@ -334,7 +334,7 @@ static void nothing_is_lost_or_doubled_when_pgbouncer_is_killed(void **state) {
     put_channel(asking, channel);
     for (int i = 0; i < 300; i++) {
         answers[i] = say_in(asking, channel, "talk", i);
-        pass(asking, 2);
+        pass(asking, 2); /* between two messages */
         if (i == 100) servers_act("kill", "bouncer");
         if (i == 150) servers_act("start", "bouncer");
     }
@@ -418,7 +418,7 @@ static void a_shard_that_is_away_leaves_the_others_working(void **state) {
     for (int i = 0; i < 100 && again->status != STORE_OK; i++) {
         again = say_in(asking, away, "lost", 0);
         await(asking, again);
-        pass(asking, 100);
+        pass(asking, 100); /* between two tries */
     }
     assert_status(again, STORE_OK);
     assert_int_equal(again->seq, 2);

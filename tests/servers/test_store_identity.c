@@ -38,14 +38,14 @@ static void probe_until(struct scene *scene, const char *conninfo, const char *s
     for (unsigned ms = 0; strcmp(servers_sql(conninfo, sql), wanted) != 0; ms += 50) {
         if (ms > PATIENCE_MS) fail_msg("%s: not %s within %d ms", sql, wanted, PATIENCE_MS);
         probe(scene);
-        pass(&scene->asking, 50);
+        pass(&scene->asking, 50); /* between two tries */
     }
 }
 
 static void probe_until_status(struct scene *scene, enum store_status status) {
     for (unsigned ms = 0; probe(scene)->status != status; ms += 50) {
         if (ms > PATIENCE_MS) fail_msg("%s: not within %d ms", store_status_code(status), PATIENCE_MS);
-        pass(&scene->asking, 50);
+        pass(&scene->asking, 50); /* between two tries */
     }
 }
 
@@ -177,11 +177,11 @@ static void what_another_fleet_has_reached_is_neither_believed_nor_changed(void 
                 "UPDATE stamp SET fleet = 'theirs'; DELETE FROM floors; INSERT INTO floors VALUES ('0', 9, 'a', 1, "
                 "clock_timestamp() - interval '1 minute')");
     for (int i = 0; i < 3; i++) probe(scene);
-    pass(&scene->asking, 50);
+    pass(&scene->asking, 50); /* what they set off is over */
     assert_status(say(scene, "after", 0), STORE_OK);
     servers_sql(global, "UPDATE floors SET number = 0");
     for (int i = 0; i < 3; i++) probe(scene);
-    pass(&scene->asking, 50);
+    pass(&scene->asking, 50); /* what they set off is over */
     assert_string_equal(servers_sql(global, "SELECT number FROM floors"), "0");
 }
 
@@ -233,7 +233,7 @@ static void who_keeps_what_was_read_of_members_hears_that_they_are_others(void *
     servers_act("load", "global");
     for (int i = 0; i < 100 && strcmp(epoch, before) == 0; i++) {
         probe(scene);
-        pass(&scene->asking, 50);
+        pass(&scene->asking, 50); /* between two tries */
     }
     assert_string_not_equal(epoch, before);
 }
@@ -310,7 +310,6 @@ static void is_refused_meanwhile(struct scene *scene, const char *name, const ch
     char shown[120];
     snprintf(shown, sizeof shown, "SELECT current_setting('%s')", name);
     await_sql(&scene->asking, scene->servers.write[0], shown, value);
-    pass(&scene->asking, 50); /* its other processes read it too, each when it is asked for something */
     struct answer *said = say_in(&scene->asking, "hall", "meanwhile", n);
     await(&scene->asking, said);
     assert_status(said, STORE_UNAVAILABLE);
@@ -347,7 +346,6 @@ static void a_quorum_that_is_gone_acknowledges_nothing(void **state) {
     assert_status(before, STORE_OK);
     set(scene, "synchronous_standby_names", NULL);
     await_sql(&scene->asking, scene->servers.write[0], "SELECT current_setting('synchronous_standby_names')", "");
-    pass(&scene->asking, 50);
     assert_status(say(scene, "meanwhile", 0), STORE_UNAVAILABLE);
     assert_status(probe(scene), STORE_UNAVAILABLE);
     set(scene, "synchronous_standby_names", "ANY 1 (r1, r2)");
@@ -393,7 +391,7 @@ static void bob_becomes_a_member_once(struct scene *scene, enum store_status wan
     do {
         if (ms > PATIENCE_MS) fail_msg("%s: not within %d ms", store_status_code(wanted), PATIENCE_MS);
         probe(scene);
-        pass(&scene->asking, 50);
+        pass(&scene->asking, 50); /* between two tries */
         ms += 50;
         status = ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"),
                      .member.role = S("member"))
@@ -462,9 +460,7 @@ static void an_old_primary_is_not_written_to_although_nobody_wrote_to_the_new_on
     assert_status(probe(scene), STORE_OK);
     probe_until(scene, scene->servers.global, "SELECT number FROM floors WHERE name = '0'", "2");
     asking->store = misled;
-    probe(scene);
-    pass(asking, 50);
-    assert_status(probe(scene), STORE_UNAVAILABLE);
+    probe_until_status(scene, STORE_UNAVAILABLE);
     assert_status(say(scene, "in-vain", 0), STORE_UNAVAILABLE);
     assert_status(ASK(asking, STORE_EVENTS, .channel_id = S("hall")), STORE_UNAVAILABLE);
     assert_string_equal(servers_sql(old, "SELECT count(*) FROM events"), "3");
@@ -516,7 +512,7 @@ static void an_old_global_primary_is_not_believed(void **state) {
     enum store_status status = STORE_UNAVAILABLE;
     for (int i = 0; i < 50 && status == STORE_UNAVAILABLE; i++) {
         status = ASK(asking, STORE_MEMBER_DELETE, .channel_id = S("hall"), .user_id = S("bob"))->status;
-        pass(asking, 50);
+        pass(asking, 50); /* between two tries */
     }
     assert_string_equal(servers_sql(new, "SELECT count(*) FROM channel_members"), "0");
     probe_until(scene, scene->servers.write[0], "SELECT number FROM floors WHERE name = 'global'", "2");

@@ -42,7 +42,7 @@ static void await_from(struct asking *asking, enum store_op op, const char *chan
     int64_t before = metric_get(METRIC_STORE_READS, from);
     for (int i = 0; i < 300 && metric_get(METRIC_STORE_READS, from) == before; i++) {
         assert_status(ASK(asking, op, .channel_id = S(channel)), STORE_OK);
-        pass(asking, 50);
+        pass(asking, 50); /* between two reads */
     }
     assert_true(metric_get(METRIC_STORE_READS, from) > before);
 }

@@ -214,7 +214,7 @@ static bool peak_is_given_back(const struct server *server) {
     after = peak = resident_bytes(server->worker);
     for (unsigned i = 0; i < PEAK; i++) poll_closes(&clients[i % ADDRESSES], sids[i]);
     for (unsigned i = 0; i < PEAK_PATIENCE_S * 10 && after - before > (peak - before) / 4; i++) {
-        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL); /* between two looks */
         after = resident_bytes(server->worker);
     }
     printf("%u sessions: resident memory %ld KiB before, %ld KiB with them, %ld KiB after\n", PEAK, before >> 10,
@@ -228,7 +228,7 @@ static long settled_bytes(const struct server *server, long at_most) {
     for (unsigned i = 0; i < SETTLE_S * 10; i++) {
         bytes = resident_bytes(server->worker);
         if (bytes <= at_most) break;
-        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL); /* between two looks */
     }
     return bytes;
 }

@@ -101,7 +101,7 @@ void contract_nobody_hears_himself(void **state) {
     begin();
     listener_subscribe(&ours, SLICE("lobby"));
     for (int i = 0; i < 10; i++) listener_say(&ours, SLICE("lobby"), "hello?");
-    stage_pass(100);
+    stage_pass(100); /* an echo would have come */
     assert_int_equal(ours.len, 0);
     end();
 }
@@ -138,7 +138,7 @@ void contract_a_bus_may_end_at_any_time(void **state) {
     bus_subscribe(ours.bus, SLICE("lobby"));
     bus_subscribe(ours.bus, SLICE("hall"));
     end();
-    stage_pass(10);
+    stage_pass(10); /* an event would be used after the end */
 }
 
 void contract_others_hear_what_was_said_in_order(void **state) {
@@ -177,7 +177,7 @@ void contract_only_subscribers_hear(void **state) {
     listener_subscribe(&theirs, SLICE("end"));
     bus_unsubscribe(theirs.bus, SLICE("lobby"));
     listener_say(&ours, SLICE("lobby"), "too late");
-    stage_pass(50);
+    stage_pass(50); /* it would have come */
     settle(&ours, &theirs, SLICE("end"));
     assert_int_equal(theirs.len, 3);
     end();

@@ -7,6 +7,7 @@ static int listen_fd;
 struct admission_control *admission;
 struct hub_settings settings;
 static char host[32];
+static unsigned requests;
 const char *polling_path = "/engine.io/";
 static const char *const self_and_friend[] = {"self", "https://friend.example"};
 char sid[64], polling[160];
@@ -16,6 +17,7 @@ static size_t body_max(void *owner, struct slice method, struct slice path) {
 }
 
 static void on_request(void *owner, struct http_request *request) {
+    requests++;
     assert_true(hub_request(hub, request));
 }
 
@@ -194,10 +196,9 @@ void assert_closes(int fd, struct buffer *in) {
     buffer_done(in);
 }
 
-void wait_turns(uint64_t ms) {
-    uint64_t until = loop_clock_us(loop) + ms * 1000;
-    while (loop_clock_us(loop) < until) {
-        loop_turn(loop);
-        usleep(500);
-    }
+int waiting_poll(void) {
+    unsigned before = requests;
+    int fd = polling_ask("GET", polling, "", "");
+    POLLING_UNTIL(requests > before);
+    return fd;
 }

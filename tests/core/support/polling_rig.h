@@ -65,6 +65,16 @@ int upgraded(const char *query, struct buffer *in);
 
 void assert_closes(int fd, struct buffer *in);
 
-void wait_turns(uint64_t ms);
+/* A GET of the session that the server has and does not answer yet. */
+int waiting_poll(void);
+
+/* Turns the loop until the condition holds; fails the test when it never does. */
+#define POLLING_UNTIL(condition)                                                                   \
+    do {                                                                                           \
+        for (uint64_t polling_end_us = loop_clock_us(loop) + DEADLINE_US; !(condition);) {         \
+            loop_turn(loop);                                                                       \
+            if (loop_clock_us(loop) > polling_end_us) fail_msg("never came true: %s", #condition); \
+        }                                                                                          \
+    } while (0)
 
 #endif

@@ -12,7 +12,7 @@ static unsigned haste_ms; /* how much time passes in a turn that finds nothing; 
 
 void stage_turn(void) {
     if (loop_turn(stage_loop)) return;
-    poll(NULL, 0, 1);
+    poll(NULL, 0, 1); /* nothing was to be done */
     if (haste_ms) loop_advance(stage_loop, haste_ms);
 }
 

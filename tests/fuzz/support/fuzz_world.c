@@ -174,7 +174,7 @@ void fuzz_world_turn(struct fuzz_world *world) {
 
 static void wait_for_store(struct fuzz_world *world) {
     while (world->under_way > 0)
-        if (!loop_turn(world->loop)) nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+        if (!loop_turn(world->loop)) nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL); /* threads work */
 }
 
 /* What is not of a late part. False: there is nothing. */
