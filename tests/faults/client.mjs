@@ -101,7 +101,7 @@ export class Client {
     await this.connect();
     const joins = channels.map((channel) => this.join(channel));
     if (when === "halfway") await joins[0];
-    else if (when > 0) await new Promise((resolve) => setTimeout(resolve, when));
+    else if (when > 0) await new Promise((resolve) => setTimeout(resolve, when)); // as the trouble says
     await this.hangUp();
   }
 

@@ -38,13 +38,13 @@ const nodes = {
   "reloads": async ({ nodes: all, random }) => {
     for (let i = 0; i < 5; i += 1) {
       one(random, all).signal("SIGHUP");
-      await sleep(between(random, 50, 400));
+      await sleep(between(random, 50, 400)); // as long as chance says
     }
   },
   "clients hang up": async ({ random }, load) => {
     for (let i = 0; i < 20; i += 1) {
       one(random, load.clients).close();
-      await sleep(between(random, 5, 100));
+      await sleep(between(random, 5, 100)); // as long as chance says
     }
   },
 };
@@ -53,18 +53,18 @@ const redis = {
   "FLUSHALL": ({ redis: server }) => server.cli(server.ports[0], "FLUSHALL"),
   "Redis is killed, and starts again": async ({ redis: server, random }) => {
     server.signal("SIGKILL");
-    await sleep(between(random, 0, 4000));
+    await sleep(between(random, 0, 4000)); // as long as chance says
     await server.startAgain(server.ports[0]);
   },
   "Redis stands still": async ({ redis: server, random }) => {
     server.signal("SIGSTOP");
-    await sleep(between(random, 200, 4000));
+    await sleep(between(random, 200, 4000)); // as long as chance says
     server.signal("SIGCONT");
   },
   "subscribers are cut off": ({ redis: server }) => server.cli(server.ports[0], "-r", "20", "-i", "0.1", "client", "kill", "type", "pubsub"),
   "packets of node 0 to Redis vanish": async ({ proxies, random }) => {
     proxies.redis.set({ kind: "blackhole", ways: one(random, [["up"], ["down"], ["up", "down"]]) });
-    await sleep(between(random, 500, 5000));
+    await sleep(between(random, 500, 5000)); // as long as chance says
     proxies.redis.pass();
   },
 };
@@ -75,13 +75,13 @@ const postgres = {
   "a database is killed, and starts again": async (stage) => {
     const name = database(stage);
     await stage.postgres.act("kill", name);
-    await sleep(between(stage.random, 0, 3000));
+    await sleep(between(stage.random, 0, 3000)); // as long as chance says
     await stage.postgres.act("start", name);
   },
   "a database stands still": async (stage) => {
     const name = database(stage);
     await stage.postgres.act("stop", name);
-    await sleep(between(stage.random, 200, 4000));
+    await sleep(between(stage.random, 200, 4000)); // as long as chance says
     await stage.postgres.act("go", name);
   },
   "heads are locked": async ({ postgres: servers, random }, load) => {
@@ -92,7 +92,7 @@ const postgres = {
     servers.sql("shard0", "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"),
   "packets of node 0 to a shard vanish": async ({ proxies, random }) => {
     proxies.postgres.set({ kind: "blackhole", ways: one(random, [["up"], ["down"], ["up", "down"]]) });
-    await sleep(between(random, 500, 5000));
+    await sleep(between(random, 500, 5000)); // as long as chance says
     proxies.postgres.pass();
   },
 };

@@ -75,8 +75,8 @@ test("N3 a stuck worker is killed and replaced; nothing is lost or doubled", { t
   scene({ load: { silentMs: 20_000 } }, async (server, load) => {
     await load.progress(60);
     server.signal("SIGSTOP", server.worker());
-    await sleep(3000);
-    server.signal("SIGCONT", server.worker()); // a short pause: it goes on
+    await sleep(3000); // a short pause: it goes on
+    server.signal("SIGCONT", server.worker());
     await load.progress(30);
     const before = server.worker();
     server.signal("SIGSTOP", before);
@@ -216,8 +216,10 @@ test("N27 slow readers cost bounded memory and nobody else's time", { timeout: 9
       ws.on("error", () => {});
       await new Promise((resolve) => ws.once("open", resolve));
       ws.send(`40${JSON.stringify({ user: `slow-${i}` })}`);
+      let joined = false;
+      ws.on("message", (text) => { joined ||= String(text).startsWith("430"); });
       ws.send(`420["channel:join",{"channelId":"room-0"}]`);
-      await sleep(30);
+      await until("the join's answer", () => joined);
       ws._socket.pause();
       slow.push(ws);
     }

@@ -59,7 +59,7 @@ test("acknowledging what no standby has turns I1 red when one is promoted", TIME
   turnsRed(["I1"], "sync_off", { replicas: 2, quorum: true, commit: "local", load: { rate: 150 } }, losePrimary));
 test("believing an old primary that comes back turns I1 red", TIME, () =>
   turnsRed(["I1"], "no_epoch_floor", { replicas: 2, proxied: ["postgres"], load: { followsEpochs: true } },
-    (fleet, load) => returnOldPrimary(fleet, load, () => sleep(4000)), { lossy: true }));
+    (fleet, load) => returnOldPrimary(fleet, load, () => sleep(4000)), { lossy: true })); // so long it is believed
 
 /** A trouble that is green without the fault (troubles/): the one of that name. */
 function troubleTurnsRed(invariants, fault, troubles, name, load) {

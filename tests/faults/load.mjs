@@ -78,7 +78,7 @@ export class Load {
         client.close();
         client.open = false;
         if (this.finished) return false;
-        await sleep(50 + this.random() * 150);
+        await sleep(50 + this.random() * 150); // between two tries
       }
     }
     return true;
@@ -86,7 +86,7 @@ export class Load {
 
   async #person(client, index) {
     for (let n = 0; this.running; n += 1) {
-      await sleep((1000 / this.rate) * this.clients.length * (0.5 + this.random()));
+      await sleep((1000 / this.rate) * this.clients.length * (0.5 + this.random())); // the pace of the load
       if (this.random() < this.reconnects) client.close();
       if (!(await this.#back(client))) return;
       if (this.hushed.has(client)) continue;
@@ -143,7 +143,7 @@ export class Load {
 
   async #insist(client, channel, clientId, content) {
     while (!this.known.has(clientId)) {
-      await sleep(50 + this.random() * 100);
+      await sleep(50 + this.random() * 100); // between two tries
       if (!(await this.#back(client))) return;
       this.#outcome(client, channel, clientId, content, await client.ask("message:send", { channelId: channel, clientId, content }), true);
       if (this.finished) return;

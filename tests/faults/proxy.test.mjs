@@ -42,7 +42,7 @@ for (const way of ["up", "down"]) {
   test(`blackhole ${way}: nothing comes back while it is on, and the connection ends with it`, async (t) => {
     const { proxy, socket, heard, ended } = await stage(t, { kind: "blackhole", ways: [way] });
     socket.write("a");
-    await sleep(200);
+    await sleep(200); // an echo would have come
     assert.deepEqual([heard(), ended()], ["", false]);
     proxy.pass();
     await until("the end", ended);

@@ -111,7 +111,7 @@ export const busWorks = (fleet) => until("the bus works on all nodes", async () 
 async function seen(load, ms, clients, holds) {
   const userIds = clients.map(({ name }) => name);
   await until("all see how everybody is", async () => {
-    await sleep(100);
+    await sleep(100); // between two looks
     const answers = await Promise.all(load.present.map((client) => client.ask("presence:get", { userIds })));
     return answers.every((ack) => ack?.ok && !ack.stale && ack.users.every(({ status }) => holds(status)));
   }, ms);
@@ -136,7 +136,7 @@ export async function losePrimary({ postgres }, load) {
   await load.progress(80);
   await nemesis(load, 5000, async () => {
     await postgres.act("sender-stop", "shard0");
-    await sleep(300);
+    await sleep(300); // what the standbys miss
     await postgres.act("kill", "shard0");
     await postgres.promote();
   });

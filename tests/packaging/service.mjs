@@ -17,7 +17,7 @@ export async function until(what, check, story = () => "") {
     const result = await check();
     if (result) return result;
     if (Date.now() > end) assert.fail(`not within ${DEADLINE_MS} ms: ${what}\n${story()}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS)); // between two looks
   }
 }
 

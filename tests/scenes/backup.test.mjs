@@ -27,7 +27,7 @@ function speak(who, channel, perSecond) {
     const pending = new Set();
     while (!ended) {
       if (pending.size >= 50 || said >= ((Date.now() - began) * perSecond) / 1000) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await new Promise((resolve) => setTimeout(resolve, 5)); // the pace of the speech
         continue;
       }
       const content = `${who.user} ${++said}`;

@@ -46,7 +46,7 @@ export async function until(what, check, deadline_ms = DEADLINE_MS) {
     const result = await check();
     if (result) return result;
     if (Date.now() > end) assert.fail(`not within ${deadline_ms} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS)); // between two looks
   }
 }
 

@@ -63,7 +63,7 @@ def wait_for(what, condition):
     while not condition():
         if time.monotonic() > until:
             sys.exit(f"postgres.py: {what}: not within {DEADLINE_S} s")
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two looks
 
 
 def lives(pid):

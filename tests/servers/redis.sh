@@ -51,7 +51,7 @@ until_true() {
     local end=$((SECONDS + $1))
     until "${@:2}"; do
         [ $SECONDS -lt $end ] || { echo "redis.sh: not in time: ${*:2}" >&2; exit 1; }
-        sleep 0.05
+        sleep 0.05 # between two looks
     done
 }
 

@@ -54,7 +54,7 @@ export default [
       await nemesis(load, 5000, async () => {
         for (const pid of all) node.signal("SIGSTOP", pid);
         load.leave(load.clients[6]); // this node does not notice
-        await sleep(8000);
+        await sleep(8000); // longer than a worker's lease
         for (const pid of all) node.signal("SIGCONT", pid);
       });
       await load.progress(60);

@@ -78,7 +78,7 @@ export default [
         await postgres.act("sender-stop", "shard0");
         await until("a commit is cancelled", async () => Number(await postgres.sql("shard0", "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")) > 0);
         const from = load.ok;
-        await sleep(500);
+        await sleep(500); // an acknowledgement would have come
         assert.equal(load.ok, from);
         await postgres.act("sender-go", "shard0");
       });
@@ -141,14 +141,14 @@ export default [
       await load.progress(40);
       await nemesis(load, 3000, async () => {
         await postgres.act("kill", "bouncer");
-        await sleep(300);
+        await sleep(300); // so long there is none
         await postgres.act("start", "bouncer");
       });
       await load.progress(60);
       const from = load.history.length;
       await nemesis(load, 3000, async () => {
         postgres.signalBouncer("SIGUSR1"); // PAUSE
-        await sleep(3000);
+        await sleep(3000); // less than the deadline of a send
         postgres.signalBouncer("SIGUSR2"); // RESUME
       });
       await load.progress(60);

@@ -36,7 +36,7 @@ const quietShard = {
       lead(fleet, "postgres", "shard0");
       await sleep(2000); // what a fence may take
       load.speak(ofNode0(load));
-      await sleep(5000);
+      await sleep(5000); // so long they talk to the old one
       lead(fleet, "postgres", postgres.primary);
     });
     load.speak();
@@ -83,7 +83,7 @@ const quietGlobal = {
       const from = performance.now();
       while (performance.now() - from < 4000) {
         if (alice.open) await alice.join("staff");
-        await sleep(200);
+        await sleep(200); // between two tries
       }
       lead(fleet, "global", "g1");
     });
@@ -110,7 +110,7 @@ const quorum = [["synchronous_standby_names", "''"], ["synchronous_commit", "off
       note(load, "deaf", { phase: "start" });
       const nobody = async () => !(await isReady(nodes[0])) && !(await isReady(nodes[1]));
       fleet.noticed = await until("no node is ready", nobody, 7000).catch(() => false);
-      await sleep(1000);
+      await sleep(1000); // so long nobody may be acknowledged
       note(load, "deaf", { phase: "stop" });
       await set(`'${before}'`);
     });

@@ -62,7 +62,7 @@ export default [
         redis.signal("SIGSTOP", redis.ports[0]);
         load.leave(load.clients[6]);
         await until("its replica is the primary", () => redis.primaryAmong([redis.ports[3]]));
-        await sleep(500);
+        await sleep(500); // it stands still a while longer
         redis.signal("SIGCONT", redis.ports[0]);
       });
       await busWorks(fleet);

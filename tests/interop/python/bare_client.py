@@ -232,7 +232,7 @@ def returns():
                 break
             except (OSError, http.client.HTTPException, AssertionError, TypeError):
                 assert time.monotonic() < end, "not in time"
-                time.sleep(0.1)
+                time.sleep(0.1)  # between two tries
     assert client.ask("echo", "still here") == ["still here"]
     held("returns")
 
