@@ -370,6 +370,54 @@ def lint_citations(build):
                 yield path, number, f"{cited}: say what must hold"
 
 
+# A time that a test lets pass, whatever happens: C, JavaScript, Python, shell.
+FIXED_TIMES = re.compile(
+    r"\b(?:stage_pass|(?<![.#])pass(?=\((?:&scene->)?asking,)|usleep|nanosleep|(?<!stoa\.)(?<!pg_)sleep)\s*\(|\bpoll\(NULL|\bsleep [0-9]"
+    r"|\bawait (?:setTimeout\(|new Promise\(.*\bsetTimeout\()")
+WITH_REASON = re.compile(r"/\*|//|# |\b(?:for|while|until)\b|Promise\.race")
+
+
+def lint_tests(build):
+    """A test waits for a condition with a deadline. Where a fixed time passes, a comment on its line says what it stands for, or the line
+    is itself a loop that looks again. What helpers do is in C files: a header holds their names."""
+    for path in files("tests/*.c", "tests/*.h", "tests/*.mjs", "tests/*.js", "tests/*.py", "tests/*.sh"):
+        if path.parent.name == "lint":
+            continue
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines, 1):
+            if line[:1] in " \t" and FIXED_TIMES.search(line) and not WITH_REASON.search(line):
+                yield path, number, "a fixed time: wait for a condition, or say on this line what the time stands for"
+        for start, length in functions(lines) if path.suffix == ".h" else ():
+            yield path, start, "a function's body in a header: a test's helpers are C files"
+
+
+# Where "they" would do. The names of these are still to be read.
+GENDERED = re.compile(r"\b(?:he|she|his|hers?|him|himself|herself)\b", re.I)
+GENDERED_UNREAD = {
+    "core/base/error.h", "core/base/log.h", "core/bus/bus.h", "core/cache/cache.c", "core/cache/cache.h", "core/channel/relay.h",
+    "core/channel/room.h", "core/channel/topic.h", "core/limit/gcra.c", "core/net/http.c", "core/net/http.h", "core/presence/presence.c",
+    "core/presence/presence.h", "core/presence/presence_internal.h", "core/presence/presence_sync_message.h",
+    "core/presence/presence_sync_views.c", "core/presence/survey_findings.h", "core/session/channel_follow.c", "core/session/hub.h",
+    "core/session/socket.h", "core/session/transfer.c", "core/session/transfer.h", "core/state/live_workers.h", "core/state/state.h",
+    "docs/cluster.md", "docs/decisions/010-bus-topics.md", "docs/decisions/014-who-is-online-anywhere.md", "docs/guarantees.md",
+    "docs/lua-api.md", "docs/path.md", "docs/performance.md", "docs/postgres.md", "docs/socketio-adapter.md", "docs/threat-model.md",
+    "lua/bind_append.c", "lua/bind_channel.c", "lua/bind_claim.c", "lua/bind_presence.c", "lua/bind_user.c", "lua/stoa/hooks.lua",
+    "scripts/chat.lua", "scripts/chat_access.lua", "scripts/chat_typing.lua", "scripts/rest.lua",
+}
+
+
+def lint_people(build):
+    """People are "they"."""
+    for path in files("*.md", "*.c", "*.h", "*.lua", "*.mjs", "*.js", "*.py", "*.cmake", "*.sh", "*.html", "*.go", "*.rs", "*.java", "dev"):
+        name = str(path.relative_to(ROOT))
+        if path.parent.name == "lint":
+            continue
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            match = GENDERED.search(line)
+            if match and name not in GENDERED_UNREAD:
+                yield path, number, f'"{match[0]}": people are "they"'
+
+
 # Where docs/security.md's "core/x" is.
 SUITES = {"core": ["core/test_{}.c"], "lua": ["lua/{}_spec.lua", "lua/{}.c"], "scripts": ["scripts/{}_spec.lua"],
           "scenes": ["scenes/{}.test.mjs"], "fuzz": ["fuzz/fuzz_{}.c"]}

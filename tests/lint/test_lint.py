@@ -149,6 +149,33 @@ class Guide(unittest.TestCase):
         self.assertEqual(tree.breaches("guide"), [f"CONTRIBUTING.md:1: {name}: no such file" for name in ("tests/*_spec.lua", "core/gone.c")])
 
 
+class Tests(unittest.TestCase):
+    def test_a_fixed_time_needs_its_reason(self):
+        tree = Tree(self, {
+            "tests/core/test_good.c": "void f(void) {\n    stage_pass(5); /* the lease */\n    while (!done) usleep(5);\n    stage_until(done);\n}\n",
+            "tests/core/test_bad.c": "void f(void) {\n    stage_pass(5);\n    usleep(5);\n    pass(&scene->asking, 5);\n}\n",
+            "tests/good.mjs": "const sleep = 1;\n  await sleep(5); // the lease\n  proxy.pass();\n  setTimeout(end, 5);\n",
+            "tests/bad.mjs": "  await sleep(5);\n  await new Promise((resolve) => setTimeout(resolve, 5));\n",
+            "tests/bad.py": "def f():\n    time.sleep(5)\n",
+            "tests/bad.sh": "f() {\n    sleep 5\n}\n",
+        })
+        found = [":".join(line.split(":")[:2]) for line in tree.breaches("tests")]
+        self.assertEqual(found, ["tests/bad.mjs:1", "tests/bad.mjs:2", "tests/bad.py:2", "tests/bad.sh:2",
+                                 "tests/core/test_bad.c:2", "tests/core/test_bad.c:3", "tests/core/test_bad.c:4"])
+
+    def test_a_header_has_no_bodies(self):
+        tree = Tree(self, {"tests/core/support/good.h": "int f(void);\n#define TWICE(x) \\\n    ((x) * 2)\n",
+                           "tests/core/support/bad.h": "static inline int f(void) {\n    return 1;\n}\n"})
+        self.assertEqual([line.split(":")[0] for line in tree.breaches("tests")], ["tests/core/support/bad.h"])
+
+
+class People(unittest.TestCase):
+    def test_gendered_words_are_found(self):
+        tree = Tree(self, {"core/good.c": "/* They say it themselves: the shell, here, theme. */\n", "core/bad.c": "/* until He leaves */\n",
+                           "docs/bad.md": "A user and her devices\n", "scripts/bad.lua": "-- by himself\n"})
+        self.assertEqual([line.split(":")[0] for line in tree.breaches("people")], ["core/bad.c", "docs/bad.md", "scripts/bad.lua"])
+
+
 class Titles(unittest.TestCase):
     GOOD = ["net: Count what a queue holds", "lua, scripts: Bring the limits together", "sqlite/append: Need one transaction",
             "net: " + "Count".ljust(67, "t")]

@@ -192,6 +192,10 @@ int64_t rig_now_ms(void) {
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+void rig_turn(struct rig *rig) {
+    if (!loop_turn(rig->loop)) poll(NULL, 0, 1); /* nothing was to be done */
+}
+
 void raw_connect(struct raw *raw, struct rig *rig) {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)rig->port)};

@@ -78,13 +78,15 @@ void rig_stop(struct rig *rig);
 bool rig_reload(struct rig *rig, const struct net_settings *settings, struct error *error_r);
 
 int64_t rig_now_ms(void);
+/* One turn; waits for a moment when there is nothing to do. */
+void rig_turn(struct rig *rig);
 
 /* Turns the loop until the condition holds; fails the test when it never does. */
 #define RIG_UNTIL(rig, condition)                                                         \
     do {                                                                                  \
         int64_t rig_deadline = rig_now_ms() + RIG_PATIENCE_MS;                            \
         while (!(condition)) {                                                            \
-            if (!loop_turn((rig)->loop)) poll(NULL, 0, 1);                                \
+            rig_turn(rig);                                                                \
             if (rig_now_ms() > rig_deadline) fail_msg("never came true: %s", #condition); \
         }                                                                                 \
     } while (0)
@@ -113,7 +115,6 @@ void raw_read(struct raw *raw);
 
 /* True once the head (and content-length's body) of an answer is there. */
 bool raw_answered(struct raw *raw);
-
 int raw_status(struct raw *raw);
 
 /* The status of the answer, 0: closed without one. The answer's text stays in raw->in (NUL-terminated). */
