@@ -60,8 +60,8 @@ def idle(quick):
     return Scenario(
         "idle", "Idle connections and handshakes",
         "Connections that are held and say nothing: resident memory of the server for each, beyond the first 100, and what accepting "
-        "them cost. Socket.IO clients have joined the main namespace. The chat's scripts ask who someone is, count his connections and "
-        "tell his presence; the others do nothing of that.",
+        "them cost. Socket.IO clients have joined the main namespace. The chat's scripts ask who someone is, count their connections and "
+        "tell their presence; the others do nothing of that.",
         ["limit", "stoa", "stoa, chat", "socket.io", "ws", "nchan", "centrifugo"],
         [Run(f"{n:,}", {"clients": n, "publishers": 0, "warm": 100, "idle_ms": 1000}) for n in sizes],
         ["connections_per_cpu_s", "cpu_us_per_connection", "bytes_per_connection"], 1 if quick else 2)

@@ -91,7 +91,7 @@ test("typing reaches the others on all nodes, not the one who types", async (t) 
   assert.deepEqual(alice.all("typing"), []);
 });
 
-test("whose worker is killed hears that he is not recovered, and by his cursor misses nothing", async (t) => {
+test("a client whose worker is killed is not recovered, and misses nothing by its cursor", async (t) => {
   const channel = newChannel();
   const [here, there] = await startFleet(t, redis, 2);
   const alice = await joined(t, here, "alice", channel);
@@ -129,7 +129,7 @@ test("a broadcast reaches everybody, a channel's members or a user, on whatever 
   assert.deepEqual([alice.all("for you"), bob.all("in here")], [[], []]);
 });
 
-test("a user is disconnected wherever he is", async (t) => {
+test("a user is disconnected on whichever node they are", async (t) => {
   const people = [await person(t, north, "mallory"), await person(t, south, "mallory")];
   const bob = await person(t, south, "bob");
   assert.equal((await rest(east, "POST", "/users/mallory/disconnect")).status, 200);
@@ -191,7 +191,7 @@ test("what one node changes, no other remembers otherwise", async (t) => {
   const channel = newChannel();
   await rest(north, "PUT", `/channels/${channel}`, { visibility: "private" });
   await rest(north, "PUT", `/channels/${channel}/members/bob`, { role: "member" });
-  const bob = await joined(t, south, "bob", channel); // south has his role in its cache
+  const bob = await joined(t, south, "bob", channel); // south has bob's role in its cache
   assert.equal((await bob.send(channel, "in")).ok, true);
   await rest(north, "DELETE", `/channels/${channel}/members/bob`);
   await until("bob is shown out", async () => !(await bob.send(channel, "still in?")).ok);

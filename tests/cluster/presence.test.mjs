@@ -72,7 +72,7 @@ const known = (server, others) =>
 
 for (const server of [north, south]) await known(server, 3);
 
-test("who is online on another node is seen there as he says, though nobody shares a channel with him", async (t) => {
+test("a user on another node is seen with their status, without a shared channel", async (t) => {
   const alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
   await seenAs(bob, alice, "online");
   await alice.ask("presence:update", { status: "busy", statusMessage: "in a lecture" });
@@ -83,7 +83,7 @@ test("who is online on another node is seen there as he says, though nobody shar
   assert.ok(Math.abs(Date.now() - Date.parse(left.lastSeen)) < 20_000, left.lastSeen);
 });
 
-test("who went from here is online while a device of his is on another node", async (t) => {
+test("a user stays online while one of their devices is on another node", async (t) => {
   const phone = await come(t, south, "alice"), bob = await come(t, south, "bob");
   const laptop = await person(t, north, phone.user);
   await seenAs(bob, phone, "online");
@@ -196,6 +196,6 @@ test("a node that stands still makes the answer stale until it is dead, and nobo
   } finally {
     all.forEach((pid) => process.kill(pid, "SIGCONT"));
   }
-  await seenAs(bob, alice, "online"); // he was connected all the time
+  await seenAs(bob, alice, "online"); // alice was connected all the time
 });
 

@@ -169,7 +169,7 @@ static void what_comes_while_the_tail_cannot_be_read_is_not_handed_out(void **st
     assert_null(hears(&alice));
 }
 
-/* He was on another worker, which had heard more than this one. */
+/* The user was on another worker, which had heard more than this one. */
 static void who_has_more_than_this_worker_gets_nothing_twice(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     fake.head = 5;
@@ -178,7 +178,7 @@ static void who_has_more_than_this_worker_gets_nothing_twice(void **state) {
     assert_string_equal(answer, "");
     store_answers(); /* the log's */
     store_answers();
-    store_answers(); /* the tail up to where he has joined */
+    store_answers(); /* the tail up to where the user has joined */
     assert_string_equal(answer, "ok seq 5 events [] gap 0-0");
     commit();
     leaves_the_event();

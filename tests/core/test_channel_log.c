@@ -95,7 +95,7 @@ static void fake_submit(struct store *store, struct store_request *request) {
 
 static const struct store_ops fake_ops = {.submit = fake_submit};
 
-/* alice's socket: the numbers she saw. */
+/* alice's socket: the numbers that it saw. */
 static struct {
     struct receiver receiver;
     struct list memberships;
@@ -161,7 +161,7 @@ static void commit(int64_t seq) {
     commit_of(seq, "1-a");
 }
 
-/* She saw first, first + 1, … last, and nothing else. */
+/* It saw first, first + 1, … last, and nothing else. */
 static void assert_saw(int64_t first, int64_t last) {
     assert_int_equal(alice.len, last - first + 1);
     for (size_t i = 0; i < alice.len; i++) assert_int_equal(alice.seen[i], first + (int64_t)i);

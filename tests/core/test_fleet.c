@@ -187,7 +187,7 @@ static void who_is_expelled_is_out_soon_though_the_bus_loses_it_and_may_come_in_
     assert_null(hears(&alice));
 }
 
-/* What he said may still wait there. */
+/* What the user said may still wait there. */
 static void of_an_expulsion_hear_all_workers_also_where_he_has_been(void **state) {
     const struct fleet_news news = {
         .user_id = SLICE("bob"), .channel_id = SLICE("lobby"), .reach = FLEET_EXPELLED, .args = SLICE("[\"left\"]")};
@@ -342,7 +342,7 @@ static void what_is_removed_from_redis_no_worker_remembers(void **state) {
     assert_true(remembers(&here, other));
 }
 
-/* alice's connection breaks; what is done to her meanwhile holds when she is back. */
+/* alice's connection breaks; what is done to the session meanwhile holds when alice is back. */
 
 static void comes_again(struct person *again) {
     snprintf(again->pid, sizeof again->pid, "%s", alice.pid);
@@ -360,7 +360,7 @@ static void who_is_taken_out_of_a_channel_while_away_does_not_come_back_to_it(vo
                                                     .args = SLICE("[\"removed\"]")});
     pass();
     comes_again(&again);
-    assert_hears_event(&again, "42[\"removed\"]"); /* and she is told */
+    assert_hears_event(&again, "42[\"removed\"]"); /* and alice is told */
     assert_non_null(strstr(hears(&again), alice.sid));
     assert_false(socket_is_in(socket_of(&alice), SLICE("channel:lobby")));
     goes(&again);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two processes with one front: alice's connections arrive at this one, what she asks of the other goes there with her
+/* Two processes with one front: alice's connections arrive at this one; a request to the other goes there with the
  * connection, over TLS or not. */
 #include <signal.h>
 #include <sys/prctl.h>

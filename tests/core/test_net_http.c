@@ -273,7 +273,7 @@ static void answers_that_are_not_taken_hold_no_more_than_the_budget(void **state
     budget_free(&settings.outbound);
 }
 
-/* Alice's question waits for its answer while more of hers than the budget has room for is there. */
+/* Alice's request waits for its answer while more requests of the connection wait than the budget has room for. */
 static void what_comes_behind_a_request_is_cut_without_touching_its_answer(void **state) {
     static char behind[1500]; /* with the request it is read at once */
     struct rig rig;

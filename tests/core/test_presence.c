@@ -237,7 +237,7 @@ static void the_invisible_look_offline(void **state) {
     assert_string_equal(channel("general", 10), "[{\"userId\":\"bob\",\"status\":\"online\"}] 1");
     presence_joined(presence, SLICE("random"), SLICE("alice"), SLICE("a1"));
     assert_string_equal(news(1000), "");
-    /* His real end changes nothing that others see. */
+    /* The real end changes nothing that others see. */
     go("alice", "a1");
     assert_string_equal(news(60000), "");
     assert_string_equal(user("alice"),
@@ -266,7 +266,7 @@ static void who_comes_back_is_what_he_said_before_from_the_first_moment(void **s
     come_back("alice", "invisible", 0);
     assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"offline\"}");
     assert_string_equal(news(60000), "");
-    assert_string_equal(written(&went), ""); /* nobody saw him come: he cannot go */
+    assert_string_equal(written(&went), ""); /* nobody saw the user come, so nobody is told of an end */
     come_back("bob", "invisible", 0);        /* who is here has said since what holds */
     assert_string_equal(user("bob"), "{\"userId\":\"bob\",\"status\":\"online\"}");
     come_back("carol", "dancing", 0);

@@ -33,7 +33,7 @@ struct node {
     unsigned malformed;
 } nodes[NODES];
 
-/* Somebody on a node: the texts and, of events, the numbers that he saw. */
+/* Somebody on a node: the texts and, of events, the numbers that they saw. */
 struct person {
     struct receiver receiver;
     struct node *node;
@@ -211,7 +211,7 @@ static void a_lost_tail_is_found_within_two_seconds(void **state) {
     assert_saw_all(&bob, 2);
 }
 
-/* Guarantees, 2.4: who committed it may have died before he published. */
+/* Guarantees, 2.4: the worker that committed it may have died before it published. */
 static void a_retry_publishes_again(void **state) {
     follow(&bob, SLICE("general"));
     loop_advance(loop, 10);
@@ -379,7 +379,7 @@ static void emits_reach_the_members_on_every_worker_once(void **state) {
     assert_non_null(strstr(carol.seen[0], "42[\"all\""));
 }
 
-/* socket:to(): the sender's own room is left out, wherever he is. */
+/* socket:to(): the sender's own room is left out, wherever the sender is. */
 static void exceptions_travel(void **state) {
     const struct slice lobby = SLICE("lobby"), own = SLICE("0123456789_ABCDEF-ab");
     connect_all();
@@ -426,7 +426,7 @@ static void classes_and_attachments_travel(void **state) {
                            "bAP8B"));
 }
 
-/* Each of an emitter's events to a room comes in his order. */
+/* The events of one emitter reach a room in the order of its emits. */
 static void emits_of_one_worker_keep_their_order(void **state) {
     const struct slice lobby = SLICE("lobby");
     enter(&bob, lobby);

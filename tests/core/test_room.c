@@ -522,7 +522,7 @@ static void who_was_left_out_is_left_out_of_the_replay(void **state) {
     EMIT("a", .to = "one");
     assert_true(come_back(&alice, except_while_away));
     assert_string_equal(alice.got, "c");
-    /* Excluded as a member of a room that he has left since, and as a receiver: the packets must not come later. */
+    /* Excluded as a member of a room that it has left since, and as a receiver: the packets must not come later. */
     uint64_t offset = alice.offset;
     EMIT("d", .to = "one", .except = "muted");
     EMIT("e", .to = "one", .without = &alice.receiver);

@@ -14,7 +14,7 @@
 const TAIL_MS = 2000;
 const FENCE_MS = 2000; // a worker has heard of the next epoch by then
 const GONE_MS = 10_000; // after a fault what is said of who is there is right again by then (G7)
-export const AWAY_MS = 5000 + GONE_MS; // who left is offline by then: after the grace, in which his machine may have ended
+export const AWAY_MS = 5000 + GONE_MS; // who left is offline by then: after the grace, in which the machine may have ended
 const SPARED_MS = 1000; // an acknowledgement where a fault is elsewhere
 const BLINK_MS = 1000; // who is back by then was never away: far below the grace, and below what a killed worker's users get
 
@@ -285,7 +285,7 @@ function* notFalselyOffline(history) {
   }
 }
 
-/** What each client takes for so: {client, user, channel, from, to}, while he was last told that the user is online there.
+/** What each client takes for so: {client, user, channel, from, to}, while the client was last told that the user is online there.
  * Whoever comes back is told anew. */
 export function beliefs(history) {
   const found = [], held = new Map();
@@ -319,7 +319,7 @@ function* noGhosts(history) {
     for (const [left, back] of away.get(user) ?? []) {
       const since = Math.max(from, left), until = Math.min(to, back, end);
       const due = spans.reduce((latest, [start, stop]) => (start <= latest ? Math.max(latest, stop + GONE_MS) : latest), since + AWAY_MS);
-      if (until > due) yield `I11 ghost: ${client} took ${user} for online in ${channel} for ${Math.round(until - since)} ms after he had left`;
+      if (until > due) yield `I11 ghost: ${client} took ${user} for online in ${channel} for ${Math.round(until - since)} ms after they had left`;
     }
   }
 }

@@ -64,7 +64,7 @@ const meet = [connect(A, 0), connect(B, 0), online(A, "bob", 50)], bye = [discon
 
 bad["I11 one who stayed is said to be offline"] = [[...meet, offline(A, "bob", 5000)], []];
 bad["I11 one who was back at once is said to be offline"] = [[...meet, disconnect(B, 4000), connect(B, 4300), offline(A, "bob", 4200)], []];
-bad["I11 he is said to be offline long after the fault"] = [[...meet, ...fault(3000, 4000), offline(A, "bob", 14_001)], [row(1, "m0")]];
+bad["I11 a user is said to be offline long after the fault"] = [[...meet, ...fault(3000, 4000), offline(A, "bob", 14_001)], [row(1, "m0")]];
 bad["I11 one who left is online for ever in another's eyes"] = [[...meet, ...bye, end], []];
 bad["I11 one who left stays online in one of two channels"] = [[...meet, { ...online(A, "bob", 60), payload: { channelId: "d", users: [{ userId: "bob", status: "away" }] } }, ...bye, offline(A, "bob", 5200), end], []];
 bad["I11 one who left is told to who comes later"] = [[connect(B, 0), ...bye, connect(A, 4000), online(A, "bob", 4010), end], []];
@@ -73,10 +73,10 @@ bad["I11 one who left after the fault is online for ever"] = [[...meet, ...fault
 
 const fine = {
   "one who left is said to be offline": [...meet, ...bye, offline(A, "bob", 5200), end],
-  "one who is away is said to be offline, and it comes as he is back": [...meet, disconnect(B, 100), connect(B, 5150), offline(A, "bob", 5200)],
+  "a user who is away is said to be offline, and the word comes as they are back": [...meet, disconnect(B, 100), connect(B, 5150), offline(A, "bob", 5200)],
   "one who left is online until the bound": [...meet, ...bye, offline(A, "bob", 15_100), end],
   "one who left is back before the bound": [...meet, ...bye, connect(B, 15_100), end],
-  "one who left is told of no more because who heard of him has gone, too": [...meet, ...bye, disconnect(A, 15_000), end],
+  "a user left, and everybody who heard of them has gone, too": [...meet, ...bye, disconnect(A, 15_000), end],
   "one who left and is told of too late, and not for long": [connect(B, 0), ...bye, connect(A, 10_000), online(A, "bob", 10_010), end],
   "one who left is online as long as a fault lasts, and the bound after it": [...meet, ...bye, ...fault(3000, 14_000), offline(A, "bob", 23_900), { ...end, t: 40_000 }],
   "one is said to be offline in a fault's time, and in the bound after it": [...meet, ...fault(3000, 4000), offline(A, "bob", 3500), offline(A, "bob", 13_999)],

@@ -41,7 +41,7 @@ export class Load {
     return this;
   }
 
-  /** He leaves, until the talk has ended. */
+  /** The client leaves until the talk has ended. */
   leave(client) {
     this.gone.add(client);
     client.close();
@@ -64,7 +64,7 @@ export class Load {
     return this.running && this.gone.has(client);
   }
 
-  /** Connected and in all channels again, however long it takes; false: he has left, or the load has ended. */
+  /** Connected and in all channels again, however long it takes; false: the client has left, or the load has ended. */
   async #back(client) {
     while (!client.open) {
       if (this.#staysAway(client)) return false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The programs of docs/clients.md are run as they stand there, but for the address: they say hello, hear bob, and hear him again after the
+// The programs of docs/clients.md are run as they stand there, but for the address: they say hello, hear bob, and hear bob again after the
 // server was killed.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What mallory tries on the real server once his connection is open. Each time: he gets no further than that
-// connection, the server counts it as often as he tried, and bob, who watches, is not disturbed.
+// What mallory tries on the real server once a connection is open. Each time: mallory gets no further than that
+// connection, the server counts each try, and bob, who watches, is not disturbed.
 // docs/security.md says which row of the list of attacks is held where.
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -87,12 +87,12 @@ for (const [name, ...frames] of [
   ["100,000 brackets", `42["channel:list",${"[".repeat(100_000)}`],
   ["JSON that ends within a text", '42["channel:list","\\ud800'],
 ]) {
-  attack(`${name} end his connection`, async (t) => {
+  attack(`${name} end the connection`, async (t) => {
     await (await mallory(t)).send(...frames).end();
   });
 }
 
-attack("an event before CONNECT ends his connection", async (t) => {
+attack("an event before CONNECT ends the connection", async (t) => {
   const wire = await engine.session(t);
   await wire.send('42["channel:list"]').end();
 });
@@ -115,7 +115,7 @@ attack("packets that only servers send are passed over", async (t) => {
   assert.equal((await ask(wire, '["channel:list"]')).ok, true);
 }, { counts: 3 });
 
-attack("after pongs that nobody asked for and packets that mean nothing he is not read for a second", async (t) => {
+attack("a flood of unasked pongs and empty packets pauses reading for a second", async (t) => {
   const wire = await mallory(t);
   const begun_ms = Date.now();
   for (let i = 0; i < 8; i++) wire.send("3", "6");
@@ -164,11 +164,11 @@ attack("a namespace that points upwards is refused", async (t) => {
   assert.equal(await wire.nextButPing(), '44/../admin,{"message":"Invalid namespace"}');
 });
 
-attack("a namespace with a name of 500 KB ends his connection", async (t) => {
+attack("a namespace with a name of 500 KB ends the connection", async (t) => {
   await (await mallory(t)).send(`40/${"x".repeat(500_000)},`).end();
 });
 
-attack("of a name that is there twice the last one counts, for who he is and for what he says", async (t) => {
+attack("of a key that is there twice the last one counts", async (t) => {
   const wire = await mallory(t, '{"user":"bob","user":"mallory"}');
   assert.equal((await ask(wire, '["channel:join",{"channelId":"a}{b","channelId":"twice"}]')).ok, true);
   await ask(wire, '["message:send",{"channelId":"a}{b","channelId":"twice","clientId":"d1","content":"x"}]');
@@ -203,7 +203,7 @@ attack("what is malformed inside an event is answered, and nothing of it is stor
   assert.deepEqual(messages, []);
 }, { counts: 15 });
 
-test("what he forges in a message is ignored: author, number and time are the server's", async (t) => {
+test("forged author, number and time of a message are ignored", async (t) => {
   const wire = await mallory(t);
   await ask(wire, '["channel:join",{"channelId":"forgery"}]');
   const forged = '"userId":"bob","seq":1000,"epoch":"9-9","id":"mine","createdAt":"1970-01-01T00:00:00.000Z"';

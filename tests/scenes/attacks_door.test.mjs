@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What mallory tries at the real server's door: before he has a session, or to have too many.
+// What mallory tries at the real server's door: before there is a session, or to have too many.
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
 import net from "node:net";

@@ -52,7 +52,7 @@ test("a message carries what the protocol says, and its sender is told the same 
   });
 });
 
-test("a sender's acknowledgement and his own message leave in one write", async (t) => {
+test("a sender's acknowledgement and message leave in one write", async (t) => {
   const writes = async () => Number(/^stoa_writes_total (\d+)$/m.exec(await (await fetch(`${server.url}/metrics`)).text())[1]);
   const alice = await person(t, server, "alice", { transports: ["websocket"] });
   const bob = await person(t, server, "bob", { transports: ["websocket"] });
@@ -210,7 +210,7 @@ test("who was away from many channels catches up with all of them in one answer"
   assert.equal(channels["sync-1"].seq, 2);
   assert.deepEqual(channels["sync-2"].events, []);
   assert.equal(channels["no such channel"].error.code, "bad_channel");
-  assert.deepEqual(bob.all("message:new"), [], "he has left");
+  assert.deepEqual(bob.all("message:new"), [], "bob has left");
 });
 
 test("a channel's members have roles: who made it owns it", async (t) => {

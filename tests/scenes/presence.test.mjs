@@ -69,7 +69,7 @@ test("people see each other on every worker, and a second device keeps them ther
   await until("alice busy", () => [bob, carol].every((who) => statuses(who).get("alice") === "busy"));
   const [first] = devices;
   devices.filter((device) => ownerOf(device) === ownerOf(first)).forEach((device) => device.socket.disconnect());
-  const dave = await person(t, server, "dave"); // comes and goes later: what was before him has been told
+  const dave = await person(t, server, "dave"); // comes and goes later: what was before dave has been told
   await dave.join("lobby");
   await until("dave seen", () => statuses(bob).get("dave") === "online" && statuses(carol).get("dave") === "online");
   dave.socket.disconnect();
@@ -111,7 +111,7 @@ test("N8: FLUSHALL, twice: nobody is said to be offline, and what happens next i
     await late.join("lobby");
     for (const who of people) await seesAll(who, [late]);
     late.socket.disconnect();
-    await until("he is gone", () => people.every((who) => statuses(who).get(late.user) === "offline"));
+    await until("the late one is gone", () => people.every((who) => statuses(who).get(late.user) === "offline"));
   }
   for (const who of people) for (const { user } of people) assert.deepEqual(offlinesOf(who, user), []);
 });

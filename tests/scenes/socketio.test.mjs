@@ -76,14 +76,14 @@ test("an event without a handler is answered unknown_event, a handler that fails
   assert.ok(!JSON.stringify(alice.heard).includes("stage.lua"), "a client does not see the script's insides");
 });
 
-test("a room hears what is said to it, who is not in it nothing, who says it to others not himself", async (t) => {
+test("a room hears what is said to it, and nobody else does", async (t) => {
   const [alice, bob, carol] = await Promise.all(["alice", "bob", "carol"].map((name) => person(t, server, name)));
   await alice.ask("enter", "room");
   await bob.ask("enter", "room");
   await carol.ask("say", "room", "hello", 1);
   await alice.ask("say to others", "room", "from alice");
   assert.equal(await bob.next("said", (text) => text === "from alice"), "from alice");
-  await alice.ask("where"); // what was sent to her before has come
+  await alice.ask("where"); // what was sent to alice before has come
   assert.deepEqual([alice.all("said"), bob.all("said"), carol.all("said")], [["hello"], ["hello", "from alice"], []]);
 });
 

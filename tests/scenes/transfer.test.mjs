@@ -35,7 +35,7 @@ async function stage(t) {
   return { north, south, alice, bob, carol };
 }
 
-/** Breaks the person's connection; he comes back to that server after `meanwhile`. */
+/** Breaks the person's connection; they come back to that server after `meanwhile`. */
 async function moveTo(who, server, meanwhile) {
   who.socket.io.reconnection(false);
   who.break();

@@ -114,7 +114,7 @@ describe("a channel", function()
         assert.equal("not_joined", code(bob:emit("channel:leave", { channelId = "lobby" })))
     end)
 
-    it("lists a member's channels with what he has not read", function()
+    it("lists a member's channels with the count of unread messages", function()
         join(alice, "lobby")
         join(bob, "lobby")
         for i = 1, 3 do send(alice, "lobby", "message " .. i) end
@@ -272,7 +272,7 @@ describe("a message", function()
         assert.equal(1, #bob:events("message:deleted"))
     end)
 
-    it("collects reactions, and one who takes his back takes only his", function()
+    it("collects reactions, and a user takes back only their own", function()
         local receipt = send(alice, "lobby", "hello")
         assert.equal("ok", code(emit(alice, "reaction:add", receipt, { emoji = "👍" })))
         assert.equal("ok", code(emit(bob, "reaction:add", receipt, { emoji = "👍" })))

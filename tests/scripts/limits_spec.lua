@@ -168,7 +168,7 @@ describe("limits", function()
         assert.equal(3, passed)
     end)
 
-    it("of a user hold for all his devices together", function()
+    it("of a user hold for all their devices together", function()
         open { user_messages = { 4, 60 }, channel_messages = false }
         local phone, laptop = client(world, "alice"), client(world, "alice")
         join(phone, "lobby")

@@ -33,7 +33,7 @@ describe("presence", function()
     end)
     after_each(function() world:close() end)
 
-    it("keeps a user online while one of his devices is", function()
+    it("keeps a user online while one of their devices is", function()
         local phone = client(world, "bob")
         join(phone, "lobby")
         phone:disconnect()
@@ -99,12 +99,12 @@ describe("presence", function()
         assert.equal("offline", eventually(world, 6, function() return told(alice, "bob") end))
     end)
 
-    it("says unknown of one who was never here, and not that he was just seen", function()
+    it("says unknown of a user who was never here, not just seen", function()
         local user = alice:emit("presence:get", { userIds = { "nobody" } }).users[1]
         assert.same({ userId = "nobody", status = "unknown" }, user)
     end)
 
-    it("tells what a user says of himself", function()
+    it("tells the status that a user chose", function()
         assert.equal("ok", code(bob:emit("presence:update", { status = "busy", statusMessage = "in a lecture" })))
         assert.equal("busy", eventually(world, 2, function() return told(alice, "bob") end))
         local user = alice:emit("presence:get", { userIds = { "bob" } }).users[1]

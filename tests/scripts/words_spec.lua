@@ -38,7 +38,7 @@ describe("what a user says of themselves", function()
         world:advance(1)
     end
 
-    -- Was anybody told, or could anybody see, that he is here?
+    -- Was anybody told, or could anybody see, that the user is here?
     local function shows()
         for _, event in ipairs(alice:events "presence:changed") do
             for _, user in ipairs(event[2].users) do

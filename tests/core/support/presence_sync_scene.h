@@ -29,7 +29,7 @@ struct sync_worker {
     struct bus *bus;
     struct presence_sync *presence_sync;
     struct buffer told;           /* "alice+ bob- ": who was told to come and go; of a large channel "=17 " */
-    struct buffer lost;           /* of whom the store hears that he went */
+    struct buffer lost;           /* of whom the store hears that they went */
     unsigned malformed, compared; /* compared: digests that were not what was heard */
 };
 extern struct sync_worker workers[WORKERS];

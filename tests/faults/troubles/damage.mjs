@@ -31,7 +31,7 @@ const message = {
       note(load, "damaged", { channel: row.channel, seq: row.seq });
       await server.start();
     });
-    await until("she is back", () => alice.open);
+    await until("alice is back", () => alice.open);
     for (let i = 0; i < 5; i += 1) { // the statement fails at the message
       await alice.ask("reaction:add", { channelId: row.channel, messageId: row.id, emoji: "👍" });
       await alice.ask("message:edit", { channelId: row.channel, messageId: row.id, content: "mended" });

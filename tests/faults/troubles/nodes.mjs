@@ -14,7 +14,7 @@ export default [
     name: "N1 a killed worker is replaced within a second; its clients resume on either node without a gap; who comes back is not said to be away, who does not is",
     stage: { load: { clients: 10, reconnects: 0 } },
     act: async (fleet, load) => {
-      load.leave(load.clients[9]); // his worker may be killed in his grace
+      load.leave(load.clients[9]); // the client's worker may be killed during the grace
       load.leaveWhenLost(2);
       for (const node of [...fleet.nodes, fleet.nodes[0]]) {
         await load.progress(40);

@@ -70,7 +70,7 @@ const quietGlobal = {
       await postgres.act("kill", "global");
       await postgres.act("promote", "g1");
       lead(fleet, "global", "g1");
-      await until("she is expelled", () => rest(other, "DELETE", MEMBER));
+      await until("alice is expelled", () => rest(other, "DELETE", MEMBER));
       note(load, "expelled", { client: alice.name, channel: "staff" });
       await redis.cli(redis.ports[0], "FLUSHALL"); // what Redis knows, too
       await sleep(2000); // until the nodes have told it what it must not forget
