@@ -398,7 +398,7 @@ GENDERED_UNREAD = {
     "core/channel/room.h", "core/channel/topic.h", "core/limit/gcra.c", "core/net/http.c", "core/net/http.h", "core/presence/presence.c",
     "core/presence/presence.h", "core/presence/presence_internal.h", "core/presence/presence_sync_message.h",
     "core/presence/presence_sync_views.c", "core/presence/survey_findings.h", "core/session/channel_follow.c", "core/session/hub.h",
-    "core/session/socket.h", "core/session/transfer.c", "core/session/transfer.h", "core/state/live_workers.h", "core/state/state.h",
+    "core/session/socket.h", "core/session/transfer.c", "core/session/transfers.c", "core/session/transfers.h", "core/state/live_workers.h", "core/state/state.h",
     "docs/cluster.md", "docs/decisions/010-bus-topics.md", "docs/decisions/014-who-is-online-anywhere.md", "docs/guarantees.md",
     "docs/lua-api.md", "docs/path.md", "docs/performance.md", "docs/postgres.md", "docs/socketio-adapter.md", "docs/threat-model.md",
     "lua/bind_append.c", "lua/bind_channel.c", "lua/bind_claim.c", "lua/bind_presence.c", "lua/bind_user.c", "lua/stoa/hooks.lua",
