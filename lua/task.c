@@ -95,8 +95,9 @@ unsigned tasks_len(const struct tasks *tasks) {
     return tasks->len;
 }
 
-void task_log_failure(struct tasks *tasks, const char *kind, const char *what, struct slice detail,
-                      const char *message) {
+/* kind: "raised", "budget", "memory", "result". */
+static void task_log_failure(struct tasks *tasks, const char *kind, const char *what, struct slice detail,
+                             const char *message) {
     uint64_t second = loop_now_ms(tasks->loop) / 1000;
     metric_add_labelled(METRIC_SCRIPT_ERRORS, kind, 1);
     if (second != tasks->failures_second) tasks->failures = 0;

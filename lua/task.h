@@ -66,8 +66,4 @@ void task_answer(struct task_ticket **ticket, int (*push)(lua_State *L, void *ow
 int task_running(lua_State *L);
 bool task_waits(const struct task_ticket *ticket);
 
-/* Logs a failure of a script and counts it. kind: "raised", "budget", "memory", "result". */
-void task_log_failure(struct tasks *tasks, const char *kind, const char *what, struct slice detail,
-                      const char *message);
-
 #endif

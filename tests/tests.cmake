@@ -2,11 +2,17 @@
 # Every suite is a ctest entry; ctest is the single way to run them.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
+# What tests ask of units beyond their headers (inside.h). It comes before the libraries.
+file(GLOB core_inside CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/core/inside/*.c)
+add_library(core_inside STATIC ${core_inside})
+target_include_directories(core_inside PUBLIC ${CMAKE_SOURCE_DIR}/tests/core)
+target_link_libraries(core_inside PUBLIC stoa_master)
+
 # tests/core/test_NAME.c: a cmocka program. Its libraries: all of core, and tests/core/support/*.c.
 file(GLOB core_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/core/support/*.c)
 add_library(core_support STATIC ${core_support})
 target_include_directories(core_support PUBLIC ${CMAKE_SOURCE_DIR}/tests/core)
-target_link_libraries(core_support PUBLIC stoa_local_client stoa_master stoa_command stoa_redis PkgConfig::CMOCKA)
+target_link_libraries(core_support PUBLIC core_inside stoa_local_client stoa_master stoa_command stoa_redis PkgConfig::CMOCKA)
 target_compile_definitions(core_support PRIVATE SERVERS="${CMAKE_SOURCE_DIR}/tests/servers")
 target_compile_definitions(core_support PUBLIC DOCS="${CMAKE_SOURCE_DIR}/docs")
 file(GLOB core_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/core/test_*.c)
@@ -43,7 +49,7 @@ endif()
 file(GLOB fuzz_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/support/*.c)
 add_library(fuzz_support STATIC ${fuzz_support} ${CMAKE_SOURCE_DIR}/tests/core/support/slow_websocket.c)
 target_include_directories(fuzz_support PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/tests/fuzz)
-target_link_libraries(fuzz_support PUBLIC stoa_local_client stoa_lua)
+target_link_libraries(fuzz_support PUBLIC core_inside stoa_local_client stoa_lua)
 target_compile_definitions(fuzz_support PRIVATE FUZZ_SCRIPTS="${CMAKE_SOURCE_DIR}/tests/fuzz/scripts")
 file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
 foreach(source ${fuzzers})

@@ -284,11 +284,3 @@ void cache_forget_all(struct cache *cache) {
         if (entry->kind == ENTRY_VALUE) cache_drop(cache, entry);
     }
 }
-
-size_t cache_bytes(const struct cache *cache) {
-    return cache->bytes;
-}
-
-size_t cache_entries(const struct cache *cache) {
-    return map_size(cache->entries);
-}

@@ -53,7 +53,5 @@ bool cache_put(struct cache *cache, struct slice key, struct slice value, uint64
 void cache_remove(struct cache *cache, struct slice key, uint64_t version);
 /* All values go, and what is read by flights under way is not kept: they may be older than what was not heard of. */
 void cache_forget_all(struct cache *cache);
-size_t cache_bytes(const struct cache *cache);
-size_t cache_entries(const struct cache *cache);
 
 #endif

@@ -248,10 +248,6 @@ size_t room_size(const struct room *room) {
     return room->len;
 }
 
-struct receiver *room_member(const struct room *room, size_t index) {
-    return room->members[index];
-}
-
 uint64_t rooms_offset(const struct rooms *rooms) {
     return rooms->offset;
 }

@@ -58,7 +58,6 @@ struct membership *room_membership(struct list *memberships, struct slice name);
 struct room *room_find(struct rooms *rooms, struct slice namespace_name, struct slice name);
 struct slice room_name(const struct room *room);
 size_t room_size(const struct room *room);
-struct receiver *room_member(const struct room *room, size_t index);
 
 /* The offset of the last packet emitted; offsets ascend over all rooms and never repeat within a process. */
 uint64_t rooms_offset(const struct rooms *rooms);

@@ -75,10 +75,6 @@ struct share *admission_share(const struct seat *seat) {
     return seat->crowd && !seat->crowd->is_nobody ? &seat->crowd->share : NULL;
 }
 
-unsigned admission_seats(const struct admission_control *control) {
-    return control->seats;
-}
-
 /* ---- crowds */
 
 bool admission_crowd(const struct admission_control *control, const struct address *address, struct network *crowd_r) {

@@ -73,10 +73,6 @@ void budget_set_max(struct budget *budget, size_t max_bytes) {
     shed(budget);
 }
 
-size_t budget_bytes(const struct budget *budget) {
-    return budget->bytes;
-}
-
 void budget_hold(struct budget *budget, struct holder *holder, size_t bytes) {
     if (!budget || holder->bytes == bytes) return;
     record(budget, holder, bytes);

@@ -29,8 +29,6 @@ struct budget *budget_new(size_t max_bytes);
 /* Its holders must hold nothing any more. */
 void budget_free(struct budget **budget);
 void budget_set_max(struct budget *budget, size_t max_bytes);
-/* What all hold. */
-size_t budget_bytes(const struct budget *budget);
 void holder_init(struct holder *holder, void (*cut)(struct holder *holder));
 /* What it holds is of that share from now on (NULL: of none). */
 void holder_join(struct holder *holder, struct share *share);

@@ -276,7 +276,3 @@ void limiter_refund(struct limiter *limiter, const struct limit_ask *asks, size_
         bucket_owe(limiter, bucket, rate, debt > refund ? debt - refund : 0, now_ms);
     }
 }
-
-size_t limiter_keys(const struct limiter *limiter) {
-    return map_size(limiter->buckets);
-}

@@ -54,6 +54,5 @@ struct limit_answer limiter_take(struct limiter *limiter, const struct limit_ask
 void limiter_refund(struct limiter *limiter, const struct limit_ask *asks, size_t len);
 /* The same as limiter_take without charging. */
 struct limit_answer limiter_peek(struct limiter *limiter, const struct limit_ask *asks, size_t len);
-size_t limiter_keys(const struct limiter *limiter);
 
 #endif

@@ -465,11 +465,6 @@ void presence_set_unnamed(struct presence *presence, struct slice channel_id, si
     channel_due(presence, channel);
 }
 
-size_t presence_connections(const struct presence *presence, struct slice of_user) {
-    const struct presence_user *user = map_find(presence->users, of_user);
-    return user ? user->connections : 0;
-}
-
 /* Takes the changes of a channel that tells names, and frees the seats that nobody needs any more. */
 static void channel_take_changes(struct channel *channel, struct buffer *users) {
     LIST_EACH(&channel->dirty, link) {

@@ -66,8 +66,6 @@ void presence_left(struct presence *presence, struct slice channel_id, struct sl
                    struct slice connection_id);
 /* False: there is no such status, or he is not connected. Forgotten when he is offline: the store keeps it. */
 bool presence_update(struct presence *presence, struct slice user_id, const struct presence_said *said);
-/* How many connections the user has with this worker. */
-size_t presence_connections(const struct presence *presence, struct slice user_id);
 
 /* A total order over all that a word says: of one version every worker keeps the same, the more private one. */
 bool presence_word_is_newer(const struct presence_word *word, const struct presence_word *than);

@@ -239,17 +239,6 @@ bool subscriber_has(const struct subscriber *subscriber, enum topic_kind kind, s
     return topic && topic->wanted && topic->state == TOPIC_SUBSCRIBED;
 }
 
-size_t subscriber_wanted(const struct subscriber *subscriber, size_t *missing_r) {
-    const struct topic *topic;
-    size_t cursor = 0, wanted = 0;
-    *missing_r = 0;
-    while ((topic = map_next(subscriber->topics, &cursor))) {
-        wanted += topic->wanted;
-        *missing_r += topic->wanted && topic->state != TOPIC_SUBSCRIBED;
-    }
-    return wanted;
-}
-
 void subscriber_reconnect(struct subscriber *subscriber) {
     LIST_EACH(&subscriber->feeds, link)
     redis_link_hang_up(&CONTAINER(link, struct subscriber_feed, link)->redis_link, "its owner hears nothing");

@@ -47,8 +47,6 @@ bool subscriber_want(struct subscriber *subscriber, enum topic_kind kind, struct
 void subscriber_drop(struct subscriber *subscriber, enum topic_kind kind, struct slice topic);
 /* Wanted and confirmed by the server. */
 bool subscriber_has(const struct subscriber *subscriber, enum topic_kind kind, struct slice topic);
-/* Wanted ones, and how many of these are not subscribed now. */
-size_t subscriber_wanted(const struct subscriber *subscriber, size_t *missing_r);
 /* Hangs up on every server and begins anew: for an owner whose own probes do not come back. */
 void subscriber_reconnect(struct subscriber *subscriber);
 

@@ -7,7 +7,7 @@
 #include "net/websocket.h"
 #include "session/transport.h"
 
-struct packet *packet_queue_at(const struct packet_queue *queue, uint32_t index) {
+static struct packet *packet_queue_at(const struct packet_queue *queue, uint32_t index) {
     return queue->ring[(queue->head + index) & (queue->cap - 1)];
 }
 
@@ -71,7 +71,8 @@ static void drop(struct packet_queue *queue, const struct packet *which, enum pa
     queue->len = kept;
 }
 
-size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class) {
+/* Drops all packets of a class; their bytes are returned. */
+static size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class) {
     size_t before = queue->bytes;
     drop(queue, NULL, class);
     return before - queue->bytes;

@@ -27,9 +27,6 @@ struct packet_queue {
 void packet_queue_push(struct packet_queue *queue, struct packet *packet);
 /* The caller owns the reference; NULL: empty. */
 struct packet *packet_queue_pop(struct packet_queue *queue);
-struct packet *packet_queue_at(const struct packet_queue *queue, uint32_t index);
-/* Drops all packets of a class; their bytes are returned. */
-size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class);
 /* If it is there. */
 void packet_queue_remove(struct packet_queue *queue, const struct packet *packet);
 /* Gives back the memory of an empty one. */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/address.h"
+#include "inside/inside.h"
 #include "limit/admission.h"
 #include "loop/loop.h"
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "cache/cache.h"
+#include "inside/inside.h"
 #include "loop/loop.h"
 
 enum { TTL_MS = 300000 };

@@ -3,6 +3,7 @@
 #include "session/channel_follow.h"
 
 #include "channel/log.h"
+#include "inside/inside.h"
 #include "presence/presence.h"
 #include "presence/presence_sight.h"
 #include "store/store_driver.h"

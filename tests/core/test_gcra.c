@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "inside/inside.h"
 #include "limit/gcra.h"
 #include "loop/loop.h"
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inside/inside.h"
 #include "net/websocket.h"
 #include "support/net_tls.h"
 /* behind it, for the order of headers */

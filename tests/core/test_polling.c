@@ -2,6 +2,7 @@
 /* Long-polling over real sockets. */
 #include "support/polling_rig.h"
 
+#include "inside/inside.h"
 #include "session/handshake.h"
 #include "session/session_internal.h"
 

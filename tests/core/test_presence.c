@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "inside/inside.h"
 #include "loop/loop.h"
 #include "presence/presence.h"
 #include "presence/presence_sight.h"

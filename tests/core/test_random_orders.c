@@ -6,6 +6,7 @@
  * STOA_SEED=n repeats the sequence n alone. */
 #include "base/log.h"
 #include "channel/log.h"
+#include "inside/inside.h"
 #include "presence/presence.h"
 #include "presence/presence_sight.h"
 #include "session/channel_follow.h"

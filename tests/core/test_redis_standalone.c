@@ -2,6 +2,7 @@
 /* One real Redis: commands, scripts, an ACL user, topics, and what a restart does. */
 #include <signal.h>
 
+#include "inside/inside.h"
 #include "redis/redis.h"
 #include "redis/redis_gathering.h"
 #include "redis/redis_slots.h"

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/metrics.h"
 #include "channel/room.h"
+#include "inside/inside.h"
 #include "loop/loop.h"
 #include "wire/json.h"
 

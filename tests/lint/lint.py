@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """lint.py RULE BUILD: one rule of the house over the tree. Prints "FILE:LINE: what" for each breach; exit 1 if any."""
 
+import collections
 import pathlib
 import platform
 import re
@@ -257,6 +258,36 @@ def lint_fields(build):
             count = fields(match[2])
             if count > FIELDS_MAX and match[1] not in WIDE:
                 yield path, text.count("\n", 0, match.start()) + 1, f"struct {match[1]} has {count} fields, at most {FIELDS_MAX}"
+
+
+# What nothing in the server calls, and why it is there all the same.
+CALLED_ELSEWHERE = {
+    "http_client_certificate": "links between regions ask for it",
+}
+PROTOTYPE = re.compile(r"^(?!static|typedef|struct \w+ \{|enum|union)[A-Za-z_][\w \*]*?\b(\w+)\([^;{]*\)[^;{]*;", re.M)
+
+
+def lint_callers(build):
+    """Each function of a header is called: none by tests alone, and one that only its own file calls is static, unless a test
+    calls it too. lua/testing is for tests."""
+    def words(path):
+        blank = lambda match: "\n" * match[0].count("\n") or " "
+        return re.sub(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', blank, path.read_text(), flags=re.S)
+    headers = {path: words(path) for path in files("core/*.h", "lua/*.h")}
+    in_headers = collections.Counter(re.findall(r"\w+", " ".join(headers.values())))
+    sources = [collections.Counter(re.findall(r"\w+", words(path))) for path in files("core/*.c", "lua/*.c", "bench/*.c")]
+    tested = set(re.findall(r"\w+", " ".join(words(path) for path in files("tests/*.c", "tests/*.h"))))
+    for header, text in headers.items():
+        name = str(header.relative_to(ROOT))
+        for match in PROTOTYPE.finditer(text) if not name.startswith("lua/testing/") else ():
+            function, number = match[1], text[:match.start()].count("\n") + 1
+            uses = [source[function] for source in sources if source[function]]
+            if function in CALLED_ELSEWHERE or in_headers[function] > 1:  # more than once: a macro or an inline function calls it
+                continue
+            if sum(uses) <= 1:
+                yield header, number, f"{function} is called by {'tests alone' if function in tested else 'nobody'}"
+            elif len(uses) == 1 and function not in tested:
+                yield header, number, f"{function} is called in its own file alone: static"
 
 
 # Word parts that say nothing (full words).

@@ -91,6 +91,25 @@ class Fields(unittest.TestCase):
         ])
 
 
+class Callers(unittest.TestCase):
+    def test_what_tests_alone_or_nobody_calls_is_found(self):
+        tree = Tree(self, {
+            "core/base/room.h": "/* room_bytes is not it. */\nint room_size(int room);\nint room_bytes(int room);\nint room_last(void);\n"
+                                "int room_own(void);\nint room_tested(void);\nint room_log(void);\n#define ROOM() room_log()\n",
+            "core/base/room.c": "int room_size(int room) { return room_own() + room_tested(); }\nint room_bytes(int room) { return 1; }\n"
+                                "int room_last(void) { return 2; }\nint room_own(void) { return 3; }\nint room_tested(void) { return 4; }\n"
+                                "int room_log(void) { return 5; }\n",
+            "core/main.c": 'int main(void) { puts("room_last"); return room_size(1); }\n',
+            "lua/testing/testing.h": "int testing_now(void);\n",
+            "tests/core/test_room.c": "int main(void) { return room_bytes(1) + room_tested(); }\n",
+        })
+        self.assertEqual([line.split(": ", 1) for line in tree.breaches("callers")], [
+            ["core/base/room.h:3", "room_bytes is called by tests alone"],
+            ["core/base/room.h:4", "room_last is called by nobody"],
+            ["core/base/room.h:5", "room_own is called in its own file alone: static"],
+        ])
+
+
 class Licence(unittest.TestCase):
     def test_what_names_no_licence_is_found(self):
         tree = Tree(self, {

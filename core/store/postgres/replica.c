@@ -19,6 +19,11 @@ static void tell_lag(const struct postgres_store *store) {
     metric_set(METRIC_REPLICA_LAG, most);
 }
 
+/* So far behind that it is not worth asking. */
+static bool replica_is_behind(const struct replica *replica) {
+    return replica->lag_bytes > LAG_MAX_BYTES;
+}
+
 static void replica_came(struct query *query) {
     struct replica *replica = query->owner;
     struct shard *shard = replica->shard;
@@ -53,10 +58,6 @@ void replicas_watch(struct loop_timer *timer) {
     struct query *query = query_new(primary_came, shard);
     query_add(query, POSITION_OF_PRIMARY);
     pool_submit(shard->primary.pool, &query);
-}
-
-bool replica_is_behind(const struct replica *replica) {
-    return replica->lag_bytes > LAG_MAX_BYTES;
 }
 
 static bool replica_serves(const struct replica *replica, enum store_purpose purpose) {

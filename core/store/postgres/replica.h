@@ -20,8 +20,6 @@ struct replica {
     bool is_asked;     /* now */
 };
 
-/* So far behind that it is not worth asking. */
-bool replica_is_behind(const struct replica *replica);
 /* In turn, of those that answer and are not behind: one for this purpose, else one for any; NULL: none. */
 struct replica *replica_find(struct shard *shard, enum store_purpose purpose);
 /* The timer shard->watch: asks all of them how far they are, and again. */

@@ -42,7 +42,7 @@ int64_t sqlite_number(sqlite3 *handle, const char *sql) {
     return number;
 }
 
-int64_t db_wall_ms(void) {
+static int64_t db_wall_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;

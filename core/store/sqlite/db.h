@@ -68,7 +68,6 @@ bool db_verify(struct sqlite_db *db, sqlite3_stmt *row, int column, int64_t chec
 int64_t db_head(struct sqlite_db *db, struct slice channel_id);
 /* What the last failure means for a request. */
 enum store_status db_status(struct sqlite_db *db);
-int64_t db_wall_ms(void);
 /* When there is much in the log file: moves it into the database, so that the log begins anew. Between transactions.
  * readers: who else of this process reads the database; NULL: nobody does. */
 void db_checkpoint(struct sqlite_db *db, struct sqlite_readers *readers);

@@ -155,7 +155,8 @@ enum store_status sqlite_events(struct sqlite_db *db, struct store_request *requ
     return db_status(db);
 }
 
-void sqlite_read_reactions(struct sqlite_db *db, struct store_message *message, struct buffer *reactions) {
+/* As JSON into the buffer, which the message then refers to. */
+static void sqlite_read_reactions(struct sqlite_db *db, struct store_message *message, struct buffer *reactions) {
     sqlite3_stmt *rows = db_query(
         db, "SELECT emoji, user_id FROM reactions WHERE channel_id = ?1 AND message_seq = ?2 ORDER BY emoji, seq");
     struct buffer emoji = {0};

@@ -25,8 +25,6 @@ enum store_status sqlite_users(struct sqlite_db *db, struct store_request *reque
  * kind. False also when it is there, but damaged. */
 bool sqlite_find_message(struct sqlite_db *db, struct slice channel_id, struct slice message_id, int64_t message_seq,
                          struct store_message *message_r);
-/* As JSON into the buffer, which the message then refers to. */
-void sqlite_read_reactions(struct sqlite_db *db, struct store_message *message, struct buffer *reactions);
 int64_t sqlite_message_checksum(const struct store_message *message);
 /* The event with this number as the request's answer, and the number of the message that it speaks of. */
 bool sqlite_event(struct sqlite_db *db, struct store_request *request, int64_t seq, int64_t *message_seq_r);

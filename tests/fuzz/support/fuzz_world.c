@@ -9,6 +9,7 @@
 #include "cache/shared_cache.h"
 #include "channel/log.h"
 #include "config/config.h"
+#include "inside/inside.h"
 #include "limit/budget.h"
 #include "loop/loop.h"
 #include "lua/config_reader.h"
