@@ -67,7 +67,7 @@ FUNCTION_MAX, C_MAX, HEADER_MAX, LUA_MAX = 60, 600, 150, 300
 # One subject that takes more lines than that.
 LONGER = {
     "core/net/net_internal.h": 165,  # a server, a connection, and what the folder's files ask of each other
-    "core/store/store_request.h": 195,  # every operation with what it asks and what it brings: one is read beside the other
+    "core/store/store_request.h": 225,  # every operation with what it asks and what it brings: one is read beside the other
     "core/session/session_internal.h": 165,  # likewise, the hub and a socket
 }
 
@@ -229,7 +229,7 @@ def lint_headers(build):
 FIELDS_MAX = 24
 # Structs that have more, until they are structs of structs by who uses what.
 WIDE = set("""
-    config conn dial hub hub_settings postgres_store session socket
+    config conn dial hub hub_settings session socket
 """.split())
 
 

@@ -39,15 +39,19 @@ struct postgres_store {
     enum store_durability durability;
     int gather_ms;
     struct primary global;
-    struct store_people_watch people_watch;
-    char people_epoch[STORE_EPOCH_MAX]; /* of the global database when it was opened last */
+    struct {
+        struct store_people_watch watch;
+        char epoch[STORE_EPOCH_MAX]; /* of the global database when it was opened last */
+    } people;
     struct shard *shards;
     size_t shards_len;
     struct shard_map *map;
-    unsigned pending;
-    size_t pending_bytes;
-    struct list finished;
-    struct loop_task finish;
+    struct {
+        unsigned len; /* not completed yet */
+        size_t bytes;
+        struct list finished;
+        struct loop_task finish;
+    } pending;
     bool closing;
     struct {
         struct shard_held *items; /* which buckets hold channels, as the global database said last */
@@ -59,8 +63,10 @@ struct postgres_store {
     } held;
     char fleet[POSTGRES_FLEET_MAX]; /* of the database that answered first; "": none yet */
     unsigned witness_next;          /* the shard that is told next of the global database */
-    struct list probe_askers;       /* PROBE requests that wait for any shard */
-    struct loop_timer probe_deadline;
+    struct {
+        struct list askers; /* PROBE requests that wait for any shard */
+        struct loop_timer deadline;
+    } probes;
     struct {
         unsigned waiting; /* databases that have not answered yet, while the store is made */
         struct error refusal;

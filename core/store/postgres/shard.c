@@ -35,9 +35,9 @@ void shard_done(struct shard *shard) {
 /* Probes: sends can be acknowledged while some shard takes a write. A write may wait for a standby: one at a time. */
 
 static void answer_probes(struct postgres_store *store, enum store_status status) {
-    for (struct list *link; (link = list_pop(&store->probe_askers));)
+    for (struct list *link; (link = list_pop(&store->probes.askers));)
         postgres_complete(store, CONTAINER(link, struct store_request, link), status);
-    loop_timer_cancel(&store->probe_deadline);
+    loop_timer_cancel(&store->probes.deadline);
 }
 
 static bool is_probing(const struct postgres_store *store) {
@@ -65,7 +65,7 @@ static void probe(struct shard *shard) {
 }
 
 void postgres_probe(struct postgres_store *store, struct store_request *request) {
-    list_append(&store->probe_askers, &request->link);
+    list_append(&store->probes.askers, &request->link);
     for (size_t i = 0; i < store->shards_len; i++) {
         struct shard *shard = &store->shards[i];
         if (shard->is_probing) primary_miss(&shard->primary);
@@ -75,10 +75,10 @@ void postgres_probe(struct postgres_store *store, struct store_request *request)
     witnesses_tell(store);
     if (!is_probing(store))
         answer_probes(store, STORE_UNAVAILABLE);
-    else if (!loop_timer_pending(&store->probe_deadline))
-        loop_timer_set(&store->probe_deadline, PROBE_MS);
+    else if (!loop_timer_pending(&store->probes.deadline))
+        loop_timer_set(&store->probes.deadline, PROBE_MS);
 }
 
 void postgres_probe_overdue(struct loop_timer *timer) {
-    answer_probes(CONTAINER(timer, struct postgres_store, probe_deadline), STORE_UNAVAILABLE);
+    answer_probes(CONTAINER(timer, struct postgres_store, probes.deadline), STORE_UNAVAILABLE);
 }

@@ -22,11 +22,11 @@ enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, HELD_REFRESH_MS = 5000, RE
 /* ---- completions */
 
 static void finish(struct loop_task *task) {
-    struct postgres_store *store = CONTAINER(task, struct postgres_store, finish);
-    for (struct list *link; (link = list_pop(&store->finished));) {
+    struct postgres_store *store = CONTAINER(task, struct postgres_store, pending.finish);
+    for (struct list *link; (link = list_pop(&store->pending.finished));) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
-        store->pending--;
-        store->pending_bytes -= request->driver.counted_bytes;
+        store->pending.len--;
+        store->pending.bytes -= request->driver.counted_bytes;
         if (request->status != STORE_OK && request->status != STORE_NOT_FOUND)
             metric_add_labelled(METRIC_STORE_ERRORS, store_status_code(request->status), 1);
         if (request->op == STORE_APPEND && request->status == STORE_OK && !request->append.duplicate_r)
@@ -34,14 +34,14 @@ static void finish(struct loop_task *task) {
         request->done(request);
         store_request_free(&request);
     }
-    if (store->closing && store->pending == 0) loop_stop(store->loop);
+    if (store->closing && store->pending.len == 0) loop_stop(store->loop);
 }
 
 void postgres_complete(struct postgres_store *store, struct store_request *request, enum store_status status) {
     request->status = status;
     if (status != STORE_OK) store_request_unanswer(request);
-    list_append(&store->finished, &request->link);
-    loop_post(store->loop, &store->finish);
+    list_append(&store->pending.finished, &request->link);
+    loop_post(store->loop, &store->pending.finish);
 }
 
 /* ---- requests */
@@ -93,12 +93,12 @@ static void dispatch(struct postgres_store *store, struct store_request *request
 
 static void submit(struct store *base, struct store_request *request) {
     struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
-    bool refused =
-        store->closing || store->pending >= QUEUE_MAX || store->pending_bytes + request->arena_bytes > QUEUE_BYTES_MAX;
+    bool refused = store->closing || store->pending.len >= QUEUE_MAX ||
+                   store->pending.bytes + request->arena_bytes > QUEUE_BYTES_MAX;
     request->driver.now_ms = (int64_t)loop_wall_ms(store->loop);
-    store->pending++;
+    store->pending.len++;
     request->driver.counted_bytes = request->arena_bytes;
-    store->pending_bytes += request->driver.counted_bytes;
+    store->pending.bytes += request->driver.counted_bytes;
     if (refused)
         postgres_complete(store, request, STORE_UNAVAILABLE);
     else if (!store_request_sound(request))
@@ -191,9 +191,9 @@ static void free_store(struct postgres_store *store) {
     epoch_floors_free(&store->floors);
     primary_done(&store->global);
     loop_timer_cancel(&store->held.refresh);
-    loop_timer_cancel(&store->probe_deadline);
-    while (!list_empty(&store->finished)) finish(&store->finish);
-    loop_task_cancel(&store->finish);
+    loop_timer_cancel(&store->probes.deadline);
+    while (!list_empty(&store->pending.finished)) finish(&store->pending.finish);
+    loop_task_cancel(&store->pending.finish);
     resolver_free(&store->resolver);
     shard_map_unref(&store->map);
     free_held(store);
@@ -218,7 +218,7 @@ static void run_loop(struct postgres_store *store, unsigned ms) {
 static void close_store(struct store *base, unsigned deadline_ms) {
     struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
     store->closing = true;
-    if (store->pending > 0) run_loop(store, deadline_ms);
+    if (store->pending.len > 0) run_loop(store, deadline_ms);
     free_store(store);
 }
 
@@ -229,15 +229,15 @@ static unsigned part_of(struct store *base, struct slice channel_id) {
 
 static void watch_people(struct store *base, const struct store_people_watch *watch) {
     struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
-    store->people_watch = *watch;
-    watch->moved(watch->owner, store->people_epoch);
+    store->people.watch = *watch;
+    watch->moved(watch->owner, store->people.epoch);
 }
 
 static void people_opened(struct primary *global) {
     struct postgres_store *store = global->store;
-    if (strcmp(store->people_epoch, global->epoch_text) == 0) return;
-    memcpy(store->people_epoch, global->epoch_text, sizeof store->people_epoch);
-    if (store->people_watch.moved) store->people_watch.moved(store->people_watch.owner, store->people_epoch);
+    if (strcmp(store->people.epoch, global->epoch_text) == 0) return;
+    memcpy(store->people.epoch, global->epoch_text, sizeof store->people.epoch);
+    if (store->people.watch.moved) store->people.watch.moved(store->people.watch.owner, store->people.epoch);
 }
 
 static const struct store_ops ops = {.submit = submit,
@@ -346,11 +346,11 @@ struct store *store_postgres_new(struct loop *loop, const struct store_postgres_
     store->map = shard_map_new_even((unsigned)settings->shards_len);
     store->config = memory_copy(settings->config, strlen(settings->config));
     primary_init(&store->global, store, (unsigned)settings->shards_len, people_opened);
-    list_init(&store->finished);
-    loop_task_init(&store->finish, finish);
+    list_init(&store->pending.finished);
+    loop_task_init(&store->pending.finish, finish);
     loop_timer_init(&store->held.refresh, loop, refresh_held);
-    list_init(&store->probe_askers);
-    loop_timer_init(&store->probe_deadline, loop, postgres_probe_overdue);
+    list_init(&store->probes.askers);
+    loop_timer_init(&store->probes.deadline, loop, postgres_probe_overdue);
     struct error error;
     if (make_pools(store, settings, &error) && open_all(store, settings, &error)) return &store->store;
     error_set(error_r, "%s", error.text);
