@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_request.h - what is asked of a store, and its answer.
+/* store_request.h - what is asked of a store, and what it answers.
  *
- * A head that all have in common, and a part by operation: what is asked for, and, in fields that end in _r, what is
- * brought. Text and JSON are borrowed (store_request_copy: for as long as the request). */
+ * All requests have the same head. The union has a part for each kind of operation: its fields are the arguments, those
+ * that end in _r are set by the answer. Slices are borrowed; store_request_copy keeps bytes as long as the request. */
 #ifndef STORE_STORE_REQUEST_H
 #define STORE_STORE_REQUEST_H
 
@@ -11,34 +11,59 @@
 #include "base/buffer.h"
 #include "base/list.h"
 
-/* Behind each: the request's part, what is asked for, → what it brings. A channel or a user: channel_id, user_id. */
+/* PART: ARGUMENTS → ANSWER. No part: the arguments are of the head. "channel" and "user" are channel_id and user_id.
+ * What has json answers in JSON that is passed on. */
 enum store_op {
-    STORE_APPEND,      /* append: channel, user (the sender), what is said → at, json: the event */
-    STORE_APPENDED,    /* append, with client_id: does the log hold it? OK, CONFLICT (something else), NOT_FOUND */
-    STORE_EVENTS,      /* events: channel → at: the head; store_event_at: the events */
-    STORE_MESSAGES,    /* messages: channel → json [message…] */
-    STORE_MESSAGE,     /* messages: channel, message_id → json message (deleted ones too, with deletedAt) */
-    STORE_CHANNEL_PUT, /* channel: channel; creates or changes → as CHANNEL */
-    STORE_CHANNEL,     /* channel → at: the head; json {channelId, name, visibility, seq, epoch, members (number)} */
-    STORE_MEMBER_PUT,  /* member: channel, user, role; a new member has read all that is there */
-    STORE_MEMBER_DELETE, /* channel, user */
-    STORE_MEMBER,        /* channel, user → json {userId, role}; NOT_FOUND */
-    STORE_MEMBERS,       /* channel → json [{userId, role}, …], at most 10,000 */
-    STORE_USER_CHANNELS, /* user → json [{channelId, name, visibility, seq, epoch, readSeq, unread}, …], at most 10,000
-                          */
-    STORE_HEADS,         /* store_heads_add, at most 1,000 → store_heads */
-    STORE_USER_PUT,      /* user: user */
-    STORE_USERS,         /* store_ids_add → json [{userId, name, avatar?, lastSeen?}, …] of those known */
-    STORE_USERS_SEEN,    /* store_ids_add, at most 1,000: last seen now */
-    STORE_WORD_PUT,      /* word: user; what they say of themselves, until they say otherwise */
-    STORE_WORDS, /* store_ids_add → json [{userId, status, statusMessage?, endsMs?}, …] in their order: what holds */
-    STORE_READ_MARK,      /* member: channel, user, read_seq: never moves back; capped at the head */
-    STORE_SESSION_PUT,    /* session: user, token, expires_ms */
-    STORE_SESSION,        /* session: token → json {userId, expiresAt}; NOT_FOUND when unknown or expired */
-    STORE_SESSION_DELETE, /* session: token → json {userId}; NOT_FOUND */
-    STORE_AUDIT,          /* audit: user (actor), action, channel?, detail */
-    STORE_AUDITS,         /* audit: channel?, limit → json, newest first */
-    STORE_PROBE           /* writes and reads: OK while sends can be acknowledged */
+    /* append: channel, user (the sender), and by kind, see below → at: the event's place, json: the event */
+    STORE_APPEND,
+    /* append: as APPEND, with client_id. OK: the log holds it. CONFLICT: something else. NOT_FOUND: nothing */
+    STORE_APPENDED,
+    /* events: channel, seq, epoch, limit → at: the head, store_event_at: the events, json: an array of them */
+    STORE_EVENTS,
+    /* messages: channel, message_id? (a thread's), before? or after?, limit → json [message…] */
+    STORE_MESSAGES,
+    /* messages: channel, message_id → json message. A deleted one has deletedAt */
+    STORE_MESSAGE,
+    /* channel: channel, name?, visibility? → as CHANNEL. Creates or changes */
+    STORE_CHANNEL_PUT,
+    /* channel → at: the head, json {channelId, name, visibility, seq, epoch, members (their number)} */
+    STORE_CHANNEL,
+    /* member: channel, user, role. A new member has read all that is there */
+    STORE_MEMBER_PUT,
+    /* channel, user */
+    STORE_MEMBER_DELETE,
+    /* channel, user → json {userId, role}, or NOT_FOUND */
+    STORE_MEMBER,
+    /* channel → json [{userId, role}…], at most 10,000 */
+    STORE_MEMBERS,
+    /* user → json [{channelId, name, visibility, seq, epoch, readSeq, unread}…], at most 10,000 */
+    STORE_USER_CHANNELS,
+    /* store_heads_add, at most 1,000 → store_heads */
+    STORE_HEADS,
+    /* user: user, name?, avatar? */
+    STORE_USER_PUT,
+    /* store_ids_add, at most 1,000 → json [{userId, name, avatar?, lastSeen?}…] of those known */
+    STORE_USERS,
+    /* store_ids_add, at most 1,000. Their last seen is now */
+    STORE_USERS_SEEN,
+    /* word: user, status?, message?, ends_ms. What they say of themselves, until they say otherwise */
+    STORE_WORD_PUT,
+    /* store_ids_add, at most 1,000 → json [{userId, status, statusMessage?, endsMs?}…] in their order, of what holds */
+    STORE_WORDS,
+    /* member: channel, user, read_seq. The mark never moves back, nor beyond the head */
+    STORE_READ_MARK,
+    /* session: user, token, expires_ms */
+    STORE_SESSION_PUT,
+    /* session: token → json {userId, expiresAt}, or NOT_FOUND: unknown or expired */
+    STORE_SESSION,
+    /* session: token → json {userId}, or NOT_FOUND */
+    STORE_SESSION_DELETE,
+    /* audit: user (the actor), action, channel?, detail? */
+    STORE_AUDIT,
+    /* audit: channel?, limit → json, newest first */
+    STORE_AUDITS,
+    /* Writes and reads. OK: sends can be acknowledged */
+    STORE_PROBE
 };
 
 enum store_status {
@@ -149,9 +174,9 @@ struct store_request {
         struct store_audit audit;
         bool partial_r; /* HEADS, USER_CHANNELS: without what a part that is away holds */
     };
-    struct store_cursor at;
-    struct buffer json; /* EVENTS: an array of them all */
-    struct buffer rows; /* of EVENTS, HEADS and lists of ids, see below */
+    struct store_cursor at; /* the answer's, as json is */
+    struct buffer json;
+    struct buffer rows; /* of EVENTS, HEADS and lists of ids: see the functions below */
     void (*done)(struct store_request *request);
     void *owner;
     struct list link;
