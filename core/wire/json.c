@@ -23,7 +23,7 @@ static uint64_t zero_bytes(uint64_t word) {
 }
 
 /* The first byte that is a quote, a backslash, a control character or part of a longer UTF-8 sequence; else end. */
-static const char *plain_end(const char *at, const char *end) {
+static inline const char *plain_end(const char *at, const char *end) {
     const uint64_t every = 0x0101010101010101, high = 0x8080808080808080;
     uint64_t word;
     for (; end - at >= 8; at += 8) {
