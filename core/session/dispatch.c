@@ -62,7 +62,7 @@ struct client_event {
 /* Order. */
 
 static bool answering(const struct session *session) {
-    return session->event != NULL;
+    return session->dispatch.event != NULL;
 }
 
 static bool must_wait(struct session *session, const struct arrival *arrival, bool first) {
@@ -70,7 +70,7 @@ static bool must_wait(struct session *session, const struct arrival *arrival, bo
     struct socket *socket = session_socket(session, arrival->namespace_name);
     if (socket && socket->connecting) return true;
     if (arrival->kind == ARRIVAL_ACK) return false;
-    return (rule->waits && answering(session)) || (!first && session->inbox.len > 0);
+    return (rule->waits && answering(session)) || (!first && session->dispatch.inbox.len > 0);
 }
 
 static void dispatch_now(struct session *session, const struct arrival *arrival) {
@@ -88,53 +88,54 @@ void dispatch(struct session *session, const struct arrival *arrival) {
         dispatch_now(session, arrival);
         return;
     }
-    inbox_push(&session->inbox, arrival);
-    if (session->inbox.bytes > session->hub->settings.inbox_bytes) session_pause(session, PAUSED_INBOX, true);
+    inbox_push(&session->dispatch.inbox, arrival);
+    if (session->dispatch.inbox.bytes > session->hub->settings.inbox_bytes) session_pause(session, PAUSED_INBOX, true);
 }
 
 void dispatch_pump(struct session *session) {
     struct inbox_item *item;
-    while (session->state == SESSION_OPEN && (item = inbox_first(&session->inbox))) {
+    while (session->state == SESSION_OPEN && (item = inbox_first(&session->dispatch.inbox))) {
         if (must_wait(session, &item->arrival, true)) break;
         if (loop_overdue(session->hub->loop)) { /* others are waiting */
             dispatch_wake(session);
             break;
         }
-        item = inbox_pop(&session->inbox);
+        item = inbox_pop(&session->dispatch.inbox);
         dispatch_now(session, &item->arrival);
         free(item);
     }
-    if (session->state == SESSION_OPEN && session->inbox.bytes <= session->hub->settings.inbox_bytes / 2) {
+    if (session->state == SESSION_OPEN && session->dispatch.inbox.bytes <= session->hub->settings.inbox_bytes / 2) {
         session_pause(session, PAUSED_INBOX, false);
     }
 }
 
 void dispatch_wake(struct session *session) {
-    if (session->state == SESSION_OPEN && session->inbox.len > 0) loop_post(session->hub->loop, &session->pump);
+    if (session->state == SESSION_OPEN && session->dispatch.inbox.len > 0)
+        loop_post(session->hub->loop, &session->dispatch.pump);
 }
 
 void dispatch_drop(struct session *session, struct slice namespace_name) {
-    inbox_drop(&session->inbox, namespace_name);
+    inbox_drop(&session->dispatch.inbox, namespace_name);
     dispatch_wake(session);
 }
 
 size_t dispatch_waiting(const struct session *session) {
-    return session->inbox.len + (answering(session) ? 1 : 0);
+    return session->dispatch.inbox.len + (answering(session) ? 1 : 0);
 }
 
 void dispatch_forget(struct session *session) {
     if (!answering(session)) return;
-    policy_question_forget(&session->event->question);
-    free(session->event);
-    session->event = NULL;
+    policy_question_forget(&session->dispatch.event->question);
+    free(session->dispatch.event);
+    session->dispatch.event = NULL;
 }
 
 void dispatch_forget_socket(struct session *session, const struct socket *socket) {
-    if (dispatch_answering(session, socket)) session->event->socket = NULL;
+    if (dispatch_answering(session, socket)) session->dispatch.event->socket = NULL;
 }
 
 bool dispatch_answering(const struct session *session, const struct socket *socket) {
-    return answering(session) && session->event->socket == socket;
+    return answering(session) && session->dispatch.event->socket == socket;
 }
 
 /* Answers. */
@@ -214,7 +215,7 @@ static void event_answered(struct policy_call *call, const struct policy_answer 
     struct client_event *event = CONTAINER(call, struct client_event, question.call);
     struct session *session = event->session;
     struct socket *socket = event->socket;
-    session->event = NULL;
+    session->dispatch.event = NULL;
     bool is_unknown = event->has_id && answer->status == POLICY_UNKNOWN;
     if (socket && event->has_id && !is_unknown) acknowledge(socket, event->id, answer);
     if (socket) socket_release(socket);
@@ -229,7 +230,7 @@ static void event_answered(struct policy_call *call, const struct policy_answer 
 static void open_answered(struct policy_call *call, const struct policy_answer *answer) {
     struct client_event *event = CONTAINER(call, struct client_event, question.call);
     struct session *session = event->session;
-    session->event = NULL;
+    session->dispatch.event = NULL;
     free(event);
     if (session->state != SESSION_OPEN) return; /* the handler closed it */
     dispatch_wake(session);
@@ -257,12 +258,12 @@ static void open_answered(struct policy_call *call, const struct policy_answer *
 /* Effects. */
 
 static struct client_event *event_begin(struct session *session, struct socket *socket) {
-    session->event = NEW(struct client_event);
-    *session->event = (struct client_event){.session = session, .socket = socket};
-    session->event->question.call.done = event_answered;
+    session->dispatch.event = NEW(struct client_event);
+    *session->dispatch.event = (struct client_event){.session = session, .socket = socket};
+    session->dispatch.event->question.call.done = event_answered;
     metric_add(METRIC_EVENTS, 1);
     flood_charge(session, FLOOD_EVENT);
-    return session->event;
+    return session->dispatch.event;
 }
 
 static void ask_event(struct session *session, struct socket *socket, const struct arrival *arrival) {

@@ -3,10 +3,19 @@
 #ifndef SESSION_DISPATCH_H
 #define SESSION_DISPATCH_H
 
+#include "loop/loop.h"
 #include "session/inbox.h"
 
+struct client_event;
 struct session;
 struct socket;
+
+/* A session's own. */
+struct dispatch_queue {
+    struct inbox inbox;
+    struct loop_task pump;
+    struct client_event *event; /* the event at hand; NULL: none */
+};
 
 /* In order: at once, or after what waits already. */
 void dispatch(struct session *session, const struct arrival *arrival);

@@ -37,21 +37,21 @@ void flush_done(struct flush *flush) {
 }
 
 static struct session *first_of(const struct list *sessions) {
-    return list_empty(sessions) ? NULL : CONTAINER(sessions->next, struct session, flush_link);
+    return list_empty(sessions) ? NULL : CONTAINER(sessions->next, struct session, flush.link);
 }
 
 void flush_forget(struct session *session) {
-    list_remove(&session->flush_link);
-    session->held = false;
+    list_remove(&session->flush.link);
+    session->flush.held = false;
 }
 
 void flush_soon(struct session *session) {
     struct flush *flush = &session->hub->flush;
-    if (session->held)
+    if (session->flush.held)
         flush_forget(session);
-    else if (!list_empty(&session->flush_link))
+    else if (!list_empty(&session->flush.link))
         return;
-    list_append(&flush->prompt, &session->flush_link);
+    list_append(&flush->prompt, &session->flush.link);
     loop_flush(flush->loop, &flush->task);
 }
 
@@ -65,10 +65,11 @@ static void begin_review(struct flush *flush, uint64_t now_ms) {
 void flush_held(struct session *session) {
     struct flush *flush = &session->hub->flush;
     uint64_t now_ms = loop_now_ms(flush->loop);
-    unsigned wait_ms = coalesce_arrival(&flush->window, now_ms, &session->delivered_ms);
-    if (!list_empty(&session->flush_link)) {
+    unsigned wait_ms = coalesce_arrival(&flush->window, now_ms, &session->flush.delivered_ms);
+    if (!list_empty(&session->flush.link)) {
         bool full = session->outbox.queue.bytes >= WEBSOCKET_WRITE_MAX; /* as much as one write takes */
-        if (session->held && (full || coalesce_is_full(&flush->window, session->outbox.queue.len))) flush_soon(session);
+        if (session->flush.held && (full || coalesce_is_full(&flush->window, session->outbox.queue.len)))
+            flush_soon(session);
         return;
     }
     if (!loop_timer_pending(&flush->review)) begin_review(flush, now_ms);
@@ -76,9 +77,9 @@ void flush_held(struct session *session) {
         flush_soon(session);
         return;
     }
-    session->held = true;
-    session->due_ms = now_ms + wait_ms;
-    list_append(&flush->held, &session->flush_link);
+    session->flush.held = true;
+    session->flush.due_ms = now_ms + wait_ms;
+    list_append(&flush->held, &session->flush.link);
     if (!loop_timer_pending(&flush->due)) loop_timer_set(&flush->due, wait_ms);
 }
 
@@ -98,17 +99,17 @@ static void review(struct loop_timer *timer) {
 /* The first held one whose time has come. */
 static struct session *first_due(const struct flush *flush) {
     struct session *session = first_of(&flush->held);
-    return session && session->due_ms <= loop_now_ms(flush->loop) ? session : NULL;
+    return session && session->flush.due_ms <= loop_now_ms(flush->loop) ? session : NULL;
 }
 
 /* Each write leaves cold caches behind. What the next three will look at is fetched while the kernel has this one: of
  * the third the session, of the second its transport, of the first what that writes to. */
 static void fetch_ahead(const struct list *sessions, const struct session *session) {
     const struct session *next[3];
-    const struct list *link = session->flush_link.next;
+    const struct list *link = session->flush.link.next;
     for (int i = 0; i < 3; i++, link = link->next) {
         if (link == sessions) return;
-        next[i] = CONTAINER(link, struct session, flush_link);
+        next[i] = CONTAINER(link, struct session, flush.link);
     }
     const struct transport *first = next[0]->transport;
     if (first && first->ops->fetch) first->ops->fetch(first);
@@ -144,7 +145,7 @@ static void run(struct loop_task *task) {
     }
     gathering_clear(&CONTAINER(flush, struct hub, flush)->scratch.gathering);
     struct session *next = first_of(&flush->held);
-    if (next) loop_timer_set(&flush->due, next->due_ms - loop_now_ms(flush->loop));
+    if (next) loop_timer_set(&flush->due, next->flush.due_ms - loop_now_ms(flush->loop));
 }
 
 /* A large fan-out gives way to what else is ready between its slices. */

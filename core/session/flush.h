@@ -13,9 +13,19 @@
 
 struct session;
 
+/* A session's own: when it is written to, and what else happens then. */
+struct flush_entry {
+    struct list link;
+    uint64_t due_ms;       /* held: written to then */
+    uint32_t delivered_ms; /* when a fan-out last had something for it; the lower bits */
+    int16_t doom;          /* the close reason that it will carry out; -1: none */
+    bool held;             /* by the delivery window */
+    bool slow;             /* DEADLINE_SLOW is set */
+};
+
 struct flush {
     struct loop *loop;
-    struct list prompt, held; /* sessions, by flush_link; held ones by the time when they began to wait */
+    struct list prompt, held; /* sessions, by flush.link; held ones by the time when they began to wait */
     struct loop_task task, more;
     struct loop_timer due, review;
     struct coalesce window;

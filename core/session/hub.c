@@ -21,23 +21,23 @@ static void name_list_set(struct name_list *list, const char *const *names, size
 /* End of a turn: what has ended is freed. */
 
 static void reap_run(struct loop_task *task) {
-    struct hub *hub = CONTAINER(task, struct hub, reap_task);
+    struct hub *hub = CONTAINER(task, struct hub, endings.reap);
     struct list *link;
-    while ((link = list_pop(&hub->dead_sockets))) socket_free(CONTAINER(link, struct socket, link));
-    while ((link = list_pop(&hub->dead_sessions))) session_free(CONTAINER(link, struct session, sockets));
+    while ((link = list_pop(&hub->endings.dead_sockets))) socket_free(CONTAINER(link, struct socket, link));
+    while ((link = list_pop(&hub->endings.dead_sessions))) session_free(CONTAINER(link, struct session, sockets));
 }
 
 void hub_bury_session(struct session *session) {
-    list_append(&session->hub->dead_sessions, &session->sockets); /* its list of sockets is empty by now */
-    loop_reap(session->hub->loop, &session->hub->reap_task);
+    list_append(&session->hub->endings.dead_sessions, &session->sockets); /* its list of sockets is empty by now */
+    loop_reap(session->hub->loop, &session->hub->endings.reap);
 }
 
 void hub_bury_socket(struct socket *socket) {
-    list_remove(&socket->user_link);
-    socket->has_ended = true;
-    if (socket->partings > 0) return;
-    list_append(&socket->hub->dead_sockets, &socket->link);
-    loop_reap(socket->hub->loop, &socket->hub->reap_task);
+    list_remove(&socket->user.link);
+    socket->script.has_ended = true;
+    if (socket->script.partings > 0) return;
+    list_append(&socket->hub->endings.dead_sockets, &socket->link);
+    loop_reap(socket->hub->loop, &socket->hub->endings.reap);
 }
 
 /* The hub. */
@@ -60,10 +60,10 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
     list_init(&hub->records.sockets);
     loop_timer_init(&hub->records.timer, loop, recovery_expired);
     flush_init(&hub->flush, loop);
-    list_init(&hub->dead_sessions);
-    list_init(&hub->dead_sockets);
-    list_init(&hub->partings);
-    loop_task_init(&hub->reap_task, reap_run);
+    list_init(&hub->endings.dead_sessions);
+    list_init(&hub->endings.dead_sockets);
+    list_init(&hub->endings.partings);
+    loop_task_init(&hub->endings.reap, reap_run);
     id_random(hub->node, ID_OWNER_LEN);
     hub->shared.ping = engine_packet("2");
     hub->shared.probe_pong = engine_packet("3probe");
@@ -77,14 +77,14 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
 void hub_set(struct hub *hub, const struct hub_settings *settings) {
     hub->settings = *settings;
     flush_set(&hub->flush, &settings->window);
-    free(hub->path);
-    free(hub->plain_path);
-    hub->path = memory_copy(settings->path, strlen(settings->path));
-    hub->plain_path = memory_copy(settings->plain_path, strlen(settings->plain_path));
-    name_list_set(&hub->origins, settings->origins, settings->origins_len);
-    hub->settings.path = hub->path;
-    hub->settings.plain_path = hub->plain_path;
-    hub->settings.origins = NULL; /* hub->origins */
+    free(hub->http.path);
+    free(hub->http.plain_path);
+    hub->http.path = memory_copy(settings->path, strlen(settings->path));
+    hub->http.plain_path = memory_copy(settings->plain_path, strlen(settings->plain_path));
+    name_list_set(&hub->http.origins, settings->origins, settings->origins_len);
+    hub->settings.path = hub->http.path;
+    hub->settings.plain_path = hub->http.plain_path;
+    hub->settings.origins = NULL; /* hub->http.origins */
 }
 
 void hub_set_presence(struct hub *hub, struct presence *presence) {
@@ -102,10 +102,10 @@ void hub_set_policy(struct hub *hub, struct policy *policy) {
 void hub_set_endpoints(struct hub *hub, const struct hub_endpoint *endpoints, size_t len) {
     size_t cursor = 0;
     struct session *session;
-    script_endpoints_set(&hub->endpoints, endpoints, len);
+    script_endpoints_set(&hub->http.endpoints, endpoints, len);
     while ((session = map_next(hub->sessions, &cursor))) {
         const char *path = session->handshake->endpoint_path;
-        if (path && !script_endpoints_find(&hub->endpoints, path, session->kind == SESSION_RAW))
+        if (path && !script_endpoints_find(&hub->http.endpoints, path, session->kind == SESSION_RAW))
             session_close(session, CLOSE_ENDPOINT_GONE);
     }
 }
@@ -142,24 +142,24 @@ void hub_free(struct hub **hub_r) {
     partings_forget(hub);
     loop_timer_cancel(&hub->records.timer);
     flush_done(&hub->flush);
-    loop_task_cancel(&hub->reap_task);
-    reap_run(&hub->reap_task);
+    loop_task_cancel(&hub->endings.reap);
+    reap_run(&hub->endings.reap);
     struct packet **shared[] = {&hub->shared.ping, &hub->shared.probe_pong, &hub->shared.noop, &hub->shared.close};
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) packet_unref(shared[i]);
     struct buffer *buffers[] = {&hub->shared.plain_ping, &hub->scratch.text, &hub->scratch.name,
                                 &hub->scratch.handshake};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) buffer_done(buffers[i]);
     gathering_done(&hub->scratch.gathering);
-    struct name_list *lists[] = {&hub->origins, &hub->namespaces};
+    struct name_list *lists[] = {&hub->http.origins, &hub->namespaces};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) name_list_set(lists[i], NULL, 0);
-    script_endpoints_set(&hub->endpoints, NULL, 0);
+    script_endpoints_set(&hub->http.endpoints, NULL, 0);
     map_free(&hub->sessions);
     map_free(&hub->backlogs);
     map_free(&hub->sockets);
     map_free(&hub->users);
     map_free(&hub->records.by_pid);
-    free(hub->path);
-    free(hub->plain_path);
+    free(hub->http.path);
+    free(hub->http.plain_path);
     free(hub);
     *hub_r = NULL;
 }
@@ -249,7 +249,7 @@ static void each_gathered(struct buffer *sockets, bool is_connected, void (*fn)(
     for (size_t at = 0; at < sockets->len; at += sizeof(struct socket *)) {
         struct socket *socket;
         memcpy(&socket, sockets->ptr + at, sizeof socket);
-        if (is_connected ? socket->session != NULL : !socket->has_ended) fn(owner, socket);
+        if (is_connected ? socket->session != NULL : !socket->script.has_ended) fn(owner, socket);
     }
     buffer_done(sockets);
 }
@@ -260,7 +260,7 @@ void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *ow
     struct buffer sockets = {0};
     if (!user) return;
     LIST_EACH(&user->sockets, link) {
-        struct socket *socket = CONTAINER(link, struct socket, user_link);
+        struct socket *socket = CONTAINER(link, struct socket, user.link);
         buffer_append(&sockets, (const char *)&socket, sizeof socket);
     }
     each_gathered(&sockets, false, fn, owner);
@@ -286,7 +286,7 @@ static bool stands_for_session(const struct socket *socket) {
     if (!socket->session) return false;
     LIST_EACH(&socket->session->sockets, link) {
         struct socket *other = CONTAINER(link, struct socket, link);
-        if (other->user == socket->user) return other == socket;
+        if (other->user.of == socket->user.of) return other == socket;
     }
     return false;
 }
@@ -295,7 +295,7 @@ size_t hub_user_sessions(struct hub *hub, struct slice user_id) {
     struct hub_user *user = map_find(hub->users, user_id);
     size_t n = 0;
     if (!user) return 0;
-    LIST_EACH(&user->sockets, link) n += stands_for_session(CONTAINER(link, struct socket, user_link));
+    LIST_EACH(&user->sockets, link) n += stands_for_session(CONTAINER(link, struct socket, user.link));
     return n;
 }
 

@@ -27,6 +27,13 @@ struct socket;
 /* Which clients are told how to be recovered: those that ask, with the query recovery=1 or auth.recovery. */
 enum recovery_offer { RECOVERY_ASKED, RECOVERY_ALL, RECOVERY_NONE };
 
+struct recovery_settings {
+    uint64_t window_ms; /* 0: off */
+    enum recovery_offer offer;
+    unsigned events;
+    size_t bytes;
+};
+
 struct hub_settings {
     const char *path;           /* "/socket.io/" */
     const char *plain_path;     /* "/ws" */
@@ -36,10 +43,7 @@ struct hub_settings {
     bool origin_required; /* a request without one is refused, too */
     unsigned ping_interval_ms, ping_timeout_ms, connect_timeout_ms, upgrade_timeout_ms;
     size_t max_payload_bytes;
-    uint64_t recovery_window_ms; /* 0: off */
-    enum recovery_offer recovery_offer;
-    unsigned recovery_events;
-    size_t recovery_bytes;
+    struct recovery_settings recovery;
     size_t outbox_bytes;    /* a session: beyond, what is volatile goes; then the session lags */
     unsigned slow_close_ms; /* no progress for so long: closed */
     size_t inbox_bytes;     /* unanswered events of a session: beyond, reading pauses */

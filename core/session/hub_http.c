@@ -20,9 +20,9 @@ struct endpoint {
 };
 
 static struct endpoint endpoint_of(const struct hub *hub, struct slice path) {
-    if (path_below(path, hub->path)) return (struct endpoint){ENDPOINT_PACKETS, SESSION_SOCKETIO, NULL};
-    if (slice_is(path, hub->plain_path)) return (struct endpoint){ENDPOINT_WEBSOCKET, SESSION_PLAIN, NULL};
-    const struct hub_endpoint *of = script_endpoints_at(&hub->endpoints, path);
+    if (path_below(path, hub->http.path)) return (struct endpoint){ENDPOINT_PACKETS, SESSION_SOCKETIO, NULL};
+    if (slice_is(path, hub->http.plain_path)) return (struct endpoint){ENDPOINT_WEBSOCKET, SESSION_PLAIN, NULL};
+    const struct hub_endpoint *of = script_endpoints_at(&hub->http.endpoints, path);
     if (!of) return (struct endpoint){ENDPOINT_NONE, SESSION_SOCKETIO, NULL};
     if (of->raw) return (struct endpoint){ENDPOINT_WEBSOCKET, SESSION_RAW, of};
     return (struct endpoint){ENDPOINT_PACKETS, SESSION_ENGINE, of};
@@ -31,8 +31,8 @@ static struct endpoint endpoint_of(const struct hub *hub, struct slice path) {
 static bool origin_ok(const struct hub *hub, struct http_request *request) {
     struct slice origin = http_header(request, "origin");
     if (origin.len == 0) return !hub->settings.origin_required;
-    return origin_allowed(origin, http_header(request, "host"), (const char *const *)hub->origins.names,
-                          hub->origins.len);
+    return origin_allowed(origin, http_header(request, "host"), (const char *const *)hub->http.origins.names,
+                          hub->http.origins.len);
 }
 
 static bool origin_legal(struct http_request *request) {
@@ -134,7 +134,7 @@ bool hub_names_session(const struct hub *hub, struct slice path, struct slice qu
 
 void hub_refused(const struct hub *hub, struct http_request *request, struct buffer *fields) {
     if (endpoint_of(hub, request->path).form == ENDPOINT_PACKETS)
-        polling_cors(request, (const char *const *)hub->origins.names, hub->origins.len, fields);
+        polling_cors(request, (const char *const *)hub->http.origins.names, hub->http.origins.len, fields);
 }
 
 bool hub_request(struct hub *hub, struct http_request *request) {
@@ -147,7 +147,7 @@ bool hub_request(struct hub *hub, struct http_request *request) {
         return true;
     }
     struct buffer headers = {0};
-    polling_cors(request, (const char *const *)hub->origins.names, hub->origins.len, &headers);
+    polling_cors(request, (const char *const *)hub->http.origins.names, hub->http.origins.len, &headers);
     if (slice_is(request->method, "OPTIONS"))
         polling_preflight(request, buffer_slice(&headers));
     else

@@ -163,7 +163,7 @@ static void send_connected(struct socket *socket) {
 static void start_over(struct connecting *connecting) {
     struct socket *old = connecting->socket;
     struct socket *fresh = socket_new(old->session, slice_of(old->namespace_name));
-    socket_set_user(fresh, slice_of(old->user->id), slice_of(old->user_json));
+    socket_set_user(fresh, slice_of(old->user.of->id), slice_of(old->user.json));
     fresh->guest = old->guest;
     socket_want_recovery(fresh);
     old->connecting = NULL;
@@ -178,7 +178,7 @@ static void start_over(struct connecting *connecting) {
 static void connect_finish(struct connecting *connecting) {
     struct socket *socket = connecting->socket;
     struct session *session = socket->session;
-    socket->announced = true;
+    socket->script.announced = true;
     if (socket->recovered && !recovery_replay(socket, connecting->replay_from)) {
         start_over(connecting);
         return;
@@ -211,7 +211,7 @@ static struct recovery_claim claim_of(const struct connecting *connecting) {
         .pid = slice_of(connecting->pid),
         .offset = slice_of(connecting->offset),
         .namespace_name = slice_of(fresh->namespace_name),
-        .user_id = slice_of(fresh->user->id),
+        .user_id = slice_of(fresh->user.of->id),
         .guest = fresh->guest,
     };
 }
@@ -246,7 +246,7 @@ static void connect_recover(struct connecting *connecting) {
     old = recovery_take(fresh->hub, &claim, &connecting->replay_from);
     forget_claim(connecting);
     if (!old) return;
-    if (!old->guest) socket_set_user(old, slice_of(fresh->user->id), slice_of(fresh->user_json));
+    if (!old->guest) socket_set_user(old, slice_of(fresh->user.of->id), slice_of(fresh->user.json));
     struct session *session = fresh->session;
     fresh->connecting = NULL;
     socket_part(fresh, "recovered", false);
@@ -360,8 +360,8 @@ static bool asks_recovery(struct slice object) {
 
 static bool wants_recovery(const struct socket *socket) {
     const struct hub_settings *settings = &socket->hub->settings;
-    if (socket->session->kind != SESSION_SOCKETIO || !settings->recovery_window_ms) return false;
-    if (settings->recovery_offer != RECOVERY_ASKED) return settings->recovery_offer == RECOVERY_ALL;
+    if (socket->session->kind != SESSION_SOCKETIO || !settings->recovery.window_ms) return false;
+    if (settings->recovery.offer != RECOVERY_ASKED) return settings->recovery.offer == RECOVERY_ALL;
     struct slice handshake = socket_handshake(socket);
     return asks_recovery(json_member(handshake, "auth")) || asks_recovery(json_member(handshake, "query"));
 }

@@ -29,7 +29,7 @@ static void parting_free(struct loop_task *task) {
 static void parting_end(struct parting *parting) {
     struct socket *socket = parting->socket;
     list_remove(&parting->link);
-    if (socket && --socket->partings == 0 && socket->has_ended) hub_bury_socket(socket);
+    if (socket && --socket->script.partings == 0 && socket->script.has_ended) hub_bury_socket(socket);
 }
 
 static void parting_done(struct policy_call *call, const struct policy_answer *answer) {
@@ -61,7 +61,7 @@ static struct parting *parting_new(struct hub *hub) {
     parting->hub = hub;
     loop_task_init(&parting->ask, parting_ask);
     loop_task_init(&parting->reap, parting_free);
-    list_append(&hub->partings, &parting->link);
+    list_append(&hub->endings.partings, &parting->link);
     loop_post(hub->loop, &parting->ask);
     return parting;
 }
@@ -70,7 +70,7 @@ void parting_begin(struct socket *socket, const char *reason) {
     struct parting *parting = parting_new(socket->hub);
     parting->socket = socket;
     parting->reason = reason;
-    socket->partings++;
+    socket->script.partings++;
 }
 
 void parting_begin_connection(struct session *session, uint16_t code, struct slice reason) {
@@ -83,8 +83,8 @@ void parting_begin_connection(struct session *session, uint16_t code, struct sli
 }
 
 void partings_forget(struct hub *hub) {
-    while (!list_empty(&hub->partings)) {
-        struct parting *parting = CONTAINER(hub->partings.next, struct parting, link);
+    while (!list_empty(&hub->endings.partings)) {
+        struct parting *parting = CONTAINER(hub->endings.partings.next, struct parting, link);
         loop_task_cancel(&parting->ask);
         policy_question_forget(&parting->question);
         parting_end(parting);

@@ -15,7 +15,7 @@ static size_t text_len(const char *text) {
 }
 
 static size_t record_bytes(const struct socket *socket) {
-    return sizeof *socket + PID_LEN + record_rooms(&socket->record).len + text_len(socket->user_json) +
+    return sizeof *socket + PID_LEN + record_rooms(&socket->record).len + text_len(socket->user.json) +
            text_len(socket->state_json);
 }
 
@@ -73,7 +73,7 @@ void recovery_keep(struct socket *socket) {
     struct hub *hub = socket->hub;
     struct hub_records *records = &hub->records;
     struct away *away = record_away(&socket->record);
-    away->expires_ms = loop_now_ms(hub->loop) + hub->settings.recovery_window_ms;
+    away->expires_ms = loop_now_ms(hub->loop) + hub->settings.recovery.window_ms;
     away->bytes = record_bytes(socket);
     list_append(&records->sockets, &socket->link);
     records->len++;
@@ -165,8 +165,8 @@ static void nobody_deliver(struct receiver *receiver, const struct room *room, s
 static bool replay_to(struct socket *socket, struct receiver *receiver, uint64_t offset) {
     const struct hub_settings *settings = &socket->hub->settings;
     unsigned copies = socket->record.had ? 2 : 1;
-    return rooms_replay(socket->hub->rooms, &socket->memberships, receiver, offset, copies * settings->recovery_events,
-                        copies * settings->recovery_bytes);
+    return rooms_replay(socket->hub->rooms, &socket->memberships, receiver, offset, copies * settings->recovery.events,
+                        copies * settings->recovery.bytes);
 }
 
 /* Would the replay be whole? Asked before scripts hear of the recovery. */
@@ -178,7 +178,7 @@ static bool replay_possible(struct socket *socket, uint64_t offset) {
 
 static const char *judge(const struct recovery_claim *claim, const struct socket *socket) {
     if (!socket || !slice_equal(claim->namespace_name, slice_of(socket->namespace_name))) return "unknown";
-    bool same = claim->guest ? socket->guest : slice_is(claim->user_id, socket->user->id);
+    bool same = claim->guest ? socket->guest : slice_is(claim->user_id, socket->user.of->id);
     return same ? NULL : "user";
 }
 
@@ -204,8 +204,8 @@ struct socket *recovery_take(struct hub *hub, const struct recovery_claim *claim
 }
 
 bool recovery_replay(struct socket *socket, uint64_t offset) {
-    socket->replaying = true;
+    socket->delivery.replaying = true;
     bool whole = replay_to(socket, &socket->receiver, offset);
-    socket->replaying = false;
+    socket->delivery.replaying = false;
     return whole;
 }

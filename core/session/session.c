@@ -61,7 +61,7 @@ static void timer_fired(struct loop_timer *timer) {
 static bool is_settled(const struct session *session) {
     LIST_EACH(&session->sockets, link) {
         const struct socket *socket = CONTAINER(link, struct socket, link);
-        if (socket->connecting || socket->holding || socket->lagging) return false;
+        if (socket->connecting || socket->delivery.holding || socket->delivery.lagging) return false;
     }
     return true;
 }
@@ -139,7 +139,6 @@ static enum packet_form form_for(const struct session *session, const struct tra
 static void take_transport(struct session *session, struct transport *transport) {
     session->transport = transport;
     seating_moved(session);
-    session->polling = transport->ops->polling;
     session->form = form_for(session, transport);
 }
 
@@ -158,14 +157,14 @@ void session_push(struct session *session, struct packet *packet) {
 }
 
 void session_doom(struct session *session, enum close_reason reason) {
-    if (session->state != SESSION_OPEN || session->doom >= 0) return;
-    session->doom = (int16_t)reason;
+    if (session->state != SESSION_OPEN || session->flush.doom >= 0) return;
+    session->flush.doom = (int16_t)reason;
     flush_soon(session);
 }
 
 static void slow_no_more(struct session *session) {
-    if (!session->slow) return;
-    session->slow = false;
+    if (!session->flush.slow) return;
+    session->flush.slow = false;
     backlog_release(session);
     session_deadline_clear(session, DEADLINE_SLOW);
 }
@@ -173,15 +172,15 @@ static void slow_no_more(struct session *session) {
 /* What a flush left behind decides on the deadlines of a slow client and of the ping. */
 static void session_settle(struct session *session, bool wrote) {
     struct transport *transport = session->transport;
-    bool polling = session->polling;
+    bool polling = session->form == PACKET_POLL;
     bool stuck = session->outbox.queue.len > 0 || (!polling && transport->ops->blocked(transport));
     if (!stuck) {
         slow_no_more(session);
-    } else if (wrote || !session->slow) {
-        session->slow = true;
+    } else if (wrote || !session->flush.slow) {
+        session->flush.slow = true;
         session_deadline_set(session, DEADLINE_SLOW, session->hub->settings.slow_close_ms);
     }
-    if (session->slow) backlog_charge(session);
+    if (session->flush.slow) backlog_charge(session);
     if (session->heartbeat != HEARTBEAT_QUEUED || (stuck && !polling)) return;
     if (!session_has_packets(session)) {
         transport->ops->write(transport, buffer_slice(&session->hub->shared.plain_ping));
@@ -194,7 +193,7 @@ static void session_catch_up(struct session *session) {
     session->lagging = false;
     LIST_EACH(&session->sockets, link) {
         struct socket *socket = CONTAINER(link, struct socket, link);
-        if (socket->lagging && !socket_catch_up(socket)) {
+        if (socket->delivery.lagging && !socket_catch_up(socket)) {
             session_close(session, CLOSE_SLOW);
             return;
         }
@@ -204,8 +203,8 @@ static void session_catch_up(struct session *session) {
 void session_flush(struct session *session) {
     flush_forget(session);
     if (session->state == SESSION_GONE || !session->transport) return;
-    if (session->doom >= 0 && session->state == SESSION_OPEN) {
-        session_close(session, (enum close_reason)session->doom);
+    if (session->flush.doom >= 0 && session->state == SESSION_OPEN) {
+        session_close(session, (enum close_reason)session->flush.doom);
         return;
     }
     bool wrote = outbox_flush(&session->outbox, session->transport, session->form, &session->hub->scratch.gathering);
@@ -380,7 +379,7 @@ void session_gone(struct session *session, struct transport *from, uint16_t code
 /* The beginning and the end. */
 
 static void pump_run(struct loop_task *task) {
-    dispatch_pump(CONTAINER(task, struct session, pump));
+    dispatch_pump(CONTAINER(task, struct session, dispatch.pump));
 }
 
 static void push_open_packet(struct session *session) {
@@ -402,7 +401,7 @@ static void push_open_packet(struct session *session) {
 static void begin_script(struct session *session) {
     const char *path = session->handshake->endpoint_path;
     const struct hub_endpoint *endpoint =
-        script_endpoints_find(&session->hub->endpoints, path, session->kind == SESSION_RAW);
+        script_endpoints_find(&session->hub->http.endpoints, path, session->kind == SESSION_RAW);
     size_t own = endpoint ? endpoint->max_message_bytes : 0;
     session->script = script_connection_new(session, own ? own : session->hub->settings.max_payload_bytes);
     if (endpoint && endpoint->ping_interval_ms) session->timing.ping_interval_ms = endpoint->ping_interval_ms;
@@ -414,16 +413,16 @@ struct session *session_open(struct hub *hub, enum session_kind kind, struct tra
     struct session *session = NEW(struct session);
     session->hub = hub;
     session->kind = kind;
-    session->doom = -1;
+    session->flush.doom = -1;
     take_transport(session, transport);
     session->handshake = handshake;
     transport->session = session;
     memcpy(session->id, hub->node, ID_OWNER_LEN);
     id_random(session->id + ID_OWNER_LEN, ID_SECRET_LEN);
     list_init(&session->sockets);
-    list_init(&session->flush_link);
-    inbox_init(&session->inbox);
-    loop_task_init(&session->pump, pump_run);
+    list_init(&session->flush.link);
+    inbox_init(&session->dispatch.inbox);
+    loop_task_init(&session->dispatch.pump, pump_run);
     loop_timer_init(&session->timing.timer, hub->loop, timer_fired);
     session->timing.ping_interval_ms = hub->settings.ping_interval_ms;
     session->timing.ping_timeout_ms = hub->settings.ping_timeout_ms;
@@ -449,8 +448,8 @@ static void log_close(const struct session *session, enum close_reason reason) {
     char who[400]; /* ids of a socket and a user, an address */
     const struct socket *socket =
         list_empty(&session->sockets) ? NULL : CONTAINER(session->sockets.next, struct socket, link);
-    snprintf(who, sizeof who, "%s/%s@%s", socket ? socket->id : "-", socket && socket->user ? socket->user->id : "-",
-             session->handshake->address);
+    snprintf(who, sizeof who, "%s/%s@%s", socket ? socket->id : "-",
+             socket && socket->user.of ? socket->user.of->id : "-", session->handshake->address);
     metric_add_labelled(METRIC_CLOSED, close_reason_name(reason), 1);
     LOG(close_reason_level(reason), "session.close", LOG_TEXT("who", who),
         LOG_TEXT("reason", close_reason_name(reason)),
@@ -513,8 +512,8 @@ void session_close_saying(struct session *session, enum close_reason reason, uin
     timing_clear_all(&session->timing);
     upgrade_end(session);
     dispatch_forget(session);
-    loop_task_cancel(&session->pump);
-    inbox_done(&session->inbox);
+    loop_task_cancel(&session->dispatch.pump);
+    inbox_done(&session->dispatch.inbox);
     if (session_is_scripts(session))
         script_connection_end(session, code, text);
     else
@@ -540,7 +539,7 @@ void session_reject(struct session *session, enum close_reason reason) {
 
 void session_free(struct session *session) {
     map_remove(session->hub->sessions, slice_of(session->id));
-    list_remove(&session->flush_link);
+    list_remove(&session->flush.link);
     outbox_done(&session->outbox);
     if (session_is_scripts(session)) script_connection_free(&session->script);
     handshake_unref(&session->handshake);

@@ -9,9 +9,10 @@
 
 #include "base/ids.h"
 #include "loop/loop.h"
+#include "session/dispatch.h"
+#include "session/flush.h"
 #include "session/handshake.h"
 #include "session/hub.h"
-#include "session/inbox.h"
 #include "session/outbox.h"
 #include "session/policy_question.h"
 #include "session/timing.h"
@@ -21,11 +22,13 @@
 enum session_kind { SESSION_SOCKETIO, SESSION_PLAIN, SESSION_ENGINE, SESSION_RAW };
 /* CLOSING: the transport is ending; nothing more is heard. GONE: freed at the end of the turn. */
 enum session_state { SESSION_OPEN, SESSION_CLOSING, SESSION_GONE };
+/* A ping waits for its interval; for the kernel to take it; for its pong. EXTENDED: sent, and the pong has got its time
+ * once more. */
+enum heartbeat { HEARTBEAT_RESTING, HEARTBEAT_QUEUED, HEARTBEAT_SENT, HEARTBEAT_EXTENDED };
 enum upgrade { UPGRADE_NONE, UPGRADE_OPENED, UPGRADE_PROBED, UPGRADE_DONE };
 enum { PAUSED_INBOX = 1, PAUSED_FLOOD = 2 };
 enum { SESSION_LINGER_MS = 30000, SESSION_NOOP_MS = 100 };
 
-struct client_event;
 struct engineio_packet;
 struct packet_assembly;
 struct script_connection;
@@ -33,30 +36,22 @@ struct script_connection;
 struct session {
     struct hub *hub; /* from here to transport: what a fan-out touches, close together */
     struct outbox outbox;
-    struct list flush_link;
-    uint64_t due_ms;       /* held: written to then */
-    uint32_t delivered_ms; /* when a fan-out last had something for it; the lower bits */
-    bool held;             /* by the delivery window */
+    struct flush_entry flush;
     enum session_state state : 8;
     enum session_kind kind : 8;
     enum upgrade upgrade : 8;
     enum heartbeat heartbeat : 8;
-    bool slow : 1;   /* DEADLINE_SLOW is set */
-    bool let_in : 1; /* by somebody; its place goes to a newcomer else, when all are taken */
-    int16_t doom;    /* the close reason that the flush will carry out; -1: none */
+    bool let_in; /* by somebody; its place goes to a newcomer else, when all are taken */
     enum packet_form form : 8;
-    bool polling; /* its transport; like form, known from it */
     uint16_t sockets_len;
     struct transport *transport; /* NULL: gone */
     struct transport *probe;     /* the WebSocket of an upgrade under way */
     struct handshake *handshake;
     struct list sockets;
     struct session_timing timing;
-    struct inbox inbox;
-    struct loop_task pump;
-    struct hub_user *claimed;   /* whose connection it counts as; NULL: nobody's */
-    struct client_event *event; /* the event at hand; NULL: none */
-    uint64_t paid_ns;           /* when all that it has asked for will be paid (flood.h) */
+    struct dispatch_queue dispatch;
+    struct hub_user *claimed; /* whose connection it counts as; NULL: nobody's */
+    uint64_t paid_ns;         /* when all that it has asked for will be paid (flood.h) */
     union {
         struct packet_assembly *assembly; /* SOCKETIO: a binary packet whose attachments are still coming */
         struct script_connection *script; /* ENGINE, RAW */

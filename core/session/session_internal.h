@@ -28,26 +28,41 @@ struct hub_user {
 struct watch;
 struct connecting; /* namespace_connect.c: the client's CONNECT is being answered */
 
+struct socket_user {
+    struct list link; /* of the user's sockets, until it has ended */
+    struct hub_user *of;
+    char *json; /* NULL: null */
+};
+
+/* How a fan-out reaches it. */
+struct socket_delivery {
+    bool replaying, lagging, holding;
+};
+
+/* What scripts know of it. */
+struct socket_script {
+    unsigned partings; /* of which they are to hear, or are hearing */
+    bool announced;    /* they know of it and will hear of its end */
+    bool has_ended;    /* freed once they have heard of its ends */
+};
+
 struct socket {
     /* What a fan-out touches, close together. */
     struct receiver receiver;
     struct session *session; /* NULL: detached, or ended */
     struct connecting *connecting;
     uint16_t rooms_len;
-    bool replaying, lagging, holding;
-    bool guest, recovered, announced; /* announced: scripts know of it and will hear of its end */
-    bool moved;                       /* from another worker: offsets of there mean its start */
-    bool counts;                      /* in presence, by this connection */
-    bool has_ended;                   /* freed once scripts have heard of its ends */
-    unsigned partings;                /* of which scripts are to hear, or are hearing */
+    struct socket_delivery delivery;
+    bool guest, recovered;
+    bool moved; /* from another worker: offsets of there mean its start */
+    struct socket_script script;
     struct hub *hub;
 
-    struct list link;      /* of the session's sockets; detached: of the hub's */
-    struct list user_link; /* until it has ended */
+    struct list link; /* of the session's sockets; detached: of the hub's */
+    struct socket_user user;
     struct list memberships;
     const char *namespace_name; /* the main one is nobody's own */
-    struct hub_user *user;
-    char *user_json, *state_json; /* NULL: null */
+    char *state_json;           /* NULL: null */
     struct handshake *handshake;
     struct record record;
     uint64_t lag_offset;       /* lagging: delivered up to here */
@@ -55,6 +70,7 @@ struct socket {
     struct list calls;         /* questions to the client */
     struct watch *watches;     /* of its connection */
     char id[SOCKET_ID_LEN + 1];
+    bool counts;         /* in presence, by this connection */
     uint16_t generation; /* raised with the user and with the session */
 };
 
@@ -82,6 +98,19 @@ struct hub_records {
     struct map *by_pid; /* attached ones too */
 };
 
+/* hub_http.c's. */
+struct hub_http {
+    char *path, *plain_path;
+    struct name_list origins;
+    struct script_endpoints endpoints;
+};
+
+/* What goes at the end of the turn, and whose end scripts still hear of. */
+struct hub_endings {
+    struct list dead_sessions, dead_sockets, partings;
+    struct loop_task reap;
+};
+
 struct hub {
     struct loop *loop;
     struct rooms *rooms;
@@ -89,9 +118,8 @@ struct hub {
     struct rooms_implied own_rooms;
     struct policy *policy;
     struct hub_settings settings;
-    char *path, *plain_path;
-    struct name_list origins, namespaces;
-    struct script_endpoints endpoints;
+    struct hub_http http;
+    struct name_list namespaces; /* beside "/" */
     char node[ID_OWNER_LEN + 1]; /* of session ids */
     size_t sessions_open;        /* those that are not ending */
     struct map *sessions, *sockets, *users;
@@ -102,9 +130,7 @@ struct hub {
     struct hub_records records;
     struct transfers *transfers; /* NULL: sockets stay where they are */
     struct flush flush;
-    struct list dead_sessions, dead_sockets; /* freed at the end of the turn */
-    struct list partings;                    /* scripts hear of an end */
-    struct loop_task reap_task;
+    struct hub_endings endings;
     struct hub_shared shared;
     struct hub_scratch scratch;
 };

@@ -26,11 +26,11 @@ struct slice socket_namespace(const struct socket *socket) {
 }
 
 struct slice socket_user_id(const struct socket *socket) {
-    return socket->user ? slice_of(socket->user->id) : SLICE_NONE;
+    return socket->user.of ? slice_of(socket->user.of->id) : SLICE_NONE;
 }
 
 struct slice socket_user(const struct socket *socket) {
-    return socket->user_json ? slice_of(socket->user_json) : SLICE("null");
+    return socket->user.json ? slice_of(socket->user.json) : SLICE("null");
 }
 
 struct slice socket_handshake(const struct socket *socket) {
@@ -76,7 +76,7 @@ bool socket_is_claimed(const struct socket *socket) {
 bool socket_claim(struct socket *socket) {
     struct session *session = socket->session;
     if (!session || session->claimed || session->state != SESSION_OPEN) return false;
-    session->claimed = hub_user(socket->hub, slice_of(socket->user->id));
+    session->claimed = hub_user(socket->hub, slice_of(socket->user.of->id));
     return true;
 }
 
@@ -93,12 +93,12 @@ void socket_expires(struct socket *socket, uint64_t wall_ms) {
 
 /* The log has what is not queued from here on. */
 static void lag_begin(struct socket *socket) {
-    if (socket->lagging) return;
-    if (!socket->hub->settings.recovery_window_ms) {
+    if (socket->delivery.lagging) return;
+    if (!socket->hub->settings.recovery.window_ms) {
         session_doom(socket->session, CLOSE_SLOW);
         return;
     }
-    socket->lagging = socket->session->lagging = true;
+    socket->delivery.lagging = socket->session->lagging = true;
     socket->lag_offset = rooms_offset(socket->hub->rooms) - 1;
 }
 
@@ -144,7 +144,7 @@ static void deliver_held(struct socket *socket, const struct room *room, struct 
 }
 
 void socket_note_had(struct socket *socket, uint64_t tag) {
-    uint64_t late_ms = TRANSFER_MS + socket->hub->settings.recovery_window_ms;
+    uint64_t late_ms = TRANSFER_MS + socket->hub->settings.recovery.window_ms;
     record_note_had(&socket->record, tag, loop_now_ms(socket->hub->loop) + late_ms);
 }
 
@@ -158,17 +158,17 @@ static void socket_deliver(struct receiver *receiver, const struct room *room, s
     struct session *session = socket->session;
     if (!session || session->state != SESSION_OPEN) return;
     if (socket->moved && socket_has_had(socket, packet)) return;
-    if (socket->replaying) {
+    if (socket->delivery.replaying) {
         outbox_push_always(&session->outbox, packet);
         flush_soon(session);
         return;
     }
     if (socket->connecting && socket->recovered) return; /* the replay will bring it */
-    if (socket->lagging) {
+    if (socket->delivery.lagging) {
         if (may_be_lost(packet)) metric_add_labelled(METRIC_DROPPED, "lagging", 1);
         return;
     }
-    if (socket->connecting || socket->holding)
+    if (socket->connecting || socket->delivery.holding)
         deliver_held(socket, room, packet);
     else
         deliver_now(socket, packet);
@@ -179,17 +179,17 @@ void socket_drop_held(struct socket *socket, const struct packet *packet) {
 }
 
 bool socket_catch_up(struct socket *socket) {
-    if (socket->connecting || socket->holding) { /* released, it will catch up */
+    if (socket->connecting || socket->delivery.holding) { /* released, it will catch up */
         socket->session->lagging = true;
         return true;
     }
-    socket->lagging = false;
+    socket->delivery.lagging = false;
     return recovery_replay(socket, socket->lag_offset);
 }
 
 void socket_release(struct socket *socket) {
     struct packet *packet;
-    socket->holding = false;
+    socket->delivery.holding = false;
     if (!socket->held || !socket->session) return;
     while ((packet = packet_queue_pop(socket->held))) {
         outbox_push_always(&socket->session->outbox, packet);
@@ -201,7 +201,7 @@ void socket_release(struct socket *socket) {
 
 void socket_hold(struct socket *socket) {
     if (fault_planted("live_before_tail")) return;
-    if (socket->session && dispatch_answering(socket->session, socket)) socket->holding = true;
+    if (socket->session && dispatch_answering(socket->session, socket)) socket->delivery.holding = true;
 }
 
 bool socket_emit(struct socket *socket, struct slice args, const struct slice *attachments, unsigned attachments_len,
@@ -281,7 +281,7 @@ bool socket_ask(struct socket *socket, struct slice args, const struct slice *at
         .json = args,
     };
     struct packet *packet = packet_new(&parts, attachments, SLICE_NONE, PACKET_CONTROL);
-    if (socket->connecting || socket->holding)
+    if (socket->connecting || socket->delivery.holding)
         hold_back(socket, packet);
     else
         session_push(socket->session, packet);
@@ -454,7 +454,7 @@ struct socket *socket_new(struct session *session, struct slice namespace_name) 
     socket->hub = session->hub;
     id_random(socket->id, SOCKET_ID_LEN);
     list_init(&socket->link);
-    list_init(&socket->user_link);
+    list_init(&socket->user.link);
     list_init(&socket->memberships);
     list_init(&socket->calls);
     socket->namespace_name =
@@ -492,18 +492,18 @@ void socket_attach(struct socket *socket, struct session *session) {
     handshake_unref(&socket->handshake);
     socket->handshake = session->handshake;
     socket->handshake->refs++;
-    socket->lagging = socket->holding = false;
+    socket->delivery.lagging = socket->delivery.holding = false;
     session->timing.ping_offset = 0; /* a ping that is on its way was before what this one still gets */
 }
 
 void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json) {
-    struct hub_user *before = socket->user;
-    list_remove(&socket->user_link);
-    socket->user = hub_user(socket->hub, user_id);
-    list_append(&socket->user->sockets, &socket->user_link);
+    struct hub_user *before = socket->user.of;
+    list_remove(&socket->user.link);
+    socket->user.of = hub_user(socket->hub, user_id);
+    list_append(&socket->user.of->sockets, &socket->user.link);
     if (before) hub_unref_user(socket->hub, &before);
-    free(socket->user_json);
-    socket->user_json = memory_copy(user_json.ptr, user_json.len);
+    free(socket->user.json);
+    socket->user.json = memory_copy(user_json.ptr, user_json.len);
     socket->generation++;
 }
 
@@ -531,12 +531,12 @@ void socket_detach(struct socket *socket) {
 }
 
 void socket_part(struct socket *socket, const char *reason, bool keep) {
-    bool announced = socket->announced;
+    bool announced = socket->script.announced;
     socket_detach(socket);
-    socket->announced = false;
+    socket->script.announced = false;
     if (announced && hub_policy_handles(socket->hub, POLICY_DISCONNECT, slice_of(socket->namespace_name)))
         parting_begin(socket, reason);
-    if (keep && socket->record.pid && socket->hub->settings.recovery_window_ms > 0) {
+    if (keep && socket->record.pid && socket->hub->settings.recovery.window_ms > 0) {
         recovery_keep(socket);
     } else {
         recovery_drop(socket);
@@ -578,13 +578,13 @@ void socket_close(struct socket *socket, enum close_reason reason) {
 
 void socket_free(struct socket *socket) {
     map_remove(socket->hub->sockets, slice_of(socket->id));
-    if (socket->user) hub_unref_user(socket->hub, &socket->user);
+    if (socket->user.of) hub_unref_user(socket->hub, &socket->user.of);
     handshake_unref(&socket->handshake);
     record_forget_away(&socket->record);
     record_forget_had(&socket->record);
     held_free(socket);
     if (socket->namespace_name != main_namespace) free((char *)socket->namespace_name);
-    free(socket->user_json);
+    free(socket->user.json);
     free(socket->state_json);
     free(socket);
 }

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* timing.h - what a session waits for, and since when. Part of session.h. */
+/* timing.h - a session's deadlines, on one timer, and since when it is there. */
 #ifndef SESSION_TIMING_H
 #define SESSION_TIMING_H
 
 #include "loop/loop.h"
 
-/* A ping waits for its interval; for the kernel to take it; for its pong. */
-/* EXTENDED: sent, and the pong has got its time once more. */
-enum heartbeat { HEARTBEAT_RESTING, HEARTBEAT_QUEUED, HEARTBEAT_SENT, HEARTBEAT_EXTENDED };
 enum session_deadline {
     DEADLINE_PING,
     DEADLINE_PONG,

@@ -63,7 +63,7 @@ void transfer_forget(struct transfer_call *call) {
 bool transfer_begin(struct transfer_call *call, struct socket *socket, const struct recovery_claim *claim) {
     struct hub *hub = socket->hub;
     struct transfers *transfers = hub->transfers;
-    if (!transfers || bus_is_alone(transfers->bus) || !hub->settings.recovery_window_ms || claim->pid.len != PID_LEN ||
+    if (!transfers || bus_is_alone(transfers->bus) || !hub->settings.recovery.window_ms || claim->pid.len != PID_LEN ||
         recovery_find(hub, claim->pid))
         return false;
     const char *owner = transfers_where(transfers, claim->pid);
@@ -168,7 +168,7 @@ static bool take_offer(struct taking *taking, struct slice rest) {
     join(taking, id, SLICE_NONE, 0);
     while (fields_take(&rest, &room) && fields_take(&rest, &epoch) && fields_take_number(&rest, &seq))
         join(taking, room, epoch, seq);
-    taking->reserved = socket->hub->settings.recovery_events;
+    taking->reserved = socket->hub->settings.recovery.events;
     rooms_reserve(socket->hub->rooms, taking->reserved); /* before all that is live */
     return true;
 }

@@ -57,7 +57,7 @@ static void send_offer(struct giving *giving) {
     transfers_write_head(transfers, TRANSFER_OFFER, giving->number);
     fields_add(&transfers->body, (struct slice){transfers->hub->node, ID_OWNER_LEN});
     fields_add(&transfers->body, slice_of(socket->id));
-    fields_add(&transfers->body, socket->guest ? slice_of(socket->user->id) : SLICE_NONE);
+    fields_add(&transfers->body, socket->guest ? slice_of(socket->user.of->id) : SLICE_NONE);
     fields_add(&transfers->body, slice_of(socket->state_json));
     LIST_EACH(&socket->memberships, link) {
         struct slice room = room_name(CONTAINER(link, struct membership, link)->room);
@@ -139,7 +139,7 @@ static void give(struct giving *giving) {
     struct buffer cursors = {0}, events = {0};
     struct collector collector = {.receiver = {.ops = &collector_ops}, .socket = socket, .out = &events};
     bool whole = !giving->is_stale && rooms_replay(socket->hub->rooms, &socket->memberships, &collector.receiver,
-                                                   giving->offset, settings->recovery_events, settings->recovery_bytes);
+                                                   giving->offset, settings->recovery.events, settings->recovery.bytes);
     add_cursors(giving, &cursors);
     transfers_write_head(transfers, whole ? TRANSFER_MISSED : TRANSFER_REFUSED, giving->number);
     if (whole) fields_add(&transfers->body, buffer_slice(&cursors));

@@ -115,7 +115,7 @@ static enum session_kind kind_of(const struct local_client_options *options, con
 
 struct local_client *local_client_new(struct hub *hub, const struct local_client_options *options) {
     const char *path = options->endpoint_path;
-    const struct hub_endpoint *endpoint = path ? script_endpoints_at(&hub->endpoints, slice_of(path)) : NULL;
+    const struct hub_endpoint *endpoint = path ? script_endpoints_at(&hub->http.endpoints, slice_of(path)) : NULL;
     if (path && !endpoint) return NULL;
     struct local_client *client = NEW(struct local_client);
     const char *address = options->address ? options->address : "127.0.0.1";

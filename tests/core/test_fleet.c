@@ -192,7 +192,7 @@ static void of_an_expulsion_hear_all_workers_also_where_he_has_been(void **state
     const struct fleet_news news = {
         .user_id = SLICE("bob"), .channel_id = SLICE("lobby"), .reach = FLEET_EXPELLED, .args = SLICE("[\"left\"]")};
     says(&bob, "41");
-    loop_advance(loop, scene_settings().recovery_window_ms + 1000);
+    loop_advance(loop, scene_settings().recovery.window_ms + 1000);
     assert_null(hub_find(hub, slice_of(bob.sid)));
     fleet_emit_to_user(&there, &news);
     pass();

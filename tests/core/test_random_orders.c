@@ -394,7 +394,7 @@ static void is_ended(struct client *client) {
 static size_t count_sockets(const char *user, const char *room_or_null) {
     size_t cursor = 0, count = 0;
     for (struct socket *socket; (socket = map_next(hub->sockets, &cursor));) {
-        if (!socket->session || !socket->counts || strcmp(socket->user->id, user) != 0) continue;
+        if (!socket->session || !socket->counts || strcmp(socket->user.of->id, user) != 0) continue;
         count += !room_or_null || room_membership(&socket->memberships, slice_of(room_or_null));
     }
     return count;
@@ -519,7 +519,7 @@ static void run(uint64_t number) {
     static const struct presence_settings presence_settings = {.grace_ms = GRACE_MS, .tick_ms = 200, .names_max = 10};
     static const struct presence_events presence_events = {.changed = changed};
     struct hub_settings settings = scene_settings();
-    settings.recovery_window_ms = WINDOW_MS;
+    settings.recovery.window_ms = WINDOW_MS;
     settings.outbox_bytes = 150;
     settings.ping_interval_ms = 300;
     settings.ping_timeout_ms = 10000;

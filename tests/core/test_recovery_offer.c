@@ -45,7 +45,7 @@ static void handlers_get_what_was_emitted_unless_their_client_asked_for_a_recove
     };
     struct hub_settings settings = scene_settings();
     for (int offer = RECOVERY_ASKED; offer <= RECOVERY_NONE; offer++) {
-        settings.recovery_offer = (enum recovery_offer)offer;
+        settings.recovery.offer = (enum recovery_offer)offer;
         hub_set(hub, &settings);
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
             is_told(rows[i].query, rows[i].auth, offer == RECOVERY_ALL || (offer == RECOVERY_ASKED && rows[i].asks));

@@ -96,7 +96,7 @@ static void a_room_lets_go_of_who_has_left(void **state) {
         assert_true(script_connection_join(hub, local_client_session_id(alice.client), slice_of(name)));
     assert_false(script_connection_join(hub, local_client_session_id(alice.client), SLICE("one too many")));
     goes(&alice);
-    loop_advance(loop, scene_settings().recovery_window_ms + 1000);
+    loop_advance(loop, scene_settings().recovery.window_ms + 1000);
     assert_null(rooms_next(rooms, SLICE("/"), &cursor));
 }
 

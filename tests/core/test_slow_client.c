@@ -120,7 +120,7 @@ static void a_client_beyond_the_log_is_closed_as_slow(void **state) {
 
 static void without_a_log_a_full_outbox_closes_at_once(void **state) {
     struct hub_settings settings = scene_settings();
-    settings.recovery_window_ms = 0;
+    settings.recovery.window_ms = 0;
     hub_set(hub, &settings);
     comes_as(&alice, "alice");
     local_client_stall(alice.client, true);

@@ -61,7 +61,7 @@ static void worker_end(struct worker *worker) {
 
 static int begin(void **state) {
     struct hub_settings settings = scene_settings();
-    struct room_limits limits = {.window_ms = settings.recovery_window_ms, .max_events = 1000, .max_bytes = 1 << 20};
+    struct room_limits limits = {.window_ms = settings.recovery.window_ms, .max_events = 1000, .max_bytes = 1 << 20};
     struct person *const people[] = {&alice, &again, &third};
     for (size_t i = 0; i < sizeof people / sizeof *people; i++) *people[i] = (struct person){0};
     set_up(state);
@@ -405,7 +405,7 @@ static void a_claim_that_came_to_nothing_leaves_the_socket_where_it_was(void **s
 static void too_much_is_not_recovered_and_said_so(void **state) {
     alice_comes();
     local_client_leave(alice.client);
-    for (unsigned i = 0; i <= scene_settings().recovery_events; i++) say_to_room(&here, "[\"n\"]");
+    for (unsigned i = 0; i <= scene_settings().recovery.events; i++) say_to_room(&here, "[\"n\"]");
     inherit(&there, &again, &alice, "alice");
     loop_advance(loop, SOON_MS);
     assert_fresh(&again, &alice);

@@ -41,6 +41,7 @@ HEADER_EXCEPTIONS = {
     "store/postgres/postgres_internal.h": {"loop/loop.h", "postgres/pool.h", "postgres/query.h"},
     "session/channel_follow.h": {"store/store.h"},
     "session/hub.h": {"net/http.h", "session/close_reason.h"},
+    "session/dispatch.h": {"loop/loop.h"},
     "session/flush.h": {"loop/loop.h"},
     "session/socket.h": {"session/close_reason.h", "wire/packet.h"},
     "session/outbox.h": {"wire/packet.h"},
@@ -68,7 +69,7 @@ FUNCTION_MAX, C_MAX, HEADER_MAX, LUA_MAX = 60, 600, 150, 300
 LONGER = {
     "core/net/net_internal.h": 165,  # a server, a connection, and what the folder's files ask of each other
     "core/store/store_request.h": 225,  # every operation with what it asks and what it brings: one is read beside the other
-    "core/session/session_internal.h": 165,  # likewise, the hub and a socket
+    "core/session/session_internal.h": 190,  # likewise, the hub and a socket
 }
 
 
@@ -229,7 +230,7 @@ def lint_headers(build):
 FIELDS_MAX = 24
 # Structs that have more, until they are structs of structs by who uses what.
 WIDE = set("""
-    config conn dial hub hub_settings session socket
+    config conn dial
 """.split())
 
 

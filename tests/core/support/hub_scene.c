@@ -25,9 +25,9 @@ struct hub_settings scene_settings(void) {
         .connect_timeout_ms = 45000,
         .upgrade_timeout_ms = 10000,
         .max_payload_bytes = 1000000,
-        .recovery_window_ms = 120000,
-        .recovery_events = 100,
-        .recovery_bytes = 1 << 20,
+        .recovery.window_ms = 120000,
+        .recovery.events = 100,
+        .recovery.bytes = 1 << 20,
         .outbox_bytes = 4096,
         .slow_close_ms = 30000,
         .inbox_bytes = 2048,
@@ -165,7 +165,7 @@ static bool scene_handles(struct policy *policy, enum policy_point point, struct
 static const struct policy_ops scene_policy_ops = {.ask = scene_ask, .forget = scene_forget, .handles = scene_handles};
 
 void scene_begin(struct loop *on, const struct hub_settings *settings) {
-    struct room_limits limits = {.window_ms = settings->recovery_window_ms, .max_events = 1000, .max_bytes = 1 << 20};
+    struct room_limits limits = {.window_ms = settings->recovery.window_ms, .max_events = 1000, .max_bytes = 1 << 20};
     loop = on;
     rooms = rooms_new(loop, &limits);
     hub = hub_new(loop, rooms, settings);
