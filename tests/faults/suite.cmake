@@ -10,15 +10,22 @@ if(TARGET stoa)
   set_tests_properties(faults/faults PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
     "STOA_BINARY=$<TARGET_FILE:stoa>;STOA_SANITIZED=$<IF:$<BOOL:${STOA_SANITIZE}>,1,>")
   if(STOA_FAULTS)
-    # With the sanitizers, for what a failover does to memory; their bounds are those of the servers, in seconds. Those that wait
-    # for a server more than for the processor go side by side.
-    foreach(suite "fleet 1 nodes redis postgres" "primaries 2 primaries" "backups 3 backups" "stalls 1 stalls"
-        "people 2 people" "damage 1 damage")
-      separate_arguments(suite)
-      list(POP_FRONT suite name)
-      add_test(NAME faults/${name} COMMAND ${NODE} ${CMAKE_SOURCE_DIR}/tests/faults/troubles.test.mjs ${suite})
-      set_tests_properties(faults/${name} PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
-        "STOA_BINARY=$<TARGET_FILE:stoa>")
+    # With the sanitizers, for what a failover does to memory; their bounds are those of the servers, in seconds. Each entry is a
+    # subject of troubles/ and how many of its troubles come at a time. Label waits: it waits for servers more than for the
+    # processor, so that `./dev test` runs such entries side by side (PROCESSORS: the fleets of one); each fleet has its own ports
+    # and folder.
+    foreach(subject "nodes 1" "redis 1 waits" "postgres 1 waits" "primaries 2 waits" "backups 3 waits" "stalls 1" "people 2 waits"
+        "damage 1 waits")
+      separate_arguments(subject)
+      list(GET subject 0 name)
+      list(GET subject 1 fleets)
+      add_test(NAME faults/${name} COMMAND ${NODE} ${CMAKE_SOURCE_DIR}/tests/faults/troubles.test.mjs ${fleets} ${name})
+      set_tests_properties(faults/${name} PROPERTIES LABELS faults TIMEOUT 900 ENVIRONMENT "STOA_BINARY=$<TARGET_FILE:stoa>")
+      if("waits" IN_LIST subject)
+        set_tests_properties(faults/${name} PROPERTIES LABELS "faults;waits" PROCESSORS ${fleets})
+      else()
+        set_tests_properties(faults/${name} PROPERTIES RUN_SERIAL TRUE)
+      endif()
     endforeach()
     foreach(suite planted fleet_planted)
       add_test(NAME faults/${suite} COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/${suite}.test.mjs)

@@ -46,3 +46,9 @@ add_test(NAME servers/fleet_backup COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_
   -- ${NODE} --test-reporter=spec ${CMAKE_SOURCE_DIR}/tests/servers/fleet_backup.test.mjs WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 set_tests_properties(servers/fleet_backup PROPERTIES TIMEOUT 300 LABELS servers ENVIRONMENT
   "STOA_BINARY=$<TARGET_FILE:stoa>;ASAN_OPTIONS=detect_stack_use_after_return=0")
+
+# These wait for servers more than for the processor: `./dev test` runs them side by side, each with its own ports and folder.
+foreach(name store_quorum store_switchover store_lossy store_shards store_replicas store_copies store_returns chat_postgres verify
+    fleet_backup)
+  set_tests_properties(servers/${name} PROPERTIES LABELS "servers;waits")
+endforeach()
