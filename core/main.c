@@ -10,7 +10,7 @@
 #include "command/backup.h"
 #include "command/migrate.h"
 #include "command/rehearsal.h"
-#include "command/verify.h"
+#include "command/verify_command.h"
 #include "config/config.h"
 #include "config/config_page.h"
 #include "lua/config_reader.h"
@@ -194,7 +194,8 @@ static int epoch_begin(struct arguments *arguments) {
         exit = backup_begin_epoch(path);
     } else if (exit == EXIT_SUCCESS) {
         struct config *config = read_config(arguments, &error);
-        exit = config ? verify_begin_epoch(config, arguments->shard, arguments->global) : complain(&error, EXIT_CONFIG);
+        exit = config ? verify_command_begin_epoch(config, arguments->shard, arguments->global)
+                      : complain(&error, EXIT_CONFIG);
         config_unref(&config);
     }
     free(path);
@@ -206,10 +207,10 @@ static int verify(struct arguments *arguments) {
     struct error error;
     char *path = find_database(arguments, &exit);
     if (path) {
-        exit = verify_file(path, arguments->json);
+        exit = verify_command_file(path, arguments->json);
     } else if (exit == EXIT_SUCCESS) {
         struct config *config = read_config(arguments, &error);
-        exit = config ? verify_fleet(config, arguments->shard, arguments->json) : complain(&error, EXIT_CONFIG);
+        exit = config ? verify_command_fleet(config, arguments->shard, arguments->json) : complain(&error, EXIT_CONFIG);
         config_unref(&config);
     }
     free(path);

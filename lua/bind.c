@@ -91,7 +91,7 @@ bool bind_is_id(struct slice id) {
 struct json_out bind_json(lua_State *L, int first, int last, unsigned attachments_max) {
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX, .attachments_max = attachments_max};
     buffer_clear(json.out);
-    if (!json_pull_array(L, first, last, &json)) luaL_error(L, "cannot send %s", json.problem);
+    if (!script_json_pull_array(L, first, last, &json)) luaL_error(L, "cannot send %s", json.problem);
     return json;
 }
 
@@ -156,7 +156,7 @@ int bind_push_true(lua_State *L, struct store_request *request) {
 }
 
 int bind_push_value(lua_State *L, struct store_request *request) {
-    json_push(L, buffer_slice(&request->json), NULL, 0);
+    script_json_push(L, buffer_slice(&request->json), NULL, 0);
     return 1;
 }
 

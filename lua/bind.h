@@ -9,7 +9,7 @@
 
 #include <lauxlib.h>
 
-#include "lua/json.h"
+#include "lua/script_json.h"
 #include "lua/script_state.h"
 
 struct store_request;

@@ -51,7 +51,7 @@ static struct slice json_field(lua_State *L, int index, const char *name, size_t
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
     *start = json.out->len;
     bind_push_field(L, index, name);
-    if (!lua_isnil(L, -1) && !json_pull(L, -1, &json)) luaL_error(L, "append: %s: %s", name, json.problem);
+    if (!lua_isnil(L, -1) && !script_json_pull(L, -1, &json)) luaL_error(L, "append: %s: %s", name, json.problem);
     lua_pop(L, 1);
     return (struct slice){NULL, json.out->len - *start};
 }

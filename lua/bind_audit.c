@@ -25,7 +25,7 @@ static int write(lua_State *L) {
         return bind_fail(L, "bad_request");
     bind_push_field(L, 2, "detail");
     buffer_clear(json.out);
-    if (!lua_isnil(L, -1) && !json_pull(L, -1, &json)) return bind_fail(L, "bad_request");
+    if (!lua_isnil(L, -1) && !script_json_pull(L, -1, &json)) return bind_fail(L, "bad_request");
     struct store_request *request = bind_request(L, STORE_AUDIT, bind_push_true);
     BIND_COPY(request, user_id, actor);
     BIND_COPY(request, audit.action, action);

@@ -76,7 +76,7 @@ static int push_landed(lua_State *L, void *owner) {
     const struct slice *value = owner;
     if (!value->ptr) return bind_fail(L, "unavailable");
     lua_pushliteral(L, "hit");
-    json_push(L, *value, NULL, 0);
+    script_json_push(L, *value, NULL, 0);
     return 2;
 }
 
@@ -89,7 +89,7 @@ static void landed(struct cache_waiter *waiter, struct slice value) {
 static int push_hit(lua_State *L, struct slice value) {
     /* The value is borrowed until the cache's next call; decoding makes none. */
     lua_pushliteral(L, "hit");
-    json_push(L, value, NULL, 0);
+    script_json_push(L, value, NULL, 0);
     return 2;
 }
 
@@ -130,7 +130,7 @@ static int begin(lua_State *L) {
     flight->is_early = found == CACHE_EARLY;
     lua_pushstring(L, flight->is_shared ? "ask" : count_load(flight, rule));
     if (flight->is_early)
-        json_push(L, value, NULL, 0);
+        script_json_push(L, value, NULL, 0);
     else
         lua_pushnil(L);
     lua_pushvalue(L, -3);
@@ -199,7 +199,7 @@ static int land(lua_State *L) {
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
     buffer_clear(json.out);
     bool good = !lua_isnoneornil(L, 2);
-    if (good && !json_pull(L, 2, &json)) luaL_error(L, "cannot keep %s", json.problem);
+    if (good && !script_json_pull(L, 2, &json)) luaL_error(L, "cannot keep %s", json.problem);
     lua_pushboolean(L, flight_land(flight, good ? buffer_slice(json.out) : SLICE_NONE));
     return 1;
 }
@@ -222,7 +222,7 @@ static int put(lua_State *L) {
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
     luaL_checkany(L, 3);
     buffer_clear(json.out);
-    if (!json_pull(L, 3, &json)) luaL_error(L, "cannot keep %s", json.problem);
+    if (!script_json_pull(L, 3, &json)) luaL_error(L, "cannot keep %s", json.problem);
     struct worker *worker = script_state_worker(L);
     struct slice key = full_key(L, rule), value = buffer_slice(json.out);
     bool shared = is_shared(worker, rule);

@@ -11,7 +11,7 @@
 #include "session/script_connection.h"
 #include "wire/http_head.h"
 #include "wire/utf8.h"
-#include "wire/websocket.h"
+#include "wire/websocket_reader.h"
 #include "worker/worker.h"
 
 static const char CONNECTION[] = "stoa.connection";
@@ -50,7 +50,7 @@ void bind_connection_check_protocol(lua_State *L, int index) {
     if (lua_type(L, index) != LUA_TSTRING) luaL_error(L, "protocols: strings expected");
     struct slice name = bind_text(L, index);
     bool token = name.len > 0 && name.len <= PROTOCOL_MAX_LEN;
-    for (size_t i = 0; token && i < name.len; i++) token = http_is_token_char((unsigned char)name.ptr[i]);
+    for (size_t i = 0; token && i < name.len; i++) token = http_head_is_token_char((unsigned char)name.ptr[i]);
     if (!token) luaL_error(L, "protocols: tokens of 1 to %d characters expected", PROTOCOL_MAX_LEN);
 }
 
@@ -210,7 +210,7 @@ static int close_connection(lua_State *L) {
 
 uint16_t bind_connection_close_code(lua_State *L, int index, struct slice *reason_r) {
     lua_Number code = luaL_optnumber(L, index, 1000);
-    bool legal = code >= 0 && code < 65536 && code == (uint16_t)code && websocket_code_legal((unsigned)code);
+    bool legal = code >= 0 && code < 65536 && code == (uint16_t)code && websocket_reader_code_legal((unsigned)code);
     luaL_argcheck(L, legal && code != 1010, index, "no code to close with");
     *reason_r = lua_isnoneornil(L, index + 1) ? SLICE_NONE : bind_text(L, index + 1);
     luaL_argcheck(L, reason_r->len <= WEBSOCKET_REASON_MAX && utf8_valid(*reason_r), index + 1,

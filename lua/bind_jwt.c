@@ -84,7 +84,7 @@ static int verify(lua_State *L) {
     uint64_t now_s = loop_wall_ms(script_state_of(L)->worker->loop) / 1000;
     enum jwt_status status = jwt_verify(verifier->jwt, bind_text(L, 2), now_s, claims);
     if (status != JWT_OK) return bind_fail(L, jwt_status_word(status));
-    json_push(L, buffer_slice(claims), NULL, 0);
+    script_json_push(L, buffer_slice(claims), NULL, 0);
     return 1;
 }
 
@@ -103,7 +103,7 @@ static int sign(lua_State *L) {
     luaL_argcheck(L, secret.len >= JWT_SECRET_MIN, 2, "at least 32 bytes expected");
     buffer_clear(json.out);
     buffer_clear(token);
-    if (!json_pull(L, 1, &json)) return luaL_error(L, "claims: %s", json.problem);
+    if (!script_json_pull(L, 1, &json)) return luaL_error(L, "claims: %s", json.problem);
     jwt_sign(buffer_slice(json.out), secret, token);
     lua_pushlstring(L, token->ptr, token->len);
     return 1;

@@ -91,7 +91,7 @@ static int push(lua_State *L, const struct presence_asking *asking, struct slice
         types_push_raw(L, users);
         lua_pushinteger(L, (lua_Integer)asking->online);
     } else {
-        json_push(L, asking->answer == A_LIST ? users : (struct slice){users.ptr + 1, users.len - 2}, NULL, 0);
+        script_json_push(L, asking->answer == A_LIST ? users : (struct slice){users.ptr + 1, users.len - 2}, NULL, 0);
     }
     lua_pushboolean(L, asking->is_stale);
     return asking->answer == A_CHANNEL ? 3 : 2;

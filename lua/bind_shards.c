@@ -100,7 +100,7 @@ static int shards(lua_State *L) {
 static int bucket(lua_State *L) {
     struct script_state *scripts = script_state_of(L);
     struct slice channel_id = bind_text(L, 1);
-    lua_pushinteger(L, (lua_Integer)shard_bucket(channel_id));
+    lua_pushinteger(L, (lua_Integer)shard_map_bucket(channel_id));
     lua_pushinteger(L, scripts->made.shards ? shard_map_find(scripts->made.shards, channel_id) : 0);
     return 2;
 }

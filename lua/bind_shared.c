@@ -26,7 +26,7 @@ static uint64_t ttl_ms(lua_State *L, int index) {
 static int get(lua_State *L) {
     struct slice json = shared_find(script_state_of(L)->shared, check_key(L));
     if (json.len == 0) return 0;
-    json_push(L, json, NULL, 0);
+    script_json_push(L, json, NULL, 0);
     return 1;
 }
 
@@ -44,7 +44,7 @@ static int set(lua_State *L) {
     luaL_argcheck(L, !lua_isnoneornil(L, 2), 2, "a value expected (stoa.shared.remove removes)");
     uint64_t ttl = ttl_ms(L, 3);
     buffer_clear(json.out);
-    if (!json_pull(L, 2, &json)) {
+    if (!script_json_pull(L, 2, &json)) {
         if (json.problem == JSON_TOO_LARGE) return bind_fail(L, "full");
         return luaL_error(L, "cannot keep %s", json.problem);
     }

@@ -96,7 +96,7 @@ static void push_user(lua_State *L) {
     struct slice json = bind_field(L, -2, USER_JSON);
     lua_getfenv(L, 1);
     if (json.len > 0)
-        json_push(L, json, NULL, 0);
+        script_json_push(L, json, NULL, 0);
     else
         lua_newtable(L);
     lua_pushvalue(L, -1);
@@ -128,7 +128,7 @@ static int socket_index(lua_State *L) {
     else if (slice_is(key, "recovered"))
         lua_pushboolean(L, socket && socket_recovered(socket));
     else if (slice_is(key, "handshake") && socket)
-        json_push(L, socket_handshake(socket), NULL, 0);
+        script_json_push(L, socket_handshake(socket), NULL, 0);
     else if (slice_is(key, "user"))
         push_user(L);
     return 1;
@@ -187,7 +187,7 @@ static int push_client_answer(lua_State *L, void *owner) {
     int len = 0;
     json_walk_init(&walk, answer->json);
     for (; len < TASK_RESULTS_MAX && json_walk_item(&walk, &item); len++)
-        json_push(L, item, answer->attachments, answer->attachments_len);
+        script_json_push(L, item, answer->attachments, answer->attachments_len);
     return len;
 }
 
@@ -283,7 +283,7 @@ static int rooms(lua_State *L) {
     buffer_clear(out);
     socket_each_room(socket, add_room, out);
     buffer_append_str(out, out->len > 0 ? "]" : "[]");
-    json_push(L, buffer_slice(out), NULL, 0);
+    script_json_push(L, buffer_slice(out), NULL, 0);
     return 1;
 }
 
@@ -371,7 +371,7 @@ static int expires(lua_State *L) {
 static int state(lua_State *L) {
     struct socket *socket = bind_socket_at(L, 1);
     if (!socket) return gone(L);
-    json_push_given(L, socket_state(socket));
+    script_json_push_given(L, socket_state(socket));
     return 1;
 }
 
@@ -386,7 +386,7 @@ static int set_state(lua_State *L) {
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
     luaL_checkany(L, 2);
     buffer_clear(json.out);
-    if (!json_pull(L, 2, &json)) return luaL_error(L, "cannot keep %s", json.problem);
+    if (!script_json_pull(L, 2, &json)) return luaL_error(L, "cannot keep %s", json.problem);
     if (!socket) return gone(L);
     return socket_set_state(socket, buffer_slice(json.out)) ? bind_true(L) : bind_fail(L, "too_large");
 }

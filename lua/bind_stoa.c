@@ -425,7 +425,7 @@ void bind_stoa(lua_State *L) {
     add_hooks(L);
     buffer_clear(scratch);
     value_write_json(scripts->config->tree, scratch);
-    json_push(L, buffer_slice(scratch), NULL, 0);
+    script_json_push(L, buffer_slice(scratch), NULL, 0);
     lua_setfield(L, -2, "config");
     lua_pushstring(L, STOA_VERSION);
     lua_setfield(L, -2, "version");

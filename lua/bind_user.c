@@ -48,7 +48,7 @@ static int push_first(lua_State *L, struct store_request *request) {
     struct slice item;
     json_walk_init(&walk, buffer_slice(&request->json));
     if (!json_walk_item(&walk, &item)) return bind_fail(L, "not_found");
-    json_push(L, item, NULL, 0);
+    script_json_push(L, item, NULL, 0);
     return 1;
 }
 

@@ -106,7 +106,7 @@ static int encode(lua_State *L) {
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
     luaL_checkany(L, 1);
     buffer_clear(json.out);
-    if (!json_pull(L, 1, &json)) return bind_fail(L, "bad_value");
+    if (!script_json_pull(L, 1, &json)) return bind_fail(L, "bad_value");
     vm_charge(L, json.out->len / STEP_BYTES + 1);
     lua_pushlstring(L, json.out->ptr, json.out->len);
     return 1;
@@ -125,7 +125,7 @@ static int check(lua_State *L) {
     luaL_argcheck(L, max_bytes >= 0 && max_bytes <= BIND_OUT_MAX, 2, "a number of bytes expected");
     struct json_out json = {.out = out, .max_bytes = (size_t)max_bytes};
     buffer_clear(out);
-    bool written = json_pull(L, 1, &json);
+    bool written = script_json_pull(L, 1, &json);
     vm_charge(L, out->len / STEP_BYTES + 1);
     if (!written) return bind_fail(L, json.problem == JSON_TOO_LARGE ? "too_large" : "bad_request");
     return json_holds_nul(buffer_slice(out)) ? bind_fail(L, "bad_request") : bind_true(L);
@@ -141,7 +141,7 @@ static int decode(lua_State *L) {
     struct slice json = bind_text(L, 1);
     vm_charge(L, json.len / STEP_BYTES + 1);
     if (!json_valid(json)) return bind_fail(L, "bad_json");
-    json_push(L, json, NULL, 0);
+    script_json_push(L, json, NULL, 0);
     return 1;
 }
 
@@ -151,7 +151,7 @@ static int encode_or_raise(lua_State *L) {
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
     luaL_checkany(L, 1);
     buffer_clear(json.out);
-    if (!json_pull(L, 1, &json)) return luaL_error(L, "cannot encode %s", json.problem);
+    if (!script_json_pull(L, 1, &json)) return luaL_error(L, "cannot encode %s", json.problem);
     vm_charge(L, json.out->len / STEP_BYTES + 1);
     lua_pushlstring(L, json.out->ptr, json.out->len);
     return 1;
@@ -161,7 +161,7 @@ static int decode_or_raise(lua_State *L) {
     struct slice json = bind_text(L, 1);
     vm_charge(L, json.len / STEP_BYTES + 1);
     if (!json_valid(json)) return luaL_error(L, "no JSON");
-    json_push(L, json, NULL, 0);
+    script_json_push(L, json, NULL, 0);
     return 1;
 }
 

@@ -139,7 +139,7 @@ static void push_items(lua_State *L, const struct policy_call *call, unsigned fi
     for (unsigned i = 0; json_walk_item(&walk, &item); i++) {
         if (i < first) continue;
         luaL_checkstack(L, 8, "too many arguments");
-        json_push(L, item, call->attachments, call->attachments_len);
+        script_json_push(L, item, call->attachments, call->attachments_len);
     }
 }
 
@@ -159,7 +159,7 @@ static void push_route(lua_State *L, const struct script_state *scripts, const s
     split(call->name, &method, &path);
     bool is_head = call->point == POLICY_ROUTE_HEAD;
     lua_rawgeti(L, LUA_REGISTRYINDEX, is_head ? route->head : route->fn);
-    json_push(L, call->json, NULL, 0);
+    script_json_push(L, call->json, NULL, 0);
     lua_newtable(L);
     route_matches(route->path, path, L);
     lua_setfield(L, -2, "params");
@@ -173,7 +173,7 @@ static void push_endpoint_call(lua_State *L, const struct script_state *scripts,
     lua_rawgeti(L, LUA_REGISTRYINDEX, endpoint_handler(scripts, call->point, call->name));
     bind_connection_push(L, call->socket_id);
     if (call->point == POLICY_OPEN)
-        json_push(L, call->json, NULL, 0);
+        script_json_push(L, call->json, NULL, 0);
     else if (call->point == POLICY_CLOSED)
         push_items(L, call, 0);
     else if (call->binary)
@@ -188,7 +188,7 @@ static int push_arguments(lua_State *L, void *owner) {
     switch (call->point) {
         case POLICY_AUTHENTICATE:
             push_hook_call(L, scripts, call);
-            json_push(L, call->json, NULL, 0);
+            script_json_push(L, call->json, NULL, 0);
             break;
         case POLICY_CONNECT:
             push_hook_call(L, scripts, call);
@@ -202,7 +202,7 @@ static int push_arguments(lua_State *L, void *owner) {
         case POLICY_ALERT:
             push_hook_call(L, scripts, call);
             lua_pushlstring(L, call->name.ptr, call->name.len);
-            json_push_given(L, call->json);
+            script_json_push_given(L, call->json);
             break;
         case POLICY_SERVER_EVENT:
             push_hook_call(L, scripts, call);
@@ -236,7 +236,7 @@ static void answer(struct hook_call *hook_call, const struct policy_answer *answ
 }
 
 static void write(lua_State *L, int index, struct json_out *json) {
-    if (!json_pull(L, index, json)) luaL_error(L, "cannot send what was returned: %s", json->problem);
+    if (!script_json_pull(L, index, json)) luaL_error(L, "cannot send what was returned: %s", json->problem);
 }
 
 /* nil, message, data → {"message": …, "data": …} */
@@ -304,7 +304,7 @@ static enum policy_status write_answer(lua_State *L, enum policy_point point, in
             write_refusal(L, first, len, json);
             return POLICY_REFUSED;
         case POLICY_EVENT:
-            if (!json_pull_array(L, first, first + len - 1, json))
+            if (!script_json_pull_array(L, first, first + len - 1, json))
                 luaL_error(L, "cannot send what was returned: %s", json->problem);
             return POLICY_OK;
         case POLICY_SERVER_EVENT:
@@ -349,7 +349,7 @@ void hook_call_forget(struct policy_call *call) {
 }
 
 static size_t weight_of(const struct script_state *scripts, const struct policy_call *call) {
-    size_t bytes = json_weight(call->json);
+    size_t bytes = script_json_weight(call->json);
     if (bytes > LIGHT_BYTES && call->point == POLICY_EVENT &&
         script_state_handler(scripts, call->namespace_name, call->name)->raw)
         bytes = call->json.len;

@@ -44,7 +44,7 @@ struct said_answer {
 static int push_answer(lua_State *L, void *owner) {
     const struct said_answer *answer = owner;
     if (answer->status != STORE_OK) return bind_fail(L, bind_store_word((int)answer->status));
-    json_push(L, answer->word, NULL, 0);
+    script_json_push(L, answer->word, NULL, 0);
     return 1;
 }
 

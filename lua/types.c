@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lua/json.h"
+#include "lua/script_json.h"
 #include "lua/vm.h"
 #include "wire/json.h"
 
@@ -110,7 +110,7 @@ static int bytes_equal(lua_State *L) {
  * @example local messages = channel:messages{limit = 10}.messages:decode() */
 static int raw_decode(lua_State *L) {
     const struct bytes *bytes = types_check(L, 1, RAW);
-    json_push(L, (struct slice){bytes->ptr, bytes->len}, NULL, 0);
+    script_json_push(L, (struct slice){bytes->ptr, bytes->len}, NULL, 0);
     return 1;
 }
 

@@ -8,10 +8,10 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "loop/loop_fd.h"
+#include "net/conn_bytes.h"
 #include "net/handover.h"
 #include "net/listener.h"
 #include "net/net_internal.h"
-#include "net/socket.h"
 #include "net/tls.h"
 
 enum { LINGER_MS = 1000, RESTING_READ_BYTES = 4096, HEAD_READ_BYTES = 2048 };
@@ -124,7 +124,7 @@ ssize_t conn_input(struct conn *conn, bool more, char **bytes_r) {
     *bytes_r = waits ? unread->ptr : NULL;
     if (waits && !more) return (ssize_t)unread->len;
     char *to = conn->host->server->read_bytes;
-    ssize_t n = socket_read(conn, to, room_of(conn));
+    ssize_t n = conn_bytes_read(conn, to, room_of(conn));
     *bytes_r = to;
     if (n <= 0 || !waits) return n;
     buffer_append(unread, to, (size_t)n);
@@ -192,7 +192,7 @@ void conn_kill(struct conn *conn) {
 void conn_end(struct conn *conn) {
     if (conn->state >= CONN_ENDED) return;
     part(conn, CONN_ENDED);
-    socket_end(conn);
+    conn_bytes_end(conn);
     loop_fd_set(conn->watch, LOOP_READ);
     conn_set_deadline(conn, LINGER_MS);
 }
@@ -204,7 +204,7 @@ static void run(struct loop_task *task) {
 static void ready(void *owner, int fd, int what) {
     struct conn *conn = owner;
     if (conn->state == CONN_ENDED) {
-        if (!socket_discard(conn)) conn_kill(conn);
+        if (!conn_bytes_discard(conn)) conn_kill(conn);
     } else if (conn->http) {
         http_ready(conn, what);
     } else if (conn->state == CONN_HTTP) {

@@ -12,7 +12,7 @@
 #include "net/dial_context.h"
 #include "net/dial_url.h"
 #include "wire/utf8.h"
-#include "wire/websocket.h"
+#include "wire/websocket_reader.h"
 
 struct dialer {
     struct loop *loop;

@@ -9,11 +9,11 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "loop/loop_fd.h"
+#include "net/conn_bytes.h"
 #include "net/handover.h"
 #include "net/http_exchange.h"
 #include "net/http_reply.h"
 #include "net/http_upgrade.h"
-#include "net/socket.h"
 #include "net/tls.h"
 #include "net/tunnel.h"
 #include "wire/deflate_offer.h"
@@ -414,8 +414,8 @@ static bool wait_for_more(struct http *http) {
 static bool write_piece(struct http *http, size_t file_bytes) {
     bool is_file = http->sent >= http->out.len;
     size_t at = http->sent - (is_file ? http->out.len : 0);
-    ssize_t n = is_file ? socket_send_file(http->conn, http->file->fd, at, file_bytes - at)
-                        : socket_write(http->conn, http->out.ptr + at, http->out.len - at);
+    ssize_t n = is_file ? conn_bytes_send_file(http->conn, http->file->fd, at, file_bytes - at)
+                        : conn_bytes_write(http->conn, http->out.ptr + at, http->out.len - at);
     if (n < 0) conn_kill(http->conn);
     if (n == 0) {
         watch(http, LOOP_WRITE);

@@ -38,10 +38,10 @@ static bool next_protocol(struct protocols *protocols, struct slice *protocol_r)
     do {
         if (protocols->list.len == 0 && !http_head_next(&protocols->fields, "sec-websocket-protocol", &protocols->list))
             return false;
-        *protocol_r = http_list_take(&protocols->list);
+        *protocol_r = http_head_list_take(&protocols->list);
     } while (protocol_r->len == 0); /* RFC 9110, section 5.6.1.2 */
     for (size_t i = 0; i < protocol_r->len; i++)
-        protocols->sound &= http_is_token_char((unsigned char)protocol_r->ptr[i]);
+        protocols->sound &= http_head_is_token_char((unsigned char)protocol_r->ptr[i]);
     return protocols->sound;
 }
 

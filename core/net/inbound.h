@@ -5,7 +5,7 @@
 #define NET_INBOUND_H
 
 #include "base/buffer.h"
-#include "wire/websocket.h"
+#include "wire/websocket_reader.h"
 
 struct inflater;
 struct inbound_message;

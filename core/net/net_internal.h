@@ -15,7 +15,7 @@
 #include "net/inbound.h"
 #include "net/server.h"
 #include "net/tickets.h"
-#include "wire/websocket.h"
+#include "wire/websocket_reader.h"
 
 enum { READ_BYTES = 65536 };
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "loop/loop_fd.h"
+#include "net/conn_bytes.h"
 #include "net/net_internal.h"
-#include "net/socket.h"
 
 enum { HELD_BYTES = 65536, STEP_BYTES = 16384, STEPS_A_TURN = 16 };
 
@@ -58,7 +58,7 @@ static ssize_t result_of(ssize_t n) {
 
 static bool read_client(struct tunnel *tunnel) {
     if (tunnel->ended || tunnel->broken || tunnel->up.len >= HELD_BYTES) return false;
-    ssize_t n = socket_read(tunnel->conn, buffer_reserve(&tunnel->up, STEP_BYTES), STEP_BYTES);
+    ssize_t n = conn_bytes_read(tunnel->conn, buffer_reserve(&tunnel->up, STEP_BYTES), STEP_BYTES);
     if (n > 0) tunnel->up.len += (size_t)n;
     tunnel->broken |= n < 0;
     return n > 0;
@@ -82,7 +82,7 @@ static bool read_process(struct tunnel *tunnel) {
 
 static bool write_client(struct tunnel *tunnel) {
     if (tunnel->broken || tunnel->down.len == 0) return false;
-    ssize_t n = socket_write(tunnel->conn, tunnel->down.ptr, tunnel->down.len);
+    ssize_t n = conn_bytes_write(tunnel->conn, tunnel->down.ptr, tunnel->down.len);
     if (n > 0) buffer_consume(&tunnel->down, (size_t)n);
     tunnel->broken |= n < 0;
     return n > 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A WebSocket on an accepted socket: frames in by wire/websocket.h, prebuilt frames out. The rules (docs/transport.md)
- * live here and nowhere else:
+/* A WebSocket on an accepted socket: frames in by wire/websocket_reader.h, prebuilt frames out. The rules
+ * (docs/transport.md) live here and nowhere else:
  *  1. a write holds whole frames; what the kernel does not take is copied once, and nothing more is written until it
  *     has drained;
  *  2. from the moment our side begins to close no data frame is written; when the peer does, or errs, what answers
@@ -14,10 +14,10 @@
 #include "base/fault.h"
 #include "base/metrics.h"
 #include "loop/loop_fd.h"
+#include "net/conn_bytes.h"
 #include "net/net_internal.h"
-#include "net/socket.h"
 #include "wire/frame.h"
-#include "wire/websocket.h"
+#include "wire/websocket_reader.h"
 
 enum { PONGS_A_SECOND = 200, READS_A_TURN = 4, FRAMES_A_LOOK = 16 };
 
@@ -57,7 +57,7 @@ static void keep_unsent(struct conn *conn, struct slice rest) {
 /* Over TLS a write takes a record at a time. */
 static bool write_all(struct conn *conn, struct slice *bytes) {
     while (bytes->len > 0) {
-        ssize_t n = socket_write(conn, bytes->ptr, bytes->len);
+        ssize_t n = conn_bytes_write(conn, bytes->ptr, bytes->len);
         if (n < 0) conn_break(conn);
         if (n <= 0) return n == 0;
         *bytes = slice_from(*bytes, (size_t)n);
@@ -267,7 +267,7 @@ static size_t use(struct conn *conn, char *bytes, size_t len) {
     char *at = bytes, *end = bytes + len;
     for (unsigned frames = 1; !is_deaf(conn) && !rests(conn, at, end); frames++) {
         struct websocket_found found;
-        enum websocket_event event = websocket_read(&conn->reader, &at, end, &found);
+        enum websocket_event event = websocket_reader_read(&conn->reader, &at, end, &found);
         if (event == WEBSOCKET_MORE) break;
         obey(conn, event, &found);
         if (frames % FRAMES_A_LOOK == 0 && loop_overdue(loop_of(conn))) yield(conn);
@@ -284,7 +284,7 @@ static bool read_once(struct conn *conn, bool more) {
     size_t used = use(conn, bytes, (size_t)n);
     conn_used(conn, bytes, (size_t)n, used);
     conn_charge(conn);
-    return conn->state < CONN_ENDED && socket_has_more(conn);
+    return conn->state < CONN_ENDED && conn_bytes_has_more(conn);
 }
 
 static void read_frames(struct conn *conn) {
@@ -301,7 +301,7 @@ static void read_frames(struct conn *conn) {
 static void go_on(struct conn *conn) {
     conn->yields = false;
     if (conn_unread(conn).len > 0) read_once(conn, false);
-    if (conn->state < CONN_ENDED && socket_has_more(conn)) read_frames(conn);
+    if (conn->state < CONN_ENDED && conn_bytes_has_more(conn)) read_frames(conn);
     watch(conn);
     conn_settle(conn);
 }
@@ -359,7 +359,7 @@ void websocket_begin(struct conn *conn, bool may_compress, struct slice answer) 
     conn->corked = true;
     conn->host->server->events.http.opened(conn->owner, conn);
     if (conn->corked) send_frames(conn, SLICE_NONE);
-    if (conn_unread(conn).len > 0 || socket_has_more(conn)) loop_post(loop_of(conn), &conn->task);
+    if (conn_unread(conn).len > 0 || conn_bytes_has_more(conn)) loop_post(loop_of(conn), &conn->task);
     watch(conn);
     conn_settle(conn);
 }

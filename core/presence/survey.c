@@ -45,7 +45,7 @@ struct survey {
 
 static void write_user(const struct survey *survey, const struct survey_findings *findings, struct slice user_id,
                        struct buffer *out) {
-    if (findings && findings_write_user(findings, user_id, out)) return;
+    if (findings && survey_findings_write_user(findings, user_id, out)) return;
     struct presence_sight sight = presence_see(survey->presence, user_id);
     presence_write_sight(user_id, &sight, out);
 }
@@ -68,7 +68,7 @@ static void answer(const struct survey *survey, const struct survey_findings *fi
     if (call->channel_id.len == 0)
         write_users(survey, findings, call->user_ids, &users);
     else if (findings)
-        online = findings_write_channel(findings, call->channel_id, call->names_max, &users);
+        online = survey_findings_write_channel(findings, call->channel_id, call->names_max, &users);
     else
         online = presence_write_channel(survey->presence, call->channel_id, call->names_max, &users);
     call->done(call, buffer_slice(&users), online, is_stale);
@@ -78,7 +78,7 @@ static void answer(const struct survey *survey, const struct survey_findings *fi
 /* Questions. */
 
 static void question_free(struct survey_question *question) {
-    findings_free(&question->findings);
+    survey_findings_free(&question->findings);
     buffer_done(&question->awaited);
     loop_timer_cancel(&question->timer);
     free(question);
@@ -89,7 +89,7 @@ static void question_end(struct survey_question *question, bool is_stale) {
     struct list *link;
     if (survey->gathering == question) survey->gathering = NULL;
     list_remove(&question->link);
-    findings_hear_own(question->findings);
+    survey_findings_hear_own(question->findings);
     while ((link = list_pop(&question->calls)))
         answer(survey, question->findings, CONTAINER(link, struct survey_call, link), is_stale);
     question_free(question);
@@ -111,7 +111,7 @@ static void question_send(struct survey_question *question) {
     }
     buffer_clear(&survey->body);
     survey_write_question(&survey->body, question->number, (struct slice){survey->name, sizeof survey->name});
-    findings_write_subjects(question->findings, &survey->body);
+    survey_findings_write_subjects(question->findings, &survey->body);
     const struct bus_message message = {.kind = BUS_SURVEY, .body = buffer_slice(&survey->body)};
     (void)!bus_publish(survey->bus, SLICE(""), &message); /* it is far from too large */
     loop_timer_set(&question->timer, SURVEY_DEADLINE_MS);
@@ -139,7 +139,7 @@ static struct survey_question *gathering(struct survey *survey) {
     struct survey_question *question = survey->gathering = NEW(struct survey_question);
     question->survey = survey;
     question->number = id_number();
-    question->findings = findings_new(survey->presence, &survey->named);
+    question->findings = survey_findings_new(survey->presence, &survey->named);
     list_init(&question->calls);
     list_append(&survey->questions, &question->link);
     loop_timer_init(&question->timer, survey->loop, question_timer_fired);
@@ -165,7 +165,7 @@ static bool knows(const struct survey *survey, const struct survey_call *call) {
 static bool may_ask(const struct survey *survey) {
     size_t asked = 0;
     LIST_EACH(&survey->questions, link)
-    asked += findings_asked(CONTAINER(link, struct survey_question, link)->findings);
+    asked += survey_findings_asked(CONTAINER(link, struct survey_question, link)->findings);
     return !bus_is_degraded(survey->bus) && asked < SURVEY_SUBJECTS_MAX;
 }
 
@@ -181,9 +181,9 @@ void survey_ask(struct survey *survey, struct survey_call *call) {
     }
     struct survey_question *question = gathering(survey);
     list_append(&question->calls, &call->link);
-    if (call->channel_id.len > 0) findings_add_channel(question->findings, call->channel_id);
+    if (call->channel_id.len > 0) survey_findings_add_channel(question->findings, call->channel_id);
     while (fields_take(&rest, &user_id))
-        if (!is_visible_here(survey, user_id)) findings_add_user(question->findings, user_id);
+        if (!is_visible_here(survey, user_id)) survey_findings_add_user(question->findings, user_id);
 }
 
 /* Other workers. */
@@ -260,7 +260,8 @@ static bool take_answer(struct survey *survey, uint64_t number, struct slice ori
     size_t awaited = question->awaited.len;
     fields_remove(&question->awaited, origin);
     bool is_again = question->awaited.len == awaited;
-    while (body.len > 0 && survey_read_finding(&body, &finding)) findings_hear(question->findings, &finding, is_again);
+    while (body.len > 0 && survey_read_finding(&body, &finding))
+        survey_findings_hear(question->findings, &finding, is_again);
     if (question->awaited.len == 0) question_end(question, false);
     return true;
 }

@@ -95,11 +95,11 @@ static void hear_channel(struct survey_findings *findings, const struct survey_f
 
 /* All that is asked about. */
 
-void findings_add_user(struct survey_findings *findings, struct slice user_id) {
+void survey_findings_add_user(struct survey_findings *findings, struct slice user_id) {
     (void)person_get(findings->persons, user_id);
 }
 
-void findings_add_channel(struct survey_findings *findings, struct slice channel_id) {
+void survey_findings_add_channel(struct survey_findings *findings, struct slice channel_id) {
     if (map_find(findings->crowds, channel_id)) return;
     struct survey_crowd *crowd = memory_new(sizeof *crowd + channel_id.len);
     crowd->persons = map_new();
@@ -108,11 +108,11 @@ void findings_add_channel(struct survey_findings *findings, struct slice channel
     map_put(findings->crowds, crowd_id(crowd), crowd);
 }
 
-size_t findings_asked(const struct survey_findings *findings) {
+size_t survey_findings_asked(const struct survey_findings *findings) {
     return map_size(findings->persons) + map_size(findings->crowds);
 }
 
-void findings_write_subjects(const struct survey_findings *findings, struct buffer *out) {
+void survey_findings_write_subjects(const struct survey_findings *findings, struct buffer *out) {
     size_t cursor = 0;
     for (const struct person *person; (person = map_next(findings->persons, &cursor));)
         survey_add_user(out, person_id(person));
@@ -121,7 +121,7 @@ void findings_write_subjects(const struct survey_findings *findings, struct buff
         survey_add_channel(out, crowd_id(crowd));
 }
 
-void findings_hear(struct survey_findings *findings, const struct survey_finding *finding, bool is_again) {
+void survey_findings_hear(struct survey_findings *findings, const struct survey_finding *finding, bool is_again) {
     if (survey_channel(finding->subject).len > 0) {
         hear_channel(findings, finding, is_again);
         return;
@@ -140,7 +140,7 @@ static void hear_own(void *owner, struct slice user_id, const struct presence_wo
     crowd_hear(hearing->findings, hearing->crowd, user_id, word, false);
 }
 
-void findings_hear_own(struct survey_findings *findings) {
+void survey_findings_hear_own(struct survey_findings *findings) {
     size_t cursor = 0;
     for (struct person *person; (person = map_next(findings->persons, &cursor));) {
         struct presence_sight sight = presence_see(findings->presence, person_id(person));
@@ -153,14 +153,14 @@ void findings_hear_own(struct survey_findings *findings) {
     }
 }
 
-bool findings_write_user(const struct survey_findings *findings, struct slice user_id, struct buffer *out) {
+bool survey_findings_write_user(const struct survey_findings *findings, struct slice user_id, struct buffer *out) {
     const struct person *person = map_find(findings->persons, user_id);
     if (person) presence_write_sight(user_id, &person->sight, out);
     return person;
 }
 
-size_t findings_write_channel(const struct survey_findings *findings, struct slice channel_id, size_t max,
-                              struct buffer *out) {
+size_t survey_findings_write_channel(const struct survey_findings *findings, struct slice channel_id, size_t max,
+                                     struct buffer *out) {
     const struct survey_crowd *crowd = map_find(findings->crowds, channel_id);
     size_t cursor = 0, written = 0;
     buffer_append_char(out, '[');
@@ -172,7 +172,7 @@ size_t findings_write_channel(const struct survey_findings *findings, struct sli
     return map_size(crowd->persons) + crowd->unnamed;
 }
 
-struct survey_findings *findings_new(const struct presence *presence, size_t *named) {
+struct survey_findings *survey_findings_new(const struct presence *presence, size_t *named) {
     struct survey_findings *findings = NEW(struct survey_findings);
     findings->presence = presence;
     findings->named = named;
@@ -181,7 +181,7 @@ struct survey_findings *findings_new(const struct presence *presence, size_t *na
     return findings;
 }
 
-void findings_free(struct survey_findings **findings_owner) {
+void survey_findings_free(struct survey_findings **findings_owner) {
     struct survey_findings *findings = *findings_owner;
     size_t cursor = 0;
     *findings_owner = NULL;

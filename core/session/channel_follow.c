@@ -21,7 +21,7 @@ struct following {
     int64_t since_seq, joined_at;       /* joined_at: live events come after it; -1: not joined yet */
     char joined_epoch[STORE_EPOCH_MAX]; /* joined_at is a number of it */
     unsigned behind;                    /* so often was this worker behind the cursor */
-    struct packet_queue live;           /* of what the socket holds back: came of this room while the tail was read */
+    struct outbox_queue live;           /* of what the socket holds back: came of this room while the tail was read */
     bool was_member, verify;
     bool is_over; /* the socket was taken out of the room, or out of what would be it */
     channel_follow_done *done;
@@ -35,7 +35,7 @@ static void following_read(struct following *following);
 static void following_finish(struct following *following, const struct channel_follow_result *result) {
     following->done(following->owner, result);
     watch_end(&following->watch);
-    packet_queue_done(&following->live);
+    outbox_queue_done(&following->live);
     buffer_done(&following->room);
     free(following->channel_id);
     free(following->since_epoch);
@@ -46,7 +46,7 @@ static void following_finish(struct following *following, const struct channel_f
 static void following_undo(struct following *following) {
     if (following->joined_at < 0 || following->was_member || following->is_over) return;
     struct packet *packet;
-    while ((packet = packet_queue_pop(&following->live))) {
+    while ((packet = outbox_queue_pop(&following->live))) {
         socket_drop_held(following->watch.socket, packet);
         packet_unref(&packet);
     }
@@ -81,7 +81,7 @@ void channel_follow_held(struct socket *socket, struct slice room, struct packet
     for (struct watch *watch = socket->watches; watch; watch = watch->next) {
         struct following *following = following_of(watch, room);
         if (following && following->joined_at >= 0 && !following->was_member)
-            packet_queue_push(&following->live, packet);
+            outbox_queue_push(&following->live, packet);
     }
 }
 

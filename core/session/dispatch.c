@@ -12,7 +12,7 @@
 #include "session/session_internal.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
-#include "wire/websocket.h"
+#include "wire/websocket_reader.h"
 
 typedef void effect(struct session *session, struct socket *socket, const struct arrival *arrival);
 static effect leave_namespace, ask_event, ask_open, ask_message, hear_acknowledgement, refuse_packet;

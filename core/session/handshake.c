@@ -9,7 +9,7 @@
 #include "net/http.h"
 #include "session/hub.h"
 #include "wire/json.h"
-#include "wire/query.h"
+#include "wire/url_query.h"
 
 enum { HANDSHAKE_BYTES = 512 /* most need no more */ };
 
@@ -50,7 +50,7 @@ struct handshake *handshake_new(struct http_request *request, const struct hub_e
     wall_time_write(when, (int64_t)wall_ms);
     if (endpoint) handshake_write_endpoint(&json, request->path, protocol);
     buffer_append_str(&json, "\"query\":");
-    query_write_json(request->query, &json);
+    url_query_write_json(request->query, &json);
     buffer_append_str(&json, ",\"headers\":");
     http_write_headers_json(request, &json);
     buffer_append_str(&json, ",\"address\":");

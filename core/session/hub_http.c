@@ -9,7 +9,7 @@
 #include "session/transport_polling.h"
 #include "session/transport_websocket.h"
 #include "wire/origin.h"
-#include "wire/query.h"
+#include "wire/url_query.h"
 
 enum { ADMITTED = -1 };
 
@@ -52,13 +52,13 @@ struct upgrade_asked {
 
 static bool query_is(struct slice query, const char *name, const char *value) {
     struct buffer text = {0};
-    bool is = query_find(query, name, &text) && slice_is(buffer_slice(&text), value);
+    bool is = url_query_find(query, name, &text) && slice_is(buffer_slice(&text), value);
     buffer_done(&text);
     return is;
 }
 
 static bool query_says(struct slice query, const char *name, struct buffer *value) {
-    return query_find(query, name, value) && value->len > 0;
+    return url_query_find(query, name, value) && value->len > 0;
 }
 
 static bool session_known(const struct session *session, const struct endpoint *endpoint) {
@@ -128,7 +128,7 @@ static void request_packets(struct hub *hub, const struct endpoint *endpoint, st
 }
 
 bool hub_names_session(const struct hub *hub, struct slice path, struct slice query, struct buffer *id_r) {
-    return endpoint_of(hub, path).form == ENDPOINT_PACKETS && query_find(query, "sid", id_r) &&
+    return endpoint_of(hub, path).form == ENDPOINT_PACKETS && url_query_find(query, "sid", id_r) &&
            id_r->len == ID_SESSION_LEN;
 }
 

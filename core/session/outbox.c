@@ -7,15 +7,15 @@
 #include "net/websocket.h"
 #include "session/transport.h"
 
-static struct packet *packet_queue_at(const struct packet_queue *queue, uint32_t index) {
+static struct packet *outbox_queue_at(const struct outbox_queue *queue, uint32_t index) {
     return queue->ring[(queue->head + index) & (queue->cap - 1)];
 }
 
-static void free_ring(struct packet_queue *queue) {
+static void free_ring(struct outbox_queue *queue) {
     if (queue->ring != queue->few) free(queue->ring);
 }
 
-static void packet_queue_grow(struct packet_queue *queue) {
+static void outbox_queue_grow(struct outbox_queue *queue) {
     uint32_t cap = queue->cap * 2;
     if (cap == 0) {
         queue->ring = queue->few;
@@ -23,44 +23,44 @@ static void packet_queue_grow(struct packet_queue *queue) {
         return;
     }
     struct packet **ring = NEW_ARRAY(struct packet *, cap);
-    for (uint32_t i = 0; i < queue->len; i++) ring[i] = packet_queue_at(queue, i);
+    for (uint32_t i = 0; i < queue->len; i++) ring[i] = outbox_queue_at(queue, i);
     free_ring(queue);
     queue->ring = ring;
     queue->cap = cap;
     queue->head = 0;
 }
 
-void packet_queue_push(struct packet_queue *queue, struct packet *packet) {
-    if (queue->len == queue->cap) packet_queue_grow(queue);
+void outbox_queue_push(struct outbox_queue *queue, struct packet *packet) {
+    if (queue->len == queue->cap) outbox_queue_grow(queue);
     queue->ring[(queue->head + queue->len++) & (queue->cap - 1)] = packet_ref(packet);
     queue->bytes += packet_size(packet);
 }
 
 /* An empty ring begins anew, so that what waits lies in one piece. */
-static void packet_queue_skip(struct packet_queue *queue, uint32_t n) {
+static void outbox_queue_skip(struct outbox_queue *queue, uint32_t n) {
     queue->len -= n;
     queue->head = queue->len == 0 ? 0 : (queue->head + n) & (queue->cap - 1);
 }
 
-struct packet *packet_queue_pop(struct packet_queue *queue) {
+struct packet *outbox_queue_pop(struct outbox_queue *queue) {
     if (queue->len == 0) return NULL;
     struct packet *packet = queue->ring[queue->head];
     queue->bytes -= packet_size(packet);
-    packet_queue_skip(queue, 1);
+    outbox_queue_skip(queue, 1);
     return packet;
 }
 
-void packet_queue_rest(struct packet_queue *queue) {
+void outbox_queue_rest(struct outbox_queue *queue) {
     if (queue->len > 0) return;
     free_ring(queue);
-    *queue = (struct packet_queue){0};
+    *queue = (struct outbox_queue){0};
 }
 
 /* Drops one packet, or, when it is NULL, all of a class. */
-static void drop(struct packet_queue *queue, const struct packet *which, enum packet_class class) {
+static void drop(struct outbox_queue *queue, const struct packet *which, enum packet_class class) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < queue->len; i++) {
-        struct packet *packet = packet_queue_at(queue, i);
+        struct packet *packet = outbox_queue_at(queue, i);
         if (which ? packet != which : packet_class_of(packet) != class) {
             queue->ring[(queue->head + kept++) & (queue->cap - 1)] = packet;
             continue;
@@ -72,23 +72,23 @@ static void drop(struct packet_queue *queue, const struct packet *which, enum pa
 }
 
 /* Drops all packets of a class; their bytes are returned. */
-static size_t packet_queue_shed(struct packet_queue *queue, enum packet_class class) {
+static size_t outbox_queue_shed(struct outbox_queue *queue, enum packet_class class) {
     size_t before = queue->bytes;
     drop(queue, NULL, class);
     return before - queue->bytes;
 }
 
-void packet_queue_remove(struct packet_queue *queue, const struct packet *packet) {
+void outbox_queue_remove(struct outbox_queue *queue, const struct packet *packet) {
     drop(queue, packet, PACKET_CONTROL);
 }
 
-void packet_queue_done(struct packet_queue *queue) {
+void outbox_queue_done(struct outbox_queue *queue) {
     for (uint32_t i = 0; i < queue->len; i++) {
-        struct packet *packet = packet_queue_at(queue, i);
+        struct packet *packet = outbox_queue_at(queue, i);
         packet_unref(&packet);
     }
     free_ring(queue);
-    *queue = (struct packet_queue){0};
+    *queue = (struct outbox_queue){0};
 }
 
 static void count_shed(enum packet_class class) {
@@ -101,7 +101,7 @@ static bool make_room(struct outbox *outbox, size_t len, size_t max_bytes) {
     for (enum packet_class class = PACKET_VOLATILE; class >= PACKET_PRESENCE; class --) {
         if (outbox->queue.bytes + len <= max_bytes) return true;
         uint32_t before = outbox->queue.len;
-        packet_queue_shed(&outbox->queue, class);
+        outbox_queue_shed(&outbox->queue, class);
         for (uint32_t i = outbox->queue.len; i < before; i++) count_shed(class);
     }
     return outbox->queue.bytes + len <= max_bytes;
@@ -126,46 +126,46 @@ enum outbox_verdict outbox_push(struct outbox *outbox, struct packet *packet, si
 }
 
 void outbox_push_always(struct outbox *outbox, struct packet *packet) {
-    packet_queue_push(&outbox->queue, packet);
+    outbox_queue_push(&outbox->queue, packet);
     if (packet_class_of(packet) == PACKET_CONTROL) outbox->control_bytes += packet_size(packet);
 }
 
 static void drop_first(struct outbox *outbox) {
-    struct packet *packet = packet_queue_pop(&outbox->queue);
+    struct packet *packet = outbox_queue_pop(&outbox->queue);
     if (packet_class_of(packet) == PACKET_CONTROL) outbox->control_bytes -= packet_size(packet);
     packet_unref(&packet);
 }
 
 void gathering_clear(struct gathering *gathering) {
     struct packet *packet;
-    while ((packet = packet_queue_pop(&gathering->packets))) packet_unref(&packet);
+    while ((packet = outbox_queue_pop(&gathering->packets))) packet_unref(&packet);
 }
 
 void gathering_done(struct gathering *gathering) {
-    packet_queue_done(&gathering->packets);
+    outbox_queue_done(&gathering->packets);
     buffer_done(&gathering->bytes);
 }
 
 /* Whole packets up to max; at least one. */
-static void gather(struct gathering *gathering, const struct packet_queue *queue, enum packet_form form, size_t max) {
+static void gather(struct gathering *gathering, const struct outbox_queue *queue, enum packet_form form, size_t max) {
     struct buffer *out = &gathering->bytes;
     gathering_clear(gathering);
     buffer_clear(out);
     gathering->form = form;
     gathering->full = false;
     for (uint32_t i = 0; i < queue->len; i++) {
-        struct packet *packet = packet_queue_at(queue, i);
+        struct packet *packet = outbox_queue_at(queue, i);
         struct slice bytes = packet_bytes(packet, form);
         gathering->full = out->len > 0 && out->len + bytes.len > max;
         if (gathering->full) return;
         if (form == PACKET_POLL && out->len > 0 && bytes.len > 0) buffer_append_char(out, '\x1e');
         buffer_append_slice(out, bytes);
-        packet_queue_push(&gathering->packets, packet);
+        outbox_queue_push(&gathering->packets, packet);
     }
 }
 
 /* Is it what would be gathered of the queue? In a fan-out it is, for all receivers but the first. */
-static bool gathering_is_of(const struct gathering *gathering, const struct packet_queue *queue,
+static bool gathering_is_of(const struct gathering *gathering, const struct outbox_queue *queue,
                             enum packet_form form) {
     uint32_t len = gathering->packets.len;
     if (len == 0 || gathering->form != form || len > queue->len || queue->head + len > queue->cap) return false;
@@ -174,7 +174,7 @@ static bool gathering_is_of(const struct gathering *gathering, const struct pack
 }
 
 static bool flush_one(struct outbox *outbox, struct transport *transport, enum packet_form form) {
-    struct packet *packet = packet_ref(packet_queue_at(&outbox->queue, 0));
+    struct packet *packet = packet_ref(outbox_queue_at(&outbox->queue, 0));
     struct slice bytes = packet_bytes(packet, form);
     drop_first(outbox);
     if (bytes.len > 0) transport->ops->write(transport, bytes);
@@ -203,6 +203,6 @@ bool outbox_flush(struct outbox *outbox, struct transport *transport, enum packe
 }
 
 void outbox_done(struct outbox *outbox) {
-    packet_queue_done(&outbox->queue);
+    outbox_queue_done(&outbox->queue);
     outbox->control_bytes = 0;
 }

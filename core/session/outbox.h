@@ -19,24 +19,24 @@ enum { PACKET_QUEUE_FEW = 2 };
 
 /* A ring of references: for a few its own, for more allocated, and kept until packet_queue_rest. {0} is empty. It stays
  * where it is. */
-struct packet_queue {
+struct outbox_queue {
     struct packet **ring;
     uint32_t head, len, cap, bytes;
     struct packet *few[PACKET_QUEUE_FEW];
 };
-void packet_queue_push(struct packet_queue *queue, struct packet *packet);
+void outbox_queue_push(struct outbox_queue *queue, struct packet *packet);
 /* The caller owns the reference; NULL: empty. */
-struct packet *packet_queue_pop(struct packet_queue *queue);
+struct packet *outbox_queue_pop(struct outbox_queue *queue);
 /* If it is there. */
-void packet_queue_remove(struct packet_queue *queue, const struct packet *packet);
+void outbox_queue_remove(struct outbox_queue *queue, const struct packet *packet);
 /* Gives back the memory of an empty one. */
-void packet_queue_rest(struct packet_queue *queue);
-void packet_queue_done(struct packet_queue *queue);
+void outbox_queue_rest(struct outbox_queue *queue);
+void outbox_queue_done(struct outbox_queue *queue);
 
 /* What was gathered last, and the packets that it is made of. A worker has one; {0} is empty. */
 struct gathering {
     struct buffer bytes;
-    struct packet_queue packets;
+    struct outbox_queue packets;
     enum packet_form form;
     bool full; /* more would not have fitted */
 };
@@ -45,7 +45,7 @@ void gathering_clear(struct gathering *gathering);
 void gathering_done(struct gathering *gathering);
 
 struct outbox {
-    struct packet_queue queue;
+    struct outbox_queue queue;
     uint32_t control_bytes; /* of queue.bytes */
 };
 

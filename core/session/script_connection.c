@@ -5,7 +5,7 @@
 
 #include "session/parting.h"
 #include "session/session_internal.h"
-#include "wire/websocket.h"
+#include "wire/websocket_reader.h"
 
 struct script_connection {
     struct receiver receiver;

@@ -99,7 +99,7 @@ static void heartbeat_pong(struct session *session) {
     session->violations = 0;
     session_deadline_clear(session, DEADLINE_PONG);
     session_deadline_set(session, DEADLINE_PING, session->timing.ping_interval_ms);
-    packet_queue_rest(&session->outbox.queue);
+    outbox_queue_rest(&session->outbox.queue);
     LIST_EACH(&session->sockets, link) {
         struct record *record = &CONTAINER(link, struct socket, link)->record;
         if (session->timing.ping_offset > record->known_offset) record->known_offset = session->timing.ping_offset;

@@ -66,7 +66,7 @@ struct socket {
     struct handshake *handshake;
     struct record record;
     uint64_t lag_offset;       /* lagging: delivered up to here */
-    struct packet_queue *held; /* NULL: nothing is held back */
+    struct outbox_queue *held; /* NULL: nothing is held back */
     struct list calls;         /* questions to the client */
     struct watch *watches;     /* of its connection */
     char id[SOCKET_ID_LEN + 1];

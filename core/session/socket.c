@@ -123,12 +123,12 @@ static void deliver_now(struct socket *socket, struct packet *packet) {
 }
 
 static void hold_back(struct socket *socket, struct packet *packet) {
-    if (!socket->held) socket->held = NEW(struct packet_queue);
-    packet_queue_push(socket->held, packet);
+    if (!socket->held) socket->held = NEW(struct outbox_queue);
+    outbox_queue_push(socket->held, packet);
 }
 
 static void held_free(struct socket *socket) {
-    if (socket->held) packet_queue_done(socket->held);
+    if (socket->held) outbox_queue_done(socket->held);
     free(socket->held);
     socket->held = NULL;
 }
@@ -175,7 +175,7 @@ static void socket_deliver(struct receiver *receiver, const struct room *room, s
 }
 
 void socket_drop_held(struct socket *socket, const struct packet *packet) {
-    if (socket->held) packet_queue_remove(socket->held, packet);
+    if (socket->held) outbox_queue_remove(socket->held, packet);
 }
 
 bool socket_catch_up(struct socket *socket) {
@@ -191,7 +191,7 @@ void socket_release(struct socket *socket) {
     struct packet *packet;
     socket->delivery.holding = false;
     if (!socket->held || !socket->session) return;
-    while ((packet = packet_queue_pop(socket->held))) {
+    while ((packet = outbox_queue_pop(socket->held))) {
         outbox_push_always(&socket->session->outbox, packet);
         packet_unref(&packet);
         flush_soon(socket->session);

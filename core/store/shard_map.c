@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 
-unsigned shard_bucket(struct slice channel_id) {
+unsigned shard_map_bucket(struct slice channel_id) {
     return (unsigned)(hash_fixed(channel_id) % SHARD_BUCKETS);
 }
 
@@ -80,7 +80,7 @@ bool shard_map_fits(const struct shard_map *map, size_t shards, struct error *er
 }
 
 int shard_map_find(const struct shard_map *map, struct slice channel_id) {
-    if (!map->locate) return map->shard_of[shard_bucket(channel_id)];
+    if (!map->locate) return map->shard_of[shard_map_bucket(channel_id)];
     int shard = map->retired ? -1 : map->locate(map->owner, channel_id);
     return shard >= 0 && shard < (int)map->shards ? shard : -1;
 }

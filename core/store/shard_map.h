@@ -31,7 +31,7 @@ struct shard_held {
     struct slice channel_id;
 };
 
-unsigned shard_bucket(struct slice channel_id);
+unsigned shard_map_bucket(struct slice channel_id);
 
 /* With one reference; no bucket is mapped yet. shards: 1 to SHARDS_MAX. */
 struct shard_map *shard_map_new(unsigned shards);

@@ -46,7 +46,7 @@ static enum chunked_state read_text(struct chunked_reader *reader, unsigned char
 static enum chunked_state read_name(struct chunked_reader *reader, unsigned char c) {
     if (c == '\r' && reader->state == LINE) return LAST_LF;
     if (c == ':' && reader->state == NAME) return VALUE;
-    return http_is_token_char(c) && has_room(reader) ? NAME : BAD;
+    return http_head_is_token_char(c) && has_room(reader) ? NAME : BAD;
 }
 
 static enum chunked_state begin_chunk(struct chunked_reader *reader) {

@@ -30,7 +30,7 @@ static bool take(struct cursor *cursor, char c) {
 static bool take_token(struct cursor *cursor, struct slice *token_r) {
     skip_space(cursor);
     const char *begin = cursor->at;
-    while (cursor->at < cursor->end && http_is_token_char((unsigned char)*cursor->at)) cursor->at++;
+    while (cursor->at < cursor->end && http_head_is_token_char((unsigned char)*cursor->at)) cursor->at++;
     *token_r = (struct slice){begin, (size_t)(cursor->at - begin)};
     return token_r->len > 0;
 }

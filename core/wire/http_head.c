@@ -26,7 +26,7 @@ static const struct slice single[] = {
 };
 enum { SINGLE_LEN = sizeof single / sizeof *single };
 
-bool http_is_token_char(unsigned char c) {
+bool http_head_is_token_char(unsigned char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
            (c != 0 && strchr("!#$%&'*+-.^_`|~", c));
 }
@@ -127,7 +127,7 @@ static bool split_field(struct slice line, struct slice *name_r, struct slice *v
 
 static bool field_legal(struct slice name, struct slice value) {
     for (size_t i = 0; i < name.len; i++)
-        if (!http_is_token_char((unsigned char)name.ptr[i])) return false;
+        if (!http_head_is_token_char((unsigned char)name.ptr[i])) return false;
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
@@ -208,22 +208,22 @@ struct slice http_head_field(const struct http_head *head, const char *name) {
     return http_head_next(&rest, name, &value) ? value : SLICE_NONE;
 }
 
-struct slice http_list_take(struct slice *list) {
+struct slice http_head_list_take(struct slice *list) {
     const char *comma = list->len > 0 ? memchr(list->ptr, ',', list->len) : NULL;
     struct slice item = {list->ptr, comma ? (size_t)(comma - list->ptr) : list->len};
     *list = slice_from(*list, item.len + (comma ? 1 : 0));
     return trim(item);
 }
 
-bool http_list_has(struct slice list, const char *word) {
+bool http_head_list_has(struct slice list, const char *word) {
     while (list.len > 0)
-        if (same_name(http_list_take(&list), slice_of(word))) return true;
+        if (same_name(http_head_list_take(&list), slice_of(word))) return true;
     return false;
 }
 
 bool http_head_lists(const struct http_head *head, const char *name, const char *word) {
     struct slice rest = head->fields, value;
     while (http_head_next(&rest, name, &value))
-        if (http_list_has(value, word)) return true;
+        if (http_head_list_has(value, word)) return true;
     return false;
 }

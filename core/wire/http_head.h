@@ -37,11 +37,11 @@ struct slice http_head_field(const struct http_head *head, const char *name);
 /* The next field of that (lower-case) name, where one may come several times; *rest is head->fields at first. */
 bool http_head_next(struct slice *rest, const char *name, struct slice *value_r) MUST_CHECK;
 /* RFC 9110, section 5.6.2. */
-bool http_is_token_char(unsigned char c);
+bool http_head_is_token_char(unsigned char c);
 /* The next item of a comma-separated list, without white space around it; list becomes what is behind it. */
-struct slice http_list_take(struct slice *list);
+struct slice http_head_list_take(struct slice *list);
 /* Is word (lower-case) an item of the comma-separated list? */
-bool http_list_has(struct slice list, const char *word);
+bool http_head_list_has(struct slice list, const char *word);
 /* And of the list that the fields of that (lower-case) name make together (RFC 9110, section 5.3)? */
 bool http_head_lists(const struct http_head *head, const char *name, const char *word);
 

@@ -40,7 +40,7 @@ void router_reload(struct router *router) {
 
 void router_free(struct router **router) {
     if (!*router) return;
-    route_end_all(&(*router)->calls);
+    script_route_end_all(&(*router)->calls);
     static_files_free(&(*router)->pages);
     free(*router);
     *router = NULL;
@@ -103,7 +103,7 @@ static size_t body_max(void *owner, struct slice method, struct slice path) {
 
 static bool head(void *owner, struct http_request *request) {
     struct router *router = owner;
-    return route_head(router->worker, &router->calls, request);
+    return script_route_head(router->worker, &router->calls, request);
 }
 
 static void refused(void *owner, struct http_request *request, struct buffer *fields) {
@@ -120,12 +120,12 @@ static void request(void *owner, struct http_request *request) {
     struct worker *worker = router->worker;
     if (health_request(router->health, request)) return;
     if (hub_request(worker->hub, request)) return;
-    if (route_request(worker, &router->calls, request)) return;
+    if (script_route_request(worker, &router->calls, request)) return;
     if (is_page(router, request)) {
         static_files_serve(router->pages, request);
     } else {
         http_reject(request->exchange, "path");
-        route_reply_error(&request->exchange, 404, "not_found", "There is nothing here.");
+        script_route_reply_error(&request->exchange, 404, "not_found", "There is nothing here.");
     }
 }
 
@@ -169,7 +169,7 @@ static size_t no_body(void *owner, struct slice method, struct slice path) {
 static void answer_metrics(void *owner, struct http_request *request) {
     if (health_request(((struct router *)owner)->health, request)) return;
     http_reject(request->exchange, "path");
-    route_reply_error(&request->exchange, 404, "not_found", "There is nothing here.");
+    script_route_reply_error(&request->exchange, 404, "not_found", "There is nothing here.");
 }
 
 static void refuse_upgrade(void *owner, struct http_request *request, struct http_upgrade *upgrade_r) {

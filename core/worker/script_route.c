@@ -7,7 +7,7 @@
 #include "loop/loop.h"
 #include "policy/policy.h"
 #include "wire/json.h"
-#include "wire/query.h"
+#include "wire/url_query.h"
 #include "wire/utf8.h"
 #include "worker/worker.h"
 
@@ -22,7 +22,7 @@ struct route_call {
     struct loop_task reap;
 };
 
-void route_reply_error(struct http_exchange **exchange, unsigned status, const char *code, const char *message) {
+void script_route_reply_error(struct http_exchange **exchange, unsigned status, const char *code, const char *message) {
     struct buffer body = {0};
     buffer_printf(&body, "{\"ok\":false,\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", code, message);
     http_reply(exchange, &(struct http_reply){.status = status,
@@ -47,7 +47,7 @@ static void end(struct route_call *route) {
 }
 
 static void end_with_error(struct route_call *route, unsigned status, const char *code, const char *message) {
-    if (route->exchange) route_reply_error(&route->exchange, status, code, message);
+    if (route->exchange) script_route_reply_error(&route->exchange, status, code, message);
     end(route);
 }
 
@@ -203,7 +203,7 @@ static void write_request(const struct http_request *request, struct buffer *out
     buffer_append_str(out, ",\"path\":");
     json_write_string(out, request->path);
     buffer_append_str(out, ",\"query\":");
-    query_write_json(request->query, out);
+    url_query_write_json(request->query, out);
     buffer_append_str(out, ",\"headers\":");
     http_write_headers_json(request, out);
     buffer_append_str(out, ",\"address\":");
@@ -243,7 +243,7 @@ static void begin(struct worker *worker, struct list *calls, struct http_request
                   bool body_waits) {
     if (!utf8_valid(request->path)) {
         http_reject(request->exchange, "route");
-        route_reply_error(&request->exchange, 400, "bad_request", "Not UTF-8.");
+        script_route_reply_error(&request->exchange, 400, "bad_request", "Not UTF-8.");
         return;
     }
     struct route_call *route = call_new(worker, calls, request);
@@ -251,20 +251,20 @@ static void begin(struct worker *worker, struct list *calls, struct http_request
     ask(route, point, request->body);
 }
 
-bool route_head(struct worker *worker, struct list *calls, struct http_request *request) {
+bool script_route_head(struct worker *worker, struct list *calls, struct http_request *request) {
     if (!handles(worker, POLICY_ROUTE_HEAD, request)) return false;
     begin(worker, calls, request, POLICY_ROUTE_HEAD, true);
     return true;
 }
 
-bool route_request(struct worker *worker, struct list *calls, struct http_request *request) {
+bool script_route_request(struct worker *worker, struct list *calls, struct http_request *request) {
     if (!handles(worker, POLICY_ROUTE, request)) return false;
     bool by_head = handles(worker, POLICY_ROUTE_HEAD, request); /* without a body: else it has been asked */
     begin(worker, calls, request, by_head ? POLICY_ROUTE_HEAD : POLICY_ROUTE, false);
     return true;
 }
 
-void route_end_all(struct list *calls) {
+void script_route_end_all(struct list *calls) {
     LIST_EACH(calls, link)
     end_with_error(CONTAINER(link, struct route_call, link), 503, "unavailable", "The server is stopping.");
 }

@@ -16,12 +16,12 @@ struct worker;
 enum { ROUTE_MS = 30000 };
 
 /* http_events.head. False: no script wants to be asked before the body is read. */
-bool route_head(struct worker *worker, struct list *calls, struct http_request *request);
+bool script_route_head(struct worker *worker, struct list *calls, struct http_request *request);
 /* False: no script has such a route. calls: the list of those under way. */
-bool route_request(struct worker *worker, struct list *calls, struct http_request *request);
+bool script_route_request(struct worker *worker, struct list *calls, struct http_request *request);
 /* Answers all with 503. */
-void route_end_all(struct list *calls);
+void script_route_end_all(struct list *calls);
 /* {"ok":false,"error":{code, message}} */
-void route_reply_error(struct http_exchange **exchange, unsigned status, const char *code, const char *message);
+void script_route_reply_error(struct http_exchange **exchange, unsigned status, const char *code, const char *message);
 
 #endif

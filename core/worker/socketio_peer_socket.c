@@ -72,7 +72,7 @@ static void add_room(void *owner, struct slice room) {
     json_write_string(out, room);
 }
 
-void peer_socket_write(struct buffer *out, struct socket *socket, struct slice path) {
+void socketio_peer_socket_write(struct buffer *out, struct socket *socket, struct slice path) {
     struct slice state = socket_state(socket);
     buffer_append_str(out, "{\"id\":");
     json_write_string(out, socket_id(socket));

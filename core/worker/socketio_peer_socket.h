@@ -8,6 +8,6 @@
 struct socket;
 
 /* Appends {id, handshake, rooms, data}, each as Socket.IO for Node.js has it; path: of Socket.IO. */
-void peer_socket_write(struct buffer *out, struct socket *socket, struct slice path);
+void socketio_peer_socket_write(struct buffer *out, struct socket *socket, struct slice path);
 
 #endif

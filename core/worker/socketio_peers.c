@@ -221,7 +221,7 @@ static void list_id(void *owner, struct socket *socket) {
 
 static void list_socket(void *owner, struct socket *socket) {
     struct listing *listing = owner;
-    peer_socket_write(next_item(listing), socket, slice_of(listing->worker->config->path));
+    socketio_peer_socket_write(next_item(listing), socket, slice_of(listing->worker->config->path));
 }
 
 static void answer_listing(struct listing *listing, const struct adapter_heard *heard, enum adapter_answer kind) {

@@ -2,7 +2,7 @@
 /* A client of the world: messages of the transport in and out. What they say is testing.lua's. */
 #include "lua/testing/client.h"
 
-#include "lua/json.h"
+#include "lua/script_json.h"
 #include "lua/testing/local_client.h"
 #include "lua/testing/testing.h"
 #include "lua/types.h"
@@ -76,7 +76,7 @@ static struct slice json_field(lua_State *L, struct world *world, const char *na
     struct json_out json = {.out = &world->out, .max_bytes = 65536};
     *start = world->out.len;
     lua_getfield(L, 2, name);
-    if (!lua_isnil(L, -1) && !json_pull(L, -1, &json)) luaL_error(L, "%s: %s", name, json.problem);
+    if (!lua_isnil(L, -1) && !script_json_pull(L, -1, &json)) luaL_error(L, "%s: %s", name, json.problem);
     lua_pop(L, 1);
     return (struct slice){NULL, world->out.len - *start};
 }

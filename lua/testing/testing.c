@@ -13,8 +13,8 @@
 #include "config/file.h"
 #include "loop/loop.h"
 #include "lua/config_reader.h"
-#include "lua/json.h"
 #include "lua/sandbox.h"
+#include "lua/script_json.h"
 #include "lua/script_policy.h"
 #include "lua/testing/client.h"
 #include "lua/testing/odd_store.h"
@@ -217,7 +217,7 @@ static int route(lua_State *L) {
     exchange.call.name.ptr = luaL_checklstring(L, 2, &exchange.call.name.len);
     exchange.call.data.ptr = luaL_checklstring(L, 4, &exchange.call.data.len);
     buffer_clear(json.out);
-    if (!json_pull(L, 3, &json)) return luaL_error(L, "request: %s", json.problem);
+    if (!script_json_pull(L, 3, &json)) return luaL_error(L, "request: %s", json.problem);
     exchange.call.json = buffer_slice(json.out);
     bool by_head = policy->ops->handles(policy, POLICY_ROUTE_HEAD, SLICE_NONE, exchange.call.name);
     if (by_head) ask_route(world, &exchange, POLICY_ROUTE_HEAD);
@@ -235,7 +235,7 @@ static int route(lua_State *L) {
         buffer_clear(&world->out);
         buffer_append_slice(&world->out, buffer_slice(&exchange.json));
         buffer_done(&exchange.json);
-        json_push_in(L, buffer_slice(&world->out), NULL, 0, &world->scratch);
+        script_json_push_in(L, buffer_slice(&world->out), NULL, 0, &world->scratch);
         return 1;
     }
     buffer_done(&exchange.json);
@@ -257,7 +257,7 @@ static int decode(lua_State *L) {
         lua_rawgeti(L, 3, (int)len + 1);
         attachments[len].ptr = luaL_checklstring(L, -1, &attachments[len].len);
     }
-    json_push_in(L, text, attachments, len, &world->scratch);
+    script_json_push_in(L, text, attachments, len, &world->scratch);
     return 1;
 }
 
@@ -267,7 +267,7 @@ static int encode(lua_State *L) {
     struct json_out json = {.out = &world->out, .max_bytes = 16 << 20, .attachments_max = JSON_ATTACHMENTS_MAX};
     int last = lua_gettop(L);
     buffer_clear(json.out);
-    if (!json_pull_array(L, 2, last, &json)) return luaL_error(L, "cannot send %s", json.problem);
+    if (!script_json_pull_array(L, 2, last, &json)) return luaL_error(L, "cannot send %s", json.problem);
     lua_pushlstring(L, json.out->ptr, json.out->len);
     lua_newtable(L);
     for (unsigned i = 0; i < json.attachments_len; i++) {

@@ -114,10 +114,10 @@ static void a_head_is_bounded(void **state) {
 }
 
 static void a_list_is_searched_by_items(void **state) {
-    assert_true(http_list_has(SLICE("keep-alive, Upgrade"), "upgrade"));
-    assert_true(http_list_has(SLICE("upgrade"), "upgrade"));
-    assert_false(http_list_has(SLICE("upgrades, up"), "upgrade"));
-    assert_false(http_list_has(SLICE_NONE, "upgrade"));
+    assert_true(http_head_list_has(SLICE("keep-alive, Upgrade"), "upgrade"));
+    assert_true(http_head_list_has(SLICE("upgrade"), "upgrade"));
+    assert_false(http_head_list_has(SLICE("upgrades, up"), "upgrade"));
+    assert_false(http_head_list_has(SLICE_NONE, "upgrade"));
 }
 
 static void a_list_may_come_in_several_fields(void **state) {

@@ -12,9 +12,9 @@
 #include "store/shard_map.h"
 
 static void a_channels_bucket_is_the_same_for_ever(void **state) {
-    assert_int_equal(shard_bucket(SLICE("lobby")), 1747);
-    assert_int_equal(shard_bucket(SLICE("Lobby")), 64);
-    assert_int_equal(shard_bucket(SLICE("")), 215);
+    assert_int_equal(shard_map_bucket(SLICE("lobby")), 1747);
+    assert_int_equal(shard_map_bucket(SLICE("Lobby")), 64);
+    assert_int_equal(shard_map_bucket(SLICE("")), 215);
 }
 
 /* Ids that begin with the time, or with no hexadecimal digit, spread all the same. */

@@ -11,7 +11,7 @@
 #include "wire/base64.h"
 #include "wire/json_client.h"
 #include "wire/origin.h"
-#include "wire/query.h"
+#include "wire/url_query.h"
 #include "wire/user_id.h"
 #include "wire/utf8.h"
 
@@ -128,17 +128,17 @@ static void base64_is_read_however_a_client_writes_it(void **state) {
 
 static void a_query_is_decoded_and_its_first_value_counts(void **state) {
     struct slice query = SLICE("EIO=4&transport=polling&%73id=a%20b+c&sid=x&empty=&flag&bad=%zz&cut=%4&&=v");
-    assert_true(query_find(query, "EIO", &out) && written("4"));
-    assert_true(query_find(query, "sid", &out) && written("a b c"));
-    assert_true(query_find(query, "empty", &out) && written(""));
-    assert_true(query_find(query, "flag", &out) && written(""));
-    assert_false(query_find(query, "bad", &out));
-    assert_false(query_find(query, "cut", &out));
-    assert_false(query_find(query, "none", &out));
+    assert_true(url_query_find(query, "EIO", &out) && written("4"));
+    assert_true(url_query_find(query, "sid", &out) && written("a b c"));
+    assert_true(url_query_find(query, "empty", &out) && written(""));
+    assert_true(url_query_find(query, "flag", &out) && written(""));
+    assert_false(url_query_find(query, "bad", &out));
+    assert_false(url_query_find(query, "cut", &out));
+    assert_false(url_query_find(query, "none", &out));
     assert_true(written(""));
-    query_write_json(SLICE("a=1&b=%22&bad=%zz&utf=%ff&c"), &out);
+    url_query_write_json(SLICE("a=1&b=%22&bad=%zz&utf=%ff&c"), &out);
     assert_true(written("{\"a\":\"1\",\"b\":\"\\\"\",\"c\":\"\"}"));
-    query_write_json(SLICE_NONE, &out);
+    url_query_write_json(SLICE_NONE, &out);
     assert_true(written("{}"));
 }
 

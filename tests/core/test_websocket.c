@@ -92,7 +92,7 @@ static void a_violation_is_told_by_the_byte_that_commits_it(void **state) {
             struct websocket_reader reader = {0};
             struct websocket_found found;
             char *bytes = memory_copy(rows[i].bytes.ptr, len), *at = bytes;
-            enum websocket_event event = websocket_read(&reader, &at, bytes + len, &found);
+            enum websocket_event event = websocket_reader_read(&reader, &at, bytes + len, &found);
             if (len < rows[i].bytes.len) {
                 assert_int_equal(event, WEBSOCKET_MORE);
             } else {

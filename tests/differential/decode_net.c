@@ -221,7 +221,7 @@ static void read_frames(struct websocket_decoder *decoder, struct buffer *out) {
     char *at = decoder->unread.ptr, *end_of = at + decoder->unread.len;
     while (!decoder->over) {
         struct websocket_found found;
-        enum websocket_event event = websocket_read(&decoder->reader, &at, end_of, &found);
+        enum websocket_event event = websocket_reader_read(&decoder->reader, &at, end_of, &found);
         if (event == WEBSOCKET_MORE) break;
         obey(decoder, event, &found, out);
     }

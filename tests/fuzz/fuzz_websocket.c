@@ -12,7 +12,7 @@ static struct inbound_shared shared;
 static bool put_together(struct websocket_reader *reader, struct inbound *inbound, char **at, const char *end) {
     struct websocket_found found;
     struct slice message;
-    enum websocket_event event = websocket_read(reader, at, end, &found);
+    enum websocket_event event = websocket_reader_read(reader, at, end, &found);
     if (event == WEBSOCKET_MORE || event == WEBSOCKET_VIOLATION) return false;
     if (event != WEBSOCKET_PIECE) return true;
     if (inbound_add(inbound, &shared, &found, MAX_BYTES, 1, &message)) return false;

@@ -98,7 +98,7 @@ static void build_place(struct store_request *request, struct query *query) {
     parameters_add_text(out, request->channel.name);
     parameters_add_text(out, request->channel.visibility);
     parameters_add_integer(out, request->driver.now_ms);
-    parameters_add_integer(out, shard_bucket(request->channel_id));
+    parameters_add_integer(out, shard_map_bucket(request->channel_id));
     parameters_add_integer(out, request->channel.shard);
 }
 

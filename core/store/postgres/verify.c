@@ -282,7 +282,7 @@ static void check_logs(struct postgres_walk *walk, const PGresult *rows, const s
 
 static void check_bucket(struct postgres_walk *walk, struct slice channel_id, int64_t shard) {
     char bucket[NUMBER_MAX], number[NUMBER_MAX];
-    snprintf(bucket, sizeof bucket, "%u", shard_bucket(channel_id));
+    snprintf(bucket, sizeof bucket, "%u", shard_map_bucket(channel_id));
     snprintf(number, sizeof number, "%" PRId64, shard);
     PGresult *rows =
         ask(walk, walk->global, "SELECT FROM shard_buckets WHERE bucket = $1::smallint AND shard = $2::smallint", 2,

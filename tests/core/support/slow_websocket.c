@@ -95,7 +95,7 @@ static bool take(struct websocket_reader *reader, struct buffer *kept, struct to
     char *at = kept->ptr, *end = kept->ptr + kept->len;
     for (;;) {
         struct websocket_found found;
-        enum websocket_event event = websocket_read(reader, &at, end, &found);
+        enum websocket_event event = websocket_reader_read(reader, &at, end, &found);
         if (event == WEBSOCKET_MORE) break;
         if (event == WEBSOCKET_PIECE) {
             tell_piece(told, found.binary, found.compressed, found.payload, found.final && found.left == 0);

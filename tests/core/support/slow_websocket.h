@@ -8,7 +8,7 @@
 
 #include "base/buffer.h"
 #include "wire/utf8.h"
-#include "wire/websocket.h"
+#include "wire/websocket_reader.h"
 
 /* What was told, as text: one line an event, the pieces of a message together. */
 struct told {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json.h - between JSON bytes and Lua values, keeping shapes: arrays (also empty ones), null, bytes (types.h).
+/* script_json.h - between JSON bytes and Lua values, keeping shapes: arrays (also empty ones), null, bytes (types.h).
  *
  * Integers beyond ±2^53 and numbers beyond a double arrive as strings; {"_placeholder":true,"num":i} stands for
  * attachment i.
  */
-#ifndef LUA_JSON_H
-#define LUA_JSON_H
+#ifndef LUA_SCRIPT_JSON_H
+#define LUA_SCRIPT_JSON_H
 
 #include <lua.h>
 
@@ -15,18 +15,18 @@ enum { JSON_ATTACHMENTS_MAX = 10, JSON_VALUES_MAX = 1 << 16 };
 
 /* How much of Lua's memory the value takes, at most, from the text's length or, if that is not small, from how many
  * values there are. SIZE_MAX: more values than can be pushed. json must be valid. */
-size_t json_weight(struct slice json);
+size_t script_json_weight(struct slice json);
 
 /* json must be valid. The run is charged for its length. Raises when memory runs out, for more than JSON_VALUES_MAX
  * values, and for a placeholder that names no attachment. */
-void json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len);
+void script_json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len);
 
 /* The same for a value that may be absent: nil when there is no JSON, or null. */
-void json_push_given(lua_State *L, struct slice json);
+void script_json_push_given(lua_State *L, struct slice json);
 
 /* The same in a state that is no vm's: scratch is the caller's, and outlives a raise. */
-void json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
-                  struct buffer *scratch);
+void script_json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
+                         struct buffer *scratch);
 
 extern const char JSON_TOO_LARGE[];
 
@@ -40,8 +40,8 @@ struct json_out {
 };
 /* Appends the value at index; the names in objects are sorted. False, with a problem: a cycle or depth over 32, a key
  * that is no string, a number that is none, a function, text that is not UTF-8, more than max_bytes. */
-bool json_pull(lua_State *L, int index, struct json_out *json) MUST_CHECK;
+bool script_json_pull(lua_State *L, int index, struct json_out *json) MUST_CHECK;
 /* The same for values first…last as an array. */
-bool json_pull_array(lua_State *L, int first, int last, struct json_out *json) MUST_CHECK;
+bool script_json_pull_array(lua_State *L, int first, int last, struct json_out *json) MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "command/verify.h"
+#include "command/verify_command.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static int end(struct findings *findings, bool whole, const struct error *error)
     return !whole ? EXIT_INCOMPLETE : verify->findings ? EXIT_UNSOUND : EXIT_SUCCESS;
 }
 
-int verify_file(const char *path, bool json) {
+int verify_command_file(const char *path, bool json) {
     struct findings findings;
     struct error error;
     findings_init(&findings, stdout, json);
@@ -55,7 +55,7 @@ static const char **shards_of(const struct config *config) {
     return shards;
 }
 
-int verify_fleet(const struct config *config, long shard, bool json) {
+int verify_command_fleet(const struct config *config, long shard, bool json) {
     struct findings findings;
     struct error error;
     if (!is_shard(config, shard)) return EXIT_CONFIG;
@@ -68,7 +68,7 @@ int verify_fleet(const struct config *config, long shard, bool json) {
     return end(&findings, whole, &error);
 }
 
-int verify_begin_epoch(const struct config *config, long shard, bool global) {
+int verify_command_begin_epoch(const struct config *config, long shard, bool global) {
     struct error error;
     char epoch[STORE_EPOCH_MAX], name[32] = "global";
     if (global == (shard >= 0)) {

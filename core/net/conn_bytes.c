@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/socket.h"
+#include "net/conn_bytes.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -31,38 +31,38 @@ static ssize_t plain_result(ssize_t n) {
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
 }
 
-ssize_t socket_read(struct conn *conn, char *to, size_t len) {
+ssize_t conn_bytes_read(struct conn *conn, char *to, size_t len) {
     SSL *ssl = tls_of(conn);
     return ssl ? tls_result(ssl, SSL_read(ssl, to, (int)len)) : plain_result(recv(conn->fd, to, len, 0));
 }
 
-ssize_t socket_write(struct conn *conn, const char *from, size_t len) {
+ssize_t conn_bytes_write(struct conn *conn, const char *from, size_t len) {
     SSL *ssl = tls_of(conn);
     return ssl ? tls_result(ssl, SSL_write(ssl, from, (int)len))
                : plain_result(send(conn->fd, from, len, MSG_NOSIGNAL));
 }
 
 /* TLS encrypts a record, and keeps it until the kernel takes it. */
-ssize_t socket_send_file(struct conn *conn, int file_fd, size_t offset, size_t len) {
+ssize_t conn_bytes_send_file(struct conn *conn, int file_fd, size_t offset, size_t len) {
     off_t at = (off_t)offset;
     if (!conn->ssl) return plain_result(sendfile(conn->fd, file_fd, &at, len < SENDFILE_BYTES ? len : SENDFILE_BYTES));
     char record[RECORD_BYTES];
     ssize_t n = pread(file_fd, record, len < sizeof record ? len : sizeof record, at);
-    return n > 0 ? socket_write(conn, record, (size_t)n) : -1;
+    return n > 0 ? conn_bytes_write(conn, record, (size_t)n) : -1;
 }
 
-bool socket_has_more(const struct conn *conn) {
+bool conn_bytes_has_more(const struct conn *conn) {
     return conn->ssl && SSL_has_pending(conn->ssl);
 }
 
-void socket_end(struct conn *conn) {
+void conn_bytes_end(struct conn *conn) {
     SSL *ssl = tls_of(conn);
     if (ssl && SSL_is_init_finished(ssl)) SSL_shutdown(ssl);
     ERR_clear_error();
     shutdown(conn->fd, SHUT_WR);
 }
 
-bool socket_discard(struct conn *conn) {
+bool conn_bytes_discard(struct conn *conn) {
     char bytes[DISCARD_BYTES];
     for (int i = 0; i < DISCARDS_A_TURN; i++) {
         ssize_t n = plain_result(recv(conn->fd, bytes, sizeof bytes, 0));

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* websocket.h - what a client sends over a WebSocket (RFC 6455, section 5), found in its bytes as they come. Pure.
+/* websocket_reader.h - what a client sends over a WebSocket (RFC 6455, section 5), found in its bytes as they come.
+ * Pure.
  *
  * The reader checks the form and the order of frames, unmasks payloads in place, and keeps no bytes: the caller shows
  * it again what it did not take (an unfinished head, an unfinished control frame), with more behind it. It does not
  * know the size or the text of messages (net/inbound.h does). Frames to the client: wire/frame.h. */
-#ifndef WIRE_WEBSOCKET_H
-#define WIRE_WEBSOCKET_H
+#ifndef WIRE_WEBSOCKET_READER_H
+#define WIRE_WEBSOCKET_READER_H
 
 #include <stdint.h>
 
@@ -55,9 +56,9 @@ struct websocket_found {
 };
 
 /* Takes bytes from *at on, moves *at behind them, and tells what they were. */
-enum websocket_event websocket_read(struct websocket_reader *reader, char **at, const char *end,
-                                    struct websocket_found *found_r) MUST_CHECK;
+enum websocket_event websocket_reader_read(struct websocket_reader *reader, char **at, const char *end,
+                                           struct websocket_found *found_r) MUST_CHECK;
 /* May it stand in a Close frame (section 7.4, and the IANA registry)? */
-bool websocket_code_legal(unsigned code);
+bool websocket_reader_code_legal(unsigned code);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "wire/websocket.h"
+#include "wire/websocket_reader.h"
 
 #include "base/fault.h"
 #include "wire/utf8.h"
@@ -114,7 +114,7 @@ static enum websocket_event begin_frame(struct websocket_reader *reader, const s
     return take_piece(reader, at, end, found);
 }
 
-bool websocket_code_legal(unsigned code) {
+bool websocket_reader_code_legal(unsigned code) {
     if (code >= 3000) return code < 5000;
     return code >= WEBSOCKET_NORMAL && code <= 1014 && (code < 1004 || code > WEBSOCKET_ABNORMAL);
 }
@@ -126,7 +126,7 @@ static enum websocket_event read_close(struct websocket_found *found) {
     if (payload.len == 1) return violation(found, WEBSOCKET_PROTOCOL_ERROR);
     found->code = (uint16_t)((unsigned char)payload.ptr[0] << 8 | (unsigned char)payload.ptr[1]);
     found->payload = slice_from(payload, 2);
-    if (!websocket_code_legal(found->code) || !utf8_valid(found->payload))
+    if (!websocket_reader_code_legal(found->code) || !utf8_valid(found->payload))
         return violation(found, WEBSOCKET_PROTOCOL_ERROR);
     return WEBSOCKET_CLOSE;
 }
@@ -142,8 +142,8 @@ static enum websocket_event take_control(struct frame_head *head, char **at, con
     return head->opcode == PING ? WEBSOCKET_PING : WEBSOCKET_PONG;
 }
 
-enum websocket_event websocket_read(struct websocket_reader *reader, char **at, const char *end,
-                                    struct websocket_found *found_r) {
+enum websocket_event websocket_reader_read(struct websocket_reader *reader, char **at, const char *end,
+                                           struct websocket_found *found_r) {
     struct frame_head head;
     *found_r = (struct websocket_found){0};
     if (reader->left > 0) return *at == end ? WEBSOCKET_MORE : take_piece(reader, at, end, found_r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "wire/query.h"
+#include "wire/url_query.h"
 
 #include "wire/json.h"
 #include "wire/utf8.h"
@@ -44,7 +44,7 @@ static bool decodes_to(struct slice text, const char *plain) {
     return does;
 }
 
-bool query_find(struct slice query, const char *name, struct buffer *value) {
+bool url_query_find(struct slice query, const char *name, struct buffer *value) {
     struct slice key, text;
     while (next_parameter(&query, &key, &text)) {
         if (!decodes_to(key, name)) continue;
@@ -56,7 +56,7 @@ bool query_find(struct slice query, const char *name, struct buffer *value) {
     return false;
 }
 
-void query_write_json(struct slice query, struct buffer *out) {
+void url_query_write_json(struct slice query, struct buffer *out) {
     struct slice key, text;
     struct buffer name = {0}, value = {0};
     unsigned written = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lua/json.h"
+#include "lua/script_json.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -122,7 +122,7 @@ static void push_value(struct value_reader *reader, struct slice value) {
     }
 }
 
-size_t json_weight(struct slice json) {
+size_t script_json_weight(struct slice json) {
     if (json.len <= LIGHT_BYTES) return json.len * WEIGHT_A_BYTE;
     size_t values = 1, names = 0;
     bool quoted = false;
@@ -140,20 +140,20 @@ size_t json_weight(struct slice json) {
     return values > JSON_VALUES_MAX ? SIZE_MAX : json.len + (values + names) * WEIGHT_A_MARK;
 }
 
-void json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
-                  struct buffer *scratch) {
+void script_json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
+                         struct buffer *scratch) {
     struct value_reader reader = {L, JSON_VALUES_MAX, attachments, attachments_len, scratch};
     push_value(&reader, json_trim(json));
 }
 
-void json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len) {
+void script_json_push(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len) {
     vm_charge(L, json.len / BYTES_A_STEP + 1);
-    json_push_in(L, json, attachments, attachments_len, &vm_of(L)->scratch);
+    script_json_push_in(L, json, attachments, attachments_len, &vm_of(L)->scratch);
 }
 
-void json_push_given(lua_State *L, struct slice json) {
+void script_json_push_given(lua_State *L, struct slice json) {
     if (json.len > 0 && json_type_of(json) != JSON_NULL)
-        json_push(L, json, NULL, 0);
+        script_json_push(L, json, NULL, 0);
     else
         lua_pushnil(L);
 }
@@ -301,13 +301,13 @@ static bool write_value(lua_State *L, int index, struct json_out *json, unsigned
     }
 }
 
-bool json_pull(lua_State *L, int index, struct json_out *json) {
+bool script_json_pull(lua_State *L, int index, struct json_out *json) {
     if (index < 0 && index > LUA_REGISTRYINDEX) index = lua_gettop(L) + index + 1;
     if (!write_value(L, index, json, 1)) return false;
     return json->out->len <= json->max_bytes || fail(json, JSON_TOO_LARGE);
 }
 
-bool json_pull_array(lua_State *L, int first, int last, struct json_out *json) {
+bool script_json_pull_array(lua_State *L, int first, int last, struct json_out *json) {
     buffer_append_char(json->out, '[');
     for (int i = first; i <= last; i++) {
         if (i > first) buffer_append_char(json->out, ',');
