@@ -227,6 +227,33 @@ def lint_headers(build):
                     yield path, number, f"{name} is a function of {units[name][0].name}"
 
 
+def prefix_of(name, units):
+    """The unit that a function's name begins with, in the singular or plural; a name that begins with none: its first word."""
+    words = name.split("_")
+    starts = ("_".join(words[:end]) for end in range(len(words), 0, -1))
+    return next((start for start in starts if start in units or start + "s" in units), words[0])
+
+
+def lint_unique(build):
+    """A tag names one type. A prefix of public functions belongs to one folder, whose units may share it."""
+    sources = files("core/*.[ch]", "core/**/*.[ch]", "lua/*.[ch]", "lua/**/*.[ch]")
+    units = {path.stem.removesuffix("_internal") for path in sources}
+    tags, prefixes = {}, {}
+    for path in sources:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            tag = re.match(r"(?:static )?(?:const )?(?:struct|enum|union) (\w+) \{", line)
+            if tag:
+                first = tags.setdefault(tag[1], path)
+                if first != path:
+                    yield path, number, f"{tag[1]} is a tag of {first.relative_to(ROOT)}"
+            if path.suffix == ".h" and re.match(r"(?!static |typedef )[A-Za-z_]", line) and not line.startswith("_Static_assert"):
+                for name in re.findall(r"^[^(]*?\b(\w+)\(", line):
+                    prefix = prefix_of(name, units)
+                    first = prefixes.setdefault(prefix, path)
+                    if first.parent != path.parent:
+                        yield path, number, f"{name}: {prefix}_ is of {first.relative_to(ROOT)}"
+
+
 FIELDS_MAX = 24
 # Structs that have more, until they are structs of structs by who uses what.
 WIDE = set("""

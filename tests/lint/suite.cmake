@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Rules of the house that a machine can check. Each prints what breaks it.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-set(rules includes headers callers sizes fields names scripts format security licence guide citations tests people)
+set(rules includes headers callers unique sizes fields names scripts format security licence guide citations tests people)
 if(TARGET stoa)
   list(APPEND rules config)
 endif()

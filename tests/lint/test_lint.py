@@ -76,6 +76,35 @@ class Headers(unittest.TestCase):
         self.assertEqual(tree.breaches("headers"), ["core/room/room_internal.h:1: the folder has an internal header: door_internal.h"])
 
 
+class Unique(unittest.TestCase):
+    def test_a_tag_of_two_files_is_found(self):
+        tree = Tree(self, {
+            "core/room/room.c": "static const struct door {\n    int x;\n} doors[1];\nstruct wall {\n    int x;\n};\n",
+            "core/room/room.h": "struct wall;\nenum key { KEY };\n",
+            "lua/hall.c": "struct door {\n    int y;\n};\nunion key {\n    int y;\n};\n",
+        })
+        self.assertEqual(tree.breaches("unique"), [
+            "lua/hall.c:1: door is a tag of core/room/room.c",
+            "lua/hall.c:4: key is a tag of core/room/room.h",
+        ])
+
+    def test_a_prefix_of_two_folders_is_found(self):
+        tree = Tree(self, {
+            "core/hall/hall.h": "void hall_open(void);\nvoid doors_count(void);\nint room_of_hall(void (*room_open)(void));\n",
+            "core/hall/doors.h": "void door_open(void);\n",
+            "core/room/room.h": "void room_open(void);\nvoid room_door_open(void);\nvoid hall_door_open(void);\n",
+            "core/room/hall_door.h": "void hall_door_close(void);\nvoid door_close(\n    void);\n",
+            "lua/room.h": "static inline void room_close(void) {\n}\nvoid key_turn(void);\n",
+            "lua/testing/lock.h": "void key_find(void);\n",
+        })
+        self.assertEqual(tree.breaches("unique"), [
+            "core/room/hall_door.h:2: door_close: door_ is of core/hall/doors.h",
+            "core/room/room.h:1: room_open: room_ is of core/hall/hall.h",
+            "core/room/room.h:2: room_door_open: room_ is of core/hall/hall.h",
+            "lua/testing/lock.h:1: key_find: key_ is of lua/room.h",
+        ])
+
+
 class Fields(unittest.TestCase):
     def test_a_struct_of_too_many_fields_is_found(self):
         named = "".join(f"    int a{i}, b{i}; /* two; of them */\n" for i in range(12))
