@@ -92,20 +92,21 @@ void conn_cancel_deadline(struct conn *conn) {
 
 void conn_charge(struct conn *conn) {
     if (conn->state >= CONN_ENDED) return;
-    size_t bytes = conn_unread(conn).len + inbound_waiting(&conn->inbound) + (conn->http ? http_held(conn->http) : 0);
+    size_t bytes =
+        conn_unread(conn).len + inbound_waiting(&conn->in.inbound) + (conn->http ? http_held(conn->http) : 0);
     if (bytes == 0 && !conn->unfinished) return;
     budget_hold(conn->host->server->inbound, &conn_unfinished(conn)->holder, bytes); /* may have cut it off */
 }
 
 void conn_charge_unsent(struct conn *conn) {
-    if (conn->broken) return; /* what it holds goes with it */
+    if (conn->closing.broken) return; /* what it holds goes with it */
     size_t bytes = conn->http ? http_unsent(conn->http) : conn->unfinished ? conn->unfinished->unsent.len : 0;
     if (bytes == 0 && !conn->unfinished) return;
     budget_hold(conn->host->server->outbound, &conn_unfinished(conn)->sending, bytes); /* may have broken it off */
 }
 
 void conn_break(struct conn *conn) {
-    conn->broken = true;
+    conn->closing.broken = true;
     loop_task_cancel(&conn->task);
     loop_flush(conn->host->server->loop, &conn->task);
 }
@@ -262,14 +263,13 @@ void conn_accept(struct net_server *server, int fd, const struct address *addres
     if (conn->tls)
         server->shaking++;
     else
-        http_begin(conn);
+        http_begin(conn, false);
 }
 
 void conn_take(struct net_server *server, int fd, const struct handover *handover, struct seat *seat,
                struct slice unread) {
     struct conn *conn = conn_new(server, fd, &handover->peer, seat);
     conn->tunneled = handover->tunneled;
-    conn->handed = true;
     buffer_append_slice(&conn_unfinished(conn)->unread, unread);
-    http_begin(conn);
+    http_begin(conn, true);
 }

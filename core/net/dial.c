@@ -42,6 +42,18 @@ struct dial_queue {
     bool is_full; /* somebody waits for room; or reading has stopped */
 };
 
+/* Where it may be, tried one after the other. */
+struct dial_addresses {
+    struct sockaddr_storage all[RESOLVER_ADDRESSES];
+    size_t len, next;
+};
+
+struct dial_closing {
+    uint16_t code; /* of the first Close frame; 0: none */
+    struct buffer reason;
+    bool is_sent;
+};
+
 struct dial {
     struct list link;
     struct dialer *dialer;
@@ -52,15 +64,13 @@ struct dial {
     struct lws_vhost *vhost;
     struct lws *wsi; /* NULL: none, or not any more */
     struct resolver_question question;
-    struct sockaddr_storage addresses[RESOLVER_ADDRESSES];
-    size_t addresses_len, next_address;
+    struct dial_addresses addresses;
     char *protocols, *protocol;
     struct buffer headers, partial; /* partial: of a message that is coming */
-    bool untrusted, wants_end, close_sent;
+    bool untrusted, wants_end;
     size_t max_message_bytes, queue_bytes;
     struct dial_queue out, in;
-    uint16_t code; /* of the first Close frame; 0: none */
-    struct buffer reason;
+    struct dial_closing closing;
     struct loop_timer deadline;
     struct loop_task task, reap;
 };
@@ -110,7 +120,7 @@ static void reap(struct loop_task *task) {
     free(dial->protocol);
     buffer_done(&dial->headers);
     buffer_done(&dial->partial);
-    buffer_done(&dial->reason);
+    buffer_done(&dial->closing.reason);
     queue_done(&dial->out, LWS_PRE);
     queue_done(&dial->in, 0);
     free(dial);
@@ -129,7 +139,9 @@ static void ended(struct dial *dial, enum dial_end end) {
     list_remove(&dial->link);
     dial->dialer->len--;
     loop_reap(dial->dialer->loop, &dial->reap);
-    if (events) events->closed(dial->owner, end, dial->code ? dial->code : 1006, buffer_slice(&dial->reason));
+    if (events)
+        events->closed(dial->owner, end, dial->closing.code ? dial->closing.code : 1006,
+                       buffer_slice(&dial->closing.reason));
 }
 
 /* Not within a callback of libwebsockets. */
@@ -153,9 +165,10 @@ static void want_writable(struct dial *dial) {
 }
 
 static void say(struct dial *dial, uint16_t code, struct slice reason) {
-    if (dial->code) return; /* the first one counts */
-    dial->code = code;
-    buffer_append(&dial->reason, reason.ptr, reason.len < WEBSOCKET_REASON_MAX ? reason.len : WEBSOCKET_REASON_MAX);
+    if (dial->closing.code) return; /* the first one counts */
+    dial->closing.code = code;
+    buffer_append(&dial->closing.reason, reason.ptr,
+                  reason.len < WEBSOCKET_REASON_MAX ? reason.len : WEBSOCKET_REASON_MAX);
 }
 
 void dial_close(struct dial *dial, uint16_t code, struct slice reason) {
@@ -184,8 +197,8 @@ void dial_forget(struct dial **owned) {
 
 static bool connect_next(struct dial *dial) {
     char number[INET6_ADDRSTRLEN];
-    if (dial->next_address == dial->addresses_len) return false;
-    const struct sockaddr_storage *address = &dial->addresses[dial->next_address++];
+    if (dial->addresses.next == dial->addresses.len) return false;
+    const struct sockaddr_storage *address = &dial->addresses.all[dial->addresses.next++];
     const void *bytes = address->ss_family == AF_INET6
                             ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
                             : &((const struct sockaddr_in *)address)->sin_addr;
@@ -212,17 +225,18 @@ static bool connect_next(struct dial *dial) {
 
 static void resolved(struct resolver_question *question, const struct sockaddr_storage *addresses, size_t len) {
     struct dial *dial = CONTAINER(question, struct dial, question);
-    memcpy(dial->addresses, addresses, len * sizeof *addresses);
-    dial->addresses_len = len;
+    memcpy(dial->addresses.all, addresses, len * sizeof *addresses);
+    dial->addresses.len = len;
     loop_post(dial->dialer->loop, &dial->task);
 }
 
 /* libwebsockets 4.1.6 kills at once what its writeable callback wants closed; asked from outside, it sends the Close
  * frame and waits for the peer's. */
 static void send_close(struct dial *dial) {
-    if (dial->close_sent || !dial->wsi || lws_partial_buffered(dial->wsi)) return;
-    dial->close_sent = true;
-    lws_close_reason(dial->wsi, (enum lws_close_status)dial->code, (unsigned char *)dial->reason.ptr, dial->reason.len);
+    if (dial->closing.is_sent || !dial->wsi || lws_partial_buffered(dial->wsi)) return;
+    dial->closing.is_sent = true;
+    lws_close_reason(dial->wsi, (enum lws_close_status)dial->closing.code, (unsigned char *)dial->closing.reason.ptr,
+                     dial->closing.reason.len);
     lws_set_timeout(dial->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
     loop_uv_wake(dial->dialer->loop);
 }
@@ -407,7 +421,7 @@ static void hear_close(struct dial *dial, const unsigned char *payload, size_t l
     say(dial, has_code ? (uint16_t)(payload[0] << 8 | payload[1]) : WEBSOCKET_NO_CODE,
         has_code ? (struct slice){(const char *)payload + 2, len - 2} : SLICE_NONE);
     if (dial->state == DIAL_OPEN) set_state(dial, DIAL_CLOSING);
-    dial->close_sent = true;
+    dial->closing.is_sent = true;
     loop_timer_set(&dial->deadline, DIAL_CLOSE_MS);
 }
 

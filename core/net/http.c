@@ -202,8 +202,8 @@ size_t http_held(const struct http *http) {
 /* ---- a request that is another process's */
 
 static int inbox_of(struct http *http) {
-    bool ours = http->conn->handed || !events_of(http)->elsewhere;
-    http->conn->handed = false;
+    bool ours = http->handed || !events_of(http)->elsewhere;
+    http->handed = false;
     return ours ? -1 : events_of(http)->elsewhere(owner_of(http), http->head.path, http->head.query);
 }
 
@@ -352,8 +352,8 @@ static bool begin_upgrade(struct http *http) {
     if (!upgrade_accepted(http, &accepted, &deflate)) return true;
     if (!accepted.deflate) deflate = (struct deflate_offer){0};
     http_upgrade_write(&answer, &http->head, accepted.protocol, &deflate);
-    conn->events = accepted.events;
-    conn->owner = accepted.owner;
+    conn->owner.events = accepted.events;
+    conn->owner.of = accepted.owner;
     conn->deflates = deflate.reads_all;
     http_free(conn);
     websocket_begin(conn, deflate.accepted, buffer_slice(&answer));
@@ -553,9 +553,10 @@ void http_ready(struct conn *conn, int what) {
         conn_kill(conn);
 }
 
-void http_begin(struct conn *conn) {
+void http_begin(struct conn *conn, bool handed) {
     struct http *http = NEW(struct http);
     http->conn = conn;
+    http->handed = handed;
     http->peer = conn->address;
     http->trusted = networks_have(&conn->host->trusted, &conn->address);
     http->state = HTTP_HEAD;

@@ -33,6 +33,7 @@ struct http {
     struct http_exchange *exchange;
     struct tunnel *tunnel;
     char address[ADDRESS_TEXT_MAX]; /* conn->address, of the request at hand */
+    bool handed;                    /* its request came from another process with it: it is ours */
     bool idle;                      /* between requests */
     bool last;                      /* the connection ends with this one */
 };

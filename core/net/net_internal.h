@@ -69,31 +69,46 @@ struct unfinished {
     bool has_pong;
 };
 
+struct conn_closing {
+    uint16_t code;     /* to tell the owner */
+    bool wanted : 1;   /* by us or the peer: our Close frame is sent as soon as it can be */
+    bool received : 1; /* the peer's has come, or is not waited for */
+    bool broken : 1;
+};
+
+/* Whose the messages are. */
+struct conn_owner {
+    const struct conn_events *events;
+    void *of;
+};
+
+/* Messages on their way in. */
+struct conn_messages {
+    struct websocket_reader reader;
+    struct inbound inbound;
+};
+
 /* A socket from its acceptance to its end: HTTP first, a WebSocket after the upgrade. */
 struct conn {
     /* What a write touches, close together. */
     int fd;
-    uint8_t state;           /* enum conn_state */
-    bool close_wanted : 1;   /* by us or the peer: our Close frame is sent as soon as it can be */
-    bool close_received : 1; /* the peer's has come, or is not waited for */
-    bool blocked : 1;        /* unsent waits for the kernel */
-    bool corked : 1;         /* unsent waits for what the owner says at once */
-    bool deflates : 1, paused : 1, broken : 1, drained : 1, yields : 1; /* yields: until the next turn */
-    bool tls : 1, tunneled : 1, handed : 1; /* fd carries TLS; leads to a process that speaks it; came with a request */
-    uint16_t closed_code;                   /* to tell the owner */
-    uint16_t pings;                         /* answered since pings_since_ms (its lower bits) */
+    uint8_t state;                                          /* enum conn_state */
+    bool blocked : 1;                                       /* unsent waits for the kernel */
+    bool corked : 1;                                        /* unsent waits for what the owner says at once */
+    bool deflates : 1, paused : 1, drained : 1, yields : 1; /* yields: until the next turn */
+    bool tls : 1, tunneled : 1;                             /* fd carries TLS; leads to a process that speaks it */
+    uint16_t pings;                                         /* answered since pings_since_ms (its lower bits) */
     uint32_t pings_since_ms;
+    struct conn_closing closing;
     SSL *ssl; /* NULL: plain, or before the first byte of a handshake */
     struct net_host *host;
     struct list link;
     struct loop_fd *watch;
     struct loop_task task; /* what a call from above must not do itself; at last, freeing it */
     struct http *http;     /* until the upgrade; what follows is a WebSocket's */
-    const struct conn_events *events;
-    void *owner;
+    struct conn_owner owner;
     struct unfinished *unfinished; /* NULL: nothing is */
-    struct websocket_reader reader;
-    struct inbound inbound;
+    struct conn_messages in;
     struct seat seat;
     struct address address; /* the peer's, or that of whom a trusted proxy speaks for */
 };
@@ -148,7 +163,7 @@ void websocket_cut(struct conn *conn);
 void websocket_run(struct conn *conn);
 
 /* http.c */
-void http_begin(struct conn *conn);
+void http_begin(struct conn *conn, bool handed); /* handed: came with a request */
 void http_ready(struct conn *conn, int what);
 void http_deadline(struct conn *conn);
 void http_gone(struct conn *conn);

@@ -187,7 +187,7 @@ static void step(struct conn *conn) {
     if (result == 1) {
         conn->host->server->shaking--;
         loop_fd_set(conn->watch, LOOP_READ);
-        http_begin(conn);
+        http_begin(conn, false);
         return;
     }
     int error = SSL_get_error(conn->ssl, result);

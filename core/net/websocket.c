@@ -30,8 +30,8 @@ static struct loop *loop_of(const struct conn *conn) {
 /* Does a message come next, and is none wanted yet? */
 static bool rests(const struct conn *conn, const char *at, const char *end) {
     enum { CONTROL_BIT = 8 };
-    if ((!conn->paused && !conn->blocked && !conn->yields) || conn->close_wanted) return false;
-    return conn->reader.left > 0 || (at < end && !(*at & CONTROL_BIT));
+    if ((!conn->paused && !conn->blocked && !conn->yields) || conn->closing.wanted) return false;
+    return conn->in.reader.left > 0 || (at < end && !(*at & CONTROL_BIT));
 }
 
 /* What is kept begins with a message that rests. */
@@ -42,7 +42,7 @@ static bool holds_message(const struct conn *conn) {
 
 static void watch(struct conn *conn) {
     if (conn->state != CONN_OPEN && conn->state != CONN_CLOSING) return;
-    bool reads = !conn->close_received && !holds_message(conn);
+    bool reads = !conn->closing.received && !holds_message(conn);
     loop_fd_set(conn->watch, (reads ? LOOP_READ : 0) | (conn->blocked ? LOOP_WRITE : 0));
 }
 
@@ -91,11 +91,11 @@ static void send_control(struct conn *conn, enum frame_opcode opcode, struct sli
 
 /* We begin to close: nobody reads what follows. */
 static bool closes(const struct conn *conn) {
-    return conn->close_wanted && !conn->close_received;
+    return conn->closing.wanted && !conn->closing.received;
 }
 
 bool websocket_write(struct conn *conn, struct slice frames) {
-    if (conn->state != CONN_OPEN || closes(conn) || conn->broken) return true;
+    if (conn->state != CONN_OPEN || closes(conn) || conn->closing.broken) return true;
     return send_frames(conn, frames);
 }
 
@@ -125,7 +125,7 @@ void websocket_rest(struct conn *conn) {
 
 /* Both Close frames are there, or ours is and the peer's is not waited for. */
 static bool is_over(const struct conn *conn) {
-    return conn->state == CONN_CLOSING && conn->close_received && !conn->blocked && !conn->broken;
+    return conn->state == CONN_CLOSING && conn->closing.received && !conn->blocked && !conn->closing.broken;
 }
 
 /* When nothing is in its way, and never within a call from above. */
@@ -139,7 +139,7 @@ static void send_close(struct conn *conn) {
 
 /* payload: of our Close frame. */
 static void want_close(struct conn *conn, struct slice payload) {
-    conn->close_wanted = true;
+    conn->closing.wanted = true;
     buffer_append_slice(&conn_unfinished(conn)->close, payload);
     conn_set_deadline(conn, WEBSOCKET_CLOSE_MS);
     loop_task_cancel(&conn->task);
@@ -148,10 +148,10 @@ static void want_close(struct conn *conn, struct slice payload) {
 
 void websocket_close(struct conn *conn, uint16_t code, struct slice reason) {
     char payload[WEBSOCKET_CONTROL_MAX] = {(char)(code >> 8), (char)code};
-    if (conn->state != CONN_OPEN || conn->close_wanted) return;
+    if (conn->state != CONN_OPEN || conn->closing.wanted) return;
     if (reason.len > WEBSOCKET_REASON_MAX) reason.len = WEBSOCKET_REASON_MAX;
     if (reason.len > 0) memcpy(payload + 2, reason.ptr, reason.len);
-    conn->closed_code = code;
+    conn->closing.code = code;
     want_close(conn, (struct slice){payload, 2 + reason.len});
 }
 
@@ -159,40 +159,40 @@ void websocket_close(struct conn *conn, uint16_t code, struct slice reason) {
 static void fail(struct conn *conn, unsigned code, const char *reason) {
     net_reject(conn, reason);
     websocket_close(conn, (uint16_t)code, SLICE_NONE);
-    conn->close_received = true;
+    conn->closing.received = true;
     if (is_over(conn)) conn_end(conn);
 }
 
 void websocket_cut(struct conn *conn) {
-    inbound_done(&conn->inbound);
+    inbound_done(&conn->in.inbound);
     net_reject(conn, "inbound_budget");
     websocket_close(conn, WEBSOCKET_TRY_LATER, SLICE_NONE);
 }
 
 /* Its owner hears of it, and what the Close frame says is said. */
 void websocket_displaced(struct conn *conn) {
-    if (conn->state != CONN_OPEN || !conn->events->displaced) return;
-    conn->events->displaced(conn->owner);
-    if (conn->close_wanted && !conn->blocked) send_close(conn);
+    if (conn->state != CONN_OPEN || !conn->owner.events->displaced) return;
+    conn->owner.events->displaced(conn->owner.of);
+    if (conn->closing.wanted && !conn->blocked) send_close(conn);
 }
 
 /* Section 5.5.1: the answer says what the peer said. */
 static void peer_closes(struct conn *conn, const struct websocket_found *found) {
-    conn->close_received = true;
+    conn->closing.received = true;
     if (is_over(conn)) conn_end(conn);
-    if (conn->close_wanted) return; /* ours has left, or is about to */
-    conn->closed_code = found->code;
+    if (conn->closing.wanted) return; /* ours has left, or is about to */
+    conn->closing.code = found->code;
     bool has_code = found->code != WEBSOCKET_NO_CODE;
     want_close(conn, has_code ? (struct slice){found->payload.ptr - 2, found->payload.len + 2} : SLICE_NONE);
 }
 
 void websocket_gone(struct conn *conn) {
-    inbound_done(&conn->inbound);
-    if (!conn->events) return;
-    const struct conn_events *events = conn->events;
+    inbound_done(&conn->in.inbound);
+    if (!conn->owner.events) return;
+    const struct conn_events *events = conn->owner.events;
     struct slice said = conn->unfinished ? buffer_slice(&conn->unfinished->close) : SLICE_NONE;
-    conn->events = NULL;
-    events->closed(conn->owner, conn->closed_code ? conn->closed_code : WEBSOCKET_ABNORMAL,
+    conn->owner.events = NULL;
+    events->closed(conn->owner.of, conn->closing.code ? conn->closing.code : WEBSOCKET_ABNORMAL,
                    said.len > 2 ? slice_from(said, 2) : SLICE_NONE);
 }
 
@@ -201,7 +201,7 @@ void websocket_gone(struct conn *conn) {
 /* RFC 6455, section 5.5.3: while none can be written, the last one is enough. */
 static void answer_ping(struct conn *conn, struct slice payload) {
     uint32_t now_ms = (uint32_t)loop_now_ms(loop_of(conn));
-    if (conn->close_wanted) return;
+    if (conn->closing.wanted) return;
     if (now_ms - conn->pings_since_ms >= 1000) {
         conn->pings_since_ms = now_ms;
         conn->pings = 0;
@@ -221,15 +221,15 @@ static void answer_ping(struct conn *conn, struct slice payload) {
 static void add_piece(struct conn *conn, const struct websocket_found *piece) {
     struct slice message;
     loop_part(loop_of(conn), piece->compressed ? "inflate" : "message");
-    if (conn->close_wanted) return; /* nobody is told any more */
-    size_t max_bytes =
-        conn->events->max_message_bytes ? conn->events->max_message_bytes(conn->owner) : conn->host->max_message_bytes;
-    unsigned code = inbound_add(&conn->inbound, &conn->host->server->inflating, piece, max_bytes,
+    if (conn->closing.wanted) return; /* nobody is told any more */
+    size_t max_bytes = conn->owner.events->max_message_bytes ? conn->owner.events->max_message_bytes(conn->owner.of)
+                                                             : conn->host->max_message_bytes;
+    unsigned code = inbound_add(&conn->in.inbound, &conn->host->server->inflating, piece, max_bytes,
                                 loop_now_ms(loop_of(conn)), &message);
     if (code)
         fail(conn, code, code == WEBSOCKET_TOO_LARGE ? "message_too_large" : "message_data");
     else if (message.ptr)
-        conn->events->message(conn->owner, message, piece->binary);
+        conn->owner.events->message(conn->owner.of, message, piece->binary);
 }
 
 static void obey(struct conn *conn, enum websocket_event event, const struct websocket_found *found) {
@@ -241,7 +241,7 @@ static void obey(struct conn *conn, enum websocket_event event, const struct web
             answer_ping(conn, found->payload);
             break;
         case WEBSOCKET_PONG:
-            if (conn->events->pong && !conn->close_wanted) conn->events->pong(conn->owner);
+            if (conn->owner.events->pong && !conn->closing.wanted) conn->owner.events->pong(conn->owner.of);
             break;
         case WEBSOCKET_CLOSE:
             peer_closes(conn, found);
@@ -254,7 +254,7 @@ static void obey(struct conn *conn, enum websocket_event event, const struct web
 
 /* Nothing that comes has a meaning any more. */
 static bool is_deaf(const struct conn *conn) {
-    return conn->close_received || conn->broken || conn->state >= CONN_ENDED;
+    return conn->closing.received || conn->closing.broken || conn->state >= CONN_ENDED;
 }
 
 /* Others are waiting: its messages rest until the next turn. */
@@ -267,7 +267,7 @@ static size_t use(struct conn *conn, char *bytes, size_t len) {
     char *at = bytes, *end = bytes + len;
     for (unsigned frames = 1; !is_deaf(conn) && !rests(conn, at, end); frames++) {
         struct websocket_found found;
-        enum websocket_event event = websocket_reader_read(&conn->reader, &at, end, &found);
+        enum websocket_event event = websocket_reader_read(&conn->in.reader, &at, end, &found);
         if (event == WEBSOCKET_MORE) break;
         obey(conn, event, &found);
         if (frames % FRAMES_A_LOOK == 0 && loop_overdue(loop_of(conn))) yield(conn);
@@ -325,16 +325,16 @@ static void drain(struct conn *conn) {
 
 /* Once at a time: what calls from above ask for, and what has become possible. */
 void websocket_run(struct conn *conn) {
-    if (conn->broken) {
+    if (conn->closing.broken) {
         conn_kill(conn);
         return;
     }
-    if (conn->close_wanted && conn->state == CONN_OPEN && !conn->blocked) send_close(conn);
+    if (conn->closing.wanted && conn->state == CONN_OPEN && !conn->blocked) send_close(conn);
     if (is_over(conn)) conn_end(conn);
     if (conn->state >= CONN_ENDED) return;
     if (conn->drained && !conn->blocked) {
         conn->drained = false;
-        if (conn->state == CONN_OPEN && !conn->close_wanted) conn->events->drained(conn->owner);
+        if (conn->state == CONN_OPEN && !conn->closing.wanted) conn->owner.events->drained(conn->owner.of);
     }
     go_on(conn);
 }
@@ -352,12 +352,12 @@ void websocket_pause(struct conn *conn, bool paused) {
 
 void websocket_begin(struct conn *conn, bool may_compress, struct slice answer) {
     conn->state = CONN_OPEN;
-    conn->reader.may_compress = may_compress;
+    conn->in.reader.may_compress = may_compress;
     conn_cancel_deadline(conn);
     loop_task_cancel(&conn->task);
     buffer_append_slice(&conn_unfinished(conn)->unsent, answer);
     conn->corked = true;
-    conn->host->server->events.http.opened(conn->owner, conn);
+    conn->host->server->events.http.opened(conn->owner.of, conn);
     if (conn->corked) send_frames(conn, SLICE_NONE);
     if (conn_unread(conn).len > 0 || conn_bytes_has_more(conn)) loop_post(loop_of(conn), &conn->task);
     watch(conn);

@@ -467,7 +467,7 @@ static void a_connection_at_rest_keeps_nothing_of_what_it_said(void **state) {
         raw_frame(&alice, 0x80, true, compressed ? SLICE("\x04\x00") : SLICE("end"));
         RIG_UNTIL(&rig, rig.messages == before + 1);
         while (loop_turn(rig.loop)) continue;
-        assert_null(rig.conn->inbound.message);
+        assert_null(rig.conn->in.inbound.message);
         assert_null(rig.conn->unfinished);
     }
     raw_close(&alice);

@@ -67,7 +67,7 @@ LICENCE = "SPDX-License-Identifier: Apache-2.0"  # a line that no size counts
 FUNCTION_MAX, C_MAX, HEADER_MAX, LUA_MAX = 60, 600, 150, 300
 # One subject that takes more lines than that.
 LONGER = {
-    "core/net/net_internal.h": 165,  # a server, a connection, and what the folder's files ask of each other
+    "core/net/net_internal.h": 180,  # a server, a connection, and what the folder's files ask of each other
     "core/store/store_request.h": 225,  # every operation with what it asks and what it brings: one is read beside the other
     "core/session/session_internal.h": 190,  # likewise, the hub and a socket
 }
@@ -257,7 +257,7 @@ def lint_unique(build):
 FIELDS_MAX = 24
 # Structs that have more, until they are structs of structs by who uses what.
 WIDE = set("""
-    config conn dial
+    config
 """.split())
 
 
