@@ -54,20 +54,25 @@ static void tell_all(struct odd_store *odd) {
     }
 }
 
-static void gather(struct store_request *request) {
+static void answered(struct store_request *request) {
     struct asker *asker = request->owner;
     struct odd_store *odd = asker->odd;
     request->done = asker->done;
     request->owner = asker->owner;
     free(asker);
+    odd->under_way--;
+    if (odd->mode != ODD_STORE_TOGETHER) {
+        request->done(request);
+        return;
+    }
     list_append(&odd->held, &store_request_keep(request)->link);
-    if (--odd->under_way == 0) tell_all(odd);
+    if (odd->under_way == 0) tell_all(odd);
 }
 
-static void submit_gathered(struct odd_store *odd, struct store *store, struct store_request *request) {
+static void submit_counted(struct odd_store *odd, struct store *store, struct store_request *request) {
     struct asker *asker = NEW(struct asker);
     *asker = (struct asker){odd, request->done, request->owner};
-    request->done = gather;
+    request->done = answered;
     request->owner = asker;
     odd->under_way++;
     odd->real->submit(store, request);
@@ -77,10 +82,10 @@ static void submit(struct store *store, struct store_request *request) {
     struct odd_store *odd = CONTAINER(store->ops, struct odd_store, ops);
     if (odd->mode == ODD_STORE_AT_ONCE)
         refuse(request);
-    else if (odd->mode == ODD_STORE_TOGETHER)
-        submit_gathered(odd, store, request);
-    else
+    else if (odd->mode == ODD_STORE_LATE)
         list_append(&odd->held, &request->link);
+    else
+        submit_counted(odd, store, request);
 }
 
 static void close_store(struct store *store, unsigned deadline_ms) {
@@ -93,18 +98,25 @@ static void close_store(struct store *store, unsigned deadline_ms) {
     free(odd);
 }
 
-struct odd_store *odd_store_new(struct loop *loop, struct store *store, enum odd_store_mode mode) {
+struct odd_store *odd_store_new(struct loop *loop, struct store *store) {
     struct odd_store *odd = NEW(struct odd_store);
     odd->real = store->ops;
     odd->ops = *store->ops;
     odd->ops.submit = submit;
     odd->ops.close = close_store;
-    odd->mode = mode;
     list_init(&odd->held);
     odd->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     odd->ready = loop_fd_new(loop, odd->fd, LOOP_READ, end_ready, odd);
     store->ops = &odd->ops;
     return odd;
+}
+
+void odd_store_set(struct odd_store *odd, enum odd_store_mode mode) {
+    odd->mode = mode;
+}
+
+unsigned odd_store_under_way(const struct odd_store *odd) {
+    return odd->under_way;
 }
 
 void odd_store_end(struct odd_store *odd) {

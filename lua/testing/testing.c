@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/monotonic.h"
-#include "channel/log.h"
 #include "config/config.h"
 #include "config/file.h"
 #include "loop/loop.h"
@@ -42,14 +41,14 @@ static void turn_all(struct world *world) {
     while (loop_turn(world->loop)) continue;
 }
 
-/* The clock stands, but the store writes in a thread of its own: turns until nothing is ready and nothing is being
- * appended, for a few naps in a row. */
+/* The clock stands, but the store works in threads of its own: turns until nothing is ready and the store has answered,
+ * for a few naps in a row. */
 static void settle(struct world *world) {
     uint64_t end_ms = monotonic_ms() + SETTLE_MS;
     for (unsigned idle = 0; idle < IDLE_TURNS && monotonic_ms() < end_ms;) {
         bool busy = loop_turn(world->loop);
         turn_all(world);
-        if (busy || channel_log_pending(world->worker.channels.log) > 0)
+        if (busy || odd_store_under_way(world->store) > 0)
             idle = 0;
         else
             idle++;
@@ -60,7 +59,7 @@ static void settle(struct world *world) {
 static void world_close(struct world *world) {
     if (!world->open) return;
     world->open = false;
-    if (world->odd_store) odd_store_end(world->odd_store);
+    odd_store_end(world->store);
     worker_done(&world->worker, DONE_MS);
     turn_all(world);
     loop_free(&world->loop);
@@ -93,7 +92,9 @@ static int world_new(lua_State *L) {
         world->loop = loop_new_with_fake_clock();
         world->open =
             worker_init(&world->worker, world->loop, world->config, &script_policy_source, 1, NULL, NULL, &error);
-        if (!world->open) {
+        if (world->open) {
+            world->store = odd_store_new(world->loop, world->worker.store);
+        } else {
             turn_all(world);
             loop_free(&world->loop);
             config_unref(&world->config);
@@ -141,12 +142,15 @@ static int reload(lua_State *L) {
 /* From now on the store answers within each call ("at once"), all that is under way together ("together"), or not
  * before the world's end ("late"). */
 static int make_store_odd(lua_State *L) {
-    static const char *const modes[] = {
-        [ODD_STORE_AT_ONCE] = "at once", [ODD_STORE_TOGETHER] = "together", [ODD_STORE_LATE] = "late", NULL};
+    static const char *const modes[] = {[ODD_STORE_PLAIN] = "plain",
+                                        [ODD_STORE_AT_ONCE] = "at once",
+                                        [ODD_STORE_TOGETHER] = "together",
+                                        [ODD_STORE_LATE] = "late",
+                                        NULL};
     struct world *world = world_at(L, 1);
     int mode = luaL_checkoption(L, 2, NULL, modes);
-    if (world->odd_store) return luaL_error(L, "the store is odd already");
-    world->odd_store = odd_store_new(world->loop, world->worker.store, (enum odd_store_mode)mode);
+    settle(world);
+    odd_store_set(world->store, (enum odd_store_mode)mode);
     return 0;
 }
 

@@ -16,7 +16,7 @@ struct world {
     struct config *config;
     bool open;
     unsigned clients;
-    struct odd_store *odd_store; /* NULL: the store is as it is */
+    struct odd_store *store; /* the worker's */
     struct buffer scratch, out;
 };
 
