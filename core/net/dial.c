@@ -427,6 +427,7 @@ static void hear_close(struct dial *dial, const unsigned char *payload, size_t l
 
 static int told(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
     struct dial *dial = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+    if (reason == LWS_CALLBACK_WSI_DESTROY) dial_context_gone(wsi);
     if (!dial || dial->state == DIAL_ENDED) return reason == LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION;
     dial->wsi = wsi;
     switch (reason) {

@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <uv.h>
 
 #include "base/log.h"
 #include "loop/loop.h"
@@ -47,6 +48,7 @@ static void create(struct dial_context *context) {
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .foreign_loops = loops,
         .pcontext = &context->lws,
+        .user = context,
         .gid = -1,
         .uid = -1,
         .max_http_header_data = HEAD_BYTES,
@@ -120,6 +122,21 @@ bool dial_context_trusts(const char *host, void *store_context, bool is_sound) {
         return true;
     }
     return false;
+}
+
+static void free_watcher(uv_handle_t *handle) {
+    free(handle);
+}
+
+static void close_watcher(uv_handle_t *handle, void *wsi) {
+    if (handle->type == UV_POLL && handle->data == wsi && !uv_is_closing(handle)) uv_close(handle, free_watcher);
+}
+
+/* libwebsockets 4.1.6 forgets the watcher of a connection that fails within the call of connect. */
+void dial_context_gone(struct lws *wsi) {
+    struct dial_context *context = lws_context_user(lws_get_context(wsi));
+    uv_walk(loop_uv(context->loop), close_watcher, wsi);
+    loop_uv_wake(context->loop);
 }
 
 /* On a foreign loop the context ends in steps, its handles closing in between; it sets context->lws to NULL. */

@@ -23,6 +23,8 @@ void dial_context_init(struct dial_context *context, struct loop *loop, lws_call
 struct lws_vhost *dial_context_vhost(struct dial_context *context, const char *ca, enum dial_fault *fault_r);
 /* libwebsockets asks about a certificate of host: may it be taken? */
 bool dial_context_trusts(const char *host, void *store_context, bool is_sound);
+/* For LWS_CALLBACK_WSI_DESTROY, whatever has become of the connection. */
+void dial_context_gone(struct lws *wsi);
 /* Closes all connections; the loop must not be in a turn. */
 void dial_context_done(struct dial_context *context);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Outgoing WebSocket connections, to this server and to ones that misbehave. */
 #include <netinet/in.h>
+#include <uv.h>
 
 #include "loop/loop_internal.h"
+#include "loop/loop_uv.h"
 #include "net/dial.h"
 #include "net/websocket.h"
 #include "support/net_tls.h"
@@ -193,6 +195,29 @@ static void nobody_there_is_unavailable(void **state) {
     assert_true(caller.end == DIAL_UNAVAILABLE || caller.end == DIAL_TIMED_OUT);
 }
 
+static void count_watcher(uv_handle_t *handle, void *count) {
+    *(unsigned *)count += handle->type == UV_POLL;
+}
+
+/* Descriptors that libwebsockets has libuv watch. */
+static unsigned watchers(void) {
+    unsigned count = 0;
+    uv_walk(loop_uv(rig.loop), count_watcher, &count);
+    return count;
+}
+
+static void a_connection_that_fails_at_once_leaves_nothing(void **state) {
+    struct caller caller, failing;
+    calls(&caller);
+    unsigned before = watchers();
+    for (int i = 0; i < 3; i++) { /* nobody has a TCP connection with all */
+        assert_int_equal(dials(&failing, "ws://255.255.255.255/", usual), 0);
+        RIG_UNTIL(&rig, failing.closed == 1);
+        assert_int_equal(failing.end, DIAL_UNAVAILABLE);
+    }
+    RIG_UNTIL(&rig, watchers() == before);
+}
+
 /* A listener that answers nothing. */
 static int silent_listener(int *port_r) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -360,6 +385,7 @@ int main(void) {
         PLAIN(each_side_hears_the_others_close),
         PLAIN(who_is_refused_knows_it),
         PLAIN(nobody_there_is_unavailable),
+        PLAIN(a_connection_that_fails_at_once_leaves_nothing),
         PLAIN(who_does_not_answer_is_waited_for_until_the_deadline),
         PLAIN(a_connection_that_is_cut_has_no_close_code),
         PLAIN(what_is_too_large_or_no_text_ends_the_connection),
