@@ -13,6 +13,7 @@
 #include "session/channel_follow.h"
 #include "session/hub.h"
 #include "session/socket.h"
+#include "session/socket_rooms.h"
 #include "wire/user_id.h"
 #include "worker/fleet.h"
 #include "worker/worker.h"

@@ -10,6 +10,8 @@
 #include "lua/vm.h"
 #include "session/hub.h"
 #include "session/socket.h"
+#include "session/socket_call.h"
+#include "session/socket_rooms.h"
 #include "wire/json.h"
 #include "wire/socketio.h"
 #include "worker/worker.h"

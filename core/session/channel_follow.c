@@ -8,6 +8,7 @@
 #include "channel/log.h"
 #include "session/online.h"
 #include "session/session_internal.h"
+#include "session/socket_rooms.h"
 #include "session/watch.h"
 
 /* The room is joined first, with what is live held back; then the tail is read and cut where live events begin. A

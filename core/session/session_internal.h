@@ -154,23 +154,15 @@ void socket_attach(struct socket *socket, struct session *session);
 void socket_detach(struct socket *socket);
 /* Ends or, when keep, stays as a record; scripts hear of it, later, if they know of it. */
 void socket_part(struct socket *socket, const char *reason, bool keep);
-/* In the room, and not yet online in its channel. False: rooms_max reached. */
-bool socket_enter(struct socket *socket, struct slice room);
 /* Its client asked for a recovery: it may be offered, and its events have their offset. */
 void socket_want_recovery(struct socket *socket);
 bool socket_wants_recovery(const struct socket *socket);
 /* NULL: another kind of receiver. */
 struct socket *socket_receiving(struct receiver *receiver);
-/* Joins its namespace; from now on it has a room of its own too, which is there once it is used. */
-void socket_join_namespace(struct socket *socket);
-/* For rooms_set_implied: sockets' own rooms. */
-bool socket_is_implied(struct rooms_implied *implied, struct slice namespace_name, struct slice name,
-                       struct receiver **receiver_r, struct list **memberships_r);
 /* Takes another id. */
 void socket_rename(struct socket *socket, struct slice id);
 /* Out of all rooms, under a new id: as if it had never been anyone. */
 void socket_become_other(struct socket *socket);
-void socket_join_since(struct socket *socket, struct slice room, uint64_t since_offset);
 /* What came with a transfer does not come again when it arrives here by itself. */
 void socket_note_had(struct socket *socket, uint64_t tag);
 bool socket_has_had(struct socket *socket, const struct packet *packet);
@@ -178,7 +170,25 @@ bool socket_has_had(struct socket *socket, const struct packet *packet);
 void socket_release(struct socket *socket);
 /* A lagging socket's session has room again. False: its log does not reach back. */
 bool socket_catch_up(struct socket *socket) MUST_CHECK;
-void socket_hear_ack(struct socket *socket, const struct arrival *ack);
 void socket_free(struct socket *socket);
+/* Behind what is held back already. */
+void socket_hold_back(struct socket *socket, struct packet *packet);
+
+/* socket_rooms.c */
+/* In the room, and not yet online in its channel. False: rooms_max reached. */
+bool socket_enter(struct socket *socket, struct slice room);
+/* Joins its namespace; from now on it has a room of its own too, which is there once it is used. */
+void socket_join_namespace(struct socket *socket);
+/* For rooms_set_implied: sockets' own rooms. */
+bool socket_is_implied(struct rooms_implied *implied, struct slice namespace_name, struct slice name,
+                       struct receiver **receiver_r, struct list **memberships_r);
+void socket_join_since(struct socket *socket, struct slice room, uint64_t since_offset);
+/* It goes: out of its rooms, which are kept for it. */
+void socket_keep_rooms(struct socket *socket);
+
+/* socket_call.c */
+void socket_hear_ack(struct socket *socket, const struct arrival *ack);
+/* Open calls are answered with GONE. */
+void socket_end_calls(struct socket *socket);
 
 #endif

@@ -122,7 +122,7 @@ static void deliver_now(struct socket *socket, struct packet *packet) {
     }
 }
 
-static void hold_back(struct socket *socket, struct packet *packet) {
+void socket_hold_back(struct socket *socket, struct packet *packet) {
     if (!socket->held) socket->held = NEW(struct outbox_queue);
     outbox_queue_push(socket->held, packet);
 }
@@ -136,7 +136,7 @@ static void held_free(struct socket *socket) {
 static void deliver_held(struct socket *socket, const struct room *room, struct packet *packet) {
     size_t held_bytes = socket->held ? socket->held->bytes : 0;
     if (held_bytes + packet_size(packet) <= socket->hub->settings.outbox_bytes) {
-        hold_back(socket, packet);
+        socket_hold_back(socket, packet);
         if (room) channel_follow_held(socket, room_name(room), packet);
     } else if (!may_be_lost(packet)) {
         lag_begin(socket);
@@ -220,201 +220,6 @@ bool socket_emit(struct socket *socket, struct slice args, const struct slice *a
     };
     room_emit_checked(socket->hub->rooms, &emit);
     return true;
-}
-
-/* Questions to the client. */
-
-struct socket_call {
-    struct list link;
-    struct socket *socket;
-    uint64_t id;
-    struct loop_timer timer;
-    struct loop_task task;
-    socket_call_done *done;
-    void *owner;
-    enum socket_call_status status;
-    struct buffer json, attachments[SOCKETIO_ATTACHMENTS_MAX];
-    unsigned attachments_len;
-};
-
-static void call_run(struct loop_task *task) {
-    struct socket_call *call = CONTAINER(task, struct socket_call, task);
-    struct slice attachments[SOCKETIO_ATTACHMENTS_MAX];
-    for (unsigned i = 0; i < call->attachments_len; i++) attachments[i] = buffer_slice(&call->attachments[i]);
-    call->done(call->owner, call->status, buffer_slice(&call->json), attachments, call->attachments_len);
-    for (unsigned i = 0; i < call->attachments_len; i++) buffer_done(&call->attachments[i]);
-    buffer_done(&call->json);
-    free(call);
-}
-
-static void call_answer(struct socket_call *call, enum socket_call_status status) {
-    call->status = status;
-    loop_timer_cancel(&call->timer);
-    list_remove(&call->link);
-    loop_post(call->socket->hub->loop, &call->task);
-}
-
-static void call_timeout(struct loop_timer *timer) {
-    call_answer(CONTAINER(timer, struct socket_call, timer), SOCKET_CALL_TIMEOUT);
-}
-
-bool socket_ask(struct socket *socket, struct slice args, const struct slice *attachments, unsigned attachments_len,
-                unsigned timeout_ms, socket_call_done *done, void *owner) {
-    unsigned open = 0;
-    LIST_EACH(&socket->calls, link) open++;
-    if (open >= SOCKET_CALLS_MAX || !socket->session || !room_emit_allowed(args, attachments_len)) return false;
-    struct socket_call *call = NEW(struct socket_call);
-    call->socket = socket;
-    call->id = socket->hub->calls++;
-    call->done = done;
-    call->owner = owner;
-    loop_timer_init(&call->timer, socket->hub->loop, call_timeout);
-    loop_timer_set(&call->timer, timeout_ms);
-    loop_task_init(&call->task, call_run);
-    list_append(&socket->calls, &call->link);
-    struct socketio_packet parts = {
-        .type = attachments_len > 0 ? SOCKETIO_BINARY_EVENT : SOCKETIO_EVENT,
-        .attachments = attachments_len,
-        .namespace_name = slice_of(socket->namespace_name),
-        .has_id = true,
-        .id = call->id,
-        .json = args,
-    };
-    struct packet *packet = packet_new(&parts, attachments, SLICE_NONE, PACKET_CONTROL);
-    if (socket->connecting || socket->delivery.holding)
-        hold_back(socket, packet);
-    else
-        session_push(socket->session, packet);
-    packet_unref(&packet);
-    return true;
-}
-
-void socket_hear_ack(struct socket *socket, const struct arrival *ack) {
-    LIST_EACH(&socket->calls, link) {
-        struct socket_call *call = CONTAINER(link, struct socket_call, link);
-        if (!ack->has_id || call->id != ack->id) continue;
-        buffer_append_slice(&call->json, ack->json);
-        call->attachments_len = ack->attachments_len;
-        for (unsigned i = 0; i < ack->attachments_len; i++) {
-            buffer_append_slice(&call->attachments[i], ack->attachments[i]);
-        }
-        call_answer(call, SOCKET_CALL_OK);
-        return;
-    }
-    metric_add_labelled(METRIC_REJECTED, "ack", 1);
-}
-
-/* Rooms. */
-
-static struct membership *join_now(struct socket *socket, struct slice room) {
-    struct rooms *rooms = socket->hub->rooms;
-    if (socket->rooms_len >= socket->hub->settings.rooms_max) return NULL;
-    socket->rooms_len++;
-    return room_join(rooms, slice_of(socket->namespace_name), room, &socket->receiver, &socket->memberships,
-                     rooms_offset(rooms));
-}
-
-bool socket_enter(struct socket *socket, struct slice room) {
-    return room_membership(&socket->memberships, room) || join_now(socket, room);
-}
-
-/* From now on the room keeps events for it. */
-static bool join_away(struct socket *socket, struct slice room) {
-    if (socket_is_in(socket, room)) return true;
-    struct membership *membership = join_now(socket, room);
-    if (!membership) return false;
-    record_add_room(&socket->record, room, membership->since_offset);
-    room_leave(socket->hub->rooms, &membership);
-    recovery_edited(socket);
-    return true;
-}
-
-bool socket_join(struct socket *socket, struct slice room) {
-    if (room.len == 0 || room.len > SOCKET_ROOM_NAME_MAX) return false;
-    if (!socket->session) return recovery_is_awaited(socket) && join_away(socket, room);
-    if (!socket_enter(socket, room)) return false;
-    if (socket->counts) online_joined(socket, room);
-    return true;
-}
-
-void socket_leave(struct socket *socket, struct slice room) {
-    if (room.len == 0 || slice_is(room, socket->id)) return;
-    struct membership *membership = room_membership(&socket->memberships, room);
-    channel_follow_left(socket, room);
-    if (membership)
-        room_leave(socket->hub->rooms, &membership);
-    else if (!record_remove_room(&socket->record, room))
-        return;
-    socket->rooms_len--;
-    online_left(socket, room);
-    if (!socket->session) recovery_edited(socket);
-}
-
-void socket_join_since(struct socket *socket, struct slice room, uint64_t since_offset) {
-    room_join(socket->hub->rooms, slice_of(socket->namespace_name), room, &socket->receiver, &socket->memberships,
-              since_offset);
-    if (room.len > 0 && !slice_is(room, socket->id)) socket->rooms_len++;
-}
-
-void socket_join_namespace(struct socket *socket) {
-    socket_join_since(socket, SLICE(""), rooms_offset(socket->hub->rooms));
-}
-
-static bool has_joined(struct socket *socket) {
-    return room_membership(&socket->memberships, SLICE("")) != NULL;
-}
-
-bool socket_is_implied(struct rooms_implied *implied, struct slice namespace_name, struct slice name,
-                       struct receiver **receiver_r, struct list **memberships_r) {
-    struct hub *hub = CONTAINER(implied, struct hub, own_rooms);
-    struct socket *socket = name.len == SOCKET_ID_LEN ? hub_find(hub, name) : NULL;
-    if (!socket || !slice_is(namespace_name, socket->namespace_name) || !has_joined(socket)) return false;
-    *receiver_r = &socket->receiver;
-    *memberships_r = &socket->memberships;
-    return true;
-}
-
-static void each_kept_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner) {
-    struct slice rooms = record_rooms(&socket->record), name;
-    uint64_t since;
-    while (record_next_room(&rooms, &name, &since))
-        if (name.len > 0) fn(owner, name);
-}
-
-void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner) {
-    if (has_joined(socket)) fn(owner, slice_of(socket->id));
-    LIST_EACH(&socket->memberships, link) {
-        struct slice name = room_name(CONTAINER(link, struct membership, link)->room);
-        if (name.len > 0 && !slice_is(name, socket->id)) fn(owner, name);
-    }
-    each_kept_room(socket, fn, owner);
-}
-
-struct search {
-    struct slice room;
-    bool found;
-};
-
-static void compare_room(void *owner, struct slice room) {
-    struct search *search = owner;
-    search->found = search->found || slice_equal(search->room, room);
-}
-
-bool socket_is_in(struct socket *socket, struct slice room) {
-    struct search search = {.room = room};
-    socket_each_room(socket, compare_room, &search);
-    return search.found;
-}
-
-/* What is sent to its own room from now on is kept for it, like that of the others. */
-static void keep_rooms(struct socket *socket) {
-    record_forget_away(&socket->record);
-    room_find(socket->hub->rooms, slice_of(socket->namespace_name), slice_of(socket->id));
-    while (!list_empty(&socket->memberships)) {
-        struct membership *membership = CONTAINER(socket->memberships.next, struct membership, link);
-        record_add_room(&socket->record, room_name(membership->room), membership->since_offset);
-        room_leave(socket->hub->rooms, &membership);
-    }
 }
 
 /* Life. */
@@ -523,11 +328,9 @@ void socket_detach(struct socket *socket) {
         }
     }
     socket->session = NULL;
-    if (!list_empty(&socket->memberships)) keep_rooms(socket);
+    if (!list_empty(&socket->memberships)) socket_keep_rooms(socket);
     held_free(socket);
-    while (!list_empty(&socket->calls)) {
-        call_answer(CONTAINER(socket->calls.next, struct socket_call, link), SOCKET_CALL_GONE);
-    }
+    socket_end_calls(socket);
 }
 
 void socket_part(struct socket *socket, const char *reason, bool keep) {

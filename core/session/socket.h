@@ -39,24 +39,6 @@ bool socket_emit(struct socket *socket, struct slice args, const struct slice *a
 
 /* Is its client there? Not one that is away, or about to go. */
 bool socket_is_connected(const struct socket *socket);
-/* A question to the client, answered by its acknowledgement. Embedded in the asker. */
-enum socket_call_status { SOCKET_CALL_OK, SOCKET_CALL_TIMEOUT, SOCKET_CALL_GONE };
-struct socket_call;
-typedef void socket_call_done(void *owner, enum socket_call_status status, struct slice json,
-                              const struct slice *attachments, unsigned attachments_len);
-/* done exactly once, later, from the loop. At most 64 open ones a socket, else false. */
-bool socket_ask(struct socket *socket, struct slice args, const struct slice *attachments, unsigned attachments_len,
-                unsigned timeout_ms, socket_call_done *done, void *owner);
-
-/* Of a socket that is away both change what it will come back to. False: rooms_max reached, or a name over 128 bytes,
- * or it is about to go. */
-bool socket_join(struct socket *socket, struct slice room);
-/* Its own room it does not leave. */
-void socket_leave(struct socket *socket, struct slice room);
-bool socket_is_in(struct socket *socket, struct slice room);
-/* fn for each room's name (the socket's own id among them). */
-void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner);
-
 /* Until the event at hand is answered, events to this socket are held back, then follow the acknowledgement in order.
  * (A replayed tail travels in the acknowledgement; what is live must come after it.) */
 void socket_hold(struct socket *socket);

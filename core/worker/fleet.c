@@ -19,6 +19,7 @@
 #include "presence/survey.h"
 #include "session/hub.h"
 #include "session/socket.h"
+#include "session/socket_rooms.h"
 #include "session/transfers.h"
 #include "state/state.h"
 #include "store/store_json.h"

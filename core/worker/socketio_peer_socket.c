@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "session/socket.h"
+#include "session/socket_rooms.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
 

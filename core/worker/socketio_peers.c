@@ -11,6 +11,8 @@
 #include "policy/policy.h"
 #include "session/hub.h"
 #include "session/socket.h"
+#include "session/socket_call.h"
+#include "session/socket_rooms.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
 #include "worker/socketio_peer_socket.h"

@@ -6,6 +6,7 @@
 #include "inside/inside.h"
 #include "presence/presence.h"
 #include "presence/presence_sight.h"
+#include "session/socket_rooms.h"
 #include "store/store_driver.h"
 #include "support/hub_scene.h"
 

@@ -11,6 +11,7 @@
 #include "presence/presence_sight.h"
 #include "presence/presence_sync.h"
 #include "session/session_internal.h"
+#include "session/socket_rooms.h"
 #include "state/state_driver.h"
 #include "state/state_local.h"
 #include "support/fake_bus.h"

@@ -12,6 +12,7 @@
 #include "session/channel_follow.h"
 #include "session/online.h"
 #include "session/session_internal.h"
+#include "session/socket_rooms.h"
 #include "support/any_order.h"
 #include "support/hub_scene.h"
 #include "wire/json.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "session/socket_rooms.h"
 #include "support/hub_scene.h"
 
 static struct person alice, again, third;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "limit/budget.h"
+#include "session/socket_call.h"
+#include "session/socket_rooms.h"
 #include "support/hub_scene.h"
 
 static struct person alice, bob;

@@ -2,6 +2,7 @@
 #include "limit/budget.h"
 #include "session/flush.h"
 #include "session/session_internal.h"
+#include "session/socket_rooms.h"
 #include "support/hub_scene.h"
 
 static struct person alice;

@@ -6,6 +6,7 @@
 #include "channel/relay.h"
 #include "channel/topic.h"
 #include "session/session_internal.h"
+#include "session/socket_rooms.h"
 #include "support/fake_bus.h"
 #include "support/fake_log_store.h"
 #include "support/hub_scene.h"

@@ -69,7 +69,7 @@ FUNCTION_MAX, C_MAX, HEADER_MAX, LUA_MAX = 60, 600, 150, 300
 LONGER = {
     "core/net/net_internal.h": 180,  # a server, a connection, and what the folder's files ask of each other
     "core/store/store_request.h": 225,  # every operation with what it asks and what it brings: one is read beside the other
-    "core/session/session_internal.h": 190,  # likewise, the hub and a socket
+    "core/session/session_internal.h": 200,  # likewise, the hub and a socket
 }
 
 
