@@ -56,7 +56,7 @@ function role(port) {
 const cluster = (...arguments_) => execFileSync("redis-cli", ["--cluster", ...arguments_], { encoding: "utf8", timeout: 60_000 });
 const nodeId = (port) => execFileSync("redis-cli", ["-p", String(port), "cluster", "myid"], { encoding: "utf8", timeout: 10_000 }).trim();
 
-test("slots of a Redis Cluster move while they speak, and a primary dies", async (t) => {
+test("a Redis Cluster's slots move and a primary dies without loss", async (t) => {
   const { redis, nodes } = await fleet(t, "cluster");
   const [first, second, third] = redis.ports;
   await speakThrough(t, nodes, async () => {

@@ -45,7 +45,7 @@ test("members on all nodes hear one order", async (t) => {
   await allHeard(people, 3 * EACH);
 });
 
-test("two workers on each of two nodes are four that hear each other", async (t) => {
+test("the workers of all nodes hear each other", async (t) => {
   const nodes = await startFleet(t, redis, 2, { workers: 2 });
   const channel = newChannel();
   const people = await Promise.all(oneTo(12).map((i) => joined(t, nodes[i % 2], `user-${i}`, channel)));
@@ -91,7 +91,7 @@ test("typing reaches the others on all nodes, not the one who types", async (t) 
   assert.deepEqual(alice.all("typing"), []);
 });
 
-test("a client whose worker is killed is not recovered, and misses nothing by its cursor", async (t) => {
+test("a killed worker's client misses nothing by its cursor", async (t) => {
   const channel = newChannel();
   const [here, there] = await startFleet(t, redis, 2);
   const alice = await joined(t, here, "alice", channel);
@@ -117,7 +117,7 @@ test("a client whose worker is killed is not recovered, and misses nothing by it
   assert.deepEqual(page.messages.map(({ content }) => content), oneTo(21).map((n) => n - 1));
 });
 
-test("a broadcast reaches everybody, a channel's members or a user, on whatever node it is asked for", async (t) => {
+test("a broadcast on any node reaches everybody, a channel or a user", async (t) => {
   const channel = newChannel();
   const [alice, bob] = [await joined(t, north, "alice", channel), await person(t, south, "bob")];
   await rest(east, "POST", "/broadcast", { event: "drill", data: "noon" });
@@ -137,7 +137,7 @@ test("a user is disconnected on whichever node they are", async (t) => {
   assert.ok(bob.socket.connected);
 });
 
-test("users of any identity provider are one and the same on all nodes", async (t) => {
+test("a user of any identity provider is the same on all nodes", async (t) => {
   const [here, there] = await startFleet(t, redis, 2, { "limits.connections_per_user": 2 });
   const bob = await joined(t, there, "bob", "lobby-of-names");
   for (const name of ["auth0|5f7c", "alice@uni.example", "}{x}", "#lobby-of-names", "{u:}:c", "a b *?[", "Åsa", "🦊".repeat(63)]) {
@@ -197,7 +197,7 @@ test("what one node changes, no other remembers otherwise", async (t) => {
   await until("bob is shown out", async () => !(await bob.send(channel, "still in?")).ok);
 });
 
-test("what one node has loaded the others find, and what one changes all know at once", async (t) => {
+test("nodes share what is cached, and hear of changes at once", async (t) => {
   const channel = newChannel(), SHARED = 'stoa_cache_shared_hits_total{cache="members"}', LOADED = 'stoa_cache_misses_total{cache="members"}';
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel), await joined(t, east, "carol", channel)];
   const roles = async (someone) => Object.fromEntries((await someone.ask("channel:members", { channelId: channel })).members.map(({ userId, role }) => [userId, role]).sort());
@@ -219,7 +219,7 @@ test("what one node has loaded the others find, and what one changes all know at
   await everywhere({ alice: "owner", carol: "member" });
 });
 
-test("what all ask for all the time is loaded ahead of its end", async (t) => {
+test("a busy value is reloaded before it expires", async (t) => {
   const nodes = await startFleet(t, redis, 2, { scripts: ["../tests/scenes/stage.lua"] });
   const people = await Promise.all(nodes.map((node, i) => person(t, node, `user-${i}`)));
   let isOver = false, before;
@@ -240,7 +240,7 @@ test("what all ask for all the time is loaded ahead of its end", async (t) => {
   assert.ok(refreshes[0] + refreshes[1] >= 1);
 });
 
-test("a tail that one node has read the others find, and a deletion leaves nothing of what was said", async (t) => {
+test("nodes share a cached tail, and a deletion leaves nothing in it", async (t) => {
   const channel = newChannel(), READ = 'stoa_cache_misses_total{cache="events"}', FOUND = 'stoa_cache_shared_hits_total{cache="events"}';
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel), await joined(t, east, "carol", channel)];
   const sent = [];
@@ -288,7 +288,7 @@ test("connections to Redis that are cut lose nothing", async (t) => {
   await allHeard(people, 100);
 });
 
-test("while Redis is away messages come from the store, in order; when it is back, from it again", async (t) => {
+test("without Redis messages come from the store, in order", async (t) => {
   const channel = newChannel();
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];
   await people[0].send(channel, "before");
@@ -316,7 +316,7 @@ test("while Redis is away messages come from the store, in order; when it is bac
   assert.equal(await metric(south, "stoa_gap_reads_total"), reads);
 });
 
-test("a Redis that stands still is found out by the probes, and nothing is lost", async (t) => {
+test("probes find out a stalled Redis, and nothing is lost", async (t) => {
   const channel = newChannel();
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];
   redis.signal("SIGSTOP");

@@ -72,7 +72,7 @@ const known = (server, others) =>
 
 for (const server of [north, south]) await known(server, 3);
 
-test("a user on another node is seen with their status, without a shared channel", async (t) => {
+test("a user on another node is seen without a shared channel", async (t) => {
   const alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
   await seenAs(bob, alice, "online");
   await alice.ask("presence:update", { status: "busy", statusMessage: "in a lecture" });
@@ -83,7 +83,7 @@ test("a user on another node is seen with their status, without a shared channel
   assert.ok(Math.abs(Date.now() - Date.parse(left.lastSeen)) < 20_000, left.lastSeen);
 });
 
-test("a user stays online while one of their devices is on another node", async (t) => {
+test("a user stays online while any device is connected", async (t) => {
   const phone = await come(t, south, "alice"), bob = await come(t, south, "bob");
   const laptop = await person(t, north, phone.user);
   await seenAs(bob, phone, "online");
@@ -102,7 +102,7 @@ test("the invisible look offline on the other node, too", async (t) => {
   await seenAs(bob, alice, "away");
 });
 
-test("a list costs one question whatever is in it, and none if the worker sees them all", async (t) => {
+test("a list of users costs one question at most", async (t) => {
   const alice = await come(t, north, "alice"), bob = await come(t, south, "bob"), gone = await come(t, north, "gone");
   for (const user of [alice, gone]) await seenAs(bob, user, "online");
   gone.socket.disconnect();
@@ -119,7 +119,7 @@ test("a list costs one question whatever is in it, and none if the worker sees t
   assert.deepEqual(await sent(), asked);
 });
 
-test("who is online in a channel is told whole by a node without a member of it; a user with devices on two workers is one", async (t) => {
+test("a node without a member lists the channel's online users once each", async (t) => {
   const channel = newName("lobby");
   const alice = await come(t, north, "alice"), bob = await come(t, north, "bob"), phones = [];
   for (const who of [alice, bob]) assert.equal((await who.join(channel)).ok, true);
@@ -135,7 +135,7 @@ test("who is online in a channel is told whole by a node without a member of it;
   await presentAs(south, channel, whole());
 });
 
-test("a node that has just got its first member of a channel tells the whole at once; one that follows it asks nobody", async (t) => {
+test("a node with its first member tells the whole list at once", async (t) => {
   const channel = newName("lobby"), alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
   assert.equal((await alice.join(channel)).ok, true);
   for (const user of [alice, bob]) await seenAs(user, user, "online"); // nobody is still settling
@@ -160,7 +160,7 @@ test("FLUSHALL makes nobody look offline", async (t) => {
   await stays(3000, bob, alice, "online"); // the workers register again within a second
 });
 
-test("while Redis stands still the answer comes soon, is what the worker sees, and says that it is stale", async (t) => {
+test("while Redis stalls the answer is local, fast and marked stale", async (t) => {
   const channel = newName("lobby"), alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
   assert.equal((await alice.join(channel)).ok, true);
   await seenAs(bob, alice, "online");
@@ -181,7 +181,7 @@ test("while Redis stands still the answer comes soon, is what the worker sees, a
   await seenAs(bob, alice, "online");
 });
 
-test("a node that stands still makes the answer stale until it is dead, and nobody else look otherwise", async (t) => {
+test("a stalled node makes answers stale until it is dead", async (t) => {
   const [east] = await startFleet(t, redis, 1, { "node.name": "east", "presence.grace_ms": 500 }, { expects: /worker\./ });
   const alice = await come(t, east, "alice", { reconnection: false }), bob = await come(t, south, "bob"), carol = await come(t, north, "carol");
   for (const server of [north, south]) await known(server, 4);

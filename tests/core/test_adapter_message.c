@@ -147,7 +147,7 @@ static void what_is_of_another_form_or_namespace_is_refused(void **state) {
 }
 
 /* The sharded adapter leaves it out of the packet, an old emitter out of everything. */
-static void a_packet_without_a_namespace_is_of_the_messages_or_of_the_main_one(void **state) {
+static void a_packet_without_a_namespace_takes_the_message_s(void **state) {
     static const char sharded[] =
         "{\"uid\":\"u\",\"nsp\":\"/x\",\"type\":3,\"data\":{\"opts\":{\"rooms\":[]},"
         "\"packet\":{\"type\":2,\"data\":[\"hi\"]}}}";
@@ -280,7 +280,7 @@ int main(void) {
         cmocka_unit_test(an_emit_of_the_sharded_adapter_is_read),
         cmocka_unit_test(each_request_is_read_in_both_forms),
         cmocka_unit_test(what_is_of_another_form_or_namespace_is_refused),
-        cmocka_unit_test(a_packet_without_a_namespace_is_of_the_messages_or_of_the_main_one),
+        cmocka_unit_test(a_packet_without_a_namespace_takes_the_message_s),
         cmocka_unit_test(what_does_not_say_whom_it_is_about_is_about_nobody),
         cmocka_unit_test(names_are_texts_and_numbers_up_to_a_bound),
         cmocka_unit_test(our_own_emit_is_read_back_and_bears_our_mark),

@@ -105,7 +105,7 @@ static void a_full_worker_makes_room_first(void **state) {
     assert_string_equal(ask("192.0.2.2").refused, "full");
 }
 
-static void who_uses_their_seat_keeps_it_and_who_rests_longest_gives_way_first(void **state) {
+static void the_longest_idle_seat_gives_way_first(void **state) {
     admission_set(control, &(struct admission_settings){.connections = 4});
     rest("1111");
     admission_use(&seats[1]);
@@ -233,7 +233,7 @@ int main(void) {
         SCENE(without_limits_everybody_comes_in),
         SCENE(a_full_worker_refuses_until_one_leaves),
         SCENE(a_full_worker_makes_room_first),
-        SCENE(who_uses_their_seat_keeps_it_and_who_rests_longest_gives_way_first),
+        SCENE(the_longest_idle_seat_gives_way_first),
         SCENE(of_those_who_rest_the_address_with_most_gives_way_first),
         SCENE(addresses_that_hold_as_much_take_turns),
         SCENE(a_limit_that_was_lowered_holds_at_once_for_those_who_rest),

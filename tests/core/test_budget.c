@@ -69,7 +69,7 @@ static void of_equals_the_newest_goes(void **state) {
     assert_cuts(0, 0, 1);
 }
 
-static void who_is_of_the_share_that_holds_most_goes_though_each_of_it_holds_less(void **state) {
+static void the_largest_share_gives_way_though_its_holders_are_small(void **state) {
     struct share home = {0};
     holder_join(&alice.holder, &home);
     holder_join(&bob.holder, &home);
@@ -102,12 +102,9 @@ static void without_a_budget_nobody_is_cut_off(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        SCENE(who_lets_go_makes_room),
-        SCENE(who_holds_most_is_cut_off_not_who_comes_last),
-        SCENE(of_equals_the_newest_goes),
-        SCENE(who_is_of_the_share_that_holds_most_goes_though_each_of_it_holds_less),
-        SCENE(a_smaller_budget_holds_at_once),
-        SCENE(without_a_budget_nobody_is_cut_off),
+        SCENE(who_lets_go_makes_room),         SCENE(who_holds_most_is_cut_off_not_who_comes_last),
+        SCENE(of_equals_the_newest_goes),      SCENE(the_largest_share_gives_way_though_its_holders_are_small),
+        SCENE(a_smaller_budget_holds_at_once), SCENE(without_a_budget_nobody_is_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -189,7 +189,7 @@ static void who_has_more_than_this_worker_gets_nothing_twice(void **state) {
 }
 
 /* What was read is of another log than what comes live: numbers of the two do not continue each other. */
-static void who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_until_it_has(void **state) {
+static void a_join_is_refused_until_the_log_enters_the_stores_epoch(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     fake.epoch = "2-b";
     joins(3);
@@ -204,7 +204,7 @@ static void who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_
 }
 
 /* The log enters it before the answer comes, but after the socket has joined. */
-static void an_epoch_that_begins_between_the_join_and_the_answer_makes_it_unavailable(void **state) {
+static void an_epoch_that_begins_during_a_join_makes_it_unavailable(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     joins(3);
     struct list *link = list_pop(&fake.waiting);
@@ -219,7 +219,7 @@ static void an_epoch_that_begins_between_the_join_and_the_answer_makes_it_unavai
 }
 
 /* They were on another worker, which was in the next epoch before. */
-static void who_knows_of_an_epoch_before_this_worker_does_hears_nothing_that_they_have_had(void **state) {
+static void a_client_ahead_of_the_workers_epoch_hears_nothing_twice(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     fake.epoch = "2-b";
     fake.fork = 1;
@@ -293,7 +293,7 @@ static void a_connection_that_breaks_while_its_channel_is_read_leaves_nobody_onl
 }
 
 /* The same, and it is back before the store answers. */
-static void the_answer_to_a_connection_that_ended_does_not_touch_the_next_one(void **state) {
+static void an_answer_for_an_ended_connection_leaves_the_next_one_alone(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     joins(2);
     local_client_leave(alice.client);
@@ -333,7 +333,7 @@ static void who_is_taken_out_while_the_channel_is_read_has_not_joined(void **sta
     leaves_the_event();
 }
 
-static void who_is_taken_out_before_he_has_joined_does_not_join(void **state) {
+static void a_user_removed_before_the_join_does_not_join(void **state) {
     joins(2);
     socket_leave(socket_of(&alice), SLICE("channel:c"));
     store_answers();
@@ -379,15 +379,15 @@ int main(void) {
         SCENE(a_commit_between_the_read_and_the_join_is_not_lost),
         SCENE(what_comes_while_the_tail_cannot_be_read_is_not_handed_out),
         SCENE(who_has_more_than_this_worker_gets_nothing_twice),
-        SCENE(who_joins_while_the_log_has_not_entered_the_stores_epoch_is_refused_until_it_has),
-        SCENE(who_knows_of_an_epoch_before_this_worker_does_hears_nothing_that_they_have_had),
-        SCENE(an_epoch_that_begins_between_the_join_and_the_answer_makes_it_unavailable),
+        SCENE(a_join_is_refused_until_the_log_enters_the_stores_epoch),
+        SCENE(a_client_ahead_of_the_workers_epoch_hears_nothing_twice),
+        SCENE(an_epoch_that_begins_during_a_join_makes_it_unavailable),
         SCENE(a_socket_that_goes_meanwhile_makes_it_unavailable),
         SCENE(a_connection_that_breaks_while_its_channel_is_read_leaves_nobody_online),
-        SCENE(the_answer_to_a_connection_that_ended_does_not_touch_the_next_one),
+        SCENE(an_answer_for_an_ended_connection_leaves_the_next_one_alone),
         SCENE(who_follows_is_online_until_the_connection_ends_whatever_leaves_the_room),
         SCENE(who_is_taken_out_while_the_channel_is_read_has_not_joined),
-        SCENE(who_is_taken_out_before_he_has_joined_does_not_join),
+        SCENE(a_user_removed_before_the_join_does_not_join),
         SCENE(a_join_that_fails_does_not_undo_another_that_did_not),
         SCENE(an_answer_after_the_hub_has_gone_touches_nothing),
     };

@@ -329,7 +329,7 @@ static void a_newer_epoch_is_entered_where_its_log_forks(void **state) {
     assert_int_equal(alice.len, 5);
 }
 
-static void a_newer_epoch_that_cannot_be_read_yet_is_asked_for_until_it_can(void **state) {
+static void a_newer_epoch_is_asked_for_until_it_can_be_read(void **state) {
     commit(1);
     fake.epoch = "2-b";
     fake.fork = 1;
@@ -468,7 +468,7 @@ int main(void) {
         TEST(a_store_that_lags_is_asked_again),
         TEST(what_is_trimmed_is_passed_over),
         TEST(a_newer_epoch_is_entered_where_its_log_forks),
-        TEST(a_newer_epoch_that_cannot_be_read_yet_is_asked_for_until_it_can),
+        TEST(a_newer_epoch_is_asked_for_until_it_can_be_read),
         TEST(what_a_newer_epoch_brings_while_it_is_read_is_not_lost),
         TEST(a_fork_found_by_reading_is_followed),
         TEST(a_late_commit_is_unavailable_to_its_sender_and_reaches_the_members),

@@ -29,7 +29,7 @@ static void busy_opens_it_and_idle_closes_it(void **state) {
     assert_int_equal(window.ms, 0);
 }
 
-static void it_is_as_wide_as_the_load_asks_for_and_never_wider_than_the_most(void **state) {
+static void the_window_grows_with_the_load_up_to_its_maximum(void **state) {
     struct coalesce window;
     uint64_t now_ms = 5000;
     coalesce_init(&window, &flush_rule, &automatic, now_ms);
@@ -107,7 +107,7 @@ static void a_window_ends_when_as_many_have_come_as_usually_do(void **state) {
     assert_false(coalesce_is_full(&window, 1000));
 }
 
-static void of_some_who_get_many_and_others_who_get_few_the_many_count(void **state) {
+static void busy_receivers_decide_the_window_not_quiet_ones(void **state) {
     struct coalesce window;
     uint64_t now_ms = 5000;
     coalesce_init(&window, &flush_rule, &automatic, now_ms);
@@ -240,12 +240,12 @@ static void more_than_a_write_holds_does_not_wait(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(busy_opens_it_and_idle_closes_it),
-        cmocka_unit_test(it_is_as_wide_as_the_load_asks_for_and_never_wider_than_the_most),
+        cmocka_unit_test(the_window_grows_with_the_load_up_to_its_maximum),
         cmocka_unit_test(between_opening_and_closing_it_stays_as_it_is),
         cmocka_unit_test(what_it_saves_does_not_close_it),
         cmocka_unit_test(clients_that_seldom_hear_anything_open_nothing),
         cmocka_unit_test(a_window_ends_when_as_many_have_come_as_usually_do),
-        cmocka_unit_test(of_some_who_get_many_and_others_who_get_few_the_many_count),
+        cmocka_unit_test(busy_receivers_decide_the_window_not_quiet_ones),
         SCENE(a_broadcast_waits_for_others_and_they_leave_in_one_write),
         SCENE(an_acknowledgement_never_waits_and_comes_after_what_was_before_it),
         SCENE(a_ping_takes_along_what_is_held),

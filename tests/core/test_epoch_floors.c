@@ -88,7 +88,7 @@ static void what_an_emptied_redis_forgot_is_said_again(void **unused) {
     epoch_floors_free(&newcomer.floors);
 }
 
-static void what_is_not_sealed_for_that_shard_is_not_believed_and_is_replaced(void **unused) {
+static void a_floor_without_the_shards_seal_is_replaced(void **unused) {
     struct worker one, newcomer;
     begin(&one, redis, "a secret");
     meet(&one, 0, 4);
@@ -157,7 +157,7 @@ static void how_far_a_log_had_got_a_newcomer_knows_too(void **unused) {
     epoch_floors_free(&newcomer.floors);
 }
 
-static void a_worker_of_before_and_one_of_now_hear_of_each_others_epochs(void **unused) {
+static void old_and_new_workers_hear_of_each_others_epochs(void **unused) {
     struct worker one;
     begin(&one, redis, NULL);
     reach(&one, 0, 2, "aaaa", 70);
@@ -189,12 +189,9 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(what_one_has_met_a_newcomer_knows_before_it_writes),
-        TEST(how_far_a_log_had_got_a_newcomer_knows_too),
-        TEST(a_worker_of_before_and_one_of_now_hear_of_each_others_epochs),
-        TEST(nobody_lowers_it),
-        TEST(what_an_emptied_redis_forgot_is_said_again),
-        TEST(what_is_not_sealed_for_that_shard_is_not_believed_and_is_replaced),
+        TEST(what_one_has_met_a_newcomer_knows_before_it_writes), TEST(how_far_a_log_had_got_a_newcomer_knows_too),
+        TEST(old_and_new_workers_hear_of_each_others_epochs),     TEST(nobody_lowers_it),
+        TEST(what_an_emptied_redis_forgot_is_said_again),         TEST(a_floor_without_the_shards_seal_is_replaced),
         TEST(without_redis_it_is_what_this_worker_has_met),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,7 @@ static void of_more_than_it_remembers_nobody_is_let_through(void **state) {
     assert_false(has("alice", "board"));
 }
 
-static void one_that_is_heard_of_again_is_none_more_and_is_remembered_from_then_on(void **state) {
+static void a_repeated_expulsion_counts_once_and_is_remembered_anew(void **state) {
     assert_true(expulsions_note(expulsions, SLICE("mallory"), SLICE("board"), 7));
     for (int i = 0; i < 4; i++) {
         loop_advance(loop, 30000);
@@ -71,7 +71,7 @@ static void one_that_is_heard_of_again_is_none_more_and_is_remembered_from_then_
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(who_was_shown_out_is_known_for_a_minute),
-        TEST(one_that_is_heard_of_again_is_none_more_and_is_remembered_from_then_on),
+        TEST(a_repeated_expulsion_counts_once_and_is_remembered_anew),
         TEST(of_more_than_it_remembers_nobody_is_let_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,7 +87,7 @@ static void pass(void) {
 
 static const struct fleet_news mention = {.user_id = {"alice", 5}, .args = {"[\"mention\",7]", 13}};
 
-static void an_event_to_a_user_reaches_him_wherever_he_is(void **state) {
+static void an_event_to_a_user_reaches_them_on_any_worker(void **state) {
     static const struct slice attachment = {"\1\2", 2};
     fleet_emit_to_user(&there, &mention);
     fleet_emit_to_user(&there, &(struct fleet_news){.user_id = SLICE("alice"),
@@ -101,7 +101,7 @@ static void an_event_to_a_user_reaches_him_wherever_he_is(void **state) {
     assert_null(hears(&bob));
 }
 
-static void a_worker_without_a_user_hears_nothing_of_him(void **state) {
+static void a_worker_without_a_user_hears_nothing_of_them(void **state) {
     unsigned before = fake_bus_received(there.fleet.bus);
     assert_int_equal(fleet_emit_to_user(&here, &mention), 1);
     fleet_disconnect_user(&here, SLICE("bob"), &(struct fleet_ending){.stays_away = true});
@@ -147,7 +147,7 @@ static void a_session_ends_as_soon_as_the_workers_hear_each_other_again(void **s
     assert_int_equal(fake_bus_received(here.fleet.bus), before);
 }
 
-static void who_is_expelled_follows_no_more_wherever_he_is(void **state) {
+static void an_expelled_user_follows_no_more_on_any_worker(void **state) {
     struct fleet_news news = {
         .user_id = SLICE("alice"), .channel_id = SLICE("lobby"), .reach = FLEET_ABSENT, .args = SLICE("[\"news\"]")};
     assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
@@ -170,7 +170,7 @@ static size_t in_the_lobby(void) {
     return room ? room_size(room) : 0;
 }
 
-static void who_is_expelled_is_out_soon_though_the_bus_loses_it_and_may_come_in_again(void **state) {
+static void an_expulsion_takes_effect_though_the_bus_loses_it(void **state) {
     const struct fleet_news news = {
         .user_id = SLICE("alice"), .channel_id = SLICE("lobby"), .reach = FLEET_EXPELLED, .args = SLICE("[\"left\"]")};
     assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
@@ -189,7 +189,7 @@ static void who_is_expelled_is_out_soon_though_the_bus_loses_it_and_may_come_in_
 }
 
 /* What the user said may still wait there. */
-static void of_an_expulsion_hear_all_workers_also_where_he_has_been(void **state) {
+static void all_workers_hear_of_an_expulsion(void **state) {
     const struct fleet_news news = {
         .user_id = SLICE("bob"), .channel_id = SLICE("lobby"), .reach = FLEET_EXPELLED, .args = SLICE("[\"left\"]")};
     says(&bob, "41");
@@ -350,7 +350,7 @@ static void comes_again(struct person *again) {
     comes_back_as(again, "alice", false);
 }
 
-static void who_is_taken_out_of_a_channel_while_away_does_not_come_back_to_it(void **state) {
+static void a_user_removed_while_away_does_not_come_back_to_the_channel(void **state) {
     struct person again = {0};
     assert_true(socket_join(socket_of(&alice), SLICE("channel:lobby")));
     local_client_leave(alice.client);
@@ -367,7 +367,7 @@ static void who_is_taken_out_of_a_channel_while_away_does_not_come_back_to_it(vo
     goes(&again);
 }
 
-static void what_a_user_is_told_while_away_comes_with_her_recovery_and_reached_nobody_yet(void **state) {
+static void what_a_user_is_told_while_away_comes_with_the_recovery(void **state) {
     struct person again = {0};
     const struct fleet_news news = {.user_id = SLICE("alice"), .args = SLICE("[\"news\"]")};
     assert_int_equal(fleet_emit_to_user(&here, &news), 1);
@@ -385,22 +385,22 @@ static void what_a_user_is_told_while_away_comes_with_her_recovery_and_reached_n
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(an_event_to_a_user_reaches_him_wherever_he_is),
-        TEST(a_worker_without_a_user_hears_nothing_of_him),
+        TEST(an_event_to_a_user_reaches_them_on_any_worker),
+        TEST(a_worker_without_a_user_hears_nothing_of_them),
         TEST(a_user_is_disconnected_on_every_worker),
         TEST(only_the_sockets_of_a_session_end),
         TEST(a_session_ends_as_soon_as_the_workers_hear_each_other_again),
-        TEST(who_is_expelled_follows_no_more_wherever_he_is),
-        TEST(who_is_expelled_is_out_soon_though_the_bus_loses_it_and_may_come_in_again),
-        TEST(of_an_expulsion_hear_all_workers_also_where_he_has_been),
+        TEST(an_expelled_user_follows_no_more_on_any_worker),
+        TEST(an_expulsion_takes_effect_though_the_bus_loses_it),
+        TEST(all_workers_hear_of_an_expulsion),
         TEST(a_broadcast_reaches_everybody),
         TEST(after_a_gap_of_the_bus_nothing_is_remembered),
         TEST(what_one_worker_forgets_no_other_remembers),
         TEST(what_a_dead_worker_still_says_is_not_heard),
         TEST(what_is_removed_from_redis_no_worker_remembers),
         TEST(messages_without_sense_are_dropped),
-        TEST(who_is_taken_out_of_a_channel_while_away_does_not_come_back_to_it),
-        TEST(what_a_user_is_told_while_away_comes_with_her_recovery_and_reached_nobody_yet),
+        TEST(a_user_removed_while_away_does_not_come_back_to_the_channel),
+        TEST(what_a_user_is_told_while_away_comes_with_the_recovery),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,7 +185,7 @@ static void a_taking_under_way_is_refused_when_the_limiter_ends(void **unused) {
 }
 
 /* A Redis was promoted whose clock is ten minutes behind: what the one before it kept is in its future. */
-static void a_redis_whose_clock_is_behind_refuses_nobody_for_longer_than_the_period(void **unused) {
+static void a_slow_redis_clock_refuses_nobody_longer_than_the_period(void **unused) {
     enum { PERIOD_MS = 1000, AHEAD_MS = 600000 };
     int port;
     struct limit_ask ask = ask_of("messages", "judy", 2, PERIOD_MS);
@@ -244,7 +244,7 @@ int main(void) {
         WITH_REDIS(a_worker_only_limit_does_not_ask),
         WITH_REDIS(without_redis_each_limit_follows_its_rule),
         WITH_REDIS(a_taking_under_way_is_refused_when_the_limiter_ends),
-        WITH_REDIS(a_redis_whose_clock_is_behind_refuses_nobody_for_longer_than_the_period),
+        WITH_REDIS(a_slow_redis_clock_refuses_nobody_longer_than_the_period),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

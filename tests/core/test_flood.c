@@ -53,7 +53,7 @@ static void allow(unsigned count, uint64_t period_ms) {
     hub_set(hub, &settings);
 }
 
-static void a_client_that_asks_without_end_is_not_read_until_it_has_paid(void **state) {
+static void a_flooding_client_is_not_read_until_it_has_paid(void **state) {
     allow(10, 10000);
     int64_t limited = metric_get(METRIC_LIMITED, "events");
     comes_as(&alice, "alice");
@@ -125,7 +125,7 @@ static void a_client_that_floods_with_pongs_is_not_read_and_then_closed(void **s
     assert_int_equal(metric_get(METRIC_REJECTED, "pong"), rejected + 80);
 }
 
-static void who_connects_in_vain_again_and_again_is_not_read_and_then_closed(void **state) {
+static void repeated_failed_connects_are_paused_then_closed(void **state) {
     uint16_t code;
     arrives(&alice, &(struct local_client_options){0});
     for (int i = 0; i < 15; i++) says(&alice, "40{}");
@@ -143,12 +143,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SCENE(events_that_waited_are_answered_in_slices_and_others_come_between),
         SCENE(a_client_that_ignores_its_limits_is_not_read_and_then_closed),
-        SCENE(a_client_that_asks_without_end_is_not_read_until_it_has_paid),
+        SCENE(a_flooding_client_is_not_read_until_it_has_paid),
         SCENE(what_was_read_already_makes_nobody_wait_for_ever),
         SCENE(what_is_refused_costs_more_and_what_fails_costs_most),
         SCENE(a_client_that_goes_on_asking_in_vain_is_closed),
         SCENE(a_client_that_floods_with_pongs_is_not_read_and_then_closed),
-        SCENE(who_connects_in_vain_again_and_again_is_not_read_and_then_closed),
+        SCENE(repeated_failed_connects_are_paused_then_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

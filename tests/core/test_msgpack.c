@@ -116,7 +116,7 @@ static void binaries_become_placeholders_and_come_back(void **state) {
     buffer_done(&out);
 }
 
-static void an_object_that_looks_like_a_placeholder_is_one_only_where_there_is_that_attachment(void **state) {
+static void a_placeholder_counts_only_with_its_attachment(void **state) {
     writes("{\"_placeholder\":true,\"num\":0}", BYTES("\x82\xac_placeholder\xc3\xa3num\x00"));
     reads(BYTES("\x82\xac_placeholder\xc3\xa3num\x00"), "{\"_placeholder\":true,\"num\":0}");
     refuses(BYTES(
@@ -152,7 +152,7 @@ int main(void) {
         cmocka_unit_test(a_broadcast_of_the_classic_adapter_is_read_and_written),
         cmocka_unit_test(undefined_and_both_forms_of_a_time_are_read),
         cmocka_unit_test(binaries_become_placeholders_and_come_back),
-        cmocka_unit_test(an_object_that_looks_like_a_placeholder_is_one_only_where_there_is_that_attachment),
+        cmocka_unit_test(a_placeholder_counts_only_with_its_attachment),
         cmocka_unit_test(broken_bytes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

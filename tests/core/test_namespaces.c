@@ -27,7 +27,7 @@ static void a_namespace_that_ends_unanswered_lets_the_others_go_on(void **state)
     assert_false(is_closed(&alice, NULL));
 }
 
-static void what_was_sent_to_a_socket_before_the_server_ended_it_does_no_harm(void **state) {
+static void packets_sent_before_the_server_ended_a_socket_do_no_harm(void **state) {
     comes_as(&alice, "alice");
     says(&alice, "40/admin,{\"user\":\"alice\"}");
     assert_non_null(hears(&alice));
@@ -50,7 +50,7 @@ static void what_was_sent_to_a_socket_before_the_server_ended_it_does_no_harm(vo
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCENE(a_namespace_that_ends_unanswered_lets_the_others_go_on),
-        SCENE(what_was_sent_to_a_socket_before_the_server_ended_it_does_no_harm),
+        SCENE(packets_sent_before_the_server_ended_a_socket_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

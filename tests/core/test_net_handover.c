@@ -231,7 +231,7 @@ static void a_full_process_closes_what_it_is_handed(void **state) {
     }
 }
 
-static void who_speaks_through_a_balancer_keeps_his_address(void **state) {
+static void a_client_behind_a_balancer_keeps_its_address(void **state) {
     struct pair pair = {0};
     struct net_settings settings = rig_settings;
     struct raw alice;
@@ -344,7 +344,7 @@ int main(void) {
         cmocka_unit_test(when_the_process_ends_so_do_its_connections),
         cmocka_unit_test(a_full_process_closes_what_it_is_handed),
         cmocka_unit_test(many_who_say_much_at_once_are_handed_over),
-        cmocka_unit_test(who_speaks_through_a_balancer_keeps_his_address),
+        cmocka_unit_test(a_client_behind_a_balancer_keeps_its_address),
         cmocka_unit_test(whom_a_proxy_speaks_for_is_known_to_the_other_process_too),
         cmocka_unit_test(a_process_that_takes_no_more_is_no_wait),
         cmocka_unit_test(who_leaves_is_missed_through_the_tunnel),

@@ -491,7 +491,7 @@ static void a_head_may_come_byte_by_byte(void **state) {
     rig_stop(&rig);
 }
 
-static void a_malformed_head_is_refused_for_what_it_asked_wherever_it_was_cut(void **state) {
+static void a_malformed_head_is_refused_alike_wherever_it_is_cut(void **state) {
     static const char head[] = "HEAD /hello HTTP/1.1\r\nHost: a\r\nno field\r\n\r\n";
     struct rig rig;
     struct raw alice;
@@ -549,7 +549,7 @@ int main(void) {
         cmocka_unit_test(heads_that_are_too_long_are_refused),
         cmocka_unit_test(requests_that_come_at_once_are_answered_in_order),
         cmocka_unit_test(a_head_may_come_byte_by_byte),
-        cmocka_unit_test(a_malformed_head_is_refused_for_what_it_asked_wherever_it_was_cut),
+        cmocka_unit_test(a_malformed_head_is_refused_alike_wherever_it_is_cut),
         cmocka_unit_test(who_is_refused_by_the_head_need_send_no_body),
         cmocka_unit_test(a_body_is_read_when_the_head_has_passed),
         cmocka_unit_test(who_has_passed_and_sends_no_body_is_answered_at_the_deadline),

@@ -111,7 +111,7 @@ static void a_header_from_a_peer_that_is_not_trusted_is_no_request(void **state)
     rig_stop(&rig);
 }
 
-static void those_who_are_no_trusted_proxy_need_no_header_and_may_send_none(void **state) {
+static void only_trusted_proxies_send_a_proxy_header(void **state) {
     static const char *const elsewhere[] = {"192.0.2.0/24", "2001:db8::/32"};
     struct rig rig;
     struct net_settings settings = proxied();
@@ -301,7 +301,7 @@ int main(void) {
         cmocka_unit_test(the_header_comes_before_tls),
         cmocka_unit_test(without_a_correct_header_nobody_comes_in),
         cmocka_unit_test(a_header_from_a_peer_that_is_not_trusted_is_no_request),
-        cmocka_unit_test(those_who_are_no_trusted_proxy_need_no_header_and_may_send_none),
+        cmocka_unit_test(only_trusted_proxies_send_a_proxy_header),
         cmocka_unit_test(a_trusted_proxy_says_for_whom_each_request_is),
         cmocka_unit_test(a_balancer_may_speak_for_a_proxy_that_is_trusted_too),
         cmocka_unit_test(whoever_waits_longest_for_a_request_makes_room_and_nobody_else_does),

@@ -256,7 +256,7 @@ static void a_crowd_asks_and_does_not_read(struct pages *pages, const struct net
     pages_end(pages);
 }
 
-static void a_file_that_many_ask_for_and_do_not_take_is_no_memory_and_one_descriptor(void **state) {
+static void a_file_requested_by_many_takes_one_descriptor_and_no_memory(void **state) {
     struct pages pages;
     struct rig_tls tls;
     a_crowd_asks_and_does_not_read(&pages, patient(rig_settings));
@@ -302,7 +302,7 @@ int main(void) {
         cmocka_unit_test(head_tells_the_length_without_the_bytes),
         cmocka_unit_test(nothing_outside_the_folder_is_reachable),
         cmocka_unit_test(a_large_file_arrives_as_it_is_also_over_tls),
-        cmocka_unit_test(a_file_that_many_ask_for_and_do_not_take_is_no_memory_and_one_descriptor),
+        cmocka_unit_test(a_file_requested_by_many_takes_one_descriptor_and_no_memory),
         cmocka_unit_test(a_file_that_is_cut_while_it_is_sent_ends_the_connection),
         cmocka_unit_test(a_folder_that_is_left_is_still_sent_from),
     };

@@ -534,7 +534,7 @@ static void compressed_messages_are_read_as_the_rfc_shows_them(void **state) {
 }
 
 /* A message is answered whatever the frame behind it is, also by an owner that writes at the end of the turn. */
-static void what_came_before_a_close_or_a_violation_is_answered_before_the_close_frame(void **state) {
+static void frames_before_a_close_or_violation_are_answered_first(void **state) {
     for (unsigned late = 0; late < 2; late++) {
         static const struct {
             unsigned first;
@@ -578,7 +578,7 @@ int main(void) {
         cmocka_unit_test(text_is_utf8_however_it_comes),
         cmocka_unit_test(text_is_refused_before_its_message_ends),
         cmocka_unit_test(compressed_messages_are_read_as_the_rfc_shows_them),
-        cmocka_unit_test(what_came_before_a_close_or_a_violation_is_answered_before_the_close_frame),
+        cmocka_unit_test(frames_before_a_close_or_violation_are_answered_first),
         cmocka_unit_test(there_are_at_least_350_cases),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -537,7 +537,7 @@ static void a_clients_close_while_it_is_behind_is_echoed_after_the_backlog(void 
     rig_stop(&rig);
 }
 
-static void a_peer_that_goes_on_wrongly_behind_our_close_is_not_waited_for(void **state) {
+static void a_peer_that_misbehaves_after_our_close_is_not_awaited(void **state) {
     struct rig rig;
     struct raw mallory;
     rig_start(&rig, &rig_settings);
@@ -571,7 +571,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_taken_holds_no_more_than_the_budget),
         cmocka_unit_test(compressed_messages_that_never_end_hold_no_more_than_the_budget),
         cmocka_unit_test(a_connection_at_rest_keeps_nothing_of_what_it_said),
-        cmocka_unit_test(a_peer_that_goes_on_wrongly_behind_our_close_is_not_waited_for),
+        cmocka_unit_test(a_peer_that_misbehaves_after_our_close_is_not_awaited),
         cmocka_unit_test(fragments_without_end_are_too_many),
         cmocka_unit_test(a_flood_of_pings_is_answered_up_to_its_rate_then_closed),
         cmocka_unit_test(a_clients_close_while_it_is_behind_is_echoed_after_the_backlog),

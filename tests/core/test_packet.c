@@ -103,7 +103,7 @@ static void who_asked_for_a_recovery_gets_the_offset_behind_the_arguments(void *
     packet_unref(&packet);
 }
 
-static void a_raw_endpoint_gets_messages_as_they_are_and_events_as_the_plain_form(void **state) {
+static void a_raw_endpoint_gets_messages_as_is_and_events_as_json(void **state) {
     struct slice bytes[] = {SLICE("\x01\x02")};
     static const struct {
         const char *json, *text;
@@ -163,7 +163,7 @@ int main(void) {
         TEST(each_form_is_built_once),
         TEST(each_kind_of_client_gets_its_form),
         TEST(who_asked_for_a_recovery_gets_the_offset_behind_the_arguments),
-        TEST(a_raw_endpoint_gets_messages_as_they_are_and_events_as_the_plain_form),
+        TEST(a_raw_endpoint_gets_messages_as_is_and_events_as_json),
         TEST(a_frames_head_has_the_shortest_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,7 @@ static void a_handshake_keeps_the_headers_that_scripts_read_and_no_others(void *
 }
 
 /* Whatever it does with its connections. */
-static void a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end(void **state) {
+static void a_polling_session_takes_a_seat_until_its_end(void **state) {
     settings.ping_interval_ms = settings.ping_timeout_ms = 60000;
     hub_set(hub, &settings);
     admission_set(admission, &(struct admission_settings){.connections = 3, .connections_per_address = 2});
@@ -119,7 +119,7 @@ static void a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end(void
 
 static const char unknown[] = "{\"code\":1,\"message\":\"Session ID unknown\"}";
 
-static void a_newcomer_takes_the_place_of_who_came_before_and_was_not_let_in(void **state) {
+static void a_newcomer_takes_the_seat_of_one_not_let_in(void **state) {
     polling_path = "/socket.io/";
     admission_set(admission, &(struct admission_settings){.connections = 2});
     open_session();
@@ -211,7 +211,7 @@ static void a_client_that_closes_gets_noop_on_its_poll(void **state) {
     assert_int_equal(polling_fetch("GET", polling, "").status, 400);
 }
 
-static void the_poll_that_waits_or_the_next_hears_whether_to_stay_away_or_to_come_back(void **state) {
+static void the_waiting_or_next_poll_hears_how_the_session_ended(void **state) {
     for (int returns = 0; returns < 2; returns++) {
         enum close_reason reason = returns ? CLOSE_SHUTTING_DOWN : CLOSE_SERVER_DISCONNECT;
         open_session();
@@ -247,8 +247,8 @@ int main(void) {
         SCENE(a_strange_origin_is_forbidden_and_a_known_one_gets_its_headers),
         SCENE(a_client_that_closes_its_connection_is_told_that_it_closes),
         SCENE(a_handshake_keeps_the_headers_that_scripts_read_and_no_others),
-        SCENE(a_session_that_polls_takes_a_seat_from_its_handshake_to_its_end),
-        SCENE(a_newcomer_takes_the_place_of_who_came_before_and_was_not_let_in),
+        SCENE(a_polling_session_takes_a_seat_until_its_end),
+        SCENE(a_newcomer_takes_the_seat_of_one_not_let_in),
         SCENE(packets_go_both_ways_text_and_binary),
         SCENE(a_poll_waits_for_what_comes),
         SCENE(a_second_poll_closes_the_session),
@@ -257,7 +257,7 @@ int main(void) {
         SCENE(a_body_too_large_is_refused_and_the_session_stays),
         SCENE(bytes_as_a_body_close_the_session),
         SCENE(a_client_that_closes_gets_noop_on_its_poll),
-        SCENE(the_poll_that_waits_or_the_next_hears_whether_to_stay_away_or_to_come_back),
+        SCENE(the_waiting_or_next_poll_hears_how_the_session_ended),
         SCENE(a_poll_brings_the_ping_and_silence_ends_the_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

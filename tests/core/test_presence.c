@@ -101,7 +101,7 @@ static void who_comes_is_told_within_a_tick(void **state) {
 }
 
 /* One device goes, the other is still there. */
-static void a_user_is_there_while_one_of_his_devices_is(void **state) {
+static void a_user_is_online_while_one_of_their_devices_is(void **state) {
     come("alice", "phone", "general");
     come("alice", "laptop", "general");
     come("alice", "laptop", "general");
@@ -209,7 +209,7 @@ static void large_channels_get_counts_and_small_ones_the_difference(void **state
         "{\"userId\":\"bob\",\"status\":\"offline\",\"lastSeen\":\"2026-01-01T00:00:03.000Z\"}]\n");
 }
 
-static void what_a_user_says_of_himself_is_told_where_he_is(void **state) {
+static void a_users_status_is_told_in_their_channels(void **state) {
     come("alice", "a1", "general");
     come("bob", "b1", "random");
     news(1000);
@@ -261,7 +261,7 @@ static void come_back(const char *user, const char *status, uint64_t ends_wall_m
     presence_joined(presence, SLICE("general"), slice_of(user), slice_of(user));
 }
 
-static void who_comes_back_is_what_he_said_before_from_the_first_moment(void **state) {
+static void a_user_who_comes_back_has_their_status_at_once(void **state) {
     come("bob", "b1", "general");
     (void)news(1000);
     come_back("alice", "invisible", 0);
@@ -326,7 +326,7 @@ static void only_so_many_who_went_are_remembered(void **state) {
     assert_non_null(strstr(user(id), "\"offline\""));
 }
 
-static void a_connection_of_another_user_is_not_his(void **state) {
+static void a_connection_belongs_to_one_user(void **state) {
     come("alice", "a1", "general");
     go("bob", "a1");
     come("bob", "a1", "random");
@@ -409,22 +409,22 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(who_comes_is_told_within_a_tick),
-        TEST(a_user_is_there_while_one_of_his_devices_is),
+        TEST(a_user_is_online_while_one_of_their_devices_is),
         TEST(a_reload_of_the_page_is_no_absence),
         TEST(leaving_a_channel_is_not_going_offline),
         TEST(mass_changes_are_told_at_once),
         TEST(changes_of_a_tick_are_told_in_one_call),
         TEST(who_came_and_went_within_a_tick_was_never_there),
         TEST(large_channels_get_counts_and_small_ones_the_difference),
-        TEST(what_a_user_says_of_himself_is_told_where_he_is),
+        TEST(a_users_status_is_told_in_their_channels),
         TEST(the_invisible_look_offline),
         TEST(who_becomes_visible_again_is_told),
-        TEST(who_comes_back_is_what_he_said_before_from_the_first_moment),
+        TEST(a_user_who_comes_back_has_their_status_at_once),
         TEST(what_was_said_before_yields_to_what_is_heard),
         TEST(what_is_said_until_a_time_ends_then),
         TEST(unknown_is_said_to_be_so),
         TEST(only_so_many_who_went_are_remembered),
-        TEST(a_connection_of_another_user_is_not_his),
+        TEST(a_connection_belongs_to_one_user),
         TEST(at_most_max_users_are_written),
         TEST(replicas_that_hear_the_same_words_in_any_order_end_equal),
     };

@@ -99,7 +99,7 @@ static void what_was_lost_last_comes_with_a_digest(void **state) {
 }
 
 /* The roll has found a worker dead. */
-static void the_users_of_a_dead_worker_leave_once_and_those_who_came_back_do_not(void **state) {
+static void users_of_a_dead_worker_leave_once_unless_they_came_back(void **state) {
     all_come();
     come_to(&workers[2], "dave", "d", "lobby");
     come(&workers[2], "erin");
@@ -128,7 +128,7 @@ static void the_users_of_a_dead_worker_leave_once_and_those_who_came_back_do_not
 }
 
 /* G7: a worker that takes the place of a dead one is enough. */
-static void who_does_not_come_back_from_a_killed_worker_is_offline_within_2_s(void **state) {
+static void a_killed_workers_user_is_offline_within_2_s(void **state) {
     all_come();
     worker_end(&workers[2]);
     worker_begin(&workers[2]);
@@ -196,7 +196,7 @@ static void who_was_thought_dead_is_heard_again(void **state) {
     assert_int_equal(count(&workers[2]), 3);
 }
 
-static void what_a_user_says_holds_on_all_his_devices(void **state) {
+static void a_users_status_holds_on_all_their_devices(void **state) {
     all_come();
     come_to(&workers[1], "alice", "phone", "lobby");
     loop_advance(scene_loop, SOON_MS);
@@ -267,7 +267,7 @@ static void who_is_heard_in_time_has_never_gone(void **state) {
 }
 
 /* Redis was slow to confirm that the worker listens to the channel: it had told of its own users before. */
-static void who_begins_to_listen_hears_of_those_who_came_before_their_worker_listened(void **state) {
+static void a_new_follower_hears_of_users_who_came_before(void **state) {
     ether.subscribe_ms = PRESENCE_SYNC_SETTLE_MS + 2 * PRESENCE_SYNC_TICK_MS;
     come(&workers[0], "alice");
     loop_advance(scene_loop, SOON_MS);
@@ -287,18 +287,18 @@ int main(void) {
         TEST(idle_users_stay_online),
         TEST(a_count_never_drifts_whatever_the_bus_loses_and_doubles),
         TEST(what_was_lost_last_comes_with_a_digest),
-        TEST(the_users_of_a_dead_worker_leave_once_and_those_who_came_back_do_not),
-        TEST(who_does_not_come_back_from_a_killed_worker_is_offline_within_2_s),
+        TEST(users_of_a_dead_worker_leave_once_unless_they_came_back),
+        TEST(a_killed_workers_user_is_offline_within_2_s),
         TEST(who_is_heard_in_time_has_never_gone),
         TEST(a_deploy_is_no_absence),
         TEST(while_redis_is_away_presence_stands_still),
         TEST(who_was_thought_dead_is_heard_again),
-        TEST(what_a_user_says_holds_on_all_his_devices),
+        TEST(a_users_status_holds_on_all_their_devices),
         TEST(the_invisible_are_seen_by_nobody_on_any_worker),
         TEST(what_is_said_at_once_on_a_second_device_is_the_latest),
         TEST(who_comes_anew_has_said_nothing),
         TEST(of_a_large_channel_only_counts_are_told),
-        TEST(who_begins_to_listen_hears_of_those_who_came_before_their_worker_listened),
+        TEST(a_new_follower_hears_of_users_who_came_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ static void quiet_channels_cost_the_same_however_many_they_are(void **state) {
     assert_in_range(received_by_all() - before, (INTERVALS - 1) * PAIRS, (INTERVALS + 1) * PAIRS * (1 + ANNOUNCED));
 }
 
-static void what_was_lost_last_in_some_of_many_channels_comes_with_a_digest(void **state) {
+static void a_digest_repairs_what_was_lost_in_some_channels(void **state) {
     enum { CHANNELS = 500, STEP = 100 };
     come_to_many(&workers[0], "alice", CHANNELS);
     come_to_many(&workers[1], "bob", CHANNELS);
@@ -145,7 +145,7 @@ static void hear_from(struct sync_worker *worker, const char *origin, const stru
 }
 
 /* 1,000 peers would otherwise be told 100 times a second. */
-static void a_worker_sends_so_many_digests_a_second_however_many_others_there_are(void **state) {
+static void the_rate_of_digests_does_not_grow_with_the_workers(void **state) {
     enum { OTHERS = 1000, A_SECOND = 20, SECONDS = 20 };
     struct buffer ask = {0}, topic = {0};
     presence_sync_write_ask(&ask, SLICE_NONE);
@@ -171,10 +171,10 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, presence_sync_set_up, presence_sync_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(quiet_channels_cost_the_same_however_many_they_are),
-        TEST(what_was_lost_last_in_some_of_many_channels_comes_with_a_digest),
+        TEST(a_digest_repairs_what_was_lost_in_some_channels),
         TEST(workers_that_never_heard_of_each_other_find_each_other),
         TEST(whatever_was_lost_in_many_channels_all_workers_agree_in_the_end),
-        TEST(a_worker_sends_so_many_digests_a_second_however_many_others_there_are),
+        TEST(the_rate_of_digests_does_not_grow_with_the_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,7 +201,7 @@ static void an_offset_that_is_none_of_ours_recovers_nothing(void **state) {
     assert_fresh(&again, &alice);
 }
 
-static void a_guest_is_recognised_by_his_pid(void **state) {
+static void a_guest_is_recognised_by_their_pid(void **state) {
     script.authenticates = false;
     comes_as(&alice, "x");
     char id[32];
@@ -343,7 +343,7 @@ static void a_room_that_is_joined_while_away_is_heard_from_then_on(void **state)
     assert_false(socket_join(socket_of(&again), SLICE("one too many")));
 }
 
-static void what_is_kept_with_a_socket_that_is_away_comes_back_with_it(void **state) {
+static void a_sockets_values_come_back_with_it(void **state) {
     comes_as(&alice, "alice");
     local_client_leave(alice.client);
     assert_true(socket_set_state(socket_of(&alice), SLICE("{\"muted\":true}")));
@@ -373,7 +373,7 @@ static void leave_open(void *owner, struct socket *socket) {
 }
 
 /* As another server says it: "whoever is in this room leaves that one". */
-static void what_is_done_to_a_room_is_done_to_who_is_away_from_it(void **state) {
+static void room_operations_reach_sockets_that_are_away(void **state) {
     struct slice open = SLICE("open"), vip = SLICE("vip");
     struct room_emit emit = {.namespace_name = SLICE("/"), .to = &open, .to_len = 1, .except = &vip, .except_len = 1};
     comes_as(&alice, "alice");
@@ -437,7 +437,7 @@ static void note_parted(struct socket *socket) {
     snprintf(parted_before, sizeof parted_before, "%s", script.parted);
 }
 
-static void scripts_hear_of_an_end_before_they_are_asked_about_who_comes_back(void **state) {
+static void scripts_hear_of_an_end_before_the_return(void **state) {
     comes_as(&alice, "alice");
     says(&alice, "40/admin,{\"user\":\"alice\"}");
     script.on_connect = note_parted;
@@ -486,7 +486,7 @@ static void a_pong_while_a_recovery_is_asked_about_confirms_nothing(void **state
     assert_recovered(&third, &alice);
 }
 
-static void a_pong_to_a_ping_from_before_a_recovery_confirms_nothing_of_it(void **state) {
+static void a_pong_from_before_a_recovery_confirms_nothing(void **state) {
     comes_as(&alice, "alice");
     local_client_leave(alice.client);
     arrives(&again, &(struct local_client_options){0});
@@ -509,7 +509,7 @@ static void join_room(struct socket *socket) {
     assert_true(socket_join(socket, SLICE("room")));
 }
 
-static void what_came_while_the_first_connect_was_asked_about_is_not_taken_for_known(void **state) {
+static void events_during_the_first_connect_are_not_taken_for_known(void **state) {
     script.on_connect = join_room;
     script.defers_connects = true;
     arrives(&alice, &(struct local_client_options){0});
@@ -543,7 +543,7 @@ int main(void) {
         SCENE(a_replay_larger_than_the_outbox_is_written_whole),
         SCENE(a_pid_of_another_user_recovers_nothing),
         SCENE(an_offset_that_is_none_of_ours_recovers_nothing),
-        SCENE(a_guest_is_recognised_by_his_pid),
+        SCENE(a_guest_is_recognised_by_their_pid),
         SCENE(a_room_that_is_no_longer_permitted_is_not_replayed),
         SCENE(who_was_banned_meanwhile_does_not_come_back),
         SCENE(the_record_is_there_from_connect_on_and_until_the_window_ends),
@@ -552,16 +552,16 @@ int main(void) {
         SCENE(a_connection_lost_while_it_is_recovered_can_be_recovered_again),
         SCENE(a_room_that_is_left_while_away_stays_left),
         SCENE(a_room_that_is_joined_while_away_is_heard_from_then_on),
-        SCENE(what_is_kept_with_a_socket_that_is_away_comes_back_with_it),
+        SCENE(a_sockets_values_come_back_with_it),
         SCENE(who_is_disconnected_while_away_does_not_come_back),
-        SCENE(what_is_done_to_a_room_is_done_to_who_is_away_from_it),
+        SCENE(room_operations_reach_sockets_that_are_away),
         SCENE(a_hook_may_end_the_socket_that_takes_the_place_of_another),
         SCENE(a_hook_may_end_the_socket_that_begins_anew),
-        SCENE(scripts_hear_of_an_end_before_they_are_asked_about_who_comes_back),
+        SCENE(scripts_hear_of_an_end_before_the_return),
         SCENE(a_hook_that_waits_keeps_its_socket_and_nothing_else),
         SCENE(a_pong_while_a_recovery_is_asked_about_confirms_nothing),
-        SCENE(a_pong_to_a_ping_from_before_a_recovery_confirms_nothing_of_it),
-        SCENE(what_came_while_the_first_connect_was_asked_about_is_not_taken_for_known),
+        SCENE(a_pong_from_before_a_recovery_confirms_nothing),
+        SCENE(events_during_the_first_connect_are_not_taken_for_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

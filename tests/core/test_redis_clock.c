@@ -57,7 +57,7 @@ static int tear_down(void **state) {
     return stage_tear_down(state);
 }
 
-static void a_clock_that_is_an_hour_off_is_told_once_until_it_is_right(void **state) {
+static void a_clock_an_hour_off_is_logged_once_until_it_agrees(void **state) {
     ahead_ms = 3600000;
     stage_until(is_told("clock.differs"));
     assert_true(is_told("warning clock.differs from=redis ahead_ms=-3"));
@@ -80,7 +80,7 @@ static void clocks_that_agree_are_not_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_clock_that_is_an_hour_off_is_told_once_until_it_is_right, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_clock_an_hour_off_is_logged_once_until_it_agrees, set_up, tear_down),
         cmocka_unit_test_setup_teardown(clocks_that_agree_are_not_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,7 +254,7 @@ static void an_unsolicited_sunsubscribe_means_look_again(void **state) {
     stage_until(ears.messages == 1);
 }
 
-static void what_is_unsubscribed_by_a_server_that_keeps_the_slot_is_subscribed_again(void **state) {
+static void a_topic_that_the_slots_owner_drops_is_subscribed_again(void **state) {
     left.on_command = right.on_command = confirms_topics;
     subscriber_want(ears.subscriber, TOPIC_SHARDED, SLICE("foo"));
     stage_until(ears.subscribed == 1);
@@ -319,7 +319,7 @@ static void a_refused_topic_is_tried_again_without_haste(void **state) {
     stage_until(ears.subscribed == 1);
 }
 
-static void what_is_wanted_again_while_it_is_unsubscribed_is_subscribed_in_the_end(void **state) {
+static void a_topic_wanted_again_while_it_goes_is_subscribed(void **state) {
     left.on_command = right.on_command = confirms_topics;
     for (int i = 0; i < 20; i++) {
         subscriber_want(ears.subscriber, TOPIC_SHARDED, SLICE("foo"));
@@ -469,12 +469,12 @@ int main(void) {
         TEST(a_dead_primary_is_known_when_the_map_changes),
         TEST(moved_on_ssubscribe_is_followed_at_once),
         TEST(an_unsolicited_sunsubscribe_means_look_again),
-        TEST(what_is_unsubscribed_by_a_server_that_keeps_the_slot_is_subscribed_again),
+        TEST(a_topic_that_the_slots_owner_drops_is_subscribed_again),
         TEST(a_slot_that_moves_silently_is_noticed_by_the_map),
         cmocka_unit_test_setup_teardown(the_map_is_looked_at_without_an_occasion, set_up_in_haste, tear_down),
         TEST(classic_topics_leave_a_dead_server_before_it_is_replaced),
         TEST(a_refused_topic_is_tried_again_without_haste),
-        TEST(what_is_wanted_again_while_it_is_unsubscribed_is_subscribed_in_the_end),
+        TEST(a_topic_wanted_again_while_it_goes_is_subscribed),
         TEST(a_message_beyond_the_bound_ends_the_connection_and_the_topic_returns),
         TEST(a_mute_subscriber_link_is_found_within_five_seconds),
         TEST(a_master_that_says_it_is_none_is_not_believed),

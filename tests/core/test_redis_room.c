@@ -175,7 +175,7 @@ static void fill(long long bytes) {
     }
 }
 
-static void a_redis_without_memory_is_said_once_and_leases_limits_and_floors_work(void **unused) {
+static void a_full_redis_is_logged_once_and_still_serves(void **unused) {
     keep(1);
     fill(MEMORY - used_bytes());
     stage_until((keep_range(2), redis_room_is_full(room)));
@@ -218,7 +218,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_REDIS(caches_of_120_busy_channels_leave_room_for_leases_limits_and_floors),
         WITH_REDIS(channels_that_are_not_read_make_room_for_those_that_are),
-        WITH_REDIS(a_redis_without_memory_is_said_once_and_leases_limits_and_floors_work),
+        WITH_REDIS(a_full_redis_is_logged_once_and_still_serves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

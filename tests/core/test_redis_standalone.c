@@ -164,7 +164,7 @@ static void assert_not_permitted(struct redis *named, const char *command) {
     if (strncmp(answer.text, "NOPERM", 6) != 0) fail_msg("%s: %s", command, answer.text);
 }
 
-static void the_acl_user_of_the_documentation_can_do_what_is_needed_and_no_more(void **state) {
+static void the_documented_acl_user_can_do_just_what_is_needed(void **state) {
     struct redis_settings settings = {.mode = REDIS_STANDALONE,
                                       .nodes = (const char *const[]){address},
                                       .nodes_len = 1,
@@ -246,7 +246,7 @@ int main(void) {
         TEST(a_restart_is_survived_and_told),
         TEST(a_stopped_server_is_found_within_five_seconds),
         TEST(a_connection_that_an_operator_kills_comes_back),
-        TEST(the_acl_user_of_the_documentation_can_do_what_is_needed_and_no_more),
+        TEST(the_documented_acl_user_can_do_just_what_is_needed),
         TEST(a_full_server_is_no_reason_to_wait),
         TEST(a_subscriber_that_was_too_slow_hears_of_it),
         TEST(each_primary_answers),

@@ -358,7 +358,7 @@ static void two_rooms_while_away(void) {
 }
 
 /* Nothing but the rooms' logs is needed, and nobody need be there while the packets are sent. */
-static void who_comes_back_gets_what_he_missed_in_order_and_once(void **state) {
+static void a_socket_that_comes_back_gets_what_it_missed_once(void **state) {
     join(&alice, "one");
     join(&alice, "two");
     EMIT("a", .to = "one");
@@ -569,7 +569,7 @@ int main(void) {
         TEST(all_share_one_packet),
         TEST(what_clients_would_choke_on_is_refused),
         TEST(offsets_are_read_back_by_their_own_process_only),
-        TEST(who_comes_back_gets_what_he_missed_in_order_and_once),
+        TEST(a_socket_that_comes_back_gets_what_it_missed_once),
         TEST(nothing_of_before_a_join_is_replayed),
         TEST(a_volatile_event_has_an_offset_and_is_not_replayed),
         TEST(a_quiet_client_with_an_old_offset_recovers),

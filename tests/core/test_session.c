@@ -24,7 +24,7 @@ static void who_connects_is_greeted_with_a_public_id_and_a_secret_one(void **sta
     assert_int_equal(hub_user_sessions(hub, SLICE("alice")), 1);
 }
 
-static void without_an_authenticate_hook_everyone_is_a_guest_of_his_own(void **state) {
+static void without_an_authenticate_hook_everyone_is_a_guest(void **state) {
     script.authenticates = false;
     comes_as(&alice, "alice");
     comes_as(&bob, "alice");
@@ -118,7 +118,7 @@ static void each_failure_of_an_event_has_its_code(void **state) {
     assert_int_equal(metric_get(METRIC_REJECTED, "unavailable"), 1);
 }
 
-static void one_event_of_a_session_is_asked_at_a_time_and_in_order(void **state) {
+static void events_of_a_session_are_handled_one_by_one_in_order(void **state) {
     comes_as(&alice, "alice");
     says(&alice, "421[\"slow\",1]");
     says(&alice, "422[\"slow\",2]");
@@ -369,7 +369,7 @@ static void a_token_that_is_good_for_months_lasts_so_long(void **state) {
     assert_true(is_closed(&alice, NULL));
 }
 
-static void a_token_that_is_good_for_longer_than_a_life_does_not_end_early(void **state) {
+static void a_token_valid_longer_than_a_timer_does_not_end_early(void **state) {
     struct hub_settings settings = scene_settings();
     settings.ping_interval_ms = 12 * 3600 * 1000;
     hub_set(hub, &settings);
@@ -542,7 +542,7 @@ static void a_sockets_own_room_is_there_once_it_is_used(void **state) {
     assert_int_equal(rooms_len(), 2);
 }
 
-static void who_joins_anothers_own_room_finds_him_there(void **state) {
+static void who_joins_anothers_own_room_finds_its_owner_there(void **state) {
     comes_as(&alice, "alice");
     comes_as(&bob, "bob");
     assert_true(socket_join(socket_of(&bob), slice_of(alice.sid)));
@@ -557,7 +557,7 @@ static void who_joins_anothers_own_room_finds_him_there(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCENE(who_connects_is_greeted_with_a_public_id_and_a_secret_one),
-        SCENE(without_an_authenticate_hook_everyone_is_a_guest_of_his_own),
+        SCENE(without_an_authenticate_hook_everyone_is_a_guest),
         SCENE(an_unknown_namespace_is_refused_in_the_words_of_the_protocol),
         SCENE(a_refused_client_reads_why_and_keeps_its_connection),
         SCENE(a_user_id_that_is_none_is_a_script_error),
@@ -566,7 +566,7 @@ int main(void) {
         SCENE(what_the_connect_hook_emits_follows_the_connect_reply),
         SCENE(who_joins_no_namespace_is_closed_in_time),
         SCENE(each_failure_of_an_event_has_its_code),
-        SCENE(one_event_of_a_session_is_asked_at_a_time_and_in_order),
+        SCENE(events_of_a_session_are_handled_one_by_one_in_order),
         SCENE(a_full_inbox_stops_reading_until_it_is_half_empty),
         SCENE(acknowledgement_comes_before_held_events),
         SCENE(a_binary_event_waits_for_its_attachments),
@@ -582,7 +582,7 @@ int main(void) {
         SCENE(all_sessions_of_a_user_can_be_closed),
         SCENE(a_token_that_expires_ends_its_session),
         SCENE(a_token_that_is_good_for_months_lasts_so_long),
-        SCENE(a_token_that_is_good_for_longer_than_a_life_does_not_end_early),
+        SCENE(a_token_valid_longer_than_a_timer_does_not_end_early),
         SCENE(an_idle_client_that_answers_pings_is_healthy),
         SCENE(pings_go_out_on_schedule_while_data_flows),
         SCENE(only_a_pong_keeps_a_client_alive),
@@ -593,7 +593,7 @@ int main(void) {
         SCENE(the_plain_form_closes_with_the_code_of_the_fault),
         SCENE(a_bare_engine_echoes_text_and_bytes),
         SCENE(a_sockets_own_room_is_there_once_it_is_used),
-        SCENE(who_joins_anothers_own_room_finds_him_there),
+        SCENE(who_joins_anothers_own_room_finds_its_owner_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

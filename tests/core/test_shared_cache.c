@@ -198,7 +198,7 @@ static void a_removal_takes_what_was_kept_before_it(void **unused) {
     assert_string_equal(fetch(0, "m\nx").value, "-");
 }
 
-static void who_has_waited_for_long_loads_himself_and_keeps_nothing(void **unused) {
+static void a_reader_that_waited_too_long_loads_and_keeps_nothing(void **unused) {
     struct fetched stuck = fetch(0, "s\nx"), impatient;
     uint64_t begun_ms = loop_now_ms(stage_loop);
     impatient = fetch(1, "s\nx");
@@ -236,7 +236,7 @@ static void an_emptied_redis_is_a_miss(void **unused) {
     assert_string_equal(fetch(1, "e\ny").value, "-");
 }
 
-static void a_removal_that_redis_refused_is_repeated_and_nothing_is_read_until_then(void **unused) {
+static void nothing_is_read_until_a_refused_removal_succeeds(void **unused) {
     land(0, "r\nx", fetch(0, "r\nx"), "old");
     free(redis_cli(port, "acl setuser default -del"));
     shared_cache_remove(shared[0], SLICE("r\nx"));
@@ -297,7 +297,7 @@ static void who_asks_hears_of_the_end(void **unused) {
 }
 
 /* As one that was promoted, whose clock is ten minutes behind. */
-static void a_value_has_its_time_left_at_most_whatever_the_clock_of_redis_says(void **unused) {
+static void a_value_never_outlives_its_time_whatever_redis_clock_says(void **unused) {
     land(0, "p\nchess", fetch(0, "p\nchess"), "queen");
     kept_ms = TTL_MS;
     real_set_clock(-600000);
@@ -348,14 +348,14 @@ int main(void) {
         WITH_REDIS(what_is_removed_while_it_is_loaded_again_stays_so),
         WITH_REDIS(what_was_read_from_another_log_is_not_found),
         WITH_REDIS(a_removal_takes_what_was_kept_before_it),
-        WITH_REDIS(who_has_waited_for_long_loads_himself_and_keeps_nothing),
+        WITH_REDIS(a_reader_that_waited_too_long_loads_and_keeps_nothing),
         WITH_REDIS(after_a_load_that_failed_the_next_one_tries_at_once),
         WITH_REDIS(what_is_too_large_is_not_kept),
         WITH_REDIS(an_emptied_redis_is_a_miss),
-        WITH_REDIS(a_removal_that_redis_refused_is_repeated_and_nothing_is_read_until_then),
+        WITH_REDIS(nothing_is_read_until_a_refused_removal_succeeds),
         WITH_REDIS(a_removal_that_redis_did_not_answer_is_repeated),
         WITH_REDIS(with_a_secret_nothing_forged_is_read),
-        WITH_REDIS(a_value_has_its_time_left_at_most_whatever_the_clock_of_redis_says),
+        WITH_REDIS(a_value_never_outlives_its_time_whatever_redis_clock_says),
         WITH_REDIS(while_redis_is_away_everybody_loads),
         WITH_REDIS(who_asks_hears_of_the_end),
     };

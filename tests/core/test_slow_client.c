@@ -79,7 +79,7 @@ static void join_room(struct socket *socket) {
 }
 
 /* What is due to a socket whose connect hook still waits is more than is held for it. */
-static void what_comes_before_the_connect_reply_follows_it_in_order_however_much_it_is(void **state) {
+static void events_before_the_connect_reply_follow_it_in_order(void **state) {
     script.on_connect = join_room;
     script.defers_connects = true;
     arrives(&alice, &(struct local_client_options){0});
@@ -131,7 +131,7 @@ static void without_a_log_a_full_outbox_closes_at_once(void **state) {
 }
 
 /* A client that reads well holds nothing, however much it gets. */
-static void who_has_most_waiting_is_closed_when_all_hold_more_than_the_budget(void **state) {
+static void the_slowest_client_is_closed_when_the_budget_is_exceeded(void **state) {
     static struct person bob, carol;
     struct hub_settings settings = scene_settings();
     uint16_t code;
@@ -253,10 +253,10 @@ int main(void) {
         SCENE(the_events_of_a_turn_leave_in_one_write),
         SCENE(what_is_volatile_goes_before_messages_do),
         SCENE(a_client_that_lags_costs_its_bound_and_loses_nothing),
-        SCENE(what_comes_before_the_connect_reply_follows_it_in_order_however_much_it_is),
+        SCENE(events_before_the_connect_reply_follow_it_in_order),
         SCENE(a_client_beyond_the_log_is_closed_as_slow),
         SCENE(without_a_log_a_full_outbox_closes_at_once),
-        SCENE(who_has_most_waiting_is_closed_when_all_hold_more_than_the_budget),
+        SCENE(the_slowest_client_is_closed_when_the_budget_is_exceeded),
         SCENE(no_progress_for_long_closes_as_slow),
         SCENE(acknowledgements_and_pings_are_never_shed),
         SCENE(a_large_room_is_written_in_slices_and_in_order),

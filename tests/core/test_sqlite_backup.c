@@ -77,7 +77,7 @@ static bool copied(void *owner, int64_t pages, int64_t of) {
 }
 
 /* Numbers of epochs that the store had after the backup was made are not given out again. */
-static void a_restored_store_is_its_owners_and_in_an_epoch_above_all_that_were(void **state) {
+static void a_restored_store_begins_an_epoch_above_all_others(void **state) {
     struct scene *scene = *state;
     struct error error = {""};
     struct sqlite_restored restored;
@@ -110,7 +110,7 @@ static void a_restored_store_is_its_owners_and_in_an_epoch_above_all_that_were(v
 }
 
 /* What was committed and is in the log file only is kept with the rest. */
-static void what_a_killed_server_left_in_its_log_is_kept_by_a_restore(void **state) {
+static void a_restore_keeps_the_log_of_a_killed_server(void **state) {
     struct scene *scene = *state;
     struct error error = {""};
     struct sqlite_restored restored;
@@ -141,8 +141,8 @@ static void what_a_killed_server_left_in_its_log_is_kept_by_a_restore(void **sta
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_copy_is_of_one_moment_however_much_is_written_meanwhile),
-        SCENE_TEST(a_restored_store_is_its_owners_and_in_an_epoch_above_all_that_were),
-        SCENE_TEST(what_a_killed_server_left_in_its_log_is_kept_by_a_restore),
+        SCENE_TEST(a_restored_store_begins_an_epoch_above_all_others),
+        SCENE_TEST(a_restore_keeps_the_log_of_a_killed_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,7 +203,7 @@ static void a_migration_that_is_killed_anywhere_goes_on_with_the_next_start(void
 }
 
 /* Taken for none, it would have a file served that has half of its messages. */
-static void a_note_of_a_migration_that_cannot_be_read_is_not_taken_for_none(void **state) {
+static void an_unreadable_migration_note_is_an_error(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
     scene_close(scene);
@@ -214,7 +214,7 @@ static void a_note_of_a_migration_that_cannot_be_read_is_not_taken_for_none(void
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_log_of_an_older_schema_is_told_as_before),
-        SCENE_TEST(a_note_of_a_migration_that_cannot_be_read_is_not_taken_for_none),
+        SCENE_TEST(an_unreadable_migration_note_is_an_error),
         SCENE_TEST(a_migration_that_is_killed_anywhere_goes_on_with_the_next_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

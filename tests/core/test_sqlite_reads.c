@@ -39,7 +39,7 @@ static void fill(struct scene *scene, int from, int to) {
 
 static void no_done(struct store_request *request) {}
 
-static void a_read_costs_the_same_however_long_the_log_is_and_however_much_is_unread(void **state) {
+static void a_reads_cost_does_not_depend_on_the_logs_length(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
     ASK(&scene->asking, STORE_MEMBER_PUT, .channel_id = S("hall"), .user_id = S("bob"), .member.role = S("member"));
@@ -215,7 +215,7 @@ static void reads_that_never_pause_let_the_log_of_the_database_begin_anew(void *
 }
 
 /* Whenever the writer looks, and at each commit, a read is under way. */
-static void a_read_under_way_at_each_commit_lets_the_log_of_the_database_begin_anew(void **state) {
+static void reads_under_way_do_not_hold_up_the_databases_log(void **state) {
     struct scene *scene = *state;
     make_member_of(scene, 1);
     held_reads_overlap(300); /* longer than SQLite itself waits */
@@ -241,14 +241,14 @@ static void a_reading_of_another_process_only_postpones_the_beginning_of_the_log
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        SCENE_TEST(a_read_costs_the_same_however_long_the_log_is_and_however_much_is_unread),
+        SCENE_TEST(a_reads_cost_does_not_depend_on_the_logs_length),
         SCENE_TEST(whoever_joins_has_read_what_is_there),
         SCENE_TEST(unread_messages_are_counted_up_to_a_limit),
         SCENE_TEST(whoever_says_more_than_is_looked_at_has_read_it),
         SCENE_TEST(a_long_read_delays_no_send),
         SCENE_TEST(a_read_finds_all_that_was_sent_before_it),
         SCENE_TEST(reads_that_never_pause_let_the_log_of_the_database_begin_anew),
-        SCENE_TEST(a_read_under_way_at_each_commit_lets_the_log_of_the_database_begin_anew),
+        SCENE_TEST(reads_under_way_do_not_hold_up_the_databases_log),
         SCENE_TEST(a_reading_of_another_process_only_postpones_the_beginning_of_the_log),
     };
     held_reads_init();

@@ -145,7 +145,7 @@ static void a_worker_that_was_killed_locks_nobody_out(void **unused) {
     state_free(&b);
 }
 
-static void who_stops_is_gone_after_his_lease_and_may_come_back(void **unused) {
+static void a_stopped_worker_is_gone_after_its_lease_and_may_come_back(void **unused) {
     struct state *b = member("b.0.one");
     leave_a_ghost("c.0.one", wall_ms() + 2000, NULL);
     gone_len = 0;
@@ -277,7 +277,7 @@ static void nobody_is_gone_because_the_clock_of_redis_jumps(void **unused) {
 }
 
 /* A clock that was set back leaves what it wrote in the future. */
-static void who_was_killed_before_the_clock_of_redis_was_set_back_is_gone_after_his_lease(void **unused) {
+static void a_killed_worker_is_gone_after_its_lease_despite_clock_changes(void **unused) {
     enum { LATEST_MS = 5000 };
     struct state *b = member("b.0.one");
     uint64_t began_ms = loop_now_ms(stage_loop);
@@ -290,7 +290,7 @@ static void who_was_killed_before_the_clock_of_redis_was_set_back_is_gone_after_
 }
 
 /* Each of 1,000 would otherwise hear of 1,000 each second. */
-static void the_roll_of_a_quiet_fleet_costs_the_same_however_large_it_is(void **unused) {
+static void membership_of_a_quiet_fleet_costs_the_same_at_any_size(void **unused) {
     enum { FLEET = 1000, BEATS = 2, BYTES_A_BEAT = 512 };
     int port;
     struct state *b = member("b.0.one");
@@ -341,16 +341,16 @@ int main(void) {
         WITH_REDIS(redis_holds_to_the_contract),
         WITH_REDIS(of_fifty_at_once_over_two_workers_exactly_five_are_let_in),
         WITH_REDIS(a_worker_that_was_killed_locks_nobody_out),
-        WITH_REDIS(who_stops_is_gone_after_his_lease_and_may_come_back),
+        WITH_REDIS(a_stopped_worker_is_gone_after_its_lease_and_may_come_back),
         WITH_REDIS(a_stranger_who_is_heard_is_known_soon),
         WITH_REDIS(an_emptied_redis_is_told_everything_again),
         WITH_REDIS(while_redis_is_away_a_worker_counts_its_own),
         WITH_REDIS(a_claim_under_way_is_refused_when_the_state_ends),
         cmocka_unit_test_setup_teardown(a_connection_counts_for_as_long_as_it_lasts, set_up_in_haste, tear_down),
         WITH_REDIS(what_is_not_said_again_counts_no_more),
-        WITH_REDIS(the_roll_of_a_quiet_fleet_costs_the_same_however_large_it_is),
+        WITH_REDIS(membership_of_a_quiet_fleet_costs_the_same_at_any_size),
         WITH_REDIS(nobody_is_gone_because_the_clock_of_redis_jumps),
-        WITH_REDIS(who_was_killed_before_the_clock_of_redis_was_set_back_is_gone_after_his_lease),
+        WITH_REDIS(a_killed_worker_is_gone_after_its_lease_despite_clock_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

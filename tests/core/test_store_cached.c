@@ -250,7 +250,7 @@ static void change(int worker, enum store_kind kind, const char *id, const char 
     settle();
 }
 
-static void the_newest_page_of_an_empty_channel_and_a_short_one_is_not_read_again(void **unused) {
+static void the_newest_page_of_a_short_channel_is_read_once(void **unused) {
     assert_int_equal(pages_right(0, 50), 0);
     say(0, 1);
     assert_int_equal(pages_right(0, 50), 1);
@@ -505,7 +505,7 @@ int main(void) {
         WITH_REDIS(what_was_deleted_is_not_shown_again),
         WITH_REDIS(of_a_hundred_readers_of_a_cold_channel_one_reads_the_log),
         WITH_REDIS(ranges_that_were_read_at_once_do_not_end_at_once),
-        WITH_REDIS(the_newest_page_of_an_empty_channel_and_a_short_one_is_not_read_again),
+        WITH_REDIS(the_newest_page_of_a_short_channel_is_read_once),
         WITH_REDIS(what_changed_is_in_the_newest_page_on_every_worker_at_once),
         WITH_REDIS(what_was_deleted_is_in_no_newest_page),
         WITH_REDIS(of_a_hundred_who_open_a_channel_one_reads_it),

@@ -24,7 +24,7 @@ static void each_kind_of_event_has_its_name(void **state) {
     expect(STORE_REACTION_REMOVE, "[\"reaction:changed\",{\"a\":1,\"seq\":9,\"epoch\":\"1-x\"}]");
 }
 
-static void an_event_of_a_kind_that_is_not_known_is_told_for_its_number(void **state) {
+static void an_event_of_an_unknown_kind_is_told_for_its_number(void **state) {
     expect((enum store_kind)5, "[\"event:unknown\",{\"a\":1,\"seq\":9,\"epoch\":\"1-x\"}]");
     expect((enum store_kind) - 1, "[\"event:unknown\",{\"a\":1,\"seq\":9,\"epoch\":\"1-x\"}]");
 }
@@ -32,7 +32,7 @@ static void an_event_of_a_kind_that_is_not_known_is_told_for_its_number(void **s
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_event_has_its_name),
-        cmocka_unit_test(an_event_of_a_kind_that_is_not_known_is_told_for_its_number),
+        cmocka_unit_test(an_event_of_an_unknown_kind_is_told_for_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

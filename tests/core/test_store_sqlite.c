@@ -342,7 +342,7 @@ static void what_sqlite3_backed_up_while_it_was_served_begins_an_epoch(void **st
 
 /* A server was killed, its log stayed, and the database alone was copied back. Between copy and log was a checkpoint.
  */
-static void a_database_beside_the_log_of_a_later_one_is_refused_and_stays_as_it_is(void **state) {
+static void a_database_beside_a_later_ones_log_is_refused_unchanged(void **state) {
     enum { TEXT_LEN = 300000 };
     static char text[TEXT_LEN + 3];
     struct scene *scene = *state;
@@ -556,7 +556,7 @@ int main(void) {
         SCENE_TEST(the_whole_folder_copied_back_begins_an_epoch),
         SCENE_TEST(the_whole_folder_moved_back_begins_an_epoch),
         SCENE_TEST(what_sqlite3_backed_up_while_it_was_served_begins_an_epoch),
-        SCENE_TEST(a_database_beside_the_log_of_a_later_one_is_refused_and_stays_as_it_is),
+        SCENE_TEST(a_database_beside_a_later_ones_log_is_refused_unchanged),
         SCENE_TEST(a_copy_that_was_never_served_is_no_continuation_either),
         SCENE_TEST(a_lost_sidecar_costs_an_epoch_and_nobody_a_reset),
         SCENE_TEST(a_log_that_lost_its_end_is_never_silent),

@@ -213,7 +213,7 @@ static void assert_named(const struct asked *asked, size_t len, const char *cons
 #define ONLINE(id) "{\"userId\":\"" id "\",\"status\":\"online\"}"
 #define UNKNOWN(id) "{\"userId\":\"" id "\",\"status\":\"unknown\"}"
 
-static void a_user_whose_name_looks_like_a_channel_is_seen_as_a_user(void **state) {
+static void a_user_named_like_a_channel_is_a_user(void **state) {
     come(&workers[1], "#lobby");
     assert_sees(&workers[0], "#lobby #hall", "[" ONLINE("#lobby") "," UNKNOWN("#hall") "]");
 }
@@ -224,7 +224,7 @@ static unsigned messages(void) {
     return sum;
 }
 
-static void whoever_is_online_on_any_worker_is_seen_as_he_says(void **state) {
+static void a_user_on_any_worker_is_seen_with_their_status(void **state) {
     come(&workers[0], "alice");
     come(&workers[1], "bob");
     come(&workers[2], "carol");
@@ -272,7 +272,7 @@ static void the_invisible_look_offline_from_everywhere(void **state) {
     }
 }
 
-static void who_has_gone_was_last_seen_where_he_was_last(void **state) {
+static void a_user_who_left_was_last_seen_on_their_last_worker(void **state) {
     come(&workers[1], "alice");
     go(&workers[1], "alice");
     loop_advance(loop, 60000);
@@ -320,7 +320,7 @@ static void a_dead_worker_is_not_waited_for(void **state) {
     assert_answered(&asked, "[" ONLINE("bob") "]", false);
 }
 
-static void while_the_bus_is_down_the_answer_is_what_is_known_here_at_once_and_stale(void **state) {
+static void without_the_bus_the_answer_is_local_and_stale(void **state) {
     struct asked asked;
     come(&workers[0], "alice");
     come(&workers[1], "bob");
@@ -350,7 +350,7 @@ static void what_many_ask_at_once_is_one_question(void **state) {
     assert_in_range(messages() - before, 2 * MESSAGES, 3 * MESSAGES);
 }
 
-static void more_than_can_be_asked_at_once_is_answered_as_far_as_it_is_known(void **state) {
+static void beyond_the_questions_limit_known_users_are_answered(void **state) {
     struct buffer many = {0};
     struct asked first, second;
     come(&workers[0], "alice");
@@ -410,7 +410,7 @@ static void alone_a_worker_knows_everybody(void **state) {
 }
 
 /* bob's phone and laptop are on two workers. */
-static void who_is_online_in_a_channel_that_is_on_other_workers_is_seen_once_as_he_says(void **state) {
+static void a_user_on_several_workers_is_listed_once_with_their_status(void **state) {
     static const char *const all[] = {ONLINE("alice"),
                                       "{\"userId\":\"bob\",\"status\":\"busy\",\"statusMessage\":\"in a lecture\"}",
                                       ONLINE("carol")};
@@ -442,7 +442,7 @@ static void who_is_online_in_a_channel_that_is_on_other_workers_is_seen_once_as_
 }
 
 /* Also by a worker that has members, until it has heard of all others. */
-static void a_channel_is_asked_about_until_the_worker_has_followed_it_for_a_moment(void **state) {
+static void a_channel_is_asked_about_until_it_has_been_followed_briefly(void **state) {
     static const char *const both[] = {ONLINE("alice"), ONLINE("bob")};
     come(&workers[0], "alice");
     come(&workers[1], "bob");
@@ -512,7 +512,7 @@ static void enter_many(struct worker *worker, unsigned from, unsigned to) {
 }
 
 /* The same users on two workers are one each as long as each worker names them; also when answers are doubled. */
-static void a_large_channel_is_counted_to_the_last_one_and_named_as_far_as_asked(void **state) {
+static void a_large_channel_is_counted_whole_and_listed_as_asked(void **state) {
     ether.double_percent = 50;
     enter_many(&workers[1], 0, SURVEY_NAMES_MAX);
     enter_many(&workers[2], SURVEY_NAMES_MAX - 100, SURVEY_NAMES_MAX + 100);
@@ -574,26 +574,26 @@ static void users_and_channels_that_are_asked_about_at_once_are_one_question(voi
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_user_whose_name_looks_like_a_channel_is_seen_as_a_user),
-        TEST(whoever_is_online_on_any_worker_is_seen_as_he_says),
+        TEST(a_user_named_like_a_channel_is_a_user),
+        TEST(a_user_on_any_worker_is_seen_with_their_status),
         TEST(of_whom_a_worker_sees_itself_nobody_is_asked),
         TEST(who_went_from_here_may_be_there),
         TEST(the_invisible_look_offline_from_everywhere),
-        TEST(who_has_gone_was_last_seen_where_he_was_last),
+        TEST(a_user_who_left_was_last_seen_on_their_last_worker),
         TEST(a_reload_of_the_page_is_no_absence_to_others),
         TEST(a_worker_that_is_silent_makes_the_answer_stale),
         TEST(a_dead_worker_is_not_waited_for),
-        TEST(while_the_bus_is_down_the_answer_is_what_is_known_here_at_once_and_stale),
+        TEST(without_the_bus_the_answer_is_local_and_stale),
         TEST(what_many_ask_at_once_is_one_question),
-        TEST(more_than_can_be_asked_at_once_is_answered_as_far_as_it_is_known),
+        TEST(beyond_the_questions_limit_known_users_are_answered),
         TEST(what_is_doubled_late_or_malformed_changes_nothing),
         TEST(who_still_waits_as_the_worker_ends_is_answered),
         TEST(alone_a_worker_knows_everybody),
-        TEST(who_is_online_in_a_channel_that_is_on_other_workers_is_seen_once_as_he_says),
-        TEST(a_channel_is_asked_about_until_the_worker_has_followed_it_for_a_moment),
+        TEST(a_user_on_several_workers_is_listed_once_with_their_status),
+        TEST(a_channel_is_asked_about_until_it_has_been_followed_briefly),
         TEST(a_channel_of_which_a_worker_is_silent_is_stale),
         TEST(the_invisible_are_not_in_a_channel_that_is_asked_about),
-        TEST(a_large_channel_is_counted_to_the_last_one_and_named_as_far_as_asked),
+        TEST(a_large_channel_is_counted_whole_and_listed_as_asked),
         TEST(an_answer_about_large_channels_is_bounded_and_counts_all_of_them),
         TEST(users_and_channels_that_are_asked_about_at_once_are_one_question),
     };

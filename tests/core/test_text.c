@@ -29,7 +29,7 @@ static bool written(const char *expected) {
     return same;
 }
 
-static void a_user_is_called_what_an_identity_provider_calls_him(void **state) {
+static void a_user_id_may_be_any_identity_providers(void **state) {
     static const char *const good[] = {"alice",
                                        "42",
                                        "auth0|5f7c8ec7c33c6c004bbafe82",
@@ -289,7 +289,7 @@ static void the_plain_form_is_written(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_user_is_called_what_an_identity_provider_calls_him),
+        TEST(a_user_id_may_be_any_identity_providers),
         TEST(what_others_name_cannot_steer_a_key_of_redis),
         TEST(base64_is_written_and_read_back),
         TEST(base64url_of_tokens_has_one_spelling),

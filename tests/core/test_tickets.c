@@ -11,7 +11,7 @@
 
 enum { START_S = 1000 };
 
-static void a_key_makes_tickets_for_an_hour_and_reads_them_for_one_more(void **state) {
+static void a_key_makes_tickets_one_hour_and_reads_them_two(void **state) {
     struct tickets tickets = {0};
     unsigned char first[TICKET_NAME_LEN];
     memcpy(first, tickets_current(&tickets, START_S)->name, sizeof first);
@@ -36,7 +36,7 @@ static void without_keys_no_name_is_known(void **state) {
 }
 
 /* So that a ticket is good at every worker, those that started later too. */
-static void a_copy_goes_on_with_the_same_keys_and_knows_none_of_the_past(void **state) {
+static void a_copy_has_the_present_keys_and_no_past_ones(void **state) {
     struct tickets first = {0};
     unsigned char past[TICKET_NAME_LEN];
     memcpy(past, tickets_current(&first, START_S)->name, sizeof past);
@@ -55,10 +55,10 @@ static void a_copy_goes_on_with_the_same_keys_and_knows_none_of_the_past(void **
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_key_makes_tickets_for_an_hour_and_reads_them_for_one_more),
+        cmocka_unit_test(a_key_makes_tickets_one_hour_and_reads_them_two),
         cmocka_unit_test(a_key_that_nobody_asked_for_in_time_reads_nothing),
         cmocka_unit_test(without_keys_no_name_is_known),
-        cmocka_unit_test(a_copy_goes_on_with_the_same_keys_and_knows_none_of_the_past),
+        cmocka_unit_test(a_copy_has_the_present_keys_and_no_past_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -423,7 +423,7 @@ static void who_may_no_longer_come_in_does_not(void **state) {
 }
 
 /* The offer with its rooms is on its way when somebody changes them. */
-static void a_room_that_is_left_while_the_socket_moves_is_not_joined_there(void **state) {
+static void a_room_left_during_a_transfer_stays_left(void **state) {
     ether.delay_ms = 20;
     alice_comes();
     local_client_leave(alice.client);
@@ -435,7 +435,7 @@ static void a_room_that_is_left_while_the_socket_moves_is_not_joined_there(void 
     assert_false(socket_is_in(socket_of(&again), SLICE("room")));
 }
 
-static void who_is_disconnected_while_the_socket_moves_has_nothing_to_come_back_to(void **state) {
+static void a_disconnect_during_a_transfer_ends_the_session(void **state) {
     ether.delay_ms = 20;
     alice_comes();
     local_client_leave(alice.client);
@@ -503,8 +503,8 @@ int main(void) {
         TEST(a_claim_that_came_to_nothing_leaves_the_socket_where_it_was),
         TEST(too_much_is_not_recovered_and_said_so),
         TEST(who_may_no_longer_come_in_does_not),
-        TEST(a_room_that_is_left_while_the_socket_moves_is_not_joined_there),
-        TEST(who_is_disconnected_while_the_socket_moves_has_nothing_to_come_back_to),
+        TEST(a_room_left_during_a_transfer_stays_left),
+        TEST(a_disconnect_during_a_transfer_ends_the_session),
         TEST(what_came_along_is_remembered_as_long_as_a_copy_may_come),
         TEST(messages_without_sense_are_dropped),
     };

@@ -451,7 +451,7 @@ def lint_tests(build):
 
 
 # Where "they" would do. The names of these are still to be read.
-GENDERED = re.compile(r"\b(?:he|she|his|hers?|him|himself|herself)\b", re.I)
+GENDERED = re.compile(r"(?<![A-Za-z])(?:he|she|his|hers?|him|himself|herself)(?![A-Za-z])", re.I)
 GENDERED_UNREAD = {
     "core/base/error.h", "core/base/log.h", "core/bus/bus.h", "core/cache/cache.c", "core/cache/cache.h", "core/channel/relay.h",
     "core/channel/room.h", "core/channel/topic.h", "core/limit/gcra.c", "core/net/http.c", "core/net/http.h", "core/presence/presence.c",

@@ -219,9 +219,9 @@ class Tests(unittest.TestCase):
 
 class People(unittest.TestCase):
     def test_gendered_words_are_found(self):
-        tree = Tree(self, {"core/good.c": "/* They say it themselves: the shell, here, theme. */\n", "core/bad.c": "/* until He leaves */\n",
+        tree = Tree(self, {"core/good.c": "/* They say it themselves: the shell, here, theme. */\n", "core/bad.c": "/* until He leaves */\n", "core/name.c": "void his_seat(void);\n",
                            "docs/bad.md": "A user and her devices\n", "scripts/bad.lua": "-- by himself\n"})
-        self.assertEqual([line.split(":")[0] for line in tree.breaches("people")], ["core/bad.c", "docs/bad.md", "scripts/bad.lua"])
+        self.assertEqual([line.split(":")[0] for line in tree.breaches("people")], ["core/bad.c", "core/name.c", "docs/bad.md", "scripts/bad.lua"])
 
 
 class Titles(unittest.TestCase):

@@ -30,7 +30,7 @@ local ECHO = LOG .. [[
 ]]
 
 describe("a raw WebSocket endpoint", function()
-    it("takes text as text and bytes as bytes, and tells of the beginning and the end", function()
+    it("keeps text and bytes apart, and tells of open and close", function()
         local world = support.world(ECHO)
         local alice = assert(world:websocket("/echo", { protocol = "v1" }))
         alice:send("hello")
@@ -106,7 +106,7 @@ describe("a raw WebSocket endpoint", function()
         world:close()
     end)
 
-    it("takes part in rooms: send comes as it is, events come as JSON, and Socket.IO clients hear 'message'", function()
+    it("takes part in rooms with raw messages and JSON events", function()
         local world = support.world [[
             local stoa = require "stoa"
             stoa.on("join", function(socket) return socket:join("lobby") end)
@@ -138,7 +138,7 @@ describe("a raw WebSocket endpoint", function()
         world:close()
     end)
 
-    it("goes on with the handlers of the next generation; a path that is gone ends its connections", function()
+    it("goes on with the next generation's handlers, unless its path is gone", function()
         local world = support.world(ECHO)
         local alice = world:websocket("/echo")
         local answer = "local stoa = require 'stoa' stoa.websocket('%s', {message = function(c) c:send('new') end})"

@@ -247,7 +247,7 @@ describe("scripts that cannot be loaded again", function()
 end)
 
 describe("tasks", function()
-    it("that wait are bounded: the next one is answered unavailable, and what is refused is counted", function()
+    it("that wait are bounded: the next one is refused and counted", function()
         support.config = { lua = { tasks = 3 } }
         local world = support.world [[
             local stoa = require "stoa"

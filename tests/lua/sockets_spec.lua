@@ -25,7 +25,7 @@ describe("a socket", function()
         assert.same({ alice.id, { id = "alice", colour = "red" }, "alice", "/", false, true, false }, { alice:emit("run") })
     end)
 
-    it("is whom its client is now, for whoever holds it, once that one is back with another token", function()
+    it("has the user of its client's newest token", function()
         world = support.world [[
             local stoa = require "stoa"
             local kept, welcomed

@@ -114,7 +114,7 @@ describe("what clients send becomes no more memory than", function()
     end)
     after_each(function() world:close() end)
 
-    it("who is not known yet may take: less than others, in few values as much as they may send", function()
+    it("a client without a user may send: fewer values than others", function()
         support.config = { lua = { wall_ms = 10000 } }
         local door = support.world 'require("stoa").hook("authenticate", function() return { id = "anybody" } end)'
         support.config = nil

@@ -179,7 +179,7 @@ for (const [name, company] of companies) {
     assert.ok(said(people[2]).length > 0 && said(elsewhere).length > 0);
   });
 
-  test(`${name}: a volatile event of any server is for all who can take it at once`, async (t) => {
+  test(`${name}: a volatile event reaches all who can take it`, async (t) => {
     const people = [];
     for (const server of company.servers) people.push(await person(t, server, ["pier"]));
     await settled(company, people);
@@ -334,7 +334,7 @@ for (const [name, company] of companies) {
     assert.ok(people[1].socket.connected);
   });
 
-  test(`${name}: what older adapters ask of one socket is done and answered by the stoa that has it`, async (t) => {
+  test(`${name}: older adapters' requests for one socket reach its server`, async (t) => {
     const redis = await redisClient(t, company.redis), responses = await redisClient(t, company.redis), answers = [];
     await responses.subscribe("socket.io-response#/#", (text) => answers.push(JSON.parse(text)));
     const alice = await person(t, stoa, ["desk"]), sid = alice.socket.id;

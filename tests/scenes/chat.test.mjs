@@ -251,7 +251,7 @@ test("who has no name is refused with a code, and the data says the same", async
   assert.equal(refusal.data.code, "unauthorized");
 });
 
-test("the sixth connection of a user is refused, and a place that is left is free again", async (t) => {
+test("a user's sixth connection is refused until one ends", async (t) => {
   const devices = [];
   for (let i = 0; i < 5; i++) devices.push(await person(t, server, "collector"));
   const sixth = new Person(t, server, "collector");

@@ -282,7 +282,7 @@ test("a check makes no file, and takes no port from the server that runs", async
   assert.equal((await fetch(`${server.url}/health/live`)).status, 200);
 });
 
-test("a check makes no machine code, and so a start makes none: a unit may forbid it", (t) => {
+test("neither a check nor a start makes machine code", (t) => {
   const NO_KERNEL = 77;
   const forbid = `import ctypes, os, sys
 if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) != 0: sys.exit(${NO_KERNEL}) # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN

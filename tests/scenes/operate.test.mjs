@@ -129,7 +129,7 @@ for (const [what, text, warning] of [
   });
 }
 
-test("the server is found by its socket alone; where none is, the status is another one than a refusal's", async (t) => {
+test("the control socket alone finds the server", async (t) => {
   const server = await startServer(t);
   const control = path.join(server.options.folder, "stoa.sock");
   const { code, stdout } = await runStoa("status", "--control", control, "--config", "/nowhere/stoa.lua");
@@ -210,7 +210,7 @@ test("while it drains it is not ready, and serves who is there", async (t) => {
   await server.stop();
 });
 
-test("while it has no scripts it is not ready, and it is as soon as they can be loaded again", async (t) => {
+test("it is not ready while its scripts cannot be loaded", async (t) => {
   const key = `-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAx94UM1dNL+/Hj3RT3j7HcGq3V0T51tAtskjPdZrEOXo=\n-----END PUBLIC KEY-----\n`;
   const folder = folderOf(t, { "key.pem": key, "policy.lua": "" });
   writeFileSync(path.join(folder, "policy.lua"), `local stoa, eaten = require "stoa", {}
@@ -246,7 +246,7 @@ test("a second SIGTERM ends it at once", async (t) => {
   await server.stop();
 });
 
-test("damage in the store that somebody meets makes the health degraded, and what is whole is served", async (t) => {
+test("a damaged store is degraded, and serves what is whole", async (t) => {
   const server = await startServer(t, { expects: /store\.corrupt|store\.damaged/ });
   const alice = await person(t, server, "alice");
   await alice.join("hall");

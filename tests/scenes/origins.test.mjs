@@ -30,7 +30,7 @@ async function doors(t, server, origin) {
 
 const CLOSED = { polling: 403, websocket: 403, plain: 403, allowed: null, credentials: null };
 
-test("by default a page may connect to where it came from, and who is no browser may", async (t) => {
+test("by default a page may connect only to its own origin", async (t) => {
   const own = await doors(t, strict, strict.url);
   assert.deepEqual([own.polling, own.websocket, own.plain], [200, 101, 101]);
   const none = await doors(t, strict, undefined);
@@ -46,7 +46,7 @@ for (const origin of ["https://evil.example", "null", `${FRIEND}.evil.example`, 
   });
 }
 
-test("the log names the Origin that was turned away, and the Host that it came to", async (t) => {
+test("the log names a refused Origin and its Host", async (t) => {
   const server = await startServer(t); // whose lines are not held back yet
   await doors(t, server, "https://elsewhere.example");
   assert.match(await server.waitForLine(/origin\.refused/), new RegExp(`warning origin\\.refused origin=https://elsewhere\\.example host=127\\.0\\.0\\.1:${server.port} address=127\\.0\\.0\\.1 advice=origins`));
@@ -63,7 +63,7 @@ test("whether a proxy says the default port in Host does not count", async (t) =
   assert.equal(await status("c.example:8443", "https://c.example"), 403);
 });
 
-test("where scripts know users by a cookie, who names no origin is turned away as well", async (t) => {
+test("with cookies, a request without an origin is refused", async (t) => {
   assert.deepEqual(await doors(t, cookies, undefined), CLOSED);
   const own = await doors(t, cookies, cookies.url);
   assert.deepEqual([own.polling, own.websocket, own.plain], [200, 101, 101]);

@@ -69,7 +69,7 @@ function epolls() {
   }).length;
 }
 
-test("a worker that connects to nobody has one loop, and its second from the first connection on", async (t) => {
+test("the second loop begins with the first outgoing connection", async (t) => {
   const before = epolls();
   const there = await echoServer(t);
   await ask("echo", there.url);

@@ -77,7 +77,7 @@ test("people see each other on every worker, and a second device keeps them ther
   assert.equal(offlinesOf(bob, "alice").length + offlinesOf(carol, "alice").length, 0);
 });
 
-test("N1: of a killed worker's people those who stay away are offline soon, those who come back never", async (t) => {
+test("N1: users of a killed worker go offline unless they return", async (t) => {
   const server = await startFleet(t);
   const back = await crowd(t, server, "back", 2, COMES_BACK);
   const away = await crowd(t, server, "away", 1, GOES);

@@ -35,7 +35,7 @@ function serve(owner, folder, command, set) {
 
 const read = (file) => (existsSync(file) ? readFileSync(file, "utf8") : "");
 
-test("a log file is opened as the user that the server becomes, and opened anew as that user", asRoot, async (t) => {
+test("a log file is opened and reopened as the server's user", asRoot, async (t) => {
   const folder = openFolder(t), log = path.join(folder, "stoa.log");
   const server = serve(t, folder, [], { user: "nobody", log_file: log });
   await until("the ready line", () => /server\.ready/.test(read(log)));
@@ -47,7 +47,7 @@ test("a log file is opened as the user that the server becomes, and opened anew 
   assert.match(read(log), /server\.stopped/);
 });
 
-test("a link in the place of the log leads to no file that is root's, and is refused at the start", asRoot, async (t) => {
+test("a log that is a link is refused at the start", asRoot, async (t) => {
   const folder = openFolder(t), log = path.join(folder, "stoa.log"), secret = path.join(newFolder(t), "root.txt");
   writeFileSync(secret, "root's", { mode: 0o600 });
   symlinkSync(secret, log);

@@ -184,7 +184,7 @@ test("a reload of a broken configuration changes nothing, and says which line", 
   }
 });
 
-test("a reload names what has changed and what needs a restart, until that has been; and nothing else", async (t) => {
+test("a reload names what changed and what needs a restart", async (t) => {
   const fixed = "  app = { mode = 'development', a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, issuer = 'x', audience = 'y' },\n";
   const site = newSite(t, version(1), fixed);
   const server = await startServer(t, site), control = path.join(site.folder, "stoa.sock");
@@ -281,7 +281,7 @@ test("without its master a worker frees the port and ends", async (t) => {
   assert.ok(Date.now() - killed_at < 6000);
 });
 
-test("a worker that stands still when its master goes is gone as well once it runs again", async (t) => {
+test("a stalled worker ends once it runs after its master's end", async (t) => {
   const server = await startServer(t, newSite(t));
   const [worker] = server.workers();
   process.kill(worker, "SIGSTOP");
@@ -351,7 +351,7 @@ test("metrics are for this machine, or for who holds the token", async (t) => {
   assert.equal((await get(guarded, { authorization: "Bearer open-sesame" })).status, 200);
 });
 
-test("a full server refuses with 503 and a time to come back, and serves who is there", async (t) => {
+test("a full server refuses with 503 and serves the others", async (t) => {
   const server = await startServer(t, { ...newSite(t), set: { "limits.connections": 3 } });
   const alice = await connect(t, server);
   const others = [await connect(t, server, { reconnection: false }), await connect(t, server, { reconnection: false })];

@@ -26,7 +26,7 @@ async function two(t, server, options) {
   return { alice, bob, say: (text) => bob.ask("say", "room", text) };
 }
 
-test("what was said meanwhile comes before the connection is announced, with the same id and rooms", async (t) => {
+test("missed events come before a recovered connection is announced", async (t) => {
   const { alice, say } = await two(t, await startServer(t, { set: STAGE }));
   await say("one");
   await alice.next("said");
@@ -61,7 +61,7 @@ test("twice in a row, also without an event in between", async (t) => {
   assert.deepEqual(alice.all("said"), ["one", "two"]);
 });
 
-test("a room that was busy and then quiet for long is recovered while the window lasts", async (t) => {
+test("a room that fell quiet is recovered within the window", async (t) => {
   const { alice, bob, say } = await two(t, await startServer(t, { set: { ...STAGE, "recovery.window_s": 2 } }));
   await say("one");
   await alice.next("said");
@@ -96,7 +96,7 @@ test("who missed more than is kept is a new socket and hears none of it", async 
   assert.deepEqual(alice.all("said"), []);
 });
 
-test("a client comes back while its old connection still looks open: the old one ends, nothing comes twice", async (t) => {
+test("a client that comes back ends its old connection", async (t) => {
   const server = await startServer(t, { set: STAGE });
   const engine = new Engine(server, "/socket.io/");
   const bob = await person(t, server, "bob");
@@ -140,7 +140,7 @@ test("a client that says goodbye is not recovered", async (t) => {
   assert.notEqual(alice.socket.id, id);
 });
 
-test("over a worker that is killed the SDK misses nothing, and its own sends arrive once", async (t) => {
+test("the SDK misses nothing when its worker is killed", async (t) => {
   const server = await startServer(t, { set: { "limits.user_messages": false, "limits.channel_messages": false } });
   const alice = sdkClient(t, server, "alice");
   const bob = sdkClient(t, server, "bob");
@@ -178,7 +178,7 @@ test("over a restart the SDK misses nothing of what was sent while it was away",
   assert.deepEqual(alice.messages.map(({ content }) => content), ["before", "while alice is away"]);
 });
 
-test("a stock client that does not ask hears what was emitted, and comes back as another", async (t) => {
+test("a client without recovery comes back as a new socket", async (t) => {
   const { alice, say } = await two(t, await startServer(t, { set: STAGE }), { query: {} });
   const { id } = alice.socket;
   await say("one");

@@ -49,7 +49,7 @@ test("what is sent while the connection is away arrives once it is back", async 
   await until("alice hears it", () => alice.messages.length === 1);
 });
 
-test("an event of another epoch that does not go on where we are makes it ask where the logs fork", async (t) => {
+test("a forked epoch makes the SDK ask where the logs fork", async (t) => {
   const server = await startServer(t);
   const alice = sdkClient(t, server, "alice");
   await alice.join("lobby");
@@ -86,7 +86,7 @@ test("a refusal is an error with the server's code", async (t) => {
   await assert.rejects(alice.send("elsewhere", "not joined"), { code: "not_joined" });
 });
 
-test("who missed more than is sent again is told of the gap and goes on from there", async (t) => {
+test("a client that missed too much is told of the gap", async (t) => {
   const server = await startServer(t, { set: { ...UNLIMITED, "recovery.window_s": 0 } });
   const alice = sdkClient(t, server, "alice", { reconnection: false });
   const gaps = [];

@@ -49,7 +49,7 @@ async function moveTo(who, server, meanwhile) {
 
 const since = (who) => who.all("said").slice(who.all("said").lastIndexOf("start") + 1);
 
-test("what was said meanwhile, on either server, comes before the connection is announced; there and back", async (t) => {
+test("a moved socket gets what was said meanwhile first", async (t) => {
   const { north, south, alice, bob, carol } = await stage(t);
   const { id } = alice.socket;
   const expected = [];

@@ -203,7 +203,7 @@ test("a reload is one for all workers: one line, one generation, or nothing", as
   assert.equal(server.lines.filter((line) => /reload\.(done|failed)/.test(line)).length, 3);
 });
 
-test("a worker that stands still: its clients come back elsewhere, the reload that it held up changes nothing", async (t) => {
+test("a stalled worker's clients come back elsewhere", async (t) => {
   const server = await startWorkers(t, { expects: /worker\.stuck|reload\.failed/ });
   const sockets = await connectToAll(t, server);
   const [, allBack] = losses(sockets);
@@ -221,7 +221,7 @@ test("a worker that stands still: its clients come back elsewhere, the reload th
   assert.deepEqual(new Set(await Promise.all((await connectToAll(t, server)).map((socket) => ask(socket, "version")))), new Set([2]));
 });
 
-test("a killed worker takes nobody else along; its clients come back at once, and it is replaced within a second", async (t) => {
+test("a killed worker is replaced within a second, and others go on", async (t) => {
   const server = await startWorkers(t, { expects: /worker\.exited/ });
   const sockets = await connectToAll(t, server);
   await until("all upgrades", () => sockets.every((socket) => socket.io.engine.transport.name === "websocket"));
@@ -317,7 +317,7 @@ test("several workers need what they share", async (t) => {
   }
 });
 
-test("of fifty connections of one user at once, over all workers, exactly five are let in", async (t) => {
+test("of one user's fifty connections exactly five are let in", async (t) => {
   const server = await startWorkers(t);
   const refusals = [], open = new Set();
   const attempts = Array.from({ length: 50 }, () => {

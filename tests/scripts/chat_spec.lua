@@ -10,7 +10,7 @@ describe("a channel", function()
     end)
     after_each(function() world:close() end)
 
-    it("comes to be when it is joined in development mode, and who came first owns it", function()
+    it("is made by its first member in development mode", function()
         local ack = join(alice, "lobby")
         assert.equal("lobby", ack.channelId)
         assert.equal(0, ack.seq)
@@ -23,7 +23,7 @@ describe("a channel", function()
         assert.same({ { userId = "alice", role = "owner" }, { userId = "bob", role = "member" } }, members)
     end)
 
-    it("comes to be once, and lets all in, when many join it at the same time", function()
+    it("is made once when many join it at the same time", function()
         local crowd = {}
         for i = 1, 20 do crowd[i] = client(world, "user-" .. i) end
         for round = 1, 20 do
@@ -49,7 +49,7 @@ describe("a channel", function()
         assert.same({ alice = "online", bob = "online" }, names)
     end)
 
-    it("hands a message to everyone who joined, the sender too, with the number that the sender is told", function()
+    it("hands a message to all members with the sender's number", function()
         join(alice, "lobby")
         join(bob, "lobby")
         local receipt = send(alice, "lobby", "hello")

@@ -87,7 +87,7 @@ describe("the hooks of messages", function()
 end)
 
 describe("the hooks of channels", function()
-    it("are told who was made or removed a member, which channels are new, and who leaves", function()
+    it("are told of members, new channels and leaves", function()
         local world = support.world({}, { "tests/scripts/own_policy.lua" })
         local alice, bob = client(world, "alice"), client(world, "bob")
         local function told()

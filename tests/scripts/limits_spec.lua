@@ -97,7 +97,7 @@ describe("limits", function()
         assert.equal("ok", react(alice, "reaction:add", "u"))
     end)
 
-    it("hold for the bytes of long messages, of a user and of a channel, and let short ones pass", function()
+    it("hold for the bytes of long messages, not for short ones", function()
         world = support.world { limits = { user_messages = false, channel_messages = false }, lua = { wall_ms = 10000 } }
         local alice, bob, carol = client(world, "alice"), client(world, "bob"), client(world, "carol")
         for _, who in ipairs { alice, bob, carol } do join(who, "lobby") end
@@ -114,7 +114,7 @@ describe("limits", function()
         assert.equal("ok", code(send(carol, "den", long)))
     end)
 
-    it("are taken before content is looked at, and before what is replied to is looked up", function()
+    it("are taken before the content is looked at", function()
         open { user_messages = { 2, 3600 }, channel_messages = false }
         local alice = client(world, "alice")
         join(alice, "lobby")

@@ -46,7 +46,7 @@ describe("what is said again", function()
         assert.equal(601, refused)
     end)
 
-    it("is looked for ten times a minute when it is long, since to look means to read it", function()
+    it("is looked for ten times a minute when it is long", function()
         start { limits = { user_messages = { 2, 60 } } }
         local long = message("lobby", ("x"):rep(5000))
         alice:emit("message:send", long)

@@ -116,7 +116,7 @@ async function isWhole(t, here, { kept, lost, members }) {
     assert.equal(sql(place, "SELECT count(*) FROM channel_heads h WHERE last_seq <> (SELECT count(*) FROM events e WHERE e.channel_id = h.channel_id)"), "0");
 }
 
-test("the page's commands bring a fleet back whole: from dumps, then from files at a point in time", async (t) => {
+test("the documented commands restore a fleet from dumps and from files", async (t) => {
   const here = await stage(t);
   for (const place of ["0", "1", "g"]) {
     sql(place, "ALTER SYSTEM SET archive_mode = on");

@@ -31,7 +31,7 @@ function configFile(owner, scripts = [], more = "") {
   return name;
 }
 
-test("a database that was not migrated is refused with the command that does it; two may run it at once", async (t) => {
+test("a database that was not migrated is refused with the command", async (t) => {
   const config = configFile(t);
   const refused = await runStoa("serve", "--config", config);
   assert.equal(refused.code, 2);
@@ -48,7 +48,7 @@ test("a database that was not migrated is refused with the command that does it;
   assert.match(away.stderr, /^global: .*refused/);
 });
 
-test("a database in another one's place is refused, by its name, when migrated and when served", async (t) => {
+test("a database in another one's place is refused by name", async (t) => {
   const swapped = `postgres.shards={${[shards[1], shards[0], shards[2]].map(({ write }) => `{write="${write}"}`).join(",")}}`;
   const twice = `postgres.shards={${[shards[0], shards[0], shards[2]].map(({ write }) => `{write="${write}"}`).join(",")}}`;
   const config = configFile(t);
@@ -74,7 +74,7 @@ test("a wrong conninfo names its file and line", async (t) => {
 
 const channels = ["lobby", "c0", "c1", "c2", "c3", "c4", "c5", "c6"];
 
-test("people talk in channels of every shard, edit, react, leave and come back without a gap", async (t) => {
+test("people chat on every shard and come back without a gap", async (t) => {
   const server = await startServer(t, { set: databases });
   const alice = await person(t, server, "alice");
   const bob = await person(t, server, "bob");
@@ -103,7 +103,7 @@ test("people talk in channels of every shard, edit, react, leave and come back w
 
 const MAP = 'local stoa = require "stoa"\nstoa.shards { shards = 3, ranges = { { 0, 1364, 0 }, { 1365, 2730, 1 }, { 2731, 4095, 2 } } }\n';
 
-test("a reload that would move a bucket with channels in it is refused; another one is taken", async (t) => {
+test("a reload that would move channels to another shard is refused", async (t) => {
   const folder = newFolder(t);
   const script = path.join(folder, "map.lua");
   writeFileSync(script, MAP);
@@ -122,7 +122,7 @@ test("a reload that would move a bucket with channels in it is refused; another 
   await server.waitForLine(/reload\.done/, from);
 });
 
-test("a shard that is away is named: by health and status alike, in one line, an alert and a gauge", async (t) => {
+test("a missing shard is named by health, status, alert and gauge", async (t) => {
   const server = await startServer(t, { set: databases, expects: /store\.shard_away| alert .*what=shard\.away/ });
   const told = async () => {
     const { status, checks } = await (await fetch(`${server.url}/health`)).json();

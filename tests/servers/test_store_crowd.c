@@ -227,7 +227,7 @@ static void a_longer_list_counts_less_of_each_channel(void **state) {
     assert_unread(scene, 0, STORE_UNREAD_LOOKS / 400);
 }
 
-static void a_new_member_has_read_what_is_there_and_a_new_role_moves_no_mark(void **state) {
+static void a_new_member_starts_read_and_a_new_role_keeps_the_mark(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     struct store_postgres_settings settings = settings_of(scene, false, false);
@@ -276,7 +276,7 @@ static void a_list_of_channels_does_not_wait_for_a_shard_that_stalls(void **stat
 }
 
 /* A cursor of nobody's makes the log be searched for where it left it. */
-static void where_a_cursor_left_a_long_log_is_found_in_a_few_steps(void **state) {
+static void the_fork_of_a_long_log_is_found_in_few_steps(void **state) {
     struct scene *scene = *state;
     const char *shard = scene->servers.write[0];
     settings_of(scene, false, false);
@@ -393,9 +393,9 @@ int main(void) {
         TEST(a_user_whom_somebody_holds_costs_nobody_else_of_a_list),
         TEST(unread_messages_are_counted_so_far_only),
         TEST(a_longer_list_counts_less_of_each_channel),
-        TEST(a_new_member_has_read_what_is_there_and_a_new_role_moves_no_mark),
+        TEST(a_new_member_starts_read_and_a_new_role_keeps_the_mark),
         TEST(a_list_of_channels_does_not_wait_for_a_shard_that_stalls),
-        TEST(where_a_cursor_left_a_long_log_is_found_in_a_few_steps),
+        TEST(the_fork_of_a_long_log_is_found_in_few_steps),
         TEST(a_session_is_made_however_many_have_expired),
         TEST(what_is_sent_within_the_window_of_a_shard_is_one_commit),
         TEST(without_a_window_each_leaves_at_once),

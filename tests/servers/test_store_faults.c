@@ -445,7 +445,7 @@ static void less_durability_than_promised_is_refused(void **state) {
     servers_sql(scene->servers.write[1], "ALTER DATABASE shard1 RESET synchronous_commit");
 }
 
-static void an_epoch_begins_above_all_that_the_fleet_has_met_and_once_a_server(void **state) {
+static void an_epoch_begins_above_all_known_ones_once_a_server(void **state) {
     struct scene *scene = *state;
     const char *shard = scene->servers.write[0];
     assert_string_equal(servers_sql(shard, "DELETE FROM epochs; SELECT number FROM stoa_epoch(9)"), "10");
@@ -478,7 +478,7 @@ static const struct CMUnitTest shards[] = {
     TEST(nothing_is_lost_or_doubled_when_pgbouncer_is_killed),
     TEST(two_maps_never_write_one_channel_to_two_shards),
     TEST(less_durability_than_promised_is_refused),
-    TEST(an_epoch_begins_above_all_that_the_fleet_has_met_and_once_a_server),
+    TEST(an_epoch_begins_above_all_known_ones_once_a_server),
     TEST(a_shard_that_is_away_leaves_the_others_working),
     TEST(a_database_that_was_not_migrated_is_refused),
 };

@@ -147,7 +147,7 @@ static void a_restart_is_no_other_epoch(void **state) {
 }
 
 /* It is noted once a second, however many tell it; of a clock that was an hour ahead that second would last an hour. */
-static void how_far_a_log_has_got_is_noted_after_a_clock_was_put_back(void **state) {
+static void a_logs_position_is_noted_after_the_clock_goes_back(void **state) {
     struct scene *scene = *state;
     settings_of(scene, false, false);
     servers_sql(scene->servers.global,
@@ -441,7 +441,7 @@ static void a_server_that_keeps_less_is_refused_at_the_start(void **state) {
 /* ---- an old primary */
 
 /* Of two workers one is led to the new primary, and writes nothing; the other one to the old one. */
-static void an_old_primary_is_not_written_to_although_nobody_wrote_to_the_new_one(void **state) {
+static void an_old_primary_is_not_written_to_before_the_new_one_is(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     char old[160], new[160];
@@ -539,7 +539,7 @@ static const struct CMUnitTest copies[] = {
     TEST(whoever_comes_new_knows_how_far_a_log_had_got),
     TEST(members_that_were_copied_back_are_another_epoch),
     TEST(who_keeps_what_was_read_of_members_hears_that_they_are_others),
-    TEST(how_far_a_log_has_got_is_noted_after_a_clock_was_put_back),
+    TEST(a_logs_position_is_noted_after_the_clock_goes_back),
     TEST(what_another_fleet_has_reached_is_neither_believed_nor_changed),
     TEST(what_a_server_of_before_appends_moves_the_log_on),
     TEST(an_epoch_that_is_begun_by_hand_is_above_what_is_known),
@@ -550,7 +550,7 @@ static const struct CMUnitTest copies[] = {
 static const struct CMUnitTest returns[] = {
     TEST(a_quorum_that_is_gone_acknowledges_nothing),
     TEST(what_waited_for_a_quorum_that_goes_is_not_acknowledged),
-    TEST(an_old_primary_is_not_written_to_although_nobody_wrote_to_the_new_one),
+    TEST(an_old_primary_is_not_written_to_before_the_new_one_is),
     TEST(an_old_global_primary_is_not_believed),
     TEST(the_first_connection_to_a_new_primary_begins_its_epoch), /* last: shard0 stays away */
 };

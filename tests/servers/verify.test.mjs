@@ -125,14 +125,14 @@ for (const [what, kind, channel, damage, repair] of [
   });
 }
 
-test("a database that is away is said to be, the others are looked at, and the status is its own", async () => {
+test("a missing database is reported, and the others are verified", async () => {
   const { code, stderr, totals } = await verify("--set", `postgres.shards={{write="${conninfo(1, "shard0")}"},${list.split(", ").slice(1).join(",")}}`);
   assert.equal(code, 4);
   assert.match(stderr, /refused/);
   assert.equal(totals.whole, false);
 });
 
-test("an epoch of a shard is begun by hand; who was beyond is told, the others go on", async (t) => {
+test("an epoch begun by hand resets only the clients beyond it", async (t) => {
   for (const words of [[], ["--global", "--shard", "0"]]) {
     const { code, stderr } = await runStoa("epoch", "begin", "--config", config, ...words);
     assert.equal(code, 64, stderr);

@@ -97,7 +97,7 @@ void contract_a_subscription_is_told_of_in_a_later_turn(void **state) {
     end();
 }
 
-void contract_nobody_hears_himself(void **state) {
+void contract_nobody_hears_themselves(void **state) {
     begin();
     listener_subscribe(&ours, SLICE("lobby"));
     for (int i = 0; i < 10; i++) listener_say(&ours, SLICE("lobby"), "hello?");

@@ -32,13 +32,13 @@ void listener_say(struct listener *listener, struct slice topic, const char *bod
 
 /* To be listed among a program's tests, with stage_set_up and stage_tear_down. */
 void contract_a_subscription_is_told_of_in_a_later_turn(void **state);
-void contract_nobody_hears_himself(void **state);
+void contract_nobody_hears_themselves(void **state);
 void contract_worker_ids_are_unique(void **state);
 void contract_bodies_that_are_too_large_are_refused(void **state);
 void contract_a_bus_may_end_at_any_time(void **state);
-#define CONTRACT_TESTS(TEST)                                                                        \
-    TEST(contract_a_subscription_is_told_of_in_a_later_turn), TEST(contract_nobody_hears_himself),  \
-        TEST(contract_worker_ids_are_unique), TEST(contract_bodies_that_are_too_large_are_refused), \
+#define CONTRACT_TESTS(TEST)                                                                          \
+    TEST(contract_a_subscription_is_told_of_in_a_later_turn), TEST(contract_nobody_hears_themselves), \
+        TEST(contract_worker_ids_are_unique), TEST(contract_bodies_that_are_too_large_are_refused),   \
         TEST(contract_a_bus_may_end_at_any_time)
 
 /* Where there are others. */
