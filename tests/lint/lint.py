@@ -255,7 +255,7 @@ def lint_unique(build):
 
 
 FIELDS_MAX = 24
-# Structs that have more, until they are structs of structs by who uses what. config stays: a key's field bears the key's name.
+# Structs that may have more. config: a key's field bears the key's name.
 WIDE = set("""
     config
 """.split())
