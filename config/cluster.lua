@@ -38,6 +38,7 @@ return {
     },
     node = {
         -- name = nil,
+        -- region = nil,
     },
 
     -- One global database (users, channels, members) and any number of shards (the channels' messages). A conninfo is

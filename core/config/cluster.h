@@ -20,7 +20,7 @@ struct config_redis {
 };
 
 struct config_node {
-    const char *name; /* NULL: not set */
+    const char *name, *region; /* NULL: not set */
 };
 
 /* Conninfo strings of libpq. */

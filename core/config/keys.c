@@ -153,6 +153,7 @@ const struct key keys[] = {
     INTEGER(redis.connect_timeout_ms, "2000", 10, 60000, RESTART, "To connect, name look-up and AUTH included."),
     ABSENT(redis.tls, "TLS to Redis (docs/redis.md has a way with stunnel)"),
     TEXT(node.name, NULL, RESTART, "What other nodes call this one; without it, the name of the host."),
+    TEXT(node.region, NULL, RESTART, "The region it is in."),
     PATH(tls.certificate, NULL, UPCOMING, "PEM file with the certificate and its chain; a reload reads it again."),
     PATH(tls.key, NULL, UPCOMING, "PEM file with the private key."),
     {"tls.certificates", KEY_PATHS, "", 0, 0, NULL, UPCOMING, false, FIELD(tls.certificates),

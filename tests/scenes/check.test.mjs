@@ -124,7 +124,7 @@ describe("what is good is good to both", { concurrency: AT_ONCE }, () => {
     ["a Cluster", fleet('mode = "cluster", nodes = { "127.0.0.1:1" }')],
     ["a Cluster with PostgreSQL", `${fleet('mode = "cluster", nodes = { "127.0.0.1:1" }')}, ${postgres}`],
     ["two workers of a fleet", `workers = 2, ${fleet('nodes = { "127.0.0.1:1" }')}, ${postgres}`],
-    ["a name of the environment that may be missing", 'node = { name = env "NOT_THERE" or "one" }, user = env("NOT_THERE") or nil'],
+    ["a name of the environment that may be missing", 'node = { name = env "NOT_THERE" or "one", region = env("NOT_THERE") or nil }'],
     ["a global that is looked for on purpose", 'scripts = { "a.lua" }', { files: { "a.lua": "count = 0\nif _G.anything then count = 1 end\nreturn function() return count end" } }],
     ["paths relative to the file", 'auth = { mode = "jwt", algorithm = "RS256", public_key_file = "keys/a.pem" }, scripts = { "keys/check.lua" }',
       { files: { "keys/a.pem": publicKey, "keys/check.lua": "local stoa = require 'stoa'\nfor _, file in ipairs { stoa.config.auth.public_key_file, 'keys/a.pem' } do\n  stoa.jwt.verifier { algorithm = 'RS256', public_key_file = file }\nend" } }],
