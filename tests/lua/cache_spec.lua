@@ -28,7 +28,7 @@ describe("a cache", function()
         world:close()
     end)
 
-    it("has one load a value again near its end and serves the others meanwhile", function()
+    it("lets one reader reload a value before it expires", function()
         local world = handler([[
             mode = ... or mode
             local value, word = cache:get("hot")

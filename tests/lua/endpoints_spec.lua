@@ -58,7 +58,7 @@ describe("a raw WebSocket endpoint", function()
         world:close()
     end)
 
-    it("answers one message of a connection after the other, the first when open has answered", function()
+    it("answers a connection's messages one by one, after open", function()
         local world = support.world(LOG .. [[
             stoa.websocket("/slow", {
                 open = function() stoa.sleep(1) heard[#heard + 1] = "open" end,
@@ -80,7 +80,7 @@ describe("a raw WebSocket endpoint", function()
         world:close()
     end)
 
-    it("is closed by its script with its own code, after what it had sent", function()
+    it("is closed with the script's code, after all it sent", function()
         local world = support.world [[
             local stoa = require "stoa"
             stoa.websocket("/door", { message = function(connection, message)

@@ -50,7 +50,7 @@ describe("a hook", function()
         world:close()
     end)
 
-    it("that is to decide and returns nothing is an error of the script, and no yes", function()
+    it("that must decide and returns nothing is a script error", function()
         for _, point in ipairs { "admit", "join", "send", "upload" } do
             for _, body in ipairs { "", "return", "return nil", "return nil, nil" } do
                 local world = support.world(([[
@@ -81,7 +81,7 @@ describe("a hook", function()
         world:close()
     end)
 
-    it("of a connection lets in who has been let in, unless it says otherwise", function()
+    it("of a connection accepts unless it refuses", function()
         local answers = { [""] = true, ["return"] = true, ["return true"] = true, ["return false"] = false,
             ["return nil"] = false, ["error('x')"] = false, ["return nil, 'no'"] = false }
         for body, comes in pairs(answers) do

@@ -89,7 +89,7 @@ describe("a reload", function()
         assert.same({ { "slow", 2 } }, bob:events())
     end)
 
-    it("leaves the fate of what it cuts off open: it may have been done", function()
+    it("leaves open whether what it cuts off was done", function()
         open(version(1, "stoa.on('slow', function() stoa.sleep(8) return 'done' end)"))
         alice.wire:send('42900["slow"]')
         world:settle()
@@ -177,7 +177,7 @@ describe("a state that ran out of memory", function()
 end)
 
 describe("what a state that ran out of memory had begun", function()
-    it("is answered by nothing where it may be stored: a refusal could be untrue", function()
+    it("gets no answer where the message may be stored", function()
         support.config = { lua = { wall_ms = 10000, instructions = 1e9 } }
         local world = support.world [[
             local stoa = require "stoa"

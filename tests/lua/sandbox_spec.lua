@@ -136,7 +136,7 @@ describe("a run over its budget", function()
 end)
 
 describe("memory", function()
-    it("is charged to the call that takes it: what others wait for goes on, and the state stays", function()
+    it("is charged to the call that takes it, not to others", function()
         support.config = { lua = { wall_ms = 10000 } }
         local world = support.world [[
             local stoa = require "stoa"
@@ -214,7 +214,7 @@ describe("a handler's coroutine", function()
         world:close()
     end)
 
-    it("serves the next with nothing left of the one before, also after one that raised", function()
+    it("leaves nothing of one call to the next", function()
         local world = support.handler("if select('#', ...) == 0 then error 'none' end return select('#', ...), (select('#', ...))")
         local client = world:connect()
         for given = 0, 3 do

@@ -145,7 +145,7 @@ describe("a socket", function()
         assert.same({ testing.null, "too_large" }, { alice:emit("run", ("x"):rep(5000)) })
     end)
 
-    it("has nil where it keeps no state, so that a script can say what instead", function()
+    it("has nil where it keeps no state", function()
         open "local kept = (socket:state() or {first = true}).first socket:set_state(...) return kept, socket:state() == nil"
         for _, none in ipairs { "nothing", testing.null } do
             local kept, is_nil = alice:emit("run", none)

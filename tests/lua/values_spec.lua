@@ -7,7 +7,7 @@ local ran = support.ran
 setup(testing.capture_log)
 
 describe("what a client says", function()
-    it("is checked in one call: can it be JSON, how long is it, does it hold U+0000", function()
+    it("is checked in one call for JSON, length and U+0000", function()
         local world = support.handler [[
             local values = { raw = stoa.raw('["\\u0000"]'), fn = print, binary = stoa.binary("x"), ... }
             local which, max_bytes = ...

@@ -120,7 +120,7 @@ end)
 describe("the end of a world", function()
     local function stale() return tonumber(testing.metrics():match "\nstoa_stale_completions_total (%d+)") end
 
-    it("wakes no script up, however late the store answers; each answer is counted as stale", function()
+    it("wakes no script when the answer comes late, and counts it", function()
         local world = support.world [[
             local stoa = require "stoa"
             local channel = stoa.channel "lobby"

@@ -33,7 +33,7 @@ function dial(t, server) {
   return line;
 }
 
-test("500 heads that come byte by byte are over at the deadline, and others are served meanwhile", async (t) => {
+test("500 slow heads end at the deadline, and others are served", async (t) => {
   const server = await startServer(t, { set: { "net.header_timeout_ms": 2000 } });
   const bob = await person(t, server, "bob");
   await bob.join("lobby");
@@ -72,7 +72,7 @@ test("guesses are counted by the address of the socket, whatever X-Forwarded-For
   assert.match(await knock(1, tokenOf("alice")), /^40/); // the right one is no guess
 });
 
-test("whom a trusted proxy speaks for is who is banned, counted and shown, in one form", async (t) => {
+test("behind a trusted proxy the client is counted and banned", async (t) => {
   const set = { "net.trusted_proxies": ["127.0.0.1"], "auth.mode": "jwt", "auth.secret": SECRET, app: { banned: ["::ffff:192.0.2.66"] } };
   const server = await startServer(t, { set });
   const engine = new Engine(server, "/socket.io/");
@@ -120,7 +120,7 @@ test("an address that dials too often is told when to come back", async (t) => {
   await server.waitForLine(/connection\.refused/);
 });
 
-test("half messages of 200 hold no more memory than may be held, and whole ones pass", async (t) => {
+test("200 half messages stay within the memory limit", async (t) => {
   const server = await startServer(t, { set: { "limits.inbound_bytes": 4_000_000 } });
   const bob = await person(t, server, "bob");
   await bob.join("lobby");
@@ -136,7 +136,7 @@ test("half messages of 200 hold no more memory than may be held, and whole ones 
   assert.equal(bob.socket.recovered, false);
 });
 
-test("who has begun little is not cut off, whatever others announce, and whoever's address holds most is", async (t) => {
+test("the address that holds most is cut off first", async (t) => {
   const server = await startServer(t, { set: { "limits.inbound_bytes": 4_000_000 } });
   const bob = await person(t, server, "bob", { localAddress: "127.0.0.9" });
   await bob.join("lobby");
@@ -181,7 +181,7 @@ test("attachments that have others wait are their address's, too", async (t) => 
   assert.match(await bob.send(Buffer.alloc(1)).next(), /^437/);
 });
 
-test("who has not been let in gives way to newcomers, of the address that has most of them first", async (t) => {
+test("connections that are not let in yet give way to newcomers", async (t) => {
   const server = await startServer(t, { set: { "limits.connections": 30, "net.header_timeout_ms": 60000 } });
   const engine = new Engine(server, "/socket.io/");
   const here = { localAddress: "127.0.0.9" };

@@ -122,7 +122,7 @@ test("history is there for who comes later, and unread messages are counted", as
   await seen("one unread", bob.locator("#channels button", { hasText: "lobby" }).locator(".unread", { hasText: "1" }));
 });
 
-test("over a restart the page says that it is offline, comes back, and misses nothing", async (t) => {
+test("over a restart the page comes back and misses nothing", async (t) => {
   let server = await startServer(t);
   const alice = await arrive(t, server, "alice");
   const bob = await arrive(t, server, "bob");

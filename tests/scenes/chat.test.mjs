@@ -37,7 +37,7 @@ for (const [way, options, transport] of [
   });
 }
 
-test("a message carries what the protocol says, and its sender is told the same number", async (t) => {
+test("a message has the protocol's fields and its sender's number", async (t) => {
   const alice = await person(t, server, "alice");
   const bob = await person(t, server, "bob");
   await alice.join("shape");
@@ -92,7 +92,7 @@ test("a thread is its first message and the replies", async (t) => {
   assert.ok(!messages.some(({ content }) => content === "something else"));
 });
 
-test("edits, reactions and deletes reach everyone with the next numbers, and history shows the outcome", async (t) => {
+test("edits, reactions and deletes reach everyone, and history shows them", async (t) => {
   const alice = await person(t, server, "alice");
   const bob = await person(t, server, "bob");
   await alice.join("changes");
@@ -156,7 +156,7 @@ test("what is marked as read is counted as unread no more", async (t) => {
   assert.deepEqual({ readSeq, unread, seq, visibility }, { readSeq: 2, unread: 1, seq: 3, visibility: "public" });
 });
 
-test("the same clientId again is the same message, other content under it a conflict", async (t) => {
+test("the same clientId is the same message or a conflict", async (t) => {
   const alice = await person(t, server, "alice");
   await alice.join("twice");
   const message = { channelId: "twice", clientId: "only-one", content: "once" };
@@ -193,7 +193,7 @@ test("every refusal names its code", async (t) => {
   }
 });
 
-test("who was away from many channels catches up with all of them in one answer", async (t) => {
+test("a client catches up with many channels in one answer", async (t) => {
   const alice = await person(t, server, "alice");
   const bob = await person(t, server, "bob");
   const cursors = {};
@@ -223,7 +223,7 @@ test("a channel's members have roles: who made it owns it", async (t) => {
   assert.deepEqual(members.sort((a, b) => (a.userId < b.userId ? -1 : 1)), [{ userId: "alice", role: "owner" }, { userId: "bob", role: "member" }]);
 });
 
-test("who sends too fast is told how long to wait, and others are not disturbed", async (t) => {
+test("a fast sender is told how long to wait", async (t) => {
   const strict = await startServer(t, { set: { "limits.user_messages": [3, 60] } });
   const alice = await person(t, strict, "alice");
   const bob = await person(t, strict, "bob");
@@ -245,7 +245,7 @@ test("what is too large is refused, and the connection stays", async (t) => {
   assert.equal((await alice.send("large", "small")).ok, true);
 });
 
-test("who has no name is refused with a code, and the data says the same", async (t) => {
+test("a client without a name is refused with a code", async (t) => {
   const nobody = new Person(t, server, "nobody", { auth: {} });
   const refusal = await nobody.refused();
   assert.equal(refusal.message, "unauthorized");

@@ -272,7 +272,7 @@ describe("what is wrong is refused by both, in the same words", { concurrency: A
   }
 });
 
-test("a check makes no file, and takes no port from the server that runs", async (t) => {
+test("a check makes no file and takes no port", async (t) => {
   const folder = folderOf(t, { "stoa.lua": 'return { log_file = "stoa.log", listen = { "127.0.0.1:0", "unix:http.sock" } }' });
   assert.deepEqual((await run("check", ["--config", path.join(folder, "stoa.lua")])).code, 0);
   assert.deepEqual(readdirSync(folder), ["stoa.lua"]);

@@ -14,7 +14,7 @@ const engine = new Engine(server, PATH);
 
 engineCases(engine);
 
-test("the open packet comes with the answer to the WebSocket's handshake, in one packet", async (t) => {
+test("the open packet comes together with the WebSocket's handshake answer", async (t) => {
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname);
   t.after(() => socket.destroy());

@@ -93,7 +93,7 @@ function heartbeats(engine) {
 }
 
 function endings(engine) {
-  test("polling that says it closes is gone, its waiting poll ends with a noop", async () => {
+  test("a close over polling ends the waiting poll with a noop", async () => {
       const { sid } = await engine.handshake();
     const [poll] = await Promise.all([engine.poll(sid), engine.push(sid, "1")]);
     assert.deepEqual([poll.status, poll.body], [200, "6"]);
@@ -107,7 +107,7 @@ function endings(engine) {
 }
 
 function upgrades(engine) {
-  test("a probe is answered, and a waiting poll is let go with a noop", async (t) => {
+  test("a probe is answered, and ends the waiting poll", async (t) => {
       const { sid } = await engine.handshake();
     const wire = engine.websocket(t, { sid });
     await wire.opened();

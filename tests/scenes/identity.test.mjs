@@ -40,7 +40,7 @@ const mistakes = {
 };
 
 for (const [what, [auth, said]] of Object.entries(mistakes)) {
-  test(`auth with ${what} is refused, with the same line by check and by serve`, async (t) => {
+  test(`auth with ${what} is refused alike by check and by serve`, async (t) => {
     const config = configure(newFolder(t), auth);
     const answers = [];
     for (const command of ["check", "serve"]) answers.push(await runStoa(command, "--config", config));
@@ -85,7 +85,7 @@ async function rest(server, method, place, body) {
   return { status: reply.status, ...(await reply.json()) };
 }
 
-test("people of any identity provider chat, are seen, named, made members and shown out", async (t) => {
+test("users of any identity provider can do everything", async (t) => {
   const server = await startServer(t, { set: { api_keys: [KEY], "limits.connects": false } });
   assert.equal((await rest(server, "PUT", "/channels/lobby", { visibility: "public" })).ok, true);
   const bob = await person(t, server, "bob");

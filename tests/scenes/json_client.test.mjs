@@ -120,7 +120,7 @@ test("an event before connect ends the connection", async (t) => {
   assert.deepEqual(stranger.frames, []);
 });
 
-test("a server that ends says so and closes with 1012 and when to come back", async (t) => {
+test("a server that ends closes with 1012 and a retry time", async (t) => {
   const server = await startServer(t);
   const alice = await connected(t, server, "alice");
   await server.stop();

@@ -26,7 +26,7 @@ test("where clients come behind a PROXY header, metrics are had without one", as
   assert.match(await said(server, "PROXY TCP4 127.0.0.2 127.0.0.1 1 2\r\nGET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), /^HTTP\/1\.1 200 /);
 });
 
-test("nothing but metrics and health is had there, without a token by nobody else", async (t) => {
+test("it serves only metrics and health, with a token", async (t) => {
   const server = await startServer(t, { set: { "metrics.listen": ["127.0.0.1:0", "127.0.0.3:0"], "metrics.token": "a token of sixteen" } });
   const url = (await scraped(server)).split(",")[0];
   for (const path of ["/", "/socket.io/?EIO=4&transport=polling", "/ws", "/api/channels/lobby"]) assert.equal((await fetch(url + path)).status, 404, path);

@@ -114,7 +114,7 @@ for (const [what, text, warning] of [
   ["does not even evaluate", "return { control = 'stoa.sock' .. env 'NOT_THERE', }", /^warning: \S+stoa\.lua:1: .*; looking for the server at .*\n$/],
   ["is away", undefined, /^warning: \S+stoa\.lua:1: No such file/],
 ]) {
-  test(`the running server says how it is while the configuration on the disk ${what}`, async (t) => {
+  test(`status answers while the configuration on the disk ${what}`, async (t) => {
     const config = path.join(folderOf(t, { "stoa.lua": "return { control = 'stoa.sock' }" }), "stoa.lua");
     const server = await startServer(t, { config, set: { control: path.join(path.dirname(config), "stoa.sock") }, expects: /reload\.failed/ });
     if (text) writeFileSync(config, text);
@@ -160,7 +160,7 @@ test("a reload that fails says where, and the old scripts stay in charge", async
   assert.equal((await health(server)).generation, 1);
 });
 
-test("SIGTERM tells everyone, closes with 1012 and not for ever, and exits 0 in time", async (t) => {
+test("SIGTERM tells everyone, closes with 1012 and exits in time", async (t) => {
   const server = await startServer(t, { set: { "drain.timeout_s": 1 } });
   const alice = await person(t, server, "alice", { transports: ["websocket"] });
   const bob = await person(t, server, "bob", { transports: ["polling"] });
@@ -228,7 +228,7 @@ test("it is not ready while its scripts cannot be loaded", async (t) => {
   await until("ready again", async () => (await health(server, "/health/ready")).code === 200);
 });
 
-test("a worker that dies is replaced, on the same port, and people come back", async (t) => {
+test("a dead worker is replaced on its port, and people return", async (t) => {
   const server = await startServer(t);
   const alice = sdkClient(t, server, "alice");
   await alice.join("lobby");

@@ -138,7 +138,7 @@ test("who believes everyone is no page's by another name that leads here", async
   for (const host of ["chat.example.org", "CHAT.example.org:8443", "friend.example"]) assert.deepEqual(await called(named, host), SERVED, host);
 });
 
-test("who asks for tokens is called by any name, unless its names are listed", async (t) => {
+test("a server that asks for tokens accepts any Host unless listed", async (t) => {
   const set = { "auth.mode": "jwt", "auth.secret": "0123456789abcdef0123456789abcdef" };
   assert.deepEqual(await called(await startServer(t, { set }), "chat.example.org"), SERVED);
   assert.deepEqual(await called(await startServer(t, { set: { ...set, hosts: ["chat.example.org"] } }), "evil.example"), NOBODYS);

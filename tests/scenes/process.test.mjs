@@ -45,7 +45,7 @@ const isAlive = (pid) => {
   }
 };
 
-test("a broken configuration ends with 2 and one line that names file and line", async (t) => {
+test("a broken configuration ends with 2 and names the line", async (t) => {
   const { config } = newSite(t);
   for (const [text, line] of [
     ["return {\n  ping_intervall_ms = 3,\n}", /:2: ping_intervall_ms: unknown key, did you mean "ping_interval_ms"\?$/],
@@ -111,7 +111,7 @@ test("workers are the master's children, and the control socket is the owner's a
   assert.equal(status.listen, `127.0.0.1:${server.port}`);
 });
 
-test("the control socket hears nobody but its owner and root, were it open to all", { skip: process.getuid() !== 0 }, async (t) => {
+test("the control socket serves only its owner and root", { skip: process.getuid() !== 0 }, async (t) => {
   const server = await startServer(t, newSite(t));
   const { folder } = server.options, control = path.join(folder, "stoa.sock"), nobody = 65534;
   chmodSync(folder, 0o755);
@@ -124,7 +124,7 @@ test("the control socket hears nobody but its owner and root, were it open to al
   assert.equal(JSON.parse(heard(0)).pid, server.pid);
 });
 
-test("a reload holds for the next event of who is connected, and disconnects nobody", async (t) => {
+test("a reload holds from the next event and disconnects nobody", async (t) => {
   const site = newSite(t);
   const server = await startServer(t, site);
   const alice = await connect(t, server);
@@ -362,7 +362,7 @@ test("a full server refuses with 503 and serves the others", async (t) => {
   await until("room again", async () => (await fetch(`${server.url}/health`)).status === 200);
 });
 
-test("whoever is in and asks for nothing makes room when the server is full", async (t) => {
+test("an idle session makes room when the server is full", async (t) => {
   const server = await startServer(t, { ...newSite(t), set: { "limits.connections": 4 } });
   const alice = await connect(t, server);
   let over = 0;

@@ -104,7 +104,7 @@ test("a mail address that nobody has verified is nobody's", async (t) => {
   assert.deepEqual([refusal.code, refusal.reason], ["unauthorized", "invalid"]);
 });
 
-test("the client hears why: expired, not yet, or invalid; on each of the ways in", async (t) => {
+test("the client hears whether its token is expired, early or invalid", async (t) => {
   const provider = await Provider.start(t), stranger = await Provider.start(t);
   const server = await serve(t, provider, { api_keys: ["the-back-office"] });
   const reasons = {
@@ -164,7 +164,7 @@ test("an unknown key waits for the pause's end", async (t) => {
   assert.equal(provider.fetches, 3);
 });
 
-test("a key that the provider has withdrawn lets nobody in after the next fetch", async (t) => {
+test("a withdrawn key lets nobody in after the next fetch", async (t) => {
   const provider = await Provider.start(t);
   const server = await serve(t, provider, { "auth.jwks_refresh_s": 1, "auth.jwks_max_age_s": 600 });
   const [lost] = provider.keys;

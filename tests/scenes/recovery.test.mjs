@@ -87,7 +87,7 @@ test("who comes back after the window is a new socket", async (t) => {
   assert.deepEqual(alice.all("said"), []);
 });
 
-test("who missed more than is kept is a new socket and hears none of it", async (t) => {
+test("a client that missed too much becomes a new socket", async (t) => {
   const { alice, say } = await two(t, await startServer(t, { set: { ...STAGE, "recovery.max_events": 5 } }));
   await away(alice, async () => {
     for (let i = 0; i < 6; i++) await say(`missed ${i}`);
@@ -163,7 +163,7 @@ test("the SDK misses nothing when its worker is killed", async (t) => {
   assert.deepEqual(bob.messages.map(({ content }) => content), expected);
 });
 
-test("over a restart the SDK misses nothing of what was sent while it was away", async (t) => {
+test("the SDK misses nothing over a restart", async (t) => {
   const server = await startServer(t, {});
   const alice = sdkClient(t, server, "alice", { reconnectionDelay: 1500 });
   const bob = new Person(t, server, "bob");

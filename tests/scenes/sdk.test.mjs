@@ -66,7 +66,7 @@ test("a forked epoch makes the SDK ask where the logs fork", async (t) => {
   assert.deepEqual(alice.messages.map(({ seq }) => seq), [1, 2, receipt.seq]);
 });
 
-test("what is said again under its id is the same message, whatever the limit says", async (t) => {
+test("a message repeated under its id counts once, without the limit", async (t) => {
   const server = await startServer(t, { set: { "limits.user_messages": [2, 60] } });
   const alice = sdkClient(t, server, "alice");
   await alice.join("lobby");

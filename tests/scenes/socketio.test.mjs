@@ -40,7 +40,7 @@ test("the server asks a client and hears its acknowledgement", async (t) => {
   assert.deepEqual(await alice.ask("ask me", "who?"), { answer: "you asked: who?" });
 });
 
-test("a client that does not acknowledge in time is told of as a timeout", async (t) => {
+test("a missing acknowledgement becomes a timeout", async (t) => {
   const alice = await person(t, server, "alice");
   assert.deepEqual(await alice.ask("ask me in vain"), { word: "timeout" });
 });

@@ -55,7 +55,7 @@ test("REST and polling take bodies in chunks", async () => {
   assert.match((await ask(path)).body, /^40/);
 });
 
-test("who waits to hear that a body is wanted hears it, or a refusal", async () => {
+test("a client that expects 100 gets it or a refusal", async () => {
   const told = (path, headers, body) => within("an answer", new Promise((resolve, reject) => {
     const heard = [];
     const request = http.request(server.url + path, { method: "PUT", headers: { expect: "100-continue", "content-length": body.length, ...headers } });

@@ -48,7 +48,7 @@ for (const [what, at] of Object.entries({ plain: server, TLS: secure })) {
   });
 }
 
-test("the client's first subprotocol that the script lists is chosen, and told to both", async (t) => {
+test("the client's first subprotocol in the script's list is chosen", async (t) => {
   const socket = connect(server.port, "127.0.0.1");
   t.after(() => socket.destroy());
   socket.write("GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: v3\r\n" +
@@ -68,7 +68,7 @@ test("whom open refuses is closed with 1008", async (t) => {
   assert.ok(!ends.some(({ code }) => code === 1008), "no script hears of the end of whom it refused");
 });
 
-test("both sides hear the code and the reason that the other one closed with", async (t) => {
+test("both sides hear the other one's close code and reason", async (t) => {
   const alice = new Wire(t, `${server.url}/door`);
   await alice.opened();
   alice.socket.close(4321, "good night");

@@ -175,7 +175,7 @@ describe("a token's claim", function()
 end)
 
 describe("who says something before they have joined", function()
-    it("hears when to say it again, if they may join: that may be on its way", function()
+    it("hears when to retry while a join may be under way", function()
         local world = support.world()
         api(world, "PUT", "/api/channels/board", { visibility = "private" })
         local bob = client(world, "bob")

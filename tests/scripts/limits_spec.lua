@@ -20,7 +20,7 @@ describe("limits", function()
         return most
     end
 
-    it("let a user send as much as configured and say when to go on", function()
+    it("let a user send as configured, and tell the wait", function()
         open { user_messages = { 5, 10 }, channel_messages = false }
         local alice = client(world, "alice")
         join(alice, "lobby")

@@ -44,7 +44,7 @@ describe("presence", function()
         assert.equal("offline", status(alice, "bob"))
     end)
 
-    it("of one who is gone is not kept alive by others who are here", function()
+    it("of a user who left is not kept alive by others", function()
         bob:drop()
         for _ = 1, 10 do
             local carol = client(world, "carol")
@@ -186,7 +186,7 @@ describe("typing", function()
         assert.equal(0, #bob:events("typing"))
     end)
 
-    it("of one user in many channels is limited, and takes no task from others' messages", function()
+    it("of one user in many channels is limited", function()
         local function tasks() return select(2, support.api(world, "GET", "/tools/tasks")) end
         for i = 1, 40 do join(alice, "room-" .. i) end
         local before = tasks()
