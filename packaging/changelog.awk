@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# awk -v version=VERSION -v now=SECONDS -f changelog.awk form=deb|rpm CHANGELOG.md: the changelog of a package. What is unreleased
-# is the changes of VERSION, as of now.
+# awk -v version=VERSION -v now=SECONDS -f changelog.awk form=deb|rpm CHANGELOG.md: the changelog of a package. Unreleased
+# changes are listed as those of VERSION, dated now.
 BEGIN { maintainer = "The Stoa developers <stoa@example.org>" }
 
 function seconds(date) {
@@ -8,7 +8,7 @@ function seconds(date) {
     return mktime(date " 12 00 00")
 }
 
-# The text of an entry, folded; its lines after the first are indented.
+# Prints the text of an entry, folded. `first` and `others` go before its first and its other lines.
 function print_entry(text, first, others,    words, count, i, line) {
     count = split(text, words, " ")
     line = first words[1]

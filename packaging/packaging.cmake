@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# What a package holds, and how CPack makes deb and rpm of it: cpack -G "DEB;RPM" in the build folder.
+# The contents of the packages, and how CPack makes a deb and an rpm: cpack -G "DEB;RPM" in the build folder.
 include(GNUInstallDirs)
 set(package_build ${CMAKE_BINARY_DIR}/packaging)
 set(package_source ${CMAKE_CURRENT_LIST_DIR})
 
-# ---- the configuration: config/stoa.lua with a package's paths
+# ---- the configuration: config/stoa.lua with the paths of a package
 
 function(package_configuration out)
   file(READ ${CMAKE_SOURCE_DIR}/config/stoa.lua text)
@@ -39,7 +39,7 @@ add_custom_command(OUTPUT ${pages}
   DEPENDS stoa ${package_source}/stoa.1 ${package_source}/stoa.lua.5.awk)
 add_custom_target(man ALL DEPENDS ${pages})
 
-# ---- changelogs of the packages, of CHANGELOG.md
+# ---- changelogs of the packages, made from CHANGELOG.md
 
 string(TIMESTAMP now "%s" UTC) # or SOURCE_DATE_EPOCH
 set(make_changelog ${CMAKE_COMMAND} -E env LC_ALL=C TZ=UTC awk -v version=${PROJECT_VERSION} -v now=${now}
@@ -95,7 +95,7 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# libwebsockets loads its libuv loop at run time: no shared library's name tells. procps: the unit's /bin/kill.
+# libwebsockets-evlib-uv: libwebsockets loads it at run time, so shlibdeps does not find it. procps: the unit's /bin/kill.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libwebsockets-evlib-uv, passwd, procps")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${package_build}/conffiles

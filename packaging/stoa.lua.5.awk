@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# stoa keys | awk -v version=VERSION -f stoa.lua.5.awk: stoa.lua(5) of the table of keys.
+# stoa keys | awk -v version=VERSION -f stoa.lua.5.awk: makes stoa.lua(5) from the table of keys.
 BEGIN {
     print ".TH STOA.LUA 5 \"\" \"stoa " version "\" \"Stoa\""
     print ".SH NAME\nstoa.lua \\- configuration of the chat server Stoa\n.SH SYNOPSIS\n.I /etc/stoa/stoa.lua\n.SH DESCRIPTION"
 }
 
-# roff of a cell: no Markdown, no escapes, no control character at the start of a line.
+# A cell as roff: without Markdown, with escapes, and without a control character at the start of a line.
 function roff(text) {
     gsub(/^ +| +$/, "", text)
     gsub(/\\/, "\\e", text)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What happens when the core reports that something is wrong: a line in the log, and a message to a webhook if there is
--- one. app = { alert_url = "https://…" }. The same alert is told once a minute.
+-- Handles the alerts of the core: writes a line to the log and, if app = { alert_url = "https://…" } is set, posts to
+-- that webhook. The same alert is reported at most once a minute.
 local stoa = require "stoa"
 
 local url = stoa.config.app and stoa.config.app.alert_url
@@ -10,7 +10,7 @@ stoa.limit("alerts", { 1, 60 })
 stoa.hook("alert", function(what, details)
     local text = stoa.json.encode(details) or "null"
     if not stoa.take { alerts = what .. text } then return end
-    local write = what:find("%.works$") and stoa.log.info or stoa.log.error -- what is well again is nobody's to act on
+    local write = what:find("%.works$") and stoa.log.info or stoa.log.error -- nobody must act on a recovery
     write("alert", { what = what, details = text })
     if not url then return end
     local reply, word = stoa.http.request {

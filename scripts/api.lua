@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What all routes of the REST interface have in common: the key, the body, errors with a fitting status.
+-- What all REST routes share: the check of the API key, the decoded body, and the HTTP status of each error.
 local stoa = require "stoa"
 local protocol = require "protocol"
 
@@ -20,14 +20,14 @@ local statuses = {
     timeout = 503,
 }
 
--- Guessing keys is limited by address; a right key is never made to wait.
+-- Wrong keys are limited per address. A correct key is never limited.
 stoa.limit("bad_keys", { 20, 60 })
 
--- Keys are compared by their hashes, and all of them each time: the time tells nothing of how near a guess was.
+-- Each request is compared with the hashes of all keys, so that its timing does not show how close a guess was.
 local keys = {}
 for i, key in ipairs(stoa.config.api_keys or {}) do keys[i] = stoa.crypto.sha256(key) end
 
--- Who asks: a name for the audit trail that does not give the key away; or nil, word, detail.
+-- The caller's name in the audit trail, which does not reveal the key; or nil, word, detail.
 local function caller(request)
     local given = request.headers.authorization
     local key = type(given) == "string" and given:match("^[Bb]earer +(%S+)$")
@@ -51,7 +51,7 @@ local function respond_error(word, detail)
     return status, refusal, headers
 end
 
--- The body: an object; none is an empty one.
+-- The decoded body, which must be an object; {} if there is no body.
 local function body_of(request)
     if request.body == nil or request.body == "" then return {} end
     local body = stoa.json.decode(request.body)
@@ -59,14 +59,14 @@ local function body_of(request)
     return nil, "bad_request"
 end
 
--- Before the body is read: whoever has no key is answered at once.
+-- Runs before the body is read, so that a request without a valid key is refused at once.
 local function admit(request)
     local actor, word, detail = caller(request)
     if actor then return actor end
     return nil, respond_error(word, detail)
 end
 
--- Answers by what handler(request, body, actor) returns: a table, true, or nil, word, detail.
+-- handler(request, body, actor) returns the answer (a table, or true for an empty one), or nil, word, detail.
 function api.route(method, path, handler)
     stoa.route(method, path, { head = admit }, function(request, actor)
         local body, word = body_of(request)

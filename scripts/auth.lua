@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Who a client is. auth.mode chooses: "development" believes auth.user, "jwt" checks a signed token, "session" looks a
--- token up that POST /api/sessions has made. A client sends {token} in auth; in the query a token ends up in logs of
--- proxies, so that is the second choice. docs/configuration.md has all keys of auth.
+-- Authenticates clients. auth.mode chooses how: "development" believes the user id that the client sends, "jwt" checks
+-- a signed token, "session" looks up a token that POST /api/sessions created. A client sends {token} in its handshake's
+-- auth. A token in the query works too, but proxies may log it. docs/configuration.md lists all keys of auth.
 local stoa = require "stoa"
 local cache = require "cache"
 local protocol = require "protocol"
@@ -14,7 +14,7 @@ if not settings.mode then
     stoa.refuse_config("auth.mode", 'is missing: say "jwt" or "session", or "development", which believes everyone')
 end
 
--- ---- how each mode finds the user: the user, or nil, word ----
+-- ---- one function for each mode: returns the user, or nil, word ----
 
 local find = {}
 
@@ -31,15 +31,15 @@ end
 function find.session(_, token)
     local session, word = stoa.session.find(token)
     if not session then return nil, word end
-    -- The hash tells later which sockets a deleted session had opened (scripts/rest.lua).
+    -- rest.lua finds the sockets of a deleted session by this hash.
     return { id = session.userId, expires = protocol.seconds_of(session.expiresAt), session = stoa.crypto.sha256(token) }
 end
 
--- ---- guessing is limited by address ----
+-- ---- wrong tokens are limited per address ----
 
 stoa.limit("bad_tokens", { 100, 60 })
 
--- Whoever has a token that is expired, or for somebody else, has not guessed it: its signature is ours.
+-- The failures that count as guesses. An expired token, or one for another audience, has a valid signature: no guess.
 local guesses = { malformed = true, unknown_key = true, bad_signature = true, not_found = settings.mode == "session" }
 
 stoa.hook("authenticate", function(handshake)
@@ -60,9 +60,9 @@ stoa.hook("authenticate", function(handshake)
     return refuse("unauthorized", protocol.reason(word))
 end)
 
--- Who comes for the first time gets a profile; a token's name corrects it, none leaves it as it is. Those who come at the
--- same time are looked up together: when everybody comes back at once, this is what their connections cost.
-local newcomers -- {names = {userId → name or false}, len}, until they are looked up
+-- The first connection of a user creates their profile. A name in the token updates it; a token without a name changes
+-- nothing. Users who connect within TOGETHER_S are looked up with one query, so that a mass reconnect stays cheap.
+local newcomers -- the batch that is being filled: {names = {userId → name or false}, len}; nil: none
 
 local function keep(user_id, name)
     stoa.user(user_id):put { name = name or nil }
@@ -94,14 +94,14 @@ stoa.hook("connect", function(socket)
     newcomers.len = newcomers.len + 1
 end)
 
--- ---- development mode believes everyone: never where others may come from ----
+-- ---- development mode believes everyone: warn if other machines can connect ----
 
--- A Unix socket is there for a proxy.
+-- A Unix socket does not count as loopback: its clients come through a proxy.
 local function is_loopback(listen)
     return listen:find("^127%.") or listen:find("^%[::1%]") or listen:find("^localhost:")
 end
 
--- The first setting by which others may come; nil: none.
+-- The first setting that lets other machines connect; nil: none does.
 local function opening()
     local listen, net = stoa.config.listen, stoa.config.net
     for _, address in ipairs(type(listen) == "table" and listen or { listen }) do
@@ -117,7 +117,7 @@ if settings.mode == "development" and opening() then
     })
 end
 
-stoa.selftest("a time is read as it was written", function()
+stoa.selftest("seconds_of reads the times that stoa.iso writes", function()
     for _, seconds in ipairs { 0, 951782400, 951868800.5, 1735689599.999, 4102444800 } do
         assert(math.abs(protocol.seconds_of(stoa.iso(seconds)) - seconds) < 0.002, seconds)
     end

@@ -1,19 +1,21 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What is kept in memory, and for how long. Files require this one; it is not listed in the configuration.
+-- What scripts keep in memory, and for how long. Other scripts require this file; the configuration does not list it.
 --
--- Each worker has its own memory; of a shared cache all workers of the fleet have a copy in Redis too, so that one load
--- serves all. A time to live is only the last resort: whoever changes something removes its entry, everywhere, and a
--- load that was under way then is not kept.
+-- Each worker has its own copy. A shared cache has a copy in Redis too, so that one load serves all workers of the
+-- fleet. The time to live is only the last resort: code that changes a thing removes its entry on all workers, and the
+-- result of a load that runs at that moment is not kept.
 --
--- What is not here, and why: a channel's messages are its log's, by sequence number. Presence, and who of a channel is
--- online, is the workers' own knowledge: it moves by events and is never read from elsewhere. A user's list of channels
--- carries unread counters, which change with each message. A session's token is looked up when someone connects: a
--- deleted one must open nothing from then on, and what it opened is closed by the deletion itself.
+-- What is not cached here, and why:
+-- - A channel's messages: the core caches them itself, by sequence number.
+-- - Presence, and who is online in a channel: each worker knows it from events and never loads it.
+-- - A user's list of channels: it carries unread counters, which change with each message.
+-- - Session tokens: each connect looks its token up, so that a deleted token lets nobody in. The deletion itself closes
+--   the sockets that the token opened.
 local stoa = require "stoa"
 
 local cache = {}
 
--- That there is none is worth remembering too; a failure is not.
+-- "not_found" is cached, as false. A failure is not cached.
 local function absent(word)
     if word == "not_found" then return false end
     return nil, word
@@ -30,8 +32,8 @@ cache.profiles = stoa.cache("profiles", {
     end,
 })
 
--- channelId → {channelId, name, visibility, members}; false: no such channel. What moves with each message (seq) is
--- not to be read from here.
+-- channelId → {channelId, name, visibility, members}; false: no such channel. Do not read seq from it: each message
+-- changes that.
 cache.channels = stoa.cache("channels", {
     ttl = 5 * 60,
     shared = true,
@@ -53,7 +55,7 @@ cache.members = stoa.cache("members", {
     end,
 })
 
--- "channelId userId" → "owner", "moderator" or "member"; false: not a member. (A channel's id holds no space.)
+-- "channelId userId" → "owner", "moderator" or "member"; false: not a member. (A channel id has no space.)
 cache.roles = stoa.cache("roles", {
     ttl = 5 * 60,
     shared = true,
@@ -73,7 +75,7 @@ end
 function cache.forget_member(channel_id, user_id)
     cache.roles:remove(channel_id .. " " .. user_id)
     cache.members:remove(channel_id)
-    cache.channels:remove(channel_id) -- its number of members
+    cache.channels:remove(channel_id) -- it has the number of members
 end
 
 return cache

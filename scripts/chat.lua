@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The chat of docs/protocol.md: channels here, messages in chat_messages.lua, typing in chat_typing.lua, who may do
--- what in chat_access.lua. Answers and checks are in protocol.lua.
+-- The chat of docs/protocol.md. This file has the events of channels; chat_messages.lua has messages, chat_typing.lua
+-- typing, chat_access.lua permissions and membership, protocol.lua answers and the checks of arguments.
 local stoa = require "stoa"
 local cache = require "cache"
 local access = require "chat_access"
@@ -11,8 +11,8 @@ require "chat_typing"
 local given, take = protocol.given, protocol.take
 
 local SYNC_CHANNELS_MAX = 256
-local SYNC_MAX_BYTES = 1048576 -- of one answer; what does not fit is asked for again
-local SYNC_EVENTS = 200 -- of a channel and answer
+local SYNC_MAX_BYTES = 1048576 -- in one answer; the client asks again for the rest
+local SYNC_EVENTS = 200 -- of one channel in one answer
 local NAMES_MAX = stoa.config.presence.names
 
 stoa.hook("connect", function(socket)
@@ -27,14 +27,15 @@ protocol.on("channel:list", function(socket)
     return { channels = channels, partial = partial or nil }
 end)
 
--- Who is here, for one who has just come; later changes reach him as a follower. A large channel tells numbers only.
+-- Who is online, for a socket that has just joined. It receives later changes as a follower. If more than NAMES_MAX
+-- users are online, only their number is told.
 local function who_is_here(channel)
     local users, online = channel:online_so_far(NAMES_MAX)
     if online > NAMES_MAX then users = stoa.array {} end
     return { channelId = channel.id, users = users, online = online }
 end
 
--- Everything that may keep a user out, cheapest first.
+-- All checks that may refuse a join, the cheapest first.
 local function admit(socket, channel_id)
     local passed, word, detail = take(socket, { joins = socket.user_id })
     if not passed then return nil, word, detail end
@@ -60,7 +61,7 @@ protocol.on("channel:join", function(socket, arguments)
     local state
     state, word = channel:follow(socket, since)
     if not state then return nil, word end
-    -- He may have been removed while the channel was being read.
+    -- The user may have been removed while follow() read the channel.
     admitted, word = access.may_see(socket.user, channel_id)
     if not admitted then
         channel:unfollow(socket)
@@ -72,7 +73,7 @@ protocol.on("channel:join", function(socket, arguments)
     return state
 end)
 
--- Leaving is this socket's: membership, and the user's other devices, stay.
+-- Only this socket leaves. The user stays a member, and their other devices stay joined.
 protocol.on("channel:leave", function(socket, arguments)
     local channel, word, detail = access.joined(socket, arguments)
     if not channel then return nil, word, detail end
@@ -97,7 +98,7 @@ protocol.on("read:mark", function(socket, arguments)
     return channel:mark_read(socket.user_id, arguments.seq)
 end)
 
--- ---- sync: what was missed in many channels, in one answer ----
+-- ---- sync: the missed events of many channels, in one answer ----
 
 local function sync_channel(socket, channel_id, asked)
     if not protocol.is_id(channel_id) then return nil, "bad_channel" end
@@ -133,7 +134,7 @@ protocol.on("sync", function(socket, arguments)
     return { channels = channels }
 end)
 
--- ---- uploads: whether, says the limit; where to, a hook that knows the storage ----
+-- ---- uploads: a limit decides whether, a hook that knows the storage decides where ----
 
 protocol.on("upload:request", function(socket, arguments)
     local channel, word, detail = access.joined(socket, arguments)
@@ -148,5 +149,5 @@ protocol.on("upload:request", function(socket, arguments)
     local place
     place, word, detail = stoa.ask("upload", socket, arguments)
     if type(place) == "table" then return place end
-    return nil, word or "unavailable", detail -- no hook: nowhere to put it
+    return nil, word or "unavailable", detail -- without a hook there is no storage
 end)

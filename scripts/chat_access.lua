@@ -9,7 +9,7 @@ local access = {}
 local development = stoa.config.auth.mode == "development"
 local creating = {} -- ids of channels that are being created
 
--- A token may name channels: "course-7", or all that begin alike: "course-*".
+-- Does the token name the channel, by its id ("course-7") or by a prefix ("course-*")?
 local function claimed(user, channel_id)
     for _, pattern in ipairs(user.channels or {}) do
         if pattern == channel_id then return true end
@@ -18,8 +18,8 @@ local function claimed(user, channel_id)
     return false
 end
 
--- May the user read the channel? true, or nil, word. A private channel takes the same steps as none at all, so that
--- neither the answer nor its time tells them apart.
+-- May the user read the channel? true, or nil, word. A private channel takes the same steps as one that does not exist,
+-- so that neither the answer nor its timing tells them apart.
 function access.may_see(user, channel_id)
     local channel, word = cache.channels:get(channel_id)
     if channel == nil then return nil, word end
@@ -30,17 +30,17 @@ function access.may_see(user, channel_id)
     return nil, "forbidden"
 end
 
--- May the user join it? In development mode joining creates a public channel where none is.
+-- May the user join the channel? In development mode, joining a channel that does not exist creates it as a public one.
 function access.may_join(user, channel_id)
     local visible, word = access.may_see(user, channel_id)
     if visible or word ~= "forbidden" or not development then return visible, word end
     local channel, reason = cache.channels:get(channel_id)
     if channel == nil then return nil, reason end
-    -- Somebody else's joining may have created it since it was looked at.
+    -- Another user's join may have created the channel since may_see looked.
     return not channel or channel.visibility == "public" or nil, "forbidden"
 end
 
--- Edits are the author's alone; deletes also a moderator's and owner's.
+-- Only the author may edit a message; moderators and owners may delete it too.
 function access.may_delete(user, channel_id, author)
     if user.id == author then return true end
     local role, word = cache.role(channel_id, user.id)
@@ -48,8 +48,8 @@ function access.may_delete(user, channel_id, author)
     return nil, role == nil and word or "forbidden"
 end
 
--- The channel, if the socket follows it; who only could is told to join, and when to say it again: what a client resends
--- after a reconnect comes before its join. What may have to be looked up is charged before.
+-- The channel, if the socket follows it. A socket that may join but has not is told "not_joined" and when to try again,
+-- because after a reconnect a client may resend events before it joins. That check is charged as a read.
 function access.joined(socket, arguments)
     local channel_id, word, detail = protocol.channel_id(arguments)
     if not channel_id then return nil, word end
@@ -63,7 +63,7 @@ function access.joined(socket, arguments)
     return nil, word
 end
 
--- The channel, if the user may read it; limit: what is charged before it is looked up.
+-- The channel, if the user may read it. limit: the name of the limit that is charged before the look-up.
 function access.seen(socket, arguments, limit)
     local channel_id, word, detail = protocol.channel_id(arguments)
     if not channel_id then return nil, word end
@@ -83,7 +83,7 @@ local function put_member(channel_id, user_id, role, actor)
     return true
 end
 
--- Creates the channel or changes it: its info.
+-- Creates or changes the channel: its info, or nil, word.
 local function put(channel_id, changes, actor)
     local known = cache.channels:get(channel_id)
     local channel, word = stoa.channel(channel_id):put(changes)
@@ -100,7 +100,7 @@ local function put(channel_id, changes, actor)
 end
 
 local function create(channel_id, user_id)
-    local first = not creating[channel_id] -- of several at a time one becomes the owner
+    local first = not creating[channel_id] -- if several users create it at once, the first becomes the owner
     creating[channel_id] = true
     local channel, word = put(channel_id, { name = channel_id, visibility = "public" }, user_id)
     if channel and first then channel, word = put_member(channel_id, user_id, "owner", user_id) end
@@ -109,8 +109,8 @@ local function create(channel_id, user_id)
     return channel and true, word
 end
 
--- Makes who joins a public channel a member: it is in his list from then on. A token's claim makes no member: it
--- would outlive the token.
+-- Makes a user who joins a public channel a member, so that their list of channels has it. A user who joins by a claim
+-- of their token does not become a member, because the membership would outlive the token.
 function access.enrol(user, channel_id)
     local channel, word = cache.channels:get(channel_id)
     if channel == nil then return nil, word end
@@ -127,7 +127,7 @@ function access.enrol(user, channel_id)
     return role and true or put_member(channel_id, user.id, "member", user.id)
 end
 
--- How many members it has.
+-- The number of members; 0 if it is unknown.
 function access.members(channel_id)
     local channel = cache.channels:get(channel_id)
     return channel and channel.members or 0
@@ -138,7 +138,7 @@ function access.audit(action, actor, channel_id, detail)
     if not written then stoa.log.error("audit.lost", { action = action, actor = actor, reason = word }) end
 end
 
--- Sets a member's role, tells him and the channel, and leaves a trace.
+-- Sets a member's role, tells the user and the channel, and writes to the audit trail.
 function access.set_role(channel_id, user_id, role, actor)
     local done, word = put_member(channel_id, user_id, role, actor)
     if not done then return nil, word end
@@ -149,7 +149,7 @@ function access.set_role(channel_id, user_id, role, actor)
     return true
 end
 
--- Ends a membership. On a public channel he may join again as anyone may; on a private one he may not.
+-- Ends a membership. The user may join a public channel again, as anyone may, but not a private one.
 function access.remove_member(channel_id, user_id, actor)
     local done, word = stoa.channel(channel_id):remove_member(user_id)
     cache.forget_member(channel_id, user_id)
@@ -162,7 +162,7 @@ function access.remove_member(channel_id, user_id, actor)
     return true
 end
 
--- Creates or changes a channel: {name?, visibility?}. Whoever followed it while it was public is a member, and stays.
+-- Creates or changes a channel: {name?, visibility?}. If it becomes private, its followers stay: all are members.
 function access.put_channel(channel_id, changes, actor)
     local channel, word = put(channel_id, changes, actor)
     if not channel then return nil, word end
@@ -170,7 +170,7 @@ function access.put_channel(channel_id, changes, actor)
     return channel
 end
 
--- A socket that came back by itself kept its channels: meanwhile some may have been closed to it.
+-- A recovered socket keeps its channels: unfollows those that its user may no longer see.
 function access.check_again(socket)
     for _, room in ipairs(socket:rooms()) do
         local channel_id = room:match("^channel:(.+)$")

@@ -1,24 +1,28 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Messages: sending, changing and reading them. message:send is the hot path: one check of the limits, which come before
--- anything is looked at or looked up, one of the arguments, then the append, which answers after the commit.
+-- Messages: sending, changing and reading them. message:send is the hot path: it charges the limits before it checks or
+-- looks up anything, then checks the arguments, then appends. The answer is sent after the commit.
 local stoa = require "stoa"
 local access = require "chat_access"
 local protocol = require "protocol"
 
 local EMOJI_MAX_BYTES = 64
-local SHORT_BYTES = 4096 -- what is said in so many is bounded by the number of messages alone
+local SHORT_BYTES = 4096 -- content up to this size is bounded by the number of messages alone
 local given, take = protocol.given, protocol.take
 local messages = {}
 
--- ---- appending, once ----
+-- ---- appending without duplicates ----
 --
--- An attempt: {channel, sender, arguments, what, limits?, says?, check?, may?}. sender: the socket, or who REST says it is
--- (rest.lua); what: of channel:append, but for what is said; limits: what the client is charged; says: the arguments that
--- are said, which hooks may change, and check(arguments): are they well-formed?; may(attempt): whatever else must hold.
+-- An attempt: {channel, sender, arguments, what, limits?, says?, check?, may?}.
+-- - sender: the socket, or the sender that rest.lua passes
+-- - what: the argument of channel:append, without the content
+-- - limits: what the client is charged; nil for REST
+-- - says: names of the arguments that are content, which hooks may change
+-- - check(arguments): are the content arguments well-formed?
+-- - may(attempt): does everything else hold? Called last.
 
 local MESSAGE, EDIT = { "content", "threadId", "attachments" }, { "content" }
 
--- An edit says as much as a message, is kept as long and told to as many.
+-- An edit costs as much as a message: it is as large, is kept as long and goes to as many users.
 local function to_say(socket, channel)
     return { user_messages = socket.user_id, channel_messages = channel.id, global_messages = "all" }
 end
@@ -31,7 +35,7 @@ local function is_short(value)
     return type(value) == "string" and #value <= SHORT_BYTES
 end
 
--- What the client said, whatever becomes of it.
+-- Notes the content as the client sent it, before hooks change it, and its size.
 local function note_said(attempt)
     local said, bytes = {}, 0
     for _, name in ipairs(attempt.says) do
@@ -55,7 +59,7 @@ local function say(attempt, said)
     for _, name in ipairs(attempt.says or {}) do attempt.what[name] = given(said[name]) end
 end
 
--- Hooks may change what is said, so it is looked at again.
+-- Hooks may change the content, so it is checked again after them.
 local function ask(attempt)
     local passed, word, detail = attempt.check(attempt.arguments)
     if not passed then return nil, word end
@@ -75,13 +79,13 @@ local function permit(attempt)
     return passed, word, detail
 end
 
--- To look for what is long means to read it; rate_limit.lua has how often.
+-- To find long content in the log, the store must read it: long_repeats in rate_limit.lua bounds how often.
 local function look_limits(attempt)
     local user_id, content = attempt.what.userId, given(attempt.arguments.content)
     return { reads = user_id, long_repeats = content ~= nil and not is_short(content) and user_id or nil }
 end
 
--- The log may have it already: its answer was lost, and the client says it again. To look costs a client a read.
+-- Does the log have the event already? A client that lost the answer sends it again, and is charged a read.
 local function is_there(attempt)
     local what = attempt.what
     if not what.clientId then return false end
@@ -94,7 +98,8 @@ local function is_there(attempt)
     return attempt.channel:appended(what)
 end
 
--- What is there already is answered as it was then. No limit and no hook refuses it, and it is charged as a read.
+-- Appends; an event that is in the log already gets the answer of the first time. No limit and no hook refuses such a
+-- repeat, and it is charged as a read.
 local function append(attempt)
     local what, limits = attempt.what, attempt.limits
     local permitted, word, detail = permit(attempt)
@@ -116,7 +121,7 @@ end
 
 -- ---- messages ----
 
--- A reply is to something that is there: true, or nil, word.
+-- The message that a reply names must exist: true, or nil, word.
 local function check_thread(attempt)
     local thread_id = given(attempt.arguments.threadId)
     if not thread_id then return true end
@@ -124,7 +129,7 @@ local function check_thread(attempt)
     return root and true, word
 end
 
--- A message of anyone: of a client's socket, which follows the channel and has limits, or of the REST interface.
+-- Sends a message of a client (socket, which follows the channel and has limits) or of the REST interface (no socket).
 function messages.say(sender, channel, client_id, arguments, socket)
     local receipt, word, detail = append {
         channel = channel,
@@ -147,8 +152,8 @@ protocol.on("message:send", function(socket, arguments)
     return messages.say(socket, channel, arguments.clientId, arguments, socket)
 end)
 
--- What edits, deletes and reactions have in common: {channelId, messageId, clientId?} of a channel that is followed. The
--- attempt of this kind, or nil, word, detail.
+-- What edits, deletes and reactions share: {channelId, messageId, clientId?} in a channel that the socket follows.
+-- Returns the attempt, or nil, word, detail.
 local function change(kind, socket, arguments, limits)
     local channel, word, detail = access.joined(socket, arguments)
     if not channel then return nil, word, detail end
@@ -200,7 +205,7 @@ protocol.on("message:delete", function(socket, arguments)
     return receipt, word, detail
 end)
 
--- What was added under other rules may be taken back.
+-- A reaction that was added under older rules may still be removed.
 local function may_be_reaction(value)
     return protocol.is_text(value, EMOJI_MAX_BYTES) and value ~= ""
 end

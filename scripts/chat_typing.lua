@@ -1,19 +1,18 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Typing: volatile, told at most once a second for a user and channel; what comes too soon waits, and the last word wins.
--- Who was told of lately stands in a table of bounded size, and one timer looks after all of it: however much is typed, it
--- needs no task of its own.
+-- Typing: volatile, sent at most once a second per user and channel. A change that comes sooner waits, and a later one
+-- replaces it. A table of bounded size has the recent typists, and one timer serves them all: typing needs no tasks.
 local stoa = require "stoa"
 local access = require "chat_access"
 local protocol = require "protocol"
 
-local LATELY_MAX = 4096 -- users in channels
-local LOOK_S, QUIET_LOOKS = 0.25, 5 -- a second at least: the first look may come at once
-local LOOK_MAX = 256 -- of one look; the others' turn is later
+local LATELY_MAX = 4096 -- entries; each is one user in one channel
+local LOOK_S, QUIET_LOOKS = 0.25, 5 -- at least one second, because the first look may come at once
+local LOOK_MAX = 256 -- entries per look; the rest wait for the next look
 
-stoa.limit("typing", { 30, 15, scope = "worker" }) -- what is told of a user, in all channels
+stoa.limit("typing", { 30, 15, scope = "worker" }) -- events sent about a user, in all channels
 
-local lately = {} -- "channelId userId" → what was told, and what will be
-local queue, first, last = {}, 1, 0 -- the same, in the order in which their second ends
+local lately = {} -- "channelId userId" → entry: whom it is about, and the change that waits
+local queue, first, last = {}, 1, 0 -- the same entries, in the order in which their second ends
 local looks = 0
 
 local function tell(entry, typing)
@@ -24,7 +23,7 @@ local function tell(entry, typing)
     queue[last] = entry
 end
 
--- Who has left since then types no more; that he stopped must not get lost.
+-- Sends the change that waits. "Stopped" is always sent; "typing" is dropped if the socket has left the channel.
 local function second_over(entry)
     local typing = entry.waiting
     entry.waiting = nil

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- An example of reacting to messages: who is mentioned (@alice) and not online is told through a webhook of yours, which
--- may send a mail or a push notification. app = { notify_url = "https://…", notify_key = env "NOTIFY_KEY" }.
+-- An example of reacting to messages: if a mentioned user (@alice) is not online, your webhook is called. It may send a
+-- mail or a push notification. app = { notify_url = "https://…", notify_key = env "NOTIFY_KEY" }.
 local stoa = require "stoa"
 
 local MENTIONS_MAX = 20
@@ -9,8 +9,8 @@ local app = stoa.config.app or {}
 local function mentions(content)
     local found, seen = {}, {}
     if type(content) ~= "string" then return found end
-    -- The end of a sentence is no part of a name. A mail address is one, and so is auth0|5f7c; a name with a space is not
-    -- found.
+    -- Punctuation that ends a sentence is not part of a name. After the @, "alice@uni.example" and "auth0|5f7c" are
+    -- names; names with a space are not found.
     for name in (" " .. content):gmatch("[^%w_@]@([%w_.:|+@%-]*[%w_%-])") do
         if stoa.is_user_id(name) and not seen[name] then
             seen[name] = true
@@ -21,7 +21,7 @@ local function mentions(content)
     return found
 end
 
--- Runs beside the sender's acknowledgement, after the commit: a webhook that is slow or away delays nobody.
+-- Runs after the commit, and the sender's acknowledgement does not wait for it: a slow webhook delays nobody.
 local function notify(socket, arguments, receipt)
     local absent = stoa.array {}
     for _, user in ipairs(stoa.presence.get(mentions(arguments.content)) or {}) do
@@ -52,7 +52,7 @@ end
 
 if app.notify_url then stoa.hook("deliver", notify) end
 
-stoa.selftest("mentions are found where a reader would", function()
+stoa.selftest("mentions are found, mail addresses are not", function()
     local function check(content, expected) assert(table.concat(mentions(content), " ") == expected, content) end
     check("@alice and @bob: hello, @alice.", "alice bob")
     check("mail me: alice@example.org", "")

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Who is online, and what they say of it. The core counts live connections, so a second device keeps a user online, and
--- tells a channel's changes at most once a tick. List this after scripts whose connect hook may refuse.
+-- Presence: who is online, and the status that users set. The core counts live connections, so a second device keeps a
+-- user online. It sends a channel's changes at most once in presence.tick_ms. List this script after those whose
+-- connect hook may refuse.
 local stoa = require "stoa"
 local cache = require "cache"
 local protocol = require "protocol"
@@ -9,9 +10,9 @@ local USERS_MAX, MESSAGE_MAX_BYTES = 100, 256
 local LOOK_AGAIN_S = 5
 local statuses = { online = true, away = true, busy = true, invisible = true }
 
--- ---- what a user said of themselves lasts until they say otherwise, also while they are away ----
+-- ---- a status lasts until the user changes it, also while they are offline ----
 
--- Users of whom could not be read what they said. Nobody sees them until it is.
+-- Users whose status could not be read from the store. They are invisible until it is read.
 local unread = {}
 
 stoa.hook("connect", function(socket)
@@ -23,7 +24,7 @@ stoa.hook("connect", function(socket)
     stoa.presence.connected(socket, said)
 end)
 
--- What was read is void when they have said something meanwhile.
+-- If the user sets a status during the read, the result of the read is dropped.
 local function look_again(user_id)
     local user = stoa.user(user_id)
     local is_here, said, word = user:connections() > 0, nil, nil
@@ -42,7 +43,7 @@ stoa.every(LOOK_AGAIN_S, function()
     for _, user_id in ipairs(user_ids) do look_again(user_id) end
 end)
 
--- {status, statusMessage?, until?}. Who is online and says no more has nothing that must be kept.
+-- {status, statusMessage?, until?}. "online" without a message is the default, so it is not stored.
 protocol.on("presence:update", function(socket, arguments)
     local user_id = socket.user_id
     local passed, word, detail = protocol.take(socket, { statuses = user_id })
@@ -65,7 +66,7 @@ local function take_list(socket, user_ids)
     return protocol.is_user_id_list(user_ids, USERS_MAX) or nil, "bad_request"
 end
 
--- Users whom no worker has seen lately may be known to the store: offline, last seen then.
+-- Looks up the users whom no worker knows. Those whom the store knows are offline, with the time they were last seen.
 local function look_up(users)
     local unknown, places = stoa.array {}, {}
     for _, user in ipairs(users) do

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
--- How loaded this worker is: 0 (calm), 1 (busy) or 2 (overloaded). Files require this one.
+-- How loaded this worker is: 0 (calm), 1 (busy) or 2 (overloaded). Other scripts require this file.
 --
--- Measured by what waits for the server, not by how many are connected: thousands of quiet clients are no load. What
--- waits for slow clients is theirs, and no reason to refuse others: limits.outbound_bytes bounds it. It rises at once and
--- falls one step after CALM_S quiet seconds, so that limits do not flap.
+-- The measure is work that waits for the server, not the number of connections: thousands of quiet clients are no load.
+-- Data that waits for slow clients does not count, because limits.outbound_bytes bounds it. The level rises at once and
+-- falls by one after CALM_S quiet seconds, so that limits do not flap.
 local stoa = require "stoa"
 
 local pressure = { level = 0 }
@@ -23,9 +23,9 @@ local function measure(stats)
     return exceeds(stats, OVERLOADED) and 2 or exceeds(stats, BUSY) and 1 or 0
 end
 
-local quiet = 0 -- looks in a row that measured less than the level: counted, so that a clock that is set moves nothing
+local quiet = 0 -- consecutive looks below the level; a count, so that setting the clock changes nothing
 
--- One look a second; separate, so that the self-test below can walk it.
+-- One look; called once a second, and by the self-test below.
 local function step(level, stats)
     local measured = measure(stats)
     quiet = measured < level and quiet + 1 or 0

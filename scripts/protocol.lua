@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What all answers have in common: errors with a code and a sentence, and the checks of what clients send.
+-- What all events share: error answers with a code and a sentence, and the checks of what clients send.
 local stoa = require "stoa"
 
 local protocol = {}
 
 local CONTENT_MAX_BYTES = 262144
 local ATTACHMENTS_MAX, ATTACHMENTS_MAX_BYTES = 20, 16384
-local EXACT_MAX = 2 ^ 53 -- beyond, JavaScript (and we) cannot tell integers apart
+local EXACT_MAX = 2 ^ 53 -- above this, JavaScript and Lua cannot tell all integers apart
 
 local sentences = {
     bad_request = "The arguments are not what this event expects.",
@@ -25,19 +25,19 @@ local sentences = {
     not_found = "This does not exist.",
 }
 
--- Words of our calls that clients hear under another name. What does not exist and what is not for you answer alike:
--- otherwise ids could be guessed.
+-- Error words of the core that clients get as another code. "Does not exist" and "forbidden" give the same answer, so
+-- that nobody can find out which ids exist.
 local codes = { not_found = "forbidden", timeout = "unavailable", gone = "unavailable", too_many_rooms = "unavailable" }
 
--- Why a token lets nobody in; a client whose token is expired gets a new one.
+-- The reasons for refusing a token that clients are told. With an expired token, a client fetches a new one.
 local reasons = { expired = "expired", not_yet_valid = "not_yet" }
 
 function protocol.reason(word)
     return { reason = reasons[word] or "invalid" }
 end
 
--- The answer to a refusal; detail may hold retryAfter (seconds), and why someone is unauthorized. A sentence of a hook's own ("no links, please") is a
--- policy's: forbidden.
+-- The error answer. detail may have retryAfter (seconds) and, for "unauthorized", the reason. word may also be a
+-- sentence from a hook ("no links, please"): it becomes the message, with the code "forbidden".
 function protocol.refusal(word, detail)
     local code = codes[word] or word
     local message = sentences[code]
@@ -54,7 +54,7 @@ function protocol.refuse_connection(word, detail)
     return nil, error.code, error
 end
 
--- Answers an event by what handler(socket, arguments) returns: a table, true, or nil, word, detail.
+-- handler(socket, arguments) returns the answer (a table, or true for an empty one), or nil, word, detail.
 function protocol.on(event, handler)
     stoa.on(event, function(socket, arguments)
         if arguments == nil or arguments == stoa.null then arguments = {} end
@@ -67,8 +67,8 @@ function protocol.on(event, handler)
     end)
 end
 
--- Takes from the limits {name = key}. Who goes on after being refused, again and again, is not a client but a flood:
--- the socket is ended in a way that stock clients do not come back from.
+-- Takes from the limits {name = key}. A user who goes on after many refusals floods the server: the socket is closed,
+-- and stock clients do not reconnect after that.
 function protocol.take(socket, keys, subject)
     local passed, word, detail = stoa.take(keys, subject)
     if passed then return true end
@@ -76,15 +76,15 @@ function protocol.take(socket, keys, subject)
     return nil, word, detail
 end
 
--- Who names many things in one event is charged for each, there or not, before any is looked at.
+-- An event that names many things is charged for each of them, whether it exists or not, before any look-up.
 function protocol.take_look_ups(socket, named)
     return protocol.take(socket, { look_ups = socket.user_id }, named)
 end
 
 stoa.limit("guesses_told", { 1, 60, scope = "worker" })
 
--- A wrong secret from that address. The right one is looked at first, whatever was guessed before: so many people have one
--- address that one who guesses must not keep the others out.
+-- Counts a wrong secret from the address. Call it after the check, so that the right secret always passes: many people
+-- may share the address of somebody who guesses.
 function protocol.count_guess(limit, address)
     local crowd = stoa.crowd(address)
     if not crowd then return true end
@@ -115,10 +115,10 @@ function protocol.channel_id(arguments)
     return nil, type(id) == "string" and "bad_channel" or "bad_request"
 end
 
--- Users are called what identity providers call them: "auth0|5f7c", "alice@uni.example".
+-- User ids are those of the identity provider: "auth0|5f7c", "alice@uni.example".
 protocol.is_user_id = stoa.is_user_id
 
--- A list of at most max users' ids.
+-- Is it a list of at most max user ids?
 function protocol.is_user_id_list(value, max)
     if not stoa.is_array(value) or #value > max then return false end
     for _, id in ipairs(value) do
@@ -131,7 +131,7 @@ function protocol.is_seq(value)
     return type(value) == "number" and value >= 0 and value <= EXACT_MAX and value % 1 == 0
 end
 
--- {seq, epoch} as we gave it, or nil, "bad_cursor".
+-- {seq, epoch} as the server gave it, or nil, "bad_cursor".
 function protocol.cursor(value)
     if type(value) == "table" and protocol.is_seq(value.seq) and type(value.epoch) == "string" and #value.epoch < 32
         and value.epoch:find("^%d+%-%w+$") then
@@ -140,8 +140,8 @@ function protocol.cursor(value)
     return nil, "bad_cursor"
 end
 
--- "2026-01-31T12:00:00.000Z" → Unix seconds; nil: it is no time. Days are counted from a March, so that the leap day is a
--- year's last.
+-- "2026-01-31T12:00:00.000Z" → Unix seconds; nil: not a time. Years begin in March here, so that the leap day is the
+-- last day of a year.
 function protocol.seconds_of(iso)
     local year, month, day, hour, minute, second = iso:match("^(%d%d%d%d)-(%d%d)-(%d%d)T(%d%d):(%d%d):(%d%d%.?%d*)Z$")
     if not year or tonumber(month) < 1 or tonumber(month) > 12 or tonumber(hour) > 23 then return nil end
@@ -152,12 +152,12 @@ function protocol.seconds_of(iso)
     return days * 86400 + hour * 3600 + minute * 60 + second
 end
 
--- Text without NUL (databases end texts there).
+-- Text without NUL, because databases end a text there.
 function protocol.is_text(value, max_bytes)
     return type(value) == "string" and #value <= max_bytes and not value:find("\0", 1, true)
 end
 
--- What may be a message: text that is not empty, or any other JSON value but null.
+-- The content of a message is non-empty text, or any other JSON value except null.
 function protocol.check_content(value)
     if value == nil or value == stoa.null or value == "" then return nil, "bad_request" end
     if type(value) ~= "string" then return stoa.json.check(value, CONTENT_MAX_BYTES) end
@@ -166,7 +166,7 @@ function protocol.check_content(value)
     return true
 end
 
--- A list of objects that say where files are; the files themselves are not ours.
+-- A list of objects that say where files are; Stoa does not store the files.
 function protocol.check_attachments(value)
     if not stoa.is_array(value) or #value > ATTACHMENTS_MAX then return nil, "bad_request" end
     for _, attachment in ipairs(value) do
@@ -175,7 +175,7 @@ function protocol.check_attachments(value)
     return stoa.json.check(value, ATTACHMENTS_MAX_BYTES)
 end
 
--- A message's own parts among the arguments, or nil, word: content, threadId, attachments.
+-- Checks content, threadId and attachments of a message: true, or nil, word.
 function protocol.check_message(arguments)
     local fits, word = protocol.check_content(arguments.content)
     if not fits then return nil, word end
@@ -185,7 +185,7 @@ function protocol.check_message(arguments)
     return protocol.check_attachments(attachments)
 end
 
--- {before | after, limit} of a page of messages, or nil, word. A limit out of range is brought into it.
+-- {before | after, limit} of a page of messages, or nil, word. A limit out of range is set to the nearest bound.
 function protocol.page(arguments)
     local before, after = protocol.given(arguments.before), protocol.given(arguments.after)
     local limit = protocol.given(arguments.limit) or 50

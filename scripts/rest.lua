@@ -1,6 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The REST interface for your other servers: docs/protocol.md. A key may do everything; what it changes is in the
--- audit trail.
+-- The REST interface for your other servers: docs/protocol.md. Every key may do everything; all changes are audited.
 local stoa = require "stoa"
 local access = require "chat_access"
 local api = require "api"
@@ -15,7 +14,7 @@ local roles = { owner = true, moderator = true, member = true }
 
 local given = protocol.given
 
--- An optional text that must fit if it is there.
+-- An optional text: is it absent, or short enough?
 local function fits(value, max_bytes)
     return given(value) == nil or protocol.is_text(value, max_bytes)
 end
@@ -62,8 +61,8 @@ end)
 
 -- ---- messages ----
 
--- {userId, content, clientId?, threadId?, attachments?}. A clientId makes repeating safe: it is stored once. The hooks are
--- those of clients; no limit holds.
+-- {userId, content, clientId?, threadId?, attachments?}. A repeat with the same clientId is stored once. The hooks of
+-- client messages run; no limits apply.
 api.route("POST", "/api/channels/{id}/messages", function(request, body, actor)
     local channel, word, detail = existing(request)
     if not channel then return nil, word end
@@ -116,8 +115,8 @@ api.route("PUT", "/api/users/{id}", function(request, body, actor)
     return true
 end)
 
--- Ends a user's sockets in a way that stock clients do not come back from by themselves. Who must not come back at all
--- is banned (scripts/admission.lua), or his sessions are deleted.
+-- Closes a user's sockets; stock clients do not reconnect by themselves. To keep a user out, ban them
+-- (scripts/admission.lua) or delete their sessions.
 api.route("POST", "/api/users/{id}/disconnect", function(request, _, actor)
     local user_id = request.params.id
     if not protocol.is_user_id(user_id) then return nil, "bad_request" end
@@ -139,7 +138,7 @@ api.route("POST", "/api/sessions", function(_, body, actor)
     return { token = token }
 end)
 
--- The sockets that the token opened end with it; auth.lua kept its hash with each.
+-- Also closes the sockets that the token opened: auth.lua stored the token's hash with each.
 api.route("DELETE", "/api/sessions/{token}", function(request, _, actor)
     local token = request.params.token
     local session, word = stoa.session.delete(token)
@@ -149,9 +148,9 @@ api.route("DELETE", "/api/sessions/{token}", function(request, _, actor)
     return true
 end)
 
--- ---- all at once ----
+-- ---- broadcast ----
 
--- What the log tells: only what it holds may say so.
+-- Events about entries of a channel's log. Only the log may send them.
 local told_by_log = {
     ["message:new"] = true,
     ["message:updated"] = true,
@@ -159,8 +158,8 @@ local told_by_log = {
     ["reaction:changed"] = true,
 }
 
--- {event, data? or args? (a list), channelId? | userId?}: to the followers of a channel, a user's sockets, or everybody. It
--- is no way around the hooks of messages.
+-- {event, data? or args? (a list), channelId? | userId?}: to the followers of a channel, a user's sockets, or
+-- everybody. Message events are refused, so that nobody can bypass the hooks of messages.
 api.route("POST", "/api/broadcast", function(_, body, actor)
     local arguments, channel_id, user_id = given(body.args), given(body.channelId), given(body.userId)
     if arguments == nil then arguments = stoa.array { body.data } end
@@ -171,7 +170,7 @@ api.route("POST", "/api/broadcast", function(_, body, actor)
         return nil, "bad_request"
     end
     local target = channel_id and stoa.channel(channel_id) or user_id and stoa.user(user_id)
-    -- A reserved name raises: it would break every client.
+    -- emit raises on a reserved event name, which would break every client.
     local sent = pcall(function()
         if target then return target:emit(body.event, unpack(arguments)) end
         return stoa.broadcast(body.event, unpack(arguments))

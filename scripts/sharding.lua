@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Which shard a channel lives on: its id is hashed into one of 4,096 buckets (the number never changes), and each bucket
--- belongs to one shard. Moving buckets moves channels; ids stay: a map under which channels would move is refused.
+-- Which shard stores a channel: its id is hashed into one of 4,096 buckets (the number never changes), and each bucket
+-- belongs to one shard. A map that moves a bucket with channels to another shard is refused.
 local stoa = require "stoa"
 
 local BUCKETS = 4096
@@ -14,18 +14,18 @@ local function even(n)
     return { shards = n, ranges = ranges }
 end
 
--- Embedded, there is one shard; else those of the configuration.
+-- SQLite is one shard; PostgreSQL has the shards of the configuration.
 local embedded = stoa.config.store.driver ~= "postgres"
 local count = embedded and 1 or #stoa.config.postgres.shards
 stoa.shards(even(count))
 
--- Three shards, the first byte of a hash 0x00–0x55, 0x56–0xAA, 0xAB–0xFF: sixteen buckets have the same first byte. The
--- hash is ours, not the id's own first byte: ids that begin with the time would all meet on one shard.
+-- An example with three shards, by the first byte of the hash: 0x00–0x55, 0x56–0xAA, 0xAB–0xFF. Sixteen buckets share a
+-- first byte. Do not use the first byte of the id: ids that begin with the time would all be on one shard.
 --
 --     stoa.shards { shards = 3, ranges = { { 0x000, 0x55f, 0 }, { 0x560, 0xaaf, 1 }, { 0xab0, 0xfff, 2 } } }
 --
--- A function of your own, here by the id's first two hexadecimal digits, others on the last shard. It must answer the
--- same for ever:
+-- An example with a function, by the first two hexadecimal digits of the id; all other ids are on the last shard. The
+-- function must always return the same shard for an id:
 --
 --     stoa.shards { shards = 3, locate = function(channel_id)
 --         local byte = tonumber(channel_id:match("^%x%x") or "ff", 16)

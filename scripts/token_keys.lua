@@ -1,30 +1,30 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The public keys of an identity provider, fetched from auth.jwks_url and fetched again: each worker has its own copy.
+-- The public keys of an identity provider, fetched from auth.jwks_url. Each worker has its own copy.
 --
--- They are looked for each jwks_refresh_s. A token that names a key which is not among them has them fetched at once, but
--- not twice within jwks_pause_s (and up to half of that more, so that the workers of a fleet do not ask together): who
--- comes before that waits. While the provider is away, the keys that are known serve until they are jwks_max_age_s old.
+-- A worker fetches them every jwks_refresh_s. If a token names an unknown key, the worker fetches at once, but not
+-- twice within jwks_pause_s: the client waits for the next fetch. Both times are lengthened at random by up to half, so
+-- that the workers of a fleet do not ask together. If fetches fail, known keys serve until they are jwks_max_age_s old.
 local stoa = require "stoa"
 
 local settings = stoa.config.auth
 local keys = {}
 
 local LOOK_S, TIMEOUT_S, MAX_BYTES = 1, 5, 65536
-local WAITING_MAX, WAIT_S = 100, 30 -- clients that wait for a fetch, and how long at most until it begins
-local KEPT = "auth.jwks" -- over a reload
+local WAITING_MAX, WAIT_S = 100, 30 -- clients that may wait for a fetch; the longest wait until it begins
+local KEPT = "auth.jwks" -- key in stoa.shared, which keeps the fetched text over a reload
 
 local new_verifier
-local verifier, fetched_at -- nil: there are none
-local begun, ended, failure = 0, 0, nil -- numbers of fetches; what became of the last one
+local verifier, fetched_at -- nil: no keys
+local begun, ended, failure = 0, 0, nil -- number of the last fetch that began, that ended; why the last one failed
 local refresh_at, pause_until = 0, 0
 local waiting = 0
-local told -- what the log said last: "works", "stale" or "missing"
+local told -- the state that was logged last: "works", "stale" or "missing"
 
 local function spread(seconds)
     return seconds * (1 + math.random() / 2)
 end
 
--- ---- what is said of it ----
+-- ---- health and log ----
 
 local function tell()
     local state = not failure and "works" or verifier and "stale" or "missing"
@@ -67,7 +67,7 @@ local function fetch()
     stoa.shared.set(KEPT, { url = settings.jwks_url, text = answer.body, at = at })
 end
 
--- One at a time: whoever comes meanwhile waits for it. Nothing is kept in it.
+-- Runs one fetch at a time: all callers wait for the same one. The cache keeps no value.
 local flights = stoa.cache("token_keys", {
     ttl = 1,
     load = function()
@@ -87,7 +87,7 @@ local function fly()
     flights:get(tostring(stoa.generation))
 end
 
--- Has them fetched once more, now or when the pause is over. False: nothing will be known before that.
+-- Fetches again, now or after the pause: true. If that is too long for a client to wait: false, seconds of the pause.
 local function look_again()
     local pause = math.min(math.max(pause_until - stoa.now(), 0), 2 * settings.jwks_pause_s)
     if failure and pause > 0 or pause > WAIT_S or waiting >= WAITING_MAX then return false, pause end
@@ -109,7 +109,7 @@ local function expire()
     tell()
 end
 
--- The claims of a token, or nil, word, detail. "unknown_key" is said after a fetch that began after the question.
+-- The claims of a token, or nil, word, detail. "unknown_key" is returned only after a fetch that began after the call.
 function keys.verify(token)
     local came = begun
     while true do
@@ -130,14 +130,14 @@ local function is_protected(url)
     return url:find("^https://") or host and (host:find("^localhost:?%d*$") or host:find("^127%.[%d.]+:?%d*$") or host:find("^%[::1%]:?%d*$"))
 end
 
--- make: a verifier of {jwks = text}.
+-- make({ jwks = text }) returns a verifier.
 function keys.begin(make)
     new_verifier = make
     if settings.jwks_max_age_s < 2 * settings.jwks_refresh_s then
         stoa.refuse_config("auth.jwks_max_age_s", "must be twice auth.jwks_refresh_s at least")
     end
     if not is_protected(settings.jwks_url) then
-        stoa.refuse_config("auth.jwks_url", "must be an https URL: whoever can change the keys on the way can be everyone")
+        stoa.refuse_config("auth.jwks_url", "must be an https URL: an attacker who changes the keys in transit can be anyone")
     end
     local kept = stoa.shared.get(KEPT)
     if kept and kept.url == settings.jwks_url then take(kept.text, kept.at) end

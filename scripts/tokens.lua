@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Who a signed token says a client is (auth.mode = "jwt").
+-- The user whom a signed token names (auth.mode = "jwt").
 local stoa = require "stoa"
 local protocol = require "protocol"
 local token_keys = require "token_keys"
@@ -15,7 +15,7 @@ end
 
 -- ---- claims ----
 
--- A claim by its name, which may hold dots ("https://chat.example/roles"); else by steps into objects
+-- A claim by its name, which may have dots ("https://chat.example/roles"); otherwise by a path into objects
 -- ("realm_access.roles").
 local function claim_of(claims, name)
     local value = claims[name]
@@ -29,13 +29,13 @@ local function claim_of(claims, name)
     return value
 end
 
--- Providers that number their users send a number.
+-- Some providers send the user id as a number.
 local function user_id_of(value)
     if type(value) == "number" and value % 1 == 0 then value = ("%.0f"):format(value) end
     return protocol.is_user_id(value) and value or nil
 end
 
--- A claim `channels` is a list of ids and patterns ("course-*"); anything else in it is left out.
+-- A claim `channels` is a list of ids and patterns ("course-*"); values of other types are skipped.
 local function channels_of(claim)
     if type(claim) == "string" then claim = { claim } end
     if type(claim) ~= "table" then return nil end
@@ -47,7 +47,7 @@ local function channels_of(claim)
     return channels
 end
 
--- What scripts of yours ask for by auth.claims: socket.user.claims[name].
+-- The claims that auth.claims lists for your scripts: socket.user.claims[name].
 local function asked_claims(claims)
     local asked
     for _, name in ipairs(settings.claims) do
@@ -60,11 +60,11 @@ local function asked_claims(claims)
     return asked
 end
 
--- A token without an end would be one for ever: exp is asked for.
+-- exp is required, because a token without it would be valid for ever.
 local function user_of(claims)
     local id, expires = user_id_of(claim_of(claims, settings.user_claim)), claims.exp
     if not id or type(expires) ~= "number" or not protocol.is_seq(math.floor(expires)) then return nil, "no_user" end
-    -- Whoever registers with somebody else's mail address is not that somebody.
+    -- Anybody can register with the mail address of somebody else.
     if settings.user_claim == "email" and claims.email_verified == false then return nil, "email_not_verified" end
     return {
         id = id,
@@ -77,7 +77,7 @@ end
 
 -- ---- keys ----
 
--- One of them says whose signature a token must have.
+-- The name of the one setting that has the key. Refuses a configuration with none or with several.
 local function key_source()
     local found
     for _, name in ipairs { "secret", "public_key", "public_key_file", "jwks_file", "jwks_url" } do
@@ -90,19 +90,19 @@ local function key_source()
     stoa.refuse_config("auth.mode", '"jwt" needs auth.secret, public_key, public_key_file, jwks_file or jwks_url')
 end
 
--- What checks tokens with the key {secret = …}, {jwks = …}, …; raises when it is unfit.
+-- A verifier of tokens by the key {secret = …}, {jwks = …}, …; raises if the key is unfit.
 local function new_verifier(key)
     key.algorithm = settings.algorithm or key.secret and "HS256" or "RS256"
     key.issuer, key.audience, key.leeway_s, key.kid = settings.issuer, settings.audience, settings.leeway_s, settings.kid
     return stoa.jwt.verifier(key)
 end
 
--- A provider signs for many: for other applications, and, where it serves several organisations, for their users.
+-- A provider also signs tokens for other applications, and it may serve users of several organisations.
 local function warn_of_others()
     for _, name in ipairs { "issuer", "audience" } do
         if not settings[name] then
             stoa.log.warning("auth.lets_others_in", {
-                reason = "tokens of any " .. name .. " are taken",
+                reason = "tokens of any " .. name .. " are accepted",
                 remedy = "auth." .. name,
             })
         end
@@ -133,7 +133,7 @@ function tokens.user(token)
 end
 
 if settings.mode == "jwt" then
-    stoa.selftest("claims are found by their name and by steps", function()
+    stoa.selftest("claims are found by name and by path", function()
         local claims = { a = { b = { "x" } }, ["https://c.example/roles"] = "y", n = 42, big = "9007199254740993" }
         assert(claim_of(claims, "a.b")[1] == "x" and claim_of(claims, "https://c.example/roles") == "y")
         assert(claim_of(claims, "a.c") == nil and claim_of(claims, "n.b") == nil and claim_of(claims, "") == nil)
