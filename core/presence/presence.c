@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "presence/presence.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "presence/presence_internal.h"
 
 enum { FORGET_MAX = 10000, ENDS_LOOK_MS = 24 * 3600 * 1000 };
 
-static void user_timer_fired(struct loop_timer *timer);
+static void user_waited(struct loop_timer *timer);
 static void word_ended(struct loop_timer *timer);
 static void seat_end_grace(struct loop_timer *timer);
 
@@ -106,22 +107,32 @@ static void seat_end_grace(struct loop_timer *timer) {
 static struct presence_user *user_get(struct presence *presence, struct slice id) {
     struct presence_user *user = map_find(presence->users, id);
     if (user) return user;
-    user = memory_new(sizeof *user + id.len);
+    user = memory_new(offsetof(struct presence_user, id) + id.len);
     user->presence = presence;
-    user->id_len = id.len;
+    user->id_len = (uint16_t)id.len;
     memcpy(user->id, id.ptr, id.len);
     list_init(&user->seats);
     list_init(&user->gone_link);
-    loop_timer_init(&user->timer, presence->loop, user_timer_fired);
     map_put(presence->users, user_id(user), user);
     return user;
 }
 
-static void forget_end(struct presence_user *user) {
-    if (!user->end) return;
-    loop_timer_cancel(&user->end->timer);
-    free(user->end);
-    user->end = NULL;
+static struct user_timer *timer_new(struct presence_user *user, void (*fire)(struct loop_timer *timer)) {
+    struct user_timer *timer = NEW(struct user_timer);
+    timer->user = user;
+    loop_timer_init(&timer->timer, user->presence->loop, fire);
+    return timer;
+}
+
+static void timer_drop(struct user_timer **timer) {
+    if (*timer) loop_timer_cancel(&(*timer)->timer);
+    free(*timer);
+    *timer = NULL;
+}
+
+static void user_wait(struct presence_user *user, uint64_t delay_ms) {
+    if (!user->wait) user->wait = timer_new(user, user_waited);
+    loop_timer_set(&user->wait->timer, delay_ms);
 }
 
 static void user_free(struct presence_user *user) {
@@ -129,8 +140,8 @@ static void user_free(struct presence_user *user) {
     if (!list_empty(&user->gone_link)) presence->gone_len--;
     map_remove(presence->users, user_id(user));
     list_remove(&user->gone_link);
-    loop_timer_cancel(&user->timer);
-    forget_end(user);
+    timer_drop(&user->wait);
+    timer_drop(&user->end);
     free(user->message);
     free(user);
 }
@@ -162,26 +173,24 @@ static void presence_forget_due(struct loop_timer *timer) {
 /* Who hears the same again still knows when it ends. */
 static void user_say(struct presence_user *user, enum status status, struct slice message) {
     if (user->status == status && slice_equal(slice_of(user->message), message)) return;
-    forget_end(user);
+    timer_drop(&user->end);
     user->status = status;
     free(user->message);
     user->message = message.len ? memory_copy(message.ptr, message.len) : NULL;
 }
 
 /* The wall clock may be set meanwhile. */
-static void look_at_end(struct word_end *end) {
+static void look_at_end(struct user_timer *end) {
     uint64_t now_ms = loop_wall_ms(end->user->presence->loop);
     uint64_t left_ms = end->wall_ms > now_ms ? end->wall_ms - now_ms : 1;
     loop_timer_set(&end->timer, left_ms < ENDS_LOOK_MS ? left_ms : ENDS_LOOK_MS);
 }
 
 static void user_await_end(struct presence_user *user, uint64_t ends_wall_ms) {
-    forget_end(user);
+    timer_drop(&user->end);
     if (ends_wall_ms == 0) return;
-    user->end = NEW(struct word_end);
-    user->end->user = user;
+    user->end = timer_new(user, word_ended);
     user->end->wall_ms = ends_wall_ms;
-    loop_timer_init(&user->end->timer, user->presence->loop, word_ended);
     look_at_end(user->end);
 }
 
@@ -192,7 +201,7 @@ static void user_went(struct presence_user *user) {
     user->changed += user->version > 0;
     user->version = 0;
     user->is_recalled = false;
-    forget_end(user);
+    timer_drop(&user->end);
     user->gone_ms = loop_now_ms(presence->loop);
     list_append(&presence->gone, &user->gone_link);
     presence->gone_len++;
@@ -206,10 +215,11 @@ static void user_came(struct presence_user *user) {
     user->presence->gone_len--;
 }
 
-static void user_timer_fired(struct loop_timer *timer) {
-    struct presence_user *user = CONTAINER(timer, struct presence_user, timer);
+static void user_waited(struct loop_timer *timer) {
+    struct presence_user *user = CONTAINER(timer, struct user_timer, timer)->user;
     const struct presence *presence = user->presence;
     bool was_visible = user_is_visible(user);
+    timer_drop(&user->wait);
     user->is_settling = false;
     user->is_here = user->connections > 0;
     if (user_is_present(user)) {
@@ -227,9 +237,9 @@ static void user_connected(struct presence_user *user) {
     if (!user_is_present(user)) user->is_settling = settle_ms > 0;
     user_came(user);
     if (user->is_settling)
-        loop_timer_set(&user->timer, settle_ms);
+        user_wait(user, settle_ms);
     else
-        loop_timer_cancel(&user->timer);
+        timer_drop(&user->wait);
     if (user->is_here) return;
     user->is_here = true;
     user_refresh(user);
@@ -239,29 +249,29 @@ static struct connection *connection_get(struct presence *presence, struct slice
     struct connection *connection = map_find(presence->connections, id);
     if (connection) return slice_equal(user_id(connection->user), of_user) ? connection : NULL;
     struct presence_user *user = user_get(presence, of_user);
-    connection = memory_new(sizeof *connection + id.len);
+    connection = memory_new(offsetof(struct connection, id) + id.len);
     connection->user = user;
-    connection->id_len = id.len;
+    connection->id_len = (uint16_t)id.len;
     memcpy(connection->id, id.ptr, id.len);
-    list_init(&connection->looks);
     map_put(presence->connections, (struct slice){connection->id, connection->id_len}, connection);
     user_connected(user);
     return connection;
 }
 
-static void look_end(struct look *look) {
-    struct presence_seat *seat = look->seat;
-    list_remove(&look->link);
-    free(look);
+/* Out of the connection's list. */
+static void look_end(struct look **look) {
+    struct look *ended = *look;
+    struct presence_seat *seat = ended->seat;
+    *look = ended->next;
+    free(ended);
     if (--seat->looks == 0) loop_timer_set(&seat->grace, seat->user->presence->settings.grace_ms);
 }
 
-static struct look *look_find(const struct connection *connection, const struct presence_seat *seat) {
-    LIST_EACH(&connection->looks, link) {
-        struct look *look = CONTAINER(link, struct look, link);
-        if (look->seat == seat) return look;
-    }
-    return NULL;
+/* Where the connection's list has it; at its end: NULL. */
+static struct look **look_find(struct connection *connection, const struct presence_seat *seat) {
+    struct look **look = &connection->looks;
+    while (*look && (*look)->seat != seat) look = &(*look)->next;
+    return look;
 }
 
 static bool read_status(struct slice name, enum status *status_r) {
@@ -295,12 +305,12 @@ void presence_disconnected(struct presence *presence, struct slice of_user, stru
     struct connection *connection = map_find(presence->connections, connection_id);
     if (!connection || !slice_equal(user_id(connection->user), of_user)) return;
     struct presence_user *user = connection->user;
-    LIST_EACH(&connection->looks, link) look_end(CONTAINER(link, struct look, link));
+    while (connection->looks) look_end(&connection->looks);
     map_remove(presence->connections, connection_id);
     free(connection);
     if (--user->connections > 0) return;
     if (user_is_visible(user)) user->last_seen_wall_ms = loop_wall_ms(presence->loop);
-    loop_timer_set(&user->timer, presence->settings.grace_ms);
+    user_wait(user, presence->settings.grace_ms);
 }
 
 void presence_joined(struct presence *presence, struct slice channel_id, struct slice of_user,
@@ -308,10 +318,10 @@ void presence_joined(struct presence *presence, struct slice channel_id, struct 
     struct connection *connection = connection_get(presence, connection_id, of_user);
     if (!connection) return;
     struct presence_seat *seat = seat_get(connection->user, channel_id);
-    if (look_find(connection, seat)) return;
-    struct look *look = NEW(struct look);
-    look->seat = seat;
-    list_append(&connection->looks, &look->link);
+    struct look **look = look_find(connection, seat);
+    if (*look) return;
+    *look = NEW(struct look);
+    (*look)->seat = seat;
     seat->looks++;
     seat->is_here = true;
     loop_timer_cancel(&seat->grace);
@@ -323,8 +333,8 @@ void presence_left(struct presence *presence, struct slice channel_id, struct sl
     struct connection *connection = map_find(presence->connections, connection_id);
     if (!connection || !slice_equal(user_id(connection->user), of_user)) return;
     struct presence_seat *seat = seat_find(connection->user, channel_id);
-    struct look *look = seat ? look_find(connection, seat) : NULL;
-    if (look) look_end(look);
+    struct look **look = seat ? look_find(connection, seat) : NULL;
+    if (look && *look) look_end(look);
 }
 
 struct presence_word user_word(const struct presence_user *user) {
@@ -353,13 +363,13 @@ static void user_update(struct presence_user *user, enum status status, struct s
 }
 
 static void word_ended(struct loop_timer *timer) {
-    struct word_end *end = CONTAINER(timer, struct word_end, timer);
+    struct user_timer *end = CONTAINER(timer, struct user_timer, timer);
     struct presence_user *user = end->user;
     if (end->wall_ms > loop_wall_ms(user->presence->loop)) {
         look_at_end(end);
         return;
     }
-    forget_end(user);
+    timer_drop(&user->end);
     user_update(user, STATUS_ONLINE, SLICE_NONE);
 }
 
@@ -545,7 +555,7 @@ void presence_free(struct presence **presence_owner) {
     if (!presence) return;
     size_t cursor = 0;
     for (struct connection *connection; (connection = map_next(presence->connections, &cursor)); free(connection))
-        LIST_EACH(&connection->looks, link) free(CONTAINER(link, struct look, link));
+        while (connection->looks) look_end(&connection->looks);
     cursor = 0;
     for (struct channel *channel; (channel = map_next(presence->channels, &cursor));) {
         LIST_EACH(&channel->seats, link) seat_free(CONTAINER(link, struct presence_seat, channel_link));

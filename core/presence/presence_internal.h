@@ -10,11 +10,11 @@
 
 enum status { STATUS_ONLINE, STATUS_AWAY, STATUS_BUSY, STATUS_INVISIBLE };
 
-/* What a user said of themselves ends by itself. */
-struct word_end {
+/* A user's timer, made only while it runs: most users need none. */
+struct user_timer {
     struct presence_user *user;
     struct loop_timer timer;
-    uint64_t wall_ms;
+    uint64_t wall_ms; /* of an end */
 };
 
 /* A user is present while he has a connection here, for a grace after the last one, and while others have him. */
@@ -27,13 +27,13 @@ struct presence_user {
     bool is_here;       /* connected, or within the grace */
     bool is_recalled;   /* his word is what he said before he went */
     bool is_settling;   /* nobody sees him yet: other workers may know that he is invisible */
-    enum status status;
+    enum status status : 8;
+    uint16_t id_len;
     char *message;             /* NULL: none */
     uint64_t version, changed; /* of his word, over all workers; how often it changed here, compared with seats' */
     uint64_t last_seen_wall_ms, gone_ms;
-    struct loop_timer timer; /* settling, or without a connection the grace */
-    struct word_end *end;    /* NULL: their word has none */
-    size_t id_len;
+    struct user_timer *wait; /* while settling, or the grace without a connection; else NULL */
+    struct user_timer *end;  /* NULL: their word has none */
     char id[];
 };
 
@@ -65,12 +65,12 @@ struct channel {
 /* One connection, and the seats at which it looks. */
 struct connection {
     struct presence_user *user;
-    struct list looks;
-    size_t id_len;
+    struct look *looks;
+    uint16_t id_len;
     char id[];
 };
 struct look {
-    struct list link;
+    struct look *next;
     struct presence_seat *seat;
 };
 
