@@ -458,8 +458,7 @@ GENDERED_UNREAD = {
     "core/presence/presence.h", "core/presence/presence_internal.h", "core/presence/presence_sync_message.h",
     "core/presence/presence_sync_views.c", "core/presence/survey_findings.h", "core/session/channel_follow.c", "core/session/hub.h",
     "core/session/socket.h", "core/session/transfer.c", "core/session/transfers.c", "core/session/transfers.h", "core/state/live_workers.h", "core/state/state.h",
-    "docs/cluster.md", "docs/decisions/010-bus-topics.md", "docs/decisions/014-who-is-online-anywhere.md", "docs/guarantees.md",
-    "docs/lua-api.md", "docs/path.md", "docs/performance.md", "docs/postgres.md", "docs/socketio-adapter.md", "docs/threat-model.md",
+    "docs/lua-api.md",
     "lua/bind_append.c", "lua/bind_channel.c", "lua/bind_claim.c", "lua/bind_presence.c", "lua/bind_user.c", "lua/stoa/hooks.lua",
     "scripts/chat.lua", "scripts/chat_access.lua", "scripts/chat_typing.lua", "scripts/rest.lua",
 }
