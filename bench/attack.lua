@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The server that is attacked: the shipped policies and limits, users by token.
+-- The server under attack: the shipped policies and limits, users by token.
 return {
     listen = "127.0.0.1:0",
     log_level = "warning",

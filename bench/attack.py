@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""attack.py [ROW…] [--seconds N] [--after N] | list: what one client, account or address takes from 1,000 others that chat.
+"""attack.py [ROW…] [--seconds N] [--after N] | list: how much one client, account or address harms 1,000 others that chat.
 
-Each attack of attackers.py lasts N seconds (30), at its rate and at ten times it, from one address and from 200, on a server of its own
-with the shipped policies. Exit 1: a row does not hold (README.md says when it does). Results go to build/bench/attack.md and attack.json."""
+Each attack of attackers.py lasts N seconds (30), at its rate and at ten times its rate, from one address and from 200, on a new server
+with the shipped policies. Exit 1: a row does not hold (README.md defines when it holds). Results go to build/bench/attack.md and attack.json."""
 
 import argparse
 import asyncio
@@ -30,17 +30,17 @@ CHANNELS, RATE, CALM_S, DRAIN_S, START_S = 100, 100, 3, 10, 60  # RATE: within t
 NEWCOMER_EACH_S, NEWCOMER_FROM = 0.25, "127.0.0.99"
 SAMPLE_S, NAP_S = 0.1, 0.005
 P99_MS = 100
-# What docs/backpressure.md says that clients can make a worker hold, with the shipped limits: what is under way to it and from it, Lua's
-# memory, caches, counters.
+# The most memory that clients can make a worker hold with the shipped limits, by docs/backpressure.md: data under way in both directions,
+# Lua's memory, caches, counters.
 BUDGET_MB = (64 + 256 + 64 + 64 + 16) * 1048576 / 1e6
-BACK_MB, BACK_S = 64 * 1048576 / 1e6, 60  # what may stay of it, and since when: Lua's memory
+BACK_MB, BACK_S = 64 * 1048576 / 1e6, 60  # how much may stay after how many seconds: Lua's memory
 BACK_EACH_S = 0.5
 LARGE_FILE_BYTES, PAGE_BYTES = 7000000, 8000
-ATTACKERS_NICE = "19"  # the others' latency is to be the server's, not the attackers' neighbourhood
+ATTACKERS_NICE = "19"  # the others' latency must come from the server, not from attackers on the same core
 
 
 def rss_mb(pid):
-    """Of the server and its workers, now."""
+    """The memory of the server and its workers now."""
     pages = 0
     for one in (pid, *servers.children(pid)):
         try:
@@ -51,7 +51,7 @@ def rss_mb(pid):
 
 
 class Watch(threading.Thread):
-    """While the attack lasts: the most memory, whether right tokens are let in, how late the load's core is by itself."""
+    """Watches during the attack: the most memory, whether right tokens are let in, how late the load's core itself is."""
 
     def __init__(self, server, address):
         super().__init__(daemon=True)
@@ -96,7 +96,7 @@ class Watch(threading.Thread):
 
 
 def come_back(server, before_mb, seconds):
-    """Memory so many seconds later, and when it had come back to what it was before, but for BACK_MB, for good; None: it has not."""
+    """Memory that many seconds later, and when it came back for good to within BACK_MB of the start; None: it did not."""
     start, back_s, now_mb = time.monotonic(), 0, rss_mb(server.process.pid)
     while True:
         if now_mb - before_mb > BACK_MB:
@@ -118,7 +118,7 @@ def ask(server, secret, method, path, body):
 
 
 def furnish(server, secret, row):
-    """The channels, and a long history where it is asked for."""
+    """Makes the channels, and a long history if the row needs it."""
     names = [f"room-{i}" for i in range(CHANNELS)] + ["attacked", "library"] + [f"typed-{i}" for i in range(attackers.TYPED_IN)]
     for name in names:
         ask(server, secret, "PUT", f"channels/{name}", {"visibility": "public"})
@@ -127,7 +127,7 @@ def furnish(server, secret, row):
 
 
 def start_load(server, folder, options):
-    """bench_load: a calm while, the attack, and what comes after."""
+    """Runs bench_load: before, during and after the attack."""
     (folder / "tokens").write_text("".join(attackers.token(f"user-{i}") + "\n" for i in range(options.clients)))
     steps = [f"r{options.rate}@{int(seconds * 1000)}" for seconds in (options.calm, options.seconds, max(options.after, 0.001))]
     arguments = {"port": server.port, "dialect": "chat", "clients": options.clients, "channels": min(CHANNELS, options.clients // 10),
@@ -275,7 +275,7 @@ def main():
         print("\n".join(f"{row.name:15} {row.about}" for row in attackers.ROWS))
         return
     rows, forms, options.clients, options.rate, options.calm = attackers.ROWS, FORMS, 1000, RATE, CALM_S
-    if options.rows == ["smoke"]:  # over at once, measures nothing: for the tests of the measuring itself
+    if options.rows == ["smoke"]:  # short, measures nothing: for the tests of this program
         rows, forms, options.clients, options.rate = rows[-1:], FORMS[:1], 20, 20
         options.calm, options.seconds, options.after = 0.3, 1, 0
     elif options.rows:
@@ -286,7 +286,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     options.server_core, options.core = servers.cores()
     if options.core is not None:
-        os.sched_setaffinity(0, {options.core})  # and what it starts, but for the server
+        os.sched_setaffinity(0, {options.core})  # also for child processes, except the server
     OUT.mkdir(parents=True, exist_ok=True)
     results = run_all(rows, forms, options)
     text = markdown(results, options)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """attackers.py NAME PORT SECONDS TIMES ADDRESSES: one attack on a server of attack.lua; attack.py runs it.
 
-It says "ready", waits for a line, attacks for so many seconds at so many TIMES its rate, from one address (127.0.0.1) or from as
-many as ADDRESSES says (127.0.1.x), and prints what it reached as JSON. Everything is raw sockets: no client library would send this."""
+It prints "ready", waits for a line, attacks for SECONDS at TIMES its rate, from one address (127.0.0.1) or from ADDRESSES addresses
+(127.0.1.x), and prints what it reached as JSON. It uses raw sockets, because no client library would send this."""
 
 import asyncio
 import base64
@@ -37,7 +37,7 @@ def token(user, expires_in_s=3600, secret=None):
 
 
 def frame(text, announced=None):
-    """A masked WebSocket frame (the mask is zero); it may announce more than it brings."""
+    """A masked WebSocket frame (the mask is zero); it may announce more bytes than it has."""
     body = text.encode() if isinstance(text, str) else text
     return head(0x81, len(body) if announced is None else announced) + body
 
@@ -68,7 +68,7 @@ def event(name, arguments, ack=""):
 # ---- one connection ----
 
 class Link:
-    """A connection from that address. What it does not read waits in small buffers, and then in the server."""
+    """A connection from that address. Its buffers are small: what it does not read soon waits in the server."""
 
     @classmethod
     async def open(cls, port, address, reads=True):
@@ -76,7 +76,7 @@ class Link:
         raw = socket.socket()
         raw.setblocking(False)
         raw.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # no TIME_WAIT: ports are few
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # no TIME_WAIT: there are few ports
         if not reads:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         try:
@@ -93,7 +93,7 @@ class Link:
         await self.writer.drain()
 
     async def response(self):
-        """The status of an HTTP response, which is read to its end."""
+        """Reads an HTTP response to its end: its status."""
         text = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), ANSWER_S)
         lengths = [line for line in text.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         if lengths:
@@ -133,7 +133,7 @@ class Link:
         return json.loads(answer[3:])[0]
 
     async def ignore(self):
-        """Reads, and ignores, until the server ends it."""
+        """Reads and ignores everything until the server closes the connection."""
         try:
             while await self.reader.read(1 << 16):
                 pass
@@ -147,7 +147,7 @@ class Link:
 # ---- the attack ----
 
 class Pace:
-    """So many a second of all bots together, in bursts; what is late is made up for."""
+    """That many per second over all bots, in bursts; late ones are made up for."""
 
     def __init__(self, rate, burst):
         self.rate, self.burst, self.taken, self.passed, self.start = rate, burst, 0, 0, None
@@ -178,7 +178,7 @@ class Attack:
         self.cut = self.bytes = 0
 
     async def send(self, link, data):
-        """What is paced by itself, if the row says so; what is dear to make is made when it is due."""
+        """Paces the bot itself if the row says so. What is expensive to make is made when it is due."""
         if self.row.streams:
             await self.pace.take()
         data = data() if callable(data) else data
@@ -186,7 +186,7 @@ class Attack:
         await link.say(data)
 
     async def live(self, bot):
-        """One bot's connections, one after another."""
+        """Runs the connections of one bot, one after the other."""
         while True:
             link = None
             try:
@@ -205,7 +205,7 @@ class Attack:
         bots = [asyncio.create_task(self.live(bot)) for bot in range(self.bots)]
         done, _ = await asyncio.wait(bots, timeout=seconds)
         for bot in done:
-            bot.result()  # a mistake of ours
+            bot.result()  # a bug in this program
         reached = {"reached": self.pace.reached(), "wanted": self.pace.rate, "bytes_per_s": self.bytes / seconds, "cut": self.cut,
                    "bots": self.bots}
         for bot in bots:
@@ -216,7 +216,7 @@ class Attack:
 # ---- bots: what one connection does ----
 
 def unnamed(*texts, pack=frame):
-    """CONNECTs without a good token, each on a connection of its own, the texts in turn."""
+    """CONNECTs without a good token, each on its own connection, with the texts in turn."""
     frames = itertools.cycle([pack("40" + text) for text in texts])
 
     async def bot(attack, link, _):
@@ -266,7 +266,7 @@ async def unread_history(attack, link, number):
 
 async def unread_file(attack, link, _):
     await attack.send(link, request("/large.bin"))
-    await asyncio.sleep(ANSWER_S + 1)  # the server ends it after net.body_timeout_ms
+    await asyncio.sleep(ANSWER_S + 1)  # the server closes it after net.body_timeout_ms
 
 
 async def padded_connect(attack, link, number):
@@ -327,27 +327,27 @@ def tokens(make):
     return bot
 
 
-# ---- the table of them ----
+# ---- the table of attacks ----
 
 @dataclasses.dataclass
 class Row:
     name: str
     about: str
-    rate: float  # a second
+    rate: float  # per second
     bots: int
-    make: object  # gives a function: what one connection does
+    make: object  # returns a function: what one connection does
     burst: int = 1
-    streams: bool = False  # many from each connection; else one, and the connection is what is paced
-    holds: bool = False  # what counts is how many connections are held: ten times the rate is ten times the bots too
+    streams: bool = False  # many from each connection; otherwise one, and the connections are paced
+    holds: bool = False  # the number of held connections counts: ten times the rate is ten times the bots too
     reads: bool = True
-    shared: bool = False  # newcomers come from the attack's own address
+    shared: bool = False  # newcomers come from the attackers' address
 
 
 def filled(filler, length):
     return json.dumps({"token": "x"})[:-1] + ',"a":[' + ",".join([filler] * (length // (len(filler) + 1))) + "]}"
 
 
-LARGE, FITTING = 999000, 60000  # more than auth may have; what it may have
+LARGE, FITTING = 999000, 60000  # more bytes than auth may have; fewer
 
 ROWS = [
     Row("inflating", "strangers: CONNECTs of 1.5 KB that inflate to 1 MB, 800 at once", 800, 800,

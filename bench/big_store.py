@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""big_store.py FILE [MESSAGES]: a SQLite store with so many messages (10,000,000) in 1,000 channels, as a server would have
-left it, for measuring what a start costs. Needs a minute and some 300 bytes a message."""
+"""big_store.py FILE [MESSAGES]: makes a SQLite store with MESSAGES (10,000,000) in 1,000 channels, as a server leaves it, to
+measure the cost of a start. Takes a minute or two and about 300 bytes per message."""
 import pathlib
 import sqlite3
 import struct

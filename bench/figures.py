@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is read from the results: figures, and their median over the rounds."""
+"""The figures that are read from the results, and their median over the rounds."""
 
 import dataclasses
 import statistics
@@ -9,8 +9,8 @@ import statistics
 class Figure:
     title: str
     digits: int
-    of_step: bool  # else of the whole run
-    read: object  # function of that part of the JSON that bench_load printed
+    of_step: bool  # otherwise of the whole run
+    read: object  # function of that part of bench_load's JSON
 
 
 def latency(kind, quantile):
@@ -65,7 +65,7 @@ def receivers(load):
 
 
 def overloaded(load, step):
-    """A fixed rate that the server did not follow."""
+    """Did the server not keep up with the fixed rate?"""
     if not step.get("complete", True):
         return True
     due = step.get("rate", 0) * receivers(load) if step.get("rate") else 0
@@ -73,7 +73,7 @@ def overloaded(load, step):
 
 
 def points(results, scenario):
-    """[(run's label, step's name or None)], in the order in which they were measured."""
+    """[(label of the run, name of the step or None)], in the order of measuring."""
     found = []
     for result in results:
         if result["scenario"] != scenario["name"]:
@@ -86,7 +86,7 @@ def points(results, scenario):
 
 
 def value_of(results, scenario, key, contender, point):
-    """The Value of a figure, or None where it was not measured."""
+    """The Value of a figure, or None if it was not measured."""
     figure, (run, name), values, over, ran = FIGURES[key], point, {}, False, False
     for result in results:
         if (result["scenario"], result["run"], result["contender"]) != (scenario["name"], run, contender):
@@ -103,7 +103,7 @@ def value_of(results, scenario, key, contender, point):
 
 
 def anomalies(results):
-    """A sentence for each run in which something did not arrive as it should."""
+    """A sentence for each run in which a message was lost, repeated or out of order."""
     for result in results:
         where = f"{result['scenario']} {result['run']} {result['contender']}, round {result['round']}"
         load = result["load"]

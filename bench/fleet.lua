@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The server of `./dev bench fleet`: as in stoa.lua, with PostgreSQL, Redis and many workers. fleet.py sets the environment.
+-- The server of `./dev bench fleet`: like stoa.lua, with PostgreSQL, Redis and many workers. fleet.py sets the environment.
 local function list(name)
     local items = {}
     for item in env(name):gmatch("[^;]+") do items[#items + 1] = item end

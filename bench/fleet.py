@@ -3,8 +3,8 @@
 tests/servers/postgres.py run: `./dev bench fleet` does that.
 
 CLIENTS (50,000) Socket.IO clients in channels of ten send RATE (500 1000 2000 3000 5000) messages a second: how long
-acknowledgements and deliveries took, what each kind of process took of a processor, what a message cost on Redis. `growth`:
-what it costs there as workers and channels grow. What PostgreSQL alone can take, beside pgbench: README.md."""
+acknowledgements and deliveries took, how much processor time each kind of process used, what a message cost on Redis. `growth`:
+what a message costs on Redis as workers and channels grow. README.md says how to measure PostgreSQL alone, beside pgbench."""
 
 import json
 import os
@@ -26,7 +26,7 @@ WARMUP_MS, MEASURE_MS, SAMPLE_S = 1000, 5000, 0.25
 
 
 def cpu_seconds(roots):
-    """Of the processes of each kind that these have begun, and have buried, so far."""
+    """Processor seconds so far, by kind, of all descendants of `roots`, also of those that have ended."""
     processes = {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -45,7 +45,7 @@ def cpu_seconds(roots):
 
 
 class Transactions:
-    """How many PostgreSQL has ended, asked over a connection to each server that stays."""
+    """Counts transactions that PostgreSQL has ended, over a lasting connection to each server."""
     QUESTION = b"SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database;\n"
 
     def __init__(self, ports):
@@ -64,7 +64,7 @@ class Transactions:
 
 
 class Sampler(threading.Thread):
-    """Looks at processors, Redis and PostgreSQL all the time, for windows that are known only afterwards."""
+    """Samples processors, Redis and PostgreSQL all the time, because a window is known only after it."""
 
     def __init__(self, folder):
         super().__init__(daemon=True)
@@ -75,7 +75,7 @@ class Sampler(threading.Thread):
         self.links = [socket.create_connection(("127.0.0.1", int(port)), 10) for port in ports]
         self.transactions = Transactions([os.environ["STOA_PG_GLOBAL"], *os.environ["STOA_PG_SHARDS"].split()])
         self.samples, self.over = [], threading.Event()
-        self.own = {"commands": 0, "bytes": 0}  # what looking has cost so far
+        self.own = {"commands": 0, "bytes": 0}  # what sampling has cost so far
         self.start()
 
     def run(self):
@@ -101,7 +101,7 @@ class Sampler(threading.Thread):
         return {key: totals[key] - own[key] for key in totals}
 
     def window(self, step):
-        """What was used within the step's window, a second."""
+        """What was used per second within the step's window."""
         within = [s for s in self.samples if step["began_s"] <= s["at"] <= step["began_s"] + step["seconds"]]
         first, last = within[0], within[-1]
         return {key: (last[key] - first[key]) / (last["at"] - first["at"]) for key in first if key != "at"}
@@ -148,7 +148,7 @@ def load(port, clients, channels, rates, pids):
 
 
 def measure(folder, clients, channels, rates, workers=""):
-    """(the number of workers, steps); each step with what was used in its window, a second."""
+    """(the number of workers, steps); each step with what was used per second in its window."""
     server, port = start(folder, environment(folder, clients, workers))
     pids = servers.children(server.pid)
     sampler = Sampler(folder)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hook CONFIG N: what asking a script costs, in ns a question: an event whose handler returns at once, through
- * POLICY_EVENT with its JSON in and out, N times, in five rounds (the median is printed). The configuration's scripts
- * must answer the event "ping". */
+/* hook CONFIG N: measures the cost of a call to a script, in ns: N times an event whose handler returns at once,
+ * through POLICY_EVENT with its JSON in and out, in five rounds (prints the median). The configuration's scripts must
+ * answer the event "ping". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

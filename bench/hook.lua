@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What bench/hook.c asks: a handler that looks at its argument and answers.
+-- The script that bench/hook.c calls: a handler that looks at its argument and answers.
 local stoa = require "stoa"
 
 stoa.on("ping", function(_, request)

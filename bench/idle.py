@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""idle.py [CHANNELS]: what a fleet at rest costs Redis. `./dev bench fleet idle` runs it.
+"""idle.py [CHANNELS]: what an idle fleet costs Redis. `./dev bench fleet idle` runs it.
 
-Eight workers; each one has somebody in all CHANNELS (10,000), and nobody says anything. What Redis was asked in twenty seconds, a
-second: commands by their names, and bytes. Each worker is a node with a file of SQLite of its own, so that nothing but Redis is measured;
-to Redis, workers of one machine and of several are the same."""
+Eight workers; each has a client in all CHANNELS (10,000), and nobody sends anything. It prints what Redis was asked per second, over
+twenty seconds: commands by name, and bytes. Each worker is a node with its own SQLite file, so that only Redis is measured. To Redis, it
+makes no difference whether workers share a machine."""
 
 import base64
 import concurrent.futures
@@ -20,11 +20,11 @@ import time
 
 import servers
 
-WORKERS, SETTLE_S, MEASURE_S, AT_ONCE, EACH, ATTEMPTS = 8, 25, 20, 50, 1000, 60  # EACH: channels of a client
+WORKERS, SETTLE_S, MEASURE_S, AT_ONCE, EACH, ATTEMPTS = 8, 25, 20, 50, 1000, 60  # EACH: channels per client
 
 
 class Client:
-    """A Socket.IO client that says what it must."""
+    """A Socket.IO client that sends only what the protocol needs."""
 
     def __init__(self, port, user):
         self.link = socket.create_connection(("127.0.0.1", port), 30)
@@ -45,7 +45,7 @@ class Client:
         self.link.sendall(bytes(head) + bytes(4) + body)
 
     def _next(self):
-        """The next message that is no ping."""
+        """The next message that is not a ping."""
         while True:
             head = self.bytes.read(2)
             if len(head) < 2:

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* limit [drop=N] [processes=N]: what this machine can do at best. A bare loop of epoll and send: one room, each message
- * encoded once into one ring that all members are sent from, one send a member and pass, nothing else. It speaks just
- * enough of WebSocket and of Socket.IO that bench_load can drive it; a Socket.IO client gets the very frames that Stoa
- * sends it, of equal length. Prints "listening PORT". drop=N leaves out every Nth send to the first member: what a load
- * must notice. processes=N share the port, for more connections than one may hold; each has a room of its own. */
+/* limit [drop=N] [processes=N]: the best that this machine can do. A bare loop of epoll and send: one room, each
+ * message encoded once into one ring from which all members are sent, one send per member and pass, nothing else. It
+ * speaks just enough of WebSocket and of Socket.IO for bench_load to drive it; a Socket.IO client gets frames as long
+ * as Stoa's. Prints "listening PORT". drop=N leaves out every Nth send to the first member: the load must notice that.
+ * processes=N share the port, for more connections than one process may hold; each has its own room. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -27,15 +27,15 @@ struct member {
     int fd;
     bool upgraded, socketio, blocked;
     int place;         /* in the room; -1: not there */
-    uint64_t taken;    /* of the ring, by the socket */
-    struct buffer in;  /* a request's or a frame's first part */
-    struct buffer out; /* what is for this member alone */
+    uint64_t taken;    /* bytes of the ring that the socket took */
+    struct buffer in;  /* first part of a request or a frame */
+    struct buffer out; /* bytes for this member alone */
 };
 
 struct server {
     int epoll, listener;
     unsigned drop_each, sends; /* to the first member */
-    char *ring;                /* mapped twice in a row: what wraps round is one span too */
+    char *ring;                /* mapped twice in a row, so that data that wraps is one span too */
     uint64_t written;
     struct member **room;
     int room_len;
@@ -90,13 +90,14 @@ static void end(struct server *server, struct member *member) {
     free(member);
 }
 
-/* -1: the connection is over. */
+/* -1: the connection has ended. */
 static ssize_t try_send(struct member *member, const char *bytes, size_t len) {
     ssize_t n = send(member->fd, bytes, len, MSG_NOSIGNAL);
     return n < 0 && errno == EAGAIN ? 0 : n;
 }
 
-/* What is due from the ring, after what is for it alone. False: over, or too far behind. */
+/* Sends the member's own bytes, then what is due from the ring. False: the connection ended, or it is too far behind.
+ */
 static bool flush(struct server *server, struct member *member) {
     if (member->out.len > 0) {
         ssize_t n = try_send(member, member->out.ptr, member->out.len);
@@ -119,7 +120,7 @@ static bool flush(struct server *server, struct member *member) {
     return true;
 }
 
-/* The loop's pass is over: one send for each member. */
+/* At the end of a pass of the loop: one send for each member. */
 static void fan_out(struct server *server) {
     if (server->drop_each && server->room_len > 0 && server->room[0]->taken != server->written &&
         ++server->sends % server->drop_each == 0)
@@ -131,7 +132,7 @@ static void fan_out(struct server *server) {
     }
 }
 
-/* What they say */
+/* What members send */
 
 static void say(struct member *member, const char *text) {
     frame_write(&member->out, FRAME_TEXT, false, slice_of(text));
@@ -176,7 +177,7 @@ static void take_text(struct server *server, struct member *member, struct slice
     }
 }
 
-/* A masked frame at the head: its length, or 0. */
+/* The length of the masked frame at the head, or 0. */
 static size_t take_frame(struct server *server, struct member *member, char *bytes, size_t len) {
     uint8_t *at = (uint8_t *)bytes;
     size_t head = 6, body = len < 2 ? 0 : at[1] & 127U;
@@ -198,7 +199,7 @@ static size_t take_request(struct server *server, struct member *member, char *b
     if (!end) return 0;
     member->upgraded = true;
     member->socketio = starts((struct slice){bytes, len}, "GET /socket.io/");
-    /* The answer to the one key that bench_load sends. */
+    /* bench_load always sends the same key: this is its answer. */
     buffer_append_str(&member->out,
                       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                       "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
@@ -211,7 +212,7 @@ static size_t take_request(struct server *server, struct member *member, char *b
     return (size_t)(end - bytes) + 4;
 }
 
-/* False: the connection is over. */
+/* False: the connection has ended. */
 static bool receive(struct server *server, struct member *member) {
     struct buffer *bytes = &server->received;
     buffer_clear(bytes);
@@ -244,7 +245,7 @@ static void accept_all(struct server *server) {
     }
 }
 
-/* port 0: a free one. Which one it is. */
+/* Returns the port; 0 picks a free one. */
 static uint16_t listen_on(struct server *server, uint16_t port) {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -258,7 +259,7 @@ static uint16_t listen_on(struct server *server, uint16_t port) {
     return ntohs(address.sin_port);
 }
 
-/* This process listens, and so do the others, which end with this one. */
+/* This process and the others, which end with it, all listen. */
 static void listen_all(struct server *server, unsigned processes) {
     uint16_t port = listen_on(server, 0);
     printf("listening %d\n", port);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the figures depend on: the machine and the versions."""
+"""Describes what the figures depend on: the machine and the versions."""
 
 import os
 import pathlib
@@ -32,7 +32,7 @@ def module(name):
 
 
 def sync_ms(folder):
-    """How long this disk takes to make four KiB safe: what an acknowledgement cannot be faster than. The median of 50."""
+    """How long this disk takes to sync four KiB, the median of 50. No acknowledgement can be faster."""
     took = []
     with tempfile.TemporaryFile(dir=folder) as file:
         for _ in range(50):
@@ -45,7 +45,7 @@ def sync_ms(folder):
 
 
 def describe(build):
-    """The machine, the store's disk below `build`, and the versions, as pairs of words."""
+    """The machine, the store's disk below `build`, and the versions, as pairs of texts."""
     processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())
     return {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The results as one SVG: bars and lines on logarithmic scales, by hand, no library."""
+"""The results as one SVG: bars and lines on logarithmic scales, without a library."""
 
 import math
 from xml.sax.saxutils import escape
@@ -11,7 +11,7 @@ COLORS = {"limit": "#8a8f98", "stoa": "#0f766e", "stoa, no window": "#5eb5a6", "
           "uWebSockets (quoted)": "#c9ccd1"}
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, COLUMNS, GAP = 560, 300, 60, 44, 34, 2, 24
 
-# Panel: the scenario, the figure, its form, and the heading.
+# Each panel: the scenario, the figure, its form, the heading.
 PANELS = [("fanout", "cpu_us_per_delivery", "bars", "Fan-out into 1,000 at saturation: server CPU, µs a delivery"),
           ("fixed", "cpu_us_per_delivery", "bars", "Fan-out into 1,000, fixed rate: server CPU, µs a delivery"),
           ("fixed", "delivery_p99_ms", "bars", "Fan-out into 1,000, fixed rate: p99 of delivery, ms"),
@@ -23,7 +23,7 @@ PANELS = [("fanout", "cpu_us_per_delivery", "bars", "Fan-out into 1,000 at satur
 
 
 class Scale:
-    """Powers of ten that hold all values, none at the very bottom."""
+    """A scale from one power of ten to another that has room for all values, none at the very bottom."""
 
     def __init__(self, values):
         self.low = math.floor(math.log10(min(values) / 1.5))
@@ -110,7 +110,7 @@ def legend(names, y):
 
 
 def svg(measured):
-    """The whole picture, of what was measured."""
+    """The whole picture of the measured results."""
     by_name = {scenario["name"]: scenario for scenario in measured["scenarios"]}
     drawn = [(by_name[name], key, *rest) for name, key, *rest in PANELS
              if name in by_name and any(series_of(measured, by_name[name], key)[0].values())]

@@ -3,19 +3,19 @@
 
 from figures import FIGURES, Value, anomalies, points, value_of
 
-BUSY = 0.7  # a load average, before the first run
+BUSY = 0.7  # load average before the first run above which the report warns
 
-# What cannot be had from a registry: measured once, on another day, on a like machine. For the fan-out's table alone.
+# Figures of a server that is in no package registry: measured once, on another day, on a similar machine. Only for the fan-out table.
 QUOTED = {"uWebSockets (quoted)": {"w1": 0.83, "w3": 0.33, "w10": 3.9}}
 
 
 def number(value, digits):
-    """digits: behind the point; None: three that count."""
+    """digits: after the point; None: three significant digits."""
     return f"{value:.3g}" if digits is None else f"{value:,.{digits}f}"
 
 
 def cell(value, digits):
-    """median (least to most); † where the server did not follow."""
+    """median (least to most); † if the server did not keep up."""
     if value is None:
         return "–"
     if not value.values:
@@ -27,7 +27,7 @@ def cell(value, digits):
 
 
 def table(head, rows):
-    """Markdown that is in line when read as it is."""
+    """A Markdown table whose columns are aligned in its source."""
     lines = [head, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     dashes = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
@@ -65,7 +65,7 @@ def ratio_of(ours, other):
 
 
 def ratio_table(results, scenario):
-    """Stoa's first figure as a multiple of the others'. Empty: nothing to compare with."""
+    """The first figure of Stoa as a multiple of the others'. Empty if there is nothing to compare with."""
     key, where, rows = scenario["figures"][0], points(results, scenario), []
     for ours in [name for name in scenario["contenders"] if name.startswith("stoa")]:
         for other in [name for name in scenario["contenders"] if not name.startswith("stoa")]:
@@ -85,7 +85,7 @@ def column_table(results, scenario):
 
 
 def highest_rate(results, scenario):
-    """Of the durable path: the highest rate at which p99 of acknowledgement and of delivery are below 100 ms."""
+    """The highest rate of durable messages at which p99 of acknowledgement and of delivery are below 100 ms."""
     best, (contender,) = {}, scenario["contenders"]
     for run, step in points(results, scenario):
         values = [value_of(results, scenario, key, contender, (run, step)) for key in ("answer_p99_ms", "delivery_p99_ms")]
@@ -108,7 +108,7 @@ def section(results, scenario):
 
 
 def markdown(measured):
-    """measured: what run.py keeps: {machine, started, scenarios, results}."""
+    """measured: the results that run.py keeps: {machine, started, scenarios, results}."""
     results = measured["results"]
     lines = ["# Stoa beside what you would use instead\n",
              f"Measured {measured['started']}: loopback, server on one core, load on the other. Medians of the rounds (least to most); "

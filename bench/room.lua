@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Fan-out through the public API: whoever joins a room gets what anyone publishes into it.
+-- Fan-out through the public API: everybody in a room gets what anyone publishes to it.
 local stoa = require "stoa"
 
 stoa.on("join", function(socket, room)
@@ -11,7 +11,7 @@ stoa.on("publish", function(_, room, payload)
     stoa.to(room):emit("message", payload)
 end)
 
--- Is in the channels from one number to another, for idle.py.
+-- Joins the channels from one number to another, for idle.py.
 stoa.on("follow", function(socket, first, last)
     for i = first, last do
         local channel = stoa.channel("quiet-" .. i)

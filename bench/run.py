@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""run.py [quick] [SCENARIO…] | report | list: measures Stoa beside its peers; results go to build/bench/.
+"""run.py [quick] [SCENARIO…] | report | list: measures Stoa and its peers; results go to build/bench/.
 
-Without a name all scenarios run (20 to 25 minutes); `quick` takes the short form of some (2 minutes). `report` makes tables and
-plot anew from build/bench/results.json; `list` shows the scenarios."""
+Without a name all scenarios run (20 to 25 minutes); `quick` runs short forms of some (2 minutes). `report` makes the tables and the
+plot again from build/bench/results.json; `list` shows the scenarios."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ import scenarios
 import servers
 
 OUT = servers.BUILD / "bench"
-START_S = 1.5  # of a contender, and its end; for the estimate only
+START_S = 1.5  # start and end of a contender; for the estimate only
 
 
 def estimate_s(run):
@@ -73,16 +73,16 @@ def measure(run, contender):
     if run.hook:
         return measure_hook(run)
     OUT.mkdir(parents=True, exist_ok=True)
-    folder = tempfile.mkdtemp(prefix="run-", dir=OUT)  # where the store is: /tmp may be memory
+    folder = tempfile.mkdtemp(prefix="run-", dir=OUT)  # the store goes here, because /tmp may be memory
     try:
-        os.chmod(folder, 0o755)  # nginx's worker is another user
+        os.chmod(folder, 0o755)  # nginx's worker runs as another user
         return measure_server(run, contender, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class Progress:
-    """One line before each run: which it is, how far, how long still."""
+    """Prints one line before each run: its name, the progress, the time left."""
 
     def __init__(self, plan):
         self.left = [estimate_s(run) for _, _, run, _ in plan]

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: the table of scenarios. A scenario's runs go over all its contenders before the next round begins."""
+"""The table of scenarios. In each round, every contender does all runs of the scenario."""
 
 import dataclasses
 
 
 @dataclasses.dataclass
 class Run:
-    """One start of a contender and one bench_load against it."""
+    """One start of a contender, and one bench_load against it."""
     label: str = ""
     load: dict = dataclasses.field(default_factory=dict)  # arguments of bench_load
     tls: bool = False
-    reload: bool = False  # SIGHUP each second while it runs
-    hook: tuple = ()  # instead of all that: arguments of bench_hook
+    reload: bool = False  # SIGHUP every second during the run
+    hook: tuple = ()  # instead of bench_load: arguments of bench_hook
 
 
 @dataclasses.dataclass
@@ -21,7 +21,7 @@ class Scenario:
     about: str
     contenders: list
     runs: list
-    figures: list  # keys of figures.FIGURES; the first is the one that ratios are of
+    figures: list  # keys of figures.FIGURES; ratios are of the first
     rounds: int = 3
 
 
@@ -166,7 +166,7 @@ def hook(quick):
 
 
 def smoke(name, scenario):
-    """The scenario in a form that is over at once and measures nothing: for the tests of the measuring itself."""
+    """A very short form of the scenario that measures nothing: for the tests of this program."""
     last, load = scenario.runs[-1], dict(scenario.runs[-1].load)
     if load:
         stepping = "steps" in load
@@ -189,7 +189,7 @@ SMOKE = [fanout, idle, tls, durable, storm, slow, reload, hook]
 
 
 def pick(names, quick):
-    """The scenarios of those names, or all of the kind."""
+    """The scenarios with these names; without names, all quick or all full ones."""
     if names == ["smoke"]:
         return [smoke(make.__name__, make(True)) for make in SMOKE]
     if names:

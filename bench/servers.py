@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contenders: how each is started on a free port, and which of its processes are looked at."""
+"""The contenders: how each starts on a free port, and which of its processes are measured."""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ START_S, STOP_S = 30, 10
 CENTRIFUGO = BUILD / "peers/centrifugo"
 NCHAN_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
-# Contender: the dialect that it is spoken to, and the request's path where it is not the dialect's own.
+# For each contender: the dialect of bench_load, and the request's path if it is not the dialect's default.
 DIALECTS = {
     "limit": {"dialect": "socketio"},
     "stoa": {"dialect": "socketio"},
@@ -31,7 +31,7 @@ DIALECTS = {
 
 
 def available(name):
-    """Why the contender cannot be started here, or None."""
+    """Why the contender cannot start here, or None."""
     if name == "nchan" and not (NCHAN_MODULE.exists() and shutil.which("nginx")):
         return "Debian's nginx and libnginx-mod-nchan are not installed"
     if name == "centrifugo" and not CENTRIFUGO.exists():
@@ -42,7 +42,7 @@ def available(name):
 
 
 def cores():
-    """(the server's, the load's); None: do not pin, there is one only."""
+    """(the server's core, the load's core); None: do not pin, because there is only one."""
     usable = sorted(os.sched_getaffinity(0))
     return (usable[0], usable[1]) if len(usable) > 1 else (None, None)
 
@@ -57,7 +57,7 @@ def children(pid):
 
 
 class Server:
-    """One run of a contender; leaving the `with` block ends it."""
+    """One run of a contender; leaving the `with` block stops it."""
 
     def __init__(self, name, folder, core=None, certificate=None, environment=()):
         self.name, self.folder = name, pathlib.Path(folder)
@@ -70,7 +70,7 @@ class Server:
         if certificate:
             environment["BENCH_CERTIFICATE"] = str(certificate)
         if name == "centrifugo":
-            environment["GOMAXPROCS"] = "1"  # one worker, as the others
+            environment["GOMAXPROCS"] = "1"  # one worker, like the others
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(pin(core) + self._command(), stdout=log, stderr=log, env=environment,
                                             cwd=ROOT, start_new_session=True)
@@ -100,7 +100,7 @@ class Server:
         return self.port
 
     def _settings(self, name, values):
-        """The file of that name in bench/peers, with the values in place of their words."""
+        """A copy of that file in bench/peers, with each word of `values` replaced by its value."""
         text = (ROOT / "bench/peers" / name).read_text()
         for word, value in values.items():
             text = text.replace(word, str(value))
@@ -155,7 +155,7 @@ class Server:
 
 
 def new_certificate(folder):
-    """A PEM file with a key on P-256 and its own certificate."""
+    """A PEM file with a P-256 key and its self-signed certificate."""
     path = pathlib.Path(folder) / "certificate.pem"
     parts = [path.with_suffix(".key"), path.with_suffix(".crt")]
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The server of the measurements: rooms that anyone may shout into, as the peers have them; with BENCH_CHAT the chat,
+-- The server of the benchmarks: rooms to which anyone may publish, like those of the peers; with BENCH_CHAT the chat
 -- without its rate limits.
 local chat = env "BENCH_CHAT"
 local certificate = env "BENCH_CERTIFICATE"

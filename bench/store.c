@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Acknowledged messages a second of the PostgreSQL store, beside pgbench's figure for the same function
- * (bench/README.md). bench_store SECONDS OUTSTANDING CHANNELS GLOBAL SHARD…: conninfos of migrated databases. */
+/* bench_store SECONDS OUTSTANDING CHANNELS GLOBAL SHARD…: acknowledged messages per second of the PostgreSQL store, to
+ * compare with pgbench (bench/README.md). GLOBAL and SHARD are conninfos of migrated databases. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

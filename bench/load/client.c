@@ -16,9 +16,9 @@
 #include "load/wire.h"
 
 enum {
-    SOURCES = 50,               /* addresses 127.0.0.1 to .50: none runs out of ports */
-    SLOW_RECEIVE_BYTES = 4096,  /* of a slow reader's socket: the server shall feel it soon */
-    RECEIVE_BYTES = 256 * 1024, /* at a time */
+    SOURCES = 50,               /* addresses 127.0.0.1 to .50, so that none runs out of ports */
+    SLOW_RECEIVE_BYTES = 4096,  /* of a slow reader's socket, so that the server notices it soon */
+    RECEIVE_BYTES = 256 * 1024, /* per read */
 };
 
 static void die(const char *what) {
@@ -59,7 +59,7 @@ void client_connect(struct client *client) {
     if (connect(client->fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) client_close(client, false);
 }
 
-/* Bytes, 0: not now, -1: over. */
+/* The number of bytes; 0: not now; -1: the connection has ended. */
 static ssize_t transfer(struct client *client, bool write, char *bytes, size_t len) {
     if (client->ssl) {
         int n = write ? SSL_write(client->ssl, bytes, (int)len) : SSL_read(client->ssl, bytes, (int)len);
@@ -108,7 +108,7 @@ static void ask_upgrade(struct client *client) {
     client_flush(client);
 }
 
-/* TCP, then TLS; then the request goes out. */
+/* Goes on with TCP, then TLS; then sends the request. */
 static void go_on_connecting(struct client *client) {
     int error = 0;
     socklen_t len = sizeof error;
@@ -131,7 +131,7 @@ static void go_on_connecting(struct client *client) {
     }
 }
 
-/* The response's head; what it took of the bytes, 0: more are needed. */
+/* Reads the response's head: how many bytes it took; 0: more are needed. */
 static size_t take_head(struct client *client, struct slice bytes) {
     const char *end = memmem(bytes.ptr, bytes.len, "\r\n\r\n", 4);
     if (!end) return 0;
@@ -156,7 +156,7 @@ static void take_frame(struct client *client, uint8_t first_byte, struct slice b
     }
 }
 
-/* All whole frames; what they took. */
+/* Reads all whole frames: how many bytes they took. */
 static size_t take(struct client *client, struct slice bytes) {
     size_t taken = 0;
     if (client->state == CLIENT_UPGRADING) {

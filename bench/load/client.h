@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* client.h - one connection of a load: TCP, TLS where wanted, the WebSocket handshake, frames. What the frames say, its
- * dialect knows; what comes of it, its crew. */
+/* client.h - one connection of a load: TCP, TLS if wanted, the WebSocket handshake, frames. Its dialect knows the
+ * content of frames; its crew counts the results. */
 #ifndef LOAD_CLIENT_H
 #define LOAD_CLIENT_H
 
@@ -15,7 +15,7 @@ enum client_state {
     CLIENT_NEW,
     CLIENT_CONNECTING, /* TCP, TLS */
     CLIENT_UPGRADING,  /* the request is sent */
-    CLIENT_JOINING,    /* the dialect's own greetings */
+    CLIENT_JOINING,    /* the dialect's greeting */
     CLIENT_READY,
     CLIENT_CLOSED,
 };
@@ -29,25 +29,24 @@ struct client {
     int publisher;     /* -1: none */
     uint32_t sequence; /* of the last message that it published */
     uint64_t started_ns;
-    uint64_t last_ack_id; /* acknowledgements: ids only grow */
-    uint32_t *last;       /* the last number heard, of each publisher of its channel */
+    uint64_t last_ack_id; /* acknowledgement ids only grow */
+    uint32_t *last;       /* the last number received from each publisher of its channel */
     SSL *ssl;
-    struct buffer in, out; /* a frame's first part; what the socket did not take */
+    struct buffer in, out; /* first part of a frame; what the socket did not take */
 };
 
 /* Begins to connect. */
 void client_connect(struct client *client);
-/* The socket can be read or written. */
+/* Call when the socket can be read or written. */
 void client_step(struct client *client);
 /* Queues a text frame; client_flush writes what is queued. */
 void client_queue_text(struct client *client, struct slice text);
 void client_flush(struct client *client);
-/* The dialect's greetings are over. */
+/* The dialect's greeting is done. */
 void client_joined(struct client *client);
-/* A server did what no server should, or refused to let it join: counted, the first one shown, and the connection ends.
- */
+/* The server broke the protocol or refused the join: counts it, shows the first one, ends the connection. */
 void client_broken(struct client *client, struct slice text);
-/* Ends it; when that is not wished, it is counted as failed or as closed. */
+/* Ends the connection. If this is not intended, it is counted as failed or closed. */
 void client_close(struct client *client, bool wished);
 
 #endif

@@ -52,7 +52,7 @@ static void publish(struct client *client, uint64_t due_ns) {
     crew->plan->dialect->publish(client, &stamp, crew->step->payload_bytes);
 }
 
-/* One of a publisher's messages has come to its end: it sends the next one. client_step flushes. */
+/* One message of a publisher is done: it sends the next one. client_step flushes. */
 static void publish_next(struct client *client) {
     const struct step *step = client->crew->step;
     if (step && step->outstanding > 0) publish(client, client->crew->now_ns);
@@ -68,7 +68,7 @@ void crew_delivered(struct client *client, struct slice text) {
     struct crew *crew = client->crew;
     struct stamp stamp;
     if (!wire_find_stamp(text, &crew->stamp_offset, &stamp)) return; /* news of presence and the like */
-    if (crew->phase == PHASE_CHECK) return;                          /* too late: it has been counted as lost */
+    if (crew->phase == PHASE_CHECK) return;                          /* too late: it is already counted as lost */
     uint32_t publishers = crew->plan->clients.publishers, place = stamp.publisher % publishers;
     if (stamp.publisher / publishers != plan_channel_of(crew->plan, client->id)) {
         client_broken(client, text);
@@ -122,7 +122,7 @@ static void begin_step(struct crew *crew) {
     }
 }
 
-/* What was sent and did not come to those who should have it. */
+/* Counts what was sent and did not arrive. */
 static void count_missing(struct crew *crew) {
     unsigned publishers = crew->plan->clients.publishers;
     for (unsigned i = 0; i < crew->begun; i++) {
@@ -159,7 +159,7 @@ static uint64_t due_ns(const struct crew *crew) {
     return atomic_load(&crew->board->start_ns) + crew->next_turn * 1000000000U / crew->step->rate;
 }
 
-/* All that is due by now, each message stamped with the time when it was due, however late it is. */
+/* Sends all that is due by now. Each message has the time when it was due, even if it is late. */
 static void publish_due(struct crew *crew) {
     const struct plan *plan = crew->plan;
     for (; due_ns(crew) <= crew->now_ns; crew->next_turn++) {

@@ -11,36 +11,36 @@ struct crew {
     const struct plan *plan;
     struct board *board;
     struct tally *tally;
-    unsigned place; /* of this process: its clients are those whose number leaves this rest */
+    unsigned place; /* of this process: its clients are those whose number modulo processes is this */
     int epoll;
-    SSL_CTX *tls; /* NULL: without */
+    SSL_CTX *tls; /* NULL: no TLS */
     uint64_t now_ns;
-    uint64_t run_id; /* makes the ids of messages new in each run */
+    uint64_t run_id; /* makes message ids unique to the run */
     struct client *clients;
     unsigned clients_len;
     unsigned begun, under_way; /* connects */
-    unsigned turns;            /* of the board, seen */
+    unsigned turns;            /* how many of the board's turns it has seen */
     enum phase phase;
     const struct step *step; /* being sent; NULL: none */
-    uint64_t next_turn;      /* fixed rate: of the message that is due next */
-    size_t stamp_offset;     /* where the last one was found */
+    uint64_t next_turn;      /* fixed rate: turn of the message that is due next */
+    size_t stamp_offset;     /* where the last stamp was found */
     struct buffer scratch, text;
 };
 
 /* Runs process `place` until the board says PHASE_END. */
 void crew_run(const struct plan *plan, struct board *board, unsigned place);
 
-/* What a client tells its crew. */
-/* failed_at: NULL: it is ready; else what it was about when it ended (errno may say why). */
+/* Called by clients. */
+/* failed_at: NULL: it is ready; otherwise, what it was doing when it ended (errno may say why). */
 void crew_settled(struct client *client, const char *failed_at);
 void crew_lost(struct client *client, bool wished);
 void crew_delivered(struct client *client, struct slice text);
 void crew_answered(struct client *client, uint64_t ack_id, bool good);
 
-/* An id for an acknowledgement that says when its message was due, and is greater than the client's last one. */
+/* An acknowledgement id that tells when its message was due and is greater than the client's last one. */
 uint64_t crew_ack_id(struct client *client, uint64_t due_ns);
 
-/* The new count. This process alone writes the tally. */
+/* Returns the new count. Only this process writes the tally. */
 static inline uint64_t tally_add(struct tally *tally, enum count count, uint64_t n) {
     uint64_t after = atomic_load_explicit(&tally->counts[count], memory_order_relaxed) + n;
     atomic_store_explicit(&tally->counts[count], after, memory_order_relaxed);

@@ -9,7 +9,7 @@ static unsigned channel_of(const struct client *client) {
     return plan_channel_of(client->crew->plan, client->id);
 }
 
-/* An empty buffer to write a message in, and its end. */
+/* Returns an empty buffer for a message, and ends the message. */
 static struct buffer *begin(struct client *client) {
     struct buffer *text = &client->crew->text;
     buffer_clear(text);
@@ -57,7 +57,7 @@ static void write_chat_join(struct client *client, struct buffer *text) {
     buffer_printf(text, "420[\"channel:join\",{\"channelId\":\"room-%u\"}]", channel_of(client));
 }
 
-/* 43ID[…]: the first, of id 0, is the one of joining; then an id says when its message was due (crew_ack_id). */
+/* 43ID[…]: the first, with id 0, answers the join; later ids tell when their message was due (crew_ack_id). */
 static void take_answer(struct client *client, struct slice text) {
     uint64_t id = 0;
     size_t at = 2;
@@ -89,7 +89,7 @@ static void take_packet(struct client *client, struct slice text,
     } else if (starts(text, "40") && plan_is_member(client->crew->plan, client->id)) {
         write_greeting(client, out);
     } else if (starts(text, "40")) {
-        client_joined(client); /* it only holds the connection */
+        client_joined(client); /* it only keeps the connection open */
         return;
     } else {
         client_broken(client, text);
@@ -114,7 +114,7 @@ static void chat_take(struct client *client, struct slice text) {
     take_packet(client, text, write_chat_join);
 }
 
-/* clientId: the time first, as the SDK has it. */
+/* clientId begins with the time, like the SDK's. */
 static void chat_publish(struct client *client, const struct stamp *stamp, size_t payload_bytes) {
     struct buffer *text = begin(client);
     buffer_printf(
@@ -158,7 +158,7 @@ static void json_publish(struct client *client, const struct stamp *stamp, size_
     finish(client, text);
 }
 
-/* Centrifugo's JSON: commands with an id, answers and pushes, several in a message, a line each. */
+/* Centrifugo's JSON: commands with an id, replies and pushes; a message may have several, one per line. */
 
 static void centrifugo_opened(struct client *client) {
     struct buffer *text = begin(client);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "load/histogram.h"
 
-/* Values below HISTOGRAM_STEPS have a bucket each; from there on each power of two has HISTOGRAM_STEPS of them. */
+/* Each value below HISTOGRAM_STEPS has its own bucket; above, each power of two has HISTOGRAM_STEPS buckets. */
 static size_t bucket_of(uint64_t value) {
     if (value < HISTOGRAM_STEPS) return (size_t)value;
     if (value >> HISTOGRAM_VALUE_BITS) return HISTOGRAM_BUCKETS - 1;

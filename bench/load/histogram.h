@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* histogram.h - latencies in buckets that are 1/128 of their value wide (high dynamic range), so that any quantile is
- * right within 0.8 %, however long the run. Fixed size, no pointers: it may lie in shared memory. */
+/* histogram.h - latencies in buckets whose width is 1/128 of their value (high dynamic range): any quantile is right
+ * within 0.8 %, however long the run. Fixed size and no pointers, so that it fits in shared memory. */
 #ifndef LOAD_HISTOGRAM_H
 #define LOAD_HISTOGRAM_H
 
@@ -10,7 +10,7 @@
 enum {
     HISTOGRAM_STEP_BITS = 7,
     HISTOGRAM_STEPS = 1 << HISTOGRAM_STEP_BITS,
-    HISTOGRAM_VALUE_BITS = 40, /* 18 minutes in ns; longer counts as that */
+    HISTOGRAM_VALUE_BITS = 40, /* 18 minutes in ns; longer values count as that */
     HISTOGRAM_BUCKETS = (HISTOGRAM_VALUE_BITS - HISTOGRAM_STEP_BITS + 1) * HISTOGRAM_STEPS,
 };
 
@@ -21,8 +21,7 @@ struct histogram {
 
 void histogram_add(struct histogram *histogram, uint64_t value_ns);
 void histogram_merge(struct histogram *into, const struct histogram *from);
-/* The least value (in ns, rounded up to its bucket's end) that the share of all values reaches; share is 0 to 1. Empty:
- * 0. */
+/* The quantile `share` (0 to 1) of the values, in ns, rounded up to the end of its bucket; 0 if it is empty. */
 uint64_t histogram_quantile_ns(const struct histogram *histogram, double share);
 
 #endif

@@ -31,7 +31,7 @@ static uint64_t count_of(const struct lead *lead, enum count count) {
     return board_count(lead->board, lead->plan, count);
 }
 
-/* A while, in which no crew may have died. */
+/* Sleeps; no crew may die meanwhile. */
 static void nap(void) {
     int status;
     usleep(POLL_US);
@@ -41,7 +41,7 @@ static void nap(void) {
     }
 }
 
-/* Until then; the most resident memory seen meanwhile. */
+/* Sleeps until then: the most resident memory seen meanwhile. */
 static uint64_t sleep_until(const struct lead *lead, uint64_t end_ns) {
     uint64_t peak = 0;
     while (crew_clock_ns() < end_ns) {
@@ -57,7 +57,7 @@ static unsigned announce_phase(const struct lead *lead, enum phase phase) {
     return atomic_fetch_add(&lead->board->turns, 1) + 1;
 }
 
-/* All crews have seen it when this returns. */
+/* When this returns, all crews have seen the phase. */
 static void set_phase(const struct lead *lead, enum phase phase) {
     unsigned turns = announce_phase(lead, phase);
     for (unsigned i = 0; i < lead->plan->processes; i++)
@@ -75,7 +75,7 @@ static struct quantiles quantiles_of(const struct lead *lead, enum latency laten
                               .max_ns = histogram.max_ns};
 }
 
-/* Waits until `target` clients are connected, or have failed. False: not within the plan's time, or some failed. */
+/* Waits until `target` clients are connected or have failed. False: the plan's time is over, or some failed. */
 static bool connect_to(const struct lead *lead, unsigned target, struct connect_result *result) {
     uint64_t start = crew_clock_ns(), cpu = server_cpu_ns(lead), before = count_of(lead, COUNT_READY);
     uint64_t failed = count_of(lead, COUNT_FAILED), closed = count_of(lead, COUNT_CLOSED), ready;
@@ -103,7 +103,7 @@ static bool connect_all(const struct lead *lead, struct result *result) {
     set_phase(lead, PHASE_CONNECT);
     board_forget_latencies(lead->board, plan);
     if (!connect_to(lead, plan->clients.count, &result->connect)) return false;
-    sleep_until(lead, crew_clock_ns() + SETTLE_MS * MS_NS); /* what the server does for the last ones */
+    sleep_until(lead, crew_clock_ns() + SETTLE_MS * MS_NS); /* for the server's work on the last clients */
     uint64_t cpu = server_cpu_ns(lead);
     sleep_until(lead, crew_clock_ns() + plan->idle_ms * MS_NS);
     result->idle_cpu_s = (double)(server_cpu_ns(lead) - cpu) / 1e9;
@@ -118,7 +118,7 @@ static bool connect_all(const struct lead *lead, struct result *result) {
     return true;
 }
 
-/* Whether all has arrived that will: each message at each receiver, each answer. */
+/* Has everything arrived: each message at each receiver, each answer? */
 static bool complete(const struct lead *lead) {
     const struct plan *plan = lead->plan;
     uint64_t sent = count_of(lead, COUNT_SENT), receivers = plan_members(plan) - plan->clients.slow;
@@ -159,7 +159,7 @@ static void fill(struct step_result *result, const struct look *start, const str
         *whole[i].value = end->counts[whole[i].count] - start->counts[whole[i].count];
 }
 
-/* False: what was sent did not all arrive in time, so that nothing can be measured after it. */
+/* False: not everything arrived in time, so that nothing can be measured after it. */
 static bool run_step(const struct lead *lead, unsigned number, struct step_result *result) {
     const struct plan *plan = lead->plan;
     board_forget_latencies(lead->board, plan);
@@ -179,10 +179,10 @@ static bool run_step(const struct lead *lead, unsigned number, struct step_resul
     uint64_t deadline = crew_clock_ns() + plan->drain_ms * MS_NS;
     while (!complete(lead) && crew_clock_ns() < deadline) nap();
     result->complete = complete(lead);
-    sleep_until(lead, crew_clock_ns() + SURPLUS_MS * MS_NS); /* what comes twice comes late */
+    sleep_until(lead, crew_clock_ns() + SURPLUS_MS * MS_NS); /* duplicates arrive late */
     set_phase(lead, PHASE_CHECK);
     struct look end = look(lead);
-    set_phase(lead, PHASE_REST); /* all must count again before the first of them sends */
+    set_phase(lead, PHASE_REST); /* all must count again before the first one sends */
     fill(result, &start, &from, &to, &end);
     if (peak > result->rss_peak_bytes) result->rss_peak_bytes = peak;
     result->delivery = quantiles_of(lead, LATENCY_DELIVERY);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_load KEY=VALUE...: loads a server with clients and says what became of each message. bench/README.md says how
- * to use it; without arguments it lists them. Exit 0: measured, and everything arrived; 1: not; 64: wrong arguments. */
+/* bench_load KEY=VALUE...: loads a server with clients and reports what happened to each message. bench/README.md says
+ * how to use it; without arguments it lists them. Exit 0: everything arrived; 1: not; 64: wrong arguments. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

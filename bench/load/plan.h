@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan.h - what a load is to do, from the command line: whom it drives, with how many clients, in which steps. */
+/* plan.h - what a load does, from the command line: which server it drives, with how many clients, in which steps. */
 #ifndef LOAD_PLAN_H
 #define LOAD_PLAN_H
 
@@ -15,19 +15,19 @@ struct dialect;
 /* One measurement over the connected clients. */
 struct step {
     char name[32];
-    unsigned rate;        /* messages a second of all publishers; 0: saturation */
-    unsigned outstanding; /* saturation: messages that each publisher has under way */
+    unsigned rate;        /* messages per second of all publishers; 0: saturation */
+    unsigned outstanding; /* saturation: messages under way per publisher */
     size_t payload_bytes;
     unsigned measure_ms;
 };
 
 struct plan_clients {
-    unsigned count, warm; /* warm: connected before the first look at the server's memory */
+    unsigned count, warm; /* warm: connected before the server's memory is first measured */
     unsigned channels, publishers;
     unsigned slow;       /* members that never read, not counted among the receivers */
     unsigned bystanders; /* of count: connected, in no channel */
-    unsigned handshakes; /* under way at a time, of all processes */
-    unsigned storms;     /* then all connections are dropped and made anew, so many times */
+    unsigned handshakes; /* under way at a time, over all processes */
+    unsigned storms;     /* how often all connections are then dropped and made again */
 };
 
 struct plan {
@@ -35,7 +35,7 @@ struct plan {
     const char *path; /* of the request; "%u" in it is the channel's number */
     uint16_t port;
     bool tls, json, tell; /* tell: a line on stderr when a step begins */
-    char **tokens;        /* of each client; NULL: it says who it is */
+    char **tokens;        /* one per client; NULL: each client sends its user id */
     unsigned tokens_len;
     unsigned processes;
     struct plan_clients clients;
@@ -46,22 +46,22 @@ struct plan {
     unsigned pids_len;
 };
 
-/* Ends the process with a message when an argument is wrong. */
+/* Ends the process with a message if an argument is wrong. */
 void plan_read(struct plan *plan, int argc, char **argv);
 void plan_done(struct plan *plan);
 
-/* Which part each client has. Channel c's members are the clients c * members to (c + 1) * members - 1; publishers are
- * spread evenly among them, slow ones are the last. After all channels' members come the bystanders. A publisher's
- * number: channel * publishers + its place. */
+/* The role of each client. Members of channel c are the clients c * members to (c + 1) * members - 1; publishers are
+ * spread evenly among them, slow ones are the last. After the members of all channels come the bystanders. The number
+ * of a publisher is channel * publishers + its place. */
 unsigned plan_members(const struct plan *plan);
 unsigned plan_channel_of(const struct plan *plan, unsigned client);
 /* -1: none. */
 int plan_publisher_of(const struct plan *plan, unsigned client);
 unsigned plan_client_of(const struct plan *plan, unsigned publisher);
-/* Whether it joins a channel. */
+/* Does the client join a channel? */
 bool plan_is_member(const struct plan *plan, unsigned client);
 bool plan_is_slow(const struct plan *plan, unsigned client);
-/* Publishers in the order of their turns: by channels first, so that neighbours in time are of different channels. */
+/* Publishers in the order of their turns: successive ones are of different channels. */
 unsigned plan_publisher_of_turn(const struct plan *plan, uint64_t turn);
 
 #endif

@@ -48,7 +48,7 @@ static void write_hex(char *at, uint64_t value, int digits) {
     for (int i = digits - 1; i >= 0; i--, value >>= 4) at[i] = "0123456789abcdef"[value & 15];
 }
 
-/* Eight lower-case hex digits at once: each byte becomes its digit's value, then neighbours are joined. */
+/* Decodes eight lower-case hex digits at once: each byte becomes its digit's value, then neighbours are joined. */
 static uint32_t read_hex8(const char *at) {
     uint64_t x;
     memcpy(&x, at, sizeof x);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wire.h - the bytes of a load: WebSocket frames as a client sends and reads them, and the stamp at the head of each
- * payload, by which a delivery is counted, put in order and timed. Knows no sockets. */
+ * payload, with which deliveries are counted, ordered and timed. Knows no sockets. */
 #ifndef LOAD_WIRE_H
 #define LOAD_WIRE_H
 
@@ -10,14 +10,13 @@
 
 enum { WIRE_TEXT = 0x81, WIRE_CLOSE = 0x88, WIRE_PING = 0x89, WIRE_PONG = 0x8a };
 
-/* A masked frame. The mask is zero, which RFC 6455 allows: it hides nothing, and what is measured is the server. */
+/* A masked frame. The mask is zero, which RFC 6455 allows and which costs the load no time. */
 void wire_write_frame(struct buffer *out, uint8_t first_byte, struct slice body);
 
-/* The frame at the head of `bytes`, from a server: its length with the header, or 0: more bytes are needed. */
+/* Reads the server's frame at the head of `bytes`: its length with the header; 0: more bytes are needed. */
 size_t wire_read_frame(struct slice bytes, uint8_t *first_byte_r, struct slice *body_r);
 
-/* What a payload begins with: "@@", the publisher (4 hex digits), its sequence number from 1 (8), when it was due (16).
- */
+/* The start of a payload: "@@", the publisher (4 hex digits), its sequence number from 1 (8), when it was due (16). */
 struct stamp {
     uint32_t publisher; /* 0 to 65535 */
     uint32_t sequence;
@@ -28,7 +27,7 @@ enum { WIRE_STAMP_LEN = 30, WIRE_PUBLISHERS_MAX = 65536 };
 /* A payload of len bytes (at least WIRE_STAMP_LEN): the stamp, then filler. */
 void wire_write_payload(struct buffer *out, const struct stamp *stamp, size_t len);
 
-/* The stamp in a message's text. *offset_hint is where the last one was found; it is looked at first. False: none. */
+/* Finds the stamp in a message's text, first at *offset_hint, where the last one was found. False: there is none. */
 bool wire_find_stamp(struct slice text, size_t *offset_hint, struct stamp *stamp_r);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the peers in Node.js have in common: a server, over TLS if BENCH_CERTIFICATE names a file, on a free port.
+// What the peers in Node.js share: a server on a free port, with TLS if BENCH_CERTIFICATE names a file.
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";

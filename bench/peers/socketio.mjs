@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Socket.IO as its documentation sets it up, without what costs and is not used: polling, the client's files. Its recovery
-// of connections is off, which is its default and its faster setting. Prints "listening PORT".
+// Socket.IO as its documentation sets it up, without what is not used here: polling, the client's files. Connection
+// recovery is off, which is its default and its faster setting. Prints "listening PORT".
 import { Server } from "socket.io";
 import { listen, newServer } from "./listen.mjs";
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A broadcast with ws as its documentation writes it. Prints "listening PORT".
+// A broadcast with ws, as in its documentation. Prints "listening PORT".
 import { WebSocketServer } from "ws";
 import { listen, newServer } from "./listen.mjs";
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every figure rests on: quantiles that are right, stamps and frames that are read as they were written. */
+/* The parts of the load on which all figures depend: quantiles, stamps, frames. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
