@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shard_map.h - which shard a channel lives on: its id is hashed into one of 4,096 buckets, each bucket has a shard. Or
- * a function of the operator's decides. Pure; shared by reference, since a generation of scripts makes it and the store
- * asks it.
+/* shard_map.h - maps a channel to its shard: the id is hashed into one of 4,096 buckets, and each bucket has a shard.
+ * The operator's own function can decide instead. Pure. Reference-counted, since a generation of scripts creates it
+ * and the store uses it.
  *
- * The hash (SipHash-2-4 with the key 0) and the number of buckets never change. Moving a bucket that holds channels is
- * the operator's work; a map under which one would have to move is refused (shard_map_keeps).
+ * The hash (SipHash-2-4 with key 0) and the number of buckets never change. Moving a bucket that holds channels is the
+ * operator's work; shard_map_keeps refuses a map that would move one.
  */
 #ifndef STORE_SHARD_MAP_H
 #define STORE_SHARD_MAP_H
@@ -25,7 +25,7 @@ struct shard_map {
     bool retired;
 };
 
-/* Channels of a bucket that are on a shard; one of them as a specimen. */
+/* A bucket that has channels on a shard, and one of those channels as an example. */
 struct shard_held {
     unsigned bucket, shard;
     struct slice channel_id;
@@ -33,27 +33,27 @@ struct shard_held {
 
 unsigned shard_map_bucket(struct slice channel_id);
 
-/* With one reference; no bucket is mapped yet. shards: 1 to SHARDS_MAX. */
+/* One reference; no bucket is mapped. shards: 1 to SHARDS_MAX. */
 struct shard_map *shard_map_new(unsigned shards);
-/* Buckets in equal ranges. */
+/* Maps the buckets in equal ranges. */
 struct shard_map *shard_map_new_even(unsigned shards);
 struct shard_map *shard_map_ref(struct shard_map *map);
 void shard_map_unref(struct shard_map **map);
 
-/* First and last included. False: out of range, or mapped already. */
+/* first and last are inclusive. False: out of range, or already mapped. */
 bool shard_map_add(struct shard_map *map, unsigned first, unsigned last, unsigned shard,
                    struct error *error_r) MUST_CHECK;
-/* locate answers for every channel in place of the buckets: a shard, or -1. Not after shard_map_retire. */
+/* locate replaces the buckets for every channel and returns a shard, or -1. It is not called after shard_map_retire. */
 void shard_map_set_locate(struct shard_map *map, int (*locate)(void *owner, struct slice channel_id), void *owner);
-/* Whoever answers is about to go: from now on a located map knows no shard. */
+/* The owner of locate is about to be freed: from now on a map with locate finds no shard. */
 void shard_map_retire(struct shard_map *map);
-/* Is every bucket mapped, to a shard that is there? */
+/* True: every bucket is mapped to an existing shard. */
 bool shard_map_is_total(const struct shard_map *map, struct error *error_r) MUST_CHECK;
-/* -1: nowhere (a locate that fails, or has gone). */
+/* -1: no shard (locate failed, or the map is retired). */
 int shard_map_find(const struct shard_map *map, struct slice channel_id);
-/* Are there so many shards? */
+/* True: the store has as many shards as the map uses. */
 bool shard_map_fits(const struct shard_map *map, size_t shards, struct error *error_r) MUST_CHECK;
-/* Would every channel stay where it is? False: error_r names the first that would not. */
+/* True: every channel stays on its shard. False: error_r names the first that would move. */
 bool shard_map_keeps(const struct shard_map *map, const struct shard_held *held, size_t held_len,
                      struct error *error_r) MUST_CHECK;
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_progress.h - whoever waits for a store that is being opened hears that it gets on. */
+/* store_progress.h - reports progress while a store is being opened. */
 #ifndef STORE_STORE_PROGRESS_H
 #define STORE_STORE_PROGRESS_H
 
 struct store_progress {
-    /* Often. percent: of what: "migration". Within the call that opens. */
+    /* Called often, within the call that opens the store. what: the step, such as "migration"; percent: how much of it
+     * is done. */
     void (*moved)(void *owner, const char *what, unsigned percent);
     void *owner;
 };

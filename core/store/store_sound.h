@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_sound.h - what may be asked of a store, of any driver and by any caller. */
+/* store_sound.h - checks requests to a store, for every driver and caller. */
 #ifndef STORE_STORE_SOUND_H
 #define STORE_STORE_SOUND_H
 
 #include "store/store_request.h"
 
-/* False: STORE_BAD. Text is UTF-8 without NUL, no longer than it may be; content and attachments are JSON; what the
- * operation needs is there. A body of broken JSON would spoil every answer that it is part of, and a text that a
- * database refuses would cost all that were sent with it. Touches nothing but its argument. */
+/* False: answer STORE_BAD. Text must be UTF-8 without NUL and within its bound; content and attachments must be JSON;
+ * required arguments must be there. Broken JSON in a body would spoil every answer that contains it, and a text that
+ * the database refuses would fail the whole batch. Reads only its argument. */
 bool store_request_sound(const struct store_request *request);
-/* An id of a list. False: it is left out; the others of the list are answered. */
+/* An id in a list. False: leave it out and answer the others. */
 bool store_id_sound(struct slice id, size_t most);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* swapped_sends.h - in test builds, a planted fault: of two consecutive appends of one sender the second goes first. */
+/* swapped_sends.h - in test builds, a planted fault: swaps two consecutive appends of one sender. */
 #ifndef STORE_SWAPPED_SENDS_H
 #define STORE_SWAPPED_SENDS_H
 
@@ -7,7 +7,7 @@ struct loop;
 struct store;
 
 #ifdef STOA_FAULTS
-/* From now on, if the fault "swap_sends" is planted. The loop must outlive the store. */
+/* Active from now on, if the fault "swap_sends" is planted. The loop must outlive the store. */
 void swapped_sends_plant(struct loop *loop, struct store *store);
 #else
 #define swapped_sends_plant(loop, store) ((void)0)

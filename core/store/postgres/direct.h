@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* direct.h - a connection for the commands of the shell: it waits. */
+/* direct.h - a connection for shell commands: it blocks. */
 #ifndef STORE_POSTGRES_DIRECT_H
 #define STORE_POSTGRES_DIRECT_H
 
@@ -8,9 +8,9 @@
 
 #include "base/error.h"
 
-/* To the primary. NULL: error_r. */
+/* Connects to the primary. NULL: error_r. */
 PGconn *postgres_direct_open(const char *conninfo, struct error *error_r);
-/* With the texts as $1, $2 …, NULL for null. NULL: it failed (error_r); the caller clears. */
+/* texts are $1, $2 …; NULL means SQL NULL. Returns NULL on failure (error_r); the caller clears the result. */
 PGresult *postgres_direct_ask(PGconn *connection, const char *sql, int len, const char *const *texts,
                               struct error *error_r) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* migrate.h - the schema of a PostgreSQL database, brought up to this server's. For the shell: it waits. */
+/* migrate.h - migrates the schema of a PostgreSQL database to this server's version. For the shell: it blocks. */
 #ifndef STORE_POSTGRES_MIGRATE_H
 #define STORE_POSTGRES_MIGRATE_H
 
@@ -13,20 +13,21 @@ extern const char *const postgres_global_migrations[], *const postgres_shard_mig
 /* Of a NULL-terminated table. */
 unsigned postgres_migrations_len(const char *const *migrations);
 
-/* Runs those that the database has not had yet, all of them or none; of two that do so at once, one waits. from_r,
- * to_r: the schema's versions before and after. */
+/* Runs the migrations that the database lacks, all or none; of two concurrent runs, one waits. from_r, to_r: schema
+ * versions before and after. */
 bool postgres_migrate(const char *conninfo, const char *const *migrations, unsigned *from_r, unsigned *to_r,
                       struct error *error_r) MUST_CHECK;
 
 enum { POSTGRES_FLEET_MAX = 40, POSTGRES_STAMP_NAME_MAX = 80 };
-/* Whose database it is. fleet: of the global one "", and then its fleet; of a shard its global one's. */
+/* Identifies a database. fleet: for a shard, the id of the fleet; for the global database "" before postgres_stamp,
+ * which fills in the id. */
 struct postgres_stamp {
     char fleet[POSTGRES_FLEET_MAX];
     int shard; /* -1: the global one */
 };
 const char *postgres_stamp_name(const struct postgres_stamp *stamp, char name[POSTGRES_STAMP_NAME_MAX]);
 
-/* Puts the stamp on a database that has none. False: error_r; it may have another one, which it names. */
+/* Stamps a database that has no stamp. False: error_r; if the database has another stamp, error_r names it. */
 bool postgres_stamp(const char *conninfo, struct postgres_stamp *stamp, struct error *error_r) MUST_CHECK;
 
 #endif

@@ -15,14 +15,14 @@ struct shard;
 struct replica {
     struct shard *shard;
     struct pool *pool;
-    unsigned purposes; /* 1 << enum store_purpose; 0: any */
-    int64_t lag_bytes; /* of WAL, behind the primary, when it was asked last */
-    bool is_asked;     /* now */
+    unsigned purposes; /* bits 1 << enum store_purpose; 0: any */
+    int64_t lag_bytes; /* WAL bytes behind the primary, when last asked */
+    bool is_asked;     /* a question is pending */
 };
 
-/* In turn, of those that answer and are not behind: one for this purpose, else one for any; NULL: none. */
+/* Round robin over those that answer and do not lag: one for this purpose, else one for any purpose; NULL: none. */
 struct replica *replica_find(struct shard *shard, enum store_purpose purpose);
-/* The timer shard->watch: asks all of them how far they are, and again. */
+/* Callback of the timer shard->watch: asks all replicas for their positions, repeatedly. */
 void replicas_watch(struct loop_timer *timer);
 
 #endif

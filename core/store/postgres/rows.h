@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rows.h - rows of the views event_rows and message_rows, as the JSON that every driver hands out. */
+/* rows.h - turns rows of the views event_rows and message_rows into the JSON that every driver returns. */
 #ifndef STORE_POSTGRES_ROWS_H
 #define STORE_POSTGRES_ROWS_H
 
@@ -17,10 +17,10 @@ struct store_request;
     "m.channel_id, m.message_seq, m.message_id, m.user_id, m.content, m.thread_id, m.attachments, m.created_ms, " \
     "m.edited_ms, m.deleted_ms, m.reactions"
 
-/* column: of the row's first one, in the answer to the query's first statement. */
+/* column: the row's first one, in the answer to the query's first statement. */
 void row_write_event(struct buffer *out, const struct query *query, unsigned row, unsigned column);
 void row_write_message(struct buffer *out, const struct query *query, unsigned row, unsigned column);
-/* seq_r, epoch_r, message_id_r, created_at_r and json of an APPEND. */
+/* Sets seq_r, epoch_r, message_id_r, created_at_r and json of an APPEND. */
 void row_answer_append(struct store_request *request, const struct query *query, unsigned row, unsigned column);
 
 #endif

@@ -13,15 +13,16 @@ struct loop;
 struct redis;
 struct store;
 
-/* What an acknowledgement means: flushed on the primary; on a standby too; not even that (synchronous_commit = off). */
+/* When a write is acknowledged: flushed on the primary; flushed on a standby too; before any flush (synchronous_commit
+ * = off). */
 enum store_durability { STORE_PRIMARY, STORE_QUORUM, STORE_RELAXED };
 
-/* What a channel is read for. ANY: a replica that was given no purpose serves what has none of its own. */
+/* What a channel is read for. ANY: a replica without a purpose serves purposes that have no replica of their own. */
 enum store_purpose { STORE_FOR_ANY, STORE_FOR_HISTORY, STORE_FOR_SYNC, STORE_FOR_DISASTER_RECOVERY, STORE_PURPOSES };
 
 struct store_postgres_replica {
     const char *conninfo;
-    unsigned purposes; /* 1 << enum store_purpose, or 0 */
+    unsigned purposes; /* bits 1 << enum store_purpose, or 0 */
 };
 struct store_postgres_shard {
     const char *write; /* conninfo */
@@ -34,20 +35,20 @@ struct store_postgres_settings {
     const struct store_postgres_shard *shards;
     size_t shards_len;
     enum store_durability durability;
-    int gather_ms; /* appends wait so long for others of their shard; -1: as the load asks for; 0: never */
-    /* Connections of this worker: a database's, and of all. */
+    int gather_ms; /* how long appends wait for others of their shard; -1: depends on the load; 0: never */
+    /* Connections of this worker: for each database, and in total. */
     unsigned write_max, read_max, min, reserve, budget;
     unsigned reserve_after_ms, connect_timeout_ms, query_timeout_ms, wait_ms;
     uint64_t idle_ms, lifetime_ms;
-    struct redis *redis; /* where workers tell each other of epochs; outlives the store; NULL: this worker is alone */
-    const char *secret;  /* of what is in Redis; NULL: none */
-    const char *config;  /* the file, for advice */
+    struct redis *redis; /* where workers share epochs; must outlive the store; NULL: this worker is alone */
+    const char *secret;  /* seals entries in Redis; NULL: none */
+    const char *config;  /* the config file's name, for advice in errors */
 };
 
-/* A conninfo that libpq cannot read is refused. Nothing is connected to. */
+/* Checks that libpq can parse the conninfo. Does not connect. */
 bool store_postgres_check(const char *conninfo, struct error *error_r) MUST_CHECK;
-/* Turns the loop until each database has answered or has had its time: a database without this server's schema, or
- * with less durability than asked for, is refused; one that is away is waited for while serving. */
+/* Turns the loop until each database has answered or timed out. Refuses a database without this server's schema, or
+ * with less durability than configured. The store serves while it waits for a database that is down. */
 struct store *store_postgres_new(struct loop *loop, const struct store_postgres_settings *settings,
                                  struct error *error_r) MUST_CHECK;
 

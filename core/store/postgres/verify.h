@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verify.h - whether what the databases of a fleet hold keeps the promises. For the shell: it waits. */
+/* verify.h - checks that the databases of a fleet keep the store's guarantees. For the shell: it blocks. */
 #ifndef STORE_POSTGRES_VERIFY_H
 #define STORE_POSTGRES_VERIFY_H
 
@@ -9,13 +9,12 @@
 
 struct verify;
 
-/* The databases of a fleet. shard -1: all, and the global one. Not all could be read: error_r tells of the last, and
- * the others were looked at. */
+/* The databases of a fleet. False: some could not be read; error_r names the last, and the others were checked. */
 struct verify_fleet {
     const char *global;
     const char *const *shards;
     unsigned shards_len;
-    int only; /* -1: all shards */
+    int only; /* -1: all shards, and the global database */
 };
 bool postgres_verify(const struct verify_fleet *fleet, struct verify *verify, struct error *error_r) MUST_CHECK;
 

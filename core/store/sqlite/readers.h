@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* readers.h - all threads of this process that read the database, so that the writer can ask them for a pause.
+/* readers.h - all threads of this process that read the database, so that the writer can ask them to pause.
  *
- * The log of the database begins anew at a moment at which nobody reads from it. Readers that are never idle leave no
- * such moment by themselves. It knows nothing of what they read.
+ * The database's WAL can be reset only while nobody reads it. Busy readers never leave such a moment by themselves.
+ * This unit does not know what they read.
  */
 #ifndef STORE_SQLITE_READERS_H
 #define STORE_SQLITE_READERS_H
@@ -14,15 +14,16 @@
 struct sqlite_readers;
 
 struct sqlite_readers *sqlite_readers_new(void);
-/* Counted: a reader that is stuck outlives the store. */
+/* Counted: a stuck reader outlives the store. */
 struct sqlite_readers *sqlite_readers_ref(struct sqlite_readers *readers);
 void sqlite_readers_unref(struct sqlite_readers **readers);
 
-/* Around each read, which is short. Waits while there is a pause. */
+/* Call around each read; reads must be short. Waits during a pause. */
 void sqlite_readers_enter(struct sqlite_readers *readers);
 void sqlite_readers_leave(struct sqlite_readers *readers);
 
-/* The reads at hand end, and none begins until sqlite_readers_resume. False: one takes longer, and there is no pause.
+/* Waits for current reads to end and blocks new ones until sqlite_readers_resume. False: a read takes longer than
+ * deadline_ms, and there is no pause.
  */
 bool sqlite_readers_pause(struct sqlite_readers *readers, unsigned deadline_ms) MUST_CHECK;
 void sqlite_readers_resume(struct sqlite_readers *readers);

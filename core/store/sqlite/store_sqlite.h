@@ -11,12 +11,12 @@ struct loop;
 struct store;
 struct store_progress;
 
-/* Can there be a store: is a file there, or a folder that one can be made in? */
+/* True: path is an existing file, or its folder allows to create one. */
 bool store_sqlite_has_place(const char *path, struct error *error_r) MUST_CHECK;
-/* Would store_sqlite_new open it? For the shell: it waits, and changes nothing. */
+/* Would store_sqlite_new open it? For the shell: it blocks, and changes nothing. */
 bool store_sqlite_check(const char *path, struct error *error_r) MUST_CHECK;
-/* path ":memory:" for tests. Looks at the file, migrates the schema (which may take long), starts the threads.
- * progress may be NULL. */
+/* path ":memory:" for tests. Checks the file, migrates the schema (may take long), starts the threads. progress may be
+ * NULL. */
 struct store *store_sqlite_new(struct loop *loop, const char *path, const struct store_progress *progress,
                                struct error *error_r) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verify.h - whether what a SQLite file holds keeps the promises. For the shell: it waits. */
+/* verify.h - checks that a SQLite file keeps the store's guarantees. For the shell: it blocks. */
 #ifndef STORE_SQLITE_VERIFY_H
 #define STORE_SQLITE_VERIFY_H
 
@@ -9,7 +9,7 @@
 
 struct verify;
 
-/* A SQLite file, also while a server writes to it; changes nothing. False: it cannot be read, or not to its end
+/* Checks a SQLite file, even while a server writes to it; changes nothing. False: it could not be read completely
  * (error_r). */
 bool sqlite_verify(const char *path, struct verify *verify, struct error *error_r) MUST_CHECK;
 

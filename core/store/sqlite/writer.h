@@ -5,11 +5,11 @@
 
 #include "store/sqlite/db.h"
 
-/* How the group commit went. */
+/* Figures of the group commit. */
 struct sqlite_commits {
     unsigned n;
-    uint64_t waited_us; /* its writes, from their submission to the beginning of their transaction */
-    uint64_t took_us;   /* from there to the end of the flush */
+    uint64_t waited_us; /* total time from a write's submission to the start of its transaction */
+    uint64_t took_us;   /* from the start of the transaction to the end of the flush */
 };
 
 struct sqlite_transaction {
@@ -18,9 +18,9 @@ struct sqlite_transaction {
     uint64_t began_us, waited_us;
 };
 
-/* The writes of the batch, and their answers, but for the commit. Reads are left alone. */
+/* Runs and answers the writes of the batch, without committing. Skips reads. */
 struct sqlite_transaction sqlite_write_batch(struct sqlite_db *db, struct list *batch);
-/* Success is counted; otherwise the writes of the batch are answered anew. */
+/* Commits. Success is counted; after a failure, the writes of the batch get a new answer. */
 void sqlite_commit_batch(struct sqlite_db *db, const struct sqlite_transaction *transaction, struct list *batch,
                          struct sqlite_commits *commits);
 
