@@ -182,7 +182,7 @@ bool bind_connection_message(lua_State *L, int index, struct slice *message_r) {
     return false;
 }
 
-/* Sends to the client. Who reads too slowly is closed with 1013 once limits.outbox_bytes wait for it.
+/* Sends to the client. Who reads too slowly is closed with 1013 once session.outbox_bytes wait for it.
  * @function connection:send
  * @param message a string of UTF-8, or a stoa.binary
  * @return true
