@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One machine: the real binary on SQLite, as a stage for faults (stage.mjs). fleet.mjs is the other kind.
+// A stage for faults (stage.mjs): one machine, the real binary on SQLite. fleet.mjs is the other kind of stage.
 
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { literal } from "./fleet.mjs";
 import { Server } from "./server.mjs";
 
 export class Alone {
-  /** set: settings; env, wrap, config: of the server. */
+  /** set: settings; env, wrap, config: as for the server. */
   constructor({ set = {}, env = {}, wrap = [], config } = {}) {
     const folder = mkdtempSync(join(tmpdir(), "stoa-alone-"));
     const pairs = Object.entries(set).map(([name, value]) => `${name}=${literal(value)}`);
@@ -29,7 +29,7 @@ export class Alone {
     return this.server.truth();
   }
 
-  /** What the store has wrong, as SQLite and as `stoa verify` say. */
+  /** The errors in the store that SQLite and `stoa verify` find. */
   async damage() {
     const word = this.server.integrity(), { code, text } = await this.server.command("verify");
     return [...(word === "ok" ? [] : [`I2 integrity: ${word}`]), ...(code === 0 || this.isSpoilt ? [] : [`I2 verify: ${text}`])];

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was promised, checked over the history of a run and the log that was left: an array of violations, each one line.
-// The numbers are those of docs/guarantees.md.
+// Checks the history of a run and the stored log against the promises: an array of violations, each one line. The numbers
+// are those of docs/guarantees.md.
 //
-// What a fault has done stands in the history:
-// {type: "nemesis", phase: "start" | "stop"}: its time; what is said then may come late. only, at the start: the channels that
-//   it may stall; it spares all others.
-// {type: "succession", epoch}: the log has gone on elsewhere; from now on nothing is acknowledged in an epoch up to this number.
-// {type: "deaf", phase: "start" | "stop"}: no acknowledgement between these can be kept, so that there may be none.
-// {type: "expelled", client, channel}: they are no member any more, and must not come in again.
-// {type: "damaged", channel, seq}: the stored content was spoilt on the disk.
-// lossy: a promotion or a restored backup may have lost what was acknowledged, if everybody who knew of it was told by a reset.
+// The history records what a fault has done:
+// {type: "nemesis", phase: "start" | "stop"}: its time; messages sent then may come late. only, at the start: the channels
+//   that it may stall; it must not affect others.
+// {type: "succession", epoch}: another primary has taken over; from now on nothing is acknowledged in an epoch up to this one.
+// {type: "deaf", phase: "start" | "stop"}: between these, no acknowledgement can be kept, so there must be none.
+// {type: "expelled", client, channel}: the client is no longer a member, and must not get in again.
+// {type: "damaged", channel, seq}: the stored content was corrupted on the disk.
+// lossy: a promotion or a restored backup may lose acknowledged events, if a reset tells every client that knew of them.
 
 const TAIL_MS = 2000;
-const FENCE_MS = 2000; // a worker has heard of the next epoch by then
-const GONE_MS = 10_000; // after a fault what is said of who is there is right again by then (G7)
-export const AWAY_MS = 5000 + GONE_MS; // who left is offline by then: after the grace, in which the machine may have ended
-const SPARED_MS = 1000; // an acknowledgement where a fault is elsewhere
-const BLINK_MS = 1000; // who is back by then was never away: far below the grace, and below what a killed worker's users get
+const FENCE_MS = 2000; // by then, a worker has heard of the next epoch
+const GONE_MS = 10_000; // by then after a fault, presence is right again (G7)
+export const AWAY_MS = 5000 + GONE_MS; // by then, a client that left is offline: after the grace, in which the machine may have ended
+const SPARED_MS = 1000; // bound of an acknowledgement if the fault is elsewhere
+const BLINK_MS = 1000; // a client back by then counts as not away: far below the grace, and below what a killed worker's users get
 
 const key = (...parts) => parts.join("\u0000");
 
@@ -29,7 +29,7 @@ function byChannel(truth) {
   return channels;
 }
 
-/** I1: what was acknowledged is in the log, under that number. */
+/** I1: each acknowledged event is in the log, under its number. */
 function* acknowledgedIsStored(history, stored) {
   for (const event of history) {
     if (event.type !== "ok") continue;
@@ -39,13 +39,13 @@ function* acknowledgedIsStored(history, stored) {
   }
 }
 
-/** What the log does not have although it was told of it: acknowledged, or handed out. */
+/** Events that were acknowledged or delivered but are not in the log. */
 function lostEvents(history, truth) {
   const rows = new Set(truth.map((row) => key(row.channel, row.epoch, row.seq)));
   return new Set(history.filter((event) => (event.type === "ok" || event.type === "recv") && !rows.has(key(event.channel, event.epoch, event.seq))));
 }
 
-/** I1 where a promotion may lose: who knew of a lost event was told that it is not so. */
+/** I1 if a promotion may lose events: each client that knew of a lost event was told by a reset. */
 function* lostIsAnnounced(history, lost) {
   const resets = history.filter(({ type }) => type === "reset");
   for (const event of lost) {
@@ -56,7 +56,7 @@ function* lostIsAnnounced(history, lost) {
 
 const numberOf = (epoch) => Number(epoch.split("-")[0]);
 
-/** I1 where a promotion may lose: soon after something was acknowledged in the next epoch, nothing new is in one before it. */
+/** I1 if a promotion may lose events: soon after the first acknowledgement in a new epoch, none is in an older epoch. */
 function* overIsOver(history) {
   const began = new Map();
   let succession = null;
@@ -72,7 +72,7 @@ function* overIsOver(history) {
   }
 }
 
-/** I1: while nothing can be kept as it was promised, nothing is acknowledged. (What was stored before may be said again.) */
+/** I1: while nothing can be kept as promised, nothing is acknowledged, except duplicates of events stored before. */
 function* deafIsSilent(history) {
   let isDeaf = false;
   for (const event of history) {
@@ -82,7 +82,7 @@ function* deafIsSilent(history) {
   }
 }
 
-/** I1: an acknowledged expulsion is in every later read. */
+/** I1: every later read knows of an acknowledged expulsion. */
 function* expelledIsOut(history) {
   const out = new Set();
   for (const event of history) {
@@ -92,7 +92,7 @@ function* expelledIsOut(history) {
   }
 }
 
-/** I2: 1, 2, 3 … in each channel. */
+/** I2: each channel is 1, 2, 3 … */
 function* gapless(channels) {
   for (const [channel, rows] of channels) {
     let expected = 1;
@@ -121,12 +121,12 @@ function* once(history, truth) {
   }
 }
 
-/** I3: an id that was taken stands for what it was taken for. (A promotion that loses what was acknowledged frees its id.) */
+/** I3: a used id stands for the first content sent with it. (A promotion that loses an acknowledged event frees its id.) */
 function* idsAreKept(history) {
   for (const event of history) if (event.type === "reused") yield `I3 reused: ${event.client} ${event.clientId} was taken for something else`;
 }
 
-/** I8: what was unknown is stored once or not at all. */
+/** I8: a send without an answer is stored once or not at all. */
 function* unknownIsOneOfBoth(truth) {
   const ids = new Set();
   for (const row of truth) {
@@ -137,7 +137,7 @@ function* unknownIsOneOfBoth(truth) {
   }
 }
 
-/** I4: nothing that nobody sent; nothing that was definitely refused, and not sent again with success. */
+/** I4: nothing arrives that nobody sent; nothing is stored that was refused, unless a retry succeeded. */
 function* noPhantom(history, truth) {
   const sent = new Set(history.filter(({ type }) => type === "invoke" || type === "reused").map(({ content }) => content));
   for (const event of history) {
@@ -152,7 +152,7 @@ function* noPhantom(history, truth) {
   }
 }
 
-/** I5: each client gets a channel's numbers one by one, unless a gap or reset stands between. */
+/** I5: each client gets a channel's numbers one by one, except after an announced gap or reset. */
 function* inOrder(history) {
   const cursors = new Map();
   for (const event of history) {
@@ -168,7 +168,7 @@ function* inOrder(history) {
   }
 }
 
-/** I6: one number, one content, whoever got it; and the log has it. */
+/** I6: one number is one content for all clients, and the log has it. */
 function* agreement(history, truth, lost) {
   const contents = new Map();
   for (const event of lost) if (event.type === "recv") { yield `I6 not stored: ${event.client} got ${event.channel}/${event.seq}`; break; }
@@ -204,8 +204,7 @@ function* complete(history, channels, lost) {
   }
 }
 
-/** I9 (and first in, first out for one sender): what was acknowledged before another was sent has the lower number; two
- * sends of one connection keep their order. */
+/** I9: a message acknowledged before another was sent has the lower number; sends of one connection keep their order. */
 function* realTime(history) {
   const acked = new Map(), orders = new Map();
   for (const event of history) {
@@ -217,14 +216,14 @@ function* realTime(history) {
     if (event.type !== "ok" || event.duplicate) continue;
     const order = orders.get(key(event.client, event.channel, event.clientId));
     if (order && event.seq <= order.after) yield `I9 real time: ${event.clientId} got ${event.seq}, but ${order.after} was acknowledged before it was sent`;
-    if (!order?.fifo || event.retry) continue; // in order are those that were acknowledged at the first try
+    if (!order?.fifo || event.retry) continue; // the order holds for sends that were acknowledged at the first try
     const at = key(event.client, event.channel, order.fifo), before = last.get(at);
     if (before && (order.n < before.n) !== (event.seq < before.seq)) yield `I9 swapped: ${event.client} sent ${before.n} and ${order.n}, stored as ${before.seq} and ${event.seq}`;
     last.set(at, { n: order.n, seq: event.seq });
   }
 }
 
-/** [from, to] of the faults, with what was said shortly before them. */
+/** [from, to] of the faults, including a short time before each. */
 function troubles(history) {
   const spans = [];
   for (const event of history) {
@@ -245,8 +244,8 @@ function stays(history) {
   return spans;
 }
 
-/** I10: who is there gets it within two seconds of the acknowledgement, when there is no fault: not later, and not only
- * when it comes back and asks. */
+/** I10: without a fault, each connected client gets a message within two seconds of the acknowledgement, and not only after
+ * a reconnect. */
 function* tail(history) {
   const acked = new Map(), spans = troubles(history), there = stays(history);
   for (const event of history) if (event.type === "ok" && !event.retry) acked.set(key(event.channel, event.epoch, event.seq), event.t);
@@ -258,13 +257,13 @@ function* tail(history) {
   }
 }
 
-/** Of whom it was said that they are offline: {t, client: to whom, user}. */
+/** The reports that a user is offline: {t, client: who was told, user}. */
 export function saidOffline(history) {
   return history.filter(({ type, name }) => type === "event" && name === "presence:changed")
     .flatMap(({ t, client, payload }) => (payload.users ?? []).filter(({ status }) => status === "offline").map(({ userId }) => ({ t, client, user: userId })));
 }
 
-/** Stays with nothing but a blink between them are one. */
+/** Merges connections with only a blink between them. */
 function withoutBlinks(spans) {
   const joined = [];
   for (const [from, to] of spans) {
@@ -274,8 +273,8 @@ function withoutBlinks(spans) {
   return joined;
 }
 
-/** I11: nobody who is there is said to be offline, except in a fault's time and the bound after it. What is said soon after
- * someone came may still be of before. */
+/** I11: no connected user is reported as offline, except during a fault and the bound after it. A report soon after a
+ * connect may still be about the time before. */
 function* notFalselyOffline(history) {
   const there = new Map([...stays(history)].map(([client, spans]) => [client, withoutBlinks(spans)]));
   const spans = troubles(history);
@@ -285,8 +284,8 @@ function* notFalselyOffline(history) {
   }
 }
 
-/** What each client takes for so: {client, user, channel, from, to}, while the client was last told that the user is online there.
- * Whoever comes back is told anew. */
+/** What each client believes: {client, user, channel, from, to}, the time in which it was last told that the user is online
+ * there. A client that reconnects is told again. */
 export function beliefs(history) {
   const found = [], held = new Map();
   for (const { type, name, client, payload, t } of history) {
@@ -312,7 +311,7 @@ function absences(history) {
   return new Map([...stays(history)].map(([client, spans]) => [client, spans.map(([, to], i) => [to, spans[i + 1]?.[0] ?? Infinity])]));
 }
 
-/** I11: nobody takes one who left for online for longer than the bound; a fault's time, and the bound after it, do not count. */
+/** I11: no client sees a user who left as online for longer than the bound, not counting a fault and the bound after it. */
 function* noGhosts(history) {
   const spans = troubles(history), away = absences(history), end = history.at(-1)?.t ?? 0;
   for (const { client, user, channel, from, to } of beliefs(history)) {
@@ -324,7 +323,7 @@ function* noGhosts(history) {
   }
 }
 
-/** I12: after a fault sends are acknowledged again within its bound. */
+/** I12: after a fault, sends are acknowledged again within its bound. */
 function* recovers(history) {
   for (const [i, healed] of history.entries()) {
     if (healed.type !== "nemesis" || healed.phase !== "stop") continue;
@@ -333,7 +332,7 @@ function* recovers(history) {
   }
 }
 
-/** I12: what a fault spares goes on meanwhile: sends elsewhere are answered as ever. */
+/** I12: channels that the fault must not affect go on: sends there are answered as usual. */
 function* others(history) {
   const asked = new Map();
   let only = null;

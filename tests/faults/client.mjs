@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Socket.IO 5 client over a bare WebSocket: no library decides when to reconnect or what to repeat; the load does, and
-// writes down all that happens.
+// A Socket.IO 5 client over a bare WebSocket. The load, not a library, decides when to reconnect and what to repeat, and
+// writes everything into the history.
 
 import WebSocket from "ws";
 import { until } from "./server.mjs";
 
 export class Client {
-  /** ackMs: then it is unknown. silentMs: a send that is neither answered nor ended with its connection by then is a violation. followsEpochs: an
-   * epoch that does not continue the cursor's makes it ask again, as after a promotion that lost events. */
+  /** ackMs: without an answer by then, the send is unknown. silentMs: if by then a send has no answer and its connection has not ended, it is a
+   * violation. followsEpochs: on an epoch that does not continue the cursor's, it asks again, as after a promotion that lost events. */
   constructor(history, name, port, { ackMs = 4000, silentMs = 8000, followsEpochs = false } = {}) {
     Object.assign(this, { history, name, port, ackMs, silentMs, followsEpochs, cursors: new Map(), acks: new Map(), nextAck: 0, open: false, asking: new Set() });
   }
@@ -47,13 +47,13 @@ export class Client {
 
   #event([name, payload]) {
     if (payload?.seq === undefined) { this.note("event", { name, payload }); return; }
-    if (this.asking.has(payload.channelId)) return; // the answer has it
+    if (this.asking.has(payload.channelId)) return; // the answer will have it
     const cursor = this.cursors.get(payload.channelId);
     if (cursor && this.followsEpochs && payload.epoch !== cursor.epoch && payload.seq !== cursor.seq + 1) this.#askAgain(payload.channelId);
     else this.#take(name, payload, "live");
   }
 
-  /** Another epoch that does not continue ours: what of the old one is still so, only the server can say. */
+  /** A new epoch that does not continue the known one: only the server can say which old events remain. */
   async #askAgain(channel) {
     const ws = this.ws;
     this.asking.add(channel);
@@ -72,18 +72,18 @@ export class Client {
     this.#forget();
   }
 
-  /** Whatever was asked over a connection that has ended is unknown. */
+  /** The connection has ended: requests without an answer are unknown. */
   #forget() {
     for (const answer of this.acks.values()) answer(null);
     this.acks.clear();
   }
 
-  /** The acknowledgement; null: its fate is unknown. */
+  /** The acknowledgement; null: it is unknown whether the message is stored. */
   ask(event, ...args) {
     return this.#ask(event, args, () => {});
   }
 
-  /** now: called with the acknowledgement before what came behind it in the same read. */
+  /** now: called with the acknowledgement before later packets of the same read are handled. */
   #ask(event, args, now) {
     if (!this.open) return Promise.resolve(null);
     const id = this.nextAck++;
@@ -95,13 +95,13 @@ export class Client {
     });
   }
 
-  /** The connection breaks while the server works at this one's way back into the channels. */
+  /** Breaks the connection while the server handles this client's joins. */
   async breakOff(channels, when) {
     await this.hangUp();
     await this.connect();
     const joins = channels.map((channel) => this.join(channel));
     if (when === "halfway") await joins[0];
-    else if (when > 0) await new Promise((resolve) => setTimeout(resolve, when)); // as the trouble says
+    else if (when > 0) await new Promise((resolve) => setTimeout(resolve, when)); // the delay that the trouble sets
     await this.hangUp();
   }
 

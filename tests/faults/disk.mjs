@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small disk of its own, which can be full: a tmpfs, so it needs root.
+// A small disk that can be filled: a tmpfs, so it needs root.
 
 import { join } from "node:path";
 import { run } from "./fleet.mjs";
@@ -16,7 +16,7 @@ export class Disk {
     return new Disk(folder);
   }
 
-  /** dd ends with an error when there is no more room. */
+  /** dd ends with an error when the disk is full. */
   async fill() {
     await run("dd", "if=/dev/zero", `of=${this.ballast}`, "bs=64k").catch(() => {});
     await run("dd", "if=/dev/zero", `of=${this.ballast}-2`, "bs=512").catch(() => {});

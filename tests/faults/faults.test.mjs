@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Faults under load: whatever happens to the server, the checker finds no broken promise.
+// Faults under load on one machine: the checker finds no broken promise.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -75,7 +75,7 @@ test("N3 a stuck worker is killed and replaced; nothing is lost or doubled", { t
   scene({ load: { silentMs: 20_000 } }, async (server, load) => {
     await load.progress(60);
     server.signal("SIGSTOP", server.worker());
-    await sleep(3000); // a short pause: it goes on
+    await sleep(3000); // a pause that the server must survive
     server.signal("SIGCONT", server.worker());
     await load.progress(30);
     const before = server.worker();
@@ -86,7 +86,7 @@ test("N3 a stuck worker is killed and replaced; nothing is lost or doubled", { t
     await settle(server, load);
   }));
 
-test("a kill of all processes at any moment loses no acknowledged message and doubles none", { timeout: 120_000 }, () =>
+test("killing all processes at any moment loses and doubles no acknowledged message", { timeout: 120_000 }, () =>
   scene({ load: { rate: 200 } }, async (server, load) => {
     for (let round = 0; round < 4; round += 1) {
       await load.progress(60 + round * 17);
@@ -97,13 +97,13 @@ test("a kill of all processes at any moment loses no acknowledged message and do
     await settle(server, load);
   }));
 
-/** Until the disk is full. */
+/** Sends until the disk is full. */
 function fill(file) {
   const fd = openSync(file, "w");
   try { for (;;) writeSync(fd, Buffer.alloc(4096)); } catch { closeSync(fd); }
 }
 
-test("N22 a full disk refuses sends with storage_full, reads go on, and it recovers by itself", { timeout: 90_000 }, async () => {
+test("N22 a full disk refuses sends, allows reads, and the server recovers by itself", { timeout: 90_000 }, async () => {
   const folder = execFileSync("mktemp", ["-d"], { encoding: "utf8" }).trim();
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", folder]);
   const server = new Server({ folder }), load = new Load(server, { clients: 3, rate: 40, reconnects: 0 });
@@ -141,7 +141,7 @@ test("N22 a full disk refuses sends with storage_full, reads go on, and it recov
   }
 });
 
-test("N24 a log that cannot be written stops nobody, and what is lost is counted", { timeout: 60_000 }, async () => {
+test("N24 a log that cannot be written stops nobody, and lost lines are counted", { timeout: 60_000 }, async () => {
   const folder = execFileSync("mktemp", ["-d"], { encoding: "utf8" }).trim();
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]);
   const log = join(folder, "stoa.log");
@@ -173,7 +173,7 @@ function cpuMs(pid) {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-test("N25 without descriptors those who are here are served, the loop rests, and others come in again later", { timeout: 90_000 }, () =>
+test("N25 without descriptors the loop rests, clients are served, and others connect later", { timeout: 90_000 }, () =>
   scene({ wrap: ["prlimit", "--nofile=64:64"], load: { clients: 4, rate: 40, reconnects: 0 } }, async (server, load) => {
     await load.progress(20);
     const crowd = Array.from({ length: 200 }, () => connect(server.port, "127.0.0.1").on("error", () => {}));
@@ -188,7 +188,7 @@ test("N25 without descriptors those who are here are served, the loop rests, and
     await settle(server, load);
   }));
 
-test("N26 a worker that gets no memory is replaced; nothing is lost or doubled", { timeout: 90_000, skip: process.env.STOA_SANITIZED && "the sanitizer reserves address space; the plain build runs it" }, () =>
+test("N26 a worker without memory is replaced; nothing is lost or doubled", { timeout: 90_000, skip: process.env.STOA_SANITIZED && "the sanitizer reserves address space; the plain build runs it" }, () =>
   scene({ load: { clients: 4, rate: 40 } }, async (server, load) => {
     await load.progress(40);
     const before = server.worker();
@@ -207,7 +207,7 @@ test("N26 a worker that gets no memory is replaced; nothing is lost or doubled",
     await settle(server, load);
   }));
 
-test("N27 slow readers cost bounded memory and nobody else's time", { timeout: 90_000 }, () =>
+test("N27 slow readers cost bounded memory and delay nobody else", { timeout: 90_000 }, () =>
   scene({ load: { clients: 4, rate: 40, reconnects: 0 } }, async (server, load) => {
     const { default: WebSocket } = await import("ws");
     const slow = [];
@@ -235,7 +235,7 @@ test("N27 slow readers cost bounded memory and nobody else's time", { timeout: 9
       alice.note("ok", { channel: "room-0", clientId, seq: ack.seq, epoch: ack.epoch });
       times.push(performance.now() - start);
     }
-    const bound = (20 * 2 * (1 << 20) + (64 << 20)) * (process.env.STOA_SANITIZED ? 4 : 1); // the sanitizer keeps what is freed
+    const bound = (20 * 2 * (1 << 20) + (64 << 20)) * (process.env.STOA_SANITIZED ? 4 : 1); // the sanitizer keeps freed memory
     assert.ok(rss() - before < bound, `grew by ${rss() - before} bytes`);
     times.sort((a, b) => a - b);
     assert.ok(times[Math.floor(times.length * 0.99)] < 2000);
@@ -278,7 +278,7 @@ test("N28 broken reloads under load change nothing; good ones drop nobody", { ti
   });
 });
 
-test("N30 SIGTERM with many clients ends in time, acknowledgements flushed, closed with 1012", { timeout: 60_000 }, () =>
+test("N30 SIGTERM with many clients sends acknowledgements, closes with 1012, ends in time", { timeout: 60_000 }, () =>
   scene({ load: { clients: 60, rate: 200, reconnects: 0 } }, async (server, load) => {
     await load.progress(100);
     load.running = false;
@@ -297,7 +297,7 @@ test("N31 a jumping wall clock disconnects nobody", { timeout: 60_000, skip: pro
   assert.ok(library, "package faketime is missing");
   const folder = execFileSync("mktemp", ["-d"], { encoding: "utf8" }).trim();
   const stamp = join(folder, "time");
-  const jump = (by) => { // in one step: the library ends a process that finds an empty file
+  const jump = (by) => { // in one write, because libfaketime ends a process that reads an empty file
     writeFileSync(`${stamp}.new`, by);
     renameSync(`${stamp}.new`, stamp);
   };
@@ -314,7 +314,7 @@ test("N31 a jumping wall clock disconnects nobody", { timeout: 60_000, skip: pro
   execFileSync("rm", ["-rf", folder]);
 });
 
-test("N35 a damaged database is refused with a clear message, or a prefix is recovered: never silence", { timeout: 120_000 }, async () => {
+test("N35 a damaged database is refused clearly, or a prefix is recovered", { timeout: 120_000 }, async () => {
   const server = await new Server().start();
   const load = await new Load(server, { clients: 3, rate: 150, reconnects: 0 }).start();
   await load.progress(150);
@@ -331,13 +331,13 @@ test("N35 a damaged database is refused with a clear message, or a prefix is rec
     const again = await server.start().catch((error) => error);
     if (again instanceof Error) { assert.match(again.message, /stoa\.db: /); continue; }
     await server.stop();
-    for (const row of server.truth()) // what is left is a prefix of what was: the same contents under the same numbers
+    for (const row of server.truth()) // the rest is a prefix of the log: the same contents under the same numbers
       if (row.kind === 0 && acked.has(`${row.channel}/${row.seq}`)) assert.equal(row.clientId, acked.get(`${row.channel}/${row.seq}`));
   }
   await server.clean();
 });
 
-test("N36 yesterday's backup begins a new epoch, and clients are told to reset", { timeout: 90_000 }, async () => {
+test("N36 restoring an older backup begins a new epoch and resets clients", { timeout: 90_000 }, async () => {
   const server = await new Server().start();
   const load = await new Load(server, { clients: 3, rate: 100, reconnects: 0 }).start();
   await load.progress(60);

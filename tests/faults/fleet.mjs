@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fleet for fault tests: PostgreSQL (a global database, shards, standbys, PgBouncer), Redis, and nodes of the real binary
-// with config/cluster.lua, everything in one folder. Whatever ends the test ends them: the servers when our end of their
-// stdin closes, the nodes with their parent.
+// with config/cluster.lua, everything in one folder. All end with the test, however it ends: the servers when this end of
+// their stdin closes, the nodes with their parent.
 
 import { execFile, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -16,7 +16,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const REDIS_SH = join(ROOT, "tests/servers/redis.sh"), POSTGRES_PY = join(ROOT, "tests/servers/postgres.py");
 const RUN_MS = 60_000;
 
-/** What the program said; it is waited for without stopping the load. */
+/** Runs the program without blocking the load: its output. */
 export function run(...command) {
   return new Promise((resolve, reject) => {
     execFile(command[0], command.slice(1), { timeout: RUN_MS, encoding: "utf8", maxBuffer: 1 << 28, cwd: "/tmp" }, (error, stdout, stderr) => {
@@ -26,7 +26,7 @@ export function run(...command) {
   });
 }
 
-/** A program that works until its stdin ends; the text that it said before `mark` came. */
+/** Starts a program that runs until its stdin ends: the text that it printed before `mark`. */
 class Attendant {
   constructor(command, env = {}) {
     this.child = spawn(command[0], command.slice(1), { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
@@ -78,7 +78,7 @@ export class Redis {
     return run("timeout", "30", "redis-cli", "-p", String(port), ...words);
   }
 
-  /** The one of these that is a primary and takes writes; null: none. */
+  /** The port of the one that is a primary and accepts writes; null: none. */
   async primaryAmong(ports) {
     for (const port of ports) {
       const role = await run("timeout", "1", "redis-cli", "-p", String(port), "role").catch(() => "");
@@ -94,7 +94,7 @@ export class Redis {
 
 /** Real PostgreSQL servers (tests/servers/postgres.py), by their names: global, g1 …, shard0 …, r1 …, bouncer. */
 export class Postgres {
-  /** place: the folder that theirs is made in. */
+  /** place: the folder in which they make theirs. */
   constructor(place, { shards, replicas, globalReplicas, bouncer }) {
     this.options = ["--shards", shards, "--replicas", replicas, "--global-replicas", globalReplicas, ...(bouncer ? ["--bouncer"] : [])].map(String);
     Object.assign(this, { place, shardsLen: shards, primary: "shard0" });
@@ -117,7 +117,7 @@ export class Postgres {
     return run("python3", POSTGRES_PY, "do", this.home, ...words.map(String));
   }
 
-  /** In the server's first database, or a PgBouncer's console. */
+  /** Runs SQL in the server's first database, or in PgBouncer's console. */
   async sql(name, text) {
     const database = { b: "pgbouncer", r: "shard0", g: "global" }[name[0]] ?? name;
     return (await run("psql", "-h", "127.0.0.1", "-p", String(this.ports[name]), "-U", "postgres", "-Atq", "-v", "ON_ERROR_STOP=1", "-c", text, database)).trim();
@@ -128,12 +128,12 @@ export class Postgres {
     process.kill(Number(readFileSync(join(this.home, "bouncer.pid"), "utf8")), name);
   }
 
-  /** libpq's words for a database, on one of these ports. */
+  /** The conninfo of a database, on these ports. */
   conninfo(database, ports) {
     return `host=${ports.map(() => "127.0.0.1").join(",")} port=${ports.join(",")} dbname=${database} user=postgres`;
   }
 
-  /** An acknowledgement waits for a standby; also on the one that is promoted, whose standby the other one is. */
+  /** Makes acknowledgements wait for a standby, also after a promotion: then the other standby is that of the promoted one. */
   async useQuorum(commit) {
     for (const name of ["shard0", "r1", "r2"]) {
       await this.sql(name, "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (r1, r2)'");
@@ -144,7 +144,7 @@ export class Postgres {
     await this.sql("shard0", "SELECT pg_reload_conf()");
   }
 
-  /** The standby that has more is the primary from now on; the other one follows it. */
+  /** Promotes the standby that has received more; the other one follows it. */
   async promote() {
     const lsn = async (name) => BigInt(await this.sql(name, "SELECT (pg_last_wal_receive_lsn() - '0/0')::bigint"));
     const [next, other] = (await lsn("r1")) >= (await lsn("r2")) ? ["r1", "r2"] : ["r2", "r1"];
@@ -154,12 +154,12 @@ export class Postgres {
     await this.sql(other, "SELECT pg_reload_conf()");
   }
 
-  /** How many epochs the log of a shard has had. */
+  /** The number of epochs in a shard's log. */
   async lastEpoch(name) {
     return Number(await this.sql(name, "SELECT coalesce(max(number), 0) FROM epochs"));
   }
 
-  /** The logs as the databases have them. */
+  /** The logs in the databases. */
   async truth() {
     const names = [this.primary, ...Array.from({ length: this.shardsLen - 1 }, (_, i) => `shard${i + 1}`)];
     const rows = await Promise.all(names.map((name) => this.sql(name, `SELECT coalesce(json_agg(t ORDER BY channel, seq), '[]') FROM
@@ -170,7 +170,7 @@ export class Postgres {
     return rows.flatMap((text) => JSON.parse(text)).map((row) => ({ ...row, content: row.content && JSON.parse(row.content) }));
   }
 
-  /** Channels whose head is not the highest number in it. */
+  /** Channels whose head is not their highest number. */
   async wrongHeads() {
     return this.sql(this.primary, `SELECT count(*) FROM channel_heads h
       WHERE last_seq <> (SELECT coalesce(max(seq), 0) FROM events e WHERE e.channel_id = h.channel_id)`);
@@ -192,7 +192,7 @@ export class Fleet {
    * node 0, to a standalone one); set: settings, undefined: those of the server; disk: all files are on one of so many megabytes. */
   constructor({ redis = "standalone", nodes = 2, workers = 2, shards = 1, replicas = 0, globalReplicas = 0, bouncer = false, quorum = false, commit = "on", reads = [], proxied = [], set = {}, env = {}, disk = 0 } = {}) {
     this.folder = mkdtempSync(join(tmpdir(), "stoa-fleet-"));
-    chmodSync(this.folder, 0o755); // PostgreSQL is another user
+    chmodSync(this.folder, 0o755); // PostgreSQL runs as another user
     this.redis = new Redis(this.folder, redis);
     this.postgres = new Postgres(disk ? this.folder : null, { shards, replicas, globalReplicas, bouncer });
     Object.assign(this, { quorum, commit, reads, proxied, set, env, megabytes: disk, workersLen: workers, nodesLen: nodes, nodes: [], turn: 0, proxies: {} });
@@ -227,7 +227,7 @@ export class Fleet {
       "postgres.pool.write": 12,
       "postgres.pool.read": 12,
       "postgres.pool.min": 4,
-      "postgres.pool.idle_s": 2, // descriptors are counted when it is quiet
+      "postgres.pool.idle_s": 2, // so that idle connections are closed before descriptors are counted
       "redis.mode": this.redis.mode,
       "redis.nodes": proxies.redis ? [`127.0.0.1:${proxies.redis.port}`] : this.redis.seeds.map((port) => `127.0.0.1:${port}`),
       "node.name": `node-${i}`,
@@ -238,7 +238,7 @@ export class Fleet {
       ping_interval_ms: 2000,
       ping_timeout_ms: 2000,
       "drain.timeout_s": 5,
-      "limits.user_messages": false, // the load is what the test says
+      "limits.user_messages": false, // the test sets the load
       "limits.channel_messages": false,
       "limits.connects": false,
       ...this.set,
@@ -259,7 +259,7 @@ export class Fleet {
     return run(binary, "migrate", "--config", join(ROOT, "config/cluster.lua"), ...pairs.flatMap((pair) => ["--set", pair]));
   }
 
-  /** Clients come to the nodes in turn, so that who comes back finds the other one. */
+  /** Clients connect to the nodes in turn, so that a client that reconnects reaches the other one. */
   get port() {
     const doors = this.proxies.clients ?? this.nodes;
     return doors[this.turn++ % doors.length].port;
@@ -269,7 +269,7 @@ export class Fleet {
     return this.postgres.truth();
   }
 
-  /** What the store has wrong: [] is right. */
+  /** The errors in the store; [] if there are none. */
   async damage() {
     const wrong = await this.postgres.wrongHeads();
     return wrong === "0" ? [] : [`I2 heads: ${wrong} are not the last number of their channel`];
@@ -284,7 +284,7 @@ export class Fleet {
   }
 }
 
-/** {http, …what /health says}; {} when there is no answer. */
+/** {http, …the body of /health/ready}; {} without an answer. */
 export async function health(node) {
   try {
     const response = await fetch(`http://127.0.0.1:${node.port}/health/ready`, { signal: AbortSignal.timeout(2000) });

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Some people, some channels, steady talk: retries under the same id, ids used twice for different things, edits,
-// deletes, reconnects. Everything is drawn from a fixed seed.
+// The load: some clients that talk in some channels, with retries under the same id, ids used twice for different
+// messages, edits, deletes and reconnects. Everything is drawn from a fixed seed.
 
 import { AWAY_MS, beliefs } from "./checker.mjs";
 import { Client } from "./client.mjs";
 import { sleep, until } from "./server.mjs";
 
 const BACK_MS = 10_000;
-const DELIVERED_MS = 2500; // promised are 2 s, where the bus has lost it
+const DELIVERED_MS = 2500; // 2 s are promised if the bus lost the event
 
-/** mulberry32: small, good enough, the same everywhere. */
+/** mulberry32: a small generator with the same results everywhere. */
 export function randomFrom(seed) {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -20,7 +20,7 @@ export function randomFrom(seed) {
 }
 
 export class Load {
-  /** loyal: each talks in one channel only, so that one that stalls holds up nobody of the others. */
+  /** loyal: each client talks in one channel only, so that a stalled channel delays no other client. */
   constructor(server, { clients = 8, channels = 3, rate = 60, reconnects = 0.01, loyal = false, seed = 20261125, ...client } = {}) {
     this.history = [];
     this.random = randomFrom(seed);
@@ -41,13 +41,13 @@ export class Load {
     return this;
   }
 
-  /** The client leaves until the talk has ended. */
+  /** The client leaves until the end of the load. */
   leave(client) {
     this.gone.add(client);
     client.close();
   }
 
-  /** So do so many of those who lose their connection next. */
+  /** The next `count` clients that lose their connection leave too. */
   leaveWhenLost(count) {
     this.willGo += count;
   }
@@ -64,7 +64,7 @@ export class Load {
     return this.running && this.gone.has(client);
   }
 
-  /** Connected and in all channels again, however long it takes; false: the client has left, or the load has ended. */
+  /** Reconnects and joins all channels, however long it takes; false: the client has left, or the load has ended. */
   async #back(client) {
     while (!client.open) {
       if (this.#staysAway(client)) return false;
@@ -102,7 +102,7 @@ export class Load {
     else await this.#send(client, channel, `${index}.${n}`, n);
   }
 
-  /** They stay, and say nothing until they are told to speak(). */
+  /** All clients stay connected, and send nothing until speak(). */
   async hush(clients = this.clients) {
     for (const client of clients) this.hushed.add(client);
     await until("nobody of them says anything", () => clients.every((client) => !this.speaking.has(client)));
@@ -116,7 +116,7 @@ export class Load {
     return this.channels[this.random() < 0.25 ? 0 : Math.floor(this.random() * this.channels.length)];
   }
 
-  /** Three at once on one connection: they keep their order. */
+  /** Three sends at once on one connection must keep their order. */
   async #burst(client, channel, n) {
     const fifo = `${n}`;
     const ids = ["a", "b", "c"].map((letter) => `${client.name}.${n}.${letter}`);
@@ -156,7 +156,7 @@ export class Load {
     const ack = await client.ask("message:send", { channelId: channel, clientId, content });
     this.#outcome(client, channel, clientId, content, ack);
     await this.#insist(client, channel, clientId, content);
-    if (this.random() < 0.1) // on purpose, once more
+    if (this.random() < 0.1) // a repeat on purpose
       this.#outcome(client, channel, clientId, content, await client.ask("message:send", { channelId: channel, clientId, content }), true);
     if (this.random() < 0.02) {
       const other = await client.ask("message:send", { channelId: channel, clientId, content: "something else" });
@@ -173,21 +173,21 @@ export class Load {
     await until(`${n} more acknowledgements`, () => this.ok >= from + n, ms);
   }
 
-  /** Until nobody takes one who left for online. Who does so for too long is the checker's to find. */
+  /** Waits until no client sees one that left as online. The checker finds those that do so for too long. */
   async #farewell() {
     const gone = new Set([...this.gone].map(({ name }) => name));
     const isHeld = () => beliefs(this.history).some(({ user, to }) => gone.has(user) && to === Infinity);
     await until("who left is offline", () => !isHeld(), AWAY_MS + 1000).catch(() => {});
   }
 
-  /** Everybody who is there has heard all that anybody has. */
+  /** Have all connected clients the same events? */
   get #isEven() {
     const there = this.clients.filter(({ open }) => open);
     return this.channels.every((channel) => new Set(there.map(({ cursors }) => cursors.get(channel)?.seq)).size <= 1);
   }
 
-  /** The talk ends, everybody comes back, resumes, and waits until nothing more arrives. Who cannot come back has not got what the
-   * checker asks for. */
+  /** Ends the load: all clients reconnect, resume, and wait until nothing more arrives. The checker reports what a client misses that
+   * cannot reconnect. */
   async finish() {
     this.running = false;
     let gone = false;
@@ -197,7 +197,7 @@ export class Load {
     for (const client of this.clients) await client.hangUp();
     await Promise.race([Promise.all(this.clients.map((client) => this.#back(client))), sleep(BACK_MS)]);
     for (let quiet = -1; quiet !== this.history.length; await sleep(300)) {
-      await until("all have heard the same", () => this.#isEven, DELIVERED_MS).catch(() => {}); // what is missing then, the checker finds
+      await until("all have heard the same", () => this.#isEven, DELIVERED_MS).catch(() => {}); // the checker reports what is missing
       quiet = this.history.length;
     }
     this.finished = true;

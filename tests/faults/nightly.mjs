@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// nightly.mjs run FILE SECONDS [SEED]: faults by chance for so long, and what the checker found. FILE keeps how far it is, so that a
-//   run that was interrupted goes on; FILE.last has all of the last whole one.
-// nightly.mjs once SEED: one of these again: its seed decides which faults, their moments and the load.
+// nightly.mjs run FILE SECONDS [SEED]: runs random faults for SECONDS and prints what the checker found. FILE keeps the progress, so
+//   that an interrupted call resumes; FILE.last has the results of the last complete call.
+// nightly.mjs once SEED: repeats one run. Its seed decides the faults, their moments and the load.
 
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { disturbances } from "./disturbances.mjs";
@@ -9,20 +9,20 @@ import { randomFrom } from "./load.mjs";
 import { nemesis, scene, verdict } from "./stage.mjs";
 
 const SUBJECTS = ["nodes", "redis", "postgres", "primaries", "backups", "stalls", "people", "damage"];
-const BOUND_MS = 15_000; // two faults at once, of which a Redis or a PostgreSQL is still starting
+const BOUND_MS = 15_000; // two faults at once, after which a Redis or a PostgreSQL may still be starting
 const ONE_MS = 180_000;
 
 const troubles = (await Promise.all(SUBJECTS.map((subject) => import(`./troubles/${subject}.mjs`)))).flatMap((module) => module.default);
 
 const one = (random, list) => list[Math.floor(random() * list.length)];
 
-/** A trouble as it is written, with another load and other moments. */
+/** A trouble with another load and other moments. */
 function aTrouble(random) {
   const trouble = one(random, troubles);
   return { name: trouble.name, stage: trouble.stage ?? {}, lossy: trouble.lossy, perTime: 1, act: trouble.act, after: trouble.after };
 }
 
-/** Two disturbances at a time, some times in a row. */
+/** Two disturbances at a time, several times. */
 function aMixture(random) {
   const alone = random() < 0.4, groups = disturbances[alone ? "alone" : "fleet"];
   const rounds = Array.from({ length: 1 + Math.floor(random() * 3) }, () => {
@@ -48,7 +48,7 @@ function aMixture(random) {
 
 const overdue = () => new Promise((_, reject) => setTimeout(() => reject(new Error("never happened: its end")), ONE_MS).unref());
 
-/** One of them: {name, faults, sends, acknowledged, received, resets, violations}. */
+/** One run: {name, faults, sends, acknowledged, received, resets, violations}. */
 async function face(seed) {
   const random = randomFrom(seed);
   const chosen = random() < 0.5 ? aTrouble(random) : aMixture(random);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Faults planted in the server must turn the checker red, each under its name; without them the same run is green. A
-// checker that finds nothing wrong with a server that is wrong proves nothing. (Builds with STOA_FAULTS only.)
+// With a fault planted in the server, the checker must report the named invariant; without the fault, the same run is
+// green. This proves that the checker can find violations. Only in builds with STOA_FAULTS.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -14,7 +14,7 @@ import { Server } from "./server.mjs";
 
 const POWERCUT = { STOA_POWERCUT: "1" };
 
-/** Load with kills of all processes between; what the checker finds. */
+/** Runs a load with kills of all processes: what the checker finds. */
 async function run({ env = {}, kills = 0, steps = 120, load: settings = {} }) {
   const server = await new Server({ env }).start();
   const load = await new Load(server, { clients: 8, rate: 250, reconnects: 0.05, ...settings }).start();
@@ -35,7 +35,7 @@ async function run({ env = {}, kills = 0, steps = 120, load: settings = {} }) {
   }
 }
 
-/** The fault shows in one of a few runs (it needs its moment); the invariant that it breaks is named. */
+/** In one of a few runs (a fault may miss its moment), the checker reports one of the invariants. */
 async function turnsRed(invariants, options, tries = 4) {
   const found = new Set();
   for (let i = 0; i < tries; i += 1) {
@@ -47,17 +47,17 @@ async function turnsRed(invariants, options, tries = 4) {
 
 const TIME = { timeout: 240_000 };
 
-test("without a fault the checker is green, kills and all", TIME, async () => {
+test("without a fault the checker is green despite kills", TIME, async () => {
   assert.deepEqual((await run({ kills: 2 })).slice(0, 3), []);
 });
-test("without a fault the checker is green over power cuts", TIME, async () => {
+test("without a fault the checker is green despite power cuts", TIME, async () => {
   assert.deepEqual((await run({ kills: 2, env: POWERCUT })).slice(0, 3), []);
 });
 test("acknowledging before the commit turns I1 red", TIME, () => turnsRed(["I1"], { env: { STOA_FAULT: "ack_before_commit" }, kills: 3, steps: 60 }));
 test("synchronous=OFF turns I1 red under a power cut", TIME, () => turnsRed(["I1"], { env: { ...POWERCUT, STOA_FAULT: "sync_off" }, kills: 2 }));
 test("no deduplication turns I3 red", TIME, () => turnsRed(["I3"], { env: { STOA_FAULT: "dedupe_off" } }));
-test("not reading the missed tail turns I5 or I7 red", TIME, () => turnsRed(["I5", "I7"], { env: { STOA_FAULT: "no_gap_fill" } }));
-test("live events before the replayed tail turn I5 red", TIME, () => turnsRed(["I5"], { env: { STOA_FAULT: "live_before_tail" }, load: { reconnects: 0.3 } }));
+test("not reading missed events turns I5 or I7 red", TIME, () => turnsRed(["I5", "I7"], { env: { STOA_FAULT: "no_gap_fill" } }));
+test("live events before replayed ones turn I5 red", TIME, () => turnsRed(["I5"], { env: { STOA_FAULT: "live_before_tail" }, load: { reconnects: 0.3 } }));
 test("swapping two sends of one sender turns I9 red", TIME, () => turnsRed(["I9"], { env: { STOA_FAULT: "swap_sends" } }));
 
 // ---- a start that takes longer than start_timeout_s
@@ -65,7 +65,7 @@ test("swapping two sends of one sender turns I9 red", TIME, () => turnsRed(["I9"
 const SCHEMA = join(dirname(fileURLToPath(import.meta.url)), "../../config/sql/sqlite");
 const OLD_MESSAGES = 20_000;
 
-/** A store as a server of the third schema left it. */
+/** A store with the third schema, as an old server left it. */
 function makeOldStore(server) {
   const schema = readdirSync(SCHEMA).filter((name) => /^00[123]/.test(name)).sort().map((name) => readFileSync(join(SCHEMA, name), "utf8"));
   execFileSync("sqlite3", [server.database], { timeout: 60_000, input: `${schema.join("\n")}
@@ -89,7 +89,7 @@ async function startOldStore(fault, body) {
   }
 }
 
-test("a start that takes longer than its deadline is waited for as long as it gets on", TIME, () => startOldStore("slow_migration", async (server, failure, took) => {
+test("a start may exceed its deadline while it makes progress", TIME, () => startOldStore("slow_migration", async (server, failure, took) => {
   assert.equal(failure, null);
   assert.ok(took > 2000, `it took ${took} ms`);
   assert.ok(server.line(/store\.migrates .*from=3/));
@@ -97,7 +97,7 @@ test("a start that takes longer than its deadline is waited for as long as it ge
   assert.equal(server.rows("SELECT last_seq FROM heads")[0].last_seq, OLD_MESSAGES);
 }));
 
-test("a start that does not get on is ended", TIME, () => startOldStore("stuck_migration", (server, failure) => {
+test("a start without progress is ended", TIME, () => startOldStore("stuck_migration", (server, failure) => {
   assert.ok(failure);
   assert.ok(server.line(/worker\.stuck/), server.lines.join("\n"));
 }));

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A TCP proxy that spoils what goes through it, on the edge between two programs: a test turns the fault on and off.
+// A TCP proxy between two programs that injects network faults; a test turns them on and off.
 
 import { createServer, connect } from "node:net";
 
 const UP = "up", DOWN = "down"; // towards the server, towards the client
 
-/** One direction of one connection: what was read waits here until the fault lets it go on. */
+/** One direction of one connection. Data waits here until the fault lets it pass. */
 class Flow {
   constructor(proxy, from, to, way) {
     Object.assign(this, { proxy, from, to, way, queue: Promise.resolve(), passed: 0 });
     from.on("data", (bytes) => {
-      from.pause(); // one piece at a time: a slow edge pushes back
+      from.pause(); // one piece at a time, so that a slow connection has backpressure
       this.queue = this.queue.then(() => this.#pass(bytes)).finally(() => from.resume());
     });
     from.on("end", () => this.queue.then(() => to.end()));
@@ -48,8 +48,8 @@ class Flow {
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
 /** Faults: {kind: "pass" | "refuse" | "blackhole" | "latency" (ms, jitterMs) | "loss" (share of the pieces,
- * ms: over TCP a lost packet is one that comes a timeout later, and all behind it) | "rate" (bytesPerSecond) | "slice" (bytes) |
- * "corrupt" (at: the byte's place) | "limit" (bytes, then it is closed)}; ways: ["up"] or ["down"], else both. */
+ * ms: over TCP, a lost packet and all data after it come a timeout later) | "rate" (bytesPerSecond) | "slice" (bytes) |
+ * "corrupt" (at: offset of the byte) | "limit" (bytes, then it closes)}; ways: ["up"] or ["down"], otherwise both. */
 export class Proxy {
   fault = { kind: "pass" };
   port = 0;
@@ -57,7 +57,7 @@ export class Proxy {
   #spoiled = new Set();
 
   constructor(target) {
-    this.target = target; // a port on this machine; it may change
+    this.target = target; // a port on this machine, which may change
     this.server = createServer((client) => this.#accept(client));
   }
 
@@ -83,8 +83,8 @@ export class Proxy {
     this.#spoiled.clear();
   }
 
-  /** Bytes of theirs have vanished: what comes after the fault would make no sense. A real network's connection has timed
-   * out by then, or has sent them again. */
+  /** Ends connections that lost bytes: later data would make no sense. On a real network they would have timed out, or
+   * sent the bytes again. */
   spoil(...sockets) {
     for (const socket of sockets) this.#spoiled.add(socket);
   }
@@ -93,7 +93,7 @@ export class Proxy {
     this.set({ kind: "pass" });
   }
 
-  /** All connections end with RST. */
+  /** Ends all connections with RST. */
   cut() {
     for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The proxy itself: each fault does what its name says, and a proxy without one changes nothing.
+// The proxy itself: each fault does what its name says, and without a fault the proxy changes nothing.
 
 import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
@@ -21,7 +21,7 @@ async function stage(t, fault) {
   return { proxy, socket, pieces, heard: () => Buffer.concat(pieces).toString(), ended: () => ended };
 }
 
-test("pass: everything comes back as it was", async (t) => {
+test("pass: all data comes back unchanged", async (t) => {
   const { socket, heard } = await stage(t, { kind: "pass" });
   const text = "x".repeat(1 << 20);
   socket.write(text);
@@ -39,7 +39,7 @@ test("refuse and cut: the connection ends", async (t) => {
 });
 
 for (const way of ["up", "down"]) {
-  test(`blackhole ${way}: nothing comes back while it is on, and the connection ends with it`, async (t) => {
+  test(`blackhole ${way}: nothing comes back during the fault, then the connection ends`, async (t) => {
     const { proxy, socket, heard, ended } = await stage(t, { kind: "blackhole", ways: [way] });
     socket.write("a");
     await sleep(200); // an echo would have come
@@ -49,7 +49,7 @@ for (const way of ["up", "down"]) {
   });
 }
 
-test("latency, loss and rate: it takes its time", async (t) => {
+test("latency, loss and rate: data comes late", async (t) => {
   for (const [fault, ms] of [[{ kind: "latency", ms: 50 }, 100], [{ kind: "loss", share: 1, ms: 60 }, 120], [{ kind: "rate", bytesPerSecond: 1000 }, 200]]) {
     const { socket, heard } = await stage(t, fault);
     const from = performance.now();
@@ -59,7 +59,7 @@ test("latency, loss and rate: it takes its time", async (t) => {
   }
 });
 
-test("slice, corrupt, limit: in pieces, with a bit turned, and no further", async (t) => {
+test("slice, corrupt, limit: pieces, a flipped bit, then the end", async (t) => {
   const sliced = await stage(t, { kind: "slice", bytes: 1 });
   sliced.socket.write("hello");
   await until("all of it", () => sliced.heard() === "hello");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real binary in a folder of its own; everything that is started is ended by its pid.
+// The real binary in a folder of its own. All processes that it starts are ended by their pid.
 
 import { spawn, execFile, execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, existsSync } from "node:fs";
@@ -13,7 +13,7 @@ const BINARY = process.env.STOA_BINARY ?? join(HERE, "../../build/stoa");
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Until the condition holds; the deadline is a failure that says what was waited for. */
+/** Waits until the condition holds; fails at the deadline and names the condition. */
 export async function until(what, condition, ms = 20_000) {
   for (const end = Date.now() + ms; Date.now() < end; await sleep(20)) {
     const value = await condition();
@@ -22,7 +22,7 @@ export async function until(what, condition, ms = 20_000) {
   throw new Error(`never happened: ${what}`);
 }
 
-/** One that nobody has, below those that the system gives to clients: it can be taken again after a kill. */
+/** A free port below the ephemeral ones, so that it is still free after a kill. */
 export function freePort() {
   const port = 21000 + Math.floor(Math.random() * 10000);
   return new Promise((resolve) => {
@@ -78,7 +78,7 @@ export class Server {
     return Number(started.at(-1));
   }
 
-  /** Pids of the workers that live, as far as the log has told. */
+  /** Pids of the live workers, by the log. */
   workers() {
     const alive = new Set();
     for (const line of this.lines) {
@@ -89,17 +89,17 @@ export class Server {
     return [...alive];
   }
 
-  /** Not so once all of its threads are zombies: until then it holds what it had open. */
+  /** False once all threads are zombies: until then, the process keeps its files open. */
   alive(pid) {
     try {
       const stats = readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8"));
       return stats.some((stat) => !/^\d+ \(.*\) [ZX]/.test(stat));
     } catch {
-      return existsSync(`/proc/${pid}`); // a thread has gone meanwhile: look again
+      return existsSync(`/proc/${pid}`); // a thread ended meanwhile: look again
     }
   }
 
-  /** Workers that ended by a signal that was not ours, or with an error: what the log says of them. */
+  /** Log lines of workers that ended with an error, or by a signal that the test did not send. */
   crashes() {
     return [...this.past, ...this.lines].filter((line) => {
       const [, pid, how] = line.match(/worker\.exited .*?pid=(\d+)(.*)/) ?? [];
@@ -107,7 +107,7 @@ export class Server {
     });
   }
 
-  /** How many descriptors each worker has: by its pid. */
+  /** The number of descriptors of each worker, by pid. */
   descriptors() {
     return new Map(this.workers().filter((pid) => this.alive(pid)).map((pid) => [pid, readdirSync(`/proc/${pid}/fd`).length]));
   }
@@ -124,7 +124,7 @@ export class Server {
     return this.exit;
   }
 
-  /** All processes at once, as a power cut does. */
+  /** Kills all processes at once, like a power cut. */
   async kill() {
     const pids = [this.pid, ...this.workers()];
     for (const pid of pids) this.signal("SIGKILL", pid);
@@ -137,7 +137,7 @@ export class Server {
     return text.trim() ? JSON.parse(text) : [];
   }
 
-  /** After it has ended: the logs as the database has them. */
+  /** The logs in the database, after the server has ended. */
   truth() {
     return this.rows(`SELECT e.channel_id AS channel, e.seq, number || '-' || incarnation AS epoch, e.kind, e.sender, client_id AS clientId,
         coalesce(g.body, json_object('content', json(coalesce(m.said, m.content)))) AS body
@@ -146,7 +146,7 @@ export class Server {
       .map((row) => ({ ...row, content: JSON.parse(row.body).content }));
   }
 
-  /** The binary with another command, on this one's database: {code, text}. */
+  /** Runs another command of the binary on this server's database: {code, text}. */
   command(...words) {
     return new Promise((resolve) => {
       execFile(BINARY, [...words, "--database", this.database], { timeout: 60_000, encoding: "utf8" }, (error, stdout, stderr) =>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests share: a stage (one machine on SQLite, or a fleet) and its load, a fault's time in the history, and the verdict.
+// What the fault tests share: a stage (one machine on SQLite, or a fleet) and its load, the record of a fault's time, the verdict.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -11,21 +11,21 @@ import { sleep, until } from "./server.mjs";
 
 const DESCRIPTORS_SLACK = 10;
 
-/** What a sanitizer said first. */
+/** The first report of a sanitizer. */
 function report({ past, lines }) {
   const all = [...past, ...lines], at = all.findIndex((line) => /Sanitizer|runtime error:/.test(line));
   return at < 0 ? [] : all.slice(at, at + 60);
 }
 
-/** For whoever reads a failure: how each kind of event went, and the last lines of each node. */
+/** For the reader of a failure: counts by kind of event, and the last lines of each node. */
 function account(stage, load) {
   const counts = {};
   for (const { type, code } of load?.history ?? []) counts[code ? `${type} ${code}` : type] = (counts[code ? `${type} ${code}` : type] ?? 0) + 1;
   return [JSON.stringify(counts), ...stage.nodes.map((node) => [...report(node), ...node.lines.slice(-25)].join("\n"))].join("\n\n");
 }
 
-/** options: those of the stage (alone: one machine, else a fleet), and `load`, those of the load. The load's seed decides
- * stage.random, too, by which a fault chooses its moments. */
+/** options: of the stage (alone: one machine, otherwise a fleet); `load`: options of the load. The load's seed also decides
+ * stage.random, with which a fault chooses its moments. */
 export async function scene(options, act) {
   const stage = options.alone ? new Alone(options) : new Fleet(options);
   let load;
@@ -44,10 +44,10 @@ export async function scene(options, act) {
   }
 }
 
-/** Something that a fault has done is written down. */
+/** Records an action of a fault in the history. */
 export const note = (load, type, fields) => load.history.push({ t: performance.now(), type, ...fields });
 
-/** The fault's time is written down; afterwards sends are acknowledged within boundMs. only: the channels that it may stall. */
+/** Records the time of the fault; after it, sends must be acknowledged within boundMs. only: the channels that it may stall. */
 export async function nemesis(load, boundMs, fault, { only } = {}) {
   note(load, "nemesis", { phase: "start", boundMs, only });
   const result = await fault();
@@ -55,8 +55,8 @@ export async function nemesis(load, boundMs, fault, { only } = {}) {
   return result;
 }
 
-/** I13: when nobody is there any more, each worker that lived through it has about the descriptors that it began with. (Its
- * memory says nothing under a sanitizer, which keeps what is freed.) */
+/** I13: when all clients have left, each worker that survived has about as many descriptors as at its start. (Memory is not
+ * checked, because a sanitizer keeps freed memory.) */
 async function descriptorsAreBack({ nodes, descriptors }) {
   let grown;
   const back = () => {
@@ -68,7 +68,7 @@ async function descriptorsAreBack({ nodes, descriptors }) {
   return grown.map(({ pid, before, count }) => `I13 descriptors: worker ${pid} had ${before} and has ${count}`);
 }
 
-/** The talk ends, the nodes too: {violations, history, truth}. */
+/** Ends the load and the nodes: {violations, history, truth}. */
 export async function verdict(stage, load, options) {
   const history = await load.finish();
   load.close();
@@ -81,7 +81,7 @@ export async function verdict(stage, load, options) {
   return { violations: [...check(history, truth, options), ...leaks, ...crashes, ...wrongEnds, ...(await stage.damage())], history, truth };
 }
 
-/** Nothing that was promised is broken. */
+/** Asserts that no promise is broken. */
 export async function settle(stage, load, options) {
   const { violations, history, truth } = await verdict(stage, load, options);
   assert.deepEqual(violations.slice(0, 5), []);
@@ -90,8 +90,8 @@ export async function settle(stage, load, options) {
   return { history, truth };
 }
 
-/** A trouble (troubles/): {name, stage: options of the scene, lossy, act(stage, load), after({history, truth}, stage)}, from the first
- * word to the verdict. t: of the test, which is skipped where the machine has not what the stage needs. */
+/** Runs a trouble (troubles/) from start to verdict: {name, stage: options of the stage, lossy, act(stage, load), after({history, truth},
+ * stage)}. t: the test, which is skipped if the machine lacks what the stage needs. */
 export async function face({ stage: options = {}, lossy, act, after }, t, load = {}) {
   try {
     await scene({ ...options, load: { ...options.load, ...load } }, async (stage, talk) => {
@@ -107,7 +107,7 @@ export async function face({ stage: options = {}, lossy, act, after }, t, load =
 
 export const busWorks = (fleet) => until("the bus works on all nodes", async () => (await Promise.all(fleet.nodes.map(health))).every(({ checks }) => checks?.bus === "ok"), 30_000);
 
-/** Within ms everybody who is present is told that of these clients `holds`. */
+/** Within ms, all connected clients are told a status of these clients for which `holds` is true. */
 async function seen(load, ms, clients, holds) {
   const userIds = clients.map(({ name }) => name);
   await until("all see how everybody is", async () => {
@@ -117,13 +117,13 @@ async function seen(load, ms, clients, holds) {
   }, ms);
 }
 
-/** Everybody who has not left is online in everybody's eyes, within ms. */
+/** Within ms, all clients see everybody who has not left as online. */
 export const allOnline = (load, ms) => seen(load, ms, load.present, (status) => status === "online");
 
-/** Who left is not. */
+/** Within ms, no client sees those who left as online. */
 export const nobodyElse = (load, ms) => seen(load, ms, [...load.gone], (status) => status === "offline" || status === "unknown");
 
-/** Of those who have not left nobody was said to be offline. */
+/** No client that has not left was reported as offline. */
 export function onlyWhoLeftIsSaidOffline(load) {
   const there = new Set(load.present.map(({ name }) => name));
   assert.deepEqual(saidOffline(load.history).filter(({ user }) => there.has(user)), []);
@@ -131,25 +131,25 @@ export function onlyWhoLeftIsSaidOffline(load) {
 
 export const percentile = (numbers, share) => numbers.sort((a, b) => a - b)[Math.floor((numbers.length - 1) * share)];
 
-/** The primary is killed as its standbys have stood still for a while, and one of them promoted. */
+/** Suspends the standbys for a while, then kills the primary and promotes one of them. */
 export async function losePrimary({ postgres }, load) {
   await load.progress(80);
   await nemesis(load, 5000, async () => {
     await postgres.act("sender-stop", "shard0");
-    await sleep(300); // what the standbys miss
+    await sleep(300); // the standbys miss these events
     await postgres.act("kill", "shard0");
     await postgres.promote();
   });
   await load.progress(80);
 }
 
-/** All workers know of a shard's epoch of that number. */
+/** Waits until all workers know the shard's epoch of that number. */
 export async function allMeet(nodes, number) {
   const met = ({ lines }) => lines.filter((line) => line.includes("store.epoch ") && line.includes(`epoch=${number}-`)).length;
   await until("all workers have met the new epoch", () => nodes.every((node) => met(node) >= node.workers().length));
 }
 
-/** The primary is killed, a standby promoted, and the old one started again, to which node 0 is led until `meanwhile` has ended. */
+/** Kills the primary, promotes a standby, and starts the old one again. Node 0 is connected to the old one during `meanwhile`. */
 export async function returnOldPrimary({ postgres, proxies, nodes }, load, meanwhile) {
   const lead = (name) => { proxies.postgres.target = postgres.ports[name]; proxies.postgres.cut(); };
   await nemesis(load, 5000, async () => {

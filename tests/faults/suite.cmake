@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The checker and the proxy alone, then the faults; with STOA_FAULTS also the planted ones, which must turn the checker red.
+# The checker and the proxy alone, then the faults; with STOA_FAULTS also planted faults, which must turn the checker red.
 find_program(NODE node REQUIRED)
 foreach(tool checker proxy)
   add_test(NAME faults/${tool} COMMAND ${NODE} --test ${CMAKE_SOURCE_DIR}/tests/faults/${tool}.test.mjs)
@@ -10,9 +10,9 @@ if(TARGET stoa)
   set_tests_properties(faults/faults PROPERTIES LABELS faults TIMEOUT 900 RUN_SERIAL TRUE ENVIRONMENT
     "STOA_BINARY=$<TARGET_FILE:stoa>;STOA_SANITIZED=$<IF:$<BOOL:${STOA_SANITIZE}>,1,>")
   if(STOA_FAULTS)
-    # With the sanitizers, for what a failover does to memory; their bounds are those of the servers, in seconds. Each entry is a
-    # subject of troubles/ and how many of its troubles come at a time. Label waits: it waits for servers more than for the
-    # processor, so that `./dev test` runs such entries side by side (PROCESSORS: the fleets of one); each fleet has its own ports
+    # These run with the sanitizers, because failovers exercise memory handling; their time bounds are seconds of server work. Each
+    # entry is a subject of troubles/ and how many of its troubles run at a time. Label waits: the entry waits for servers more
+    # than for the processor, so `./dev test` runs several at once (PROCESSORS: fleets of an entry); each fleet has its own ports
     # and folder.
     foreach(subject "nodes 1" "redis 1 waits" "postgres 1 waits" "primaries 2 waits" "backups 3 waits" "stalls 1" "people 2 waits"
         "damage 1 waits")
@@ -33,7 +33,7 @@ if(TARGET stoa)
         "STOA_BINARY=$<TARGET_FILE:stoa>")
     endforeach()
   else()
-    # what the sanitizer's runtime excludes (libfaketime) or blurs (memory)
+    # tests that do not work with the sanitizer's runtime (libfaketime) or whose figures it distorts (memory)
     add_test(NAME faults/plain COMMAND ${NODE} --test "--test-name-pattern=N26|N27|N31"
       ${CMAKE_SOURCE_DIR}/tests/faults/faults.test.mjs)
     set_tests_properties(faults/plain PROPERTIES LABELS plain TIMEOUT 120 RUN_SERIAL TRUE ENVIRONMENT

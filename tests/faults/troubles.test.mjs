@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// troubles.test.mjs AT_ONCE SUBJECT…: the troubles of troubles/SUBJECT.mjs, so many at a time: the checker finds no broken promise.
+// troubles.test.mjs AT_ONCE SUBJECT…: runs the troubles of troubles/SUBJECT.mjs, AT_ONCE at a time: the checker finds no broken promise.
 // The numbers are those of docs/guarantees.md.
 
 import test from "node:test";

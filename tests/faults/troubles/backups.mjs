@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Backups that are brought back: the log goes on from an earlier place, and everybody who knew better is told so.
+// Restored backups: the log goes on from an earlier point, and clients that had seen more are told.
 
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, rmSync } from "node:fs";
@@ -8,15 +8,15 @@ import { allMeet, nemesis } from "../stage.mjs";
 
 const PARTS = ["", "-wal", "-shm", ".incarnation"];
 
-/** Until a copy of this moment is so old that the time of its files tells it from what was there. */
+/** Waits until the file times of a copy made now differ from those of later files. */
 const old = (since) => until("the copy is old", () => performance.now() - since > 1500);
 
-/** These files of the database, as a backup of them. */
+/** Copies these files of the database, as a backup. */
 function keep({ database }, parts) {
   for (const part of parts) if (existsSync(database + part)) copyFileSync(database + part, `${database}${part}.kept`);
 }
 
-/** They take the place of what is there now. */
+/** Replaces the current files with the copies. */
 function bringBack({ database }, parts) {
   for (const part of PARTS) {
     const kept = `${database}${part}.kept`;
@@ -27,7 +27,7 @@ function bringBack({ database }, parts) {
   }
 }
 
-// How the server ends before the copy; of what it is; what is brought back, so that a file that was not kept is removed.
+// end: how the server ends before the copy; kept: the copied files; back: the restored files (one that was not kept is removed).
 const SQLITE = [
   { name: "of a server that was stopped", end: "stop", kept: [""], back: ["", "-wal"] },
   { name: "of a killed server, with its -wal", end: "kill", kept: ["", "-wal"], back: ["", "-wal"] },
@@ -38,7 +38,7 @@ const SQLITE = [
 ];
 
 const sqlite = SQLITE.map(({ name, end, kept, back }) => ({
-  name: `N36 a SQLite backup ${name}, brought back: a new epoch begins, and who knew more is told`,
+  name: `N36 restoring a SQLite backup ${name} begins an epoch and tells clients ahead of it`,
   stage: { alone: true, load: { rate: 100, followsEpochs: true } },
   lossy: true,
   act: async ({ server }, load) => {
@@ -60,7 +60,7 @@ const sqlite = SQLITE.map(({ name, end, kept, back }) => ({
 }));
 
 const commands = {
-  name: "N36 a backup that stoa backup made under load, brought back by stoa restore: a new epoch begins, and who knew more is told",
+  name: "N36 restoring a backup made under load begins an epoch and tells clients ahead of it",
   stage: { alone: true, load: { rate: 100, followsEpochs: true } },
   lossy: true,
   act: async ({ server }, load) => {
@@ -77,9 +77,9 @@ const commands = {
   },
 };
 
-/** Kept by one action of tests/servers/postgres.py, brought back by the other one. */
+/** One action of tests/servers/postgres.py makes the backup, another one restores it. */
 const postgres = [["copy", "copy-back", "the data directory"], ["dump", "load", "a pg_dump"]].map(([keeping, back, what]) => ({
-  name: `N36 ${what} of a PostgreSQL shard, brought back: a new epoch begins, and who knew more is told`,
+  name: `N36 restoring ${what} of a PostgreSQL shard begins an epoch and tells clients ahead of it`,
   stage: { load: { rate: 100, ackMs: 7000, silentMs: 9000, followsEpochs: true } },
   lossy: true,
   act: async ({ postgres: servers, nodes }, load) => {
@@ -88,7 +88,7 @@ const postgres = [["copy", "copy-back", "the data directory"], ["dump", "load", 
     await load.progress(60);
     await nemesis(load, 6000, async () => {
       await servers.act(back, "shard0");
-      await allMeet(nodes, 2).catch(() => {}); // whether it is one is the checker's to say
+      await allMeet(nodes, 2).catch(() => {}); // the checker decides whether this is a violation
     });
     await load.progress(60);
   },

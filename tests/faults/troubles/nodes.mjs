@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What befalls nodes and the edges to their clients.
+// Faults of nodes and of the connections to their clients.
 
 import assert from "node:assert/strict";
 import { AWAY_MS } from "../checker.mjs";
 import { sleep, until } from "../server.mjs";
 import { allOnline, nemesis, nobodyElse, onlyWhoLeftIsSaidOffline } from "../stage.mjs";
 
-/** The worker of the node that has most connections. */
+/** The worker of the node with the most connections. */
 const busiest = (node) => [...node.descriptors()].sort(([, one], [, other]) => other - one)[0][0];
 
 export default [
   {
-    name: "N1 a killed worker is replaced within a second; its clients resume on either node without a gap; who comes back is not said to be away, who does not is",
+    name: "N1 a killed worker is replaced in a second; clients resume, presence stays right",
     stage: { load: { clients: 10, reconnects: 0 } },
     act: async (fleet, load) => {
       load.leave(load.clients[9]); // the client's worker may be killed during the grace
@@ -30,7 +30,7 @@ export default [
     },
   },
   {
-    name: "N2 workers of a killed master end within five seconds; its node starts again on its port; who does not come back is offline",
+    name: "N2 a killed master's workers end in five seconds, and its node starts again",
     stage: { set: { "presence.grace_ms": 1000 } },
     act: async (fleet, load) => {
       const [node] = fleet.nodes, workers = node.workers();
@@ -46,14 +46,14 @@ export default [
     },
   },
   {
-    name: "N4 a node that stood still goes on without a gap, a loss or a second delivery; who left it meanwhile is offline",
+    name: "N4 a node that was suspended goes on without a gap, loss or duplicate",
     stage: { load: { silentMs: 30_000 } },
     act: async (fleet, load) => {
       const [node] = fleet.nodes, all = [node.pid, ...node.workers()];
       await load.progress(40);
       await nemesis(load, 5000, async () => {
         for (const pid of all) node.signal("SIGSTOP", pid);
-        load.leave(load.clients[6]); // this node does not notice
+        load.leave(load.clients[6]); // this node cannot notice
         await sleep(8000); // longer than a worker's lease
         for (const pid of all) node.signal("SIGCONT", pid);
       });
@@ -63,7 +63,7 @@ export default [
     },
   },
   {
-    name: "N20 slow, lossy, thin and sliced edges to the clients change no order, and nobody is thrown out",
+    name: "N20 slow, lossy and sliced client connections keep the order and disconnect nobody",
     stage: { proxied: ["clients"], set: { ping_timeout_ms: 5000 }, load: { reconnects: 0 } },
     act: async (fleet, load) => {
       for (const fault of [{ kind: "latency", ms: 80, jitterMs: 40 }, { kind: "loss", share: 0.02, ms: 250 }, { kind: "rate", bytesPerSecond: 125_000 }, { kind: "slice", bytes: 1 }]) {

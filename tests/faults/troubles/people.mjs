@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who comes and goes at the wrong moment.
+// Clients that come and go at the wrong moment.
 
 import assert from "node:assert/strict";
 
 const BREAKS = 6;
 
-/** So many leave for good, each as the server is at their way back into the channels. */
+/** The leavers go for good, each with connections that break while the server handles their joins. */
 async function leaveHalfway({ random }, load, leavers) {
   for (const client of leavers) {
     load.leave(client);
@@ -14,7 +14,7 @@ async function leaveHalfway({ random }, load, leavers) {
 }
 
 const ghosts = (name, more) => ({
-  name: `N38 connections that break while their channels are followed again leave nobody online who is not there (${name})`,
+  name: `N38 a client whose connection breaks during a rejoin does not stay online (${name})`,
   stage: { ...more, load: { clients: 12, rate: 100, reconnects: 0 } },
   act: async (stage, load) => {
     await load.progress(60);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What befalls PostgreSQL.
+// Faults of PostgreSQL.
 
 import assert from "node:assert/strict";
 import { health } from "../fleet.mjs";
 import { sleep, until } from "../server.mjs";
 import { losePrimary, nemesis, percentile, returnOldPrimary } from "../stage.mjs";
 
-/** How long each acknowledgement took, in ms. */
+/** The delay of each acknowledgement, in ms. */
 function acknowledgements(history) {
   const asked = new Map(), delays = [];
   for (const { type, client, clientId, t } of history) {
@@ -20,7 +20,7 @@ const epochs = (truth) => new Set(truth.map(({ epoch }) => epoch));
 
 export default [
   {
-    name: "N11 a PostgreSQL primary is killed and a standby of its quorum promoted: nothing is lost, nobody is reset",
+    name: "N11 promoting a quorum standby of a killed primary loses nothing and resets nobody",
     stage: { replicas: 2, quorum: true, load: { reconnects: 0.05 } },
     act: async (fleet, load) => {
       const { postgres } = fleet;
@@ -37,7 +37,7 @@ export default [
     },
   },
   {
-    name: "N12 an asynchronous standby is promoted: what is lost is announced to all who knew of it",
+    name: "N12 promoting an asynchronous standby announces each loss to all who knew of it",
     stage: { replicas: 2, load: { rate: 150, reconnects: 0.05, followsEpochs: true } },
     lossy: true,
     act: async (fleet, load) => {
@@ -51,7 +51,7 @@ export default [
     },
   },
   {
-    name: "N13 standbys of a quorum stand still: sends are refused at their deadline, and a retry is a duplicate",
+    name: "N13 while quorum standbys are suspended, sends are refused, and retries are duplicates",
     stage: { replicas: 2, quorum: true, load: { ackMs: 7000, silentMs: 9000, rate: 30, reconnects: 0 } },
     act: async (fleet, load) => {
       const { postgres } = fleet;
@@ -69,7 +69,7 @@ export default [
     },
   },
   {
-    name: "N14 a commit that is cancelled while it waits for its standby is not acknowledged",
+    name: "N14 a commit cancelled while it waits for its standby is not acknowledged",
     stage: { replicas: 2, quorum: true, load: { reconnects: 0 } },
     act: async (fleet, load) => {
       const { postgres } = fleet;
@@ -86,7 +86,7 @@ export default [
     },
   },
   {
-    name: "N15 an old primary of a quorum that comes back can acknowledge nothing, even to workers that take it for the primary",
+    name: "N15 an old quorum primary that comes back can acknowledge nothing",
     stage: { replicas: 2, quorum: true, env: { STOA_FAULT: "no_epoch_floor" }, proxied: ["postgres"], load: { ackMs: 7000, silentMs: 9000, reconnects: 0 } },
     act: async (fleet, load) => {
       const { postgres } = fleet;
@@ -106,8 +106,8 @@ export default [
     },
   },
   {
-    name: "N15 an old asynchronous primary that comes back is not believed: neither by those who know of its successor, nor by workers that begin",
-    // Two clients for four workers: those that write nothing must find out as well.
+    name: "N15 an old asynchronous primary that comes back is not believed by any worker",
+    // Two clients for four workers: workers that write nothing must notice too.
     stage: { replicas: 2, proxied: ["postgres"], load: { clients: 2, ackMs: 7000, silentMs: 9000, reconnects: 0, followsEpochs: true } },
     lossy: true,
     act: async (fleet, load) => {
@@ -134,14 +134,14 @@ export default [
     },
   },
   {
-    name: "N16 PgBouncer is killed: what was under way is sent again under the same ids; a pause adds latency only",
+    name: "N16 sends are retried after PgBouncer is killed; its pause only adds latency",
     stage: { shards: 2, bouncer: true, load: { ackMs: 7000, silentMs: 9000, reconnects: 0 } },
     act: async (fleet, load) => {
       const { postgres } = fleet;
       await load.progress(40);
       await nemesis(load, 3000, async () => {
         await postgres.act("kill", "bouncer");
-        await sleep(300); // so long there is none
+        await sleep(300); // for this time there is none
         await postgres.act("start", "bouncer");
       });
       await load.progress(60);
@@ -186,7 +186,7 @@ export default [
     },
   },
   ...[["up", "down"], ["down"]].map((ways) => ({
-    name: `N21 a node whose packets to PostgreSQL vanish (${ways}) finds out by its deadlines; the other one goes on`,
+    name: `N21 a node that loses packets to PostgreSQL (${ways}) notices in time; the other goes on`,
     stage: { proxied: ["postgres"], load: { ackMs: 7000, silentMs: 9000, reconnects: 0 } },
     act: async (fleet, load) => {
       await load.progress(40);
@@ -204,7 +204,7 @@ export default [
     },
   })),
   {
-    name: "N23 a PostgreSQL whose disk is full takes nothing, and what was acknowledged is there when it has room again",
+    name: "N23 a PostgreSQL with a full disk refuses sends and keeps acknowledged ones",
     stage: { disk: 500, load: { ackMs: 7000, silentMs: 9000, reconnects: 0 } },
     act: async ({ postgres, disk }, load) => {
       await load.progress(40);
@@ -216,7 +216,7 @@ export default [
           return load.history.slice(from).some(({ type, code }) => type === "unknown" && code === "unavailable");
         }, 20_000);
         await disk.free();
-        for (const name of ["global", "shard0"]) await postgres.act("start", name).catch(() => {}); // where it has panicked
+        for (const name of ["global", "shard0"]) await postgres.act("start", name).catch(() => {}); // in case it has panicked
       });
       await load.progress(60);
     },

@@ -6,7 +6,7 @@ import { health } from "../fleet.mjs";
 import { sleep, until } from "../server.mjs";
 import { nemesis, note } from "../stage.mjs";
 
-/** Node 0 is led to that server. */
+/** Connects node 0 to that server. */
 function lead({ postgres, proxies }, edge, name) {
   proxies[edge].target = postgres.ports[name];
   proxies[edge].cut();
@@ -14,11 +14,11 @@ function lead({ postgres, proxies }, edge, name) {
 
 const isReady = async (node) => (await health(node)).http === 200;
 
-/** Those whose connections are to node 0: they came in turn. */
+/** The clients of node 0: clients connect to the nodes in turn. */
 const ofNode0 = ({ clients }) => clients.filter((_, i) => i % 2 === 0);
 
 const quietShard = {
-  name: "N15 an old asynchronous primary that comes back while nobody writes acknowledges nothing, though nobody has written to its successor either",
+  name: "N15 an old asynchronous primary that comes back while nobody writes acknowledges nothing",
   stage: { replicas: 2, proxied: ["postgres"], load: { clients: 4, ackMs: 7000, silentMs: 9000, reconnects: 0, followsEpochs: true } },
   lossy: true,
   act: async (fleet, load) => {
@@ -34,9 +34,9 @@ const quietShard = {
       await until("node 1 is on the new primary", () => nodes[1].line(/store\.epoch shard=0/, from));
       await postgres.act("start", "shard0");
       lead(fleet, "postgres", "shard0");
-      await sleep(2000); // what a fence may take
+      await sleep(2000); // the longest time until the fence
       load.speak(ofNode0(load));
-      await sleep(5000); // so long they talk to the old one
+      await sleep(5000); // for this time they talk to the old one
       lead(fleet, "postgres", postgres.primary);
     });
     load.speak();
@@ -45,7 +45,7 @@ const quietShard = {
   },
 };
 
-/** REST of a node. */
+/** Calls the REST interface of a node. */
 async function rest(node, method, path, body) {
   const response = await fetch(`http://127.0.0.1:${node.port}/api${path}`, {
     method, body: body && JSON.stringify(body), signal: AbortSignal.timeout(6000),
@@ -57,7 +57,7 @@ async function rest(node, method, path, body) {
 const MEMBER = "/channels/staff/members/user-0";
 
 const quietGlobal = {
-  name: "N15 an old primary of the global database that comes back is not believed: who was expelled stays out",
+  name: "N15 an old primary of the global database readmits no expelled user",
   stage: { globalReplicas: 1, proxied: ["global"], set: { api_keys: ["the-back-office"] }, load: { clients: 4, ackMs: 7000, silentMs: 9000, reconnects: 0 } },
   act: async (fleet, load) => {
     const { postgres, redis, nodes: [node, other] } = fleet, [alice] = load.clients;
@@ -72,13 +72,13 @@ const quietGlobal = {
       lead(fleet, "global", "g1");
       await until("alice is expelled", () => rest(other, "DELETE", MEMBER));
       note(load, "expelled", { client: alice.name, channel: "staff" });
-      await redis.cli(redis.ports[0], "FLUSHALL"); // what Redis knows, too
-      await sleep(2000); // until the nodes have told it what it must not forget
+      await redis.cli(redis.ports[0], "FLUSHALL"); // also removes what Redis knows
+      await sleep(2000); // until the nodes have written it again
       await postgres.act("start", "global");
       lead(fleet, "global", "global");
       alice.port = () => node.port;
       alice.close();
-      for (const pid of node.workers()) node.signal("SIGKILL", pid); // what they knew goes with them
+      for (const pid of node.workers()) node.signal("SIGKILL", pid); // also removes what they know
       await until("two more workers", () => node.workers().filter((pid) => !node.killed.has(pid)).length === 2);
       const from = performance.now();
       while (performance.now() - from < 4000) {
@@ -94,7 +94,7 @@ const quietGlobal = {
 };
 
 const quorum = [["synchronous_standby_names", "''"], ["synchronous_commit", "off"]].map(([setting, value]) => ({
-  name: `N13 a quorum that is given up at run time (${setting} = ${value}): nothing is acknowledged, nodes are not ready, until it is back`,
+  name: `N13 nothing is acknowledged while the quorum is disabled (${setting} = ${value})`,
   stage: { replicas: 2, quorum: true, load: { ackMs: 7000, silentMs: 9000, reconnects: 0 } },
   act: async (fleet, load) => {
     const { postgres, nodes } = fleet;
@@ -106,11 +106,11 @@ const quorum = [["synchronous_standby_names", "''"], ["synchronous_commit", "off
     const before = await postgres.sql("shard0", `SHOW ${setting}`);
     await nemesis(load, 8000, async () => {
       await set(value);
-      await sleep(500); // what was under way
+      await sleep(500); // for sends under way
       note(load, "deaf", { phase: "start" });
       const nobody = async () => !(await isReady(nodes[0])) && !(await isReady(nodes[1]));
       fleet.noticed = await until("no node is ready", nobody, 7000).catch(() => false);
-      await sleep(1000); // so long nobody may be acknowledged
+      await sleep(1000); // for this time nothing may be acknowledged
       note(load, "deaf", { phase: "stop" });
       await set(`'${before}'`);
     });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What befalls Redis.
+// Faults of Redis.
 
 import assert from "node:assert/strict";
 import { AWAY_MS } from "../checker.mjs";
@@ -7,7 +7,7 @@ import { health } from "../fleet.mjs";
 import { sleep, until } from "../server.mjs";
 import { allOnline, busWorks, nemesis, nobodyElse, onlyWhoLeftIsSaidOffline, percentile } from "../stage.mjs";
 
-/** How long after its acknowledgement each one had what was said since then, in ms. */
+/** The delay from acknowledgement to delivery of each message since then, in ms. */
 function deliveries(history, since) {
   const acked = new Map(), delays = [];
   for (const { type, retry, channel, seq, t } of history) if (type === "ok" && !retry && t > since) acked.set(`${channel} ${seq}`, t);
@@ -18,11 +18,11 @@ function deliveries(history, since) {
   return delays;
 }
 
-const REPLICAS = [3, 4, 5]; // by their place among a Cluster's ports
+const REPLICAS = [3, 4, 5]; // indexes into a Cluster's ports
 
 export default [
   {
-    name: "N5 a Redis Cluster's primary is killed: sends go on, and what was missed comes in order",
+    name: "N5 sends go on, in order, when a Redis Cluster's primary is killed",
     stage: { redis: "cluster" },
     act: async (fleet, load) => {
       const { redis } = fleet;
@@ -38,7 +38,7 @@ export default [
     },
   },
   {
-    name: "N6 the Sentinels' primary is killed: sends go on, and what was missed comes in order",
+    name: "N6 sends go on, in order, when the Sentinels' primary is killed",
     stage: { redis: "sentinel" },
     act: async (fleet, load) => {
       const { redis } = fleet;
@@ -53,7 +53,7 @@ export default [
     },
   },
   {
-    name: "N7 a Redis primary that stood still through its failover costs no event",
+    name: "N7 a Redis primary that is suspended during its failover costs no event",
     stage: { redis: "cluster" },
     act: async (fleet, load) => {
       const { redis } = fleet;
@@ -62,7 +62,7 @@ export default [
         redis.signal("SIGSTOP", redis.ports[0]);
         load.leave(load.clients[6]);
         await until("its replica is the primary", () => redis.primaryAmong([redis.ports[3]]));
-        await sleep(500); // it stands still a while longer
+        await sleep(500); // it stays suspended a while longer
         redis.signal("SIGCONT", redis.ports[0]);
       });
       await busWorks(fleet);
@@ -71,7 +71,7 @@ export default [
     },
   },
   {
-    name: "N8 FLUSHALL, twice, costs no event, and nobody is said to be away",
+    name: "N8 two FLUSHALLs cost no event and make nobody look offline",
     stage: { redis: "cluster", load: { reconnects: 0 } },
     act: async (fleet, load) => {
       const { redis } = fleet;
@@ -79,18 +79,18 @@ export default [
         await load.progress(40);
         await Promise.all(redis.ports.slice(0, 3).map((port) => redis.cli(port, "FLUSHALL")));
       }
-      await sleep(9000); // leases that were lost would have ended by now
+      await sleep(9000); // lost leases would have expired by now
       await allOnline(load, 1000);
       onlyWhoLeftIsSaidOffline(load);
     },
   },
   {
-    name: "N9 without Redis the nodes are degraded and ready, and what is said comes from the store within half a second; who left is offline afterwards",
+    name: "N9 without Redis, nodes stay ready, and the store delivers within half a second",
     stage: { redis: "cluster", set: { "presence.grace_ms": 1000 }, load: { clients: 10, reconnects: 0 } },
     act: async (fleet, load) => {
       const { redis } = fleet;
       await load.progress(40);
-      load.leave(load.clients[9]); // the grace of both who leave ends while Redis is away
+      load.leave(load.clients[9]); // the grace of both clients that leave ends while Redis is away
       await nemesis(load, 1000, async () => {
         for (const port of redis.ports) redis.signal("SIGKILL", port);
         await until("both say so", async () => (await Promise.all(fleet.nodes.map(health))).every(({ http, status }) => http === 200 && status === "degraded"));
@@ -108,7 +108,7 @@ export default [
     },
   },
   {
-    name: "N10 Redis Cluster moves slots and changes a primary under load; nothing is missed",
+    name: "N10 moving slots and changing a primary of a Redis Cluster loses nothing",
     stage: { redis: "cluster" },
     act: async (fleet, load) => {
       const { redis } = fleet, [first, second] = redis.ports;
@@ -123,7 +123,7 @@ export default [
     },
   },
   ...[["up", "down"], ["down"]].map((ways) => ({
-    name: `N21 a node whose packets to Redis vanish (${ways}) finds out within five seconds, and misses nothing`,
+    name: `N21 a node that loses packets to Redis (${ways}) notices within five seconds and misses nothing`,
     stage: { proxied: ["redis"], load: { reconnects: 0 } },
     act: async (fleet, load) => {
       await load.progress(40);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A store that stands still, or is slow: who is not concerned goes on, and whatever ends meanwhile ends well.
+// A store that is stalled or slow: channels that it does not affect go on, and a node that ends meanwhile ends well.
 
 import assert from "node:assert/strict";
 import { until } from "../server.mjs";
 import { nemesis } from "../stage.mjs";
 
-/** Somebody holds the heads of these channels for so long. */
+/** Another transaction locks the heads of these channels for that time. */
 const lockHeads = (postgres, channels, seconds) => Promise.all(channels.map((channel) =>
   postgres.sql("shard0", `BEGIN; SELECT FROM channel_heads WHERE channel_id = '${channel}' FOR UPDATE; SELECT pg_sleep(${seconds}); COMMIT`)));
 
 const heads = {
-  name: "N17 two locked heads stall their channels only, with the pools that a node of eight workers has by default",
+  name: "N17 two locked heads stall only their channels, with eight workers' default pools",
   stage: {
     nodes: 1, workers: 8, shards: 3, set: Object.fromEntries(["write", "read", "min", "idle_s"].map((name) => [`postgres.pool.${name}`, undefined])),
     load: { clients: 72, channels: 9, rate: 150, loyal: true, reconnects: 0, ackMs: 7000, silentMs: 9000 },
@@ -27,7 +27,7 @@ const heads = {
 };
 
 const goodbye = {
-  name: "N30 a node ends in time while its store stands still: what was under way is stored or not, and nothing is used after its end",
+  name: "N30 a node ends in time while its store stands still",
   stage: { load: { clients: 12, rate: 120, ackMs: 7000, silentMs: 12_000, reconnects: 0 } },
   act: async ({ postgres, nodes: [node] }, load) => {
     for (const answersAt of ["the goodbye's end", "no time"]) {
