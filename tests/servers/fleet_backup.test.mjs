@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// docs/postgres.md, "Backup and restore of a fleet": each command as it stands there, but for names and paths, on real servers.
+// Runs the commands of docs/postgres.md, "Backup and restore of a fleet", on real servers; only names and paths differ.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ const nameOf = (place) => (place === "g" ? "global" : `shard${place}`);
 const conninfo = (place, database = nameOf(place)) => `host=127.0.0.1 port=${ports[place]} dbname=${database} user=postgres`;
 const sql = (place, text) => execFileSync("psql", [conninfo(place), "-Atq", "-v", "ON_ERROR_STOP=1", "-c", text], { encoding: "utf8", timeout: 30_000 }).trim();
 
-/** stoa is the test's own: it is asked by a file. PostgreSQL is stopped and started as tests/servers/postgres.py does. */
+/** The test answers for systemctl: through a file for stoa, with tests/servers/postgres.py for PostgreSQL. */
 const SYSTEMCTL = `#!/bin/sh
 case "$2" in
 stoa)
@@ -76,7 +76,7 @@ async function stage(t) {
   return here;
 }
 
-/** Each says so many in each channel: the last acknowledgement of each. */
+/** Each person sends `count` messages to each channel: the last acknowledgement of each. */
 async function say(alice, words, len) {
   const last = {};
   for (const channel of channels)
@@ -92,7 +92,7 @@ async function comeBack(t, here, user) {
   return someone;
 }
 
-/** Whoever has seen more is told so; what is said now has a number of before, in another epoch; lists and members agree. */
+/** Clients that have seen more are told; a new message has an old number in another epoch; lists and members agree. */
 async function isWhole(t, here, { kept, lost, members }) {
   const alice = await comeBack(t, here, "alice");
   for (const channel of channels) {

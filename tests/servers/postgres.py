@@ -2,11 +2,11 @@
 """postgres.py run [--one] [--shards N] [--replicas N] [--global-replicas N] [--bouncer] -- COMMAND…
    postgres.py do FOLDER ACTION NAME [ARGUMENT]
 
-Real PostgreSQL servers for a test, in a folder and on ports of their own, gone when the command ends: a global database,
+Real PostgreSQL servers for a test, in their own folder and on their own ports, until the command ends: a global database,
 N shards (shard0 …), streaming standbys of shard0 (r1 …) and of the global one (g1 …), PgBouncer in front. --one: all databases on one server.
-packaging/postgres has what they are set up with. The command finds in its environment:
+Their settings are those of packaging/postgres. The command finds in its environment:
   STOA_SOURCE, STOA_PG_FOLDER  for `do`
-  STOA_PG_BIN      where the programs of PostgreSQL are
+  STOA_PG_BIN      folder of PostgreSQL's programs
   STOA_PG_GLOBAL   port of the global database (database "global")
   STOA_PG_SHARDS   ports of the shards (databases "shard0" …), STOA_PG_REPLICAS and STOA_PG_GLOBAL_REPLICAS of the standbys,
   STOA_PG_BOUNCER  of PgBouncer
@@ -32,12 +32,12 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name),
           default=pathlib.Path("/usr/lib/postgresql"))
-MEMORY = pathlib.Path("/dev/shm")  # where a flush, which these servers do as real ones must, costs next to nothing
+MEMORY = pathlib.Path("/dev/shm")  # here a flush, which these servers do as in production, costs almost nothing
 DEADLINE_S = 30
 
 
 def free_ports(count):
-    """Below those that the system gives to clients: a server that was stopped can have its own again."""
+    """Free ports below the ephemeral ones, so that a stopped server can get its port again."""
     ports = []
     for port in random.sample(range(31200, 32700), 1500):
         with socket.socket() as probe:
@@ -52,7 +52,7 @@ def free_ports(count):
 
 
 def run(*command, **options):
-    """As the user postgres, who alone may start a server. It waits."""
+    """Runs the command as the user postgres, because root may not start a server. It waits."""
     prefix = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
     return subprocess.run([*prefix, *map(str, command)], check=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
                           stderr=subprocess.STDOUT, text=True, timeout=60, cwd="/tmp", **options).stdout
@@ -67,7 +67,7 @@ def wait_for(what, condition):
 
 
 def lives(pid):
-    """A zombie, which nobody has buried yet, does not."""
+    """Does the process run? A zombie does not."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0] != "Z"
     except FileNotFoundError:
@@ -75,7 +75,7 @@ def lives(pid):
 
 
 class Servers:
-    """What runs in a folder; its servers.json lists them."""
+    """The servers of a folder; its servers.json lists them."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -116,13 +116,13 @@ class Servers:
 
     def start(self, name):
         if name == "bouncer":
-            (self.folder / "bouncer.pid").unlink(missing_ok=True)  # it refuses to start beside the file of a killed one
+            (self.folder / "bouncer.pid").unlink(missing_ok=True)  # it refuses to start while the file of a killed one exists
             run("/usr/sbin/pgbouncer", "-q", "-d", self.folder / "bouncer.ini")
         else:
             wait_for(f"the start of {name}", lambda: self.started(name))
 
     def started(self, name):
-        """False: not yet. What is left of a killed server holds its lock file until it is buried, its memory and its port."""
+        """False: not yet. A killed server keeps its lock file, memory and port until its parent has waited for it."""
         try:
             run(BIN / "pg_ctl", "-D", self.folder / name, "-o", f"-p {self.servers[name]['port']}", "-l",
                 self.folder / f"{name}.log", "-w", "start")
@@ -212,7 +212,7 @@ class Servers:
             sys.exit(f"postgres.py: {action}: no such action")
 
     def end(self):
-        """By the pids in their files; what does not end by itself is killed."""
+        """Ends them by the pids in their files, and kills those that do not end."""
         pids = [pid for pid in map(self.pid, self.servers) if pid]
         for pid in pids:
             for one in [*self.children(pid, ""), pid]:

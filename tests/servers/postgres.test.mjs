@@ -21,7 +21,7 @@ const databases = {
 };
 const act = (...words) => execFileSync("python3", [`${root}/tests/servers/postgres.py`, "do", process.env.STOA_PG_FOLDER, ...words]);
 
-// Settings as a file, for the commands that take no list of them.
+// The settings as a file, for commands that take no --set list.
 function configFile(owner, scripts = [], more = "") {
   const folder = newFolder(owner);
   const list = shards.map(({ write }) => `{ write = "${write}" }`).join(", ");
@@ -48,7 +48,7 @@ test("a database that was not migrated is refused with the command", async (t) =
   assert.match(away.stderr, /^global: .*refused/);
 });
 
-test("a database in another one's place is refused by name", async (t) => {
+test("a database in the place of another one is refused by name", async (t) => {
   const swapped = `postgres.shards={${[shards[1], shards[0], shards[2]].map(({ write }) => `{write="${write}"}`).join(",")}}`;
   const twice = `postgres.shards={${[shards[0], shards[0], shards[2]].map(({ write }) => `{write="${write}"}`).join(",")}}`;
   const config = configFile(t);
@@ -146,7 +146,7 @@ test("a missing shard is named by health, status, alert and gauge", async (t) =>
   assert.deepEqual(server.lines.filter((line) => /store\.shard_away/.test(line)).map((line) => line.replace(/^\S+ /, "")), ["error store.shard_away shard=1"]);
 });
 
-test("a shard that is away costs its channels only", async (t) => {
+test("a missing shard affects only its channels", async (t) => {
   const server = await startServer(t, { set: databases, expects: /store\.shard_away| alert .*what=shard\.away/ });
   const people = await Promise.all(channels.map((channel) => person(t, server, `visitor-${channel}`)));
   const say = (content) => Promise.all(channels.map((channel, i) => people[i].send(channel, content)));
@@ -164,7 +164,7 @@ test("a shard that is away costs its channels only", async (t) => {
     const { channels: list, partial } = await people[0].ask("channel:list");
     assert.equal(partial, true);
     assert.deepEqual(list.map(({ channelId }) => channelId), [channels[0]]);
-    const late = await startServer(t, { set: databases, expects: /store\.shard_away| alert .*what=shard\.away/ }); // a worker that is replaced must not wait for the shard
+    const late = await startServer(t, { set: databases, expects: /store\.shard_away| alert .*what=shard\.away/ }); // a new worker must not wait for the shard
     const visitor = await person(t, late, "late");
     const here = channels[answers.findIndex(({ ok }) => ok)];
     assert.equal((await visitor.join(here)).ok, true);

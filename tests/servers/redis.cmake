@@ -27,14 +27,14 @@ foreach(mode standalone cluster sentinel)
     "ASAN_OPTIONS=detect_stack_use_after_return=0;STOA_TEST_REDIS=${CMAKE_BINARY_DIR}/servers/redis-${mode}")
 endforeach()
 
-# What workers share.
+# The state that workers share.
 foreach(name state fleet_limiter redis_room shared_cache store_cached epoch_floors)
   set_tests_properties(core/test_${name} PROPERTIES FIXTURES_REQUIRED redis_standalone LABELS servers TIMEOUT 180
     RESOURCE_LOCK redis_standalone ENVIRONMENT
     "ASAN_OPTIONS=detect_stack_use_after_return=0;STOA_TEST_REDIS=${CMAKE_BINARY_DIR}/servers/redis-standalone")
 endforeach()
 
-# The contract of stores, with Redis before SQLite, and (tests/servers/postgres.cmake) before PostgreSQL.
+# The contract of stores, with Redis in front of SQLite, and (tests/servers/postgres.cmake) of PostgreSQL.
 add_test(NAME core/test_store_cached_contract COMMAND test_store)
 set_tests_properties(core/test_store_cached_contract PROPERTIES FIXTURES_REQUIRED redis_standalone LABELS servers
   TIMEOUT 180 RESOURCE_LOCK redis_standalone ENVIRONMENT

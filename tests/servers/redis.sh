@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Redis servers for tests: on loopback, ports of their own, everything in one folder.
+# Redis servers for tests: on loopback, on their own ports, everything in one folder.
 #   redis.sh standalone FOLDER     one server
 #   redis.sh cluster FOLDER        three primaries, each with a replica
 #   redis.sh sentinel FOLDER       a primary, two replicas, three Sentinels ("mymaster")
-#   redis.sh start FOLDER PORT     a server that was killed, again
-#   redis.sh stop FOLDER           all of them; the folder goes too
-# With STOA_TEST_CLOCK, the library of wall_clock.c, FOLDER/clock says how far their clocks are ahead.
+#   redis.sh start FOLDER PORT     starts a killed server again
+#   redis.sh stop FOLDER           stops all of them and removes the folder
+# With STOA_TEST_CLOCK, the library of wall_clock.c, FOLDER/clock has how far their clocks are ahead.
 # FOLDER/ports has one port a line (sentinel: the Sentinels in FOLDER/sentinels), FOLDER/PORT/pid the process.
 set -euo pipefail
 mode=$1 folder=$(realpath -m "$2")
@@ -15,7 +15,7 @@ failover_ms=2000
 
 free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Ten ports in a row that nobody has (a Cluster's nodes take theirs plus 10,000 too), below the ephemeral ones.
+# Ten free ports in a row (each Cluster node also uses its port plus 10,000), below the ephemeral ones.
 pick_ports() {
     local try port
     for try in {1..100}; do
@@ -27,14 +27,14 @@ pick_ports() {
     exit 1
 }
 
-# launch PORT: with the settings in FOLDER/PORT/conf
+# launch PORT: starts a server with the settings in FOLDER/PORT/conf
 launch() {
     local arguments=("$folder/$1/conf")
     [ ! -f "$folder/$1/is_sentinel" ] || arguments+=(--sentinel)
     timeout 10 env ${STOA_TEST_CLOCK:+"LD_PRELOAD=$STOA_TEST_CLOCK" "STOA_TEST_CLOCK_FILE=$folder/clock"} redis-server "${arguments[@]}" >"$folder/$1/out" 2>&1 || { cat "$folder/$1/out" >&2; exit 1; }
 }
 
-# prepare PORT SETTING…: those that each server has, and these
+# prepare PORT SETTING…: writes the settings of all servers, and these
 prepare() {
     local at="$folder/$1"
     mkdir -p "$at"
@@ -46,7 +46,7 @@ data_server() { prepare "$1" "include $packaged" 'save ""' "maxmemory 64mb" "rep
 
 ask() { timeout 5 redis-cli -p "$@" 2>/dev/null; }
 
-# until_true SECONDS COMMAND…
+# until_true SECONDS COMMAND…: repeats the command until it succeeds
 until_true() {
     local end=$((SECONDS + $1))
     until "${@:2}"; do
@@ -57,7 +57,7 @@ until_true() {
 
 node_id() { printf '%040x' $((2560 + $1)); }
 
-# What the nodes would have told each other: they need no introduction, and start in seconds.
+# Writes what the nodes would tell each other: they know the Cluster at once, and start in seconds.
 write_nodes_conf() {
     local own=$1 slots=(0-5460 5461-10922 10923-16383) i flags
     for i in {0..5}; do
@@ -114,7 +114,7 @@ start_sentinel() {
     for i in {5..7}; do until_true 30 knows_all $((base + i)); done
 }
 
-# Whoever works in the folder, also one that has not written its pid yet.
+# All processes that work in the folder, also those that have not written their pid yet.
 stop() {
     local at pid
     for at in $(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$folder/*" 2>/dev/null); do

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_scene.h - a store over real servers of PostgreSQL, asked as a worker asks it. */
+/* store_scene.h - a store over real PostgreSQL servers, used as a worker uses it. */
 #ifndef TESTS_STORE_SCENE_H
 #define TESTS_STORE_SCENE_H
 
@@ -17,12 +17,12 @@ struct scene {
     struct servers servers;
 };
 
-/* Lets so much time pass. */
+/* Runs the loop for that time. */
 void pass(struct asking *asking, unsigned ms);
 
 void await(struct asking *asking, const struct answer *answer);
 
-/* Until the query's answer is the wanted one. */
+/* Repeats the query until it has the wanted answer. */
 void await_sql(struct asking *asking, const char *conninfo, const char *sql, const char *wanted);
 
 struct store *open_with(struct scene *scene, const struct store_postgres_settings *settings);
@@ -31,7 +31,7 @@ int set_up(void **state);
 
 int tear_down(void **state);
 
-/* The n-th channel id that an even map puts on that shard. Lives until the call after the next. */
+/* The n-th channel id that an even map puts on that shard. Valid until the call after the next. */
 const char *channel_on(int shard, unsigned n);
 
 void put_channel(struct asking *asking, const char *id);

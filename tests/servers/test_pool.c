@@ -23,11 +23,11 @@ struct scene {
     struct pool *pool;
     struct servers servers;
     unsigned waiting;
-    const char *proof; /* of each connection; NULL: none is asked for */
+    const char *proof; /* the query that proves each connection; NULL: none */
     unsigned disproven, query_timeout_ms;
 };
 
-/* What came of a query. */
+/* The result of a query. */
 struct outcome {
     struct scene *scene;
     enum query_outcome outcome;
@@ -210,7 +210,7 @@ static void is_over(struct loop_timer *timer) {
     loop_stop(timer->loop);
 }
 
-static void nothing_is_sent_behind_a_query_that_is_held_up(void **state) {
+static void nothing_is_sent_behind_a_delayed_query(void **state) {
     struct scene *scene = *state;
     struct outcome slow, quick[16];
     struct loop_timer timer;
@@ -236,7 +236,7 @@ static void a_connection_that_leads_to_another_server_is_not_used(void **state) 
     assert_true(scene->disproven > 0);
 }
 
-static void a_proof_that_comes_too_late_says_nothing_of_the_server(void **state) {
+static void a_late_proof_does_not_condemn_the_server(void **state) {
     struct scene *scene = *state;
     scene->proof = "SELECT pg_sleep(5)";
     scene->query_timeout_ms = 200;
@@ -263,7 +263,7 @@ static void each_query_in_flight_fails_when_its_connection_does(void **state) {
     assert_string_equal(ask(scene, "SELECT 'again'").text, "again");
 }
 
-static void a_query_waits_for_a_connection_only_so_long(void **state) {
+static void a_query_waits_for_a_connection_until_its_deadline(void **state) {
     struct scene *scene = *state;
     struct outcome busy, late;
     open_pool(scene, scene->servers.global, 1, 1);
@@ -277,8 +277,8 @@ static void a_query_waits_for_a_connection_only_so_long(void **state) {
     assert_true(late.at_ms < busy.at_ms);
 }
 
-/* Whatever else the connection would still answer. */
-static void a_server_that_is_no_primary_any_more_is_left(void **unused) {
+/* Even though the connection would still answer. */
+static void a_server_that_is_no_longer_primary_is_left(void **unused) {
     static const char *const left[] = {"25006", "57P01", "57P02", "57P03", "08006", "08P01", "53300"};
     static const char *const stays[] = {"", "22P02", "23505", "40001", "40P01", "55P03", "57014", "CH001"};
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
@@ -287,7 +287,7 @@ static void a_server_that_is_no_primary_any_more_is_left(void **unused) {
         if (sqlstate_dooms(stays[i])) fail_msg("%s", stays[i]);
 }
 
-/* Everybody's in this program, libpq's too: names are counted that are looked up on the thread of the loop. */
+/* Replaces getaddrinfo for the whole program, also for libpq: counts look-ups on the loop's thread. */
 static pthread_t loop_thread;
 static unsigned looked_up_on_the_loop;
 
@@ -298,7 +298,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     return next(name, service, hints, found_r);
 }
 
-static void names_are_resolved_and_never_on_the_loop(void **state) {
+static void names_are_never_resolved_on_the_loop(void **state) {
     struct scene *scene = *state;
     char conninfo[200];
     loop_thread = pthread_self();
@@ -318,8 +318,8 @@ static void beat(struct loop_timer *timer) {
     loop_timer_set(timer, 10);
 }
 
-/* A server that accepts and says nothing, and one after it that answers: the loop turns all the while. */
-static void a_dead_server_blocks_nothing_and_the_next_host_is_asked(void **state) {
+/* The first server accepts and sends nothing, the second one answers: the loop must keep turning. */
+static void a_dead_server_blocks_nothing_and_the_next_host_is_used(void **state) {
     struct scene *scene = *state;
     struct {
         struct loop_timer timer;
@@ -360,7 +360,7 @@ static void nothing_depends_on_the_session(void **state) {
     for (int i = 0; i < 40; i++) assert_int_equal(outcomes[i].outcome, i % 3 ? QUERY_OK : QUERY_REFUSED);
 }
 
-static void a_full_queue_refuses_and_a_server_long_away_at_once(void **state) {
+static void a_full_queue_refuses_and_a_missing_server_refuses_at_once(void **state) {
     struct scene *scene = *state;
     static struct outcome outcomes[150];
     open_pool(scene, "host=127.0.0.1 port=1", 1, 1);
@@ -384,16 +384,16 @@ int main(void) {
         TEST(statements_of_one_query_are_a_transaction),
         TEST(parameters_arrive_as_they_are),
         TEST(an_overdue_query_is_cancelled_on_the_server),
-        TEST(nothing_is_sent_behind_a_query_that_is_held_up),
+        TEST(nothing_is_sent_behind_a_delayed_query),
         TEST(a_connection_that_leads_to_another_server_is_not_used),
-        TEST(a_proof_that_comes_too_late_says_nothing_of_the_server),
+        TEST(a_late_proof_does_not_condemn_the_server),
         TEST(each_query_in_flight_fails_when_its_connection_does),
-        TEST(a_query_waits_for_a_connection_only_so_long),
-        cmocka_unit_test(a_server_that_is_no_primary_any_more_is_left),
-        TEST(names_are_resolved_and_never_on_the_loop),
-        TEST(a_dead_server_blocks_nothing_and_the_next_host_is_asked),
+        TEST(a_query_waits_for_a_connection_until_its_deadline),
+        cmocka_unit_test(a_server_that_is_no_longer_primary_is_left),
+        TEST(names_are_never_resolved_on_the_loop),
+        TEST(a_dead_server_blocks_nothing_and_the_next_host_is_used),
         TEST(nothing_depends_on_the_session),
-        TEST(a_full_queue_refuses_and_a_server_long_away_at_once),
+        TEST(a_full_queue_refuses_and_a_missing_server_refuses_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

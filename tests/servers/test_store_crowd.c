@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The PostgreSQL store when something is in one caller's way: the others do not notice. */
+/* The PostgreSQL store when something blocks one caller: the others must not notice. */
 #include <libpq-fe.h>
 
 #include "store_scene.h"
 
-/* A connection of somebody who is no server of ours. */
+/* A connection that is not Stoa's. */
 static PGconn *somebody(const char *conninfo) {
     PGconn *connection = PQconnectdb(conninfo);
     assert_int_equal(PQstatus(connection), CONNECTION_OK);
@@ -18,14 +18,14 @@ static void does(PGconn *connection, const char *sql) {
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) fail_msg("%s: %s", sql, PQerrorMessage(connection));
 }
 
-/* Its transaction holds the channel's head until it ends. */
+/* Its transaction locks the channel's head until it ends. */
 static void holds(PGconn *connection, const char *channel) {
     char sql[160];
     snprintf(sql, sizeof sql, "SELECT FROM channel_heads WHERE channel_id = '%s' FOR UPDATE", channel);
     does(connection, sql);
 }
 
-/* What each of eight workers has of the default pools. */
+/* The share of the default pools for each of eight workers. */
 static struct store_postgres_settings settings_of_eight_workers(struct scene *scene) {
     struct store_postgres_settings settings = settings_of(scene, false, false);
     settings.write_max = 2;
@@ -52,7 +52,7 @@ static void assert_whole(struct scene *scene) {
               "true");
 }
 
-static void heads_that_somebody_holds_stop_no_other_channel(void **state) {
+static void locked_heads_stop_no_other_channel(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     struct store_postgres_settings settings = settings_of_eight_workers(scene);
@@ -69,7 +69,7 @@ static void heads_that_somebody_holds_stop_no_other_channel(void **state) {
     struct answer *freed = say_in(asking, ids[FREED], "freed", 0);
     int said = 0;
     uint64_t released_ms = 0, waited_ms = UINT64_MAX;
-    while (!stuck[0]->came) { /* at its deadline */
+    while (!stuck[0]->came) { /* until its deadline */
         struct answer *free = say_in(asking, ids[HALL], "free", said++);
         await(asking, free);
         assert_status(free, STORE_OK);
@@ -81,7 +81,7 @@ static void heads_that_somebody_holds_stop_no_other_channel(void **state) {
     }
     assert_in_range(said, 200, 100000);
     assert_status(freed, STORE_OK);
-    assert_in_range(waited_ms, 0, 2000); /* its turn comes, though others are held */
+    assert_in_range(waited_ms, 0, 2000); /* it is served although others are locked */
     for (int i = 0; i < HELD; i++) {
         await(asking, stuck[i]);
         assert_status(stuck[i], STORE_UNAVAILABLE);
@@ -99,8 +99,8 @@ static void heads_that_somebody_holds_stop_no_other_channel(void **state) {
     PQfinish(brief);
 }
 
-/* Were they to wait for each other, each commit would come after the last one: seconds for a fleet. */
-static void a_probe_waits_for_no_other_workers_probe(void **state) {
+/* If probes waited for each other, a fleet would need seconds for all commits. */
+static void a_probe_does_not_wait_for_other_workers_probes(void **state) {
     struct scene *scene = *state;
     struct store_postgres_settings settings = settings_of_eight_workers(scene);
     PGconn *others[20];
@@ -116,8 +116,8 @@ static void a_probe_waits_for_no_other_workers_probe(void **state) {
     for (int i = 0; i < 20; i++) PQfinish(others[i]);
 }
 
-/* Where nothing is written there is nothing to flush, and nothing would be proven. */
-static void a_probe_flushes_the_log_and_is_refused_where_a_write_is(void **state) {
+/* A probe must write: without a write there is nothing to flush, and it would prove nothing. */
+static void a_probe_flushes_the_log_and_is_refused_like_a_write(void **state) {
     struct scene *scene = *state;
     settings_of(scene, false, false);
     PGconn *prober = somebody(scene->servers.write[0]);
@@ -133,8 +133,8 @@ static void a_probe_flushes_the_log_and_is_refused_where_a_write_is(void **state
     PQfinish(prober);
 }
 
-/* Stands in for what nobody has thought of: a content that is a SQLSTATE is refused with it. */
-static void what_the_database_refuses_fails_alone(void **state) {
+/* Stands in for unforeseen errors: the database refuses a content that is a SQLSTATE with that SQLSTATE. */
+static void a_message_that_the_database_refuses_fails_alone(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     static const char *const classes[] = {"22000", "23514", "54000", "54001"};
@@ -164,7 +164,7 @@ static void what_the_database_refuses_fails_alone(void **state) {
     }
 }
 
-static void a_user_whom_somebody_holds_costs_nobody_else_of_a_list(void **state) {
+static void a_locked_user_does_not_delay_other_users_of_a_list(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     struct store_postgres_settings settings = settings_of(scene, false, false);
@@ -182,7 +182,7 @@ static void a_user_whom_somebody_holds_costs_nobody_else_of_a_list(void **state)
     PQfinish(holder);
 }
 
-/* Their shard has so many channels, of which bob is a member; the first one has so many messages. */
+/* Makes that many channels of one shard with bob as a member, and that many messages in the first one. */
 static void fill(struct scene *scene, int channels, int messages) {
     char sql[500];
     snprintf(
@@ -205,7 +205,7 @@ static void assert_unread(struct scene *scene, unsigned read_seq, unsigned unrea
     assert_has(ASK(&scene->asking, STORE_USER_CHANNELS, .user_id = S("bob")), expected);
 }
 
-static void unread_messages_are_counted_so_far_only(void **state) {
+static void unread_messages_are_counted_up_to_a_bound(void **state) {
     struct scene *scene = *state;
     struct store_postgres_settings settings = settings_of(scene, false, false);
     settings.shards_len = 1;
@@ -275,7 +275,7 @@ static void a_list_of_channels_does_not_wait_for_a_shard_that_stalls(void **stat
     assert_false(list->partial);
 }
 
-/* A cursor of nobody's makes the log be searched for where it left it. */
+/* For a cursor that is not from this log, the store searches the last common event. */
 static void the_fork_of_a_long_log_is_found_in_few_steps(void **state) {
     struct scene *scene = *state;
     const char *shard = scene->servers.write[0];
@@ -297,8 +297,8 @@ static void the_fork_of_a_long_log_is_found_in_few_steps(void **state) {
         "true");
 }
 
-/* So many that sweeping them would take longer than a query may. */
-static void a_session_is_made_however_many_have_expired(void **state) {
+/* There are so many expired sessions that deleting all would exceed a query's deadline. */
+static void a_session_is_created_however_many_have_expired(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     struct store_postgres_settings settings = settings_of(scene, false, false);
@@ -319,7 +319,7 @@ static void a_session_is_made_however_many_have_expired(void **state) {
     PQfinish(sweeper);
 }
 
-/* How many commits they were, of as many channels; one leaves after the other, as soon as the loop has turned. */
+/* Sends to that many channels, one after the other with a turn of the loop between: the number of commits. */
 static int64_t commits_of(struct scene *scene, int gather_ms, int sends) {
     struct asking *asking = &scene->asking;
     struct store_postgres_settings settings = settings_of(scene, false, false);
@@ -330,7 +330,7 @@ static int64_t commits_of(struct scene *scene, int gather_ms, int sends) {
     struct answer *last = NULL;
     for (int i = 0; i < sends; i++) {
         last = say_in(asking, channel_on(0, (unsigned)i), "said", i);
-        pass(asking, 2); /* they are said one after the other */
+        pass(asking, 2); /* they are sent one after the other */
     }
     await(asking, last);
     asking_wait(asking);
@@ -338,18 +338,18 @@ static int64_t commits_of(struct scene *scene, int gather_ms, int sends) {
     return metric_get(METRIC_APPEND_BATCHES, NULL) - before;
 }
 
-static void what_is_sent_within_the_window_of_a_shard_is_one_commit(void **state) {
+static void messages_within_a_shards_window_are_one_commit(void **state) {
     assert_int_equal(commits_of(*state, 1000, 5), 1);
     assert_int_equal(metric_get(METRIC_APPEND_WINDOW, "0"), 1000);
 }
 
-static void without_a_window_each_leaves_at_once(void **state) {
+static void without_a_window_each_message_is_sent_at_once(void **state) {
     assert_in_range(commits_of(*state, 0, 4), 2, 4);
     assert_int_equal(metric_get(METRIC_APPEND_WINDOW, "0"), 0);
 }
 
-/* They would wait for a second, were it not that they are as many as one takes. */
-static void a_batch_that_is_full_waits_no_longer(void **state) {
+/* The window is a second, but the batch is full before that. */
+static void a_full_batch_does_not_wait(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     struct store_postgres_settings settings = settings_of(scene, false, false);
@@ -363,7 +363,7 @@ static void a_batch_that_is_full_waits_no_longer(void **state) {
     assert_int_equal(last->seq, 64);
 }
 
-/* Is there a look at what a message says? alice sends it with the id. */
+/* Does the append look for an older event? alice sends with the id. */
 static const char *looks_at_messages(const char *shard, const char *id) {
     char sql[600];
     snprintf(sql, sizeof sql,
@@ -386,20 +386,20 @@ static void an_append_looks_for_the_events_of_duplicates_only(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(heads_that_somebody_holds_stop_no_other_channel),
-        TEST(a_probe_waits_for_no_other_workers_probe),
-        TEST(a_probe_flushes_the_log_and_is_refused_where_a_write_is),
-        TEST(what_the_database_refuses_fails_alone),
-        TEST(a_user_whom_somebody_holds_costs_nobody_else_of_a_list),
-        TEST(unread_messages_are_counted_so_far_only),
+        TEST(locked_heads_stop_no_other_channel),
+        TEST(a_probe_does_not_wait_for_other_workers_probes),
+        TEST(a_probe_flushes_the_log_and_is_refused_like_a_write),
+        TEST(a_message_that_the_database_refuses_fails_alone),
+        TEST(a_locked_user_does_not_delay_other_users_of_a_list),
+        TEST(unread_messages_are_counted_up_to_a_bound),
         TEST(a_longer_list_counts_less_of_each_channel),
         TEST(a_new_member_starts_read_and_a_new_role_keeps_the_mark),
         TEST(a_list_of_channels_does_not_wait_for_a_shard_that_stalls),
         TEST(the_fork_of_a_long_log_is_found_in_few_steps),
-        TEST(a_session_is_made_however_many_have_expired),
-        TEST(what_is_sent_within_the_window_of_a_shard_is_one_commit),
-        TEST(without_a_window_each_leaves_at_once),
-        TEST(a_batch_that_is_full_waits_no_longer),
+        TEST(a_session_is_created_however_many_have_expired),
+        TEST(messages_within_a_shards_window_are_one_commit),
+        TEST(without_a_window_each_message_is_sent_at_once),
+        TEST(a_full_batch_does_not_wait),
         TEST(an_append_looks_for_the_events_of_duplicates_only),
     };
     log_set_level(LOG_WARNING);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The PostgreSQL store while servers fail: what was acknowledged stays, what was not is answered, the others go on. */
+/* The PostgreSQL store while servers fail: acknowledged messages stay, all requests are answered, other shards go on.
+ */
 #include "store_scene.h"
 
 static void set_standbys(struct scene *scene, const char *names) {
@@ -32,7 +33,7 @@ static void let_receivers_go(void) {
     servers_act("receiver-go", "r2");
 }
 
-/* Says numbered messages until told to stop; every acknowledgement is checked later. */
+/* Sends numbered messages until told to stop; all acknowledgements are checked later. */
 struct talk {
     struct answer *answers[3000];
     int len;
@@ -46,7 +47,7 @@ static void talk_for(struct scene *scene, struct talk *talk, unsigned ms) {
     }
 }
 
-/* The log is 1, 2, 3 … head, and each acknowledged message is in it once, where its sender was told. */
+/* The log is 1, 2, 3 … head, and has each acknowledged message once, under the number that its sender got. */
 static int check_talk(struct scene *scene, const struct talk *talk) {
     int acknowledged = 0;
     assert_string_equal(
@@ -93,7 +94,7 @@ static void nothing_acknowledged_is_lost_when_the_primary_is_killed(void **state
     struct answer *after = say_in(asking, "hall", "after", 0);
     await(asking, after);
     assert_in_range(check_talk(scene, &talk), 100, 3000);
-    assert_status(after, STORE_UNAVAILABLE); /* quorum is asked for, and the new primary has no standby yet */
+    assert_status(after, STORE_UNAVAILABLE); /* a quorum is required, and the new primary has no standby yet */
 }
 
 static void a_lossless_promotion_begins_an_epoch_and_resets_nobody(void **state) {
@@ -128,7 +129,7 @@ static int set_up_again(void **state) {
 
 /* ---- stall: a standby that does not answer */
 
-static void a_stalled_commit_is_unavailable_at_its_deadline_and_a_duplicate_later(void **state) {
+static void a_stalled_commit_is_unavailable_and_its_retry_a_duplicate(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     open_quorum(scene);
@@ -160,7 +161,7 @@ static void a_commit_cancelled_while_it_waits_for_a_standby_is_not_acknowledged(
               "SELECT (count(pg_cancel_backend(pid)) > 0)::text FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
               "true");
     pass(asking, 500);        /* an answer would have come */
-    assert_false(said->came); /* the server has called it done, with a warning */
+    assert_false(said->came); /* the server reported success, with a warning */
     let_receivers_go();
     await(asking, said);
     assert_status(said, STORE_OK);
@@ -186,7 +187,7 @@ static void a_stalled_shard_is_not_ready(void **state) {
     assert_status(probe, STORE_OK);
 }
 
-/* ---- lossy: an asynchronous standby is promoted that has not had everything */
+/* ---- lossy: an asynchronous standby that lacks events is promoted */
 
 static void a_promotion_that_loses_events_resets_to_the_last_common_one(void **state) {
     struct scene *scene = *state;
@@ -258,7 +259,7 @@ static void a_primary_that_became_a_standby_is_left_for_the_new_one(void **state
 
 /* ---- shards */
 
-static void a_lock_that_someone_else_holds_stalls_that_channel_only(void **state) {
+static void a_locked_head_stalls_only_its_channel(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     struct store_postgres_settings settings = settings_of(scene, false, false);
@@ -359,13 +360,13 @@ static void two_maps_never_write_one_channel_to_two_shards(void **state) {
     await(asking, said);
     struct shard_map *other = shard_map_new(3);
     assert_true(shard_map_add(other, 0, SHARD_BUCKETS - 1, 2, &error) && shard_map_is_total(other, &error));
-    store_set_shards(second, other); /* as if it had not been asked */
+    store_set_shards(second, other); /* as if nobody had asked it */
     asking->store = second;
     assert_status(ASK(asking, STORE_CHANNEL_PUT, .channel_id = S(channel)), STORE_UNAVAILABLE);
     struct answer *elsewhere = say_in(asking, channel, "two", 0);
     await(asking, elsewhere);
     assert_status(elsewhere, STORE_NOT_FOUND);
-    /* And a map is refused as soon as it is known which buckets hold channels. */
+    /* Such a map is refused once it is known which buckets have channels. */
     for (int i = 0; i < 200 && store_check_shards(first, other, &error); i++) pass(asking, 50);
     assert_false(store_check_shards(first, other, &error));
     assert_non_null(strstr(error.text, "would move to shard 2"));
@@ -380,8 +381,8 @@ static void two_maps_never_write_one_channel_to_two_shards(void **state) {
     store_close(&second, 5000);
 }
 
-/* Last of its group: the shard stays away. */
-static void a_shard_that_is_away_leaves_the_others_working(void **state) {
+/* Must be the last of its group: the shard stays down. */
+static void a_missing_shard_leaves_the_others_working(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     struct store_postgres_settings settings = settings_of(scene, false, false);
@@ -445,7 +446,7 @@ static void less_durability_than_promised_is_refused(void **state) {
     servers_sql(scene->servers.write[1], "ALTER DATABASE shard1 RESET synchronous_commit");
 }
 
-static void an_epoch_begins_above_all_known_ones_once_a_server(void **state) {
+static void an_epoch_begins_once_above_all_known_ones(void **state) {
     struct scene *scene = *state;
     const char *shard = scene->servers.write[0];
     assert_string_equal(servers_sql(shard, "DELETE FROM epochs; SELECT number FROM stoa_epoch(9)"), "10");
@@ -468,18 +469,18 @@ static const struct CMUnitTest quorum[] = {
 static const struct CMUnitTest switchover[] = {TEST(a_primary_that_became_a_standby_is_left_for_the_new_one)};
 static const struct CMUnitTest lossy[] = {TEST(a_promotion_that_loses_events_resets_to_the_last_common_one)};
 static const struct CMUnitTest stall[] = {
-    TEST(a_stalled_commit_is_unavailable_at_its_deadline_and_a_duplicate_later),
+    TEST(a_stalled_commit_is_unavailable_and_its_retry_a_duplicate),
     TEST(a_commit_cancelled_while_it_waits_for_a_standby_is_not_acknowledged),
     TEST(a_stalled_shard_is_not_ready),
 };
 static const struct CMUnitTest shards[] = {
-    TEST(a_lock_that_someone_else_holds_stalls_that_channel_only),
+    TEST(a_locked_head_stalls_only_its_channel),
     TEST(a_reader_never_sees_a_number_before_those_below_it),
     TEST(nothing_is_lost_or_doubled_when_pgbouncer_is_killed),
     TEST(two_maps_never_write_one_channel_to_two_shards),
     TEST(less_durability_than_promised_is_refused),
-    TEST(an_epoch_begins_above_all_known_ones_once_a_server),
-    TEST(a_shard_that_is_away_leaves_the_others_working),
+    TEST(an_epoch_begins_once_above_all_known_ones),
+    TEST(a_missing_shard_leaves_the_others_working),
     TEST(a_database_that_was_not_migrated_is_refused),
 };
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The PostgreSQL store when another log takes the place of the one it knows: a backup, a copy, an old primary. */
+/* The PostgreSQL store when another log replaces the one that it knows: a backup, a copy, an old primary. */
 #include "store_scene.h"
 
-/* ---- who asks */
+/* ---- workers */
 
 static void close_first(struct scene *scene) {
     store_close(&scene->asking.store, 1000);
 }
 
-/* A worker that knows nothing yet. There is no Redis: it learns from the other databases. */
+/* A worker that has just started. There is no Redis: it learns from the other databases. */
 static void begin_anew(struct scene *scene) {
     if (scene->asking.store) close_first(scene);
     scene->asking.store = open_with(scene, &scene->servers.settings);
@@ -29,7 +29,7 @@ static struct answer *say_some(struct scene *scene, const char *name, int len) {
     return said;
 }
 
-/* As a worker does each second. */
+/* Like a worker, once a second. */
 static struct answer *probe(struct scene *scene) {
     return ASK(&scene->asking, STORE_PROBE, );
 }
@@ -57,7 +57,7 @@ static void say_until_taken(struct scene *scene, const char *name, struct answer
     fail_msg("never taken");
 }
 
-/* Number 5 of that epoch was lost: its reader is told, and what comes next is of another epoch. */
+/* Number 5 of that epoch was lost: its reader is told, and the next append is in another epoch. */
 static void is_another_epoch(struct scene *scene, const struct answer *lost) {
     struct answer *next;
     say_until_taken(scene, "after", &next);
@@ -74,7 +74,7 @@ static void is_another_epoch(struct scene *scene, const struct answer *lost) {
 
 /* ---- copies */
 
-static void a_dump_that_was_loaded_again_is_another_epoch(void **state) {
+static void a_restored_dump_begins_another_epoch(void **state) {
     struct scene *scene = *state;
     begin_anew(scene);
     put_channel(&scene->asking, "hall");
@@ -82,12 +82,12 @@ static void a_dump_that_was_loaded_again_is_another_epoch(void **state) {
     servers_act("dump", "shard0");
     struct answer *lost = say_some(scene, "lost", 2);
     servers_act("load", "shard0");
-    /* A dump reads sequences outside of its snapshot: it may claim what its tables do not hold. */
+    /* A dump reads sequences outside of its snapshot, so they may be ahead of its tables. */
     servers_sql(scene->servers.write[0], "SELECT setval('log_position', 1000)");
     is_another_epoch(scene, lost);
 }
 
-static void files_that_were_copied_back_are_another_epoch(void **state) {
+static void restored_files_begin_another_epoch(void **state) {
     struct scene *scene = *state;
     struct answer *again;
     begin_anew(scene);
@@ -100,8 +100,8 @@ static void files_that_were_copied_back_are_another_epoch(void **state) {
     is_another_epoch(scene, lost);
 }
 
-/* PostgreSQL logs a sequence ahead: what has recovered may claim more than it holds. */
-static void files_that_were_copied_from_a_running_server_are_another_epoch(void **state) {
+/* PostgreSQL logs sequences ahead, so after recovery they may be ahead of the tables. */
+static void files_copied_from_a_running_server_begin_another_epoch(void **state) {
     struct scene *scene = *state;
     begin_anew(scene);
     put_channel(&scene->asking, "hall");
@@ -112,7 +112,7 @@ static void files_that_were_copied_from_a_running_server_are_another_epoch(void 
     is_another_epoch(scene, lost);
 }
 
-static void whoever_comes_new_knows_how_far_a_log_had_got(void **state) {
+static void a_new_worker_knows_how_far_a_log_had_got(void **state) {
     struct scene *scene = *state;
     struct answer *again;
     begin_anew(scene);
@@ -132,7 +132,7 @@ static void whoever_comes_new_knows_how_far_a_log_had_got(void **state) {
     is_another_epoch(scene, lost);
 }
 
-static void a_restart_is_no_other_epoch(void **state) {
+static void a_restart_begins_no_epoch(void **state) {
     struct scene *scene = *state;
     struct answer *after;
     begin_anew(scene);
@@ -146,7 +146,7 @@ static void a_restart_is_no_other_epoch(void **state) {
     assert_string_equal(say(scene, "later", 0)->epoch, before->epoch);
 }
 
-/* It is noted once a second, however many tell it; of a clock that was an hour ahead that second would last an hour. */
+/* The position is noted at most once a second. If a clock was an hour ahead, that second must not last an hour. */
 static void a_logs_position_is_noted_after_the_clock_goes_back(void **state) {
     struct scene *scene = *state;
     settings_of(scene, false, false);
@@ -159,8 +159,8 @@ static void a_logs_position_is_noted_after_the_clock_goes_back(void **state) {
                         "20 10");
 }
 
-/* By a wrong name, or a name that leads elsewhere by now. Both fleets would be fenced by each other's epochs. */
-static void what_another_fleet_has_reached_is_neither_believed_nor_changed(void **state) {
+/* A wrong conninfo may lead to another fleet's database. Each fleet's epochs would then fence the other one. */
+static void another_fleets_position_is_neither_believed_nor_changed(void **state) {
     struct scene *scene = *state;
     const char *global = scene->servers.global, *fleet = "INSERT INTO stamp VALUES ('%s', '%s', 0)";
     char sql[120];
@@ -177,16 +177,16 @@ static void what_another_fleet_has_reached_is_neither_believed_nor_changed(void 
                 "UPDATE stamp SET fleet = 'theirs'; DELETE FROM floors; INSERT INTO floors VALUES ('0', 9, 'a', 1, "
                 "clock_timestamp() - interval '1 minute')");
     for (int i = 0; i < 3; i++) probe(scene);
-    pass(&scene->asking, 50); /* what they set off is over */
+    pass(&scene->asking, 50); /* until their work is done */
     assert_status(say(scene, "after", 0), STORE_OK);
     servers_sql(global, "UPDATE floors SET number = 0");
     for (int i = 0; i < 3; i++) probe(scene);
-    pass(&scene->asking, 50); /* what they set off is over */
+    pass(&scene->asking, 50); /* until their work is done */
     assert_string_equal(servers_sql(global, "SELECT number FROM floors"), "0");
 }
 
-/* While a fleet is upgraded its servers are of two versions. */
-static void what_a_server_of_before_appends_moves_the_log_on(void **state) {
+/* During an upgrade, a fleet's servers have two versions. */
+static void appends_of_an_older_server_move_the_log_on(void **state) {
     struct scene *scene = *state;
     char before[32], sql[120];
     settings_of(scene, false, false);
@@ -202,8 +202,8 @@ static void what_a_server_of_before_appends_moves_the_log_on(void **state) {
     assert_string_equal(servers_sql(shard, sql), "true");
 }
 
-/* Everything was brought back at once, and nobody can see it: the operator says so. */
-static void an_epoch_that_is_begun_by_hand_is_above_what_is_known(void **state) {
+/* All databases were restored at once, which nobody can detect: the operator declares it. */
+static void an_epoch_begun_by_hand_is_above_all_known_ones(void **state) {
     struct scene *scene = *state;
     struct answer *after;
     begin_anew(scene);
@@ -220,7 +220,7 @@ static void note_people(void *owner, const char *epoch) {
     snprintf(owner, STORE_EPOCH_MAX, "%s", epoch);
 }
 
-static void who_keeps_what_was_read_of_members_hears_that_they_are_others(void **state) {
+static void caches_of_members_hear_of_another_epoch(void **state) {
     struct scene *scene = *state;
     char epoch[STORE_EPOCH_MAX] = "", before[STORE_EPOCH_MAX];
     begin_anew(scene);
@@ -238,7 +238,7 @@ static void who_keeps_what_was_read_of_members_hears_that_they_are_others(void *
     assert_string_not_equal(epoch, before);
 }
 
-static void members_that_were_copied_back_are_another_epoch(void **state) {
+static void restored_members_begin_another_epoch(void **state) {
     struct scene *scene = *state;
     const char *epoch = "SELECT max(number) FROM epochs";
     begin_anew(scene);
@@ -263,7 +263,7 @@ static void members_that_were_copied_back_are_another_epoch(void **state) {
     assert_status(ASK(&scene->asking, STORE_MEMBER, .channel_id = S("hall"), .user_id = S("bob")), STORE_NOT_FOUND);
 }
 
-/* ---- what is acknowledged is kept as promised, at any time */
+/* ---- acknowledged messages are as durable as promised, at any time */
 
 static char logged[1 << 16];
 static size_t logged_len;
@@ -275,7 +275,7 @@ static void take_line(void *owner, struct slice line) {
     logged[logged_len] = '\0';
 }
 
-/* A setting of a server, at run time. */
+/* Changes a setting of a running server. */
 static void set_at(const char *conninfo, const char *name, const char *value) {
     char sql[160];
     if (value)
@@ -286,7 +286,7 @@ static void set_at(const char *conninfo, const char *name, const char *value) {
     servers_sql(conninfo, "SELECT pg_reload_conf()");
 }
 
-/* Of shard0's server. */
+/* Changes a setting of shard0's server. */
 static void set(struct scene *scene, const char *name, const char *value) {
     set_at(scene->servers.write[0], name, value);
 }
@@ -297,7 +297,7 @@ static unsigned lines_with(const char *text) {
     return count;
 }
 
-/* While that setting is so, nothing is acknowledged, the worker is not ready, and one line names it. */
+/* With that setting, nothing is acknowledged, the worker is not ready, and one log line names the setting. */
 static void is_refused_meanwhile(struct scene *scene, const char *name, const char *value, const char *words) {
     static int n;
     logged_len = 0;
@@ -324,7 +324,7 @@ static void is_refused_meanwhile(struct scene *scene, const char *name, const ch
     assert_false(again->duplicate);
 }
 
-static void a_server_that_keeps_less_acknowledges_nothing_while_it_does(void **state) {
+static void a_less_durable_server_acknowledges_nothing(void **state) {
     struct scene *scene = *state;
     begin_anew(scene);
     log_set_sink(take_line, NULL);
@@ -334,7 +334,7 @@ static void a_server_that_keeps_less_acknowledges_nothing_while_it_does(void **s
     log_set_sink(NULL, NULL);
 }
 
-static void a_quorum_that_is_gone_acknowledges_nothing(void **state) {
+static void a_missing_quorum_acknowledges_nothing(void **state) {
     struct scene *scene = *state;
     set(scene, "synchronous_standby_names", "ANY 1 (r1, r2)");
     await_sql(&scene->asking, scene->servers.write[0],
@@ -354,8 +354,8 @@ static void a_quorum_that_is_gone_acknowledges_nothing(void **state) {
     set(scene, "synchronous_standby_names", NULL);
 }
 
-/* PostgreSQL lets go what waits when there is no standby to wait for any more. */
-static void what_waited_for_a_quorum_that_goes_is_not_acknowledged(void **state) {
+/* PostgreSQL releases waiting commits when no standby is configured any more. */
+static void a_commit_whose_quorum_goes_is_not_acknowledged(void **state) {
     struct scene *scene = *state;
     set(scene, "synchronous_standby_names", "ANY 1 (r1, r2)");
     await_sql(&scene->asking, scene->servers.write[0],
@@ -399,7 +399,7 @@ static void bob_becomes_a_member_once(struct scene *scene, enum store_status wan
     } while (status != wanted);
 }
 
-static void no_member_is_changed_while_the_global_database_keeps_less(void **state) {
+static void no_member_changes_while_the_global_database_is_less_durable(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     begin_anew(scene);
@@ -418,7 +418,7 @@ static void no_member_is_changed_while_the_global_database_keeps_less(void **sta
     assert_int_equal(lines_with("store.global_refused"), 1);
 }
 
-static void a_server_that_keeps_less_is_refused_at_the_start(void **state) {
+static void a_less_durable_server_is_refused_at_the_start(void **state) {
     struct scene *scene = *state;
     const char *settings[] = {"fsync", "full_page_writes"};
     for (int i = 0; i < 2; i++) {
@@ -440,7 +440,7 @@ static void a_server_that_keeps_less_is_refused_at_the_start(void **state) {
 
 /* ---- an old primary */
 
-/* Of two workers one is led to the new primary, and writes nothing; the other one to the old one. */
+/* One worker is connected to the new primary and writes nothing, another one to the old primary. */
 static void an_old_primary_is_not_written_to_before_the_new_one_is(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
@@ -453,7 +453,7 @@ static void an_old_primary_is_not_written_to_before_the_new_one_is(void **state)
     say_some(scene, "before", 3);
     await_sql(asking, new, "SELECT last_seq FROM channel_heads", "3");
     struct store *misled = asking->store;
-    servers_act("promote", "r1"); /* the old one is alive, and reached by some */
+    servers_act("promote", "r1"); /* the old one is alive, and some workers reach it */
     snprintf(scene->servers.write[0], sizeof scene->servers.write[0], "%s", new);
     struct store *led = open_with(scene, &scene->servers.settings);
     asking->store = led;
@@ -471,7 +471,7 @@ static void an_old_primary_is_not_written_to_before_the_new_one_is(void **state)
     store_close(&misled, 1000);
 }
 
-/* Nobody says a word, and nobody has met the new primary before. */
+/* Nobody writes, and nobody has connected to the new primary before. */
 static void the_first_connection_to_a_new_primary_begins_its_epoch(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
@@ -490,7 +490,7 @@ static void the_first_connection_to_a_new_primary_begins_its_epoch(void **state)
     await_sql(asking, new, "SELECT max(number) FROM epochs", "2");
 }
 
-/* Bob was expelled where the members are now. */
+/* The new primary has the expulsion of bob, the old one does not. */
 static void an_old_global_primary_is_not_believed(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
@@ -532,27 +532,27 @@ static void an_old_global_primary_is_not_believed(void **state) {
 }
 
 static const struct CMUnitTest copies[] = {
-    TEST(a_restart_is_no_other_epoch),
-    TEST(a_dump_that_was_loaded_again_is_another_epoch),
-    TEST(files_that_were_copied_back_are_another_epoch),
-    TEST(files_that_were_copied_from_a_running_server_are_another_epoch),
-    TEST(whoever_comes_new_knows_how_far_a_log_had_got),
-    TEST(members_that_were_copied_back_are_another_epoch),
-    TEST(who_keeps_what_was_read_of_members_hears_that_they_are_others),
+    TEST(a_restart_begins_no_epoch),
+    TEST(a_restored_dump_begins_another_epoch),
+    TEST(restored_files_begin_another_epoch),
+    TEST(files_copied_from_a_running_server_begin_another_epoch),
+    TEST(a_new_worker_knows_how_far_a_log_had_got),
+    TEST(restored_members_begin_another_epoch),
+    TEST(caches_of_members_hear_of_another_epoch),
     TEST(a_logs_position_is_noted_after_the_clock_goes_back),
-    TEST(what_another_fleet_has_reached_is_neither_believed_nor_changed),
-    TEST(what_a_server_of_before_appends_moves_the_log_on),
-    TEST(an_epoch_that_is_begun_by_hand_is_above_what_is_known),
-    TEST(a_server_that_keeps_less_acknowledges_nothing_while_it_does),
-    TEST(no_member_is_changed_while_the_global_database_keeps_less),
-    TEST(a_server_that_keeps_less_is_refused_at_the_start),
+    TEST(another_fleets_position_is_neither_believed_nor_changed),
+    TEST(appends_of_an_older_server_move_the_log_on),
+    TEST(an_epoch_begun_by_hand_is_above_all_known_ones),
+    TEST(a_less_durable_server_acknowledges_nothing),
+    TEST(no_member_changes_while_the_global_database_is_less_durable),
+    TEST(a_less_durable_server_is_refused_at_the_start),
 };
 static const struct CMUnitTest returns[] = {
-    TEST(a_quorum_that_is_gone_acknowledges_nothing),
-    TEST(what_waited_for_a_quorum_that_goes_is_not_acknowledged),
+    TEST(a_missing_quorum_acknowledges_nothing),
+    TEST(a_commit_whose_quorum_goes_is_not_acknowledged),
     TEST(an_old_primary_is_not_written_to_before_the_new_one_is),
     TEST(an_old_global_primary_is_not_believed),
-    TEST(the_first_connection_to_a_new_primary_begins_its_epoch), /* last: shard0 stays away */
+    TEST(the_first_connection_to_a_new_primary_begins_its_epoch), /* last: shard0 stays down */
 };
 
 int main(int argc, char **argv) {

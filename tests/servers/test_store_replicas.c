@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Replicas of the PostgreSQL store: which one is read, and that nobody sees less there than on the primary. */
+/* Replicas of the PostgreSQL store: which one is read, and that no reader sees less than on the primary. */
 #include "store_scene.h"
 
 enum { CHANNEL_LEN = 16 };
 
-/* On shard0, whose standbys are read. */
+/* A channel on shard0, whose standbys are read. */
 static void put_channel_of_ours(struct asking *asking, char channel[CHANNEL_LEN]) {
     snprintf(channel, CHANNEL_LEN, "%s", channel_on(0, 0));
     put_channel(asking, channel);
@@ -15,14 +15,14 @@ static struct store *open_with_replica(struct scene *scene) {
     return open_with(scene, &settings);
 }
 
-/* More than a replica may be behind. */
+/* Sends more events than a replica may be behind. */
 static void write_much(struct scene *scene) {
     servers_sql(
         scene->servers.write[0],
         "SELECT count(pg_logical_emit_message(false, 'lag', repeat('x', 1 << 20))) FROM generate_series(1, 20)");
 }
 
-static void an_own_message_is_read_however_far_a_replica_is_behind(void **state) {
+static void own_messages_are_read_however_far_a_replica_is_behind(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     char channel[CHANNEL_LEN];
@@ -37,7 +37,7 @@ static void an_own_message_is_read_however_far_a_replica_is_behind(void **state)
     servers_sql(servers_standby(1), "SELECT pg_wal_replay_resume()");
 }
 
-/* Reads until one is answered by such a server. */
+/* Reads until such a server answers. */
 static void await_from(struct asking *asking, enum store_op op, const char *channel, const char *from) {
     int64_t before = metric_get(METRIC_STORE_READS, from);
     for (int i = 0; i < 300 && metric_get(METRIC_STORE_READS, from) == before; i++) {
@@ -51,7 +51,7 @@ static void await_read_from(struct asking *asking, const char *channel, const ch
     await_from(asking, STORE_EVENTS, channel, from);
 }
 
-static void a_replica_that_went_is_read_again_when_it_is_back(void **state) {
+static void a_replica_is_read_again_when_it_is_back(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     char channel[CHANNEL_LEN];
@@ -64,7 +64,7 @@ static void a_replica_that_went_is_read_again_when_it_is_back(void **state) {
     await_read_from(asking, channel, "replica");
 }
 
-static void a_replica_far_behind_is_known_and_left_alone(void **state) {
+static void a_replica_far_behind_is_noticed_and_not_read(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     char channel[CHANNEL_LEN];
@@ -82,7 +82,7 @@ static void a_replica_far_behind_is_known_and_left_alone(void **state) {
     await_read_from(asking, channel, "replica");
 }
 
-/* shard0's two standbys serve these, as masks. */
+/* The purposes of shard0's two standbys, as masks. */
 static struct store *open_with_purposes(struct scene *scene, unsigned first, unsigned second) {
     struct store_postgres_settings settings = settings_of(scene, false, true);
     static char conninfo[160];
@@ -93,7 +93,7 @@ static struct store *open_with_purposes(struct scene *scene, unsigned first, uns
     return open_with(scene, &settings);
 }
 
-/* Says something while that standby stands still: from then on whatever reads there reads in vain. */
+/* Sends while that standby is suspended: from then on, reads from it lack the message. */
 static void leave_behind(struct asking *asking, const char *channel, unsigned standby) {
     static int n;
     servers_sql(servers_standby(standby), "SELECT pg_wal_replay_pause()");
@@ -113,7 +113,7 @@ static void resume(struct asking *asking, const char *channel, unsigned standby)
     await_sql(asking, servers_standby(standby), sql, head);
 }
 
-/* Ten reads are all answered so. */
+/* All of ten reads are answered by such a server. */
 static void all_from(struct asking *asking, enum store_op op, const char *channel, const char *from) {
     await_from(asking, op, channel, from);
     int64_t before = metric_get(METRIC_STORE_READS, from);
@@ -147,20 +147,20 @@ static void a_replica_for_disaster_recovery_is_not_read(void **state) {
     all_from(asking, STORE_MESSAGES, channel, "primary");
 }
 
-static void for_a_replica_far_behind_one_without_purpose_is_read(void **state) {
+static void a_replica_without_purpose_replaces_one_far_behind(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
     char channel[CHANNEL_LEN];
     scene->asking.store = open_with_purposes(scene, 1U << STORE_FOR_HISTORY, 0);
     put_channel_of_ours(asking, channel);
     leave_behind(asking, channel, 1);
-    all_from(asking, STORE_MESSAGES, channel, "behind"); /* its purpose, and near enough to be asked */
+    all_from(asking, STORE_MESSAGES, channel, "behind"); /* it has the purpose, and is not too far behind to be asked */
     write_much(scene);
     all_from(asking, STORE_MESSAGES, channel, "replica");
     resume(asking, channel, 1);
 }
 
-/* Else PostgreSQL takes each read for one of a thousand channels, and compiles it first. */
+/* Otherwise PostgreSQL plans each read as if for a thousand channels, and compiles it first. */
 static void a_read_is_planned_for_one_cursor(void **state) {
     struct scene *scene = *state;
     assert_string_equal(
@@ -169,13 +169,13 @@ static void a_read_is_planned_for_one_cursor(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        TEST(an_own_message_is_read_however_far_a_replica_is_behind),
+        TEST(own_messages_are_read_however_far_a_replica_is_behind),
         TEST(a_read_is_planned_for_one_cursor),
-        TEST(a_replica_that_went_is_read_again_when_it_is_back),
-        TEST(a_replica_far_behind_is_known_and_left_alone),
+        TEST(a_replica_is_read_again_when_it_is_back),
+        TEST(a_replica_far_behind_is_noticed_and_not_read),
         TEST(a_read_goes_to_the_replicas_of_its_purpose),
         TEST(a_replica_for_disaster_recovery_is_not_read),
-        TEST(for_a_replica_far_behind_one_without_purpose_is_read),
+        TEST(a_replica_without_purpose_replaces_one_far_behind),
     };
     log_set_level(LOG_WARNING);
     return cmocka_run_group_tests(tests, NULL, NULL);

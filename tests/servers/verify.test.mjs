@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each kind of damage to a fleet's databases that `stoa verify` must find, planted one at a time; and epochs by hand.
+// Plants each kind of damage that `stoa verify` must find in a fleet's databases, one at a time; and epochs begun by hand.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -64,7 +64,7 @@ test("a fleet's sound databases are found sound, also one shard of them", async 
 const other = () => (home + 1) % SHARDS;
 const here = (table) => `channel_id = 'hall'${table ? ` AND ${table}` : ""}`;
 
-// [what, kind, seq, damage, repair]: of the shard of "hall", unless the damage says where.
+// [what, kind, seq, damage, repair]: on the shard of "hall", unless the damage names another place.
 const damages = [
   ["an event is gone", "gap", 4, `DELETE FROM events WHERE ${here("seq = 4")}`],
   ["the head is above the last event", "head", 9, `UPDATE channel_heads SET last_seq = 9 WHERE ${here()}`],
@@ -147,7 +147,7 @@ test("an epoch begun by hand resets only the clients beyond it", async (t) => {
   const sent = await alice.send("hall", "anew");
   assert.deepEqual([sent.seq, sent.epoch], [7, epoch]);
   assert.equal((await alice.join("hall", { seq: 7, epoch: before })).reset.forkSeq, 6);
-  sql(0, "UPDATE floors SET number = 40 WHERE name = 'global'"); // as if the fleet had met it
+  sql(0, "UPDATE floors SET number = 40 WHERE name = 'global'"); // as if the fleet had seen it
   const people = await runStoa("epoch", "begin", "--config", config, "--global");
   assert.match(people.stdout, /^global: epoch 41-\w+ begins\n$/, people.stderr);
   await until("the server knows it", () => sql(0, "SELECT number FROM floors WHERE name = 'global'") === "41");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wall_clock.c - preloaded into a server under test: its wall clock is ahead of the machine's by what the file that
- * STOA_TEST_CLOCK_FILE names says, in microseconds, at each look. (faketime hangs redis-server: it allocates within.)
+/* wall_clock.c - preloaded into a server under test: its wall clock is ahead of the machine's by the microseconds in
+ * the file that STOA_TEST_CLOCK_FILE names, read at each call. (faketime hangs redis-server, because it allocates
+ * inside.)
  */
 #include <fcntl.h>
 #include <stdint.h>
