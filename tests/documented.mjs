@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The differences that docs/wire.md lists: a test that knows differences by name holds its list to this one.
+// The differences that docs/wire.md lists: a test that knows differences by name compares its list with this one.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 

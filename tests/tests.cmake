@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every suite is a ctest entry; ctest is the single way to run them.
+# All tests are ctest entries.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
-# What tests ask of units beyond their headers (inside.h). It comes before the libraries.
+# Functions through which tests look inside units, beyond their headers (inside.h). It must be linked before the libraries.
 file(GLOB core_inside CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/core/inside/*.c)
 add_library(core_inside STATIC ${core_inside})
 target_include_directories(core_inside PUBLIC ${CMAKE_SOURCE_DIR}/tests/core)
 target_link_libraries(core_inside PUBLIC stoa_master)
 
-# tests/core/test_NAME.c: a cmocka program. Its libraries: all of core, and tests/core/support/*.c.
+# tests/core/test_NAME.c: a cmocka program, linked with all of core and tests/core/support/*.c.
 file(GLOB core_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/core/support/*.c)
 add_library(core_support STATIC ${core_support})
 target_include_directories(core_support PUBLIC ${CMAKE_SOURCE_DIR}/tests/core)
@@ -25,7 +25,7 @@ foreach(source ${core_tests})
     "ASAN_OPTIONS=detect_stack_use_after_return=0")
 endforeach()
 
-# stoa_planted(FAULT PROGRAM TEST): with that fault planted (base/fault.h), TEST of PROGRAM must turn red.
+# stoa_planted(FAULT PROGRAM TEST): with the planted fault FAULT (base/fault.h), TEST of PROGRAM must fail.
 function(stoa_planted fault program test)
   add_test(NAME core/planted_${fault} COMMAND ${program})
   set_tests_properties(core/planted_${fault} PROPERTIES TIMEOUT 120 LABELS unit
@@ -44,8 +44,8 @@ if(STOA_FAULTS)
   stoa_planted(close_twice test_net_strict each_close_code_is_echoed_or_refused)
 endif()
 
-# tests/fuzz/fuzz_NAME.c: LLVMFuzzerTestOneInput. With STOA_FUZZ a libFuzzer program; always a program that replays
-# tests/fuzz/corpus/NAME/ (tests/fuzz/replay.c). What several share: tests/fuzz/support/*.c.
+# tests/fuzz/fuzz_NAME.c has LLVMFuzzerTestOneInput. With STOA_FUZZ it makes a libFuzzer program, and always a program that
+# replays tests/fuzz/corpus/NAME/ (tests/fuzz/replay.c). Shared code is in tests/fuzz/support/*.c.
 file(GLOB fuzz_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/support/*.c)
 add_library(fuzz_support STATIC ${fuzz_support} ${CMAKE_SOURCE_DIR}/tests/core/support/slow_websocket.c)
 target_include_directories(fuzz_support PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/tests/fuzz)
@@ -73,15 +73,16 @@ foreach(suite ${suites})
   include(${suite})
 endforeach()
 
-# What runs several threads, for a build with ThreadSanitizer: label and target "threads". libpq's cancel is in servers/pool, the
-# resolver of libcurl in scenes/outgoing.
+# The tests with several threads, for a build with ThreadSanitizer: label and target "threads". servers/pool has libpq's cancel,
+# scenes/outgoing the resolver of libcurl.
 if(STOA_SANITIZE STREQUAL thread)
   set(programs test_threads test_store test_store_sqlite test_sqlite_reads test_sqlite_damage test_sqlite_migration test_sqlite_backup
     test_verify)
   add_custom_target(threads DEPENDS ${programs} test_pool stoa)
   list(TRANSFORM programs PREPEND core/)
   set_tests_properties(${programs} servers/pool scenes/chat scenes/backup scenes/outgoing PROPERTIES LABELS threads)
-  # Where the kernel spreads addresses too far for this compiler's ThreadSanitizer, nothing runs: disabled, which ./dev counts as skipped.
+  # If the kernel randomizes addresses too much for this compiler's ThreadSanitizer, nothing can run: the tests are disabled, and ./dev
+  # counts them as skipped.
   include(CheckCSourceRuns)
   set(CMAKE_REQUIRED_FLAGS -fsanitize=thread)
   check_c_source_runs("int main(void) { return 0; }" THREAD_SANITIZER_RUNS)

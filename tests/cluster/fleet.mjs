@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A fleet's stage: a Redis of its own, and nodes that share it and the PostgreSQL which servers/postgres.py has started.
+// A fleet for tests: its own Redis, and nodes that share it and the PostgreSQL that servers/postgres.py has started.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,14 +8,14 @@ import { BINARY, literal, root, startServer } from "../scenes/harness.mjs";
 
 const REDIS = path.join(root, "tests/servers/redis.sh");
 
-/** A real Redis; `mode` as redis.sh has them. It can be killed and started again. */
+/** A real Redis; `mode` as in redis.sh. It can be killed and started again. */
 export class Redis {
   constructor(owner, mode = "standalone") {
     this.folder = mkdtempSync(path.join(tmpdir(), "stoa-redis-"));
     this.mode = mode;
-    const stop = () => this.#script("stop", this.folder); // its folder goes with it
+    const stop = () => this.#script("stop", this.folder); // also removes its folder
     owner.after(stop);
-    process.on("exit", stop); // cut short
+    process.on("exit", stop); // if the test is cut short
     this.#script(mode, this.folder);
     this.ports = readFileSync(path.join(this.folder, "ports"), "utf8").trim().split("\n").map(Number);
   }
@@ -41,7 +41,7 @@ export class Redis {
     this.#script("start", this.folder, String(port));
   }
 
-  /** What redis-cli says. */
+  /** The output of redis-cli. */
   cli(...arguments_) {
     return execFileSync("redis-cli", ["-p", String(this.ports[0]), ...arguments_], { timeout: 10_000, encoding: "utf8" });
   }
@@ -51,7 +51,7 @@ function conninfo(port, database) {
   return `host=127.0.0.1 port=${port} dbname=${database} user=postgres`;
 }
 
-/** Settings that make a server a node of the fleet on this Redis. */
+/** Settings of a node of the fleet on this Redis. */
 export function settings(redis, set = {}) {
   const shards = process.env.STOA_PG_SHARDS.split(/[ ,]+/);
   return {
@@ -72,7 +72,7 @@ export function settings(redis, set = {}) {
 
 let migrated = false;
 
-/** So many nodes, named n0, n1, …; they know of each other when this resolves. */
+/** Starts `count` nodes, named n0, n1, …; they know each other when this resolves. */
 export async function startFleet(owner, redis, count, set = {}, more = {}) {
   const options = Array.from({ length: count }, (_, i) => ({ ...more, set: settings(redis, { "node.name": `n${i}`, ...set }) }));
   if (!migrated) {
@@ -83,7 +83,7 @@ export async function startFleet(owner, redis, count, set = {}, more = {}) {
   return Promise.all(options.map((each) => startServer(owner, each)));
 }
 
-/** A node's metric: the sum over what matches, such as `stoa_bus_received_total{kind="event"}`. */
+/** A metric of a node: the sum over all that match, such as `stoa_bus_received_total{kind="event"}`. */
 export async function metric(server, name) {
   const text = await (await fetch(`${server.url}/metrics`)).text();
   return text
@@ -92,7 +92,7 @@ export async function metric(server, name) {
     .reduce((sum, line) => sum + Number(line.split(" ").pop()), 0);
 }
 
-/** {status: of HTTP, …what /health says}. */
+/** {status: of HTTP, …the body of /health/ready}. */
 export async function health(server) {
   const response = await fetch(`${server.url}/health/ready`);
   return { http: response.status, ...(await response.json()) };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two nodes and a third: what is said on one is heard on all, whatever happens to Redis. Needs servers/postgres.py.
+// Two or three nodes: what one node sends arrives on all, whatever happens to Redis. Needs servers/postgres.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { file, until, within } from "../scenes/harness.mjs";
@@ -19,7 +19,7 @@ const newChannel = () => `channel-${++channels}`;
 const seqs = (someone) => someone.all("message:new").map(({ seq }) => seq);
 const oneTo = (count) => Array.from({ length: count }, (_, i) => i + 1);
 
-/** Everybody has heard of 1 … count, in this order, each once. */
+/** Everybody has received 1 … count, in this order, each once. */
 async function allHeard(people, count, deadline_ms) {
   for (const someone of people) await until(`${someone.user} has heard ${count}`, () => seqs(someone).length >= count, deadline_ms);
   for (const someone of people) assert.deepEqual(seqs(someone), oneTo(count), someone.user);
@@ -54,7 +54,7 @@ test("the workers of all nodes hear each other", async (t) => {
   await allHeard(people, people.length);
 });
 
-test("who joins while others speak misses nothing and hears nothing twice", async (t) => {
+test("a join during sends misses nothing and repeats nothing", async (t) => {
   const channel = newChannel(), MESSAGES = 300;
   const alice = await joined(t, north, "alice", channel);
   const chat = sdkClient(t, south, "bob");
@@ -73,7 +73,7 @@ test("a node without members of a channel gets none of its traffic", async (t) =
   await joined(t, north, "alice", channel);
   const bob = await joined(t, south, "bob", channel);
   await joined(t, east, "carol", newChannel());
-  const traffic = async (node) => (await metric(node, EVENTS)) + (await metric(node, received("emit"))); // presence comes when it will
+  const traffic = async (node) => (await metric(node, EVENTS)) + (await metric(node, received("emit"))); // presence events may come at any time
   const [heard, unheard] = [await metric(south, EVENTS), await traffic(east)];
   const alice = await joined(t, north, "alice", channel);
   for (let i = 0; i < 50; i++) await alice.send(channel, i);
@@ -169,7 +169,7 @@ test("a session that is deleted on one node ends on every node", async (t) => {
   assert.ok(still.socket.connected);
 });
 
-test("what is forged on Redis reaches nobody", async (t) => {
+test("forged messages on Redis reach nobody", async (t) => {
   const channel = newChannel();
   const [here, there] = await startFleet(t, redis, 2, { "redis.secret": "known to us alone" });
   const people = [await joined(t, here, "alice", channel), await joined(t, there, "bob", channel)];
@@ -187,7 +187,7 @@ test("what is forged on Redis reaches nobody", async (t) => {
   assert.ok((await metric(there, 'stoa_bus_dropped_total{reason="seal"}')) >= 1);
 });
 
-test("what one node changes, no other remembers otherwise", async (t) => {
+test("a change on one node clears the caches of all", async (t) => {
   const channel = newChannel();
   await rest(north, "PUT", `/channels/${channel}`, { visibility: "private" });
   await rest(north, "PUT", `/channels/${channel}/members/bob`, { role: "member" });
@@ -197,7 +197,7 @@ test("what one node changes, no other remembers otherwise", async (t) => {
   await until("bob is shown out", async () => !(await bob.send(channel, "still in?")).ok);
 });
 
-test("nodes share what is cached, and hear of changes at once", async (t) => {
+test("nodes share cached values and hear of changes at once", async (t) => {
   const channel = newChannel(), SHARED = 'stoa_cache_shared_hits_total{cache="members"}', LOADED = 'stoa_cache_misses_total{cache="members"}';
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel), await joined(t, east, "carol", channel)];
   const roles = async (someone) => Object.fromEntries((await someone.ask("channel:members", { channelId: channel })).members.map(({ userId, role }) => [userId, role]).sort());
@@ -211,7 +211,7 @@ test("nodes share what is cached, and hear of changes at once", async (t) => {
   await everywhere({ ...members, bob: "moderator" });
   const [shared, loaded] = [await sum(SHARED), await sum(LOADED)];
   assert.ok(shared > 0);
-  redis.cli("flushall"); // what the workers have in memory is still so
+  redis.cli("flushall"); // the workers still have it in memory
   await everywhere({ ...members, bob: "moderator" });
   assert.deepEqual([await sum(SHARED), await sum(LOADED)], [shared, loaded]);
   await rest(south, "DELETE", `/channels/${channel}/members/bob`);
@@ -228,7 +228,7 @@ test("a busy value is reloaded before it expires", async (t) => {
   });
   await until("one value follows the other in Redis without a gap", () => {
     const name = redis.cli("--scan", "--pattern", "stoa:x:hot:*").trim(); // with the epoch of the global database
-    const held = redis.cli("get", name || "none").trim(); // "v", a lease or none, the value; "l" and a lease: there is none
+    const held = redis.cli("get", name || "none").trim(); // "v", a lease or none, and the value; or "l" and a lease, without a value
     const value = held.startsWith("v") ? held.slice(29) : undefined;
     if (before && value && value !== before) return true;
     before = value;
@@ -240,7 +240,7 @@ test("a busy value is reloaded before it expires", async (t) => {
   assert.ok(refreshes[0] + refreshes[1] >= 1);
 });
 
-test("nodes share a cached tail, and a deletion leaves nothing in it", async (t) => {
+test("nodes share cached messages, and a deletion removes its content from them", async (t) => {
   const channel = newChannel(), READ = 'stoa_cache_misses_total{cache="events"}', FOUND = 'stoa_cache_shared_hits_total{cache="events"}';
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel), await joined(t, east, "carol", channel)];
   const sent = [];
@@ -256,7 +256,7 @@ test("nodes share a cached tail, and a deletion leaves nothing in it", async (t)
     assert.deepEqual(await tail(someone), first);
     return (await counted(FOUND)) > found;
   });
-  assert.ok((await counted(READ)) - read <= 1); // it may not have been kept yet
+  assert.ok((await counted(READ)) - read <= 1); // it may not be cached yet
   await people[0].ask("message:edit", { channelId: channel, messageId: sent[3].id, content: "another word" });
   await people[0].ask("message:delete", { channelId: channel, messageId: sent[5].id });
   for (const someone of people) {
@@ -278,7 +278,7 @@ test("FLUSHALL loses nothing", async (t) => {
   assert.equal((await health(south)).checks.bus, "ok");
 });
 
-test("connections to Redis that are cut lose nothing", async (t) => {
+test("cut connections to Redis lose nothing", async (t) => {
   const channel = newChannel();
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];
   for (let i = 0; i < 100; i++) {
@@ -288,7 +288,7 @@ test("connections to Redis that are cut lose nothing", async (t) => {
   await allHeard(people, 100);
 });
 
-test("without Redis messages come from the store, in order", async (t) => {
+test("without Redis, messages come from the store in order", async (t) => {
   const channel = newChannel();
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];
   await people[0].send(channel, "before");
@@ -316,7 +316,7 @@ test("without Redis messages come from the store, in order", async (t) => {
   assert.equal(await metric(south, "stoa_gap_reads_total"), reads);
 });
 
-test("probes find out a stalled Redis, and nothing is lost", async (t) => {
+test("probes detect a stalled Redis, and nothing is lost", async (t) => {
   const channel = newChannel();
   const people = [await joined(t, north, "alice", channel), await joined(t, south, "bob", channel)];
   redis.signal("SIGSTOP");

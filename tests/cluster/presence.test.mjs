@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is online, asked on a node with whom those who are asked about share no channel, or that has no member of the channel
-// that is asked about. Needs servers/postgres.py.
+// Presence across nodes: questions about users with whom the node shares no channel, or about a channel of which it has no
+// member. Needs servers/postgres.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { person } from "../scenes/people.mjs";
 import { Redis, health, metric, rest, startFleet } from "./fleet.mjs";
 
 const MESSAGES = 'stoa_bus_published_total{kind="survey"}';
-const LEASE_MS = 6000; // of a worker
+const LEASE_MS = 6000; // a worker's lease
 
 const redis = new Redis(file);
 const [north, south] = await startFleet(file, redis, 2, { workers: 2, "presence.grace_ms": 500, "limits.connections_per_user": false }, { expects: /worker\.exited/ });
@@ -18,10 +18,10 @@ let people = 0;
 const newName = (name) => `${name}-${++people}`;
 const come = (t, server, name, options) => person(t, server, newName(name), options);
 
-/** The answer to one who asks of `users`. */
+/** The answer to a client that asks about `users`. */
 const get = (who, ...users) => who.ask("presence:get", { userIds: users.map((user) => user.user ?? user) });
 
-/** The user as `who` is told, once that `holds`; an answer that is stale does not. */
+/** The user's status as `who` is told, once `holds` is true for it; stale answers do not count. */
 const seen = (who, user, holds) =>
   until(`${who.user} sees ${user.user}`, async () => {
     const { users, stale } = await get(who, user);
@@ -29,7 +29,7 @@ const seen = (who, user, holds) =>
   });
 const seenAs = (who, user, status) => seen(who, user, (found) => found.status === status);
 
-/** For so long `who` is told nothing else; on a busy machine some answers may be stale. */
+/** For that time, `who` is told no other status; on a busy machine some answers may be stale. */
 async function stays(ms, who, user, status) {
   let answers = 0;
   for (const until_ms = Date.now() + ms; Date.now() < until_ms; await setTimeout(50)) {
@@ -40,21 +40,21 @@ async function stays(ms, who, user, status) {
   assert.ok(answers > 0);
 }
 
-/** Who is online in a channel, by what another server of ours is told on that node. */
+/** Who is online in a channel, by that node's REST interface. */
 async function present(server, channel) {
   const { status, users, online, stale } = await rest(server, "GET", `/channels/${channel}/presence`);
   assert.equal(status, 200);
   return { users: users.map(({ userId }) => userId).sort(), online, stale };
 }
 
-/** In that channel are these people, and nobody else. */
+/** The answer if exactly these people are in the channel. */
 const whole = (...people) => ({ users: people.map(({ user }) => user).sort(), online: people.length, stale: undefined });
 
-/** Until that node says so. */
+/** Waits until that node reports it. */
 const presentAs = (server, channel, expected) =>
   until(`${expected.users} in ${channel}`, async () => (await present(server, channel)).users.join() === expected.users.join());
 
-/** People on the node until each of its workers has one of them in the channel. */
+/** Adds people on the node until each of its workers has one of them in the channel. */
 async function fill(t, server, channel) {
   const people = [], workers = new Set();
   while (workers.size < server.workers().length) {
@@ -66,7 +66,7 @@ async function fill(t, server, channel) {
   return people;
 }
 
-/** Each of these workers is known to so many others. */
+/** Waits until each of these workers is known to that many others. */
 const known = (server, others) =>
   until("the workers to know each other", () => server.lines.filter((line) => / fleet\.came /.test(line)).length >= others * server.workers().length);
 
@@ -93,7 +93,7 @@ test("a user stays online while any device is connected", async (t) => {
   await seenAs(bob, phone, "offline");
 });
 
-test("the invisible look offline on the other node, too", async (t) => {
+test("invisible users look offline on the other node too", async (t) => {
   const alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
   await seenAs(bob, alice, "online");
   await alice.ask("presence:update", { status: "invisible" });
@@ -102,7 +102,7 @@ test("the invisible look offline on the other node, too", async (t) => {
   await seenAs(bob, alice, "away");
 });
 
-test("a list of users costs one question at most", async (t) => {
+test("a list of users costs at most one question", async (t) => {
   const alice = await come(t, north, "alice"), bob = await come(t, south, "bob"), gone = await come(t, north, "gone");
   for (const user of [alice, gone]) await seenAs(bob, user, "online");
   gone.socket.disconnect();
@@ -113,7 +113,7 @@ test("a list of users costs one question at most", async (t) => {
   const { users } = await get(bob, gone, alice, bob, ...strangers);
   assert.deepEqual(users.slice(0, 3).map(({ status }) => status), ["offline", "online", "online"]);
   assert.deepEqual(new Set(users.slice(3).map(({ status }) => status)), new Set(["unknown"]));
-  const asked = [before + 2, silent + 2]; // a question, and an answer of each other worker
+  const asked = [before + 2, silent + 2]; // a question, and an answer from each other worker
   await until("all have answered", async () => (await sent()).join() === asked.join());
   for (let i = 0; i < 10; i++) assert.equal((await get(bob, bob)).users[0].status, "online");
   assert.deepEqual(await sent(), asked);
@@ -128,7 +128,7 @@ test("a node without a member lists the channel's online users once each", async
     assert.equal((await phones.at(-1).join(channel)).ok, true);
   }
   await presentAs(south, channel, whole(alice, bob));
-  for (let i = 0; i < 8; i++) assert.deepEqual(await present(south, channel), whole(alice, bob)); // of either worker
+  for (let i = 0; i < 8; i++) assert.deepEqual(await present(south, channel), whole(alice, bob)); // from either worker
   for (const device of [bob, alice]) device.socket.disconnect();
   await presentAs(south, channel, whole(alice));
   for (const phone of phones) phone.socket.disconnect();
@@ -138,7 +138,7 @@ test("a node without a member lists the channel's online users once each", async
 test("a node with its first member tells the whole list at once", async (t) => {
   const channel = newName("lobby"), alice = await come(t, north, "alice"), bob = await come(t, south, "bob");
   assert.equal((await alice.join(channel)).ok, true);
-  for (const user of [alice, bob]) await seenAs(user, user, "online"); // nobody is still settling
+  for (const user of [alice, bob]) await seenAs(user, user, "online"); // until nobody's status still changes
   await presentAs(north, channel, whole(alice));
   assert.equal((await bob.join(channel)).ok, true);
   for (let i = 0; i < 8; i++) assert.deepEqual(await present(south, channel), whole(alice, bob));
@@ -170,7 +170,7 @@ test("while Redis stalls the answer is local, fast and marked stale", async (t) 
     for (const known of ["the workers do not know yet", "they do"]) {
       const asked_ms = Date.now();
       const { users, stale } = await get(bob, alice, bob);
-      assert.ok(Date.now() - asked_ms < 5000, known); // half a second on a machine that is not busy
+      assert.ok(Date.now() - asked_ms < 5000, known); // half a second if the machine is idle
       assert.deepEqual([users[0].status === "online", users[1].status, stale], [false, "online", true], known);
       assert.equal((await present(south, channel)).stale, true, known);
       if (known === "the workers do not know yet") await until("the bus to be degraded", async () => (await health(south)).checks.bus === "degraded");

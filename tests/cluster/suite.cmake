@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# A fleet: real nodes, real Redis and PostgreSQL, real clients (tests/scenes has their modules).
+# Fleets: real nodes, real Redis and PostgreSQL, real clients (whose modules are in tests/scenes).
 find_program(NODE node REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 file(GLOB fleets CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cluster/*.test.mjs)

@@ -21,7 +21,7 @@ stoa.engine("/engine.io/", {
     end,
 })
 
--- For suites of WebSocket: as large, as compressed and as slow as theirs are.
+-- For WebSocket suites: allows messages as large, compressed and slow as theirs.
 stoa.websocket("/echo", {
     deflate = true,
     max_bytes = 16 * 1024 * 1024,

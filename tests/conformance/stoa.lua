@@ -7,11 +7,11 @@ return {
     connect_timeout_ms = 1000,
     max_payload_bytes = 1000000,
     origins = { "*" },
-    -- The suites send a frame and then a request that must not overtake it; their client compresses in another thread.
+    -- The suites send a frame and then a request that must not overtake it, but their client compresses in another thread.
     deflate = false,
     scripts = { "echo.lua" },
     store = { driver = "sqlite", path = ":memory:" },
-    session = { events = false }, -- the suites of WebSocket are floods
-    -- The suites look at exact packets: no pid, no offsets.
+    session = { events = false }, -- WebSocket suites send floods
+    -- The suites compare exact packets, without pid and offsets.
     recovery = { window_s = 0 },
 }

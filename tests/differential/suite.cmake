@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Stoa's parsers beside those of the reference, on inputs made by chance. `./dev nightly differential` makes a million for each.
+# Compares Stoa's parsers with those of the reference on random inputs. `./dev nightly differential` makes a million for each.
 find_program(NODE node REQUIRED)
 add_executable(differential ${CMAKE_CURRENT_LIST_DIR}/decode.c ${CMAKE_CURRENT_LIST_DIR}/decode_net.c)
 target_link_libraries(differential PRIVATE stoa_net)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """check.py BUILD [--write]: counts the instructions of the hot functions (count.c, under callgrind) and compares them
-with table.txt; --write makes the table anew (./dev instructions). A count is of one toolchain: on another one nothing
-can be said, and the check is skipped (77)."""
+with table.txt; --write writes the table again (./dev instructions). Counts depend on the toolchain: with another one the
+check is skipped (77)."""
 
 import pathlib
 import platform

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What callgrind counts (check.py runs it): the hot functions on fixed inputs. Each case warms up, then is counted from
- * nothing, and its count is dumped under its name. Outside of callgrind it only runs. */
+/* The hot functions on fixed inputs, counted by callgrind (check.py runs it). Each case warms up, then its count starts
+ * at zero and is dumped under its name. Outside of callgrind it only runs. */
 #include <valgrind/callgrind.h>
 
 #include "cache/cache.h"
@@ -82,7 +82,7 @@ static void settle(void) {
     while (loop_turn(loop)) continue;
 }
 
-/* So that their buffers, which have room by then, do not grow while it is counted. */
+/* Empties the buffers of the clients, which keep their room, so that they do not grow during the count. */
 static void hear_all(struct local_client *clients[CROWD]) {
     struct buffer heard = {0};
     for (int i = 0; i < CROWD; i++)
@@ -128,7 +128,7 @@ static void ask(struct worker *worker) {
 static void count_lua(const char *config_file) {
     struct error error;
     struct worker worker;
-    struct loop *own = loop_new_with_fake_clock(); /* no timer fires meanwhile */
+    struct loop *own = loop_new_with_fake_clock(); /* so that no timer fires */
     struct config *config = config_reader_read(config_file, NULL, 0, &error);
     if (!config || !worker_init(&worker, own, config, &script_policy_source, 1, NULL, NULL, &error)) {
         fprintf(stderr, "%s\n", error.text);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The hot functions cost no more instructions than they did (table.txt). Sanitizers change what is counted.
+# The hot functions must not need more instructions than before (table.txt). Not with sanitizers, which change the counts.
 find_path(CALLGRIND_INCLUDE valgrind/callgrind.h)
 if(TARGET stoa AND NOT STOA_SANITIZE AND CALLGRIND_INCLUDE)
   add_executable(instructions ${CMAKE_SOURCE_DIR}/tests/instructions/count.c)

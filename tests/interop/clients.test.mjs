@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// WebSocket clients of other languages at /ws and at a path of a script, plain and over TLS 1.2 and 1.3: each speaks the same script.
+// WebSocket clients in other languages at /ws and at a path of a script, plain and over TLS 1.2 and 1.3: all run the same scenes.
 //
 // A client is a program (programs.mjs): SCENE URL CA TLS DEFLATE.
 import { execFileSync } from "node:child_process";
@@ -36,7 +36,7 @@ const scenes = {
 
 const clients = {
   python: {
-    needs: `${built}/python/bin/python`, // ./dev makes it
+    needs: `${built}/python/bin/python`, // made by ./dev
     build: ["true"],
     command: [`${built}/python/bin/python`, `${here}/python/websockets_client.py`],
   },
@@ -100,7 +100,7 @@ const begin = (client, scene, way, { url = way.url, ca = pem("ca"), deflate = fa
   run(client.command, scene, url, ca, way.tls, deflate ? "deflate" : "");
 const ofScene = (scene) => Object.fromEntries(scenes[scene].map((promise) => [promise, promises[promise]]));
 
-/** All scenes of a client, one after the other. */
+/** Runs all scenes of a client, one after the other. */
 async function meets(t, client, way) {
   const { lacks = {} } = client;
   const act = (scene, options, what = way.name) => holds(t, `${what}, ${scene}`, ofScene(scene), begin(client, scene, way, options), lacks);

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What the scenes of clients.test.mjs need beside /ws: a path that takes binary.
+-- For clients.test.mjs: a path that accepts binary messages.
 local stoa = require "stoa"
 
 stoa.websocket("/echo", {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The programs of docs/clients.md are run as they stand there, but for the address: they say hello, hear bob, and hear bob again after the
-// server was killed.
+// Runs the programs of docs/clients.md, with another address: they send hello, receive bob's message, and receive bob's next message after
+// the server was killed.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
@@ -17,7 +17,7 @@ const KEY = "0123456789abcdef0123456789abcdef";
 const python = `${built}/python/bin/python`;
 const jars = `${built}/socketio-java`;
 
-// section: the heading that the program stands under.
+// section: the heading of the program.
 const clients = {
   javascript: { section: "JavaScript:", file: "chat.mjs", needs: "node", command: (program) => ["node", program] },
   python: { section: "Python:", file: "chat.py", needs: python, command: (program) => [python, program] },
@@ -71,7 +71,7 @@ function tokenOf(user) {
   return `${text}.${createHmac("sha256", SECRET).update(text).digest("base64url")}`;
 }
 
-/** The program's lines so far; it ends with the test. */
+/** The lines that the program has printed so far; it ends with the test. */
 function start(t, [program, ...arguments_], token) {
   const child = spawn(program, arguments_, { env: { ...process.env, TOKEN: token }, stdio: ["ignore", "pipe", "pipe"] });
   const lines = [];
@@ -105,7 +105,7 @@ for (const [name, client] of chosen(clients)) {
 }
 
 if (chosen(clients).some(([name]) => name === "javascript")) {
-  test("what a client with retries says before it has joined again is stored in its order, the page's way", async (t) => {
+  test("a client with retries has its sends before the rejoin stored in order", async (t) => {
     const server = await startServer(t, { set: { "limits.connects": false } });
     const alice = await person(t, server, "alice", { query: {}, retries: 10, ackTimeout: 5000 }), bob = await person(t, server, "bob");
     await bob.join("lobby");

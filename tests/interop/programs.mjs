@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clients in other languages are programs: SCENE and further arguments. Each prints "held PROMISE" for each promise that held, "waiting"
-// where the test has to act, and ends with 0.
+// Clients in other languages are programs, called with SCENE and further arguments. A program prints "held PROMISE" for each promise that
+// held, "waiting" when the test must act, and exits with 0.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -13,7 +13,7 @@ export const here = path.join(root, "tests/interop");
 export const built = path.join(root, "build/interop");
 const BUILD_DEADLINE_MS = 600_000;
 
-/** Those of a table that the command line names; all, if it names none. */
+/** The entries of a table that the command line names; all, if it names none. */
 export function chosen(clients) {
   const names = process.argv.slice(2);
   const some = Object.entries(clients).filter(([name]) => names.length === 0 || names.includes(name));
@@ -23,7 +23,7 @@ export function chosen(clients) {
 
 const isThere = (program) => promisify(execFile)("sh", ["-c", `command -v ${program}`]).then(() => true, () => false);
 
-/** Builds the client. False: the test is skipped, since what it needs is missing. */
+/** Builds the client. False: a tool is missing, and the test is skipped. */
 export async function prepare(t, { needs, build }) {
   if (!(await isThere(needs))) {
     t.skip(`no ${needs} here`);
@@ -34,7 +34,7 @@ export async function prepare(t, { needs, build }) {
   return true;
 }
 
-/** A run of a program: `held`, its promises that held, `ended`, and `waiting`, each to wait for. */
+/** A run of a program: `held`, the promises that held; `ended` and `waiting`, to await. */
 export function run([program, ...before], ...arguments_) {
   const child = spawn(program, [...before, ...arguments_], { stdio: ["ignore", "pipe", "pipe"], timeout: 2 * DEADLINE_MS, killSignal: "SIGKILL" });
   const result = { held: new Set(), said: "" };
@@ -54,7 +54,7 @@ export function run([program, ...before], ...arguments_) {
   return result;
 }
 
-/** Each promise {name: sentence} is a test, and so is the run's end. lacks: {name: why the client cannot}. */
+/** Each promise {name: sentence} is a test, and so is the end of the run. lacks: {name: why the client cannot}. */
 export async function holds(t, what, promises, running, lacks = {}) {
   const failure = await running.ended.then(() => null, (error) => error);
   for (const [promise, sentence] of Object.entries(promises)) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The clients and the script of README.md are run as they stand there, but for the address.
+// Runs the clients and the script of README.md, with another address.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ function block(language, pattern = /./) {
   return found[0][2];
 }
 
-/** A program that ends with the test, and what it has said so far. */
+/** A program that ends with the test, and its output so far. */
 function start(t, program, ...arguments_) {
   const child = spawn(program, arguments_, { stdio: ["pipe", "pipe", "pipe"] });
   t.after(() => child.kill("SIGKILL"));

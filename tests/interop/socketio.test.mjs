@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Socket.IO clients of other languages, over each transport: each speaks the same script.
+// Socket.IO clients in other languages, over each transport: all run the same scenes.
 //
-// A client is a program (programs.mjs): SCENE URL TRANSPORTS, these being "websocket", "polling" or "polling,websocket": the upgrade.
+// A client is a program (programs.mjs): SCENE URL TRANSPORTS; TRANSPORTS is "websocket", "polling" or "polling,websocket" (the upgrade).
 import path from "node:path";
 import { test } from "node:test";
 import { file, startServer, within } from "../scenes/harness.mjs";
@@ -25,7 +25,7 @@ const jars = `${built}/socketio-java`;
 const clients = {
   javascript: { needs: "node", build: ["true"], command: ["node", `${here}/javascript/socketio_client.mjs`] },
   python: {
-    needs: `${built}/python/bin/python`, // ./dev makes it
+    needs: `${built}/python/bin/python`, // made by ./dev
     build: ["true"],
     command: [`${built}/python/bin/python`, `${here}/python/socketio_client.py`],
     lacks: { recovers: "python-socketio knows no recovery" },
@@ -55,7 +55,7 @@ const clients = {
   bare: { needs: "python3", build: ["true"], command: ["python3", `${here}/python/bare_client.py`] },
 };
 
-// Pings come soon: python-socketio that disconnects while it polls may not say so, and waits for what answers its poll.
+// Short ping interval: python-socketio may disconnect during a poll without telling, and waits for the answer to its poll.
 const set = { scripts: ["../scripts/auth.lua", "../tests/scenes/stage.lua"], ping_interval_ms: 1000 };
 const ways = ["websocket", "polling", "polling,websocket"];
 const server = await startServer(file, { set });
@@ -80,7 +80,7 @@ function lackedOver({ lacks = {} }, way) {
   return Object.fromEntries(Object.entries(lacks).map(([promise, reason]) => [promise, typeof reason === "string" ? reason : reason[way]]));
 }
 
-// All of them at once, since a server ends once.
+// All clients at once, because a server ends once.
 async function returns(t, first, end) {
   const running = ready.flatMap(([name, client]) => ways.map((way) => [`${name}, ${way}`, run(client.command, "returns", first.url, way)]));
   for (const [what, { waiting, ended }] of running) await within(`${what} is connected`, Promise.race([waiting, ended]));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The clients that need no other toolchain than the build's; `./dev nightly clients` runs all of them.
+# The clients that need no toolchain besides the build's; `./dev nightly clients` runs all clients.
 find_program(NODE node REQUIRED)
 # stoa_interop(NAME CLIENT…)
 function(stoa_interop name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Rules of the house that a machine can check. Each prints what breaks it.
+# House rules that a program can check. Each lint prints what breaks its rule.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(rules includes headers callers unique sizes fields names scripts format security licence guide citations tests people)
 if(TARGET stoa)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-# What knows Lua: cmocka programs (test_NAME.c) and busted specs (NAME_spec.lua), these also under a garbage
-# collector that is always at work.
+# Tests of the Lua part: cmocka programs (test_NAME.c) and busted specs (NAME_spec.lua). The specs also run with an
+# aggressive garbage collector.
 set(lua_environment "ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0")
 if(STOA_SANITIZE)
-  # LuaJIT itself is built without: the module's sanitizer must be there first.
+  # LuaJIT is built without the sanitizer, so the module's sanitizer must be preloaded.
   execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=libasan.so OUTPUT_VARIABLE asan
     OUTPUT_STRIP_TRAILING_WHITESPACE)
   list(APPEND lua_environment "LD_PRELOAD=${asan}")
 endif()
 
-# stoa_specs(NAME FOLDER GC): FOLDER's *_spec.lua on the real core, in process.
+# stoa_specs(NAME FOLDER GC): runs FOLDER's *_spec.lua on the real core, in one process.
 function(stoa_specs name folder gc)
   add_test(NAME ${name} COMMAND busted --lua=luajit --output=plainTerminal --pattern=_spec ${folder}
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
@@ -17,7 +17,7 @@ function(stoa_specs name folder gc)
     "LUA_CPATH=${CMAKE_BINARY_DIR}/lua/?.so\;\;;STOA_GC=${gc};${lua_environment}")
 endfunction()
 
-# stoa_planted_spec(FOLDER FAULT SPEC TEST): with that fault planted (base/fault.h), TEST of SPEC must turn red.
+# stoa_planted_spec(FOLDER FAULT SPEC TEST): with the planted fault FAULT (base/fault.h), TEST of SPEC must fail.
 function(stoa_planted_spec folder fault spec test)
   set(name ${folder}/planted_${fault})
   stoa_specs(${name} tests/${folder}/${spec}_spec.lua normal)
@@ -27,7 +27,7 @@ endfunction()
 
 stoa_specs(scripts/busted tests/scripts normal)
 if(STOA_FAULTS)
-  # The hooks of scripts say nothing, and that is taken for a yes.
+  # A hook that returns nothing counts as a yes.
   stoa_planted_spec(scripts silence_is_yes hooks "the hooks of messages refuse when one returns nothing: send")
   stoa_planted_spec(lua unbounded_conversion values "one call may take: beyond, it is refused before anybody is asked")
 endif()
@@ -41,7 +41,7 @@ foreach(source ${lua_tests})
     "ASAN_OPTIONS=detect_stack_use_after_return=0")
 endforeach()
 stoa_specs(lua/busted tests/lua normal)
-if(NOT STOA_SANITIZE) # which keeps what was freed: only without it is seen what reloads leave behind
+if(NOT STOA_SANITIZE) # only without the sanitizer, which keeps freed memory, a test sees what reloads leave behind
   set_tests_properties(lua/busted PROPERTIES LABELS "unit;plain")
 endif()
 stoa_specs(lua/busted_gc tests/lua aggressive)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of a machine on which the deb is installed, used, upgraded, removed and purged.
+// A machine on which the deb is installed, used, upgraded, removed and purged.
 import assert from "node:assert/strict";
 import { cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -32,13 +32,13 @@ const edit = (name, from, to) => {
   writeFileSync(at(name), text.replace(from, to));
 };
 
-test("it installs with nothing but what it depends on", () => {
+test("it installs with only its dependencies", () => {
   install(deb);
   assert.equal(status(), "installed");
   assert.equal(inside(root, "stoa", "--version"), `stoa ${version}\n`);
 });
 
-test("only root and the server's group read the configuration, and nobody else the database's folder", () => {
+test("only root and the server's group can read the configuration and the database", () => {
   assert.equal(inside(root, "stat", "-c", "%A %U:%G", "/etc/stoa/stoa.lua"), "-rw-r----- root:stoa\n");
   assert.equal(inside(root, "stat", "-c", "%A %U:%G", "/var/lib/stoa"), "drwxr-x--- stoa:stoa\n");
 });
@@ -51,7 +51,7 @@ test("each file below /etc is a conffile", () => {
   assert.ok(files.includes("/etc/stoa/scripts/chat.lua"));
 });
 
-test("licence, copyright and changelog are where Debian keeps them", () => {
+test("licence, copyright and changelog are in Debian's places", () => {
   const licence = readFileSync(at("usr/share/common-licenses/Apache-2.0"), "utf8");
   assert.equal(readFileSync(at("usr/share/doc/stoa/LICENSE"), "utf8"), licence);
   const copyright = readFileSync(at("usr/share/doc/stoa/copyright"), "utf8");
@@ -85,7 +85,7 @@ test("the manual has both pages, and names each setting", () => {
   for (const key of keys) assert.ok(page.includes(key), key);
 });
 
-test("systemd finds nothing wrong with the unit, and it is enabled", () => {
+test("systemd accepts the unit, and it is enabled", () => {
   const wants = "etc/systemd/system/multi-user.target.wants/stoa.service";
   assert.ok(readdirSync(path.dirname(at(wants))).includes(path.basename(wants)));
   const dir = folder(), unit = readFileSync(at(UNIT), "utf8").replaceAll("=/usr/bin/stoa", `=${root}/usr/bin/stoa`);
@@ -96,7 +96,7 @@ test("systemd finds nothing wrong with the unit, and it is enabled", () => {
 });
 
 test("the service as installed is ready, healthy, and serves the page", async () => {
-  edit("etc/stoa/stoa.lua", '-- listen = "127.0.0.1:3000"', 'listen = env "LISTEN"'); // no port of the machine's own
+  edit("etc/stoa/stoa.lua", '-- listen = "127.0.0.1:3000"', 'listen = env "LISTEN"'); // not a port that the machine uses
   writeFileSync(at("etc/stoa/environment"), "LISTEN=127.0.0.1:0\n");
   service = startService(root, UNIT);
   await until("READY=1", () => service.states.includes("READY=1") || service.ended !== undefined);
@@ -109,7 +109,7 @@ test("the service as installed is ready, healthy, and serves the page", async ()
   assert.equal(inside(root, "stat", "-c", "%U", "/var/lib/stoa/stoa.db"), "stoa\n");
 });
 
-test("ExecReload loads again and tells systemd", async () => {
+test("ExecReload reloads and tells systemd", async () => {
   const before = service.states.length;
   service.reload();
   await until("READY=1 again", () => statesAfter(service, before).includes("READY=1"));
@@ -117,7 +117,7 @@ test("ExecReload loads again and tells systemd", async () => {
   assert.ok(service.log.some((line) => line.includes("reload.done generation=2")), service.log.join("\n"));
 });
 
-test("a reload of a broken script changes nothing, says where, and fails for systemd too", async () => {
+test("a reload of a broken script changes nothing, names the line, and fails for systemd", async () => {
   const script = readFileSync(at("etc/stoa/scripts/alerts.lua"), "utf8");
   writeFileSync(at("etc/stoa/scripts/alerts.lua"), "local = 1\n");
   const before = service.states.length;
@@ -134,7 +134,7 @@ test("SIGTERM ends it with 0", async () => {
   assert.ok(service.states.includes("STOPPING=1"));
 });
 
-test("an upgrade leaves what its owner changed", (t) => {
+test("an upgrade keeps what the owner changed", (t) => {
   const dir = folder(), changed = readFileSync(at("etc/stoa/stoa.lua"), "utf8");
   t.after(() => rmSync(dir, { recursive: true }));
   run("dpkg-deb", "-R", deb, dir);
@@ -154,7 +154,7 @@ test("removing it keeps configuration, scripts and messages", () => {
   for (const kept of ["etc/stoa/stoa.lua", "etc/stoa/scripts/chat.lua", "var/lib/stoa/stoa.db"]) assert.ok(existsSync(at(kept)), kept);
 });
 
-test("purging it removes them, and not what its owner added", () => {
+test("purging it removes them, but not what the owner added", () => {
   writeFileSync(at("etc/stoa/scripts/dice.lua"), "-- mine\n");
   inside(root, "dpkg", "--purge", "stoa");
   for (const gone of ["etc/stoa/stoa.lua", "etc/stoa/scripts/chat.lua", "var/lib/stoa"]) assert.ok(!existsSync(at(gone)), gone);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Debian of its own in a folder, as small as one can be installed: packages go in there and out again.
+// A minimal Debian in a folder, in which packages are installed and removed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ export function run(command, ...args) {
 /** A new temporary folder. */
 export const folder = () => mkdtempSync(path.join(tmpdir(), "stoa-packaging-"));
 
-/** Why no such Debian can be made here; "" if one can. */
+/** Why such a Debian cannot be made here; "" if it can. */
 function obstacle() {
   if (process.getuid() !== 0) return "a chroot needs root";
   const dir = folder();
@@ -31,23 +31,23 @@ function skip(reason) {
   process.exit(77);
 }
 
-/** Ends the test, loudly, as skipped (77) where no such Debian can be made. */
+/** Ends the test as skipped (77), with the reason, if such a Debian cannot be made. */
 export function skipUnlessPossible() {
   const reason = obstacle();
   if (reason) skip(reason);
 }
 
-/** Debian's repositories as apt on this machine knows them: { uri, codename, component }. */
+/** The Debian repositories of this machine's apt: { uri, codename, component }. */
 function repositories() {
   const format = "$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)";
   const list = () => run("apt-get", "indextargets", "--format", format, "Created-By: Packages").trim().split("\n").map((line) => line.split(" "));
   const found = () => list().filter(([, , , origin]) => origin === "Debian");
-  if (!found().length) spawnSync("apt-get", ["-qq", "update"]); // its lists were removed
+  if (!found().length) spawnSync("apt-get", ["-qq", "update"]); // apt's lists were removed
   if (!found().length) skip("apt knows no repository of Debian");
   return found().map(([uri, codename, component]) => ({ uri, codename, component }));
 }
 
-/** How apt reaches them: proxies, mirrors of a day. */
+/** The settings with which apt reaches them: proxies, snapshot mirrors. */
 const acquire = () =>
   run("apt-config", "dump", "Acquire").split("\n").filter((line) => /^Acquire::(https?::|Check-)/i.test(line)).join("\n");
 
@@ -72,8 +72,8 @@ function bootstrap(root, sources, needed) {
 export const inside = (root, ...command) =>
   run("chroot", root, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", ...command);
 
-/** A Debian with what `needed` (a Depends line) names, in a new folder. For the next time it is kept in `cache`, the last
- * one of a name. */
+/** A Debian with the packages of `needed` (a Depends line), in a new folder. `cache` keeps the last one of each name for the
+ * next time. */
 export function makeDebian(cache, name, needed) {
   const tarball = path.join(cache, `${name}-${createHash("sha256").update(needed).digest("hex").slice(0, 12)}.tar`);
   const sources = existsSync(tarball) ? [] : repositories();
@@ -93,6 +93,6 @@ export function makeDebian(cache, name, needed) {
     rmSync(root, { recursive: true, force: true });
     throw error;
   }
-  chmodSync(root, 0o755); // mkdtemp's is closed, a root is not
+  chmodSync(root, 0o755); // mkdtemp makes it 0700, but a root must be readable
   return root;
 }

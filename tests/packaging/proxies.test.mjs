@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The examples for proxies, with ports and certificates of the test's own, between real clients and a real server.
+// The example proxy configurations, with the test's ports and certificates, between real clients and real servers.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import { until, watch } from "./service.mjs";
 skipUnlessPossible();
 const SITE = "chat.example.org";
 const source = fileURLToPath(new URL("../..", import.meta.url));
-const root = makeDebian(process.env.STOA_PACKAGES, "proxies", "haproxy, nginx-light"); // the proxies are installed there, not here
+const root = makeDebian(process.env.STOA_PACKAGES, "proxies", "haproxy, nginx-light"); // the proxies are installed there, not on this machine
 const at = (name) => path.join(root, "srv", name);
 const started = [];
 after(async () => {
@@ -30,7 +30,7 @@ function start(command, ...args) {
   return child;
 }
 
-/** A server whose page says its name. */
+/** A server whose page has its name. */
 async function startServer(name, ...sets) {
   mkdirSync(at(name));
   writeFileSync(path.join(at(name), "index.html"), `<html>${name}</html>`);
@@ -43,7 +43,7 @@ async function startServer(name, ...sets) {
   return server;
 }
 
-/** An example with other texts in place of its own; each must be there. Gives the path in root. */
+/** Copies an example with some texts replaced; each must occur. Returns the path in root. */
 function example(name, changes) {
   let text = readFileSync(path.join(source, "packaging", name), "utf8");
   for (const [from, to] of changes) {
@@ -54,7 +54,7 @@ function example(name, changes) {
   return `/srv/${name}`;
 }
 
-/** What a client gets, over a connection of its own: { status, body }, or { status: 101, first } with the server's first frame. */
+/** A request over its own connection: { status, body }, or { status: 101, first } with the server's first frame. */
 function request(port, target, { headers = {}, from = "127.0.0.2", method = "GET", pieces = [] } = {}) {
   const options = { host: "127.0.0.1", port, localAddress: from, path: target, method, agent: false, rejectUnauthorized: false, servername: SITE, headers: { host: SITE, ...headers } };
   return new Promise((resolve, reject) => {
@@ -82,7 +82,7 @@ const trusted = 'net.trusted_proxies={"127.0.0.1"}';
 
 const addresses = Array.from({ length: 24 }, (_, i) => `127.0.0.${i + 2}`);
 
-/** A session by polling alone: handshake, a body in chunks, an answer. All must reach the server that has it. */
+/** A session by polling alone: handshake, a chunked body, an answer. All requests must reach the server that has the session. */
 async function polls(port, from) {
   const ask = (query, options) => request(port, `/socket.io/?EIO=4&transport=polling${query}`, { from, ...options });
   const { sid } = JSON.parse((await ask("")).body.slice(1));
@@ -112,7 +112,7 @@ async function holds(port, servers) {
 run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", `/CN=${SITE}`, "-keyout", at("key"), "-out", at("certificate"));
 writeFileSync(at("pem"), readFileSync(at("certificate"), "utf8") + readFileSync(at("key"), "utf8"));
 
-test("HAProxy's passes pages, WebSockets and polling to several servers, and tells who the client is", async () => {
+test("HAProxy passes pages, WebSockets, polling and the client's address to several servers", async () => {
   const servers = [await startServer("haproxy-one", "net.proxy_protocol=true", trusted), await startServer("haproxy-two", "net.proxy_protocol=true", trusted)];
   const port = await freePort();
   const config = example("haproxy.cfg", [
@@ -128,7 +128,7 @@ test("HAProxy's passes pages, WebSockets and polling to several servers, and tel
   await holds(port, servers);
 });
 
-test("nginx's passes pages, WebSockets and polling to several servers, and tells who the client is", async () => {
+test("nginx passes pages, WebSockets, polling and the client's address to several servers", async () => {
   const servers = [await startServer("nginx-one", trusted), await startServer("nginx-two", trusted)], port = await freePort();
   const config = example("nginx.conf", [
     ["listen 443", `listen 127.0.0.1:${port}`],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rpm: what it says of itself, and that its files make a server. It is not installed: this is no rpm's machine.
+// The rpm: its metadata, and that a server runs from its files. It is not installed, because this machine uses deb.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
@@ -23,7 +23,7 @@ test("its digests are right", () => {
   assert.match(run("rpm", "-K", "--nosignature", rpm), /digests OK/);
 });
 
-test("it holds the server, its page, manual and unit, and every script as a file that upgrades leave alone", () => {
+test("it has the server, page, manual and unit, and upgrades keep changed scripts", () => {
   const files = query("-l");
   for (const file of ["/usr/bin/stoa", "/usr/share/stoa/page/index.html", "/usr/share/stoa/page/vendor/socket.io.esm.min.js",
     "/usr/share/man/man1/stoa.1.gz", "/usr/share/man/man5/stoa.lua.5.gz", "/usr/lib/systemd/system/stoa.service",
@@ -35,12 +35,12 @@ test("it holds the server, its page, manual and unit, and every script as a file
   assert.ok(owned.includes("/etc/stoa/stoa.lua cn -rw-r----- root:stoa"), owned.join("\n"));
 });
 
-test("it takes no folder from others", () => {
+test("it owns no folder of other packages", () => {
   const folders = query("--qf", "[%{FILENAMES} %{FILEMODES:perms}\n]").filter((line) => line.includes(" d")).map((line) => line.split(" ")[0]);
   for (const name of folders) assert.match(name, /\/stoa\b|\/\.build-id/);
 });
 
-test("it carries licence, copyright and changelog", () => {
+test("it has licence, copyright and changelog", () => {
   assert.deepEqual(query("--qf", "%{LICENSE}"), ["Apache-2.0"]);
   assert.deepEqual(query("--licensefiles"), ["/usr/share/doc/stoa/LICENSE", "/usr/share/doc/stoa/copyright"]);
   const changelog = query("--changelog");
@@ -48,7 +48,7 @@ test("it carries licence, copyright and changelog", () => {
   assert.match(changelog[1], /^- Added: /);
 });
 
-test("it asks for the libraries, and for what makes its user", () => {
+test("it requires the libraries, and the tools that create its user", () => {
   const requires = query("--requires");
   for (const name of ["libevent", "libwebsockets", "libluajit", "libsqlite3"]) assert.ok(requires.some((line) => line.startsWith(name)), name);
   assert.match(query("--scripts").join("\n"), /useradd --system/);
@@ -56,7 +56,7 @@ test("it asks for the libraries, and for what makes its user", () => {
 
 const at = (name) => path.join(root, name);
 
-test("its files can be taken out", () => {
+test("its files can be extracted", () => {
   run("sh", "-c", `cd ${root} && rpm2cpio ${rpm} | cpio -id --quiet`);
   for (const file of query("-l").filter((name) => !name.includes("/.build-id"))) assert.ok(existsSync(at(file)), file);
 });
@@ -68,7 +68,7 @@ test("LuaJIT finds stoa.testing in it", () => {
   assert.equal(run("env", `LUA_CPATH=${at(file).replace("stoa/testing.so", "?.so")}`, "luajit", "-e", 'print(type(require "stoa.testing"))'), "table\n");
 });
 
-test("its files make a server", async () => {
+test("a server runs from its files", async () => {
   const settings = { listen: "127.0.0.1:0", static_folder: at("usr/share/stoa/page"), "store.path": at("stoa.db"), control: at("stoa.sock") };
   const sets = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
   server = watch(spawn(at("usr/bin/stoa"), ["serve", "--config", at("etc/stoa/stoa.lua"), ...sets], { stdio: ["ignore", "pipe", "pipe"] }));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A unit's SystemCallFilter and RestrictAddressFamilies, made of libseccomp as systemd makes them."""
+"""A unit's SystemCallFilter and RestrictAddressFamilies, made with libseccomp as systemd makes them."""
 
 import ctypes
 import errno
@@ -23,11 +23,11 @@ def calls_of(name):
 
 
 def make(filters, families, refusal="EPERM"):
-    """Gives the function that puts the calling process under it, for good."""
+    """Returns a function that applies the filter to the calling process, permanently."""
     library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
     library.seccomp_init.restype = ctypes.c_void_p
     allowed = set()
-    for rule in filters:  # the first says what is allowed, ~ takes away
+    for rule in filters:  # the first one allows, those with ~ forbid
         calls = set().union(*map(calls_of, rule.lstrip("~").split()))
         allowed = allowed - calls if rule.startswith("~") else allowed | calls
     context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(ERRNO | getattr(errno, refusal))))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A service of a systemd unit, without systemd.
+// Runs the service of a systemd unit without systemd.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { run } from "./machine.mjs";
 const DEADLINE_MS = 30_000, POLL_MS = 20;
 const helper = fileURLToPath(new URL("service.py", import.meta.url));
 
-/** Waits until check() is truthy (a promise is awaited) and resolves with that; fails with `what` and story() at the deadline. */
+/** Waits until check() is truthy (a promise is awaited): its value. At the deadline, fails with `what` and story(). */
 export async function until(what, check, story = () => "") {
   for (const end = Date.now() + DEADLINE_MS; ; ) {
     const result = await check();
@@ -30,12 +30,12 @@ export function watch(child) {
   return watched;
 }
 
-/** ExecStart of the unit (a path in root), in root. */
+/** Runs ExecStart of the unit (a path in root), in root. */
 export function startService(root, unit) {
   const service = watch(spawn("python3", [helper, root, path.join(root, unit)], { stdio: ["ignore", "pipe", "pipe"] }));
   const text = readFileSync(path.join(root, unit), "utf8");
   service.pid = () => service.states[0]?.split(" ")[1];
-  /** ExecReload, as the unit says it. */
+  /** Runs ExecReload of the unit. */
   service.reload = () => {
     const command = text.match(/^ExecReload=(.*)$/m)[1].replace("$MAINPID", service.pid());
     run("chroot", "--userspec=stoa:stoa", root, ...command.split(" "));
@@ -43,7 +43,7 @@ export function startService(root, unit) {
   return service;
 }
 
-/** The states that were notified after the first `count`. */
+/** The notified states after the first `count`. */
 export const statesAfter = (service, count) => service.states.slice(count);
 
 export async function fetchText(url) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""service.py ROOT UNIT: runs a unit's ExecStart in ROOT as systemd would: its user, folders, limits and system calls.
+"""service.py ROOT UNIT: runs a unit's ExecStart in ROOT like systemd, with its user, folders, limits and system calls.
 
 Prints "main PID", then each state that the main process notifies, and ends with that process's status.
 """
@@ -51,13 +51,13 @@ def read_environment(root, setting):
 
 
 def confine(root, unit, uid, gid, filter_calls):
-    """In the child, before ExecStart."""
+    """Runs in the child, before ExecStart."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     os.chroot(root)
     os.chdir("/")
     os.umask(int(unit["UMask"], 8))
     for kind, name in ((resource.RLIMIT_NOFILE, "LimitNOFILE"), (resource.RLIMIT_CORE, "LimitCORE")):
-        hard = resource.getrlimit(kind)[1]  # in a container not even root raises it
+        hard = resource.getrlimit(kind)[1]  # in a container, not even root can raise it
         limit = int(unit[name]) if hard == resource.RLIM_INFINITY else min(int(unit[name]), hard)
         resource.setrlimit(kind, (limit, limit))
     os.setgroups([])
@@ -83,7 +83,7 @@ def listen(root):
 
 
 def hear(notices, main_pid):
-    """NotifyAccess=main: what other processes say does not count."""
+    """NotifyAccess=main: messages of other processes do not count."""
     while True:
         try:
             text, ancillary, _, _ = notices.recvmsg(4096, 64)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The packages as their users meet them: built, installed, started as their unit says, reloaded, upgraded, removed. A
-# package of instrumented objects is no package: the plain build only.
+# The packages as users get them: built, installed, started by their unit, reloaded, upgraded, removed. Only in the plain
+# build, because packages must not have instrumented objects.
 find_program(NODE node REQUIRED)
 if(TARGET stoa AND NOT STOA_SANITIZE AND NOT STOA_FAULTS AND NOT STOA_FUZZ)
   set(packages ${CMAKE_BINARY_DIR}/packaging/test)

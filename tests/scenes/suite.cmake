@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Scenes between people: the real server, real clients. One entry a file; the modules are package-lock.json's (npm ci).
+# Scenes between people: the real server, real clients. One entry per file; npm ci installs the modules of package-lock.json.
 find_program(NODE node REQUIRED)
 file(GLOB scenes CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenes/*.test.mjs)
 foreach(scene ${scenes})

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* soak STOA CONFIG peak: many polling sessions come at once and go: the worker's memory goes back to the system.
- * soak STOA CONFIG CYCLES [PEM]: connects Socket.IO clients to a server of its own and lets them go, in each of the
- * ways in which clients go, CYCLES times; over TLS, with a full handshake each, if PEM has a certificate and its key.
- * Fails when the worker's resident memory grows, by more than what the scripts' collector has it breathe, in each of
- * ROUNDS runs of CYCLES: a leak grows each time, a heap that met a busier moment than before only once. */
+/* soak STOA CONFIG peak: many polling sessions connect at once and leave: the worker must return memory to the system.
+ * soak STOA CONFIG CYCLES [PEM]: starts a server, connects Socket.IO clients and lets them leave, in each of the ways
+ * in which clients leave, CYCLES times; over TLS, with a full handshake each, if PEM has a certificate and its key.
+ * Fails if the worker's resident memory grows in each of ROUNDS runs of CYCLES by more than the scripts' garbage
+ * collector makes it vary: a leak grows in each run, a heap that met a busier moment than before grows only once. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -74,7 +74,7 @@ static struct server server_start(const char *stoa, const char *config, const ch
         if ((found = strstr(line, "listen=127.0.0.1:"))) server.port = (unsigned short)atoi(found + 17);
     }
     if (!server.port || !server.worker) fail("the server does not start");
-    if (fork() == 0) { /* its log is read to the end, lest it block */
+    if (fork() == 0) { /* reads its log to the end, so that it does not block */
         while (fgets(line, sizeof line, server.log)) continue;
         _exit(0);
     }
@@ -106,7 +106,7 @@ static void say(const struct client *client, unsigned char opcode, const char *t
     put(client, frame, len + 6);
 }
 
-/* Reads until the server has said it. */
+/* Reads until the server has sent the text. */
 static void hear(const struct client *client, const char *text) {
     char bytes[4096];
     size_t len = 0;
@@ -118,7 +118,7 @@ static void hear(const struct client *client, const char *text) {
     }
 }
 
-/* From several addresses: the ports of one would not last. */
+/* Uses several addresses, because one has too few ports. */
 static struct client tcp(const struct server *server, unsigned i) {
     struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + i % ADDRESSES)};
     struct sockaddr_in to = {
@@ -148,7 +148,7 @@ static struct client dial(const struct server *server, unsigned i) {
     return client;
 }
 
-/* Leaves the namespace and closes; closes; or is just gone. */
+/* Leaves the namespace and closes; or closes; or only drops the connection. */
 static void leave(const struct client *client, unsigned i) {
     struct linger at_once = {.l_onoff = 1};
     if (i % 3 == 0) say(client, 1, "41");
@@ -175,7 +175,7 @@ static void crowd_comes_and_goes(const struct server *server, unsigned first) {
     }
 }
 
-/* What the server says, up to the given text, in bytes of 4096. */
+/* Reads the server's output up to the given text, at most 4096 bytes. */
 static void hear_all(const struct client *client, const char *text, char *bytes) {
     size_t len = 0;
     do {
@@ -204,7 +204,7 @@ static void poll_closes(const struct client *client, const char *sid) {
     hear_all(client, "\r\n\r\nok", bytes);
 }
 
-/* All but a quarter of it. */
+/* At least three quarters must be returned. */
 static bool peak_is_given_back(const struct server *server) {
     static char sids[PEAK][64];
     struct client clients[ADDRESSES];
@@ -222,7 +222,7 @@ static bool peak_is_given_back(const struct server *server) {
     return after - before <= (peak - before) / 4;
 }
 
-/* When what is kept for those who may come back has gone. */
+/* Waits until the sessions that are kept for recovery have expired. */
 static long settled_bytes(const struct server *server, long at_most) {
     long bytes = 0;
     for (unsigned i = 0; i < SETTLE_S * 10; i++) {

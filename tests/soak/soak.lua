@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The server of the soak: the chat, without limits that would refuse the same people again and again, and with a
--- recovery window that passes within the run.
+-- The server of the soak: the chat without limits that would refuse the same users again and again, and with a recovery
+-- window that ends within the run.
 return {
     listen = "127.0.0.1:0",
     log_level = "warning",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Nothing grows with uptime. The whole: build/soak build/stoa tests/soak/soak.lua 1000000 (docs/performance-costs.md). Sanitizers
-# keep what was freed, so that only the plain build can tell.
+# Memory must not grow with uptime. The long run: build/soak build/stoa tests/soak/soak.lua 1000000 (docs/performance-costs.md). Only in
+# the plain build, because sanitizers keep freed memory.
 if(TARGET stoa AND NOT STOA_SANITIZE)
   add_executable(soak ${CMAKE_SOURCE_DIR}/tests/soak/soak.c)
   target_link_libraries(soak PRIVATE PkgConfig::SSL)

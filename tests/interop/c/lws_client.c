@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The script of clients.test.mjs, spoken by libwebsockets' own client: SCENE URL CA TLS DEFLATE. */
+/* The scenes of clients.test.mjs with the client of libwebsockets: SCENE URL CA TLS DEFLATE. */
 #include <libwebsockets.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -14,10 +14,10 @@ enum {
     PART_BYTES = 10000,
     BURST = 20,
     BYTES_LEN = 100000,
-    PING_DEADLINE_MS = 2500, /* beyond the test's ping_interval_ms + ping_timeout_ms */
+    PING_DEADLINE_MS = 2500, /* above the test's ping_interval_ms + ping_timeout_ms */
 };
 
-/* What is to be said next, and what is to be heard until then. */
+/* The next message to send, and what must arrive before it. */
 enum step { ENTER, LARGE, PARTS, BURST_OUT, PING, STAY, CLOSE, BINARY, BYTES, WAIT, OVER };
 
 struct client {
@@ -25,13 +25,13 @@ struct client {
     bool deflate;
     struct lws *socket;
     enum step step;
-    bool said; /* what this step says has been written whole */
-    char *out; /* behind LWS_PRE */
+    bool said; /* the message of this step is written completely */
+    char *out; /* after LWS_PRE */
     size_t out_len, out_sent;
-    char *in; /* a message so far */
+    char *in; /* a message, as far as received */
     size_t in_len;
     int burst_out, burst_in;
-    int close_code; /* the server's */
+    int close_code; /* from the server */
     char close_reason[124];
     char failure[200];
     bool over;
@@ -39,14 +39,14 @@ struct client {
 
 static bool distrusted;
 
-/* An error that the library reports: only its log says which it is. */
+/* The last error of the library, from its log, which is the only source. */
 static void hear_log(int level, const char *line) {
     (void)level;
     if (strstr(line, "unable to get local issuer certificate")) distrusted = true;
     fputs(line, stderr);
 }
 
-/* Nothing that comes behind a failure counts. */
+/* Nothing after a failure counts. */
 static void held(const struct client *client, const char *promise) {
     if (!client->failure[0]) printf("held %s\n", promise);
 }
@@ -129,7 +129,7 @@ static void go(struct client *client, enum step step) {
 }
 
 static int write_out(struct client *client, size_t len, enum lws_write_protocol kind) {
-    /* The library writes its heads in front: into bytes that have been sent. */
+    /* The library writes its headers in front, into bytes that are already sent. */
     char *from = client->out + LWS_PRE + client->out_sent;
     int n = lws_write(client->socket, (unsigned char *)from, len, kind);
     client->out_sent += len;
@@ -152,7 +152,7 @@ static int writable(struct client *client) {
     if (client->step == STAY || client->step == WAIT || client->step == OVER) return 0;
     if (client->step == CLOSE) {
         lws_close_reason(client->socket, 3001, (unsigned char *)"good bye", 8);
-        return -1; /* the library says so, and waits for the answer */
+        return -1; /* the library sends the close, and waits for the answer */
     }
     if (client->step == PING) return write_out(client, client->out_len, LWS_WRITE_PING);
     if (client->step == BINARY || client->step == BYTES) return write_out(client, client->out_len, LWS_WRITE_BINARY);
@@ -305,7 +305,7 @@ static int happened(struct lws *socket, enum lws_callback_reasons what, void *us
 
 /* ---- how it ended */
 
-/* The library takes a code that it does not know, such as 1012, for 1002. */
+/* The library reports codes that it does not know, such as 1012, as 1002. */
 static bool is_code(int told, int sent) {
     enum { KNOWN_MAX = 1011, OWN_MIN = 3000 };
     return told == sent || (told == 1002 && sent > KNOWN_MAX && sent < OWN_MIN);
@@ -341,7 +341,7 @@ static const struct lws_extension extensions[] = {
     {NULL, NULL, NULL},
 };
 
-/* Without a hole among the versions: the library would not offer those above one. */
+/* The range of versions must have no gap: the library would not offer those above it. */
 static long other_versions(const char *tls) {
     return strcmp(tls, "1.2") ? SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2 : SSL_OP_NO_TLSv1_3;
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// coder is read all the time, so that pings are answered; what comes waits in `messages`.
+// coder reads all the time, so that pings are answered; received messages wait in `messages`.
 type coder struct {
 	socket   *websocket.Conn
 	messages chan message
@@ -92,7 +92,7 @@ func (c *coder) ping(string) error { return c.socket.Ping(limited()) }
 
 func (c *coder) pinged() int { return int(c.pings.Load()) }
 
-// The reader is told how the server answered.
+// The reader learns how the server answered.
 func (c *coder) close(code int, reason string) error {
 	if err := c.socket.Close(websocket.StatusCode(code), reason); err != nil {
 		return err

@@ -15,7 +15,7 @@ type message struct {
 	err  error
 }
 
-// gorilla is read all the time, so that pings are answered; what comes waits in `messages`.
+// gorilla reads all the time, so that pings are answered; received messages wait in `messages`.
 type gorilla struct {
 	socket   *websocket.Conn
 	messages chan message
@@ -61,7 +61,7 @@ func (g *gorilla) send(text string) error {
 	return g.socket.WriteMessage(websocket.TextMessage, []byte(text))
 }
 
-// The library makes a fragment whenever its buffer is full (4 kB).
+// The library sends a fragment whenever its buffer (4 kB) is full.
 func (g *gorilla) sendParts(text string, bytes int) error {
 	writer, err := g.socket.NextWriter(websocket.TextMessage)
 	for ; err == nil && len(text) > 0; text = text[min(bytes, len(text)):] {

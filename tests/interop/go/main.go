@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The script of clients.test.mjs, spoken by Go's two libraries: LIBRARY SCENE URL CA TLS DEFLATE.
+// The scenes of clients.test.mjs with two Go libraries: LIBRARY SCENE URL CA TLS DEFLATE.
 package main
 
 import (
@@ -21,7 +21,7 @@ const (
 	enterFrame = `{"type":"connect","auth":{"user":"alice"}}`
 )
 
-// closed is how the server ended it.
+// closed is how the server closed the connection.
 type closed struct {
 	code   int
 	reason string
@@ -29,7 +29,7 @@ type closed struct {
 
 func (end closed) Error() string { return fmt.Sprintf("closed with %d %q", end.code, end.reason) }
 
-// library is what the script needs of one; each call has a deadline of its own.
+// library is what the scenes need from a library; each call has its own deadline.
 type library interface {
 	connect(url string, secure *tls.Config, deflate bool) (extensions string, err error)
 	send(text string) error
@@ -37,8 +37,8 @@ type library interface {
 	sendBinary(bytes []byte) error
 	receive() (string, error)            // fails with closed
 	ping(payload string) error           // until its pong
-	pinged() int                         // how many pings of the server it has answered
-	close(code int, reason string) error // until the server's answer, which is closed
+	pinged() int                         // how many of the server's pings it has answered
+	close(code int, reason string) error // waits for the server's answer, a closed
 	drop()
 }
 
@@ -91,7 +91,7 @@ func expectClose(err error, code int) string {
 	return end.reason
 }
 
-// untilClose reads on until the server closes.
+// untilClose reads until the server closes.
 func untilClose(socket library, code int) string {
 	for {
 		if _, err := socket.receive(); err != nil {

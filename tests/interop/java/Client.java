@@ -22,7 +22,7 @@ import javax.net.ssl.SSLHandshakeException;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.TrustManagerFactory;
 
-/** The script of clients.test.mjs, spoken by the JDK's java.net.http.WebSocket: SCENE URL CA TLS DEFLATE. */
+/** The scenes of clients.test.mjs with the JDK's java.net.http.WebSocket: SCENE URL CA TLS DEFLATE. */
 public final class Client implements WebSocket.Listener {
     private static final int DEADLINE_S = 20, PINGS = 3, PART_CHARS = 10_000;
 
@@ -30,7 +30,7 @@ public final class Client implements WebSocket.Listener {
 
     private final BlockingQueue<String> texts = new LinkedBlockingQueue<>(), pongs = new LinkedBlockingQueue<>();
     private final BlockingQueue<Integer> pings = new LinkedBlockingQueue<>();
-    private final BlockingQueue<Object> ends = new LinkedBlockingQueue<>(); // Closed, or what went wrong
+    private final BlockingQueue<Object> ends = new LinkedBlockingQueue<>(); // Closed, or the failure
     private final BlockingQueue<byte[]> binaries = new LinkedBlockingQueue<>();
     private final ByteArrayOutputStream binary = new ByteArrayOutputStream();
     private final StringBuilder part = new StringBuilder();
@@ -58,7 +58,7 @@ public final class Client implements WebSocket.Listener {
         return context;
     }
 
-    // What the library calls.
+    // Called by the library.
 
     @Override
     public CompletionStage<?> onText(WebSocket from, CharSequence text, boolean last) {
@@ -109,7 +109,7 @@ public final class Client implements WebSocket.Listener {
         ends.add(error);
     }
 
-    // What the script says.
+    // The scenes.
 
     private static <T> T waited(CompletableFuture<T> outcome) throws Exception {
         return outcome.get(DEADLINE_S, TimeUnit.SECONDS);

@@ -12,10 +12,10 @@ import java.util.concurrent.TimeUnit;
 import org.json.JSONArray;
 import org.json.JSONObject;
 
-/** The script of socketio.test.mjs, spoken by io.socket:socket.io-client: SCENE URL TRANSPORTS. */
+/** The scenes of socketio.test.mjs with io.socket:socket.io-client: SCENE URL TRANSPORTS. */
 public final class SocketIo {
     private static final int DEADLINE_S = 20;
-    private static final String ROOM = "room " + ProcessHandle.current().pid(); // others of the same script are there, too
+    private static final String ROOM = "room " + ProcessHandle.current().pid(); // other clients run the same scenes at the same time
     private static final byte[] BYTES = new byte[100_000];
 
     private static String url;
@@ -124,6 +124,6 @@ public final class SocketIo {
             case "returns" -> returns();
             default -> throw new IllegalArgumentException(arguments[0]);
         }
-        System.exit(0); // its threads would go on
+        System.exit(0); // the library's threads do not end by themselves
     }
 }

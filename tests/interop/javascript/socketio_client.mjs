@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The script of socketio.test.mjs, spoken by socket.io-client: SCENE URL TRANSPORTS.
+// The scenes of socketio.test.mjs with socket.io-client: SCENE URL TRANSPORTS.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
 const { io } = createRequire(new URL("../../scenes/", import.meta.url))("socket.io-client");
 const DEADLINE_MS = 20_000;
 const [scene, url, transports] = process.argv.slice(2);
-const ROOM = `room ${process.pid}`; // others of the same script are there, too
+const ROOM = `room ${process.pid}`; // other clients run the same scenes at the same time
 const BYTES = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * 31 + (i >> 8)) & 0xff));
 
 const held = (promise) => console.log("held", promise);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The script of socketio.test.mjs, spoken frame by frame (RFC 6455, Engine.IO 4, Socket.IO 5), as small devices and C++ do it:
-SCENE URL TRANSPORTS. It masks with a fixed key, knows no extensions, and offers a subprotocol that no server has."""
+"""The scenes of socketio.test.mjs, frame by frame (RFC 6455, Engine.IO 4, Socket.IO 5), as on small devices or in C++:
+SCENE URL TRANSPORTS. It masks with a fixed key, has no extensions, and offers a subprotocol that no server has."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 DEADLINE_S = 20
 scene, url, transports = sys.argv[1:4]
 place = urlsplit(url)
-ROOM = f"room {os.getpid()}"  # others of the same script are there, too
+ROOM = f"room {os.getpid()}"  # other clients run the same scenes at the same time
 BYTES = bytes((i * 31 + (i >> 8)) & 0xFF for i in range(100_000))
 PATH = "/socket.io/?EIO=4&transport="
 MASK = b"\x12\x34\x56\x78"
@@ -71,7 +71,7 @@ class Frames:
 
 
 class Polls:
-    """The same by HTTP: one request after the other on a connection."""
+    """The same over HTTP: one request after the other on a connection."""
 
     def __init__(self, query=""):
         import base64
@@ -127,7 +127,7 @@ class Client:
         self.until(lambda: namespace in self.connected or namespace in self.refusals)
 
     def until(self, holds):
-        """Hears packets until it holds. False: the connection has ended."""
+        """Reads packets until the condition holds. False: the connection has ended."""
         end = time.monotonic() + DEADLINE_S
         while not holds():
             assert time.monotonic() < end, "not in time"

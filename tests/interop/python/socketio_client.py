@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The script of socketio.test.mjs, spoken by python-socketio: SCENE URL TRANSPORTS."""
+"""The scenes of socketio.test.mjs with python-socketio: SCENE URL TRANSPORTS."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import socketio
 
 DEADLINE_S = 20
 scene, url, transports = sys.argv[1:4]
-ROOM = f"room {os.getpid()}"  # others of the same script are there, too
+ROOM = f"room {os.getpid()}"  # other clients run the same scenes at the same time
 BYTES = bytes((i * 31 + (i >> 8)) & 0xFF for i in range(100_000))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The script of clients.test.mjs, spoken by Python's websockets: SCENE URL CA TLS DEFLATE."""
+"""The scenes of clients.test.mjs with Python's websockets: SCENE URL CA TLS DEFLATE."""
 
 import asyncio
 import json
@@ -154,7 +154,7 @@ async def distrust():
 
 
 async def resumes():
-    """By the blocking client, on sockets of its own: asyncio cannot be given a session."""
+    """Uses the blocking client with its own sockets, because asyncio does not accept a TLS session."""
     context, session = tls_context(), None
     place = urlsplit(url)
     for life in range(2):

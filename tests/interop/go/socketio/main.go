@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The script of socketio.test.mjs, spoken by github.com/zishang520/socket.io: SCENE URL TRANSPORTS.
+// The scenes of socketio.test.mjs with github.com/zishang520/socket.io: SCENE URL TRANSPORTS.
 package main
 
 import (
@@ -50,7 +50,7 @@ func open(namespace string, auth map[string]any, asks bool) *socket.Socket {
 	options.SetAuth(auth)
 	options.SetForceNew(true)
 	options.SetAutoConnect(false)
-	options.SetTimeout(3 * time.Second) // an attempt that is refused ends by it alone
+	options.SetTimeout(3 * time.Second) // only this ends a refused attempt
 	options.SetReconnectionDelay(100)
 	options.SetReconnectionDelayMax(500)
 	if asks {
@@ -72,7 +72,7 @@ func ask(client *socket.Socket, event string, arguments ...any) []any {
 	return next(answers)
 }
 
-// same compares as JSON: numbers are all alike then.
+// same compares as JSON, in which all number types are equal.
 func same(left, right any) bool {
 	a, _ := json.Marshal(left)
 	b, _ := json.Marshal(right)
@@ -105,7 +105,7 @@ func talk(content []byte) {
 	more := back[1].(map[string]any)["more"].([]any)
 	check(bytes.Equal(contents(back[0]), content) && len(contents(more[0])) == 0 && string(contents(more[1])) == "x", "bytes")
 	held("binary")
-	room := fmt.Sprint("room ", os.Getpid()) // others of the same script are there, too
+	room := fmt.Sprint("room ", os.Getpid()) // other clients run the same scenes at the same time
 	ask(client, "enter", room)
 	ask(client, "say", room, "hello", map[string]any{"n": 1}, content)
 	event := next(said)

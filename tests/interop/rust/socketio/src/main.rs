@@ -70,13 +70,13 @@ fn talk(place: &Place) {
     assert_eq!(values(ask(&client, "echo", Payload::Text(letter.clone()))), vec![Value::Array(letter)]);
     held("acks");
     if matches!(place.transport, TransportType::Polling) {
-        // It hears no bytes over WebSocket, from whatever server.
+        // rust_socketio receives no binary over WebSocket, from any server.
         let bytes: Vec<u8> = (0..100_000u32).map(|i| (i * 31 + (i >> 8)) as u8).collect();
         client.emit("send back", Payload::from(bytes.clone())).expect("emit");
         assert_eq!(next(&sent_back), Payload::from(bytes));
         held("binary");
     }
-    let room = format!("room {}", std::process::id()); // others of the same script are there, too
+    let room = format!("room {}", std::process::id()); // other clients run the same scenes at the same time
     ask(&client, "enter", Payload::Text(vec![json!(room)]));
     ask(&client, "say", Payload::Text(vec![json!(room), json!("hello"), json!({"n": 1})]));
     assert_eq!(values(next(&said)), vec![json!("hello"), json!({"n": 1})]);
@@ -135,5 +135,5 @@ fn main() {
         "returns" => returns(&place),
         other => panic!("{other}"),
     }
-    std::process::exit(0); // its threads would go on
+    std::process::exit(0); // the library's threads do not end by themselves
 }
