@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "wire/frame.h"
+#include "wire/websocket_writer.h"
 
 enum { RING_BYTES = 64 << 20, EVENTS = 512, RECEIVE_BYTES = 64 * 1024, MEMBERS_MAX = 1 << 20 };
 
@@ -135,7 +135,7 @@ static void fan_out(struct server *server) {
 /* What members send */
 
 static void say(struct member *member, const char *text) {
-    frame_write(&member->out, FRAME_TEXT, false, slice_of(text));
+    websocket_writer_write(&member->out, FRAME_TEXT, false, slice_of(text));
 }
 
 static void publish(struct server *server, const struct member *member, struct slice payload) {
@@ -148,7 +148,7 @@ static void publish(struct server *server, const struct member *member, struct s
     } else {
         buffer_append_slice(text, payload);
     }
-    frame_write(frame, FRAME_TEXT, false, buffer_slice(text));
+    websocket_writer_write(frame, FRAME_TEXT, false, buffer_slice(text));
     memcpy(server->ring + server->written % RING_BYTES, frame->ptr, frame->len);
     server->written += frame->len;
 }

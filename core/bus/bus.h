@@ -25,7 +25,7 @@ enum bus_kind {
     BUS_DISCONNECT = 5, /* a user's sockets end */
     BUS_INVALIDATE = 6, /* an entry of the caches is not so any more */
     BUS_PRESENCE = 7,   /* who is online where: core/presence/presence_sync.c */
-    BUS_TRANSFER = 8,   /* a socket moves to another worker: core/session/transfer.c */
+    BUS_TRANSFER = 8,   /* a socket moves to another worker: core/session/transfer_taker.c */
     BUS_SURVEY = 9,     /* who is online anywhere: core/presence/survey.c */
     BUS_EXPULSION = 10, /* a user follows a channel no more, and their sockets get an event */
     BUS_KINDS           /* one more than the last */

@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/metrics.h"
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 
 enum { STATE_BYTES = 4 * 1024 * 1024, FULL_RETRY_S = 5, IPV4_LEN = 4, SIZES = 32 };
 

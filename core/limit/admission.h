@@ -55,7 +55,7 @@ void admission_leave(struct seat *seat);
 void admission_rest(struct seat *seat, void (*give_way)(struct seat *seat));
 /* Somebody uses it. */
 void admission_use(struct seat *seat);
-/* What those of the seat's crowd hold (limit/budget.h), until the seat is left or moved; NULL: it is of none. */
+/* What those of the seat's crowd hold (limit/memory_budget.h), until the seat is left or moved; NULL: it is of none. */
 struct share *admission_share(const struct seat *seat);
 /* False: the address is of none. */
 bool admission_crowd(const struct admission_control *control, const struct address *address, struct network *crowd_r);

@@ -67,8 +67,8 @@ static bool is_finished(const struct unfinished *unfinished) {
 static void forget(struct conn *conn) {
     struct unfinished *unfinished = conn->unfinished;
     if (!unfinished) return;
-    budget_hold(conn->host->server->inbound, &unfinished->holder, 0);
-    budget_hold(conn->host->server->outbound, &unfinished->sending, 0);
+    memory_budget_hold(conn->host->server->inbound, &unfinished->holder, 0);
+    memory_budget_hold(conn->host->server->outbound, &unfinished->sending, 0);
     loop_timer_cancel(&unfinished->deadline);
     buffer_done(&unfinished->unsent);
     buffer_done(&unfinished->unread);
@@ -95,14 +95,15 @@ void conn_charge(struct conn *conn) {
     size_t bytes =
         conn_unread(conn).len + inbound_waiting(&conn->in.inbound) + (conn->http ? http_held(conn->http) : 0);
     if (bytes == 0 && !conn->unfinished) return;
-    budget_hold(conn->host->server->inbound, &conn_unfinished(conn)->holder, bytes); /* may have cut it off */
+    memory_budget_hold(conn->host->server->inbound, &conn_unfinished(conn)->holder, bytes); /* may have cut it off */
 }
 
 void conn_charge_unsent(struct conn *conn) {
     if (conn->closing.broken) return; /* what it holds goes with it */
     size_t bytes = conn->http ? http_unsent(conn->http) : conn->unfinished ? conn->unfinished->unsent.len : 0;
     if (bytes == 0 && !conn->unfinished) return;
-    budget_hold(conn->host->server->outbound, &conn_unfinished(conn)->sending, bytes); /* may have broken it off */
+    memory_budget_hold(conn->host->server->outbound, &conn_unfinished(conn)->sending,
+                       bytes); /* may have broken it off */
 }
 
 void conn_break(struct conn *conn) {

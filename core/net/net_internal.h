@@ -10,7 +10,7 @@
 #include "base/buffer.h"
 #include "base/list.h"
 #include "limit/admission.h"
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 #include "loop/loop.h"
 #include "net/inbound.h"
 #include "net/server.h"
@@ -40,10 +40,10 @@ struct net_server {
     void *owner;
     struct net_host *host; /* of new connections */
     struct list hosts, listeners;
-    struct handover_inbox *inbox;      /* NULL: nobody hands connections over */
-    struct list conns;                 /* by conn.link */
-    struct budget *inbound, *outbound; /* of what is not whole yet; of what is not taken yet */
-    struct list proxied;               /* those that have not said whom they speak for */
+    struct handover_inbox *inbox;             /* NULL: nobody hands connections over */
+    struct list conns;                        /* by conn.link */
+    struct memory_budget *inbound, *outbound; /* of what is not whole yet; of what is not taken yet */
+    struct list proxied;                      /* those that have not said whom they speak for */
     unsigned proxied_len, conns_len;
     struct loop_task sweep; /* frees retired hosts */
     struct tickets tickets;

@@ -7,7 +7,7 @@
 #include "net/http.h"
 
 struct address;
-struct budget;
+struct memory_budget;
 struct loop;
 struct net_host;
 struct seat;
@@ -33,8 +33,8 @@ struct net_settings {
     const char *const *trusted_proxies;
     size_t trusted_proxies_len;
     bool proxy_protocol;
-    struct budget *inbound;  /* what unfinished messages and bodies may hold; outlives the server */
-    struct budget *outbound; /* what was written and not taken may hold; likewise */
+    struct memory_budget *inbound;  /* what unfinished messages and bodies may hold; outlives the server */
+    struct memory_budget *outbound; /* what was written and not taken may hold; likewise */
 };
 
 enum admission { ADMIT, ADMIT_REFUSE /* 503, Retry-After, before TLS and HTTP */, ADMIT_DROP /* close at once */ };

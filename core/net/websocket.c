@@ -16,8 +16,8 @@
 #include "loop/loop_fd.h"
 #include "net/conn_bytes.h"
 #include "net/net_internal.h"
-#include "wire/frame.h"
 #include "wire/websocket_reader.h"
+#include "wire/websocket_writer.h"
 
 enum { PONGS_A_SECOND = 200, READS_A_TURN = 4, FRAMES_A_LOOK = 16 };
 
@@ -84,7 +84,7 @@ static bool send_frames(struct conn *conn, struct slice frames) {
 
 static void send_control(struct conn *conn, enum frame_opcode opcode, struct slice payload) {
     struct buffer frame = {0};
-    frame_write(&frame, opcode, false, payload);
+    websocket_writer_write(&frame, opcode, false, payload);
     send_frames(conn, buffer_slice(&frame));
     buffer_done(&frame);
 }

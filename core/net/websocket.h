@@ -27,9 +27,9 @@ struct conn_events {
     void (*closed)(void *owner, uint16_t code, struct slice reason);
 };
 
-/* Whole frames (wire/frame.h), copied by the call when the kernel takes only a part. False: the socket is full now;
- * write no more until drained. At most WEBSOCKET_WRITE_MAX bytes a call, but for a single packet's frames, which may be
- * longer (a frame is never split over calls). */
+/* Whole frames (wire/websocket_writer.h), copied by the call when the kernel takes only a part. False: the socket is
+ * full now; write no more until drained. At most WEBSOCKET_WRITE_MAX bytes a call, but for a single packet's frames,
+ * which may be longer (a frame is never split over calls). */
 enum { WEBSOCKET_WRITE_MAX = 65536 };
 bool websocket_write(struct conn *conn, struct slice frames);
 /* Into the caches, what the next write needs. */

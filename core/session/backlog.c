@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/metrics.h"
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 #include "session/session.h"
 #include "session/session_internal.h"
 
@@ -30,12 +30,12 @@ static struct backlog *backlog_new(struct session *session) {
 void backlog_charge(struct session *session) {
     struct backlog *backlog = map_find(session->hub->backlogs, slice_of(session->id));
     if (!backlog) backlog = backlog_new(session);
-    budget_hold(session->hub->settings.outbound, &backlog->holder, session->outbox.queue.bytes);
+    memory_budget_hold(session->hub->settings.outbound, &backlog->holder, session->outbox.queue.bytes);
 }
 
 void backlog_release(struct session *session) {
     struct backlog *backlog = map_remove(session->hub->backlogs, slice_of(session->id));
     if (!backlog) return;
-    budget_hold(session->hub->settings.outbound, &backlog->holder, 0);
+    memory_budget_hold(session->hub->settings.outbound, &backlog->holder, 0);
     free(backlog);
 }

@@ -8,7 +8,7 @@
 #include "session/parting.h"
 #include "session/recovery.h"
 #include "session/session_internal.h"
-#include "wire/frame.h"
+#include "wire/websocket_writer.h"
 
 static void name_list_set(struct name_list *list, const char *const *names, size_t len) {
     for (size_t i = 0; i < list->len; i++) free(list->names[i]);
@@ -69,7 +69,7 @@ struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_set
     hub->shared.probe_pong = engine_packet("3probe");
     hub->shared.noop = engine_packet("6");
     hub->shared.close = engine_packet("1");
-    frame_write(&hub->shared.plain_ping, FRAME_PING, false, SLICE("stoa"));
+    websocket_writer_write(&hub->shared.plain_ping, FRAME_PING, false, SLICE("stoa"));
     hub_set(hub, settings);
     return hub;
 }

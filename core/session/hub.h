@@ -15,7 +15,7 @@
 #include "session/close_reason.h"
 
 struct admission_control;
-struct budget;
+struct memory_budget;
 struct hub;
 struct loop;
 struct policy;
@@ -50,8 +50,8 @@ struct hub_settings {
     unsigned events;        /* what a session may ask in events_period_ms (flood.h); 0: anything */
     uint64_t events_period_ms;
     unsigned namespaces_max, rooms_max;  /* a session, a socket */
-    struct budget *inbound;              /* what unfinished binary packets may hold; NULL: anything */
-    struct budget *outbound;             /* what waits for clients that take it slowly may hold; likewise */
+    struct memory_budget *inbound;       /* what unfinished binary packets may hold; NULL: anything */
+    struct memory_budget *outbound;      /* what waits for clients that take it slowly may hold; likewise */
     struct admission_control *admission; /* whose seats polling sessions take; NULL: none */
     struct coalesce_settings window;     /* holds at once, for all */
 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "net/polling.h"
+#include "net/long_polling.h"
 #include "session/session_internal.h"
 #include "session/transport_polling.h"
 #include "session/transport_websocket.h"
@@ -118,7 +118,7 @@ static void request_packets(struct hub *hub, const struct endpoint *endpoint, st
     int error = check(hub, request, &asked);
     if (error != ADMITTED) {
         reject(request, error);
-        polling_refuse(request, (enum engineio_error)error, headers);
+        long_polling_refuse(request, (enum engineio_error)error, headers);
     } else if (asked.session) {
         transport_polling_continue(asked.session, request, headers);
     } else {
@@ -134,7 +134,7 @@ bool hub_names_session(const struct hub *hub, struct slice path, struct slice qu
 
 void hub_refused(const struct hub *hub, struct http_request *request, struct buffer *fields) {
     if (endpoint_of(hub, request->path).form == ENDPOINT_PACKETS)
-        polling_cors(request, (const char *const *)hub->http.origins.names, hub->http.origins.len, fields);
+        long_polling_cors(request, (const char *const *)hub->http.origins.names, hub->http.origins.len, fields);
 }
 
 bool hub_request(struct hub *hub, struct http_request *request) {
@@ -147,9 +147,9 @@ bool hub_request(struct hub *hub, struct http_request *request) {
         return true;
     }
     struct buffer headers = {0};
-    polling_cors(request, (const char *const *)hub->http.origins.names, hub->http.origins.len, &headers);
+    long_polling_cors(request, (const char *const *)hub->http.origins.names, hub->http.origins.len, &headers);
     if (slice_is(request->method, "OPTIONS"))
-        polling_preflight(request, buffer_slice(&headers));
+        long_polling_preflight(request, buffer_slice(&headers));
     else
         request_packets(hub, &endpoint, request, buffer_slice(&headers));
     buffer_done(&headers);
@@ -174,7 +174,7 @@ bool hub_upgrade(struct hub *hub, struct http_request *request, struct http_upgr
     }
     if (error != ADMITTED) {
         reject(request, error);
-        polling_refusal((enum engineio_error)error, &upgrade_r->refusal);
+        long_polling_refusal((enum engineio_error)error, &upgrade_r->refusal);
     } else if (asked.session) {
         transport_websocket_probe(hub, slice_of(asked.session->id), asked.base64, upgrade_r);
     } else {

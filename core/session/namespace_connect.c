@@ -11,7 +11,7 @@
 #include "session/recovery.h"
 #include "session/seating.h"
 #include "session/session_internal.h"
-#include "session/transfer.h"
+#include "session/transfer_taker.h"
 #include "wire/json.h"
 #include "wire/json_client.h"
 #include "wire/user_id.h"
@@ -24,7 +24,7 @@ struct connecting {
     char *auth;           /* what the client says of itself; NULL: nothing */
     char *pid, *offset;   /* what the client wants to continue; NULL: nothing */
     uint64_t replay_from; /* of a recovered socket */
-    struct transfer_call transfer;
+    struct transfer_taker_call transfer;
 };
 
 static void connect_admit(struct connecting *connecting);
@@ -62,7 +62,7 @@ void namespace_connect_abandon(struct connecting **connecting_r) {
     if (!connecting) return;
     policy_question_forget(&connecting->authenticate);
     policy_question_forget(&connecting->admit);
-    transfer_forget(&connecting->transfer);
+    transfer_taker_forget(&connecting->transfer);
     connect_end(connecting);
 }
 
@@ -221,7 +221,7 @@ static void forget_claim(struct connecting *connecting) {
     connecting->pid = NULL;
 }
 
-static void transferred(struct transfer_call *call, bool is_moved, uint64_t offset) {
+static void transferred(struct transfer_taker_call *call, bool is_moved, uint64_t offset) {
     struct connecting *connecting = CONTAINER(call, struct connecting, transfer);
     connecting->replay_from = offset;
     if (is_moved)
@@ -236,7 +236,7 @@ static void transferred(struct transfer_call *call, bool is_moved, uint64_t offs
 static bool connect_transfer(struct connecting *connecting) {
     struct recovery_claim claim = claim_of(connecting);
     connecting->transfer.done = transferred;
-    return transfer_begin(&connecting->transfer, connecting->socket, &claim);
+    return transfer_taker_begin(&connecting->transfer, connecting->socket, &claim);
 }
 
 /* The client's earlier socket takes the place of the new one. */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 #include "session/dispatch.h"
 #include "session/script_connection.h"
 #include "session/seating.h"
@@ -24,7 +24,7 @@ struct packet_assembly {
 
 void packet_assembly_free(struct packet_assembly **assembly) {
     if (!*assembly) return;
-    budget_hold((*assembly)->session->hub->settings.inbound, &(*assembly)->holder, 0);
+    memory_budget_hold((*assembly)->session->hub->settings.inbound, &(*assembly)->holder, 0);
     for (unsigned i = 0; i < (*assembly)->len; i++) buffer_done(&(*assembly)->attachments[i]);
     buffer_done(&(*assembly)->text);
     free(*assembly);
@@ -65,7 +65,7 @@ static void assembly_begin(struct session *session, struct slice message, unsign
     assembly->expected = expected;
     assembly->bytes = message.len;
     session_deadline_set(session, DEADLINE_ATTACHMENT, session->hub->settings.connect_timeout_ms);
-    budget_hold(session->hub->settings.inbound, &assembly->holder, assembly->bytes);
+    memory_budget_hold(session->hub->settings.inbound, &assembly->holder, assembly->bytes);
 }
 
 static void assembly_attach(struct session *session, struct slice message) {
@@ -77,7 +77,7 @@ static void assembly_attach(struct session *session, struct slice message) {
     }
     buffer_append_slice(&assembly->attachments[assembly->len++], message);
     if (assembly->len < assembly->expected) {
-        budget_hold(session->hub->settings.inbound, &assembly->holder, assembly->bytes);
+        memory_budget_hold(session->hub->settings.inbound, &assembly->holder, assembly->bytes);
         return;
     }
     struct slice attachments[SOCKETIO_ATTACHMENTS_MAX];

@@ -14,7 +14,7 @@
 #include "session/recovery.h"
 #include "session/seating.h"
 #include "session/session_internal.h"
-#include "session/transfer.h"
+#include "session/transfer_taker.h"
 #include "session/watch.h"
 
 struct slice socket_id(const struct socket *socket) {

@@ -9,8 +9,8 @@
 #include "channel/topic.h"
 #include "session/recovery.h"
 #include "session/session_internal.h"
-#include "session/transfer.h"
 #include "session/transfer_owner.h"
+#include "session/transfer_taker.h"
 
 /* Messages. */
 
@@ -82,7 +82,7 @@ bool transfers_take(struct transfers *transfers, struct slice topic, const struc
     if (kind == TRANSFER_CLAIM) return transfer_owner_claim(transfers, number, body);
     if (kind == TRANSFER_MOVED) return take_moved(transfers, body);
     if (kind == TRANSFER_READY) return transfer_owner_ready(transfers, number, body);
-    return transfer_hear(transfers, (enum transfer_kind)kind, number, topic, body);
+    return transfer_taker_hear(transfers, (enum transfer_kind)kind, number, topic, body);
 }
 
 /* The whole. */
@@ -107,7 +107,7 @@ void transfers_free(struct transfers **transfers_owner) {
     struct transfers *transfers = *transfers_owner;
     *transfers_owner = NULL;
     if (!transfers) return;
-    transfer_forget_all(transfers);
+    transfer_taker_forget_all(transfers);
     transfer_owner_end(transfers);
     transfers->hub->transfers = NULL;
     LIST_EACH(&transfers->moved_old, link) moved_free(transfers, CONTAINER(link, struct moved, link));

@@ -10,7 +10,7 @@
  * nothing, or does not answer within TRANSFER_CLAIM_MS, and a fleet without Redis, mean: not recovered. A taker who
  * falls silent leaves the owner his record.
  *
- * transfer.c takes, transfer_owner.c gives; here is what both share.
+ * transfer_taker.c takes, transfer_owner.c gives; here is what both share.
  */
 #ifndef SESSION_TRANSFERS_H
 #define SESSION_TRANSFERS_H

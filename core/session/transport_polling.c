@@ -5,13 +5,13 @@
 
 #include "base/fault.h"
 #include "limit/admission.h"
-#include "net/polling.h"
+#include "net/long_polling.h"
 #include "session/session_internal.h"
 
 struct polling_driver {
     struct transport transport;
     struct loop *loop;
-    struct polling *polling;
+    struct long_polling *polling;
     struct loop_task gone;
     struct seat seat; /* a session without a connection is one */
 };
@@ -21,12 +21,12 @@ static struct polling_driver *driver_of(const struct transport *transport) {
 }
 
 static bool driver_write(struct transport *transport, struct slice bytes) {
-    polling_write(driver_of(transport)->polling, bytes);
+    long_polling_write(driver_of(transport)->polling, bytes);
     return false; /* until the next GET */
 }
 
 static bool driver_blocked(const struct transport *transport) {
-    return !polling_waiting(driver_of(transport)->polling);
+    return !long_polling_waiting(driver_of(transport)->polling);
 }
 
 static bool driver_deflates(const struct transport *transport) {
@@ -34,22 +34,22 @@ static bool driver_deflates(const struct transport *transport) {
 }
 
 static void driver_pause(struct transport *transport, bool paused) {
-    polling_pause(driver_of(transport)->polling, paused);
+    long_polling_pause(driver_of(transport)->polling, paused);
 }
 
 static void driver_gone(struct loop_task *task) {
     struct polling_driver *driver = CONTAINER(task, struct polling_driver, gone);
     if (driver->transport.session) session_gone(driver->transport.session, &driver->transport, 1000, SLICE_NONE);
-    polling_free(&driver->polling);
+    long_polling_free(&driver->polling);
     admission_leave(&driver->seat);
     free(driver);
 }
 
 static void driver_close(struct transport *transport, uint16_t code, struct slice reason) {
     struct polling_driver *driver = driver_of(transport);
-    polling_stop(driver->polling);
-    if (!code) polling_write(driver->polling, SLICE("6"));
-    polling_pause(driver->polling, false);
+    long_polling_stop(driver->polling);
+    if (!code) long_polling_write(driver->polling, SLICE("6"));
+    long_polling_pause(driver->polling, false);
     loop_post(driver->loop, &driver->gone);
 }
 
@@ -89,16 +89,16 @@ static void on_waiting(void *owner) {
     if (transport->session) session_drained(transport->session, transport);
 }
 
-static void on_broken(void *owner, enum polling_fault fault) {
+static void on_broken(void *owner, enum long_polling_fault fault) {
     struct session *session = ((struct transport *)owner)->session;
     if (!session) return;
-    if (fault == POLLING_ABORTED)
+    if (fault == LONG_POLLING_ABORTED)
         session_broken(session);
     else
-        session_reject(session, fault == POLLING_BAD_BODY ? CLOSE_PARSE_ERROR : CLOSE_TRANSPORT_ERROR);
+        session_reject(session, fault == LONG_POLLING_BAD_BODY ? CLOSE_PARSE_ERROR : CLOSE_TRANSPORT_ERROR);
 }
 
-static const struct polling_events driver_events = {on_packet, on_waiting, on_broken};
+static const struct long_polling_events driver_events = {on_packet, on_waiting, on_broken};
 
 /* False: it is answered. */
 static bool take_seat(const struct hub *hub, struct http_request *request, struct slice headers, struct seat *seat) {
@@ -109,7 +109,7 @@ static bool take_seat(const struct hub *hub, struct http_request *request, struc
     if (takes) verdict = admission_seat(hub->settings.admission, named ? &address : NULL, seat);
     if (!verdict.refused) return true;
     http_reject(request->exchange, verdict.refused);
-    polling_refuse_for(request, verdict.retry_after_s, headers);
+    long_polling_refuse_for(request, verdict.retry_after_s, headers);
     return false;
 }
 
@@ -124,13 +124,13 @@ void transport_polling_accept(struct hub *hub, enum session_kind kind, struct ha
     driver->seat = seat;
     driver->transport.ops = &driver_ops;
     driver->loop = hub->loop;
-    driver->polling = polling_new(&driver_events, &driver->transport);
+    driver->polling = long_polling_new(&driver_events, &driver->transport);
     loop_task_init(&driver->gone, driver_gone);
     struct session *session = session_open(hub, kind, &driver->transport, handshake);
-    polling_request(driver->polling, request, headers);
+    long_polling_request(driver->polling, request, headers);
     session_begin(session);
 }
 
 void transport_polling_continue(struct session *session, struct http_request *request, struct slice headers) {
-    polling_request(driver_of(session->transport)->polling, request, headers);
+    long_polling_request(driver_of(session->transport)->polling, request, headers);
 }

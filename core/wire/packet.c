@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "wire/engineio.h"
-#include "wire/frame.h"
 #include "wire/json.h"
 #include "wire/json_client.h"
+#include "wire/websocket_writer.h"
 
 /* What text is of: everyone's "4…"; or it is all that one kind of client gets, and nothing for others. */
 enum packet_text { TEXT_OF_ALL, TEXT_OF_PLAIN, TEXT_OF_RAW };
@@ -125,26 +125,26 @@ void packet_free(struct packet *packet) {
 
 static void write_text(struct buffer *out, struct slice text, enum frame_opcode opcode, bool deflated) {
     if (!deflated || text.len < PACKET_DEFLATE_MIN) {
-        frame_write(out, opcode, false, text);
+        websocket_writer_write(out, opcode, false, text);
         return;
     }
     struct buffer packed = {0};
-    frame_deflate(&packed, text);
-    frame_write(out, opcode, true, buffer_slice(&packed));
+    websocket_writer_deflate(&packed, text);
+    websocket_writer_write(out, opcode, true, buffer_slice(&packed));
     buffer_done(&packed);
 }
 
 static void build_frames(struct packet *packet, struct buffer *out, bool deflated) {
     write_text(out, buffer_slice(&packet->text), packet->binary ? FRAME_BINARY : FRAME_TEXT, deflated);
     for (unsigned i = 0; i < packet->attachments_len; i++) {
-        frame_write(out, FRAME_BINARY, false, buffer_slice(&packet->attachments[i]));
+        websocket_writer_write(out, FRAME_BINARY, false, buffer_slice(&packet->attachments[i]));
     }
 }
 
 static void write_base64(struct buffer *out, struct slice bytes) {
     struct buffer text = {0};
     engineio_payload_add_binary(&text, bytes);
-    frame_write(out, FRAME_TEXT, false, buffer_slice(&text));
+    websocket_writer_write(out, FRAME_TEXT, false, buffer_slice(&text));
     buffer_done(&text);
 }
 
@@ -152,7 +152,7 @@ static void build_base64(struct packet *packet, struct buffer *out) {
     if (packet->binary)
         write_base64(out, buffer_slice(&packet->text));
     else
-        frame_write(out, FRAME_TEXT, false, buffer_slice(&packet->text));
+        websocket_writer_write(out, FRAME_TEXT, false, buffer_slice(&packet->text));
     for (unsigned i = 0; i < packet->attachments_len; i++) write_base64(out, buffer_slice(&packet->attachments[i]));
 }
 

@@ -4,7 +4,7 @@
  *
  * The reader checks the form and the order of frames, unmasks payloads in place, and keeps no bytes: the caller shows
  * it again what it did not take (an unfinished head, an unfinished control frame), with more behind it. It does not
- * know the size or the text of messages (net/inbound.h does). Frames to the client: wire/frame.h. */
+ * know the size or the text of messages (net/inbound.h does). Frames to the client: wire/websocket_writer.h. */
 #ifndef WIRE_WEBSOCKET_READER_H
 #define WIRE_WEBSOCKET_READER_H
 

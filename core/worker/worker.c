@@ -15,9 +15,9 @@
 #include "channel/log.h"
 #include "channel/relay.h"
 #include "config/config.h"
-#include "limit/budget.h"
 #include "limit/fleet_limiter.h"
 #include "limit/gcra.h"
+#include "limit/memory_budget.h"
 #include "loop/loop.h"
 #include "net/dial.h"
 #include "policy/policy.h"
@@ -91,8 +91,8 @@ static void build_services(struct worker *worker) {
     struct admission_settings admission = settings_of_admission(config);
     worker->channels.rooms = rooms_new(worker->loop, &rooms);
     worker->limits.limiter = limiter_new(worker->loop, (size_t)config->limits.state_bytes);
-    worker->limits.inbound = budget_new((size_t)config->limits.inbound_bytes);
-    worker->limits.outbound = budget_new((size_t)config->limits.outbound_bytes);
+    worker->limits.inbound = memory_budget_new((size_t)config->limits.inbound_bytes);
+    worker->limits.outbound = memory_budget_new((size_t)config->limits.outbound_bytes);
     worker->caches.own = cache_new(worker->loop, (size_t)config->cache.max_bytes);
     worker->channels.expulsions = expulsions_new(worker->loop);
     worker->presence.broadcast = presence_broadcast_new(worker);
@@ -192,8 +192,8 @@ void worker_done(struct worker *worker, unsigned deadline_ms) {
     presence_free(&worker->presence.online);
     expulsions_free(&worker->channels.expulsions);
     cache_free(&worker->caches.own);
-    budget_free(&worker->limits.inbound);
-    budget_free(&worker->limits.outbound);
+    memory_budget_free(&worker->limits.inbound);
+    memory_budget_free(&worker->limits.outbound);
     limiter_free(&worker->limits.limiter);
     rooms_free(&worker->channels.rooms);
     config_unref(&worker->config);
@@ -214,8 +214,8 @@ static void apply(struct worker *worker) {
     hub_set(worker->hub, &hub);
     admission_set(worker->limits.admission, &admission);
     cache_set_max(worker->caches.own, (size_t)config->cache.max_bytes);
-    budget_set_max(worker->limits.inbound, (size_t)config->limits.inbound_bytes);
-    budget_set_max(worker->limits.outbound, (size_t)config->limits.outbound_bytes);
+    memory_budget_set_max(worker->limits.inbound, (size_t)config->limits.inbound_bytes);
+    memory_budget_set_max(worker->limits.outbound, (size_t)config->limits.outbound_bytes);
 }
 
 struct upcoming {

@@ -12,7 +12,7 @@
 struct adapter;
 struct presence_broadcast;
 struct admission_control;
-struct budget;
+struct memory_budget;
 struct bus;
 struct cache;
 struct channel_log;
@@ -98,7 +98,7 @@ struct worker {
         struct presence_broadcast *broadcast;
     } presence;
     struct {
-        struct budget *inbound, *outbound; /* of net and hub together */
+        struct memory_budget *inbound, *outbound; /* of net and hub together */
         struct limiter *limiter;
         struct fleet_limiter *fleet;         /* the limiter's, and those that workers share */
         struct admission_control *admission; /* scripts may set it when their generation is enacted */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "session/session_internal.h"
-#include "wire/frame.h"
+#include "wire/websocket_writer.h"
 
 struct local_client {
     struct transport transport;

@@ -153,7 +153,7 @@ static void frames_that_are_compressed_for_all_are_sent_as_they_are(void **state
     assert_true(websocket_deflates(rig.conn));
     struct buffer payload = deflated("hello hello hello hello", 23), frame = {0}, plain = {0};
     struct inflater *inflater = inflater_new();
-    frame_write(&frame, FRAME_TEXT, true, buffer_slice(&payload));
+    websocket_writer_write(&frame, FRAME_TEXT, true, buffer_slice(&payload));
     for (int i = 0; i < 3; i++) {
         assert_true(websocket_write(rig.conn, buffer_slice(&frame)));
         struct raw_frame got = raw_next_frame(&alice);

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 #include "support/net_rig.h"
 #include "support/net_tls.h"
 
@@ -228,7 +228,7 @@ static void bodies_that_never_end_hold_no_more_than_the_budget(void **state) {
     struct rig rig;
     struct raw mallory[CLIENTS], bob;
     struct net_settings settings = rig_settings;
-    settings.inbound = budget_new(4096);
+    settings.inbound = memory_budget_new(4096);
     rig_start(&rig, &settings);
     for (int i = 0; i < CLIENTS; i++) {
         raw_connect(&mallory[i], &rig);
@@ -242,7 +242,7 @@ static void bodies_that_never_end_hold_no_more_than_the_budget(void **state) {
     for (int i = 0; i < CLIENTS; i++) raw_close(&mallory[i]);
     raw_close(&bob);
     rig_stop(&rig);
-    budget_free(&settings.inbound);
+    memory_budget_free(&settings.inbound);
 }
 
 static void serve_much(void *owner, struct http_request *request) {
@@ -256,7 +256,7 @@ static void answers_that_are_not_taken_hold_no_more_than_the_budget(void **state
     struct rig rig;
     struct raw mallory, bob;
     struct net_settings settings = rig_settings;
-    settings.outbound = budget_new(100000);
+    settings.outbound = memory_budget_new(100000);
     rig_start(&rig, &settings);
     rig.serve = serve_much;
     raw_connect(&mallory, &rig);
@@ -270,7 +270,7 @@ static void answers_that_are_not_taken_hold_no_more_than_the_budget(void **state
     raw_close(&mallory);
     raw_close(&bob);
     rig_stop(&rig);
-    budget_free(&settings.outbound);
+    memory_budget_free(&settings.outbound);
 }
 
 /* Alice's request waits for its answer while more requests of the connection wait than the budget has room for. */
@@ -281,7 +281,7 @@ static void what_comes_behind_a_request_is_cut_without_touching_its_answer(void 
     struct net_settings settings = rig_settings;
     memset(behind, 'x', sizeof behind);
     for (int alone = 0; alone < 2; alone++) {
-        settings.inbound = budget_new(alone ? sizeof behind - 1 : sizeof behind + 500);
+        settings.inbound = memory_budget_new(alone ? sizeof behind - 1 : sizeof behind + 500);
         rig_start(&rig, &settings);
         raw_connect(&alice, &rig);
         struct buffer sent = {0};
@@ -310,7 +310,7 @@ static void what_comes_behind_a_request_is_cut_without_touching_its_answer(void 
         buffer_done(&sent);
         raw_close(&alice);
         rig_stop(&rig);
-        budget_free(&settings.inbound);
+        memory_budget_free(&settings.inbound);
     }
 }
 

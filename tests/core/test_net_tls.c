@@ -237,7 +237,7 @@ static void write_backlog(struct rig *rig, unsigned *next) {
     while (*next < BACKLOG_FRAMES && rig->conn && !websocket_blocked(rig->conn)) {
         struct buffer frame = {0};
         memcpy(payload, next, sizeof *next);
-        frame_write(&frame, FRAME_BINARY, false, (struct slice){payload, sizeof payload});
+        websocket_writer_write(&frame, FRAME_BINARY, false, (struct slice){payload, sizeof payload});
         websocket_write(rig->conn, buffer_slice(&frame));
         (*next)++;
         buffer_done(&frame);

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 #include "net/net_internal.h"
 #include "net/websocket.h"
 #include "support/net_rig.h"
@@ -188,7 +188,7 @@ static void a_server_close_is_the_last_frame_and_tells_code_and_reason(void **st
     raw_connect(&alice, &rig);
     raw_upgrade(&alice, "");
     struct buffer frame = {0};
-    frame_write(&frame, FRAME_TEXT, false, SLICE("last words"));
+    websocket_writer_write(&frame, FRAME_TEXT, false, SLICE("last words"));
     websocket_write(rig.conn, buffer_slice(&frame));
     websocket_close(rig.conn, 1012, SLICE("restart"));
     websocket_write(rig.conn, buffer_slice(&frame)); /* too late: not sent */
@@ -240,7 +240,7 @@ static void a_slow_reader_gets_every_byte_in_order(void **state) {
         while (sent < FRAMES && !websocket_blocked(rig.conn)) {
             struct buffer frame = {0};
             memcpy(payload, &sent, sizeof sent);
-            frame_write(&frame, FRAME_BINARY, false, (struct slice){payload, SIZE});
+            websocket_writer_write(&frame, FRAME_BINARY, false, (struct slice){payload, SIZE});
             websocket_write(rig.conn, buffer_slice(&frame));
             buffer_done(&frame);
             if (++sent % 5000 == 0) raw_frame(&alice, 0x89, true, SLICE("ping"));
@@ -265,7 +265,7 @@ static void a_slow_reader_gets_every_byte_in_order(void **state) {
 static void fill(struct rig *rig) {
     static char payload[60000];
     struct buffer frame = {0};
-    frame_write(&frame, FRAME_BINARY, false, (struct slice){payload, sizeof payload});
+    websocket_writer_write(&frame, FRAME_BINARY, false, (struct slice){payload, sizeof payload});
     while (websocket_write(rig->conn, buffer_slice(&frame))) continue;
     buffer_done(&frame);
 }
@@ -377,7 +377,7 @@ static void messages_that_never_end_hold_no_more_than_the_budget(void **state) {
     struct rig rig;
     struct raw mallory[CLIENTS], bob;
     struct net_settings settings = rig_settings;
-    settings.inbound = budget_new(4 * HALF);
+    settings.inbound = memory_budget_new(4 * HALF);
     rig_start(&rig, &settings);
     rig.echo = false;
     raw_connect(&bob, &rig);
@@ -401,7 +401,7 @@ static void messages_that_never_end_hold_no_more_than_the_budget(void **state) {
     for (int i = 0; i < CLIENTS; i++) raw_close(&mallory[i]);
     raw_close(&bob);
     rig_stop(&rig);
-    budget_free(&settings.inbound);
+    memory_budget_free(&settings.inbound);
 }
 
 /* Mallory reads nothing; the kernel takes a part of it. */
@@ -411,15 +411,15 @@ static void what_is_not_taken_holds_no_more_than_the_budget(void **state) {
     struct raw mallory, bob;
     struct net_settings settings = rig_settings;
     char *big = memory_new(BIG);
-    settings.outbound = budget_new(BIG);
+    settings.outbound = memory_budget_new(BIG);
     rig_start(&rig, &settings);
     raw_connect(&mallory, &rig);
     raw_upgrade(&mallory, "");
     int64_t rejected = metric_get(METRIC_REJECTED, "outbound_budget");
     struct buffer frame = {0};
-    frame_write(&frame, FRAME_BINARY, false, (struct slice){big, BIG});
+    websocket_writer_write(&frame, FRAME_BINARY, false, (struct slice){big, BIG});
     assert_false(websocket_write(rig.conn, buffer_slice(&frame))); /* less than all of it is left */
-    budget_set_max(settings.outbound, 100000);
+    memory_budget_set_max(settings.outbound, 100000);
     RIG_UNTIL(&rig, rig.closed == 1);
     assert_int_equal(metric_get(METRIC_REJECTED, "outbound_budget"), rejected + 1);
     raw_connect(&bob, &rig);
@@ -429,7 +429,7 @@ static void what_is_not_taken_holds_no_more_than_the_budget(void **state) {
     raw_close(&mallory);
     raw_close(&bob);
     rig_stop(&rig);
-    budget_free(&settings.outbound);
+    memory_budget_free(&settings.outbound);
     buffer_done(&frame);
     free(big);
 }
@@ -440,7 +440,7 @@ static void compressed_messages_that_never_end_hold_no_more_than_the_budget(void
     struct rig rig;
     struct raw mallory[CLIENTS];
     struct net_settings settings = rig_settings;
-    settings.inbound = budget_new(200000);
+    settings.inbound = memory_budget_new(200000);
     rig_start(&rig, &settings);
     for (int i = 0; i < CLIENTS; i++) {
         raw_connect(&mallory[i], &rig);
@@ -451,7 +451,7 @@ static void compressed_messages_that_never_end_hold_no_more_than_the_budget(void
     RIG_UNTIL(&rig, rig.closed >= CLIENTS - 5);
     for (int i = 0; i < CLIENTS; i++) raw_close(&mallory[i]);
     rig_stop(&rig);
-    budget_free(&settings.inbound);
+    memory_budget_free(&settings.inbound);
 }
 
 static void a_connection_at_rest_keeps_nothing_of_what_it_said(void **state) {

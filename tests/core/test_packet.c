@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "wire/frame.h"
 #include "wire/packet.h"
+#include "wire/websocket_writer.h"
 
 static struct packet *event(struct slice args, struct slice offset) {
     struct socketio_packet parts = {.type = SOCKETIO_EVENT, .namespace_name = SLICE("/"), .json = args};
@@ -145,7 +145,7 @@ static void a_frames_head_has_the_shortest_length(void **state) {
     static char zeros[65536];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buffer out = {0};
-        frame_write(&out, FRAME_TEXT, false, (struct slice){zeros, rows[i].payload});
+        websocket_writer_write(&out, FRAME_TEXT, false, (struct slice){zeros, rows[i].payload});
         assert_int_equal(out.len, rows[i].head + rows[i].payload);
         assert_int_equal((unsigned char)out.ptr[0], 0x81);
         assert_int_equal((unsigned char)out.ptr[1], rows[i].second);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 #include "session/socket_call.h"
 #include "session/socket_rooms.h"
 #include "support/hub_scene.h"
@@ -295,7 +295,7 @@ static void binary_events_that_never_end_hold_no_more_than_the_budget(void **sta
     struct hub_settings settings = scene_settings();
     static char bytes[6000];
     uint16_t code;
-    settings.inbound = budget_new(10000);
+    settings.inbound = memory_budget_new(10000);
     hub_set(hub, &settings);
     comes_as(&alice, "alice");
     comes_as(&bob, "bob");
@@ -310,10 +310,10 @@ static void binary_events_that_never_end_hold_no_more_than_the_budget(void **sta
     assert_int_equal(code, 1013);
     goes(&alice);
     goes(&bob);
-    struct budget *budget = settings.inbound;
+    struct memory_budget *budget = settings.inbound;
     settings.inbound = NULL;
     hub_set(hub, &settings);
-    budget_free(&budget);
+    memory_budget_free(&budget);
 }
 
 static void a_drain_closes_transports_and_says_no_disconnect(void **state) {

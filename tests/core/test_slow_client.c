@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 #include "session/flush.h"
 #include "session/session_internal.h"
 #include "session/socket_rooms.h"
@@ -135,7 +135,7 @@ static void the_slowest_client_is_closed_when_the_budget_is_exceeded(void **stat
     static struct person bob, carol;
     struct hub_settings settings = scene_settings();
     uint16_t code;
-    settings.outbound = budget_new(5000);
+    settings.outbound = memory_budget_new(5000);
     hub_set(hub, &settings);
     comes_as(&alice, "alice");
     comes_as(&bob, "bob");
@@ -166,10 +166,10 @@ static void the_slowest_client_is_closed_when_the_budget_is_exceeded(void **stat
     goes(&carol);
 
     turn();
-    struct budget *budget = settings.outbound;
+    struct memory_budget *budget = settings.outbound;
     settings.outbound = NULL;
     hub_set(hub, &settings);
-    budget_free(&budget);
+    memory_budget_free(&budget);
 }
 
 static void no_progress_for_long_closes_as_slow(void **state) {

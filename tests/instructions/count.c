@@ -9,8 +9,8 @@
 #include "lua/config_reader.h"
 #include "lua/script_policy.h"
 #include "support/hub_scene.h"
-#include "wire/frame.h"
 #include "wire/socketio.h"
+#include "wire/websocket_writer.h"
 #include "worker/worker.h"
 
 enum { CROWD = 1000, TIMES = 100, EVENTS = 2000 /* many rounds of the collector */ };
@@ -39,9 +39,9 @@ static void count_wire(void) {
     COUNTED("socketio_decode", for (int i = 0; i < TIMES; i++) good &= socketio_decode(text, &packet));
     COUNTED("json_valid", for (int i = 0; i < TIMES; i++) good &= json_valid(json));
     COUNTED(
-        "frame_write", for (int i = 0; i < TIMES; i++) {
+        "websocket_writer_write", for (int i = 0; i < TIMES; i++) {
             buffer_clear(&out);
-            frame_write(&out, FRAME_TEXT, false, args);
+            websocket_writer_write(&out, FRAME_TEXT, false, args);
         });
     struct socketio_packet parts = {.type = SOCKETIO_EVENT, .namespace_name = SLICE("/"), .json = args};
     COUNTED(

@@ -2,12 +2,11 @@
 /* The appends of a shard: a lane a channel keeps their order, batches of several channels go to the server.
  *
  * A channel is in one batch at a time. At most BATCHES_MAX batches are under way. One leaves at the end of the turn, or
- * when those in it have waited for others as long as they may (gather.h); what has waited for another batch of its
- * channel leaves when that comes back, and takes along whoever waits. A channel whose head is locked by
- * someone else is left out by the server, and is hot from then on: hot channels share one batch, which takes those that
- * are free by then, or waits briefly for the first of them, each in its turn. It never takes the last connection:
- * nobody else waits behind it. What may or may not have been committed is sent again with the same ids, until its
- * deadline. */
+ * when those in it have waited for others as long as they may (gather_window.h); what has waited for another batch of
+ * its channel leaves when that comes back, and takes along whoever waits. A channel whose head is locked by someone
+ * else is left out by the server, and is hot from then on: hot channels share one batch, which takes those that are
+ * free by then, or waits briefly for the first of them, each in its turn. It never takes the last connection: nobody
+ * else waits behind it. What may or may not have been committed is sent again with the same ids, until its deadline. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,7 +17,7 @@
 #include "base/map.h"
 #include "base/metrics.h"
 #include "store/postgres/batch.h"
-#include "store/postgres/gather.h"
+#include "store/postgres/gather_window.h"
 #include "store/postgres/postgres_internal.h"
 
 enum { BATCHES_MAX = 4, AGAIN_MS = 20 };
@@ -34,7 +33,7 @@ struct appender {
     bool is_hot_sent;       /* a batch of hot lanes is under way, beside batches_len others */
     unsigned batches_len;
     uint64_t draws;
-    struct gather gather;
+    struct gather_window gather;
     struct loop_timer wait; /* what is ready leaves after it, not before */
     struct loop_timer review, rest, deadline;
     struct loop_task flush;
@@ -106,8 +105,8 @@ static void flush_soon(struct appender *appender) {
 static void arrived(struct appender *appender) {
     struct coalesce *window = &appender->gather.window;
     uint64_t now_ms = loop_now_ms(appender->shard->store->loop);
-    unsigned wait_ms = gather_arrival(&appender->gather, now_ms, BATCH_MAX);
-    if (window->settings.fixed_ms == GATHER_AUTO && !loop_timer_pending(&appender->review)) {
+    unsigned wait_ms = gather_window_arrival(&appender->gather, now_ms, BATCH_MAX);
+    if (window->settings.fixed_ms == GATHER_WINDOW_AUTO && !loop_timer_pending(&appender->review)) {
         window->since_ms = now_ms;
         loop_timer_set(&appender->review, COALESCE_REVIEW_MS);
     }
@@ -172,14 +171,14 @@ static void flush(struct loop_task *task) {
         send_hot(appender);
     if (fault_planted("hot_holds_all") && (appender->is_hot_sent || !list_empty(&appender->hot))) return;
     if (loop_timer_pending(&appender->wait)) return;
-    gather_left(&appender->gather, false);
+    gather_window_left(&appender->gather, false);
     while (!list_empty(&appender->ready) && appender->batches_len < BATCHES_MAX) send_ready(appender);
     appender->is_late = !list_empty(&appender->ready);
 }
 
 static void waited(struct loop_timer *timer) {
     struct appender *appender = CONTAINER(timer, struct appender, wait);
-    gather_left(&appender->gather, true);
+    gather_window_left(&appender->gather, true);
     flush(&appender->flush);
 }
 
@@ -210,7 +209,7 @@ static void release_lanes(struct appender *appender, struct batch *batch, enum b
     struct lane *first = batch->lanes[0];
     uint64_t took_ms = loop_now_ms(appender->shard->store->loop) - batch->sent_ms;
     bool quick = end == BATCH_DONE && took_ms < HOT_MS;
-    if (end == BATCH_DONE && !batch->hot) gather_committed(&appender->gather, took_ms);
+    if (end == BATCH_DONE && !batch->hot) gather_window_committed(&appender->gather, took_ms);
     for (unsigned i = 0; i < batch->len; i++)
         if (batch->hot && !quick) batch->lanes[i]->is_hot = true;
     for (unsigned i = 1; i < batch->len; i++)
@@ -313,7 +312,7 @@ struct appender *appender_new(struct shard *shard, int gather_ms) {
     list_init(&appender->ready);
     list_init(&appender->hot);
     list_init(&appender->ages);
-    gather_init(&appender->gather, gather_ms, loop_now_ms(shard->store->loop));
+    gather_window_init(&appender->gather, gather_ms, loop_now_ms(shard->store->loop));
     tell_window(appender);
     loop_timer_init(&appender->wait, shard->store->loop, waited);
     loop_timer_init(&appender->review, shard->store->loop, review);

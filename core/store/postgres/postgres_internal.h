@@ -94,7 +94,7 @@ void witnesses_ask(struct primary *primary, void (*heard)(struct primary *primar
 void witnesses_tell(struct postgres_store *store);
 
 /* postgres/append.c: a channel's appends, in order, and the reads that wait for them. */
-/* gather_ms: as in gather_init. */
+/* gather_ms: as in gather_window_init. */
 struct appender *appender_new(struct shard *shard, int gather_ms);
 void appender_free(struct appender **appender);
 /* APPEND, or a read of the channel; a read runs when the appends submitted before it have ended. */

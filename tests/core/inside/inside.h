@@ -12,7 +12,7 @@
 #include "base/slice.h"
 
 struct admission_control;
-struct budget;
+struct memory_budget;
 struct cache;
 struct limiter;
 struct presence;
@@ -22,7 +22,7 @@ struct subscriber;
 
 unsigned admission_seats(const struct admission_control *control);
 /* What all hold. */
-size_t budget_bytes(const struct budget *budget);
+size_t budget_bytes(const struct memory_budget *budget);
 size_t cache_bytes(const struct cache *cache);
 size_t cache_entries(const struct cache *cache);
 size_t limiter_keys(const struct limiter *limiter);

@@ -11,7 +11,7 @@ static void rig_message(void *owner, struct slice message, bool binary) {
     buffer_append_slice(&rig->received, message);
     if (!rig->echo) return;
     struct buffer frame = {0};
-    frame_write(&frame, binary ? FRAME_BINARY : FRAME_TEXT, false, message);
+    websocket_writer_write(&frame, binary ? FRAME_BINARY : FRAME_TEXT, false, message);
     if (rig->answers_late) {
         buffer_append_slice(&rig->answer, buffer_slice(&frame));
         loop_flush(rig->loop, &rig->late);

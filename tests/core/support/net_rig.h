@@ -33,7 +33,7 @@
 #include "limit/admission.h"
 #include "loop/loop.h"
 #include "net/server.h"
-#include "wire/frame.h"
+#include "wire/websocket_writer.h"
 
 enum { RIG_PATIENCE_MS = 10000 };
 

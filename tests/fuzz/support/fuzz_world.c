@@ -10,7 +10,7 @@
 #include "channel/log.h"
 #include "config/config.h"
 #include "inside/inside.h"
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 #include "loop/loop.h"
 #include "lua/config_reader.h"
 #include "lua/script_policy.h"

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 
 #include <stdlib.h>
 
-struct budget {
+struct memory_budget {
     struct list holders; /* in the order in which they began */
     size_t bytes, max_bytes;
 };
 
-struct budget *budget_new(size_t max_bytes) {
-    struct budget *budget = NEW(struct budget);
+struct memory_budget *memory_budget_new(size_t max_bytes) {
+    struct memory_budget *budget = NEW(struct memory_budget);
     list_init(&budget->holders);
     budget->max_bytes = max_bytes;
     return budget;
 }
 
-void budget_free(struct budget **budget) {
+void memory_budget_free(struct memory_budget **budget) {
     free(*budget);
     *budget = NULL;
 }
@@ -41,7 +41,7 @@ static bool holds_more(const struct holder *holder, const struct holder *than) {
     return holder->bytes >= than->bytes;
 }
 
-static void record(struct budget *budget, struct holder *holder, size_t bytes) {
+static void record(struct memory_budget *budget, struct holder *holder, size_t bytes) {
     budget->bytes = budget->bytes - holder->bytes + bytes;
     if (holder->share) holder->share->bytes = holder->share->bytes - holder->bytes + bytes;
     if (bytes == 0)
@@ -51,7 +51,7 @@ static void record(struct budget *budget, struct holder *holder, size_t bytes) {
     holder->bytes = bytes;
 }
 
-static struct holder *largest(const struct budget *budget) {
+static struct holder *largest(const struct memory_budget *budget) {
     struct holder *found = NULL;
     LIST_EACH(&budget->holders, link) {
         struct holder *holder = CONTAINER(link, struct holder, link);
@@ -60,7 +60,7 @@ static struct holder *largest(const struct budget *budget) {
     return found;
 }
 
-static void shed(struct budget *budget) {
+static void shed(struct memory_budget *budget) {
     while (budget->bytes > budget->max_bytes) {
         struct holder *holder = largest(budget);
         record(budget, holder, 0);
@@ -68,12 +68,12 @@ static void shed(struct budget *budget) {
     }
 }
 
-void budget_set_max(struct budget *budget, size_t max_bytes) {
+void memory_budget_set_max(struct memory_budget *budget, size_t max_bytes) {
     budget->max_bytes = max_bytes;
     shed(budget);
 }
 
-void budget_hold(struct budget *budget, struct holder *holder, size_t bytes) {
+void memory_budget_hold(struct memory_budget *budget, struct holder *holder, size_t bytes) {
     if (!budget || holder->bytes == bytes) return;
     record(budget, holder, bytes);
     shed(budget);

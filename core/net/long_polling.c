@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/polling.h"
+#include "net/long_polling.h"
 
 #include <stdlib.h>
 
 #include "base/buffer.h"
 #include "wire/origin.h"
 
-struct polling {
-    const struct polling_events *events;
+struct long_polling {
+    const struct long_polling_events *events;
     void *owner;
     struct http_exchange *get, *post; /* those that wait for an answer */
     struct buffer get_headers, post_headers;
@@ -22,11 +22,11 @@ static void reply(struct http_exchange **exchange, unsigned status, const char *
     http_reply(exchange, &answer);
 }
 
-static void reply_payload(struct polling *polling, struct slice payload) {
+static void reply_payload(struct long_polling *polling, struct slice payload) {
     reply(&polling->get, 200, "text/plain; charset=UTF-8", buffer_slice(&polling->get_headers), payload);
 }
 
-static void reply_ok(struct polling *polling) {
+static void reply_ok(struct long_polling *polling) {
     reply(&polling->post, 200, "text/html", buffer_slice(&polling->post_headers), SLICE("ok"));
 }
 
@@ -36,23 +36,23 @@ static void keep_headers(struct buffer *kept, struct slice headers) {
     buffer_append_slice(kept, headers);
 }
 
-struct polling *polling_new(const struct polling_events *events, void *owner) {
-    struct polling *polling = NEW(struct polling);
+struct long_polling *long_polling_new(const struct long_polling_events *events, void *owner) {
+    struct long_polling *polling = NEW(struct long_polling);
     polling->events = events;
     polling->owner = owner;
     return polling;
 }
 
 /* As a GET hears that comes later. */
-static void reply_unknown(struct polling *polling) {
+static void reply_unknown(struct long_polling *polling) {
     struct buffer body = {0};
     engineio_write_error(&body, ENGINEIO_UNKNOWN_SID);
     reply(&polling->get, 400, "application/json", buffer_slice(&polling->get_headers), buffer_slice(&body));
     buffer_done(&body);
 }
 
-void polling_free(struct polling **polling_r) {
-    struct polling *polling = *polling_r;
+void long_polling_free(struct long_polling **polling_r) {
+    struct long_polling *polling = *polling_r;
     if (!polling) return;
     if (polling->get) reply_unknown(polling);
     if (polling->post) reply_ok(polling);
@@ -63,26 +63,26 @@ void polling_free(struct polling **polling_r) {
 }
 
 static void get_aborted(void *owner) {
-    struct polling *polling = owner;
+    struct long_polling *polling = owner;
     polling->get = NULL;
-    if (!polling->stopped) polling->events->broken(polling->owner, POLLING_ABORTED);
+    if (!polling->stopped) polling->events->broken(polling->owner, LONG_POLLING_ABORTED);
 }
 
 static void post_aborted(void *owner) {
-    struct polling *polling = owner;
+    struct long_polling *polling = owner;
     polling->post = NULL;
-    if (!polling->stopped) polling->events->broken(polling->owner, POLLING_ABORTED);
+    if (!polling->stopped) polling->events->broken(polling->owner, LONG_POLLING_ABORTED);
 }
 
-static void polling_break(struct polling *polling, struct http_request *request, struct slice headers,
-                          enum polling_fault fault) {
+static void polling_break(struct long_polling *polling, struct http_request *request, struct slice headers,
+                          enum long_polling_fault fault) {
     reply(&request->exchange, 400, NULL, headers, SLICE_NONE);
     if (!polling->stopped) polling->events->broken(polling->owner, fault);
 }
 
-static void polling_get(struct polling *polling, struct http_request *request, struct slice headers) {
+static void polling_get(struct long_polling *polling, struct http_request *request, struct slice headers) {
     if (polling->get) {
-        polling_break(polling, request, headers, POLLING_MISUSED);
+        polling_break(polling, request, headers, LONG_POLLING_MISUSED);
         return;
     }
     keep_headers(&polling->get_headers, headers);
@@ -93,7 +93,7 @@ static void polling_get(struct polling *polling, struct http_request *request, s
 }
 
 /* False: a bad packet. Packets before it have been handed on. */
-static bool polling_decode(struct polling *polling, struct slice body) {
+static bool polling_decode(struct long_polling *polling, struct slice body) {
     struct engineio_payload payload;
     struct engineio_packet packet;
     struct buffer scratch = {0};
@@ -109,12 +109,12 @@ static bool polling_decode(struct polling *polling, struct slice body) {
     return step != ENGINEIO_ERROR;
 }
 
-static void polling_post(struct polling *polling, struct http_request *request, struct slice headers) {
+static void polling_post(struct long_polling *polling, struct http_request *request, struct slice headers) {
     bool bytes = slice_is(http_header(request, "content-type"), "application/octet-stream");
     if (polling->post || bytes) {
-        polling_break(polling, request, headers, POLLING_MISUSED);
+        polling_break(polling, request, headers, LONG_POLLING_MISUSED);
     } else if (!polling_decode(polling, request->body)) {
-        polling_break(polling, request, headers, POLLING_BAD_BODY);
+        polling_break(polling, request, headers, LONG_POLLING_BAD_BODY);
     } else {
         keep_headers(&polling->post_headers, headers);
         polling->post = request->exchange;
@@ -126,7 +126,7 @@ static void polling_post(struct polling *polling, struct http_request *request, 
     }
 }
 
-void polling_request(struct polling *polling, struct http_request *request, struct slice headers) {
+void long_polling_request(struct long_polling *polling, struct http_request *request, struct slice headers) {
     if (slice_is(request->method, "GET"))
         polling_get(polling, request, headers);
     else if (slice_is(request->method, "POST"))
@@ -135,26 +135,26 @@ void polling_request(struct polling *polling, struct http_request *request, stru
         reply(&request->exchange, 500, NULL, headers, SLICE_NONE);
 }
 
-bool polling_waiting(const struct polling *polling) {
+bool long_polling_waiting(const struct long_polling *polling) {
     return polling->get != NULL;
 }
 
-void polling_write(struct polling *polling, struct slice payload) {
+void long_polling_write(struct long_polling *polling, struct slice payload) {
     if (polling->get) reply_payload(polling, payload);
 }
 
-void polling_pause(struct polling *polling, bool paused) {
+void long_polling_pause(struct long_polling *polling, bool paused) {
     polling->paused = paused;
     if (!paused && polling->post) reply_ok(polling);
 }
 
-void polling_stop(struct polling *polling) {
+void long_polling_stop(struct long_polling *polling) {
     polling->stopped = true;
 }
 
 /* Requests that lead to no session. */
 
-void polling_refuse(struct http_request *request, enum engineio_error error, struct slice headers) {
+void long_polling_refuse(struct http_request *request, enum engineio_error error, struct slice headers) {
     struct buffer body = {0}, all = {0};
     keep_headers(&all, headers);
     engineio_write_error(&body, error);
@@ -164,7 +164,7 @@ void polling_refuse(struct http_request *request, enum engineio_error error, str
     buffer_done(&all);
 }
 
-void polling_refuse_for(struct http_request *request, unsigned retry_after_s, struct slice headers) {
+void long_polling_refuse_for(struct http_request *request, unsigned retry_after_s, struct slice headers) {
     struct buffer all = {0};
     keep_headers(&all, headers);
     buffer_printf(&all, "retry-after: %u\r\n", retry_after_s);
@@ -172,7 +172,7 @@ void polling_refuse_for(struct http_request *request, unsigned retry_after_s, st
     buffer_done(&all);
 }
 
-void polling_refusal(enum engineio_error error, struct http_reply *reply_r) {
+void long_polling_refusal(enum engineio_error error, struct http_reply *reply_r) {
     *reply_r = (struct http_reply){
         .status = error == ENGINEIO_FORBIDDEN ? 403 : 400,
         .content_type = "text/html",
@@ -188,7 +188,8 @@ static bool allows_all(const char *const *origins, size_t len) {
     return false;
 }
 
-void polling_cors(struct http_request *request, const char *const *origins, size_t origins_len, struct buffer *out) {
+void long_polling_cors(struct http_request *request, const char *const *origins, size_t origins_len,
+                       struct buffer *out) {
     struct slice origin = http_header(request, "origin");
     if (origin.len == 0) return;
     if (allows_all(origins, origins_len)) {
@@ -201,7 +202,7 @@ void polling_cors(struct http_request *request, const char *const *origins, size
                   SLICE_ARG(origin));
 }
 
-void polling_preflight(struct http_request *request, struct slice headers) {
+void long_polling_preflight(struct http_request *request, struct slice headers) {
     struct buffer all = {0};
     buffer_append_slice(&all, headers);
     buffer_append_str(&all,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "wire/frame.h"
+#include "wire/websocket_writer.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 enum { RSV1 = 0x40, FIN = 0x80 };
 
-void frame_write(struct buffer *out, enum frame_opcode opcode, bool compressed, struct slice payload) {
+void websocket_writer_write(struct buffer *out, enum frame_opcode opcode, bool compressed, struct slice payload) {
     unsigned char head[10] = {(unsigned char)(FIN | (compressed ? RSV1 : 0) | opcode)};
     size_t len = 2;
     if (payload.len < 126) {
@@ -22,7 +22,7 @@ void frame_write(struct buffer *out, enum frame_opcode opcode, bool compressed, 
     buffer_append_slice(out, payload);
 }
 
-void frame_deflate(struct buffer *out, struct slice payload) {
+void websocket_writer_deflate(struct buffer *out, struct slice payload) {
     static z_stream stream; /* one a process: it keeps no state between calls */
     static bool ready;
     int status = ready ? deflateReset(&stream)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "session/transfer.h"
+#include "session/transfer_taker.h"
 
 #include <stdlib.h>
 
@@ -19,7 +19,7 @@
 struct taking {
     struct list link;
     struct transfers *transfers;
-    struct transfer_call *call;
+    struct transfer_taker_call *call;
     struct socket *socket;
     uint64_t number, base; /* base: offsets after it are reserved for what was missed */
     unsigned reserved;     /* so many */
@@ -41,7 +41,7 @@ static void taking_free(struct taking *taking) {
 }
 
 static void taking_end(struct taking *taking, bool is_moved) {
-    struct transfer_call *call = taking->call;
+    struct transfer_taker_call *call = taking->call;
     uint64_t base = taking->base;
     if (!is_moved && taking->is_offered) socket_become_other(taking->socket);
     taking_free(taking);
@@ -53,14 +53,14 @@ static void too_late(struct loop_timer *timer) {
     taking_end(CONTAINER(timer, struct taking, timer), false);
 }
 
-void transfer_forget(struct transfer_call *call) {
+void transfer_taker_forget(struct transfer_taker_call *call) {
     if (call->taking) taking_free(call->taking);
     call->taking = NULL;
 }
 
 /* The claim. */
 
-bool transfer_begin(struct transfer_call *call, struct socket *socket, const struct recovery_claim *claim) {
+bool transfer_taker_begin(struct transfer_taker_call *call, struct socket *socket, const struct recovery_claim *claim) {
     struct hub *hub = socket->hub;
     struct transfers *transfers = hub->transfers;
     if (!transfers || bus_is_alone(transfers->bus) || !hub->settings.recovery.window_ms || claim->pid.len != PID_LEN ||
@@ -255,8 +255,8 @@ static bool hear(struct taking *taking, enum transfer_kind kind, struct slice to
     }
 }
 
-bool transfer_hear(struct transfers *transfers, enum transfer_kind kind, uint64_t number, struct slice topic,
-                   struct slice body) {
+bool transfer_taker_hear(struct transfers *transfers, enum transfer_kind kind, uint64_t number, struct slice topic,
+                         struct slice body) {
     LIST_EACH(&transfers->takings, link) {
         struct taking *taking = CONTAINER(link, struct taking, link);
         if (taking->number == number) return hear(taking, kind, topic, body);
@@ -264,6 +264,6 @@ bool transfer_hear(struct transfers *transfers, enum transfer_kind kind, uint64_
     return true; /* too late */
 }
 
-void transfer_forget_all(struct transfers *transfers) {
-    LIST_EACH(&transfers->takings, link) transfer_forget(CONTAINER(link, struct taking, link)->call);
+void transfer_taker_forget_all(struct transfers *transfers) {
+    LIST_EACH(&transfers->takings, link) transfer_taker_forget(CONTAINER(link, struct taking, link)->call);
 }

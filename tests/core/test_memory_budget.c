@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "limit/budget.h"
+#include "limit/memory_budget.h"
 
 enum { MAX = 1000 };
 
@@ -15,7 +15,7 @@ struct client {
     unsigned cuts;
 };
 
-static struct budget *budget;
+static struct memory_budget *budget;
 static struct client alice, bob, carol;
 
 static void cut(struct holder *holder) {
@@ -24,7 +24,7 @@ static void cut(struct holder *holder) {
 
 static int set_up(void **state) {
     struct client *clients[] = {&alice, &bob, &carol};
-    budget = budget_new(MAX);
+    budget = memory_budget_new(MAX);
     for (int i = 0; i < 3; i++) {
         *clients[i] = (struct client){0};
         holder_init(&clients[i]->holder, cut);
@@ -33,7 +33,7 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
-    budget_free(&budget);
+    memory_budget_free(&budget);
     return 0;
 }
 
@@ -45,27 +45,27 @@ static void assert_cuts(unsigned of_alice, unsigned of_bob, unsigned of_carol) {
 
 static void who_lets_go_makes_room(void **state) {
     for (int i = 0; i < 10; i++) {
-        budget_hold(budget, &alice.holder, MAX);
-        budget_hold(budget, &alice.holder, 0);
-        budget_hold(budget, &bob.holder, MAX);
-        budget_hold(budget, &bob.holder, 0);
+        memory_budget_hold(budget, &alice.holder, MAX);
+        memory_budget_hold(budget, &alice.holder, 0);
+        memory_budget_hold(budget, &bob.holder, MAX);
+        memory_budget_hold(budget, &bob.holder, 0);
     }
     assert_cuts(0, 0, 0);
 }
 
 static void who_holds_most_is_cut_off_not_who_comes_last(void **state) {
-    budget_hold(budget, &alice.holder, 600);
-    budget_hold(budget, &bob.holder, 400);
-    budget_hold(budget, &carol.holder, 1);
+    memory_budget_hold(budget, &alice.holder, 600);
+    memory_budget_hold(budget, &bob.holder, 400);
+    memory_budget_hold(budget, &carol.holder, 1);
     assert_cuts(1, 0, 0);
-    budget_hold(budget, &carol.holder, 600);
+    memory_budget_hold(budget, &carol.holder, 600);
     assert_cuts(1, 0, 0);
 }
 
 static void of_equals_the_newest_goes(void **state) {
-    budget_hold(budget, &alice.holder, 400);
-    budget_hold(budget, &bob.holder, 400);
-    budget_hold(budget, &carol.holder, 400);
+    memory_budget_hold(budget, &alice.holder, 400);
+    memory_budget_hold(budget, &bob.holder, 400);
+    memory_budget_hold(budget, &carol.holder, 400);
     assert_cuts(0, 0, 1);
 }
 
@@ -73,28 +73,28 @@ static void the_largest_share_gives_way_though_its_holders_are_small(void **stat
     struct share home = {0};
     holder_join(&alice.holder, &home);
     holder_join(&bob.holder, &home);
-    budget_hold(budget, &carol.holder, 450);
-    budget_hold(budget, &bob.holder, 300);
-    budget_hold(budget, &alice.holder, 250);
+    memory_budget_hold(budget, &carol.holder, 450);
+    memory_budget_hold(budget, &bob.holder, 300);
+    memory_budget_hold(budget, &alice.holder, 250);
     assert_cuts(0, 0, 0);
-    budget_hold(budget, &carol.holder, 451);
+    memory_budget_hold(budget, &carol.holder, 451);
     assert_cuts(0, 1, 0);
     assert_int_equal(home.bytes, 250);
     holder_join(&alice.holder, NULL);
     assert_int_equal(home.bytes, 0);
-    budget_hold(budget, &alice.holder, 550);
+    memory_budget_hold(budget, &alice.holder, 550);
     assert_cuts(1, 1, 0);
 }
 
 static void a_smaller_budget_holds_at_once(void **state) {
-    budget_hold(budget, &alice.holder, 500);
-    budget_hold(budget, &bob.holder, 500);
-    budget_set_max(budget, 500);
+    memory_budget_hold(budget, &alice.holder, 500);
+    memory_budget_hold(budget, &bob.holder, 500);
+    memory_budget_set_max(budget, 500);
     assert_cuts(0, 1, 0);
 }
 
 static void without_a_budget_nobody_is_cut_off(void **state) {
-    budget_hold(NULL, &alice.holder, (size_t)1 << 40);
+    memory_budget_hold(NULL, &alice.holder, (size_t)1 << 40);
     assert_cuts(0, 0, 0);
 }
 

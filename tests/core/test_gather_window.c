@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How long appends wait for others of their shard. */
-#include "store/postgres/gather.h"
+#include "store/postgres/gather_window.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@ enum { FULL = 64, COMMITS_MAX = 1000 };
 
 /* A worker that sends appends to a database, and tells it what came of it, as time passes. */
 struct worker {
-    struct gather gather;
+    struct gather_window gather;
     uint64_t now_ms, due_ms, review_ms;
     uint64_t first_ms; /* the first of those that wait; 0: none */
     double (*takes)(const struct worker *worker);
@@ -30,13 +30,13 @@ static double always(const struct worker *worker) {
 
 static void begin(struct worker *worker, int gather_ms, double takes_ms) {
     *worker = (struct worker){.now_ms = 5000, .takes = always, .takes_ms = takes_ms};
-    gather_init(&worker->gather, gather_ms, worker->now_ms);
+    gather_window_init(&worker->gather, gather_ms, worker->now_ms);
 }
 
 static void leave(struct worker *worker, bool whole) {
     unsigned waited_ms = (unsigned)(worker->now_ms - worker->first_ms);
     if (waited_ms > worker->longest_ms) worker->longest_ms = waited_ms;
-    gather_left(&worker->gather, whole);
+    gather_window_left(&worker->gather, whole);
     worker->first_ms = worker->due_ms = 0;
     worker->commits++;
     assert_in_range(worker->under_way, 0, COMMITS_MAX - 1);
@@ -45,7 +45,7 @@ static void leave(struct worker *worker, bool whole) {
 }
 
 static void append(struct worker *worker) {
-    unsigned wait_ms = gather_arrival(&worker->gather, worker->now_ms, FULL);
+    unsigned wait_ms = gather_window_arrival(&worker->gather, worker->now_ms, FULL);
     if (worker->review_ms == 0) {
         worker->gather.window.since_ms = worker->now_ms;
         worker->review_ms = worker->now_ms + COALESCE_REVIEW_MS;
@@ -62,7 +62,7 @@ static void tick(struct worker *worker) {
     worker->now_ms++;
     for (unsigned i = 0; i < worker->under_way; i++)
         if (worker->ends[i] <= worker->now_ms) {
-            gather_committed(&worker->gather, worker->now_ms - worker->began[i]);
+            gather_window_committed(&worker->gather, worker->now_ms - worker->began[i]);
             worker->ends[i] = worker->ends[--worker->under_way];
             worker->began[i--] = worker->began[worker->under_way];
         }
@@ -89,14 +89,14 @@ static unsigned window_of(const struct worker *worker) {
 
 static void one_that_comes_alone_leaves_at_once_however_slow_commits_are(void **state) {
     struct worker worker;
-    begin(&worker, GATHER_AUTO, 300);
+    begin(&worker, GATHER_WINDOW_AUTO, 300);
     pass(&worker, 10000, 200);
     assert_int_equal(worker.longest_ms, 0);
     assert_int_equal(worker.commits, worker.appends);
     pass(&worker, 2000, 2);
-    assert_in_range(worker.longest_ms, 1, GATHER_MAX_MS);
+    assert_in_range(worker.longest_ms, 1, GATHER_WINDOW_MAX_MS);
     pass(&worker, 110, 0);
-    assert_in_range(window_of(&worker), 1, GATHER_MAX_MS);
+    assert_in_range(window_of(&worker), 1, GATHER_WINDOW_MAX_MS);
     uint64_t commits = worker.commits;
     append(&worker); /* it comes alone, though others waited just now */
     assert_int_equal(worker.commits, commits + 1);
@@ -104,14 +104,14 @@ static void one_that_comes_alone_leaves_at_once_however_slow_commits_are(void **
 
 static void nothing_waits_while_commits_are_quick_and_few(void **state) {
     struct worker worker;
-    begin(&worker, GATHER_AUTO, 1);
+    begin(&worker, GATHER_WINDOW_AUTO, 1);
     pass(&worker, 3000, 10);
     assert_int_equal(worker.longest_ms, 0);
 }
 
 static void where_commits_are_thick_several_appends_share_one(void **state) {
     struct worker worker;
-    begin(&worker, GATHER_AUTO, 2);
+    begin(&worker, GATHER_WINDOW_AUTO, 2);
     pass(&worker, 1000, 1);
     assert_true(pass(&worker, 2000, 1) > 4);
 }
@@ -120,29 +120,30 @@ static void the_slower_commits_are_the_longer_appends_wait(void **state) {
     unsigned before = 0;
     for (double takes_ms = 6; takes_ms <= 10; takes_ms += 2) {
         struct worker worker;
-        begin(&worker, GATHER_AUTO, takes_ms);
+        begin(&worker, GATHER_WINDOW_AUTO, takes_ms);
         pass(&worker, 2000, 8);
-        assert_in_range(window_of(&worker), before + 1, GATHER_MAX_MS);
+        assert_in_range(window_of(&worker), before + 1, GATHER_WINDOW_MAX_MS);
         before = window_of(&worker);
     }
 }
 
 static void it_widens_quickly_and_narrows_little_by_little(void **state) {
     struct worker worker;
-    begin(&worker, GATHER_AUTO, 1);
+    begin(&worker, GATHER_WINDOW_AUTO, 1);
     pass(&worker, 1000, 8);
     assert_int_equal(window_of(&worker), 0);
     worker.takes_ms = 50;
     pass(&worker, 4 * COALESCE_REVIEW_MS, 8);
-    assert_in_range(window_of(&worker), GATHER_MAX_MS / 2, GATHER_MAX_MS);
+    assert_in_range(window_of(&worker), GATHER_WINDOW_MAX_MS / 2, GATHER_WINDOW_MAX_MS);
     pass(&worker, 1000, 8);
     worker.takes_ms = 1;
     unsigned wide = window_of(&worker);
     for (int i = 0; i < 8; i++) {
-        for (int j = 0; j < 100; j++) gather_committed(&worker.gather, 1); /* that commits are quick is known at once */
+        for (int j = 0; j < 100; j++)
+            gather_window_committed(&worker.gather, 1); /* that commits are quick is known at once */
         pass(&worker, COALESCE_REVIEW_MS, 8);
     }
-    assert_in_range(window_of(&worker), GATHER_MAX_MS / 2, wide);
+    assert_in_range(window_of(&worker), GATHER_WINDOW_MAX_MS / 2, wide);
     pass(&worker, 10000, 8);
     assert_int_equal(window_of(&worker), 0);
 }
@@ -156,24 +157,24 @@ static double crowded(const struct worker *worker) {
 
 static void a_database_that_it_relieves_does_not_make_it_swing(void **state) {
     struct worker worker;
-    begin(&worker, GATHER_AUTO, 0);
+    begin(&worker, GATHER_WINDOW_AUTO, 0);
     worker.takes = crowded;
     pass(&worker, 5000, 3);
-    unsigned least = GATHER_MAX_MS, most = 0;
+    unsigned least = GATHER_WINDOW_MAX_MS, most = 0;
     for (int i = 0; i < 50; i++) {
         pass(&worker, COALESCE_REVIEW_MS, 3);
         if (window_of(&worker) < least) least = window_of(&worker);
         if (window_of(&worker) > most) most = window_of(&worker);
     }
-    assert_in_range(least, 1, GATHER_MAX_MS);
+    assert_in_range(least, 1, GATHER_WINDOW_MAX_MS);
     assert_in_range(most - least, 0, 4);
 }
 
 static void a_burst_after_silence_is_not_held(void **state) {
     struct worker worker;
-    begin(&worker, GATHER_AUTO, 50);
+    begin(&worker, GATHER_WINDOW_AUTO, 50);
     pass(&worker, 3000, 2);
-    assert_int_equal(window_of(&worker), GATHER_MAX_MS);
+    assert_int_equal(window_of(&worker), GATHER_WINDOW_MAX_MS);
     pass(&worker, 2000, 0);
     assert_int_equal(window_of(&worker), 0);
     pass(&worker, 50, 2);
@@ -183,12 +184,12 @@ static void a_burst_after_silence_is_not_held(void **state) {
 static void none_waits_longer_than_the_bound(void **state) {
     struct worker worker;
     unsigned waited = 0;
-    begin(&worker, GATHER_AUTO, 0);
+    begin(&worker, GATHER_WINDOW_AUTO, 0);
     srandom(1);
     for (int i = 0; i < 300; i++) {
         worker.takes_ms = (double)(random() % 200);
         pass(&worker, 50 + (unsigned)(random() % 500), 1 + (unsigned)(random() % 40));
-        assert_in_range(worker.longest_ms, 0, GATHER_MAX_MS);
+        assert_in_range(worker.longest_ms, 0, GATHER_WINDOW_MAX_MS);
         waited += worker.longest_ms > 0;
     }
     assert_true(waited > 10);
