@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bus_internal.h - what a driver of the bus implements, and what bus.c does for all drivers. */
+/* bus_internal.h - the interface that drivers of the bus implement, and what bus.c does for all of them. */
 #ifndef BUS_BUS_INTERNAL_H
 #define BUS_BUS_INTERNAL_H
 
@@ -10,7 +10,7 @@ struct bus_ops {
     void (*free)(struct bus *bus);
     void (*subscribe)(struct bus *bus, struct slice topic);
     void (*unsubscribe)(struct bus *bus, struct slice topic);
-    /* Its body is small enough. */
+    /* The body is within its bound. */
     void (*publish)(struct bus *bus, struct slice topic, const struct bus_message *message);
     void (*write_detail)(const struct bus *bus, struct buffer *out);
 };
@@ -22,10 +22,10 @@ struct bus {
     char worker_id[BUS_WORKER_ID_MAX + 1];
 };
 
-/* Fills the fields above; of settings, node and place hold. */
+/* Fills the fields above; of settings, reads node and place only. */
 void bus_init(struct bus *bus, const struct bus_ops *ops, const struct bus_settings *settings,
               const struct bus_events *events, void *owner);
-/* Tells the owner of a change. */
+/* Tells the owner if the value has changed. */
 void bus_set_degraded(struct bus *bus, bool is_degraded);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bus_local.h - the bus of a single worker: nobody else hears or speaks. */
+/* bus_local.h - the bus of a single worker: there is nobody to reach. */
 #ifndef BUS_BUS_LOCAL_H
 #define BUS_BUS_LOCAL_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fields.h - a message's body that is made of several byte strings, one after another, each behind its length. */
+/* fields.h - a message body made of several byte strings, each preceded by its length. */
 #ifndef BUS_FIELDS_H
 #define BUS_FIELDS_H
 
@@ -8,11 +8,11 @@
 #include "base/buffer.h"
 
 void fields_add(struct buffer *out, struct slice part);
-/* The next one, taken from rest. False: there is none, or it is cut off. */
+/* Takes the next part from rest. False: none left, or it is truncated. */
 bool fields_take(struct slice *rest, struct slice *part_r) MUST_CHECK;
-/* Takes each part that is equal to this one out of parts, which are whole. */
+/* Removes every part equal to this one from parts; parts must be complete. */
 void fields_remove(struct buffer *parts, struct slice part);
-/* Eight bytes, the highest first. */
+/* Eight bytes, big-endian. */
 void fields_add_number(struct buffer *out, uint64_t number);
 bool fields_take_number(struct slice *rest, uint64_t *number_r) MUST_CHECK;
 

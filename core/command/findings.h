@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* findings.h - what `stoa verify` finds, for people or as JSON: a line each, the first hundred. */
+/* findings.h - prints the findings of `stoa verify`, as text or JSON: one line each, the first hundred. */
 #ifndef COMMAND_FINDINGS_H
 #define COMMAND_FINDINGS_H
 
@@ -15,13 +15,13 @@ struct findings {
     struct progress progress;
     FILE *out;
     bool json;
-    bool (*is_wanted)(void *owner); /* NULL: until the end */
+    bool (*is_wanted)(void *owner); /* false stops; NULL: run to the end */
     void *owner;
 };
 
-/* verify is ready for use. */
+/* Makes findings->verify ready for use. */
 void findings_init(struct findings *findings, FILE *out, bool json);
-/* How many were not shown, if any. */
+/* Prints how many were not shown, if any. */
 void findings_done(struct findings *findings);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* migrate.h - `stoa migrate`: the schemas of the databases that a configuration names. */
+/* migrate.h - `stoa migrate`: migrates the schemas of the databases in a configuration. */
 #ifndef COMMAND_MIGRATE_H
 #define COMMAND_MIGRATE_H
 
@@ -7,8 +7,8 @@
 
 struct config;
 
-/* Says on stdout what it does, a line a database. False: one at least could not be migrated (stderr says why); the
- * others were. */
+/* Prints a line for each database on stdout. False: at least one could not be migrated (stderr says why); the others
+ * were. */
 bool migrate_all(const struct config *config);
 
 #endif

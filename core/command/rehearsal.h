@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rehearsal.h - a start that nobody notices: what `stoa check` does.
+/* rehearsal.h - rehearses a start without side effects, for `stoa check`.
  *
- * It takes a start's steps in a start's order, and says what a start would say. It binds no port for longer than a
- * moment, makes no file, and asks neither PostgreSQL nor Redis: whether these answer is nothing that a configuration
- * can be wrong about.
+ * It takes the steps of a start in the same order, and reports what a start would report. It binds no port for longer
+ * than a moment, creates no file, and connects to neither PostgreSQL nor Redis: whether they answer does not depend on
+ * the configuration.
  */
 #ifndef COMMAND_REHEARSAL_H
 #define COMMAND_REHEARSAL_H
@@ -15,10 +15,10 @@
 struct config;
 struct policy_source;
 
-/* For people: "; Redis was not asked". Before rehearse. */
+/* For people: "; Redis was not asked". Call before rehearse. */
 const char *rehearsal_leaves_out(const struct config *config);
-/* The process is of no other use afterwards: it becomes the configuration's user. config must be the caller's alone.
- * False: error_r is "FILE:LINE: KEY: …". */
+/* Do not use the process for anything else afterwards: it switches to the configured user. The caller must be the only
+ * user of config. False: error_r is "FILE:LINE: KEY: …". */
 bool rehearse(struct config *config, const struct policy_source *source, struct error *error_r) MUST_CHECK;
 
 #endif

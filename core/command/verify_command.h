@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verify_command.h - `stoa verify` of whatever store a configuration names; `stoa epoch begin` of a fleet's databases.
+/* verify_command.h - `stoa verify` for any store that a configuration names; `stoa epoch begin` for a fleet's
+ * databases.
  */
 #ifndef COMMAND_VERIFY_COMMAND_H
 #define COMMAND_VERIFY_COMMAND_H
@@ -8,11 +9,11 @@
 
 struct config;
 
-/* The exit status: 0 sound, 1 something is wrong (a line each on stdout), 4 not all could be read. */
+/* Returns the exit status: 0 sound, 1 damaged (findings on stdout, one a line), 4 not everything could be read. */
 int verify_command_file(const char *path, bool json);
-/* shard -1: all, and the global database. */
+/* shard -1: all shards and the global database. */
 int verify_command_fleet(const struct config *config, long shard, bool json);
-/* Of the shard, or of the global database. */
+/* global: the global database; else the shard. */
 int verify_command_begin_epoch(const struct config *config, long shard, bool global);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shared_values.h - the scripts' state that survives reloads: small values by name, bounded. It knows no Lua. */
+/* shared_values.h - the scripts' state that survives reloads: small values by name, bounded. This unit does not know
+ * Lua. */
 #ifndef POLICY_SHARED_VALUES_H
 #define POLICY_SHARED_VALUES_H
 
@@ -15,9 +16,9 @@ enum { SHARED_KEY_MAX = 512, SHARED_VALUE_MAX = 65536, SHARED_BYTES_MAX = 16 << 
 struct shared *shared_new(struct loop *loop);
 struct shared *shared_ref(struct shared *shared);
 void shared_unref(struct shared **shared);
-/* JSON; empty: none, or its time is over. Borrowed until the next call. */
+/* JSON; empty: no value, or it has expired. Borrowed until the next call. */
 struct slice shared_find(struct shared *shared, struct slice key);
-/* ttl_ms 0: for ever. False: full, or key or value are too long. */
+/* ttl_ms 0: never expires. False: full, or key or value is too long. */
 bool shared_set(struct shared *shared, struct slice key, struct slice json, uint64_t ttl_ms);
 void shared_remove(struct shared *shared, struct slice key);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* redis_internal.h - the inside of a redis, shared by the files of this folder.
+/* redis_internal.h - the internals of redis, shared by the files of this folder.
  *
- * A request waits in redis->queue until the node it belongs to has a ready lane, then in that lane until its reply.
- * A node is one server; who is a primary, and of which slots, the topology finds out. Without a Cluster one node owns
- * all slots.
+ * A request waits in redis->queue until its node has a ready lane, then in that lane until its reply. A node is one
+ * server; the topology finds out which nodes are primaries, and of which slots. Without a Cluster one node owns all
+ * slots.
  */
 #ifndef REDIS_REDIS_INTERNAL_H
 #define REDIS_REDIS_INTERNAL_H
@@ -19,21 +19,21 @@ struct subscriber_feed;
 struct map;
 struct redis_topology;
 struct redis_topology_ops {
-    /* Finds out who the primaries are, soon; many wishes make one question. */
+    /* Finds out soon which nodes are primaries; several calls lead to one look. */
     void (*look)(struct redis_topology *topology);
     void (*free)(struct redis_topology *topology);
 };
-/* Embedded first in the implementation. */
+/* Must be the first member of the implementation. */
 struct redis_topology {
     const struct redis_topology_ops *ops;
-    bool hopeless; /* nobody could tell at the last look */
+    bool hopeless; /* the last look got no answer from any server */
 };
 
-/* Each begins to look. */
+/* Both begin to look at once. */
 struct redis_topology *redis_sentinel_new(struct redis *redis);
 struct redis_topology *redis_cluster_new(struct redis *redis);
 
-/* Told at the end of the turn in which a slot got another owner. Embedded in who wants to know. */
+/* Called at the end of a turn in which a slot got another owner. Embedded in the watcher. */
 struct redis_watch {
     struct list link;
     void (*moved)(struct redis_watch *watch);
@@ -42,31 +42,31 @@ struct redis_watch {
 struct redis {
     struct loop *loop;
     struct resolver *resolver;
-    struct redis_settings settings; /* complete, its strings ours */
+    struct redis_settings settings; /* complete; strings owned by redis */
     struct redis_link_settings link_settings;
     const struct redis_events *events;
     void *owner;
     struct redis_topology *topology;
     struct list nodes, watches;
-    struct redis_node **owners; /* of each slot; NULL: not known */
-    struct list queue;          /* requests that wait for a lane, in their order */
+    struct redis_node **owners; /* by slot; NULL: unknown */
+    struct list queue;          /* requests that wait for a lane, in order */
     struct list paused;         /* requests that wait for their next attempt */
-    struct list gatherings;     /* requests that are several */
+    struct list gatherings;     /* requests that run on several nodes */
     size_t pending_bytes;
     bool up, moved;
     struct loop_task route, review;
 };
 
-/* What changed: the queue is gone through, and the state reviewed, at the end of the turn. */
+/* Call after a change: at the end of the turn the queue is routed and the up state updated. */
 void redis_changed(struct redis *redis);
 /* Asks the topology for a look. */
 void redis_look(struct redis *redis);
 
 enum topic_state {
-    TOPIC_WANTED,       /* no server has it: in subscriber->homeless or feed->wanting */
+    TOPIC_WANTED,       /* no server has it; in subscriber->homeless or feed->wanting */
     TOPIC_SUBSCRIBING,  /* in a batch */
     TOPIC_SUBSCRIBED,   /* in feed->settled */
-    TOPIC_LEAVING,      /* to be unsubscribed: in feed->leaving */
+    TOPIC_LEAVING,      /* to be unsubscribed; in feed->leaving */
     TOPIC_UNSUBSCRIBING /* in a batch */
 };
 
@@ -77,10 +77,10 @@ struct topic {
     bool wanted;
     unsigned slot;
     struct subscriber_feed *feed;
-    struct list lingering; /* subscriber->lingering */
-    uint64_t until_ms;     /* that it lingers */
+    struct list lingering; /* in subscriber->lingering */
+    uint64_t until_ms;     /* end of lingering */
     size_t key_len;
-    char key[]; /* the kind as one byte, then the name */
+    char key[]; /* the kind in one byte, then the name */
 };
 
 struct subscriber {
@@ -94,16 +94,16 @@ struct subscriber {
     struct redis_watch watch;
     struct loop_task settle;
     struct loop_timer linger, retry;
-    bool refused;      /* something was, since the last attempt */
-    unsigned failures; /* attempts in a row with refusals and without a confirmation */
+    bool refused;      /* a topic was refused since the last attempt */
+    unsigned failures; /* consecutive attempts with refusals and without a confirmation */
 };
 
-/* What the subscriber's connections (subscriber_feed.h) ask and tell. */
+/* For the subscriber's connections (subscriber_feed.h). */
 struct slice subscriber_topic_name(const struct topic *topic);
 struct topic *subscriber_find(const struct subscriber *subscriber, enum topic_kind kind, struct slice name);
 void subscriber_settle(struct subscriber *subscriber);
 void subscriber_topic_confirmed(struct topic *topic);
-/* Its server does not have it (any more): it looks for another one, or is gone if nobody wants it. */
+/* Call when its server does not (or no longer) have it: it moves to another server, or is freed if not wanted. */
 void subscriber_topic_homeless(struct topic *topic);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* redis_node.h - one server: its connections for commands and for publishing, and the requests that these carry. */
+/* redis_node.h - one server: its connections for commands and for publishing, and the requests on them. */
 #ifndef REDIS_REDIS_NODE_H
 #define REDIS_REDIS_NODE_H
 
@@ -10,12 +10,12 @@ struct redis_request;
 
 enum lane_kind { LANE_COMMANDS, LANE_PUBLISHES, LANES };
 
-/* Replies come in the order of what was sent. */
+/* A connection. Replies come in the order of the commands. */
 struct redis_lane {
     struct redis_link link;
     struct redis_node *node;
     struct list sent; /* redis_request */
-    bool leaving;     /* nothing more is sent; closed when these are answered */
+    bool leaving;     /* sends nothing more; closed when all in sent are answered */
 };
 
 struct redis_node {
@@ -23,25 +23,25 @@ struct redis_node {
     struct redis *redis;
     char *address;
     struct redis_lane *lanes[LANES]; /* NULL until needed */
-    bool primary;                    /* of something, as far as the topology knows */
-    unsigned pins;                   /* requests that are for this node and no other */
+    bool primary;                    /* of any slot, as far as the topology knows */
+    unsigned pins;                   /* requests bound to this node */
 };
 
-/* "host:port"; made if there is none. NULL: that is no address. */
+/* Finds or creates the node at "host:port". NULL: not a valid address. */
 struct redis_node *redis_node_at(struct redis *redis, struct slice address);
-/* Dialled, if it was not. */
+/* Finds or creates the lane, and dials it. */
 struct redis_lane *redis_node_lane(struct redis_node *node, enum lane_kind kind);
 bool redis_node_ready(const struct redis_node *node);
-/* Its connections are closed and dialled again, each when what it has sent is answered. */
+/* Closes and redials each connection once what it has sent is answered. */
 void redis_node_leave(struct redis_node *node);
-/* Nobody needs it any more: no primary, nothing under way. */
+/* True: it can be freed: not a primary, no request pending. */
 bool redis_node_idle(const struct redis_node *node);
 void redis_node_free(struct redis_node **node);
 
 bool redis_lane_ready(const struct redis_lane *lane);
-/* Lost, or never had, and dialling failed. */
+/* Not connected, and dialling has failed. */
 bool redis_lane_away(const struct redis_lane *lane);
-/* Ready only. The request is in lane->sent until its answer. */
+/* The lane must be ready. The request stays in lane->sent until its answer. */
 void redis_lane_send(struct redis_lane *lane, struct redis_request *request);
 
 #endif

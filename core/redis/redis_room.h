@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* redis_room.h - room in Redis for what may be lost: caches.
+/* redis_room.h - limits the memory in Redis that caches (data that may be lost) use.
  *
- * Nothing is evicted by the server (docs/redis.md). So caches fill at most three quarters of each server's maxmemory:
- * what the last look found is given out to writers, and nothing is when there is none. Then those caches go that were
- * not used for the longest time, of a sample, until there is. The rest of the memory is for what must be there:
- * leases, limits, floors. Without maxmemory, or without the right to ask for it, there is always room.
+ * The server evicts nothing (docs/redis.md). So caches fill at most three quarters of each server's maxmemory: writers
+ * share the free space that the last look found; without free space they write nothing. Then the least recently used
+ * cache entries of a sample are deleted until there is space. The remaining quarter is for required data: leases,
+ * limits, floors. Without maxmemory, or without the right to read it, there is always space.
  */
 #ifndef REDIS_REDIS_ROOM_H
 #define REDIS_REDIS_ROOM_H
@@ -17,19 +17,19 @@ struct redis;
 struct redis_room;
 
 enum {
-    ROOM_LOOK_MS = 10000,    /* a server is looked at so often while nothing is written; … */
-    ROOM_TRIM_MS = 100,      /* … while caches make room; … */
-    ROOM_WAIT_MS = 2000,     /* … while there is none, and no caches; … */
-    ROOM_LOOK_AGAIN_MS = 20, /* … and at most, while much is written */
-    ROOM_ENTRY_BYTES = 128   /* what an entry takes beside its own bytes */
+    ROOM_LOOK_MS = 10000,    /* how often a server is looked at while nothing is written; … */
+    ROOM_TRIM_MS = 100,      /* … while cache entries are being deleted; … */
+    ROOM_WAIT_MS = 2000,     /* … while there is no space and nothing to delete; … */
+    ROOM_LOOK_AGAIN_MS = 20, /* … and at most, during heavy writing */
+    ROOM_ENTRY_BYTES = 128   /* overhead of an entry */
 };
 
-/* patterns: Lua's, of the keys of caches. redis and they outlive it. */
+/* patterns: Lua patterns of cache keys. redis and patterns must outlive it. */
 struct redis_room *redis_room_new(struct loop *loop, struct redis *redis, const char *const *patterns, size_t len);
 void redis_room_free(struct redis_room **room);
-/* May a cache write so much? It counts as written. room NULL: always. */
+/* May a cache write that much? True: the bytes count as written. room NULL: always true. */
 bool redis_room_take(struct redis_room *room, size_t bytes);
-/* A server has no memory at all: caches are gone, and something else fills it. */
+/* True: a server's memory is full although its caches are empty. */
 bool redis_room_is_full(const struct redis_room *room);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* redis_slots.h - slots of a Cluster: a key's, and what CLUSTER SLOTS answers, row by row. */
+/* redis_slots.h - slots of a Cluster: the slot of a key, and the rows of a CLUSTER SLOTS reply. */
 #ifndef REDIS_REDIS_SLOTS_H
 #define REDIS_REDIS_SLOTS_H
 
@@ -9,18 +9,18 @@ struct redis_value;
 
 enum { REDIS_SLOTS = 16384 };
 
-/* 0 to REDIS_SLOTS - 1: CRC-16 of what the key's first {braces} enclose, else of all of it. */
+/* 0 to REDIS_SLOTS - 1: CRC-16 of the text inside the key's first {braces}, or of the whole key. */
 unsigned redis_slots_of_key(struct slice key);
 
 struct redis_slots_row {
     unsigned first, last; /* first <= last < REDIS_SLOTS */
-    struct slice host;    /* of the primary; empty: the server that answers */
+    struct slice host;    /* of the primary; empty: the server that answered */
     uint16_t port;
 };
 
-/* False: that is no row. */
+/* False: not a valid row. */
 bool redis_slots_row(const struct redis_value *item, struct redis_slots_row *row_r) MUST_CHECK;
-/* "host:port", the host in brackets where it has colons; asked is the address of the server that answers. */
+/* Writes "host:port", with brackets around a host that has colons. asked: address of the server that answered. */
 void redis_slots_address(const struct redis_slots_row *row, const char *asked, struct buffer *out);
 
 #endif

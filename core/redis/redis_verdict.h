@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* redis_verdict.h - what a server's error means for the command that got it: one table. */
+/* redis_verdict.h - one table of server errors and how to react to each. */
 #ifndef REDIS_REDIS_VERDICT_H
 #define REDIS_REDIS_VERDICT_H
 
@@ -9,15 +9,15 @@
 #include "base/slice.h"
 
 enum verdict {
-    VERDICT_FAIL,    /* the asker's to know */
-    VERDICT_RETRY,   /* passes: again after a delay, until the deadline */
-    VERDICT_LOOK,    /* passes when the servers have changed: ask who they are, and again after a delay */
-    VERDICT_MOVED,   /* the slot has another owner from now on: again, there */
-    VERDICT_ASK,     /* this once, another server: ASKING, again, there; nothing else changes */
-    VERDICT_DEMOTE,  /* this server must not be written to: hang up on it, look, and again after a delay */
-    VERDICT_HANG_UP, /* this connection is not what it should be: another one, and again after a delay */
-    VERDICT_TEXT,    /* the script is not known there: send its text */
-    VERDICT_SHED     /* the server has no room: refused, and not asked again */
+    VERDICT_FAIL,    /* pass the error to the caller */
+    VERDICT_RETRY,   /* temporary: retry after a delay, until the deadline */
+    VERDICT_LOOK,    /* servers have changed: look up the topology, and retry after a delay */
+    VERDICT_MOVED,   /* the slot has a new owner: update the map and retry there */
+    VERDICT_ASK,     /* for this command only: send ASKING and the command to another server */
+    VERDICT_DEMOTE,  /* this server must not be written to: hang up, look, and retry after a delay */
+    VERDICT_HANG_UP, /* the connection is in a wrong state: open another one, and retry after a delay */
+    VERDICT_TEXT,    /* the server does not know the script: send its text */
+    VERDICT_SHED     /* the server is out of memory: refuse, without a retry */
 };
 
 struct verdict_row {
@@ -25,9 +25,9 @@ struct verdict_row {
     enum verdict verdict;
 };
 
-/* The row of that error; one of VERDICT_FAIL for those that are not in the table. */
+/* The row for that error; a VERDICT_FAIL row if the table has none. */
 const struct verdict_row *verdict_of(struct slice error);
-/* Of "MOVED 3999 host:port" and "ASK …": false: it is none. An empty host is the one that said so. */
+/* Parses "MOVED 3999 host:port" and "ASK …". False: neither. An empty host means the server that answered. */
 bool verdict_target(struct slice error, unsigned *slot_r, struct slice *address_r) MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* state_driver.h - what a driver implements, and what both share: how many connections users have with this worker. */
+/* state_driver.h - the interface that drivers implement. */
 #ifndef STATE_STATE_DRIVER_H
 #define STATE_STATE_DRIVER_H
 

@@ -10,8 +10,8 @@ struct redis;
 struct state;
 struct state_events;
 
-/* worker_id: "NODE.INDEX.INCARNATION"; an earlier incarnation of NODE.INDEX is dead as soon as this one registers.
- * events may be NULL; redis and events must outlive the state. */
+/* worker_id: "NODE.INDEX.INCARNATION"; registering it ends any earlier incarnation of NODE.INDEX. events may be NULL;
+ * redis and events must outlive the state. */
 struct state *state_redis_new(struct loop *loop, struct redis *redis, struct slice worker_id,
                               const struct state_events *events, void *owner);
 
