@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stoa beside Socket.IO for Node.js on one Redis: rooms are shared both ways, in each form that the Redis adapter has.
+// Stoa and Socket.IO for Node.js on one Redis: they share rooms both ways, in each form of the Redis adapter.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -43,16 +43,16 @@ const NAMESPACES = ["/", "/side"];
 async function redisClient(owner, redis) {
   const [first, ...others] = redis.map((address) => ({ url: `redis://${address}` }));
   const client = others.length > 0 ? createCluster({ rootNodes: [first, ...others] }) : createClient(first);
-  client.on("error", () => {}); // the test's conditions tell
+  client.on("error", () => {}); // the test's conditions notice it
   await client.connect();
   owner.after(() => client.disconnect());
   return client;
 }
 
-/** Node.js with an adapter: what stoa's script does, it does too. */
+/** A Node.js server with an adapter that does the same as stoa's script. */
 async function startNode(owner, redis, make) {
   const http = createServer(), io = new Server(http);
-  owner.after(() => (io.engine.close(), http.close())); // io.close() would say goodbye to a Redis that may have gone
+  owner.after(() => (io.engine.close(), http.close())); // io.close() would write to a Redis that may be gone
   io.adapter(make(await redisClient(owner, redis), await redisClient(owner, redis)));
   for (const name of NAMESPACES) {
     io.of(name).on("connection", (socket) => {
@@ -77,7 +77,7 @@ async function startStoa(owner, redis, form, { recovery_s = 0 } = {}) {
     set: { "store.path": ":memory:", "redis.mode": redis.length > 1 ? "cluster" : "standalone", "redis.nodes": redis, "redis.socketio_adapter": form, "recovery.window_s": recovery_s },
   });
   server.policy = policy;
-  server.voices = {}; // somebody in each namespace who says what is to be emitted
+  server.voices = {}; // a client in each namespace that tells the server what to emit
   for (const namespace of NAMESPACES) server.voices[namespace] = await new Person(owner, server, "voice", { namespace }).connected();
   server.emit = (namespace, how, ...event) => server.voices[namespace].ask("emit", { to: [], except: [], ...how }, ...event);
   return server;
@@ -85,7 +85,7 @@ async function startStoa(owner, redis, form, { recovery_s = 0 } = {}) {
 
 const makers = { classic: createAdapter, sharded: createShardedAdapter };
 
-/** Two stoas and a Node.js server of each form; all know of each other when this resolves. */
+/** Two stoas and a Node.js server of each form; all know each other when this resolves. */
 async function startCompany(owner, form, mode) {
   const redis = startRedis(owner, mode);
   const forms = form === "both" ? ["classic", "sharded"] : [form];
@@ -107,12 +107,12 @@ async function person(owner, server, rooms, options) {
   return somebody;
 }
 
-/** Forms do not hear each other: a Node.js server is reached by stoa and by its own. */
+/** Servers of different forms do not hear each other: stoa and servers of the same form reach a Node.js server. */
 const reaches = (company, from, to) => from === to || company.stoas.includes(from) || company.stoas.includes(to);
 
 let fences = 0;
 
-/** What was said before has arrived, twice if it ever does: what each server says now has, in each room, twice in turn. */
+/** Waits until earlier events, and their duplicates if any, have arrived: until fences of all servers have, twice in each room. */
 async function settled(company, people) {
   for (let round = 0; round < 2; round++) {
     const fence = `fence ${++fences}`;
@@ -120,7 +120,7 @@ async function settled(company, people) {
       .filter((server) => reaches(company, server, somebody.server))
       .filter((server) => !somebody.heard.some(([name, from, to]) => name === fence && from === company.servers.indexOf(server) && to === room))
       .map((server) => ({ server, namespace: somebody.namespace, room }))));
-    // Subscriptions take a while after the join; until then a fence may not arrive, and is put up again.
+    // Subscriptions take a while after the join; until then a fence may be lost, and is sent again.
     await until("all to hear all", async () => {
       const open = missing();
       await Promise.all(open.map(({ server, namespace, room }) => server.emit(namespace, { to: [room], except: [] }, fence, company.servers.indexOf(server), room)));
@@ -140,7 +140,7 @@ for (const [name, company] of companies) {
   const { form } = company;
   const { stoas: [stoa, other], nodes } = company;
 
-  test(`${name}: an emit of any server reaches whom it is for, everywhere, once`, async (t) => {
+  test(`${name}: an emit of any server reaches its receivers everywhere, once`, async (t) => {
     const people = [];
     for (const server of company.servers)
       for (const rooms of [[], ["lobby"], ["kitchen"], ["lobby", "kitchen"], ["lobby", "muted"]]) people.push(await person(t, server, rooms));
@@ -162,7 +162,7 @@ for (const [name, company] of companies) {
     const expected = new Map(people.map((somebody) => [somebody, []]));
     for (const [i, server] of company.servers.entries()) {
       for (const [j, { to, except = [] }] of cases.entries()) {
-        if (to[0] === "" && company.stoas.includes(server)) continue; // there it is everybody
+        if (to[0] === "" && company.stoas.includes(server)) continue; // there it means everybody
         for (const namespace of NAMESPACES) {
           const event = ["said", i, j, namespace, ...(j === 1 ? payloads : [payloads[j % payloads.length]])];
           for (const somebody of people) {
@@ -233,7 +233,7 @@ for (const [name, company] of companies) {
       io.in(alice.socket.id).socketsJoin(["attic", "roof"]);
       alice.rooms.push("attic", "roof");
       await settled(company, [alice]);
-      io.in("roof").socketsLeave(["attic", alice.socket.id]); // its own room it keeps
+      io.in("roof").socketsLeave(["attic", alice.socket.id]); // it keeps its own room
       await until("the leaving", async () => (await io.in("attic").fetchSockets()).length === 0);
       assert.deepEqual(ids(await io.in(alice.socket.id).fetchSockets()), [alice.socket.id]);
 
@@ -296,7 +296,7 @@ for (const [name, company] of companies) {
     assert.ok((await io.of("/side").fetchSockets()).length > 0);
   });
 
-  test(`${name}: who comes back to stoa has what Node.js said meanwhile`, async (t) => {
+  test(`${name}: a client that reconnects to stoa gets what Node.js sent meanwhile`, async (t) => {
     const redis = startRedis(t), away = await startStoa(t, redis, form, { recovery_s: 60 });
     const node = await startNode(t, redis, makers[form] ?? createAdapter);
     const alice = await person(t, away, ["lobby"], { transports: ["websocket"], reconnectionDelay: 300 });
@@ -357,7 +357,7 @@ for (const [name, company] of companies) {
     assert.ok(stoa.voices["/"].socket.connected);
   });
 
-  test(`${name}: what a stock client cannot take, or nobody can read, disconnects nobody`, async (t) => {
+  test(`${name}: events that clients or servers cannot read disconnect nobody`, async (t) => {
     const redis = await redisClient(t, company.redis), emitter = new Emitter(redis);
     const people = [await person(t, stoa, ["desk"]), await person(t, other, ["desk"])];
     await settled(company, people);

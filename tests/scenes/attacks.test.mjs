@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What mallory tries on the real server once a connection is open. Each time: mallory gets no further than that
-// connection, the server counts each try, and bob, who watches, is not disturbed.
-// docs/security.md says which row of the list of attacks is held where.
+// Attacks by mallory on the real server over an open connection. Each time, only that connection is affected, the server
+// counts each try, and bob, who watches, is not disturbed. docs/security.md says which test covers which attack.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { file, startServer, until } from "./harness.mjs";
@@ -15,7 +14,7 @@ const engine = new Engine(server, "/socket.io/");
 const bob = await person(file, server, "bob");
 await bob.join("lobby");
 
-// What the server has refused so far.
+// The number of the server's refusals so far.
 async function counted() {
   const text = await (await fetch(`${server.url}/metrics`)).text();
   return [...text.matchAll(/^stoa_rejected_total\{reason="[^"]*"\} (\d+)$/gm)].reduce((sum, [, n]) => sum + Number(n), 0);

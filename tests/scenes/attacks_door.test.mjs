@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What mallory tries at the real server's door: before there is a session, or to have too many.
+// Attacks by mallory on the real server before there is a session, or with too many sessions.
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
 import net from "node:net";
@@ -16,13 +16,13 @@ function tokenOf(user) {
   return `${text}.${createHmac("sha256", SECRET).update(text).digest("base64url")}`;
 }
 
-// What the server has refused for that reason.
+// The number of the server's refusals for that reason.
 async function rejected(server, reason) {
   const text = await (await fetch(`${server.url}/metrics`)).text();
   return Number(text.match(new RegExp(`^stoa_rejected_total\\{reason="${reason}"\\} (\\d+)$`, "m"))?.[1] ?? 0);
 }
 
-/** A bare connection: what came over it, and whether it is over. */
+/** A bare connection: what it received, and whether it has ended. */
 function dial(t, server) {
   const line = { text: "", over: false };
   line.socket = net.connect(server.port, "127.0.0.1");
@@ -69,7 +69,7 @@ test("guesses are counted by the address of the socket, whatever X-Forwarded-For
   assert.match(answers.at(-1), /"rate_limited"/);
   await server.waitForLine(/ warning guesses\.limited .*from=127\.0\.0\.1/);
   assert.match(await (await fetch(`${server.url}/metrics`)).text(), /^stoa_limited_total\{limit="bad_tokens"\} [1-9]/m);
-  assert.match(await knock(1, tokenOf("alice")), /^40/); // the right one is no guess
+  assert.match(await knock(1, tokenOf("alice")), /^40/); // a right token is no guess
 });
 
 test("behind a trusted proxy the client is counted and banned", async (t) => {
@@ -86,7 +86,7 @@ test("behind a trusted proxy the client is counted and banned", async (t) => {
   for (const from of ["127.0.0.1, 192.0.2.66", "::ffff:192.0.2.66"]) assert.match(await knock(from, tokenOf("mallory")), /"forbidden"/);
   assert.match(await knock("192.0.2.66, 192.0.2.67", tokenOf("alice")), /^40/);
   let answer = await knock("::ffff:192.0.2.7", "a.b.c");
-  await server.waitForLine(/auth\.refused address=192\.0\.2\.7 /); // before there are so many that lines are held back
+  await server.waitForLine(/auth\.refused address=192\.0\.2\.7 /); // before the log limits such lines
   for (let i = 0; i < 250 && !answer.includes('"rate_limited"'); i++) answer = await knock(i % 2 ? "::ffff:192.0.2.7" : "192.0.2.7", "a.b.c");
   assert.match(answer, /"rate_limited"/);
   assert.match(await knock("192.0.2.8", "a.b.c"), /"unauthorized"/);
@@ -124,7 +124,7 @@ test("200 half messages stay within the memory limit", async (t) => {
   const server = await startServer(t, { set: { "limits.inbound_bytes": 4_000_000 } });
   const bob = await person(t, server, "bob");
   await bob.join("lobby");
-  const half = Buffer.alloc(60_000); // no stranger may send more
+  const half = Buffer.alloc(60_000); // the most that a client may send before it is let in
   const wires = Array.from({ length: 200 }, () => new Wire(t, `${server.url}/ws`));
   for (const wire of wires) {
     await wire.opened();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an operator does with a SQLite store: back up, restore, verify, begin an epoch.
+// An operator's work on a SQLite store: back up, restore, verify, begin an epoch.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, openSync, closeSync, readFileSync, readdirSync, statSync, symlinkSync, unlinkSync,
@@ -18,7 +18,7 @@ async function verified(database) {
   return { code, stderr, found: lines.slice(0, -1), ...lines.at(-1) };
 }
 
-/** Messages, `perSecond` of them, until stop(): {acknowledged: content → seq, epoch}. */
+/** Sends `perSecond` messages per second until stop(): {acknowledged: content → seq, epoch}. */
 function speak(who, channel, perSecond) {
   const acknowledged = new Map(), speech = { acknowledged };
   let said = 0, ended = false;
@@ -27,7 +27,7 @@ function speak(who, channel, perSecond) {
     const pending = new Set();
     while (!ended) {
       if (pending.size >= 50 || said >= ((Date.now() - began) * perSecond) / 1000) {
-        await new Promise((resolve) => setTimeout(resolve, 5)); // the pace of the speech
+        await new Promise((resolve) => setTimeout(resolve, 5)); // the pace of the load
         continue;
       }
       const content = `${who.user} ${++said}`;
@@ -92,7 +92,7 @@ test("a backup made under load restores all that was acknowledged before it", as
   assert.ok(there.length < last, "the backup was made before the end");
   await until("bob is told", () => resets.length > 0);
   assert.equal(resets[0].forkSeq, there.length);
-  // From here on all see the same.
+  // From here on, all clients see the same.
   const { ok, seq, epoch } = await carol.send("lobby", "a new beginning");
   assert.deepEqual([ok, seq], [true, there.length + 1]);
   await until("bob hears it", () => bob.messages.at(-1)?.content === "a new beginning");
@@ -105,7 +105,7 @@ test("a backup made under load restores all that was acknowledged before it", as
   assert.deepEqual(await history(alice, "lobby"), await history(carol, "lobby"));
 });
 
-/** A store with `messages` of 1 KB in it, which nobody serves. */
+/** A store with `messages` of 1 KB each, which no server uses. */
 async function storeOf(t, messages) {
   const server = await startServer(t, { set: unlimited });
   const alice = await person(t, server, "alice");
@@ -142,7 +142,7 @@ test("a killed backup leaves no file, and the next one works", async (t) => {
       await until("it is so far", () => sizeNow() >= part * whole || child.exitCode !== null);
       child.kill(signal);
       const end = await within("its end", ended);
-      if (end.code === 0) continue; // it was faster
+      if (end.code === 0) continue; // the command ended before the kill
       assert.equal(existsSync(backup), false, `${signal} at ${part}: ${JSON.stringify(end)}`);
       if (signal === "SIGTERM") assert.deepEqual(readdirSync(folder), [], "nothing is left when it may tidy up");
       if (signal === "SIGTERM") assert.equal(end.code, 130);
@@ -163,7 +163,7 @@ test("a backup replaces nothing without --force, and a failure leaves what was t
   assert.equal(again.code, 1);
   assert.match(again.stderr, /is there already \(--force/);
   assert.ok(readFileSync(backup).equals(first));
-  // No room: the file may not grow beyond a few blocks.
+  // No space: the file may not grow beyond a few blocks.
   const full = spawnSync("sh", ["-c", `trap '' XFSZ; ulimit -f 40; exec "$0" "$@"`, BINARY, "backup", "--force", backup, "--database", database],
     { encoding: "utf8", timeout: 20_000 });
   assert.equal(full.status, 1, full.stderr);
@@ -197,7 +197,7 @@ test("a killed restore leaves the old store or the new one", async (t) => {
   const server = await storeOf(t, 3000);
   const { folder } = server.options, database = databaseOf(server), backup = path.join(newFolder(t), "copy.db");
   assert.equal((await runStoa("backup", backup, "--database", database)).code, 0);
-  // The old store as a killed server leaves it: 100 more, in its log only.
+  // The old store as a killed server leaves it: with 100 more messages, only in its -wal.
   const next = await server.restart(t);
   const alice = await person(t, next, "alice");
   await alice.join("lobby");
@@ -305,7 +305,7 @@ function commandsOf(title) {
   return [...section.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block]) => block.trim().split("\n"));
 }
 
-/** `systemctl start|stop stoa` as the test's own: it asks by a file, and waits until that is gone. */
+/** The test's own `systemctl start|stop stoa`: it asks the test through a file, and waits until the file is gone. */
 const SYSTEMCTL = `#!/bin/sh
 echo "$1 $2" > "$ASKED.new" && mv "$ASKED.new" "$ASKED"
 while [ -e "$ASKED" ]; do sleep 0.02; done

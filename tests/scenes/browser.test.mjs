@@ -10,7 +10,7 @@ import { DEADLINE_MS, file, newFolder, root, startServer, until } from "./harnes
 const page_folder = path.join(root, "build/page");
 assert.ok(existsSync(path.join(page_folder, "index.html")), `${page_folder} is not there: sh client/build.sh build/page`);
 
-// Without the sandbox, for it does not run as root; without anything that talks to the outside.
+// Without the sandbox, because it does not run as root; without anything that connects to other hosts.
 const profile = newFolder(file);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -19,7 +19,7 @@ const browser = await chromium.launch({
 });
 file.after(() => browser.close());
 
-// A person's page, signed in; it must throw nothing and say nothing on the console that is an error.
+// A person's page, signed in; it must throw nothing and log no error on the console.
 async function arrive(t, server, name, channel = "lobby") {
   const context = await browser.newContext();
   t.after(() => context.close());
@@ -90,7 +90,7 @@ test("two people chat: messages, edits, reactions, deletes and threads are seen 
   assert.deepEqual([alice.problems, bob.problems], [[], []]);
 });
 
-test("who is here, and who types, is shown", async (t) => {
+test("the page shows who is online and who types", async (t) => {
   const server = await startServer(t, { set: { "presence.grace_ms": 200 } });
   const alice = await arrive(t, server, "alice");
   const bob = await arrive(t, server, "bob");
@@ -107,7 +107,7 @@ test("who is here, and who types, is shown", async (t) => {
   await hasText(alice, "#online", "1 here");
 });
 
-test("history is there for who comes later, and unread messages are counted", async (t) => {
+test("the page shows history and counts unread messages", async (t) => {
   const server = await startServer(t);
   const alice = await arrive(t, server, "alice");
   for (const text of ["one", "two", "three"]) await say(alice, text);
@@ -122,7 +122,7 @@ test("history is there for who comes later, and unread messages are counted", as
   await seen("one unread", bob.locator("#channels button", { hasText: "lobby" }).locator(".unread", { hasText: "1" }));
 });
 
-test("over a restart the page comes back and misses nothing", async (t) => {
+test("the page reconnects after a restart and misses nothing", async (t) => {
   let server = await startServer(t);
   const alice = await arrive(t, server, "alice");
   const bob = await arrive(t, server, "bob");
@@ -137,7 +137,7 @@ test("over a restart the page comes back and misses nothing", async (t) => {
   assert.deepEqual(await bob.locator("#messages .content").allTextContents(), ["before", "after"]);
 });
 
-test("what people write, and a channel's name, is text whatever is in it", async (t) => {
+test("messages and channel names are shown as plain text", async (t) => {
   const server = await startServer(t, { set: { api_keys: ["key"] } });
   const attack = `<img src=x onerror="document.title='broken into'"><script>document.title='broken into'</script>`;
   await fetch(`${server.url}/api/channels/lobby`, {
@@ -154,7 +154,7 @@ test("what people write, and a channel's name, is text whatever is in it", async
   for (const page of [alice, bob]) assert.equal(await page.title(), "Stoa");
 });
 
-test("a name that the server does not take is told at the door", async (t) => {
+test("the sign-in form tells when the server refuses the name", async (t) => {
   const server = await startServer(t, { set: { "limits.connections_per_user": 1 } });
   await arrive(t, server, "alice");
   const context = await browser.newContext();

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { file, startServer, until } from "./harness.mjs";
 import { person, Person } from "./people.mjs";
 
-// One stage for all: limits would add up over the tests.
+// One server for all tests, without limits, because they would add up.
 const server = await startServer(file, {
   set: { "limits.user_messages": false, "limits.channel_messages": false, "limits.connects": false, "presence.grace_ms": 200 },
 });
@@ -65,7 +65,7 @@ test("a sender's acknowledgement and message leave in one write", async (t) => {
     await bob.next("message:new", ({ seq }) => seq === i);
   }
   const made = (await writes()) - before;
-  assert.ok(made >= 40 && made < 50, `${made} writes for 20 messages to two`); // and what the joins and the metrics take
+  assert.ok(made >= 40 && made < 50, `${made} writes for 20 messages to two`); // including those of the joins and the metrics
 });
 
 test("history comes in pages, ascending, and says whether there is more", async (t) => {
@@ -116,7 +116,7 @@ test("edits, reactions and deletes reach everyone, and history shows them", asyn
   assert.ok(!messages.some(({ content }) => content === "to be deleted"));
 });
 
-test("presence follows who comes, what they say of themselves, and who goes", async (t) => {
+test("presence follows joins, statuses and leaves", async (t) => {
   const alice = await person(t, server, "alice");
   await alice.join("presence");
   const bob = await person(t, server, "bob");
@@ -131,7 +131,7 @@ test("presence follows who comes, what they say of themselves, and who goes", as
   await alice.next("presence:changed", shows("offline"));
 });
 
-test("typing is told to the others and not to who types", async (t) => {
+test("typing is told to everybody except the sender", async (t) => {
   const alice = await person(t, server, "alice");
   const bob = await person(t, server, "bob");
   await alice.join("typing");
@@ -143,7 +143,7 @@ test("typing is told to the others and not to who types", async (t) => {
   assert.deepEqual(alice.all("typing"), []);
 });
 
-test("what is marked as read is counted as unread no more", async (t) => {
+test("messages marked as read are no longer counted as unread", async (t) => {
   const alice = await person(t, server, "alice");
   const bob = await person(t, server, "reader");
   await alice.join("reading");
@@ -214,7 +214,7 @@ test("a client catches up with many channels in one answer", async (t) => {
   assert.deepEqual(bob.all("message:new"), [], "bob has left");
 });
 
-test("a channel's members have roles: who made it owns it", async (t) => {
+test("members have roles, and a channel's creator owns it", async (t) => {
   const alice = await person(t, server, "alice");
   const bob = await person(t, server, "bob");
   await alice.join("members");
@@ -236,7 +236,7 @@ test("a fast sender is told how long to wait", async (t) => {
   assert.equal((await bob.send("lobby", "slowly")).seq, 4);
 });
 
-test("what is too large is refused, and the connection stays", async (t) => {
+test("a message that is too large is refused, and the connection stays", async (t) => {
   const alice = await person(t, server, "alice");
   await alice.join("large");
   assert.equal((await alice.send("large", "x".repeat(262_000))).ok, true);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `stoa check` and `stoa serve` say the same of a configuration: shipped, documented, doubtful or broken. They differ
-// only in what is reachable: a check asks no other server.
+// `stoa check` and `stoa serve` report the same about a configuration: shipped, documented, doubtful or broken. The only
+// difference: a check does not connect to other servers.
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
@@ -13,7 +13,7 @@ const AT_ONCE = 4;
 const publicKey = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey.export({ type: "spki", format: "pem" });
 const read = (...names) => readFileSync(path.join(root, ...names), "utf8");
 
-// The program until it has ended or serves: {code, told, log}. `told` is what is no line of the log.
+// Runs the program until it ends or serves: {code, told, log}. `told` is the output that is not the log.
 function run(command, arguments_, env) {
   const child = spawn(BINARY, [command, ...arguments_], { detached: true, env: { PATH: process.env.PATH, ...env }, stdio: ["ignore", "ignore", "pipe"] });
   const over = new Promise((resolve) => {
@@ -33,7 +33,7 @@ function run(command, arguments_, env) {
   return within(`${command} is over`, over).finally(() => { try { process.kill(-child.pid, "SIGKILL"); } catch { /* it has ended */ } });
 }
 
-// What both say of it; that they say the same is asserted. settings: for --set; env: what the environment has.
+// What both report; asserts that it is the same. settings: for --set; env: the environment.
 async function both(folder, { config = path.join(folder, "stoa.lua"), settings = {}, env = {} }) {
   const sets = Object.entries({ listen: "127.0.0.1:0", ...settings }).filter(([, value]) => value !== null).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
   const checked = await run("check", ["--config", config, ...sets], env);
@@ -54,7 +54,7 @@ function folderOf(owner, files) {
   return folder;
 }
 
-// ---- what we ship, and what we tell people to write
+// ---- shipped and documented configurations
 
 const GOOD = { code: 0, told: [] };
 const elsewhere = (folder) => ({ "store.path": path.join(folder, "stoa.db"), control: path.join(folder, "stoa.sock") });
@@ -78,7 +78,7 @@ describe("what is shipped is good", { concurrency: AT_ONCE }, () => {
   });
 });
 
-// Blocks of Lua that begin with a key of the configuration; where it comes again, another one begins.
+// Blocks of Lua that begin with a key of the configuration. If the key occurs again, a new block begins.
 function documented() {
   const keys = new Set([...read("docs/configuration.md").matchAll(/^\| `(\w+)/gm)].map(([, name]) => name));
   const pages = ["README.md", ...readdirSync(path.join(root, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)];
@@ -96,7 +96,7 @@ describe("what is documented is good", { concurrency: AT_ONCE }, () => {
   test("the pages have blocks of configuration", () => assert.ok(blocks.length >= 6, `${blocks.length}`));
   for (const { name, text } of blocks) {
     test(name, async (t) => {
-      const here = text.replace(/\d+\.\d+\.\d+\.\d+:\d+/g, "127.0.0.1:1").replace(/host=\S+/g, "host=127.0.0.1 port=1"); // nobody is asked
+      const here = text.replace(/\d+\.\d+\.\d+\.\d+:\d+/g, "127.0.0.1:1").replace(/host=\S+/g, "host=127.0.0.1 port=1"); // so that no server is asked
       const names = [...text.matchAll(/env "(\w+)"/g)].map(([, variable]) => [variable, "of-this-one-there-is-enough-0123456789"]);
       const { doubts, ...outcome } = await both(folderOf(t, { "stoa.lua": `return {\n${here}}\n` }), { env: Object.fromEntries(names) });
       assert.deepEqual(outcome, GOOD, here);
@@ -105,7 +105,7 @@ describe("what is documented is good", { concurrency: AT_ONCE }, () => {
   }
 });
 
-// ---- what is good, whatever its form
+// ---- correct configurations in all forms
 
 const fleet = (nodes, more = "") => `redis = { ${nodes}${more} }`;
 const postgres = 'store = { driver = "postgres" }, postgres = { global = "host=127.0.0.1 port=1", shards = { { write = "host=127.0.0.1 port=1" } } }';
@@ -141,7 +141,7 @@ describe("what is good is good to both", { concurrency: AT_ONCE }, () => {
   }
 });
 
-// ---- what is accepted, and said
+// ---- accepted with a warning
 
 describe("what was hardly meant is said by both, once", { concurrency: AT_ONCE }, () => {
   for (const [what, text, expected, { env = {}, files = {} } = {}] of [
@@ -166,7 +166,7 @@ describe("what was hardly meant is said by both, once", { concurrency: AT_ONCE }
   }
 });
 
-// ---- what is refused: one line that names file, line and key, and the exit status 2
+// ---- refused, with one line that names file, line and key, and exit status 2
 
 const unset = { settings: { listen: null } };
 const withScript = (script) => ({ files: { "bad.lua": script } });

@@ -31,7 +31,7 @@ stoa.websocket("/door", {
 
 stoa.websocket("/pings", { ping_interval_ms = 50, ping_timeout_ms = 200, message = print, close = hear })
 
--- Sends without end to who does not read.
+-- Sends without end to a client that does not read.
 stoa.websocket("/flood", {
     deflate = false,
     message = function(connection, size)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Dials what a request names, and tells what became of it.
+-- Connects to what a request names, and reports the result.
 local stoa = require "stoa"
 local kept = {}
 
@@ -13,7 +13,7 @@ local function dial(request)
     })
 end
 
--- A list with nothing left out.
+-- A list without holes.
 local function told(...)
     local list = {}
     for i = 1, select("#", ...) do
@@ -56,7 +56,7 @@ stoa.route("GET", "/receive", function(request)
     return told(unpack(results))
 end)
 
--- Sends until it has to wait.
+-- Sends until it must wait.
 stoa.route("GET", "/flood", function(request)
     local upstream = assert(dial(request))
     local sent, word = 0, nil

@@ -45,7 +45,7 @@ test("missed events come before a recovered connection is announced", async (t) 
   assert.deepEqual(alice.all("said"), ["one", "two", "three", "four"]);
 });
 
-test("who never heard an event is recovered too", async (t) => {
+test("a client that never received an event is recovered too", async (t) => {
   const { alice, say } = await two(t, await startServer(t, { set: STAGE }));
   await away(alice, () => say("first"));
   assert.equal(alice.socket.recovered, true);
@@ -65,7 +65,7 @@ test("a room that fell quiet is recovered within the window", async (t) => {
   const { alice, bob, say } = await two(t, await startServer(t, { set: { ...STAGE, "recovery.window_s": 2 } }));
   await say("one");
   await alice.next("said");
-  // Alice stays connected, and hears nothing for longer than the window.
+  // Alice stays connected, and receives nothing for longer than the window.
   const quiet_ms = Date.now();
   await until("a long quiet", () => Date.now() - quiet_ms > 2500);
   await away(alice, () => say("two"));
@@ -74,7 +74,7 @@ test("a room that fell quiet is recovered within the window", async (t) => {
   assert.ok(bob.socket.connected);
 });
 
-test("who comes back after the window is a new socket", async (t) => {
+test("a client that reconnects after the window is a new socket", async (t) => {
   const { alice, say } = await two(t, await startServer(t, { set: { ...STAGE, "recovery.window_s": 1 } }));
   const { id } = alice.socket;
   const broken_ms = Date.now();
@@ -108,7 +108,7 @@ test("a client that comes back ends its old connection", async (t) => {
   await bob.ask("say", "room", "one");
   const [, text, offset] = JSON.parse((await old.next()).slice(2));
   assert.equal(text, "one");
-  await bob.ask("say", "room", "two"); // the old connection takes it, or not: the client says it did not
+  await bob.ask("say", "room", "two"); // whether the old connection received it or not, the client reports that it did not
 
   const back = await join(`40${JSON.stringify({ pid, offset, recovery: true })}`);
   const [name, missed] = JSON.parse((await back.next()).slice(2));
@@ -131,7 +131,7 @@ test("nobody recovers the session of another user", async (t) => {
   assert.equal(alice.closed, null);
 });
 
-test("a client that says goodbye is not recovered", async (t) => {
+test("a client that disconnects on purpose is not recovered", async (t) => {
   const { alice } = await two(t, await startServer(t, { set: STAGE }));
   const { id } = alice.socket;
   alice.socket.disconnect();

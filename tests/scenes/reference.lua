@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What the Node.js server of reference.test.mjs does: an echo that closes when it is asked to.
+-- Does the same as the Node.js server of reference.test.mjs: an echo that closes on request.
 local stoa = require "stoa"
 
 stoa.engine("/engine.io/", {

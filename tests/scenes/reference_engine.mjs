@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What clients of Engine.IO do at a server, well-behaved or not, and what the two servers answer differently.
+// What Engine.IO clients send, correct or not, and where the answers of the two servers differ.
 
 const polling = "?EIO=4&transport=polling&sid=SID";
 
@@ -303,7 +303,7 @@ const sessions = Object.entries({
   },
 }).map(([name, does]) => ({ name, does }));
 
-// Where the two differ: the case, the name that docs/wire.md has for it, and what they answer there.
+// The differences: the case, its name in docs/wire.md, and both answers.
 const GONE = '400 application/json {"code":1,"message":"Session ID unknown"}';
 export const differences = {
   "a request with two transports": ["query-repeated", ['400 application/json {"code":0,"message":"Transport unknown"}'], ["open"]],

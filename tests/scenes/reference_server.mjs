@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Node.js servers of Engine.IO and Socket.IO, which do what reference.lua does. A thread: it says its port.
+// The Node.js servers of Engine.IO and Socket.IO, which do the same as reference.lua. Runs as a thread that reports its port.
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { parentPort, workerData } from "node:worker_threads";

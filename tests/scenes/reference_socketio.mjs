@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What clients of Socket.IO do at a server, well-behaved or not, and what the two servers answer differently.
+// What Socket.IO clients send, correct or not, and where the answers of the two servers differ.
 
 const PLACE = (num) => `{"_placeholder":true,"num":${num}}`;
 const BYTES = Buffer.from([0, 1, 255]);
 
-// Over a WebSocket: what is said, and how many frames are then heard.
+// Over a WebSocket: what is sent, and how many frames are then received.
 const spoken = Object.entries({
   "CONNECT": [["40"], 2],
   "CONNECT with what it says of itself": [['40{"token":"x"}'], 2],
@@ -25,7 +25,7 @@ const spoken = Object.entries({
   await visit.frames(wire, count);
 } }));
 
-// The same once the main namespace was joined.
+// The same after the join of the main namespace.
 const joined = Object.entries({
   "an event": [['42["echo",1,"2",{"3":[true,null]}]'], 1],
   "an event to a namespace": [["40/custom,"], 2, ['42/custom,["echo",1]'], 1],

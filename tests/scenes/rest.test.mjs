@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Servers talk to the server: the REST interface, and the tokens that clients come with.
+// The REST interface for other servers, and the tokens of clients.
 import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -34,7 +34,7 @@ test("without a key, or with a wrong one, nothing is done", async (t) => {
   assert.equal((await rest(server, OTHER_KEY)("GET", "/channels/lobby")).status, 404);
 });
 
-test("no page says a header twice", async (t) => {
+test("no response has a header twice", async (t) => {
   const server = await keyed(t);
   for (const page of ["/api/channels/lobby", "/health", "/metrics", "/nowhere"]) {
     const { headers } = await fetch(server.url + page, { headers: { authorization: `Bearer ${KEY}` } });
@@ -58,7 +58,7 @@ test("a request without a key is refused by its head", async (t) => {
   assert.equal((await rest(server)("PUT", "/channels/lobby", { name: "Lobby" })).status, 200);
 });
 
-test("without api_keys no key is right", async (t) => {
+test("without api_keys every key is refused", async (t) => {
   const server = await startServer(t);
   for (const key of ["", "nil", "x"]) assert.equal((await rest(server, key)("GET", "/channels/lobby")).status, 401);
 });
@@ -98,7 +98,7 @@ test("a message posted twice by a server arrives once", async (t) => {
   assert.deepEqual([messages.map(({ content }) => content), more], [["It rains."], false]);
 });
 
-test("what is malformed, or is not there, is refused with the fitting status", async (t) => {
+test("malformed requests and missing things get the fitting status", async (t) => {
   const server = await keyed(t);
   const call = rest(server);
   await call("PUT", "/channels/lobby", {});
@@ -118,7 +118,7 @@ test("what is malformed, or is not there, is refused with the fitting status", a
   }
 });
 
-test("presence, profiles, broadcasts and disconnects work on those who are there", async (t) => {
+test("presence, profiles, broadcasts and disconnects work on connected users", async (t) => {
   const server = await keyed(t);
   const call = rest(server);
   const alice = await person(t, server, "alice");
@@ -196,7 +196,7 @@ for (const algorithm of Object.keys(pairs)) {
     assert.equal((await alice.ask("channel:list")).ok, true);
     const forged = token(algorithm, { sub: "alice", exp: soon() }, signers[algorithm](pairs[algorithm]().privateKey));
     assert.equal((await new Person(t, server, "mallory", { auth: { token: forged } }).refused()).data.code, "unauthorized");
-    // The public key is no secret: as one it signs nothing.
+    // A token signed with the public key as an HMAC secret is refused.
     const confused = hs256({ sub: "alice", exp: soon() }, publicKey.export({ type: "spki", format: "pem" }));
     assert.equal((await new Person(t, server, "mallory", { auth: { token: confused } }).refused()).data.code, "unauthorized");
   });

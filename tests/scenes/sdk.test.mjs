@@ -28,7 +28,7 @@ test("every change of a channel is handed out once, by its number", async (t) =>
   assert.deepEqual(heard, ["1 message:new", "2 message:updated", "3 reaction:changed", "4 reaction:changed", "5 message:deleted"]);
 });
 
-test("sends that are not waited for keep their order", async (t) => {
+test("sends that do not wait for each other keep their order", async (t) => {
   const server = await startServer(t, { set: UNLIMITED });
   const alice = sdkClient(t, server, "alice");
   await alice.join("lobby");
@@ -39,7 +39,7 @@ test("sends that are not waited for keep their order", async (t) => {
   assert.deepEqual(alice.messages.map(({ content }) => content), numbers.map((i) => `m${i}`));
 });
 
-test("what is sent while the connection is away arrives once it is back", async (t) => {
+test("messages sent while disconnected arrive once after the reconnect", async (t) => {
   const server = await startServer(t);
   const alice = sdkClient(t, server, "alice");
   await alice.join("lobby");
@@ -112,7 +112,7 @@ test("a client that missed too much is told of the gap", async (t) => {
   assert.deepEqual(seqs.slice(1), Array.from({ length: 1202 - to }, (_, i) => to + 1 + i));
 });
 
-test("who followed a channel that began anew is told of the reset", async (t) => {
+test("followers of a channel that began again are told of the reset", async (t) => {
   const server = await startServer(t);
   const alice = sdkClient(t, server, "alice");
   const resets = [];

@@ -8,7 +8,7 @@ import { person, Person } from "./people.mjs";
 const server = await startServer(file, { set: { scripts: ["../tests/scenes/stage.lua"] }, expects: /script\.error .*on purpose/ });
 
 for (const transports of [["polling"], ["websocket"]]) {
-  test(`over ${transports} values come back as they went`, async (t) => {
+  test(`over ${transports} values come back unchanged`, async (t) => {
     const alice = await person(t, server, "alice", { transports });
     const values = [[], {}, null, 0, -1.5, 2 ** 53, true, "", "grüße 👋\u0000", [[], [{}]], { a: [null], "": { b: 1 } }];
     for (const value of values) {
@@ -16,7 +16,7 @@ for (const transports of [["polling"], ["websocket"]]) {
     }
   });
 
-  test(`over ${transports} binaries come back as they went, nested ones too`, async (t) => {
+  test(`over ${transports} binaries come back unchanged, nested ones too`, async (t) => {
     const alice = await person(t, server, "alice", { transports });
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
     assert.deepEqual(Buffer.from(await alice.ask("echo", bytes)), bytes);
@@ -76,18 +76,18 @@ test("an event without a handler is answered unknown_event, a handler that fails
   assert.ok(!JSON.stringify(alice.heard).includes("stage.lua"), "a client does not see the script's insides");
 });
 
-test("a room hears what is said to it, and nobody else does", async (t) => {
+test("an event to a room reaches its members only", async (t) => {
   const [alice, bob, carol] = await Promise.all(["alice", "bob", "carol"].map((name) => person(t, server, name)));
   await alice.ask("enter", "room");
   await bob.ask("enter", "room");
   await carol.ask("say", "room", "hello", 1);
   await alice.ask("say to others", "room", "from alice");
   assert.equal(await bob.next("said", (text) => text === "from alice"), "from alice");
-  await alice.ask("where"); // what was sent to alice before has come
+  await alice.ask("where"); // earlier events to alice have arrived
   assert.deepEqual([alice.all("said"), bob.all("said"), carol.all("said")], [["hello"], ["hello", "from alice"], []]);
 });
 
-test("a volatile event reaches who is there", async (t) => {
+test("a volatile event reaches connected clients", async (t) => {
   const alice = await person(t, server, "alice");
   await alice.ask("enter", "quiet");
   await alice.ask("whisper", "quiet", "psst");

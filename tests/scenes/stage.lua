@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What the scenes of socketio.test.mjs, recovery.test.mjs and of fleets need of a server and the chat does not have.
+-- The events that socketio.test.mjs, recovery.test.mjs and the fleets need besides the chat.
 local stoa = require "stoa"
 
 stoa.of("/news").hook("connect", function(socket)
@@ -13,7 +13,7 @@ stoa.on("echo", function(_, ...) return ... end)
 stoa.on("send back", function(socket, ...) socket:emit("sent back", ...) end)
 stoa.on("fail", function() error("on purpose") end)
 
--- The acknowledgement that goes the other way.
+-- An acknowledgement in the other direction.
 stoa.on("ask me", function(socket, question)
     local answer, word = socket:call("question", question, { timeout_ms = 2000 })
     return { answer = answer, word = word }

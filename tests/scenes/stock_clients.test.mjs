@@ -23,7 +23,7 @@ function ask(path, { body, ...options } = {}) {
   }));
 }
 
-test("who offers HTTP/2 is answered in HTTP/1.1, on every route", async () => {
+test("an offer of HTTP/2 is answered in HTTP/1.1, on every route", async () => {
   const headers = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABkAAQCAAAAAAIAAAAA" };
   const authorization = `Bearer ${KEY}`;
   const rows = [["/health", 200], ["/metrics", 200], ["/nothing", 404], ["/socket.io/?EIO=4&transport=polling", 200], ["/ws", 426], ["/api/channels/nowhere", 404]];
@@ -32,7 +32,7 @@ test("who offers HTTP/2 is answered in HTTP/1.1, on every route", async () => {
   assert.equal((await ask("/api/channels/offered", { method: "PUT", headers: { ...headers, authorization, "content-length": body.length }, body })).status, 200);
 });
 
-test("a WebSocket with subprotocols that nobody knows is opened without one", async (t) => {
+test("a WebSocket with unknown subprotocols opens without one", async (t) => {
   for (const path of ["/ws", "/socket.io/?EIO=4&transport=websocket"]) {
     const status = await within("a handshake", new Promise((resolve, reject) => {
       const key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: arduino, mqtt\r\n\r\n";

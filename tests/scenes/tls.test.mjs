@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Over TLS all is as it is without.
+// Over TLS, everything works as without TLS.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";

@@ -24,7 +24,7 @@ async function stage(t) {
   const carol = await person(t, north, "carol");
   await alice.ask("enter", "room");
   await bob.ask("enter", "room");
-  // Both nodes listen by the time that each has heard the other.
+  // When each node has heard the other, both listen.
   await until("the nodes to hear each other", async () => {
     await carol.ask("say", "room", "north?");
     await bob.ask("say", "room", "south?");
@@ -49,7 +49,7 @@ async function moveTo(who, server, meanwhile) {
 
 const since = (who) => who.all("said").slice(who.all("said").lastIndexOf("start") + 1);
 
-test("a moved socket gets what was said meanwhile first", async (t) => {
+test("a moved socket first gets the events that it missed", async (t) => {
   const { north, south, alice, bob, carol } = await stage(t);
   const { id } = alice.socket;
   const expected = [];
@@ -72,7 +72,7 @@ test("a moved socket gets what was said meanwhile first", async (t) => {
   }
 });
 
-test("without a word in between, several times in a row", async (t) => {
+test("a socket moves several times in a row, also without events in between", async (t) => {
   const { north, south, alice, bob } = await stage(t);
   for (const server of [south, north, south]) {
     await moveTo(alice, server, () => {});
@@ -83,7 +83,7 @@ test("without a word in between, several times in a row", async (t) => {
   assert.deepEqual(since(alice), ["one"]);
 });
 
-test("an owner that is dead: not recovered, and soon", async (t) => {
+test("a socket whose owner is dead is soon refused recovery", async (t) => {
   const { north, south, alice, bob } = await stage(t);
   const { id } = alice.socket;
   await moveTo(alice, south, () => north.kill());

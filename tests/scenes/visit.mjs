@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client of Engine.IO, byte by byte, that notes all it hears.
+// An Engine.IO client, byte by byte, that notes all it receives.
 import { until } from "./harness.mjs";
 import { Line, clientFrame } from "./raw.mjs";
 
@@ -8,7 +8,7 @@ const HANDSHAKE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Ve
 // Where the reference's Close has no code, Stoa's has 1000 (docs/wire.md, close-code).
 const CODES = { 1000: "", 1005: "", undefined: "without a word" };
 
-/** One client at one path of a server: everything it hears is noted, its session's id as SID, a socket's as ID. */
+/** One client at one path of a server. It notes all it receives, with SID for its session id and ID for a socket's. */
 export class Visit {
   seen = [];
   #owner;
@@ -26,7 +26,7 @@ export class Visit {
     this.seen.push(what.replaceAll(this.#sid, "SID").replace(/\{"sid":"[^"]*"\}/, '{"sid":"ID"}'));
   }
 
-  /** A request that is not waited for. */
+  /** Sends a request without waiting for the answer. */
   ask(method, query, { body = "", headers = "", length = Buffer.byteLength(body) } = {}) {
     const head = `${method} ${this.#path}${query.replaceAll("SID", this.#sid)} HTTP/1.1\r\nHost: a\r\n${headers}${method === "GET" ? "" : `Content-Length: ${length}\r\n`}\r\n`;
     return new Line(this.#owner, this.#port).send(head + body);
@@ -44,7 +44,7 @@ export class Visit {
     return this.answer(this.ask(...arguments_));
   }
 
-  /** What was sent before has been heard: nothing is answered before it. */
+  /** Waits until earlier messages have arrived: the answer comes after them. */
   async heard() {
     await this.ask("GET", "?transport=nothing").answer();
   }
@@ -84,7 +84,7 @@ export class Visit {
     line.send(Buffer.concat(messages.map((message) => clientFrame(message))));
   }
 
-  /** So many frames; a Close ends them. */
+  /** Takes that many frames, or fewer up to a Close. */
   async frames(line, count = 1) {
     for (; count > 0; count--) {
       const frame = await line.frame();
@@ -103,7 +103,7 @@ export class Visit {
     return line;
   }
 
-  /** Until nobody knows the session any more. */
+  /** Waits until the session no longer exists. */
   async gone() {
     await until("the end of the session", async () => (await this.ask("POST", "?EIO=4&transport=polling&sid=SID", { body: "4a" }).answer()).status === 400);
     await this.poll();

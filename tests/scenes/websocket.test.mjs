@@ -21,9 +21,9 @@ const server = await startServer(file, { set });
 const secure = await startServer(file, { set: { ...set, "tls.certificate": certificate, "tls.key": key } });
 secure.url = secure.url.replace("http:", "https:");
 
-const ends = []; // of which the script was told
+const ends = []; // the ends that the script was told of
 
-/** What the script was told of an end with that code, which no one has asked for yet. */
+/** Takes an end with that code from what the script was told. */
 function told(code) {
   return until(`the script is told of ${code}`, async () => {
     ends.push(...(await (await fetch(`${server.url}/heard`)).json()));
@@ -58,7 +58,7 @@ test("the client's first subprotocol in the script's list is chosen", async (t) 
     "what open sends leaves with the answer to the handshake");
 });
 
-test("whom open refuses is closed with 1008", async (t) => {
+test("a connection that `open` refuses is closed with 1008", async (t) => {
   const wire = new Wire(t, `${server.url}/echo?refused=1`);
   assert.deepEqual(await wire.end(), { code: 1008, reason: "not you" });
   const later = new Wire(t, `${server.url}/door`);
@@ -68,7 +68,7 @@ test("whom open refuses is closed with 1008", async (t) => {
   assert.ok(!ends.some(({ code }) => code === 1008), "no script hears of the end of whom it refused");
 });
 
-test("both sides hear the other one's close code and reason", async (t) => {
+test("both sides get the other one's close code and reason", async (t) => {
   const alice = new Wire(t, `${server.url}/door`);
   await alice.opened();
   alice.socket.close(4321, "good night");
@@ -85,7 +85,7 @@ test("both sides hear the other one's close code and reason", async (t) => {
   assert.deepEqual(await told(1006), { code: 1006, reason: "" });
 });
 
-test("the endpoint's limit holds, and no text that is none arrives", async (t) => {
+test("the endpoint's limit holds, and invalid text is refused", async (t) => {
   for (const [message, code] of [["x".repeat(1_000_001), 1009], [Buffer.from([0xff]), 1007]]) {
     const wire = new Wire(t, `${server.url}/echo`);
     await wire.next();
@@ -94,7 +94,7 @@ test("the endpoint's limit holds, and no text that is none arrives", async (t) =
   }
 });
 
-test("a foreign page does not get in, nor what is no WebSocket", async (t) => {
+test("a foreign page and plain HTTP requests are refused", async (t) => {
   const wire = new Wire(t, `${server.url}/echo`, { origin: "https://evil.example" });
   assert.deepEqual(await wire.end(), { status: 403 });
   assert.equal((await fetch(`${server.url}/echo`)).status, 426);
@@ -102,7 +102,7 @@ test("a foreign page does not get in, nor what is no WebSocket", async (t) => {
   assert.deepEqual(await below.end(), { status: 404 });
 });
 
-test("who answers no ping is closed, who does stays", async (t) => {
+test("a client that answers no ping is closed, others stay", async (t) => {
   const alive = new Wire(t, `${server.url}/pings`);
   let pings = 0;
   alive.socket.on("ping", () => pings++);
@@ -113,7 +113,7 @@ test("who answers no ping is closed, who does stays", async (t) => {
   assert.equal(alive.closed, null);
 });
 
-test("who does not read is closed, and the others are served meanwhile", async (t) => {
+test("a client that does not read is closed, others are served meanwhile", async (t) => {
   const slow = new Wire(t, `${server.url}/flood`);
   await slow.opened();
   slow.socket.pause();
@@ -138,7 +138,7 @@ test("a room holds clients of both kinds", async (t) => {
   assert.deepEqual(await alice.next("message"), Buffer.from([1, 2]));
 });
 
-test("who is there when the server goes is told to come back", async (t) => {
+test("clients are told to reconnect when the server shuts down", async (t) => {
   const going = await startServer(t, { set });
   const wire = new Wire(t, `${going.url}/echo`);
   await wire.next();

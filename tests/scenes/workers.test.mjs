@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several workers behind one port: whichever of them a request reaches, it comes to the one that has the session.
+// Several workers behind one port: a request may reach any of them, and is passed to the one that has the session.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -34,7 +34,7 @@ stoa.limit("shouts", { 10, 600 })
 stoa.on("shout", function(socket) return stoa.take { shouts = socket.user_id } ~= nil end)
 `;
 
-/** A server of several workers with a folder of its own, whose `script` may be rewritten. */
+/** A server of several workers in its own folder, whose `script` may be rewritten. */
 async function startWorkers(owner, { set = {}, expects } = {}) {
   const folder = newFolder(owner);
   const config = path.join(folder, "stoa.lua"), policy = path.join(folder, "policy.lua");
@@ -61,7 +61,7 @@ async function connect(t, server, options = {}) {
 
 const connectMany = (t, server, count, options) => Promise.all(Array.from({ length: count }, () => connect(t, server, options)));
 
-/** The owners whose clients lose them from now on, and a condition: somebody did, and each of those clients has another session. */
+/** Notes which clients lose their worker from now on; the condition: some did, and each of them has another session. */
 function losses(sockets) {
   const lost = new Set(), sids = new Map(sockets.map((socket) => [socket, socket.io.engine.id]));
   sockets.forEach((socket) => socket.on("disconnect", () => lost.add(socket.owner)));
@@ -69,7 +69,7 @@ function losses(sockets) {
   return [lost, () => lost.size > 0 && sockets.every(isBack)];
 }
 
-/** Clients of which every worker has one at least. */
+/** Connects clients until every worker has at least one. */
 async function connectToAll(t, server, options) {
   const sockets = await connectMany(t, server, 2 * WORKERS, options);
   await until("a client on each worker", async () => {
@@ -100,7 +100,7 @@ async function openSession(server, agent) {
   return JSON.parse(text.slice(1)).sid;
 }
 
-/** A counter or gauge, as whichever worker says that answers. */
+/** A counter or gauge, from the worker that answers. */
 async function metric(server, name) {
   const { text } = await request(server, false, "/metrics");
   return Number(text.match(new RegExp(`^${name} (\\S+)$`, "m"))[1]);
@@ -130,7 +130,7 @@ for (const [what, server] of [["plain", plain], ["TLS", secure]]) {
   }
 
   test(`one connection serves sessions of several workers in turn (${what})`, async (t) => {
-    const sids = new Map(); // one of each worker
+    const sids = new Map(); // one per worker
     await until("a session on each worker", async () => {
       const sid = await openSession(server, false);
       sids.set(ownerOf(sid), sid);
@@ -151,7 +151,7 @@ for (const [what, server] of [["plain", plain], ["TLS", secure]]) {
     assert.equal(reused, 2 * WORKERS);
   });
 
-  test(`a session that nobody has is unknown (${what})`, async () => {
+  test(`a missing session is unknown (${what})`, async () => {
     const sid = await openSession(server, false);
     for (const wrong of [`${sid.slice(0, -1)}!`, `${sid.slice(0, 2)}zz${sid.slice(4)}`, `~~${sid.slice(2)}`, "x", "A".repeat(26)]) {
       const answers = await Promise.all(Array.from({ length: WORKERS }, () => request(server, false, `${POLLING}&sid=${encodeURIComponent(wrong)}`)));
@@ -172,7 +172,7 @@ test("whichever worker is asked answers for all", async (t) => {
   assert.ok(said.connections >= sockets.length);
 });
 
-test("each line says which of the workers wrote it; the master's say none", async () => {
+test("each log line names its worker; the master's name none", async () => {
   const joined = await until("all have joined", () => {
     const lines = plain.lines.filter((line) => / bus\.joined /.test(line));
     return lines.length >= WORKERS && lines;
@@ -244,12 +244,12 @@ test("a killed worker is replaced within a second, and others go on", async (t) 
   assert.ok(refusals <= 1, `${refusals} refusals`); // one may have been on its way
   const [gone] = lost;
   for (const [socket, sid] of sids) assert.equal(socket.io.engine.id === sid, ownerOf(sid) !== gone);
-  // What the dead worker had is unknown, to its successor too.
+  // Sessions of the dead worker are unknown, also to its successor.
   const answers = await Promise.all([...sids.values()].filter((sid) => ownerOf(sid) === gone).map((sid) => request(server, false, `${POLLING}&sid=${sid}`)));
   for (const { status, text } of answers) assert.deepEqual([status, JSON.parse(text).code], [400, 1]);
 });
 
-test("while a worker may not be replaced yet another one accepts for it", async (t) => {
+test("until a worker is replaced, another one accepts its connections", async (t) => {
   const server = await startWorkers(t, { expects: /worker\.exited/, set: { workers: 2 } });
   const [steady, victim] = server.workers();
   const exits = () => server.lines.filter((line) => /worker\.exited/.test(line)).length;
@@ -266,7 +266,7 @@ test("while a worker may not be replaced yet another one accepts for it", async 
   await until("both again", async () => (await health(server)).status === "ok");
 });
 
-test("SIGTERM ends all workers: goodbye, 1012, 0", async (t) => {
+test("SIGTERM ends all workers with a notice, 1012 and status 0", async (t) => {
   const server = await startWorkers(t, { set: { "drain.timeout_s": 4 } });
   const sockets = await connectToAll(t, server, { reconnection: false, transports: ["websocket"] });
   const seen = sockets.map((socket) => {
