@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What scripts give to the server's calls.
+-- The arguments that scripts pass to the server's functions.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What scripts do with the core, and what they are told when it fails.
+-- What scripts can do with the core, and what they get when it fails.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What scripts keep in memory: who loads it, who waits, and what is left when loading fails.
+-- Caches of scripts: who loads, who waits, and what remains when a load fails.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"
 local handler = support.handler

@@ -27,7 +27,7 @@ local SCRIPT = [[
     stoa.on("ids", function(_, id) return stoa.channel(id).valid, stoa.user(id).valid, stoa.channel(id).room end)
 ]]
 
--- Answers of 64 KiB and more wait for each other, and all together are bounded.
+-- Answers of 64 KiB and more wait for each other, and their total is bounded.
 describe("an append", function()
     it("that is stored is never called unavailable, however much comes at once", function()
         support.config = { lua = { wall_ms = 10000, memory_bytes = 2 * 2 ^ 20 } }

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Endpoints of scripts: what a client of stoa.websocket says and hears, and what its scripts are told.
+-- Endpoints of scripts: what a client of stoa.websocket sends and receives, and what scripts are told.
 local support = require "tests.lua.support"
 local testing = require "stoa.testing"
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A global that nobody sets is a slip of the pen: found as the script is loaded, not when it runs.
+-- A global that is never set is a typing error: it is found when the script is loaded, not when it runs.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"
 local load_error = support.load_error

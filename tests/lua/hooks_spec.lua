@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What scripts are asked and told at the points of hooks.
+-- Hooks: what scripts are asked and told.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"
 

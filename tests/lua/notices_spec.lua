@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What scripts are told, not asked: they hear of it when the core has done what it is about.
+-- Notices: scripts are told, not asked, after the core has acted.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"
 

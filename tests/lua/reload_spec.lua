@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A reload is a whole new generation, or nothing.
+-- A reload makes a complete new generation, or changes nothing.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"
 
@@ -151,7 +151,7 @@ end)
 
 describe("a state that ran out of memory", function()
     it("is built anew from the same sources, and what survives reloads survives it", function()
-        support.config = { lua = { wall_ms = 10000, instructions = 1e9 } } -- memory ends first, on slow machines too
+        support.config = { lua = { wall_ms = 10000, instructions = 1e9 } } -- so that memory is the first limit, on slow machines too
         local world = support.world [[
             local stoa = require "stoa"
             local runs = 0
@@ -166,7 +166,7 @@ describe("a state that ran out of memory", function()
         assert.same({ 1, 1 }, { alice:emit("run") })
         bob:send("wait")
         world:settle()
-        repeat -- each call has its share: only what the script keeps fills the state
+        repeat -- each call is bounded, so only what the script keeps fills the state
             assert.equal("script_error", alice:emit("eat").error.code)
         until testing.logged():find("policy.rebuilt", 1, true)
         assert.same({ 1, 2 }, { alice:emit("run") })
@@ -190,7 +190,7 @@ describe("what a state that ran out of memory had begun", function()
         support.config = nil
         local alice, bob, carol = world:connect(), world:connect(), world:connect()
         world:odd_store "late"
-        alice:emit("say") -- the first that is late is refused in the next turn
+        alice:emit("say") -- with this store, the first call is refused in the next turn
         alice.wire:send('42900["say"]')
         bob.wire:send('42900["sleep"]')
         testing.logged()

@@ -157,7 +157,7 @@ describe("memory", function()
         local alice, bob = world:connect(), world:connect()
         testing.logged()
         bob.wire:send('42900["wait"]')
-        alice:emit("eat", 4) -- its result would be too long, and it needs too much on the way there
+        alice:emit("eat", 4) -- the result would be too long, and its computation takes too much memory
         for way = 1, 3 do assert.equal("script_error", alice:emit("eat", way).error.code, way) end
         local logged = testing.logged()
         assert.matches("kind=budget", logged)
@@ -273,7 +273,7 @@ describe("calls from Lua to C and back", function()
                 .. "stoa.on('lives', function() return true end)")
             local alice = world:connect()
             local done, overflowed = alice:emit "run"
-            if large[name] then -- their memory or their budget may end first
+            if large[name] then -- either the memory or the budget may be the first limit
                 assert.is_true(done == false or done.ok == false)
             else
                 assert.same({ false, true }, { done, overflowed })

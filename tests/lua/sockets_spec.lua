@@ -5,7 +5,7 @@ local support = require "tests.lua.support"
 
 setup(testing.capture_log)
 
--- A world whose script's handler "run" evaluates nothing but the body given.
+-- A world whose script has only a handler "run" with the given body.
 local function handler(body, more)
     return support.world("local stoa = require 'stoa'\n" .. (more or "") .. "\nstoa.hook('authenticate', function(handshake) "
         .. "return {id = handshake.auth.user or 'guest', colour = 'red'} end)\n"

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Worlds of one script that a spec holds as text.
+-- Worlds with scripts that a spec has as text.
 local testing = require "stoa.testing"
 
 local support = {}
@@ -17,7 +17,7 @@ local function write(name, text)
 end
 support.write = write
 
--- A world of these texts, each a script.
+-- A world with these texts as scripts.
 function support.world(...)
     local scripts = {}
     for i, text in ipairs { ... } do scripts[i] = write(i == 1 and "script.lua" or "script" .. i .. ".lua", text) end
@@ -36,14 +36,14 @@ function support.load_error(text)
     return message
 end
 
--- A world whose script's handler "run" evaluates nothing but the body given.
+-- A world whose script has only a handler "run" with the given body.
 function support.handler(body, more)
     return support.world("local stoa = require 'stoa'\n" .. (more or "") .. "\nstoa.hook('authenticate', function(handshake) "
         .. "return {id = handshake.auth.user or 'guest', colour = 'red'} end)\n"
         .. "stoa.on('run', function(socket, ...) " .. body .. "\nend)")
 end
 
--- What a handler with this body answers; the error's code if it failed. It has logged, quietly.
+-- The answer of a handler with this body; the error's code if it failed. Its log lines are not shown.
 function support.ran(text, ...)
     local world = support.world("require('stoa').on('run', function(socket, ...) " .. text .. "\nend) "
         .. "require('stoa').on('lives', function() return true end)")

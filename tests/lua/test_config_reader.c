@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configuration files: what they may say, and the line of what is wrong. */
+/* Configuration files: what they may contain, and the line of each error. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

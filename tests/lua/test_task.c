@@ -21,7 +21,7 @@ static struct scene {
     struct vm *vm;
     struct tasks *tasks;
     const char *code;
-    struct task_ticket *ticket; /* of later */
+    struct task_ticket *ticket; /* for later() */
     char heard[128];            /* what the task returned, as one text */
     unsigned ended, broken;
 } scene;
@@ -37,7 +37,7 @@ static int push_error(lua_State *L, void *owner) {
     return luaL_error(L, "%s", (const char *)owner);
 }
 
-/* early(): answered before it waits; spoilt(): the same, and the answer cannot be taken. */
+/* early(): the answer comes before the wait; spoilt(): the same, but the answer cannot be taken. */
 static int early(lua_State *L) {
     struct task_ticket *ticket = task_begin_wait(L);
     task_answer(&ticket, push_three, "early");

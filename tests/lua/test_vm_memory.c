@@ -45,7 +45,7 @@ static void blocks_are_apart_and_aligned(void **state) {
     vm_memory_done(&memory);
 }
 
-/* Over the border to the process's blocks and back. */
+/* Grows beyond the largest own block, to the process's allocator, and back. */
 static void a_block_keeps_its_bytes_whatever_becomes_of_its_size(void **state) {
     static const size_t sizes[] = {1,          16,         17,    100, LARGE - 1, LARGE, LARGE + 1,
                                    10 * LARGE, 20 * LARGE, LARGE, 33,  32,        1};

@@ -139,7 +139,7 @@ describe("what clients send becomes no more memory than", function()
             assert.equal("too_large", ask(alice, name, many(12000)).error.code)
         end
         assert.equal(9001, ask(alice, "count", many(9000)))
-        assert.equal(36005, ask(alice, "raw", many(12000))) -- a text is no values
+        assert.equal(36005, ask(alice, "raw", many(12000))) -- a text has no nested values to count
         assert.equal(900000, ask(alice, "count", '"' .. ("x"):rep(900000) .. '"'))
         assert.equal("", testing.logged())
     end)
@@ -198,7 +198,7 @@ describe("cjson", function()
     end)
 end)
 
--- Our matcher against LuaJIT's own.
+-- Compares our pattern matcher with LuaJIT's.
 describe("a string function", function()
     local world, client
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What waits: an answer may come before the wait has begun, in the middle, or when nobody waits any more.
+-- Waits: an answer may come before the wait begins, during it, or after it has ended.
 local testing = require "stoa.testing"
 local support = require "tests.lua.support"
 
@@ -52,7 +52,7 @@ local WORLD = [[
             return socket:claim(1)
         end,
     }
-    -- No other worker is asked, and none of these can be refused.
+    -- These ask no other worker, and cannot be refused.
     local answered = {
         ["channel:online"] = function() return channel:online() end,
         ["user:presence"] = function() return user:presence() end,
@@ -72,8 +72,8 @@ local WORLD = [[
     stoa.on("lives", function() return true end)
 ]]
 
--- The functions whose reference says that they wait. Of these sleep asks nobody, and an upstream is a server of which
--- there is none here (scenes/outgoing).
+-- The functions that wait, by the reference. Not sleep, which asks nobody, and not upstreams, which need a server
+-- (scenes/outgoing).
 local function waiting()
     local names, name = {}, nil
     for line in io.lines "docs/lua-api.md" do
@@ -142,7 +142,7 @@ describe("the end of a world", function()
         end
         world:odd_store "late"
         for i, event in ipairs { "info", "append", "follow", "follow", "info" } do waiting[i]:send(event) end
-        while world.core:turn() do end -- an append that is pending is never settled here
+        while world.core:turn() do end -- here, a pending append never completes
         testing.logged()
         local before = stale()
         world:close()

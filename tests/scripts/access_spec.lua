@@ -27,7 +27,7 @@ describe("who is removed while a send or an edit waits", function()
         assert.same({ "early" }, contents())
     end)
 
-    -- Says it, and is not there for the answer.
+    -- Sends, and is gone before the answer.
     local function says_going(content)
         local json = ('42["message:send",{"channelId":"board","clientId":"c","content":"%s"}]'):format(content)
         mallory.wire:send(json)

@@ -53,7 +53,7 @@ describe("the hook deliver", function()
         local alice = client(world, "alice")
         join(alice, "lobby")
         assert.equal("ok", code(send(alice, "lobby", "hello", { clientId = "same" })))
-        assert.equal("ok", code(send(alice, "lobby", "hello", { clientId = "same" }))) -- a retry is nothing new
+        assert.equal("ok", code(send(alice, "lobby", "hello", { clientId = "same" }))) -- a retry is not a new message
         local told = support.eventually(world, 5, function() return alice:events("delivered")[1] end)
         assert.same({ "delivered", "hello", 1 }, { told[1], told[2], told[3] })
         world:advance(5)

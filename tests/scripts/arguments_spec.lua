@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Arguments that no client of ours sends.
+-- Arguments that Stoa's own clients never send.
 local support = require "tests.scripts.support"
 local client, join, code = support.client, support.join, support.code
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What is cached must not be seen to be cached.
+-- Clients must not notice that values are cached.
 local support = require "tests.scripts.support"
 local api, client, code, join, send = support.api, support.client, support.code, support.join, support.send
 

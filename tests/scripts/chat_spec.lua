@@ -29,7 +29,7 @@ describe("a channel", function()
         for round = 1, 20 do
             for _, one in ipairs(crowd) do
                 one.wire:send(('42%d["channel:join",{"channelId":"new-%d"}]'):format(900 + round, round))
-                world.core:turn() -- so that some come while the channel is being made
+                world.core:turn() -- so that some join while the channel is being created
             end
             for _, one in ipairs(crowd) do
                 local function answer() return one:events() and one.acks[900 + round] end

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What the hook "deliver" is told, for admission_spec.lua.
+-- Reports what the hook "deliver" is told, for admission_spec.lua.
 local stoa = require "stoa"
 
 stoa.hook("deliver", function(socket, arguments, receipt)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A hook during which the sender goes, or somebody else removes them, or both, for access_spec.lua.
+-- A hook during which the sender leaves, or is removed, or both, for access_spec.lua.
 local stoa = require "stoa"
 
 local goes = { gone = true, ["late, and going"] = true, ["late, and gone"] = true }

@@ -13,7 +13,7 @@ describe("the hooks of messages", function()
     end)
     teardown(function() world:close() end)
 
-    -- Every way to a message: says it, and answers {code, id}.
+    -- Every way to send or change a message: returns {code, id}.
     local posts = 0
     local ways = {
         send = function(content)

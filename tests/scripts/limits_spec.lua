@@ -11,7 +11,7 @@ describe("limits", function()
     end
     after_each(function() world:close() end)
 
-    -- Sends until refused; how many passed, and the refusal.
+    -- Sends until it is refused: how many passed, and the refusal.
     local function flood(who, channel_id, most)
         for i = 1, most do
             local answer = send(who, channel_id, "message " .. i)
@@ -64,7 +64,7 @@ describe("limits", function()
         join(alice, "attic")
         assert.equal(3, (flood(alice, "lobby", 5)))
         for _ = 1, 10 do assert.equal("rate_limited", code(send(alice, "lobby", "full"))) end
-        assert.equal(2, (flood(alice, "attic", 5))) -- five in all: the refused ones cost nothing
+        assert.equal(2, (flood(alice, "attic", 5))) -- five in all, because refused ones cost nothing
     end)
 
     it("of messages count an edit as a message", function()
@@ -132,7 +132,7 @@ describe("limits", function()
         for i = 1, 606 do
             local answer = code(alice:emit(events[i % #events + 1], { channelId = "nobodys-" .. i }))
             answers[answer] = (answers[answer] or 0) + 1
-            if i % 15 == 0 then alice:emit("channel:join", { channelId = "lobby" }) end -- a flood would be ended
+            if i % 15 == 0 then alice:emit("channel:join", { channelId = "lobby" }) end -- so that the socket is not ended as a flood
         end
         assert.same({ not_joined = 300, forbidden = 300, rate_limited = 6 }, answers)
         assert.equal("forbidden", code(bob:emit("history:get", { channelId = "nobodys" })))

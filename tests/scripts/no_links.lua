@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A recipe of docs/scripts.md, for admission_spec.lua.
+-- The recipe of docs/scripts.md, for admission_spec.lua.
 local stoa = require "stoa"
 
 stoa.hook("send", function(_, arguments)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Hooks of an operator's own, for hooks_spec.lua.
+-- An operator's own hooks, for hooks_spec.lua.
 local stoa = require "stoa"
 
 stoa.hook("send", function(sender, arguments)

@@ -6,7 +6,7 @@ local function status(who, user_id)
     return who:emit("presence:get", { userIds = { user_id } }).users[1].status
 end
 
--- The last status of a user that a client was told of a channel.
+-- The last status of a user in a channel that a client was told.
 local function told(who, user_id)
     local found
     for _, event in ipairs(who:events("presence:changed")) do

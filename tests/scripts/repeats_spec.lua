@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A client says again what it has no answer to.
+-- A client sends again when it got no answer.
 local support = require "tests.scripts.support"
 local client, code, join, message = support.client, support.code, support.join, support.message
 

@@ -9,7 +9,7 @@ local shipped = { "auth", "rate_limit", "admission", "chat", "presence", "shardi
 support.KEY = "a-key-of-the-tests"
 support.SECRET = "0123456789abcdef0123456789abcdef"
 
--- A server with the shipped scripts, and `more` of them; settings as in the configuration file.
+-- A server with the shipped scripts and the scripts in `more`; settings as in the configuration file.
 function support.world(settings, more)
     local scripts = {}
     for i, name in ipairs(shipped) do scripts[i] = "scripts/" .. name .. ".lua" end
@@ -19,7 +19,7 @@ function support.world(settings, more)
     return testing.new { scripts = scripts, config = config }
 end
 
--- A client that is `name` in development mode.
+-- A client with the user id `name` in development mode.
 function support.client(world, name)
     local client, refusal = world:connect { auth = { user = name } }
     assert(client, refusal and refusal[1])
@@ -50,12 +50,12 @@ function support.api(world, method, path, body)
     return world:http(method, path, body, { authorization = "Bearer " .. support.KEY })
 end
 
--- The code of an answer's error; "ok" when there is none.
+-- The error code of an answer; "ok" if there is none.
 function support.code(answer)
     return answer.ok and "ok" or answer.error.code
 end
 
--- What is sent after a moment (presence, coalesced typing): moves the clock until `find` returns something, at most so
+-- For events that come later (presence, coalesced typing): moves the clock until `find` returns something, at most that
 -- many seconds.
 function support.eventually(world, seconds, find)
     for _ = 0, seconds * 10 do

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What users say of themselves, and for how long.
+-- The status that users set, and how long it lasts.
 local support = require "tests.scripts.support"
 local client, code, join = support.client, support.code, support.join
 
@@ -38,7 +38,7 @@ describe("what a user says of themselves", function()
         world:advance(1)
     end
 
-    -- Was anybody told, or could anybody see, that the user is here?
+    -- Was anybody told, or could anybody see, that the user is online?
     local function shows()
         for _, event in ipairs(alice:events "presence:changed") do
             for _, user in ipairs(event[2].users) do
