@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* buffer.h - bytes that grow. Embedded by value; {0} is an empty buffer. */
+/* buffer.h - a growing byte buffer. Embedded by value; {0} is an empty buffer. */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
@@ -16,9 +16,9 @@ struct buffer {
 void buffer_done(struct buffer *buffer);
 /* Keeps the memory. */
 void buffer_clear(struct buffer *buffer);
-void buffer_grow(struct buffer *buffer, size_t len); /* of buffer_reserve */
+void buffer_grow(struct buffer *buffer, size_t len); /* for buffer_reserve only */
 
-/* Room for len more bytes; the place to write them to. Does not change buffer->len. */
+/* Makes room for len more bytes and returns the place to write them. Does not change buffer->len. */
 static inline char *buffer_reserve(struct buffer *buffer, size_t len) {
     if (!buffer->ptr || buffer->cap - buffer->len < len) buffer_grow(buffer, len);
     return buffer->ptr + buffer->len;
@@ -48,7 +48,7 @@ void buffer_append_number(struct buffer *buffer, uint64_t number);
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Removes the first len bytes. */
 void buffer_consume(struct buffer *buffer, size_t len);
-/* NUL-terminated; the caller owns it; the buffer is empty again. */
+/* The text, NUL-terminated; the caller owns it. The buffer is empty afterwards. */
 char *buffer_take(struct buffer *buffer, size_t *len_r);
 
 static inline struct slice buffer_slice(const struct buffer *buffer) {

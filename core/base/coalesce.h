@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* coalesce.h - how long what leaves may wait for company: the frames of a fan-out for one write, appends for one
- * commit.
+/* coalesce.h - how long output waits so that it can share a system call: frames of a fan-out share a write, appends
+ * share a commit.
  *
- * A write costs its system call, a commit its transaction, and what leaves together shares one. The window weighs what
- * the writes would take if nothing waited: from the rate at which things arrive, not from what is being done, so that
- * what the window saves does not close it again. It says "write" and "client" for whatever costs, and whoever waits.
- * Pure: it knows numbers and the time that it is told, no clients and no loop.
+ * A write costs a system call, a commit a transaction; output that leaves together pays once. The window estimates the
+ * cost of writes without waiting. It uses the arrival rate, not the writes made, so that its own savings do not close
+ * it. "write" means any costly operation, "client" anything that waits. Pure: it knows numbers and the time passed in,
+ * no clients and no loop.
  */
 #ifndef BASE_COALESCE_H
 #define BASE_COALESCE_H
@@ -16,58 +16,58 @@
 enum {
     COALESCE_AUTO = -1,
     COALESCE_REVIEW_MS = 100, /* between two decisions */
-    COALESCE_MAX_MS = 1000,   /* of any setting */
-    COALESCE_MEASURES = 8,    /* decisions between two measurements of what is usual */
-    COALESCE_NEAR = 4         /* windows (of the most they may be): a client that got nothing for so long is not held */
+    COALESCE_MAX_MS = 1000,   /* upper limit of any setting */
+    COALESCE_MEASURES = 8,    /* decisions between two measurements of the usual number */
+    COALESCE_NEAR = 4         /* windows of maximum width: a client that got nothing for so long does not wait */
 };
 
-/* Shares of the time that writing would take without a window: it opens above one, closes below the other, and is as
- * wide as brings it down to the third. */
+/* Shares of time spent writing. The window opens when the share without a window is above opens and closes when it is
+ * below closes; its width aims at the share aim. */
 struct coalesce_rule {
     double opens, closes, aim;
-    double narrows;  /* so much of the way at a decision; it widens half way. Nothing has come: it closes at once */
-    double write_ns; /* a write takes, until it is measured */
+    double narrows;  /* fraction of the way per decision (widening: one half). Nothing arrived: closes at once */
+    double write_ns; /* assumed time of a write until one is measured */
 };
 
 struct coalesce_settings {
-    int fixed_ms;    /* COALESCE_AUTO, or always so long; 0: never */
-    unsigned max_ms; /* of COALESCE_AUTO; 0: never */
+    int fixed_ms;    /* COALESCE_AUTO, or a fixed width; 0: never waits */
+    unsigned max_ms; /* upper limit for COALESCE_AUTO; 0: never waits */
 };
 
-/* What came since the last decision. */
+/* What arrived since the last decision. */
 struct coalesce_load {
-    uint64_t writes;              /* clients and turns that had something for them */
-    uint64_t followers;           /* of these: soon after the client's last */
-    uint64_t gaps_ms;             /* the followers': time since that */
-    uint64_t flushed, flushed_us; /* writes that were made, and the time they took */
-    uint64_t gathered, squares;   /* frames in windows that passed to their end: their sum, the sum of their squares */
+    uint64_t writes;              /* pairs of client and turn with output */
+    uint64_t followers;           /* of these: soon after the client's previous one */
+    uint64_t gaps_ms;             /* sum of the followers' times since the previous one */
+    uint64_t flushed, flushed_us; /* writes made, and their total time */
+    uint64_t gathered, squares;   /* frames in windows that ran full length: sum, sum of squares */
 };
 
 struct coalesce {
     const struct coalesce_rule *rule;
     struct coalesce_settings settings;
     struct coalesce_load load;
-    uint64_t since_ms; /* of load */
+    uint64_t since_ms; /* start of load */
     unsigned near_ms;
-    double write_ns; /* a write takes */
-    double width_ms; /* of COALESCE_AUTO */
-    unsigned ms;     /* frames wait so long; 0: closed */
-    unsigned usual;  /* so many gather in a whole window: none need wait for more; 0: not known, or being measured */
+    double write_ns; /* measured time of a write */
+    double width_ms; /* with COALESCE_AUTO */
+    unsigned ms;     /* how long frames wait; 0: closed */
+    unsigned usual;  /* usual frames per full window: no need to wait for more; 0: unknown, or being measured */
     unsigned measured, reviews;
 };
 
-/* The rule lives as long as the window. */
+/* The rule must outlive the window. */
 void coalesce_init(struct coalesce *window, const struct coalesce_rule *rule, const struct coalesce_settings *settings,
                    uint64_t now_ms);
 void coalesce_set(struct coalesce *window, const struct coalesce_settings *settings);
-/* Decides from the load since the last time. */
+/* Decides from the load since the last decision. */
 void coalesce_review(struct coalesce *window, uint64_t now_ms);
 
-/* Something for a client has come. last_ms: the client's, 0 at first. So long may it wait. */
+/* Output for a client has arrived. last_ms belongs to the client, 0 at first. Returns how long it may wait. */
 static inline unsigned coalesce_arrival(struct coalesce *window, uint64_t now_ms, uint32_t *last_ms) {
     uint32_t now = (uint32_t)now_ms, gap = now - *last_ms;
     if (window->settings.fixed_ms >= 0) return (unsigned)window->settings.fixed_ms;
-    if (gap == 0) return window->ms; /* of the same turn */
+    if (gap == 0) return window->ms; /* same turn */
     *last_ms = now;
     window->load.writes++;
     if (gap > window->near_ms) return 0;
@@ -76,8 +76,8 @@ static inline unsigned coalesce_arrival(struct coalesce *window, uint64_t now_ms
     return window->ms;
 }
 
-/* A client with so many frames waiting is written to without waiting on: senders who wait for their own messages would
- * send no more. */
+/* A client with that many waiting frames is written to at once: senders who wait for their own messages would send no
+ * more. */
 static inline bool coalesce_is_full(const struct coalesce *window, uint32_t frames) {
     return window->usual > 0 && frames >= window->usual;
 }

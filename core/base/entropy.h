@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* A system without entropy ends the process: nothing here may be guessable. */
+/* Aborts the process if the system has no entropy: the bytes must not be guessable. */
 void entropy_fill(void *out, size_t len);
 
 #endif

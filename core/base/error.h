@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* error.h - what an operator reads when his configuration or script is wrong. One line. */
+/* error.h - one line for the operator when the configuration or a script is wrong. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
@@ -9,7 +9,7 @@ struct error {
     char text[512];
 };
 
-/* Cuts what does not fit. error_r may be NULL. */
+/* Truncates what does not fit. error_r may be NULL. */
 void error_set(struct error *error_r, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

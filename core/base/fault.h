@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fault.h - faults that are planted to see whether the tests would notice: in builds with STOA_FAULTS only.
+/* fault.h - planted faults that prove that the tests notice; only in builds with STOA_FAULTS.
  *
- * STOA_FAULT in the environment names the one that is on.
+ * The environment variable STOA_FAULT names the active fault.
  */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ids.h - identifiers: secret ones and ordered ones. For one thread of a process: the loop's. */
+/* ids.h - identifiers: secret ones and ordered ones. For the loop's thread only. */
 #ifndef BASE_IDS_H
 #define BASE_IDS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* SESSION: of Engine.IO, the characters of the process (OWNER) and a secret. */
+/* SESSION: Engine.IO session id, the process's characters (OWNER) and a secret. */
 enum { ID_SOCKET_LEN = 20, ID_SECRET_LEN = 22, ID_OWNER_LEN = 6, ID_SESSION_LEN = 28, ID_MESSAGE_LEN = 26 };
 
 /* len characters of base64url, 6 random bits each (getrandom, buffered), and a NUL. out holds len + 1. */

@@ -25,7 +25,7 @@ static inline void list_append(struct list *head, struct list *link) {
     head->prev = link;
 }
 
-/* The link may be removed again: it points to itself afterwards. */
+/* The link points to itself afterwards, so removing it again is harmless. */
 static inline void list_remove(struct list *link) {
     link->prev->next = link->next;
     link->next->prev = link->prev;
@@ -50,7 +50,7 @@ static inline void list_splice(struct list *to, struct list *from) {
     list_init(from);
 }
 
-/* The link at hand may be removed within the loop. */
+/* The current link may be removed within the loop. */
 #define LIST_EACH(head, link)                                                         \
     for (struct list *link = (head)->next, *link##_next = link->next; link != (head); \
          link = link##_next, link##_next = link->next)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log.h - structured lines on stderr (logfmt): time, level, a constant event name, key=value.
  *
- * Values are quoted and escaped, so that no peer can write a line of his own. A line that stderr does not take at once
- * is dropped and counted; logging never waits (SIGPIPE must be ignored, as loop_new does). One call site writes at most
- * LOG_BURST lines a second (errors and the lines that others wait for, LOG_ALWAYS, excepted); what it held back is
- * counted in its next line.
+ * Values are quoted and escaped, so that no peer can forge a line. A line that stderr does not take at once is dropped
+ * and counted; logging never waits (SIGPIPE must be ignored, as loop_new does). One call site writes at most LOG_BURST
+ * lines a second (errors and the lines that others wait for, LOG_ALWAYS, excepted); lines held back are counted in its
+ * next line.
  *
- * Any thread may log: the loop's, those of SQLite (writer, reader, check). A lock keeps lines whole and counts right. A
- * process forks only while no other thread of it can log. Threads of libraries (libpq's cancel, curl's resolver) run
+ * Any thread may log: the loop's and those of SQLite (writer, reader, check). A lock protects lines and counts. A
+ * process forks only while none of its other threads can log. Library threads (libpq's cancel, curl's resolver) run
  * none of our code.
  */
 #ifndef BASE_LOG_H
@@ -51,15 +51,16 @@ struct log_site {
 
 bool log_enabled(enum log_level level);
 void log_set_level(enum log_level level);
-/* This process's number among several workers: its lines end in it. */
+/* Sets this worker's number, which ends each of its lines. */
 void log_set_worker(unsigned worker);
 /* "debug", "info", "warning", "error"; false: no such level. */
 bool log_level_of(const char *name, enum log_level *level_r);
 /* fields end with a NULL key; site may be NULL. */
 void log_write(enum log_level level, struct log_site *site, const char *event, const struct log_field *fields);
-/* Lines that were lost because stderr was full or broken. */
+/* Lines lost because stderr was full or broken. */
 uint64_t log_dropped(void);
-/* Tests read what would have gone to stderr; NULL restores it. One thread at a time is in the sink; it must not log. */
+/* For tests: receives what would go to stderr; NULL restores stderr. One thread at a time calls the sink; it must not
+ * log. */
 void log_set_sink(void (*sink)(void *owner, struct slice line), void *owner);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* memory.h - allocation that cannot fail.
  *
- * Out of memory ends the process with one line; the master starts a new worker. Nobody checks for NULL. Any thread may
- * allocate, and free what another one has allocated.
+ * Out of memory ends the process with one line; the master starts a new worker. Callers do not check for NULL. Any
+ * thread may allocate, and may free the memory of another thread.
  */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
@@ -22,7 +22,7 @@ char *memory_copy(const char *ptr, size_t len) __attribute__((malloc, returns_no
 #define NEW(type) ((type *)memory_new(sizeof(type)))
 #define NEW_ARRAY(type, n) ((type *)memory_new(sizeof(type) * (n)))
 
-/* The struct of which ptr is the given member. */
+/* The struct whose given member ptr points to. */
 #define CONTAINER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* monotonic.h - the clock that never goes back, for who has no loop (core/loop has one of its own, which tests move).
- */
+/* monotonic.h - the monotonic clock, for code without a loop (core/loop has its own, which tests can move). */
 #ifndef BASE_MONOTONIC_H
 #define BASE_MONOTONIC_H
 
@@ -17,7 +16,7 @@ static inline uint64_t monotonic_ms(void) {
     return monotonic_us() / 1000;
 }
 
-/* For waits of threads that end at a time of this clock. */
+/* An absolute time of this clock, for waits of threads. */
 static inline struct timespec monotonic_after(uint64_t delay_ms) {
     uint64_t end_us = monotonic_us() + delay_ms * 1000;
     return (struct timespec){(time_t)(end_us / 1000000), (long)(end_us % 1000000 * 1000)};

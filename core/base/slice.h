@@ -13,7 +13,7 @@ struct slice {
 };
 
 #define SLICE_NONE ((struct slice){NULL, 0})
-/* Of a string literal. */
+/* From a string literal. */
 #define SLICE(literal) ((struct slice){literal, sizeof(literal) - 1})
 /* For printf's "%.*s". */
 #define SLICE_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
@@ -26,7 +26,7 @@ static inline bool slice_equal(struct slice a, struct slice b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* Below, at or above 0, as memcmp; of two that begin alike the shorter one is less. */
+/* Less than, equal to or greater than 0, as memcmp; a prefix is less than the longer slice. */
 static inline int slice_compare(struct slice a, struct slice b) {
     size_t len = a.len < b.len ? a.len : b.len;
     int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
@@ -37,7 +37,7 @@ static inline bool slice_is(struct slice a, const char *str) {
     return slice_equal(a, slice_of(str));
 }
 
-/* Where it ends; also of SLICE_NONE, to whose pointer nothing may be added. */
+/* The end pointer; safe for SLICE_NONE, whose pointer is NULL. */
 static inline const char *slice_end(struct slice s) {
     return s.ptr ? s.ptr + s.len : NULL;
 }

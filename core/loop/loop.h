@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* loop.h - the event loop of a worker: one libevent base, timers on a timing wheel, work for later.
  *
- * Order within a turn: ready descriptors and timers → posted tasks → flush tasks → reap tasks. Nobody sleeps, nobody
- * takes a lock. Each of them has 10 ms a turn, but for reaping; what is left then goes on in the next one. The clock is
- * cached for a turn; a loop made for tests has a clock that only loop_advance moves.
+ * Order within a turn: ready descriptors and timers → posted tasks → flush tasks → reap tasks. No callback may block or
+ * take a lock. Each stage except reap has 10 ms a turn; the rest waits for the next turn. The clock is cached for a
+ * turn. A loop for tests has a clock that only loop_advance moves.
  */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
@@ -33,20 +33,19 @@ struct loop_timer {
 struct loop *loop_new(void);
 /* For tests: time stands still until loop_advance. */
 struct loop *loop_new_with_fake_clock(void);
-/* Not within a turn. What was put on the loop (descriptors, timers, tasks, handles of libuv) is gone or closed before.
- */
+/* Not within a turn. All descriptors, timers, tasks and libuv handles must be removed or closed before. */
 void loop_free(struct loop **loop);
-/* Until loop_stop; the turn at hand is finished first. A fake clock moves to the next timer when nothing is ready. */
+/* Runs until loop_stop; finishes the current turn first. A fake clock moves to the next timer when nothing is ready. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* One turn, without waiting; false: nothing was ready. */
 bool loop_turn(struct loop *loop);
-/* Fake clock only: moves the time in steps, so that each timer fires at its own due time; turns between. */
+/* Fake clock only: moves the time in steps, with turns in between, so that each timer fires at its due time. */
 void loop_advance(struct loop *loop, uint64_t ms);
 
-/* The stage at hand has used up its time: what can go on later, should. Reads the clock. */
+/* True: the current stage has used up its time; postpone work that can wait. Reads the clock. */
 bool loop_overdue(const struct loop *loop);
-/* What the callback at hand does, for the log line of a turn that lasts 100 ms; the last one counts. part: a constant.
+/* Names what the current callback does, for the log line of turns over 100 ms; the last call counts. part: a constant.
  */
 void loop_part(struct loop *loop, const char *part);
 
@@ -60,9 +59,9 @@ uint64_t loop_wall_ms(const struct loop *loop);
 void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task));
 bool loop_task_pending(const struct loop_task *task);
 void loop_task_cancel(struct loop_task *task);
-/* Each: queued twice is queued once.
- * post: when what is ready has been dealt with, before the flush; not within the call. What a posted task posts is for
- * the next turn. flush: at the end of this turn (outboxes). reap: at the very end of this turn (frees). */
+/* Queuing a queued task again has no effect. post: after ready descriptors and timers, before flush tasks; never within
+ * the call. Tasks posted by a posted task run in the next turn. flush: at the end of this turn (outboxes). reap: at the
+ * very end of this turn (frees). */
 void loop_post(struct loop *loop, struct loop_task *task);
 void loop_flush(struct loop *loop, struct loop_task *task);
 void loop_reap(struct loop *loop, struct loop_task *task);

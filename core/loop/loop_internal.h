@@ -17,16 +17,16 @@ struct loop_clock {
 
 struct loop_stage {
     const char *name;
-    uint64_t slice_us; /* it ends with the callback that passes it */
+    uint64_t slice_us; /* the stage ends after the callback that exceeds it */
     int rounds;        /* of tasks that queue more of their kind */
 };
 
 /* How long the turn's callbacks take. */
 struct loop_pace {
-    const struct loop_stage *stage; /* at hand */
+    const struct loop_stage *stage; /* current */
     uint64_t turn_us, stage_us;     /* when they began; 0: the loop still waits */
     uint64_t now_us;                /* when the last callback ended */
-    const char *part;               /* what the one at hand does; NULL: its stage's name says all */
+    const char *part;               /* what the current callback does; NULL: use the stage's name */
     const char *longest;            /* what the longest one did */
     uint64_t longest_us;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* resolver.h - names to addresses by libevent's DNS client, /etc/hosts included: nobody waits. */
+/* resolver.h - resolves names with libevent's DNS client, /etc/hosts included, without blocking. */
 #ifndef LOOP_RESOLVER_H
 #define LOOP_RESOLVER_H
 
@@ -12,7 +12,7 @@ struct loop;
 struct resolver;
 struct resolver_lookup;
 
-enum { RESOLVER_ADDRESSES = 8 }; /* more are not shown */
+enum { RESOLVER_ADDRESSES = 8 }; /* further addresses are dropped */
 
 /* Embedded in its asker; {0} is an idle one. */
 struct resolver_question {
@@ -24,7 +24,7 @@ struct resolver_question {
 
 /* Reads /etc/resolv.conf at the first name. */
 struct resolver *resolver_new(struct loop *loop);
-/* What is under way is forgotten. */
+/* Forgets pending lookups; their done is not called. */
 void resolver_free(struct resolver **resolver);
 void resolver_ask(struct resolver *resolver, struct resolver_question *question, const char *host, uint16_t port);
 /* done will not be called. Harmless when nothing is under way. */

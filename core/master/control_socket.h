@@ -2,7 +2,7 @@
 /* control_socket.h - the Unix socket where `stoa reload` and `stoa status` speak with the master: one line in, one line
  * out.
  *
- * Only the server's own user and root are heard (mode 0600, and SO_PEERCRED for kernels that ignore the mode).
+ * Accepts only the server's own user and root (mode 0600, and SO_PEERCRED for kernels that ignore the mode).
  */
 #ifndef MASTER_CONTROL_SOCKET_H
 #define MASTER_CONTROL_SOCKET_H
@@ -21,20 +21,20 @@ enum {
     CONTROL_SOCKET_ASK_S = 120
 };
 
-/* Answers the command by appending to answer; or appends nothing: control_socket_answer follows. */
+/* Appends the answer; appending nothing means that control_socket_answer follows later. */
 typedef void control_socket_command(void *owner, struct slice command, struct buffer *answer);
 
 struct control_socket *control_socket_new(const char *path, control_socket_command *command, void *owner,
                                           struct error *error_r) MUST_CHECK;
-/* Removes the name, too. */
+/* Also removes the socket's file. */
 void control_socket_free(struct control_socket **control);
-/* In a new process: forgets the sockets, leaves the name. */
+/* Call in a new process: closes its copies, keeps the socket's file. */
 void control_socket_abandon(struct control_socket **control);
 /* What to poll for; CONTROL_SOCKET_POLLS_MAX at most. */
 size_t control_socket_poll(const struct control_socket *control, struct pollfd *polls);
-/* The same array after poll(2). */
+/* Pass the same array after poll(2). */
 void control_socket_step(struct control_socket *control, const struct pollfd *polls, size_t len);
-/* To all whose command has no answer yet. */
+/* Answers all commands that have no answer yet. */
 void control_socket_answer(struct control_socket *control, struct slice answer);
 
 /* The other side. -1: no server is there. */

@@ -8,7 +8,7 @@
 
 struct startup;
 
-/* Until SIGTERM. The exit status of the process. */
+/* Runs until SIGTERM. Returns the exit status of the process. */
 int master_run(const struct startup *start);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rollout.h - a reload over all workers: each builds the generation aside; when all have, all enact it, or none does.
+/* rollout.h - a reload of all workers: each prepares the new generation; when all have, all enact it, otherwise none
+ * does.
  *
- * It knows children and their notices. The configuration is the owner's, who hears of the decision before the workers
- * do: whoever is started afterwards gets the new one.
+ * It knows children and their messages. The owner keeps the configuration and is told of the decision before the
+ * workers, so that a worker started later gets the new configuration.
  */
 #ifndef MASTER_ROLLOUT_H
 #define MASTER_ROLLOUT_H
@@ -18,11 +19,11 @@ struct child;
 struct master_message;
 
 struct rollout_events {
-    /* All can: it will be enacted. */
+    /* All are prepared: the generation will be enacted. */
     void (*decided)(void *owner);
-    /* All who are left have done it. */
+    /* All remaining workers have enacted it. */
     void (*done)(void *owner);
-    /* All have what they had. */
+    /* All keep the old generation. */
     void (*failed)(void *owner, const char *reason);
 };
 
@@ -38,12 +39,12 @@ struct rollout {
 
 void rollout_init(struct rollout *rollout, struct child *children, unsigned len, const struct rollout_events *events,
                   void *owner);
-/* Asks all children that run; all of them are ready. fingerprint: what the configuration must look like to them, too.
- * May fail within the call. */
+/* Asks all children that run; all of them are ready. fingerprint: the workers must read the same configuration. May
+ * call failed within the call. */
 void rollout_begin(struct rollout *rollout, unsigned generation, const char *fingerprint, uint64_t now_ms);
-/* A notice that is about a reload. */
+/* Passes a message about a reload. */
 void rollout_heard(struct rollout *rollout, struct child *child, const struct master_message *message, uint64_t now_ms);
-/* Before it is forgotten. */
+/* Call when a child has ended, before it is reset. */
 void rollout_ended(struct rollout *rollout, struct child *child, uint64_t now_ms);
 /* Enforces the deadlines. */
 void rollout_check(struct rollout *rollout, uint64_t now_ms);

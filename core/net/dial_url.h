@@ -11,10 +11,10 @@
 struct dial_url {
     bool tls;
     uint16_t port;
-    char *host; /* a name, or a number without brackets */
+    char *host; /* a name, or an IP address without brackets */
     char *host_field, *path;
 };
-/* "ws://name:80/path?query". False: it is none. */
+/* url: "ws://name:80/path?query". False: it is not a WebSocket URL. */
 bool dial_url_read(const char *text, struct dial_url *url_r) MUST_CHECK;
 void dial_url_done(struct dial_url *url);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* http_client.h - HTTP requests to other servers, by libcurl on the loop. It knows no Lua.
+/* http_client.h - HTTP requests to other servers: libcurl on the event loop. It knows no Lua.
  *
  * http and https only, no redirects, bounded in number, time and size.
  */
@@ -38,9 +38,10 @@ struct http_fetched {
 typedef void http_fetch_done(void *owner, const struct http_fetched *fetched);
 
 struct http_client *http_client_new(struct loop *loop);
-/* Requests under way end as UNAVAILABLE, within the call. */
+/* Pending requests end as UNAVAILABLE, within the call. */
 void http_client_free(struct http_client **client);
-/* Copies everything; done exactly once, not within the call. False: too many are under way, or no http URL. */
+/* Copies all arguments; calls done exactly once, never within this call. False: too many requests are pending, or not
+ * an http(s) URL. */
 bool http_client_fetch(struct http_client *client, const struct http_fetch *fetch, http_fetch_done *done,
                        void *owner) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* http_reply.h - the bytes of an answer. core/net only. */
+/* http_reply.h - writes the bytes of an answer. core/net only. */
 #ifndef NET_HTTP_REPLY_H
 #define NET_HTTP_REPLY_H
 
@@ -10,9 +10,9 @@ struct http_reply;
 
 struct http_form {
     bool head_only, close;
-    unsigned hsts_s; /* 0: nothing is said of it */
+    unsigned hsts_s; /* 0: no Strict-Transport-Security header */
 };
-/* All but the bytes of reply->file. */
+/* Writes everything except the bytes of reply->file. */
 void http_reply_write(struct buffer *out, const struct http_reply *reply, const struct http_form *form);
 
 #endif

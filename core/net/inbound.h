@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* inbound.h - a WebSocket message on its way in, put together from what comes of its frames, within bounds: text is
- * checked and compression undone as the bytes come (RFC 6455, section 8.1; RFC 7692). */
+/* inbound.h - assembles an inbound WebSocket message from the pieces of its frames, within limits. It validates UTF-8
+ * and inflates as the bytes arrive (RFC 6455, section 8.1; RFC 7692). */
 #ifndef NET_INBOUND_H
 #define NET_INBOUND_H
 
@@ -10,27 +10,27 @@
 struct inflater;
 struct inbound_message;
 
-/* Of a worker. {0} at first. */
+/* One per worker. Starts as {0}. */
 struct inbound_shared {
-    struct inflater *inflater; /* for messages that come in one piece */
-    struct buffer message;     /* the one that was handed out */
+    struct inflater *inflater; /* for messages that arrive in one piece */
+    struct buffer message;     /* the message that was handed out last */
 };
 void inbound_shared_done(struct inbound_shared *shared);
 
-/* {0}: nothing has come. */
+/* {0}: nothing received. */
 struct inbound {
-    struct inbound_message *message; /* the one of which a part has come; NULL: none */
+    struct inbound_message *message; /* a partly received message; NULL: none */
 };
 
-/* Fragments of fewer bytes than FRAGMENT_SMALL, beyond so many a second: whoever sends them wants us to work. */
+/* More fragments per second that are smaller than FRAGMENT_SMALL bytes are treated as an attack on our CPU time. */
 enum { FRAGMENT_SMALL = 16, FRAGMENTS_A_SECOND = 1000 };
 
-/* Bytes that the unfinished message holds until the rest comes. */
+/* Bytes held by the unfinished message. */
 size_t inbound_waiting(const struct inbound *inbound);
-/* Lets go of it. */
+/* Frees the unfinished message. */
 void inbound_done(struct inbound *inbound);
-/* 0, or the code to close with. message_r: a whole message, valid until the next call of any connection
- * of the worker, or its ptr is NULL. */
+/* Returns 0, or the close code. message_r: a complete message, valid until the worker's next call for any connection;
+ * ptr is NULL if none is complete. */
 unsigned inbound_add(struct inbound *inbound, struct inbound_shared *shared, const struct websocket_found *piece,
                      size_t max_bytes, uint64_t now_ms, struct slice *message_r) MUST_CHECK;
 

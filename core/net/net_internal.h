@@ -21,16 +21,16 @@ enum { READ_BYTES = 65536 };
 
 struct handover;
 
-/* What a client negotiates with is fixed when it is accepted: a reload makes a new host, the old one ends with its last
- * connection. */
+/* The settings of a connection are fixed when it is accepted: a reload makes a new host, and the old one is freed with
+ * its last connection. */
 struct net_host {
     struct list link; /* in server->hosts */
     struct net_server *server;
     struct tls *tls; /* NULL: none */
     size_t max_message_bytes, head_bytes;
     unsigned header_timeout_ms, body_timeout_ms, keepalive_ms, hsts_s;
-    struct networks trusted;               /* proxies, which may say whom they speak for */
-    bool proxy_protocol, deflate, retired; /* retired: for no new connection */
+    struct networks trusted;               /* proxies whose forwarding headers are believed */
+    bool proxy_protocol, deflate, retired; /* retired: not for new connections */
     unsigned conns;
 };
 
@@ -40,63 +40,63 @@ struct net_server {
     void *owner;
     struct net_host *host; /* of new connections */
     struct list hosts, listeners;
-    struct handover_inbox *inbox;             /* NULL: nobody hands connections over */
+    struct handover_inbox *inbox;             /* NULL: no other process hands connections over */
     struct list conns;                        /* by conn.link */
-    struct memory_budget *inbound, *outbound; /* of what is not whole yet; of what is not taken yet */
-    struct list proxied;                      /* those that have not said whom they speak for */
+    struct memory_budget *inbound, *outbound; /* for incomplete messages; for bytes not sent yet */
+    struct list proxied;                      /* connections whose PROXY header is not complete */
     unsigned proxied_len, conns_len;
     struct loop_task sweep; /* frees retired hosts */
     struct tickets tickets;
-    unsigned shaking;                /* connections whose handshake of TLS is not over */
-    struct list handshakes;          /* of TLS that have something to do, by conn.task */
-    struct loop_task shake;          /* does some of it */
-    struct inbound_shared inflating; /* for messages that come in one piece */
-    char read_bytes[READ_BYTES];     /* what a connection reads into; it keeps what it cannot use yet */
+    unsigned shaking;                /* connections with an unfinished TLS handshake */
+    struct list handshakes;          /* TLS handshakes with work to do, by conn.task */
+    struct loop_task shake;          /* runs some of these */
+    struct inbound_shared inflating; /* for messages that arrive in one piece */
+    char read_bytes[READ_BYTES];     /* read buffer of all connections; a connection copies what it cannot use yet */
 };
 
-/* HTTP until the upgrade; then OPEN: messages and frames; CLOSING: our Close frame is sent and the peer's awaited;
- * ENDED: all is said, TCP is being closed and what still comes is thrown away; GONE: the descriptor is closed. */
+/* HTTP until the upgrade; then OPEN: messages and frames. CLOSING: our Close frame is sent, the peer's is awaited.
+ * ENDED: TCP is being closed, and input is discarded. GONE: the descriptor is closed. */
 enum conn_state { CONN_HTTP, CONN_OPEN, CONN_CLOSING, CONN_ENDED, CONN_GONE };
 
-/* What only a connection has that is not at rest: idle ones, which are most, do without. */
+/* State that only a busy connection needs. Most connections are idle and do without. */
 struct unfinished {
-    struct buffer unsent;          /* written, and not taken by the kernel */
-    struct buffer unread;          /* received, and not used yet */
+    struct buffer unsent;          /* written, but not accepted by the kernel */
+    struct buffer unread;          /* received, but not used yet */
     struct loop_timer deadline;    /* head, body, answer, close: one at a time */
-    struct holder holder, sending; /* what is charged for what was received, and for what was not taken */
+    struct holder holder, sending; /* budget shares: for received bytes, and for unsent bytes */
     struct conn *conn;
-    struct buffer close, pong; /* what our Close frame says; the last ping that could not be answered yet */
+    struct buffer close, pong; /* payload of our Close frame; of the last ping that could not be answered yet */
     bool has_pong;
 };
 
 struct conn_closing {
-    uint16_t code;     /* to tell the owner */
-    bool wanted : 1;   /* by us or the peer: our Close frame is sent as soon as it can be */
-    bool received : 1; /* the peer's has come, or is not waited for */
+    uint16_t code;     /* to report to the owner */
+    bool wanted : 1;   /* by us or the peer: our Close frame is sent as soon as possible */
+    bool received : 1; /* the peer's Close frame has arrived, or is not awaited */
     bool broken : 1;
 };
 
-/* Whose the messages are. */
+/* Who gets the messages. */
 struct conn_owner {
     const struct conn_events *events;
     void *of;
 };
 
-/* Messages on their way in. */
+/* Inbound messages. */
 struct conn_messages {
     struct websocket_reader reader;
     struct inbound inbound;
 };
 
-/* A socket from its acceptance to its end: HTTP first, a WebSocket after the upgrade. */
+/* An accepted socket: HTTP first, a WebSocket after the upgrade. */
 struct conn {
-    /* What a write touches, close together. */
+    /* Fields that a write touches are close together. */
     int fd;
-    uint8_t state;                                          /* enum conn_state */
-    bool blocked : 1;                                       /* unsent waits for the kernel */
-    bool corked : 1;                                        /* unsent waits for what the owner says at once */
+    uint8_t state;    /* enum conn_state */
+    bool blocked : 1; /* unsent waits for the kernel */
+    bool corked : 1;  /* unsent waits for what the owner writes in the same call */
     bool deflates : 1, paused : 1, drained : 1, yields : 1; /* yields: until the next turn */
-    bool tls : 1, tunneled : 1;                             /* fd carries TLS; leads to a process that speaks it */
+    bool tls : 1, tunneled : 1;                             /* fd carries TLS; leads to a process that terminates TLS */
     uint16_t pings;                                         /* answered since pings_since_ms (its lower bits) */
     uint32_t pings_since_ms;
     struct conn_closing closing;
@@ -104,74 +104,74 @@ struct conn {
     struct net_host *host;
     struct list link;
     struct loop_fd *watch;
-    struct loop_task task; /* what a call from above must not do itself; at last, freeing it */
-    struct http *http;     /* until the upgrade; what follows is a WebSocket's */
+    struct loop_task task; /* work that a caller's stack must not do itself; finally, freeing the connection */
+    struct http *http;     /* until the upgrade; the fields below are for the WebSocket */
     struct conn_owner owner;
-    struct unfinished *unfinished; /* NULL: nothing is */
+    struct unfinished *unfinished; /* NULL: nothing is unfinished */
     struct conn_messages in;
     struct seat seat;
-    struct address address; /* the peer's, or that of whom a trusted proxy speaks for */
+    struct address address; /* the peer's, or the client's behind a trusted proxy */
 };
 
-/* server.c: the peer, or NULL: it is a trusted proxy, which says with each request whom it speaks for. */
+/* server.c: the peer; NULL: the peer is a trusted proxy, which names the client in each request. */
 const struct address *net_named(const struct net_server *server, const struct address *peer);
 
 /* conn.c */
-/* Takes the descriptor, which admission has let in, and the seat. */
+/* Takes ownership of the descriptor, which admission accepted, and of the seat. */
 void conn_accept(struct net_server *server, int fd, const struct address *address, struct seat *seat);
 /* The same with a descriptor that another process has handed over. */
 void conn_take(struct net_server *server, int fd, const struct handover *handover, struct seat *seat,
                struct slice unread);
-/* Counts it, logs it, and closes the descriptor, if there is one. */
+/* Counts the refusal, logs it, and closes the descriptor if there is one. */
 void conn_refuse(int fd, const struct address *address, const char *reason);
-/* Its seat is the address's from now on (NULL: nobody's). False: it may not be, for so long. */
+/* Moves its seat to this address (NULL: to no address). False: refused; the out-parameter says when to retry. */
 bool conn_move(struct conn *conn, const struct address *address, unsigned *retry_after_s_r);
-/* Nobody uses it: it gives its seat to a newcomer when all are taken, until admission_use. */
+/* The connection is unused: until admission_use, it loses its seat to a new one when all seats are taken. */
 void conn_rest(struct conn *conn);
-/* Made when there is none. */
+/* Creates it when there is none. */
 struct unfinished *conn_unfinished(struct conn *conn);
-/* Frees it when nothing is unfinished any more. */
+/* Frees conn->unfinished when it is empty. */
 void conn_settle(struct conn *conn);
-/* One at a time: a new one takes the place of the last. */
+/* One at a time: a new deadline replaces the old one. */
 void conn_set_deadline(struct conn *conn, uint64_t delay_ms);
 void conn_cancel_deadline(struct conn *conn);
-/* Received, and not used yet. */
+/* Received, but not used yet. */
 static inline struct slice conn_unread(const struct conn *conn) {
     return conn->unfinished ? buffer_slice(&conn->unfinished->unread) : SLICE_NONE;
 }
-/* What is to be used next: of what was received, or read now. 0: nothing is there; -1: the peer has ended or is away.
- * more: what was received is not enough. The bytes may be changed in place, and live until conn_used. */
+/* The next input bytes: kept ones, or read now. 0: none; -1: the peer has closed or the connection is broken. more: the
+ * kept bytes are not enough. The bytes may be changed in place; they are valid until conn_used. */
 ssize_t conn_input(struct conn *conn, bool more, char **bytes_r) MUST_CHECK;
-/* So many of those bytes were used; the others stay. */
+/* That many of these bytes were used; the others are kept. */
 void conn_used(struct conn *conn, char *bytes, size_t len, size_t used);
-/* What it holds of what it has sent, and of what it does not take, is charged anew. May cut it off. */
+/* Updates the budgets with the bytes that the connection holds, received and unsent. May break the connection. */
 void conn_charge(struct conn *conn);
 void conn_charge_unsent(struct conn *conn);
-void conn_break(struct conn *conn); /* it cannot be written to: conn_kill, from the loop */
-/* At once; not within a call from above. */
+void conn_break(struct conn *conn); /* a write failed: conn_kill, called from the loop */
+/* Closes at once; not within a call from the layer above. */
 void conn_kill(struct conn *conn);
-/* All is said: TCP ends, ours first. */
+/* Ends TCP, our side first. */
 void conn_end(struct conn *conn);
 
 /* websocket.c */
-/* From HTTP: the answer to the handshake, which leaves with what the owner says at once. */
+/* Continues after HTTP: out holds the answer to the handshake, sent together with what the owner writes at once. */
 void websocket_begin(struct conn *conn, bool may_compress, struct slice answer);
 void websocket_ready(struct conn *conn, int what);
 void websocket_gone(struct conn *conn);
-void websocket_displaced(struct conn *conn); /* it gives way */
+void websocket_displaced(struct conn *conn); /* lost its seat to a new one */
 void websocket_cut(struct conn *conn);
 void websocket_run(struct conn *conn);
 
 /* http.c */
-void http_begin(struct conn *conn, bool handed); /* handed: came with a request */
+void http_begin(struct conn *conn, bool handed); /* handed: another process handed it over with a request */
 void http_ready(struct conn *conn, int what);
 void http_deadline(struct conn *conn);
 void http_gone(struct conn *conn);
-void http_cut(struct conn *conn); /* the body it reads is given up */
+void http_cut(struct conn *conn); /* gives up the body being read */
 bool http_awaits_head(const struct http *http);
-size_t http_held(const struct http *http), http_unsent(const struct http *http); /* of a body; of an answer */
+size_t http_held(const struct http *http), http_unsent(const struct http *http); /* bytes of a body; of an answer */
 
-/* One counter, one log line of bounded rate. */
+/* Increments one counter and logs one line at a bounded rate. */
 void net_reject(const struct conn *conn, const char *reason);
 
 #endif

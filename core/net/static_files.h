@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* static_files.h - files below one folder, answered as they are asked for. */
+/* static_files.h - serves the files below one folder. */
 #ifndef NET_STATIC_FILES_H
 #define NET_STATIC_FILES_H
 
 struct http_request;
 struct static_files;
 
-/* Files below folder for GET and HEAD, with content types, ETag, nosniff, and index.html for "/". NULL reply status
- * 404. */
+/* Serves GET and HEAD for files below folder, with content types, ETag, nosniff, and index.html for "/". folder NULL:
+ * all requests get 404. */
 struct static_files *static_files_new(const char *folder);
 void static_files_free(struct static_files **files);
 void static_files_serve(struct static_files *files, struct http_request *request);

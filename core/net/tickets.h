@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tickets.h - the keys of TLS session tickets: each makes tickets for an hour and reads them for one more, so that what
- * was recorded is not readable for long with a key that is stolen later (RFC 5077, section 5.5). The master makes the
- * first ones, the workers' core/net uses them.
+/* tickets.h - the keys of TLS session tickets: each makes tickets for an hour and reads them for one more. So a key
+ * that is stolen later decrypts little recorded traffic (RFC 5077, section 5.5). The master makes the first keys;
+ * core/net of the workers uses them.
  *
- * The keys follow from one another one way only, hour by hour: processes that begin with the same first one have the
- * same ever after, and none of them can tell the keys of the past.
+ * Each hour a one-way function derives the next key: processes that start with the same key always have the same keys,
+ * and no process can compute past keys.
  */
 #ifndef NET_TICKETS_H
 #define NET_TICKETS_H
@@ -22,22 +22,22 @@ struct ticket_key {
     uint64_t made_s; /* 0: none */
 };
 
-/* {0}: no keys yet. A copy goes on by itself, with the same keys. */
+/* {0}: no keys yet. A copy continues on its own, with the same keys. */
 struct tickets {
-    unsigned char chain[TICKET_CHAIN_LEN]; /* what the key after the current one is made of */
+    unsigned char chain[TICKET_CHAIN_LEN]; /* the next key is derived from it */
     struct ticket_key current, former;
 };
 
-/* The key of new tickets; now_s: seconds of a clock that never goes back, at least 1. */
+/* The key for new tickets. now_s: seconds of a monotonic clock, at least 1. */
 const struct ticket_key *tickets_current(struct tickets *tickets, uint64_t now_s);
-/* The key of that name, or NULL: it is too old, or never was. */
+/* The key of that name; NULL: too old, or unknown. */
 const struct ticket_key *tickets_find(struct tickets *tickets, const unsigned char *name, uint64_t now_s);
-/* Those of this moment, for a process that is about to be forked. */
+/* The current keys, for a process that is about to be forked. */
 void tickets_advance(struct tickets *tickets);
 /* Wiped. */
 void tickets_done(struct tickets *tickets);
 
-/* The context makes and reads tickets with these keys from now on; they outlive it. */
+/* Makes the context use these keys for tickets; they must outlive it. */
 void tickets_attach(struct tickets *tickets, SSL_CTX *context);
 
 #endif

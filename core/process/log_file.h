@@ -10,11 +10,11 @@
 
 struct config;
 
-/* stderr goes to the end of that file from now on. NULL: nothing. */
+/* Redirects stderr to the end of that file. path NULL: does nothing. */
 bool log_file_begin(const char *path, struct error *error_r) MUST_CHECK;
-/* Whether it would; makes no file. */
+/* True: log_file_begin would succeed. Creates no file. */
 bool log_file_try(const char *path, struct error *error_r) MUST_CHECK;
-/* The file has been moved: opens it anew, or it is logged why not. */
+/* Call after the file was moved (rotation): opens it again, or logs why not. */
 void log_file_reopen(const char *path);
 void log_file_set_level(const struct config *config);
 

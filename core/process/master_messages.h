@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* master_messages.h - what master and worker tell each other: small messages over a socket pair that keeps them apart.
+/* master_messages.h - messages between master and worker over a socket pair that preserves message boundaries.
  *
- * The end of the other side is the end of the file: a worker whose master has gone sees it at once.
+ * End of file means that the other process has ended: a worker notices at once that its master is gone.
  */
 #ifndef PROCESS_MASTER_MESSAGES_H
 #define PROCESS_MASTER_MESSAGES_H
@@ -11,21 +11,22 @@
 #include "base/memory.h"
 
 enum master_message_kind {
-    /* Of the worker. */
-    MASTER_MESSAGE_STARTING, /* gets on with what it must do before it serves; number: percent; text: of what */
+    /* Sent by the worker. */
+    MASTER_MESSAGE_STARTING, /* progress before it serves; number: percent; text: of what */
     MASTER_MESSAGE_READY,    /* serves from now on */
     MASTER_MESSAGE_ALIVE,    /* each second, from the loop; number: connections */
-    MASTER_MESSAGE_PREPARED, /* number: the generation that is ready to be enacted */
-    MASTER_MESSAGE_REFUSED,  /* number: of which generation; text: why it cannot be */
+    MASTER_MESSAGE_PREPARED, /* number: the generation that can be enacted */
+    MASTER_MESSAGE_REFUSED,  /* number: the generation that failed; text: why */
     MASTER_MESSAGE_ENACTED,  /* number: the generation now in force */
-    /* Of the master. */
-    MASTER_MESSAGE_PREPARE, /* build the generation number aside; text: the fingerprint of its configuration */
-    MASTER_MESSAGE_ENACT,   /* the prepared one is in force from now on; or is given up */
+    /* Sent by the master. */
+    MASTER_MESSAGE_PREPARE, /* prepare this generation without using it; number: the generation; text: the fingerprint
+                               of its configuration */
+    MASTER_MESSAGE_ENACT,   /* put the prepared generation in force; ABANDON: discard it */
     MASTER_MESSAGE_ABANDON,
-    MASTER_MESSAGE_SERVE, /* accept connections for the place number, too; or no longer */
+    MASTER_MESSAGE_SERVE, /* also accept connections for slot number; RETURN: no longer */
     MASTER_MESSAGE_RETURN,
-    MASTER_MESSAGE_LOGS,  /* open the log file anew */
-    MASTER_MESSAGE_DRAIN, /* end well */
+    MASTER_MESSAGE_LOGS,  /* reopen the log file */
+    MASTER_MESSAGE_DRAIN, /* shut down gracefully */
     MASTER_MESSAGE_END    /* end now */
 };
 

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-/* Gives up what only binding the ports needed: started as root, it becomes that user for good (NULL: stays, and it is
- * logged); no user but root keeps a capability. Before any file is opened. */
+/* Drops the privileges that only binding ports needed. Started as root, the process becomes that user permanently
+ * (NULL: stays root, and logs it); other users lose all capabilities. Call before opening any file. */
 bool privileges_drop(const char *user, struct error *error_r) MUST_CHECK;
 
 #endif

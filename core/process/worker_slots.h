@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* worker_slots.h - the places of a server's workers: what outlives a worker, and what the others must know of it.
+/* worker_slots.h - the slots of a server's workers: what outlives a worker process, and the state that it shares with
+ * the others.
  *
- * The master opens them before the first fork, so that every process has all descriptors. A place has listening
- * sockets (each of a SO_REUSEPORT group, when there are several places), an inbox for connections (net/handover.h), a
- * name, and a state in shared memory: of the worker in it, but for WORKER_SLOT_EMPTY, which the master says.
+ * The master opens them before the first fork, so that every process has all descriptors. A slot has listening sockets
+ * (in a SO_REUSEPORT group if there are several slots), an inbox for connections (net/handover.h), a name, and a state
+ * in shared memory. The slot's worker writes the state; the master writes WORKER_SLOT_EMPTY.
  */
 #ifndef PROCESS_WORKER_SLOTS_H
 #define PROCESS_WORKER_SLOTS_H
@@ -18,7 +19,7 @@ enum {
     WORKER_SLOT_PARTS_MAX = 257 /* databases: shards and one */
 };
 
-/* degraded: ready, but not all that it works with is well */
+/* degraded: ready, but a service that it uses has a problem */
 enum worker_slot_state {
     WORKER_SLOT_EMPTY,
     WORKER_SLOT_STARTING,
@@ -38,11 +39,11 @@ struct worker_slots *worker_slots_new(unsigned len, const char *const *addresses
 void worker_slots_free(struct worker_slots **slots);
 unsigned worker_slots_len(const struct worker_slots *slots);
 
-/* Places listen there, too: for metrics (metrics.listen). False: as above. */
+/* The slots also listen there, for metrics (metrics.listen). False: as above. */
 bool worker_slots_listen_for_metrics(struct worker_slots *slots, const char *const *addresses, size_t len, int backlog,
                                      struct error *error_r) MUST_CHECK;
 
-/* The place's sockets in turn; -1: there is none with that number, or they are closed. */
+/* The slot's socket of that number, from 0; -1: no such socket, or closed. */
 int worker_slots_listen_fd(const struct worker_slots *slots, unsigned slot, unsigned number);
 int worker_slots_metrics_fd(const struct worker_slots *slots, unsigned slot, unsigned number);
 /* Where they listen, separated by commas; for metrics "" if none do. */
@@ -50,21 +51,21 @@ void worker_slots_addresses(const struct worker_slots *slots, char *addresses_r,
 void worker_slots_metrics_addresses(const struct worker_slots *slots, char *addresses_r, size_t len);
 /* Closes this process's copies; the port is free when all have done so. */
 void worker_slots_close_listening(struct worker_slots *slots);
-/* Before the last process closes them: the names of Unix sockets go. */
+/* Removes the files of Unix sockets; call before the last process closes them. */
 void worker_slots_remove_names(const struct worker_slots *slots);
-/* Where the worker of that place receives connections. */
+/* The inbox in which that slot's worker receives connections. */
 int worker_slots_inbox(const struct worker_slots *slots, unsigned slot);
-/* Where to send a connection for that session: -1 when it is none of another running worker of this server. */
+/* The inbox for that session's connections; -1: the session belongs to no other running worker of this server. */
 int worker_slots_inbox_of(const struct worker_slots *slots, unsigned own, struct slice session_id);
-/* What the ids of the sessions of that place begin with: 24 random bits are the server's, the rest says which place. */
+/* The prefix of that slot's session ids: 24 random bits for the server, the rest for the slot. */
 void worker_slots_name(const struct worker_slots *slots, unsigned slot, char name_r[WORKER_SLOT_NAME_LEN + 1]);
 
 void worker_slots_show(struct worker_slots *slots, unsigned slot, enum worker_slot_state state);
-/* The database of that number takes the place's writes, or does not. */
+/* Publishes whether the database of that number takes this slot's writes. */
 void worker_slots_show_part(struct worker_slots *slots, unsigned slot, unsigned part, bool works);
-/* False: some worker that runs shows that it does not. */
+/* False: at least one running worker reports that it does not. */
 bool worker_slots_part_works(const struct worker_slots *slots, unsigned part);
-/* How many are in that state. */
+/* The number of slots in that state. */
 unsigned worker_slots_count(const struct worker_slots *slots, enum worker_slot_state state);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hosts.h - by which names a server may be called (Host: RFC 9110, 7.2). Pure.
+/* hosts.h - the names under which a server may be addressed (Host: RFC 9110, 7.2). Pure.
  *
- * A page that makes its own name lead here (DNS rebinding) is, to its browser, of this server's origin; only the name
- * that the browser says in Host tells the two apart.
+ * A web page can make its own domain resolve to this server (DNS rebinding); its browser then treats the server as
+ * same-origin. Only the Host header reveals the foreign name.
  */
 #ifndef WIRE_HOSTS_H
 #define WIRE_HOSTS_H
@@ -10,13 +10,14 @@
 #include "base/error.h"
 #include "base/slice.h"
 
-/* Can host be a name that somebody made lead here? No address is, nor localhost, nor a name without a dot, nor none. */
+/* True: anybody could make the name host resolve to this server. False for addresses, localhost, names without a dot,
+ * and an empty one. */
 bool host_may_be_anyones(struct slice host);
 /* One of names: "chat.example.org", also as an address with its port or as a page's origin; or "*". Ports do not count.
  */
 bool host_is_one_of(struct slice host, const char *const *names, size_t len);
 
-/* Could a Host be that one of names? False: error_r has what is meant. */
+/* Can a Host header match this entry? False: error_r explains what is expected. */
 bool host_can_match(const char *name, struct error *error_r) MUST_CHECK;
 
 #endif

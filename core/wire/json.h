@@ -2,8 +2,8 @@
 /* json.h - strict JSON (RFC 8259): validates bytes once, then walks them in place. Builds nothing.
  *
  * Limits: depth 32, 256 keys an object (beyond: refused; no collision attack), valid UTF-8. The escape of half a
- * surrogate pair, as JavaScript writes a text that was cut within an emoji, stands for U+FFFD. Of duplicate keys the
- * last wins, everywhere.
+ * surrogate pair (JavaScript writes one for a text cut within an emoji) becomes U+FFFD. The last of duplicate keys
+ * wins, everywhere.
  */
 #ifndef WIRE_JSON_H
 #define WIRE_JSON_H
@@ -16,7 +16,8 @@ enum { JSON_DEPTH_MAX = 32, JSON_KEYS_MAX = 256 };
 
 enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-/* One value and nothing after it but white space. False: the bytes are not JSON; nothing else may be called on them. */
+/* One value and nothing after it but white space. False: the bytes are not JSON; no other function may be called with
+ * them. */
 bool json_valid(struct slice bytes) MUST_CHECK;
 
 /* All below take validated bytes. */
@@ -46,9 +47,9 @@ void json_string(struct slice value, struct buffer *out);
 bool json_string_is(struct slice value, struct slice text);
 /* False if the value is no integer in range, or not written as one (1.0 and 1e3 are none). */
 bool json_integer(struct slice value, int64_t *number_r) MUST_CHECK;
-/* Does a text in it, however deep, or a name hold U+0000? */
+/* True: a string or a member name in it, at any depth, contains U+0000. */
 bool json_holds_nul(struct slice value);
-/* The nearest double; infinite when beyond them (1e999). */
+/* The nearest double; infinity when out of range (1e999). */
 double json_number(struct slice value);
 
 /* Writing: text as a JSON string with quotes. Escapes what must be, and U+2028/9. text must be UTF-8. */

@@ -15,7 +15,7 @@
 enum { JWT_MAX_BYTES = 8192, JWT_SECRET_MIN = 32 };
 
 enum jwt_algorithm { JWT_HS256, JWT_RS256, JWT_ES256, JWT_EDDSA };
-/* False: none of ours ("none" neither). */
+/* False: not supported ("none" is not supported either). */
 bool jwt_algorithm_of(struct slice name, enum jwt_algorithm *algorithm_r) MUST_CHECK;
 
 /* Keys, and what a token must claim. */
@@ -23,7 +23,7 @@ struct jwt_verifier;
 
 struct jwt_verifier *jwt_verifier_new(void);
 void jwt_verifier_free(struct jwt_verifier **verifier);
-/* kid: the only key id that means this key; empty: any token may. Each add fails for a key that is unfit: an HS256
+/* kid: only tokens with this key id use the key; empty: any token. Each add fails for a key that is unfit: an HS256
  * secret under 32 bytes, RSA under 2048 bits, a key of another kind than the algorithm. */
 bool jwt_add_secret(struct jwt_verifier *verifier, struct slice kid, struct slice secret,
                     struct error *error_r) MUST_CHECK;

@@ -2,7 +2,7 @@
 /* msgpack.h - MessagePack to and from JSON, as the Redis adapters of Socket.IO use it (notepack.io). Pure.
  *
  * Binary values stand in the JSON as Socket.IO's placeholders, {"_placeholder":true,"num":i}, numbered in the order in
- * which they come. So everything behind this file knows JSON and attachments only.
+ * which they come. So all other code knows only JSON and attachments.
  */
 #ifndef WIRE_MSGPACK_H
 #define WIRE_MSGPACK_H

@@ -6,10 +6,10 @@
 #include "base/error.h"
 #include "base/slice.h"
 
-/* "*" allows all, "self" the page whose host and port are those of the Host header, else the origin that is named. Case
- * does not count, nor whether the scheme's default port is said. "null", and what is no origin, only "*" allows. */
+/* "*" allows all; "self" allows pages whose host and port equal the Host header; any other entry allows that origin.
+ * Ignores case and an explicit default port. Only "*" allows "null" and malformed origins. */
 bool origin_allowed(struct slice origin, struct slice host, const char *const *allowed, size_t allowed_len);
-/* Could a client ever send an Origin that is allowed by that one? False: error_r has what is meant. */
+/* Can a client's Origin match this entry? False: error_r explains what is expected. */
 bool origin_can_match(const char *allowed, struct error *error_r) MUST_CHECK;
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* packet.h - a message on its way out: encoded once, shared by all who receive it.
+/* packet.h - an outbound message: encoded once, shared by all its receivers.
  *
- * A packet is made from Socket.IO's parts and knows its bytes for every kind of client: built when first asked for,
- * kept as long as the packet. Counted; the loop's thread only.
+ * A packet is made from Socket.IO's parts and encodes itself for every kind of client: on first use, kept as long as
+ * the packet. Reference-counted; for the loop's thread only.
  */
 #ifndef WIRE_PACKET_H
 #define WIRE_PACKET_H
 
 #include "wire/socketio.h"
 
-/* What is shed first when a client is slow: the higher. Control is never shed. */
+/* For a slow client, higher classes are shed first. Control is never shed. */
 enum packet_class { PACKET_CONTROL, PACKET_MESSAGE, PACKET_PRESENCE, PACKET_VOLATILE };
 
 enum packet_form {
@@ -27,12 +27,12 @@ enum { PACKET_DEFLATE_MIN = 2048 };
 
 struct packet;
 
-/* A packet begins with it. Here only so that a fan-out need not call for what it asks of every receiver's packet. */
+/* The first member of a packet. Public only so that a fan-out can read it without a function call per receiver. */
 struct packet_head {
     unsigned refs;
     uint32_t size_bytes;
     enum packet_class class;
-    uint64_t tag; /* odd: the same on all workers that have the event; 0: it is on this one only; even: handed over */
+    uint64_t tag; /* odd: the same on all workers that have the event; 0: only on this worker; even: handed over */
     struct packet *with_offset; /* NULL: not asked for yet */
 };
 
@@ -44,8 +44,8 @@ struct packet *packet_new_binary(struct slice bytes);
  * event's name first; offset, unless empty, is what packet_with_offset appends to it as one more string. */
 struct packet *packet_new(const struct socketio_packet *parts, const struct slice *attachments, struct slice offset,
                           enum packet_class class);
-/* The event as clients get it that asked for a recovery: its offset behind its arguments. Encoded when first asked for;
- * borrowed, lives as long as the packet. In forms of Socket.IO alone. The packet itself, if it has no offset. */
+/* The event for clients that use recovery: with its offset after the arguments. Encoded on first use; borrowed, lives
+ * as long as the packet. Only in Socket.IO forms. Without an offset: the packet itself. */
 struct packet *packet_build_with_offset(struct packet *packet); /* packet_with_offset's */
 static inline struct packet *packet_with_offset(struct packet *packet) {
     struct packet *built = ((struct packet_head *)packet)->with_offset;
@@ -81,7 +81,7 @@ static inline void packet_set_tag(struct packet *packet, uint64_t tag) {
 /* Of an event: its JSON array, and its attachments; how many. Borrowed. */
 struct slice packet_json(const struct packet *packet);
 unsigned packet_attachments(const struct packet *packet, struct slice attachments_r[SOCKETIO_ATTACHMENTS_MAX]);
-/* Bytes to account a queue with (the frame's). */
+/* The frame's size, for a queue's accounting. */
 static inline size_t packet_size(const struct packet *packet) {
     return ((const struct packet_head *)packet)->size_bytes;
 }

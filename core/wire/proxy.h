@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proxy.h - the PROXY header, versions 1 and 2, with which a load balancer tells whom it speaks for. Pure. */
+/* proxy.h - the PROXY header, versions 1 and 2, in which a load balancer names the client. Pure. */
 #ifndef WIRE_PROXY_H
 #define WIRE_PROXY_H
 
@@ -9,8 +9,8 @@ enum { PROXY_HEADER_MAX = 536 };
 enum proxy_result { PROXY_COMPLETE, PROXY_PARTIAL, PROXY_BAD };
 
 struct proxy_header {
-    size_t bytes; /* of the header: what follows is the client's */
-    bool local;   /* the balancer speaks for itself (LOCAL, UNKNOWN): the socket's address holds */
+    size_t bytes; /* length of the header; the client's bytes follow */
+    bool local;   /* the balancer's own connection (LOCAL, UNKNOWN): use the socket's address */
     struct address address;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* user_id.h - what may be a user's id: as identity providers give it ("auth0|5f7c", "alice@uni.example", "42"). */
+/* user_id.h - what a user's id may be: ids as identity providers issue them ("auth0|5f7c", "alice@uni.example", "42").
+ */
 #ifndef WIRE_USER_ID_H
 #define WIRE_USER_ID_H
 

@@ -6,17 +6,17 @@
 #include "base/slice.h"
 
 bool utf8_valid(struct slice bytes);
-/* The longest beginning of valid text that has at most so many bytes. */
+/* The longest prefix of valid text with at most max_bytes bytes, cut between characters. */
 struct slice utf8_cut(struct slice text, size_t max_bytes);
 
-/* Text that comes in pieces, cut anywhere; {0} before the first. */
+/* Validates text that arrives in pieces, cut anywhere; {0} before the first. */
 struct utf8_stream {
     unsigned char left;        /* bytes of a character still to come */
     unsigned char least, most; /* of the next one */
 };
-/* False as soon as nothing that could follow would make it valid. */
+/* False as soon as no continuation can make the text valid. */
 bool utf8_add(struct utf8_stream *stream, struct slice piece);
-/* Does it end behind a character? */
+/* True: the text so far ends at a character boundary. */
 static inline bool utf8_whole(const struct utf8_stream *stream) {
     return stream->left == 0;
 }

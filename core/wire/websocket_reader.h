@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* websocket_reader.h - what a client sends over a WebSocket (RFC 6455, section 5), found in its bytes as they come.
- * Pure.
+/* websocket_reader.h - reads a client's WebSocket frames (RFC 6455, section 5) from bytes as they arrive. Pure.
  *
- * The reader checks the form and the order of frames, unmasks payloads in place, and keeps no bytes: the caller shows
- * it again what it did not take (an unfinished head, an unfinished control frame), with more behind it. It does not
- * know the size or the text of messages (net/inbound.h does). Frames to the client: wire/websocket_writer.h. */
+ * The reader checks the form and the order of frames, unmasks payloads in place, and keeps no bytes: the caller passes
+ * unused bytes again, with more after them (an unfinished head or control frame). It checks neither size nor text of
+ * messages (net/inbound.h does). Frames to the client: wire/websocket_writer.h. */
 #ifndef WIRE_WEBSOCKET_READER_H
 #define WIRE_WEBSOCKET_READER_H
 
@@ -13,7 +12,7 @@
 #include "base/memory.h"
 #include "base/slice.h"
 
-/* Close codes (RFC 6455, section 7.4.1). NONE and ABNORMAL are told to owners and never sent. */
+/* Close codes (RFC 6455, section 7.4.1). NO_CODE and ABNORMAL are reported to owners, never sent. */
 enum websocket_code {
     WEBSOCKET_NORMAL = 1000,
     WEBSOCKET_PROTOCOL_ERROR = 1002,
@@ -29,19 +28,19 @@ enum websocket_code {
 enum { WEBSOCKET_CONTROL_MAX = 125, WEBSOCKET_REASON_MAX = 123, WEBSOCKET_WAITING_MAX = 6 + WEBSOCKET_CONTROL_MAX };
 
 enum websocket_event {
-    WEBSOCKET_MORE,  /* nothing more can be told: the bytes that are left wait for others */
-    WEBSOCKET_PIECE, /* of a message: a frame's payload, or what of it has come */
-    WEBSOCKET_PING,  /* whole, as are the next two */
+    WEBSOCKET_MORE,  /* more bytes are needed; keep the remaining ones */
+    WEBSOCKET_PIECE, /* a frame's payload, or the part that has arrived */
+    WEBSOCKET_PING,  /* complete, as are the next two */
     WEBSOCKET_PONG,
     WEBSOCKET_CLOSE,
-    WEBSOCKET_VIOLATION /* the connection fails with code; the reader is not to be asked again */
+    WEBSOCKET_VIOLATION /* fail the connection with code; do not call the reader again */
 };
 
 /* Before the first byte {.may_compress = …}. */
 struct websocket_reader {
-    uint64_t left;        /* of the data frame at hand: payload bytes still to come */
+    uint64_t left;        /* payload bytes of the current data frame still to come */
     unsigned char key[4]; /* its mask, turned so that key[0] is the next byte's */
-    uint8_t message;      /* the opcode of the message at hand; 0: none */
+    uint8_t message;      /* opcode of the current message; 0: none */
     bool final, compressed;
     bool may_compress; /* permessage-deflate was negotiated: RSV1 has a meaning */
 };
@@ -55,10 +54,10 @@ struct websocket_found {
     uint16_t code;                  /* CLOSE: the peer's, or NO_CODE; payload is the reason. VIOLATION: to close with */
 };
 
-/* Takes bytes from *at on, moves *at behind them, and tells what they were. */
+/* Reads bytes from *at, moves *at past them, and returns what they were. */
 enum websocket_event websocket_reader_read(struct websocket_reader *reader, char **at, const char *end,
                                            struct websocket_found *found_r) MUST_CHECK;
-/* May it stand in a Close frame (section 7.4, and the IANA registry)? */
+/* True: the code is allowed in a Close frame (section 7.4, and the IANA registry). */
 bool websocket_reader_code_legal(unsigned code);
 
 #endif
