@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expulsions.h - who was shown out of which channel in the last minute.
+/* expulsions.h - which users were expelled from which channels in the last minute.
  *
- * Whoever follows a channel may say something in it, and who has been shown out follows it no more. But a client that
- * goes while what it said waits leaves no socket behind to look at: then this is asked. It remembers EXPULSIONS_MAX of
- * them; while there were more within the minute, it takes everybody for one of them.
+ * Followers of a channel may send events to it; an expelled user follows it no longer. If a client disconnects while
+ * its event waits, no socket is left to check, so this list is asked. It remembers EXPULSIONS_MAX expulsions. While
+ * there were more within the minute, it treats every user as expelled.
  */
 #ifndef CHANNEL_EXPULSIONS_H
 #define CHANNEL_EXPULSIONS_H
@@ -20,7 +20,7 @@ struct loop;
 
 struct expulsions *expulsions_new(struct loop *loop);
 void expulsions_free(struct expulsions **expulsions);
-/* number: of this expulsion, of all that ever were. False: it has been noted already. */
+/* number: identifies this expulsion among all. False: it has been noted already. */
 bool expulsions_note(struct expulsions *expulsions, struct slice user_id, struct slice channel_id, uint64_t number);
 bool expulsions_has(const struct expulsions *expulsions, struct slice user_id, struct slice channel_id);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* room.h - named sets of members, and the packets lately sent to each: what fan-out reaches and recovery replays.
+/* room.h - named sets of members, for fan-out, and the packets recently sent to each, for recovery.
  *
- * A room knows members, not sockets. It exists from its first join until the recovery window after its last leave: as
- * long as someone may come back to it, packets are kept for him. Names are bytes; the namespace is a part of the key.
- * The empty name is the room of all members of a namespace.
+ * A room knows members, not sockets. It exists from its first join until the recovery window after its last leave:
+ * while a member may come back, packets are kept for it. Names are bytes; the namespace is part of the key. The empty
+ * name is the room of all members of a namespace.
  */
 #ifndef CHANNEL_ROOM_H
 #define CHANNEL_ROOM_H
@@ -21,10 +21,11 @@ struct rooms;
 struct receiver {
     const struct receiver_ops *ops;
     uint64_t identity; /* given at the first join; copied when its session comes back as another receiver */
-    uint64_t stamp;    /* the emit that reached or excluded it last; room.c's */
+    uint64_t stamp;    /* the emit that last reached or excluded it; for room.c only */
 };
 struct receiver_ops {
-    /* Refs the packet itself; must not join or leave. room: the one that it came by; NULL: a recovery's. */
+    /* Refs the packet itself; must not join or leave. room: the room through which the packet came; NULL: a recovery
+     * replays it. */
     void (*deliver)(struct receiver *receiver, const struct room *room, struct packet *packet);
 };
 
@@ -36,15 +37,15 @@ struct room_limits {
 };
 enum { ROOMS_LOG_BYTES = 256 << 20 };
 
-/* A receiver's place in a room; holds where its view of the log begins. Owned by the rooms; found by both sides. */
+/* Connects a receiver to a room, and holds where its view of the log begins. Owned by the rooms. */
 struct membership {
     struct list link; /* in the receiver's own list of memberships */
     struct room *room;
     uint32_t index;        /* of its receiver in room->members */
-    uint64_t since_offset; /* packets up to here were before its time */
+    uint64_t since_offset; /* packets up to here are older than the membership */
 };
 struct rooms *rooms_new(struct loop *loop, const struct room_limits *limits);
-/* Receivers' lists are not touched. */
+/* Does not touch receivers' lists. */
 void rooms_free(struct rooms **rooms);
 void rooms_set_limits(struct rooms *rooms, const struct room_limits *limits);
 
@@ -54,64 +55,66 @@ struct membership *room_join(struct rooms *rooms, struct slice namespace_name, s
                              struct receiver *receiver, struct list *memberships, uint64_t since_offset);
 void room_leave(struct rooms *rooms, struct membership **membership);
 struct membership *room_membership(struct list *memberships, struct slice name);
-/* NULL: there is none. One that was only implied is from now on. */
+/* NULL: there is none. Makes the room if it was only implied. */
 struct room *room_find(struct rooms *rooms, struct slice namespace_name, struct slice name);
 struct slice room_name(const struct room *room);
 size_t room_size(const struct room *room);
 
 /* The offset of the last packet emitted; offsets ascend over all rooms and never repeat within a process. */
 uint64_t rooms_offset(const struct rooms *rooms);
-/* The text that is appended to events, and back (false: not one of ours). */
+/* Writes and reads the text that is appended to events. False: the text was not written by this process. */
 enum { ROOM_OFFSET_LEN = 24 };
 size_t room_offset_write(const struct rooms *rooms, uint64_t offset, char *out);
 bool room_offset_read(const struct rooms *rooms, struct slice text, uint64_t *offset_r) MUST_CHECK;
 
 struct room_emit {
     struct slice namespace_name;
-    const struct slice *to, *except; /* rooms, none: all of the namespace; rooms whose members are left out */
+    const struct slice *to, *except; /* rooms (none: all of the namespace); rooms whose members are excluded */
     size_t to_len, except_len;
     struct receiver *except_receiver; /* may be NULL */
     enum packet_class class;
     struct slice args;               /* JSON array: event name, then arguments */
     const struct slice *attachments; /* binary */
     unsigned attachments_len;
-    bool unlogged; /* not kept for recovery (it has an offset all the same) */
+    bool unlogged; /* not kept for recovery, but it still has an offset */
     uint64_t tag;  /* packet_tag */
 };
-/* False, and counted: clients would close their connection (name reserved or missing, too many attachments). */
+/* False, and counted: clients would close their connection on such an event (name reserved or missing, too many
+ * attachments). */
 bool room_emit_allowed(struct slice args, unsigned attachments_len) MUST_CHECK;
-/* Appends pointers to the receivers whom such an emit would reach, each once: its event is not looked at. */
+/* Appends pointers to the receivers that the emit would reach, each once. Ignores its event. */
 void room_gather(struct rooms *rooms, const struct room_emit *emit, struct buffer *receivers);
-/* The next room with a member and a name, implied ones left out until they are used; start with *cursor = 0; NULL: no
- * more. None may come or go meanwhile. */
+/* The next room with a member and a name, without implied rooms that are unused. Start with *cursor = 0; NULL: no more.
+ * No room may begin or end meanwhile. */
 const struct room *rooms_next(const struct rooms *rooms, struct slice namespace_name, size_t *cursor);
-/* Encodes once, reaches each receiver once, keeps the packet in the rooms' logs. How many receivers (none: refused). */
+/* Encodes once, reaches each receiver once, and keeps the packet in the rooms' logs. Returns the number of receivers; 0
+ * if refused. */
 size_t room_emit(struct rooms *rooms, const struct room_emit *emit);
-/* The same for an event that room_emit_allowed has let pass. */
+/* The same for an event that room_emit_allowed accepted. */
 size_t room_emit_checked(struct rooms *rooms, const struct room_emit *emit);
 
 /* Replays to the receiver, in order and each once, all packets after offset of the rooms it is a member of, as its
- * memberships allow; without those that left it (its identity) or one of its rooms out. False, nothing delivered: a
- * room's log no longer reaches back so far, or more than max_events or max_bytes would be due. */
+ * memberships allow; without packets that excluded it (its identity) or one of its rooms. False, nothing delivered: a
+ * room's log no longer reaches back so far, or more than max_events or max_bytes would be replayed. */
 bool rooms_replay(struct rooms *rooms, struct list *memberships, struct receiver *receiver, uint64_t offset,
                   unsigned max_events, size_t max_bytes) MUST_CHECK;
 
-/* The next count offsets are for room_keep alone. */
+/* Reserves the next count offsets for room_keep. */
 void rooms_reserve(struct rooms *rooms, unsigned count);
-/* Keeps an event for recovery that was not emitted here, as one of the room, with an offset that was reserved. Nothing
- * when there is no such room. Of emit, args, attachments and class count. */
+/* Keeps an event that was not emitted here for recovery in the room, with a reserved offset. Nothing if there is no
+ * such room. Uses only args, attachments and class of emit. */
 void room_keep(struct rooms *rooms, struct slice namespace_name, struct slice name, uint64_t offset,
                const struct room_emit *emit);
 
-/* Hears of each room's beginning and end; must not call back. */
+/* Called when a room begins and ends; must not call back. */
 struct rooms_watch {
     void (*opened)(struct rooms_watch *watch, struct slice namespace_name, struct slice name);
     void (*closed)(struct rooms_watch *watch, struct slice namespace_name, struct slice name);
 };
 void rooms_set_watch(struct rooms *rooms, struct rooms_watch *watch_or_null);
 
-/* A room that is there only once it is used, such as every socket's own: who is in it from its beginning, and his own
- * list of memberships. False: it is not one of these. Must not call back. */
+/* Rooms that are made on first use, such as every socket's own. member gives the receiver that is in such a room from
+ * its beginning, and that receiver's list of memberships. False: the room is not implied. Must not call back. */
 struct rooms_implied {
     bool (*member)(struct rooms_implied *implied, struct slice namespace_name, struct slice name,
                    struct receiver **receiver_r, struct list **memberships_r);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gcra.h - rate limits by the generic cell rate algorithm (ITU-T I.371): one time stamp a key, no windows, no edges.
+/* gcra.h - rate limits by the generic cell rate algorithm (ITU-T I.371): one timestamp a key, without windows and their
+ * edges.
  *
- * A check over several limits is all or nothing: what one refuses costs none of the others.
+ * A check over several limits is all or nothing: if one refuses, none is charged.
  */
 #ifndef LIMIT_GCRA_H
 #define LIMIT_GCRA_H
@@ -15,20 +16,20 @@ struct loop;
 
 enum { LIMIT_PARTS = 1000000 /* of a unit, in which costs are counted */ };
 
-/* count units a period, evenly: at most count at once, and within any span of time at most count more than were paid
- * back in it (count / period_ms a millisecond). count 0: nothing passes. */
+/* count units a period, evenly: at most count at once, and in any interval at most count plus what is regained in it
+ * (count / period_ms a millisecond). count 0: nothing passes. */
 struct rate {
     unsigned count;
     uint64_t period_ms;
 };
-/* Where several workers share limits (fleet_limiter.h): what holds while Redis is away. */
+/* Where several workers share limits (fleet_limiter.h): what applies while Redis is unavailable. */
 enum limit_away {
-    LIMIT_AWAY_SHARE, /* this worker's part of the limit */
-    LIMIT_AWAY_OPEN,  /* all passes that this worker alone would let pass */
+    LIMIT_AWAY_SHARE, /* this worker's fraction of the limit */
+    LIMIT_AWAY_OPEN,  /* the whole limit, counted by this worker alone */
     LIMIT_AWAY_CLOSED /* nothing passes */
 };
 struct limit_ask {
-    struct slice name, key; /* which limit, whose ("user_messages", "alice"); an empty key: everybody's */
+    struct slice name, key; /* the limit and its subject ("user_messages", "alice"); an empty key: one limit for all */
     struct rate rate;
     double cost;         /* > 0, usually 1; kept to a millionth; more than rate.count counts as rate.count */
     bool is_worker_only; /* each worker counts for itself */
@@ -36,7 +37,7 @@ struct limit_ask {
 };
 struct limit_answer {
     bool allowed;
-    size_t refused_by;       /* index of the limit that refuses longest */
+    size_t refused_by;       /* index of the limit with the longest wait */
     uint64_t retry_after_ms; /* > 0 when refused: until the same ask would pass */
     unsigned remaining;      /* whole units of the tightest, after this one */
 };
@@ -44,7 +45,7 @@ struct limit_answer {
 /* The ask's cost in parts. */
 uint64_t limit_cost_parts(const struct limit_ask *ask);
 
-/* At most max_bytes of state; the keys nearest to full allowance go first. Full-allowance keys are forgotten by
+/* At most max_bytes of state; the keys nearest to full allowance are dropped first. Keys with full allowance expire by
  * themselves. */
 struct limiter *limiter_new(struct loop *loop, size_t max_bytes);
 void limiter_free(struct limiter **limiter);

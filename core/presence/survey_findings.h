@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* survey_findings.h - what one question is about, and what workers have found out, put together. survey.c's own. */
+/* survey_findings.h - the subjects of one question, and the merged findings of all workers. For survey.c only. */
 #ifndef PRESENCE_SURVEY_FINDINGS_H
 #define PRESENCE_SURVEY_FINDINGS_H
 
@@ -11,27 +11,27 @@ struct survey_findings;
 struct presence;
 struct survey_finding;
 
-/* presence is this worker's. named: how many of channels are remembered by name, over all findings that share it; who
- * comes beyond FINDINGS_NAMED_MAX is counted only. Both outlive the findings. */
+/* presence: this worker's. named: number of users of channels that are kept by name, over all findings that share it;
+ * users beyond FINDINGS_NAMED_MAX are only counted. Both must outlive the findings. */
 struct survey_findings *survey_findings_new(const struct presence *presence, size_t *named);
 void survey_findings_free(struct survey_findings **findings);
 
-/* It is asked about; once or more often. */
+/* Adds a subject. May be called again for the same one. */
 void survey_findings_add_user(struct survey_findings *findings, struct slice user_id);
 void survey_findings_add_channel(struct survey_findings *findings, struct slice channel_id);
 size_t survey_findings_asked(const struct survey_findings *findings);
-/* Appends what is asked about, as survey_write_question wants it. */
+/* Appends the subjects for survey_write_question. */
 void survey_findings_write_subjects(const struct survey_findings *findings, struct buffer *out);
 
-/* Another worker's; what is not asked about is ignored. is_again: it may be one of those that were heard. */
+/* Adds another worker's finding; ignores one that was not asked for. is_again: it may be a repetition. */
 void survey_findings_hear(struct survey_findings *findings, const struct survey_finding *finding, bool is_again);
-/* This worker's: once, the last ones. */
+/* Adds this worker's findings: once, after all others. */
 void survey_findings_hear_own(struct survey_findings *findings);
 
-/* Appends a user as presence_write_sight does. False: nothing, he is not asked about. */
+/* Appends a user as presence_write_sight does. False: appends nothing; the user is not a subject. */
 bool survey_findings_write_user(const struct survey_findings *findings, struct slice user_id,
                                 struct buffer *out) MUST_CHECK;
-/* As presence_write_channel; the channel is asked about. */
+/* As presence_write_channel. The channel must be a subject. */
 size_t survey_findings_write_channel(const struct survey_findings *findings, struct slice channel_id, size_t max,
                                      struct buffer *out);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* survey_message.h - what workers ask and answer of users and channels, as bytes. For survey*.c only.
+/* survey_message.h - the byte format of questions and answers between workers. For survey*.c only.
  *
- * What is asked about is a subject: a user's id, or a channel's behind a control character, which no user's id holds.
+ * A subject is a user's id, or a channel's id after a control character, which no user's id contains.
  */
 #ifndef PRESENCE_SURVEY_MESSAGE_H
 #define PRESENCE_SURVEY_MESSAGE_H
@@ -10,15 +10,15 @@
 #include "presence/presence_sight.h"
 
 enum survey_kind {
-    SURVEY_QUESTION = 1, /* on everyone's topic: the asker's name, subjects */
-    SURVEY_ANSWER = 2    /* on the asker's: what is known of those of which anything is */
+    SURVEY_QUESTION = 1, /* on the topic of all workers: the asker's name, subjects */
+    SURVEY_ANSWER = 2    /* on the asker's topic: findings for the subjects that the worker knows */
 };
-/* What a worker answers of a subject. */
+/* What a worker knows of a subject. */
 struct survey_finding {
     struct slice subject;
     struct presence_sight sight; /* of a user */
-    uint64_t unnamed;            /* of a channel: so many of its own users are online there, and */
-    struct slice entries;        /* these, as presence_sync_write_entry writes them */
+    uint64_t unnamed;            /* of a channel: number of the worker's online users there without their names */
+    struct slice entries;        /* of a channel: the named ones, as presence_sync_write_entry writes them */
 };
 
 /* Followed by subjects, as parts. */
@@ -33,7 +33,7 @@ void survey_write_channel(struct buffer *out, struct slice channel_id, uint64_t 
 
 /* The channel's id; empty: the subject is a user. */
 struct slice survey_channel(struct slice subject);
-/* Kind and number are taken off body; 0: it is none. */
+/* Takes the kind and number off body; 0: invalid. */
 enum survey_kind survey_read_head(struct slice *body, uint64_t *number_r);
 bool survey_read_question(struct slice body, struct slice *asker_r, struct slice *subjects_r) MUST_CHECK;
 /* All findings are sound. */

@@ -8,8 +8,8 @@
 
 #include "base/log.h"
 
-/* id, name (metrics, logs, scripts), WebSocket close code, session recoverable afterwards, its client shall come
- * back, one that polls may read its last packets before, log level */
+/* id, name (metrics, logs, scripts), WebSocket close code, is the session recoverable afterwards, should its client
+ * come back, may a polling client read its last packets first, log level */
 #define CLOSE_REASONS(ROW)                                                            \
     ROW(CLIENT_GONE, "transport close", 0, true, false, false, LOG_DEBUG)             \
     ROW(TRANSPORT_ERROR, "transport error", 1002, true, false, false, LOG_INFO)       \
@@ -41,8 +41,9 @@ enum close_reason {
 const char *close_reason_name(enum close_reason reason);
 uint16_t close_reason_code(enum close_reason reason);
 bool close_reason_recoverable(enum close_reason reason);
-/* Engine.IO's CLOSE tells some clients (python-socketio) to stay away. So it goes to those that shall, or that broke
- * the protocol; one that shall come back and polls finds its session unknown, as after a restart. */
+/* Engine.IO's CLOSE tells some clients (python-socketio) to stay away. So CLOSE goes only to clients that should stay
+ * away or that broke the protocol. A polling client that should come back finds its session unknown, as after a
+ * restart. */
 bool close_reason_returns(enum close_reason reason);
 bool close_reason_lingers(enum close_reason reason);
 enum log_level close_reason_level(enum close_reason reason);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* flood.h - what one session may ask of the server, and what becomes of a client that asks for more.
+/* flood.h - how many events one session may send, and what happens to a client that sends more.
  *
- * An event costs something, whatever its handler takes from limits or forgets to; an answer that refuses costs more,
- * and a script's error most. Beyond hub_settings.events the session is not read until it has paid, evenly over time.
- * What it goes on to ask in vain is a violation: after many, one after the other, it is not read for a while, then
- * closed.
+ * Each event has a cost, even if its handler charges no limit. A refusal costs more, and a script's error costs most.
+ * Beyond hub_settings.events the server stops reading from the session until the cost is paid off, evenly over time.
+ * Each further refused request is a violation. After many violations in a row reading pauses for a while, then the
+ * session is closed.
  */
 #ifndef SESSION_FLOOD_H
 #define SESSION_FLOOD_H
@@ -13,13 +13,13 @@
 
 struct session;
 
-enum { FLOOD_EVENT = 1, FLOOD_REFUSAL = 10, FLOOD_ERROR = 30 /* each beside the event's */ };
+enum { FLOOD_EVENT = 1, FLOOD_REFUSAL = 10, FLOOD_ERROR = 30 /* each in addition to the event's */ };
 
-/* True: it has spent more than it may. */
+/* True: the session has spent more than its allowance. */
 bool flood_charge(struct session *session, unsigned units);
-/* The client has gone beyond a limit once more. */
+/* The client exceeded a limit again. */
 void flood_violation(struct session *session);
-/* DEADLINE_CALM: reads on, unless there is more to pay. */
+/* For DEADLINE_CALM: resumes reading, unless more must be paid. */
 void flood_calm(struct session *session);
 
 #endif

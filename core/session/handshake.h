@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* handshake.h - what the HTTP request that began a session said. For this folder only. */
+/* handshake.h - the HTTP request that began a session. For this folder only. */
 #ifndef SESSION_HANDSHAKE_H
 #define SESSION_HANDSHAKE_H
 
@@ -11,20 +11,20 @@ struct buffer;
 struct http_request;
 struct hub_endpoint;
 
-/* What the HTTP request said, shared by a session and its sockets. */
+/* Shared by a session and its sockets. */
 struct handshake {
     unsigned refs;
-    char *endpoint_path; /* of scripts: the name of POLICY_OPEN; else NULL */
-    char *address;       /* behind json */
-    char json[]; /* `"query":{…},"headers":{…},…`: all but auth, which differs by namespace; of an endpoint of scripts
-                    `"path":…,"protocol":…` before it */
+    char *endpoint_path; /* endpoint of scripts: the name for POLICY_OPEN; else NULL */
+    char *address;       /* stored after json */
+    char json[]; /* `"query":{…},"headers":{…},…`: without auth, which differs by namespace; an endpoint of scripts has
+                    `"path":…,"protocol":…` first */
 };
 
-/* endpoint: of scripts, or NULL. protocol: the subprotocol; empty: none. */
+/* endpoint: one of scripts, or NULL. protocol: the subprotocol; empty: none. */
 struct handshake *handshake_new(struct http_request *request, const struct hub_endpoint *endpoint,
                                 struct slice protocol, uint64_t wall_ms);
 struct handshake *handshake_from(struct slice json, const char *address, const char *endpoint_path);
-/* What an endpoint's scripts read of it besides. */
+/* Writes the fields that only scripts of an endpoint get. */
 void handshake_write_endpoint(struct buffer *json, struct slice path, struct slice protocol);
 void handshake_unref(struct handshake **handshake);
 

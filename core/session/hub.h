@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hub.h - all sessions of a worker, and what they share: settings, rooms, the policy in force.
  *
- * A session is one client's Engine.IO (or plain) connection over whatever transport; a socket is its place in one
- * namespace (socket.h). The hub answers HTTP exchanges and upgrades below its paths.
+ * A session is one client's Engine.IO (or plain) connection over any transport; a socket is its place in one namespace
+ * (socket.h). The hub answers HTTP exchanges and upgrades below its paths.
  */
 #ifndef SESSION_HUB_H
 #define SESSION_HUB_H
@@ -24,7 +24,8 @@ struct room_emit;
 struct rooms;
 struct socket;
 
-/* Which clients are told how to be recovered: those that ask, with the query recovery=1 or auth.recovery. */
+/* Which clients get what they need for a recovery. ASKED: those that ask, with the query recovery=1 or auth.recovery.
+ */
 enum recovery_offer { RECOVERY_ASKED, RECOVERY_ALL, RECOVERY_NONE };
 
 struct recovery_settings {
@@ -40,79 +41,79 @@ struct hub_settings {
     bool websocket, polling;    /* transports */
     const char *const *origins; /* wire/origin.h; also CORS */
     size_t origins_len;
-    bool origin_required; /* a request without one is refused, too */
+    bool origin_required; /* a request without an Origin is refused too */
     unsigned ping_interval_ms, ping_timeout_ms, connect_timeout_ms, upgrade_timeout_ms;
     size_t max_payload_bytes;
     struct recovery_settings recovery;
-    size_t outbox_bytes;    /* a session: beyond, what is volatile goes; then the session lags */
-    unsigned slow_close_ms; /* no progress for so long: closed */
-    size_t inbox_bytes;     /* unanswered events of a session: beyond, reading pauses */
-    unsigned events;        /* what a session may ask in events_period_ms (flood.h); 0: anything */
+    size_t outbox_bytes;    /* a session; beyond: volatile packets are dropped, then the session lags */
+    unsigned slow_close_ms; /* closed after this long without progress */
+    size_t inbox_bytes;     /* unanswered events of a session; beyond: reading pauses */
+    unsigned events;        /* allowance of a session in events_period_ms (flood.h); 0: unlimited */
     uint64_t events_period_ms;
-    unsigned namespaces_max, rooms_max;  /* a session, a socket */
-    struct memory_budget *inbound;       /* what unfinished binary packets may hold; NULL: anything */
-    struct memory_budget *outbound;      /* what waits for clients that take it slowly may hold; likewise */
+    unsigned namespaces_max, rooms_max;  /* namespaces a session, rooms a socket */
+    struct memory_budget *inbound;       /* for unfinished binary packets; NULL: unlimited */
+    struct memory_budget *outbound;      /* for bytes queued for slow clients; NULL: unlimited */
     struct admission_control *admission; /* whose seats polling sessions take; NULL: none */
-    struct coalesce_settings window;     /* holds at once, for all */
+    struct coalesce_settings window;     /* takes effect at once, for all sessions */
 };
 
-/* rooms, policy and settings outlive the hub; strings of settings are copied. */
+/* rooms, policy and the objects in settings must outlive the hub; strings of settings are copied. */
 struct hub *hub_new(struct loop *loop, struct rooms *rooms, const struct hub_settings *settings);
-/* Where those connections are online that scripts count (online_begin). Outlives the hub. */
+/* Presence in which connections that scripts count (online_begin) are online. It must outlive the hub. */
 void hub_set_presence(struct hub *hub, struct presence *presence);
 void hub_free(struct hub **hub);
-/* Hold for new sessions; timings of open ones stay as their handshake said. */
+/* Settings apply to new sessions; open sessions keep the timings of their handshake. */
 void hub_set(struct hub *hub, const struct hub_settings *settings);
-/* The policy that is asked from now on; sessions move to it at their next question. */
+/* Replaces the policy; sessions use the new one from their next question. */
 void hub_set_policy(struct hub *hub, struct policy *policy);
 /* A path that scripts answer: POLICY_OPEN, POLICY_MESSAGE, POLICY_CLOSED (script_connection.h). */
 struct hub_endpoint {
     const char *path;
-    bool raw;                     /* a WebSocket's messages as they are, at this path; else Engine.IO, below it */
-    const char *const *protocols; /* raw, as the next two: subprotocols */
+    bool raw;                     /* true: plain WebSocket messages at this path; false: Engine.IO below it */
+    const char *const *protocols; /* this and the next two fields only if raw: subprotocols */
     size_t protocols_len;
-    size_t max_message_bytes;                   /* 0: as for others */
-    signed char deflate;                        /* may messages be compressed? -1: as for others */
-    unsigned ping_interval_ms, ping_timeout_ms; /* 0: as for others */
+    size_t max_message_bytes;                   /* 0: as for other paths */
+    signed char deflate;                        /* may messages be compressed? -1: as for other paths */
+    unsigned ping_interval_ms, ping_timeout_ms; /* 0: as for other paths */
 };
-/* Replaces the list. Connections to paths that are in it no more are closed. */
+/* Replaces the list. Connections to paths that are no longer in it are closed. */
 void hub_set_endpoints(struct hub *hub, const struct hub_endpoint *endpoints, size_t len);
 /* Namespaces that exist beside "/". Replaces the list. */
 void hub_set_namespaces(struct hub *hub, const char *const *names, size_t len);
 
-/* Hears when a user's first socket is there, when the last one is gone for good, and when a connection has ended that
- * socket_claim made his. */
+/* came: the user's first socket exists. went: the last one is gone for good. left: a connection ended that socket_claim
+ * gave to the user. */
 struct hub_user_events {
     void (*came)(void *owner, struct slice user_id);
     void (*went)(void *owner, struct slice user_id);
     void (*left)(void *owner, struct slice user_id);
 };
 void hub_set_user_events(struct hub *hub, const struct hub_user_events *events, void *owner);
-/* What the ids of new sessions begin with; without it, random characters. */
+/* Prefix of the ids of new sessions. Without this call it is random. */
 void hub_name_sessions(struct hub *hub, const char name[ID_OWNER_LEN]);
 
-/* A socket that is connected; that is away, too, or of whose end scripts are just hearing. */
+/* The first finds connected sockets only. The second also finds detached ones, and those whose end scripts are just
+ * told. */
 struct socket *hub_find_connected(struct hub *hub, struct slice socket_id);
 struct socket *hub_find(struct hub *hub, struct slice socket_id);
 size_t hub_sessions(const struct hub *hub);
-/* Sockets of a user (their user's id), in every namespace, also those that are away and may come back: fn may close the
- * socket. */
+/* Sockets of a user in every namespace, detached ones included. fn may close the socket. */
 void hub_each_of_user(struct hub *hub, struct slice user_id, void (*fn)(void *owner, struct socket *socket),
                       void *owner);
-/* Sockets that an emit would reach (room_gather), each once: fn may close the socket, or change its rooms. */
+/* Sockets that an emit would reach (room_gather), each once. fn may close the socket or change its rooms. */
 void hub_each_reached(struct hub *hub, const struct room_emit *emit, void (*fn)(void *owner, struct socket *socket),
                       void *owner);
-/* Those, and who is away from one of the rooms: what is done to them holds when they are back. Takes longer, the more
- * are away. */
+/* The same, and detached sockets of these rooms: a change to them holds when they come back. The time grows with the
+ * number of detached sockets. */
 void hub_each_meant(struct hub *hub, const struct room_emit *emit, void (*fn)(void *owner, struct socket *socket),
                     void *owner);
 size_t hub_user_sessions(struct hub *hub, struct slice user_id);
-/* Closes all sessions' transports; detached sessions are dropped too if forget. */
+/* Closes all sessions' transports; records of detached sockets are kept. */
 void hub_close_all(struct hub *hub, enum close_reason reason);
-/* Bytes that wait in outboxes, events that wait for an answer. */
+/* Bytes queued in outboxes; events that wait for an answer. */
 size_t hub_queued_bytes(const struct hub *hub);
 size_t hub_events_waiting(const struct hub *hub);
-/* To every socket of every namespace: args is the JSON array. */
+/* Emits to every socket of every namespace. args: the JSON array. */
 void hub_broadcast(struct hub *hub, struct slice args);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* inbox.h - packets of one session that wait their turn: copies, in order of arrival. */
+/* inbox.h - copies of one session's packets that wait to be handled, in order of arrival. */
 #ifndef SESSION_INBOX_H
 #define SESSION_INBOX_H
 
@@ -13,12 +13,12 @@ enum arrival_kind {
     ARRIVAL_DISCONNECT,
     ARRIVAL_EVENT,
     ARRIVAL_ACK,
-    ARRIVAL_CONNECT_ERROR, /* only servers send it */
-    ARRIVAL_OPEN,          /* a client of an endpoint of scripts is there */
-    ARRIVAL_MESSAGE        /* it says something */
+    ARRIVAL_CONNECT_ERROR, /* invalid: only servers may send it */
+    ARRIVAL_OPEN,          /* a client connected to an endpoint of scripts */
+    ARRIVAL_MESSAGE        /* such a client sent a message */
 };
 
-/* What a client sent, whatever it speaks; slices are borrowed. */
+/* What a client sent, in any protocol; slices are borrowed. */
 struct arrival {
     enum arrival_kind kind;
     struct slice namespace_name;

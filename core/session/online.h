@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* online.h - a socket's connection in presence: begun when scripts say that it counts, ended when the connection is.
+/* online.h - a socket's connection in presence. It begins when scripts say that it counts, and ends with the
+ * connection.
  *
- * It is online in the channels whose rooms its socket is in. A socket that is away has no connection, whatever scripts
- * that still wait think of it. Others call online_begin, this folder the rest.
+ * It is online in the channels whose rooms its socket is in. A detached socket has no connection, even if a waiting
+ * script still holds its id. Only online_begin is for callers outside this folder.
  */
 #ifndef SESSION_ONLINE_H
 #define SESSION_ONLINE_H
@@ -13,11 +14,11 @@
 struct presence_said;
 struct socket;
 
-/* The socket's user is online by it, also in the channels whose rooms it is in, until the connection ends. before (may
- * be NULL): what they said of themselves before they went. False: there is no connection. */
+/* The socket's user is online, also in the channels whose rooms the socket is in, until the connection ends. before
+ * (may be NULL): the status that the user set before they went offline. False: there is no connection. */
 bool online_begin(struct socket *socket, const struct presence_said *before) MUST_CHECK;
 
-/* It follows the channel of that room. */
+/* The socket joined the room of a channel. */
 void online_joined(struct socket *socket, struct slice room);
 void online_left(struct socket *socket, struct slice room);
 /* The connection has ended. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parting.h - scripts hear of the end of a socket, or of a connection to an endpoint of theirs.
+/* parting.h - tells scripts of the end of a socket, or of a connection to one of their endpoints.
  *
- * They hear after the work that ended it is done, so that nothing they do meets it half-done: a hook may end any
- * socket, this client's next one, too. For this folder only.
+ * Scripts are told after the work that ended it is complete, so that they never see it half done: a hook may end any
+ * socket, even this client's next one. For this folder only.
  */
 #ifndef SESSION_PARTING_H
 #define SESSION_PARTING_H
@@ -17,9 +17,9 @@ struct socket;
 
 /* reason: a constant. The socket is not freed before the hook has ended. */
 void parting_begin(struct socket *socket, const char *reason);
-/* code, reason: of the Close frame; all is copied. */
+/* code, reason: those of the Close frame. reason is copied. */
 void parting_begin_connection(struct session *session, uint16_t code, struct slice reason);
-/* The hub goes: nobody is told any more. */
+/* The hub is freed: nobody is told any more. */
 void partings_forget(struct hub *hub);
 
 #endif

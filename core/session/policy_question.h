@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* policy_question.h - a policy_call together with the policy that was asked: it stays the same when the hub's is
+/* policy_question.h - a policy_call with the policy that was asked, which stays in use even when the hub's policy is
  * swapped. */
 #ifndef SESSION_POLICY_QUESTION_H
 #define SESSION_POLICY_QUESTION_H

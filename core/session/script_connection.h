@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* script_connection.h - what scripts do with a client of one of their endpoints, and what they hear of it.
+/* script_connection.h - how scripts act on a client of one of their endpoints, and what they are told of it.
  *
- * They are asked when it comes (POLICY_OPEN) and when it says something (POLICY_MESSAGE), dispatch.c; they hear of its
- * end (POLICY_CLOSED).
+ * dispatch.c asks them when the client connects (POLICY_OPEN) and when it sends a message (POLICY_MESSAGE). They are
+ * told of its end (POLICY_CLOSED).
  */
 #ifndef SESSION_SCRIPT_CONNECTION_H
 #define SESSION_SCRIPT_CONNECTION_H
@@ -17,23 +17,22 @@ struct script_connection;
 struct session;
 struct socket;
 
-/* Each: false when the session has gone, or is none of such an endpoint. */
+/* Each: false if the session is gone or does not belong to such an endpoint. */
 bool script_connection_is_there(struct hub *hub, struct slice session_id);
 bool script_connection_send(struct hub *hub, struct slice session_id, struct slice message, bool binary);
-/* What was sent before leaves first. reason: at most 123 bytes. */
+/* Messages sent before leave first. reason: at most 123 bytes. */
 bool script_connection_close(struct hub *hub, struct slice session_id, uint16_t code, struct slice reason);
-/* A room of the main namespace. Also false: rooms_max reached, or a name over 128 bytes. */
+/* Rooms of the main namespace. join also returns false if rooms_max is reached or the name is over 128 bytes. */
 bool script_connection_join(struct hub *hub, struct slice session_id, struct slice room);
 bool script_connection_leave(struct hub *hub, struct slice session_id, struct slice room);
 
 /* For this folder. */
 struct script_connection *script_connection_new(struct session *session, size_t max_message_bytes);
 void script_connection_free(struct script_connection **connection);
-/* How large its messages may be. */
 size_t script_connection_max_bytes(const struct session *session);
-/* Scripts have refused it: they do not hear of its end. */
+/* Scripts refused the client: they are not told of its end. */
 void script_connection_refuse(struct session *session);
-/* It leaves its rooms; scripts hear of it, later. */
+/* The connection leaves its rooms; scripts are told of its end, later. */
 void script_connection_end(struct session *session, uint16_t code, struct slice reason);
 /* What was given to script_connection_end. */
 uint16_t script_connection_said(const struct session *session, struct slice *reason_r);

@@ -11,13 +11,13 @@ struct script_endpoints {
     size_t len;
 };
 
-/* Copies all of them; none: lets go of the memory. */
+/* Copies the list; len 0 frees the memory. */
 void script_endpoints_set(struct script_endpoints *endpoints, const struct hub_endpoint *list, size_t len);
 /* NULL: no script answers there. */
 const struct hub_endpoint *script_endpoints_at(const struct script_endpoints *endpoints, struct slice path);
-/* By the path that a script gave it. */
+/* By the path that a script registered. */
 const struct hub_endpoint *script_endpoints_find(const struct script_endpoints *endpoints, const char *path, bool raw);
-/* "/engine.io" means all below "/engine.io/". */
+/* prefix "/engine.io" matches all paths below "/engine.io/". */
 bool path_below(struct slice path, const char *prefix);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* seating.h - the place that a session takes of those that a worker has (limit/admission.h): that of its transport. */
+/* seating.h - a session's seat among those of the worker (limit/admission.h): the seat of its transport. */
 #ifndef SESSION_SEATING_H
 #define SESSION_SEATING_H
 
@@ -8,11 +8,11 @@
 struct session;
 struct share;
 
-/* Whoever has not been let in gives way to a newcomer when all places are taken. */
+/* A session that is not let in gives its seat to a newcomer when all seats are taken. */
 void seating_let_in(struct session *session, bool let_in);
 /* The session has another transport. */
 void seating_moved(struct session *session);
-/* What its address holds; NULL: it is of none. Until it has another transport. */
+/* The share of the session's address; NULL: none. Valid until the session has another transport. */
 struct share *seating_share(const struct session *session);
 
 #endif

@@ -9,13 +9,13 @@
 
 struct socket;
 
-/* Of a socket that is away both change what it will come back to. False: rooms_max reached, or a name over 128 bytes,
- * or it is about to go. */
+/* On a detached socket both change the rooms to which it will come back. False: rooms_max reached, the name is over 128
+ * bytes, or the socket is about to end. */
 bool socket_join(struct socket *socket, struct slice room);
-/* Its own room it does not leave. */
+/* It cannot leave its own room. */
 void socket_leave(struct socket *socket, struct slice room);
 bool socket_is_in(struct socket *socket, struct slice room);
-/* fn for each room's name (the socket's own id among them). */
+/* Calls fn for each room's name, including the socket's own id. */
 void socket_each_room(struct socket *socket, void (*fn)(void *owner, struct slice room), void *owner);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* timing.h - a session's deadlines, on one timer, and since when it is there. */
+/* timing.h - a session's deadlines, all on one timer, and the time when it began. */
 #ifndef SESSION_TIMING_H
 #define SESSION_TIMING_H
 
@@ -12,28 +12,28 @@ enum session_deadline {
     DEADLINE_ATTACHMENT, /* an announced attachment did not come */
     DEADLINE_SLOW,       /* what is queued makes no progress */
     DEADLINE_UPGRADE,
-    DEADLINE_NOOP,    /* releases the poll while an upgrade is probed */
-    DEADLINE_EXPIRES, /* the token's end */
+    DEADLINE_NOOP,    /* releases the waiting poll while an upgrade is probed */
+    DEADLINE_EXPIRES, /* the token expires */
     DEADLINE_CALM,    /* reading goes on after a flood */
     DEADLINE_LINGER,  /* a closing session waits for a last poll */
     DEADLINES
 };
 
-enum { DEADLINE_MAX_MS = 1 << 30 }; /* 12 days; what is later comes early */
+enum { DEADLINE_MAX_MS = 1 << 30 }; /* 12 days; a later deadline fires early */
 
-/* Timings are constants of the session: its client knows them from the handshake. */
+/* The ping timings never change during a session: its client knows them from the handshake. */
 struct session_timing {
     uint32_t ping_interval_ms, ping_timeout_ms;
-    uint64_t opened_ms, expires_ms; /* by the loop's clock; expires_ms: DEADLINE_EXPIRES, however far */
+    uint64_t opened_ms, expires_ms; /* loop's clock; expires_ms: DEADLINE_EXPIRES, even beyond DEADLINE_MAX_MS */
     struct loop_timer timer;        /* for the earliest deadline */
     uint32_t due_ms[DEADLINES];     /* the lower bits of the loop's time; 0: none */
-    uint64_t ping_offset;           /* what had been queued when the ping was; 0: not known */
+    uint64_t ping_offset;           /* the last offset queued before the ping; 0: not known */
 };
 
 void timing_set(struct session_timing *timing, enum session_deadline deadline, uint64_t delay_ms);
 void timing_clear(struct session_timing *timing, enum session_deadline deadline);
 void timing_clear_all(struct session_timing *timing);
-/* From *deadline on: one that has passed, which is cleared; false: none. Then timing_arm. */
+/* Finds and clears a deadline that has passed, from *deadline on. False: none. Call timing_arm afterwards. */
 bool timing_take_due(struct session_timing *timing, enum session_deadline *deadline);
 void timing_arm(struct session_timing *timing);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* transfer_taker.h - the taker's side of a transfer (transfers.h): a socket that another worker has is continued here.
+/* transfer_taker.h - the taker's side of a transfer (transfers.h): this worker continues a socket of another worker.
  * For this folder only. */
 #ifndef SESSION_TRANSFER_TAKER_H
 #define SESSION_TRANSFER_TAKER_H
@@ -16,15 +16,15 @@ struct transfer_taker_call {
     void (*done)(struct transfer_taker_call *call, bool is_moved, uint64_t offset);
     void *taking; /* NULL: not under way */
 };
-/* The socket, connecting, is to continue what the claim says. False: that is no other worker's. */
+/* The connecting socket shall continue the claimed one. False: no other worker has that. */
 bool transfer_taker_begin(struct transfer_taker_call *call, struct socket *socket,
                           const struct recovery_claim *claim) MUST_CHECK;
 /* done will not be called. Harmless when nothing is under way. */
 void transfer_taker_forget(struct transfer_taker_call *call);
-/* A message of the owner's, or a mark. False: malformed. */
+/* A message from the owner, or a mark. False: malformed. */
 bool transfer_taker_hear(struct transfers *transfers, enum transfer_kind kind, uint64_t number, struct slice topic,
                          struct slice body);
-/* done will not be called, of none. */
+/* Ends all transfers; no done will be called. */
 void transfer_taker_forget_all(struct transfers *transfers);
 
 #endif

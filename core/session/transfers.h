@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* transfers.h - a client comes back to another worker than had its socket: the socket moves here.
+/* transfers.h - moves a socket between workers when its client comes back to another worker.
  *
- * A pid begins with the name of the worker that gave it out: its home, which knows where the socket went from there.
- * The pid stays the same, or stock clients would not know that they are recovered. The worker that the client came to
- * (the taker) claims the socket from the owner, who detaches it (its old connection, if it is still open, ends
- * silently), goes on listening for it, and offers its rooms. The taker joins them; marks that the owner sends on each
- * room's topic prove to it that it listens, too. Then the owner sends all that was missed and forgets the socket. What
- * both have heard is told apart by its tag, so that nothing is missing and nothing comes twice. An owner who knows
- * nothing, or does not answer within TRANSFER_CLAIM_MS, and a fleet without Redis, mean: not recovered. A taker who
- * falls silent leaves the owner his record.
+ * A pid begins with the name of the worker that gave it out: its home, which knows where the socket went. The pid must
+ * stay the same: by it stock clients know that they are recovered. The worker to which the client came (the taker)
+ * claims the socket from the owner. The owner detaches it (an old connection that is still open ends silently), keeps
+ * listening for it, and offers its rooms. The taker joins them. The owner sends a mark on each room's topic: its
+ * arrival proves to the taker that it listens there too. Then the owner sends all that was missed and forgets the
+ * socket. Events that both have heard are recognised by their tag, so that none is lost or doubled. The socket is not
+ * recovered if the owner does not know it or does not answer within TRANSFER_CLAIM_MS, or if the fleet has no Redis. If
+ * the taker falls silent, the owner keeps the record.
  *
- * transfer_taker.c takes, transfer_owner.c gives; here is what both share.
+ * transfer_taker.c is the taker's side, transfer_owner.c the owner's. This file holds what both share.
  */
 #ifndef SESSION_TRANSFERS_H
 #define SESSION_TRANSFERS_H
@@ -46,27 +46,27 @@ struct transfers {
     struct channel_log *log;
     struct bus *bus;
     struct list takings, givings;
-    struct map *moved;         /* of the pids that this worker gave out: those whose sockets are elsewhere */
+    struct map *moved;         /* pids that this worker gave out and whose sockets are elsewhere */
     struct list moved_old;     /* the oldest first */
-    struct buffer topic, body; /* of the message at hand */
+    struct buffer topic, body; /* of the message being written */
 };
 
-/* Of what it is made outlives it; listens on the bus. */
+/* Listens on the bus. All arguments must outlive it. */
 struct transfers *transfers_new(struct hub *hub, struct channel_log *log, struct bus *bus);
-/* Before the hub goes. */
+/* Must be called before hub_free. */
 void transfers_free(struct transfers **transfers);
-/* A BUS_TRANSFER of another worker. False: it is malformed. */
+/* A BUS_TRANSFER from another worker. False: it is malformed. */
 bool transfers_take(struct transfers *transfers, struct slice topic, const struct bus_message *message) MUST_CHECK;
 
 /* For this folder. */
 
 /* Begins transfers->body. */
 void transfers_write_head(struct transfers *transfers, enum transfer_kind kind, uint64_t number);
-/* Sends the body to a worker; on a topic. */
+/* Sends the body to a worker, or on a topic. */
 void transfers_send(struct transfers *transfers, struct slice name);
 void transfers_publish(struct transfers *transfers, struct slice topic);
 
-/* Where a socket is whose pid this worker gave out; NULL: nobody has told. */
+/* The worker that has the socket of a pid that this worker gave out; NULL: not known. */
 const char *transfers_where(const struct transfers *transfers, struct slice pid);
 void transfers_note_moved(struct transfers *transfers, struct slice pid, struct slice name);
 

@@ -5,7 +5,7 @@
 
 #include "session/session.h"
 
-/* An upgrade is accepted: a session begins (takes handshake), or the session of that id is to be upgraded. base64: the
+/* Accepts an upgrade: accept begins a session (takes handshake), probe upgrades the session of that id. base64: the
  * client has no binary frames. */
 void transport_websocket_accept(struct hub *hub, enum session_kind kind, struct handshake *handshake, bool base64,
                                 struct http_upgrade *upgrade_r);

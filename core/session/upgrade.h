@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* upgrade.h - from polling to a WebSocket: polling stays in charge until the WebSocket has proven itself. For this
- * folder only.
- */
+/* upgrade.h - from polling to a WebSocket: polling stays in use until the WebSocket has been probed. For this folder
+ * only. */
 #ifndef SESSION_UPGRADE_H
 #define SESSION_UPGRADE_H
 
@@ -12,15 +11,15 @@
 struct session;
 struct transport;
 
-/* A WebSocket that came for a polling session. False: not now; the caller closes it. */
+/* A WebSocket arrived for a polling session. False: it is refused; the caller closes it. */
 bool upgrade_begin(struct session *session, struct transport *probe);
-/* What came over it. */
+/* A message arrived over the WebSocket. */
 void upgrade_heard(struct session *session, struct slice message, bool binary);
-/* A poll that waits is let go, so that the client may move. */
+/* Answers a waiting poll, so that the client may move. */
 void upgrade_release_poll(struct session *session);
-/* The WebSocket is closed, if one is being tried. */
+/* Closes the WebSocket that is being probed, if any. */
 void upgrade_end(struct session *session);
-/* It went by itself. */
+/* The WebSocket closed by itself. */
 void upgrade_gone(struct session *session);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* watch.h - what is under way for a socket's connection hears of its end. For this folder only. */
+/* watch.h - tells work under way for a socket's connection when the connection ends. For this folder only. */
 #ifndef SESSION_WATCH_H
 #define SESSION_WATCH_H
 
 struct socket;
 
-/* Embedded in what is under way. {0} watches nobody. */
+/* Embedded in the work under way. {0} watches no socket. */
 struct watch {
     struct watch *next;
     struct socket *socket;              /* NULL: the connection has ended */
