@@ -8,7 +8,7 @@
 #include "session/session.h"
 #include "session/session_internal.h"
 
-/* Only slow sessions have one: it is found by the session's id. */
+/* Only slow sessions have one; looked up by the session's id. */
 struct backlog {
     struct holder holder;
     struct session *session;

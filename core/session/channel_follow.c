@@ -11,8 +11,8 @@
 #include "session/socket_rooms.h"
 #include "session/watch.h"
 
-/* The room is joined first, with what is live held back; then the tail is read and cut where live events begin. A
- * channel that nobody follows yet is read before, to learn its head. */
+/* Joins the room first and holds back live events, then reads the tail and cuts it where live events begin. A channel
+ * that nobody follows yet is read before the join, to learn its head. */
 struct following {
     struct watch watch;
     struct channel_log *log;
@@ -20,11 +20,11 @@ struct following {
     char *channel_id, *since_epoch;
     struct buffer room;
     int64_t since_seq, joined_at;       /* joined_at: live events come after it; -1: not joined yet */
-    char joined_epoch[STORE_EPOCH_MAX]; /* joined_at is a number of it */
-    unsigned behind;                    /* so often was this worker behind the cursor */
-    struct outbox_queue live;           /* of what the socket holds back: came of this room while the tail was read */
+    char joined_epoch[STORE_EPOCH_MAX]; /* the epoch of joined_at */
+    unsigned behind;                    /* how often this worker was behind the cursor */
+    struct outbox_queue live;           /* the held-back events of this room that came while the tail was read */
     bool was_member, verify;
-    bool is_over; /* the socket was taken out of the room, or out of what would be it */
+    bool is_over; /* the socket was removed from the room, or was removed before it joined */
     channel_follow_done *done;
     void *owner;
 };
@@ -43,7 +43,7 @@ static void following_finish(struct following *following, const struct channel_f
     free(following);
 }
 
-/* As if it had never been asked for. */
+/* Undoes the follow as if it had never been requested. */
 static void following_undo(struct following *following) {
     if (following->joined_at < 0 || following->was_member || following->is_over) return;
     struct packet *packet;
@@ -59,12 +59,13 @@ static void following_fail(struct following *following, enum store_status status
     following_finish(following, &(struct channel_follow_result){.status = status, .fork_seq = -1});
 }
 
-/* Its client will not hear the answer: what it comes back to is what it has been told. */
+/* The client will not get the answer, so the follow is undone: a recovery must restore only what the client was told.
+ */
 static void connection_ended(struct watch *watch) {
     following_undo(CONTAINER(watch, struct following, watch));
 }
 
-/* NULL: it is another kind of watch, or of another room. */
+/* NULL: the watch is of another kind or for another room. */
 static struct following *following_of(struct watch *watch, struct slice room) {
     if (watch->ended != connection_ended) return NULL;
     struct following *following = CONTAINER(watch, struct following, watch);
@@ -100,7 +101,7 @@ static bool following_join(struct following *following, int64_t seq) {
     return true;
 }
 
-/* Are live events on from here all behind the cursor? */
+/* True: all live events from now on come after the cursor. */
 static bool log_is_as_far(const struct following *following) {
     struct slice channel_id = slice_of(following->channel_id);
     int64_t delivered = channel_log_delivered(following->log, channel_id);
@@ -108,7 +109,7 @@ static bool log_is_as_far(const struct following *following) {
            !channel_log_is_before(following->log, channel_id, slice_of(following->since_epoch));
 }
 
-/* Appends the events up to seq; the last one's number. */
+/* Appends the events up to seq. Returns the last one's seq. */
 static int64_t cut_events(const struct store_request *request, int64_t seq, struct buffer *out) {
     int64_t last = 0;
     buffer_append_char(out, '[');
@@ -123,7 +124,7 @@ static int64_t cut_events(const struct store_request *request, int64_t seq, stru
     return last;
 }
 
-/* Commits that were under way while nobody followed the channel: they go through the log like all others. */
+/* Events that were committed while nobody followed the channel pass through the log like all others. */
 static void verified(struct store_request *request) {
     struct channel_log *log = request->owner;
     if (request->status != STORE_OK) return;
@@ -142,7 +143,7 @@ static void following_verify(struct following *following, struct slice epoch) {
     store_submit(following->store, &request);
 }
 
-/* Others who are about to join the same socket find it joined, whatever becomes of them. */
+/* Tells other follows of the same socket and room that it has joined, so that their failure does not undo the join. */
 static void following_succeed(const struct following *following) {
     struct socket *socket = following->watch.socket;
     struct slice room = buffer_slice(&following->room);
@@ -180,14 +181,14 @@ static void following_answer(struct following *following, struct store_request *
     buffer_done(&events);
 }
 
-/* Has the cursor's client been told more than this worker has? He must not get it twice. */
+/* True: the client's cursor is ahead of this worker. The client must not get those events twice. */
 static bool is_behind(const struct following *following, const struct store_request *request, int64_t delivered) {
     bool forked = request->op == STORE_EVENTS && request->events.fork_r >= 0;
     int64_t cursor = forked ? request->events.fork_r : following->since_seq;
     return delivered >= 0 && delivered < cursor;
 }
 
-/* Reads again when the log, which asks first, has caught up. */
+/* Reads again after the log, which asks the store first, has caught up. */
 static void following_catch_up(struct following *following, const struct store_request *request) {
     channel_log_expect(following->log, slice_of(following->channel_id), request->at.seq);
     if (++following->behind > BEHIND_MAX)
@@ -205,7 +206,7 @@ static void following_heard(struct store_request *request) {
     struct slice channel_id = slice_of(following->channel_id), epoch = slice_of(request->at.epoch);
     if (!channel_log_is_in(following->log, channel_id, epoch) ||
         (following->joined_at >= 0 && !slice_is(epoch, following->joined_epoch))) {
-        following_fail(following, STORE_UNAVAILABLE); /* its numbers and those of live events are of two epochs */
+        following_fail(following, STORE_UNAVAILABLE); /* its seqs and those of live events belong to two epochs */
         return;
     }
     if (following->joined_at >= 0) {
@@ -224,7 +225,7 @@ static void following_heard(struct store_request *request) {
     } else if (delivered < 0) {
         following_answer(following, request);
     } else {
-        following_read(following); /* somebody came first: the tail must reach to where the log is now */
+        following_read(following); /* another follow came first: the tail must reach the log's current seq */
     }
 }
 
@@ -258,6 +259,6 @@ void channel_follow_channel(struct hub *hub, struct channel_log *log, struct sto
     struct socket *socket = hub_find_connected(hub, socket_id);
     if (socket) watch_begin(&following->watch, socket);
     if (socket && log_is_as_far(following))
-        following_join(following, channel_log_delivered(log, channel_id)); /* if not, when the store has answered */
+        following_join(following, channel_log_delivered(log, channel_id)); /* else after the store's answer */
     following_read(following);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The story of the server: what a client says, what is checked, who is asked, what follows. */
+/* The central path of the server: a client's arrival, the checks, the question to the policy, the effects. */
 #include "session/dispatch.h"
 
 #include <stdlib.h>
@@ -17,10 +17,10 @@
 typedef void effect(struct session *session, struct socket *socket, const struct arrival *arrival);
 static effect leave_namespace, ask_event, ask_open, ask_message, hear_acknowledgement, refuse_packet;
 
-/* Where the sender must be in the namespace that it names; otherwise the session ends with "invalid state". */
+/* Must the sender be in the namespace that it names? If not met, the session ends with "invalid state". */
 enum dispatch_order { ANYWHERE, OUTSIDE, INSIDE };
 
-/* One row for each thing that a client can say. waits: not before the event at hand has been answered. */
+/* One row for each kind of arrival. waits: only after the current event has been answered. */
 static const struct rule {
     enum dispatch_order place;
     bool waits;
@@ -30,13 +30,13 @@ static const struct rule {
                          namespace_connect_begin}, /* → authenticate → recover? → connect → CONNECT reply */
     [ARRIVAL_DISCONNECT] = {INSIDE, true, leave_namespace},     /* → disconnect */
     [ARRIVAL_EVENT] = {INSIDE, true, ask_event},                /* → the event's handler → acknowledgement */
-    [ARRIVAL_ACK] = {INSIDE, false, hear_acknowledgement},      /* → who asked */
-    [ARRIVAL_CONNECT_ERROR] = {ANYWHERE, false, refuse_packet}, /* only servers say it */
+    [ARRIVAL_ACK] = {INSIDE, false, hear_acknowledgement},      /* → the asker */
+    [ARRIVAL_CONNECT_ERROR] = {ANYWHERE, false, refuse_packet}, /* only servers may send it */
     [ARRIVAL_OPEN] = {ANYWHERE, true, ask_open},                /* → the endpoint's open → it stays, or is closed */
     [ARRIVAL_MESSAGE] = {ANYWHERE, true, ask_message},          /* → the endpoint's message */
 };
 
-/* What a client hears when its event had no proper answer. */
+/* What a client gets when its event has no regular answer. */
 static const struct refusal {
     const char *code, *message;
 } refusals[] = {
@@ -50,11 +50,11 @@ static const struct refusal {
 
 enum { REFUSAL_MAX = 1024 };
 
-/* The event at hand: one a session, freed with its answer (an idle session has none). */
+/* The current event: one a session, freed with its answer. An idle session has none. */
 struct client_event {
     struct policy_question question;
     struct session *session;
-    struct socket *socket; /* NULL: it has gone */
+    struct socket *socket; /* NULL: it is gone */
     bool has_id;
     uint64_t id;
 };
@@ -96,7 +96,7 @@ void dispatch_pump(struct session *session) {
     struct inbox_item *item;
     while (session->state == SESSION_OPEN && (item = inbox_first(&session->dispatch.inbox))) {
         if (must_wait(session, &item->arrival, true)) break;
-        if (loop_overdue(session->hub->loop)) { /* others are waiting */
+        if (loop_overdue(session->hub->loop)) { /* other sessions are waiting */
             dispatch_wake(session);
             break;
         }
@@ -177,7 +177,8 @@ static void acknowledge(struct socket *socket, uint64_t id, const struct policy_
     packet_unref(&packet);
 }
 
-/* What the script gives as {"error":{"code":…}} in an answer, which then is a short one; false: it is no refusal. */
+/* Reads the code of {"error":{"code":…}} from a script's answer; only short answers can be refusals. False: it is no
+ * refusal. */
 static bool read_refusal(struct slice answer, struct buffer *code) {
     struct json_walk walk;
     struct slice first;
@@ -190,7 +191,7 @@ static bool read_refusal(struct slice answer, struct buffer *code) {
     return true;
 }
 
-/* What a refusal costs; one that is the server's doing: nothing. */
+/* The cost of a refusal. If the server is the cause, it costs nothing. */
 static unsigned refusal_cost(enum policy_status status, struct slice code) {
     if (slice_is(code, "unavailable") || slice_is(code, "storage_full") || status == POLICY_UNKNOWN) return 0;
     return status == POLICY_SCRIPT_ERROR ? FLOOD_ERROR : FLOOD_REFUSAL;
@@ -223,10 +224,10 @@ static void event_answered(struct policy_call *call, const struct policy_answer 
     if (session->state != SESSION_OPEN) return; /* the handler closed it */
     dispatch_wake(session);
     count_refusal(session, answer);
-    if (is_unknown) session_close(session, CLOSE_OVERLOAD); /* an answer that does not come says so in every client */
+    if (is_unknown) session_close(session, CLOSE_OVERLOAD); /* closing reports the missing answer in every client */
 }
 
-/* May it stay? What it has said meanwhile comes next. */
+/* The script's answer to POLICY_OPEN. Continues with messages that arrived meanwhile. */
 static void open_answered(struct policy_call *call, const struct policy_answer *answer) {
     struct client_event *event = CONTAINER(call, struct client_event, question.call);
     struct session *session = event->session;
@@ -284,7 +285,7 @@ static void ask_event(struct session *session, struct socket *socket, const stru
     call->attachments_len = arrival->attachments_len;
     if (named)
         policy_question_ask(&event->question, session->hub->policy);
-    else /* a number is no event's name */
+    else /* a number cannot be an event's name */
         call->done(call, &(struct policy_answer){.status = POLICY_NO_HANDLER});
 }
 

@@ -20,7 +20,7 @@ static void rest(struct session *session, uint64_t delay_ms) {
     session_deadline_set(session, DEADLINE_CALM, delay_ms);
 }
 
-/* Until it may ask again; 0: now. */
+/* Time until the session may send again; 0: now. */
 static uint64_t rest_ms(const struct session *session) {
     uint64_t may_owe_ns = now_ns(session) + period_ns(session);
     if (session->paid_ns <= may_owe_ns) return 0;
@@ -34,7 +34,7 @@ bool flood_charge(struct session *session, unsigned units) {
     uint64_t now = now_ns(session), most = now + 2 * period_ns(session);
     if (session->paid_ns < now) session->paid_ns = now;
     session->paid_ns += units * period_ns(session) / events;
-    if (session->paid_ns > most) session->paid_ns = most; /* what had been read already makes nobody wait for ever */
+    if (session->paid_ns > most) session->paid_ns = most; /* bounds the wait for events that had been read already */
     uint64_t delay_ms = rest_ms(session);
     if (delay_ms == 0) return false;
     if (session->paused & PAUSED_FLOOD) return true;

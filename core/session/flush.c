@@ -55,7 +55,7 @@ void flush_soon(struct session *session) {
     loop_flush(flush->loop, &flush->task);
 }
 
-/* The first fan-out for a while. */
+/* Called at the first fan-out after a quiet time. */
 static void begin_review(struct flush *flush, uint64_t now_ms) {
     if (flush->window.settings.fixed_ms != COALESCE_AUTO) return;
     flush->window.since_ms = now_ms;
@@ -67,7 +67,7 @@ void flush_held(struct session *session) {
     uint64_t now_ms = loop_now_ms(flush->loop);
     unsigned wait_ms = coalesce_arrival(&flush->window, now_ms, &session->flush.delivered_ms);
     if (!list_empty(&session->flush.link)) {
-        bool full = session->outbox.queue.bytes >= WEBSOCKET_WRITE_MAX; /* as much as one write takes */
+        bool full = session->outbox.queue.bytes >= WEBSOCKET_WRITE_MAX; /* the size of one write */
         if (session->flush.held && (full || coalesce_is_full(&flush->window, session->outbox.queue.len)))
             flush_soon(session);
         return;
@@ -88,7 +88,7 @@ static void due_come(struct loop_timer *timer) {
     loop_flush(flush->loop, &flush->task);
 }
 
-/* While fan-outs come, and once more. */
+/* Repeats while fan-outs come, and once more. */
 static void review(struct loop_timer *timer) {
     struct flush *flush = CONTAINER(timer, struct flush, review);
     coalesce_review(&flush->window, loop_now_ms(flush->loop));
@@ -96,14 +96,14 @@ static void review(struct loop_timer *timer) {
     if (flush->window.ms > 0) loop_timer_set(timer, COALESCE_REVIEW_MS);
 }
 
-/* The first held one whose time has come. */
+/* The first held session that is due. */
 static struct session *first_due(const struct flush *flush) {
     struct session *session = first_of(&flush->held);
     return session && session->flush.due_ms <= loop_now_ms(flush->loop) ? session : NULL;
 }
 
-/* Each write leaves cold caches behind. What the next three will look at is fetched while the kernel has this one: of
- * the third the session, of the second its transport, of the first what that writes to. */
+/* Each write evicts the CPU caches. So the memory of the next three sessions is prefetched while the kernel handles
+ * this one: the session of the third, the transport of the second, the write target of the first. */
 static void fetch_ahead(const struct list *sessions, const struct session *session) {
     const struct session *next[3];
     const struct list *link = session->flush.link.next;
@@ -118,7 +118,7 @@ static void fetch_ahead(const struct list *sessions, const struct session *sessi
     __builtin_prefetch(&next[2]->transport);
 }
 
-/* A slice of each: neither waits for the other to run dry. */
+/* Writes a slice of each list, so that neither waits until the other is empty. */
 static void write_slices(struct flush *flush) {
     struct session *session;
     uint64_t start_us = loop_clock_us(flush->loop);
@@ -148,7 +148,7 @@ static void run(struct loop_task *task) {
     if (next) loop_timer_set(&flush->due, next->flush.due_ms - loop_now_ms(flush->loop));
 }
 
-/* A large fan-out gives way to what else is ready between its slices. */
+/* Between the slices of a large fan-out other ready work runs. */
 static void run_more(struct loop_task *task) {
     struct flush *flush = CONTAINER(task, struct flush, more);
     loop_flush(flush->loop, &flush->task);

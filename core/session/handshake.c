@@ -11,7 +11,7 @@
 #include "wire/json.h"
 #include "wire/url_query.h"
 
-enum { HANDSHAKE_BYTES = 512 /* most need no more */ };
+enum { HANDSHAKE_BYTES = 512 /* enough for most */ };
 
 struct handshake *handshake_from(struct slice json, const char *address, const char *endpoint_path) {
     size_t address_len = strlen(address);

@@ -18,7 +18,7 @@ static void name_list_set(struct name_list *list, const char *const *names, size
     for (size_t i = 0; i < len; i++) list->names[i] = memory_copy(names[i], strlen(names[i]));
 }
 
-/* End of a turn: what has ended is freed. */
+/* End of a turn: frees what has ended. */
 
 static void reap_run(struct loop_task *task) {
     struct hub *hub = CONTAINER(task, struct hub, endings.reap);
@@ -173,7 +173,7 @@ bool hub_has_namespace(const struct hub *hub, struct slice name) {
 }
 
 bool hub_policy_handles(const struct hub *hub, enum policy_point point, struct slice namespace_name) {
-    if (!hub->policy) return point == POLICY_AUTHENTICATE || point == POLICY_CONNECT; /* nobody comes in */
+    if (!hub->policy) return point == POLICY_AUTHENTICATE || point == POLICY_CONNECT; /* admits nobody */
     return hub->policy->ops->handles(hub->policy, point, namespace_name, SLICE_NONE);
 }
 
@@ -281,7 +281,7 @@ void hub_each_meant(struct hub *hub, const struct room_emit *emit, void (*fn)(vo
     each_gathered(&sockets, false, fn, owner);
 }
 
-/* Of the sockets that a user has in one session, the first stands for all. */
+/* Counts only the first socket that a user has in each session. */
 static bool stands_for_session(const struct socket *socket) {
     if (!socket->session) return false;
     LIST_EACH(&socket->session->sockets, link) {

@@ -16,7 +16,7 @@ enum { ADMITTED = -1 };
 struct endpoint {
     enum { ENDPOINT_NONE, ENDPOINT_PACKETS, ENDPOINT_WEBSOCKET } form;
     enum session_kind kind;
-    const struct hub_endpoint *of; /* scripts; NULL: not theirs */
+    const struct hub_endpoint *of; /* the endpoint of scripts; NULL: none */
 };
 
 static struct endpoint endpoint_of(const struct hub *hub, struct slice path) {
@@ -44,10 +44,10 @@ static bool origin_legal(struct http_request *request) {
     return true;
 }
 
-/* What the query says. */
+/* The fields of the query. */
 struct upgrade_asked {
     bool polling, websocket, has_sid, version_4, base64;
-    struct session *session; /* of sid; NULL: unknown */
+    struct session *session; /* the session of sid; NULL: unknown */
 };
 
 static bool query_is(struct slice query, const char *name, const char *value) {
@@ -83,7 +83,7 @@ static struct upgrade_asked read_query(const struct hub *hub, const struct endpo
     return asked;
 }
 
-/* The reference server's order of checks. */
+/* In the reference server's order of checks. */
 static int check(const struct hub *hub, struct http_request *request, const struct upgrade_asked *asked) {
     if (!asked->polling && !asked->websocket) return ENGINEIO_UNKNOWN_TRANSPORT;
     if (!origin_legal(request)) return ENGINEIO_BAD_REQUEST;

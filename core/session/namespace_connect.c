@@ -16,13 +16,13 @@
 #include "wire/json_client.h"
 #include "wire/user_id.h"
 
-/* A CONNECT that is being answered: authenticate, take over an earlier socket, ask, answer. */
+/* A CONNECT that is being answered: authenticate, recover an earlier socket, ask the policy, answer. */
 struct connecting {
     struct socket *socket; /* NULL: abandoned */
     struct policy_question authenticate, admit;
     struct loop_task next, reap;
-    char *auth;           /* what the client says of itself; NULL: nothing */
-    char *pid, *offset;   /* what the client wants to continue; NULL: nothing */
+    char *auth;           /* the client's auth; NULL: none */
+    char *pid, *offset;   /* the socket that the client wants to continue; NULL: none */
     uint64_t replay_from; /* of a recovered socket */
     struct transfer_taker_call transfer;
 };
@@ -42,7 +42,7 @@ static void reap_run(struct loop_task *task) {
     connecting_free(CONTAINER(task, struct connecting, reap));
 }
 
-/* However it ends, what waited for it goes on. */
+/* However the CONNECT ends, arrivals that waited for it continue. */
 static void connect_end(struct connecting *connecting) {
     struct socket *socket = connecting->socket;
     struct hub *hub = socket->hub;
@@ -75,7 +75,7 @@ static void send_refusal(struct session *session, struct slice namespace_name, s
     packet_unref(&packet);
 }
 
-/* {"message":…,"data":…?} as an error of the plain form: it says as much as a CONNECT_ERROR does (when to come back,
+/* {"message":…,"data":…?} as an error of the plain protocol, with all that a CONNECT_ERROR tells (when to come back,
  * why a token is refused). */
 static void write_plain_error(struct slice json, struct buffer *out) {
     struct slice data = json_member(json, "data"), code = json_member(data, "code"), name, value;
@@ -159,7 +159,7 @@ static void send_connected(struct socket *socket) {
     buffer_done(&text);
 }
 
-/* What was to be replayed went while the scripts were asked: the client begins anew. */
+/* The log lost events to replay while scripts were asked: the client gets a new socket. */
 static void start_over(struct connecting *connecting) {
     struct socket *old = connecting->socket;
     struct socket *fresh = socket_new(old->session, slice_of(old->namespace_name));
@@ -232,7 +232,7 @@ static void transferred(struct transfer_taker_call *call, bool is_moved, uint64_
     connect_next(connecting);
 }
 
-/* False: it is none that another worker has. */
+/* False: no other worker has the socket. */
 static bool connect_transfer(struct connecting *connecting) {
     struct recovery_claim claim = claim_of(connecting);
     connecting->transfer.done = transferred;
@@ -256,7 +256,7 @@ static void connect_recover(struct connecting *connecting) {
     connecting->socket = old;
 }
 
-/* Scripts hear of what has ended before they are asked about what begins. */
+/* Scripts are told of ended sockets before they are asked about new ones. */
 static void connect_next(struct connecting *connecting) {
     loop_post(connecting->socket->hub->loop, &connecting->next);
 }

@@ -36,7 +36,7 @@ void outbox_queue_push(struct outbox_queue *queue, struct packet *packet) {
     queue->bytes += packet_size(packet);
 }
 
-/* An empty ring begins anew, so that what waits lies in one piece. */
+/* An empty ring restarts at 0, so that its packets stay contiguous. */
 static void outbox_queue_skip(struct outbox_queue *queue, uint32_t n) {
     queue->len -= n;
     queue->head = queue->len == 0 ? 0 : (queue->head + n) & (queue->cap - 1);
@@ -56,7 +56,7 @@ void outbox_queue_rest(struct outbox_queue *queue) {
     *queue = (struct outbox_queue){0};
 }
 
-/* Drops one packet, or, when it is NULL, all of a class. */
+/* Drops one packet, or all of a class if which is NULL. */
 static void drop(struct outbox_queue *queue, const struct packet *which, enum packet_class class) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < queue->len; i++) {
@@ -71,7 +71,7 @@ static void drop(struct outbox_queue *queue, const struct packet *which, enum pa
     queue->len = kept;
 }
 
-/* Drops all packets of a class; their bytes are returned. */
+/* Drops all packets of a class. Returns their bytes. */
 static size_t outbox_queue_shed(struct outbox_queue *queue, enum packet_class class) {
     size_t before = queue->bytes;
     drop(queue, NULL, class);
@@ -164,7 +164,7 @@ static void gather(struct gathering *gathering, const struct outbox_queue *queue
     }
 }
 
-/* Is it what would be gathered of the queue? In a fan-out it is, for all receivers but the first. */
+/* True: gathering the queue would give the same bytes. In a fan-out this holds for all receivers but the first. */
 static bool gathering_is_of(const struct gathering *gathering, const struct outbox_queue *queue,
                             enum packet_form form) {
     uint32_t len = gathering->packets.len;

@@ -10,12 +10,12 @@
 #include "session/session_internal.h"
 #include "wire/json_client.h"
 
-enum { ASSEMBLY_FACTOR = 4 }; /* a binary packet with its attachments: so many times max_payload_bytes */
+enum { ASSEMBLY_FACTOR = 4 }; /* limit of a binary packet with its attachments, times max_payload_bytes */
 
 struct packet_assembly {
     struct session *session;
     struct holder holder;
-    struct arrival arrival; /* of bytes in text */
+    struct arrival arrival; /* its slices point into text */
     struct buffer text;
     struct buffer attachments[SOCKETIO_ATTACHMENTS_MAX];
     unsigned expected, len;
@@ -59,7 +59,7 @@ static void assembly_begin(struct session *session, struct slice message, unsign
     holder_init(&assembly->holder, cut);
     packet_assembly_move(session);
     buffer_append_slice(&assembly->text, message);
-    if (!socketio_decode(buffer_slice(&assembly->text), &packet)) abort(); /* it was decoded a moment ago */
+    if (!socketio_decode(buffer_slice(&assembly->text), &packet)) abort(); /* it was decoded before */
     assembly->arrival = (struct arrival){kind_of(packet.type), packet.namespace_name, packet.has_id, false, packet.id,
                                          packet.json,          packet.event,          NULL,          0};
     assembly->expected = expected;
@@ -90,7 +90,7 @@ static void assembly_attach(struct session *session, struct slice message) {
     packet_assembly_free(&assembly);
 }
 
-/* It has been let into a namespace. */
+/* The session was admitted to a namespace. */
 static bool is_known(const struct session *session) {
     LIST_EACH(&session->sockets, link) {
         if (!CONTAINER(link, struct socket, link)->connecting) return true;
@@ -104,7 +104,7 @@ size_t packet_assembly_max_bytes(const struct session *session) {
     return is_known(session) || max_bytes < PACKET_ASSEMBLY_STRANGER_BYTES ? max_bytes : PACKET_ASSEMBLY_STRANGER_BYTES;
 }
 
-/* Looked at before anything is decoded: a stranger's message, and a CONNECT of whoever. */
+/* Checked before decoding: messages of a session without a namespace, and every CONNECT. */
 static bool is_too_large(const struct session *session, struct slice message) {
     if (message.len <= PACKET_ASSEMBLY_STRANGER_BYTES) return false;
     return message.ptr[0] == '0' + SOCKETIO_CONNECT || message.len > packet_assembly_max_bytes(session);
@@ -133,7 +133,7 @@ void packet_assembly_message(struct session *session, struct slice message, bool
     dispatch(session, &(struct arrival){.kind = ARRIVAL_MESSAGE, .json = message, .binary = binary});
 }
 
-/* [event, arg…] as Socket.IO has it. */
+/* Writes [event, arg…] as in Socket.IO. */
 static void gather_event(struct buffer *text, const struct json_client_packet *packet) {
     buffer_clear(text);
     buffer_append_char(text, '[');

@@ -9,12 +9,12 @@
 
 struct parting {
     struct policy_question question;
-    struct list link; /* of the hub's */
+    struct list link; /* in the hub's list */
     struct hub *hub;
-    struct socket *socket; /* NULL: a connection's */
-    const char *reason;    /* a socket's */
+    struct socket *socket; /* NULL: the end of a connection */
+    const char *reason;    /* for a socket */
     char id[ID_SESSION_LEN + 1];
-    struct buffer path, said; /* a connection's; said: [code, reason] */
+    struct buffer path, said; /* for a connection; said: [code, reason] */
     struct loop_task ask, reap;
 };
 
@@ -25,7 +25,7 @@ static void parting_free(struct loop_task *task) {
     free(parting);
 }
 
-/* The last one of a socket that has ended lets it go. */
+/* The last parting of a socket that has ended frees the socket. */
 static void parting_end(struct parting *parting) {
     struct socket *socket = parting->socket;
     list_remove(&parting->link);

@@ -46,7 +46,7 @@ static struct socket *oldest(struct hub_records *records) {
     return list_empty(&records->sockets) ? NULL : CONTAINER(records->sockets.next, struct socket, link);
 }
 
-/* 0: it is not in the list of detached ones. */
+/* 0: the socket is not in the list of detached sockets. */
 static uint64_t expires_ms(const struct socket *socket) {
     return socket->record.away ? socket->record.away->expires_ms : 0;
 }
@@ -60,7 +60,7 @@ static void timer_arm(struct hub *hub) {
         loop_timer_set(&hub->records.timer, expires_ms(first) > now ? expires_ms(first) - now : 1);
 }
 
-/* Out of the list of detached ones. */
+/* Removes the socket from the list of detached sockets. */
 static void record_unlist(struct socket *socket) {
     struct hub_records *records = &socket->hub->records;
     list_remove(&socket->link);
@@ -138,8 +138,8 @@ void recovery_drop_all(struct hub *hub) {
     drop_until(hub, UINT64_MAX);
 }
 
-/* Lower bound of what the client may have missed. What it says may be old (its last event was long ago, or of an
- * earlier socket); what it confirmed by a pong, and what was before its beginning, it does not need. */
+/* Lower bound of what the client may have missed. The offset that it sends may be old (its last event was long ago, or
+ * came to an earlier socket). It needs nothing that it confirmed by a pong or that is older than the socket. */
 static bool missed_after(const struct socket *socket, struct slice said, uint64_t *offset_r) {
     uint64_t offset = 0;
     bool is_ours = said.len == 0 || room_offset_read(socket->hub->rooms, said, &offset);
@@ -161,7 +161,7 @@ static void rejoin(struct socket *socket) {
 
 static void nobody_deliver(struct receiver *receiver, const struct room *room, struct packet *packet) {}
 
-/* What came with a transfer may have arrived by itself, too, and counts twice. */
+/* Events that came with a transfer may also have arrived as ordinary copies; both copies count. */
 static bool replay_to(struct socket *socket, struct receiver *receiver, uint64_t offset) {
     const struct hub_settings *settings = &socket->hub->settings;
     unsigned copies = socket->record.had ? 2 : 1;
@@ -169,7 +169,7 @@ static bool replay_to(struct socket *socket, struct receiver *receiver, uint64_t
                         copies * settings->recovery.bytes);
 }
 
-/* Would the replay be whole? Asked before scripts hear of the recovery. */
+/* Would the replay be complete? Checked before scripts are told of the recovery. */
 static bool replay_possible(struct socket *socket, uint64_t offset) {
     static const struct receiver_ops nobody_ops = {nobody_deliver};
     struct receiver nobody = {.ops = &nobody_ops};

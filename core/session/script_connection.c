@@ -14,7 +14,7 @@ struct script_connection {
     size_t max_message_bytes;
     unsigned rooms_len;
     bool refused;
-    uint16_t code; /* of its end */
+    uint16_t code; /* those of its end */
     struct buffer reason;
 };
 
@@ -42,7 +42,7 @@ void script_connection_free(struct script_connection **connection_r) {
     *connection_r = NULL;
 }
 
-/* NULL: gone. */
+/* NULL: the session is gone. */
 static struct session *session_at(struct hub *hub, struct slice id) {
     struct session *session = map_find(hub->sessions, id);
     return session && session->state == SESSION_OPEN && session_is_scripts(session) ? session : NULL;

@@ -54,10 +54,10 @@ static void timer_fired(struct loop_timer *timer) {
     timing_arm(&session->timing);
 }
 
-/* Heartbeat: the server pings on schedule, whatever else flows; only a pong counts. What comes before it gives it the
- * same time once more: it may stand behind something large. */
+/* Heartbeat: the server pings on schedule, independent of other traffic; only a pong counts. Any input before the pong
+ * extends its timeout once: the pong may be queued behind something large. */
 
-/* Has all that was emitted to its sockets been queued before what is queued next? A pong then confirms it. */
+/* True: all events emitted to its sockets so far are queued. The pong to a ping queued now confirms them. */
 static bool is_settled(const struct session *session) {
     LIST_EACH(&session->sockets, link) {
         const struct socket *socket = CONTAINER(link, struct socket, link);
@@ -84,7 +84,7 @@ static void heartbeat_extend(struct session *session) {
     session->heartbeat = HEARTBEAT_EXTENDED;
 }
 
-/* What means nothing and harms nobody; unless it comes again and again. */
+/* Ignores input without meaning and harm, unless it is repeated too often. */
 static void pass_over(struct session *session, const char *what) {
     metric_add_labelled(METRIC_REJECTED, what, 1);
     flood_violation(session);
@@ -118,9 +118,9 @@ void session_pause(struct session *session, uint8_t why, bool paused) {
         session_deadline_set(session, DEADLINE_PONG, session->timing.ping_timeout_ms);
 }
 
-/* Out. */
+/* Output. */
 
-/* Now, whatever has not left yet. */
+/* At once, even if packets are unsent. */
 static void close_transport(struct session *session) {
     struct slice reason = SLICE_NONE;
     uint16_t code = session_is_scripts(session) ? script_connection_said(session, &reason) : 1000;
@@ -149,7 +149,7 @@ void session_push(struct session *session, struct packet *packet) {
         case OUTBOX_SHED:
             flush_soon(session);
             return;
-        case OUTBOX_NO_ROOM: /* a socket's message: socket.c asks before */
+        case OUTBOX_NO_ROOM: /* only for a socket's message: socket.c checks before */
         case OUTBOX_OVERFLOW:
             session_doom(session, CLOSE_SLOW);
             return;
@@ -169,7 +169,7 @@ static void slow_no_more(struct session *session) {
     session_deadline_clear(session, DEADLINE_SLOW);
 }
 
-/* What a flush left behind decides on the deadlines of a slow client and of the ping. */
+/* After a flush, sets the deadlines of a slow client and of the ping by what is still queued. */
 static void session_settle(struct session *session, bool wrote) {
     struct transport *transport = session->transport;
     bool polling = session->form == PACKET_POLL;
@@ -226,7 +226,7 @@ void session_move(struct session *session, struct transport *to) {
     flush_soon(session);
 }
 
-/* In. */
+/* Input. */
 
 static void engine_packet(struct session *session, const struct engineio_packet *packet) {
     if (session->heartbeat == HEARTBEAT_SENT && packet->type != ENGINEIO_PONG) heartbeat_extend(session);
@@ -243,12 +243,12 @@ static void engine_packet(struct session *session, const struct engineio_packet 
         case ENGINEIO_CLOSE:
             session_close(session, CLOSE_CLIENT_GONE);
             return;
-        case ENGINEIO_PING: /* the wrong direction */
+        case ENGINEIO_PING: /* only servers send it */
             session_reject(session, CLOSE_TRANSPORT_ERROR);
             return;
         case ENGINEIO_OPEN:
         case ENGINEIO_UPGRADE:
-        case ENGINEIO_NOOP: /* the Swift client says it while it upgrades */
+        case ENGINEIO_NOOP: /* the Swift client sends it during an upgrade */
             pass_over(session, "packet");
             return;
     }
@@ -457,7 +457,7 @@ static void log_close(const struct session *session, enum close_reason reason) {
         LOG_NUMBER("queued_bytes", session->outbox.queue.bytes));
 }
 
-/* What was sent before a script closed it leaves first, if it can. */
+/* Messages sent before a script closed the session leave first, if possible. */
 static void close_websocket(struct session *session, enum close_reason reason, uint16_t code, struct slice text) {
     bool waits = session_is_scripts(session) && reason == CLOSE_SERVER_DISCONNECT && session->outbox.queue.len > 0;
     if (waits)
@@ -466,7 +466,7 @@ static void close_websocket(struct session *session, enum close_reason reason, u
         session->transport->ops->close(session->transport, code, text);
 }
 
-/* A polling client reads its last packets with its next poll, unless it broke the protocol. */
+/* A polling client gets its last packets with its next poll, unless it broke the protocol. */
 static void close_polling(struct session *session, enum close_reason reason) {
     if (reason != CLOSE_CLIENT_GONE && !close_reason_returns(reason))
         outbox_push_always(&session->outbox, session->hub->shared.close);
@@ -477,7 +477,7 @@ static void close_polling(struct session *session, enum close_reason reason) {
         session->transport->ops->close(session->transport, close_reason_code(reason), SLICE_NONE);
 }
 
-/* It counts as a connection of its user no more. */
+/* The session no longer counts as a connection of its user. */
 static void unclaim(struct session *session) {
     struct hub *hub = session->hub;
     if (!session->claimed) return;
@@ -485,7 +485,7 @@ static void unclaim(struct session *session) {
     hub_unref_user(hub, &session->claimed);
 }
 
-/* What a client without Socket.IO reads in the close frame. */
+/* A client without Socket.IO reads this name in the Close frame. */
 void session_close(struct session *session, enum close_reason reason) {
     char text[64];
     if (session->state != SESSION_OPEN) return;
@@ -524,7 +524,7 @@ void session_close_saying(struct session *session, enum close_reason reason, uin
     }
     unclaim(session);
     slow_no_more(session);
-    if (reason == CLOSE_SLOW) outbox_done(&session->outbox); /* what it did not take */
+    if (reason == CLOSE_SLOW) outbox_done(&session->outbox); /* the packets that the client did not read */
     if (session->transport && session->transport->ops->polling)
         close_polling(session, reason);
     else if (session->transport)

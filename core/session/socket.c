@@ -89,9 +89,9 @@ void socket_expires(struct socket *socket, uint64_t wall_ms) {
         session_expire_in(socket->session, wall_ms > now ? wall_ms - now : 0);
 }
 
-/* Out. */
+/* Output. */
 
-/* The log has what is not queued from here on. */
+/* From now on events are not queued: the log has them. */
 static void lag_begin(struct socket *socket) {
     if (socket->delivery.lagging) return;
     if (!socket->hub->settings.recovery.window_ms) {
@@ -179,7 +179,7 @@ void socket_drop_held(struct socket *socket, const struct packet *packet) {
 }
 
 bool socket_catch_up(struct socket *socket) {
-    if (socket->connecting || socket->delivery.holding) { /* released, it will catch up */
+    if (socket->connecting || socket->delivery.holding) { /* it will catch up when released */
         socket->session->lagging = true;
         return true;
     }
@@ -298,7 +298,7 @@ void socket_attach(struct socket *socket, struct session *session) {
     socket->handshake = session->handshake;
     socket->handshake->refs++;
     socket->delivery.lagging = socket->delivery.holding = false;
-    session->timing.ping_offset = 0; /* a ping that is on its way was before what this one still gets */
+    session->timing.ping_offset = 0; /* the ping under way is older than the events that this socket will get */
 }
 
 void socket_set_user(struct socket *socket, struct slice user_id, struct slice user_json) {

@@ -106,7 +106,7 @@ bool socket_is_in(struct socket *socket, struct slice room) {
     return search.found;
 }
 
-/* What is sent to its own room from now on is kept for it, like that of the others. */
+/* Events to its own room are kept for it from now on too, as those to other rooms. */
 void socket_keep_rooms(struct socket *socket) {
     record_forget_away(&socket->record);
     room_find(socket->hub->rooms, slice_of(socket->namespace_name), slice_of(socket->id));

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Until the deadline; not more than 0: it has passed. */
+/* Time until the deadline; 0 or less: it has passed. */
 static int32_t left_ms(const struct session_timing *timing, int deadline, uint64_t now) {
     return (int32_t)(timing->due_ms[deadline] - (uint32_t)now);
 }

@@ -11,14 +11,14 @@
 #include "session/recovery.h"
 #include "session/session_internal.h"
 
-/* A socket that another worker takes. */
+/* A socket that is being given to another worker. */
 struct giving {
     struct list link;
     struct transfers *transfers;
     struct socket *socket;
     uint64_t number, offset, until_ms;
-    bool is_ready; /* the taker listens: what is on its way to here is waited for */
-    bool is_stale; /* what was offered has changed: it is refused */
+    bool is_ready; /* the taker listens; the owner waits for events still on their way to it */
+    bool is_stale; /* the socket changed after the offer: the transfer is refused */
     struct loop_timer timer;
     char pid[PID_LEN + 1], taker[ID_OWNER_LEN + 1];
 };
@@ -29,7 +29,7 @@ static void giving_free(struct giving *giving) {
     free(giving);
 }
 
-/* The taker has fallen silent: whoever knows the pid may come again. */
+/* The taker has fallen silent: a client with the pid may try again. */
 static void take_back(struct giving *giving) {
     struct socket *socket = giving->socket;
     recovery_restore(socket, giving->pid);
@@ -86,7 +86,7 @@ static void send_marks(struct giving *giving) {
     buffer_done(&topic);
 }
 
-/* Gathers the packets of a replay. */
+/* Collects the packets of a replay. */
 struct collector {
     struct receiver receiver;
     struct socket *socket;
@@ -117,7 +117,7 @@ static void add_cursors(const struct giving *giving, struct buffer *out) {
     }
 }
 
-/* Whoever asks the pid's home for it is sent on. */
+/* Tells the pid's home where the socket is now, so that it can redirect askers. */
 static void tell_home(const struct giving *giving) {
     struct transfers *transfers = giving->transfers;
     struct slice pid = slice_of(giving->pid), taker = slice_of(giving->taker);
@@ -177,7 +177,7 @@ static void giving_begin(struct transfers *transfers, uint64_t number, struct sl
     memcpy(giving->taker, taker.ptr, ID_OWNER_LEN);
     loop_timer_init(&giving->timer, hub->loop, timer_fired);
     list_append(&transfers->givings, &giving->link);
-    recovery_drop(socket); /* nobody else takes it meanwhile */
+    recovery_drop(socket); /* nobody else can claim it meanwhile */
     send_offer(giving);
     send_marks(giving);
     loop_timer_set(&giving->timer, TRANSFER_MARK_MS);

@@ -15,17 +15,17 @@
 #include "wire/json.h"
 #include "wire/user_id.h"
 
-/* A socket that another worker has, and that is to be continued here. */
+/* A socket of another worker that will be continued here. */
 struct taking {
     struct list link;
     struct transfers *transfers;
     struct transfer_taker_call *call;
     struct socket *socket;
     uint64_t number, base; /* base: offsets after it are reserved for what was missed */
-    unsigned reserved;     /* so many */
+    unsigned reserved;     /* the number of these offsets */
     bool is_offered, is_ready;
-    struct buffer unheard; /* topics whose mark has not come, as parts */
-    struct buffer cursors; /* channels that were followed here already, and how far */
+    struct buffer unheard; /* topics whose mark has not arrived, as parts */
+    struct buffer cursors; /* channels that were followed here already, with their seqs */
     struct loop_timer timer;
     char owner[ID_OWNER_LEN + 1];
 };
@@ -134,7 +134,7 @@ static bool rooms_are_sound(struct slice rest) {
     return true;
 }
 
-/* Nobody authenticates: who has the pid is who he was. */
+/* Without authentication the pid alone proves that the user is the same. */
 static void become_guest(struct socket *socket, struct slice user_id) {
     struct buffer json = {0};
     if (!user_id_valid(user_id)) return;
@@ -157,7 +157,7 @@ static bool take_offer(struct taking *taking, struct slice rest) {
         taking_end(taking, false);
         return true;
     }
-    taking->is_offered = socket->recovered = true; /* what comes from now on, the replay will bring */
+    taking->is_offered = socket->recovered = true; /* events from now on will come with the replay */
     taking->base = rooms_offset(socket->hub->rooms);
     loop_timer_set(&taking->timer, TRANSFER_MS);
     memcpy(taking->owner, owner.ptr, ID_OWNER_LEN);
@@ -169,7 +169,7 @@ static bool take_offer(struct taking *taking, struct slice rest) {
     while (fields_take(&rest, &room) && fields_take(&rest, &epoch) && fields_take_number(&rest, &seq))
         join(taking, room, epoch, seq);
     taking->reserved = socket->hub->settings.recovery.events;
-    rooms_reserve(socket->hub->rooms, taking->reserved); /* before all that is live */
+    rooms_reserve(socket->hub->rooms, taking->reserved); /* reserved before all live events */
     return true;
 }
 
@@ -181,7 +181,7 @@ static void hear_mark(struct taking *taking, struct slice topic) {
 
 /* What was missed. */
 
-/* Has the owner heard all that was handed out here before the socket joined? */
+/* True: the owner has heard all events that were handed out here before the socket joined. */
 static bool reaches(const struct taking *taking, struct slice cursors) {
     struct slice mine = buffer_slice(&taking->cursors), channel_id, other_id;
     uint64_t seq, other_seq;
@@ -208,7 +208,7 @@ static bool take_event(struct slice *rest, struct room_emit *emit, struct slice 
     return json_valid(emit->args) && room_emit_allowed(emit->args, len);
 }
 
-/* How many they are; SIZE_MAX: they are malformed. */
+/* The number of events; SIZE_MAX: malformed. */
 static size_t count_events(struct slice rest) {
     struct slice attachments[SOCKETIO_ATTACHMENTS_MAX];
     struct room_emit emit;
@@ -231,7 +231,7 @@ static bool take_missed(struct taking *taking, struct slice rest) {
         emit = (struct room_emit){.to_len = 0};
         if (!take_event(&events, &emit, attachments)) break;
         if (emit.tag) socket_note_had(socket, emit.tag);
-        emit.tag &= ~UINT64_C(1); /* the live copy is the one that comes too late */
+        emit.tag &= ~UINT64_C(1); /* a live copy that arrives later is the duplicate */
         room_keep(socket->hub->rooms, slice_of(socket->namespace_name), slice_of(socket->id), offset, &emit);
     }
     taking_end(taking, is_whole);

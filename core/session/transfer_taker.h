@@ -11,8 +11,8 @@ struct socket;
 
 /* Embedded in the asker. */
 struct transfer_taker_call {
-    /* Once, never within transfer_taker_begin. With is_moved the socket has the id, the rooms and the state of the one
-     * that it continues, and misses what came after offset. */
+    /* Called once, never within transfer_taker_begin. If is_moved, the socket has the id, rooms and state of the one
+     * that it continues, and needs what came after offset. */
     void (*done)(struct transfer_taker_call *call, bool is_moved, uint64_t offset);
     void *taking; /* NULL: not under way */
 };

@@ -22,7 +22,7 @@ void transfers_write_head(struct transfers *transfers, enum transfer_kind kind, 
 
 void transfers_publish(struct transfers *transfers, struct slice topic) {
     const struct bus_message message = {.kind = BUS_TRANSFER, .body = buffer_slice(&transfers->body)};
-    (void)!bus_publish(transfers->bus, topic, &message); /* too large: the taker waits in vain */
+    (void)!bus_publish(transfers->bus, topic, &message); /* too large: the taker's deadline passes */
 }
 
 void transfers_send(struct transfers *transfers, struct slice name) {
@@ -31,7 +31,7 @@ void transfers_send(struct transfers *transfers, struct slice name) {
     transfers_publish(transfers, buffer_slice(&transfers->topic));
 }
 
-/* Sockets that went on. */
+/* Sockets that moved. */
 
 struct moved {
     struct list link;
@@ -61,7 +61,7 @@ void transfers_note_moved(struct transfers *transfers, struct slice pid, struct 
         moved_free(transfers, CONTAINER(transfers->moved_old.next, struct moved, link));
 }
 
-/* In. */
+/* Input. */
 
 static bool take_moved(struct transfers *transfers, struct slice body) {
     struct slice pid, name;
@@ -85,7 +85,7 @@ bool transfers_take(struct transfers *transfers, struct slice topic, const struc
     return transfer_taker_hear(transfers, (enum transfer_kind)kind, number, topic, body);
 }
 
-/* The whole. */
+/* Beginning and end. */
 
 struct transfers *transfers_new(struct hub *hub, struct channel_log *log, struct bus *bus) {
     struct transfers *transfers = NEW(struct transfers);

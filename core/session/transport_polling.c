@@ -13,7 +13,7 @@ struct polling_driver {
     struct loop *loop;
     struct long_polling *polling;
     struct loop_task gone;
-    struct seat seat; /* a session without a connection is one */
+    struct seat seat; /* the session's own seat while it has no connection */
 };
 
 static struct polling_driver *driver_of(const struct transport *transport) {
@@ -100,7 +100,7 @@ static void on_broken(void *owner, enum long_polling_fault fault) {
 
 static const struct long_polling_events driver_events = {on_packet, on_waiting, on_broken};
 
-/* False: it is answered. */
+/* False: the request has been answered with a refusal. */
 static bool take_seat(const struct hub *hub, struct http_request *request, struct slice headers, struct seat *seat) {
     struct address address;
     bool named = address_parse(slice_of(request->address), &address);

@@ -8,18 +8,18 @@
 #include "session/session_internal.h"
 #include "session/upgrade.h"
 
-/* What begins when the WebSocket is there. */
+/* What begins when the WebSocket is open. */
 struct opening {
     struct hub *hub;
     enum session_kind kind;
-    struct handshake *handshake;         /* NULL: a probe */
-    char session_id[ID_SESSION_LEN + 1]; /* a probe's */
+    struct handshake *handshake;         /* NULL: it is a probe */
+    char session_id[ID_SESSION_LEN + 1]; /* of a probe */
 };
 
 struct websocket {
     struct transport transport;
     union {
-        struct opening *opening; /* until transport_websocket_opened */
+        struct opening *opening; /* valid until transport_websocket_opened */
         struct conn *conn;
     };
 };
@@ -58,7 +58,7 @@ static void driver_rest(struct transport *transport) {
 
 static void driver_close(struct transport *transport, uint16_t code, struct slice reason) {
     struct conn *conn = websocket_of(transport)->conn;
-    websocket_pause(conn, false); /* so that the end of the peer is seen */
+    websocket_pause(conn, false); /* reads on, so that the peer's end is noticed */
     websocket_close(conn, code ? code : 1000, reason);
 }
 

@@ -50,7 +50,7 @@ static void upgrade_finish(struct session *session) {
     session_move(session, websocket);
 }
 
-/* The way back may be tried, once or often, or not at all: UPGRADE alone makes the WebSocket the transport. */
+/* The client may send a probe once, several times or never: only UPGRADE makes the WebSocket the transport. */
 void upgrade_heard(struct session *session, struct slice message, bool binary) {
     struct transport *probe = session->probe;
     struct engineio_packet packet = {.type = ENGINEIO_NOOP};
