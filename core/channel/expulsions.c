@@ -39,7 +39,7 @@ static bool is_kept(const struct expulsions *expulsions, unsigned index) {
     return expulsion->who && loop_now_ms(expulsions->loop) - expulsion->at_ms < EXPULSIONS_KEPT_MS;
 }
 
-/* One that is heard of again is remembered from now on: it may be said for longer than that. */
+/* A repeated report restarts the time: repeats may go on for longer than it. */
 static bool is_known(struct expulsions *expulsions, uint64_t who, uint64_t number) {
     for (unsigned i = 0; i < EXPULSIONS_MAX; i++) {
         struct expulsion *expulsion = &expulsions->ring[i];

@@ -14,15 +14,15 @@
 #include "channel/topic.h"
 #include "loop/loop.h"
 
-/* An append that is with the store. log is NULL when the log has gone before it. */
+/* An append that the store has. log is NULL if the log was freed first. */
 struct log_append {
     struct list link;
     struct channel_log *log;
-    struct store_request *request; /* the store's */
+    struct store_request *request; /* owned by the store */
     void (*done)(struct store_request *request);
     void *owner;
     struct loop_timer deadline;
-    bool is_answered; /* too late for its asker */
+    bool is_answered; /* its asker was answered at the deadline */
 };
 
 /* An event ahead of its turn. */
@@ -33,25 +33,25 @@ struct held {
     char event[];
 };
 
-/* What the store is asked for when something is missing. */
+/* A read of missing events from the store. */
 struct gap_read {
-    struct followed *followed; /* NULL: nobody wants it any more */
+    struct followed *followed; /* NULL: no longer needed */
 };
 
 /* A channel's cursor on this node. */
 struct followed {
     struct channel_log *log;
     char epoch[STORE_EPOCH_MAX];
-    int64_t seq;      /* handed out last */
-    int64_t seen;     /* the highest that is known to exist */
-    int64_t newer;    /* the highest that was heard of a newer epoch, which the store is asked about; 0: none */
+    int64_t seq;      /* the last one handed out */
+    int64_t seen;     /* the highest known to exist */
+    int64_t newer;    /* the highest seq reported for a newer epoch, about which the store is asked; 0: none */
     struct list held; /* by seq */
     unsigned held_len;
-    struct loop_timer wait; /* runs while seq < seen, unless a read does */
+    struct loop_timer wait; /* runs while seq < seen, unless a read is under way */
     uint64_t wait_ms;
     struct gap_read *read;
     struct tail_check_watch watch;
-    bool was_roomless; /* at the last sweep */
+    bool was_roomless; /* it had no room at the last sweep */
     size_t id_len;
     char id[];
 };
@@ -61,15 +61,15 @@ struct channel_log {
     struct store *store;
     struct rooms *rooms;
     struct bus *bus;               /* NULL: no other worker can exist */
-    struct tail_check *tail_check; /* NULL: likewise */
+    struct tail_check *tail_check; /* NULL: no other worker can exist */
     bool is_degraded;
     struct map *followed;
-    struct list appends; /* with the store */
+    struct list appends; /* that the store has */
     unsigned pending;
-    struct list refused; /* requests that hear UNAVAILABLE from the loop */
+    struct list refused; /* requests that are answered UNAVAILABLE from the loop */
     struct loop_task refuse;
     struct loop_timer sweep;
-    struct buffer name; /* of a room, for the call at hand */
+    struct buffer name; /* of a room, for the current call */
 };
 
 enum { SWEEP_MS = 30000, WAIT_MAX_MS = 5000 };
@@ -105,7 +105,7 @@ static struct room *log_room(struct channel_log *log, struct slice channel_id) {
 
 /* Cursors. */
 
-/* By its number; epoch is shorter than STORE_EPOCH_MAX. */
+/* Compares the epochs' numbers; epoch is shorter than STORE_EPOCH_MAX. */
 static bool epoch_is_older(struct slice epoch, const struct followed *followed) {
     char text[STORE_EPOCH_MAX] = {0};
     memcpy(text, epoch.ptr, epoch.len);
@@ -135,7 +135,7 @@ static void followed_release(struct followed *followed, struct list *link) {
     free(CONTAINER(link, struct held, link));
 }
 
-/* Forgets what is held and asked for. */
+/* Drops held events and the read under way. */
 static void followed_clear(struct followed *followed) {
     LIST_EACH(&followed->held, link) followed_release(followed, link);
     loop_timer_cancel(&followed->wait);
@@ -151,7 +151,7 @@ static void followed_free(struct followed *followed) {
     free(followed);
 }
 
-/* Drops the cursors whose rooms have been gone for a whole round. */
+/* Drops cursors that had no room for a whole round. */
 static void log_sweep(struct loop_timer *timer) {
     struct channel_log *log = CONTAINER(timer, struct channel_log, sweep);
     size_t cursor = 0;
@@ -181,7 +181,7 @@ static void followed_hand_out(struct followed *followed, int64_t seq, struct sli
                                                         .tag = event_tag(followed, seq)});
 }
 
-/* Hands out what is held and has its turn now. */
+/* Hands out the held events whose turn has come. */
 static void followed_drain(struct followed *followed) {
     while (!list_empty(&followed->held)) {
         struct held *first = CONTAINER(followed->held.next, struct held, link);
@@ -210,7 +210,7 @@ static void followed_hold(struct followed *followed, int64_t seq, struct slice e
     followed->held_len++;
 }
 
-/* Ahead of its turn: the store has it, should there be no place to hold it. */
+/* Holds an event that is ahead of its turn. Without room to hold it, it is read from the store. */
 static void gap_read(struct followed *followed);
 
 static void followed_take(struct followed *followed, int64_t seq, struct slice event) {
@@ -233,7 +233,7 @@ static void followed_take(struct followed *followed, int64_t seq, struct slice e
 
 /* Reading what is missing. */
 
-/* Into another epoch, whose log is ours up to fork. */
+/* Moves to another epoch, whose log equals ours up to fork. */
 static void followed_turn(struct followed *followed, const char *epoch, int64_t fork, int64_t head) {
     LOG(LOG_INFO, "channel.epoch", LOG_SLICE("channel", followed_id(followed)), LOG_TEXT("from", followed->epoch),
         LOG_TEXT("to", epoch));
@@ -243,12 +243,12 @@ static void followed_turn(struct followed *followed, const char *epoch, int64_t 
     followed->seen = followed->newer > head ? followed->newer : head;
     followed->newer = 0;
     if (followed->log->tail_check)
-        tail_check_check(followed->log->tail_check, &followed->watch); /* what came was not held */
+        tail_check_check(followed->log->tail_check, &followed->watch); /* events that arrived meanwhile were not held */
 }
 
-/* The store's answer continues after our cursor, or says why it cannot. */
+/* The store's answer continues after our cursor, or says why that is impossible. */
 static void gap_take(struct followed *followed, const struct store_request *request) {
-    if (epoch_is_older(slice_of(request->at.epoch), followed)) return; /* of a primary that is none any more */
+    if (epoch_is_older(slice_of(request->at.epoch), followed)) return; /* from a former primary */
     if (!slice_is(slice_of(request->at.epoch), followed->epoch)) {
         int64_t fork = request->events.fork_r >= 0 ? request->events.fork_r : followed->seq;
         followed_turn(followed, request->at.epoch, fork, request->at.seq);
@@ -301,16 +301,16 @@ static void gap_wait_over(struct loop_timer *timer) {
     gap_read(followed);
 }
 
-/* The door. */
+/* Entry of events. */
 
-/* A newer epoch's log may fork from ours anywhere below: where, and how it goes on from there, only the store knows. */
+/* A newer epoch's log may fork from ours at any earlier seq: only the store knows where, and what follows. */
 static void followed_hear_of_newer(struct followed *followed, int64_t seq) {
     if (seq > followed->newer) followed->newer = seq;
-    if (followed->seen == followed->seq) followed->seen++; /* until it is there, there is something to ask for */
+    if (followed->seen == followed->seq) followed->seen++; /* so that a read is needed until the new epoch is entered */
     gap_read(followed);
 }
 
-/* False: not of the epoch that we are in. */
+/* False: the event is not of the current epoch. */
 static bool followed_enter(struct followed *followed, int64_t seq, struct slice epoch) {
     if (slice_is(epoch, followed->epoch)) return true;
     if (!epoch_is_older(epoch, followed)) followed_hear_of_newer(followed, seq);
@@ -363,7 +363,7 @@ void channel_log_expect(struct channel_log *log, struct slice channel_id, int64_
 
 /* Comparing heads. */
 
-/* Held events and what is under way on the bus come first, unless the bus brings nothing. */
+/* Waits for held events and for events under way on the bus first, unless the bus is degraded. */
 static void head_found(void *owner, struct slice channel_id, int64_t seq, struct slice epoch) {
     struct channel_log *log = owner;
     struct followed *followed = map_find(log->followed, channel_id);
@@ -389,7 +389,7 @@ void channel_log_set_degraded(struct channel_log *log, bool is_degraded) {
 
 /* Appends. */
 
-/* A duplicate too: who committed it may have died before this. */
+/* Publishes a duplicate too: the worker that committed it may have died before it published. */
 static void log_publish(struct channel_log *log, const struct store_request *request) {
     struct buffer topic = {0};
     const struct bus_message message = {.kind = BUS_EVENT,
@@ -424,7 +424,7 @@ static void append_done(struct store_request *request) {
     free(append);
 }
 
-/* The request is the store's until it completes: its asker hears of the deadline by another one in its place. */
+/* The store owns the request until it completes: at the deadline its asker gets a stand-in. */
 static void append_overdue(struct loop_timer *timer) {
     struct log_append *append = CONTAINER(timer, struct log_append, deadline);
     const struct store_request *late = append->request;

@@ -18,14 +18,14 @@ struct relay {
     struct rooms *rooms;
     struct channel_log *log;
     struct bus *bus;
-    void (*unfollowed)(void *owner, struct slice channel_id); /* NULL: nobody hears */
+    void (*unfollowed)(void *owner, struct slice channel_id); /* NULL: nobody listens */
     void *unfollowed_owner;
-    struct adapter *adapter; /* NULL: there are no others */
+    struct adapter *adapter; /* NULL: there are no other servers */
     uint64_t emits;
-    struct buffer topic, body; /* of the call at hand */
+    struct buffer topic, body; /* of the current call */
 };
 
-/* Rooms come and go. */
+/* Rooms begin and end. */
 
 static void room_opened(struct rooms_watch *watch, struct slice namespace_name, struct slice name) {
     struct relay *relay = CONTAINER(watch, struct relay, watch);
@@ -45,9 +45,8 @@ static void room_closed(struct rooms_watch *watch, struct slice namespace_name, 
     bus_unsubscribe(relay->bus, topic);
 }
 
-/* An emit as a body: class, unlogged, how many rooms, exceptions, attachments; its tag; then namespace, these, and
- * args.
- */
+/* An emit as a body: class, unlogged, the numbers of rooms, exceptions and attachments, the tag, the namespace, the
+ * rooms, exceptions and attachments, args. */
 
 static void emit_write(const struct room_emit *emit, struct buffer *out) {
     const char head[] = {(char)emit->class, (char)emit->unlogged, (char)emit->to_len, (char)emit->except_len,
@@ -93,8 +92,8 @@ static bool emit_read(struct slice body, struct emit_read *read) {
            body.len == 0 && json_valid(emit->args);
 }
 
-/* One room has its own topic; several, or a socket's own, are reached by that of the namespace. Valid until the next
- * call. */
+/* A single room has its own topic. Several rooms, or a socket's own room, use the namespace's topic. Valid until the
+ * next call. */
 static struct slice emit_topic(struct relay *relay, const struct room_emit *emit) {
     struct buffer *topic = &relay->topic;
     buffer_clear(topic);
@@ -125,7 +124,7 @@ size_t relay_emit(struct relay *relay, const struct room_emit *untagged) {
     buffer_clear(&relay->body);
     emit_write(&emit, &relay->body);
     const struct bus_message message = {.kind = BUS_EMIT, .body = buffer_slice(&relay->body)};
-    (void)!bus_publish(relay->bus, emit_topic(relay, &emit), &message); /* too large is counted there */
+    (void)!bus_publish(relay->bus, emit_topic(relay, &emit), &message); /* counts those that are too large */
     if (relay->adapter) tell_adapter(relay->adapter, &emit);
     return reached;
 }

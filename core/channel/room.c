@@ -12,13 +12,13 @@
 #include "wire/json.h"
 
 struct room {
-    struct receiver **members; /* dense: [0, cap); behind them the memberships, in the same order */
+    struct receiver **members; /* dense: [0, cap); followed by the memberships, in the same order */
     union {
-        void *single[2];         /* where both lie in a room for one, such as a socket's own */
+        void *single[2];         /* holds both in a room for one, such as a socket's own */
         struct list vacant_link; /* in rooms->vacant: it has no members */
     };
     uint32_t len, cap;
-    uint64_t stamp; /* the emit that chose it last */
+    uint64_t stamp; /* the emit that last chose it */
     struct room_log log;
     uint64_t vacated_ms;
     uint16_t key_len, name_len;
@@ -29,15 +29,15 @@ struct rooms {
     struct loop *loop;
     struct map *by_key;
     struct room_logs logs;
-    struct list vacant; /* those without members, the longest so first */
+    struct list vacant; /* rooms without members, the longest vacant first */
     struct loop_timer sweep;
-    struct loop_task reap; /* the sweep's work at the end of this turn: rooms that need not be kept */
+    struct loop_task reap; /* sweeps at the end of this turn: rooms that need not be kept */
     uint64_t offset, stamp, identities;
     bool is_emitting;
-    struct rooms_watch *watch;     /* NULL: nobody */
-    struct rooms_implied *implied; /* NULL: none are */
+    struct rooms_watch *watch;     /* NULL: nobody watches */
+    struct rooms_implied *implied; /* NULL: no rooms are implied */
     char incarnation[9];
-    struct buffer key, targets; /* of the call at hand */
+    struct buffer key, targets; /* of the current call */
 };
 
 enum { SWEEP_MIN_MS = 100, SWEEP_MAX = 10000, INCARNATION_LEN = 8, OFFSET_HEX_MAX = 15 };
@@ -90,7 +90,7 @@ static void room_free(struct rooms *rooms, struct room *room) {
     free(room);
 }
 
-/* Forgets records past the window, and rooms to which nobody can come back any more. */
+/* Frees records past the window, and rooms to which nobody can come back. */
 static void rooms_sweep(struct rooms *rooms) {
     uint64_t now_ms = loop_now_ms(rooms->loop);
     uint64_t next_ms = room_logs_expire(&rooms->logs, now_ms, SWEEP_MAX);
@@ -165,7 +165,7 @@ static struct membership *membership_in(struct list *memberships, const struct r
     return NULL;
 }
 
-/* Never back to one: a room that had more may have so again. */
+/* Never shrinks back to one: a room that had more members may have more again. */
 static void room_resize(struct room *room, uint32_t cap) {
     struct receiver **members = memory_new(2 * cap * sizeof(void *));
     memcpy(members, room->members, room->len * sizeof *members);
@@ -208,7 +208,7 @@ struct room *room_find(struct rooms *rooms, struct slice namespace_name, struct 
 
 struct membership *room_join(struct rooms *rooms, struct slice namespace_name, struct slice name,
                              struct receiver *receiver, struct list *memberships, uint64_t since_offset) {
-    room_find(rooms, namespace_name, name); /* who is in it from its beginning comes first */
+    room_find(rooms, namespace_name, name); /* a member by implication must join first */
     return join(rooms, namespace_name, name, receiver, memberships, since_offset);
 }
 
@@ -273,13 +273,13 @@ bool room_offset_read(const struct rooms *rooms, struct slice text, uint64_t *of
         offset = offset << 4 | (uint64_t)(*digit <= '9' ? *digit - '0' : *digit - 'a' + 10);
     }
     if (offset > rooms->offset) return false;
-    /* Ours reads back as it was written: the incarnation, no leading zeros. */
+    /* Valid only if writing it gives the same text: this incarnation, no leading zeros. */
     if (!slice_equal(text, (struct slice){expected, room_offset_write(rooms, offset, expected)})) return false;
     *offset_r = offset;
     return true;
 }
 
-/* The event's name, unescaped into scratch if need be; false: neither a string nor a number. */
+/* The event's name, unescaped into scratch if needed. False: it is neither a string nor a number. */
 static bool event_name(struct slice args, struct buffer *scratch, struct slice *name_r) {
     struct json_walk walk;
     struct slice first;
@@ -304,7 +304,7 @@ bool room_emit_allowed(struct slice args, unsigned attachments_len) {
     return allowed;
 }
 
-/* The rooms that exist, each once, into rooms->targets. How many. */
+/* Collects the existing rooms, each once, in rooms->targets. Returns their number. */
 static size_t emit_targets(struct rooms *rooms, const struct room_emit *emit) {
     static const struct slice all = {"", 0};
     const struct slice *to = emit->to_len ? emit->to : &all;
@@ -320,7 +320,7 @@ static size_t emit_targets(struct rooms *rooms, const struct room_emit *emit) {
 
 static struct packet *emit_encode(struct rooms *rooms, const struct room_emit *emit, uint64_t at_offset) {
     char text[ROOM_OFFSET_LEN];
-    struct slice offset = {text, 0}; /* none where nothing can be recovered */
+    struct slice offset = {text, 0}; /* empty if nothing can be recovered */
     if (rooms->logs.limits.window_ms > 0) offset.len = room_offset_write(rooms, at_offset, text);
     struct socketio_packet parts = {
         .type = emit->attachments_len ? SOCKETIO_BINARY_EVENT : SOCKETIO_EVENT,
@@ -333,7 +333,7 @@ static struct packet *emit_encode(struct rooms *rooms, const struct room_emit *e
     return packet;
 }
 
-/* Stamps all who are left out as if they had it already, and remembers them for the logs. NULL: nobody is. */
+/* Stamps all excluded receivers as already reached, and records them for the logs. NULL: none is excluded. */
 static struct exclusion *emit_exclude(struct rooms *rooms, const struct room_emit *emit) {
     if (emit->except_len == 0 && !emit->except_receiver) return NULL;
     struct exclusion *exclusion = exclusion_new(emit->except, emit->except_len);
@@ -356,7 +356,7 @@ static size_t deliver_to_all(struct room *room, struct packet *packet) {
     return room->len;
 }
 
-/* To those that this emit has neither reached nor excluded. */
+/* Delivers to members that this emit has neither reached nor excluded. */
 static size_t deliver_once(struct room *room, struct packet *packet, uint64_t stamp) {
     size_t reached = 0;
     for (uint32_t i = 0; i < room->len; i++) {
@@ -441,7 +441,7 @@ static int record_compare(const void *a, const void *b) {
     return left < right ? -1 : left > right;
 }
 
-/* All records that the membership lets the receiver see after offset, the latest first. False: some are gone. */
+/* Appends all records after offset that the membership lets the receiver see, latest first. False: some are gone. */
 static bool membership_gather(const struct membership *membership, uint64_t offset, struct list *memberships,
                               struct buffer *records) {
     const struct room *room = membership->room;

@@ -68,7 +68,7 @@ void room_logs_set(struct room_logs *logs, const struct room_limits *limits) {
 
 static void record_forget(struct room_logs *logs, struct logged_packet *record) {
     struct room_log *log = record->log;
-    if (record->offset > log->floor) log->floor = record->offset; /* what was kept late may go after what is later */
+    if (record->offset > log->floor) log->floor = record->offset; /* records kept late may go after later ones */
     log->events--;
     log->bytes -= record->bytes;
     logs->bytes -= record->bytes;

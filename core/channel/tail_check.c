@@ -9,14 +9,14 @@
 #include "loop/loop.h"
 #include "store/store.h"
 
-/* A part of the store. Each list is in the order of checked_ms: who was asked about the longest ago comes first, but
- * for those due. */
+/* A part of the store. Each list is ordered by checked_ms, the longest ago first; channels that are due come before all
+ * others. */
 struct heads_part {
     struct tail_check *tail_check;
     struct list active, idle;
     size_t idle_len;
-    unsigned queries_len, failures; /* under way; in a row */
-    uint64_t retry_ms;              /* nothing is asked before it */
+    unsigned queries_len, failures; /* queries under way; failures in a row */
+    uint64_t retry_ms;              /* no query before this time */
     struct loop_timer tick;
 };
 
@@ -32,26 +32,26 @@ struct tail_check {
     uint64_t draws, queries_made;
 };
 
-/* One that is with the store. part is NULL when the heads have gone before it. */
+/* A query that the store has. part is NULL if the tail check was freed first. */
 struct tail_query {
     struct list link;
     struct heads_part *part;
     uint64_t number;
 };
 
-enum { QUERIES_MAX = 2 }; /* of a part */
+enum { QUERIES_MAX = 2 }; /* under way in a part */
 
 static uint64_t active_every_ms(const struct tail_check *tail_check) {
     return tail_check->is_hurried ? TAIL_CHECK_HURRIED_MS : TAIL_CHECK_ACTIVE_MS;
 }
 
-/* So long that all of them take a query in each active_every_ms. */
+/* The interval at which all idle channels together take one query each active_every_ms. */
 static uint64_t idle_every_ms(const struct heads_part *part) {
     uint64_t least_ms = active_every_ms(part->tail_check), every_ms = part->idle_len * least_ms / STORE_HEADS_MAX;
     return every_ms < least_ms ? least_ms : every_ms > TAIL_CHECK_IDLE_MS ? TAIL_CHECK_IDLE_MS : every_ms;
 }
 
-/* Workers that began together must not go on asking together. */
+/* Random, so that workers that began together do not keep asking together. */
 static void arm(struct heads_part *part) {
     if (list_empty(&part->active) && list_empty(&part->idle)) return;
     uint64_t step_ms = active_every_ms(part->tail_check) / 8;
@@ -67,7 +67,7 @@ static void enlist(struct tail_check_watch *watch, bool is_idle) {
     list_append(is_idle ? &part->idle : &part->active, &watch->link);
 }
 
-/* Takes those that are due into the request, while there is room. */
+/* Moves channels that are due into the request, while there is room. */
 static void take_due(struct tail_check *tail_check, struct list *from, uint64_t every_ms, struct store_request *request,
                      unsigned *len) {
     uint64_t now_ms = loop_now_ms(tail_check->loop);
@@ -112,7 +112,7 @@ static void ask_all(struct heads_part *part) {
     while (part->queries_len < QUERIES_MAX && ask(part)) continue;
 }
 
-/* The channels that the query asked about come first again. */
+/* Moves the channels of the query back to the front. */
 static void make_due(struct list *list, uint64_t query) {
     struct list due;
     list_init(&due);

@@ -8,7 +8,7 @@
 
 static const struct slice main_namespace = {"/", 1};
 
-/* By its form alone: all workers must agree. */
+/* Judges by the form alone, so that all workers agree. */
 static bool is_socket_id(struct slice room) {
     if (room.len != ID_SOCKET_LEN) return false;
     for (size_t i = 0; i < room.len; i++) {

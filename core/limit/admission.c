@@ -14,13 +14,13 @@ struct address_crowd {
     struct admission_control *control;
     struct network network;
     unsigned seats, resting_len;
-    struct list resting;    /* seats that give way, the longest first */
-    struct list among_like; /* in control->resting, if there are any */
+    struct list resting;    /* idle seats, the longest idle first */
+    struct list among_like; /* in control->resting, if the crowd has idle seats */
     bool is_nobody;
     struct share share;
 };
 
-/* A seat that nobody uses. */
+/* An idle seat. */
 struct resting_seat {
     struct list link; /* among those of its crowd */
     struct seat *seat;
@@ -31,10 +31,10 @@ struct admission_control {
     struct admission_settings settings;
     struct networks exceptions;
     struct limiter *limiter;
-    struct map *crowds;          /* by network.address: those with seats */
-    struct address_crowd nobody; /* those who are of no crowd */
+    struct map *crowds;          /* crowds with seats, by network.address */
+    struct address_crowd nobody; /* seats without a crowd */
     unsigned seats;
-    struct list resting[SIZES]; /* crowds of which 2^n and more seats rest, but not twice as many */
+    struct list resting[SIZES]; /* [n]: crowds with at least 2^n and fewer than 2^(n+1) idle seats */
 };
 
 static void crowd_init(struct address_crowd *crowd, struct admission_control *control) {
@@ -105,9 +105,9 @@ static void forget_if_empty(struct address_crowd *crowd) {
     free(crowd);
 }
 
-/* ---- who gives way */
+/* ---- idle seats */
 
-/* Behind those that hold about as many. */
+/* Appends the crowd to those with about as many idle seats. */
 static void arrange(struct address_crowd *crowd) {
     list_remove(&crowd->among_like);
     if (crowd->resting_len == 0) return;
@@ -144,7 +144,7 @@ void admission_use(struct seat *seat) {
     count_resting(seat->crowd, seat->crowd->resting_len - 1);
 }
 
-/* Crowds of a size take turns. False: nobody rests. */
+/* Crowds of about equal size take turns. False: no seat is idle. */
 static bool make_room(struct admission_control *control) {
     unsigned size = SIZES;
     while (size > 0 && list_empty(&control->resting[size - 1])) size--;
@@ -157,7 +157,7 @@ static bool make_room(struct admission_control *control) {
     return true;
 }
 
-/* ---- who comes in */
+/* ---- newcomers */
 
 static struct admission_verdict refuse(const struct admission_control *control, const char *why, uint64_t wait_ms) {
     uint64_t seconds = (wait_ms + 999) / 1000 + arc4random_uniform(control->settings.spread_s + 1);

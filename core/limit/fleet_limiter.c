@@ -12,7 +12,7 @@
 #include "redis/redis.h"
 #include "redis/redis_name.h"
 
-/* A portion of a limit of everybody is what a worker would get within FLEET_QUOTA_MS if all asked for the same. */
+/* A portion of a limit for all users is what a worker would get in FLEET_QUOTA_MS if all workers asked equally. */
 enum { PORTION_MAX = 1000, CLOSED_RETRY_MS = 1000, NUMBERS = 5 };
 
 /* ARGV charge (0, 1), count, period_ms, cost, most: takes from cost to most parts of a unit, as many as there are; a
@@ -22,7 +22,7 @@ enum { PORTION_MAX = 1000, CLOSED_RETRY_MS = 1000, NUMBERS = 5 };
  * and counts as full. A part may take less time than a double tells apart in this century: whole milliseconds and the
  * fraction are two numbers. */
 static const char take_text[] =
-    "#!lua flags=allow-oom\n" /* what it keeps is small */
+    "#!lua flags=allow-oom\n" /* the keys are small */
     "local time = redis.call('TIME') "
     "local now, passed = time[1] * 1000 + math.floor(time[2] / 1000), time[2] % 1000 / 1000 "
     "local key, charge = KEYS[1], ARGV[1] == '1' "
@@ -53,7 +53,7 @@ static const char take_text[] =
     "elseif charge then redis.call('DEL', key) end "
     "return { taken, 0, free - taken }";
 
-/* What this worker has left of a limit of everybody. */
+/* What remains of this worker's portion of a limit for all users. */
 struct quota {
     uint64_t left; /* parts */
     uint64_t ends_ms;
@@ -77,14 +77,14 @@ struct fleet_limiter {
 struct part {
     struct redis_call call;
     struct fleet_taking *taking;
-    size_t index; /* of the ask */
+    size_t index; /* index of the ask */
     bool is_quota, is_charged;
 };
 
 struct fleet_taking {
     struct list link;
     struct fleet_limiter *fleet;
-    struct fleet_limit_call *call; /* NULL: forgotten */
+    struct fleet_limit_call *call; /* NULL: the asker withdrew */
     struct limit_answer answer;
     bool charge;
     size_t waiting, parts_len, asks_len;
@@ -161,7 +161,7 @@ static void taking_free(struct fleet_taking *taking) {
     free(taking);
 }
 
-/* To where it was taken from: Redis, or the quota. */
+/* Refunds to where it was taken from: Redis or the quota. */
 static void refund_shared(struct fleet_limiter *fleet, const struct limit_ask *ask) {
     int64_t cost = (int64_t)limit_cost_parts(ask);
     if (cost == 0) return;
@@ -171,7 +171,7 @@ static void refund_shared(struct fleet_limiter *fleet, const struct limit_ask *a
         eval(fleet, NULL, ask, true, -cost, -cost);
 }
 
-/* What was charged goes back, to this worker's count and to all workers'. */
+/* Refunds what was charged, to this worker's count and to Redis. */
 static void give_back(struct fleet_taking *taking) {
     struct fleet_limiter *fleet = taking->fleet;
     if (!taking->charge) return;
@@ -196,7 +196,7 @@ static void taking_end(struct fleet_taking *taking) {
     call->done(call, &answer);
 }
 
-/* Redis has not answered: the ask's own rule holds. */
+/* Redis did not answer: applies the ask's limit_away. */
 static void judge_alone(struct fleet_taking *taking, const struct limit_ask *ask, size_t index) {
     struct fleet_limiter *fleet = taking->fleet;
     metric_add_labelled(METRIC_LIMITS_AWAY, ask->name.ptr, 1);
@@ -237,7 +237,7 @@ static void part_answered(struct redis_call *call, const struct redis_answer *re
 /* Takings. */
 
 static struct slice copy_text(struct fleet_taking *taking, struct slice text) {
-    struct slice kept = {taking->text.ptr + taking->text.len, text.len}; /* there is room: it never moves */
+    struct slice kept = {taking->text.ptr + taking->text.len, text.len}; /* the buffer has room, so it does not move */
     buffer_append_slice(&taking->text, text);
     buffer_append_char(&taking->text, 0);
     return kept;
@@ -263,7 +263,7 @@ static struct fleet_taking *taking_new(struct fleet_limiter *fleet, struct fleet
     return taking;
 }
 
-/* From what was borrowed before. */
+/* Takes from a borrowed portion. */
 static bool take_from_quota(struct fleet_limiter *fleet, const struct limit_ask *ask, bool charge) {
     struct quota *quota = map_find(fleet->quotas, ask->name);
     if (!quota || quota_left(fleet, quota) < limit_cost_parts(ask)) return false;

@@ -8,21 +8,21 @@
 #include "loop/loop.h"
 
 /* GCRA in its continuous-state form (I.371, annex A), in whole numbers: a part of a unit costs period_ms, a millisecond
- * pays back count * LIMIT_PARTS, and debt never passes the product of the three, which 64 bits do not hold. Nothing is
- * rounded but the wait that a refused asker is told. */
+ * pays back count * LIMIT_PARTS, and debt never exceeds the product of the three, which does not fit 64 bits. Only the
+ * wait of a refused ask is rounded. */
 typedef unsigned __int128 debt_t;
 
 struct bucket {
     struct rate rate;
-    debt_t debt;      /* at at_ms */
-    uint64_t at_ms;   /* of the last charge */
-    uint64_t full_ms; /* when the debt will be paid: the theoretical arrival time of the next burst */
+    debt_t debt;      /* the debt at at_ms */
+    uint64_t at_ms;   /* time of the last charge */
+    uint64_t full_ms; /* when the debt will be paid off: the theoretical arrival time of the next burst */
     size_t heap_index;
     size_t key_len;
     char key[];
 };
 
-/* The heap holds all buckets, the one that is full again first on top: what is forgotten, and what is evicted. */
+/* The heap holds all buckets, the next to be full again on top: that one expires or is evicted first. */
 struct limiter {
     struct loop *loop;
     struct loop_timer sweep;
@@ -30,7 +30,7 @@ struct limiter {
     struct bucket **heap;
     size_t heap_cap;
     size_t bytes, max_bytes;
-    struct buffer key; /* of the ask at hand */
+    struct buffer key; /* of the current ask */
 };
 
 enum { SWEEP_MS = 1000, SWEEP_MAX = 4096, MAP_SLOT_BYTES = 64, FOUND_MAX = 8 };
@@ -82,7 +82,7 @@ static void limiter_forget_top(struct limiter *limiter) {
     free(top);
 }
 
-/* Forgets who has his full allowance again; not more than SWEEP_MAX in one go. */
+/* Frees buckets with full allowance, at most SWEEP_MAX at a time. */
 static void limiter_sweep(struct loop_timer *timer) {
     struct limiter *limiter = CONTAINER(timer, struct limiter, sweep);
     uint64_t now_ms = loop_now_ms(limiter->loop);
@@ -127,7 +127,7 @@ static struct bucket *limiter_find(struct limiter *limiter, const struct limit_a
     return map_find(limiter->buckets, limiter_key(limiter, ask));
 }
 
-/* So that a debt has 32 + 20 + 42 bits at most, and period_ms * LIMIT_PARTS 62. */
+/* Bounds a debt to 32 + 20 + 42 bits, and period_ms * LIMIT_PARTS to 62. */
 static const uint64_t PERIOD_MAX_MS = (uint64_t)1 << 42; /* 139 years */
 
 static struct rate rate_clamp(struct rate rate) {
@@ -136,7 +136,7 @@ static struct rate rate_clamp(struct rate rate) {
     return rate;
 }
 
-/* What a millisecond pays back; what a burst costs in parts, too. */
+/* What a millisecond pays back; also the cost of a burst in parts. */
 static uint64_t rate_parts(struct rate rate) {
     return (uint64_t)rate.count * LIMIT_PARTS;
 }
@@ -150,7 +150,7 @@ static uint64_t divide(debt_t debt, uint64_t by) {
     return debt <= UINT64_MAX ? (uint64_t)debt / by : (uint64_t)(debt / by);
 }
 
-/* What the bucket owes now, under the rate that is asked with. A changed rate keeps the share that was spent. */
+/* The bucket's debt now, under the ask's rate. A changed rate keeps the share that was spent. */
 static debt_t bucket_debt(const struct bucket *bucket, struct rate rate, uint64_t now_ms) {
     if (now_ms >= bucket->full_ms) return 0;
     debt_t paid = (debt_t)(now_ms - bucket->at_ms) * rate_parts(bucket->rate);
@@ -188,7 +188,7 @@ static void bucket_owe(struct limiter *limiter, struct bucket *bucket, struct ra
     heap_down(limiter, bucket, map_size(limiter->buckets));
 }
 
-/* More than a whole burst would never pass: it counts as one. */
+/* An ask for more than a whole burst could never pass: it counts as one burst. */
 uint64_t limit_cost_parts(const struct limit_ask *ask) {
     if (!(ask->cost < ask->rate.count)) return rate_parts(ask->rate);
     return (uint64_t)(int64_t)(ask->cost * LIMIT_PARTS + 0.5);
@@ -198,13 +198,13 @@ uint64_t limit_cost_parts(const struct limit_ask *ask) {
 static void limiter_charge(struct limiter *limiter, const struct limit_ask *ask, struct bucket *bucket,
                            uint64_t now_ms) {
     struct rate rate = rate_clamp(ask->rate);
-    if (!bucket) bucket = limiter_find(limiter, ask); /* an ask before may have made it */
+    if (!bucket) bucket = limiter_find(limiter, ask); /* an earlier ask may have made it */
     if (!bucket) bucket = limiter_add(limiter, limiter_key(limiter, ask));
     debt_t debt = bucket_debt(bucket, rate, now_ms);
     bucket_owe(limiter, bucket, rate, debt + (debt_t)limit_cost_parts(ask) * rate.period_ms, now_ms);
 }
 
-/* What asks before this one take from the same key. */
+/* The cost of earlier asks for the same key. */
 static uint64_t ask_cost_before(const struct limit_ask *asks, size_t index) {
     uint64_t cost = 0;
     for (size_t i = 0; i < index; i++)
@@ -213,7 +213,7 @@ static uint64_t ask_cost_before(const struct limit_ask *asks, size_t index) {
     return cost;
 }
 
-/* How long until the ask passes; 0: now. remaining_r: units left, after it if it passes. */
+/* The wait until the ask passes; 0: now. remaining_r: units left, after the ask if it passes. */
 static uint64_t bucket_wait(const struct bucket *bucket, const struct limit_ask *asks, size_t index, uint64_t now_ms,
                             unsigned *remaining_r) {
     struct rate rate = rate_clamp(asks[index].rate);
@@ -256,7 +256,7 @@ struct limit_answer limiter_take(struct limiter *limiter, const struct limit_ask
     struct limit_answer answer = limiter_look(limiter, asks, len, found);
     if (!answer.allowed) return answer;
     uint64_t now_ms = loop_now_ms(limiter->loop);
-    bool is_whole = true; /* what was found is still there: a new bucket may push one out */
+    bool is_whole = true; /* the found buckets are still valid: a new bucket may evict one */
     for (size_t i = 0; i < len; i++) {
         struct bucket *bucket = is_whole && i < FOUND_MAX ? found[i] : NULL;
         is_whole = is_whole && bucket;

@@ -35,7 +35,7 @@ static size_t together(const struct holder *holder) {
     return holder->share ? holder->share->bytes : holder->bytes;
 }
 
-/* Of equals the one that is looked at later. */
+/* Among equals the later one wins. */
 static bool holds_more(const struct holder *holder, const struct holder *than) {
     if (together(holder) != together(than)) return together(holder) > together(than);
     return holder->bytes >= than->bytes;

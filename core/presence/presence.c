@@ -21,7 +21,7 @@ static void channel_due(struct presence *presence, struct channel *channel) {
     if (!loop_timer_pending(&presence->tick)) loop_timer_set(&presence->tick, presence->settings.tick_ms);
 }
 
-/* What other workers hear of: the seat as this worker's own connections have it. */
+/* For other workers: updates the seat's state by this worker's own connections. */
 static void seat_refresh_own(struct presence_seat *seat) {
     const struct presence_user *user = seat->user;
     const struct presence *presence = user->presence;
@@ -33,7 +33,7 @@ static void seat_refresh_own(struct presence_seat *seat) {
     if (presence->events->moved) presence->events->moved(presence->owner, channel_id_of(seat->channel), user_id(user));
 }
 
-/* Something of the seat or its user has changed. */
+/* Called when the seat or its user has changed. */
 static void seat_refresh(struct presence_seat *seat) {
     struct channel *channel = seat->channel;
     bool taken = seat_is_taken(seat), counts = taken && user_is_visible(seat->user);
@@ -146,8 +146,8 @@ static void user_free(struct presence_user *user) {
     free(user);
 }
 
-/* Forgets who went long ago, FORGET_MAX in one go; those whose seats the others do not know to be empty yet wait at the
- * end of the queue. */
+/* Frees users that went offline long ago, FORGET_MAX at a time. Users with seats whose end members have not been told
+ * yet move to the end of the queue. */
 static void presence_forget(struct presence *presence) {
     uint64_t now_ms = loop_now_ms(presence->loop);
     size_t left = presence->gone_len < FORGET_MAX ? presence->gone_len : FORGET_MAX;
@@ -170,7 +170,7 @@ static void presence_forget_due(struct loop_timer *timer) {
     presence_forget(CONTAINER(timer, struct presence, forget));
 }
 
-/* Who hears the same again still knows when it ends. */
+/* A repeated equal status keeps its end. */
 static void user_say(struct presence_user *user, enum status status, struct slice message) {
     if (user->status == status && slice_equal(slice_of(user->message), message)) return;
     timer_drop(&user->end);
@@ -179,7 +179,7 @@ static void user_say(struct presence_user *user, enum status status, struct slic
     user->message = message.len ? memory_copy(message.ptr, message.len) : NULL;
 }
 
-/* The wall clock may be set meanwhile. */
+/* Looks again: the wall clock may have been set meanwhile. */
 static void look_at_end(struct user_timer *end) {
     uint64_t now_ms = loop_wall_ms(end->user->presence->loop);
     uint64_t left_ms = end->wall_ms > now_ms ? end->wall_ms - now_ms : 1;
@@ -194,7 +194,7 @@ static void user_await_end(struct presence_user *user, uint64_t ends_wall_ms) {
     look_at_end(user->end);
 }
 
-/* He is present nowhere any more. What he said of himself is forgotten. */
+/* The user is present nowhere any more: forgets their status. */
 static void user_went(struct presence_user *user) {
     struct presence *presence = user->presence;
     user_say(user, STATUS_ONLINE, SLICE_NONE);
@@ -230,7 +230,7 @@ static void user_waited(struct loop_timer *timer) {
     user_went(user);
 }
 
-/* In a fleet, other workers may know what he said of himself, when he was not known here. */
+/* In a fleet, other workers may know the status of a user who was not known here. */
 static void user_connected(struct presence_user *user) {
     uint64_t settle_ms = user->presence->settings.settle_ms;
     if (user->connections++ > 0) return;
@@ -258,7 +258,7 @@ static struct connection *connection_get(struct presence *presence, struct slice
     return connection;
 }
 
-/* Out of the connection's list. */
+/* Removes the look from the connection's list. */
 static void look_end(struct look **look) {
     struct look *ended = *look;
     struct presence_seat *seat = ended->seat;
@@ -267,7 +267,7 @@ static void look_end(struct look **look) {
     if (--seat->looks == 0) loop_timer_set(&seat->grace, seat->user->presence->settings.grace_ms);
 }
 
-/* Where the connection's list has it; at its end: NULL. */
+/* The link that points to the look; *link is NULL if there is none. */
 static struct look **look_find(struct connection *connection, const struct presence_seat *seat) {
     struct look **look = &connection->looks;
     while (*look && (*look)->seat != seat) look = &(*look)->next;
@@ -281,7 +281,7 @@ static bool read_status(struct slice name, enum status *status_r) {
     return status <= STATUS_INVISIBLE;
 }
 
-/* False: there is something newer. Nobody sees him yet, so nobody is told that he hides. */
+/* False: a newer status is known. The user is not visible yet, so nobody is told that they turn invisible. */
 static bool user_recall(struct presence_user *user, const struct presence_said *before) {
     enum status status;
     if (user_is_present(user) || !read_status(before->status, &status)) return false;
@@ -341,7 +341,7 @@ struct presence_word user_word(const struct presence_user *user) {
     return (struct presence_word){user->version, user->status, slice_of(user->message)};
 }
 
-/* He says something of himself, here or on another worker. */
+/* The user set a status, here or on another worker. */
 static void user_hear(struct presence_user *user, const struct presence_word *word) {
     struct presence *presence = user->presence;
     struct slice id = user_id(user);
@@ -430,7 +430,7 @@ void presence_hear(struct presence *presence, struct slice of_user, const struct
     struct presence_user *user = map_find(presence->users, of_user);
     if (!user || !user_is_present(user) || !is_newer(word, user)) return;
     if (user->is_settling && user->version > 0 &&
-        !user->is_recalled) { /* said here before the earlier word arrived: this is the later one */
+        !user->is_recalled) { /* set here before the older word arrived: the one set here is later */
         user->version = word->version + 1;
         user->changed++;
         if (presence->events->said) presence->events->said(presence->owner, of_user);
@@ -475,7 +475,7 @@ void presence_set_unnamed(struct presence *presence, struct slice channel_id, si
     channel_due(presence, channel);
 }
 
-/* Takes the changes of a channel that tells names, and frees the seats that nobody needs any more. */
+/* Takes the changes of a channel with names, and frees seats that are no longer needed. */
 static void channel_take_changes(struct channel *channel, struct buffer *users) {
     LIST_EACH(&channel->dirty, link) {
         struct presence_seat *seat = CONTAINER(link, struct presence_seat, dirty_link);
@@ -484,7 +484,7 @@ static void channel_take_changes(struct channel *channel, struct buffer *users) 
         list_remove(link);
         if (changed) {
             buffer_append_char(users, users->len ? ',' : '[');
-            /* Out of this channel may still be online elsewhere; here he is offline. */
+            /* A user who left this channel may be online elsewhere; here they are offline. */
             presence_write_as(seat->user, seat->is_counted, users);
         }
         seat->told_online = seat->is_counted;
@@ -494,8 +494,8 @@ static void channel_take_changes(struct channel *channel, struct buffer *users) 
     if (users->len) buffer_append_char(users, ']');
 }
 
-/* While a channel tells counts only, its changes are kept: once it is small again its members hear the difference. Only
- * seats of which they never heard need not be. */
+/* While a channel sends counts only, its changes are kept: when it is small again, members get the difference. Only
+ * seats of which members never heard are freed. */
 static void channel_free_unheard(struct channel *channel) {
     LIST_EACH(&channel->dirty, link) {
         struct presence_seat *seat = CONTAINER(link, struct presence_seat, dirty_link);

@@ -13,18 +13,19 @@
 #include "presence/presence_sync_views.h"
 
 enum { DIGEST_TICK_MS = 500, DIGESTS_MAX = 10, ASK_MS = 1000, LISTED_MAX = 4000 };
-/* Channels are announced one after another: so often, and no oftener than that all workers together announce to one. */
+/* Interval between announcements of channels; longer with more peers, to bound the announcements that one worker
+ * receives. */
 enum { ANNOUNCE_MS = 200, ANNOUNCE_MS_A_PEER = 5 };
 
-/* A channel of which this worker has something to tell, or wants to hear. */
+/* A channel about which this worker reports or listens. */
 struct forum {
     struct presence_sync *presence_sync;
     struct list order_link; /* followed: in gossip->fresh, then in gossip->order */
     struct list due_link;   /* in gossip->due */
     struct views views;
-    struct buffer changed; /* users of whom the others do not know yet, as parts */
+    struct buffer changed; /* users with changes not yet reported to other workers, as parts */
     bool is_followed, wants_whole, told_names;
-    uint64_t followed_ms;  /* since then */
+    uint64_t followed_ms;  /* followed since this time */
     uint64_t announced_ms; /* or followed */
     size_t id_len;
     char id[];
@@ -37,13 +38,13 @@ struct presence_sync {
     struct presence_settings settings;
     struct socketio_peers *peers;
     struct map *forums;
-    struct list fresh, order; /* announced never; those announced, the longest ago first */
-    struct list due;          /* with something to tell */
-    uint64_t announce_ms;     /* not before it is the next one announced */
+    struct list fresh, order; /* fresh: never announced; order: announced, the longest ago first */
+    struct list due;          /* with changes to report */
+    uint64_t announce_ms;     /* the next announcement is not before this time */
     uint64_t version, lists;
-    uint64_t deaf_ms; /* when the bus was degraded last */
+    uint64_t deaf_ms; /* when the bus was last degraded */
     struct loop_timer tick, digest;
-    struct buffer topic, body; /* of the message at hand */
+    struct buffer topic, body; /* of the current message */
 };
 
 static struct slice forum_id(const struct forum *forum) {
@@ -53,7 +54,7 @@ static struct slice forum_id(const struct forum *forum) {
 /* Sends gossip->body. */
 static void publish(struct presence_sync *presence_sync, struct slice topic) {
     const struct bus_message message = {.kind = BUS_PRESENCE, .body = buffer_slice(&presence_sync->body)};
-    (void)!bus_publish(presence_sync->bus, topic, &message); /* too large is counted there, and healed by a digest */
+    (void)!bus_publish(presence_sync->bus, topic, &message); /* counts if too large; a digest repairs it */
 }
 
 static void publish_on_channel(struct presence_sync *presence_sync, struct slice channel_id) {
@@ -112,7 +113,7 @@ static void forum_due(struct forum *forum) {
     if (!loop_timer_pending(&presence_sync->tick)) loop_timer_set(&presence_sync->tick, PRESENCE_SYNC_TICK_MS);
 }
 
-/* Telling. */
+/* Reports. */
 
 static size_t forum_online(const struct forum *forum) {
     return presence_each_own(forum->presence_sync->presence, forum_id(forum), NULL, NULL);
@@ -123,7 +124,8 @@ static void forum_want_whole(struct forum *forum) {
     forum_due(forum);
 }
 
-/* To all who listen, if anything was or is to be told: it may have been told before this worker listened itself. */
+/* Sends the whole list to all listeners, if anything was or will be reported: this worker may have reported before it
+ * listened itself. */
 static void forum_tell_whole(struct forum *forum) {
     if (forum->views.told > 0 || forum_online(forum) > 0) forum_want_whole(forum);
 }
@@ -232,7 +234,8 @@ bool presence_sync_knows(const struct presence_sync *presence_sync, struct slice
            forum->followed_ms + PRESENCE_SYNC_WHOLE_MS <= loop_now_ms(presence_sync->loop);
 }
 
-/* The others hear that nothing is told here any more: at once, or when the last grace here is over. */
+/* The other workers are told that this one has no users there any more: at once, or when the last grace here is over.
+ */
 void presence_sync_unfollow(struct presence_sync *presence_sync, struct slice channel_id) {
     struct forum *forum = map_find(presence_sync->forums, channel_id);
     if (!forum) return;
@@ -246,7 +249,7 @@ void presence_sync_unfollow(struct presence_sync *presence_sync, struct slice ch
     forum_want_whole(forum);
 }
 
-/* Comparing: what each pair of workers told each other, whatever was lost. */
+/* Comparison: each pair of workers compares its reports, so that any loss is repaired. */
 
 static struct peer *peer_heard_now(struct presence_sync *presence_sync, struct slice worker_id) {
     compare_soon(presence_sync);
@@ -259,7 +262,7 @@ static uint64_t total(const uint64_t sums[PRESENCE_SYNC_BUCKETS]) {
     return total;
 }
 
-/* peer: NULL: nothing was told or heard. */
+/* peer NULL: nothing was told or heard. */
 static void tell_digest(struct presence_sync *presence_sync, struct slice worker_id, const struct peer *peer) {
     const struct presence_sync_digest digest = {
         .told = total(peer_told(peer)),
@@ -271,7 +274,8 @@ static void tell_digest(struct presence_sync *presence_sync, struct slice worker
     publish_to_worker(presence_sync, worker_id);
 }
 
-/* What this worker told last. So those find each other who never heard of each other in a channel. */
+/* Sends the version of this worker's last report, so that workers in a channel that never heard of each other find each
+ * other. */
 static void announce(struct forum *forum) {
     struct presence_sync *presence_sync = forum->presence_sync;
     const struct presence_sync_tell head = {
@@ -289,7 +293,7 @@ static void announce(struct forum *forum) {
     publish_on_channel(presence_sync, forum_id(forum));
 }
 
-/* The first of the list, if its time has come. */
+/* The first of the list, if it is due. */
 static struct forum *first_before(const struct list *list, uint64_t announced_ms) {
     struct forum *forum = list_empty(list) ? NULL : CONTAINER(list->next, struct forum, order_link);
     return forum && forum->announced_ms <= announced_ms ? forum : NULL;
@@ -345,7 +349,7 @@ static bool is_told(const struct forum *forum) {
     return forum->is_followed && forum->views.told > 0;
 }
 
-/* Those that differ, a bit each, as many as make one list. */
+/* The buckets that differ, a bit each, as many as fit one list. */
 static uint64_t buckets_to_list(const struct presence_sync *presence_sync, const uint64_t ours[PRESENCE_SYNC_BUCKETS],
                                 const uint64_t theirs[PRESENCE_SYNC_BUCKETS]) {
     size_t sizes[PRESENCE_SYNC_BUCKETS] = {0}, cursor = 0, listed = 0;
@@ -384,7 +388,7 @@ static void hear_listed(struct presence_sync *presence_sync, struct peer *peer,
     struct forum *forum = map_find(presence_sync->forums, listed->channel_id);
     uint64_t now_ms = loop_now_ms(presence_sync->loop);
     if (!forum || !forum->is_followed) {
-        if (listed->is_known) forum_want_whole(forum_get(presence_sync, listed->channel_id)); /* told as a PASS */
+        if (listed->is_known) forum_want_whole(forum_get(presence_sync, listed->channel_id)); /* was sent as a PASS */
         return;
     }
     struct view *view = view_get(&forum->views, peer, now_ms);
@@ -418,7 +422,7 @@ static bool take_comparison(struct presence_sync *presence_sync, enum presence_s
     }
 }
 
-/* Hearing. */
+/* Received messages. */
 
 static bool take_ask(struct presence_sync *presence_sync, struct slice topic, struct slice origin, struct slice body) {
     struct slice user_id = topic_user(topic), asked;
@@ -491,7 +495,7 @@ void presence_sync_gone(struct presence_sync *presence_sync, struct slice worker
     peers_gone(presence_sync->peers, worker_id);
 }
 
-/* The whole. */
+/* Beginning and end. */
 
 struct presence_sync *presence_sync_new(struct loop *loop, struct presence *presence, struct bus *bus,
                                         const struct presence_settings *settings) {

@@ -90,7 +90,7 @@ bool presence_sync_read_tell(struct slice body, struct presence_sync_tell *tell_
     return true;
 }
 
-/* What two workers told each other. */
+/* The comparison of two workers. */
 
 void presence_sync_write_digest(struct buffer *out, const struct presence_sync_digest *digest) {
     presence_sync_write_kind(out, PRESENCE_SYNC_DIGEST);

@@ -10,18 +10,18 @@
 #include "presence/presence_sync.h"
 #include "presence/presence_sync_message.h"
 
-enum { DIGESTS_A_SECOND = 20 }; /* at most */
+enum { DIGESTS_A_SECOND = 20 }; /* upper bound */
 
-/* Another worker. Lives while it has views. */
+/* Another worker. It is kept while it has views. */
 struct peer {
     struct socketio_peers *peers;
     struct list views;
     struct list order_link; /* in peers->order */
     uint64_t told[PRESENCE_SYNC_BUCKETS], heard[PRESENCE_SYNC_BUCKETS];
-    uint64_t heard_ms, within_ms; /* since it was heard; it says something so often */
-    uint64_t digest_ms;           /* when it gets one */
-    struct loop_timer hold;       /* it is gone */
-    bool will_go;                 /* by itself: its users are on their way to others */
+    uint64_t heard_ms, within_ms; /* when it was last heard; it sends within this time */
+    uint64_t digest_ms;           /* when it gets its next digest */
+    struct loop_timer hold;       /* runs after it is gone */
+    bool will_go;                 /* it said farewell: its users are moving to other workers */
     size_t id_len;
     char id[];
 };
@@ -29,20 +29,20 @@ struct socketio_peers {
     struct loop *loop;
     const struct bus *bus;
     struct map *by_id;
-    struct list order; /* whose digest is due first is first */
+    struct list order; /* by the time of their next digest */
     uint64_t grace_ms;
 };
 
-/* What a worker told of a channel. */
+/* What a worker reported of a channel. */
 struct view {
     struct list link, peer_link;
     struct views *views;
     struct peer *peer;
     struct map *users;
     uint64_t version, heard_ms, asked_ms;
-    uint64_t round;   /* counts the wholes */
-    uint64_t unnamed; /* it told no names */
-    uint64_t list;    /* the last one that it was in */
+    uint64_t round;   /* counts whole lists */
+    uint64_t unnamed; /* users that it reported without names */
+    uint64_t list;    /* number of the last list that named it */
 };
 struct told {
     uint64_t version, round;
@@ -52,7 +52,7 @@ struct told {
 
 /* Sums. */
 
-/* Of a channel at a version: what differs anywhere makes the sums differ. */
+/* The weight of a channel at a version: any difference makes the sums differ. */
 static uint64_t weight(const struct views *views, uint64_t version) {
     return version > 0 ? hash_keyed(views->hash, version, SLICE_NONE) : 0;
 }
@@ -161,7 +161,7 @@ static void take_entry(struct view *view, const struct presence_sync_entry *entr
     struct presence *presence = view->views->presence;
     struct slice channel_id = view->views->channel_id;
     struct told *told = map_find(view->users, entry->user_id);
-    /* He went and came again in between: what he said before is forgotten. */
+    /* The user went offline and came back in between: forgets the earlier word. */
     if (told && (!entry->is_online || entry->word.version < told->version)) {
         told_drop(view, told, true);
         told = NULL;
@@ -184,7 +184,7 @@ bool view_take(struct view *view, const struct presence_sync_tell *tell, uint64_
     bool whole = tell->from == 0;
     if (tell->to < view->version) return true;
     view->heard_ms = now_ms;
-    loop_timer_cancel(&view->peer->hold); /* it lives after all */
+    loop_timer_cancel(&view->peer->hold); /* it is alive after all */
     if (tell->to == view->version) return true;
     if (!whole && tell->from != view->version) return false;
     struct slice rest = tell->entries;
@@ -218,7 +218,7 @@ bool view_may_ask(struct view *view, uint64_t now_ms, uint64_t interval_ms) {
 
 static void hold_ended(struct loop_timer *timer) {
     struct peer *peer = CONTAINER(timer, struct peer, hold);
-    if (bus_is_degraded(peer->peers->bus)) { /* who is alive says so, once he is heard again */
+    if (bus_is_degraded(peer->peers->bus)) { /* a live worker will be heard again once the bus works */
         loop_timer_set(timer, PRESENCE_SYNC_DIGEST_MS);
         return;
     }
@@ -298,7 +298,7 @@ void peers_gone(struct socketio_peers *peers, struct slice worker_id) {
     if (peer) peer_gone(peer);
 }
 
-/* Of "NODE.PLACE.INCARNATION", up to the last dot. */
+/* The part of "NODE.PLACE.INCARNATION" up to the last dot. */
 static struct slice place_of(struct slice worker_id) {
     while (worker_id.len > 0 && worker_id.ptr[worker_id.len - 1] != '.') worker_id.len--;
     return worker_id;
@@ -354,6 +354,6 @@ void peers_free(struct socketio_peers **peers_owner) {
     struct socketio_peers *peers = *peers_owner;
     *peers_owner = NULL;
     if (!peers) return;
-    map_free(&peers->by_id); /* all went with their views */
+    map_free(&peers->by_id); /* empty: peers are freed with their views */
     free(peers);
 }

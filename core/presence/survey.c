@@ -24,7 +24,7 @@ struct survey_question {
     struct survey_findings *findings;
     struct buffer awaited; /* workers that have not answered, as parts */
     uint64_t number;
-    struct loop_timer timer; /* until it is asked, then until it is too late */
+    struct loop_timer timer; /* until the question is sent, then until the deadline */
 };
 
 struct survey {
@@ -34,10 +34,10 @@ struct survey {
     struct bus *bus;
     const struct state *state;
     struct list questions;
-    struct survey_question *gathering; /* not asked yet; NULL: none */
-    size_t named;                      /* in the findings of all questions */
-    uint64_t next_ms;                  /* not before it is asked again */
-    struct buffer body, topic;         /* of the message at hand */
+    struct survey_question *gathering; /* the question not sent yet; NULL: none */
+    size_t named;                      /* names kept in the findings of all questions */
+    uint64_t next_ms;                  /* no question is sent before this time */
+    struct buffer body, topic;         /* of the current message */
     char name[ID_OWNER_LEN];
 };
 
@@ -60,7 +60,7 @@ static void write_users(const struct survey *survey, const struct survey_finding
     buffer_append_str(out, out->len > 0 ? "]" : "[]");
 }
 
-/* findings: NULL: nobody was asked. */
+/* findings NULL: no worker was asked. */
 static void answer(const struct survey *survey, const struct survey_findings *findings, struct survey_call *call,
                    bool is_stale) {
     struct buffer users = {0};
@@ -113,11 +113,11 @@ static void question_send(struct survey_question *question) {
     survey_write_question(&survey->body, question->number, (struct slice){survey->name, sizeof survey->name});
     survey_findings_write_subjects(question->findings, &survey->body);
     const struct bus_message message = {.kind = BUS_SURVEY, .body = buffer_slice(&survey->body)};
-    (void)!bus_publish(survey->bus, SLICE(""), &message); /* it is far from too large */
+    (void)!bus_publish(survey->bus, SLICE(""), &message); /* it is far below the limit */
     loop_timer_set(&question->timer, SURVEY_DEADLINE_MS);
 }
 
-/* Of a dead worker's users others tell, if they have come to them. */
+/* A dead worker need not answer: if its users moved, their new workers report them. */
 static bool is_anyone_silent(const struct survey_question *question) {
     struct slice rest = buffer_slice(&question->awaited), worker_id;
     while (fields_take(&rest, &worker_id))
@@ -188,7 +188,7 @@ void survey_ask(struct survey *survey, struct survey_call *call) {
 
 /* Other workers. */
 
-/* What is answered to one question. */
+/* The answer to one question. */
 struct telling {
     struct survey *survey;
     size_t names_left;
@@ -198,7 +198,7 @@ static void add_entry(void *owner, struct slice user_id, const struct presence_w
     presence_sync_write_entry(&((struct survey *)owner)->body, &(struct presence_sync_entry){user_id, true, *word});
 }
 
-/* An answer too large for the bus would be none at all. */
+/* An answer too large for the bus would be lost. */
 enum { ENTRY_MAX_BYTES = USER_ID_MAX + PRESENCE_MESSAGE_MAX + 64, CROWD_MAX_BYTES = 256 };
 
 static bool has_room(const struct survey *survey, size_t entries) {
@@ -278,7 +278,7 @@ bool survey_take(struct survey *survey, struct slice topic, const struct bus_mes
     return false;
 }
 
-/* The whole. */
+/* Beginning and end. */
 
 struct survey *survey_new(struct loop *loop, const struct presence *presence, const struct presence_sync *presence_sync,
                           struct bus *bus, const struct state *state, struct slice name) {

@@ -9,15 +9,15 @@
 #include "presence/presence_sync_message.h"
 #include "presence/survey_message.h"
 
-/* What was heard of a user. */
+/* What was reported of a user. */
 struct person {
     struct presence_sight sight;
-    struct buffer message; /* the sight's */
+    struct buffer message; /* owns the bytes of the sight's message */
     size_t id_len;
     char id[];
 };
 
-/* Who is online in a channel: a user with devices on several workers is one person. */
+/* The users online in a channel: a user with devices on several workers is one person. */
 struct survey_crowd {
     struct map *persons;
     size_t unnamed;
@@ -93,7 +93,7 @@ static void hear_channel(struct survey_findings *findings, const struct survey_f
         if (entry.is_online) crowd_hear(findings, crowd, entry.user_id, &entry.word, is_again);
 }
 
-/* All that is asked about. */
+/* All subjects. */
 
 void survey_findings_add_user(struct survey_findings *findings, struct slice user_id) {
     (void)person_get(findings->persons, user_id);
