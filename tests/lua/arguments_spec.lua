@@ -5,8 +5,8 @@ local support = require "tests.lua.support"
 
 setup(testing.capture_log)
 
-describe("what is given to the server's calls", function()
-    it("is read as it is: no code of a script runs meanwhile", function()
+describe("an argument of the server's functions", function()
+    it("is read without running code of a script", function()
         local world = support.world [[
             local stoa = require "stoa"
             local ran = {}
@@ -48,7 +48,7 @@ describe("what is given to the server's calls", function()
         world:close()
     end)
 
-    it("is there until it is used, whatever a metamethod would do", function()
+    it("lives until it is used, whatever a metamethod does", function()
         local world = support.world [[
             local stoa = require "stoa"
             stoa.on("run", function(socket)

@@ -27,7 +27,7 @@ describe("a route", function()
         world:close()
     end)
 
-    it("may be asked by the head, before there is a body", function()
+    it("may decide by the head, before the body is read", function()
         local world = support.world [[
             local stoa = require "stoa"
             local function head(request)
@@ -48,7 +48,7 @@ describe("a route", function()
 end)
 
 describe("time", function()
-    it("calls what is to be done every so often, never twice at once", function()
+    it("calls a repeated function on time, never twice at once", function()
         local world = support.world [[
             local stoa = require "stoa"
             stoa.every(10, function() stoa.emit("tick", stoa.shared.add("ticks", 1)) stoa.sleep(15) end)
@@ -59,7 +59,7 @@ describe("time", function()
         world:close()
     end)
 
-    it("is the clock's", function()
+    it("is that of the clock", function()
         local world = handler "return stoa.now(), stoa.iso(0), stoa.iso(1735689600.5)"
         local alice = world:connect()
         local first = alice:emit("run")
@@ -70,7 +70,7 @@ describe("time", function()
         world:close()
     end)
 
-    it("passes for tasks of their own", function()
+    it("passes for spawned tasks", function()
         local world = handler [[
             stoa.spawn(function(a, b) stoa.sleep(2) stoa.emit("later", a, b) end, 1, "x")
             return "at once"
@@ -107,7 +107,7 @@ describe("a limit", function()
         assert.is_true(take { mine = "b" })
     end)
 
-    it("says which and when", function()
+    it("names itself and the time to retry", function()
         take { mine = "a" }
         take { mine = "a" }
         local ok, word, refusal = alice:emit("run", { mine = "a" })
@@ -132,7 +132,7 @@ describe("a limit", function()
         assert.is_false(take({ paid = "a" }, { paid = true, cost = 1e-6 }))
     end)
 
-    it("refuses what is no cost: not above 0, no number, beyond all counts", function()
+    it("refuses a cost that is not a number above 0 within the count", function()
         for _, cost in ipairs { "0", "-1", "0/0", "1/0", "-1/0", "1e-7", "1e9", "1e300", "'1'" } do
             local rule = "{count = 1, seconds = 1, cost = " .. cost .. "}"
             assert.matches("limit 'x': cost", support.load_error("require('stoa').limit('x', " .. rule .. ")"))
@@ -142,11 +142,11 @@ describe("a limit", function()
         end
     end)
 
-    it("that nobody defined passes", function()
+    it("that is not defined passes", function()
         for _ = 1, 10 do assert.is_true(take { unknown = "a" }) end
     end)
 
-    it("without sense is refused when it is defined", function()
+    it("with invalid numbers is refused when it is defined", function()
         for _, rule in ipairs { "{}", "{1}", "{-1, 60}", "{1.5, 60}", "{1, 0}", "{count = 'x', seconds = 1}", "{1, 2, key = 7}" } do
             assert.matches("limit 'x'", support.load_error("require('stoa').limit('x', " .. rule .. ")"))
         end

@@ -29,7 +29,7 @@ local SCRIPT = [[
 
 -- Answers of 64 KiB and more wait for each other, and their total is bounded.
 describe("an append", function()
-    it("that is stored is never called unavailable, however much comes at once", function()
+    it("that is stored is never answered unavailable, whatever the load", function()
         support.config = { lua = { wall_ms = 10000, memory_bytes = 2 * 2 ^ 20 } }
         local world = support.world [[
             local stoa, text = require "stoa", ("x"):rep(150000)
@@ -99,7 +99,7 @@ describe("with the store", function()
         assert.is_truthy(channel(alice, "message", ack.id).deletedAt)
     end)
 
-    it("what is missed is there at the next follow", function()
+    it("missed events come with the next follow", function()
         channel(alice, "put", { visibility = "public" })
         local first = append(alice, { kind = "message", content = 1 })
         append(alice, { kind = "message", content = 2 })
@@ -148,7 +148,7 @@ describe("with the store", function()
         assert.same({}, (channel(alice, "members")))
     end)
 
-    it("names that are malformed are told so", function()
+    it("malformed names are refused", function()
         for _, id in ipairs { "", "a b", ("x"):rep(65), "ü", "a\0b" } do
             assert.is_false((alice:emit("ids", id)))
             assert.same({ testing.null, "bad_channel" }, { alice:emit("channel", id, "info") })
@@ -161,7 +161,7 @@ describe("with the store", function()
         assert.same({ true, true, "channel:a-Z_0.9:" }, { alice:emit("ids", "a-Z_0.9:") })
     end)
 
-    it("users are called what identity providers call them", function()
+    it("user ids of identity providers are accepted", function()
         assert.is_truthy((channel(alice, "put", { visibility = "public" })))
         for _, id in ipairs { "auth0|5f7c", "alice@uni.example", 'CN="A",OU=\\x', "{u:}", "a b", "ü", ("\240\159\166\138"):rep(63) .. "abc" } do
             assert.is_true((select(2, alice:emit("ids", id))))
@@ -228,7 +228,7 @@ describe("presence follows connections, whatever scripts do", function()
         return world:connect { auth = { user = "alice" } }, world:connect { auth = { user = "bob" } }
     end
 
-    it("a disconnect hook that waits takes nobody offline who is back", function()
+    it("a disconnect hook that waits takes no returned user offline", function()
         local alice, bob = alice_and_bob "stoa.sleep(2) stoa.presence.disconnected(socket)"
         alice:drop()
         world:advance(1)
@@ -237,7 +237,7 @@ describe("presence follows connections, whatever scripts do", function()
         assert.equal("online", (bob:emit("status", "alice")))
     end)
 
-    it("who goes is offline after the grace without a word of the scripts", function()
+    it("a user who leaves is offline after the grace without scripts", function()
         local alice, bob = alice_and_bob ""
         alice:drop()
         assert.equal("online", (bob:emit("status", "alice")))
@@ -245,7 +245,7 @@ describe("presence follows connections, whatever scripts do", function()
         assert.equal("offline", (bob:emit("status", "alice")))
     end)
 
-    it("a hook that speaks of a socket that is away brings nobody back", function()
+    it("a hook that names an ended socket brings nobody back", function()
         local alice, bob = alice_and_bob "stoa.sleep(1) stoa.presence.connected(socket)"
         alice:drop()
         world:advance(20)

@@ -43,7 +43,7 @@ describe("a raw WebSocket endpoint", function()
         world:close()
     end)
 
-    it("is refused by open, and close is not told of who was", function()
+    it("is refused by open, and close is not told of it", function()
         local world = support.world(ECHO)
         testing.capture_log()
         local eve = world:websocket("/echo", { query = { token = "bad" } })
@@ -150,7 +150,7 @@ describe("a raw WebSocket endpoint", function()
         world:close()
     end)
 
-    it("sends no text that is none", function()
+    it("sends no invalid text", function()
         local world = support.world [[
             local stoa = require "stoa"
             stoa.websocket("/try", { message = function(connection)
@@ -168,7 +168,7 @@ describe("a raw WebSocket endpoint", function()
         world:close()
     end)
 
-    it("is described without mistakes, or not at all", function()
+    it("must be described correctly, or loading fails", function()
         local load = "require('stoa').websocket(%s)"
         assert.matches("no option 'mesage'", support.load_error(load:format("'/x', {mesage = print}")))
         assert.matches("message: a function expected", support.load_error(load:format("'/x', {}")))

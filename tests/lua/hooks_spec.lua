@@ -24,7 +24,7 @@ describe("a hook", function()
         world:close()
     end)
 
-    it("that raises, or names no one, lets nobody in", function()
+    it("that raises, or names no user, lets nobody in", function()
         for _, body in ipairs { "error('x')", "return {}", "return {id = 'a\\nb'}", "return {id = ('x'):rep(256)}", "return {id = '\\255'}", "return 7", "return {id = 7}" } do
             local world = support.world("require('stoa').hook('authenticate', function() " .. body .. " end)")
             local client = world:connect()
@@ -68,7 +68,7 @@ describe("a hook", function()
         end
     end)
 
-    it("that says no without a word refuses", function()
+    it("that returns false without a word refuses", function()
         local world = support.world [[
             local stoa = require "stoa"
             stoa.hook("join", function(_, answer) return answer end)
@@ -104,7 +104,7 @@ describe("a hook", function()
         world:close()
     end)
 
-    it("hears the end of a socket that still is there", function()
+    it("is told of a socket's end while the socket still exists", function()
         local world = support.world [[
             local stoa = require "stoa"
             stoa.hook("disconnect", function(socket, reason) stoa.emit("left", socket.id, reason) end)

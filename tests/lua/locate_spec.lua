@@ -6,7 +6,7 @@ local support = require "tests.lua.support"
 setup(testing.capture_log)
 
 describe("where a channel lives", function()
-    it("is said by a function that may compute, and not act", function()
+    it("is decided by a function that may only compute", function()
         local acts = { "stoa.emit('x')", "stoa.to('room'):emit('x')", "stoa.socket('id')", "stoa.user('alice'):disconnect()",
             "stoa.broadcast('x')", "stoa.spawn(print)", "stoa.channel('c'):info()", "stoa.sleep(0)" }
         for _, act in ipairs(acts) do

@@ -15,7 +15,7 @@ describe("a log line", function()
         world:close()
     end)
 
-    it("says a number of any size as it is", function()
+    it("has numbers of any size unchanged", function()
         local world = support.world [[
             local stoa = require "stoa"
             stoa.on("run", function()

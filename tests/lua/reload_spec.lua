@@ -45,7 +45,7 @@ describe("a reload", function()
         assert.same({ 1, 1 }, { alice:emit("version") })
     end)
 
-    it("lets what is under way end in the old state", function()
+    it("lets running handlers end in the old state", function()
         open(version(1, "stoa.on('slow', function(socket) stoa.sleep(2) socket:emit('slow', version) end)"))
         alice:send("slow")
         world:settle()
@@ -89,7 +89,7 @@ describe("a reload", function()
         assert.same({ { "slow", 2 } }, bob:events())
     end)
 
-    it("leaves open whether what it cuts off was done", function()
+    it("leaves open whether work that it cuts off was done", function()
         open(version(1, "stoa.on('slow', function() stoa.sleep(8) return 'done' end)"))
         alice.wire:send('42900["slow"]')
         world:settle()
@@ -150,7 +150,7 @@ describe("a reload", function()
 end)
 
 describe("a state that ran out of memory", function()
-    it("is built anew from the same sources, and what survives reloads survives it", function()
+    it("is rebuilt from the same sources, like a reload", function()
         support.config = { lua = { wall_ms = 10000, instructions = 1e9 } } -- so that memory is the first limit, on slow machines too
         local world = support.world [[
             local stoa = require "stoa"

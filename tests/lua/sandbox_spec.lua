@@ -56,7 +56,7 @@ describe("a script finds", function()
         assert.equal("nil", ran "return type(('').dump)")
     end)
 
-    it("that require loads only what is ours and beside it", function()
+    it("that require loads only shipped and neighbouring files", function()
         for _, name in ipairs { "ffi", "io", "debug", "jit", "string.buffer", "table.new", "../outside", "/etc/passwd", "socket" } do
             assert.is_false(ran("return (pcall(require, '" .. name .. "'))"), name)
         end
@@ -64,7 +64,7 @@ describe("a script finds", function()
         assert.equal("table", ran "return type(require 'stoa.log')")
     end)
 
-    it("strings whose methods nobody replaces", function()
+    it("strings whose methods cannot be replaced", function()
         assert.is_false(ran "return getmetatable('')")
         assert.is_false(ran "return (pcall(function() getmetatable('').__index.rep = print end))")
         assert.is_false(ran "return (pcall(function() string.rep = print end))")
@@ -121,7 +121,7 @@ describe("a run over its budget", function()
         end)
     end
 
-    it("or of memory is ended, and the others live on", function()
+    it("or of memory is ended, and others go on", function()
         for _, text in ipairs {
             "local s = ('x'):rep(2^20) local t = {} for i = 1, 1e9 do t[i] = s .. i end",
             "local t = {} for i = 1, 1e9 do t[i] = i end",
@@ -206,7 +206,7 @@ describe("globals", function()
 end)
 
 describe("a handler's coroutine", function()
-    it("serves no other question once a script knows it", function()
+    it("is not reused once a script knows it", function()
         local world = support.handler("local co = coroutine.running() local met = known[co] known[co] = true "
             .. "return type(co), met or false, (coroutine.resume(co))", "local known = {}")
         local client = world:connect()
@@ -236,7 +236,7 @@ describe("errors inside the server's calls", function()
         assert.equal("script_error", ran "error(setmetatable({}, {__tostring = function() error('x') end}))")
     end)
 
-    it("are logged with the line and how it came there", function()
+    it("are logged with the line and a traceback", function()
         testing.logged()
         assert.equal("script_error", ran "\nlocal function deeper() error('too deep') end\ndeeper()")
         local line = testing.logged()

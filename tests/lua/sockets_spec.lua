@@ -64,7 +64,7 @@ describe("a socket", function()
         assert.equal(1, (bob:emit("run")))
     end)
 
-    it("keeps who it was when the client has gone, and says so", function()
+    it("keeps its user when the client has gone, and answers gone", function()
         open("if ... then kept[1] = socket return true end local s = kept[1] "
             .. "local function word(_, word) return word end return s.user.id, s.connected, word(s:emit('x')), word(s:join('r')), "
             .. "word(s:state()), word(stoa.socket(s.id)), word(s:call('x')), word(s:disconnect())", "local kept = {}")
@@ -116,7 +116,7 @@ describe("a socket", function()
         assert.is_nil(bob.acks[1])
     end)
 
-    it("hears gone at once of a client that is away", function()
+    it("is answered gone at once if its client is away", function()
         open("if ... then kept[1] = socket return true end return kept[1]:call('question')", "local kept = {}")
         alice:emit("run", true)
         alice:drop()
@@ -126,7 +126,7 @@ describe("a socket", function()
         assert.equal("here", (alice:emit("run")))
     end)
 
-    it("hears timeout from a client that does not answer", function()
+    it("is answered timeout if its client does not answer", function()
         world = handler "local answer, word = socket:call('question', {timeout_ms = 1000}) stoa.to(socket.id):emit('word', word)"
         alice = world:connect()
         alice:send("run")

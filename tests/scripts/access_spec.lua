@@ -2,7 +2,7 @@
 local support = require "tests.scripts.support"
 local api, client, code, join, send = support.api, support.client, support.code, support.join, support.send
 
-describe("who is removed while a send or an edit waits", function()
+describe("a user removed during their send or edit", function()
     local world, mallory
 
     before_each(function()
@@ -21,7 +21,7 @@ describe("who is removed while a send or an edit waits", function()
         return texts
     end
 
-    it("says nothing more", function()
+    it("sends nothing more", function()
         assert.equal("ok", code(send(mallory, "board", "early")))
         assert.equal("not_joined", code(send(mallory, "board", "late")))
         assert.same({ "early" }, contents())
@@ -37,22 +37,22 @@ describe("who is removed while a send or an edit waits", function()
         world:advance(0.1)
     end
 
-    it("says nothing more either when the connection ended before", function()
+    it("sends nothing more either when the connection ended before", function()
         says_going("late, and gone")
         assert.same({}, contents())
     end)
 
-    it("says nothing more either when the connection is just ending", function()
+    it("sends nothing more either when the connection is just ending", function()
         says_going("late, and going")
         assert.same({}, contents())
     end)
 
-    it("has said what they said before they went, if nobody removed them", function()
+    it("keeps their send if they left but were not removed", function()
         says_going("gone")
         assert.same({ "gone" }, contents())
     end)
 
-    it("changes nothing more", function()
+    it("edits nothing more", function()
         local said = send(mallory, "board", "early")
         local edit = { channelId = "board", messageId = said.id, content = "late" }
         assert.equal("not_joined", code(mallory:emit("message:edit", edit)))
@@ -93,7 +93,7 @@ describe("a private channel", function()
         assert.equal("forbidden", code(mallory:emit("typing", { channelId = "board", typing = true })))
     end)
 
-    it("shows out who is removed, at once and with a cursor too", function()
+    it("shows out a removed member at once, with a cursor too", function()
         api(world, "PUT", "/api/channels/board/members/mallory", { role = "member" })
         local ack = join(mallory, "board")
         join(alice, "board")
@@ -117,7 +117,7 @@ describe("a private channel", function()
         join(mallory, "board")
     end)
 
-    it("does not come back to one who was removed while away", function()
+    it("is not recovered for a member removed while away", function()
         api(world, "PUT", "/api/channels/board/members/mallory", {})
         join(mallory, "board")
         join(alice, "board")
@@ -154,14 +154,14 @@ describe("a token's claim", function()
         return assert(world:connect { auth = { token = body.token } })
     end
 
-    it("lets join the channels it names, and makes no member", function()
+    it("lets its user join the channels it names, without membership", function()
         local alice = connect("alice", { "course-1" })
         join(alice, "course-1")
         assert.equal("forbidden", code(alice:emit("channel:join", { channelId = "course-2" })))
         assert.equal(0, #alice:emit("channel:list").channels)
     end)
 
-    it("may name all that begin alike", function()
+    it("may name channels by a prefix", function()
         local bob = connect("bob", { "course-*" })
         join(bob, "course-1")
         join(bob, "course-2")
@@ -174,8 +174,8 @@ describe("a token's claim", function()
     end)
 end)
 
-describe("who says something before they have joined", function()
-    it("hears when to retry while a join may be under way", function()
+describe("a user who sends before they have joined", function()
+    it("is told when to retry while a join may be under way", function()
         local world = support.world()
         api(world, "PUT", "/api/channels/board", { visibility = "private" })
         local bob = client(world, "bob")

@@ -24,7 +24,7 @@ describe("the banned", function()
     end)
 end)
 
-describe("a hook of one's own", function()
+describe("an operator's own hook", function()
     local world, alice
 
     setup(function()

@@ -17,7 +17,7 @@ describe("arguments", function()
         assert.equal(expected, code(alice:emit(event, arguments)))
     end
 
-    it("that are no table are a bad request for every event", function()
+    it("that are not a table are a bad request for every event", function()
         for _, event in ipairs {
             "channel:join", "channel:leave", "channel:members", "message:send", "message:edit", "message:delete",
             "reaction:add", "reaction:remove", "history:get", "thread:get", "sync", "read:mark", "typing",
@@ -32,7 +32,7 @@ describe("arguments", function()
         assert.equal("ok", code(alice:emit("channel:list", {})))
     end)
 
-    it("with a channel id that is malformed are answered so", function()
+    it("with a malformed channel id are bad_channel", function()
         for _, id in ipairs { "", ("x"):rep(65), "a b", "*", "?", "a}{b", "a\nb", "a\0b", "ümlaut", "a/b", ("x"):rep(100000) } do
             refused("bad_channel", "channel:join", { channelId = id })
             refused("bad_channel", "history:get", { channelId = id })
@@ -46,7 +46,7 @@ describe("arguments", function()
         assert.equal("ok", code(alice:emit("channel:join", { channelId = longest })))
     end)
 
-    it("with a cursor that is none of ours are answered so", function()
+    it("with a malformed cursor are bad_cursor", function()
         local epoch = join(alice, "lobby").epoch
         for _, since in ipairs {
             { seq = -1, epoch = epoch }, { seq = 1.5, epoch = epoch }, { seq = "0", epoch = epoch },
@@ -57,7 +57,7 @@ describe("arguments", function()
         end
     end)
 
-    it("with content that is none are a bad request", function()
+    it("with invalid content are a bad request", function()
         for _, content in ipairs { "", "a\0b", { text = "a\0b" }, { ["a\0"] = 1 } } do
             refused("bad_request", "message:send", { channelId = "lobby", clientId = "x", content = content })
         end
@@ -71,19 +71,19 @@ describe("arguments", function()
         end
     end)
 
-    it("with content beyond all measure are too large", function()
+    it("with oversized content are too_large", function()
         refused("too_large", "message:send", { channelId = "lobby", clientId = "x", content = ("x"):rep(300000) })
         refused("too_large", "message:send", { channelId = "lobby", clientId = "x", content = { ("x"):rep(300000) } })
     end)
 
-    it("with a clientId that is malformed are a bad request", function()
+    it("with a malformed clientId are a bad request", function()
         for _, id in ipairs { "", ("x"):rep(65), "a b", 7 } do
             refused("bad_request", "message:send", { channelId = "lobby", clientId = id, content = "x" })
         end
         refused("bad_request", "message:send", { channelId = "lobby", content = "x" })
     end)
 
-    it("with attachments that are no list of objects are a bad request", function()
+    it("with attachments that are not a list of objects are a bad request", function()
         for _, attachments in ipairs { "text", { name = "x" }, { "x" }, { 1 } } do
             refused("bad_request", "message:send", support.message("lobby", "x", { attachments = attachments }))
         end
@@ -105,7 +105,7 @@ describe("arguments", function()
         end
     end)
 
-    it("of SQL and Redis stay text", function()
+    it("that look like SQL or Redis commands stay text", function()
         for _, text in ipairs { "'; DROP TABLE messages; --", "100%_", "\r\n*1\r\n$8\r\nFLUSHALL\r\n", "<script>alert(1)</script>" } do
             assert.equal("ok", code(support.send(alice, "lobby", text)))
             local events = alice:events("message:new")

@@ -10,17 +10,17 @@ describe("development mode", function()
     setup(function() world = support.world() end)
     teardown(function() world:close() end)
 
-    it("believes who says a name", function()
+    it("believes the user id that a client sends", function()
         assert.is_truthy(world:connect { auth = { user = "alice" } })
     end)
 
-    it("believes who says a name of any identity provider's", function()
+    it("believes a user id of any identity provider", function()
         for _, name in ipairs { "auth0|5f7c", "alice@uni.example", "a b", "Åsa", ("x"):rep(255) } do
             assert.is_truthy(world:connect { auth = { user = name } })
         end
     end)
 
-    it("refuses names that are none", function()
+    it("refuses invalid user ids", function()
         for _, auth in ipairs { {}, { user = "" }, { user = ("x"):rep(256) }, { user = 7 }, { user = "a\nb" }, { user = "a\127" } } do
             local client, refusal = world:connect { auth = auth }
             assert.is_nil(client)
@@ -49,7 +49,7 @@ describe("a token", function()
         assert.equal("unauthorized", refusal[2].code)
     end
 
-    it("says who it is", function()
+    it("names its user", function()
         local alice = assert(world:connect { auth = { token = sign { sub = "alice", name = "Alice", exp = FOREVER } } })
         world:advance(0.1)
         assert.equal("Alice", alice:emit("user:get", { userIds = { "alice" } }).users[1].name)
@@ -59,13 +59,13 @@ describe("a token", function()
         assert.is_truthy(world:connect { query = { token = sign { sub = "alice", exp = FOREVER } } })
     end)
 
-    it("is worth more than what auth.user says", function()
+    it("takes precedence over auth.user", function()
         local client, refusal = world:connect { auth = { user = "alice" } }
         assert.is_nil(client)
         assert.equal("unauthorized", refusal[2].code)
     end)
 
-    it("that is not ours is refused", function()
+    it("with a foreign signature is refused", function()
         refused(nil)
         refused("")
         refused("x.y.z")
@@ -76,13 +76,13 @@ describe("a token", function()
         refused(sign { sub = "alice", exp = FOREVER, nbf = FOREVER })
     end)
 
-    it("without an end, or with a strange one, is refused", function()
+    it("without a valid expiry is refused", function()
         refused(sign { sub = "alice" })
         refused(sign { sub = "alice", exp = "4102444800" })
         refused(sign { sub = "alice", exp = 1e308 })
     end)
 
-    it("of nobody is refused", function()
+    it("without a user is refused", function()
         refused(sign { exp = FOREVER })
         refused(sign { sub = "a\nb", exp = FOREVER })
         refused(sign { sub = "", exp = FOREVER })
@@ -107,7 +107,7 @@ describe("a token", function()
         assert.is_false(alice.connected)
     end)
 
-    it("is guessed only so often from an address", function()
+    it("can be guessed only so often from an address", function()
         local _, refusal
         for _ = 1, 100 do refused("x.y.z") end
         _, refusal = world:connect { auth = { token = "x.y.z" } }
@@ -118,7 +118,7 @@ describe("a token", function()
         refused("x.y.z")
     end)
 
-    it("is no guess when we have signed it", function()
+    it("with a valid signature is no guess", function()
         local expired, nobodys = sign { sub = "alice", exp = 1000 }, sign { exp = FOREVER }
         for _ = 1, 110 do
             refused(expired)
@@ -132,7 +132,7 @@ describe("a token", function()
         assert.same({ unauthorized = 100, rate_limited = 2 }, words)
     end)
 
-    it("is guessed no more often from all addresses of one IPv6 network", function()
+    it("can be guessed only so often from one IPv6 network", function()
         local words = {}
         for i = 1, 102 do
             local _, refusal = world:connect { auth = { token = "x.y.z" }, address = ("2001:db8:1:2:%x::1"):format(i) }
@@ -182,20 +182,20 @@ describe("a session", function()
         return body.token
     end
 
-    it("lets in as its user", function()
+    it("lets its user in", function()
         local alice = assert(world:connect { auth = { token = create("alice", 600) } })
         api(world, "PUT", "/api/channels/lobby", { visibility = "public" })
         join(alice, "lobby")
         assert.equal("alice", alice:emit("channel:members", { channelId = "lobby" }).members[1].userId)
     end)
 
-    it("that nobody made does not", function()
+    it("that does not exist lets nobody in", function()
         local client, refusal = world:connect { auth = { token = "guessed" } }
         assert.is_nil(client)
         assert.equal("unauthorized", refusal[2].code)
     end)
 
-    it("ends connections with it within 5 s, and only its own", function()
+    it("ends only its own connections within 5 s of its deletion", function()
         local token, other = create("alice", 600), create("alice", 600)
         local alice = assert(world:connect { auth = { token = token } })
         local elsewhere = assert(world:connect { auth = { token = other } })
@@ -207,7 +207,7 @@ describe("a session", function()
         assert.equal(404, (api(world, "DELETE", "/api/sessions/" .. token)))
     end)
 
-    it("ends when its time is over", function()
+    it("ends when it expires", function()
         local alice = assert(world:connect { auth = { token = create("alice", 30) } })
         world:advance(32)
         assert.is_false(alice.connected)

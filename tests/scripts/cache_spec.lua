@@ -92,7 +92,7 @@ describe("nothing stale is seen", function()
         assert.same({ alice = "owner", bob = "moderator" }, members())
     end)
 
-    it("of who someone is", function()
+    it("of a user's profile", function()
         local function bob_as_known() return alice:emit("user:get", { userIds = { "bob" } }).users[1] end
         local function name() return bob_as_known().name end
         support.eventually(world, 1, bob_as_known)

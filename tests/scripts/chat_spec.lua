@@ -10,7 +10,7 @@ describe("a channel", function()
     end)
     after_each(function() world:close() end)
 
-    it("is made by its first member in development mode", function()
+    it("is created by its first member in development mode", function()
         local ack = join(alice, "lobby")
         assert.equal("lobby", ack.channelId)
         assert.equal(0, ack.seq)
@@ -23,7 +23,7 @@ describe("a channel", function()
         assert.same({ { userId = "alice", role = "owner" }, { userId = "bob", role = "member" } }, members)
     end)
 
-    it("is made once when many join it at the same time", function()
+    it("is created once when many join at the same time", function()
         local crowd = {}
         for i = 1, 20 do crowd[i] = client(world, "user-" .. i) end
         for round = 1, 20 do
@@ -38,7 +38,7 @@ describe("a channel", function()
         end
     end)
 
-    it("tells who joins who is here, in one event", function()
+    it("tells a new follower who is online, in one event", function()
         join(alice, "lobby")
         bob:events()
         join(bob, "lobby")
@@ -99,13 +99,13 @@ describe("a channel", function()
         assert.equal(1, event[2].seq)
     end)
 
-    it("takes no message of one who has not joined", function()
+    it("takes no message of a user who has not joined", function()
         join(alice, "lobby")
         assert.equal("not_joined", code(send(bob, "lobby", "hello")))
         assert.equal(0, #alice:events("message:new"))
     end)
 
-    it("sends nothing to one who has left", function()
+    it("sends nothing to a user who has left", function()
         join(alice, "lobby")
         join(bob, "lobby")
         assert.equal("ok", code(bob:emit("channel:leave", { channelId = "lobby" })))
@@ -127,7 +127,7 @@ describe("a channel", function()
         assert.equal(2, bob:emit("channel:list").channels[1].readSeq)
     end)
 
-    it("gives who comes back what was missed, and nothing else", function()
+    it("gives a returning user only what was missed", function()
         local before = join(bob, "lobby")
         join(alice, "lobby")
         bob:emit("channel:leave", { channelId = "lobby" })
@@ -141,7 +141,7 @@ describe("a channel", function()
         assert.equal("two", ack.events[2][2].content)
     end)
 
-    it("tells who comes with a cursor from nowhere to begin anew", function()
+    it("resets a client with an unknown cursor", function()
         join(alice, "lobby")
         send(alice, "lobby", "one")
         local epoch = join(alice, "lobby").epoch
@@ -256,7 +256,7 @@ describe("a message", function()
         assert.equal("ok", code(emit(bob, "message:delete", own)))
     end)
 
-    it("says nothing any more once it is deleted", function()
+    it("has no content once it is deleted", function()
         local receipt = send(alice, "lobby", "secret")
         emit(alice, "message:delete", receipt)
         for _, message in ipairs(bob:emit("history:get", { channelId = "lobby" }).messages) do

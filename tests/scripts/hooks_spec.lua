@@ -66,7 +66,7 @@ describe("the hooks of messages", function()
             if way ~= "edit" then assert.equal("alice", message.attachments[1].by) end
         end)
 
-        it("make nothing of it that nobody may say: " .. way, function()
+        it("cannot make invalid content of it: " .. way, function()
             assert.equal("too_large", (say "long"))
         end)
     end
@@ -78,7 +78,7 @@ describe("the hooks of messages", function()
         assert.same({ "delivered", "alice", "lobby", "news" }, alice:events("delivered")[1])
     end)
 
-    it("are not gone around by a broadcast", function()
+    it("are not bypassed by a broadcast", function()
         for _, event in ipairs { "message:new", "message:updated", "message:deleted", "reaction:changed" } do
             local broadcast = { event = event, channelId = "lobby", data = { content = "spam" } }
             assert.equal(400, (api(world, "POST", "/api/broadcast", broadcast)))

@@ -32,7 +32,7 @@ describe("limits", function()
         assert.equal("ok", code(send(alice, "lobby", "again")))
     end)
 
-    it("never ban for ever, however often one tries", function()
+    it("never ban for ever, however often a user tries", function()
         open { user_messages = { 2, 60 }, channel_messages = false }
         local alice = client(world, "alice")
         join(alice, "lobby")
@@ -124,7 +124,7 @@ describe("limits", function()
         assert.equal("rate_limited", code(send(alice, "lobby", "who?", { threadId = "nobody-said-it" })))
     end)
 
-    it("are taken before a channel is looked up that may not be there", function()
+    it("are taken before a channel that may not exist is looked up", function()
         open {}
         local alice, bob = client(world, "alice"), client(world, "bob")
         local events = { "history:get", "thread:get", "channel:members", "message:send", "typing", "channel:leave" }
@@ -138,7 +138,7 @@ describe("limits", function()
         assert.equal("forbidden", code(bob:emit("history:get", { channelId = "nobodys" })))
     end)
 
-    it("are taken for each channel and user that is named, there or not", function()
+    it("are taken for each named channel and user, existing or not", function()
         open {}
         local alice, bob = client(world, "alice"), client(world, "bob")
         local since, channels, users = { seq = 0, epoch = "1-a" }, {}, {}
@@ -192,7 +192,7 @@ describe("limits", function()
         assert.equal(1, (flood(alice, "lobby", 4)))
     end)
 
-    it("end the socket of a flood that does not listen", function()
+    it("end the socket of a flood that ignores refusals", function()
         open { user_messages = { 1, 3600 }, channel_messages = false }
         local alice = client(world, "alice")
         join(alice, "lobby")
@@ -213,7 +213,7 @@ describe("limits", function()
         assert.is_truthy(world:connect { auth = { user = "alice" } })
     end)
 
-    it("of connections let exactly five of fifty in that come at once", function()
+    it("of connections let in exactly five of fifty at once", function()
         open {}
         local wires, welcome, turned_away = {}, 0, 0
         for i = 1, 50 do wires[i] = world.core:client {} end
@@ -240,7 +240,7 @@ describe("limits", function()
         client(world, "alice")
     end)
 
-    it("of connection attempts do not count a network that comes and goes", function()
+    it("of connection attempts do not count recovered connections", function()
         open { connects = { 2, 3600 } }
         local alice = client(world, "alice")
         for _ = 1, 10 do
@@ -281,7 +281,7 @@ describe("limits", function()
         assert.equal("rate_limited", code(alice:emit("upload:request", wanted)))
     end)
 
-    it("let no upload through where nothing is said about where to", function()
+    it("refuse an upload without a hook for the storage", function()
         open {}
         local alice = client(world, "alice")
         join(alice, "lobby")

@@ -3,7 +3,7 @@
 local support = require "tests.scripts.support"
 local client, code, join, message = support.client, support.code, support.join, support.message
 
-describe("what is said again", function()
+describe("a repeated send", function()
     local world, alice
 
     local function start(settings, more)
@@ -55,7 +55,7 @@ describe("what is said again", function()
         assert.equal("rate_limited", code(alice:emit("message:send", long)))
     end)
 
-    it("is known by its words when hooks have changed them", function()
+    it("is known by its original content when hooks have changed it", function()
         start({}, { "tests/scripts/own_policy.lua" })
         for _, content in ipairs { "numbered", { word = "numbered" } } do
             local said = message("lobby", content)

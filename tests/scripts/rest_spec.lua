@@ -18,7 +18,7 @@ describe("the REST interface", function()
         assert.equal(401, status)
     end)
 
-    it("lets an address guess keys so often, and still takes the right one", function()
+    it("limits wrong keys per address, and still takes the right one", function()
         local status, body, headers
         for _ = 1, 30 do
             status, body, headers = world:http("GET", "/api/channels/lobby", nil, { authorization = "Bearer wrong" })
@@ -41,7 +41,7 @@ describe("the REST interface", function()
         assert.equal(0, body.members)
     end)
 
-    it("answers what is malformed, missing or not JSON with fitting statuses", function()
+    it("answers malformed, missing and non-JSON things with fitting statuses", function()
         assert.equal(404, (api(world, "GET", "/api/channels/nowhere")))
         assert.equal(404, (api(world, "PUT", "/api/channels/nowhere/members/alice", {})))
         assert.equal(404, (api(world, "GET", "/api/channels/nowhere/messages")))
@@ -122,7 +122,7 @@ describe("the REST interface", function()
         end
     end)
 
-    it("leaves a trace of what it changes, and of deletes and roles", function()
+    it("audits its changes, deletes and roles", function()
         local alice = client(world, "alice")
         join(alice, "lobby")
         local receipt = send(alice, "lobby", "oops")

@@ -5,7 +5,7 @@ local client, code, join = support.client, support.code, support.join
 
 local AWAY_S = 600 -- longer than the grace
 
-describe("what a user says of themselves", function()
+describe("a user's status", function()
     local world, alice, bob
 
     local function come(name)
@@ -48,7 +48,7 @@ describe("what a user says of themselves", function()
         return seen() ~= "offline"
     end
 
-    it("lasts while they are away: the invisible come back invisible", function()
+    it("lasts while they are offline: invisible users come back invisible", function()
         assert.equal("ok", say "invisible")
         go_and_come_back()
         assert.is_false(shows())
@@ -59,7 +59,7 @@ describe("what a user says of themselves", function()
         assert.is_true(shows())
     end)
 
-    it("lasts with its message until they say otherwise", function()
+    it("lasts with its message until they change it", function()
         say("busy", "exam")
         go_and_come_back()
         assert.same({ "busy", "exam" }, { seen() })
@@ -68,7 +68,7 @@ describe("what a user says of themselves", function()
         assert.same({ "online" }, { seen() })
     end)
 
-    it("ends when they said that it would, here or away", function()
+    it("ends at its time, whether they are online or not", function()
         say("busy", "exam", 3600)
         world:advance(3590)
         assert.equal("busy", (seen()))
@@ -91,7 +91,7 @@ describe("what a user says of themselves", function()
         end
     end)
 
-    it("is not known while the store is away: then nobody sees them", function()
+    it("is unknown while the store is away: then nobody sees them", function()
         world:odd_store "at once"
         client(world, "carol")
         world:advance(20)
