@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Stoa on one machine: one worker, SQLite, no other service. Each key stands here with its default, commented out;
--- docs/configuration.md says more of each. Relative paths are relative to this folder. Secrets are better kept in the
--- environment: env "NAME".
+-- Stoa on one machine: one worker, SQLite, no other service. Each key is listed with its default, commented out;
+-- docs/configuration.md describes each. Relative paths are relative to this folder. Keep secrets in the environment:
+-- env "NAME".
 
 return {
-    -- Where it listens, who it runs as
+    -- The server: where it listens, as which user it runs
 
     -- listen = "127.0.0.1:3000",
     -- workers = 1,
@@ -32,7 +32,7 @@ return {
 
     -- Policies
 
-    scripts = { -- in this order are hooks asked: presence comes after all that may still refuse a connection
+    scripts = { -- hooks run in this order: presence comes after all scripts that may refuse a connection
         "../scripts/auth.lua",
         "../scripts/rate_limit.lua",
         "../scripts/admission.lua",
@@ -44,7 +44,7 @@ return {
         "../scripts/alerts.lua",
     },
     auth = {
-        mode = "development", -- believes everyone: "jwt" or "session" before others can reach it
+        mode = "development", -- believes everyone: set "jwt" or "session" before others can reach the server
         -- algorithm = nil,
         -- secret = nil,
         -- public_key = nil,
@@ -65,7 +65,7 @@ return {
     -- api_keys = {},
     -- app = {},
 
-    -- What must last
+    -- Storage and TLS
 
     store = {
         -- driver = "sqlite",
@@ -74,13 +74,13 @@ return {
     tls = {
         -- certificate = nil,
         -- key = nil,
-        -- certificates = {}, -- for other names: PEM files with certificate, chain and key
+        -- certificates = {}, -- for other host names: PEM files with certificate, chain and key
         -- client_ca = nil,
         -- hsts_s = 0, -- for example 31536000
         -- kernel = false,
     },
 
-    -- Limits. A rate is { count, seconds }; false: none.
+    -- Limits. A rate is { count, seconds }; false: no limit.
 
     limits = {
         -- user_messages = { 30, 60 },
@@ -90,10 +90,10 @@ return {
         -- connects = { 10, 60 },
         -- connections_per_user = 5,
         -- connections = 10000,
-        -- connections_per_address = 2000, -- a school is one address
+        -- connections_per_address = 2000, -- a whole school may have one address
         -- accepts = false, -- for example { 500, 1 }
         -- accepts_per_address = false, -- for example { 600, 60 }
-        -- ipv6_prefix = 64, -- addresses of one network are one
+        -- ipv6_prefix = 64, -- addresses of one such network count as one
         -- address_exceptions = {}, -- for example { "192.0.2.0/24" }: a campus
         -- channel_users = 10000,
         -- state_bytes = 16777216,
