@@ -12,7 +12,7 @@
 #include "wire/msgpack.h"
 #include "wire/utf8.h"
 
-/* A room whose name is as long as a socket's id is taken for one: its emits go to the namespace's channel. */
+/* Such servers take a room whose name is as long as a socket's id for one: emits to it use the namespace's channel. */
 enum { CLASSIC_UID_LEN = 6, SHARDED_UID_LEN = 16, SOCKET_ROOM_LEN = 20 };
 static const char EMITS[] = "socket.io", REQUESTS[] = "socket.io-request", RESPONSES[] = "socket.io-response";
 
@@ -25,7 +25,7 @@ struct adapter {
     char classic_uid[CLASSIC_UID_LEN + 1], sharded_uid[SHARDED_UID_LEN + 1];
     char **namespaces; /* the main one first */
     size_t namespaces_len;
-    struct buffer json, topic, bytes; /* of the call at hand */
+    struct buffer json, topic, bytes; /* for the current call */
 };
 
 struct adapter_reply {
@@ -44,7 +44,7 @@ static struct slice channel(struct adapter *adapter, const char *key, struct sli
     return buffer_slice(topic);
 }
 
-/* All channels of the namespace's emits, as a pattern: what means more than itself there is escaped. */
+/* A pattern for all channels of the namespace's emits, with special characters escaped. */
 static struct slice emits_pattern(struct adapter *adapter, struct slice namespace_name) {
     struct buffer *topic = &adapter->topic;
     buffer_clear(topic);
@@ -64,7 +64,7 @@ static void want(struct adapter *adapter, enum topic_kind kind, struct slice top
         subscriber_drop(adapter->subscriber, kind, topic);
 }
 
-/* Each channel once for a process: the others count the subscribers of the first. */
+/* Subscribes each channel once per process: the other servers count subscribers. */
 static void serve(struct adapter *adapter, struct slice namespace_name, bool served) {
     if (adapter->settings.is_classic) {
         want(adapter, TOPIC_CLASSIC, channel(adapter, REQUESTS, namespace_name, SLICE_NONE), served);
@@ -74,7 +74,7 @@ static void serve(struct adapter *adapter, struct slice namespace_name, bool ser
         want(adapter, TOPIC_SHARDED, channel(adapter, EMITS, namespace_name, SLICE_NONE), served);
 }
 
-/* As JavaScript counts it, in units of UTF-16. */
+/* Length in UTF-16 units, as in JavaScript. */
 static size_t script_len(struct slice text) {
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++)
@@ -99,7 +99,7 @@ void adapter_room_vacated(struct adapter *adapter, struct slice namespace_name, 
     want_room(adapter, namespace_name, room, false);
 }
 
-/* Hearing. */
+/* Receiving. */
 
 static bool is_channel_of(struct slice topic, const char *key, struct slice namespace_name) {
     size_t key_len = strlen(key), len = key_len + 1 + namespace_name.len + 1;
@@ -133,7 +133,8 @@ static void hear(struct adapter *adapter, enum adapter_channel from, struct slic
     adapter->events->heard(adapter->owner, &heard);
 }
 
-/* The channel tells the namespace. Of a name that holds '#' others may be a beginning: the message's own must agree. */
+/* The channel's name gives the namespace. A name with '#' can have another one as a prefix, so the message's own
+ * namespace must match. */
 static void message_came(void *owner, enum topic_kind kind, struct slice pattern, struct slice topic,
                          struct slice payload) {
     struct adapter *adapter = owner;
@@ -155,14 +156,14 @@ static void message_came(void *owner, enum topic_kind kind, struct slice pattern
     if (best < adapter->namespaces_len) hear(adapter, rows[kind].channel, slice_of(adapter->namespaces[best]), payload);
 }
 
-/* Emits are at most once: what was missed is missed. */
+/* Emits are delivered at most once: nothing is fetched later. */
 static void topic_confirmed(void *owner, enum topic_kind kind, struct slice topic) {}
 static void topic_lost(void *owner, enum topic_kind kind, struct slice topic) {}
 
 static const struct subscriber_events subscriber_events = {
     .message = message_came, .subscribed = topic_confirmed, .lost = topic_lost};
 
-/* Speaking. */
+/* Sending. */
 
 static void publish(struct adapter *adapter, enum adapter_form form, struct slice topic) {
     redis_publish(adapter->redis, NULL, form == ADAPTER_SHARDED, topic, buffer_slice(&adapter->bytes));
@@ -177,7 +178,7 @@ static void publish_in(struct adapter *adapter, enum adapter_form form, const st
     publish(adapter, form, channel(adapter, EMITS, emit->namespace_name, room));
 }
 
-/* What others could not read is not said. */
+/* False: the other servers could not read it. */
 static bool is_text(const struct adapter_emit *emit) {
     bool is_valid = utf8_valid(emit->namespace_name);
     for (size_t i = 0; i < emit->rooms_len; i++) is_valid = is_valid && utf8_valid(emit->rooms[i]);
@@ -238,7 +239,7 @@ void adapter_reply_free(struct adapter_reply **reply_owner) {
     free(reply);
 }
 
-/* The whole. */
+/* Creation and end. */
 
 static void forget_namespaces(struct adapter *adapter) {
     for (size_t i = 0; i < adapter->namespaces_len; i++) free(adapter->namespaces[i]);

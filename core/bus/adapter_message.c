@@ -4,7 +4,7 @@
 #include "wire/json.h"
 #include "wire/msgpack.h"
 
-/* Types on the wire: the parser's, the classic adapter's RequestType, the sharded one's MessageType. */
+/* Numbers on the wire: the parser's packet types, the classic adapter's RequestType, the sharded one's MessageType. */
 enum { PACKET_EVENT = 2, PACKET_BINARY_EVENT = 5 };
 static const enum adapter_kind classic_kinds[] = {
     [0] = ADAPTER_SOCKETS,    [1] = ADAPTER_ROOMS, [2] = ADAPTER_JOIN,         [3] = ADAPTER_LEAVE,
@@ -14,7 +14,7 @@ static const enum adapter_kind sharded_kinds[] = {
     [0] = ADAPTER_OTHER, [1] = ADAPTER_OTHER,      [2] = ADAPTER_OTHER, [3] = ADAPTER_EMIT,  [4] = ADAPTER_JOIN,
     [5] = ADAPTER_LEAVE, [6] = ADAPTER_DISCONNECT, [7] = ADAPTER_FETCH, [8] = ADAPTER_OTHER, [9] = ADAPTER_SERVER_EVENT,
 };
-/* What stands in an answer beside the request's id. A type of 0: none; key NULL: the answer has no value. */
+/* The fields of an answer beside the request's id. Type 0: no type; key NULL: the answer has no value. */
 static const struct {
     const char *classic_key, *sharded_key;
     int classic_type, sharded_type;
@@ -49,14 +49,14 @@ static bool is_of_namespace(struct slice nsp, struct slice namespace_name) {
     return json_type_of(nsp) == JSON_STRING && json_string_is(nsp, namespace_name);
 }
 
-/* False: it is there, and no list. */
+/* False: the option exists but is not a list. */
 static bool take_names(struct slice options, const char *name, struct slice *names_r) {
     struct slice value = json_member(options, name);
     *names_r = is_type(value, JSON_ARRAY) ? value : SLICE_NONE;
     return value.len == 0 || names_r->len > 0 || is_type(value, JSON_NULL);
 }
 
-/* Without options a message does not say whom it is about, and must not be taken for one about everybody. */
+/* A message without options names no sockets; it must not be read as one to all sockets. */
 static bool take_options(struct adapter_message *message, struct slice options) {
     if (!is_type(options, JSON_OBJECT)) return false;
     struct slice flags = member_of(options, "flags", JSON_OBJECT);
@@ -66,7 +66,7 @@ static bool take_options(struct adapter_message *message, struct slice options) 
     return take_names(options, "rooms", &message->rooms) && take_names(options, "except", &message->except);
 }
 
-/* absent: what a packet without a namespace belongs to. */
+/* A packet without nsp belongs to the namespace `absent`. */
 static bool take_packet(struct adapter_message *message, struct slice packet, struct slice namespace_name,
                         struct slice absent) {
     int64_t type;
@@ -90,7 +90,7 @@ static bool take_classic_emit(struct adapter_message *message, struct slice root
     return take_options(message, options) && take_packet(message, packet, namespace_name, SLICE("/"));
 }
 
-/* Of old, one socket and one room: {sid, room}. They stand beside each other in no array: each is one of its own kind.
+/* The old form, with one socket and one room: {sid, room}. Each of the two becomes a list of its own.
  */
 static bool take_single(struct adapter_message *message, struct slice root) {
     message->rooms = member_of(root, "sid", JSON_STRING);
@@ -180,7 +180,7 @@ bool adapter_read(enum adapter_channel channel, struct slice namespace_name, str
     }
 }
 
-/* Names lie one after another in text, whose place may move while it grows: lengths first, pointers last. */
+/* text may move while it grows: first collects lengths of the names in it, then sets their pointers. */
 bool adapter_names(struct slice json, struct buffer *text, struct slice *names, size_t max, size_t *len_r) {
     struct json_walk walk;
     struct slice item;
@@ -204,7 +204,7 @@ bool adapter_names(struct slice json, struct buffer *text, struct slice *names, 
     return is_whole;
 }
 
-/* Writing: as JSON first; what is sent as MessagePack is made of it. */
+/* Writing: first as JSON; MessagePack is converted from it. */
 
 static void write_names(struct buffer *out, const char *key, const struct slice *names, size_t len) {
     buffer_printf(out, "\"%s\":[", key);
@@ -239,7 +239,7 @@ static void write_sharded_head(struct buffer *out, struct slice uid, struct slic
     buffer_printf(out, ",\"type\":%d,\"data\":{", type);
 }
 
-/* Appends json, or what it is in MessagePack; json is empty afterwards. */
+/* Appends json, or its MessagePack form; empties json. */
 static void put(struct buffer *out, struct buffer *json, bool is_msgpack, const struct slice *attachments,
                 unsigned attachments_len) {
     if (is_msgpack)

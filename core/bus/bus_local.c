@@ -7,7 +7,7 @@
 #include "bus/bus_internal.h"
 #include "loop/loop.h"
 
-/* A topic whose subscription is told of from the loop. */
+/* A new subscription that the loop will report. */
 struct wish {
     struct list link;
     size_t len;
@@ -17,7 +17,7 @@ struct wish {
 struct bus_local {
     struct bus bus;
     struct loop *loop;
-    struct list wishes, granted; /* granted: of this turn, not told yet */
+    struct list wishes, granted; /* granted: those being reported this turn */
     struct loop_task grant;
 };
 

@@ -12,16 +12,16 @@
 #include "redis/redis_owners.h"
 #include "redis/subscriber.h"
 
-/* The tag leads to one server: "stoa:probe:{TAG}:WORKER". */
+/* The tag hashes to one server: "stoa:probe:{TAG}:WORKER". */
 static const char PREFIX[] = "stoa:probe:";
 
-/* Of one server. */
+/* The probe of one server. */
 struct probe {
     struct list link;
     uint64_t sent, heard;
-    unsigned missed; /* in a row */
-    bool is_due;     /* its server is among those of now */
-    bool is_new;     /* its subscription has had no time yet */
+    unsigned missed; /* consecutive */
+    bool is_due;     /* its server is a current primary */
+    bool is_new;     /* too new to be subscribed yet */
     size_t len;
     char name[];
 };
@@ -53,7 +53,7 @@ static void probe_free(struct bus_probes *probes, struct probe *probe) {
     free(probe);
 }
 
-/* A server: the probe of its tag. */
+/* Finds or creates the probe for a server's tag. */
 static void take_server(void *owner, struct slice tag) {
     struct bus_probes *probes = owner;
     struct buffer name = {0};
@@ -71,7 +71,7 @@ static void take_server(void *owner, struct slice tag) {
     buffer_done(&name);
 }
 
-/* False: it stayed away too often. */
+/* False: too many probes in a row did not come back. */
 static bool probe_send(struct bus_probes *probes, struct probe *probe) {
     char payload[24];
     bool is_subscribed = subscriber_has(probes->subscriber, probes->kind, probe_name(probe));

@@ -18,14 +18,14 @@
 #include "redis/seal.h"
 #include "redis/subscriber.h"
 
-/* On Redis a topic is "stoa:{pNNN}:TOPIC", TOPIC as redis_name.h writes it. The partition, a hash of the topic, decides
- * the slot: what is resubscribed after a reconnect goes in at most PARTITIONS batches, whatever the number of topics.
- * It never changes. */
+/* On Redis a topic is "stoa:{pNNN}:TOPIC", with TOPIC encoded by redis_name.h. The partition, a hash of the topic,
+ * decides the slot: so a resubscription after a reconnect needs at most PARTITIONS batches, however many topics there
+ * are. A topic's partition never changes. */
 enum { PARTITIONS = 512, CHECK_EVERY_MS = 250 };
 
-/* A topic that the owner wants. */
+/* A topic that the owner has subscribed to. */
 struct bus_topic {
-    struct list link; /* while no server has confirmed it: in bus_redis->unheard; told of at once: in ->granted */
+    struct list link; /* in bus_redis->unheard until a server confirms it; in ->granted if confirmed at once */
     uint64_t unheard_ms;
     bool is_heard;
     size_t len, name_len;
@@ -40,13 +40,13 @@ struct bus_redis {
     struct seal *seal;
     bool is_sharded;
     struct map *topics;  /* by name */
-    struct list unheard; /* the longest so first */
-    struct list granted; /* heard already: subscribed is due from the loop */
-    uint64_t away_ms;    /* since when Redis takes no commands; 0: it does */
+    struct list unheard; /* longest waiting first */
+    struct list granted; /* already confirmed: the loop will call subscribed */
+    uint64_t away_ms;    /* since when Redis has taken no commands; 0: it does */
     struct bus_probes *probes;
     struct loop_timer check;
     struct loop_task grant;
-    struct buffer name, bytes; /* of the call at hand */
+    struct buffer name, bytes; /* for the current call */
 };
 
 static struct bus_redis *redis_of(struct bus *bus) {
@@ -73,7 +73,7 @@ static struct slice topic_name(const struct bus_topic *topic) {
     return (struct slice){topic->bytes + topic->len, topic->name_len};
 }
 
-/* How it is. */
+/* State. */
 
 static const char *find_fault(const struct bus_redis *bus) {
     uint64_t now_ms = loop_now_ms(bus->loop);

@@ -10,17 +10,17 @@
 enum entry_kind { ENTRY_VALUE, ENTRY_NEGATIVE, ENTRY_TOMBSTONE };
 
 struct cache_entry {
-    struct list link; /* in recent or negative, the latest used last */
+    struct list link; /* in recent or negative, least recently used first */
     enum entry_kind kind;
     uint64_t version;
-    uint64_t refresh_ms, expires_ms, stale_ms; /* who asks then is sent for it; its end; its end while he is away */
+    uint64_t refresh_ms, expires_ms, stale_ms; /* time of early refresh; expiry; expiry during a refresh */
     bool is_refreshing;                        /* the key's current flight is an early one */
     size_t key_len, value_len;
     char bytes[]; /* key, value */
 };
 
-/* Someone reads the value of a key. Current: found by its key, so that others wait for it. Once it is landed, given up
- * or overtaken by a put or a removal, it only serves those who wait already. */
+/* A load of a key's value in progress. Current: callers find it by its key and wait for it. After it ends, or a put or
+ * removal overtakes it, it only answers those already waiting. */
 struct cache_flight {
     struct list link; /* in cache->flights */
     struct cache *cache;
@@ -69,7 +69,7 @@ static void cache_shrink(struct cache *cache) {
     }
 }
 
-/* The live entry or tombstone; what has expired is dropped. */
+/* The live entry or tombstone; drops an expired one. */
 static struct cache_entry *cache_entry_at(struct cache *cache, struct slice key, uint64_t now_ms) {
     struct cache_entry *entry = map_find(cache->entries, key);
     if (!entry || (entry->is_refreshing ? entry->stale_ms : entry->expires_ms) > now_ms) return entry;
@@ -81,9 +81,10 @@ static struct cache_entry *cache_entry(struct cache *cache, struct slice key) {
     return cache_entry_at(cache, key, loop_now_ms(cache->loop));
 }
 
-/* A tenth to a twentieth of what it has yet before its end: a refresh that failed is tried again, but ever later. Drawn
- * for a copy rather than at each look-up: one is sent in any case, and what is asked for more often needs no earlier
- * refresh. Copies of one value on many workers, which end together, draw different moments. */
+/* Plans a refresh a tenth to a twentieth of the remaining life before the end: a failed refresh is tried again, ever
+ * closer to the end. The moment is drawn once per copy, not at each look-up: one caller reloads in any case, and
+ * frequent look-ups need no earlier refresh. Copies of one value on many workers expire together, so they draw
+ * different moments. */
 static void entry_plan(struct cache *cache, struct cache_entry *entry) {
     uint64_t now_ms = loop_now_ms(cache->loop);
     uint64_t left_ms = entry->expires_ms > now_ms ? entry->expires_ms - now_ms : 0;
@@ -91,7 +92,7 @@ static void entry_plan(struct cache *cache, struct cache_entry *entry) {
     entry->refresh_ms = entry->expires_ms - ahead_ms + hash_draw(&cache->draws, ahead_ms / 2 + 1);
 }
 
-/* Replaces the key's entry; its version never falls. */
+/* Replaces the key's entry; its version never decreases. */
 static void cache_store(struct cache *cache, struct slice key, struct slice value, enum entry_kind kind,
                         uint64_t version, uint64_t ttl_ms) {
     struct cache_entry *old = map_find(cache->entries, key);
@@ -139,7 +140,7 @@ static void flight_retire(struct cache_flight *flight) {
     entry_plan(cache, entry);
 }
 
-/* What is read by a flight under way may be older than what was just put or removed. */
+/* A flight in progress may have read an older value than this put or removal. */
 static void cache_overtake(struct cache *cache, struct slice key) {
     struct cache_flight *flight = map_find(cache->current, key);
     if (flight) flight_retire(flight);
@@ -267,7 +268,7 @@ void cache_remove(struct cache *cache, struct slice key, uint64_t version) {
     struct cache_entry *entry = cache_entry(cache, key);
     cache_overtake(cache, key);
     if (entry && version != 0 && version < entry->version) return;
-    /* Without a version of its own the removal is newer than what it removes. */
+    /* A removal without a version is newer than the value it removes. */
     if (version == 0 && entry && entry->version) version = entry->version + (entry->kind != ENTRY_TOMBSTONE);
     if (version) {
         cache_store(cache, key, SLICE_NONE, ENTRY_TOMBSTONE, version, CACHE_TOMBSTONE_MS);

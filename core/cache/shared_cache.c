@@ -15,9 +15,9 @@
 #include "redis/redis_room.h"
 #include "redis/seal.h"
 
-/* One string a key, so that a removal ends all of it: "l" and the lease of who loads it; or "v", the lease of who loads
- * it again, or NO_LEASE, and the value (sealed). Such a lease ends with its value and is not given back: what could not
- * be loaded early once is a miss at its end. */
+/* One string per key, so that a removal deletes everything: "l" and the loader's lease; or "v", the reloader's lease
+ * or NO_LEASE, and the value (sealed). A reload's lease ends with the value and is not returned: if one early reload
+ * fails, the key is a miss when the value expires. */
 #define NO_LEASE "----------------------------"
 static const char fetch_text[] =
     "local held = redis.call('GET', KEYS[1]) "
@@ -48,17 +48,17 @@ struct shared_cache {
     void *owner;
     struct redis_script fetch, land;
     struct seal *seal;   /* NULL: no secret */
-    char id[ID_LEN + 1]; /* of leases, with their number */
+    char id[ID_LEN + 1]; /* prefix of leases; a number follows */
     uint64_t leases, draws;
     struct list askings;
-    struct list removals, owed;    /* with Redis; to be asked for again */
-    size_t removals_len, owed_len; /* of both; of those that have failed before */
+    struct list removals, owed;    /* sent to Redis; to be sent again */
+    size_t removals_len, owed_len; /* of both lists; of removals that have failed before */
     struct loop_timer retry;
-    struct buffer key, held; /* in Redis, of the call at hand */
-    struct buffer log;       /* ":" and its name, or nothing */
+    struct buffer key, held; /* the key and value in Redis, for the current call */
+    struct buffer log;       /* ":" and the log's name, or empty */
 };
 
-/* A fetch under way. */
+/* A pending fetch. */
 struct shared_asking {
     struct redis_call call;
     struct list link;
@@ -108,7 +108,7 @@ static struct slice write_ttl(struct shared_cache *shared, uint64_t ttl_ms, char
     return write_number(spread_ms ? spread_ms : 1, out);
 }
 
-/* As Redis holds it; too large a value, or one without room: as nothing. Valid until the next call. */
+/* The value in Redis's format; empty if it is too large or there is no space. Valid until the next call. */
 static struct slice write_held(struct shared_cache *shared, struct slice key, struct slice value) {
     buffer_clear(&shared->held);
     if (!value.ptr || value.len > SHARED_VALUE_MAX) return SLICE_NONE;
@@ -119,7 +119,7 @@ static struct slice write_held(struct shared_cache *shared, struct slice key, st
     return buffer_slice(&shared->held);
 }
 
-/* The value; a NULL ptr: whoever put it there does not know the secret. */
+/* The value; NULL ptr: written by somebody without the secret. */
 static struct slice read_held(struct shared_cache *shared, struct slice key, struct slice held) {
     if (held.len < HEAD_LEN) return SLICE_NONE;
     struct slice value = slice_from(held, HEAD_LEN);
@@ -153,7 +153,7 @@ static void asking_ask(struct shared_asking *asking) {
                    write_number(asking->early_ms, early_ms), SLICE(NO_LEASE), write_number(asking->most_ms, most_ms)));
 }
 
-/* items: what Redis holds, how long yet, whether we have the lease. */
+/* items: the value in Redis, its remaining life, whether we have the lease. */
 static void asking_hit(struct shared_asking *asking, const struct redis_value *items) {
     struct shared_cache *shared = asking->shared;
     struct slice key = redis_key(shared, (struct slice){asking->key, asking->key_len});
@@ -176,7 +176,7 @@ static void asking_answered(struct redis_call *call, const struct redis_answer *
         asking_end(asking, &(struct shared_answer){.lease = is_led ? asking->lease : 0});
 }
 
-/* What Redis has may be what was removed. */
+/* The value in Redis may have been removed. */
 static void asking_go_on(struct loop_timer *timer) {
     struct shared_asking *asking = CONTAINER(timer, struct shared_asking, pause);
     if (asking->shared->owed_len == 0)
@@ -285,7 +285,7 @@ void shared_cache_put(struct shared_cache *shared, struct slice key, struct slic
                       REDIS_ARGS(SLICE("SET"), at, held, SLICE("PX"), write_ttl(shared, ttl_ms, ttl)));
 }
 
-/* The whole. */
+/* Creation and end. */
 
 struct shared_cache *shared_cache_new(struct loop *loop, struct redis *redis, struct redis_room *room,
                                       const char *secret, const struct shared_events *events, void *owner) {

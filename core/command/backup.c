@@ -15,7 +15,7 @@
 
 enum { EXIT_INTERRUPTED = 130 };
 
-/* One command under way. */
+/* A running command. */
 struct order {
     struct findings findings;
     const char *file;
@@ -23,7 +23,7 @@ struct order {
     bool interrupted;
 };
 
-/* Signals wait for the next step of the work. */
+/* Blocks signals; each step of the work checks for them. */
 static int take_signals(void) {
     sigset_t ends;
     sigemptyset(&ends);
@@ -60,7 +60,7 @@ static void order_init(struct order *order, const char *file) {
     order->interrupted = false;
 }
 
-/* The exit status. */
+/* Returns the exit status. */
 static int order_done(struct order *order, bool good, const struct error *error) {
     findings_done(&order->findings);
     close(order->signals);

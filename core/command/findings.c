@@ -7,7 +7,7 @@
 #include "wire/json.h"
 #include "wire/utf8.h"
 
-/* What a client chose as an id must not steer the terminal, and what is damaged need not be UTF-8. */
+/* Escapes ids: a client's id must not control the terminal, and damaged text may not be UTF-8. */
 static void append_shown(struct buffer *out, struct slice text) {
     bool is_text = utf8_valid(text);
     for (size_t i = 0; i < text.len; i++) {

@@ -21,7 +21,7 @@ static bool migrate(const char *name, const char *conninfo, const char *const *m
     return true;
 }
 
-/* Whose it is: a database that is some other one's is no good. */
+/* Stamps the database: refuses one that belongs to another fleet or role. */
 static bool put_stamp(const char *name, const char *conninfo, struct postgres_stamp *stamp) {
     struct error error;
     if (postgres_stamp(conninfo, stamp, &error)) return true;

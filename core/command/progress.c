@@ -9,7 +9,7 @@
 
 enum { TERMINAL_MS = 200, LINE_MS = 5000 };
 
-/* Nothing is said of what is over at once. */
+/* Short work prints nothing. */
 void progress_init(struct progress *progress) {
     *progress = (struct progress){.shown_ms = (int64_t)monotonic_ms(), .is_terminal = isatty(STDERR_FILENO)};
 }

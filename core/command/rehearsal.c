@@ -18,7 +18,7 @@ static bool blame(const struct config *config, const char *key, const struct err
     return false;
 }
 
-/* As the master does it. */
+/* Checks what the master checks. */
 static bool check_environment(const struct config *config, struct error *error_r) {
     struct error error;
     log_file_set_level(config);
@@ -41,14 +41,15 @@ static bool check_store(const struct config *config, struct error *error_r) {
     return blame(config, "store.path", &error, error_r);
 }
 
-/* Nobody hears of it, and nothing of it stays. What scripts see (stoa.config) is as it is written. */
+/* Without Redis, and with a store in memory: no side effects. Scripts still see the original configuration
+ * (stoa.config). */
 static void isolate(struct config *config) {
     config->redis.nodes.len = 0;
     config->store.driver = "sqlite";
     config->store.path = ":memory:";
 }
 
-/* As a worker does it. */
+/* Checks what a worker checks. */
 static bool check_policy(struct config *config, const struct policy_source *source, struct error *error_r) {
     struct worker worker;
     struct loop *loop = loop_new();

@@ -47,7 +47,7 @@ static bool is_shard(const struct config *config, long shard) {
     return false;
 }
 
-/* Their conninfos; the caller's. */
+/* The shards' conninfos; the caller frees the array. */
 static const char **shards_of(const struct config *config) {
     size_t len = config->postgres.shards.len;
     const char **shards = NEW_ARRAY(const char *, len);

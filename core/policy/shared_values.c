@@ -10,7 +10,7 @@
 enum { ENTRY_OVERHEAD = 128 };
 
 struct shared_entry {
-    struct list link; /* the oldest first */
+    struct list link; /* oldest first */
     uint64_t until_ms;
     size_t key_len, json_len;
     char bytes[]; /* key, json */

@@ -39,7 +39,7 @@ static void free_settings(struct redis_settings *settings) {
     free((char *)settings->password);
 }
 
-/* What waits takes its way, or goes on waiting. What a request's asker does meanwhile is for the next round. */
+/* Sends what waits, or leaves it waiting. Requests added by callbacks meanwhile are for the next round. */
 static void route(struct loop_task *task) {
     struct redis *redis = CONTAINER(task, struct redis, route);
     struct list batch, *at;
@@ -94,7 +94,7 @@ void redis_look(struct redis *redis) {
 }
 
 static void look_nowhere(struct redis_topology *topology) {
-    (void)topology; /* a standalone server: there is nobody else to ask */
+    (void)topology; /* a standalone server: no topology to look up */
 }
 
 static void free_topology(struct redis_topology *topology) {

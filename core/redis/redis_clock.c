@@ -38,7 +38,7 @@ static void judge(struct redis_clock *clock, int64_t ahead_ms) {
         LOG_ALWAYS(LOG_INFO, "clock.agrees", LOG_TEXT("from", "redis"), LOG_NUMBER("ahead_ms", ahead_ms));
 }
 
-/* [seconds, microseconds], read somewhere between the question and the answer. */
+/* [seconds, microseconds], read between the question and the answer. */
 static void answered(struct redis_call *call, const struct redis_answer *answer) {
     struct redis_clock *clock = CONTAINER(call, struct redis_clock, call);
     const struct redis_value *value = answer->value;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Cluster: the slots and their primaries, from whichever node answers; the configured ones are the last resort. */
+/* A Cluster: asks any node that answers for the slots and their primaries; configured nodes are the last resort. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -11,7 +11,7 @@
 enum {
     LOOKS_APART_MS = 100,
     LOOK_EVERY_MS = 30000,
-    LOOK_WHILE_DOWN_MS = 300, /* a failover is to be expected */
+    LOOK_WHILE_DOWN_MS = 300, /* a failover is likely */
     LOOK_ANSWER_MS = 1000,
     RETRY_FIRST_MS = 50,
     RETRY_MOST_MS = 2000
@@ -23,10 +23,10 @@ struct redis_cluster {
     struct redis_call call;
     struct loop_timer timer;
     uint64_t asked_ms;
-    size_t turn;       /* whose turn it is to be asked */
-    unsigned failures; /* answers in a row that were none */
+    size_t turn;       /* next node to ask */
+    unsigned failures; /* consecutive questions without a valid answer */
     char *asked;       /* the address */
-    bool again;        /* a look was wished for while one was under way */
+    bool again;        /* another look was requested during this one */
 };
 
 static void look(struct redis_topology *topology) {
@@ -47,7 +47,7 @@ static size_t count_primaries(const struct redis *redis) {
     return count;
 }
 
-/* In turns: the primaries that are known, then what the configuration names. */
+/* Round robin: the known primaries, then the configured nodes. */
 static struct redis_node *next_to_ask(struct redis_cluster *cluster, size_t *candidates_r) {
     struct redis *redis = cluster->redis;
     size_t primaries = count_primaries(redis);

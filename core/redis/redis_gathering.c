@@ -14,7 +14,7 @@ struct gathering_part {
 
 struct redis_gathering {
     struct redis_request *whole;
-    struct arena arena; /* what the replies hold */
+    struct arena arena; /* memory of the replies */
     struct redis_value *replies;
     size_t len, due;
     struct gathering_part parts[];
@@ -77,7 +77,7 @@ void redis_gathering_command(struct redis *redis, struct redis_call *call, const
     gathering->replies = NEW_ARRAY(struct redis_value, len);
     gathering->len = gathering->due = len;
     whole->gathering = gathering;
-    loop_timer_cancel(&whole->deadline); /* each part has its own */
+    loop_timer_cancel(&whole->deadline); /* each part has its own deadline */
     list_append(&redis->gatherings, &whole->link);
     ask_each(gathering, argv, argc);
 }

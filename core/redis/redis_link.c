@@ -18,7 +18,7 @@ enum {
     REDIAL_FIRST_MS = 50,
     REDIAL_MOST_MS = 2000,
     READ_BYTES = 65536,
-    READS_A_TURN = 16, /* others want their turn too */
+    READS_A_TURN = 16, /* lets other descriptors run */
     PORT_MAX = 65535
 };
 
@@ -107,7 +107,7 @@ void redis_link_write(struct redis_link *link, struct slice bytes) {
     loop_flush(link->loop, &link->flush);
 }
 
-/* --- the greeting: AUTH, and ROLE where only a primary will do --- */
+/* --- greeting: AUTH, and ROLE if the server must be a primary --- */
 
 static void become_ready(struct redis_link *link) {
     LOG(LOG_INFO, "redis.connected", LOG_TEXT("host", link->host), LOG_NUMBER("port", link->port));
@@ -131,7 +131,7 @@ static void greet(struct redis_link *link) {
             resp_append_command(&link->out, REDIS_ARGS(SLICE("AUTH"), password));
         link->dial.greetings++;
     }
-    /* The last question is always one: a server that loads or refuses to talk says so here. */
+    /* The last question is always sent: a server that is loading or refuses commands says so here. */
     resp_append_command(&link->out, REDIS_ARGS(settings->primary ? SLICE("ROLE") : SLICE("PING")));
     link->dial.greetings++;
     write_out(link);
@@ -231,7 +231,7 @@ static void set_options(int fd) {
         setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value));
 }
 
-/* The next one of the name's addresses, until one takes the connection or none is left. */
+/* Tries the name's addresses in order, until one accepts the connection or none is left. */
 static void try_address(struct redis_link *link) {
     struct redis_dial *dial = &link->dial;
     close_socket(link);
@@ -269,7 +269,7 @@ static void dial(struct redis_link *link) {
     resolver_ask(link->resolver, &link->dial.question, link->host, link->port);
 }
 
-/* READY: is anybody there? */
+/* READY: checks whether the server still answers. */
 static void look_for_silence(struct redis_link *link) {
     uint64_t silent_ms = loop_now_ms(link->loop) - link->heard_ms;
     if (silent_ms >= LINK_SILENT_MS) {

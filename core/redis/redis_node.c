@@ -33,7 +33,7 @@ static void lane_reply(struct redis_link *link, const struct redis_value *value)
     if (!node->primary && list_empty(&lane->sent)) redis_changed(node->redis);
 }
 
-/* Where only a primary will do, that is what the question is about. */
+/* If the server must be a primary, the command checks that (ROLE). */
 static void lane_idle(struct redis_link *link) {
     struct redis *redis = lane_of(link)->node->redis;
     bool is_role = redis->link_settings.primary;

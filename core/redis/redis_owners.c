@@ -65,7 +65,7 @@ struct redis_node *redis_owners_redirected(struct redis *redis, const char *aske
     return node;
 }
 
-/* The smallest number that leads there. A server has, of N, a few of the first N × a few. */
+/* The smallest number whose slot the node owns. With N servers, roughly the first few times N numbers suffice. */
 static void tag_of(const struct redis *redis, const struct redis_node *node, void (*fn)(void *owner, struct slice tag),
                    void *owner) {
     for (unsigned number = 0; number < 8 * REDIS_SLOTS; number++) {

@@ -14,7 +14,7 @@
 enum {
     PAUSE_FIRST_MS = 10,
     PAUSE_MOST_MS = 200,
-    REDIRECTS = 4 /* followed at once; more of them look like servers that do not agree: pauses between */
+    REDIRECTS = 4 /* number followed without delay; with more of them the servers seem to disagree, so pauses follow */
 };
 
 static void pass_deadline(struct loop_timer *timer);
@@ -103,7 +103,7 @@ static void refuse(struct redis_request *request, const char *reason) {
     redis_request_finish(request, &answer);
 }
 
-/* What was sent stays in its lane: a reply will come for it. */
+/* A sent request stays in its lane: its reply will still come. */
 static void pass_deadline(struct loop_timer *timer) {
     struct redis_request *request = CONTAINER(timer, struct redis_request, deadline);
     if (request->state != REQUEST_SENT) {
@@ -137,14 +137,14 @@ static void stay(struct redis_request *request) {
     list_append(&request->redis->queue, &request->link);
 }
 
-/* Whom ASK named cannot be reached: from the start, after a while. */
+/* The node named by ASK cannot be reached: starts again after a delay. */
 static void start_over(struct redis_request *request) {
     unpin(request);
     request->asking = false;
     pause(request);
 }
 
-/* An attempt that has met a failure waits for better times until its deadline; a new one does not begin to. */
+/* After a failed attempt, a request waits for a server until its deadline; a new request is refused at once. */
 void redis_request_route(struct redis_request *request) {
     struct redis *redis = request->redis;
     struct redis_node *node = request->node ? request->node : redis_owners_find(redis, request->slot);
@@ -183,7 +183,7 @@ void redis_request_lost(struct redis_request *request, bool was_written) {
     redis_request_queue(request);
 }
 
-/* By its text, from now on: the rest of the command is the same. */
+/* Sends the script as text from now on; the rest of the command stays. */
 static void send_text(struct redis_request *request) {
     static const char by_sha1[] = "$7\r\nEVALSHA\r\n$40\r\n";
     struct slice text = request->script->text, old = buffer_slice(&request->bytes);

@@ -12,8 +12,8 @@
 #include "redis/redis.h"
 #include "redis/redis_gathering.h"
 
-/* ARGV bytes that must be free, pattern… → [used, budget, maxmemory, keys removed]. Of a sample of the keys a quarter
- * of the caches go, those unused for the longest time, until a tenth of the budget is free. */
+/* ARGV bytes that must be free, pattern… → [used, budget, maxmemory, keys removed]. Deletes a quarter of the cache
+ * entries in a sample of keys, the least recently used first, until a tenth of the budget is free. */
 static const char look_text[] =
     "#!lua flags=allow-oom,allow-cross-slot-keys\n"
     "local function used() return tonumber(string.match(redis.call('INFO', 'memory'), 'used_memory:(%d+)')) end "
@@ -41,7 +41,7 @@ static const char look_text[] =
     "return { used(), budget, max, removed }";
 
 enum { USED, BUDGET, MAX, REMOVED, NUMBERS, PATTERNS_MAX = 4, COMMAND_FIXED = 4, NUMBER_MAX = 24 };
-/* A worker may write one part of what is left until it has looked again, and at first so much. */
+/* Until its next look, a worker may write one share of the free space; before the first look, FIRST_BYTES. */
 enum { SHARE = 8, FIRST_BYTES = 1 << 20 };
 
 struct redis_room {
@@ -52,7 +52,7 @@ struct redis_room {
     char need[NUMBER_MAX];
     struct redis_call call;
     struct loop_timer look;
-    uint64_t left, wanted; /* may be written; must be free, so that the largest one that was refused may be */
+    uint64_t left, wanted; /* may be written; must be free for the largest refused write */
     uint64_t looked_ms, draws;
     bool is_tight, is_full, is_trimmed; /* trimmed: the last look removed something */
 };
@@ -80,14 +80,14 @@ static void set_full(struct redis_room *room, bool is_full, const struct redis_v
                LOG_NUMBER("maxmemory", items ? items[MAX].integer : 0));
 }
 
-/* It is full when trimming finds nothing, and for as long as it nearly is. */
+/* Full: trimming found nothing; stays full while memory is nearly full. */
 static bool is_full_by(const struct redis_room *room, const struct redis_value *items) {
     int64_t left = items[MAX].integer - items[USED].integer;
     if (room->is_full) return left <= items[MAX].integer / 16;
     return left <= items[MAX].integer / 32 && items[REMOVED].integer == 0;
 }
 
-/* The server with the least room counts. One that does not say has as much as it likes. */
+/* The server with the least space counts. A server that reports no limit has unlimited space. */
 static void answered(struct redis_call *call, const struct redis_answer *answer) {
     struct redis_room *room = CONTAINER(call, struct redis_room, call);
     const struct redis_value *all = answer->value, *fullest = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sentinels: each is asked who the master is and listened to for +switch-master; what most of them say holds. */
+/* Sentinels: asks each for the master and listens for +switch-master; the majority's answer counts. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -11,11 +11,11 @@
 
 enum { ASK_EVERY_MS = 2000, ASK_APART_MS = 100 };
 
-/* One Sentinel. A connection that listens may not ask: it has two. */
+/* One Sentinel. A subscribed connection cannot send questions, so there are two. */
 struct sentinel {
     struct redis_sentinels *all;
     struct redis_link question, news;
-    char *says; /* "host:port"; NULL: nothing, or it is away */
+    char *says; /* "host:port"; NULL: no answer, or away */
 };
 
 struct redis_sentinels {
@@ -24,7 +24,7 @@ struct redis_sentinels {
     struct redis_link_settings link_settings;
     struct loop_timer timer;
     uint64_t asked_ms;
-    char *master; /* the address in force; NULL: none so far */
+    char *master; /* the current address; NULL: none so far */
     size_t len;
     struct sentinel sentinels[];
 };
@@ -36,7 +36,7 @@ static unsigned votes_for(const struct redis_sentinels *all, const char *address
     return votes;
 }
 
-/* The address that most of those who answer name; the one in force stays on a draw. */
+/* Chooses the address that most answers name; on a tie the current one stays. */
 static void count_votes(struct redis_sentinels *all) {
     const char *best = all->master;
     unsigned most = votes_for(all, best);
@@ -97,7 +97,7 @@ static void question_idle(struct redis_link *link) {
     ask(CONTAINER(link, struct sentinel, question));
 }
 
-/* Commands have nowhere to go when no Sentinel can say. */
+/* While no master is known and no Sentinel can be reached, the topology is hopeless. */
 static void question_closed(struct redis_link *link, bool was_ready) {
     struct sentinel *sentinel = CONTAINER(link, struct sentinel, question);
     struct redis_sentinels *all = sentinel->all;
@@ -137,7 +137,7 @@ static struct slice next_word(struct slice *rest) {
     return word;
 }
 
-/* "mymaster old-host old-port new-host new-port". The others are asked whether they agree. */
+/* "mymaster old-host old-port new-host new-port". Asks the other Sentinels whether they agree. */
 static void news_reply(struct redis_link *link, const struct redis_value *value) {
     struct sentinel *sentinel = CONTAINER(link, struct sentinel, news);
     struct slice text = resp_item(value, 2)->text, words[5];
@@ -149,7 +149,7 @@ static void news_reply(struct redis_link *link, const struct redis_value *value)
 }
 
 static void news_closed(struct redis_link *link, bool was_ready) {
-    (void)link, (void)was_ready; /* dialled again; meanwhile the questions go on */
+    (void)link, (void)was_ready; /* redialled; questions go on meanwhile */
 }
 
 static const struct redis_link_events news_events = {news_ready, news_reply, news_idle, news_closed};

@@ -3,7 +3,7 @@
 
 #include "redis/resp.h"
 
-/* CRC-16/XMODEM: polynomial 0x1021, nothing reflected, starts at 0. By nibbles: a table of 16. */
+/* CRC-16/XMODEM: polynomial 0x1021, not reflected, initial value 0. By nibbles: a table of 16. */
 static uint16_t crc16(struct slice bytes) {
     static const uint16_t table[16] = {0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5, 0x60c6, 0x70e7,
                                        0x8108, 0x9129, 0xa14a, 0xb16b, 0xc18c, 0xd1ad, 0xe1ce, 0xf1ef};
@@ -41,7 +41,7 @@ bool redis_slots_row(const struct redis_value *item, struct redis_slots_row *row
     if (host->text.len && memchr(host->text.ptr, '\0', host->text.len)) return false;
     *row_r = (struct redis_slots_row){(unsigned)first->integer, (unsigned)last->integer, host->text,
                                       (uint16_t)port->integer};
-    if (slice_is(row_r->host, "?")) row_r->host = SLICE_NONE; /* it does not know its name */
+    if (slice_is(row_r->host, "?")) row_r->host = SLICE_NONE; /* the server does not know its own name */
     return true;
 }
 

@@ -5,16 +5,16 @@
 
 static const struct verdict_row rows[] = {
     {"MOVED", VERDICT_MOVED},      {"ASK", VERDICT_ASK},
-    {"TRYAGAIN", VERDICT_RETRY},   /* several keys, some of them on their way to another server */
+    {"TRYAGAIN", VERDICT_RETRY},   /* several keys, some of them already moved to another server */
     {"LOADING", VERDICT_RETRY},    /* it has just started */
     {"BUSY", VERDICT_RETRY},       /* somebody's script runs too long */
     {"CLUSTERDOWN", VERDICT_LOOK}, /* the slot has no owner at present */
-    {"MASTERDOWN", VERDICT_LOOK},  /* a replica without its primary */
-    {"NOREPLICAS", VERDICT_LOOK},  /* min-replicas-to-write: it may be the wrong side of a partition */
-    {"READONLY", VERDICT_DEMOTE},  /* a replica by now */
-    {"NOAUTH", VERDICT_HANG_UP},   /* a password was set since */
+    {"MASTERDOWN", VERDICT_LOOK},  /* replica without its primary */
+    {"NOREPLICAS", VERDICT_LOOK},  /* min-replicas-to-write: perhaps the minority side of a partition */
+    {"READONLY", VERDICT_DEMOTE},  /* now a replica */
+    {"NOAUTH", VERDICT_HANG_UP},   /* a password was set later */
     {"NOSCRIPT", VERDICT_TEXT},    {"OOM", VERDICT_SHED},
-    {"MISCONF", VERDICT_SHED}, /* it cannot save and was told to refuse writes then */
+    {"MISCONF", VERDICT_SHED}, /* it cannot save, and is configured to refuse writes then */
 };
 
 const struct verdict_row *verdict_of(struct slice error) {

@@ -7,15 +7,15 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 
-/* hiredis's reader finds the structure; the values are ours, in an arena that each reply begins anew. */
+/* hiredis's reader parses the structure; the values are ours, in an arena that is cleared for each reply. */
 struct resp_reader {
     redisReader *reader;
     struct arena arena;
     struct redis_value root;
 };
 
-/* What hiredis 1 changed. It also reads RESP3, which none of our connections asks for, and arrays of any depth. Both
- * are refused here; 0.14 refuses them itself. */
+/* For differences of hiredis 1. Version 1 also reads RESP3, which none of our connections requests, and arrays of any
+ * depth. Both are refused here; 0.14 refuses them itself. */
 #if HIREDIS_MAJOR < 1
 typedef int claimed_len;
 
@@ -41,14 +41,14 @@ static bool is_resp3(const redisReadTask *task) {
     return task->type == REDIS_REPLY_NIL || task->type > REDIS_REPLY_ERROR;
 }
 
-/* Where the value that the reader is at belongs. */
+/* Where to store the value being read. */
 static struct redis_value *place_of(const redisReadTask *task) {
     struct resp_reader *reader = task->privdata;
     struct redis_value *parent = task->parent ? task->parent->obj : NULL;
     return parent ? (struct redis_value *)&parent->items[task->idx] : &reader->root;
 }
 
-/* NULL tells the reader to give up. */
+/* Returns NULL to stop the reader. */
 static void *create_string(const redisReadTask *task, char *ptr, size_t len) {
     struct resp_reader *reader = task->privdata;
     char *copy = is_resp3(task) ? NULL : arena_take(&reader->arena, len + 1);
@@ -61,7 +61,7 @@ static void *create_string(const redisReadTask *task, char *ptr, size_t len) {
     return value;
 }
 
-/* The length is what the peer claims: the arena's bound judges it before memory is touched. */
+/* The peer claims the length: the arena checks its bound before any memory is touched. */
 static void *create_array(const redisReadTask *task, claimed_len len) {
     struct resp_reader *reader = task->privdata;
     if (is_resp3(task) || reader->reader->ridx >= RESP_MAX_DEPTH) return NULL;
@@ -87,7 +87,7 @@ static void *create_nil(const redisReadTask *task) {
 }
 
 static void free_nothing(void *value) {
-    (void)value; /* the arena's */
+    (void)value; /* freed with the arena */
 }
 
 struct resp_reader *resp_reader_new(size_t max_bytes) {
@@ -123,7 +123,7 @@ void resp_reader_feed(struct resp_reader *reader, const char *ptr, size_t len) {
     redisReaderFeed(reader->reader, ptr, len); /* an error stays in the reader: the next reply is RESP_BROKEN */
 }
 
-/* Incomplete, but already too much: by its bytes, or by the length that a string claims (the reader stands before it).
+/* Incomplete, but already too large: in bytes, or by the claimed length of the string being read.
  */
 static bool is_too_large(const struct resp_reader *reader) {
     const redisReader *at = reader->reader;
@@ -134,7 +134,7 @@ static bool is_too_large(const struct resp_reader *reader) {
 }
 
 enum resp_state resp_reader_next(struct resp_reader *reader, const struct redis_value **value_r) {
-    /* Between replies only: an incomplete one has its values in the arena. */
+    /* Only between replies: an incomplete reply has values in the arena. */
     if (reader->reader->ridx == -1) arena_clear(&reader->arena);
     void *reply = NULL;
     if (redisReaderGetReply(reader->reader, &reply) != 0) return RESP_BROKEN;

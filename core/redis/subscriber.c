@@ -11,7 +11,7 @@
 enum {
     LINGER_MS = 2000,
     REPLY_BYTES = 16 * 1048576,
-    REFUSALS = 3, /* after so many in a row the next attempt waits */
+    REFUSALS = 3, /* after so many in a row the next attempt is delayed */
     RETRY_FIRST_MS = 20,
     RETRY_MOST_MS = 1000
 };
@@ -52,7 +52,7 @@ static void free_topic(struct subscriber *subscriber, struct topic *topic) {
     free(topic);
 }
 
-/* Was it heard until now? */
+/* Tells the owner, if the topic was subscribed until now. */
 static void tell_lost(const struct subscriber *subscriber, struct topic *topic, bool was_heard) {
     if (was_heard && topic->wanted)
         subscriber->events->lost(subscriber->owner, topic->kind, subscriber_topic_name(topic));
@@ -106,7 +106,7 @@ static bool is_primary(const struct redis *redis, const char *address) {
     return false;
 }
 
-/* Classic topics stay where they are while that server can be reached: a Cluster's nodes all hear what one is told. */
+/* Classic topics stay on their server while it can be reached: all nodes of a Cluster receive every message. */
 static struct subscriber_feed *feed_for(struct subscriber *subscriber, const struct topic *topic) {
     const struct redis_node *owner = redis_owners_find(subscriber->redis, topic->slot);
     bool sharded = topic->kind == TOPIC_SHARDED;
@@ -129,7 +129,7 @@ static void place_homeless(struct subscriber *subscriber) {
     }
 }
 
-/* Those that were left because nobody answers there. */
+/* Frees feeds that have no topics and whose server does not answer. */
 static void free_useless(struct subscriber *subscriber) {
     LIST_EACH(&subscriber->feeds, link) {
         struct subscriber_feed *feed = CONTAINER(link, struct subscriber_feed, link);
@@ -146,7 +146,7 @@ static void settle(struct loop_task *task) {
     LIST_EACH(&subscriber->feeds, link) subscriber_feed_send(CONTAINER(link, struct subscriber_feed, link));
 }
 
-/* At once, or after a while when servers go on refusing. */
+/* At once, or with a delay while servers refuse. */
 void subscriber_settle(struct subscriber *subscriber) {
     if (subscriber->failures <= REFUSALS)
         loop_flush(subscriber->redis->loop, &subscriber->settle);
@@ -159,7 +159,8 @@ static void retry(struct loop_timer *timer) {
     loop_flush(subscriber->redis->loop, &subscriber->settle);
 }
 
-/* What belongs elsewhere now. A server that is asked to subscribe at this moment will say MOVED itself. */
+/* Finds topics that now belong to another server. A server that is being asked to subscribe will answer MOVED
+ * itself. */
 static void look_through(struct subscriber_feed *feed) {
     LIST_EACH(&feed->wanting, link) {
         struct topic *topic = CONTAINER(link, struct topic, link);
@@ -200,7 +201,7 @@ static void end_lingering(struct loop_timer *timer) {
             loop_timer_set(timer, topic->until_ms - now_ms);
             return;
         }
-        if (topic->state == TOPIC_SUBSCRIBING) { /* its answer is on the way */
+        if (topic->state == TOPIC_SUBSCRIBING) { /* its answer will still come */
             loop_timer_set(timer, subscriber->linger_ms);
             return;
         }

@@ -90,7 +90,7 @@ void subscriber_feed_send(struct subscriber_feed *feed) {
 
 /* --- in --- */
 
-/* What is unsubscribed without being asked for has moved with its slot. */
+/* A topic unsubscribed by the server has moved with its slot. */
 static void take_away(struct subscriber_feed *feed, struct topic *topic) {
     if (topic->state != TOPIC_SUBSCRIBED) return;
     redis_look(feed->subscriber->redis);
@@ -121,7 +121,7 @@ static void take_push(struct subscriber_feed *feed, const struct redis_value *va
     while (i < len && !resp_is(resp_item(value, 0), pushes[i].word)) i++;
     if (i == len) return;
     struct topic *topic = subscriber_find(feed->subscriber, pushes[i].kind, resp_item(value, 1)->text);
-    if (!topic || topic->feed != feed) return; /* it has moved on */
+    if (!topic || topic->feed != feed) return; /* the topic is on another connection now */
     size_t name_at = pushes[i].kind == TOPIC_PATTERN ? 2 : 1;
     if (pushes[i].what == MESSAGE)
         show_message(topic, resp_item(value, name_at)->text, resp_item(value, name_at + 1)->text);
@@ -159,7 +159,7 @@ static void end_batch(struct subscriber_feed *feed) {
     free(batch);
 }
 
-/* "+PONG" where nothing is subscribed, else ["pong", ""]. */
+/* "+PONG" without subscriptions, else ["pong", ""]. */
 static bool is_pong(const struct redis_value *value) {
     return resp_is(value, "PONG") || resp_is(resp_item(value, 0), "pong");
 }

@@ -13,15 +13,15 @@
 #include "state/state.h"
 #include "state/state_scripts.h"
 
-/* STEP: the fleet's clock goes on by so much at most for a beat. When Redis was away, nobody's lease has run. */
+/* STEP: the most that one beat advances the fleet's clock. So no lease runs out because Redis was away. */
 enum { BEAT_MS = 1000, EARLY_MS = 20, MISSING_MS = STATE_WORKER_LEASE_MS + 2000, STEP_MS = 2000 };
-enum { WAS_ALIVE, CLOCK, NUMBER, ALIVE, IS_ALL, ENTRIES }; /* an answer's items */
+enum { WAS_ALIVE, CLOCK, NUMBER, ALIVE, IS_ALL, ENTRIES }; /* indices in an answer */
 
 struct worker_entry {
-    struct list link; /* in roll->dead, who died last first; else alone */
+    struct list link; /* in live_workers->dead, the latest dead first; else unlinked */
     bool is_dead;
-    uint64_t heard_ms; /* when the roll told of it last */
-    uint64_t round;    /* of the roll */
+    uint64_t heard_ms; /* when an answer last named it */
+    uint64_t round;    /* of the last full answer that named it */
     char id[];
 };
 
@@ -34,12 +34,12 @@ struct live_workers {
     struct map *entries; /* not this worker */
     struct list dead;
     unsigned alive;
-    uint64_t clock_ms, clock_read_ms; /* the fleet's; when it was told, by this worker's own */
-    uint64_t number;                  /* of the last change that was told; 0: all must be told */
-    uint64_t round, round_ms;         /* counts how often all were told; since when it is this one */
+    uint64_t clock_ms, clock_read_ms; /* the fleet's time; when it was read, by this worker's clock */
+    uint64_t number;                  /* of the last change received; 0: ask for all */
+    uint64_t round, round_ms;         /* number of full answers; since when it is this one */
     struct loop_timer beat;
     struct redis_call call;
-    bool was_known, is_early; /* early: for a stranger, before it is due */
+    bool was_known, is_early; /* early: beats before it is due, because of an unknown worker */
     size_t place_len;         /* of "NODE.INDEX." */
     char id[STATE_WORKER_ID_MAX + 1];
 };
@@ -81,7 +81,8 @@ static void hear(struct live_workers *live_workers, struct slice id, bool is_ali
     }
 }
 
-/* Those that Redis knows no more: the dead are forgotten with it, the living have some time. How many it has alive. */
+/* Handles workers that Redis no longer knows: forgets the dead, gives the living some time. Returns how many of those
+ * Redis had alive. */
 static unsigned miss(struct live_workers *live_workers) {
     uint64_t now_ms = loop_now_ms(live_workers->loop);
     size_t cursor = 0;
@@ -120,7 +121,7 @@ static void take_entries(struct live_workers *live_workers, const struct redis_v
     }
     for (size_t i = ENTRIES; i + 1 < len; i += 2) hear(live_workers, items[i].text, items[i + 1].integer);
     if (miss(live_workers) == items[ALIVE].integer || is_all) return;
-    live_workers->number = 0; /* a server that took another one's place had not heard all of it */
+    live_workers->number = 0; /* the server that took over lacked some changes */
     call_soon(live_workers);
 }
 

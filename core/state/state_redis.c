@@ -13,14 +13,14 @@
 #include "state/state_driver.h"
 #include "state/state_scripts.h"
 
-/* Each user's count is said again each TOLD_MS, at most TELL_MAX a tick; a lease outlives two that were lost. */
+/* Each user's count is reported again every TOLD_MS, at most TELL_MAX a tick; a lease outlasts two lost reports. */
 enum { TOLD_MS = STATE_USER_LEASE_MS / 3, TICK_MS = 100, TELL_MAX = 1000, DEAD_MAX = 64 };
 
-/* A user who has connections with this worker, or had until Redis was told. */
+/* A user with connections to this worker, or whose last one Redis has not been told about. */
 struct redis_holder {
     struct state_redis *state;
-    struct list link;      /* in state->holders, who was told longest ago first; or in state->changed */
-    unsigned held, asking; /* connections that were granted; that may be */
+    struct list link;      /* in state->holders, longest since the last report first; or in state->changed */
+    unsigned held, asking; /* granted connections; pending claims */
     uint64_t told_ms;
     size_t id_len;
     char id[];
@@ -34,10 +34,10 @@ struct state_redis {
     struct live_workers *live_workers;
     char worker_id[STATE_WORKER_ID_MAX + 1];
     struct map *by_id;
-    struct list holders, changed; /* changed: Redis does not know yet */
-    uint64_t retell_ms;           /* what was told before must be told again: Redis has forgotten it */
+    struct list holders, changed; /* changed: not reported to Redis yet */
+    uint64_t retell_ms;           /* counts reported before then must be reported again: Redis has forgotten them */
     struct loop_timer tick;
-    struct list asking; /* claims under way */
+    struct list asking; /* pending claims */
 };
 
 struct state_asking {
@@ -77,7 +77,7 @@ static void holder_changed(struct redis_holder *holder) {
     list_append(&holder->state->changed, &holder->link);
 }
 
-/* Says how many connections the user has here. most 0: whether they are too many is not asked. */
+/* Reports how many connections the user has here. most 0: without a limit. */
 static void say(struct redis_holder *holder, unsigned connections, unsigned most, struct redis_call *call) {
     struct state_redis *state = holder->state;
     const char *dead[DEAD_MAX];
@@ -107,7 +107,7 @@ static bool is_due(const struct redis_holder *holder) {
     return holder->told_ms + TOLD_MS <= now_ms || holder->told_ms < holder->state->retell_ms;
 }
 
-/* A count that is being asked for stands as it was asked: the answer decides. */
+/* Skips a user with a pending claim: the claim's answer decides the count. */
 static void tick(struct loop_timer *timer) {
     struct state_redis *state = CONTAINER(timer, struct state_redis, tick);
     unsigned told = 0;
@@ -136,7 +136,7 @@ static void asking_end(struct state_asking *asking) {
     free(asking);
 }
 
-/* [1 or 0, connections with others]; without an answer this worker's own must do. */
+/* [1 or 0, connections with others]; without an answer only this worker's connections count. */
 static enum state_verdict judge(const struct state_asking *asking, const struct redis_answer *answer,
                                 unsigned *others_r) {
     const struct redis_value *value = answer->value;
@@ -178,7 +178,7 @@ static void redis_release(struct state *base, struct slice user_id) {
     holder_changed(holder);
 }
 
-/* The whole. */
+/* Creation and end. */
 
 static unsigned redis_workers(const struct state *base) {
     return live_workers_alive(redis_of((struct state *)base)->live_workers);
@@ -196,7 +196,7 @@ static bool redis_is_gone(const struct state *base, struct slice worker_id) {
     return live_workers_is_dead(redis_of((struct state *)base)->live_workers, worker_id);
 }
 
-/* Redis does not know us: it was emptied, or we were away for longer than our lease. */
+/* Redis does not know this worker: it was emptied, or this worker was away longer than its lease. */
 static void unknown(void *owner) {
     struct state_redis *state = owner;
     state->retell_ms = loop_now_ms(state->loop);

@@ -8,8 +8,8 @@
 #include "redis/redis.h"
 #include "redis/redis_name.h"
 
-/* They do their work in a server that has no memory left, too: what they keep is small, and a lease that was refused is
- * a wrong answer. */
+/* The scripts also run in a server without free memory: their data is small, and a refused lease would give wrong
+ * answers. */
 #define HEAD "#!lua flags=allow-oom\n"
 
 static const char *const texts[STATE_SCRIPTS] = {
@@ -79,7 +79,7 @@ void state_scripts_init(struct state_scripts *scripts) {
     for (int i = 0; i < STATE_SCRIPTS; i++) redis_script_init(&scripts->all[i], slice_of(texts[i]));
 }
 
-/* Copies text into the words' own bytes. Callers' texts are ids and numbers: they fit. */
+/* Copies text into the words' own bytes. Callers pass ids and numbers, which fit. */
 static struct slice keep(struct state_words *words, struct slice text) {
     assert(text.len <= sizeof words->bytes - words->used);
     char *at = words->bytes + words->used;

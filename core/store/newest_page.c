@@ -5,25 +5,25 @@
 
 #include "wire/json.h"
 
-/* Slices are JSON, of the events. */
+/* Slices are JSON from the events. */
 struct said {
     struct slice id, payload; /* of the message's latest event */
 };
 
 struct reaction {
-    size_t message; /* its place among what was said */
+    size_t message; /* index in messages */
     struct slice emoji, user_id;
 };
 
 struct page {
-    struct said *messages;      /* as they were said */
-    struct reaction *reactions; /* by message and emoji, then as they were added */
+    struct said *messages;      /* in order of creation */
+    struct reaction *reactions; /* sorted by message and emoji, then by time added */
     size_t messages_len, reactions_len;
 };
 
 /* Reading the events. */
 
-/* messages_len: it was said before these events. */
+/* messages_len: the message is older than these events. */
 static size_t page_find(const struct page *page, struct slice id) {
     for (size_t i = page->messages_len; i-- > 0;)
         if (slice_equal(page->messages[i].id, id)) return i;
@@ -99,7 +99,7 @@ static void write_reactions(const struct page *page, size_t message, struct buff
     if (before) buffer_append_str(out, "]},");
 }
 
-/* Without what is the event's only, and the reactions of their time that edits of old logs tell. */
+/* Leaves out fields of the event itself, and the outdated reactions that edits in old logs carry. */
 static void write_message(const struct page *page, size_t message, struct buffer *out) {
     struct slice payload = page->messages[message].payload, key, value;
     bool is_deleted = json_member(payload, "deletedAt").len > 0;

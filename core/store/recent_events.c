@@ -14,7 +14,7 @@
 #include "wire/json.h"
 
 #define LAST "local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2] "
-/* KEYS the range; ARGV seq, most, event or nothing (it ends the range) → 0: there is no range. */
+/* KEYS the range; ARGV seq, most, event or nothing (then the range ends) → 0: there is no range. */
 static const char append_text[] = LAST
     "if not last then return 0 end "
     "if tonumber(last) + 1 ~= tonumber(ARGV[1]) then return 1 end "
@@ -22,7 +22,7 @@ static const char append_text[] = LAST
     "redis.call('ZADD', KEYS[1], ARGV[1], ARGV[3]) "
     "redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[2]) "
     "return 1";
-/* KEYS the range; ARGV first, most, ttl or 0 (they continue it), event…. */
+/* KEYS the range; ARGV first, most, ttl or 0 (0: the events extend the range), event…. */
 static const char keep_text[] = LAST
     "local first, most, ttl, from = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), 4 "
     "if ttl == 0 then "
@@ -38,7 +38,7 @@ static const char keep_text[] = LAST
 enum { NUMBER_MAX = 24, HINTS = 4096, KEEP_FIXED = 3 };
 static const char MOST[] = "1000"; /* RECENT_EVENTS_MAX */
 
-/* Until then a channel, by its hash, has no range. */
+/* Channels with this hash are assumed to have no range until then. */
 struct hint {
     uint64_t channel, until_ms;
 };
@@ -52,7 +52,7 @@ struct recent_events {
     struct hint hints[HINTS];
     uint64_t draws;
     struct list readings, appendings;
-    struct buffer key, event; /* of the call at hand */
+    struct buffer key, event; /* for the current call */
 };
 
 struct recent_reading {
@@ -108,7 +108,7 @@ static void reading_free(struct recent_reading *reading) {
     free(reading);
 }
 
-/* What is in Redis is not ours to trust. False: it is no event with that number, or not sealed. */
+/* Data in Redis is not trusted. False: not an event with that number, or not sealed. */
 static bool take_event(struct recent_reading *reading, struct slice held, int64_t seq, struct buffer *out) {
     struct seal *seal = reading->recent->seal;
     if (seal && (held.len < SEAL_LEN || !seal_strip(seal, buffer_slice(&reading->key), &held))) return false;
@@ -168,7 +168,7 @@ void recent_events_forget(struct recent_read *read) {
 
 /* Writing. */
 
-/* As Redis holds it, in out. */
+/* Writes the event to out in the format kept in Redis. */
 static void write_event(struct recent_events *recent, struct slice key, struct slice event, struct buffer *out) {
     size_t start = out->len;
     buffer_append_slice(out, event);
@@ -205,7 +205,7 @@ void recent_events_committed(struct recent_events *recent, const struct recent_l
                REDIS_ARGS(write_number(seq, number), slice_of(MOST), buffer_slice(&recent->event)));
 }
 
-/* The last ones of the array, RECENT_EVENTS_MAX at most, as arguments. False: there are none, or one is too large. */
+/* The last events of the array, at most RECENT_EVENTS_MAX, as arguments. False: none, or one is too large. */
 static bool write_events(struct recent_events *recent, struct slice key, struct slice events, struct slice *args,
                          size_t *len_r) {
     struct json_walk walk;

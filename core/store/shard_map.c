@@ -64,7 +64,7 @@ void shard_map_retire(struct shard_map *map) {
 }
 
 bool shard_map_is_total(const struct shard_map *map, struct error *error_r) {
-    if (map->locate) return true; /* its answers are checked one by one */
+    if (map->locate) return true; /* checked at each answer */
     for (unsigned bucket = 0; bucket < SHARD_BUCKETS; bucket++) {
         if (map->shard_of[bucket] >= 0) continue;
         error_set(error_r, "bucket %u is not mapped", bucket);

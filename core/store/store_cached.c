@@ -13,7 +13,7 @@
 #include "store/store_sound.h"
 #include "wire/json.h"
 
-/* What misses is read in pages that end at the head, so that readers a little further back find it. */
+/* Missing events are read in pages that end at the head, so that readers a little further back find them too. */
 enum { PAGE = 100 };
 
 struct store_cached {
@@ -24,19 +24,19 @@ struct store_cached {
     bool is_closing;
 };
 
-/* A channel whose events, or newest messages, are being read: head → Redis → what is missing there, from the store. */
+/* A channel whose events or newest messages are being read: head → Redis → the missing rest from the store. */
 struct cached_read {
     struct store_cached *cached;
-    struct list reads, waiting; /* requests: of this reading; of the next one */
+    struct list reads, waiting; /* requests of this read; of the next one */
     struct recent_read read;
     char epoch[STORE_EPOCH_MAX];
-    int64_t head, after, top; /* events: after + 1 … top, a comma behind each */
+    int64_t head, after, top; /* events: after + 1 … top, each followed by a comma */
     struct buffer events;
     size_t id_len;
     char id[];
 };
 
-/* An append whose event goes to Redis when it is committed. */
+/* An append whose event is written to Redis once committed. */
 struct cached_append {
     struct store_cached *cached;
     void (*done)(struct store_request *request);
@@ -71,7 +71,7 @@ static unsigned limit_of(const struct store_request *request) {
     return limit && limit < most ? limit : most;
 }
 
-/* Counts it; its cache is named after what is read. */
+/* Counts it under the cache's name: events or messages. */
 static void count(enum metric counter, const struct store_request *request) {
     metric_add_labelled(counter, request->op == STORE_MESSAGES ? "pages" : "events", 1);
 }
@@ -84,7 +84,7 @@ static void request_complete(struct store_request *request, enum store_status st
     store_request_free(&request);
 }
 
-/* The store answers it as if there were no cache. */
+/* The store answers the request, without the cache. */
 static void flight_pass(struct cached_read *flight, struct store_request *request) {
     list_remove(&request->link);
     count(METRIC_CACHE_MISSES, request);
@@ -101,7 +101,7 @@ static void flight_free(struct cached_read *flight) {
     free(flight);
 }
 
-/* Those who came meanwhile are next. */
+/* Requests that arrived meanwhile begin the next read. */
 static void flight_end(struct cached_read *flight) {
     if (flight->cached->is_closing) list_splice(&flight->reads, &flight->waiting);
     LIST_EACH(&flight->reads, link) flight_pass(flight, CONTAINER(link, struct store_request, link));
@@ -130,14 +130,14 @@ static void answer_events(const struct cached_read *flight, struct slice events,
     memcpy(request->at.epoch, flight->epoch, sizeof request->at.epoch);
 }
 
-/* What all who want as many messages get. */
+/* The page shared by all requests with the same limit. */
 struct cached_page {
     struct buffer json;
-    unsigned limit; /* 0: nobody has wanted one yet */
+    unsigned limit; /* 0: no request has used it yet */
     bool reaches, more;
 };
 
-/* False: the events do not go back so far. */
+/* False: the events do not reach back far enough. */
 static bool answer_page(const struct cached_read *flight, struct slice events, struct cached_page *page,
                         struct store_request *request) {
     if (page->limit != limit_of(request)) {
@@ -162,7 +162,7 @@ static void flight_answer(struct cached_read *flight, enum metric counted) {
     struct cached_page page = {.limit = 0};
     buffer_append_char(&array, '[');
     buffer_append_slice(&array, buffer_slice(&flight->events));
-    if (array.len > 1) array.len--; /* the last comma */
+    if (array.len > 1) array.len--; /* removes the last comma */
     buffer_append_char(&array, ']');
     for (struct list *link; (link = list_pop(&flight->reads));) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
@@ -188,7 +188,7 @@ static bool has_deletion(const struct store_request *rows) {
     return false;
 }
 
-/* Do the rows continue what there is, up to the head, in this epoch? */
+/* Do the rows continue the events so far, up to the head, in this epoch? */
 static bool is_rest(const struct cached_read *flight, const struct store_request *rows) {
     return rows->status == STORE_OK && slice_is(slice_of(rows->at.epoch), flight->epoch) && rows->events.fork_r < 0 &&
            rows->events.floor_r == 0 && !rows->events.more_r &&
@@ -203,7 +203,7 @@ static void rows_came(struct store_request *rows) {
         flight_end(flight);
         return;
     }
-    if (continues && has_deletion(rows)) { /* what Redis had is blank by now */
+    if (continues && has_deletion(rows)) { /* the events from Redis may be deleted by now */
         buffer_clear(&flight->events);
         flight_read_rows(flight);
         return;
@@ -243,7 +243,7 @@ static void recent_came(struct recent_read *read, struct slice events, int64_t t
 
 /* The head. */
 
-/* The number after which it needs the events; -1: none that are here are of use. */
+/* The request needs the events after this number; -1: the cache cannot answer it. */
 static int64_t needed_after(const struct cached_read *flight, const struct store_request *request) {
     if (request->op == STORE_MESSAGES) { /* half of them may be edits and reactions */
         int64_t len = 2 * limit_of(request) > PAGE ? 2 * limit_of(request) : PAGE;
@@ -255,7 +255,7 @@ static int64_t needed_after(const struct cached_read *flight, const struct store
     return is_current && is_near ? asked->seq : -1;
 }
 
-/* Whose cursor is in this epoch's log and not far behind can be answered here; the others ask the store. */
+/* Requests whose cursor is in this epoch's log and not far behind are answered here; the others go to the store. */
 static void flight_sort(struct cached_read *flight) {
     flight->after = flight->head;
     LIST_EACH(&flight->reads, link) {
@@ -355,7 +355,7 @@ static void cached_submit(struct store *store, struct store_request *request) {
         store_submit(cached->inner, &request);
 }
 
-/* Readings that wait for Redis end here, those that wait for the store with it. */
+/* Reads that wait for Redis end here; reads that wait for the store end with it. */
 static void cached_close(struct store *store, unsigned deadline_ms) {
     struct store_cached *cached = cached_of(store);
     size_t cursor = 0;

@@ -5,7 +5,7 @@
 #include "base/wall_time.h"
 #include "wire/json.h"
 
-/* About what stands around the texts: names, ids, times, numbers. */
+/* Approximate size of the fields other than texts: names, ids, times, numbers. */
 enum { FRAME_BYTES = 250 };
 
 static void write_key(struct buffer *out, const char *key) {
@@ -81,7 +81,8 @@ void store_write_reaction_body(struct buffer *out, const struct store_reaction *
     buffer_append_char(out, '}');
 }
 
-/* A row may be a newer server's, of a kind that is not known here: it is told all the same, for the sake of its number.
+/* A row may be of a kind that only newer servers know: it still becomes an event, because its number must not be
+ * missing.
  */
 static const char *event_name(enum store_kind kind) {
     static const char *const names[] = {
@@ -98,7 +99,7 @@ void store_write_event(struct buffer *out, enum store_kind kind, struct slice bo
     buffer_append_str(out, "[\"");
     buffer_append_str(out, event_name(kind));
     buffer_append_str(out, "\",");
-    buffer_append(out, body.ptr, body.len - 1); /* its brace closes after what follows */
+    buffer_append(out, body.ptr, body.len - 1); /* without the closing brace; it follows later */
     if (kind == STORE_MESSAGE_NEW || kind == STORE_EDIT) store_write_member_number(out, "messageSeq", message_seq);
     store_write_member_number(out, "seq", seq);
     store_write_member(out, "epoch", slice_of(epoch));

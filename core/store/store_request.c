@@ -13,7 +13,7 @@ struct store_request *store_request_new(enum store_op op, void (*done)(struct st
     return request;
 }
 
-/* A chain of blocks rather than one that moves: slices stay where they are. */
+/* A chain of blocks instead of one that grows: slices keep their addresses. */
 struct block {
     struct block *next;
     size_t used, size;
@@ -51,7 +51,7 @@ void store_request_free(struct store_request **owned) {
     *owned = NULL;
 }
 
-/* Where an event begins; a comma, or the array's end, stands before the next one. */
+/* Where an event begins; a comma, or the array's end, precedes the next one. */
 struct event_row {
     int64_t seq;
     size_t start;

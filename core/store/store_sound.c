@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What may be asked of a store, of any driver and by any caller. */
+/* Checks requests to a store, for every driver and caller. */
 #include "store/store_sound.h"
 
 #include "wire/json.h"
@@ -18,14 +18,14 @@ static bool is_array(struct slice text) {
     return json_valid(text) && json_type_of(text) == JSON_ARRAY;
 }
 
-/* Those of texts come before a database's own: the keys of an index are bounded there, and rows that are sent together
- * fail together. */
+/* Bounds for texts apply before the database's own: index keys are bounded there, and one bad row fails its whole
+ * batch. */
 enum { NAME_MAX_BYTES = 1024, WORD_MAX_BYTES = 64, AVATAR_MAX_BYTES = 4096, TOKEN_MAX_BYTES = 4096 };
 enum { DETAIL_MAX_BYTES = 64 << 10, CONTENT_MAX_BYTES = 16 << 20 };
 
 _Static_assert((int)STORE_USER_ID_MAX == (int)USER_ID_MAX, "whoever may come in can be kept");
 
-/* Empty, or a text of so many bytes. */
+/* Empty, or text of at most that many bytes. */
 static bool is_within(struct slice text, size_t most) {
     return text.len <= most && is_text(text);
 }
@@ -37,7 +37,7 @@ static bool append_is_sound(const struct store_append *append) {
            append->attachments.len <= CONTENT_MAX_BYTES && is_json(append->attachments);
 }
 
-/* The fields without which a kind means nothing. */
+/* Are the fields that this kind requires there? */
 static bool append_is_whole(const struct store_append *append) {
     if (append->message_id.len == 0 || append->message_id.len > STORE_MESSAGE_ID_MAX) return false;
     switch (append->kind) {

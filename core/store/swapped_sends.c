@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stands before the store's own operations. */
+/* Replaces the store's operations with wrappers. */
 #include "store/swapped_sends.h"
 
 #ifdef STOA_FAULTS
@@ -13,10 +13,10 @@
 enum { WAIT_MS = 50 };
 
 struct swapped_sends {
-    struct store_ops ops; /* in the place of: */
+    struct store_ops ops; /* replace these: */
     const struct store_ops *real;
     struct store *store;
-    struct store_request *first; /* waits for the sender's next one, but not for long */
+    struct store_request *first; /* waits briefly for the sender's next append */
     struct loop_timer alone;
 };
 
@@ -64,6 +64,6 @@ void swapped_sends_plant(struct loop *loop, struct store *store) {
 }
 
 #else
-/* ISO C wants a declaration. */
+/* ISO C requires a declaration in each file. */
 typedef int swapped_sends_are_left_out;
 #endif

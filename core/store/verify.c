@@ -72,7 +72,7 @@ void verify_log_event(struct verify_log *log, const struct verify_event *event) 
     log->verify->events++;
 }
 
-/* Events that came while we read are above the first head, and at most at the second. */
+/* Events appended while we read are above the first head, and at most at the second. */
 void verify_log_end(struct verify_log *log, int64_t before, int64_t after) {
     int64_t head = before > log->seq ? before : after;
     if (before > log->seq || after < log->seq)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The appends of a shard: a lane a channel keeps their order, batches of several channels go to the server.
+/* The appends of a shard: one lane per channel keeps their order; batches of several channels go to the server.
  *
- * A channel is in one batch at a time. At most BATCHES_MAX batches are under way. One leaves at the end of the turn, or
- * when those in it have waited for others as long as they may (gather_window.h); what has waited for another batch of
- * its channel leaves when that comes back, and takes along whoever waits. A channel whose head is locked by someone
- * else is left out by the server, and is hot from then on: hot channels share one batch, which takes those that are
- * free by then, or waits briefly for the first of them, each in its turn. It never takes the last connection: nobody
- * else waits behind it. What may or may not have been committed is sent again with the same ids, until its deadline. */
+ * A channel is in one batch at a time. At most BATCHES_MAX batches are pending. A batch leaves at the end of the turn,
+ * or when its entries have waited for others as long as they may (gather_window.h). Entries that waited for another
+ * batch of their channel leave when that batch returns, together with all others that wait. The server leaves out a
+ * channel whose head someone else has locked; the channel is then hot. Hot channels share one batch: it takes those
+ * that are free, or waits briefly for the first of them, in turn. It never takes the last connection, so nothing else
+ * waits behind it. An append that may have been committed is sent again with the same ids, until its deadline. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,20 +21,20 @@
 #include "store/postgres/postgres_internal.h"
 
 enum { BATCHES_MAX = 4, AGAIN_MS = 20 };
-/* Quicker than HOT_MS: nobody held it. HOT_REST_MS: until the next one, after a hot batch that got no lock. */
+/* A lock taken within HOT_MS was free. HOT_REST_MS: the pause after a hot batch that got no lock. */
 enum { HOT_MS = 20, HOT_REST_MS = 50 };
 
 struct appender {
     struct shard *shard;
     struct map *lanes;
-    struct list ready, hot; /* lanes that may go into a batch; those whose heads are locked, by turns */
+    struct list ready, hot; /* lanes that may go into a batch; lanes with locked heads, round robin */
     struct list ages;       /* entries by deadline */
-    bool is_late;           /* what is ready has waited, but so many batches are under way */
-    bool is_hot_sent;       /* a batch of hot lanes is under way, beside batches_len others */
+    bool is_late;           /* the ready lanes have waited long enough, but too many batches are pending */
+    bool is_hot_sent;       /* a batch of hot lanes is pending, beside batches_len others */
     unsigned batches_len;
     uint64_t draws;
     struct gather_window gather;
-    struct loop_timer wait; /* what is ready leaves after it, not before */
+    struct loop_timer wait; /* the ready lanes leave when it ends */
     struct loop_timer review, rest, deadline;
     struct loop_task flush;
 };
@@ -57,7 +57,7 @@ static struct lane *find_lane(struct appender *appender, struct slice channel_id
     return lane;
 }
 
-/* Reads at the head of a lane that no append precedes any more. */
+/* Releases the reads at the head of a lane: no append precedes them any more. */
 static void release_reads(struct appender *appender, struct lane *lane) {
     while (!list_empty(&lane->entries)) {
         struct batch_entry *entry = CONTAINER(lane->entries.next, struct batch_entry, link);
@@ -67,7 +67,7 @@ static void release_reads(struct appender *appender, struct lane *lane) {
     }
 }
 
-/* Puts the lane where its next entry belongs; one without entries is gone. True: it is ready. */
+/* Puts the lane in the list for its next entry, or frees an empty lane. True: it is ready. */
 static bool settle_lane(struct appender *appender, struct lane *lane) {
     if (lane->in_batch) return false;
     release_reads(appender, lane);
@@ -89,7 +89,7 @@ static void tell_window(const struct appender *appender) {
     metric_set_labelled(METRIC_APPEND_WINDOW, number, appender->gather.window.ms);
 }
 
-/* While appends come, and once more. */
+/* Runs while appends come, and once after. */
 static void review(struct loop_timer *timer) {
     struct appender *appender = CONTAINER(timer, struct appender, review);
     coalesce_review(&appender->gather.window, loop_now_ms(timer->loop));
@@ -118,7 +118,7 @@ static void arrived(struct appender *appender) {
 
 static void batch_ended(struct batch *batch, enum batch_end end);
 
-/* What a lane can give to a batch of its kind, up to a share. */
+/* Moves up to `share` entries of a lane into a batch of their kind. */
 static void fill_from(struct batch *batch, struct lane *lane, unsigned share) {
     for (; share > 0 && !list_empty(&lane->entries); share--) {
         struct batch_entry *entry = CONTAINER(lane->entries.next, struct batch_entry, link);
@@ -127,7 +127,7 @@ static void fill_from(struct batch *batch, struct lane *lane, unsigned share) {
     }
 }
 
-/* Hot lanes get equal shares: one that has much to send keeps no other one out. */
+/* Hot lanes get equal shares, so that a busy lane does not keep others out. */
 static unsigned share_of(const struct list *lanes, bool hot) {
     unsigned len = 0;
     if (!hot) return BATCH_MAX;
@@ -163,7 +163,7 @@ static void send_ready(struct appender *appender) {
     batch_send(gather(appender, &appender->ready, false));
 }
 
-/* Hot ones first: they have waited. */
+/* Hot lanes first: they have waited. */
 static void flush(struct loop_task *task) {
     struct appender *appender = CONTAINER(task, struct appender, flush);
     if (appender->shard->primary.state != PRIMARY_OPEN) return;
@@ -186,7 +186,7 @@ static void rested(struct loop_timer *timer) {
     flush(&CONTAINER(timer, struct appender, rest)->flush);
 }
 
-/* What was left out, or is not known, is the first of its lane again. */
+/* Returns entries that were left out, or whose outcome is unknown, to the front of their lanes. */
 static void put_back(struct batch *batch) {
     for (unsigned i = batch->len; i-- > 0;) {
         struct batch_entry *entry = batch->entries[i];
@@ -204,7 +204,8 @@ static void release_lane(struct appender *appender, struct batch *batch, struct 
     if (settle_lane(appender, lane)) loop_timer_cancel(&appender->wait);
 }
 
-/* A hot one stays hot while its batch had to wait. The first, which was waited for, is the last next time. */
+/* A hot lane stays hot while its batch had to wait for locks. The first lane, which was waited for, goes last next
+ * time. */
 static void release_lanes(struct appender *appender, struct batch *batch, enum batch_end end) {
     struct lane *first = batch->lanes[0];
     uint64_t took_ms = loop_now_ms(appender->shard->store->loop) - batch->sent_ms;
@@ -245,7 +246,7 @@ static void arm_deadline(struct appender *appender) {
     loop_timer_set(&appender->deadline, due > now ? due - now : 1);
 }
 
-/* One that is in a batch keeps its place there, without a request. */
+/* An entry in a batch keeps its place there, without a request. */
 static void entry_overdue(struct appender *appender, struct batch_entry *entry) {
     struct lane *lane = entry->lane;
     postgres_complete(appender->shard->store, entry->request, STORE_UNAVAILABLE);
@@ -266,9 +267,9 @@ static void overdue(struct loop_timer *timer) {
     arm_deadline(appender);
 }
 
-/* ---- the door */
+/* ---- entry points */
 
-/* Without one, a retry of ours could not be told from another send. */
+/* Without a client id, our own retry would look like another send. */
 static void give_client_id(struct store_request *request) {
     char id[ID_SECRET_LEN + 2] = "~";
     if (request->append.client_id.len && !fault_planted("dedupe_off")) return;

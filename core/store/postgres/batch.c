@@ -11,13 +11,13 @@
 #include "store/postgres/rows.h"
 #include "store/store_json.h"
 
-/* stoa_advance: this is the log that we know, here, and it is kept as promised. */
+/* stoa_advance checks that this is the known log, on the right server, with the required durability. */
 #define APPEND(function)                                                                    \
     "SELECT a.ord, a.status, a.at_seq, currval('log_position'), (a.event).* FROM " function \
     "(stoa_advance($1, $2, $3), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) a"
 enum { COLUMN_ORD, COLUMN_STATUS, COLUMN_SEQ, COLUMN_REACHED, COLUMN_EVENT };
 
-enum { WAITED_MS = 200 }; /* longer than a commit that finds its standby at work */
+enum { WAITED_MS = 200 }; /* longer than a commit takes whose standby is working */
 
 struct batch *batch_new(struct shard *shard, bool hot, void (*ended)(struct batch *batch, enum batch_end end),
                         void *owner) {
@@ -114,7 +114,7 @@ static struct query *build(struct batch *batch, void (*done)(struct query *query
     return query;
 }
 
-/* ---- what came of it */
+/* ---- results */
 
 static void answer(struct batch *batch, unsigned i, enum store_status status) {
     struct batch_entry *entry = batch->entries[i];
@@ -126,7 +126,7 @@ static void answer(struct batch *batch, unsigned i, enum store_status status) {
     batch->entries[i] = NULL;
 }
 
-/* A message that was stored is as it was sent: only its number is new. */
+/* A stored message equals the one sent, except for its number. */
 static void answer_message(struct batch *batch, struct store_request *request, int64_t seq) {
     struct store_message message = {.channel_id = request->channel_id,
                                     .message_id = request->append.message_id,
@@ -152,7 +152,7 @@ static enum store_status refusal_of(struct slice status) {
     return slice_is(status, "too_large") ? STORE_TOO_LARGE : STORE_NOT_FOUND;
 }
 
-/* Whose row it is, once each; -1: nobody's. */
+/* The entry that a row belongs to; each matches once; -1: none. */
 static int entry_of(const struct batch *batch, int64_t ord) {
     bool is_sent = ord >= 1 && ord <= batch->sent_len;
     return is_sent && batch->entries[batch->sent[ord - 1]] ? (int)batch->sent[ord - 1] : -1;
@@ -183,7 +183,7 @@ static void take_row(struct batch *batch, const struct query *query, unsigned ro
 
 static void call(struct batch *batch);
 
-/* The rest of it, or the end. */
+/* Sends the rest, or ends the batch. */
 static void go_on(struct batch *batch) {
     batch->from = batch->to;
     batch->to = batch->len;
@@ -193,7 +193,7 @@ static void go_on(struct batch *batch) {
         batch->ended(batch, BATCH_DONE);
 }
 
-/* One of them cannot be stored: halves, until it is alone. */
+/* One entry cannot be stored: tries halves until it is alone. */
 static void split(struct batch *batch) {
     if (batch->to - batch->from == 1) {
         answer(batch, batch->from, STORE_BAD);
@@ -217,7 +217,7 @@ static void take_answer(struct batch *batch, const struct query *query) {
     go_on(batch);
 }
 
-/* Whoever takes the standbys' names away lets go the commits that wait for one. */
+/* Removing standbys from the configuration lets commits finish that wait for one. */
 static bool may_have_been_let_go(const struct batch *batch) {
     return batch->shard->store->durability == STORE_QUORUM &&
            loop_now_ms(batch->shard->store->loop) - batch->called_ms > WAITED_MS;
@@ -231,7 +231,7 @@ static void confirmed(struct query *query) {
     if (keeps)
         take_answer(batch, answer);
     else
-        batch->ended(batch, BATCH_AGAIN); /* the same ids tell, when it keeps again */
+        batch->ended(batch, BATCH_AGAIN); /* the retry with the same ids gets the outcome, once durability is back */
     query_free(&answer);
 }
 
@@ -246,7 +246,7 @@ static void confirm(struct batch *batch, struct query *answer) {
 static void sent(struct query *query) {
     struct batch *batch = query->owner;
     if (query->outcome == QUERY_OK && primary_is_over(&batch->shard->primary, batch->epoch)) {
-        batch->ended(batch, BATCH_STALE); /* by an old primary, perhaps: the same ids tell */
+        batch->ended(batch, BATCH_STALE); /* perhaps by an old primary: the retry with the same ids gets the outcome */
     } else if (query->outcome == QUERY_OK && may_have_been_let_go(batch)) {
         confirm(batch, query);
     } else if (query->outcome == QUERY_OK) {
@@ -269,7 +269,7 @@ static void call(struct batch *batch) {
     batch->sent_len = 0;
     for (unsigned i = batch->from; i < batch->to; i++)
         if (batch->entries[i]->request) batch->sent[batch->sent_len++] = i;
-    if (batch->sent_len == 0) { /* too late for all of them */
+    if (batch->sent_len == 0) { /* all entries are overdue */
         go_on(batch);
         return;
     }

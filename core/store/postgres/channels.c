@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Channels and their members: in the global database; a channel's head on its shard. */
+/* Channels and their members are in the global database; a channel's head is on its shard. */
 #include <stdio.h>
 
 #include "base/log.h"
@@ -68,7 +68,7 @@ static int take_channel_head(struct postgres_store *store, struct store_request 
     return STEP_GOES_ON;
 }
 
-/* ---- CHANNEL_PUT: its place, then its head, then what it is now. Each step may be repeated. */
+/* ---- CHANNEL_PUT: its place, then its head, then its current state. Each step may be repeated. */
 
 static void build_new_head(struct store_request *request, struct query *query) {
     add_channel(query_add(query, "INSERT INTO channel_heads (channel_id) VALUES ($1) ON CONFLICT DO NOTHING"), request);
@@ -118,7 +118,8 @@ static int take_change(struct postgres_store *store, struct store_request *reque
     return query_changed(query, 0) > 0 ? STORE_OK : STORE_NOT_FOUND;
 }
 
-/* MEMBER_PUT: the role of one who is a member; else the head, up to which a new one has read, then the member. */
+/* MEMBER_PUT: changes an existing member's role; else reads the head, up to which a new member has read, then adds the
+ * member. */
 
 static void build_role(struct store_request *request, struct query *query) {
     struct parameters *out =

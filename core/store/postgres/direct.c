@@ -5,7 +5,7 @@
 
 static void be_silent(void *owner, const char *message) {}
 
-/* Its first line. */
+/* Sets the error to the message's first line. */
 static void tell(const char *message, struct error *error_r) {
     error_set(error_r, "%.*s", (int)strcspn(message, "\n"), message);
 }

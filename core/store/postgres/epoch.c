@@ -20,7 +20,7 @@ static bool ask(const char *conninfo, const char *sql, const char *text, char an
     return result != NULL;
 }
 
-/* What another database knows of that one. */
+/* What another database has recorded about that one. */
 static bool ask_witness(const char *conninfo, const char *name, long long *floor, struct error *error_r) {
     char number[TEXT_MAX];
     if (!ask(conninfo, "SELECT coalesce(max(number), 0) FROM floors WHERE name = $1", name, number, error_r))

@@ -14,13 +14,14 @@
 #include "wire/json.h"
 
 enum { READ_MS = 1000, SHARED_MS = 3 * READ_MS, FIELD_MAX = 16, COMMAND_WORDS = 2, PLACE_MAX = 32 };
-/* The fields of a database: its epoch's number, which is all that workers of before know, and "EPOCH REACHED". */
+/* The fields of a database: its epoch's number, the only one that older workers know, and "EPOCH REACHED". */
 enum floor_field { FIELD_NUMBER, FIELD_REACHED, FIELDS };
 
 #define KEY SLICE("stoa:{epochs}")
-/* KEYS the hash; ARGV field, what was read and is too low, what takes its place. Someone else's is not undone. */
+/* KEYS the hash; ARGV field, the outdated value that was read, its replacement. A value that another worker changed
+ * meanwhile stays. */
 static const char raise_text[] =
-    "#!lua flags=allow-oom\n" /* what it keeps is small */
+    "#!lua flags=allow-oom\n" /* its data is small */
     "if (redis.call('HGET', KEYS[1], ARGV[1]) or '') == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end "
     "return 1";
 
@@ -36,12 +37,12 @@ struct epoch_floors {
     void *owner;
     struct known_floor *items;
     size_t len;
-    struct slice *command; /* that reads them all */
+    struct slice *command; /* the command that reads all floors */
     struct redis_call call;
     struct redis_script raise;
     struct loop *loop;
     struct loop_timer tick;
-    uint64_t shared_ms; /* Redis told of them; 0: not yet */
+    uint64_t shared_ms; /* when Redis last returned them; 0: never */
     bool is_settled;
 };
 
@@ -69,7 +70,7 @@ bool epoch_floor_ends(const struct epoch_floor *a, const struct epoch_floor *b) 
     return a->incarnation[0] && b->incarnation[0] && strcmp(a->incarnation, b->incarnation) != 0;
 }
 
-/* Another worker's "NUMBER" or "EPOCH REACHED". */
+/* Parses another worker's "NUMBER" or "EPOCH REACHED". */
 static struct epoch_floor floor_in(enum floor_field field, struct slice held) {
     struct epoch_floor floor = {0};
     const char *space = memchr(held.ptr, ' ', held.len);
@@ -80,13 +81,13 @@ static struct epoch_floor floor_in(enum floor_field field, struct slice held) {
     return is_sound ? floor : (struct epoch_floor){0};
 }
 
-/* Does b say more than a? */
+/* Is b higher than a? */
 static bool is_above(const struct epoch_floor *a, const struct epoch_floor *b) {
     if (a->number != b->number) return b->number > a->number;
     return b->reached > a->reached || (!a->incarnation[0] && b->incarnation[0]);
 }
 
-/* True: it is another epoch's now. Two of one number are never merged: the one that was met first stays. */
+/* True: the epoch has changed. Two epochs with one number are never merged: the one seen first stays. */
 static bool raise_to(struct epoch_floor *floor, const struct epoch_floor *met) {
     bool differs = epoch_floor_ends(floor, met);
     if (!is_above(floor, met) || (differs && floor->number == met->number)) return false;
@@ -96,13 +97,13 @@ static bool raise_to(struct epoch_floor *floor, const struct epoch_floor *met) {
 
 /* ---- in Redis */
 
-/* Where it is sealed for: one field is not another's. Lives as long as place. */
+/* The place for the seal, so that one field's value is invalid in another. Lives as long as place. */
 static struct slice place_of(const char *field, char place[PLACE_MAX]) {
     int len = snprintf(place, PLACE_MAX, "stoa:{epochs}:%s", field);
     return (struct slice){place, (size_t)len};
 }
 
-/* {0}: nothing, or nothing to believe. */
+/* {0}: nothing there, or not valid. */
 static struct epoch_floor read_field(const struct epoch_floors *floors, const struct known_floor *known,
                                      enum floor_field field, struct slice held) {
     char place[PLACE_MAX];
@@ -124,7 +125,7 @@ static void write_field(struct epoch_floors *floors, const struct known_floor *k
     buffer_done(&value);
 }
 
-/* True: another worker has met another epoch. */
+/* True: another worker has seen another epoch. */
 static bool compare(struct epoch_floors *floors, struct known_floor *known, enum floor_field field, struct slice held) {
     struct epoch_floor theirs = read_field(floors, known, field, held), ours = known->floor;
     if (field == FIELD_NUMBER) ours = (struct epoch_floor){.number = ours.number};
@@ -141,7 +142,7 @@ static void answered(struct redis_call *call, const struct redis_answer *answer)
     if (is_sound) floors->shared_ms = loop_now_ms(floors->loop);
     for (unsigned i = 0; is_sound && i < floors->len; i++) {
         bool raised = false;
-        for (unsigned field = FIELDS; field-- > 0;) { /* what tells more comes first */
+        for (unsigned field = FIELDS; field-- > 0;) { /* the field with more information first */
             const struct redis_value *item = &value->items[i * FIELDS + field];
             struct slice held = item->type == REDIS_STRING ? item->text : SLICE_NONE;
             if (compare(floors, &floors->items[i], field, held)) raised = true;

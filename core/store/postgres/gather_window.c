@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/postgres/gather_window.h"
 
-/* Commits are waited for, not worked at: their share of the time is how many are under way on an average. Their time
- * falls as the window relieves the database; were the window to follow it at once, it would swing. */
+/* Commits cost waiting, not work: their share of time is the average number pending. Commits get faster as the window
+ * relieves the database; a window that followed at once would oscillate. */
 const struct coalesce_rule gather_rule = {.opens = 0.5, .closes = 0.25, .aim = 0.35, .narrows = 0.1, .write_ns = 1e6};
 
 void gather_window_init(struct gather_window *gather, int gather_ms, uint64_t now_ms) {

@@ -7,7 +7,7 @@
 
 #include "store/postgres/direct.h"
 
-/* Any number that no one else locks. */
+/* An arbitrary number that nobody else locks. */
 #define LOCK "SELECT pg_advisory_xact_lock(7310868710218)"
 #define TABLE                                                                                           \
     "CREATE TABLE IF NOT EXISTS stoa_schema (version int PRIMARY KEY, applied_at timestamptz NOT NULL " \
@@ -64,7 +64,7 @@ bool postgres_migrate(const char *conninfo, const char *const *migrations, unsig
 
 /* ---- the stamp */
 
-/* The one that is there, afterwards. */
+/* Returns the stamp found afterwards. */
 static bool put_stamp(PGconn *connection, const struct postgres_stamp *stamp, struct postgres_stamp *there_r,
                       struct error *error_r) {
     char number[16];

@@ -10,7 +10,7 @@
 #include "store/postgres/migrate.h"
 #include "store/postgres/postgres_internal.h"
 
-/* WRONG: a server answers, and will not do yet: a backup may be on its way into it. */
+/* WRONG: a server answers but cannot be used yet: a backup may be on its way into it. */
 enum { RETRY_MS = 250, RETRY_WRONG_MS = 1000, LATE_MS = 3000, FAILURES_MAX = 2 };
 
 #define HELLO "SELECT fleet, role, number FROM stamp"
@@ -20,7 +20,7 @@ enum { HELLO_FLEET, HELLO_ROLE, HELLO_NUMBER };
     "FROM stoa_schema) FROM stoa_epoch($1, $2, $3) e, log_position p"
 enum { OPENING_NUMBER, OPENING_INCARNATION, OPENING_REACHED, OPENING_LACKS, OPENING_VERSION };
 #define PROOF "SELECT stoa_prove($1, $2), last_value, stoa_lacks($3) FROM log_position"
-/* And with a write, which is under no lock, and whose commit is flushed as an append's is. */
+/* As the proof, with a write that takes no lock and whose commit is flushed like an append's. */
 #define PROBE "SELECT stoa_prove($1, $2), last_value, stoa_lacks($3), stoa_touch() FROM log_position"
 enum { PROOF_EPOCH, PROOF_REACHED, PROOF_LACKS };
 
@@ -28,7 +28,7 @@ bool primary_is_global(const struct primary *primary) {
     return primary == &primary->store->global;
 }
 
-/* Which database, for the log. */
+/* The database's name, for the log. */
 static struct log_field which(const struct primary *primary) {
     return primary_is_global(primary) ? LOG_TEXT("database", "global") : LOG_NUMBER("shard", primary->number);
 }
@@ -41,14 +41,14 @@ static const struct epoch_floor *floor_of(const struct primary *primary) {
     return epoch_floors_of(primary->store->floors, primary->number);
 }
 
-/* Without a standby's disk for the global database: quorum is about messages. */
+/* The global database does not wait for a standby's disk: quorum is about messages. */
 const char *primary_durability(const struct primary *primary) {
     enum store_durability durability = primary->store->durability;
     if (durability == STORE_RELAXED || fault_planted("sync_off")) return "relaxed";
     return durability == STORE_QUORUM && !primary_is_global(primary) ? "quorum" : "primary";
 }
 
-/* The first answer, while the store is made. */
+/* Notes the first answer while the store opens. */
 static void note_answer(struct primary *primary) {
     struct postgres_store *store = primary->store;
     if (primary->has_answered) return;
@@ -56,7 +56,7 @@ static void note_answer(struct primary *primary) {
     if (store->opening.waiting > 0 && --store->opening.waiting == 0) loop_stop(store->loop);
 }
 
-/* ---- one that will not do */
+/* ---- refused */
 
 static void complain(struct primary *primary, const char *what, const char *remedy) {
     struct postgres_store *store = primary->store;
@@ -83,14 +83,14 @@ static void refuse_schema(struct primary *primary, const char *what) {
 }
 
 void primary_lack(struct primary *primary, const char *why) {
-    if (!is_known(primary)) return; /* whatever becomes of it tells anew */
+    if (!is_known(primary)) return; /* the next change of state is logged again */
     if (strcmp(primary->lacks, why) != 0) complain(primary, why, "change it, or postgres.durability");
     snprintf(primary->lacks, sizeof primary->lacks, "%s", why);
     primary->state = PRIMARY_LACKING;
     if (!loop_timer_pending(&primary->retry)) loop_timer_set(&primary->retry, RETRY_WRONG_MS);
 }
 
-/* An old primary that has come back: another one is looked for. */
+/* An old primary has come back: look for another one. */
 static void fence(struct primary *primary) {
     if (!primary->is_fenced)
         LOG(LOG_ERROR, primary_is_global(primary) ? "store.global_fenced" : "store.shard_fenced", which(primary),
@@ -181,7 +181,7 @@ static void ask_epoch(struct primary *primary) {
     pool_submit(primary->pool, &query);
 }
 
-/* Is it the one that is meant? One without a stamp is. Nothing is changed in any other. */
+/* Is it the intended database? One without a stamp is. Nothing is changed in any other. */
 static bool is_ours(struct primary *primary, const struct query *query) {
     struct postgres_store *store = primary->store;
     struct postgres_stamp stamp = {.shard = -1};
@@ -198,7 +198,7 @@ static bool is_ours(struct primary *primary, const struct query *query) {
     return false;
 }
 
-/* There is a server: only now is it worth others' while. */
+/* A server has answered: only now are the other databases asked. */
 static void greeted(struct query *query) {
     struct primary *primary = query->owner;
     if (query->outcome != QUERY_OK)

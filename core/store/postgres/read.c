@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads of a channel: from a replica when it has what the primary has, else from the primary.
+/* Reads of a channel: from a replica if it is up to date, else from the primary.
  *
- * Numbers have no gaps, so a replica's answer proves itself: it is good if its epoch is the primary's and its head is
- * not behind. Both are asked at once; what the replica has beyond the primary's head, which nobody was told of yet, is
- * left out. */
+ * Numbers have no gaps, so a replica's answer can be checked: it is valid if its epoch is the primary's and its head
+ * is not behind. Both are asked at once; events on the replica above the primary's head, which nobody has been told of
+ * yet, are left out. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,12 +15,12 @@
 #include "store/postgres/rows.h"
 #include "store/store_json.h"
 
-/* Every answer begins with the channel's head, as the server sees it. */
+/* Every answer begins with the channel's head on that server. */
 #define HEAD_COLUMNS "c.head, c.epoch, c.floor, c.fork, "
 #define ANY_CURSOR "FROM stoa_cursor($1, 0, NULL) c "
 enum { HEAD_SEQ, HEAD_EPOCH, HEAD_FLOOR, HEAD_FORK, HEAD_COLUMNS_LEN };
 
-/* Rows after one that makes the answer larger than STORE_ANSWER_BYTES stay on the server, but for one that tells so. */
+/* Stops at the row that makes the answer larger than STORE_ANSWER_BYTES; one more row shows that there are more. */
 #define WITHIN_BYTES(rows, order)                                                                       \
     "(SELECT * FROM (SELECT *, sum(octet_length(content)) OVER (ORDER BY " order                        \
     " ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before FROM (" rows " ORDER BY " order \
@@ -58,7 +58,7 @@ static void take_head(struct store_request *request, const struct query *query) 
     snprintf(request->at.epoch, sizeof request->at.epoch, "%.*s", SLICE_ARG(query_text(query, 0, 0, HEAD_EPOCH)));
 }
 
-/* Is there a row, and is it none that the primary does not know? */
+/* Is there a row, and is its event within the primary's head? */
 static bool is_row(const struct query *query, unsigned row, unsigned seq_column, int64_t last_seq) {
     int64_t seq = query_integer(query, 0, row, seq_column);
     return seq > 0 && seq <= last_seq;
@@ -90,7 +90,8 @@ static bool is_onwards(const struct store_request *request) {
     return request->messages.onwards || request->messages.after > 0;
 }
 
-/* before and neither: the newest of that range, read backwards, told forwards. after: onwards from there. */
+/* before, or neither: the newest of that range, read backwards and returned in ascending order. after: forwards from
+ * there. */
 static const char *messages_sql(const struct store_request *request) {
     bool of_thread = request->messages.message_id.len > 0;
     if (is_onwards(request))
@@ -185,11 +186,11 @@ static void read_primary(struct shard *shard, struct store_request *request) {
     postgres_ask_shard(shard, request, kind_of(request)->build, take_from_primary);
 }
 
-/* Two answers that are waited for. */
+/* Waits for two answers. */
 struct comparison {
     struct shard *shard;
     struct store_request *request;
-    struct query *head, *rows; /* of the primary, of the replica; NULL: not yet */
+    struct query *head, *rows; /* from the primary, from the replica; NULL: not yet */
 };
 
 static bool is_proven(const struct comparison *comparison) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How far each replica is behind its primary. One that is far behind is not asked: its answers would be thrown away. */
+/* Knows how far each replica is behind its primary. A replica far behind is not asked: its answers would be useless. */
 #include "store/postgres/replica.h"
 
 #include "base/log.h"
@@ -19,7 +19,7 @@ static void tell_lag(const struct postgres_store *store) {
     metric_set(METRIC_REPLICA_LAG, most);
 }
 
-/* So far behind that it is not worth asking. */
+/* Too far behind to be asked. */
 static bool replica_is_behind(const struct replica *replica) {
     return replica->lag_bytes > LAG_MAX_BYTES;
 }
@@ -31,7 +31,7 @@ static void replica_came(struct query *query) {
     if (query->outcome != QUERY_OK || shard->position == 0) return;
     int64_t lag = shard->position - query_integer(query, 0, 0, 0);
     bool was_behind = replica_is_behind(replica);
-    replica->lag_bytes = lag > 0 ? lag : 0; /* it may have had what came after the primary was asked */
+    replica->lag_bytes = lag > 0 ? lag : 0; /* it may have received what came after the primary was asked */
     if (replica_is_behind(replica) != was_behind)
         LOG(LOG_WARNING, was_behind ? "store.replica_caught_up" : "store.replica_behind",
             LOG_NUMBER("shard", shard->number), LOG_TEXT("replica", pool_name(replica->pool)),
@@ -64,7 +64,7 @@ static bool replica_serves(const struct replica *replica, enum store_purpose pur
     return purpose == STORE_FOR_ANY ? replica->purposes == 0 : replica->purposes & 1U << purpose;
 }
 
-/* Each purpose has its own turn: otherwise two kinds of reads that alternate would each leave out the same replicas. */
+/* Each purpose has its own round robin: otherwise two kinds of alternating reads would each skip the same replicas. */
 static struct replica *replica_next(struct shard *shard, enum store_purpose purpose) {
     for (size_t i = 0; i < shard->replicas_len; i++) {
         struct replica *replica = &shard->replicas[shard->replica_next[purpose]++ % shard->replicas_len];

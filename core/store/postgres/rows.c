@@ -7,7 +7,7 @@
 #include "postgres/query.h"
 #include "store/store_json.h"
 
-/* Of EVENT_COLUMNS. */
+/* Columns of EVENT_COLUMNS. */
 enum {
     EVENT_CHANNEL,
     EVENT_SEQ,
@@ -26,7 +26,7 @@ enum {
     EVENT_EDITED,
     EVENT_DELETED
 };
-/* Of MESSAGE_COLUMNS. */
+/* Columns of MESSAGE_COLUMNS. */
 enum {
     MESSAGE_CHANNEL,
     MESSAGE_SEQ,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions to several shards at once: HEADS, USER_CHANNELS. What a shard that is away holds is left out, and the
- * answer says so (partial). A list that somebody looks at does not wait long for a shard; who asks for heads asks each
- * shard on its own, and waits. */
+/* Requests to several shards at once: HEADS, USER_CHANNELS. Channels of an unavailable shard are left out, and the
+ * answer is marked partial. A list shown to a user does not wait long for a shard; a request for heads waits for each
+ * shard. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,17 +12,17 @@
 
 enum { CHANNELS_MAX = 10000, LIST_MS = 2000 };
 
-/* A channel that is asked for, in the order of the answer. */
+/* A requested channel, in the order of the answer. */
 struct scatter_asked {
     struct slice channel_id, name, visibility;
     int64_t read_seq;
     struct store_head *head; /* HEADS: where the answer goes */
-    int shard;               /* -1: nowhere */
+    int shard;               /* -1: none */
 };
 
 struct scatter {
     struct postgres_store *store;
-    struct store_request *request; /* NULL: it was answered without those that are late */
+    struct store_request *request; /* NULL: already answered, without the late shards */
     struct loop_timer deadline;
     struct scatter_asked *channels;
     unsigned channels_len, waiting;
@@ -30,12 +30,12 @@ struct scatter {
                   unsigned row);
     struct part {
         struct scatter *scatter;
-        struct query *answer; /* rows in the order of the channels that are asked for; NULL: none */
-        unsigned row;         /* the next one */
-    } * parts;                /* one a shard */
+        struct query *answer; /* rows in the order of the requested channels; NULL: none */
+        unsigned row;         /* the next row */
+    } * parts;                /* one per shard */
 };
 
-/* The columns of stoa_heads. */
+/* Columns of stoa_heads. */
 enum { HEADS_CHANNEL, HEADS_SEQ, HEADS_EPOCH, HEADS_UNREAD, HEADS_READ };
 #define HEADS "SELECT * FROM stoa_heads($1, $2, $3, $4)"
 
@@ -74,7 +74,7 @@ static void overdue(struct loop_timer *timer) {
     gather(CONTAINER(timer, struct scatter, deadline));
 }
 
-/* One that was waited for has come. */
+/* Call when an awaited answer has come. */
 static void count_down(struct scatter *scatter) {
     if (--scatter->waiting > 0) return;
     loop_timer_cancel(&scatter->deadline);
@@ -88,7 +88,7 @@ static void part_came(struct query *query) {
     count_down(part->scatter);
 }
 
-/* Of each channel, so that a list costs no more however long it is. */
+/* The limit for each channel, so that a list's total cost is bounded. */
 static int64_t unread_most(const struct scatter *scatter) {
     int64_t share = STORE_UNREAD_LOOKS / (scatter->channels_len ? scatter->channels_len : 1);
     return share < STORE_UNREAD_MAX ? share : STORE_UNREAD_MAX;

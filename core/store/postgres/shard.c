@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A shard: its primary, its replicas, its appender; and whether any of them takes a write. */
+/* A shard: its primary, its replicas, its appender; and the probe for any shard that accepts a write. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,7 +32,8 @@ void shard_done(struct shard *shard) {
     loop_timer_cancel(&shard->watch);
 }
 
-/* Probes: sends can be acknowledged while some shard takes a write. A write may wait for a standby: one at a time. */
+/* Probes: sends can be acknowledged while some shard accepts writes. A probe's write may wait for a standby: one at a
+ * time. */
 
 static void answer_probes(struct postgres_store *store, enum store_status status) {
     for (struct list *link; (link = list_pop(&store->probes.askers));)

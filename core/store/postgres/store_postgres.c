@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The PostgreSQL store: requests become queries, by operation and by the channel's shard. Everything is on the loop. */
+/* The PostgreSQL store: turns requests into queries, by operation and by the channel's shard. Everything runs on the
+ * loop. */
 #include "store/postgres/store_postgres.h"
 
 #include <stdio.h>
@@ -120,8 +121,8 @@ static void opened(struct postgres_store *store) {
     if (store->opening.waiting > 0 && --store->opening.waiting == 0) loop_stop(store->loop);
 }
 
-/* state is a number that another content of the table does not have. Mostly it is the one of the last time: then there
- * is one row, with nothing else in it, however many workers ask and buckets there are. */
+/* state identifies the table's content. Usually it has not changed: then the answer is one row with nothing else in
+ * it, regardless of the number of workers and buckets. */
 #define HELD                                                                                                         \
     "WITH now AS MATERIALIZED (SELECT coalesce(sum(hashtextextended(h.channel_id, h.bucket * 4096::bigint + "        \
     "h.shard)), 0)::text AS state FROM shard_buckets h) SELECT now.state, b.bucket, b.shard, b.channel_id FROM now " \
@@ -165,7 +166,7 @@ static bool check_shards(struct store *base, const struct shard_map *map, struct
     struct postgres_store *store = CONTAINER(base, struct postgres_store, store);
     if (!shard_map_fits(map, store->shards_len, error_r)) return false;
     if (!store->held.is_known)
-        return true; /* the first map, and nobody to ask: channels are fenced where they are made */
+        return true; /* the first map, and the database is down: channels are checked when they are created */
     return shard_map_keeps(map, store->held.items, store->held.len, error_r);
 }
 
@@ -186,7 +187,7 @@ static void free_store(struct postgres_store *store) {
     store->closing = true;
     if (store->global.pool) pool_close(store->global.pool);
     for (size_t i = 0; i < store->shards_len; i++) shard_close(&store->shards[i]);
-    while (loop_turn(store->loop)) continue; /* what was under way comes back, and connections are reaped */
+    while (loop_turn(store->loop)) continue; /* pending queries end, and connections are freed */
     for (size_t i = 0; i < store->shards_len; i++) shard_done(&store->shards[i]);
     epoch_floors_free(&store->floors);
     primary_done(&store->global);
@@ -206,7 +207,7 @@ static void waited(struct loop_timer *timer) {
     loop_stop(timer->loop);
 }
 
-/* Until loop_stop, or for so long. */
+/* Runs until loop_stop, at most ms. */
 static void run_loop(struct postgres_store *store, unsigned ms) {
     struct loop_timer timer;
     loop_timer_init(&timer, store->loop, waited);
@@ -248,7 +249,7 @@ static const struct store_ops ops = {.submit = submit,
                                      .part_works = part_works,
                                      .watch_people = watch_people};
 
-/* primary: whose it is; NULL: a standby's. */
+/* primary: the pool's owner; NULL: a pool of a standby. */
 static struct pool *make_pool(struct postgres_store *store, const char *conninfo, struct primary *primary,
                               unsigned depth, const struct store_postgres_settings *settings, struct error *error_r) {
     bool writable = primary;
@@ -321,7 +322,7 @@ static void floor_raised(void *owner, unsigned database) {
 
 static const struct epoch_floors_events floors_events = {floors_settled, floor_raised};
 
-/* Asks every database once; a shard as soon as it is known which epochs of it are over. */
+/* Asks every database once; a shard is asked once it is known which of its epochs are over. */
 static bool open_all(struct postgres_store *store, const struct store_postgres_settings *settings,
                      struct error *error_r) {
     store->opening.waiting = (unsigned)store->shards_len + 2;

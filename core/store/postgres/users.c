@@ -36,8 +36,8 @@ static void add_ids(struct parameters *out, const struct store_request *request)
         parameters_text_item(out, store_id_sound(ids[i], STORE_USER_ID_MAX) ? ids[i] : SLICE_NONE);
 }
 
-/* In order, or two workers could wait for each other's rows. A user whose row somebody holds is left out: the others of
- * the list do not wait. */
+/* In order, or two workers could deadlock. Skips a user whose row is locked, so that the others of the list do not
+ * wait. */
 #define SEE                                                                                                           \
     "WITH asked AS MATERIALIZED (SELECT DISTINCT id FROM unnest($1) AS a (id) WHERE id IS NOT NULL), free AS "        \
     "MATERIALIZED (SELECT user_id FROM users JOIN asked ON user_id = id ORDER BY user_id FOR NO KEY UPDATE OF users " \
@@ -77,7 +77,7 @@ static int take_users(struct postgres_store *store, struct store_request *reques
     return STORE_OK;
 }
 
-/* ---- what users say of themselves */
+/* ---- users' own statuses */
 
 static void build_word_put(struct store_request *request, struct query *query) {
     struct parameters *out = query_add(
@@ -117,7 +117,7 @@ static void add_token(struct parameters *out, struct slice token) {
     parameters_add_bytes(out, (struct slice){(const char *)hash, sizeof hash});
 }
 
-/* Faster than they are made, however many have expired; what another worker sweeps is not waited for. */
+/* Deletes faster than sessions are created, however many have expired; skips rows that another worker is deleting. */
 #define SWEEP                                                                                                    \
     "DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE expires_ms <= $1 ORDER BY " \
     "expires_ms LIMIT 100 FOR UPDATE SKIP LOCKED)"
@@ -199,7 +199,7 @@ static int take_audits(struct postgres_store *store, struct store_request *reque
     return STORE_OK;
 }
 
-/* What a repetition would change is done once: better unknown than twice. */
+/* ONCE for writes that a repetition would change: an unknown outcome is better than a double effect. */
 static const struct operation {
     enum store_op op;
     postgres_build *build;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fleet's databases, each shard from channel to channel, a slice of numbers at a time; then the global one against
- * them. What is appended meanwhile is above every head that was read before. */
+/* Verifies a fleet's databases: each shard channel by channel, a slice of numbers at a time; then the global one
+ * against them. Events appended meanwhile are above every head read before. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static struct slice text_at(const PGresult *rows, int row, int column) {
     return (struct slice){PQgetvalue(rows, row, column), (size_t)PQgetlength(rows, row, column)};
 }
 
-/* Texts for a parameter of text[]. */
+/* Appends texts for a parameter of type text[]. */
 static void add_item(struct buffer *array, struct slice text) {
     buffer_append_str(array, array->len ? ",\"" : "{\"");
     for (size_t i = 0; i < text.len; i++) {
@@ -58,7 +58,7 @@ static const char events_sql[] =
     "(SELECT FROM messages m WHERE m.channel_id = e.channel_id AND m.message_seq = e.message_seq) FROM events e WHERE "
     "e.channel_id = $1 AND e.seq > $2::bigint AND e.seq <= $3::bigint ORDER BY e.seq";
 
-/* What is there without that which it belongs to. */
+/* Rows whose owner is missing. */
 static const char orphans_sql[] =
     "SELECT 'the message', m.message_seq, 'event' FROM messages m WHERE m.channel_id = $1 AND m.message_seq > "
     "$2::bigint AND m.message_seq <= $3::bigint AND NOT EXISTS (SELECT FROM events e WHERE e.channel_id = $1 AND e.seq "
@@ -79,7 +79,8 @@ static const char next_seq_sql[] =
     "WHERE channel_id = $1 AND message_seq > $2::bigint), (SELECT min(message_seq) FROM reactions WHERE channel_id = "
     "$1 AND message_seq > $2::bigint))";
 
-/* Of (after, to]; up to where all was looked at: the last event that was there, since meanwhile more may have come. */
+/* Checks (after, to]. Returns up to where everything was checked: the last event found, since more may have come
+ * meanwhile. */
 static int64_t check_slice(struct postgres_walk *walk, struct verify_log *log, int64_t after, int64_t to) {
     char from[NUMBER_MAX], upto[NUMBER_MAX];
     snprintf(from, sizeof from, "%" PRId64, after);
@@ -106,7 +107,7 @@ static int64_t check_slice(struct postgres_walk *walk, struct verify_log *log, i
     return to;
 }
 
-/* The first number above after that anything has. */
+/* The lowest number above after in any table. */
 static bool find_seq(struct postgres_walk *walk, const char *channel, int64_t after, int64_t *seq_r) {
     char text[NUMBER_MAX];
     snprintf(text, sizeof text, "%" PRId64, after);
@@ -124,7 +125,7 @@ static int64_t head_now(struct postgres_walk *walk, const char *channel, int64_t
     return head;
 }
 
-/* is_channel: it has a head, and a floor. */
+/* is_channel: the channel has a head and a floor. */
 static void check_channel(struct postgres_walk *walk, const char *channel, bool is_channel, int64_t floor,
                           int64_t head) {
     struct verify_log log;
@@ -161,7 +162,7 @@ static void check_heads(struct postgres_walk *walk, void (*page)(struct postgres
     free(after);
 }
 
-/* Channels that have rows in a table, and no head: one look for each channel there is. */
+/* Channels with rows in a table but no head: one look-up for each channel. */
 static const char *const headless_sql[] = {
 #define HEADLESS(table)                                                                                                \
     "WITH RECURSIVE ids (id) AS ((SELECT channel_id FROM " table                                                       \
@@ -184,9 +185,9 @@ static void check_headless(struct postgres_walk *walk, const char *sql) {
     free(after);
 }
 
-/* ---- what the global database says of them */
+/* ---- the global database against the shards */
 
-/* A channel is made in the global database first: it is known there. */
+/* A channel is created in the global database first, so it must exist there. */
 static const char places_sql[] =
     "SELECT i.id, c.shard, (SELECT max(m.read_seq) FROM channel_members m WHERE m.channel_id = i.id) FROM "
     "unnest($1::text[]) i (id) LEFT JOIN channels c ON c.channel_id = i.id";
@@ -204,7 +205,7 @@ static const char marks_sql[] =
     "SELECT user_id, read_seq FROM channel_members WHERE channel_id = $1 AND read_seq > $2::bigint ORDER BY user_id "
     "LIMIT 100";
 
-/* The mark was read before the head: it is not above it. */
+/* The mark was read before the head, so it must not exceed the head. */
 static void check_marks(struct postgres_walk *walk, const PGresult *rows, int row) {
     const char *channel = PQgetvalue(rows, row, 0);
     char text[NUMBER_MAX];
@@ -257,7 +258,7 @@ static const char channels_sql[] =
     "channel_id > $1 AND ($2::int IS NULL OR shard = $2::int) ORDER BY "
     "channel_id LIMIT 500";
 
-/* A channel's head is made on its shard after the channel, which may take a moment. */
+/* A channel's head is created on its shard after the channel, perhaps a moment later. */
 static void check_logs(struct postgres_walk *walk, const PGresult *rows, const struct verify_fleet *fleet,
                        PGconn *const *shards) {
     for (unsigned shard = 0; shard < fleet->shards_len && !walk->failed; shard++) {

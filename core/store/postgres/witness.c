@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What other databases know of one: the global database of each shard, and the shards of the global one. It holds when
- * Redis is away, or was emptied: a floor that one worker has met is in another database within a second or two. */
+/* What databases record about each other: the global database about each shard, and the shards about the global one.
+ * This works while Redis is away or was emptied: a floor seen by one worker is in another database within a second or
+ * two. */
 #include <stdio.h>
 
 #include "base/log.h"
@@ -44,7 +45,7 @@ static void take_floors(struct postgres_store *store, const struct query *query)
     }
 }
 
-/* Of what this witness is for: the shards to the global database, the global one to a shard. */
+/* Records on this witness what it keeps: the shards on the global database, the global one on a shard. */
 static void build(struct query *query, struct postgres_store *store, const struct primary *witness) {
     bool of_shards = primary_is_global(witness);
     unsigned first = of_shards ? 0 : (unsigned)store->shards_len, last = (unsigned)store->shards_len + !of_shards;
@@ -72,13 +73,13 @@ static void build(struct query *query, struct postgres_store *store, const struc
 static struct query *question(struct postgres_store *store, const struct primary *witness,
                               void (*done)(struct query *query), void *owner) {
     struct query *query = query_new(done, owner);
-    query->needs_no_proof = true; /* an old one knows less, and nothing that is not so; another fleet's refuses */
+    query->needs_no_proof = true; /* an old primary knows less, but nothing wrong; one of another fleet refuses */
     query->due_ms = loop_now_ms(store->loop) + WITNESS_MS;
     build(query, store, witness);
     return query;
 }
 
-/* ---- asked */
+/* ---- asking */
 
 static void heard(struct query *query) {
     struct primary *primary = query->owner;
@@ -98,7 +99,7 @@ void witnesses_ask(struct primary *primary, void (*then)(struct primary *primary
     }
 }
 
-/* ---- told */
+/* ---- telling */
 
 static void told(struct query *query) {
     struct primary *witness = query->owner;
@@ -119,7 +120,7 @@ static bool is_news(const struct primary *primary) {
                                                     : floor->reached > primary->witness.reached;
 }
 
-/* While Redis does not tell what others have met, they are asked each time. */
+/* While Redis does not report what others have seen, the databases are asked each time. */
 void witnesses_tell(struct postgres_store *store) {
     bool is_alone = !epoch_floors_are_shared(store->floors), is_news_of_shards = false;
     for (size_t i = 0; i < store->shards_len; i++)

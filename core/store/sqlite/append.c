@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The append: one transaction numbers and stores the event, changes the message it speaks of, and remembers what a
- * retry must be answered with. */
+/* The append: one transaction that numbers and stores the event, changes its message, and keeps what the answer to a
+ * retry needs. */
 #include <string.h>
 
 #include "base/fault.h"
@@ -16,7 +16,7 @@ static void answer_message(struct store_request *request, struct slice message_i
     request->append.message_id_r[len] = '\0';
 }
 
-/* The answer is an event of the past, and the message that it speaks of. */
+/* Answers with an earlier event and its message. */
 static enum store_status answer_with(struct sqlite_db *db, struct store_request *request, int64_t seq) {
     struct store_message message;
     int64_t message_seq;
@@ -29,7 +29,7 @@ static enum store_status answer_with(struct sqlite_db *db, struct store_request 
     return STORE_OK;
 }
 
-/* Does the log hold anything under this sender's client id? Its number, and what it was. */
+/* Does the log hold an append with this sender's client id? Returns its number and fingerprint. */
 static bool find_client_id(struct sqlite_db *db, const struct store_request *request, int64_t *seq_r,
                            int64_t *fingerprint_r) {
     if (!request->append.client_id.len || fault_planted("dedupe_off")) return false;
@@ -133,7 +133,7 @@ static enum store_status edit(struct sqlite_db *db, struct store_request *reques
     return update_message(db, message);
 }
 
-/* What was said is gone from the message and from every event that told it. */
+/* Deletes the content from the message and from every event about it. */
 static enum store_status blank(struct sqlite_db *db, struct store_message *message) {
     message->content = SLICE("\"\"");
     message->attachments = message->said = message->reactions = SLICE_NONE;
@@ -158,7 +158,7 @@ static enum store_status blank(struct sqlite_db *db, struct store_message *messa
     return status;
 }
 
-/* The seq of the event that added this reaction; 0: it is not there. */
+/* The seq of the event that added this reaction; 0: no such reaction. */
 static int64_t reaction_seq(struct sqlite_db *db, struct store_request *request, int64_t message_seq) {
     sqlite3_stmt *found = db_query(
         db, "SELECT seq FROM reactions WHERE channel_id = ?1 AND message_seq = ?2 AND emoji = ?3 AND user_id = ?4");
@@ -238,7 +238,7 @@ static enum store_status append_change(struct sqlite_db *db, struct store_reques
         goto out;
     if (is_reaction) {
         int64_t there = reaction_seq(db, request, message.message_seq);
-        if ((there != 0) == (request->append.kind == STORE_REACTION_ADD)) { /* it is so already */
+        if ((there != 0) == (request->append.kind == STORE_REACTION_ADD)) { /* nothing to change */
             status = answer_with(db, request, there ? there : db_head(db, request->channel_id));
             goto out;
         }

@@ -14,7 +14,7 @@
 #include "store/sqlite/verify.h"
 #include "store/verify.h"
 
-enum { KEPT_MAX = 100 /* restores in one second */ };
+enum { KEPT_MAX = 100 /* number of restores in one second */ };
 
 static char *suffixed(const char *path, const char *suffix) {
     struct buffer name = {0};
@@ -22,7 +22,7 @@ static char *suffixed(const char *path, const char *suffix) {
     return buffer_take(&name, NULL);
 }
 
-/* Is the copy what it must be? */
+/* Verifies the copy. */
 static bool verify_copy(const char *copy, const char *name, const struct sqlite_backup *how, struct error *error_r) {
     if (!sqlite_verify(copy, how->verify, error_r)) return false;
     if (how->verify->findings == 0 || how->unsound) return true;
@@ -54,7 +54,7 @@ bool sqlite_backup(const char *path, const char *file, const struct sqlite_backu
 
 /* ---- restore */
 
-/* A new file of root's belongs to whom the store belongs to. */
+/* root gives the new file to the store's owner. */
 static bool give(int fd, const char *path, struct error *error_r) {
     struct stat there;
     if (geteuid() != 0) return true;
@@ -66,8 +66,8 @@ static bool give(int fd, const char *path, struct error *error_r) {
     return good;
 }
 
-/* Whoever closes a database last moves its log into it. What cannot be read keeps its log, and so does a file to which
- * that of another belongs. */
+/* Whoever closes a database last moves its WAL into it. A file that cannot be read keeps its WAL; so does one beside
+ * which the WAL of another file lies. */
 static void settle_log(const char *path) {
     sqlite3 *handle = NULL;
     if (access(path, F_OK) == 0 && sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
@@ -76,12 +76,12 @@ static void settle_log(const char *path) {
     sqlite3_close(handle);
 }
 
-/* from keeps a second name until another file is put in its place. */
+/* Gives the file a second name; the first name stays until another file replaces it. */
 static bool keep_file(const char *from, const char *to) {
     return link(from, to) == 0 || (errno == EPERM && rename(from, to) == 0);
 }
 
-/* The name under which the store stays: with the time, and a number when that is taken. NULL: error_r. */
+/* Keeps the store under another name: with the time, and a number if that name is taken. NULL: error_r. */
 static char *keep(const char *path, struct error *error_r) {
     char stamp[32];
     time_t now = time(NULL);
@@ -99,7 +99,7 @@ static char *keep(const char *path, struct error *error_r) {
     return NULL;
 }
 
-/* "-wal", "-shm": of the store that was, they would be taken for the new one's. */
+/* Moves the "-wal" or "-shm" of the old store: SQLite would use it for the new one. */
 static bool move_beside(const char *from, const char *to, const char *suffix, struct error *error_r) {
     char *source = suffixed(from, suffix), *target = suffixed(to, suffix);
     bool good = rename(source, target) == 0 || errno == ENOENT;
@@ -115,7 +115,7 @@ static bool keep_log(const char *path, const char *kept, struct error *error_r) 
     return move_beside(kept, path, "-wal", NULL) && false;
 }
 
-/* The moment of the change is one rename; each step before it can be taken back. */
+/* One rename makes the change; each step before it can be undone. */
 static bool swap(const char *path, struct whole_file *copy, char **kept_r, struct error *error_r) {
     char *kept = NULL;
     settle_log(path);
@@ -132,13 +132,13 @@ static bool swap(const char *path, struct whole_file *copy, char **kept_r, struc
     return false;
 }
 
-/* Of the store that is there; 0: it cannot be read. */
+/* The epoch of the existing store; 0: it cannot be read. */
 static int64_t epoch_at(const char *path) {
     struct sqlite_file_summary summary = {0};
     return sqlite_file_summarize(path, &summary, NULL) ? summary.epoch : 0;
 }
 
-/* The copy, checked, of this schema, in an epoch that none of those who know the store at path has met. */
+/* Prepares the copy: verified, with this schema, in an epoch that no client of the store at path has seen. */
 static bool prepare(const char *path, const char *copy, const char *file, const struct sqlite_backup *how,
                     struct lineage *lineage, char epoch_r[STORE_EPOCH_MAX], struct error *error_r) {
     struct sqlite_db db;

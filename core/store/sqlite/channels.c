@@ -99,7 +99,7 @@ static enum store_status members(struct sqlite_db *db, struct store_request *req
     return db_status(db);
 }
 
-/* Of each channel, so that a list costs no more however long it is. */
+/* The limit for each channel, so that a list's total cost is bounded. */
 static int64_t unread_most(struct sqlite_db *db, const struct store_request *request) {
     sqlite3_stmt *row = db_query(db, "SELECT count(*) FROM (SELECT 1 FROM members WHERE user_id = ?1 LIMIT ?2)");
     db_bind_text(row, 1, request->user_id);
@@ -109,7 +109,7 @@ static int64_t unread_most(struct sqlite_db *db, const struct store_request *req
     return share < STORE_UNREAD_MAX ? share : STORE_UNREAD_MAX;
 }
 
-/* What others have said behind the reader's mark. Their own messages are read: the mark is moved over them. */
+/* Counts other users' messages after the reader's mark. The mark is moved over the reader's own messages. */
 static int64_t count_unread(struct sqlite_db *db, struct slice channel_id, struct slice user_id, int64_t most,
                             int64_t *read_seq) {
     sqlite3_stmt *row = db_query(

@@ -20,31 +20,31 @@
 
 /* It rests four times as long as it reads. */
 enum { BEGIN_MS = 5000, REST_TIMES = 4, REST_MAX_MS = 1000, TOLD_MAX = 20 };
-/* Behind the others, but not by far: the writer may wait for the slice at hand. */
+/* Slightly below the other threads: the writer may wait for the current slice. */
 enum { LOW_PRIORITY = 5 };
-/* For the slice at hand, when there is no time at all. */
+/* Grace for the current slice when no time is left. */
 enum { LAST_SLICE_MS = 200 };
 
 struct sqlite_check {
     char *path;
     struct sqlite_readers *readers;
     struct verify verify;
-    int64_t begin_ms;           /* so long after the start */
-    int64_t began_ms, slice_ms; /* slice: when the one at hand began */
+    int64_t begin_ms;           /* when to begin, after the start */
+    int64_t began_ms, slice_ms; /* slice: when the current one began */
     atomic_bool found_damage;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake, over;
-    bool stop, has_ended, is_abandoned; /* with the lock; abandoned: the thread frees it */
+    bool stop, has_ended, is_abandoned; /* guarded by the lock; abandoned: the thread frees it */
 };
 
-/* Until it is so, and not for longer than that. With the lock. */
+/* Waits until *is_so, at most ms. Call with the lock held. */
 static void wait_for(struct sqlite_check *check, const bool *is_so, pthread_cond_t *told, int64_t ms) {
     struct timespec until = monotonic_after((uint64_t)ms);
     while (!*is_so && pthread_cond_timedwait(told, &check->lock, &until) == 0) continue;
 }
 
-/* False: it is to end. */
+/* False: stop. */
 static bool rest(struct sqlite_check *check, int64_t ms) {
     pthread_mutex_lock(&check->lock);
     wait_for(check, &check->stop, &check->wake, ms);
@@ -107,7 +107,7 @@ static void *run(void *owner) {
     struct sqlite_check *check = owner;
     sigset_t all;
     sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are the loop's */
+    pthread_sigmask(SIG_BLOCK, &all, NULL); /* only the loop handles signals */
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LOW_PRIORITY);
     look(check);
     pthread_mutex_lock(&check->lock);

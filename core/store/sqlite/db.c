@@ -16,7 +16,7 @@
 
 enum { BUSY_MS = 2000, INCARNATION_LEN = 8, CHECKED_PAGES = 4096 };
 enum { CHECKPOINT_PAGES = 8000, LARGE_LOG_PAGES = 65536 };
-/* How long writes wait, once in so many pages: for reads of this process, and then for those of others. */
+/* How long a checkpoint may hold up writes: for readers of this process, then for those of other processes. */
 enum { PAUSE_MS = 1000, OTHERS_MS = 100 };
 
 static bool fail(struct sqlite_db *db, const char *path, const char *doing, struct error *error_r) {
@@ -78,7 +78,7 @@ void db_bind_integer(sqlite3_stmt *statement, int index, int64_t number) {
     sqlite3_bind_int64(statement, index, number);
 }
 
-/* The request at hand cannot succeed any more, whatever comes next. */
+/* Makes the current request fail, whatever its later statements do. */
 static void note_failure(struct sqlite_db *db, int code) {
     if (db->failure == STORE_OK) db->failure = db_status(db);
     if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) db->found_corrupt = true;
@@ -129,8 +129,8 @@ bool db_verify(struct sqlite_db *db, sqlite3_stmt *row, int column, int64_t chec
     return false;
 }
 
-/* A commit is the last thing that is written: after a write that failed there is none. After a flush that failed there
- * may be one (SQLITE_IOERR_FSYNC: unavailable, the outcome is unknown). */
+/* A commit is the last thing written: after a failed write there is no commit. After a failed flush there may be one
+ * (SQLITE_IOERR_FSYNC: unavailable, the outcome is unknown). */
 static bool has_no_room(struct sqlite_db *db) {
     int code = sqlite3_extended_errcode(db->handle);
     return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_WRITE;
@@ -152,7 +152,7 @@ enum store_status db_status(struct sqlite_db *db) {
     }
 }
 
-/* Whose it is, before anything is changed. */
+/* Checks that the file is a store of ours, before anything is changed. */
 static bool is_for_us(struct sqlite_db *db, const char *path, struct error *error_r) {
     int64_t version = sqlite_number(db->handle, "PRAGMA user_version"), known = 0;
     while (sqlite_migrations[known]) known++;
@@ -180,7 +180,7 @@ static bool tell_damage(const char *path, const char *what, struct error *error_
     return false;
 }
 
-/* A small file is looked at as a whole. */
+/* A small file is checked completely. */
 static bool check(struct sqlite_db *db, const char *path, struct error *error_r) {
     sqlite3_stmt *statement;
     int64_t pages = sqlite_number(db->handle, "PRAGMA page_count");
@@ -197,7 +197,7 @@ static bool check(struct sqlite_db *db, const char *path, struct error *error_r)
     return good;
 }
 
-/* Of a large one, each tree from its root to its first and its last leaf; sqlite/check.h has the rest. */
+/* In a large file, checks each tree from its root to its first and last leaf; sqlite/check.h does the rest. */
 static const char *const ends[] = {
     "SELECT content FROM messages ORDER BY channel_id, message_seq LIMIT 1",
     "SELECT content FROM messages ORDER BY channel_id DESC, message_seq DESC LIMIT 1",
@@ -272,12 +272,12 @@ void db_epoch_text(struct sqlite_db *db, int64_t number, char *out) {
 
 static int note_wal_size(void *owner, sqlite3 *handle, const char *database, int pages) {
     struct sqlite_db *db = owner;
-    if (pages < db->wal_pages) db->due_pages = CHECKPOINT_PAGES; /* it has begun anew */
+    if (pages < db->wal_pages) db->due_pages = CHECKPOINT_PAGES; /* the WAL was reset */
     db->wal_pages = pages;
     return SQLITE_OK;
 }
 
-/* False: somebody reads from the log. */
+/* False: somebody is reading from the WAL. */
 static bool move_pages(struct sqlite_db *db, int mode) {
     int pages = -1, moved = 0;
     int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, &pages, &moved);
@@ -287,7 +287,7 @@ static bool move_pages(struct sqlite_db *db, int mode) {
     return code == SQLITE_OK;
 }
 
-/* As long as SQLite waits here, it holds back the writer too. */
+/* While SQLite waits here, the writer is blocked too. */
 static bool begin_log_anew(struct sqlite_db *db) {
     sqlite3_busy_timeout(db->handle, OTHERS_MS);
     bool good = move_pages(db, SQLITE_CHECKPOINT_RESTART);
@@ -295,8 +295,8 @@ static bool begin_log_anew(struct sqlite_db *db) {
     return good;
 }
 
-/* Most is moved beside the readers, so that their pause is short. A read that outlasts it, or another process's, lets
- * the log grow until the next time; the longer the log is, the longer it is left alone. */
+/* Most pages are moved while readers go on, so that their pause is short. If a read outlasts the pause, or another
+ * process reads, the WAL grows until the next attempt; the longer the WAL, the later that is. */
 void db_checkpoint(struct sqlite_db *db, struct sqlite_readers *readers) {
     if (db->wal_pages < db->due_pages) return;
     bool is_anew = false;
@@ -314,9 +314,9 @@ void db_checkpoint(struct sqlite_db *db, struct sqlite_readers *readers) {
     if (db->wal_pages >= LARGE_LOG_PAGES) LOG(LOG_WARNING, "store.log_grows", LOG_NUMBER("pages", db->wal_pages));
 }
 
-/* name: what errors call it. */
+/* name: the name used in errors. */
 static bool open_handle(struct sqlite_db *db, const char *path, const char *name, int flags, struct error *error_r) {
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a lock for each allocation; refused when SQLite is in use already */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* saves a lock per allocation; fails once SQLite is in use */
     if (sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, powercut_vfs()) != SQLITE_OK)
         return fail(db, name, "cannot be opened", error_r);
     sqlite3_busy_timeout(db->handle, BUSY_MS);

@@ -35,11 +35,11 @@ bool sqlite_file_open(const char *path, sqlite3 **handle_r, struct error *error_
         error_set(error_r, "%s: %s", path, strerror(errno));
         return false;
     }
-    /* Whoever reads beside a writer takes part in its shared memory, and so must be able to write there. */
+    /* A reader beside a writer uses its shared memory, and so needs write access to it. */
     if (sqlite3_open_v2(path, handle_r, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return fail(*handle_r, path, error_r);
     sqlite3_busy_timeout(*handle_r, BUSY_MS);
-    /* The last one who closes a database moves its log into it: that is the server's to do. */
+    /* The last one to close a database moves its WAL into it: leave that to the server. */
     if (has_log(path)) sqlite3_db_config(*handle_r, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (sqlite3_exec(*handle_r, "PRAGMA query_only = ON; SELECT 1 FROM sqlite_schema", NULL, NULL, NULL) != SQLITE_OK)
         return fail(*handle_r, path, error_r);
@@ -63,7 +63,7 @@ int64_t sqlite_file_version(sqlite3 *handle, const char *path, struct error *err
     else if (version > known)
         error_set(error_r, "%s: its schema (version %lld) is newer than this program (version %lld)", path,
                   (long long)version, (long long)known);
-    else /* one whose migration was interrupted is of the version before */
+    else /* after an interrupted migration, the version before it */
         return version - (sqlite_number(handle, "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'") > 0);
     return 0;
 }
@@ -75,7 +75,7 @@ bool sqlite_file_check(const char *path, struct error *error_r) {
     return good;
 }
 
-/* A log that a killed process left beside a file of that name would be taken for the new one's. */
+/* SQLite would use a WAL left by a killed process beside a file of that name for the new file. */
 static bool remove_beside(const char *path, struct error *error_r) {
     static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
     bool good = true;
@@ -103,7 +103,7 @@ static bool copy_pages(sqlite3_backup *backup, const struct sqlite_file_watcher 
     } while (true);
 }
 
-/* The transaction that is open holds the moment: without it SQLite would begin anew whenever somebody has written. */
+/* The open transaction holds the snapshot: without it SQLite would restart the copy after each write. */
 static bool copy(sqlite3 *from, sqlite3 *to, const char *to_path, const struct sqlite_file_watcher *watcher,
                  struct error *error_r) {
     int code = SQLITE_ERROR;
@@ -129,7 +129,7 @@ bool sqlite_file_copy(const char *from, const char *to, const struct sqlite_file
     bool good = sqlite_file_open(from, &source, error_r) && remove_beside(to, error_r);
     if (good && sqlite3_open_v2(to, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         good = fail(target, to, error_r);
-    /* Nobody needs half of a copy: no journal, and one flush at the end, by the caller. */
+    /* Half a copy is useless: no journal, and one flush at the end, by the caller. */
     if (good && sqlite3_exec(target, "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY", NULL, NULL, NULL))
         good = fail(target, to, error_r);
     good = good && copy(source, target, to, watcher, error_r);

@@ -5,7 +5,7 @@
 
 #include "base/map.h"
 
-/* As many as there are channels, of those that are appended to; then from the log again. */
+/* Number of channels; when full, the cache is cleared and heads are read from the log again. */
 enum { KNOWN_MAX = 20000 };
 
 struct known_heads {

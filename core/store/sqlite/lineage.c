@@ -19,13 +19,13 @@
 #include "store/sqlite/powercut.h"
 #include "store/sqlite/sqlite_internal.h"
 
-/* "RUN COMMITS WRITTEN\n", always as long: one write replaces it. WRITTEN: when, in ms. */
+/* "RUN COMMITS WRITTEN\n", of fixed length: one write replaces it. WRITTEN: the time of writing, in ms. */
 enum { FILE_LEN = LINEAGE_RUN_LEN + 1 + 20 + 1 + 20 + 1 };
-/* Between the look at the clock and the write. */
+/* Allowed between reading the clock and the write. */
 enum { WRITE_SLACK_MS = 1000 };
-/* Behind it "PID\n" of whoever has the lock. */
+/* Followed by "PID\n" of the lock's holder. */
 enum { HOLDER_LEN = 11 };
-/* A worker that was killed is waited for. */
+/* Waits for a killed worker to end. */
 enum { LOCK_WAIT_MS = 2000, LOCK_STEP_MS = 20 };
 
 static int64_t ms_of(struct timespec time) {
@@ -41,14 +41,14 @@ static bool write_file(const struct lineage *lineage) {
     return pwrite(lineage->fd, text, FILE_LEN, 0) == FILE_LEN;
 }
 
-/* The file was changed after we wrote it: it was copied, or moved. */
+/* The file was changed after we wrote it: it was copied or moved. */
 static bool was_touched(int fd, int64_t written_ms) {
     struct stat file;
     return fstat(fd, &file) != 0 || ms_of(file.st_ctim) > written_ms + WRITE_SLACK_MS;
 }
 
-/* An absent, empty or garbled file names no run, and one that we did not write last neither. One of a server before
- * this rule does not say when it was written. */
+/* A missing, empty or garbled file names no run; neither does a file that was changed after our last write. Files of
+ * older servers have no WRITTEN time. */
 static void read_file(struct lineage *lineage) {
     char text[FILE_LEN + 1] = "";
     int64_t written_ms = INT64_MAX - WRITE_SLACK_MS;
@@ -65,13 +65,13 @@ static int open_file(const char *name, struct error *error_r) {
     return fd;
 }
 
-/* Of the open file, not of the process: two stores of one process exclude each other too. */
+/* A lock on the open file, not the process: two stores in one process exclude each other too. */
 static bool try_lock(int fd) {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     return fcntl(fd, F_OFD_SETLK, &whole) == 0;
 }
 
-/* The name still leads to this file: whoever removes it takes the lock with it. */
+/* The name still leads to this file: removing the file also removes the lock. */
 static bool is_at(int fd, const char *name) {
     struct stat ours, there;
     return fstat(fd, &ours) == 0 && stat(name, &there) == 0 && ours.st_ino == there.st_ino &&
@@ -107,7 +107,7 @@ static bool lock_file(struct lineage *lineage, const char *name, const char *pat
         lineage_done(lineage);
         nanosleep(&(struct timespec){.tv_nsec = LOCK_STEP_MS * 1000000}, NULL);
     }
-    read_file(lineage); /* before the holder's number changes its time */
+    read_file(lineage); /* writing the holder's number changes the file's time */
     write_holder(lineage);
     return true;
 }
@@ -133,7 +133,7 @@ static bool read_database(sqlite3 *handle, char run[LINEAGE_RUN_LEN + 1], int64_
     return sqlite3_finalize(row) == SQLITE_OK && found;
 }
 
-/* What the file holds by itself: to a reader for whom it never changes there is no log. -1: nothing that can be read.
+/* The commits in the file alone: a connection that treats the file as immutable ignores the WAL. -1: not readable.
  */
 static int64_t commits_in_file(const char *path) {
     struct buffer uri = {0};
@@ -213,7 +213,7 @@ bool lineage_begin(struct lineage *lineage, sqlite3 *handle, const char *path, s
 
 void lineage_counted(struct lineage *lineage) {
     lineage->commits++;
-    /* The power cut that tests simulate takes what was not flushed, this too. A count that fails stays too low. */
+    /* A simulated power cut also loses this unflushed count. If the write fails, the count stays too low. */
     if (lineage->fd < 0 || powercut_vfs() || write_file(lineage)) return;
     LOG(LOG_WARNING, "store.uncounted", LOG_TEXT("error", strerror(errno)));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A migration is a script of steps, each a transaction. A line "-- step" begins the next one, and "-- slices of SELECT
- * …" one that is repeated until it changes nothing; the SELECT counts what is left. Whatever ends a server meanwhile,
- * the next start goes on from there: the file has the new version from the first step on (older servers leave it
- * alone), and a table, migration, with the step to come, until the last one. */
+/* A migration is a script of steps, each a transaction. A line "-- step" begins the next step; "-- slices of SELECT …"
+ * begins a step that is repeated until it changes nothing, and the SELECT counts what is left. If the server ends
+ * meanwhile, the next start continues: the file has the new version from the first step on (so older servers refuse
+ * it), and until the last step a table, migration, holds the number of the next step. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +26,10 @@ struct step {
 
 struct migration {
     struct sqlite_db *db;
-    const struct store_progress *progress; /* NULL: nobody waits */
+    const struct store_progress *progress; /* NULL: progress is not reported */
     struct step steps[STEPS_MAX];
     unsigned steps_len, at;
-    int64_t left, of; /* rows of the step at hand */
+    int64_t left, of; /* rows of the current step */
     int64_t told_ms;
 };
 
@@ -67,7 +67,7 @@ static void tell(struct migration *migration) {
     LOG_ALWAYS(LOG_INFO, "store.migrates", LOG_NUMBER("percent", percent(migration)));
 }
 
-/* Long statements get on too. */
+/* Reports progress during long statements too. */
 static int still_at_it(void *owner) {
     tell(owner);
     return 0;
@@ -107,7 +107,7 @@ static bool run_slices(struct migration *migration, const struct step *step) {
     return true;
 }
 
-/* The first step makes the note of how far it is, the last one takes it away. */
+/* The first step creates the note of the progress, the last one removes it. */
 static bool note(struct migration *migration, int64_t version) {
     char sql[128];
     bool is_last = migration->at + 1 == migration->steps_len;
@@ -138,7 +138,7 @@ static bool run_all(struct migration *migration, int64_t version, int64_t known,
     return true;
 }
 
-/* The step to come of a migration that was interrupted; -1: none was. False: it cannot be read. */
+/* The next step of an interrupted migration; -1: none was interrupted. False: the note cannot be read. */
 static bool read_note(struct sqlite_db *db, int64_t *step_r) {
     int64_t notes = sqlite_number(db->handle, "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'");
     *step_r = notes > 0 ? sqlite_number(db->handle, "SELECT step FROM migration") : -1;

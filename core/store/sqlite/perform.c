@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request against one connection, whichever thread's it is. */
+/* Runs one request on one connection, in either thread. */
 #include <time.h>
 
 #include "base/fault.h"
@@ -59,7 +59,7 @@ void sqlite_read(struct sqlite_db *db, struct store_request *request) {
     request->status = STORE_UNAVAILABLE;
     if (db_run(db, db_query(db, "BEGIN")) == STORE_OK) sqlite_perform(db, request);
     if (fault_planted("follow_outlives"))
-        nanosleep(&(struct timespec){.tv_nsec = SLOW_NS}, NULL); /* time to break off */
+        nanosleep(&(struct timespec){.tv_nsec = SLOW_NS}, NULL); /* lets a test interrupt it */
     db_end_readings(db);
     if (!sqlite3_get_autocommit(db->handle)) db_run(db, db_query(db, "COMMIT"));
 }

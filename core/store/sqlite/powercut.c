@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is written stays in the process until SQLite calls for a flush, as it would stay in the page cache of a machine
- * that loses its power. All connections of the process see it. */
+/* Writes stay in the process until SQLite flushes, as they would stay in the page cache of a machine that loses power.
+ * All connections of the process see them. */
 #include "store/sqlite/powercut.h"
 
 #ifdef STOA_FAULTS
@@ -11,13 +11,13 @@
 
 #include "base/buffer.h"
 
-/* The whole file as the process sees it; the real one is what was flushed. */
+/* The whole file as the process sees it; the real file holds what was flushed. */
 struct image {
     char *name;
     unsigned handles;
     struct buffer bytes;
     size_t dirty_from, dirty_to;
-    bool was_cut; /* shortened since the last flush */
+    bool was_cut; /* truncated since the last flush */
     struct image *next;
 };
 
@@ -27,7 +27,7 @@ struct handle {
     sqlite3_file *real;
 };
 
-/* Of all images: connections belong to different threads. */
+/* Guards all images: connections belong to different threads. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct image *images;
 
@@ -39,7 +39,7 @@ static struct image *image_of(sqlite3_file *file) {
     return handle_of(file)->image;
 }
 
-/* SQLite writes no more than 128 KiB at once. */
+/* SQLite writes at most 128 KiB at once. */
 enum { PIECE_BYTES = 1 << 16 };
 
 static int flush(struct image *image, sqlite3_file *file, int flags) {
@@ -77,7 +77,7 @@ static int image_write(sqlite3_file *file, const void *bytes, int len, sqlite3_i
     if (end > image->bytes.len) {
         buffer_reserve(&image->bytes, end - image->bytes.len);
         if (start > image->bytes.len) memset(image->bytes.ptr + image->bytes.len, 0, start - image->bytes.len);
-        /* A hole before it is written too. */
+        /* Also writes any hole before it. */
         if (start > image->bytes.len) start = image->bytes.len;
         image->bytes.len = end;
     }
@@ -126,7 +126,7 @@ static void release(struct image *image) {
     free(image);
 }
 
-/* A process that ends in order leaves its writes to the system. */
+/* A process that ends normally hands its writes to the system. */
 static int image_close(sqlite3_file *file) {
     struct handle *handle = handle_of(file);
     pthread_mutex_lock(&lock);
@@ -205,7 +205,7 @@ static int load(struct image *image, sqlite3_file *file) {
     return file->pMethods->xRead(file, image->bytes.ptr, (int)size, 0);
 }
 
-/* That of the first who opened the file by this name, or a new one. */
+/* The existing image of this name, or a new one. */
 static int find_image(const char *name, sqlite3_file *file, struct image **image_r) {
     int result = SQLITE_OK;
     struct image *image = images;
@@ -243,7 +243,7 @@ static int powercut_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file,
     return result;
 }
 
-/* The registered VFS: written once, before anything reads it. */
+/* The registered VFS: written once, before any use. */
 static sqlite3_vfs powercut;
 
 static void make_vfs(void) {
@@ -264,6 +264,6 @@ const char *powercut_vfs(void) {
 }
 
 #else
-/* ISO C wants a declaration. */
+/* ISO C requires a declaration in each file. */
 typedef int powercut_is_left_out;
 #endif

@@ -7,7 +7,7 @@
 #include "store/store_sound.h"
 #include "wire/json.h"
 
-/* The number before the '-' of an epoch; 0: it names none of ours. */
+/* The number before the '-' of an epoch; 0: not an epoch of this store. */
 static int64_t epoch_number(struct sqlite_db *db, struct slice epoch) {
     char text[STORE_EPOCH_MAX], known[STORE_EPOCH_MAX];
     if (epoch.len >= sizeof text) return 0;
@@ -19,7 +19,7 @@ static int64_t epoch_number(struct sqlite_db *db, struct slice epoch) {
     return strcmp(known, text) == 0 ? number : 0;
 }
 
-/* Where a cursor of another epoch forked off (guarantees: log matching): -1 it did not, else the last common seq. */
+/* Where a cursor of another epoch forked off (guarantees: log matching): the last common seq; -1: it did not fork. */
 static int64_t fork_of(struct sqlite_db *db, struct store_request *request, int64_t head) {
     if (!request->events.epoch.len || request->events.seq == 0) return -1;
     int64_t number = epoch_number(db, request->events.epoch);
@@ -30,7 +30,7 @@ static int64_t fork_of(struct sqlite_db *db, struct store_request *request, int6
     bool common = db_step(db, row) && number && sqlite3_column_int64(row, 0) == number;
     sqlite3_reset(row);
     if (common) return -1;
-    if (!number) return 0; /* an incarnation that we never had: nothing is known to be common */
+    if (!number) return 0; /* an unknown incarnation: no common events are known */
     sqlite3_stmt *last = db_query(
         db,
         "SELECT max(coalesce((SELECT max(message_seq) FROM messages WHERE channel_id = ?1 AND epoch <= ?2), 0), "
@@ -39,7 +39,7 @@ static int64_t fork_of(struct sqlite_db *db, struct store_request *request, int6
     db_bind_integer(last, 2, number);
     int64_t fork = db_step(db, last) ? sqlite3_column_int64(last, 0) : 0;
     sqlite3_reset(last);
-    return fork < request->events.seq ? fork : -1; /* a cursor of a later epoch, in what came before it */
+    return fork < request->events.seq ? fork : -1; /* a cursor of a later epoch, before the fork */
 }
 
 static bool read_head(struct sqlite_db *db, struct store_request *request, int64_t *floor_r) {
@@ -59,7 +59,7 @@ static bool read_head(struct sqlite_db *db, struct store_request *request, int64
     "SELECT message_seq AS seq, epoch, checksum, channel_id, message_id, user_id, content, thread_id, attachments, " \
     "said, created_ms, edited_ms, deleted_ms, 0 AS kind FROM messages WHERE channel_id = ?1 "
 
-/* Those whose number is so: messages, as their own events, and changes, whose columns begin alike. */
+/* Events whose number matches: messages, which are their own events, and changes; both begin with the same columns. */
 #define EVENTS(is)                                                                                              \
     MESSAGE_COLUMNS "AND message_seq " is                                                                       \
                     " UNION ALL SELECT seq, epoch, checksum, body, message_seq, NULL, NULL, NULL, NULL, NULL, " \
@@ -67,7 +67,7 @@ static bool read_head(struct sqlite_db *db, struct store_request *request, int64
 
 enum { SEQ, EPOCH, CHECKSUM, CHANNEL_ID, MESSAGE_ID, USER_ID, CONTENT, THREAD_ID, ATTACHMENTS, SAID };
 enum { CREATED_MS = SAID + 1, EDITED_MS, DELETED_MS, KIND };
-enum { BODY = CHECKSUM + 1, MESSAGE_SEQ }; /* of a change */
+enum { BODY = CHECKSUM + 1, MESSAGE_SEQ }; /* columns of a change */
 
 int64_t sqlite_message_checksum(const struct store_message *message) {
     return db_checksum(message->message_seq, message->content, message->attachments, message->said);
@@ -92,7 +92,7 @@ static struct store_message message_of(struct sqlite_db *db, sqlite3_stmt *row) 
     return message;
 }
 
-/* A row of EVENTS as clients see it; the number of the message that it speaks of. */
+/* Writes a row of EVENTS as clients get it; returns the number of its message. */
 static int64_t write_event(struct sqlite_db *db, sqlite3_stmt *row, struct buffer *out) {
     enum store_kind kind = (enum store_kind)sqlite3_column_int(row, KIND);
     int64_t seq = sqlite3_column_int64(row, SEQ), message_seq = seq;
@@ -155,7 +155,7 @@ enum store_status sqlite_events(struct sqlite_db *db, struct store_request *requ
     return db_status(db);
 }
 
-/* As JSON into the buffer, which the message then refers to. */
+/* Writes JSON into the buffer; the message then refers to it. */
 static void sqlite_read_reactions(struct sqlite_db *db, struct store_message *message, struct buffer *reactions) {
     sqlite3_stmt *rows = db_query(
         db, "SELECT emoji, user_id FROM reactions WHERE channel_id = ?1 AND message_seq = ?2 ORDER BY emoji, seq");
@@ -211,7 +211,8 @@ static bool is_onwards(const struct store_request *request) {
     return request->messages.onwards || request->messages.after > 0;
 }
 
-/* before and neither: the newest of that range, read backwards, told forwards. after: onwards from there. */
+/* before, or neither: the newest of that range, read backwards and returned in ascending order. after: forwards from
+ * there. */
 static sqlite3_stmt *history_query(struct sqlite_db *db, const struct store_request *request) {
     bool onwards = is_onwards(request);
     sqlite3_stmt *rows;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SQLite store, on the loop: requests go to its threads (sqlite/threads.h), and come back. */
+/* The SQLite store, on the loop: passes requests to its threads (sqlite/threads.h) and completes them. */
 #include "store/sqlite/store_sqlite.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@ struct sqlite_store {
     struct loop *loop;
     struct loop_fd *done_ready;
     struct sqlite_threads threads;
-    struct sqlite_check *check; /* NULL: there is no file */
+    struct sqlite_check *check; /* NULL: in memory */
 };
 
 static void complete(struct store_request *request) {
@@ -66,14 +66,14 @@ static void close_store(struct store *base, unsigned deadline_ms) {
     if (!sqlite_check_free(&store->check, deadline_ms)) LOG(LOG_ERROR, "store.check_stuck");
     uint64_t now_us = loop_clock_us(store->loop);
     bool ended = sqlite_threads_stop(&store->threads, now_us < due_us ? (unsigned)((due_us - now_us) / 1000) : 0);
-    /* Completions may submit: refused, and completed here too. */
+    /* Completions may submit requests: they are refused, and also completed here. */
     do hand_out(store);
     while (ended && !list_empty(&store->threads.finished));
     loop_fd_free(&store->done_ready);
     if (!ended) {
         LOG(LOG_ERROR, "store.stuck", LOG_NUMBER("writes", store->threads.writes.pending),
             LOG_NUMBER("reads", store->threads.reads.pending));
-        return; /* the process ends with its threads, which hold the rest */
+        return; /* the stuck threads use the rest until the process ends */
     }
     close(store->threads.done_fd);
     free(store);

@@ -15,7 +15,7 @@
 
 enum { QUEUE_MAX = 10000, QUEUE_BYTES_MAX = 64 << 20, BATCH_MAX = 512, LAST_BATCH_MS = 1000 };
 enum { GATHER_STEP_US = 1000, GATHER_STEPS = 2 };
-/* Nobody waits for an answer that is so late. */
+/* A later answer is of no use to the caller. */
 enum { READ_WAIT_US = 5000000 };
 
 static void tell_finished(struct sqlite_threads *threads) {
@@ -37,12 +37,12 @@ static void finish(struct sqlite_threads *threads, struct list *batch) {
 static void block_signals(void) {
     sigset_t all;
     sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are the loop's */
+    pthread_sigmask(SIG_BLOCK, &all, NULL); /* only the loop handles signals */
 }
 
 /* ---- the writer */
 
-/* Until no more come, and not for longer than GATHER_STEPS: fewer, larger commits. With the lock. */
+/* Waits until no more writes come, at most GATHER_STEPS: fewer, larger commits. Call with the lock held. */
 static void gather(struct sqlite_threads *threads) {
     for (unsigned step = 0, before = 0; step < GATHER_STEPS && threads->writes.len != before && !threads->stop;
          step++) {
@@ -57,14 +57,14 @@ static bool take_writes(struct sqlite_threads *threads, struct list *batch) {
     struct sqlite_queue *queue = &threads->writes;
     pthread_mutex_lock(&threads->lock);
     while (queue->len == 0 && !threads->stop) pthread_cond_wait(&threads->write_wake, &threads->lock);
-    if (threads->batch_len > 1) gather(threads); /* who had company has some again */
+    if (threads->batch_len > 1) gather(threads); /* the last batch had several writes, so more may follow */
     for (threads->batch_len = 0; threads->batch_len < BATCH_MAX && queue->len > 0; threads->batch_len++, queue->len--)
         list_append(batch, list_pop(&queue->requests));
     pthread_mutex_unlock(&threads->lock);
     return threads->batch_len > 0;
 }
 
-/* Reads that waited for these writes may begin, whatever became of them. */
+/* Reads that waited for these writes may begin, even if the writes failed. */
 static void note_written(struct sqlite_threads *threads, unsigned writes, const struct sqlite_commits *commits) {
     pthread_mutex_lock(&threads->lock);
     threads->written += writes;
@@ -86,7 +86,7 @@ static void write_and_commit(struct sqlite_threads *threads, struct list *batch)
     note_written(threads, transaction.writes, &commits);
 }
 
-/* In memory only. */
+/* Only for a database in memory. */
 static void read_after_writes(struct sqlite_threads *threads, struct list *batch) {
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
@@ -108,7 +108,7 @@ static void *run_writer(void *owner) {
     pthread_mutex_lock(&threads->lock);
     while (threads->has_reader && !threads->reader_ended) pthread_cond_wait(&threads->ended, &threads->lock);
     pthread_mutex_unlock(&threads->lock);
-    sqlite_db_close(&threads->write_db); /* as the last one: it moves all that the log holds, and removes it */
+    sqlite_db_close(&threads->write_db); /* closed last: moves all pages out of the WAL, and removes it */
     pthread_mutex_lock(&threads->lock);
     threads->writer_ended = true;
     pthread_cond_broadcast(&threads->ended);
@@ -211,7 +211,7 @@ struct sqlite_commits sqlite_threads_take(struct sqlite_threads *threads, struct
     return commits;
 }
 
-/* With the lock. True: both threads have ended. */
+/* Call with the lock held. True: both threads have ended. */
 static bool wait_for_end(struct sqlite_threads *threads, unsigned ms) {
     struct timespec until = monotonic_after(ms);
     while (!threads->writer_ended && pthread_cond_timedwait(&threads->ended, &threads->lock, &until) == 0) continue;
@@ -230,7 +230,7 @@ bool sqlite_threads_stop(struct sqlite_threads *threads, unsigned deadline_ms) {
     pthread_cond_signal(&threads->write_wake);
     pthread_cond_signal(&threads->read_wake);
     bool ended = wait_for_end(threads, deadline_ms);
-    if (!ended) { /* what they have not begun is taken from them; what is at hand gets a little more */
+    if (!ended) { /* takes back the requests not begun; current ones get a little more time */
         give_up(threads, &threads->writes);
         give_up(threads, &threads->reads);
         pthread_cond_signal(&threads->read_wake);

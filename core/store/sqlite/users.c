@@ -20,7 +20,7 @@ static enum store_status user_put(struct sqlite_db *db, struct store_request *re
     return db_run(db, row);
 }
 
-/* fn for each id, until one fails. */
+/* Calls fn for each id, until one fails. */
 static enum store_status each_id(struct sqlite_db *db, struct store_request *request,
                                  enum store_status (*fn)(struct sqlite_db *db, struct store_request *request,
                                                          struct slice id)) {
@@ -81,7 +81,7 @@ static enum store_status write_word(struct sqlite_db *db, struct store_request *
     return STORE_OK;
 }
 
-/* An array of what write_item makes of each id. */
+/* Writes an array of what write_item writes for each id. */
 static enum store_status each_written(struct sqlite_db *db, struct store_request *request,
                                       enum store_status (*write_item)(struct sqlite_db *db,
                                                                       struct store_request *request, struct slice id)) {

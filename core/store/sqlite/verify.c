@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A SQLite store, walked from channel to channel, a slice of numbers at a time. */
+/* Verifies a SQLite store, channel by channel, a slice of numbers at a time. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,11 +11,11 @@
 #include "store/store_json.h"
 #include "store/verify.h"
 
-enum { BREACHES_MAX = 100 /* of one table, that the file itself tells */ };
-/* A slice of long texts ends here. */
+enum { BREACHES_MAX = 100 /* findings reported for one table by SQLite's own check */ };
+/* A slice of long texts ends at this size. */
 enum { SLICE_BYTES_MAX = 1 << 20 };
 
-/* In every table: what belongs to no channel is found so. */
+/* The walk visits all tables: so it finds rows without a channel. */
 enum { TABLES = 5 };
 static const char *const next_sql[TABLES] = {
     "SELECT min(channel_id) FROM channels WHERE channel_id > ?1",
@@ -45,23 +45,23 @@ static const char reactions_sql[] =
     " message_seq <= ?3 AND NOT (told AND EXISTS (SELECT 1 FROM changes c WHERE c.channel_id = ?1 AND c.seq = r.seq"
     " AND c.kind = 3 AND c.message_seq = r.message_seq))";
 
-/* The head is read with the marks: a server may move both. */
+/* The head is read together with the marks: a server may move both. */
 static const char members_sql[] =
     "SELECT user_id, read_seq, head FROM members, (SELECT (SELECT last_seq FROM heads WHERE channel_id = ?1) AS head)"
     " WHERE channel_id = ?1 AND (head IS NULL OR read_seq > head) ORDER BY user_id";
 
-/* By the whole key: ids of clients are no channel's. */
+/* Walks the whole key: client ids do not belong to a channel. */
 static const char client_ids_sql[] =
     "SELECT client_id, channel_id, sender, seq, EXISTS (SELECT 1 FROM messages m WHERE m.channel_id = i.channel_id AND"
     " m.message_seq = i.seq) OR EXISTS (SELECT 1 FROM changes c WHERE c.channel_id = i.channel_id AND c.seq = i.seq)"
     " OR i.seq < (SELECT min_seq FROM channels c WHERE c.channel_id = i.channel_id)"
     " FROM client_ids i WHERE (client_id, channel_id, sender) > (?1, ?2, ?3) ORDER BY 1, 2, 3 LIMIT ?4";
 
-/* One walk. The statements are made once; each call of one is a reading of its own. */
+/* One walk. Statements are prepared once; each execution is a read of its own. */
 struct sqlite_walk {
     sqlite3 *handle;
     struct verify *verify;
-    struct buffer channel; /* its id */
+    struct buffer channel; /* id of the current channel */
     sqlite3_stmt *next[TABLES], *about, *seqs, *events, *reactions, *members;
 };
 
@@ -78,7 +78,7 @@ static struct slice channel_of(const struct sqlite_walk *walk) {
     return buffer_slice(&walk->channel);
 }
 
-/* Of the channel at hand, from a number on (?2), to another (?3). */
+/* Binds the current channel, and the range from a number (?2) to another (?3). */
 static sqlite3_stmt *bind(struct sqlite_walk *walk, sqlite3_stmt *statement, int64_t after, int64_t to) {
     bind_text(statement, 1, channel_of(walk));
     if (sqlite3_bind_parameter_count(statement) >= 2) sqlite3_bind_int64(statement, 2, after);
@@ -86,7 +86,7 @@ static sqlite3_stmt *bind(struct sqlite_walk *walk, sqlite3_stmt *statement, int
     return statement;
 }
 
-/* A page that SQLite cannot read is a finding: the walk goes on behind it. */
+/* A page that SQLite cannot read is a finding; the walk continues after it. */
 static void end(struct sqlite_walk *walk, sqlite3_stmt *statement, const char *what) {
     if (sqlite3_reset(statement) != SQLITE_OK)
         verify_found(walk->verify, "unreadable", channel_of(walk), 0, "its %s cannot be read: %s", what,
@@ -104,7 +104,7 @@ static size_t bytes_of(sqlite3_stmt *row) {
     return text_at(row, TEXT).len + text_at(row, ATTACHMENTS).len + text_at(row, SAID).len;
 }
 
-/* Was there any event in (after, to]? It ends earlier where the texts are long, but between two numbers. */
+/* Were there events in (after, to]? Stops early when texts are long, but only between two numbers. */
 static bool check_events(struct sqlite_walk *walk, struct verify_log *log, int64_t after, int64_t to) {
     sqlite3_stmt *row = bind(walk, walk->events, after, to);
     bool any = false;
@@ -152,8 +152,8 @@ static void check_log(struct sqlite_walk *walk, struct verify_log *log) {
     int64_t after = INT64_MIN;
     for (int64_t first; find_seq(walk, after, &first);) {
         int64_t to = first < INT64_MAX - VERIFY_SLICE ? first + VERIFY_SLICE : INT64_MAX;
-        if (!check_events(walk, log, first - 1, to)) break; /* unreadable: told */
-        /* The next slice begins behind the last event that was there: meanwhile more may have come. */
+        if (!check_events(walk, log, first - 1, to)) break; /* unreadable: already reported */
+        /* The next slice begins after the last event found: meanwhile more may have come. */
         check_reactions(walk, log->floor, after, log->seq);
         after = log->seq;
         if (!verify_moved(walk->verify)) return;
@@ -176,7 +176,7 @@ static void check_members(struct sqlite_walk *walk) {
     end(walk, row, "members");
 }
 
-/* Where the log begins, and its head; false: there is no such channel. */
+/* The start of the log and its head; false: no such channel. */
 static bool read_head(struct sqlite_walk *walk, int64_t *floor_r, int64_t *head_r) {
     sqlite3_stmt *row = bind(walk, walk->about, 0, 0);
     bool found = sqlite3_step(row) == SQLITE_ROW;
@@ -201,7 +201,7 @@ static void check_channel(struct sqlite_walk *walk) {
     check_members(walk);
 }
 
-/* The channel after the one at hand, of all tables that can be read. False: there is none. */
+/* The next channel in any readable table. False: none left. */
 static bool find_next(struct sqlite_walk *walk) {
     struct buffer least = {0};
     bool found = false;
@@ -218,7 +218,7 @@ static bool find_next(struct sqlite_walk *walk) {
         if (sqlite3_reset(row) == SQLITE_OK) continue;
         verify_found(walk->verify, "unreadable", channel_of(walk), 0, "what comes after it cannot be read: %s",
                      sqlite3_errmsg(walk->handle));
-        sqlite3_finalize(walk->next[i]); /* once told, it is left alone */
+        sqlite3_finalize(walk->next[i]); /* a table is reported once, then skipped */
         walk->next[i] = NULL;
     }
     buffer_done(&walk->channel);
@@ -233,7 +233,7 @@ static void check_channels(struct sqlite_walk *walk) {
     }
 }
 
-/* The last row's key is where the next slice begins. */
+/* The next slice begins at the last row's key. */
 static unsigned check_client_ids_after(struct sqlite_walk *walk, sqlite3_stmt *row, struct buffer key[3]) {
     unsigned rows = 0;
     for (int i = 0; i < 3; i++) bind_text(row, i + 1, buffer_slice(&key[i]));
@@ -272,7 +272,7 @@ static bool check_client_ids(struct sqlite_walk *walk) {
     return true;
 }
 
-/* What SQLite finds by itself, a table at a time. */
+/* SQLite's own check, one table at a time. */
 static void check_table(struct sqlite_walk *walk, const char *table) {
     char *sql = sqlite3_mprintf("PRAGMA %s(%Q)", walk->verify->thorough ? "integrity_check" : "quick_check", table);
     sqlite3_stmt *row = NULL;
@@ -289,7 +289,7 @@ static void check_table(struct sqlite_walk *walk, const char *table) {
 
 static bool check_file(struct sqlite_walk *walk) {
     sqlite3_stmt *tables = NULL;
-    struct buffer names = {0}; /* NUL-terminated, one after the other: no reading is open while a table is checked */
+    struct buffer names = {0}; /* NUL-terminated names: no statement may be open while a table is checked */
     if (!prepare(walk, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", &tables))
         return false;
     while (sqlite3_step(tables) == SQLITE_ROW) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The writes of a batch are one transaction. If one fails halfway, all are done again, each under a savepoint, so that
- * it fails alone. */
+/* The writes of a batch are one transaction. If one fails halfway, all are repeated, each under a savepoint, so that
+ * only the bad one fails. */
 #include "store/sqlite/writer.h"
 
 #include "base/fault.h"
@@ -16,7 +16,7 @@ static bool within_transaction(const struct sqlite_db *db) {
     return !sqlite3_get_autocommit(db->handle);
 }
 
-/* The next append of the transaction goes on from here. */
+/* The transaction's next append continues from this head. */
 static void stage(struct sqlite_db *db, const struct store_request *request) {
     if (request->op == STORE_APPEND && !request->append.duplicate_r)
         known_heads_stage(db->heads, request->channel_id, request->at.seq);
@@ -28,7 +28,7 @@ static void stage_refused(struct sqlite_db *db, const struct store_request *requ
         known_heads_stage(db->heads, request->channel_id, db_head(db, request->channel_id) + 1);
 }
 
-/* False: it has failed when something was changed already, or the whole transaction is gone. */
+/* False: the write failed after it changed something, or the whole transaction was rolled back. */
 static bool write_bare(struct sqlite_db *db, struct store_request *request) {
     int changes = sqlite3_total_changes(db->handle);
     sqlite_perform(db, request);
@@ -40,7 +40,7 @@ static bool write_bare(struct sqlite_db *db, struct store_request *request) {
     return clean && within_transaction(db);
 }
 
-/* A write that fails leaves the others of its batch alone. False: the whole transaction is gone. */
+/* A failed write does not affect the others of its batch. False: the whole transaction was rolled back. */
 static bool write_guarded(struct sqlite_db *db, struct store_request *request) {
     if (!execute(db, "SAVEPOINT one")) return false;
     store_request_unanswer(request);
@@ -67,7 +67,7 @@ static void roll_back(struct sqlite_db *db) {
     if (within_transaction(db)) execute(db, "ROLLBACK");
 }
 
-/* What was not committed proves nothing: verdicts too are of the transaction that has gone. */
+/* After a rollback no answer holds: verdicts too were based on the lost transaction. */
 static void fail_writes(struct list *batch, enum store_status status) {
     LIST_EACH(batch, link) {
         struct store_request *request = CONTAINER(link, struct store_request, link);
@@ -77,7 +77,7 @@ static void fail_writes(struct list *batch, enum store_status status) {
     }
 }
 
-/* Refused when another server has begun to write to this database. */
+/* Fails when another server has begun to write to this database. */
 static bool count_commit(struct sqlite_db *db) {
     sqlite3_stmt *count = db_query(db, "UPDATE lineage SET commits = ?1, checkpointed = ?3 WHERE run = ?2");
     db_bind_integer(count, 1, db->lineage.commits + 1);
