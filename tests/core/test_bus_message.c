@@ -39,7 +39,7 @@ static void assert_reads_back(struct seal *seal, const struct bus_message *messa
     assert_slice(read.origin, message->origin);
     assert_slice(read.epoch, message->epoch);
     assert_slice(read.body, message->body);
-    /* No prefix of it is a message that reads beyond its end. */
+    /* No prefix is read beyond its end. */
     for (size_t len = 0; len < bytes.len; len++) {
         char *cut = malloc(len + 1);
         memcpy(cut, bytes.ptr, len);
@@ -61,7 +61,7 @@ static void what_is_written_reads_back(void **state) {
     seal_free(&seal);
 }
 
-/* Whoever can write to Redis, without the secret, makes nothing that is taken. */
+/* Without the secret, nobody who can write to Redis can make a message that is accepted. */
 static void without_the_secret_nothing_is_taken(void **state) {
     struct seal *ours = seal_new("a secret"), *other = seal_new("another");
     struct buffer plain = {0}, sealed = {0}, forged = {0};
@@ -72,7 +72,7 @@ static void without_the_secret_nothing_is_taken(void **state) {
     assert_string_equal(read_as(ours, topic, &forged), "seal");
     assert_string_equal(read_as(NULL, topic, &sealed), "seal");
     assert_string_equal(read_as(ours, SLICE("/#channel:other"), &sealed), "seal");
-    plain.ptr[1] = 1; /* says that it is sealed */
+    plain.ptr[1] = 1; /* the flag: sealed */
     assert_string_equal(read_as(ours, topic, &plain), "seal");
     for (size_t i = 1; i < sealed.len; i++) {
         sealed.ptr[i] ^= 0x20;

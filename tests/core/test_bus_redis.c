@@ -12,7 +12,7 @@ enum { WORKERS_MAX = 8, PORTS_MAX = 6, TOPICS = 5000, PARTITIONS = 512, PRIMARIE
 static enum redis_mode mode;
 static int ports[PORTS_MAX];
 static size_t ports_len;
-static struct redis *connections[WORKERS_MAX]; /* one a worker */
+static struct redis *connections[WORKERS_MAX]; /* one per worker */
 static size_t connections_len;
 static struct listener ours, theirs;
 
@@ -62,7 +62,7 @@ static struct slice numbered(char *text, size_t size, int i) {
     return (struct slice){text, (size_t)snprintf(text, size, "/#channel:c%d", i)};
 }
 
-/* The sum over all servers of the calls of a command. */
+/* The number of calls of a command, summed over all servers. */
 static long calls_of(const char *command) {
     char wanted[64];
     long sum = 0;
@@ -86,21 +86,21 @@ static void assert_they_hear(void) {
     stage_until(theirs.len > before);
 }
 
-/* The server hangs up on a subscriber that is too slow. */
+/* The server disconnects a subscriber that is too slow. */
 static void thousands_of_topics_come_back_with_a_command_a_partition(void **state) {
     char text[32];
     for (int i = 0; i < TOPICS; i++) bus_subscribe(theirs.bus, numbered(text, sizeof text, i));
     stage_until(theirs.subscriptions == TOPICS);
     on_all("config resetstat");
     on_all("client kill type pubsub");
-    stage_until(theirs.subscriptions == 2 * TOPICS); /* each is compared with the store */
+    stage_until(theirs.subscriptions == 2 * TOPICS); /* each topic is compared with the store */
     long commands = calls_of(mode == REDIS_CLUSTER ? "ssubscribe" : "subscribe");
     assert_in_range(commands, 1, PARTITIONS + 2 * PRIMARIES_OF_CLUSTER + 2);
     for (int i = 0; i < TOPICS; i += 500) listener_say(&ours, numbered(text, sizeof text, i), "hello");
     stage_until(theirs.len == TOPICS / 500);
 }
 
-/* Whatever the topic, one tag of a fixed number of them decides its slot. */
+/* One of a fixed number of tags decides the slot of any topic. */
 static void a_topics_slot_is_its_partitions(void **state) {
     char text[32];
     for (int i = 0; i < 100; i++) bus_subscribe(theirs.bus, numbered(text, sizeof text, i));
@@ -136,13 +136,13 @@ static void flushing_all_loses_nothing(void **state) {
     assert_false(theirs.is_degraded);
 }
 
-/* What cannot be sent is dropped, not hoarded. And what is away is back when it is back. */
+/* Messages that cannot be sent are dropped, not queued. The bus recovers when the server is back. */
 static void a_server_that_is_away_costs_no_memory_and_is_found_again(void **state) {
     listener_subscribe(&theirs, SLICE("/#lobby"));
     real_kill(ports[0]);
     uint64_t killed_ms = loop_now_ms(stage_loop);
     stage_until(ours.is_degraded && theirs.is_degraded);
-    assert_true(loop_now_ms(stage_loop) - killed_ms >= BUS_DEGRADED_MS - 100); /* not for each hiccup */
+    assert_true(loop_now_ms(stage_loop) - killed_ms >= BUS_DEGRADED_MS - 100); /* not at every short interruption */
     struct buffer detail = {0};
     bus_write_detail(theirs.bus, &detail);
     assert_true(detail.len > 0);
@@ -161,13 +161,13 @@ static void a_server_that_is_away_costs_no_memory_and_is_found_again(void **stat
     assert_true(theirs.subscriptions >= 2);
     size_t heard = theirs.len;
     assert_they_hear();
-    assert_true(theirs.len <= heard + 17); /* what was under way, within its bounds */
+    assert_true(theirs.len <= heard + 17); /* pending messages, within their bounds */
 }
 
-/* The connections stand, the server answers, and nothing is delivered. Only a probe notices. */
+/* Connections are open and the server answers, but delivers nothing. Only a probe detects that. */
 static void what_delivers_nothing_is_degraded_though_it_answers(void **state) {
     listener_subscribe(&theirs, SLICE("/#lobby"));
-    stage_pass(1200); /* a probe has come and gone */
+    stage_pass(1200); /* a probe was sent and came back */
     assert_false(theirs.is_degraded);
     int64_t reconnects = metric_get(METRIC_BUS_RECONNECTS, NULL);
     on_all("acl setuser default -publish -spublish");
@@ -178,7 +178,7 @@ static void what_delivers_nothing_is_degraded_though_it_answers(void **state) {
     assert_they_hear();
 }
 
-/* Another server takes over, without what the first one knew. */
+/* Another server takes over, without the first one's subscriptions. */
 static void a_failover_loses_no_subscription(void **state) {
     char text[32];
     listener_subscribe(&theirs, SLICE("/#lobby"));
@@ -207,7 +207,7 @@ static void a_failover_loses_no_subscription(void **state) {
     real_start(ports[killed]);
 }
 
-/* A slot goes to another primary under way. */
+/* A slot moves to another primary meanwhile. */
 static void topics_follow_their_slots(void **state) {
     char text[32];
     for (int i = 0; i < 1000; i++) bus_subscribe(theirs.bus, numbered(text, sizeof text, i));
@@ -229,7 +229,7 @@ static void topics_follow_their_slots(void **state) {
         listener_say(&ours, numbered(text, sizeof text, i), "hello");
         uint64_t end_ms = loop_now_ms(stage_loop) + 1000;
         while (theirs.len == heard && loop_now_ms(stage_loop) < end_ms) stage_turn();
-        if (theirs.len == heard) i--; /* its slot moved meanwhile: once more */
+        if (theirs.len == heard) i--; /* its slot moved meanwhile: repeat */
     }
 }
 

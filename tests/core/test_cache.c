@@ -56,7 +56,7 @@ static bool put(const char *key, const char *value, uint64_t version) {
     return cache_put(cache, slice_of(key), slice_of(value), version, TTL_MS);
 }
 
-/* What the key holds, or "-". */
+/* The key's value, or "-". */
 static const char *peek(const char *key) {
     static struct reader reader;
     switch (get(&reader, key)) {
@@ -89,7 +89,7 @@ static void what_is_put_is_got(void **state) {
     assert_int_equal(cache_entries(cache), 1);
 }
 
-/* A thousand ask at once, one reads. */
+/* A thousand callers ask at once; one reads. */
 static void one_reads_and_all_hear(void **state) {
     static struct reader readers[1000];
     assert_int_equal(get(&readers[0], "profile"), CACHE_MISS);
@@ -107,7 +107,7 @@ static void one_reads_and_all_hear(void **state) {
     assert_string_equal(peek("profile"), "alice");
 }
 
-/* Puts "old" and asks until someone is sent for it ahead of its end. */
+/* Puts "old" and asks until a caller gets EARLY. */
 static void get_early(struct reader *reader, const char *key, uint64_t ttl_ms) {
     enum cache_found found;
     assert_true(cache_put(cache, slice_of(key), SLICE("old"), 0, ttl_ms));
@@ -138,7 +138,7 @@ static void while_it_is_loaded_it_is_served_beyond_its_end(void **state) {
         uint64_t begun_ms = loop_now_ms(loop);
         enum cache_found found;
         while ((found = get(&other, "hot")) == CACHE_HIT) loop_advance(loop, 1);
-        assert_in_range(loop_now_ms(loop) - begun_ms, 1350, 2200); /* its end and a tenth more */
+        assert_in_range(loop_now_ms(loop) - begun_ms, 1350, 2200); /* its life and a tenth more */
         assert_int_equal(found, CACHE_WAIT);
         assert_true(cache_land(cache, &first.flight, SLICE("new"), 10000));
         loop_advance(loop, 0);
@@ -159,8 +159,8 @@ static void a_refresh_that_failed_is_not_seen(void **state) {
         }
         loop_advance(loop, 1);
     }
-    assert_in_range(failures, 1, 5);                   /* tried again, but not by each */
-    assert_true(loop_now_ms(loop) - begun_ms <= 1101); /* and no longer than it had */
+    assert_in_range(failures, 1, 5);                   /* tried again, but not by every caller */
+    assert_true(loop_now_ms(loop) - begun_ms <= 1101); /* and no longer than its life */
     cache_land(cache, &reader.flight, SLICE_NONE, 10000);
 }
 
@@ -319,7 +319,7 @@ static void a_tombstone_refuses_older_versions_for_a_while(void **state) {
     assert_true(put("a", "one", 1));
 }
 
-/* What was removed meanwhile was not heard of. */
+/* Removals during the gap were not received. */
 static void after_a_gap_nothing_is_known(void **state) {
     struct reader slow, after;
     assert_true(put("a", "1", 0));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine whose clock is not the fleet's: a scripted Redis says what time it is. */
+/* A machine whose clock differs from the fleet's; a scripted Redis tells the time. */
 #include "support/redis_stage.h"
 
 #include <string.h>
@@ -63,7 +63,7 @@ static void a_clock_an_hour_off_is_logged_once_until_it_agrees(void **state) {
     assert_true(is_told("warning clock.differs from=redis ahead_ms=-3"));
     buffer_clear(&lines);
     unsigned commands = server.commands;
-    stage_pass(REDIS_CLOCK_ASK_MS); /* it asks so often */
+    stage_pass(REDIS_CLOCK_ASK_MS); /* the interval between its questions */
     stage_until(server.commands > commands);
     assert_false(is_told("clock."));
     ahead_ms = 0;

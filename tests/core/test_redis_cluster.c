@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A real Cluster of three primaries with a replica each: slots move, primaries change and die, while commands run. */
+/* A real Cluster of three primaries with one replica each: slots move, and primaries change and die, while commands
+ * run. */
 #include "base/metrics.h"
 #include "redis/redis.h"
 #include "redis/redis_gathering.h"
@@ -34,7 +35,7 @@ static bool cli_says(int port, const char *command, const char *text) {
     return found;
 }
 
-/* Who answers a write of that key, by its own account; 0: nobody. */
+/* Which server accepts a write of that key; 0: none. */
 static int owner_of(const char *key) {
     char command[64];
     snprintf(command, sizeof(command), "set %s 1", key);
@@ -49,8 +50,8 @@ static void node_id(int port, char id_r[41]) {
     free(id);
 }
 
-/* --- a stream of increments that must all be counted; in place of those of key 0 two keys are read, which is TRYAGAIN
- * while a slot moves and one of them has gone --- */
+/* --- a stream of increments that must all be counted; instead of those of key 0 two keys are read, which gives
+ * TRYAGAIN while a slot moves and one of them has moved --- */
 
 enum { STREAM_KEYS = 16, STREAM_AT_A_TIME = 64 };
 
@@ -106,7 +107,7 @@ static unsigned stream_done(void) {
     return done;
 }
 
-/* Until so many more are done. */
+/* Waits until that many more are done. */
 static void stream_flows(unsigned more) {
     unsigned before = stream_done();
     stage_until(stream_done() >= before + more);
@@ -200,7 +201,7 @@ static void a_script_is_loaded_wherever_it_is_needed(void **state) {
     }
 }
 
-/* By hand, key by key, as redis-cli --cluster reshard does: the slot is on its way for a while (ASK, TRYAGAIN). */
+/* By hand, key by key, like redis-cli --cluster reshard: the slot is in migration for a while (ASK, TRYAGAIN). */
 static void migrate_slot(unsigned slot, int from, int to) {
     char from_id[41], to_id[41];
     node_id(from, from_id);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands to one server, a scripted one: what an asker gets, whatever the server or the network does. */
+/* Commands to one scripted server: what the caller gets, whatever the server or the network does. */
 #include "base/metrics.h"
 #include "redis/redis.h"
 #include "redis/redis_slots.h"
@@ -232,7 +232,7 @@ static void one_command_larger_than_the_bound_is_refused(void **state) {
     free(huge);
 }
 
-/* --- the server goes, and comes --- */
+/* --- the server goes away and comes back --- */
 
 static void a_refused_first_dial_is_not_the_last(void **state) {
     struct fake_server late = {0};
@@ -315,7 +315,7 @@ static void a_forgotten_call_is_not_answered(void **state) {
     assert_int_equal(asked.answers + other.answers, 0);
 }
 
-/* --- what no server should say --- */
+/* --- invalid replies --- */
 
 static struct slice nonsense;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Cluster and Sentinels that are scripted: redirects, maps that change, and a master that is none. */
+/* A scripted Cluster and scripted Sentinels: redirects, changing maps, and a master that is none. */
 #include "redis/redis_slots.h"
 #include "support/redis_stage.h"
 
@@ -7,7 +7,8 @@ static struct fake_server left, right;
 static struct redis *redis;
 static struct ears ears;
 
-/* Both say the same: who has the slots below 8192, those from there on, and 12182, which is that of "foo"; or nothing.
+/* Both give the same answer: who owns the slots below 8192, those from there on, and 12182, the slot of "foo"; or
+ * nothing.
  */
 static struct fake_server *low, *high, *foo;
 static bool keeps_its_slots_to_itself;
@@ -87,7 +88,7 @@ static void moved_away(struct fake_client *client, const char *command) {
 
 static void moved_changes_the_map_and_looks_are_put_together(void **state) {
     struct asked asked[50];
-    stage_pass(150); /* a look waits for so long at most: those of the beginning are over */
+    stage_pass(150); /* looks are at most that far apart: the initial ones are done */
     unsigned lookups = left.lookups + right.lookups;
     right.on_command = moved_away;
     high = foo = &left;
@@ -101,7 +102,7 @@ static void moved_changes_the_map_and_looks_are_put_together(void **state) {
     }
     assert_string_equal(left.last, "GET foo");
     stage_until(left.lookups + right.lookups > lookups);
-    stage_pass(300); /* a look too many would come by then */
+    stage_pass(300); /* an extra look would have come by then */
     assert_in_range(left.lookups + right.lookups, lookups + 1, lookups + 2);
     unsigned commands = right.commands;
     answer_to(redis, "GET foo");
@@ -283,21 +284,21 @@ static void a_slot_that_moves_silently_is_noticed_by_the_map(void **state) {
     assert_string_equal(right.last, "SUNSUBSCRIBE foo");
 }
 
-/* Nobody is redirected, no topic is taken away: whoever only listens would never know. */
+/* Without redirects and lost topics, a client that only subscribes gets no other hint. */
 static void the_map_is_looked_at_without_an_occasion(void **state) {
     left.on_command = right.on_command = confirms_topics;
     subscriber_want(ears.subscriber, TOPIC_SHARDED, SLICE("foo"));
     stage_until(ears.subscribed == 1);
-    stage_pass(2000); /* the looks of the beginning are over */
+    stage_pass(2000); /* the initial looks are done */
     foo = &left;
     for (unsigned seconds = 0; ears.subscribed < 2; seconds++) {
         assert_true(seconds < 60);
-        stage_pass(1000); /* of the clock that hastens */
+        stage_pass(1000); /* on the accelerated clock */
     }
     assert_ptr_equal(fake_of(listener), &left);
 }
 
-/* Its slots have no other owner yet, but the others hear the same. */
+/* Its slots have no new owner yet, but the other servers receive the same messages. */
 static void classic_topics_leave_a_dead_server_before_it_is_replaced(void **state) {
     left.on_command = right.on_command = confirms_topics;
     subscriber_want(ears.subscriber, TOPIC_CLASSIC, SLICE("everywhere"));
@@ -310,9 +311,9 @@ static void classic_topics_leave_a_dead_server_before_it_is_replaced(void **stat
 }
 
 static void a_refused_topic_is_tried_again_without_haste(void **state) {
-    left.on_command = right.on_command = cluster_command; /* "+OK" is no confirmation */
+    left.on_command = right.on_command = cluster_command; /* "+OK" does not confirm a subscription */
     subscriber_want(ears.subscriber, TOPIC_SHARDED, SLICE("foo"));
-    stage_pass(1000); /* in which it may try so often */
+    stage_pass(1000); /* time enough for several attempts */
     assert_in_range(right.commands, 1, 15);
     stage_until(right.commands >= 3);
     right.on_command = confirms_topics;
@@ -397,14 +398,14 @@ static void a_master_that_says_it_is_none_is_not_believed(void **state) {
     role = "master";
     stage_until(redis_is_up(watched));
     assert_int_equal(answer_to(watched, "SET key value").status, REDIS_DONE);
-    role = "slave"; /* and tells nobody: an idle connection asks */
+    role = "slave"; /* without telling anyone: an idle connection asks */
     stage_until(!redis_is_up(watched));
     redis_free(&watched);
     fake_stop(&sentinel);
     fake_stop(&server);
 }
 
-/* It tells by itself, and does not say so when it is asked. */
+/* It publishes the change, but still gives the old answer to questions. */
 static void a_sentinels_word_of_a_new_master_is_heard(void **state) {
     struct fake_server sentinel = {.on_command = sentinel_command}, old = {0}, elected = {0};
     char word[64], news[128];
@@ -447,7 +448,7 @@ static void most_sentinels_are_believed_not_the_first(void **state) {
     answer_to(watched, "SET key value");
     assert_string_equal(elected.last, "SET key value");
     unsigned asked = sentinels[0].commands;
-    stage_until(sentinels[0].commands >= asked + 2); /* it is asked again, and has answered */
+    stage_until(sentinels[0].commands >= asked + 2); /* it was asked again and has answered */
     answer_to(watched, "SET key again");
     assert_string_equal(elected.last, "SET key again");
     redis_free(&watched);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Redis whose memory is scarce: what caches may take of it, and what works when there is none. With a real one of 64
- * MB that evicts nothing. */
+/* A Redis short of memory: how much caches may use, and what works without any. Uses a real one of 64 MB that evicts
+ * nothing. */
 #include "support/redis_stage.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ static struct redis_room *room;
 static struct recent_events *recent;
 static int port;
 
-static struct buffer last; /* events of each channel, a megabyte */
+static struct buffer last; /* events of each channel, one megabyte */
 
 static void write_events(void) {
     for (unsigned i = 1; i <= EVENTS; i++)
@@ -54,12 +54,12 @@ static bool has_range(unsigned channel) {
     return number_of(command) == 1;
 }
 
-/* Until it is there. */
+/* Repeats until it is kept. */
 static void keep(unsigned channel) {
     uint64_t end_ms = loop_now_ms(stage_loop) + STAGE_PATIENCE_MS;
     for (keep_range(channel); !has_range(channel); keep_range(channel)) {
         if (loop_now_ms(stage_loop) > end_ms) fail_msg("channel %u finds no room", channel);
-        stage_pass(5); /* between two looks */
+        stage_pass(5); /* between two polls */
     }
 }
 
@@ -121,7 +121,7 @@ static void assert_floors_are_kept(int64_t epoch) {
     epoch_floors_free(&others);
 }
 
-/* Each for a user of its own, and with an epoch that is higher each time. */
+/* Each with its own user, and a higher epoch each time. */
 static void assert_all_is_kept(const char *user, int64_t epoch) {
     struct state *state = state_redis_new(stage_loop, redis, SLICE("a.0.one"), NULL, NULL);
     assert_claims_are_kept(state, user);
@@ -142,7 +142,7 @@ static void caches_of_120_busy_channels_leave_room_for_leases_limits_and_floors(
     assert_false(redis_room_is_full(room));
     assert_all_is_kept("alice", 7);
     long long ranges = number_of("dbsize");
-    keep(CHANNELS); /* and the next one is kept, too */
+    keep(CHANNELS); /* the next one is kept too */
     assert_in_range(number_of("dbsize"), ranges / 2, ranges + 1);
 }
 
@@ -161,7 +161,7 @@ static void channels_that_are_not_read_make_room_for_those_that_are(void **unuse
     for (unsigned i = OLD; i < OLD + NEW; i++) assert_true(has_range(i));
 }
 
-/* By somebody else. */
+/* Filled by another program. */
 static void fill(long long bytes) {
     free(redis_cli(port, "eval \"for i = 1, %lld do redis.call('SET', 'filler' .. i, string.rep('x', 1000000)) end\" 0",
                    bytes / 1000000));
@@ -180,7 +180,7 @@ static void a_full_redis_is_logged_once_and_still_serves(void **unused) {
     fill(MEMORY - used_bytes());
     stage_until((keep_range(2), redis_room_is_full(room)));
     assert_int_equal(metric_get(METRIC_REDIS_FULL, NULL), 1);
-    stage_until(!has_range(1)); /* caches go first; a look samples, so one alone may miss it */
+    stage_until(!has_range(1)); /* caches are deleted first; a look samples keys, so one look may miss it */
     assert_all_is_kept("bob", 9);
     free(redis_cli(port, "flushall"));
     stage_until(!redis_room_is_full(room));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A real primary with two replicas and three Sentinels: who is asked, who is believed. */
+/* A real primary with two replicas and three Sentinels: which of them is asked and believed. */
 #include "redis/redis_slots.h"
 #include "support/redis_stage.h"
 
@@ -55,7 +55,7 @@ static void the_primary_is_found(void **state) {
     assert_true(redis_is_up(redis));
 }
 
-/* The old primary lives on as a replica: whoever goes on writing to it would be told READONLY at best. */
+/* The old primary becomes a replica: writes to it would at best get READONLY. */
 static void a_demoted_primary_is_left(void **state) {
     subscriber_want(ears.subscriber, TOPIC_CLASSIC, SLICE("news"));
     stage_until(ears.subscribed == 1 && redis_is_up(redis));

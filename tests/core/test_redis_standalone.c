@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One real Redis: commands, scripts, an ACL user, topics, and what a restart does. */
+/* One real Redis: commands, scripts, an ACL user, topics, and a restart. */
 #include <signal.h>
 
 #include "inside/inside.h"
@@ -142,7 +142,7 @@ static void a_connection_that_an_operator_kills_comes_back(void **state) {
     stage_until(ears.subscribed == 3);
 }
 
-/* The user as docs/redis.md has it, with a password for PASSWORD. */
+/* The user from docs/redis.md, with a password for PASSWORD. */
 static void make_documented_user(const char *password) {
     char line[512], rules[512] = "", quoted[1024] = "'";
     FILE *page = fopen(DOCS "/redis.md", "r");
@@ -174,7 +174,7 @@ static void the_documented_acl_user_can_do_just_what_is_needed(void **state) {
     struct asked asked;
     struct ears other;
     struct redis *named = redis_new(stage_loop, &settings, NULL, NULL);
-    assert_string_equal(answer_to(named, "SET key value").reason, "away"); /* there is no such user yet */
+    assert_string_equal(answer_to(named, "SET key value").reason, "away"); /* the user does not exist yet */
     make_documented_user("s3cret");
     stage_until(redis_is_up(named));
     ears_open(&other, named);

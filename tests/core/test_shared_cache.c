@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cache that workers share: two of them over one real Redis, in the orders that go wrong elsewhere. */
+/* The cache that workers share: two of them with one real Redis, in the orders of events that often go wrong. */
 #include "support/redis_stage.h"
 
 #include <signal.h>
@@ -10,7 +10,7 @@ enum { WORKERS = 2, TTL_MS = 60000 };
 static struct redis *redis[WORKERS];
 static struct shared_cache *shared[WORKERS];
 static unsigned removals[WORKERS];
-static uint64_t kept_ms; /* what fetches think that values are kept for */
+static uint64_t kept_ms; /* the life of values that fetches assume */
 static int port;
 
 static void note_removed(void *owner, struct slice key) {
@@ -22,7 +22,7 @@ static const struct shared_events events = {.removed = note_removed};
 struct fetched {
     struct shared_fetch fetch;
     unsigned answers;
-    char value[64]; /* "-": it is to be loaded */
+    char value[64]; /* "-": it must be loaded */
     uint64_t ttl_ms, lease;
 };
 
@@ -55,7 +55,7 @@ static struct fetched fetch_early(int worker, const char *key, uint64_t early_ms
 
 static void land(int worker, const char *key, struct fetched fetched, const char *value) {
     shared_cache_land(shared[worker], slice_of(key), fetched.lease, slice_of(value), TTL_MS);
-    answer_to(redis[worker], "GET stoa:x:settled"); /* what was asked before it has been answered */
+    answer_to(redis[worker], "GET stoa:x:settled"); /* earlier commands have been answered */
 }
 
 static void remove_at(int worker, const char *key) {
@@ -102,7 +102,7 @@ static void of_a_hundred_readers_of_a_cold_key_one_loads(void **unused) {
 
 static void near_its_end_one_worker_loads_and_the_others_go_on(void **unused) {
     land(0, "p\ncourse", fetch(0, "p\ncourse"), "old");
-    assert_int_equal(fetch_early(0, "p\ncourse", TTL_MS / 10).lease, 0); /* it has more left */
+    assert_int_equal(fetch_early(0, "p\ncourse", TTL_MS / 10).lease, 0); /* more time is left */
     struct fetched sent = fetch_early(0, "p\ncourse", 2 * TTL_MS);
     assert_true(sent.lease > 0);
     assert_string_equal(sent.value, "old");
@@ -113,7 +113,7 @@ static void near_its_end_one_worker_loads_and_the_others_go_on(void **unused) {
     }
     land(0, "p\ncourse", sent, "new");
     assert_string_equal(fetch(1, "p\ncourse").value, "new");
-    assert_true(fetch_early(1, "p\ncourse", 2 * TTL_MS).lease > 0); /* and so on */
+    assert_true(fetch_early(1, "p\ncourse", 2 * TTL_MS).lease > 0); /* repeatedly */
 }
 
 static void while_it_is_loaded_it_is_served_beyond_its_end(void **unused) {
@@ -121,7 +121,7 @@ static void while_it_is_loaded_it_is_served_beyond_its_end(void **unused) {
     uint64_t left_ms = fetch_early(0, "p\ncourse", 2 * TTL_MS).ttl_ms;
     assert_true(left_ms < 2 * TTL_MS);
     assert_true(fetch(1, "p\ncourse").ttl_ms > 2 * TTL_MS);
-    fetch_early(1, "p\ncourse", 8 * TTL_MS); /* but once */
+    fetch_early(1, "p\ncourse", 8 * TTL_MS); /* but only once */
     assert_true(fetch(1, "p\ncourse").ttl_ms < 4 * TTL_MS);
 }
 
@@ -149,16 +149,16 @@ static void expiry_is_spread_by_a_tenth(void **unused) {
 }
 
 static void a_slow_reader_brings_nothing_back(void **unused) {
-    struct fetched slow = fetch(0, "m\nx"); /* reads, and is slow */
-    remove_at(1, "m\nx");                   /* what it read is changed meanwhile */
+    struct fetched slow = fetch(0, "m\nx"); /* a slow read */
+    remove_at(1, "m\nx");                   /* the value read changes meanwhile */
     land(0, "m\nx", slow, "deleted");
     struct fetched after = fetch(1, "m\nx");
     assert_string_equal(after.value, "-");
     assert_true(after.lease > 0);
-    land(0, "m\nx", slow, "deleted"); /* nor under another one's lease */
+    land(0, "m\nx", slow, "deleted"); /* nor under another worker's lease */
     land(1, "m\nx", after, "blank");
     assert_string_equal(fetch(0, "m\nx").value, "blank");
-    land(0, "m\nx", slow, "deleted"); /* nor over what is there */
+    land(0, "m\nx", slow, "deleted"); /* nor over an existing value */
     assert_string_equal(fetch(0, "m\nx").value, "blank");
 }
 
@@ -188,7 +188,7 @@ static void what_was_read_from_another_log_is_not_found(void **unused) {
     shared_cache_set_log(shared[0], "2-bbbb");
     shared_cache_set_log(shared[1], "2-bbbb");
     assert_string_equal(fetch(1, "roles\nbob").value, "-");
-    land(0, "roles\neve", slow, "owner"); /* it was read before */
+    land(0, "roles\neve", slow, "owner"); /* read before the removal */
     assert_string_equal(fetch(1, "roles\neve").value, "-");
 }
 
@@ -240,19 +240,19 @@ static void nothing_is_read_until_a_refused_removal_succeeds(void **unused) {
     land(0, "r\nx", fetch(0, "r\nx"), "old");
     free(redis_cli(port, "acl setuser default -del"));
     shared_cache_remove(shared[0], SLICE("r\nx"));
-    stage_pass(20); /* from then on, whether it is being repeated or waits for that */
+    stage_pass(20); /* from then on, while it is being repeated or waits for that */
     for (int i = 0; i < 50; i++) {
         struct fetched meanwhile = fetch(0, "r\nx");
         assert_string_equal(meanwhile.value, "-");
         assert_int_equal(meanwhile.lease, 0);
-        stage_pass(7); /* at any moment between two repetitions */
+        stage_pass(7); /* at any point between two repetitions */
     }
     free(redis_cli(port, "acl setuser default +del"));
     stage_until(removals[0] == 1);
     assert_string_equal(fetch(1, "r\nx").value, "-");
 }
 
-/* Its deadline passes; who knows whether it was done. */
+/* Its deadline passes; it may or may not have been executed. */
 static void a_removal_that_redis_did_not_answer_is_repeated(void **unused) {
     land(0, "r\nx", fetch(0, "r\nx"), "old");
     real_signal(port, SIGSTOP);
@@ -296,7 +296,7 @@ static void who_asks_hears_of_the_end(void **unused) {
     assert_string_equal(open.value, "-");
 }
 
-/* As one that was promoted, whose clock is ten minutes behind. */
+/* As after a failover to a server whose clock is ten minutes behind. */
 static void a_value_never_outlives_its_time_whatever_redis_clock_says(void **unused) {
     land(0, "p\nchess", fetch(0, "p\nchess"), "queen");
     kept_ms = TTL_MS;
@@ -309,10 +309,10 @@ static void a_value_never_outlives_its_time_whatever_redis_clock_says(void **unu
 }
 
 static int set_up(void **state) {
-    kept_ms = 10 * TTL_MS; /* and more, with what tests ask for early */
+    kept_ms = 10 * TTL_MS; /* and more, for the tests of early reloads */
     stage_set_up(state);
     assert_int_equal(real_ports("ports", &port, 1), 1);
-    free(redis_cli(port, "acl setuser default +del")); /* whatever a test that failed left */
+    free(redis_cli(port, "acl setuser default +del")); /* resets what a failed test may have left */
     free(redis_cli(port, "flushall"));
     char address[32];
     snprintf(address, sizeof address, "127.0.0.1:%d", port);

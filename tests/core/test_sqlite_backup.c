@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A copy of a SQLite store while somebody writes to it, and what it puts in another's place. */
+/* Copying a SQLite store during writes, and restoring it over another one. */
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 
 enum { ROWS = 24000, STEPS_MAX = 40 };
 
-/* Somebody who writes after each step of a copy. */
+/* Writes after each step of a copy. */
 struct writer {
     struct scene *scene;
     unsigned steps;
@@ -61,7 +61,7 @@ static void a_copy_is_of_one_moment_however_much_is_written_meanwhile(void **sta
     assert_int_equal(count(copy, "SELECT count(*) FROM messages"), ROWS);
     assert_int_equal(count(copy, "SELECT count(*) FROM users"), 0);
     assert_int_equal(number_of(scene, "SELECT count(*) FROM users"), writer.steps);
-    /* One file, that needs none beside it. */
+    /* One file that needs no others. */
     struct stat file;
     assert_int_equal(stat(beside(scene, ".backup-wal"), &file), -1);
 }
@@ -76,7 +76,7 @@ static bool copied(void *owner, int64_t pages, int64_t of) {
     return true;
 }
 
-/* Numbers of epochs that the store had after the backup was made are not given out again. */
+/* Epoch numbers used after the backup was made are not given out again. */
 static void a_restored_store_begins_an_epoch_above_all_others(void **state) {
     struct scene *scene = *state;
     struct error error = {""};
@@ -88,7 +88,7 @@ static void a_restored_store_begins_an_epoch_above_all_others(void **state) {
     say(scene, 1, 3);
     scene_close(scene);
     assert_true(sqlite_backup(scene->path, beside(scene, ".backup"), &how, &error));
-    bool may_give = geteuid() == 0; /* root restores what is another user's */
+    bool may_give = geteuid() == 0; /* root restores another user's store */
     if (may_give) assert_int_equal(chown(scene->path, 65534, 65534), 0);
     for (int i = 0; i < 3; i++) assert_true(sqlite_begin_epoch(scene->path, epoch, &error));
     assert_true(strncmp(epoch, "4-", 2) == 0);
@@ -109,7 +109,7 @@ static void a_restored_store_begins_an_epoch_above_all_others(void **state) {
     free(restored.kept);
 }
 
-/* What was committed and is in the log file only is kept with the rest. */
+/* Commits that are only in the WAL are kept too. */
 static void a_restore_keeps_the_log_of_a_killed_server(void **state) {
     struct scene *scene = *state;
     struct error error = {""};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A SQLite file that is damaged, or is none of ours. */
+/* A SQLite file that is damaged, or not a store. */
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -29,7 +29,7 @@ static void a_broken_page_is_refused_with_what_to_do(void **state) {
     expect_refused(scene, "restore a backup");
 }
 
-/* Turns one bit in each place of the database where the text stands; how many there were. */
+/* Flips one bit at each place in the database that holds the text; returns how many there were. */
 static int flip_bits(struct scene *scene, const char *text) {
     static char bytes[1 << 20];
     int fd = open(scene->path, O_RDWR), found = 0;
@@ -56,13 +56,13 @@ static void a_flipped_bit_in_a_text_is_never_handed_out(void **state) {
     assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .messages.message_id = S("b")),
                   STORE_UNAVAILABLE);
     assert_status(SAY(&scene->asking, "hall", "bob", "b", "b2", "\"pay 1000\""), STORE_UNAVAILABLE);
-    /* What is whole goes on. */
+    /* Undamaged messages can still be read. */
     assert_status(ASK(&scene->asking, STORE_MESSAGE, .channel_id = S("hall"), .messages.message_id = S("m1")),
                   STORE_OK);
     assert_int_equal(say(scene, 4, 4)->seq, 4);
 }
 
-/* Asked alone or in company: the next number is the one that followers wait for. */
+/* Alone or in a batch: followers wait for the next number. */
 static void a_refused_change_of_a_damaged_message_takes_no_number(void **state) {
     struct scene *scene = *state;
     struct asking *asking = &scene->asking;
@@ -170,9 +170,9 @@ static void the_file_is_read_by_others_while_it_is_served(void **state) {
     assert_int_equal(number_of(scene, "SELECT max(message_seq) FROM messages"), 3);
 }
 
-/* ---- a file that is too large to be looked at as a whole when the server starts */
+/* ---- a file too large to be checked completely at the start */
 
-/* Longer than that: 5,000 pages. */
+/* Above that limit: 5,000 pages. */
 static void make_large(struct scene *scene) {
     make_hall(scene);
     scene_close(scene);
@@ -185,7 +185,7 @@ static void make_large(struct scene *scene) {
 static bool finds_damage(struct scene *scene) {
     for (int ms = 0; ms < ANSWER_DEADLINE_MS; ms += 5) {
         if (store_is_damaged(scene->asking.store)) return true;
-        usleep(5000); /* between two looks */
+        usleep(5000); /* between two polls */
     }
     return false;
 }
@@ -201,7 +201,7 @@ static void damage_in_a_large_file_is_found_though_nobody_reads_it(void **state)
     assert_int_equal(say(scene, 5001, 5001)->seq, 5001);
 }
 
-/* Ended halfway, a look through the file says nothing of what it has not seen. */
+/* A check stopped halfway reports nothing about what it has not read. */
 struct counted {
     const char *word;
     int *times;
@@ -220,7 +220,7 @@ static void a_look_that_is_ended_finds_nothing_wrong(void **state) {
     setenv("STOA_FAULT", "check_at_once", 1);
     for (int i = 0; i < 20; i++) {
         scene_open(scene);
-        usleep((unsigned)i * 1000); /* wherever it is by now */
+        usleep((unsigned)i * 1000); /* at any point of the check */
         scene_close(scene);
     }
     unsetenv("STOA_FAULT");
@@ -265,7 +265,7 @@ static void a_look_that_is_stuck_keeps_no_store_from_ending(void **state) {
 }
 #endif
 
-/* Whenever the look begins to read, there is no pause to be had: it is counted among those who read. */
+/* While the check reads, no pause is possible: it counts as a reader. */
 static struct {
     struct sqlite_readers *readers;
     atomic_uint readings, unseen;
@@ -312,7 +312,7 @@ static void a_look_reads_little_at_once_however_long_the_texts_are(void **state)
     unsigned slices = 0;
     struct verify verify = {.found = ignore, .moved = count_slice, .owner = &slices, .in_slices = true, .place = ""};
     struct error error;
-    make_large(scene); /* 15 MB, in three times as many messages as are read at once */
+    make_large(scene); /* 15 MB, three times as many messages as one slice */
     execute(scene, "UPDATE messages SET checksum = 1 WHERE message_seq = 2500");
     assert_true(sqlite_verify(scene->path, &verify, &error));
     assert_int_equal(verify.events, 5000);
@@ -332,7 +332,7 @@ static void what_is_read_damaged_is_known_from_then_on(void **state) {
     assert_true(store_is_damaged(scene->asking.store));
 }
 
-/* Bytes that this process has asked the system for. */
+/* Bytes that this process has read from the system. */
 static long bytes_read(void) {
     char text[512] = "";
     int fd = open("/proc/self/io", O_RDONLY);

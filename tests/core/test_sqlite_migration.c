@@ -9,8 +9,8 @@
 #include "store/store_progress.h"
 #include "support/sqlite_scene.h"
 
-/* As a server of the third schema left it: of three messages two were edited, one of these deleted, the first has a
- * reaction; then one more. */
+/* As a server of schema 3 left it: of three messages two were edited, one of these was deleted, the first has a
+ * reaction; then one more message. */
 static const char old_log[] =
     "INSERT INTO epochs VALUES(1,'4e6f5f70',1795639554948);"
     "INSERT INTO channels VALUES('hall','hall','public',1795639554949,9,1);"
@@ -56,7 +56,7 @@ static const char old_log[] =
     "INSERT INTO reactions VALUES('hall',1,'+1','bob',8);"
     "INSERT INTO members VALUES('hall','alice','owner',1795639554949,0);";
 
-/* As it told them, in single quotes. */
+/* The events it sent, with single quotes. */
 static const char *const old_events[] = {
     "['message:new',{'id':'m1','channelId':'hall','userId':'alice','content':'one','createdAt':'2026-11-25T20:45:54."
     "949Z','messageSeq':1,'seq':1,'epoch':'1-4e6f5f70'}]",
@@ -115,7 +115,7 @@ static void a_log_of_an_older_schema_is_told_as_before(void **state) {
     assert_int_equal(events->seq, 9);
     expect_json(events, old_events);
     expect_json(ASK(asking, STORE_MESSAGES, .channel_id = S("hall")), old_messages);
-    /* Retries are known, and what is told of them is the same. */
+    /* Retries are recognised and get the same answers. */
     struct answer *again = SAY(asking, "hall", "alice", "c1", "new", "\"one\"");
     assert_true(again->duplicate);
     assert_int_equal(again->seq, 1);
@@ -126,7 +126,7 @@ static void a_log_of_an_older_schema_is_told_as_before(void **state) {
     assert_true(again->duplicate);
     assert_int_equal(again->seq, 8);
     assert_status(SAY(asking, "hall", "alice", "c1", "new", "\"other\""), STORE_CONFLICT);
-    /* The log goes on, and a deletion finds every place where something was said. */
+    /* The log continues, and a deletion reaches every place that holds the content. */
     assert_int_equal(ASK(asking, STORE_APPEND, SAYING("hall", "bob", "c7", "m2", ""), .append.kind = STORE_DELETE)->seq,
                      10);
     assert_has_not(ASK(asking, STORE_EVENTS, .channel_id = S("hall")), "TWO");
@@ -143,7 +143,7 @@ static void die(void *owner, const char *what, unsigned percent) {
     if (calls_left-- == 0) _exit(percent <= 100 ? 3 : 4);
 }
 
-/* A start that is killed when it has said so many times that it gets on. False: it was ready before. */
+/* Kills a start at its n-th progress report. False: it was ready before. */
 static bool is_killed_at(struct scene *scene, int call) {
     pid_t child = fork();
     int status;
@@ -202,7 +202,7 @@ static void a_migration_that_is_killed_anywhere_goes_on_with_the_next_start(void
     assert_int_equal(number_of(scene, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
 }
 
-/* Taken for none, it would have a file served that has half of its messages. */
+/* Ignoring it would serve a file that has half of its messages. */
 static void an_unreadable_migration_note_is_an_error(void **state) {
     struct scene *scene = *state;
     make_hall(scene);

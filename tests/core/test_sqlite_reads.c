@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads of the SQLite store: beside the writes, and bounded whatever the log's age. */
+/* Reads of the SQLite store: concurrent with writes, and at bounded cost whatever the log's length. */
 #include <sqlite3.h>
 #include <sys/stat.h>
 
@@ -14,7 +14,7 @@ static int count_steps(void *owner) {
     return 0;
 }
 
-/* Steps of SQLite's machine. */
+/* In steps of SQLite's virtual machine. */
 static long cost_of(struct scene *scene, struct store_request *request) {
     struct sqlite_db db;
     long steps = 0;
@@ -106,7 +106,7 @@ static void whoever_says_more_than_is_looked_at_has_read_it(void **state) {
     assert_has(ASK(&scene->asking, STORE_USER_CHANNELS, .user_id = S("bob")), "\"unread\":1}");
 }
 
-/* ---- beside the writes */
+/* ---- during writes */
 
 static void wait_for(struct asking *asking, const struct answer *answer) {
     loop_timer_set(&asking->deadline, ANSWER_DEADLINE_MS);
@@ -160,12 +160,12 @@ static void a_read_finds_all_that_was_sent_before_it(void **state) {
     }
 }
 
-/* Whoever reads, and whoever writes, all the time. */
+/* Readers and writers that never pause. */
 struct crowd {
     struct asking *asking;
     unsigned reads, writes, under_way;
     unsigned writes_wanted;
-    off_t most; /* the log's size */
+    off_t most; /* the WAL's size */
     char wal[128];
 };
 
@@ -178,7 +178,7 @@ static void has_come(struct store_request *request) {
     struct crowd *crowd = request->owner;
     struct stat wal;
     assert_int_equal(request->status, STORE_OK);
-    loop_timer_set(&crowd->asking->deadline, ANSWER_DEADLINE_MS); /* for the next answer */
+    loop_timer_set(&crowd->asking->deadline, ANSWER_DEADLINE_MS); /* deadline of the next answer */
     if (stat(crowd->wal, &wal) == 0 && wal.st_size > crowd->most) crowd->most = wal.st_size;
     crowd->under_way--;
     *(request->op == STORE_AUDIT ? &crowd->writes : &crowd->reads) += 1;
@@ -193,7 +193,7 @@ static void ask_again(struct crowd *crowd, enum store_op op) {
     store_submit(crowd->asking->store, &request);
 }
 
-/* Whoever writes does so at_once times at once. How large the log was. */
+/* Runs at_once writes concurrently. Returns how large the WAL grew. */
 static off_t read_and_write(struct scene *scene, unsigned writes, int at_once) {
     struct crowd crowd = {.asking = &scene->asking, .writes_wanted = writes};
     snprintf(crowd.wal, sizeof crowd.wal, "%s", beside(scene, "-wal"));
@@ -214,7 +214,7 @@ static void reads_that_never_pause_let_the_log_of_the_database_begin_anew(void *
     assert_true(read_and_write(scene, 2500, AT_ONCE) < 80 << 20);
 }
 
-/* Whenever the writer looks, and at each commit, a read is under way. */
+/* At each commit and each look of the writer, a read is in progress. */
 static void reads_under_way_do_not_hold_up_the_databases_log(void **state) {
     struct scene *scene = *state;
     make_member_of(scene, 1);
@@ -224,7 +224,7 @@ static void reads_under_way_do_not_hold_up_the_databases_log(void **state) {
     assert_true(most < 45 << 20);
 }
 
-/* Another process's, which nobody can ask for a pause. */
+/* A reader in another process cannot be asked to pause. */
 static void a_reading_of_another_process_only_postpones_the_beginning_of_the_log(void **state) {
     struct scene *scene = *state;
     sqlite3 *other;
@@ -235,7 +235,7 @@ static void a_reading_of_another_process_only_postpones_the_beginning_of_the_log
     assert_true(most > 40 << 20);
     assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(other);
-    /* A quarter more, and then it is used again. */
+    /* It grows by at most a quarter, and is then reused. */
     assert_true(read_and_write(scene, 700, AT_ONCE) < most + (most >> 1));
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a fleet holds in common: the same promises from memory and from a real Redis, and what only several can see. */
+/* The state that a fleet shares: the same contract in memory and on a real Redis, and cases with several workers. */
 #include "support/redis_stage.h"
 
 #include "base/metrics.h"
@@ -41,7 +41,7 @@ static struct claimed claim(struct state *state, const char *user, unsigned most
     return claimed;
 }
 
-/* Claims until it is refused, or granted; a release reaches Redis a moment later. */
+/* Claims until granted or timed out; a release reaches Redis a moment later. */
 static bool is_granted_soon(struct state *state, const char *user, unsigned most) {
     for (int i = 0; i < 200; i++) {
         if (claim(state, user, most).verdict == STATE_CLAIMED) return true;
@@ -62,7 +62,7 @@ static void assert_others(const struct state *state, const char *worker_ids) {
     buffer_done(&others);
 }
 
-/* The contract: each driver. */
+/* The contract for each driver. */
 static void hold_to_the_contract(struct state *state) {
     for (unsigned i = 1; i <= 5; i++) {
         struct claimed claimed = claim(state, "alice", 5);
@@ -74,8 +74,8 @@ static void hold_to_the_contract(struct state *state) {
     state_release_connection(state, SLICE("alice"));
     assert_true(is_granted_soon(state, "alice", 5));
     assert_int_equal(claim(state, "alice", 5).verdict, STATE_REFUSED);
-    assert_int_equal(claim(state, "alice", 0).verdict, STATE_CLAIMED); /* no bound: counted all the same */
-    state_release_connection(state, SLICE("carol"));                   /* who has none */
+    assert_int_equal(claim(state, "alice", 0).verdict, STATE_CLAIMED); /* no limit, but still counted */
+    state_release_connection(state, SLICE("carol"));                   /* carol has none */
     assert_int_equal(claim(state, "carol", 1).verdict, STATE_CLAIMED);
     assert_int_equal(claim(state, "carol", 1).verdict, STATE_REFUSED);
     assert_int_equal(state_workers(state), 1);
@@ -114,7 +114,7 @@ static void of_fifty_at_once_over_two_workers_exactly_five_are_let_in(void **unu
     state_free(&b);
 }
 
-/* A worker of which only what it said is left. */
+/* Leaves a worker's reports in Redis, without the worker. */
 static void leave_a_ghost(const char *worker_id, long long lease_ends_ms, const char *user) {
     int port;
     assert_int_equal(real_ports("ports", &port, 1), 1);
@@ -134,14 +134,14 @@ static void a_worker_that_was_killed_locks_nobody_out(void **unused) {
     stage_until(state_workers(b) == 2);
     assert_int_equal(claim(b, "erin", 5).verdict, STATE_REFUSED);
     gone_len = 0;
-    struct state *again = member("a.0.two"); /* the master's respawn: the earlier process is dead */
+    struct state *again = member("a.0.two"); /* the master restarts the worker: the earlier process is dead */
     stage_until(state_is_gone(b, SLICE("a.0.one")));
     assert_true(gone_len > 0);
     assert_int_equal(claim(b, "erin", 5).verdict, STATE_CLAIMED);
     assert_int_equal(claim(again, "erin", 5).connections, 2);
     stage_until(state_workers(b) == 2);
     state_free(&again);
-    stage_until(state_workers(b) == 1); /* it said farewell */
+    stage_until(state_workers(b) == 1); /* a ended its lease */
     state_free(&b);
 }
 
@@ -162,7 +162,7 @@ static void a_stopped_worker_is_gone_after_its_lease_and_may_come_back(void **un
     state_free(&b);
 }
 
-/* By the roll alone each of them would take a second. */
+/* By beats alone, each of them would take a second. */
 static void a_stranger_who_is_heard_is_known_soon(void **unused) {
     enum { STRANGERS = 5 };
     struct state *b = member("b.0.one");
@@ -217,7 +217,7 @@ static void a_claim_under_way_is_refused_when_the_state_ends(void **unused) {
     assert_int_equal(claimed.verdict, STATE_REFUSED);
 }
 
-/* When the lease of what that worker says of the user ends, in the fleet's time. */
+/* When the lease of that worker's report on the user ends, in the fleet's time. */
 static long long lease_end_ms(const char *user, const char *worker_id) {
     int port, connections;
     long long end_ms = 0;
@@ -228,7 +228,7 @@ static long long lease_end_ms(const char *user, const char *worker_id) {
     return end_ms;
 }
 
-/* Nobody says anything of a user who has been connected for long. */
+/* Nothing else happens to a user who has been connected for long. */
 static void a_connection_counts_for_as_long_as_it_lasts(void **unused) {
     struct state *state = member("a.0.one");
     assert_int_equal(claim(state, "ivan", 5).verdict, STATE_CLAIMED);
@@ -237,12 +237,12 @@ static void a_connection_counts_for_as_long_as_it_lasts(void **unused) {
     uint64_t end_ms = loop_now_ms(stage_loop) + STATE_USER_LEASE_MS * 2 / 3;
     while (lease_end_ms("ivan", "a.0.one") <= first_ms) {
         assert_true(loop_now_ms(stage_loop) < end_ms);
-        stage_pass(1000); /* between two looks */
+        stage_pass(1000); /* between two polls */
     }
     state_free(&state);
 }
 
-/* By a worker that lives, but has forgotten: by its lease, not by anybody's memory. */
+/* For a living worker that does not repeat its report: the lease decides. */
 static void what_is_not_said_again_counts_no_more(void **unused) {
     int port;
     struct state *state = member("b.0.one");
@@ -256,7 +256,7 @@ static void what_is_not_said_again_counts_no_more(void **unused) {
     state_free(&state);
 }
 
-/* As one that was promoted, whose clock says something else. */
+/* As after a failover to a server whose clock differs. */
 static void nobody_is_gone_because_the_clock_of_redis_jumps(void **unused) {
     static const long long jumps_ms[] = {8000, 600000, -600000, 0};
     struct state *a = member("a.0.one"), *b = member("b.0.one");
@@ -265,7 +265,7 @@ static void nobody_is_gone_because_the_clock_of_redis_jumps(void **unused) {
     gone_len = 0;
     for (size_t i = 0; i < sizeof jumps_ms / sizeof *jumps_ms; i++) {
         real_set_clock(jumps_ms[i]);
-        stage_pass(1200); /* both have called the roll */
+        stage_pass(1200); /* both have sent a beat */
         assert_int_equal(gone_len, 0);
         assert_int_equal(state_workers(a), 2);
         assert_int_equal(state_workers(b), 2);
@@ -276,7 +276,7 @@ static void nobody_is_gone_because_the_clock_of_redis_jumps(void **unused) {
     state_free(&b);
 }
 
-/* A clock that was set back leaves what it wrote in the future. */
+/* After a clock is set back, earlier lease times lie in the future. */
 static void a_killed_worker_is_gone_after_its_lease_despite_clock_changes(void **unused) {
     enum { LATEST_MS = 5000 };
     struct state *b = member("b.0.one");
@@ -289,7 +289,7 @@ static void a_killed_worker_is_gone_after_its_lease_despite_clock_changes(void *
     state_free(&b);
 }
 
-/* Each of 1,000 would otherwise hear of 1,000 each second. */
+/* Otherwise each of 1,000 workers would get 1,000 entries a second. */
 static void membership_of_a_quiet_fleet_costs_the_same_at_any_size(void **unused) {
     enum { FLEET = 1000, BEATS = 2, BYTES_A_BEAT = 512 };
     int port;
@@ -301,7 +301,7 @@ static void membership_of_a_quiet_fleet_costs_the_same_at_any_size(void **unused
                    FLEET, wall_ms() + LEASE_MS));
     stage_until(state_workers(b) == FLEET + 1);
     int64_t before = metric_get(METRIC_REDIS_RECEIVED, NULL);
-    stage_pass(BEATS * 1000); /* a beat is a second */
+    stage_pass(BEATS * 1000); /* one beat is a second */
     int64_t received = metric_get(METRIC_REDIS_RECEIVED, NULL) - before;
     assert_in_range(received, 1, (BEATS + 1) * BYTES_A_BEAT);
     state_free(&b);

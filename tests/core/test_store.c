@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The contract of store.h: what every driver must hold. */
+/* The contract of store.h, which every driver must keep. */
 #include "support/store_asking.h"
 #include "support/store_changes.h"
 #include "support/store_contract.h"
@@ -134,7 +134,7 @@ static void bad_text_does_not_fail_its_batch_neighbours(void **state) {
     assert_int_equal(after->seq, 2);
 }
 
-/* Longer ones than an index of a database takes, among others of the same batch. */
+/* Longer than a database's index accepts, in one batch with valid ones. */
 static void what_is_too_long_is_refused_alone(void **state) {
     static char text[8001];
     memset(text, 'x', sizeof text - 1);
@@ -170,7 +170,7 @@ static void what_is_too_long_is_refused_alone(void **state) {
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) assert_status(bad[i], STORE_BAD);
 }
 
-/* Lists are gathered from many. */
+/* A list holds ids from many users. */
 static void an_id_that_is_too_long_costs_nobody_else_of_its_list(void **state) {
     struct buffer list = {0};
     buffer_printf(&list, "[\"bob\",\"%0*d\",\"hall\",\"\",7,\"a\\u0000b\",\"dora\"]", 8000, 0);
@@ -210,7 +210,7 @@ static void a_new_message_is_told_as_the_protocol_says(void **state) {
     assert_has(read, expected);
 }
 
-/* The texts stand in this order. */
+/* The texts appear in this order. */
 static void assert_order(const struct answer *answer, const char *const *texts, size_t len) {
     const char *at = answer->json;
     for (size_t i = 0; i < len; i++) {
@@ -231,13 +231,13 @@ static void the_log_tells_each_event_as_it_was(void **state) {
     assert_order(ASK(*state, STORE_EVENTS, .channel_id = S("hall")), told, 10);
     assert_order(ASK(*state, STORE_EVENTS, .channel_id = S("hall"), .events.seq = 2), told + 4, 6);
     assert_has(ASK(*state, STORE_MESSAGE, .channel_id = S("hall"), .messages.message_id = S("m1")), "\"eins\"");
-    /* A retry is told what it was told, and takes no number. */
+    /* A retry gets the first answer, and takes no number. */
     struct answer *again = SAY(*state, "hall", "alice", "c1", "new", "\"one\"");
     assert_true(again->duplicate);
     assert_int_equal(again->seq, 1);
     assert_has(again, "\"content\":\"one\"");
     assert_int_equal(SAY(*state, "hall", "alice", "c6", "m4", "\"four\"")->seq, 6);
-    /* Nor does what is so already. */
+    /* Neither does a change without effect. */
     for (int i = 0; i < 2; i++) {
         again = ASK(*state, STORE_APPEND, .append.kind = STORE_REACTION_ADD, SAYING("hall", "bob", "", "m1", ""),
                     .append.emoji = S("+1"));
@@ -449,7 +449,8 @@ static void what_users_say_is_kept_until_they_say_otherwise_or_it_ends(void **st
     assert_string_equal(asking_list(*state, STORE_WORDS, both)->json, "[]");
     ASK(*state, STORE_WORD_PUT, .user_id = S("alice"), .word.status = S("busy"), .word.message = S("exam"),
         .word.ends_ms = far);
-    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"), .word.status = S("away"), .word.ends_ms = 1000); /* long ago */
+    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"), .word.status = S("away"),
+        .word.ends_ms = 1000); /* expired long ago */
     assert_string_equal(
         asking_list(*state, STORE_WORDS, both)->json,
         "[{\"userId\":\"alice\",\"status\":\"busy\",\"statusMessage\":\"exam\",\"endsMs\":4000000000000}]");

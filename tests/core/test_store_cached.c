@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The last events of channels in Redis, before a store: two workers over one log and one real Redis. */
+/* A store that caches channels' last events in Redis: two workers with one log and one real Redis. */
 #include "support/redis_stage.h"
 #include "support/store_asking.h"
 
@@ -12,18 +12,18 @@
 
 enum { WORKERS = 2 };
 
-/* The log, as a worker sees it: counts what is read of it. */
+/* A worker's view of the log; counts its reads. */
 struct door {
     struct store base;
     unsigned reads;
-    bool is_promoted; /* between the head and what is read after it */
+    bool is_promoted; /* promoted between reading the head and the rows */
 };
 
 static struct asking asking;
 static struct store *log_store, *workers[WORKERS];
 static struct door doors[WORKERS];
 static struct redis *redis;
-static struct recent_events *recent; /* whatever a worker may do to Redis */
+static struct recent_events *recent; /* writes anything that a worker could write to Redis */
 static int port;
 static char epoch[STORE_EPOCH_MAX];
 
@@ -39,7 +39,7 @@ static void door_submit(struct store *store, struct store_request *request) {
         return;
     }
     if (door->is_promoted && request->op == STORE_EVENTS)
-        request->events.epoch = S(epoch); /* whose log goes on from there */
+        request->events.epoch = S(epoch); /* the log continues from there */
     store_submit(log_store, &request);
 }
 
@@ -61,7 +61,7 @@ static struct answer *events_at(struct store *store, int64_t seq, unsigned limit
                .events.limit = limit);
 }
 
-/* What a worker answers is what the log is; how often it read the log for that. */
+/* Checks that a worker's answer equals the log; returns how often it read the log for it. */
 static unsigned reads_right(int worker, int64_t seq, unsigned limit) {
     unsigned before = doors[worker].reads;
     struct answer *cached = events_at(workers[worker], seq, limit), *plain = events_at(log_store, seq, limit);
@@ -75,7 +75,7 @@ static unsigned reads_right(int worker, int64_t seq, unsigned limit) {
     return doors[worker].reads - before;
 }
 
-/* The same of the newest page. */
+/* The same for the newest page. */
 static unsigned pages_right(int worker, unsigned limit) {
     unsigned before = doors[worker].reads;
     struct answer *cached = ASK(at(workers[worker]), STORE_MESSAGES, .channel_id = S("hall"), .messages.limit = limit);
@@ -87,7 +87,7 @@ static unsigned pages_right(int worker, unsigned limit) {
     return reads;
 }
 
-/* What was sent to Redis before has been done. */
+/* Waits until all commands sent to Redis so far are done. */
 static void settle(void) {
     answer_to(redis, "GET stoa:settled");
 }
@@ -115,7 +115,7 @@ static void note(struct recent_read *read, struct slice events, int64_t top) {
     found->top = top;
 }
 
-/* How far the range goes without a gap. */
+/* How far the range reaches without a gap. */
 static int64_t top_after(int64_t seq) {
     struct recent_log log = hall();
     struct found found = {.read.done = note};
@@ -159,12 +159,12 @@ static void a_slow_reader_makes_no_gap(void **unused) {
     for (int i = 1; i <= 4; i++) say(0, i);
     struct answer *slow = events_at(log_store, 0, 2), *all = events_at(log_store, 0, 0);
     keep(0, all, 4, false);
-    keep(0, slow, 2, false); /* it has less */
+    keep(0, slow, 2, false); /* it reaches less far */
     assert_int_equal(top_after(0), 4);
     struct answer *ahead = SAY(at(log_store), "hall", "bob", "", "m5", "5");
     struct answer *further = SAY(at(log_store), "hall", "bob", "", "m6", "6");
     struct recent_log log = hall();
-    recent_events_committed(recent, &log, further->seq, slice_of(further->json)); /* before its turn */
+    recent_events_committed(recent, &log, further->seq, slice_of(further->json)); /* too early */
     settle();
     assert_int_equal(top_after(0), 4);
     recent_events_committed(recent, &log, ahead->seq, slice_of(ahead->json));
@@ -174,7 +174,7 @@ static void a_slow_reader_makes_no_gap(void **unused) {
     assert_int_equal(top_after(0), 6);
     SAY(at(log_store), "hall", "bob", "", "m7", "7");
     SAY(at(log_store), "hall", "bob", "", "m8", "8");
-    keep(7, events_at(log_store, 7, 0), 8, true); /* would leave out 7 */
+    keep(7, events_at(log_store, 7, 0), 8, true); /* 7 would be missing */
     assert_int_equal(top_after(0), 6);
     assert_int_equal(reads_right(0, 0, 0), 1);
     assert_int_equal(reads_right(1, 0, 0), 0);
@@ -205,7 +205,7 @@ static void what_was_deleted_is_not_shown_again(void **unused) {
     assert_has_not(events_at(workers[0], 0, 0), "a secret");
     assert_has_not(events_at(workers[1], 0, 0), "a secret");
     free(redis_cli(port, "flushall"));
-    keep(0, before, 2, false); /* a slow reader, after everything was lost */
+    keep(0, before, 2, false); /* a slow reader, after Redis lost everything */
     assert_int_equal(top_after(0), 2);
     assert_has_not(events_at(workers[0], 0, 0), "a secret");
     settle();
@@ -318,7 +318,8 @@ static void a_page_that_goes_back_further_than_the_events_is_read(void **unused)
     settle();
     assert_int_equal(pages_right(0, 20), 1);
     say(0, 31);
-    assert_int_equal(pages_right(0, 1), 1); /* a second one is not there: is it the only one? */
+    assert_int_equal(pages_right(0, 1),
+                     1); /* the second does not exist: checks that the first is known to be the only one */
     say(0, 32);
     assert_int_equal(pages_right(0, 1), 0);
 }
@@ -360,7 +361,7 @@ static void what_others_put_there_is_a_miss(void **unused) {
     assert_int_equal(reads_right(1, 0, 0), 1);
 }
 
-/* As events that a primary had told of before it was lost. */
+/* Like events that a primary announced before it was lost. */
 static void what_is_beyond_the_head_is_not_told(void **unused) {
     struct recent_log log = hall();
     say(0, 1);
@@ -372,7 +373,7 @@ static void what_is_beyond_the_head_is_not_told(void **unused) {
     assert_int_equal(reads_right(0, 0, 0), 0);
 }
 
-/* And what is read of the new epoch is not kept as the old one's. */
+/* Rows of the new epoch are not kept as the old one's. */
 static void an_epoch_that_begins_meanwhile_is_told(void **unused) {
     say(0, 1);
     doors[0].is_promoted = true;
@@ -421,7 +422,8 @@ static void whatever_happens_the_log_is_told(void **unused) {
     for (int i = 0; i < 400; i++) {
         draw = draw * 1103515245 + 12345;
         unsigned what = draw >> 16 & 31, which = draw >> 21;
-        struct store *through = what % 3 == 2 ? log_store : workers[what % 2]; /* a worker that Redis did not hear */
+        struct store *through =
+            what % 3 == 2 ? log_store : workers[what % 2]; /* a worker whose commands did not reach Redis */
         char id[16];
         if (what < 12) {
             snprintf(id, sizeof id, "m%d", said++);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The events that clients see, as stores write them. */
+/* The events for clients, as stores write them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

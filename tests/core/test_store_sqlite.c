@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SQLite file: what a kill, a power cut, a full disk, a backup and a broken disk leave of it. */
+/* The SQLite file after a kill, a power cut, a full disk, a restored backup and disk damage. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -16,7 +16,7 @@ enum { CHANNELS = 3, IN_FLIGHT = 32 };
 
 /* ---- a process that is killed under load */
 
-/* An acknowledgement, written to the parent before anything else happens. */
+/* An acknowledgement; the child writes it to the parent at once. */
 struct ack {
     int channel, message;
     int64_t seq;
@@ -43,7 +43,7 @@ static void send_next(struct load *load) {
     snprintf(text, sizeof(text), "c%d", load->next % CHANNELS);
     request->channel_id = store_request_copy(request, S(text));
     int len = snprintf(text, sizeof(text), "m%d", load->next++);
-    /* With the NUL behind it, for atoi. */
+    /* Includes the NUL, for atoi. */
     request->append.message_id = store_request_copy(request, (struct slice){text, (size_t)len + 1});
     request->append.message_id.len = (size_t)len;
     request->append.client_id = request->append.message_id;
@@ -74,7 +74,7 @@ static void run_load(const char *path, int pipe, const char *powercut, const cha
     _exit(1);
 }
 
-/* Acknowledgements until wanted are there, then the kill, then those that were still on their way. */
+/* Collects acknowledgements until `wanted` have come, kills the process, then collects those still in the pipe. */
 static unsigned load_and_kill(struct scene *scene, const char *powercut, const char *fault, struct ack *acks,
                               unsigned wanted, unsigned max) {
     int ends[2];
@@ -97,7 +97,7 @@ static unsigned load_and_kill(struct scene *scene, const char *powercut, const c
     return count;
 }
 
-/* Those of the acknowledged that are not where the acknowledgement said. */
+/* Counts the acknowledged messages that are not where their acknowledgement said. */
 static unsigned count_lost(struct scene *scene, const struct ack *acks, unsigned count) {
     sqlite3 *handle;
     sqlite3_stmt *row = NULL;
@@ -106,7 +106,7 @@ static unsigned count_lost(struct scene *scene, const struct ack *acks, unsigned
     const char *sql =
         "SELECT 1 FROM events JOIN client_ids USING (channel_id, seq) WHERE channel_id = ?1 AND seq = ?2 AND client_id "
         "= ?3";
-    /* A database that lost even its tables has lost all. */
+    /* A database that has lost its tables has lost everything. */
     if (sqlite3_prepare_v2(handle, sql, -1, &row, NULL) != SQLITE_OK) lost = count;
     for (unsigned i = 0; row && i < count; i++) {
         char channel[16], client[16];
@@ -143,7 +143,7 @@ static void acknowledged_events_survive_a_kill_and_seq_is_gapless_over_it(void *
     assert_int_equal(count_lost(scene, acks, count), 0);
     expect_sound_log(scene);
     free(acks);
-    /* A kill is no restore: the numbers go on in the same epoch, and a retry is told the first one's. */
+    /* A kill is not a restore: numbers continue in the same epoch, and a retry gets the first answer. */
     scene_open(scene);
     struct answer *head = ASK(&scene->asking, STORE_CHANNEL, .channel_id = S("c0"));
     assert_true(strncmp(head->epoch, "1-", 2) == 0);
@@ -202,7 +202,7 @@ static void the_epoch_stays_over_a_restart(void **state) {
     assert_string_equal(say(scene, 3, 3)->epoch, before->epoch);
 }
 
-/* Whoever had seen 8 hears that all above 5 is void; whoever had seen 4 just goes on. */
+/* A client at 8 is told to discard everything above 5; a client at 4 simply continues. */
 static void expect_fork_at_5(struct scene *scene, const char *old_epoch) {
     struct answer *next = say(scene, 60, 60);
     assert_int_equal(next->seq, 6);
@@ -236,12 +236,12 @@ static void copy_file(const char *from, const char *to) {
     close(out);
 }
 
-/* ---- the log went back: 8 were acknowledged, and the file that has 5 is back, in each way that people copy files */
+/* ---- the log went back: 8 were acknowledged, then the file with 5 was restored, in each way that people copy files */
 
 enum { KEPT = 3 };
 static const char *const kept[KEPT] = {"", "-wal", ".incarnation"};
 
-/* Of the files that are there, as cp does it. */
+/* Copies the existing files, like cp. */
 static void copy_files(struct scene *scene, const char *from, const char *to, size_t len) {
     for (size_t i = 0; i < len; i++) {
         char source[32], target[32];
@@ -277,7 +277,7 @@ static void the_database_and_its_log_copied_back_begin_an_epoch(void **state) {
     expect_fork_at_5(scene, lost->epoch);
 }
 
-/* As it was written an hour before. */
+/* As if it was written an hour ago. */
 static void age_sidecar(const char *path) {
     char text[128] = "";
     long long commits, written_ms;
@@ -304,7 +304,7 @@ static void the_whole_folder_copied_back_begins_an_epoch(void **state) {
     expect_fork_at_5(scene, lost->epoch);
 }
 
-/* With other inodes, as mv and rsync leave them. */
+/* With new inodes, as mv and rsync create them. */
 static void the_whole_folder_moved_back_begins_an_epoch(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
@@ -340,7 +340,8 @@ static void what_sqlite3_backed_up_while_it_was_served_begins_an_epoch(void **st
     expect_fork_at_5(scene, lost->epoch);
 }
 
-/* A server was killed, its log stayed, and the database alone was copied back. Between copy and log was a checkpoint.
+/* A server was killed and its WAL stayed, then only the database was copied back. A checkpoint happened between the
+ * copy and the WAL.
  */
 static void a_database_beside_a_later_ones_log_is_refused_unchanged(void **state) {
     enum { TEXT_LEN = 300000 };
@@ -370,7 +371,7 @@ static void a_database_beside_a_later_ones_log_is_refused_unchanged(void **state
     expect_refused(scene, "is older than the log beside it");
     assert_int_equal(stat(scene->path, &after), 0);
     assert_int_equal(after.st_size, before.st_size);
-    /* Without the log it is what it was, in a new epoch. */
+    /* Without the WAL the file is usable, in a new epoch. */
     unlink(beside(scene, "-wal"));
     unlink(beside(scene, "-shm"));
     scene_open(scene);
@@ -419,7 +420,7 @@ static void a_log_that_lost_its_end_is_never_silent(void **state) {
     expect_sound_log(scene);
 }
 
-/* The number orders, not the time. */
+/* Numbers set the order, not the time. */
 static void a_clock_that_went_back_reorders_nothing(void **state) {
     struct scene *scene = *state;
     make_hall(scene);
@@ -484,7 +485,7 @@ static off_t wal_size(struct scene *scene) {
     return wal.st_size;
 }
 
-/* Whatever was looked up before: a reading that is not ended would keep the log from beginning anew. */
+/* An unfinished read of any kind would keep the WAL from being reset. */
 static void the_log_of_the_database_is_used_again(void **state) {
     struct scene *scene = *state;
     make_hall(scene);

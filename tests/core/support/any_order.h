@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* any_order.h - chance that can be repeated, and a store of channels that answers any of what waits. */
+/* any_order.h - reproducible random numbers, and a store of channels that answers pending requests in any order. */
 #ifndef TESTS_ANY_ORDER_H
 #define TESTS_ANY_ORDER_H
 
@@ -9,7 +9,7 @@
 enum { CHANNELS = 2 };
 extern const char *const channels[CHANNELS];
 
-/* The same seed, the same draws. */
+/* The same seed gives the same numbers. */
 void chance_seed(uint64_t seed);
 unsigned below(unsigned n);
 bool percent(unsigned p);
@@ -21,7 +21,7 @@ struct any_order_store {
     int64_t heads[CHANNELS];
 };
 void any_order_store_init(struct any_order_store *fake);
-/* One of those that wait, if there is one; now and then it is UNAVAILABLE. */
+/* Answers one pending request, if there is one; now and then with UNAVAILABLE. */
 void any_order_store_answer(struct any_order_store *fake);
 void write_event(struct buffer *out, unsigned channel, int64_t seq);
 

@@ -69,7 +69,7 @@ static void end(void) {
     listener_end(&theirs);
 }
 
-/* What was said before has arrived, if it ever will: a topic's messages come in order. */
+/* Earlier messages have then arrived, or are lost: a topic's messages come in order. */
 static void settle(struct listener *from, struct listener *to, struct slice topic) {
     size_t before = to->len;
     listener_say(from, topic, "settled");
@@ -82,7 +82,7 @@ void contract_a_subscription_is_told_of_in_a_later_turn(void **state) {
     assert_int_equal(ours.subscriptions, 0);
     stage_until(ours.subscriptions == 1);
     assert_string_equal(ours.subscribed, "lobby");
-    bus_subscribe(ours.bus, SLICE("lobby")); /* holds already */
+    bus_subscribe(ours.bus, SLICE("lobby")); /* already subscribed */
     assert_int_equal(ours.subscriptions, 1);
     stage_until(ours.subscriptions == 2);
     bus_unsubscribe(ours.bus, SLICE("lobby"));
@@ -101,7 +101,7 @@ void contract_nobody_hears_themselves(void **state) {
     begin();
     listener_subscribe(&ours, SLICE("lobby"));
     for (int i = 0; i < 10; i++) listener_say(&ours, SLICE("lobby"), "hello?");
-    stage_pass(100); /* an echo would have come */
+    stage_pass(100); /* an echo would have come by then */
     assert_int_equal(ours.len, 0);
     end();
 }
@@ -138,7 +138,7 @@ void contract_a_bus_may_end_at_any_time(void **state) {
     bus_subscribe(ours.bus, SLICE("lobby"));
     bus_subscribe(ours.bus, SLICE("hall"));
     end();
-    stage_pass(10); /* an event would be used after the end */
+    stage_pass(10); /* an event would use it after its end */
 }
 
 void contract_others_hear_what_was_said_in_order(void **state) {
@@ -177,7 +177,7 @@ void contract_only_subscribers_hear(void **state) {
     listener_subscribe(&theirs, SLICE("end"));
     bus_unsubscribe(theirs.bus, SLICE("lobby"));
     listener_say(&ours, SLICE("lobby"), "too late");
-    stage_pass(50); /* it would have come */
+    stage_pass(50); /* it would have come by then */
     settle(&ours, &theirs, SLICE("end"));
     assert_int_equal(theirs.len, 3);
     end();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bus_contract.h - what every bus does, whoever carries it. A test of a driver says how to make one, and runs this. */
+/* bus_contract.h - the contract for every driver of the bus. A driver's test provides a constructor and runs these
+ * tests. */
 #ifndef TESTS_BUS_CONTRACT_H
 #define TESTS_BUS_CONTRACT_H
 
@@ -9,7 +10,7 @@
 /* On stage_loop. settings: a node name, and perhaps a secret. */
 extern struct bus *(*contract_new)(const struct bus_settings *settings, const struct bus_events *events, void *owner);
 
-/* A worker, and what its bus said. */
+/* A worker, and what its bus reported. */
 enum { HEARD_MAX = 4096 };
 struct listener {
     struct bus *bus;
@@ -20,17 +21,17 @@ struct listener {
         size_t body_len;
     } heard[HEARD_MAX];
     size_t len;
-    unsigned subscriptions; /* told of */
+    unsigned subscriptions; /* `subscribed` calls */
     char subscribed[BUS_TOPIC_MAX + 1];
     bool is_degraded;
 };
 void listener_begin(struct listener *listener, const char *node, const char *secret);
 void listener_end(struct listener *listener);
-/* Subscribes and waits for the word that it holds. */
+/* Subscribes and waits for the confirmation. */
 void listener_subscribe(struct listener *listener, struct slice topic);
 void listener_say(struct listener *listener, struct slice topic, const char *body);
 
-/* To be listed among a program's tests, with stage_set_up and stage_tear_down. */
+/* For a program's list of tests, with stage_set_up and stage_tear_down. */
 void contract_a_subscription_is_told_of_in_a_later_turn(void **state);
 void contract_nobody_hears_themselves(void **state);
 void contract_worker_ids_are_unique(void **state);
@@ -41,7 +42,7 @@ void contract_a_bus_may_end_at_any_time(void **state);
         TEST(contract_worker_ids_are_unique), TEST(contract_bodies_that_are_too_large_are_refused),   \
         TEST(contract_a_bus_may_end_at_any_time)
 
-/* Where there are others. */
+/* For drivers with several workers. */
 void contract_others_hear_what_was_said_in_order(void **state);
 void contract_only_subscribers_hear(void **state);
 void contract_topics_are_any_bytes(void **state);

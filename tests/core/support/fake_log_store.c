@@ -84,7 +84,7 @@ static unsigned part_of(struct store *store, struct slice channel_id) {
     return fake->parts ? (unsigned char)channel_id.ptr[channel_id.len - 1] % fake->parts : 0;
 }
 
-/* A store asks all of its parts, and answers when each has. */
+/* A request to all parts is answered once each part has answered. */
 static bool asks_stalled(struct fake_log_store *fake, const struct store_request *request) {
     size_t len;
     bool asks = false;

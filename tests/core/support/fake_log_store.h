@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fake_log_store.h - a store of channel logs in memory, for several workers of one test: answers in the next turn. */
+/* fake_log_store.h - an in-memory store of channel logs for several workers in one test; answers in the next turn. */
 #ifndef TESTS_FAKE_LOG_STORE_H
 #define TESTS_FAKE_LOG_STORE_H
 
@@ -8,8 +8,8 @@
 
 enum { FAKE_CHANNELS_MAX = 4096 };
 
-/* Events are ["message:new",{"seq":N,"epoch":EPOCH}]. A channel begins with its first append; one with the client id of
- * the last event is its duplicate. */
+/* Events are ["message:new",{"seq":N,"epoch":EPOCH}]. A channel begins with its first append; an append with the last
+ * event's client id is its duplicate. */
 struct fake_log_store {
     struct store store;
     struct loop *loop;
@@ -22,22 +22,22 @@ struct fake_log_store {
     } heads[FAKE_CHANNELS_MAX];
     size_t heads_len;
     struct map *by_id;
-    const char *epoch; /* "1-a"; another one is a fork after seq `fork` of every channel */
+    const char *epoch; /* "1-a"; any other is a fork after seq `fork` of every channel */
     int64_t fork;
-    bool is_away;   /* all is UNAVAILABLE */
-    bool is_silent; /* answers nothing; fake_log_store_done does */
-    unsigned parts; /* channel ids are spread over so many by their last character; 0: one */
-    int stalled;    /* the part whose queries of heads, and what asks it beside others, are not answered; -1: none */
+    bool is_away;   /* answers UNAVAILABLE */
+    bool is_silent; /* answers nothing until fake_log_store_done */
+    unsigned parts; /* spreads channel ids over that many parts by their last character; 0: one part */
+    int stalled;    /* the part that does not answer queries of heads, alone or with other parts; -1: none */
     unsigned event_reads, head_queries, heads_asked;
-    size_t padding; /* bytes more in each event */
+    size_t padding; /* extra bytes in each event */
 };
 
 void fake_log_store_init(struct fake_log_store *fake, struct loop *loop);
-/* Answers what is left. */
+/* Answers the remaining requests. */
 void fake_log_store_done(struct fake_log_store *fake);
-/* The stalled part answers. */
+/* The stalled part answers again. */
 void fake_log_store_go_on(struct fake_log_store *fake);
-/* An event that nobody publishes. Its number. */
+/* Commits an event that nobody publishes; returns its number. */
 int64_t fake_log_store_commit(struct fake_log_store *fake, struct slice channel_id);
 void fake_log_store_write_event(const struct fake_log_store *fake, int64_t seq, struct buffer *out);
 

@@ -11,9 +11,9 @@
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned most_ms; /* 0: none is held */
+    unsigned most_ms; /* 0: no read is held */
     bool overlap;
-    unsigned held, let_go; /* so many, since they began */
+    unsigned held, let_go; /* counts since the beginning */
 } reads = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct timespec in_ms(unsigned ms) {

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* held_reads.h - for tests of the SQLite store: its reader thread is held in the middle of a read.
+/* held_reads.h - holds the SQLite store's reader thread in the middle of a read, for tests.
  *
- * A held read has done all but end: its snapshot of the database is still in use.
+ * A held read has finished except for its end: its snapshot of the database is still in use.
  */
 #ifndef TESTS_HELD_READS_H
 #define TESTS_HELD_READS_H
 
 #include <stdbool.h>
 
-/* Once, before any store is opened. */
+/* Call once, before any store is opened. */
 void held_reads_init(void);
-/* Each read is held until held_reads_end, and not for longer than that. */
+/* Holds each read until held_reads_end, at most most_ms. */
 void held_reads_begin(unsigned most_ms);
-/* Each is held until the next write begins, which waits until the read after it is held: at every commit, and when the
- * writer has time for something else, a read is under way that is not older than the write before. */
+/* Holds each read until the next write begins; that write waits until the read after it is held. So at each commit,
+ * and whenever the writer is idle, a read is in progress that is not older than the previous write. */
 void held_reads_overlap(unsigned most_ms);
 void held_reads_end(void);
-/* Until one is held. */
+/* Waits until a read is held. */
 void held_reads_wait(void);
 
 #endif

@@ -21,7 +21,7 @@ static void rig_message(void *owner, struct slice message, bool binary) {
     buffer_done(&frame);
 }
 
-/* At the end of the turn, as those do who gather. */
+/* At the end of the turn, like handlers that gather requests. */
 static void rig_answer(struct loop_task *task) {
     struct rig *rig = CONTAINER(task, struct rig, late);
     if (rig->conn) websocket_write(rig->conn, buffer_slice(&rig->answer));
@@ -193,7 +193,7 @@ int64_t rig_now_ms(void) {
 }
 
 void rig_turn(struct rig *rig) {
-    if (!loop_turn(rig->loop)) poll(NULL, 0, 1); /* nothing was to be done */
+    if (!loop_turn(rig->loop)) poll(NULL, 0, 1); /* no work was done */
 }
 
 void raw_connect(struct raw *raw, struct rig *rig) {
@@ -223,7 +223,7 @@ void raw_send(struct raw *raw, const char *bytes, size_t len) {
         } else if (raw->ssl ? SSL_get_error(raw->ssl, (int)n) != SSL_ERROR_WANT_WRITE &&
                                   SSL_get_error(raw->ssl, (int)n) != SSL_ERROR_WANT_READ
                             : errno != EAGAIN) {
-            return; /* the server has closed: the test looks at what it answered */
+            return; /* the server has closed: the test checks its answer */
         }
         loop_turn(raw->rig->loop);
         if (rig_now_ms() > deadline) fail_msg("the server does not read");

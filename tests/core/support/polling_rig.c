@@ -69,7 +69,7 @@ int stop_polling(void **state) {
     net_server_free(&server);
     close(listen_fd);
     hub_free(&hub);
-    while (loop_turn(loop)) continue; /* what the sessions had is given back */
+    while (loop_turn(loop)) continue; /* frees what the sessions used */
     admission_free(&admission);
     return tear_down(state);
 }
@@ -191,7 +191,7 @@ static bool closing(const struct buffer *in) {
 }
 
 void assert_closes(int fd, struct buffer *in) {
-    read_until(fd, in, closing); /* or the end */
+    read_until(fd, in, closing); /* or the end of the stream */
     close(fd);
     buffer_done(in);
 }

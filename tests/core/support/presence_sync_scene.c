@@ -61,7 +61,6 @@ void worker_begin(struct sync_worker *worker) {
     bus_subscribe(worker->bus, SLICE(""));
 }
 
-/* Without a word to anybody. */
 void worker_end(struct sync_worker *worker) {
     bus_free(&worker->bus);
     struct bus *nobody = worker->bus = bus_local_new(scene_loop, &bus_events, worker);
@@ -114,7 +113,6 @@ bool say_status(struct sync_worker *worker, const char *user, const char *status
     return presence_update(worker->presence, slice_of(user), &(struct presence_said){.status = slice_of(status)});
 }
 
-/* What the members there heard since the last question. */
 const char *news(struct sync_worker *worker) {
     static char text[4096];
     snprintf(text, sizeof text, "%.*s", SLICE_ARG(buffer_slice(&worker->told)));
@@ -145,7 +143,6 @@ void forget_news(void) {
     for (size_t i = 0; i < WORKERS; i++) (void)news(&workers[i]);
 }
 
-/* alice at one, bob at two, carol at three. */
 void all_come(void) {
     come(&workers[0], "alice");
     come(&workers[1], "bob");

@@ -13,7 +13,7 @@ struct fake_client {
     struct fake_server *server;
     int fd;
     struct loop_fd *io;
-    struct resp_reader *reader; /* a command is an array of strings: what a reply may be too */
+    struct resp_reader *reader; /* a command is an array of strings, so the reader of replies can parse it */
     struct loop_task reap;
 };
 
@@ -47,7 +47,7 @@ void fake_hang_up(struct fake_client *client) {
 void fake_say_bytes(struct fake_client *client, const char *bytes, size_t len) {
     for (size_t at = 0; at < len && client->fd >= 0;) {
         ssize_t taken = send(client->fd, bytes + at, len - at, MSG_NOSIGNAL);
-        if (taken < 0 && errno == EAGAIN) return; /* what a test says fits into a socket's buffer */
+        if (taken < 0 && errno == EAGAIN) return; /* answers in tests fit into a socket's buffer */
         if (taken < 0) return;
         at += (size_t)taken;
     }

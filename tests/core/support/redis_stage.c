@@ -8,11 +8,11 @@
 #include "base/log.h"
 
 struct loop *stage_loop;
-static unsigned haste_ms; /* how much time passes in a turn that finds nothing; 0: as much as does */
+static unsigned haste_ms; /* how much time passes in an idle turn; 0: real time */
 
 void stage_turn(void) {
     if (loop_turn(stage_loop)) return;
-    poll(NULL, 0, 1); /* nothing was to be done */
+    poll(NULL, 0, 1); /* no work was done */
     if (haste_ms) loop_advance(stage_loop, haste_ms);
 }
 

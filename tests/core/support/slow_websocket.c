@@ -33,7 +33,7 @@ static bool slow_close(struct slow *slow, struct told *told, struct slice payloa
     return true;
 }
 
-/* 1: a frame was read; 0: it is not whole; -1: a violation. */
+/* 1: a frame was read; 0: incomplete; -1: a violation. */
 static int slow_frame(struct slow *slow, struct told *told) {
     const unsigned char *p = slow->at;
     size_t have = (size_t)(slow->end - p), need = 6;

@@ -26,7 +26,7 @@ void asking_done(struct asking *asking) {
     }
 }
 
-/* [[channelId, seq, epoch], …] of those that are known. */
+/* [[channelId, seq, epoch], …] of the known channels. */
 static void write_heads(struct store_request *request) {
     size_t len;
     const struct store_head *heads = store_heads(request, &len);
@@ -39,7 +39,7 @@ static void write_heads(struct store_request *request) {
     buffer_append_char(&request->json, ']');
 }
 
-/* The texts of a JSON array; what is none of them is an empty one. */
+/* The texts of a JSON array; other values count as empty. */
 static void add_ids(struct store_request *request, struct slice list) {
     struct json_walk walk;
     struct slice item;
@@ -85,7 +85,7 @@ static void asking_answered(struct store_request *request) {
     free(question);
 }
 
-/* Takes copies of the wanted part's texts. */
+/* Copies the texts of the wanted part. */
 static void copy_part(struct store_request *request, const struct store_request *wanted) {
 #define COPY(field) request->field = store_request_copy(request, wanted->field)
     switch (wanted->op) {
@@ -132,7 +132,7 @@ static void copy_part(struct store_request *request, const struct store_request 
             request->audit.limit = wanted->audit.limit;
             COPY(audit.action), COPY(audit.detail);
             break;
-        default: /* no part of their own */
+        default: /* no member of the union */
             break;
     }
     COPY(channel_id), COPY(user_id);

@@ -8,7 +8,7 @@
 #include "support/postgres_servers.h"
 #include "support/redis_stage.h"
 
-static char folder[64], path[80]; /* of the store at hand, if it has a file */
+static char folder[64], path[80]; /* of the current store, if it has a file */
 
 static void remove_file(void) {
     if (!folder[0]) return;
@@ -53,7 +53,7 @@ static struct store *make_replicated(struct loop *loop, struct error *error_r) {
     return make_postgres_with(loop, false, true, error_r);
 }
 
-static struct redis *redis; /* of the store at hand, if it is a cached one */
+static struct redis *redis; /* of the current store, if it is cached */
 
 static struct store *cached(struct loop *loop, struct store *store) {
     int port;
