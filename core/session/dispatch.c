@@ -45,7 +45,7 @@ static const struct refusal {
     [POLICY_SCRIPT_ERROR] = {"script_error", "the handler failed"},
     [POLICY_TOO_LARGE] = {"too_large", "the event has too many values"},
     [POLICY_UNAVAILABLE] = {"unavailable", "the server cannot do this now"},
-    [POLICY_UNKNOWN] = {"unknown", "whether this was done is not known"},
+    [POLICY_UNKNOWN] = {"unknown", "the server does not know whether this was done"},
 };
 
 enum { REFUSAL_MAX = 1024 };

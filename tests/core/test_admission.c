@@ -22,7 +22,7 @@ static int begin(void **state) {
     return 0;
 }
 
-/* Whoever comes in stays until leave_all. */
+/* Admitted seats stay until leave_all. */
 enum { SEATS = 1200 };
 static struct seat seats[SEATS];
 static unsigned seats_len;
@@ -69,7 +69,7 @@ static void a_full_worker_refuses_until_one_leaves(void **state) {
     assert_int_equal(admitted("192.0.2.1", 5), 1);
 }
 
-/* Who gave way, one after the other: indices into seats, as letters. */
+/* Seats that gave way, in order: indices into seats, as letters. */
 static char gone[SEATS + 1];
 
 static void give_way(struct seat *seat) {
@@ -79,7 +79,7 @@ static void give_way(struct seat *seat) {
     admission_leave(seat);
 }
 
-/* Each is one of 192.0.2.0/24 by its number; 0: nobody's. They rest in that order. */
+/* Each digit is an address of 192.0.2.0/24; 0: no crowd. The seats become idle in that order. */
 static void rest(const char *numbers) {
     gone[0] = '\0';
     for (; *numbers; numbers++) {
@@ -115,7 +115,7 @@ static void the_longest_idle_seat_gives_way_first(void **state) {
     assert_string_equal(gone, "cda");
 }
 
-/* Mallory's address ends in 1; alice, bob, and one behind a proxy come before and after. */
+/* Mallory's address ends in 1. alice, bob and a client behind a proxy come before and after. */
 static void of_those_who_rest_the_address_with_most_gives_way_first(void **state) {
     admission_set(control, &(struct admission_settings){.connections = 12});
     rest("203111111110");
@@ -162,7 +162,7 @@ static void whose_prefix_is_the_same_shares_seats_and_exceptions_have_all(void *
     assert_int_equal(admitted("198.51.100.1", 20), 1);
 }
 
-/* As when a proxy passes on one request after the other. */
+/* For example, a proxy forwards requests of several clients over one connection. */
 static void a_seat_is_that_of_whom_it_is_used_for(void **state) {
     struct address alice, bob;
     struct seat proxy = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Joining a channel without a gap, over a store that a test can foresee. */
+/* Joining a channel without a gap, over a store controlled by the test. */
 #include "session/channel_follow.h"
 
 #include "channel/log.h"
@@ -14,10 +14,10 @@ static struct person alice;
 static struct channel_log *log_of_node;
 static struct presence *presence;
 
-/* A store that holds one channel of numbered events and answers reads when it is told to. */
+/* A store with one channel of numbered events, which answers reads when the test says so. */
 static struct fake_store {
     struct store store;
-    int64_t head, fork; /* where the epoch's log left those before */
+    int64_t head, fork; /* fork: where this epoch's log left the earlier one */
     const char *epoch;
     struct list waiting;
 } fake;
@@ -45,7 +45,7 @@ static void fake_read(struct store_request *request) {
     store_events_end(request);
 }
 
-/* Answers the oldest read with what the channel holds now. */
+/* Answers the oldest read with the channel's present events. */
 static void store_answers(void) {
     struct list *link = list_pop(&fake.waiting);
     assert_non_null(link);
@@ -56,7 +56,7 @@ static void store_answers(void) {
     turn();
 }
 
-/* So does not. */
+/* Fails the oldest read. */
 static void store_fails(void) {
     struct list *link = list_pop(&fake.waiting);
     assert_non_null(link);
@@ -171,16 +171,16 @@ static void what_comes_while_the_tail_cannot_be_read_is_not_handed_out(void **st
     assert_null(hears(&alice));
 }
 
-/* The user was on another worker, which had heard more than this one. */
+/* The user was on another worker, which was ahead of this one. */
 static void who_has_more_than_this_worker_gets_nothing_twice(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     fake.head = 5;
     joins(5);
     store_answers();
     assert_string_equal(answer, "");
-    store_answers(); /* the log's */
+    store_answers(); /* the log's read */
     store_answers();
-    store_answers(); /* the tail up to where the user has joined */
+    store_answers(); /* the tail up to the seq at which the user joined */
     assert_string_equal(answer, "ok seq 5 events [] gap 0-0");
     commit();
     leaves_the_event();
@@ -188,7 +188,7 @@ static void who_has_more_than_this_worker_gets_nothing_twice(void **state) {
     assert_null(hears(&alice));
 }
 
-/* What was read is of another log than what comes live: numbers of the two do not continue each other. */
+/* The tail and the live events come from two epochs: their seqs do not continue each other. */
 static void a_join_is_refused_until_the_log_enters_the_stores_epoch(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     fake.epoch = "2-b";
@@ -218,7 +218,7 @@ static void an_epoch_that_begins_during_a_join_makes_it_unavailable(void **state
     leaves_the_event();
 }
 
-/* They were on another worker, which was in the next epoch before. */
+/* The user was on another worker, which entered the next epoch earlier. */
 static void a_client_ahead_of_the_workers_epoch_hears_nothing_twice(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     fake.epoch = "2-b";
@@ -227,7 +227,7 @@ static void a_client_ahead_of_the_workers_epoch_hears_nothing_twice(void **state
     joins_in(2, "2-b");
     struct list *follow = list_pop(&fake.waiting);
     channel_log_committed(log_of_node, SLICE("c"), 2, SLICE("2-b"), SLICE("[\"message:new\",{\"seq\":2}]"));
-    store_answers(); /* the log's: it enters the epoch, and hands 2 out */
+    store_answers(); /* the log's read: it enters the epoch and hands out 2 */
     list_append(&fake.waiting, follow);
     while (!list_empty(&fake.waiting)) store_answers();
     assert_string_equal(answer, "ok seq 2 events [] gap 0-0");
@@ -241,11 +241,11 @@ static void a_commit_between_the_read_and_the_join_is_not_lost(void **state) {
     struct store_request *read = CONTAINER(fake.waiting.next, struct store_request, link);
     list_remove(&read->link);
     fake_read(read); /* sees 3 */
-    fake.head = 4;   /* committed; nobody is told */
+    fake.head = 4;   /* committed without a notice */
     read->done(read);
     store_request_free(&read);
     assert_string_equal(answer, "ok seq 3 events [] gap 0-0");
-    store_answers(); /* the look behind */
+    store_answers(); /* the read after the join */
     leaves_the_event();
     assert_hears_event(&alice, "42[\"message:new\",{\"seq\":4}]");
 }
@@ -271,7 +271,7 @@ static size_t online(void) {
     return count;
 }
 
-/* Caches are warm after a restart of the network: everybody joins while the log follows already. */
+/* All join while the log follows the channel already, as after an interruption of the network. */
 static void a_connection_that_breaks_while_its_channel_is_read_leaves_nobody_online(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     joins(2);
@@ -292,7 +292,7 @@ static void a_connection_that_breaks_while_its_channel_is_read_leaves_nobody_onl
     goes(&again);
 }
 
-/* The same, and it is back before the store answers. */
+/* The same, and the client is back before the store answers. */
 static void an_answer_for_an_ended_connection_leaves_the_next_one_alone(void **state) {
     channel_log_follow(log_of_node, SLICE("c"), 3, SLICE("1-a"));
     joins(2);
@@ -361,7 +361,7 @@ static void a_join_that_fails_does_not_undo_another_that_did_not(void **state) {
     leaves_the_event();
 }
 
-/* The worker ends; the store is slower than its goodbye. */
+/* The worker ends before the store answers. */
 static void an_answer_after_the_hub_has_gone_touches_nothing(void **state) {
     joins(1);
     goes(&alice);

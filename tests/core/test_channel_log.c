@@ -21,13 +21,13 @@ static struct loop *loop;
 static struct rooms *rooms;
 static struct channel_log *log_of_node;
 
-/* A store that answers when it is told to, and in any order. */
+/* A store that answers when the test says so, in any order. */
 static struct {
     struct store store;
     struct list submitted;
     struct loop_task task;
     bool is_silent;      /* appends wait for store_complete */
-    bool rolls_back;     /* appends are numbered, and then not committed */
+    bool rolls_back;     /* appends get a seq but are not committed */
     int64_t head, floor; /* of channel "general" */
     const char *epoch;
     int64_t fork;
@@ -95,7 +95,7 @@ static void fake_submit(struct store *store, struct store_request *request) {
 
 static const struct store_ops fake_ops = {.submit = fake_submit};
 
-/* alice's socket: the numbers that it saw. */
+/* alice's socket: the seqs that it received. */
 static struct {
     struct receiver receiver;
     struct list memberships;
@@ -206,7 +206,7 @@ static void the_appender_hears_after_the_members(void **state) {
     assert_int_equal(channel_log_pending(log_of_node), 0);
 }
 
-/* No ghost of what was rolled back. */
+/* Members get nothing of a rolled-back append. */
 static void what_was_not_committed_reaches_nobody(void **state) {
     memset(&sender, 0, sizeof sender);
     fake.rolls_back = true;
@@ -268,7 +268,7 @@ static void what_comes_in_time_is_not_read(void **state) {
     assert_int_equal(fake.reads, 0);
 }
 
-/* More is ahead of its turn than may be held: the store is asked at once, and nothing is lost. */
+/* More events are ahead of their turn than may be held: the store is asked at once, and nothing is lost. */
 static void the_hold_is_bounded(void **state) {
     enum { COUNT = 2000 };
     fake.head = COUNT;
@@ -317,7 +317,7 @@ static void a_newer_epoch_is_entered_where_its_log_forks(void **state) {
     fake.epoch = "2-b";
     fake.fork = 1;
     fake.head = 4;
-    commit_of(4, "2-b"); /* what comes first of it is not its first */
+    commit_of(4, "2-b"); /* the first event that arrives of the epoch is not its first */
     commit_of(3, "2-b");
     commit(10);
     loop_advance(loop, 1);
@@ -346,7 +346,7 @@ static void what_a_newer_epoch_brings_while_it_is_read_is_not_lost(void **state)
     fake.epoch = "2-b";
     fake.fork = 1;
     fake.head = 2;
-    commit_of(3, "2-b"); /* the store answers as it was before */
+    commit_of(3, "2-b"); /* the store answers as before */
     loop_advance(loop, 1);
     assert_saw(1, 2);
     fake.head = 3;

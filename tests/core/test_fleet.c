@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two workers: alice and bob are connected to one, what is done to them is done on the other. */
+/* Two workers: alice and bob are connected to one; the other acts on them. */
 #include "worker/fleet.h"
 
 #include "cache/cache.h"
@@ -118,7 +118,7 @@ static void a_user_is_disconnected_on_every_worker(void **state) {
     assert_true(is_closed(&bob, &code));
 }
 
-/* DELETE /api/sessions/{token}: what the token opened, and nothing else. */
+/* DELETE /api/sessions/{token} ends the sockets that the token opened, and no others. */
 static void only_the_sockets_of_a_session_end(void **state) {
     struct fleet_ending ending = {.session = SLICE("another"), .stays_away = true};
     fleet_disconnect_user(&there, SLICE("alice"), &ending);
@@ -130,7 +130,7 @@ static void only_the_sockets_of_a_session_end(void **state) {
     assert_hears(&alice, "41");
 }
 
-/* The token is deleted while nothing passes between the workers. */
+/* The token is deleted while the workers cannot reach each other. */
 static void a_session_ends_as_soon_as_the_workers_hear_each_other_again(void **state) {
     socket_set_user(socket_of(&alice), SLICE("alice"), SLICE("{\"id\":\"alice\",\"session\":\"deleted\"}"));
     fake_ether_set_down(&ether, true);
@@ -188,7 +188,7 @@ static void an_expulsion_takes_effect_though_the_bus_loses_it(void **state) {
     assert_null(hears(&alice));
 }
 
-/* What the user said may still wait there. */
+/* An event of the user may still wait on another worker. */
 static void all_workers_hear_of_an_expulsion(void **state) {
     const struct fleet_news news = {
         .user_id = SLICE("bob"), .channel_id = SLICE("lobby"), .reach = FLEET_EXPELLED, .args = SLICE("[\"left\"]")};
@@ -217,7 +217,7 @@ static bool remembers(struct worker *worker, struct slice key) {
     return false;
 }
 
-/* What others forgot meanwhile was not heard of. */
+/* The worker missed what others forgot during the gap. */
 static void after_a_gap_of_the_bus_nothing_is_remembered(void **state) {
     const struct slice key = SLICE("roles\nlobby alice");
     cache_put(here.caches.own, key, SLICE("\"owner\""), 0, 60000);
@@ -245,7 +245,7 @@ static void what_one_worker_forgets_no_other_remembers(void **state) {
     cache_land(here.caches.own, &flight, SLICE_NONE, 0);
 }
 
-/* What is well sealed, or not sealed at all, and makes no sense. */
+/* Messages without meaning, correctly sealed or not sealed. */
 static void messages_without_sense_are_dropped(void **state) {
     static const struct {
         enum bus_kind kind;
@@ -263,7 +263,7 @@ static void messages_without_sense_are_dropped(void **state) {
         {BUS_USER_EMIT, {"", 0}, {"\0\0\0\1\0\0\0\0\0\0\0\0\5[\"a\"]", 18}},
         {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\0\0\0\0\0\0\0\0\4[\"a\"", 17}},
         {BUS_EXPULSION, {"", 0}, {"\0\0\0\0\0\0\0\1\0\0\0\5alice\0\0\0\0\0\0\0\4[\"a\"", 29}},
-        {BUS_EXPULSION, {"", 0}, {"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\5[\"a\"]", 25}}, /* nobody */
+        {BUS_EXPULSION, {"", 0}, {"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\5[\"a\"]", 25}}, /* no user */
         {BUS_EXPULSION, {"@alice", 6}, {"\0\0\0\0\0\0\0\1\0\0\0\5alice\0\0\0\0\0\0\0\5[\"a\"]", 30}},
         {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\2\0\0\0\0\0\0\0\5[\"a\"]", 18}}, /* an expulsion */
         {BUS_USER_EMIT, {"@alice", 6}, {"\0\0\0\1\3\0\0\0\0\0\0\0\5[\"a\"]", 18}}, /* no such reach */
@@ -278,8 +278,8 @@ static void messages_without_sense_are_dropped(void **state) {
         {BUS_PRESENCE, {"", 0}, {"", 0}},
         {BUS_PRESENCE, {"", 0}, {"\6", 1}},
         {BUS_PRESENCE, {"", 0}, {"\4more", 5}},
-        {BUS_PRESENCE, {"/#lobby", 7}, {"\4", 1}},                           /* a hello is everyone's */
-        {BUS_PRESENCE, {"/#channel:lobby", 15}, {"\2\0\0", 3}},              /* a tell that is cut off */
+        {BUS_PRESENCE, {"/#lobby", 7}, {"\4", 1}},              /* a hello belongs on the topic of all workers */
+        {BUS_PRESENCE, {"/#channel:lobby", 15}, {"\2\0\0", 3}}, /* a tell that is cut off */
         {BUS_PRESENCE, {"@alice", 6}, {"\3\0\0\0\0\0\0\0\1\4\0\0\0\0", 14}}, /* no such status */
     };
     for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
@@ -313,7 +313,7 @@ static bool all_are_gone(const struct state *state, struct slice worker_id) {
     return true;
 }
 
-/* A worker that was buried goes on where it stood: its users are back elsewhere, or not at all. */
+/* A worker that was declared dead resumes: its users are back on other workers, or offline. */
 static void what_a_dead_worker_still_says_is_not_heard(void **state) {
     static const struct state_ops roll = {.note_worker = note_nobody, .is_gone = all_are_gone};
     struct state burial = {.ops = &roll}, *alive = here.fleet.state;
@@ -331,8 +331,7 @@ static void what_a_dead_worker_still_says_is_not_heard(void **state) {
     presence_disconnected(there.presence.online, SLICE("dave"), SLICE("d"));
 }
 
-/* Redis has confirmed to one worker that it is gone there; the others touch their own memory only.
- */
+/* Redis confirmed the removal to one worker; the others change only their own memory. */
 static void what_is_removed_from_redis_no_worker_remembers(void **state) {
     const struct slice key = SLICE("members\nlobby"), other = SLICE("members\nden");
     cache_put(here.caches.own, key, SLICE("[\"alice\"]"), 0, 60000);
@@ -343,7 +342,7 @@ static void what_is_removed_from_redis_no_worker_remembers(void **state) {
     assert_true(remembers(&here, other));
 }
 
-/* alice's connection breaks; what is done to the session meanwhile holds when alice is back. */
+/* alice's connection breaks; changes to the session meanwhile hold when alice is back. */
 
 static void comes_again(struct person *again) {
     snprintf(again->pid, sizeof again->pid, "%s", alice.pid);

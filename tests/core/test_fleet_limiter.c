@@ -103,7 +103,7 @@ static void what_one_limit_refuses_costs_the_others_nothing(void **unused) {
         assert_int_equal(answer.refused_by, 1);
     }
     for (int left = 4; left > 0; left--)
-        stage_until(take(left % WORKERS, both[0]).allowed); /* given back a moment later */
+        stage_until(take(left % WORKERS, both[0]).allowed); /* refunded a moment later */
     assert_false(take(0, both[0]).allowed);
 }
 
@@ -184,7 +184,7 @@ static void a_taking_under_way_is_refused_when_the_limiter_ends(void **unused) {
     assert_false(taken.answer.allowed);
 }
 
-/* A Redis was promoted whose clock is ten minutes behind: what the one before it kept is in its future. */
+/* The promoted Redis has a clock ten minutes behind: timestamps of the earlier one are in its future. */
 static void a_slow_redis_clock_refuses_nobody_longer_than_the_period(void **unused) {
     enum { PERIOD_MS = 1000, AHEAD_MS = 600000 };
     int port;

@@ -26,7 +26,7 @@ static void a_client_that_ignores_its_limits_is_not_read_and_then_closed(void **
     assert_int_equal(code, 1008);
 }
 
-/* Slices are of 10 ms. */
+/* A slice takes 10 ms. */
 static void events_that_waited_are_answered_in_slices_and_others_come_between(void **state) {
     comes_as(&alice, "alice");
     comes_as(&bob, "bob");
@@ -117,7 +117,7 @@ static void a_client_that_floods_with_pongs_is_not_read_and_then_closed(void **s
     assert_true(local_client_paused(alice.client));
     loop_advance(loop, 25000);
     assert_hears(&alice, "2");
-    says(&alice, "3"); /* a pong that was asked for: calm again */
+    says(&alice, "3"); /* a pong to a ping: calm again */
     for (int i = 0; i < 63; i++) says(&alice, "3");
     assert_false(is_closed(&alice, NULL));
     says(&alice, "3");

@@ -79,7 +79,7 @@ static void retry_after_is_exact(void **state) {
     }
 }
 
-/* A counter whose expiry was lost would be a ban for ever. */
+/* A counter that lost its expiry would ban a client for ever. */
 static void everybody_is_released_after_a_period(void **state) {
     take_all("alice", 5, 10000);
     for (int i = 0; i < 1000; i++) assert_false(take("messages", "alice", 5, 10000).allowed);
@@ -87,7 +87,7 @@ static void everybody_is_released_after_a_period(void **state) {
     assert_int_equal(take_all("alice", 5, 10000), 5);
 }
 
-/* The edge of a window lets no second burst through; in no span more than count and what was paid back. */
+/* No second burst passes at the edge of a window: in any interval at most count plus what was regained. */
 static void there_is_no_window_edge(void **state) {
     enum { COUNT = 10, PERIOD_MS = 1000, SPAN_MS = 5000 };
     static unsigned taken[SPAN_MS];
@@ -104,7 +104,7 @@ static void there_is_no_window_edge(void **state) {
     }
 }
 
-/* What the channel refuses costs the user nothing, and refusals don't prolong themselves. */
+/* If the channel's limit refuses, the user's is not charged, and refusals do not lengthen the wait. */
 static void a_refusal_charges_nothing(void **state) {
     struct limit_ask asks[] = {ask_of("user", "alice", 5, 60000), ask_of("channel", "general", 2, 30000)};
     assert_true(limiter_take(limiter, asks, 2).allowed);
@@ -201,7 +201,7 @@ static void the_largest_rates_do_not_overflow(void **state) {
     assert_int_equal(limiter_take(limiter, &ask, 1).retry_after_ms, 1);
 }
 
-/* Who had spent half has half left under the new rate, be it wider or narrower. */
+/* A key that had spent half has half left under the new rate, larger or smaller. */
 static void a_new_rate_keeps_the_spent_share(void **state) {
     struct limit_ask ask = ask_of("messages", "alice", 10, 10000);
     ask.cost = 5;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several namespaces of one connection: what is sent to one waits for nothing but its own turn. */
+/* Several namespaces of one connection: packets to one do not wait for another. */
 #include "support/hub_scene.h"
 
 static struct person alice;

@@ -61,7 +61,7 @@ static bool say(const char *user, const char *status, const char *message) {
                            &(struct presence_said){.status = slice_of(status), .message = slice_of(message)});
 }
 
-/* What was told since the last question. */
+/* What was sent since the last call. */
 static const char *news(uint64_t wait_ms) {
     static char text[65536];
     loop_advance(loop, wait_ms);
@@ -100,7 +100,7 @@ static void who_comes_is_told_within_a_tick(void **state) {
     assert_string_equal(news(60000), "");
 }
 
-/* One device goes, the other is still there. */
+/* One device disconnects, the other stays. */
 static void a_user_is_online_while_one_of_their_devices_is(void **state) {
     come("alice", "phone", "general");
     come("alice", "laptop", "general");
@@ -143,7 +143,7 @@ static void leaving_a_channel_is_not_going_offline(void **state) {
     assert_int_equal(went.len, 0);
 }
 
-/* A deploy makes everybody come at once: one call a channel and tick. */
+/* After a deploy all users connect at once: one call a channel and tick. */
 static void mass_changes_are_told_at_once(void **state) {
     char id[16];
     for (int i = 0; i < 10; i++) {
@@ -161,7 +161,7 @@ static void mass_changes_are_told_at_once(void **state) {
     assert_int_equal(calls, 4);
 }
 
-/* They come one after the other: each channel hears of all of them in one call a tick. */
+/* Users connect one after the other: each channel gets all of them in one call a tick. */
 static void changes_of_a_tick_are_told_in_one_call(void **state) {
     char id[16];
     for (int i = 0; i < 10; i++) {
@@ -184,7 +184,7 @@ static void who_came_and_went_within_a_tick_was_never_there(void **state) {
     assert_string_equal(channel("general", 10), "[] 0");
 }
 
-/* Thousands of names to thousands of members are told as a number. */
+/* Large channels get a number instead of thousands of names for thousands of members. */
 static void large_channels_get_counts_and_small_ones_the_difference(void **state) {
     char id[16];
     come("alice", "a1", "general");
@@ -238,7 +238,7 @@ static void the_invisible_look_offline(void **state) {
     assert_string_equal(channel("general", 10), "[{\"userId\":\"bob\",\"status\":\"online\"}] 1");
     presence_joined(presence, SLICE("random"), SLICE("alice"), SLICE("a1"));
     assert_string_equal(news(1000), "");
-    /* The real end changes nothing that others see. */
+    /* Others do not see the real end. */
     go("alice", "a1");
     assert_string_equal(news(60000), "");
     assert_string_equal(user("alice"),
@@ -267,8 +267,8 @@ static void a_user_who_comes_back_has_their_status_at_once(void **state) {
     come_back("alice", "invisible", 0);
     assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"offline\"}");
     assert_string_equal(news(60000), "");
-    assert_string_equal(written(&went), ""); /* nobody saw the user come, so nobody is told of an end */
-    come_back("bob", "invisible", 0);        /* who is here has said since what holds */
+    assert_string_equal(written(&went), ""); /* nobody saw the user online, so nobody is told of the end */
+    come_back("bob", "invisible", 0);        /* a connected user keeps the status set since */
     assert_string_equal(user("bob"), "{\"userId\":\"bob\",\"status\":\"online\"}");
     come_back("carol", "dancing", 0);
     assert_string_equal(user("carol"), "{\"userId\":\"carol\",\"status\":\"online\"}");
@@ -294,7 +294,7 @@ static void what_is_said_until_a_time_ends_then(void **state) {
     loop_advance(loop, 1);
     assert_string_equal(user("alice"), "{\"userId\":\"alice\",\"status\":\"online\"}");
     come_back("bob", "busy", now_ms + 2 * days_ms);
-    assert_true(say("bob", "away", "")); /* without an end: the earlier one holds no more */
+    assert_true(say("bob", "away", "")); /* without an end: it replaces the earlier end */
     loop_advance(loop, 2 * days_ms);
     assert_string_equal(user("bob"), "{\"userId\":\"bob\",\"status\":\"away\"}");
 }
@@ -345,7 +345,7 @@ static void at_most_max_users_are_written(void **state) {
                         "[{\"userId\":\"u0\",\"status\":\"online\"},{\"userId\":\"u1\",\"status\":\"online\"}] 5");
 }
 
-/* Said by several at the same time, too: with one version, and even with one status. */
+/* Also words that were set at the same time: with equal versions, and even with equal statuses. */
 enum { WORDS = 24, REPLICAS = 2, ROUNDS = 50 };
 struct said {
     char text[8];
@@ -367,7 +367,7 @@ static void shuffle(const struct said **words, unsigned *seed) {
     }
 }
 
-/* What a replica holds in the end, and what its members heard last of alice. */
+/* The final word of a replica, and what its members were told last of alice. */
 static const char *told_after(const struct said **words) {
     static char text[REPLICAS][2048];
     static unsigned calls_of_this;

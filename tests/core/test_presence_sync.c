@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Workers that tell each other who is online: what members see, whatever the bus does. */
+/* Workers that report to each other who is online: what members see when the bus loses, doubles or delays messages. */
 #include "support/presence_sync_scene.h"
 
 static void members_see_each_other_wherever_they_are(void **state) {
@@ -98,7 +98,7 @@ static void what_was_lost_last_comes_with_a_digest(void **state) {
     assert_int_equal(count(&workers[2]), 4);
 }
 
-/* The roll has found a worker dead. */
+/* The state has declared a worker dead. */
 static void users_of_a_dead_worker_leave_once_unless_they_came_back(void **state) {
     all_come();
     come_to(&workers[2], "dave", "d", "lobby");
@@ -164,13 +164,13 @@ static void a_deploy_is_no_absence(void **state) {
     }
 }
 
-/* G7: nothing is said of anybody until Redis is back; then all is right at once. */
+/* G7: presence does not change until Redis is back; then it is right at once. */
 static void while_redis_is_away_presence_stands_still(void **state) {
     struct buffer id = {0};
     all_come();
     buffer_append_slice(&id, bus_worker_id(workers[2].bus));
     fake_ether_set_down(&ether, true);
-    presence_sync_gone(workers[0].presence_sync, buffer_slice(&id)); /* heard just before */
+    presence_sync_gone(workers[0].presence_sync, buffer_slice(&id)); /* it was heard just before */
     buffer_done(&id);
     come(&workers[1], "dave");
     loop_advance(scene_loop, 120000);
@@ -181,7 +181,7 @@ static void while_redis_is_away_presence_stands_still(void **state) {
     assert_int_equal(count(&workers[2]), 4);
 }
 
-/* N4: a node that stood still was buried by the others, and hears and is heard again. */
+/* N4: a node was suspended and declared dead by the others; then it sends and receives again. */
 static void who_was_thought_dead_is_heard_again(void **state) {
     all_come();
     struct slice id = bus_worker_id(workers[2].bus);
@@ -208,7 +208,7 @@ static void a_users_status_holds_on_all_their_devices(void **state) {
     for (size_t i = 0; i < WORKERS; i++) assert_true(sees(&workers[i], "alice", "away"));
 }
 
-/* Not even for a moment, when a second device comes that knows nothing of it. */
+/* Not even for a moment, when a second device connects to a worker that does not know the status. */
 static void the_invisible_are_seen_by_nobody_on_any_worker(void **state) {
     all_come();
     say_status(&workers[0], "alice", "invisible");
@@ -256,7 +256,7 @@ static void of_a_large_channel_only_counts_are_told(void **state) {
     assert_int_equal(count(&workers[1]), 23);
 }
 
-/* The roll has lost sight of a worker that lives: its next word comes before anybody is said to have gone. */
+/* A live worker was declared dead: its next message arrives before its users are reported offline. */
 static void who_is_heard_in_time_has_never_gone(void **state) {
     all_come();
     presence_sync_gone(workers[0].presence_sync, bus_worker_id(workers[2].bus));
@@ -266,7 +266,7 @@ static void who_is_heard_in_time_has_never_gone(void **state) {
     assert_int_equal(count(&workers[0]), 4);
 }
 
-/* Redis was slow to confirm that the worker listens to the channel: it had told of its own users before. */
+/* Redis confirmed the worker's subscription late: the worker had reported its own users before. */
 static void a_new_follower_hears_of_users_who_came_before(void **state) {
     ether.subscribe_ms = PRESENCE_SYNC_SETTLE_MS + 2 * PRESENCE_SYNC_TICK_MS;
     come(&workers[0], "alice");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What two workers compare of all that they told each other: what it costs, and that nothing stays lost. */
+/* How two workers compare their reports to each other: what it costs, and that nothing stays lost. */
 #include <string.h>
 
 #include "channel/topic.h"
@@ -59,7 +59,7 @@ static void a_digest_repairs_what_was_lost_in_some_channels(void **state) {
     }
 }
 
-/* Each has lost the other one's question, and all that it told. */
+/* Each worker lost the other's question and all its reports. */
 static void workers_that_never_heard_of_each_other_find_each_other(void **state) {
     ether.drop_percent = 100;
     come(&workers[0], "alice");
@@ -79,8 +79,8 @@ static void channel_of(unsigned i, struct buffer *topic, char channel[16]) {
     topic_write_channel(topic, slice_of(channel));
 }
 
-/* The worker's user joins or leaves the channel; at the end of all graces some of those left are listened to no more.
- */
+/* The worker's user joins or leaves the channel. unfollows: after the grace the worker stops listening to some of the
+ * channels that were left. */
 static void toggle(unsigned at, unsigned i, bool is_in[WORKERS][MANY], bool unfollows) {
     static const char *const names[] = {"alice", "bob", "carol"};
     struct sync_worker *worker = &workers[at];
@@ -115,7 +115,7 @@ static void assert_all_know(unsigned i, bool is_in[WORKERS][MANY]) {
     buffer_done(&topic);
 }
 
-/* And has nothing more to compare then: what one told is what the other one heard. */
+/* Afterwards no sums differ: what one worker told equals what the other heard. */
 static void whatever_was_lost_in_many_channels_all_workers_agree_in_the_end(void **state) {
     static bool is_in[WORKERS][MANY];
     memset(is_in, 0, sizeof is_in);
@@ -144,7 +144,7 @@ static void hear_from(struct sync_worker *worker, const char *origin, const stru
     buffer_done(&topic);
 }
 
-/* 1,000 peers would otherwise be told 100 times a second. */
+/* Otherwise 1,000 peers would get 100 digests a second. */
 static void the_rate_of_digests_does_not_grow_with_the_workers(void **state) {
     enum { OTHERS = 1000, A_SECOND = 20, SECONDS = 20 };
     struct buffer ask = {0}, topic = {0};

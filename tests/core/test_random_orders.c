@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections break, scripts and the store answer when they like, sockets are moved, left and ended: in random orders,
- * thousands of them. Whatever the order, each client hears each channel without a gap or is told, and nobody is online
- * who is not connected.
+/* Connections break, scripts and the store answer at any time, sockets move, leave and end, in thousands of random
+ * orders. In every order each client gets each channel without a gap or is told of the gap, and only connected users
+ * are online.
  *
  * STOA_SEED=n repeats the sequence n alone. */
 #include "base/log.h"
@@ -38,7 +38,7 @@ static void commit(unsigned channel) {
 enum { WAITING_MAX = 256 };
 
 struct waiting {
-    struct policy_call *call; /* NULL: forgotten, or a hook that goes on after its socket's end */
+    struct policy_call *call; /* NULL: forgotten, or a hook that continues after its socket's end */
     enum policy_point point;
     bool reads; /* the store answers it */
     char socket_id[32];
@@ -50,7 +50,7 @@ static void end_it(void *owner, struct socket *socket) {
     socket_disconnect(socket);
 }
 
-/* Everybody is in a room from the connect hook on, with numbers of its own. */
+/* All sockets are in one room from the connect hook on. Its events have their own numbers. */
 
 static int said;
 static struct begun {
@@ -81,7 +81,7 @@ static int begun_after(const char *id) {
     return 0;
 }
 
-/* What a script may do with a socket that it still names, whatever has become of it. */
+/* What a script may do with a socket's id, even if the socket has ended. */
 static void meddle(const struct waiting *task) {
     struct socket *socket = hub_find(hub, slice_of(task->socket_id));
     if (!socket) return;
@@ -173,7 +173,7 @@ static void ask(struct policy *policy, struct policy_call *call) {
     }
 }
 
-/* The script goes on; nobody hears its answer. */
+/* The script continues; its answer is dropped. */
 static void forget(struct policy_call *call) {
     struct waiting *task = call->task;
     task->call = NULL;
@@ -193,18 +193,18 @@ static struct client {
     const char *user;
     struct local_client *wire, *before; /* before: an earlier connection that the server still has */
     bool is_in;                         /* in the namespace */
-    bool was_told;                      /* by DISCONNECT that it is not to come back */
+    bool was_told;                      /* got DISCONNECT: it must not come back */
     char sid[32], pid[32], offset[32];
-    char ended[32], gone[32]; /* the socket that was ended while it was away; before it came the last time */
+    char ended[32], gone[32]; /* the socket that was ended while detached; the same before the last connect */
     unsigned asked;
     struct {
         bool joined;
         int64_t last;    /* -1: none yet */
-        int64_t tail_to; /* what a member asked for again may come by itself, too, when it lags */
+        int64_t tail_to; /* a tail that a member requested again may also arrive as live events if it lags */
         unsigned join_asked, leave_asked;
         bool was_expelled;
     } channels[CHANNELS];
-    int heard;           /* of what everybody hears */
+    int heard;           /* the last number of the common room */
     struct buffer early; /* events before CONNECT, one a line */
 } clients[PEOPLE];
 
@@ -295,7 +295,7 @@ static void hear(struct client *client, const char *text) {
         buffer_printf(&client->early, "%s\n", text);
 }
 
-/* At most so many messages. */
+/* Reads at most max messages. */
 static void reads(struct client *client, unsigned max) {
     struct buffer got = {0};
     for (; max > 0 && client->wire; max--) {
@@ -315,19 +315,19 @@ static void asks(struct client *client, const char *what, unsigned channel, unsi
     local_client_send(client->wire, slice_of(text), false);
 }
 
-/* What is still on its way to it is lost. */
+/* Messages still on their way to the client are lost. */
 static void breaks(struct client *client) {
     if (!client->wire) return;
     reads(client, below(4));
     client->is_in = false;
     buffer_clear(&client->early);
     for (unsigned i = 0; i < CHANNELS; i++) {
-        if (client->channels[i].leave_asked) client->channels[i].joined = false; /* it may be so */
+        if (client->channels[i].leave_asked) client->channels[i].joined = false; /* it may have left */
         client->channels[i].join_asked = client->channels[i].leave_asked = 0;
     }
     if (client->before) local_client_free(&client->before);
     if (percent(20))
-        client->before = client->wire; /* it does not know yet */
+        client->before = client->wire; /* the server does not know yet */
     else
         local_client_free(&client->wire);
     client->wire = NULL;
@@ -367,7 +367,7 @@ static void acts(struct client *client) {
     }
 }
 
-/* As an operator or another server does it: the client is told, or asks. */
+/* As by an operator or another server: the client is told, or asks. */
 static void is_expelled(struct client *client) {
     unsigned channel = below(CHANNELS);
     char room[16];
@@ -466,7 +466,7 @@ static void step(void) {
     check_connections();
 }
 
-/* Everything that waits is answered, and read. */
+/* Answers and reads everything that waits. */
 static void settle(void) {
     for (int i = 0; i < 400; i++) {
         any_order_store_answer(&fake);
@@ -549,7 +549,7 @@ static void run(uint64_t number) {
     tear_down(NULL);
 }
 
-static uint64_t seed; /* of the sequence at hand; 0: all have passed */
+static uint64_t seed; /* of the current sequence; 0: all have passed */
 
 static int tell_seed(void **state) {
     if (seed) print_message("STOA_SEED=%llu repeats it\n", (unsigned long long)seed);

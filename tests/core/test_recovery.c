@@ -11,7 +11,7 @@ static int leave_all(void **state) {
     return tear_down(state);
 }
 
-/* The new person continues what the old one had. */
+/* The new person gets the old one's pid and offset. */
 static void inherit(struct person *heir, const struct person *old) {
     snprintf(heir->pid, sizeof heir->pid, "%s", old->pid);
     snprintf(heir->offset, sizeof heir->offset, "%s", old->offset);
@@ -73,7 +73,7 @@ static void a_socket_can_be_recovered_while_its_old_connection_is_open(void **st
     comes_back_as(&again, "alice", false);
     assert_recovered(&again, &alice);
     assert_true(is_closed(&alice, &code));
-    assert_null(hears(&alice)); /* no DISCONNECT: silently */
+    assert_null(hears(&alice)); /* it ends silently, without DISCONNECT */
     assert_string_equal(script.parted, "");
     assert_int_equal(hub_user_sessions(hub, SLICE("alice")), 1);
 }
@@ -113,7 +113,7 @@ static void a_socket_is_recovered_twice_in_a_row(void **state) {
     assert_recovered(&third, &alice);
 }
 
-/* The offset that the client holds has left every log, but it has confirmed by pongs that it missed nothing. */
+/* The client's offset has left every log, but its pongs confirmed that it missed nothing. */
 static void a_client_that_was_quiet_for_long_is_recovered(void **state) {
     comes_as(&alice, "alice");
     assert_true(socket_join(socket_of(&alice), SLICE("room")));
@@ -246,7 +246,7 @@ static void the_record_is_there_from_connect_on_and_until_the_window_ends(void *
     comes_as(&alice, "alice");
     local_client_leave(alice.client);
     turn();
-    assert_string_equal(script.parted, "transport close;"); /* scripts hear of it at once */
+    assert_string_equal(script.parted, "transport close;"); /* scripts are told at once */
     loop_advance(loop, 119000);
     assert_non_null(socket_of(&alice));
     loop_advance(loop, 2000);
@@ -302,7 +302,7 @@ static void a_connection_lost_while_it_is_recovered_can_be_recovered_again(void 
     assert_true(is_closed(&again, NULL));
 }
 
-/* Changes that meet the socket while nobody is connected. */
+/* Changes of the socket while it is detached. */
 
 static void a_room_that_is_left_while_away_stays_left(void **state) {
     comes_as(&alice, "alice");
@@ -372,7 +372,7 @@ static void leave_open(void *owner, struct socket *socket) {
     socket_leave(socket, SLICE("open"));
 }
 
-/* As another server says it: "whoever is in this room leaves that one". */
+/* Another server commands: "all members of this room leave that one". */
 static void room_operations_reach_sockets_that_are_away(void **state) {
     struct slice open = SLICE("open"), vip = SLICE("vip");
     struct room_emit emit = {.namespace_name = SLICE("/"), .to = &open, .to_len = 1, .except = &vip, .except_len = 1};
@@ -399,7 +399,7 @@ static void end_all_of_user(struct socket *socket) {
     hub_each_of_user(hub, slice_of(id), end_it, NULL);
 }
 
-/* "One device a user": the hook hears of the first one's end while the second is coming in. */
+/* "One device a user": the hook is told of the first socket's end while the second is connecting. */
 static void a_hook_may_end_the_socket_that_takes_the_place_of_another(void **state) {
     script.on_disconnect = end_all_of_user;
     comes_as(&alice, "alice");
@@ -466,7 +466,7 @@ static void a_hook_that_waits_keeps_its_socket_and_nothing_else(void **state) {
     assert_null(socket_of(&alice));
 }
 
-/* A pong confirms what was on its way before its ping, and nothing that a recovery still owes. */
+/* A pong confirms what was sent before its ping, but nothing that a recovery must still replay. */
 
 static void a_pong_while_a_recovery_is_asked_about_confirms_nothing(void **state) {
     comes_as(&alice, "alice");
@@ -498,7 +498,7 @@ static void a_pong_from_before_a_recovery_confirms_nothing(void **state) {
     snprintf(text, sizeof text, "40{\"user\":\"alice\",\"pid\":\"%s\"}", alice.pid);
     says(&again, text);
     says(&again, "3");
-    local_client_leave(again.client); /* it never read what it missed */
+    local_client_leave(again.client); /* it never read the replay */
     inherit(&third, &alice);
     comes_back_as(&third, "alice", false);
     assert_hears_event(&third, "42[\"missed\"]");
@@ -518,7 +518,7 @@ static void events_during_the_first_connect_are_not_taken_for_known(void **state
     script.defers_connects = false;
     scene_answer(POLICY_OK, "");
     turn();
-    const char *got = hears(&alice); /* and there the line breaks */
+    const char *got = hears(&alice); /* the connection breaks here */
     take_id(got, "sid", alice.sid);
     take_id(got, "pid", alice.pid);
     local_client_leave(alice.client);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which clients are told how to be recovered; the others hear what was emitted. */
+/* Which clients get a pid and offsets for recovery. The others get plain events. */
 #include "support/hub_scene.h"
 
 static struct person alice, again;
@@ -10,7 +10,7 @@ static int leave_all(void **state) {
     return tear_down(state);
 }
 
-/* What it hears of its CONNECT, with auth beside its name, and of an event then. */
+/* What the client gets for its CONNECT, with auth in addition to its name, and then for an event. */
 static void is_told(const char *query, const char *auth, bool is_offered) {
     char text[128];
     arrives(&alice, &(struct local_client_options){.query = slice_of(query)});

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Workers that share a store and a bus, on a clock that stands still: what reaches whom, whatever the bus does. */
+/* Workers that share a store and a bus, with a clock that only the test advances: what reaches whom when the bus loses,
+ * doubles or delays messages. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +34,7 @@ struct node {
     unsigned malformed;
 } nodes[NODES];
 
-/* Somebody on a node: the texts and, of events, the numbers that they saw. */
+/* A person on a node: the texts and the seqs of the events that they received. */
 struct person {
     struct receiver receiver;
     struct node *node;
@@ -55,7 +56,7 @@ static const struct receiver_ops person_ops = {person_deliver};
 static struct person alice, bob, carol;
 static struct person *const people[] = {&alice, &bob, &carol};
 
-/* What a worker does with what it hears (core/worker/fleet.c). */
+/* Handles bus messages as core/worker/fleet.c does. */
 static void received(void *owner, struct slice topic, const struct bus_message *message) {
     struct node *node = owner;
     if (message->kind == BUS_EMIT)
@@ -148,7 +149,7 @@ static void send_to(struct node *node, struct slice channel) {
     send_as(node, channel, SLICE_NONE);
 }
 
-/* Without a gap, in order, each once: 1 to last. */
+/* Asserts that 1 to last arrived in order, each once. */
 static void assert_saw_all(const struct person *person, int64_t last) {
     assert_int_equal(person->len, last);
     for (size_t i = 0; i < person->len; i++) {
@@ -197,7 +198,7 @@ static void nothing_is_read_when_nothing_is_lost(void **state) {
     assert_int_equal(store.event_reads, 0);
 }
 
-/* G9: nothing follows it, so no gap shows. */
+/* G9: no event follows the lost one, so no gap is visible. */
 static void a_lost_tail_is_found_within_two_seconds(void **state) {
     follow(&bob, SLICE("general"));
     loop_advance(loop, 10);
@@ -205,7 +206,7 @@ static void a_lost_tail_is_found_within_two_seconds(void **state) {
     send_to(&nodes[0], SLICE("general"));
     loop_advance(loop, TAIL_MS);
     assert_saw_all(&bob, 1);
-    loop_advance(loop, 10 * 60 * 1000); /* quiet for long: also then, as long as there are few such channels */
+    loop_advance(loop, 10 * 60 * 1000); /* the same after a long quiet time, if few channels are idle */
     fake_log_store_commit(&store, SLICE("general"));
     loop_advance(loop, TAIL_MS);
     assert_saw_all(&bob, 2);
@@ -237,7 +238,7 @@ static void a_large_event_travels_as_its_number(void **state) {
     assert_true(strlen(bob.seen[0]) > BUS_EVENT_BODY_MAX);
 }
 
-/* While a subscription is not confirmed, messages pass by: its confirmation is the time to look. */
+/* Messages before the confirmation of a subscription are missed: the confirmation triggers a check. */
 static void what_passes_before_a_subscription_holds_is_not_missed(void **state) {
     ether.subscribe_ms = 100;
     follow(&bob, SLICE("general"));
@@ -270,7 +271,7 @@ static void without_a_bus_messages_come_from_the_store_within_half_a_second(void
     assert_int_equal(store.event_reads, reads);
 }
 
-/* A promoted replica that lost the last event: no event tells of it, the head does. */
+/* The promoted replica lost the last event: only the head shows the fork, no event does. */
 static void a_fork_that_only_a_head_shows_is_followed(void **state) {
     follow(&bob, SLICE("general"));
     loop_advance(loop, 10);
@@ -288,7 +289,7 @@ static void a_fork_that_only_a_head_shows_is_followed(void **state) {
     assert_int_equal(channel_log_delivered(nodes[1].log, SLICE("general")), 4);
 }
 
-/* The first event of an epoch is lost on the way to bob: the second must not be taken for the beginning. */
+/* The first event of an epoch is lost on the way to bob: the second must not be taken for the first. */
 static void a_new_epoch_begins_where_the_store_says(void **state) {
     follow(&alice, SLICE("general"));
     follow(&bob, SLICE("general"));
@@ -310,7 +311,7 @@ static void a_new_epoch_begins_where_the_store_says(void **state) {
     assert_saw_all(&bob, 9);
 }
 
-/* While it is subscribed anew, a topic is deaf; each channel is compared with the store then. */
+/* During a resubscription messages are missed: afterwards each channel is compared with the store. */
 static void what_an_interruption_swallowed_is_found_when_it_ends(void **state) {
     enum { CHANNELS = 2500 };
     char id[16];
@@ -321,7 +322,7 @@ static void what_an_interruption_swallowed_is_found_when_it_ends(void **state) {
     }
     store.head_queries = 0;
     loop_advance(loop, 20);
-    assert_int_equal(bob.len, 0); /* found, and left time to arrive by the bus */
+    assert_int_equal(bob.len, 0); /* found, but the bus still has time to bring it */
     loop_advance(loop, CHANNEL_HOLD_MS);
     assert_int_equal(bob.len, CHANNELS);
     assert_int_equal(store.head_queries, 3);
@@ -339,7 +340,7 @@ static void a_worker_without_members_of_a_channel_gets_none_of_its_traffic(void 
     assert_int_equal(bob.len, 51);
     assert_int_equal(fake_bus_received(nodes[1].bus), 51);
     assert_int_equal(fake_bus_received(nodes[2].bus), 0);
-    /* Who left may come back for a while, and miss nothing; then it is over. */
+    /* A member who left may come back within the window and miss nothing; not afterwards. */
     leave(&bob, room);
     send_to(&nodes[0], SLICE("general"));
     loop_advance(loop, 10);
@@ -351,7 +352,7 @@ static void a_worker_without_members_of_a_channel_gets_none_of_its_traffic(void 
     assert_int_equal(fake_bus_topics(nodes[1].bus), 0);
 }
 
-/* A cursor from before would be behind by all that was said since. */
+/* An old cursor would be behind by all events since. */
 static void a_channel_that_nobody_followed_for_a_while_is_followed_anew(void **state) {
     follow(&bob, SLICE("general"));
     loop_advance(loop, 10);
@@ -446,10 +447,10 @@ static void malformed_emits_are_dropped(void **state) {
         {"\1\0\1\0", 4},
         {"\1\0\1\0\0", 5},
         {"\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\4[\"a\"", 26},               /* no such class */
-        {"\1\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5[\"a\"]", 27},                /* nor such a flag */
+        {"\1\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5[\"a\"]", 27},                /* no such flag */
         {"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\4[\"a\"", 26},                 /* not JSON */
-        {"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5[\"a\"]more", 31},            /* more than there should be */
-        {"\1\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff/\0\0\0\5[\"a\"]", 27},        /* beyond the end */
+        {"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5[\"a\"]more", 31},            /* extra bytes at the end */
+        {"\1\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff/\0\0\0\5[\"a\"]", 27},        /* a length beyond the end */
         {"\1\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5other\0\0\0\5[\"a\"]", 36},   /* another room than the topic's */
         {"\1\0\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\5other\0\0\0\5[\"a\"]", 36}, /* too many rooms */
         {"\1\0\0\0\x0b\0\0\0\0\0\0\0\0\0\0\0\1/\0\0\0\1a\0\0\0\5[\"a\"]", 32},     /* too many attachments */

@@ -20,14 +20,14 @@ static const struct room_limits LIMITS = {.window_ms = 120000, .max_events = 100
 static struct loop *loop;
 static struct rooms *rooms;
 
-/* A socket as the rooms see it. What it got is its events' names, one after the other: "a b c". */
+/* A socket as the rooms see it. got: the names of its events, in order: "a b c". */
 struct person {
     struct receiver receiver;
     struct list memberships;
     char got[256];
-    uint64_t offset; /* of the last event; kept when it has none */
+    uint64_t offset; /* of the last event that has one */
     bool last_has_offset;
-    const struct packet *last; /* to compare with, not to look into */
+    const struct packet *last; /* for comparison only; may be freed */
 };
 
 static void person_deliver(struct receiver *receiver, const struct room *room, struct packet *packet) {
@@ -42,7 +42,7 @@ static void person_deliver(struct receiver *receiver, const struct room *room, s
     json_string(item, &name);
     struct slice last = item;
     while (json_walk_item(&walk, &item)) last = item;
-    /* Events here have an object as their last argument: a string behind it is the offset. */
+    /* Events here have an object as their last argument: a string after it is the offset. */
     person->last_has_offset = json_type_of(last) == JSON_STRING;
     if (person->last_has_offset) {
         json_string(last, &offset);
@@ -258,7 +258,7 @@ static void whom_an_emit_would_reach_can_be_told_without_one(void **state) {
     gather(&emit, "");
     assert_string_equal(alice.got, "");
     EMIT("x", .to = "general", .and_to = "random");
-    assert_string_equal(bob.got, "x"); /* what was told has left no mark */
+    assert_string_equal(bob.got, "x"); /* room_gather left no mark */
 }
 
 static void the_rooms_of_a_namespace_are_those_with_members(void **state) {
@@ -357,7 +357,7 @@ static void two_rooms_while_away(void) {
     EMIT("f", .to = "one");
 }
 
-/* Nothing but the rooms' logs is needed, and nobody need be there while the packets are sent. */
+/* Needs only the rooms' logs: no member need be connected while the packets are sent. */
 static void a_socket_that_comes_back_gets_what_it_missed_once(void **state) {
     join(&alice, "one");
     join(&alice, "two");
@@ -402,7 +402,7 @@ static void long_silence(void) {
     leave_all(&bob);
 }
 
-/* The offset is a bound, not an entry that must still be there. */
+/* The offset is a bound, not an entry that must still exist. */
 static void a_quiet_client_with_an_old_offset_recovers(void **state) {
     join(&alice, "quiet");
     EMIT("a", .to = "quiet");
@@ -415,7 +415,7 @@ static void a_thousand_and_two(void) {
     for (int i = 0; i < 1002; i++) EMIT("x", .to = "one");
 }
 
-/* What was trimmed is not passed over in silence; what is too much is not begun. */
+/* A trimmed log makes the recovery fail; a replay that is too large is not begun. */
 static void what_is_trimmed_or_too_much_is_not_recovered(void **state) {
     join(&alice, "one");
     EMIT("a", .to = "one");
@@ -484,7 +484,7 @@ static void what_is_past_the_window_is_gone(void **state) {
     assert_true(rooms_replay(rooms, &alice.memberships, &alice.receiver, rooms_offset(rooms), 1000, 1 << 20));
 }
 
-/* Nobody was there when it was sent: the room waits for who may come back, then it goes. */
+/* Nobody was connected when it was sent: the room waits for members that may come back, then ends. */
 static void an_empty_room_is_kept_for_the_window(void **state) {
     join(&alice, "one");
     join(&alice, "two");
@@ -523,7 +523,7 @@ static void who_was_left_out_is_left_out_of_the_replay(void **state) {
     EMIT("a", .to = "one");
     assert_true(come_back(&alice, except_while_away));
     assert_string_equal(alice.got, "c");
-    /* Excluded as a member of a room that it has left since, and as a receiver: the packets must not come later. */
+    /* Excluded as a member of a room that alice left since, and as a receiver: a replay must not bring the packets. */
     uint64_t offset = alice.offset;
     EMIT("d", .to = "one", .except = "muted");
     EMIT("e", .to = "one", .without = &alice.receiver);
@@ -532,7 +532,7 @@ static void who_was_left_out_is_left_out_of_the_replay(void **state) {
     alice.offset = offset;
     assert_true(come_back(&alice, NULL));
     assert_string_equal(alice.got, "f");
-    /* Joined the excluded room later: that changes nothing of what was due. */
+    /* Joined the excluded room later: still gets what was due. */
     offset = alice.offset;
     EMIT("g", .to = "one", .except = "muted");
     join(&alice, "muted");

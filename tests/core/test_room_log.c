@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What rooms keep for those who come back, and what they know to be gone. */
+/* What rooms keep for members that come back, and that they know what is gone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +48,8 @@ static bool is_whole_after(uint64_t offset) {
     return rooms_replay(rooms, &memberships, &alice, offset, 100, 1 << 20);
 }
 
-/* What comes late from another worker has an earlier offset than what was live meanwhile, and is forgotten later. */
+/* A late event from another worker has an earlier offset than live events of the meantime, and expires later than they.
+ */
 static void a_replay_without_an_event_that_was_forgotten_is_not_whole(void **state) {
     uint64_t base = rooms_offset(rooms);
     rooms_reserve(rooms, 10);
@@ -57,10 +58,10 @@ static void a_replay_without_an_event_that_was_forgotten_is_not_whole(void **sta
     room_keep(rooms, SLICE("/"), SLICE("room"), base + 1, &event);
     assert_true(is_whole_after(base));
     assert_int_equal(delivered, 2);
-    loop_advance(loop, WINDOW_MS / 2 + 1); /* the live one's time is over */
+    loop_advance(loop, WINDOW_MS / 2 + 1); /* the live event has expired */
     assert_false(is_whole_after(base));
     assert_false(is_whole_after(base + 1));
-    loop_advance(loop, WINDOW_MS / 2); /* and now the late one's */
+    loop_advance(loop, WINDOW_MS / 2); /* and now the late one too */
     assert_false(is_whole_after(base));
     assert_false(is_whole_after(base + 1));
     assert_true(is_whole_after(base + 11));

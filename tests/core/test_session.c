@@ -17,7 +17,7 @@ static int leave_all(void **state) {
 static void who_connects_is_greeted_with_a_public_id_and_a_secret_one(void **state) {
     comes_as(&alice, "alice");
     assert_int_equal(strlen(alice.sid), 20);
-    assert_int_equal(strlen(alice.pid), 28); /* its worker's name, and 132 random bits */
+    assert_int_equal(strlen(alice.pid), 28); /* the worker's name and 132 random bits */
     assert_string_not_equal(alice.sid, alice.pid);
     assert_false(slice_is(local_client_session_id(alice.client), alice.sid));
     assert_true(slice_is(socket_user_id(socket_of(&alice)), "alice"));
@@ -81,7 +81,7 @@ static void emit_welcome(struct socket *socket) {
 
 static void what_the_connect_hook_emits_follows_the_connect_reply(void **state) {
     script.on_connect = emit_welcome;
-    comes_as(&alice, "alice"); /* has heard "40" first */
+    comes_as(&alice, "alice"); /* the client got "40" first */
     assert_hears_event(&alice, "42[\"welcome\"]");
 }
 
@@ -108,7 +108,7 @@ static void each_failure_of_an_event_has_its_code(void **state) {
     assert_hears(&alice,
                  "432[{\"ok\":false,\"error\":{\"code\":\"unavailable\",\"message\":\"the server cannot do this "
                  "now\",\"retryAfter\":1}}]");
-    says(&alice, "423[7]"); /* a number names no handler */
+    says(&alice, "423[7]"); /* a number is no event name */
     assert_hears(
         &alice, "433[{\"ok\":false,\"error\":{\"code\":\"unknown_event\",\"message\":\"no handler for this event\"}}]");
     says(&alice, "42[\"nobody\"]");
@@ -140,7 +140,7 @@ static void a_full_inbox_stops_reading_until_it_is_half_empty(void **state) {
     comes_as(&alice, "alice");
     says(&alice, "421[\"slow\",1]");
     while (!local_client_paused(alice.client)) says(&alice, "42[\"echo\",\"a message that has to wait its turn\"]");
-    /* Paused by us: no pong can be read, none is missed. */
+    /* The server paused reading: no pong can be read, so none is missed. */
     loop_advance(loop, 25000 + 20000 + 1);
     assert_false(is_closed(&alice, NULL));
     scene_answer(POLICY_OK, "[]");
@@ -271,7 +271,7 @@ static void who_is_not_known_yet_says_little(void **state) {
     assert_true(is_closed(&alice, &code));
     assert_int_equal(code, 1009);
     goes(&alice);
-    for (int i = 0; i < 2; i++) { /* is it JSON? nobody looks */
+    for (int i = 0; i < 2; i++) { /* nobody checks that it is JSON */
         arrives(&alice, i ? &plain : &(struct local_client_options){0});
         says_much(&alice, i ? "{\"type\":" : "42[", 65536, "");
         assert_true(is_closed(&alice, &code));
@@ -412,7 +412,7 @@ static void only_a_pong_keeps_a_client_alive(void **state) {
     loop_advance(loop, 19000);
     says(&alice, "421[\"echo\",1]");
     loop_advance(loop, 1001);
-    assert_false(is_closed(&alice, NULL)); /* its pong may stand behind what came, for as long again */
+    assert_false(is_closed(&alice, NULL)); /* its pong may be queued behind what came: the timeout starts once more */
     says(&alice, "422[\"echo\",2]");
     loop_advance(loop, 19000);
     assert_true(is_closed(&alice, NULL));

@@ -12,7 +12,7 @@ static int leave_all(void **state) {
     return tear_down(state);
 }
 
-/* 512 bytes with its framing, more or less. */
+/* About 512 bytes with its framing. */
 static void emit_large(const char *name, enum packet_class class) {
     char args[512];
     snprintf(args, sizeof args, "[\"%s\",\"%0450d\"]", name, 0);
@@ -78,7 +78,7 @@ static void join_room(struct socket *socket) {
     assert_true(socket_join(socket, SLICE("room")));
 }
 
-/* What is due to a socket whose connect hook still waits is more than is held for it. */
+/* The connect hook still waits, and the socket is sent more than may be held back. */
 static void events_before_the_connect_reply_follow_it_in_order(void **state) {
     script.on_connect = join_room;
     script.defers_connects = true;
@@ -130,7 +130,7 @@ static void without_a_log_a_full_outbox_closes_at_once(void **state) {
     assert_true(is_closed(&alice, NULL));
 }
 
-/* A client that reads well holds nothing, however much it gets. */
+/* A client that reads in time is charged nothing, however much it gets. */
 static void the_slowest_client_is_closed_when_the_budget_is_exceeded(void **state) {
     static struct person bob, carol;
     struct hub_settings settings = scene_settings();
@@ -204,14 +204,14 @@ static void acknowledgements_and_pings_are_never_shed(void **state) {
     assert_int_equal(messages, 40);
 }
 
-/* How many have been written to since each had before writes. */
+/* Number of clients with more writes now than in before. */
 static int written_since(struct local_client **clients, int len, const unsigned *before) {
     int n = 0;
     for (int i = 0; i < len; i++) n += local_client_writes(clients[i]) != before[i];
     return n;
 }
 
-/* A fan-out larger than a slice of the flush leaves turns to others, and reaches all, each in order. */
+/* A fan-out larger than a slice of the flush lets other work run between slices, and reaches all clients in order. */
 static void a_large_room_is_written_in_slices_and_in_order(void **state) {
     enum { CROWD = 2500 };
     struct local_client **clients = calloc(CROWD, sizeof *clients);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Workers that ask each other who is online, on a clock that stands still. Nobody shares a channel with anybody, unless
+/* Workers that ask each other who is online, with a clock that only the test advances. No users share a channel unless
  * a scene says so. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,11 +33,11 @@ static struct worker {
     struct presence_sync *presence_sync;
     struct state state;
     struct survey *survey;
-    bool is_dead; /* as the roll of the others has it */
+    bool is_dead; /* as the other workers' state says */
     unsigned malformed;
 } workers[WORKERS];
 
-/* The roll. */
+/* The state. */
 
 static void each_other(const struct state *state, void (*fn)(void *owner, struct slice worker_id), void *owner) {
     for (size_t i = 0; i < WORKERS; i++)
@@ -142,7 +142,7 @@ static void done(struct survey_call *call, struct slice users, size_t online, bo
     buffer_done(&asked->user_ids);
 }
 
-/* user_ids: with spaces between them. */
+/* user_ids: separated by spaces. */
 static void begin_to_ask(struct worker *worker, struct asked *asked, const char *user_ids) {
     *asked = (struct asked){.call.done = done};
     for (size_t len; *user_ids; user_ids += len + (user_ids[len] == ' ')) {
@@ -172,7 +172,7 @@ static void assert_sees(struct worker *worker, const char *user_ids, const char 
     loop_advance(loop, PACE_MS);
 }
 
-/* In the lobby. */
+/* Connects the user and joins the lobby. */
 static void enter(struct worker *worker, const char *user) {
     presence_joined(worker->presence, SLICE("lobby"), slice_of(user), slice_of(user));
 }
@@ -204,7 +204,7 @@ static size_t named(const struct asked *asked) {
     return users;
 }
 
-/* Each of them once, and nobody else. */
+/* Asserts that each name occurs once, and no other. */
 static void assert_named(const struct asked *asked, size_t len, const char *const *users) {
     assert_int_equal(named(asked), len);
     for (size_t i = 0; i < len; i++) assert_non_null(strstr(asked->users, users[i]));
@@ -255,7 +255,7 @@ static void who_went_from_here_may_be_there(void **state) {
     assert_sees(&workers[0], "alice", "[" ONLINE("alice") "]");
 }
 
-/* On two workers, of which one has not heard yet that bob turned invisible on the other. */
+/* bob is on two workers; one does not know yet that he turned invisible on the other. */
 static void the_invisible_look_offline_from_everywhere(void **state) {
     static const char *const users[] = {"alice", "bob"};
     for (size_t i = 0; i < 2; i++) {
@@ -315,7 +315,7 @@ static void a_dead_worker_is_not_waited_for(void **state) {
     begin_to_ask(&workers[0], &asked, "bob");
     loop_advance(loop, TURN_MS);
     assert_int_equal(asked.answers, 0);
-    workers[2].is_dead = true; /* it turns out, before the deadline */
+    workers[2].is_dead = true; /* known before the deadline */
     loop_advance(loop, SURVEY_DEADLINE_MS);
     assert_answered(&asked, "[" ONLINE("bob") "]", false);
 }
@@ -341,7 +341,7 @@ static void what_many_ask_at_once_is_one_question(void **state) {
     loop_advance(loop, TURN_MS);
     for (size_t i = 0; i < ASKERS; i++) assert_int_equal(asked[i].answers, 1);
     assert_int_equal(messages() - before, MESSAGES);
-    for (size_t i = 0; i < PACE_MS; i++) { /* the next one gathers what comes meanwhile */
+    for (size_t i = 0; i < PACE_MS; i++) { /* the next question collects the calls of the meantime */
         begin_to_ask(&workers[0], &asked[i], "bob");
         loop_advance(loop, 1);
     }
@@ -373,7 +373,7 @@ static void what_is_doubled_late_or_malformed_changes_nothing(void **state) {
     come(&workers[1], "bob");
     ether.double_percent = 50;
     for (int i = 0; i < 20; i++) assert_sees(&workers[0], "bob carol", "[" ONLINE("bob") "," UNKNOWN("carol") "]");
-    survey_write_answer(&body, 1); /* to a question that nobody asked */
+    survey_write_answer(&body, 1); /* an answer to a question that was never asked */
     struct bus_message message = {.kind = BUS_SURVEY, .origin = SLICE("x"), .body = buffer_slice(&body)};
     assert_true(survey_take(workers[0].survey, SLICE("!"), &message));
     buffer_append_str(&body, "cut off");
@@ -429,7 +429,7 @@ static void a_user_on_several_workers_is_listed_once_with_their_status(void **st
     assert_int_equal(asked.online, 3);
     assert_false(asked.is_stale);
     loop_advance(loop, PACE_MS);
-    asked = ask_of_lobby(&workers[0], 2); /* cut, and counted as it is */
+    asked = ask_of_lobby(&workers[0], 2); /* the list is cut, the count is not */
     assert_int_equal(named(&asked), 2);
     assert_int_equal(asked.online, 3);
     loop_advance(loop, GRACE_MS);
@@ -441,7 +441,7 @@ static void a_user_on_several_workers_is_listed_once_with_their_status(void **st
     assert_int_equal(asked.online, 2);
 }
 
-/* Also by a worker that has members, until it has heard of all others. */
+/* Even a worker with members asks, until it has heard from all others. */
 static void a_channel_is_asked_about_until_it_has_been_followed_briefly(void **state) {
     static const char *const both[] = {ONLINE("alice"), ONLINE("bob")};
     come(&workers[0], "alice");
@@ -511,12 +511,12 @@ static void enter_many(struct worker *worker, unsigned from, unsigned to) {
     loop_advance(loop, SOON_MS);
 }
 
-/* The same users on two workers are one each as long as each worker names them; also when answers are doubled. */
+/* Users on two workers are counted once as long as each worker names them, even if answers are doubled. */
 static void a_large_channel_is_counted_whole_and_listed_as_asked(void **state) {
     ether.double_percent = 50;
     enter_many(&workers[1], 0, SURVEY_NAMES_MAX);
     enter_many(&workers[2], SURVEY_NAMES_MAX - 100, SURVEY_NAMES_MAX + 100);
-    for (unsigned more = 0; more <= 1; more++) { /* one too many: that worker tells how many it has */
+    for (unsigned more = 0; more <= 1; more++) { /* with one user too many, that worker reports only their number */
         size_t online = more ? SURVEY_NAMES_MAX + 1 + 200 : SURVEY_NAMES_MAX + 100;
         enter_many(&workers[1], SURVEY_NAMES_MAX, SURVEY_NAMES_MAX + more);
         for (int i = 0; i < 10; i++) {
@@ -528,7 +528,7 @@ static void a_large_channel_is_counted_whole_and_listed_as_asked(void **state) {
     }
 }
 
-/* Together more than an answer names: of one there are only numbers. */
+/* Together more names than fit an answer: one channel gets only a number. */
 static void an_answer_about_large_channels_is_bounded_and_counts_all_of_them(void **state) {
     enum { CHANNELS = 5, MEMBERS = SURVEY_NAMES_MAX - 500 };
     static const char *const channels[CHANNELS] = {"c0", "c1", "c2", "c3", "c4"};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several workers: a connection of one breaks, and its client comes back to another. */
+/* Several workers: a connection to one breaks, and the client comes back to another. */
 #include "session/transfers.h"
 
 #include "channel/log.h"
@@ -112,7 +112,7 @@ static void say_to_room(struct worker *worker, const char *args) {
             .namespace_name = SLICE("/"), .to = &room, .to_len = 1, .class = PACKET_MESSAGE, .args = slice_of(args)});
 }
 
-/* alice is in the room, at one worker. */
+/* alice connects to one worker and joins the room. */
 static void alice_comes(void) {
     comes_as(&alice, "alice");
     assert_true(socket_join(socket_of(&alice), SLICE("room")));
@@ -120,7 +120,7 @@ static void alice_comes(void) {
     loop_advance(loop, 10);
 }
 
-/* The heir comes, at that worker, with what the old one had. */
+/* The heir connects to that worker with the old person's pid and offset. */
 static void inherit(struct worker *worker, struct person *heir, const struct person *old, const char *user) {
     at(worker);
     snprintf(heir->pid, sizeof heir->pid, "%s", old->pid);
@@ -181,7 +181,7 @@ static void the_old_connection_ends_without_a_word(void **state) {
     assert_null(hears(&alice));
     assert_int_equal(hub_user_sessions(here.hub, SLICE("alice")), 0);
     assert_int_equal(hub_user_sessions(there.hub, SLICE("alice")), 1);
-    loop_advance(loop, 30000); /* nor does anything of the old one touch the new */
+    loop_advance(loop, 30000); /* and nothing of the old connection touches the new one */
     assert_non_null(hub_find(there.hub, slice_of(again.sid)));
 }
 
@@ -220,7 +220,7 @@ static void it_moves_there_and_back_also_without_an_event(void **state) {
     assert_null(hears(&third));
 }
 
-/* The pid names its first worker, who sends the third one on. */
+/* The pid names its first worker, which redirects the third one. */
 static void it_moves_on_from_worker_to_worker(void **state) {
     alice_comes();
     local_client_leave(alice.client);
@@ -238,7 +238,7 @@ static void it_moves_on_from_worker_to_worker(void **state) {
     assert_recovered(&third, &alice);
 }
 
-/* A connection that breaks in the middle of what was missed. */
+/* The connection breaks in the middle of the replay. */
 static void what_was_handed_over_and_not_heard_is_missed_again(void **state) {
     alice_comes();
     local_client_leave(alice.client);
@@ -261,7 +261,7 @@ static void what_was_handed_over_and_not_heard_is_missed_again(void **state) {
     assert_non_null(strstr(got, alice.sid));
 }
 
-/* The next message, whose offset is remembered if it has one. */
+/* The next message; notes its offset if it has one. */
 static const char *hears_on(struct person *person) {
     const char *got = hears(person);
     const char *comma = got && strncmp(got, "42", 2) == 0 ? strrchr(got, ',') : NULL;
@@ -269,7 +269,8 @@ static const char *hears_on(struct person *person) {
     return got;
 }
 
-/* Everybody talks all the time: live, missed, and heard by both, in every phase of the move. */
+/* All send all the time, so that in every phase of the move there are events that are live, missed, and heard by both
+ * workers. */
 static void nothing_is_missing_and_nothing_comes_twice_whenever_it_is_said(void **state) {
     unsigned next = 0;
     ether.subscribe_ms = 120;
@@ -321,7 +322,7 @@ static void commit(struct worker *worker) {
     buffer_done(&event);
 }
 
-/* Whether the other worker follows the channel already, is ahead in it or behind. */
+/* is_followed: the other worker follows the channel already, and is ahead in it or behind. */
 static void a_channel_goes_on_with_the_next_number(bool is_followed) {
     ether.delay_ms = 30;
     alice_comes();
@@ -366,7 +367,7 @@ static void nobody_takes_the_socket_of_another_user(void **state) {
     inherit(&there, &again, &alice, "mallory");
     loop_advance(loop, SOON_MS);
     assert_fresh(&again, &alice);
-    inherit(&here, &third, &alice, "alice"); /* who it belongs to still finds it */
+    inherit(&here, &third, &alice, "alice"); /* its own user still recovers it */
     loop_advance(loop, SOON_MS);
     assert_non_null(strstr(hears(&third), alice.sid));
 }
@@ -382,7 +383,7 @@ static void an_owner_who_is_gone_is_not_waited_for_long(void **state) {
     assert_fresh(&again, &alice);
 }
 
-/* The taker dies in the middle; the client comes a third time. */
+/* The taker dies during the transfer; the client connects a third time. */
 static void a_claim_that_came_to_nothing_leaves_the_socket_where_it_was(void **state) {
     alice_comes();
     say_to_room(&here, "[\"one\"]");
@@ -422,7 +423,7 @@ static void who_may_no_longer_come_in_does_not(void **state) {
     assert_hears(&again, "44{\"message\":\"banned\"}");
 }
 
-/* The offer with its rooms is on its way when somebody changes them. */
+/* The rooms change while the offer that lists them is on its way. */
 static void a_room_left_during_a_transfer_stays_left(void **state) {
     ether.delay_ms = 20;
     alice_comes();
@@ -441,7 +442,7 @@ static void a_disconnect_during_a_transfer_ends_the_session(void **state) {
     local_client_leave(alice.client);
     inherit(&there, &again, &alice, "alice");
     loop_advance(loop, 50);
-    local_client_leave(again.client); /* so that it would stay where it is */
+    local_client_leave(again.client); /* so that the transfer would fail and leave it where it is */
     socket_disconnect(hub_find(here.hub, slice_of(alice.sid)));
     loop_advance(loop, TRANSFER_MS + SOON_MS);
     assert_null(hub_find(here.hub, slice_of(alice.sid)));
