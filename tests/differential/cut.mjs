@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a connection's bytes come: in up to four pieces, where the bytes themselves decide.
+// Cuts a connection's bytes into up to four pieces; the bytes themselves decide where.
 export function cut(bytes) {
   let sum = bytes.length;
   for (let i = 0; i < bytes.length; i += 7) sum = (Math.imul(sum, 31) + bytes[i]) >>> 0;

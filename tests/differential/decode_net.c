@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The readers of core/wire and core/net, one behind the other as net/http.c and net/websocket.c have them. */
+/* The readers of core/wire and core/net, combined as in net/http.c and net/websocket.c. */
 #include "decode_net.h"
 
 #include <stdlib.h>
@@ -79,7 +79,7 @@ static void refuse(struct http_decoder *decoder, struct buffer *out, const char 
     decoder->over = true;
 }
 
-/* True: the rest is no HTTP, or nothing. */
+/* True: the rest is not HTTP, or empty. */
 static bool begins_websocket(struct http_decoder *decoder, struct buffer *out) {
     struct deflate_offer deflate;
     const char *fault;
@@ -91,7 +91,7 @@ static bool begins_websocket(struct http_decoder *decoder, struct buffer *out) {
     return true;
 }
 
-/* The request is whole. */
+/* The request is complete. */
 static void end_request(struct http_decoder *decoder, struct buffer *out) {
     const struct http_head *head = &decoder->head;
     write_request(decoder, out);

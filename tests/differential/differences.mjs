@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every difference between Stoa's parsers and the reference's that stays, by the name that docs/wire.md gives it. A rule says of an
-// input whether the difference that was seen there is its own: `theirs` and `ours` are what was understood, null is a refusal. `example`:
-// an input that shows it.
+// Every intended difference between Stoa's parsers and the reference's, by its name in docs/wire.md. A rule decides whether an observed
+// difference is the one of its name: `theirs` and `ours` are what each parser understood, null is a refusal. `example`: an input that
+// shows the difference.
 
-/** The same values, however they were written. */
+/** Are the values the same, in whatever notation? */
 export function equal(a, b) {
   if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return Object.is(a, b);
   if (Array.isArray(a) !== Array.isArray(b)) return false;
@@ -11,7 +11,7 @@ export function equal(a, b) {
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equal(a[key], b[key]));
 }
 
-// Every string as it is once it has left as UTF-8.
+// Every string as it is after encoding as UTF-8.
 function wellFormed(value) {
   if (typeof value === "string") return Buffer.from(value).toString();
   if (Array.isArray(value)) return value.map(wellFormed);
@@ -38,7 +38,7 @@ const packet = [
   },
 ];
 
-// The packets of a payload, from the first on that is understood in different ways.
+// The packets of a payload, from the first one that the parsers understand differently.
 function fromFirstDifference({ bytes, theirs, ours }) {
   const parts = bytes.toString("latin1").split("\x1e").map((part) => Buffer.from(part, "latin1"));
   const at = theirs.findIndex((value, i) => !equal(value, ours[i]));
@@ -81,7 +81,7 @@ function deepest(value) {
   return 1 + Object.values(value).reduce((most, item) => Math.max(most, deepest(item)), 0);
 }
 
-// As they stand in the text, and as they are left when the last of each name has won.
+// As in the text, and as they remain when the last one of each name wins.
 const keysWritten = (rest) => [...rest.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/gs)].filter(([, colon]) => colon).length;
 
 function keysLeft(value) {

@@ -58,7 +58,7 @@ function parse(bytes) {
   return { requests, error, used: error ? error.bytesParsed : result, open: request };
 }
 
-/** All that the reference understands. */
+/** What the reference understands. */
 export function understand(bytes) {
   const value = [];
   for (let at = 0; ; ) {
@@ -83,10 +83,10 @@ export function understand(bytes) {
 const isEnd = (item) => Array.isArray(item) && ENDS.includes(item[0]);
 const sameItem = (a, b) => (isEnd(a) || isEnd(b) ? isEnd(a) && isEnd(b) && a[0] === b[0] : JSON.stringify(a) === JSON.stringify(b));
 
-/** Do both understand the same? Why they refuse does not count. */
+/** Do both understand the same? The reason of a refusal does not count. */
 export const same = (theirs, ours) => theirs.length === ours.length && theirs.every((item, i) => sameItem(item, ours[i]));
 
-// Where they part: what each has there.
+// What each has at the first difference.
 function parting({ bytes, theirs, ours }) {
   const at = theirs.findIndex((item, i) => !sameItem(item, ours[i]));
   return { bytes, their: theirs[at], our: ours[at] };
@@ -109,16 +109,16 @@ const offered = (fault, is) => ourFault(fault, (their, text) => taken(their) && 
 const versions = (text) => [...text.matchAll(/sec-websocket-version:([^\r\n]*)/gi)].map(([, version]) => version);
 const refusedAt = (item) => item?.[0] === "refused" && typeof item[2] === "number";
 
-// The line in which that place is, as far as the place.
+// The line of that place, up to the place.
 function lineBefore(bytes, place) {
   const text = bytes.toString("latin1", 0, place + 1).replace(/[\r\n]+$/, "");
   return text.slice(text.lastIndexOf("\n") + 1);
 }
 
-// Each stands in docs/wire.md.
+// docs/wire.md lists each.
 export const differences = [
   {
-    name: "refused-when-whole", // a line is judged when it is whole, and two fields together when the head is
+    name: "refused-when-whole", // a line is checked when it is complete, and two fields together when the head is complete
     example: Buffer.from("GET / HTTP/1.1\r\nHo st"),
     is(seen) {
       const { their, our, bytes } = parting(seen);
@@ -137,7 +137,7 @@ export const differences = [
   { name: "version", example: head("GET / HTTP/2.0"), is: ourFault("version", taken) },
   { name: "fields", example: head("GET / HTTP/1.1", ...Array(100).fill("A: b")), is: ourFault("fields", taken) },
   {
-    name: "chunk-extension", // it is dropped unread
+    name: "chunk-extension", // it is ignored
     example: post("Transfer-Encoding: chunked", "1; a\r\nx\r\n0\r\n\r\n"),
     is({ theirs, ours, bytes }) {
       const { their } = parting({ theirs, ours, bytes });
@@ -145,7 +145,7 @@ export const differences = [
     },
   },
   {
-    name: "trailer", // it is dropped, whatever it means
+    name: "trailer", // it is ignored, whatever its meaning
     example: post("Transfer-Encoding: chunked", "0\r\nContent-Length: 5\r\n\r\n"),
     is: (seen) => seen.ours.some((request) => !isEnd(request) && lists(request, "transfer-encoding", "chunked")) && /\n0+(;[^\r\n]*)?\r\n([^\r\n]+\r\n)*(connection|content-length|transfer-encoding|upgrade)/i.test(seen.bytes.toString("latin1")),
   },
@@ -179,7 +179,7 @@ export const differences = [
     is: (seen) => parting(seen).our?.[0] === "websocket" && parting(seen).their?.[1] === "Invalid Upgrade header",
   },
   {
-    name: "deflate-declined", // an offer that cannot be met is no fault
+    name: "deflate-declined", // an offer that cannot be accepted is not an error
     example: handshakeWith(KEY, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=99"),
     is: (seen) => parting(seen).our?.[0] === "websocket" && /Extensions/.test(parting(seen).their?.[1]),
   },
@@ -263,7 +263,7 @@ function changed(chance, text) {
   }
 }
 
-/** One to three requests, sometimes spoilt. */
+/** One to three requests, sometimes corrupted. */
 export function make(chance) {
   let text = [request(chance), ...chance.list(2, () => request(chance))].join(chance.oneIn(30) ? "\r\n" : "");
   for (let left = chance.oneIn(3) ? 1 + chance.below(3) : 0; left > 0; left--) text = changed(chance, text);

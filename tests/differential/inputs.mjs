@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inputs by chance: what the grammar of a protocol allows, and what a few changes make of it. A seed decides everything.
+// Random inputs: texts that a protocol's grammar allows, sometimes with a few changes. A seed decides everything.
 
-/** Numbers by chance (mulberry32). */
+/** Random numbers (mulberry32). */
 export class Chance {
   #state;
 
@@ -49,7 +49,7 @@ const BAD = ["01", "1.", ".5", "+1", "1e", "NaN", "'a'", "undefined", "//", "\\x
 
 const text = (chance) => chance.list(8, () => chance.of(chance.oneIn(6) ? MARKS : LETTERS)).join("");
 
-// Base64 as anyone might write it: either alphabet, broken into lines, with padding or without, or cut off.
+// Base64 in all variants: either alphabet, with line breaks, with or without padding, or cut off.
 function base64(chance) {
   let written = chance.bytes(12).toString(chance.oneIn(3) ? "base64url" : "base64");
   if (chance.oneIn(3)) written = written.replace(/=+$/, "");
@@ -175,13 +175,13 @@ function made(chance, grammar) {
   return Buffer.from(chance.oneIn(3) ? changed(chance, whole) : whole); // half a surrogate pair becomes U+FFFD
 }
 
-// Bytes that are no UTF-8, too: a polling payload is whatever was posted.
+// Also bytes that are not UTF-8, because a polling payload may be anything.
 function spoilt(chance, bytes) {
   if (bytes.length > 0 && chance.oneIn(8)) bytes[chance.below(bytes.length)] = 0x80 | chance.below(128);
   return bytes;
 }
 
-/** A parser's inputs: {kind, bytes} by chance. */
+/** For each parser: a random input {kind, bytes}. */
 export const makers = {
   "engine.io packet": (chance) => (chance.oneIn(10) ? { kind: "b", bytes: chance.bytes(12) } : { kind: "t", bytes: made(chance, enginePacket) }),
   "engine.io payload": (chance) => ({ kind: "l", bytes: spoilt(chance, made(chance, payload)) }),

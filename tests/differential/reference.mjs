@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reference's parsers, those that the Node.js server of tests/scenes has, and what they understand in decode.c's words.
+// The parsers of the reference, the Node.js server of tests/scenes, with their results in the form of decode.c.
 import { createRequire } from "node:module";
 
 const scenes = createRequire(new URL("../scenes/package.json", import.meta.url));

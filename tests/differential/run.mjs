@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// run.mjs DECODER [INPUTS [SEED]]: so many inputs a parser, for Stoa's (DECODER: decode.c's program) and for the reference's. What they
-// understand must be the same, or differ as a rule of differences.mjs, http.mjs or websocket.mjs says. Every rule is seen at its example, and stands in docs/wire.md.
+// run.mjs DECODER [INPUTS [SEED]]: gives INPUTS inputs per parser to Stoa (DECODER: the program of decode.c) and to the reference. Both must
+// understand the same, or differ by a rule of differences.mjs, http.mjs or websocket.mjs. Each rule must match its example and be in docs/wire.md.
 import { spawnSync } from "node:child_process";
 import { assertDocumented } from "../documented.mjs";
 import * as messages from "./differences.mjs";
@@ -30,7 +30,7 @@ function record(kind, frames) {
   return Buffer.concat(pieces);
 }
 
-// {kind, bytes}, and what is understood of it: theirs, and ours as a line.
+// {kind, bytes}, and what is understood: theirs as a value, ours as a line.
 function understood(batch) {
   const seen = batch.map(({ kind, bytes }) => {
     const { value, frames } = reference[kind](bytes);
@@ -44,7 +44,7 @@ function understood(batch) {
   return seen;
 }
 
-// The name of the difference, null: none, undefined: one without a name.
+// The name of the difference; null: there is none; undefined: it has no name.
 function judge(parser, seen) {
   if (JSON.stringify(seen.theirs) === seen.line) return null;
   seen.ours = JSON.parse(seen.line);

@@ -14,7 +14,7 @@ const MESSAGE_MAX = 4096, TAIL = Buffer.from([0, 0, 255, 255]);
 
 const inflate = (pieces, finishFlush) => inflateRawSync(Buffer.concat(pieces), { finishFlush, maxOutputLength: MESSAGE_MAX + 1 });
 
-// What ws does with zlib, at once: a message is inflated when its last frame has come.
+// The same as ws does with zlib, but synchronously: it inflates a message when its last frame has arrived.
 class Inflate {
   #pieces = [];
 
@@ -31,7 +31,7 @@ class Inflate {
   }
 }
 
-Error.stackTraceLimit = 0; // ws makes an error of each violation
+Error.stackTraceLimit = 0; // ws creates an Error for each violation
 
 function receive(bytes, compresses) {
   const value = [];
@@ -118,7 +118,7 @@ const endsEarly = (bytes) => inflateRawSync(bytes, { info: true, finishFlush: co
 // zlib waits for more of it, and says nothing.
 const isCut = ({ compressed, payload }) => compressed && !succeeds(() => assert.ok(isWhole(Buffer.concat([payload, TAIL]))));
 
-// Does what has come of it tell already that it is refused?
+// Is it already certain that it is refused?
 function isSpoilt({ isText, compressed, payload }) {
   let text = payload;
   if (compressed && !succeeds(() => (text = inflate([payload], constants.Z_SYNC_FLUSH)))) return true;
@@ -126,7 +126,7 @@ function isSpoilt({ isText, compressed, payload }) {
   return isText && !succeeds(() => new TextDecoder("utf-8", { fatal: true }).decode(text, { stream: true }));
 }
 
-// Each stands in docs/wire.md.
+// docs/wire.md lists each.
 export const differences = [
   {
     name: "length-not-shortest",
@@ -242,7 +242,7 @@ function message(chance, compresses) {
   return Buffer.concat(made);
 }
 
-/** A few messages, some of them spoilt or cut off. */
+/** A few messages, some of them corrupted or cut off. */
 function make(chance, compresses) {
   let bytes = Buffer.concat([message(chance, compresses), ...chance.list(3, () => (chance.oneIn(3) ? control(chance) : message(chance, compresses)))]);
   if (chance.oneIn(8)) bytes = bytes.subarray(0, chance.below(bytes.length + 1));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes from Redis, as each kind of channel would take them. */
+/* Any bytes from Redis, read as each kind of channel reads them. */
 #include <stdint.h>
 #include <stdlib.h>
 

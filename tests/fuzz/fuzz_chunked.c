@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A chunked body reads the same in one piece as cut in two, its pieces lie within the bytes, and its end is where it
- * was. The first byte says where to cut. */
+/* A chunked body reads the same in one piece and cut in two: its parts lie within the bytes, and it ends at the same
+ * place. The first byte says where to cut. */
 #include <stdlib.h>
 
 #include "base/buffer.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a configuration file: the place of its keys, and its evaluation. */
+/* Any bytes as a configuration file: finds the lines of its keys, and evaluates it. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

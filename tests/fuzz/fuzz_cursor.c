@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The offset that a client says it has: only what we wrote is taken, and it reads as it was written. */
+/* The offset that a client sends: only what the server writes is accepted, and it reads back the same. */
 #include <stdlib.h>
 
 #include "channel/room.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a client offers is read to its end or refused; what is promised is a window that the RFC knows. */
+/* A client's offer is read to its end or refused; the accepted window is one that RFC 7692 allows. */
 #include <stdlib.h>
 
 #include "wire/deflate_offer.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A message and a polling payload of any bytes: what is read of them lies within them, and reads the same when it is
+/* A message and a polling payload of any bytes: the packets lie within the bytes, and read the same after they are
  * written again. */
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@ static void write_packet(struct buffer *out, const struct engineio_packet *packe
     buffer_done(&text);
 }
 
-/* Writes what is read to out; the number of packets, -1: a bad one. */
+/* Writes the packets to out: their number; -1: one is invalid. */
 static int read_payload(struct slice payload, struct buffer *out) {
     struct engineio_payload reading;
     struct engineio_packet packet;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whom X-Forwarded-For names is the peer, when that is no trusted proxy, and else an address that a field names. */
+/* The client is the peer if that is no trusted proxy; otherwise it is an address from an X-Forwarded-For field. */
 #include <stdlib.h>
 
 #include "base/buffer.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A head that is accepted reads the same when it is cut out, and lies within the bytes. */
+/* An accepted head lies within the bytes, and reads the same without the bytes after it. */
 #include <stdlib.h>
 
 #include "wire/http_head.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Input never makes more than its bound, and never anything but a result. */
+/* Any input ends with a result, and never makes more output than the bound. */
 #include <stdlib.h>
 
 #include "wire/inflate.h"

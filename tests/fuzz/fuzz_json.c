@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is valid is walked to its end within its bytes, and what is written of it is valid again. */
+/* Valid JSON is walked to its end within its bytes, and is valid again after it is written. */
 #include <stdlib.h>
 
 #include "wire/json.h"

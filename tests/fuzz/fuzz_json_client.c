@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the plain form accepts has parts of their types. */
+/* The parts of a message that the plain form accepts have the right types. */
 #include <stdlib.h>
 
 #include "wire/json.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every function that scripts can call, with arguments of any kind, while clients come and go:
- * scripts/lua_api_calls.lua reads the input as a program. What goes wrong is a Lua error, and the worker goes on. */
+/* Every function that scripts can call, with random arguments, while clients connect and leave:
+ * scripts/lua_api_calls.lua reads the input as a program. Each failure must be a Lua error, and the worker goes on. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,8 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
 
-/* GC_AGGRESSIVE: inputs that begin so have a garbage collector that is always at work, which takes five times as long.
- */
+/* GC_AGGRESSIVE: inputs that begin so run with an aggressive garbage collector, which takes five times as long. */
 enum { CLIENTS = 5, ROUNDS = 4, INPUT_MAX = 4096, GC_AGGRESSIVE = 224 };
 
 static const struct {
@@ -34,7 +33,7 @@ static const struct {
 
 /* ---- the names of all that can be called ---- */
 
-/* Of the table on top: "stoa.NAME" or ":NAME" for its functions; tables within, too. */
+/* Adds "stoa.NAME" or ":NAME" for the functions of the table on top, and of tables in it. */
 static void add_names(lua_State *L, struct buffer *out, const char *prefix) {
     char inner[64];
     luaL_checkstack(L, 8, "too deep");
@@ -49,7 +48,7 @@ static void add_names(lua_State *L, struct buffer *out, const char *prefix) {
     }
 }
 
-/* The methods of the class whose metatable is on top. */
+/* Adds the methods of the class whose metatable is on top. */
 static void add_methods(lua_State *L, struct buffer *out) {
     lua_pushliteral(L, "__index");
     lua_rawget(L, -2);
@@ -81,7 +80,7 @@ static struct config *read_config(const char *program, const char *names) {
     return config;
 }
 
-/* Once: from the tables that a load of scripts has. */
+/* Runs once, with the tables that scripts get when they are loaded. */
 static const char *api_names(void) {
     static char *names;
     struct fuzz_world world;
@@ -136,7 +135,7 @@ static void ask_route(struct fuzz_world *world, struct policy_call *call) {
     policy_ask(world->worker.scripts.policy, call);
 }
 
-/* Each has its script run; those who went come anew, so that there are sockets that are gone. */
+/* Each client runs its script; clients that left connect again, so that some sockets are gone. */
 static void play(struct fuzz_world *world, struct config *config, unsigned round, struct buffer *got) {
     struct policy_call call;
     for (size_t i = 0; i < CLIENTS; i++) {
@@ -154,7 +153,7 @@ static void play(struct fuzz_world *world, struct config *config, unsigned round
     if (round == 1) (void)fuzz_world_reload(world, config);
 }
 
-/* Whoever comes is let in, refused or closed: the worker goes on. */
+/* A new client is let in, refused or closed: the worker must go on. */
 static void check_alive(struct fuzz_world *world, struct buffer *got) {
     world->refuses = false;
     come(world, 0);
@@ -170,7 +169,7 @@ static char *hexadecimal(const unsigned char *bytes, size_t len) {
     return buffer_take(&out, NULL);
 }
 
-/* What lua_api_calls.lua says of an error that is none of Lua's. */
+/* The report of lua_api_calls.lua about a failure that is not a Lua error. */
 static void watch(void *owner, struct slice line) {
     (void)owner;
     if (memmem(line.ptr, line.len, "fuzz.broken", 11)) fprintf(stderr, "%.*s\n", SLICE_ARG(line)), abort();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A pattern and a subject, parted by a NUL: our matcher ends, within its budget, inside of its subject. */
+/* A pattern and a subject, separated by a NUL: the matcher ends within its budget, and reads only its subject. */
 #include <lauxlib.h>
 #include <stdint.h>
 #include <stdlib.h>

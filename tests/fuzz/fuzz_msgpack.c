@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as MessagePack. What is read is JSON; written again and read again it is the same JSON. */
+/* Any bytes as MessagePack. They read as JSON; after they are written and read again, it is the same JSON. */
 #include <stdint.h>
 #include <stdlib.h>
 

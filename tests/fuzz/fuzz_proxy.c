@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A header that is accepted lies within its bytes and names an address, or nobody. */
+/* An accepted header lies within its bytes, and names an address or none. */
 #include <stdlib.h>
 
 #include "wire/proxy.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whatever a query holds, what scripts see of it is JSON. */
+/* For any query, scripts get valid JSON. */
 #include <stdlib.h>
 
 #include "wire/json.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Replies of a Redis, in two pieces: what is whole is walked to its end, what is an error is read as a redirect. */
+/* Replies of Redis, in two pieces: complete replies are walked to their end, errors are read as redirects. */
 #include <stdint.h>
 #include <stdlib.h>
 

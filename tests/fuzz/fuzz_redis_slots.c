@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What CLUSTER SLOTS answers: a row that is taken is within bounds and has an address that can be dialled. */
+/* Answers to CLUSTER SLOTS: an accepted row is within bounds and has an address to connect to. */
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whatever another worker's emit holds, it is dropped or handed out; it reads nothing beyond its end. */
+/* Any emit of another worker is dropped or delivered; nothing is read beyond its end. */
 #include <stdlib.h>
 
 #include "bus/bus.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Valid sessions, mutated: the input is what several clients, a caller of REST and the operator do to a server with the
- * shipped scripts, and what befalls its Redis and its shards, one step after the other. Its first byte says what server
- * it is. When all have left and time has passed, nothing of it is there any more.
+/* Valid sessions, mutated: the input is a list of steps of several clients, a caller of REST and the operator on a
+ * server with the shipped scripts, and of faults of its Redis and its shards. Its first byte selects the kind of
+ * server. When all clients have left and time has passed, nothing of them may remain.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,8 +42,8 @@ static const char *const hellos[CLIENTS] = {
     NULL,
 };
 
-/* What was learnt from the server's messages stands in texts for %p, %o (of a recovery), %m, %e (of a message), %a (the
- * number of a question). */
+/* Values from the server's messages replace %p, %o (of a recovery), %m, %e (of a message), %a (the number of a
+ * question) in texts. */
 struct client {
     struct local_client *local;
     char pid[ID_MAX + 1], offset[ID_MAX + 1];
@@ -52,7 +52,7 @@ struct client {
 struct request {
     struct list link;
     struct policy_call call;
-    struct buffer head; /* what the head's handler passed on */
+    struct buffer head; /* what the handler of the head passed on */
     bool head_passed, over;
     char *name, *json, *body;
 };
@@ -220,7 +220,7 @@ static void listen(struct stage *stage, struct client *client) {
 /* ---- clients ---- */
 
 static void say(struct stage *stage, struct client *client, bool binary) {
-    /* Exactly as long as it is, so that a sanitizer sees one byte too far. */
+    /* An exact copy, so that a sanitizer finds a read beyond the end. */
     size_t len = stage->text.len;
     char *exact = memory_copy(stage->text.ptr ? stage->text.ptr : "", len);
     exact = memory_resize(exact, len ? len : 1);
@@ -310,7 +310,7 @@ static void say_control(struct stage *stage, size_t index) {
 static void act(struct stage *stage, size_t index, unsigned action) {
     struct client *client = &stage->clients[index];
     if (!is_here(client) && action < 14) come(stage, index);
-    if (!client->local && action < 14) return; /* nothing answers at its path */
+    if (!client->local && action < 14) return; /* there is no endpoint at its path */
     switch (action) {
         case 7:
             say_control(stage, index);
@@ -363,7 +363,7 @@ static void ask(struct stage *stage, struct request *request, enum policy_point 
     policy_ask(stage->world.worker.scripts.policy, call);
 }
 
-/* Whose heads were passed go on with their bodies; whose answers are there are gone. */
+/* Requests whose heads were passed go on with their bodies; answered ones are removed. */
 static void go_on(struct stage *stage) {
     LIST_EACH(&stage->requests, link) {
         struct request *request = CONTAINER(link, struct request, link);
@@ -522,7 +522,7 @@ static void open_stage(struct stage *stage) {
     fuzz_operators_open(&stage->operators);
 }
 
-/* Redis stays as it is: nobody needs it to leave. */
+/* Redis stays as it is, because clients leave without it. */
 static void close_stage(struct stage *stage) {
     for (size_t i = 0; i < CLIENTS; i++) go(&stage->clients[i]);
     forget_requests(stage);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A packet that is taken reads the same when it is written again; so does one of the plain form. */
+/* An accepted packet reads the same after it is written again, also in the plain form. */
 #include <stdlib.h>
 
 #include "wire/json.h"

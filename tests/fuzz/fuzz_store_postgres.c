@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store in PostgreSQL, whose databases answer with whatever the input says, refuse, stall and go away: each request
- * is completed once, in bounded time. The first byte says what the store keeps to. */
+/* The store in PostgreSQL, with databases that answer as the input says, refuse, stall and disconnect: each request is
+ * completed once, in bounded time. The first byte selects the store's settings. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -170,7 +170,7 @@ static void step(struct stage *stage) {
     if (!(what & 128)) turn(stage);
 }
 
-/* The databases stay as they are: silent ones, too, keep nobody waiting for ever. */
+/* The databases stay as they are: even silent ones must not keep a request waiting for ever. */
 static void close_stage(struct stage *stage) {
     for (unsigned i = 0; i < END_STEPS && stage->under_way > 0; i++) loop_advance(stage->loop, END_STEP_MS);
     if (stage->under_way > 0) fail("time has passed, but requests wait for their answer");

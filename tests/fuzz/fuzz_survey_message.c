@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is taken lies within the bytes, and writes back as it came. */
+/* An accepted message lies within the bytes, and writes back to the same bytes. */
 #include <stdlib.h>
 
 #include "bus/fields.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reader of frames tells what the slow one tells, and messages put together from it are within their bound and, if
- * they are text, valid UTF-8. The first byte says whether compression was negotiated, and where the input is cut. */
+/* The reader of frames agrees with the slow one, and assembled messages are within their bound and, if text, valid
+ * UTF-8. The first byte says whether compression was negotiated, and where the input is cut. */
 #include "core/support/slow_websocket.h"
 #include "net/inbound.h"
 #include "wire/inflate.h"

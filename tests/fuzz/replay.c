@@ -19,7 +19,7 @@ static bool replay_file(const char *path) {
     bool read = !ferror(file);
     fclose(file);
     if (read) {
-        /* Exactly as long as the input, so that a sanitizer sees one byte too far. */
+        /* An exact copy, so that a sanitizer finds a read beyond the end. */
         size_t len = input.len;
         uint8_t *bytes = memory_resize(buffer_take(&input, NULL), len);
         LLVMFuzzerTestOneInput(bytes, len);

@@ -6,7 +6,7 @@
 struct buffer;
 struct program;
 
-/* Half of them stay as they are. */
+/* Half of the texts stay unchanged. */
 void change(struct buffer *text, struct program *program);
 
 #endif

@@ -25,11 +25,11 @@ struct fuzz_net {
 void fuzz_net_open(struct fuzz_net *net, struct fuzz_world *world);
 /* Before the world. Aborts unless all connections are gone. */
 void fuzz_net_close(struct fuzz_net *net);
-/* A client's end, non-blocking, of a connection; it is the caller's. With TLS, if the configuration has it. */
+/* The client's end of a new connection, non-blocking; owned by the caller. With TLS, if the configuration has it. */
 int fuzz_net_connect(struct fuzz_net *net);
-/* What the socket takes of it. */
+/* Sends as much as the socket takes. */
 void fuzz_net_send(int fd, struct slice bytes);
-/* What is there, appended. False: the server has closed it. */
+/* Appends all received bytes. False: the server has closed the connection. */
 bool fuzz_net_receive(int fd, struct buffer *out);
 
 #endif
