@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""lint.py RULE BUILD: one rule of the house over the tree. Prints "FILE:LINE: what" for each breach; exit 1 if any."""
+"""lint.py RULE BUILD: checks one house rule over the tree. Prints "FILE:LINE: what" for each breach; exit 1 if any."""
 
 import collections
 import pathlib
@@ -65,7 +65,7 @@ HEADER_EXCEPTIONS = {
 }
 LICENCE = "SPDX-License-Identifier: Apache-2.0"  # a line that no size counts
 FUNCTION_MAX, C_MAX, HEADER_MAX, LUA_MAX = 60, 600, 150, 300
-# One subject that takes more lines than that.
+# Headers with one subject that takes more lines than that.
 LONGER = {
     "core/net/net_internal.h": 180,  # a server, a connection, and what the folder's files ask of each other
     "core/store/store_request.h": 225,  # every operation with what it asks and what it brings: one is read beside the other
@@ -131,13 +131,13 @@ def lint_sizes(build):
                 yield path, start, f"a function of {length} lines, at most {FUNCTION_MAX}"
 
 
-# What cannot hold a comment, or is text and not code.
+# Files that cannot have a comment, or that are text and not code.
 UNLICENSED = re.compile(r"\.(?:md|txt|json|lock|sum|png)$|^LICENSE$|/copyright$|^\.(?:clang-format|gitignore)$|^tests/fuzz/corpus/")
 BEFORE_LICENCE = ("#!", "<!doctype", "<?xml")
 
 
 def lint_licence(build):
-    """Each source, script and test names the licence in its first line, or right after what must be first."""
+    """Each source, script and test names the licence in its first line, or right after a line that must be first."""
     for path in files():
         if UNLICENSED.search(str(path.relative_to(ROOT))):
             continue
@@ -155,7 +155,7 @@ GUIDE_ELSE = re.compile(r"NAME|UNIT|^origin/")
 
 
 def lint_guide(build):
-    """What newcomers read names only files that are there."""
+    """The guides for newcomers name only files that exist."""
     for guide in files(*GUIDES):
         for number, line in enumerate(guide.read_text().splitlines(), 1):
             for name in GUIDE_PATH.findall(line):
@@ -163,7 +163,7 @@ def lint_guide(build):
                     yield guide, number, f"{name}: no such file"
 
 
-# What runs a script, or asks who does. Each place is a row of the record, with the reason why it may.
+# Calls that run a script, or ask whether one runs. The decision record has a row for each place, with the reason.
 SCRIPTS_RUN = ROOT / "docs/decisions/020-when-scripts-run.md"
 RUNS_SCRIPTS = re.compile(
     r"\b(?:policy_ask|policy_question_ask|task_start|vm_protect(?:_apart)?|lua_resume|lua_call|lua_pcall|lua_cpcall|luaL_callmeta)\(")
@@ -197,7 +197,7 @@ def lint_scripts(build):
 
 
 def is_own(header, unit):
-    """May the header say functions of the unit? It is the unit's, or all the folder's."""
+    """May the header declare functions of the unit? Only the unit's own header and the folder's internal one may."""
     return header.with_suffix(".c") == unit or (header.parent == unit.parent and header.stem.endswith("_internal"))
 
 
@@ -262,7 +262,7 @@ WIDE = set("""
 
 
 def fields(body):
-    """How many fields a struct's body has; those of a struct or union without a name count as its own."""
+    """The number of fields in a struct's body, including those of unnamed structs and unions in it."""
     count, depth, inner, statement = 0, 0, "", ""
     for c in body:
         depth -= c == "}"
@@ -288,7 +288,7 @@ def lint_fields(build):
                 yield path, text.count("\n", 0, match.start()) + 1, f"struct {match[1]} has {count} fields, at most {FIELDS_MAX}"
 
 
-# What nothing in the server calls, and why it is there all the same.
+# Functions that nothing in the server calls, with the reason why they exist.
 CALLED_ELSEWHERE = {
     "http_client_certificate": "links between regions ask for it",
 }
@@ -318,7 +318,7 @@ def lint_callers(build):
                 yield header, number, f"{function} is called in its own file alone: static"
 
 
-# Word parts that say nothing (full words).
+# Words in names that say nothing (full words).
 EMPTY_NAMES = re.compile(r"\b(?:struct|enum)\s+(?!lws_)\w*(?:ctx|_data|_info|manager|helper|_util)\b|\b(?:ctx|do_\w+)\s*\(")
 
 
@@ -359,7 +359,7 @@ def shown_keys(example):
 
 
 def lint_config(build):
-    """docs/configuration.md is what the table of keys says; config/stoa.lua and config/cluster.lua show every key."""
+    """docs/configuration.md is generated from the table of keys; config/stoa.lua and config/cluster.lua show every key."""
     page, example = ROOT / "docs/configuration.md", ROOT / "config/stoa.lua"
     made = subprocess.run([f"{build}/stoa", "keys"], capture_output=True, text=True, check=True).stdout
     if page.read_text() != made:
@@ -377,7 +377,7 @@ def lint_config(build):
                 yield file, number, f"{name}: the default is {wanted}"
 
 
-# What a run or a reader makes, what belongs to others, and forms of names.
+# Names that are not files of the tree: made by a run or a reader, of other projects, or patterns of names.
 MADE = re.compile(r"^build/|^/|^~|node_modules/|(?:^|[_/])(?!README|SECURITY|CHANGELOG|CONTRIBUTING)(?:[A-Z]{2,}|x)\."
                   r"|^(?:bench/)?(?:report|attack)\.md$|^(?:a|app)\.c$|dice\.lua$|^chat\.mjs$|^valgrind/")
 CITED_FILE = re.compile(r"(?<![\w./:@*<{}$-])((?:\.\./)*(?:[\w-]+/)*[\w-]+(?:\.test)?\.(?:md|c|h|mjs|sql|cmake)"
@@ -393,7 +393,7 @@ def slug(heading):
 
 
 def breaks(path, link):
-    """Why a page's link leads nowhere; None: it leads somewhere."""
+    """Why a page's link is broken; None: it is not."""
     target, _, anchor = link.partition("#")
     page = (path.parent / target).resolve() if target else path
     if not page.exists():
@@ -404,7 +404,7 @@ def breaks(path, link):
 
 
 def lint_citations(build):
-    """Whatever cites a file, a page, a heading or a decision cites one that is in the tree; nothing cites a number of a list that is not."""
+    """Each cited file, page, heading or decision is in the tree; nothing cites a number of a list that is not in the tree."""
     tree = [path.relative_to(ROOT) for path in files()]
     endings = {"/".join(path.parts[i:]) for path in tree for i in range(len(path.parts))}
     decisions = {path.name[:3] for path in files("docs/decisions/*.md")}
@@ -429,7 +429,7 @@ def lint_citations(build):
                 yield path, number, f"{cited}: say what must hold"
 
 
-# A time that a test lets pass, whatever happens: C, JavaScript, Python, shell.
+# Fixed waits in tests: C, JavaScript, Python, shell.
 FIXED_TIMES = re.compile(
     r"\b(?:stage_pass|(?<![.#])pass(?=\((?:&scene->)?asking,)|usleep|nanosleep|(?<!stoa\.)(?<!pg_)sleep)\s*\(|\bpoll\(NULL|\bsleep [0-9]"
     r"|\bawait (?:setTimeout\(|new Promise\(.*\bsetTimeout\()")
@@ -482,7 +482,7 @@ SUITES = {"core": ["core/test_{}.c"], "lua": ["lua/{}_spec.lua", "lua/{}.c"], "s
 
 
 def lint_security(build):
-    """Every test that docs/security.md names is there, and no attack is left out."""
+    """Every test that docs/security.md names exists, and no attack is missing."""
     page, rows = ROOT / "docs/security.md", set()
     for number, line in enumerate(page.read_text().splitlines(), 1):
         match = re.match(r"\| ([0-9–, ]+) \|.*\|(.*)\|$", line)
@@ -518,7 +518,7 @@ def lint_hardening(build):
 
 
 def lint_release(build):
-    """What is planted for tests (STOA_FAULTS) is not in the program: neither the faults' names nor the functions of test builds."""
+    """The program has no planted faults (STOA_FAULTS): neither their names nor the functions of test builds."""
     program, planted = pathlib.Path(build).resolve() / "stoa", {"STOA_FAULT", "STOA_POWERCUT"}
     for path in files("core/*.c", "core/*.h", "core/**/*.c", "core/**/*.h", "lua/*.c", "lua/*.h"):
         text = path.read_text()

@@ -17,13 +17,13 @@ SECTIONS = [
     ("HTTP", ["bind_http"]), ("Log", ["bind_log"]), ("Metrics", ["bind_metrics"]), ("Cryptography", ["bind_crypto"]),
     ("Audit", ["bind_audit"]),
 ]
-# Tables of functions that are no scripts' (Lua's own string library, parts of a documented call).
+# Tables of functions that are not part of the API (Lua's own string library, parts of a documented call).
 OTHERS = {"bind_string", "bind_table"}
 TAGS = ("function", "param", "return", "error", "example")
 
 
 def entries(path):
-    """(line, {tag: [text…]}) of each comment with @function; a comment may describe several, parted by blank lines."""
+    """(line, {tag: [text…]}) of each comment with @function; a comment may describe several, separated by blank lines."""
     text = path.read_text()
     for comment in re.finditer(r"/\*(.*?)\*/", text, re.S):
         first = text.count("\n", 0, comment.start()) + 1

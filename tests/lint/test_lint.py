@@ -13,7 +13,7 @@ LICENCE = "SPDX-License-Identifier: Apache-2.0"
 
 
 class Tree:
-    """A repository that holds the lint and {name: text}; both go at the end."""
+    """A repository with the lint and {name: text}, removed at the end."""
 
     def __init__(self, case, names):
         folder = tempfile.TemporaryDirectory()
@@ -32,7 +32,7 @@ class Tree:
                        cwd=self.root, check=True, capture_output=True)
 
     def breaches(self, rule):
-        """The lines that the lint prints; its exit code must say the same."""
+        """The lines that the lint prints; its exit code must agree."""
         return self.run("lint.py", rule, "build")
 
     def run(self, script, *arguments):

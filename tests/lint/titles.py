@@ -10,7 +10,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TITLE_MAX = 72
 TITLE = re.compile(r"[a-z][\w./-]*(?:, [a-z][\w./-]*)*: (?P<verb>[A-Z][a-z]+)(?=[ ,:]|$)")
-# First words that are no verb in the imperative: those of statements, then endings with the verbs that have them too.
+# First words that are not imperative verbs: words that begin statements, then endings, with the verbs that have them too.
 STATEMENTS = set("""
     A All An And Another Any As At Back Because Before Both But By Each Either Every For From He Her His How If In Its It Many More Most
     My Neither New No None Nothing Now Of On Once One Only Other Others Our Own People Several She Since So Some Than That The Their
