@@ -449,8 +449,7 @@ static void what_users_say_is_kept_until_they_say_otherwise_or_it_ends(void **st
     assert_string_equal(asking_list(*state, STORE_WORDS, both)->json, "[]");
     ASK(*state, STORE_WORD_PUT, .user_id = S("alice"), .word.status = S("busy"), .word.message = S("exam"),
         .word.ends_ms = far);
-    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"), .word.status = S("away"),
-        .word.ends_ms = 1000); /* expired long ago */
+    ASK(*state, STORE_WORD_PUT, .user_id = S("bob"), .word.status = S("away"), .word.ends_ms = 1000); /* expired */
     assert_string_equal(
         asking_list(*state, STORE_WORDS, both)->json,
         "[{\"userId\":\"alice\",\"status\":\"busy\",\"statusMessage\":\"exam\",\"endsMs\":4000000000000}]");

@@ -318,8 +318,7 @@ static void a_page_that_goes_back_further_than_the_events_is_read(void **unused)
     settle();
     assert_int_equal(pages_right(0, 20), 1);
     say(0, 31);
-    assert_int_equal(pages_right(0, 1),
-                     1); /* the second does not exist: checks that the first is known to be the only one */
+    assert_int_equal(pages_right(0, 1), 1); /* there is no second one: must know that the first is the only one */
     say(0, 32);
     assert_int_equal(pages_right(0, 1), 0);
 }
@@ -422,8 +421,7 @@ static void whatever_happens_the_log_is_told(void **unused) {
     for (int i = 0; i < 400; i++) {
         draw = draw * 1103515245 + 12345;
         unsigned what = draw >> 16 & 31, which = draw >> 21;
-        struct store *through =
-            what % 3 == 2 ? log_store : workers[what % 2]; /* a worker whose commands did not reach Redis */
+        struct store *through = what % 3 == 2 ? log_store : workers[what % 2]; /* log_store: Redis gets nothing */
         char id[16];
         if (what < 12) {
             snprintf(id, sizeof id, "m%d", said++);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hub_scene.h - a real hub and rooms with clients in the process, and a policy that a test can foresee. */
+/* hub_scene.h - a real hub and rooms with clients in the process, and a policy with predictable answers. */
 #ifndef TESTS_HUB_SCENE_H
 #define TESTS_HUB_SCENE_H
 
@@ -26,11 +26,11 @@
 struct scene_policy {
     struct policy policy;
     bool authenticates, connects, defers_connects, disconnects, defers_disconnects, refuses_recovered;
-    struct policy_call *waiting; /* one that was deferred */
+    struct policy_call *waiting; /* the deferred call */
     unsigned asked[POLICY_ALERT + 1];
-    char parted[256];    /* the reasons of disconnects, one after the other */
+    char parted[256];    /* the reasons of all disconnects, concatenated */
     char slow_seen[256]; /* the first argument of each "slow" */
-    unsigned event_us;   /* the clock goes on by so much with each event */
+    unsigned event_us;   /* how much each event advances the clock */
     void (*on_connect)(struct socket *socket);
     void (*on_disconnect)(struct socket *socket);
 };
@@ -43,35 +43,35 @@ extern struct scene_policy script;
 struct hub_settings scene_settings(void);
 /* Takes the loop. */
 void scene_begin(struct loop *on, const struct hub_settings *settings);
-/* Answers the call that waits. */
+/* Answers the waiting call. */
 void scene_answer(enum policy_status status, const char *json);
-/* For cmocka: scene_settings on a clock that loop_advance moves. */
+/* For cmocka: scene_settings, on a clock that loop_advance moves. */
 int set_up(void **state);
 int tear_down(void **state);
-/* The hub alone; tear_down then finds none. */
+/* Frees the hub only; tear_down then finds none. */
 void tear_down_hub(void);
 
-/* A client, and what it knows. */
+/* A client and its state. */
 struct person {
     struct local_client *client;
     struct buffer got;
     char sid[32], pid[32], offset[32];
 };
 
-/* Until nothing is left to do now. */
+/* Turns the loop until no work is left. */
 void turn(void);
 void says(struct person *person, const char *text);
-/* The next message; NULL: none came. */
+/* The next message; NULL: none. */
 const char *hears(struct person *person);
 void assert_hears(struct person *person, const char *text);
-/* An event as the client would see it: remembers its offset, which it leaves out. */
+/* Checks an event as the client sees it: remembers its offset, and leaves the offset out of the comparison. */
 void assert_hears_event(struct person *person, const char *text);
-/* The text of a JSON member; "" when there is none. */
+/* Copies the text of a JSON member; "" if there is none. */
 void take_id(const char *text, const char *key, char *out);
 void arrives(struct person *person, const struct local_client_options *options);
 /* Connects to the main namespace as a user. */
 void comes_as(struct person *person, const char *user);
-/* Comes back on a new connection; what the server says is left to be heard. */
+/* Comes back on a new connection; the server's answers are left for hears. */
 void comes_back_as(struct person *person, const char *user, bool with_offset);
 void goes(struct person *person);
 bool is_closed(struct person *person, uint16_t *code);

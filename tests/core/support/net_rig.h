@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* net_rig.h - a net_server on loopback with a small application, and a raw client, in one thread: the client's calls
- * turn the server's loop until what they wait for is there (or ten seconds are over). */
+ * turn the server's loop until their condition holds (or ten seconds have passed). */
 #ifndef TESTS_NET_RIG_H
 #define TESTS_NET_RIG_H
 
@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* cmocka wants its own order */
+/* cmocka requires this order */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,12 +42,12 @@ struct rig {
     struct net_server *server;
     int listen_fd, port;
     enum admission admission;
-    struct admission_control *seats; /* NULL: there are enough */
+    struct admission_control *seats; /* NULL: no limit */
     bool refuse_upgrades, full;
     const char *const *protocols;            /* subprotocols; NULL: none */
-    size_t protocols_len, max_message_bytes; /* 0: as the server */
+    size_t protocols_len, max_message_bytes; /* 0: the server's default */
     bool never_deflates;
-    const char *foreign; /* paths that begin so are the process's that reads the other end of inbox; NULL: none */
+    const char *foreign; /* paths with this prefix go to the process at the other end of inbox; NULL: none */
     int inbox;
     /* the application */
     struct conn *conn; /* the last one opened */
@@ -60,15 +60,15 @@ struct rig {
     struct loop_task late;
     struct buffer answer;
     unsigned messages;
-    void (*heard)(struct rig *rig, struct slice message);     /* NULL: nobody asks */
-    char address[ADDRESS_TEXT_MAX];                           /* the last one that asked for admission */
-    void (*serve)(void *owner, struct http_request *request); /* instead of the application */
-    struct http_exchange *offered;                            /* of a path that begins with "/offer": by its head */
+    void (*heard)(struct rig *rig, struct slice message);     /* NULL: not called */
+    char address[ADDRESS_TEXT_MAX];                           /* the last one that requested admission */
+    void (*serve)(void *owner, struct http_request *request); /* replaces the application */
+    struct http_exchange *offered; /* from a path that begins with "/offer": received as a head */
     void *serve_owner;
 };
 
 extern const struct net_settings rig_settings;
-/* Answers rig->offered with its whole body. */
+/* Answers rig->offered when its body is complete. */
 void rig_whole(void *owner, struct slice body);
 
 void rig_start(struct rig *rig, const struct net_settings *settings);
@@ -78,10 +78,10 @@ void rig_stop(struct rig *rig);
 bool rig_reload(struct rig *rig, const struct net_settings *settings, struct error *error_r);
 
 int64_t rig_now_ms(void);
-/* One turn; waits for a moment when there is nothing to do. */
+/* One turn; sleeps briefly when there was no work. */
 void rig_turn(struct rig *rig);
 
-/* Turns the loop until the condition holds; fails the test when it never does. */
+/* Turns the loop until the condition holds; fails the test after the deadline. */
 #define RIG_UNTIL(rig, condition)                                                         \
     do {                                                                                  \
         int64_t rig_deadline = rig_now_ms() + RIG_PATIENCE_MS;                            \
@@ -113,11 +113,11 @@ void raw_read(struct raw *raw);
 
 #define RAW_UNTIL(raw, condition) RIG_UNTIL((raw)->rig, (raw_read(raw), (condition)))
 
-/* True once the head (and content-length's body) of an answer is there. */
+/* True when an answer's head (and body, by content-length) is complete. */
 bool raw_answered(struct raw *raw);
 int raw_status(struct raw *raw);
 
-/* The status of the answer, 0: closed without one. The answer's text stays in raw->in (NUL-terminated). */
+/* The answer's status; 0: closed without one. The answer's text stays in raw->in (NUL-terminated). */
 int raw_ask(struct raw *raw, const char *request);
 
 #define UPGRADE_HEAD                                                                           \
@@ -126,7 +126,7 @@ int raw_ask(struct raw *raw, const char *request);
 
 void raw_upgrade(struct raw *raw, const char *more_headers);
 
-/* first: FIN, RSV and opcode as on the wire; masked unless the test wants it otherwise. */
+/* first: FIN, RSV and opcode as on the wire; masked: true unless the test wants otherwise. */
 void raw_frame(struct raw *raw, uint8_t first, bool masked, struct slice payload);
 
 struct raw_frame {
@@ -135,7 +135,7 @@ struct raw_frame {
     size_t len;           /* of the whole frame */
 };
 
-/* Strict: a masked server frame or a broken header fails the test. False: not whole yet. */
+/* Strict: a masked server frame or a broken header fails the test. False: incomplete. */
 bool raw_peek_frame(struct raw *raw, struct raw_frame *frame_r);
 
 /* Waits for the next frame; its payload stays valid until raw_next. */
@@ -143,7 +143,7 @@ struct raw_frame raw_next_frame(struct raw *raw);
 
 void raw_next(struct raw *raw, const struct raw_frame *frame);
 
-/* Waits for a close frame or the end of the stream; the code, 0: none came. */
+/* Waits for a close frame or the end of the stream; returns the code, 0: none. */
 int raw_close_code(struct raw *raw);
 
 void expect_echo(struct raw *client, uint8_t first, struct slice payload);

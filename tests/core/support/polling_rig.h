@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* polling_rig.h - a hub behind a net_server on loopback, and raw HTTP clients that poll or upgrade, in one thread:
- * their calls turn the server's loop until what they wait for is there (or five seconds are over). */
+ * their calls turn the server's loop until their condition holds (or five seconds have passed). */
 #ifndef TESTS_POLLING_RIG_H
 #define TESTS_POLLING_RIG_H
 
@@ -22,7 +22,7 @@ enum { DEADLINE_US = 5000000 };
 
 extern struct admission_control *admission;
 extern struct hub_settings settings;
-extern const char *polling_path; /* the path of requests; serve_polling leaves it as it is */
+extern const char *polling_path; /* the path of requests; serve_polling does not change it */
 
 /* For cmocka. */
 int serve_polling(void **state);
@@ -37,7 +37,7 @@ struct answer {
 
 int polling_ask(const char *method, const char *query, const char *headers, const char *body);
 
-/* Reads until done says so, or the end; false: nothing came in time. */
+/* Reads until done returns true, or the end of the stream; false: timed out. */
 bool read_until(int fd, struct buffer *in, bool (*done)(const struct buffer *in));
 
 struct answer answer_of(int fd);
@@ -46,7 +46,7 @@ struct answer polling_fetch(const char *method, const char *query, const char *b
 
 void assert_answer(struct answer answer, int status, const char *body);
 
-/* Of the session that open_session has opened: its id, and the query of its requests. */
+/* The id of the session opened by open_session, and the query of its requests. */
 extern char sid[64], polling[160];
 
 void open_session(void);
@@ -58,17 +58,17 @@ void send_frame(int fd, const char *text);
 
 bool frame_whole(const struct buffer *in);
 
-/* in: what was read after the head or earlier frames. */
+/* in: bytes read after the head or earlier frames. */
 void assert_frame(int fd, struct buffer *in, const char *text);
 
 int upgraded(const char *query, struct buffer *in);
 
 void assert_closes(int fd, struct buffer *in);
 
-/* A GET of the session that the server has and does not answer yet. */
+/* Sends a GET of the session and returns once the server holds it unanswered. */
 int waiting_poll(void);
 
-/* Turns the loop until the condition holds; fails the test when it never does. */
+/* Turns the loop until the condition holds; fails the test after the deadline. */
 #define POLLING_UNTIL(condition)                                                                   \
     do {                                                                                           \
         for (uint64_t polling_end_us = loop_clock_us(loop) + DEADLINE_US; !(condition);) {         \

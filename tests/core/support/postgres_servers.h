@@ -17,19 +17,20 @@ struct servers {
     struct store_postgres_replica reads[SERVER_SHARDS_MAX];
 };
 
-/* False: none were started (the environment names none). through_bouncer, and the first standby for shard0's reads. */
+/* False: none were started (the environment names none). Options: connect through the bouncer; use the first standby
+ * for shard0's reads. */
 bool servers_find(struct servers *servers, bool through_bouncer, bool with_replica);
 bool servers_have_bouncer(void);
 bool servers_have_replica(void);
-/* shard0 may be on any of its servers: the conninfo names them all. */
+/* shard0 may be on any of its servers: the conninfo lists them all. */
 void servers_follow(struct servers *servers);
 /* The conninfo of shard0 on its n-th standby, from 1. */
 const char *servers_standby(unsigned n);
-/* Tables as after `stoa migrate`, and nothing in them. Fails the test otherwise. */
+/* Tables as after `stoa migrate`, empty. Fails the test otherwise. */
 void servers_clear(const struct servers *servers);
-/* One statement, or several; the first column of the last one's first row, or "". */
+/* Runs one or several statements; returns the first column of the last one's first row, or "". */
 const char *servers_sql(const char *conninfo, const char *sql);
-/* postgres.py do FOLDER ACTION NAME. */
+/* Runs postgres.py do FOLDER ACTION NAME. */
 void servers_act(const char *action, const char *name);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* presence_sync_scene.h - workers that tell each other who is online, on a clock that stands still. */
+/* presence_sync_scene.h - workers that exchange presence, on a clock that only the test moves. */
 #ifndef TESTS_PRESENCE_SYNC_SCENE_H
 #define TESTS_PRESENCE_SYNC_SCENE_H
 
@@ -28,29 +28,29 @@ struct sync_worker {
     struct presence *presence;
     struct bus *bus;
     struct presence_sync *presence_sync;
-    struct buffer told;           /* "alice+ bob- ": who was told to come and go; of a large channel "=17 " */
-    struct buffer lost;           /* of whom the store hears that they went */
-    unsigned malformed, compared; /* compared: digests that were not what was heard */
+    struct buffer told;           /* "alice+ bob- ": who was reported online and offline; of a large channel "=17 " */
+    struct buffer lost;           /* users whose going the store is told of */
+    unsigned malformed, compared; /* malformed messages; digests that differed from what was received */
 };
 extern struct sync_worker workers[WORKERS];
 
 void worker_begin(struct sync_worker *worker);
-/* Without a word to anybody. */
+/* Ends the worker without notifying anybody. */
 void worker_end(struct sync_worker *worker);
 int presence_sync_set_up(void **state);
 int presence_sync_tear_down(void **state);
 void come_to(struct sync_worker *worker, const char *user, const char *connection, const char *channel);
-/* To the lobby. */
+/* Brings the user to the lobby. */
 void come(struct sync_worker *worker, const char *user);
 void go(struct sync_worker *worker, const char *user);
 bool say_status(struct sync_worker *worker, const char *user, const char *status);
-/* What the members there heard since the last question. */
+/* What the members there were told since the last call. */
 const char *news(struct sync_worker *worker);
-/* Online in the lobby, as that worker sees it. */
+/* Users online in the lobby, as that worker sees it. */
 size_t count(struct sync_worker *worker);
 bool sees(struct sync_worker *worker, const char *user, const char *status);
 void forget_news(void);
-/* alice at one, bob at two, carol at three. */
+/* alice on worker one, bob on two, carol on three. */
 void all_come(void);
 
 #endif

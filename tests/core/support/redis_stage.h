@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* redis_stage.h - a loop on which a redis under test talks to servers: scripted ones of this process, and real ones. */
+/* redis_stage.h - a loop on which a redis under test talks to servers: scripted ones in this process, and real ones. */
 #ifndef TESTS_REDIS_STAGE_H
 #define TESTS_REDIS_STAGE_H
 
@@ -21,7 +21,7 @@ extern struct loop *stage_loop;
 
 enum { STAGE_PATIENCE_MS = 20000 };
 
-/* Turns the loop until it holds; fails the test after STAGE_PATIENCE_MS. */
+/* Turns the loop until the condition holds; fails the test after STAGE_PATIENCE_MS. */
 #define stage_until(condition)                                                                   \
     do {                                                                                         \
         uint64_t stage_end_ms = loop_now_ms(stage_loop) + STAGE_PATIENCE_MS;                     \
@@ -30,12 +30,12 @@ enum { STAGE_PATIENCE_MS = 20000 };
             stage_turn();                                                                        \
         }                                                                                        \
     } while (0)
-/* One turn; waits for a moment when there is nothing to do. */
+/* One turn; sleeps briefly when there was no work. */
 void stage_turn(void);
-/* For so long, whatever happens. */
+/* Turns the loop for that long, whatever happens. */
 void stage_pass(unsigned ms);
 
-/* A call that remembers its answer. */
+/* A call that keeps its answer. */
 struct asked {
     struct redis_call call;
     unsigned answers;
@@ -44,30 +44,31 @@ struct asked {
     bool unsure;
     enum redis_type type;
     int64_t integer;
-    char text[512]; /* of a string or an error; an array: its items, separated by spaces */
+    char text[512]; /* of a string or an error; for an array its items, separated by spaces */
 };
-/* Zeroed; deadline of ten seconds. */
+/* Zeroes it and sets a deadline of ten seconds. */
 void asked_init(struct asked *asked);
-/* The command's words are separated by spaces; the second one routes it, unless there is none or it begins with "-". */
+/* The command's words are separated by spaces; the second one is the routing key, unless it is missing or begins with
+ * "-". */
 void ask(struct redis *redis, struct asked *asked, const char *command);
-/* Asks and waits. */
+/* Sends a command and waits for the answer. */
 struct asked answer_to(struct redis *redis, const char *command);
 
-/* A server that says what the test lets it say. */
+/* A server with scripted answers. */
 struct fake_client;
 struct fake_server {
     int port;
     char address[32];
-    /* Each command, as its words separated by spaces. Default (NULL): fake_default. */
+    /* Called for each command, with its words separated by spaces. Default (NULL): fake_default. */
     void (*on_command)(struct fake_client *client, const char *command);
-    bool swallows;                     /* takes bytes, says nothing: a black hole */
-    unsigned connections, open;        /* so far; at present */
-    unsigned reads, lookups, commands; /* pieces of bytes; CLUSTER SLOTS; what is neither that nor a greeting */
-    char last[256];                    /* of the commands */
+    bool swallows;                     /* accepts bytes and never answers */
+    unsigned connections, open;        /* total; current */
+    unsigned reads, lookups, commands; /* socket reads; CLUSTER SLOTS; other commands but greetings */
+    char last[256];                    /* the last command */
     struct fake_state *state;
 };
 void fake_start(struct fake_server *server);
-/* The same port again after fake_stop: port is kept. */
+/* Listens again after fake_stop, on the same port. */
 void fake_restart(struct fake_server *server);
 /* Closes its port and all connections. */
 void fake_stop(struct fake_server *server);
@@ -75,16 +76,16 @@ void fake_say(struct fake_client *client, const char *bytes);
 void fake_say_bytes(struct fake_client *client, const char *bytes, size_t len);
 void fake_hang_up(struct fake_client *client);
 struct fake_server *fake_of(struct fake_client *client);
-/* PING, AUTH, ROLE (of a master): answered. False: something else. */
+/* Answers PING, AUTH and ROLE (as a master). False: another command. */
 bool fake_greets(struct fake_client *client, const char *command);
-/* Greets; "+OK" to all else. */
+/* Answers greetings, and "+OK" to all other commands. */
 void fake_default(struct fake_client *client, const char *command);
 
 struct redis *redis_to(enum redis_mode mode, const char *const *nodes, size_t len);
 #define REDIS_TO(mode, ...) \
     redis_to(mode, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
-/* A subscriber, and what it heard: "+topic" subscribed, "-topic" lost, "topic=payload" (of a pattern
+/* A subscriber and a record of its events: "+topic" subscribed, "-topic" lost, "topic=payload" (of a pattern
  * "pattern>topic=payload"), each followed by a space. */
 struct ears {
     struct subscriber *subscriber;
@@ -93,21 +94,22 @@ struct ears {
 };
 void ears_open(struct ears *ears, struct redis *redis);
 void ears_close(struct ears *ears);
-/* And forgets it. */
+/* True: the record contains text; the record is then cleared. */
 bool ears_heard(struct ears *ears, const char *text);
 
-/* Real servers: those of tests/servers/redis.sh in the folder that the environment names; ports_r from its file. */
+/* The real servers of tests/servers/redis.sh, in the folder that the environment names; ports_r: read from `file`
+ * there. */
 size_t real_ports(const char *file, int *ports_r, size_t max);
-/* What redis-cli prints, up to 64 KiB; the caller's. The arguments as in printf. */
+/* The output of redis-cli, up to 64 KiB; the caller frees. Arguments as in printf. */
 char *redis_cli(int port, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void real_kill(int port);
 void real_signal(int port, int signal_number);
 void real_start(int port);
-/* Their wall clocks are so far ahead of the machine's from now on. */
+/* From now on their wall clocks are that far ahead of the machine's. */
 void real_set_clock(long long ahead_ms);
 
 int stage_set_up(void **state);
-/* A clock that runs fast while nothing happens: for what takes minutes. Servers are as quick as ever. */
+/* A clock that runs fast while the loop is idle: for tests of things that take minutes. Servers keep their speed. */
 int stage_set_up_in_haste(void **state);
 int stage_tear_down(void **state);
 

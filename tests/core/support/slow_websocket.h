@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slow_websocket.h - a reader of WebSocket frames written from RFC 6455, section 5, sentence by sentence, and core's
- * reader fed in pieces: both tell what they found as text. */
+/* slow_websocket.h - a slow reader of WebSocket frames that follows RFC 6455, section 5, sentence by sentence, and
+ * core's reader fed in pieces: both report what they find as text. */
 #ifndef TESTS_SLOW_WEBSOCKET_H
 #define TESTS_SLOW_WEBSOCKET_H
 
@@ -10,17 +10,17 @@
 #include "wire/utf8.h"
 #include "wire/websocket_reader.h"
 
-/* What was told, as text: one line an event, the pieces of a message together. */
+/* The report: one line an event, with the pieces of a message joined. */
 struct told {
     struct buffer text;
-    bool within; /* a piece was the last thing */
+    bool within; /* the last entry is a piece */
 };
 
 /* ---- the slow reader: all the bytes at once, a byte at a time */
 
 void read_slowly(struct slice bytes, bool may_compress, struct told *told);
 
-/* ---- the reader, fed in pieces that are cut where the seed says */
+/* ---- core's reader, fed in pieces cut at random places (seed) */
 
 void read_in_pieces(struct slice bytes, bool may_compress, unsigned *seed, struct told *told);
 

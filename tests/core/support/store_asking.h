@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_asking.h - for tests of stores: ask, wait for the answer, look at it. */
+/* store_asking.h - for tests of stores: sends requests, waits for answers, keeps them. */
 #ifndef TESTS_STORE_ASKING_H
 #define TESTS_STORE_ASKING_H
 
@@ -25,13 +25,13 @@ struct answer {
     bool more, duplicate, came, partial;
 };
 
-/* A store (made by the test), its loop, and what was asked of it. */
+/* A store (made by the test), its loop, and the requests to it. */
 struct asking {
     struct loop *loop;
     struct store *store;
     struct loop_timer deadline;
     unsigned waiting;
-    /* All answers that were given out: freed at the end. */
+    /* All answers returned so far; freed at the end. */
     struct answer *given[4096];
     unsigned count;
 };
@@ -39,10 +39,11 @@ struct asking {
 void asking_init(struct asking *asking);
 /* Closes the store, if there is one, and frees all answers. */
 void asking_done(struct asking *asking);
-/* The answer comes with asking_wait. */
+/* The answer is valid after asking_wait. */
 struct answer *asking_submit(struct asking *asking, const struct store_request *wanted);
 void asking_wait(struct asking *asking);
-/* HEADS, USERS, USERS_SEEN, WORDS of the ids of a JSON array. HEADS' json: [[channelId, seq, epoch], …] of those known.
+/* HEADS, USERS, USERS_SEEN or WORDS for the ids in a JSON array. The json of HEADS: [[channelId, seq, epoch], …] of
+ * the known channels.
  */
 struct answer *asking_submit_list(struct asking *asking, enum store_op op, struct slice ids);
 struct answer *asking_list(struct asking *asking, enum store_op op, struct slice ids);
@@ -53,7 +54,7 @@ struct answer *asking_ask(struct asking *asking, const struct store_request *wan
 #define SUBMIT(asking, op_, ...) asking_submit(asking, &(struct store_request){.op = op_, __VA_ARGS__})
 #define S(str) slice_of(str)
 
-/* A message with an id of its own and content "text". */
+/* Sends a message with the given id and content "text". */
 #define SAY(asking, channel, user, client, id, text) ASK(asking, STORE_APPEND, SAYING(channel, user, client, id, text))
 #define SAYING(channel, user, client, id, text)                                                              \
     .channel_id = S(channel), .user_id = S(user), .append.client_id = S(client), .append.message_id = S(id), \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_changes.h - of the contract of stores (tests/core/test_store.c) what is about edits, deletes and reactions. */
+/* store_changes.h - the part of the store contract (tests/core/test_store.c) for edits, deletes and reactions. */
 #ifndef TESTS_STORE_CHANGES_H
 #define TESTS_STORE_CHANGES_H
 
