@@ -26,7 +26,7 @@ void channel_room_name(struct buffer *out, struct slice channel_id);
 /* The channel of the room; empty: it is no channel's room. */
 struct slice channel_of_room(struct slice namespace_name, struct slice room);
 
-/* Submits an APPEND request made by the caller (its done and owner hear the outcome after members have been handed the
+/* Submits an APPEND request made by the caller (done is called with the outcome after members have been handed the
  * event; status UNAVAILABLE when the deadline passes or the backlog is full: CHANNEL_LOG_PENDING_MAX). When the
  * deadline passes, done is given a stand-in that has the request's kind and ids only. */
 enum { CHANNEL_LOG_PENDING_MAX = 10000, CHANNEL_LOG_DEADLINE_MS = 5000, CHANNEL_HOLD_MAX = 256, CHANNEL_HOLD_MS = 50 };

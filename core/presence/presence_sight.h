@@ -15,7 +15,7 @@ struct presence_sight {
 /* What this worker knows of the user; the word is borrowed. */
 struct presence_sight presence_see(const struct presence *presence, struct slice user_id);
 bool presence_is_visible(const struct presence_sight *sight);
-/* Appends {userId, status, statusMessage?, lastSeen?}; Invisible users and users without connections are "offline";
+/* Appends {userId, status, statusMessage?, lastSeen?}. Invisible users and users without connections are "offline";
  * users of whom nothing is known are "unknown". */
 void presence_write_sight(struct slice user_id, const struct presence_sight *sight, struct buffer *out);
 /* Appends a JSON array of the channel's online users (without invisible ones), at most max. Returns how many there are.

@@ -40,7 +40,7 @@ struct presence_sync_digest {
     uint64_t told, heard; /* sums of what the writer told the reader, and heard from it */
     uint64_t within_ms;   /* the next digest comes within this time */
 };
-/* Of a list. */
+/* One channel of a list. */
 struct presence_sync_listed {
     struct slice channel_id;
     uint64_t version;

@@ -84,7 +84,7 @@ static void heartbeat_extend(struct session *session) {
     session->heartbeat = HEARTBEAT_EXTENDED;
 }
 
-/* Ignores input without meaning and harm, unless it is repeated too often. */
+/* Ignores harmless input without meaning, unless it is repeated too often. */
 static void pass_over(struct session *session, const char *what) {
     metric_add_labelled(METRIC_REJECTED, what, 1);
     flood_violation(session);

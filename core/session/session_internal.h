@@ -105,7 +105,7 @@ struct hub_http {
     struct script_endpoints endpoints;
 };
 
-/* What is freed at the end of the turn, and the ends of which scripts will be told. */
+/* Sessions and sockets to free at the end of the turn; ends of which scripts will be told. */
 struct hub_endings {
     struct list dead_sessions, dead_sockets, partings;
     struct loop_task reap;

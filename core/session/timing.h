@@ -14,7 +14,7 @@ enum session_deadline {
     DEADLINE_UPGRADE,
     DEADLINE_NOOP,    /* releases the waiting poll while an upgrade is probed */
     DEADLINE_EXPIRES, /* the token expires */
-    DEADLINE_CALM,    /* reading goes on after a flood */
+    DEADLINE_CALM,    /* reading resumes after a flood */
     DEADLINE_LINGER,  /* a closing session waits for a last poll */
     DEADLINES
 };
