@@ -95,7 +95,7 @@ int backup_make(const struct backup_order *asked) {
     bool good = sqlite_backup(asked->path, asked->file, &backup, &error);
     int status = order_done(&order, good, &error);
     if (good && order.findings.verify.is_older)
-        fprintf(stderr, "%s: of an older version: only the file was checked, not what is in it\n", asked->path);
+        fprintf(stderr, "%s: older schema: only the file was checked, not its contents\n", asked->path);
     if (good) tell(asked->file);
     return status;
 }
@@ -110,8 +110,8 @@ int backup_restore(const struct backup_order *asked) {
     int status = order_done(&order, good, &error);
     if (good) {
         tell(asked->path);
-        printf("restored from %s; epoch %s begins: clients that had seen more are told so\n", asked->file,
-               restored.epoch);
+        printf("restored from %s; epoch %s begins: clients that had seen later events are told to discard them\n",
+               asked->file, restored.epoch);
         if (restored.kept)
             printf("what was there is kept as %s\nto go back: stoa restore %s\n", restored.kept, restored.kept);
     }

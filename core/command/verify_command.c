@@ -17,7 +17,7 @@ static int end(struct findings *findings, bool whole, const struct error *error)
     findings_done(findings);
     if (!whole) fprintf(stderr, "%s\n", error->text);
     if (verify->is_older)
-        fprintf(stderr, "of an older version: only the file was checked; a start of the server migrates it\n");
+        fprintf(stderr, "older schema: only the file was checked; the next start of the server migrates it\n");
     if (findings->json)
         printf("{\"channels\":%" PRIu64 ",\"events\":%" PRIu64 ",\"findings\":%" PRIu64 ",\"whole\":%s}\n",
                verify->channels, verify->events, verify->findings, whole ? "true" : "false");

@@ -34,7 +34,7 @@ static void check_number(struct verify_log *log, int64_t seq) {
     if (log->any && seq == log->seq)
         FOUND("double", seq, "two events have the number %" PRId64, seq);
     else if (seq < log->floor && !log->any)
-        FOUND("floor", seq, "%" PRId64 " is there, but the log begins at %" PRId64, seq, log->floor);
+        FOUND("floor", seq, "%" PRId64 " exists, but the log begins at %" PRId64, seq, log->floor);
     else if (seq - 1 > log->seq && log->seq + 1 == seq - 1)
         FOUND("gap", seq - 1, "%" PRId64 " is missing", seq - 1);
     else if (seq - 1 > log->seq)
@@ -43,23 +43,23 @@ static void check_number(struct verify_log *log, int64_t seq) {
 
 static void check_epoch(struct verify_log *log, const struct verify_event *event) {
     if (!event->epoch_is_known)
-        FOUND("epoch", event->seq, "%" PRId64 " is of epoch %" PRId64 ", which is not known", event->seq, event->epoch);
+        FOUND("epoch", event->seq, "%" PRId64 " has epoch %" PRId64 ", which is unknown", event->seq, event->epoch);
     else if (log->any && event->epoch < log->epoch)
-        FOUND("epoch", event->seq, "%" PRId64 " is of epoch %" PRId64 ", the event before it of %" PRId64, event->seq,
-              event->epoch, log->epoch);
+        FOUND("epoch", event->seq, "%" PRId64 " has epoch %" PRId64 ", but the event before it has %" PRId64,
+              event->seq, event->epoch, log->epoch);
 }
 
 static void check_message(struct verify_log *log, const struct verify_event *event) {
     bool is_message = event->kind == STORE_MESSAGE_NEW;
     if (event->kind < STORE_MESSAGE_NEW || event->kind > STORE_REACTION_REMOVE)
-        FOUND("event", event->seq, "%" PRId64 " is of a kind that there is not: %d", event->seq, event->kind);
+        FOUND("event", event->seq, "%" PRId64 " has an unknown kind: %d", event->seq, event->kind);
     else if (is_message ? event->message_seq != event->seq : event->message_seq >= event->seq)
-        FOUND("event", event->seq, "%" PRId64 " speaks of message %" PRId64, event->seq, event->message_seq);
+        FOUND("event", event->seq, "%" PRId64 " refers to message %" PRId64, event->seq, event->message_seq);
     else if (!event->message_is_there && event->message_seq >= log->floor)
-        FOUND("orphan", event->seq, "%" PRId64 " speaks of message %" PRId64 ", which is not there", event->seq,
+        FOUND("orphan", event->seq, "%" PRId64 " refers to message %" PRId64 ", which does not exist", event->seq,
               event->message_seq);
     if (!event->is_intact)
-        FOUND("checksum", event->seq, "%" PRId64 ": what is stored is not what was written", event->seq);
+        FOUND("checksum", event->seq, "%" PRId64 ": the stored content does not match its checksum", event->seq);
 }
 
 void verify_log_event(struct verify_log *log, const struct verify_event *event) {

@@ -85,7 +85,7 @@ static int take_place(struct postgres_store *store, struct store_request *reques
     struct shard *shard = postgres_shard_of(store, request->channel_id);
     if (query_rows(query, 0) == 0 || !shard) {
         LOG(LOG_ERROR, "store.channel_elsewhere", LOG_SLICE("channel", request->channel_id),
-            LOG_TEXT("reason", "its log is on another shard than the shard map says"));
+            LOG_TEXT("reason", "its log is not on the shard in the shard map"));
         return STORE_UNAVAILABLE;
     }
     postgres_ask_shard(shard, request, build_new_head, take_new_head);

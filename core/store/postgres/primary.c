@@ -96,7 +96,7 @@ static void fence(struct primary *primary) {
         LOG(LOG_ERROR, primary_is_global(primary) ? "store.global_fenced" : "store.shard_fenced", which(primary),
             LOG_TEXT("target", pool_name(primary->pool)), LOG_NUMBER("epoch", primary->epoch),
             LOG_NUMBER("known", floor_of(primary)->number),
-            LOG_TEXT("remedy", "lead to the new primary; if this is a backup that was brought back: stoa epoch begin"));
+            LOG_TEXT("remedy", "connect to the new primary; if this is a restored backup: stoa epoch begin"));
     primary->is_fenced = true;
     primary->state = PRIMARY_CLOSED;
     pool_suspect(primary->pool, "its epoch is over");

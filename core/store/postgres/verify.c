@@ -140,7 +140,7 @@ static void check_channel(struct postgres_walk *walk, const char *channel, bool 
     if (is_channel)
         verify_log_end(&log, head, head_now(walk, channel, log.seq));
     else
-        verify_found(walk->verify, "orphan", slice_of(channel), 0, "has rows, but no head");
+        verify_found(walk->verify, "orphan", slice_of(channel), 0, "has rows but no head");
 }
 
 static const char heads_sql[] =
@@ -195,7 +195,7 @@ static const char places_sql[] =
 static void check_place(struct postgres_walk *walk, const PGresult *rows, int row) {
     struct slice id = text_at(rows, row, 0);
     if (PQgetisnull(rows, row, 1))
-        verify_found(walk->verify, "orphan", id, 0, "has a head, but is no channel of the global database");
+        verify_found(walk->verify, "orphan", id, 0, "has a head, but is not in the global database");
     else if (number_at(rows, row, 1) != walk->number)
         verify_found(walk->verify, "place", id, 0, "has a head here, but its shard is %" PRId64,
                      number_at(rows, row, 1));
@@ -273,8 +273,7 @@ static void check_logs(struct postgres_walk *walk, const PGresult *rows, const s
                                     "channel_heads h WHERE h.channel_id = i.id)",
                                     1, (const char *const[]){ids.ptr});
             for (int i = 0; missing && i < PQntuples(missing); i++)
-                verify_found(walk->verify, "place", text_at(missing, i, 0), 0,
-                             "has no head on shard %u, which is its own", shard);
+                verify_found(walk->verify, "place", text_at(missing, i, 0), 0, "has no head on its shard, %u", shard);
             PQclear(missing);
         }
         buffer_done(&ids);
@@ -290,7 +289,7 @@ static void check_bucket(struct postgres_walk *walk, struct slice channel_id, in
             (const char *const[]){bucket, number});
     if (rows && PQntuples(rows) == 0)
         verify_found(walk->verify, "bucket", channel_id, 0,
-                     "is on shard %" PRId64 ", but of its bucket %s no channels are said to be there", shard, bucket);
+                     "is on shard %" PRId64 ", but shard_buckets has no row for its bucket %s there", shard, bucket);
     PQclear(rows);
 }
 
@@ -301,8 +300,8 @@ static void check_specimens(struct postgres_walk *walk) {
                          0, NULL);
     for (int i = 0; rows && i < PQntuples(rows); i++)
         verify_found(walk->verify, "bucket", text_at(rows, i, 2), 0,
-                     "stands for bucket %" PRId64 " on shard %" PRId64 ", but is %s", number_at(rows, i, 0),
-                     number_at(rows, i, 1), PQgetisnull(rows, i, 3) ? "no channel" : "on another shard");
+                     "is the example for bucket %" PRId64 " on shard %" PRId64 ", but is %s", number_at(rows, i, 0),
+                     number_at(rows, i, 1), PQgetisnull(rows, i, 3) ? "not a channel" : "on another shard");
     PQclear(rows);
 }
 
@@ -312,7 +311,7 @@ static void check_strangers(struct postgres_walk *walk) {
                          "c WHERE c.channel_id = m.channel_id) LIMIT 500",
                          0, NULL);
     for (int i = 0; rows && i < PQntuples(rows); i++)
-        verify_found(walk->verify, "orphan", text_at(rows, i, 0), 0, "%s is a member of a channel that is not there",
+        verify_found(walk->verify, "orphan", text_at(rows, i, 0), 0, "%s is a member of a channel that does not exist",
                      PQgetvalue(rows, i, 1));
     PQclear(rows);
 }
@@ -328,7 +327,7 @@ static void check_channels(struct postgres_walk *walk, const struct verify_fleet
             int64_t shard = number_at(rows, i, 1);
             if (shard < 0 || shard >= fleet->shards_len)
                 verify_found(walk->verify, "place", text_at(rows, i, 0), 0,
-                             "is on shard %" PRId64 ", which there is not", shard);
+                             "is on shard %" PRId64 ", which does not exist", shard);
             check_bucket(walk, text_at(rows, i, 0), shard);
         }
         if (rows) check_logs(walk, rows, fleet, shards);
@@ -378,7 +377,7 @@ bool postgres_verify(const struct verify_fleet *fleet, struct verify *verify, st
         error_set(error_r, "global: %s", error.text);
         whole = false;
     }
-    if (verify->stopped) error_set(error_r, "ended before all was verified");
+    if (verify->stopped) error_set(error_r, "stopped before everything was verified");
     PQfinish(walk.global);
     return whole && !verify->stopped;
 }

@@ -26,7 +26,7 @@ static char *suffixed(const char *path, const char *suffix) {
 static bool verify_copy(const char *copy, const char *name, const struct sqlite_backup *how, struct error *error_r) {
     if (!sqlite_verify(copy, how->verify, error_r)) return false;
     if (how->verify->findings == 0 || how->unsound) return true;
-    error_set(error_r, "%s: refused, since something is wrong in it (--unsound takes it as it is)", name);
+    error_set(error_r, "%s: refused because it is damaged (--unsound accepts it)", name);
     return false;
 }
 

@@ -76,7 +76,7 @@ static void tell_end(struct sqlite_check *check, bool whole, const struct error 
     if (check->verify.stopped) return;
     if (check->verify.findings > 0)
         LOG_ALWAYS(LOG_ERROR, "store.damaged", LOG_NUMBER("findings", check->verify.findings),
-                   LOG_TEXT("path", check->path), LOG_TEXT("advice", "stoa verify tells all; restore a backup"));
+                   LOG_TEXT("path", check->path), LOG_TEXT("advice", "stoa verify lists all damage; restore a backup"));
     else if (!whole)
         LOG_ALWAYS(LOG_WARNING, "store.not_checked", LOG_TEXT("error", error->text));
     else

@@ -114,7 +114,7 @@ static bool copy(sqlite3 *from, sqlite3 *to, const char *to_path, const struct s
     bool finished = copy_pages(backup, watcher, &code);
     sqlite3_backup_finish(backup);
     if (!finished)
-        error_set(error_r, "%s: ended before it was whole", to_path);
+        error_set(error_r, "%s: stopped before the copy was complete", to_path);
     else if (code != SQLITE_DONE)
         error_set(error_r, "%s: %s", to_path, sqlite3_errstr(code));
     else

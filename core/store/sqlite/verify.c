@@ -166,8 +166,8 @@ static void check_members(struct sqlite_walk *walk) {
     while (sqlite3_step(row) == SQLITE_ROW) {
         struct slice user = text_at(row, 0);
         if (sqlite3_column_type(row, 2) == SQLITE_NULL)
-            verify_found(walk->verify, "orphan", channel_of(walk), 0, "%.*s is a member of a channel that is not there",
-                         SLICE_ARG(user));
+            verify_found(walk->verify, "orphan", channel_of(walk), 0,
+                         "%.*s is a member of a channel that does not exist", SLICE_ARG(user));
         else
             verify_found(walk->verify, "read_mark", channel_of(walk), sqlite3_column_int64(row, 1),
                          "%.*s has read up to %lld, but the head is %lld", SLICE_ARG(user),
@@ -196,7 +196,7 @@ static void check_channel(struct sqlite_walk *walk) {
     if (is_channel && read_head(walk, &floor, &after))
         verify_log_end(&log, before, after);
     else if (log.any)
-        verify_found(walk->verify, "orphan", channel_of(walk), 0, "has events up to %lld, but is no channel",
+        verify_found(walk->verify, "orphan", channel_of(walk), 0, "has events up to %lld, but is not a channel",
                      (long long)log.seq);
     check_members(walk);
 }
@@ -216,7 +216,7 @@ static bool find_next(struct sqlite_walk *walk) {
             found = true;
         }
         if (sqlite3_reset(row) == SQLITE_OK) continue;
-        verify_found(walk->verify, "unreadable", channel_of(walk), 0, "what comes after it cannot be read: %s",
+        verify_found(walk->verify, "unreadable", channel_of(walk), 0, "the rows after it cannot be read: %s",
                      sqlite3_errmsg(walk->handle));
         sqlite3_finalize(walk->next[i]); /* a table is reported once, then skipped */
         walk->next[i] = NULL;
@@ -246,8 +246,9 @@ static unsigned check_client_ids_after(struct sqlite_walk *walk, sqlite3_stmt *r
         }
         if (!sqlite3_column_int(row, 4))
             verify_found(walk->verify, "client_id", text_at(row, 1), sqlite3_column_int64(row, 3),
-                         "the id \"%.*s\" of %.*s stands for %lld, which is not there", SLICE_ARG(text_at(row, 0)),
-                         SLICE_ARG(text_at(row, 2)), (long long)sqlite3_column_int64(row, 3));
+                         "the client id \"%.*s\" of %.*s belongs to event %lld, which does not exist",
+                         SLICE_ARG(text_at(row, 0)), SLICE_ARG(text_at(row, 2)),
+                         (long long)sqlite3_column_int64(row, 3));
     }
     end(walk, row, "ids of clients");
     for (int i = 0; i < 3; i++) {
@@ -324,7 +325,7 @@ bool sqlite_verify(const char *path, struct verify *verify, struct error *error_
         verify->is_older = version < known;
         good = (verify->in_slices || check_file(&walk)) && (verify->is_older || verify->stopped || check_rows(&walk));
         if (!good) error_set(error_r, "%s: cannot be read: %s", path, sqlite3_errmsg(walk.handle));
-        if (verify->stopped) error_set(error_r, "%s: ended before all was verified", path);
+        if (verify->stopped) error_set(error_r, "%s: stopped before everything was verified", path);
         good = good && !verify->stopped;
     }
     sqlite3_stmt *statements[] = {walk.about, walk.seqs, walk.events, walk.reactions, walk.members};
