@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* channel:append, and what is asked before it. */
+/* channel:append, and the check before it. */
 #include <lauxlib.h>
 
 #include "base/ids.h"
@@ -59,9 +59,9 @@ static struct slice json_field(lua_State *L, int index, const char *name, size_t
 struct append_call {
     enum store_kind kind;
     struct slice user_id, client_id, message_id, thread_id, emoji, content, attachments;
-    int64_t fingerprint; /* of what was said, if that is not what is appended; or 0 */
+    int64_t fingerprint; /* of the client's original, if something else is appended; or 0 */
     bool has_follower;
-    struct socket *follower; /* NULL: it has ended, and nobody shows it out any more */
+    struct socket *follower; /* NULL: it has ended; an expulsion cannot reach it any more */
 };
 
 static void read_content(lua_State *L, int index, struct append_call *append) {
@@ -75,7 +75,7 @@ static void read_content(lua_State *L, int index, struct append_call *append) {
     append->thread_id = bind_field(L, index, "threadId");
 }
 
-/* A retry says the same again, whatever a hook made of it. */
+/* A retry is recognized by the client's original, whatever a hook changed. */
 static void read_said(lua_State *L, int index, struct append_call *append) {
     bind_push_field(L, index, "said");
     if (!lua_isnil(L, -1)) {
@@ -91,7 +91,7 @@ static void read_said(lua_State *L, int index, struct append_call *append) {
     lua_pop(L, 1);
 }
 
-/* Everything that may raise, before the request is made. */
+/* All checks that may raise run before the request is made. */
 static void read_append(lua_State *L, int index, struct append_call *append) {
     luaL_checktype(L, index, LUA_TTABLE);
     *append = (struct append_call){.kind = kind_of(L, bind_field(L, index, "kind"))};
@@ -110,7 +110,7 @@ static void read_append(lua_State *L, int index, struct append_call *append) {
     lua_pop(L, 1);
 }
 
-/* Who says something waits where he may not be any more: he is looked for in the moment of the append. */
+/* The sender's membership may end during a wait: it is checked at the moment of the append. */
 static bool may_append(const struct worker *worker, struct slice channel_id, const struct append_call *append) {
     if (!append->has_follower) return true;
     if (append->follower) return bind_channel_is_followed(channel_id, append->follower);
@@ -136,9 +136,9 @@ static struct store_request *request_of(lua_State *L, int op, bind_push *push, s
 /* Appends to the channel's log: returns when it is committed and has been handed to the members. kind: "message"
  * (content, threadId?, attachments?), "edit" (messageId, content), "delete" (messageId), "reaction_add" and
  * "reaction_remove" (messageId, emoji). The same clientId of the same user is appended once. said: {content, threadId?,
- * attachments?} as the client said it, where that is not what is appended: a retry says it again. follower: the socket
- * that asks; it must follow the channel at this moment, whatever was found before a wait. If its connection has ended
- * meanwhile, its user must not have been shown out in the last minute.
+ * attachments?} as the client sent it, if a hook changed it: a retry is recognized by it. follower: the asking socket;
+ * it must follow the channel at the moment of the append, whatever was checked before a wait. If its connection has
+ * ended meanwhile, its user must not have been expelled in the last minute.
  * @function channel:append
  * @param what {kind, userId, clientId?, said?, follower?, …}
  * @return {seq, epoch, id?, createdAt?, duplicate?}; waits
@@ -163,7 +163,7 @@ int bind_append_method(lua_State *L) {
     return task_wait(L, CHANNEL_LOG_DEADLINE_MS * 2);
 }
 
-/* Has the same been appended already, under its clientId? Then append answers as it did then.
+/* True if the same clientId was appended already; append then returns the same answer again.
  * @function channel:appended
  * @param what as of channel:append, with a clientId
  * @return true; waits

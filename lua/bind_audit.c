@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The audit trail: who did what, kept by the store. */
+/* The audit trail in the store: who did what. */
 #include <lauxlib.h>
 
 #include "lua/bind_internal.h"

@@ -19,7 +19,7 @@
 static const char CACHE[] = "stoa.cache", FLIGHT[] = "stoa.flight";
 static const char NAME_BYTES[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 enum { NAME_MAX_LEN = 64, KEY_MAX = 512 };
-/* What is shared stays so long in a worker's own memory; and while invalidations may be missing. */
+/* How long shared values stay in a worker's own memory; and while invalidations may be missing. */
 enum { LOCAL_MS = 60000, LOCAL_DEGRADED_MS = 5000, FETCH_MS = 3000 };
 
 struct cache_rule {
@@ -29,7 +29,7 @@ struct cache_rule {
     bool is_shared;
 };
 
-/* What a script holds of a load under way; lands as failed if it is dropped. */
+/* A script's handle of a running load; the load fails if the handle is dropped. */
 struct flight {
     struct worker *worker;
     struct cache_flight *flight;
@@ -147,7 +147,7 @@ struct fetching {
     const struct shared_answer *answer;
 };
 
-/* What is in Redis is not ours to trust: it must be JSON. With a lease it ends soon. */
+/* Redis is not trusted: the value must be JSON. With a lease it expires soon. */
 static int push_fetched(lua_State *L, void *owner) {
     const struct fetching *fetching = owner;
     const struct shared_answer *answer = fetching->answer;
@@ -270,18 +270,17 @@ static int define(lua_State *L) {
     return 1;
 }
 
-/* A cache: values live for ttl seconds; load is called for a key that is not there, once for all who wait for it.
+/* A cache: values live for ttl seconds. A missing key calls load once for all tasks that wait for it.
  * @function stoa.cache
  * @param name its name; what is in it survives reloads
  * @param rule {ttl = seconds, load = function(key) return value end, shared = false}; without load, get of a missing
- key
- * returns nil. shared: workers that have Redis keep it there too, so that one load serves all of them; each has it in
- * memory for a minute at most. In the last tenth of its time one who asks loads a value again while the others are
- * served what is there; if that fails, it stays until its end
+ * key returns nil. shared: workers that have Redis keep it there too, so that one load serves all of them; each has it
+ * in memory for a minute at most. In the last tenth of a value's time one task loads it again while the others get the
+ * cached value; if that load fails, the value stays until it expires
  * @return the cache
  * @error raises when the name is taken
  * @example local profiles = stoa.cache("profiles", {ttl = 60, load = function(id) return stoa.user(id):get() end})
-
+ *
  * The value of a key: from the cache, or loaded.
  * @function cache:get
  * @param key a string of at most 512 bytes

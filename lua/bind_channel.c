@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Channels: stoa.channel(id) is a name; each method is one request to the log, the store or the room. */
+/* Channels: stoa.channel(id) holds only the id; each method is one request to the log, the store or the room. */
 #include <lauxlib.h>
 #include <stdlib.h>
 
@@ -106,8 +106,8 @@ static bool read_cursor(lua_State *L, int index, int64_t *seq_r, struct slice *e
     return *seq_r >= 0 && (double)*seq_r == seq && epoch_r->len > 0 && epoch_r->len < STORE_EPOCH_MAX;
 }
 
-/* The socket follows the channel: it joins its room and is online there, with what it missed since the cursor, nothing
- * twice and nothing lost. Live events come after the acknowledgement of the event at hand.
+/* Makes the socket follow the channel: it joins the room, is online there, and gets what it missed since the cursor,
+ * exactly once. Live events come after the acknowledgement of the current event.
  * @function channel:follow
  * @param socket who
  * @param since {seq, epoch}: the last event that the client has; nil: from now
@@ -128,7 +128,7 @@ static int follow(lua_State *L) {
     return task_wait(L, 0);
 }
 
-/* The socket leaves the channel's room and is not online there any more.
+/* Makes the socket leave the channel's room; it is no longer online there.
  * @function channel:unfollow
  * @param socket who
  * @return true
@@ -144,7 +144,7 @@ static int unfollow(lua_State *L) {
     return bind_true(L);
 }
 
-/* An event at 3 to sockets of the user at 2. */
+/* Sends the event at index 3 to sockets of the user at index 2. */
 static int tell_user(lua_State *L, enum fleet_reach reach) {
     struct slice id = bind_channel_id_at(L, 1), user_id = bind_text(L, 2);
     struct worker *worker = script_state_worker(L);
@@ -164,7 +164,7 @@ static int tell_user(lua_State *L, enum fleet_reach reach) {
     return 1;
 }
 
-/* A user's sockets, on every worker, follow the channel no more; then each of his sockets gets an event.
+/* Makes a user's sockets, on every worker, stop following the channel; then each of the user's sockets gets an event.
  * @function channel:expel
  * @param user_id who
  * @param event the name
@@ -176,7 +176,7 @@ static int expel(lua_State *L) {
     return tell_user(L, FLEET_EXPELLED);
 }
 
-/* An event to those of a user's sockets, on every worker, that do not follow the channel.
+/* Sends an event to those of a user's sockets, on every worker, that do not follow the channel.
  * @function channel:tell_absent
  * @param user_id who
  * @param event the name
@@ -287,7 +287,7 @@ static struct store_request *request_for(lua_State *L, int op, bind_push *push, 
     return request;
 }
 
-/* What takes nothing but the channel, and a user. */
+/* For requests whose only arguments are the channel and a user. */
 static int submit(lua_State *L, int op, bind_push *push, struct slice user_id) {
     struct slice id = bind_channel_id_at(L, 1);
     if (id.len == 0) return bad_channel(L);
@@ -309,7 +309,7 @@ static int message(lua_State *L) {
     return bind_submit(L, &request);
 }
 
-/* What the channel is.
+/* The channel's record.
  * @function channel:info
  * @return {channelId, name, visibility, seq, epoch, members}; waits
  * @error bad_channel, not_found, unavailable
@@ -356,7 +356,7 @@ static int members(lua_State *L) {
     return submit(L, STORE_MEMBERS, bind_push_raw, SLICE_NONE);
 }
 
-/* Makes a user a member, or changes his role.
+/* Makes a user a member, or changes their role.
  * @function channel:put_member
  * @param user_id who
  * @param role "owner", "moderator" or "member"
@@ -384,7 +384,7 @@ static int remove_member(lua_State *L) {
     return submit(L, STORE_MEMBER_DELETE, bind_push_true, bind_text(L, 2));
 }
 
-/* The user has read up to a seq: never moves back.
+/* Records that the user has read up to a seq; it never moves back.
  * @function channel:mark_read
  * @param user_id who
  * @param seq up to where
@@ -410,7 +410,7 @@ static size_t names_max_at(lua_State *L, int index) {
  * @function channel:online
  * @param max how many to name; 1000 when absent
  * @return raw: [{userId, status, …}…]; how many there are in all; and true if other workers may know better and cannot
- * be heard, else false; waits where others must be asked
+ * be reached, else false; waits if other workers must be asked
  * @error bad_channel, timeout
  * @example local users, count, stale = channel:online(100) */
 static int online(lua_State *L) {
@@ -419,8 +419,8 @@ static int online(lua_State *L) {
     return id.len == 0 ? bad_channel(L) : bind_presence_ask_channel(L, id, names_max);
 }
 
-/* Who is online in the channel as far as this worker has heard: it waits for nobody. All of them once a socket of this
- * worker has followed the channel for a moment; before, too few.
+/* Who is online in the channel, as far as this worker knows; never waits. Complete after a socket of this worker has
+ * followed the channel for a moment; before that, too few.
  * @function channel:online_so_far
  * @param max how many to name; 1000 when absent
  * @return raw: [{userId, status, …}…], and how many there are in all
@@ -438,7 +438,7 @@ static int online_so_far(lua_State *L) {
     return 2;
 }
 
-/* An emitter to the channel's followers, for events that are not kept.
+/* An emitter to the channel's followers, for events that are not stored.
  * @function channel:to
  * @return an emitter
  * @example channel:to():volatile():except(socket.id):emit("typing", {userId = socket.user.id}) */
@@ -456,7 +456,7 @@ static int forward(lua_State *L, lua_CFunction method) {
     return method(L);
 }
 
-/* Sends an event to the channel's followers that is not kept.
+/* Sends an event to the channel's followers; it is not stored.
  * @function channel:emit
  * @param event the name
  * @param … the arguments
@@ -466,7 +466,7 @@ static int emit(lua_State *L) {
     return forward(L, bind_room_emit);
 }
 
-/* An emitter to the followers, whose event a slow or absent one may miss.
+/* An emitter to the followers; slow or absent ones may miss its event.
  * @function channel:volatile
  * @return an emitter
  * @example channel:volatile():emit("typing", {userId = socket.user.id}) */
@@ -474,7 +474,7 @@ static int set_volatile(lua_State *L) {
     return forward(L, bind_room_volatile);
 }
 
-/* An emitter to the followers but for the members of rooms.
+/* An emitter to the followers except the members of rooms.
  * @function channel:except
  * @param room a name, or a list of names; a socket's id is a room too
  * @return an emitter
@@ -501,8 +501,7 @@ static int channel_index(lua_State *L) {
     return 1;
 }
 
-/* A channel by its name; nothing is asked yet. Fields: id, room, valid. With a malformed id its calls return
- * bad_channel.
+/* A channel by its id; makes no request. Fields: id, room, valid. With a malformed id its calls return bad_channel.
  * @function stoa.channel
  * @param id 1 to 64 of A-Za-z0-9_.:-
  * @return the channel

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections of a user: how many he may have is counted over all workers. */
+/* Connections of a user: their number is limited over all workers. */
 #include <lauxlib.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 /* A claim under way. */
 struct claiming {
     struct state_claim claim;
-    struct task_ticket *ticket; /* NULL: it was answered within the call */
+    struct task_ticket *ticket; /* NULL: answered within the call */
     struct worker *worker;
     enum state_verdict verdict;
     char *socket_id, *user_id;
@@ -30,8 +30,7 @@ static void claiming_free(struct claiming *claiming) {
     free(claiming);
 }
 
-/* What was claimed for a socket that has gone meanwhile, or for a session that another one of its sockets has claimed,
- * is released. */
+/* Releases a claim whose socket has gone meanwhile, or whose session another of its sockets has claimed. */
 static void claimed(struct state_claim *claim, enum state_verdict verdict, unsigned connections) {
     struct claiming *claiming = CONTAINER(claim, struct claiming, claim);
     struct worker *worker = claiming->worker;
@@ -48,7 +47,7 @@ static char *copy(struct slice text) {
     return memory_copy(text.ptr, text.len);
 }
 
-/* Where one worker runs the answer comes within the call, and nothing waits. */
+/* With one worker the answer comes within the call, without waiting. */
 static int claim_for(lua_State *L, struct worker *worker, const struct socket *socket, unsigned most) {
     struct task_ticket *ticket = worker->fleet.redis ? task_begin_wait(L) : NULL;
     struct claiming *claiming = NEW(struct claiming);
@@ -64,8 +63,8 @@ static int claim_for(lua_State *L, struct worker *worker, const struct socket *s
     return pushed;
 }
 
-/* The socket's session counts as a connection of its user, over all workers, until it ends; sockets of one session are
- * one connection. Of many that ask at once exactly as many are let in as may be.
+/* Counts the socket's session as a connection of its user, over all workers, until it ends; sockets of one session are
+ * one connection. The limit is exact, even if many ask at once.
  * @function socket:claim
  * @param most how many connections the user may have; nil: any number
  * @return true; waits where several workers count together

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Endpoints of scripts: Engine.IO without Socket.IO, raw WebSockets, and their clients. A script holds a client's id;
- * who has gone answers nil, "gone". */
+ * if the client has gone, calls return nil, "gone". */
 #include <lauxlib.h>
 #include <string.h>
 
@@ -34,7 +34,7 @@ static int take_handler(lua_State *L, const char *name, bool needed) {
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* What is misspelt would never be called. */
+/* A misspelt handler would never be called. */
 static void check_names(lua_State *L, const char *const *names) {
     lua_pushnil(L);
     while (lua_next(L, 2)) {
@@ -94,7 +94,7 @@ static void take_limits(lua_State *L, struct hub_endpoint *of) {
     lua_pop(L, 1);
 }
 
-/* The server's own paths come first: a script's would never be asked. */
+/* The server's own paths come first: the script's handler would never be called. */
 static bool is_own(const struct config *config, const char *path) {
     size_t len = strlen(config->path);
     while (len > 0 && config->path[len - 1] == '/') len--;
@@ -128,7 +128,7 @@ static int add_endpoint(lua_State *L, bool raw) {
     return 0;
 }
 
-/* A bare Engine.IO endpoint: all below a path. The handlers are those of stoa.websocket; the request has no protocol.
+/* A bare Engine.IO endpoint for all paths below a path. Handlers as in stoa.websocket; the request has no protocol.
  * @function stoa.engine
  * @param path "/engine.io/"
  * @param handlers {message = function(connection, data) end, open?, close?}
@@ -140,13 +140,13 @@ static int engine(lua_State *L) {
     return add_endpoint(L, false);
 }
 
-/* A WebSocket endpoint whose messages are the script's own. message is called for one message of a connection at a
- * time, in their order; data is a string (text) or a stoa.binary. open is called first; by returning nil, message it
- * refuses: the connection ends with 1008 and the message as its reason. request has path, query, headers, address,
- * secure, time, and protocol, the subprotocol: the first that the client offers and protocols lists (none fits: no
- * protocol, and the connection is made). close is told when the connection has ended, with the code and reason of the
- * Close frame (1005: it said nothing; 1006: there was none), unless open had refused it. max_bytes, deflate and the
- * times of pings take the place of the configuration's (max_payload_bytes, …) for this path.
+/* A WebSocket endpoint with the script's own messages. message is called for each message of a connection, one at a
+ * time and in order; data is a string (text) or a stoa.binary. open is called first; it refuses by returning nil,
+ * message: the connection then ends with 1008 and the message as the reason. request has path, query, headers, address,
+ * secure, time, and protocol, the subprotocol: the first that the client offers and protocols lists (nil if none
+ * matches; the connection is still made). close is called when the connection has ended, unless open refused it, with
+ * the code and reason of the Close frame (1005: it had no code; 1006: there was no Close frame). max_bytes, deflate and
+ * the ping times replace the configuration's (max_payload_bytes, …) for this path.
  * @function stoa.websocket
  * @param path "/feed", exactly
  * @param handlers {message = function(connection, data) end, open = function(connection, request) end?, close =
@@ -182,7 +182,7 @@ bool bind_connection_message(lua_State *L, int index, struct slice *message_r) {
     return false;
 }
 
-/* Sends to the client. Who reads too slowly is closed with 1013 once session.outbox_bytes wait for it.
+/* Sends to the client. A slow client is closed with 1013 once session.outbox_bytes are queued for it.
  * @function connection:send
  * @param message a string of UTF-8, or a stoa.binary
  * @return true
@@ -194,7 +194,7 @@ static int send(lua_State *L) {
     return said(L, script_connection_send(script_state_worker(L)->hub, name_at(L), message, binary));
 }
 
-/* Closes the connection; what was sent before leaves first.
+/* Closes the connection after sending what is queued.
  * @function connection:close
  * @param code 1000 when absent; 1001–1003, 1007–1009, 1011–1014, 3000–4999
  * @param reason a text of at most 123 bytes; may be left out

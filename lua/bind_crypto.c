@@ -21,7 +21,7 @@ static int push_hex(lua_State *L, const unsigned char *bytes, size_t len) {
     return 1;
 }
 
-/* A secret that nobody guesses.
+/* An unguessable secret.
  * @function stoa.crypto.token
  * @return 43 characters of base64url: more than 256 random bits
  * @example local key = stoa.crypto.token() */
@@ -62,7 +62,7 @@ static int hmac_sha256(lua_State *L) {
     return push_hex(L, digest, len);
 }
 
-/* Are two strings equal? The time that it takes does not tell where they differ.
+/* True if two strings are equal; compares in constant time.
  * @function stoa.crypto.equal
  * @param a a string
  * @param b a string

@@ -70,7 +70,7 @@ static int push_upstream(lua_State *L, void *owner) {
     return 1;
 }
 
-/* Who has given up waiting is answered, too: that frees the ticket. */
+/* A task that gave up waiting is answered, too: that frees the ticket. */
 static void answer(struct task_ticket **ticket, int (*push)(lua_State *L, void *owner), void *owner) {
     if (*ticket) task_answer(ticket, push, owner);
 }
@@ -238,8 +238,9 @@ static struct upstream *upstream_new(struct script_state *scripts) {
     return upstream;
 }
 
-/* Connects to another server's WebSocket. ws and wss; redirects are not followed, compression is not offered. Whoever
- * can choose the url can make this server connect to its own network. A connection ends when its scripts are replaced.
+/* Connects to another server's WebSocket, with ws or wss; follows no redirects and offers no compression. Do not let
+ * clients choose the url: they could reach this server's internal network. A reload of the scripts closes the
+ * connection.
  * @function stoa.websocket.connect
  * @param url "wss://feed.example/v1"
  * @param options {protocols = {"v2", "v1"}?, headers = {name = value}?, ca = "PEM file"? (beside the configuration;
@@ -276,14 +277,14 @@ static struct upstream *upstream_at(lua_State *L) {
     return upstream;
 }
 
-/* A task waits for it already; who has given up does not. */
+/* True: a task is already waiting for it; one that gave up does not count. */
 static bool is_busy(struct task_ticket **ticket) {
     if (*ticket && task_waits(*ticket)) return true;
     answer(ticket, push_true, NULL);
     return false;
 }
 
-/* Sends a message. While a megabyte waits for the other server, this one waits, too.
+/* Sends a message. Waits while more than a megabyte is queued for the other server.
  * @function upstream:send
  * @param message a string of UTF-8, or a stoa.binary
  * @param timeout_ms 10000 when absent; at most 120000
@@ -306,8 +307,8 @@ static int send(lua_State *L) {
     return task_wait(L, timeout_ms);
 }
 
-/* The next message, in the order in which they were sent. What is not received waits; beyond a megabyte the other
- * server is not read from.
+/* The next message, in the order of sending. Messages are queued until received; beyond a megabyte, the server stops
+ * reading.
  * @function upstream:receive
  * @param timeout_ms 10000 when absent; at most 120000
  * @return a string, or a stoa.binary; waits
@@ -331,7 +332,7 @@ static int receive(lua_State *L) {
     return task_wait(L, timeout_ms);
 }
 
-/* Closes the connection; what was sent before leaves first. What has come can still be received.
+/* Closes the connection after sending what is queued. Messages that have arrived can still be received.
  * @function upstream:close
  * @param code 1000 when absent; as for connection:close
  * @param reason a text of at most 123 bytes; may be left out

@@ -71,7 +71,7 @@ static int refuse(lua_State *L, void *owner) {
     return bind_fail(L, "unavailable");
 }
 
-/* Sends an HTTP request and waits for the answer. http and https; redirects are not followed.
+/* Sends an HTTP or HTTPS request and waits for the answer; follows no redirects.
  * @function stoa.http.request
  * @param request {url, method = "GET", headers?, body?, ca = "PEM file"? (beside the configuration; else the system's
  * authorities), timeout_s = 10, max_bytes = 1048576}

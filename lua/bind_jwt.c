@@ -22,7 +22,7 @@ static int collect(lua_State *L) {
     return 0;
 }
 
-/* Reads a file that the operator named into the vm's buffer. Nobody waits for it: while scripts are loaded. */
+/* Reads a file that the operator named into the vm's buffer. It blocks, so only while scripts are loaded. */
 static struct slice read_file(lua_State *L, const char *path) {
     struct buffer *out = &vm_of(L)->out;
     struct error error;
@@ -42,10 +42,9 @@ static bool add_keys(lua_State *L, struct jwt_verifier *jwt, enum jwt_algorithm 
     return jwt_add_pem(jwt, algorithm, kid, pem, error_r);
 }
 
-/* What checks tokens. The algorithm belongs to the key, whatever a token says; exp is required. A relative file is
- * relative to the configuration's folder. A token that names a key (kid) is for the key of
- * that name alone; kid is the name of a secret or public key, a JWKS has its own. A token that names none is for the
- * only key.
+/* A verifier of tokens. The key determines the algorithm, whatever a token says; exp is required. A relative file name
+ * is relative to the configuration's folder. A token with a kid is checked only with the key of that name; kid names a
+ * secret or public key, a JWKS has its own names. A token without a kid needs a verifier with one key.
  * @function stoa.jwt.verifier
  * @param options {algorithm = "HS256" | "RS256" | "ES256" | "EdDSA", secret | public_key | public_key_file | jwks_file
  * | jwks (a JWK Set as text), issuer?, audience?, leeway_s = 30, kid?}; files are read while scripts are loaded
@@ -88,7 +87,7 @@ static int verify(lua_State *L) {
     return 1;
 }
 
-/* Makes an HS256 token (for tests, and for what the server itself hands out).
+/* Makes an HS256 token (for tests, and for tokens that the server itself issues).
  * @function stoa.jwt.sign
  * @param claims a table
  * @param secret at least 32 bytes

@@ -104,8 +104,8 @@ static void read_words(lua_State *L, struct limit *limit, int rule) {
     limit->away = (enum limit_away)read_word(L, limit, rule, "on_error", aways);
 }
 
-/* Defines a limit: count units in any span of seconds, paid back evenly (GCRA); it outlives reloads. Any of count,
- * seconds, cost, key may be a function of (subject, key).
+/* Defines a limit: count units in any period of seconds, refilled evenly (GCRA); its counters survive reloads. Any of
+ * count, seconds, cost, key may be a function of (subject, key).
  * @function stoa.limit
  * @param name what stoa.take calls it
  * @param rule {count, seconds, cost = 1, key = nil, scope = "fleet", on_error = "share"}; key: one for all (a global
@@ -239,7 +239,7 @@ static void note_names(struct limit_asking *asking, const struct limit_ask *asks
     for (size_t i = 0; i < len; i++) asking->names[i] = asks[i].name.ptr;
 }
 
-/* Several workers count together: the answer may have to be waited for. */
+/* Several workers count together: the call may have to wait for the answer. */
 static int ask_fleet(lua_State *L, const struct limit_ask *asks, size_t len, bool charge) {
     struct limit_answer answer;
     struct task_ticket *ticket = task_begin_wait(L);
@@ -280,7 +280,7 @@ static int take(lua_State *L) {
     return ask(L, true);
 }
 
-/* Would they pass? Charges nothing.
+/* Tells whether a take would pass; charges nothing.
  * @function stoa.peek
  * @param asks {name = key}
  * @param subject what the rules' functions get; may be nil
@@ -291,7 +291,7 @@ static int peek(lua_State *L) {
     return ask(L, false);
 }
 
-/* Gives back what a take that passed has charged: what it was for turned out to be nothing new.
+/* Refunds what a successful take has charged, for example for a message that turned out to be a duplicate.
  * @function stoa.give_back
  * @param asks {name = key}, as for the take
  * @param subject as for the take; may be nil
@@ -306,7 +306,8 @@ static int give_back(lua_State *L) {
     return bind_true(L);
 }
 
-/* The one form of an address: what is written as IPv6 may be IPv4. All addresses that scripts see have it.
+/* The canonical form of an address: an IPv4-mapped IPv6 address becomes IPv4. All addresses that scripts see have this
+ * form.
  * @function stoa.address
  * @param text "::ffff:192.0.2.7", for example
  * @return "192.0.2.7"
@@ -322,8 +323,8 @@ static int address(lua_State *L) {
     return 1;
 }
 
-/* Whom limits by address count as one: an IPv4 address, the IPv6 network that an address is in (limits.ipv6_prefix).
- * What is no address is one by itself.
+/* The key under which limits by address count: an IPv4 address, or the IPv6 network of an address (limits.ipv6_prefix).
+ * A text that is not an address is returned unchanged.
  * @function stoa.crowd
  * @param address as handshakes and requests have it
  * @return "192.0.2.7", "2001:db8:1:2::/64"; nil: the address is one of limits.address_exceptions

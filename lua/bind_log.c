@@ -43,7 +43,7 @@ static size_t read_fields(lua_State *L, struct log_field *fields) {
         }
         lua_pushvalue(L, -2);
     }
-    qsort(fields, len, sizeof *fields, compare); /* a table has no order, a line that is searched for has one */
+    qsort(fields, len, sizeof *fields, compare); /* a table has no order; a stable order helps to search the log */
     return len;
 }
 
@@ -58,8 +58,7 @@ static int write(lua_State *L, enum log_level level, struct log_site *site) {
     return 0;
 }
 
-/* Writes a line: a constant event and its fields, by name. At most 20 lines a second and level; none of error is left
- * out.
+/* Writes a line: a constant event name and named fields. At most 20 lines per second and level; error is not limited.
  * @function stoa.log.debug
  * @param event a word, with dots
  * @param fields {key = value}; may be nil

@@ -27,8 +27,8 @@ static struct presence_said said_at(lua_State *L, int index) {
                                   .ends_wall_ms = ends_ms > 0 && ends_ms < ENDS_MAX_MS ? (uint64_t)ends_ms : 0};
 }
 
-/* The socket makes its user online until its connection ends (and for a grace), also in the channels that it follows if
- * it was recovered. Call it from the hook connect: a socket that comes back is asked about anew.
+/* Makes the socket's user online until its connection ends plus a grace period; a recovered socket also in the channels
+ * that it follows. Call it from the hook connect, which also runs when a socket comes back.
  * @function stoa.presence.connected
  * @param socket whose
  * @param said what the user said before he went, as user:said gives it: it holds from the first moment, unless
@@ -44,8 +44,8 @@ static int connected(lua_State *L) {
     return socket && online_begin(socket, has_said ? &said : NULL) ? bind_true(L) : bind_fail(L, "gone");
 }
 
-/* Does nothing, for scripts that call it: the server itself ends what stoa.presence.connected began. A hook may wait
- * and speak of a connection whose client is back by another.
+/* Does nothing; kept for scripts that call it. The server itself ends what stoa.presence.connected began, because a
+ * hook that waits could report an old connection of a client that has reconnected.
  * @function stoa.presence.disconnected
  * @param socket whose
  * @return true
@@ -55,14 +55,14 @@ static int disconnected(lua_State *L) {
     return bind_true(L);
 }
 
-/* What a user says of himself, until he is offline. To keep it longer, user:say.
+/* Sets a user's status until they are offline. To keep it longer, use user:say.
  * @function stoa.presence.update
  * @param user_id who
  * @param status "online", "away", "busy" or "invisible"
  * @param message at most 256 bytes; may be nil
- * @param ends_ms when he is online again by himself, in Unix milliseconds; may be nil
+ * @param ends_ms when they become online again, in Unix milliseconds; may be nil
  * @return true
- * @error bad_request (also when he is not connected)
+ * @error bad_request (also when they are not connected)
  * @example stoa.presence.update(socket.user.id, "away", "at lunch") */
 static int update(lua_State *L) {
     struct slice user_id = bind_text(L, 1);
@@ -75,7 +75,7 @@ static int update(lua_State *L) {
                                                                                     : bind_fail(L, "bad_request");
 }
 
-/* What all workers know of users, or of who is online in a channel. */
+/* A question to all workers about users, or about who is online in a channel. */
 enum presence_answer { A_LIST, A_USER, A_CHANNEL };
 struct presence_asking {
     struct survey_call call;
@@ -118,7 +118,7 @@ static void answered(struct survey_call *call, struct slice users, size_t online
     asking_free(asking);
 }
 
-/* Nobody waits for what is known here. */
+/* If this worker knows the answer, nothing waits. */
 static int ask(lua_State *L, const struct survey_call *call, enum presence_answer answer) {
     struct survey *survey = script_state_worker(L)->presence.survey;
     struct task_ticket *ticket = survey_must_ask(survey, call) ? task_begin_wait(L) : NULL;
@@ -150,7 +150,7 @@ int bind_presence_ask_channel(lua_State *L, struct slice channel_id, size_t name
  * @function stoa.presence.get
  * @param user_ids a list of at most 1000
  * @return a list of {userId, status, statusMessage?, lastSeen?}; and true if other workers may know better and cannot
- *   be heard, else false; waits where others must be asked
+ *   be reached, else false; waits if other workers must be asked
  * @error bad_request, timeout
  * @example local users, stale = stoa.presence.get(request.userIds) */
 static int get(lua_State *L) {
@@ -168,7 +168,7 @@ static int get(lua_State *L) {
     return bind_presence_ask(L, buffer_slice(user_ids), true);
 }
 
-/* Is what is known of users of other workers as it was when Redis went away?
+/* True while Redis is away: presence of users on other workers is then as it was before.
  * @function stoa.presence.stale
  * @return true or false
  * @example return {users = stoa.presence.get(request.userIds), stale = stoa.presence.stale() or nil} */

@@ -15,7 +15,7 @@
 static const char EMITTER[] = "stoa.emitter";
 enum { ROOMS_MAX = RELAY_ROOMS_MAX, ROOM_NAME_MAX = 128 };
 
-/* What an emitter has gathered, one after another: kind, length, bytes. By value: a script may keep an emitter. */
+/* The rooms of an emitter, one after another: kind, length, bytes. By value: a script may keep an emitter. */
 enum { NAME_TO = 't', NAME_EXCEPT = 'x' };
 struct emitter {
     char namespace_name[SOCKETIO_NAMESPACE_MAX + 1];
@@ -65,7 +65,7 @@ void bind_room_push_emitter(lua_State *L, struct slice namespace_name, struct sl
     if (without.len > 0) add_name(L, emitter, NAME_EXCEPT, without);
 }
 
-/* The emitter at hand: the one a method is called on, or a new one of the namespace. */
+/* The emitter that a method is called on, or a new one for the namespace. */
 static struct emitter *start(lua_State *L) {
     struct emitter *emitter = types_test(L, 1, EMITTER);
     if (emitter) {
@@ -76,7 +76,7 @@ static struct emitter *start(lua_State *L) {
     return emitter_new(L, bind_text(L, lua_upvalueindex(1)));
 }
 
-/* Adds rooms to reach; each socket gets an event once.
+/* Adds target rooms; each socket gets an event once.
  * @function stoa.to
  * @param room a name, or a list of names; a socket's id is a room too
  * @return an emitter, on which to, except, volatile, presence_class, emit and send can be called
@@ -87,7 +87,7 @@ static int to(lua_State *L) {
     return 1;
 }
 
-/* Leaves out the members of rooms.
+/* Excludes the members of rooms.
  * @function stoa.except
  * @param room a name, or a list of names
  * @return an emitter
@@ -98,7 +98,7 @@ int bind_room_except(lua_State *L) {
     return 1;
 }
 
-/* Makes the event one that a slow or absent client may miss.
+/* Marks the event as volatile: a slow or absent client may miss it.
  * @function stoa.volatile
  * @return an emitter
  * @example stoa.volatile():to("lobby"):emit("cursor", x, y) */
@@ -107,7 +107,7 @@ int bind_room_volatile(lua_State *L) {
     return 1;
 }
 
-/* Makes the event one that is shed before messages are.
+/* Marks the event as presence: it is shed before messages are.
  * @function stoa.presence_class
  * @return an emitter
  * @example stoa.presence_class():to("lobby"):emit("presence:changed", changes) */
@@ -155,9 +155,9 @@ int bind_room_emit(lua_State *L) {
     return 1;
 }
 
-/* Sends one text or binary to all that the emitter reaches: clients of stoa.websocket get it as it is, Socket.IO
- * clients as the event "message", as if it had been emitted. Events of other names reach clients of stoa.websocket,
- * too, as the JSON text that clients of /ws get.
+/* Sends one text or binary to all clients that the emitter reaches: unchanged to clients of stoa.websocket, as an
+ * emitted event "message" to Socket.IO clients. Clients of stoa.websocket also get emitted events of other names, as
+ * the JSON text that clients of /ws get.
  * @function stoa.send
  * @param message a string, or a stoa.binary
  * @return how many clients of this worker

@@ -43,7 +43,7 @@ static int submit(lua_State *L, int op) {
     return bind_submit(L, &request);
 }
 
-/* Whose token it is.
+/* The user of a token.
  * @function stoa.session.find
  * @param token as made by create
  * @return {userId, expiresAt}; waits
@@ -53,7 +53,7 @@ static int find(lua_State *L) {
     return submit(L, STORE_SESSION);
 }
 
-/* Ends a token. Connections that it opened are yours to end: stoa.user(userId):disconnect{session = …}.
+/* Ends a token. It does not close connections opened with the token; use stoa.user(userId):disconnect{session = …}.
  * @function stoa.session.delete
  * @param token as made by create
  * @return {userId}; waits

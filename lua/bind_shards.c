@@ -50,14 +50,14 @@ static int call_locate(lua_State *L) {
     return 0;
 }
 
-/* Asked by the store, also while a script is running: its budget is as it was afterwards. */
+/* Called by the store, even while a script is running; the script's budget is restored afterwards. */
 static int locate(void *owner, struct slice channel_id) {
     struct script_state *scripts = owner;
     struct vm *vm = scripts->vm;
     struct located located = {scripts->made.locate, -1, channel_id};
     struct error error;
     bool ready = scripts->ready;
-    scripts->ready = false; /* whoever asks is in the middle of something */
+    scripts->ready = false; /* the caller may be in the middle of something */
     if (!vm_protect_apart(vm, call_locate, &located, &error)) {
         LOG(LOG_ERROR, "script.error", LOG_TEXT("in", "locate"), LOG_SLICE("channel", channel_id),
             LOG_TEXT("error", error.text));
@@ -68,7 +68,8 @@ static int locate(void *owner, struct slice channel_id) {
 }
 
 /* Maps the 4,096 buckets of channel ids to shards, each exactly once; or, with locate, lets a function decide. It must
- * give the same shard for a channel for ever, on every node; it cannot wait, and nothing that acts works in it.
+ * always return the same shard for a channel, on every node. It cannot wait, and functions with side effects fail in
+ * it.
  * @function stoa.shards
  * @param map {shards = 2, ranges = {{0, 2047, 0}, {2048, 4095, 1}}}, or {shards = 2, locate = function(channel_id)}
  * @error raises when a bucket is mapped twice or not at all

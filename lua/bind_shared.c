@@ -18,7 +18,7 @@ static uint64_t ttl_ms(lua_State *L, int index) {
     return (uint64_t)(seconds * 1000);
 }
 
-/* A value that was kept.
+/* A stored value.
  * @function stoa.shared.get
  * @param key at most 512 bytes
  * @return the value, or nil
@@ -30,7 +30,7 @@ static int get(lua_State *L) {
     return 1;
 }
 
-/* Keeps a value: what JSON can hold, at most 64 KiB; all of them 16 MiB.
+/* Stores a value: anything that JSON can hold, at most 64 KiB; 16 MiB for all values.
  * @function stoa.shared.set
  * @param key at most 512 bytes
  * @param value not nil
@@ -52,7 +52,7 @@ static int set(lua_State *L) {
                                                                                     : bind_fail(L, "full");
 }
 
-/* Adds to a number that is kept (0 when there is none).
+/* Adds to a stored number (0 if there is none).
  * @function stoa.shared.add
  * @param key at most 512 bytes
  * @param n how much
@@ -75,7 +75,7 @@ static int add(lua_State *L) {
     return 1;
 }
 
-/* Forgets a value.
+/* Removes a value.
  * @function stoa.shared.remove
  * @param key at most 512 bytes
  * @example stoa.shared.remove("state") */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sockets: a script holds an id; what has gone answers nil, "gone". */
+/* Sockets: a script holds an id; calls on a socket that has gone return nil, "gone". */
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <time.h>
@@ -46,9 +46,9 @@ static void describe(lua_State *L, struct socket_name *name, struct socket *sock
     lua_setfenv(L, -2);
 }
 
-/* One Lua value a socket, as long as a script holds it: in a table with weak values. It is a name; its environment
- * keeps the user, who so outlives the client, and is decoded when it is first asked for. Who comes back as somebody
- * else, or with another token, is described anew. */
+/* One Lua value per socket, in a table with weak values, as long as a script holds it. It holds the id; its environment
+ * keeps the user, decoded on first use, even after the client has gone. A socket that comes back with another user or
+ * token gets a new environment. */
 void bind_socket_push(lua_State *L, struct socket *socket) {
     struct slice id = socket_id(socket);
     vm_push_kept(L, &sockets_key);
@@ -81,7 +81,7 @@ struct socket *bind_socket_at(lua_State *L, int index) {
     return hub_find(script_state_worker(L)->hub, id);
 }
 
-/* One whose client is there: nobody else answers. */
+/* A socket whose client is connected: only it can answer. */
 static struct socket *connected_at(lua_State *L, int index) {
     struct slice id = bind_socket_id_at(L, index);
     return hub_find_connected(script_state_worker(L)->hub, id);
@@ -164,7 +164,7 @@ static int emit_volatile(lua_State *L) {
     return emit_as(L, PACKET_VOLATILE);
 }
 
-/* What is emitted on the result may be missed by a slow client.
+/* An emitter to this client; a slow client may miss its event.
  * @function socket:volatile
  * @return an object with emit
  * @example socket:volatile():emit("cursor", x, y) */
@@ -315,7 +315,7 @@ static int broadcast(lua_State *L) {
     return push_emitter(L, SLICE_NONE);
 }
 
-/* Ends the socket: the client does not come back by itself.
+/* Ends the socket: the client does not reconnect by itself.
  * @function socket:disconnect
  * @return true
  * @error gone
@@ -351,7 +351,7 @@ static double time_at(lua_State *L, int index) {
     return seconds;
 }
 
-/* The session ends at a time: its token's.
+/* Sets the time at which the session ends: the expiry of its token.
  * @function socket:expires
  * @param time Unix seconds, or text like 2026-01-31T12:00:00.000Z; nil: never
  * @return true
@@ -365,7 +365,7 @@ static int expires(lua_State *L) {
     return bind_true(L);
 }
 
-/* A small value that a script keeps with the socket; a recovered session brings it back.
+/* A small value that a script stored with the socket; a recovered session still has it.
  * @function socket:state
  * @return the value, or nil
  * @error gone
@@ -377,7 +377,7 @@ static int state(lua_State *L) {
     return 1;
 }
 
-/* Keeps a value with the socket: at most 4 KiB as JSON.
+/* Stores a value with the socket: at most 4 KiB as JSON.
  * @function socket:set_state
  * @param value what JSON can hold; nil or stoa.null: none
  * @return true

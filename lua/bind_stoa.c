@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stoa itself: what scripts register, and the server they are in. */
+/* stoa itself: what scripts register, and facts about the server. */
 #include <lauxlib.h>
 #include <math.h>
 
@@ -22,8 +22,8 @@
 
 enum { PATH_MAX_LEN = 256 };
 
-/* decides: without a yes it is a no. Whoever no hook of authenticate knows is refused by itself; whom connect hears of
- * has been let in. */
+/* decides: without a yes, the answer is no. A client that no authenticate hook knows is refused anyway; connect runs
+ * after admission. */
 static const struct point {
     const char *name;
     bool decides;
@@ -32,7 +32,7 @@ static const struct point {
     {"leave", false},           {"send", true},   {"deliver", false},     {"upload", true},      {"member", false},
     {"channel:created", false}, {"alert", false}, {"server_event", false}};
 
-/* The namespace that the function at hand belongs to. */
+/* The namespace that the called function belongs to. */
 static struct slice upvalue_namespace(lua_State *L) {
     return bind_text(L, lua_upvalueindex(1));
 }
@@ -43,8 +43,8 @@ static int keep(lua_State *L, int index) {
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* Answers a client's event. What the function returns is the acknowledgement: several values, several arguments.
- * Raising answers script_error. One handler an event and namespace.
+/* Handles a client's event. The function's return values are the arguments of the acknowledgement. If it raises, the
+ * client gets script_error. One handler per event and namespace.
  * @function stoa.on
  * @param event the name
  * @param options {raw = true}: the function gets one string, the JSON array of the arguments; may be left out
@@ -85,8 +85,8 @@ static const struct point *point_at(lua_State *L, int index) {
     return NULL;
 }
 
-/* Is asked, or told, at a point. [Hooks](scripts.md#hooks) lists the points: what each gets, what it may change, and
- * what its answer means. Where it is to decide, nothing returned is an error of the script, and a refusal.
+/* Registers a function that is called at a point. [Hooks](scripts.md#hooks) lists the points: what each gets, what it
+ * may change, and what its answer means. At points that decide, returning nothing is a script error and refuses.
  * @function stoa.hook
  * @param point one of these
  * @param fn the function
@@ -137,7 +137,7 @@ static int line_of(lua_State *L) {
 
 static void push_namespace(lua_State *L, const char *name);
 
-/* A namespace; it exists for clients from then on.
+/* A namespace; clients can join it from then on.
  * @function stoa.of
  * @param namespace "/admin"
  * @return a table with on, hook, to, except, volatile and emit of that namespace
@@ -169,9 +169,9 @@ static int of(lua_State *L) {
 }
 
 /* Answers HTTP requests. The request has method, path, params (of {name} in the path), query, headers, body (its
- * bytes), address. head is asked before the body is read, of a request without body: whatever it returns but nil and
- * false lets the body come and is given to fn; nil, status, body, headers is the answer, and the connection ends. Look
- * at keys there.
+ * bytes), address. head is called before the body is read, with the request without body. If it returns anything except
+ * nil and false, the body is read and fn gets that value. If it returns nil, status, body, headers, this is the answer,
+ * and the connection ends. Check API keys in head.
  * @function stoa.route
  * @param method "GET", "POST", …
  * @param path "/api/channels/{id}"
@@ -201,7 +201,7 @@ static int route(lua_State *L) {
     return 0;
 }
 
-/* Calls a function again and again, never twice at once.
+/* Calls a function periodically; calls never overlap.
  * @function stoa.every
  * @param seconds at least 0.01
  * @param fn the function; it may wait
@@ -218,7 +218,7 @@ static int every(lua_State *L) {
     return 0;
 }
 
-/* Is run when a generation is checked; raising refuses it.
+/* Registers a test that runs when a generation is checked; if it raises, the generation is refused.
  * @function stoa.selftest
  * @param name a sentence: what must hold
  * @param fn the function; it cannot wait
@@ -234,7 +234,7 @@ static int selftest(lua_State *L) {
     return 0;
 }
 
-/* Lets time pass; others run meanwhile.
+/* Waits; other tasks run meanwhile.
  * @function stoa.sleep
  * @param seconds at most 86400
  * @return true; waits
@@ -257,7 +257,7 @@ static int push_spawned(lua_State *L, void *owner) {
     return spawn->len;
 }
 
-/* Runs a function as a task of its own: at once until it first waits, then beside the caller.
+/* Runs a function as a new task: at once until it first waits, then concurrently with the caller.
  * @function stoa.spawn
  * @param fn the function
  * @param … its arguments
@@ -281,7 +281,7 @@ static int now(lua_State *L) {
     return 1;
 }
 
-/* A time as text, the way events carry it.
+/* A time as text, in the form used in events.
  * @function stoa.iso
  * @param seconds Unix seconds; now when absent
  * @return "2026-01-31T12:00:00.000Z"
@@ -296,7 +296,7 @@ static int iso(lua_State *L) {
     return 1;
 }
 
-/* To every socket of every namespace, on every worker.
+/* Sends an event to every socket of every namespace, on every worker.
  * @function stoa.broadcast
  * @param event the name
  * @param … the arguments
@@ -348,13 +348,13 @@ static void push_namespace(lua_State *L, const char *name) {
     bind_room_namespace(L, name);
 }
 
-/* Tells the hooks of a point, each in a task of its own: nobody is waited for, and nobody can refuse.
+/* Calls the hooks of a point, each in its own task; does not wait, and no hook can refuse.
  * @function stoa.tell
  * @param point "deliver", "leave", "channel:created", "member"
  * @param … what they are told
  * @example stoa.tell("deliver", socket, arguments, receipt) */
 
-/* Asks the hooks of a point, from a script, in the order of registration.
+/* Asks the hooks of a point, in the order of registration.
  * @function stoa.ask
  * @param point "admit", "join", "send", "upload"
  * @param … what they are asked about
@@ -373,8 +373,8 @@ static void add_hooks(lua_State *L) {
     hook_call_keep(L);
 }
 
-/* Tells /health of a part that scripts look after: the server is "degraded" while something ails one. What the scripts
- * before a reload said is forgotten.
+/* Reports the state of a part that scripts monitor to /health: the server is "degraded" while a part has a problem. A
+ * reload clears the reports of the old scripts.
  * @function stoa.health
  * @param part a name of your own, [a-z_]+, at most 31 bytes; 8 parts at most
  * @param ailment a few words, at most 127 bytes; nil: the part is well
@@ -389,8 +389,8 @@ static int health(lua_State *L) {
                                                                                          : bind_fail(L, "refused");
 }
 
-/* Ends the loading of the scripts: a setting that they need is missing or wrong. `stoa check`, the start and a reload
- * say it as they say what is wrong with any key, with the file and line of the setting.
+/* Aborts the loading of the scripts because a setting that they need is missing or wrong. `stoa check`, the start and a
+ * reload report it like a mistake in any key, with the file and line of the setting.
  * @function stoa.refuse_config
  * @param key dotted
  * @param problem what is wrong, and the remedy

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The string functions that could hold the loop or eat the memory, bounded. */
+/* The string functions that could block the loop or exhaust the memory, with limits. */
 #include <lauxlib.h>
 #include <string.h>
 

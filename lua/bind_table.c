@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions of Lua's own table `table` that work for long in C, charged for what they do. */
+/* The functions of Lua's `table` library that may run long in C, charged to the budget. */
 #include <lauxlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users: stoa.user(id) is a name. */
+/* Users: stoa.user(id) holds only the id. */
 #include <lauxlib.h>
 #include <stdio.h>
 
@@ -35,7 +35,7 @@ static struct store_request *request_for(lua_State *L, int op, bind_push *push, 
     return request;
 }
 
-/* What takes nothing but the user. */
+/* For requests whose only argument is the user. */
 static int submit(lua_State *L, int op, bind_push *push) {
     struct slice id = id_at(L, 1);
     if (id.len == 0) return bind_fail(L, "bad_request");
@@ -52,7 +52,7 @@ static int push_first(lua_State *L, struct store_request *request) {
     return 1;
 }
 
-/* What the store knows of the user.
+/* The user's record in the store.
  * @function user:get
  * @return {userId, name, avatar?, lastSeen?}; waits
  * @error bad_request, not_found, unavailable
@@ -65,7 +65,7 @@ static int get(lua_State *L) {
     return bind_submit(L, &request);
 }
 
-/* Creates the user or changes him.
+/* Creates the user or changes them.
  * @function user:put
  * @param what {name?, avatar?}
  * @return true; waits
@@ -81,8 +81,8 @@ static int put(lua_State *L) {
     return bind_submit(L, &request);
 }
 
-/* Keeps what the user says of himself, until he says otherwise. Tell the server of it, too: stoa.presence.update now,
- * stoa.presence.connected when he comes back.
+/* Stores the user's own status until they change it. Pass it to the server, too: stoa.presence.update now,
+ * stoa.presence.connected when they reconnect.
  * @function user:say
  * @param what {status?, statusMessage?, endsMs? (Unix milliseconds)}; without a status nothing is kept
  * @return true; waits
@@ -101,7 +101,7 @@ static int say(lua_State *L) {
     return bind_submit(L, &request);
 }
 
-/* What the user last said of themselves, by user:say. Those who ask at the same time share one read of the store.
+/* The status that user:say stored last. Calls at the same time share one read of the store.
  * @function user:said
  * @return {userId, status, statusMessage?, endsMs?}; waits
  * @error bad_request, not_found (nothing, or it has ended), unavailable
@@ -111,7 +111,7 @@ static int said(lua_State *L) {
     return id.len > 0 ? said_reader_ask(L, id) : bind_fail(L, "bad_request");
 }
 
-/* The user was seen now.
+/* Records that the user was seen now.
  * @function user:seen
  * @return true; waits
  * @error bad_request, not_found, unavailable
@@ -130,7 +130,7 @@ static int push_channels(lua_State *L, struct store_request *request) {
     return count + 1;
 }
 
-/* The channels that he is a member of.
+/* The channels that the user is a member of.
  * @function user:channels
  * @return raw: [{channelId, name, visibility, seq, epoch, readSeq, unread (999 at most)}…]; and true if a part of the
  * store is away (those without seq, epoch and unread are there); waits
@@ -140,7 +140,7 @@ static int channels(lua_State *L) {
     return submit(L, STORE_USER_CHANNELS, push_channels);
 }
 
-/* Ends his sockets, on every worker. His clients come back, unless they are refused or told to stay away.
+/* Ends the user's sockets, on every worker. Their clients reconnect, unless they are refused or told to stay away.
  * @function user:disconnect
  * @param which {session?, stay_away?}: only those whose user has this session; stock clients do not come back by
  * themselves
@@ -162,7 +162,7 @@ static int disconnect(lua_State *L) {
     return 1;
 }
 
-/* His open connections.
+/* The user's open connections.
  * @function user:connections
  * @return how many
  * @error bad_request
@@ -174,10 +174,10 @@ static int connections(lua_State *L) {
     return 1;
 }
 
-/* Whether he is online, on whichever worker, and what he says of it.
+/* Whether the user is online, on any worker, and their status.
  * @function user:presence
  * @return {userId, status, statusMessage?, lastSeen?}; and true if other workers may know better and cannot be heard,
- *   else false; waits where others must be asked
+ *   else false; waits if other workers must be asked
  * @error bad_request, timeout
  * @example local status = stoa.user("alice"):presence().status */
 static int presence(lua_State *L) {
@@ -189,7 +189,7 @@ static int presence(lua_State *L) {
     return bind_presence_ask(L, buffer_slice(user_ids), false);
 }
 
-/* Sends an event to all his sockets, on every worker.
+/* Sends an event to all sockets of the user, on every worker.
  * @function user:emit
  * @param event the name
  * @param … the arguments
@@ -218,7 +218,7 @@ static void add_id(void *owner, struct socket *socket) {
     buffer_append_char(ids, '\n');
 }
 
-/* His sockets on this worker, also those that are away and may come back (they are not `connected`).
+/* The user's sockets on this worker, including disconnected ones that may come back (not `connected`).
  * @function user:sockets
  * @return a list of sockets
  * @error bad_request
@@ -281,7 +281,7 @@ static int user_index(lua_State *L) {
     return 1;
 }
 
-/* A user by his id. Fields: id, valid. With a malformed id its calls return bad_request.
+/* A user by id. Fields: id, valid. With a malformed id its calls return bad_request.
  * @function stoa.user
  * @param id 1 to 255 bytes of UTF-8 without control characters
  * @return the user
@@ -297,7 +297,7 @@ static int user(lua_State *L) {
     return 1;
 }
 
-/* Can it be a user's id?
+/* True if the text is a valid user id.
  * @function stoa.is_user_id
  * @param value anything
  * @return true or false

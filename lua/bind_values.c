@@ -28,7 +28,7 @@ static int array(lua_State *L) {
     return 1;
 }
 
-/* Is it a table that was marked as an array (all of a client's are)?
+/* True if it is a table marked as an array (all arrays from clients are).
  * @function stoa.is_array
  * @param value anything
  * @return true or false
@@ -38,7 +38,7 @@ static int is_array(lua_State *L) {
     return 1;
 }
 
-/* Bytes, which travel as a binary attachment. tostring(b) gives them back, #b their number.
+/* Bytes, sent as a binary attachment. tostring(b) gives them back, #b their number.
  * @function stoa.binary
  * @param bytes a string
  * @return a binary value
@@ -48,7 +48,7 @@ static int binary(lua_State *L) {
     return 1;
 }
 
-/* Is it a binary value?
+/* True if it is a binary value.
  * @function stoa.is_binary
  * @param value anything
  * @return true or false
@@ -59,8 +59,8 @@ static int is_binary(lua_State *L) {
     return 1;
 }
 
-/* Is it text of one character as people see it (a grapheme cluster: "é", "👍🏽", a family emoji of 25 bytes) that
- * shows?
+/* True if it is text of exactly one visible character (a grapheme cluster: "é", "👍🏽", a family emoji of 25
+ * bytes).
  * @function stoa.is_grapheme
  * @param value anything; text of more than 64 bytes is none
  * @return true or false
@@ -71,7 +71,7 @@ static int is_grapheme(lua_State *L) {
     return 1;
 }
 
-/* JSON that is spliced in as it is, without being decoded. tostring(r) gives it back, r:decode() the value.
+/* JSON that is inserted unchanged, without being decoded. tostring(r) gives it back, r:decode() the value.
  * @function stoa.raw
  * @param json a string
  * @return a raw value
@@ -85,7 +85,7 @@ static int raw(lua_State *L) {
     return 1;
 }
 
-/* Is it a raw value?
+/* True if it is a raw value.
  * @function stoa.is_raw
  * @param value anything
  * @return true or false
@@ -112,7 +112,8 @@ static int encode(lua_State *L) {
     return 1;
 }
 
-/* May a client's value be kept: can it be JSON, of so many bytes at most, without U+0000, at which databases end texts?
+/* Checks that a client's value can be stored: as JSON of at most max_bytes, without U+0000, which databases do not
+ * store.
  * @function stoa.json.check
  * @param value anything
  * @param max_bytes of its JSON

@@ -71,15 +71,16 @@ static void write_fallback(struct buffer *out, const struct key *key) {
 }
 
 void config_page_write(struct buffer *out) {
-    buffer_append_str(out,
-                      "# Configuration\n\n"
-                      "The file is sandboxed Lua and ends in `return { key = value, … }`; `env \"NAME\"` reads the "
-                      "environment. Relative paths\nare relative to the file's own folder. A dotted key is a table in "
-                      "a table: `store.path` is `store = { path = … }`;\n`--set store.path=VALUE` sets it on the "
-                      "command line. A rate is `{count, seconds}` or `false`.\n\n"
-                      "A change holds, after `stoa reload`: *live*: at once; *new connections*: for those; *restart*: "
-                      "not before one.\n\nThis page is made from the table of keys by `stoa keys`.\n\n"
-                      "| key | type | default | holds | |\n|---|---|---|---|---|\n");
+    buffer_append_str(
+        out,
+        "# Configuration\n\n"
+        "The file is sandboxed Lua and ends in `return { key = value, … }`; `env \"NAME\"` reads the "
+        "environment. Relative paths\nare relative to the file's own folder. A dotted key is a table in "
+        "a table: `store.path` is `store = { path = … }`;\n`--set store.path=VALUE` sets it on the "
+        "command line. A rate is `{count, seconds}` or `false`.\n\n"
+        "When a change takes effect after `stoa reload`: *live*: at once; *new connections*: only for "
+        "those; *restart*: only after a restart.\n\nThis page is made from the table of keys by `stoa keys`.\n\n"
+        "| key | type | default | holds | |\n|---|---|---|---|---|\n");
     for (size_t i = 0; i < keys_len; i++) {
         const struct key *key = &keys[i];
         if (key->type == KEY_ABSENT) continue;
