@@ -32,7 +32,7 @@ for (const [what, payload] of Object.entries({
   "text and binary packets": "4hello\x1ebAQIDBA==",
   "text beyond ASCII": "4grüße 👋 \u2028",
 })) {
-  test(`polling brings ${what} back as it was`, async () => {
+  test(`polling brings ${what} back unchanged`, async () => {
     const { sid } = await engine.handshake();
     const push = await engine.push(sid, payload);
     assert.deepEqual([push.status, push.body], [200, "ok"]);
@@ -41,7 +41,7 @@ for (const [what, payload] of Object.entries({
   });
 }
 
-test("polling that sends nonsense is gone", async () => {
+test("polling that sends invalid packets is closed", async () => {
   const { sid } = await engine.handshake();
   const status = await engine.push(sid, "abc").then((push) => push.status, () => "closed");
   assert.ok([400, "closed"].includes(status), `answered ${status}`);
@@ -56,11 +56,11 @@ test("a second poll at a time ends the session for both", async () => {
   assert.equal((await engine.poll(sid)).status, 400);
 });
 
-test("a poll that is given up ends the session", async () => {
+test("an aborted poll ends the session", async () => {
   const { sid } = await engine.handshake();
   const giveUp = new AbortController();
   const poll = engine.poll(sid, { signal: giveUp.signal }).catch((error) => error.name);
-  // Nothing tells when the server holds the poll: what was sent before it is answered before it.
+  // Nothing shows when the server holds the poll, but requests sent before it are answered before it.
   await engine.request({ EIO: 4, transport: "polling" });
   giveUp.abort();
   assert.equal(await poll, "AbortError");
@@ -74,12 +74,12 @@ test("a body beyond maxPayload is refused with 413 and the session stays", async
   assert.equal((await engine.poll(sid)).body, "4still here");
 });
 
-test("a WebSocket brings text back as it was", async (t) => {
+test("a WebSocket brings text back unchanged", async (t) => {
   const wire = await engine.session(t);
   assert.equal(await wire.send("4hello").nextButPing(), "4hello");
 });
 
-test("a WebSocket brings binary back as it was", async (t) => {
+test("a WebSocket brings binary back unchanged", async (t) => {
   const wire = await engine.session(t);
   const bytes = Buffer.from([0, 1, 2, 255]);
   assert.deepEqual(await wire.send(bytes).nextButPing(), bytes);
@@ -90,7 +90,7 @@ test("a WebSocket whose client has no binary frames sends binary as base64", asy
   assert.deepEqual(await wire.send("bAAEC/w==").nextButPing(), Buffer.from([0, 1, 2, 255]));
 });
 
-test("a WebSocket that sends nonsense is closed", async (t) => {
+test("a WebSocket that sends invalid packets is closed", async (t) => {
   const wire = await engine.session(t);
   await wire.send("abc").end();
 });

@@ -47,7 +47,7 @@ test("an unknown namespace is refused and the connection stays", async (t) => {
 
 test("a client that joins nothing in time is closed", async (t) => {
   const wire = await engine.session(t);
-  const pongs = setInterval(() => wire.send("3"), 100); // alive, but without a namespace
+  const pongs = setInterval(() => wire.send("3"), 100); // answers pings, but joins no namespace
   t.after(() => clearInterval(pongs));
   await wire.end();
 });
@@ -78,7 +78,7 @@ for (const [what, sent, answered] of [
   ["an acknowledged event", '42456["message-with-ack",1,"2",{"3":[false]}]', '43456[1,"2",{"3":[false]}]'],
   ["an event acknowledged as number 0", '420["message-with-ack"]', "430[]"],
 ]) {
-  test(`${what} is answered with its arguments as they were`, async (t) => {
+  test(`${what} is answered with its arguments unchanged`, async (t) => {
     const wire = (await joined(t)).send(sent);
     assert.equal(await wire.nextButPing(), answered);
   });

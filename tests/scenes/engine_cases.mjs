@@ -6,7 +6,7 @@ import { until } from "./harness.mjs";
 
 const PING_INTERVAL_MS = 300, PING_TIMEOUT_MS = 200;
 
-// What tests/conformance/stoa.lua says.
+// The settings in tests/conformance/stoa.lua.
 const openPacket = (upgrades) => ({ upgrades, pingInterval: PING_INTERVAL_MS, pingTimeout: PING_TIMEOUT_MS, maxPayload: 1000000 });
 
 async function isGone(engine, sid) {
@@ -70,7 +70,7 @@ function heartbeats(engine) {
   test("polling that answers no ping is gone", async () => {
       const { sid } = await engine.handshake();
     assert.deepEqual((await engine.poll(sid)).body, "2");
-    // A poll that waits hears the end of it; whoever comes later finds nothing.
+    // A waiting poll is told of the end; a later request finds no session.
     await until("the end of the session", async () => (await engine.poll(sid)).status === 400);
   });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The examples of docs/protocol.md and docs/wire.md: each block ```exchange is sent to a real server, and what the page says
-// comes back must come back.
+// The examples of docs/protocol.md and docs/wire.md: sends each block ```exchange to a real server, and compares the answers
+// with the page.
 //
 //   alice → WS /ws                      opens a WebSocket; GET, POST, … are requests of HTTP, PUBLISH, … of Redis
 //   alice → {"type":"connect"}          a frame that is sent
@@ -55,7 +55,7 @@ function parts(text, marked) {
   }
 }
 
-// Does the value fit? What marks stand for goes to `found`.
+// Does the value fit? Stores the values of marks in `found`.
 function fits(pattern, value, found) {
   if (pattern instanceof Mark) {
     if (typeof value !== pattern.type) return false;
@@ -83,7 +83,7 @@ function matches(expected, came, known) {
   return (!("json" in pattern) || fits(pattern.json, value.json, found)) && Object.assign(known, found);
 }
 
-// ---- who speaks: each has the texts that came, say(text), and leavesOut(text): may an example leave this text out? ----
+// ---- speakers: each has the received texts, say(text), and leavesOut(text): may an example leave this text out? ----
 
 class Requests {
   texts = [];
@@ -171,7 +171,7 @@ class Redis {
   }
 }
 
-/** Walks through examples: who is connected, and what marks stand for, lasts from one to the next. */
+/** Runs examples: connections and the values of marks last from one to the next. */
 export class Walk {
   #owner;
   #server;
@@ -212,7 +212,7 @@ export class Walk {
     if (!text.startsWith("WS ")) await this.#people.get(who).speaker.say(said);
   }
 
-  // Of several steps any may come first.
+  // Several expected texts may come in any order.
   async #hear(steps) {
     const person = this.#people.get(steps[0].who), open = [...steps];
     while (open.length > 0) {

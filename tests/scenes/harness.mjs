@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scene's stage: the real server on a port and in a folder of its own, and waiting for what must become true.
+// The stage of a scene: the real server on its own port and in its own folder, and waiting for conditions.
 //
 //   test("…", async (t) => {
 //     const server = await startServer(t, { set: { "limits.connects": false } });
@@ -19,9 +19,9 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 /** Owns what all tests of a file share. */
 export const file = { after };
 
-/** Sanitizers make everything slower; nothing that holds takes longer than this. */
+/** The deadline of a wait. It is long because sanitizers make everything slower. */
 export const DEADLINE_MS = 20_000;
-const FILE_DEADLINE_MS = 240_000; // suite.cmake's TIMEOUT is beyond it
+const FILE_DEADLINE_MS = 240_000; // below TIMEOUT in suite.cmake
 const POLL_MS = 10;
 
 const started = new Set(); // of processes that have not ended
@@ -40,7 +40,7 @@ function endNow(pid) {
   }
 }
 
-/** Waits until check() is truthy (a promise is awaited) and resolves with that; fails with `what` at the deadline. */
+/** Waits until check() is truthy (a promise is awaited): its value. Fails with `what` at the deadline. */
 export async function until(what, check, deadline_ms = DEADLINE_MS) {
   for (const end = Date.now() + deadline_ms; ; ) {
     const result = await check();
@@ -59,7 +59,7 @@ export function within(what, promise, deadline_ms = DEADLINE_MS) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** A folder that goes with its owner. */
+/** A folder that is removed with its owner. */
 export function newFolder(owner) {
   const folder = mkdtempSync(path.join(tmpdir(), "stoa-scene-"));
   owner.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -149,7 +149,7 @@ class Server {
     return within("the end of the server", this.#ended);
   }
 
-  /** Ends it as an operator does, and holds it to ending well. */
+  /** Ends the server as an operator does, and asserts that it ends well. */
   async stop() {
     if (!started.has(this)) return;
     this.signal("SIGTERM");
@@ -158,14 +158,14 @@ class Server {
     this.#checkLog();
   }
 
-  /** SIGKILL to the master and its workers: nothing of it is left when this resolves. */
+  /** SIGKILL to the master and its workers: all have ended when this resolves. */
   async kill() {
     [this.pid, ...this.workers()].forEach(endNow);
     await within("the end of the server after SIGKILL", this.#ended);
     this.#checkLog();
   }
 
-  /** The server's next life: same port, same folder. */
+  /** Starts the server again: same port, same folder. */
   async restart(owner) {
     await this.stop();
     return startServer(owner, { ...this.options, set: { ...this.options.set, listen: `127.0.0.1:${this.port}` } });
@@ -180,7 +180,7 @@ class Server {
     await this.waitForLine(/worker\.started /, from);
   }
 
-  // No sanitizer's report, nothing that somebody would have to act on, no worker that ended by itself.
+  // No sanitizer report, no error line, no worker that ended by itself.
   #checkLog() {
     const bad = this.lines.filter((line) => {
       const [, pid] = line.match(/ worker\.exited .*pid=(\d+)/) ?? [];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who a client is: what an operator says of it, and what identity providers say.
+// Authentication: the settings of operators, and the user ids of identity providers.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
@@ -54,7 +54,7 @@ for (const [what, [auth, said]] of Object.entries(mistakes)) {
   });
 }
 
-test("development mode warns as soon as others may come", async (t) => {
+test("development mode warns as soon as other machines can connect", async (t) => {
   const folder = newFolder(t);
   const warned = async (more) => {
     const { code, stderr } = await runStoa("check", "--config", configure(folder, 'auth = { mode = "development" },', more));
@@ -70,7 +70,7 @@ test("development mode warns as soon as others may come", async (t) => {
   await server.waitForLine(/ warning auth\.development_mode_is_reachable /);
 });
 
-// ---- people are called what identity providers call them
+// ---- user ids of identity providers
 
 /** As Auth0, Google, Keycloak, a campus and directories name people; and what would steer a key, a path or a line of a log. */
 const names = [

@@ -77,20 +77,20 @@ test("the server asks a plain client and hears its acknowledgement", async (t) =
   assert.deepEqual((await alice.hearOf("ack")).args, [{ answer: "alice" }]);
 });
 
-test("arguments come back as they went", async (t) => {
+test("arguments come back unchanged", async (t) => {
   const server = await startServer(t, { set: { scripts: ["../tests/scenes/stage.lua"] } });
   const alice = await connected(t, server, "alice");
   for (const value of [[], {}, null, 1.5, "grüße 👋", [[], { a: {} }]]) assert.deepEqual(await alice.ask(1, "echo", value), value);
 });
 
-test("who is refused hears why, and is closed with 4401", async (t) => {
+test("a refused client is told why, and closed with 4401", async (t) => {
   const nobody = await new Plain(t, await startServer(t)).say({ type: "connect", auth: {} });
   const { type, error } = await nobody.hear();
   assert.deepEqual([type, error.code], ["refused", "unauthorized"]);
   assert.equal((await nobody.end()).code, 4401);
 });
 
-test("who does not connect in time is closed", async (t) => {
+test("a client that does not connect in time is closed", async (t) => {
   const silent = new Plain(t, await startServer(t, { set: { connect_timeout_ms: 100 } }));
   await silent.opened();
   await silent.end();
@@ -132,7 +132,7 @@ test("a server that ends closes with 1012 and a retry time", async (t) => {
   assert.equal(typeof shutdown.args[0].reconnectIn, "number");
 });
 
-test("plain clients are pinged, and who does not answer is gone", async (t) => {
+test("plain clients are pinged, and closed if they do not answer", async (t) => {
   const server = await startServer(t, { set: { ping_interval_ms: 100, ping_timeout_ms: 100 } });
   const alice = await connected(t, server, "alice");
   let pings = 0;

@@ -17,7 +17,7 @@ const said = (server, text) => within("the end", new Promise((resolve) => {
   socket.on("data", (bytes) => (answer += bytes)).on("error", () => {}).on("close", () => resolve(answer)); // what is not read is reset
 }));
 
-test("where clients come behind a PROXY header, metrics are had without one", async (t) => {
+test("with proxy_protocol, metrics need no PROXY header", async (t) => {
   const server = await startServer(t, { set: { "net.proxy_protocol": true, "net.trusted_proxies": ["127.0.0.1"], "metrics.listen": "127.0.0.1:0" } });
   const url = await scraped(server);
   assert.match(await (await fetch(`${url}/metrics`)).text(), /^stoa_connections \d+$/m);
@@ -35,7 +35,7 @@ test("it serves only metrics and health, with a token", async (t) => {
   assert.equal((await fetch(`${url}/metrics`, { headers: { authorization: "Bearer a token of sixteen" } })).status, 200);
 });
 
-test("metrics are had while all connections are taken", async (t) => {
+test("metrics are served while all connections are taken", async (t) => {
   const server = await startServer(t, { set: { "limits.connections": 1, "metrics.listen": "127.0.0.1:0" } });
   const socket = net.connect(server.port, "127.0.0.1");
   t.after(() => socket.destroy());

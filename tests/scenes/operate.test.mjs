@@ -57,7 +57,7 @@ for (const [what, files, place] of [
   });
 }
 
-test("health says that it lives, and that it can acknowledge", async (t) => {
+test("health tells that the server lives and can acknowledge", async (t) => {
   const server = await startServer(t);
   assert.equal((await health(server, "/health/live")).code, 200);
   for (const which of ["/health", "/health/ready"]) {
@@ -71,7 +71,7 @@ test("health says that it lives, and that it can acknowledge", async (t) => {
   assert.match(metrics, /^stoa_connections \d+$/m);
 });
 
-test("health tells others whether it works, and no more", async (t) => {
+test("health tells other machines only whether the server works", async (t) => {
   const server = await startServer(t, { set: { "metrics.token": "the-watch", "net.trusted_proxies": ["127.0.0.1"] } });
   const told = async (headers, which = "/health") => {
     const response = await fetch(`${server.url}${which}`, { headers });
@@ -129,7 +129,7 @@ for (const [what, text, warning] of [
   });
 }
 
-test("the control socket alone finds the server", async (t) => {
+test("the control socket is enough to find the server", async (t) => {
   const server = await startServer(t);
   const control = path.join(server.options.folder, "stoa.sock");
   const { code, stdout } = await runStoa("status", "--control", control, "--config", "/nowhere/stoa.lua");
@@ -148,7 +148,7 @@ for (const words of [["dance"], ["epoch"], ["epoch", "end"], ["backup"], ["backu
   });
 }
 
-test("a reload that fails says where, and the old scripts stay in charge", async (t) => {
+test("a failed reload says where, and the old scripts stay", async (t) => {
   const folder = folderOf(t, { "policy.lua": answering("old") });
   const script = path.join(folder, "policy.lua");
   const server = await startServer(t, { set: { scripts: [script] }, expects: /reload\.failed/ });
@@ -181,7 +181,7 @@ test("SIGTERM tells everyone, closes with 1012 and exits in time", async (t) => 
   }
 });
 
-test("what was acknowledged before the end is there in the next life", async (t) => {
+test("messages acknowledged before a stop are there after a restart", async (t) => {
   const server = await startServer(t, { set: { "limits.user_messages": false, "limits.channel_messages": false } });
   const alice = await person(t, server, "alice");
   await alice.join("lobby");
@@ -198,7 +198,7 @@ test("what was acknowledged before the end is there in the next life", async (t)
   assert.deepEqual(stored.slice(0, acknowledged.length), acknowledged);
 });
 
-test("while it drains it is not ready, and serves who is there", async (t) => {
+test("a draining server is not ready, and serves connected clients", async (t) => {
   const server = await startServer(t, { set: { "drain.notice_s": 2 } });
   const alice = await person(t, server, "alice");
   await alice.join("lobby");
@@ -210,7 +210,7 @@ test("while it drains it is not ready, and serves who is there", async (t) => {
   await server.stop();
 });
 
-test("it is not ready while its scripts cannot be loaded", async (t) => {
+test("a server is not ready while its scripts cannot be loaded", async (t) => {
   const key = `-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAx94UM1dNL+/Hj3RT3j7HcGq3V0T51tAtskjPdZrEOXo=\n-----END PUBLIC KEY-----\n`;
   const folder = folderOf(t, { "key.pem": key, "policy.lua": "" });
   writeFileSync(path.join(folder, "policy.lua"), `local stoa, eaten = require "stoa", {}
@@ -246,7 +246,7 @@ test("a second SIGTERM ends it at once", async (t) => {
   await server.stop();
 });
 
-test("a damaged store is degraded, and serves what is whole", async (t) => {
+test("a damaged store is degraded, and serves undamaged channels", async (t) => {
   const server = await startServer(t, { expects: /store\.corrupt|store\.damaged/ });
   const alice = await person(t, server, "alice");
   await alice.join("hall");

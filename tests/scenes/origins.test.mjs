@@ -40,7 +40,7 @@ test("by default a page may connect only to its own origin", async (t) => {
 for (const origin of ["https://evil.example", "null", `${FRIEND}.evil.example`, `${FRIEND}:8443`, "http://friend.example",
   "https://friendXexample", `${FRIEND}.`, `${FRIEND}:80`, `${FRIEND}/`, `${FRIEND} `.repeat(2).trim(),
   "https://user@friend.example", "https://127.0.0.1.evil.example", "file://"]) {
-  test(`a page of ${origin} is turned away at every door`, async (t) => {
+  test(`a page of ${origin} is refused on every path`, async (t) => {
     assert.deepEqual(await doors(t, strict, origin), CLOSED);
     assert.deepEqual(await doors(t, open, origin), CLOSED);
   });
@@ -52,7 +52,7 @@ test("the log names a refused Origin and its Host", async (t) => {
   assert.match(await server.waitForLine(/origin\.refused/), new RegExp(`warning origin\\.refused origin=https://elsewhere\\.example host=127\\.0\\.0\\.1:${server.port} address=127\\.0\\.0\\.1 advice=origins`));
 });
 
-test("whether a proxy says the default port in Host does not count", async (t) => {
+test("a default port in Host makes no difference", async (t) => {
   const jwt = await startServer(t, { set: { "auth.mode": "jwt", "auth.secret": "0123456789abcdef0123456789abcdef" } });
   const headers = (host, origin) => ({ headers: { host, origin } });
   const status = (host, origin) => new Promise((resolve, reject) => {
@@ -69,17 +69,17 @@ test("with cookies, a request without an origin is refused", async (t) => {
   assert.deepEqual([own.polling, own.websocket, own.plain], [200, 101, 101]);
 });
 
-test("a page that is listed may connect, and reads the answers", async (t) => {
+test("a listed page may connect and read the answers", async (t) => {
   assert.deepEqual(await doors(t, open, FRIEND), { polling: 200, websocket: 101, plain: 101, allowed: FRIEND, credentials: "true" });
 });
 
 for (const origin of ["https://FRIEND.example", "HTTPS://friend.example", `${FRIEND}:443`]) {
-  test(`a page of ${origin} is of the origin that is listed`, async (t) => {
+  test(`a page of ${origin} has the listed origin`, async (t) => {
     assert.deepEqual(await doors(t, open, origin), { polling: 200, websocket: 101, plain: 101, allowed: origin, credentials: "true" });
   });
 }
 
-test("a page may read why its request was refused, whoever refuses it", async () => {
+test("a page may read why its request was refused", async () => {
   const ask = (origin, ...lines) => within("an answer", new Promise((resolve, reject) => {
     let answer = "";
     const head = ["POST /socket.io/?EIO=4&transport=polling&sid=nobody HTTP/1.1", "Host: localhost", `Origin: ${origin}`, ...lines];
@@ -99,12 +99,12 @@ test("a page may read why its request was refused, whoever refuses it", async ()
   assert.deepEqual(await ask("https://evil.example", "Content-Length: +2", "", ""), [400, undefined, undefined]);
 });
 
-test("where every page may connect none may send credentials", async (t) => {
+test("if every page may connect, none may send credentials", async (t) => {
   const { polling, websocket, plain, allowed, credentials } = await doors(t, wide, "https://anyone.example");
   assert.deepEqual({ polling, websocket, plain, allowed, credentials }, { polling: 200, websocket: 101, plain: 101, allowed: "*", credentials: null });
 });
 
-test("a preflight is answered for pages that are listed, and for no others", async () => {
+test("preflights are answered only for listed pages", async () => {
   const preflight = (origin) => fetch(`${open.url}/socket.io/?EIO=4&transport=polling`, {
     method: "OPTIONS",
     headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "content-type" },
@@ -129,7 +129,7 @@ async function called(server, host) {
 
 const NOBODYS = [421, 421, 421, 421, 421, 421], SERVED = [200, 101, 101, 200, 200, 404];
 
-test("who believes everyone is no page's by another name that leads here", async (t) => {
+test("in development mode, a page cannot use another host name", async (t) => {
   const named = await startServer(t, { set: { origins: ["self", FRIEND], hosts: ["chat.example.org"] } });
   for (const server of [strict, named]) {
     for (const host of ["evil.example", `evil.example:${server.port}`, "127.0.0.1.evil.example", "localhost.evil.example"]) assert.deepEqual(await called(server, host), NOBODYS, host);

@@ -105,7 +105,7 @@ test("a name is resolved, and sent as it was given", async (t) => {
   assert.equal(there.requests[0].socket.servername, "localhost");
 });
 
-test("nobody is trusted whose certificate is not vouched for, or is another's", async (t) => {
+test("servers with untrusted or foreign certificates are refused", async (t) => {
   const there = await echoServer(t, { tls: ours });
   assert.deepEqual(await ask("echo", there.url), [null, "untrusted"]);
   const elsewhere = await echoServer(t, { tls: others });
@@ -132,7 +132,7 @@ test("each failure has its word", async (t) => {
   assert.deepEqual(await ask("echo", `ws://127.0.0.1:${cutting.address().port}`), [null, "unavailable"]);
 });
 
-test("what came before the end is received, then how it ended", async (t) => {
+test("messages before the end are received, then how it ended", async (t) => {
   const closing = await echoServer(t, { serve: (socket) => socket.once("message", () => {
     for (const word of ["one", "two", "three"]) socket.send(word);
     socket.close(4002, "that is all");
@@ -151,7 +151,7 @@ test("a message that is too large ends the connection", async (t) => {
   assert.equal(there.ends[0].code, 1009);
 });
 
-test("who sends to a server that does not read waits, and is told", async (t) => {
+test("a send to a server that does not read waits, and is reported", async (t) => {
   const there = await echoServer(t, { serve: (socket) => socket.pause() });
   const [sent, word] = await ask("flood", there.url);
   assert.equal(word, "timeout");

@@ -60,7 +60,7 @@ export class Person {
     return this.socket.io.engine.transport.name;
   }
 
-  /** The connection breaks without a word, and comes back by itself. */
+  /** Breaks the connection without a close; the client reconnects by itself. */
   break() {
     const { engine } = this.socket.io;
     if (engine.transport.ws) engine.transport.ws.terminate();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is online, over two workers: whatever ends, goes away or is emptied, nobody is said to have gone who has not.
+// Presence over two workers: no connected user is reported as offline, whatever ends, is away or is emptied.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -19,7 +19,7 @@ const redisCli = (...words) => execFileSync("redis-cli", ["-p", redisPort, ...wo
 const COMES_BACK = { reconnectionDelay: 500, reconnectionDelayMax: 500 }; // after 0.25 to 0.75 s
 const GOES = { reconnection: false };
 
-/** Each worker has a store of its own: only what goes between workers is on the stage. */
+/** Each worker has its own store, so that only messages between workers are tested. */
 const startFleet = (owner, set = {}) =>
   startServer(owner, {
     expects: /worker\.exited/,
@@ -116,7 +116,7 @@ test("N8: after FLUSHALL nobody is said to be offline", async (t) => {
   for (const who of people) for (const { user } of people) assert.deepEqual(offlinesOf(who, user), []);
 });
 
-test("while Redis is away presence stands still and says that it is stale", async (t) => {
+test("while Redis is away, presence is unchanged and marked stale", async (t) => {
   const server = await startFleet(t);
   const people = [...(await crowd(t, server, "guest", 1)).values()].flat();
   for (const who of people) await seesAll(who, people);

@@ -68,7 +68,7 @@ test("no process keeps the capability that a port needed", asRoot, async (t) => 
   assert.doesNotMatch(read(log) + server.stderr, /warning server\./);
 });
 
-test("a server that stays root warns, one that becomes somebody does not", asRoot, async (t) => {
+test("a server that stays root warns, one that changes its user does not", asRoot, async (t) => {
   for (const [set, warns] of [[{}, true], [{ user: "nobody" }, false]]) {
     const server = serve(t, openFolder(t), [], set);
     await until("the ready line", () => /server\.ready/.test(server.stderr));
@@ -76,7 +76,7 @@ test("a server that stays root warns, one that becomes somebody does not", asRoo
   }
 });
 
-test("what the server writes is for its user alone, whatever the umask", async (t) => {
+test("only the server's user can read its files, whatever the umask", async (t) => {
   const mask = process.umask(0);
   t.after(() => process.umask(mask));
   const folder = newFolder(t);

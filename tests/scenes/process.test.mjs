@@ -73,7 +73,7 @@ test("a broken script ends the start with 2 and names its line", async (t) => {
   assert.match(last ?? stderr, /policy\.lua:2: /);
 });
 
-test("check says good or what is wrong, and starts nothing", async (t) => {
+test("check reports good or the error, and starts nothing", async (t) => {
   const { config, script } = newSite(t);
   assert.equal((await run("check", "--config", config)).code, 0);
   writeFileSync(script, "return return");
@@ -154,7 +154,7 @@ test("a failed reload changes nothing, says where, and outlives the worker", asy
     assert.match(await server.waitForLine(/reload\.failed /, from), /error="[^"]*policy\.lua:\d+: /);
     assert.equal(await ask(alice, "version"), 1);
   }
-  // The replacement runs what was in force, not what lies on the disk.
+  // The replacement runs the configuration in force, not the one on the disk.
   const [worker] = server.workers();
   process.kill(worker, "SIGKILL");
   await until("another worker", () => server.workers().length === 1 && server.workers()[0] !== worker);
@@ -258,7 +258,7 @@ test("workers that die one after the other are replaced ever more slowly", async
   assert.deepEqual(waits, [0, 0, 0, 0, 1000, 2000]);
 });
 
-test("a worker that stands still is killed and replaced", async (t) => {
+test("a suspended worker is killed and replaced", async (t) => {
   const server = await startServer(t, { ...newSite(t), expects: /worker\.stuck/ });
   const [worker] = server.workers();
   process.kill(worker, "SIGSTOP");
@@ -291,7 +291,7 @@ test("a stalled worker ends once it runs after its master's end", async (t) => {
   await until("the worker's end", () => !isAlive(worker), 8000);
 });
 
-test("SIGTERM: not ready, then no more connections, goodbye, 1012, and 0", async (t) => {
+test("SIGTERM: not ready, no new connections, a notice, 1012, status 0", async (t) => {
   const server = await startServer(t, { ...newSite(t), set: { "drain.notice_s": 1, "drain.timeout_s": 4 } });
   const alice = await connect(t, server, { reconnection: false });
   const bob = new WebSocket(`ws://127.0.0.1:${server.port}/socket.io/?EIO=4&transport=websocket`);
@@ -311,7 +311,7 @@ test("SIGTERM: not ready, then no more connections, goodbye, 1012, and 0", async
   assert.deepEqual(seen, [["shutdown", "number"], ["disconnect", "transport close"]]);
 });
 
-test("a second SIGTERM ends the waiting", async (t) => {
+test("a second SIGTERM ends the drain", async (t) => {
   const server = await startServer(t, { ...newSite(t), set: { "drain.notice_s": 60 } });
   await connect(t, server, { reconnection: false });
   process.kill(server.pid, "SIGTERM");
@@ -322,7 +322,7 @@ test("a second SIGTERM ends the waiting", async (t) => {
   assert.ok(Date.now() - began_at < 3000);
 });
 
-test("an unwilling client does not hold up the end", async (t) => {
+test("a client that ignores the close does not delay the end", async (t) => {
   const server = await startServer(t, { ...newSite(t), set: { "drain.timeout_s": 1 } });
   const mute = net.connect(server.port, "127.0.0.1");
   mute.on("error", () => {});
@@ -339,7 +339,7 @@ test("an unwilling client does not hold up the end", async (t) => {
   assert.ok(Date.now() - began_at < 2500);
 });
 
-test("metrics are for this machine, or for who holds the token", async (t) => {
+test("metrics need the token, except on this machine", async (t) => {
   const open = await startServer(t, newSite(t));
   const get = (server, headers = {}, query = "") => fetch(`${server.url}/metrics${query}`, { headers });
   assert.match(await (await get(open)).text(), /^stoa_generation 1$/m);
@@ -374,7 +374,7 @@ test("an idle session makes room when the server is full", async (t) => {
   assert.equal(await ask(alice, "version"), 1);
 });
 
-test("one address does not hold all connections, whatever it does with them", async (t) => {
+test("one address cannot hold all connections", async (t) => {
   const server = await startServer(t, { ...newSite(t), set: { "limits.connections_per_address": 3 } });
   const mine = [];
   const seats = async () => mine.push(await connect(t, server, { reconnection: false }));
@@ -389,7 +389,7 @@ test("one address does not hold all connections, whatever it does with them", as
   await until("room again", async () => (await fetch(`${server.url}/health`)).status === 200);
 });
 
-test("SIGUSR1 opens the log file anew", async (t) => {
+test("SIGUSR1 reopens the log file", async (t) => {
   const site = newSite(t);
   const log = path.join(site.folder, "stoa.log");
   const has = (file, pattern) => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An identity provider: tokens as real ones make them, and a server of their public keys that can be away, slow or strange.
+// An identity provider: tokens like those of real ones, and a server of public keys that can be down, slow or wrong.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import http from "node:http";
@@ -66,7 +66,7 @@ export class Provider {
     }));
   }
 
-  /** It is away: nobody listens. */
+  /** The provider is down: nothing listens. */
   close() {
     for (const socket of this.#sockets) socket.destroy();
     return new Promise((resolve) => this.#server.close(resolve));

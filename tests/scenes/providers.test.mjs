@@ -77,7 +77,7 @@ const shapes = {
 };
 
 for (const [name, { algorithm, set, claims, user }] of Object.entries(shapes)) {
-  test(`tokens of ${name} let their people in, and scripts see what they say`, async (t) => {
+  test(`tokens of ${name} let their users in, and scripts see the claims`, async (t) => {
     const provider = await Provider.start(t, { algorithm });
     const server = await serve(t, provider, set);
     const alice = await comes(t, server, provider.token(claims));
@@ -97,14 +97,14 @@ for (const [name, { algorithm, set, claims, user }] of Object.entries(shapes)) {
   });
 }
 
-test("a mail address that nobody has verified is nobody's", async (t) => {
+test("an unverified mail address names no user", async (t) => {
   const provider = await Provider.start(t);
   const server = await serve(t, provider, { "auth.user_claim": "email" });
   const refusal = await isRefused(t, server, provider.token(campus("x", { email: "alice@uni.example", email_verified: false })));
   assert.deepEqual([refusal.code, refusal.reason], ["unauthorized", "invalid"]);
 });
 
-test("the client hears whether its token is expired, early or invalid", async (t) => {
+test("the client is told whether its token is expired, early or invalid", async (t) => {
   const provider = await Provider.start(t), stranger = await Provider.start(t);
   const server = await serve(t, provider, { api_keys: ["the-back-office"] });
   const reasons = {
@@ -126,7 +126,7 @@ test("the client hears whether its token is expired, early or invalid", async (t
 
 // ---- keys
 
-test("a crowd with tokens of a new key costs one fetch", async (t) => {
+test("many clients with tokens of a new key cost one fetch", async (t) => {
   const provider = await Provider.start(t);
   const server = await serve(t, provider);
   await comes(t, server, provider.token(campus("alice")));
@@ -138,7 +138,7 @@ test("a crowd with tokens of a new key costs one fetch", async (t) => {
   assert.equal((await old.ask("whoami")).id, "bob");
 });
 
-test("names of keys that nobody has cost the provider one fetch a pause", async (t) => {
+test("unknown key names cost the provider one fetch per pause", async (t) => {
   const provider = await Provider.start(t);
   const server = await serve(t, provider, { "auth.jwks_pause_s": 3600 });
   await comes(t, server, provider.token(campus("alice")));
@@ -146,7 +146,7 @@ test("names of keys that nobody has cost the provider one fetch a pause", async 
   assert.equal(provider.fetches, 2);
   for (let i = 0; i < 20; i++) {
     const { code, retryAfter } = await isRefused(t, server, provider.token(campus("mallory"), { kid: `none-${i}` }));
-    assert.deepEqual([code, retryAfter > 3500], ["unavailable", true]); // nobody knows before the pause is over
+    assert.deepEqual([code, retryAfter > 3500], ["unavailable", true]); // the key cannot be known before the pause ends
   }
   await comes(t, server, provider.token(campus("bob")));
   assert.equal(provider.fetches, 2);
@@ -199,7 +199,7 @@ test("known keys serve while the provider is away", async (t) => {
   await comes(t, server, provider.token(campus("dave")));
 });
 
-test("keys too old to be believed let nobody in", async (t) => {
+test("keys that are too old let nobody in", async (t) => {
   const provider = await Provider.start(t);
   const server = await serve(t, provider, { "auth.jwks_refresh_s": 1, "auth.jwks_max_age_s": 2 }, { expects: /auth\.keys_missing/ });
   await comes(t, server, provider.token(campus("alice")));
@@ -208,7 +208,7 @@ test("keys too old to be believed let nobody in", async (t) => {
   assert.equal((await isRefused(t, server, provider.token(campus("bob")))).code, "unavailable");
 });
 
-test("a provider that comes up after the server is found", async (t) => {
+test("a provider that starts after the server is found", async (t) => {
   const provider = await Provider.start(t);
   await provider.close();
   const server = await serve(t, provider, {}, { expects: /auth\.keys_missing/ });
@@ -220,7 +220,7 @@ test("a provider that comes up after the server is found", async (t) => {
   await comes(t, server, provider.token(campus("alice")));
 });
 
-test("a provider that never answers keeps nobody waiting whose key is known", async (t) => {
+test("a silent provider delays no client whose key is known", async (t) => {
   const provider = await Provider.start(t);
   const server = await serve(t, provider);
   await comes(t, server, provider.token(campus("alice")));
@@ -233,7 +233,7 @@ test("a provider that never answers keeps nobody waiting whose key is known", as
   await server.waitForLine(/ warning auth\.keys_stale .*reason=timeout/);
 });
 
-test("what is no set of keys changes nothing", async (t) => {
+test("an invalid set of keys changes nothing", async (t) => {
   const provider = await Provider.start(t);
   const server = await serve(t, provider);
   const good = provider.answer;
@@ -254,7 +254,7 @@ test("what is no set of keys changes nothing", async (t) => {
   }
 });
 
-test("keys come over TLS from who is known, and from nobody else", async (t) => {
+test("keys come over TLS only from a trusted provider", async (t) => {
   const tls = certificate(t), provider = await Provider.start(t, { tls });
   const server = await serve(t, provider, { "auth.jwks_ca": tls.path });
   await comes(t, server, provider.token(campus("alice")));

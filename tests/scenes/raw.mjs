@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes and frames, for what no well-behaved client does.
+// Raw bytes and frames, for what no correct client sends.
 import net from "node:net";
 import { WebSocket } from "ws";
 import { until } from "./harness.mjs";
@@ -139,7 +139,7 @@ export class Line {
     return this;
   }
 
-  // What read(bytes) makes of what came, once it is something: {value, len}. null: it was over before.
+  // Waits until read(bytes) returns a value: {value, len}. null: the connection ended before.
   async #take(what, read) {
     const taken = await until(what, () => read(this.#come) ?? (this.over ? { value: null, len: 0 } : null));
     this.#come = this.#come.subarray(taken.len);
