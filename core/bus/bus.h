@@ -27,7 +27,7 @@ enum bus_kind {
     BUS_PRESENCE = 7,   /* who is online where: core/presence/presence_sync.c */
     BUS_TRANSFER = 8,   /* a socket moves to another worker: core/session/transfer_taker.c */
     BUS_SURVEY = 9,     /* who is online anywhere: core/presence/survey.c */
-    BUS_EXPULSION = 10, /* removes a user from a channel, and sends their sockets an event */
+    BUS_EXPULSION = 10, /* a user no longer follows a channel; their sockets get an event */
     BUS_KINDS           /* one more than the last */
 };
 

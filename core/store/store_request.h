@@ -197,7 +197,7 @@ struct store_request *store_request_new(enum store_op op, void (*done)(struct st
 void store_request_free(struct store_request **request);
 /* Copies the bytes; the copy lives as long as the request. */
 struct slice store_request_copy(struct store_request *request, struct slice bytes);
-/* Call in done: moves the answer and owner into a new request for later use. The caller frees it. */
+/* Call in done: moves the request's contents into a new request for later use. The caller frees it. */
 struct store_request *store_request_keep(struct store_request *request);
 /* True: it changes something. True for PROBE. */
 bool store_is_write(enum store_op op);

@@ -15,8 +15,8 @@ struct postgres_databases {
 };
 
 /* Begins an epoch of a shard, or of the global database (-1); the servers notice at their next write or probe. The new
- * epoch is above any that the other databases have recorded for this one, so they must answer: the global database,
- * and of the shards those that can be reached, at least one. */
+ * epoch is above any that other databases have recorded for this one, so these must answer: for a shard the global
+ * database; for the global one at least one shard, and all that can be reached. */
 bool postgres_begin_epoch(const struct postgres_databases *databases, int shard, char epoch_r[STORE_EPOCH_MAX],
                           struct error *error_r) MUST_CHECK;
 

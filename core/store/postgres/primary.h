@@ -37,7 +37,7 @@ struct primary {
         unsigned waiting; /* for answers about this database from the others */
         void (*heard)(struct primary *primary);
         int64_t number, reached; /* what others are known to have recorded of this one */
-        bool is_told;            /* the others are being told about this one now */
+        bool is_told;            /* a message about the others is on its way to this one */
     } witness;
     uint64_t asked_ms; /* start of the pending probe or proof */
     unsigned failures; /* consecutive failures of probes and proofs */
