@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check.h - one value against one key. For config/ alone. */
+/* check.h - checks one value against one key. For config/ only. */
 #ifndef CONFIG_CHECK_H
 #define CONFIG_CHECK_H
 

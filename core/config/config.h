@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config.h - the operator's settings: validated, complete, immutable, shared by reference.
  *
- * A field is called like its key (keys.c has the table: type, default, range, when a change holds, and a sentence on
- * each). The file is evaluated by lua/; what it returns arrives here as a tree. Nothing changes after config_new.
+ * A field has the name of its key (keys.c has the table: type, default, range, when a change takes effect, and a
+ * sentence on each). The file is evaluated by lua/; what it returns arrives here as a tree. Nothing changes after
+ * config_new.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -21,7 +22,7 @@ struct config_rate {
 struct config {
     unsigned references;
     char *file;          /* absolute */
-    struct value *tree;  /* what scripts see as stoa.config: as written, with defaults, relative paths resolved */
+    struct value *tree;  /* stoa.config of scripts: as written, plus defaults, relative paths resolved */
     struct map *sources; /* config_source */
     struct doubt *doubts;
     const char *path, *plain_path, *control, *user, *static_folder, *log_level, *log_file; /* NULL: not set */
@@ -60,7 +61,7 @@ struct config {
         const char *user_claim, *issuer, *audience;
         struct config_texts claims;
         int64_t leeway_s, jwks_refresh_s, jwks_pause_s, jwks_max_age_s;
-    } auth; /* mode NULL: no script that asks for it is among them */
+    } auth; /* mode NULL: no script in use needs it */
     struct {
         int64_t timeout_s, notice_s, reconnect_in_ms;
         const char *message;
@@ -93,15 +94,15 @@ struct config {
 
 /* Takes the tree (its keys carry lines); reads the scripts too. NULL: error_r is "FILE:LINE: key: …". */
 struct config *config_new(const char *file, struct value **tree, struct error *error_r) MUST_CHECK;
-/* A text or path, whatever is wrong elsewhere in the tree; NULL: not set, or wrong. The caller frees. */
+/* Reads a text or path even if other keys in the tree are wrong; NULL: not set, or wrong. The caller frees. */
 char *config_peek(struct value *tree, const char *file, const char *name);
 struct config *config_ref(struct config *config);
 void config_unref(struct config **config);
-/* "FILE:LINE: KEY: …", for what shows only when a setting is used. */
+/* "FILE:LINE: KEY: …", for mistakes that show only when a setting is used. */
 void config_complain(const struct config *config, const char *key, struct error *error_r, const char *format, ...)
     PRINTF_LIKE(4, 5);
-/* The text of a script (absolute path) as it was when the configuration was read, for workers that are replaced. Of
- * those in `scripts`, and of every *.lua beside them; else the pointer is NULL. */
+/* The text of a script (absolute path) when the configuration was read, for restarted workers. Available for those in
+ * `scripts` and every *.lua in their folders; else the pointer is NULL. */
 struct slice config_source(const struct config *config, const char *path);
 
 enum config_when { CONFIG_LIVE, CONFIG_NEW_CONNECTIONS, CONFIG_RESTART };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* doubts.h - what is no mistake, and most probably not meant either: a start, a reload and `stoa check` say it. */
+/* doubts.h - settings that are valid but probably not intended: a start, a reload and `stoa check` warn of them. */
 #ifndef CONFIG_DOUBTS_H
 #define CONFIG_DOUBTS_H
 
@@ -8,10 +8,9 @@
 struct config;
 struct doubt;
 
-/* One that only whoever reads the file sees. Before others have the configuration. */
+/* Adds a warning that only the reader of the file can find. Call before the configuration is shared. */
 void doubts_add(struct config *config, unsigned line, const char *key, const char *format, ...) PRINTF_LIKE(4, 5);
-/* Logs those, and what the values show: a folder that is not there, a key that can be guessed, a secret that all may
- * read. */
+/* Logs these, and warnings found in the values: a missing folder, a guessable key, a world-readable secret. */
 void doubts_tell(const struct config *config);
 /* For config.c. */
 void doubts_free(struct doubt **doubts);

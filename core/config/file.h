@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* file.h - reads the files that an operator writes, and refuses what cannot be meant. */
+/* file.h - reads the operator's files, and refuses files that cannot be intended. */
 #ifndef CONFIG_FILE_H
 #define CONFIG_FILE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fingerprint.h - whether two processes have read the same configuration. */
+/* fingerprint.h - shows whether two processes have read the same configuration. */
 #ifndef CONFIG_FINGERPRINT_H
 #define CONFIG_FINGERPRINT_H
 

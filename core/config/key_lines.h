@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* key_lines.h - on which line of a configuration file each key stands: the values that Lua made do not know. */
+/* key_lines.h - finds the line of each key in a configuration file, which the values from Lua do not have. */
 #ifndef CONFIG_KEY_LINES_H
 #define CONFIG_KEY_LINES_H
 
@@ -7,10 +7,10 @@
 
 struct value;
 
-/* Finds the table behind the last top-level "return" of the text and gives the tree's values their lines; what is not
- * written there literally keeps the line of the table it is in. Tables are put in the order of their lines. */
+/* Finds the table after the last top-level "return" of the text and sets the lines of the tree's values. A value that
+ * is not written there literally keeps the line of its table. Sorts tables by line. */
 void key_lines_add(struct value *tree, struct slice text);
-/* Each env "NAME" in the file that nothing takes the place of (no `or` follows). */
+/* Calls fn for each env "NAME" in the file without a fallback (no `or` follows). */
 void key_lines_each_env(struct slice text, void (*fn)(void *owner, unsigned line, struct slice name), void *owner);
 
 #endif

@@ -16,7 +16,7 @@ enum key_type {
     KEY_PATHS,   /* struct config_texts */
     KEY_SEVERAL, /* struct config_texts; a text stands for a list of one; "unix:" is followed by a path */
     KEY_SHARDS,  /* struct config_shards; {{write = TEXT, read = {TEXT, …}}, …} */
-    KEY_OPEN,    /* a table for scripts: what is in it is theirs to check */
+    KEY_OPEN,    /* a table for scripts, which check its contents themselves */
     KEY_ABSENT   /* known, but this build cannot do it */
 };
 
@@ -38,7 +38,7 @@ extern const size_t keys_len;
 const struct key *key_find(const char *name);
 /* Is name a table that holds keys ("store")? */
 bool key_is_section(const char *name);
-/* The key or section whose name is most like the given one; NULL: none comes near. */
+/* The key or section with the most similar name; NULL: none is similar. */
 const char *key_nearest(const char *name);
 
 #endif

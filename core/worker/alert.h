@@ -7,7 +7,7 @@
 
 struct worker;
 
-/* what: a word. details: JSON. The scripts are told from the loop, not within the call. */
+/* what: a word. details: JSON. The hook runs from the loop, not within the call. */
 void alert(struct worker *worker, const char *what, struct slice details);
 
 #endif

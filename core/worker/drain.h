@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* drain.h - how a worker ends well: tell, finish, close, flush; each step when the one before is through, and all of it
- * before the deadline.
+/* drain.h - a worker's graceful end: tell, finish, close, flush. Each step begins when the previous one is done; all
+ * end before the deadline.
  *
- * Clients' transports are closed (1012), never their namespaces: the client then comes back by itself.
+ * Closes clients' transports (1012), never their namespaces, so that clients reconnect by themselves.
  */
 #ifndef WORKER_DRAIN_H
 #define WORKER_DRAIN_H
@@ -26,9 +26,9 @@ struct drain {
 };
 
 void drain_init(struct drain *drain, struct worker *worker, const struct drain_events *events, void *owner);
-/* Begins, at once or after drain.notice_s; again: shorter, if the time is. */
+/* Begins at once or after notice_ms. A second call can only shorten the timeout. */
 void drain_begin(struct drain *drain, uint64_t timeout_ms, uint64_t notice_ms);
-/* For the rest of the end: the store's last answers. */
+/* Time left for the store's last answers. */
 unsigned drain_left_ms(const struct drain *drain);
 void drain_done(struct drain *drain);
 

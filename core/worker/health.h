@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* health.h - can this worker do its work? A probe through the store each second, and the pages that say so of the
- * whole server, whichever worker is asked.
+/* health.h - can this worker do its work? Probes the store each second, and serves the health pages of the whole server
+ * from any worker.
  *
- * /health/live: the loop turns. /health/ready, /health: sends can be acknowledged. /metrics: Prometheus; to whoever
- * holds the token, and without one to loopback.
+ * /health/live: the loop turns. /health/ready, /health: sends can be acknowledged. /metrics: Prometheus; needs the
+ * token; without a token, only loopback gets it.
  */
 #ifndef WORKER_HEALTH_H
 #define WORKER_HEALTH_H
@@ -16,18 +16,18 @@ struct worker;
 struct health {
     struct worker *worker;
     struct loop_timer timer;
-    void (*settled)(void *owner); /* once: the first probe has come back */
+    void (*settled)(void *owner); /* called once, when the first probe has ended */
     void *owner;
     bool probing, probed, store_works, store_is_damaged;
     uint64_t asked_ms;
-    unsigned parts; /* databases of the store; 0: it has but one */
+    unsigned parts; /* databases of the store; 0: a single one */
     bool *parts_away;
 };
 
 /* Outlives the worker's store. */
 void health_init(struct health *health, struct worker *worker, void (*settled)(void *owner), void *owner);
 void health_done(struct health *health);
-/* Something has changed: the other workers see it (worker_slots.h). */
+/* Call after a change: publishes the state to the other workers (worker_slots.h). */
 void health_show(struct health *health);
 /* False: the path is none of these. */
 bool health_request(struct health *health, struct http_request *request);

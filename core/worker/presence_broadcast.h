@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* presence_broadcast.h - tells who came and went: presence's changes as the event presence:changed to the members here
- * of the channel, to other workers as gossip (they tell their members), and "last seen" to the store. */
+/* presence_broadcast.h - announces who came and went: sends presence:changed to the channel's members here, gossip to
+ * other workers (they tell their members), and "last seen" to the store. */
 #ifndef WORKER_PRESENCE_BROADCAST_H
 #define WORKER_PRESENCE_BROADCAST_H
 
@@ -10,7 +10,7 @@ struct presence_broadcast;
 struct worker;
 
 struct presence_broadcast *presence_broadcast_new(struct worker *worker);
-/* What is not noted yet goes to the store. */
+/* Writes pending "last seen" times to the store. */
 void presence_broadcast_free(struct presence_broadcast **presence_broadcast);
 
 /* Their owner is a struct worker. */

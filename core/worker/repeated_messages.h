@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* repeated_messages.h - messages that others must not miss, though the bus loses some: said again every
- * REPEATED_MESSAGES_EVERY_MS, until the bus has worked for REPEATED_MESSAGES_FOR_MS since. Hearing one twice must do no
- * harm.
+/* repeated_messages.h - messages that must arrive although the bus may lose some: repeats them every
+ * REPEATED_MESSAGES_EVERY_MS until the bus has worked for REPEATED_MESSAGES_FOR_MS. Receivers must tolerate duplicates.
  */
 #ifndef WORKER_REPEATED_MESSAGES_H
 #define WORKER_REPEATED_MESSAGES_H
@@ -13,13 +12,13 @@ struct bus_message;
 struct repeated_messages;
 struct loop;
 
-/* MAX: beyond, the oldest one is given up. */
+/* MAX: beyond, the oldest message is dropped. */
 enum { REPEATED_MESSAGES_EVERY_MS = 1500, REPEATED_MESSAGES_FOR_MS = 4500, REPEATED_MESSAGES_MAX = 10000 };
 
 /* bus outlives it. */
 struct repeated_messages *repeated_messages_new(struct loop *loop, struct bus *bus);
 void repeated_messages_free(struct repeated_messages **repeated);
-/* Publishes now, and again; of the message its kind and body count. */
+/* Publishes now and repeatedly; uses only the message's kind and body. */
 void repeated_messages_publish(struct repeated_messages *repeated, struct slice topic,
                                const struct bus_message *message);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* script_health.h - what scripts say of parts that they look after, for /health: "identity" is well, or what ails it.
- */
+/* script_health.h - the state of parts that scripts monitor, for /health: for example "identity" is well, or its
+ * problem. */
 #ifndef WORKER_SCRIPT_HEALTH_H
 #define WORKER_SCRIPT_HEALTH_H
 
@@ -18,7 +18,7 @@ struct script_health {
 
 /* text empty: the part is well. False: no such name ([a-z_]), one that the server itself reports, or too many. */
 bool script_health_set(struct script_health *script_health, struct slice name, struct slice text) MUST_CHECK;
-/* Other scripts are in force. */
+/* Clears all; call when other scripts are in force. */
 void script_health_forget(struct script_health *script_health);
 bool script_health_any(const struct script_health *script_health);
 /* Members of a JSON object, each with a comma before it: ,"identity":"ok" */

@@ -2,8 +2,8 @@
 /* script_route.h - HTTP requests that scripts answer: REST and the owner's own pages. For router.c alone.
  *
  * A request becomes JSON for POLICY_ROUTE, {method, path, query, headers, address}, beside its body; the answer is
- * {status, headers?, body?}, where a body that is a text is sent as it is and anything else as JSON. A route that wants
- * it so is asked by the head alone first, as POLICY_ROUTE_HEAD: the body of who is refused is never read.
+ * {status, headers?, body?}, where a body that is a text is sent as it is and anything else as JSON. A route with a
+ * head function is first asked without body, as POLICY_ROUTE_HEAD: the body of a refused request is never read.
  */
 #ifndef WORKER_SCRIPT_ROUTE_H
 #define WORKER_SCRIPT_ROUTE_H

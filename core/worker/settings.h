@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* settings.h - what each service is told of the configuration. The one place where keys become settings. */
+/* settings.h - the settings of each service. The only place that turns configuration keys into settings. */
 #ifndef WORKER_SETTINGS_H
 #define WORKER_SETTINGS_H
 
@@ -18,8 +18,8 @@ struct loop;
 struct store;
 struct store_progress;
 
-/* What shows only when settings are used, and can be seen without using them: the form of the address, certificates.
- * False: "FILE:LINE: KEY: …". */
+/* Checks what config_new cannot, without starting services: the form of addresses, certificates. False: "FILE:LINE:
+ * KEY: …". */
 bool settings_check(const struct config *config, struct error *error_r) MUST_CHECK;
 
 /* Strings are borrowed from the configuration. */
@@ -33,15 +33,15 @@ struct redis_settings settings_of_redis(const struct config *config);
 struct bus_settings settings_of_bus(const struct config *config);
 /* Only with redis.socketio_adapter. */
 struct adapter_settings settings_of_adapter(const struct config *config);
-/* How many workers `workers` asks for. "auto": one a processor; more, if limits.connections needs them, for a worker
- * has descriptors for no more than worker_connections. */
-/* How many workers `workers` means here: the same in each of the server's processes. */
+/* The number of workers that `workers` means on this machine; the same in each of the server's processes. */
 unsigned settings_workers(const struct config *config);
+/* The same, for given limits. "auto": one per processor; more if limits.connections needs them, because a worker has
+ * descriptors for at most worker_connections. */
 unsigned settings_of_workers(const struct config *config, unsigned processors, unsigned worker_connections);
 /* Rates are for scripts to set. */
 struct admission_settings settings_of_admission(const struct config *config);
 
-/* All workers have the same store: PostgreSQL, not a file each. */
+/* True: all workers share one store: PostgreSQL, not one file each. */
 bool settings_share_store(const struct config *config);
 /* The store of the configuration, open. redis outlives it; NULL: this worker is alone. NULL: error_r is "FILE:LINE: …"
  * for what stands there. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* socketio_peer_socket.h - what Node.js servers are told of a socket. */
+/* socketio_peer_socket.h - describes a socket for Node.js servers. */
 #ifndef WORKER_SOCKETIO_PEER_SOCKET_H
 #define WORKER_SOCKETIO_PEER_SOCKET_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* socketio_peers.h - Node.js servers that share our rooms: does to this worker's sockets what they say, and answers
+/* socketio_peers.h - Node.js servers that share our rooms: applies their requests to this worker's sockets, and answers
  * them.
  *
- * Whoever can publish to Redis is believed, within what a client can take: no reserved event, no more attachments than
- * it knows. What is malformed was dropped and counted before (adapter.h).
+ * Trusts everyone who can publish to Redis, within what a client accepts: no reserved event names, no more attachments
+ * than the limit. adapter.h has already dropped and counted malformed messages.
  */
 #ifndef WORKER_SOCKETIO_PEERS_H
 #define WORKER_SOCKETIO_PEERS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* worker.h - all that one worker process is made of: what main.c puts together and what the Lua bindings act on. */
+/* worker.h - all parts of one worker process: main.c assembles them, the Lua bindings act on them. */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
 
@@ -45,7 +45,7 @@ struct worker;
 
 /* How the worker gets policies: lua/ behind a pointer, so that core knows no Lua. */
 struct policy_source {
-    /* Builds a generation aside: loads and checks the configuration's scripts. Not yet asked anything. */
+    /* Prepares a generation: loads and checks the configuration's scripts. Handles no calls yet. */
     struct policy *(*load)(struct worker *worker, const struct config *config, unsigned generation,
                            struct error *error_r);
     /* The generation goes live: its timers start, what it registered (limits, caches, routes, engines) holds. */
@@ -68,22 +68,22 @@ struct worker {
     /* Who this worker is. */
     struct {
         struct worker_slots *slots; /* of all workers of this server; NULL: no master, and no others */
-        unsigned slot;              /* this one's */
+        unsigned slot;              /* this worker's */
         char name[ID_OWNER_LEN + 1];
     } place;
     /* The way to the other workers. */
     struct {
         struct redis *redis;       /* NULL: this worker is alone */
         struct redis_room *room;   /* for caches there */
-        struct redis_clock *clock; /* is this machine's the fleet's? */
+        struct redis_clock *clock; /* compares this machine's clock with the fleet's */
         struct bus *bus;
-        struct state *state;     /* what all workers hold in common */
-        struct adapter *adapter; /* to Node.js servers; NULL: there are none */
+        struct state *state;     /* state that all workers share */
+        struct adapter *adapter; /* connection to Node.js servers; NULL: none */
         struct repeated_messages *repeated;
     } fleet;
     struct {
         struct cache *own;
-        struct shared_cache *shared; /* behind the own ones of all workers; NULL: this worker is alone */
+        struct shared_cache *shared; /* second level, shared by all workers; NULL: this worker is alone */
     } caches;
     struct {
         struct rooms *rooms;
@@ -92,7 +92,7 @@ struct worker {
         struct expulsions *expulsions;
     } channels;
     struct {
-        struct presence *online; /* who is, as far as this worker knows */
+        struct presence *online; /* who is online, as far as this worker knows */
         struct presence_sync *sync;
         struct survey *survey;
         struct presence_broadcast *broadcast;
@@ -113,16 +113,16 @@ struct worker {
 
 /* Everything but net, with the policy loaded and enacted. loop is the caller's; config gets a reference more.
  * generation: of this policy, 1 in a new server. name: what the ids of its sessions begin with, ID_OWNER_LEN
- * characters, the same for whoever is in its place; NULL: random ones. False: nothing is left behind. */
+ * characters, the same for every worker in this slot; NULL: random. False: everything is freed again. */
 bool worker_init(struct worker *worker, struct loop *loop, struct config *config, const struct policy_source *source,
                  unsigned generation, const char *name, const struct store_progress *progress,
                  struct error *error_r) MUST_CHECK;
-/* After net is gone. Waits for the store, at most deadline_ms. */
+/* Call after net is freed. Waits for the store, at most deadline_ms. */
 void worker_done(struct worker *worker, unsigned deadline_ms);
-/* Builds the next generation aside, certificates included. NULL: it does not work. */
+/* Prepares the next generation, certificates included, without using it. NULL: error_r says why. */
 struct upcoming *worker_prepare(struct worker *worker, struct config *config, unsigned generation,
                                 struct error *error_r) MUST_CHECK;
-/* It is in force from now on; or never will be. Both take it. */
+/* Puts the prepared generation in force, or discards it. Both take ownership of it. */
 void worker_enact(struct worker *worker, struct upcoming **upcoming);
 void worker_abandon(struct worker *worker, struct upcoming **upcoming);
 

@@ -18,7 +18,7 @@ struct process_start {
     int master_pid;
 };
 
-/* The exit status: 0 after a drain, 2 when it could not begin (said on stderr in one line). */
+/* The exit status: 0 after a drain, 2 when it could not start (one line on stderr says why). */
 int process_run(const struct process_start *start);
 
 #endif
