@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A connection from its acceptance to its end, whatever it speaks: what it has received, what it holds, how it ends. */
+/* A connection from accept to end, whatever its protocol: its input, the memory it holds, how it ends. */
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -30,7 +30,7 @@ static void cut(struct holder *holder) {
     conn->http ? http_cut(conn) : websocket_cut(conn);
 }
 
-/* It takes nothing: a Close frame would only wait behind the rest. */
+/* The client reads nothing: a Close frame would only wait behind the rest. */
 static void cut_sending(struct holder *holder) {
     struct conn *conn = CONTAINER(holder, struct unfinished, sending)->conn;
     net_reject(conn, "outbound_budget");
@@ -114,7 +114,7 @@ void conn_break(struct conn *conn) {
 
 /* ---- what it has received */
 
-/* So much at a time. Less of what may have to be kept, or to go to another process with its connection. */
+/* Bytes per read. Fewer for input that may have to be kept or handed over to another process. */
 static size_t room_of(const struct conn *conn) {
     if (conn->http && http_awaits_head(conn->http)) return HEAD_READ_BYTES;
     return conn->paused || conn->blocked ? RESTING_READ_BYTES : READ_BYTES;
@@ -154,7 +154,7 @@ static void reap(struct loop_task *task) {
     free(conn);
 }
 
-/* Its owners hear of it, and it holds nothing more, but for what TCP needs to end. */
+/* Tells its owners, and frees everything that closing TCP does not need. */
 static void part(struct conn *conn, enum conn_state state) {
     loop_task_cancel(&conn->task);
     if (conn->state == CONN_HTTP && !conn->http && conn->tls) conn->host->server->shaking--;
@@ -190,7 +190,8 @@ void conn_kill(struct conn *conn) {
     loop_reap(server->loop, &conn->task);
 }
 
-/* RFC 6455, section 7.1.1: who closes first waits for the peer to do so too; what was said would be lost to it else. */
+/* RFC 6455, section 7.1.1: the side that closes first waits for the peer to close; otherwise the peer could lose our
+ * last bytes. */
 void conn_end(struct conn *conn) {
     if (conn->state >= CONN_ENDED) return;
     part(conn, CONN_ENDED);
@@ -216,7 +217,7 @@ static void ready(void *owner, int fd, int what) {
     }
 }
 
-/* Not waited for: as long as it lives it holds a descriptor. */
+/* Does not wait for the peer: a live connection holds a descriptor. */
 static void give_way(struct seat *seat) {
     struct conn *conn = CONTAINER(seat, struct conn, seat);
     websocket_displaced(conn);

@@ -13,7 +13,7 @@
 enum { RECORD_BYTES = 16384, SENDFILE_BYTES = 131072 };
 enum { DISCARD_BYTES = 4096, DISCARDS_A_TURN = 16 };
 
-/* With an empty error queue: what another connection left there would be taken for an error of this one. */
+/* Clears the error queue first: an old error of another connection would be taken for this one's. */
 static SSL *tls_of(const struct conn *conn) {
     if (conn->ssl) ERR_clear_error();
     return conn->ssl;
@@ -42,7 +42,7 @@ ssize_t conn_bytes_write(struct conn *conn, const char *from, size_t len) {
                : plain_result(send(conn->fd, from, len, MSG_NOSIGNAL));
 }
 
-/* TLS encrypts a record, and keeps it until the kernel takes it. */
+/* TLS keeps an encrypted record until the kernel takes it. */
 ssize_t conn_bytes_send_file(struct conn *conn, int file_fd, size_t offset, size_t len) {
     off_t at = (off_t)offset;
     if (!conn->ssl) return plain_result(sendfile(conn->fd, file_fd, &at, len < SENDFILE_BYTES ? len : SENDFILE_BYTES));

@@ -26,23 +26,23 @@ enum dial_state {
     DIAL_RESOLVING,
     DIAL_CONNECTING, /* to the end of the handshake */
     DIAL_OPEN,
-    DIAL_CLOSING, /* what was sent leaves, then our Close frame, then the peer's is awaited */
+    DIAL_CLOSING, /* queued messages leave, then our Close frame; then the peer's is awaited */
     DIAL_ENDED
 };
 
 struct dial_message {
     struct list link;
     bool binary;
-    struct buffer bytes; /* outgoing: behind LWS_PRE free ones */
+    struct buffer bytes; /* outgoing: after LWS_PRE free bytes */
 };
 
 struct dial_queue {
     struct list messages;
     size_t bytes;
-    bool is_full; /* somebody waits for room; or reading has stopped */
+    bool is_full; /* the sender waits for room; or reading has stopped */
 };
 
-/* Where it may be, tried one after the other. */
+/* Addresses, tried one after the other. */
 struct dial_addresses {
     struct sockaddr_storage all[RESOLVER_ADDRESSES];
     size_t len, next;
@@ -62,11 +62,11 @@ struct dial {
     enum dial_state state;
     struct dial_url url;
     struct lws_vhost *vhost;
-    struct lws *wsi; /* NULL: none, or not any more */
+    struct lws *wsi; /* NULL: no connection */
     struct resolver_question question;
     struct dial_addresses addresses;
     char *protocols, *protocol;
-    struct buffer headers, partial; /* partial: of a message that is coming */
+    struct buffer headers, partial; /* partial: an incomplete inbound message */
     bool untrusted, wants_end;
     size_t max_message_bytes, queue_bytes;
     struct dial_queue out, in;
@@ -149,7 +149,7 @@ static void cut(struct dial *dial, enum dial_end end) {
     struct lws *wsi = dial->wsi;
     struct loop *loop = dial->dialer->loop;
     ended(dial, end);
-    if (wsi && lws_partial_buffered(wsi)) shutdown(lws_get_socket_fd(wsi), SHUT_RDWR); /* else it would be waited for */
+    if (wsi && lws_partial_buffered(wsi)) shutdown(lws_get_socket_fd(wsi), SHUT_RDWR); /* else lws waits for it */
     if (wsi) lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
     loop_uv_wake(loop);
 }
@@ -176,7 +176,7 @@ void dial_close(struct dial *dial, uint16_t code, struct slice reason) {
     say(dial, code, reason);
     loop_timer_set(&dial->deadline, DIAL_CLOSE_MS);
     if (dial->state < DIAL_OPEN) {
-        dial->wants_end = true; /* later: nobody is called within this call */
+        dial->wants_end = true; /* later: no callback within this call */
         loop_task_cancel(&dial->task);
         loop_post(dial->dialer->loop, &dial->task);
         return;
@@ -218,7 +218,7 @@ static bool connect_next(struct dial *dial) {
         .opaque_user_data = dial,
         .retry_and_idle_policy = &no_validity_timers,
     };
-    lws_client_connect_via_info(&info); /* what fails within the call is told by a callback */
+    lws_client_connect_via_info(&info); /* a failure within the call is reported by a callback */
     loop_uv_wake(dial->dialer->loop);
     return true;
 }
@@ -241,7 +241,7 @@ static void send_close(struct dial *dial) {
     loop_uv_wake(dial->dialer->loop);
 }
 
-/* What must not happen within a call or a callback. */
+/* Work that must not run within a call or a callback. */
 static void run(struct loop_task *task) {
     struct dial *dial = CONTAINER(task, struct dial, task);
     if (dial->state == DIAL_CLOSING) send_close(dial);
@@ -345,12 +345,12 @@ bool dial_receive(struct dial *dial, struct buffer *message_r, bool *binary_r) {
     if (dial->in.is_full && dial->in.bytes <= dial->queue_bytes / 2 && dial->wsi) {
         dial->in.is_full = false;
         lws_rx_flow_control(dial->wsi, 1);
-        want_writable(dial); /* what it has read already wakes nobody */
+        want_writable(dial); /* no event will report bytes that it has already read */
     }
     return true;
 }
 
-/* What was to be sent is not, and what comes is not looked at. */
+/* Drops queued output and ignores input. */
 static void refuse(struct dial *dial, uint16_t code) {
     queue_done(&dial->out, LWS_PRE);
     dial_close(dial, code, SLICE_NONE);
@@ -379,7 +379,7 @@ static void take_piece(struct dial *dial, const char *bytes, size_t len) {
     if (was_empty && dial->events) dial->events->received(dial->owner);
 }
 
-/* ---- what libwebsockets tells */
+/* ---- callbacks of libwebsockets */
 
 static void opened(struct dial *dial) {
     loop_timer_cancel(&dial->deadline);

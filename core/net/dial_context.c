@@ -10,11 +10,11 @@
 #include "loop/loop.h"
 #include "loop/loop_uv.h"
 
-/* Its timeouts are only a net below ours. */
+/* Its timeouts are only a fallback for ours. */
 enum { LWS_TIMEOUT_S = 3700, HEAD_BYTES = 8192, WRITE_MAX = 4 << 20, READ_BYTES = 16384, GOODBYE_TURNS = 64 };
 enum { AUTHORITIES_MAX = 16, FILES_MAX = DIALS_MAX + 16 };
 
-/* Who may vouch for a server. */
+/* A set of certificate authorities. */
 struct authority {
     struct list link;
     char *ca; /* NULL: the system's */
@@ -35,7 +35,7 @@ void dial_context_init(struct dial_context *context, struct loop *loop, lws_call
     context->loop = loop;
     context->protocols[0] = (struct lws_protocols){.name = "stoa",
                                                    .callback = callback,
-                                                   .per_session_data_size = 1, /* else no end is told */
+                                                   .per_session_data_size = 1, /* otherwise the end is not reported */
                                                    .rx_buffer_size = READ_BYTES,
                                                    .tx_packet_size = WRITE_MAX};
     list_init(&context->authorities);
@@ -112,7 +112,7 @@ struct lws_vhost *dial_context_vhost(struct dial_context *context, const char *c
     return authority->vhost;
 }
 
-/* libwebsockets compares names only; where a URL has a number, the certificate must have it. */
+/* libwebsockets compares only names; for an IP address in the URL we check the certificate ourselves. */
 bool dial_context_trusts(const char *host, void *store_context, bool is_sound) {
     if (is_sound) return true;
     X509 *certificate = X509_STORE_CTX_get_current_cert(store_context);
@@ -139,7 +139,7 @@ void dial_context_gone(struct lws *wsi) {
     loop_uv_wake(context->loop);
 }
 
-/* On a foreign loop the context ends in steps, its handles closing in between; it sets context->lws to NULL. */
+/* On a foreign loop the context is destroyed in steps, while its handles close; at the end context->lws is NULL. */
 void dial_context_done(struct dial_context *context) {
     for (int i = 0; i < GOODBYE_TURNS && context->lws; i++) {
         if (i % (GOODBYE_TURNS / 4) == 0) lws_context_destroy(context->lws);

@@ -11,7 +11,7 @@ static char *copy(struct slice text) {
     return memory_copy(text.ptr, text.len);
 }
 
-/* A number of IPv6 without its brackets. */
+/* An IPv6 address without its brackets. */
 static struct slice bare(const char *host) {
     size_t len = strlen(host);
     return len > 2 && host[0] == '[' && host[len - 1] == ']' ? (struct slice){host + 1, len - 2} : slice_of(host);

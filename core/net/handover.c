@@ -38,7 +38,7 @@ bool handover_send(int inbox, int fd, const struct handover *handover, struct sl
     return sendmsg(inbox, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)(sizeof *handover + unread.len);
 }
 
-/* -1: nothing is there. *fd_r is -1 when this process had no descriptor left for it. */
+/* -1: the inbox is empty. *fd_r is -1 when this process had no free descriptor. */
 static int receive(int inbox, struct handover *handover, struct buffer *unread, int *fd_r) {
     union ancillary ancillary = {0};
     struct iovec bytes[] = {{handover, sizeof *handover}, {buffer_reserve(unread, HANDOVER_BYTES), HANDOVER_BYTES}};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1.1, one request after the other: heads are read strictly (wire/http_head.h), what comes behind one stays for
- * whoever reads next: the body, the next request, a WebSocket, another process. */
+/* HTTP/1.1, one request after the other: heads are parsed strictly (wire/http_head.h); bytes after a head stay for the
+ * next reader: the body, the next request, a WebSocket, another process. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -81,7 +81,7 @@ static void http_free(struct conn *conn) {
     conn->http = NULL;
 }
 
-/* The exchange that the owner still holds ends with his call of http_reply, or now, if he wants to hear. */
+/* An exchange that the owner still holds ends with the owner's http_reply, or now if the owner asked for aborted. */
 static void abandon(struct http_exchange *exchange) {
     if (!exchange) return;
     exchange->http = NULL;
@@ -157,7 +157,7 @@ void http_reject(const struct http_exchange *exchange, const char *reason) {
     if (exchange->http) net_reject(exchange->http->conn, reason);
 }
 
-/* An answer of the server's own: the last one. */
+/* The server's own answer, the last one on the connection. */
 static bool refuse(struct http *http, unsigned status, struct slice extra, const char *why) {
     struct http_exchange *owners = http->exchange;
     struct buffer fields = {0};
@@ -174,7 +174,7 @@ static bool refuse(struct http *http, unsigned status, struct slice extra, const
     return true;
 }
 
-/* Of a request that is whole the owner's answer still comes; what has come behind it is nobody's. */
+/* For a complete request the owner's answer still follows; discards the input after it. */
 void http_cut(struct conn *conn) {
     struct http *http = conn->http;
     if (http->state < HTTP_ASKED) {
@@ -199,7 +199,7 @@ size_t http_held(const struct http *http) {
     return http->state == HTTP_BODY ? http->body.len : 0;
 }
 
-/* ---- a request that is another process's */
+/* ---- requests for another process */
 
 static int inbox_of(struct http *http) {
     bool ours = http->handed || !events_of(http)->elsewhere;
@@ -211,7 +211,7 @@ static void tunnel_woken(void *owner) {
     work(&((struct http *)owner)->work);
 }
 
-/* What is encrypted stays here; the other process gets a descriptor that leads to us. */
+/* A TLS connection stays here; the other process gets a descriptor that leads to us. */
 static bool begin_tunnel(struct http *http, int inbox, struct handover *handover) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) return false;
@@ -229,8 +229,8 @@ static bool begin_tunnel(struct http *http, int inbox, struct handover *handover
     return true;
 }
 
-/* unread: the request, and what came behind it. True: the other process has it. This one has closed its descriptor, or
- * passes bytes on (TLS). */
+/* unread: the request and the bytes after it. True: the other process has it; this process has closed its descriptor or
+ * relays bytes (TLS). */
 static bool hand_over(struct http *http, int inbox, struct slice unread) {
     struct conn *conn = http->conn;
     struct handover handover = {.peer = http->peer, .tunneled = conn->tunneled};
@@ -257,7 +257,7 @@ static bool tunnel(struct http *http) {
 
 /* ---- requests */
 
-/* The owner may take their time. Only the client's hanging up is watched for. */
+/* The owner answers at any time. Until then only the client's hang-up is watched. */
 static void await_owner(struct http *http, enum http_state state) {
     conn_cancel_deadline(http->conn);
     http->state = state;
@@ -279,7 +279,7 @@ static bool ask(struct http *http) {
     return false;
 }
 
-/* True: the owner has taken it. */
+/* True: the owner took it. */
 static bool offer(struct http *http) {
     if (!events_of(http)->head) return false;
     exchange_new(http);
@@ -295,7 +295,7 @@ static bool offer(struct http *http) {
     return false;
 }
 
-/* Whoever waits to hear that the body is wanted (RFC 9110, section 10.1.1) hears it, unless some of it has come. */
+/* Sends 100 Continue to a client that waits for it (RFC 9110, section 10.1.1), unless part of the body has arrived. */
 static void begin_body(struct http *http) {
     bool waits = http->head.minor == 1 && http_head_lists(&http->head, "expect", "100-continue");
     if (waits && conn_unread(http->conn).len == 0) buffer_append_str(&http->out, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -324,7 +324,7 @@ static bool begin_request(struct http *http) {
     return true;
 }
 
-/* The owner takes the client; else the answer is on its way. */
+/* True: the owner accepted the client; false: the refusal is being sent. */
 static bool upgrade_accepted(struct http *http, struct http_upgrade *answer_r, struct deflate_offer *deflate_r) {
     const char *fault;
     unsigned status = http_upgrade_fault(&http->head, deflate_r, &fault);
@@ -361,7 +361,7 @@ static bool begin_upgrade(struct http *http) {
     return false;
 }
 
-/* From now on the connection is that of whom the proxy speaks for; else the answer is on its way. */
+/* True: the connection now counts for the client behind the proxy; false: the refusal is being sent. */
 static bool name_client(struct http *http) {
     struct conn *conn = http->conn;
     char retry[32];
@@ -397,7 +397,7 @@ static bool head_done(struct http *http, char *bytes, size_t len) {
     return http_head_lists(&http->head, "upgrade", "websocket") ? begin_upgrade(http) : begin_request(http);
 }
 
-/* The peer has ended or broken the connection. */
+/* The peer has closed or broken the connection. */
 static bool ended(struct http *http) {
     if (http->state == HTTP_HEAD && conn_unread(http->conn).len > 0) net_reject(http->conn, "head");
     conn_kill(http->conn);
@@ -410,7 +410,7 @@ static bool wait_for_more(struct http *http) {
     return false;
 }
 
-/* False: it has gone to the kernel whole, or as much of it as this turn allows; or the connection is gone. */
+/* False: everything is written, or as much as this turn allows, or the connection is gone. */
 static bool write_piece(struct http *http, size_t file_bytes) {
     bool is_file = http->sent >= http->out.len;
     size_t at = http->sent - (is_file ? http->out.len : 0);
@@ -428,7 +428,7 @@ static bool write_piece(struct http *http, size_t file_bytes) {
     return !is_file;
 }
 
-/* Without the end of a line nothing new can be told: who sends byte by byte costs no more than whole lines do. */
+/* Parses only after a new line end, so that a client that sends single bytes costs no more than whole lines. */
 static enum http_head_result look(struct http *http, const char *bytes, size_t len) {
     size_t max_bytes = http->conn->host->head_bytes;
     if (len < max_bytes && !memchr(bytes + http->seen, '\n', len - http->seen)) return HTTP_HEAD_PARTIAL;
@@ -467,7 +467,7 @@ static bool take_bytes(struct http *http, char *bytes, size_t len) {
     return taken == left ? ask(http) : true;
 }
 
-/* What is announced is refused before it comes. */
+/* Refuses an announced body before it arrives. */
 static bool take_chunks(struct http *http, char *bytes, size_t len) {
     const char *at = bytes;
     struct slice piece = SLICE_NONE;
@@ -487,7 +487,7 @@ static bool take_chunks(struct http *http, char *bytes, size_t len) {
 
 static bool read_body(struct http *http) {
     char *bytes;
-    if (http_unsent(http) > 0) return write_piece(http, 0); /* that it may come */
+    if (http_unsent(http) > 0) return write_piece(http, 0); /* the interim answer goes first */
     ssize_t n = conn_input(http->conn, false, &bytes);
     if (n < 0) return ended(http);
     if (n == 0) return wait_for_more(http);
@@ -495,7 +495,7 @@ static bool read_body(struct http *http) {
 }
 
 static void rest(struct http *http) {
-    if (http->trusted) conn_move(http->conn, NULL, &(unsigned){0}); /* nobody's, until it says whose */
+    if (http->trusted) conn_move(http->conn, NULL, &(unsigned){0}); /* no client until the next request names one */
     conn_rest(http->conn);
 }
 
@@ -522,7 +522,7 @@ static bool write_answer(struct http *http) {
     return false;
 }
 
-/* True: there may be more to do at once. False: it waits, or http is gone. */
+/* True: there may be more to do now. False: it waits, or http is freed. */
 static bool step(struct http *http) {
     switch (http->state) {
         case HTTP_HEAD:

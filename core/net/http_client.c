@@ -144,7 +144,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *owner) {
     return len;
 }
 
-/* A status line begins anew (100 Continue). */
+/* A new status line resets the headers (100 Continue). */
 static size_t take_header(char *bytes, size_t size, size_t count, void *owner) {
     struct fetch *fetch = owner;
     struct buffer *out = &fetch->response_headers;

@@ -28,10 +28,10 @@ static bool read_extensions(const struct http_head *head, struct deflate_offer *
     return true;
 }
 
-/* What is left of the lines that offer subprotocols, and of the one at hand. */
+/* The remaining lines that offer subprotocols, and the rest of the current one. */
 struct protocols {
     struct slice fields, list;
-    bool sound; /* all so far were tokens */
+    bool sound; /* all names so far were tokens */
 };
 
 static bool next_protocol(struct protocols *protocols, struct slice *protocol_r) {

@@ -10,9 +10,9 @@
 
 struct inbound_message {
     struct buffer bytes;
-    struct inflater *inflater; /* NULL: it is not compressed */
+    struct inflater *inflater; /* NULL: not compressed */
     struct utf8_stream text;
-    uint64_t since_ms; /* small fragments are counted from then on */
+    uint64_t since_ms; /* start of the count of small fragments */
     unsigned small;
 };
 
@@ -42,7 +42,7 @@ static unsigned inflate_piece(struct inflater *inflater, const struct websocket_
     return result == INFLATE_OK ? 0 : result == INFLATE_TOO_LARGE ? WEBSOCKET_TOO_LARGE : WEBSOCKET_BAD_DATA;
 }
 
-/* All of it is here: nothing is kept. */
+/* The whole message is here: nothing is kept. */
 static unsigned add_whole(struct inbound_shared *shared, const struct websocket_found *piece, size_t max_bytes,
                           struct slice *message_r) {
     struct slice message = piece->payload;
@@ -66,7 +66,7 @@ static struct inbound_message *message_new(const struct websocket_found *piece) 
     return message;
 }
 
-/* An honest client does not send its message by the byte (or by less) for long. */
+/* An honest client does not send single bytes or empty fragments for long. */
 static bool too_many(struct inbound_message *message, const struct websocket_found *piece, uint64_t now_ms) {
     if (!piece->begins_frame || piece->payload.len + piece->left >= FRAGMENT_SMALL) return false;
     if (now_ms - message->since_ms >= 1000) {
@@ -76,7 +76,7 @@ static bool too_many(struct inbound_message *message, const struct websocket_fou
     return ++message->small > FRAGMENTS_A_SECOND;
 }
 
-/* What is announced is refused before it comes. */
+/* Refuses an announced size before it arrives. */
 static unsigned add_piece(struct inbound_message *message, const struct websocket_found *piece, bool last,
                           size_t max_bytes) {
     struct buffer *bytes = &message->bytes;
@@ -95,7 +95,7 @@ static unsigned add_piece(struct inbound_message *message, const struct websocke
     return valid && (!last || utf8_whole(&message->text)) ? 0 : WEBSOCKET_BAD_DATA;
 }
 
-/* The connection keeps nothing of it. */
+/* Ends the message; the connection keeps nothing of it. */
 static void hand_out(struct inbound *inbound, struct inbound_shared *shared, struct slice *message_r) {
     buffer_done(&shared->message);
     shared->message = inbound->message->bytes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Accepting: admission before anything costs; when descriptors run out, one kept in reserve turns callers away rather
- * than letting them (and the loop) spin. */
+/* Accepting: admission comes before any costly work. When descriptors run out, a reserved one is used to turn clients
+ * away, so that the loop does not spin. */
 #include "net/listener.h"
 
 #include <errno.h>
@@ -70,7 +70,7 @@ void listener_admit(struct net_server *server, int fd, const struct address *add
     LOG(LOG_INFO, "connection.refused", LOG_TEXT("address", text), LOG_NUMBER("retry_after_s", retry_after_s));
 }
 
-/* No descriptor left: the caller is turned away with the reserved one, then accepting rests a moment. */
+/* No free descriptor: turns the client away with the reserved one, then pauses accepting for a moment. */
 static void exhausted(struct listener *listener) {
     LOG(LOG_ERROR, "listener.descriptors_exhausted", LOG_NUMBER("connections", listener->server->conns_len));
     metric_add_labelled(METRIC_REJECTED, "descriptors", 1);
@@ -97,7 +97,7 @@ static void listener_ready(void *owner, int fd, int ready) {
         int accepted = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) exhausted(listener);
-            if (errno == ECONNABORTED || errno == EINTR) continue; /* a peer that left meanwhile */
+            if (errno == ECONNABORTED || errno == EINTR) continue; /* the peer left meanwhile */
             return;
         }
         struct address address = address_of_socket(&peer);

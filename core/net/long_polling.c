@@ -9,7 +9,7 @@
 struct long_polling {
     const struct long_polling_events *events;
     void *owner;
-    struct http_exchange *get, *post; /* those that wait for an answer */
+    struct http_exchange *get, *post; /* exchanges that wait for an answer */
     struct buffer get_headers, post_headers;
     bool paused, stopped;
 };
@@ -43,7 +43,7 @@ struct long_polling *long_polling_new(const struct long_polling_events *events, 
     return polling;
 }
 
-/* As a GET hears that comes later. */
+/* The same answer as for a GET after the session has ended. */
 static void reply_unknown(struct long_polling *polling) {
     struct buffer body = {0};
     engineio_write_error(&body, ENGINEIO_UNKNOWN_SID);
@@ -92,7 +92,7 @@ static void polling_get(struct long_polling *polling, struct http_request *reque
     polling->events->waiting(polling->owner);
 }
 
-/* False: a bad packet. Packets before it have been handed on. */
+/* False: a bad packet. Packets before it have been delivered. */
 static bool polling_decode(struct long_polling *polling, struct slice body) {
     struct engineio_payload payload;
     struct engineio_packet packet;
@@ -152,7 +152,7 @@ void long_polling_stop(struct long_polling *polling) {
     polling->stopped = true;
 }
 
-/* Requests that lead to no session. */
+/* Requests without a session. */
 
 void long_polling_refuse(struct http_request *request, enum engineio_error error, struct slice headers) {
     struct buffer body = {0}, all = {0};

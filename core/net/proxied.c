@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Behind a trusted balancer a connection begins with a PROXY header. Exactly its bytes are read, before TLS and before
- * admission, which wants the client's address. */
+/* Connections from a trusted balancer begin with a PROXY header. Reads exactly its bytes, before TLS and before
+ * admission, which needs the client's address. */
 #include "net/proxied.h"
 
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static void reap(struct loop_task *task) {
     free(CONTAINER(task, struct proxied, reap));
 }
 
-/* The descriptor is no longer its. */
+/* Gives up the descriptor. */
 static void end(struct proxied *proxied) {
     loop_fd_free(&proxied->watch);
     loop_timer_cancel(&proxied->deadline);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files below one folder, sent as they are asked for. Nothing outside it is reachable, by whatever path or link. */
+/* Files below one folder. No path or link reaches anything outside it. */
 #include "net/static_files.h"
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@ enum { NAME_MAX_LEN = 512 };
 
 struct static_files {
     int folder_fd;
-    struct list sent; /* those that are being sent now */
+    struct list sent; /* files being sent now */
 };
 
 static const struct {
@@ -64,7 +64,7 @@ void static_files_free(struct static_files **files) {
     *files = NULL;
 }
 
-/* One step of the path at a time, following no link; a segment may not begin with a dot. */
+/* Opens the path segment by segment and follows no links; a segment must not begin with a dot. */
 static int open_below(int folder_fd, struct slice path) {
     int at = dup(folder_fd);
     while (at >= 0 && path.len) {
@@ -98,7 +98,7 @@ static void reply_with(struct http_request *request, struct shared_file *file, c
     http_reply(&request->exchange, &reply);
 }
 
-/* Escapes undone; false: it does not fit, or holds a NUL. (That they are whole is checked with the head.) */
+/* Decodes escapes; false: too long, or contains a NUL. (The head parser has checked that escapes are complete.) */
 static bool unescape(struct slice path, char *out, size_t room) {
     size_t len = 0;
     for (size_t i = 0; i < path.len; i++) {

@@ -75,7 +75,7 @@ static bool begin(const struct ticket_key *key, unsigned char *iv, EVP_CIPHER_CT
            EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-/* 0: no such key, a full handshake follows; 1: good; 2: good, and a new ticket is to be given; -1: an error. */
+/* 0: no such key, a full handshake follows; 1: valid; 2: valid, and the client gets a new ticket; -1: an error. */
 static int choose_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
                       int encrypt) {
     struct tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));

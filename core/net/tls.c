@@ -18,7 +18,7 @@
 /* TLS 1.2 with forward secrecy and AEAD, and 1.3 (its own suites are all of that kind). */
 #define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 
-/* One context a certificate, alike in all else; the first is for those who name none of the others. */
+/* One context per certificate, otherwise the same; the first is for clients that name none of the others. */
 struct tls {
     SSL_CTX **contexts;
     size_t len;
@@ -32,7 +32,7 @@ static bool refuse(const char *file, struct error *error_r) {
     return false;
 }
 
-/* RFC 6066, section 3. A name that no certificate has gets the first one, as from other servers. */
+/* RFC 6066, section 3. A name without a certificate gets the first one, as with other servers. */
 static int choose_certificate(SSL *ssl, int *alert, void *owner) {
     const struct tls *tls = owner;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -44,7 +44,7 @@ static int choose_certificate(SSL *ssl, int *alert, void *owner) {
     return SSL_TLSEXT_ERR_NOACK;
 }
 
-/* HTTP/2 is not spoken here. */
+/* HTTP/2 is not supported. */
 static int choose_protocol(SSL *ssl, const unsigned char **chosen_r, unsigned char *len_r, const unsigned char *offered,
                            unsigned offered_len, void *owner) {
     static const unsigned char ours[] = "\x08http/1.1";
@@ -67,15 +67,15 @@ static bool load_clients_ca(SSL_CTX *context, const struct net_settings *setting
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(settings->tls_client_ca);
     if (!names) return refuse(settings->tls_client_ca, error_r);
     SSL_CTX_set_client_CA_list(context, names);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL); /* whoever has none is let in as others are */
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL); /* clients without a certificate are accepted, too */
     return true;
 }
 
-/* A session goes on only where the same authorities are trusted as where it began: nobody is asked for a certificate
- * again when it does. */
+/* A session resumes only with the same trusted authorities, because a resumed session does not ask for a certificate
+ * again. */
 static void bind_sessions(SSL_CTX *context) {
     STACK_OF(X509_OBJECT) *trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context));
-    unsigned char told[2 * SHA256_DIGEST_LENGTH] = {0}; /* of all so far, and of the next one */
+    unsigned char told[2 * SHA256_DIGEST_LENGTH] = {0}; /* hash of all so far, and of the next one */
     for (int i = 0; i < sk_X509_OBJECT_num(trusted); i++) {
         const X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(trusted, i));
         if (!authority) continue;
@@ -166,7 +166,7 @@ static bool is_plain_http(unsigned long error) {
     return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST;
 }
 
-/* Whoever speaks HTTP without TLS is told so in HTTP. */
+/* A client that speaks HTTP without TLS gets an HTTP answer that says so. */
 static void fail(struct conn *conn) {
     static const char answer[] =
         "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n"
@@ -210,7 +210,7 @@ void tls_shake(struct loop_task *task) {
 
 void tls_ready(struct conn *conn) {
     struct net_server *server = conn->host->server;
-    if (loop_task_pending(&conn->task)) return; /* it stands in line */
+    if (loop_task_pending(&conn->task)) return; /* already queued */
     list_append(&server->handshakes, &conn->task.link);
     loop_post(server->loop, &server->shake);
 }

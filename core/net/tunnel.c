@@ -54,7 +54,7 @@ static ssize_t result_of(ssize_t n) {
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
 }
 
-/* Each of these four: true when bytes moved. */
+/* Each of these four functions returns true when bytes moved. */
 
 static bool read_client(struct tunnel *tunnel) {
     if (tunnel->ended || tunnel->broken || tunnel->up.len >= HELD_BYTES) return false;
@@ -68,7 +68,7 @@ static bool write_process(struct tunnel *tunnel) {
     if (tunnel->ended || tunnel->up.len == 0) return false;
     ssize_t n = result_of(send(tunnel->fd, tunnel->up.ptr, tunnel->up.len, MSG_NOSIGNAL));
     if (n > 0) buffer_consume(&tunnel->up, (size_t)n);
-    if (n < 0) buffer_clear(&tunnel->up); /* it reads no more; what it has said is still to be read */
+    if (n < 0) buffer_clear(&tunnel->up); /* the process reads no more; its output must still be read */
     return n > 0;
 }
 
@@ -100,7 +100,7 @@ enum tunnel_state tunnel_step(struct tunnel *tunnel, int *interest_r) {
     bool up_waits = tunnel->up.len > 0, down_waits = tunnel->down.len > 0;
     *interest_r = (tunnel->ended || up_full ? 0 : LOOP_READ) | (down_waits ? LOOP_WRITE : 0);
     loop_fd_set(tunnel->watch, tunnel->ended ? 0 : (down_full ? 0 : LOOP_READ) | (up_waits ? LOOP_WRITE : 0));
-    if (!up_waits) buffer_done(&tunnel->up); /* an idle one holds nothing */
+    if (!up_waits) buffer_done(&tunnel->up); /* an idle tunnel holds no memory */
     if (!down_waits) buffer_done(&tunnel->down);
     if (tunnel->broken) return TUNNEL_BROKEN;
     if (tunnel->ended) return down_waits ? TUNNEL_ENDING : TUNNEL_OVER;

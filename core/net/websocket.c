@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A WebSocket on an accepted socket: frames in by wire/websocket_reader.h, prebuilt frames out. The rules
- * (docs/transport.md) live here and nowhere else:
- *  1. a write holds whole frames; what the kernel does not take is copied once, and nothing more is written until it
+ * (docs/transport.md) live here and nowhere else:  1. a write holds whole frames; what the kernel does not take is
+ * copied once, and nothing more is written until it
  *     has drained;
  *  2. from the moment our side begins to close no data frame is written; when the peer does, or errs, what answers
  *     its messages before that leaves first, within the turn; one Close frame, then TCP ends, ours first;
@@ -27,14 +27,14 @@ static struct loop *loop_of(const struct conn *conn) {
 
 /* ---- out */
 
-/* Does a message come next, and is none wanted yet? */
+/* True: a message comes next, but messages are not wanted now. */
 static bool rests(const struct conn *conn, const char *at, const char *end) {
     enum { CONTROL_BIT = 8 };
     if ((!conn->paused && !conn->blocked && !conn->yields) || conn->closing.wanted) return false;
     return conn->in.reader.left > 0 || (at < end && !(*at & CONTROL_BIT));
 }
 
-/* What is kept begins with a message that rests. */
+/* The kept input begins with a message that must wait. */
 static bool holds_message(const struct conn *conn) {
     struct slice unread = conn_unread(conn);
     return unread.len > 0 && rests(conn, unread.ptr, slice_end(unread));
@@ -46,7 +46,7 @@ static void watch(struct conn *conn) {
     loop_fd_set(conn->watch, (reads ? LOOP_READ : 0) | (conn->blocked ? LOOP_WRITE : 0));
 }
 
-/* What is left of bytes the kernel does not take. */
+/* Keeps the bytes that the kernel did not take. */
 static void keep_unsent(struct conn *conn, struct slice rest) {
     buffer_append_slice(&conn_unfinished(conn)->unsent, rest);
     conn->blocked = true;
@@ -54,7 +54,7 @@ static void keep_unsent(struct conn *conn, struct slice rest) {
     watch(conn);
 }
 
-/* Over TLS a write takes a record at a time. */
+/* Over TLS, each write takes one record. */
 static bool write_all(struct conn *conn, struct slice *bytes) {
     while (bytes->len > 0) {
         ssize_t n = conn_bytes_write(conn, bytes->ptr, bytes->len);
@@ -89,7 +89,7 @@ static void send_control(struct conn *conn, enum frame_opcode opcode, struct sli
     buffer_done(&frame);
 }
 
-/* We begin to close: nobody reads what follows. */
+/* True: our side began to close; later data frames are dropped. */
 static bool closes(const struct conn *conn) {
     return conn->closing.wanted && !conn->closing.received;
 }
@@ -123,12 +123,12 @@ void websocket_rest(struct conn *conn) {
 
 /* ---- the end */
 
-/* Both Close frames are there, or ours is and the peer's is not waited for. */
+/* Both Close frames are exchanged, or ours is sent and the peer's is not awaited. */
 static bool is_over(const struct conn *conn) {
     return conn->state == CONN_CLOSING && conn->closing.received && !conn->blocked && !conn->closing.broken;
 }
 
-/* When nothing is in its way, and never within a call from above. */
+/* Call only when nothing is unsent, and never within a call from the layer above. */
 static void send_close(struct conn *conn) {
     conn->state = CONN_CLOSING;
     send_control(conn, FRAME_CLOSE, buffer_slice(&conn_unfinished(conn)->close));
@@ -155,7 +155,7 @@ void websocket_close(struct conn *conn, uint16_t code, struct slice reason) {
     want_close(conn, (struct slice){payload, 2 + reason.len});
 }
 
-/* RFC 6455, section 7.1.7: nothing more of the peer is read, a Close frame neither. */
+/* RFC 6455, section 7.1.7: nothing more is read from the peer, not even a Close frame. */
 static void fail(struct conn *conn, unsigned code, const char *reason) {
     net_reject(conn, reason);
     websocket_close(conn, (uint16_t)code, SLICE_NONE);
@@ -169,14 +169,14 @@ void websocket_cut(struct conn *conn) {
     websocket_close(conn, WEBSOCKET_TRY_LATER, SLICE_NONE);
 }
 
-/* Its owner hears of it, and what the Close frame says is said. */
+/* Tells the owner, with the Close frame's code and reason. */
 void websocket_displaced(struct conn *conn) {
     if (conn->state != CONN_OPEN || !conn->owner.events->displaced) return;
     conn->owner.events->displaced(conn->owner.of);
     if (conn->closing.wanted && !conn->blocked) send_close(conn);
 }
 
-/* Section 5.5.1: the answer says what the peer said. */
+/* Section 5.5.1: the answer repeats the peer's code. */
 static void peer_closes(struct conn *conn, const struct websocket_found *found) {
     conn->closing.received = true;
     if (is_over(conn)) conn_end(conn);
@@ -198,7 +198,7 @@ void websocket_gone(struct conn *conn) {
 
 /* ---- in */
 
-/* RFC 6455, section 5.5.3: while none can be written, the last one is enough. */
+/* RFC 6455, section 5.5.3: while no pong can be written, answering the last ping is enough. */
 static void answer_ping(struct conn *conn, struct slice payload) {
     uint32_t now_ms = (uint32_t)loop_now_ms(loop_of(conn));
     if (conn->closing.wanted) return;
@@ -221,7 +221,7 @@ static void answer_ping(struct conn *conn, struct slice payload) {
 static void add_piece(struct conn *conn, const struct websocket_found *piece) {
     struct slice message;
     loop_part(loop_of(conn), piece->compressed ? "inflate" : "message");
-    if (conn->closing.wanted) return; /* nobody is told any more */
+    if (conn->closing.wanted) return; /* the owner gets no more messages */
     size_t max_bytes = conn->owner.events->max_message_bytes ? conn->owner.events->max_message_bytes(conn->owner.of)
                                                              : conn->host->max_message_bytes;
     unsigned code = inbound_add(&conn->in.inbound, &conn->host->server->inflating, piece, max_bytes,
@@ -252,12 +252,12 @@ static void obey(struct conn *conn, enum websocket_event event, const struct web
     }
 }
 
-/* Nothing that comes has a meaning any more. */
+/* True: further input is discarded. */
 static bool is_deaf(const struct conn *conn) {
     return conn->closing.received || conn->closing.broken || conn->state >= CONN_ENDED;
 }
 
-/* Others are waiting: its messages rest until the next turn. */
+/* Other connections wait: its messages are delivered in the next turn. */
 static void yield(struct conn *conn) {
     conn->yields = true;
     loop_post(loop_of(conn), &conn->task);
@@ -292,7 +292,7 @@ static void read_frames(struct conn *conn) {
     for (int i = 0; more && !conn->yields && !holds_message(conn) && i < READS_A_TURN; i++)
         more = read_once(conn, true);
     if (conn->state >= CONN_ENDED) return;
-    if (more && !holds_message(conn)) loop_post(loop_of(conn), &conn->task); /* what TLS has wakes nobody */
+    if (more && !holds_message(conn)) loop_post(loop_of(conn), &conn->task); /* TLS holds bytes: no event comes */
     watch(conn);
     conn_settle(conn);
 }
@@ -320,10 +320,10 @@ static void drain(struct conn *conn) {
     unfinished->has_pong = false;
     buffer_done(&unfinished->pong);
     watch(conn);
-    loop_post(loop_of(conn), &conn->task); /* what the peer has sent meanwhile is read first */
+    loop_post(loop_of(conn), &conn->task); /* input that arrived meanwhile is read first */
 }
 
-/* Once at a time: what calls from above ask for, and what has become possible. */
+/* Does the work that calls from above requested and that is now possible. */
 void websocket_run(struct conn *conn) {
     if (conn->closing.broken) {
         conn_kill(conn);
