@@ -97,12 +97,12 @@ static bool is_file_name(const char *text) {
     return text[0] && text[0] != ':';
 }
 
-/* A text that may be false instead: its default is. */
+/* A text that may also be false, because its default is. */
 static bool is_off(const struct key *key, const struct value *value) {
     return key->fallback && strcmp(key->fallback, "false") == 0 && value->type == VALUE_BOOLEAN && !value->boolean;
 }
 
-/* The path that begins so far in the text: the one place where a path of the file's becomes one of the system's. */
+/* Resolves the path that begins at this offset in the text: the only place that makes paths of the file absolute. */
 static void resolve(const struct check *check, struct value *value, size_t prefix_len) {
     if (!is_file_name(value->text + prefix_len)) return;
     char *path = file_resolve(check->folder, value->text + prefix_len);

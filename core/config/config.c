@@ -74,8 +74,8 @@ static bool complain(const struct config *config, const char *key, struct error 
     return false;
 }
 
-/* Keys of a mode without the mode: whoever forgot it believes that clients are checked. Looks at what was written,
- * before defaults are added. */
+/* Refuses keys of a mode without the mode: an operator who forgot it believes that clients are checked. Looks at the
+ * written keys, before defaults are added. */
 static bool check_mode(const struct config *config, struct error *error_r) {
     if (value_find(config->tree, "auth.mode")) return true;
     for (size_t i = 0; i < keys_len; i++) {
@@ -129,7 +129,7 @@ static bool check_secrets(const struct config *config, struct error *error_r) {
     return true;
 }
 
-/* curl reads it when keys are first fetched: too late to say that it is not there. */
+/* curl reads it when keys are first fetched: too late to report that it is missing. */
 static bool check_authorities(const struct config *config, struct error *error_r) {
     struct buffer pem = {0};
     struct error error;
@@ -143,7 +143,7 @@ static bool check_authorities(const struct config *config, struct error *error_r
     return good;
 }
 
-/* What no single key can tell. */
+/* Checks that involve several keys. */
 static bool check_together(const struct config *config, struct error *error_r) {
     size_t path_len = strlen(config->path);
     if (config->workers != 1 && config->redis.nodes.len == 0)

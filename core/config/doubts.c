@@ -61,7 +61,7 @@ static void look_at_folder(const struct config *config) {
     tell(config, value_line(config->tree, "static_folder"), "static_folder", problem);
 }
 
-/* What says how tokens are checked, beside a mode that checks none. */
+/* Keys for checking tokens, with a mode that checks none. */
 static void look_at_mode(const struct config *config) {
     const char *mode = config->auth.mode;
     const struct {
@@ -99,7 +99,7 @@ static void look_at_lengths(const struct config *config) {
 
 /* ---- secrets in a file that all may read */
 
-/* A conninfo is for what it says of a password. */
+/* A conninfo counts for the password in it. */
 static bool is_secret_text(const struct key *key, const char *text) {
     if (strncmp(key->name, "postgres.", 9) != 0) return true;
     const char *user = strstr(text, "://"), *colon = user ? strchr(user + 3, ':') : NULL;

@@ -16,7 +16,7 @@ static uint64_t hash_plain(const struct value *value) {
     return hash;
 }
 
-/* Two Lua states walk a table in different orders: what has a name counts wherever it stands. */
+/* Two Lua states walk a table in different orders, so named items are hashed independent of order. */
 static uint64_t hash_value(const struct value *value) {
     if (value->type != VALUE_TABLE) return hash_plain(value);
     uint64_t sum = 0, index = 0;

@@ -174,7 +174,7 @@ static void scan_table(struct scanner *scanner, struct value *table, unsigned de
     next(scanner);
 }
 
-/* As in the file, so that the first thing that is wrong there is what is told. Lua keeps no order. */
+/* Sorts as in the file, so that the first mistake there is reported. Lua keeps no order. */
 static void sort_by_line(struct value *table) {
     struct value *sorted = NULL;
     while (table->first) {

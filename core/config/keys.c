@@ -307,7 +307,7 @@ const char *key_nearest(const char *name) {
         unsigned whole = distance(name, keys[i].name);
         unsigned tail = last && !strchr(name, '.') ? distance(name, last + 1) + 1 : NAME_MAX_LEN;
         unsigned best = whole < tail ? whole : tail;
-        /* A name that is more than half wrong is no slip of the pen. */
+        /* A name that is more than half wrong is not a typing mistake. */
         if (best < least && best * 2 < strlen(name)) least = best, nearest = keys[i].name;
     }
     return nearest;

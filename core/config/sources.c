@@ -37,7 +37,7 @@ static bool add(struct map *sources, const char *path, struct error *error_r) {
     return true;
 }
 
-/* What lies beside a script is there to be required, or not: a file that cannot be read is no error here. */
+/* Files in a script's folder may or may not be required, so an unreadable one is not an error here. */
 static void add_beside(struct map *sources, const char *script) {
     const char *slash = strrchr(script, '/');
     char *folder = memory_copy(script, slash == script ? 1 : (size_t)(slash - script));

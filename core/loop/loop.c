@@ -13,16 +13,16 @@
 
 /* 2026-01-01T00:00:00Z, where a fake clock starts. */
 static const uint64_t FAKE_WALL_MS = 1767225600000;
-/* Flush and reap tasks may queue more of their kind; what is left after so many rounds waits for the next turn. */
+/* Flush and reap tasks may queue more of their kind; after this many rounds the rest waits for the next turn. */
 enum { ROUNDS_MAX = 16 };
-/* The stages of a turn. What is freed was bounded by what the others did. */
+/* The stages of a turn. The other stages bound the work of reap. */
 enum { SLICE_US = 10000 };
 static const struct loop_stage descriptors = {"descriptors", SLICE_US, 1}, timers = {"timers", SLICE_US, 1},
                                posted = {"posted", SLICE_US, 1}, flush = {"flush", SLICE_US, ROUNDS_MAX},
                                reap = {"reap", UINT64_MAX, ROUNDS_MAX};
 /* Turns at each step of a fake clock. */
 enum { SETTLE_TURNS_MAX = 1000 };
-/* The end of time for the kernel's timer (about 35 years); a later one is set anew then. */
+/* The longest wait for the kernel's timer (about 35 years); a later timer is set again then. */
 static const uint64_t WAIT_END_MS = UINT64_C(1) << 40;
 
 static uint64_t read_clock(clockid_t id, uint64_t per_second) {
@@ -31,7 +31,7 @@ static uint64_t read_clock(clockid_t id, uint64_t per_second) {
     return (uint64_t)now.tv_sec * per_second + (uint64_t)now.tv_nsec / (1000000000 / per_second);
 }
 
-/* Read at the first question of a turn, not before it: the turn may begin with a long wait. */
+/* Read on first use in a turn, because the turn may begin with a long wait. */
 static const struct loop_clock *clock_of(const struct loop *loop) {
     struct loop_clock *clock = (struct loop_clock *)&loop->clock;
     if (!clock->fake && !clock->is_read) {
@@ -81,7 +81,7 @@ static struct loop *new_loop(struct loop_clock clock) {
     wheel_init(&loop->wheel, loop_now_ms(loop));
     loop->timer_fd = -1;
     if (!clock.fake) make_timer_fd(loop);
-    /* A peer that has gone is the result of a write, not the end of the process. */
+    /* A write to a closed peer must return an error, not end the process. */
     signal(SIGPIPE, SIG_IGN);
     return loop;
 }
@@ -139,7 +139,7 @@ void loop_reap(struct loop *loop, struct loop_task *task) {
     queue_task(&loop->reap, task);
 }
 
-/* Runs what is queued now. What these tasks queue stands in the list behind what the slice has left. */
+/* Runs the tasks queued now. Tasks that they queue come after those that the slice left over. */
 static bool run_batch(struct loop *loop, struct list *tasks) {
     struct list batch, *link;
     bool overdue = false;
@@ -199,7 +199,7 @@ static bool fire_timers(struct loop *loop) {
     return true;
 }
 
-/* Before waiting: the one descriptor that ends the wait for all timers. Nothing to do if nothing has changed. */
+/* Before waiting: sets the one descriptor that ends the wait for all timers. Nothing to do if nothing has changed. */
 static void arm_timer_fd(struct loop *loop) {
     uint64_t at_ms = 0;
     if (loop->clock.fake) return;
@@ -246,7 +246,7 @@ static void move(struct loop *loop, uint64_t ms) {
     loop->clock.wall_ms += ms;
 }
 
-/* Of a fake clock. False: there is no timer. */
+/* Moves a fake clock to the next timer. False: there is no timer. */
 static bool move_to_next_timer(struct loop *loop) {
     uint64_t next_ms;
     if (!wheel_next(&loop->wheel, &next_ms)) return false;

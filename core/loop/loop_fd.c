@@ -9,19 +9,19 @@
 #include "loop/loop_internal.h"
 
 struct loop_fd {
-    struct event event; /* within: one allocation a connection less */
+    struct event event; /* embedded: saves one allocation per connection */
     int interest;
     void (*ready)(void *owner, int fd, int ready);
     void *owner;
 };
 
-/* A connection that breaks is readable for libevent, and not closed. */
+/* libevent reports a broken connection as readable, not as closed. */
 static bool has_hung_up(int fd) {
     struct pollfd poller = {.fd = fd, .events = POLLRDHUP};
     return poll(&poller, 1, 0) > 0;
 }
 
-/* libevent knows which one it is: a pointer to the loop in each would be one more for each idle client. */
+/* libevent knows the loop; a pointer here would cost memory for each idle client. */
 static void fd_ready(evutil_socket_t number, short what, void *loop_arg) {
     struct loop *loop = loop_arg;
     struct loop_fd *fd = CONTAINER(event_base_get_running_event(loop->base), struct loop_fd, event);
@@ -34,7 +34,7 @@ static void fd_ready(evutil_socket_t number, short what, void *loop_arg) {
     if (pace_count(loop)) event_base_loopbreak(loop->base); /* the others wait in libevent's queue */
 }
 
-/* For what comes from libevent. Only hanging up is watched for by its edge: bytes that wait meanwhile wake nobody. */
+/* Translates our interest for libevent. Hang-up alone is edge-triggered, so that waiting bytes do not wake the loop. */
 static short events_of(int interest) {
     short what = EV_PERSIST;
     if (interest & LOOP_READ) what |= EV_READ;

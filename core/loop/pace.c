@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a turn may take: each stage has a slice of time, what it leaves goes on in the next turn, in its order. So
- * nobody waits for all that others have ready, and the timer that tells the master of this process's life fires
- * meanwhile. */
+/* Limits the time of a turn: each stage has a time slice; the rest continues in the next turn, in order. So no client
+ * waits for all work of others, and the timer that reports to the master fires in time. */
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/metrics.h"

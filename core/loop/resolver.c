@@ -11,7 +11,7 @@
 
 #include "loop/loop.h"
 
-/* What libevent holds on to: it outlives a question that was forgotten. */
+/* The part that libevent refers to: it outlives a forgotten question. */
 struct resolver_lookup {
     struct list link;
     struct resolver_question *question; /* NULL: forgotten */

@@ -44,7 +44,7 @@ bool child_start(struct child *child, uint64_t now_ms, int (*run)(void *owner, s
     return true;
 }
 
-/* Five ends within ten seconds are a storm; a worker that lived well ends it. */
+/* Five ends within ten seconds are a storm; a worker that ran long enough ends it. */
 static unsigned next_wait(struct child *child, uint64_t now_ms) {
     child->ends_ms[child->ends++ % CHILD_STORM] = now_ms;
     if (now_ms - child->started_ms >= LIVED_WELL_MS) return 0;

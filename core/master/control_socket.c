@@ -87,7 +87,7 @@ static void accept_client(struct control_socket *control) {
 
 static void answer(struct control_client *client, struct slice text) {
     ssize_t sent = send(client->fd, text.ptr, text.len, MSG_NOSIGNAL);
-    (void)sent; /* whoever does not read has left */
+    (void)sent; /* a client that does not read has left */
     client_close(client);
 }
 

@@ -41,9 +41,9 @@ enum { EXIT_CONFIG = 2, END_MS = 2000 };
 struct master {
     const struct startup *start;
     struct config *config;  /* in force; what a new worker gets */
-    struct config *started; /* as the server started: what needs a restart holds as it is there */
+    struct config *started; /* as the server started: in force for keys that need a restart */
     struct buffer restart;  /* the keys that have changed since and need one: JSON texts, with commas */
-    struct config *next;    /* the workers build it; NULL: no reload is under way, or it is decided */
+    struct config *next;    /* the workers prepare it; NULL: no reload in progress, or decided already */
     bool reload_wanted;
     struct rollout rollout;
     unsigned generation;
@@ -53,11 +53,11 @@ struct master {
     struct pollfd *polls;
     int signal_fd;
     char address[4 * LISTEN_ADDRESS_MAX];
-    struct tickets tickets; /* what its workers give clients of TLS is good at all of them */
+    struct tickets tickets; /* so that a TLS ticket of one worker is valid at all */
     struct control_socket *control;
-    bool proven;   /* a worker was ready once: the others start */
+    bool proven;   /* a worker was ready once, so the others may start */
     bool served;   /* all were */
-    bool stopping; /* until kill_at_ms the workers may end by themselves */
+    bool stopping; /* workers may end by themselves until kill_at_ms */
     bool stopped;
     uint64_t kill_at_ms;
     int status;
@@ -76,12 +76,12 @@ static void tell_all(struct master *master, enum master_message_kind kind) {
         if (master->children[i].pid != 0) master_message_send(master->children[i].link, kind, 0, NULL);
 }
 
-/* ---- reload: the master reads the configuration, the workers build the generation, then all have it, or none */
+/* ---- reload: the master reads the configuration, the workers prepare the generation; then all enact it, or none */
 
 static void answer_reload(struct master *master, const char *result, struct slice answer) {
     metric_add_labelled(METRIC_RELOADS, result, 1);
     systemd_notify("READY=1");
-    /* Whoever asked meanwhile waits for the one that follows. */
+    /* Commands that came meanwhile wait for the next reload. */
     if (!master->reload_wanted) control_socket_answer(master->control, answer);
 }
 
@@ -140,7 +140,7 @@ static void reload_done(void *owner) {
 
 static const struct rollout_events reload_events = {reload_decided, reload_done, reload_failed};
 
-/* Requests that come while one is under way are answered by one more. Workers that start are waited for. */
+/* Requests during a reload are answered by one more reload. Waits for starting workers. */
 static void reload_begin(struct master *master) {
     unsigned ready = count_running(master, true);
     if (!master->reload_wanted || master->rollout.state != ROLLOUT_IDLE || master->stopping) return;
@@ -175,7 +175,7 @@ static void ready(struct master *master, struct child *child) {
     systemd_notify("READY=1");
 }
 
-/* systemd too waits as long again. */
+/* systemd waits for that time, too. */
 static void wait_longer(const struct master *master, const struct master_message *message) {
     char state[160];
     if (master->served) return;
@@ -278,7 +278,7 @@ static void stop(struct master *master) {
     tell_all(master, master->stopping ? MASTER_MESSAGE_END : MASTER_MESSAGE_DRAIN);
     master->stopping = true;
     worker_slots_remove_names(master->slots);
-    worker_slots_close_listening(master->slots); /* the workers' are the last ones now */
+    worker_slots_close_listening(master->slots); /* now only the workers hold copies */
 }
 
 static void cut(struct child *child) {
@@ -298,7 +298,7 @@ static void check_child(struct master *master, struct child *child) {
     if (now < child->start_at_ms && child->ends > 0)
         find_caretaker(master, child);
     else if (now >= child->start_at_ms && master->rollout.state != ROLLOUT_PREPARING)
-        start_child(master, child); /* with what is in force; a decision is soon taken */
+        start_child(master, child); /* with the generation in force; the decision follows soon */
 }
 
 static void check_deadlines(struct master *master) {

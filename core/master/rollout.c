@@ -34,7 +34,7 @@ static void enact(struct rollout *rollout, uint64_t now_ms) {
         struct child *child = &rollout->children[i];
         if (child->stage != CHILD_PREPARED) continue;
         child->stage = CHILD_ENACTING;
-        /* who cannot be told cannot stay: its successor has the new generation */
+        /* a worker that cannot be told is killed: its successor has the new generation */
         if (!master_message_send(child->link, MASTER_MESSAGE_ENACT, rollout->generation, NULL)) child_kill(child);
     }
 }
@@ -62,7 +62,7 @@ void rollout_begin(struct rollout *rollout, unsigned generation, const char *fin
 
 void rollout_heard(struct rollout *rollout, struct child *child, const struct master_message *message,
                    uint64_t now_ms) {
-    if (message->number != rollout->generation) return; /* of one that was given up */
+    if (message->number != rollout->generation) return; /* belongs to an abandoned reload */
     if (message->kind == MASTER_MESSAGE_REFUSED && child->stage == CHILD_ASKED) {
         child->stage = CHILD_IDLE;
         fail(rollout, message->text);

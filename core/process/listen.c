@@ -70,7 +70,7 @@ static in_port_t picked_port(int fd) {
     return getsockname(fd, (struct sockaddr *)&name, &len) == 0 ? *port_of(&name) : 0;
 }
 
-/* A machine need not have both families: that one of several is missing is no mistake. */
+/* A machine need not have both families: a missing one of several is not an error. */
 static bool is_missing(int reason) {
     return reason == EAFNOSUPPORT || reason == EADDRNOTAVAIL || reason == EPROTONOSUPPORT;
 }
@@ -91,7 +91,7 @@ static bool open_found(const struct addrinfo *found, int backlog, bool shared, s
     return sockets->len > before;
 }
 
-/* The caller frees it with freeaddrinfo. NULL: there is no such name. */
+/* The caller frees it with freeaddrinfo. NULL: unknown name. */
 static struct addrinfo *find_addresses(const char *address, struct error *error_r) {
     char *host;
     const char *port;
@@ -113,8 +113,8 @@ static bool open_tcp(const char *address, int backlog, bool shared, struct liste
     return good;
 }
 
-/* Bound, and closed at once: nobody can connect, and a server that starts meanwhile gets it. Whoever has it now may be
- * the server that is checked. */
+/* Binds and closes at once: nobody can connect, and a server that starts meanwhile gets the address. The current holder
+ * may be the server being checked. */
 static bool try_tcp(const char *address, struct error *error_r) {
     struct addrinfo *found = find_addresses(address, error_r);
     bool good = false;
@@ -153,7 +153,7 @@ int listen_connect_unix(const char *path, struct error *error_r) {
     return fd >= 0 ? keep_reason(fd) : -1;
 }
 
-/* Of one that nobody listens on any more; whatever else has the name keeps it. */
+/* Removes the file of a dead socket; leaves any other file. */
 static bool is_stale(const char *path) {
     struct stat old;
     int other = listen_connect_unix(path, NULL), reason = errno;
@@ -161,7 +161,7 @@ static bool is_stale(const char *path) {
     return other < 0 && reason == ECONNREFUSED && lstat(path, &old) == 0 && S_ISSOCK(old.st_mode);
 }
 
-/* Why no socket can have that name. */
+/* The reason why no socket can have that name. */
 static const char *name_problem(const char *path, int reason) {
     struct stat there;
     if (lstat(path, &there) == 0 && !S_ISSOCK(there.st_mode)) return "another file has the name";
@@ -200,7 +200,7 @@ bool listen_try_unix(const char *path, struct error *error_r) {
     return good && !is_taken;
 }
 
-/* What "unix:PATH,mode=…,owner=…" says. */
+/* The parts of "unix:PATH,mode=…,owner=…". */
 struct unix_address {
     char *path, *user, *group; /* the caller's; user NULL: unchanged */
     mode_t mode;
@@ -276,7 +276,7 @@ static bool open_unix(const char *text, int backlog, struct listen_sockets *sock
     return good;
 }
 
-/* What bind_unix and give_away would say, but for a server that listens there. */
+/* The errors that bind_unix and give_away would report, ignoring a server that listens there. */
 static bool try_unix(const char *text, struct error *error_r) {
     struct unix_address address;
     uid_t user;

@@ -24,7 +24,7 @@ static bool become(const char *name, struct error *error_r) {
     return false;
 }
 
-/* As a service manager may have given them. */
+/* A service manager may have granted them. */
 static bool give_up_capabilities(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3], none[_LINUX_CAPABILITY_U32S_3] = {0};

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "config/config.h"
 
-/* Beside connections: the store, the log, libraries, the other workers' slots. */
+/* Descriptors for other purposes than connections: the store, the log, libraries, the other workers' slots. */
 enum { DESCRIPTORS_SPARE = 256 };
 
 unsigned process_limits_raise_descriptors(void) {

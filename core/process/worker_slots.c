@@ -45,7 +45,7 @@ static bool open_inbox(struct worker_slot *slot, struct error *error_r) {
 static bool open_door(struct worker_slots *slots, enum door door, const char *const *addresses, size_t len, int backlog,
                       struct error *error_r) {
     struct listen_sockets free_ones, *first = &slots->items[0].doors[door];
-    if (slots->len > 1) { /* none of them is another process's, which the kernel would let us share */
+    if (slots->len > 1) { /* refuse a port of another process, which the kernel would let us share */
         if (!listen_open(addresses, len, backlog, false, &free_ones, error_r)) return false;
         listen_close(&free_ones);
     }

@@ -12,8 +12,8 @@
 
 enum {
     STEP_MS = 10,
-    FLUSH_MS = 2000 /* clients that neither read nor ask */,
-    RESERVE_MS = 300 /* of the deadline: the worker ends by itself, before its master ends it */
+    FLUSH_MS = 2000 /* clients that neither read nor send */,
+    RESERVE_MS = 300 /* kept from the deadline, so that the worker ends before its master kills it */
 };
 
 static void step(struct loop_timer *timer);
@@ -60,8 +60,8 @@ static bool advance(struct drain *drain, uint64_t now_ms) {
             hub_close_all(worker->hub, CLOSE_SHUTTING_DOWN);
             drain->flush_until_ms = now_ms + FLUSH_MS;
             set_state(drain, DRAIN_FLUSH, "flush");
-            return false; /* at least one turn for what that writes */
-        case DRAIN_FLUSH: /* close frames and what stood before them */
+            return false; /* at least one turn for the writes */
+        case DRAIN_FLUSH: /* Close frames and queued output */
             late = late || now_ms >= drain->flush_until_ms || !net_server_connections(worker->net);
             if (!late && (hub_sessions(worker->hub) || hub_queued_bytes(worker->hub))) return false;
             set_state(drain, DRAIN_OVER, "over");

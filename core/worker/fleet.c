@@ -188,7 +188,7 @@ static bool take_expulsion(struct worker *worker, struct slice topic, const stru
     return true;
 }
 
-/* Also to workers that have none of their sockets: what they said may still wait there. */
+/* Also sent to workers without sockets of this user: their messages may still wait there. */
 static size_t expel(struct worker *worker, const struct fleet_news *news) {
     struct buffer body = {0};
     uint64_t number;
@@ -255,7 +255,7 @@ size_t fleet_disconnect_user(struct worker *worker, struct slice user_id, const 
     fields_add(&body, wanted->stays_away ? SLICE("!") : SLICE_NONE);
     fields_add(&body, wanted->session);
     if (wanted->session.len > 0)
-        insist_to_user(worker, user_id, BUS_DISCONNECT, buffer_slice(&body)); /* it has ended for ever */
+        insist_to_user(worker, user_id, BUS_DISCONNECT, buffer_slice(&body)); /* the session never comes back */
     else
         publish_to_user(worker, user_id, BUS_DISCONNECT, buffer_slice(&body));
     buffer_done(&body);
@@ -295,7 +295,7 @@ void fleet_join(struct worker *worker) {
 
 /* Presence. */
 
-/* What was on its way when its worker died says nothing any more. A worker's first word is one of these. */
+/* Ignores late messages of a dead worker. A worker's first message is one of these. */
 static bool is_of_dead(struct worker *worker, const struct bus_message *message) {
     state_note_worker(worker->fleet.state, message->origin);
     return state_is_gone(worker->fleet.state, message->origin);
@@ -330,7 +330,7 @@ static bool (*const takers[BUS_KINDS])(struct worker *, struct slice topic, cons
     [BUS_SURVEY] = take_survey,         [BUS_EXPULSION] = take_expulsion,
 };
 
-/* A worker that ends hears nothing more. */
+/* An ending worker ignores messages. */
 static void received(void *owner, struct slice topic, const struct bus_message *message) {
     struct worker *worker = owner;
     if (!worker->hub || takers[message->kind](worker, topic, message)) return;

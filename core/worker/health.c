@@ -59,7 +59,7 @@ static void tell_of_part(struct health *health, unsigned part, bool works) {
     worker_slots_show_part(health->worker->place.slots, health->worker->place.slot, part, works);
 }
 
-/* By the probes of before. */
+/* The state from earlier probes. */
 static void look_at_parts(struct health *health) {
     for (unsigned part = 0; part < health->parts; part++) {
         bool works = store_part_works(health->worker->store, part);
@@ -67,13 +67,13 @@ static void look_at_parts(struct health *health) {
     }
 }
 
-/* What the others render and cannot see as it changes. */
+/* Publishes state that other workers render and cannot observe. */
 static void measure(const struct worker *worker) {
     metric_set(METRIC_SESSIONS, (int64_t)hub_sessions(worker->hub));
     metric_set(METRIC_LOG_DROPPED, (int64_t)log_dropped());
 }
 
-/* Once. Nothing mends itself there. */
+/* Reported once: damage does not repair itself. */
 static void look_for_damage(struct health *health) {
     if (health->store_is_damaged || !store_is_damaged(health->worker->store)) return;
     health->store_is_damaged = true;
@@ -110,7 +110,7 @@ void health_done(struct health *health) {
     health->parts = 0;
     free(health->parts_away);
     health->parts_away = NULL;
-    health->probed = true; /* a probe that is still under way says nothing more */
+    health->probed = true; /* ignores a probe that is still pending */
 }
 
 static bool store_is_late(const struct health *health) {
@@ -140,7 +140,7 @@ void health_show(struct health *health) {
     worker_slots_show(health->worker->place.slots, health->worker->place.slot, state_of(health));
 }
 
-/* What is degraded is no reason to send clients elsewhere: messages come from the store meanwhile. */
+/* A degraded server still counts as ready: messages come from the store meanwhile. */
 static void write_bus(const struct bus *bus, struct buffer *out) {
     buffer_printf(out, ",\"bus\":\"%s\"", bus_is_degraded(bus) ? "degraded" : "ok");
     if (!bus_is_degraded(bus)) return;
@@ -180,14 +180,14 @@ static void reply_json(struct http_request *request, unsigned status, struct sli
                    .status = status, .content_type = "application/json", .extra_headers = PAGE_HEADERS, .body = body});
 }
 
-/* Takes the same time wherever the two differ. */
+/* Compares in constant time. */
 static bool equal_secretly(struct slice a, struct slice b) {
     unsigned char differs = a.len != b.len;
     for (size_t i = 0; i < a.len && b.len > 0; i++) differs |= (unsigned char)(a.ptr[i] ^ b.ptr[i % b.len]);
     return !differs;
 }
 
-/* A proxy on this machine is not this machine. */
+/* A request through a local proxy does not count as loopback. */
 static bool is_from_here(const struct http_request *request) {
     struct address address;
     return address_parse(slice_of(request->address), &address) && address_is_loopback(&address) &&

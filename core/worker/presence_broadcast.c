@@ -58,7 +58,7 @@ static void write_seen_due(struct loop_timer *timer) {
     write_seen(CONTAINER(timer, struct presence_broadcast, timer));
 }
 
-/* Thousands go at once when a network or a node does: they share a write. */
+/* Thousands of users may leave at once, with a network or a node: they share a write. */
 static void note_last_seen(void *owner, struct slice user_id) {
     struct presence_broadcast *presence_broadcast = ((struct worker *)owner)->presence.broadcast;
     if (!presence_broadcast->seen) presence_broadcast->seen = store_request_new(STORE_USERS_SEEN, seen, owner);

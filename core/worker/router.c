@@ -58,7 +58,7 @@ static enum admission admit(void *owner, const struct address *address, struct s
     return answer(&verdict, retry_after_s_r);
 }
 
-/* The one who asks counts what is refused. */
+/* The caller counts refusals. */
 static enum admission take_seat(void *owner, const struct address *address, struct seat *seat,
                                 unsigned *retry_after_s_r) {
     struct admission_verdict verdict =
@@ -77,7 +77,7 @@ static int elsewhere(void *owner, struct slice path, struct slice query) {
     return inbox;
 }
 
-/* Whoever believes everyone must not be called by a page of any name. */
+/* In development mode clients are trusted, so pages of other names must not reach the server. */
 static bool serves(void *owner, struct slice host) {
     const struct config *config = ((struct router *)owner)->worker->config;
     const struct config_texts *known[] = {&config->hosts, &config->origins, &config->listen};

@@ -61,7 +61,7 @@ static void too_late(struct loop_timer *timer) {
     end_with_error(CONTAINER(timer, struct route_call, deadline), 503, "unavailable", "The answer took too long.");
 }
 
-/* RFC 9110: a token, and a value without control characters. What is not so is left out. */
+/* RFC 9110: a token, and a value without control characters. Others are left out. */
 static bool is_header(struct slice name, struct slice value) {
     for (size_t i = 0; i < name.len; i++)
         if (!isalnum((unsigned char)name.ptr[i]) && !strchr("!#$%&'*+-.^_`|~", name.ptr[i])) return false;
@@ -70,7 +70,7 @@ static bool is_header(struct slice name, struct slice value) {
     return name.len > 0;
 }
 
-/* Headers are our own to make where they frame the message. */
+/* Scripts cannot set headers that frame the message. */
 static bool is_reserved(const char *name) {
     static const char *const reserved[] = {"content-length", "transfer-encoding", "connection", "date", "upgrade"};
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
@@ -230,7 +230,7 @@ static struct route_call *call_new(struct worker *worker, struct list *calls, st
     return route;
 }
 
-/* Is one of the scripts asked there? */
+/* True: a script has such a route. */
 static bool handles(const struct worker *worker, enum policy_point point, const struct http_request *request) {
     struct buffer name = {0};
     write_name(request, &name);

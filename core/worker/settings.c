@@ -179,7 +179,7 @@ static enum store_durability durability_of(const char *word) {
     return strcmp(word, "relaxed") == 0 ? STORE_RELAXED : STORE_PRIMARY;
 }
 
-/* A machine's number, divided among its workers and so many databases. */
+/* The machine's total, divided among its workers and databases. */
 static unsigned share(const struct config *config, int64_t number, size_t databases, unsigned least) {
     int64_t workers = settings_workers(config);
     int64_t each = databases ? number / workers / (int64_t)databases : 0;
@@ -291,14 +291,14 @@ static bool check_networks(const struct config_texts *texts, struct error *error
     return true;
 }
 
-/* Without a list anybody could name any address. */
+/* Without a list anybody could claim any address. */
 static bool check_proxies(const struct config *config, struct error *error_r) {
     bool named = !config->net.proxy_protocol || config->net.trusted_proxies.len > 0;
     if (!named) error_set(error_r, "must name the proxies, for net.proxy_protocol is set");
     return named && check_networks(&config->net.trusted_proxies, error_r);
 }
 
-/* Origins and hosts that no client ever sends. */
+/* Checks for origins and hosts that no client ever sends. */
 static bool check_names(const struct config_texts *names, bool (*can_match)(const char *name, struct error *error_r),
                         struct error *error_r) {
     for (size_t i = 0; i < names->len; i++)

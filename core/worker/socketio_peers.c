@@ -20,14 +20,15 @@
 
 enum { ROOMS_MAX = 1024, ANSWER_MS = 5000, ANSWER_MAX_MS = 60000 };
 
-/* Whom a message is about, and storage for the names. */
+/* The sockets that a message is about, and storage for the names. */
 struct whom {
     struct slice to[ROOMS_MAX], except[ROOMS_MAX];
     struct buffer to_text, except_text;
     struct room_emit emit;
 };
 
-/* The room "" is everybody here and nobody there: it is left out. False: too many names, or others than names. */
+/* Omits the room "": it means everybody here and nobody for Node.js. False: too many names, or an item that is not a
+ * name. */
 static bool read_names(struct slice json, struct buffer *text, struct slice *names, size_t *len_r, bool *given_r) {
     size_t len;
     *len_r = 0;
@@ -38,7 +39,7 @@ static bool read_names(struct slice json, struct buffer *text, struct slice *nam
     return true;
 }
 
-/* False: nobody. */
+/* False: no socket can match. */
 static bool whom_init(struct whom *whom, const struct adapter_heard *heard) {
     const struct adapter_message *message = heard->message;
     struct room_emit *emit = &whom->emit;
@@ -67,7 +68,7 @@ static void each_socket(struct worker *worker, const struct adapter_heard *heard
     whom_done(&whom);
 }
 
-/* The same, and for those that are away, too. */
+/* The same, including disconnected sockets that may come back. */
 static void change_each(struct worker *worker, const struct adapter_heard *heard,
                         void (*fn)(void *owner, struct socket *socket), void *owner) {
     struct whom whom;
@@ -99,7 +100,8 @@ static void emit(struct worker *worker, const struct adapter_heard *heard) {
     whom_done(&whom);
 }
 
-/* An emit that asks for acknowledgements: how many were asked is told at once, each answer as it comes. */
+/* An emit that asks for acknowledgements: reports the number of asked sockets at once, and each answer as it arrives.
+ */
 struct inquest {
     struct adapter_reply *reply;
     size_t open;
@@ -205,7 +207,7 @@ static void take_disconnect(struct worker *worker, const struct adapter_heard *h
     if (ending.ended > 0) answer(worker, heard, ANSWER_DONE, SLICE_NONE);
 }
 
-/* Questions: each is answered, if only by an empty list, or the asker waits in vain. */
+/* Queries: each gets an answer, even an empty list; otherwise the asker waits in vain. */
 
 struct listing {
     struct worker *worker;
@@ -255,7 +257,7 @@ static void take_rooms(struct worker *worker, const struct adapter_heard *heard)
     answer_listing(&listing, heard, ANSWER_ROOMS);
 }
 
-/* Events between servers: scripts hear them when the bus has been read, and may answer. */
+/* Events between servers: scripts get them after the bus has been read, and may answer. */
 
 struct server_event {
     struct policy_call call;
@@ -330,7 +332,7 @@ static void (*const takers[])(struct worker *, const struct adapter_heard *) = {
     [ADAPTER_FETCH] = take_fetch, [ADAPTER_SERVER_EVENT] = take_server_event,
 };
 
-/* A worker that ends hears nothing more. */
+/* An ending worker ignores messages. */
 static void heard_message(void *owner, const struct adapter_heard *heard) {
     struct worker *worker = owner;
     if (worker->hub) takers[heard->message->kind](worker, heard);

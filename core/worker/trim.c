@@ -7,12 +7,13 @@
 #include "base/log.h"
 #include "loop/loop.h"
 
-/* Less, or less than a quarter of what is used, is not worth it: giving back 400 MB of small pieces takes 40 ms. */
+/* Less than this, or less than a quarter of the used bytes, is not worth it: returning 400 MB of small pieces takes 40
+ * ms. */
 enum { LOOK_MS = 10000, WORTH_BYTES = 4 << 20 };
 
 struct trim {
     struct loop_timer timer;
-    size_t given_bytes; /* free for the allocator, and the system's again */
+    size_t given_bytes; /* free in the allocator, but already returned to the system */
 };
 
 static void look(struct loop_timer *timer) {

@@ -38,7 +38,7 @@
 #include "worker/settings.h"
 #include "worker/socketio_peers.h"
 
-/* Tasks of a generation that was replaced may take so long to end. */
+/* How long tasks of a replaced generation may take to end. */
 enum { RETIRE_MS = 10000, SETTLE_TURNS = 100 };
 
 static void channel_unfollowed(void *owner, struct slice channel_id) {
@@ -57,7 +57,7 @@ static void build_bus(struct worker *worker) {
     worker->fleet.bus = bus_redis_new(worker->loop, worker->fleet.redis, &bus, &fleet_events, worker);
     worker->fleet.state = state_redis_new(worker->loop, worker->fleet.redis, bus_worker_id(worker->fleet.bus),
                                           &fleet_state_events, worker);
-    if (settings_share_store(worker->config)) { /* else what one has read is not what the others would */
+    if (settings_share_store(worker->config)) { /* otherwise workers would not read the same data */
         worker->fleet.room = redis_room_new(worker->loop, worker->fleet.redis, caches, sizeof caches / sizeof *caches);
         worker->store =
             store_cached_new(worker->loop, &worker->store, worker->fleet.redis, worker->fleet.room, bus.secret);
@@ -71,8 +71,7 @@ static void build_bus(struct worker *worker) {
     worker->fleet.adapter = adapter_new(worker->fleet.redis, &adapter, &socketio_peers_events, worker);
 }
 
-/* What was read of who is a member, and of what else is in that database, may be of an old primary, or of what a backup
- * took the place of. */
+/* Cached members and other data of that database may come from an old primary, or from before a restored backup. */
 static void people_moved(void *owner, const char *epoch) {
     struct worker *worker = owner;
     if (worker->caches.shared) shared_cache_set_log(worker->caches.shared, epoch);
@@ -158,7 +157,7 @@ bool worker_init(struct worker *worker, struct loop *loop, struct config *config
     return false;
 }
 
-/* Scripts first: they act on all that follows, and no answer may wake one of them up once a part of it is gone. */
+/* Frees scripts first: they use all other parts, and no answer may resume a script after a part is freed. */
 static void end_policy(struct worker *worker) {
     struct policy *policy = worker->scripts.policy;
     worker->scripts.policy = NULL;

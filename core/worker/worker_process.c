@@ -40,8 +40,8 @@ struct process {
     struct loop_fd *link;
     struct loop_timer alive;
     struct trim *trim;
-    uint64_t told_us;      /* that it gets on, before it serves */
-    struct upcoming *next; /* NULL: no reload is under way here */
+    uint64_t told_us;      /* last progress report before it serves */
+    struct upcoming *next; /* NULL: no reload in progress */
     unsigned next_generation;
 };
 
@@ -56,8 +56,8 @@ static void settled(void *owner) {
     master_message_send(process->start->link, MASTER_MESSAGE_READY, 0, NULL);
 }
 
-/* The workers' copies are the last ones when the master has gone or is stopping: the port is free, nobody waits in
- * vain. */
+/* When the master is gone or stopping, the workers hold the last copies: closing them frees the port, and no client
+ * waits in vain. */
 static void accept_no_more(void *owner) {
     struct process *process = owner;
     net_server_stop_accepting(process->worker.net);
@@ -111,7 +111,7 @@ static void enact(struct process *process, unsigned generation) {
     master_message_send(process->start->link, MASTER_MESSAGE_ENACTED, generation, NULL);
 }
 
-/* A caretaker for a place whose worker is not there. */
+/* Accepts for a slot whose worker is not running. */
 static void serve(struct process *process, unsigned slot, bool serves) {
     for (int i = 0, fd; (fd = worker_slots_listen_fd(process->start->slots, slot, (unsigned)i)) >= 0; i++) {
         net_server_stop_listening(process->worker.net, fd);
@@ -165,7 +165,7 @@ static void link_ready(void *owner, int fd, int ready) {
     drain(process, ORPHAN_MS, 0);
 }
 
-/* The kernel's word that the master has gone: it is heard even if the loop no longer turns. */
+/* The kernel's signal that the master is gone; works even if the loop no longer turns. */
 static void end_soon(int signal_number) {
     alarm(ORPHAN_ALARM_S);
 }
@@ -176,7 +176,7 @@ static void take_signals(int master_pid) {
     for (size_t i = 0; i < sizeof masters / sizeof *masters; i++) signal(masters[i], SIG_IGN);
     sigaction(SIGUSR2, &(struct sigaction){.sa_handler = end_soon, .sa_flags = SA_RESTART}, NULL);
     prctl(PR_SET_PDEATHSIG, SIGUSR2);
-    if (getppid() != master_pid) raise(SIGUSR2); /* it went before prctl */
+    if (getppid() != master_pid) raise(SIGUSR2); /* the master ended before prctl */
 }
 
 static bool begin_metrics_net(struct process *process, struct error *error_r) {
@@ -241,7 +241,7 @@ static bool begin(struct process *process, struct error *error_r) {
     return true;
 }
 
-/* Whoever has waited for the store until the deadline waits no more. */
+/* At the deadline, stops waiting for the store. */
 static unsigned store_patience_ms(const struct process *process) {
     unsigned left_ms = fault_planted("end_waits") ? STORE_CLOSE_MS : drain_left_ms(&process->drain);
     return left_ms < STORE_CLOSE_MS ? left_ms : STORE_CLOSE_MS;
