@@ -108,7 +108,7 @@ static void nothing_exists_before_the_first_connection(void **state) {
     assert_non_null(rig.loop->uv);
 }
 
-static void only_what_is_a_websockets_url_is_dialed(void **state) {
+static void only_websocket_urls_are_dialed(void **state) {
     static const char *const wrong[] = {"",          "ws:",       "ws://",         "http://a/", "ws://user@a/",
                                         "ws://a/#b", "ws://a:0/", "ws://a:65536/", "ws://a:x/", "/a",
                                         "ws://a b/"};
@@ -120,7 +120,7 @@ static void only_what_is_a_websockets_url_is_dialed(void **state) {
     assert_int_equal(dials(&caller, long_one, usual), DIAL_BAD_URL);
 }
 
-static void messages_of_all_sizes_go_and_come_whole(void **state) {
+static void messages_of_all_sizes_arrive_whole_both_ways(void **state) {
     static char big[100000];
     static const size_t sizes[] = {0, 1, 125, 126, 4095, 4096, 16384, 65535, 65536, sizeof big};
     struct caller caller;
@@ -135,7 +135,7 @@ static void messages_of_all_sizes_go_and_come_whole(void **state) {
     assert_int_equal(caller.closed, 0);
 }
 
-static void what_is_sent_before_it_opens_waits(void **state) {
+static void messages_sent_before_the_connection_opens_wait(void **state) {
     struct caller caller;
     assert_int_equal(dials(&caller, url_of("ws", "localhost", rig.port, "/"), usual), 0);
     assert_true(dial_send(caller.dial, SLICE("early"), false));
@@ -176,7 +176,7 @@ static void each_side_hears_the_others_close(void **state) {
     assert_string_equal(caller.reason, "go away");
 }
 
-static void who_is_refused_knows_it(void **state) {
+static void a_refused_handshake_is_reported_as_refused(void **state) {
     struct caller caller;
     rig.refuse_upgrades = true;
     assert_int_equal(dials(&caller, url_of("ws", "127.0.0.1", rig.port, "/"), usual), 0);
@@ -185,7 +185,7 @@ static void who_is_refused_knows_it(void **state) {
     assert_int_equal(caller.opened, 0);
 }
 
-static void nobody_there_is_unavailable(void **state) {
+static void a_server_that_is_not_there_is_unavailable(void **state) {
     struct caller caller;
     assert_int_equal(dials(&caller, url_of("ws", "127.0.0.1", 1, "/"), usual), 0);
     RIG_UNTIL(&rig, caller.closed == 1);
@@ -230,7 +230,7 @@ static int silent_listener(int *port_r) {
     return fd;
 }
 
-static void who_does_not_answer_is_waited_for_until_the_deadline(void **state) {
+static void a_silent_server_is_awaited_until_the_deadline(void **state) {
     struct dial_settings settings = usual;
     int port, fd = silent_listener(&port);
     struct caller caller;
@@ -250,7 +250,7 @@ static void a_connection_that_is_cut_has_no_close_code(void **state) {
     assert_int_equal(caller.code, 1006);
 }
 
-static void what_is_too_large_or_no_text_ends_the_connection(void **state) {
+static void too_large_or_invalid_text_ends_the_connection(void **state) {
     static const struct {
         struct slice frame;
         uint16_t code;
@@ -273,7 +273,7 @@ static void what_is_too_large_or_no_text_ends_the_connection(void **state) {
     }
 }
 
-static void who_does_not_receive_is_not_read_for(void **state) {
+static void reading_stops_while_the_owner_does_not_receive(void **state) {
     enum { SENT = 2000, SIZE = 10000 };
     static char frame[4 + SIZE] = "\x82\x7e\x27\x10";
     struct caller caller;
@@ -298,7 +298,7 @@ static void who_does_not_receive_is_not_read_for(void **state) {
     RIG_UNTIL(&rig, rig.messages == 1);
 }
 
-static void what_waits_to_be_sent_is_bounded(void **state) {
+static void the_send_queue_is_bounded(void **state) {
     static char big[30000];
     struct caller caller;
     unsigned sent = 0;
@@ -329,7 +329,7 @@ static void who_forgets_a_connection_hears_nothing_and_the_server_1001(void **st
     assert_int_equal(caller.closed, 0);
 }
 
-static void there_are_not_too_many(void **state) {
+static void the_number_of_connections_is_bounded(void **state) {
     static struct caller callers[DIALS_MAX + 1];
     int port, fd = silent_listener(&port);
     const char *url = url_of("ws", "127.0.0.1", port, "/");
@@ -350,7 +350,7 @@ static void calls_over_tls(struct caller *caller, const char *host, const char *
     RIG_UNTIL(&rig, caller->opened + caller->closed == 1);
 }
 
-static void a_certificate_must_be_trusted_and_be_the_names(void **state) {
+static void a_certificate_must_be_trusted_and_match_the_name(void **state) {
     struct caller caller;
     calls_over_tls(&caller, "localhost", tls.certificate);
     assert_int_equal(caller.opened, 1);
@@ -363,7 +363,7 @@ static void a_certificate_must_be_trusted_and_be_the_names(void **state) {
     assert_int_equal(caller.end, DIAL_UNTRUSTED);
 }
 
-static void a_file_without_authorities_is_said_at_once(void **state) {
+static void a_file_without_authorities_is_refused_at_once(void **state) {
     struct dial_settings settings = usual;
     struct caller caller;
     settings.ca = "/nowhere/ca.pem";
@@ -378,23 +378,23 @@ static void a_file_without_authorities_is_said_at_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         PLAIN(nothing_exists_before_the_first_connection),
-        PLAIN(only_what_is_a_websockets_url_is_dialed),
-        PLAIN(messages_of_all_sizes_go_and_come_whole),
-        PLAIN(what_is_sent_before_it_opens_waits),
+        PLAIN(only_websocket_urls_are_dialed),
+        PLAIN(messages_of_all_sizes_arrive_whole_both_ways),
+        PLAIN(messages_sent_before_the_connection_opens_wait),
         PLAIN(a_subprotocol_and_headers_are_offered),
         PLAIN(each_side_hears_the_others_close),
-        PLAIN(who_is_refused_knows_it),
-        PLAIN(nobody_there_is_unavailable),
+        PLAIN(a_refused_handshake_is_reported_as_refused),
+        PLAIN(a_server_that_is_not_there_is_unavailable),
         PLAIN(a_connection_that_fails_at_once_leaves_nothing),
-        PLAIN(who_does_not_answer_is_waited_for_until_the_deadline),
+        PLAIN(a_silent_server_is_awaited_until_the_deadline),
         PLAIN(a_connection_that_is_cut_has_no_close_code),
-        PLAIN(what_is_too_large_or_no_text_ends_the_connection),
-        PLAIN(who_does_not_receive_is_not_read_for),
-        PLAIN(what_waits_to_be_sent_is_bounded),
+        PLAIN(too_large_or_invalid_text_ends_the_connection),
+        PLAIN(reading_stops_while_the_owner_does_not_receive),
+        PLAIN(the_send_queue_is_bounded),
         PLAIN(who_forgets_a_connection_hears_nothing_and_the_server_1001),
-        PLAIN(there_are_not_too_many),
-        TLS(a_certificate_must_be_trusted_and_be_the_names),
-        TLS(a_file_without_authorities_is_said_at_once),
+        PLAIN(the_number_of_connections_is_bounded),
+        TLS(a_certificate_must_be_trusted_and_match_the_name),
+        TLS(a_file_without_authorities_is_refused_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

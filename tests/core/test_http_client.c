@@ -150,14 +150,14 @@ static void a_silent_server_is_left_in_time(void **state) {
     rig_free(rig);
 }
 
-static void a_redirect_is_told_not_followed(void **state) {
+static void a_redirect_is_reported_not_followed(void **state) {
     struct rig *rig = rig_new();
     fetch(rig, (struct http_fetch){.method = NULL}, "/moved");
     assert_int_equal(rig->last.code, 302);
     rig_free(rig);
 }
 
-static void nobody_there_is_unavailable(void **state) {
+static void a_server_that_is_not_there_is_unavailable(void **state) {
     struct rig *rig = rig_new();
     loop_fd_free(&rig->listener);
     close(rig->listen_fd);
@@ -177,7 +177,7 @@ static void other_schemes_are_refused(void **state) {
     rig_free(rig);
 }
 
-static void an_ending_client_tells_who_waits(void **state) {
+static void freeing_the_client_ends_pending_requests(void **state) {
     struct rig *rig = rig_new();
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%u/silent", rig->port);
@@ -192,10 +192,13 @@ static void an_ending_client_tells_who_waits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_answer_has_status_headers_and_body), cmocka_unit_test(too_large_an_answer_is_cut_off),
-        cmocka_unit_test(a_silent_server_is_left_in_time),       cmocka_unit_test(a_redirect_is_told_not_followed),
-        cmocka_unit_test(nobody_there_is_unavailable),           cmocka_unit_test(other_schemes_are_refused),
-        cmocka_unit_test(an_ending_client_tells_who_waits),
+        cmocka_unit_test(an_answer_has_status_headers_and_body),
+        cmocka_unit_test(too_large_an_answer_is_cut_off),
+        cmocka_unit_test(a_silent_server_is_left_in_time),
+        cmocka_unit_test(a_redirect_is_reported_not_followed),
+        cmocka_unit_test(a_server_that_is_not_there_is_unavailable),
+        cmocka_unit_test(other_schemes_are_refused),
+        cmocka_unit_test(freeing_the_client_ends_pending_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

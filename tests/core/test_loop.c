@@ -111,7 +111,7 @@ static void real_scene_begin(struct scene *scene, struct actor *actors, const ch
     }
 }
 
-static void turn_leaves_to_the_next_what_its_slices_do_not_hold(void **state) {
+static void work_beyond_a_turns_slices_runs_in_the_next_turn(void **state) {
     struct scene scene;
     struct actor actors[4];
     real_scene_begin(&scene, actors, "pqfg");
@@ -521,7 +521,7 @@ static void stop_before_run_is_honoured(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(task_posted_while_posting_runs_next_turn_and_once),
-        cmocka_unit_test(turn_leaves_to_the_next_what_its_slices_do_not_hold),
+        cmocka_unit_test(work_beyond_a_turns_slices_runs_in_the_next_turn),
         cmocka_unit_test(timers_that_do_not_fit_fire_in_the_next_turn),
         cmocka_unit_test(descriptors_take_turns_with_posted_tasks),
         cmocka_unit_test(long_turn_is_a_line_that_names_its_longest_part),

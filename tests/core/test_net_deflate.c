@@ -51,7 +51,7 @@ static void compressed_messages_arrive_inflated_and_bombs_do_not(void **state) {
     rig_stop(&rig);
 }
 
-static void windows_that_are_not_ours_are_not_negotiated(void **state) {
+static void unsupported_windows_are_not_negotiated(void **state) {
     static const char *const offers[] = {"server_max_window_bits=10", "server_max_window_bits=99",
                                          "client_max_window_bits=99", "client_max_window_bits=0",
                                          "client_max_window_bits=-1", "client_max_window_bits=16"};
@@ -177,7 +177,7 @@ static void frames_that_are_compressed_for_all_are_sent_as_they_are(void **state
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(compressed_messages_arrive_inflated_and_bombs_do_not),
-        cmocka_unit_test(windows_that_are_not_ours_are_not_negotiated),
+        cmocka_unit_test(unsupported_windows_are_not_negotiated),
         cmocka_unit_test(a_compressed_message_that_is_cut_ends_only_its_connection),
         cmocka_unit_test(clients_are_told_to_keep_no_context),
         cmocka_unit_test(a_smaller_window_is_promised_and_kept),

@@ -116,7 +116,7 @@ static void a_request_goes_to_its_process_and_the_connection_stays_there(void **
     stop(&pair);
 }
 
-static void over_tls_the_first_process_stands_between(void **state) {
+static void over_tls_the_first_process_relays_the_bytes(void **state) {
     struct pair pair = {0};
     struct raw alice;
     start(&pair, &tls.settings);
@@ -217,7 +217,7 @@ static void when_the_process_ends_so_do_its_connections(void **state) {
     }
 }
 
-static void a_full_process_closes_what_it_is_handed(void **state) {
+static void a_full_process_closes_connections_handed_to_it(void **state) {
     for (int secure = 0; secure < 2; secure++) {
         struct pair pair = {.full = true};
         struct raw alice;
@@ -246,7 +246,7 @@ static void a_client_behind_a_balancer_keeps_its_address(void **state) {
     stop(&pair);
 }
 
-static void whom_a_proxy_speaks_for_is_known_to_the_other_process_too(void **state) {
+static void the_other_process_knows_the_client_behind_a_proxy(void **state) {
     for (int secure = 0; secure < 2; secure++) {
         struct pair pair = {0};
         struct net_settings settings = secure ? tls.settings : rig_settings;
@@ -262,7 +262,7 @@ static void whom_a_proxy_speaks_for_is_known_to_the_other_process_too(void **sta
     }
 }
 
-static void a_process_that_takes_no_more_is_no_wait(void **state) {
+static void a_full_inbox_does_not_block_the_sender(void **state) {
     struct pair pair = {0};
     struct raw clients[600];
     int refused = 0, n = 0;
@@ -284,7 +284,7 @@ static void a_process_that_takes_no_more_is_no_wait(void **state) {
     stop(&pair);
 }
 
-static void who_leaves_is_missed_through_the_tunnel(void **state) {
+static void a_disconnect_is_seen_through_the_tunnel(void **state) {
     struct pair pair = {0};
     struct raw alice, bob;
     start(&pair, &tls.settings);
@@ -312,7 +312,7 @@ static int remove_certificate(void **state) {
 
 /* While the other process does something else, its inbox holds the requests of many, with what came behind each: so
  * little of that is read before it is known whose it is. */
-static void many_who_say_much_at_once_are_handed_over(void **state) {
+static void many_clients_with_much_input_are_handed_over(void **state) {
     enum { CROWD = 40, MUCH = 60000 };
     struct pair pair = {0};
     struct raw crowd[CROWD];
@@ -338,16 +338,16 @@ int main(void) {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_goes_to_its_process_and_the_connection_stays_there),
-        cmocka_unit_test(over_tls_the_first_process_stands_between),
+        cmocka_unit_test(over_tls_the_first_process_relays_the_bytes),
         cmocka_unit_test(a_request_may_come_in_pieces),
         cmocka_unit_test(a_websocket_is_opened_by_its_process),
         cmocka_unit_test(when_the_process_ends_so_do_its_connections),
-        cmocka_unit_test(a_full_process_closes_what_it_is_handed),
-        cmocka_unit_test(many_who_say_much_at_once_are_handed_over),
+        cmocka_unit_test(a_full_process_closes_connections_handed_to_it),
+        cmocka_unit_test(many_clients_with_much_input_are_handed_over),
         cmocka_unit_test(a_client_behind_a_balancer_keeps_its_address),
-        cmocka_unit_test(whom_a_proxy_speaks_for_is_known_to_the_other_process_too),
-        cmocka_unit_test(a_process_that_takes_no_more_is_no_wait),
-        cmocka_unit_test(who_leaves_is_missed_through_the_tunnel),
+        cmocka_unit_test(the_other_process_knows_the_client_behind_a_proxy),
+        cmocka_unit_test(a_full_inbox_does_not_block_the_sender),
+        cmocka_unit_test(a_disconnect_is_seen_through_the_tunnel),
     };
     return cmocka_run_group_tests(tests, make_certificate, remove_certificate);
 }

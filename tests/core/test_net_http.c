@@ -58,7 +58,7 @@ static void the_owner_hears_when_a_waiting_client_leaves(void **state) {
     rig_stop(&rig);
 }
 
-static void and_when_the_connection_of_one_breaks(void **state) {
+static void the_owner_hears_when_a_waiting_connection_breaks(void **state) {
     struct linger at_once = {.l_onoff = 1};
     struct rig rig;
     struct raw alice;
@@ -94,7 +94,7 @@ static void a_query_arrives_with_its_escapes(void **state) {
     rig_stop(&rig);
 }
 
-static void who_is_not_admitted_hears_when_to_come_back(void **state) {
+static void a_client_not_admitted_is_told_when_to_retry(void **state) {
     struct rig rig;
     struct raw alice;
     rig_start(&rig, &rig_settings);
@@ -133,7 +133,7 @@ static void offer(struct rig *rig, struct raw *alice) {
     RIG_UNTIL(rig, rig->offered);
 }
 
-static void who_is_refused_by_the_head_need_send_no_body(void **state) {
+static void a_client_refused_by_its_head_need_not_send_a_body(void **state) {
     struct rig rig;
     struct raw alice;
     rig_start(&rig, &rig_settings);
@@ -171,7 +171,7 @@ static void a_body_is_read_when_the_head_has_passed(void **state) {
     rig_stop(&rig);
 }
 
-static void who_has_passed_and_sends_no_body_is_answered_at_the_deadline(void **state) {
+static void a_missing_body_is_answered_at_the_deadline(void **state) {
     struct rig rig;
     struct raw alice;
     rig_start(&rig, &rig_settings);
@@ -252,7 +252,7 @@ static void serve_much(void *owner, struct http_request *request) {
                &(struct http_reply){.status = 200, .content_type = "text/plain", .body = {big, BIG}});
 }
 
-static void answers_that_are_not_taken_hold_no_more_than_the_budget(void **state) {
+static void unread_answers_hold_no_more_than_the_budget(void **state) {
     struct rig rig;
     struct raw mallory, bob;
     struct net_settings settings = rig_settings;
@@ -274,7 +274,7 @@ static void answers_that_are_not_taken_hold_no_more_than_the_budget(void **state
 }
 
 /* Alice's request waits for its answer while more requests of the connection wait than the budget has room for. */
-static void what_comes_behind_a_request_is_cut_without_touching_its_answer(void **state) {
+static void input_after_a_request_is_cut_without_touching_its_answer(void **state) {
     static char behind[1500]; /* with the request it is read at once */
     struct rig rig;
     struct raw alice, bob;
@@ -418,11 +418,11 @@ static void malformed_requests_serve_nothing_and_disturb_nobody(void **state) {
     run_attacks(&rig_settings, false, false);
 }
 
-static void nor_do_they_as_a_second_request(void **state) {
+static void malformed_second_requests_serve_nothing_and_disturb_nobody(void **state) {
     run_attacks(&rig_settings, false, true);
 }
 
-static void nor_do_they_over_tls(void **state) {
+static void malformed_requests_over_tls_serve_nothing_and_disturb_nobody(void **state) {
     struct rig_tls tls;
     rig_tls_init(&tls, "stoa.test");
     run_attacks(&tls.settings, true, false);
@@ -513,7 +513,7 @@ static void a_malformed_head_is_refused_alike_wherever_it_is_cut(void **state) {
     rig_stop(&rig);
 }
 
-static void an_answer_that_is_not_taken_is_cut_at_its_deadline(void **state) {
+static void an_unread_answer_is_cut_at_its_deadline(void **state) {
     struct rig rig;
     struct raw mallory;
     static char big[32 << 20];
@@ -534,27 +534,27 @@ int main(void) {
         cmocka_unit_test(a_request_is_answered_and_the_connection_kept),
         cmocka_unit_test(an_answer_may_come_later),
         cmocka_unit_test(the_owner_hears_when_a_waiting_client_leaves),
-        cmocka_unit_test(and_when_the_connection_of_one_breaks),
+        cmocka_unit_test(the_owner_hears_when_a_waiting_connection_breaks),
         cmocka_unit_test(a_body_over_the_limit_is_refused_before_it_is_read),
         cmocka_unit_test(a_query_arrives_with_its_escapes),
-        cmocka_unit_test(who_is_not_admitted_hears_when_to_come_back),
+        cmocka_unit_test(a_client_not_admitted_is_told_when_to_retry),
         cmocka_unit_test(a_head_that_does_not_end_is_closed_at_its_deadline),
         cmocka_unit_test(a_body_that_does_not_end_is_closed_at_its_deadline),
-        cmocka_unit_test(answers_that_are_not_taken_hold_no_more_than_the_budget),
+        cmocka_unit_test(unread_answers_hold_no_more_than_the_budget),
         cmocka_unit_test(bodies_that_never_end_hold_no_more_than_the_budget),
-        cmocka_unit_test(what_comes_behind_a_request_is_cut_without_touching_its_answer),
+        cmocka_unit_test(input_after_a_request_is_cut_without_touching_its_answer),
         cmocka_unit_test(malformed_requests_serve_nothing_and_disturb_nobody),
-        cmocka_unit_test(nor_do_they_as_a_second_request),
-        cmocka_unit_test(nor_do_they_over_tls),
+        cmocka_unit_test(malformed_second_requests_serve_nothing_and_disturb_nobody),
+        cmocka_unit_test(malformed_requests_over_tls_serve_nothing_and_disturb_nobody),
         cmocka_unit_test(heads_that_are_too_long_are_refused),
         cmocka_unit_test(requests_that_come_at_once_are_answered_in_order),
         cmocka_unit_test(a_head_may_come_byte_by_byte),
         cmocka_unit_test(a_malformed_head_is_refused_alike_wherever_it_is_cut),
-        cmocka_unit_test(who_is_refused_by_the_head_need_send_no_body),
+        cmocka_unit_test(a_client_refused_by_its_head_need_not_send_a_body),
         cmocka_unit_test(a_body_is_read_when_the_head_has_passed),
-        cmocka_unit_test(who_has_passed_and_sends_no_body_is_answered_at_the_deadline),
+        cmocka_unit_test(a_missing_body_is_answered_at_the_deadline),
         cmocka_unit_test(an_owner_hears_of_a_client_that_goes_before_its_body),
-        cmocka_unit_test(an_answer_that_is_not_taken_is_cut_at_its_deadline),
+        cmocka_unit_test(an_unread_answer_is_cut_at_its_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

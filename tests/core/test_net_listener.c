@@ -74,7 +74,7 @@ static void the_header_comes_before_tls(void **state) {
     rig_tls_done(&tls);
 }
 
-static void without_a_correct_header_nobody_comes_in(void **state) {
+static void connections_without_a_correct_header_are_refused(void **state) {
     struct rig rig;
     struct net_settings settings = proxied();
     rig_start(&rig, &settings);
@@ -99,7 +99,7 @@ static void without_a_correct_header_nobody_comes_in(void **state) {
     rig_stop(&rig);
 }
 
-static void a_header_from_a_peer_that_is_not_trusted_is_no_request(void **state) {
+static void a_header_from_an_untrusted_peer_is_a_bad_request(void **state) {
     struct rig rig;
     struct raw mallory;
     rig_start(&rig, &rig_settings);
@@ -149,7 +149,7 @@ static void asks(struct raw *client, const char *field, int status, const char *
 }
 
 /* Each request of a connection has a client of its own. */
-static void a_trusted_proxy_says_for_whom_each_request_is(void **state) {
+static void a_trusted_proxy_names_the_client_of_each_request(void **state) {
     struct rig rig;
     struct raw proxy;
     struct net_settings settings = proxied();
@@ -185,7 +185,7 @@ static void a_balancer_may_speak_for_a_proxy_that_is_trusted_too(void **state) {
     rig_stop(&rig);
 }
 
-static void whoever_waits_longest_for_a_request_makes_room_and_nobody_else_does(void **state) {
+static void only_the_longest_idle_connection_gives_its_seat(void **state) {
     struct rig rig;
     struct raw alice, bob, carol, dave, erin, frank, grace;
     rig_start(&rig, &rig_settings);
@@ -263,7 +263,7 @@ static int run_out_of_descriptors(void) {
     return slice_is(frame.payload, "hello") ? 0 : 4;
 }
 
-static void without_descriptors_those_who_are_in_are_served_and_the_loop_rests(void **state) {
+static void without_descriptors_open_connections_are_served_and_the_loop_sleeps(void **state) {
     int status;
     fflush(NULL);
     pid_t child = fork();
@@ -273,7 +273,7 @@ static void without_descriptors_those_who_are_in_are_served_and_the_loop_rests(v
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void what_is_said_on_opening_comes_with_the_answer_in_one_packet(void **state) {
+static void messages_sent_on_opening_share_a_packet_with_the_answer(void **state) {
     struct rig rig;
     struct raw alice;
     struct tcp_info info;
@@ -296,17 +296,17 @@ static void what_is_said_on_opening_comes_with_the_answer_in_one_packet(void **s
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_said_on_opening_comes_with_the_answer_in_one_packet),
+        cmocka_unit_test(messages_sent_on_opening_share_a_packet_with_the_answer),
         cmocka_unit_test(admission_is_asked_for_the_client_not_the_balancer),
         cmocka_unit_test(the_header_comes_before_tls),
-        cmocka_unit_test(without_a_correct_header_nobody_comes_in),
-        cmocka_unit_test(a_header_from_a_peer_that_is_not_trusted_is_no_request),
+        cmocka_unit_test(connections_without_a_correct_header_are_refused),
+        cmocka_unit_test(a_header_from_an_untrusted_peer_is_a_bad_request),
         cmocka_unit_test(only_trusted_proxies_send_a_proxy_header),
-        cmocka_unit_test(a_trusted_proxy_says_for_whom_each_request_is),
+        cmocka_unit_test(a_trusted_proxy_names_the_client_of_each_request),
         cmocka_unit_test(a_balancer_may_speak_for_a_proxy_that_is_trusted_too),
-        cmocka_unit_test(whoever_waits_longest_for_a_request_makes_room_and_nobody_else_does),
+        cmocka_unit_test(only_the_longest_idle_connection_gives_its_seat),
         cmocka_unit_test(a_client_without_a_seat_is_told_so_through_the_proxy),
-        cmocka_unit_test(without_descriptors_those_who_are_in_are_served_and_the_loop_rests),
+        cmocka_unit_test(without_descriptors_open_connections_are_served_and_the_loop_sleeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -283,7 +283,7 @@ static void a_file_that_is_cut_while_it_is_sent_ends_the_connection(void **state
     pages_end(&pages);
 }
 
-static void a_folder_that_is_left_is_still_sent_from(void **state) {
+static void files_of_a_replaced_folder_are_still_sent(void **state) {
     struct pages pages;
     char path[128];
     a_large_file_begins_to_come(&pages, path);
@@ -304,7 +304,7 @@ int main(void) {
         cmocka_unit_test(a_large_file_arrives_as_it_is_also_over_tls),
         cmocka_unit_test(a_file_requested_by_many_takes_one_descriptor_and_no_memory),
         cmocka_unit_test(a_file_that_is_cut_while_it_is_sent_ends_the_connection),
-        cmocka_unit_test(a_folder_that_is_left_is_still_sent_from),
+        cmocka_unit_test(files_of_a_replaced_folder_are_still_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

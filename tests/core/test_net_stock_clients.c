@@ -39,7 +39,7 @@ static void expect_body(const char *body) {
     if (raw_status(&alice) != 200 || !strstr(alice.in.ptr, wanted)) fail_msg("not %s: %s", body, alice.in.ptr);
 }
 
-static void an_upgrade_to_what_is_not_spoken_here_is_ignored(void **state) {
+static void an_upgrade_to_an_unknown_protocol_is_ignored(void **state) {
     static const char *const upgrades[] = {
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
         "Connection: Upgrade\r\nUpgrade: TLS/1.2, HTTP/2.0\r\n",
@@ -110,7 +110,7 @@ static void a_body_in_chunks_is_read_when_the_head_has_passed(void **state) {
 #define WAITS "Expect: 100-continue\r\n"
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
-static void who_waits_to_send_a_body_is_told_at_once(void **state) {
+static void a_client_that_expects_100_continue_gets_it_at_once(void **state) {
     static const char *const requests[][3] = {
         {POST_HEAD WAITS "Content-Length: 5\r\n\r\n", "hello", "hello"},
         {POST_HEAD "expect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nhi\r\n0\r\n\r\n", "hi"},
@@ -126,13 +126,13 @@ static void who_waits_to_send_a_body_is_told_at_once(void **state) {
     }
 }
 
-static void nobody_is_told_who_does_not_wait(void **state) {
+static void a_client_that_does_not_expect_100_continue_gets_none(void **state) {
     assert_int_equal(raw_ask(&alice, POST_HEAD WAITS "Content-Length: 2\r\n\r\nhi"), 200);
     assert_int_equal(raw_ask(&alice, POST_HEAD WAITS "Content-Length: 0\r\n\r\n"), 200);
     assert_int_equal(raw_ask(&alice, "GET /hello HTTP/1.1\r\nHost: a\r\n" WAITS "\r\n"), 200);
 }
 
-static void who_waits_and_is_refused_hears_that_instead(void **state) {
+static void a_refused_client_gets_the_refusal_instead_of_100_continue(void **state) {
     assert_int_equal(raw_ask(&alice, POST_HEAD WAITS "Content-Length: 1001\r\n\r\n"), 413);
     RAW_UNTIL(&alice, alice.eof);
     raw_close(&alice);
@@ -162,15 +162,15 @@ static void a_head_may_be_as_long_as_the_setting_says(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define ALONE(name) cmocka_unit_test_setup_teardown(name, start, stop)
-        ALONE(an_upgrade_to_what_is_not_spoken_here_is_ignored),
+        ALONE(an_upgrade_to_an_unknown_protocol_is_ignored),
         ALONE(a_websocket_may_be_offered_among_others_and_in_several_fields),
         ALONE(a_body_may_come_in_chunks),
         ALONE(chunks_may_come_byte_by_byte_up_to_the_limit),
         cmocka_unit_test_setup_teardown(chunks_that_do_not_end_are_answered_at_the_deadline, start_hasty, stop),
         ALONE(a_body_in_chunks_is_read_when_the_head_has_passed),
-        ALONE(who_waits_to_send_a_body_is_told_at_once),
-        ALONE(nobody_is_told_who_does_not_wait),
-        ALONE(who_waits_and_is_refused_hears_that_instead),
+        ALONE(a_client_that_expects_100_continue_gets_it_at_once),
+        ALONE(a_client_that_does_not_expect_100_continue_gets_none),
+        ALONE(a_refused_client_gets_the_refusal_instead_of_100_continue),
         ALONE(a_head_may_be_as_long_as_the_setting_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

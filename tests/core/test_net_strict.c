@@ -155,7 +155,7 @@ static void a_frame_without_mask_is_refused(void **state) {
     }
 }
 
-static void a_length_has_as_few_bytes_as_it_needs(void **state) {
+static void a_length_must_use_the_shortest_encoding(void **state) {
     static const struct {
         unsigned width;
         uint64_t len;
@@ -363,7 +363,7 @@ static void the_payload_of_a_close_is_none_or_a_code_and_text(void **state) {
     buffer_done(&sent);
 }
 
-static void what_comes_behind_a_close_is_not_heard(void **state) {
+static void input_after_a_close_is_ignored(void **state) {
     static const unsigned firsts[] = {0x81, 0x82, 0x01, 0x80, 0x88, 0x89, 0x8a, 0xff};
     for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
         struct buffer sent = {0};
@@ -566,7 +566,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reserved_bits_and_opcodes_are_refused),
         cmocka_unit_test(a_frame_without_mask_is_refused),
-        cmocka_unit_test(a_length_has_as_few_bytes_as_it_needs),
+        cmocka_unit_test(a_length_must_use_the_shortest_encoding),
         cmocka_unit_test(messages_of_each_length_encoding_come_back),
         cmocka_unit_test(fragments_come_in_their_order),
         cmocka_unit_test(control_frames_come_between_fragments),
@@ -574,7 +574,7 @@ int main(void) {
         cmocka_unit_test(every_ping_is_answered_in_order),
         cmocka_unit_test(each_close_code_is_echoed_or_refused),
         cmocka_unit_test(the_payload_of_a_close_is_none_or_a_code_and_text),
-        cmocka_unit_test(what_comes_behind_a_close_is_not_heard),
+        cmocka_unit_test(input_after_a_close_is_ignored),
         cmocka_unit_test(text_is_utf8_however_it_comes),
         cmocka_unit_test(text_is_refused_before_its_message_ends),
         cmocka_unit_test(compressed_messages_are_read_as_the_rfc_shows_them),

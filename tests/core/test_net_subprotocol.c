@@ -81,7 +81,7 @@ static void a_connection_may_have_limits_of_its_own(void **state) {
     rig_stop(&rig);
 }
 
-static void who_owns_a_connection_hears_what_closed_it(void **state) {
+static void the_owner_of_a_connection_hears_what_closed_it(void **state) {
     static const struct {
         const char *payload;
         size_t len;
@@ -116,7 +116,7 @@ int main(void) {
         cmocka_unit_test(the_first_of_the_clients_subprotocols_that_is_listed_is_chosen),
         cmocka_unit_test(a_subprotocol_that_is_no_token_is_refused),
         cmocka_unit_test(a_connection_may_have_limits_of_its_own),
-        cmocka_unit_test(who_owns_a_connection_hears_what_closed_it),
+        cmocka_unit_test(the_owner_of_a_connection_hears_what_closed_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,7 +142,7 @@ static void browsers_are_told_to_stay_with_tls_over_tls_alone(void **state) {
     }
 }
 
-static void who_is_not_admitted_costs_no_handshake(void **state) {
+static void a_client_not_admitted_costs_no_handshake(void **state) {
     struct rig rig;
     struct raw alice;
     rig_start(&rig, &tls.settings);
@@ -394,7 +394,7 @@ static int show(struct rig *rig, const char *file) {
     return status;
 }
 
-static void a_client_may_show_a_certificate_but_no_strangers(void **state) {
+static void a_client_certificate_is_optional_but_must_be_trusted(void **state) {
     char known[64], unknown[64];
     struct rig rig;
     struct net_settings settings = tls.settings;
@@ -460,7 +460,7 @@ static void every_certificate_comes_with_the_same_rules(void **state) {
 }
 
 /* A ticket of former times is no way around it. */
-static void who_was_known_before_a_reload_is_asked_by_the_new_rules(void **state) {
+static void resumed_sessions_follow_the_rules_after_a_reload(void **state) {
     char known[64];
     struct rig rig;
     struct error error = {""};
@@ -488,7 +488,7 @@ static void who_was_known_before_a_reload_is_asked_by_the_new_rules(void **state
 }
 
 /* Their handshakes take many times HANDSHAKE_SLICE_US. */
-static void many_handshakes_at_once_do_not_hold_up_who_is_connected(void **state) {
+static void many_handshakes_at_once_do_not_delay_connected_clients(void **state) {
     enum { CROWD = 60 };
     struct rig rig;
     struct raw alice, crowd[CROWD];
@@ -514,7 +514,7 @@ static void many_handshakes_at_once_do_not_hold_up_who_is_connected(void **state
 }
 
 /* Each of them would hold what OpenSSL needs for a handshake. */
-static void unfinished_handshakes_are_so_many_at_most(void **state) {
+static void the_number_of_unfinished_handshakes_is_bounded(void **state) {
     struct rig rig;
     struct raw alice;
     rig_start(&rig, &tls.settings);
@@ -546,18 +546,18 @@ int main(void) {
         cmocka_unit_test(a_handshake_that_does_not_end_is_closed_at_its_deadline),
         cmocka_unit_test(a_session_is_resumed_by_its_ticket_also_after_a_reload),
         cmocka_unit_test(browsers_are_told_to_stay_with_tls_over_tls_alone),
-        cmocka_unit_test(who_is_not_admitted_costs_no_handshake),
+        cmocka_unit_test(a_client_not_admitted_costs_no_handshake),
         cmocka_unit_test(requests_keep_their_connection),
         cmocka_unit_test(a_head_may_come_in_many_records),
         cmocka_unit_test(a_slow_reader_gets_every_byte_in_order_with_its_pongs),
         cmocka_unit_test(messages_of_all_sizes_arrive_whole),
         cmocka_unit_test(a_reload_shows_the_new_certificate_to_new_connections),
         cmocka_unit_test(a_client_gets_the_certificate_of_the_name_that_it_asks_for),
-        cmocka_unit_test(a_client_may_show_a_certificate_but_no_strangers),
+        cmocka_unit_test(a_client_certificate_is_optional_but_must_be_trusted),
         cmocka_unit_test(every_certificate_comes_with_the_same_rules),
-        cmocka_unit_test(who_was_known_before_a_reload_is_asked_by_the_new_rules),
-        cmocka_unit_test(unfinished_handshakes_are_so_many_at_most),
-        cmocka_unit_test(many_handshakes_at_once_do_not_hold_up_who_is_connected),
+        cmocka_unit_test(resumed_sessions_follow_the_rules_after_a_reload),
+        cmocka_unit_test(the_number_of_unfinished_handshakes_is_bounded),
+        cmocka_unit_test(many_handshakes_at_once_do_not_delay_connected_clients),
     };
     return cmocka_run_group_tests(tests, make_certificate, remove_certificate);
 }

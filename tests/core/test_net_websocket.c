@@ -49,7 +49,7 @@ static void work_on_it(struct rig *rig, struct slice message) {
 }
 
 /* A turn's slice is 10 ms, and each message takes one. */
-static void who_says_much_at_once_lets_others_be_heard_between(void **state) {
+static void a_client_with_much_input_does_not_block_others(void **state) {
     enum { MANY = 100 };
     struct rig rig;
     struct raw alice, bob;
@@ -557,7 +557,7 @@ static void a_peer_that_misbehaves_after_our_close_is_not_awaited(void **state) 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_of_all_sizes_and_cuts_arrive_whole),
-        cmocka_unit_test(who_says_much_at_once_lets_others_be_heard_between),
+        cmocka_unit_test(a_client_with_much_input_does_not_block_others),
         cmocka_unit_test(a_refused_upgrade_gets_the_owners_answer),
         cmocka_unit_test(malformed_frames_close_with_their_code_and_reach_nobody),
         cmocka_unit_test(a_message_over_the_limit_is_closed_before_it_is_held),
