@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results as Markdown: the machine, a table for each figure, ratios, and what went wrong."""
 
+import re
+
 from figures import FIGURES, Value, anomalies, points, value_of
 
 BUSY = 0.7  # load average before the first run above which the report warns
@@ -96,7 +98,7 @@ def highest_rate(results, scenario):
 
 
 def section(results, scenario):
-    parts = [f"## {scenario['title']}\n\n{scenario['about']}\n"]
+    parts = [f"{scenario['about']}\n"]
     if len(scenario["contenders"]) == 1:
         parts.append(column_table(results, scenario) + "\n")
     else:
@@ -105,6 +107,30 @@ def section(results, scenario):
     if scenario["name"] == "durable":
         parts.append(highest_rate(results, scenario))
     return "\n".join(part for part in parts if part.strip())
+
+
+def sections(measured):
+    """[(title, text)] of the scenarios that have results."""
+    results = measured["results"]
+    return [(scenario["title"], section(results, scenario)) for scenario in measured["scenarios"]
+            if any(result["scenario"] == scenario["name"] for result in results)]
+
+
+def machine_table(measured):
+    return table(["", ""], [[name, value] for name, value in measured["machine"].items()]) + "\n"
+
+
+def update(page, measured):
+    """Replaces the sections of the page that have the titles of these. Raises ValueError if one is missing, or if the machine was busy."""
+    if float(measured["machine"]["load before"]) > BUSY:
+        raise ValueError("the machine was busy with something else")
+    dated = [(title, f"Measured {measured['started']}.\n\n{text}") for title, text in sections(measured)]
+    for title, text in [*dated, ("Machine", machine_table(measured))]:
+        heading = f"### {title}\n"
+        page, found = re.subn(rf"(?ms)^{re.escape(heading)}.*?(?=^##|^<!--)", lambda _: f"{heading}\n{text}\n", page)
+        if found != 1:
+            raise ValueError(f"the page has no section '{title}'")
+    return page
 
 
 def markdown(measured):
@@ -116,10 +142,9 @@ def markdown(measured):
              "![Plot](plot.svg)\n"]
     if float(measured["machine"]["load before"]) > BUSY:
         lines.insert(1, "**The machine was busy with something else: these figures say little.**\n")
-    lines += [section(results, scenario) for scenario in measured["scenarios"]
-              if any(result["scenario"] == scenario["name"] for result in results)]
+    lines += [f"## {title}\n\n{text}" for title, text in sections(measured)]
     wrong = list(anomalies(results))
     lines.append("## Counts\n\n" + ("\n".join(f"- {sentence}" for sentence in wrong) + "\n" if wrong else
                  "Every message arrived at every receiver that was due one, once and in order, in all runs that were not overloaded.\n"))
-    lines.append("## Machine\n\n" + table(["", ""], [[name, value] for name, value in measured["machine"].items()]) + "\n")
+    lines.append("## Machine\n\n" + machine_table(measured))
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""run.py [quick] [SCENARIO…] | report | list: measures Stoa and its peers; results go to build/bench/.
+"""run.py [quick] [SCENARIO…] | report | page | list: measures Stoa and its peers; results go to build/bench/.
 
 Without a name all scenarios run (20 to 25 minutes); `quick` runs short forms of some (2 minutes). `report` makes the tables and the
-plot again from build/bench/results.json; `list` shows the scenarios."""
+plot again from build/bench/results.json; `page` puts the tables into docs/performance.md; `list` shows the scenarios."""
 
 import dataclasses
 import json
@@ -157,6 +157,13 @@ def main():
         return
     if words == ["report"]:
         publish(json.loads((OUT / "results.json").read_text()))
+        return
+    if words == ["page"]:
+        path = servers.ROOT / "docs/performance.md"
+        try:
+            path.write_text(report.update(path.read_text(), json.loads((OUT / "results.json").read_text())))
+        except (OSError, ValueError) as error:
+            sys.exit(f"{path} stays as it is: {error}")
         return
     if words != ["smoke"] and any(word not in names for word in words):
         sys.exit(f"{__doc__}\n\nScenarios: {' '.join(names)}")
