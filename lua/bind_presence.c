@@ -31,7 +31,7 @@ static struct presence_said said_at(lua_State *L, int index) {
  * that it follows. Call it from the hook connect, which also runs when a socket comes back.
  * @function stoa.presence.connected
  * @param socket whose
- * @param said what the user said before he went, as user:said gives it: it holds from the first moment, unless
+ * @param said what user:said returned: the status that the user has from the first moment, unless
  * something newer is known; may be nil
  * @return true
  * @error gone

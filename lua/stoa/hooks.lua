@@ -23,7 +23,7 @@ local function ask(point, hooks, ...)
     return go_on(point, hooks, 1, { ... }, select("#", ...), true)
 end
 
--- The first that knows the client says who he is; one that returns nothing leaves it to the next.
+-- The first hook that knows the client returns the user. A hook that returns nothing leaves the decision to the next one.
 local function identity(hooks, index, handshake, user, message, ...)
     if user or message ~= nil then return user, message, ... end
     local hook = hooks[index]

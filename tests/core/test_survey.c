@@ -255,7 +255,7 @@ static void who_went_from_here_may_be_there(void **state) {
     assert_sees(&workers[0], "alice", "[" ONLINE("alice") "]");
 }
 
-/* bob is on two workers; one does not know yet that he turned invisible on the other. */
+/* bob is on two workers; one does not know yet that bob turned invisible on the other. */
 static void the_invisible_look_offline_from_everywhere(void **state) {
     static const char *const users[] = {"alice", "bob"};
     for (size_t i = 0; i < 2; i++) {
