@@ -3,10 +3,10 @@
 
 /* Frames that come at even intervals meet only in a window that is a little wider than these. */
 static const double SLACK = 1.1;
-/* Less company than this many frames to a write is not worth waiting for. */
+/* Fewer frames per write than this are not worth waiting for. */
 static const double COMPANY_MIN = 0.25;
 
-/* So many writes say what one takes as well as all that were before. */
+/* After this many writes, their mean counts as much as all earlier ones. */
 enum { FLUSHED_ENOUGH = 16 };
 
 void coalesce_init(struct coalesce *window, const struct coalesce_rule *rule, const struct coalesce_settings *settings,

@@ -7,7 +7,7 @@
 
 void error_set(struct error *error_r, const char *format, ...) {
     if (!error_r) return;
-    /* Aside first: the arguments may hold the old text, which the new one wraps. */
+    /* Formats into a copy first: the arguments may contain the old text. */
     struct error text;
     va_list args;
     va_start(args, format);

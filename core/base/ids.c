@@ -10,7 +10,7 @@
 
 typedef unsigned __int128 ulid;
 
-/* A generator is state by its nature; a forked child forgets it, or two workers would draw the same ids. */
+/* A generator needs global state; a forked child resets it, otherwise two workers would make the same ids. */
 static struct {
     unsigned char pool[512];
     size_t left;

@@ -181,7 +181,7 @@ static void write_line(const struct line *line) {
     metric_add_atomic(METRIC_LOG_DROPPED, 1);
 }
 
-/* False: the site has had its lines for this second. */
+/* False: the site has used up its lines for this second. */
 static bool site_may_write(struct log_site *site) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);

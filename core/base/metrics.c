@@ -179,7 +179,7 @@ int64_t metric_get(enum metric metric, const char *label_value_or_null) {
     return sum;
 }
 
-/* Levels rather than amounts: that of all is the highest. */
+/* Gauges that are levels: the value over all processes is the highest. */
 static bool is_level(enum metric metric) {
     return metric == METRIC_GENERATION || metric == METRIC_FANOUT_WINDOW || metric == METRIC_APPEND_WINDOW ||
            metric == METRIC_BUS_DEGRADED;

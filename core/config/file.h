@@ -9,7 +9,7 @@
 enum { FILE_MAX_BYTES = 1048576 };
 
 /* Appends the file's bytes. Only regular files of at most FILE_MAX_BYTES; never waits (a FIFO is refused). error_r:
- * "is no regular file" and the like, without the path. */
+ * "is no regular file" or similar, without the path. */
 bool file_read(const char *path, struct buffer *out, struct error *error_r) MUST_CHECK;
 /* The same for a script: a symbolic link must not lead out of the script's folder. */
 bool file_read_script(const char *path, struct buffer *out, struct error *error_r) MUST_CHECK;

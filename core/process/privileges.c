@@ -20,7 +20,7 @@ static bool become(const char *name, struct error *error_r) {
     if (!name || geteuid() != 0) return true;
     bool done = initgroups(name, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0;
     if (done && (user->pw_uid == 0 || setuid(0) != 0)) return true;
-    error_set(error_r, "cannot become \"%s\": %s", name, done ? "root would stay in reach" : strerror(errno));
+    error_set(error_r, "cannot become \"%s\": %s", name, done ? "root privileges could be regained" : strerror(errno));
     return false;
 }
 

@@ -31,7 +31,7 @@ struct worker_slots {
 static bool open_inbox(struct worker_slot *slot, struct error *error_r) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
-        error_set(error_r, "no descriptors for so many workers");
+        error_set(error_r, "not enough descriptors for this many workers");
         return false;
     }
     int bytes = INBOX_BYTES;

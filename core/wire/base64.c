@@ -45,7 +45,7 @@ static bool is_space(char c) {
 struct base64_reader {
     char *at;
     uint32_t bits;
-    int count; /* of bits that are no byte yet */
+    int count; /* of bits that do not make a byte yet */
 };
 
 static void add_sextet(struct base64_reader *reader, int sextet) {

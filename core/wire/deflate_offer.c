@@ -65,7 +65,7 @@ static unsigned window_bits(struct slice value) {
 
 enum { SERVER_RESETS = 1, CLIENT_RESETS = 2, SERVER_WINDOW = 4, CLIENT_WINDOW = 8 };
 
-/* Section 7.1: 0: unknown, or a value that it cannot have. */
+/* Section 7.1. 0: unknown parameter, or an invalid value. */
 static unsigned parameter_of(const struct parameter *parameter, unsigned *bits_r) {
     bool bare = !parameter->value.ptr;
     if (same(parameter->name, "server_no_context_takeover")) return bare ? SERVER_RESETS : 0;

@@ -3,7 +3,7 @@
 
 #include "wire/http_head.h"
 
-/* What is behind the list's last comma, without white space; list becomes what is before it. */
+/* The item after the list's last comma, without white space; list becomes the part before it. */
 static struct slice take_last(struct slice *list) {
     size_t start = list->len;
     while (start > 0 && list->ptr[start - 1] != ',') start--;

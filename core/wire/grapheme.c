@@ -3,7 +3,8 @@
 
 #include <utf8proc.h>
 
-/* Spaces, and what steers: neither shows by itself. What Unicode of tomorrow assigns may well show. */
+/* Spaces and control characters, which are invisible alone. Unassigned characters count as visible: a later Unicode may
+ * define them. */
 static bool shows(utf8proc_int32_t codepoint) {
     switch (utf8proc_category(codepoint)) {
         case UTF8PROC_CATEGORY_ZS:

@@ -5,7 +5,7 @@
 
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 
-/* Fields that mean one thing: a second one is an attempt at two meanings. */
+/* Single-valued fields: a second one could give the request two meanings. */
 #define NAME(text) \
     { text, sizeof(text) - 1 }
 static const struct slice single[] = {
@@ -160,7 +160,7 @@ static enum http_head_result incomplete(size_t bytes, size_t max_bytes, struct h
     return lines == 0 ? bad(head, 414, "request_line_long") : bad(head, 431, "head_long");
 }
 
-/* What no line tells alone (RFC 9112, sections 3.2 and 6.1). */
+/* Checks that involve several lines (RFC 9112, sections 3.2 and 6.1). */
 static enum http_head_result judge(struct http_head *head) {
     if (http_head_field(head, "host").len == 0 && head->minor == 1) return bad(head, 400, "host");
     if (head->chunked && (head->has_length || head->minor == 0)) return bad(head, 400, "transfer_encoding");

@@ -34,7 +34,7 @@ enum inflate_result inflater_add(struct inflater *inflater, struct slice piece, 
     z_stream *zip = &inflater->zip;
     zip->next_in = (Bytef *)piece.ptr;
     zip->avail_in = (uInt)piece.len;
-    /* Output may wait within zlib when all input is taken: only room that is left over says that there is none. */
+    /* zlib may hold output when all input is used: only unused room proves that there is none. */
     for (;;) {
         /* one byte more than allowed, to see that there is more */
         size_t room = max_bytes + 1 - out->len;

@@ -81,7 +81,7 @@ static size_t count_keys(const struct jwt_verifier *verifier) {
     return count;
 }
 
-/* The key of that name; one that has none is meant by no name. NULL: none. */
+/* The key of that name; keys without a name never match. NULL: none. */
 static struct jwt_key *key_named(const struct jwt_verifier *verifier, struct slice kid) {
     LIST_EACH(&verifier->keys, link) {
         struct jwt_key *key = CONTAINER(link, struct jwt_key, link);
@@ -90,7 +90,7 @@ static struct jwt_key *key_named(const struct jwt_verifier *verifier, struct sli
     return NULL;
 }
 
-/* The key of a token that names none: the only one. NULL: there are several. */
+/* The key for a token without a kid: the only one. NULL: there are several. */
 static struct jwt_key *key_only(const struct jwt_verifier *verifier) {
     return count_keys(verifier) == 1 ? CONTAINER(verifier->keys.next, struct jwt_key, link) : NULL;
 }
@@ -344,7 +344,7 @@ static bool member_text(struct slice object, const char *name, struct buffer *ou
     return true;
 }
 
-/* What would have the token say how it is to be checked. */
+/* Header fields by which the token itself would choose how it is checked. */
 static bool steers(struct slice header) {
     static const char *const refused[] = {"crit", "jku", "jwk", "x5u", "x5c", "b64", "zip", "enc"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)

@@ -45,7 +45,7 @@ static bool same_place(const struct origin *a, const struct origin *b) {
     return same_text(a->scheme, b->scheme) && same_text(a->host, b->host) && slice_equal(a->port, b->port);
 }
 
-/* Host says no scheme: the port that it leaves out is the default one of the page's. */
+/* Host has no scheme: a missing port means the default port of the page's scheme. */
 static bool is_self(const struct origin *origin, struct slice host) {
     struct origin self = {.scheme = origin->scheme};
     bool is_web = same_text(origin->scheme, SLICE("http")) || same_text(origin->scheme, SLICE("https"));
@@ -68,7 +68,7 @@ bool origin_allowed(struct slice origin, struct slice host, const char *const *a
     return false;
 }
 
-/* What it was meant to be, most probably. */
+/* The probably intended origin. */
 static void write_meant(const char *text, char *out, size_t size) {
     const char *scheme_end = strstr(text, "://"), *host = scheme_end ? scheme_end + 3 : text;
     snprintf(out, size, "%.*s%s%.*s", (int)(host - text), text, scheme_end ? "" : "https://", (int)strcspn(host, "/?#"),

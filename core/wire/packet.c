@@ -31,7 +31,7 @@ static struct packet *packet_make(enum packet_class class) {
     return packet;
 }
 
-/* What it will count for in a queue: known from now on. */
+/* Its size in a queue, fixed from now on. */
 static struct packet *packet_finish(struct packet *packet) {
     size_t len = packet->text.len + 4;
     for (unsigned i = 0; i < packet->attachments_len; i++) len += packet->attachments[i].len + 4;

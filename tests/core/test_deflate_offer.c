@@ -8,7 +8,7 @@
 
 #include "wire/deflate_offer.h"
 
-/* RFC 7692, section 7.1: what is offered, and what is made of it. */
+/* RFC 7692, section 7.1: offers, and the answers to them. */
 static const struct {
     const char *value;
     bool legal, accepted, reads_all;

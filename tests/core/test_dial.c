@@ -13,7 +13,7 @@ static struct rig rig;
 static struct rig_tls tls;
 static struct dialer *dialer;
 
-/* Who dials, and what they heard. */
+/* The caller, and the callbacks that it got. */
 struct caller {
     struct dial *dial;
     unsigned opened, received, drained, closed;
@@ -199,7 +199,7 @@ static void count_watcher(uv_handle_t *handle, void *count) {
     *(unsigned *)count += handle->type == UV_POLL;
 }
 
-/* Descriptors that libwebsockets has libuv watch. */
+/* Descriptors that libuv watches for libwebsockets. */
 static unsigned watchers(void) {
     unsigned count = 0;
     uv_walk(loop_uv(rig.loop), count_watcher, &count);
@@ -210,7 +210,7 @@ static void a_connection_that_fails_at_once_leaves_nothing(void **state) {
     struct caller caller, failing;
     calls(&caller);
     unsigned before = watchers();
-    for (int i = 0; i < 3; i++) { /* nobody has a TCP connection with all */
+    for (int i = 0; i < 3; i++) { /* no TCP connection reaches broadcast */
         assert_int_equal(dials(&failing, "ws://255.255.255.255/", usual), 0);
         RIG_UNTIL(&rig, failing.closed == 1);
         assert_int_equal(failing.end, DIAL_UNAVAILABLE);
@@ -284,7 +284,7 @@ static void reading_stops_while_the_owner_does_not_receive(void **state) {
         sent++;
         loop_turn(rig.loop);
     }
-    assert_in_range(sent, 10, SENT - 1); /* blocked long before all has left */
+    assert_in_range(sent, 10, SENT - 1); /* blocked long before everything is sent */
     unsigned got = 0;
     for (; got <= sent; got++) {
         struct buffer message = {0};
@@ -359,7 +359,7 @@ static void a_certificate_must_be_trusted_and_match_the_name(void **state) {
     calls_over_tls(&caller, "127.0.0.1", tls.certificate); /* which the certificate does not name */
     assert_int_equal(caller.closed, 1);
     assert_int_equal(caller.end, DIAL_UNTRUSTED);
-    calls_over_tls(&caller, "localhost", NULL); /* the system's authorities know nothing of it */
+    calls_over_tls(&caller, "localhost", NULL); /* not signed by the system's authorities */
     assert_int_equal(caller.end, DIAL_UNTRUSTED);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Only a head that has one reading is read. */
+/* Only an unambiguous head is accepted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

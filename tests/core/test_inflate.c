@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compressed input inflates exactly, within its bound, or is refused: whatever it is. */
+/* Any compressed input inflates exactly within its limit, or is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +68,7 @@ static void a_bomb_stops_at_the_bound(void **state) {
     inflater_free(&inflater);
 }
 
-/* A cut that leaves output waiting in zlib has ended whole servers. */
+/* A cut that leaves output waiting in zlib has crashed servers. */
 static void a_message_that_is_cut_anywhere_is_broken(void **state) {
     static char plain[PLAIN_BYTES];
     memset(plain, 'a', sizeof plain);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON is what RFC 8259 says, within limits, and reads the same for everyone. */
+/* JSON follows RFC 8259 within limits; every function reads it the same way. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

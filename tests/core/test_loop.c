@@ -18,7 +18,7 @@
 #include "loop/loop_fd.h"
 #include "loop/loop_uv.h"
 
-/* A scene writes a letter for each thing that happens. */
+/* A scene records a letter for each callback. */
 struct scene {
     struct loop *loop;
     struct buffer story;
@@ -230,7 +230,7 @@ static void turn_runs_descriptors_timers_posted_flush_and_reap_tasks(void **stat
     loop_advance(scene.loop, 4);
     expect_story(&scene, "");
     loop_advance(scene.loop, 1);
-    /* An answer that a descriptor or a timer brings is flushed with what it brought itself. */
+    /* An answer caused by a descriptor or a timer is flushed in the same turn. */
     expect_story(&scene, "tpfr");
     loop_reap(scene.loop, &others[0].task);
     loop_flush(scene.loop, &others[1].task);
@@ -258,7 +258,7 @@ static void flush_of_a_flush_runs_in_the_same_turn(void **state) {
     loop_flush(scene.loop, &alice.task);
     assert_true(loop_turn(scene.loop));
     expect_story(&scene, "ab");
-    /* One that never ends leaves the others their turns. */
+    /* A task that queues itself forever does not block the others. */
     alice.other = &alice;
     loop_flush(scene.loop, &alice.task);
     assert_true(loop_turn(scene.loop));
@@ -499,7 +499,7 @@ static void descriptor_that_was_freed_is_not_ready_any_more(void **state) {
     struct wire first = {.loop = loop}, second = {.loop = loop};
     first.fd = loop_fd_new(loop, ends[0], LOOP_WRITE, wire_ready, &first);
     second.fd = loop_fd_new(loop, ends[1], LOOP_WRITE, wire_ready, &second);
-    /* Whoever is first frees the other; both are ready in this turn. */
+    /* The first one frees the other; both are ready in this turn. */
     first.other = second.fd;
     second.other = first.fd;
     assert_true(loop_turn(loop));

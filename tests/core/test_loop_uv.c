@@ -170,7 +170,7 @@ static void uv_handles_left_open_are_logged(void **state) {
     loop_free(&loop);
     log_set_sink(NULL, NULL);
     assert_true(logged);
-    /* The owner makes good for it. */
+    /* The owner closes it. */
     uv_close((uv_handle_t *)&timer, NULL);
     uv_run(uv, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(uv), 0);

@@ -90,7 +90,7 @@ static void a_compressed_message_that_is_cut_ends_only_its_connection(void **sta
     rig_stop(&rig);
 }
 
-/* RFC 7692, section 7.1.1.2: so nothing of an idle client's compression is kept here. */
+/* RFC 7692, section 7.1.1.2: so the server keeps no inflate state for an idle client. */
 static void clients_are_told_to_keep_no_context(void **state) {
     struct rig rig;
     struct raw alice;
@@ -116,7 +116,7 @@ static void clients_are_told_to_keep_no_context(void **state) {
     rig_stop(&rig);
 }
 
-/* Whoever reads with a smaller window than that of frames for all gets plain ones, and may compress all the same. */
+/* A client with a smaller window than the shared frames gets uncompressed frames, but may still compress its own. */
 static void a_smaller_window_is_promised_and_kept(void **state) {
     struct buffer message = deflated("to be or not to be", 18);
     for (unsigned bits = 8; bits <= 15; bits++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two processes with one front: alice's connections arrive at this one; a request to the other goes there with the
+/* Two processes behind one address: alice's connections arrive at this one; a request to the other goes there with the
  * connection, over TLS or not. */
 #include <signal.h>
 #include <sys/prctl.h>
@@ -124,7 +124,7 @@ static void over_tls_the_first_process_relays_the_bytes(void **state) {
     expect(&alice, GET("/mine"), "here 1 127.0.0.1 0");
     for (int i = 0; i < 3; i++) expect(&alice, POST("/there"), "there, secure 1 127.0.0.1 5");
     assert_int_equal(net_server_connections(pair.here.server), 1);
-    expect(&alice, GET("/here"), "here 2 127.0.0.1"); /* both ends of what lies between */
+    expect(&alice, GET("/here"), "here 2 127.0.0.1"); /* both connections count: the client's and the tunnel's */
     expect(&alice, GET("/there"), "there, secure 1");
     raw_close(&alice);
     RIG_UNTIL(&pair.here, net_server_connections(pair.here.server) == 0);

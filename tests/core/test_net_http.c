@@ -124,7 +124,7 @@ static void a_head_that_does_not_end_is_closed_at_its_deadline(void **state) {
     rig_stop(&rig);
 }
 
-/* However often a byte comes. */
+/* Single bytes do not extend the deadline. */
 #define OFFER "POST /offer HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
 
 static void offer(struct rig *rig, struct raw *alice) {
@@ -191,7 +191,7 @@ static void an_owner_hears_of_a_client_that_goes_before_its_body(void **state) {
     for (unsigned i = 0; i < 3; i++) {
         offer(&rig, &alice);
         if (i == 1) http_read_body(rig.offered, rig_whole);
-        if (i == 2) { /* its answer comes while the body is read */
+        if (i == 2) { /* the answer arrives while the body is read */
             http_read_body(rig.offered, rig_whole);
             http_reply(&rig.offered, &(struct http_reply){.status = 503});
             RAW_UNTIL(&alice, alice.eof);
@@ -305,7 +305,7 @@ static void input_after_a_request_is_cut_without_touching_its_answer(void **stat
         http_reply(&rig.waiting, &(struct http_reply){.status = 200, .body = SLICE("late")});
         RAW_UNTIL(&alice, alice.eof);
         assert_int_equal(raw_status(&alice), 200);
-        assert_memory_equal(alice.in.ptr + alice.in.len - 8, "\r\n\r\nlate", 8); /* and nothing behind it */
+        assert_memory_equal(alice.in.ptr + alice.in.len - 8, "\r\n\r\nlate", 8); /* and nothing after it */
         assert_int_equal(rig.requests, alone ? 1 : 2);
         buffer_done(&sent);
         raw_close(&alice);
@@ -396,7 +396,7 @@ static void expect_harmless(struct rig *rig, bool tls, bool second, const struct
     int64_t rejected = metric_get(METRIC_REJECTED, NULL);
     int status = raw_ask(&mallory, attack->request);
     if (status != attack->status) fail_msg("%s: answered %d", attack->name, status);
-    raw_send_str(&mallory, SMUGGLED); /* also when it comes later */
+    raw_send_str(&mallory, SMUGGLED); /* also when it arrives later */
     RAW_UNTIL(&mallory, mallory.eof);
     raw_close(&mallory);
     tls ? raw_connect_tls(&bob, rig) : raw_connect(&bob, rig);

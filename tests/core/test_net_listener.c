@@ -42,7 +42,7 @@ static void admission_is_asked_for_the_client_not_the_balancer(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct raw alice;
         raw_connect(&alice, &rig);
-        for (size_t at = 0; at < rows[i].header.len; at++) { /* however it is cut */
+        for (size_t at = 0; at < rows[i].header.len; at++) { /* cut at every byte */
             raw_send(&alice, rows[i].header.ptr + at, 1);
             loop_turn(rig.loop);
         }
@@ -233,7 +233,7 @@ static void a_client_without_a_seat_is_told_so_through_the_proxy(void **state) {
     rig_stop(&rig);
 }
 
-/* In a child of its own: it may not hold more descriptors. */
+/* In its own child process, which lowers its limit of descriptors. */
 static int run_out_of_descriptors(void) {
     struct rig rig;
     struct raw alice, crowd[64];
@@ -253,7 +253,7 @@ static int run_out_of_descriptors(void) {
     unsigned turns = 0;
     while (rig_now_ms() < until) {
         if (loop_turn(rig.loop)) turns++;
-        poll(NULL, 0, 1); /* turns are counted for so long */
+        poll(NULL, 0, 1); /* count turns during this time */
     }
     if (turns > 100) return 3; /* the queue keeps the loop awake */
 
@@ -287,7 +287,7 @@ static void messages_sent_on_opening_share_a_packet_with_the_answer(void **state
     assert_int_equal(getsockopt(alice.fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
     assert_int_equal(info.tcpi_data_segs_in, 1);
     raw_next(&alice, &frame);
-    websocket_write(rig.conn, SLICE("\x81\x05later")); /* nothing is held back from then on */
+    websocket_write(rig.conn, SLICE("\x81\x05later")); /* from then on writes are not held back */
     frame = raw_next_frame(&alice);
     assert_memory_equal(frame.payload.ptr, "later", 5);
     raw_close(&alice);

@@ -18,7 +18,7 @@ static int start_hasty(void **state) {
     return 0;
 }
 
-/* However long a loaded machine takes. */
+/* Long enough for a loaded machine. */
 static int start(void **state) {
     struct net_settings settings = rig_settings;
     settings.header_timeout_ms = settings.body_timeout_ms = 2 * RIG_PATIENCE_MS;

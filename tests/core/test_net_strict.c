@@ -470,7 +470,7 @@ static void text_is_utf8_however_it_comes(void **state) {
     }
 }
 
-/* Fail fast: nothing of the rest comes. */
+/* Fail fast: the rest is never sent. */
 static void text_is_refused_before_its_message_ends(void **state) {
     for (size_t i = 0; i < sizeof unsound / sizeof *unsound; i++) {
         struct buffer sent = {0};
@@ -533,7 +533,7 @@ static void compressed_messages_are_read_as_the_rfc_shows_them(void **state) {
     expect_echo_of("compressed and plain in turn", OFFER, &sent, "text Hello|text plain|binary Hello|");
 }
 
-/* A message is answered whatever the frame behind it is, also by an owner that writes at the end of the turn. */
+/* A message is answered whatever frame follows, also if the owner writes at the end of the turn. */
 static void frames_before_a_close_or_violation_are_answered_first(void **state) {
     for (unsigned late = 0; late < 2; late++) {
         static const struct {

@@ -231,7 +231,7 @@ static void a_head_may_come_in_many_records(void **state) {
 
 enum { BACKLOG_FRAMES = 600, BACKLOG_BYTES = 40000 };
 
-/* Frames as the socket takes them, each numbered. */
+/* Numbered frames, as many as the socket takes. */
 static void write_backlog(struct rig *rig, unsigned *next) {
     static char payload[BACKLOG_BYTES];
     while (*next < BACKLOG_FRAMES && rig->conn && !websocket_blocked(rig->conn)) {
@@ -459,7 +459,7 @@ static void every_certificate_comes_with_the_same_rules(void **state) {
     unlink(second);
 }
 
-/* A ticket of former times is no way around it. */
+/* An old ticket does not bypass it. */
 static void resumed_sessions_follow_the_rules_after_a_reload(void **state) {
     char known[64];
     struct rig rig;
@@ -513,7 +513,7 @@ static void many_handshakes_at_once_do_not_delay_connected_clients(void **state)
     rig_stop(&rig);
 }
 
-/* Each of them would hold what OpenSSL needs for a handshake. */
+/* Each would hold the memory that OpenSSL needs for a handshake. */
 static void the_number_of_unfinished_handshakes_is_bounded(void **state) {
     struct rig rig;
     struct raw alice;
@@ -522,7 +522,7 @@ static void the_number_of_unfinished_handshakes_is_bounded(void **state) {
     raw_connect_tls(&alice, &rig);
     raw_upgrade(&alice, "");
     assert_int_equal(server->shaking, 0);
-    server->shaking = HANDSHAKES_MAX; /* as if so many others were at it */
+    server->shaking = HANDSHAKES_MAX; /* as if so many others were unfinished */
     struct raw late;
     raw_connect(&late, &rig);
     RAW_UNTIL(&late, late.eof);

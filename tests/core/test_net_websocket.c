@@ -200,7 +200,7 @@ static void a_server_close_is_the_last_frame_and_tells_code_and_reason(void **st
     raw_frame(&alice, 0x88, true, SLICE("\x03\xf4"));
     RIG_UNTIL(&rig, rig.closed == 1);
     assert_int_equal(rig.close_code, 1012);
-    RAW_UNTIL(&alice, alice.eof); /* ours ends first, with nothing behind the Close frame */
+    RAW_UNTIL(&alice, alice.eof); /* our side ends first, with nothing after the Close frame */
     assert_int_equal(alice.in.len, 0);
     buffer_done(&frame);
     raw_close(&alice);
@@ -434,7 +434,7 @@ static void what_is_not_taken_holds_no_more_than_the_budget(void **state) {
     free(big);
 }
 
-/* Also compressed ones, of which next to nothing has come: what undoes them is memory, too. */
+/* Also compressed messages of which only a few bytes have arrived: an inflater takes memory, too. */
 static void compressed_messages_that_never_end_hold_no_more_than_the_budget(void **state) {
     enum { CLIENTS = 20 };
     struct rig rig;

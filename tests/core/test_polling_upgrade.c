@@ -15,7 +15,7 @@ static void an_upgrade_loses_and_reorders_nothing(void **state) {
     assert_answer(polling_fetch("POST", polling,
                                 "4one\x1e"
                                 "4two"),
-                  200, "ok"); /* still in charge */
+                  200, "ok"); /* polling is still in use */
     send_frame(fd, "5");
     send_frame(fd, "4three");
     assert_frame(fd, &in, "4one");
@@ -29,7 +29,7 @@ static void an_upgrade_loses_and_reorders_nothing(void **state) {
     assert_closes(fd, &in);
 }
 
-/* Whoever skips the probe, or repeats it, upgrades as the one who does not. */
+/* A client that skips or repeats the probe can upgrade, too. */
 static void an_upgrade_may_skip_or_repeat_its_probe(void **state) {
     for (int probes = 0; probes <= 2; probes += 2) {
         struct buffer in = {0};

@@ -55,7 +55,7 @@ static void what_is_forgotten_is_not_answered(void **state) {
     stage_pass(50); /* an answer would have come */
     assert_int_equal(one.answers, 0);
     resolver_free(&resolver); /* the other one with it */
-    stage_pass(50);           /* an answer would be used after the end */
+    stage_pass(50);           /* a late answer would be a use after free */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)

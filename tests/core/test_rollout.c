@@ -77,7 +77,7 @@ static void finish(struct stage *stage) {
     }
 }
 
-/* What the worker was told next; -1: nothing. */
+/* The next message to the worker; -1: none. */
 static int told(struct stage *stage, unsigned worker) {
     struct master_message message;
     if (master_message_receive(stage->workers[worker], &message) != MASTER_MESSAGE_READ) return -1;

@@ -204,7 +204,7 @@ static void an_acknowledgement_without_a_list_acknowledges_with_nothing(void **s
     assert_false(socketio_decode(SLICE("61-7"), &packet));
 }
 
-/* However they are spelled. */
+/* In any spelling. */
 static void names_that_are_socket_ios_own_are_refused(void **state) {
     static const char *const rows[] = {
         "2[\"connect\"]",       "2[\"connect_error\"]",

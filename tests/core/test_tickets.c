@@ -35,7 +35,7 @@ static void without_keys_no_name_is_known(void **state) {
     assert_null(tickets_find(&tickets, (const unsigned char[TICKET_NAME_LEN]){0}, START_S));
 }
 
-/* So that a ticket is good at every worker, those that started later too. */
+/* So that a ticket is valid at every worker, even those started later. */
 static void a_copy_has_the_present_keys_and_no_past_ones(void **state) {
     struct tickets first = {0};
     unsigned char past[TICKET_NAME_LEN];

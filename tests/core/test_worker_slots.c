@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The places of a server's workers: sockets of one port, names in session ids, states that all processes see. */
+/* The slots of a server's workers: sockets of one port, names in session ids, states that all processes see. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -72,7 +72,7 @@ static void what_names_nobody_here_is_nobodys(void **state) {
     worker_slots_free(&others);
 }
 
-/* Two of a thousand servers with one name: once in 30 starts of them all. */
+/* Among a thousand servers, two share a name once in 30 starts of all. */
 static void four_random_characters_tell_servers_apart(void **state) {
     bool differs[WORKER_SLOT_NAME_LEN] = {false};
     char first[WORKER_SLOT_NAME_LEN + 1], name[WORKER_SLOT_NAME_LEN + 1];
