@@ -24,7 +24,7 @@ int bind_fail(lua_State *L, const char *word);
 int bind_true(lua_State *L);
 struct slice bind_text(lua_State *L, int index);
 /* Arguments are read raw: a metamethod would run a script's code, which may change what was read already, or use the
- * vm's buffers. So what a table holds is there until it is used. */
+ * vm's buffers. So a table's values stay alive until they are used. */
 void bind_push_field(lua_State *L, int index, const char *name);
 /* A field of the table at index: its text, or an empty slice when it is nil; raises when it is something else. The
  * text lives as long as the table holds it. */
@@ -38,13 +38,13 @@ const char *bind_path_field(lua_State *L, int index, const char *name);
 enum { BIND_OUT_MAX = 16 << 20 };
 /* The arguments first…last as JSON in a buffer of the vm's; the problem is raised. bind_release gives it back. */
 struct json_out bind_json(lua_State *L, int first, int last, unsigned attachments_max);
-/* The buffer, out of the vm's hands while core code runs (which may come back with another question). */
+/* Takes the buffer from the vm while core code runs (which may call scripts again). */
 struct buffer bind_take(lua_State *L);
 void bind_release(struct vm *vm, struct buffer *buffer);
-/* Raises unless the string at index can be an event of ours. */
+/* Raises unless the string at index is a valid event name for the server. */
 void bind_check_event(lua_State *L, int index);
-/* A request of the running task, which resumes with what push makes of an OK (else nil, word). Raises where nothing
- * can wait; nothing may raise between this and bind_submit. */
+/* A request of the running task, which resumes with the values that push makes of an OK (else nil, word). Raises where
+ * waiting is impossible; nothing may raise between this call and bind_submit. */
 typedef int bind_push(lua_State *L, struct store_request *request);
 struct store_request *bind_request(lua_State *L, int op, bind_push *push);
 /* Submits and waits: a binding's last line. */

@@ -12,8 +12,8 @@ struct config;
 /* Reads a configuration file as sandboxed Lua. sets: "a.b=VALUE". NULL: FILE:LINE: … */
 struct config *config_reader_read(const char *path, const char *const *sets, size_t sets_len, struct error *error_r);
 
-/* Of such a file only what a command of the shell needs: texts and paths by their keys (NULL at the end), whatever is
- * wrong with the others. texts_r: as config_peek. False: the file does not even evaluate (error_r). */
+/* Reads only the texts and paths of the given keys (NULL at the end), for shell commands, even if other keys are wrong.
+ * texts_r: as config_peek. False: the file does not even evaluate (error_r). */
 bool config_reader_peek(const char *path, const char *const *sets, size_t sets_len, const char *const *names,
                         char **texts_r, struct error *error_r);
 

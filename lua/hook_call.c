@@ -13,9 +13,10 @@
 #include "wire/user_id.h"
 #include "worker/worker.h"
 
-/* Of the state's memory. What is light may use more than what is not: whoever asks for much, waits for themselves. */
+/* Fractions of the state's memory. Small calls may use more than large ones, so that large ones delay only each other.
+ */
 enum { CALL_PART = 8, CALLS_PART = 4, LIGHT_CALLS_PART = 2, LIGHT_BYTES = 1 << 16 };
-/* Whoever asks to be let in may say much in few values, and little in many: the work is by the value. */
+/* An authentication may have few large values or many small ones: the work depends on the number of values. */
 enum { STRANGER_BYTES = 1 << 18 };
 
 struct hook_call {

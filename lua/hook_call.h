@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hook_call.h - what the core asks, as calls of handlers and hooks, and what they return, as answers. */
+/* hook_call.h - turns the core's questions into calls of handlers and hooks, and their results into answers. */
 #ifndef LUA_HOOK_CALL_H
 #define LUA_HOOK_CALL_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* said_reader.h - user:said: what users said of themselves.
+/* said_reader.h - user:said: the status that users stored last.
  *
- * One read of the store is under way at a time. Those who ask meanwhile share the next one: this keeps it cheap when
- * everybody connects at once.
+ * One read of the store is under way at a time. Calls during a read share the next one: this keeps it cheap when all
+ * users connect at once.
  */
 #ifndef LUA_SAID_READER_H
 #define LUA_SAID_READER_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sandbox.h - what a script finds around it: a whitelist of Lua's functions, a global table of its own, our require.
+/* sandbox.h - a script's environment: a whitelist of Lua's functions, its own global table, our require.
  *
- * The sandbox limits accidents; it is no wall against a hostile author (docs/security.md). Scripts are text, never
- * bytecode. A script's globals can be set while it is loaded and are frozen afterwards, so that nothing of one user's
- * call is left for another's.
+ * The sandbox limits accidents; it does not stop a hostile author (docs/security.md). Scripts are text, never bytecode.
+ * A script's globals can be set while it is loaded and are frozen afterwards, so that no data of one user's call
+ * reaches another's.
  */
 #ifndef LUA_SANDBOX_H
 #define LUA_SANDBOX_H
@@ -18,7 +18,7 @@
  * pointer if there is none (owner: the vm's). NULL: nothing can be required. */
 typedef struct slice sandbox_source(void *owner, const char *path);
 void sandbox_open(lua_State *L, sandbox_source *find_source);
-/* The value on top becomes what require(name) returns; popped. */
+/* Pops the value on top; require(name) returns it from now on. */
 void sandbox_provide(lua_State *L, const char *name);
 /* Pushes the chunk as a function with its own globals. path: in messages, and what require is relative to. */
 void sandbox_load(lua_State *L, const char *path, struct slice text);

@@ -25,7 +25,7 @@ struct script_policy {
     struct shared *shared;
     struct script_state *scripts; /* NULL: the scripts could not be loaded again; that is tried until it is done */
     bool live, retired;
-    struct script_policy *successor, *predecessor; /* who replaced it; whom it replaced, while that one's tasks end */
+    struct script_policy *successor, *predecessor; /* its replacement; the one it replaced, while its tasks end */
     struct loop_task rebuild, reap;
     struct loop_timer deadline, retry;
     unsigned retry_ms; /* until the next try; 0: the last one has not failed */
@@ -99,7 +99,8 @@ static void wait_for_retry(struct script_policy *policy, const char *problem) {
                LOG_NUMBER("retry_ms", policy->retry_ms), LOG_TEXT("error", problem));
 }
 
-/* Memory ran out: the same scripts in a new state. What waited has failed. Without scripts nobody comes in. */
+/* Memory ran out: loads the same scripts into a new state. Waiting calls have failed. Without scripts no client is
+ * admitted. */
 static void rebuild(struct loop_task *task) {
     struct script_policy *policy = CONTAINER(task, struct script_policy, rebuild);
     struct error error;

@@ -2,7 +2,7 @@
 -- How the hooks of a point are asked, or told.
 local find, spawn, decides, line_of = ...
 
--- What one hook said: true, or a refusal. Silence of one that decides is no yes.
+-- One hook's answer: true, or a refusal. A deciding hook that returns nothing does not allow.
 local function heard(point, hook, ...)
     local first, word = ...
     if first or word ~= nil then return ... end
@@ -12,7 +12,7 @@ local function heard(point, hook, ...)
         line_of(hook), point), 0)
 end
 
--- In the order of registration, until one refuses. first, …: what the hook before this one said.
+-- In the order of registration, until one refuses. first, …: the answer of the previous hook.
 local function go_on(point, hooks, index, args, len, first, ...)
     local hook = hooks[index]
     if not first or not hook then return first, ... end
@@ -53,7 +53,7 @@ local function ask_point(point, ...)
     return ask(point, hooks, ...)
 end
 
--- Each in a task of its own: whoever tells does not wait.
+-- Each in its own task: the caller does not wait.
 local function tell_point(point, ...)
     local hooks = find(point)
     if not hooks then return end
