@@ -40,7 +40,7 @@ if(STOA_FAULTS)
   stoa_planted(long_control_frames test_websocket every_head_of_two_bytes_is_judged_the_same)
   stoa_planted(utf8_late test_net_strict text_is_refused_before_its_message_ends)
   stoa_planted(turn_without_budget test_flood events_that_waited_are_answered_in_slices_and_others_come_between)
-  stoa_planted(uncharged_sessions test_polling a_polling_session_takes_a_seat_until_its_end)
+  stoa_planted(uncharged_sessions test_long_polling a_polling_session_takes_a_seat_until_its_end)
   stoa_planted(close_twice test_net_strict each_close_code_is_echoed_or_refused)
 endif()
 

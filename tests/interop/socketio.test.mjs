@@ -51,6 +51,7 @@ const clients = {
     needs: "go",
     build: ["go", "build", "-C", `${here}/go/socketio`, "-o", `${built}/go_socketio`, "."],
     command: [`${built}/go_socketio`],
+    lacks: { binary: { polling: "the Go client may hold bytes and pongs back while it polls, until the session ends" } },
   },
   bare: { needs: "python3", build: ["true"], command: ["python3", `${here}/python/bare_client.py`] },
 };
