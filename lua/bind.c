@@ -102,7 +102,7 @@ struct buffer bind_take(lua_State *L) {
     return taken;
 }
 
-/* One large value must not keep its memory for ever. */
+/* A buffer above this is freed: one large value must not keep memory for ever. */
 enum { KEEP_MAX = 1 << 20 };
 
 void bind_release(struct vm *vm, struct buffer *buffer) {

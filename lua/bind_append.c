@@ -165,9 +165,9 @@ int bind_append_method(lua_State *L) {
 
 /* True if the same clientId was appended already; append then returns the same answer again.
  * @function channel:appended
- * @param what as of channel:append, with a clientId
+ * @param what as for channel:append, with a clientId
  * @return true; waits
- * @error bad_channel, bad_request, id_conflict (something else was), not_found, unavailable
+ * @error bad_channel, bad_request, id_conflict (the clientId was used for something else), not_found, unavailable
  * @example if channel:appended(what) then return channel:append(what) end */
 int bind_append_asked(lua_State *L) {
     struct slice id = bind_channel_id_at(L, 1);

@@ -11,7 +11,7 @@ enum { AUDITS_MAX = 1000, ACTION_MAX = 64, DETAIL_MAX = 16384 };
 /* Writes an entry.
  * @function stoa.audit.write
  * @param action a word: "message.delete"
- * @param what {actor, channelId?, detail?}; detail: what JSON can hold
+ * @param what {actor, channelId?, detail?}; detail: any JSON value
  * @return true; waits
  * @error bad_request, storage_full, unavailable
  * @example stoa.audit.write("member.remove", {actor = socket.user.id, channelId = id, detail = {userId = user}}) */

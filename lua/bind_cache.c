@@ -214,7 +214,7 @@ static int flight_collect(lua_State *L) {
 /* Keeps a value; of a shared cache the other workers get it too.
  * @function cache:put
  * @param key a string of at most 512 bytes
- * @param value what JSON can hold
+ * @param value any JSON value
  * @return true
  * @example profiles:put(user.id, profile) */
 static int put(lua_State *L) {
@@ -272,7 +272,7 @@ static int define(lua_State *L) {
 
 /* A cache: values live for ttl seconds. A missing key calls load once for all tasks that wait for it.
  * @function stoa.cache
- * @param name its name; what is in it survives reloads
+ * @param name its name; its entries survive reloads
  * @param rule {ttl = seconds, load = function(key) return value end, shared = false}; without load, get of a missing
  * key returns nil. shared: workers that have Redis keep it there too, so that one load serves all of them; each has it
  * in memory for a minute at most. In the last tenth of a value's time one task loads it again while the others get the

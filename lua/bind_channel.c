@@ -297,7 +297,7 @@ static int submit(lua_State *L, int op, bind_push *push, struct slice user_id) {
 
 /* A message.
  * @function channel:message
- * @param id the message's
+ * @param id the message's id
  * @return its table (a deleted one has deletedAt); waits
  * @error bad_channel, not_found, unavailable
  * @example local message = channel:message(request.messageId) */
@@ -387,7 +387,7 @@ static int remove_member(lua_State *L) {
 /* Records that the user has read up to a seq; it never moves back.
  * @function channel:mark_read
  * @param user_id who
- * @param seq up to where
+ * @param seq the last event that the user has read
  * @return true; waits
  * @error bad_channel, bad_request, not_found, unavailable
  * @example channel:mark_read(socket.user.id, request.seq) */

@@ -200,7 +200,7 @@ static int send(lua_State *L) {
  * @param reason a text of at most 123 bytes; may be left out
  * @return true
  * @error gone
- * @error raises for another code: endpoints may not send it
+ * @error raises for any other code: endpoints may not send it
  * @example connection:close(4001, "say hello first") */
 static int close_connection(lua_State *L) {
     struct slice reason;

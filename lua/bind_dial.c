@@ -338,7 +338,7 @@ static int receive(lua_State *L) {
  * @param reason a text of at most 123 bytes; may be left out
  * @return true, also when it was closed already; waits for the other side, at most 5 seconds
  * @error busy (another task closes it)
- * @error raises for another code
+ * @error raises for any other code
  * @example upstream:close() */
 static int close_upstream(lua_State *L) {
     struct upstream *upstream = upstream_at(L);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bind_internal.h - the list of the binding files, and what one of them lends to others. */
+/* bind_internal.h - the list of the binding files, and functions that they share. */
 #ifndef LUA_BIND_INTERNAL_H
 #define LUA_BIND_INTERNAL_H
 
@@ -31,42 +31,42 @@ void bind_metrics(lua_State *L);
 void bind_crypto(lua_State *L);
 void bind_audit(lua_State *L);
 
-/* What the modules keep with a host. */
+/* Free what the modules keep in a script_state. */
 void bind_limit_free(struct script_state *scripts);
 void bind_cache_free(struct script_state *scripts);
 void bind_dial_free(struct script_state *scripts);
 
-/* ---- lent ---- */
+/* ---- shared ---- */
 
 /* Adds to, except, volatile, presence, emit of a namespace to the table on top. */
 void bind_room_namespace(lua_State *L, const char *namespace_name);
-/* The string, which must be UTF-8, or the binary at index; raises when it is none. True: binary. */
+/* Reads the UTF-8 string or the binary at index; raises for anything else. True: binary. */
 bool bind_connection_message(lua_State *L, int index, struct slice *message_r);
-/* The code (1000 when there is none) and the reason at index and behind it; raises when an endpoint may not send them.
- */
+/* Reads the code at index (1000 if absent) and the reason after it; raises if an endpoint may not send them. */
 uint16_t bind_connection_close_code(lua_State *L, int index, struct slice *reason_r);
 /* Raises unless the value at index names a subprotocol. */
 void bind_connection_check_protocol(lua_State *L, int index);
-/* The field "headers" of the table at index: "name: value" for each; they stay on the stack. How many. */
+/* The field "headers" of the table at index: "name: value" for each; the strings stay on the stack. Returns how many.
+ */
 size_t bind_http_headers(lua_State *L, int index, const char **headers, size_t max);
 /* stoa.websocket.connect */
 int bind_dial_connect(lua_State *L);
-/* Sockets and emitters for other bindings. */
+/* Pushes a socket. */
 void bind_socket_push(lua_State *L, struct socket *socket);
-/* NULL: gone. Raises: no socket. */
+/* NULL: the socket has gone. Raises if the value is not a socket. */
 struct socket *bind_socket_at(lua_State *L, int index);
 struct slice bind_socket_id_at(lua_State *L, int index);
-/* A client of an endpoint of scripts. */
+/* Pushes a client of a script's endpoint. */
 void bind_connection_push(lua_State *L, struct slice session_id);
-/* Pushes an emitter to room (none: to all), without the socket with that id (none: empty). */
+/* Pushes an emitter to room (empty: to all) that skips the socket with the id without (empty: skips none). */
 void bind_room_push_emitter(lua_State *L, struct slice namespace_name, struct slice room, struct slice without);
 
-/* Methods of emitters, and what sockets and channels lend from another file. */
+/* Methods of emitters, and methods of sockets and channels from other files. */
 int bind_claim_method(lua_State *L);
 int bind_room_emit(lua_State *L), bind_room_volatile(lua_State *L), bind_room_except(lua_State *L);
 int bind_append_method(lua_State *L);
 int bind_append_asked(lua_State *L);
-/* Empty: the id is malformed. Raises: no channel. */
+/* Empty: the id is malformed. Raises if the value is not a channel. */
 struct slice bind_channel_id_at(lua_State *L, int index);
 bool bind_channel_is_followed(struct slice channel_id, struct socket *socket);
 

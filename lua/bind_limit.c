@@ -271,8 +271,8 @@ static int ask(lua_State *L, bool charge) {
 
 /* Charges several limits, or none of them if one refuses. Names without a rule pass.
  * @function stoa.take
- * @param asks {name = key}; key: whose (a string, or true for a limit of all)
- * @param subject what the rules' functions get; may be nil
+ * @param asks {name = key}; key: who is limited (a string, or true for a global limit)
+ * @param subject the argument of the rules' functions; may be nil
  * @return true, and how much is left of the tightest; waits where several workers count together
  * @error rate_limited, and {limit, retryAfter (seconds)}
  * @example local ok, word, refusal = stoa.take({user_messages = user.id, channel_messages = channel.id}, user) */
@@ -283,7 +283,7 @@ static int take(lua_State *L) {
 /* Tells whether a take would pass; charges nothing.
  * @function stoa.peek
  * @param asks {name = key}
- * @param subject what the rules' functions get; may be nil
+ * @param subject the argument of the rules' functions; may be nil
  * @return true, and how much would be left of the tightest; waits where several workers count together
  * @error rate_limited, and {limit, retryAfter (seconds)}
  * @example if not stoa.peek{uploads = user.id} then hide_button() end */
@@ -311,7 +311,7 @@ static int give_back(lua_State *L) {
  * @function stoa.address
  * @param text "::ffff:192.0.2.7", for example
  * @return "192.0.2.7"
- * @error malformed: the text is no address
+ * @error malformed: the text is not an address
  * @example local banned = stoa.address(name) or name */
 static int address(lua_State *L) {
     struct address address;

@@ -30,7 +30,7 @@ static struct presence_said said_at(lua_State *L, int index) {
 /* Makes the socket's user online until its connection ends plus a grace period; a recovered socket also in the channels
  * that it follows. Call it from the hook connect, which also runs when a socket comes back.
  * @function stoa.presence.connected
- * @param socket whose
+ * @param socket the socket
  * @param said what user:said returned: the status that the user has from the first moment, unless
  * something newer is known; may be nil
  * @return true
@@ -47,7 +47,7 @@ static int connected(lua_State *L) {
 /* Does nothing; kept for scripts that call it. The server itself ends what stoa.presence.connected began, because a
  * hook that waits could report an old connection of a client that has reconnected.
  * @function stoa.presence.disconnected
- * @param socket whose
+ * @param socket the socket
  * @return true
  * @example stoa.hook("disconnect", function(socket) stoa.presence.disconnected(socket) end) */
 static int disconnected(lua_State *L) {

@@ -128,7 +128,7 @@ static size_t gather(const struct emitter *emitter, char kind, struct slice *nam
  * @function stoa.emit
  * @param event the name
  * @param … the arguments
- * @return how many sockets of this worker
+ * @return how many sockets of this worker got it
  * @example stoa.to("lobby"):emit("news", {text = "hello"}) */
 int bind_room_emit(lua_State *L) {
     const struct emitter *emitter = start(L);
@@ -160,7 +160,7 @@ int bind_room_emit(lua_State *L) {
  * the JSON text that clients of /ws get.
  * @function stoa.send
  * @param message a string, or a stoa.binary
- * @return how many clients of this worker
+ * @return how many clients of this worker got it
  * @example stoa.to("lobby"):send("hello") */
 static int emitter_send(lua_State *L) {
     int message = types_test(L, 1, EMITTER) ? 2 : 1;

@@ -17,7 +17,7 @@ static int push_token(lua_State *L, struct store_request *request) {
 
 /* Makes a token for a user.
  * @function stoa.session.create
- * @param user_id whose
+ * @param user_id the user's id
  * @param ttl_seconds how long it lives: at most 366 days
  * @return the token (256 random bits); waits
  * @error bad_request, unavailable
@@ -45,7 +45,7 @@ static int submit(lua_State *L, int op) {
 
 /* The user of a token.
  * @function stoa.session.find
- * @param token as made by create
+ * @param token a token from create
  * @return {userId, expiresAt}; waits
  * @error not_found (unknown or expired), unavailable
  * @example local session = stoa.session.find(handshake.auth.token) */
@@ -55,7 +55,7 @@ static int find(lua_State *L) {
 
 /* Ends a token. It does not close connections opened with the token; use stoa.user(userId):disconnect{session = …}.
  * @function stoa.session.delete
- * @param token as made by create
+ * @param token a token from create
  * @return {userId}; waits
  * @error not_found, unavailable
  * @example local session = stoa.session.delete(request.params.token) */

@@ -34,7 +34,7 @@ static int get(lua_State *L) {
  * @function stoa.shared.set
  * @param key at most 512 bytes
  * @param value not nil
- * @param ttl_seconds it is forgotten then; may be nil
+ * @param ttl_seconds how long the value is kept; may be nil
  * @return true
  * @error full
  * @example stoa.shared.set("banned:" .. id, true, 3600) */
@@ -55,8 +55,8 @@ static int set(lua_State *L) {
 /* Adds to a stored number (0 if there is none).
  * @function stoa.shared.add
  * @param key at most 512 bytes
- * @param n how much
- * @param ttl_seconds counted from now; may be nil
+ * @param n the number to add
+ * @param ttl_seconds how long the value is kept from now; may be nil
  * @return the sum
  * @error full
  * @example local visits = stoa.shared.add("visits", 1) */

@@ -224,7 +224,7 @@ static unsigned take_timeout(lua_State *L) {
  * @param event the name
  * @param … the arguments; a last one {timeout_ms = 5000} is the option
  * @return what the client answered (at most 16 values); waits
- * @error gone (also one that is away, and may come back), timeout, overloaded
+ * @error gone (also if the client is away and may come back), timeout, overloaded
  * @example local answer, word = socket:call("are you there?", {timeout_ms = 1000}) */
 static int call(lua_State *L) {
     struct socket *socket = connected_at(L, 1);
@@ -379,7 +379,7 @@ static int state(lua_State *L) {
 
 /* Stores a value with the socket: at most 4 KiB as JSON.
  * @function socket:set_state
- * @param value what JSON can hold; nil or stoa.null: none
+ * @param value any JSON value; nil or stoa.null: none
  * @return true
  * @error gone, too_large
  * @example socket:set_state{language = "el"} */

@@ -351,15 +351,15 @@ static void push_namespace(lua_State *L, const char *name) {
 /* Calls the hooks of a point, each in its own task; does not wait, and no hook can refuse.
  * @function stoa.tell
  * @param point "deliver", "leave", "channel:created", "member"
- * @param … what they are told
+ * @param … the arguments of the hooks
  * @example stoa.tell("deliver", socket, arguments, receipt) */
 
 /* Asks the hooks of a point, in the order of registration.
  * @function stoa.ask
  * @param point "admit", "join", "send", "upload"
- * @param … what they are asked about
- * @return what the last one returned; true when nobody is registered; waits if a hook does
- * @error the first refusal: nil, word, detail. Raises when one returns nothing
+ * @param … the arguments of the hooks
+ * @return what the last hook returned; true if no hook is registered; waits if a hook waits
+ * @error the first refusal: nil, word, detail. Raises if a hook returns nothing
  * @example local allowed, word = stoa.ask("join", socket, channel_id) */
 static void add_hooks(lua_State *L) {
     static const lua_CFunction own[] = {find_hooks, spawn, decides, line_of};

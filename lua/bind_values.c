@@ -62,7 +62,7 @@ static int is_binary(lua_State *L) {
 /* True if it is text of exactly one visible character (a grapheme cluster: "é", "👍🏽", a family emoji of 25
  * bytes).
  * @function stoa.is_grapheme
- * @param value anything; text of more than 64 bytes is none
+ * @param value anything; false for text of more than 64 bytes
  * @return true or false
  * @example if not stoa.is_grapheme(arguments.emoji) then return nil, "bad_request" end */
 static int is_grapheme(lua_State *L) {

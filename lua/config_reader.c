@@ -25,7 +25,7 @@ struct reading {
     const char *path;
     struct buffer bytes; /* of the file */
     struct slice text;
-    struct value *tree; /* owned by whoever reads */
+    struct value *tree; /* the reader owns it */
     unsigned values;
 };
 
@@ -86,7 +86,7 @@ static struct value *convert(lua_State *L, int index, struct reading *reading, s
     return value;
 }
 
-/* env "NAME": of the environment, or nil. */
+/* env "NAME": returns the environment variable, or nil. */
 static int env(lua_State *L) {
     lua_pushstring(L, getenv(luaL_checkstring(L, 1)));
     return 1;
@@ -107,7 +107,7 @@ static int evaluate(lua_State *L) {
     return 0;
 }
 
-/* LuaJIT shortens long paths in messages to "...tail": the whole one again. */
+/* LuaJIT shortens long paths in messages to "...tail": restores the whole path. */
 static void complete_path(struct error *error, const char *path) {
     if (strncmp(error->text, "...", 3) != 0) return;
     size_t tail = strcspn(error->text + 3, ":"), len = strlen(path);

@@ -17,8 +17,8 @@ struct config *config_reader_read(const char *path, const char *const *sets, siz
 bool config_reader_peek(const char *path, const char *const *sets, size_t sets_len, const char *const *names,
                         char **texts_r, struct error *error_r);
 
-/* The table at index as the configuration file at path (absolute) would have returned it. Raises for what is no value.
- */
+/* Reads the table at index as if the configuration file at path (absolute) had returned it. Raises for a type that
+ * configurations cannot hold. */
 struct config *config_reader_from_table(lua_State *L, int index, const char *path, struct error *error_r);
 
 #endif

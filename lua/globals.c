@@ -46,7 +46,7 @@ static int look(lua_State *L) {
 bool globals_check(const char *path, struct slice text, bool (*has)(void *owner, const char *name), void *owner,
                    struct error *error_r) {
     struct looking looking = {text, path, has, owner, false, error_r};
-    lua_State *L = luaL_newstate(); /* of its own: a sandbox has no jit.util */
+    lua_State *L = luaL_newstate(); /* a separate state: the sandbox has no jit.util */
     if (!L) return true;
     bool looked = lua_cpcall(L, look, &looking) == 0;
     if (!looked) error_set(error_r, "%s:1: %s", path, lua_isstring(L, -1) ? lua_tostring(L, -1) : "?");

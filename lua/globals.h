@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* globals.h - finds globals that a script reads but nobody sets: typing mistakes, found before the script runs.
+/* globals.h - finds globals that a script reads but nobody sets (typing mistakes) before the script runs.
  *
  * LuaJIT compiles the text; its bytecode is searched. Explicit reads of _G (_G.name) are allowed. */
 #ifndef LUA_GLOBALS_H

@@ -20,17 +20,17 @@ enum { CALL_PART = 8, CALLS_PART = 4, LIGHT_CALLS_PART = 2, LIGHT_BYTES = 1 << 1
 enum { STRANGER_BYTES = 1 << 18 };
 
 struct hook_call {
-    struct policy_call *call; /* NULL: forgotten */
+    struct policy_call *call; /* NULL: the call was abandoned */
     enum policy_point point;
     struct script_state *scripts;
-    size_t bytes; /* about what its arguments take, at most */
+    size_t bytes; /* estimated upper bound of its arguments' memory */
 };
 
-/* ---- who is asked ---- */
+/* ---- which functions are called ---- */
 
 static const struct {
     const char *what, *hook;
-    const char *way; /* of lua/stoa/hooks.lua */
+    const char *way; /* name of a function in lua/stoa/hooks.lua */
 } points[] = {
     [POLICY_AUTHENTICATE] = {"authenticate", "authenticate", "authenticate"},
     [POLICY_CONNECT] = {"connect", "connect", "ask"},
@@ -45,7 +45,7 @@ static const struct {
     [POLICY_ALERT] = {"alert", "alert", "tell"},
 };
 
-/* Who a namespace's clients are is asked of the main one's hook, unless it has one of its own. */
+/* Authentication in a namespace uses the main namespace's hook, unless the namespace has its own. */
 static struct handler *hook_at(const struct script_state *scripts, enum policy_point point,
                                struct slice namespace_name) {
     struct slice name = slice_of(points[point].hook);
@@ -94,7 +94,7 @@ bool hook_call_handled(const struct script_state *scripts, enum policy_point poi
 
 /* ---- arguments ---- */
 
-static const char hooks_key; /* of what the registry keeps */
+static const char hooks_key; /* registry key */
 
 void hook_call_keep(lua_State *L) {
     vm_keep(L, &hooks_key);
@@ -132,7 +132,7 @@ static void push_raw_arguments(lua_State *L, struct slice json) {
     lua_pushlstring(L, out->ptr, out->len);
 }
 
-/* The items of the call's JSON array from first on. */
+/* Pushes the items of the call's JSON array, starting at first. */
 static void push_items(lua_State *L, const struct policy_call *call, unsigned first) {
     struct json_walk walk;
     struct slice item;
@@ -284,7 +284,7 @@ static void write_reply(lua_State *L, int first, int len, struct json_out *json)
     buffer_append_char(json->out, '}');
 }
 
-/* A value → it; nil, status, body, headers → what write_reply makes of these, nothing without a status. */
+/* A value → the value; nil, status, body, headers → write_reply's output; nothing without a status. */
 static enum policy_status write_passed(lua_State *L, int first, int len, struct json_out *json) {
     if (len > 0 && lua_toboolean(L, first)) {
         write(L, first, json);
@@ -359,8 +359,8 @@ static size_t weight_of(const struct script_state *scripts, const struct policy_
     return bytes + call->data.len;
 }
 
-/* What clients send becomes the state's memory, until they are answered: within bounds for one, and for all. OK: it may
- * be asked. */
+/* Clients' input takes the state's memory until the call is answered: limits one call and all calls together. OK: the
+ * call may start. */
 static enum policy_status admit(const struct script_state *scripts, enum policy_point point, size_t bytes) {
     size_t memory_bytes = scripts->vm->settings.memory_bytes;
     if (fault_planted("unbounded_conversion")) return POLICY_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hook_call.h - turns the core's questions into calls of handlers and hooks, and their results into answers. */
+/* hook_call.h - turns policy calls into calls of handlers and hooks, and their results into answers. */
 #ifndef LUA_HOOK_CALL_H
 #define LUA_HOOK_CALL_H
 
@@ -13,7 +13,7 @@ void hook_call_ask(struct script_state *scripts, struct policy_call *call);
 void hook_call_forget(struct policy_call *call);
 bool hook_call_handled(const struct script_state *scripts, enum policy_point point, struct slice namespace_name,
                        struct slice name);
-/* Pops what lua/stoa/hooks.lua returned: the functions that go through the hooks of a point. */
+/* Pops and keeps the result of lua/stoa/hooks.lua: the functions that call the hooks of a point. */
 void hook_call_keep(lua_State *L);
 
 #endif

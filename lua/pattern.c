@@ -23,7 +23,7 @@ static void step(struct pattern *pattern) {
     pattern->steps = 0;
 }
 
-/* The place behind a single-character item: x, %x, [set]. */
+/* Returns the position after a single-character item: x, %x, [set]. */
 static const char *item_end(struct pattern *pattern, const char *item) {
     const char *end = text_end(pattern);
     if (*item == '%') {
@@ -108,7 +108,7 @@ static bool item_holds(struct pattern *pattern, const char *at, const char *item
     return *item == *at;
 }
 
-/* As many as possible, then fewer and fewer. */
+/* Tries as many repetitions as possible, then fewer. */
 static const char *follow_longest(struct pattern *pattern, const char *at, const char *item, const char *end,
                                   ptrdiff_t least) {
     ptrdiff_t count = 0;
@@ -170,7 +170,7 @@ static bool at_frontier(struct pattern *pattern, const char *at, const char *set
     return !set_holds(before, set + 1, end - 1) && set_holds(after, set + 1, end - 1);
 }
 
-/* %1: what capture 1 holds, once more. */
+/* %1: matches the text of capture 1 again. */
 static const char *repeated_end(struct pattern *pattern, const char *at, char digit) {
     unsigned i = (unsigned)(digit - '1');
     if (i >= pattern->captures_len || pattern->captures[i].len < 0) luaL_error(pattern->L, "invalid capture index");
@@ -180,7 +180,7 @@ static const char *repeated_end(struct pattern *pattern, const char *at, char di
     return at + capture->len;
 }
 
-/* An item that may have a quantifier behind it. */
+/* Matches an item with an optional quantifier. */
 static const char *follow_item(struct pattern *pattern, const char *at, const char *item) {
     const char *end = item_end(pattern, item);
     switch (end < text_end(pattern) ? *end : 0) {
@@ -220,7 +220,7 @@ static const char *follow_escape(struct pattern *pattern, const char *at, const 
     return follow_item(pattern, at, item);
 }
 
-/* A run of plain items needs no recursion: only what may have to be taken back does. */
+/* A run of plain items needs no recursion: only items that may backtrack do. */
 static const char *skip_plain(struct pattern *pattern, const char *at, const char **item) {
     while (*item < text_end(pattern) && !strchr("%[().$", **item)) {
         const char *next = *item + 1;

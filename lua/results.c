@@ -24,7 +24,7 @@ struct result {
     struct results *results;
     struct task_ticket *ticket;
     bind_push *push;
-    struct store_request *answer; /* of a large one */
+    struct store_request *answer; /* of a large result */
 };
 
 static int push_result(lua_State *L, void *owner) {
@@ -39,7 +39,7 @@ static void tell(struct result *result, struct store_request *request) {
     free(result);
 }
 
-/* When what waits in the state now has been gone on with, the next one may come. */
+/* Delivers the next large answer after the task of the one before has resumed. */
 static void tell_next(struct loop_task *task) {
     struct results *results = CONTAINER(task, struct results, next);
     struct list *link = list_pop(&results->large);
@@ -53,7 +53,7 @@ static void tell_next(struct loop_task *task) {
     if (!list_empty(&results->large)) loop_post(results->loop, &results->next);
 }
 
-/* Of an append its task gets a few numbers; and once it is stored, nothing may call it unavailable. */
+/* An append is never large: its task gets a few numbers, and a stored append must not be reported as unavailable. */
 static bool is_large(const struct store_request *request) {
     return request->op != STORE_APPEND && request->json.len >= LARGE_BYTES;
 }
@@ -92,7 +92,7 @@ void results_free(struct results **owned) {
     while ((link = list_pop(&results->large))) {
         struct result *result = CONTAINER(link, struct result, link);
         struct store_request *request = result->answer;
-        tell(result, request); /* nobody waits for it any more */
+        tell(result, request); /* no task waits for it any more */
         store_request_free(&request);
     }
     loop_task_cancel(&results->next);

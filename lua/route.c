@@ -12,7 +12,7 @@ static int hex_digit(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* A segment, with its %XX decoded, as a parameter. */
+/* Adds a segment, with %XX decoded, as a parameter. */
 static void push_parameter(lua_State *L, struct slice name, struct slice segment) {
     struct buffer *out = &vm_of(L)->scratch;
     buffer_clear(out);

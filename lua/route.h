@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* route.h - what stoa.route registered: "/api/channels/{id}" against a request's path. */
+/* route.h - routes registered with stoa.route: matches "/api/channels/{id}" against a request's path. */
 #ifndef LUA_ROUTE_H
 #define LUA_ROUTE_H
 
@@ -14,9 +14,9 @@ struct route {
     int head, fn; /* head: LUA_NOREF if there is none */
 };
 
-/* Of a list of routes; NULL: none is for that request. */
+/* Finds the route for a request; NULL: none matches. */
 struct route *route_find(const struct list *routes, struct slice method, struct slice path);
-/* Does path match the route's pattern? pushes the parameters' values into the table on top of L, if L is not NULL. */
+/* True: path matches the route's pattern. If L is not NULL, sets the parameters in the table on top of L. */
 bool route_matches(const char *pattern, struct slice path, lua_State *L);
 
 #endif

@@ -13,12 +13,12 @@
 
 enum { USERS_MAX = 1000 };
 
-/* Those who have asked since the last read, and whom they asked about. */
+/* The calls since the last read, and the users they asked about. */
 struct said_batch {
     struct said_reader *reader;
     struct list askers;
     unsigned len;
-    struct store_request *request; /* NULL: it is with the store */
+    struct store_request *request; /* NULL: the store has it */
 };
 
 struct said_asker {
@@ -28,10 +28,10 @@ struct said_asker {
     char id[];
 };
 
-/* Lives as long as its scripts, and until its last read has ended. */
+/* Lives until its scripts are freed and its last read has ended. */
 struct said_reader {
     struct store *store;
-    struct said_batch *open; /* asked since the last read began; NULL: nobody has */
+    struct said_batch *open; /* calls since the last read began; NULL: none */
     unsigned reads;          /* under way */
     bool is_closed;
 };
@@ -54,7 +54,7 @@ static bool is_of(struct slice word, const struct said_asker *asker, struct buff
     return slice_equal(buffer_slice(id), (struct slice){asker->id, asker->id_len});
 }
 
-/* words: a JSON array in the order of the askers; those who said nothing have none. */
+/* words: a JSON array in the order of the askers; users without a stored status have no entry. */
 static void batch_end(struct said_batch *batch, enum store_status status, struct slice words) {
     struct json_walk walk;
     struct buffer id = {0};
@@ -130,7 +130,7 @@ void said_reader_free(struct said_reader **owned) {
     struct said_reader *reader = *owned;
     *owned = NULL;
     if (!reader) return;
-    if (reader->open) batch_end(reader->open, STORE_UNAVAILABLE, SLICE("[]")); /* nobody waits any more */
+    if (reader->open) batch_end(reader->open, STORE_UNAVAILABLE, SLICE("[]")); /* no task waits any more */
     reader->open = NULL;
     reader->is_closed = true;
     if (reader->reads == 0) free(reader);

@@ -13,10 +13,10 @@
 
 struct said_reader;
 
-/* A binding's last line. Returns {userId, status, statusMessage?, endsMs?}; nil, not_found when the user has said
- * nothing that still holds. */
+/* A binding's last line. Returns {userId, status, statusMessage?, endsMs?}; nil, not_found if the user has no
+ * stored status, or it has ended. */
 int said_reader_ask(lua_State *L, struct slice user_id);
-/* After the tasks. */
+/* Call it after the tasks are freed. */
 void said_reader_free(struct said_reader **reader);
 
 #endif

@@ -14,8 +14,8 @@
 #include "lua/types.h"
 #include "lua/vm.h"
 
-static const char base_key, modules_key, source_key; /* of what the registry keeps */
-static char loading;                                 /* its address: a module that is being loaded */
+static const char base_key, modules_key, source_key; /* registry keys */
+static char loading;                                 /* its address marks a module that is being loaded */
 
 static const char *const base_names[] = {"assert",   "error",  "ipairs",       "next",         "pairs",    "rawequal",
                                          "rawget",   "select", "setmetatable", "getmetatable", "tonumber", "type",
@@ -49,7 +49,7 @@ static void copy_library(lua_State *L, int base, const char *library, const char
     lua_setfield(L, base, library);
 }
 
-/* Tables of the server are no one's to write to. */
+/* Scripts must not write to the server's tables. */
 static int guarded_rawset(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checkany(L, 2);
@@ -91,7 +91,7 @@ static int print(lua_State *L) {
     return 0;
 }
 
-/* pcall, xpcall, coroutine.resume of protect.lua into base and its coroutine table. */
+/* Adds protect.lua's pcall, xpcall, coroutine.resume to base and its coroutine table. */
 static void add_protected(lua_State *L, int base, int coroutine) {
     lua_pushcfunction(L, check_budget);
     lua_pushcfunction(L, is_over_budget);
@@ -110,7 +110,7 @@ static void add_protected(lua_State *L, int base, int coroutine) {
     lua_pop(L, 1);
 }
 
-/* The metatable of all strings is shared: its methods are ours and out of reach. */
+/* All strings share one metatable: scripts get our methods and cannot reach the metatable. */
 static void guard_strings(lua_State *L) {
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);
@@ -208,7 +208,7 @@ static int freeze_globals(lua_State *L) {
     return 0;
 }
 
-/* "a.b" beside path: folder/a/b.lua. Pushes the file's path; false: no such name is allowed. */
+/* "a.b" beside path: folder/a/b.lua. Pushes the file's path; false: the name is not allowed. */
 static bool push_path(lua_State *L, const char *path, const char *name) {
     const char *slash = strrchr(path, '/');
     if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != strlen(name) ||
@@ -238,7 +238,7 @@ void sandbox_check_globals(lua_State *L, const char *path, struct slice text) {
     lua_error(L);
 }
 
-/* Pushes what the file returns; it is loaded once. */
+/* Pushes what the file returns; each file is loaded once. */
 void sandbox_run(lua_State *L, const char *path) {
     vm_push_kept(L, &modules_key);
     int modules = lua_gettop(L);
@@ -271,7 +271,7 @@ void sandbox_run(lua_State *L, const char *path) {
     lua_settop(L, modules);
 }
 
-/* Upvalue: the path of the script that requires. */
+/* Upvalue: the path of the script that calls require. */
 static int require(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     lua_settop(L, 1);
@@ -287,8 +287,8 @@ void sandbox_load(lua_State *L, const char *path, struct slice text) {
     lua_pushfstring(L, "@%s", path);
     if (text.len > 0 && text.ptr[0] == '\33') luaL_error(L, "%s:1: bytecode is refused", path);
     if (luaL_loadbufferx(L, text.ptr, text.len, lua_tostring(L, -1), "t") != 0) lua_error(L);
-    lua_newtable(L); /* the globals: empty, so that each write is seen */
-    lua_newtable(L); /* what they hold */
+    lua_newtable(L); /* the globals: empty, so that __newindex sees each write */
+    lua_newtable(L); /* their values */
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "_G");
     lua_pushstring(L, path);

@@ -15,8 +15,8 @@ static const double INTEGER_MAX = 9007199254740992.0; /* 2^53: beyond, a double 
 
 const char JSON_TOO_LARGE[] = "the value is too large";
 
-/* A text of so many bytes is not looked through. "{}," is what takes the most memory for its bytes: a table and its
- * place in another one; "{\"\":0}," what takes the most for its marks. */
+/* Texts of at most LIGHT_BYTES are not scanned. "{}," takes the most memory per byte (a table and its place in another
+ * table); "{\"\":0}," takes the most per mark. */
 enum { LIGHT_BYTES = 2048, WEIGHT_A_BYTE = 32, WEIGHT_A_MARK = 96, BYTES_A_STEP = 8 };
 
 struct value_reader {
@@ -44,7 +44,7 @@ static void push_number(lua_State *L, struct slice text) {
     double number = json_number(text);
     bool whole =
         !memchr(text.ptr, '.', text.len) && !memchr(text.ptr, 'e', text.len) && !memchr(text.ptr, 'E', text.len);
-    /* A double at the limit may stand for the integer beyond it. */
+    /* A double at the limit may also mean the next integer beyond it. */
     bool exact =
         fabs(number) < INTEGER_MAX || slice_is(text, "9007199254740992") || slice_is(text, "-9007199254740992");
     if (!isfinite(number) || (whole && !exact))
@@ -201,9 +201,9 @@ static int compare_keys(const void *a, const void *b) {
     return order ? order : left->len < right->len ? -1 : left->len > right->len;
 }
 
-/* Pushes a userdata with the table's keys, sorted: the order of Lua's own walk changes with what the collector freed,
- * and a message that a client repeats must become the same bytes. NULL: a key that is no string. The keys live as long
- * as the table holds them. */
+/* Pushes a userdata with the table's keys, sorted: Lua's iteration order depends on garbage collection, but a message
+ * that a client repeats must become the same bytes. NULL: a key is not a string. The keys live as long as the table
+ * holds them. */
 static struct slice *push_keys(lua_State *L, int table, size_t *len_r) {
     size_t len = 0, i = 0;
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) len++;
@@ -235,7 +235,7 @@ static bool write_members(lua_State *L, int table, struct json_out *json, unsign
     return true;
 }
 
-/* Unmarked tables: {} is an object; one with an item 1 is an array if it has nothing but items. */
+/* Unmarked tables: {} is an object; a table with item 1 is an array if it has only items. */
 static bool is_list(lua_State *L, int table, bool *mixed_r) {
     *mixed_r = false;
     if (types_is_array(L, table)) return true;

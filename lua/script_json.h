@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* script_json.h - between JSON bytes and Lua values, keeping shapes: arrays (also empty ones), null, bytes (types.h).
+/* script_json.h - converts JSON bytes to Lua values and back, and keeps arrays (also empty ones), null, bytes
+ * (types.h).
  *
  * Integers beyond ±2^53 and numbers beyond a double arrive as strings; {"_placeholder":true,"num":i} stands for
  * attachment i.
@@ -13,8 +14,8 @@
 
 enum { JSON_ATTACHMENTS_MAX = 10, JSON_VALUES_MAX = 1 << 16 };
 
-/* How much of Lua's memory the value takes, at most, from the text's length or, if that is not small, from how many
- * values there are. SIZE_MAX: more values than can be pushed. json must be valid. */
+/* The most Lua memory that the value can take: estimated from the text's length or, for longer texts, from the number
+ * of values. SIZE_MAX: too many values to push. json must be valid. */
 size_t script_json_weight(struct slice json);
 
 /* json must be valid. The run is charged for its length. Raises when memory runs out, for more than JSON_VALUES_MAX
@@ -24,13 +25,13 @@ void script_json_push(lua_State *L, struct slice json, const struct slice *attac
 /* The same for a value that may be absent: nil when there is no JSON, or null. */
 void script_json_push_given(lua_State *L, struct slice json);
 
-/* The same in a state that is no vm's: scratch is the caller's, and outlives a raise. */
+/* The same in a state without a vm: the caller owns scratch, which must outlive a raise. */
 void script_json_push_in(lua_State *L, struct slice json, const struct slice *attachments, unsigned attachments_len,
                          struct buffer *scratch);
 
 extern const char JSON_TOO_LARGE[];
 
-/* What is being written. The buffer is the caller's; attachments point into Lua values, alive as long as these. */
+/* The output. The caller owns the buffer; attachments point into Lua values and live as long as these. */
 struct json_out {
     struct buffer *out;
     size_t max_bytes;

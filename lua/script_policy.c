@@ -23,12 +23,12 @@ struct script_policy {
     struct worker *worker;
     struct config *config;
     struct shared *shared;
-    struct script_state *scripts; /* NULL: the scripts could not be loaded again; that is tried until it is done */
+    struct script_state *scripts; /* NULL: reloading the scripts failed; it is retried until it succeeds */
     bool live, retired;
     struct script_policy *successor, *predecessor; /* its replacement; the one it replaced, while its tasks end */
     struct loop_task rebuild, reap;
     struct loop_timer deadline, retry;
-    unsigned retry_ms; /* until the next try; 0: the last one has not failed */
+    unsigned retry_ms; /* until the next try; 0: the last try did not fail */
 };
 
 static void policy_free(struct script_policy *policy) {
@@ -58,7 +58,7 @@ static void deadline_passed(struct loop_timer *timer) {
     cut(CONTAINER(timer, struct script_policy, deadline), "deadline");
 }
 
-/* At most two generations live: the one before this one ends, whatever it still waits for. */
+/* At most two generations live: the predecessor ends now, even if its tasks still wait. */
 static void hand_over(struct script_policy *policy, struct script_policy *successor) {
     if (policy->predecessor) cut(policy->predecessor, "superseded");
     policy->successor = successor;

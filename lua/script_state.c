@@ -20,9 +20,10 @@
 #include "worker/fleet.h"
 #include "worker/worker.h"
 
-/* The memory is collected down to half between calls. A call's last step may double what it has: that has room, too. */
+/* Between calls the memory is collected down to half. The last step of a call may double the call's memory: this fits
+ * too. */
 enum { LOAD_FACTOR = 20, LOAD_WALL_MS = 5000, CALL_PART = 4 };
-/* Large answers of the store that wait: so many times the scripts' memory. */
+/* Limit of the store's waiting large answers, as a multiple of the scripts' memory. */
 enum { WAITING_FACTOR = 2 };
 
 struct script_state *script_state_of(lua_State *L) {
@@ -109,7 +110,7 @@ static void free_registered(struct script_state *scripts) {
         free(route);
     }
     LIST_EACH(&scripts->registered.endpoints, link)
-    free(CONTAINER(link, struct script_endpoint, link)); /* the vm has their texts */
+    free(CONTAINER(link, struct script_endpoint, link)); /* the vm owns their texts */
     LIST_EACH(&scripts->registered.repeats, link) free(CONTAINER(link, struct repeat, link));
     struct list *named[] = {&scripts->registered.namespaces, &scripts->registered.tests};
     for (size_t i = 0; i < 2; i++) {
@@ -164,7 +165,7 @@ static bool run_tests(struct script_state *scripts, struct error *error_r) {
     return true;
 }
 
-/* No channel may move. */
+/* No channel may move to another shard. */
 static bool check_shards(struct script_state *scripts, struct error *error_r) {
     struct error error;
     size_t most = scripts->config->postgres.shards.len; /* the store knows it too, but not the one that a check has */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* script_state.h - one load of the scripts: a vm, its tasks, and what the scripts registered.
+/* script_state.h - one load of the scripts: a vm, its tasks, and the registered functions.
  *
- * A policy (policy.h) has one host; when the host's memory ran out, it gets another one from the same sources.
+ * A policy (policy.h) has one state; if that runs out of memory, the policy loads another from the same sources.
  */
 #ifndef LUA_SCRIPT_STATE_H
 #define LUA_SCRIPT_STATE_H
@@ -57,22 +57,22 @@ struct script_state {
     struct tasks *tasks;
     struct shared *shared; /* survives generations; counted */
     struct results *results;
-    size_t asked_bytes; /* about what the arguments of those who wait for an answer take of the memory */
+    size_t asked_bytes; /* estimated memory of the arguments of all calls that wait for an answer */
     unsigned generation;
     bool ready; /* loaded and checked: bindings may act */
-    /* What the scripts want to be called for. */
+    /* What the scripts registered. */
     struct {
         struct map *handlers, *hooks; /* struct handler; a hook's fn is a list of functions */
         struct list routes, endpoints, repeats, namespaces, tests;
     } registered;
-    /* What the bindings made for them. */
+    /* What the bindings made for the scripts. */
     struct {
         struct list limits, caches;
         struct list upstreams; /* outgoing WebSocket connections */
         struct http_client *http;
-        struct said_reader *said; /* NULL: nobody has asked yet */
+        struct said_reader *said; /* NULL: not used yet */
         struct shard_map *shards; /* NULL: no script made one */
-        int locate;               /* its function, in the registry */
+        int locate;               /* the map's function: a registry reference */
     } made;
     struct {
         void *policy;
@@ -84,25 +84,25 @@ struct script_state {
 /* Loads and checks the scripts of config. NULL: FILE:LINE: … */
 struct script_state *script_state_new(struct worker *worker, const struct config *config, unsigned generation,
                                       struct shared *shared, struct error *error_r);
-/* Tasks under way fail. */
+/* Cuts the tasks under way. */
 void script_state_free(struct script_state **scripts);
-/* Timers start; endpoints and namespaces are told to the hub. */
+/* Starts the timers; registers endpoints and namespaces with the hub. */
 void script_state_enact(struct script_state *scripts);
-/* Timers stop. */
+/* Stops the timers. */
 void script_state_stop(struct script_state *scripts);
 
 struct script_state *script_state_of(lua_State *L);
 /* For bindings that act: raises while scripts are loaded. */
 struct worker *script_state_worker(lua_State *L);
-/* For bindings that register: raises afterwards. */
+/* For bindings that register: raises once the scripts are loaded. */
 struct script_state *script_state_loading(lua_State *L);
 
-/* NULL: nobody registered for it. */
+/* NULL: no handler is registered. */
 struct handler *script_state_handler(const struct script_state *scripts, struct slice namespace_name,
                                      struct slice event);
 struct script_endpoint *script_state_endpoint(const struct script_state *scripts, struct slice path);
 struct handler *script_state_hooks(const struct script_state *scripts, struct slice namespace_name, struct slice point);
-/* Adds one under a key; NULL: it is there already. The map is handlers or hooks. */
+/* Adds a handler; NULL: the key exists already. map: handlers or hooks. */
 struct handler *script_state_add(struct map *map, struct slice namespace_name, struct slice name);
 
 #endif

@@ -12,7 +12,7 @@
 #include "loop/loop.h"
 #include "lua/vm.h"
 
-static const char tasks_key, enter_key; /* of what the registry keeps */
+static const char tasks_key, enter_key; /* registry keys */
 enum { FAILURES_LOGGED = 20 /* a second */, DETAIL_MAX = 64, IDLE_MAX = 64 };
 
 struct thread {
@@ -31,18 +31,18 @@ struct tasks {
     struct task *running;
     uint64_t next_id, failures_second;
     unsigned len, max, failures;
-    struct thread idle[IDLE_MAX]; /* each has run a task to its end, and is empty */
+    struct thread idle[IDLE_MAX]; /* reusable: each has finished a task and is empty */
     unsigned idle_len;
-    struct error untaken; /* why the results of a task that was TOLD could not be taken */
+    struct error untaken; /* why the results for a task in TASK_TOLD could not be pushed */
 };
 
-/* Between its start and its end. An answer may come before the task has yielded: then it is told within the call. */
+/* A task between start and end. An answer may come within the core's call, before the task yields: TASK_TOLD. */
 enum task_state {
-    TASK_RUNS,  /* its code does */
-    TASK_ASKS,  /* it has a ticket; the binding has not come to task_wait */
-    TASK_TOLD,  /* the same, and the answer lies on its stack */
+    TASK_RUNS,  /* its code is running */
+    TASK_ASKS,  /* it has a ticket; the binding has not called task_wait yet */
+    TASK_TOLD,  /* the same, and the answer is on its stack */
     TASK_WAITS, /* it has yielded */
-    TASK_DUE    /* it was answered and will be resumed */
+    TASK_DUE    /* it has its answer and will be resumed */
 };
 
 struct task {
@@ -50,13 +50,13 @@ struct task {
     struct tasks *tasks;
     uint64_t id;
     struct thread thread;
-    unsigned wait; /* number of the wait; a ticket of an earlier one is stale */
+    unsigned wait; /* number of the wait; tickets of earlier waits are stale */
     enum task_state state;
     bool sleeps;
     bool known; /* a script asked for its coroutine */
     bool returned;
     bool stores; /* it waits for something to be stored */
-    int results; /* that lie on the thread: DUE, for the resume; TOLD, for task_wait (-1: they could not be taken) */
+    int results; /* number on the thread: DUE, for the resume; TOLD, for task_wait (-1: they could not be pushed) */
     void (*ended)(void *asker, lua_State *L, int first, int len);
     void *asker;
     const char *what;
@@ -192,8 +192,7 @@ static void finish(struct task *task) {
     }
 }
 
-/* One run, from here to the next wait or the end. Runs nest (a binding may lead to another question): each has its own
- * budget. */
+/* Runs the task until its next wait or end. Runs nest (a binding may start another task): each has its own budget. */
 static void run(struct task *task, int args) {
     struct tasks *tasks = task->tasks;
     struct vm *vm = tasks->vm;
@@ -233,7 +232,7 @@ struct task_reply {
     void *owner;
 };
 
-/* The coroutine has room (begin): nothing that could raise is done on it. */
+/* The coroutine has stack space (begin): nothing here may raise on it. */
 static int push_answer(lua_State *L) {
     struct task_reply *answer = lua_touserdata(L, 1);
     int len = answer->push(L, answer->owner);
@@ -336,7 +335,7 @@ static void deadline_passed(struct loop_timer *timer) {
 
 bool task_start(struct tasks *tasks, const struct task_start *start) {
     if (!tasks->vm || tasks->vm->broken || tasks->len >= tasks->max || vm_is_deep(tasks->vm)) {
-        metric_add_labelled(METRIC_SCRIPT_ERRORS, "refused", 1); /* else a notice is lost unseen */
+        metric_add_labelled(METRIC_SCRIPT_ERRORS, "refused", 1); /* otherwise nobody sees that a notice was lost */
         return false;
     }
     struct task *task = NEW(struct task);

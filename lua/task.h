@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* task.h - one coroutine a question: runs, waits, resumes from the loop, ends.
+/* task.h - one coroutine per policy call: runs, waits, resumes from the loop, ends.
  *
  * A binding that waits takes a ticket (task_begin_wait), hands it to the core as the completion's owner, and returns
  * task_wait. The completion calls task_answer, which resumes the task from the loop, or nothing if the task has
@@ -28,16 +28,16 @@ struct tasks_events {
 };
 
 struct tasks *tasks_new(struct vm *vm, struct loop *loop, unsigned max, const struct tasks_events *events, void *owner);
-/* Ends all tasks: each asker hears TASK_CUT. The vm may be freed afterwards. */
+/* Ends all tasks with TASK_CUT. The vm may be freed afterwards. */
 void tasks_close(struct tasks **tasks);
 unsigned tasks_len(const struct tasks *tasks);
 
 struct task_start {
     const char *what;    /* in error lines: "event", "route", … */
     struct slice detail; /* which one */
-    /* Runs in the new coroutine: pushes the function and its arguments. May raise. How many. */
+    /* Runs in the new coroutine: pushes the function and its arguments; returns how many. May raise. */
     int (*push)(lua_State *L, void *owner);
-    void *owner; /* for push, which runs within task_start */
+    void *owner; /* for push; push runs within task_start */
     /* Exactly once: results are at first…first + len - 1 of L; TASK_FAILED: it failed (and was logged), TASK_CUT: it
      * was ended from outside, whatever it waited for goes on; TASK_UNKNOWN: the same, while it stored something; L is
      * NULL then. May
@@ -45,24 +45,24 @@ struct task_start {
     void (*ended)(void *asker, lua_State *L, int first, int len);
     void *asker;
 };
-/* False: too many tasks, or one within another too often; nothing happened, ended is not called. */
+/* False: too many tasks, or tasks nested too deeply; nothing was started and ended is not called. */
 bool task_start(struct tasks *tasks, const struct task_start *start) MUST_CHECK;
 
-/* Raises where nothing can wait (outside of tasks, in a coroutine of the script's own, in a function that C calls).
+/* Raises where waiting is impossible (outside tasks, in a script's own coroutine, in a function that C calls).
  * Nothing may raise or push results between this and task_wait. */
 struct task_ticket *task_begin_wait(lua_State *L);
-/* What is waited for changes what is stored: a task that ends meanwhile must not be taken for refused. */
+/* The task waits for a write to the store: if the task ends meanwhile, the outcome is unknown, not refused. */
 void task_stores(lua_State *L);
-/* There is nothing to wait for after all. */
+/* Cancels the wait: there is nothing to wait for. */
 void task_abandon_wait(lua_State *L, struct task_ticket **ticket);
 /* A binding's last line. After deadline_ms (0: TASK_WAIT_MS) the call returns nil, "timeout". */
 int task_wait(lua_State *L, unsigned deadline_ms);
-/* Waits for nothing but the time; returns true. */
+/* Waits ms milliseconds; returns true. */
 int task_sleep(lua_State *L, unsigned ms);
 /* push leaves at most TASK_RESULTS_MAX results on L; it runs at once, the task from the loop (or, when it has not yet
  * come to task_wait, from there). It is not called if the task does not wait for this any more. */
 void task_answer(struct task_ticket **ticket, int (*push)(lua_State *L, void *owner), void *owner);
-/* coroutine.running of scripts: the coroutine that a script knows serves no other question after this one. */
+/* Scripts' coroutine.running. A coroutine that a script knows is not reused for another task. */
 int task_running(lua_State *L);
 bool task_waits(const struct task_ticket *ticket);
 

@@ -10,7 +10,7 @@
 
 #include "base/slice.h"
 
-/* Once a state, before anything else here. */
+/* Call it once per state, before the others here. */
 void types_open(lua_State *L);
 
 void types_push_null(lua_State *L);
@@ -19,24 +19,24 @@ bool types_is_null(lua_State *L, int index);
 void types_mark_array(lua_State *L);
 bool types_is_array(lua_State *L, int index);
 void types_push_binary(lua_State *L, struct slice bytes);
-/* False: it is none. The bytes live as long as the value. */
+/* False: the value is not binary. The bytes live as long as the value. */
 bool types_binary(lua_State *L, int index, struct slice *bytes_r);
 /* json must be valid. */
 void types_push_raw(lua_State *L, struct slice json);
 bool types_raw(lua_State *L, int index, struct slice *json_r);
 
-/* A class is known by the address of its name, which only messages read: a static array of the unit that makes it. */
+/* The address of its name identifies a class; only messages read the text. It is a static array of the class's unit. */
 
-/* A full userdata of len bytes with the metatable that types_class made; zeroed. */
+/* Pushes a zeroed full userdata of len bytes with the metatable that types_class made. */
 void *types_new(lua_State *L, const char *class_name, size_t len);
-/* NULL: it is not of that class. */
+/* NULL: the value is not of that class. */
 void *types_test(lua_State *L, int index, const char *class_name);
-/* Raises instead. */
+/* Like types_test, but raises instead of NULL. */
 void *types_check(lua_State *L, int index, const char *class_name);
 /* Makes a class: a metatable that scripts cannot see. index NULL: __index is the table of methods. */
 void types_class(lua_State *L, const char *class_name, const luaL_Reg *methods, lua_CFunction index,
                  lua_CFunction collect);
-/* Puts a read-only stand-in of the table on top in its place. */
+/* Replaces the table on top with a read-only proxy. */
 void types_freeze(lua_State *L);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "base/monotonic.h"
 
-/* The system's stack is 8 MiB: what nests between two checks, and the core's own calls, need far less than the rest. */
+/* The system's stack is 8 MiB: calls between two checks and the core's own calls need far less than the rest. */
 enum { HOOK_STEPS = 1000, STACK_MAX = 1 << 19, COLLECTED_A_STEP = 64 };
 
 const struct vm_settings vm_defaults = {
@@ -16,7 +16,7 @@ const struct vm_settings vm_defaults = {
     .load = {.instructions = 200000000, .wall_ms = 5000},
 };
 
-/* What lives, or what small blocks once took. */
+/* Counts live memory, or the memory that small blocks once took. */
 static bool is_full(const struct vm *vm, size_t more) {
     size_t max_bytes = vm->settings.memory_bytes;
     return vm->memory_used + more > max_bytes || vm->memory.arena.used_bytes > max_bytes;
@@ -24,8 +24,8 @@ static bool is_full(const struct vm *vm, size_t more) {
 
 static void count_hook(lua_State *L, lua_Debug *activation);
 
-/* Growth beyond the run's share goes on to the end of the instruction: nothing can be raised within it. lua_sethook may
- * be called at any time. */
+/* Growth beyond the run's share is allowed until the instruction ends: nothing can raise within an instruction.
+ * lua_sethook may be called at any time. */
 static bool may_grow(struct vm *vm, size_t more) {
     if (is_full(vm, more)) return false;
     if (!vm->hurried) lua_sethook(vm->L, count_hook, LUA_MASKCOUNT, 1);
@@ -60,7 +60,7 @@ static void budget_error(lua_State *L, const char *what) {
     lua_error(L);
 }
 
-/* What the run made and holds no more is not the run's. */
+/* Garbage that the run made does not count against its share. */
 static void check_memory(lua_State *L) {
     struct vm *vm = vm_of(L);
     size_t before = vm->memory_used;
@@ -93,7 +93,7 @@ void vm_check_depth(lua_State *L) {
 
 void vm_charge(lua_State *L, uint64_t steps) {
     struct vm *vm = vm_of(L);
-    if (vm->hurried) check_memory(L); /* in a binding that goes on for long no instruction comes */
+    if (vm->hurried) check_memory(L); /* no Lua instruction runs during a long binding */
     if (steps < vm->rest.steps) {
         vm->rest.steps -= steps;
         if (steps < HOOK_STEPS || monotonic_us() < vm->rest.deadline_us) return;
@@ -155,7 +155,7 @@ void vm_begin(struct vm *vm, const struct vm_budget *budget) {
     };
 }
 
-/* What a script holds for good may be more than half: then a little more has come each time. */
+/* If scripts keep more than half for good, the next collection comes only after a little more growth. */
 void vm_tidy(struct vm *vm) {
     if (vm->broken || vm->memory_used <= vm->collect_at) return;
     lua_gc(vm->L, LUA_GCCOLLECT, 0);

@@ -22,12 +22,12 @@ struct loop;
 struct vm_budget {
     uint64_t instructions;
     unsigned wall_ms;
-    size_t memory_bytes; /* by so much the state may grow; 0: as far as there is room */
+    size_t memory_bytes; /* limit of the state's growth; 0: only the state's own limit */
 };
-/* What is left of it. */
+/* What is left of the budget. */
 struct vm_rest {
     uint64_t steps, deadline_us;
-    size_t memory_end; /* of memory_used */
+    size_t memory_end; /* limit of memory_used */
 };
 
 struct vm_settings {
@@ -43,41 +43,41 @@ struct vm {
     struct vm_settings settings;
     size_t memory_used;
     struct vm_memory memory;
-    size_t collect_at; /* between runs nothing is kept beyond that could be collected */
+    size_t collect_at; /* between runs, garbage is collected above this */
     struct vm_rest rest;
-    bool over_budget;      /* of this run; pcall lets it pass */
-    bool hurried;          /* a run has grown past its share: the next instruction finds out */
+    bool over_budget;      /* of this run; pcall does not catch this error */
+    bool hurried;          /* a run has grown past its share: the next instruction checks it */
     bool broken;           /* out of memory happened */
     bool loading;          /* globals may be set, registrations made */
-    const char *stack_top; /* about where the C stack was when it was made */
+    const char *stack_top; /* approximate C stack address when the vm was made */
     void *owner;
-    struct buffer scratch, out; /* of whoever runs; no one keeps anything in them over a call that may raise or wait */
+    struct buffer scratch, out; /* for the running code; keep nothing in them across a call that may raise or wait */
 };
 
-/* A bare state: no library is open. NULL when not even that fits into the memory. */
+/* Makes a bare state: no library is open. NULL: the memory is too small even for that. */
 struct vm *vm_new(const struct vm_settings *settings, void *owner);
 void vm_free(struct vm **vm);
 struct vm *vm_of(lua_State *L);
 
-/* A value that C keeps in the registry under an address of its own (no name has to be hashed): pops it, pushes it. */
+/* Pop a value into the registry, push it from there. The key is an address: no name is hashed. */
 void vm_keep(lua_State *L, const void *key);
 void vm_push_kept(lua_State *L, const void *key);
 
 /* Runs fn(L) with owner as a light userdata on top of an empty frame. False: it raised; the message is in error_r. */
 bool vm_protect(struct vm *vm, lua_CFunction fn, void *owner, struct error *error_r) MUST_CHECK;
-/* The same with a fresh run's budget, also while another run has its own. */
+/* The same with a fresh run's budget, even during another run, which keeps its own. */
 bool vm_protect_apart(struct vm *vm, lua_CFunction fn, void *owner, struct error *error_r) MUST_CHECK;
 /* Starts a fresh budget. */
 void vm_begin(struct vm *vm, const struct vm_budget *budget);
-/* Between runs: collects what nobody holds, if more than half of the memory is in use. */
+/* Between runs: collects garbage if more than half of the memory is in use. */
 void vm_tidy(struct vm *vm);
 /* Takes steps of work done in C from the budget; raises when it is used up. */
 void vm_charge(lua_State *L, uint64_t steps);
-/* Raises the budget error if this run is over its budget (for what catches errors). */
+/* Raises the budget error if this run is over its budget (for functions that catch errors). */
 void vm_check(lua_State *L);
-/* Is so much of the C stack in use that nothing may call Lua from C any more? */
+/* True: so much of the C stack is in use that C may not call Lua any more. */
 bool vm_is_deep(const struct vm *vm);
-/* Raises then. For what calls a script's function from C; the others are caught after some more instructions. */
+/* Raises if vm_is_deep. For C that calls a script's function; other nesting is caught some instructions later. */
 void vm_check_depth(lua_State *L);
 /* After a lua_resume or lua_pcall: notes that memory ran out. */
 void vm_note(struct vm *vm, int status);

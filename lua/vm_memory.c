@@ -8,7 +8,7 @@ struct vm_block {
     struct vm_block *next;
 };
 
-/* VM_MEMORY_SIZES and more: not a small one. */
+/* VM_MEMORY_SIZES and above: not a small block. */
 static size_t size_class(size_t len) {
     return (len - 1) / VM_MEMORY_STEP;
 }

@@ -17,7 +17,7 @@ struct tickets;
 struct net_settings {
     size_t max_message_bytes; /* inbound WebSocket message; beyond: 1009 */
     unsigned header_timeout_ms,
-        body_timeout_ms;   /* header: head, TLS handshake; body: whole body, write of an answer. Default 10,000 */
+        body_timeout_ms;   /* header: head, TLS handshake; body: whole body, answer's write. Each: default 10,000 */
     unsigned keepalive_ms; /* how long a connection without requests is kept */
     size_t head_bytes;     /* the longest request head; beyond: 414 or 431 */
     const char *tls_certificate, *tls_key; /* PEM files; NULL: no TLS */

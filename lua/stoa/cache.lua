@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
--- stoa.cache: what waits for a script's load function.
+-- stoa.cache: the part that waits for a script's load function.
 local define, begin, fetch, land = ...
 local loaders = setmetatable({}, { __mode = "k" })
 
--- The flight ends whatever load does. If it failed, what was there yet is the answer, unless it was removed meanwhile;
--- else a load that raised raises here too.
+-- The flight ends whatever load does. If load failed, returns the value still in the cache, unless it was removed
+-- meanwhile; if there is none and load raised, raises too.
 local function finish(flight, there, loaded, value, word)
     if loaded and value ~= nil then
         land(flight, value)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The globals that a function reads, or one within it, and that neither sets: { name, line, name, line, … } by lines.
+-- The globals that a function or its inner functions read and do not set: { name, line, name, line, … }, sorted by line.
 local main = ...
 local util, band, rshift = require "jit.util", bit.band, bit.rshift
 

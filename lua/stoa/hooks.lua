@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- How the hooks of a point are asked, or told.
+-- How the hooks of a point are called.
 local find, spawn, decides, line_of = ...
 
 -- One hook's answer: true, or a refusal. A deciding hook that returns nothing does not allow.
@@ -12,7 +12,7 @@ local function heard(point, hook, ...)
         line_of(hook), point), 0)
 end
 
--- In the order of registration, until one refuses. first, …: the answer of the previous hook.
+-- Calls hooks in the order of registration until one refuses. first, …: the answer of the previous hook.
 local function go_on(point, hooks, index, args, len, first, ...)
     local hook = hooks[index]
     if not first or not hook then return first, ... end
@@ -35,8 +35,7 @@ local function authenticate(_, hooks, handshake)
     return identity(hooks, 1, handshake)
 end
 
--- All of them, whatever one returns: nobody can refuse. What was answered last is the answer, where one is wanted; who
--- only listened says that it was heard.
+-- Calls all hooks, whatever one returns: none can refuse. Returns the last answer; true if the hooks returned nothing.
 local function tell(_, hooks, ...)
     local answer
     for _, hook in ipairs(hooks) do
@@ -53,7 +52,7 @@ local function ask_point(point, ...)
     return ask(point, hooks, ...)
 end
 
--- Each in its own task: the caller does not wait.
+-- Runs each hook in its own task: the caller does not wait.
 local function tell_point(point, ...)
     local hooks = find(point)
     if not hooks then return end

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- pcall and its like, but the error that ends a run over its budget passes: a script cannot swallow it.
+-- pcall, xpcall, coroutine.resume that do not catch the error of a run over its budget.
 local check, is_over, pcall, xpcall, resume = ...
 
 local function passed(ok, ...)
@@ -9,8 +9,8 @@ end
 
 return {
     pcall = function(fn, ...) return passed(pcall(fn, ...)) end,
-    -- A handler runs where the error was raised: for the budget error that is within LuaJIT's hook, where no hook would
-    -- stop it.
+    -- A handler runs where the error was raised: the budget error is raised within LuaJIT's hook, where no further hook
+    -- could stop the handler.
     xpcall = function(fn, handler, ...)
         local function handle(message)
             if is_over() then return message end

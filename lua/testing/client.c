@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A client of the world: messages of the transport in and out. What they say is testing.lua's. */
+/* A client of the world: sends and takes transport messages; testing.lua knows their content. */
 #include "lua/testing/client.h"
 
 #include "lua/script_json.h"
@@ -33,7 +33,7 @@ static int send(lua_State *L) {
     return 0;
 }
 
-/* → message, is it binary; nothing when there is none. */
+/* Returns message, is_binary; nothing if no message has come. */
 static int take(lua_State *L) {
     struct client *client = client_at(L);
     struct buffer *out = &client->world->out;
@@ -60,7 +60,7 @@ static int leave(lua_State *L) {
     return 0;
 }
 
-/* → close code, reason; nothing while it is open. */
+/* Returns close code, reason; nothing while the client is open. */
 static int closed(lua_State *L) {
     struct client *client = client_at(L);
     uint16_t code;
@@ -71,7 +71,7 @@ static int closed(lua_State *L) {
     return 2;
 }
 
-/* A JSON object of the options' field, kept in the world's buffer behind what is there. */
+/* Appends the options' field, as a JSON object, to the world's buffer. */
 static struct slice json_field(lua_State *L, struct world *world, const char *name, size_t *start) {
     struct json_out json = {.out = &world->out, .max_bytes = 65536};
     *start = world->out.len;

@@ -9,7 +9,7 @@
 struct local_client {
     struct transport transport;
     struct loop *loop;
-    struct loop_task task; /* tells the hub, a turn later */
+    struct loop_task task; /* notifies the hub in the next loop turn */
     struct buffer inbound; /* frames */
     bool stalled, paused, closed, answers_pings;
     unsigned pongs_due, writes;
@@ -22,7 +22,7 @@ static struct local_client *client_of(const struct transport *transport) {
     return CONTAINER(transport, struct local_client, transport);
 }
 
-/* The first frame of bytes; false: none is whole. */
+/* Reads the first frame of bytes; false: it is incomplete. */
 static bool frame_read(struct slice bytes, unsigned *opcode_r, struct slice *payload_r, size_t *len_r) {
     if (bytes.len < 2) return false;
     const unsigned char *at = (const unsigned char *)bytes.ptr;

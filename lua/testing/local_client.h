@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* local_client.h - a client within the process: speaks as a WebSocket client would, without sockets.
+/* local_client.h - an in-process client: acts as a WebSocket client, without sockets.
  *
- * For tests and stoa.testing. What the hub writes is unframed and kept until taken; time is the loop's.
+ * For tests and stoa.testing. It decodes the frames that the hub writes and keeps the messages until a test takes them.
+ * It uses the loop's clock.
  */
 #ifndef LUA_TESTING_LOCAL_CLIENT_H
 #define LUA_TESTING_LOCAL_CLIENT_H
@@ -14,34 +15,35 @@ struct hub;
 struct local_client;
 
 struct local_client_options {
-    bool plain;                /* speaks the plain form instead of Socket.IO */
-    const char *endpoint_path; /* of scripts; NULL: none */
-    const char *protocol;      /* the subprotocol that a raw one has; NULL: none */
+    bool plain;                /* uses the plain form instead of Socket.IO */
+    const char *endpoint_path; /* of a script's endpoint; NULL: none */
+    const char *protocol;      /* subprotocol of a raw client; NULL: none */
     const char *address;       /* NULL: "127.0.0.1" */
     struct slice query;        /* JSON objects of the handshake; empty: {} */
     struct slice headers;
-    bool answers_pings; /* at once, by itself */
+    bool answers_pings; /* immediately, without the test */
 };
 
-/* NULL: no script answers at endpoint_path. */
+/* NULL: no script has an endpoint at endpoint_path. */
 struct local_client *local_client_new(struct hub *hub, const struct local_client_options *options);
-/* Goes without a word if it has not gone yet. */
+/* If the client is still connected, its connection breaks without a Close frame. */
 void local_client_free(struct local_client **client);
-/* One WebSocket message: Engine.IO text ("40", "42[…]"), any text of a raw one, or bytes. Nothing once closed. */
+/* Sends one WebSocket message: Engine.IO text ("40", "42[…]"), any text from a raw client, or bytes. Does nothing once
+ * closed. */
 void local_client_send(struct local_client *client, struct slice message, bool binary);
-/* The oldest message that was not taken yet, appended to out; false: none. A ping of the plain form is none. */
+/* Appends the oldest message not taken yet to out; false: none. Skips pings of the plain form. */
 bool local_client_take(struct local_client *client, struct buffer *out, bool *binary_r);
-/* The client's socket takes nothing more while true. */
+/* While stalled, the client's socket accepts no more bytes. */
 void local_client_stall(struct local_client *client, bool stalled);
-/* The hub has paused reading. */
+/* True: the hub has paused reading. */
 bool local_client_paused(const struct local_client *client);
-/* The connection breaks: the hub hears of it. */
+/* Breaks the connection; the hub is notified. */
 void local_client_leave(struct local_client *client);
-/* Its client closes it. */
+/* The client closes the connection. */
 void local_client_close(struct local_client *client, uint16_t code, struct slice reason);
-/* The hub closed it: with which code and reason (borrowed). */
+/* True: the hub closed the connection, with this code and reason (borrowed). */
 bool local_client_closed(const struct local_client *client, uint16_t *code_r, struct slice *reason_r);
-/* Writes so far. */
+/* Number of writes so far. */
 unsigned local_client_writes(const struct local_client *client);
 /* The Engine.IO session's id. */
 struct slice local_client_session_id(const struct local_client *client);

@@ -10,7 +10,7 @@
 #include "store/store_driver.h"
 
 struct odd_store {
-    struct store_ops ops; /* in the place of: */
+    struct store_ops ops; /* replaces real */
     const struct store_ops *real;
     enum odd_store_mode mode;
     struct list held;
@@ -38,7 +38,7 @@ static void end_ready(void *owner, int fd, int ready) {
     if (eventfd_read(fd, &count) == 0) (void)refuse_first(odd);
 }
 
-/* Whom a request that is under way answers. */
+/* The owner of a request under way. */
 struct asker {
     struct odd_store *odd;
     void (*done)(struct store_request *request);

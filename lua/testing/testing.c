@@ -41,8 +41,8 @@ static void turn_all(struct world *world) {
     while (loop_turn(world->loop)) continue;
 }
 
-/* The clock stands, but the store works in threads of its own: turns until nothing is ready and the store has answered,
- * for a few naps in a row. */
+/* The clock stands still, but the store has its own threads: runs turns until nothing is ready and the store has
+ * answered, for a few naps in a row. */
 static void settle(struct world *world) {
     uint64_t end_ms = monotonic_ms() + SETTLE_MS;
     for (unsigned idle = 0; idle < IDLE_TURNS && monotonic_ms() < end_ms;) {
@@ -68,7 +68,7 @@ static void world_close(struct world *world) {
     buffer_done(&world->out);
 }
 
-/* The table on top as a configuration in the folder that the tests run in. */
+/* Reads the table on top as a configuration file in the tests' working folder. */
 static struct config *read_config(lua_State *L, struct error *error_r) {
     char *folder = getcwd(NULL, 0);
     char *path = file_resolve(folder ? folder : "/", "testing.lua");
@@ -80,7 +80,7 @@ static struct config *read_config(lua_State *L, struct error *error_r) {
     return config;
 }
 
-/* world(config) → a world, or nil, error. */
+/* world(config): returns a world, or nil, error. */
 static int world_new(lua_State *L) {
     struct error error;
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -139,8 +139,8 @@ static int reload(lua_State *L) {
     return 2;
 }
 
-/* From now on the store answers within each call ("at once"), all that is under way together ("together"), or not
- * before the world's end ("late"). */
+/* Sets when the store answers from now on: within each call ("at once"), when no request is under way ("together"), or
+ * at the world's end ("late"). */
 static int make_store_odd(lua_State *L) {
     static const char *const modes[] = {[ODD_STORE_PLAIN] = "plain",
                                         [ODD_STORE_AT_ONCE] = "at once",
@@ -159,7 +159,7 @@ static int settle_world(lua_State *L) {
     return 0;
 }
 
-/* One turn; whether something was ready. Naps when nothing was. */
+/* Runs one turn; returns whether something was ready. Naps if nothing was. */
 static int turn(lua_State *L) {
     struct world *world = world_at(L, 1);
     bool busy = loop_turn(world->loop);
@@ -199,7 +199,7 @@ static void answered(struct policy_call *call, const struct policy_answer *answe
     buffer_append_slice(&exchange->json, answer->json);
 }
 
-/* Asks and waits for the answer. */
+/* Sends the request and waits for the answer. */
 static void ask_route(struct world *world, struct exchange *exchange, enum policy_point point) {
     exchange->call.point = point;
     exchange->answered = false;
@@ -212,7 +212,7 @@ static void ask_route(struct world *world, struct exchange *exchange, enum polic
     policy_forget(world->worker.scripts.policy, &exchange->call);
 }
 
-/* route(name, request, body) → the answer's table; nil, how the policy failed. */
+/* route(name, request, body): returns the answer's table, or nil and the policy's status. */
 static int route(lua_State *L) {
     struct world *world = world_at(L, 1);
     struct policy *policy = world->worker.scripts.policy;
@@ -226,7 +226,7 @@ static int route(lua_State *L) {
     bool by_head = policy->ops->handles(policy, POLICY_ROUTE_HEAD, SLICE_NONE, exchange.call.name);
     if (by_head) ask_route(world, &exchange, POLICY_ROUTE_HEAD);
     if (by_head && exchange.answered && exchange.status == POLICY_OK) {
-        json.out->len--; /* its end */
+        json.out->len--; /* the closing brace */
         buffer_append_str(json.out, ",\"passed\":");
         buffer_append_slice(json.out, buffer_slice(&exchange.json));
         buffer_append_char(json.out, '}');
@@ -250,7 +250,7 @@ static int route(lua_State *L) {
 
 /* ---- JSON ---- */
 
-/* decode(text, {bytes…}?) → value; nothing when it is no JSON. */
+/* decode(text, {bytes…}?): returns the value; nothing if the text is not JSON. */
 static int decode(lua_State *L) {
     struct world *world = world_at(L, 1);
     struct slice text, attachments[JSON_ATTACHMENTS_MAX];
@@ -265,7 +265,7 @@ static int decode(lua_State *L) {
     return 1;
 }
 
-/* encode(value…) → the JSON array of them, {bytes…}. */
+/* encode(value…): returns the JSON array of the values, {bytes…}. */
 static int encode(lua_State *L) {
     struct world *world = world_at(L, 1);
     struct json_out json = {.out = &world->out, .max_bytes = 16 << 20, .attachments_max = JSON_ATTACHMENTS_MAX};
@@ -306,14 +306,14 @@ static int log_level(lua_State *L) {
     return 0;
 }
 
-/* What the server logs, for a test to read: the log's sink is one for the process. */
+/* What the server logs, for a test to read. The process has one log sink. */
 static struct buffer logged;
 
 static void keep_line(void *owner, struct slice line) {
     buffer_append_slice(owner, line);
 }
 
-/* metrics() → the page of them, of all worlds of this process. */
+/* metrics(): returns the metrics page of all worlds of this process. */
 static int metrics(lua_State *L) {
     struct buffer page = {0};
     metrics_render(&page);
@@ -322,7 +322,7 @@ static int metrics(lua_State *L) {
     return 1;
 }
 
-/* capture_log() keeps lines from stderr; logged() → those since the last call. */
+/* capture_log() keeps the log lines off stderr; logged() returns the lines since the last call. */
 static int capture_log(lua_State *L) {
     (void)L;
     log_set_sink(keep_line, &logged);

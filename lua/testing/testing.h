@@ -20,7 +20,7 @@ struct world {
     struct buffer scratch, out;
 };
 
-/* Raises: it is closed. */
+/* Raises if the world is closed. */
 struct world *world_at(lua_State *L, int index);
 
 #endif

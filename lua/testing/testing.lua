@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- stoa.testing: scripts on the real core, within the test's process. The clock moves only by world:advance.
 --
--- What waits for an answer (emit, connect, http) lets the server run until it is there, at most two seconds of real
--- time: the store has a thread of its own.
+-- Calls that wait for an answer (emit, connect, http) run the server until the answer comes, for at most two seconds of
+-- real time: the store has its own thread.
 local core = ...
 local WAIT_S = 2
 
@@ -24,7 +24,7 @@ local function split(text)
     return namespace or "/", tonumber(id), json
 end
 
--- The server appends an offset to every event, for a recovery, but to no question; it is no argument.
+-- For recovery the server appends an offset to every event that asks for no acknowledgement; the offset is no argument.
 local function drop_offset(client, args)
     if client.pid and type(args[#args]) == "string" then client.offset = table.remove(args) end
     return args
@@ -100,7 +100,7 @@ local function pump(client)
     if client.wire:closed() then client.connected, client.ended = false, true end
 end
 
--- Lets the server run until the condition holds; false: in vain.
+-- Runs the server until the condition holds; false: it did not hold in time.
 local function wait(world, condition)
     local deadline = os.time() + WAIT_S + 1
     while os.time() < deadline do
@@ -111,7 +111,7 @@ local function wait(world, condition)
     return false
 end
 
--- As the page and the SDK do, it asks for a recovery.
+-- Asks for recovery, as the page and the SDK do.
 local function open(client, data)
     client.options.query = client.options.query or {}
     client.options.query.recovery = client.options.query.recovery or "1"
@@ -124,7 +124,7 @@ local function open(client, data)
     return nil, client.refused or { "closed", message = "closed" }
 end
 
--- Sends an event and waits for the acknowledgement: its values, or nil, "timeout".
+-- Sends an event and waits for the acknowledgement; returns its values, or nil, "timeout".
 function Client:emit(name, ...)
     self.next_id = self.next_id + 1
     local id = self.next_id
@@ -149,7 +149,7 @@ function Client:send(name, ...)
     self:_send(json, attachments)
 end
 
--- Events that came since the last call, each {name, …}; of one name, if it is given (others stay).
+-- Events since the last call, each {name, …}. With a name: only events of that name; the others are kept.
 function Client:events(name)
     self.world:settle()
     local taken, kept = {}, {}
@@ -164,7 +164,7 @@ end
 -- Answers the server's questions (socket:call): what fn returns is the acknowledgement.
 function Client:on(name, fn) self.handlers[name] = fn end
 
--- The connection breaks, without a word: the server keeps the session for a recovery.
+-- Breaks the connection without a Close frame: the server keeps the session for recovery.
 function Client:drop()
     self.wire:leave()
     self.connected = false
@@ -178,7 +178,7 @@ function Client:disconnect()
     self:drop()
 end
 
--- Comes back as a browser does: with what the server gave it for a recovery.
+-- Reconnects as a browser does: sends the recovery data that the server gave it.
 function Client:reconnect()
     local data = {}
     for key, value in pairs(self.auth) do data[key] = value end
@@ -192,7 +192,7 @@ function Client:closed()
     return self.wire:closed()
 end
 
--- ---- clients of endpoints: messages as they are ----
+-- ---- clients of endpoints: raw messages ----
 
 -- A string is text; bytes are testing.binary.
 function Socket:send(message)
@@ -200,7 +200,7 @@ function Socket:send(message)
     self.world:settle()
 end
 
--- The next message; nil: none has come.
+-- The next message; nil if none has come.
 function Socket:receive()
     self.world:settle()
     local message, binary = self.wire:take()
@@ -212,7 +212,7 @@ function Socket:close(code, reason)
     self.world:settle()
 end
 
--- The connection breaks, without a word.
+-- Breaks the connection without a Close frame.
 function Socket:drop()
     self.wire:leave()
     self.world:settle()
@@ -241,7 +241,7 @@ function World:connect(options)
     return open(client, client.auth)
 end
 
--- A client of a script's WebSocket or Engine.IO endpoint, or nil: none answers there. options: protocol, query, headers,
+-- A client of a script's WebSocket or Engine.IO endpoint; nil if no script has that path. options: protocol, query, headers,
 -- address.
 function World:websocket(path, options)
     local asked = { endpoint = path }
@@ -250,7 +250,7 @@ function World:websocket(path, options)
     return wire and setmetatable({ world = self, wire = wire }, Socket)
 end
 
--- A request to a script's route: status, body (decoded if it was no text), headers.
+-- Sends a request to a script's route; returns status, body (decoded unless it is text), headers.
 function World:http(method, path, body, headers)
     local bare, query = path:match("^([^?]*)%??(.*)$")
     local parameters = {}
@@ -263,7 +263,7 @@ function World:http(method, path, body, headers)
     return status == 2 and 404 or status == 4 and 503 or 500
 end
 
--- A new generation, with what is not given as it was; nil, error: the old one stays.
+-- Loads a new generation; options not given keep their values. On nil, error the old generation stays.
 function World:reload(options)
     local config = settings(options or {}, self.config)
     local done, problem = self.core:reload(config)
@@ -276,7 +276,7 @@ function World:advance(seconds)
     self:settle()
 end
 
--- Lets the server run until nothing is left to do.
+-- Runs the server until nothing is left to do.
 function World:settle()
     self.core:settle()
     for client in pairs(self.clients) do pump(client) end
