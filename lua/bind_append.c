@@ -61,7 +61,7 @@ struct append_call {
     struct slice user_id, client_id, message_id, thread_id, emoji, content, attachments;
     int64_t fingerprint; /* of the client's original, if something else is appended; or 0 */
     bool has_follower;
-    struct socket *follower; /* NULL: it has ended; an expulsion cannot reach it any more */
+    struct socket *follower; /* NULL: the socket has ended; an expulsion cannot reach it any more */
 };
 
 static void read_content(lua_State *L, int index, struct append_call *append) {

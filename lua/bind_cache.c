@@ -87,7 +87,7 @@ static void landed(struct cache_waiter *waiter, struct slice value) {
 }
 
 static int push_hit(lua_State *L, struct slice value) {
-    /* The value is borrowed until the cache's next call; decoding makes none. */
+    /* The value is borrowed until the next call of the cache; decoding does not call it. */
     lua_pushliteral(L, "hit");
     script_json_push(L, value, NULL, 0);
     return 2;
@@ -107,7 +107,7 @@ static uint64_t local_ttl_ms(const struct worker *worker, bool shared, uint64_t 
     return shared && ttl_ms > most_ms ? most_ms : ttl_ms;
 }
 
-/* For cache.lua: "hit", value | "load" or "ask", the value as yet or nil, flight | nil, word. */
+/* For cache.lua: "hit", value | "load" or "ask", the current value or nil, flight | nil, word. */
 static int begin(lua_State *L) {
     const struct cache_rule *rule = rule_at(L);
     struct worker *worker = script_state_worker(L);
@@ -137,12 +137,12 @@ static int begin(lua_State *L) {
     return 3;
 }
 
-/* ---- what other workers have loaded ---- */
+/* ---- values that other workers loaded ---- */
 
 struct fetching {
     struct shared_fetch fetch;
     struct task_ticket *ticket;
-    struct flight *flight; /* these two live as long as the task waits */
+    struct flight *flight; /* flight and rule live as long as the task waits */
     const struct cache_rule *rule;
     const struct shared_answer *answer;
 };
@@ -182,7 +182,7 @@ static int fetch(lua_State *L) {
     return task_wait(L, FETCH_MS);
 }
 
-/* value.ptr NULL: it failed. As cache_land. */
+/* value.ptr NULL: the load failed. Returns as cache_land. */
 static bool flight_land(struct flight *flight, struct slice value) {
     struct worker *worker = flight->worker;
     if (!flight->flight) return false;

@@ -34,7 +34,7 @@ static int take_handler(lua_State *L, const char *name, bool needed) {
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* A misspelt handler would never be called. */
+/* Rejects unknown names: a misspelt handler would never be called. */
 static void check_names(lua_State *L, const char *const *names) {
     lua_pushnil(L);
     while (lua_next(L, 2)) {
@@ -101,7 +101,7 @@ static bool is_own(const struct config *config, const char *path) {
     return strcmp(path, config->plain_path) == 0 || (strncmp(path, config->path, len) == 0 && path[len] == '/');
 }
 
-/* Its texts are kept as long as the registry keeps them: as long as the host. */
+/* Its texts are kept as long as the registry keeps them: until the script_state is freed. */
 static int add_endpoint(lua_State *L, bool raw) {
     struct script_state *scripts = script_state_loading(L);
     struct slice path = bind_text(L, 1);

@@ -20,12 +20,12 @@ struct message {
 };
 
 struct upstream {
-    struct list link; /* of the host's */
+    struct list link; /* in the script_state's list */
     struct script_state *scripts;
-    struct dial *dial;        /* NULL: it has ended */
-    struct upstream **handle; /* what scripts hold; NULL: nobody does */
+    struct dial *dial;        /* NULL: the connection has ended */
+    struct upstream **handle; /* the scripts' handle; NULL: no script holds one */
     struct task_ticket *connecting, *sending, *receiving, *closing;
-    struct list rest; /* what had come when it ended */
+    struct list rest; /* messages that had arrived when the connection ended */
     struct buffer unsent;
     bool unsent_is_binary;
     uint16_t code;
@@ -70,12 +70,12 @@ static int push_upstream(lua_State *L, void *owner) {
     return 1;
 }
 
-/* A task that gave up waiting is answered, too: that frees the ticket. */
+/* Also answers a task that gave up waiting: this frees the ticket. */
 static void answer(struct task_ticket **ticket, int (*push)(lua_State *L, void *owner), void *owner) {
     if (*ticket) task_answer(ticket, push, owner);
 }
 
-/* ---- its life */
+/* ---- lifetime */
 
 static void unsent_drop(struct upstream *upstream) {
     buffer_done(&upstream->unsent);
@@ -104,7 +104,7 @@ void bind_dial_free(struct script_state *scripts) {
     LIST_EACH(&scripts->made.upstreams, link) upstream_free(CONTAINER(link, struct upstream, link));
 }
 
-/* The oldest that waits; false: none. */
+/* Takes the oldest waiting message; false: none. */
 static bool take(struct upstream *upstream, struct message *message_r) {
     struct list *link = list_pop(&upstream->rest);
     if (!link) return upstream->dial && dial_receive(upstream->dial, &message_r->bytes, &message_r->binary);
@@ -167,9 +167,9 @@ static void on_closed(void *owner, enum dial_end end, uint16_t code, struct slic
 
 static const struct dial_events events = {on_opened, on_received, on_drained, on_closed};
 
-/* ---- what scripts call */
+/* ---- functions for scripts */
 
-/* The handshake's own. */
+/* Headers that the handshake sets itself. */
 static bool is_reserved(const char *line) {
     static const char *const names[] = {"host:",           "connection:",        "upgrade:", "sec-websocket-",
                                         "content-length:", "transfer-encoding:", NULL};
@@ -270,7 +270,7 @@ int bind_dial_connect(lua_State *L) {
     return bind_fail(L, fault == DIAL_BAD_URL ? "bad_request" : "unavailable");
 }
 
-/* NULL: it has ended. */
+/* NULL: the upstream has ended. */
 static struct upstream *upstream_at(lua_State *L) {
     script_state_worker(L);
     struct upstream *upstream = *(struct upstream **)types_check(L, 1, UPSTREAM);

@@ -15,7 +15,7 @@ enum { ASKS_MAX = 16, NAME_MAX_LEN = 64, KEY_MAX = 512, WAIT_MS = 2000 };
 enum { COUNT, SECONDS, COST, KEY, FIELDS };
 static const char *const field_names[FIELDS] = {"count", "seconds", "cost", "key"};
 
-/* A field is a number, or a function of the subject (a reference), or, for the key, a text. */
+/* A field is a number, or a function of the subject (a reference), or, for the key, a string. */
 struct field {
     double number;
     int fn;
@@ -47,7 +47,7 @@ static struct limit *find(const struct script_state *scripts, struct slice name)
     return NULL;
 }
 
-/* The field by name, or by place ({30, 60}); on top of the stack. */
+/* Pushes the field by name, or by position ({30, 60}). */
 static void push_field(lua_State *L, int rule, int field) {
     bind_push_field(L, rule, field_names[field]);
     if (!lua_isnil(L, -1) || field > SECONDS) return;
@@ -85,7 +85,7 @@ static void read_field(lua_State *L, struct limit *limit, int rule, int index) {
     lua_pop(L, 1);
 }
 
-/* One of the words; the first without a field. */
+/* Reads one of the words; without a field, the first. */
 static int read_word(lua_State *L, const struct limit *limit, int rule, const char *name, const char *const *words) {
     bind_push_field(L, rule, name);
     const char *word = lua_isnil(L, -1) ? words[0] : lua_tostring(L, -1);
@@ -130,7 +130,7 @@ static int limit_new(lua_State *L) {
     return 0;
 }
 
-/* Pushes what the function of a field returns for the subject (argument 2) and the key at index. */
+/* Pushes the result of a field's function for the subject (argument 2) and the key at index. */
 static void call_field(lua_State *L, const struct field *field, int key) {
     vm_check_depth(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, field->fn);
@@ -150,7 +150,7 @@ static double number_of(lua_State *L, const struct limit *limit, int index, int 
     return number;
 }
 
-/* The key: the rule's own, or what the caller gave. It stays on the stack. */
+/* The key: the rule's, or the caller's. It stays on the stack. */
 static struct slice key_of(lua_State *L, const struct limit *limit, int key) {
     const struct field *field = &limit->fields[KEY];
     if (field->text) return slice_of(field->text);
@@ -197,7 +197,7 @@ static size_t gather(lua_State *L, const struct script_state *scripts, struct li
     return len;
 }
 
-/* What stoa.take and stoa.peek ask. The names are the rules': they live as long as the task can wait. */
+/* The asks of stoa.take and stoa.peek. The rules own the names: they live as long as the task can wait. */
 struct limit_asking {
     struct fleet_limit_call call;
     struct task_ticket *ticket;

@@ -24,7 +24,7 @@ static bool is_whole(double number) {
     return number >= -0x1p63 && number < 0x1p63 && number == floor(number);
 }
 
-/* The texts of numbers and the like are kept on the stack. */
+/* The texts of numbers and other values stay on the stack. */
 static size_t read_fields(lua_State *L, struct log_field *fields) {
     size_t len = 0;
     if (!lua_istable(L, 2)) return 0;

@@ -75,11 +75,11 @@ static int update(lua_State *L) {
                                                                                     : bind_fail(L, "bad_request");
 }
 
-/* A question to all workers about users, or about who is online in a channel. */
+/* A query to all workers about users, or about who is online in a channel. */
 enum presence_answer { A_LIST, A_USER, A_CHANNEL };
 struct presence_asking {
     struct survey_call call;
-    struct task_ticket *ticket;   /* NULL: it is answered within the call */
+    struct task_ticket *ticket;   /* NULL: the query was answered within the call */
     struct buffer subject, users; /* subject: the call's users or channel */
     size_t online;
     bool is_stale;

@@ -118,7 +118,7 @@ static int set_presence(lua_State *L) {
 
 static size_t gather(const struct emitter *emitter, char kind, struct slice *names) {
     size_t len = 0;
-    const char *end = slice_end(buffer_slice(&emitter->names)); /* NULL: it has none */
+    const char *end = slice_end(buffer_slice(&emitter->names)); /* NULL: the emitter has no rooms */
     for (const char *at = emitter->names.ptr; at < end; at += 2 + (unsigned char)at[1])
         if (at[0] == kind) names[len++] = (struct slice){at + 2, (unsigned char)at[1]};
     return len;
@@ -135,7 +135,7 @@ int bind_room_emit(lua_State *L) {
     struct worker *worker = script_state_worker(L);
     struct slice rooms[ROOMS_MAX], excepted[ROOMS_MAX];
     bind_check_event(L, 1);
-    /* The emitter lies on top, behind the arguments. */
+    /* The emitter is on top, after the arguments. */
     struct json_out json = bind_json(L, 1, lua_gettop(L) - 1, JSON_ATTACHMENTS_MAX);
     struct buffer args = bind_take(L);
     size_t to_len = gather(emitter, NAME_TO, rooms), except_len = gather(emitter, NAME_EXCEPT, excepted);

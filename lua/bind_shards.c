@@ -35,7 +35,7 @@ static void add_ranges(lua_State *L, struct shard_map *map) {
     if (!shard_map_is_total(map, &error)) luaL_error(L, "stoa.shards: %s", error.text);
 }
 
-/* A channel whose shard is asked for. */
+/* A request for a channel's shard. */
 struct located {
     int fn, shard;
     struct slice channel_id;

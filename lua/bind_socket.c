@@ -17,11 +17,11 @@
 #include "worker/worker.h"
 
 static const char SOCKET[] = "stoa.socket", VOLATILE[] = "stoa.volatile_socket", USER_JSON[] = "user as JSON";
-static const char sockets_key; /* of the registry's table of them, by id */
+static const char sockets_key; /* registry key: table of sockets by id */
 enum { CALL_TIMEOUT_MS = 5000, CALL_TIMEOUT_MAX_MS = 120000 };
 
 struct socket_name {
-    unsigned len, generation; /* generation: of what the environment says */
+    unsigned len, generation; /* generation: of the environment's values */
     char text[ID_SESSION_LEN + 1];
 };
 
@@ -30,7 +30,7 @@ static void set_name(struct socket_name *name, struct slice id) {
     memcpy(name->text, id.ptr, name->len);
 }
 
-/* The value on top gets an environment that says who the socket is now. */
+/* Gives the value on top an environment with the socket's current identity. */
 static void describe(lua_State *L, struct socket_name *name, struct socket *socket) {
     struct slice user = socket_user_id(socket), json = socket_user(socket), namespace_name = socket_namespace(socket);
     name->generation = socket_generation(socket);

@@ -22,8 +22,8 @@
 
 enum { PATH_MAX_LEN = 256 };
 
-/* decides: without a yes, the answer is no. A client that no authenticate hook knows is refused anyway; connect runs
- * after admission. */
+/* decides: a hook that returns nothing refuses. A client that no authenticate hook knows is refused anyway;
+ * connect runs after admission. */
 static const struct point {
     const char *name;
     bool decides;
@@ -120,7 +120,7 @@ static int find_hooks(lua_State *L) {
     return 1;
 }
 
-/* For hooks.lua: must the hooks of a point say yes? */
+/* For hooks.lua: true if the hooks of a point must allow. */
 static int decides(lua_State *L) {
     lua_pushboolean(L, point_at(L, 1)->decides && !fault_planted("silence_is_yes"));
     return 1;

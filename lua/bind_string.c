@@ -15,7 +15,7 @@ static struct slice check_text(lua_State *L, int index) {
     return text;
 }
 
-/* 1-based, negative from the end, as an offset 0…len. */
+/* Converts a 1-based index (negative: from the end) to an offset 0…len. */
 static size_t start_offset(lua_State *L, int index, size_t len) {
     ptrdiff_t init = (ptrdiff_t)luaL_optinteger(L, index, 1);
     if (init < 0) init += (ptrdiff_t)len + 1;
@@ -117,14 +117,14 @@ static void add_template(luaL_Buffer *out, struct pattern *pattern, struct slice
     }
 }
 
-/* The string on top, to the result, of which so much is there. */
+/* Appends the string on top to the result; total: the length so far. */
 static void add_bounded(luaL_Buffer *out, lua_State *L, size_t *total) {
     *total += lua_objlen(L, -1);
     if (*total > STRING_MAX) luaL_error(L, "resulting string too large");
     luaL_addvalue(out);
 }
 
-/* What replaces a match, by argument 3: a template, a table or a function. */
+/* Appends the replacement of a match from argument 3: a template, a table or a function. */
 static void add_replacement(luaL_Buffer *out, struct pattern *pattern, const char *at, const char *end, size_t *total) {
     lua_State *L = pattern->L;
     vm_check_depth(L);
@@ -193,7 +193,7 @@ static int string_rep(lua_State *L) {
     }
     if ((size_t)count > STRING_MAX / (text.len + separator.len)) return luaL_error(L, "resulting string too large");
     vm_charge(L, (size_t)count * (text.len + separator.len) / 16 + 1);
-    /* In the vm's buffer: what is there is doubled until it is long enough. */
+    /* In the vm's buffer: doubles the content until it is long enough. */
     size_t unit = text.len + separator.len, total = unit * (size_t)count - separator.len;
     struct buffer *out = &vm_of(L)->out;
     buffer_clear(out);
@@ -208,7 +208,7 @@ static int string_rep(lua_State *L) {
     return 1;
 }
 
-/* Charged for the texts it is given; Lua's own function is the upvalue. */
+/* Charges for its text arguments; the upvalue is Lua's own function. */
 static int charged(lua_State *L) {
     size_t total = 0;
     for (int i = 1; i <= lua_gettop(L); i++) total += lua_type(L, i) == LUA_TSTRING ? lua_objlen(L, i) : 0;

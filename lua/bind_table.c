@@ -42,7 +42,7 @@ static int take_out(lua_State *L) {
     return 1;
 }
 
-/* Lua's own function, the first upvalue, with what is on the stack. */
+/* Calls Lua's own function, the first upvalue, with the arguments on the stack. */
 static int call_own(lua_State *L) {
     vm_check_depth(L);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -59,7 +59,7 @@ static int concat(lua_State *L) {
     return len;
 }
 
-/* Without a function to compare by, the second upvalue is it: its instructions are counted. */
+/* Without a comparison function the second upvalue is used: a Lua function, so its instructions are counted. */
 static int sort(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);

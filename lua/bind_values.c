@@ -146,8 +146,8 @@ static int decode(lua_State *L) {
     return 1;
 }
 
-/* cjson.encode and cjson.decode, as scripts for lua-cjson know them: what goes wrong raises. Ours, since lua-cjson's
- * own buffers are in nobody's bounds. */
+/* cjson.encode and cjson.decode, compatible with lua-cjson: errors raise. We do not use lua-cjson, because nothing
+ * limits its buffers. */
 static int encode_or_raise(lua_State *L) {
     struct json_out json = {.out = &vm_of(L)->out, .max_bytes = BIND_OUT_MAX};
     luaL_checkany(L, 1);
