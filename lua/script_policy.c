@@ -58,7 +58,7 @@ static void deadline_passed(struct loop_timer *timer) {
     cut(CONTAINER(timer, struct script_policy, deadline), "deadline");
 }
 
-/* At most two generations live: the predecessor ends now, even if its tasks still wait. */
+/* At most two generations live: policy's predecessor ends now, even if its tasks still wait. */
 static void hand_over(struct script_policy *policy, struct script_policy *successor) {
     if (policy->predecessor) cut(policy->predecessor, "superseded");
     policy->successor = successor;

@@ -241,8 +241,8 @@ function World:connect(options)
     return open(client, client.auth)
 end
 
--- A client of a script's WebSocket or Engine.IO endpoint; nil if no script has that path. options: protocol, query, headers,
--- address.
+-- A client of a script's WebSocket or Engine.IO endpoint; nil if no script has that path. options: protocol, query,
+-- headers, address.
 function World:websocket(path, options)
     local asked = { endpoint = path }
     for key, value in pairs(options or {}) do asked[key] = value end
