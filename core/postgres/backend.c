@@ -39,7 +39,7 @@ struct backend {
     bool unreplicated;                 /* the server said so of the first query's commit */
     bool cancelled, doomed;
     uint64_t born_ms, used_ms, first_ms; /* first: when the first query's turn came */
-    char reason[REASON_MAX];             /* of its end */
+    char reason[REASON_MAX];             /* why it ended */
 };
 
 static void backend_step(struct backend *backend, enum backend_input input);
@@ -332,7 +332,7 @@ static void query_overdue(struct backend *backend) {
     loop_timer_set(&backend->timer, CANCEL_GRACE_MS);
 }
 
-/* The end. */
+/* Closing. */
 
 static void reap(struct loop_task *task) {
     free(CONTAINER(task, struct backend, reap));

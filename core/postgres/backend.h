@@ -18,20 +18,20 @@ struct resolver;
 struct target;
 
 struct backend_events {
-    /* Queries may be sent. host: of the target, which it reached. */
+    /* Queries may be sent. host: the index of the target's host that was reached. */
     void (*ready)(void *owner, struct backend *backend, unsigned host);
-    /* The query is the owner's again, its outcome is set. */
+    /* Returns the query to its owner, with its outcome set. */
     void (*finished)(void *owner, struct backend *backend, struct query *query);
-    /* The end; reason lives during the call. */
+    /* The connection ended; reason is valid during the call only. */
     void (*closed)(void *owner, struct backend *backend, const char *reason);
 };
 
 struct backend_settings {
     struct loop *loop;
     struct resolver *resolver;
-    const struct target *target; /* outlives it */
+    const struct target *target; /* must outlive the backend */
     unsigned first_host;         /* tried first */
-    unsigned connect_timeout_ms; /* of one address */
+    unsigned connect_timeout_ms; /* for each address */
     const struct backend_events *events;
     void *owner;
 };
@@ -47,10 +47,10 @@ bool backend_is_ready(const struct backend *backend);
 /* When it became ready, and when it was used last; of the loop's clock. */
 uint64_t backend_born_ms(const struct backend *backend);
 uint64_t backend_used_ms(const struct backend *backend);
-/* Takes no more queries; closes when those in flight have ended. */
+/* Accepts no more queries; closes when those in flight have ended. */
 void backend_doom(struct backend *backend, const char *reason);
 bool backend_is_doomed(const struct backend *backend);
-/* Now. What is in flight comes back UNKNOWN. */
+/* Closes at once. Queries in flight come back UNKNOWN. */
 void backend_close(struct backend *backend, const char *reason);
 
 #endif

@@ -29,7 +29,7 @@ static bool start(PGcancel *cancel) {
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before); /* signals are the loop's; the thread inherits the mask */
+    pthread_sigmask(SIG_BLOCK, &all, &before); /* the loop handles signals; the thread inherits the mask */
     bool started = pthread_create(&thread, &attributes, run, cancel) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);

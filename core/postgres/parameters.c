@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <endian.h>
 
-/* Of pg_type. */
+/* OIDs from pg_type. */
 enum { TYPE_FLAG = 16, TYPE_BYTES = 17, TYPE_INTEGER = 20, TYPE_TEXT = 25, TYPE_TEXTS = 1009, TYPE_INTEGERS = 1016 };
 
 static void put32(struct buffer *out, int32_t number) {
@@ -30,7 +30,7 @@ static struct parameter *begin(struct parameters *parameters, unsigned type) {
     return item;
 }
 
-/* What was written since begin is the last parameter's. */
+/* The bytes written since begin belong to the last parameter. */
 static void end(struct parameters *parameters) {
     struct parameter *item = &parameters->items[parameters->len - 1];
     item->len = parameters->bytes.len - item->start;

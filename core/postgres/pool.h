@@ -38,7 +38,7 @@ struct pool_settings {
     unsigned queue_max;                                     /* queries that wait; beyond, UNSENT */
 };
 
-/* Takes the target; budget and resolver outlive it. Begins to connect. */
+/* Takes the target; budget and resolver must outlive the pool. Begins to connect. */
 struct pool *pool_new(struct loop *loop, struct resolver *resolver, struct target **target,
                       const struct pool_settings *settings, struct pool_budget *budget);
 /* Takes the query; its done runs later, from the loop, then it is freed. */
@@ -48,7 +48,7 @@ void pool_submit(struct pool *pool, struct query **query);
 uint64_t pool_down_ms(const struct pool *pool);
 /* May a query take a connection for as long as somebody else's lock lasts? False: it would be the last one. */
 bool pool_can_spare(const struct pool *pool);
-/* It is known now which server is right: connections that wait for that are asked. */
+/* The right server is known now: the connections that wait for a proof are asked. */
 void pool_prove(struct pool *pool);
 /* Its connections may lead to the wrong server by now: new ones take their place; those that are busy end with their
  * queries. */

@@ -17,7 +17,7 @@ struct pg_result;
 enum query_outcome {
     QUERY_OK,
     QUERY_REFUSED, /* by the server, see sqlstate: nothing was changed */
-    QUERY_UNSENT,  /* no connection came in time, or the queue is full: nothing was changed */
+    QUERY_UNSENT,  /* no connection in time, or the queue is full: nothing was changed */
     QUERY_UNKNOWN  /* the connection broke, or its commit was not replicated: it may have taken effect */
 };
 
@@ -27,7 +27,7 @@ struct query {
     struct list link;
     unsigned statements_len;
     struct statement {
-        const char *sql; /* a literal, or whatever lives until done */
+        const char *sql; /* must live until done, as a literal does */
         struct parameters parameters;
         struct pg_result *result; /* libpq's, in text format; NULL: it was not run */
     } statements[QUERY_STATEMENTS_MAX];
@@ -56,10 +56,10 @@ unsigned query_rows(const struct query *query, unsigned statement);
 /* Lives as long as the query; empty: NULL. Where there is no such row or column: empty, and 0. */
 struct slice query_text(const struct query *query, unsigned statement, unsigned row, unsigned column);
 int64_t query_integer(const struct query *query, unsigned statement, unsigned row, unsigned column);
-/* How many rows an INSERT, UPDATE or DELETE touched. */
+/* The number of rows that an INSERT, UPDATE or DELETE changed. */
 int64_t query_changed(const struct query *query, unsigned statement);
 bool query_is(const struct query *query, const char *sqlstate);
-#define QUERY_CANCELLED "57014" /* as is what is overdue */
+#define QUERY_CANCELLED "57014" /* also the SQLSTATE of overdue queries */
 
 /* What a SQLSTATE means. */
 /* The server is going, or is not the one to ask: the connection is of no use any more. */
