@@ -29,7 +29,7 @@ struct arguments {
     const char *config;
     const char *sets[SETS_MAX + 1];
     size_t sets_len;
-    const char *control, *database; /* NULL: the configuration's */
+    const char *control, *database; /* NULL: as configured */
     const char *file;               /* the command's operand */
     long shard;                     /* -1: none */
     bool force, unsound, json, global;
@@ -219,7 +219,7 @@ static int verify(struct arguments *arguments) {
 
 /* ---- the command line */
 
-/* What stands in no option's short form. */
+/* Options without a short form. */
 enum { CONTROL = 256, DATABASE, FORCE, GLOBAL, JSON, SHARD, UNSOUND };
 
 static const struct command {
@@ -343,7 +343,7 @@ static const char *name_of(int option) {
     return at->name;
 }
 
-/* Takes the words of its name off. NULL: there is none. */
+/* Removes the command's words from the arguments. NULL: there is no such command. */
 static const struct command *find_command(char ***words, int *len) {
     for (size_t i = 0; i < COMMANDS_LEN; i++) {
         const char *name = commands[i].name, *space = strchr(name, ' ');
@@ -366,13 +366,13 @@ static bool has_option(const struct command *command, int option) {
 
 int main(int argc, char **argv) {
     struct arguments arguments = {.config = DEFAULT_CONFIG, .shard = -1};
-    umask(0077); /* what it writes is for its own user */
+    umask(0077); /* only its own user may read the files it writes */
     int given[GIVEN_MAX + 1] = {0};
     size_t given_len = 0;
     for (int option; (option = getopt_long(argc, argv, "c:s:vh", options, NULL)) >= 0;) {
         if (option == 'v') return printf("stoa %s\n", STOA_VERSION) > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
         if (option == 'h') return print_usage(stdout), EXIT_SUCCESS;
-        if (option == '?') return EXIT_USAGE; /* getopt has said why */
+        if (option == '?') return EXIT_USAGE; /* getopt has printed the reason */
         if (!take_option(option, &arguments, given, &given_len)) return refuse("--%s: wrong", name_of(option));
     }
     char **words = argv + optind;

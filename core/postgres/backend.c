@@ -316,7 +316,7 @@ static void exchange(struct backend *backend) {
     bool good = PQconsumeInput(backend->connection);
     take_results(backend);
     if (backend->state != BACKEND_READY) return;
-    if (backend->in_flight_len == 0) PQisBusy(backend->connection); /* reads what an idle one is told */
+    if (backend->in_flight_len == 0) PQisBusy(backend->connection); /* reads what the server tells an idle connection */
     if (!good || PQstatus(backend->connection) == CONNECTION_BAD)
         backend_close(backend, PQerrorMessage(backend->connection));
     else

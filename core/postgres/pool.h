@@ -43,10 +43,10 @@ struct pool *pool_new(struct loop *loop, struct resolver *resolver, struct targe
                       const struct pool_settings *settings, struct pool_budget *budget);
 /* Takes the query; its done runs later, from the loop, then it is freed. */
 void pool_submit(struct pool *pool, struct query **query);
-/* So long has no server answered; 0: one does. What is submitted then waits, and not at all when this is longer than a
- * query may wait. */
+/* How long no server has answered; 0: one does. Queries submitted meanwhile wait, unless this is longer than a query
+ * may wait. */
 uint64_t pool_down_ms(const struct pool *pool);
-/* May a query take a connection for as long as somebody else's lock lasts? False: it would be the last one. */
+/* May a query occupy a connection while it waits for another's lock? False: it would be the last one. */
 bool pool_can_spare(const struct pool *pool);
 /* The right server is known now: the connections that wait for a proof are asked. */
 void pool_prove(struct pool *pool);
@@ -55,9 +55,9 @@ void pool_prove(struct pool *pool);
 void pool_renew(struct pool *pool, const char *reason);
 /* The server is the wrong one: pool_renew, and the target's next host is asked first. */
 void pool_suspect(struct pool *pool, const char *reason);
-/* Closes all; queries come back later, from the loop, UNSENT or UNKNOWN, also those that are submitted from now on. */
+/* Closes all connections. All queries, later ones included, come back from the loop, UNSENT or UNKNOWN. */
 void pool_close(struct pool *pool);
-/* After a turn that found nothing to do any more. */
+/* Call it only after a turn of the loop that found nothing left to do. */
 void pool_free(struct pool **pool);
 const char *pool_name(const struct pool *pool);
 struct pool_load pool_load(const struct pool *pool);

@@ -27,7 +27,7 @@ struct pool_load {
 
 /* Connections to open now. */
 unsigned pool_plan_open(const struct pool_limits *limits, const struct pool_load *load);
-/* Were one held for a while, would others have another one? */
+/* If one connection is held for long, is another left for the other queries? */
 bool pool_plan_can_spare(const struct pool_limits *limits, const struct pool_load *load);
 /* Should a connection without queries be closed? idle_ms: since its last; lifetime_ms: of it, jitter included. */
 bool pool_plan_close(const struct pool_limits *limits, const struct pool_load *load, uint64_t idle_ms, uint64_t age_ms,

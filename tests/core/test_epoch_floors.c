@@ -144,12 +144,12 @@ static void how_far_a_log_had_got_a_newcomer_knows_too(void **unused) {
     reach(&one, SHARDS, 1, "gggg", 7); /* the global database */
     stage_until(stands_at(&other, 0, "aaaa", 70) && stands_at(&other, SHARDS, "gggg", 7));
     reach(&one, 0, 2, "aaaa", 90);
-    reach(&other, 0, 2, "aaaa", 80); /* who lags lowers nothing */
+    reach(&other, 0, 2, "aaaa", 80); /* a worker that lags lowers nothing */
     stage_until(stands_at(&other, 0, "aaaa", 90));
     other.raised = 0;
     reach(&one, 0, 2, "aaaa", 95);
     stage_until(stands_at(&other, 0, "aaaa", 95));
-    assert_int_equal(other.raised, 0); /* it is the same epoch still */
+    assert_int_equal(other.raised, 0); /* the epoch is still the same */
     begin(&newcomer, redis, "a secret");
     assert_true(stands_at(&newcomer, 0, "aaaa", 95) && stands_at(&newcomer, SHARDS, "gggg", 7));
     epoch_floors_free(&one.floors);

@@ -140,7 +140,7 @@ static void it_widens_quickly_and_narrows_little_by_little(void **state) {
     unsigned wide = window_of(&worker);
     for (int i = 0; i < 8; i++) {
         for (int j = 0; j < 100; j++)
-            gather_window_committed(&worker.gather, 1); /* that commits are quick is known at once */
+            gather_window_committed(&worker.gather, 1); /* learns at once that commits are quick */
         pass(&worker, COALESCE_REVIEW_MS, 8);
     }
     assert_in_range(window_of(&worker), GATHER_WINDOW_MAX_MS / 2, wide);

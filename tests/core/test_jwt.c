@@ -102,7 +102,7 @@ static struct jwt_verifier *secret_verifier(void) {
     return verifier;
 }
 
-/* The word for a token; the token is done with. */
+/* The word for a token. Frees the token. */
 static const char *word(const struct jwt_verifier *verifier, struct buffer token) {
     struct buffer claims = {0};
     const char *word = jwt_status_word(jwt_verify(verifier, buffer_slice(&token), NOW, &claims));

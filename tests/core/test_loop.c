@@ -97,7 +97,7 @@ static void task_posted_while_posting_runs_next_turn_and_once(void **state) {
     scene_end(&scene);
 }
 
-/* Longer than a stage's slice. */
+/* Longer than the time slice of a stage. */
 static void work_for_long(struct actor *actor) {
     uint64_t end_us = loop_clock_us(actor->scene->loop) + 11000;
     while (loop_clock_us(actor->scene->loop) < end_us) continue;
@@ -169,7 +169,7 @@ static void descriptors_take_turns_with_posted_tasks(void **state) {
         loop_post(scene.loop, &actors[2].task);
         assert_true(loop_turn(scene.loop));
     }
-    expect_story(&scene, "dpepdpep"); /* neither is asked twice before the other */
+    expect_story(&scene, "dpepdpep"); /* they take turns */
     for (int i = 0; i < 2; i++) {
         loop_fd_free(&watches[i]);
         close(pairs[i][0]);

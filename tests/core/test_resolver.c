@@ -52,9 +52,9 @@ static void what_is_forgotten_is_not_answered(void **state) {
     resolver_ask(resolver, &two.question, "two.invalid", 1);
     resolver_forget(&one.question);
     resolver_forget(&one.question);
-    stage_pass(50); /* an answer would have come */
+    stage_pass(50); /* long enough for an answer */
     assert_int_equal(one.answers, 0);
-    resolver_free(&resolver); /* the other one with it */
+    resolver_free(&resolver); /* forgets the other question too */
     stage_pass(50);           /* a late answer would be a use after free */
 }
 

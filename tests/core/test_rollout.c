@@ -20,7 +20,7 @@ enum { WORKERS = 3 };
 struct stage {
     struct rollout rollout;
     struct child children[WORKERS];
-    int workers[WORKERS]; /* their ends */
+    int workers[WORKERS]; /* the workers' ends of the links */
     unsigned decided, done, failed;
     char reason[64];
 };

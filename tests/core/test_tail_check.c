@@ -101,7 +101,7 @@ static void many_idle_channels_take_turns(void **state) {
     unsigned queries = store.head_queries, asked = asked_in(MINUTE_MS);
     assert_in_range(asked, MANY * MINUTE_MS / 5500, MANY * MINUTE_MS / 4000);
     assert_in_range(store.head_queries - queries, asked / STORE_HEADS_MAX, MINUTE_MS / TAIL_CHECK_ACTIVE_MS + 15);
-    /* One of them is heard of: it is active again. */
+    /* News of one channel makes it active again. */
     tail_check_moved(tail_check, &channels[7].watch);
     loop_advance(loop, 1);
     asked_in(TAIL_CHECK_ACTIVE_MS + 300);
@@ -134,7 +134,7 @@ static void what_may_be_missing_is_asked_about_at_once(void **state) {
     drop(0, MANY);
 }
 
-/* A store that is away is asked again in time, not at once. */
+/* An unavailable store is asked again after a while, not at once. */
 static void an_answer_that_fails_is_asked_for_again(void **state) {
     add(0, 1);
     store.is_away = true;

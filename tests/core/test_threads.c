@@ -17,7 +17,7 @@
 
 enum { THREADS = 4, LINES = 2000 };
 
-/* All at once: none begins before the last one is there. */
+/* All start at once, when the last one is ready. */
 static void run_in_threads(void *(*run)(void *barrier)) {
     pthread_t threads[THREADS];
     pthread_barrier_t barrier;
@@ -38,7 +38,7 @@ static void *hash_first(void *barrier) {
     return NULL;
 }
 
-/* The first test: the key of the process is not drawn yet. */
+/* Must be the first test: the process's hash key is not drawn yet. */
 static void all_threads_hash_with_one_key(void **state) {
     run_in_threads(hash_first);
     assert_false(hashes_differ);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* inside.h - what tests ask of a unit beyond its header.
+/* inside.h - functions that let tests look inside a unit, beyond its header.
  *
  * Where a unit's struct is in its own file, inside_UNIT.c is that file with these functions at its end. A test that
- * calls one of them is linked with it in the place of the library's.
+ * calls one of them is linked with it in place of the library's file.
  */
 #ifndef INSIDE_INSIDE_H
 #define INSIDE_INSIDE_H
