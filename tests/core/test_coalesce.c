@@ -89,7 +89,7 @@ static void a_window_ends_when_as_many_have_come_as_usually_do(void **state) {
     unsigned measurements = 0;
     coalesce_init(&window, &flush_rule, &automatic, now_ms);
     load(&window, &now_ms, 1000, 10, 8);
-    assert_false(coalesce_is_full(&window, 1000)); /* nothing has been measured */
+    assert_false(coalesce_is_full(&window, 1000)); /* nothing is measured yet */
     for (unsigned i = 0; i < 2 * COALESCE_MEASURES; i++) {
         uint32_t last_ms[1000];
         for (unsigned j = 0; j < 1000; j++) last_ms[j] = (uint32_t)(now_ms - 5);

@@ -341,7 +341,7 @@ static void changes_are_told_with_when_they_hold(void **state) {
     config_unref(&after);
 }
 
-/* A folder with what a test writes into it. */
+/* A folder for the files of a test. */
 struct folder {
     char path[64];
 };

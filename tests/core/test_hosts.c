@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* By which names a server may be called. */
+/* The host names that a server accepts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

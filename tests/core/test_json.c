@@ -185,7 +185,7 @@ static void halves_of_surrogate_pairs_are_replacement_characters(void **state) {
     }
 }
 
-/* What is an integer on the wire stays one, to the last digit. */
+/* An integer on the wire stays the same integer, to the last digit. */
 static void integers_are_exact_or_none(void **state) {
     int64_t number;
     static const struct slice none[] = {SLICE("1.0"), SLICE("1e3"), SLICE("9223372036854775808"),

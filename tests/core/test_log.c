@@ -142,7 +142,7 @@ static void site_is_limited_and_tells_what_it_held_back(void **state) {
     log_set_sink(NULL, NULL);
 }
 
-/* Puts fd in the place of stderr; what was there. */
+/* Replaces stderr with fd. Returns the previous descriptor. */
 static int swap_stderr(int fd) {
     int saved = dup(STDERR_FILENO);
     assert_true(dup2(fd, STDERR_FILENO) >= 0);

@@ -130,11 +130,11 @@ static void broken_bytes_are_refused(void **state) {
     refuses(BYTES("\x01\x02"));                 /* something after the value */
     refuses(BYTES("\xa3hi"));                   /* cut */
     refuses(BYTES("\xdd\xff\xff\xff\xff"));     /* more items than bytes */
-    refuses(BYTES("\xdf\xff\xff\xff\xff"));     /* the same of members */
+    refuses(BYTES("\xdf\xff\xff\xff\xff"));     /* more members than bytes */
     refuses(BYTES("\xc6\xff\xff\xff\xff\x00")); /* a binary longer than all */
     refuses(BYTES("\xa2\xc0\xaf"));             /* not UTF-8 */
     refuses(BYTES("\x81\x01\x02"));             /* a key that is a number */
-    refuses(BYTES("\xd4\x05\x00"));             /* an extension that nobody defined */
+    refuses(BYTES("\xd4\x05\x00"));             /* an undefined extension */
     refuses(BYTES("\xd5\xff\x00\x00"));         /* a time stamp of two bytes */
     for (int i = 0; i <= MSGPACK_DEPTH_MAX; i++) buffer_append_char(&deep, (char)0x91);
     buffer_append_char(&deep, 0);

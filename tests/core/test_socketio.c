@@ -196,7 +196,7 @@ static void payloads_have_the_form_of_their_type(void **state) {
     PARSE_ERRORS(rows);
 }
 
-/* Clients that have nothing to say in an acknowledgement leave the list out. */
+/* Some clients leave the list out of an empty acknowledgement. */
 static void an_acknowledgement_without_a_list_acknowledges_with_nothing(void **state) {
     struct socketio_packet packet;
     assert_true(socketio_decode(SLICE("3/admin,7"), &packet));

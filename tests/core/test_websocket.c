@@ -78,9 +78,9 @@ static void a_violation_is_told_by_the_byte_that_commits_it(void **state) {
     } rows[] = {
         {{"\x91", 1}, 1002},             /* RSV3 */
         {{"\x83", 1}, 1002},             /* a reserved opcode */
-        {{"\x09", 1}, 1002},             /* a control frame in pieces */
-        {{"\x80", 1}, 1002},             /* a continuation of nothing */
-        {{"\xc1", 1}, 1002},             /* compressed without having been asked */
+        {{"\x09", 1}, 1002},             /* a fragmented control frame */
+        {{"\x80", 1}, 1002},             /* a continuation without a first frame */
+        {{"\xc1", 1}, 1002},             /* compressed, but compression was not negotiated */
         {{"\x81\x05", 2}, 1002},         /* no mask */
         {{"\x89\xfe", 2}, 1002},         /* a control frame over 125 bytes */
         {{"\x82\xfe\x00\x7d", 4}, 1002}, /* a length in more bytes than it needs */
