@@ -366,7 +366,7 @@ static bool has_option(const struct command *command, int option) {
 
 int main(int argc, char **argv) {
     struct arguments arguments = {.config = DEFAULT_CONFIG, .shard = -1};
-    umask(0077); /* only its own user may read the files it writes */
+    umask(0077); /* files it writes are for its own user only */
     int given[GIVEN_MAX + 1] = {0};
     size_t given_len = 0;
     for (int option; (option = getopt_long(argc, argv, "c:s:vh", options, NULL)) >= 0;) {
