@@ -41,7 +41,7 @@ const clients = {
     file: "main.rs",
     beside: ["rust/socketio/Cargo.toml", "rust/socketio/Cargo.lock"],
     needs: "cargo",
-    compile: ["sh", "-c", `mkdir src && mv main.rs src && cargo build --quiet --locked --target-dir ${built}/rust && cp ${built}/rust/debug/socketio chat`],
+    compile: ["sh", "-c", `sed -i 's/^name = "socketio"$/name = "page"/' Cargo.toml Cargo.lock && mkdir src && mv main.rs src && cargo build --quiet --locked --target-dir ${built}/rust && cp ${built}/rust/debug/page chat`],
     command: (program) => [path.join(path.dirname(program), "chat")],
   },
   bare: { section: "Any language:", file: "frames.py", needs: python, command: (program) => [python, program] },
