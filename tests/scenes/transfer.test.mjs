@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A connection breaks and its client comes back to another server: nothing is missed, nothing comes twice.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { test } from "node:test";
-import { file, newFolder, root, startServer, until } from "./harness.mjs";
+import { file, startRedis, startServer, until } from "./harness.mjs";
 import { person } from "./people.mjs";
 
-const redisFolder = path.join(newFolder(file), "redis");
-const redisScript = path.join(root, "tests/servers/redis.sh");
-execFileSync(redisScript, ["standalone", redisFolder]);
-file.after(() => execFileSync(redisScript, ["stop", redisFolder]));
-const redis = `127.0.0.1:${readFileSync(path.join(redisFolder, "ports"), "utf8").trim()}`;
+const [redis] = startRedis(file);
 
 const startNode = (owner, name, set = {}) =>
   startServer(owner, { set: { scripts: ["../tests/scenes/stage.lua"], "redis.nodes": [redis], "node.name": name, ...set } });

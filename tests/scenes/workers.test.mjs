@@ -9,15 +9,11 @@ import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 import { io } from "socket.io-client";
-import { file, newFolder, root, runStoa, startServer, until, within } from "./harness.mjs";
+import { file, newFolder, runStoa, startRedis, startServer, until, within } from "./harness.mjs";
 
 const WORKERS = 4;
 
-const redisFolder = path.join(newFolder(file), "redis");
-const redisScript = path.join(root, "tests/servers/redis.sh");
-execFileSync(redisScript, ["standalone", redisFolder]);
-file.after(() => execFileSync(redisScript, ["stop", redisFolder]));
-const redis = `127.0.0.1:${readFileSync(path.join(redisFolder, "ports"), "utf8").trim()}`;
+const [redis] = startRedis(file);
 
 const keys = newFolder(file);
 const key = path.join(keys, "key.pem"), certificate = path.join(keys, "certificate.pem");
